@@ -1,0 +1,41 @@
+"""A camera as the room knows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from core.kernel.geo import GeoPoint
+from core.vision.model import DEFAULT_LABELS, Scene, TrackerKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Camera:
+    """One camera's settings.
+
+    Attributes:
+        address: As in `SourceSpec.address`, without a password.
+        has_password: A password is kept for it; the password itself never reaches a console.
+        position: None until someone places it on the map.
+        heading_deg: Where it looks, clockwise from true north.
+        view_angle_deg: Horizontal opening, for the map's wedge.
+        detect_fps: Pictures a second that go through the detector; 0 turns detection off.
+        model: Name or path of a model; empty means the site's default.
+        version: Bumped by every write; guards against two operators racing.
+    """
+
+    camera_id: str
+    name: str
+    address: str
+    username: str = ""
+    has_password: bool = False
+    transport: str = "tcp"
+    is_enabled: bool = True
+    position: GeoPoint | None = None
+    heading_deg: float = 0.0
+    view_angle_deg: float = 60.0
+    detect_fps: float = 8.0
+    labels: tuple[str, ...] = DEFAULT_LABELS
+    tracker: TrackerKind = TrackerKind.BYTETRACK
+    model: str = ""
+    scene: Scene = field(default_factory=Scene)
+    version: int = 1

@@ -1,0 +1,96 @@
+"""Field devices: traffic stations, parking gateways and whatever else speaks MQTT."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from core.kernel.geo import GeoPoint
+
+
+class DeviceState(StrEnum):
+    """What is known about a device's link."""
+
+    UNKNOWN = "unknown"
+    ONLINE = "online"
+    STALE = "stale"
+    """It said nothing for longer than its kind may stay silent."""
+
+    LOST = "lost"
+    """Its last will was published."""
+
+    OFFLINE = "offline"
+    """It said goodbye."""
+
+    DISABLED = "disabled"
+
+
+class LinkState(StrEnum):
+    """What is known about the link to the broker."""
+
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    STALE = "stale"
+    """Connected, but our own ping does not come back."""
+
+    DOWN = "down"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """One field device.
+
+    Attributes:
+        device_id: "{group}/{device}" of its topics.
+        kind: Key of its device kind: "station", "lot", …
+        n_bad_messages: Payloads that could not be used since the node started.
+    """
+
+    device_id: str
+    kind: str
+    name: str
+    state: DeviceState = DeviceState.UNKNOWN
+    is_enabled: bool = True
+    position: GeoPoint | None = None
+    last_seen_at: datetime | None = None
+    state_since: datetime | None = None
+    firmware: str = ""
+    n_messages: int = 0
+    n_bad_messages: int = 0
+    last_error: str = ""
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """The newest values of one stream of one device.
+
+    Attributes:
+        values: Numbers by the names of the device kind's quantities.
+        is_good: False where the device doubts its own values or its clock is off.
+    """
+
+    device_id: str
+    stream: str
+    at: datetime
+    values: dict[str, float]
+    is_good: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkReport:
+    """The broker link, for the health panel."""
+
+    state: LinkState
+    address: str
+    protocol: str = ""
+    reason: str = ""
+    since: datetime | None = None
+    round_trip_ms: float | None = None
+    n_received: int = 0
+    n_published: int = 0
+    n_reconnects: int = 0
+    n_outbox: int = 0
+    is_embedded: bool = False

@@ -1,0 +1,127 @@
+"""Incidents (what happened) and alarms (what calls an operator)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum, StrEnum
+
+from core.kernel.geo import GeoPoint
+
+
+class Priority(IntEnum):
+    """How urgent an alarm is; 1 is the most urgent."""
+
+    CRITICAL = 1
+    HIGH = 2
+    MEDIUM = 3
+    LOW = 4
+
+
+class IncidentStatus(StrEnum):
+    """Where the work on an incident stands."""
+
+    NEW = "new"
+    ASSIGNED = "assigned"
+    RESOLVED = "resolved"
+    CLOSED = "closed"
+
+
+class AlarmState(StrEnum):
+    """ISA-18.2 states, by mnemonic (study/control_room.md 3A)."""
+
+    NORMAL = "NORM"
+    UNACKNOWLEDGED = "UNACK"
+    ACKNOWLEDGED = "ACKED"
+    RETURNED_UNACKNOWLEDGED = "RTNUN"
+
+
+class SourceKind(StrEnum):
+    """What raised an alarm."""
+
+    CAMERA = "camera"
+    STATION = "station"
+    LOT = "lot"
+    DEVICE = "device"
+    SYSTEM = "system"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """What happened, with the picture that shows it.
+
+    Attributes:
+        snapshot_path: Relative to the evidence folder; empty where there is no picture.
+        snapshot_sha256: Of that file.
+        ended_at: When the condition ended; None while it lasts.
+    """
+
+    incident_id: str
+    kind: str
+    title: str
+    source_kind: SourceKind
+    source_id: str
+    source_name: str
+    status: IncidentStatus
+    began_at: datetime
+    ended_at: datetime | None = None
+    position: GeoPoint | None = None
+    snapshot_path: str = ""
+    snapshot_sha256: str = ""
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """One alarm as the operator sees it.
+
+    Attributes:
+        condition_key: Source and condition, e.g. "camera/CAM/congestion:zone-a"; one open alarm for each.
+        occurrence: ULID of this activation; an acknowledge never reaches a later one.
+        is_active: The condition holds right now.
+        n_repeats: Times the condition came back while the alarm was open.
+        is_quality_good: False while the source is lost: the state is then the last one known.
+        version: Bumped by every write; guards against two operators racing.
+    """
+
+    alarm_id: str
+    condition_key: str
+    occurrence: str
+    incident_id: str
+    kind: str
+    title: str
+    detail: str
+    priority: Priority
+    source_kind: SourceKind
+    source_id: str
+    source_name: str
+    is_active: bool
+    is_acknowledged: bool
+    raised_at: datetime
+    changed_at: datetime
+    returned_at: datetime | None = None
+    acknowledged_at: datetime | None = None
+    acknowledged_by: str = ""
+    acknowledged_desk: str = ""
+    comment: str = ""
+    n_repeats: int = 0
+    is_quality_good: bool = True
+    position: GeoPoint | None = None
+    version: int = 1
+
+    @property
+    def state(self) -> AlarmState:
+        """The ISA-18.2 state of the two flags."""
+        if self.is_active:
+            return AlarmState.ACKNOWLEDGED if self.is_acknowledged else AlarmState.UNACKNOWLEDGED
+        return AlarmState.NORMAL if self.is_acknowledged else AlarmState.RETURNED_UNACKNOWLEDGED
+
+    @property
+    def is_calling(self) -> bool:
+        """An operator has not seen it yet."""
+        return not self.is_acknowledged
+
+    @property
+    def is_open(self) -> bool:
+        """It stands in the list: active, or not yet acknowledged."""
+        return self.is_active or not self.is_acknowledged

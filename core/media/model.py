@@ -1,0 +1,94 @@
+"""Streams: what state they are in, and what a frame of theirs is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class StreamState(StrEnum):
+    """What the tile says about its picture."""
+
+    CONNECTING = "connecting"
+    LIVE = "live"
+    STALE = "stale"
+    LOST = "lost"
+    UNAUTHORISED = "unauthorised"
+    UNUSABLE = "unusable"
+    DISABLED = "disabled"
+    RESTARTING = "restarting"
+    """The worker that reads the camera is being restarted."""
+
+    ENDED = "ended"
+    """A file that does not loop has been played to its end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamReport:
+    """One camera's stream, once a second.
+
+    Attributes:
+        reason: A sentence where the state is not LIVE.
+        since_s: Seconds in this state.
+        frame_age_s: Age of the newest frame; None before the first.
+        n_dropped: Frames skipped since the start because a newer one was there.
+        bytes_per_s: Of the encoded stream.
+    """
+
+    camera_id: str
+    state: StreamState
+    reason: str = ""
+    hint: str = ""
+    since_s: float = 0.0
+    frame_age_s: float | None = None
+    width: int = 0
+    height: int = 0
+    codec: str = ""
+    fps: float = 0.0
+    detect_fps: float = 0.0
+    n_frames: int = 0
+    n_dropped: int = 0
+    n_reconnects: int = 0
+    n_detections: int = 0
+    n_observations: int = 0
+    inference_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceSpec:
+    """Where pictures come from.
+
+    Attributes:
+        address: `rtsp://…`, `rtsps://…`, `http(s)://…`, a file path or `file:…`, `webcam:0`, `synthetic:NAME`.
+        username, password: Never part of the address, the logs or a picture of the screen.
+        transport: "tcp" or "udp"; RTSP only.
+        loops: A file starts again at its end.
+        realtime: A file is played at its own speed; False reads it as fast as it decodes.
+    """
+
+    address: str
+    username: str = ""
+    password: str = ""
+    transport: str = "tcp"
+    loops: bool = False
+    realtime: bool = True
+    open_timeout_s: float = 5.0
+    read_timeout_s: float = 3.0
+
+    def __repr__(self) -> str:
+        """Leave the password out."""
+        return f"SourceSpec(address={self.address!r}, username={self.username!r}, transport={self.transport!r})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeResult:
+    """What a test of an address found; `ok` False comes with a sentence and a way out."""
+
+    ok: bool
+    message: str
+    hint: str = ""
+    width: int = 0
+    height: int = 0
+    fps: float = 0.0
+    codec: str = ""
+    thumbnail_jpeg: bytes = b""

@@ -1,0 +1,84 @@
+"""How the node is, for the health panel and the header."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from core.field.model import LinkReport
+from core.vision.model import EngineInfo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerReport:
+    """One vision worker process."""
+
+    key: str
+    state: str
+    pid: int | None
+    n_restarts: int
+    cpu_percent: float = 0.0
+    memory_mb: float = 0.0
+    engine: EngineInfo | None = None
+    reason: str = ""
+    camera_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemNotice:
+    """Something about the system itself that a person should mend."""
+
+    key: str
+    message: str
+    hint: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """The node and everything under it."""
+
+    at: datetime
+    node_pid: int
+    version: str
+    loop_lag_p99_ms: float
+    loop_lag_max_ms: float
+    database: str
+    is_database_ok: bool
+    database_reason: str = ""
+    disk_free_gb: float = 0.0
+    link: LinkReport | None = None
+    workers: tuple[WorkerReport, ...] = ()
+    notices: tuple[SystemNotice, ...] = ()
+    n_frames: int = 0
+    n_dropped: int = 0
+    n_detections: int = 0
+    n_observations: int = 0
+    n_incidents: int = 0
+    n_alarms: int = 0
+    n_messages: int = 0
+    n_worker_restarts: int = 0
+    n_errors: int = 0
+    n_consoles: int = 0
+    cpu_percent: float = 0.0
+    memory_mb: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteInfo:
+    """What a console learns before anyone signs in."""
+
+    name: str
+    node_id: str
+    version: str
+    protocol: int
+    is_demo: bool
+    needs_administrator: bool
+    timezone: str = "UTC"
+    basemap: str = ""
+    """Path or resource name of the offline map; empty means none."""
+
+    center: tuple[float, float] | None = None
+    """Latitude and longitude the map opens at."""
+
+    notices: tuple[str, ...] = field(default_factory=tuple)

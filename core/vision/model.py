@@ -1,0 +1,179 @@
+"""What the vision worker sees: tracks and observations; and how it is told what to look for.
+
+Pictures are measured in fractions of the frame: x to the right, y down, both 0..1, whatever the stream's size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+BBox = tuple[float, float, float, float]
+"""x1, y1, x2, y2 in fractions of the frame."""
+
+PicturePoint = tuple[float, float]
+"""x, y in fractions of the frame."""
+
+VEHICLE_LABELS = ("car", "bus", "truck", "motorcycle", "bicycle")
+DEFAULT_LABELS = ("car", "bus", "truck", "motorcycle")
+
+
+class TrackerKind(StrEnum):
+    """Which multi-object tracker a camera uses."""
+
+    BYTETRACK = "bytetrack"
+    BOTSORT = "botsort"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detection:
+    """One box of one picture, before tracking."""
+
+    label: str
+    score: float
+    bbox_xyxy: BBox
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Track:
+    """One vehicle followed through the pictures of one camera; the number says nothing about who it is.
+
+    Attributes:
+        track_id: Unique within one camera and one run of its worker.
+        bbox_xyxy: Fractions of the frame.
+        velocity_xy: Of the ground point (bottom centre), fractions of the frame per second of picture time.
+    """
+
+    track_id: int
+    label: str
+    score: float
+    bbox_xyxy: BBox
+    velocity_xy: tuple[float, float] = (0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Zone:
+    """A polygon drawn on the picture, with the rules that watch it.
+
+    Attributes:
+        key: Stable within the camera: [a-z0-9-]{1,32}.
+        polygon: At least three points.
+        labels: Classes that count; empty means every vehicle class.
+        counts_presence: Report vehicles that enter and how many are inside.
+        alarms_presence: A vehicle in here calls the operator (a tramway, a fire lane).
+        stopped_after_s: Report a vehicle standing this long; None turns the rule off.
+        congestion_capacity: Vehicles that fill the zone; None turns the congestion rule off.
+        free_flow_speed: Ground-point speed when traffic flows freely, fractions of the frame height per second;
+            None lets the rule learn it.
+    """
+
+    key: str
+    name: str
+    polygon: tuple[PicturePoint, ...]
+    labels: tuple[str, ...] = ()
+    counts_presence: bool = True
+    alarms_presence: bool = False
+    stopped_after_s: float | None = None
+    congestion_capacity: float | None = None
+    free_flow_speed: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountLine:
+    """A line drawn on the picture that counts vehicles by class and direction.
+
+    Attributes:
+        start, end: Looking from `start` to `end`, a crossing from the left side to the right side (on the picture,
+            y down) is `forward`, the other way `backward`.
+        forward_name, backward_name: What the operator calls the directions.
+    """
+
+    key: str
+    name: str
+    start: PicturePoint
+    end: PicturePoint
+    labels: tuple[str, ...] = ()
+    forward_name: str = "forward"
+    backward_name: str = "backward"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """Everything drawn on one camera's picture."""
+
+    zones: tuple[Zone, ...] = ()
+    lines: tuple[CountLine, ...] = ()
+
+
+class ObservationKind(StrEnum):
+    """What a scene rule can see."""
+
+    ZONE_ENTERED = "zone_entered"
+    LINE_CROSSED = "line_crossed"
+    CONGESTION = "congestion"
+    STOPPED_VEHICLE = "stopped_vehicle"
+    VEHICLE_IN_ZONE = "vehicle_in_zone"
+
+
+class Phase(StrEnum):
+    """Whether an observation is a moment, or the beginning or end of a condition."""
+
+    INSTANT = "instant"
+    BEGIN = "begin"
+    END = "end"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """What a rule saw.
+
+    Attributes:
+        observation_id: ULID; makes the store idempotent.
+        rule_key: Key of the zone or line.
+        condition_key: Same text for the begin and the end of one condition, e.g. "congestion:zone-a".
+        pts_s: Picture time; joins the observation to its frame.
+        captured_at: Wall time of that picture as far as it is known.
+        direction: The line's direction name; empty otherwise.
+        values: Figures of the rule, e.g. {"density": 0.8, "speed_ratio": 0.2, "n_vehicles": 12}.
+    """
+
+    observation_id: str
+    camera_id: str
+    kind: ObservationKind
+    phase: Phase
+    rule_key: str
+    rule_name: str
+    condition_key: str
+    pts_s: float
+    captured_at: datetime
+    label: str = ""
+    direction: str = ""
+    track_id: int | None = None
+    bbox_xyxy: BBox | None = None
+    values: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineInfo:
+    """Which engine runs the model, and why; shown in the health panel.
+
+    Attributes:
+        engine: "openvino", "onnxruntime", "torch-cuda" or "tensorrt".
+        device: E.g. "CPU" or "cuda:0".
+        model_name: What the operator calls the model.
+        model_sha256: Of the file that was loaded.
+        is_demonstration: The bundled model is loaded: good for the demo city only.
+        input_wh: Width and height of the network's input [px].
+        reason: One sentence: why this engine was picked.
+    """
+
+    engine: str
+    device: str
+    precision: str
+    model_name: str
+    model_sha256: str
+    is_demonstration: bool
+    input_wh: tuple[int, int]
+    labels: tuple[str, ...]
+    reason: str
