@@ -1,0 +1,1 @@
+"""The cameras of the room."""

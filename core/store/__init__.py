@@ -1,0 +1,1 @@
+"""The truth: tables, one writer, readers, migrations."""

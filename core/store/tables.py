@@ -1,0 +1,359 @@
+"""The tables, as typed declarative rows; a row never leaves a `Store.read` or `Store.write` function."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware instant: `timestamptz` on PostgreSQL, UTC without offset on SQLite; always read back aware, UTC."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        """Let PostgreSQL keep the offset; SQLite has no type for it."""
+        return dialect.type_descriptor(DateTime(timezone=dialect.name == "postgresql"))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse a naive instant: nobody could say later which hour it meant."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"the instant {value.isoformat()} has no UTC offset")
+        at = value.astimezone(UTC)
+        return at if dialect.name == "postgresql" else at.replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Return it aware, UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+Json = JSON().with_variant(JSONB(), "postgresql")
+# SQLite numbers rows by itself only where the key is exactly INTEGER.
+RowNumber = BigInteger().with_variant(Integer(), "sqlite")
+
+
+class Base(DeclarativeBase):
+    """All tables; constraint names are fixed so that a migration can name them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime: UtcDateTime(), dict[str, Any]: Json, list[Any]: Json}  # noqa: RUF012
+
+
+class Versioned:
+    """A row with a version that every update checks and bumps; a lost race raises `StaleDataError`."""
+
+    version: Mapped[int] = mapped_column(Integer, default=1)
+
+    @declared_attr.directive
+    def __mapper_args__(cls) -> dict[str, Any]:  # noqa: N805
+        """Let the mapper put the version into the WHERE of every UPDATE and DELETE."""
+        return {"version_id_col": cls.version}
+
+
+class CameraRow(Versioned, Base):
+    """A camera's settings; no password here, ever."""
+
+    __tablename__ = "camera"
+
+    camera_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    address: Mapped[str] = mapped_column(Text)
+    username: Mapped[str] = mapped_column(Text, default="")
+    has_password: Mapped[bool] = mapped_column(default=False)
+    transport: Mapped[str] = mapped_column(String(8), default="tcp")
+    is_enabled: Mapped[bool] = mapped_column(default=True)
+    lat_deg: Mapped[float | None] = mapped_column(default=None)
+    lon_deg: Mapped[float | None] = mapped_column(default=None)
+    heading_deg: Mapped[float] = mapped_column(default=0.0)
+    view_angle_deg: Mapped[float] = mapped_column(default=60.0)
+    detect_fps: Mapped[float] = mapped_column(default=8.0)
+    labels: Mapped[list[Any]] = mapped_column(Json, default=list)
+    tracker: Mapped[str] = mapped_column(String(32), default="bytetrack")
+    model: Mapped[str] = mapped_column(Text, default="")
+    scene: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+    """`wire.to_builtins(Scene)`."""
+
+    created_at: Mapped[datetime]
+
+
+class DeviceRow(Versioned, Base):
+    """A field device, as far as it must survive a restart."""
+
+    __tablename__ = "device"
+
+    device_id: Mapped[str] = mapped_column(String(80), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(32))
+    name: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(String(16), default="unknown")
+    is_enabled: Mapped[bool] = mapped_column(default=True)
+    lat_deg: Mapped[float | None] = mapped_column(default=None)
+    lon_deg: Mapped[float | None] = mapped_column(default=None)
+    last_seen_at: Mapped[datetime | None] = mapped_column(default=None)
+    state_since: Mapped[datetime | None] = mapped_column(default=None)
+    firmware: Mapped[str] = mapped_column(Text, default="")
+    boot: Mapped[str] = mapped_column(String(64), default="")
+    event_seq: Mapped[int | None] = mapped_column(BigInteger, default=None)
+    """Highest `/evt` sequence up to which nothing is missing."""
+
+    birth: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+    """Its self-description, as it came."""
+
+    created_at: Mapped[datetime]
+
+
+class ReadingRow(Base):
+    """What one stream of one device said at one instant."""
+
+    __tablename__ = "reading"
+    __table_args__ = (Index(None, "device_id", "stream", "at"), Index(None, "at"))
+
+    reading_id: Mapped[int] = mapped_column(RowNumber, primary_key=True)
+    device_id: Mapped[str] = mapped_column(String(80))
+    stream: Mapped[str] = mapped_column(String(64))
+    at: Mapped[datetime]
+    values: Mapped[dict[str, Any]] = mapped_column("quantities", Json)
+    is_good: Mapped[bool] = mapped_column(default=True)
+
+
+class LineCountRow(Base):
+    """Vehicles over one line in one minute; write it with `counts.add_line_counts`."""
+
+    __tablename__ = "line_count"
+    __table_args__ = (
+        UniqueConstraint("camera_id", "line_key", "direction", "label", "minute"),
+        Index(None, "camera_id", "minute"),
+        Index(None, "minute"),
+    )
+
+    line_count_id: Mapped[int] = mapped_column(RowNumber, primary_key=True)
+    camera_id: Mapped[str] = mapped_column(String(64))
+    line_key: Mapped[str] = mapped_column(String(64))
+    direction: Mapped[str] = mapped_column(Text)
+    label: Mapped[str] = mapped_column(String(32))
+    minute: Mapped[datetime]
+    n_vehicles: Mapped[int] = mapped_column(Integer)
+    is_complete: Mapped[bool] = mapped_column(default=True)
+
+
+class LotOccupancyRow(Base):
+    """How full a lot was at one instant."""
+
+    __tablename__ = "lot_occupancy"
+    __table_args__ = (Index(None, "lot_id", "at"), Index(None, "at"))
+
+    lot_occupancy_id: Mapped[int] = mapped_column(RowNumber, primary_key=True)
+    lot_id: Mapped[str] = mapped_column(String(80))
+    at: Mapped[datetime]
+    n_bays: Mapped[int] = mapped_column(Integer)
+    n_occupied: Mapped[int] = mapped_column(Integer)
+    n_unknown: Mapped[int] = mapped_column(Integer, default=0)
+
+
+class ObservationRow(Base):
+    """What a scene rule saw; its id makes storing it twice harmless."""
+
+    __tablename__ = "observation"
+    __table_args__ = (Index(None, "camera_id", "captured_at"), Index(None, "captured_at"))
+
+    observation_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    camera_id: Mapped[str] = mapped_column(String(64))
+    kind: Mapped[str] = mapped_column(String(32))
+    phase: Mapped[str] = mapped_column(String(16))
+    rule_key: Mapped[str] = mapped_column(String(64))
+    rule_name: Mapped[str] = mapped_column(Text)
+    condition_key: Mapped[str] = mapped_column(Text)
+    pts_s: Mapped[float]
+    captured_at: Mapped[datetime]
+    label: Mapped[str] = mapped_column(String(32), default="")
+    direction: Mapped[str] = mapped_column(Text, default="")
+    track_id: Mapped[int | None] = mapped_column(BigInteger, default=None)
+    bbox_xyxy: Mapped[list[Any] | None] = mapped_column(Json, default=None)
+    values: Mapped[dict[str, Any]] = mapped_column("quantities", Json, default=dict)
+    incident_id: Mapped[str | None] = mapped_column(String(26), default=None)
+
+
+class IncidentRow(Versioned, Base):
+    """What happened."""
+
+    __tablename__ = "incident"
+    __table_args__ = (Index(None, "began_at"), Index(None, "source_kind", "source_id", "began_at"))
+
+    incident_id: Mapped[str] = mapped_column(String(26), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(64))
+    title: Mapped[str] = mapped_column(Text)
+    source_kind: Mapped[str] = mapped_column(String(16))
+    source_id: Mapped[str] = mapped_column(String(80))
+    source_name: Mapped[str] = mapped_column(Text)
+    status: Mapped[str] = mapped_column(String(16))
+    began_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None] = mapped_column(default=None)
+    lat_deg: Mapped[float | None] = mapped_column(default=None)
+    lon_deg: Mapped[float | None] = mapped_column(default=None)
+    snapshot_path: Mapped[str] = mapped_column(Text, default="")
+    snapshot_sha256: Mapped[str] = mapped_column(String(64), default="")
+
+
+class AlarmRow(Versioned, Base):
+    """What calls an operator; at most one open alarm for each condition."""
+
+    __tablename__ = "alarm"
+    __table_args__ = (
+        Index(
+            "uq_alarm_open_condition",
+            "condition_key",
+            unique=True,
+            sqlite_where=text("is_open"),
+            postgresql_where=text("is_open"),
+        ),
+        Index(None, "raised_at"),
+        Index(None, "source_kind", "source_id"),
+    )
+
+    alarm_id: Mapped[str] = mapped_column(String(26), primary_key=True)
+    condition_key: Mapped[str] = mapped_column(Text)
+    occurrence: Mapped[str] = mapped_column(String(26))
+    incident_id: Mapped[str] = mapped_column(ForeignKey("incident.incident_id"), index=True)
+    kind: Mapped[str] = mapped_column(String(64))
+    title: Mapped[str] = mapped_column(Text)
+    detail: Mapped[str] = mapped_column(Text)
+    priority: Mapped[int] = mapped_column(Integer)
+    source_kind: Mapped[str] = mapped_column(String(16))
+    source_id: Mapped[str] = mapped_column(String(80))
+    source_name: Mapped[str] = mapped_column(Text)
+    is_active: Mapped[bool]
+    is_acknowledged: Mapped[bool]
+    is_open: Mapped[bool]
+    """Active or not acknowledged; a column of its own so that the index above can see it."""
+
+    raised_at: Mapped[datetime]
+    changed_at: Mapped[datetime]
+    returned_at: Mapped[datetime | None] = mapped_column(default=None)
+    acknowledged_at: Mapped[datetime | None] = mapped_column(default=None)
+    acknowledged_by: Mapped[str] = mapped_column(Text, default="")
+    acknowledged_desk: Mapped[str] = mapped_column(Text, default="")
+    comment: Mapped[str] = mapped_column(Text, default="")
+    n_repeats: Mapped[int] = mapped_column(Integer, default=0)
+    is_quality_good: Mapped[bool] = mapped_column(default=True)
+    lat_deg: Mapped[float | None] = mapped_column(default=None)
+    lon_deg: Mapped[float | None] = mapped_column(default=None)
+
+
+class AlarmJournalRow(Base):
+    """One transition of one alarm; replaying an alarm's rows in order gives the alarm."""
+
+    __tablename__ = "alarm_journal"
+    __table_args__ = (UniqueConstraint("alarm_id", "sequence"), Index(None, "at"))
+
+    alarm_journal_id: Mapped[int] = mapped_column(RowNumber, primary_key=True)
+    alarm_id: Mapped[str] = mapped_column(ForeignKey("alarm.alarm_id"))
+    sequence: Mapped[int] = mapped_column(Integer)
+    """1, 2, 3, … within the alarm."""
+
+    at: Mapped[datetime]
+    event: Mapped[str] = mapped_column(String(32))
+    occurrence: Mapped[str] = mapped_column(String(26))
+    state_before: Mapped[str] = mapped_column(String(8))
+    state_after: Mapped[str] = mapped_column(String(8))
+    actor: Mapped[str] = mapped_column(Text)
+    desk: Mapped[str] = mapped_column(Text, default="")
+    payload: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+    """The event itself, as plain data."""
+
+
+class UserRow(Versioned, Base):
+    """A person who may sign in."""
+
+    __tablename__ = "user_account"
+
+    user_id: Mapped[str] = mapped_column(String(26), primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    name_key: Mapped[str] = mapped_column(Text, unique=True)
+    """The name without case, so that two people cannot look the same."""
+
+    role: Mapped[int] = mapped_column(Integer)
+    is_enabled: Mapped[bool] = mapped_column(default=True)
+    password_hash: Mapped[str] = mapped_column(Text)
+    password_changed_at: Mapped[datetime]
+    created_at: Mapped[datetime]
+
+
+class SessionRow(Base):
+    """A signed-in person; only the hash of the token is kept."""
+
+    __tablename__ = "session"
+
+    token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("user_account.user_id", ondelete="CASCADE"), index=True)
+    desk: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class LockoutRow(Base):
+    """Failed sign-ins of one name or one desk; survives a restart, or restarting would lift it."""
+
+    __tablename__ = "lockout"
+
+    subject: Mapped[str] = mapped_column(Text, primary_key=True)
+    """"user:NAME" or "desk:NAME"."""
+
+    n_failures: Mapped[int] = mapped_column(Integer)
+    last_failure_at: Mapped[datetime] = mapped_column(index=True)
+    locked_until: Mapped[datetime | None] = mapped_column(default=None)
+
+
+class AuditRow(Base):
+    """One row of the append-only audit; triggers refuse to change or remove it."""
+
+    __tablename__ = "audit"
+
+    sequence: Mapped[int] = mapped_column(RowNumber, primary_key=True, autoincrement=False)
+    at: Mapped[datetime] = mapped_column(index=True)
+    actor: Mapped[str] = mapped_column(Text)
+    desk: Mapped[str] = mapped_column(Text)
+    action: Mapped[str] = mapped_column(String(64))
+    subject: Mapped[str] = mapped_column(Text)
+    detail: Mapped[str] = mapped_column(Text)
+    previous_hash_hex: Mapped[str] = mapped_column(String(64))
+    hash_hex: Mapped[str] = mapped_column(String(64))
+
+
+class SettingRow(Base):
+    """Small facts of the site by key: the audit's head, a wall's preset."""
+
+    __tablename__ = "setting"
+
+    key: Mapped[str] = mapped_column(String(128), primary_key=True)
+    value: Mapped[Any] = mapped_column(Json)
+    changed_at: Mapped[datetime]
