@@ -1,0 +1,240 @@
+"""Settings: typed, bounded, and never a reason for the room not to open.
+
+Precedence: arguments > environment (`WATCHFLOOR_SECTION__KEY`) > TOML file > defaults. A section that cannot be used
+falls back to its defaults; what was wrong is returned beside the settings as sentences, one for each fault.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$")]
+
+
+class Section(BaseModel):
+    """One table of the settings file; an unknown key is a fault, not a surprise."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SiteSettings(Section):
+    """What this room is called and where it is."""
+
+    name: Annotated[str, Field(min_length=1, max_length=60)] = "Watchfloor"
+    tenant: Slug = "city"
+    basemap: str = ""
+    center_lat_deg: Annotated[float, Field(ge=-90, le=90)] | None = None
+    center_lon_deg: Annotated[float, Field(ge=-180, le=180)] | None = None
+
+
+class StoreSettings(Section):
+    """Where the truth is kept; empty means the SQLite file in the data folder."""
+
+    url: str = ""
+    keep_readings_days: Annotated[int, Field(ge=1, le=3660)] = 90
+
+
+class BrokerSection(Section):
+    """The MQTT broker; an empty host starts the embedded one on this machine.
+
+    The password comes from `WATCHFLOOR_SECRET_BROKER` or the keyring, never from the file.
+    """
+
+    host: str = ""
+    port: Port = 1883
+    username: str = ""
+    protocol: Literal["auto", "5", "3.1.1"] = "auto"
+    tls: bool = False
+    ca_file: str = ""
+    certificate_file: str = ""
+    key_file: str = ""
+
+
+class VisionSettings(Section):
+    """Detection: which model, on what, and how much of the machine it may take."""
+
+    model: str = ""
+    engine: Literal["auto", "openvino", "onnxruntime", "torch", "tensorrt"] = "auto"
+    threads: Annotated[int, Field(ge=0, le=256)] = 0
+    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.25
+    overlap: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    cameras_per_worker: Annotated[int, Field(ge=1, le=64)] = 16
+    may_download: bool = True
+
+
+class LinkSettings(Section):
+    """How consoles reach the node.
+
+    `node` names an external node (`host:port`); empty lets the console start its own. Another address than
+    loopback needs a certificate.
+    """
+
+    node: str = ""
+    host: str = "127.0.0.1"
+    port: Port = 0
+    certificate_file: str = ""
+    key_file: str = ""
+    ca_file: str = ""
+
+
+class ConsoleSettings(Section):
+    """How this desk looks and sounds."""
+
+    desk: Annotated[str, Field(max_length=60)] = ""
+    theme: Literal["dark", "day"] = "dark"
+    scale_percent: Annotated[int, Field(ge=80, le=200)] = 100
+    sound: bool = True
+    reduced_motion: bool = False
+
+
+class AccessSettings(Section):
+    """How long a shift is, and how patient the door is."""
+
+    session_hours: Annotated[float, Field(gt=0, le=48)] = 12.5
+    attempts_before_lockout: Annotated[int, Field(ge=3, le=20)] = 5
+
+
+class Settings(BaseModel):
+    """All settings of one start."""
+
+    model_config = ConfigDict(frozen=True)
+
+    site: SiteSettings = SiteSettings()
+    store: StoreSettings = StoreSettings()
+    broker: BrokerSection = BrokerSection()
+    vision: VisionSettings = VisionSettings()
+    link: LinkSettings = LinkSettings()
+    console: ConsoleSettings = ConsoleSettings()
+    access: AccessSettings = AccessSettings()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingsFault:
+    """One thing in the settings that could not be used.
+
+    Attributes:
+        origin: File name, "environment" or "arguments".
+        key: `section.key`, or "" where the whole file is meant.
+    """
+
+    origin: str
+    key: str
+    reason: str
+
+    @property
+    def sentence(self) -> str:
+        """What the operator reads."""
+        where = f"{self.key} in {self.origin}" if self.key else self.origin
+        return f"Setting {where} is not used: {self.reason}." if self.key else f"{where} is not used: {self.reason}."
+
+
+class _Environment(BaseSettings):
+    """Reads nested `WATCHFLOOR_SECTION__KEY` variables as raw text; validation happens section by section."""
+
+    model_config = SettingsConfigDict(env_prefix="WATCHFLOOR_", env_nested_delimiter="__", extra="ignore")
+
+    site: dict[str, Any] = {}
+    store: dict[str, Any] = {}
+    broker: dict[str, Any] = {}
+    vision: dict[str, Any] = {}
+    link: dict[str, Any] = {}
+    console: dict[str, Any] = {}
+    access: dict[str, Any] = {}
+
+
+def load_settings(
+    file: Path | None = None, arguments: Mapping[str, Mapping[str, Any]] | None = None
+) -> tuple[Settings, tuple[SettingsFault, ...]]:
+    """Merge every source; whatever is wrong is left out and named.
+
+    Args:
+        file: TOML file; None or a missing default file counts as empty.
+        arguments: Values by section and key that beat everything else.
+    """
+    faults: list[SettingsFault] = []
+    layers = [
+        (str(file), _read_toml(file, faults) if file else {}),
+        ("environment", _read_environment(faults)),
+        ("arguments", {name: dict(values) for name, values in (arguments or {}).items()}),
+    ]
+    sections: dict[str, Section] = {}
+    for name, info in Settings.model_fields.items():
+        kind = info.annotation
+        if not isinstance(kind, type) or not issubclass(kind, Section):
+            raise TypeError(f"{name} of Settings is no section")
+        sections[name] = _merge_section(name, kind, layers, faults)
+    for origin, values in layers:
+        faults.extend(
+            SettingsFault(origin=origin, key=name, reason=_unknown("section", name, list(sections)))
+            for name in values
+            if name not in sections
+        )
+    return Settings(**sections), tuple(faults)
+
+
+def _read_toml(file: Path, faults: list[SettingsFault]) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        faults.append(SettingsFault(origin=str(file), key="", reason="the file does not exist"))
+    except tomllib.TOMLDecodeError as error:
+        faults.append(SettingsFault(origin=str(file), key="", reason=f"it is not valid TOML ({error})"))
+    except (OSError, UnicodeDecodeError) as error:
+        faults.append(SettingsFault(origin=str(file), key="", reason=f"it cannot be read ({error})"))
+    return {}
+
+
+def _read_environment(faults: list[SettingsFault]) -> dict[str, Any]:
+    try:
+        return {name: values for name, values in EnvSettingsSource(_Environment)().items() if values}
+    except ValueError as error:
+        faults.append(SettingsFault(origin="environment", key="", reason=str(error)))
+        return {}
+
+
+def _merge_section(
+    name: str, kind: type[Section], layers: list[tuple[str, dict[str, Any]]], faults: list[SettingsFault]
+) -> Section:
+    """Lay the sources over each other; a source whose values do not validate is left out of this section."""
+    merged: dict[str, Any] = {}
+    for origin, values in layers:
+        table = values.get(name)
+        if table is None:
+            continue
+        if not isinstance(table, Mapping):
+            faults.append(SettingsFault(origin=origin, key=name, reason="it must be a table of keys"))
+            continue
+        usable: dict[str, Any] = {}
+        for key, value in table.items():
+            if key not in kind.model_fields:
+                reason = _unknown("key", key, list(kind.model_fields))
+                faults.append(SettingsFault(origin=origin, key=f"{name}.{key}", reason=reason))
+            elif value is not None:
+                usable[key] = value
+        try:
+            kind.model_validate(usable)
+        except ValidationError as error:
+            for item in error.errors():
+                key = ".".join(str(part) for part in item["loc"]) or name
+                faults.append(SettingsFault(origin=origin, key=f"{name}.{key}", reason=_plain(item["msg"])))
+            continue
+        merged.update(usable)
+    return kind.model_validate(merged)
+
+
+def _unknown(what: str, name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"there is no such {what}" + (f", did you mean {near[0]!r}" if near else "")
+
+
+def _plain(message: str) -> str:
+    return message[:1].lower() + message[1:]

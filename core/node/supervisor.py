@@ -1,0 +1,294 @@
+"""Keeps the vision workers running: one process for a group of cameras, back within seconds when it dies."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+import multiprocessing
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+
+from core.node.model import WorkerReport
+from core.vision.messages import (
+    CameraJob,
+    EngineFailed,
+    EngineOpened,
+    Heartbeat,
+    SetCameras,
+    SetViews,
+    StopWorker,
+    WorkerConfig,
+)
+from core.vision.model import EngineInfo
+from core.vision.worker import run_worker
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT_TIMEOUT_S = 8.0
+HEALTHY_AFTER_S = 30.0
+FIRST_DELAY_S = 0.1
+MAX_DELAY_S = 10.0
+
+
+@dataclass(eq=False)
+class _Running:
+    """One worker process and what is known about it."""
+
+    key: str
+    jobs: dict[str, CameraJob] = field(default_factory=dict)
+    process: BaseProcess | None = None
+    connection: Connection | None = None
+    outbox: queue.SimpleQueue[object | None] = field(default_factory=queue.SimpleQueue)
+    state: str = "starting"
+    reason: str = ""
+    n_restarts: int = 0
+    n_failures: int = 0
+    started_s: float = 0.0
+    heard_s: float = 0.0
+    engine: EngineInfo | None = None
+    heartbeat: Heartbeat | None = None
+    restart: asyncio.TimerHandle | None = None
+
+
+class VisionSupervisor:
+    """Spawns workers, spreads cameras over them and restarts what ends.
+
+    Threads: everything on the node's loop; each worker has a thread that reads its pipe and one that writes to it,
+    because a worker that hangs must not stop the node.
+    """
+
+    def __init__(
+        self,
+        config: WorkerConfig,
+        *,
+        cameras_per_worker: int,
+        on_message: Callable[[object], None],
+        on_worker: Callable[[WorkerReport], None],
+    ) -> None:
+        """Take `config` as the pattern for every worker.
+
+        Args:
+            config: Key and cameras of it are ignored.
+            cameras_per_worker: So many share a process.
+            on_message: Hears what workers see (`Heartbeat`, `Observed`).
+            on_worker: Hears whenever a worker starts, opens its engine, fails or ends.
+        """
+        self._pattern = config
+        self._per_worker = cameras_per_worker
+        self._on_message = on_message
+        self._on_worker = on_worker
+        self._workers: list[_Running] = []
+        self._sizes: dict[str, tuple[int, int]] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._watch: asyncio.Task[None] | None = None
+        self._is_stopping = False
+
+    async def start(self) -> None:
+        """Begin to watch over workers; the first `set_cameras` starts them."""
+        self._loop = asyncio.get_running_loop()
+        self._watch = asyncio.create_task(self._watch_heartbeats())
+
+    async def stop(self) -> None:
+        """End every worker; one that does not end by itself within 4 s is killed."""
+        self._is_stopping = True
+        if self._watch is not None:
+            self._watch.cancel()
+        for worker in self._workers:
+            if worker.restart is not None:
+                worker.restart.cancel()
+            worker.outbox.put(StopWorker())
+        await asyncio.gather(*(asyncio.to_thread(_end, worker.process, 4.0) for worker in self._workers))
+        for worker in self._workers:
+            worker.outbox.put(None)
+
+    def set_cameras(self, jobs: tuple[CameraJob, ...]) -> None:
+        """Spread `jobs` over the workers; a camera stays where it is while its worker has room."""
+        wanted = {job.camera_id: job for job in jobs}
+        for worker in self._workers:
+            worker.jobs = {key: wanted.pop(key) for key in worker.jobs if key in wanted}
+        for camera_id, job in wanted.items():
+            free = [worker for worker in self._workers if len(worker.jobs) < self._per_worker]
+            if not free:
+                free = [_Running(key=f"{len(self._workers) + 1}")]
+                self._workers.append(free[0])
+            min(free, key=lambda worker: len(worker.jobs)).jobs[camera_id] = job
+        for worker in self._workers:
+            if worker.process is None and worker.jobs:
+                self._spawn(worker)
+            elif worker.process is not None:
+                worker.outbox.put(SetCameras(cameras=tuple(worker.jobs.values())))
+
+    def set_views(self, sizes: dict[str, tuple[int, int]]) -> None:
+        """Tell the workers which cameras are shown, and how large [px]."""
+        if sizes == self._sizes:
+            return
+        self._sizes = dict(sizes)
+        for worker in self._workers:
+            worker.outbox.put(SetViews(sizes=self._sizes))
+
+    def set_model(self, model: str) -> None:
+        """Use another model; every worker is restarted with it."""
+        self._pattern = WorkerConfig(
+            key="",
+            models=self._pattern.models,
+            logs=self._pattern.logs,
+            model=model,
+            engine=self._pattern.engine,
+            n_threads=self._pattern.n_threads,
+            confidence=self._pattern.confidence,
+            overlap=self._pattern.overlap,
+        )
+        for worker in self._workers:
+            worker.outbox.put(StopWorker())
+
+    @property
+    def n_restarts(self) -> int:
+        """Restarts of all workers since the node started."""
+        return sum(worker.n_restarts for worker in self._workers)
+
+    def reports(self) -> tuple[WorkerReport, ...]:
+        """How every worker is."""
+        return tuple(_report(worker) for worker in self._workers)
+
+    def heartbeats(self) -> tuple[Heartbeat, ...]:
+        """The last heartbeat of every worker that is running."""
+        return tuple(worker.heartbeat for worker in self._workers if worker.heartbeat and worker.state == "running")
+
+    def cameras_of_stopped_workers(self) -> tuple[str, ...]:
+        """Cameras that nobody reads right now because their worker is being restarted."""
+        return tuple(key for worker in self._workers if worker.state == "restarting" for key in worker.jobs)
+
+    def _spawn(self, worker: _Running) -> None:
+        worker.restart = None
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe(duplex=True)
+        config = WorkerConfig(
+            key=worker.key,
+            models=self._pattern.models,
+            logs=self._pattern.logs,
+            model=self._pattern.model,
+            engine=self._pattern.engine,
+            n_threads=self._pattern.n_threads,
+            confidence=self._pattern.confidence,
+            overlap=self._pattern.overlap,
+            cameras=tuple(worker.jobs.values()),
+        )
+        process = context.Process(target=run_worker, args=(theirs, config), name=f"vision-{worker.key}", daemon=True)
+        process.start()
+        theirs.close()
+        worker.process, worker.connection = process, ours
+        worker.started_s = worker.heard_s = time.monotonic()
+        worker.engine = worker.heartbeat = None
+        worker.outbox.put(None)  # The writer of the last process ends here.
+        worker.outbox = queue.SimpleQueue()
+        worker.outbox.put(SetViews(sizes=self._sizes))
+        threading.Thread(target=self._read, args=(worker, process, ours), name="vision-read", daemon=True).start()
+        threading.Thread(target=_write, args=(ours, worker.outbox), name="vision-write", daemon=True).start()
+        log.info("vision worker %s started with %d cameras (pid %s)", worker.key, len(worker.jobs), process.pid)
+        self._on_worker(_report(worker))
+
+    def _read(self, worker: _Running, process: BaseProcess, connection: Connection) -> None:
+        """Hand everything that the worker says to the loop; runs on its own thread."""
+        assert self._loop is not None
+        try:
+            while True:
+                message = connection.recv()
+                self._loop.call_soon_threadsafe(self._on_worker_message, worker, process, message)
+        except (EOFError, OSError):
+            pass
+        process.join(2.0)
+        with contextlib.suppress(RuntimeError):  # The loop may be closed already.
+            self._loop.call_soon_threadsafe(self._on_ended, worker, process)
+
+    def _on_worker_message(self, worker: _Running, process: BaseProcess, message: object) -> None:
+        if worker.process is not process:
+            return
+        worker.heard_s = time.monotonic()
+        if isinstance(message, Heartbeat):
+            worker.heartbeat = message
+            if worker.state != "running":
+                worker.state = "running"
+                worker.reason = ""
+                self._on_worker(_report(worker))
+            if worker.heard_s - worker.started_s > HEALTHY_AFTER_S:
+                worker.n_failures = 0
+        elif isinstance(message, EngineOpened):
+            worker.engine = message.engine
+            self._on_worker(_report(worker))
+        elif isinstance(message, EngineFailed):
+            worker.reason = f"{message.message} {message.hint}".strip()
+            self._on_worker(_report(worker))
+        self._on_message(message)
+
+    def _on_ended(self, worker: _Running, process: BaseProcess) -> None:
+        if worker.process is not process or self._is_stopping:
+            return
+        worker.process = None
+        worker.heartbeat = None
+        if worker.connection is not None:
+            worker.connection.close()
+        worker.state = "restarting"
+        worker.reason = f"The worker ended ({_exit_text(process.exitcode)})."
+        worker.n_restarts += 1
+        # The first restart comes at once: a black wall is worse than a wasted start.
+        delay_s = min(MAX_DELAY_S, FIRST_DELAY_S * math.pow(3.0, worker.n_failures))
+        worker.n_failures += 1
+        log.warning(
+            "vision worker %s ended (%s), next start in %.1f s", worker.key, _exit_text(process.exitcode), delay_s
+        )
+        self._on_worker(_report(worker))
+        assert self._loop is not None
+        worker.restart = self._loop.call_later(delay_s, self._spawn, worker)
+
+    async def _watch_heartbeats(self) -> None:
+        while True:
+            await asyncio.sleep(1.0)
+            now_s = time.monotonic()
+            for worker in self._workers:
+                if worker.process is not None and now_s - worker.heard_s > HEARTBEAT_TIMEOUT_S:
+                    log.error("vision worker %s is silent for %.0f s and is ended", worker.key, now_s - worker.heard_s)
+                    worker.heard_s = now_s
+                    worker.process.kill()
+
+
+def _write(connection: Connection, outbox: queue.SimpleQueue[object | None]) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        while (message := outbox.get()) is not None:
+            connection.send(message)
+
+
+def _end(process: BaseProcess | None, timeout_s: float) -> None:
+    if process is None:
+        return
+    process.join(timeout_s)
+    if process.is_alive():
+        process.kill()
+        process.join(2.0)
+
+
+def _exit_text(code: int | None) -> str:
+    if code is None:
+        return "no exit code"
+    return f"signal {-code}" if code < 0 else f"exit code {code}"
+
+
+def _report(worker: _Running) -> WorkerReport:
+    beat = worker.heartbeat
+    return WorkerReport(
+        key=worker.key,
+        state=worker.state,
+        pid=worker.process.pid if worker.process is not None else None,
+        n_restarts=worker.n_restarts,
+        cpu_percent=beat.cpu_percent if beat else 0.0,
+        memory_mb=beat.memory_mb if beat else 0.0,
+        engine=worker.engine,
+        reason=worker.reason,
+        camera_ids=tuple(worker.jobs),
+    )
