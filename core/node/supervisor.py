@@ -120,7 +120,7 @@ class VisionSupervisor:
                 self._workers.append(free[0])
             min(free, key=lambda worker: len(worker.jobs)).jobs[camera_id] = job
         for worker in self._workers:
-            if worker.process is None and worker.jobs:
+            if worker.process is None and worker.restart is None and worker.jobs:
                 self._spawn(worker)
             elif worker.process is not None:
                 worker.outbox.put(SetCameras(cameras=tuple(worker.jobs.values())))
