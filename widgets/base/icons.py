@@ -1,0 +1,102 @@
+"""Icons from resources/icons, tinted by a token of the theme."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QByteArray, QEvent, QFile, QIODevice, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap
+from PySide6.QtSvg import QSvgRenderer
+from PySide6.QtWidgets import QToolButton, QWidget
+
+import resources
+from widgets.base.theme import look, set_role
+
+_SIDES_PX = (16, 20, 24, 32, 48)
+
+# What a button shows while its drawing does not ship.
+_GLYPHS = {
+    "close": "✕",
+    "plus": "+",
+    "add": "+",
+    "search": "⌕",
+    "settings": "⚙",
+    "previous": "←",
+    "next": "→",
+    "refresh": "↻",
+    "warning": "!",
+}
+
+
+def icon(name: str, tint: str = "text_secondary") -> QIcon:
+    """Return resources/icons/NAME.svg in the colour of a token; a text glyph where the file is missing or no drawing.
+
+    The icon belongs to the theme it was made under: make it anew on `QEvent.Type.StyleChange`, or use `IconButton`.
+    """
+    made = QIcon()
+    for side in _SIDES_PX:
+        made.addPixmap(icon_pixmap(name, side, tint))
+    made.addPixmap(icon_pixmap(name, 20, "text_disabled"), QIcon.Mode.Disabled)
+    return made
+
+
+def icon_pixmap(name: str, side_px: int, tint: str = "text_secondary") -> QPixmap:
+    """Return one size of an icon; see `icon`."""
+    color = look().color(tint)
+    pixmap = QPixmap(side_px, side_px)
+    pixmap.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(pixmap)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    drawing = _drawing(name)
+    if drawing.isEmpty():
+        _paint_glyph(painter, name, side_px, color)
+    else:
+        QSvgRenderer(drawing).render(painter, QRectF(0, 0, side_px, side_px))
+        painter.setCompositionMode(QPainter.CompositionMode.CompositionMode_SourceIn)
+        painter.fillRect(pixmap.rect(), color)
+    painter.end()
+    return pixmap
+
+
+def _drawing(name: str) -> QByteArray:
+    try:
+        file = QFile(str(resources.path(f"icons/{name}.svg")))
+    except FileNotFoundError:
+        return QByteArray()
+    if not file.open(QIODevice.OpenModeFlag.ReadOnly):
+        return QByteArray()
+    content = file.readAll()
+    return content if QSvgRenderer(content).isValid() else QByteArray()
+
+
+def _paint_glyph(painter: QPainter, name: str, side_px: int, color: QColor) -> None:
+    painter.setFont(look().font(max(8, round(side_px * 0.8))))
+    painter.setPen(color)
+    painter.drawText(QRectF(0, 0, side_px, side_px), Qt.AlignmentFlag.AlignCenter, _GLYPHS.get(name, name[:1].upper()))
+
+
+class IconButton(QToolButton):
+    """A quiet button with an icon; its name is its tool tip and what a screen reader says."""
+
+    def __init__(self, icon_name: str, name: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._icon_name = icon_name
+        self.setAccessibleName(name)
+        self.setToolTip(name)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        set_role(self, "quiet")
+        self._tint()
+
+    def set_icon_name(self, icon_name: str) -> None:
+        """Show another icon."""
+        self._icon_name = icon_name
+        self._tint()
+
+    def _tint(self) -> None:
+        side = look().sizes.icon
+        self.setIcon(icon(self._icon_name))
+        self.setIconSize(QSize(side, side))
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Take the new theme's colour."""
+        if event.type() == QEvent.Type.StyleChange:
+            self._tint()
+        super().changeEvent(event)

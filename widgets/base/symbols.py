@@ -1,0 +1,159 @@
+"""Alarm priorities as shapes: nobody has to tell them apart by colour alone."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QFont, QPainter, QPaintEvent, QPen, QPolygonF
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from core.incidents.model import Priority
+from widgets.base.theme import Look, look, text_on
+
+PRIORITY_WORDS = {
+    Priority.CRITICAL: "Critical",
+    Priority.HIGH: "High",
+    Priority.MEDIUM: "Medium",
+    Priority.LOW: "Low",
+}
+
+FLASH_PERIOD_MS = 1000
+"""One flash a second at most: a third of the limit of WCAG 2.3.1."""
+
+
+def priority_shape(priority: Priority, rect: QRectF) -> QPolygonF | QRectF:
+    """Return the outline of a priority's symbol inside `rect`; a circle comes as its square."""
+    side = min(rect.width(), rect.height())
+    box = QRectF(rect.center().x() - side / 2, rect.center().y() - side / 2, side, side)
+    if priority is Priority.HIGH:
+        return QPolygonF([QPointF(box.center().x(), box.top()), box.bottomRight(), box.bottomLeft()])
+    if priority is Priority.MEDIUM:
+        return QPolygonF([box.topLeft(), box.topRight(), QPointF(box.center().x(), box.bottom())])
+    if priority is Priority.CRITICAL:
+        inset = side * 0.04
+        return box.adjusted(inset, inset, -inset, -inset)
+    return box
+
+
+def paint_priority(
+    painter: QPainter,
+    rect: QRectF,
+    priority: Priority,
+    made: Look,
+    *,
+    is_hollow: bool = False,
+    is_doubled: bool = False,
+) -> None:
+    """Paint the symbol of a priority: 1 square, 2 triangle up, 3 triangle down, 4 circle.
+
+    Args:
+        painter: Left as it was.
+        rect: The symbol fills the largest square in its middle.
+        priority: Chooses shape, hue and figure.
+        made: The look of the application.
+        is_hollow: Outline only: acknowledged, or the dark half of a flash.
+        is_doubled: A second outline around it: what stands for flashing in reduced-motion mode.
+    """
+    color = QColor(made.theme.priority(priority))
+    painter.save()
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    side = min(rect.width(), rect.height())
+    stroke = max(1.5, side * 0.09)
+    square = QRectF(rect.center().x() - side / 2, rect.center().y() - side / 2, side, side)
+    if is_doubled:
+        painter.setPen(QPen(color, max(1.0, stroke * 0.7)))
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        _draw(painter, priority, square.adjusted(0.5, 0.5, -0.5, -0.5))
+        inset = side * 0.16
+        square = square.adjusted(inset, inset * (1.4 if priority is Priority.HIGH else 1.0), -inset, -inset)
+        if priority is Priority.MEDIUM:
+            square.adjust(0, -inset * 0.2, 0, -inset * 0.4)
+    if is_hollow:
+        half = stroke / 2
+        square = square.adjusted(half, half, -half, -half)
+        painter.setPen(QPen(color, stroke, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap, Qt.PenJoinStyle.MiterJoin))
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+    else:
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(color)
+    _draw(painter, priority, square)
+    font = made.font(max(7, round(square.height() * (0.62 if priority in (Priority.CRITICAL, Priority.LOW) else 0.5))))
+    font.setWeight(QFont.Weight.Bold)
+    painter.setFont(font)
+    painter.setPen(color if is_hollow else QColor(text_on(color.name())))
+    painter.drawText(_figure_box(priority, square), Qt.AlignmentFlag.AlignCenter, str(int(priority)))
+    painter.restore()
+
+
+def paint_bad_quality(painter: QPainter, rect: QRectF, made: Look) -> None:
+    """Paint the dotted "?" of a state that is only the last one known."""
+    color = QColor(made.theme.quality)
+    side = min(rect.width(), rect.height())
+    square = QRectF(rect.center().x() - side / 2, rect.center().y() - side / 2, side, side).adjusted(1, 1, -1, -1)
+    painter.save()
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    pen = QPen(color, max(1.4, side * 0.09))
+    pen.setStyle(Qt.PenStyle.CustomDashLine)
+    pen.setDashPattern([0.2, 2.0])
+    pen.setCapStyle(Qt.PenCapStyle.RoundCap)
+    painter.setPen(pen)
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.drawEllipse(square)
+    font = made.font(max(7, round(square.height() * 0.66)))
+    font.setWeight(QFont.Weight.Bold)
+    painter.setFont(font)
+    painter.drawText(square, Qt.AlignmentFlag.AlignCenter, "?")
+    painter.restore()
+
+
+def _draw(painter: QPainter, priority: Priority, square: QRectF) -> None:
+    shape = priority_shape(priority, square)
+    if isinstance(shape, QPolygonF):
+        painter.drawPolygon(shape)
+    elif priority is Priority.LOW:
+        painter.drawEllipse(shape)
+    else:
+        painter.drawRoundedRect(shape, 1.5, 1.5)
+
+
+def _figure_box(priority: Priority, square: QRectF) -> QRectF:
+    # The optical middle of a triangle lies a sixth away from the middle of its box.
+    shift = square.height() / 6
+    if priority is Priority.HIGH:
+        return square.translated(0, shift)
+    if priority is Priority.MEDIUM:
+        return square.translated(0, -shift)
+    return square
+
+
+class PrioritySymbol(QWidget):
+    """One symbol in a layout, with the priority's word as its accessible name."""
+
+    def __init__(self, priority: Priority, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._priority = priority
+        self._is_hollow = False
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        self.set_priority(priority)
+
+    def set_priority(self, priority: Priority) -> None:
+        """Show another priority."""
+        self._priority = priority
+        self.setAccessibleName(f"Priority {int(priority)}, {PRIORITY_WORDS[priority].lower()}")
+        self.update()
+
+    def set_hollow(self, is_hollow: bool) -> None:
+        """Show the outline only, as for what nobody has to look at."""
+        if is_hollow is not self._is_hollow:
+            self._is_hollow = is_hollow
+            self.update()
+
+    def sizeHint(self) -> QSize:
+        """Return the edge of an icon."""
+        side = round(look().sizes.body * 1.3)
+        return QSize(side, side)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Paint the shape."""
+        painter = QPainter(self)
+        paint_priority(painter, QRectF(self.rect()), self._priority, look(), is_hollow=self._is_hollow)
+        painter.end()
