@@ -1,0 +1,46 @@
+"""Adding to the counts of a minute without reading them first."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import cast
+
+from sqlalchemy import Table, and_
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from core.store.tables import LineCountRow
+
+
+def upsert_add(
+    session: Session,
+    *,
+    camera_id: str,
+    line_key: str,
+    direction: str,
+    label: str,
+    minute: datetime,
+    n_vehicles: int,
+    is_complete: bool = True,
+) -> None:
+    """Add vehicles to one minute of one line; a minute once incomplete stays so."""
+    table = cast(Table, LineCountRow.__table__)
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    statement = insert(table).values(
+        camera_id=camera_id,
+        line_key=line_key,
+        direction=direction,
+        label=label,
+        minute=minute,
+        n_vehicles=n_vehicles,
+        is_complete=is_complete,
+    )
+    session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["camera_id", "line_key", "direction", "label", "minute"],
+            set_={
+                "n_vehicles": table.c.n_vehicles + statement.excluded.n_vehicles,
+                "is_complete": and_(table.c.is_complete, statement.excluded.is_complete),
+            },
+        )
+    )

@@ -1,0 +1,43 @@
+"""Small helpers that every service needs around its rows."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from core.kernel.errors import StaleWriteError
+from core.kernel.geo import GeoPoint
+
+
+class _Placed(Protocol):
+    lat_deg: float | None
+    lon_deg: float | None
+
+
+def position_of(row: _Placed) -> GeoPoint | None:
+    """Return a row's position, None where it has none."""
+    if row.lat_deg is None or row.lon_deg is None:
+        return None
+    return GeoPoint(row.lat_deg, row.lon_deg)
+
+
+def place(row: _Placed, position: GeoPoint | None) -> None:
+    """Write a position into a row."""
+    row.lat_deg = None if position is None else position.lat_deg
+    row.lon_deg = None if position is None else position.lon_deg
+
+
+def check_version(version: int, *, expect_version: int, what: str) -> None:
+    """Refuse a change that was made on top of an older state; `what` names the row in the sentence.
+
+    Raises:
+        StaleWriteError: Someone else was faster.
+    """
+    if version != expect_version:
+        raise StaleWriteError(
+            f"{what} was changed by someone else meanwhile.", hint="Look at the new values and try again."
+        )
+
+
+def storable(text: str) -> str:
+    """Drop NUL characters and lone surrogates: PostgreSQL cannot keep either."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
