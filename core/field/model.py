@@ -93,4 +93,7 @@ class LinkReport:
     n_published: int = 0
     n_reconnects: int = 0
     n_outbox: int = 0
+    n_overflow: int = 0
+    """Messages replaced, dropped or refused because someone did not keep up."""
+
     is_embedded: bool = False

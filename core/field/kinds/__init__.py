@@ -1,0 +1,45 @@
+"""Device kinds: one file each, found by looking; nothing lists them."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterable, Mapping
+from functools import cache
+
+from core.field.kinds.base import OTHER, DeviceKind
+
+
+def find_kinds() -> Mapping[str, DeviceKind]:
+    """Return every kind by its key.
+
+    Raises:
+        ImportError: A file of this package cannot be imported.
+        ValueError: Two files use one key, or a file exports no `KIND`.
+    """
+    return _find()
+
+
+@cache
+def _find() -> dict[str, DeviceKind]:
+    kinds = {OTHER.key: OTHER}
+    for info in sorted(pkgutil.iter_modules(__path__), key=lambda found: found.name):
+        if info.name == "base":
+            continue
+        kind = getattr(importlib.import_module(f"{__name__}.{info.name}"), "KIND", None)
+        if not isinstance(kind, DeviceKind):
+            raise ValueError(f"core/field/kinds/{info.name}.py exports no KIND")
+        if kind.key in kinds:
+            raise ValueError(f"two device kinds are called {kind.key!r}")
+        kinds[kind.key] = kind
+    return kinds
+
+
+def kind_for(group: str, types: Iterable[str] = ()) -> DeviceKind:
+    """Return the kind of a device: by the payload types it announced, else by its group, else `OTHER`."""
+    kinds = find_kinds()
+    for payload_type in types:
+        for kind in kinds.values():
+            if payload_type in kind.payloads:
+                return kind
+    return next((kind for kind in kinds.values() if group in kind.groups), OTHER)
