@@ -1,0 +1,408 @@
+"""What stands on the map: one marker for each placed camera and device, and how crowds of them are gathered.
+
+No Qt here: the arithmetic over 10,000 markers is NumPy, and is tested without a window.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.cameras.model import Camera
+from core.field.model import Device, DeviceState, Reading
+from core.incidents.model import Alarm, Priority, SourceKind
+from core.kernel.geo import to_mercator
+from core.media.model import StreamReport, StreamState
+from core.parking.model import LotOccupancy
+from widgets.map.tile_grid import RectM
+from widgets.traffic.figures import SPEED, UNKNOWN, LotFill, lot_fill, newest
+
+ItemKey = tuple[str, str]
+"""Kind ("camera", "station", "lot", "device") and id."""
+
+
+class Condition(StrEnum):
+    """How far the operator can trust what a marker shows."""
+
+    OK = "ok"
+    WAITING = "waiting"
+    STALE = "stale"
+    LOST = "lost"
+    DISABLED = "disabled"
+    UNKNOWN = "unknown"
+
+
+UNTRUSTED = frozenset({Condition.STALE, Condition.LOST})
+
+_DEVICE_CONDITIONS = {
+    DeviceState.UNKNOWN: Condition.UNKNOWN,
+    DeviceState.ONLINE: Condition.OK,
+    DeviceState.STALE: Condition.STALE,
+    DeviceState.LOST: Condition.LOST,
+    DeviceState.OFFLINE: Condition.LOST,
+    DeviceState.DISABLED: Condition.DISABLED,
+}
+_STREAM_CONDITIONS = {
+    StreamState.CONNECTING: Condition.WAITING,
+    StreamState.RESTARTING: Condition.WAITING,
+    StreamState.LIVE: Condition.OK,
+    StreamState.ENDED: Condition.STALE,
+    StreamState.STALE: Condition.STALE,
+    StreamState.LOST: Condition.LOST,
+    StreamState.UNAUTHORISED: Condition.LOST,
+    StreamState.UNUSABLE: Condition.LOST,
+    StreamState.DISABLED: Condition.DISABLED,
+}
+_SOURCE_KINDS = {
+    SourceKind.CAMERA: "camera",
+    SourceKind.STATION: "station",
+    SourceKind.LOT: "lot",
+    SourceKind.DEVICE: "device",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marker:
+    """One thing on the map.
+
+    Attributes:
+        x_m, y_m: Web Mercator.
+        text: The value on the marker, e.g. "42" (km/h) or "43/120" (bays); empty shows an icon only.
+        since: Start of a condition that is not OK, as far as it is known.
+        priority: Of its most urgent open alarm.
+        is_calling: That alarm is not acknowledged.
+    """
+
+    kind: str
+    item_id: str
+    name: str
+    x_m: float
+    y_m: float
+    condition: Condition = Condition.UNKNOWN
+    text: str = ""
+    since: datetime | None = None
+    heading_deg: float = 0.0
+    view_angle_deg: float = 0.0
+    priority: Priority | None = None
+    is_calling: bool = False
+
+    @property
+    def key(self) -> ItemKey:
+        """Kind and id."""
+        return self.kind, self.item_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """Several markers too near each other to be drawn apart.
+
+    Attributes:
+        n_untrusted: How many of them are stale or lost.
+    """
+
+    x_m: float
+    y_m: float
+    n_items: int
+    n_untrusted: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """What one view shows.
+
+    Attributes:
+        markers: To be drawn one by one, the most important last (on top).
+        clusters: Drawn beneath.
+    """
+
+    markers: tuple[Marker, ...]
+    clusters: tuple[Cluster, ...]
+
+
+MAX_SINGLE = 250
+"""Up to this many in view, every marker is drawn by itself, however near."""
+
+
+class MarkerTable:
+    """All markers of the site, brought up to date by what changed.
+
+    Models are immutable, so an unchanged object is recognised by identity: with 10,000 devices of which 1,000 moved
+    only those 1,000 are looked at.
+    """
+
+    def __init__(self) -> None:
+        self._cameras: dict[str, Camera] = {}
+        self._devices: dict[str, Device] = {}
+        self._streams: Mapping[str, StreamReport] = {}
+        self._readings: dict[str, list[Reading]] = {}
+        self._lots: dict[str, LotFill] = {}
+        self._alarms: dict[ItemKey, Alarm] = {}
+        self._rows: dict[ItemKey, int] = {}
+        self._markers: list[Marker] = []
+        self._xy_m = np.empty((0, 2))
+        self._is_single = np.empty(0, dtype=bool)
+        self._is_untrusted = np.empty(0, dtype=bool)
+        self._selected: ItemKey | None = None
+
+    def __len__(self) -> int:
+        """Number of placed markers."""
+        return len(self._markers)
+
+    @property
+    def markers(self) -> list[Marker]:
+        """Every marker, cameras first, each kind in the order it came."""
+        return self._markers
+
+    @property
+    def is_calling(self) -> bool:
+        """Something on the map wants an acknowledge."""
+        return any(alarm.is_calling for alarm in self._alarms.values())
+
+    def get(self, key: ItemKey) -> Marker | None:
+        """Return one marker, or None where the thing has no place."""
+        row = self._rows.get(key)
+        return None if row is None else self._markers[row]
+
+    def set_cameras(self, cameras: Iterable[Camera]) -> None:
+        """Replace the cameras."""
+        before, self._cameras = self._cameras, {camera.camera_id: camera for camera in cameras}
+        changed = [("camera", key) for key, camera in self._cameras.items() if before.get(key) is not camera]
+        self._update(changed, is_same_set=before.keys() == self._cameras.keys())
+
+    def set_devices(self, devices: Iterable[Device]) -> None:
+        """Replace the devices."""
+        before, self._devices = self._devices, {device.device_id: device for device in devices}
+        changed = [(marker_kind(device), key) for key, device in self._devices.items() if before.get(key) is not device]
+        self._update(changed, is_same_set=before.keys() == self._devices.keys())
+
+    def set_streams(self, streams: Mapping[str, StreamReport]) -> None:
+        """Replace what is known about the cameras' pictures."""
+        before, self._streams = self._streams, dict(streams)
+        keys = before.keys() | self._streams.keys()
+        changed = [key for key in keys if _stream_look(before.get(key)) != _stream_look(self._streams.get(key))]
+        self._update([("camera", key) for key in changed if key in self._cameras], is_same_set=True)
+
+    def set_readings(self, readings: Iterable[Reading]) -> None:
+        """Replace the newest values of all streams."""
+        before, self._readings = self._readings, {}
+        for reading in readings:
+            self._readings.setdefault(reading.device_id, []).append(reading)
+        keys = before.keys() | self._readings.keys()
+        changed = [key for key in keys if before.get(key) != self._readings.get(key) and key in self._devices]
+        self._update([(marker_kind(self._devices[key]), key) for key in changed], is_same_set=True)
+
+    def set_lots(self, lots: Iterable[LotOccupancy]) -> None:
+        """Replace how full the lots are; what the site counted goes before what a gateway said."""
+        before, self._lots = (
+            self._lots,
+            {
+                lot.lot_id: LotFill(n_bays=lot.n_bays, n_occupied=lot.n_occupied, n_unknown=lot.n_unknown)
+                for lot in lots
+            },
+        )
+        keys = before.keys() | self._lots.keys()
+        changed = [key for key in keys if before.get(key) != self._lots.get(key) and key in self._devices]
+        self._update([(marker_kind(self._devices[key]), key) for key in changed], is_same_set=True)
+
+    def set_alarms(self, alarms: Iterable[Alarm]) -> None:
+        """Replace the open alarms; the most urgent one of each thing counts."""
+        before, self._alarms = self._alarms, {}
+        for alarm in alarms:
+            kind = _SOURCE_KINDS.get(alarm.source_kind)
+            if kind is None or not alarm.is_open:
+                continue
+            key = (kind, alarm.source_id)
+            known = self._alarms.get(key)
+            if known is None or _urgency(alarm) < _urgency(known):
+                self._alarms[key] = alarm
+        keys = before.keys() | self._alarms.keys()
+        self._update([key for key in keys if before.get(key) != self._alarms.get(key)], is_same_set=True)
+
+    def select(self, key: ItemKey | None) -> None:
+        """Keep this one apart from every crowd."""
+        for changed in (self._selected, key):
+            row = self._rows.get(changed) if changed is not None else None
+            if row is not None:
+                self._is_single[row] = changed == key or self._markers[row].priority is not None
+        self._selected = key
+
+    def bounds(self) -> RectM | None:
+        """Return the rectangle around all markers, or None where there are none."""
+        if not len(self._xy_m):
+            return None
+        low, high = self._xy_m.min(axis=0), self._xy_m.max(axis=0)
+        return RectM(float(low[0]), float(low[1]), float(high[0]), float(high[1]))
+
+    def scene(self, view: RectM, cell_m: float) -> Scene:
+        """Return what to draw in `view`; where it is crowded, markers within one cell of `cell_m` are gathered."""
+        xy = self._xy_m
+        if not len(xy):
+            return Scene(markers=(), clusters=())
+        is_in = (xy[:, 0] >= view.left) & (xy[:, 0] <= view.right) & (xy[:, 1] >= view.bottom) & (xy[:, 1] <= view.top)
+        rows = np.flatnonzero(is_in)
+        if len(rows) <= MAX_SINGLE:
+            return Scene(markers=self._in_order(rows), clusters=())
+        is_single = self._is_single[rows]
+        singles, crowd = rows[is_single], rows[~is_single]
+        clusters, lonely = _gather(xy[crowd], self._is_untrusted[crowd], cell_m)
+        return Scene(markers=self._in_order(np.concatenate([crowd[lonely], singles])), clusters=clusters)
+
+    def nearest(self, x_m: float, y_m: float, reach_m: float, scene: Scene) -> Marker | Cluster | None:
+        """Return the drawn thing nearest to a place, or None beyond `reach_m`; the upper one where two are as near."""
+        found: Marker | Cluster | None = None
+        best = reach_m
+        drawn: tuple[Marker | Cluster, ...] = (*scene.clusters, *scene.markers)
+        for item in drawn:
+            distance = math.hypot(item.x_m - x_m, item.y_m - y_m)
+            if distance <= best:
+                found, best = item, distance
+        return found
+
+    def _in_order(self, rows: NDArray[np.intp]) -> tuple[Marker, ...]:
+        found = [self._markers[row] for row in rows]
+        found.sort(key=self._rank)
+        return tuple(found)
+
+    def _rank(self, marker: Marker) -> tuple[bool, int, float]:
+        # Southern markers over northern ones, urgent ones over both, the selected one on top.
+        return marker.key == self._selected, 0 if marker.priority is None else 9 - marker.priority, -marker.y_m
+
+    def _update(self, changed: list[ItemKey], *, is_same_set: bool) -> None:
+        if is_same_set and all(self._replace(key) for key in changed):
+            return
+        self._rebuild()
+
+    def _replace(self, key: ItemKey) -> bool:
+        """Bring one row up to date; False where a row came or went."""
+        made = self._make(key)
+        row = self._rows.get(key)
+        if made is None or row is None:
+            return made is None and row is None
+        self._markers[row] = made
+        self._xy_m[row] = made.x_m, made.y_m
+        self._is_single[row] = made.priority is not None or key == self._selected
+        self._is_untrusted[row] = made.condition in UNTRUSTED
+        return True
+
+    def _rebuild(self) -> None:
+        keys: list[ItemKey] = [("camera", key) for key in self._cameras]
+        keys += [(marker_kind(device), key) for key, device in self._devices.items()]
+        made = (self._make(key) for key in keys)
+        self._markers = [marker for marker in made if marker is not None]
+        self._rows = {marker.key: row for row, marker in enumerate(self._markers)}
+        self._xy_m = np.array([(marker.x_m, marker.y_m) for marker in self._markers]).reshape(-1, 2)
+        self._is_single = np.array(
+            [marker.priority is not None or marker.key == self._selected for marker in self._markers], dtype=bool
+        )
+        self._is_untrusted = np.array([marker.condition in UNTRUSTED for marker in self._markers], dtype=bool)
+
+    def _make(self, key: ItemKey) -> Marker | None:
+        kind, item_id = key
+        alarm = self._alarms.get(key)
+        priority = None if alarm is None else alarm.priority
+        is_calling = alarm is not None and alarm.is_calling
+        if kind == "camera":
+            camera = self._cameras.get(item_id)
+            if camera is None or camera.position is None:
+                return None
+            x_m, y_m = to_mercator(camera.position)
+            report = self._streams.get(item_id)
+            return Marker(
+                kind=kind,
+                item_id=item_id,
+                name=camera.name,
+                x_m=x_m,
+                y_m=y_m,
+                condition=camera_condition(camera, report),
+                heading_deg=camera.heading_deg,
+                view_angle_deg=camera.view_angle_deg,
+                priority=priority,
+                is_calling=is_calling,
+            )
+        device = self._devices.get(item_id)
+        if device is None or device.position is None:
+            return None
+        x_m, y_m = to_mercator(device.position)
+        condition = device_condition(device)
+        return Marker(
+            kind=kind,
+            item_id=item_id,
+            name=device.name,
+            x_m=x_m,
+            y_m=y_m,
+            condition=condition,
+            text=self._value_text(kind, item_id),
+            since=device.last_seen_at if condition in UNTRUSTED else None,
+            priority=priority,
+            is_calling=is_calling,
+        )
+
+    def _value_text(self, kind: str, device_id: str) -> str:
+        readings = self._readings.get(device_id, [])
+        if kind == "station":
+            speed = newest(readings, SPEED.value)
+            return UNKNOWN if speed is None else f"{speed:.0f}"
+        if kind == "lot":
+            fill = self._lots.get(device_id) or newest(readings, lot_fill)
+            return UNKNOWN if fill is None else f"{fill.n_occupied}/{fill.n_bays}"
+        return ""
+
+
+def marker_kind(device: Device) -> str:
+    """Return the kind of marker a device gets."""
+    return device.kind if device.kind in {"station", "lot"} else "device"
+
+
+def device_condition(device: Device) -> Condition:
+    """Return how far a device can be trusted."""
+    return _DEVICE_CONDITIONS[device.state] if device.is_enabled else Condition.DISABLED
+
+
+def camera_condition(camera: Camera, report: StreamReport | None) -> Condition:
+    """Return how far a camera's picture can be trusted."""
+    if not camera.is_enabled:
+        return Condition.DISABLED
+    return Condition.UNKNOWN if report is None else _STREAM_CONDITIONS[report.state]
+
+
+def _stream_look(report: StreamReport | None) -> StreamState | None:
+    return None if report is None else report.state
+
+
+def _urgency(alarm: Alarm) -> tuple[bool, int]:
+    return not alarm.is_calling, alarm.priority
+
+
+def _gather(
+    xy_m: NDArray[np.float64], is_untrusted: NDArray[np.bool_], cell_m: float
+) -> tuple[tuple[Cluster, ...], NDArray[np.intp]]:
+    """Gather points by cell.
+
+    Returns:
+        The cells with two or more points, at their mean; and the rows of the points that are alone in theirs.
+    """
+    if not len(xy_m):
+        return (), np.empty(0, dtype=np.intp)
+    column, line = np.floor(xy_m / cell_m).astype(np.int64).T
+    cells = (column - column.min()) * (int(line.max() - line.min()) + 1) + (line - line.min())
+    _, which, counts = np.unique(cells, return_inverse=True, return_counts=True)
+    crowded = np.flatnonzero(counts > 1)
+    x_mean = np.bincount(which, weights=xy_m[:, 0]) / counts
+    y_mean = np.bincount(which, weights=xy_m[:, 1]) / counts
+    n_untrusted = np.bincount(which, weights=is_untrusted)
+    clusters = tuple(
+        Cluster(
+            x_m=float(x_mean[cell]),
+            y_m=float(y_mean[cell]),
+            n_items=int(counts[cell]),
+            n_untrusted=int(n_untrusted[cell]),
+        )
+        for cell in crowded
+    )
+    return clusters, np.flatnonzero(counts[which] == 1)
