@@ -74,3 +74,18 @@ class AuditEntry:
     subject: str
     detail: str
     hash_hex: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserChanged:
+    """A user was added or changed; published after the commit."""
+
+    user: User
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionsEnded:
+    """Every session of a user was ended by someone else; published after the commit."""
+
+    user_id: str
+    reason: str

@@ -39,3 +39,17 @@ class Camera:
     model: str = ""
     scene: Scene = field(default_factory=Scene)
     version: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraChanged:
+    """A camera was added or changed; published after the commit."""
+
+    camera: Camera
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraRemoved:
+    """A camera is gone; published after the commit."""
+
+    camera_id: str

@@ -125,3 +125,17 @@ class Alarm:
     def is_open(self) -> bool:
         """It stands in the list: active, or not yet acknowledged."""
         return self.is_active or not self.is_acknowledged
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmChanged:
+    """An alarm was raised or changed; published after the commit."""
+
+    alarm: Alarm
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentChanged:
+    """An incident began or changed; published after the commit."""
+
+    incident: Incident

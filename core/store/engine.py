@@ -194,7 +194,7 @@ class Store:
                 return value
             except SQLAlchemyError as error:
                 fault = self._fault_of(error)
-                if fault is None:
+                if fault is None or _is_write_attempt(error):
                     raise
                 self._note("reading", fault.error)
                 if not fault.is_transient or self._is_closed or time.monotonic() > until:
@@ -217,6 +217,12 @@ class Store:
             log.error("%s failed: %s", doing, error)
         if error is None and known is not None:
             log.info("%s works again", doing)
+
+
+def _is_write_attempt(error: SQLAlchemyError) -> bool:
+    """Tell whether a reader tried to write: a mistake of the program, not of the database."""
+    cause = getattr(error, "orig", None)
+    return getattr(cause, "sqlstate", None) == "25006" or getattr(cause, "sqlite_errorname", "") == "SQLITE_READONLY"
 
 
 def _parse(url: str) -> URL:
