@@ -33,6 +33,7 @@ class StreamReport:
         frame_age_s: Age of the newest frame; None before the first.
         n_dropped: Frames skipped since the start because a newer one was there.
         bytes_per_s: Of the encoded stream.
+        n_abandoned: Readers that hung in libav or a driver and were replaced; each holds memory until the process ends.
     """
 
     camera_id: str
@@ -52,6 +53,8 @@ class StreamReport:
     n_detections: int = 0
     n_observations: int = 0
     inference_ms: float = 0.0
+    bytes_per_s: float = 0.0
+    n_abandoned: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

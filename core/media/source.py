@@ -1,0 +1,478 @@
+"""From a `SourceSpec` to decoded frames: cameras, files, webcams and a made-up street, all behind one small protocol.
+
+User name and password enter the address in `_authenticated` and nowhere else. libav's exceptions carry that address, so
+none of them leaves this module: they become sentences here.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+import sys
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
+from urllib.request import url2pathname
+
+import av
+import numpy as np
+from av.error import FFmpegError
+from av.stream import Disposition
+
+from core.kernel.errors import BadInputError, ConsoleError, UnavailableError
+from core.media.model import SourceSpec
+
+SYNTHETIC_WH = (640, 360)
+SYNTHETIC_FPS = 15
+# Hidden tiles need a picture now and then: of streams that consist of key frames only, this is enough.
+KEYFRAME_PERIOD_S = 0.5
+# Some encoders never send another key frame (intra refresh): after this long, decode what comes.
+MAX_WAIT_FOR_KEYFRAME_S = 12.0
+
+_NETWORK_SCHEMES = frozenset({"rtsp", "rtsps", "http", "https"})
+_SCHEME = re.compile(r"^([a-zA-Z][a-zA-Z0-9+.-]+):")
+_FAST_PROBING = {"analyzeduration": "1", "probesize": "32", "fpsprobesize": "0"}
+# MPEG-TS, MJPEG and HLS need more than 32 bytes to be told apart, but not libav's five seconds.
+_HTTP_PROBING = {"analyzeduration": "1500000", "fpsprobesize": "0"}
+_NO_ROUTE = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN})
+
+
+class LoginRefusedError(BadInputError):
+    """The camera does not accept the user name or password; asking often may lock the account."""
+
+
+class Source(Protocol):
+    """An open stream of pictures. Threads: one, apart from `set_keyframes_only`.
+
+    Attributes:
+        is_live: Comes at its own pace and cannot be rewound.
+        fps: As the source states it; 0 where it does not.
+        n_bytes: Encoded bytes read so far.
+        n_broken: Packets that could not be decoded so far.
+    """
+
+    is_live: bool
+    width: int
+    height: int
+    fps: float
+    codec: str
+    n_bytes: int
+    n_broken: int
+
+    def read(self) -> list[av.VideoFrame] | None:
+        """Read one packet and return its pictures, often one, sometimes none; None at the end.
+
+        Raises:
+            UnavailableError: Time-out or broken connection.
+        """
+        ...
+
+    def set_keyframes_only(self, only: bool) -> None:
+        """Decode every picture, or now and then a key frame."""
+        ...
+
+    def rewind(self) -> None:
+        """Go back to the start.
+
+        Raises:
+            UnavailableError: It cannot be rewound.
+        """
+        ...
+
+    def close(self) -> None:
+        """Hang up."""
+        ...
+
+
+def open_source(spec: SourceSpec) -> Source:
+    """Open a source; blocks, in the worst case longer than its time-outs (names are resolved without one).
+
+    Raises:
+        BadInputError: The address, the file or the stream is not usable.
+        LoginRefusedError: User name or password is refused.
+        UnavailableError: Not reachable for now.
+    """
+    address = spec.address.strip()
+    kind = address_kind(address)
+    if kind == "synthetic":
+        return SyntheticSource(address.split(":", 1)[1])
+    if kind == "webcam":
+        return _open_webcam(address, spec)
+    if kind == "file":
+        return _open_file(spec)
+    return _open_network(spec)
+
+
+def address_kind(address: str) -> str:
+    """Return "rtsp", "rtsps", "http", "https", "webcam", "synthetic" or "file".
+
+    Raises:
+        BadInputError: No address of these kinds.
+    """
+    if not address.strip():
+        raise BadInputError("The address is empty.", hint="Enter rtsp://…, http://…, a file, or webcam:0.")
+    # One letter before the colon is a drive of Windows.
+    match = _SCHEME.match(address.strip())
+    scheme = match.group(1).lower() if match else "file"
+    if scheme in _NETWORK_SCHEMES:
+        if not _host_of(address):
+            raise BadInputError(
+                f"{public_address(address)} names no host, or its port is no number.", hint="Like rtsp://camera/stream."
+            )
+        return scheme
+    if scheme in {"file", "webcam", "synthetic"}:
+        return scheme
+    raise BadInputError(
+        f"{public_address(address)} is not a kind of address that can be shown.",
+        hint="Use rtsp://, rtsps://, http://, https://, a file path, webcam:0 or synthetic:NAME.",
+    )
+
+
+def public_address(address: str) -> str:
+    """Return the address without any user name and password somebody typed into it."""
+    text = address.strip()
+    match = re.match(r"^([a-zA-Z][a-zA-Z0-9+.-]*://)([^/?#]*)", text)
+    if match is None:
+        return text
+    authority = match.group(2)
+    port = authority.rpartition(":")[2] if ":" in authority else "0"
+    # A port that is no number, and an @ later on: a password with a slash in it.
+    has_login = "@" in authority or (not port.isdigit() and not authority.endswith("]") and "@" in text)
+    if not has_login:
+        return text
+    rest = text[match.end() :] if "@" in authority else ""
+    return match.group(1) + (authority if rest or "@" in authority else text).rpartition("@")[2] + rest
+
+
+class _LibavSource:
+    """A container that libav opened, reduced to its picture."""
+
+    def __init__(self, container: Any, name: str, *, is_live: bool) -> None:
+        self._container = container
+        self._name = name
+        self._stream = _picture_stream(container)
+        if self._stream is None:
+            container.close()
+            raise BadInputError(
+                f"{name} has no picture: sound or data only.", hint="Check which of the camera's streams this is."
+            )
+        context = self._stream.codec_context
+        # Frame threads would hold back one picture each; cameras are decoded side by side instead.
+        self._stream.thread_type = "NONE"
+        context.thread_count = 1
+        self.is_live = is_live
+        self.width: int = context.width
+        self.height: int = context.height
+        rate = self._stream.average_rate or self._stream.guessed_rate
+        self.fps = float(rate) if rate and 0 < rate <= 240 else 0.0
+        self.codec: str = context.codec.name
+        self.n_bytes = 0
+        self.n_broken = 0
+        self._keyframes_only = False
+        self._waits_since_s: float | None = None
+        self._last_decoded_s: float | None = None
+        self._packets: Iterator[Any] = container.demux(self._stream)
+
+    def read(self) -> list[av.VideoFrame] | None:
+        failure: ConsoleError | None = None
+        try:
+            packet = next(self._packets)
+        except (StopIteration, EOFError):
+            return None
+        except FFmpegError as error:
+            failure = explain(error, self._name)
+        if failure is not None:
+            raise failure
+        self.n_bytes += packet.size
+        is_flush = packet.size == 0 and packet.dts is None
+        if not is_flush and not self._is_wanted(packet):
+            return []
+        try:
+            frames: list[av.VideoFrame] = packet.decode()
+        except EOFError:
+            return None
+        except FFmpegError:
+            self.n_broken += 1
+            return []
+        return frames
+
+    def set_keyframes_only(self, only: bool) -> None:
+        self._keyframes_only = only
+
+    def rewind(self) -> None:
+        failure: ConsoleError | None = None
+        try:
+            self._container.seek(self._container.start_time or 0)
+            self._packets = self._container.demux(self._stream)
+        except FFmpegError as error:
+            failure = explain(error, self._name)
+        if failure is not None:
+            raise UnavailableError(f"{self._name} cannot be played again: {failure.message}")
+        self._waits_since_s = self._last_decoded_s = None
+
+    def close(self) -> None:
+        self._container.close()
+
+    def _is_wanted(self, packet: Any) -> bool:
+        """Tell whether a packet has to be decoded, given what is looked at."""
+        at_s = float(packet.dts * packet.time_base) if packet.dts is not None else None
+        if self._keyframes_only:
+            self._waits_since_s = at_s if at_s is not None else 0.0
+            last_s = self._last_decoded_s
+            too_soon = at_s is not None and last_s is not None and 0 <= at_s - last_s < KEYFRAME_PERIOD_S
+            if not packet.is_keyframe or too_soon:
+                return False
+            self._last_decoded_s = at_s
+            return True
+        if self._waits_since_s is None:
+            return True
+        # Pictures were left out: what refers to them would be smeared.
+        if packet.is_keyframe or at_s is None or not 0 <= at_s - self._waits_since_s < MAX_WAIT_FOR_KEYFRAME_S:
+            self._waits_since_s = None
+            return True
+        return False
+
+
+class SyntheticSource:
+    """A street of moving rectangles, the same for the same name on every machine; needs no camera and no file."""
+
+    is_live = False
+    width, height = SYNTHETIC_WH
+    fps = float(SYNTHETIC_FPS)
+    codec = "synthetic"
+
+    def __init__(self, name: str) -> None:
+        """Lay out the street of that name."""
+        seed = int.from_bytes(name.strip().lower().encode("utf-8")[-8:].rjust(8, b"\0"), "big")
+        random = np.random.default_rng(seed)
+        width, height = SYNTHETIC_WH
+        self.n_bytes = 0
+        self.n_broken = 0
+        self._step = 1
+        self._index = 0
+        self._n_lanes = 4
+        n_cars = 8
+        self._lane = random.integers(0, self._n_lanes, n_cars)
+        self._length = random.integers(40, 90, n_cars)
+        self._start = random.uniform(0, width + 120, n_cars)
+        self._speed = random.uniform(40, 110, n_cars)
+        self._colour = random.integers(60, 256, (n_cars, 3), dtype=np.uint8)
+        background = np.empty((height, width, 3), np.uint8)
+        background[:] = (70 + random.integers(0, 40, 3)).astype(np.uint8)
+        road_top, lane_height = 120, 45
+        background[road_top : road_top + self._n_lanes * lane_height] = 58
+        for lane in range(1, self._n_lanes):
+            y = road_top + lane * lane_height
+            background[y - 1 : y + 1].reshape(2, width // 20, 20, 3)[:, :, :10] = 200
+        self._background = background
+        self._lane_top = road_top + np.arange(self._n_lanes) * lane_height + 9
+
+    def read(self) -> list[av.VideoFrame] | None:
+        """Draw the next picture."""
+        frame = av.VideoFrame.from_ndarray(self._draw(self._index / SYNTHETIC_FPS), format="rgb24")
+        frame.pts = self._index
+        frame.time_base = Fraction(1, SYNTHETIC_FPS)
+        self._index += self._step
+        return [frame]
+
+    def set_keyframes_only(self, only: bool) -> None:
+        """Draw one picture a second, or all."""
+        self._step = SYNTHETIC_FPS if only else 1
+
+    def rewind(self) -> None:
+        """Start again."""
+        self._index = 0
+
+    def close(self) -> None:
+        """Nothing to hang up."""
+
+    def _draw(self, at_s: float) -> np.ndarray[Any, np.dtype[np.uint8]]:
+        picture = self._background.copy()
+        width = SYNTHETIC_WH[0]
+        for lane, length, start, speed, colour in zip(
+            self._lane, self._length, self._start, self._speed, self._colour, strict=True
+        ):
+            travelled = (start + speed * at_s) % (width + 120)
+            # The upper lanes go left, the lower ones right.
+            left = int(travelled - 120 if lane >= self._n_lanes // 2 else width - travelled)
+            top = int(self._lane_top[lane])
+            x1, x2 = max(0, left), min(width, left + int(length))
+            if x1 >= x2:
+                continue
+            picture[top : top + 27, x1:x2] = colour
+            picture[top + 6 : top + 21, max(0, left + 8) : max(0, min(width, left + int(length) - 8))] = colour // 2
+        return picture
+
+
+def _open_network(spec: SourceSpec) -> Source:
+    scheme = address_kind(spec.address)
+    name = public_address(spec.address)
+    io_timeout = str(int(spec.read_timeout_s * 1e6))
+    options = {"timeout": io_timeout}
+    if scheme in {"rtsp", "rtsps"}:
+        if spec.transport not in {"tcp", "udp"}:
+            raise BadInputError(f"{spec.transport!r} is no way to carry {name}.", hint="Choose tcp or udp.")
+        options |= {"rtsp_transport": spec.transport, "allowed_media_types": "video"}
+        fast = _open_live(spec, name, {**options, **_FAST_PROBING})
+        if fast is not None:
+            return fast
+        # The description carried no picture size: let libav look into the stream.
+        slow = _open_live(spec, name, options | {"analyzeduration": str(int(spec.open_timeout_s * 1e6))})
+        if slow is None:
+            raise BadInputError(
+                f"{name} sends nothing that can be decoded as a picture.", hint="Set the camera to H.264 or H.265."
+            )
+        return slow
+    options |= {"rw_timeout": io_timeout, **_HTTP_PROBING}
+    container = _open_container(_authenticated(spec), name, None, options)
+    return _LibavSource(container, name, is_live=container.duration is None)
+
+
+def _open_live(spec: SourceSpec, name: str, options: dict[str, str]) -> _LibavSource | None:
+    """Open an RTSP stream; None where its picture size stayed unknown."""
+    source = _LibavSource(_open_container(_authenticated(spec), name, None, options), name, is_live=True)
+    if source.width and source.height:
+        return source
+    source.close()
+    return None
+
+
+def _open_file(spec: SourceSpec) -> Source:
+    path = file_path(spec.address)
+    try:
+        mode = os.stat(path).st_mode
+        if stat.S_ISREG(mode):
+            # Asks the system itself: access rights alone do not tell on network drives.
+            with open(path, "rb"):
+                pass
+    except FileNotFoundError:
+        raise BadInputError(f"The file {path} does not exist.", hint="Check the path on the node's machine.") from None
+    except PermissionError:
+        raise BadInputError(
+            f"The file {path} may not be read.", hint="Give the user who runs the node the right to read it."
+        ) from None
+    except (OSError, ValueError) as error:
+        raise BadInputError(f"The file {path} cannot be read: {error}.") from None
+    if not stat.S_ISREG(mode):
+        raise BadInputError(f"{path} is no file.", hint="Choose a video file.")
+    # A playlist in disguise must not reach for the network.
+    container = _open_container(str(path), str(path), None, {"protocol_whitelist": "file"})
+    return _LibavSource(container, str(path), is_live=False)
+
+
+def _open_webcam(address: str, spec: SourceSpec) -> Source:
+    number = address.split(":", 1)[1].strip()
+    if not number.isdigit():
+        raise BadInputError(f"{address} names no webcam.", hint="Use webcam:0 for the first one.")
+    if sys.platform.startswith("linux"):
+        device, driver = f"/dev/video{int(number)}", "v4l2"
+    elif sys.platform == "darwin":
+        device, driver = f"{int(number)}:none", "avfoundation"
+    else:
+        names = [found.name for found in av.enumerate_input_devices("dshow") if "video" in found.media_types]
+        if int(number) >= len(names):
+            raise BadInputError(f"There is no webcam {number} on this machine.", hint=f"It has {len(names)}.")
+        device, driver = f"video={names[int(number)]}", "dshow"
+    del spec  # A webcam has neither password nor time-outs; the stream's watch ends one that hangs.
+    options = {"framerate": "30"} if driver == "avfoundation" else {}
+    try:
+        container = _open_container(device, f"Webcam {number}", driver, options)
+    except BadInputError as error:
+        raise BadInputError(f"There is no webcam {number} on this machine.", hint=error.message) from None
+    return _LibavSource(container, f"Webcam {number}", is_live=True)
+
+
+def file_path(address: str) -> Path:
+    """Return the path behind a file address: plain, `file:…` or `file:///…`, drives of Windows included."""
+    text = address.strip()
+    if not text.lower().startswith("file:"):
+        return Path(text)
+    rest = text[5:]
+    if rest.startswith("//"):
+        parts = urlsplit(text)
+        return Path(url2pathname((f"//{parts.netloc}" if parts.netloc not in {"", "localhost"} else "") + parts.path))
+    return Path(unquote(rest))
+
+
+def _authenticated(spec: SourceSpec) -> str:
+    """Return the address as libav wants it; never log or keep it."""
+    address = spec.address.strip()
+    if not spec.username:
+        return address
+    parts = urlsplit(public_address(address))
+    userinfo = f"{quote(spec.username, safe='')}:{quote(spec.password, safe='')}"
+    return urlunsplit(parts._replace(netloc=f"{userinfo}@{parts.netloc}"))
+
+
+def _host_of(address: str) -> str:
+    try:
+        parts = urlsplit(address.strip())
+        _ = parts.port
+    except ValueError:
+        return ""
+    return parts.hostname or ""
+
+
+def _open_container(address: str, name: str, driver: str | None, options: dict[str, str]) -> Any:
+    failure: ConsoleError | None = None
+    try:
+        return av.open(address, format=driver, options=options, metadata_errors="replace")
+    except FFmpegError as error:
+        failure = explain(error, name)
+    # Raised out here so that no traceback leads to libav's exception, which has the password in its address.
+    raise failure
+
+
+def _picture_stream(container: Any) -> Any:
+    moving = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+    best = container.streams.best("video")
+    return (
+        best if best is not None and any(best.index == stream.index for stream in moving) else next(iter(moving), None)
+    )
+
+
+def explain(error: FFmpegError, name: str) -> ConsoleError:
+    """Turn libav's failure into a sentence about `name`, which must be free of passwords."""
+    match error:
+        case av.error.HTTPUnauthorizedError() | av.error.HTTPForbiddenError():
+            return LoginRefusedError(
+                f"{name} refuses the user name or password.", hint="Enter the camera's own user name and password."
+            )
+        case av.error.HTTPNotFoundError():
+            return BadInputError(
+                f"{name} does not exist on that camera (404).", hint="Check the path after the host in the address."
+            )
+        case av.error.HTTPError():
+            return UnavailableError(f"{name} answers with an error: {error.strerror}.", hint="Restart the camera.")
+        case av.error.ConnectionRefusedError():
+            return UnavailableError(
+                f"{name} refuses the connection.", hint="Is the camera's stream switched on, and is the port right?"
+            )
+        case av.error.TimeoutError():
+            return UnavailableError(
+                f"{name} does not answer in time.", hint="Check the camera's power, cable and address."
+            )
+        case av.error.FileNotFoundError():
+            return BadInputError(f"{name} does not exist.", hint="Check the address.")
+        case av.error.PermissionError():
+            return BadInputError(f"{name} may not be opened.", hint="Give the user who runs the node the right to it.")
+        case av.error.InvalidDataError():
+            return BadInputError(
+                f"{name} is damaged, or not a video.", hint="Play it elsewhere; set cameras to H.264 or H.265."
+            )
+        case av.error.LookupError():
+            return BadInputError(
+                f"{name} is of a kind that cannot be decoded here: {error.strerror}.", hint="Use H.264 or H.265."
+            )
+    if error.errno in _NO_ROUTE:
+        return UnavailableError(f"{name} is not reachable: no way leads there.", hint="Check network and address.")
+    if error.errno == errno.EIO:
+        return UnavailableError(
+            f"{name} is not reachable: its name is unknown, or the connection broke.",
+            hint="Check the host in the address, the network and the name server.",
+        )
+    return UnavailableError(f"{name} cannot be read: {error.strerror}.", hint="Check the address and the camera.")
