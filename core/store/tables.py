@@ -146,6 +146,25 @@ class ReadingRow(Base):
     is_good: Mapped[bool] = mapped_column(default=True)
 
 
+class FieldEventRow(Base):
+    """One event a device must not lose; `DeviceRow.event_seq` moves in the same transaction, so each is here once."""
+
+    __tablename__ = "field_event"
+    __table_args__ = (Index(None, "device_id", "seq"), Index(None, "at"))
+
+    field_event_id: Mapped[int] = mapped_column(RowNumber, primary_key=True)
+    device_id: Mapped[str] = mapped_column(String(80))
+    seq: Mapped[int] = mapped_column(BigInteger)
+    event_id: Mapped[str] = mapped_column(String(64), default="")
+    event_type: Mapped[str] = mapped_column(String(64), default="")
+    at: Mapped[datetime]
+    received_at: Mapped[datetime]
+    boot: Mapped[str] = mapped_column(String(64), default="")
+    is_good: Mapped[bool] = mapped_column(default=True)
+    is_history: Mapped[bool] = mapped_column(default=False)
+    data: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+
+
 class LineCountRow(Base):
     """Vehicles over one line in one minute; write it with `counts.add_line_counts`."""
 
