@@ -418,7 +418,12 @@ def stylesheet_of(made: Look) -> str:
         "mono": made.mono,
         "on_critical": text_on(theme.critical),
         "icons": _theme_folder(theme).as_posix(),
-        "px_field": f"{max(22, sizes.control - 10)}px",
+        # A focus ring of 2 px instead of a border of 1 px must not move anything.
+        "px_field": f"{sizes.control - 4}px",
+        "pad_button": f"1px {sizes.gap * 3}px",
+        "pad_button_focus": f"0px {sizes.gap * 3 - 1}px",
+        "pad_field": f"1px {sizes.gap * 2}px",
+        "pad_field_focus": f"0px {sizes.gap * 2 - 1}px",
         "px_scroll": f"{max(10, round(sizes.body * 0.7))}px",
         "px_tab": f"{round(sizes.body * 1.75)}px",
     }

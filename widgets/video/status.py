@@ -1,0 +1,117 @@
+"""What a tile says about its picture: a word, an age, a sentence and a way out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from core.media.model import StreamReport, StreamState
+from widgets.base.times import format_age, format_clock
+
+STALE_AFTER_S = 1.5
+SILENT_AFTER_S = 5.0
+"""Reports come once a second; without any for this long nobody knows how the camera is."""
+
+
+class PictureLook(Enum):
+    """How the picture itself is drawn."""
+
+    LIVE = "live"
+    AGEING = "ageing"
+    """Grey and hatched below the sentence: it is from before."""
+
+    BLANK = "blank"
+    """No picture at all, only the sentence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TileStatus:
+    """What the operator reads on one tile.
+
+    Attributes:
+        word: In the header strip: "LIVE 0.1 s", "LOST since 14:03:11".
+        is_meant: Someone wants the camera to show nothing: no fault is marked.
+    """
+
+    word: str
+    look: PictureLook
+    sentence: str = ""
+    hint: str = ""
+    is_meant: bool = False
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the picture is from now."""
+        return self.look is PictureLook.LIVE
+
+
+_WORDS = {
+    StreamState.CONNECTING: ("CONNECTING", "Connecting to the camera.", ""),
+    StreamState.UNAUTHORISED: (
+        "WRONG PASSWORD",
+        "The camera refuses the user name or password.",
+        "Change them in Devices.",
+    ),
+    StreamState.UNUSABLE: ("UNUSABLE", "The stream cannot be used.", "Check the address and the codec of the camera."),
+    StreamState.DISABLED: ("DISABLED", "The camera is disabled.", "Enable it in Devices."),
+    StreamState.RESTARTING: ("RESTARTING", "The reader of this camera is restarting.", "It is back within seconds."),
+    StreamState.ENDED: ("ENDED", "The file has been played to its end.", ""),
+    StreamState.LOST: ("LOST", "No picture arrives from the camera.", "It is tried again all the time."),
+    StreamState.STALE: ("STALE", "The picture stands still.", "It is tried again all the time."),
+}
+
+_ageing = {StreamState.LOST, StreamState.STALE, StreamState.RESTARTING, StreamState.ENDED, StreamState.CONNECTING}
+
+
+def describe_tile(
+    report: StreamReport | None,
+    *,
+    since_at: datetime | None,
+    report_age_s: float,
+    picture_age_s: float | None,
+) -> TileStatus:
+    """Say how a camera's picture is.
+
+    Args:
+        report: The newest one; None before the first.
+        since_at: Since when it is in that state, wall time.
+        report_age_s: How long ago the report came.
+        picture_age_s: Of the newest picture, by this console's own clock; None where there is none. A picture that
+            grows old is stale whatever the report says: the report may be the older of the two.
+    """
+    old_look = PictureLook.BLANK if picture_age_s is None else PictureLook.AGEING
+    if report is None:
+        return TileStatus(word="WAITING", look=old_look, sentence="Waiting for the node.", hint="")
+    if report.state is StreamState.DISABLED:
+        word, sentence, hint = _WORDS[StreamState.DISABLED]
+        return TileStatus(word=word, look=PictureLook.BLANK, sentence=sentence, hint=hint, is_meant=True)
+    if report_age_s > SILENT_AFTER_S:
+        return TileStatus(
+            word=f"NO REPORT {format_age(report_age_s)}",
+            look=old_look,
+            sentence="The node says nothing about this camera.",
+            hint="See the link to the node in Health.",
+        )
+    if report.state is StreamState.LIVE:
+        return _live(report, picture_age_s)
+    word, sentence, hint = _WORDS[report.state]
+    if report.state is StreamState.LOST and since_at is not None:
+        word = f"LOST since {format_clock(since_at)}"
+    if report.state is StreamState.STALE and picture_age_s is not None:
+        word = f"STALE {format_age(picture_age_s)}"
+    look = old_look if report.state in _ageing else PictureLook.BLANK
+    return TileStatus(word=word, look=look, sentence=report.reason or sentence, hint=report.hint or hint)
+
+
+def _live(report: StreamReport, picture_age_s: float | None) -> TileStatus:
+    if picture_age_s is None:
+        return TileStatus(word="CONNECTING", look=PictureLook.BLANK, sentence="Waiting for the first picture.")
+    # A camera that sends one picture in two seconds is not stale for being slow.
+    limit_s = max(STALE_AFTER_S, 3.0 / report.fps if report.fps > 0 else 0.0)
+    if picture_age_s > limit_s:
+        _, sentence, hint = _WORDS[StreamState.STALE]
+        return TileStatus(
+            word=f"STALE {format_age(picture_age_s)}", look=PictureLook.AGEING, sentence=sentence, hint=hint
+        )
+    return TileStatus(word=f"LIVE {format_age(picture_age_s)}", look=PictureLook.LIVE)
