@@ -32,30 +32,12 @@ PYTHON = VENV / ("Scripts/python.exe" if IS_WINDOWS else "bin/python")
 SUPPORTED = ((3, 11), (3, 13))
 
 # Debian and Ubuntu names; what Qt's xcb platform and OpenGL need, then fonts.
-WINDOW_PACKAGES = [
-    "libegl1",
-    "libgl1",
-    "libopengl0",
-    "libglib2.0-0",
-    "libfontconfig1",
-    "libdbus-1-3",
-    "libxkbcommon0",
-    "libxkbcommon-x11-0",
-    "libxcb-cursor0",
-    "libxcb-icccm4",
-    "libxcb-image0",
-    "libxcb-keysyms1",
-    "libxcb-randr0",
-    "libxcb-render-util0",
-    "libxcb-shape0",
-    "libxcb-xinerama0",
-    "libxcb-xkb1",
-    "libxrender1",
-    "libxi6",
-    "fonts-inter",
-    "fonts-jetbrains-mono",
-    "fonts-dejavu-core",
-]
+WINDOW_PACKAGES = (
+    *("libegl1", "libgl1", "libopengl0", "libglib2.0-0", "libfontconfig1", "libdbus-1-3", "libxkbcommon0"),
+    *("libxkbcommon-x11-0", "libxcb-cursor0", "libxcb-icccm4", "libxcb-image0", "libxcb-keysyms1", "libxcb-randr0"),
+    *("libxcb-render-util0", "libxcb-shape0", "libxcb-xinerama0", "libxcb-xkb1", "libxrender1", "libxi6"),
+    *("fonts-inter", "fonts-jetbrains-mono", "fonts-dejavu-core"),
+)
 SCREEN_PACKAGES = ["xvfb", "xauth"]
 TEST_PACKAGES = ["mosquitto", "postgresql", "ffmpeg", "xdotool", "openssl"]
 
@@ -184,12 +166,11 @@ def make_environment(kind: str, *, with_screen: bool, with_test_servers: bool = 
     if stamp.exists() and stamp.read_text(encoding="utf-8") == digest:
         return
     print(f"installing {len(wanted)} Python packages and what they need (minutes, once)", flush=True)
-    require(
-        [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-c", str(constraints), *wanted]
-    )
+    pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check"]
+    require([*pip, "install", "--quiet", "-c", str(constraints), *wanted])
     if kind == "full":
-        # ultralytics asks for opencv-python as well; both names must be the same, pinned, build.
-        require([str(PYTHON), "-m", "pip", "check", "--disable-pip-version-check"])
+        # torch and torchvision must be one pair, and nothing may have pulled in a second OpenCV.
+        require([*pip, "check"])
     stamp.write_text(digest, encoding="utf-8")
 
 

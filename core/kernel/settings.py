@@ -63,7 +63,7 @@ class VisionSettings(Section):
     """Detection: which model, on what, and how much of the machine it may take."""
 
     model: str = ""
-    engine: Literal["auto", "openvino", "onnxruntime", "torch", "tensorrt"] = "auto"
+    engine: Literal["auto", "openvino", "onnxruntime", "torch-cuda", "tensorrt"] = "auto"
     threads: Annotated[int, Field(ge=0, le=256)] = 0
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.25
     overlap: Annotated[float, Field(gt=0, lt=1)] = 0.5

@@ -11,7 +11,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
@@ -24,6 +24,7 @@ from core.vision.messages import (
     SetCameras,
     SetViews,
     StopWorker,
+    UseModel,
     WorkerConfig,
 )
 from core.vision.model import EngineInfo
@@ -134,19 +135,10 @@ class VisionSupervisor:
             worker.outbox.put(SetViews(sizes=self._sizes))
 
     def set_model(self, model: str) -> None:
-        """Use another model; every worker is restarted with it."""
-        self._pattern = WorkerConfig(
-            key="",
-            models=self._pattern.models,
-            logs=self._pattern.logs,
-            model=model,
-            engine=self._pattern.engine,
-            n_threads=self._pattern.n_threads,
-            confidence=self._pattern.confidence,
-            overlap=self._pattern.overlap,
-        )
+        """Detect with this model, which must be ready; workers that run another one are started anew."""
+        self._pattern = replace(self._pattern, model=model)
         for worker in self._workers:
-            worker.outbox.put(StopWorker())
+            worker.outbox.put(UseModel(model=model))
 
     @property
     def n_restarts(self) -> int:
@@ -169,17 +161,7 @@ class VisionSupervisor:
         worker.restart = None
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe(duplex=True)
-        config = WorkerConfig(
-            key=worker.key,
-            models=self._pattern.models,
-            logs=self._pattern.logs,
-            model=self._pattern.model,
-            engine=self._pattern.engine,
-            n_threads=self._pattern.n_threads,
-            confidence=self._pattern.confidence,
-            overlap=self._pattern.overlap,
-            cameras=tuple(worker.jobs.values()),
-        )
+        config = replace(self._pattern, key=worker.key, cameras=tuple(worker.jobs.values()))
         process = context.Process(target=run_worker, args=(theirs, config), name=f"vision-{worker.key}", daemon=True)
         process.start()
         theirs.close()

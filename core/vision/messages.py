@@ -32,14 +32,15 @@ class WorkerConfig:
     """Everything a worker needs at its start.
 
     Attributes:
-        model: Name or path; empty means the bundled demonstration model.
+        model: Path of a model that is ready to run, or empty for the bundled demonstration model; None while the
+            node is still fetching or converting one: the pictures do not wait for it.
         n_threads: Of the inference engine.
     """
 
     key: str
     models: Path
     logs: Path
-    model: str = ""
+    model: str | None = None
     engine: str = "auto"
     n_threads: int = 1
     confidence: float = 0.25
@@ -59,6 +60,13 @@ class SetViews:
     """Node to worker: the sizes [px] that consoles show; a camera not named is not shown anywhere."""
 
     sizes: dict[str, tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UseModel:
+    """Node to worker: the model is ready; a worker that runs another one ends and is started anew."""
+
+    model: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

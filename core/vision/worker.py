@@ -37,6 +37,7 @@ from core.vision.messages import (
     SetCameras,
     SetViews,
     StopWorker,
+    UseModel,
     WorkerConfig,
 )
 from core.vision.model import Observation, ObservationKind, Phase, Track
@@ -163,6 +164,10 @@ class _Worker:
         self._slots: dict[str, _CameraSlot] = {}
         self._sizes: dict[str, tuple[int, int]] = {}
         self._network_wh: tuple[int, int] | None = None
+        self._model = config.model
+        self._has_model = threading.Event()
+        if config.model is not None:
+            self._has_model.set()
         self._me = psutil.Process()
 
     def run(self) -> None:
@@ -199,14 +204,24 @@ class _Worker:
                         slot.show_at(self._sizes.get(camera_id))
                 elif isinstance(message, SetCameras):
                     self._set_cameras(message.cameras)
-                elif isinstance(message, StopWorker):
+                elif (isinstance(message, UseModel) and not self._use_model(message.model)) or isinstance(
+                    message, StopWorker
+                ):
                     break
         except (EOFError, OSError):
             pass  # The node is gone; so are we.
         self._stop()
 
+    def _use_model(self, model: str) -> bool:
+        """Open `model`; False where another one runs already and the process has to begin again."""
+        if self._model is None:
+            self._model = model
+            self._has_model.set()
+        return self._model == model
+
     def _stop(self) -> None:
         self._stopping.set()
+        self._has_model.set()
         with self._wake:
             self._wake.notify_all()
 
@@ -252,9 +267,12 @@ class _Worker:
         from core.vision.engine import open_engine
         from core.vision.models import find_model
 
+        self._has_model.wait()
+        if self._stopping.is_set() or self._model is None:
+            return None
         try:
             # A model that has to be fetched or converted first is the node's job; here it must be ready.
-            model = find_model(self._config.model, folder=self._config.models, allow_download=False)
+            model = find_model(self._model, folder=self._config.models, allow_download=False)
             engine = open_engine(
                 model,
                 prefer=self._config.engine,

@@ -1,0 +1,113 @@
+"""Carries pictures and tracks from shared memory to the tiles: newest wins, nothing waits."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Qt, QTimer
+
+from core.kernel.errors import ConsoleError
+from core.media.ring import RingFrame, RingReader, TrackSet
+
+log = logging.getLogger(__name__)
+
+POLL_MS = 16
+REOPEN_AFTER_S = 1.0
+
+
+class _Feed:
+    """One camera's ring and how far it was read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.reader: RingReader | None = None
+        self.frame_sequence = 0
+        self.track_sequence = 0
+        self.retry_at_s = 0.0
+
+
+class FramePump(QObject):
+    """Polls the rings of the cameras that are shown, once per display frame.
+
+    Args of the callbacks: camera id, and the newest frame or the track sets since the last call. They run on the GUI
+    thread and must only store and `update()`.
+    """
+
+    def __init__(
+        self,
+        *,
+        on_frame: Callable[[str, RingFrame], None],
+        on_tracks: Callable[[str, TrackSet], None],
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._on_frame = on_frame
+        self._on_tracks = on_tracks
+        self._feeds: dict[str, _Feed] = {}
+        self._shown: tuple[str, ...] = ()
+        self.n_frames = 0
+        self.ages_s: deque[float] = deque(maxlen=2000)
+        self._timer = QTimer(self)
+        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
+        self._timer.setInterval(POLL_MS)
+        self._timer.timeout.connect(self._on_poll)
+
+    def set_rings(self, rings: dict[str, str]) -> None:
+        """Use these files; a camera whose file changed is opened anew."""
+        for camera_id in tuple(self._feeds):
+            if rings.get(camera_id) != str(self._feeds[camera_id].path):
+                self._close(camera_id)
+        for camera_id, path in rings.items():
+            if camera_id not in self._feeds:
+                self._feeds[camera_id] = _Feed(Path(path))
+
+    def set_shown(self, camera_ids: tuple[str, ...]) -> None:
+        """Read only these."""
+        self._shown = camera_ids
+        if camera_ids and not self._timer.isActive():
+            self._timer.start()
+        elif not camera_ids:
+            self._timer.stop()
+
+    def close(self) -> None:
+        """Let go of every ring."""
+        self._timer.stop()
+        for camera_id in tuple(self._feeds):
+            self._close(camera_id)
+
+    def _close(self, camera_id: str) -> None:
+        feed = self._feeds.pop(camera_id)
+        if feed.reader is not None:
+            feed.reader.close()
+
+    def _on_poll(self) -> None:
+        now_s = time.monotonic()
+        for camera_id in self._shown:
+            feed = self._feeds.get(camera_id)
+            if feed is None or (feed.reader is None and not self._open(feed, now_s)):
+                continue
+            assert feed.reader is not None
+            for tracks in feed.reader.tracks_after(feed.track_sequence):
+                feed.track_sequence = tracks.sequence
+                self._on_tracks(camera_id, tracks)
+            frame = feed.reader.newest_frame(feed.frame_sequence)
+            if frame is not None:
+                feed.frame_sequence = frame.sequence
+                self.n_frames += 1
+                self.ages_s.append(now_s - frame.received_s)
+                self._on_frame(camera_id, frame)
+
+    def _open(self, feed: _Feed, now_s: float) -> bool:
+        if now_s < feed.retry_at_s:
+            return False
+        try:
+            feed.reader = RingReader.open(feed.path)
+        except (OSError, ConsoleError) as error:
+            feed.retry_at_s = now_s + REOPEN_AFTER_S
+            log.debug("no ring %s yet: %s", feed.path, error)
+            return False
+        return True

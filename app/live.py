@@ -1,0 +1,139 @@
+"""The console's picture of the room: the newest committed state of everything, and who wants to hear of changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from core.cameras.model import Camera
+from core.field.model import Device, Reading
+from core.incidents.model import Alarm, Incident
+from core.media.model import StreamReport
+from core.node.live import Changes, Snapshot
+from core.node.model import Health
+from core.parking.model import LotOccupancy
+
+COALESCE_MS = 100
+URGENT_MS = 15
+
+
+class LiveModel(QObject):
+    """Holds frozen models by id; signals at most ten times a second, alarms within 15 ms.
+
+    Signals:
+        cameras_changed, devices_changed, readings_changed, lots_changed, streams_changed, counts_changed,
+        alarms_changed, incidents_changed, health_changed: Something of that kind is new; read the attribute.
+    """
+
+    cameras_changed = Signal()
+    devices_changed = Signal()
+    readings_changed = Signal()
+    lots_changed = Signal()
+    streams_changed = Signal()
+    counts_changed = Signal()
+    alarms_changed = Signal()
+    incidents_changed = Signal()
+    health_changed = Signal()
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.cameras: dict[str, Camera] = {}
+        self.devices: dict[str, Device] = {}
+        self.readings: dict[tuple[str, str], Reading] = {}
+        self.lots: dict[str, LotOccupancy] = {}
+        self.streams: dict[str, StreamReport] = {}
+        self.line_totals: dict[str, dict[str, dict[str, int]]] = {}
+        self.inside: dict[str, dict[str, int]] = {}
+        self.alarms: dict[str, Alarm] = {}
+        self.incidents: dict[str, Incident] = {}
+        self.rings: dict[str, str] = {}
+        self.health: Health | None = None
+        self.n_pushes = 0
+        self._dirty: set[str] = set()
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self._on_flush)
+
+    def load(self, snapshot: Snapshot) -> None:
+        """Start from a complete state; whatever was known before is forgotten."""
+        for kept in (self.cameras, self.devices, self.lots, self.streams, self.alarms, self.incidents):
+            kept.clear()
+        self.readings.clear()
+        self.line_totals.clear()
+        self.inside.clear()
+        self.rings = dict(snapshot.rings)
+        self._take(snapshot.changes)
+        self._dirty |= {"cameras", "devices", "readings", "lots", "streams", "counts", "alarms", "incidents", "health"}
+        self._on_flush()
+
+    def apply(self, data: Any) -> None:
+        """Take one push of the node.
+
+        Raises:
+            msgspec.ValidationError: It is no push of this version.
+        """
+        self.n_pushes += 1
+        changes = msgspec.convert(data, Changes)
+        self._take(changes)
+        wait_ms = URGENT_MS if changes.alarms or changes.incidents or changes.cameras else COALESCE_MS
+        if not self._timer.isActive() or self._timer.remainingTime() > wait_ms:
+            self._timer.start(wait_ms)
+
+    def set_ring(self, camera_id: str, path: str) -> None:
+        """Remember where a camera's pictures lie."""
+        self.rings[camera_id] = path
+
+    def open_alarms(self) -> tuple[Alarm, ...]:
+        """Return what stands in the alarm list."""
+        return tuple(alarm for alarm in self.alarms.values() if alarm.is_open)
+
+    def _take(self, changes: Changes) -> None:
+        for camera in changes.cameras:
+            self.cameras[camera.camera_id] = camera
+        for camera_id in changes.removed_cameras:
+            self.cameras.pop(camera_id, None)
+            self.streams.pop(camera_id, None)
+        for device in changes.devices:
+            self.devices[device.device_id] = device
+        for reading in changes.readings:
+            self.readings[reading.device_id, reading.stream] = reading
+        for lot in changes.lots:
+            self.lots[lot.lot_id] = lot
+        for report in changes.streams:
+            self.streams[report.camera_id] = report
+        for alarm in changes.alarms:
+            known = self.alarms.get(alarm.alarm_id)
+            # Pushes and a snapshot may overtake each other; the version tells which is newer.
+            if known is None or alarm.version >= known.version:
+                self.alarms[alarm.alarm_id] = alarm
+            if not self.alarms[alarm.alarm_id].is_open:
+                del self.alarms[alarm.alarm_id]
+        for incident in changes.incidents:
+            self.incidents[incident.incident_id] = incident
+        self.line_totals.update(changes.line_totals)
+        self.inside.update(changes.inside)
+        if changes.health is not None:
+            self.health = changes.health
+        self._mark(changes)
+
+    def _mark(self, changes: Changes) -> None:
+        marks = {
+            "cameras": bool(changes.cameras or changes.removed_cameras),
+            "devices": bool(changes.devices or changes.removed_devices),
+            "readings": bool(changes.readings),
+            "lots": bool(changes.lots),
+            "streams": bool(changes.streams),
+            "counts": bool(changes.line_totals or changes.inside),
+            "alarms": bool(changes.alarms),
+            "incidents": bool(changes.incidents),
+            "health": changes.health is not None,
+        }
+        self._dirty |= {name for name, is_new in marks.items() if is_new}
+
+    def _on_flush(self) -> None:
+        dirty, self._dirty = self._dirty, set()
+        for name in ("cameras", "devices", "readings", "lots", "streams", "counts", "incidents", "alarms", "health"):
+            if name in dirty:
+                getattr(self, f"{name}_changed").emit()

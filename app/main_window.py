@@ -1,0 +1,226 @@
+"""The console's window: header, alarm strip, docks; and the door in front of them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import PySide6QtAds as QtAds  # noqa: N813
+from PySide6.QtCore import QByteArray, QSize, Qt, Signal
+from PySide6.QtGui import QAction, QCloseEvent, QKeySequence
+from PySide6.QtWidgets import QMainWindow, QMenu, QStackedWidget, QVBoxLayout, QWidget
+
+from app.panel import Area, PanelInfo
+from app.room import Room
+from widgets.base.theme import dress_dock_manager
+
+log = logging.getLogger(__name__)
+
+LAYOUT_VERSION = 1
+SHARES: dict[Area, float | None] = {Area.LEFT: 0.17, Area.CENTER: None, Area.RIGHT: 0.29, Area.BOTTOM: 0.29}
+"""Of the window's width or height, in the first layout."""
+
+_AREAS = {
+    Area.LEFT: QtAds.DockWidgetArea.LeftDockWidgetArea,
+    Area.RIGHT: QtAds.DockWidgetArea.RightDockWidgetArea,
+    Area.BOTTOM: QtAds.DockWidgetArea.BottomDockWidgetArea,
+    Area.CENTER: QtAds.DockWidgetArea.CenterDockWidgetArea,
+}
+
+
+class MainWindow(QMainWindow):
+    """Holds what is always visible and the docks of the panels.
+
+    Signals:
+        closing: The operator closes the window; everything else ends after it.
+    """
+
+    closing = Signal()
+
+    def __init__(self, door: QWidget, layout_file: Path) -> None:
+        super().__init__()
+        self.setWindowTitle("Watchfloor")
+        self.setMinimumSize(QSize(1024, 640))
+        self._layout_file = layout_file
+        self._docks: dict[str, Any] = {}
+        self._widgets: dict[str, QWidget] = {}
+        self._panels: dict[str, PanelInfo] = {}
+        self._manager: Any = None
+        self._top = QVBoxLayout()
+        self._top.setContentsMargins(0, 0, 0, 0)
+        self._top.setSpacing(0)
+        self._room_page = QWidget()
+        page = QVBoxLayout(self._room_page)
+        page.setContentsMargins(0, 0, 0, 0)
+        page.setSpacing(0)
+        page.addLayout(self._top)
+        self._page = page
+        self._pages = QStackedWidget()
+        self._pages.addWidget(door)
+        self._pages.addWidget(self._room_page)
+        self.setCentralWidget(self._pages)
+        self._first_layout = QByteArray()
+
+    @property
+    def has_panels(self) -> bool:
+        """The room behind the door has been furnished."""
+        return self._manager is not None
+
+    def add_fixed(self, widget: QWidget) -> None:
+        """Put a bar above the docks; it cannot be closed."""
+        self._top.addWidget(widget)
+
+    def furnish(self, panels: tuple[PanelInfo, ...], room: Room) -> None:
+        """Create every panel once, before any saved layout is restored."""
+        QtAds.CDockManager.setConfigFlag(QtAds.CDockManager.eConfigFlag.OpaqueSplitterResize, True)
+        QtAds.CDockManager.setConfigFlag(QtAds.CDockManager.eConfigFlag.FocusHighlighting, True)
+        QtAds.CDockManager.setConfigFlag(QtAds.CDockManager.eConfigFlag.DockAreaHasUndockButton, True)
+        QtAds.CDockManager.setConfigFlag(QtAds.CDockManager.eConfigFlag.DockAreaHasTabsMenuButton, False)
+        QtAds.CDockManager.setConfigFlag(QtAds.CDockManager.eConfigFlag.DockAreaHasCloseButton, False)
+        QtAds.CDockManager.setConfigFlag(QtAds.CDockManager.eConfigFlag.ActiveTabHasCloseButton, False)
+        self._manager = QtAds.CDockManager(self._room_page)
+        dress_dock_manager(self._manager)
+        self._page.addWidget(self._manager, 1)
+        areas: dict[tuple[Area, int], Any] = {}
+        previous: dict[Area, Any] = {}
+        self._panels = {panel.key: panel for panel in panels}
+        for panel in panels:
+            dock = self._make_dock(panel, panel.create(room))
+            stack = (panel.area, panel.stack)
+            if stack in areas:
+                self._manager.addDockWidgetTabToArea(dock, areas[stack])
+                continue
+            if panel.area in previous:
+                inner = QtAds.DockWidgetArea.BottomDockWidgetArea
+                if panel.area is Area.BOTTOM:
+                    inner = QtAds.DockWidgetArea.RightDockWidgetArea
+                areas[stack] = self._manager.addDockWidget(inner, dock, previous[panel.area])
+            else:
+                areas[stack] = self._manager.addDockWidget(_AREAS[panel.area], dock)
+            previous[panel.area] = areas[stack]
+        for area in areas.values():
+            area.setCurrentIndex(0)
+        self._first_layout = self._manager.saveState(LAYOUT_VERSION)
+
+    def show_door(self) -> None:
+        """Nobody is signed in, or the node is not there yet."""
+        self._pages.setCurrentIndex(0)
+
+    def show_room(self) -> None:
+        """Open the room."""
+        self._pages.setCurrentIndex(1)
+
+    def bring_panel(self, key: str) -> None:
+        """Show a panel and put it in front of its tabs."""
+        dock = self._docks.get(key)
+        if dock is None:
+            return
+        if dock.isClosed():
+            dock.toggleView(True)
+        dock.setAsCurrentTab()
+        dock.raise_()
+
+    def panel(self, key: str) -> QWidget | None:
+        """Return a panel's widget."""
+        return self._widgets.get(key)
+
+    def share_space(self) -> None:
+        """Give each area of the first layout its share of the window."""
+        total = {Qt.Orientation.Horizontal: self._manager.width(), Qt.Orientation.Vertical: self._manager.height()}
+        done: set[int] = set()
+        for panel_key in self._docks:
+            area = self._docks[panel_key].dockAreaWidget()
+            splitter = area.parentSplitter() if area is not None else None
+            if splitter is None or id(splitter) in done:
+                continue
+            done.add(id(splitter))
+            shares = [self._share_of(splitter.widget(index)) for index in range(splitter.count())]
+            room = total[splitter.orientation()]
+            rest = max(0.05, 1.0 - sum(share for share in shares if share is not None))
+            n_free = sum(1 for share in shares if share is None)
+            splitter.setSizes([int(room * (rest / n_free if share is None else share)) for share in shares])
+
+    def _share_of(self, widget: QWidget) -> float | None:
+        """Return the fixed share of whatever stands in a splitter; None takes what is left."""
+        areas = {self._panels[key].area for key, dock in self._docks.items() if widget.isAncestorOf(dock)}
+        return SHARES[next(iter(areas))] if len(areas) == 1 else None
+
+    def make_menu(self, panels: tuple[PanelInfo, ...]) -> QMenu:
+        """Return the menu of panels, each with its shortcut, which works even while the menu is closed."""
+        menu = QMenu("Panels", self)
+        for panel in panels:
+            action = QAction(panel.title, self)
+            action.setShortcut(QKeySequence(panel.shortcut))
+            action.setShortcutContext(Qt.ShortcutContext.ApplicationShortcut)
+            action.triggered.connect(lambda _checked=False, key=panel.key: self.bring_panel(key))
+            self.addAction(action)
+            menu.addAction(action)
+        menu.addSeparator()
+        reset = QAction("Restore the first layout", self)
+        reset.setShortcut(QKeySequence("Ctrl+Shift+F5"))
+        reset.triggered.connect(self.restore_first_layout)
+        self.addAction(reset)
+        menu.addAction(reset)
+        return menu
+
+    def restore_first_layout(self) -> None:
+        """Go back to the layout that the program came with."""
+        if self._manager is not None:
+            self._manager.restoreState(self._first_layout, LAYOUT_VERSION)
+            self.share_space()
+
+    def restore_layout(self) -> bool:
+        """Restore the saved layout; returns whether there was one.
+
+        A restore that ended the program last time is not tried again: the file carries a mark while it is being used.
+        """
+        try:
+            saved = json.loads(self._layout_file.read_text(encoding="utf-8"))
+            if saved.get("restoring") or saved.get("version") != LAYOUT_VERSION or set(saved["docks"]) != set(self._docks):
+                return False
+            self._write_layout({**saved, "restoring": True})
+            self.restoreGeometry(QByteArray(base64.b64decode(saved["geometry"])))
+            done = self._manager.restoreState(QByteArray(base64.b64decode(saved["state"])), LAYOUT_VERSION)
+            self._write_layout(saved)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            log.info("no layout is restored: %s", error)
+            return False
+        return bool(done)
+
+    def save_layout(self) -> None:
+        """Keep the layout for the next start."""
+        if self._manager is None:
+            return
+        self._write_layout(
+            {
+                "version": LAYOUT_VERSION,
+                "docks": sorted(self._docks),
+                "geometry": base64.b64encode(self.saveGeometry().data()).decode(),
+                "state": base64.b64encode(self._manager.saveState(LAYOUT_VERSION).data()).decode(),
+            }
+        )
+
+    def _make_dock(self, panel: PanelInfo, widget: QWidget) -> Any:
+        dock = QtAds.CDockWidget(self._manager, panel.title)
+        dock.setObjectName(panel.key)
+        dock.setWidget(widget, QtAds.CDockWidget.eInsertMode.ForceNoScrollArea)
+        dock.setFeature(QtAds.CDockWidget.DockWidgetFeature.DockWidgetClosable, True)
+        dock.setFeature(QtAds.CDockWidget.DockWidgetFeature.DockWidgetDeleteOnClose, False)
+        self._docks[panel.key] = dock
+        self._widgets[panel.key] = widget
+        return dock
+
+    def _write_layout(self, saved: dict[str, Any]) -> None:
+        try:
+            self._layout_file.write_text(json.dumps(saved), encoding="utf-8")
+        except OSError as error:
+            log.warning("the layout is not saved: %s", error)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Save the layout and let the program end."""
+        self.save_layout()
+        self.closing.emit()
+        event.accept()

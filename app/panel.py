@@ -1,0 +1,57 @@
+"""A panel is one declaration: menu entry, dock, shortcut, saved layout and smoke test come from it."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from PySide6.QtWidgets import QWidget
+
+import app.panels
+from app.room import Room
+from core.access.model import Role
+
+
+class Area(StrEnum):
+    """Where a panel stands in the first layout."""
+
+    CENTER = "center"
+    LEFT = "left"
+    RIGHT = "right"
+    BOTTOM = "bottom"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PanelInfo:
+    """What the window needs to know of a panel before it exists.
+
+    Attributes:
+        key: Stable: saved layouts name docks by it.
+        create: Builds the widget and connects it; called once, after the window is shown.
+        order: Among the panels of one area; panels of equal `stack` share a dock area as tabs.
+        icon: Name of its icon in resources/icons.
+    """
+
+    key: str
+    title: str
+    create: Callable[[Room], QWidget]
+    area: Area
+    shortcut: str
+    role: Role = Role.VIEWER
+    order: int = 0
+    stack: int = 0
+    icon: str = ""
+
+
+def discover_panels() -> tuple[PanelInfo, ...]:
+    """Import every module of `app.panels` and return their declarations, in their order."""
+    found: list[PanelInfo] = []
+    for module in pkgutil.iter_modules(app.panels.__path__, "app.panels."):
+        panel = importlib.import_module(module.name).PANEL
+        if not isinstance(panel, PanelInfo):
+            raise TypeError(f"{module.name}.PANEL is no PanelInfo")
+        found.append(panel)
+    return tuple(sorted(found, key=lambda panel: (panel.area, panel.order, panel.key)))

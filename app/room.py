@@ -1,0 +1,124 @@
+"""What a panel is given: the live model, the way to ask the node, and what is selected."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+
+from app.connection import NodeConnection
+from app.live import LiveModel
+from core.access.model import Role, Session
+from core.kernel.errors import ConsoleError
+
+log = logging.getLogger(__name__)
+
+
+class Room(QObject):
+    """The console's shared things; panels know it and nothing of each other.
+
+    Signals:
+        selected(str, str): Kind ("camera", "device", "alarm") and id that the operator looks at now.
+        camera_called(str, bool): Bring this camera to the wall; True when an alarm asks for it.
+        role_changed(object): The `Role` of who is signed in.
+        toast_requested(str, str): A sentence and a hint.
+        panel_requested(str): Bring a panel to the front, by its key.
+        position_wanted(object): A callable that takes latitude and longitude: the map's next click goes to it.
+    """
+
+    selected = Signal(str, str)
+    camera_called = Signal(str, bool)
+    role_changed = Signal(object)
+    toast_requested = Signal(str, str)
+    panel_requested = Signal(str)
+    position_wanted = Signal(object)
+
+    def __init__(self, connection: NodeConnection, live: LiveModel) -> None:
+        super().__init__()
+        self.connection = connection
+        self.live = live
+        self.frames: Any = None
+        self.sound: Any = None
+        self.is_reduced_motion = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        connection.session_changed.connect(self._on_session_changed)
+
+    @property
+    def role(self) -> Role:
+        """Role of who is signed in; a viewer before anybody is."""
+        return self.connection.session.user.role if self.connection.session else Role.VIEWER
+
+    def ask(
+        self,
+        verb: str,
+        kind: type[Any] | None = None,
+        *,
+        then: Callable[[Any], None] | None = None,
+        refused: Callable[[ConsoleError], None] | None = None,
+        **args: Any,
+    ) -> None:
+        """Ask the node without waiting.
+
+        Args:
+            verb: Name of the verb.
+            kind: Type of the answer.
+            then: Hears the answer.
+            refused: Hears the error; by default it becomes a toast.
+            args: The verb's arguments.
+        """
+        self.run(self._ask(verb, kind, then, refused, args))
+
+    def run(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine in the background; a ConsoleError becomes a toast, anything else goes to the error door."""
+        task = asyncio.get_event_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._on_done)
+
+    def select(self, kind: str, item_id: str) -> None:
+        """Tell every panel what the operator looks at now."""
+        self.selected.emit(kind, item_id)
+
+    def toast(self, sentence: str, hint: str = "") -> None:
+        """Tell the operator something that needs no answer."""
+        self.toast_requested.emit(sentence, hint)
+
+    def cancel_all(self) -> None:
+        """End what is still running; the window closes."""
+        for task in tuple(self._tasks):
+            task.cancel()
+
+    async def _ask(
+        self,
+        verb: str,
+        kind: type[Any] | None,
+        then: Callable[[Any], None] | None,
+        refused: Callable[[ConsoleError], None] | None,
+        args: dict[str, Any],
+    ) -> None:
+        try:
+            answer = await self.connection.call(verb, kind, **args)
+        except ConsoleError as error:
+            if refused is None:
+                raise
+            refused(error)
+            return
+        if then is not None:
+            then(answer)
+
+    def _on_done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled():
+            return
+        error = task.exception()
+        if isinstance(error, ConsoleError):
+            self.toast(error.message, error.hint)
+        elif error is not None:
+            asyncio.get_event_loop().call_exception_handler(
+                {"message": "a task of the room failed", "exception": error, "task": task}
+            )
+
+    def _on_session_changed(self, session: Session | None) -> None:
+        self.role_changed.emit(session.user.role if session else Role.VIEWER)

@@ -1,0 +1,71 @@
+"""The demo city in a node: its cameras, made once; its devices are a process of their own."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import resources
+from core.access.model import SYSTEM
+from core.cameras.model import Camera
+from core.cameras.service import CameraService
+from core.kernel.errors import ConsoleError
+from core.kernel.wire import from_builtins
+from core.sim.city import DemoCity
+from core.vision.model import Scene
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoScene:
+    """One camera's clip and what is drawn on it."""
+
+    key: str
+    name: str
+    clip: Path
+    scene: Scene
+
+
+def load_scenes() -> tuple[DemoScene, ...]:
+    """Read the shipped scenes.
+
+    Raises:
+        FileNotFoundError: The program ships without them.
+    """
+    data: dict[str, Any] = json.loads(resources.path("demo/cameras.json").read_text(encoding="utf-8"))
+    return tuple(
+        DemoScene(
+            key=key,
+            name=item["name"],
+            clip=resources.path(f"demo/clips/{item['clip']}"),
+            scene=from_builtins(item["scene"], Scene),
+        )
+        for key, item in data["cameras"].items()
+    )
+
+
+async def seed_cameras(service: CameraService, city: DemoCity, scenes: tuple[DemoScene, ...]) -> None:
+    """Add the demo cameras that are not there yet; what an operator changed stays as it is."""
+    known = {camera.camera_id for camera in await service.list()}
+    places = {place.key: place for place in city.cameras}
+    for scene in scenes:
+        if scene.key in known:
+            continue
+        place = places.get(scene.key)
+        if place is None:
+            raise ConsoleError(f"The demo city has no place for the camera {scene.key}.")
+        await service.add(
+            SYSTEM,
+            Camera(
+                camera_id=scene.key,
+                name=scene.name,
+                address=f"demo:{scene.key}",
+                position=place.position,
+                heading_deg=place.heading_deg,
+                view_angle_deg=place.view_angle_deg,
+                detect_fps=5.0,
+                scene=scene.scene,
+            ),
+            "",
+        )

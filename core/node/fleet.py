@@ -1,0 +1,68 @@
+"""The demo city's field devices, in a process of their own: what they do must not touch the node's loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import multiprocessing
+import signal
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+
+from core.field.settings import BrokerSettings
+
+STOP_TIMEOUT_S = 4.0
+
+
+class FleetProcess:
+    """Starts and ends the process.
+
+    Threads: the node's loop.
+    """
+
+    def __init__(self, broker: BrokerSettings, *, username: str, password: str) -> None:
+        """Let the devices sign in at `broker` as `username`."""
+        self._broker = broker
+        self._username = username
+        self._password = password
+        self._process: BaseProcess | None = None
+        self._pipe: Connection | None = None
+
+    async def start(self) -> None:
+        """Start the process; its devices connect by themselves."""
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(
+            target=run_fleet, args=(theirs, self._broker, self._username, self._password), name="demo-city", daemon=True
+        )
+        self._process.start()
+        theirs.close()
+
+    async def stop(self) -> None:
+        """End it, within some seconds."""
+        if self._pipe is not None:
+            self._pipe.close()
+        if self._process is not None:
+            await asyncio.to_thread(self._process.join, STOP_TIMEOUT_S)
+            if self._process.is_alive():
+                self._process.kill()
+                await asyncio.to_thread(self._process.join, 1.0)
+
+
+def run_fleet(pipe: Connection, broker: BrokerSettings, username: str, password: str) -> None:
+    """Entry point of the process; returns when the node closes the pipe or is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    asyncio.run(_run(pipe, broker, username, password))
+
+
+async def _run(pipe: Connection, broker: BrokerSettings, username: str, password: str) -> None:
+    from core.sim.city import load_city
+    from core.sim.devices import DeviceFleet
+
+    fleet = DeviceFleet(
+        load_city(), host=broker.host, port=broker.port, tenant=broker.tenant, username=username, password=password
+    )
+    await fleet.start()
+    with contextlib.suppress(EOFError, OSError):
+        await asyncio.to_thread(pipe.recv)
+    await fleet.stop()

@@ -1,0 +1,179 @@
+"""Live changes for consoles: collected from the bus, coalesced, pushed ten times a second at most."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+
+from core.cameras.model import Camera
+from core.field.model import Device, Reading
+from core.incidents.model import Alarm, Incident
+from core.media.model import StreamReport
+from core.node.model import Health
+from core.parking.model import LotOccupancy
+
+FLUSH_PERIOD_S = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """What changed since the last push; also, complete, the snapshot a console starts from.
+
+    Attributes:
+        removed_cameras: Ids.
+        line_totals: Vehicles since midnight UTC, by camera, line and direction.
+        inside: Vehicles inside each zone right now, by camera and zone.
+    """
+
+    alarms: tuple[Alarm, ...] = ()
+    incidents: tuple[Incident, ...] = ()
+    cameras: tuple[Camera, ...] = ()
+    removed_cameras: tuple[str, ...] = ()
+    devices: tuple[Device, ...] = ()
+    removed_devices: tuple[str, ...] = ()
+    readings: tuple[Reading, ...] = ()
+    lots: tuple[LotOccupancy, ...] = ()
+    streams: tuple[StreamReport, ...] = ()
+    line_totals: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
+    inside: dict[str, dict[str, int]] = field(default_factory=dict)
+    health: Health | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """Everything a console needs after sign-in.
+
+    Attributes:
+        rings: File of each camera's frame ring on the node's machine.
+        max_sequence: Of the last push that this snapshot contains.
+    """
+
+    changes: Changes
+    rings: dict[str, str]
+
+
+class LiveCollector:
+    """Keeps the newest of everything until the next flush.
+
+    Alarms, incidents and removals are flushed at once, everything else at the next tenth of a second. Nothing of the
+    former is ever coalesced away: an alarm that changed twice within a flush is pushed in its last, committed state.
+    """
+
+    def __init__(self, push: Callable[[Changes], None]) -> None:
+        """Hand every batch to `push`, on the loop."""
+        self._push = push
+        self._alarms: dict[str, Alarm] = {}
+        self._incidents: dict[str, Incident] = {}
+        self._cameras: dict[str, Camera] = {}
+        self._removed_cameras: list[str] = []
+        self._devices: dict[str, Device] = {}
+        self._removed_devices: list[str] = []
+        self._readings: dict[tuple[str, str], Reading] = {}
+        self._lots: dict[str, LotOccupancy] = {}
+        self._streams: dict[str, StreamReport] = {}
+        self._line_totals: dict[str, dict[str, dict[str, int]]] = {}
+        self._inside: dict[str, dict[str, int]] = {}
+        self._health: Health | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_urgent = False
+
+    def add_alarm(self, alarm: Alarm) -> None:
+        """Push this alarm at once."""
+        self._alarms[alarm.alarm_id] = alarm
+        self._schedule_now()
+
+    def add_incident(self, incident: Incident) -> None:
+        """Push this incident at once."""
+        self._incidents[incident.incident_id] = incident
+        self._schedule_now()
+
+    def add_camera(self, camera: Camera) -> None:
+        """Push a camera's settings."""
+        self._cameras[camera.camera_id] = camera
+        self._schedule_now()
+
+    def remove_camera(self, camera_id: str) -> None:
+        """Push that a camera is gone."""
+        self._cameras.pop(camera_id, None)
+        self._streams.pop(camera_id, None)
+        self._removed_cameras.append(camera_id)
+        self._schedule_now()
+
+    def add_device(self, device: Device) -> None:
+        """Push a device with the next flush."""
+        self._devices[device.device_id] = device
+        self._schedule()
+
+    def add_reading(self, reading: Reading) -> None:
+        """Push a reading with the next flush; newest wins."""
+        self._readings[reading.device_id, reading.stream] = reading
+        self._schedule()
+
+    def add_lot(self, lot: LotOccupancy) -> None:
+        """Push a lot with the next flush."""
+        self._lots[lot.lot_id] = lot
+        self._schedule()
+
+    def add_stream(self, report: StreamReport) -> None:
+        """Push a stream's report with the next flush."""
+        self._streams[report.camera_id] = report
+        self._schedule()
+
+    def add_line_totals(self, camera_id: str, totals: dict[str, dict[str, int]]) -> None:
+        """Push a camera's counts with the next flush."""
+        self._line_totals[camera_id] = {line: dict(counts) for line, counts in totals.items()}
+        self._schedule()
+
+    def add_inside(self, camera_id: str, inside: dict[str, int]) -> None:
+        """Push how many vehicles stand in a camera's zones."""
+        self._inside[camera_id] = inside
+        self._schedule()
+
+    def add_health(self, health: Health) -> None:
+        """Push the health with the next flush."""
+        self._health = health
+        self._schedule()
+
+    def _schedule(self) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(FLUSH_PERIOD_S, self._flush)
+
+    def _schedule_now(self) -> None:
+        if self._is_urgent:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._is_urgent = True
+        self._timer = asyncio.get_running_loop().call_later(0.0, self._flush)
+
+    def _flush(self) -> None:
+        self._timer = None
+        self._is_urgent = False
+        changes = Changes(
+            alarms=tuple(self._alarms.values()),
+            incidents=tuple(self._incidents.values()),
+            cameras=tuple(self._cameras.values()),
+            removed_cameras=tuple(self._removed_cameras),
+            devices=tuple(self._devices.values()),
+            removed_devices=tuple(self._removed_devices),
+            readings=tuple(self._readings.values()),
+            lots=tuple(self._lots.values()),
+            streams=tuple(self._streams.values()),
+            line_totals=self._line_totals,
+            inside=self._inside,
+            health=self._health,
+        )
+        for kept in (self._alarms, self._incidents, self._cameras, self._devices):
+            kept.clear()
+        for kept_too in (self._readings, self._lots, self._streams):
+            kept_too.clear()
+        self._removed_cameras, self._removed_devices = [], []
+        self._line_totals, self._inside = {}, {}
+        self._health = None
+        self._push(changes)
+
+
+def without_defaults(changes: Changes) -> dict[str, object]:
+    """Return the fields that hold something: most pushes carry one or two."""
+    return {item.name: value for item in fields(changes) if (value := getattr(changes, item.name))}

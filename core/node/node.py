@@ -1,0 +1,769 @@
+"""The node: store, services, field link and vision put together; `start` reads top to bottom, `stop` in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import secrets
+import shutil
+import ssl
+import time
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+
+from core.access.model import SYSTEM, Session
+from core.access.service import AccessService
+from core.cameras.model import Camera
+from core.cameras.service import CameraChanged, CameraRemoved, CameraService
+from core.field.broker import BrokerAddress, EmbeddedBroker
+from core.field.model import LinkReport, LinkState
+from core.field.mqtt_link import MqttLink
+from core.field.service import DeviceChanged, FieldService, ReadingReceived
+from core.field.settings import BrokerSettings
+from core.incidents.model import SourceKind
+from core.incidents.service import AlarmChanged, Condition, IncidentChanged, IncidentService
+from core.kernel.bus import Bus
+from core.kernel.clock import Clock, SystemClock
+from core.kernel.errors import BadInputError, ConsoleError, NotPermittedError, UnavailableError
+from core.kernel.ids import new_id
+from core.kernel.log import OncePerLoss
+from core.kernel.paths import Folders
+from core.kernel.secrets import Secrets
+from core.kernel.settings import Settings, SettingsFault
+from core.link import protocol
+from core.link.server import LinkServer, Peer
+from core.media.model import ProbeResult, SourceSpec
+from core.media.probe import probe
+from core.node import conditions, demo, verbs
+from core.node.health import LoopLag, ProcessLoad, disk_free_gb
+from core.node.live import Changes, LiveCollector, Snapshot, without_defaults
+from core.node.lock import take_lock
+from core.node.model import Health, SystemNotice, WorkerReport
+from core.node.sight import CameraBack, CameraLost, Sight
+from core.node.supervisor import VisionSupervisor
+from core.parking.service import LotChanged, ParkingService
+from core.sim.city import DemoCity, load_city
+from core.store.engine import Store, open_store, sqlite_url
+from core.traffic.service import StationCongestion, TrafficService
+from core.vision.messages import EngineFailed, Observed, WorkerConfig
+from core.vision.models import find_model
+
+log = logging.getLogger(__name__)
+
+VERSION = "0.1.0"
+STORE_RETRY_S = 3.0
+HOUSEKEEPING_S = 1.0
+COUNTS_EVERY_S = 5.0
+BROKER_ALARM_AFTER_S = 10.0
+UNUSED_FIRST_S = 60.0
+"""A node that was started for a console waits so long for the first one…"""
+
+UNUSED_AFTER_S = 2.0
+"""…and so long for another one after the last has left."""
+
+UNSTABLE_AFTER = 3
+DEMO_USER = "demo"
+DEFAULT_MODEL = "yolo11n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Everything that needs the store; made once it is open."""
+
+    store: Store
+    access: AccessService
+    cameras: CameraService
+    incidents: IncidentService
+    field: FieldService
+    traffic: TrafficService
+    parking: ParkingService
+
+
+class Node:
+    """One node of one data folder.
+
+    Threads: everything on the loop that runs `run`; the store, the field link and the workers bring their own.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        folders: Folders,
+        *,
+        faults: tuple[SettingsFault, ...] = (),
+        is_demo: bool = False,
+        is_while_used: bool = False,
+        clock: Clock | None = None,
+    ) -> None:
+        """Prepare; nothing is opened before `run`.
+
+        Args:
+            settings: Typed and checked.
+            folders: Where everything is kept.
+            faults: What could not be used of the settings; becomes alarms.
+            is_demo: Run the demo city.
+            is_while_used: End once no console is connected any more.
+        """
+        self.settings = settings
+        self.folders = folders
+        self.is_demo = is_demo
+        self.version = VERSION
+        self.node_id = new_id()
+        self.key = secrets.token_urlsafe(32)
+        self.services: Services | None = None
+        self.basemap = settings.site.basemap
+        self.center: tuple[float, float] | None = None
+        self._faults = faults
+        self._is_while_used = is_while_used
+        self._clock = clock or SystemClock()
+        self._bus = Bus()
+        self._secrets = Secrets()
+        self._once = OncePerLoss(log)
+        self._stopping = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._lag = LoopLag()
+        self._load = ProcessLoad()
+        self._live = LiveCollector(self._push)
+        self._views: dict[Peer, dict[str, tuple[int, int]]] = {}
+        self._lock: IO[bytes] | None = None
+        self._server: LinkServer | None = None
+        self._broker: EmbeddedBroker | None = None
+        self._link: MqttLink | None = None
+        self._sight: Sight | None = None
+        self._supervisor: VisionSupervisor | None = None
+        self._city: DemoCity | None = None
+        self._fleet: Any = None
+        self._demo_password = ""
+        self._store_reason = "The database is being opened."
+        self._model_note = ""
+        self._health: Health | None = None
+        self._counts_due_s = 0.0
+        self._link_lost_s: float | None = None
+        self._raised: set[str] = set()
+        self._n_incidents = 0
+        self._n_alarms = 0
+        self._last_console_s = time.monotonic() + UNUSED_FIRST_S - UNUSED_AFTER_S
+
+    # -- life -----------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Start everything, work until `stop_soon`, close everything."""
+        try:
+            await self.start()
+            await self._stopping.wait()
+        finally:
+            await self.stop()
+
+    def stop_soon(self) -> None:
+        """Let `run` end."""
+        self._stopping.set()
+
+    async def start(self) -> None:
+        """Open the door first, so that a console can say what the rest is waiting for.
+
+        Raises:
+            ConsoleError: The folders cannot be used, another node runs here, or the port is taken.
+        """
+        self._open_folders()
+        self._lock = take_lock(self.folders.data / "node.lock")
+        self._sweep_runtime()
+        self._lag.start()
+        if self.is_demo:
+            self._city = load_city()
+            self.basemap = self.basemap or "marenholm"
+            self.center = (self._city.center.lat_deg, self._city.center.lon_deg)
+        elif self.settings.site.center_lat_deg is not None and self.settings.site.center_lon_deg is not None:
+            self.center = (self.settings.site.center_lat_deg, self.settings.site.center_lon_deg)
+        await self._open_door()
+        self._spawn(self._open_room())
+        self._spawn(self._keep_house())
+
+    async def stop(self) -> None:
+        """Close everything, in reverse; each part within its own bound."""
+        with contextlib.suppress(OSError):
+            self.folders.node_file.unlink(missing_ok=True)
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._fleet is not None:
+            await self._fleet.stop()
+        if self._supervisor is not None:
+            await self._supervisor.stop()
+        if self.services is not None and self._sight is not None:
+            with contextlib.suppress(ConsoleError):
+                await self._store_counts(is_final=True)
+        if self.services is not None:
+            await self.services.field.stop()
+        if self._link is not None:
+            await asyncio.to_thread(self._link.stop)
+        if self._broker is not None:
+            await self._broker.stop()
+        if self._server is not None:
+            await self._server.stop()
+        if self.services is not None:
+            self.services.access.close()
+            await self.services.store.close()
+        await self._lag.stop()
+        if self._lock is not None:
+            shutil.rmtree(self._runtime, ignore_errors=True)
+            self._lock.close()
+
+    @property
+    def _runtime(self) -> Path:
+        return self.folders.runtime / self.node_id
+
+    def _open_folders(self) -> None:
+        try:
+            self.folders.make()
+            self._runtime.mkdir()
+        except OSError as error:
+            raise BadInputError(
+                f"The folder {self.folders.data} cannot be used ({error.strerror or error}).",
+                hint="Choose another with --data, or give this user the right to write there.",
+            ) from error
+
+    def _sweep_runtime(self) -> None:
+        """Remove what a killed node left in memory; the lock proves that nobody uses it."""
+        for left in self.folders.runtime.iterdir():
+            if left.name != self.node_id and left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+
+    async def _open_door(self) -> None:
+        link = self.settings.link
+        tls = None
+        if link.certificate_file:
+            tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            try:
+                tls.load_cert_chain(link.certificate_file, link.key_file or None)
+            except OSError as error:
+                raise BadInputError(
+                    f"The certificate {link.certificate_file} cannot be used ({error}).",
+                    hint="Check link.certificate_file and link.key_file.",
+                ) from error
+        self._server = LinkServer(verbs.make_verbs(self), open_verbs=verbs.OPEN_VERBS, on_gone=self._on_console_gone)
+        port = await self._server.start(link.host, link.port, tls)
+        content = json.dumps({"host": link.host, "port": port, "key": self.key, "pid": os.getpid()})
+        _write_private(self.folders.node_file, content)
+        log.info("node %s listens on %s:%d", self.node_id, link.host, port)
+
+    async def _open_room(self) -> None:
+        """Open the store, however long that takes, then everything that needs it."""
+        store = await self._open_store()
+        # The broker takes seconds to start; the cameras do not wait for it.
+        broker, password = await self._broker_settings()
+        self._link = MqttLink(
+            broker,
+            loop=asyncio.get_running_loop(),
+            on_message=self._on_field_messages,
+            on_state=self._on_link_state,
+            password=password,
+            epoch=int(self._clock.now().timestamp()),
+            clock=self._clock,
+        )
+        services = self._make_services(store, self._link)
+        await services.incidents.start()
+        await services.field.start()
+        await services.traffic.start()
+        await services.parking.start()
+        if self.is_demo:
+            await self._make_demo_user(services.access)
+        self._subscribe(services)
+        await self._open_eyes(services)
+        self.services = services
+        self._link.start()
+        if self.is_demo:
+            await self._start_demo_city(services, broker)
+        for fault in self._faults:
+            await services.incidents.raise_condition(conditions.settings_fault(fault))
+
+    async def _open_store(self) -> Store:
+        url = self.settings.store.url or sqlite_url(self.folders.database)
+        while True:
+            try:
+                store = await asyncio.to_thread(open_store, url, backups=self.folders.backups, clock=self._clock)
+            except ConsoleError as error:
+                self._store_reason = str(error)
+                self._once.lost("store", f"the database is not open: {error}")
+                await asyncio.sleep(STORE_RETRY_S)
+                continue
+            self._store_reason = ""
+            self._once.back("store", "the database is open")
+            return store
+
+    def _make_services(self, store: Store, link: MqttLink) -> Services:
+        access = AccessService(store, self._bus, self._clock, session_s=self.settings.access.session_hours * 3600.0)
+        return Services(
+            store=store,
+            access=access,
+            cameras=CameraService(store, self._bus, self._clock, self._secrets),
+            incidents=IncidentService(store, self._bus, self._clock, evidence=self.folders.evidence),
+            field=FieldService(store, self._bus, self._clock, link),
+            traffic=TrafficService(store, self._bus, self._clock),
+            parking=ParkingService(store, self._bus, self._clock),
+        )
+
+    async def _broker_settings(self) -> tuple[BrokerSettings, str]:
+        wanted = self.settings.broker
+        tenant = self.settings.site.tenant
+        if wanted.host:
+            password = await asyncio.to_thread(self._secrets.get_secret, "broker")
+            settings = BrokerSettings(
+                host=wanted.host,
+                port=wanted.port,
+                is_tls=wanted.tls,
+                ca_file=Path(wanted.ca_file) if wanted.ca_file else None,
+                cert_file=Path(wanted.certificate_file) if wanted.certificate_file else None,
+                key_file=Path(wanted.key_file) if wanted.key_file else None,
+                username=wanted.username,
+                tenant=tenant,
+                protocol=wanted.protocol,
+            )
+            return settings, password or ""
+        self._broker = EmbeddedBroker(self._runtime)
+        while True:
+            try:
+                address = await self._broker.start()
+                break
+            except UnavailableError as error:
+                self._once.lost("broker", f"the embedded broker does not start: {error}")
+                await asyncio.sleep(STORE_RETRY_S)
+        return _embedded_settings(address, tenant), address.passwords["core"]
+
+    async def _make_demo_user(self, access: AccessService) -> None:
+        """The demo's operator: a new password at every start, known to nobody."""
+        self._demo_password = secrets.token_urlsafe(24)
+        if await access.needs_administrator():
+            await access.create_first_administrator(DEMO_USER, self._demo_password, "node")
+            return
+        for user in await access.list_users(SYSTEM):
+            if user.name == DEMO_USER:
+                await access.reset_password(SYSTEM, user.user_id, self._demo_password)
+
+    async def _open_eyes(self, services: Services) -> None:
+        config = WorkerConfig(
+            key="",
+            models=self.folders.models,
+            logs=self.folders.logs,
+            engine=self.settings.vision.engine,
+            n_threads=self.settings.vision.threads or max(1, (os.cpu_count() or 2) - 1),
+            confidence=self.settings.vision.confidence,
+            overlap=self.settings.vision.overlap,
+        )
+        self._supervisor = VisionSupervisor(
+            config,
+            cameras_per_worker=self.settings.vision.cameras_per_worker,
+            on_message=self._on_worker_message,
+            on_worker=self._on_worker,
+        )
+        await self._supervisor.start()
+        self._sight = Sight(
+            self._supervisor,
+            rings=self._runtime / "rings",
+            clock=self._clock,
+            spec_of=self._spec_of,
+            on_stream=self._live.add_stream,
+            on_inside=self._live.add_inside,
+            on_totals=self._live.add_line_totals,
+            on_observed=self._on_observed,
+            on_lost=self._on_camera_lost,
+            on_back=self._on_camera_back,
+        )
+        self._sight.set_totals(await services.traffic.totals_of_today())
+        if self.is_demo:
+            assert self._city is not None
+            await demo.seed_cameras(services.cameras, self._city, demo.load_scenes())
+        await self._read_cameras(services)
+        self._spawn(self._prepare_model(services))
+
+    async def _prepare_model(self, services: Services) -> None:
+        """Find, fetch or convert the model; the pictures are on the wall meanwhile."""
+        assert self._supervisor is not None
+        wanted = "" if self.is_demo and not self.settings.vision.model else self.settings.vision.model or DEFAULT_MODEL
+        try:
+            model = await asyncio.to_thread(
+                find_model, wanted, folder=self.folders.models, allow_download=self.settings.vision.may_download
+            )
+        except ConsoleError as error:
+            sentence = f"{error} The demonstration model runs instead."
+            self._model_note = sentence
+            await services.incidents.raise_condition(conditions.model_missing(sentence))
+            self._supervisor.set_model("")
+            return
+        self._model_note = model.note
+        self._supervisor.set_model("" if model.is_demonstration else str(model.path))
+
+    async def _start_demo_city(self, services: Services, broker: BrokerSettings) -> None:
+        from core.node.fleet import FleetProcess
+
+        password = ""
+        username = ""
+        if self._broker is not None:
+            username, password = "field", self._broker.password_of("field")
+        self._fleet = FleetProcess(broker, username=username, password=password)
+        await self._fleet.start()
+        log.info("the demo city's devices run against %s", broker.address)
+        assert services is self.services
+
+    # -- what happens ---------------------------------------------------------------------------------------------
+
+    def _subscribe(self, services: Services) -> None:
+        def on_alarm(event: AlarmChanged) -> None:
+            self._live.add_alarm(event.alarm)
+            if event.alarm.version == 1:
+                self._n_alarms += 1
+            services.field.publish_alarm(msgspec.to_builtins(event.alarm), is_open=event.alarm.is_open)
+
+        def on_incident(event: IncidentChanged) -> None:
+            self._live.add_incident(event.incident)
+            if event.incident.version == 1:
+                self._n_incidents += 1
+
+        def on_camera(event: CameraChanged) -> None:
+            self._live.add_camera(event.camera)
+            self._spawn(self._read_cameras(services))
+
+        def on_camera_removed(event: CameraRemoved) -> None:
+            self._live.remove_camera(event.camera_id)
+            self._spawn(self._forget_camera(services, event.camera_id))
+
+        def on_reading(event: ReadingReceived) -> None:
+            self._live.add_reading(event.reading)
+
+        def on_device(event: DeviceChanged) -> None:
+            self._live.add_device(event.device)
+            self._spawn(self._judge_device(services, event))
+
+        def on_congestion(event: StationCongestion) -> None:
+            self._spawn(services.incidents.take_station_congestion(event))
+
+        self._bus.subscribe(AlarmChanged, on_alarm)
+        self._bus.subscribe(IncidentChanged, on_incident)
+        self._bus.subscribe(CameraChanged, on_camera)
+        self._bus.subscribe(CameraRemoved, on_camera_removed)
+        self._bus.subscribe(ReadingReceived, on_reading)
+        self._bus.subscribe(DeviceChanged, on_device)
+        self._bus.subscribe(StationCongestion, on_congestion)
+        self._bus.subscribe(LotChanged, lambda event: self._live.add_lot(event.lot))
+
+    async def _read_cameras(self, services: Services) -> None:
+        assert self._sight is not None
+        cameras = await services.cameras.list()
+        # Passwords may come from a keyring that takes its time.
+        await asyncio.to_thread(self._warm_passwords, cameras)
+        self._sight.set_cameras(cameras)
+
+    async def _forget_camera(self, services: Services, camera_id: str) -> None:
+        await services.incidents.return_condition(conditions.camera_condition_key(camera_id))
+        await self._read_cameras(services)
+
+    def _warm_passwords(self, cameras: tuple[Camera, ...]) -> None:
+        self._passwords = {
+            camera.camera_id: self._secrets.get_secret(f"camera/{camera.camera_id}") or ""
+            for camera in cameras
+            if camera.has_password
+        }
+
+    def _spec_of(self, camera: Camera) -> SourceSpec:
+        return verbs.spec_of(camera, self._passwords.get(camera.camera_id, ""), clip_of=self._clips())
+
+    def _clips(self) -> dict[str, str]:
+        return {scene.key: str(scene.clip) for scene in demo.load_scenes()} if self.is_demo else {}
+
+    def _on_field_messages(self, messages: list[Any]) -> None:
+        if self.services is not None:
+            self.services.field.take(messages)
+
+    def _on_link_state(self, report: LinkReport) -> None:
+        if self.services is not None:
+            self.services.field.take_link_state(report)
+
+    def _on_worker_message(self, message: object) -> None:
+        if self._sight is not None:
+            self._sight.take(message)
+        if isinstance(message, EngineFailed):
+            self._raise(conditions.detection_off("all", f"{message.message} {message.hint}".strip()))
+
+    def _on_worker(self, report: WorkerReport) -> None:
+        if report.state == "restarting" and self._sight is not None:
+            self._sight.mark_restarting(report.camera_ids)
+            if report.n_restarts >= UNSTABLE_AFTER:
+                self._raise(conditions.worker_unstable(report.key, report.reason))
+        if report.engine is not None:
+            self._return("system/vision/all/engine")
+
+    def _on_observed(self, message: Observed) -> None:
+        if self.services is not None:
+            self._spawn(self._take_observed(self.services, message))
+
+    async def _take_observed(self, services: Services, message: Observed) -> None:
+        camera = await services.cameras.get(message.observation.camera_id)
+        await services.incidents.take_observation(message.observation, camera, message.snapshot_jpeg)
+
+    def _on_camera_lost(self, event: CameraLost) -> None:
+        self._once.lost(event.camera.camera_id, f"camera {event.camera.name} is lost: {event.report.reason}")
+        self._raise(conditions.camera_lost(event.camera, event.report))
+        self._set_quality(SourceKind.CAMERA, event.camera.camera_id, is_good=False)
+
+    def _on_camera_back(self, event: CameraBack) -> None:
+        self._once.back(event.camera_id, f"camera {event.camera_id} is back")
+        self._return(conditions.camera_condition_key(event.camera_id))
+        self._set_quality(SourceKind.CAMERA, event.camera_id, is_good=True)
+
+    async def _judge_device(self, services: Services, event: DeviceChanged) -> None:
+        await services.incidents.take_device_state(event.device)
+
+    def _raise(self, condition: Condition) -> None:
+        """Call an operator about the system itself; again only after it was good in between."""
+        if self.services is None or condition.condition_key in self._raised:
+            return
+        self._raised.add(condition.condition_key)
+        self._spawn(_discard_result(self.services.incidents.raise_condition(condition)))
+
+    def _return(self, condition_key: str) -> None:
+        if self.services is None or condition_key not in self._raised:
+            return
+        self._raised.discard(condition_key)
+        self._spawn(_discard_result(self.services.incidents.return_condition(condition_key)))
+
+    def _set_quality(self, kind: SourceKind, source_id: str, *, is_good: bool) -> None:
+        if self.services is not None:
+            self._spawn(_discard_result(self.services.incidents.set_quality(kind, source_id, is_good)))
+
+    # -- once a second --------------------------------------------------------------------------------------------
+
+    async def _keep_house(self) -> None:
+        while True:
+            await asyncio.sleep(HOUSEKEEPING_S)
+            self._health = self._measure()
+            self._live.add_health(self._health)
+            self._check_unused()
+            if self._link is not None:
+                self._link.watch()
+            if self.services is not None:
+                self._judge_system(self._health)
+                await self.services.field.tick()
+                if time.monotonic() >= self._counts_due_s:
+                    self._counts_due_s = time.monotonic() + COUNTS_EVERY_S
+                    await self._store_counts(is_final=False)
+
+    async def _store_counts(self, *, is_final: bool) -> None:
+        assert self.services is not None
+        if self._sight is None:
+            return
+        counts = self._sight.take_counts(is_final=is_final)
+        if counts:
+            await self.services.traffic.add_counts(counts)
+
+    def _judge_system(self, health: Health) -> None:
+        if health.disk_free_gb < conditions.LOW_DISK_GB:
+            self._raise(conditions.disk_low(str(self.folders.data), health.disk_free_gb))
+        else:
+            self._return("system/disk")
+        if health.is_database_ok:
+            self._return("system/database")
+        else:
+            self._raise(conditions.database_down(health.database_reason))
+        link = health.link
+        if link is None or link.state is LinkState.CONNECTED:
+            self._link_lost_s = None
+            self._return("system/broker")
+            return
+        now_s = time.monotonic()
+        self._link_lost_s = self._link_lost_s or now_s
+        if now_s - self._link_lost_s >= BROKER_ALARM_AFTER_S:
+            self._raise(conditions.broker_down(link.address, link.reason))
+
+    def _check_unused(self) -> None:
+        if not self._is_while_used or self._server is None:
+            return
+        now_s = time.monotonic()
+        if self._server.peers:
+            self._last_console_s = now_s
+        elif now_s - self._last_console_s > UNUSED_AFTER_S:
+            log.info("no console is left, the node ends")
+            self.stop_soon()
+
+    def _measure(self) -> Health:
+        cpu_percent, memory_mb = self._load.read()
+        is_ok, reason = self.services.store.status() if self.services else (False, self._store_reason)
+        sums = self._sight.sums() if self._sight else (0, 0, 0, 0)
+        link = self._link.report() if self._link else None
+        return Health(
+            at=self._clock.now(),
+            node_pid=os.getpid(),
+            version=self.version,
+            loop_lag_p99_ms=self._lag.p99_ms,
+            loop_lag_max_ms=self._lag.max_ms,
+            database=self.settings.store.url.split("@")[-1] or f"SQLite, {self.folders.database.name}",
+            is_database_ok=is_ok,
+            database_reason=reason,
+            disk_free_gb=disk_free_gb(self.folders.data),
+            link=link,
+            workers=self._supervisor.reports() if self._supervisor else (),
+            notices=self._notices(),
+            n_frames=sums[0],
+            n_dropped=sums[1],
+            n_detections=sums[2],
+            n_observations=sums[3],
+            n_incidents=self._n_incidents,
+            n_alarms=self._n_alarms,
+            n_messages=link.n_received if link else 0,
+            n_worker_restarts=self._supervisor.n_restarts if self._supervisor else 0,
+            n_errors=self._server.n_errors if self._server else 0,
+            n_consoles=len(self._server.peers) if self._server else 0,
+            cpu_percent=cpu_percent,
+            memory_mb=memory_mb,
+        )
+
+    def _notices(self) -> tuple[SystemNotice, ...]:
+        found = [(f"settings/{index}", fault.sentence, "") for index, fault in enumerate(self._faults)]
+        if self._store_reason:
+            found.append(("store", self._store_reason, ""))
+        if self._broker is not None:
+            found.append(("broker", self._broker.notice, "Name a broker in the settings for field devices."))
+        if self._model_note:
+            found.append(("model", self._model_note, "Set vision.model to a model for real cameras."))
+        if self._secrets.notice:
+            found.append(("secrets", self._secrets.notice, ""))
+        now = self._clock.now()
+        return tuple(SystemNotice(key=key, message=text, hint=hint, since=now) for key, text, hint in found)
+
+    # -- what verbs use -------------------------------------------------------------------------------------------
+
+    def require_services(self) -> Services:
+        """Return the services.
+
+        Raises:
+            UnavailableError: The store is not open yet; the sentence says why.
+        """
+        if self.services is None:
+            raise verbs.not_ready(self._store_reason)
+        return self.services
+
+    def door_notices(self) -> tuple[str, ...]:
+        """What a person at the door should know."""
+        sentences = [fault.sentence for fault in self._faults]
+        return (*sentences, self._store_reason) if self._store_reason else tuple(sentences)
+
+    async def snapshot(self) -> Snapshot:
+        """Return the complete state, from the store and from what is live."""
+        services = self.require_services()
+        assert self._sight is not None
+        cameras = await services.cameras.list()
+        changes = Changes(
+            alarms=tuple(await services.incidents.open_alarms()),
+            incidents=tuple(await services.incidents.recent_incidents(200)),
+            cameras=cameras,
+            devices=tuple(services.field.devices()),
+            readings=tuple(services.field.readings()),
+            lots=tuple(services.parking.newest()),
+            streams=tuple(self._sight.streams.values()),
+            line_totals=self._sight.totals,
+            inside=self._sight.inside,
+            health=self._health,
+        )
+        return Snapshot(changes=changes, rings=self._sight.ring_files)
+
+    def vision_views_changed(self, peer: Peer, sizes: dict[str, tuple[int, int]]) -> None:
+        """A console shows these cameras in these sizes [px]; the largest wish of all consoles counts."""
+        if sizes:
+            self._views[peer] = sizes
+        else:
+            self._views.pop(peer, None)
+        if self._supervisor is None:
+            return
+        wanted: dict[str, tuple[int, int]] = {}
+        for view in self._views.values():
+            for camera_id, size in view.items():
+                known = wanted.get(camera_id, (0, 0))
+                wanted[camera_id] = (max(known[0], size[0]), max(known[1], size[1]))
+        self._supervisor.set_views(wanted)
+
+    async def demo_session(self, desk: str) -> Session:
+        """Sign the demo's operator in.
+
+        Raises:
+            NotPermittedError: This is no demonstration.
+        """
+        if not self.is_demo:
+            raise NotPermittedError("This node does not run the demonstration.", hint="Sign in.")
+        return await self.require_services().access.sign_in(DEMO_USER, self._demo_password, desk)
+
+    async def test_camera(self, camera: Camera, password: str | None) -> ProbeResult:
+        """Open an address once; None as password uses the one that is kept for this camera."""
+        if password is None and camera.has_password:
+            password = await asyncio.to_thread(self._secrets.get_secret, f"camera/{camera.camera_id}")
+        spec = verbs.spec_of(camera, password or "", clip_of=self._clips())
+        return await asyncio.to_thread(probe, spec, timeout_s=8.0)
+
+    async def evidence_picture(self, incident_id: str) -> bytes:
+        """Return an incident's snapshot, checked against its hash; empty where there is none."""
+        return await self.require_services().incidents.snapshot_bytes(incident_id)
+
+    # -- consoles -------------------------------------------------------------------------------------------------
+
+    def _push(self, changes: Changes) -> None:
+        if self._server is None:
+            return
+        peers = [peer for peer in self._server.peers if peer.is_trusted]
+        if not peers:
+            return
+        frame = protocol.encode(
+            ["p", "changes", msgspec.to_builtins(without_defaults(changes), builtin_types=(bytes,))]
+        )
+        for peer in peers:
+            peer.push_encoded(frame)
+
+    def _on_console_gone(self, peer: Peer) -> None:
+        self.vision_views_changed(peer, {})
+        self._last_console_s = time.monotonic()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run in the background; an error is logged, counted and never lost."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._on_task_done)
+
+    def _on_task_done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled() or task.exception() is None:
+            return
+        error = task.exception()
+        if isinstance(error, ConsoleError):
+            log.warning("%s", error)
+            return
+        log.error("a task of the node failed", exc_info=error)
+        if self._server is not None:
+            self._server.n_errors += 1
+
+
+def _embedded_settings(address: BrokerAddress, tenant: str) -> BrokerSettings:
+    return BrokerSettings(
+        host=address.host,
+        port=address.port,
+        username="core",
+        tenant=tenant,
+        protocol="5" if address.protocol == "5" else "3.1.1",
+        is_embedded=True,
+    )
+
+
+async def _discard_result(work: Coroutine[Any, Any, Any]) -> None:
+    await work
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Write a file that only the owner can read; consoles see it whole or not at all."""
+    temporary = path.with_suffix(".tmp")
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    temporary.replace(path)

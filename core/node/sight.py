@@ -1,0 +1,270 @@
+"""Cameras in the node: settings in, jobs for the workers out; reports in, states, counts and conditions out."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from core.cameras.model import Camera
+from core.kernel.clock import Clock
+from core.kernel.errors import ConsoleError
+from core.media.model import SourceSpec, StreamReport, StreamState
+from core.media.ring import FrameRing
+from core.node.supervisor import VisionSupervisor
+from core.traffic.model import LineCount
+from core.vision.messages import CameraJob, EngineFailed, EngineOpened, Heartbeat, Observed
+from core.vision.model import ObservationKind
+
+log = logging.getLogger(__name__)
+
+LOST_ALARM_AFTER_S = 5.0
+"""A camera that drops one connection is no news; one that stays away is."""
+
+BLIND_STATES = (StreamState.LOST, StreamState.UNAUTHORISED, StreamState.UNUSABLE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraLost:
+    """A camera shows nothing for longer than a hiccup."""
+
+    camera: Camera
+    report: StreamReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraBack:
+    """A camera that was lost shows pictures again."""
+
+    camera_id: str
+
+
+class Sight:
+    """Keeps the workers' cameras equal to the settings, and knows every stream's newest state.
+
+    Threads: the node's loop.
+    """
+
+    def __init__(
+        self,
+        supervisor: VisionSupervisor,
+        *,
+        rings: Path,
+        clock: Clock,
+        spec_of: Callable[[Camera], SourceSpec],
+        on_stream: Callable[[StreamReport], None],
+        on_inside: Callable[[str, dict[str, int]], None],
+        on_totals: Callable[[str, dict[str, dict[str, int]]], None],
+        on_observed: Callable[[Observed], None],
+        on_lost: Callable[[CameraLost], None],
+        on_back: Callable[[CameraBack], None],
+    ) -> None:
+        """Put ring files into the folder `rings`."""
+        self._supervisor = supervisor
+        self._rings = rings
+        self._clock = clock
+        self._spec_of = spec_of
+        self._on_stream = on_stream
+        self._on_inside = on_inside
+        self._on_totals = on_totals
+        self._on_observed = on_observed
+        self._on_lost = on_lost
+        self._on_back = on_back
+        self._cameras: dict[str, Camera] = {}
+        self._lost: set[str] = set()
+        self._totals: dict[str, dict[str, dict[str, int]]] = {}
+        self._totals_day = clock.now().date()
+        self._minutes: dict[tuple[str, str, str, str, datetime], int] = defaultdict(int)
+        self._gaps: set[tuple[str, datetime]] = set()
+        self._base = _Sums()
+        self.streams: dict[str, StreamReport] = {}
+        self.inside: dict[str, dict[str, int]] = {}
+
+    @property
+    def ring_files(self) -> dict[str, str]:
+        """Where each camera's pictures lie."""
+        return {camera_id: str(self._ring_of(camera_id)) for camera_id in self._cameras}
+
+    @property
+    def totals(self) -> dict[str, dict[str, dict[str, int]]]:
+        """Vehicles since midnight UTC by camera, line and direction."""
+        return self._totals
+
+    def set_totals(self, totals: dict[str, dict[str, dict[str, int]]]) -> None:
+        """Go on from what the store knows of today."""
+        self._totals = totals
+
+    def set_cameras(self, cameras: tuple[Camera, ...]) -> None:
+        """Read exactly these cameras, with these settings."""
+        self._rings.mkdir(parents=True, exist_ok=True)
+        for camera_id in set(self._cameras) - {camera.camera_id for camera in cameras}:
+            self._forget(camera_id)
+        self._cameras = {camera.camera_id: camera for camera in cameras}
+        jobs: list[CameraJob] = []
+        for camera in cameras:
+            if not camera.is_enabled:
+                self._lost.discard(camera.camera_id)
+                self._set_stream(StreamReport(camera_id=camera.camera_id, state=StreamState.DISABLED))
+                continue
+            try:
+                spec = self._spec_of(camera)
+                self._make_ring(camera.camera_id)
+            except (ConsoleError, OSError) as error:
+                self._set_stream(
+                    StreamReport(camera_id=camera.camera_id, state=StreamState.UNUSABLE, reason=str(error))
+                )
+                continue
+            known = self.streams.get(camera.camera_id)
+            if known is None or known.state is StreamState.DISABLED:
+                self._set_stream(StreamReport(camera_id=camera.camera_id, state=StreamState.CONNECTING))
+            jobs.append(
+                CameraJob(
+                    camera_id=camera.camera_id,
+                    source=spec,
+                    ring=self._ring_of(camera.camera_id),
+                    scene=camera.scene,
+                    labels=camera.labels,
+                    tracker=camera.tracker,
+                    detect_fps=camera.detect_fps,
+                )
+            )
+        self._supervisor.set_cameras(tuple(jobs))
+
+    def take(self, message: object) -> None:
+        """Take one message of a worker."""
+        if isinstance(message, Heartbeat):
+            for report in message.streams:
+                if report.camera_id in self._cameras:
+                    self._take_report(report)
+            for camera_id, inside in message.inside.items():
+                if self.inside.get(camera_id) != inside:
+                    self.inside[camera_id] = inside
+                    self._on_inside(camera_id, inside)
+        elif isinstance(message, Observed):
+            self._take_observed(message)
+        elif not isinstance(message, EngineOpened | EngineFailed):
+            log.warning("a worker said something unknown: %r", type(message))
+
+    def mark_restarting(self, camera_ids: tuple[str, ...]) -> None:
+        """Their worker is being restarted: the tiles must not look live meanwhile."""
+        for camera_id in camera_ids:
+            if camera_id in self._cameras:
+                self._base.add(self.streams.get(camera_id))
+                self._mark_gap(camera_id)
+                self._set_stream(
+                    StreamReport(
+                        camera_id=camera_id,
+                        state=StreamState.RESTARTING,
+                        reason="The process that reads this camera ended and is being restarted.",
+                    )
+                )
+
+    def sums(self) -> tuple[int, int, int, int]:
+        """Frames, dropped frames, detections and observations of all cameras since the node started."""
+        total = _Sums()
+        total.take(self._base)
+        for report in self.streams.values():
+            total.add(report)
+        return total.n_frames, total.n_dropped, total.n_detections, total.n_observations
+
+    def take_counts(self, *, is_final: bool) -> list[LineCount]:
+        """Return the counts of minutes since the last call; open minutes too, the store adds up.
+
+        Args:
+            is_final: The node stops: what is open now will not be completed.
+        """
+        if is_final:
+            for camera_id in self._cameras:
+                self._mark_gap(camera_id)
+        taken = [
+            LineCount(
+                camera_id=camera_id,
+                line_key=line,
+                direction=direction,
+                label=label,
+                minute=minute,
+                n_vehicles=count,
+                is_complete=(camera_id, minute) not in self._gaps,
+            )
+            for (camera_id, line, direction, label, minute), count in self._minutes.items()
+        ]
+        self._minutes.clear()
+        oldest = self._clock.now().timestamp() - 180.0
+        self._gaps = {(camera_id, minute) for camera_id, minute in self._gaps if minute.timestamp() > oldest}
+        return taken
+
+    def _take_report(self, report: StreamReport) -> None:
+        camera = self._cameras[report.camera_id]
+        if not camera.is_enabled:
+            return
+        self._set_stream(report)
+        if report.state is not StreamState.LIVE:
+            self._mark_gap(report.camera_id)
+        if report.state is StreamState.LIVE and report.camera_id in self._lost:
+            self._lost.discard(report.camera_id)
+            self._on_back(CameraBack(camera_id=report.camera_id))
+        if report.state in BLIND_STATES and report.since_s >= LOST_ALARM_AFTER_S and report.camera_id not in self._lost:
+            self._lost.add(report.camera_id)
+            self._on_lost(CameraLost(camera=camera, report=report))
+
+    def _take_observed(self, message: Observed) -> None:
+        observation = message.observation
+        if observation.kind is ObservationKind.LINE_CROSSED:
+            minute = observation.captured_at.astimezone(UTC).replace(second=0, microsecond=0)
+            key = (observation.camera_id, observation.rule_key, observation.direction, observation.label, minute)
+            self._minutes[key] += 1
+            self._add_total(observation.camera_id, observation.rule_key, observation.direction)
+        self._on_observed(message)
+
+    def _add_total(self, camera_id: str, line: str, direction: str) -> None:
+        today = self._clock.now().date()
+        if today != self._totals_day:
+            self._totals_day = today
+            self._totals.clear()
+        counts = self._totals.setdefault(camera_id, {}).setdefault(line, {})
+        counts[direction] = counts.get(direction, 0) + 1
+        self._on_totals(camera_id, self._totals[camera_id])
+
+    def _mark_gap(self, camera_id: str) -> None:
+        self._gaps.add((camera_id, self._clock.now().replace(second=0, microsecond=0)))
+
+    def _set_stream(self, report: StreamReport) -> None:
+        self.streams[report.camera_id] = report
+        self._on_stream(report)
+
+    def _forget(self, camera_id: str) -> None:
+        self._base.add(self.streams.pop(camera_id, None))
+        self.inside.pop(camera_id, None)
+        self._totals.pop(camera_id, None)
+        self._lost.discard(camera_id)
+        self._ring_of(camera_id).unlink(missing_ok=True)
+
+    def _ring_of(self, camera_id: str) -> Path:
+        return self._rings / f"{camera_id}.ring"
+
+    def _make_ring(self, camera_id: str) -> None:
+        if not self._ring_of(camera_id).exists():
+            FrameRing.create(self._ring_of(camera_id), camera_id=camera_id).close()
+
+
+class _Sums:
+    """Counters of streams that were closed or restarted, so that totals never step back."""
+
+    def __init__(self) -> None:
+        self.n_frames = self.n_dropped = self.n_detections = self.n_observations = 0
+
+    def add(self, report: StreamReport | None) -> None:
+        if report is not None:
+            self.n_frames += report.n_frames
+            self.n_dropped += report.n_dropped
+            self.n_detections += report.n_detections
+            self.n_observations += report.n_observations
+
+    def take(self, other: _Sums) -> None:
+        self.n_frames += other.n_frames
+        self.n_dropped += other.n_dropped
+        self.n_detections += other.n_detections
+        self.n_observations += other.n_observations

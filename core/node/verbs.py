@@ -1,0 +1,212 @@
+"""What a console may ask: thin verbs over the services, which check the role and do the work."""
+
+from __future__ import annotations
+
+import hmac
+from typing import TYPE_CHECKING
+
+from core.access.model import Actor, Role, Session, User
+from core.cameras.model import Camera
+from core.incidents.model import Alarm, Incident
+from core.kernel.errors import ConsoleError, NotPermittedError, UnavailableError
+from core.link.protocol import PROTOCOL
+from core.link.server import Peer, Verb
+from core.media.model import ProbeResult, SourceSpec
+from core.node.live import Snapshot
+from core.node.model import SiteInfo
+
+if TYPE_CHECKING:
+    from core.node.node import Node
+
+OPEN_VERBS = frozenset(
+    {"session.hello", "session.sign_in", "session.resume", "session.create_administrator", "session.demo"}
+)
+MAX_VIEW_PX = 4096
+
+
+def actor_of(peer: Peer) -> Actor:
+    """Return who sits at this console.
+
+    Raises:
+        NotPermittedError: Nobody is signed in.
+    """
+    session = peer.state.get("session")
+    if not isinstance(session, Session):
+        raise NotPermittedError("Nobody is signed in at this console.", hint="Sign in first.")
+    return Actor(name=session.user.name, role=session.user.role, desk=session.desk)
+
+
+def make_verbs(node: Node) -> dict[str, Verb]:
+    """Return every verb by its name on the wire."""
+    return {
+        **_session_verbs(node),
+        **_room_verbs(node),
+        **_camera_verbs(node),
+        **_alarm_verbs(node),
+        **_user_verbs(node),
+    }
+
+
+def _session_verbs(node: Node) -> dict[str, Verb]:
+    def enter(peer: Peer, session: Session) -> Session:
+        peer.state["session"] = session
+        peer.is_trusted = True
+        return session
+
+    async def hello(peer: Peer, *, desk: str) -> SiteInfo:
+        peer.state["desk"] = desk[:60]
+        return SiteInfo(
+            name=node.settings.site.name,
+            node_id=node.node_id,
+            version=node.version,
+            protocol=PROTOCOL,
+            is_demo=node.is_demo,
+            needs_administrator=node.services is not None and await node.services.access.needs_administrator(),
+            basemap=node.basemap,
+            center=node.center,
+            notices=node.door_notices(),
+        )
+
+    async def sign_in(peer: Peer, *, name: str, password: str, desk: str) -> Session:
+        return enter(peer, await node.require_services().access.sign_in(name, password, desk))
+
+    async def resume(peer: Peer, *, token: str) -> Session:
+        return enter(peer, await node.require_services().access.resume(token))
+
+    async def create_administrator(peer: Peer, *, name: str, password: str, desk: str, key: str) -> User:
+        if not hmac.compare_digest(key.encode(), node.key.encode()):
+            raise NotPermittedError(
+                "The first administrator is made at the node's own machine.",
+                hint="Start Watchfloor there, as the user who runs the node.",
+            )
+        return await node.require_services().access.create_first_administrator(name, password, desk)
+
+    async def demo(peer: Peer, *, key: str, desk: str) -> Session:
+        if not node.is_demo or not hmac.compare_digest(key.encode(), node.key.encode()):
+            raise NotPermittedError("This node does not run the demonstration.", hint="Sign in.")
+        return enter(peer, await node.demo_session(desk))
+
+    async def sign_out(peer: Peer) -> None:
+        session = peer.state.pop("session", None)
+        peer.is_trusted = False
+        node.vision_views_changed(peer, {})
+        if isinstance(session, Session):
+            await node.require_services().access.sign_out(session.token)
+
+    return {
+        "session.hello": hello,
+        "session.sign_in": sign_in,
+        "session.resume": resume,
+        "session.create_administrator": create_administrator,
+        "session.demo": demo,
+        "session.sign_out": sign_out,
+    }
+
+
+def _room_verbs(node: Node) -> dict[str, Verb]:
+    async def snapshot(peer: Peer) -> Snapshot:
+        actor_of(peer)
+        return await node.snapshot()
+
+    async def show(peer: Peer, *, sizes: dict[str, tuple[int, int]]) -> None:
+        actor_of(peer)
+        node.vision_views_changed(
+            peer,
+            {key: (min(w, MAX_VIEW_PX), min(h, MAX_VIEW_PX)) for key, (w, h) in sizes.items() if w > 0 and h > 0},
+        )
+
+    async def set_device_enabled(peer: Peer, *, device_id: str, is_enabled: bool, version: int) -> None:
+        await node.require_services().field.set_enabled(
+            actor_of(peer), device_id, is_enabled=is_enabled, expect_version=version
+        )
+
+    return {"room.snapshot": snapshot, "room.show": show, "devices.set_enabled": set_device_enabled}
+
+
+def _camera_verbs(node: Node) -> dict[str, Verb]:
+    async def add(peer: Peer, *, camera: Camera, password: str = "") -> Camera:
+        return await node.require_services().cameras.add(actor_of(peer), camera, password)
+
+    async def update(peer: Peer, *, camera: Camera, version: int, password: str | None = None) -> Camera:
+        return await node.require_services().cameras.update(
+            actor_of(peer), camera, expect_version=version, password=password
+        )
+
+    async def remove(peer: Peer, *, camera_id: str, version: int) -> None:
+        await node.require_services().cameras.remove(actor_of(peer), camera_id, expect_version=version)
+
+    async def set_enabled(peer: Peer, *, camera_id: str, is_enabled: bool, version: int) -> Camera:
+        return await node.require_services().cameras.set_enabled(
+            actor_of(peer), camera_id, is_enabled, expect_version=version
+        )
+
+    async def test(peer: Peer, *, camera: Camera, password: str | None = None) -> ProbeResult:
+        actor = actor_of(peer)
+        if actor.role < Role.SUPERVISOR:
+            raise NotPermittedError("Testing an address needs the role supervisor.", hint="Ask your supervisor.")
+        return await node.test_camera(camera, password)
+
+    return {
+        "cameras.add": add,
+        "cameras.update": update,
+        "cameras.remove": remove,
+        "cameras.set_enabled": set_enabled,
+        "cameras.test": test,
+    }
+
+
+def _alarm_verbs(node: Node) -> dict[str, Verb]:
+    async def acknowledge(peer: Peer, *, alarm_id: str, occurrence: str, version: int, comment: str = "") -> Alarm:
+        return await node.require_services().incidents.acknowledge(
+            actor_of(peer), alarm_id, occurrence=occurrence, expect_version=version, comment=comment[:2000]
+        )
+
+    async def snapshot_of(peer: Peer, *, incident_id: str) -> bytes:
+        actor_of(peer)
+        return await node.evidence_picture(incident_id)
+
+    async def recent(peer: Peer, *, limit: int = 200) -> list[Incident]:
+        actor_of(peer)
+        return list(await node.require_services().incidents.recent_incidents(max(1, min(limit, 1000))))
+
+    return {"alarms.acknowledge": acknowledge, "incidents.snapshot": snapshot_of, "incidents.recent": recent}
+
+
+def _user_verbs(node: Node) -> dict[str, Verb]:
+    async def list_users(peer: Peer) -> list[User]:
+        return list(await node.require_services().access.list_users(actor_of(peer)))
+
+    async def add_user(peer: Peer, *, name: str, password: str, role: Role) -> User:
+        return await node.require_services().access.add_user(actor_of(peer), name, password, role)
+
+    async def change_password(peer: Peer, *, old: str, new: str) -> None:
+        session = peer.state.get("session")
+        if not isinstance(session, Session):
+            raise NotPermittedError("Nobody is signed in at this console.", hint="Sign in first.")
+        await node.require_services().access.change_own_password(session.user.user_id, old, new)
+
+    return {"users.list": list_users, "users.add": add_user, "users.change_password": change_password}
+
+
+def spec_of(camera: Camera, password: str, *, clip_of: dict[str, str]) -> SourceSpec:
+    """Turn a camera's settings into what the reader opens.
+
+    Args:
+        camera: Its address may be `demo:KEY`, a looped clip of the demo city.
+        password: From the keyring or the environment.
+        clip_of: File of each demo clip by its key.
+
+    Raises:
+        ConsoleError: There is no such demo clip.
+    """
+    if camera.address.startswith("demo:"):
+        key = camera.address.removeprefix("demo:")
+        if key not in clip_of:
+            raise ConsoleError(f"The demo city has no camera {key!r}.", hint=f"It has {', '.join(sorted(clip_of))}.")
+        return SourceSpec(address=clip_of[key], loops=True)
+    return SourceSpec(address=camera.address, username=camera.username, password=password, transport=camera.transport)
+
+
+def not_ready(reason: str) -> UnavailableError:
+    """Return the error for verbs that need the store while it is not open."""
+    return UnavailableError(reason or "The node is still starting.", hint="The console goes on trying.")
