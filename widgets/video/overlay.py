@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
+from PySide6.QtCore import QLine, QLineF, QPointF, QRect, QRectF, Qt
 from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPen, QPixmap, QPolygonF
 
 from core.vision.model import CountLine, Scene, Zone
@@ -46,10 +46,10 @@ class OverlayPainter:
         self._font = made.font(made.sizes.caption)
         self._metrics = QFontMetrics(self._font)
         self._plates: dict[tuple[str, str], QPixmap] = {}
-        self._shadow = QPen(QColor(0, 0, 0, 150), 3)
-        self._shadow.setJoinStyle(Qt.PenJoinStyle.MiterJoin)
+        self._scene_key: tuple[object, ...] = ()
+        self._scene = QPixmap()
+        self._shadow = QPen(QColor(made.theme.picture), 1)
         self._pens = {token: QPen(made.color(token), 1) for token in {*_TINTS.values(), "track_other"}}
-        self._thick = {token: QPen(made.color(token), 3) for token in self._pens}
         self._zone_pen = QPen(made.color("zone"), 1)
         self._line_pen = QPen(made.color("on_picture"), 2)
         self._outline_pen = QPen(QColor(0, 0, 0, 130), 3)
@@ -62,50 +62,46 @@ class OverlayPainter:
         """
         if not shown.boxes:
             return
-        left, top, width, height = picture.x(), picture.y(), picture.width(), picture.height()
+        placed = [(box, track) for track in tracks if not (box := _placed(track, picture)).isEmpty()]
+        # Pens of one pixel in few calls: a wide pen costs ten times as much, and there are hundreds of boxes a second.
+        for opacity in {track.opacity for _, track in placed}:
+            painter.setOpacity(opacity)
+            self._paint_boxes(painter, [(box, track) for box, track in placed if track.opacity == opacity])
         # Labels come last: a frame across a number would make it unreadable.
-        labels: list[tuple[QRectF, DrawnTrack]] = []
-        for track in tracks:
-            x1, y1, x2, y2 = track.bbox_xyxy
-            # A box that runs ahead may leave the picture: it ends at the edge.
-            x1, y1, x2, y2 = max(0.0, x1), max(0.0, y1), min(1.0, x2), min(1.0, y2)
-            if x2 <= x1 or y2 <= y1:
-                continue
-            box = QRectF(
-                round(left + x1 * width),
-                round(top + y1 * height),
-                round((x2 - x1) * width),
-                round((y2 - y1) * height),
-            )
-            self._paint_box(painter, box, track)
-            labels.append((box, track))
-        for box, track in labels:
+        for box, track in placed:
+            painter.setOpacity(track.opacity)
             self._paint_label(painter, box, track, picture, shown)
         painter.setOpacity(1.0)
 
-    def _paint_box(self, painter: QPainter, box: QRectF, track: DrawnTrack) -> None:
-        tint = _TINTS.get(track.label, "track_other")
-        painter.setOpacity(track.opacity)
-        if tint == "track_two_wheeler":
-            corners = _corners(box)
-            painter.setPen(self._shadow)
-            painter.drawLines(corners)
-            painter.setPen(self._pens[tint])
-            painter.drawLines(corners)
-            return
+    def _paint_boxes(self, painter: QPainter, placed: list[tuple[QRect, DrawnTrack]]) -> None:
+        frames: list[QRect] = []
+        by_tint: dict[str, list[QRect]] = {}
+        corners: list[QLine] = []
+        for box, track in placed:
+            tint = _TINTS.get(track.label, "track_other")
+            if tint == "track_two_wheeler":
+                corners += _corners(box)
+                continue
+            frames += (box.adjusted(-1, -1, 1, 1), box.adjusted(1, 1, -1, -1))
+            by_tint.setdefault(tint, []).append(box)
         painter.setPen(self._shadow)
-        painter.drawRect(box)
-        painter.setPen(self._pens[tint])
-        painter.drawRect(box)
-        if tint in ("track_bus", "track_truck"):
-            painter.setPen(self._thick[tint])
-            painter.drawLine(box.topLeft(), box.topRight())
+        if frames:
+            painter.drawRects(frames)
+        if corners:
+            painter.drawLines([line.translated(1, 1) for line in corners])
+            painter.setPen(self._pens["track_two_wheeler"])
+            painter.drawLines(corners)
+        for tint, boxes in by_tint.items():
+            painter.setPen(self._pens[tint])
+            painter.drawRects(boxes)
+            if tint in ("track_bus", "track_truck"):
+                for box in boxes:
+                    painter.fillRect(box.x(), box.y() - 1, box.width() + 1, 3, self._pens[tint].color())
 
-    def _paint_label(self, painter: QPainter, box: QRectF, track: DrawnTrack, picture: QRectF, shown: Shown) -> None:
+    def _paint_label(self, painter: QPainter, box: QRect, track: DrawnTrack, picture: QRectF, shown: Shown) -> None:
         text = f"{track.label} {track.track_id}" if shown.ids else track.label
         plate = self._plate(text, _TINTS.get(track.label, "track_other"))
         above = box.top() - plate.height() / self.pixel_ratio
-        painter.setOpacity(track.opacity)
         painter.drawPixmap(QPointF(box.left(), above if above >= picture.top() else box.top()), plate)
 
     def paint_scene(
@@ -114,13 +110,28 @@ class OverlayPainter:
         """Paint zones and counting lines with their names and live counts."""
         if not scene.zones and not scene.lines:
             return
+        key = (scene, picture.width(), picture.height(), repr(counts))
+        if key != self._scene_key:
+            self._scene_key = key
+            self._scene = self._make_scene(scene, counts, picture)
+        painter.drawPixmap(picture.topLeft(), self._scene)
+
+    def _make_scene(self, scene: Scene, counts: Mapping[str, Mapping[str, int]], picture: QRectF) -> QPixmap:
+        """Draw zones and lines once: they change far less often than the picture."""
+        ratio = self.pixel_ratio
+        made = QPixmap(max(1, round(picture.width() * ratio)), max(1, round(picture.height() * ratio)))
+        made.setDevicePixelRatio(ratio)
+        made.fill(Qt.GlobalColor.transparent)
+        room = QRectF(0, 0, picture.width(), picture.height())
+        painter = QPainter(made)
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         for zone in scene.zones:
-            self._paint_zone(painter, zone, counts.get(zone.key, {}), picture)
+            self._paint_zone(painter, zone, counts.get(zone.key, {}), room)
         for line in scene.lines:
-            self._paint_line(painter, line, counts.get(line.key, {}), picture)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+            self._paint_line(painter, line, counts.get(line.key, {}), room)
+        painter.end()
+        return made
 
     def _paint_zone(self, painter: QPainter, zone: Zone, counts: Mapping[str, int], picture: QRectF) -> None:
         outline = QPolygonF([_on(picture, point) for point in zone.polygon])
@@ -176,18 +187,30 @@ def _on(picture: QRectF, point: tuple[float, float]) -> QPointF:
     return QPointF(picture.x() + point[0] * picture.width(), picture.y() + point[1] * picture.height())
 
 
-def _corners(box: QRectF) -> list[QLineF]:
-    reach = max(3.0, min(box.width(), box.height()) * 0.3)
-    x1, y1, x2, y2 = box.left(), box.top(), box.right(), box.bottom()
+def _placed(track: DrawnTrack, picture: QRectF) -> QRect:
+    """Return a box in whole pixels; one that runs ahead of its picture ends at the edge."""
+    x1, y1, x2, y2 = (max(0.0, min(1.0, edge)) for edge in track.bbox_xyxy)
+    left, top = round(picture.x() + x1 * picture.width()), round(picture.y() + y1 * picture.height())
+    return QRect(
+        left,
+        top,
+        round(picture.x() + x2 * picture.width()) - left,
+        round(picture.y() + y2 * picture.height()) - top,
+    )
+
+
+def _corners(box: QRect) -> list[QLine]:
+    reach = max(3, round(min(box.width(), box.height()) * 0.3))
+    x1, y1, x2, y2 = box.x(), box.y(), box.x() + box.width(), box.y() + box.height()
     return [
-        QLineF(x1, y1, x1 + reach, y1),
-        QLineF(x1, y1, x1, y1 + reach),
-        QLineF(x2, y1, x2 - reach, y1),
-        QLineF(x2, y1, x2, y1 + reach),
-        QLineF(x1, y2, x1 + reach, y2),
-        QLineF(x1, y2, x1, y2 - reach),
-        QLineF(x2, y2, x2 - reach, y2),
-        QLineF(x2, y2, x2, y2 - reach),
+        QLine(x1, y1, x1 + reach, y1),
+        QLine(x1, y1, x1, y1 + reach),
+        QLine(x2, y1, x2 - reach, y1),
+        QLine(x2, y1, x2, y1 + reach),
+        QLine(x1, y2, x1 + reach, y2),
+        QLine(x1, y2, x1, y2 - reach),
+        QLine(x2, y2, x2 - reach, y2),
+        QLine(x2, y2, x2, y2 - reach),
     ]
 
 
