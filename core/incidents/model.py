@@ -128,6 +128,55 @@ class Alarm:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """What a rule found wrong, on its way to becoming an alarm.
+
+    Attributes:
+        condition_key: As in `Alarm.condition_key`.
+        began_at: When it was seen; None means now.
+    """
+
+    condition_key: str
+    kind: str
+    title: str
+    priority: Priority
+    source_kind: SourceKind
+    source_id: str
+    source_name: str
+    detail: str = ""
+    position: GeoPoint | None = None
+    began_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """The picture that shows what happened."""
+
+    jpeg: bytes
+    captured_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalEntry:
+    """One transition of one alarm, as the history shows it.
+
+    Attributes:
+        event: "raise", "raise_again", "severity_up", "return", "acknowledge", "quality_lost" or "quality_back".
+    """
+
+    alarm_id: str
+    sequence: int
+    at: datetime
+    event: str
+    occurrence: str
+    state_before: AlarmState
+    state_after: AlarmState
+    actor: str
+    desk: str
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AlarmChanged:
     """An alarm was raised or changed; published after the commit."""
 

@@ -1,0 +1,73 @@
+"""Snapshots on the disk: written whole or not at all, and proved by their hash."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from core.kernel.errors import UnavailableError
+from core.kernel.ids import new_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """A stored snapshot; `path` is relative to the evidence folder, with forward slashes."""
+
+    path: str
+    sha256: str
+
+
+def save_snapshot(folder: Path, jpeg: bytes, *, at: datetime) -> Evidence:
+    """Write a picture to yyyy/mm/dd/ULID.jpg and return once it is on the disk; blocks.
+
+    Raises:
+        UnavailableError: It could not be written; nothing is left behind.
+    """
+    relative = Path(f"{at.astimezone(UTC):%Y/%m/%d}") / f"{new_id()}.jpg"
+    target = folder / relative
+    part = target.with_suffix(".part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("wb") as file:
+            file.write(jpeg)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(target)
+        _sync_folder(target.parent)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise UnavailableError(
+            f"The snapshot could not be stored in {folder} ({error.strerror or error}).",
+            hint="Free space on that disk, or make the folder writable.",
+        ) from error
+    return Evidence(path=relative.as_posix(), sha256=hashlib.sha256(jpeg).hexdigest())
+
+
+def discard_snapshot(folder: Path, evidence: Evidence) -> None:
+    """Remove a picture that no incident came to name."""
+    with contextlib.suppress(OSError):
+        (folder / evidence.path).unlink(missing_ok=True)
+
+
+def is_untouched(folder: Path, *, path: str, sha256: str) -> bool:
+    """Tell whether a stored picture is there and is still the one that was written; blocks."""
+    try:
+        return hashlib.sha256((folder / path).read_bytes()).hexdigest() == sha256
+    except OSError:
+        return False
+
+
+def _sync_folder(folder: Path) -> None:
+    # Without it a power cut may forget the name although the content is there. Windows cannot open folders.
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

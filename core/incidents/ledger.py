@@ -1,0 +1,196 @@
+"""Alarms and incidents in rows: every transition goes through `record`, which writes the journal with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.access.model import Actor
+from core.incidents import machine
+from core.incidents.machine import Acknowledged, Event, QualityChanged, Raised, Returned, Trigger
+from core.incidents.model import (
+    Alarm,
+    AlarmState,
+    Incident,
+    IncidentStatus,
+    JournalEntry,
+    Priority,
+    SourceKind,
+)
+from core.kernel.wire import from_builtins, to_builtins
+from core.store.rows import place, position_of, storable
+from core.store.tables import AlarmJournalRow, AlarmRow, IncidentRow
+
+_EVENT_TYPES: dict[str, type[Any]] = {
+    "raised": Raised,
+    "returned": Returned,
+    "acknowledged": Acknowledged,
+    "quality_changed": QualityChanged,
+}
+_EVENT_NAMES = {kind: name for name, kind in _EVENT_TYPES.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transition:
+    """What one event did to one alarm."""
+
+    alarm: Alarm
+    trigger: Trigger
+
+
+def find_open(session: Session, condition_key: str) -> AlarmRow | None:
+    """Return the one open alarm of a condition."""
+    return session.scalar(select(AlarmRow).where(AlarmRow.condition_key == condition_key, AlarmRow.is_open))
+
+
+def record(session: Session, row: AlarmRow | None, event: Event, actor: Actor) -> Transition | None:
+    """Apply an event to an alarm and write the journal in the same transaction.
+
+    Args:
+        session: Of `Store.write`; the incident that a raise names must be there already.
+        row: The open alarm of the condition; None where there is none.
+        event: What happened.
+        actor: Who the journal names.
+
+    Returns:
+        None where the event changes nothing.
+    """
+    before = None if row is None else alarm_of(row)
+    trigger = machine.trigger_of(before, event)
+    if trigger is None:
+        return None
+    after = machine.apply(before, event)
+    assert after is not None
+    if row is None or trigger is Trigger.RAISE:
+        row = AlarmRow(alarm_id=after.alarm_id, version=after.version)
+        session.add(row)
+    _write_alarm(row, after)
+    session.flush()
+    session.add(
+        AlarmJournalRow(
+            alarm_id=after.alarm_id,
+            sequence=after.version,
+            at=event.at,
+            event=trigger.value,
+            occurrence=after.occurrence,
+            state_before=(AlarmState.NORMAL if before is None else before.state).value,
+            state_after=after.state.value,
+            actor=actor.name,
+            desk=actor.desk,
+            payload={"type": _EVENT_NAMES[type(event)], "event": to_builtins(event)},
+        )
+    )
+    session.flush()
+    return Transition(alarm=alarm_of(row), trigger=trigger)
+
+
+def events_of(session: Session, alarm_id: str) -> list[Event]:
+    """Return an alarm's events in order, as the journal kept them."""
+    query = select(AlarmJournalRow).where(AlarmJournalRow.alarm_id == alarm_id).order_by(AlarmJournalRow.sequence)
+    return [from_builtins(row.payload["event"], _EVENT_TYPES[row.payload["type"]]) for row in session.scalars(query)]
+
+
+def called_since(session: Session, alarm_id: str, version: int) -> bool:
+    """Tell whether the alarm called anew after the given version."""
+    query = select(AlarmJournalRow.event).where(
+        AlarmJournalRow.alarm_id == alarm_id, AlarmJournalRow.sequence > version
+    )
+    return any(Trigger(event) in machine.CALLING_TRIGGERS for event in session.scalars(query))
+
+
+def journal_of(session: Session, alarm_id: str) -> tuple[JournalEntry, ...]:
+    """Return an alarm's transitions in order, for people."""
+    query = select(AlarmJournalRow).where(AlarmJournalRow.alarm_id == alarm_id).order_by(AlarmJournalRow.sequence)
+    return tuple(
+        JournalEntry(
+            alarm_id=row.alarm_id,
+            sequence=row.sequence,
+            at=row.at,
+            event=row.event,
+            occurrence=row.occurrence,
+            state_before=AlarmState(row.state_before),
+            state_after=AlarmState(row.state_after),
+            actor=row.actor,
+            desk=row.desk,
+            comment=str(row.payload["event"].get("comment", "")),
+        )
+        for row in session.scalars(query)
+    )
+
+
+def alarm_of(row: AlarmRow) -> Alarm:
+    """Return the frozen alarm of a row."""
+    return Alarm(
+        alarm_id=row.alarm_id,
+        condition_key=row.condition_key,
+        occurrence=row.occurrence,
+        incident_id=row.incident_id,
+        kind=row.kind,
+        title=row.title,
+        detail=row.detail,
+        priority=Priority(row.priority),
+        source_kind=SourceKind(row.source_kind),
+        source_id=row.source_id,
+        source_name=row.source_name,
+        is_active=row.is_active,
+        is_acknowledged=row.is_acknowledged,
+        raised_at=row.raised_at,
+        changed_at=row.changed_at,
+        returned_at=row.returned_at,
+        acknowledged_at=row.acknowledged_at,
+        acknowledged_by=row.acknowledged_by,
+        acknowledged_desk=row.acknowledged_desk,
+        comment=row.comment,
+        n_repeats=row.n_repeats,
+        is_quality_good=row.is_quality_good,
+        position=position_of(row),
+        version=row.version,
+    )
+
+
+def incident_of(row: IncidentRow) -> Incident:
+    """Return the frozen incident of a row."""
+    return Incident(
+        incident_id=row.incident_id,
+        kind=row.kind,
+        title=row.title,
+        source_kind=SourceKind(row.source_kind),
+        source_id=row.source_id,
+        source_name=row.source_name,
+        status=IncidentStatus(row.status),
+        began_at=row.began_at,
+        ended_at=row.ended_at,
+        position=position_of(row),
+        snapshot_path=row.snapshot_path,
+        snapshot_sha256=row.snapshot_sha256,
+        version=row.version,
+    )
+
+
+def _write_alarm(row: AlarmRow, alarm: Alarm) -> None:
+    row.condition_key = storable(alarm.condition_key)
+    row.occurrence = alarm.occurrence
+    row.incident_id = alarm.incident_id
+    row.kind = alarm.kind
+    row.title = storable(alarm.title)
+    row.detail = storable(alarm.detail)
+    row.priority = int(alarm.priority)
+    row.source_kind = alarm.source_kind.value
+    row.source_id = storable(alarm.source_id)
+    row.source_name = storable(alarm.source_name)
+    row.is_active = alarm.is_active
+    row.is_acknowledged = alarm.is_acknowledged
+    row.is_open = alarm.is_open
+    row.raised_at = alarm.raised_at
+    row.changed_at = alarm.changed_at
+    row.returned_at = alarm.returned_at
+    row.acknowledged_at = alarm.acknowledged_at
+    row.acknowledged_by = storable(alarm.acknowledged_by)
+    row.acknowledged_desk = storable(alarm.acknowledged_desk)
+    row.comment = storable(alarm.comment)
+    row.n_repeats = alarm.n_repeats
+    row.is_quality_good = alarm.is_quality_good
+    place(row, alarm.position)
