@@ -1,4 +1,4 @@
-"""How far a thing can be trusted, as a shape and a word: normal is grey, doubt is dotted, nothing is told by colour alone."""
+"""How far a thing can be trusted, as a shape: normal is grey, doubt is dotted, nothing is told by colour alone."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QIcon, QPainter, QPaintEvent, QPen, QPixmap
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from core.cameras.model import Camera
+from core.field.model import Device, DeviceState
+from core.media.model import StreamReport, StreamState
 from widgets.base.symbols import paint_bad_quality
 from widgets.base.theme import Look, look
 
@@ -25,6 +28,38 @@ class Condition(StrEnum):
 
 UNTRUSTED = frozenset({Condition.STALE, Condition.LOST})
 
+_DEVICE_CONDITIONS = {
+    DeviceState.UNKNOWN: Condition.UNKNOWN,
+    DeviceState.ONLINE: Condition.OK,
+    DeviceState.STALE: Condition.STALE,
+    DeviceState.LOST: Condition.LOST,
+    DeviceState.OFFLINE: Condition.LOST,
+    DeviceState.DISABLED: Condition.DISABLED,
+}
+_STREAM_CONDITIONS = {
+    StreamState.CONNECTING: Condition.WAITING,
+    StreamState.RESTARTING: Condition.WAITING,
+    StreamState.LIVE: Condition.OK,
+    StreamState.ENDED: Condition.STALE,
+    StreamState.STALE: Condition.STALE,
+    StreamState.LOST: Condition.LOST,
+    StreamState.UNAUTHORISED: Condition.LOST,
+    StreamState.UNUSABLE: Condition.LOST,
+    StreamState.DISABLED: Condition.DISABLED,
+}
+
+
+def device_condition(device: Device) -> Condition:
+    """Return how far a device can be trusted."""
+    return _DEVICE_CONDITIONS[device.state] if device.is_enabled else Condition.DISABLED
+
+
+def camera_condition(camera: Camera, report: StreamReport | None) -> Condition:
+    """Return how far a camera's picture can be trusted."""
+    if not camera.is_enabled:
+        return Condition.DISABLED
+    return Condition.UNKNOWN if report is None else _STREAM_CONDITIONS[report.state]
+
 
 def paint_condition(painter: QPainter, rect: QRectF, condition: Condition, made: Look) -> None:
     """Paint the symbol: filled dot, open ring, dotted "?", cross, barred ring, dashed ring."""
@@ -41,7 +76,8 @@ def paint_condition(painter: QPainter, rect: QRectF, condition: Condition, made:
     elif condition is Condition.STALE:
         paint_bad_quality(painter, box, made)
     elif condition is Condition.LOST:
-        painter.setPen(QPen(made.color("quality"), max(2.0, side * 0.16), Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap))
+        width = max(2.0, side * 0.16)
+        painter.setPen(QPen(made.color("quality"), width, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap))
         painter.drawLine(dot.topLeft(), dot.bottomRight())
         painter.drawLine(dot.topRight(), dot.bottomLeft())
     elif condition is Condition.DISABLED:

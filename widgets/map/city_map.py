@@ -19,13 +19,14 @@ from core.kernel.clock import Clock, SystemClock
 from core.kernel.geo import GeoPoint, to_mercator
 from core.media.model import StreamReport
 from core.parking.model import LotOccupancy
+from widgets.base.conditions import UNTRUSTED
 from widgets.base.icons import IconButton
 from widgets.base.labels import ElidedLabel
 from widgets.base.symbols import FLASH_PERIOD_MS
 from widgets.base.theme import look, set_role
 from widgets.base.times import format_age
 from widgets.map.marker_painter import MarkerPainter
-from widgets.map.markers import UNTRUSTED, Cluster, ItemKey, Marker, MarkerTable, Scene
+from widgets.map.markers import Cluster, ItemKey, Marker, MarkerTable, Scene
 from widgets.map.tile_grid import HALF_WORLD_M, RectM
 from widgets.map.tile_loader import TileLoader
 from widgets.map.tile_painter import TilePainter

@@ -10,9 +10,10 @@ from datetime import datetime
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QBrush, QColor, QFont, QFontMetricsF, QPainter, QPainterPath, QPen, QPixmap, QPolygonF
 
+from widgets.base.conditions import UNTRUSTED, Condition
 from widgets.base.symbols import paint_bad_quality, paint_priority
 from widgets.base.theme import Look
-from widgets.map.markers import UNTRUSTED, Cluster, Condition, ItemKey, Marker, Scene
+from widgets.map.markers import Cluster, ItemKey, Marker, Scene
 from widgets.map.view import MapView
 
 LABELS_BELOW_M = 6.0

@@ -9,17 +9,17 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.cameras.model import Camera
-from core.field.model import Device, DeviceState, Reading
+from core.field.model import Device, Reading
 from core.incidents.model import Alarm, Priority, SourceKind
 from core.kernel.geo import to_mercator
 from core.media.model import StreamReport, StreamState
 from core.parking.model import LotOccupancy
+from widgets.base.conditions import UNTRUSTED, Condition, camera_condition, device_condition
 from widgets.map.tile_grid import RectM
 from widgets.traffic.figures import SPEED, UNKNOWN, LotFill, lot_fill, newest
 
@@ -27,38 +27,6 @@ ItemKey = tuple[str, str]
 """Kind ("camera", "station", "lot", "device") and id."""
 
 
-class Condition(StrEnum):
-    """How far the operator can trust what a marker shows."""
-
-    OK = "ok"
-    WAITING = "waiting"
-    STALE = "stale"
-    LOST = "lost"
-    DISABLED = "disabled"
-    UNKNOWN = "unknown"
-
-
-UNTRUSTED = frozenset({Condition.STALE, Condition.LOST})
-
-_DEVICE_CONDITIONS = {
-    DeviceState.UNKNOWN: Condition.UNKNOWN,
-    DeviceState.ONLINE: Condition.OK,
-    DeviceState.STALE: Condition.STALE,
-    DeviceState.LOST: Condition.LOST,
-    DeviceState.OFFLINE: Condition.LOST,
-    DeviceState.DISABLED: Condition.DISABLED,
-}
-_STREAM_CONDITIONS = {
-    StreamState.CONNECTING: Condition.WAITING,
-    StreamState.RESTARTING: Condition.WAITING,
-    StreamState.LIVE: Condition.OK,
-    StreamState.ENDED: Condition.STALE,
-    StreamState.STALE: Condition.STALE,
-    StreamState.LOST: Condition.LOST,
-    StreamState.UNAUTHORISED: Condition.LOST,
-    StreamState.UNUSABLE: Condition.LOST,
-    StreamState.DISABLED: Condition.DISABLED,
-}
 _SOURCE_KINDS = {
     SourceKind.CAMERA: "camera",
     SourceKind.STATION: "station",
@@ -357,18 +325,6 @@ class MarkerTable:
 def marker_kind(device: Device) -> str:
     """Return the kind of marker a device gets."""
     return device.kind if device.kind in {"station", "lot"} else "device"
-
-
-def device_condition(device: Device) -> Condition:
-    """Return how far a device can be trusted."""
-    return _DEVICE_CONDITIONS[device.state] if device.is_enabled else Condition.DISABLED
-
-
-def camera_condition(camera: Camera, report: StreamReport | None) -> Condition:
-    """Return how far a camera's picture can be trusted."""
-    if not camera.is_enabled:
-        return Condition.DISABLED
-    return Condition.UNKNOWN if report is None else _STREAM_CONDITIONS[report.state]
 
 
 def _stream_look(report: StreamReport | None) -> StreamState | None:

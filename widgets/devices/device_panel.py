@@ -1,0 +1,347 @@
+"""The device tree: find any camera or device by name or state, see its figures, switch it on or off."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from PySide6.QtCore import QEvent, QModelIndex, QPoint, Qt, QTimer, Signal
+from PySide6.QtGui import QHideEvent, QKeyEvent, QResizeEvent, QShowEvent
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QComboBox,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QMenu,
+    QPushButton,
+    QSplitter,
+    QTreeView,
+    QVBoxLayout,
+    QWidget,
+)
+
+from core.access.model import Role
+from core.cameras.model import Camera
+from core.field.model import Device, Reading
+from core.kernel.clock import Clock, SystemClock
+from core.media.model import StreamReport
+from widgets.base.search import SearchField
+from widgets.base.state_overlay import PanelState, StateOverlay
+from widgets.base.theme import look, set_role
+from widgets.devices.details import ROLE_TO_CHANGE, ROLE_TO_SWITCH, DeviceDetails, allow
+from widgets.devices.rows import DeviceRow, camera_row, device_row
+from widgets.devices.tree_model import ADDRESS, NAME, SEEN, STATE, VALUE, DeviceTreeModel, StateFilter
+
+_SIDE_BY_SIDE_PX = 900
+
+
+class DevicePanel(QWidget):
+    """Tree on one side, figures on the other.
+
+    Signals:
+        item_selected(str, str): Kind and id; two empty texts for nothing.
+        goto_requested(str, str): Kind and id: double click, Enter or the button.
+        add_camera_requested()
+        edit_requested(str): Camera id.
+        set_enabled_requested(str, str, bool, int): Kind, id, wanted state, version.
+        remove_requested(str, str, int): Kind, id, version.
+    """
+
+    item_selected = Signal(str, str)
+    goto_requested = Signal(str, str)
+    add_camera_requested = Signal()
+    edit_requested = Signal(str)
+    set_enabled_requested = Signal(str, str, bool, int)
+    remove_requested = Signal(str, str, int)
+
+    def __init__(self, clock: Clock | None = None, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._clock = clock or SystemClock()
+        self._cameras: dict[str, Camera] = {}
+        self._devices: dict[str, Device] = {}
+        self._streams: Mapping[str, StreamReport] = {}
+        self._readings: dict[str, list[Reading]] = {}
+        self._selected: tuple[str, str] | None = None
+        self._role: Role | None = None
+        self._is_known = False
+        self._model = DeviceTreeModel(self._clock)
+        self._build()
+        self._model.modelReset.connect(self._on_reset)
+        self._ageing = QTimer(self)
+        self._ageing.setInterval(1000)
+        self._ageing.timeout.connect(self._on_second)
+        self._refresh_overlay()
+
+    @property
+    def tree(self) -> QTreeView:
+        """The view, for focus."""
+        return self._tree
+
+    @property
+    def selected(self) -> tuple[str, str] | None:
+        """Kind and id of what is selected."""
+        return self._selected
+
+    def show_cameras(self, cameras: tuple[Camera, ...]) -> None:
+        """Show these cameras."""
+        self._cameras = {camera.camera_id: camera for camera in cameras}
+        self._is_known = True
+        self._refresh()
+
+    def show_devices(self, devices: tuple[Device, ...]) -> None:
+        """Show these field devices."""
+        self._devices = {device.device_id: device for device in devices}
+        self._is_known = True
+        self._refresh()
+
+    def show_streams(self, streams: Mapping[str, StreamReport]) -> None:
+        """Show what the cameras' streams do, by camera id."""
+        self._streams = dict(streams)
+        self._refresh()
+
+    def show_readings(self, readings: Mapping[Any, Reading]) -> None:
+        """Show the newest values of all streams; the keys do not matter."""
+        by_device: dict[str, list[Reading]] = {}
+        for reading in readings.values():
+            by_device.setdefault(reading.device_id, []).append(reading)
+        self._readings = by_device
+        self._refresh()
+
+    def show_role(self, role: Role | None) -> None:
+        """Offer what this role may do; the node decides."""
+        self._role = role
+        self._details.show_role(role)
+        allow(self._add, role, ROLE_TO_CHANGE, "Add a camera")
+
+    def select(self, kind: str, item_id: str) -> None:
+        """Select a thing without saying so."""
+        key = (kind, item_id) if item_id else None
+        if key == self._selected:
+            return
+        self._selected = key
+        self._select_in_tree()
+        self._refresh_details()
+
+    def focus_search(self) -> None:
+        """Let the operator type what to look for."""
+        self._search.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def _build(self) -> None:
+        gap = look().sizes.gap
+        self._tree = self._build_tree()
+        self._search = SearchField("Find a camera or device", self)
+        self._search.query_changed.connect(self._on_query)
+        self._search.left.connect(self._on_search_left)
+        self._states = QComboBox(self)
+        self._states.setAccessibleName("Show only")
+        for state in StateFilter:
+            self._states.addItem(state.value, state)
+        self._states.currentIndexChanged.connect(self._on_filter)
+        self._count = QLabel(self)
+        set_role(self._count, "caption")
+        self._add = QPushButton("Add camera", self)
+        self._add.clicked.connect(self.add_camera_requested)
+        bar = QHBoxLayout()
+        bar.setContentsMargins(gap * 2, gap * 2, gap * 2, gap * 2)
+        bar.setSpacing(gap * 2)
+        bar.addWidget(self._search, 1)
+        bar.addWidget(self._states)
+        bar.addWidget(self._count)
+        bar.addWidget(self._add)
+        self._details = DeviceDetails(self._clock, self)
+        self._details.set_enabled_requested.connect(self.set_enabled_requested)
+        self._details.remove_requested.connect(self.remove_requested)
+        self._details.edit_requested.connect(self.edit_requested)
+        self._details.goto_requested.connect(self.goto_requested)
+        self._split = QSplitter(Qt.Orientation.Horizontal, self)
+        self._split.addWidget(self._tree)
+        self._split.addWidget(self._details)
+        self._split.setStretchFactor(0, 3)
+        self._split.setStretchFactor(1, 2)
+        self._split.setChildrenCollapsible(False)
+        self._split.setSizes([650, 350])
+        rows = QVBoxLayout(self)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.setSpacing(0)
+        rows.addLayout(bar)
+        rows.addWidget(self._split, 1)
+        self._overlay = StateOverlay(self._tree.viewport())
+        self.show_role(None)
+
+    def _build_tree(self) -> QTreeView:
+        tree = QTreeView(self)
+        tree.setModel(self._model)
+        tree.setAccessibleName("Cameras and devices")
+        tree.setUniformRowHeights(True)
+        tree.setAllColumnsShowFocus(True)
+        tree.setSortingEnabled(True)
+        tree.sortByColumn(NAME, Qt.SortOrder.AscendingOrder)
+        tree.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        tree.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        tree.setDragEnabled(True)
+        tree.setDragDropMode(QAbstractItemView.DragDropMode.DragOnly)
+        tree.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        tree.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        tree.setTextElideMode(Qt.TextElideMode.ElideRight)
+        tree.customContextMenuRequested.connect(self._on_menu)
+        tree.doubleClicked.connect(self._on_goto)
+        tree.selectionModel().currentChanged.connect(self._on_current)
+        header = tree.header()
+        header.setStretchLastSection(True)
+        header.setSectionsMovable(False)
+        text = tree.fontMetrics()
+        for column, sample in (
+            (NAME, "Station 00 Harbour"),
+            (STATE, "password refused"),
+            (SEEN, "00:00:00"),
+            (VALUE, "1920 x 1080, 25 fps"),
+        ):
+            tree.setColumnWidth(column, text.horizontalAdvance(sample) + round(look().sizes.body * 1.8))
+        header.setSectionResizeMode(ADDRESS, QHeaderView.ResizeMode.Stretch)
+        return tree
+
+    def _refresh(self) -> None:
+        now = self._clock.now()
+        rows = [camera_row(camera, self._streams.get(key), now) for key, camera in self._cameras.items()]
+        rows += [device_row(device, self._readings.get(key, ())) for key, device in self._devices.items()]
+        self._model.show_rows(rows)
+        if self._selected is not None and self._model.get(self._selected) is None:
+            self._selected = None
+            self.item_selected.emit("", "")
+        self._refresh_details()
+        self._refresh_overlay()
+
+    def _refresh_details(self) -> None:
+        row = self._model.get(self._selected) if self._selected is not None else None
+        if row is None:
+            self._details.show_nothing()
+        elif row.kind == "camera":
+            self._details.show_camera(row, self._cameras[row.item_id], self._streams.get(row.item_id))
+        else:
+            self._details.show_device(row, self._devices[row.item_id], self._readings.get(row.item_id, ()))
+
+    def _refresh_overlay(self) -> None:
+        shown, total = self._model.n_shown, self._model.n_all
+        self._count.setText(f"{total}" if shown == total else f"{shown} of {total}")
+        if not self._is_known:
+            self._overlay.show_state(PanelState.LOADING, "Waiting for the node's list of devices.")
+        elif not total:
+            self._overlay.show_state(
+                PanelState.EMPTY,
+                "There is no camera and no device yet.",
+                "Add a camera; devices appear when they speak.",
+            )
+        elif not shown:
+            self._overlay.show_state(
+                PanelState.EMPTY,
+                "Nothing matches the search.",
+                "Esc empties the search field; check the filter beside it.",
+            )
+        else:
+            self._overlay.clear()
+
+    def _select_in_tree(self) -> None:
+        index = self._model.index_of(self._selected) if self._selected is not None else QModelIndex()
+        selection = self._tree.selectionModel()
+        selection.blockSignals(True)
+        self._tree.setCurrentIndex(index)
+        selection.blockSignals(False)
+        if index.isValid():
+            self._tree.scrollTo(index)
+        self._tree.viewport().update()
+
+    def _on_reset(self) -> None:
+        self._tree.expandAll()
+        for group in range(self._model.rowCount()):
+            is_empty = self._model.rowCount(self._model.index(group, 0)) == 0
+            self._tree.setRowHidden(group, QModelIndex(), is_empty)
+        self._select_in_tree()
+
+    def _on_current(self, index: QModelIndex) -> None:
+        row = self._model.row_at(index)
+        key = row.key if row is not None else None
+        if key == self._selected:
+            return
+        self._selected = key
+        self._refresh_details()
+        self.item_selected.emit(*(key or ("", "")))
+
+    def _on_goto(self, index: QModelIndex) -> None:
+        row = self._model.row_at(index)
+        if row is not None:
+            self.goto_requested.emit(*row.key)
+
+    def _on_query(self, query: str) -> None:
+        self._model.set_query(query)
+        self._refresh_overlay()
+
+    def _on_filter(self) -> None:
+        self._model.set_filter(self._states.currentData())
+        self._refresh_overlay()
+
+    def _on_search_left(self) -> None:
+        self._tree.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        if self._selected is None and self._model.n_shown:
+            first = next(g for g in range(self._model.rowCount()) if self._model.rowCount(self._model.index(g, 0)))
+            self._tree.setCurrentIndex(self._model.index(0, 0, self._model.index(first, 0)))
+
+    def _on_second(self) -> None:
+        self._model.refresh_ages()
+        if self._selected is not None and self._selected[0] != "camera":
+            self._refresh_details()
+
+    def _on_menu(self, place: QPoint) -> None:
+        row = self._model.row_at(self._tree.indexAt(place))
+        if row is None:
+            return
+        menu = self.menu_for(row)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.popup(self._tree.viewport().mapToGlobal(place))
+
+    def menu_for(self, row: DeviceRow) -> QMenu:
+        """Return what can be done with a row; removing takes the button that is held."""
+        menu = QMenu(self)
+        menu.addAction("Go to", lambda: self.goto_requested.emit(*row.key))
+        switch = menu.addAction("Disable" if row.is_enabled else "Enable")
+        switch.triggered.connect(
+            lambda: self.set_enabled_requested.emit(row.kind, row.item_id, not row.is_enabled, row.version)
+        )
+        switch.setEnabled(self._role is not None and self._role >= ROLE_TO_SWITCH)
+        if row.kind == "camera":
+            edit = menu.addAction("Edit", lambda: self.edit_requested.emit(row.item_id))
+            edit.setEnabled(self._role is not None and self._role >= ROLE_TO_CHANGE)
+        return menu
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Enter goes to what is selected, Esc lets go of it."""
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self._selected is not None:
+            self.goto_requested.emit(*self._selected)
+        elif event.key() == Qt.Key.Key_Escape and self._selected is not None:
+            self._tree.setCurrentIndex(QModelIndex())
+        else:
+            super().keyPressEvent(event)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Put the figures below the tree where there is no room beside it."""
+        super().resizeEvent(event)
+        is_wide = self.width() >= _SIDE_BY_SIDE_PX
+        wanted = Qt.Orientation.Horizontal if is_wide else Qt.Orientation.Vertical
+        if self._split.orientation() is not wanted:
+            self._split.setOrientation(wanted)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Take the new theme."""
+        if event.type() == QEvent.Type.StyleChange and hasattr(self, "_model"):
+            self._model.refresh_look()
+        super().changeEvent(event)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Tell ages only while someone can read them."""
+        super().showEvent(event)
+        self._ageing.start()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Stop telling ages."""
+        super().hideEvent(event)
+        self._ageing.stop()

@@ -1,0 +1,297 @@
+"""The device tree as Qt wants it: four branches, filtered and sorted here, so that 10,000 rows stay quick."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+from PySide6.QtCore import QAbstractItemModel, QMimeData, QModelIndex, QPersistentModelIndex, QSize, Qt
+from PySide6.QtGui import QColor, QFont, QIcon
+
+from core.kernel.clock import Clock
+from widgets.base.conditions import UNTRUSTED, Condition, condition_icon
+from widgets.base.theme import look
+from widgets.base.times import format_age, format_instant
+from widgets.devices.rows import DeviceRow, Group
+
+CAMERA_MIME = "application/x-watchfloor-camera"
+"""Drag data of a camera: its id in UTF-8."""
+
+COLUMNS = ("Name", "State", "Last seen", "Value", "Address")
+NAME, STATE, SEEN, VALUE, ADDRESS = range(5)
+
+_Index = QModelIndex | QPersistentModelIndex
+_NOWHERE = QModelIndex()
+_ORDER = {
+    Condition.LOST: 0,
+    Condition.STALE: 1,
+    Condition.WAITING: 2,
+    Condition.UNKNOWN: 3,
+    Condition.OK: 4,
+    Condition.DISABLED: 5,
+}
+
+
+class StateFilter(Enum):
+    """Which rows the status filter leaves."""
+
+    ALL = "All states"
+    DOUBTFUL = "Stale or lost"
+    WORKING = "Working"
+    DISABLED = "Disabled"
+
+    def lets_pass(self, row: DeviceRow) -> bool:
+        """Whether a row is shown."""
+        if self is StateFilter.ALL:
+            return True
+        if self is StateFilter.DOUBTFUL:
+            return row.condition in UNTRUSTED or row.condition is Condition.UNKNOWN
+        if self is StateFilter.DISABLED:
+            return row.condition is Condition.DISABLED
+        return row.condition in (Condition.OK, Condition.WAITING)
+
+
+class DeviceTreeModel(QAbstractItemModel):
+    """Branches with rows. An index of a row carries its branch's number plus one as its internal id; a branch has 0."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self._clock = clock
+        self._groups = list(Group)
+        self._rows: dict[tuple[str, str], DeviceRow] = {}
+        self._shown: list[list[DeviceRow]] = [[] for _ in self._groups]
+        self._n_all = [0] * len(self._groups)
+        self._query: tuple[str, ...] = ()
+        self._filter = StateFilter.ALL
+        self._column, self._order = NAME, Qt.SortOrder.AscendingOrder
+        self._icons: dict[Condition, QIcon] = {}
+        self._bold = QFont()
+        self.refresh_look()
+
+    @property
+    def n_shown(self) -> int:
+        """Rows that the filters leave."""
+        return sum(len(rows) for rows in self._shown)
+
+    @property
+    def n_all(self) -> int:
+        """All rows."""
+        return len(self._rows)
+
+    def show_rows(self, rows: Iterable[DeviceRow]) -> None:
+        """Replace everything; only changed lines are drawn anew where the same things stay in view."""
+        self._rows = {row.key: row for row in rows}
+        self._refresh()
+
+    def set_query(self, query: str) -> None:
+        """Show rows that hold every word of `query`."""
+        self._query = tuple(query.lower().split())
+        self._refresh()
+
+    def set_filter(self, state: StateFilter) -> None:
+        """Show rows of these states."""
+        self._filter = state
+        self._refresh()
+
+    def refresh_ages(self) -> None:
+        """Tell the ages as of now."""
+        for number, rows in enumerate(self._shown):
+            if rows:
+                self.dataChanged.emit(self._at(number, 0, SEEN), self._at(number, len(rows) - 1, SEEN))
+
+    def refresh_look(self) -> None:
+        """Take the current theme."""
+        self._icons = {condition: condition_icon(condition, look().sizes.icon) for condition in Condition}
+        self._bold = look().font(weight=QFont.Weight.DemiBold)
+
+    def row_at(self, index: _Index) -> DeviceRow | None:
+        """Return the row of an index; None for a branch."""
+        if not index.isValid() or index.internalId() == 0:
+            return None
+        rows = self._shown[index.internalId() - 1]
+        return rows[index.row()] if index.row() < len(rows) else None
+
+    def get(self, key: tuple[str, str]) -> DeviceRow | None:
+        """Return a row by kind and id, shown or not."""
+        return self._rows.get(key)
+
+    def index_of(self, key: tuple[str, str]) -> QModelIndex:
+        """Return where a row stands; an invalid index where it is not shown."""
+        row = self._rows.get(key)
+        if row is None:
+            return QModelIndex()
+        number = self._groups.index(row.group)
+        for place, shown in enumerate(self._shown[number]):
+            if shown.key == key:
+                return self._at(number, place, NAME)
+        return QModelIndex()
+
+    def _at(self, group: int, row: int, column: int) -> QModelIndex:
+        return self.createIndex(row, column, group + 1)
+
+    def _refresh(self) -> None:
+        shown: list[list[DeviceRow]] = [[] for _ in self._groups]
+        n_all = [0] * len(self._groups)
+        numbers = {group: number for number, group in enumerate(self._groups)}
+        for row in self._rows.values():
+            number = numbers[row.group]
+            n_all[number] += 1
+            if self._filter.lets_pass(row) and all(word in row.haystack for word in self._query):
+                shown[number].append(row)
+        key = _sort_key(self._column)
+        for rows in shown:
+            rows.sort(key=key, reverse=self._order is Qt.SortOrder.DescendingOrder)
+        if n_all == self._n_all and self._is_reordered(shown):
+            self._reorder(shown)
+            return
+        is_same = n_all == self._n_all and all(
+            [row.key for row in new] == [row.key for row in old] for new, old in zip(shown, self._shown, strict=True)
+        )
+        if not is_same:
+            self.beginResetModel()
+            self._shown, self._n_all = shown, n_all
+            self.endResetModel()
+            return
+        before, self._shown = self._shown, shown
+        for number, rows in enumerate(shown):
+            for place, row in enumerate(rows):
+                if row != before[number][place]:
+                    self.dataChanged.emit(self._at(number, place, NAME), self._at(number, place, ADDRESS))
+
+    def _is_reordered(self, shown: list[list[DeviceRow]]) -> bool:
+        before = [[row.key for row in rows] for rows in self._shown]
+        after = [[row.key for row in rows] for rows in shown]
+        return before != after and [set(keys) for keys in before] == [set(keys) for keys in after]
+
+    def _reorder(self, shown: list[list[DeviceRow]]) -> None:
+        """Put the same rows into another order; the selection stays with its thing."""
+        self.layoutAboutToBeChanged.emit()
+        old = self.persistentIndexList()
+        keys = [row.key if row is not None else None for row in map(self.row_at, old)]
+        self._shown = shown
+        for index, key in zip(old, keys, strict=True):
+            if key is not None:
+                to = self.index_of(key)
+                self.changePersistentIndex(index, to.siblingAtColumn(index.column()))
+        self.layoutChanged.emit()
+
+    def index(self, row: int, column: int, parent: _Index = _NOWHERE) -> QModelIndex:
+        """Return the index of a cell."""
+        if not 0 <= column < len(COLUMNS) or row < 0:
+            return QModelIndex()
+        if not parent.isValid():
+            return self.createIndex(row, column, 0) if row < len(self._groups) else QModelIndex()
+        if parent.internalId() == 0 and row < len(self._shown[parent.row()]):
+            return self._at(parent.row(), row, column)
+        return QModelIndex()
+
+    def parent(self, index: _Index = _NOWHERE) -> QModelIndex:  # type: ignore[override]
+        """Return the branch of a row."""
+        if not index.isValid() or index.internalId() == 0:
+            return QModelIndex()
+        return self.createIndex(index.internalId() - 1, 0, 0)
+
+    def rowCount(self, parent: _Index = _NOWHERE) -> int:
+        """Return how many branches there are, or rows a branch has."""
+        if not parent.isValid():
+            return len(self._groups)
+        return len(self._shown[parent.row()]) if parent.internalId() == 0 and parent.column() == 0 else 0
+
+    def columnCount(self, parent: _Index = _NOWHERE) -> int:
+        """Return the number of columns."""
+        return len(COLUMNS)
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """Return the title of a column."""
+        if orientation is Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole:
+            return COLUMNS[section]
+        return None
+
+    def flags(self, index: _Index) -> Qt.ItemFlag:
+        """Cameras can be dragged to a tile."""
+        row = self.row_at(index)
+        if row is None:
+            return Qt.ItemFlag.ItemIsEnabled
+        flags = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemNeverHasChildren
+        return flags | Qt.ItemFlag.ItemIsDragEnabled if row.kind == "camera" else flags
+
+    def data(self, index: _Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """Return what a cell shows."""
+        if not index.isValid():
+            return None
+        row = self.row_at(index)
+        if role == Qt.ItemDataRole.SizeHintRole and index.column() == NAME:
+            return QSize(0, max(24, round(look().sizes.body * 1.7)))
+        if row is None:
+            return self._group_data(index, role)
+        if role == Qt.ItemDataRole.DisplayRole:
+            return self._text(row, index.column())
+        if role == Qt.ItemDataRole.DecorationRole and index.column() == STATE:
+            return self._icons[row.condition]
+        if role == Qt.ItemDataRole.ForegroundRole:
+            return self._ink(row, index.column())
+        if role == Qt.ItemDataRole.ToolTipRole:
+            is_time = index.column() == SEEN and row.seen_at is not None
+            return format_instant(row.seen_at) if is_time and row.seen_at else self._text(row, index.column())
+        if role == Qt.ItemDataRole.AccessibleTextRole and index.column() == NAME:
+            return f"{row.name}, {row.kind}, {row.state}"
+        return None
+
+    def mimeTypes(self) -> list[str]:
+        """Return what can be dragged out."""
+        return [CAMERA_MIME]
+
+    def mimeData(self, indexes: list[QModelIndex]) -> QMimeData:  # type: ignore[override]
+        """Return the first camera of `indexes`."""
+        data = QMimeData()
+        for index in indexes:
+            row = self.row_at(index)
+            if row is not None and row.kind == "camera":
+                data.setData(CAMERA_MIME, row.item_id.encode())
+                data.setText(row.name)
+                break
+        return data
+
+    def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
+        """Sort within the branches."""
+        self._column, self._order = max(0, column), order
+        self._refresh()
+
+    def _group_data(self, index: _Index, role: int) -> Any:
+        if role == Qt.ItemDataRole.FontRole:
+            return self._bold
+        if role == Qt.ItemDataRole.DisplayRole and index.column() == NAME:
+            number = index.row()
+            n_shown, n_all = len(self._shown[number]), self._n_all[number]
+            count = str(n_all) if n_shown == n_all else f"{n_shown} of {n_all}"
+            return f"{self._groups[number].value}  {count}"
+        return None
+
+    def _ink(self, row: DeviceRow, column: int) -> QColor | None:
+        if not row.is_enabled or (column == VALUE and row.condition in UNTRUSTED):
+            return look().color("text_disabled")
+        return look().color("text_secondary") if column in (SEEN, ADDRESS) else None
+
+    def _text(self, row: DeviceRow, column: int) -> str:
+        if column == SEEN:
+            return "--" if row.seen_at is None else format_age((self._clock.now() - row.seen_at).total_seconds())
+        return (row.name, row.state, "", row.value, row.address)[column]
+
+
+def _sort_key(column: int) -> Callable[[DeviceRow], tuple[Any, ...]]:
+    if column == STATE:
+        return lambda row: (_ORDER[row.condition], row.state, row.name)
+    if column == SEEN:
+        return lambda row: (_seconds(row.seen_at), row.name)
+    if column == VALUE:
+        return lambda row: (row.value, row.name)
+    if column == ADDRESS:
+        return lambda row: (row.address,)
+    return lambda row: (row.name.lower(), row.item_id)
+
+
+def _seconds(at: datetime | None) -> float:
+    """Return something to sort by: the longest silent first, those never heard before them."""
+    return 0.0 if at is None else at.timestamp()

@@ -1,0 +1,77 @@
+"""What an operator may type as the address of a camera; checked while typing, without asking the network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePath
+from urllib.parse import SplitResult, urlsplit
+
+SCHEMES = ("rtsp", "rtsps", "http", "https")
+EXAMPLES = "rtsp://10.0.0.5/stream1, a file path, webcam:0 or synthetic:NAME"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddressCheck:
+    """What is to be said about an address.
+
+    Attributes:
+        sentence: Empty where it can be tested.
+        plain: The address without a user and a password that were typed into it.
+        username, password: Taken out of the address; empty where there were none.
+    """
+
+    sentence: str = ""
+    plain: str = ""
+    username: str = ""
+    password: str = ""
+
+    @property
+    def is_usable(self) -> bool:
+        """It can be tested."""
+        return not self.sentence
+
+
+def check_address(text: str) -> AddressCheck:
+    """Check an address and take a password out of it: addresses are shown and logged, passwords never."""
+    address = text.strip()
+    if not address:
+        return AddressCheck(sentence=f"An address is needed: {EXAMPLES}.")
+    kind, colon, rest = address.partition(":")
+    if colon and kind.lower() == "webcam":
+        if rest.isdecimal():
+            return AddressCheck(plain=address)
+        return AddressCheck(sentence="A webcam is named by its number, for example webcam:0.")
+    if colon and kind.lower() == "synthetic":
+        return AddressCheck(plain=address) if rest else AddressCheck(sentence="Name the scene: synthetic:NAME.")
+    if "://" in address:
+        return _check_url(address)
+    if colon and kind.lower() == "file":
+        return AddressCheck(plain=address) if rest.strip("/") else AddressCheck(sentence="Name the file: file:PATH.")
+    if colon and len(kind) > 1:
+        return AddressCheck(sentence=f"{kind!r} is not a kind of source. Use {EXAMPLES}.")
+    if not PurePath(address).suffix:
+        return AddressCheck(sentence=f"This is neither an address nor a video file. Use {EXAMPLES}.")
+    return AddressCheck(plain=address)
+
+
+def _check_url(address: str) -> AddressCheck:
+    try:
+        parts = urlsplit(address)
+        port = parts.port
+    except ValueError:
+        return AddressCheck(sentence="The port of this address is not a number between 1 and 65535.")
+    if parts.scheme.lower() == "file":
+        return AddressCheck(plain=address) if parts.path.strip("/") else AddressCheck(sentence="Name the file.")
+    if parts.scheme.lower() not in SCHEMES:
+        return AddressCheck(sentence=f"{parts.scheme}:// is not a kind of source. Use {EXAMPLES}.")
+    if not parts.hostname or port == 0:
+        return AddressCheck(sentence="The host is missing: rtsp://HOST/PATH.")
+    if any(blank in address for blank in " \t"):
+        return AddressCheck(sentence="An address has no blanks; write %20 for one.")
+    return AddressCheck(plain=_without_user(parts), username=parts.username or "", password=parts.password or "")
+
+
+def _without_user(parts: SplitResult) -> str:
+    if "@" not in parts.netloc:
+        return parts.geturl()
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

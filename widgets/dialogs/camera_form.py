@@ -1,0 +1,445 @@
+"""Add or change a camera, beside the running room: its address is tested before it is saved."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from enum import Enum
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QKeyEvent, QPixmap
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QFormLayout,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from core.cameras.model import Camera
+from core.kernel.geo import GeoPoint
+from core.media.model import ProbeResult, SourceSpec
+from core.vision.model import DEFAULT_LABELS, VEHICLE_LABELS, TrackerKind
+from widgets.base.labels import hairline
+from widgets.base.theme import look, set_role
+from widgets.dialogs.addresses import EXAMPLES, check_address
+
+_MAX_NAME = 64
+_THUMBNAIL_WIDTH = 320
+_MAX_DETECT_FPS = 30.0
+
+
+class _Tested(Enum):
+    """What is known about the address that stands in the form."""
+
+    NOT = "not tested"
+    RUNNING = "testing"
+    GOOD = "good"
+    BAD = "bad"
+
+
+class CameraForm(QWidget):
+    """A page of fields. Tab goes through it, Ctrl+Enter saves, Esc leaves.
+
+    Signals:
+        test_requested(SourceSpec): Answered by `show_probe`.
+        save_requested(Camera, object): With the new password, or None to keep the one there is.
+        position_requested(): Let the map name a position; answered by `show_position`.
+        cancelled()
+    """
+
+    test_requested = Signal(object)
+    save_requested = Signal(object, object)
+    position_requested = Signal()
+    cancelled = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._camera: Camera | None = None
+        self._position: GeoPoint | None = None
+        self._tested = _Tested.NOT
+        self._tested_for: tuple[str, ...] = ()
+        self._is_warned = False
+        self._is_saving = False
+        self._build()
+        self.show_new("")
+
+    def show_new(self, camera_id: str) -> None:
+        """Start with an empty form for a camera of this id."""
+        self._show(Camera(camera_id=camera_id, name="", address=""), "Add a camera")
+
+    def show_camera(self, camera: Camera) -> None:
+        """Change a camera; what it already plays needs no test."""
+        self._show(camera, f"Edit {camera.name}")
+        self._tested, self._tested_for = _Tested.GOOD, self._source_key()
+        self._say("")
+        self._refresh()
+
+    def show_probe(self, result: ProbeResult) -> None:
+        """Show what the test found."""
+        if self._tested is not _Tested.RUNNING:
+            # The address was changed while the test ran: the answer is about another one.
+            return
+        self._tested = _Tested.GOOD if result.ok else _Tested.BAD
+        self._say(result.message, result.hint)
+        self._show_picture(result)
+        self._refresh()
+        if result.ok:
+            self._save.setFocus()
+
+    def show_position(self, position: GeoPoint | None) -> None:
+        """Show where the camera stands."""
+        self._position = position
+        text = "Not on the map" if position is None else f"{position.lat_deg:.5f}, {position.lon_deg:.5f}"
+        self._place.setText(text)
+        self._clear_place.setEnabled(position is not None)
+        for field in (self._heading, self._opening):
+            field.setEnabled(position is not None)
+
+    def show_refused(self, sentence: str, hint: str = "") -> None:
+        """Say why the camera was not saved."""
+        self._is_saving = False
+        self._say(sentence, hint)
+        self._refresh()
+
+    def show_models(self, models: tuple[str, ...]) -> None:
+        """Offer these models beside the site's default."""
+        kept = self._model.currentText() if self._model.currentIndex() > 0 else ""
+        self._model.clear()
+        self._model.addItem("The site's default")
+        self._model.addItems(list(models))
+        self._model.setCurrentIndex(max(0, self._model.findText(kept)))
+
+    def _build(self) -> None:
+        gap = look().sizes.gap
+        self._title = QLabel(self)
+        set_role(self._title, "heading")
+        inner = QWidget(self)
+        page = QVBoxLayout(inner)
+        page.setContentsMargins(gap * 4, gap * 3, gap * 4, gap * 3)
+        page.setSpacing(gap * 3)
+        page.addWidget(self._title)
+        page.addLayout(self._build_source())
+        page.addLayout(self._build_test())
+        page.addWidget(hairline(self))
+        page.addLayout(self._build_detection())
+        page.addWidget(hairline(self))
+        page.addLayout(self._build_place())
+        page.addStretch(1)
+        scroll = QScrollArea(self)
+        scroll.setWidget(inner)
+        scroll.setWidgetResizable(True)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        rows = QVBoxLayout(self)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.setSpacing(0)
+        rows.addWidget(scroll, 1)
+        rows.addWidget(hairline(self))
+        rows.addLayout(self._build_footer())
+        self.setMinimumWidth(look().sizes.body * 24)
+
+    def _build_source(self) -> QFormLayout:
+        self._name = _line("Name", _MAX_NAME)
+        self._address = _line("Address", 1024)
+        self._address.setPlaceholderText("rtsp://10.0.0.5/stream1")
+        self._address_note = QLabel(self)
+        self._address_note.setWordWrap(True)
+        self._address_note.setTextFormat(Qt.TextFormat.PlainText)
+        set_role(self._address_note, "caption")
+        self._user = _line("User", 128)
+        self._password = _line("Password", 256)
+        self._password.setEchoMode(QLineEdit.EchoMode.Password)
+        self._transport = QComboBox(self)
+        self._transport.setAccessibleName("Transport")
+        self._transport.addItem("TCP", "tcp")
+        self._transport.addItem("UDP", "udp")
+        self._name.textChanged.connect(lambda _text: self._refresh())
+        self._address.editingFinished.connect(self._on_address_left)
+        for field in (self._address, self._user, self._password):
+            field.textChanged.connect(lambda _text: self._on_source_changed())
+        self._transport.currentIndexChanged.connect(lambda _index: self._on_source_changed())
+        form = _form()
+        form.addRow("Name", self._name)
+        form.addRow("Address", self._address)
+        form.addRow("", self._address_note)
+        form.addRow("User", self._user)
+        form.addRow("Password", self._password)
+        form.addRow("Transport", self._transport)
+        return form
+
+    def _build_test(self) -> QVBoxLayout:
+        self._test = QPushButton("Test address", self)
+        self._test.clicked.connect(self._on_test)
+        self._answer = QLabel(self)
+        self._answer.setWordWrap(True)
+        self._answer.setTextFormat(Qt.TextFormat.PlainText)
+        self._answer_hint = QLabel(self)
+        self._answer_hint.setWordWrap(True)
+        self._answer_hint.setTextFormat(Qt.TextFormat.PlainText)
+        set_role(self._answer_hint, "secondary")
+        self._thumbnail = QLabel(self)
+        self._thumbnail.setAccessibleName("Picture from this address")
+        column = QVBoxLayout()
+        column.setSpacing(look().sizes.gap)
+        column.addWidget(self._test, 0, Qt.AlignmentFlag.AlignLeft)
+        column.addWidget(self._answer)
+        column.addWidget(self._answer_hint)
+        column.addWidget(self._thumbnail)
+        return column
+
+    def _build_detection(self) -> QFormLayout:
+        self._rate = _number("Detections per second", 0.0, _MAX_DETECT_FPS, " per second", decimals=1)
+        self._rate.setSpecialValueText("off")
+        self._labels = {label: QCheckBox(label, self) for label in VEHICLE_LABELS}
+        boxes = QGridLayout()
+        for place, box in enumerate(self._labels.values()):
+            boxes.addWidget(box, place // 3, place % 3)
+        self._tracker = QComboBox(self)
+        self._tracker.setAccessibleName("Tracker")
+        self._tracker.addItem("ByteTrack: light", TrackerKind.BYTETRACK)
+        self._tracker.addItem("BoT-SORT: for a moving camera", TrackerKind.BOTSORT)
+        self._model = QComboBox(self)
+        self._model.setAccessibleName("Model")
+        self._model.addItem("The site's default")
+        form = _form()
+        form.addRow("Detection", self._rate)
+        form.addRow("Looks for", boxes)
+        form.addRow("Tracker", self._tracker)
+        form.addRow("Model", self._model)
+        return form
+
+    def _build_place(self) -> QFormLayout:
+        self._place = QLabel(self)
+        pick = QPushButton("Pick on the map", self)
+        pick.clicked.connect(self.position_requested)
+        self._clear_place = QPushButton("Take off the map", self)
+        set_role(self._clear_place, "quiet")
+        self._clear_place.clicked.connect(lambda: self.show_position(None))
+        buttons = QHBoxLayout()
+        buttons.addWidget(pick)
+        buttons.addWidget(self._clear_place)
+        buttons.addStretch(1)
+        self._heading = _number("Looks to", 0.0, 359.0, "°  from north", decimals=0)
+        self._heading.setWrapping(True)
+        self._opening = _number("Opening", 5.0, 360.0, "°  wide", decimals=0)
+        form = _form()
+        form.addRow("Position", self._place)
+        form.addRow("", buttons)
+        form.addRow("Looks to", self._heading)
+        form.addRow("Opening", self._opening)
+        return form
+
+    def _build_footer(self) -> QHBoxLayout:
+        gap = look().sizes.gap
+        self._why = QLabel(self)
+        self._why.setWordWrap(True)
+        set_role(self._why, "caption")
+        cancel = QPushButton("Cancel", self)
+        cancel.clicked.connect(self.cancelled)
+        self._untested = QPushButton("Save untested", self)
+        self._untested.clicked.connect(self._on_save_untested)
+        self._save = QPushButton("Save", self)
+        set_role(self._save, "primary")
+        self._save.clicked.connect(self._on_save)
+        row = QHBoxLayout()
+        row.setContentsMargins(gap * 4, gap * 2, gap * 4, gap * 2)
+        row.setSpacing(gap * 2)
+        row.addWidget(self._why, 1)
+        row.addWidget(cancel)
+        row.addWidget(self._untested)
+        row.addWidget(self._save)
+        return row
+
+    def _show(self, camera: Camera, title: str) -> None:
+        self._camera = camera
+        self._is_saving = self._is_warned = False
+        self._title.setText(title)
+        self._name.setText(camera.name)
+        self._address.setText(camera.address)
+        self._user.setText(camera.username)
+        self._password.clear()
+        self._password.setPlaceholderText("kept; type to replace it" if camera.has_password else "none")
+        self._transport.setCurrentIndex(max(0, self._transport.findData(camera.transport)))
+        self._rate.setValue(camera.detect_fps)
+        for label, box in self._labels.items():
+            box.setChecked(label in camera.labels)
+        self._tracker.setCurrentIndex(max(0, self._tracker.findData(camera.tracker)))
+        if camera.model and self._model.findText(camera.model) < 0:
+            self._model.addItem(camera.model)
+        self._model.setCurrentIndex(max(0, self._model.findText(camera.model)) if camera.model else 0)
+        self._heading.setValue(camera.heading_deg % 360)
+        self._opening.setValue(camera.view_angle_deg)
+        self.show_position(camera.position)
+        self._on_source_changed()
+        self._name.setFocus()
+
+    def _source_key(self) -> tuple[str, ...]:
+        return (
+            self._address.text().strip(),
+            self._user.text(),
+            self._password.text(),
+            str(self._transport.currentData()),
+        )
+
+    def _say(self, sentence: str, hint: str = "") -> None:
+        self._answer.setText(sentence)
+        self._answer.setVisible(bool(sentence))
+        self._answer_hint.setText(hint)
+        self._answer_hint.setVisible(bool(hint))
+
+    def _show_picture(self, result: ProbeResult) -> None:
+        picture = QPixmap()
+        if result.thumbnail_jpeg and picture.loadFromData(result.thumbnail_jpeg):
+            self._thumbnail.setPixmap(
+                picture.scaledToWidth(_THUMBNAIL_WIDTH, Qt.TransformationMode.SmoothTransformation)
+            )
+        if result.ok and result.width:
+            facts = (
+                f"{result.width} x {result.height} px, {result.fps:.0f} per second, {result.codec or 'unknown codec'}"
+            )
+            self._answer_hint.setText("  ".join(part for part in (facts, result.hint) if part))
+            self._answer_hint.show()
+        self._thumbnail.setVisible(not picture.isNull())
+
+    def _refresh(self) -> None:
+        address = check_address(self._address.text())
+        why = "" if self._name.text().strip() else "A name is needed."
+        if not any(box.isChecked() for box in self._labels.values()) and self._rate.value() > 0:
+            why = why or "Choose what to look for, or turn detection off."
+        why = why or address.sentence
+        is_testing = self._tested is _Tested.RUNNING
+        self._test.setEnabled(address.is_usable and not is_testing)
+        self._test.setText("Testing ..." if is_testing else "Test address")
+        is_ready = not why and not self._is_saving
+        self._save.setEnabled(is_ready and self._tested is _Tested.GOOD)
+        self._untested.setVisible(self._tested is not _Tested.GOOD)
+        self._untested.setEnabled(is_ready and not is_testing)
+        self._untested.setText("Press again to save untested" if self._is_warned else "Save untested")
+        self._save.setText("Saving ..." if self._is_saving else "Save")
+        if not why and self._tested is not _Tested.GOOD:
+            why = "Test the address before saving."
+        self._why.setText(why)
+        self._save.setToolTip(why or "Ctrl+Enter")
+        has_typed = bool(self._address.text().strip())
+        self._address_note.setText(address.sentence if has_typed else f"For example {EXAMPLES}.")
+        self._address_note.setVisible(bool(self._address_note.text()))
+
+    def _on_source_changed(self) -> None:
+        key = self._source_key()
+        if key != self._tested_for:
+            self._tested = _Tested.NOT
+            self._tested_for = key
+            self._is_warned = False
+            self._say("")
+            self._thumbnail.hide()
+        self._refresh()
+
+    def _on_address_left(self) -> None:
+        """Move a password that was pasted with the address to where it is not shown."""
+        checked = check_address(self._address.text())
+        if not checked.is_usable or not (checked.username or checked.password):
+            return
+        self._address.setText(checked.plain)
+        self._user.setText(checked.username or self._user.text())
+        self._password.setText(checked.password or self._password.text())
+
+    def _on_test(self) -> None:
+        self._on_address_left()
+        checked = check_address(self._address.text())
+        if not checked.is_usable:
+            self._address.setFocus()
+            return
+        self._tested, self._tested_for = _Tested.RUNNING, self._source_key()
+        self._is_warned = False
+        self._thumbnail.hide()
+        self._say("Opening the address. This takes a few seconds at most.")
+        self._refresh()
+        self.test_requested.emit(
+            SourceSpec(
+                address=checked.plain,
+                username=self._user.text(),
+                password=self._password.text(),
+                transport=str(self._transport.currentData()),
+            )
+        )
+
+    def _on_save_untested(self) -> None:
+        if not self._is_warned:
+            self._is_warned = True
+            self._refresh()
+            self._why.setText("Nobody knows yet whether this address gives a picture.")
+            return
+        self._emit_save()
+
+    def _on_save(self) -> None:
+        self._emit_save()
+
+    def _emit_save(self) -> None:
+        if self._camera is None:
+            return
+        self._on_address_left()
+        self._is_saving = True
+        self._refresh()
+        password = self._password.text() or None
+        self.save_requested.emit(
+            replace(
+                self._camera,
+                name=self._name.text().strip(),
+                address=check_address(self._address.text()).plain,
+                username=self._user.text(),
+                has_password=self._camera.has_password or password is not None,
+                transport=str(self._transport.currentData()),
+                position=self._position,
+                heading_deg=self._heading.value(),
+                view_angle_deg=self._opening.value(),
+                detect_fps=self._rate.value(),
+                labels=tuple(label for label, box in self._labels.items() if box.isChecked()) or DEFAULT_LABELS,
+                tracker=TrackerKind(self._tracker.currentData()),
+                model="" if self._model.currentIndex() <= 0 else self._model.currentText(),
+            ),
+            password,
+        )
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Ctrl+Enter saves what is ready, Enter tests in the address fields, Esc leaves."""
+        is_enter = event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+        if event.key() == Qt.Key.Key_Escape:
+            self.cancelled.emit()
+        elif is_enter and event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+            if self._save.isEnabled():
+                self._emit_save()
+        elif is_enter and self._test.isEnabled() and self.focusWidget() in (self._address, self._user, self._password):
+            self._on_test()
+        else:
+            super().keyPressEvent(event)
+
+
+def _line(name: str, max_length: int) -> QLineEdit:
+    field = QLineEdit()
+    field.setAccessibleName(name)
+    field.setMaxLength(max_length)
+    return field
+
+
+def _number(name: str, low: float, high: float, suffix: str, *, decimals: int) -> QDoubleSpinBox:
+    field = QDoubleSpinBox()
+    field.setAccessibleName(name)
+    field.setRange(low, high)
+    field.setDecimals(decimals)
+    field.setSuffix(suffix)
+    return field
+
+
+def _form() -> QFormLayout:
+    form = QFormLayout()
+    form.setHorizontalSpacing(look().sizes.gap * 4)
+    form.setVerticalSpacing(look().sizes.gap * 2)
+    form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    return form
