@@ -8,7 +8,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-import PySide6QtAds as QtAds  # noqa: N813
+import PySide6QtAds as QtAds
 from PySide6.QtCore import QByteArray, QSize, Qt, Signal
 from PySide6.QtGui import QAction, QCloseEvent, QKeySequence
 from PySide6.QtWidgets import QMainWindow, QMenu, QStackedWidget, QVBoxLayout, QWidget
@@ -179,7 +179,11 @@ class MainWindow(QMainWindow):
         """
         try:
             saved = json.loads(self._layout_file.read_text(encoding="utf-8"))
-            if saved.get("restoring") or saved.get("version") != LAYOUT_VERSION or set(saved["docks"]) != set(self._docks):
+            if (
+                saved.get("restoring")
+                or saved.get("version") != LAYOUT_VERSION
+                or set(saved["docks"]) != set(self._docks)
+            ):
                 return False
             self._write_layout({**saved, "restoring": True})
             self.restoreGeometry(QByteArray(base64.b64decode(saved["geometry"])))

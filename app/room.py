@@ -10,6 +10,8 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 
 from app.connection import NodeConnection
+from app.frames import FramePump
+from app.lag import UiLag
 from app.live import LiveModel
 from core.access.model import Role, Session
 from core.kernel.errors import ConsoleError
@@ -27,6 +29,8 @@ class Room(QObject):
         toast_requested(str, str): A sentence and a hint.
         panel_requested(str): Bring a panel to the front, by its key.
         position_wanted(object): A callable that takes latitude and longitude: the map's next click goes to it.
+        edit_requested(str): Open the settings of this camera; an empty id asks for a new one.
+        closing(): The window closes: let go of threads and files.
     """
 
     selected = Signal(str, str)
@@ -35,13 +39,15 @@ class Room(QObject):
     toast_requested = Signal(str, str)
     panel_requested = Signal(str)
     position_wanted = Signal(object)
+    edit_requested = Signal(str)
+    closing = Signal()
 
     def __init__(self, connection: NodeConnection, live: LiveModel) -> None:
         super().__init__()
         self.connection = connection
         self.live = live
-        self.frames: Any = None
-        self.sound: Any = None
+        self.frames: FramePump | None = None
+        self.lag: UiLag | None = None
         self.is_reduced_motion = False
         self._tasks: set[asyncio.Task[None]] = set()
         connection.session_changed.connect(self._on_session_changed)

@@ -20,17 +20,20 @@ import msgspec
 
 from core.access.model import SYSTEM, Session
 from core.access.service import AccessService
-from core.cameras.model import Camera
-from core.cameras.service import CameraChanged, CameraRemoved, CameraService
+from core.cameras.model import Camera, CameraChanged, CameraRemoved
+from core.cameras.service import CameraService
 from core.field.broker import BrokerAddress, EmbeddedBroker
-from core.field.model import LinkReport, LinkState
+from core.field.model import Device, DeviceState, LinkReport, LinkState
 from core.field.mqtt_link import MqttLink
 from core.field.service import DeviceChanged, FieldService, ReadingReceived
 from core.field.settings import BrokerSettings
-from core.incidents.model import SourceKind
-from core.incidents.service import AlarmChanged, Condition, IncidentChanged, IncidentService
+from core.incidents.evidence import read_snapshot
+from core.incidents.model import AlarmChanged, Condition, IncidentChanged, SourceKind
+from core.incidents.model import Snapshot as Picture
+from core.incidents.policy import condition_of_source
+from core.incidents.service import IncidentService
 from core.kernel.bus import Bus
-from core.kernel.clock import Clock, SystemClock
+from core.kernel.clock import Clock, SystemClock, format_at
 from core.kernel.errors import BadInputError, ConsoleError, NotPermittedError, UnavailableError
 from core.kernel.ids import new_id
 from core.kernel.log import OncePerLoss
@@ -110,6 +113,7 @@ class Node:
             faults: What could not be used of the settings; becomes alarms.
             is_demo: Run the demo city.
             is_while_used: End once no console is connected any more.
+            clock: Of everything in this node.
         """
         self.settings = settings
         self.folders = folders
@@ -268,7 +272,6 @@ class Node:
             clock=self._clock,
         )
         services = self._make_services(store, self._link)
-        await services.incidents.start()
         await services.field.start()
         await services.traffic.start()
         await services.parking.start()
@@ -438,10 +441,10 @@ class Node:
 
         def on_device(event: DeviceChanged) -> None:
             self._live.add_device(event.device)
-            self._spawn(self._judge_device(services, event))
+            self._judge_device(event.device)
 
         def on_congestion(event: StationCongestion) -> None:
-            self._spawn(services.incidents.take_station_congestion(event))
+            self._spawn(self._take_congestion(services, event))
 
         self._bus.subscribe(AlarmChanged, on_alarm)
         self._bus.subscribe(IncidentChanged, on_incident)
@@ -460,7 +463,8 @@ class Node:
         self._sight.set_cameras(cameras)
 
     async def _forget_camera(self, services: Services, camera_id: str) -> None:
-        await services.incidents.return_condition(conditions.camera_condition_key(camera_id))
+        # No end will ever come for what its rules had begun.
+        await services.incidents.return_missing(SourceKind.CAMERA, camera_id)
         await self._read_cameras(services)
 
     def _warm_passwords(self, cameras: tuple[Camera, ...]) -> None:
@@ -488,7 +492,7 @@ class Node:
         if self._sight is not None:
             self._sight.take(message)
         if isinstance(message, EngineFailed):
-            self._raise(conditions.detection_off("all", f"{message.message} {message.hint}".strip()))
+            self._raise(conditions.detection_off(f"{message.message} {message.hint}".strip()))
 
     def _on_worker(self, report: WorkerReport) -> None:
         if report.state == "restarting" and self._sight is not None:
@@ -496,15 +500,23 @@ class Node:
             if report.n_restarts >= UNSTABLE_AFTER:
                 self._raise(conditions.worker_unstable(report.key, report.reason))
         if report.engine is not None:
-            self._return("system/vision/all/engine")
+            self._return("system/worker:engine")
 
     def _on_observed(self, message: Observed) -> None:
         if self.services is not None:
             self._spawn(self._take_observed(self.services, message))
 
     async def _take_observed(self, services: Services, message: Observed) -> None:
-        camera = await services.cameras.get(message.observation.camera_id)
-        await services.incidents.take_observation(message.observation, camera, message.snapshot_jpeg)
+        observation = message.observation
+        camera = self._sight.camera(observation.camera_id) if self._sight else None
+        if camera is None:
+            return  # Removed while the worker was still looking.
+        picture = None
+        if message.snapshot_jpeg:
+            picture = Picture(jpeg=message.snapshot_jpeg, captured_at=observation.captured_at)
+        await services.incidents.take_observation(
+            observation, camera_name=camera.name, position=camera.position, snapshot=picture
+        )
 
     def _on_camera_lost(self, event: CameraLost) -> None:
         self._once.lost(event.camera.camera_id, f"camera {event.camera.name} is lost: {event.report.reason}")
@@ -513,11 +525,38 @@ class Node:
 
     def _on_camera_back(self, event: CameraBack) -> None:
         self._once.back(event.camera_id, f"camera {event.camera_id} is back")
-        self._return(conditions.camera_condition_key(event.camera_id))
+        self._return(conditions.camera_lost_key(event.camera_id))
         self._set_quality(SourceKind.CAMERA, event.camera_id, is_good=True)
 
-    async def _judge_device(self, services: Services, event: DeviceChanged) -> None:
-        await services.incidents.take_device_state(event.device)
+    async def _take_congestion(self, services: Services, event: StationCongestion) -> None:
+        device = services.field.device(event.device_id)
+        condition = condition_of_source(
+            "station_congestion",
+            source_kind=SourceKind.STATION,
+            source_id=event.device_id,
+            source_name=device.name if device else event.device_id,
+            detail=event.detail,
+            position=device.position if device else None,
+        )
+        if event.is_begin:
+            await services.incidents.raise_condition(condition)
+        else:
+            await services.incidents.return_condition(condition.condition_key)
+
+    def _judge_device(self, device: Device) -> None:
+        """A device that fell silent calls an operator, quietly; one that is back takes the call back."""
+        condition = condition_of_source(
+            "device_lost",
+            source_kind=SourceKind.DEVICE,
+            source_id=device.device_id,
+            source_name=device.name,
+            detail=f"Nothing was heard from it since {format_at(device.last_seen_at)}." if device.last_seen_at else "",
+            position=device.position,
+        )
+        if device.state in (DeviceState.STALE, DeviceState.LOST):
+            self._raise(condition)
+        elif device.state in (DeviceState.ONLINE, DeviceState.DISABLED, DeviceState.OFFLINE):
+            self._return(condition.condition_key)
 
     def _raise(self, condition: Condition) -> None:
         """Call an operator about the system itself; again only after it was good in between."""
@@ -671,6 +710,14 @@ class Node:
         )
         return Snapshot(changes=changes, rings=self._sight.ring_files)
 
+    def ring_files(self) -> dict[str, str]:
+        """Return the file of each camera's pictures on this machine."""
+        return self._sight.ring_files if self._sight else {}
+
+    def health(self) -> Health:
+        """Return how the node is, measured now."""
+        return self._measure()
+
     def vision_views_changed(self, peer: Peer, sizes: dict[str, tuple[int, int]]) -> None:
         """A console shows these cameras in these sizes [px]; the largest wish of all consoles counts."""
         if sizes:
@@ -704,8 +751,17 @@ class Node:
         return await asyncio.to_thread(probe, spec, timeout_s=8.0)
 
     async def evidence_picture(self, incident_id: str) -> bytes:
-        """Return an incident's snapshot, checked against its hash; empty where there is none."""
-        return await self.require_services().incidents.snapshot_bytes(incident_id)
+        """Return an incident's snapshot; empty where there is none.
+
+        Raises:
+            UnavailableError: The picture is gone, or is not the one that was stored.
+        """
+        incident = await self.require_services().incidents.get_incident(incident_id)
+        if incident is None or not incident.snapshot_path:
+            return b""
+        return await asyncio.to_thread(
+            read_snapshot, self.folders.evidence, path=incident.snapshot_path, sha256=incident.snapshot_sha256
+        )
 
     # -- consoles -------------------------------------------------------------------------------------------------
 

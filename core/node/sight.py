@@ -83,6 +83,10 @@ class Sight:
         self.streams: dict[str, StreamReport] = {}
         self.inside: dict[str, dict[str, int]] = {}
 
+    def camera(self, camera_id: str) -> Camera | None:
+        """Return a camera's settings as they are in force."""
+        return self._cameras.get(camera_id)
+
     @property
     def ring_files(self) -> dict[str, str]:
         """Where each camera's pictures lie."""

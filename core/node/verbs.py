@@ -13,7 +13,7 @@ from core.link.protocol import PROTOCOL
 from core.link.server import Peer, Verb
 from core.media.model import ProbeResult, SourceSpec
 from core.node.live import Snapshot
-from core.node.model import SiteInfo
+from core.node.model import Health, SiteInfo
 
 if TYPE_CHECKING:
     from core.node.node import Node
@@ -73,13 +73,13 @@ def _session_verbs(node: Node) -> dict[str, Verb]:
     async def resume(peer: Peer, *, token: str) -> Session:
         return enter(peer, await node.require_services().access.resume(token))
 
-    async def create_administrator(peer: Peer, *, name: str, password: str, desk: str, key: str) -> User:
+    async def create_administrator(peer: Peer, *, name: str, password: str, desk: str, key: str) -> Session:
         if not hmac.compare_digest(key.encode(), node.key.encode()):
             raise NotPermittedError(
                 "The first administrator is made at the node's own machine.",
                 hint="Start Watchfloor there, as the user who runs the node.",
             )
-        return await node.require_services().access.create_first_administrator(name, password, desk)
+        return enter(peer, await node.require_services().access.create_first_administrator(name, password, desk))
 
     async def demo(peer: Peer, *, key: str, desk: str) -> Session:
         if not node.is_demo or not hmac.compare_digest(key.encode(), node.key.encode()):
@@ -120,7 +120,21 @@ def _room_verbs(node: Node) -> dict[str, Verb]:
             actor_of(peer), device_id, is_enabled=is_enabled, expect_version=version
         )
 
-    return {"room.snapshot": snapshot, "room.show": show, "devices.set_enabled": set_device_enabled}
+    async def rings(peer: Peer) -> dict[str, str]:
+        actor_of(peer)
+        return node.ring_files()
+
+    async def health(peer: Peer) -> Health | None:
+        actor_of(peer)
+        return node.health()
+
+    return {
+        "room.snapshot": snapshot,
+        "room.show": show,
+        "room.rings": rings,
+        "room.health": health,
+        "devices.set_enabled": set_device_enabled,
+    }
 
 
 def _camera_verbs(node: Node) -> dict[str, Verb]:
@@ -180,10 +194,7 @@ def _user_verbs(node: Node) -> dict[str, Verb]:
         return await node.require_services().access.add_user(actor_of(peer), name, password, role)
 
     async def change_password(peer: Peer, *, old: str, new: str) -> None:
-        session = peer.state.get("session")
-        if not isinstance(session, Session):
-            raise NotPermittedError("Nobody is signed in at this console.", hint="Sign in first.")
-        await node.require_services().access.change_own_password(session.user.user_id, old, new)
+        await node.require_services().access.change_password(actor_of(peer), old, new)
 
     return {"users.list": list_users, "users.add": add_user, "users.change_password": change_password}
 

@@ -1,0 +1,228 @@
+"""The console from the first line to the last: opened top to bottom, closed in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import platform
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import qasync
+from PySide6.QtCore import QObject, QTimer
+from PySide6.QtGui import QGuiApplication, QIcon
+from PySide6.QtWidgets import QApplication
+
+import resources
+from app.connection import ConnectionState, NodeConnection
+from app.door import Door
+from app.frame import Frame
+from app.lag import UiLag
+from app.live import LiveModel
+from app.main_window import MainWindow
+from app.panel import discover_panels
+from app.report import ErrorDoor
+from app.room import Room
+from core.kernel.errors import ConsoleError
+from core.kernel.log import start_logging
+from core.kernel.paths import Folders
+from core.kernel.settings import Settings, SettingsFault
+from core.kernel.wire import to_json
+from widgets.base.theme import apply_theme
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsoleOptions:
+    """What one start of the console was asked for.
+
+    Attributes:
+        node: "host:port" of an external node; empty starts or joins this data folder's own.
+        node_arguments: Handed on to a node that the console starts.
+        for_s: End by itself after so many seconds, with one line of JSON.
+        screenshot: Picture of the window, taken just before the end.
+        size: Of the window [px]; None fills the screen.
+    """
+
+    settings: Settings
+    faults: tuple[SettingsFault, ...]
+    folders: Folders
+    node: str = ""
+    node_arguments: tuple[str, ...] = ()
+    for_s: float | None = None
+    screenshot: Path | None = None
+    size: tuple[int, int] | None = None
+
+
+def open_console(options: ConsoleOptions) -> int:
+    """Open the window and stay until it is closed; returns the exit code."""
+    began_s = time.perf_counter()
+    choose_platform()
+    app = make_application(options)
+    loop = qasync.QEventLoop(app)
+    asyncio.set_event_loop(loop)
+    errors = ErrorDoor()
+    errors.open(loop)
+    with loop:
+        return int(loop.run_until_complete(Console(app, options, errors, began_s).run()))
+
+
+def choose_platform() -> None:
+    """Pick Qt's platform plug-in before Qt looks for one."""
+    # opencv-python points this at its own Qt 5 plug-ins as soon as it is imported.
+    os.environ.pop("QT_QPA_PLATFORM_PLUGIN_PATH", None)
+    if sys.platform.startswith("linux") and os.environ.get("DISPLAY"):
+        # Wayland windows cannot be placed on a chosen screen.
+        os.environ.setdefault("QT_QPA_PLATFORM", "xcb")
+
+
+def make_application(options: ConsoleOptions) -> QApplication:
+    """Return the application, dressed."""
+    found = QApplication.instance()
+    app = found if isinstance(found, QApplication) else QApplication(sys.argv[:1])
+    app.setApplicationName("Watchfloor")
+    app.setQuitOnLastWindowClosed(False)
+    with contextlib.suppress(OSError):
+        options.folders.make()
+    start_logging(options.folders.logs, "console")
+    with contextlib.suppress(FileNotFoundError):
+        app.setWindowIcon(QIcon(str(resources.path("icons/watchfloor-256.png"))))
+    console = options.settings.console
+    apply_theme(app, console.theme, scale=console.scale_percent / 100.0)
+    return app
+
+
+class Console(QObject):
+    """One console: window, link and panels, and what ends them."""
+
+    def __init__(self, app: QApplication, options: ConsoleOptions, errors: ErrorDoor, began_s: float) -> None:
+        super().__init__()
+        self._app = app
+        self._options = options
+        self._errors = errors
+        self._began_s = began_s
+        self._done = asyncio.Event()
+        desk = options.settings.console.desk or platform.node() or "desk"
+        self.connection = NodeConnection(
+            options.folders,
+            node=options.node,
+            node_arguments=options.node_arguments,
+            desk=desk,
+            ca_file=options.settings.link.ca_file,
+        )
+        self.live = LiveModel(self)
+        self.room = Room(self.connection, self.live)
+        self.room.is_reduced_motion = options.settings.console.reduced_motion
+        self.lag = UiLag(self)
+        self.room.lag = self.lag
+        self.door = Door(self.room)
+        self.window = MainWindow(self.door, options.folders.data / "console-layout.json")
+        self.frame: Frame | None = None
+        self._panels = discover_panels()
+
+    async def run(self) -> int:
+        """Show the window at once, then connect; ends when the window is closed."""
+        self._connect()
+        self._show_window()
+        self.lag.start()
+        self.connection.start()
+        if self._options.for_s is not None:
+            QTimer.singleShot(int(self._options.for_s * 1000), self._on_time_is_up)
+        await self._done.wait()
+        return await self._close()
+
+    def _connect(self) -> None:
+        self.connection.state_changed.connect(self._on_state)
+        self.connection.pushed.connect(self.live.apply)
+        self.connection.snapshot_received.connect(self._on_snapshot)
+        self.window.closing.connect(self._done.set)
+        self._errors.broke.connect(self._on_broke)
+
+    def _show_window(self) -> None:
+        screen = QGuiApplication.primaryScreen().availableGeometry()
+        if self._options.size is not None:
+            self.window.resize(*self._options.size)
+            self.window.move(screen.topLeft())
+        else:
+            self.window.setGeometry(screen)
+        self.window.show()
+
+    def _on_snapshot(self, snapshot: object) -> None:
+        if not self.window.has_panels:
+            self._furnish()
+        self.live.load(snapshot)  # type: ignore[arg-type]
+
+    def _furnish(self) -> None:
+        """Build the room the first time somebody enters it."""
+        self.frame = Frame(self.room, self.window, self._panels, self._errors)
+        self.window.show_room()
+        self.window.furnish(self._panels, self.room)
+        if not self.window.restore_layout():
+            self.window.share_space()
+            QTimer.singleShot(0, self.window.share_space)
+
+    def _on_state(self, state: str, sentence: str) -> None:
+        if state == ConnectionState.SIGNED_IN:
+            self.window.show_room()
+        elif state in (ConnectionState.SIGNED_OUT, ConnectionState.FIRST_RUN):
+            self.window.show_door()
+        elif state == ConnectionState.GONE and self.frame is not None:
+            # The room stays open: what was known stays visible, marked as old.
+            self.frame.show_node_gone(sentence)
+        if state == ConnectionState.SIGNED_IN and self.frame is not None:
+            self.frame.show_node_back()
+
+    def _on_broke(self, _report: str) -> None:
+        self.room.toast("Something broke. The program goes on.", "The log has the details; Help copies the report.")
+
+    def _on_time_is_up(self) -> None:
+        asyncio.get_event_loop().create_task(self._finish())
+
+    async def _finish(self) -> None:
+        health = None
+        with contextlib.suppress(ConsoleError):
+            health = await self.connection.call("room.health", dict)
+        if self._options.screenshot is not None:
+            take_picture(self.window, self._options.screenshot)
+        self._summary = self._sum_up(health or {})
+        self.window.close()
+
+    def _sum_up(self, health: dict[str, object]) -> dict[str, object]:
+        return {
+            "frames": health.get("n_frames", 0),
+            "detections": health.get("n_detections", 0),
+            "observations": health.get("n_observations", 0),
+            "incidents": health.get("n_incidents", 0),
+            "alarms": health.get("n_alarms", 0),
+            "messages": health.get("n_messages", 0),
+            "lag_p99_ms": round(self.lag.overall_p99_ms, 1),
+            "worker_restarts": health.get("n_worker_restarts", 0),
+            "errors": int(str(health.get("n_errors", 0))) + self._errors.n_errors,
+        }
+
+    async def _close(self) -> int:
+        self.lag.stop()
+        self.room.closing.emit()
+        self.room.cancel_all()
+        if self.room.frames is not None:
+            self.room.frames.close()
+        await self.connection.close()
+        summary = getattr(self, "_summary", None)
+        if summary is not None:
+            print(to_json(summary), flush=True)
+            return 0 if summary["frames"] else 1
+        return 0
+
+
+def take_picture(window: MainWindow, path: Path) -> None:
+    """Save what is on the screen where the window is: grabbing the widget would leave OpenGL views blank."""
+    screen = window.screen() or QGuiApplication.primaryScreen()
+    picture = screen.grabWindow(0, window.x(), window.y(), window.width(), window.height())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not picture.save(str(path)):
+        log.warning("the screenshot %s could not be written", path)

@@ -1,0 +1,213 @@
+"""The command line: which part of Watchfloor is wanted, and with what settings."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from core.kernel.errors import ConsoleError
+from core.kernel.paths import Folders, default_folders
+from core.kernel.settings import Settings, SettingsFault, load_settings
+
+EXIT_OK, EXIT_FAILED, EXIT_WARNINGS = 0, 1, 2
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run what the arguments ask for; returns the process's exit code."""
+    options = make_parser().parse_args(argv)
+    try:
+        return int(options.run(options))
+    except ConsoleError as error:
+        print(error, file=sys.stderr)
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        return 130
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Describe every verb; without one the console opens."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--data", type=Path, metavar="FOLDER", help="where everything is kept")
+    common.add_argument("--settings", type=Path, metavar="FILE", help="settings in TOML")
+    common.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="SECTION.KEY=VALUE",
+        help="one setting; beats file and environment",
+    )
+    parser = argparse.ArgumentParser(prog="watchfloor", description=__doc__, parents=[common])
+    parser.set_defaults(run=run_console)
+    _add_console_options(parser)
+    verbs = parser.add_subparsers(metavar="VERB")
+
+    node = verbs.add_parser("node", help="the node without a screen", parents=[common])
+    node.add_argument("--demo", action="store_true", help="run the demo city")
+    node.add_argument("--while-used", action="store_true", help="end when the last console has left")
+    node.set_defaults(run=run_node)
+
+    test = verbs.add_parser("self-test", help="check this installation", parents=[common])
+    test.add_argument("--json", action="store_true", help="print JSON")
+    test.set_defaults(run=run_self_test)
+
+    detect = verbs.add_parser("detect", help="analyse a clip or stream without a screen", parents=[common])
+    detect.add_argument("source", help="address or file")
+    detect.add_argument("--model", default="", help="name or path; the bundled demonstration model by default")
+    detect.add_argument("--zones", type=Path, help="zones and lines, JSON or TOML")
+    detect.add_argument("--json", action="store_true", help="JSON lines (the only format; accepted for scripts)")
+    detect.set_defaults(run=run_detect)
+
+    bench = verbs.add_parser("bench", help="measure against a reference", parents=[common])
+    bench.add_argument("names", nargs="*", metavar="NAME", help="decode, detect, ui, start; all by default")
+    bench.add_argument("--json", action="store_true", help="one JSON object a bench")
+    bench.add_argument("--clip", type=Path, help="another clip than the default one")
+    bench.add_argument("--model", default="", help="another model than the default one")
+    bench.set_defaults(run=run_bench)
+
+    audit = verbs.add_parser("audit", help="the append-only audit", parents=[common])
+    audit.add_argument("action", choices=["verify"])
+    audit.add_argument("--json", action="store_true", help="print JSON")
+    audit.set_defaults(run=run_audit)
+    return parser
+
+
+def _add_console_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--demo", action="store_true", help="the demo city")
+    parser.add_argument("--node", metavar="HOST:PORT", help="use this node instead of starting one")
+    parser.add_argument("--for", dest="for_s", type=float, metavar="SECONDS", help="end by itself")
+    parser.add_argument("--screenshot", type=Path, metavar="FILE", help="picture of the window before the end")
+    parser.add_argument("--size", metavar="WxH", help="size of the window")
+
+
+def folders_of(options: argparse.Namespace) -> Folders:
+    """Return the folders that the arguments name; the demo keeps its own."""
+    if options.data is not None:
+        return default_folders(options.data)
+    plain = default_folders()
+    return default_folders(plain.data / "demo") if getattr(options, "demo", False) else plain
+
+
+def settings_of(options: argparse.Namespace, folders: Folders) -> tuple[Settings, tuple[SettingsFault, ...]]:
+    """Merge arguments, environment and file."""
+    file = options.settings
+    if file is None:
+        beside_data = folders.data / "watchfloor.toml"
+        file = beside_data if beside_data.exists() else None
+    arguments: dict[str, dict[str, Any]] = {}
+    faults: list[SettingsFault] = []
+    for item in options.set:
+        name, is_pair, value = item.partition("=")
+        section, has_key, key = name.partition(".")
+        if not is_pair or not has_key:
+            faults.append(SettingsFault(origin="arguments", key=item, reason="write it as SECTION.KEY=VALUE"))
+            continue
+        arguments.setdefault(section, {})[key] = value
+    settings, more = load_settings(file, arguments)
+    return settings, (*faults, *more)
+
+
+def run_console(options: argparse.Namespace) -> int:
+    """Open the window."""
+    from app.bootstrap import ConsoleOptions, open_console
+
+    folders = folders_of(options)
+    settings, faults = settings_of(options, folders)
+    passed_on = [argument for item in options.set for argument in ("--set", item)]
+    if options.settings is not None:
+        passed_on += ["--settings", str(options.settings.resolve())]
+    if options.demo:
+        passed_on.append("--demo")
+    size = None
+    if options.size:
+        width, _, height = options.size.partition("x")
+        size = (int(width), int(height))
+    return open_console(
+        ConsoleOptions(
+            settings=settings,
+            faults=faults,
+            folders=folders,
+            node=options.node or settings.link.node,
+            node_arguments=tuple(passed_on),
+            for_s=options.for_s,
+            screenshot=options.screenshot,
+            size=size,
+        )
+    )
+
+
+def run_node(options: argparse.Namespace) -> int:
+    """Run the node until it is told to end."""
+    from core.kernel.log import start_logging
+    from core.node.node import Node
+
+    folders = folders_of(options)
+    settings, faults = settings_of(options, folders)
+    start_logging(folders.logs, "node")
+
+    async def run() -> None:
+        node = Node(settings, folders, faults=faults, is_demo=options.demo, is_while_used=options.while_used)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with contextlib.suppress(NotImplementedError):  # Windows has no signal handlers on a loop.
+                loop.add_signal_handler(number, node.stop_soon)
+        await node.run()
+
+    asyncio.run(run())
+    return EXIT_OK
+
+
+def run_self_test(options: argparse.Namespace) -> int:
+    """Check the installation."""
+    from app.self_test import self_test
+
+    return self_test(folders_of(options), settings_of(options, folders_of(options))[0], as_json=options.json)
+
+
+def run_detect(options: argparse.Namespace) -> int:
+    """Analyse one source."""
+    from core.vision.detect import run_detect as run
+
+    return run(options.source, options.model, options.zones, sys.stdout, folder=folders_of(options).models)
+
+
+def run_bench(options: argparse.Namespace) -> int:
+    """Run benches one after the other."""
+    from app.bench import run_benches
+
+    return run_benches(options.names, clip=options.clip, model=options.model, as_json=options.json)
+
+
+def run_audit(options: argparse.Namespace) -> int:
+    """Check the hash chain of the audit."""
+    from core.access.audit import verify
+    from core.kernel.clock import SystemClock
+    from core.kernel.wire import to_json
+    from core.store.engine import open_store, sqlite_url
+
+    folders = folders_of(options)
+    settings, _ = settings_of(options, folders)
+
+    async def run() -> int:
+        url = settings.store.url or sqlite_url(folders.database)
+        store = open_store(url, backups=folders.backups, clock=SystemClock())
+        try:
+            verdict = await verify(store)
+        finally:
+            await store.close()
+        if options.json:
+            print(to_json(verdict))
+        elif verdict.ok:
+            print(f"The audit is whole: {verdict.n_rows} rows.")
+        else:
+            print(f"The audit was changed at row {verdict.first_bad_sequence}: {verdict.reason}")
+        return EXIT_OK if verdict.ok else EXIT_FAILED
+
+    if not settings.store.url and not folders.database.exists():
+        raise ConsoleError(f"There is no database in {folders.data}.", hint="Name the folder with --data.")
+    return asyncio.run(run())

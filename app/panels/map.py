@@ -1,0 +1,93 @@
+"""The map: where cameras, stations and lots are, and what they say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtWidgets import QWidget
+
+import resources
+from app.panel import Area, PanelInfo
+from app.room import Room
+from core.kernel.geo import GeoPoint
+from core.node.model import SiteInfo
+from widgets.map.city_map import CityMap
+
+
+def create(room: Room) -> QWidget:
+    """Build the map and connect it."""
+    city = CityMap()
+    live = room.live
+    picking = _Picking(city)
+
+    def on_cameras() -> None:
+        city.show_cameras(tuple(live.cameras.values()))
+
+    def on_select(kind: str, item_id: str) -> None:
+        if kind == "alarm":
+            alarm = live.alarms.get(item_id)
+            if alarm is not None:
+                city.select(alarm.source_kind.value, alarm.source_id)
+                if alarm.position is not None:
+                    city.centre_on(alarm.position)
+            return
+        city.select(kind, item_id)
+
+    def on_snapshot(_snapshot: object) -> None:
+        site = room.connection.site
+        if site is not None:
+            _show_site(city, site)
+
+    live.cameras_changed.connect(on_cameras)
+    live.devices_changed.connect(lambda: city.show_devices(tuple(live.devices.values())))
+    live.readings_changed.connect(lambda: city.show_readings(live.readings))
+    live.lots_changed.connect(lambda: city.show_lots(live.lots))
+    live.streams_changed.connect(lambda: city.show_streams(live.streams))
+    live.alarms_changed.connect(lambda: city.show_alarms(live.open_alarms()))
+    room.connection.snapshot_received.connect(on_snapshot)
+    room.selected.connect(on_select)
+    room.position_wanted.connect(picking.start)
+    city.camera_activated.connect(lambda camera_id: room.camera_called.emit(camera_id, False))
+    city.item_selected.connect(room.select)
+    city.position_picked.connect(picking.take)
+    city.basemap_failed.connect(room.toast)
+    room.closing.connect(city.stop)
+    return city
+
+
+class _Picking:
+    """Hands the next click on the map to whoever asked for it."""
+
+    def __init__(self, city: CityMap) -> None:
+        self._city = city
+        self._taker: object = None
+
+    def start(self, taker: object) -> None:
+        self._taker = taker
+        self._city.start_picking()
+
+    def take(self, lat_deg: float, lon_deg: float) -> None:
+        taker, self._taker = self._taker, None
+        self._city.stop_picking()
+        if callable(taker):
+            taker(lat_deg, lon_deg)
+
+
+def _show_site(city: CityMap, site: SiteInfo) -> None:
+    if site.center is not None:
+        city.set_home(GeoPoint(*site.center))
+    if not site.basemap:
+        city.set_basemap(None)
+        return
+    path = Path(site.basemap)
+    if not path.suffix:
+        try:
+            path = resources.path(f"basemap/{site.basemap}.mbtiles")
+        except FileNotFoundError:
+            path = Path(f"{site.basemap}.mbtiles")
+    city.set_basemap(path)
+
+
+PANEL = PanelInfo(
+    key="map", title="Map", create=create, area=Area.RIGHT, shortcut="Ctrl+Shift+M", icon="map", order=0, stack=0
+)

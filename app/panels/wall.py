@@ -1,0 +1,114 @@
+"""The wall: live cameras with their boxes, counts and states."""
+
+from __future__ import annotations
+
+from PySide6.QtWidgets import QWidget
+
+from app.frames import FramePump
+from app.panel import Area, PanelInfo
+from app.room import Room
+from core.media.ring import RingFrame
+from core.media.ring import TrackSet as RingTracks
+from core.vision.model import Track
+from widgets.video.model import TrackSet, VideoFrame
+from widgets.video.wall import VideoWall
+
+
+def create(room: Room) -> QWidget:
+    """Build the wall and connect it."""
+    wall = VideoWall()
+    live = room.live
+
+    def on_frame(camera_id: str, frame: RingFrame) -> None:
+        wall.show_frame(
+            camera_id,
+            VideoFrame(
+                sequence=frame.sequence,
+                pts_s=frame.pts_s,
+                received_s=frame.received_s,
+                captured_at_s=frame.captured_at_s,
+                width=frame.width,
+                height=frame.height,
+                data=frame.data,
+            ),
+        )
+
+    def on_tracks(camera_id: str, found: RingTracks) -> None:
+        wall.show_tracks(
+            camera_id,
+            TrackSet(
+                pts_s=found.pts_s,
+                tracks=tuple(
+                    Track(
+                        track_id=mark.track_id,
+                        label=mark.label,
+                        score=mark.score,
+                        bbox_xyxy=mark.bbox_xyxy,
+                        velocity_xy=mark.velocity_xy,
+                    )
+                    for mark in found.tracks
+                ),
+            ),
+        )
+
+    pump = FramePump(on_frame=on_frame, on_tracks=on_tracks, parent=wall)
+    room.frames = pump
+
+    def on_cameras() -> None:
+        wall.show_cameras(sorted(live.cameras.values(), key=lambda camera: camera.name))
+        pump.set_rings(live.rings)
+        if set(live.cameras) - set(live.rings):
+            # A camera that was added while this console was open: ask where its pictures lie.
+            room.ask("room.rings", dict[str, str], then=on_rings)
+
+    def on_rings(rings: dict[str, str]) -> None:
+        live.rings = rings
+        pump.set_rings(rings)
+
+    def on_streams() -> None:
+        for report in tuple(live.streams.values()):
+            wall.show_report(report)
+
+    def on_counts() -> None:
+        for camera_id in live.cameras:
+            wall.show_counts(
+                camera_id, {**live.line_totals.get(camera_id, {}), **_zone_counts(live.inside.get(camera_id, {}))}
+            )
+
+    view: dict[str, tuple[int, int]] = {}
+
+    def on_view(sizes: dict[str, tuple[int, int]]) -> None:
+        view.clear()
+        view.update(sizes)
+        pump.set_shown(tuple(sizes))
+        room.ask("room.show", sizes=sizes, refused=lambda _error: None)
+
+    def on_session() -> None:
+        # A node that was restarted knows nothing of this wall.
+        room.ask("room.show", sizes=dict(view))
+
+    live.cameras_changed.connect(on_cameras)
+    live.streams_changed.connect(on_streams)
+    live.counts_changed.connect(on_counts)
+    live.alarms_changed.connect(lambda: wall.show_alarms(live.open_alarms()))
+    room.connection.snapshot_received.connect(lambda _snapshot: on_session())
+    wall.view_changed.connect(on_view)
+    wall.camera_selected.connect(lambda camera_id: camera_id and room.select("camera", camera_id))
+    wall.goto_requested.connect(lambda camera_id: room.select("camera", camera_id))
+    wall.edit_requested.connect(lambda camera_id: room.edit_requested.emit(camera_id))
+    room.camera_called.connect(lambda camera_id, is_alarm: wall.bring(camera_id, from_alarm=is_alarm))
+
+    def on_number(number: int) -> None:
+        ordered = sorted(live.cameras.values(), key=lambda camera: camera.name)
+        if number <= len(ordered):
+            wall.put_on_selected(ordered[number - 1].camera_id)
+
+    wall.camera_number_requested.connect(on_number)
+    return wall
+
+
+def _zone_counts(inside: dict[str, int]) -> dict[str, dict[str, int]]:
+    return {zone: {"inside": count} for zone, count in inside.items()}
+
+
+PANEL = PanelInfo(key="wall", title="Wall", create=create, area=Area.CENTER, shortcut="Ctrl+Shift+W", icon="grid-9")
