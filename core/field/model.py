@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from core.kernel.geo import GeoPoint
 
@@ -61,6 +62,80 @@ class Device:
     n_bad_messages: int = 0
     last_error: str = ""
     version: int = 1
+
+    @property
+    def is_new(self) -> bool:
+        """Nobody has named, placed, enabled or disabled it yet."""
+        return self.version == 1
+
+
+class CommandStatus(StrEnum):
+    """What became of a command to a device."""
+
+    QUEUED = "queued"
+    ACCEPTED = "accepted"
+    RUNNING = "running"
+    DONE = "done"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    """Its time ran out without a final answer; the device does not obey it any more."""
+
+    FAILED = "failed"
+
+    @property
+    def is_final(self) -> bool:
+        """Nothing more will come."""
+        return self not in (CommandStatus.QUEUED, CommandStatus.ACCEPTED, CommandStatus.RUNNING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceCommand:
+    """A command on its way to a device, or what became of it."""
+
+    command_id: str
+    device_id: str
+    name: str
+    status: CommandStatus
+    text: str
+    sent_by: str
+    created_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldEvent:
+    """Something a device must not lose: a count, a detection, an alarm raised at the edge.
+
+    Attributes:
+        seq: Strictly one more each time.
+        at: The device's own time, never later than when it was received.
+        is_history: Late: stored and charted, never shown as new.
+    """
+
+    device_id: str
+    seq: int
+    event_id: str
+    event_type: str
+    at: datetime
+    received_at: datetime
+    boot: str
+    is_good: bool
+    is_history: bool
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BadSource:
+    """Someone who sends what cannot be used.
+
+    Attributes:
+        source: A device's id, or the beginning of a topic that is none of ours.
+    """
+
+    source: str
+    n_messages: int
+    last_error: str
+    last_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -183,6 +183,9 @@ def decode(payload: bytes) -> dict[str, Any]:
         raise PayloadError(
             f"The payload has {len(payload)} bytes; {MAX_PAYLOAD_BYTES} are the most a message may have."
         )
+    if b"\\u0000" in payload:
+        # PostgreSQL cannot keep it, and no device means it.
+        raise PayloadError("The payload holds a NUL character.")
     try:
         value = msgspec.json.decode(payload)
     except UnicodeDecodeError as error:

@@ -1,0 +1,161 @@
+"""What the core sends and must not lose: commands, kept in a file of their own until they are answered or expired."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
+
+from core.field.model import CommandStatus, DeviceCommand
+from core.kernel.clock import format_at, parse_at
+from core.kernel.errors import UnavailableError
+
+T = TypeVar("T")
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS command (
+    command_id TEXT PRIMARY KEY, device_id TEXT NOT NULL, name TEXT NOT NULL, topic TEXT NOT NULL,
+    body BLOB NOT NULL, status TEXT NOT NULL, text TEXT NOT NULL, sent_by TEXT NOT NULL,
+    created_at TEXT NOT NULL, expires_at TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS fact (key TEXT PRIMARY KEY, value INTEGER NOT NULL);
+"""
+
+
+class Outbox:
+    """Commands on their way, in SQLite with every commit on the disk before it counts.
+
+    Threads: the owner's loop; the file is touched on a thread of the outbox's own.
+    """
+
+    def __init__(self, file: Path) -> None:
+        """Keep the commands in `file`; `open` makes it."""
+        self._file = file
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="outbox")
+        self._connection: sqlite3.Connection | None = None
+        self.epoch = 0
+        """Number of this start of the core; higher than at every start before."""
+
+    async def open(self) -> list[tuple[DeviceCommand, str, bytes]]:
+        """Open the file and return what was not answered when the core last ended: command, topic, body.
+
+        Raises:
+            UnavailableError: The file cannot be used.
+        """
+        return await self._run(self._open)
+
+    async def add(self, command: DeviceCommand, topic: str, body: bytes) -> None:
+        """Keep a command; it counts as sent from here on.
+
+        Raises:
+            UnavailableError: The file cannot be written.
+        """
+        await self._run(lambda: self._add(command, topic, body))
+
+    async def note(self, command: DeviceCommand) -> None:
+        """Keep what became of a command; a final answer takes it out.
+
+        Raises:
+            UnavailableError: The file cannot be written.
+        """
+        await self._run(lambda: self._note(command))
+
+    async def close(self) -> None:
+        """Let the file go."""
+        with contextlib.suppress(UnavailableError):
+            await self._run(self._close)
+        self._thread.shutdown(wait=True)
+
+    async def _run(self, fn: Callable[[], T]) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, fn)
+        except (sqlite3.Error, OSError) as error:
+            raise UnavailableError(
+                f"The outbox {self._file} cannot be used: {error}.", hint="Check the disk and the folder's permissions."
+            ) from error
+
+    def _open(self) -> list[tuple[DeviceCommand, str, bytes]]:
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._connect()
+        except sqlite3.DatabaseError:
+            # A damaged outbox must not keep the room shut; the file is kept for whoever wants to look.
+            self._close()
+            self._file.replace(self._file.with_suffix(".damaged"))
+            self._connect()
+        db = self._db()
+        with db:
+            db.execute("INSERT INTO fact VALUES ('epoch', 1) ON CONFLICT (key) DO UPDATE SET value = value + 1")
+            self.epoch = int(db.execute("SELECT value FROM fact WHERE key = 'epoch'").fetchone()[0])
+        rows = db.execute(
+            "SELECT command_id, device_id, name, status, text, sent_by, created_at, expires_at, topic, body "
+            "FROM command ORDER BY command_id"
+        )
+        return [(_command(row[:8]), str(row[8]), bytes(row[9])) for row in rows]
+
+    def _connect(self) -> None:
+        self._connection = sqlite3.connect(self._file, check_same_thread=False, timeout=5.0)
+        self._connection.execute("PRAGMA journal_mode=WAL")
+        self._connection.execute("PRAGMA synchronous=FULL")
+        self._connection.executescript(_TABLES)
+
+    def _add(self, command: DeviceCommand, topic: str, body: bytes) -> None:
+        with self._db() as db:
+            db.execute(
+                "INSERT INTO command VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    command.command_id,
+                    command.device_id,
+                    command.name,
+                    topic,
+                    body,
+                    command.status.value,
+                    command.text,
+                    command.sent_by,
+                    format_at(command.created_at),
+                    format_at(command.expires_at),
+                ),
+            )
+
+    def _note(self, command: DeviceCommand) -> None:
+        with self._db() as db:
+            if command.status.is_final:
+                db.execute("DELETE FROM command WHERE command_id = ?", (command.command_id,))
+                return
+            db.execute(
+                "UPDATE command SET status = ?, text = ? WHERE command_id = ?",
+                (command.status.value, command.text, command.command_id),
+            )
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _db(self) -> sqlite3.Connection:
+        if self._connection is None:
+            raise sqlite3.ProgrammingError("the outbox is not open")
+        return self._connection
+
+
+def _command(row: tuple[str, ...]) -> DeviceCommand:
+    command_id, device_id, name, status, text, sent_by, created_at, expires_at = row
+    return DeviceCommand(
+        command_id=command_id,
+        device_id=device_id,
+        name=name,
+        status=CommandStatus(status),
+        text=text,
+        sent_by=sent_by,
+        created_at=_at(created_at),
+        expires_at=_at(expires_at),
+    )
+
+
+def _at(text: str) -> datetime:
+    return parse_at(text.replace("Z", "+00:00"))

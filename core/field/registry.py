@@ -1,0 +1,373 @@
+"""What is known about every device: pure state, no broker and no database.
+
+Times: `now_s` is monotonic and decides about silence; `received_at` is wall time and is what people see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from core.field.kinds import find_kinds, kind_for
+from core.field.kinds.base import OTHER, DeviceKind
+from core.field.model import BadSource, Device, DeviceState, Reading
+from core.field.payloads import Birth, Envelope, Quality, Status
+from core.kernel.geo import GeoPoint
+
+MAX_DEVICES = 20_000
+MAX_STREAMS = 512
+MAX_BAD_SOURCES = 1000
+SKEW_S = 5.0
+BAD_BURST = 50.0
+BAD_PER_S = 5.0
+SKEWED_IN_A_ROW = 3
+
+
+@dataclass(slots=True)
+class _Newest:
+    """The newest value of one stream, for the order of what comes after."""
+
+    seq: int | None
+    boot: str
+    reading: Reading
+
+
+@dataclass(slots=True)
+class Tracked:
+    """One device, as the registry follows it.
+
+    Attributes:
+        seen_s: Monotonic time of its last live message, or of the registry's start.
+        boot: Of its current start; a last will of another one is ignored.
+        is_stored: The store has a row for it.
+        has_changed: Something people see changed since `take_changed`.
+        has_counted: Only its counters and its age did.
+        is_unsaved: Something that must survive a restart changed since `take_unsaved`.
+    """
+
+    device: Device
+    kind: DeviceKind
+    seen_s: float
+    boot: str = ""
+    boot_at: datetime | None = None
+    birth: dict[str, Any] = field(default_factory=dict)
+    stale_s: float = 300.0
+    is_stored: bool = False
+    has_changed: bool = True
+    has_counted: bool = False
+    is_unsaved: bool = True
+    newest: dict[str, _Newest] = field(default_factory=dict)
+    bad_budget: float = BAD_BURST
+    bad_budget_s: float = 0.0
+    n_skewed: int = 0
+
+
+class Registry:
+    """Every device by its id.
+
+    Threads: the owner's loop only.
+    """
+
+    def __init__(self) -> None:
+        """Start without devices."""
+        self._tracked: dict[str, Tracked] = {}
+        self._bad: dict[str, BadSource] = {}
+        self.n_turned_away = 0
+        """Messages of devices beyond the most we follow."""
+
+    def devices(self) -> tuple[Device, ...]:
+        """Return all devices, by id."""
+        return tuple(self._tracked[key].device for key in sorted(self._tracked))
+
+    def get(self, device_id: str) -> Tracked | None:
+        """Return a device as it is followed."""
+        return self._tracked.get(device_id)
+
+    def newest(self, device_id: str) -> tuple[Reading, ...]:
+        """Return the newest reading of each of a device's streams."""
+        tracked = self._tracked.get(device_id)
+        return () if tracked is None else tuple(item.reading for item in tracked.newest.values())
+
+    def bad_sources(self) -> tuple[BadSource, ...]:
+        """Return who sends what cannot be used, the worst first."""
+        return tuple(sorted(self._bad.values(), key=lambda source: -source.n_messages))
+
+    # -- from the store -------------------------------------------------------------------------------------------
+
+    def restore(self, device: Device, *, boot: str, birth: dict[str, Any], now_s: float) -> None:
+        """Take over a device from the store; whether it is there now, nobody knows yet."""
+        kind = find_kinds().get(device.kind, OTHER)
+        state = device.state
+        if not device.is_enabled:
+            state = DeviceState.DISABLED
+        elif state in (DeviceState.ONLINE, DeviceState.DISABLED):
+            state = DeviceState.UNKNOWN
+        tracked = Tracked(
+            device=replace(device, state=state),
+            kind=kind,
+            seen_s=now_s,
+            boot=boot,
+            birth=birth,
+            stale_s=kind.streams[0].stale_s,
+            is_stored=True,
+            is_unsaved=False,
+        )
+        self._tracked[device.device_id] = tracked
+
+    def replace_device(self, device: Device) -> Device:
+        """Take over what an operator changed: name, place, enabled, version; returns the device as it is now."""
+        tracked = self._tracked[device.device_id]
+        state = tracked.device.state
+        if not device.is_enabled:
+            state = DeviceState.DISABLED
+        elif state is DeviceState.DISABLED:
+            state = DeviceState.UNKNOWN
+        tracked.device = replace(
+            tracked.device,
+            name=device.name,
+            position=device.position,
+            is_enabled=device.is_enabled,
+            version=device.version,
+        )
+        self._set_state(tracked, state, device.last_seen_at)
+        tracked.has_changed = tracked.is_unsaved = True
+        return tracked.device
+
+    # -- from the field -------------------------------------------------------------------------------------------
+
+    def track(self, device_id: str, *, now_s: float) -> Tracked | None:
+        """Return the device, making it known where it is not; None where there are too many."""
+        tracked = self._tracked.get(device_id)
+        if tracked is not None:
+            return tracked
+        if len(self._tracked) >= MAX_DEVICES:
+            self.n_turned_away += 1
+            return None
+        group, _, name = device_id.partition("/")
+        kind = kind_for(group)
+        tracked = Tracked(
+            device=Device(device_id=device_id, kind=kind.key, name=name),
+            kind=kind,
+            seen_s=now_s,
+            stale_s=kind.streams[0].stale_s,
+        )
+        self._tracked[device_id] = tracked
+        return tracked
+
+    def on_birth(
+        self, tracked: Tracked, birth: Birth, raw: dict[str, Any], *, received_at: datetime, is_live: bool
+    ) -> None:
+        """Take in a self-description; what an operator wrote stays."""
+        self._note_boot(tracked, birth.boot, birth.ts)
+        types = [stream.smart_data_model or stream.type for stream in birth.streams]
+        device = tracked.device
+        kind = kind_for(device.device_id.partition("/")[0], types)
+        stale = [stream.stale_s for stream in birth.streams if stream.stale_s is not None]
+        tracked.kind = kind
+        tracked.stale_s = min(stale) if stale else kind.streams[0].stale_s
+        changed = replace(device, kind=kind.key, firmware=birth.fw)
+        if device.is_new and birth.name.strip() and device.name == device.device_id.partition("/")[2]:
+            changed = replace(changed, name=birth.name.strip())
+        if device.position is None and birth.location is not None:
+            changed = replace(changed, position=GeoPoint(birth.location.lat, birth.location.lon))
+        if changed != device or raw != tracked.birth:
+            tracked.device, tracked.birth = changed, raw
+            tracked.has_changed = tracked.is_unsaved = True
+        if is_live:
+            self._set_state(tracked, DeviceState.ONLINE, received_at)
+
+    def on_status(self, tracked: Tracked, status: Status, *, received_at: datetime, is_live: bool) -> bool:
+        """Take in a status or a last will; False where it belongs to an earlier start of the device."""
+        if status.state == "online":
+            self._note_boot(tracked, status.boot, status.ts)
+            if is_live:
+                self._set_state(tracked, DeviceState.ONLINE, received_at)
+            return True
+        # A last will can be published long after the device came back.
+        if tracked.boot and status.boot and status.boot != tracked.boot:
+            return False
+        state = DeviceState.LOST if status.state == "lost" else DeviceState.OFFLINE
+        self._set_state(tracked, state, received_at)
+        return True
+
+    def on_alive(self, tracked: Tracked, *, now_s: float, received_at: datetime, sent_at: datetime | None) -> None:
+        """A live message came: the device is there.
+
+        One that waited somewhere, by the device's own time `sent_at`, does not bring a lost device back.
+        """
+        device = tracked.device
+        tracked.device = replace(device, last_seen_at=received_at, n_messages=device.n_messages + 1)
+        tracked.seen_s = now_s
+        tracked.has_counted = True
+        if device.state in (DeviceState.LOST, DeviceState.OFFLINE):
+            waited_s = 0.0 if sent_at is None else abs((received_at - sent_at).total_seconds())
+            if waited_s > SKEW_S:
+                return
+        if device.state is not DeviceState.ONLINE:
+            self._set_state(tracked, DeviceState.ONLINE, received_at)
+
+    def on_values(
+        self,
+        tracked: Tracked,
+        stream: str,
+        envelope: Envelope,
+        *,
+        received_at: datetime,
+        is_retained: bool,
+    ) -> tuple[Reading, bool] | None:
+        """Take in the values of a stream.
+
+        Returns:
+            The reading and whether it is the newest of its stream; None for a repetition and where it holds no numbers.
+
+        Raises:
+            PayloadError: The data does not fit the device's kind.
+        """
+        newest = tracked.newest.get(stream)
+        if newest is not None and _is_repetition(newest, envelope):
+            return None
+        if newest is None and len(tracked.newest) >= MAX_STREAMS:
+            return None
+        values = tracked.kind.read(envelope.type, envelope.data)
+        if not values:
+            return None
+        age_s = (received_at - envelope.ts).total_seconds()
+        is_late = envelope.hist or is_retained
+        is_skewed = abs(age_s) > SKEW_S and not is_late
+        if not is_late:
+            self._note_skew(tracked, age_s)
+        reading = Reading(
+            device_id=tracked.device.device_id,
+            stream=stream,
+            # No reading comes from the future: a clock that is ahead would hide everything after it.
+            at=min(envelope.ts, received_at),
+            values=values,
+            is_good=envelope.q is Quality.GOOD and not is_skewed,
+        )
+        is_newest = newest is None or _is_newer(newest, reading, envelope)
+        if is_newest:
+            tracked.newest[stream] = _Newest(seq=envelope.seq, boot=envelope.boot, reading=reading)
+        return reading, is_newest
+
+    def check_silence(self, now_s: float, at: datetime) -> None:
+        """Mark the devices that have been silent for too long."""
+        for tracked in self._tracked.values():
+            if tracked.device.state in (DeviceState.ONLINE, DeviceState.UNKNOWN) and (
+                now_s - tracked.seen_s > tracked.stale_s
+            ):
+                self._set_state(tracked, DeviceState.STALE, at)
+
+    # -- nonsense -------------------------------------------------------------------------------------------------
+
+    def may_speak(self, device_id: str, now_s: float) -> bool:
+        """Tell whether a device's messages are still looked at; one that sends only nonsense has to pause."""
+        tracked = self._tracked.get(device_id)
+        if tracked is None:
+            return True
+        _refill(tracked, now_s)
+        return tracked.bad_budget >= 1.0
+
+    def on_bad(self, source: str, sentence: str, *, received_at: datetime, now_s: float) -> bool:
+        """Count a message that cannot be used; True the first time its sender does so, for the log."""
+        tracked = self._tracked.get(source)
+        if tracked is not None:
+            device = tracked.device
+            tracked.device = replace(device, n_bad_messages=device.n_bad_messages + 1, last_error=sentence)
+            tracked.has_counted = True
+            _refill(tracked, now_s)
+            tracked.bad_budget = max(0.0, tracked.bad_budget - 1.0)
+        known = self._bad.get(source)
+        if known is None and len(self._bad) >= MAX_BAD_SOURCES:
+            source = "others"
+            known = self._bad.get(source)
+        n_messages = 1 if known is None else known.n_messages + 1
+        self._bad[source] = BadSource(source=source, n_messages=n_messages, last_error=sentence, last_at=received_at)
+        return known is None
+
+    # -- what has changed -----------------------------------------------------------------------------------------
+
+    def take_changed(self) -> list[Device]:
+        """Return the devices of which more than the counters changed since the last call."""
+        changed = [tracked for tracked in self._tracked.values() if tracked.has_changed]
+        for tracked in changed:
+            tracked.has_changed = tracked.has_counted = False
+        return [tracked.device for tracked in changed]
+
+    def take_counted(self) -> list[Device]:
+        """Return the devices of which only the counters changed."""
+        counted = [tracked for tracked in self._tracked.values() if tracked.has_counted]
+        for tracked in counted:
+            tracked.has_counted = False
+        return [tracked.device for tracked in counted]
+
+    def take_unsaved(self) -> list[Tracked]:
+        """Return the devices the store does not know as they are."""
+        unsaved = [tracked for tracked in self._tracked.values() if tracked.is_unsaved]
+        for tracked in unsaved:
+            tracked.is_unsaved = False
+        return unsaved
+
+    def put_back(self, unsaved: Iterable[Tracked]) -> None:
+        """The store did not take them."""
+        for tracked in unsaved:
+            tracked.is_unsaved = True
+
+    def _set_state(self, tracked: Tracked, state: DeviceState, at: datetime | None) -> None:
+        device = tracked.device
+        if not device.is_enabled:
+            state = DeviceState.DISABLED
+        if device.state is state:
+            return
+        tracked.device = replace(device, state=state, state_since=at)
+        tracked.has_changed = tracked.is_unsaved = True
+
+    def _note_boot(self, tracked: Tracked, boot: str, at: datetime | None) -> None:
+        """Remember the device's current start; a retained message of an earlier one does not bring it back."""
+        if not boot or boot == tracked.boot:
+            return
+        if at is not None and tracked.boot_at is not None and at < tracked.boot_at:
+            return
+        tracked.boot, tracked.boot_at = boot, at
+        tracked.is_unsaved = True
+        if tracked.device.state is DeviceState.LOST:
+            # What was lost was the start before this one.
+            self._set_state(tracked, DeviceState.UNKNOWN, at)
+
+    def _note_skew(self, tracked: Tracked, age_s: float) -> None:
+        if abs(age_s) <= SKEW_S:
+            if tracked.n_skewed >= SKEWED_IN_A_ROW:
+                tracked.device = replace(tracked.device, last_error="")
+                tracked.has_changed = True
+            tracked.n_skewed = 0
+            return
+        tracked.n_skewed += 1
+        # One late message is a slow network, several in a row are a wrong clock.
+        if tracked.n_skewed >= SKEWED_IN_A_ROW:
+            way = "slow" if age_s > 0 else "fast"
+            sentence = f"Its clock is {abs(age_s):,.0f} s {way}."
+            tracked.device = replace(tracked.device, last_error=sentence)
+            tracked.has_changed = True
+
+
+def _refill(tracked: Tracked, now_s: float) -> None:
+    passed_s = max(0.0, now_s - tracked.bad_budget_s) if tracked.bad_budget_s else 0.0
+    tracked.bad_budget = min(BAD_BURST, tracked.bad_budget + passed_s * BAD_PER_S)
+    tracked.bad_budget_s = now_s
+
+
+def _is_repetition(newest: _Newest, envelope: Envelope) -> bool:
+    """The same message once more: a broker may deliver twice, and sends retained ones at every subscription."""
+    if envelope.seq is not None and newest.seq is not None and envelope.boot == newest.boot:
+        return envelope.seq == newest.seq
+    return envelope.ts == newest.reading.at and envelope.seq is None
+
+
+def _is_newer(newest: _Newest, reading: Reading, envelope: Envelope) -> bool:
+    is_same_start = not envelope.hist and bool(envelope.boot) and envelope.boot == newest.boot
+    if is_same_start and envelope.seq is not None and newest.seq is not None:
+        # A counter that fell back while time went on was reset; its device goes on counting from there.
+        was_reset = (reading.at - newest.reading.at).total_seconds() > SKEW_S
+        return envelope.seq > newest.seq or was_reset
+    return reading.at >= newest.reading.at

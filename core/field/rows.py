@@ -1,0 +1,123 @@
+"""Between the field's models and the tables; used inside `Store.read` and `Store.write` only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import and_, bindparam, insert, select, update
+from sqlalchemy.orm import Session
+
+from core.field.model import Device, DeviceState, FieldEvent, Reading
+from core.field.registry import Tracked
+from core.store.rows import position_of, storable
+from core.store.tables import DeviceRow, FieldEventRow
+
+
+def load(
+    session: Session,
+) -> tuple[list[tuple[Device, str, dict[str, Any], int | None]], dict[str, tuple[datetime | None, str]]]:
+    """Return every device with its boot, birth and stored event number, and time and boot of each one's last event."""
+    rows = [(device(row), row.boot, row.birth, row.event_seq) for row in session.scalars(select(DeviceRow))]
+    is_last = and_(FieldEventRow.device_id == DeviceRow.device_id, FieldEventRow.seq == DeviceRow.event_seq)
+    last = session.scalars(select(FieldEventRow).join(DeviceRow, is_last))
+    return rows, {event.device_id: (event.at, event.boot) for event in last}
+
+
+def device(row: DeviceRow) -> Device:
+    """Return a row as the room sees it."""
+    return Device(
+        device_id=row.device_id,
+        kind=row.kind,
+        name=row.name,
+        state=DeviceState(row.state),
+        is_enabled=row.is_enabled,
+        position=position_of(row),
+        last_seen_at=row.last_seen_at,
+        state_since=row.state_since,
+        firmware=row.firmware,
+        version=row.version,
+    )
+
+
+def device_values(tracked: Tracked) -> dict[str, Any]:
+    """Return what a row of the device holds."""
+    device = tracked.device
+    return {
+        "device_id": device.device_id,
+        "kind": device.kind,
+        "name": storable(device.name),
+        "state": device.state.value,
+        "is_enabled": device.is_enabled,
+        "lat_deg": None if device.position is None else device.position.lat_deg,
+        "lon_deg": None if device.position is None else device.position.lon_deg,
+        "last_seen_at": device.last_seen_at,
+        "state_since": device.state_since,
+        "firmware": storable(device.firmware),
+        "boot": storable(tracked.boot),
+        "birth": tracked.birth,
+    }
+
+
+_OURS = ("kind", "state", "last_seen_at", "state_since", "firmware", "boot", "birth")
+_OPERATORS = ("name", "lat_deg", "lon_deg")
+
+
+def insert_devices(session: Session, rows: Sequence[dict[str, Any]], created_at: datetime) -> None:
+    """Add the devices that have no row yet."""
+    if not rows:
+        return
+    known = set(
+        session.scalars(select(DeviceRow.device_id).where(DeviceRow.device_id.in_([r["device_id"] for r in rows])))
+    )
+    new = [{**row, "created_at": created_at, "version": 1} for row in rows if row["device_id"] not in known]
+    if new:
+        session.execute(insert(DeviceRow), new)
+
+
+def update_devices(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    """Write what the field decides; name and place only while no operator has touched the row."""
+    if not rows:
+        return
+    table = DeviceRow.__table__
+    by_id = table.c.device_id == bindparam("b_device_id")
+    ours = [{"b_device_id": row["device_id"], **{f"b_{key}": row[key] for key in _OURS}} for row in rows]
+    session.execute(
+        update(table).where(by_id).values({key: bindparam(f"b_{key}") for key in _OURS}),  # type: ignore[arg-type]
+        ours,
+    )
+    theirs = [{"b_device_id": row["device_id"], **{f"b_{key}": row[key] for key in _OPERATORS}} for row in rows]
+    session.execute(
+        update(table)  # type: ignore[arg-type]
+        .where(by_id, table.c.version == 1)
+        .values({key: bindparam(f"b_{key}") for key in _OPERATORS}),
+        theirs,
+    )
+
+
+def event_values(event: FieldEvent) -> dict[str, Any]:
+    """Return what a row of the event holds."""
+    return {
+        "device_id": event.device_id,
+        "seq": event.seq,
+        "event_id": event.event_id,
+        "event_type": event.event_type,
+        "at": event.at,
+        "received_at": event.received_at,
+        "boot": event.boot,
+        "is_good": event.is_good,
+        "is_history": event.is_history,
+        "data": event.data,
+    }
+
+
+def reading_values(reading: Reading) -> dict[str, Any]:
+    """Return what a row of the reading holds."""
+    return {
+        "device_id": reading.device_id,
+        "stream": reading.stream,
+        "at": reading.at,
+        "values": reading.values,
+        "is_good": reading.is_good,
+    }

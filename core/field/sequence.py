@@ -1,0 +1,130 @@
+"""Putting a device's events in order, each once: duplicates go, gaps wait, a new outbox is noticed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from core.field.model import FieldEvent
+
+GAP_REPEATS = 3
+GAP_AFTER_S = 6.0
+GAP_AT_MOST_S = 60.0
+MAX_HELD = 2000
+
+
+class Arrival(StrEnum):
+    """What an event turned out to be."""
+
+    IN_ORDER = "in_order"
+    DUPLICATE = "duplicate"
+    HELD = "held"
+    """Something before it is missing; the device sends that again."""
+
+    TURNED_AWAY = "turned_away"
+    """Too much is held already; the device sends it again."""
+
+
+@dataclass(slots=True)
+class Sequence:
+    """The events of one device.
+
+    Attributes:
+        taken: Highest event up to which nothing is missing, stored or on its way to the store; None before the first.
+        n_skipped: Events the device no longer had.
+        n_resets: Times its outbox began anew.
+    """
+
+    taken: int | None = None
+    last_at: datetime | None = None
+    last_boot: str = ""
+    n_skipped: int = 0
+    n_resets: int = 0
+    held: dict[int, FieldEvent] = field(default_factory=dict)
+    _gap_since_s: float | None = None
+    _lowest_seen: tuple[int, int] = (0, 0)
+
+    def offer(self, event: FieldEvent, now_s: float) -> tuple[Arrival, list[FieldEvent]]:
+        """Take an event in; returns what it is and the events that may be stored now, in order."""
+        if self._is_new_outbox(event):
+            self.n_resets += 1
+            self.taken = None
+            self.held.clear()
+            self._gap_since_s = None
+        if self.taken is not None and event.seq <= self.taken:
+            return Arrival.DUPLICATE, []
+        # A device may number its first event 0 or 1.
+        is_next = event.seq <= 1 if self.taken is None else event.seq == self.taken + 1
+        if is_next:
+            return Arrival.IN_ORDER, self._release(event)
+        if event.seq in self.held:
+            self._note_repeat(event.seq)
+            if self._is_gap_given_up(now_s):
+                return Arrival.IN_ORDER, self._skip_gap()
+            return Arrival.DUPLICATE, []
+        if len(self.held) >= MAX_HELD:
+            return Arrival.TURNED_AWAY, []
+        self.held[event.seq] = event
+        if self._gap_since_s is None:
+            self._gap_since_s = now_s
+        self._note_repeat(event.seq)
+        return Arrival.HELD, []
+
+    def gap_age_s(self, now_s: float) -> float | None:
+        """Return for how long something has been missing; None where nothing is."""
+        return None if self._gap_since_s is None else now_s - self._gap_since_s
+
+    def give_up_old_gap(self, now_s: float) -> list[FieldEvent]:
+        """Return the held events where what is missing will not come any more."""
+        if self._gap_since_s is None or now_s - self._gap_since_s < GAP_AT_MOST_S:
+            return []
+        return self._skip_gap()
+
+    def forget_untaken(self, stored: int | None) -> None:
+        """Go back to what is stored: the device sends the rest again."""
+        self.taken = stored
+        self.held.clear()
+        self._gap_since_s = None
+
+    def _is_new_outbox(self, event: FieldEvent) -> bool:
+        """A wiped device starts to count again: an old number with a newer time, from another start of the device.
+
+        An event that is merely sent again carries the time at which it happened.
+        """
+        if self.taken is None or event.seq > self.taken or self.last_at is None:
+            return False
+        return event.boot != self.last_boot and event.at > self.last_at + timedelta(seconds=1)
+
+    def _release(self, event: FieldEvent) -> list[FieldEvent]:
+        ready = [event]
+        while ready[-1].seq + 1 in self.held:
+            ready.append(self.held.pop(ready[-1].seq + 1))
+        self._take(ready)
+        if not self.held:
+            self._gap_since_s = None
+        return ready
+
+    def _take(self, ready: list[FieldEvent]) -> None:
+        self.taken = ready[-1].seq
+        self.last_boot = ready[-1].boot
+        newest = max(event.at for event in ready)
+        self.last_at = newest if self.last_at is None else max(self.last_at, newest)
+
+    def _note_repeat(self, seq: int) -> None:
+        lowest = min(self.held)
+        if seq == lowest:
+            known, n_times = self._lowest_seen
+            self._lowest_seen = (lowest, n_times + 1 if known == lowest else 1)
+
+    def _is_gap_given_up(self, now_s: float) -> bool:
+        """The device has sent again and again, and the missing ones were never among it: it no longer has them."""
+        if self._gap_since_s is None:
+            return False
+        return self._lowest_seen[1] >= GAP_REPEATS and now_s - self._gap_since_s >= GAP_AFTER_S
+
+    def _skip_gap(self) -> list[FieldEvent]:
+        lowest = min(self.held)
+        self.n_skipped += lowest - (1 if self.taken is None else self.taken + 1)
+        self._gap_since_s = None
+        return self._release(self.held.pop(lowest))

@@ -1,0 +1,899 @@
+"""The field as the room sees it: devices, readings, events, commands; commit first, acknowledge second."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+import msgspec
+from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from core.field import rows
+from core.field.inbox import Inbound
+from core.field.model import (
+    BadSource,
+    CommandStatus,
+    Device,
+    DeviceCommand,
+    FieldEvent,
+    LinkReport,
+    LinkState,
+    Reading,
+)
+from core.field.outbox import Outbox
+from core.field.payloads import (
+    Birth,
+    Command,
+    CommandResult,
+    Envelope,
+    EvtAck,
+    PayloadError,
+    Quality,
+    Status,
+    check,
+    decode,
+    write,
+)
+from core.field.registry import SKEW_S, Registry, Tracked
+from core.field.sequence import Arrival
+from core.field.sequence import Sequence as EventSequence
+from core.field.settings import BrokerSettings
+from core.field.topics import (
+    AlarmTopic,
+    Channel,
+    DeviceTopic,
+    HostChannel,
+    HostTopic,
+    TopicError,
+    build,
+    device_topic,
+    parse,
+)
+from core.kernel.bus import Bus
+from core.kernel.clock import Clock
+from core.kernel.errors import BadInputError, ConsoleError, NotPermittedError, UnavailableError
+from core.kernel.geo import GeoPoint
+from core.kernel.ids import new_id
+from core.store.engine import Store
+from core.store.rows import check_version, place, storable
+from core.store.tables import DeviceRow, FieldEventRow, ReadingRow
+
+log = logging.getLogger(__name__)
+
+TICK_S = 0.1
+WRITE_EVERY_S = 0.5
+LOOK_EVERY_S = 1.0
+KEEP_SEEN_EVERY_S = 60.0
+LATE_S = 30.0
+GAP_ACK_AFTER_S = 2.0
+REBIRTH_AT_MOST_EVERY_S = 30.0
+RESEND_EVERY_S = 5.0
+CLOSED_ALARM_STAYS_S = 600.0
+MAX_EVENTS_WAITING = 20_000
+MAX_READINGS_WAITING = 20_000
+EVENTS_PER_WRITE = 1000
+MAX_COMMAND_ARGS = 64
+MAX_TTL_S = 3600.0
+WRITE_PAUSE_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceChanged:
+    """A device is new, or something about it changed."""
+
+    device: Device
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingReceived:
+    """A stream has a newer value; at most ten times a second for each stream."""
+
+    kind: str
+    reading: Reading
+
+
+@dataclass(frozen=True, slots=True)
+class FieldEventReceived:
+    """An event from the field is in the database."""
+
+    kind: str
+    event: FieldEvent
+
+
+@dataclass(frozen=True, slots=True)
+class CommandChanged:
+    """A command went out, was answered, or expired."""
+
+    command: DeviceCommand
+
+
+@dataclass(frozen=True, slots=True)
+class LinkChanged:
+    """The link to the broker is in another state."""
+
+    report: LinkReport
+
+
+OPERATOR = 2
+SUPERVISOR = 3
+"""As in `core.access.model.Role`, which lies above this room."""
+
+
+class Actor(Protocol):
+    """Who does something; `core.access.model.Actor` is one."""
+
+    @property
+    def name(self) -> str:
+        """User name, or "system"."""
+        ...
+
+    @property
+    def role(self) -> int:
+        """A `Role`."""
+        ...
+
+    @property
+    def desk(self) -> str:
+        """Where the person sits."""
+        ...
+
+
+class Link(Protocol):
+    """What the service needs of `MqttLink`."""
+
+    def start(self) -> None:
+        """Connect and stay connected."""
+        ...
+
+    def stop(self) -> bool:
+        """Leave; blocks for 3 s at most."""
+        ...
+
+    def watch(self) -> None:
+        """Start the thread again if it died."""
+        ...
+
+    def publish(
+        self, topic: str, payload: bytes, *, qos: int = 0, is_retained: bool = False, expiry_s: float | None = None
+    ) -> bool:
+        """Queue a message."""
+        ...
+
+    def acknowledge(self, messages: Iterable[Inbound]) -> None:
+        """Tell the broker that these are stored."""
+        ...
+
+    def report(self) -> LinkReport:
+        """Return how the link is."""
+        ...
+
+
+@dataclass(slots=True)
+class _Alarm:
+    """An alarm on the broker; `clear_at_s` once it is closed."""
+
+    payload: bytes
+    clear_at_s: float | None = None
+
+
+@dataclass(slots=True)
+class _Pending:
+    """A command without a final answer."""
+
+    command: DeviceCommand
+    topic: str
+    body: bytes
+    sent_s: float = float("-inf")
+
+
+class FieldService:
+    """Devices and what they say.
+
+    Make it, make the link with `on_messages` and `on_link_state` as its callbacks, then `start` it with that link.
+
+    Threads: the owner's loop only.
+    """
+
+    def __init__(self, *, store: Store, bus: Bus, clock: Clock, outbox: Outbox, settings: BrokerSettings) -> None:
+        """Prepare; nothing is read or sent before `start`."""
+        self._store = store
+        self._bus = bus
+        self._clock = clock
+        self._outbox = outbox
+        self._settings = settings
+        self._registry = Registry()
+        self._link: Link | None = None
+        self._sequences: dict[str, EventSequence] = {}
+        self._stored_seqs: dict[str, int] = {}
+        self._events: list[tuple[FieldEvent, Inbound | None]] = []
+        self._has_events = asyncio.Event()
+        self._fresh: dict[tuple[str, str], Reading] = {}
+        self._to_write: dict[tuple[str, str, datetime], Reading] = {}
+        self._alarms: dict[str, _Alarm] = {}
+        self._are_alarms_known = False
+        self._commands: dict[str, _Pending] = {}
+        self._gap_acks: dict[str, float] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._looked_s = self._wrote_s = self._kept_s = float("-inf")
+        self._rebirth_s = float("-inf")
+        self._was_connected = False
+        self.n_messages = 0
+        self.n_events = 0
+        """Events stored."""
+
+        self.n_duplicates = 0
+        self.n_lost_readings = 0
+        """Readings that were not written, because the database was away."""
+
+    # -- life -----------------------------------------------------------------------------------------------------
+
+    async def prepare(self) -> None:
+        """Read what the store and the outbox know; before the link is made, which needs the outbox's epoch.
+
+        Raises:
+            UnavailableError: The database or the outbox cannot be used.
+        """
+        for command, topic, body in await self._outbox.open():
+            self._commands[command.command_id] = _Pending(command, topic, body)
+        known, cursors = await self._store.read(rows.load)
+        now_s = self._clock.monotonic()
+        for device, boot, birth, event_seq in known:
+            self._registry.restore(device, boot=boot, birth=birth, now_s=now_s)
+            if birth:
+                # What it says about itself decides its kind and how long it may be silent.
+                self._rebuild(device.device_id, birth)
+            if event_seq is not None:
+                last_at, last_boot = cursors.get(device.device_id, (None, ""))
+                self._sequences[device.device_id] = EventSequence(taken=event_seq, last_at=last_at, last_boot=last_boot)
+                self._stored_seqs[device.device_id] = event_seq
+        self._registry.take_changed()
+
+    async def start(self, link: Link) -> None:
+        """Connect, and keep everything moving until `stop`."""
+        self._link = link
+        link.start()
+        self._tasks = [
+            asyncio.create_task(self._forever(self._write_events, "field-events"), name="field-events"),
+            asyncio.create_task(self._forever(self._tick_forever, "field-tick"), name="field-tick"),
+        ]
+
+    async def stop(self) -> None:
+        """Say goodbye, write what is waiting and end; within some seconds whatever the broker does."""
+        if self._link is not None:
+            await asyncio.to_thread(self._link.stop)
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        self._tasks = []
+        with contextlib.suppress(ConsoleError):
+            await self._write_some_events()
+        with contextlib.suppress(ConsoleError):
+            await self._write_readings()
+        await self._outbox.close()
+
+    async def _forever(self, work: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
+        """Supervise a task: a fault of one turn must not end the field for good."""
+        while True:
+            try:
+                await work()
+            except Exception:
+                log.exception("the task %s failed and goes on", name)
+                await asyncio.sleep(WRITE_PAUSE_S)
+
+    # -- what can be asked ----------------------------------------------------------------------------------------
+
+    def devices(self) -> tuple[Device, ...]:
+        """Return all devices, by id."""
+        return self._registry.devices()
+
+    def device(self, device_id: str) -> Device:
+        """Return one device.
+
+        Raises:
+            BadInputError: Nobody knows it.
+        """
+        return self._tracked(device_id).device
+
+    def newest(self, device_id: str) -> tuple[Reading, ...]:
+        """Return the newest reading of each of a device's streams."""
+        return self._registry.newest(device_id)
+
+    def commands(self) -> tuple[DeviceCommand, ...]:
+        """Return the commands without a final answer."""
+        return tuple(pending.command for pending in self._commands.values())
+
+    def bad_sources(self) -> tuple[BadSource, ...]:
+        """Return who sends what cannot be used, the worst first."""
+        return self._registry.bad_sources()
+
+    def link_report(self) -> LinkReport | None:
+        """Return how the link to the broker is."""
+        if self._link is None:
+            return None
+        return replace(self._link.report(), n_outbox=len(self._commands))
+
+    async def history(self, device_id: str, stream: str, *, since: datetime, n_most: int = 5000) -> list[Reading]:
+        """Return a stream's stored readings from `since` on, oldest first, at most the newest `n_most`.
+
+        Raises:
+            UnavailableError: The database is away.
+        """
+
+        def read(session: Session) -> list[Reading]:
+            query = (
+                select(ReadingRow)
+                .where(ReadingRow.device_id == device_id, ReadingRow.stream == stream, ReadingRow.at >= since)
+                .order_by(ReadingRow.at.desc())
+                .limit(n_most)
+            )
+            return [
+                Reading(device_id=row.device_id, stream=row.stream, at=row.at, values=row.values, is_good=row.is_good)
+                for row in session.scalars(query)
+            ][::-1]
+
+        return await self._store.read(read)
+
+    # -- what an operator may do ----------------------------------------------------------------------------------
+
+    async def set_enabled(self, actor: Actor, device_id: str, *, is_enabled: bool, expect_version: int) -> Device:
+        """Listen to a device, or not any more; what a disabled device says waits in its own outbox.
+
+        Raises:
+            NotPermittedError: Below supervisor.
+            BadInputError: Nobody knows the device.
+            StaleWriteError: Someone else was faster.
+        """
+        return await self._change(actor, device_id, expect_version, lambda row: setattr(row, "is_enabled", is_enabled))
+
+    async def rename(self, actor: Actor, device_id: str, *, name: str, expect_version: int) -> Device:
+        """Give a device a name that its own description does not overwrite.
+
+        Raises:
+            NotPermittedError: Below supervisor.
+            BadInputError: Nobody knows the device, or the name is empty or longer than 200 characters.
+            StaleWriteError: Someone else was faster.
+        """
+        clean = storable(name).strip()
+        if not clean or len(clean) > 200:
+            raise BadInputError(f"A device cannot be called {name[:40]!r}.", hint="Use 1 to 200 characters.")
+        return await self._change(actor, device_id, expect_version, lambda row: setattr(row, "name", clean))
+
+    async def move(self, actor: Actor, device_id: str, *, position: GeoPoint | None, expect_version: int) -> Device:
+        """Place a device on the map.
+
+        Raises:
+            NotPermittedError: Below supervisor.
+            BadInputError: Nobody knows the device.
+            StaleWriteError: Someone else was faster.
+        """
+        return await self._change(actor, device_id, expect_version, lambda row: place(row, position))
+
+    async def send_command(
+        self, actor: Actor, device_id: str, name: str, args: Mapping[str, Any] | None = None, *, ttl_s: float = 30.0
+    ) -> DeviceCommand:
+        """Send a command; it is kept and repeated until the device answers or `ttl_s` is over.
+
+        Raises:
+            NotPermittedError: Below operator.
+            BadInputError: Nobody knows the device, it is disabled, or the command cannot be written down.
+            UnavailableError: The outbox cannot be written.
+        """
+        if actor.role < OPERATOR:
+            raise NotPermittedError("Commands to devices need the role operator.")
+        tracked = self._tracked(device_id)
+        if not tracked.device.is_enabled:
+            raise BadInputError(f"{tracked.device.name} is disabled.", hint="Enable it first.")
+        if not 1.0 <= ttl_s <= MAX_TTL_S:
+            raise BadInputError(f"A command cannot live for {ttl_s:g} s.", hint=f"Use 1 to {MAX_TTL_S:g} s.")
+        if not name or len(name) > 64 or len(args or {}) > MAX_COMMAND_ARGS:
+            raise BadInputError(f"The command {name[:40]!r} has no usable name or too many arguments.")
+        now = self._clock.now()
+        command = DeviceCommand(
+            command_id=new_id(),
+            device_id=device_id,
+            name=name,
+            status=CommandStatus.QUEUED,
+            text="",
+            sent_by=actor.name,
+            created_at=now,
+            expires_at=now + timedelta(seconds=ttl_s),
+        )
+        wire = Command(
+            id=command.command_id,
+            name=name,
+            args=dict(args or {}),
+            exp=int(command.expires_at.timestamp() * 1000),
+            user=actor.name,
+            desk=actor.desk,
+        )
+        try:
+            body = write(wire)
+        except (TypeError, ValueError) as error:
+            raise BadInputError(f"The arguments of {name!r} cannot be written as JSON: {error}.") from error
+        topic = device_topic(self._settings.tenant, device_id, Channel.CMD)
+        await self._outbox.add(command, topic, body)
+        self._commands[command.command_id] = _Pending(command, topic, body)
+        self._bus.publish(CommandChanged(command))
+        self._resend()
+        return command
+
+    # -- alarms on the broker -------------------------------------------------------------------------------------
+
+    def publish_alarm(self, alarm: Mapping[str, Any]) -> None:
+        """Put an alarm's full state on the broker, retained; a closed one is taken away after ten minutes.
+
+        Args:
+            alarm: Plain data with at least `alarm_id`, `version` and `is_open`.
+
+        Raises:
+            BadInputError: The id cannot stand in a topic.
+        """
+        topic = self._alarm_topic(str(alarm["alarm_id"]))
+        is_open = bool(alarm.get("is_open", True))
+        entry = _Alarm(payload=msgspec.json.encode(dict(alarm)))
+        if not is_open:
+            entry.clear_at_s = self._clock.monotonic() + CLOSED_ALARM_STAYS_S
+        self._alarms[topic] = entry
+        self._publish(topic, entry.payload, qos=1, is_retained=True)
+
+    def publish_open_alarms(self, alarms: Iterable[Mapping[str, Any]]) -> None:
+        """Put all open alarms on the broker and take away what an earlier run left there; once, after the start."""
+        for alarm in alarms:
+            self.publish_alarm(alarm)
+        self._are_alarms_known = True
+
+    def _alarm_topic(self, alarm_id: str) -> str:
+        return build(AlarmTopic(tenant=self._settings.tenant, alarm_id=alarm_id))
+
+    def _on_alarm(self, topic: str, message: Inbound) -> None:
+        if self._are_alarms_known and message.is_retained and message.payload and topic not in self._alarms:
+            self._publish(topic, b"", qos=1, is_retained=True)
+
+    def _clear_closed_alarms(self, now_s: float) -> None:
+        for topic, entry in list(self._alarms.items()):
+            if entry.clear_at_s is not None and now_s >= entry.clear_at_s:
+                del self._alarms[topic]
+                self._publish(topic, b"", qos=1, is_retained=True)
+
+    # -- from the link --------------------------------------------------------------------------------------------
+
+    def on_link_state(self, report: LinkReport) -> None:
+        """The link is in another state; the link's `on_state`."""
+        is_connected = report.state in (LinkState.CONNECTED, LinkState.STALE)
+        if is_connected and not self._was_connected:
+            self._greet()
+        self._was_connected = is_connected
+        self._bus.publish(LinkChanged(replace(report, n_outbox=len(self._commands))))
+
+    def _greet(self) -> None:
+        """The broker may be another one, or have forgotten everything: say all that has to stand there."""
+        now_s = self._clock.monotonic()
+        if now_s - self._rebirth_s >= REBIRTH_AT_MOST_EVERY_S:
+            self._rebirth_s = now_s
+            settings = self._settings
+            topic = build(HostTopic(tenant=settings.tenant, core=settings.core_id, channel=HostChannel.REBIRTH))
+            self._publish(topic, b"{}", qos=1, expiry_s=30.0)
+        for topic, entry in self._alarms.items():
+            self._publish(topic, entry.payload, qos=1, is_retained=True)
+        for device_id in self._stored_seqs:
+            self._acknowledge_device(device_id)
+        for pending in self._commands.values():
+            pending.sent_s = float("-inf")
+        self._resend()
+
+    def on_messages(self, batch: Sequence[Inbound]) -> None:
+        """Take in a batch; the link's `on_message`. Never raises for what a message holds."""
+        now_s = self._clock.monotonic()
+        for message in batch:
+            self.n_messages += 1
+            try:
+                topic = parse(message.topic)
+            except TopicError as error:
+                self._on_bad(message.topic[:48], str(error), message, now_s)
+                continue
+            match topic:
+                case DeviceTopic():
+                    self._on_device_message(topic, message, now_s)
+                case AlarmTopic():
+                    self._on_alarm(message.topic, message)
+
+    def _on_device_message(self, topic: DeviceTopic, message: Inbound, now_s: float) -> None:
+        device_id = topic.device_id
+        if not message.payload and topic.channel is not Channel.EVT:
+            # A retained message was cleared.
+            return
+        if not self._registry.may_speak(device_id, now_s):
+            self._on_bad(device_id, "It sends so much nonsense that it is not listened to for a while.", message, now_s)
+            return
+        try:
+            self._dispatch(topic, message, now_s)
+        except PayloadError as error:
+            self._on_bad(device_id, str(error), message, now_s)
+
+    def _dispatch(self, topic: DeviceTopic, message: Inbound, now_s: float) -> None:
+        if topic.channel in (Channel.LOG, Channel.TWIN_REPORTED):
+            return
+        value = decode(message.payload)
+        payload = check(value, _MODELS[topic.channel])
+        tracked = self._registry.track(topic.device_id, now_s=now_s)
+        if tracked is None:
+            self._done(message)
+            return
+        if not tracked.device.is_enabled:
+            # Its events stay unacknowledged end to end, so that its outbox keeps them; the hop is done with.
+            self._done(message)
+            return
+        is_live = not message.is_retained
+        match payload:
+            case Birth():
+                self._registry.on_birth(tracked, payload, value, received_at=message.received_at, is_live=is_live)
+            case Status():
+                self._on_status(tracked, payload, message, is_live)
+            case CommandResult():
+                self._on_result(payload)
+            case Envelope() if topic.channel is Channel.EVT:
+                self._on_event(tracked, payload, message, now_s)
+            case Envelope():
+                self._on_values(tracked, topic.stream, payload, message)
+        if is_live and not isinstance(payload, Status):
+            sent_at = payload.ts if isinstance(payload, Envelope) and not payload.hist else None
+            self._registry.on_alive(tracked, now_s=now_s, received_at=message.received_at, sent_at=sent_at)
+
+    def _on_status(self, tracked: Tracked, status: Status, message: Inbound, is_live: bool) -> None:
+        self._registry.on_status(tracked, status, received_at=message.received_at, is_live=is_live)
+        if is_live and status.state == "online":
+            self._registry.on_alive(
+                tracked, now_s=self._clock.monotonic(), received_at=message.received_at, sent_at=None
+            )
+
+    def _on_values(self, tracked: Tracked, stream: str, envelope: Envelope, message: Inbound) -> None:
+        found = self._registry.on_values(
+            tracked, stream, envelope, received_at=message.received_at, is_retained=message.is_retained
+        )
+        if found is None:
+            return
+        reading, is_newest = found
+        if is_newest:
+            self._fresh[reading.device_id, stream] = reading
+        if message.is_retained:
+            # It was stored when it was live, or by the run before.
+            return
+        if len(self._to_write) >= MAX_READINGS_WAITING:
+            self.n_lost_readings += 1
+            return
+        self._to_write[reading.device_id, stream, reading.at] = reading
+
+    def _on_bad(self, source: str, sentence: str, message: Inbound, now_s: float) -> None:
+        self._done(message)
+        if self._registry.on_bad(source, sentence, received_at=message.received_at, now_s=now_s):
+            log.warning("a message of %s cannot be used: %s (more of it is only counted)", source, sentence)
+
+    def _done(self, message: Inbound) -> None:
+        if message.mid is not None and self._link is not None:
+            self._link.acknowledge([message])
+
+    # -- events: commit, then acknowledge -------------------------------------------------------------------------
+
+    def _on_event(self, tracked: Tracked, envelope: Envelope, message: Inbound, now_s: float) -> None:
+        if envelope.seq is None:
+            raise PayloadError("An event needs the field 'seq'.")
+        device_id = tracked.device.device_id
+        age_s = (message.received_at - envelope.ts).total_seconds()
+        event = FieldEvent(
+            device_id=device_id,
+            seq=envelope.seq,
+            event_id=envelope.id,
+            event_type=envelope.type,
+            at=min(envelope.ts, message.received_at),
+            received_at=message.received_at,
+            boot=envelope.boot,
+            is_good=envelope.q is Quality.GOOD and not (age_s < -SKEW_S),
+            is_history=envelope.hist or age_s > LATE_S,
+            data=envelope.data,
+        )
+        sequence = self._sequences.setdefault(device_id, EventSequence())
+        n_resets, n_skipped = sequence.n_resets, sequence.n_skipped
+        arrival, ready = sequence.offer(event, now_s)
+        if sequence.n_resets != n_resets:
+            self._stored_seqs.pop(device_id, None)
+            log.warning("%s began to count its events anew at %d", device_id, event.seq)
+        if sequence.n_skipped != n_skipped:
+            log.warning("%s no longer had %d events", device_id, sequence.n_skipped - n_skipped)
+        # The hop to the broker is done with; what is missing end to end, the device sends again.
+        if arrival is not Arrival.IN_ORDER:
+            self._done(message)
+        if arrival is Arrival.DUPLICATE:
+            self.n_duplicates += 1
+            self._gap_acks.setdefault(device_id, now_s + LOOK_EVERY_S)
+        if arrival is Arrival.HELD:
+            self._gap_acks.setdefault(device_id, now_s + GAP_ACK_AFTER_S)
+        self._queue_events(ready, message)
+
+    def _queue_events(self, ready: Sequence[FieldEvent], message: Inbound) -> None:
+        if not ready:
+            return
+        if len(self._events) + len(ready) > MAX_EVENTS_WAITING:
+            self._done(message)
+            self._forget_waiting_events()
+            return
+        # Those that were held had their own messages, which are done with.
+        self._events += [(event, None) for event in ready[:-1]]
+        self._events.append((ready[-1], message))
+        self._has_events.set()
+
+    def _forget_waiting_events(self) -> None:
+        """The database has been away for so long that memory would fill: the devices keep what we let go."""
+        log.error("%d events could not be stored for too long; their devices will send them again", len(self._events))
+        self._release_hop()
+        for device_id, sequence in self._sequences.items():
+            sequence.forget_untaken(self._stored_seqs.get(device_id))
+        self._events.clear()
+
+    def _release_hop(self) -> None:
+        """Acknowledge to the broker what waits for the database, or its window fills and live state stops as well."""
+        if self._link is not None:
+            self._link.acknowledge(message for _, message in self._events if message is not None)
+        self._events = [(event, None) for event, _ in self._events]
+
+    async def _write_events(self) -> None:
+        await self._has_events.wait()
+        self._has_events.clear()
+        n_most = EVENTS_PER_WRITE
+        while self._events:
+            try:
+                await self._write_some_events(n_most)
+            except UnavailableError:
+                self._release_hop()
+                await asyncio.sleep(WRITE_PAUSE_S)
+            except SQLAlchemyError:
+                if n_most > 1:
+                    # One of them cannot be stored: find it.
+                    n_most = 1
+                    continue
+                event, _ = self._events.pop(0)
+                log.exception("the event %d of %s cannot be stored and is left out", event.seq, event.device_id)
+
+    async def _write_some_events(self, n_most: int = EVENTS_PER_WRITE) -> None:
+        """Store the oldest events and tell their devices.
+
+        Raises:
+            UnavailableError: The database is away; the events wait on.
+        """
+        batch = self._events[:n_most]
+        if not batch:
+            return
+        events = [event for event, _ in batch]
+        cursors = {event.device_id: event.seq for event in events}
+        unsaved = [tracked for tracked in map(self._registry.get, cursors) if tracked and not tracked.is_stored]
+        now = self._clock.now()
+        new = [rows.device_values(tracked) for tracked in unsaved]
+
+        def store(session: Session) -> None:
+            rows.insert_devices(session, new, now)
+            session.execute(insert(FieldEventRow), [rows.event_values(event) for event in events])
+            session.execute(
+                update(DeviceRow.__table__)  # type: ignore[arg-type]
+                .where(DeviceRow.__table__.c.device_id == bindparam("b_device_id"))
+                .values(event_seq=bindparam("b_seq")),
+                [{"b_device_id": device_id, "b_seq": seq} for device_id, seq in cursors.items()],
+            )
+
+        await self._store.write(store)
+        for tracked in unsaved:
+            tracked.is_stored = True
+        del self._events[: len(batch)]
+        self.n_events += len(batch)
+        self._stored_seqs.update(cursors)
+        if self._link is not None:
+            self._link.acknowledge(message for _, message in batch if message is not None)
+        for device_id in cursors:
+            self._acknowledge_device(device_id)
+        for event in events:
+            found = self._registry.get(event.device_id)
+            self._bus.publish(FieldEventReceived(found.kind.key if found else "other", event))
+
+    def _acknowledge_device(self, device_id: str) -> None:
+        """Tell a device up to where its events are stored."""
+        stored = self._stored_seqs.get(device_id)
+        if stored is None:
+            return
+        payload = write(EvtAck(ack=stored, host=self._settings.core_id, epoch=self._outbox.epoch))
+        topic = device_topic(self._settings.tenant, device_id, Channel.EVT_ACK)
+        self._publish(topic, payload, qos=1, is_retained=True)
+
+    def _mend_gaps(self, now_s: float) -> None:
+        for device_id, due_s in list(self._gap_acks.items()):
+            if now_s >= due_s:
+                del self._gap_acks[device_id]
+                self._acknowledge_device(device_id)
+        for sequence in self._sequences.values():
+            age_s = sequence.gap_age_s(now_s)
+            if age_s is None:
+                continue
+            n_skipped = sequence.n_skipped
+            ready = sequence.give_up_old_gap(now_s)
+            if ready:
+                log.warning("%s no longer had %d events", ready[0].device_id, sequence.n_skipped - n_skipped)
+                self._events += [(event, None) for event in ready]
+                self._has_events.set()
+
+    # -- commands -------------------------------------------------------------------------------------------------
+
+    def _resend(self) -> None:
+        now_s, now = self._clock.monotonic(), self._clock.now()
+        for pending in self._commands.values():
+            left_s = (pending.command.expires_at - now).total_seconds()
+            if pending.command.status is not CommandStatus.QUEUED or left_s <= 0:
+                continue
+            if now_s - pending.sent_s >= RESEND_EVERY_S and self._was_connected:
+                pending.sent_s = now_s
+                self._publish(pending.topic, pending.body, qos=1, expiry_s=left_s)
+
+    def _on_result(self, result: CommandResult) -> None:
+        pending = self._commands.get(result.id)
+        if pending is not None:
+            self._note_command(pending, CommandStatus(result.status), result.text)
+
+    def _expire_commands(self) -> None:
+        now = self._clock.now()
+        for pending in list(self._commands.values()):
+            if now >= pending.command.expires_at:
+                was_heard = pending.command.status is not CommandStatus.QUEUED
+                text = "The device took it but never said how it ended." if was_heard else "The device did not answer."
+                self._note_command(pending, CommandStatus.EXPIRED, text)
+
+    def _note_command(self, pending: _Pending, status: CommandStatus, text: str) -> None:
+        command = replace(pending.command, status=status, text=text)
+        pending.command = command
+        if status.is_final:
+            del self._commands[command.command_id]
+        self._spawn(self._keep_command(command))
+        self._bus.publish(CommandChanged(command))
+
+    async def _keep_command(self, command: DeviceCommand) -> None:
+        try:
+            await self._outbox.note(command)
+        except UnavailableError as error:
+            log.warning("the answer to the command %s is not kept: %s", command.command_id, error)
+
+    # -- what moves by itself -------------------------------------------------------------------------------------
+
+    async def _tick_forever(self) -> None:
+        while True:
+            await self.tick()
+            await asyncio.sleep(TICK_S)
+
+    async def tick(self) -> None:
+        """Publish what is fresh, write what is due, look after silence, gaps, commands and the link."""
+        now_s = self._clock.monotonic()
+        fresh, self._fresh = self._fresh, {}
+        for reading in fresh.values():
+            tracked = self._registry.get(reading.device_id)
+            self._bus.publish(ReadingReceived(tracked.kind.key if tracked else "other", reading))
+        if now_s - self._looked_s >= LOOK_EVERY_S:
+            self._looked_s = now_s
+            self._look(now_s)
+        for device in self._registry.take_changed():
+            self._bus.publish(DeviceChanged(device))
+        if now_s - self._wrote_s >= WRITE_EVERY_S:
+            self._wrote_s = now_s
+            with contextlib.suppress(UnavailableError):
+                await self._write_readings()
+
+    def _look(self, now_s: float) -> None:
+        if self._link is not None:
+            self._link.watch()
+        self._registry.check_silence(now_s, self._clock.now())
+        self._mend_gaps(now_s)
+        self._expire_commands()
+        self._resend()
+        self._clear_closed_alarms(now_s)
+        counted = self._registry.take_counted()
+        for device in counted:
+            self._bus.publish(DeviceChanged(device))
+        if now_s - self._kept_s >= KEEP_SEEN_EVERY_S:
+            self._kept_s = now_s
+            self._registry.put_back(
+                tracked for tracked in map(self._registry.get, (d.device_id for d in self.devices())) if tracked
+            )
+
+    async def _write_readings(self) -> None:
+        """Write the devices that changed and the readings that wait.
+
+        Raises:
+            UnavailableError: The database is away; devices wait on, readings are given up and counted.
+        """
+        readings, self._to_write = list(self._to_write.values()), {}
+        unsaved = self._registry.take_unsaved()
+        if not readings and not unsaved:
+            return
+        new = [rows.device_values(tracked) for tracked in unsaved if not tracked.is_stored]
+        known = [rows.device_values(tracked) for tracked in unsaved if tracked.is_stored]
+        now = self._clock.now()
+
+        def store(session: Session) -> None:
+            rows.insert_devices(session, new, now)
+            rows.update_devices(session, known)
+            if readings:
+                session.execute(insert(ReadingRow), [rows.reading_values(reading) for reading in readings])
+
+        try:
+            await self._store.write(store)
+        except UnavailableError:
+            self.n_lost_readings += len(readings)
+            self._registry.put_back(unsaved)
+            raise
+        for tracked in unsaved:
+            tracked.is_stored = True
+
+    # -- helpers --------------------------------------------------------------------------------------------------
+
+    async def _change(
+        self, actor: Actor, device_id: str, expect_version: int, change: Callable[[DeviceRow], None]
+    ) -> Device:
+        if actor.role < SUPERVISOR:
+            raise NotPermittedError("Changing devices needs the role supervisor.")
+        tracked = self._tracked(device_id)
+        values = rows.device_values(tracked)
+        now = self._clock.now()
+
+        def store(session: Session) -> Device:
+            row = session.get(DeviceRow, device_id)
+            if row is None:
+                rows.insert_devices(session, [values], now)
+                row = session.get_one(DeviceRow, device_id)
+            check_version(row.version, expect_version=expect_version, what=f"The device {row.name}")
+            change(row)
+            session.flush()
+            return rows.device(row)
+
+        stored = await self._store.write(store)
+        tracked.is_stored = True
+        device = self._registry.replace_device(stored)
+        self._registry.take_changed()
+        self._bus.publish(DeviceChanged(device))
+        return device
+
+    def _tracked(self, device_id: str) -> Tracked:
+        tracked = self._registry.get(device_id)
+        if tracked is None:
+            raise BadInputError(f"There is no device {device_id[:80]!r}.")
+        return tracked
+
+    def _rebuild(self, device_id: str, birth: dict[str, Any]) -> None:
+        tracked = self._registry.get(device_id)
+        with contextlib.suppress(PayloadError):
+            if tracked is not None:
+                self._registry.on_birth(
+                    tracked, check(birth, Birth), birth, received_at=self._clock.now(), is_live=False
+                )
+
+    def _publish(
+        self, topic: str, payload: bytes, *, qos: int, is_retained: bool = False, expiry_s: float | None = None
+    ) -> None:
+        if self._link is not None:
+            self._link.publish(topic, payload, qos=qos, is_retained=is_retained, expiry_s=expiry_s)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.append(task)
+        task.add_done_callback(lambda done: self._tasks.remove(done) if done in self._tasks else None)
+
+
+_MODELS: dict[Channel, type[Birth | Status | Envelope | CommandResult]] = {
+    Channel.BIRTH: Birth,
+    Channel.STATUS: Status,
+    Channel.STATE: Envelope,
+    Channel.TELE: Envelope,
+    Channel.EVT: Envelope,
+    Channel.CMD_RES: CommandResult,
+}
