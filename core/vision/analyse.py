@@ -1,0 +1,133 @@
+"""One camera's way from boxes to observations: mapping, tracker, rules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.media.convert import Letterbox
+from core.vision.camera_motion import CameraMotionEstimator
+from core.vision.decode import FloatArray, overlap
+from core.vision.model import BBox, Detection, Observation, Scene, Track, TrackerKind
+from core.vision.rules import SceneRules
+from core.vision.tracker import STRONG_SCORE, make_tracker
+
+ONE_VEHICLE_IOU = 0.7
+"""Boxes of different vehicle classes that overlap more are one vehicle that the network cannot name."""
+
+_CONFUSED = ("car", "bus", "truck")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Analysed:
+    """What one picture gave.
+
+    Attributes:
+        detections: Boxes strong enough to show, of the camera's classes.
+        tracks: Confirmed vehicles seen in this picture.
+    """
+
+    detections: tuple[Detection, ...]
+    tracks: tuple[Track, ...]
+    observations: tuple[Observation, ...]
+
+
+class CameraAnalyser:
+    """Tracker and rules of one camera; used from one thread."""
+
+    def __init__(
+        self,
+        camera_id: str,
+        scene: Scene,
+        labels: Sequence[str],
+        tracker: TrackerKind,
+        *,
+        aspect: float,
+        engine_labels: Sequence[str],
+    ) -> None:
+        """Start with an empty picture.
+
+        Args:
+            camera_id: Written into the observations.
+            scene: Zones and lines.
+            labels: Classes that count on this camera; others are dropped before tracking.
+            tracker: Which algorithm.
+            aspect: Width of the picture over its height.
+            engine_labels: Classes of the network, by index.
+        """
+        self._labels = tuple(engine_labels)
+        self._is_wanted = np.array([label in labels for label in engine_labels], bool)
+        self._is_confused = np.array([label in _CONFUSED for label in engine_labels], bool)
+        self._tracker = make_tracker(tracker, labels=self._labels, aspect=aspect)
+        self._rules = SceneRules(camera_id, scene, aspect)
+        self._motion = CameraMotionEstimator() if tracker is TrackerKind.BOTSORT else None
+
+    def update(
+        self,
+        boxes: FloatArray,
+        letterbox: Letterbox,
+        pts_s: float,
+        captured_at: datetime,
+        picture: NDArray[np.uint8] | None = None,
+    ) -> Analysed:
+        """Take the boxes of one picture.
+
+        Args:
+            boxes: From the engine: network pixels, score, label index; shape (k, 6), best first.
+            letterbox: How the picture was laid into the network's input.
+            pts_s: Picture time.
+            captured_at: Wall time of the picture.
+            picture: The prepared RGB picture; BoT-SORT follows the camera's own movement with it.
+        """
+        chosen = self._choose(boxes, letterbox)
+        motion = None
+        if self._motion is not None and picture is not None:
+            motion = self._motion.estimate(_without_bars(picture, letterbox))
+        tracks = self._tracker.update(chosen, pts_s, motion)
+        return Analysed(
+            detections=self._detections(chosen),
+            tracks=tracks,
+            observations=tuple(self._rules.update(tracks, pts_s, captured_at)),
+        )
+
+    def n_inside(self, zone_key: str) -> int:
+        """Return how many vehicles are in a zone now."""
+        return self._rules.n_inside(zone_key)
+
+    def _choose(self, boxes: FloatArray, letterbox: Letterbox) -> FloatArray:
+        indices = boxes[:, 5].astype(np.intp)
+        is_known = (indices >= 0) & (indices < len(self._labels))
+        chosen = boxes[is_known][self._is_wanted[indices[is_known]]].astype(np.float32, copy=True)
+        chosen[:, :4] = letterbox.to_fractions(chosen[:, :4])
+        has_area = (chosen[:, 2] > chosen[:, 0]) & (chosen[:, 3] > chosen[:, 1])
+        return self._name_once(chosen[has_area])
+
+    def _name_once(self, boxes: FloatArray) -> FloatArray:
+        """Of a car and a truck on the same vehicle keep the surer one; boxes come best first."""
+        rows = np.flatnonzero(self._is_confused[boxes[:, 5].astype(np.intp)])
+        if rows.size < 2:
+            return boxes
+        shared = np.triu(overlap(boxes[rows, :4], boxes[rows, :4]) > ONE_VEHICLE_IOU, k=1)
+        is_double = np.zeros(len(boxes), bool)
+        is_double[rows] = shared.any(axis=0)
+        return boxes[~is_double]
+
+    def _detections(self, boxes: FloatArray) -> tuple[Detection, ...]:
+        strong = boxes[boxes[:, 4] >= STRONG_SCORE]
+        return tuple(
+            Detection(label=self._labels[int(index)], score=score, bbox_xyxy=_bbox(x1, y1, x2, y2))
+            for x1, y1, x2, y2, score, index in strong.tolist()
+        )
+
+
+def _bbox(x1: float, y1: float, x2: float, y2: float) -> BBox:
+    return x1, y1, x2, y2
+
+
+def _without_bars(picture: NDArray[np.uint8], letterbox: Letterbox) -> NDArray[np.uint8]:
+    top, left = letterbox.pad_y, letterbox.pad_x
+    return picture[top : top + letterbox.content_h, left : left + letterbox.content_w]

@@ -1,0 +1,105 @@
+"""Congestion of a zone: full and slow, for long enough.
+
+Full alone is a red light or a parking row, slow alone is one careful driver. Both are smoothed over three seconds; the
+condition begins and ends at different levels and only after these have held, so that it neither flickers at the limit
+nor with the signal next door.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Sequence
+
+import numpy as np
+
+from core.vision.model import Phase, Zone
+from core.vision.vehicles import Sighting
+
+BEGIN_DENSITY, END_DENSITY = 0.7, 0.5
+BEGIN_SPEED_RATIO, END_SPEED_RATIO = 0.35, 0.55
+BEGIN_HOLD_S, END_HOLD_S = 5.0, 8.0
+SMOOTHING_S = 3.0
+
+N_VEHICLES_TO_LEARN = 20
+FREE_FLOW_PERCENTILE = 85
+SLOWEST_FREE_FLOW = 1.5
+"""Box sizes per second: whatever was seen so far, traffic slower than this never counts as flowing freely."""
+
+
+class CongestionRule:
+    """One zone of one camera.
+
+    Speeds are measured in frame heights per second where the operator gave the free-flow speed, else in box sizes per
+    second: a distant vehicle is small and its movement is small, so one learned figure holds for the whole zone.
+    """
+
+    def __init__(self, zone: Zone) -> None:
+        """Start without a condition."""
+        self._capacity = zone.congestion_capacity or 1.0
+        self._given_speed = zone.free_flow_speed
+        self._density = 0.0
+        self._ratio = 1.0
+        self._held_s = 0.0
+        self._has_begun = False
+        self._passed: deque[float] = deque(maxlen=300)
+        self._speeds: dict[int, list[float]] = {}
+        self.values: dict[str, float] = {}
+
+    @property
+    def is_congested(self) -> bool:
+        """Whether the condition holds now."""
+        return self._has_begun
+
+    def update(self, inside: Sequence[Sighting], dt_s: float, gone: frozenset[int]) -> Phase | None:
+        """Take one picture; `values` holds the figures afterwards.
+
+        Args:
+            inside: Vehicles in the zone.
+            dt_s: Seconds of pictures since the last one, 0 over a gap.
+            gone: Keys of vehicles that are forgotten.
+
+        Returns:
+            Phase.BEGIN or Phase.END where the condition changes.
+        """
+        self._learn(inside, gone)
+        keep = math.exp(-dt_s / SMOOTHING_S)
+        ratio = self._speed_ratio(inside)
+        self._density = keep * self._density + (1 - keep) * len(inside) / self._capacity
+        self._ratio = keep * self._ratio + (1 - keep) * ratio
+        self.values = {
+            "density": round(self._density, 3),
+            "speed_ratio": round(self._ratio, 3),
+            "n_vehicles": float(len(inside)),
+        }
+        if self._has_begun:
+            wants_change = self._density <= END_DENSITY or self._ratio >= END_SPEED_RATIO
+        else:
+            wants_change = self._density >= BEGIN_DENSITY and self._ratio <= BEGIN_SPEED_RATIO
+        self._held_s = self._held_s + dt_s if wants_change else 0.0
+        if not wants_change or self._held_s < (END_HOLD_S if self._has_begun else BEGIN_HOLD_S):
+            return None
+        self._has_begun, self._held_s = not self._has_begun, 0.0
+        return Phase.BEGIN if self._has_begun else Phase.END
+
+    def _speed_ratio(self, inside: Sequence[Sighting]) -> float:
+        if not inside:
+            return 1.0
+        if self._given_speed:
+            return float(np.mean([sighting.speed for sighting in inside])) / self._given_speed
+        return float(np.mean([sighting.speed / sighting.size for sighting in inside])) / self._learned_speed()
+
+    def _learned_speed(self) -> float:
+        if len(self._passed) < N_VEHICLES_TO_LEARN:
+            return SLOWEST_FREE_FLOW
+        return max(SLOWEST_FREE_FLOW, float(np.percentile(self._passed, FREE_FLOW_PERCENTILE)))
+
+    def _learn(self, inside: Sequence[Sighting], gone: frozenset[int]) -> None:
+        """Keep one figure for each vehicle that passed; a jam teaches nothing about free flow."""
+        for sighting in inside:
+            self._speeds.setdefault(sighting.key, []).append(sighting.speed / sighting.size)
+            del self._speeds[sighting.key][:-200]
+        for key in gone & self._speeds.keys():
+            speeds = self._speeds.pop(key)
+            if not self._has_begun and len(speeds) >= 3:
+                self._passed.append(float(np.median(speeds)))

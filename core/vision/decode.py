@@ -1,0 +1,92 @@
+"""From a network's output to boxes: confidence cut and non-maximum suppression in numpy."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float32]
+
+MAX_CANDIDATES = 600
+"""Best boxes that reach the suppression; a picture with 100 vehicles gives about 500 at a confidence of 0.1."""
+
+MAX_BOXES = 300
+
+
+def decode_output(output: FloatArray, *, confidence: float, iou: float) -> FloatArray:
+    """Turn one picture's raw output into boxes.
+
+    Args:
+        output: Either (4 + n_labels, n_anchors), centre/size and scores per class (YOLOv8, YOLO11), or
+            (n, 6), corner/score/class rows of an end-to-end network (YOLO26), best first or not.
+        confidence: Scores below are dropped.
+        iou: Boxes of one class that overlap more are one object.
+
+    Returns:
+        x1, y1, x2, y2 [network px], score, label index; shape (k, 6), best first.
+
+    Raises:
+        ValueError: Neither of the two layouts.
+    """
+    if output.ndim == 2 and output.shape[1] == 6 and output.shape[0] != 6:
+        kept = output[output[:, 4] >= confidence]
+        return kept[np.argsort(-kept[:, 4], kind="stable")].astype(np.float32, copy=False)
+    if output.ndim != 2 or output.shape[0] < 5:
+        raise ValueError(f"a detector's output of shape {output.shape} is unknown")
+    best = output[4:].max(axis=0)
+    candidates = np.flatnonzero(best >= confidence)
+    if candidates.size > MAX_CANDIDATES:
+        strongest = np.argpartition(-best[candidates], MAX_CANDIDATES)[:MAX_CANDIDATES]
+        candidates = candidates[strongest]
+    candidates = candidates[np.argsort(-best[candidates], kind="stable")]
+    chosen = output[:, candidates]
+    boxes = np.empty((candidates.size, 6), np.float32)
+    half_wh = chosen[2:4].T / 2
+    boxes[:, 0:2] = chosen[0:2].T - half_wh
+    boxes[:, 2:4] = chosen[0:2].T + half_wh
+    boxes[:, 4] = best[candidates]
+    boxes[:, 5] = chosen[4:].argmax(axis=0) if candidates.size else 0
+    return suppress(boxes, iou=iou)
+
+
+def suppress(boxes: FloatArray, *, iou: float) -> FloatArray:
+    """Keep the best of every group of boxes of one class that overlap by more than `iou`.
+
+    Args:
+        boxes: Shape (k, 6) as in `decode_output`, best first.
+        iou: Intersection over union above which two boxes are one object.
+    """
+    if len(boxes) < 2:
+        return boxes
+    same_object = (overlap(boxes[:, :4], boxes[:, :4]) > iou) & (boxes[:, None, 5] == boxes[None, :, 5])
+    is_gone = np.zeros(len(boxes), bool)
+    keep: list[int] = []
+    for index in range(len(boxes)):
+        if is_gone[index]:
+            continue
+        keep.append(index)
+        if len(keep) == MAX_BOXES:
+            break
+        is_gone |= same_object[index]
+    return boxes[keep]
+
+
+def overlap(first: FloatArray, second: FloatArray) -> FloatArray:
+    """Return the intersection over union of every pair.
+
+    Args:
+        first: x1, y1, x2, y2, shape (n, 4).
+        second: Shape (m, 4).
+
+    Returns:
+        Shape (n, m), 0 where a box has no area.
+    """
+    left_top = np.maximum(first[:, None, :2], second[None, :, :2])
+    right_bottom = np.minimum(first[:, None, 2:4], second[None, :, 2:4])
+    sides = np.maximum(right_bottom - left_top, 0.0)
+    shared = sides[..., 0] * sides[..., 1]
+    area_first = (first[:, 2] - first[:, 0]) * (first[:, 3] - first[:, 1])
+    area_second = (second[:, 2] - second[:, 0]) * (second[:, 3] - second[:, 1])
+    union = area_first[:, None] + area_second[None, :] - shared
+    ratio: FloatArray = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return ratio

@@ -1,0 +1,328 @@
+"""Inference engines: one protocol, picked by what the machine has.
+
+On a CPU this module imports neither torch nor ultralytics; the CUDA engines live in `core.vision.engine_cuda` and are
+imported only where a CUDA driver answers.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.kernel.errors import BadInputError
+from core.vision.decode import FloatArray, decode_output
+from core.vision.model import EngineInfo
+from core.vision.models import ModelFile
+
+Pictures = NDArray[np.uint8]
+
+CONFIDENCE = 0.1
+"""Low on purpose: the tracker uses weak boxes to hold vehicles it already knows, never to start new ones."""
+
+IOU = 0.5
+
+
+class Engine(Protocol):
+    """A loaded detector; used from one thread at a time."""
+
+    @property
+    def info(self) -> EngineInfo:
+        """What runs, where, and why."""
+        ...
+
+    def infer(self, rgb: Pictures) -> list[FloatArray]:
+        """Detect in prepared pictures.
+
+        Args:
+            rgb: Shape (n, h, w, 3) of `info.input_wh`.
+
+        Returns:
+            Per picture x1, y1, x2, y2 [network px], score, label index; shape (k, 6), best first.
+
+        Raises:
+            ValueError: The pictures have another size.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free the device."""
+        ...
+
+
+def open_engine(
+    model: ModelFile,
+    *,
+    prefer: str = "auto",
+    n_threads: int = 0,
+    cache_dir: Path | None = None,
+    confidence: float = CONFIDENCE,
+    iou: float = IOU,
+    input_wh: tuple[int, int] | None = None,
+    precision: str = "f32",
+) -> Engine:
+    """Open a model on the best device of this machine.
+
+    Args:
+        model: From `find_model`.
+        prefer: "auto", "openvino", "onnxruntime", "torch-cuda" or "tensorrt".
+        n_threads: For CPU engines; 0 takes all cores but one, so that decoding is not starved.
+        cache_dir: Compiled models are kept here, so that a restart is fast.
+        confidence: Boxes with a lower score are dropped.
+        iou: Boxes of one class that overlap more are one object.
+        input_wh: Another input size than the model's own, multiples of 32; dynamic models only.
+        precision: OpenVINO only: "f32", or "bf16" on a CPU that has it.
+
+    Raises:
+        BadInputError: The model cannot be opened, or the wanted engine is not possible here.
+    """
+    threads = n_threads or max(1, (os.cpu_count() or 2) - 1)
+    wanted_wh = input_wh or model.input_wh
+    if prefer in ("torch-cuda", "tensorrt") or model.path.suffix == ".engine" or (prefer == "auto" and _has_cuda()):
+        engine = _open_cuda(model, prefer, confidence, iou, wanted_wh)
+        if engine is not None:
+            return engine
+    if prefer not in ("auto", "openvino", "onnxruntime"):
+        raise BadInputError(f"The engine {prefer!r} cannot run {model.name} here.", hint="Choose 'auto'.")
+    if prefer != "onnxruntime" and importlib.util.find_spec("openvino") is not None:
+        reason = "No CUDA device answers, so the model runs on the CPU with OpenVINO."
+        if prefer == "openvino":
+            reason = "The settings ask for OpenVINO."
+        return OpenVinoEngine(
+            model,
+            n_threads=threads,
+            cache_dir=cache_dir,
+            confidence=confidence,
+            iou=iou,
+            input_wh=wanted_wh,
+            precision=precision,
+            reason=reason,
+        )
+    if importlib.util.find_spec("onnxruntime") is None:
+        raise BadInputError("Neither OpenVINO nor ONNX Runtime is installed.", hint="pip install openvino")
+    reason = "The settings ask for ONNX Runtime." if prefer == "onnxruntime" else "OpenVINO is not installed here."
+    return OnnxRuntimeEngine(
+        model, n_threads=threads, confidence=confidence, iou=iou, input_wh=wanted_wh, reason=reason
+    )
+
+
+def _has_cuda() -> bool:
+    """Ask the driver, not torch: importing torch costs seconds and hundreds of megabytes."""
+    if importlib.util.find_spec("torch") is None or importlib.util.find_spec("ultralytics") is None:
+        return False
+    try:
+        driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+        n_devices = ctypes.c_int(0)
+        return driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(n_devices)) == 0 and n_devices.value > 0
+    except (OSError, AttributeError):
+        return False
+
+
+def _open_cuda(
+    model: ModelFile, prefer: str, confidence: float, iou: float, input_wh: tuple[int, int]
+) -> Engine | None:
+    if not _has_cuda():
+        if prefer == "auto" and model.path.suffix != ".engine":
+            return None
+        raise BadInputError(
+            f"{model.name} is to run on CUDA, and no CUDA device answers on this machine.",
+            hint="Choose the engine 'auto' and a .pt or .onnx model, or install the NVIDIA driver and torch.",
+        )
+    from core.vision.engine_cuda import open_cuda_engine
+
+    return open_cuda_engine(model, prefer=prefer, confidence=confidence, iou=iou, input_wh=input_wh)
+
+
+def check_pictures(rgb: Pictures, input_wh: tuple[int, int]) -> None:
+    """Refuse pictures that are not (n, h, w, 3) of the engine's size.
+
+    Raises:
+        ValueError: They are not.
+    """
+    if rgb.ndim != 4 or rgb.shape[1:] != (input_wh[1], input_wh[0], 3):
+        raise ValueError(f"pictures of shape {rgb.shape} do not fit an input of {input_wh}")
+
+
+class OpenVinoEngine:
+    """OpenVINO on the CPU; byte to float, scaling and layout are part of the compiled graph."""
+
+    def __init__(
+        self,
+        model: ModelFile,
+        *,
+        n_threads: int,
+        cache_dir: Path | None,
+        confidence: float,
+        iou: float,
+        input_wh: tuple[int, int],
+        precision: str,
+        reason: str,
+    ) -> None:
+        """Read and compile the model.
+
+        Raises:
+            BadInputError: OpenVINO cannot read it, or the CPU lacks the precision.
+        """
+        import openvino as ov
+
+        core = ov.Core()
+        if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+            raise BadInputError("This CPU has no bf16 arithmetic.", hint="Set the precision to f32.")
+        try:
+            network = core.read_model(model.path)
+            width, height = _shape_network(network, model, input_wh)
+            compiled = core.compile_model(
+                _take_bytes(network),
+                "CPU",
+                {
+                    "PERFORMANCE_HINT": "LATENCY",
+                    # Left to itself OpenVINO picks by CPU model, and results would differ from machine to machine.
+                    "INFERENCE_PRECISION_HINT": precision,
+                    "INFERENCE_NUM_THREADS": n_threads,
+                    **({"CACHE_DIR": str(cache_dir)} if cache_dir is not None else {}),
+                },
+            )
+        except RuntimeError as error:
+            raise _unreadable(model, error) from error
+        self._request: Any = compiled.create_infer_request()
+        self._confidence, self._iou = confidence, iou
+        is_int8 = any(node.get_type_name() == "FakeQuantize" for node in network.get_ops())
+        self._info = EngineInfo(
+            engine="openvino",
+            device="CPU",
+            precision="int8" if is_int8 else precision,
+            model_name=model.name,
+            model_sha256=model.sha256,
+            is_demonstration=model.is_demonstration,
+            input_wh=(width, height),
+            labels=model.labels,
+            reason=reason,
+        )
+
+    @property
+    def info(self) -> EngineInfo:
+        """What runs, where, and why."""
+        return self._info
+
+    def infer(self, rgb: Pictures) -> list[FloatArray]:
+        """Detect in prepared pictures; see `Engine.infer`."""
+        check_pictures(rgb, self._info.input_wh)
+        found = []
+        # One by one: on a CPU a batch gains a few per cent and costs every camera the latency of all.
+        for picture in rgb:
+            self._request.infer([picture[None]], share_inputs=True)
+            output = self._request.get_output_tensor(0).data[0]
+            found.append(decode_output(output, confidence=self._confidence, iou=self._iou))
+        return found
+
+    def close(self) -> None:
+        """Drop the compiled model."""
+        self._request = None
+
+
+def _shape_network(network: Any, model: ModelFile, input_wh: tuple[int, int]) -> tuple[int, int]:
+    """Fix batch, height and width of a dynamic network; return the width and height it now has."""
+    shape = network.input(0).get_partial_shape()
+    if shape.rank.get_length() != 4:
+        raise BadInputError(f"{model.path} takes no pictures: its input is {shape}.", hint="Use a detection model.")
+    if shape.is_dynamic:
+        network.reshape([1, 3, input_wh[1], input_wh[0]])
+        return input_wh
+    _, _, height, width = (int(side) for side in shape.to_shape())
+    return width, height
+
+
+def _take_bytes(network: Any) -> Any:
+    """Put byte input, HWC layout and the division by 255 into the graph."""
+    from openvino import Layout, Type
+    from openvino.preprocess import PrePostProcessor
+
+    steps = PrePostProcessor(network)
+    steps.input().tensor().set_element_type(Type.u8).set_layout(Layout("NHWC"))
+    steps.input().preprocess().convert_element_type(Type.f32).scale(255.0)
+    steps.input().model().set_layout(Layout("NCHW"))
+    return steps.build()
+
+
+class OnnxRuntimeEngine:
+    """ONNX Runtime on the CPU: the fall-back where OpenVINO has no wheel."""
+
+    def __init__(
+        self,
+        model: ModelFile,
+        *,
+        n_threads: int,
+        confidence: float,
+        iou: float,
+        input_wh: tuple[int, int],
+        reason: str,
+    ) -> None:
+        """Load the model.
+
+        Raises:
+            BadInputError: ONNX Runtime cannot read it.
+        """
+        import onnxruntime
+
+        if model.path.suffix != ".onnx":
+            raise BadInputError(f"ONNX Runtime cannot read {model.path}.", hint="Use the .onnx of the model.")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = n_threads
+        # Spinning threads would starve the decoders between two pictures.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._session: Any = onnxruntime.InferenceSession(
+                str(model.path), sess_options=options, providers=["CPUExecutionProvider"]
+            )
+        except RuntimeError as error:
+            raise _unreadable(model, error) from error
+        entry = self._session.get_inputs()[0]
+        sides = entry.shape[2:]
+        width, height = (int(sides[1]), int(sides[0])) if all(isinstance(s, int) for s in sides) else input_wh
+        self._input_name = entry.name
+        self._confidence, self._iou = confidence, iou
+        self._info = EngineInfo(
+            engine="onnxruntime",
+            device="CPU",
+            precision="f32",
+            model_name=model.name,
+            model_sha256=model.sha256,
+            is_demonstration=model.is_demonstration,
+            input_wh=(width, height),
+            labels=model.labels,
+            reason=reason,
+        )
+
+    @property
+    def info(self) -> EngineInfo:
+        """What runs, where, and why."""
+        return self._info
+
+    def infer(self, rgb: Pictures) -> list[FloatArray]:
+        """Detect in prepared pictures; see `Engine.infer`."""
+        check_pictures(rgb, self._info.input_wh)
+        found = []
+        for picture in rgb:
+            planes = np.ascontiguousarray(picture.transpose(2, 0, 1)[None]).astype(np.float32)
+            planes *= np.float32(1 / 255)
+            output = self._session.run(None, {self._input_name: planes})[0][0]
+            found.append(decode_output(output, confidence=self._confidence, iou=self._iou))
+        return found
+
+    def close(self) -> None:
+        """Drop the session."""
+        self._session = None
+
+
+def _unreadable(model: ModelFile, error: Exception) -> BadInputError:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return BadInputError(
+        f"The model {model.path} cannot be opened: {lines[-1] if lines else type(error).__name__}",
+        hint="Export it again, or choose another model.",
+    )

@@ -1,0 +1,93 @@
+"""CUDA engines through ultralytics' backends: torch in FP16, or a TensorRT engine file.
+
+Imported only where a CUDA driver answers; nothing on a CPU machine loads this module.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from core.kernel.errors import BadInputError
+from core.vision.decode import FloatArray, decode_output
+from core.vision.engine import Pictures, check_pictures
+from core.vision.model import EngineInfo
+from core.vision.models import ModelFile
+
+
+def open_cuda_engine(
+    model: ModelFile, *, prefer: str, confidence: float, iou: float, input_wh: tuple[int, int]
+) -> CudaEngine | None:
+    """Open the model on the first CUDA device.
+
+    Returns:
+        None where `prefer` is "auto" and torch sees no device, or only an ONNX file is known: the caller goes on.
+
+    Raises:
+        BadInputError: CUDA was asked for by name, and it is not possible.
+    """
+    import torch
+
+    weights = model.path if model.path.suffix == ".engine" else model.source_pt
+    if prefer == "tensorrt" and model.path.suffix != ".engine":
+        weights = None
+    if torch.cuda.is_available() and weights is not None:
+        return CudaEngine(model, str(weights), confidence=confidence, iou=iou, input_wh=input_wh)
+    if prefer == "auto" and model.path.suffix != ".engine":
+        return None
+    reason = "torch sees no CUDA device" if weights is not None else "there is no .pt or .engine of it"
+    raise BadInputError(f"{model.name} cannot run on CUDA: {reason}.", hint="Choose the engine 'auto'.")
+
+
+class CudaEngine:
+    """One batch at a time on the first CUDA device, in half precision."""
+
+    def __init__(
+        self, model: ModelFile, weights: str, *, confidence: float, iou: float, input_wh: tuple[int, int]
+    ) -> None:
+        """Load the weights and run once, so that the first camera does not wait for the kernels."""
+        import torch
+        from ultralytics.nn.autobackend import AutoBackend
+
+        self._torch: Any = torch
+        self._device: Any = torch.device("cuda:0")
+        self._backend: Any = AutoBackend(weights, device=self._device, fp16=True)
+        self._backend.eval()
+        self._confidence, self._iou = confidence, iou
+        is_tensorrt = weights.endswith(".engine")
+        self._info = EngineInfo(
+            engine="tensorrt" if is_tensorrt else "torch-cuda",
+            device="cuda:0",
+            precision="f16" if self._backend.fp16 else "f32",
+            model_name=model.name,
+            model_sha256=model.sha256,
+            is_demonstration=model.is_demonstration,
+            input_wh=model.input_wh if is_tensorrt else input_wh,
+            labels=model.labels,
+            reason=f"A CUDA device answers ({torch.cuda.get_device_name(0)}).",
+        )
+        width, height = self._info.input_wh
+        self.infer(np.zeros((1, height, width, 3), np.uint8))
+
+    @property
+    def info(self) -> EngineInfo:
+        """What runs, where, and why."""
+        return self._info
+
+    def infer(self, rgb: Pictures) -> list[FloatArray]:
+        """Detect in prepared pictures; see `Engine.infer`."""
+        check_pictures(rgb, self._info.input_wh)
+        torch = self._torch
+        with torch.inference_mode():
+            pictures = torch.from_numpy(rgb).to(self._device).permute(0, 3, 1, 2)
+            pictures = (pictures.half() if self._backend.fp16 else pictures.float()) / 255
+            output = self._backend(pictures)
+            output = output[0] if isinstance(output, list | tuple) else output
+            raw = output.float().cpu().numpy()
+        return [decode_output(one, confidence=self._confidence, iou=self._iou) for one in raw]
+
+    def close(self) -> None:
+        """Free the device's memory."""
+        self._backend = None
+        self._torch.cuda.empty_cache()

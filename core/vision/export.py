@@ -1,0 +1,230 @@
+"""Converts ultralytics weights to ONNX, in a process of its own: the only place that imports torch on a CPU machine.
+
+A `.pt` is a pickle, so loading it runs code of whoever made it; that too stays in this short-lived process.
+
+Run by hand: `python -m core.vision.export FILE.pt OUT.onnx`. A frozen program starts itself with
+`export-model FILE.pt OUT.onnx` and hands the arguments to `run_export`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.kernel.errors import BadInputError, UnavailableError
+
+EXPORT_VERB = "export-model"
+EXPORT_WH = (640, 384)
+_TIMEOUT_S = 300.0
+_NEEDS_TORCH_HINT = (
+    "Install the extra 'torch' (pip install 'watchfloor[torch]'), or convert the file on another machine with "
+    "'python -m core.vision.export FILE.pt OUT.onnx' and use the .onnx here."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportProgress:
+    """How far a conversion is.
+
+    Attributes:
+        fraction: 0..1.
+        step: What is being done, in words.
+    """
+
+    fraction: float
+    step: str
+
+
+def export_model(pt: Path, folder: Path, on_progress: Callable[[ExportProgress], None] | None = None) -> Path:
+    """Convert weights to ONNX once; later calls find the result by the hash of the weights.
+
+    Returns:
+        The .onnx in `folder`; its height and width are dynamic.
+
+    Raises:
+        BadInputError: The file cannot be read, is no detection model, or torch is not installed here.
+    """
+    try:
+        digest = hashlib.sha256(pt.read_bytes()).hexdigest()
+    except OSError as error:
+        raise BadInputError(f"The model file {pt} cannot be read: {error.strerror}.") from error
+    out = folder / f"{pt.stem}-{digest[:16]}.onnx"
+    if not out.exists():
+        _run_exporter(str(pt), out, on_progress)
+    return out
+
+
+def fetch_model(name: str, folder: Path, on_progress: Callable[[ExportProgress], None] | None = None) -> Path:
+    """Fetch the weights of a published model with ultralytics and convert them.
+
+    Returns:
+        `folder/NAME.onnx`.
+
+    Raises:
+        BadInputError: No network, no such model, or torch is not installed here.
+    """
+    out = folder / f"{name}.onnx"
+    _run_exporter(name, out, on_progress)
+    return out
+
+
+def _run_exporter(source: str, out: Path, on_progress: Callable[[ExportProgress], None] | None) -> None:
+    if importlib.util.find_spec("ultralytics") is None or importlib.util.find_spec("torch") is None:
+        raise BadInputError(f"{source} must be converted first, and torch is not installed.", hint=_NEEDS_TORCH_HINT)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    root = Path(__file__).resolve().parents[2]
+    command = [sys.executable, EXPORT_VERB] if hasattr(sys, "frozen") else [sys.executable, "-m", "core.vision.export"]
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH", "")])),
+        # Ultralytics would otherwise install packages by itself while it runs.
+        "YOLO_AUTOINSTALL": "False",
+        "YOLO_VERBOSE": "False",
+    }
+    process = subprocess.Popen(  # noqa: S603 - our own program with a path as its argument
+        [*command, source, str(out)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=out.parent,
+        env=environment,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+    )
+    deadline = threading.Timer(_TIMEOUT_S, process.kill)
+    stderr: list[str] = []
+    drain = threading.Thread(target=lambda: stderr.extend(process.stderr or ()), name="export-stderr", daemon=True)
+    deadline.start()
+    drain.start()
+    failure = ("", "")
+    try:
+        for line in process.stdout or ():
+            failure = _take_line(line, on_progress) or failure
+        process.wait()
+        drain.join()
+    finally:
+        deadline.cancel()
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        for pipe in (process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
+    if process.returncode != 0 or not out.exists():
+        last = next((line.strip() for line in reversed(stderr) if line.strip()), f"exit code {process.returncode}")
+        raise BadInputError(failure[0] or f"{source} could not be converted: {last}.", hint=failure[1])
+
+
+def _take_line(line: str, on_progress: Callable[[ExportProgress], None] | None) -> tuple[str, str] | None:
+    """Pass progress on; return (message, hint) where the line is an error."""
+    try:
+        message = json.loads(line)
+    except ValueError:
+        return None
+    if not isinstance(message, dict):
+        return None
+    if "error" in message:
+        return str(message["error"]), str(message.get("hint", ""))
+    if on_progress is not None and "fraction" in message:
+        on_progress(ExportProgress(fraction=float(message["fraction"]), step=str(message.get("step", ""))))
+    return None
+
+
+def run_export(arguments: Sequence[str]) -> int:
+    """Do the conversion in this process; what the child runs.
+
+    Args:
+        arguments: SOURCE (a file, or the name of a published model) and OUT.onnx.
+
+    Returns:
+        Exit code: 0 done, 2 refused; the reason went out as a JSON line.
+    """
+    if len(arguments) != 2:
+        _say({"error": "Two arguments are needed.", "hint": "python -m core.vision.export FILE.pt OUT.onnx"})
+        return 2
+    source, out = arguments[0], Path(arguments[1])
+    try:
+        _convert(source, out)
+    except (BadInputError, UnavailableError) as error:
+        _say({"error": error.message, "hint": error.hint})
+        return 2
+    return 0
+
+
+def _convert(source: str, out: Path) -> None:
+    _say({"fraction": 0.05, "step": "loading torch"})
+    try:
+        import onnx
+        import torch
+        import ultralytics
+    except ImportError as error:
+        raise BadInputError(f"{source} cannot be converted: {error}.", hint=_NEEDS_TORCH_HINT) from error
+    _say({"fraction": 0.4, "step": "reading the weights"})
+    model, labels = _load_detector(ultralytics, source)
+    head = model.model[-1]
+    head.export, head.format, head.dynamic = True, "onnx", True
+    _say({"fraction": 0.6, "step": "converting"})
+    width, height = EXPORT_WH
+    picture = torch.zeros(1, 3, height, width)
+    partial = out.with_suffix(".partial")
+    with torch.no_grad():
+        n_columns = model(picture).shape[-1]
+        is_end_to_end = n_columns == 6
+        torch.onnx.export(
+            model,
+            (picture,),
+            str(partial),
+            dynamo=False,
+            opset_version=17,
+            input_names=["images"],
+            output_names=["output0"],
+            dynamic_axes={
+                "images": {0: "batch", 2: "height", 3: "width"},
+                "output0": {0: "batch"} if is_end_to_end else {0: "batch", 2: "anchors"},
+            },
+        )
+    _say({"fraction": 0.9, "step": "writing"})
+    proto = onnx.load(str(partial))
+    onnx.helper.set_model_props(
+        proto, {"names": repr(dict(enumerate(labels))), "imgsz": repr([height, width]), "task": "detect"}
+    )
+    onnx.save(proto, str(partial))
+    # Written aside and renamed: a converter that is killed leaves no half model under the final name.
+    os.replace(partial, out)
+    _say({"fraction": 1.0, "step": "done"})
+
+
+def _load_detector(ultralytics: Any, source: str) -> tuple[Any, tuple[str, ...]]:
+    path = Path(source)
+    if not path.exists():
+        path = Path(f"{source}.pt")
+    try:
+        loaded = ultralytics.YOLO(str(path), task=None)
+        names = loaded.names
+        model = loaded.model.float().eval()
+    # Ultralytics and torch raise anything from AttributeError to UnpicklingError on a file that is no model.
+    except Exception as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise BadInputError(f"{source} is no model that ultralytics can read: {reason}", hint="") from error
+    if loaded.task != "detect":
+        raise BadInputError(f"{source} is a model for the task {loaded.task!r}.", hint="Use a detection model.")
+    for parameter in model.parameters():
+        parameter.requires_grad = False
+    return model, tuple(names[index] for index in sorted(names))
+
+
+def _say(message: dict[str, object]) -> None:
+    print(json.dumps(message), flush=True)  # noqa: T201 - the parent reads these lines
+
+
+if __name__ == "__main__":
+    sys.exit(run_export(sys.argv[1:]))

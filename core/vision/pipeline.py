@@ -1,0 +1,123 @@
+"""Decoding and scaling in one thread, inference in another, a few prepared pictures between them."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.media.convert import Letterbox, TileScaler
+from core.media.model import SourceSpec
+from core.media.source import Source, open_source
+
+N_PREPARED = 4
+"""Pictures that may wait: enough to ride out a key frame, few enough that memory and delay stay small."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A picture in the form that the network takes.
+
+    Attributes:
+        rgb: Shape (h, w, 3), uint8.
+        pts_s: Picture time.
+        aspect: Width of the camera's picture over its height.
+    """
+
+    rgb: NDArray[np.uint8]
+    letterbox: Letterbox
+    pts_s: float
+    aspect: float
+
+
+class PreparedPictures:
+    """Every picture of a source, prepared ahead of time; of a live source the newest ones.
+
+    Used as a context manager; iterate once. A file is read to its end without leaving out a picture; a live source is
+    never held up, what nobody took in time is dropped and counted.
+
+    Attributes:
+        n_dropped: Pictures of a live source that were passed over.
+    """
+
+    def __init__(self, spec: SourceSpec, input_wh: tuple[int, int]) -> None:
+        """Open the source; reading begins with `__enter__`.
+
+        Raises:
+            BadInputError, NotPermittedError, UnavailableError: As from `open_source`.
+        """
+        self._source: Source = open_source(spec)
+        self._input_wh = input_wh
+        self._queue: queue.Queue[Prepared | None] = queue.Queue(maxsize=N_PREPARED)
+        self._stopping = threading.Event()
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._read_all, name="prepare", daemon=True)
+        self.n_dropped = 0
+
+    @property
+    def n_broken(self) -> int:
+        """Packets that could not be decoded."""
+        return self._source.n_broken
+
+    def __enter__(self) -> PreparedPictures:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stopping.set()
+        # A reader that hangs in a driver ends with its read time-out; it is a daemon, so nobody waits for longer.
+        self._thread.join(timeout=10.0)
+
+    def __iter__(self) -> Iterator[Prepared]:
+        """Yield pictures in order.
+
+        Raises:
+            UnavailableError: The source broke off.
+        """
+        while (prepared := self._queue.get()) is not None:
+            yield prepared
+        if self._failure is not None:
+            raise self._failure
+
+    def _read_all(self) -> None:
+        try:
+            self._read_until_end()
+        except BaseException as error:  # noqa: BLE001 - handed to the thread that iterates, which raises it
+            self._failure = error
+        finally:
+            self._source.close()
+            self._put(None)
+
+    def _read_until_end(self) -> None:
+        scaler = TileScaler()
+        index = 0
+        fps = self._source.fps or 25.0
+        while not self._stopping.is_set() and (frames := self._source.read()) is not None:
+            for frame in frames:
+                rgb, letterbox = scaler.to_network_rgb(frame, self._input_wh)
+                # Raw streams carry no time: count pictures instead.
+                pts_s = index / fps if frame.pts is None else float(frame.pts * frame.time_base)
+                index += 1
+                aspect = letterbox.frame_w / letterbox.frame_h
+                self._put(Prepared(rgb=rgb, letterbox=letterbox, pts_s=pts_s, aspect=aspect))
+
+    def _put(self, prepared: Prepared | None) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._queue.put(prepared, timeout=0.0 if self._source.is_live and prepared is not None else 0.2)
+            except queue.Full:
+                if self._source.is_live and prepared is not None:
+                    self._drop_oldest()
+                continue
+            return
+
+    def _drop_oldest(self) -> None:
+        try:
+            self._queue.get_nowait()
+        except queue.Empty:
+            return
+        self.n_dropped += 1

@@ -1,0 +1,167 @@
+"""Who is who for the rules: a vehicle keeps its key when the tracker loses it and finds it again under a new id.
+
+The tracker forgets after a second and a half, because on the road something else is there by then. A vehicle that
+stands does not go away while a bus hides it, so it is remembered for longer, by its place.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from core.vision.geometry import Point
+from core.vision.model import Track
+
+GAP_S = 3.0
+"""A longer pause between two pictures is a gap: what happened in it is not known and is not made up."""
+
+MOVING_MEMORY_S = 2.0
+STANDING_MEMORY_S = 30.0
+STANDING_SPEED = 0.25
+"""Box sizes per second below which a vehicle counts as standing for this memory."""
+
+_SAME_PLACE = 0.4
+_SAME_PATH = 0.7
+_MAX_GROWTH = 1.6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """One vehicle in one picture; lengths in picture heights.
+
+    Attributes:
+        key: Stays the same when the tracker changes the id.
+        ground: Bottom centre of its box.
+        size: Side of a square of the box's area.
+        speed: Of the ground point, per second.
+        previous: Ground point of the sighting before; None for a new vehicle and after a gap.
+        since_s: Seconds of pictures since that sighting.
+    """
+
+    key: int
+    track: Track
+    ground: Point
+    size: float
+    speed: float
+    previous: Point | None
+    since_s: float
+
+
+@dataclass(slots=True)
+class _Vehicle:
+    sighting: Sighting
+    velocity: Point
+    seen_at_s: float
+    is_cut_off: bool = False
+
+
+class PictureClock:
+    """Seconds of pictures that were really there; gaps and steps back do not count."""
+
+    def __init__(self) -> None:
+        """Start at 0."""
+        self.now_s = 0.0
+        self.dt_s = 0.0
+        self.is_gap = False
+        self._last_pts_s: float | None = None
+
+    def advance(self, pts_s: float) -> None:
+        """Take the time of the next picture."""
+        last, self._last_pts_s = self._last_pts_s, pts_s
+        step_s = 0.0 if last is None else pts_s - last
+        self.is_gap = last is not None and not 0 <= step_s <= GAP_S
+        self.dt_s = 0.0 if self.is_gap else step_s
+        self.now_s += self.dt_s
+
+
+class VehicleMemory:
+    """Gives every track of one camera the key of its vehicle."""
+
+    def __init__(self, aspect: float) -> None:
+        """Start with an empty road."""
+        self._aspect = aspect
+        self._vehicles: dict[int, _Vehicle] = {}
+        self._key_of: dict[int, int] = {}
+        self._next_key = 1
+
+    def update(self, tracks: Sequence[Track], clock: PictureClock) -> tuple[tuple[Sighting, ...], frozenset[int]]:
+        """Take the tracks of a picture.
+
+        Returns:
+            The sightings, and the keys of vehicles that are forgotten from now on.
+        """
+        if clock.is_gap:
+            for vehicle in self._vehicles.values():
+                vehicle.is_cut_off = True
+        present = {self._key_of[track.track_id] for track in tracks if track.track_id in self._key_of}
+        sightings = []
+        for track in tracks:
+            key = self._key_of.get(track.track_id)
+            if key is None:
+                key = self._find_lost(track, clock.now_s, present)
+                self._key_of[track.track_id] = key
+                present.add(key)
+            sightings.append(self._see(key, track, clock.now_s))
+        return tuple(sightings), self._forget(clock.now_s)
+
+    def _see(self, key: int, track: Track, now_s: float) -> Sighting:
+        ground, size = self._measure(track)
+        velocity = (track.velocity_xy[0] * self._aspect, track.velocity_xy[1])
+        before = self._vehicles.get(key)
+        sighting = Sighting(
+            key=key,
+            track=track,
+            ground=ground,
+            size=size,
+            speed=math.hypot(*velocity),
+            previous=None if before is None or before.is_cut_off else before.sighting.ground,
+            since_s=0.0 if before is None else now_s - before.seen_at_s,
+        )
+        self._vehicles[key] = _Vehicle(sighting, velocity, now_s)
+        return sighting
+
+    def _measure(self, track: Track) -> tuple[Point, float]:
+        x1, y1, x2, y2 = track.bbox_xyxy
+        size = math.sqrt(max((x2 - x1) * self._aspect * (y2 - y1), 1e-8))
+        return ((x1 + x2) / 2 * self._aspect, y2), size
+
+    def _find_lost(self, track: Track, now_s: float, present: set[int]) -> int:
+        """Return the key of the lost vehicle that this new track continues, or a new key."""
+        ground, size = self._measure(track)
+        best_key, best_distance = 0, math.inf
+        for key, vehicle in self._vehicles.items():
+            if key in present:
+                continue
+            lost_s = now_s - vehicle.seen_at_s
+            last = vehicle.sighting
+            is_standing = last.speed < STANDING_SPEED * last.size
+            if not is_standing and lost_s > MOVING_MEMORY_S:
+                continue
+            reach = _SAME_PLACE if is_standing else _SAME_PATH
+            expected = (
+                last.ground[0] + vehicle.velocity[0] * lost_s,
+                last.ground[1] + vehicle.velocity[1] * lost_s,
+            )
+            distance = math.dist(ground, last.ground if is_standing else expected) / last.size
+            growth = max(size / last.size, last.size / size)
+            if distance < min(reach, best_distance) and growth < _MAX_GROWTH:
+                best_key, best_distance = key, distance
+        if best_key:
+            # Should the tracker find the old id again after all, it is another vehicle by now: no key is held twice.
+            self._key_of.pop(self._vehicles[best_key].sighting.track.track_id, None)
+            return best_key
+        self._next_key += 1
+        return self._next_key - 1
+
+    def _forget(self, now_s: float) -> frozenset[int]:
+        gone = set()
+        for key, vehicle in self._vehicles.items():
+            is_standing = vehicle.sighting.speed < STANDING_SPEED * vehicle.sighting.size
+            if now_s - vehicle.seen_at_s > (STANDING_MEMORY_S if is_standing else MOVING_MEMORY_S):
+                gone.add(key)
+        for key in gone:
+            del self._vehicles[key]
+        if gone:
+            self._key_of = {track_id: key for track_id, key in self._key_of.items() if key not in gone}
+        return frozenset(gone)

@@ -1,0 +1,105 @@
+"""Who is in a zone: entries, exits and how many are inside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.vision.geometry import are_inside, scale_points
+from core.vision.model import VEHICLE_LABELS, Zone
+from core.vision.vehicles import Sighting
+
+N_SIGHTINGS_TO_ENTER = 2
+LEAVES_AFTER_S = 0.5
+"""Outside this long is out; a box that trembles on the border neither leaves nor enters again."""
+
+UNSEEN_AFTER_S = 2.0
+"""Not seen this long is out as well."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZoneChange:
+    """What happened in one picture.
+
+    Attributes:
+        entered: Vehicles that came in.
+        left: Last sighting and seconds inside of those that went.
+    """
+
+    entered: tuple[Sighting, ...]
+    left: tuple[tuple[Sighting, float], ...]
+
+
+@dataclass(slots=True)
+class _Visit:
+    sighting: Sighting
+    since_s: float
+    inside_at_s: float
+    seen_at_s: float
+    n_sightings: int = 1
+    has_entered: bool = False
+
+
+class ZonePresence:
+    """One zone of one camera."""
+
+    def __init__(self, zone: Zone, aspect: float) -> None:
+        """Lay the polygon."""
+        self._polygon = scale_points(zone.polygon, aspect)
+        self._labels = zone.labels or VEHICLE_LABELS
+        self._visits: dict[int, _Visit] = {}
+
+    @property
+    def n_inside(self) -> int:
+        """How many vehicles are inside now."""
+        return sum(visit.has_entered for visit in self._visits.values())
+
+    def inside(self, sightings: Sequence[Sighting]) -> tuple[Sighting, ...]:
+        """Return those whose ground point lies in the zone and whose class counts here."""
+        chosen = [sighting for sighting in sightings if sighting.track.label in self._labels]
+        points = np.array([sighting.ground for sighting in chosen], np.float64).reshape(-1, 2)
+        return tuple(
+            sighting for sighting, is_in in zip(chosen, are_inside(points, self._polygon), strict=True) if is_in
+        )
+
+    def update(self, sightings: Sequence[Sighting], inside: Sequence[Sighting], now_s: float) -> ZoneChange:
+        """Take one picture.
+
+        Args:
+            sightings: Every vehicle in the picture.
+            inside: What `inside` returned for them.
+            now_s: Of the picture clock.
+        """
+        entered = []
+        for sighting in inside:
+            visit = self._visits.get(sighting.key)
+            if visit is None:
+                self._visits[sighting.key] = _Visit(sighting, now_s, now_s, now_s)
+                continue
+            visit.sighting, visit.inside_at_s, visit.seen_at_s = sighting, now_s, now_s
+            visit.n_sightings += 1
+            if not visit.has_entered and visit.n_sightings >= N_SIGHTINGS_TO_ENTER:
+                visit.has_entered = True
+                entered.append(sighting)
+        for sighting in sightings:
+            if sighting.key in self._visits:
+                self._visits[sighting.key].seen_at_s = now_s
+        return ZoneChange(entered=tuple(entered), left=self._collect_left(now_s))
+
+    def forget(self, keys: Iterable[int]) -> None:
+        """Let vehicles that are gone for good count as unseen."""
+        for key in keys:
+            if key in self._visits:
+                self._visits[key].seen_at_s = -UNSEEN_AFTER_S
+
+    def _collect_left(self, now_s: float) -> tuple[tuple[Sighting, float], ...]:
+        left = []
+        for key, visit in tuple(self._visits.items()):
+            is_outside = visit.seen_at_s > visit.inside_at_s and now_s - visit.inside_at_s > LEAVES_AFTER_S
+            if is_outside or now_s - visit.seen_at_s > UNSEEN_AFTER_S:
+                del self._visits[key]
+                if visit.has_entered:
+                    left.append((visit.sighting, visit.inside_at_s - visit.since_s))
+        return tuple(left)
