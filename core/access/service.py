@@ -264,7 +264,7 @@ class AccessService:
             return user
         return self._changed(user, reason="The user was disabled.")
 
-    async def change_password(self, actor: Actor, old_password: str, new_password: str) -> None:
+    async def change_own_password(self, actor: Actor, old_password: str, new_password: str) -> None:
         """Change one's own password; every session of the user ends.
 
         Raises:

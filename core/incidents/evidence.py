@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from core.kernel.errors import UnavailableError
+from core.kernel.errors import BadInputError, UnavailableError
 from core.kernel.ids import new_id
 
 
@@ -73,12 +73,21 @@ def read_snapshot(folder: Path, *, path: str, sha256: str) -> bytes:
     return jpeg
 
 
-def is_untouched(folder: Path, *, path: str, sha256: str) -> bool:
-    """Tell whether a stored picture is there and is still the one that was written; blocks."""
+def load_snapshot(folder: Path, *, path: str, sha256: str) -> bytes:
+    """Return a stored picture if it is still the one that was written; blocks.
+
+    Raises:
+        BadInputError: It is gone, or it was changed.
+    """
     try:
-        return hashlib.sha256((folder / path).read_bytes()).hexdigest() == sha256
-    except OSError:
-        return False
+        jpeg = (folder / path).read_bytes()
+    except OSError as error:
+        raise BadInputError(f"The snapshot {path} cannot be read ({error.strerror or error}).") from error
+    if hashlib.sha256(jpeg).hexdigest() != sha256:
+        raise BadInputError(
+            f"The snapshot {path} is not the one that was stored.", hint="Somebody changed the file: it proves nothing."
+        )
+    return jpeg
 
 
 def _sync_folder(folder: Path) -> None:

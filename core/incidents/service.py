@@ -16,8 +16,9 @@ from sqlalchemy.orm import Session
 from core.access import audit
 from core.access.model import SYSTEM, Actor, Role
 from core.access.permission import require
+from core.field.model import Device, DeviceState
 from core.incidents import ledger, machine, policy
-from core.incidents.evidence import Evidence, discard_snapshot, save_snapshot
+from core.incidents.evidence import Evidence, discard_snapshot, load_snapshot, save_snapshot
 from core.incidents.machine import Acknowledged, QualityChanged, Raised, Returned
 from core.incidents.model import (
     Alarm,
@@ -43,6 +44,10 @@ from core.vision.model import Observation, Phase
 log = logging.getLogger(__name__)
 
 MAX_ROWS = 2000
+_SILENT = {
+    DeviceState.LOST: "Its connection to the broker broke.",
+    DeviceState.STALE: "It has been silent for longer than its kind may be.",
+}
 MAX_COMMENT_LENGTH = 2000
 
 
@@ -73,6 +78,19 @@ class IncidentService:
         self._clock = clock
         self._evidence = evidence
         self._keeps_pictures: bool | None = None
+
+    async def start(self) -> tuple[Alarm, ...]:
+        """Return every condition that was active when the node ended.
+
+        The rules begin anew and raise again what still holds; of the rest nobody would ever hear the end.
+        """
+        at = self._clock.now()
+
+        def run(session: Session) -> _Changed:
+            keys = session.scalars(select(AlarmRow.condition_key).where(AlarmRow.is_active)).all()
+            return _joined(self._return(session, key, at) for key in keys)
+
+        return (await self._commit(run)).alarms
 
     async def raise_condition(self, condition: Condition, snapshot: Snapshot | None = None) -> Alarm:
         """Open an alarm for a condition, or note that it holds again; one that holds already is left alone.
@@ -153,6 +171,23 @@ class IncidentService:
 
         changed = await self._commit(run, evidence)
         return changed.answer if changed.alarms else None
+
+    async def take_device_state(self, device: Device) -> Alarm | None:
+        """Raise or return the alarm that a device is lost.
+
+        A goodbye is no loss, and a device that was disabled calls nobody.
+        """
+        condition = policy.condition_of_source(
+            "device_lost",
+            source_kind=SourceKind.DEVICE,
+            source_id=device.device_id,
+            source_name=device.name,
+            detail=_SILENT.get(device.state, ""),
+            position=device.position,
+        )
+        if device.is_enabled and device.state in _SILENT:
+            return await self.raise_condition(condition)
+        return await self.return_condition(condition.condition_key)
 
     async def acknowledge(
         self, actor: Actor, alarm_id: str, *, occurrence: str, expect_version: int, comment: str = ""
@@ -283,6 +318,21 @@ class IncidentService:
             return None if row is None else ledger.incident_of(row)
 
         return await self._store.read(run)
+
+    async def snapshot_bytes(self, incident_id: str) -> bytes:
+        """Return an incident's picture; empty where it has none.
+
+        Raises:
+            BadInputError: There is no such incident, or the picture is gone or was changed.
+        """
+        incident = await self.get_incident(incident_id)
+        if incident is None:
+            raise BadInputError("There is no such incident.", hint="Look at the list again.")
+        if not incident.snapshot_path:
+            return b""
+        return await asyncio.to_thread(
+            load_snapshot, self._evidence, path=incident.snapshot_path, sha256=incident.snapshot_sha256
+        )
 
     async def history(
         self,

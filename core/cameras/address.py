@@ -1,0 +1,100 @@
+"""Camera addresses: which ones can be used, and how a password gets out of them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
+
+from core.kernel.errors import BadInputError
+
+NETWORK_SCHEMES = ("rtsp", "rtsps", "http", "https")
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
+_WAY_OUT = (
+    "Write rtsp://HOST/PATH, http://HOST/PATH, webcam:0, synthetic:NAME or the path of a file, "
+    "with user and password in their own fields."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CleanAddress:
+    """An address without a password, and what was taken out of it.
+
+    Attributes:
+        username, password: Empty where the address held none.
+        host: Empty for files, webcams and synthetic pictures.
+    """
+
+    address: str
+    username: str = ""
+    password: str = ""
+    host: str = ""
+
+    def __repr__(self) -> str:
+        """Leave the password out."""
+        return f"CleanAddress(address={self.address!r}, username={self.username!r})"
+
+
+def clean_address(text: str) -> CleanAddress:
+    """Take user and password out of an address and check the rest.
+
+    Raises:
+        BadInputError: It names no source; the sentence never repeats a password.
+    """
+    address = text.strip()
+    if not address or not address.isprintable() or len(address) > 2000:
+        raise BadInputError("The camera's address is empty or cannot be used.", hint=_WAY_OUT)
+    scheme, separator, rest = address.partition(":")
+    scheme = scheme.lower()
+    if separator and scheme == "webcam":
+        if not rest.isdecimal():
+            raise BadInputError(f"{rest!r} is no number of a webcam.", hint="Write webcam:0 for the first one.")
+        return CleanAddress(address=f"webcam:{int(rest)}")
+    if separator and scheme in {"synthetic", "demo"}:
+        if not rest:
+            raise BadInputError(f"The {scheme} source has no name.", hint=f"Write {scheme}:NAME.")
+        return CleanAddress(address=f"{scheme}:{rest}")
+    # One letter before the colon is a drive of Windows, and a plain path may hold a colon further on.
+    if not separator or len(scheme) == 1 or scheme == "file" or not _SCHEME.fullmatch(scheme):
+        return CleanAddress(address=address)
+    if scheme not in NETWORK_SCHEMES or not rest.startswith("//"):
+        raise BadInputError(f"Addresses of the kind {scheme}: are not supported.", hint=_WAY_OUT)
+    return _clean_network(address)
+
+
+def _clean_network(address: str) -> CleanAddress:
+    parts, login = _split(address)
+    try:
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise BadInputError("The port in the camera's address is not a number up to 65535.", hint=_WAY_OUT) from error
+    if not host or any(character.isspace() for character in host):
+        raise BadInputError("The camera's address names no host.", hint=_WAY_OUT)
+    username, _, password = login.partition(":")
+    netloc = f"[{host}]" if ":" in host else host
+    if port is not None:
+        netloc = f"{netloc}:{port}"
+    return CleanAddress(
+        address=urlunsplit((parts.scheme.lower(), netloc, parts.path, parts.query, "")),
+        username=unquote(username),
+        password=unquote(password),
+        host=netloc.lower(),
+    )
+
+
+def _split(address: str) -> tuple[SplitResult, str]:
+    """Split an address into its parts without a login, and "user:password"."""
+    scheme, rest = address.split("://", 1)
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    port = authority.rpartition(":")[2] if ":" in authority else "0"
+    login, place = "", rest
+    if "@" in authority:
+        login = authority.rpartition("@")[0]
+        place = rest[len(login) + 1 :]
+    elif not port.isdigit() and not authority.endswith("]") and "@" in rest:
+        # A port that is no number, and an @ later on: a password that was pasted with a slash in it.
+        login, _, place = rest.rpartition("@")
+    try:
+        return urlsplit(f"{scheme}://{place}"), login
+    except ValueError as error:
+        raise BadInputError("The camera's address cannot be read.", hint=_WAY_OUT) from error

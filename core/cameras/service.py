@@ -1,0 +1,288 @@
+"""The cameras' settings: checked, stored, and told to everyone after the commit."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar
+
+import msgspec
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.access import audit
+from core.access.model import Actor, Role
+from core.access.permission import require
+from core.cameras.address import CleanAddress, clean_address
+from core.cameras.checks import check_camera
+from core.cameras.model import Camera, CameraChanged, CameraRemoved
+from core.kernel.bus import Bus
+from core.kernel.clock import Clock
+from core.kernel.errors import BadInputError, ConsoleError
+from core.kernel.ids import new_id
+from core.kernel.secrets import Secrets
+from core.kernel.wire import from_builtins, to_builtins
+from core.store.engine import Store
+from core.store.rows import check_version, place, position_of, storable
+from core.store.tables import CameraRow
+from core.vision.model import Scene, TrackerKind
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+def secret_name(camera_id: str) -> str:
+    """Return the name of a camera's password among the secrets."""
+    return f"camera/{camera_id}"
+
+
+class CameraService:
+    """Adds, changes and removes cameras.
+
+    Threads: all calls come from the owner's loop. Passwords go to the secrets and nowhere else.
+    """
+
+    def __init__(self, store: Store, bus: Bus, clock: Clock, secrets: Secrets) -> None:
+        """Read nothing yet."""
+        self._store = store
+        self._bus = bus
+        self._clock = clock
+        self._secrets = secrets
+
+    async def list(self) -> tuple[Camera, ...]:
+        """Return every camera, by name."""
+        query = select(CameraRow).order_by(CameraRow.name, CameraRow.camera_id)
+        return await self._store.read(lambda s: tuple(_camera(row) for row in s.scalars(query)))
+
+    async def get(self, camera_id: str) -> Camera:
+        """Return one camera.
+
+        Raises:
+            BadInputError: There is none of that id.
+        """
+        return await self._store.read(lambda s: _camera(_find(s, camera_id)))
+
+    async def password_of(self, camera_id: str) -> str:
+        """Return a camera's password for whoever opens its stream; empty where there is none."""
+        return await asyncio.to_thread(self._secrets.get_secret, secret_name(camera_id)) or ""
+
+    async def add(self, actor: Actor, camera: Camera, password: str = "") -> Camera:
+        """Add a camera; an empty `camera_id` gets a new one.
+
+        Returns:
+            As stored: without a password in the address, and with its id.
+
+        Raises:
+            NotPermittedError: The actor is no supervisor.
+            BadInputError: Names the setting that cannot be used, or the id is taken.
+        """
+        require(actor, Role.SUPERVISOR)
+        draft, found_password = _cleaned(camera)
+        password = password or found_password
+        draft = replace(draft, camera_id=draft.camera_id or new_id(), has_password=bool(password), version=1)
+        at = self._clock.now()
+
+        def run(session: Session) -> Camera:
+            if session.get(CameraRow, draft.camera_id) is not None:
+                raise BadInputError(f"There is a camera {draft.camera_id} already.", hint="Leave its id empty.")
+            row = CameraRow(camera_id=draft.camera_id, created_at=at)
+            _write(row, draft)
+            session.add(row)
+            session.flush()
+            audit.append(session, actor, action="camera.add", subject=_subject(draft), detail=draft.address, at=at)
+            return _camera(row)
+
+        stored = await self._store.write(run)
+        if password:
+            await asyncio.to_thread(self._secrets.set_secret, secret_name(stored.camera_id), password)
+        self._bus.publish(CameraChanged(camera=stored))
+        return stored
+
+    async def update(self, actor: Actor, camera: Camera, *, expect_version: int, password: str | None = None) -> Camera:
+        """Change a camera's settings.
+
+        Args:
+            actor: A supervisor.
+            camera: The new settings; its id names the camera.
+            expect_version: Of the settings that were shown when the change was begun.
+            password: None keeps the one there is, an empty one forgets it.
+
+        Raises:
+            NotPermittedError: The actor is no supervisor.
+            StaleWriteError: The camera was changed meanwhile.
+            BadInputError: Names the setting that cannot be used.
+        """
+        require(actor, Role.SUPERVISOR)
+        draft, found_password = _cleaned(camera)
+        new_password = found_password or password
+        at = self._clock.now()
+
+        def run(session: Session) -> Camera:
+            row = _find(session, draft.camera_id, expect_version)
+            before = _camera(row)
+            if new_password is None and before.has_password and _host_of(before) != _host_of(draft):
+                # Otherwise whoever may change an address could send the password to a machine of their own.
+                raise BadInputError(
+                    "The address leads to another host, and its password is not sent there unasked.",
+                    hint="Type the camera's password once more.",
+                )
+            has_password = before.has_password if new_password is None else bool(new_password)
+            after = replace(draft, has_password=has_password)
+            _write(row, after)
+            session.flush()
+            changes = _describe_changes(before, after) + (", password" if new_password is not None else "")
+            audit.append(
+                session, actor, action="camera.change", subject=_subject(after), detail=changes.strip(", "), at=at
+            )
+            return _camera(row)
+
+        stored = await self._store.write(run)
+        if new_password is not None:
+            await asyncio.to_thread(self._keep_password, stored.camera_id, new_password)
+        self._bus.publish(CameraChanged(camera=stored))
+        return stored
+
+    async def remove(self, actor: Actor, camera_id: str, *, expect_version: int) -> None:
+        """Remove a camera and its password; what it saw stays in the history.
+
+        Raises:
+            NotPermittedError: The actor is no supervisor.
+            StaleWriteError: The camera was changed meanwhile.
+            BadInputError: There is none of that id.
+        """
+        require(actor, Role.SUPERVISOR)
+        at = self._clock.now()
+
+        def run(session: Session) -> Camera:
+            row = _find(session, camera_id, expect_version)
+            camera = _camera(row)
+            session.delete(row)
+            session.flush()
+            audit.append(session, actor, action="camera.remove", subject=_subject(camera), at=at)
+            return camera
+
+        camera = await self._store.write(run)
+        if camera.has_password:
+            await asyncio.to_thread(self._keep_password, camera_id, "")
+        self._bus.publish(CameraRemoved(camera_id=camera_id))
+
+    async def set_enabled(self, actor: Actor, camera_id: str, is_enabled: bool, *, expect_version: int) -> Camera:
+        """Switch a camera on or off.
+
+        Raises:
+            NotPermittedError: The actor is no operator.
+            StaleWriteError: The camera was changed meanwhile.
+            BadInputError: There is none of that id.
+        """
+        require(actor, Role.OPERATOR)
+        at = self._clock.now()
+
+        def run(session: Session) -> Camera:
+            row = _find(session, camera_id, expect_version)
+            row.is_enabled = is_enabled
+            session.flush()
+            action = "camera.enable" if is_enabled else "camera.disable"
+            audit.append(session, actor, action=action, subject=_subject(_camera(row)), at=at)
+            return _camera(row)
+
+        stored = await self._store.write(run)
+        self._bus.publish(CameraChanged(camera=stored))
+        return stored
+
+    def _keep_password(self, camera_id: str, password: str) -> None:
+        if password:
+            self._secrets.set_secret(secret_name(camera_id), password)
+        else:
+            self._secrets.delete_secret(secret_name(camera_id))
+
+
+def _cleaned(camera: Camera) -> tuple[Camera, str]:
+    """Return checked settings without a password in the address, and the password that stood there."""
+    found: CleanAddress = clean_address(camera.address)
+    cleaned = replace(
+        camera,
+        name=camera.name.strip(),
+        address=found.address,
+        username=storable(camera.username.strip() or found.username),
+        heading_deg=camera.heading_deg % 360.0,
+    )
+    check_camera(replace(cleaned, heading_deg=camera.heading_deg))
+    return cleaned, found.password
+
+
+def _find(session: Session, camera_id: str, expect_version: int | None = None) -> CameraRow:
+    row = session.get(CameraRow, camera_id)
+    if row is None:
+        raise BadInputError("There is no such camera any more.", hint="Look at the list again.")
+    if expect_version is not None:
+        check_version(row.version, expect_version=expect_version, what=f"Camera {row.name}")
+    return row
+
+
+def _host_of(camera: Camera) -> str:
+    try:
+        return clean_address(camera.address).host
+    except ConsoleError:
+        return ""
+
+
+def _describe_changes(before: Camera, after: Camera) -> str:
+    names = [
+        name
+        for name in Camera.__dataclass_fields__
+        if name != "version" and getattr(before, name) != getattr(after, name)
+    ]
+    return ", ".join(names)
+
+
+def _subject(camera: Camera) -> str:
+    return f"{camera.name} ({camera.camera_id})"
+
+
+def _camera(row: CameraRow) -> Camera:
+    return Camera(
+        camera_id=row.camera_id,
+        name=row.name,
+        address=row.address,
+        username=row.username,
+        has_password=row.has_password,
+        transport=row.transport,
+        is_enabled=row.is_enabled,
+        position=position_of(row),
+        heading_deg=row.heading_deg,
+        view_angle_deg=row.view_angle_deg,
+        detect_fps=row.detect_fps,
+        labels=tuple(str(label) for label in row.labels),
+        tracker=_read(lambda: TrackerKind(row.tracker), TrackerKind.BYTETRACK, row),
+        model=row.model,
+        scene=_read(lambda: from_builtins(row.scene, Scene), Scene(), row),
+        version=row.version,
+    )
+
+
+def _read(read: Callable[[], T], default: T, row: CameraRow) -> T:
+    # One row that someone edited by hand must not take the whole wall down.
+    try:
+        return read()
+    except (msgspec.ValidationError, ValueError) as error:
+        log.error("a setting of camera %s cannot be read (%s): the default is used", row.name, error)
+        return default
+
+
+def _write(row: CameraRow, camera: Camera) -> None:
+    row.name = storable(camera.name)
+    row.address = storable(camera.address)
+    row.username = camera.username
+    row.has_password = camera.has_password
+    row.transport = camera.transport
+    row.is_enabled = camera.is_enabled
+    place(row, camera.position)
+    row.heading_deg = camera.heading_deg
+    row.view_angle_deg = camera.view_angle_deg
+    row.detect_fps = camera.detect_fps
+    row.labels = [*camera.labels]
+    row.tracker = camera.tracker.value
+    row.model = storable(camera.model)
+    row.scene = to_builtins(camera.scene)
