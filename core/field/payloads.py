@@ -8,7 +8,16 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+)
 
 from core.kernel.errors import BadInputError
 
@@ -47,7 +56,14 @@ def _at(value: object) -> object:
         raise ValueError(f"{value} is not an instant in epoch milliseconds") from None
 
 
-Instant = Annotated[AwareDatetime, BeforeValidator(_at)]
+def _to_utc(value: datetime) -> datetime:
+    # Far ends of the calendar overflow as soon as anyone computes with them.
+    if not 2000 <= value.year <= 2200:
+        raise ValueError(f"the year {value.year} is not plausible")
+    return value.astimezone(UTC)
+
+
+Instant = Annotated[AwareDatetime, BeforeValidator(_at), AfterValidator(_to_utc)]
 
 
 class Payload(BaseModel):

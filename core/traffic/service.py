@@ -1,0 +1,175 @@
+"""Traffic figures: what stations measure, what cameras count, and when a station sees a jam."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.field.kinds import find_kinds
+from core.field.model import Reading
+from core.field.service import ReadingReceived
+from core.kernel.bus import Bus
+from core.kernel.clock import Clock
+from core.store.counts import upsert_add
+from core.store.engine import Store
+from core.store.tables import LineCountRow
+from core.traffic.model import LineCount
+from core.traffic.rules import Change, Congestion, CongestionSettings, Flow, judge, together
+from core.vision.model import Phase
+
+STATION = "station"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StationCongestion:
+    """A jam at a station began or ended.
+
+    Attributes:
+        at: Time of the reading that decided it.
+        values: Speed, occupancy and intensity over all lanes.
+    """
+
+    device_id: str
+    phase: Phase
+    at: datetime
+    values: dict[str, float]
+
+    @property
+    def condition_key(self) -> str:
+        """The same for the begin and the end of one jam."""
+        return f"station/{self.device_id}/congestion"
+
+
+@dataclass(frozen=True, slots=True)
+class LineCountsAdded:
+    """Counts went into the database."""
+
+    counts: tuple[LineCount, ...]
+
+
+class TrafficService:
+    """Newest flow of every station, jams, and counts over lines.
+
+    Threads: the owner's loop only.
+    """
+
+    def __init__(self, *, store: Store, bus: Bus, clock: Clock, settings: CongestionSettings | None = None) -> None:
+        """Listen to the field's readings from now on."""
+        self._store = store
+        self._bus = bus
+        self._clock = clock
+        self._settings = settings or CongestionSettings()
+        self._newest: dict[str, dict[str, tuple[float, Reading]]] = {}
+        self._jams: dict[str, Congestion] = {}
+        self._unsubscribe = bus.subscribe(ReadingReceived, self._on_reading)
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._unsubscribe()
+
+    def flows(self, device_id: str) -> tuple[Reading, ...]:
+        """Return the newest reading of each lane of a station."""
+        return tuple(reading for _, reading in self._newest.get(device_id, {}).values())
+
+    def congested(self) -> tuple[str, ...]:
+        """Return the stations that see a jam."""
+        return tuple(sorted(device_id for device_id, jam in self._jams.items() if jam.is_on))
+
+    async def add_counts(self, counts: Sequence[LineCount]) -> None:
+        """Add vehicles to their minutes.
+
+        Raises:
+            UnavailableError: The database is away; nothing was added.
+        """
+        if not counts:
+            return
+        taken = tuple(counts)
+
+        def store(session: Session) -> None:
+            for count in taken:
+                upsert_add(
+                    session,
+                    camera_id=count.camera_id,
+                    line_key=count.line_key,
+                    direction=count.direction,
+                    label=count.label,
+                    minute=count.minute.replace(second=0, microsecond=0),
+                    n_vehicles=count.n_vehicles,
+                    is_complete=count.is_complete,
+                )
+
+        await self._store.write(store)
+        self._bus.publish(LineCountsAdded(taken))
+
+    async def counts(self, camera_id: str, since: datetime) -> list[LineCount]:
+        """Return a camera's counts of the minutes from `since` on, oldest first.
+
+        Raises:
+            UnavailableError: The database is away.
+        """
+
+        def read(session: Session) -> list[LineCount]:
+            query = (
+                select(LineCountRow)
+                .where(LineCountRow.camera_id == camera_id, LineCountRow.minute >= since)
+                .order_by(LineCountRow.minute, LineCountRow.line_key, LineCountRow.direction, LineCountRow.label)
+            )
+            return [
+                LineCount(
+                    camera_id=row.camera_id,
+                    line_key=row.line_key,
+                    direction=row.direction,
+                    label=row.label,
+                    minute=row.minute,
+                    n_vehicles=row.n_vehicles,
+                    is_complete=row.is_complete,
+                )
+                for row in session.scalars(query)
+            ]
+
+        return await self._store.read(read)
+
+    def _on_reading(self, event: ReadingReceived) -> None:
+        reading = event.reading
+        if event.kind != STATION or not {"averageVehicleSpeed", "occupancy"} <= reading.values.keys():
+            return
+        now_s = self._clock.monotonic()
+        lanes = self._newest.setdefault(reading.device_id, {})
+        lanes[reading.stream] = (now_s, reading)
+        # What a device doubts itself, and what is too old to be the present, must neither raise nor end a jam.
+        stale_s = find_kinds()[STATION].stale_s(reading.stream)
+        if not reading.is_good or (self._clock.now() - reading.at).total_seconds() > stale_s:
+            return
+        flow = together(_flow(item) for seen_s, item in lanes.values() if item.is_good and now_s - seen_s <= stale_s)
+        if flow is None:
+            return
+        jam = self._jams.setdefault(reading.device_id, Congestion())
+        change = jam.update(judge(flow, reading.device_id, self._settings), now_s, self._settings)
+        if change is Change.NONE:
+            return
+        self._bus.publish(
+            StationCongestion(
+                device_id=reading.device_id,
+                phase=Phase.BEGIN if change is Change.BEGAN else Phase.END,
+                at=reading.at,
+                values={
+                    "averageVehicleSpeed": flow.speed_kmh,
+                    "occupancy": flow.occupancy,
+                    "intensity": flow.intensity,
+                },
+            )
+        )
+
+
+def _flow(reading: Reading) -> Flow:
+    values = reading.values
+    return Flow(
+        speed_kmh=values["averageVehicleSpeed"],
+        occupancy=values["occupancy"],
+        intensity=values.get("intensity", 1.0),
+        free_flow_kmh=values.get("freeFlowSpeed"),
+    )
