@@ -86,13 +86,18 @@ class NodeConnection(QObject):
         self._child: subprocess.Popen[bytes] | None = None
         self._task: asyncio.Task[None] | None = None
         self._gone = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self.retry_in_s = FIRST_RETRY_S
         self._wants_demo_sign_in = True
         self._key = ""
-        self._calls: set[asyncio.Task[Any]] = set()
 
     def start(self) -> None:
         """Begin; the state changes tell how it goes."""
         self._task = asyncio.get_event_loop().create_task(self._stay_connected())
+
+    def retry_now(self) -> None:
+        """Do not wait for the next try."""
+        self._hurry.set()
 
     async def close(self) -> None:
         """End the link; a node that this console started ends by itself once nobody uses it."""
@@ -138,13 +143,17 @@ class NodeConnection(QObject):
                 await self._connect(address)
                 delay_s = FIRST_RETRY_S
                 await self._gone.wait()
+                self.retry_in_s = delay_s * random.uniform(0.7, 1.3)
                 self._set_state(ConnectionState.GONE, "The node is gone; the console reconnects by itself.")
             except ConsoleError as error:
                 log.info("no node yet: %s", error)
+                self.retry_in_s = delay_s * random.uniform(0.7, 1.3)
                 self._set_state(
                     ConnectionState.CONNECTING if self.session is None else ConnectionState.GONE, str(error)
                 )
-            await asyncio.sleep(delay_s * random.uniform(0.7, 1.3))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), self.retry_in_s)
+            self._hurry.clear()
             delay_s = min(MAX_RETRY_S, delay_s * 2)
 
     async def _find_node(self) -> NodeAddress:

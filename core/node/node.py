@@ -23,12 +23,13 @@ from core.access.service import AccessService
 from core.cameras.model import Camera, CameraChanged, CameraRemoved
 from core.cameras.service import CameraService
 from core.field.broker import BrokerAddress, EmbeddedBroker
-from core.field.model import Device, DeviceState, LinkReport, LinkState
+from core.field.model import Device, DeviceState, LinkState
 from core.field.mqtt_link import MqttLink
+from core.field.outbox import Outbox
 from core.field.service import DeviceChanged, FieldService, ReadingReceived
 from core.field.settings import BrokerSettings
 from core.incidents.evidence import read_snapshot
-from core.incidents.model import AlarmChanged, Condition, IncidentChanged, SourceKind
+from core.incidents.model import Alarm, AlarmChanged, Condition, IncidentChanged, SourceKind
 from core.incidents.model import Snapshot as Picture
 from core.incidents.policy import condition_of_source
 from core.incidents.service import IncidentService
@@ -45,6 +46,7 @@ from core.link.server import LinkServer, Peer
 from core.media.model import ProbeResult, SourceSpec
 from core.media.probe import probe
 from core.node import conditions, demo, verbs
+from core.node.fleet import FleetProcess
 from core.node.health import LoopLag, ProcessLoad, disk_free_gb
 from core.node.live import Changes, LiveCollector, Snapshot, without_defaults
 from core.node.lock import take_lock
@@ -85,6 +87,7 @@ class Services:
     cameras: CameraService
     incidents: IncidentService
     field: FieldService
+    outbox: Outbox
     traffic: TrafficService
     parking: ParkingService
 
@@ -143,8 +146,10 @@ class Node:
         self._sight: Sight | None = None
         self._supervisor: VisionSupervisor | None = None
         self._city: DemoCity | None = None
-        self._fleet: Any = None
+        self._fleet: FleetProcess | None = None
         self._demo_password = ""
+        self._field_password = ""
+        self._passwords: dict[str, str] = {}
         self._store_reason = "The database is being opened."
         self._model_note = ""
         self._health: Health | None = None
@@ -205,8 +210,6 @@ class Node:
                 await self._store_counts(is_final=True)
         if self.services is not None:
             await self.services.field.stop()
-        if self._link is not None:
-            await asyncio.to_thread(self._link.stop)
         if self._broker is not None:
             await self._broker.stop()
         if self._server is not None:
@@ -258,33 +261,38 @@ class Node:
         log.info("node %s listens on %s:%d", self.node_id, link.host, port)
 
     async def _open_room(self) -> None:
-        """Open the store, however long that takes, then everything that needs it."""
-        store = await self._open_store()
-        # The broker takes seconds to start; the cameras do not wait for it.
-        broker, password = await self._broker_settings()
-        self._link = MqttLink(
-            broker,
-            loop=asyncio.get_running_loop(),
-            on_message=self._on_field_messages,
-            on_state=self._on_link_state,
-            password=password,
-            epoch=int(self._clock.now().timestamp()),
-            clock=self._clock,
-        )
-        services = self._make_services(store, self._link)
-        await services.field.start()
+        """Open the store and the broker, however long that takes, then everything that needs them."""
+        store, (broker, password) = await asyncio.gather(self._open_store(), self._broker_settings())
+        services = self._make_services(store, broker)
+        await services.field.prepare()
         await services.traffic.start()
         await services.parking.start()
         if self.is_demo:
             await self._make_demo_user(services.access)
         self._subscribe(services)
         await self._open_eyes(services)
+        await self._open_ears(services, broker, password)
         self.services = services
-        self._link.start()
-        if self.is_demo:
-            await self._start_demo_city(services, broker)
         for fault in self._faults:
             await services.incidents.raise_condition(conditions.settings_fault(fault))
+
+    async def _open_ears(self, services: Services, broker: BrokerSettings, password: str) -> None:
+        self._link = MqttLink(
+            broker,
+            loop=asyncio.get_running_loop(),
+            on_message=services.field.on_messages,
+            on_state=services.field.on_link_state,
+            password=password,
+            epoch=services.outbox.epoch,
+            clock=self._clock,
+        )
+        await services.field.start(self._link)
+        open_alarms = await services.incidents.open_alarms()
+        services.field.publish_open_alarms(_alarm_payload(alarm) for alarm in open_alarms)
+        if self.is_demo:
+            username, word = ("field", self._field_password) if self._broker else (broker.username, password)
+            self._fleet = FleetProcess(broker, username=username, password=word)
+            await self._fleet.start()
 
     async def _open_store(self) -> Store:
         url = self.settings.store.url or sqlite_url(self.folders.database)
@@ -300,14 +308,16 @@ class Node:
             self._once.back("store", "the database is open")
             return store
 
-    def _make_services(self, store: Store, link: MqttLink) -> Services:
+    def _make_services(self, store: Store, broker: BrokerSettings) -> Services:
+        outbox = Outbox(self.folders.data / "outbox.sqlite3")
         access = AccessService(store, self._bus, self._clock, session_s=self.settings.access.session_hours * 3600.0)
         return Services(
             store=store,
             access=access,
             cameras=CameraService(store, self._bus, self._clock, self._secrets),
             incidents=IncidentService(store, self._bus, self._clock, evidence=self.folders.evidence),
-            field=FieldService(store, self._bus, self._clock, link),
+            field=FieldService(store=store, bus=self._bus, clock=self._clock, outbox=outbox, settings=broker),
+            outbox=outbox,
             traffic=TrafficService(store, self._bus, self._clock),
             parking=ParkingService(store, self._bus, self._clock),
         )
@@ -337,6 +347,7 @@ class Node:
             except UnavailableError as error:
                 self._once.lost("broker", f"the embedded broker does not start: {error}")
                 await asyncio.sleep(STORE_RETRY_S)
+        self._field_password = address.passwords["field"]
         return _embedded_settings(address, tenant), address.passwords["core"]
 
     async def _make_demo_user(self, access: AccessService) -> None:
@@ -402,18 +413,6 @@ class Node:
         self._model_note = model.note
         self._supervisor.set_model("" if model.is_demonstration else str(model.path))
 
-    async def _start_demo_city(self, services: Services, broker: BrokerSettings) -> None:
-        from core.node.fleet import FleetProcess
-
-        password = ""
-        username = ""
-        if self._broker is not None:
-            username, password = "field", self._broker.password_of("field")
-        self._fleet = FleetProcess(broker, username=username, password=password)
-        await self._fleet.start()
-        log.info("the demo city's devices run against %s", broker.address)
-        assert services is self.services
-
     # -- what happens ---------------------------------------------------------------------------------------------
 
     def _subscribe(self, services: Services) -> None:
@@ -421,7 +420,7 @@ class Node:
             self._live.add_alarm(event.alarm)
             if event.alarm.version == 1:
                 self._n_alarms += 1
-            services.field.publish_alarm(msgspec.to_builtins(event.alarm), is_open=event.alarm.is_open)
+            services.field.publish_alarm(_alarm_payload(event.alarm))
 
         def on_incident(event: IncidentChanged) -> None:
             self._live.add_incident(event.incident)
@@ -475,18 +474,10 @@ class Node:
         }
 
     def _spec_of(self, camera: Camera) -> SourceSpec:
-        return verbs.spec_of(camera, self._passwords.get(camera.camera_id, ""), clip_of=self._clips())
+        return verbs.spec_of(camera, self._passwords.get(camera.camera_id, ""), clips=self._clips())
 
-    def _clips(self) -> dict[str, str]:
-        return {scene.key: str(scene.clip) for scene in demo.load_scenes()} if self.is_demo else {}
-
-    def _on_field_messages(self, messages: list[Any]) -> None:
-        if self.services is not None:
-            self.services.field.take(messages)
-
-    def _on_link_state(self, report: LinkReport) -> None:
-        if self.services is not None:
-            self.services.field.take_link_state(report)
+    def _clips(self) -> dict[str, Path]:
+        return {scene.key: scene.clip for scene in demo.load_scenes()} if self.is_demo else {}
 
     def _on_worker_message(self, message: object) -> None:
         if self._sight is not None:
@@ -587,7 +578,6 @@ class Node:
                 self._link.watch()
             if self.services is not None:
                 self._judge_system(self._health)
-                await self.services.field.tick()
                 if time.monotonic() >= self._counts_due_s:
                     self._counts_due_s = time.monotonic() + COUNTS_EVERY_S
                     await self._store_counts(is_final=False)
@@ -701,7 +691,9 @@ class Node:
             incidents=tuple(await services.incidents.recent_incidents(200)),
             cameras=cameras,
             devices=tuple(services.field.devices()),
-            readings=tuple(services.field.readings()),
+            readings=tuple(
+                reading for device in services.field.devices() for reading in services.field.newest(device.device_id)
+            ),
             lots=tuple(services.parking.newest()),
             streams=tuple(self._sight.streams.values()),
             line_totals=self._sight.totals,
@@ -743,12 +735,12 @@ class Node:
             raise NotPermittedError("This node does not run the demonstration.", hint="Sign in.")
         return await self.require_services().access.sign_in(DEMO_USER, self._demo_password, desk)
 
-    async def test_camera(self, camera: Camera, password: str | None) -> ProbeResult:
-        """Open an address once; None as password uses the one that is kept for this camera."""
-        if password is None and camera.has_password:
-            password = await asyncio.to_thread(self._secrets.get_secret, f"camera/{camera.camera_id}")
-        spec = verbs.spec_of(camera, password or "", clip_of=self._clips())
-        return await asyncio.to_thread(probe, spec, timeout_s=8.0)
+    async def test_source(self, source: SourceSpec, camera_id: str) -> ProbeResult:
+        """Open an address once; with an empty password the one that is kept for this camera is used."""
+        if source.username and not source.password and camera_id:
+            kept = await asyncio.to_thread(self._secrets.get_secret, f"camera/{camera_id}")
+            source = replace(source, password=kept or "")
+        return await asyncio.to_thread(probe, verbs.resolve_demo(source, self._clips()), timeout_s=8.0)
 
     async def evidence_picture(self, incident_id: str) -> bytes:
         """Return an incident's snapshot; empty where there is none.
@@ -798,6 +790,11 @@ class Node:
         log.error("a task of the node failed", exc_info=error)
         if self._server is not None:
             self._server.n_errors += 1
+
+
+def _alarm_payload(alarm: Alarm) -> dict[str, Any]:
+    """Return an alarm as it stands on the broker."""
+    return {**msgspec.to_builtins(alarm), "state": alarm.state.value, "is_open": alarm.is_open}
 
 
 def _embedded_settings(address: BrokerAddress, tenant: str) -> BrokerSettings:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.access.model import Actor, Role, Session, User
+from core.access.permission import require
 from core.cameras.model import Camera
 from core.incidents.model import Alarm, Incident
-from core.kernel.errors import ConsoleError, NotPermittedError, UnavailableError
+from core.kernel.errors import BadInputError, NotPermittedError, UnavailableError
 from core.link.protocol import PROTOCOL
 from core.link.server import Peer, Verb
 from core.media.model import ProbeResult, SourceSpec
@@ -154,11 +158,9 @@ def _camera_verbs(node: Node) -> dict[str, Verb]:
             actor_of(peer), camera_id, is_enabled, expect_version=version
         )
 
-    async def test(peer: Peer, *, camera: Camera, password: str | None = None) -> ProbeResult:
-        actor = actor_of(peer)
-        if actor.role < Role.SUPERVISOR:
-            raise NotPermittedError("Testing an address needs the role supervisor.", hint="Ask your supervisor.")
-        return await node.test_camera(camera, password)
+    async def test(peer: Peer, *, source: SourceSpec, camera_id: str) -> ProbeResult:
+        require(actor_of(peer), Role.SUPERVISOR, "test a camera address")
+        return await node.test_source(source, camera_id)
 
     return {
         "cameras.add": add,
@@ -199,23 +201,29 @@ def _user_verbs(node: Node) -> dict[str, Verb]:
     return {"users.list": list_users, "users.add": add_user, "users.change_password": change_password}
 
 
-def spec_of(camera: Camera, password: str, *, clip_of: dict[str, str]) -> SourceSpec:
+def spec_of(camera: Camera, password: str, *, clips: Mapping[str, Path]) -> SourceSpec:
     """Turn a camera's settings into what the reader opens.
 
-    Args:
-        camera: Its address may be `demo:KEY`, a looped clip of the demo city.
-        password: From the keyring or the environment.
-        clip_of: File of each demo clip by its key.
+    Raises:
+        BadInputError: There is no such demo clip.
+    """
+    plain = SourceSpec(address=camera.address, username=camera.username, password=password, transport=camera.transport)
+    return resolve_demo(plain, clips)
+
+
+def resolve_demo(source: SourceSpec, clips: Mapping[str, Path]) -> SourceSpec:
+    """Replace the address `demo:KEY` by the looped clip of the demo city; leave others alone.
 
     Raises:
-        ConsoleError: There is no such demo clip.
+        BadInputError: There is no such demo clip.
     """
-    if camera.address.startswith("demo:"):
-        key = camera.address.removeprefix("demo:")
-        if key not in clip_of:
-            raise ConsoleError(f"The demo city has no camera {key!r}.", hint=f"It has {', '.join(sorted(clip_of))}.")
-        return SourceSpec(address=clip_of[key], loops=True)
-    return SourceSpec(address=camera.address, username=camera.username, password=password, transport=camera.transport)
+    if not source.address.startswith("demo:"):
+        return source
+    key = source.address.removeprefix("demo:")
+    if key not in clips:
+        known = ", ".join(sorted(clips)) or "none: this node does not run the demonstration"
+        raise BadInputError(f"The demo city has no camera {key!r}.", hint=f"There are {known}.")
+    return replace(source, address=str(clips[key]), loops=True)
 
 
 def not_ready(reason: str) -> UnavailableError:
