@@ -11,6 +11,7 @@ import os
 import re
 import stat
 import sys
+import time
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -419,12 +420,25 @@ def _host_of(address: str) -> str:
 
 def _open_container(address: str, name: str, driver: str | None, options: dict[str, str]) -> Any:
     failure: ConsoleError | None = None
+    began_s = time.monotonic()
     try:
         return av.open(address, format=driver, options=options, metadata_errors="replace")
     except FFmpegError as error:
         failure = explain(error, name)
+        if "timeout" in options and isinstance(error, av.error.InvalidDataError):
+            failure = _explain_silence(name, time.monotonic() - began_s, int(options["timeout"]) / 1e6)
     # Raised out here so that no traceback leads to libav's exception, which has the password in its address.
     raise failure
+
+
+def _explain_silence(name: str, waited_s: float, timeout_s: float) -> ConsoleError:
+    """Tell what libav's "invalid data" means on a network: it says so of a camera that never answers, too."""
+    if waited_s > 0.8 * timeout_s:
+        return UnavailableError(f"{name} does not answer in time.", hint="Check the camera's power, cable and address.")
+    return UnavailableError(
+        f"{name} answers, but not with a stream that can be shown.",
+        hint="Is the port right, is the camera still starting, does it send H.264 or H.265?",
+    )
 
 
 def _picture_stream(container: Any) -> Any:

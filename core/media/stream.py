@@ -116,7 +116,7 @@ class Timeline:
 
 
 def retry_delay_s(n_failures: int, error: ConsoleError) -> float:
-    """Return how long to wait after `n_failures` (1, 2, …) in a row; spread, so that cameras do not all come at once."""
+    """Return how long to wait after `n_failures` (1, 2, …) in a row, spread so that cameras come back one by one."""
     if isinstance(error, LoginRefusedError):
         return LOGIN_RETRY_S * random.uniform(1.0, 1.0 + _JITTER)
     delay_s = min(MAX_RETRY_S, FIRST_RETRY_S * 2.0 ** min(n_failures - 1, 16))
@@ -146,8 +146,8 @@ class CameraStream:
     """Hands every decoded picture of one camera to `on_frame`, for as long as it takes.
 
     `on_frame(frame)` runs on the reader thread and must be quick: nothing is read meanwhile. A `ConsoleError` it raises
-    becomes the stream's state. `on_state(state, reason, hint)` runs on the reader or the watch, in order; it must not
-    call `stop`.
+    is the stream's state until a picture gets through again. `on_state(state, reason, hint)` runs on the reader or the
+    watch, in order; it must not call `stop`.
 
     Threads: every method from any thread.
     """
@@ -367,17 +367,21 @@ class CameraStream:
             self._n_failures = 0
             self._failure = None
             epoch = self._epoch
-        self._set_state(StreamState.LIVE, "", "")
-        self._on_frame(
-            StreamFrame(
-                frame=frame,
-                pts_s=pts_s,
-                received_s=received_s,
-                captured_at=captured_at,
-                epoch=epoch,
-                is_key=bool(frame.key_frame),
-            )
+        picture = StreamFrame(
+            frame=frame,
+            pts_s=pts_s,
+            received_s=received_s,
+            captured_at=captured_at,
+            epoch=epoch,
+            is_key=bool(frame.key_frame),
         )
+        try:
+            self._on_frame(picture)
+        except ConsoleError as error:
+            # The camera is well, but its picture does not get through: calling it again would not help.
+            self._set_state(StreamState.UNUSABLE, error.message, error.hint)
+            return
+        self._set_state(StreamState.LIVE, "", "")
 
     def _note_packet(self, reader: _Reader, source: Source, received_s: float) -> bool:
         """Count what came; False where this reader has been given up meanwhile."""

@@ -1,0 +1,339 @@
+import itertools
+import socket
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.kernel.clock import SystemClock
+from core.kernel.errors import BadInputError, UnavailableError
+from core.media import stream as stream_module
+from core.media.model import SourceSpec, StreamState
+from core.media.probe import probe
+from core.media.source import LoginRefusedError
+from core.media.stream import CameraStream, StreamFrame, Timeline, retry_delay_s
+from tests.fixtures.clips import make_clip
+from tests.fixtures.processes import wait_until
+
+
+class Room:
+    """What the callbacks of a stream brought."""
+
+    def __init__(self) -> None:
+        self.frames: list[StreamFrame] = []
+        self.states: list[tuple[StreamState, str, str]] = []
+
+    def on_state(self, state: StreamState, reason: str, hint: str) -> None:
+        self.states.append((state, reason, hint))
+
+    def has_been(self, state: StreamState) -> bool:
+        return any(seen is state for seen, _, _ in self.states)
+
+
+@pytest.fixture
+def room() -> Room:
+    return Room()
+
+
+@pytest.fixture
+def open_stream(room: Room):
+    streams = []
+
+    def start(address: object, *, on_frame=None, **options: object) -> CameraStream:
+        stream = CameraStream(
+            "cam-1",
+            SourceSpec(address=str(address), **options),
+            on_frame=on_frame or room.frames.append,
+            on_state=room.on_state,
+            clock=SystemClock(),
+        )
+        streams.append(stream)
+        stream.start()
+        return stream
+
+    yield start
+    for stream in streams:
+        stream.stop()
+
+
+@pytest.fixture
+def silent_port():
+    """A port that takes connections and never says a word: a camera that hangs."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(16)
+        yield listener.getsockname()[1]
+
+
+times = st.one_of(st.none(), st.floats(-1e6, 1e6), st.sampled_from([0.0, 0.04, 95443.7, -3.0]))
+
+
+@given(st.lists(st.tuples(times, st.floats(0, 30), st.sampled_from(["", "rewound", "reconnected"])), max_size=60))
+def test_picture_time_only_rises_whatever_the_camera_says(pictures):
+    timeline = Timeline()
+    received_s = 100.0
+    placed = []
+    for source_s, gap_s, event in pictures:
+        if event == "rewound":
+            timeline.rewound()
+        elif event == "reconnected":
+            timeline.reconnected(25.0)
+        received_s += gap_s
+        placed.append(timeline.place(source_s, received_s))
+
+    assert all(later > earlier for earlier, later in itertools.pairwise(placed))
+
+
+def test_picture_time_follows_the_camera_exactly_while_that_makes_sense():
+    timeline = Timeline()
+
+    placed = [timeline.place(5000.0 + number * 0.04, 10.0 + number * 0.1) for number in range(50)]
+
+    assert placed == pytest.approx([number * 0.04 for number in range(50)])
+
+
+def test_a_camera_clock_that_jumps_back_an_hour_moves_picture_time_by_what_really_passed():
+    timeline = Timeline()
+    timeline.place(4000.0, 10.0)
+    timeline.place(4000.04, 10.04)
+
+    assert timeline.place(400.0, 10.54) == pytest.approx(0.54)
+    assert timeline.place(400.04, 10.58) == pytest.approx(0.58)
+
+
+def test_a_picture_without_a_time_is_placed_by_its_arrival():
+    timeline = Timeline()
+    timeline.place(None, 10.0)
+
+    assert timeline.place(None, 10.5) == pytest.approx(0.5)
+
+
+def test_the_gap_of_a_reconnect_stays_in_the_picture_time():
+    timeline = Timeline()
+    timeline.place(80.0, 10.0)
+    timeline.reconnected(25.0)
+
+    assert timeline.place(0.0, 17.0) == pytest.approx(7.0)
+
+
+def test_retries_come_slower_up_to_ten_seconds_and_never_in_step():
+    error = UnavailableError("gone")
+
+    for n_failures, expected_s in [(1, 0.5), (2, 1.0), (3, 2.0), (4, 4.0), (5, 8.0)]:
+        delays = [retry_delay_s(n_failures, error) for _ in range(50)]
+        assert all(0.74 * expected_s <= delay <= 1.26 * expected_s for delay in delays)
+        assert len(set(delays)) > 10
+    assert max(retry_delay_s(n_failures, error) for n_failures in range(1, 5000)) <= 10.0
+
+
+def test_a_wrong_password_is_tried_at_most_twice_a_minute():
+    assert min(retry_delay_s(n_failures, LoginRefusedError("no")) for n_failures in range(1, 200)) >= 30.0
+
+
+def test_a_file_is_played_at_its_own_speed(room, open_stream, tmp_path):
+    stream = open_stream(make_clip(tmp_path / "a.mp4", n_frames=30))
+    wait_until(lambda: room.has_been(StreamState.ENDED), what="the end of the clip")
+
+    played_s = room.frames[-1].received_s - room.frames[0].received_s
+    assert len(room.frames) == 30
+    assert 1.1 < played_s < 1.7
+    assert [state for state, _, _ in room.states] == [StreamState.CONNECTING, StreamState.LIVE, StreamState.ENDED]
+    assert stream.report().n_abandoned == 0
+
+
+def test_a_file_without_real_time_is_read_as_fast_as_it_decodes(room, open_stream, tmp_path):
+    open_stream(make_clip(tmp_path / "a.mp4", n_frames=250), realtime=False)
+    wait_until(lambda: room.has_been(StreamState.ENDED), timeout_s=8.0, what="the end of ten seconds of clip")
+
+    assert len(room.frames) == 250
+    span_s = (room.frames[-1].captured_at - room.frames[0].captured_at).total_seconds()
+    assert span_s == pytest.approx(249 / 25)
+
+
+def test_a_looping_file_goes_on_without_a_jump_and_without_reconnecting(room, open_stream, tmp_path):
+    stream = open_stream(make_clip(tmp_path / "a.mp4", n_frames=10), loops=True)
+    wait_until(lambda: len(room.frames) >= 45, what="four loops")
+    report = stream.report()
+
+    steps = [later.pts_s - earlier.pts_s for earlier, later in itertools.pairwise(room.frames)]
+    assert steps == pytest.approx([0.04] * len(steps), abs=1e-6)
+    assert {frame.epoch for frame in room.frames} == {1}
+    assert report.n_reconnects == 0
+    assert report.state is StreamState.LIVE
+    assert 15 < report.fps < 35
+    assert (report.width, report.height, report.codec) == (320, 192, "h264")
+
+
+def test_a_made_up_street_needs_no_camera(room, open_stream):
+    open_stream("synthetic:north")
+    wait_until(lambda: len(room.frames) >= 10, what="ten pictures")
+
+    assert room.frames[0].frame.width == 640
+    assert [state for state, _, _ in room.states] == [StreamState.CONNECTING, StreamState.LIVE]
+
+
+def test_a_file_that_appears_later_is_found(room, open_stream, tmp_path):
+    path = tmp_path / "late.mp4"
+    open_stream(path)
+    wait_until(lambda: room.has_been(StreamState.UNUSABLE), what="the sentence about the missing file")
+    make_clip(tmp_path / "scratch.mp4").rename(path)
+
+    wait_until(lambda: room.has_been(StreamState.LIVE), what="the file to be found")
+    assert "does not exist" in room.states[1][1]
+
+
+def test_a_hidden_tile_decodes_a_fraction_and_stays_live(room, open_stream, tmp_path):
+    clip = make_clip(tmp_path / "a.mp4", n_frames=250, pictures_per_key=25)
+    stream = open_stream(clip, loops=True)
+    wait_until(lambda: len(room.frames) >= 5, what="the first pictures")
+    stream.set_keyframes_only(True)
+    time_s = time.monotonic()
+    n_before = len(room.frames)
+    wait_until(lambda: len(room.frames) >= n_before + 4, timeout_s=10.0, what="four key frames")
+
+    assert time.monotonic() - time_s > 2.0
+    assert all(frame.is_key for frame in room.frames[-2:])
+    assert not room.has_been(StreamState.STALE)
+
+    stream.set_keyframes_only(False)
+    n_before = len(room.frames)
+    wait_until(lambda: len(room.frames) >= n_before + 30, timeout_s=5.0, what="all pictures again")
+
+
+def test_a_hanging_camera_is_lost_after_its_time_out_and_stopping_does_not_wait_for_it(room, open_stream, silent_port):
+    stream = open_stream(f"rtsp://127.0.0.1:{silent_port}/s", open_timeout_s=1.0, read_timeout_s=0.7)
+    wait_until(lambda: room.has_been(StreamState.LOST), timeout_s=6.0, what="the time-out")
+
+    assert "does not answer in time" in room.states[1][1]
+    began_s = time.monotonic()
+    stream.stop(timeout_s=2.0)
+    assert time.monotonic() - began_s < 2.5
+
+
+def test_a_reader_that_hangs_in_libav_is_replaced_and_never_calls_back(room, open_stream, monkeypatch, tmp_path):
+    clip = make_clip(tmp_path / "a.mp4", n_frames=10)
+    real_open = stream_module.open_source
+    comes_back = threading.Event()
+    calls = itertools.count()
+
+    def hanging_open(spec: SourceSpec):
+        if next(calls) == 0:
+            # As getaddrinfo with a name server that never answers.
+            comes_back.wait(30)
+            return real_open(replace(spec, address="synthetic:ghost"))
+        return real_open(spec)
+
+    monkeypatch.setattr(stream_module, "open_source", hanging_open)
+    stream = open_stream(clip, loops=True, open_timeout_s=0.2)
+    wait_until(lambda: room.has_been(StreamState.LOST), timeout_s=6.0, what="the hang to be noticed")
+    wait_until(lambda: len(room.frames) > 3, timeout_s=6.0, what="the new reader")
+    comes_back.set()
+    n_before = len(room.frames)
+    wait_until(lambda: len(room.frames) > n_before + 10, what="more pictures")
+
+    assert stream.report().n_abandoned == 1
+    assert {frame.frame.width for frame in room.frames} == {320}
+    assert room.states[-1][0] is StreamState.LIVE
+
+
+def test_readers_that_all_hang_are_not_piled_up_without_end(room, open_stream, monkeypatch):
+    release = threading.Event()
+
+    def hanging_open(spec: SourceSpec):
+        release.wait(60)
+        raise UnavailableError("late")
+
+    monkeypatch.setattr(stream_module, "open_source", hanging_open)
+    monkeypatch.setattr(stream_module, "STUCK_GRACE_S", 0.0)
+    monkeypatch.setattr(stream_module, "FIRST_RETRY_S", 0.01)
+    stream = open_stream("rtsp://camera/s", open_timeout_s=0.1)
+    wait_until(lambda: stream.report().n_abandoned >= 3, timeout_s=8.0, what="three hanging readers")
+    seen = threading.Event()
+    seen.wait(1.0)
+
+    assert stream.report().n_abandoned == 3
+    assert stream.report().state is StreamState.LOST
+    release.set()
+    wait_until(lambda: any(reason == "late" for _, reason, _ in room.states), what="a reader that tries again")
+
+
+def test_a_full_picture_memory_is_the_state_of_the_stream_until_it_is_solved(room, open_stream):
+    is_full = threading.Event()
+    is_full.set()
+
+    def write(frame: StreamFrame) -> None:
+        if is_full.is_set():
+            raise UnavailableError("No memory is left for the pictures.", hint="Make /dev/shm larger.")
+
+    stream = open_stream("synthetic:a", on_frame=write)
+    wait_until(lambda: stream.report().state is StreamState.UNUSABLE, what="the sentence")
+    assert stream.report().reason == "No memory is left for the pictures."
+    is_full.clear()
+
+    wait_until(lambda: stream.report().state is StreamState.LIVE, what="the picture")
+    assert stream.report().n_reconnects == 0
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_bug_behind_the_picture_does_not_end_the_camera(room, open_stream):
+    def fails_once(frame: StreamFrame) -> None:
+        room.frames.append(frame)
+        if len(room.frames) == 1:
+            raise ZeroDivisionError
+
+    stream = open_stream("synthetic:a", on_frame=fails_once)
+
+    wait_until(lambda: len(room.frames) > 5, what="pictures after the bug")
+    assert stream.report().n_abandoned == 1
+
+
+def test_a_stream_that_was_never_started_stops_at_once():
+    stream = CameraStream(
+        "c", SourceSpec(address="synthetic:a"), on_frame=lambda frame: None, on_state=lambda *state: None
+    )
+
+    assert stream.stop()
+
+
+def test_nothing_is_handed_on_after_stop(room, open_stream):
+    stream = open_stream("synthetic:a")
+    wait_until(lambda: len(room.frames) >= 2, what="two pictures")
+
+    assert stream.stop()
+    n_frames = len(room.frames)
+    names = {thread.name for thread in threading.enumerate()}
+    assert not any("cam-1" in name for name in names)
+    assert len(room.frames) == n_frames
+
+
+def test_a_probe_of_a_hanging_camera_returns_in_time(silent_port):
+    began_s = time.monotonic()
+
+    result = probe(SourceSpec(address=f"rtsp://u:hunter2@127.0.0.1:{silent_port}/s"), timeout_s=1.0)
+
+    assert time.monotonic() - began_s < 2.0
+    assert not result.ok
+    assert "hunter2" not in result.message
+    assert result.hint
+
+
+def test_a_probe_that_hangs_beyond_all_time_outs_returns_all_the_same(monkeypatch):
+    from core.media import probe as probe_module
+
+    release = threading.Event()
+
+    def hanging_open(spec: SourceSpec):
+        release.wait(30)
+        raise BadInputError("late")
+
+    monkeypatch.setattr(probe_module, "open_source", hanging_open)
+    began_s = time.monotonic()
+
+    result = probe_module.probe(SourceSpec(address="rtsp://camera/s"), timeout_s=0.5)
+
+    assert time.monotonic() - began_s < 1.5
+    assert result.message == "rtsp://camera/s did not answer within 0.5 s."
+    release.set()
