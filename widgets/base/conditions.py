@@ -36,7 +36,7 @@ _DEVICE_CONDITIONS = {
     DeviceState.OFFLINE: Condition.LOST,
     DeviceState.DISABLED: Condition.DISABLED,
 }
-_STREAM_CONDITIONS = {
+STREAM_CONDITIONS = {
     StreamState.CONNECTING: Condition.WAITING,
     StreamState.RESTARTING: Condition.WAITING,
     StreamState.LIVE: Condition.OK,
@@ -58,7 +58,7 @@ def camera_condition(camera: Camera, report: StreamReport | None) -> Condition:
     """Return how far a camera's picture can be trusted."""
     if not camera.is_enabled:
         return Condition.DISABLED
-    return Condition.UNKNOWN if report is None else _STREAM_CONDITIONS[report.state]
+    return Condition.UNKNOWN if report is None else STREAM_CONDITIONS[report.state]
 
 
 def paint_condition(painter: QPainter, rect: QRectF, condition: Condition, made: Look) -> None:

@@ -31,8 +31,8 @@ def format_instant(at: datetime, zone: tzinfo | None = None) -> str:
 
 
 def format_raised(at: datetime, now: datetime, zone: tzinfo | None = None) -> str:
-    """Write the time of day, with the date in front where it was not today."""
+    """Write the time of day; month, day and minute where it was not today."""
     local = at.astimezone(zone)
     if local.date() == now.astimezone(zone).date():
         return local.strftime("%H:%M:%S")
-    return local.strftime("%Y-%m-%d %H:%M:%S")
+    return local.strftime("%m-%d %H:%M")

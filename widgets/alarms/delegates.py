@@ -1,0 +1,106 @@
+"""Cells of the alarm list that are shapes: priority and state."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QModelIndex, QObject, QPersistentModelIndex, QPointF, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QFont, QPainter, QPen
+from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
+
+from core.incidents.model import Alarm, AlarmState
+from widgets.alarms.table_model import ALARM_ROLE
+from widgets.base.symbols import paint_bad_quality, paint_priority
+from widgets.base.theme import look
+
+
+class PriorityDelegate(QStyledItemDelegate):
+    """The symbol of a priority: filled and flashing while it calls, an outline once acknowledged."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.is_flash_on = True
+
+    def paint(
+        self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
+    ) -> None:
+        """Paint the background of the row, then the symbol."""
+        alarm = index.data(ALARM_ROLE)
+        _paint_background(painter, option)
+        if not isinstance(alarm, Alarm):
+            return
+        made = look()
+        rect = QRectF(option.rect)
+        side = min(rect.height() - made.sizes.gap * 1.5, made.sizes.body * 1.45)
+        box = QRectF(rect.left() + made.sizes.gap * 2, rect.center().y() - side / 2, side, side)
+        paint_priority(
+            painter,
+            box,
+            alarm.priority,
+            made,
+            is_hollow=not alarm.is_calling or (not self.is_flash_on and not made.is_reduced_motion),
+            is_doubled=alarm.is_calling and made.is_reduced_motion,
+        )
+        if not alarm.is_quality_good:
+            paint_bad_quality(painter, box.translated(side + made.sizes.gap, 0), made)
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
+        """Return room for two symbols."""
+        sizes = look().sizes
+        return QSize(round(sizes.body * 3.4) + sizes.gap * 3, sizes.row)
+
+
+class StateDelegate(QStyledItemDelegate):
+    """The ISA-18.2 mnemonic with a shape: disc unacknowledged, tick acknowledged, ring returned."""
+
+    def paint(
+        self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
+    ) -> None:
+        """Paint the background of the row, then shape and text."""
+        alarm = index.data(ALARM_ROLE)
+        _paint_background(painter, option)
+        if not isinstance(alarm, Alarm):
+            return
+        made = look()
+        rect = QRectF(option.rect)
+        color = made.color("text" if alarm.is_calling else "text_secondary")
+        side = made.sizes.body * 0.62
+        shape = QRectF(rect.left() + made.sizes.gap * 2, rect.center().y() - side / 2, side, side)
+        paint_state(painter, shape, alarm.state, color)
+        text = str(index.data(Qt.ItemDataRole.DisplayRole))
+        is_sent = text.startswith("sent")
+        font = made.font(weight=QFont.Weight.DemiBold if alarm.is_calling and not is_sent else QFont.Weight.Normal)
+        font.setItalic(is_sent)
+        painter.save()
+        painter.setFont(font)
+        painter.setPen(color)
+        room = rect.adjusted(made.sizes.gap * 3.5 + side, 0, -made.sizes.gap, 0)
+        cut = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, round(room.width()))
+        painter.drawText(room, int(Qt.AlignmentFlag.AlignVCenter), cut)
+        painter.restore()
+
+
+def paint_state(painter: QPainter, box: QRectF, state: AlarmState, color: QColor) -> None:
+    """Paint the shape of an alarm state."""
+    painter.save()
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(QPen(color, max(1.5, box.height() * 0.16)))
+    if state is AlarmState.UNACKNOWLEDGED:
+        painter.setBrush(color)
+        painter.drawEllipse(box)
+    elif state is AlarmState.RETURNED_UNACKNOWLEDGED:
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.drawEllipse(box)
+    else:
+        painter.drawPolyline(
+            [
+                QPointF(box.left(), box.center().y()),
+                QPointF(box.left() + box.width() * 0.38, box.bottom() - box.height() * 0.1),
+                QPointF(box.right(), box.top() + box.height() * 0.08),
+            ]
+        )
+    painter.restore()
+
+
+def _paint_background(painter: QPainter, option: QStyleOptionViewItem) -> None:
+    widget = option.widget
+    if isinstance(widget, QWidget):
+        widget.style().drawPrimitive(QStyle.PrimitiveElement.PE_PanelItemViewItem, option, painter, widget)

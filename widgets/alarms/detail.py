@@ -1,0 +1,279 @@
+"""What the operator reads about the selected alarm, and where a comment is written."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QImage, QKeyEvent, QPainter, QPaintEvent
+from PySide6.QtWidgets import (
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QScrollArea,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from core.incidents.model import Alarm, Priority
+from widgets.alarms.guidance import guidance
+from widgets.alarms.order import STATE_WORDS
+from widgets.base.labels import hairline
+from widgets.base.state_overlay import PanelState, StateOverlay, paint_sentence
+from widgets.base.symbols import PrioritySymbol
+from widgets.base.theme import look, set_role
+from widgets.base.times import format_instant
+
+
+class Snapshot(QWidget):
+    """The picture of an incident, as large as there is room, never cut."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._image = QImage()
+        self._sentence = ""
+        policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        policy.setHeightForWidth(True)
+        self.setSizePolicy(policy)
+        self.show_nothing("No picture")
+
+    @property
+    def has_picture(self) -> bool:
+        """Whether a picture is shown."""
+        return not self._image.isNull()
+
+    def show_picture(self, content: bytes) -> None:
+        """Show a JPEG or PNG; anything else gets a sentence."""
+        self._image = QImage.fromData(content)
+        if self._image.isNull():
+            self.show_nothing("The picture of this alarm cannot be read.")
+            return
+        self.setAccessibleName("Picture of the alarm")
+        self.updateGeometry()
+        self.update()
+
+    def show_nothing(self, sentence: str) -> None:
+        """Say why there is no picture."""
+        self._image, self._sentence = QImage(), sentence
+        self.setAccessibleName(sentence)
+        self.updateGeometry()
+        self.update()
+
+    def heightForWidth(self, width: int) -> int:
+        """Return the height that shows the picture without bars, within reason."""
+        if self._image.isNull():
+            return round(width * 0.3)
+        whole = round(width * self._image.height() / self._image.width())
+        return min(whole, round(width * 0.75), look().sizes.body * 20)
+
+    def sizeHint(self) -> QSize:
+        """Return a small size: the layout gives more."""
+        return QSize(200, self.heightForWidth(200))
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Paint the picture, letterboxed."""
+        made = look()
+        painter = QPainter(self)
+        room = QRectF(self.rect())
+        painter.fillRect(room, made.color("picture"))
+        if self._image.isNull():
+            dim = made.theme.on_picture_secondary
+            paint_sentence(painter, room, self._sentence, "", dim, dim)
+        else:
+            size = self._image.size().scaled(self.size(), Qt.AspectRatioMode.KeepAspectRatio)
+            target = QRectF(0, 0, size.width(), size.height())
+            target.moveCenter(room.center())
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+            painter.drawImage(target, self._image)
+        painter.end()
+
+
+class CommentField(QLineEdit):
+    """One line; Enter sends it, Esc steps out.
+
+    Signals:
+        left(): Esc was pressed.
+    """
+
+    left = Signal()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Step out with Esc."""
+        if event.key() == Qt.Key.Key_Escape:
+            self.left.emit()
+            return
+        super().keyPressEvent(event)
+
+
+class AlarmDetail(QScrollArea):
+    """Title, picture, times, who, what to do; acknowledge, go to, comment.
+
+    Signals:
+        acknowledge_clicked(): For the alarm that is shown.
+        goto_clicked(): For the alarm that is shown.
+        comment_entered(str): Enter in the comment field.
+        left(): Back to the list.
+    """
+
+    acknowledge_clicked = Signal()
+    goto_clicked = Signal()
+    comment_entered = Signal(str)
+    left = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._alarm: Alarm | None = None
+        self._build()
+        self._overlay = StateOverlay(self)
+        self.show_none()
+
+    def _build(self) -> None:
+        sizes = look().sizes
+        gap = sizes.gap
+        body = QWidget(self)
+        column = QVBoxLayout(body)
+        column.setContentsMargins(gap * 3, gap * 3, gap * 3, gap * 3)
+        column.setSpacing(gap * 2)
+        head = QHBoxLayout()
+        head.setSpacing(gap * 2)
+        self._symbol = PrioritySymbol(Priority.LOW, body)
+        self._title = _wrapped("title", body)
+        head.addWidget(self._symbol, 0, Qt.AlignmentFlag.AlignTop)
+        head.addWidget(self._title, 1)
+        column.addLayout(head)
+        self._sentence = _wrapped("", body)
+        column.addWidget(self._sentence)
+        self._snapshot = Snapshot(body)
+        column.addWidget(self._snapshot)
+        column.addLayout(self._build_buttons(body))
+        self._comment = CommentField(body)
+        self._comment.setPlaceholderText("Comment   C")
+        self._comment.setAccessibleName("Comment on the alarm; Enter saves it")
+        self._comment.setMaxLength(500)
+        self._comment.returnPressed.connect(lambda: self.comment_entered.emit(self.comment_draft))
+        self._comment.left.connect(self.left)
+        column.addWidget(self._comment)
+        column.addWidget(hairline(body))
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(gap * 3)
+        grid.setVerticalSpacing(gap)
+        grid.setColumnStretch(1, 1)
+        self._facts: dict[str, QLabel] = {}
+        for row, name in enumerate(("State", "Source", "Raised", "Returned", "Acknowledged", "Repeats", "Comment")):
+            label = QLabel(name, body)
+            set_role(label, "caption")
+            value = _wrapped("", body)
+            grid.addWidget(label, row, 0, Qt.AlignmentFlag.AlignTop)
+            grid.addWidget(value, row, 1)
+            self._facts[name] = value
+        column.addLayout(grid)
+        column.addWidget(hairline(body))
+        heading = QLabel("What to do", body)
+        set_role(heading, "caption")
+        column.addWidget(heading)
+        self._guidance = _wrapped("", body)
+        column.addWidget(self._guidance)
+        column.addStretch(1)
+        self.setWidget(body)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setMinimumWidth(sizes.body * 16)
+        self.setAccessibleName("Selected alarm")
+
+    def _build_buttons(self, parent: QWidget) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.setSpacing(look().sizes.gap * 2)
+        self._acknowledge = QPushButton("Acknowledge", parent)
+        self._acknowledge.setToolTip("Acknowledge (Space or A)")
+        set_role(self._acknowledge, "primary")
+        self._acknowledge.clicked.connect(self.acknowledge_clicked)
+        self._goto = QPushButton("Go to", parent)
+        self._goto.setToolTip("Show camera and map (G or Enter)")
+        self._goto.clicked.connect(self.goto_clicked)
+        row.addWidget(self._acknowledge, 1)
+        row.addWidget(self._goto)
+        return row
+
+    @property
+    def comment_draft(self) -> str:
+        """What stands in the comment field."""
+        return self._comment.text().strip()
+
+    @property
+    def alarm_id(self) -> str | None:
+        """Which alarm is shown."""
+        return self._alarm.alarm_id if self._alarm is not None else None
+
+    @property
+    def has_picture(self) -> bool:
+        """Whether a snapshot is shown."""
+        return self._snapshot.has_picture
+
+    def show_alarm(self, alarm: Alarm, sent_text: str = "") -> None:
+        """Show an alarm, or a newer version of the one that is shown; a draft stays while it is the same alarm."""
+        if alarm.alarm_id != self.alarm_id:
+            self._comment.clear()
+            has_path = bool(alarm.incident_id)
+            self._snapshot.show_nothing("Loading the picture" if has_path else "No picture")
+        self._alarm = alarm
+        self._overlay.clear()
+        self._symbol.set_priority(alarm.priority)
+        self._symbol.set_hollow(not alarm.is_calling)
+        self._title.setText(alarm.title)
+        self._sentence.setText(alarm.detail)
+        self._sentence.setVisible(bool(alarm.detail))
+        self._guidance.setText(guidance(alarm))
+        self._acknowledge.setEnabled(alarm.is_calling and not sent_text)
+        self._acknowledge.setText(sent_text or ("Acknowledge" if alarm.is_calling else "Acknowledged"))
+        acknowledged = ""
+        if alarm.acknowledged_at is not None and alarm.is_acknowledged:
+            who = f"{alarm.acknowledged_by} · {alarm.acknowledged_desk}".strip(" ·")
+            acknowledged = f"{who}\n{format_instant(alarm.acknowledged_at)}"
+        uncertain = "" if alarm.is_quality_good else " (source lost, last known state)"
+        self._facts["State"].setText(STATE_WORDS[alarm.state] + uncertain)
+        self._facts["Source"].setText(alarm.source_name)
+        self._facts["Raised"].setText(format_instant(alarm.raised_at))
+        self._facts["Returned"].setText(format_instant(alarm.returned_at) if alarm.returned_at else "--")
+        self._facts["Acknowledged"].setText(acknowledged or "--")
+        self._facts["Repeats"].setText(str(alarm.n_repeats))
+        self._facts["Comment"].setText(alarm.comment or "--")
+
+    def show_none(self) -> None:
+        """Say that nothing is selected."""
+        self._alarm = None
+        self._overlay.show_state(PanelState.EMPTY, "No alarm selected", "N goes to the next unacknowledged one.")
+
+    def show_snapshot(self, content: bytes) -> None:
+        """Show the picture of the alarm; without any content say that there is none."""
+        if content:
+            self._snapshot.show_picture(content)
+        else:
+            self._snapshot.show_nothing("No picture")
+
+    def focus_comment(self) -> None:
+        """Let the operator write."""
+        if self._alarm is not None:
+            self._comment.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def clear_comment(self) -> None:
+        """Empty the field: what stood there was sent."""
+        self._comment.clear()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Take over another look."""
+        if event.type() == QEvent.Type.StyleChange:
+            self.setMinimumWidth(look().sizes.body * 16)
+        super().changeEvent(event)
+
+
+def _wrapped(role: str, parent: QWidget) -> QLabel:
+    label = QLabel(parent)
+    label.setWordWrap(True)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    if role:
+        set_role(label, role)
+    return label

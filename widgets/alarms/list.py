@@ -1,0 +1,472 @@
+"""The alarm list: the operator sees what calls, acknowledges, comments, and goes there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from PySide6.QtCore import QItemSelection, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QHideEvent, QKeyEvent, QKeySequence, QResizeEvent, QShortcut, QShowEvent
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QComboBox,
+    QFrame,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QSplitter,
+    QTableView,
+    QVBoxLayout,
+    QWidget,
+)
+
+from core.incidents.model import Alarm
+from core.kernel.clock import Clock, SystemClock
+from widgets.alarms.delegates import PriorityDelegate, StateDelegate
+from widgets.alarms.detail import AlarmDetail
+from widgets.alarms.order import Choice
+from widgets.alarms.table_model import AlarmTableModel, Column
+from widgets.base.search import SearchField
+from widgets.base.state_overlay import PanelState, StateOverlay
+from widgets.base.symbols import FLASH_PERIOD_MS
+from widgets.base.theme import look, set_role
+
+BATCH_MS = 100
+"""Changes are shown together at most this often."""
+
+
+class AlarmTable(QTableView):
+    """Rows of whole alarms; keys that mean something to the list are handed on.
+
+    Signals:
+        acknowledge_pressed(): Space.
+        goto_pressed(): Enter or a double click.
+    """
+
+    acknowledge_pressed = Signal()
+    goto_pressed = Signal()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Acknowledge with Space, go there with Enter."""
+        if event.key() == Qt.Key.Key_Space and not event.isAutoRepeat():
+            self.acknowledge_pressed.emit()
+            return
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self.goto_pressed.emit()
+            return
+        super().keyPressEvent(event)
+
+    def keyboardSearch(self, search: str) -> None:
+        """Letters are commands here; searching is the filter field's part."""
+
+
+class AlarmList(QWidget):
+    """All open alarms, with the selected one beside or below.
+
+    Keys: Space or A acknowledges the selection, Shift+A what is visible, C comments, G or Enter goes there, N and P
+    next and previous unacknowledged, M silences for 60 s, / filters, Esc steps out.
+
+    Signals:
+        acknowledge_requested(str, str, int, str): Alarm id, occurrence, version, comment.
+        comment_requested(str, str, int, str): The same, for a comment alone.
+        goto_requested(object): The `Alarm` to show on wall and map.
+        selection_changed(object): The one selected `Alarm`, or None.
+        snapshot_requested(str, str): Alarm id and incident id; answer with `show_snapshot`.
+        silence_requested(): M was pressed.
+        counts_changed(object): `dict[Priority, int]` of unacknowledged alarms.
+    """
+
+    acknowledge_requested = Signal(str, str, int, str)
+    comment_requested = Signal(str, str, int, str)
+    goto_requested = Signal(object)
+    selection_changed = Signal(object)
+    snapshot_requested = Signal(str, str)
+    silence_requested = Signal()
+    counts_changed = Signal(object)
+
+    def __init__(self, clock: Clock | None = None, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._clock = clock or SystemClock()
+        self._model = AlarmTableModel(self._clock, self)
+        self._changed: dict[str, Alarm] = {}
+        self._removed: set[str] = set()
+        self._selected_id: str | None = None
+        self._is_waiting = True
+        self._build()
+        self._bind_keys()
+        self._batch_timer = self._make_timer(BATCH_MS, self._apply_changes)
+        self._batch_timer.setSingleShot(True)
+        self._tick_timer = self._make_timer(FLASH_PERIOD_MS // 2, self._on_tick)
+        self.setAccessibleName("Alarms")
+        self._after_change()
+
+    def _make_timer(self, interval_ms: int, slot: Callable[[], None]) -> QTimer:
+        timer = QTimer(self)
+        timer.setInterval(interval_ms)
+        timer.timeout.connect(slot)
+        return timer
+
+    def _build(self) -> None:
+        gap = look().sizes.gap
+        bar = QFrame(self)
+        set_role(bar, "strip")
+        row = QHBoxLayout(bar)
+        row.setContentsMargins(gap * 2, gap, gap * 2, gap)
+        row.setSpacing(gap * 2)
+        self._search = SearchField("Filter alarms", self, bar)
+        self._search.query_changed.connect(self._on_query)
+        self._choice = QComboBox(bar)
+        self._choice.addItems([choice.value for choice in Choice])
+        self._choice.setAccessibleName("States that are shown")
+        self._choice.currentTextChanged.connect(self._on_choice)
+        self._summary = QLabel(bar)
+        set_role(self._summary, "secondary")
+        row.addWidget(self._search, 1)
+        row.addWidget(self._choice)
+        row.addWidget(self._summary)
+        self._table = self._build_table()
+        self._search.left.connect(self._table.setFocus)
+        self._overlay = StateOverlay(self._table.viewport())
+        self._detail = AlarmDetail(self)
+        self._detail.acknowledge_clicked.connect(self.acknowledge_selected)
+        self._detail.goto_clicked.connect(self._on_goto)
+        self._detail.comment_entered.connect(self._on_comment)
+        self._detail.left.connect(self._table.setFocus)
+        self._splitter = QSplitter(Qt.Orientation.Horizontal, self)
+        self._splitter.setChildrenCollapsible(False)
+        left = QWidget(self._splitter)
+        column = QVBoxLayout(left)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(bar)
+        column.addWidget(self._table, 1)
+        self._splitter.addWidget(left)
+        self._splitter.addWidget(self._detail)
+        self._splitter.setStretchFactor(0, 3)
+        self._splitter.setStretchFactor(1, 2)
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.addWidget(self._splitter)
+
+    def _build_table(self) -> AlarmTable:
+        sizes = look().sizes
+        table = AlarmTable(self)
+        table.setModel(self._model)
+        table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        table.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        table.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        table.setShowGrid(False)
+        table.setWordWrap(False)
+        table.setTabKeyNavigation(False)
+        table.setCornerButtonEnabled(False)
+        table.setAccessibleName("Open alarms")
+        table.verticalHeader().hide()
+        table.verticalHeader().setDefaultSectionSize(sizes.row)
+        table.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        header = table.horizontalHeader()
+        header.setHighlightSections(False)
+        header.setSectionsClickable(False)
+        header.setMinimumSectionSize(sizes.body * 2)
+        self._priority_delegate = PriorityDelegate(table)
+        table.setItemDelegateForColumn(Column.PRIORITY, self._priority_delegate)
+        table.setItemDelegateForColumn(Column.STATE, StateDelegate(table))
+        for column, width_em in _WIDTHS_EM.items():
+            table.setColumnWidth(column, round(sizes.body * width_em))
+        header.setSectionResizeMode(Column.TITLE, QHeaderView.ResizeMode.Stretch)
+        table.selectionModel().selectionChanged.connect(self._on_selection)
+        table.acknowledge_pressed.connect(self.acknowledge_selected)
+        table.goto_pressed.connect(self._on_goto)
+        table.doubleClicked.connect(lambda _: self._on_goto())
+        return table
+
+    def _bind_keys(self) -> None:
+        keys: dict[str, Callable[[], object]] = {
+            "A": self.acknowledge_selected,
+            "Shift+A": self.acknowledge_visible,
+            "C": self._detail.focus_comment,
+            "G": self._on_goto,
+            "N": lambda: self.step_calling(1),
+            "P": lambda: self.step_calling(-1),
+            "M": self.silence_requested.emit,
+        }
+        for key, slot in keys.items():
+            shortcut = QShortcut(QKeySequence(key), self)
+            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            shortcut.setAutoRepeat(key in "NP")
+            shortcut.activated.connect(slot)
+
+    # -- what is shown
+
+    @property
+    def model(self) -> AlarmTableModel:
+        """The rows."""
+        return self._model
+
+    @property
+    def table(self) -> AlarmTable:
+        """The view of the rows."""
+        return self._table
+
+    @property
+    def detail(self) -> AlarmDetail:
+        """The pane of the selected alarm."""
+        return self._detail
+
+    def show_alarms(self, alarms: Iterable[Alarm]) -> None:
+        """Take over the whole list at once."""
+        self._batch_timer.stop()
+        self._changed.clear()
+        self._removed.clear()
+        self._is_waiting = False
+        self._with_kept_place(lambda: self._model.replace(alarms))
+
+    def show_changes(self, changed: Iterable[Alarm], removed: Iterable[str] = ()) -> None:
+        """Take over changes; those of 100 ms are shown together."""
+        for alarm in changed:
+            known = self._changed.get(alarm.alarm_id)
+            if known is None or known.version <= alarm.version:
+                self._changed[alarm.alarm_id] = alarm
+                self._removed.discard(alarm.alarm_id)
+        for alarm_id in removed:
+            self._changed.pop(alarm_id, None)
+            self._removed.add(alarm_id)
+        if not self._batch_timer.isActive():
+            self._batch_timer.start()
+
+    def show_snapshot(self, alarm_id: str, content: bytes) -> None:
+        """Show the picture that was asked for; one that comes too late is ignored, empty bytes mean there is none."""
+        if alarm_id == self._detail.alarm_id:
+            self._detail.show_snapshot(content)
+
+    def show_refused(self, alarm_id: str) -> None:
+        """Take "sent…" away from an alarm whose acknowledge was refused."""
+        self._model.clear_sent(alarm_id)
+        self._refresh_detail()
+
+    def show_stale(self, sentence: str, hint: str = "") -> None:
+        """Say that the rows are not from now, as when the node is gone."""
+        self._overlay.show_state(PanelState.STALE, sentence, hint)
+
+    def show_current(self) -> None:
+        """Take back `show_stale`."""
+        self._overlay.clear()
+        self._refresh_overlay()
+
+    def select(self, alarm_id: str) -> bool:
+        """Select an alarm and scroll to it; clears a filter that hides it. False where it is not open."""
+        if self._model.alarm(alarm_id) is None:
+            return False
+        if self._model.row_of(alarm_id) is None:
+            self._search.clear()
+            self._choice.setCurrentText(Choice.OPEN.value)
+        row = self._model.row_of(alarm_id)
+        if row is None:
+            return False
+        self._go_to_row(row)
+        return True
+
+    # -- what the operator does
+
+    def selected_alarms(self) -> tuple[Alarm, ...]:
+        """Return the selected alarms from the top."""
+        rows = sorted(index.row() for index in self._table.selectionModel().selectedRows())
+        return tuple(alarm for row in rows if (alarm := self._model.alarm_at(row)) is not None)
+
+    def acknowledge_selected(self) -> None:
+        """Ask for an acknowledge of each selected alarm that calls; a comment goes with a single one."""
+        alarms = self.selected_alarms()
+        comment = self._detail.comment_draft if len(alarms) == 1 else ""
+        self._acknowledge(alarms, comment)
+        if comment:
+            self._detail.clear_comment()
+
+    def acknowledge_visible(self) -> None:
+        """Ask for an acknowledge of what can be seen in the list right now, never of anything else."""
+        self._acknowledge(self.visible_alarms(), "")
+
+    def visible_alarms(self) -> tuple[Alarm, ...]:
+        """Return the alarms whose rows can be seen as a whole."""
+        height = self._table.viewport().height()
+        first = self._table.rowAt(0)
+        if first < 0:
+            return ()
+        seen = []
+        for row in range(first, self._model.rowCount()):
+            rect = self._table.visualRect(self._model.index(row, 0))
+            if rect.top() >= height:
+                break
+            alarm = self._model.alarm_at(row)
+            if rect.top() >= 0 and rect.bottom() < height and alarm is not None:
+                seen.append(alarm)
+        return tuple(seen)
+
+    def _acknowledge(self, alarms: Iterable[Alarm], comment: str) -> None:
+        for alarm in alarms:
+            if not alarm.is_calling or self._model.sent_text(alarm.alarm_id) == "sent…":
+                continue
+            self._model.mark_sent(alarm.alarm_id)
+            self.acknowledge_requested.emit(alarm.alarm_id, alarm.occurrence, alarm.version, comment)
+        self._refresh_detail()
+
+    def step_calling(self, step: int) -> None:
+        """Select the next unacknowledged alarm, or with -1 the previous one; round the ends."""
+        n_rows = self._model.rowCount()
+        current = self._table.currentIndex().row()
+        start = current if current >= 0 else (-1 if step > 0 else 0)
+        for offset in range(1, n_rows + 1):
+            row = (start + step * offset) % n_rows
+            alarm = self._model.alarm_at(row)
+            if alarm is not None and alarm.is_calling:
+                self._go_to_row(row)
+                return
+
+    def _go_to_row(self, row: int) -> None:
+        self._table.setCurrentIndex(self._model.index(row, Column.TITLE))
+        self._table.selectRow(row)
+        self._table.scrollTo(self._model.index(row, Column.PRIORITY))
+
+    # -- slots
+
+    def _apply_changes(self) -> None:
+        changed, removed = tuple(self._changed.values()), tuple(self._removed)
+        self._changed.clear()
+        self._removed.clear()
+        self._with_kept_place(lambda: self._model.apply(changed, removed))
+
+    def _with_kept_place(self, change: Callable[[], None]) -> None:
+        """Change rows without moving the selected one under the operator's eyes."""
+        current = self._table.currentIndex()
+        alarm = self._model.alarm_at(current.row()) if current.isValid() else None
+        bar = self._table.verticalScrollBar()
+        top = self._table.visualRect(self._model.index(current.row(), 0)).top() if alarm is not None else 0
+        is_seen = alarm is not None and 0 <= top < self._table.viewport().height()
+        change()
+        row = self._model.row_of(alarm.alarm_id) if alarm is not None else None
+        if is_seen and row is not None and bar.value() > 0:
+            bar.setValue(bar.value() + self._table.visualRect(self._model.index(row, 0)).top() - top)
+        self._after_change()
+
+    def _after_change(self) -> None:
+        self._refresh_overlay()
+        self._refresh_detail()
+        counts = self._model.counts()
+        n_calling, n_open = sum(counts.values()), len(self._model.alarms)
+        n_shown = self._model.rowCount()
+        hidden = f" · {n_open - n_shown} hidden" if n_open > n_shown else ""
+        self._summary.setText(f"{n_calling} unacknowledged of {n_open}{hidden}")
+        self.counts_changed.emit(counts)
+
+    def _refresh_overlay(self) -> None:
+        if self._overlay.state is PanelState.STALE:
+            return
+        if self._is_waiting:
+            self._overlay.show_state(PanelState.LOADING, "Waiting for the alarms.", "They come from the node.")
+        elif self._model.rowCount():
+            self._overlay.clear()
+        elif self._model.filter.is_narrow:
+            self._overlay.show_state(PanelState.EMPTY, "No alarm matches the filter.", "Esc in the filter clears it.")
+        else:
+            self._overlay.show_state(PanelState.EMPTY, "No open alarms.")
+
+    def _refresh_detail(self) -> None:
+        alarms = self.selected_alarms()
+        alarm = alarms[0] if len(alarms) == 1 else None
+        if alarm is None:
+            self._detail.show_none()
+        else:
+            self._detail.show_alarm(alarm, self._model.sent_text(alarm.alarm_id))
+        alarm_id = alarm.alarm_id if alarm is not None else None
+        if alarm_id == self._selected_id:
+            return
+        self._selected_id = alarm_id
+        if alarm is not None and alarm.incident_id:
+            self.snapshot_requested.emit(alarm.alarm_id, alarm.incident_id)
+        self.selection_changed.emit(alarm)
+
+    def _on_selection(self, _selected: QItemSelection, _deselected: QItemSelection) -> None:
+        self._refresh_detail()
+
+    def _on_query(self, query: str) -> None:
+        self._with_kept_place(lambda: self._model.set_filter(replace(self._model.filter, query=query)))
+
+    def _on_choice(self, text: str) -> None:
+        self._with_kept_place(lambda: self._model.set_filter(replace(self._model.filter, choice=Choice(text))))
+
+    def _on_goto(self) -> None:
+        alarms = self.selected_alarms()
+        if alarms:
+            self.goto_requested.emit(alarms[0])
+
+    def _on_comment(self, text: str) -> None:
+        alarms = self.selected_alarms()
+        if len(alarms) == 1 and text:
+            alarm = alarms[0]
+            self.comment_requested.emit(alarm.alarm_id, alarm.occurrence, alarm.version, text)
+            self._detail.clear_comment()
+            self._table.setFocus()
+
+    def _on_tick(self) -> None:
+        """Flash the symbols and tell ages, in two columns and only where they can be seen."""
+        now_ms = round(self._clock.monotonic() * 1000)
+        is_on = now_ms % FLASH_PERIOD_MS < FLASH_PERIOD_MS // 2 or look().is_reduced_motion
+        viewport = self._table.viewport()
+        if is_on is not self._priority_delegate.is_flash_on:
+            self._priority_delegate.is_flash_on = is_on
+            left = self._table.columnViewportPosition(Column.PRIORITY)
+            viewport.update(left, 0, self._table.columnWidth(Column.PRIORITY), viewport.height())
+        if is_on:
+            for column in (Column.AGE, Column.STATE):
+                left = self._table.columnViewportPosition(column)
+                viewport.update(left, 0, self._table.columnWidth(column), viewport.height())
+
+    # -- Qt
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Step out of a selection with Esc."""
+        if event.key() == Qt.Key.Key_Escape and self._table.selectionModel().hasSelection():
+            self._table.selectionModel().clear()
+            return
+        super().keyPressEvent(event)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Put the detail below the list where the window is narrow, and leave out columns that do not fit."""
+        super().resizeEvent(event)
+        body = look().sizes.body
+        is_wide = self.width() >= body * 62
+        wanted = Qt.Orientation.Horizontal if is_wide else Qt.Orientation.Vertical
+        if self._splitter.orientation() is not wanted:
+            self._splitter.setOrientation(wanted)
+        room = self.width() * (0.62 if is_wide else 1.0)
+        for column, least_em in _LEAST_EM.items():
+            self._table.setColumnHidden(column, room < body * least_em)
+
+    def sizeHint(self) -> QSize:
+        """Return a list of a dozen rows with its detail."""
+        sizes = look().sizes
+        return QSize(sizes.body * 70, sizes.row * 14)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Flash again."""
+        super().showEvent(event)
+        self._tick_timer.start()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Stop flashing."""
+        super().hideEvent(event)
+        self._tick_timer.stop()
+
+
+_WIDTHS_EM = {
+    Column.PRIORITY: 4.2,
+    Column.RAISED: 7.0,
+    Column.AGE: 6.0,
+    Column.SOURCE: 11.0,
+    Column.TITLE: 18.0,
+    Column.STATE: 7.4,
+    Column.REPEATS: 4.0,
+    Column.PERSON: 10.0,
+    Column.COMMENT: 10.0,
+}
+_LEAST_EM = {Column.COMMENT: 78.0, Column.PERSON: 64.0, Column.REPEATS: 50.0, Column.RAISED: 46.0}
+"""A column is left out where the list is narrower than this many times the text size; the detail holds it all."""

@@ -1,0 +1,300 @@
+"""The room's one voice: which sound is due is decided by a state machine, a thread of its own plays it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import queue
+import threading
+import time
+import wave
+from collections.abc import Callable, Generator, Iterable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from core.incidents.model import Alarm, Priority
+
+log = logging.getLogger(__name__)
+
+SILENCE_S = 60.0
+MUTE_S = 30 * 60.0
+BUS_LOST_EVERY_S = 10.0
+RETRY_S = 20.0
+"""A device that is not there is looked for this often."""
+
+HANGS_AFTER_S = 10.0
+MIN_CRITICAL_LEVEL = 0.3
+"""Nobody can turn critical alarms down to nothing."""
+
+
+class Sound(StrEnum):
+    """The sounds there are; the value is the name of the file in resources/sounds, without ".wav"."""
+
+    CRITICAL = "critical"
+    HIGH = "high"
+    MEDIUM = "medium"
+    BUS_LOST = "bus_lost"
+    TEST = "test"
+
+
+_REPEAT_S: Mapping[Priority, float | None] = {Priority.CRITICAL: 3.0, Priority.HIGH: 10.0, Priority.MEDIUM: None}
+_SOUND_OF = {Priority.CRITICAL: Sound.CRITICAL, Priority.HIGH: Sound.HIGH, Priority.MEDIUM: Sound.MEDIUM}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voice:
+    """What the voice remembers. All times are monotonic seconds.
+
+    Attributes:
+        calling: Occurrence -> priority of every alarm nobody has acknowledged.
+        sounded_once: Medium alarms that had their one chime, by occurrence.
+        is_bus_lost: The link to the node or the broker is gone.
+        last_sound: And when it began; None before the first.
+        silent_until_s: Silence was pressed; a new critical alarm ends it.
+        muted_until_s: Mute ends by itself.
+    """
+
+    calling: tuple[tuple[str, Priority], ...] = ()
+    sounded_once: frozenset[str] = frozenset()
+    is_bus_lost: bool = False
+    last_sound: Sound | None = None
+    last_sound_s: float = float("-inf")
+    silent_until_s: float = float("-inf")
+    muted_until_s: float = float("-inf")
+
+    def silence_left_s(self, now_s: float) -> float:
+        """Return the seconds of silence that are left."""
+        return max(0.0, self.silent_until_s - now_s)
+
+    def mute_left_s(self, now_s: float) -> float:
+        """Return the seconds of mute that are left."""
+        return max(0.0, self.muted_until_s - now_s)
+
+
+def heard(voice: Voice, alarms: Iterable[Alarm]) -> Voice:
+    """Take over the open alarms; a new critical one breaks the silence, but not the mute."""
+    calling = {alarm.occurrence: alarm.priority for alarm in alarms if alarm.is_calling}
+    known = dict(voice.calling)
+    is_new_critical = any(
+        priority is Priority.CRITICAL and known.get(occurrence) is not Priority.CRITICAL
+        for occurrence, priority in calling.items()
+    )
+    return replace(
+        voice,
+        calling=tuple(sorted(calling.items())),
+        sounded_once=voice.sounded_once & calling.keys(),
+        silent_until_s=float("-inf") if is_new_critical else voice.silent_until_s,
+    )
+
+
+def with_bus(voice: Voice, *, is_lost: bool) -> Voice:
+    """Remember whether the link is gone."""
+    return replace(voice, is_bus_lost=is_lost)
+
+
+def silenced(voice: Voice, now_s: float) -> Voice:
+    """Be silent for 60 s."""
+    return replace(voice, silent_until_s=now_s + SILENCE_S)
+
+
+def muted(voice: Voice, now_s: float) -> Voice:
+    """Be mute for 30 min."""
+    return replace(voice, muted_until_s=now_s + MUTE_S)
+
+
+def unmuted(voice: Voice) -> Voice:
+    """End silence and mute."""
+    return replace(voice, silent_until_s=float("-inf"), muted_until_s=float("-inf"))
+
+
+def step(voice: Voice, now_s: float) -> tuple[Voice, Sound | None]:
+    """Say which sound is due now, if any; call it a few times a second.
+
+    Only the most urgent alarm is heard: critical every 3 s, high every 10 s, medium once, low never. The loss of the
+    link is heard every 10 s where nothing critical calls.
+    """
+    if now_s < voice.silent_until_s or now_s < voice.muted_until_s:
+        # What was raised meanwhile had its chance to be seen: no chime afterwards for it.
+        return voice, None
+    highest = min((priority for _, priority in voice.calling), default=None)
+    if highest is Priority.CRITICAL:
+        return _repeated(voice, Sound.CRITICAL, 3.0, now_s)
+    if voice.is_bus_lost:
+        return _repeated(voice, Sound.BUS_LOST, BUS_LOST_EVERY_S, now_s)
+    if highest is None:
+        return voice, None
+    every_s = _REPEAT_S.get(highest)
+    if every_s is not None:
+        return _repeated(voice, _SOUND_OF[highest], every_s, now_s)
+    fresh = {
+        occurrence
+        for occurrence, priority in voice.calling
+        if priority is Priority.MEDIUM and occurrence not in voice.sounded_once
+    }
+    if not fresh:
+        return voice, None
+    told = replace(voice, sounded_once=voice.sounded_once | fresh)
+    return replace(told, last_sound=Sound.MEDIUM, last_sound_s=now_s), Sound.MEDIUM
+
+
+def _repeated(voice: Voice, sound: Sound, every_s: float, now_s: float) -> tuple[Voice, Sound | None]:
+    if voice.last_sound is sound and now_s - voice.last_sound_s < every_s:
+        return voice, None
+    return replace(voice, last_sound=sound, last_sound_s=now_s), sound
+
+
+class Player(Protocol):
+    """Something that plays a WAV file; the one place to replace for another library."""
+
+    def play(self, file: Path, level: float) -> None:
+        """Play a file once at 0..1; returns when it is over.
+
+        Raises:
+            OSError: There is no device, or it does not take the sound.
+        """
+        ...
+
+
+class MiniaudioPlayer:
+    """Plays through the system's default device, chosen anew for every sound: devices may come and go."""
+
+    def play(self, file: Path, level: float) -> None:
+        """Play a file once; see `Player`."""
+        import miniaudio
+
+        with wave.open(str(file), "rb") as content:
+            n_channels, rate, width = content.getnchannels(), content.getframerate(), content.getsampwidth()
+            duration_s = content.getnframes() / rate
+            samples = content.readframes(content.getnframes())
+        if width != 2:
+            raise OSError(f"{file.name} has {width * 8} bits a sample, 16 are played")
+        over = threading.Event()
+
+        def stream() -> Generator[bytes, int, None]:
+            position = 0
+            n_frames = yield b""
+            while position < len(samples):
+                end = position + n_frames * n_channels * width
+                n_frames = yield _scaled(samples[position:end], level)
+                position = end
+            over.set()
+
+        try:
+            device = miniaudio.PlaybackDevice(
+                output_format=miniaudio.SampleFormat.SIGNED16, nchannels=n_channels, sample_rate=rate
+            )
+        except miniaudio.MiniaudioError as error:
+            raise OSError("no audio device") from error
+        try:
+            if device.backend.lower() == "null":
+                # The library's last resort takes every sound and plays none.
+                raise OSError("no audio device")
+            source = stream()
+            next(source)
+            device.start(source)
+            if not over.wait(duration_s + 1.0):
+                raise OSError("the audio device does not play")
+            # The last block was handed over, not yet heard.
+            over.clear()
+            over.wait(0.1)
+        except miniaudio.MiniaudioError as error:
+            raise OSError(f"the audio device refuses the sound: {error}") from error
+        finally:
+            device.close()
+
+
+def _scaled(samples: bytes, level: float) -> bytes:
+    """Return 16-bit samples at 0..1 of their level."""
+    import numpy as np
+
+    return (np.frombuffer(samples, dtype="<i2") * level).astype("<i2").tobytes()
+
+
+class Speaker:
+    """Plays one sound at a time in a thread of its own; a device that hangs or is gone becomes a state.
+
+    `on_state` is called in the speaker's thread or in that of `play`'s caller: hand over to the loop there. It gets ""
+    while sounds are heard, else a sentence for the header.
+    """
+
+    def __init__(self, folder: Path, player: Player, on_state: Callable[[str], None], level: float = 0.8) -> None:
+        """Start the thread.
+
+        Args:
+            folder: Holds the WAV files.
+            player: Plays them.
+            on_state: Called when it changes whether sounds are heard.
+            level: 0..1.
+        """
+        self._folder = folder
+        self._player = player
+        self._on_state = on_state
+        self._level = level
+        self._state = ""
+        self._busy_since_s: float | None = None
+        self._next_try_s = float("-inf")
+        self._waiting: queue.Queue[Sound | None] = queue.Queue(maxsize=1)
+        # A daemon: an audio driver that hangs must not keep the console from closing.
+        self._thread = threading.Thread(target=self._run, name="speaker", daemon=True)
+        self._thread.start()
+
+    @property
+    def state(self) -> str:
+        """Empty while sounds are heard, else why not."""
+        return self._state
+
+    def set_level(self, level: float) -> None:
+        """Set the level, 0..1; critical alarms stay audible."""
+        self._level = max(0.0, min(1.0, level))
+
+    def play(self, sound: Sound) -> None:
+        """Play a sound as soon as the one before is over; where one waits already, the newer takes its place."""
+        busy_since_s = self._busy_since_s
+        if busy_since_s is not None and time.monotonic() - busy_since_s > HANGS_AFTER_S:
+            self._tell("No sound: the audio device does not answer.")
+        while True:
+            try:
+                self._waiting.put_nowait(sound)
+            except queue.Full:
+                try:
+                    self._waiting.get_nowait()
+                except queue.Empty:
+                    continue
+            else:
+                return
+
+    def close(self, timeout_s: float = 2.0) -> None:
+        """End the thread; one that hangs in a driver is left behind."""
+        with contextlib.suppress(queue.Empty):
+            self._waiting.get_nowait()
+        self._waiting.put(None)
+        self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        while (sound := self._waiting.get()) is not None:
+            if time.monotonic() < self._next_try_s:
+                continue
+            level = max(MIN_CRITICAL_LEVEL, self._level) if sound is Sound.CRITICAL else self._level
+            self._busy_since_s = time.monotonic()
+            try:
+                self._player.play(self._folder / f"{sound.value}.wav", level)
+            except ImportError:
+                self._fail("No sound: the audio library is missing.")
+            except (OSError, wave.Error, EOFError) as error:
+                self._fail(f"No sound: {error}.")
+            else:
+                self._tell("")
+            self._busy_since_s = None
+
+    def _fail(self, state: str) -> None:
+        self._next_try_s = time.monotonic() + RETRY_S
+        self._tell(state)
+
+    def _tell(self, state: str) -> None:
+        if state == self._state:
+            return
+        self._state = state
+        log.warning("audio: %s", state) if state else log.info("audio: sounds are heard again")
+        self._on_state(state)

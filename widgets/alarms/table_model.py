@@ -1,0 +1,260 @@
+"""The rows of the alarm list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from enum import IntEnum
+from typing import Any
+
+from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
+from PySide6.QtGui import QFont
+
+from core.incidents.model import Alarm, Priority
+from core.kernel.clock import Clock
+from widgets.alarms.order import STATE_WORDS, AlarmFilter, arranged, calling_counts
+from widgets.base.symbols import PRIORITY_WORDS
+from widgets.base.theme import look
+from widgets.base.times import format_age, format_instant, format_raised
+
+ALARM_ROLE = int(Qt.ItemDataRole.UserRole) + 1
+ANSWER_EXPECTED_S = 5.0
+
+Index = QModelIndex | QPersistentModelIndex
+
+
+class Column(IntEnum):
+    """Columns from the left."""
+
+    PRIORITY = 0
+    RAISED = 1
+    AGE = 2
+    SOURCE = 3
+    TITLE = 4
+    STATE = 5
+    REPEATS = 6
+    PERSON = 7
+    COMMENT = 8
+
+
+HEADINGS = {
+    Column.PRIORITY: "Prio",
+    Column.RAISED: "Raised",
+    Column.AGE: "Age",
+    Column.SOURCE: "Source",
+    Column.TITLE: "Alarm",
+    Column.STATE: "State",
+    Column.REPEATS: "Rep.",
+    Column.PERSON: "Acknowledged by",
+    Column.COMMENT: "Comment",
+}
+_RIGHT = {Column.AGE, Column.REPEATS}
+
+
+class AlarmTableModel(QAbstractTableModel):
+    """Open alarms, filtered and in the order of urgency; whoever holds an index keeps the same alarm when rows move."""
+
+    def __init__(self, clock: Clock, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._clock = clock
+        self._alarms: dict[str, Alarm] = {}
+        self._rows: list[Alarm] = []
+        self._row_of: dict[str, int] = {}
+        self._filter = AlarmFilter()
+        self._sent: dict[str, tuple[int, float]] = {}
+
+    # -- contents
+
+    @property
+    def alarms(self) -> tuple[Alarm, ...]:
+        """Every open alarm, shown or not."""
+        return tuple(self._alarms.values())
+
+    @property
+    def filter(self) -> AlarmFilter:
+        """What is shown."""
+        return self._filter
+
+    def counts(self) -> dict[Priority, int]:
+        """Count what calls, by priority, whatever the filter hides."""
+        return calling_counts(self._alarms.values())
+
+    def replace(self, alarms: Iterable[Alarm]) -> None:
+        """Take over the whole list."""
+        self._alarms = {alarm.alarm_id: alarm for alarm in alarms if alarm.is_open}
+        self._forget_answered()
+        self._arrange()
+
+    def apply(self, changed: Iterable[Alarm], removed: Iterable[str] = ()) -> None:
+        """Take over changes; an alarm that is no longer open leaves, an older version is not let in."""
+        for alarm in changed:
+            known = self._alarms.get(alarm.alarm_id)
+            if known is not None and known.version > alarm.version:
+                continue
+            if alarm.is_open:
+                self._alarms[alarm.alarm_id] = alarm
+            else:
+                self._alarms.pop(alarm.alarm_id, None)
+        for alarm_id in removed:
+            self._alarms.pop(alarm_id, None)
+        self._forget_answered()
+        self._arrange()
+
+    def set_filter(self, wanted: AlarmFilter) -> None:
+        """Show something else."""
+        if wanted != self._filter:
+            self._filter = wanted
+            self._arrange()
+
+    def alarm_at(self, row: int) -> Alarm | None:
+        """Return the alarm of a row."""
+        return self._rows[row] if 0 <= row < len(self._rows) else None
+
+    def row_of(self, alarm_id: str) -> int | None:
+        """Return the row of an alarm; None where the filter hides it."""
+        return self._row_of.get(alarm_id)
+
+    def alarm(self, alarm_id: str) -> Alarm | None:
+        """Return an open alarm, shown or not."""
+        return self._alarms.get(alarm_id)
+
+    # -- acknowledges on their way
+
+    def mark_sent(self, alarm_id: str) -> None:
+        """Show that an acknowledge is on its way, until the row changes."""
+        alarm = self._alarms.get(alarm_id)
+        if alarm is not None:
+            self._sent[alarm_id] = (alarm.version, self._clock.monotonic())
+            self._tell(alarm_id)
+
+    def clear_sent(self, alarm_id: str) -> None:
+        """Take the mark away, as when the acknowledge was refused."""
+        if self._sent.pop(alarm_id, None) is not None:
+            self._tell(alarm_id)
+
+    def sent_text(self, alarm_id: str) -> str:
+        """Return "sent…" while an answer is on its way, "sent, no answer" after 5 s, else nothing."""
+        sent = self._sent.get(alarm_id)
+        if sent is None:
+            return ""
+        return "sent…" if self._clock.monotonic() - sent[1] < ANSWER_EXPECTED_S else "sent, no answer"
+
+    def _forget_answered(self) -> None:
+        for alarm_id, (version, _) in tuple(self._sent.items()):
+            alarm = self._alarms.get(alarm_id)
+            if alarm is None or alarm.version != version:
+                del self._sent[alarm_id]
+
+    def _tell(self, alarm_id: str) -> None:
+        row = self._row_of.get(alarm_id)
+        if row is not None:
+            self.dataChanged.emit(self.index(row, 0), self.index(row, len(Column) - 1))
+
+    def _arrange(self) -> None:
+        rows = arranged(self._alarms.values(), self._filter)
+        is_same_order = len(rows) == len(self._rows) and all(
+            new.alarm_id == old.alarm_id for new, old in zip(rows, self._rows, strict=True)
+        )
+        if is_same_order:
+            changed = [row for row, (new, old) in enumerate(zip(rows, self._rows, strict=True)) if new is not old]
+            self._rows = rows
+            if changed:
+                self.dataChanged.emit(self.index(changed[0], 0), self.index(changed[-1], len(Column) - 1))
+            return
+        self.layoutAboutToBeChanged.emit()
+        held = self.persistentIndexList()
+        held_ids = [self._rows[index.row()].alarm_id for index in held]
+        self._rows = rows
+        self._row_of = {alarm.alarm_id: row for row, alarm in enumerate(rows)}
+        moved = []
+        for index, alarm_id in zip(held, held_ids, strict=True):
+            row = self._row_of.get(alarm_id)
+            moved.append(self.index(row, index.column()) if row is not None else QModelIndex())
+        self.changePersistentIndexList(held, moved)
+        self.layoutChanged.emit()
+
+    # -- Qt
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
+        """Return the number of alarms that are shown."""
+        return 0 if parent.isValid() else len(self._rows)
+
+    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
+        """Return the number of columns."""
+        return 0 if parent.isValid() else len(Column)
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """Return the heading of a column."""
+        if orientation is not Qt.Orientation.Horizontal:
+            return None
+        if role == Qt.ItemDataRole.DisplayRole:
+            return HEADINGS[Column(section)]
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            side = Qt.AlignmentFlag.AlignRight if Column(section) in _RIGHT else Qt.AlignmentFlag.AlignLeft
+            return int(side | Qt.AlignmentFlag.AlignVCenter)
+        return None
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """Return text, alignment, weight and the alarm itself."""
+        alarm = self.alarm_at(index.row()) if index.isValid() else None
+        if alarm is None:
+            return None
+        column = Column(index.column())
+        if role == Qt.ItemDataRole.DisplayRole:
+            return self._text(alarm, column)
+        if role == ALARM_ROLE:
+            return alarm
+        if role == Qt.ItemDataRole.FontRole and alarm.is_calling and column in (Column.SOURCE, Column.TITLE):
+            return look().font(weight=QFont.Weight.DemiBold)
+        if role == Qt.ItemDataRole.ForegroundRole:
+            return look().color("text" if alarm.is_calling else "text_secondary")
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            side = Qt.AlignmentFlag.AlignRight if column in _RIGHT else Qt.AlignmentFlag.AlignLeft
+            return int(side | Qt.AlignmentFlag.AlignVCenter)
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return self._tip(alarm, column)
+        if role == Qt.ItemDataRole.AccessibleTextRole:
+            return self._spoken(alarm, column)
+        return None
+
+    def _text(self, alarm: Alarm, column: Column) -> str:
+        now = self._clock.now()
+        if column is Column.PRIORITY:
+            return str(int(alarm.priority))
+        if column is Column.RAISED:
+            return format_raised(alarm.raised_at, now)
+        if column is Column.AGE:
+            return age_text(alarm, now)
+        if column is Column.SOURCE:
+            return alarm.source_name
+        if column is Column.TITLE:
+            return alarm.title
+        if column is Column.STATE:
+            return self.sent_text(alarm.alarm_id) or alarm.state.value
+        if column is Column.REPEATS:
+            return f"×{alarm.n_repeats}" if alarm.n_repeats else ""  # noqa: RUF001
+        if column is Column.PERSON:
+            return f"{alarm.acknowledged_by} · {alarm.acknowledged_desk}".strip(" ·")
+        return alarm.comment
+
+    def _tip(self, alarm: Alarm, column: Column) -> str | None:
+        if column is Column.STATE:
+            return STATE_WORDS[alarm.state]
+        if column in (Column.RAISED, Column.AGE):
+            return format_instant(alarm.raised_at)
+        if column in (Column.TITLE, Column.COMMENT, Column.SOURCE):
+            return self._text(alarm, column)
+        return None
+
+    def _spoken(self, alarm: Alarm, column: Column) -> str:
+        if column is Column.PRIORITY:
+            quality = "" if alarm.is_quality_good else ", state uncertain"
+            return f"Priority {int(alarm.priority)}, {PRIORITY_WORDS[alarm.priority].lower()}{quality}"
+        if column is Column.STATE:
+            return self.sent_text(alarm.alarm_id) or STATE_WORDS[alarm.state]
+        return f"{HEADINGS[column]} {self._text(alarm, column)}"
+
+
+def age_text(alarm: Alarm, now: datetime) -> str:
+    """Write how long ago an alarm was raised, in whole seconds."""
+    return format_age(max(0.0, float(int((now - alarm.raised_at).total_seconds())))).replace(".0 s", " s")
