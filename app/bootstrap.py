@@ -214,7 +214,8 @@ class Console(QObject):
         await self.connection.close()
         summary = getattr(self, "_summary", None)
         if summary is not None:
-            print(to_json(summary), flush=True)
+            sys.stdout.write(to_json(summary) + "\n")
+            sys.stdout.flush()
             return 0 if summary["frames"] else 1
         return 0
 

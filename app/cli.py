@@ -164,9 +164,18 @@ def run_node(options: argparse.Namespace) -> int:
 
 def run_self_test(options: argparse.Namespace) -> int:
     """Check the installation."""
-    from app.self_test import self_test
+    from app.self_test import exit_code, self_test
+    from core.kernel.wire import to_json
 
-    return self_test(folders_of(options), settings_of(options, folders_of(options))[0], as_json=options.json)
+    folders = folders_of(options)
+    checks = self_test(folders, settings_of(options, folders)[0])
+    code = exit_code(checks)
+    if options.json:
+        print(to_json({"exit": code, "checks": checks}))
+        return code
+    for check in checks:
+        print(f"{check.status.value:8} {check.name:12} {check.message} {check.hint}".rstrip())
+    return code
 
 
 def run_detect(options: argparse.Namespace) -> int:

@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 NODE_START_TIMEOUT_S = 30.0
 FIRST_RETRY_S = 0.25
 MAX_RETRY_S = 5.0
+READY_POLL_S = 0.15
 
 
 class ConnectionState(StrEnum):
@@ -209,6 +210,11 @@ class NodeConnection(QObject):
                 f"The node speaks link version {self.site.protocol}, this console {PROTOCOL}.",
                 hint="Install the same version on both.",
             )
+        while not self.site.is_ready:
+            # The node says what it is waiting for: a database that is locked, or still being opened.
+            self._set_state(ConnectionState.CONNECTING, " ".join(self.site.notices))
+            await asyncio.sleep(READY_POLL_S)
+            self.site = await client.call("session.hello", SiteInfo, desk=self.desk)
         await self._open_door()
 
     async def _open_door(self) -> None:

@@ -20,7 +20,6 @@ from core.kernel.clock import SystemClock
 from core.kernel.errors import ConsoleError
 from core.kernel.paths import Folders
 from core.kernel.settings import Settings
-from core.kernel.wire import to_json
 
 LOW_DISK_GB, ENOUGH_DISK_GB = 1.0, 10.0
 IMPORTS = (
@@ -53,20 +52,17 @@ class Check:
     took_ms: float = 0.0
 
 
-def self_test(folders: Folders, settings: Settings, *, as_json: bool) -> int:
-    """Run every check; returns 0 when all is well, 1 after a failure, 2 after warnings only."""
-    checks = [_run(name, check) for name, check in _checks(folders, settings).items()]
-    code = 0
-    if any(check.status is Status.WARNING for check in checks):
-        code = 2
-    if any(check.status is Status.FAILED for check in checks):
-        code = 1
-    if as_json:
-        print(to_json({"exit": code, "checks": checks}))
-        return code
-    for check in checks:
-        print(f"{check.status.value:8} {check.name:12} {check.message}{' ' + check.hint if check.hint else ''}")
-    return code
+def self_test(folders: Folders, settings: Settings) -> tuple[Check, ...]:
+    """Run every check, one after the other."""
+    return tuple(_run(name, check) for name, check in _checks(folders, settings).items())
+
+
+def exit_code(checks: tuple[Check, ...]) -> int:
+    """Return 0 when all is well, 1 after a failure, 2 after warnings only."""
+    found = {check.status for check in checks}
+    if Status.FAILED in found:
+        return 1
+    return 2 if Status.WARNING in found else 0
 
 
 def _checks(folders: Folders, settings: Settings) -> dict[str, Callable[[], Check]]:
@@ -210,23 +206,14 @@ def _check_broker(settings: Settings) -> Check:
     from core.field.mqtt_link import MqttLink
     from core.field.settings import BrokerSettings
     from core.kernel.secrets import Secrets
+    from core.node.ears import broker_settings
 
     async def round_trip() -> str:
         wanted = settings.broker
         embedded = None
         with tempfile.TemporaryDirectory() as scratch:
             if wanted.host:
-                broker = BrokerSettings(
-                    host=wanted.host,
-                    port=wanted.port,
-                    username=wanted.username,
-                    is_tls=wanted.tls,
-                    ca_file=Path(wanted.ca_file) if wanted.ca_file else None,
-                    cert_file=Path(wanted.certificate_file) if wanted.certificate_file else None,
-                    key_file=Path(wanted.key_file) if wanted.key_file else None,
-                    core_id="self-test",
-                    protocol=wanted.protocol,
-                )
+                broker = broker_settings(wanted, tenant=settings.site.tenant, core_id="self-test")
                 password = Secrets().get_secret("broker") or ""
             else:
                 embedded = EmbeddedBroker(Path(scratch))

@@ -73,6 +73,9 @@ class SiteInfo:
     version: str
     protocol: int
     is_demo: bool
+    is_ready: bool
+    """The store is open; while it is not, `notices` say what the node is waiting for."""
+
     needs_administrator: bool
     timezone: str = "UTC"
     basemap: str = ""

@@ -12,30 +12,22 @@ import shutil
 import ssl
 import time
 from collections.abc import Coroutine
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
 import msgspec
 
-from core.access.model import SYSTEM, Session
+from core.access.model import SYSTEM, Session, SessionsEnded
 from core.access.service import AccessService
 from core.cameras.model import Camera, CameraChanged, CameraRemoved
-from core.cameras.service import CameraService
-from core.field.broker import BrokerAddress, EmbeddedBroker
-from core.field.model import Device, DeviceState, LinkState
 from core.field.mqtt_link import MqttLink
-from core.field.outbox import Outbox
-from core.field.service import DeviceChanged, FieldService, ReadingReceived
-from core.field.settings import BrokerSettings
+from core.field.service import DeviceChanged, ReadingReceived
 from core.incidents.evidence import read_snapshot
-from core.incidents.model import Alarm, AlarmChanged, Condition, IncidentChanged, SourceKind
-from core.incidents.model import Snapshot as Picture
-from core.incidents.policy import condition_of_source
-from core.incidents.service import IncidentService
+from core.incidents.model import Alarm, AlarmChanged, IncidentChanged, SourceKind
 from core.kernel.bus import Bus
-from core.kernel.clock import Clock, SystemClock, format_at
-from core.kernel.errors import BadInputError, ConsoleError, NotPermittedError, UnavailableError
+from core.kernel.clock import Clock, SystemClock
+from core.kernel.errors import BadInputError, ConsoleError, NotPermittedError
 from core.kernel.ids import new_id
 from core.kernel.log import OncePerLoss
 from core.kernel.paths import Folders
@@ -46,18 +38,21 @@ from core.link.server import LinkServer, Peer
 from core.media.model import ProbeResult, SourceSpec
 from core.media.probe import probe
 from core.node import conditions, demo, verbs
+from core.node.calls import Calls
+from core.node.ears import Broker, open_broker
 from core.node.fleet import FleetProcess
 from core.node.health import LoopLag, ProcessLoad, disk_free_gb
 from core.node.live import Changes, LiveCollector, Snapshot, without_defaults
 from core.node.lock import take_lock
 from core.node.model import Health, SystemNotice, WorkerReport
-from core.node.sight import CameraBack, CameraLost, Sight
+from core.node.services import Services, make_services
+from core.node.sight import Sight
 from core.node.supervisor import VisionSupervisor
-from core.parking.service import LotChanged, ParkingService
+from core.parking.service import LotChanged
 from core.sim.city import DemoCity, load_city
 from core.store.engine import Store, open_store, sqlite_url
-from core.traffic.service import StationCongestion, TrafficService
-from core.vision.messages import EngineFailed, Observed, WorkerConfig
+from core.traffic.service import StationCongestion
+from core.vision.messages import EngineFailed, WorkerConfig
 from core.vision.models import find_model
 
 log = logging.getLogger(__name__)
@@ -66,30 +61,14 @@ VERSION = "0.1.0"
 STORE_RETRY_S = 3.0
 HOUSEKEEPING_S = 1.0
 COUNTS_EVERY_S = 5.0
-BROKER_ALARM_AFTER_S = 10.0
 UNUSED_FIRST_S = 60.0
 """A node that was started for a console waits so long for the first one…"""
 
 UNUSED_AFTER_S = 2.0
 """…and so long for another one after the last has left."""
 
-UNSTABLE_AFTER = 3
 DEMO_USER = "demo"
 DEFAULT_MODEL = "yolo11n"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Services:
-    """Everything that needs the store; made once it is open."""
-
-    store: Store
-    access: AccessService
-    cameras: CameraService
-    incidents: IncidentService
-    field: FieldService
-    outbox: Outbox
-    traffic: TrafficService
-    parking: ParkingService
 
 
 class Node:
@@ -134,28 +113,26 @@ class Node:
         self._secrets = Secrets()
         self._once = OncePerLoss(log)
         self._stopping = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._lag = LoopLag()
         self._load = ProcessLoad()
         self._live = LiveCollector(self._push)
         self._views: dict[Peer, dict[str, tuple[int, int]]] = {}
         self._lock: IO[bytes] | None = None
         self._server: LinkServer | None = None
-        self._broker: EmbeddedBroker | None = None
+        self._broker: Broker | None = None
+        self._calls: Calls | None = None
         self._link: MqttLink | None = None
         self._sight: Sight | None = None
         self._supervisor: VisionSupervisor | None = None
         self._city: DemoCity | None = None
         self._fleet: FleetProcess | None = None
         self._demo_password = ""
-        self._field_password = ""
         self._passwords: dict[str, str] = {}
         self._store_reason = "The database is being opened."
         self._model_note = ""
         self._health: Health | None = None
         self._counts_due_s = 0.0
-        self._link_lost_s: float | None = None
-        self._raised: set[str] = set()
         self._n_incidents = 0
         self._n_alarms = 0
         self._last_console_s = time.monotonic() + UNUSED_FIRST_S - UNUSED_AFTER_S
@@ -210,8 +187,10 @@ class Node:
                 await self._store_counts(is_final=True)
         if self.services is not None:
             await self.services.field.stop()
-        if self._broker is not None:
-            await self._broker.stop()
+            self.services.traffic.close()
+            await self.services.parking.close()
+        if self._broker is not None and self._broker.embedded is not None:
+            await self._broker.embedded.stop()
         if self._server is not None:
             await self._server.stop()
         if self.services is not None:
@@ -262,36 +241,55 @@ class Node:
 
     async def _open_room(self) -> None:
         """Open the store and the broker, however long that takes, then everything that needs them."""
-        store, (broker, password) = await asyncio.gather(self._open_store(), self._broker_settings())
-        services = self._make_services(store, broker)
+        settings = self.settings
+        store, broker = await asyncio.gather(
+            self._open_store(),
+            open_broker(settings.broker, tenant=settings.site.tenant, folder=self._runtime, secrets=self._secrets),
+        )
+        self._broker = broker
+        services = make_services(
+            store,
+            settings=settings,
+            broker=broker.settings,
+            folders=self.folders,
+            secrets=self._secrets,
+            bus=self._bus,
+            clock=self._clock,
+        )
         await services.field.prepare()
-        await services.traffic.start()
-        await services.parking.start()
+        await services.parking.restore()
         if self.is_demo:
             await self._make_demo_user(services.access)
-        self._subscribe(services)
-        await self._open_eyes(services)
-        await self._open_ears(services, broker, password)
+        self._calls = Calls(
+            services.incidents,
+            folder=str(self.folders.data),
+            spawn=self._spawn,
+            find_camera=lambda camera_id: self._sight.camera(camera_id) if self._sight else None,
+            find_device=services.field.device,
+        )
+        open_alarms = await services.incidents.open_alarms()
+        self._calls.adopt({alarm.condition_key for alarm in open_alarms if alarm.is_active})
+        self._subscribe(services, self._calls)
+        await self._open_eyes(services, self._calls)
         self.services = services
+        await self._open_ears(services, broker, open_alarms)
         for fault in self._faults:
-            await services.incidents.raise_condition(conditions.settings_fault(fault))
+            self._calls.raise_condition(conditions.settings_fault(fault))
 
-    async def _open_ears(self, services: Services, broker: BrokerSettings, password: str) -> None:
+    async def _open_ears(self, services: Services, broker: Broker, open_alarms: tuple[Alarm, ...]) -> None:
         self._link = MqttLink(
-            broker,
+            broker.settings,
             loop=asyncio.get_running_loop(),
             on_message=services.field.on_messages,
             on_state=services.field.on_link_state,
-            password=password,
+            password=broker.password,
             epoch=services.outbox.epoch,
             clock=self._clock,
         )
         await services.field.start(self._link)
-        open_alarms = await services.incidents.open_alarms()
         services.field.publish_open_alarms(_alarm_payload(alarm) for alarm in open_alarms)
         if self.is_demo:
-            username, word = ("field", self._field_password) if self._broker else (broker.username, password)
-            self._fleet = FleetProcess(broker, username=username, password=word)
+            self._fleet = FleetProcess(broker.settings, username=broker.field_user, password=broker.field_password)
             await self._fleet.start()
 
     async def _open_store(self) -> Store:
@@ -308,48 +306,6 @@ class Node:
             self._once.back("store", "the database is open")
             return store
 
-    def _make_services(self, store: Store, broker: BrokerSettings) -> Services:
-        outbox = Outbox(self.folders.data / "outbox.sqlite3")
-        access = AccessService(store, self._bus, self._clock, session_s=self.settings.access.session_hours * 3600.0)
-        return Services(
-            store=store,
-            access=access,
-            cameras=CameraService(store, self._bus, self._clock, self._secrets),
-            incidents=IncidentService(store, self._bus, self._clock, evidence=self.folders.evidence),
-            field=FieldService(store=store, bus=self._bus, clock=self._clock, outbox=outbox, settings=broker),
-            outbox=outbox,
-            traffic=TrafficService(store, self._bus, self._clock),
-            parking=ParkingService(store, self._bus, self._clock),
-        )
-
-    async def _broker_settings(self) -> tuple[BrokerSettings, str]:
-        wanted = self.settings.broker
-        tenant = self.settings.site.tenant
-        if wanted.host:
-            password = await asyncio.to_thread(self._secrets.get_secret, "broker")
-            settings = BrokerSettings(
-                host=wanted.host,
-                port=wanted.port,
-                is_tls=wanted.tls,
-                ca_file=Path(wanted.ca_file) if wanted.ca_file else None,
-                cert_file=Path(wanted.certificate_file) if wanted.certificate_file else None,
-                key_file=Path(wanted.key_file) if wanted.key_file else None,
-                username=wanted.username,
-                tenant=tenant,
-                protocol=wanted.protocol,
-            )
-            return settings, password or ""
-        self._broker = EmbeddedBroker(self._runtime)
-        while True:
-            try:
-                address = await self._broker.start()
-                break
-            except UnavailableError as error:
-                self._once.lost("broker", f"the embedded broker does not start: {error}")
-                await asyncio.sleep(STORE_RETRY_S)
-        self._field_password = address.passwords["field"]
-        return _embedded_settings(address, tenant), address.passwords["core"]
-
     async def _make_demo_user(self, access: AccessService) -> None:
         """The demo's operator: a new password at every start, known to nobody."""
         self._demo_password = secrets.token_urlsafe(24)
@@ -360,7 +316,7 @@ class Node:
             if user.name == DEMO_USER:
                 await access.reset_password(SYSTEM, user.user_id, self._demo_password)
 
-    async def _open_eyes(self, services: Services) -> None:
+    async def _open_eyes(self, services: Services, calls: Calls) -> None:
         config = WorkerConfig(
             key="",
             models=self.folders.models,
@@ -385,18 +341,19 @@ class Node:
             on_stream=self._live.add_stream,
             on_inside=self._live.add_inside,
             on_totals=self._live.add_line_totals,
-            on_observed=self._on_observed,
-            on_lost=self._on_camera_lost,
-            on_back=self._on_camera_back,
+            on_observed=calls.take_observed,
+            on_lost=calls.take_camera_lost,
+            on_back=calls.take_camera_back,
         )
-        self._sight.set_totals(await services.traffic.totals_of_today())
+        midnight = self._clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
+        self._sight.set_totals(await services.traffic.totals(since=midnight))
         if self.is_demo:
             assert self._city is not None
             await demo.seed_cameras(services.cameras, self._city, demo.load_scenes())
         await self._read_cameras(services)
-        self._spawn(self._prepare_model(services))
+        self._spawn(self._prepare_model(calls))
 
-    async def _prepare_model(self, services: Services) -> None:
+    async def _prepare_model(self, calls: Calls) -> None:
         """Find, fetch or convert the model; the pictures are on the wall meanwhile."""
         assert self._supervisor is not None
         wanted = "" if self.is_demo and not self.settings.vision.model else self.settings.vision.model or DEFAULT_MODEL
@@ -407,7 +364,7 @@ class Node:
         except ConsoleError as error:
             sentence = f"{error} The demonstration model runs instead."
             self._model_note = sentence
-            await services.incidents.raise_condition(conditions.model_missing(sentence))
+            calls.raise_condition(conditions.model_missing(sentence))
             self._supervisor.set_model("")
             return
         self._model_note = model.note
@@ -415,17 +372,17 @@ class Node:
 
     # -- what happens ---------------------------------------------------------------------------------------------
 
-    def _subscribe(self, services: Services) -> None:
+    def _subscribe(self, services: Services, calls: Calls) -> None:
+        """Say who hears of what; every event here comes after its commit."""
+
         def on_alarm(event: AlarmChanged) -> None:
+            self._n_alarms += event.alarm.version == 1
             self._live.add_alarm(event.alarm)
-            if event.alarm.version == 1:
-                self._n_alarms += 1
             services.field.publish_alarm(_alarm_payload(event.alarm))
 
         def on_incident(event: IncidentChanged) -> None:
+            self._n_incidents += event.incident.version == 1
             self._live.add_incident(event.incident)
-            if event.incident.version == 1:
-                self._n_incidents += 1
 
         def on_camera(event: CameraChanged) -> None:
             self._live.add_camera(event.camera)
@@ -435,24 +392,19 @@ class Node:
             self._live.remove_camera(event.camera_id)
             self._spawn(self._forget_camera(services, event.camera_id))
 
-        def on_reading(event: ReadingReceived) -> None:
-            self._live.add_reading(event.reading)
-
         def on_device(event: DeviceChanged) -> None:
             self._live.add_device(event.device)
-            self._judge_device(event.device)
-
-        def on_congestion(event: StationCongestion) -> None:
-            self._spawn(self._take_congestion(services, event))
+            calls.take_device(event.device)
 
         self._bus.subscribe(AlarmChanged, on_alarm)
         self._bus.subscribe(IncidentChanged, on_incident)
         self._bus.subscribe(CameraChanged, on_camera)
         self._bus.subscribe(CameraRemoved, on_camera_removed)
-        self._bus.subscribe(ReadingReceived, on_reading)
         self._bus.subscribe(DeviceChanged, on_device)
-        self._bus.subscribe(StationCongestion, on_congestion)
-        self._bus.subscribe(LotChanged, lambda event: self._live.add_lot(event.lot))
+        self._bus.subscribe(ReadingReceived, lambda event: self._live.add_reading(event.reading))
+        self._bus.subscribe(StationCongestion, calls.take_congestion)
+        self._bus.subscribe(SessionsEnded, lambda event: self._sign_out(event.user_id, event.reason))
+        self._bus.subscribe(LotChanged, lambda event: self._live.add_lot(event.occupancy))
 
     async def _read_cameras(self, services: Services) -> None:
         assert self._sight is not None
@@ -482,89 +434,14 @@ class Node:
     def _on_worker_message(self, message: object) -> None:
         if self._sight is not None:
             self._sight.take(message)
-        if isinstance(message, EngineFailed):
-            self._raise(conditions.detection_off(f"{message.message} {message.hint}".strip()))
+        if isinstance(message, EngineFailed) and self._calls is not None:
+            self._calls.take_engine_failed(message)
 
     def _on_worker(self, report: WorkerReport) -> None:
         if report.state == "restarting" and self._sight is not None:
             self._sight.mark_restarting(report.camera_ids)
-            if report.n_restarts >= UNSTABLE_AFTER:
-                self._raise(conditions.worker_unstable(report.key, report.reason))
-        if report.engine is not None:
-            self._return("system/worker:engine")
-
-    def _on_observed(self, message: Observed) -> None:
-        if self.services is not None:
-            self._spawn(self._take_observed(self.services, message))
-
-    async def _take_observed(self, services: Services, message: Observed) -> None:
-        observation = message.observation
-        camera = self._sight.camera(observation.camera_id) if self._sight else None
-        if camera is None:
-            return  # Removed while the worker was still looking.
-        picture = None
-        if message.snapshot_jpeg:
-            picture = Picture(jpeg=message.snapshot_jpeg, captured_at=observation.captured_at)
-        await services.incidents.take_observation(
-            observation, camera_name=camera.name, position=camera.position, snapshot=picture
-        )
-
-    def _on_camera_lost(self, event: CameraLost) -> None:
-        self._once.lost(event.camera.camera_id, f"camera {event.camera.name} is lost: {event.report.reason}")
-        self._raise(conditions.camera_lost(event.camera, event.report))
-        self._set_quality(SourceKind.CAMERA, event.camera.camera_id, is_good=False)
-
-    def _on_camera_back(self, event: CameraBack) -> None:
-        self._once.back(event.camera_id, f"camera {event.camera_id} is back")
-        self._return(conditions.camera_lost_key(event.camera_id))
-        self._set_quality(SourceKind.CAMERA, event.camera_id, is_good=True)
-
-    async def _take_congestion(self, services: Services, event: StationCongestion) -> None:
-        device = services.field.device(event.device_id)
-        condition = condition_of_source(
-            "station_congestion",
-            source_kind=SourceKind.STATION,
-            source_id=event.device_id,
-            source_name=device.name if device else event.device_id,
-            detail=event.detail,
-            position=device.position if device else None,
-        )
-        if event.is_begin:
-            await services.incidents.raise_condition(condition)
-        else:
-            await services.incidents.return_condition(condition.condition_key)
-
-    def _judge_device(self, device: Device) -> None:
-        """A device that fell silent calls an operator, quietly; one that is back takes the call back."""
-        condition = condition_of_source(
-            "device_lost",
-            source_kind=SourceKind.DEVICE,
-            source_id=device.device_id,
-            source_name=device.name,
-            detail=f"Nothing was heard from it since {format_at(device.last_seen_at)}." if device.last_seen_at else "",
-            position=device.position,
-        )
-        if device.state in (DeviceState.STALE, DeviceState.LOST):
-            self._raise(condition)
-        elif device.state in (DeviceState.ONLINE, DeviceState.DISABLED, DeviceState.OFFLINE):
-            self._return(condition.condition_key)
-
-    def _raise(self, condition: Condition) -> None:
-        """Call an operator about the system itself; again only after it was good in between."""
-        if self.services is None or condition.condition_key in self._raised:
-            return
-        self._raised.add(condition.condition_key)
-        self._spawn(_discard_result(self.services.incidents.raise_condition(condition)))
-
-    def _return(self, condition_key: str) -> None:
-        if self.services is None or condition_key not in self._raised:
-            return
-        self._raised.discard(condition_key)
-        self._spawn(_discard_result(self.services.incidents.return_condition(condition_key)))
-
-    def _set_quality(self, kind: SourceKind, source_id: str, *, is_good: bool) -> None:
-        if self.services is not None:
-            self._spawn(_discard_result(self.services.incidents.set_quality(kind, source_id, is_good)))
+        if self._calls is not None:
+            self._calls.take_worker(report)
 
     # -- once a second --------------------------------------------------------------------------------------------
 
@@ -574,10 +451,12 @@ class Node:
             self._health = self._measure()
             self._live.add_health(self._health)
             self._check_unused()
+            self._end_old_sessions()
             if self._link is not None:
                 self._link.watch()
             if self.services is not None:
-                self._judge_system(self._health)
+                assert self._calls is not None
+                self._calls.take_health(self._health)
                 if time.monotonic() >= self._counts_due_s:
                     self._counts_due_s = time.monotonic() + COUNTS_EVERY_S
                     await self._store_counts(is_final=False)
@@ -589,25 +468,6 @@ class Node:
         counts = self._sight.take_counts(is_final=is_final)
         if counts:
             await self.services.traffic.add_counts(counts)
-
-    def _judge_system(self, health: Health) -> None:
-        if health.disk_free_gb < conditions.LOW_DISK_GB:
-            self._raise(conditions.disk_low(str(self.folders.data), health.disk_free_gb))
-        else:
-            self._return("system/disk")
-        if health.is_database_ok:
-            self._return("system/database")
-        else:
-            self._raise(conditions.database_down(health.database_reason))
-        link = health.link
-        if link is None or link.state is LinkState.CONNECTED:
-            self._link_lost_s = None
-            self._return("system/broker")
-            return
-        now_s = time.monotonic()
-        self._link_lost_s = self._link_lost_s or now_s
-        if now_s - self._link_lost_s >= BROKER_ALARM_AFTER_S:
-            self._raise(conditions.broker_down(link.address, link.reason))
 
     def _check_unused(self) -> None:
         if not self._is_while_used or self._server is None:
@@ -655,8 +515,8 @@ class Node:
         found = [(f"settings/{index}", fault.sentence, "") for index, fault in enumerate(self._faults)]
         if self._store_reason:
             found.append(("store", self._store_reason, ""))
-        if self._broker is not None:
-            found.append(("broker", self._broker.notice, "Name a broker in the settings for field devices."))
+        if self._broker is not None and self._broker.embedded is not None:
+            found.append(("broker", self._broker.embedded.notice, "Name a broker in the settings for field devices."))
         if self._model_note:
             found.append(("model", self._model_note, "Set vision.model to a model for real cameras."))
         if self._secrets.notice:
@@ -694,7 +554,7 @@ class Node:
             readings=tuple(
                 reading for device in services.field.devices() for reading in services.field.newest(device.device_id)
             ),
-            lots=tuple(services.parking.newest()),
+            lots=services.parking.lots(),
             streams=tuple(self._sight.streams.values()),
             line_totals=self._sight.totals,
             inside=self._sight.inside,
@@ -769,17 +629,36 @@ class Node:
         for peer in peers:
             peer.push_encoded(frame)
 
+    def _sign_out(self, user_id: str, reason: str) -> None:
+        """End a user's sessions at every console."""
+        for peer in tuple(self._server.peers) if self._server else ():
+            session = peer.state.get("session")
+            if isinstance(session, Session) and session.user.user_id == user_id:
+                self._show_door(peer, reason)
+
+    def _end_old_sessions(self) -> None:
+        now = self._clock.now()
+        for peer in tuple(self._server.peers) if self._server else ():
+            session = peer.state.get("session")
+            if isinstance(session, Session) and session.expires_at <= now:
+                self._show_door(peer, "The session is over: please sign in again.")
+
+    def _show_door(self, peer: Peer, reason: str) -> None:
+        peer.state.pop("session", None)
+        peer.is_trusted = False
+        peer.push("signed_out", reason)
+
     def _on_console_gone(self, peer: Peer) -> None:
         self.vision_views_changed(peer, {})
         self._last_console_s = time.monotonic()
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, Any]) -> None:
         """Run in the background; an error is logged, counted and never lost."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._on_task_done)
 
-    def _on_task_done(self, task: asyncio.Task[None]) -> None:
+    def _on_task_done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if task.cancelled() or task.exception() is None:
             return
@@ -795,21 +674,6 @@ class Node:
 def _alarm_payload(alarm: Alarm) -> dict[str, Any]:
     """Return an alarm as it stands on the broker."""
     return {**msgspec.to_builtins(alarm), "state": alarm.state.value, "is_open": alarm.is_open}
-
-
-def _embedded_settings(address: BrokerAddress, tenant: str) -> BrokerSettings:
-    return BrokerSettings(
-        host=address.host,
-        port=address.port,
-        username="core",
-        tenant=tenant,
-        protocol="5" if address.protocol == "5" else "3.1.1",
-        is_embedded=True,
-    )
-
-
-async def _discard_result(work: Coroutine[Any, Any, Any]) -> None:
-    await work
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -65,6 +65,7 @@ def _session_verbs(node: Node) -> dict[str, Verb]:
             version=node.version,
             protocol=PROTOCOL,
             is_demo=node.is_demo,
+            is_ready=node.services is not None,
             needs_administrator=node.services is not None and await node.services.access.needs_administrator(),
             basemap=node.basemap,
             center=node.center,
@@ -159,7 +160,7 @@ def _camera_verbs(node: Node) -> dict[str, Verb]:
         )
 
     async def test(peer: Peer, *, source: SourceSpec, camera_id: str) -> ProbeResult:
-        require(actor_of(peer), Role.SUPERVISOR, "test a camera address")
+        require(actor_of(peer), Role.SUPERVISOR)
         return await node.test_source(source, camera_id)
 
     return {
@@ -196,7 +197,7 @@ def _user_verbs(node: Node) -> dict[str, Verb]:
         return await node.require_services().access.add_user(actor_of(peer), name, password, role)
 
     async def change_password(peer: Peer, *, old: str, new: str) -> None:
-        await node.require_services().access.change_password(actor_of(peer), old, new)
+        await node.require_services().access.change_own_password(actor_of(peer), old, new)
 
     return {"users.list": list_users, "users.add": add_user, "users.change_password": change_password}
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.field.kinds import find_kinds
@@ -130,6 +130,25 @@ class TrafficService:
                 )
                 for row in session.scalars(query)
             ]
+
+        return await self._store.read(read)
+
+    async def totals(self, *, since: datetime) -> dict[str, dict[str, dict[str, int]]]:
+        """Return vehicles by camera, line and direction in the minutes from `since` on.
+
+        Raises:
+            UnavailableError: The database is away.
+        """
+
+        def read(session: Session) -> dict[str, dict[str, dict[str, int]]]:
+            place = (LineCountRow.camera_id, LineCountRow.line_key, LineCountRow.direction)
+            query = (
+                select(*place, func.sum(LineCountRow.n_vehicles)).where(LineCountRow.minute >= since).group_by(*place)
+            )
+            found: dict[str, dict[str, dict[str, int]]] = {}
+            for camera_id, line_key, direction, n_vehicles in session.execute(query):
+                found.setdefault(camera_id, {}).setdefault(line_key, {})[direction] = int(n_vehicles)
+            return found
 
         return await self._store.read(read)
 

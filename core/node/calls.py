@@ -1,0 +1,182 @@
+"""Calls to the operator that do not come from a picture: lost cameras and devices, jams at stations, faults of ours."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from core.cameras.model import Camera
+from core.field.model import Device, DeviceState, LinkState
+from core.incidents.model import Condition, Snapshot, SourceKind
+from core.incidents.policy import condition_of_source
+from core.incidents.service import IncidentService
+from core.kernel.clock import format_at
+from core.kernel.log import OncePerLoss
+from core.node import conditions
+from core.node.model import Health, WorkerReport
+from core.node.sight import CameraBack, CameraLost
+from core.traffic.service import StationCongestion
+from core.vision.messages import EngineFailed, Observed
+from core.vision.model import Phase
+
+log = logging.getLogger(__name__)
+
+BROKER_ALARM_AFTER_S = 10.0
+UNSTABLE_AFTER = 3
+"""Restarts of one worker before an operator hears of it."""
+
+
+class Calls:
+    """Turns what parts of the node report into conditions, and takes them back.
+
+    Threads: the node's loop. Nothing here waits: the services work in tasks that `spawn` watches over.
+    """
+
+    def __init__(
+        self,
+        incidents: IncidentService,
+        *,
+        folder: str,
+        spawn: Callable[[Coroutine[Any, Any, Any]], None],
+        find_camera: Callable[[str], Camera | None],
+        find_device: Callable[[str], Device],
+    ) -> None:
+        """Name `folder` where the disk runs out."""
+        self._incidents = incidents
+        self._folder = folder
+        self._spawn = spawn
+        self._find_camera = find_camera
+        self._find_device = find_device
+        self._raised: set[str] = set()
+        self._once = OncePerLoss(log)
+        self._link_lost_s: float | None = None
+
+    def raise_condition(self, condition: Condition) -> None:
+        """Call an operator; again only after it was good in between."""
+        if condition.condition_key in self._raised:
+            return
+        self._raised.add(condition.condition_key)
+        self._once.lost(condition.condition_key, f"{condition.title}: {condition.detail}")
+        self._spawn(self._incidents.raise_condition(condition))
+
+    def return_condition(self, condition_key: str) -> None:
+        """Take a call back; nothing where there was none in this run or an earlier one."""
+        if condition_key not in self._raised:
+            return
+        self._raised.discard(condition_key)
+        self._once.back(condition_key, f"good again: {condition_key}")
+        self._spawn(self._incidents.return_condition(condition_key))
+
+    def adopt(self, condition_keys: set[str]) -> None:
+        """Remember what an earlier run of the node had raised, so that it can return."""
+        self._raised |= condition_keys
+
+    def take_observed(self, message: Observed) -> None:
+        """A scene rule saw something."""
+        observation = message.observation
+        camera = self._find_camera(observation.camera_id)
+        if camera is None:
+            return  # Removed while the worker was still looking.
+        picture = None
+        if message.snapshot_jpeg:
+            picture = Snapshot(jpeg=message.snapshot_jpeg, captured_at=observation.captured_at)
+        self._spawn(
+            self._incidents.take_observation(
+                observation, camera_name=camera.name, position=camera.position, snapshot=picture
+            )
+        )
+
+    def take_camera_lost(self, event: CameraLost) -> None:
+        """A camera shows nothing: its alarms keep their state, which is now the last one known."""
+        self.raise_condition(conditions.camera_lost(event.camera, event.report))
+        self._spawn(self._incidents.set_quality(SourceKind.CAMERA, event.camera.camera_id, False))
+
+    def take_camera_back(self, event: CameraBack) -> None:
+        """A camera shows pictures again."""
+        self.return_condition(conditions.camera_lost_key(event.camera_id))
+        self._spawn(self._incidents.set_quality(SourceKind.CAMERA, event.camera_id, True))
+
+    def take_worker(self, report: WorkerReport) -> None:
+        """A worker started, opened its engine or ended."""
+        if report.state == "restarting" and report.n_restarts >= UNSTABLE_AFTER:
+            self.raise_condition(conditions.worker_unstable(report.key, report.reason))
+        if report.state == "restarting":
+            # Its rules begin anew: no end will come for what they had begun.
+            for camera_id in report.camera_ids:
+                self._spawn(
+                    self._incidents.return_missing(
+                        SourceKind.CAMERA, camera_id, [conditions.camera_lost_key(camera_id)]
+                    )
+                )
+        if report.engine is not None:
+            self.return_condition(conditions.detection_off("").condition_key)
+
+    def take_engine_failed(self, message: EngineFailed) -> None:
+        """Pictures go on, detection does not."""
+        self.raise_condition(conditions.detection_off(f"{message.message} {message.hint}".strip()))
+
+    def take_congestion(self, event: StationCongestion) -> None:
+        """A station measures a jam, or no longer."""
+        device = self._find_device(event.device_id)
+        condition = condition_of_source(
+            "station_congestion",
+            source_kind=SourceKind.STATION,
+            source_id=event.device_id,
+            source_name=device.name,
+            detail=_describe_flow(event.values),
+            position=device.position,
+        )
+        if event.phase is Phase.BEGIN:
+            self.raise_condition(condition)
+        else:
+            self.return_condition(condition.condition_key)
+
+    def take_device(self, device: Device) -> None:
+        """A device that fell silent calls quietly; one that is back takes the call back."""
+        since = format_at(device.last_seen_at) if device.last_seen_at else ""
+        condition = condition_of_source(
+            "device_lost",
+            source_kind=SourceKind.DEVICE,
+            source_id=device.device_id,
+            source_name=device.name,
+            detail=f"Nothing was heard from it since {since}." if since else "",
+            position=device.position,
+        )
+        if device.state in (DeviceState.STALE, DeviceState.LOST):
+            self.raise_condition(condition)
+        elif device.state is not DeviceState.UNKNOWN:
+            self.return_condition(condition.condition_key)
+
+    def take_health(self, health: Health) -> None:
+        """Judge disk, database and broker, once a second."""
+        if health.disk_free_gb < conditions.LOW_DISK_GB:
+            self.raise_condition(conditions.disk_low(self._folder, health.disk_free_gb))
+        else:
+            self.return_condition(conditions.disk_low("", 0.0).condition_key)
+        if health.is_database_ok:
+            self.return_condition(conditions.database_down("").condition_key)
+        else:
+            self.raise_condition(conditions.database_down(health.database_reason))
+        link = health.link
+        if link is None or link.state is LinkState.CONNECTED:
+            self._link_lost_s = None
+            self.return_condition(conditions.broker_down("", "").condition_key)
+            return
+        now_s = time.monotonic()
+        if self._link_lost_s is None:
+            self._link_lost_s = now_s
+        if now_s - self._link_lost_s >= BROKER_ALARM_AFTER_S:
+            self.raise_condition(conditions.broker_down(link.address, link.reason))
+
+
+def _describe_flow(values: dict[str, float]) -> str:
+    parts = []
+    if "averageVehicleSpeed" in values:
+        parts.append(f"{values['averageVehicleSpeed']:.0f} km/h")
+    if "occupancy" in values:
+        parts.append(f"{values['occupancy']:.0%} occupied")
+    if "intensity" in values:
+        parts.append(f"{values['intensity']:.0f} vehicles a minute")
+    return ", ".join(parts)

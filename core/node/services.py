@@ -1,0 +1,58 @@
+"""Everything that needs the store, made once it is open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.access.service import AccessService
+from core.cameras.service import CameraService
+from core.field.outbox import Outbox
+from core.field.service import FieldService
+from core.field.settings import BrokerSettings
+from core.incidents.service import IncidentService
+from core.kernel.bus import Bus
+from core.kernel.clock import Clock
+from core.kernel.paths import Folders
+from core.kernel.secrets import Secrets
+from core.kernel.settings import Settings
+from core.parking.service import ParkingService
+from core.store.engine import Store
+from core.traffic.service import TrafficService
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """The rooms of the node, each behind its verbs."""
+
+    store: Store
+    outbox: Outbox
+    access: AccessService
+    cameras: CameraService
+    incidents: IncidentService
+    field: FieldService
+    traffic: TrafficService
+    parking: ParkingService
+
+
+def make_services(
+    store: Store,
+    *,
+    settings: Settings,
+    broker: BrokerSettings,
+    folders: Folders,
+    secrets: Secrets,
+    bus: Bus,
+    clock: Clock,
+) -> Services:
+    """Build them; nothing is read or sent yet."""
+    outbox = Outbox(folders.data / "outbox.sqlite3")
+    return Services(
+        store=store,
+        outbox=outbox,
+        access=AccessService(store, bus, clock, session_s=settings.access.session_hours * 3600.0),
+        cameras=CameraService(store, bus, clock, secrets),
+        incidents=IncidentService(store, bus, clock, evidence=folders.evidence),
+        field=FieldService(store=store, bus=bus, clock=clock, outbox=outbox, settings=broker),
+        traffic=TrafficService(store=store, bus=bus, clock=clock),
+        parking=ParkingService(store=store, bus=bus),
+    )
