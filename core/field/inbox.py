@@ -49,6 +49,7 @@ class Inbox:
         self._lock = threading.Lock()
         self._waiting: dict[tuple[str, int], Inbound] = {}
         self._number = 0
+        self._n_events = 0
         self._n_replaced = 0
         self._n_dropped = 0
 
@@ -72,8 +73,10 @@ class Inbox:
             was_empty = not self._waiting
             if is_event(message.topic):
                 self._waiting[self._next_key(message.topic)] = message
+                self._n_events += 1
                 return was_empty
-            is_over = len(self._waiting) >= self._max_waiting
+            n_states = len(self._waiting) - self._n_events
+            is_over = n_states >= self._max_waiting
             if not is_over and "/tele/" not in message.topic:
                 self._waiting[self._next_key(message.topic)] = message
                 return was_empty
@@ -81,7 +84,7 @@ class Inbox:
             replaced = self._waiting.pop(key, None)
             if is_over and replaced is not None:
                 self._n_replaced += 1
-            if len(self._waiting) >= 2 * self._max_waiting:
+            if replaced is None and n_states >= 2 * self._max_waiting:
                 self._n_dropped += 1
                 return was_empty
             self._waiting[key] = message
@@ -91,6 +94,7 @@ class Inbox:
         """Remove and return the oldest `n_most` messages."""
         with self._lock:
             keys = [key for key, _ in zip(self._waiting, range(n_most), strict=False)]
+            self._n_events -= sum(is_event(topic) for topic, _ in keys)
             return [self._waiting.pop(key) for key in keys]
 
     def _next_key(self, topic: str) -> tuple[str, int]:

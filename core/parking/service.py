@@ -19,6 +19,8 @@ from core.store.engine import Store
 from core.store.tables import LotOccupancyRow
 
 LOT = "lot"
+BAY_STATES = frozenset({"free", "occupied", "unknown", "closed"})
+MAX_BAYS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class ParkingService:
         self._store = store
         self._bus = bus
         self._newest: dict[str, LotOccupancy] = {}
-        self._bays: dict[str, dict[str, tuple[datetime, bool | None]]] = {}
+        self._bays: dict[str, dict[str, tuple[datetime, str]]] = {}
         self._counted: set[str] = set()
         self._waiting: list[LotOccupancy] = []
         self._writing: asyncio.Task[None] | None = None
@@ -109,35 +111,36 @@ class ParkingService:
         if "totalSpotNumber" in reading.values and "availableSpotNumber" in reading.values:
             self._counted.add(reading.device_id)
             self._take(_counted(reading))
-        elif "occupied" in reading.values:
-            self._on_bay(reading.device_id, reading.stream, reading.at, is_occupied=reading.values["occupied"] > 0.5)
+        elif reading.values.keys() & {"occupied", "unknown", "closed"}:
+            state = "closed" if "closed" in reading.values else "unknown"
+            if "occupied" in reading.values:
+                state = "occupied" if reading.values["occupied"] > 0.5 else "free"
+            self._on_bay(reading.device_id, reading.stream, reading.at, state)
 
     def _on_event(self, event: FieldEventReceived) -> None:
         found = event.event
         if event.kind != LOT or found.event_type != "ParkingSpot":
             return
-        status, bay = found.data.get("status"), found.data.get("bay") or found.data.get("name")
-        if isinstance(bay, str) and bay and len(bay) <= 64 and status in ("free", "occupied", "unknown"):
-            self._on_bay(
-                found.device_id, bay, found.at, is_occupied=None if status == "unknown" else status == "occupied"
-            )
+        state, bay = found.data.get("status"), found.data.get("bay") or found.data.get("name")
+        if isinstance(bay, str) and 0 < len(bay) <= 64 and state in BAY_STATES:
+            self._on_bay(found.device_id, bay, found.at, str(state))
 
-    def _on_bay(self, lot_id: str, bay: str, at: datetime, *, is_occupied: bool | None) -> None:
+    def _on_bay(self, lot_id: str, bay: str, at: datetime, state: str) -> None:
         bays = self._bays.setdefault(lot_id, {})
         known = bays.get(bay)
-        if known is not None and at < known[0]:
+        if (known is not None and at < known[0]) or (known is None and len(bays) >= MAX_BAYS):
             return
-        bays[bay] = (at, is_occupied)
+        bays[bay] = (at, state)
         # A gateway that counts knows of more bays than have spoken.
         if lot_id in self._counted:
             return
-        states = [state for _, state in bays.values()]
+        states = [item for _, item in bays.values() if item != "closed"]
         self._take(
             LotOccupancy(
                 lot_id=lot_id,
                 n_bays=len(states),
-                n_occupied=states.count(True),
-                n_unknown=states.count(None),
+                n_occupied=states.count("occupied"),
+                n_unknown=states.count("unknown"),
                 at=max(seen_at for seen_at, _ in bays.values()),
             )
         )

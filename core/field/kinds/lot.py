@@ -48,9 +48,9 @@ class ParkingSpot(KindPayload):
     status: Literal["closed", "free", "occupied", "unknown"]
 
     def values(self) -> dict[str, float]:
-        """Return 1 for an occupied bay, 0 for a free one; nothing where nobody knows."""
+        """Return 1 for an occupied bay and 0 for a free one; else only that it is closed, or that nobody knows."""
         if self.status in ("closed", "unknown"):
-            return {}
+            return {self.status: 1.0}
         return {"occupied": 1.0 if self.status == "occupied" else 0.0}
 
 
@@ -64,6 +64,8 @@ KIND = DeviceKind(
         Quantity(key="availableSpotNumber", title="Free bays", unit="", decimals=0),
         Quantity(key="unknownSpotNumber", title="Unknown bays", unit="", decimals=0),
         Quantity(key="occupied", title="Occupied", unit="", decimals=0),
+        Quantity(key="unknown", title="Unknown", unit="", decimals=0),
+        Quantity(key="closed", title="Closed", unit="", decimals=0),
     ),
     payloads={"OffStreetParking": OffStreetParking, "ParkingSpot": ParkingSpot},
 )

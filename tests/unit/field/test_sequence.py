@@ -1,0 +1,115 @@
+import random
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.field.model import FieldEvent
+from core.field.sequence import MAX_HELD, Arrival, Sequence
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def event(seq, *, boot="B1", at=None):
+    at = at or AT + timedelta(seconds=seq)
+    return FieldEvent(
+        device_id="station/a",
+        seq=seq,
+        event_id="",
+        event_type="",
+        at=at,
+        received_at=at,
+        boot=boot,
+        is_good=True,
+        is_history=False,
+        data={},
+    )
+
+
+def offer(sequence, seq, now_s=0.0, **fields):
+    arrival, ready = sequence.offer(event(seq, **fields), now_s)
+    return arrival, [item.seq for item in ready]
+
+
+def test_events_in_order_may_be_stored_at_once():
+    sequence = Sequence()
+
+    assert [offer(sequence, seq) for seq in (1, 2, 3)] == [(Arrival.IN_ORDER, [seq]) for seq in (1, 2, 3)]
+
+
+def test_a_device_may_count_from_zero():
+    sequence = Sequence()
+
+    assert offer(sequence, 0) == (Arrival.IN_ORDER, [0])
+    assert offer(sequence, 1) == (Arrival.IN_ORDER, [1])
+
+
+def test_what_comes_behind_a_gap_waits_for_what_is_missing():
+    sequence = Sequence(taken=10)
+
+    assert offer(sequence, 13) == (Arrival.HELD, [])
+    assert offer(sequence, 12) == (Arrival.HELD, [])
+    assert offer(sequence, 11) == (Arrival.IN_ORDER, [11, 12, 13])
+    assert sequence.gap_age_s(0.0) is None
+
+
+def test_a_gap_is_given_up_only_after_the_device_has_sent_again_without_it():
+    sequence = Sequence(taken=10)
+
+    assert offer(sequence, 50, 0.0) == (Arrival.HELD, [])
+    assert offer(sequence, 50, 2.0) == (Arrival.DUPLICATE, [])
+    assert offer(sequence, 50, 4.0) == (Arrival.DUPLICATE, [])
+    assert offer(sequence, 50, 6.5) == (Arrival.IN_ORDER, [50])
+    assert sequence.n_skipped == 39
+
+
+def test_an_old_gap_is_given_up_even_where_the_device_sends_nothing_again():
+    sequence = Sequence(taken=10)
+    offer(sequence, 12, 0.0)
+
+    assert sequence.give_up_old_gap(59.0) == []
+    assert [item.seq for item in sequence.give_up_old_gap(61.0)] == [12]
+    assert sequence.n_skipped == 1
+
+
+def test_a_wiped_device_that_counts_anew_is_not_taken_for_a_repetition():
+    sequence = Sequence(taken=9000, last_at=AT, last_boot="B1")
+
+    later = AT + timedelta(hours=1)
+    assert offer(sequence, 1, boot="B2", at=later) == (Arrival.IN_ORDER, [1])
+    assert sequence.n_resets == 1
+
+
+def test_a_device_that_restarts_and_sends_old_events_again_stores_nothing_twice():
+    sequence = Sequence()
+    for seq in (1, 2, 3):
+        offer(sequence, seq)
+
+    assert offer(sequence, 2, boot="B2", at=AT + timedelta(seconds=2)) == (Arrival.DUPLICATE, [])
+
+
+def test_memory_for_what_waits_is_bounded():
+    sequence = Sequence(taken=0)
+    for seq in range(2, MAX_HELD + 2):
+        offer(sequence, seq)
+
+    assert offer(sequence, MAX_HELD + 2) == (Arrival.TURNED_AWAY, [])
+
+
+@given(st.integers(1, 60), st.integers(0, 2**31), st.floats(0, 0.6))
+def test_whatever_is_lost_repeated_and_mixed_up_each_event_is_stored_once_and_in_order(n_events, seed, loss):
+    chance = random.Random(seed)
+    sequence, stored = Sequence(taken=0), []
+    for round_number in range(200):
+        missing = [seq for seq in range(1, n_events + 1) if seq > (stored[-1] if stored else 0)]
+        if not missing:
+            break
+        # The last rounds lose nothing: a device sends until it is acknowledged.
+        sent = [
+            seq for seq in missing for _ in range(chance.randint(1, 2)) if round_number > 50 or chance.random() > loss
+        ]
+        chance.shuffle(sent)
+        for seq in sent:
+            stored += offer(sequence, seq, float(round_number) * 0.01)[1]
+
+    assert stored == list(range(1, n_events + 1))
