@@ -39,6 +39,7 @@ _SCHEME = re.compile(r"^([a-zA-Z][a-zA-Z0-9+.-]+):")
 _FAST_PROBING = {"analyzeduration": "1", "probesize": "32", "fpsprobesize": "0"}
 # MPEG-TS, MJPEG and HLS need more than 32 bytes to be told apart, but not libav's five seconds.
 _HTTP_PROBING = {"analyzeduration": "1500000", "fpsprobesize": "0"}
+_USE_H264 = "Set the camera to H.264 or H.265."
 _NO_ROUTE = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN})
 
 
@@ -162,6 +163,9 @@ class _LibavSource:
                 f"{name} has no picture: sound or data only.", hint="Check which of the camera's streams this is."
             )
         context = self._stream.codec_context
+        if context is None:
+            container.close()
+            raise BadInputError(f"{name} sends a kind of picture that is unknown here.", hint=_USE_H264)
         # Frame threads would hold back one picture each; cameras are decoded side by side instead.
         self._stream.thread_type = "NONE"
         context.thread_count = 1
@@ -317,16 +321,15 @@ def _open_network(spec: SourceSpec) -> Source:
     if scheme in {"rtsp", "rtsps"}:
         if spec.transport not in {"tcp", "udp"}:
             raise BadInputError(f"{spec.transport!r} is no way to carry {name}.", hint="Choose tcp or udp.")
-        options |= {"rtsp_transport": spec.transport, "allowed_media_types": "video"}
+        # Sound is let in so that a stream of sound alone can be told from a broken one; ONVIF's data tracks stay out.
+        options |= {"rtsp_transport": spec.transport, "allowed_media_types": "video+audio"}
         fast = _open_live(spec, name, {**options, **_FAST_PROBING})
         if fast is not None:
             return fast
         # The description carried no picture size: let libav look into the stream.
         slow = _open_live(spec, name, options | {"analyzeduration": str(int(spec.open_timeout_s * 1e6))})
         if slow is None:
-            raise BadInputError(
-                f"{name} sends nothing that can be decoded as a picture.", hint="Set the camera to H.264 or H.265."
-            )
+            raise BadInputError(f"{name} sends nothing that can be decoded as a picture.", hint=_USE_H264)
         return slow
     options |= {"rw_timeout": io_timeout, **_HTTP_PROBING}
     container = _open_container(_authenticated(spec), name, None, options)
