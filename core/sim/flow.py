@@ -1,0 +1,149 @@
+"""What the demo city's sensors measure: traffic through a day with a jam in it, and a lot that fills and empties."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+from dataclasses import dataclass
+
+from core.sim.city import CityLot, TrafficStation
+
+CAPACITY_PER_LANE = 30.0
+"""Vehicles a minute that one lane carries at most."""
+
+VEHICLE_M = 6.5
+"""Length of a vehicle and of the detector under it."""
+
+JAM_SPEED_KMH = 8.0
+JAM_OCCUPANCY = 0.78
+
+_DAY = (
+    (0, 0.08), (4, 0.06), (6, 0.32), (7.5, 0.80), (8.5, 0.74), (10, 0.52), (12.5, 0.58), (15, 0.62), (17, 0.86),
+    (18.5, 0.66), (21, 0.32), (24, 0.08),
+)  # fmt: skip
+"""Hour of the day, and the share of a road's capacity that wants to drive."""
+
+_LOT_DAY = ((0, 0.30), (6, 0.30), (9, 0.78), (12, 0.88), (15, 0.74), (18, 0.62), (21, 0.40), (24, 0.30))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """What happens in the city, again and again; times since the fleet's start, in the city's own seconds.
+
+    Attributes:
+        jam_stations: Keys of the stations in the jam.
+        silent_station: Key of the station that stays connected and says nothing for a while; empty for none.
+        cycle_s: After this long everything happens again.
+    """
+
+    jam_stations: tuple[str, ...] = ("station-05", "station-06")
+    jam_begins_s: float = 20.0
+    jam_builds_s: float = 12.0
+    jam_lasts_s: float = 80.0
+    jam_dissolves_s: float = 30.0
+    silent_station: str = "station-09"
+    silent_begins_s: float = 60.0
+    silent_lasts_s: float = 60.0
+    cycle_s: float = 300.0
+
+    def jam(self, key: str, city_s: float) -> float:
+        """Return how jammed a station is: 0 free, 1 as bad as it gets."""
+        if key not in self.jam_stations:
+            return 0.0
+        since_s = city_s % self.cycle_s - self.jam_begins_s
+        left_s = self.jam_builds_s + self.jam_lasts_s + self.jam_dissolves_s - since_s
+        return max(0.0, min(1.0, since_s / self.jam_builds_s, left_s / self.jam_dissolves_s))
+
+    def is_silent(self, key: str, city_s: float) -> bool:
+        """Tell whether a station says nothing."""
+        return key == self.silent_station and 0 <= city_s % self.cycle_s - self.silent_begins_s < self.silent_lasts_s
+
+
+QUIET = Scenario(jam_stations=(), silent_station="")
+"""Nothing happens but the day."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """One measurement.
+
+    Attributes:
+        intensity: Vehicles a minute, all lanes.
+        occupancy: Share of time a vehicle stands over the detector, 0..1.
+    """
+
+    intensity: float
+    occupancy: float
+    speed_kmh: float
+
+
+def measure_flow(station: TrafficStation, *, hour: float, jam: float, seed: int, number: int) -> Flow:
+    """Return what a station measures; the same arguments give the same figures.
+
+    Args:
+        station: Where.
+        hour: Of the day, 0..24.
+        jam: As from `Scenario.jam`.
+        seed: Of the fleet.
+        number: Of the measurement, counted from 0.
+
+    Source: speed falls linearly with density (Greenshields 1935); occupancy is density times vehicle length.
+    """
+    noise = random.Random(f"{seed}:{station.key}:{number}")
+    popularity = 0.75 + 0.35 * random.Random(f"{seed}:{station.key}").random()
+    # A slow swing over about a minute keeps neighbouring measurements alike.
+    swing = 1 + 0.10 * math.sin(number / 9.0 + 40 * popularity)
+    capacity = CAPACITY_PER_LANE * station.n_lanes
+    demand = min(0.97, _interpolate(_DAY, hour) * popularity * swing)
+    free_intensity = max(0.0, capacity * demand * noise.gauss(1.0, 0.06))
+    free_speed_kmh = station.free_flow_kmh * (1 - 0.28 * demand) * noise.gauss(1.0, 0.025)
+    speed_kmh = max(3.0, (1 - jam) * free_speed_kmh + jam * JAM_SPEED_KMH * noise.gauss(1.0, 0.18))
+    intensity = (1 - 0.55 * jam) * free_intensity
+    density_per_km = intensity * 60 / speed_kmh / station.n_lanes
+    occupancy = (1 - jam) * density_per_km * VEHICLE_M / 1000 + jam * JAM_OCCUPANCY * noise.gauss(1.0, 0.03)
+    return Flow(
+        intensity=round(intensity, 1),
+        occupancy=round(max(0.0, min(0.98, occupancy)), 3),
+        speed_kmh=round(speed_kmh, 1),
+    )
+
+
+class LotModel:
+    """Bays of a lot, and who comes and goes."""
+
+    def __init__(self, lot: CityLot, *, hour: float, seed: int) -> None:
+        """Fill the lot as it is at that hour."""
+        self._random = random.Random(f"{seed}:{lot.key}")
+        share = _interpolate(_LOT_DAY, hour)
+        self.occupied = {bay.key: self._random.random() < share for bay in lot.bays}
+
+    @property
+    def n_free(self) -> int:
+        """Bays nobody stands in."""
+        return sum(not is_occupied for is_occupied in self.occupied.values())
+
+    def step(self, *, hour: float) -> tuple[str, bool]:
+        """Let one car come or go; returns the bay and whether it is occupied now."""
+        wanted = _interpolate(_LOT_DAY, hour) * len(self.occupied)
+        n_occupied = len(self.occupied) - self.n_free
+        comes = self._random.random() < 0.5 + (wanted - n_occupied) * 0.09
+        candidates = [key for key, is_occupied in self.occupied.items() if is_occupied is not comes]
+        if not candidates:
+            comes = not comes
+            candidates = list(self.occupied)
+        key = self._random.choice(candidates)
+        self.occupied[key] = comes
+        return key, comes
+
+    def pause_s(self) -> float:
+        """Return how long until the next car."""
+        return min(20.0, 1.5 + self._random.expovariate(1 / 4.0))
+
+
+def _interpolate(points: tuple[tuple[float, float], ...], at: float) -> float:
+    at %= 24
+    for (x0, y0), (x1, y1) in itertools.pairwise(points):
+        if x0 <= at <= x1:
+            return y0 + (y1 - y0) * (at - x0) / (x1 - x0)
+    return points[-1][1]
