@@ -1,8 +1,9 @@
 """Pictures out of the decoder, in the sizes and pixel layouts that are shown, analysed and stored.
 
-Scaling and conversion are one pass of swscale. Measured at 1920x1080 -> 480x270 BGRA (CPU ms a frame): fast bilinear
-0.3, area 1.0, bilinear 1.2, bicubic 2.2. Fast bilinear reads two pixels in every eight and lets distant vehicles
-flicker; area is the fastest that reads them all.
+swscale scales what cameras send (planar YUV) fastest as it is, and has hand-written loops to turn YUV into RGB of the
+same size; both in one pass use neither. Measured at 1920x1080 (CPU ms a frame, area; in brackets one pass): to 480x270
+BGRA 1.0 (1.3), to 640x360 RGB 1.2 (2.2). Fast bilinear takes a quarter of that, but reads two pixels in every eight and
+lets distant vehicles flicker; area is the fastest that reads them all.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from core.kernel.errors import BadInputError
 
 PADDING_GREY = 114
+_PLANAR_LAYOUTS = frozenset({"yuv420p", "yuvj420p"})
 _MJPEG_BEST, _MJPEG_WORST = 2, 31
 
 
@@ -62,8 +64,8 @@ class TileScaler:
 
     def __init__(self) -> None:
         """Make nothing yet; swscale sets itself up with the first frame."""
-        self._tile = VideoReformatter()
-        self._network = VideoReformatter()
+        self._tile = _Output()
+        self._network = _Output()
 
     def to_bgra(self, frame: av.VideoFrame, wh: tuple[int, int]) -> NDArray[np.uint8]:
         """Scale into the box `wh`, keeping the aspect and never enlarging.
@@ -75,7 +77,7 @@ class TileScaler:
         width, height = fit_inside(_upright(frame, turns), wh)
         if turns % 2:
             width, height = height, width
-        return _turned(_scaled(self._tile, frame, width, height, "bgra", 4), turns)
+        return _turned(self._tile.scaled(frame, width, height, "bgra", 4), turns)
 
     def to_network_rgb(self, frame: av.VideoFrame, wh: tuple[int, int]) -> tuple[NDArray[np.uint8], Letterbox]:
         """Scale to the network's input, with grey bars where the aspect differs.
@@ -98,7 +100,7 @@ class TileScaler:
             frame_h=frame_h,
         )
         scaled_wh = (height, width) if turns % 2 else (width, height)
-        rgb = _turned(_scaled(self._network, frame, *scaled_wh, "rgb24", 3), turns)
+        rgb = _turned(self._network.scaled(frame, *scaled_wh, "rgb24", 3), turns)
         if (width, height) == wh:
             return np.ascontiguousarray(rgb), box
         padded = np.full((wh[1], wh[0], 3), PADDING_GREY, dtype=np.uint8)
@@ -128,13 +130,11 @@ def to_jpeg(frame: av.VideoFrame, max_wh: tuple[int, int], quality: int = 85) ->
     width, height = fit_inside(_upright(frame, turns), max_wh)
     if turns % 2:
         width, height = height, width
-    reformatter = VideoReformatter()
     if turns:
-        upright = _turned(_scaled(reformatter, frame, width, height, "rgb24", 3), turns)
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(upright), format="rgb24")
+        upright = _turned(_Output().scaled(frame, width, height, "rgb24", 3), turns)
+        frame = av.VideoFrame.from_ndarray(upright, format="rgb24")
         width, height = frame.width, frame.height
-        reformatter = VideoReformatter()
-    scaled = reformatter.reformat(
+    scaled = VideoReformatter().reformat(
         frame, width, height, "yuvj420p", interpolation=Interpolation.AREA, dst_color_range=ColorRange.JPEG, threads=1
     )
     quantiser = round(_MJPEG_WORST - (_MJPEG_WORST - _MJPEG_BEST) * min(100, max(1, quality)) / 100)
@@ -151,14 +151,23 @@ def to_jpeg(frame: av.VideoFrame, max_wh: tuple[int, int], quality: int = 85) ->
     return b"".join(bytes(packet) for packet in packets)
 
 
-def _scaled(
-    reformatter: VideoReformatter, frame: av.VideoFrame, width: int, height: int, layout: str, n_channels: int
-) -> NDArray[np.uint8]:
-    # One thread: swscale's own would take the cores from the other cameras.
-    scaled = reformatter.reformat(frame, width, height, layout, interpolation=Interpolation.AREA, threads=1)
-    plane: Any = scaled.planes[0]
-    rows: NDArray[np.uint8] = np.frombuffer(plane, np.uint8, count=plane.line_size * height)
-    return rows.reshape(height, plane.line_size)[:, : width * n_channels].reshape(height, width, n_channels)
+class _Output:
+    """One size and layout that frames are brought to again and again, with its swscale contexts."""
+
+    def __init__(self) -> None:
+        self._planar = VideoReformatter()
+        self._packed = VideoReformatter()
+
+    def scaled(self, frame: av.VideoFrame, width: int, height: int, layout: str, n_channels: int) -> NDArray[np.uint8]:
+        # One thread: swscale's own would take the cores from the other cameras.
+        if frame.format.name in _PLANAR_LAYOUTS and (frame.width, frame.height) != (width, height):
+            frame = self._planar.reformat(
+                frame, width, height, frame.format.name, interpolation=Interpolation.AREA, threads=1
+            )
+        packed = self._packed.reformat(frame, width, height, layout, interpolation=Interpolation.AREA, threads=1)
+        plane: Any = packed.planes[0]
+        rows: NDArray[np.uint8] = np.frombuffer(plane, np.uint8, count=plane.line_size * height)
+        return rows.reshape(height, plane.line_size)[:, : width * n_channels].reshape(height, width, n_channels)
 
 
 def _quarter_turns(frame: av.VideoFrame) -> int:

@@ -101,7 +101,7 @@ def test_something_that_is_no_bgra_picture_is_refused(ring):
         write(ring, np.zeros((4, 4, 3), np.uint8))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     st.lists(
         st.lists(
@@ -113,10 +113,10 @@ def test_something_that_is_no_bgra_picture_is_refused(ring):
                 bbox_xyxy=st.tuples(*[st.floats(0, 1, width=32)] * 4),
                 velocity_xy=st.tuples(*[st.floats(-2, 2, width=32)] * 2),
             ),
-            max_size=MAX_TRACKS,
+            max_size=12,
         ),
         min_size=1,
-        max_size=8,
+        max_size=4,
     )
 )
 def test_tracks_come_out_as_they_went_in(tmp_path_factory, sets):

@@ -1,0 +1,124 @@
+"""Cameras that speak HTTP: endless MJPEG, and a recording on a web server."""
+
+import base64
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from core.kernel.clock import SystemClock
+from core.media.convert import to_jpeg
+from core.media.model import SourceSpec, StreamState
+from core.media.probe import probe
+from core.media.stream import CameraStream
+from tests.fixtures.clips import make_clip
+from tests.fixtures.processes import wait_until
+
+EXPECTED_LOGIN = "Basic " + base64.b64encode(b"op:p@ss").decode()
+
+
+def jpeg_of(value: int) -> bytes:
+    return to_jpeg(av.VideoFrame.from_ndarray(np.full((240, 320, 3), value, np.uint8), format="rgb24"), (320, 240))
+
+
+class CameraPage(BaseHTTPRequestHandler):
+    """`/mjpeg` never ends, `/locked` asks for a password, `/clip.mp4` is a file."""
+
+    clip = b""
+    closing = threading.Event()
+
+    def do_GET(self) -> None:
+        if self.path == "/clip.mp4":
+            self._send("video/mp4", self.clip)
+        elif self.path == "/mjpeg" or self.headers.get("Authorization") == EXPECTED_LOGIN:
+            self._stream()
+        elif self.path == "/locked":
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="camera"')
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+        else:
+            self.send_error(404)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+    def _send(self, kind: str, body: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _stream(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+        self.end_headers()
+        number = 0
+        try:
+            while not self.closing.wait(0.05):
+                jpeg = jpeg_of(40 + number % 8 * 20)
+                head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n".encode()
+                self.wfile.write(head + jpeg + b"\r\n")
+                number += 1
+        except OSError:
+            pass  # The viewer hung up.
+
+
+@pytest.fixture
+def camera_page(tmp_path: Path):
+    CameraPage.clip = make_clip(tmp_path / "a.mp4", n_frames=20).read_bytes()
+    CameraPage.closing.clear()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), CameraPage)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    CameraPage.closing.set()
+    server.shutdown()
+    server.server_close()
+    thread.join(5)
+
+
+@pytest.mark.parametrize("path", ["mjpeg", "locked"])
+def test_an_mjpeg_camera_is_live(camera_page, path):
+    frames = []
+    spec = SourceSpec(address=f"{camera_page}/{path}", username="op", password="p@ss")
+    stream = CameraStream("c", spec, on_frame=frames.append, on_state=lambda *state: None, clock=SystemClock())
+    stream.start()
+    try:
+        wait_until(lambda: len(frames) >= 30, what="thirty pictures")
+        report = stream.report()
+    finally:
+        assert stream.stop(timeout_s=5.0)
+
+    assert report.state is StreamState.LIVE
+    assert report.codec == "mjpeg"
+    # Pictures leave the server every 50 ms and a bit: what counts is when they come, not what the header guesses.
+    assert frames[-1].pts_s - frames[9].pts_s == pytest.approx(frames[-1].received_s - frames[9].received_s, rel=0.25)
+
+
+def test_an_mjpeg_camera_asks_for_the_password(camera_page):
+    result = probe(SourceSpec(address=f"{camera_page}/locked", username="op", password="wrong"))
+
+    assert not result.ok
+    assert "refuses the user name or password" in result.message
+
+
+def test_a_page_that_is_not_there_is_named(camera_page):
+    assert "404" in probe(SourceSpec(address=f"{camera_page}/nothing")).message
+
+
+def test_a_recording_on_a_web_server_is_played_to_its_end(camera_page):
+    frames, states = [], []
+    spec = SourceSpec(address=f"{camera_page}/clip.mp4")
+    stream = CameraStream("c", spec, on_frame=frames.append, on_state=lambda *state: states.append(state[0]))
+    stream.start()
+    try:
+        wait_until(lambda: StreamState.ENDED in states, what="the end of the recording")
+    finally:
+        assert stream.stop(timeout_s=5.0)
+
+    assert len(frames) == 20
