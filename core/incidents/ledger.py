@@ -21,7 +21,7 @@ from core.incidents.model import (
     SourceKind,
 )
 from core.kernel.wire import from_builtins, to_builtins
-from core.store.rows import place, position_of, storable
+from core.store.rows import place, position_of
 from core.store.tables import AlarmJournalRow, AlarmRow, IncidentRow
 
 _EVENT_TYPES: dict[str, type[Any]] = {
@@ -171,16 +171,16 @@ def incident_of(row: IncidentRow) -> Incident:
 
 
 def _write_alarm(row: AlarmRow, alarm: Alarm) -> None:
-    row.condition_key = storable(alarm.condition_key)
+    row.condition_key = alarm.condition_key
     row.occurrence = alarm.occurrence
     row.incident_id = alarm.incident_id
     row.kind = alarm.kind
-    row.title = storable(alarm.title)
-    row.detail = storable(alarm.detail)
+    row.title = alarm.title
+    row.detail = alarm.detail
     row.priority = int(alarm.priority)
     row.source_kind = alarm.source_kind.value
-    row.source_id = storable(alarm.source_id)
-    row.source_name = storable(alarm.source_name)
+    row.source_id = alarm.source_id
+    row.source_name = alarm.source_name
     row.is_active = alarm.is_active
     row.is_acknowledged = alarm.is_acknowledged
     row.is_open = alarm.is_open
@@ -188,9 +188,9 @@ def _write_alarm(row: AlarmRow, alarm: Alarm) -> None:
     row.changed_at = alarm.changed_at
     row.returned_at = alarm.returned_at
     row.acknowledged_at = alarm.acknowledged_at
-    row.acknowledged_by = storable(alarm.acknowledged_by)
-    row.acknowledged_desk = storable(alarm.acknowledged_desk)
-    row.comment = storable(alarm.comment)
+    row.acknowledged_by = alarm.acknowledged_by
+    row.acknowledged_desk = alarm.acknowledged_desk
+    row.comment = alarm.comment
     row.n_repeats = alarm.n_repeats
     row.is_quality_good = alarm.is_quality_good
     place(row, alarm.position)

@@ -358,7 +358,8 @@ class IncidentService:
 
     def _raise(self, session: Session, condition: Condition, evidence: Evidence | None) -> _Changed:
         at = self._clock.now()
-        row = ledger.find_open(session, storable(condition.condition_key))
+        condition = _storable_condition(condition)
+        row = ledger.find_open(session, condition.condition_key)
         before = None if row is None else ledger.alarm_of(row)
         event = Raised(at=at, condition=condition, alarm_id=new_id(), occurrence=new_id(), incident_id=new_id())
         after = machine.apply(before, event)
@@ -444,14 +445,26 @@ def _joined(changes: Iterable[_Changed]) -> _Changed:
     )
 
 
+def _storable_condition(condition: Condition) -> Condition:
+    # The journal keeps the whole event as JSON, and names come from devices and from people.
+    return replace(
+        condition,
+        condition_key=storable(condition.condition_key),
+        title=storable(condition.title),
+        detail=storable(condition.detail),
+        source_id=storable(condition.source_id),
+        source_name=storable(condition.source_name),
+    )
+
+
 def _incident_row(incident_id: str, condition: Condition, began_at: datetime) -> IncidentRow:
     row = IncidentRow(
         incident_id=incident_id,
         kind=condition.kind,
-        title=storable(condition.title),
+        title=condition.title,
         source_kind=condition.source_kind.value,
-        source_id=storable(condition.source_id),
-        source_name=storable(condition.source_name),
+        source_id=condition.source_id,
+        source_name=condition.source_name,
         status=IncidentStatus.NEW.value,
         began_at=began_at,
         snapshot_path="",

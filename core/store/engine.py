@@ -228,7 +228,7 @@ def _is_write_attempt(error: SQLAlchemyError) -> bool:
 def _parse(url: str) -> URL:
     try:
         parsed = make_url(url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:
         # The text may hold a password, so the sentence does not repeat it.
         raise BadInputError(
             "The database URL cannot be read.", hint="Write sqlite:///PATH or postgresql://USER@HOST/NAME."

@@ -67,8 +67,11 @@ def read_sqlite_revision(file: Path, place: str) -> tuple[str | None, set[str]]:
     Raises:
         BadInputError, UnavailableError: It cannot be read, with the reason.
     """
+    # Without a log beside it nobody has it open: then even the files that reading a log needs stay away.
+    has_log = any(file.with_name(file.name + end).exists() for end in ("-wal", "-journal"))
+    options = "mode=ro" if has_log else "mode=ro&immutable=1"
     try:
-        with contextlib.closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=2.0)) as connection:
+        with contextlib.closing(sqlite3.connect(f"{file.as_uri()}?{options}", uri=True, timeout=2.0)) as connection:
             names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             if VERSION_TABLE not in names:
                 return None, names

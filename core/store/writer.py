@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
@@ -168,12 +169,27 @@ class Writer:
             refusal.__cause__ = error
             return _Outcome(job, error=refusal)
         except Exception as error:
-            if isinstance(error, SQLAlchemyError) and self._fault_of(error) is not None:
+            if isinstance(error, SQLAlchemyError) and self._fault_behind(error) is not None:
                 raise
             session.rollback()
             return _Outcome(job, error=error)
         finally:
-            session.close()
+            # Where the transaction is gone there is no savepoint left to close.
+            with contextlib.suppress(SQLAlchemyError):
+                session.close()
+
+    def _fault_behind(self, error: BaseException) -> Fault | None:
+        """Find the fault of the database in an error or in what it hides.
+
+        SQLite ends the whole transaction when the disk is full; giving up the savepoint then fails in its turn.
+        """
+        seen: BaseException | None = error
+        while seen is not None:
+            fault = self._fault_of(seen)
+            if fault is not None:
+                return fault
+            seen = seen.__cause__ or seen.__context__
+        return None
 
     def _give_up_or_wait(self, error: BaseException, limit: int) -> bool:
         """Settle the jobs that must not wait any longer; True where the rest should be tried again after a pause."""
@@ -187,7 +203,7 @@ class Writer:
             for _ in range(min(limit, len(self._pending))):
                 _settle(self._pending.popleft(), None, refusal)
             return False
-        fault = self._fault_of(error)
+        fault = self._fault_behind(error)
         if fault is not None and fault.is_transient:
             self._on_outcome(fault.error)
             now = time.monotonic()

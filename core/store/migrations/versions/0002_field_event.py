@@ -35,5 +35,5 @@ def upgrade() -> None:
         sa.Column("data", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=False),
         sa.PrimaryKeyConstraint("field_event_id", name="pk_field_event"),
     )
-    op.create_index("ix_field_event_device_id", "field_event", ["device_id", "seq"], unique=False)
+    op.create_index("ix_field_event_device_id_seq", "field_event", ["device_id", "seq"], unique=False)
     op.create_index("ix_field_event_at", "field_event", ["at"], unique=False)
