@@ -47,6 +47,8 @@ class FactList(QWidget):
         for name in names:
             title = QLabel(name, self)
             set_role(title, "secondary")
+            title.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
+            title.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
             value = QLabel("--", self)
             value.setTextFormat(Qt.TextFormat.PlainText)
             value.setWordWrap(True)

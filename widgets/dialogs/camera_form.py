@@ -48,13 +48,14 @@ class CameraForm(QWidget):
     """A page of fields. Tab goes through it, Ctrl+Enter saves, Esc leaves.
 
     Signals:
-        test_requested(SourceSpec): Answered by `show_probe`.
+        test_requested(SourceSpec, str): Source and camera id; answered by `show_probe`. With an empty password the node
+            uses the one it keeps for that camera.
         save_requested(Camera, object): With the new password, or None to keep the one there is.
         position_requested(): Let the map name a position; answered by `show_position`.
         cancelled()
     """
 
-    test_requested = Signal(object)
+    test_requested = Signal(object, str)
     save_requested = Signal(object, object)
     position_requested = Signal()
     cancelled = Signal()
@@ -125,13 +126,16 @@ class CameraForm(QWidget):
         page.setContentsMargins(gap * 4, gap * 3, gap * 4, gap * 3)
         page.setSpacing(gap * 3)
         page.addWidget(self._title)
-        page.addLayout(self._build_source())
+        source, detection, place = self._build_source(), self._build_detection(), self._build_place()
+        self._forms = (source, detection, place)
+        page.addLayout(source)
         page.addLayout(self._build_test())
         page.addWidget(hairline(self))
-        page.addLayout(self._build_detection())
+        page.addLayout(detection)
         page.addWidget(hairline(self))
-        page.addLayout(self._build_place())
+        page.addLayout(place)
         page.addStretch(1)
+        self._align_labels()
         scroll = QScrollArea(self)
         scroll.setWidget(inner)
         scroll.setWidgetResizable(True)
@@ -144,6 +148,19 @@ class CameraForm(QWidget):
         rows.addWidget(hairline(self))
         rows.addLayout(self._build_footer())
         self.setMinimumWidth(look().sizes.body * 24)
+
+    def _align_labels(self) -> None:
+        """Let the fields of all groups begin at one edge."""
+        found = [
+            item.widget()
+            for form in self._forms
+            for row in range(form.rowCount())
+            if (item := form.itemAt(row, QFormLayout.ItemRole.LabelRole)) is not None
+        ]
+        labels = [label for label in found if label is not None]
+        width = max(label.sizeHint().width() for label in labels)
+        for label in labels:
+            label.setMinimumWidth(width)
 
     def _build_source(self) -> QFormLayout:
         self._name = _line("Name", _MAX_NAME)
@@ -367,7 +384,8 @@ class CameraForm(QWidget):
                 username=self._user.text(),
                 password=self._password.text(),
                 transport=str(self._transport.currentData()),
-            )
+            ),
+            self._camera.camera_id if self._camera is not None else "",
         )
 
     def _on_save_untested(self) -> None:
