@@ -36,6 +36,12 @@ GAP_S = 2.0
 _ACCEPT_FIRST = 0.85
 _ACCEPT_WEAK = 0.6
 _ACCEPT_NEAR = 1.0
+_TOP_SPEED = 10.0
+"""Box sizes per second; 100 km/h straight across the picture of a camera ten metres above the lane."""
+
+_MAX_REACH = 3.0
+_N_HITS_WAY_KNOWN = 3
+_NEAR_KNOWN_WAY = 0.75
 _N_HITS_CONFIRMED = 2
 _VOTE_HALF_LIFE_S = 3.0
 
@@ -80,6 +86,7 @@ class _Memory:
     track_id: NDArray[np.int64]
     group: NDArray[np.int64]
     n_hits: NDArray[np.int64]
+    is_seen: NDArray[np.bool_]
     unseen_s: NDArray[np.float64]
     score: NDArray[np.float64]
     votes: NDArray[np.float64]
@@ -89,6 +96,7 @@ class _Memory:
             self.track_id[rows],
             self.group[rows],
             self.n_hits[rows],
+            self.is_seen[rows],
             self.unseen_s[rows],
             self.score[rows],
             self.votes[rows],
@@ -116,12 +124,13 @@ class ByteTracker:
         if motion is not None:
             self._states = self._compensate(motion)
         self._memory.unseen_s += dt_s
+        was_seen = self._memory.is_seen
+        self._memory.is_seen = np.zeros(len(self._states), bool)
         free_tracks = np.ones(len(self._states), bool)
         is_strong = detections[:, 4] >= STRONG_SCORE
         free_boxes = np.ones(len(detections), bool)
 
         self._match(self._overlap_cost, _ACCEPT_FIRST, free_tracks, free_boxes, detections, is_strong, dt_s)
-        was_seen = self._memory.unseen_s <= dt_s + 1e-9
         self._match(self._overlap_cost, _ACCEPT_WEAK, free_tracks, free_boxes, detections, ~is_strong, dt_s, was_seen)
         self._match(self._distance_cost, _ACCEPT_NEAR, free_tracks, free_boxes, detections, is_strong, dt_s)
         self._forget()
@@ -194,8 +203,11 @@ class ByteTracker:
         spread = np.sqrt(states.var_position[tracks][:, None, :2]) + 0.1 * size[:, None, None]
         distance = np.sqrt(((offset / spread) ** 2).sum(axis=2)) / 3
         growth = np.abs(np.log(kalman.sizes(measured)[None, :] / size[:, None]))
-        # Never further than three sizes, however little is known: that would be another vehicle.
-        is_far = np.hypot(offset[..., 0], offset[..., 1]) > 3 * size[:, None]
+        # However little is known, a vehicle has a top speed; and where its way is known, it is near that way. What is
+        # further off is another one, at the picture's edge often the next that comes in.
+        youth = np.minimum(_MAX_REACH, _TOP_SPEED * self._memory.unseen_s[tracks])
+        reach = np.where(self._memory.n_hits[tracks] < _N_HITS_WAY_KNOWN, youth, _NEAR_KNOWN_WAY) * size
+        is_far = np.hypot(offset[..., 0], offset[..., 1]) > reach[:, None]
         cost: NDArray[np.float64] = np.where(is_far | (growth > np.log(1.7)), 1e6, distance)
         return cost
 
@@ -203,6 +215,7 @@ class ByteTracker:
         self._states.put(rows, kalman.correct(self._states.take(rows), detections[:, :4]))
         memory = self._memory
         memory.n_hits[rows] += 1
+        memory.is_seen[rows] = True
         memory.unseen_s[rows] = 0.0
         memory.score[rows] = detections[:, 4]
         memory.votes[rows] *= 0.5 ** (dt_s / _VOTE_HALF_LIFE_S)
@@ -226,6 +239,7 @@ class ByteTracker:
             np.concatenate([old.track_id, fresh.track_id]),
             np.concatenate([old.group, fresh.group]),
             np.concatenate([old.n_hits, fresh.n_hits]),
+            np.concatenate([old.is_seen, fresh.is_seen]),
             np.concatenate([old.unseen_s, fresh.unseen_s]),
             np.concatenate([old.score, fresh.score]),
             np.concatenate([old.votes, fresh.votes]),
@@ -243,6 +257,7 @@ class ByteTracker:
             track_id=np.arange(first_id, first_id + n_new, dtype=np.int64),
             group=self._group_of[indices],
             n_hits=np.ones(n_new, np.int64),
+            is_seen=np.ones(n_new, bool),
             unseen_s=np.zeros(n_new),
             score=detections[:, 4].copy(),
             votes=votes,
@@ -250,7 +265,7 @@ class ByteTracker:
 
     def _seen_now(self) -> tuple[Track, ...]:
         memory = self._memory
-        rows = np.flatnonzero((memory.unseen_s == 0) & (memory.n_hits >= _N_HITS_CONFIRMED))
+        rows = np.flatnonzero(memory.is_seen & (memory.n_hits >= _N_HITS_CONFIRMED))
         corners = kalman.to_corners(self._states.position[rows])
         velocity = self._states.velocity[rows]
         corners[:, [0, 2]] /= self._aspect

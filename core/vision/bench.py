@@ -1,0 +1,189 @@
+"""Benchmarks of detection: our whole pipeline beside the bare engine and beside ultralytics, interleaved in one run."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+import resources
+from core.kernel.bench import BenchResult, Figure
+from core.kernel.errors import BadInputError
+from core.media.model import SourceSpec
+from core.vision.detect import detect
+from core.vision.engine import Engine, open_engine
+from core.vision.model import Scene, TrackerKind
+from core.vision.models import ModelFile, find_model
+from core.vision.pipeline import PreparedPictures
+from core.vision.tracker import make_tracker
+
+N_ROUNDS = 3
+N_ENGINE_PICTURES = 150
+_CLIP, _WEIGHTS = "video/traffic_nl_highway.mp4", "weights/yolo11n.pt"
+_TORCH_CODE = """
+import sys, time
+from ultralytics import YOLO
+model = YOLO(sys.argv[1])
+for _ in model.predict(source=sys.argv[2], stream=True, device="cpu", verbose=False):
+    break
+began_s = time.perf_counter()
+n = sum(1 for _ in model.predict(source=sys.argv[2], stream=True, device="cpu", verbose=False))
+print("FPS", n / (time.perf_counter() - began_s))
+"""
+
+
+def bench_detect(clip: Path | None = None, model: str | Path | None = None, *, folder: Path) -> BenchResult:
+    """Measure detection on one clip.
+
+    Args:
+        clip: Default: a clip and weights of the test data folder where there is one, else the demo's.
+        model: As in `find_model`.
+        folder: Where converted models are kept.
+
+    Returns:
+        `ratio_to_engine` (ours over the bare engine fed with the same prepared pictures), `ratio_to_ultralytics_torch`
+        (ours over `YOLO(pt).predict(stream=True)`; left out where there is no .pt or no torch), both medians of
+        interleaved rounds, and the trackers' times.
+
+    Raises:
+        BadInputError: There is no clip or no model to measure with.
+    """
+    if clip is None or model is None:
+        clip, model = _default_inputs()
+    found = find_model(model, folder=folder, allow_download=False)
+    engine = open_engine(found, n_threads=os.cpu_count() or 1, cache_dir=folder / "cache")
+    pictures = _prepare(clip, engine)
+    can_torch = found.source_pt is not None and not _lacks_torch()
+    ours, bare, theirs = [], [], []
+    for _ in range(N_ROUNDS):
+        bare.append(_bare_fps(engine, pictures))
+        ours.append(_our_fps(clip, found, folder))
+        if can_torch:
+            theirs.append(_torch_fps(str(found.source_pt), clip))
+    engine.close()
+    named = f"{found.name} {engine.info.precision} {engine.info.input_wh[0]}x{engine.info.input_wh[1]}, {clip.name}"
+    figures = {
+        "ours_fps": Figure(value=statistics.median(ours), unit="frames/s", reference=named),
+        "engine_fps": Figure(value=statistics.median(bare), unit="frames/s", reference=named),
+        "ratio_to_engine": Figure(
+            value=_median_ratio(ours, bare), unit="ratio", reference="bare engine, same prepared pictures (>= 0.80)"
+        ),
+    }
+    if theirs:
+        figures["ultralytics_torch_fps"] = Figure(
+            value=statistics.median(theirs), unit="frames/s", reference="YOLO.predict(stream=True, device='cpu')"
+        )
+        figures["ratio_to_ultralytics_torch"] = Figure(
+            value=_median_ratio(ours, theirs), unit="ratio", reference="YOLO.predict on the CPU (>= 2.5)"
+        )
+    result = BenchResult(bench="detect", figures=figures | bench_tracker().figures)
+    if theirs:
+        return result
+    missing = "torch and ultralytics are not installed" if _lacks_torch() else f"{found.name} has no .pt"
+    return replace(result, machine=result.machine | {"ratio_to_ultralytics_torch": f"left out: {missing}"})
+
+
+def bench_tracker() -> BenchResult:
+    """Measure the trackers on 5, 20 and 50 simulated vehicles; milliseconds a picture, medians."""
+    figures = {}
+    for kind in TrackerKind:
+        for n_vehicles in (5, 20, 50):
+            figures[f"{kind.value}_{n_vehicles}_ms"] = Figure(
+                value=_tracker_ms(kind, n_vehicles), unit="ms", reference=f"{n_vehicles} vehicles (50: <= 3 ms)"
+            )
+    return BenchResult(bench="tracker", figures=figures)
+
+
+def _default_inputs() -> tuple[Path, Path | str]:
+    beside = Path(__file__).resolve().parents[2].parent / "shared" / "testdata"
+    folder = Path(os.environ.get("WATCHFLOOR_TESTDATA", beside))
+    if (folder / _CLIP).exists() and (folder / _WEIGHTS).exists() and not _lacks_torch():
+        return folder / _CLIP, folder / _WEIGHTS
+    try:
+        clips = sorted(resources.path("demo/clips").glob("*.mp4"))
+    except FileNotFoundError:
+        clips = []
+    if not clips:
+        raise BadInputError("There is no clip to measure with.", hint="Name a clip and a model.")
+    return clips[0], "demo"
+
+
+def _lacks_torch() -> bool:
+    return any(importlib.util.find_spec(name) is None for name in ("torch", "ultralytics"))
+
+
+def _prepare(clip: Path, engine: Engine) -> list[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]:
+    prepared = []
+    with PreparedPictures(SourceSpec(address=str(clip), realtime=False), engine.info.input_wh) as pictures:
+        for picture in pictures:
+            prepared.append(picture.rgb[None])
+            if len(prepared) == N_ENGINE_PICTURES:
+                break
+    return prepared
+
+
+def _bare_fps(engine: Engine, pictures: list[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]) -> float:
+    began_s = time.perf_counter()
+    for picture in pictures:
+        engine.infer(picture)
+    return len(pictures) / (time.perf_counter() - began_s)
+
+
+def _our_fps(clip: Path, model: ModelFile, folder: Path) -> float:
+    lines: list[dict[str, object]] = []
+    detect(
+        SourceSpec(address=str(clip), realtime=False),
+        model,
+        Scene(),
+        write_line=lines.append,
+        cache_dir=folder / "cache",
+    )
+    fps = lines[-1]["fps"]
+    return float(fps) if isinstance(fps, int | float) else 0.0
+
+
+def _torch_fps(weights: str, clip: Path) -> float:
+    """Run ultralytics in a process of its own: this one must stay free of torch."""
+    done = subprocess.run(  # noqa: S603 - our own interpreter and code
+        [sys.executable, "-c", _TORCH_CODE, weights, str(clip)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+        env=os.environ | {"YOLO_AUTOINSTALL": "False"},
+    )
+    for line in done.stdout.splitlines():
+        if line.startswith("FPS "):
+            return float(line.split()[1])
+    raise BadInputError(f"Ultralytics could not run {weights}: {done.stderr.strip()[-300:]}")
+
+
+def _median_ratio(ours: list[float], theirs: list[float]) -> float:
+    """Ratios of neighbours: what else the machine did in a round hits both."""
+    return statistics.median(our / their for our, their in zip(ours, theirs, strict=True))
+
+
+def _tracker_ms(kind: TrackerKind, n_vehicles: int) -> float:
+    tracker = make_tracker(kind, labels=("car", "bus"), aspect=16 / 9)
+    random = np.random.default_rng(7)
+    left_top = random.uniform(0.0, 0.9, (n_vehicles, 2))
+    velocity = random.normal(0.0, 0.05, (n_vehicles, 2))
+    times_ms = []
+    for step in range(150):
+        corner = (left_top + velocity * step / 10) % 0.92
+        boxes = np.concatenate(
+            [corner, corner + 0.06, np.full((n_vehicles, 1), 0.8), np.zeros((n_vehicles, 1))], axis=1
+        )
+        boxes[:, :4] += random.normal(0.0, 0.001, (n_vehicles, 4))
+        seen = boxes[random.random(n_vehicles) > 0.1].astype(np.float32)
+        began_s = time.perf_counter()
+        tracker.update(seen, step / 10)
+        times_ms.append((time.perf_counter() - began_s) * 1000)
+    return statistics.median(times_ms[20:])
