@@ -32,7 +32,8 @@ from core.kernel.log import start_logging
 from core.kernel.paths import Folders
 from core.kernel.settings import Settings, SettingsFault
 from core.kernel.wire import to_json
-from widgets.base.theme import apply_theme
+from core.node.live import Snapshot
+from widgets.base.theme import THEMES, apply_theme
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +94,8 @@ def make_application(options: ConsoleOptions) -> QApplication:
     with contextlib.suppress(FileNotFoundError):
         app.setWindowIcon(QIcon(str(resources.path("icons/watchfloor-256.png"))))
     console = options.settings.console
-    apply_theme(app, console.theme, scale=console.scale_percent / 100.0)
+    scale = console.scale_percent / 100.0
+    apply_theme(app, THEMES[console.theme], scale=scale, is_reduced_motion=console.reduced_motion)
     return app
 
 
@@ -118,11 +120,13 @@ class Console(QObject):
         self.live = LiveModel(self)
         self.room = Room(self.connection, self.live)
         self.room.is_reduced_motion = options.settings.console.reduced_motion
+        self.room.is_audible = options.settings.console.sound
         self.lag = UiLag(self)
         self.room.lag = self.lag
         self.door = Door(self.room)
         self.window = MainWindow(self.door, options.folders.data / "console-layout.json")
         self.frame: Frame | None = None
+        self._summary: dict[str, object] | None = None
         self._panels = discover_panels()
 
     async def run(self) -> int:
@@ -152,14 +156,17 @@ class Console(QObject):
             self.window.setGeometry(screen)
         self.window.show()
 
-    def _on_snapshot(self, snapshot: object) -> None:
+    def _on_snapshot(self, snapshot: Snapshot) -> None:
         if not self.window.has_panels:
             self._furnish()
-        self.live.load(snapshot)  # type: ignore[arg-type]
+        self.live.load(snapshot)
 
     def _furnish(self) -> None:
         """Build the room the first time somebody enters it."""
-        self.frame = Frame(self.room, self.window, self._panels, self._errors)
+        console = self._options.settings.console
+        self.frame = Frame(
+            self.room, self.window, self._panels, theme=console.theme, scale=console.scale_percent / 100.0
+        )
         self.window.show_room()
         self.window.furnish(self._panels, self.room)
         if not self.window.restore_layout():
@@ -171,11 +178,11 @@ class Console(QObject):
             self.window.show_room()
         elif state in (ConnectionState.SIGNED_OUT, ConnectionState.FIRST_RUN):
             self.window.show_door()
-        elif state == ConnectionState.GONE and self.frame is not None:
+        elif state == ConnectionState.GONE:
             # The room stays open: what was known stays visible, marked as old.
-            self.frame.show_node_gone(sentence)
-        if state == ConnectionState.SIGNED_IN and self.frame is not None:
-            self.frame.show_node_back()
+            self.room.node_lost.emit(sentence)
+        if state == ConnectionState.SIGNED_IN:
+            self.room.node_back.emit()
 
     def _on_broke(self, _report: str) -> None:
         self.room.toast("Something broke. The program goes on.", "The log has the details; Help copies the report.")
@@ -212,12 +219,11 @@ class Console(QObject):
         if self.room.frames is not None:
             self.room.frames.close()
         await self.connection.close()
-        summary = getattr(self, "_summary", None)
-        if summary is not None:
-            sys.stdout.write(to_json(summary) + "\n")
-            sys.stdout.flush()
-            return 0 if summary["frames"] else 1
-        return 0
+        if self._summary is None:
+            return 0
+        sys.stdout.write(to_json(self._summary) + "\n")
+        sys.stdout.flush()
+        return 0 if self._summary["frames"] else 1
 
 
 def take_picture(window: MainWindow, path: Path) -> None:

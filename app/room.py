@@ -30,6 +30,9 @@ class Room(QObject):
         panel_requested(str): Bring a panel to the front, by its key.
         position_wanted(object): A callable that takes latitude and longitude: the map's next click goes to it.
         edit_requested(str): Open the settings of this camera; an empty id asks for a new one.
+        silence_requested(): No sound for a minute.
+        node_lost(str): The node is gone, with a sentence; what is shown is the last known.
+        node_back(): It is there again.
         closing(): The window closes: let go of threads and files.
     """
 
@@ -40,6 +43,9 @@ class Room(QObject):
     panel_requested = Signal(str)
     position_wanted = Signal(object)
     edit_requested = Signal(str)
+    silence_requested = Signal()
+    node_lost = Signal(str)
+    node_back = Signal()
     closing = Signal()
 
     def __init__(self, connection: NodeConnection, live: LiveModel) -> None:
@@ -49,6 +55,7 @@ class Room(QObject):
         self.frames: FramePump | None = None
         self.lag: UiLag | None = None
         self.is_reduced_motion = False
+        self.is_audible = True
         self._tasks: set[asyncio.Task[None]] = set()
         connection.session_changed.connect(self._on_session_changed)
 

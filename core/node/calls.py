@@ -12,7 +12,6 @@ from core.field.model import Device, DeviceState, LinkState
 from core.incidents.model import Condition, Snapshot, SourceKind
 from core.incidents.policy import condition_of_source
 from core.incidents.service import IncidentService
-from core.kernel.clock import format_at
 from core.kernel.log import OncePerLoss
 from core.node import conditions
 from core.node.model import Health, WorkerReport
@@ -52,6 +51,7 @@ class Calls:
         self._raised: set[str] = set()
         self._once = OncePerLoss(log)
         self._link_lost_s: float | None = None
+        self._devices: dict[str, tuple[DeviceState, bool]] = {}
 
     def raise_condition(self, condition: Condition) -> None:
         """Call an operator; again only after it was good in between."""
@@ -135,19 +135,11 @@ class Calls:
 
     def take_device(self, device: Device) -> None:
         """A device that fell silent calls quietly; one that is back takes the call back."""
-        since = format_at(device.last_seen_at) if device.last_seen_at else ""
-        condition = condition_of_source(
-            "device_lost",
-            source_kind=SourceKind.DEVICE,
-            source_id=device.device_id,
-            source_name=device.name,
-            detail=f"Nothing was heard from it since {since}." if since else "",
-            position=device.position,
-        )
-        if device.state in (DeviceState.STALE, DeviceState.LOST):
-            self.raise_condition(condition)
-        elif device.state is not DeviceState.UNKNOWN:
-            self.return_condition(condition.condition_key)
+        now = (device.state, device.is_enabled)
+        if self._devices.get(device.device_id) == now:
+            return
+        self._devices[device.device_id] = now
+        self._spawn(self._incidents.take_device_state(device))
 
     def take_health(self, health: Health) -> None:
         """Judge disk, database and broker, once a second."""

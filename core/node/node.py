@@ -23,7 +23,6 @@ from core.access.service import AccessService
 from core.cameras.model import Camera, CameraChanged, CameraRemoved
 from core.field.mqtt_link import MqttLink
 from core.field.service import DeviceChanged, ReadingReceived
-from core.incidents.evidence import read_snapshot
 from core.incidents.model import Alarm, AlarmChanged, IncidentChanged, SourceKind
 from core.kernel.bus import Bus
 from core.kernel.clock import Clock, SystemClock
@@ -601,19 +600,6 @@ class Node:
             kept = await asyncio.to_thread(self._secrets.get_secret, f"camera/{camera_id}")
             source = replace(source, password=kept or "")
         return await asyncio.to_thread(probe, verbs.resolve_demo(source, self._clips()), timeout_s=8.0)
-
-    async def evidence_picture(self, incident_id: str) -> bytes:
-        """Return an incident's snapshot; empty where there is none.
-
-        Raises:
-            UnavailableError: The picture is gone, or is not the one that was stored.
-        """
-        incident = await self.require_services().incidents.get_incident(incident_id)
-        if incident is None or not incident.snapshot_path:
-            return b""
-        return await asyncio.to_thread(
-            read_snapshot, self.folders.evidence, path=incident.snapshot_path, sha256=incident.snapshot_sha256
-        )
 
     # -- consoles -------------------------------------------------------------------------------------------------
 

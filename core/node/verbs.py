@@ -180,7 +180,7 @@ def _alarm_verbs(node: Node) -> dict[str, Verb]:
 
     async def snapshot_of(peer: Peer, *, incident_id: str) -> bytes:
         actor_of(peer)
-        return await node.evidence_picture(incident_id)
+        return await node.require_services().incidents.snapshot_bytes(incident_id)
 
     async def recent(peer: Peer, *, limit: int = 200) -> list[Incident]:
         actor_of(peer)

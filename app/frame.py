@@ -1,0 +1,108 @@
+"""What stands around the docks and cannot be closed: header, red bar, alarm strip, toasts."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from PySide6.QtCore import QObject
+from PySide6.QtWidgets import QApplication
+
+from app.main_window import MainWindow
+from app.panel import PanelInfo
+from app.panels.alarms import go_to
+from app.room import Room
+from app.voice import ConsoleVoice
+from core.incidents.model import Alarm
+from widgets.alarms.strip import AlarmStrip
+from widgets.base.banner import Banner
+from widgets.base.theme import THEMES, apply_theme
+from widgets.base.toasts import Toasts
+from widgets.header.header_bar import HeaderBar
+
+
+class Frame(QObject):
+    """Builds the bars around the room and keeps them true."""
+
+    def __init__(
+        self, room: Room, window: MainWindow, panels: tuple[PanelInfo, ...], *, theme: str, scale: float
+    ) -> None:
+        super().__init__(window)
+        self._room = room
+        self._window = window
+        self._theme, self._scale = theme, scale
+        self.header = HeaderBar()
+        self.banner = Banner()
+        self.strip = AlarmStrip()
+        self.toasts = Toasts(window)
+        self.voice = ConsoleVoice(room, is_audible=room.is_audible)
+        for bar in (self.header, self.banner, self.strip):
+            window.add_fixed(bar)
+        self.header.add_menu("Panels", window.make_menu(panels))
+        self.header.show_theme(theme, scale)
+        self._connect_live()
+        self._connect_bars()
+        self._on_session()
+        self._on_voice()
+
+    def _connect_live(self) -> None:
+        room, live = self._room, self._room.live
+        live.health_changed.connect(self._on_health)
+        live.streams_changed.connect(lambda: self.header.show_streams(live.streams))
+        live.alarms_changed.connect(self._on_alarms)
+        room.connection.session_changed.connect(lambda _session: self._on_session())
+        room.node_lost.connect(self._on_node_lost)
+        room.node_back.connect(lambda: self.banner.clear_cause("node"))
+        room.toast_requested.connect(self.toasts.show_toast)
+        room.panel_requested.connect(self._window.bring_panel)
+        room.closing.connect(self.voice.close)
+
+    def _connect_bars(self) -> None:
+        room, header = self._room, self.header
+        header.health_clicked.connect(lambda: self._window.bring_panel("health"))
+        header.alarms_clicked.connect(lambda _priority: self._window.bring_panel("alarms"))
+        header.mute_requested.connect(lambda _wanted: self.voice.toggle_mute())
+        header.sign_out_requested.connect(lambda: room.run(room.connection.sign_out()))
+        header.theme_requested.connect(lambda theme: self._dress(theme, self._scale))
+        header.scale_requested.connect(lambda scale: self._dress(self._theme, scale))
+        self.strip.alarm_chosen.connect(self._on_alarm_chosen)
+        self.voice.changed.connect(self._on_voice)
+
+    def _on_health(self) -> None:
+        health = self._room.live.health
+        self.header.show_health(health)
+        if health is not None and not health.is_database_ok:
+            self.banner.show_cause("database", "Nothing is being recorded.", health.database_reason)
+        else:
+            self.banner.clear_cause("database")
+
+    def _on_alarms(self) -> None:
+        alarms = self._room.live.open_alarms()
+        self.header.show_alarms(alarms)
+        self.strip.show_alarms(alarms)
+
+    def _on_alarm_chosen(self, alarm: Alarm) -> None:
+        self._window.bring_panel("alarms")
+        go_to(self._room, alarm)
+
+    def _on_session(self) -> None:
+        connection = self._room.connection
+        self.header.show_session(connection.session)
+        if connection.site is not None:
+            self.header.show_site(connection.site)
+
+    def _on_node_lost(self, sentence: str) -> None:
+        self.header.show_node_gone()
+        self.banner.show_cause("node", sentence, "What you see is the last known state.")
+
+    def _on_voice(self) -> None:
+        left_s = max(self.voice.mute_left_s, self.voice.silence_left_s)
+        until = datetime.now(UTC) + timedelta(seconds=left_s) if left_s > 0 else None
+        self.header.show_muted_until(until)
+        self.header.show_sound_device(not self.voice.device_state)
+
+    def _dress(self, theme: str, scale: float) -> None:
+        self._theme, self._scale = theme, scale
+        app = QApplication.instance()
+        assert isinstance(app, QApplication)
+        apply_theme(app, THEMES[theme], scale=scale, is_reduced_motion=self._room.is_reduced_motion)
+        self.header.show_theme(theme, scale)

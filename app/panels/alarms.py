@@ -1,0 +1,75 @@
+"""Alarms: what calls an operator, most urgent first, answered by one key."""
+
+from __future__ import annotations
+
+from PySide6.QtWidgets import QWidget
+
+from app.panel import Area, PanelInfo
+from app.room import Room
+from core.incidents.model import Alarm, SourceKind
+from core.kernel.errors import ConsoleError
+from widgets.alarms.list import AlarmList
+
+
+def create(room: Room) -> QWidget:
+    """Build the list and connect it."""
+    return _connect(AlarmList(), room)
+
+
+def _connect(alarms: AlarmList, room: Room) -> QWidget:
+    live = room.live
+
+    def on_acknowledge(alarm_id: str, occurrence: str, version: int, comment: str) -> None:
+        def refused(error: ConsoleError) -> None:
+            alarms.show_refused(alarm_id)
+            room.toast(error.message, error.hint)
+
+        # The row changes when the committed event comes back, here as on every other console.
+        room.ask(
+            "alarms.acknowledge",
+            refused=refused,
+            alarm_id=alarm_id,
+            occurrence=occurrence,
+            version=version,
+            comment=comment,
+        )
+
+    def on_comment(alarm_id: str, occurrence: str, version: int, comment: str) -> None:
+        room.ask("alarms.comment", alarm_id=alarm_id, occurrence=occurrence, version=version, comment=comment)
+
+    def on_snapshot_wanted(alarm_id: str, incident_id: str) -> None:
+        def show(content: bytes) -> None:
+            alarms.show_snapshot(alarm_id, content)
+
+        room.ask("incidents.snapshot", bytes, then=show, incident_id=incident_id)
+
+    def on_selection(alarm: Alarm | None) -> None:
+        if alarm is not None:
+            room.select("alarm", alarm.alarm_id)
+
+    def on_select(kind: str, item_id: str) -> None:
+        if kind == "alarm":
+            alarms.select(item_id)
+
+    live.alarms_changed.connect(lambda: alarms.show_alarms(live.open_alarms()))
+    alarms.acknowledge_requested.connect(on_acknowledge)
+    alarms.comment_requested.connect(on_comment)
+    alarms.snapshot_requested.connect(on_snapshot_wanted)
+    alarms.selection_changed.connect(on_selection)
+    alarms.goto_requested.connect(lambda alarm: go_to(room, alarm))
+    alarms.silence_requested.connect(room.silence_requested)
+    room.selected.connect(on_select)
+    room.node_lost.connect(lambda sentence: alarms.show_stale(sentence, "The list is the last one known."))
+    room.node_back.connect(alarms.show_current)
+    return alarms
+
+
+def go_to(room: Room, alarm: Alarm) -> None:
+    """Bring the tile and the map to where an alarm comes from."""
+    room.select("alarm", alarm.alarm_id)
+    if alarm.source_kind is SourceKind.CAMERA:
+        room.camera_called.emit(alarm.source_id, True)
+    room.panel_requested.emit("map")
+
+
+PANEL = PanelInfo(key="alarms", title="Alarms", create=create, area=Area.BOTTOM, shortcut="Ctrl+Shift+A", icon="alarm")
