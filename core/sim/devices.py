@@ -122,10 +122,10 @@ class DeviceFleet:
             outbox_folder: Where events wait for their acknowledge; None keeps them in memory.
             rebirth_within_s: Devices that are asked to introduce themselves again spread over this time.
         """
-        self._clock = clock or SystemClock()
-        self._seed, self._speed, self._start_hour = seed, speed, start_hour
-        self._began_s = self._clock.monotonic()
-        self._rebirth_within_s = rebirth_within_s
+        self.clock = clock or SystemClock()
+        self.seed, self.speed, self.start_hour = seed, speed, start_hour
+        self._began_s = self.clock.monotonic()
+        self.rebirth_within_s = rebirth_within_s
         self._outbox_folder = outbox_folder
         self.scenario = scenario or Scenario()
         broker = _Broker(host=host, port=port, tenant=tenant, username=username, password=password, tls=tls)
@@ -149,7 +149,7 @@ class DeviceFleet:
         if self._thread is not None:
             return
         self._is_ending.clear()
-        self._began_s = self._clock.monotonic()
+        self._began_s = self.clock.monotonic()
         self._thread = threading.Thread(target=self._run, name="demo-devices", daemon=True)
         self._thread.start()
 
@@ -181,16 +181,16 @@ class DeviceFleet:
     @property
     def elapsed_s(self) -> float:
         """Seconds since the start."""
-        return self._clock.monotonic() - self._began_s
+        return self.clock.monotonic() - self._began_s
 
     @property
     def city_s(self) -> float:
         """Seconds in the city since the start."""
-        return self.elapsed_s * self._speed
+        return self.elapsed_s * self.speed
 
     def hour(self, city_s: float) -> float:
         """Return the hour of the day in the city, 0..24."""
-        return (self._start_hour + city_s / 3600) % 24
+        return (self.start_hour + city_s / 3600) % 24
 
     def n_waiting(self, key: str) -> int:
         """Return how many events of a device are not acknowledged yet."""
@@ -229,11 +229,15 @@ class DeviceFleet:
         """Let a device publish these very bytes, however wrong."""
         self._order(key, lambda device: device.publish(channel, payload, stream=stream))
 
+    def call_soon(self, order: Callable[[], None]) -> None:
+        """Run `order` on the fleet's thread, at its next turn."""
+        self._orders.put(order)
+
     # The thread
 
     def _order(self, key: str, order: Callable[[_Device], None]) -> None:
         device = self._device(key)
-        self._orders.put(lambda: order(device))
+        self.call_soon(lambda: order(device))
 
     def _device(self, key: str) -> _Device:
         if key not in self._devices:
@@ -299,7 +303,7 @@ class _Device:
         self._broker = broker
         self._name = name
         self._position = position
-        self._random = random.Random(f"{fleet._seed}:{key}:line")
+        self._random = random.Random(f"{fleet.seed}:{key}:line")
         self._boot = new_id()
         self._numbers = itertools.count(1)
         self._client: mqtt.Client | None = None
@@ -408,11 +412,10 @@ class _Device:
         self._connect_at_s = time.monotonic()
 
     def restart(self) -> None:
-        """Boot again: another boot id, numbers from one, no memory of commands."""
+        """Boot again: another boot id, numbers from one; commands that were executed are remembered."""
         self._drop_line()
         self._boot = new_id()
         self._numbers = itertools.count(1)
-        self._results.clear()
         self._connect_at_s = time.monotonic()
 
     def say_goodbye(self) -> None:
@@ -477,12 +480,10 @@ class _Device:
     # Inside
 
     def _envelope(self, payload_type: str, data: dict[str, Any], *, seq: int) -> Envelope:
-        return Envelope(
-            id=new_id(), type=payload_type, ts=self._fleet._clock.now(), boot=self._boot, seq=seq, data=data
-        )
+        return Envelope(id=new_id(), type=payload_type, ts=self._fleet.clock.now(), boot=self._boot, seq=seq, data=data)
 
     def _status(self, state: Any) -> Status:
-        return Status(state=state, boot=self._boot, ts=self._fleet._clock.now())
+        return Status(state=state, boot=self._boot, ts=self._fleet.clock.now())
 
     def _connect(self, now_s: float) -> None:
         protocol = self._fleet.protocol
@@ -545,7 +546,7 @@ class _Device:
             model=self.model,
             fw="1.4.2",
             boot=self._boot,
-            ts=self._fleet._clock.now(),
+            ts=self._fleet.clock.now(),
             location=Location(lat=self._position.lat_deg, lon=self._position.lon_deg),
             streams=self.streams(),
             commands=self.commands,
@@ -571,7 +572,7 @@ class _Device:
 
     def _on_host(self, channel: HostChannel, payload: bytes) -> None:
         if channel is HostChannel.REBIRTH:
-            self._rebirth_at_s = time.monotonic() + self._random.uniform(0, self._fleet._rebirth_within_s)
+            self._rebirth_at_s = time.monotonic() + self._random.uniform(0, self._fleet.rebirth_within_s)
         elif payload:
             self._is_host_away = not read(payload, HostState).online
 
@@ -583,32 +584,30 @@ class _Device:
     def _on_command(self, command: Command) -> None:
         if self.is_silent:
             return
-        result = self._results.get(command.id)
-        if result is None:
-            is_late = command.exp < self._fleet._clock.now().timestamp() * 1000
-            result = (
-                CommandResult(id=command.id, status="expired", code=408, text="came too late")
-                if is_late
-                else self.obey(command)
-            )
-            self._results[command.id] = result
-            if len(self._results) > N_COMMANDS_KEPT:
-                self._results.popitem(last=False)
+        known = self._results.get(command.id)
+        result = known or self._execute(command)
         self.publish(Channel.CMD_RES, write(result), expiry_s=RESULT_EXPIRY_S)
-        if command.name == "restart" and result.status == "done":
-            self._fleet._orders.put(self._restart_once(command.id))
+        if known is None and command.name == "restart" and result.status == "done":
+            # Not from within paho's callback: the connection is given up.
+            self._fleet.call_soon(self._restart_by_command)
 
-    def _restart_once(self, command_id: str) -> Callable[[], None]:
-        def order() -> None:
-            if self._client is not None:
-                self._client.loop_write()
-            result = self._results.get(command_id)
-            self.restart()
-            if result is not None:
-                # Sent again, the command must not restart the device again.
-                self._results[command_id] = result.model_copy(update={"text": "restarted"})
+    def _execute(self, command: Command) -> CommandResult:
+        is_late = command.exp < self._fleet.clock.now().timestamp() * 1000
+        result = (
+            CommandResult(id=command.id, status="expired", code=408, text="came too late")
+            if is_late
+            else self.obey(command)
+        )
+        self._results[command.id] = result
+        if len(self._results) > N_COMMANDS_KEPT:
+            self._results.popitem(last=False)
+        return result
 
-        return order
+    def _restart_by_command(self) -> None:
+        if self._client is not None:
+            # The answer first.
+            self._client.loop_write()
+        self.restart()
 
     def _send_events(self, now_s: float) -> None:
         if self._outbox is None or self._is_host_away:
@@ -671,12 +670,12 @@ class _Station(_Device):
             return
         self._newest = number
         # By the time it was due, not by the time it is: the same seed measures the same.
-        city_s = (self._phase_s + number * self._period_s) * self._fleet._speed
+        city_s = (self._phase_s + number * self._period_s) * self._fleet.speed
         flow = measure_flow(
             self._station,
             hour=self._fleet.hour(city_s),
             jam=self._fleet.scenario.jam(self.key, city_s),
-            seed=self._fleet._seed,
+            seed=self._fleet.seed,
             number=number,
         )
         self._last = {
@@ -711,7 +710,7 @@ class _Lot(_Device):
 
     def __init__(self, fleet: DeviceFleet, broker: _Broker, lot: CityLot) -> None:
         super().__init__(fleet, broker, lot.key, lot.name, lot.position)
-        self._bays = LotModel(lot, hour=fleet._start_hour, seed=fleet._seed)
+        self._bays = LotModel(lot, hour=fleet.start_hour, seed=fleet.seed)
         self._change_at_s: float | None = None
         self._heartbeat_at_s = 0.0
 
@@ -728,7 +727,7 @@ class _Lot(_Device):
         )
 
     def measure(self) -> None:
-        now_s = self._fleet._clock.monotonic()
+        now_s = self._fleet.clock.monotonic()
         if self._change_at_s is None:
             self._change_at_s = now_s + self._bays.pause_s()
         if now_s >= self._change_at_s:
@@ -741,7 +740,7 @@ class _Lot(_Device):
             self.tell_state()
 
     def tell_state(self) -> None:
-        self._heartbeat_at_s = self._fleet._clock.monotonic() + LOT_HEARTBEAT_S
+        self._heartbeat_at_s = self._fleet.clock.monotonic() + LOT_HEARTBEAT_S
         n_bays = len(self._bays.occupied)
         self.tell(
             "occupancy",
