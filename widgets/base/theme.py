@@ -13,7 +13,7 @@ Roles that the stylesheet knows:
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from string import Template
 
@@ -137,7 +137,7 @@ DAY = Theme(
     line_strong="#7D8790",
     text="#171C21",
     text_secondary="#48525B",
-    text_disabled="#5D6770",
+    text_disabled="#59636C",
     critical="#D31854",
     high="#8C2A00",
     medium="#8F8600",
@@ -154,7 +154,7 @@ DAY = Theme(
     map_road_major="#F9FAFB",
     map_label="#48525B",
     map_marker="#3A444D",
-    trend="#5C7893",
+    trend="#62737F",
     trend_band="#C9D5E0",
 )
 
@@ -276,6 +276,12 @@ def look() -> Look:
     if isinstance(kept, Look):
         return kept
     return Look(theme=DARK, sizes=sizes_for(16, 1.0), sans=SANS_FAMILIES[-1], mono=MONO_FAMILIES[2])
+
+
+def picture_look() -> Look:
+    """Return the look of what is painted onto pictures: dark in every theme, because pictures stand on black."""
+    made = look()
+    return made if made.theme.is_dark else replace(made, theme=DARK)
 
 
 def apply_theme(

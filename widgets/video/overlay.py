@@ -139,7 +139,7 @@ class OverlayPainter:
         painter.drawPolygon(outline)
         painter.setPen(self._zone_pen)
         painter.drawPolygon(outline)
-        text = zone.name + "".join(f"  {n}" for n in counts.values())
+        text = zone.name + (f"  {counts['inside']}" if "inside" in counts else "")
         lowest = max(outline.toList(), key=lambda point: point.y())
         self._paint_plate(painter, text, lowest, picture)
 

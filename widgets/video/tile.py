@@ -32,7 +32,7 @@ from core.kernel.clock import Clock
 from core.media.model import StreamReport
 from widgets.base.state_overlay import paint_hatching, paint_sentence
 from widgets.base.symbols import PRIORITY_WORDS, paint_bad_quality, paint_priority
-from widgets.base.theme import look
+from widgets.base.theme import picture_look
 from widgets.video.model import TrackSet, VideoFrame
 from widgets.video.overlay import OverlayPainter, Shown
 from widgets.video.status import PictureLook, TileStatus, describe_tile
@@ -238,7 +238,7 @@ class VideoTile(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint picture, overlay, strip, then the rings."""
-        made = look()
+        made = picture_look()
         ratio = self.devicePixelRatioF()
         if self._overlay is None or self._overlay.pixel_ratio != ratio:
             self._overlay = OverlayPainter(made, ratio)
@@ -262,7 +262,7 @@ class VideoTile(QWidget):
         painter.end()
 
     def _paint_blank(self, painter: QPainter, room: QRectF) -> None:
-        made = look()
+        made = picture_look()
         painter.fillRect(room, made.color("picture"))
         if self._camera is None:
             secondary = made.theme.on_picture_secondary
@@ -290,7 +290,7 @@ class VideoTile(QWidget):
         left = round((room.width() - width) / 2 * ratio) / ratio
         top = round((room.height() - height) / 2 * ratio) / ratio
         picture = QRectF(left, top, width, height)
-        _fill_around(painter, room, picture, look().color("picture"))
+        _fill_around(painter, room, picture, picture_look().color("picture"))
         if is_made_for_us:
             image.setDevicePixelRatio(ratio)
             painter.drawImage(picture.topLeft(), image)
@@ -305,7 +305,7 @@ class VideoTile(QWidget):
         return self._grey if self._grey is not None else QImage()
 
     def _paint_ageing(self, painter: QPainter, room: QRectF, picture: QRectF) -> None:
-        made = look()
+        made = picture_look()
         painter.fillRect(picture, QColor(11, 14, 17, 140))
         paint_hatching(painter, picture, QColor(255, 255, 255, 56))
         plate = QRectF(0, 0, min(room.width(), made.sizes.body * 24), min(room.height() * 0.5, made.sizes.body * 5.5))
@@ -331,12 +331,12 @@ class VideoTile(QWidget):
             self._overlay.paint_tracks(painter, self._history.at(pts_s), picture, self._shown)
 
     def _strip_height(self) -> int:
-        sizes = look().sizes
+        sizes = picture_look().sizes
         return round(sizes.small * 1.7)
 
     def _make_strip(self, ratio: float) -> QPixmap:
         """Draw name, state and age once; the picture changes far more often than they do."""
-        made = look()
+        made = picture_look()
         sizes = made.sizes
         height = self._strip_height()
         strip = QPixmap(max(1, round(self.width() * ratio)), max(1, round(height * ratio)))
@@ -385,10 +385,10 @@ class VideoTile(QWidget):
     def _is_dark_half(self) -> bool:
         if not self._is_calling:
             return True
-        return not self._is_flash_on and not look().is_reduced_motion
+        return not self._is_flash_on and not picture_look().is_reduced_motion
 
     def _paint_rings(self, painter: QPainter) -> None:
-        made = look()
+        made = picture_look()
         inset = 0.0
         painter.setBrush(Qt.BrushStyle.NoBrush)
         if self._is_selected or self._is_drop_target:
