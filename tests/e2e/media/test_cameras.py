@@ -79,7 +79,7 @@ def test_the_first_picture_comes_at_once_where_the_camera_describes_it(rtsp_came
     began_s = time.monotonic()
     watch(rtsp_camera.url).wait_for_frames(1)
 
-    assert time.monotonic() - began_s < 1.0
+    assert time.monotonic() - began_s < 1.5
 
 
 def test_a_camera_that_stalls_is_stale_then_lost_and_live_again(rtsp_camera: RtspCamera, watch: Watch):  # noqa: F811

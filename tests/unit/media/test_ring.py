@@ -237,6 +237,52 @@ def test_a_full_memory_file_system_is_a_sentence_and_not_a_killed_process(ring, 
     assert "/dev/shm" in caught.value.hint
 
 
+class Overtaking:
+    """Stands in for the reader's bytes: the writer goes once around just before they are copied."""
+
+    def __init__(self, view: memoryview, overtake) -> None:
+        self._view = view
+        self._overtake = overtake
+
+    def __getitem__(self, part: slice) -> memoryview:
+        overtake, self._overtake = self._overtake, None
+        if overtake is not None:
+            overtake()
+        return self._view[part]
+
+    def release(self) -> None:
+        self._view.release()
+
+
+def test_a_picture_overwritten_while_it_is_read_is_read_again(ring, reader):
+    def write_round(values: range) -> None:
+        for value in values:
+            write(ring, picture(8, 4, value), pts_s=float(value))
+
+    write_round(range(3))
+    mapping = reader._mapping
+    mapping.bytes = Overtaking(mapping.bytes, lambda: write_round(range(3, 6)))
+
+    frame = reader.newest_frame(0)
+
+    assert (frame.pts_s, frame.data[0]) == (5.0, 5)
+    assert reader.newest_frame(frame.sequence) is None
+
+
+def test_tracks_overwritten_while_they_are_read_are_left_out(ring, reader):
+    def write_round(first: int) -> None:
+        for number in range(first, first + 64):
+            ring.write_tracks(float(number), [mark(number)], epoch=1)
+
+    write_round(0)
+    after = reader.tracks_after(0)[-2].sequence
+    mapping = reader._mapping
+    mapping.bytes = Overtaking(mapping.bytes, lambda: write_round(64))
+
+    assert reader.tracks_after(after) == []
+    assert reader.tracks_after(after)[-1].tracks == (mark(127),)
+
+
 def _checked(width: int, height: int, number: int) -> np.ndarray:
     """A picture of noise that carries the checksum of its own pixels."""
     pixels = np.random.default_rng(number).integers(0, 256, width * height * 4, np.uint8)
@@ -246,7 +292,7 @@ def _checked(width: int, height: int, number: int) -> np.ndarray:
 
 def _hammer(path: str) -> None:
     ring = FrameRing.attach(Path(path))
-    pictures = [_checked(*size, number) for number, size in enumerate([(160, 90), (320, 180), (64, 36), (240, 134)])]
+    pictures = [_checked(*size, number) for number, size in enumerate([(640, 360), (320, 180), (64, 36), (960, 540)])]
     number = 0
     while True:
         bgra = pictures[number % len(pictures)]
@@ -291,8 +337,8 @@ def test_no_reader_ever_sees_half_a_picture_or_half_a_set_of_tracks(hammer, read
             assert found.tracks == (mark(number),) * (number % 30)
             tracks_after, n_sets = found.sequence, n_sets + 1
 
-    assert n_frames > 100
-    assert n_sets > 100
+    assert n_frames > 10
+    assert n_sets > 10
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
