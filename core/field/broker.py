@@ -28,6 +28,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+import psutil
+
 from core.kernel.errors import UnavailableError
 
 log = logging.getLogger(__name__)
@@ -258,10 +260,13 @@ def _guard_mosquitto(job: _Job, pipe: Connection) -> None:
     log_file = folder / "mosquitto.log"
     if log_file.exists() and log_file.stat().st_size > MAX_LOG_BYTES:
         log_file.unlink()
+    pid_file = folder / "mosquitto.pid"
+    _end_left_over(pid_file, config)
     with log_file.open("ab") as log_to:
         broker = subprocess.Popen(  # noqa: S603 (our own configuration, found on PATH)
             [job.executable, "-c", str(config)], stdin=subprocess.DEVNULL, stdout=log_to, stderr=log_to
         )
+    pid_file.write_text(str(broker.pid), encoding="ascii")
     try:
         until = time.monotonic() + READY_TIMEOUT_S / 2
         while broker.poll() is None and not _accepts(job.port) and time.monotonic() < until:
@@ -280,6 +285,18 @@ def _guard_mosquitto(job: _Job, pipe: Connection) -> None:
             except subprocess.TimeoutExpired:
                 broker.kill()
                 broker.wait()
+        pid_file.unlink(missing_ok=True)
+
+
+def _end_left_over(pid_file: Path, config: Path) -> None:
+    """A guardian that was killed leaves its broker behind, which still holds the port."""
+    try:
+        left = psutil.Process(int(pid_file.read_text(encoding="ascii")))
+        if str(config) in left.cmdline():
+            left.kill()
+            left.wait(STOP_TIMEOUT_S)
+    except (OSError, ValueError, psutil.Error):
+        return
 
 
 def mosquitto_config(folder: Path, port: int) -> str:

@@ -55,6 +55,7 @@ MAX_OUTGOING = 20_000
 BATCH = 500
 SLOW_RETRY_S = 30.0
 STABLE_AFTER_S = 10.0
+FIGHT_AFTER = 4
 SHORT_OUTAGE_S = 60.0
 SHORT_OUTAGE_DELAY_S = 1.5
 MAX_DELAY_S = 30.0
@@ -226,7 +227,7 @@ class MqttLink:
     # -- the thread -----------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        n_tries = 0
+        n_tries = n_short = 0
         lost_at = time.monotonic()
         while not self._is_stopping.is_set():
             began_at = time.monotonic()
@@ -242,9 +243,15 @@ class MqttLink:
                 break
             now = time.monotonic()
             if was_connected and now - began_at >= STABLE_AFTER_S:
-                n_tries, lost_at = 0, now
-            elif was_connected and n_tries >= 3:
-                ended = replace(ended, reason=ended.reason + " It does so again and again.")
+                n_tries, n_short, lost_at = 0, 0, now
+            elif was_connected and ended.state is LinkState.DOWN:
+                n_short += 1
+                if n_short >= FIGHT_AFTER:
+                    n_short = 0
+                    ended = self._taken_over()
+            else:
+                # A broker that is gone for a moment refuses a try in between; one that throws us out does not.
+                n_short = 0
             self._set_state(ended.state, ended.reason)
             delay_s = retry_delay_s(n_tries, now - lost_at)
             if ended.is_slow:
@@ -502,12 +509,7 @@ class MqttLink:
         if not flags.is_disconnect_packet_from_server or self._ended is not None:
             return
         if code.getName() == "Session taken over":
-            self._ended = _Ended(
-                LinkState.REFUSED,
-                f"Another program signed in to the broker as {self._settings.client_id!r}: "
-                "two cores of one name must not run.",
-                is_slow=True,
-            )
+            self._ended = self._taken_over()
             return
         self._ended = _Ended(
             LinkState.DOWN, f"The broker at {self._settings.address} ended the connection: {code.getName().lower()}."
@@ -581,6 +583,15 @@ class MqttLink:
             LinkState.DOWN if is_busy else LinkState.REFUSED,
             f"The broker at {address} refuses the connection: {name.lower()}.",
             is_slow=not is_busy,
+        )
+
+    def _taken_over(self) -> _Ended:
+        """Some brokers say so, others just close the old connection, again and again."""
+        return _Ended(
+            LinkState.REFUSED,
+            f"Another program seems to be signed in to the broker at {self._settings.address} as "
+            f"{self._settings.client_id!r}: two cores of one name must not run.",
+            is_slow=True,
         )
 
     def _no_answer(self) -> _Ended:

@@ -1,0 +1,220 @@
+"""A node's field side and field devices, as real as they can be on one machine."""
+
+import asyncio
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+from sqlalchemy import select
+
+from core.field.model import Device, LinkState
+from core.field.mqtt_link import MqttLink
+from core.field.outbox import Outbox
+from core.field.service import (
+    CommandChanged,
+    DeviceChanged,
+    FieldEventReceived,
+    FieldService,
+    LinkChanged,
+    ReadingReceived,
+)
+from core.field.settings import BrokerSettings
+from core.kernel.bus import Bus
+from core.kernel.clock import SystemClock, format_at
+from core.kernel.ids import new_id
+from core.store.engine import Store, open_store, sqlite_url
+from core.store.tables import FieldEventRow
+
+ROOT = "watchfloor/v1/city"
+
+
+async def until(condition: Callable[[], bool], *, timeout_s: float = 10.0, what: str = "the condition") -> float:
+    """Wait for `condition()` with the loop running; returns the seconds it took."""
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() - began < timeout_s, f"waited {timeout_s:g} s for {what}"
+        await asyncio.sleep(0.01)
+    return time.monotonic() - began
+
+
+class Node:
+    """Store, outbox, service and link, as the node wires them."""
+
+    def __init__(self, folder: Path, settings: BrokerSettings, *, password: str = "") -> None:
+        self.folder = folder
+        self.settings = settings
+        self.password = password
+        self.bus = Bus()
+        self.seen: list[object] = []
+        for kind in (DeviceChanged, ReadingReceived, FieldEventReceived, CommandChanged, LinkChanged):
+            self.bus.subscribe(kind, self.seen.append)
+
+    async def __aenter__(self) -> "Node":
+        clock = SystemClock()
+        self.store: Store = await asyncio.to_thread(
+            open_store, sqlite_url(self.folder / "db.sqlite3"), backups=self.folder, clock=clock
+        )
+        self.outbox = Outbox(self.folder / "outbox.sqlite3")
+        self.service = FieldService(
+            store=self.store, bus=self.bus, clock=clock, outbox=self.outbox, settings=self.settings
+        )
+        await self.service.prepare()
+        self.link = MqttLink(
+            self.settings,
+            loop=asyncio.get_running_loop(),
+            on_message=self.service.on_messages,
+            on_state=self.service.on_link_state,
+            password=self.password,
+            epoch=self.outbox.epoch,
+        )
+        await self.service.start(self.link)
+        return self
+
+    def device(self, device_id: str = "station/s1") -> Device | None:
+        return next((item for item in self.service.devices() if item.device_id == device_id), None)
+
+    def is_state(self, state: LinkState) -> bool:
+        return self.link.report().state is state
+
+    async def connected(self) -> None:
+        await until(lambda: self.is_state(LinkState.CONNECTED), what="the link to be up")
+
+    async def stored_seqs(self, device_id: str = "station/s1") -> list[int]:
+        query = select(FieldEventRow.seq).where(FieldEventRow.device_id == device_id)
+        return await self.store.read(
+            lambda session: list(session.scalars(query.order_by(FieldEventRow.field_event_id)))
+        )
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.service.stop()
+        await self.store.close()
+
+
+def settings_for(broker: object, **changes: object) -> BrokerSettings:
+    return BrokerSettings(host=broker.host, port=broker.port, **changes)  # type: ignore[attr-defined]
+
+
+def envelope(data: dict[str, object], *, kind: str = "TrafficFlowObserved", **fields: object) -> bytes:
+    return json.dumps({"v": 1, "type": kind, "ts": format_at(datetime.now(UTC)), "data": data, **fields}).encode()
+
+
+class FieldDevice:
+    """A device with an outbox: it keeps every event until the core says that it is stored."""
+
+    def __init__(
+        self,
+        broker: object,
+        device_id: str = "station/s1",
+        *,
+        username: str = "",
+        password: str = "",
+        is_5: bool = True,
+        resend_s: float = 2.0,
+    ) -> None:
+        self.device_id = device_id
+        self.boot = new_id()
+        self.topic = f"{ROOT}/{device_id}"
+        self.lock = threading.Lock()
+        self.outbox: dict[int, bytes] = {}
+        self.sent_s: dict[int, float] = {}
+        self.seq = 0
+        self.acked = 0
+        self.n_resent = 0
+        self.resend_s = resend_s
+        self.commands: list[dict[str, object]] = []
+        self.answers = True
+        protocol = mqtt.MQTTv5 if is_5 else mqtt.MQTTv311
+        self.client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=new_id(), protocol=protocol)
+        if username:
+            self.client.username_pw_set(username, password)
+        self.client.reconnect_delay_set(1, 1)
+        self.client.max_inflight_messages_set(100)
+        self.client.will_set(f"{self.topic}/status", self._status("lost"), 1, True)
+        self.client.on_connect = self._on_connect
+        self.client.on_message = self._on_message
+        self.client.connect_async(broker.host, broker.port, 5)  # type: ignore[attr-defined]
+        self.client.loop_start()
+
+    def _status(self, state: str) -> bytes:
+        return json.dumps({"state": state, "boot": self.boot, "ts": format_at(datetime.now(UTC))}).encode()
+
+    def _on_connect(self, client: mqtt.Client, *_: object) -> None:
+        client.subscribe(f"{self.topic}/evt/ack", 1)
+        client.subscribe(f"{self.topic}/cmd", 1)
+        client.publish(
+            f"{self.topic}/birth",
+            json.dumps(
+                {
+                    "boot": self.boot,
+                    "name": "Bridge Street",
+                    "fw": "2.1",
+                    "ts": format_at(datetime.now(UTC)),
+                    "streams": [{"name": "flow", "smartDataModel": "TrafficFlowObserved"}],
+                    "location": {"lat": 52.1, "lon": 4.3},
+                }
+            ),
+            1,
+            True,
+        )
+        client.publish(f"{self.topic}/status", self._status("online"), 1, True)
+
+    def _on_message(self, client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
+        if message.topic.endswith("/cmd"):
+            command = json.loads(message.payload)
+            self.commands.append(command)
+            if self.answers:
+                client.publish(f"{self.topic}/cmd/res", json.dumps({"id": command["id"], "status": "done"}), 1)
+            return
+        if message.payload:
+            self.acked = max(self.acked, json.loads(message.payload)["ack"])
+            with self.lock:
+                for seq in [seq for seq in self.outbox if seq <= self.acked]:
+                    del self.outbox[seq]
+                    self.sent_s.pop(seq, None)
+
+    def event(self, data: dict[str, object], **fields: object) -> int:
+        """Put an event into the outbox and send it."""
+        with self.lock:
+            self.seq += 1
+            body = envelope(data, id=new_id(), seq=self.seq, boot=self.boot, **fields)
+            self.outbox[self.seq] = body
+            self.sent_s[self.seq] = time.monotonic()
+            seq = self.seq
+        if self.client.is_connected():
+            self.client.publish(f"{self.topic}/evt", body, 1)
+        return seq
+
+    def resend(self) -> None:
+        """Send again what nobody confirmed for `resend_s`; the 200 oldest."""
+        now = time.monotonic()
+        with self.lock:
+            due = [seq for seq in sorted(self.outbox)[:200] if now - self.sent_s[seq] > self.resend_s]
+            bodies = [self.outbox[seq] for seq in due]
+            for seq in due:
+                self.sent_s[seq] = now
+        if self.client.is_connected():
+            for body in bodies:
+                self.n_resent += 1
+                self.client.publish(f"{self.topic}/evt", body, 1)
+
+    def vanish(self) -> None:
+        """Cut the connection without a word, for good; the last will speaks."""
+        sock = self.client.socket()
+        self.client._thread_terminate = True
+        self.client.drop_out_messages()
+        if sock is not None:
+            sock.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self.client.disconnect()
+        thread = self.client._thread
+        self.client._thread_terminate = True
+        self.client.drop_out_messages()
+        if thread is not None:
+            thread.join(3)

@@ -1,0 +1,124 @@
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+from core.field.model import Reading
+from core.field.service import ReadingReceived
+from core.kernel.bus import Bus
+from core.kernel.clock import FakeClock
+from core.store.engine import open_store, sqlite_url
+from core.traffic.model import LineCount
+from core.traffic.service import StationCongestion, TrafficService
+from core.vision.model import Phase
+
+MINUTE = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
+
+
+def count(n_vehicles, *, minute=MINUTE, label="car", is_complete=True, camera_id="cam"):
+    return LineCount(
+        camera_id=camera_id,
+        line_key="l1",
+        direction="north",
+        label=label,
+        minute=minute,
+        n_vehicles=n_vehicles,
+        is_complete=is_complete,
+    )
+
+
+def with_service(tmp_path, body):
+    async def run():
+        clock, bus = FakeClock(), Bus()
+        store = open_store(sqlite_url(tmp_path / "db.sqlite3"), backups=tmp_path, clock=clock)
+        service = TrafficService(store=store, bus=bus, clock=clock)
+        try:
+            await body(service, bus, clock)
+        finally:
+            service.close()
+            await store.close()
+
+    asyncio.run(run())
+
+
+def say(bus, clock, *, speed, occupancy=0.5, lane="lane-1", age_s=0.0, is_good=True, kind="station"):
+    reading = Reading(
+        device_id="station/a",
+        stream=lane,
+        at=clock.now() - timedelta(seconds=age_s),
+        values={"averageVehicleSpeed": speed, "occupancy": occupancy, "intensity": 5.0},
+        is_good=is_good,
+    )
+    bus.publish(ReadingReceived(kind, reading))
+
+
+def test_counts_of_one_minute_are_added_up(tmp_path):
+    async def body(service, _bus, _clock):
+        await service.add_counts([count(2), count(3, label="bus")])
+        await service.add_counts([count(5, minute=MINUTE + timedelta(seconds=40), is_complete=False)])
+        await service.add_counts([count(9, camera_id="other"), count(1, minute=MINUTE - timedelta(minutes=1))])
+        found = await service.counts("cam", MINUTE)
+
+        assert [(item.label, item.n_vehicles, item.is_complete) for item in found] == [
+            ("bus", 3, True),
+            ("car", 7, False),
+        ]
+
+    with_service(tmp_path, body)
+
+
+def test_a_jam_is_told_when_it_begins_and_when_it_ends(tmp_path):
+    async def body(service, bus, clock):
+        told = []
+        bus.subscribe(StationCongestion, told.append)
+        for speed in [8] * 8 + [45] * 14:
+            say(bus, clock, speed=speed)
+            clock.advance(seconds=10)
+
+        assert [(event.phase, event.condition_key) for event in told] == [
+            (Phase.BEGIN, "station/station/a/congestion"),
+            (Phase.END, "station/station/a/congestion"),
+        ]
+        assert told[0].values["averageVehicleSpeed"] == 8
+
+    with_service(tmp_path, body)
+
+
+def test_silence_and_doubt_never_end_a_jam(tmp_path):
+    async def body(service, bus, clock):
+        for _ in range(8):
+            say(bus, clock, speed=8)
+            clock.advance(seconds=10)
+        assert service.congested() == ("station/a",)
+        clock.advance(seconds=3600)
+        for _ in range(20):
+            say(bus, clock, speed=45, is_good=False)
+            say(bus, clock, speed=45, age_s=600)
+            clock.advance(seconds=10)
+
+        assert service.congested() == ("station/a",)
+
+    with_service(tmp_path, body)
+
+
+def test_one_free_lane_out_of_two_keeps_its_weight_only_while_it_is_heard(tmp_path):
+    async def body(service, bus, clock):
+        say(bus, clock, speed=80, lane="lane-2", occupancy=0.05)
+        clock.advance(seconds=100)
+        for _ in range(8):
+            say(bus, clock, speed=8)
+            clock.advance(seconds=10)
+
+        assert service.congested() == ("station/a",)
+        assert len(service.flows("station/a")) == 2
+
+    with_service(tmp_path, body)
+
+
+def test_other_kinds_of_devices_raise_no_jam(tmp_path):
+    async def body(service, bus, clock):
+        for _ in range(20):
+            say(bus, clock, speed=1, kind="other")
+            clock.advance(seconds=10)
+
+        assert service.flows("station/a") == ()
+
+    with_service(tmp_path, body)
