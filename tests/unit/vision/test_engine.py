@@ -1,0 +1,137 @@
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from core.kernel.errors import BadInputError
+from core.vision.engine import open_engine
+from core.vision.models import find_model
+from tests.fixtures.testdata import ROOT, testdata
+from tests.unit.vision.toy_model import WH, bright_square, save_toy_openvino
+
+
+@pytest.fixture
+def toy(tmp_path):
+    return find_model(save_toy_openvino(tmp_path / "toy_openvino_model"), folder=tmp_path, allow_download=False)
+
+
+def test_openvino_sees_what_is_there_in_network_pixels(toy):
+    engine = open_engine(toy, n_threads=1)
+
+    (boxes,) = engine.infer(bright_square(2, 1))
+
+    assert boxes == pytest.approx(np.array([[65, 33, 95, 63, (230 / 255 - 0.6) * 2.5, 0]]), abs=0.01)
+    engine.close()
+
+
+def test_the_engine_says_what_it_is_and_why(toy):
+    info = open_engine(toy, n_threads=1).info
+
+    assert (info.engine, info.device, info.precision, info.input_wh) == ("openvino", "CPU", "f32", WH)
+    assert info.labels == ("car", "bus")
+    assert info.model_sha256 == toy.sha256
+    assert info.reason.endswith(".")
+
+
+def test_several_pictures_give_several_lists(toy):
+    engine = open_engine(toy, n_threads=1)
+
+    found = engine.infer(np.concatenate([bright_square(0, 0), np.zeros_like(bright_square(0, 0)), bright_square(1, 1)]))
+
+    assert [len(boxes) for boxes in found] == [1, 0, 1]
+
+
+def test_results_stay_when_the_next_picture_is_inferred(toy):
+    engine = open_engine(toy, n_threads=1)
+    (first,) = engine.infer(bright_square(0, 0))
+    before = first.copy()
+
+    engine.infer(bright_square(2, 1, level=200))
+
+    assert first.tolist() == before.tolist()
+
+
+def test_a_picture_of_another_size_is_refused(toy):
+    with pytest.raises(ValueError, match="do not fit"):
+        open_engine(toy, n_threads=1).infer(np.zeros((1, 10, 10, 3), np.uint8))
+
+
+def test_compiled_models_are_kept_for_the_next_start(toy, tmp_path):
+    open_engine(toy, n_threads=1, cache_dir=tmp_path / "cache").close()
+
+    assert list((tmp_path / "cache").glob("*.blob"))
+
+
+def test_a_broken_model_gives_a_sentence_with_its_path(toy):
+    toy.path.write_text("<net>")
+
+    with pytest.raises(BadInputError, match=r"toy\.xml cannot be opened"):
+        open_engine(toy, n_threads=1)
+
+
+def test_cuda_that_is_not_there_is_refused_with_a_way_out(toy, monkeypatch):
+    monkeypatch.setattr("core.vision.engine._has_cuda", lambda: False)
+
+    with pytest.raises(BadInputError, match="no CUDA device") as refused:
+        open_engine(toy, prefer="torch-cuda")
+
+    assert "auto" in refused.value.hint
+
+
+def test_onnx_runtime_refuses_what_it_cannot_read(toy):
+    pytest.importorskip("onnxruntime")
+
+    with pytest.raises(BadInputError, match="ONNX Runtime cannot read"):
+        open_engine(toy, prefer="onnxruntime")
+
+
+def test_the_running_path_imports_neither_torch_nor_ultralytics(toy, tmp_path):
+    code = (
+        "import sys; from pathlib import Path\n"
+        "import core.vision.detect, core.vision.bench\n"
+        "from core.vision.models import find_model; from core.vision.engine import open_engine\n"
+        "open_engine(find_model(sys.argv[1], folder=Path(sys.argv[2]), allow_download=False), n_threads=1)\n"
+        "print(sorted({'torch', 'ultralytics', 'cv2', 'onnxruntime'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(toy.path.parent), str(tmp_path)], cwd=ROOT, capture_output=True, text=True
+    )
+
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.testdata
+@pytest.mark.parametrize("name", ["yolo11n", "yolo26n"])
+def test_openvino_and_onnx_runtime_agree_on_a_real_picture(tmp_path, name):
+    pytest.importorskip("ultralytics")
+    pytest.importorskip("onnxruntime")
+    import av
+
+    model = find_model(testdata(f"weights/{name}.pt"), folder=tmp_path, allow_download=False)
+    with av.open(str(testdata("video/traffic_shenzhen_road_buses.mp4"))) as clip:
+        frame = next(clip.decode(video=0)).reformat(640, 360, "rgb24").to_ndarray()
+    picture = np.full((1, 384, 640, 3), 114, np.uint8)
+    picture[0, 12:372] = frame
+
+    (ours,), (theirs,) = (
+        open_engine(model, prefer=prefer, n_threads=1, confidence=0.3).infer(picture)
+        for prefer in ("openvino", "onnxruntime")
+    )
+
+    assert len(ours) >= 5
+    assert ours == pytest.approx(theirs, abs=0.6)
+
+
+@pytest.mark.slow
+@pytest.mark.testdata
+def test_a_dynamic_model_opens_at_another_size(tmp_path):
+    pytest.importorskip("ultralytics")
+    model = find_model(testdata("weights/yolo11n.pt"), folder=tmp_path, allow_download=False)
+
+    engine = open_engine(replace(model), n_threads=1, input_wh=(512, 288))
+
+    assert engine.info.input_wh == (512, 288)
+    assert len(engine.infer(np.zeros((1, 288, 512, 3), np.uint8))) == 1

@@ -1,0 +1,172 @@
+import json
+
+import pytest
+
+from core.kernel.errors import BadInputError
+from core.vision import models
+from core.vision.models import find_model, read_onnx_metadata
+from tests.fixtures.testdata import testdata
+from tests.unit.vision.toy_model import save_toy_openvino
+
+
+def field(number: int, payload: bytes) -> bytes:
+    """One length-delimited protobuf field."""
+    length, encoded = len(payload), bytearray()
+    while True:
+        encoded.append(length & 0x7F | (0x80 if length > 0x7F else 0))
+        length >>= 7
+        if not length:
+            return bytes([number << 3 | 2]) + bytes(encoded) + payload
+
+
+def onnx_bytes(**metadata: str) -> bytes:
+    pairs = b"".join(field(14, field(1, key.encode()) + field(2, value.encode())) for key, value in metadata.items())
+    return b"\x08\x08" + field(7, b"g" * 300) + pairs
+
+
+def find(path, folder, **options):
+    return find_model(path, folder=folder, allow_download=False, **options)
+
+
+def test_an_onnx_file_names_its_classes_and_size_itself(tmp_path):
+    path = tmp_path / "city.onnx"
+    path.write_bytes(onnx_bytes(names="{0: 'car', 1: 'bus'}", imgsz="[384, 640]"))
+
+    model = find(path, tmp_path)
+
+    assert (model.name, model.labels, model.input_wh) == ("city", ("car", "bus"), (640, 384))
+    assert len(model.sha256) == 64
+    assert not model.is_demonstration
+
+
+def test_a_json_beside_an_onnx_file_names_the_classes(tmp_path):
+    path = tmp_path / "city.onnx"
+    path.write_bytes(onnx_bytes())
+    path.with_suffix(".json").write_text(json.dumps({"labels": ["car", "bus"], "input_wh": [320, 192]}))
+
+    model = find(path, tmp_path)
+
+    assert (model.labels, model.input_wh) == (("car", "bus"), (320, 192))
+
+
+def test_an_onnx_file_without_classes_is_refused_with_what_to_do(tmp_path):
+    path = tmp_path / "city.onnx"
+    path.write_bytes(onnx_bytes())
+
+    with pytest.raises(BadInputError, match="which classes") as refused:
+        find(path, tmp_path)
+
+    assert "city.json" in refused.value.hint
+
+
+CUT_OFF = b"\x08\x08\x3a\xff\xff\x7f and not much more"
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model at all", b"\x08\x08", CUT_OFF, b"\xff" * 40])
+def test_a_file_that_is_no_onnx_model_is_named_with_the_reason(tmp_path, content):
+    path = tmp_path / "holiday.onnx"
+    path.write_bytes(content)
+
+    with pytest.raises(BadInputError, match=r"holiday\.onnx is no ONNX model"):
+        find(path, tmp_path)
+
+
+def test_an_openvino_folder_or_its_xml_is_a_model(tmp_path):
+    folder = save_toy_openvino(tmp_path / "toy_openvino_model")
+
+    by_folder, by_file = find(folder, tmp_path), find(folder / "toy.xml", tmp_path)
+
+    assert by_folder == by_file
+    assert (by_folder.labels, by_folder.input_wh) == (("car", "bus"), (96, 64))
+
+
+def test_an_openvino_model_without_its_weights_is_refused(tmp_path):
+    folder = save_toy_openvino(tmp_path / "toy_openvino_model")
+    (folder / "toy.bin").unlink()
+
+    with pytest.raises(BadInputError, match=r"no toy\.bin"):
+        find(folder, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("missing.onnx", "no model file"), ("clip.mp4", "ending '.mp4' is unknown"), ("x.engine", "no TensorRT")],
+)
+def test_what_is_no_model_is_refused_by_name(tmp_path, name, reason):
+    if name != "missing.onnx":
+        (tmp_path / name).write_bytes(b"\x00\x00\x00\x00 something else")
+
+    with pytest.raises(BadInputError, match=reason) as refused:
+        find(tmp_path / name, tmp_path)
+
+    assert name in refused.value.message
+
+
+def test_weights_without_torch_are_refused_with_a_way_out(tmp_path, monkeypatch):
+    weights = tmp_path / "mine.pt"
+    weights.write_bytes(b"PK")
+    monkeypatch.setattr("core.vision.export.importlib.util.find_spec", lambda name: None)
+
+    with pytest.raises(BadInputError, match="torch is not installed") as refused:
+        find(weights, tmp_path)
+
+    assert "another machine" in refused.value.hint
+
+
+def test_a_name_that_is_nowhere_becomes_the_demonstration_model_and_says_so(tmp_path, monkeypatch):
+    demo = tmp_path / "demo.onnx"
+    demo.write_bytes(onnx_bytes(names="{0: 'car'}"))
+    monkeypatch.setattr(models.resources, "path", lambda name: demo)
+
+    model = find("yolo99x", tmp_path / "empty")
+
+    assert model.is_demonstration
+    assert "yolo99x" in model.note
+    assert find("", tmp_path).note == ""
+
+
+def test_a_name_is_found_in_the_folder(tmp_path):
+    (tmp_path / "city.onnx").write_bytes(onnx_bytes(names="['car']"))
+
+    assert find("city", tmp_path).labels == ("car",)
+
+
+@pytest.mark.testdata
+def test_the_int8_folder_of_ultralytics_is_understood(tmp_path):
+    model = find(testdata("weights/yolo11n_int8_openvino_model"), tmp_path)
+
+    assert (len(model.labels), model.labels[2], model.input_wh) == (80, "car", (640, 640))
+
+
+@pytest.mark.slow
+@pytest.mark.testdata
+@pytest.mark.parametrize("name", ["yolo11n", "yolo26n"])
+def test_weights_are_converted_once_and_found_again_by_their_hash(tmp_path, name):
+    pytest.importorskip("ultralytics")
+    pytest.importorskip("onnx")
+    weights, steps = testdata(f"weights/{name}.pt"), []
+
+    first = find(weights, tmp_path, on_progress=steps.append)
+    n_steps = len(steps)
+    again = find(weights, tmp_path, on_progress=steps.append)
+
+    assert first == again
+    assert len(steps) == n_steps
+    assert [step.fraction for step in steps] == sorted(step.fraction for step in steps)
+    assert steps[-1].fraction == 1.0
+    assert first.labels[2] == "car"
+    assert first.source_pt == weights
+    assert [path.name for path in tmp_path.iterdir()] == [first.path.name]
+    assert "names" in read_onnx_metadata(first.path)
+
+
+@pytest.mark.slow
+def test_a_pt_that_is_no_model_gives_a_sentence(tmp_path):
+    pytest.importorskip("ultralytics")
+    weights = tmp_path / "holiday.pt"
+    weights.write_bytes(b"this is a text")
+
+    with pytest.raises(BadInputError, match=r"holiday\.pt is no model"):
+        find(weights, tmp_path)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["holiday.pt"]
