@@ -20,8 +20,8 @@ from widgets.base.theme import dress_dock_manager
 log = logging.getLogger(__name__)
 
 LAYOUT_VERSION = 1
-SHARES: dict[Area, float | None] = {Area.LEFT: 0.17, Area.CENTER: None, Area.RIGHT: 0.29, Area.BOTTOM: 0.29}
-"""Of the window's width or height, in the first layout."""
+SHARES = {Area.LEFT: 0.19, Area.CENTER: 0.53, Area.RIGHT: 0.28, Area.BOTTOM: 0.33}
+"""Of the window's width (bottom: of its height), in the first layout."""
 
 _AREAS = {
     Area.LEFT: QtAds.DockWidgetArea.LeftDockWidgetArea,
@@ -129,24 +129,21 @@ class MainWindow(QMainWindow):
 
     def share_space(self) -> None:
         """Give each area of the first layout its share of the window."""
-        total = {Qt.Orientation.Horizontal: self._manager.width(), Qt.Orientation.Vertical: self._manager.height()}
-        done: set[int] = set()
-        for panel_key in self._docks:
-            area = self._docks[panel_key].dockAreaWidget()
-            splitter = area.parentSplitter() if area is not None else None
-            if splitter is None or id(splitter) in done:
-                continue
-            done.add(id(splitter))
-            shares = [self._share_of(splitter.widget(index)) for index in range(splitter.count())]
-            room = total[splitter.orientation()]
-            rest = max(0.05, 1.0 - sum(share for share in shares if share is not None))
-            n_free = sum(1 for share in shares if share is None)
-            splitter.setSizes([int(room * (rest / n_free if share is None else share)) for share in shares])
+        columns = [area for area in (Area.LEFT, Area.CENTER, Area.RIGHT) if self._first_of(area) is not None]
+        shares = [SHARES[area] for area in columns]
+        self._share(self._first_of(Area.LEFT), [int(self.width() * share) for share in shares])
+        upper = 1.0 - SHARES[Area.BOTTOM]
+        self._share(self._first_of(Area.CENTER), [int(self.height() * share) for share in (upper, SHARES[Area.BOTTOM])])
+        self._share(self._first_of(Area.RIGHT), [int(self.height() * share) for share in (0.62, 0.38)])
 
-    def _share_of(self, widget: QWidget) -> float | None:
-        """Return the fixed share of whatever stands in a splitter; None takes what is left."""
-        areas = {self._panels[key].area for key, dock in self._docks.items() if widget.isAncestorOf(dock)}
-        return SHARES[next(iter(areas))] if len(areas) == 1 else None
+    def _first_of(self, area: Area) -> Any:
+        docks = [self._docks[key] for key, panel in self._panels.items() if panel.area is area]
+        return docks[0].dockAreaWidget() if docks else None
+
+    def _share(self, area: Any, sizes: list[int]) -> None:
+        """Set the sizes [px] of the splitter that `area` stands in, where it has that many parts."""
+        if area is not None and len(self._manager.splitterSizes(area)) == len(sizes):
+            self._manager.setSplitterSizes(area, sizes)
 
     def make_menu(self, panels: tuple[PanelInfo, ...]) -> QMenu:
         """Return the menu of panels, each with its shortcut, which works even while the menu is closed."""

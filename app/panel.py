@@ -16,12 +16,12 @@ from core.access.model import Role
 
 
 class Area(StrEnum):
-    """Where a panel stands in the first layout."""
+    """Where a panel stands in the first layout; the window is divided in this order."""
 
     CENTER = "center"
+    BOTTOM = "bottom"
     LEFT = "left"
     RIGHT = "right"
-    BOTTOM = "bottom"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,4 +54,4 @@ def discover_panels() -> tuple[PanelInfo, ...]:
         if not isinstance(panel, PanelInfo):
             raise TypeError(f"{module.name}.PANEL is no PanelInfo")
         found.append(panel)
-    return tuple(sorted(found, key=lambda panel: (panel.area, panel.order, panel.key)))
+    return tuple(sorted(found, key=lambda panel: (list(Area).index(panel.area), panel.order, panel.key)))

@@ -51,7 +51,7 @@ class _Devices(QStackedWidget):
 
     def _connect_panel(self) -> None:
         panel = self._panel
-        panel.item_selected.connect(lambda kind, item_id: item_id and self._room.select(kind, item_id))
+        panel.item_selected.connect(self._on_item_selected)
         panel.goto_requested.connect(self._on_goto)
         panel.add_camera_requested.connect(lambda: self._on_edit(""))
         panel.edit_requested.connect(self._on_edit)
@@ -68,6 +68,10 @@ class _Devices(QStackedWidget):
     def _on_selected(self, kind: str, item_id: str) -> None:
         if kind != "alarm":
             self._panel.select(kind, item_id)
+
+    def _on_item_selected(self, kind: str, item_id: str) -> None:
+        if item_id:
+            self._room.select(kind, item_id)
 
     def _on_goto(self, kind: str, item_id: str) -> None:
         self._room.select(kind, item_id)

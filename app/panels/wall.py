@@ -71,9 +71,8 @@ def create(room: Room) -> QWidget:
 
     def on_counts() -> None:
         for camera_id in live.cameras:
-            wall.show_counts(
-                camera_id, {**live.line_totals.get(camera_id, {}), **_zone_counts(live.inside.get(camera_id, {}))}
-            )
+            lines, inside = live.line_totals.get(camera_id, {}), live.inside.get(camera_id, {})
+            wall.show_counts(camera_id, _counts_by_key(lines, inside))
 
     view: dict[str, tuple[int, int]] = {}
 
@@ -87,13 +86,17 @@ def create(room: Room) -> QWidget:
         # A node that was restarted knows nothing of this wall.
         room.ask("room.show", sizes=dict(view))
 
+    def on_camera_selected(camera_id: str) -> None:
+        if camera_id:
+            room.select("camera", camera_id)
+
     live.cameras_changed.connect(on_cameras)
     live.streams_changed.connect(on_streams)
     live.counts_changed.connect(on_counts)
     live.alarms_changed.connect(lambda: wall.show_alarms(live.open_alarms()))
     room.connection.snapshot_received.connect(lambda _snapshot: on_session())
     wall.view_changed.connect(on_view)
-    wall.camera_selected.connect(lambda camera_id: camera_id and room.select("camera", camera_id))
+    wall.camera_selected.connect(on_camera_selected)
     wall.goto_requested.connect(lambda camera_id: room.select("camera", camera_id))
     wall.edit_requested.connect(lambda camera_id: room.edit_requested.emit(camera_id))
     room.camera_called.connect(lambda camera_id, is_alarm: wall.bring(camera_id, from_alarm=is_alarm))
@@ -107,8 +110,12 @@ def create(room: Room) -> QWidget:
     return wall
 
 
-def _zone_counts(inside: dict[str, int]) -> dict[str, dict[str, int]]:
-    return {zone: {"inside": count} for zone, count in inside.items()}
+def _counts_by_key(lines: dict[str, dict[str, int]], inside: dict[str, int]) -> dict[str, dict[str, int]]:
+    """Lines count by direction, zones count what is inside; a line and a zone may share a key."""
+    counts = {key: dict(directions) for key, directions in lines.items()}
+    for key, n_vehicles in inside.items():
+        counts.setdefault(key, {})["inside"] = n_vehicles
+    return counts
 
 
 PANEL = PanelInfo(key="wall", title="Wall", create=create, area=Area.CENTER, shortcut="Ctrl+Shift+W", icon="grid-9")

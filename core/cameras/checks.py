@@ -48,12 +48,12 @@ def check_scene(scene: Scene) -> None:
     """
     if len(scene.zones) + len(scene.lines) > MAX_DRAWN:
         raise BadInputError(f"More than {MAX_DRAWN} zones and lines are drawn on one camera.")
-    keys = [zone.key for zone in scene.zones] + [line.key for line in scene.lines]
-    for key in keys:
-        if not _KEY.fullmatch(key):
-            raise BadInputError(f"{key!r} is no key for a zone or line.", hint="Use a-z, 0-9 and -, at most 32.")
-        if keys.count(key) > 1:
-            raise BadInputError(f"Two zones or lines have the key {key!r}.", hint="Give one of them another key.")
+    for what, keys in (("zone", [zone.key for zone in scene.zones]), ("line", [line.key for line in scene.lines])):
+        for key in keys:
+            if not _KEY.fullmatch(key):
+                raise BadInputError(f"{key!r} is no key for a {what}.", hint="Use a-z, 0-9 and -, at most 32.")
+            if keys.count(key) > 1:
+                raise BadInputError(f"Two {what}s have the key {key!r}.", hint="Give one of them another key.")
     for zone in scene.zones:
         _check_zone(zone)
     for line in scene.lines:

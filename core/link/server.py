@@ -132,8 +132,8 @@ class LinkServer:
             self._tasks.add(task)
         try:
             await self._read_requests(peer, reader, writer)
-        except (asyncio.IncompleteReadError, ConnectionError, TimeoutError):
-            pass
+        except (asyncio.IncompleteReadError, ConnectionError, TimeoutError, asyncio.CancelledError):
+            pass  # The console closed, went away or stayed silent; or the node stops.
         except BadInputError as error:
             log.warning("console %s is cut off: %s", peer.address, error)
         finally:

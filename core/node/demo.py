@@ -38,10 +38,10 @@ def load_scenes() -> tuple[DemoScene, ...]:
         DemoScene(
             key=key,
             name=item["name"],
-            clip=resources.path(f"demo/clips/{item['clip']}"),
+            clip=resources.path(f"demo/{item['clip']}"),
             scene=from_builtins(item["scene"], Scene),
         )
-        for key, item in data["cameras"].items()
+        for key, item in data.items()
     )
 
 

@@ -167,7 +167,7 @@ class Node:
         elif self.settings.site.center_lat_deg is not None and self.settings.site.center_lon_deg is not None:
             self.center = (self.settings.site.center_lat_deg, self.settings.site.center_lon_deg)
         await self._open_door()
-        self._spawn(self._open_room())
+        self._spawn(self._open_room_or_end())
         self._spawn(self._keep_house())
 
     async def stop(self) -> None:
@@ -237,6 +237,14 @@ class Node:
         content = json.dumps({"host": link.host, "port": port, "key": self.key, "pid": os.getpid()})
         _write_private(self.folders.node_file, content)
         log.info("node %s listens on %s:%d", self.node_id, link.host, port)
+
+    async def _open_room_or_end(self) -> None:
+        """A node without its room is no use: end, so that whoever supervises it starts another."""
+        try:
+            await self._open_room()
+        except BaseException:
+            self.stop_soon()
+            raise
 
     async def _open_room(self) -> None:
         """Open the store and the broker, however long that takes, then everything that needs them."""
