@@ -39,6 +39,8 @@ _SCHEME = re.compile(r"^([a-zA-Z][a-zA-Z0-9+.-]+):")
 _FAST_PROBING = {"analyzeduration": "1", "probesize": "32", "fpsprobesize": "0"}
 # MPEG-TS, MJPEG and HLS need more than 32 bytes to be told apart, but not libav's five seconds.
 _HTTP_PROBING = {"analyzeduration": "1500000", "fpsprobesize": "0"}
+# Pictures one after the other without a clock: libav counts 25 a second, whatever really comes.
+_UNTIMED_FORMATS = frozenset({"mpjpeg", "mjpeg", "h264", "hevc"})
 _USE_H264 = "Set the camera to H.264 or H.265."
 _NO_ROUTE = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN})
 
@@ -52,12 +54,14 @@ class Source(Protocol):
 
     Attributes:
         is_live: Comes at its own pace and cannot be rewound.
+        is_timed: Its pictures carry times of the camera; False where libav would make them up.
         fps: As the source states it; 0 where it does not.
         n_bytes: Encoded bytes read so far.
         n_broken: Packets that could not be decoded so far.
     """
 
     is_live: bool
+    is_timed: bool
     width: int
     height: int
     fps: float
@@ -170,10 +174,11 @@ class _LibavSource:
         self._stream.thread_type = "NONE"
         context.thread_count = 1
         self.is_live = is_live
+        self.is_timed = not is_live or container.format.name not in _UNTIMED_FORMATS
         self.width: int = context.width
         self.height: int = context.height
         rate = self._stream.average_rate or self._stream.guessed_rate
-        self.fps = float(rate) if rate and 0 < rate <= 240 else 0.0
+        self.fps = float(rate) if self.is_timed and rate and 0 < rate <= 240 else 0.0
         self.codec: str = context.codec.name
         self.n_bytes = 0
         self.n_broken = 0
@@ -246,6 +251,7 @@ class SyntheticSource:
     """A street of moving rectangles, the same for the same name on every machine; needs no camera and no file."""
 
     is_live = False
+    is_timed = True
     width, height = SYNTHETIC_WH
     fps = float(SYNTHETIC_FPS)
     codec = "synthetic"

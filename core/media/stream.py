@@ -342,7 +342,7 @@ class CameraStream:
             n_in_this_pass += len(frames)
             n_decoded += len(frames)
             for frame in frames:
-                pts_s = self._timeline.place(frame.time, received_s)
+                pts_s = self._timeline.place(frame.time if source.is_timed else received_s, received_s)
                 if first_pts_s is None:
                     first_pts_s = pts_s
                 if not pacer.wait_for(pts_s, self._stopping) or not self._goes_on(reader):

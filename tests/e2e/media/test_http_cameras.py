@@ -96,8 +96,8 @@ def test_an_mjpeg_camera_is_live(camera_page, path):
 
     assert report.state is StreamState.LIVE
     assert report.codec == "mjpeg"
-    # Pictures leave the server every 50 ms and a bit: what counts is when they come, not what the header guesses.
-    assert frames[-1].pts_s - frames[9].pts_s == pytest.approx(frames[-1].received_s - frames[9].received_s, rel=0.25)
+    # MJPEG has no clock, and libav would count 25 pictures a second, whatever comes.
+    assert frames[-1].pts_s - frames[0].pts_s == pytest.approx(frames[-1].received_s - frames[0].received_s, abs=0.01)
 
 
 def test_an_mjpeg_camera_asks_for_the_password(camera_page):
