@@ -6,6 +6,8 @@ Revises:
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
@@ -270,6 +272,13 @@ def upgrade() -> None:
     )
     op.create_index("ix_alarm_journal_at", "alarm_journal", ["at"], unique=False)
 
+    # There from the start, so that two nodes never race to make it.
+    op.bulk_insert(
+        sa.table(
+            "setting", sa.column("key", sa.String), sa.column("value", JSON), sa.column("changed_at", UtcDateTime())
+        ),
+        [{"key": "audit.head", "value": {"n_rows": 0, "hash_hex": "0" * 64}, "changed_at": datetime.now(UTC)}],
+    )
     if op.get_bind().dialect.name == "postgresql":
         _guard_audit_on_postgresql()
     else:

@@ -1,0 +1,159 @@
+"""The services on PostgreSQL: what differs from SQLite is found here."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import DBAPIError
+
+from core.access import audit
+from core.access.model import Role
+from core.cameras.model import Camera
+from core.incidents import ledger, machine
+from core.incidents.model import SourceKind
+from core.kernel.errors import BadInputError, NotPermittedError, StaleWriteError
+from core.kernel.geo import GeoPoint
+from core.kernel.ids import new_id
+from core.store.counts import upsert_add
+from core.store.tables import Base, LineCountRow
+from core.vision.model import Observation, ObservationKind, Phase, Scene, Zone
+from tests.fixtures.room import ADA, OLGA, OMAR, SUSI, Room, make_condition
+
+
+@pytest.fixture
+def postgres_room(postgres_url: str, tmp_path: Path) -> Iterator[Room]:
+    room = Room(postgres_url, tmp_path)
+    yield room
+    room.close()
+
+
+def test_the_migrations_make_exactly_the_tables_of_the_code(postgres_room: Room, postgres_url: str) -> None:
+    engine = create_engine(postgres_url)
+
+    with engine.connect() as connection:
+        differences = compare_metadata(MigrationContext.configure(connection), Base.metadata)
+    engine.dispose()
+
+    assert differences == []
+
+
+@pytest.mark.parametrize("statement", ["UPDATE audit SET actor = 'x'", "DELETE FROM audit", "TRUNCATE audit"])
+def test_the_database_refuses_to_change_the_audit(postgres_room: Room, statement: str) -> None:
+    room = postgres_room
+    room.sign_up()
+
+    with pytest.raises(DBAPIError, match="append-only"):
+        room.run(room.store.write(lambda s: s.execute(text(statement)) and None))
+
+    assert room.run(audit.verify(room.store)).n_rows == 1
+
+
+def test_a_newer_database_is_refused(postgres_room: Room, postgres_url: str, tmp_path: Path) -> None:
+    room = postgres_room
+    room.run(room.store.write(lambda s: s.execute(text("UPDATE alembic_version SET version_num = '9999'")) and None))
+
+    with pytest.raises(BadInputError, match="newer Watchfloor"):
+        Room(postgres_url, tmp_path)
+
+
+def test_a_reader_cannot_write(postgres_room: Room) -> None:
+    room = postgres_room
+
+    with pytest.raises(DBAPIError, match=r"read-only|cannot execute"):
+        room.run(room.store.read(lambda s: s.execute(text("DELETE FROM setting"))))
+
+    assert room.store.status() == (True, "")
+
+
+def test_an_alarm_lives_from_raise_to_acknowledge_and_replays(postgres_room: Room) -> None:
+    room = postgres_room
+    alarm = room.run(
+        room.incidents.raise_condition(make_condition(title="Nul \x00 \ud800", position=GeoPoint(54.0, 12.0)))
+    )
+    room.run(room.incidents.set_quality(SourceKind.CAMERA, "ring-north", False))
+    room.run(
+        room.incidents.acknowledge(
+            OLGA, alarm.alarm_id, occurrence=alarm.occurrence, expect_version=1, comment="\x00ok"
+        )
+    )
+    with pytest.raises(StaleWriteError, match="olga"):
+        room.run(room.incidents.acknowledge(OMAR, alarm.alarm_id, occurrence=alarm.occurrence, expect_version=1))
+
+    stored = room.run(room.incidents.open_alarms())[0]
+    events = room.run(room.store.read(lambda s: ledger.events_of(s, alarm.alarm_id)))
+
+    assert machine.replay(events) == stored
+    assert (stored.comment, stored.position) == ("ok", GeoPoint(54.0, 12.0))
+    assert room.run(audit.verify(room.store)).ok
+
+
+def test_an_observation_is_stored_once(postgres_room: Room) -> None:
+    room = postgres_room
+    seen = Observation(
+        observation_id=new_id(),
+        camera_id="ring-north",
+        kind=ObservationKind.CONGESTION,
+        phase=Phase.BEGIN,
+        rule_key="zone-a",
+        rule_name="Lane A",
+        condition_key="congestion:zone-a",
+        pts_s=1.5,
+        captured_at=room.clock.now(),
+        bbox_xyxy=(0.1, 0.2, 0.3, 0.4),
+        values={"n_vehicles": 3.0, "density": float("nan")},
+    )
+    first = room.run(room.incidents.take_observation(seen, camera_name="Ring North"))
+    second = room.run(room.incidents.take_observation(seen, camera_name="Ring North"))
+
+    assert first is not None
+    assert second is None
+    assert room.run(room.incidents.open_alarms()) == (first,)
+
+
+def test_users_sign_in_and_are_locked(postgres_room: Room) -> None:
+    room = postgres_room
+    room.sign_up()
+    room.run(room.access.add_user(ADA, "dana", "correct horse", Role.OPERATOR))
+    for _ in range(5):
+        with pytest.raises(NotPermittedError, match="name or the password"):
+            room.run(room.access.sign_in("dana", "wrong wrong", "Desk 1"))
+    with pytest.raises(NotPermittedError, match="too many"):
+        room.run(room.access.sign_in("dana", "correct horse", "Desk 1"))
+    room.clock.advance(seconds=31)
+
+    session = room.run(room.access.sign_in("dana", "correct horse", "Desk 1"))
+
+    assert room.run(room.access.resume(session.token)) == session
+
+
+def test_a_camera_comes_back_as_it_was_added(postgres_room: Room) -> None:
+    room = postgres_room
+    zone = Zone(key="a", name="Å", polygon=((0.1, 0.1), (0.9, 0.1), (0.5, 0.9)), stopped_after_s=5.0)
+    draft = Camera(camera_id="", name="Ring", address="rtsp://cam/1", scene=Scene(zones=(zone,)))
+
+    camera = room.run(room.cameras.add(SUSI, draft))
+    changed = room.run(room.cameras.update(SUSI, replace(camera, name="Süd"), expect_version=1))
+
+    assert camera.scene == draft.scene
+    assert room.run(room.cameras.list()) == (changed,)
+
+
+def test_counts_of_a_minute_add_up(postgres_room: Room) -> None:
+    room = postgres_room
+    minute = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    for _ in range(3):
+        room.run(
+            room.store.write(
+                lambda s: upsert_add(
+                    s, camera_id="c", line_key="l", direction="in", label="car", minute=minute, n_vehicles=2
+                )
+            )
+        )
+
+    rows = room.run(room.store.read(lambda s: [(r.n_vehicles, r.minute) for r in s.query(LineCountRow)]))
+    assert rows == [(6, minute)]

@@ -1,0 +1,256 @@
+"""Cameras are added, changed and removed, and their passwords stay out of everything."""
+
+import math
+from dataclasses import replace
+
+import keyring
+import pytest
+from keyring.backends.fail import Keyring as NoKeyring
+from sqlalchemy import text
+
+from core.access import audit
+from core.cameras.address import clean_address
+from core.cameras.model import Camera, CameraChanged, CameraRemoved
+from core.kernel.errors import BadInputError, NotPermittedError, StaleWriteError
+from core.kernel.geo import GeoPoint
+from core.vision.model import CountLine, Scene, TrackerKind, Zone
+from tests.fixtures.room import OLGA, SUSI, VERA, Room
+
+SQUARE = ((0.1, 0.1), (0.9, 0.1), (0.9, 0.9), (0.1, 0.9))
+ZONE = Zone(key="zone-a", name="Lane A", polygon=SQUARE, stopped_after_s=20.0, congestion_capacity=12.0)
+LINE = CountLine(key="line-a", name="In", start=(0.0, 0.5), end=(1.0, 0.5), forward_name="in", backward_name="out")
+DRAFT = Camera(camera_id="", name="Ring North", address="rtsp://10.0.0.5/stream1", username="admin")
+
+
+@pytest.fixture(autouse=True)
+def no_keyring_of_this_machine():
+    before = keyring.get_keyring()
+    keyring.set_keyring(NoKeyring())
+    yield
+    keyring.set_keyring(before)
+
+
+def add(room: Room, password: str = "", **changes: object) -> Camera:
+    return room.run(room.cameras.add(SUSI, replace(DRAFT, **changes), password))
+
+
+def password_of(room: Room, camera: Camera) -> str:
+    return room.run(room.cameras.password_of(camera.camera_id))
+
+
+def test_a_camera_comes_back_as_it_was_added(room: Room) -> None:
+    camera = add(
+        room,
+        position=GeoPoint(54.1, 12.1),
+        heading_deg=370.0 - 20.0,
+        labels=("car", "bus"),
+        tracker=TrackerKind.BOTSORT,
+        scene=Scene(zones=(ZONE,), lines=(LINE,)),
+    )
+
+    room.restart()
+
+    assert room.run(room.cameras.list()) == (camera,)
+    assert room.run(room.cameras.get(camera.camera_id)) == camera
+    assert camera.scene == Scene(zones=(ZONE,), lines=(LINE,))
+    assert room.events == [CameraChanged(camera=camera)]
+
+
+def test_a_password_in_the_address_is_moved_out_of_it(room: Room) -> None:
+    camera = add(room, address="rtsp://root:p%40ss@10.0.0.5:554/a?x=1", username="")
+
+    assert (camera.address, camera.username, camera.has_password) == ("rtsp://10.0.0.5:554/a?x=1", "root", True)
+    assert password_of(room, camera) == "p@ss"
+
+
+def test_no_password_reaches_the_database_the_audit_or_an_event(room: Room) -> None:
+    camera = add(room, password="hunter2-hunter2")
+    room.run(room.cameras.update(SUSI, replace(camera, name="North"), expect_version=1, password="swordfish-77"))
+    room.run(audit.verify(room.store))
+    room.run(room.store.close())
+
+    content = (room.folder / "watchfloor.sqlite3").read_bytes()
+
+    assert b"hunter2" not in content
+    assert b"swordfish" not in content
+    assert "hunter2" not in repr(room.events)
+
+
+def test_a_change_keeps_the_password_unless_another_is_given(room: Room) -> None:
+    camera = add(room, password="hunter2")
+
+    renamed = room.run(room.cameras.update(SUSI, replace(camera, name="North"), expect_version=1))
+    assert (renamed.name, renamed.has_password, password_of(room, camera)) == ("North", True, "hunter2")
+
+    changed = room.run(room.cameras.update(SUSI, renamed, expect_version=2, password="new"))
+    assert (changed.version, password_of(room, camera)) == (3, "new")
+
+    cleared = room.run(room.cameras.update(SUSI, changed, expect_version=3, password=""))
+    assert (cleared.has_password, password_of(room, camera)) == (False, "")
+
+
+def test_a_kept_password_is_not_sent_to_another_host_unasked(room: Room) -> None:
+    camera = add(room, password="hunter2")
+    elsewhere = replace(camera, address="rtsp://evil.example/stream1")
+
+    with pytest.raises(BadInputError, match="leads to another host"):
+        room.run(room.cameras.update(SUSI, elsewhere, expect_version=1))
+
+    moved = room.run(room.cameras.update(SUSI, elsewhere, expect_version=1, password="hunter2"))
+    assert moved.address == "rtsp://evil.example/stream1"
+
+
+def test_of_two_changes_the_second_is_refused(room: Room) -> None:
+    camera = add(room)
+    room.run(room.cameras.update(SUSI, replace(camera, name="First"), expect_version=1))
+
+    with pytest.raises(StaleWriteError, match="Camera First was changed"):
+        room.run(room.cameras.update(SUSI, replace(camera, name="Second"), expect_version=1))
+
+
+def test_a_removed_camera_and_its_password_are_gone(room: Room) -> None:
+    camera = add(room, password="hunter2")
+
+    room.run(room.cameras.remove(SUSI, camera.camera_id, expect_version=1))
+
+    assert room.run(room.cameras.list()) == ()
+    assert password_of(room, camera) == ""
+    assert room.events[-1] == CameraRemoved(camera_id=camera.camera_id)
+    with pytest.raises(BadInputError, match="no such camera"):
+        room.run(room.cameras.get(camera.camera_id))
+
+
+def test_each_verb_asks_for_its_role(room: Room) -> None:
+    camera = add(room)
+    for verb, role in (
+        (lambda: room.cameras.add(OLGA, DRAFT), "a supervisor"),
+        (lambda: room.cameras.update(OLGA, camera, expect_version=1), "a supervisor"),
+        (lambda: room.cameras.remove(OLGA, camera.camera_id, expect_version=1), "a supervisor"),
+        (lambda: room.cameras.set_enabled(VERA, camera.camera_id, False, expect_version=1), "an operator"),
+    ):
+        with pytest.raises(NotPermittedError, match=f"needs {role}"):
+            room.run(verb())
+
+    assert not room.run(room.cameras.set_enabled(OLGA, camera.camera_id, False, expect_version=1)).is_enabled
+
+
+def test_every_change_stands_in_the_audit_with_what_changed(room: Room) -> None:
+    camera = add(room)
+    room.run(room.cameras.update(SUSI, replace(camera, name="North", detect_fps=4.0), expect_version=1, password="x"))
+    room.run(room.cameras.set_enabled(OLGA, camera.camera_id, False, expect_version=2))
+    room.run(room.cameras.remove(SUSI, camera.camera_id, expect_version=3))
+
+    rows = [(row.action, row.actor, row.detail) for row in reversed(room.run(audit.recent(room.store)))]
+
+    assert rows == [
+        ("camera.add", "susi", "rtsp://10.0.0.5/stream1"),
+        ("camera.change", "susi", "name, has_password, detect_fps, password"),
+        ("camera.disable", "olga", ""),
+        ("camera.remove", "susi", ""),
+    ]
+
+
+def test_one_row_that_somebody_broke_by_hand_does_not_take_the_wall_down(room: Room) -> None:
+    add(room, name="A")
+    add(room, name="B", scene=Scene(zones=(ZONE,)))
+    room.run(
+        room.store.write(
+            lambda s: (
+                s.execute(text("""UPDATE camera SET scene = '{"zones": 7}', tracker = 'none' WHERE name = 'B'"""))
+                and None
+            )
+        )
+    )
+
+    listed = room.run(room.cameras.list())
+
+    assert [(camera.name, camera.scene) for camera in listed] == [("A", Scene()), ("B", Scene())]
+
+
+@pytest.mark.parametrize(
+    ("typed", "address", "username", "password"),
+    [
+        ("rtsp://cam/1", "rtsp://cam/1", "", ""),
+        ("RTSP://u:Pa55@Cam:554/1", "rtsp://cam:554/1", "u", "Pa55"),
+        ("rtsp://u@cam/1", "rtsp://cam/1", "u", ""),
+        ("rtsp://u:p@ss@cam/1", "rtsp://cam/1", "u", "p@ss"),
+        ("rtsp://u:p/w@cam/1", "rtsp://cam/1", "u", "p/w"),
+        ("rtsp://u:p%2Fw@[fe80::1]:554/1", "rtsp://[fe80::1]:554/1", "u", "p/w"),
+        ("rtsp://cam/path@2x", "rtsp://cam/path@2x", "", ""),
+        ("rtsp://cam:554/path@2x", "rtsp://cam:554/path@2x", "", ""),
+        ("https://cam/mjpeg?fps=5", "https://cam/mjpeg?fps=5", "", ""),
+        ("webcam:0", "webcam:0", "", ""),
+        ("synthetic:traffic", "synthetic:traffic", "", ""),
+        ("demo:ring", "demo:ring", "", ""),
+        ("/data/clips/a b.mp4", "/data/clips/a b.mp4", "", ""),
+        ("C:\\clips\\a.mp4", "C:\\clips\\a.mp4", "", ""),
+        ("file:///data/a.mp4", "file:///data/a.mp4", "", ""),
+    ],
+)
+def test_addresses_people_type(typed: str, address: str, username: str, password: str) -> None:
+    found = clean_address(typed)
+
+    assert (found.address, found.username, found.password) == (address, username, password)
+    assert not password or password not in repr(found)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "",
+        "  ",
+        "rtsp://",
+        "rtsp:///stream",
+        "rtsp:/cam/1",
+        "ftp://cam/x",
+        "rtsp://cam:port/1",
+        "webcam:x",
+        "synthetic:",
+    ],
+)
+def test_addresses_that_name_nothing_are_refused_with_a_way_out(typed: str) -> None:
+    with pytest.raises(BadInputError) as refusal:
+        clean_address(typed)
+
+    assert refusal.value.hint
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"name": "  "}, "needs a name"),
+        ({"name": "x" * 81}, "needs a name"),
+        ({"transport": "carrier pigeon"}, "no transport"),
+        ({"detect_fps": 500.0}, "detection rate is 500"),
+        ({"detect_fps": math.nan}, "detection rate is nan"),
+        ({"heading_deg": math.inf}, "heading is inf"),
+        ({"view_angle_deg": 0.0}, "opening is 0"),
+        ({"labels": ("",)}, "has no name"),
+        ({"scene": Scene(zones=(replace(ZONE, key="Lane A"),))}, "no key"),
+        ({"scene": Scene(zones=(ZONE, ZONE))}, "Two zones have the key"),
+        ({"scene": Scene(lines=(LINE, LINE))}, "Two lines have the key"),
+        ({"scene": Scene(zones=(replace(ZONE, polygon=SQUARE[:2]),))}, "Zone Lane A has 2 corners"),
+        ({"scene": Scene(zones=(replace(ZONE, polygon=((0.1, 0.1), (0.5, 0.5), (0.9, 0.9))),))}, "has no area"),
+        (
+            {"scene": Scene(zones=(replace(ZONE, polygon=((0.1, 0.1), (0.9, 0.8), (0.9, 0.1), (0.1, 0.9))),))},
+            "crosses itself",
+        ),
+        ({"scene": Scene(zones=(replace(ZONE, polygon=((0.1, 0.1), (1.4, 0.1), (0.9, 0.9))),))}, "outside the picture"),
+        ({"scene": Scene(zones=(replace(ZONE, polygon=((0.1, 0.1), (math.nan, 0.1), (0.9, 0.9))),))}, "outside"),
+        ({"scene": Scene(zones=(replace(ZONE, stopped_after_s=0.0),))}, "has to be above zero|is 0"),
+        ({"scene": Scene(lines=(replace(LINE, end=LINE.start),))}, "same place"),
+        ({"scene": Scene(lines=(replace(LINE, backward_name="in"),))}, "two names"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused_by_name(room: Room, changes: dict[str, object], reason: str) -> None:
+    with pytest.raises(BadInputError, match=reason):
+        add(room, **changes)
+
+    assert room.run(room.cameras.list()) == ()
+
+
+def test_an_id_that_is_taken_is_refused(room: Room) -> None:
+    add(room, camera_id="demo-1")
+
+    with pytest.raises(BadInputError, match="already"):
+        add(room, camera_id="demo-1")
