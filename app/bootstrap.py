@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import os
 import platform
@@ -12,6 +13,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import qasync
 from PySide6.QtCore import QObject, QTimer
 from PySide6.QtGui import QGuiApplication, QIcon
@@ -37,6 +39,9 @@ from widgets.base.theme import THEMES, apply_theme
 
 log = logging.getLogger(__name__)
 
+HEAVY_MODULES = ("torch", "ultralytics", "vtkmodules", "pyvista", "cv2")
+"""None of them may be loaded when the window appears."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsoleOptions:
@@ -48,6 +53,7 @@ class ConsoleOptions:
         for_s: End by itself after so many seconds, with one line of JSON.
         screenshot: Picture of the window, taken just before the end.
         size: Of the window [px]; None fills the screen.
+        start_report: Where to write how long the first painted window took, for the bench.
     """
 
     settings: Settings
@@ -58,6 +64,7 @@ class ConsoleOptions:
     for_s: float | None = None
     screenshot: Path | None = None
     size: tuple[int, int] | None = None
+    start_report: Path | None = None
 
 
 def open_console(options: ConsoleOptions) -> int:
@@ -145,6 +152,7 @@ class Console(QObject):
         self.connection.pushed.connect(self.live.apply)
         self.connection.snapshot_received.connect(self._on_snapshot)
         self.window.closing.connect(self._done.set)
+        self.window.first_painted.connect(self._on_first_painted)
         self._errors.broke.connect(self._on_broke)
 
     def _show_window(self) -> None:
@@ -155,6 +163,14 @@ class Console(QObject):
         else:
             self.window.setGeometry(screen)
         self.window.show()
+
+    def _on_first_painted(self) -> None:
+        took_s = time.time() - psutil.Process().create_time()
+        log.info("the window is shown %.2f s after the start", took_s)
+        if self._options.start_report is not None:
+            heavy = [name for name in HEAVY_MODULES if name in sys.modules]
+            report = {"window_s": took_s, "heavy_modules": heavy}
+            self._options.start_report.write_text(json.dumps(report), encoding="utf-8")
 
     def _on_snapshot(self, snapshot: Snapshot) -> None:
         if not self.window.has_panels:

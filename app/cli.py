@@ -82,6 +82,7 @@ def _add_console_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--node", metavar="HOST:PORT", help="use this node instead of starting one")
     parser.add_argument("--for", dest="for_s", type=float, metavar="SECONDS", help="end by itself")
     parser.add_argument("--screenshot", type=Path, metavar="FILE", help="picture of the window before the end")
+    parser.add_argument("--start-report", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--size", metavar="WxH", help="size of the window")
 
 
@@ -137,6 +138,7 @@ def run_console(options: argparse.Namespace) -> int:
             for_s=options.for_s,
             screenshot=options.screenshot,
             size=size,
+            start_report=options.start_report,
         )
     )
 
@@ -182,7 +184,7 @@ def run_detect(options: argparse.Namespace) -> int:
     """Analyse one source."""
     from core.vision.detect import run_detect as run
 
-    return run(options.source, options.model, options.zones, sys.stdout, folder=folders_of(options).models)
+    return run(options.source, options.model, options.zones, sys.stdout, models_folder=folders_of(options).models)
 
 
 def run_bench(options: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 
 import PySide6QtAds as QtAds
 from PySide6.QtCore import QByteArray, QSize, Qt, Signal
-from PySide6.QtGui import QAction, QCloseEvent, QKeySequence
+from PySide6.QtGui import QAction, QCloseEvent, QKeySequence, QPaintEvent
 from PySide6.QtWidgets import QMainWindow, QMenu, QStackedWidget, QVBoxLayout, QWidget
 
 from app.panel import Area, PanelInfo
@@ -36,9 +36,11 @@ class MainWindow(QMainWindow):
 
     Signals:
         closing: The operator closes the window; everything else ends after it.
+        first_painted: The window is on the screen.
     """
 
     closing = Signal()
+    first_painted = Signal()
 
     def __init__(self, door: QWidget, layout_file: Path) -> None:
         super().__init__()
@@ -63,6 +65,7 @@ class MainWindow(QMainWindow):
         self._pages.addWidget(self._room_page)
         self.setCentralWidget(self._pages)
         self._first_layout = QByteArray()
+        self._is_painted = False
 
     @property
     def has_panels(self) -> bool:
@@ -219,6 +222,13 @@ class MainWindow(QMainWindow):
             self._layout_file.write_text(json.dumps(saved), encoding="utf-8")
         except OSError as error:
             log.warning("the layout is not saved: %s", error)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Paint, and tell of the first time."""
+        super().paintEvent(event)
+        if not self._is_painted:
+            self._is_painted = True
+            self.first_painted.emit()
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Save the layout and let the program end."""

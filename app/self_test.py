@@ -320,10 +320,16 @@ def _answer(pipe: Any) -> None:
 
 
 def _check_audio() -> Check:
-    from widgets.alarms.sound import describe_audio
+    import miniaudio
 
-    is_ok, sentence = describe_audio()
-    return _ok(sentence) if is_ok else _warn(sentence, "Alarms are seen, not heard.")
+    try:
+        devices = miniaudio.Devices()
+        names = [device["name"] for device in devices.get_playbacks()]
+    except miniaudio.MiniaudioError as error:
+        return _warn(f"No audio device: {error}.", "Alarms are seen, not heard.")
+    if not names or devices.backend.lower() == "null":
+        return _warn("No audio device.", "Alarms are seen, not heard.")
+    return _ok(f"{names[0]}.")
 
 
 def _check_resources() -> Check:

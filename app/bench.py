@@ -1,0 +1,151 @@
+"""`main.py bench`: figures beside their reference, measured in the same run."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from app.connection import own_command
+from core.kernel.bench import BenchResult, Figure
+from core.kernel.errors import BadInputError
+from core.kernel.wire import to_json
+
+START_RUNS = 5
+_BARE_WINDOW = """
+import time, psutil
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication, QLabel
+class Window(QLabel):
+    def paintEvent(self, event):
+        super().paintEvent(event)
+        print(time.time() - psutil.Process().create_time())
+        QTimer.singleShot(0, app.quit)
+app = QApplication([])
+window = Window("Watchfloor")
+window.resize(1280, 800)
+window.show()
+app.exec()
+"""
+
+
+def run_benches(names: list[str], *, clip: Path | None, model: str, as_json: bool) -> int:
+    """Run the named benches, or all of them.
+
+    Raises:
+        BadInputError: There is no bench of that name.
+    """
+    benches: dict[str, Callable[[], BenchResult]] = {
+        "decode": lambda: _bench_decode(clip),
+        "detect": lambda: _bench_detect(clip, model),
+        "ui": bench_ui,
+        "start": bench_start,
+    }
+    unknown = [name for name in names if name not in benches]
+    if unknown:
+        raise BadInputError(f"There is no bench {unknown[0]!r}.", hint=f"There are {', '.join(benches)}.")
+    for name in names or list(benches):
+        result = benches[name]()
+        if as_json:
+            sys.stdout.write(to_json(result) + "\n")
+        else:
+            for key, figure in result.figures.items():
+                sys.stdout.write(f"{name}.{key} = {figure.value:.3g} {figure.unit} (against {figure.reference})\n")
+        sys.stdout.flush()
+    return 0
+
+
+def _bench_decode(clip: Path | None) -> BenchResult:
+    from core.media.bench import bench_decode
+
+    return bench_decode(clip)
+
+
+def _bench_detect(clip: Path | None, model: str) -> BenchResult:
+    from core.vision.bench import bench_detect
+
+    with tempfile.TemporaryDirectory() as folder:
+        return bench_detect(clip, model or None, folder=Path(folder))
+
+
+def bench_start() -> BenchResult:
+    """Measure from the start of the process to the first painted window, warm."""
+    from app.bootstrap import HEAVY_MODULES
+
+    ours, bare, heavy = [], [], set[str]()
+    for _ in range(START_RUNS):
+        report = _start_console()
+        ours.append(float(report["window_s"]))
+        heavy |= set(report["heavy_modules"])
+        out = subprocess.run(  # noqa: S603
+            [sys.executable, "-c", _BARE_WINDOW], capture_output=True, text=True, check=True, timeout=60
+        )
+        bare.append(float(out.stdout.split()[-1]))
+    reference = f"a bare PySide6 window, {statistics.median(bare):.2f} s in the same run"
+    return BenchResult(
+        bench="start",
+        figures={
+            "window_s": Figure(value=round(statistics.median(ours), 3), unit="s", reference=reference),
+            "ratio_to_bare_window": Figure(
+                value=round(statistics.median(ours) / statistics.median(bare), 2), unit="", reference=reference
+            ),
+            "heavy_modules": Figure(
+                value=len(heavy), unit="modules", reference=f"none of {', '.join(HEAVY_MODULES)} before the window"
+            ),
+        },
+    )
+
+
+def _start_console() -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "start.json"
+        subprocess.run(  # noqa: S603
+            [*own_command(), "--data", folder, "--for", "0.5", "--start-report", str(report)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=False,
+            timeout=90,
+        )
+        try:
+            found: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise BadInputError("The console did not show its window.", hint="Is there a display?") from error
+    return found
+
+
+def bench_ui() -> BenchResult:
+    """Measure how late the window's loop is under a busy room; in a process of its own, like every console."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "ui.json"
+        environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            subprocess.run(  # noqa: S603
+                [sys.executable, "-m", "app.bench_ui", folder, str(report)],
+                env=environment,
+                cwd=Path(__file__).resolve().parents[1],
+                check=False,
+                timeout=180,
+            )
+        try:
+            data = json.loads(report.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise BadInputError("The bench of the window did not end.", hint="Is there a display?") from error
+    reference = f"the same loop with nothing to do, {data['idle_p99_ms']:.1f} ms in the same run"
+    live = f"{data['n_live']} live tiles, {data['frames_per_s']:.0f} frames/s, {data['messages_per_s']:.0f} messages/s"
+    return BenchResult(
+        bench="ui",
+        figures={
+            "lag_p99_ms": Figure(value=round(data["p99_ms"], 2), unit="ms", reference=reference),
+            "lag_max_ms": Figure(value=round(data["max_ms"], 2), unit="ms", reference=reference),
+            "frames_per_s": Figure(value=round(data["frames_per_s"], 1), unit="1/s", reference=live),
+            "frame_age_p50_ms": Figure(value=round(data["age_p50_ms"], 1), unit="ms", reference=live),
+            "messages_per_s": Figure(value=round(data["messages_per_s"], 1), unit="1/s", reference=live),
+        },
+    )
