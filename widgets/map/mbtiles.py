@@ -87,7 +87,6 @@ class MbtilesFile:
             max_zoom=min(MAX_ZOOM, int(high)),
             attribution=said.get("attribution", ""),
             bounds_lat_lon=_bounds(said.get("bounds", "")),
-            is_dark=said.get("watchfloor_style", "") == "dark",
         )
 
     def _unusable(self, error: Exception) -> BadInputError:

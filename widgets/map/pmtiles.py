@@ -127,7 +127,6 @@ class PmtilesFile:
             max_zoom=min(MAX_ZOOM, high),
             attribution=str(said.get("attribution", "")),
             bounds_lat_lon=(south, west, north, east) if is_sane else None,
-            is_dark=said.get("watchfloor_style", "") == "dark",
         )
 
     def _metadata(self, offset: int, length: int) -> dict[str, object]:

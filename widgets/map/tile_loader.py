@@ -12,12 +12,14 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QImage
 
 from core.kernel.errors import ConsoleError
-from widgets.map.tile_grid import TileKey
+from core.kernel.geo import GeoPoint, to_mercator
+from widgets.map.tile_grid import RectM, TileKey, tiles_in
 from widgets.map.tile_source import TileSetInfo, TileSource
 
 _N_WORKERS = 2
 _MAX_TILE_SIDE_PX = 2048
 _RETRY_S = 20.0
+_DARK_BELOW = 96
 _LUMA = np.array([0.114, 0.587, 0.299], dtype=np.float32)  # blue, green, red: the order in memory
 
 
@@ -34,7 +36,7 @@ class TileLoader(QObject):
     arrived = Signal(object)
     failed = Signal(str, str)
     # The ways back from the worker threads; the number tells a source from the one before it.
-    _opened_in_worker = Signal(int, object)
+    _opened_in_worker = Signal(int, object, bool)
     _read_in_worker = Signal(int, object, object)
     _failed_in_worker = Signal(int, object, str, str)
 
@@ -48,6 +50,7 @@ class TileLoader(QObject):
         self._generation = 0
         self._source: TileSource | None = None
         self._info: TileSetInfo | None = None
+        self._is_dark = False
         self._told = ""
         self._tone: tuple[float, float] | None = None
         self._pool: ThreadPoolExecutor | None = None
@@ -111,8 +114,7 @@ class TileLoader(QObject):
         for key in [key for key in self._pending if key not in wanted]:
             if self._pending[key].cancel():
                 del self._pending[key]
-        is_dark = self._info is not None and self._info.is_dark
-        tone = None if is_dark else self._tone
+        tone = None if self._is_dark else self._tone
         for key in keys:
             if key in self._images or key in self._pending or self.is_missing(key):
                 continue
@@ -144,7 +146,7 @@ class TileLoader(QObject):
         except ConsoleError as error:
             self._tell(self._failed_in_worker, generation, None, error.message, error.hint)
             return
-        if not self._tell(self._opened_in_worker, generation, source):
+        if not self._tell(self._opened_in_worker, generation, source, _is_drawn_dark(source)):
             source.close()
 
     def _read(self, generation: int, source: TileSource, key: TileKey, tone: tuple[float, float] | None) -> None:
@@ -164,11 +166,12 @@ class TileLoader(QObject):
             return False
         return True
 
-    def _on_opened(self, generation: int, source: TileSource) -> None:
+    def _on_opened(self, generation: int, source: TileSource, is_dark: bool) -> None:
         if generation != self._generation:
             source.close()
             return
         self._source, self._info = source, source.info
+        self._is_dark = is_dark
         self.opened.emit(source.info)
 
     def _on_read(self, generation: int, key: TileKey, image: QImage | None) -> None:
@@ -195,6 +198,26 @@ class TileLoader(QObject):
         if message != self._told:
             self._told = message
             self.failed.emit(message, hint)
+
+
+def _is_drawn_dark(source: TileSource) -> bool:
+    """Look at a tile from the middle of a set: one drawn for a dark room is not toned down again."""
+    info = source.info
+    if info.is_remote:
+        # Not worth a request that may hang; servers give maps for paper.
+        return False
+    south, west, north, east = info.bounds_lat_lon or (-1.0, -1.0, 1.0, 1.0)
+    x_m, y_m = to_mercator(GeoPoint((south + north) / 2, (west + east) / 2))
+    key = tiles_in(RectM(x_m, y_m, x_m, y_m), info.min_zoom)[0]
+    try:
+        data = source.read(key)
+    except ConsoleError:
+        return False
+    image = None if data is None else decode(data, None)
+    if image is None:
+        return False
+    small = image.scaled(8, 8).convertToFormat(QImage.Format.Format_Grayscale8)
+    return sum(small.pixelColor(x, y).lightness() for x in range(8) for y in range(8)) / 64 < _DARK_BELOW
 
 
 def decode(data: bytes, tone: tuple[float, float] | None) -> QImage | None:

@@ -16,7 +16,7 @@ class TileSetInfo:
 
     Attributes:
         bounds_lat_lon: South, west, north, east [deg]; None where it does not say.
-        is_dark: Drawn for a dark room already; not toned down again.
+        is_remote: Reading a tile asks the network.
     """
 
     name: str
@@ -24,7 +24,7 @@ class TileSetInfo:
     max_zoom: int
     attribution: str = ""
     bounds_lat_lon: tuple[float, float, float, float] | None = None
-    is_dark: bool = False
+    is_remote: bool = False
 
 
 class TileSource(Protocol):

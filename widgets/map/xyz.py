@@ -48,7 +48,9 @@ class XyzServer:
         self._folder = cache_folder / hashlib.blake2b(template.encode(), digest_size=8).hexdigest()
         self._timeout_s, self._keep_s, self._pause_s = timeout_s, keep_s, pause_s
         self._max_cache_bytes = max_cache_bytes
-        self._info = TileSetInfo(name="Map server", min_zoom=0, max_zoom=max_zoom, attribution=attribution)
+        self._info = TileSetInfo(
+            name="Map server", min_zoom=0, max_zoom=max_zoom, attribution=attribution, is_remote=True
+        )
         self._lock = threading.Lock()
         self._paused_until = 0.0
         self._n_written = 0
