@@ -105,7 +105,13 @@ def envelope(data: dict[str, object], *, kind: str = "TrafficFlowObserved", **fi
 
 
 class FieldDevice:
-    """A device with an outbox: it keeps every event until the core says that it is stored."""
+    """A device with an outbox: it keeps every event until the core says that it is stored.
+
+    At most `WINDOW` events are on their way unconfirmed, so that no queue on the way overflows; where no confirmation
+    comes for `resend_s` it begins again behind the last confirmed one.
+    """
+
+    WINDOW = 500
 
     def __init__(
         self,
@@ -120,9 +126,10 @@ class FieldDevice:
         self.device_id = device_id
         self.boot = new_id()
         self.topic = f"{ROOT}/{device_id}"
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
         self.outbox: dict[int, bytes] = {}
-        self.sent_s: dict[int, float] = {}
+        self.progress_s = time.monotonic()
+        self.next_seq = 1
         self.seq = 0
         self.acked = 0
         self.n_resent = 0
@@ -172,36 +179,42 @@ class FieldDevice:
                 client.publish(f"{self.topic}/cmd/res", json.dumps({"id": command["id"], "status": "done"}), 1)
             return
         if message.payload:
-            self.acked = max(self.acked, json.loads(message.payload)["ack"])
             with self.lock:
-                for seq in [seq for seq in self.outbox if seq <= self.acked]:
-                    del self.outbox[seq]
-                    self.sent_s.pop(seq, None)
+                acked = json.loads(message.payload)["ack"]
+                for seq in range(self.acked + 1, acked + 1):
+                    self.outbox.pop(seq, None)
+                if acked > self.acked:
+                    self.acked = acked
+                    self.progress_s = time.monotonic()
+                self.next_seq = max(self.next_seq, self.acked + 1)
+            self.pump()
 
     def event(self, data: dict[str, object], **fields: object) -> int:
-        """Put an event into the outbox and send it."""
+        """Put an event into the outbox and send it as soon as the window allows."""
         with self.lock:
             self.seq += 1
-            body = envelope(data, id=new_id(), seq=self.seq, boot=self.boot, **fields)
-            self.outbox[self.seq] = body
-            self.sent_s[self.seq] = time.monotonic()
             seq = self.seq
-        if self.client.is_connected():
-            self.client.publish(f"{self.topic}/evt", body, 1)
+            self.outbox[seq] = envelope(data, id=new_id(), seq=seq, boot=self.boot, **fields)
+            if len(self.outbox) == 1:
+                self.progress_s = time.monotonic()
+        self.pump()
         return seq
 
-    def resend(self) -> None:
-        """Send again what nobody confirmed for `resend_s`; the 200 oldest."""
-        now = time.monotonic()
+    def pump(self) -> None:
+        """Send what the window allows."""
         with self.lock:
-            due = [seq for seq in sorted(self.outbox)[:200] if now - self.sent_s[seq] > self.resend_s]
-            bodies = [self.outbox[seq] for seq in due]
-            for seq in due:
-                self.sent_s[seq] = now
-        if self.client.is_connected():
-            for body in bodies:
-                self.n_resent += 1
-                self.client.publish(f"{self.topic}/evt", body, 1)
+            while self.client.is_connected() and self.next_seq <= min(self.seq, self.acked + self.WINDOW):
+                self.client.publish(f"{self.topic}/evt", self.outbox[self.next_seq], 1)
+                self.next_seq += 1
+
+    def resend(self) -> None:
+        """Begin again behind the last confirmed event where nothing was confirmed for `resend_s`."""
+        with self.lock:
+            if self.outbox and time.monotonic() - self.progress_s > self.resend_s and self.client.is_connected():
+                self.progress_s = time.monotonic()
+                self.n_resent += self.next_seq - self.acked - 1
+                self.next_seq = self.acked + 1
+        self.pump()
 
     def vanish(self) -> None:
         """Cut the connection without a word, for good; the last will speaks."""

@@ -1,4 +1,4 @@
-"""A field device in a process of its own: `sender.py PORT N_PER_S SECONDS`; prints what it sent and what was confirmed."""
+"""A field device in a process of its own: `sender.py PORT N_PER_S SECONDS`; prints what was sent and confirmed."""
 
 import sys
 import time
