@@ -353,6 +353,7 @@ def test_two_fleets_of_one_seed_measure_the_same(start_fleet, core):
     assert [each for each in figures if each in repeated] == figures
 
 
+@pytest.mark.slow
 def test_devices_speak_the_older_version_to_the_broker_written_in_python(tmp_path):
     async def run():
         broker = EmbeddedBroker(tmp_path / "broker", program=BrokerProgram.PYTHON)

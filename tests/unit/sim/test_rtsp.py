@@ -294,7 +294,9 @@ def test_a_real_clip_with_reordered_pictures_keeps_its_times():
 
 
 def test_every_demo_scene_can_be_served(start_camera):  # noqa: F811
-    scenes = sorted((Path(resources.__file__).parent / "demo").rglob("*.mp4"))
+    clips = (Path(resources.__file__).parent / "demo").rglob("*.mp4")
+    # The renderer's unfinished files end in ".part.mp4".
+    scenes = sorted(clip for clip in clips if not clip.stem.endswith(".part"))
     if not scenes:
         pytest.skip("no demo scene has been rendered yet")
     for scene in scenes:
