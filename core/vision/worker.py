@@ -84,7 +84,12 @@ class _CameraSlot:
         self._scaler = TileScaler()
         self.ring = FrameRing.attach(job.ring)
         self.stream = CameraStream(
-            job.camera_id, job.source, on_frame=self._on_frame, on_state=self._on_state, clock=SystemClock()
+            job.camera_id,
+            job.source,
+            on_frame=self._on_frame,
+            on_state=self._on_state,
+            clock=SystemClock(),
+            first_epoch=self.ring.epoch + 1,
         )
 
     def start(self) -> None:
@@ -318,7 +323,7 @@ class _Worker:
                 job.scene,
                 job.labels,
                 job.tracker,
-                aspect=frame.frame.width / frame.frame.height,
+                aspect=prepared.letterbox.frame_w / prepared.letterbox.frame_h,
                 engine_labels=engine.info.labels,
             )
         seen = slot.analyser.update(boxes, prepared.letterbox, frame.pts_s, frame.captured_at)
