@@ -62,6 +62,7 @@ class DeviceTreeModel(QAbstractItemModel):
         self._groups = list(Group)
         self._rows: dict[tuple[str, str], DeviceRow] = {}
         self._shown: list[list[DeviceRow]] = [[] for _ in self._groups]
+        self._places: dict[tuple[str, str], tuple[int, int]] = {}
         self._n_all = [0] * len(self._groups)
         self._query: tuple[str, ...] = ()
         self._filter = StateFilter.ALL
@@ -84,6 +85,25 @@ class DeviceTreeModel(QAbstractItemModel):
         """Replace everything; only changed lines are drawn anew where the same things stay in view."""
         self._rows = {row.key: row for row in rows}
         self._refresh()
+
+    def update_rows(self, rows: Iterable[DeviceRow]) -> None:
+        """Bring rows up to date that are known already; the order is looked at only where it may have changed."""
+        sort_key = _sort_key(self._column)
+        has_moved = False
+        for row in rows:
+            before = self._rows.get(row.key)
+            if row == before:
+                continue
+            self._rows[row.key] = row
+            place = self._places.get(row.key)
+            if before is None or place is None or not self._is_shown(row) or sort_key(row) != sort_key(before):
+                has_moved = has_moved or place is not None or self._is_shown(row)
+                continue
+            number, line = place
+            self._shown[number][line] = row
+            self.dataChanged.emit(self._at(number, line, NAME), self._at(number, line, ADDRESS))
+        if has_moved:
+            self._refresh()
 
     def set_query(self, query: str) -> None:
         """Show rows that hold every word of `query`."""
@@ -119,17 +139,18 @@ class DeviceTreeModel(QAbstractItemModel):
 
     def index_of(self, key: tuple[str, str]) -> QModelIndex:
         """Return where a row stands; an invalid index where it is not shown."""
-        row = self._rows.get(key)
-        if row is None:
-            return QModelIndex()
-        number = self._groups.index(row.group)
-        for place, shown in enumerate(self._shown[number]):
-            if shown.key == key:
-                return self._at(number, place, NAME)
-        return QModelIndex()
+        place = self._places.get(key)
+        return QModelIndex() if place is None else self._at(*place, NAME)
 
     def _at(self, group: int, row: int, column: int) -> QModelIndex:
         return self.createIndex(row, column, group + 1)
+
+    def _is_shown(self, row: DeviceRow) -> bool:
+        return self._filter.lets_pass(row) and all(word in row.haystack for word in self._query)
+
+    def _set_shown(self, shown: list[list[DeviceRow]]) -> None:
+        self._shown = shown
+        self._places = {row.key: (number, line) for number, rows in enumerate(shown) for line, row in enumerate(rows)}
 
     def _refresh(self) -> None:
         shown: list[list[DeviceRow]] = [[] for _ in self._groups]
@@ -138,7 +159,7 @@ class DeviceTreeModel(QAbstractItemModel):
         for row in self._rows.values():
             number = numbers[row.group]
             n_all[number] += 1
-            if self._filter.lets_pass(row) and all(word in row.haystack for word in self._query):
+            if self._is_shown(row):
                 shown[number].append(row)
         key = _sort_key(self._column)
         for rows in shown:
@@ -151,10 +172,12 @@ class DeviceTreeModel(QAbstractItemModel):
         )
         if not is_same:
             self.beginResetModel()
-            self._shown, self._n_all = shown, n_all
+            self._set_shown(shown)
+            self._n_all = n_all
             self.endResetModel()
             return
-        before, self._shown = self._shown, shown
+        before = self._shown
+        self._set_shown(shown)
         for number, rows in enumerate(shown):
             for place, row in enumerate(rows):
                 if row != before[number][place]:
@@ -170,7 +193,7 @@ class DeviceTreeModel(QAbstractItemModel):
         self.layoutAboutToBeChanged.emit()
         old = self.persistentIndexList()
         keys = [row.key if row is not None else None for row in map(self.row_at, old)]
-        self._shown = shown
+        self._set_shown(shown)
         for index, key in zip(old, keys, strict=True):
             if key is not None:
                 to = self.index_of(key)

@@ -49,7 +49,7 @@ def check_address(text: str) -> AddressCheck:
         return AddressCheck(plain=address) if rest.strip("/") else AddressCheck(sentence="Name the file: file:PATH.")
     if colon and len(kind) > 1:
         return AddressCheck(sentence=f"{kind!r} is not a kind of source. Use {EXAMPLES}.")
-    if not PurePath(address).suffix:
+    if not PurePath(address).suffix or address.replace(".", "").isdecimal():
         return AddressCheck(sentence=f"This is neither an address nor a video file. Use {EXAMPLES}.")
     return AddressCheck(plain=address)
 

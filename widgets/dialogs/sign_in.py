@@ -65,7 +65,7 @@ class SignInPage(QWidget):
         self._stack.setCurrentWidget(self._waiting)
 
     def show_site(self, site: SiteInfo) -> None:
-        """Ask who is there; at a site without anybody, for its first administrator; wait where its store is not open."""
+        """Ask who is there; at a site without anybody, for its first administrator; wait while it is starting."""
         self._site.setText(site.name)
         parts = ["Demonstration" if site.is_demo else "", f"Watchfloor {site.version}", *site.notices]
         self._detail.setText("\n".join(part for part in parts if part))

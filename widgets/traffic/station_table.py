@@ -119,7 +119,7 @@ class StationTable(QWidget):
             self._overlay.show_state(
                 PanelState.EMPTY,
                 "No station has spoken yet.",
-                "Stations appear by themselves with their first message.",
+                "Stations appear with their first message.",
             )
 
     def _on_current(self, index: QModelIndex) -> None:

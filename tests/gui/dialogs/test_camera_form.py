@@ -1,0 +1,227 @@
+import pytest
+from PySide6.QtCore import QBuffer, Qt
+from PySide6.QtGui import QImage
+
+from core.kernel.geo import GeoPoint
+from core.media.model import ProbeResult
+from tests.gui.map.things import camera
+from widgets.dialogs.addresses import check_address
+from widgets.dialogs.camera_form import CameraForm
+
+GOOD = ProbeResult(ok=True, message="The address gives a picture.", width=1280, height=720, fps=25.0, codec="h264")
+
+
+@pytest.fixture
+def form(qtbot):
+    made = CameraForm()
+    qtbot.addWidget(made)
+    made.resize(560, 900)
+    made.show_new("cam-9")
+    made.show()
+    return made
+
+
+def fill(qtbot, form, address="rtsp://10.0.0.7/live"):
+    form._name.clear()
+    form._address.clear()
+    qtbot.keyClicks(form._name, "Harbour")
+    qtbot.keyClicks(form._address, address)
+
+
+def press(qtbot, button):
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+def jpeg():
+    image = QImage(64, 36, QImage.Format.Format_RGB32)
+    image.fill(0x336699)
+    buffer = QBuffer()
+    buffer.open(QBuffer.OpenModeFlag.WriteOnly)
+    image.save(buffer, "JPG")
+    return bytes(buffer.data().data())
+
+
+def test_a_new_camera_cannot_be_saved_before_its_address_was_tested(form, qtbot):
+    fill(qtbot, form)
+
+    assert not form._save.isEnabled()
+    assert form._test.isEnabled()
+
+
+def test_a_good_test_shows_the_picture_and_lets_save(form, qtbot):
+    fill(qtbot, form)
+    with qtbot.waitSignal(form.test_requested) as asked:
+        press(qtbot, form._test)
+
+    form.show_probe(ProbeResult(ok=True, message="Good.", width=1280, height=720, codec="h264", thumbnail_jpeg=jpeg()))
+
+    assert asked.args[0].address == "rtsp://10.0.0.7/live"
+    assert asked.args[1] == "cam-9"
+    assert form._thumbnail.isVisible()
+    assert form._save.isEnabled()
+
+
+def test_saving_hands_over_the_camera_and_the_new_password(form, qtbot):
+    fill(qtbot, form)
+    qtbot.keyClicks(form._user, "viewer")
+    qtbot.keyClicks(form._password, "s3cret!")
+    press(qtbot, form._test)
+    form.show_probe(GOOD)
+
+    with qtbot.waitSignal(form.save_requested) as asked:
+        press(qtbot, form._save)
+
+    saved, password = asked.args
+    assert (saved.camera_id, saved.name, saved.address) == ("cam-9", "Harbour", "rtsp://10.0.0.7/live")
+    assert (saved.username, saved.has_password, password) == ("viewer", True, "s3cret!")
+
+
+def test_a_failed_test_says_why_and_needs_a_second_press_to_save_all_the_same(form, qtbot):
+    fill(qtbot, form)
+    press(qtbot, form._test)
+    form.show_probe(ProbeResult(ok=False, message="It does not answer.", hint="Check its cable."))
+    saved = []
+    form.save_requested.connect(lambda *args: saved.append(args))
+    assert form._answer.text() == "It does not answer."
+    assert not form._save.isEnabled()
+
+    press(qtbot, form._untested)
+    assert not saved
+    press(qtbot, form._untested)
+
+    assert len(saved) == 1
+
+
+def test_another_address_needs_another_test(form, qtbot):
+    fill(qtbot, form)
+    press(qtbot, form._test)
+    form.show_probe(GOOD)
+
+    qtbot.keyClicks(form._address, "2")
+
+    assert not form._save.isEnabled()
+
+
+def test_the_answer_to_an_address_that_was_changed_meanwhile_is_not_believed(form, qtbot):
+    fill(qtbot, form)
+    press(qtbot, form._test)
+    qtbot.keyClicks(form._address, "2")
+
+    form.show_probe(GOOD)
+
+    assert not form._save.isEnabled()
+
+
+def test_a_password_pasted_with_the_address_is_moved_out_of_it(form, qtbot):
+    fill(qtbot, form, "rtsp://admin:hunter2@10.0.0.7/live")
+
+    with qtbot.waitSignal(form.test_requested) as asked:
+        press(qtbot, form._test)
+
+    assert form._address.text() == "rtsp://10.0.0.7/live"
+    assert asked.args[0].username == "admin"
+    assert asked.args[0].password == "hunter2"
+
+
+def test_the_password_is_never_echoed_and_kept_when_left_empty(form, qtbot):
+    form.show_camera(camera(has_password=True, username="viewer"))
+    assert form._password.text() == ""
+    assert form._password.echoMode() is form._password.EchoMode.Password
+    qtbot.keyClicks(form._name, " 2")
+
+    with qtbot.waitSignal(form.save_requested) as asked:
+        press(qtbot, form._save)
+
+    saved, password = asked.args
+    assert password is None
+    assert saved.has_password
+    assert saved.name == "Mill Bridge 2"
+
+
+def test_changing_only_the_name_needs_no_test(form):
+    form.show_camera(camera())
+
+    assert form._save.isEnabled()
+
+
+def test_a_form_without_a_name_says_what_is_missing(form, qtbot):
+    qtbot.keyClicks(form._address, "rtsp://10.0.0.7/live")
+
+    assert form._why.text() == "A name is needed."
+
+
+def test_a_position_from_the_map_is_saved(form, qtbot):
+    fill(qtbot, form)
+    assert not form._heading.isEnabled()
+    form.show_position(GeoPoint(36.0, -30.0))
+    form._heading.setValue(270)
+    press(qtbot, form._test)
+    form.show_probe(GOOD)
+
+    with qtbot.waitSignal(form.save_requested) as asked:
+        press(qtbot, form._save)
+
+    assert asked.args[0].position == GeoPoint(36.0, -30.0)
+    assert asked.args[0].heading_deg == 270
+
+
+def test_a_refusal_by_the_node_is_said_and_the_form_can_be_used_again(form, qtbot):
+    fill(qtbot, form)
+    press(qtbot, form._test)
+    form.show_probe(GOOD)
+    press(qtbot, form._save)
+    assert not form._save.isEnabled()
+
+    form.show_refused("There is a camera of that name.", "Choose another name.")
+
+    assert form._answer.text() == "There is a camera of that name."
+    assert form._save.isEnabled()
+
+
+def test_keys_alone_test_save_and_leave(form, qtbot):
+    fill(qtbot, form)
+    form.activateWindow()
+    form._address.setFocus()
+    qtbot.waitUntil(form._address.hasFocus)
+    with qtbot.waitSignal(form.test_requested):
+        qtbot.keyClick(form._address, Qt.Key.Key_Return)
+    form.show_probe(GOOD)
+
+    with qtbot.waitSignal(form.save_requested):
+        qtbot.keyClick(form._name, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    with qtbot.waitSignal(form.cancelled):
+        qtbot.keyClick(form._name, Qt.Key.Key_Escape)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "rtsp://10.0.0.5/s",
+        "rtsps://cam.example:322/a?b=1",
+        "webcam:0",
+        "synthetic:jam",
+        "clips/a.mp4",
+        "file:/a/b.mkv",
+        "C:\\a\\b.mp4",
+    ],
+)
+def test_an_address_of_every_kind_can_be_tested(address):
+    assert check_address(address).is_usable
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "rtsp://",
+        "rtsp:///path",
+        "webcam:front",
+        "gopher://x/y",
+        "rtsp://h:99999/x",
+        "synthetic:",
+        "10.0.0.5",
+        "rtsp://h/a b",
+    ],
+)
+def test_an_address_that_cannot_work_is_refused_with_a_sentence(address):
+    assert check_address(address).sentence.endswith(".")

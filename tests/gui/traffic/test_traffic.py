@@ -1,0 +1,101 @@
+from datetime import timedelta
+
+import pytest
+from PySide6.QtCore import Qt
+
+from core.field.model import DeviceState
+from core.kernel.clock import FakeClock
+from core.parking.model import LotOccupancy
+from tests.gui.map.things import NOW, lot, reading, station
+from widgets.traffic.lot_card import LotCard
+from widgets.traffic.station_table import StationTable
+
+
+@pytest.fixture
+def clock():
+    return FakeClock(NOW)
+
+
+@pytest.fixture
+def table(qtbot, clock):
+    made = StationTable(clock)
+    qtbot.addWidget(made)
+    made.resize(900, 400)
+    made.show()
+    return made
+
+
+def test_a_station_shows_its_newest_figures_with_their_units(table):
+    table.show_devices((station(), lot()))
+    table.show_readings({0: reading(averageVehicleSpeed=41.6, intensity=17, occupancy=0.31)})
+
+    row = [table.cell("traffic/quay", title) for title in ("Mean speed", "Vehicles", "Occupancy")]
+    assert row == ["42 km/h", "17 veh", "31 %"]
+
+
+def test_a_figure_nobody_sent_is_two_dashes(table):
+    table.show_devices((station(),))
+
+    assert table.cell("traffic/quay", "Mean speed") == "--"
+    assert table.cell("traffic/quay", "Age") == "--"
+
+
+def test_the_age_of_a_value_grows(table, clock):
+    table.show_devices((station(),))
+    table.show_readings({0: reading()})
+
+    clock.advance(seconds=95)
+
+    assert table.cell("traffic/quay", "Age") == "00:01:35"
+
+
+def test_values_of_a_lost_station_are_dimmed(table):
+    table.show_devices((station(state=DeviceState.LOST),))
+    table.show_readings({0: reading()})
+
+    index = table.view.model().index(0, 1)
+    assert index.data(Qt.ItemDataRole.ForegroundRole) is not None
+    assert "last values" in index.data(Qt.ItemDataRole.ToolTipRole)
+
+
+def test_speeds_are_remembered_for_ten_minutes(table):
+    table.show_devices((station(),))
+    for minute in range(15):
+        table.show_readings({0: reading(at=NOW + timedelta(minutes=minute), averageVehicleSpeed=40 + minute)})
+
+    history = table._model._histories["traffic/quay"]
+    assert [value for _, value in history.samples] == list(range(44, 55))
+
+
+def test_without_stations_the_table_says_so(table):
+    assert table._overlay.sentence == "No station has spoken yet."
+
+
+def test_enter_goes_to_the_selected_station(table, qtbot):
+    table.show_devices((station(), station("traffic/hill", "Hill")))
+    table.view.setFocus()
+    with qtbot.waitSignal(table.station_selected) as selected:
+        table.view.selectRow(0)
+
+    with qtbot.waitSignal(table.goto_requested) as went:
+        qtbot.keyClick(table.view, Qt.Key.Key_Return)
+
+    assert selected.args == went.args == ["traffic/hill"]
+
+
+def test_a_lot_says_how_many_bays_are_free_and_how_many_nobody_knows(qtbot, clock):
+    card = LotCard(clock)
+    qtbot.addWidget(card)
+
+    card.show_lot(lot(), LotOccupancy(lot_id="parking/west", n_bays=120, n_occupied=41, n_unknown=2, at=NOW))
+
+    assert card.text == "77 free of 120, 2 unknown"
+
+
+def test_a_lot_nobody_counted_shows_dashes(qtbot, clock):
+    card = LotCard(clock)
+    qtbot.addWidget(card)
+
+    card.show_lot(lot(), None)
+
+    assert card.text.startswith("--")
