@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from core.kernel.errors import BadInputError
 
@@ -153,6 +154,7 @@ def build(topic: Topic) -> str:
             return f"{head}/_ping/{topic.core}"
 
 
+@lru_cache(maxsize=65_536)
 def parse(text: str) -> Topic:
     """Take a topic apart.
 
