@@ -148,10 +148,9 @@ class Writer:
             number = _transaction_number(connection)
             try:
                 transaction.commit()
-            except DBAPIError as error:
-                if number is None or not error.connection_invalidated:
-                    raise
-                if not self._was_committed(number):
+            except Exception:
+                # The answer may have been lost on its way, with the rows safely stored.
+                if number is None or not self._was_committed(number):
                     raise
         return outcomes
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.pool import PoolProxiedConnection
 
 from core.access import audit
 from core.access.model import SYSTEM
@@ -210,7 +211,7 @@ def test_a_commit_whose_answer_was_lost_is_not_stored_twice(
     dialect = room.store._writer_engine.dialect
     n_lost = 0
 
-    def commit_and_lose_the_answer(connection: psycopg.Connection) -> None:
+    def commit_and_lose_the_answer(connection: PoolProxiedConnection) -> None:
         nonlocal n_lost
         if n_lost == 0:
             n_lost += 1

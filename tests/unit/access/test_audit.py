@@ -57,7 +57,7 @@ def test_the_database_refuses_to_change_the_audit(room: Room, statement: str) ->
 
 
 @pytest.mark.parametrize(
-    "column",
+    "change",
     ["at = '2020-01-01 00:00:00.000000'", "actor = 'x'", "desk = 'x'", "action = 'x'", "subject = 'x'", "detail = 'x'"],
 )
 def test_a_changed_row_is_found(room: Room, change: str) -> None:

@@ -22,7 +22,11 @@ def put(room: Room, key: str, value: object = 1) -> Callable[[Session], None]:
 
 
 def keys(room: Room) -> list[str]:
-    query = select(SettingRow.key).where(SettingRow.key.not_like("store.%")).order_by(SettingRow.key)
+    query = (
+        select(SettingRow.key)
+        .where(SettingRow.key.not_like("store.%"), SettingRow.key != "audit.head")
+        .order_by(SettingRow.key)
+    )
     return room.run(room.store.read(lambda s: list(s.scalars(query))))
 
 
