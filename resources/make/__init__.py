@@ -1,0 +1,1 @@
+"""Scripts that make what ships in `resources`; the program never imports them."""
