@@ -21,7 +21,7 @@ class TilePainter:
     def __init__(self, loader: TileLoader) -> None:
         self._loader = loader
         self._tile_px = 256
-        self._picture: QPixmap | None = None
+        self._picture = QPixmap()
         self._of: MapView | None = None
         self._land = QColor()
         self._grid = QColor()
@@ -29,26 +29,27 @@ class TilePainter:
     def set_colors(self, land: QColor, grid: QColor) -> None:
         """Set what lies where there is no tile."""
         self._land, self._grid = land, grid
-        self._picture = None
+        self.forget()
 
     def forget(self) -> None:
         """Paint anew: a tile arrived, or the source changed."""
-        self._picture = None
+        self._of = None
 
     def paint(self, painter: QPainter, view: MapView, pixel_ratio: float) -> None:
         """Paint the base map of `view` at the painter's origin."""
-        if self._picture is None or self._of != view or self._picture.devicePixelRatio() != pixel_ratio:
-            self._picture = self._compose(view, pixel_ratio)
+        if self._of != view or self._picture.devicePixelRatio() != pixel_ratio:
+            self._compose(view, pixel_ratio)
             self._of = view
         painter.drawPixmap(QPointF(0, 0), self._picture)
 
-    def _compose(self, view: MapView, pixel_ratio: float) -> QPixmap:
-        picture = QPixmap(
-            max(1, math.ceil(view.width_px * pixel_ratio)), max(1, math.ceil(view.height_px * pixel_ratio))
-        )
-        picture.setDevicePixelRatio(pixel_ratio)
-        picture.fill(self._land)
-        painter = QPainter(picture)
+    def _compose(self, view: MapView, pixel_ratio: float) -> None:
+        width, height = math.ceil(view.width_px * pixel_ratio), math.ceil(view.height_px * pixel_ratio)
+        if (self._picture.width(), self._picture.height()) != (width, height):
+            # Kept as long as the size is: PySide leaves references behind for every painter on a new pixmap.
+            self._picture = QPixmap(max(1, width), max(1, height))
+        self._picture.setDevicePixelRatio(pixel_ratio)
+        self._picture.fill(self._land)
+        painter = QPainter(self._picture)
         try:
             if self._loader.info is None:
                 self._paint_grid(painter, view)
@@ -56,7 +57,6 @@ class TilePainter:
                 self._paint_tiles(painter, view, pixel_ratio)
         finally:
             painter.end()
-        return picture
 
     def _paint_tiles(self, painter: QPainter, view: MapView, pixel_ratio: float) -> None:
         info = self._loader.info
