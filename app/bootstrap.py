@@ -230,6 +230,8 @@ class Console(QObject):
 
     async def _close(self) -> int:
         self.lag.stop()
+        # The panels go with the window: nothing may reach them any more.
+        self.live.close()
         self.room.closing.emit()
         self.room.cancel_all()
         if self.room.frames is not None:

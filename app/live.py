@@ -81,9 +81,10 @@ class LiveModel(QObject):
         if not self._timer.isActive() or self._timer.remainingTime() > wait_ms:
             self._timer.start(wait_ms)
 
-    def set_ring(self, camera_id: str, path: str) -> None:
-        """Remember where a camera's pictures lie."""
-        self.rings[camera_id] = path
+    def close(self) -> None:
+        """Tell nobody anything any more."""
+        self._timer.stop()
+        self.blockSignals(True)
 
     def open_alarms(self) -> tuple[Alarm, ...]:
         """Return what stands in the alarm list."""

@@ -33,7 +33,7 @@ from core.media.model import StreamReport
 from widgets.base.state_overlay import paint_hatching, paint_sentence
 from widgets.base.symbols import PRIORITY_WORDS, paint_bad_quality, paint_priority
 from widgets.base.theme import picture_look
-from widgets.video.model import TrackSet, VideoFrame
+from widgets.video.model import DrawnTrack, TrackSet, VideoFrame
 from widgets.video.overlay import OverlayPainter, Shown
 from widgets.video.status import PictureLook, TileStatus, describe_tile
 from widgets.video.tracks import TrackHistory
@@ -111,6 +111,11 @@ class VideoTile(QWidget):
     def alarm(self) -> Priority | None:
         """The highest open alarm of the camera."""
         return self._alarm
+
+    @property
+    def boxes(self) -> tuple[DrawnTrack, ...]:
+        """What is boxed on the picture that is shown."""
+        return tuple(self._history.at(self._frame.pts_s)) if self._frame is not None and len(self._history) else ()
 
     def picture_room(self) -> QSize:
         """Return the size that a picture should be scaled to fit into [px of the screen]."""
