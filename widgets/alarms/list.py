@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from PySide6.QtCore import QItemSelection, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QItemSelection, QItemSelectionModel, QModelIndex, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QHideEvent, QKeyEvent, QKeySequence, QResizeEvent, QShortcut, QShowEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -92,6 +92,7 @@ class AlarmList(QWidget):
         self._removed: set[str] = set()
         self._selected_id: str | None = None
         self._is_waiting = True
+        self._is_changing = False
         self._build()
         self._bind_keys()
         self._batch_timer = self._make_timer(BATCH_MS, self._apply_changes)
@@ -322,8 +323,9 @@ class AlarmList(QWidget):
                 return
 
     def _go_to_row(self, row: int) -> None:
-        self._table.setCurrentIndex(self._model.index(row, Column.TITLE))
-        self._table.selectRow(row)
+        # Not `selectRow`: it looks at the keyboard, and a Shift or Ctrl still held would change what it does.
+        flags = QItemSelectionModel.SelectionFlag.ClearAndSelect | QItemSelectionModel.SelectionFlag.Rows
+        self._table.selectionModel().setCurrentIndex(self._model.index(row, Column.TITLE), flags)
         self._table.scrollTo(self._model.index(row, Column.PRIORITY))
 
     # -- slots
@@ -335,17 +337,37 @@ class AlarmList(QWidget):
         self._with_kept_place(lambda: self._model.apply(changed, removed))
 
     def _with_kept_place(self, change: Callable[[], None]) -> None:
-        """Change rows without moving the selected one under the operator's eyes."""
-        current = self._table.currentIndex()
-        alarm = self._model.alarm_at(current.row()) if current.isValid() else None
+        """Change rows without moving the selection to other alarms, or the selected one under the operator's eyes."""
+        current = self._model.alarm_at(self._table.currentIndex().row())
+        selected = [alarm.alarm_id for alarm in self.selected_alarms()]
         bar = self._table.verticalScrollBar()
-        top = self._table.visualRect(self._model.index(current.row(), 0)).top() if alarm is not None else 0
-        is_seen = alarm is not None and 0 <= top < self._table.viewport().height()
+        top = self._top_of(current)
+        is_seen = top is not None and 0 <= top < self._table.viewport().height()
+        self._is_changing = True
         change()
-        row = self._model.row_of(alarm.alarm_id) if alarm is not None else None
-        if is_seen and row is not None and bar.value() > 0:
-            bar.setValue(bar.value() + self._table.visualRect(self._model.index(row, 0)).top() - top)
+        self._restore_selection(selected, current)
+        self._is_changing = False
+        now_top = self._top_of(current)
+        if is_seen and top is not None and now_top is not None and bar.value() > 0:
+            bar.setValue(bar.value() + now_top - top)
         self._after_change()
+
+    def _top_of(self, alarm: Alarm | None) -> int | None:
+        row = self._model.row_of(alarm.alarm_id) if alarm is not None else None
+        return self._table.visualRect(self._model.index(row, 0)).top() if row is not None else None
+
+    def _restore_selection(self, alarm_ids: Iterable[str], current: Alarm | None) -> None:
+        """Select the same alarms as before, wherever they stand now; Qt drops ranges whose rows moved apart."""
+        wanted = QItemSelection()
+        for alarm_id in alarm_ids:
+            row = self._model.row_of(alarm_id)
+            if row is not None:
+                wanted.select(self._model.index(row, 0), self._model.index(row, len(Column) - 1))
+        selection = self._table.selectionModel()
+        selection.select(wanted, QItemSelectionModel.SelectionFlag.ClearAndSelect)
+        row = self._model.row_of(current.alarm_id) if current is not None else None
+        index = self._model.index(row, Column.TITLE) if row is not None else QModelIndex()
+        selection.setCurrentIndex(index, QItemSelectionModel.SelectionFlag.NoUpdate)
 
     def _after_change(self) -> None:
         self._refresh_overlay()
@@ -385,7 +407,8 @@ class AlarmList(QWidget):
         self.selection_changed.emit(alarm)
 
     def _on_selection(self, _selected: QItemSelection, _deselected: QItemSelection) -> None:
-        self._refresh_detail()
+        if not self._is_changing:
+            self._refresh_detail()
 
     def _on_query(self, query: str) -> None:
         self._with_kept_place(lambda: self._model.set_filter(replace(self._model.filter, query=query)))

@@ -1,0 +1,432 @@
+"""The alarm list as an operator sees and uses it."""
+
+from dataclasses import replace
+
+import pytest
+from PySide6.QtCore import QBuffer, QByteArray, QIODevice, Qt
+from PySide6.QtGui import QImage
+from PySide6.QtTest import QAbstractItemModelTester, QTest
+from PySide6.QtWidgets import QApplication
+
+from core.incidents.model import Priority
+from core.kernel.clock import FakeClock
+from tests.gui.alarms.making import make_alarm
+from widgets.alarms.list import AlarmList
+from widgets.alarms.strip import AlarmStrip
+from widgets.alarms.table_model import AlarmTableModel, Column
+from widgets.base.state_overlay import PanelState
+from widgets.base.theme import DARK, apply_theme
+
+
+class Desk:
+    """A list, its clock, and everything it ever asked for."""
+
+    def __init__(self, alarms, clock):
+        self.list, self.clock = alarms, clock
+        self.acknowledged, self.comments, self.gone_to, self.counts, self.selected, self.snapshots = (
+            [] for _ in range(6)
+        )
+        alarms.acknowledge_requested.connect(lambda *args: self.acknowledged.append(args))
+        alarms.comment_requested.connect(lambda *args: self.comments.append(args))
+        alarms.goto_requested.connect(lambda alarm: self.gone_to.append(alarm.alarm_id))
+        alarms.counts_changed.connect(self.counts.append)
+        alarms.selection_changed.connect(lambda alarm: self.selected.append(alarm.alarm_id if alarm else None))
+        alarms.snapshot_requested.connect(lambda *args: self.snapshots.append(args))
+
+    def press(self, key, modifier=Qt.KeyboardModifier.NoModifier):
+        QTest.keyClick(self.list.table, key, modifier)
+
+    def rows(self):
+        return [self.list.model.alarm_at(row).alarm_id for row in range(self.list.model.rowCount())]
+
+    def text(self, row, column):
+        return self.list.model.index(row, column).data()
+
+    def selection(self):
+        return [alarm.alarm_id for alarm in self.list.selected_alarms()]
+
+
+@pytest.fixture
+def desk(qtbot):
+    clock = FakeClock()
+    alarms = AlarmList(clock)
+    qtbot.addWidget(alarms)
+    alarms.resize(1200, 500)
+    alarms.show()
+    qtbot.waitExposed(alarms)
+    alarms.activateWindow()
+    alarms.table.setFocus()
+    return Desk(alarms, clock)
+
+
+def three(desk):
+    desk.list.show_alarms(
+        [
+            make_alarm("low", Priority.LOW),
+            make_alarm("critical", Priority.CRITICAL),
+            make_alarm("acked", Priority.HIGH, is_acknowledged=True),
+        ]
+    )
+
+
+def test_the_most_urgent_alarm_stands_on_top_with_all_that_matters(desk):
+    three(desk)
+
+    assert desk.rows() == ["critical", "low", "acked"]
+    assert [desk.text(0, column) for column in (Column.PRIORITY, Column.AGE, Column.SOURCE, Column.STATE)] == [
+        "1",
+        "00:01:00",
+        "Harbour Road",
+        "UNACK",
+    ]
+    assert desk.text(2, Column.STATE) == "ACKED"
+    assert desk.text(2, Column.PERSON) == "dana"
+    assert desk.counts[-1] == {Priority.CRITICAL: 1, Priority.HIGH: 0, Priority.MEDIUM: 0, Priority.LOW: 1}
+
+
+def test_space_asks_for_an_acknowledge_of_this_very_occurrence(desk):
+    three(desk)
+    desk.list.select("critical")
+
+    desk.press(Qt.Key.Key_Space)
+
+    assert desk.acknowledged == [("critical", "occurrence-critical", 1, "")]
+
+
+def test_an_acknowledge_is_shown_as_sent_until_the_row_changes(desk, qtbot):
+    three(desk)
+    desk.list.select("critical")
+
+    desk.press(Qt.Key.Key_A)
+    assert desk.text(0, Column.STATE) == "sent…"
+    desk.clock.advance(seconds=6)
+    assert desk.text(0, Column.STATE) == "sent, no answer"
+
+    desk.list.show_changes([make_alarm("critical", Priority.CRITICAL, is_acknowledged=True, version=2)])
+    qtbot.waitUntil(lambda: desk.rows() == ["low", "critical", "acked"])
+    assert desk.text(1, Column.STATE) == "ACKED"
+
+
+def test_pressing_twice_asks_once(desk):
+    three(desk)
+    desk.list.select("critical")
+
+    desk.press(Qt.Key.Key_Space)
+    desk.press(Qt.Key.Key_Space)
+
+    assert len(desk.acknowledged) == 1
+
+
+def test_a_refused_acknowledge_can_be_tried_again(desk):
+    three(desk)
+    desk.list.select("critical")
+    desk.press(Qt.Key.Key_Space)
+
+    desk.list.show_refused("critical")
+    assert desk.text(0, Column.STATE) == "UNACK"
+    desk.press(Qt.Key.Key_Space)
+
+    assert len(desk.acknowledged) == 2
+
+
+def test_what_is_acknowledged_is_not_asked_for_again(desk):
+    three(desk)
+    desk.list.select("acked")
+
+    desk.press(Qt.Key.Key_Space)
+
+    assert desk.acknowledged == []
+
+
+def test_several_selected_alarms_are_acknowledged_together(desk):
+    three(desk)
+    desk.list.table.selectAll()
+
+    desk.press(Qt.Key.Key_A)
+
+    assert [asked[0] for asked in desk.acknowledged] == ["critical", "low"]
+
+
+def test_shift_a_reaches_only_what_can_be_seen(desk):
+    desk.list.show_alarms([make_alarm(f"a{i:03d}", age_s=i) for i in range(200)])
+    visible = [alarm.alarm_id for alarm in desk.list.visible_alarms()]
+
+    desk.press(Qt.Key.Key_A, Qt.KeyboardModifier.ShiftModifier)
+
+    assert [asked[0] for asked in desk.acknowledged] == visible
+    assert 5 < len(visible) < 30
+
+
+def test_the_selection_stays_on_its_alarm_and_its_place_when_rows_arrive(desk, qtbot):
+    desk.list.show_alarms([make_alarm(f"a{i:03d}", age_s=1000 + i) for i in range(100)])
+    desk.list.select("a050")
+    table = desk.list.table
+    top = table.visualRect(table.currentIndex()).top()
+
+    desk.list.show_changes([make_alarm(f"new{i}", Priority.CRITICAL, age_s=i) for i in range(30)])
+    qtbot.waitUntil(lambda: desk.list.model.rowCount() == 130)
+
+    assert desk.selection() == ["a050"]
+    assert table.visualRect(table.currentIndex()).top() == top
+    desk.press(Qt.Key.Key_Space)
+    assert [asked[0] for asked in desk.acknowledged] == ["a050"]
+
+
+def test_changes_of_100_ms_are_shown_together(desk, qtbot):
+    three(desk)
+    resets = []
+    desk.list.model.layoutChanged.connect(lambda: resets.append(1))
+
+    for number in range(50):
+        desk.list.show_changes([make_alarm(f"n{number}")])
+    qtbot.waitUntil(lambda: desk.list.model.rowCount() == 53)
+
+    assert len(resets) == 1
+
+
+def test_an_older_version_never_overwrites_a_newer_one(desk, qtbot):
+    desk.list.show_alarms([make_alarm("a", is_acknowledged=True, version=5)])
+
+    desk.list.show_changes([make_alarm("a", version=4), make_alarm("b")])
+    qtbot.waitUntil(lambda: desk.list.model.rowCount() == 2)
+
+    assert desk.list.model.alarm("a").version == 5
+
+
+def test_a_closed_alarm_leaves_the_list_and_its_detail(desk, qtbot):
+    three(desk)
+    desk.list.select("critical")
+
+    desk.list.show_changes([make_alarm("critical", is_active=False, is_acknowledged=True, version=2)])
+    qtbot.waitUntil(lambda: desk.rows() == ["low", "acked"])
+
+    assert desk.list.detail.alarm_id is None
+    assert desk.selected[-1] is None
+
+
+def test_n_and_p_go_round_the_unacknowledged_ones(desk):
+    desk.list.show_alarms([make_alarm("a", age_s=1), make_alarm("b", age_s=2), make_alarm("c", is_acknowledged=True)])
+    seen = []
+    for key in (Qt.Key.Key_N, Qt.Key.Key_N, Qt.Key.Key_N, Qt.Key.Key_P):
+        desk.press(key)
+        seen += desk.selection()
+
+    assert seen == ["a", "b", "a", "b"]
+
+
+@pytest.mark.parametrize("key", [Qt.Key.Key_G, Qt.Key.Key_Return])
+def test_an_alarm_leads_to_its_place(desk, key):
+    three(desk)
+    desk.list.select("low")
+
+    desk.press(key)
+
+    assert desk.gone_to == ["low"]
+
+
+def test_m_asks_for_silence(desk, qtbot):
+    with qtbot.waitSignal(desk.list.silence_requested):
+        desk.press(Qt.Key.Key_M)
+
+
+def test_a_comment_is_written_beside_the_list_and_sent_with_enter(desk, qtbot):
+    three(desk)
+    desk.list.select("critical")
+
+    desk.press(Qt.Key.Key_C)
+    qtbot.waitUntil(lambda: desk.list.detail._comment.hasFocus())
+    QTest.keyClicks(QApplication.focusWidget(), "Unit 12 is going")
+    QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Return)
+
+    assert desk.comments == [("critical", "occurrence-critical", 1, "Unit 12 is going")]
+    assert desk.acknowledged == []
+    assert desk.list.table.hasFocus()
+
+
+def test_letters_typed_into_the_comment_are_no_commands(desk, qtbot):
+    three(desk)
+    desk.list.select("critical")
+    desk.press(Qt.Key.Key_C)
+    qtbot.waitUntil(lambda: desk.list.detail._comment.hasFocus())
+
+    QTest.keyClicks(QApplication.focusWidget(), "a man gnaps m")
+
+    assert desk.list.detail.comment_draft == "a man gnaps m"
+    assert desk.acknowledged == []
+    assert desk.gone_to == []
+
+
+def test_a_draft_goes_with_the_acknowledge(desk, qtbot):
+    three(desk)
+    desk.list.select("critical")
+    desk.press(Qt.Key.Key_C)
+    qtbot.waitUntil(lambda: desk.list.detail._comment.hasFocus())
+    QTest.keyClicks(QApplication.focusWidget(), "seen")
+    QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Escape)
+
+    desk.press(Qt.Key.Key_Space)
+
+    assert desk.acknowledged == [("critical", "occurrence-critical", 1, "seen")]
+
+
+def test_the_filter_hides_and_says_how_many(desk, qtbot):
+    desk.list.show_alarms([make_alarm("a", source_name="Tunnel"), make_alarm("b")])
+
+    desk.press(Qt.Key.Key_Slash)
+    qtbot.waitUntil(lambda: desk.list._search.hasFocus())
+    QTest.keyClicks(desk.list._search, "tunn")
+
+    assert desk.rows() == ["a"]
+    assert desk.list._summary.text() == "2 unacknowledged of 2 · 1 hidden"
+    QTest.keyClicks(desk.list._search, "xyz")
+    assert desk.list._overlay.sentence == "No alarm matches the filter."
+
+
+def test_an_alarm_that_the_filter_hides_can_still_be_selected_from_elsewhere(desk):
+    desk.list.show_alarms([make_alarm("a", source_name="Tunnel"), make_alarm("b")])
+    desk.list._search.setText("tunnel")
+
+    assert desk.list.select("b")
+
+    assert desk.selection() == ["b"]
+
+
+def test_an_empty_list_and_a_waiting_one_are_different_things(desk):
+    assert desk.list._overlay.state is PanelState.LOADING
+
+    desk.list.show_alarms([])
+
+    assert desk.list._overlay.sentence == "No open alarms."
+
+
+def test_rows_that_are_not_from_now_say_so(desk):
+    three(desk)
+
+    desk.list.show_stale("The node is gone since 14:03:11.", "It is looked for all the time.")
+    assert desk.list._overlay.state is PanelState.STALE
+
+    desk.list.show_current()
+    assert desk.list._overlay.state is None
+
+
+def jpeg():
+    content = QByteArray()
+    buffer = QBuffer(content)
+    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
+    image = QImage(64, 36, QImage.Format.Format_RGB32)
+    image.fill(0x808080)
+    image.save(buffer, "JPG")
+    return bytes(content.data())
+
+
+def test_the_picture_is_asked_for_once_and_a_late_one_is_ignored(desk):
+    three(desk)
+    desk.list.select("critical")
+    assert desk.snapshots == [("critical", "incident-critical")]
+
+    desk.list.show_snapshot("low", jpeg())
+    assert not desk.list.detail.has_picture
+    desk.list.show_snapshot("critical", jpeg())
+    assert desk.list.detail.has_picture
+    desk.list.show_snapshot("critical", b"not a picture")
+    assert not desk.list.detail.has_picture
+
+
+def test_an_unacknowledged_symbol_flashes_and_an_acknowledged_one_does_not(desk):
+    three(desk)
+    table = desk.list.table
+
+    def symbols(is_on):
+        desk.list._priority_delegate.is_flash_on = is_on
+        table.viewport().update()
+        image = table.viewport().grab().toImage()
+        return [image.copy(table.visualRect(desk.list.model.index(row, Column.PRIORITY))) for row in range(3)]
+
+    bright, dark = symbols(True), symbols(False)
+
+    assert [one != other for one, other in zip(bright, dark, strict=True)] == [True, True, False]
+
+
+def test_with_reduced_motion_nothing_flashes(desk, qapp):
+    apply_theme(qapp, DARK, base_px=16, is_reduced_motion=True)
+    three(desk)
+    desk.list._priority_delegate.is_flash_on = True
+    one = desk.list.table.viewport().grab().toImage()
+    desk.list._priority_delegate.is_flash_on = False
+
+    assert desk.list.table.viewport().grab().toImage() == one
+
+
+def test_a_narrow_list_puts_the_detail_below(desk):
+    desk.list.resize(600, 900)
+
+    assert desk.list._splitter.orientation() is Qt.Orientation.Vertical
+    assert not desk.list.table.isColumnHidden(Column.TITLE)
+    assert not desk.list.table.isColumnHidden(Column.STATE)
+    assert desk.list.table.isColumnHidden(Column.COMMENT)
+
+
+def test_a_source_that_is_lost_is_told_to_a_screen_reader(desk):
+    desk.list.show_alarms([make_alarm("a", Priority.MEDIUM, is_quality_good=False)])
+
+    spoken = desk.list.model.index(0, Column.PRIORITY).data(Qt.ItemDataRole.AccessibleTextRole)
+
+    assert spoken == "Priority 3, medium, state uncertain"
+
+
+def test_ten_thousand_alarms_are_no_burden(desk, qtbot):
+    many = [make_alarm(f"a{i:05d}", Priority(i % 4 + 1), age_s=i) for i in range(10_000)]
+
+    with qtbot.waitSignal(desk.list.counts_changed, timeout=2000):
+        desk.list.show_alarms(many)
+    desk.list.show_changes([replace(many[77], is_acknowledged=True, version=2)])
+    qtbot.waitUntil(lambda: desk.list.model.alarm("a00077").is_acknowledged, timeout=2000)
+
+    assert desk.list.model.rowCount() == 10_000
+
+
+def test_the_model_keeps_the_rules_of_models(qtbot):
+    model = AlarmTableModel(FakeClock())
+    tester = QAbstractItemModelTester(model, QAbstractItemModelTester.FailureReportingMode.Fatal)
+
+    model.replace([make_alarm("a"), make_alarm("b")])
+    model.apply([make_alarm("c", Priority.CRITICAL)], ["a"])
+    model.replace([])
+
+    assert model.rowCount() == 0
+    assert tester.model() is model
+
+
+# -- the strip
+
+
+@pytest.fixture
+def strip(qtbot):
+    widget = AlarmStrip(FakeClock())
+    qtbot.addWidget(widget)
+    widget.resize(1200, 40)
+    widget.show()
+    qtbot.waitExposed(widget)
+    return widget
+
+
+def test_the_strip_shows_three_and_leads_to_them_by_click_and_key(strip):
+    chosen = []
+    strip.alarm_chosen.connect(lambda alarm: chosen.append(alarm.alarm_id))
+    strip.show_alarms([make_alarm(f"a{i}", age_s=i) for i in range(9)])
+    assert [alarm.alarm_id for alarm in strip.shown] == ["a0", "a1", "a2"]
+
+    QTest.mouseClick(strip._cells[1], Qt.MouseButton.LeftButton)
+    QTest.keyClick(strip._cells[2], Qt.Key.Key_Space)
+
+    assert chosen == ["a1", "a2"]
+
+
+def test_a_quiet_strip_is_as_high_as_a_busy_one(strip):
+    strip.show_alarms([make_alarm("a")])
+    busy = strip.sizeHint().height()
+
+    strip.show_alarms([make_alarm("a", is_acknowledged=True)])
+
+    assert strip.shown == ()
+    assert strip.sizeHint().height() == busy

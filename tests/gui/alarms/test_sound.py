@@ -1,0 +1,225 @@
+"""The room's one voice."""
+
+import threading
+import wave
+
+import pytest
+
+from core.incidents.model import Priority
+from tests.gui.alarms.making import make_alarm
+from widgets.alarms.sound import (
+    MIN_CRITICAL_LEVEL,
+    MUTE_S,
+    SILENCE_S,
+    MiniaudioPlayer,
+    Sound,
+    Speaker,
+    Voice,
+    heard,
+    muted,
+    silenced,
+    step,
+    unmuted,
+    with_bus,
+)
+
+
+def listen(voice, *, from_s=0.0, to_s, every_s=0.5):
+    """Return what is heard, as (second, sound), and the voice afterwards."""
+    told = []
+    n_steps = round((to_s - from_s) / every_s)
+    for index in range(n_steps + 1):
+        now_s = from_s + index * every_s
+        voice, sound = step(voice, now_s)
+        if sound is not None:
+            told.append((now_s, sound))
+    return told, voice
+
+
+def calling(*priorities):
+    return heard(Voice(), [make_alarm(f"a{i}", priority) for i, priority in enumerate(priorities)])
+
+
+def test_nothing_calls_and_nothing_is_heard():
+    assert listen(Voice(), to_s=60)[0] == []
+
+
+def test_a_critical_alarm_is_heard_every_3_s():
+    told, _ = listen(calling(Priority.CRITICAL), to_s=9)
+
+    assert told == [(0.0, Sound.CRITICAL), (3.0, Sound.CRITICAL), (6.0, Sound.CRITICAL), (9.0, Sound.CRITICAL)]
+
+
+def test_a_high_alarm_is_heard_every_10_s():
+    told, _ = listen(calling(Priority.HIGH), to_s=20)
+
+    assert told == [(0.0, Sound.HIGH), (10.0, Sound.HIGH), (20.0, Sound.HIGH)]
+
+
+def test_a_medium_alarm_is_heard_once_and_a_low_one_never():
+    assert listen(calling(Priority.MEDIUM), to_s=120)[0] == [(0.0, Sound.MEDIUM)]
+    assert listen(calling(Priority.LOW), to_s=120)[0] == []
+
+
+def test_each_new_medium_alarm_has_its_own_chime():
+    first = make_alarm("one", Priority.MEDIUM)
+    _, voice = listen(heard(Voice(), [first]), to_s=5)
+
+    told, _ = listen(heard(voice, [first, make_alarm("two", Priority.MEDIUM)]), from_s=6, to_s=30)
+
+    assert told == [(6.0, Sound.MEDIUM)]
+
+
+def test_only_the_most_urgent_is_heard():
+    told, _ = listen(calling(Priority.MEDIUM, Priority.CRITICAL, Priority.HIGH), to_s=6)
+
+    assert {sound for _, sound in told} == {Sound.CRITICAL}
+
+
+def test_an_acknowledge_ends_the_sound_at_once():
+    _, voice = listen(calling(Priority.CRITICAL), to_s=4)
+
+    voice = heard(voice, [make_alarm("a0", Priority.CRITICAL, is_acknowledged=True)])
+
+    assert listen(voice, from_s=4, to_s=60)[0] == []
+
+
+def test_silence_lasts_60_s():
+    voice = silenced(calling(Priority.CRITICAL), 0.0)
+
+    told, _ = listen(voice, to_s=SILENCE_S + 1)
+
+    assert told[0] == (SILENCE_S, Sound.CRITICAL)
+    assert voice.silence_left_s(20.0) == 40.0
+
+
+def test_a_new_critical_alarm_breaks_the_silence_and_a_new_high_one_does_not():
+    old = make_alarm("old", Priority.CRITICAL)
+    voice = silenced(heard(Voice(), [old]), 0.0)
+
+    still = heard(voice, [old, make_alarm("new", Priority.HIGH)])
+    assert listen(still, to_s=10)[0] == []
+    broken = heard(still, [old, make_alarm("newer", Priority.CRITICAL)])
+    assert listen(broken, from_s=10, to_s=10)[0] == [(10.0, Sound.CRITICAL)]
+
+
+def test_an_alarm_that_becomes_critical_breaks_the_silence_too():
+    voice = silenced(heard(Voice(), [make_alarm("a", Priority.HIGH)]), 0.0)
+
+    risen = heard(voice, [make_alarm("a", Priority.CRITICAL)])
+
+    assert listen(risen, from_s=1, to_s=1)[0] == [(1.0, Sound.CRITICAL)]
+
+
+def test_mute_is_not_broken_and_ends_by_itself_after_30_min():
+    voice = muted(calling(Priority.HIGH), 0.0)
+    voice = heard(voice, [make_alarm("a0", Priority.HIGH), make_alarm("new", Priority.CRITICAL)])
+
+    assert listen(voice, to_s=MUTE_S - 10, every_s=10)[0] == []
+    assert step(voice, MUTE_S)[1] is Sound.CRITICAL
+    assert step(unmuted(voice), 5.0)[1] is Sound.CRITICAL
+
+
+def test_a_lost_link_has_its_own_sound_that_a_critical_alarm_covers():
+    lost = with_bus(calling(Priority.HIGH), is_lost=True)
+
+    assert listen(lost, to_s=10)[0] == [(0.0, Sound.BUS_LOST), (10.0, Sound.BUS_LOST)]
+    covered = with_bus(calling(Priority.CRITICAL), is_lost=True)
+    assert {sound for _, sound in listen(covered, to_s=10)[0]} == {Sound.CRITICAL}
+
+
+# -- the speaker
+
+
+class PlayerInHand:
+    """Plays nothing; does what the test tells it."""
+
+    def __init__(self):
+        self.played, self.error = [], None
+        self.may_go_on, self.has_played = threading.Event(), threading.Event()
+        self.may_go_on.set()
+
+    def play(self, file, level):
+        self.played.append((file.name, level))
+        self.has_played.set()
+        assert self.may_go_on.wait(5)
+        if self.error is not None:
+            raise self.error
+
+
+@pytest.fixture
+def player():
+    return PlayerInHand()
+
+
+@pytest.fixture
+def speaker(player, tmp_path):
+    states = []
+    made = Speaker(tmp_path, player, states.append, level=0.1)
+    made.states = states
+    yield made
+    player.may_go_on.set()
+    made.close()
+    assert not made._thread.is_alive()
+
+
+def test_the_file_of_the_sound_is_played_and_critical_stays_audible(speaker, player, qtbot):
+    speaker.play(Sound.CRITICAL)
+    qtbot.waitUntil(lambda: len(player.played) == 1)
+    speaker.play(Sound.HIGH)
+    qtbot.waitUntil(lambda: len(player.played) == 2)
+
+    assert player.played == [("critical.wav", MIN_CRITICAL_LEVEL), ("high.wav", 0.1)]
+    assert speaker.state == ""
+
+
+def test_without_a_device_the_speaker_says_so_once(speaker, player, qtbot):
+    player.error = OSError("no audio device")
+
+    speaker.play(Sound.HIGH)
+    qtbot.waitUntil(lambda: speaker.states == ["No sound: no audio device."])
+    speaker.play(Sound.HIGH)
+    speaker.play(Sound.CRITICAL)
+
+    assert speaker.state == "No sound: no audio device."
+    assert len(speaker.states) == 1
+
+
+def test_a_missing_file_is_a_state_and_no_crash(qtbot, tmp_path):
+    states = []
+    speaker = Speaker(tmp_path, MiniaudioPlayer(), states.append)
+
+    speaker.play(Sound.TEST)
+
+    qtbot.waitUntil(lambda: bool(states))
+    assert states[0].startswith("No sound: ")
+    speaker.close()
+
+
+def test_a_device_that_hangs_blocks_nobody(speaker, player):
+    player.may_go_on.clear()
+    speaker.play(Sound.CRITICAL)
+    assert player.has_played.wait(5)
+
+    for _ in range(100):
+        speaker.play(Sound.HIGH)
+    speaker._busy_since_s -= 60
+    speaker.play(Sound.HIGH)
+
+    assert speaker.states == ["No sound: the audio device does not answer."]
+
+
+def test_a_real_device_plays_or_says_that_there_is_none(qtbot, tmp_path):
+    with wave.open(str(tmp_path / "test.wav"), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(44_100)
+        file.writeframes(b"\0\0" * 4_410)
+
+    states = []
+    speaker = Speaker(tmp_path, MiniaudioPlayer(), states.append)
+    speaker.play(Sound.TEST)
+    speaker.close(timeout_s=10)
+
+    assert not speaker._thread.is_alive()
+    assert all("audio device" in state for state in states)
