@@ -14,7 +14,7 @@ from core.kernel.errors import BadInputError, NotPermittedError, StaleWriteError
 from core.store.tables import DeviceRow, ReadingRow
 from tests.e2e.field.rig import ROOT, FieldDevice, Node, envelope, settings_for, until
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 
 
 def test_a_birth_makes_a_device_and_its_values_are_shown_and_stored(mosquitto, tmp_path):
