@@ -20,7 +20,7 @@ from widgets.base.labels import ElidedLabel
 from widgets.base.theme import look, set_role
 from widgets.base.times import format_age, format_instant
 from widgets.devices.rows import DeviceRow
-from widgets.traffic.figures import UNKNOWN
+from widgets.traffic.figures import STATION_FIGURES, UNKNOWN
 
 ROLE_TO_SWITCH = Role.SUPERVISOR
 ROLE_TO_CHANGE = Role.SUPERVISOR
@@ -217,7 +217,10 @@ def camera_facts(camera: Camera, report: StreamReport | None) -> list[tuple[str,
         ("Reconnects", str(report.n_reconnects) if report else UNKNOWN),
         ("Pictures skipped", _of(report.n_dropped, report.n_frames) if report else UNKNOWN),
         ("Detection", _detection(camera, report)),
-        ("Time per detection", f"{report.inference_ms:.0f} ms" if report and report.inference_ms else UNKNOWN),
+        (
+            "Time per detection",
+            f"{report.inference_ms:.0f} ms" if report and is_live and report.inference_ms else UNKNOWN,
+        ),
         ("Looks for", ", ".join(camera.labels)),
         ("Tracker", camera.tracker.value),
         ("Model", camera.model or "the site's default"),
@@ -243,16 +246,27 @@ def device_facts(device: Device, readings: Iterable[Reading], clock: Clock) -> l
     ]
     for reading in sorted(readings, key=lambda one: one.stream):
         doubt = "" if reading.is_good else ", doubtful"
-        for name, value in reading.values.items():
-            facts.append((f"{reading.stream}: {name}", f"{value:g}  ({ago(reading.at)}{doubt})"))
+        facts.append((f"Stream {reading.stream}", f"{ago(reading.at)}{doubt}"))
+        facts += [_value_fact(reading, name) for name in reading.values]
     return facts
+
+
+def _value_fact(reading: Reading, name: str) -> tuple[str, str]:
+    figure = next((one for one in STATION_FIGURES if one.key == name), None)
+    if figure is not None:
+        return figure.title, figure.text(figure.value(reading))
+    return name, f"{reading.values[name]:.5g}"
 
 
 def _detection(camera: Camera, report: StreamReport | None) -> str:
     if camera.detect_fps <= 0:
         return "off"
     wanted = f"{camera.detect_fps:g} per second wanted"
-    return f"{report.detect_fps:.1f} per second, {wanted}" if report is not None else f"{UNKNOWN}, {wanted}"
+    return (
+        f"{report.detect_fps:.1f} per second, {wanted}"
+        if report is not None and report.state is StreamState.LIVE
+        else f"{UNKNOWN}, {wanted}"
+    )
 
 
 def _known(text: str) -> str:

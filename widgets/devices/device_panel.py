@@ -34,6 +34,8 @@ from widgets.devices.rows import DeviceRow, camera_row, device_row
 from widgets.devices.tree_model import ADDRESS, NAME, SEEN, STATE, VALUE, DeviceTreeModel, StateFilter
 
 _SIDE_BY_SIDE_PX = 900
+_ADDRESS_EM = 46
+"""Below this many letters of width the tree goes without addresses; the figures have them."""
 
 
 class DevicePanel(QWidget):
@@ -169,6 +171,7 @@ class DevicePanel(QWidget):
         self._split.setStretchFactor(1, 2)
         self._split.setChildrenCollapsible(False)
         self._split.setSizes([650, 350])
+        self._split.splitterMoved.connect(lambda _place, _index: self._fit_columns())
         rows = QVBoxLayout(self)
         rows.setContentsMargins(0, 0, 0, 0)
         rows.setSpacing(0)
@@ -182,6 +185,7 @@ class DevicePanel(QWidget):
         tree.setModel(self._model)
         tree.setAccessibleName("Cameras and devices")
         tree.setUniformRowHeights(True)
+        tree.setIndentation(round(look().sizes.body * 1.1))
         tree.setAllColumnsShowFocus(True)
         tree.setSortingEnabled(True)
         tree.sortByColumn(NAME, Qt.SortOrder.AscendingOrder)
@@ -200,7 +204,7 @@ class DevicePanel(QWidget):
         header.setSectionsMovable(False)
         text = tree.fontMetrics()
         for column, sample in (
-            (NAME, "Station 00 Harbour"),
+            (NAME, "Station 00 Harbour Roa"),
             (STATE, "password refused"),
             (SEEN, "00:00:00"),
             (VALUE, "1920 x 1080, 25 fps"),
@@ -239,6 +243,9 @@ class DevicePanel(QWidget):
             self._details.show_camera(row, self._cameras[row.item_id], self._streams.get(row.item_id))
         else:
             self._details.show_device(row, self._devices[row.item_id], self._readings.get(row.item_id, ()))
+
+    def _fit_columns(self) -> None:
+        self._tree.setColumnHidden(ADDRESS, self._tree.width() < look().sizes.body * _ADDRESS_EM)
 
     def _refresh_overlay(self) -> None:
         shown, total = self._model.n_shown, self._model.n_all
@@ -348,6 +355,7 @@ class DevicePanel(QWidget):
         wanted = Qt.Orientation.Horizontal if is_wide else Qt.Orientation.Vertical
         if self._split.orientation() is not wanted:
             self._split.setOrientation(wanted)
+        self._fit_columns()
 
     def changeEvent(self, event: QEvent) -> None:
         """Take the new theme."""
@@ -358,6 +366,7 @@ class DevicePanel(QWidget):
     def showEvent(self, event: QShowEvent) -> None:
         """Tell ages only while someone can read them."""
         super().showEvent(event)
+        self._fit_columns()
         self._ageing.start()
 
     def hideEvent(self, event: QHideEvent) -> None:
