@@ -34,8 +34,8 @@ def _connect(alarms: AlarmList, room: Room) -> QWidget:
             comment=comment,
         )
 
-    def on_comment(alarm_id: str, occurrence: str, version: int, comment: str) -> None:
-        room.ask("alarms.comment", alarm_id=alarm_id, occurrence=occurrence, version=version, comment=comment)
+    def on_comment(alarm_id: str, _occurrence: str, _version: int, comment: str) -> None:
+        room.ask("alarms.comment", alarm_id=alarm_id, text=comment)
 
     def on_snapshot_wanted(alarm_id: str, incident_id: str) -> None:
         def show(content: bytes) -> None:

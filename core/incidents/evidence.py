@@ -54,25 +54,6 @@ def discard_snapshot(folder: Path, evidence: Evidence) -> None:
         (folder / evidence.path).unlink(missing_ok=True)
 
 
-def read_snapshot(folder: Path, *, path: str, sha256: str) -> bytes:
-    """Return a stored picture; blocks.
-
-    Raises:
-        UnavailableError: It is gone, or is not the one that was written.
-    """
-    try:
-        jpeg = (folder / path).read_bytes()
-    except OSError as error:
-        raise UnavailableError(
-            f"The snapshot {path} cannot be read ({error.strerror or error}).", hint="Restore it from a backup."
-        ) from error
-    if hashlib.sha256(jpeg).hexdigest() != sha256:
-        raise UnavailableError(
-            f"The snapshot {path} is not the one that was stored.", hint="Restore it from a backup; do not trust it."
-        )
-    return jpeg
-
-
 def load_snapshot(folder: Path, *, path: str, sha256: str) -> bytes:
     """Return a stored picture if it is still the one that was written; blocks.
 

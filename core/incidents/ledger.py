@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from core.access.model import Actor
 from core.incidents import machine
-from core.incidents.machine import Acknowledged, Event, QualityChanged, Raised, Returned, Trigger
+from core.incidents.machine import Acknowledged, Commented, Event, QualityChanged, Raised, Returned, Trigger
 from core.incidents.model import (
     Alarm,
     AlarmState,
@@ -29,6 +29,7 @@ _EVENT_TYPES: dict[str, type[Any]] = {
     "returned": Returned,
     "acknowledged": Acknowledged,
     "quality_changed": QualityChanged,
+    "commented": Commented,
 }
 _EVENT_NAMES = {kind: name for name, kind in _EVENT_TYPES.items()}
 

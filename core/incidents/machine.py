@@ -26,6 +26,7 @@ class Trigger(StrEnum):
     ACKNOWLEDGE = "acknowledge"
     QUALITY_LOST = "quality_lost"
     QUALITY_BACK = "quality_back"
+    COMMENT = "comment"
 
 
 _U, _A, _R, _N = (
@@ -91,7 +92,15 @@ class QualityChanged:
     is_good: bool
 
 
-Event = Raised | Returned | Acknowledged | QualityChanged
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commented:
+    """An operator wrote something down; the state stays."""
+
+    at: datetime
+    comment: str
+
+
+Event = Raised | Returned | Acknowledged | QualityChanged | Commented
 
 
 def trigger_of(alarm: Alarm | None, event: Event) -> Trigger | None:
@@ -116,6 +125,8 @@ def trigger_of(alarm: Alarm | None, event: Event) -> Trigger | None:
             if event.is_good == alarm.is_quality_good:
                 return None
             return Trigger.QUALITY_BACK if event.is_good else Trigger.QUALITY_LOST
+        case Commented():
+            return Trigger.COMMENT
     return trigger if (alarm.state, trigger) in NEXT else None
 
 
@@ -140,10 +151,13 @@ def apply(alarm: Alarm | None, event: Event) -> Alarm | None:
                 acknowledged_at=event.at,
                 acknowledged_by=event.by,
                 acknowledged_desk=event.desk,
-                comment=event.comment,
+                # What was written down before stays, where the acknowledge itself says nothing.
+                comment=event.comment or alarm.comment,
             )
         case QualityChanged():
             return replace(changed, is_quality_good=event.is_good)
+        case Commented():
+            return replace(changed, comment=event.comment)
 
 
 def replay(events: Iterable[Event]) -> Alarm | None:

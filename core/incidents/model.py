@@ -161,7 +161,8 @@ class JournalEntry:
     """One transition of one alarm, as the history shows it.
 
     Attributes:
-        event: "raise", "raise_again", "severity_up", "return", "acknowledge", "quality_lost" or "quality_back".
+        event: "raise", "raise_again", "severity_up", "return", "acknowledge", "quality_lost", "quality_back" or
+            "comment".
     """
 
     alarm_id: str

@@ -19,7 +19,7 @@ from core.access.permission import require
 from core.field.model import Device, DeviceState
 from core.incidents import ledger, machine, policy
 from core.incidents.evidence import Evidence, discard_snapshot, load_snapshot, save_snapshot
-from core.incidents.machine import Acknowledged, QualityChanged, Raised, Returned
+from core.incidents.machine import Acknowledged, Commented, QualityChanged, Raised, Returned
 from core.incidents.model import (
     Alarm,
     AlarmChanged,
@@ -223,6 +223,33 @@ class IncidentService:
             assert transition is not None
             subject = f"{transition.alarm.title} ({alarm_id})"
             audit.append(session, actor, action="alarm.acknowledge", subject=subject, detail=comment, at=at)
+            return _Changed(answer=transition.alarm, alarms=(transition.alarm,))
+
+        changed = await self._commit(run)
+        assert changed.answer is not None
+        return changed.answer
+
+    async def comment(self, actor: Actor, alarm_id: str, comment: str) -> Alarm:
+        """Write something down beside an open alarm; the newest comment is shown, the journal keeps all.
+
+        Raises:
+            NotPermittedError: The actor is no operator.
+            BadInputError: There is no such open alarm, or nothing was written.
+        """
+        require(actor, Role.OPERATOR)
+        text = storable(comment).strip()[:MAX_COMMENT_LENGTH]
+        if not text:
+            raise BadInputError("The comment is empty.", hint="Write what the next operator should know.")
+        at = self._clock.now()
+
+        def run(session: Session) -> _Changed:
+            row = session.get(AlarmRow, alarm_id)
+            if row is None or not row.is_open:
+                raise BadInputError("There is no such alarm any more.", hint="Look at the list again.")
+            transition = ledger.record(session, row, Commented(at=at, comment=text), actor)
+            assert transition is not None
+            subject = f"{transition.alarm.title} ({alarm_id})"
+            audit.append(session, actor, action="alarm.comment", subject=subject, detail=text, at=at)
             return _Changed(answer=transition.alarm, alarms=(transition.alarm,))
 
         changed = await self._commit(run)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from core.cameras.model import Camera
@@ -12,6 +14,7 @@ from core.field.model import Device, DeviceState, LinkState
 from core.incidents.model import Condition, Snapshot, SourceKind
 from core.incidents.policy import condition_of_source
 from core.incidents.service import IncidentService
+from core.kernel.errors import ConsoleError, UnavailableError
 from core.kernel.log import OncePerLoss
 from core.node import conditions
 from core.node.model import Health, WorkerReport
@@ -23,6 +26,8 @@ from core.vision.model import Phase
 log = logging.getLogger(__name__)
 
 BROKER_ALARM_AFTER_S = 10.0
+RETRY_S = 2.0
+MAX_WAITING = 50_000
 UNSTABLE_AFTER = 3
 """Restarts of one worker before an operator hears of it."""
 
@@ -30,7 +35,10 @@ UNSTABLE_AFTER = 3
 class Calls:
     """Turns what parts of the node report into conditions, and takes them back.
 
-    Threads: the node's loop. Nothing here waits: the services work in tasks that `spawn` watches over.
+    Everything goes through one queue, in order: while the database is away it waits here instead of being lost, and
+    the end of a condition can never overtake its beginning.
+
+    Threads: the node's loop.
     """
 
     def __init__(
@@ -38,14 +46,14 @@ class Calls:
         incidents: IncidentService,
         *,
         folder: str,
-        spawn: Callable[[Coroutine[Any, Any, Any]], None],
         find_camera: Callable[[str], Camera | None],
         find_device: Callable[[str], Device],
     ) -> None:
         """Name `folder` where the disk runs out."""
         self._incidents = incidents
         self._folder = folder
-        self._spawn = spawn
+        self._queue: asyncio.Queue[Callable[[], Coroutine[Any, Any, Any]]] = asyncio.Queue(MAX_WAITING)
+        self.n_dropped = 0
         self._find_camera = find_camera
         self._find_device = find_device
         self._raised: set[str] = set()
@@ -59,7 +67,7 @@ class Calls:
             return
         self._raised.add(condition.condition_key)
         self._once.lost(condition.condition_key, f"{condition.title}: {condition.detail}")
-        self._spawn(self._incidents.raise_condition(condition))
+        self._later(partial(self._incidents.raise_condition, condition))
 
     def return_condition(self, condition_key: str) -> None:
         """Take a call back; nothing where there was none in this run or an earlier one."""
@@ -67,11 +75,38 @@ class Calls:
             return
         self._raised.discard(condition_key)
         self._once.back(condition_key, f"good again: {condition_key}")
-        self._spawn(self._incidents.return_condition(condition_key))
+        self._later(partial(self._incidents.return_condition, condition_key))
 
-    def adopt(self, condition_keys: set[str]) -> None:
-        """Remember what an earlier run of the node had raised, so that it can return."""
-        self._raised |= condition_keys
+    async def work(self) -> None:
+        """Store what waits, in order, until cancelled; a database that is away is waited for."""
+        while True:
+            step = await self._queue.get()
+            while True:
+                try:
+                    await step()
+                except UnavailableError as error:
+                    self._once.lost("store", f"an alarm waits for the database: {error}")
+                    await asyncio.sleep(RETRY_S)
+                    continue
+                except ConsoleError as error:
+                    log.error("an alarm could not be stored: %s", error)
+                self._once.back("store", "alarms are stored again")
+                break
+            self._queue.task_done()
+
+    async def drain(self, *, timeout_s: float) -> None:
+        """Wait until everything is stored, or the time is up; what is left is logged."""
+        try:
+            await asyncio.wait_for(self._queue.join(), timeout_s)
+        except TimeoutError:
+            log.error("%d alarms and observations could not be stored before the end", self._queue.qsize())
+
+    def _later(self, step: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+        try:
+            self._queue.put_nowait(step)
+        except asyncio.QueueFull:
+            self.n_dropped += 1
+            self._once.lost("queue", f"{MAX_WAITING} alarms wait for the database; newer ones are lost")
 
     def take_observed(self, message: Observed) -> None:
         """A scene rule saw something."""
@@ -82,21 +117,25 @@ class Calls:
         picture = None
         if message.snapshot_jpeg:
             picture = Snapshot(jpeg=message.snapshot_jpeg, captured_at=observation.captured_at)
-        self._spawn(
-            self._incidents.take_observation(
-                observation, camera_name=camera.name, position=camera.position, snapshot=picture
+        self._later(
+            partial(
+                self._incidents.take_observation,
+                observation,
+                camera_name=camera.name,
+                position=camera.position,
+                snapshot=picture,
             )
         )
 
     def take_camera_lost(self, event: CameraLost) -> None:
         """A camera shows nothing: its alarms keep their state, which is now the last one known."""
         self.raise_condition(conditions.camera_lost(event.camera, event.report))
-        self._spawn(self._incidents.set_quality(SourceKind.CAMERA, event.camera.camera_id, False))
+        self._later(partial(self._incidents.set_quality, SourceKind.CAMERA, event.camera.camera_id, False))
 
     def take_camera_back(self, event: CameraBack) -> None:
         """A camera shows pictures again."""
         self.return_condition(conditions.camera_lost_key(event.camera_id))
-        self._spawn(self._incidents.set_quality(SourceKind.CAMERA, event.camera_id, True))
+        self._later(partial(self._incidents.set_quality, SourceKind.CAMERA, event.camera_id, True))
 
     def take_worker(self, report: WorkerReport) -> None:
         """A worker started, opened its engine or ended."""
@@ -105,11 +144,8 @@ class Calls:
         if report.state == "restarting":
             # Its rules begin anew: no end will come for what they had begun.
             for camera_id in report.camera_ids:
-                self._spawn(
-                    self._incidents.return_missing(
-                        SourceKind.CAMERA, camera_id, [conditions.camera_lost_key(camera_id)]
-                    )
-                )
+                lost = [conditions.camera_lost_key(camera_id)]
+                self._later(partial(self._incidents.return_missing, SourceKind.CAMERA, camera_id, lost))
         if report.engine is not None:
             self.return_condition(conditions.detection_off("").condition_key)
 
@@ -139,7 +175,7 @@ class Calls:
         if self._devices.get(device.device_id) == now:
             return
         self._devices[device.device_id] = now
-        self._spawn(self._incidents.take_device_state(device))
+        self._later(partial(self._incidents.take_device_state, device))
 
     def take_health(self, health: Health) -> None:
         """Judge disk, database and broker, once a second."""

@@ -58,6 +58,7 @@ log = logging.getLogger(__name__)
 
 VERSION = "0.1.0"
 STORE_RETRY_S = 3.0
+DRAIN_S = 5.0
 HOUSEKEEPING_S = 1.0
 COUNTS_EVERY_S = 5.0
 UNUSED_FIRST_S = 60.0
@@ -174,6 +175,8 @@ class Node:
         """Close everything, in reverse; each part within its own bound."""
         with contextlib.suppress(OSError):
             self.folders.node_file.unlink(missing_ok=True)
+        if self._calls is not None:
+            await self._calls.drain(timeout_s=DRAIN_S)
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -270,12 +273,13 @@ class Node:
         self._calls = Calls(
             services.incidents,
             folder=str(self.folders.data),
-            spawn=self._spawn,
             find_camera=lambda camera_id: self._sight.camera(camera_id) if self._sight else None,
             find_device=services.field.device,
         )
+        # Rules begin anew with the node: of what was active before, nobody would ever hear the end.
+        await services.incidents.start()
         open_alarms = await services.incidents.open_alarms()
-        self._calls.adopt({alarm.condition_key for alarm in open_alarms if alarm.is_active})
+        self._spawn(self._calls.work())
         self._subscribe(services, self._calls)
         await self._open_eyes(services, self._calls)
         self.services = services

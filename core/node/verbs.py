@@ -178,6 +178,9 @@ def _alarm_verbs(node: Node) -> dict[str, Verb]:
             actor_of(peer), alarm_id, occurrence=occurrence, expect_version=version, comment=comment[:2000]
         )
 
+    async def comment(peer: Peer, *, alarm_id: str, text: str) -> Alarm:
+        return await node.require_services().incidents.comment(actor_of(peer), alarm_id, text)
+
     async def snapshot_of(peer: Peer, *, incident_id: str) -> bytes:
         actor_of(peer)
         return await node.require_services().incidents.snapshot_bytes(incident_id)
@@ -186,7 +189,12 @@ def _alarm_verbs(node: Node) -> dict[str, Verb]:
         actor_of(peer)
         return list(await node.require_services().incidents.recent_incidents(max(1, min(limit, 1000))))
 
-    return {"alarms.acknowledge": acknowledge, "incidents.snapshot": snapshot_of, "incidents.recent": recent}
+    return {
+        "alarms.acknowledge": acknowledge,
+        "alarms.comment": comment,
+        "incidents.snapshot": snapshot_of,
+        "incidents.recent": recent,
+    }
 
 
 def _user_verbs(node: Node) -> dict[str, Verb]:

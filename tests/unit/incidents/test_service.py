@@ -422,3 +422,24 @@ def test_every_raise_and_every_acknowledge_stands_in_a_sound_audit(room: Room) -
 
     assert verdict.ok, verdict.reason
     assert actions == ["alarm.raise", "alarm.acknowledge"]
+
+
+def test_a_comment_is_kept_with_its_author_and_does_not_acknowledge(room: Room) -> None:
+    alarm = raise_one(room)
+
+    commented = room.run(room.incidents.comment(OLGA, alarm.alarm_id, "Tow truck is called."))
+
+    assert commented.comment == "Tow truck is called."
+    assert commented.is_calling
+    last = room.run(room.incidents.journal(alarm.alarm_id))[-1]
+    assert (last.event, last.actor, last.comment) == ("comment", OLGA.name, "Tow truck is called.")
+    assert acknowledge(room, alarm).comment == "Tow truck is called.", "an acknowledge without words keeps it"
+
+
+def test_a_viewer_writes_no_comments_and_nobody_writes_empty_ones(room: Room) -> None:
+    alarm = raise_one(room)
+
+    with pytest.raises(NotPermittedError):
+        room.run(room.incidents.comment(VERA, alarm.alarm_id, "Hello"))
+    with pytest.raises(BadInputError, match="empty"):
+        room.run(room.incidents.comment(OLGA, alarm.alarm_id, "  "))
