@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from PySide6.QtCore import QItemSelection, QItemSelectionModel, QModelIndex, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QHideEvent, QKeyEvent, QKeySequence, QResizeEvent, QShortcut, QShowEvent
+from PySide6.QtCore import QEvent, QItemSelection, QItemSelectionModel, QModelIndex, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QFontMetrics, QHideEvent, QKeyEvent, QKeySequence, QResizeEvent, QShortcut, QShowEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QComboBox,
@@ -133,6 +133,7 @@ class AlarmList(QWidget):
         self._detail.goto_clicked.connect(self._on_goto)
         self._detail.comment_entered.connect(self._on_comment)
         self._detail.left.connect(self._table.setFocus)
+        self._fit_columns()
         self._splitter = QSplitter(Qt.Orientation.Horizontal, self)
         self._splitter.setChildrenCollapsible(False)
         left = QWidget(self._splitter)
@@ -172,14 +173,21 @@ class AlarmList(QWidget):
         self._priority_delegate = PriorityDelegate(table)
         table.setItemDelegateForColumn(Column.PRIORITY, self._priority_delegate)
         table.setItemDelegateForColumn(Column.STATE, StateDelegate(table))
-        for column, width_em in _WIDTHS_EM.items():
-            table.setColumnWidth(column, round(sizes.body * width_em))
         header.setSectionResizeMode(Column.TITLE, QHeaderView.ResizeMode.Stretch)
         table.selectionModel().selectionChanged.connect(self._on_selection)
         table.acknowledge_pressed.connect(self.acknowledge_selected)
         table.goto_pressed.connect(self._on_goto)
         table.doubleClicked.connect(lambda _: self._on_goto())
         return table
+
+    def _fit_columns(self) -> None:
+        """Give every column the room its texts need in the present font."""
+        sizes = look().sizes
+        metrics = QFontMetrics(look().font())
+        self._table.verticalHeader().setDefaultSectionSize(sizes.row)
+        self._table.setColumnWidth(Column.PRIORITY, round(sizes.body * 3.4) + sizes.gap * 3)
+        for column, text in _WIDEST.items():
+            self._table.setColumnWidth(column, metrics.horizontalAdvance(text) + sizes.gap * 6)
 
     def _bind_keys(self) -> None:
         keys: dict[str, Callable[[], object]] = {
@@ -464,6 +472,12 @@ class AlarmList(QWidget):
         for column, least_em in _LEAST_EM.items():
             self._table.setColumnHidden(column, room < body * least_em)
 
+    def changeEvent(self, event: QEvent) -> None:
+        """Fit the columns to another text size."""
+        if event.type() == QEvent.Type.StyleChange:
+            self._fit_columns()
+        super().changeEvent(event)
+
     def sizeHint(self) -> QSize:
         """Return a list of a dozen rows with its detail."""
         sizes = look().sizes
@@ -480,16 +494,16 @@ class AlarmList(QWidget):
         self._tick_timer.stop()
 
 
-_WIDTHS_EM = {
-    Column.PRIORITY: 4.2,
-    Column.RAISED: 7.0,
-    Column.AGE: 6.0,
-    Column.SOURCE: 11.0,
-    Column.TITLE: 18.0,
-    Column.STATE: 7.4,
-    Column.REPEATS: 4.0,
-    Column.PERSON: 10.0,
-    Column.COMMENT: 10.0,
+_WIDEST = {
+    Column.RAISED: "00-00 00:00",
+    Column.AGE: "00 d 00:00",
+    Column.SOURCE: "Station 14, Bridge Street",
+    Column.STATE: "●  sent, no answer",
+    Column.REPEATS: "Rep. 00",
+    Column.PERSON: "operator · desk 00",
+    Column.COMMENT: "Unit 12 is on its way",
 }
+"""What a column must hold without being cut."""
+
 _LEAST_EM = {Column.COMMENT: 78.0, Column.PERSON: 64.0, Column.REPEATS: 50.0, Column.RAISED: 46.0}
 """A column is left out where the list is narrower than this many times the text size; the detail holds it all."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from PySide6.QtCore import QEvent, QPoint, QRect, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QHideEvent, QKeyEvent, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QLabel, QMenu, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QToolButton, QVBoxLayout, QWidget
 
 from core.cameras.model import Camera
 from core.incidents.model import Alarm, Priority, SourceKind
@@ -106,12 +106,12 @@ class VideoWall(QWidget):
         gap = look().sizes.gap
         row.setContentsMargins(gap, gap // 2, gap, gap // 2)
         row.setSpacing(gap // 2)
-        self._presets = QButtonGroup(self)
-        self._presets.setExclusive(True)
+        # No exclusive button group: it takes buttons out of the way of the Tab key.
+        self._presets: dict[Preset, QToolButton] = {}
         for preset in Preset:
             button = self._switch(preset.value, f"Divide the wall: {preset.value}", bar)
             button.clicked.connect(lambda _=False, chosen=preset: self.set_preset(chosen))
-            self._presets.addButton(button)
+            self._presets[preset] = button
             row.addWidget(button)
         row.addStretch(1)
         self._previous = IconButton("previous", "Previous page (PgUp)", bar)
@@ -386,7 +386,7 @@ class VideoWall(QWidget):
             self._tiles[index].setGeometry(QRect(QPoint(left, top), QSize(max(1, right - left), max(1, bottom - top))))
 
     def _refresh_bar(self) -> None:
-        for button, preset in zip(self._presets.buttons(), Preset, strict=True):
+        for preset, button in self._presets.items():
             button.setChecked(preset is self._layout.preset)
         n_pages = self._layout.n_pages
         self._page_label.setText(f"Page {self._layout.page + 1} of {n_pages}")

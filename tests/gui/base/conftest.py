@@ -9,8 +9,9 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 @pytest.fixture(autouse=True)
 def dressed(qapp):
-    from widgets.base.theme import DARK, apply_theme
+    from widgets.base.theme import DARK, apply_theme, look
 
-    apply_theme(qapp, DARK, base_px=16)
-    yield
-    apply_theme(qapp, DARK, base_px=16)
+    calm = getattr(qapp, "calm_look", None)
+    # Dressing takes a while: only after a test that wore something else.
+    if calm is None or look() != calm:
+        qapp.calm_look = apply_theme(qapp, DARK, base_px=16)

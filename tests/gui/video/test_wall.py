@@ -302,6 +302,16 @@ def test_arrows_move_the_selection(room):
     assert room.selected[-1] == "c0"
 
 
+def test_exactly_the_chosen_division_is_marked(room):
+    from PySide6.QtWidgets import QToolButton
+
+    presets = {b.text(): b for b in room.wall.findChildren(QToolButton) if b.text() in set(Preset)}
+    for _ in range(2):
+        QTest.mouseClick(presets["9"], Qt.MouseButton.LeftButton)
+        assert [text for text, button in presets.items() if button.isChecked()] == ["9"]
+    assert len(room.wall.visible_camera_ids) == 6
+
+
 def test_a_large_tile_is_left_to_its_nearest_neighbour(room):
     room.wall.set_preset(Preset.ONE_AND_FIVE)
     QTest.mouseClick(room.tile("c0"), Qt.MouseButton.LeftButton)
@@ -462,9 +472,7 @@ def test_everything_has_a_name_for_a_screen_reader(room):
     for button in room.wall.findChildren(QAbstractButton):
         assert button.accessibleName()
         assert button.text() or not button.icon().isNull()
-        # Of the presets Tab reaches the chosen one, and arrows lead to the others.
-        is_one_of_several = button.group() is not None and not button.isChecked()
-        assert is_one_of_several or button.focusPolicy() & Qt.FocusPolicy.TabFocus
+        assert button.focusPolicy() & Qt.FocusPolicy.TabFocus
     assert room.tile("c0").focusPolicy() & Qt.FocusPolicy.TabFocus
 
 
