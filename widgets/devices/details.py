@@ -22,7 +22,6 @@ from widgets.base.times import format_age, format_instant
 from widgets.devices.rows import DeviceRow
 from widgets.traffic.figures import STATION_FIGURES, UNKNOWN
 
-ROLE_TO_SWITCH = Role.SUPERVISOR
 ROLE_TO_CHANGE = Role.SUPERVISOR
 """What the buttons ask for; the node asks again."""
 
@@ -32,6 +31,11 @@ _ROLE_WORDS = {
     Role.SUPERVISOR: "supervisor",
     Role.ADMINISTRATOR: "administrator",
 }
+
+
+def role_to_switch(kind: str) -> Role:
+    """Return who may enable and disable a thing of this kind."""
+    return Role.OPERATOR if kind == "camera" else Role.SUPERVISOR
 
 
 class DeviceDetails(QWidget):
@@ -153,7 +157,9 @@ class DeviceDetails(QWidget):
         self._switch.setText("Disable" if row.is_enabled else "Enable")
         for button in self._buttons:
             button.show()
-        self._edit.setVisible(row.kind == "camera")
+        # A field device comes back with its next message: it is disabled, not removed.
+        for button in (self._edit, self._remove):
+            button.setVisible(row.kind == "camera")
         self._refresh_buttons()
 
     def _say(self, sentence: str) -> None:
@@ -161,7 +167,7 @@ class DeviceDetails(QWidget):
         self._reason.setVisible(bool(sentence))
 
     def _refresh_buttons(self) -> None:
-        allow(self._switch, self._role, ROLE_TO_SWITCH, "")
+        allow(self._switch, self._role, role_to_switch(self._row.kind if self._row is not None else ""), "")
         allow(self._edit, self._role, ROLE_TO_CHANGE, "")
         allow(self._remove, self._role, ROLE_TO_CHANGE, "Hold for a second, or press Ctrl+Enter")
 

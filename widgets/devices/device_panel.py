@@ -29,7 +29,7 @@ from core.media.model import StreamReport
 from widgets.base.search import SearchField
 from widgets.base.state_overlay import PanelState, StateOverlay
 from widgets.base.theme import look, set_role
-from widgets.devices.details import ROLE_TO_CHANGE, ROLE_TO_SWITCH, DeviceDetails, allow
+from widgets.devices.details import ROLE_TO_CHANGE, DeviceDetails, allow, role_to_switch
 from widgets.devices.rows import DeviceRow, camera_row, device_row
 from widgets.devices.tree_model import ADDRESS, NAME, SEEN, STATE, VALUE, DeviceTreeModel, StateFilter
 
@@ -333,7 +333,7 @@ class DevicePanel(QWidget):
         switch.triggered.connect(
             lambda: self.set_enabled_requested.emit(row.kind, row.item_id, not row.is_enabled, row.version)
         )
-        switch.setEnabled(self._role is not None and self._role >= ROLE_TO_SWITCH)
+        switch.setEnabled(self._role is not None and self._role >= role_to_switch(row.kind))
         if row.kind == "camera":
             edit = menu.addAction("Edit", lambda: self.edit_requested.emit(row.item_id))
             edit.setEnabled(self._role is not None and self._role >= ROLE_TO_CHANGE)

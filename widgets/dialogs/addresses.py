@@ -41,15 +41,16 @@ def check_address(text: str) -> AddressCheck:
         if rest.isdecimal():
             return AddressCheck(plain=address)
         return AddressCheck(sentence="A webcam is named by its number, for example webcam:0.")
-    if colon and kind.lower() == "synthetic":
-        return AddressCheck(plain=address) if rest else AddressCheck(sentence="Name the scene: synthetic:NAME.")
+    if colon and kind.lower() in ("synthetic", "demo"):
+        return AddressCheck(plain=address) if rest else AddressCheck(sentence=f"Name the scene: {kind.lower()}:NAME.")
     if "://" in address:
         return _check_url(address)
     if colon and kind.lower() == "file":
         return AddressCheck(plain=address) if rest.strip("/") else AddressCheck(sentence="Name the file: file:PATH.")
     if colon and len(kind) > 1:
         return AddressCheck(sentence=f"{kind!r} is not a kind of source. Use {EXAMPLES}.")
-    if not PurePath(address).suffix or address.replace(".", "").isdecimal():
+    has_folder = "/" in address or "\\" in address
+    if not has_folder and (not PurePath(address).suffix or address.replace(".", "").isdecimal()):
         return AddressCheck(sentence=f"This is neither an address nor a video file. Use {EXAMPLES}.")
     return AddressCheck(plain=address)
 

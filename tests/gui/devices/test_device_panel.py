@@ -154,7 +154,7 @@ def test_switching_off_asks_with_the_version_that_was_seen(panel, qtbot):
 
 
 def test_removing_takes_more_than_a_click(panel, qtbot):
-    choose(qtbot, panel, ("station", "traffic/quay"))
+    choose(qtbot, panel, ("camera", "cam-1"))
     asked = []
     panel.remove_requested.connect(lambda *args: asked.append(args))
     hold = panel.findChild(HoldButton)
@@ -163,7 +163,7 @@ def test_removing_takes_more_than_a_click(panel, qtbot):
 
     qtbot.keyClick(hold, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
 
-    assert asked == [("station", "traffic/quay", 1)]
+    assert asked == [("camera", "cam-1", 1)]
 
 
 def test_a_viewer_sees_why_the_buttons_are_off(panel, qtbot):
@@ -171,9 +171,20 @@ def test_a_viewer_sees_why_the_buttons_are_off(panel, qtbot):
     choose(qtbot, panel, ("camera", "cam-1"))
 
     assert not button(panel, "Disable").isEnabled()
-    assert "supervisor" in button(panel, "Disable").toolTip()
+    assert "operator" in button(panel, "Disable").toolTip()
+    assert "supervisor" in button(panel, "Hold to remove").toolTip()
     assert not button(panel, "Add camera").isEnabled()
     assert button(panel, "Go to").isEnabled()
+
+
+def test_an_operator_may_switch_cameras_but_not_field_devices(panel, qtbot):
+    panel.show_role(Role.OPERATOR)
+    choose(qtbot, panel, ("camera", "cam-1"))
+    assert button(panel, "Disable").isEnabled()
+
+    choose(qtbot, panel, ("station", "traffic/quay"))
+
+    assert not button(panel, "Disable").isEnabled()
 
 
 def test_enter_goes_to_what_is_selected_and_escape_lets_go(panel, qtbot):

@@ -200,6 +200,8 @@ def test_keys_alone_test_save_and_leave(form, qtbot):
         "rtsps://cam.example:322/a?b=1",
         "webcam:0",
         "synthetic:jam",
+        "demo:harbour",
+        "/dev/video0",
         "clips/a.mp4",
         "file:/a/b.mkv",
         "C:\\a\\b.mp4",
