@@ -1,0 +1,90 @@
+import asyncio
+from datetime import UTC, datetime
+
+from core.field.model import Reading
+from core.incidents.model import Alarm, Priority, SourceKind
+from core.node.live import Changes, LiveCollector, without_defaults
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def alarm(version):
+    return Alarm(
+        alarm_id="A",
+        condition_key="k",
+        occurrence="o",
+        incident_id="i",
+        kind="congestion",
+        title="Jam",
+        detail="",
+        priority=Priority.MEDIUM,
+        source_kind=SourceKind.CAMERA,
+        source_id="c",
+        source_name="C",
+        is_active=True,
+        is_acknowledged=False,
+        raised_at=AT,
+        changed_at=AT,
+        version=version,
+    )
+
+
+def reading(value, device="d"):
+    return Reading(device_id=device, stream="flow", at=AT, values={"speed": value})
+
+
+def run(scenario):
+    async def main():
+        pushes = []
+        await scenario(LiveCollector(pushes.append), pushes)
+
+    asyncio.run(main())
+
+
+def test_of_many_readings_within_a_tenth_of_a_second_only_the_newest_is_pushed():
+    async def scenario(live, pushes):
+        for value in range(200):
+            live.add_reading(reading(float(value)))
+        live.add_reading(reading(7.0, "other"))
+        await asyncio.sleep(0.15)
+
+        assert len(pushes) == 1
+        assert [(r.device_id, r.values["speed"]) for r in pushes[0].readings] == [("d", 199.0), ("other", 7.0)]
+
+    run(scenario)
+
+
+def test_an_alarm_does_not_wait_for_the_readings():
+    async def scenario(live, pushes):
+        live.add_reading(reading(1.0))
+        live.add_alarm(alarm(1))
+        await asyncio.sleep(0.01)
+
+        assert [item.version for item in pushes[0].alarms] == [1]
+
+    run(scenario)
+
+
+def test_an_alarm_that_changed_twice_is_pushed_in_its_last_state():
+    async def scenario(live, pushes):
+        live.add_alarm(alarm(1))
+        live.add_alarm(alarm(2))
+        await asyncio.sleep(0.01)
+
+        assert [[item.version for item in push.alarms] for push in pushes] == [[2]]
+
+    run(scenario)
+
+
+def test_a_quiet_room_pushes_nothing():
+    async def scenario(live, pushes):
+        live.add_reading(reading(1.0))
+        await asyncio.sleep(0.3)
+
+        assert len(pushes) == 1
+
+    run(scenario)
+
+
+def test_a_push_carries_only_what_changed():
+    assert without_defaults(Changes(removed_cameras=("a",))) == {"removed_cameras": ("a",)}

@@ -1,0 +1,194 @@
+"""Cameras in the node, with a supervisor that only writes down what it is told."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from core.cameras.model import Camera
+from core.kernel.clock import FakeClock
+from core.kernel.errors import BadInputError
+from core.kernel.ids import new_id
+from core.media.model import SourceSpec, StreamReport, StreamState
+from core.node.sight import Sight
+from core.vision.messages import Heartbeat, Observed
+from core.vision.model import Observation, ObservationKind, Phase
+
+
+class Told:
+    """Stands in for worker processes: what a supervisor and the room's other parts were told."""
+
+    def __init__(self):
+        self.jobs = ()
+        self.lost, self.back, self.observed = [], [], []
+
+    def set_cameras(self, jobs):
+        self.jobs = jobs
+
+
+@pytest.fixture
+def told():
+    return Told()
+
+
+@pytest.fixture
+def clock():
+    return FakeClock(datetime(2026, 11, 21, 10, 0, 30, tzinfo=UTC))
+
+
+@pytest.fixture
+def sight(told, clock, tmp_path):
+    def spec_of(camera):
+        if camera.address == "bad:":
+            raise BadInputError("The address is no good.")
+        return SourceSpec(address=camera.address)
+
+    return Sight(
+        told,
+        rings=tmp_path / "rings",
+        clock=clock,
+        spec_of=spec_of,
+        on_stream=lambda report: None,
+        on_inside=lambda camera_id, inside: None,
+        on_totals=lambda camera_id, totals: None,
+        on_observed=told.observed.append,
+        on_lost=told.lost.append,
+        on_back=told.back.append,
+    )
+
+
+def camera(camera_id="a", **changes):
+    return replace(Camera(camera_id=camera_id, name=f"Camera {camera_id}", address=f"synthetic:{camera_id}"), **changes)
+
+
+def beat(*reports):
+    return Heartbeat(streams=reports, inside={}, cpu_percent=0.0, memory_mb=0.0)
+
+
+def report(state, camera_id="a", since_s=0.0, **changes):
+    return StreamReport(camera_id=camera_id, state=state, since_s=since_s, **changes)
+
+
+def crossing(clock, direction="in", camera_id="a"):
+    return Observed(
+        observation=Observation(
+            observation_id=new_id(),
+            camera_id=camera_id,
+            kind=ObservationKind.LINE_CROSSED,
+            phase=Phase.INSTANT,
+            rule_key="gate",
+            rule_name="Gate",
+            condition_key="",
+            pts_s=1.0,
+            captured_at=clock.now(),
+            label="car",
+            direction=direction,
+        )
+    )
+
+
+def test_every_enabled_camera_gets_a_job_and_a_ring(sight, told):
+    sight.set_cameras((camera("a"), camera("b", is_enabled=False)))
+
+    assert [job.camera_id for job in told.jobs] == ["a"]
+    assert told.jobs[0].ring.exists()
+    assert sight.streams["a"].state is StreamState.CONNECTING
+    assert sight.streams["b"].state is StreamState.DISABLED
+
+
+def test_a_camera_with_a_bad_address_says_so_and_does_not_keep_the_others_from_working(sight, told):
+    sight.set_cameras((camera("a", address="bad:"), camera("b")))
+
+    assert [job.camera_id for job in told.jobs] == ["b"]
+    assert sight.streams["a"].state is StreamState.UNUSABLE
+    assert "no good" in sight.streams["a"].reason
+
+
+def test_a_short_loss_is_no_news_and_a_long_one_is_told_once(sight, told):
+    sight.set_cameras((camera(),))
+
+    sight.take(beat(report(StreamState.LOST, since_s=1.0)))
+    assert told.lost == []
+    sight.take(beat(report(StreamState.LOST, since_s=6.0)))
+    sight.take(beat(report(StreamState.LOST, since_s=7.0)))
+
+    assert [event.camera.camera_id for event in told.lost] == ["a"]
+
+
+def test_a_camera_that_comes_back_is_told_once(sight, told):
+    sight.set_cameras((camera(),))
+    sight.take(beat(report(StreamState.UNAUTHORISED, since_s=9.0)))
+
+    sight.take(beat(report(StreamState.LIVE)))
+    sight.take(beat(report(StreamState.LIVE)))
+
+    assert [event.camera_id for event in told.back] == ["a"]
+
+
+def test_crossings_are_counted_by_minute_and_as_a_total(sight, clock):
+    sight.set_cameras((camera(),))
+    for direction in ("in", "in", "out"):
+        sight.take(crossing(clock, direction))
+    clock.advance(seconds=40)
+    sight.take(crossing(clock, "in"))
+
+    counts = sight.take_counts(is_final=False)
+
+    assert sight.totals == {"a": {"gate": {"in": 3, "out": 1}}}
+    assert sorted((count.minute.minute, count.direction, count.n_vehicles) for count in counts) == [
+        (0, "in", 2),
+        (0, "out", 1),
+        (1, "in", 1),
+    ]
+    assert all(count.is_complete for count in counts)
+    assert sight.take_counts(is_final=False) == [], "counted once"
+
+
+def test_a_minute_in_which_the_camera_was_not_seen_is_marked_incomplete(sight, clock):
+    sight.set_cameras((camera(),))
+    sight.take(crossing(clock))
+    sight.mark_restarting(("a",))
+
+    (count,) = sight.take_counts(is_final=False)
+
+    assert not count.is_complete
+
+
+def test_the_totals_begin_anew_at_midnight(sight, clock):
+    sight.set_cameras((camera(),))
+    sight.take(crossing(clock))
+    clock.advance(seconds=timedelta(hours=15).total_seconds())
+    sight.take(crossing(clock))
+
+    assert sight.totals == {"a": {"gate": {"in": 1}}}
+
+
+def test_sums_never_step_back_when_a_worker_restarts_or_a_camera_is_removed(sight):
+    sight.set_cameras((camera("a"), camera("b")))
+    sight.take(beat(report(StreamState.LIVE, "a", n_frames=100), report(StreamState.LIVE, "b", n_frames=10)))
+    sight.mark_restarting(("a",))
+    assert sight.sums()[0] == 110
+    sight.take(beat(report(StreamState.LIVE, "a", n_frames=5)))
+    sight.set_cameras((camera("a"),))
+
+    assert sight.sums()[0] == 115
+
+
+def test_the_tile_of_a_restarting_worker_does_not_look_live(sight):
+    sight.set_cameras((camera(),))
+    sight.take(beat(report(StreamState.LIVE)))
+
+    sight.mark_restarting(("a",))
+
+    assert sight.streams["a"].state is StreamState.RESTARTING
+    assert sight.streams["a"].reason
+
+
+def test_a_removed_camera_leaves_no_ring_behind(sight, told):
+    sight.set_cameras((camera(),))
+    ring = told.jobs[0].ring
+
+    sight.set_cameras(())
+
+    assert not ring.exists()
+    assert sight.ring_files == {}
