@@ -134,7 +134,8 @@ def _noise_tile(seed: int, size: int = 512) -> FloatArray:
     fy, fx = np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)[None, :]
     spectrum /= np.maximum(np.hypot(fx, fy), 1 / size) ** 0.8
     tile = np.fft.irfft2(spectrum, s=(size, size))
-    return ((tile - tile.mean()) / tile.std()).astype(np.float32)
+    scaled: FloatArray = ((tile - tile.mean()) / tile.std()).astype(np.float32)
+    return scaled
 
 
 def _shade(
@@ -155,22 +156,22 @@ def _shade(
     facing = np.abs(facing)
     sun = sun_direction(light).astype(np.float32)
     up = normals[:, 2:3]
-    bounce = np.multiply(light.sky_rgb, 0.30) + np.multiply(light.sun_rgb, 0.10 * sun[2] * 2)
-    ambient = np.asarray(light.sky_rgb) * (0.55 + 0.45 * up) + bounce * (0.5 - 0.5 * up)
-    direct = np.asarray(light.sun_rgb) * np.clip(normals @ sun, 0, None)[:, None] * sunlit[:, None]
+    sun_rgb, sky_rgb, zenith_rgb, horizon_rgb = (
+        np.asarray(rgb, np.float32) for rgb in (light.sun_rgb, light.sky_rgb, light.zenith_rgb, light.horizon_rgb)
+    )
+    bounce = sky_rgb * 0.30 + sun_rgb * (0.20 * sun[2])
+    ambient = sky_rgb * (0.55 + 0.45 * up) + bounce * (0.5 - 0.5 * up)
+    direct = sun_rgb * (np.clip(normals @ sun, 0, None) * sunlit)[:, None]
     mirror = 2 * facing * normals - view
     rise = mirror[:, 2:3]
-    sky = np.where(
-        rise > 0,
-        np.asarray(light.horizon_rgb)
-        + (np.subtract(light.zenith_rgb, light.horizon_rgb)) * np.sqrt(np.clip(rise, 0, 1)),
-        np.asarray(light.sky_rgb) * 0.18,
-    )
-    fresnel = gloss[:, None] * (0.05 + 0.75 * np.power(1 - facing, 4))
-    glint = np.power(np.clip(mirror @ sun, 0, 1), 50)[:, None] * gloss[:, None] * sunlit[:, None]
-    lit = albedo * (ambient + direct) + fresnel * sky + glint * np.asarray(light.sun_rgb) * 1.2
+    above = horizon_rgb + (zenith_rgb - horizon_rgb) * np.sqrt(np.clip(rise, 0, 1))
+    sky = np.where(rise > 0, above, sky_rgb * 0.18)
+    fresnel = gloss[:, None] * (0.05 + 0.75 * np.square(np.square(1 - facing)))
+    glint = (np.power(np.clip(mirror @ sun, 0, 1), 50) * gloss * sunlit)[:, None]
+    lit = albedo * (ambient + direct) + fresnel * sky + glint * sun_rgb * 1.2
     fog = 1 - np.exp(-distance / light.haze_m)
-    return (lit * (1 - fog) + np.asarray(light.horizon_rgb) * fog).astype(np.float32)
+    hazed: FloatArray = (lit * (1 - fog) + horizon_rgb * fog).astype(np.float32)
+    return hazed
 
 
 class Raster:
@@ -225,11 +226,11 @@ def _fill(mask: Picture, polygons: list[FloatArray]) -> None:
             cv2.fillPoly(mask, [fixed], 255, lineType=cv2.LINE_AA, shift=4)
 
 
-def _hull_shadow(solid: FloatArray, sun: FloatArray, camera: Camera) -> FloatArray:
-    """Return where a convex solid's shadow falls on the ground, in pixels of the large picture."""
+def _hull_shadow(solid: FloatArray, sun: FloatArray, camera: Camera, scale: float) -> FloatArray:
+    """Return where a convex solid's shadow falls on the ground, in pixels of a picture `scale` times as large."""
     ground = solid[:, :2] - sun[:2] * (solid[:, 2:3] / max(float(sun[2]), 0.12))
     hull = cv2.convexHull(ground.astype(np.float32))[:, 0]
-    return project_polygon(np.c_[hull, np.zeros(len(hull))], camera, SCALE)
+    return project_polygon(np.c_[hull, np.zeros(len(hull))], camera, scale)
 
 
 class PlacePainter:
@@ -247,9 +248,10 @@ class PlacePainter:
         shadow = np.zeros(self._shape, np.uint8)
         mesh = scenery.mesh.build() if scenery.mesh.faces else None
         if mesh is not None:
-            _fill(shadow, [_hull_shadow(solid, self._sun, camera) for solid in mesh.solids])
+            _fill(shadow, [_hull_shadow(solid, self._sun, camera, SCALE) for solid in mesh.solids])
         blur = light.shadow_blur_px * 0.8
         self._static_shadow = cv2.GaussianBlur(shadow, (0, 0), blur)
+        self._small_shadow = cv2.resize(self._static_shadow, camera.size_wh, interpolation=cv2.INTER_AREA)
         lit = self._light_ground(albedo, distance, self._static_shadow.astype(np.float32) / 255, 1.0)
         dark = self._light_ground(albedo, distance, np.ones(self._shape, np.float32), 0.72)
         glow = self._light_ground(albedo, distance, self._static_shadow.astype(np.float32) / 255, 1.0, lamp=1.0)
@@ -319,9 +321,9 @@ class PlacePainter:
         def material(name: str, rgb: Any, part: Part = EVERYWHERE) -> FloatArray:
             base, grain, blotch, close = _linear(rgb), all_grain[part], all_blotch[part], near[part]
             if name == "grass":
-                tone = 1 + 0.22 * blotch * 0.6 + 0.30 * grain
+                blades = 1 + 0.13 * blotch + 0.30 * grain
                 tint = np.stack([1 + 0.10 * blotch, np.ones_like(blotch), 1 - 0.05 * blotch], axis=2)
-                return base * np.clip(tone, 0.3, 2)[..., None] * tint
+                return base * np.clip(blades, 0.3, 2)[..., None] * tint
             if name == "water":
                 ripples = sample(fine, 4, 14, part)
                 far = np.clip(np.where(np.isfinite(distance[part]), distance[part], 400) / 220, 0, 1)[..., None]
@@ -335,9 +337,11 @@ class PlacePainter:
                 tone = sample(fine, 5.2, 5.2, part)
                 return base * (1 + 0.10 * blotch + 0.12 * tone * close - 0.42 * stones)[..., None]
             if name == "paint":
-                return base * np.clip(1 + 0.10 * grain - 0.10 * np.clip(blotch, 0, 3), 0.4, 1.1)[..., None]
+                worn: FloatArray = base * np.clip(1 + 0.10 * grain - 0.10 * np.clip(blotch, 0, 3), 0.4, 1.1)[..., None]
+                return worn
             strength = {"asphalt": (0.07, 0.11), "concrete": (0.05, 0.08), "gravel": (0.08, 0.22)}.get(name, (0.0, 0.0))
-            return base * (1 + strength[0] * blotch + strength[1] * grain)[..., None]
+            plain: FloatArray = base * (1 + strength[0] * blotch + strength[1] * grain)[..., None]
+            return plain
 
         albedo = material(scenery.base_material, scenery.base_rgb)
         for layer in scenery.layers:
@@ -438,40 +442,44 @@ class PlacePainter:
         return bool(-margin < uv[0, 0] < width + margin and -margin < uv[0, 1] < height + margin)
 
     def _ground_with(self, vehicles: list[Placed]) -> Picture:
-        shadow, contact = np.zeros(self._shape, np.uint8), np.zeros(self._shape, np.uint8)
-        beams = np.zeros(self._shape, np.uint8)
+        """Return the empty place with the vehicles' shadows and headlight beams on the ground."""
+        width, height = self.camera.size_wh
+        # Soft edges need no fine grid: these masks have the picture's size, not the large one's.
+        shadow, contact, beams = (np.zeros((height, width), np.uint8) for _ in range(3))
+        is_dark = self.light.lamps > 0.3
         for v in vehicles:
             turn = turn_matrix(v.heading_rad)
+            place = np.array([v.x_m, v.y_m, 0.0])
             for solid in vehicle_mesh(v.kind).solids:
-                _fill(shadow, [_hull_shadow(solid @ turn.T + (v.x_m, v.y_m, 0.0), self._sun, self.camera)])
-            outline = corners_of(v)
-            _fill(contact, [project_polygon(np.c_[outline, np.zeros(4)], self.camera, SCALE)])
-            if self.light.lamps > 0.3:
+                _fill(shadow, [_hull_shadow(solid @ turn.T + place, self._sun, self.camera, 1.0)])
+            _fill(contact, [project_polygon(np.c_[corners_of(v), np.zeros(4)], self.camera)])
+            if is_dark:
                 half = VEHICLE_TYPES[v.kind].length_m / 2
                 cone = np.array([(half, 0.5), (half + 9, 2.0), (half + 12, 0.0), (half + 9, -2.0), (half, -0.5)])
-                ground = cone @ turn[:2, :2].T + (v.x_m, v.y_m)
-                _fill(beams, [project_polygon(np.c_[ground, np.zeros(5)], self.camera, SCALE)])
-        strength = 1.0 if float(np.max(self.light.sun_rgb)) > 0.5 else 0.45
-        shadow = cv2.GaussianBlur(shadow, (0, 0), self.light.shadow_blur_px)
-        contact = cv2.GaussianBlur(contact, (0, 0), 3.5)
-        share = np.maximum(
-            shadow.astype(np.uint16) * int(strength * 255) // 255, contact.astype(np.uint16) * 215 // 255
-        )
+                _fill(beams, [project_polygon(np.c_[cone, np.zeros(5)] @ turn.T + place, self.camera)])
+        shadow = cv2.GaussianBlur(shadow, (0, 0), max(0.4, self.light.shadow_blur_px / SCALE))
+        contact = cv2.GaussianBlur(contact, (0, 0), 3.5 / SCALE)
         if self.light.sun_rgb[0] > 0.5:
             # What a house or a tree has darkened already stays as it is.
-            share = np.maximum(
-                share.astype(np.int32) - self._static_shadow, contact.astype(np.int32) * 140 // 255
-            ).clip(0, 255)
+            share = np.maximum(cv2.subtract(shadow, self._small_shadow), cv2.convertScaleAbs(contact, alpha=0.55))
+        else:
+            share = np.maximum(cv2.convertScaleAbs(shadow, alpha=0.45), cv2.convertScaleAbs(contact, alpha=0.84))
         frame = self._lit.copy()
-        spots = (share > 2) & self._is_ground
-        k = share[spots].astype(np.int32)[:, None]
-        frame[spots] = (self._lit[spots].astype(np.int32) * (255 - k) + self._dark[spots].astype(np.int32) * k) // 255
-        if beams.any():
-            soft = cv2.GaussianBlur(beams, (0, 0), 7)
-            spots = (soft > 2) & self._is_ground
-            k = soft[spots].astype(np.int32)[:, None] * 150 // 255
-            frame[spots] = (frame[spots].astype(np.int32) * (255 - k) + self._glow[spots].astype(np.int32) * k) // 255
+        self._blend(frame, self._dark, share, 1.0)
+        if is_dark:
+            self._blend(frame, self._glow, cv2.GaussianBlur(beams, (0, 0), 3.5), 0.6)
         return frame
+
+    def _blend(self, frame: Picture, over: Picture, share: Picture, most: float) -> None:
+        """Mix another version of the ground into a large picture; `share` (0..255) has the camera's size."""
+        x, y, w, h = (int(v * SCALE) for v in cv2.boundingRect(share))
+        if w == 0:
+            return
+        small = share[int(y / SCALE) : int((y + h) / SCALE), int(x / SCALE) : int((x + w) / SCALE)]
+        part = (slice(y, y + h), slice(x, x + w))
+        weight = cv2.resize(small, (w, h), interpolation=cv2.INTER_LINEAR).astype(np.float32) * (most / 255)
+        weight *= self._is_ground[part]
+        frame[part] = cv2.blendLinear(frame[part].copy(), over[part].copy(), 1 - weight, weight)
 
     def _paint_vehicles(
         self, vehicles: list[Placed], lamps: list[tuple[FloatArray, FloatArray]]
@@ -590,4 +598,5 @@ def _joints(east: FloatArray, north: FloatArray, long_m: float, wide_m: float, j
     row = np.floor(north / wide_m)
     x = np.mod(east / long_m + 0.5 * np.mod(row, 2), 1.0)
     y = np.mod(north / wide_m, 1.0)
-    return ((x < joint_m / long_m) | (y < joint_m / wide_m)).astype(np.float32)
+    joints: FloatArray = ((x < joint_m / long_m) | (y < joint_m / wide_m)).astype(np.float32)
+    return joints

@@ -226,18 +226,20 @@ def _north_gate(s: Scenery) -> None:
             beam(s, (-30, y, h), (300, y, h), width_m=0.22, rgb=(0.62, 0.63, 0.64))
         for x in range(-28, 200, 4):
             post(s, float(x), y, 0.7, radius_m=0.06, casts=False)
-    for x in (76.0,):
+    for gantry in (76.0,):
         for y in (-15.8, 15.8):
-            beam(s, (x, y, 0), (x, y, 7.6), width_m=0.5, rgb=(0.52, 0.54, 0.56))
+            beam(s, (gantry, y, 0), (gantry, y, 7.6), width_m=0.5, rgb=(0.52, 0.54, 0.56))
         for h in (6.4, 7.4):
-            beam(s, (x, -15.8, h), (x, 15.8, h), width_m=0.35, rgb=(0.52, 0.54, 0.56))
+            beam(s, (gantry, -15.8, h), (gantry, 15.8, h), width_m=0.35, rgb=(0.52, 0.54, 0.56))
         for y0, y1 in ((2.0, 7.0), (7.6, 12.4), (-6.8, -2.0), (-12.4, -7.4)):
-            s.mesh.box((x - 0.6, y0, 5.5), (x - 0.4, y1, 8.3), (0.08, 0.24, 0.50))
-            s.mesh.box((x - 0.63, y0 + 0.15, 5.65), (x - 0.6, y1 - 0.15, 8.15), (0.10, 0.30, 0.60))
+            s.mesh.box((gantry - 0.6, y0, 5.5), (gantry - 0.4, y1, 8.3), (0.08, 0.24, 0.50))
+            s.mesh.box((gantry - 0.63, y0 + 0.15, 5.65), (gantry - 0.6, y1 - 0.15, 8.15), (0.10, 0.30, 0.60))
             for k in range(3):
                 w = float(s.rng.uniform(0.4, 0.75)) * (y1 - y0)
                 s.mesh.box(
-                    (x - 0.66, y1 - 0.5 - w, 7.5 - k * 0.75), (x - 0.63, y1 - 0.5, 7.78 - k * 0.75), (0.9, 0.9, 0.9)
+                    (gantry - 0.66, y1 - 0.5 - w, 7.5 - k * 0.75),
+                    (gantry - 0.63, y1 - 0.5, 7.78 - k * 0.75),
+                    (0.9, 0.9, 0.9),
                 )
     for x in range(6, 190, 8):
         for sign in (1.0, -1.0):
@@ -480,12 +482,15 @@ def _ring_road(s: Scenery) -> None:
     n = np.stack([-d[:, 1], d[:, 0]], axis=1)
     for i in range(4, len(p) - 2):
         if p[i, 0] > 26:
-            hedge(s, *(p[i] - d[i] * 4.4), *(p[i] + d[i] * 4.4), 0.7, 1.2)
+            (x0, y0), (x1, y1) = (p[i] - d[i] * 4.4).tolist(), (p[i] + d[i] * 4.4).tolist()
+            hedge(s, x0, y0, x1, y1, 0.7, 1.2)
         if i % 2 == 0 and p[i, 0] > 0:
             for side in (18.6, -18.8) if p[i, 0] > 24 else (18.6,):
-                tree(s, *(p[i] + n[i] * side), float(s.rng.uniform(6, 8.5)), rgb=(0.25, 0.33, 0.16))
+                x, y = (p[i] + n[i] * side).tolist()
+                tree(s, x, y, float(s.rng.uniform(6, 8.5)), rgb=(0.25, 0.33, 0.16))
         if i % 3 == 0 and p[i, 0] > 8:
-            lamp_post(s, *(p[i] + n[i] * 14.7), *(-n[i] * 2.2), 9.0)
+            (x, y), (reach_x, reach_y) = (p[i] + n[i] * 14.7).tolist(), (-n[i] * 2.2).tolist()
+            lamp_post(s, x, y, reach_x, reach_y, 9.0)
     for t, h, w in (
         (30.0, 16.0, 22.0),
         (56.0, 12.0, 22.0),
@@ -496,10 +501,11 @@ def _ring_road(s: Scenery) -> None:
         for side, extra in ((34.0, 0.0), (-33.0, 6.0)):
             q = np.array([np.interp(t + 60, np.arange(len(line)) * 4.0, np.array(line)[:, k]) for k in (0, 1)])
             k = int(np.argmin(np.hypot(*(p - q).T)))
-            at = q + n[k] * side
+            x, y = (q + n[k] * side).tolist()
             house(
                 s,
-                *at,
+                x,
+                y,
                 w,
                 15.0,
                 h - extra * 0.5 + float(s.rng.uniform(-2, 2)),
@@ -750,12 +756,12 @@ def _tram_street(s: Scenery) -> None:
             lamp_post(s, float(x), y, 0.0, 1.6 if y < 0 else -1.6, 6.2)
         tree(s, x + 9.0, 9.6, float(s.rng.uniform(4.5, 5.8)), rgb=(0.25, 0.32, 0.15))
         tree(s, x + 10.0, -9.8, float(s.rng.uniform(4.5, 5.8)), rgb=(0.25, 0.32, 0.15))
-    x = -2.0
-    while x < 150:
+    at = -2.0
+    while at < 150:
         w = float(s.rng.uniform(11, 18))
-        house(s, x + w / 2, 19.5, w - 0.05, 14.0, float(s.rng.uniform(11, 17)), has_shops=True, lit=0.42)
-        house(s, x + w / 2 + 4, -19.5, w - 0.05, 14.0, float(s.rng.uniform(11, 17)), has_shops=True, lit=0.42)
-        x += w
+        house(s, at + w / 2, 19.5, w - 0.05, 14.0, float(s.rng.uniform(11, 17)), has_shops=True, lit=0.42)
+        house(s, at + w / 2 + 4, -19.5, w - 0.05, 14.0, float(s.rng.uniform(11, 17)), has_shops=True, lit=0.42)
+        at += w
     skyline(s, 300.0, 0.0, 1.57, n=24, spread_m=90, tallest_m=44)
 
 

@@ -6,8 +6,9 @@ Local axes: x forward, y left, z up, the origin on the ground below the middle. 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -138,7 +139,7 @@ class MeshBuilder:
                 alike = (near @ near.T) > 0.55
                 summed = alike @ near
                 normals[together] = summed / np.linalg.norm(summed, axis=1, keepdims=True)
-        triangles = []
+        triangles: list[tuple[int, int, int]] = []
         first = 0
         for size in sizes:
             triangles.extend((first, first + k, first + k + 1) for k in range(1, size - 1))
@@ -177,7 +178,8 @@ def _inset(corners: Any, share: float, lift_m: float) -> FloatArray:
     normal = np.cross(points, np.roll(points, -1, axis=0)).sum(axis=0)
     normal /= np.linalg.norm(normal)
     middle = points.mean(axis=0)
-    return middle + (points - middle) * (1 - share) + normal * lift_m
+    inset: FloatArray = middle + (points - middle) * (1 - share) + normal * lift_m
+    return inset
 
 
 def _between(a: Any, b: Any, share: float) -> FloatArray:
@@ -295,8 +297,8 @@ def _car(form: CarForm) -> Mesh:
             b.face(_disc(x, s * (w + 0.006), form.wheel_r + 0.02, form.wheel_r * 1.16, s, 14), (0.04, 0.04, 0.045))
             _wheel(b, x, s * (w + 0.02), form.wheel_r, 0.2)
         mirror_x = form.screen_base_x - 0.32
-        low = (mirror_x - 0.07, min(s * base_w, s * (w + 0.14)), belt + 0.0)
-        b.box(low, (mirror_x + 0.07, max(s * base_w, s * (w + 0.14)), belt + 0.14), PAINT, gloss=0.4)
+        foot = (mirror_x - 0.07, min(s * base_w, s * (w + 0.14)), belt)
+        b.box(foot, (mirror_x + 0.07, max(s * base_w, s * (w + 0.14)), belt + 0.14), PAINT, gloss=0.4)
         zf, zr = bonnet * 0.68, boot * 0.78
         lamp_y = sorted((s * w * 0.42, s * w * 0.80))
         b.box((half - 0.12, lamp_y[0], zf - 0.07), (half + 0.012, lamp_y[1], zf + 0.07), (0.86, 0.88, 0.9),
@@ -515,21 +517,15 @@ def vehicle_mesh(kind: str) -> Mesh:
     """
     if kind in CAR_FORMS:
         return _car(CAR_FORMS[kind])
-    builders = {
+    builders: dict[str, Callable[[], Mesh]] = {
         "bus": _bus,
         "motorcycle": _motorcycle,
-        "truck": lambda: _truck(length=8.2, box_rgb=(0.88, 0.88, 0.87), is_tanker=False, is_flat=False),
-        "lorry": lambda: _truck(length=11.0, box_rgb=(0.80, 0.81, 0.82), is_tanker=False, is_flat=False),
-        "tanker": lambda: _truck(length=9.6, box_rgb=(0.74, 0.75, 0.77), is_tanker=True, is_flat=False),
-        "flatbed": lambda: _truck(length=7.6, box_rgb=(0.45, 0.47, 0.50), is_tanker=False, is_flat=True),
+        "truck": partial(_truck, length=8.2, box_rgb=(0.88, 0.88, 0.87), is_tanker=False, is_flat=False),
+        "lorry": partial(_truck, length=11.0, box_rgb=(0.80, 0.81, 0.82), is_tanker=False, is_flat=False),
+        "tanker": partial(_truck, length=9.6, box_rgb=(0.74, 0.75, 0.77), is_tanker=True, is_flat=False),
+        "flatbed": partial(_truck, length=7.6, box_rgb=(0.45, 0.47, 0.50), is_tanker=False, is_flat=True),
     }
     return builders[kind]()
-
-
-def moved(mesh: Mesh, x_m: float, y_m: float, heading_rad: float, z_m: float = 0.0) -> tuple[FloatArray, FloatArray]:
-    """Return points and normals of a mesh put down at a place."""
-    turn = turn_matrix(heading_rad)
-    return mesh.points @ turn.T + np.array([x_m, y_m, z_m], dtype=np.float32), mesh.normals @ turn.T
 
 
 def turn_matrix(heading_rad: float) -> FloatArray:

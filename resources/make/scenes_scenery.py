@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,7 +50,7 @@ class Scenery:
     mesh: MeshBuilder = field(default_factory=MeshBuilder)
 
     def paint(
-        self, polygons: list[FloatArray], material: str, rgb: Rgb, *, opacity: float = 1.0, soft_m: float = 0.0
+        self, polygons: Sequence[FloatArray], material: str, rgb: Rgb, *, opacity: float = 1.0, soft_m: float = 0.0
     ) -> None:
         """Lay a surface over what is there."""
         self.layers.append(Layer(polygons=tuple(polygons), material=material, rgb=rgb, opacity=opacity, soft_m=soft_m))
@@ -254,7 +255,7 @@ def house(
     footprint = [(-w, -d), (w, -d), (w, d), (-w, d)]
     storeys = max(1, round(h / 3.2))
     storey_m = h / storeys
-    trim: Rgb = tuple(np.clip(np.multiply(wall, 1.12), 0, 0.95))  # type: ignore[assignment]
+    trim: Rgb = tuple(np.clip(np.multiply(wall, 1.12), 0, 0.95))
     for i in range(4):
         (ax, ay), (bx, by) = footprint[i], footprint[(i + 1) % 4]
         run = np.array([bx - ax, by - ay])
@@ -284,10 +285,10 @@ def house(
             for j in range(n):
                 t = (j + 0.5) * pitch
                 glow = LAMP_WINDOW if rng.random() < lit else 0
-                pane: Rgb = tuple(np.multiply(GLASS, rng.uniform(0.8, 1.9)))  # type: ignore[assignment]
+                pane: Rgb = tuple(np.multiply(GLASS, rng.uniform(0.8, 1.9)))
                 if k == 0 and has_shops:
                     quad(t - pitch * 0.42, 0.3, t + pitch * 0.42, storey_m * 0.78, 0.03, pane, gloss=0.8, lamp=glow)
-                    sign: Rgb = tuple(rng.uniform(0.15, 0.7, 3))  # type: ignore[assignment]
+                    sign: Rgb = tuple(rng.uniform(0.15, 0.7, 3))
                     quad(t - pitch * 0.46, storey_m * 0.80, t + pitch * 0.46, storey_m * 0.97, 0.12, sign)
                     continue
                 half = min(0.62, pitch * 0.26)

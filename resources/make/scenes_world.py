@@ -23,6 +23,17 @@ GAP_M = 2.0
 """Bumper to bumper when standing."""
 
 
+DEFAULT_MIX = {
+    "saloon": 0.26,
+    "hatch": 0.24,
+    "estate": 0.14,
+    "suv": 0.18,
+    "van": 0.10,
+    "truck": 0.03,
+    "motorcycle": 0.05,
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lane:
     """A path vehicles drive along, with its traffic.
@@ -41,17 +52,6 @@ class Lane:
     speed_mps: float = 14.0
     mix: dict[str, float] = field(default_factory=lambda: dict(DEFAULT_MIX))
     until_s: float = 1e9
-
-
-DEFAULT_MIX = {
-    "saloon": 0.26,
-    "hatch": 0.24,
-    "estate": 0.14,
-    "suv": 0.18,
-    "van": 0.10,
-    "truck": 0.03,
-    "motorcycle": 0.05,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 Run from the project's root, in this order; nothing is downloaded, and only the last two steps write into the tree:
 
     python -m resources.make.train_demo_model render   --data FOLDER [--n-train 1500] [--n-held-back 160]
-    python -m resources.make.train_demo_model train    --data FOLDER [--epochs 12] [--weights OWN.pt]
+    python -m resources.make.train_demo_model train    --data FOLDER [--epochs 12] [--imgsz 320] [--weights OWN.pt]
     python -m resources.make.train_demo_model export   --data FOLDER
     python -m resources.make.train_demo_model evaluate --data FOLDER
 
@@ -26,6 +26,8 @@ import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from core.kernel.errors import BadInputError
 
 LOG = logging.getLogger(__name__)
 MODELS = Path(__file__).parents[1] / "models"
@@ -107,7 +109,7 @@ def _boxes(
 
 def _as_a_camera_sends_it(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
     """Blur, tint and grain, as lenses and sensors do."""
-    noisy = picture.astype(np.float32)
+    noisy: FloatArray = picture.astype(np.float32)
     if rng.random() < 0.4:
         noisy = cv2.GaussianBlur(noisy, (0, 0), float(rng.uniform(0.3, 1.0)))
     noisy = (noisy - 128) * float(rng.uniform(0.85, 1.15)) + 128 + float(rng.uniform(-12, 12))
@@ -126,7 +128,7 @@ def _offline() -> None:
     os.environ.setdefault("WANDB_DISABLED", "true")
 
 
-def train(data: Path, epochs: int, weights: Path | None, hours: float | None) -> None:
+def train(data: Path, epochs: int, imgsz: int, weights: Path | None, hours: float | None) -> None:
     """Train from random weights, or go on from weights that an earlier call made."""
     _offline()
     import torch
@@ -141,9 +143,11 @@ def train(data: Path, epochs: int, weights: Path | None, hours: float | None) ->
     model.train(
         data=str(description),
         epochs=epochs,
-        imgsz=INPUT_WH[0],
+        imgsz=imgsz,
         rect=True,
-        batch=16,
+        batch=8,
+        # An update after every batch: there are few pictures and little time.
+        nbs=8,
         device="cpu",
         workers=0,
         pretrained=False,
@@ -332,18 +336,25 @@ def _figures(results: list[tuple[Found, list[tuple[int, FloatArray]]]]) -> dict[
     return figures
 
 
+def _read(path: Path) -> NDArray[np.uint8]:
+    picture = cv2.imread(str(path))
+    if picture is None:
+        raise BadInputError(f"{path.name} is not a picture.", hint="Render it again.")
+    return np.asarray(picture, np.uint8)
+
+
 def evaluate_held_back(data: Path, model: Path) -> dict[str, dict[str, float]]:
     """Measure on rendered pictures of places and traffic that training never saw."""
     detector = Detector(model)
     results = []
     for path in sorted((data / "images" / "held_back").glob("*.jpg")):
-        picture = cv2.imread(str(path))[..., ::-1]
+        picture = cv2.cvtColor(_read(path), cv2.COLOR_BGR2RGB)
         rows = [line.split() for line in (data / "labels" / "held_back" / f"{path.stem}.txt").read_text().splitlines()]
         truth = []
         for c, *box in rows:
             x, y, w, h = (float(v) for v in box)
             truth.append((int(c), np.array([x - w / 2, y - h / 2, x + w / 2, y + h / 2])))
-        results.append((detector.find(np.ascontiguousarray(picture), 0.02), truth))
+        results.append((detector.find(picture, 0.02), truth))
     return _figures(results)
 
 
@@ -417,6 +428,7 @@ def main() -> None:
     parser.add_argument("--n-held-back", type=int, default=160)
     parser.add_argument("--first-seed", type=int, default=1000, help="of the training places; below 900000")
     parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--imgsz", type=int, default=INPUT_WH[0], help="width to train at; small first, then full")
     parser.add_argument("--hours", type=float, help="stop training in time, whatever the epochs")
     parser.add_argument("--weights", type=Path, help="own weights to go on from (train) or to export")
     parser.add_argument("--trained", default="", help="a sentence for demo.json: pictures, epochs, minutes")
@@ -426,7 +438,7 @@ def main() -> None:
     if chosen.step == "render":
         render(data, chosen.n_train, chosen.n_held_back, chosen.first_seed)
     elif chosen.step == "train":
-        train(data, chosen.epochs, chosen.weights, chosen.hours)
+        train(data, chosen.epochs, chosen.imgsz, chosen.weights, chosen.hours)
     elif chosen.step == "export":
         export(data, chosen.weights)
     else:
