@@ -51,6 +51,7 @@ from core.parking.service import LotChanged
 from core.sim.city import DemoCity, load_city
 from core.store.engine import Store, open_store, sqlite_url
 from core.traffic.service import StationCongestion
+from core.vision.export import ExportProgress
 from core.vision.messages import EngineFailed, WorkerConfig
 from core.vision.models import find_model
 
@@ -370,7 +371,11 @@ class Node:
         wanted = "" if self.is_demo and not self.settings.vision.model else self.settings.vision.model or DEFAULT_MODEL
         try:
             model = await asyncio.to_thread(
-                find_model, wanted, folder=self.folders.models, allow_download=self.settings.vision.may_download
+                find_model,
+                wanted,
+                folder=self.folders.models,
+                allow_download=self.settings.vision.may_download,
+                on_progress=self._on_model_progress,
             )
         except ConsoleError as error:
             sentence = f"{error} The demonstration model runs instead."
@@ -380,6 +385,10 @@ class Node:
             return
         self._model_note = model.note
         self._supervisor.set_model("" if model.is_demonstration else str(model.path))
+
+    def _on_model_progress(self, progress: ExportProgress) -> None:
+        """Runs on the thread that converts: one text is replaced by another, nothing else."""
+        self._model_note = f"The detection model is being made ready: {progress.step} ({progress.fraction:.0%})."
 
     # -- what happens ---------------------------------------------------------------------------------------------
 

@@ -23,6 +23,7 @@ HAS_LEFT_AT = 1.0
 
 MOVES_AFTER_S = 1.0
 FIRST_LOOK_S = 60.0
+HIDDEN_CREDIT_S = 5.0
 PARKED_MEMORY_S = 600.0
 """A parked car that the detector loses is the same car for this long."""
 
@@ -117,8 +118,9 @@ class StoppedRule:
             self._stands[sighting.key] = _Stand(sighting, sighting.ground, sighting.size, was_parked=False)
             return _end(stand)
         stand.sighting = sighting
-        # A vehicle that was hidden stood there in the meantime, as its place shows.
-        stand.standing_s += sighting.since_s
+        # A vehicle that was hidden for a while stood there in the meantime, as its place shows. After longer it may be
+        # another one at the same place.
+        stand.standing_s += min(sighting.since_s, HIDDEN_CREDIT_S)
         if stand.standing_s < self._after_s or stand.is_reported or is_congested:
             return []
         stand.is_reported = True

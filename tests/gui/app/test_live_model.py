@@ -1,0 +1,94 @@
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from app.live import LiveModel
+from core.incidents.model import Alarm, Priority, SourceKind
+from core.kernel.wire import to_builtins
+from core.node.live import Changes, Snapshot, without_defaults
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def live(qtbot):
+    model = LiveModel()
+    yield model
+    model.close()
+
+
+def alarm(version=1, **changes):
+    made = Alarm(
+        alarm_id="A",
+        condition_key="k",
+        occurrence="o",
+        incident_id="i",
+        kind="congestion",
+        title="Jam",
+        detail="",
+        priority=Priority.MEDIUM,
+        source_kind=SourceKind.CAMERA,
+        source_id="c",
+        source_name="C",
+        is_active=True,
+        is_acknowledged=False,
+        raised_at=AT,
+        changed_at=AT,
+        version=version,
+    )
+    return replace(made, **changes)
+
+
+def push(live, **changes):
+    live.apply(to_builtins(without_defaults(Changes(**changes))))
+
+
+def test_an_alarm_appears_within_a_moment_and_is_signalled_once(live, qtbot):
+    with qtbot.waitSignal(live.alarms_changed, timeout=1000):
+        push(live, alarms=(alarm(),))
+
+    assert [item.alarm_id for item in live.open_alarms()] == ["A"]
+
+
+def test_an_older_version_that_comes_late_changes_nothing(live):
+    push(live, alarms=(alarm(version=3, is_acknowledged=True),))
+    push(live, alarms=(alarm(version=2),))
+
+    assert live.alarms["A"].version == 3
+
+
+def test_an_alarm_that_is_over_and_acknowledged_leaves(live):
+    push(live, alarms=(alarm(),))
+    push(live, alarms=(alarm(version=2, is_active=False, is_acknowledged=True),))
+
+    assert live.open_alarms() == ()
+
+
+def test_a_snapshot_forgets_what_was_known_before(live):
+    push(live, alarms=(alarm(),))
+
+    live.load(Snapshot(changes=Changes(), rings={}))
+
+    assert live.open_alarms() == ()
+
+
+def test_a_burst_of_pushes_is_signalled_a_few_times_only(live, qtbot):
+    signalled = []
+    live.alarms_changed.connect(lambda: signalled.append(1))
+    for number in range(500):
+        push(live, alarms=(alarm(version=number + 1),))
+    qtbot.waitUntil(lambda: bool(signalled))
+
+    assert len(signalled) <= 2
+    assert live.alarms["A"].version == 500
+
+
+def test_nothing_is_heard_after_closing(live, qtbot):
+    heard = []
+    live.alarms_changed.connect(lambda: heard.append(1))
+    push(live, alarms=(alarm(),))
+    live.close()
+    qtbot.wait(60)
+
+    assert heard == []

@@ -1,0 +1,91 @@
+"""Every panel that is discovered is built, filled and closed, whatever it is."""
+
+import pytest
+
+from app.connection import NodeConnection
+from app.live import LiveModel
+from app.main_window import MainWindow
+from app.panel import Area, discover_panels
+from app.room import Room
+from core.kernel.paths import default_folders
+
+PANELS = discover_panels()
+
+
+@pytest.fixture
+def room(qtbot, tmp_path):
+    import asyncio
+
+    # The connection keeps asyncio events; nothing runs on this loop.
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    connection = NodeConnection(default_folders(tmp_path), node="", node_arguments=(), desk="Desk 1")
+    room = Room(connection, LiveModel())
+    yield room
+    room.live.close()
+    loop.close()
+    asyncio.set_event_loop(None)
+
+
+def test_keys_titles_and_shortcuts_are_unique():
+    for values in ([p.key for p in PANELS], [p.title for p in PANELS], [p.shortcut for p in PANELS]):
+        assert len(set(values)) == len(values)
+
+
+def test_the_panels_of_the_main_job_are_there():
+    assert {"wall", "map", "alarms", "devices", "health", "stations"} <= {panel.key for panel in PANELS}
+
+
+@pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel.key)
+def test_a_panel_is_built_and_shown(panel, room, qtbot):
+    widget = panel.create(room)
+    qtbot.addWidget(widget)
+    widget.resize(480, 360)
+    widget.show()
+
+    assert widget.isVisible()
+    room.closing.emit()
+
+
+def test_the_window_stacks_the_panels_as_designed_and_keeps_a_changed_layout(room, qtbot, tmp_path):
+    from PySide6.QtWidgets import QLabel
+
+    window = MainWindow(QLabel("door"), tmp_path / "layout.json")
+    qtbot.addWidget(window)
+    window.resize(1600, 900)
+    window.show()
+    window.show_room()
+    window.furnish(PANELS, room)
+    window.share_space()
+
+    wall, alarms = window.panel("wall"), window.panel("alarms")
+    top_of = lambda widget: widget.mapTo(window, widget.rect().topLeft())  # noqa: E731
+    qtbot.waitUntil(lambda: wall.height() > alarms.height())
+    assert top_of(alarms).y() > top_of(wall).y()
+    assert top_of(window.panel("devices")).x() < top_of(wall).x() < top_of(window.panel("map")).x()
+
+    window.save_layout()
+    assert window.restore_layout()
+    room.closing.emit()
+
+
+def test_a_layout_that_broke_the_last_start_is_not_tried_again(room, qtbot, tmp_path):
+    import json
+
+    from PySide6.QtWidgets import QLabel
+
+    file = tmp_path / "layout.json"
+    window = MainWindow(QLabel("door"), file)
+    qtbot.addWidget(window)
+    window.show_room()
+    window.furnish(PANELS, room)
+    window.save_layout()
+    saved = json.loads(file.read_text())
+    file.write_text(json.dumps({**saved, "restoring": True}))
+
+    assert not window.restore_layout()
+    room.closing.emit()
+
+
+def test_areas_are_divided_from_the_centre_outwards():
+    assert next(iter(Area)) is Area.CENTER
