@@ -265,11 +265,18 @@ def test_nonsense_is_counted_and_named_and_the_rest_goes_on(mosquitto, tmp_path,
                 if number % 100 == 0:
                     villain.client.publish(f"{ROOT}/station/Evil Name/state/x", b"{}", 1)
                     await asyncio.sleep(0.01)
+            # A flood may push a message out of the broker's queue; a device with an outbox does not mind.
             victim.event({"intensity": 1})
+
+            def victim_is_heard():
+                victim.resend()
+                return victim.acked == 1
+
+            await until(victim_is_heard, timeout_s=120, what="the victim to be heard")
+            await until(lambda: not villain.client._out_messages, timeout_s=120, what="the villain to be done")
             victim.client.publish(f"{victim.topic}/state/flow", envelope({"intensity": 9}), 1)
-            await until(lambda: victim.acked == 1 and node.service.newest("station/s1") != (), timeout_s=60)
-            await until(lambda: not villain.client._out_messages, timeout_s=60)
-            assert node.is_state(LinkState.CONNECTED)
+            await until(lambda: node.service.newest("station/s1") != (), what="the victim's state")
+            await until(lambda: node.is_state(LinkState.CONNECTED), timeout_s=20)
             worst = {source.source: source.n_messages for source in node.service.bad_sources()}
             assert worst["station/evil"] > n_messages * 0.5
             assert node.device("station/evil").n_bad_messages == worst["station/evil"]
