@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from core.kernel.errors import BadInputError
+from core.media.convert import TileScaler
+from core.vision.decode import overlap
 from core.vision.engine import open_engine
 from core.vision.models import find_model
 from tests.fixtures.testdata import ROOT, testdata
@@ -135,3 +137,36 @@ def test_a_dynamic_model_opens_at_another_size(tmp_path):
 
     assert engine.info.input_wh == (512, 288)
     assert len(engine.infer(np.zeros((1, 288, 512, 3), np.uint8))) == 1
+
+
+def test_an_int8_copy_is_taken_unless_another_precision_is_asked_for(toy, tmp_path):
+    copy = save_toy_openvino(tmp_path / "copy")
+    model = replace(toy, int8=copy / "toy.xml", path=tmp_path / "gone.xml")
+
+    assert open_engine(model, n_threads=1).info.labels == ("car", "bus")
+    with pytest.raises(BadInputError, match="gone"):
+        open_engine(model, n_threads=1, precision="f32")
+
+
+@pytest.mark.slow
+@pytest.mark.testdata
+def test_the_int8_copy_finds_what_the_f32_model_finds(tmp_path):
+    pytest.importorskip("nncf")
+    import av
+
+    model = find_model(testdata("weights/yolo11n.pt"), folder=tmp_path, allow_download=False)
+    engines = [open_engine(model, n_threads=1, confidence=0.25, precision=kind) for kind in ("f32", "auto")]
+    assert [engine.info.precision for engine in engines] == ["f32", "int8"]
+    n_wanted = n_found = 0
+    with av.open(str(testdata("video/traffic_shenzhen_road_buses.mp4"))) as clip:
+        for index, frame in enumerate(clip.decode(video=0)):
+            if index % 100:
+                continue
+            rgb, _ = TileScaler().to_network_rgb(frame, engines[0].info.input_wh)
+            wanted, offered = (engine.infer(rgb[None])[0] for engine in engines)
+            wanted = wanted[wanted[:, 4] > 0.4]
+            n_wanted += len(wanted)
+            n_found += int((overlap(wanted[:, :4], offered[:, :4]) > 0.6).any(axis=1).sum())
+
+    assert n_wanted > 40
+    assert n_found >= 0.95 * n_wanted
