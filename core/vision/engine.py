@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from core.kernel.errors import BadInputError
 from core.vision.decode import FloatArray, decode_output
 from core.vision.model import EngineInfo
-from core.vision.models import ModelFile
+from core.vision.models import ModelFile, hash_files
 
 Pictures = NDArray[np.uint8]
 
@@ -65,7 +65,7 @@ def open_engine(
     confidence: float = CONFIDENCE,
     iou: float = IOU,
     input_wh: tuple[int, int] | None = None,
-    precision: str = "f32",
+    precision: str = "auto",
 ) -> Engine:
     """Open a model on the best device of this machine.
 
@@ -77,7 +77,8 @@ def open_engine(
         confidence: Boxes with a lower score are dropped.
         iou: Boxes of one class that overlap more are one object.
         input_wh: Another input size than the model's own, multiples of 32; dynamic models only.
-        precision: OpenVINO only: "f32", or "bf16" on a CPU that has it.
+        precision: OpenVINO only: "auto" takes the INT8 copy where the export made one, else f32; "f32"; or "bf16" on
+            a CPU that has it.
 
     Raises:
         BadInputError: The model cannot be opened, or the wanted engine is not possible here.
@@ -172,10 +173,12 @@ class OpenVinoEngine:
         import openvino as ov
 
         core = ov.Core()
-        if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        file = model.int8 if precision == "auto" and model.int8 is not None else model.path
+        hint = "f32" if precision == "auto" else precision
+        if hint == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
             raise BadInputError("This CPU has no bf16 arithmetic.", hint="Set the precision to f32.")
         try:
-            network = core.read_model(model.path)
+            network = core.read_model(file)
             width, height = _shape_network(network, model, input_wh)
             compiled = core.compile_model(
                 _take_bytes(network),
@@ -183,7 +186,7 @@ class OpenVinoEngine:
                 {
                     "PERFORMANCE_HINT": "LATENCY",
                     # Left to itself OpenVINO picks by CPU model, and results would differ from machine to machine.
-                    "INFERENCE_PRECISION_HINT": precision,
+                    "INFERENCE_PRECISION_HINT": hint,
                     "INFERENCE_NUM_THREADS": n_threads,
                     **({"CACHE_DIR": str(cache_dir)} if cache_dir is not None else {}),
                 },
@@ -196,9 +199,9 @@ class OpenVinoEngine:
         self._info = EngineInfo(
             engine="openvino",
             device="CPU",
-            precision="int8" if is_int8 else precision,
+            precision="int8" if is_int8 else hint,
             model_name=model.name,
-            model_sha256=model.sha256,
+            model_sha256=model.sha256 if file == model.path else hash_files(file, file.with_suffix(".bin")),
             is_demonstration=model.is_demonstration,
             input_wh=(width, height),
             labels=model.labels,

@@ -18,6 +18,7 @@ from typing import BinaryIO
 import resources
 from core.kernel.errors import BadInputError, ConsoleError
 from core.vision.export import ExportProgress, export_model, fetch_model
+from core.vision.quantise import int8_folder
 
 DEMO_NAMES = ("", "demo")
 DEFAULT_INPUT_WH = (640, 384)
@@ -37,6 +38,7 @@ class ModelFile:
         input_wh: Width and height it was made for [px]; a dynamic model can be opened with another.
         sha256: Of the file's bytes (of .xml and .bin together for OpenVINO).
         source_pt: The weights it was converted from, where they are known; what a CUDA engine loads.
+        int8: The .xml of its INT8 copy, where the export made one that holds.
         note: A sentence for the operator where this is not what was asked for; else empty.
     """
 
@@ -47,6 +49,7 @@ class ModelFile:
     sha256: str
     is_demonstration: bool = False
     source_pt: Path | None = None
+    int8: Path | None = None
     note: str = ""
 
 
@@ -112,7 +115,7 @@ def _open_path(path: Path, folder: Path, on_progress: Callable[[ExportProgress],
     }
     if path.suffix.lower() == ".pt":
         onnx = export_model(path, folder, on_progress)
-        return replace(_read_onnx(onnx), name=path.stem, source_pt=path)
+        return replace(_read_onnx(onnx), name=path.stem, source_pt=path.resolve())
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise BadInputError(f"{path} is no detection model: the ending {path.suffix!r} is unknown.", hint=_USE_A_MODEL)
@@ -129,6 +132,8 @@ def _only_xml(folder: Path) -> Path:
 def _read_onnx(path: Path) -> ModelFile:
     metadata = read_onnx_metadata(path)
     beside = path.with_suffix(".json")
+    weights = Path(str(metadata.get("source_pt", "")))
+    int8 = next(iter(int8_folder(path).glob("*.xml")), None)
     if "names" not in metadata and beside.exists():
         metadata = _read_json(beside)
     return ModelFile(
@@ -137,6 +142,8 @@ def _read_onnx(path: Path) -> ModelFile:
         labels=_labels_from(metadata.get("names") or metadata.get("labels"), path),
         input_wh=_input_wh_from(metadata, path),
         sha256=hash_files(path),
+        source_pt=weights if weights.suffix == ".pt" and weights.is_file() else None,
+        int8=int8,
     )
 
 
