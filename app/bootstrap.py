@@ -134,6 +134,7 @@ class Console(QObject):
         self.window = MainWindow(self.door, options.folders.data / "console-layout.json")
         self.frame: Frame | None = None
         self._summary: dict[str, object] | None = None
+        self.is_open = False
         self._panels = discover_panels()
 
     async def run(self) -> int:
@@ -173,24 +174,28 @@ class Console(QObject):
             self._options.start_report.write_text(json.dumps(report), encoding="utf-8")
 
     def _on_snapshot(self, snapshot: Snapshot) -> None:
-        if not self.window.has_panels:
-            self._furnish()
         self.live.load(snapshot)
+        if not self.window.has_panels:
+            self.room.run(self._open_room())
 
-    def _furnish(self) -> None:
-        """Build the room the first time somebody enters it."""
+    async def _open_room(self) -> None:
+        """Build the room the first time somebody enters it, panel by panel: the window goes on answering."""
         console = self._options.settings.console
         self.frame = Frame(
             self.room, self.window, self._panels, theme=console.theme, scale=console.scale_percent / 100.0
         )
+        for _ in self.window.furnish(self._panels, self.room):
+            await asyncio.sleep(0)
         self.window.show_room()
-        self.window.furnish(self._panels, self.room)
         if not self.window.restore_layout():
             self.window.share_space()
             QTimer.singleShot(0, self.window.share_space)
+        await asyncio.sleep(0)
+        self.live.tell_all()
+        self.is_open = True
 
     def _on_state(self, state: str, sentence: str) -> None:
-        if state == ConnectionState.SIGNED_IN:
+        if state == ConnectionState.SIGNED_IN and self.is_open:
             self.window.show_room()
         elif state in (ConnectionState.SIGNED_OUT, ConnectionState.FIRST_RUN):
             self.window.show_door()

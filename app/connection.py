@@ -75,7 +75,7 @@ class NodeConnection(QObject):
     ) -> None:
         """Connect to `node` ("host:port"), or to this data folder's own node, which is started when needed."""
         super().__init__()
-        self._folders = folders
+        self.folders = folders
         self._node = node
         self._node_arguments = node_arguments
         self._ca_file = ca_file
@@ -91,6 +91,7 @@ class NodeConnection(QObject):
         self.retry_in_s = FIRST_RETRY_S
         self._wants_demo_sign_in = True
         self._key = ""
+        self._held: list[Any] | None = None
 
     def start(self) -> None:
         """Begin; the state changes tell how it goes."""
@@ -163,7 +164,7 @@ class NodeConnection(QObject):
             if not host or not port.isdigit():
                 raise BadInputError(f"{self._node!r} is no node address.", hint="Write it as host:port.")
             return NodeAddress(host=host, port=int(port))
-        found = read_node_file(self._folders.node_file)
+        found = read_node_file(self.folders.node_file)
         if found is not None and await _answers(found):
             return found
         return await self._start_node()
@@ -172,14 +173,14 @@ class NodeConnection(QObject):
         if self._child is None or self._child.poll() is not None:
             self._set_state(ConnectionState.STARTING, "Starting the node…")
             self._child = subprocess.Popen(  # noqa: S603
-                [*own_command(), "node", "--data", str(self._folders.data), "--while-used", *self._node_arguments],
+                [*own_command(), "node", "--data", str(self.folders.data), "--while-used", *self._node_arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 cwd=None,
             )
         started_s = time.monotonic()
         while time.monotonic() - started_s < NODE_START_TIMEOUT_S:
-            found = read_node_file(self._folders.node_file)
+            found = read_node_file(self.folders.node_file)
             if found is not None and found.pid == self._child.pid:
                 return found
             if found is not None and await _answers(found):
@@ -187,10 +188,10 @@ class NodeConnection(QObject):
             if self._child.poll() is not None:
                 raise UnavailableError(
                     f"The node ended while it started (exit code {self._child.returncode}).",
-                    hint=f"{self._folders.logs / 'node.log'} says why.",
+                    hint=f"{self.folders.logs / 'node.log'} says why.",
                 )
             await asyncio.sleep(0.03)
-        raise UnavailableError("The node did not start in time.", hint=f"See {self._folders.logs / 'node.log'}.")
+        raise UnavailableError("The node did not start in time.", hint=f"See {self.folders.logs / 'node.log'}.")
 
     async def _connect(self, address: NodeAddress) -> None:
         self._gone = asyncio.Event()
@@ -236,8 +237,14 @@ class NodeConnection(QObject):
 
     async def _enter(self, session: Session) -> None:
         self._set_session(session)
-        snapshot = await self.call("room.snapshot", Snapshot)
-        self.snapshot_received.emit(snapshot)
+        # Changes that overtake the snapshot are kept and told after it, in their order: none may be lost under it.
+        self._held = []
+        try:
+            self.snapshot_received.emit(await self.call("room.snapshot", Snapshot))
+        finally:
+            held, self._held = self._held, None
+        for data in held:
+            self.pushed.emit(data)
         self._set_state(ConnectionState.SIGNED_IN, "")
 
     def _set_session(self, session: Session | None) -> None:
@@ -249,7 +256,9 @@ class NodeConnection(QObject):
         self.state_changed.emit(state.value, sentence)
 
     def _on_push(self, topic: str, data: Any) -> None:
-        if topic == "changes":
+        if topic == "changes" and self._held is not None:
+            self._held.append(data)
+        elif topic == "changes":
             self.pushed.emit(data)
         elif topic == "signed_out":
             self._set_session(None)

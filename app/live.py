@@ -17,6 +17,8 @@ from core.parking.model import LotOccupancy
 
 COALESCE_MS = 100
 URGENT_MS = 15
+PARTS = ("cameras", "devices", "readings", "lots", "streams", "counts", "incidents", "alarms", "health")
+"""In the order in which they are told: an alarm names a camera that must be there already."""
 
 
 class LiveModel(QObject):
@@ -65,7 +67,11 @@ class LiveModel(QObject):
         self.inside.clear()
         self.rings = dict(snapshot.rings)
         self._take(snapshot.changes)
-        self._dirty |= {"cameras", "devices", "readings", "lots", "streams", "counts", "alarms", "incidents", "health"}
+        self.tell_all()
+
+    def tell_all(self) -> None:
+        """Signal everything, as to somebody who has just come in."""
+        self._dirty |= set(PARTS)
         self._on_flush()
 
     def apply(self, data: Any) -> None:
@@ -135,6 +141,6 @@ class LiveModel(QObject):
 
     def _on_flush(self) -> None:
         dirty, self._dirty = self._dirty, set()
-        for name in ("cameras", "devices", "readings", "lots", "streams", "counts", "incidents", "alarms", "health"):
+        for name in PARTS:
             if name in dirty:
                 getattr(self, f"{name}_changed").emit()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -76,8 +77,8 @@ class MainWindow(QMainWindow):
         """Put a bar above the docks; it cannot be closed."""
         self._top.addWidget(widget)
 
-    def furnish(self, panels: tuple[PanelInfo, ...], room: Room) -> None:
-        """Create every panel once, before any saved layout is restored."""
+    def furnish(self, panels: tuple[PanelInfo, ...], room: Room) -> Iterator[None]:
+        """Create every panel once, before any saved layout is restored; yields after each, so that the loop can run."""
         QtAds.CDockManager.setConfigFlag(QtAds.CDockManager.eConfigFlag.OpaqueSplitterResize, True)
         QtAds.CDockManager.setConfigFlag(QtAds.CDockManager.eConfigFlag.FocusHighlighting, True)
         QtAds.CDockManager.setConfigFlag(QtAds.CDockManager.eConfigFlag.DockAreaHasUndockButton, True)
@@ -95,6 +96,7 @@ class MainWindow(QMainWindow):
             stack = (panel.area, panel.stack)
             if stack in areas:
                 self._manager.addDockWidgetTabToArea(dock, areas[stack])
+                yield
                 continue
             if panel.area in previous:
                 inner = QtAds.DockWidgetArea.BottomDockWidgetArea
@@ -104,6 +106,7 @@ class MainWindow(QMainWindow):
             else:
                 areas[stack] = self._manager.addDockWidget(_AREAS[panel.area], dock)
             previous[panel.area] = areas[stack]
+            yield
         for area in areas.values():
             area.setCurrentIndex(0)
         self._first_layout = self._manager.saveState(LAYOUT_VERSION)

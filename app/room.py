@@ -51,6 +51,7 @@ class Room(QObject):
     def __init__(self, connection: NodeConnection, live: LiveModel) -> None:
         super().__init__()
         self.connection = connection
+        self.folders = connection.folders
         self.live = live
         self.frames: FramePump | None = None
         self.lag: UiLag | None = None

@@ -45,6 +45,7 @@ def create(room: Room) -> QWidget:
     live.streams_changed.connect(lambda: city.show_streams(live.streams))
     live.alarms_changed.connect(lambda: city.show_alarms(live.open_alarms()))
     room.connection.snapshot_received.connect(on_snapshot)
+    on_snapshot(None)  # The panel is built while the first snapshot is on its way.
     room.selected.connect(on_select)
     room.position_wanted.connect(picking.start)
     city.camera_activated.connect(lambda camera_id: room.camera_called.emit(camera_id, False))

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import logging
+from pathlib import Path
+
 from PySide6.QtWidgets import QWidget
 
 from app.frames import FramePump
@@ -10,8 +14,13 @@ from app.room import Room
 from core.media.ring import RingFrame
 from core.media.ring import TrackSet as RingTracks
 from core.vision.model import Track
+from widgets.video.layout import Preset
 from widgets.video.model import TrackSet, VideoFrame
 from widgets.video.wall import VideoWall
+
+log = logging.getLogger(__name__)
+
+PRESETS = ((Preset.ONE, 1), (Preset.FOUR, 4), (Preset.NINE, 9), (Preset.SIXTEEN, 16))
 
 
 def create(room: Room) -> QWidget:
@@ -51,11 +60,14 @@ def create(room: Room) -> QWidget:
             ),
         )
 
+    saved = _Layout(room.folders.data / "console-wall.json")
     pump = FramePump(on_frame=on_frame, on_tracks=on_tracks, parent=wall)
     room.frames = pump
 
     def on_cameras() -> None:
         wall.show_cameras(sorted(live.cameras.values(), key=lambda camera: camera.name))
+        if live.cameras and not saved.is_restored:
+            saved.restore(wall, len(live.cameras))
         pump.set_rings(live.rings)
         if set(live.cameras) - set(live.rings):
             # A camera that was added while this console was open: ask where its pictures lie.
@@ -84,7 +96,8 @@ def create(room: Room) -> QWidget:
 
     def on_session() -> None:
         # A node that was restarted knows nothing of this wall.
-        room.ask("room.show", sizes=dict(view))
+        if view:
+            room.ask("room.show", sizes=dict(view))
 
     def on_camera_selected(camera_id: str) -> None:
         if camera_id:
@@ -95,6 +108,7 @@ def create(room: Room) -> QWidget:
     live.counts_changed.connect(on_counts)
     live.alarms_changed.connect(lambda: wall.show_alarms(live.open_alarms()))
     room.connection.snapshot_received.connect(lambda _snapshot: on_session())
+    wall.layout_changed.connect(lambda: saved.keep(wall))
     wall.view_changed.connect(on_view)
     wall.camera_selected.connect(on_camera_selected)
     wall.goto_requested.connect(lambda camera_id: room.select("camera", camera_id))
@@ -108,6 +122,31 @@ def create(room: Room) -> QWidget:
 
     wall.camera_number_requested.connect(on_number)
     return wall
+
+
+class _Layout:
+    """The wall's division at this desk, kept from one start to the next."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self.is_restored = False
+
+    def restore(self, wall: VideoWall, n_cameras: int) -> None:
+        """Divide the wall as it was, or so that every camera has a tile."""
+        self.is_restored = True
+        try:
+            wall.restore_layout(json.loads(self._file.read_text(encoding="utf-8")))
+        except (OSError, ValueError, KeyError, TypeError):
+            enough = (preset for preset, n_tiles in PRESETS if n_tiles >= n_cameras)
+            wall.set_preset(next(enough, Preset.SIXTEEN))
+
+    def keep(self, wall: VideoWall) -> None:
+        """Write the division down."""
+        if self.is_restored:
+            try:
+                self._file.write_text(json.dumps(wall.layout_state()), encoding="utf-8")
+            except OSError as error:
+                log.warning("the wall's layout is not kept: %s", error)
 
 
 def _counts_by_key(lines: dict[str, dict[str, int]], inside: dict[str, int]) -> dict[str, dict[str, int]]:

@@ -55,7 +55,7 @@ def test_the_window_stacks_the_panels_as_designed_and_keeps_a_changed_layout(roo
     window.resize(1600, 900)
     window.show()
     window.show_room()
-    window.furnish(PANELS, room)
+    list(window.furnish(PANELS, room))
     window.share_space()
 
     wall, alarms = window.panel("wall"), window.panel("alarms")
@@ -78,7 +78,7 @@ def test_a_layout_that_broke_the_last_start_is_not_tried_again(room, qtbot, tmp_
     window = MainWindow(QLabel("door"), file)
     qtbot.addWidget(window)
     window.show_room()
-    window.furnish(PANELS, room)
+    list(window.furnish(PANELS, room))
     window.save_layout()
     saved = json.loads(file.read_text())
     file.write_text(json.dumps({**saved, "restoring": True}))
