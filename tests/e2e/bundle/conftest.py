@@ -1,0 +1,1 @@
+from tests.fixtures.postgres import postgres_server  # noqa: F401
