@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from core.kernel.errors import BadInputError
 from core.kernel.wire import to_json
 
 START_RUNS = 5
+UI_S = 30.0
 _BARE_WINDOW = """
 import time, psutil
 from PySide6.QtCore import QTimer
@@ -36,8 +36,8 @@ app.exec()
 """
 
 
-def run_benches(names: list[str], *, clip: Path | None, model: str, as_json: bool) -> int:
-    """Run the named benches, or all of them.
+def run_benches(names: list[str], *, clip: Path | None, model: str, minutes: float, as_json: bool) -> int:
+    """Run the named benches, or all of them but the soak.
 
     Raises:
         BadInputError: There is no bench of that name.
@@ -47,11 +47,12 @@ def run_benches(names: list[str], *, clip: Path | None, model: str, as_json: boo
         "detect": lambda: _bench_detect(clip, model),
         "ui": bench_ui,
         "start": bench_start,
+        "soak": lambda: bench_soak(minutes),
     }
     unknown = [name for name in names if name not in benches]
     if unknown:
         raise BadInputError(f"There is no bench {unknown[0]!r}.", hint=f"There are {', '.join(benches)}.")
-    for name in names or list(benches):
+    for name in names or [name for name in benches if name != "soak"]:
         result = benches[name]()
         if as_json:
             sys.stdout.write(to_json(result) + "\n")
@@ -121,31 +122,64 @@ def _start_console() -> dict[str, Any]:
 
 
 def bench_ui() -> BenchResult:
-    """Measure how late the window's loop is under a busy room; in a process of its own, like every console."""
-    with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder) / "ui.json"
-        environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            subprocess.run(  # noqa: S603
-                [sys.executable, "-m", "app.bench_ui", folder, str(report)],
-                env=environment,
-                cwd=Path(__file__).resolve().parents[1],
-                check=False,
-                timeout=180,
-            )
-        try:
-            data = json.loads(report.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise BadInputError("The bench of the window did not end.", hint="Is there a display?") from error
+    """Measure how late the window's loop is under a busy room."""
+    data = _busy_room(UI_S)
     reference = f"the same loop with nothing to do, {data['idle_p99_ms']:.1f} ms in the same run"
-    live = f"{data['n_live']} live tiles, {data['frames_per_s']:.0f} frames/s, {data['messages_per_s']:.0f} messages/s"
     return BenchResult(
         bench="ui",
         figures={
             "lag_p99_ms": Figure(value=round(data["p99_ms"], 2), unit="ms", reference=reference),
             "lag_max_ms": Figure(value=round(data["max_ms"], 2), unit="ms", reference=reference),
-            "frames_per_s": Figure(value=round(data["frames_per_s"], 1), unit="1/s", reference=live),
-            "frame_age_p50_ms": Figure(value=round(data["age_p50_ms"], 1), unit="ms", reference=live),
-            "messages_per_s": Figure(value=round(data["messages_per_s"], 1), unit="1/s", reference=live),
+            **_room_figures(data),
         },
     )
+
+
+def bench_soak(minutes: float) -> BenchResult:
+    """Let a busy room run, and look whether memory, handles and threads stay where they are."""
+    data = _busy_room(minutes * 60.0)
+    before = f"{data['handles_first']:.0f} handles and {data['threads_first']:.0f} threads at the beginning"
+    span = f"least squares over the second half of {data['minutes']:.0f} min"
+    return BenchResult(
+        bench="soak",
+        figures={
+            "console_mb_per_h": Figure(value=round(data["console_mb_per_h"], 1), unit="MB/h", reference=span),
+            "node_mb_per_h": Figure(value=round(data["node_mb_per_h"], 1), unit="MB/h", reference=span),
+            "console_mb": Figure(value=round(data["console_mb"], 1), unit="MB", reference="none"),
+            "node_mb": Figure(value=round(data["node_mb"], 1), unit="MB", reference="node with all its processes"),
+            "handles": Figure(value=data["handles_last"], unit="handles", reference=before),
+            "threads": Figure(value=data["threads_last"], unit="threads", reference=before),
+            "threads_left": Figure(value=data["n_threads_left"], unit="threads", reference="after closing"),
+            "processes_left": Figure(value=data["n_processes_left"], unit="processes", reference="after closing"),
+            "errors": Figure(value=data["n_errors"], unit="errors", reference="console and node"),
+            "lag_p99_ms": Figure(value=round(data["p99_ms"], 2), unit="ms", reference="none"),
+            **_room_figures(data),
+        },
+    )
+
+
+def _room_figures(data: dict[str, Any]) -> dict[str, Figure]:
+    live = f"{data['n_live']} live tiles, 1,000 moving markers"
+    return {
+        "frames_per_s": Figure(value=round(data["frames_per_s"], 1), unit="1/s", reference=live),
+        "frame_age_p50_ms": Figure(value=round(data["age_p50_ms"], 1), unit="ms", reference=live),
+        "messages_per_s": Figure(value=round(data["messages_per_s"], 1), unit="1/s", reference=live),
+    }
+
+
+def _busy_room(measure_s: float) -> dict[str, Any]:
+    """Run the busy room in a process of its own, like every console, and return what it measured."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.json"
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            subprocess.run(  # noqa: S603
+                [sys.executable, "-m", "app.bench_ui", folder, str(report), str(measure_s)],
+                cwd=Path(__file__).resolve().parents[1],
+                check=False,
+                timeout=measure_s + 180.0,
+            )
+        try:
+            data: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise BadInputError("The busy room did not end.", hint="Is there a display?") from error
+    return data

@@ -1,4 +1,4 @@
-"""The busy room of `main.py bench ui`: nine live tiles, a thousand moving markers, two hundred messages a second."""
+"""The busy room of `main.py bench ui` and `soak`: nine live tiles, 1,000 moving markers, 200 messages a second."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import math
 import multiprocessing
 import os
 import sys
+import threading
 import time
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import psutil
 import qasync
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
@@ -30,14 +32,15 @@ from widgets.map.city_map import CityMap
 from widgets.video.layout import Preset
 from widgets.video.wall import VideoWall
 
-IDLE_S, SETTLE_S, MEASURE_S = 4.0, 12.0, 30.0
+IDLE_S, SETTLE_S = 4.0, 12.0
+SAMPLE_S = 10.0
 N_MARKERS, MARKERS_EVERY_MS = 1000, 100
 N_TILES = 9
 MESSAGES_PER_S, N_DEVICES = 200, 100
 
 
-async def run(app: QApplication, folder: Path, report: Path) -> None:
-    """Measure the loop idle, then under load, and write the report."""
+async def run(app: QApplication, folder: Path, report: Path, measure_s: float) -> None:
+    """Measure the loop idle, then under load for `measure_s`, close everything and write the report."""
     loop_idle = UiLag()
     loop_idle.start()
     await asyncio.sleep(1.0)
@@ -62,6 +65,7 @@ async def run(app: QApplication, folder: Path, report: Path) -> None:
         ),
         size=(1920, 1080),
     )
+    result: dict[str, float] = {}
     pipe, theirs = multiprocessing.Pipe()
     load = multiprocessing.Process(
         target=publish_load, args=(theirs, address.host, address.port, address.passwords["field"]), daemon=True
@@ -81,7 +85,10 @@ async def run(app: QApplication, folder: Path, report: Path) -> None:
         frames_before = console.room.frames.n_frames if console.room.frames else 0
         console.lag.begin_window()
         began_s = time.monotonic()
-        await asyncio.sleep(MEASURE_S)
+        memory = Memory(int(before["node_pid"]))
+        while time.monotonic() - began_s < measure_s:
+            await asyncio.sleep(min(SAMPLE_S, measure_s))
+            memory.sample()
         took_s = time.monotonic() - began_s
         after = await console.connection.call("room.health", dict)
         frames = console.room.frames
@@ -96,10 +103,11 @@ async def run(app: QApplication, folder: Path, report: Path) -> None:
             "age_p50_ms": ages[len(ages) // 2] * 1000.0 if ages else math.nan,
             "messages_per_s": (after["n_messages"] - before["n_messages"]) / took_s,
             "n_live": min(len(live), N_TILES),
-            "n_errors": errors.n_errors,
+            "n_errors": errors.n_errors + after["n_errors"],
+            "minutes": took_s / 60.0,
+            **memory.figures(),
         }
         markers.stop()
-        report.write_text(json.dumps(result), encoding="utf-8")
     finally:
         console.window.close()
         await ending
@@ -107,6 +115,65 @@ async def run(app: QApplication, folder: Path, report: Path) -> None:
         if load.pid is not None:
             load.join(5.0)
         await broker.stop()
+    # Daemon threads of libraries end with the process; those of ours must be gone with the window.
+    result["n_threads_left"] = sum(1 for thread in threading.enumerate() if thread is not threading.main_thread())
+    result["n_processes_left"] = len(psutil.Process().children(recursive=True))
+    report.write_text(json.dumps(result), encoding="utf-8")
+
+
+class Memory:
+    """Resident memory and open handles of console, node and everything below them, over time."""
+
+    def __init__(self, node_pid: int) -> None:
+        self._console = psutil.Process()
+        self._node = psutil.Process(node_pid)
+        self._began_s = time.monotonic()
+        self._samples: list[tuple[float, float, float, int, int]] = []
+
+    def sample(self) -> None:
+        """Take one reading of all processes."""
+        node_family = [self._node, *self._node.children(recursive=True)]
+        below = sum(_resident_mb(process) for process in node_family)
+        self._samples.append(
+            (
+                (time.monotonic() - self._began_s) / 3600.0,
+                _resident_mb(self._console),
+                below,
+                self._console.num_fds() if hasattr(self._console, "num_fds") else self._console.num_handles(),
+                self._console.num_threads(),
+            )
+        )
+
+    def figures(self) -> dict[str, float]:
+        """Return slopes [MB/h] of the second half, where caches are warm, and first and last readings."""
+        half = self._samples[len(self._samples) // 2 :]
+        hours = [item[0] for item in half]
+        return {
+            "console_mb": self._samples[-1][1],
+            "node_mb": self._samples[-1][2],
+            "console_mb_per_h": slope(hours, [item[1] for item in half]),
+            "node_mb_per_h": slope(hours, [item[2] for item in half]),
+            "handles_first": float(self._samples[0][3]),
+            "handles_last": float(self._samples[-1][3]),
+            "threads_first": float(self._samples[0][4]),
+            "threads_last": float(self._samples[-1][4]),
+        }
+
+
+def slope(xs: list[float], ys: list[float]) -> float:
+    """Return the slope of the least-squares line; 0.0 for fewer than two points."""
+    if len(xs) < 2:
+        return 0.0
+    mean_x, mean_y = sum(xs) / len(xs), sum(ys) / len(ys)
+    spread = sum((x - mean_x) ** 2 for x in xs)
+    return sum((x - mean_x) * (y - mean_y) for x, y in zip(xs, ys, strict=True)) / spread if spread else 0.0
+
+
+def _resident_mb(process: psutil.Process) -> float:
+    try:
+        return float(process.memory_info().rss) / 1e6
+    except psutil.Error:
+        return 0.0  # It ended between the list and the reading.
 
 
 async def _wait_for_room(console: Console) -> None:
@@ -203,4 +270,4 @@ if __name__ == "__main__":
     loop = qasync.QEventLoop(application)
     asyncio.set_event_loop(loop)
     with loop:
-        loop.run_until_complete(run(application, folder, Path(sys.argv[2])))
+        loop.run_until_complete(run(application, folder, Path(sys.argv[2]), float(sys.argv[3])))

@@ -64,7 +64,8 @@ def make_parser() -> argparse.ArgumentParser:
     detect.set_defaults(run=run_detect)
 
     bench = verbs.add_parser("bench", help="measure against a reference", parents=[common])
-    bench.add_argument("names", nargs="*", metavar="NAME", help="decode, detect, ui, start; all by default")
+    bench.add_argument("names", nargs="*", metavar="NAME", help="decode, detect, ui, start, soak")
+    bench.add_argument("--minutes", type=float, default=20.0, help="length of the soak")
     bench.add_argument("--json", action="store_true", help="one JSON object a bench")
     bench.add_argument("--clip", type=Path, help="another clip than the default one")
     bench.add_argument("--model", default="", help="another model than the default one")
@@ -191,7 +192,9 @@ def run_bench(options: argparse.Namespace) -> int:
     """Run benches one after the other."""
     from app.bench import run_benches
 
-    return run_benches(options.names, clip=options.clip, model=options.model, as_json=options.json)
+    return run_benches(
+        options.names, clip=options.clip, model=options.model, minutes=options.minutes, as_json=options.json
+    )
 
 
 def run_audit(options: argparse.Namespace) -> int:
