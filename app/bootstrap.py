@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import logging
 import os
@@ -192,6 +193,9 @@ class Console(QObject):
             QTimer.singleShot(0, self.window.share_space)
         await asyncio.sleep(0)
         self.live.tell_all()
+        # What was made for the room stays: the collector need not look at it again, which costs tens of milliseconds.
+        gc.collect()
+        gc.freeze()
         self.is_open = True
 
     def _on_state(self, state: str, sentence: str) -> None:
