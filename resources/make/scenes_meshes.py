@@ -351,7 +351,9 @@ def _bus() -> Mesh:
         band = [(-half + 0.1, y, 0.95), (half - 0.3, y, 0.95), (half - 0.3, y, 1.12), (-half + 0.1, y, 1.12)]
         b.face(band[::-1] if s > 0 else band, (0.92, 0.92, 0.92), gloss=0.3)
         for x in (half - 2.6, -half + 3.2):
-            b.face(_disc(x, s * (w + 0.014), 0.5, 0.60, s, 14), (0.04, 0.04, 0.045))
+            arch = _disc(x, s * (w + 0.014), 0.5, 0.60, s, 14)
+            arch[:, 2] = np.maximum(arch[:, 2], 0.05)
+            b.face(arch, (0.04, 0.04, 0.045))
             _wheel(b, x, s * (w + 0.025), 0.48, 0.3)
         b.box((half - 0.1, min(s * 0.7, s * 1.1), 0.62), (half + 0.02, max(s * 0.7, s * 1.1), 0.82), (0.86, 0.88, 0.9),
               lamp=LAMP_HEAD)  # fmt: skip

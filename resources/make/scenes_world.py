@@ -298,6 +298,8 @@ class World:
             (a, b): a != b and _paths_meet(self._paths[a], self._paths[b]) for a in self._paths for b in self._paths
         }
         self._vehicles: list[_Vehicle] = []
+        self._by_lane: dict[str, list[_Vehicle]] = {}
+        self._in_the_way: dict[str, list[_Vehicle]] = {}
         self._n_spawned = 0
         self._due_s = {lane.key: float(self._rng.exponential(2.0)) - plan.warm_up_s for lane in plan.lanes}
         self._waiting = sorted(plan.actors, key=lambda actor: actor.from_s)
@@ -338,6 +340,7 @@ class World:
     def step(self) -> None:
         """Let every vehicle drive on by `STEP_S`."""
         self._let_in()
+        self._look_around()
         for vehicle in self._vehicles:
             if not vehicle.has_crashed:
                 vehicle.a = self._acceleration(vehicle)
@@ -346,6 +349,14 @@ class World:
         self._crash()
         self._vehicles = [v for v in self._vehicles if v.s < self._paths[v.lane_key].s[-1] - 0.5 or self._stays(v)]
         self.now_s += STEP_S
+
+    def _look_around(self) -> None:
+        """Sort the vehicles by lane, and by whom they can be in the way of."""
+        self._by_lane = {key: [v for v in self._vehicles if v.lane_key == key] for key in self._lanes}
+        strays = [v for v in self._vehicles if v.has_crashed or abs(v.lateral) > 0.3]
+        for key in self._lanes:
+            crossing = [v for other, vs in self._by_lane.items() if self._meeting[key, other] for v in vs]
+            self._in_the_way[key] = crossing + [v for v in strays if not self._meeting[key, v.lane_key]]
 
     def _stays(self, v: _Vehicle) -> bool:
         return v.has_crashed or (v.actor is not None and v.actor.stops_at_end)
@@ -443,17 +454,16 @@ class World:
 
     def _leaders(self, v: _Vehicle, path: _Path) -> list[tuple[float, float]]:
         """Return gap and speed of whoever stands or drives in front on the own path, whatever lane it belongs to."""
-        found = []
         width = VEHICLE_TYPES[v.kind].width_m
-        for other in self._vehicles:
+        found = [
+            (other.s - v.s - (other.length + v.length) / 2, other.v)
+            for other in self._by_lane[v.lane_key]
+            if other.s > v.s and abs(other.lateral) < 1.2 and not other.has_crashed
+        ]
+        for other in self._in_the_way[v.lane_key]:
             if other is v:
                 continue
             if other.lane_key == v.lane_key and abs(other.lateral) < 1.2 and not other.has_crashed:
-                if other.s > v.s:
-                    found.append((other.s - v.s - (other.length + v.length) / 2, other.v))
-                continue
-            strays = other.has_crashed or abs(other.lateral) > 0.3
-            if not (strays or self._meeting[v.lane_key, other.lane_key]):
                 continue
             if (other.x - v.x) ** 2 + (other.y - v.y) ** 2 > 45**2:
                 continue

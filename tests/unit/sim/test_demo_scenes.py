@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import resources
-from core.kernel.wire import from_builtins, to_builtins
+from core.kernel.wire import from_builtins
 from core.vision.model import DEFAULT_LABELS, Scene
 from resources.make.scenes_camera import Camera, project, project_polygon
 from resources.make.scenes_catalogue import SCENES
@@ -123,8 +123,8 @@ def assert_truth_matches(key: str) -> None:
     scene = SCENES[key]()
     run = simulate(scene.plan)
 
-    assert to_builtins(truth_of(scene, run)) == CAMERAS[key]["truth"]
-    assert to_builtins(calibrated(scene, run)) == CAMERAS[key]["scene"]
+    assert truth_of(scene, run) == from_builtins(CAMERAS[key]["truth"], Truth)
+    assert calibrated(scene, run) == from_builtins(CAMERAS[key]["scene"], Scene)
 
 
 @pytest.mark.parametrize(
