@@ -188,6 +188,8 @@ class OpenVinoEngine:
                     # Left to itself OpenVINO picks by CPU model, and results would differ from machine to machine.
                     "INFERENCE_PRECISION_HINT": hint,
                     "INFERENCE_NUM_THREADS": n_threads,
+                    # A pinned thread waits for its core while a decoder has it and another core is free.
+                    "ENABLE_CPU_PINNING": False,
                     **({"CACHE_DIR": str(cache_dir)} if cache_dir is not None else {}),
                 },
             )
