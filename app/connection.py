@@ -83,6 +83,7 @@ class NodeConnection(QObject):
         self.site: SiteInfo | None = None
         self.session: Session | None = None
         self.state = ConnectionState.STARTING
+        self.is_remote = False
         self._client: LinkClient | None = None
         self._child: subprocess.Popen[bytes] | None = None
         self._task: asyncio.Task[None] | None = None
@@ -198,7 +199,8 @@ class NodeConnection(QObject):
         gone = self._gone
         client = LinkClient(on_push=self._on_push, on_gone=lambda _reason: gone.set())
         tls = None
-        if address.host not in ("127.0.0.1", "::1", "localhost"):
+        self.is_remote = address.host not in ("127.0.0.1", "::1", "localhost")
+        if self.is_remote:
             tls = ssl.create_default_context(cafile=self._ca_file or None)
         await client.connect(address.host, address.port, tls)
         if self._client is not None:

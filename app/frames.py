@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 from PySide6.QtCore import QObject, Qt, QTimer
 
@@ -28,6 +29,25 @@ class _Feed:
         self.frame_sequence = 0
         self.track_sequence = 0
         self.retry_at_s = 0.0
+
+
+class Pump(Protocol):
+    """Brings pictures to the wall, from wherever they are."""
+
+    n_frames: int
+    ages_s: deque[float]
+
+    def set_rings(self, rings: dict[str, str]) -> None:
+        """Cameras, and where their pictures lie on the node's machine."""
+        ...
+
+    def set_shown(self, camera_ids: tuple[str, ...]) -> None:
+        """Bring only these."""
+        ...
+
+    def close(self) -> None:
+        """Let go of everything."""
+        ...
 
 
 class FramePump(QObject):

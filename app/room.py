@@ -10,7 +10,7 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 
 from app.connection import NodeConnection
-from app.frames import FramePump
+from app.frames import Pump
 from app.lag import UiLag
 from app.live import LiveModel
 from core.access.model import Role, Session
@@ -53,7 +53,7 @@ class Room(QObject):
         self.connection = connection
         self.folders = connection.folders
         self.live = live
-        self.frames: FramePump | None = None
+        self.frames: Pump | None = None
         self.lag: UiLag | None = None
         self.is_reduced_motion = False
         self.is_audible = True

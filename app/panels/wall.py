@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QWidget
 
 from app.frames import FramePump
 from app.panel import Area, PanelInfo
+from app.remote_frames import RemotePump
 from app.room import Room
 from core.media.ring import RingFrame
 from core.media.ring import TrackSet as RingTracks
@@ -61,7 +62,12 @@ def create(room: Room) -> QWidget:
         )
 
     saved = _Layout(room.folders.data / "console-wall.json")
-    pump = FramePump(on_frame=on_frame, on_tracks=on_tracks, parent=wall)
+    # Shared memory where the node is on this machine, one JPEG after the other where it is not.
+    pump: FramePump | RemotePump
+    if room.connection.is_remote:
+        pump = RemotePump(room.connection.call, on_frame=on_frame, on_tracks=on_tracks, parent=wall)
+    else:
+        pump = FramePump(on_frame=on_frame, on_tracks=on_tracks, parent=wall)
     room.frames = pump
 
     def on_cameras() -> None:

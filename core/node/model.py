@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from core.field.model import LinkReport
-from core.vision.model import EngineInfo
+from core.vision.model import EngineInfo, Track
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,3 +85,25 @@ class SiteInfo:
     """Latitude and longitude the map opens at."""
 
     notices: tuple[str, ...] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """A camera's newest picture with the tracks on it.
+
+    Attributes:
+        sequence: Ask for the next with it; unchanged, with an empty `jpeg`, where there is nothing newer.
+        age_s: Since the picture was received by the node [s]; clocks of two machines are not compared.
+        tracks_pts_s: Picture time of `tracks`.
+    """
+
+    sequence: int
+    pts_s: float = 0.0
+    captured_at_s: float = 0.0
+    age_s: float = 0.0
+    width: int = 0
+    height: int = 0
+    epoch: int = 0
+    jpeg: bytes = b""
+    tracks_pts_s: float = 0.0
+    tracks: tuple[Track, ...] = ()

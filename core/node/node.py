@@ -43,7 +43,8 @@ from core.node.fleet import FleetProcess
 from core.node.health import LoopLag, ProcessLoad, disk_free_gb
 from core.node.live import Changes, LiveCollector, Snapshot, without_defaults
 from core.node.lock import take_lock
-from core.node.model import Health, SystemNotice, WorkerReport
+from core.node.model import Health, Picture, SystemNotice, WorkerReport
+from core.node.pictures import Pictures
 from core.node.services import Services, make_services
 from core.node.sight import Sight
 from core.node.supervisor import VisionSupervisor
@@ -118,6 +119,7 @@ class Node:
         self._lag = LoopLag()
         self._load = ProcessLoad()
         self._live = LiveCollector(self._push)
+        self._pictures = Pictures()
         self._views: dict[Peer, dict[str, tuple[int, int]]] = {}
         self._lock: IO[bytes] | None = None
         self._server: LinkServer | None = None
@@ -200,6 +202,7 @@ class Node:
             self.services.access.close()
             await self.services.store.close()
         await self._lag.stop()
+        self._pictures.close()
         if self._lock is not None:
             shutil.rmtree(self._runtime, ignore_errors=True)
             self._lock.close()
@@ -434,6 +437,9 @@ class Node:
         self._sight.set_cameras(cameras)
 
     async def _forget_camera(self, services: Services, camera_id: str) -> None:
+        ring = self.ring_files().get(camera_id)
+        if ring is not None:
+            self._pictures.forget(Path(ring))
         # No end will ever come for what its rules had begun.
         await services.incidents.return_missing(SourceKind.CAMERA, camera_id)
         await self._read_cameras(services)
@@ -585,6 +591,17 @@ class Node:
     def ring_files(self) -> dict[str, str]:
         """Return the file of each camera's pictures on this machine."""
         return self._sight.ring_files if self._sight else {}
+
+    async def picture(self, camera_id: str, after: int) -> Picture:
+        """Return a camera's newest picture for a console that cannot reach this machine's memory.
+
+        Raises:
+            BadInputError: There is no such camera, or it is disabled.
+        """
+        ring = self.ring_files().get(camera_id)
+        if ring is None:
+            raise BadInputError(f"There is no camera {camera_id}.", hint="It was removed.")
+        return await asyncio.to_thread(self._pictures.newest, Path(ring), after=after)
 
     def health(self) -> Health:
         """Return how the node is, measured now."""

@@ -17,7 +17,7 @@ from core.link.protocol import PROTOCOL
 from core.link.server import Peer, Verb
 from core.media.model import ProbeResult, SourceSpec
 from core.node.live import Snapshot
-from core.node.model import Health, SiteInfo
+from core.node.model import Health, Picture, SiteInfo
 
 if TYPE_CHECKING:
     from core.node.node import Node
@@ -129,6 +129,10 @@ def _room_verbs(node: Node) -> dict[str, Verb]:
         actor_of(peer)
         return node.ring_files()
 
+    async def picture(peer: Peer, *, camera_id: str, after: int) -> Picture:
+        actor_of(peer)
+        return await node.picture(camera_id, after)
+
     async def health(peer: Peer) -> Health | None:
         actor_of(peer)
         return node.health()
@@ -138,6 +142,7 @@ def _room_verbs(node: Node) -> dict[str, Verb]:
         "room.show": show,
         "room.rings": rings,
         "room.health": health,
+        "room.picture": picture,
         "devices.set_enabled": set_device_enabled,
     }
 
