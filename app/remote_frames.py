@@ -7,6 +7,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from PySide6.QtCore import QObject, QTimer
@@ -61,7 +62,7 @@ class RemotePump(QObject):
     def close(self) -> None:
         """Ask no more."""
         self._timer.stop()
-        for task in self._asking.values():
+        for task in tuple(self._asking.values()):
             task.cancel()
 
     def _on_poll(self) -> None:
@@ -69,7 +70,10 @@ class RemotePump(QObject):
             if camera_id not in self._asking:
                 task = asyncio.get_event_loop().create_task(self._ask(camera_id))
                 self._asking[camera_id] = task
-                task.add_done_callback(lambda _task, key=camera_id: self._asking.pop(key, None))
+                task.add_done_callback(partial(self._on_answered, camera_id))
+
+    def _on_answered(self, camera_id: str, _task: asyncio.Task[None]) -> None:
+        self._asking.pop(camera_id, None)
 
     async def _ask(self, camera_id: str) -> None:
         try:

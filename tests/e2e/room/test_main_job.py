@@ -272,3 +272,35 @@ def assert_broker_agrees(mosquitto, alarm_id):
     state = json.loads(message.payload)
     assert state["acknowledged_by"] == "dana"
     assert state["state"] in (AlarmState.ACKNOWLEDGED, AlarmState.NORMAL)
+
+
+@pytest.mark.timeout(120)
+def test_a_console_on_another_machine_gets_its_pictures_over_the_link(start_node, in_room):
+    from app.remote_frames import RemotePump
+
+    node = start_node("vision.model=demo")
+
+    async def scenario(open_console):
+        console = open_console(node.folder, desk="Desk 1")
+        await create_administrator(console)
+        added = await console.connection.call(
+            "cameras.add", Camera, camera=Camera(camera_id="", name="Test", address="synthetic:test"), password=""
+        )
+        wall = console.window.panel("wall")
+        await until(lambda: wall.tile_of(added.camera_id) and wall.tile_of(added.camera_id).status.is_good, "a tile")
+        frames = []
+        # As on another machine: nothing but the link.
+        pump = RemotePump(
+            console.connection.call, on_frame=lambda key, frame: frames.append((key, frame)), on_tracks=lambda *_: None
+        )
+        pump.set_shown((added.camera_id,))
+
+        await until(lambda: len(frames) >= 3, "three pictures")
+        pump.close()
+        (key, first), (_, second) = frames[:2]
+        assert key == added.camera_id
+        assert second.sequence > first.sequence
+        assert len(first.data) == first.width * first.height * 4
+        assert len(set(first.data[::97])) > 10, "a picture, not a black square"
+
+    in_room(scenario)
