@@ -150,7 +150,8 @@ def train(data: Path, epochs: int, imgsz: int, weights: Path | None, hours: floa
         nbs=8,
         device="cpu",
         workers=0,
-        pretrained=False,
+        # False would throw away the own weights, too; a description has none to begin with.
+        pretrained=weights is not None,
         optimizer="AdamW",
         lr0=0.002 if weights is None else 0.001,
         lrf=0.02,
