@@ -25,18 +25,42 @@ def table(qtbot, clock):
     return made
 
 
-def test_a_station_shows_its_newest_figures_with_their_units(table):
+def test_a_station_shows_its_newest_figures_with_the_units_in_the_heading(table):
     table.show_devices((station(), lot()))
     table.show_readings({0: reading(averageVehicleSpeed=41.6, intensity=17, occupancy=0.31)})
 
-    row = [table.cell("traffic/quay", title) for title in ("Mean speed", "Vehicles", "Occupancy")]
-    assert row == ["42 km/h", "17 veh", "31 %"]
+    row = [table.cell("traffic/quay", title) for title in ("km/h", "veh/min", "occ. %")]
+    assert row == ["42", "17", "31"]
+
+
+@pytest.mark.parametrize("width", [340, 530, 900])
+def test_a_table_of_any_width_shows_whole_headings_and_no_scroll_bar(table, width):
+    table.show_devices((station(), lot()))
+    table.resize(width, 300)
+    view = table.view
+    header = view.horizontalHeader()
+
+    shown = [column for column in range(header.count()) if not header.isSectionHidden(column)]
+    assert header.length() <= view.viewport().width()
+    assert all(header.sectionSize(column) >= header.sectionSizeHint(column) for column in shown)
+    assert {0, 1, 5} <= set(shown)
+
+
+def test_a_wide_table_shows_every_column_and_a_narrow_one_tells_the_rest_in_its_tip(table):
+    table.show_devices((station(),))
+    table.show_readings({0: reading(intensity=17)})
+
+    assert not any(table.view.isColumnHidden(column) for column in range(6))
+    table.resize(340, 300)
+
+    assert table.view.isColumnHidden(2)
+    assert "Vehicles: 17 veh/min" in table.view.model().index(0, 0).data(Qt.ItemDataRole.ToolTipRole)
 
 
 def test_a_figure_nobody_sent_is_two_dashes(table):
     table.show_devices((station(),))
 
-    assert table.cell("traffic/quay", "Mean speed") == "--"
+    assert table.cell("traffic/quay", "km/h") == "--"
     assert table.cell("traffic/quay", "Age") == "--"
 
 
