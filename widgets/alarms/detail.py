@@ -133,49 +133,20 @@ class AlarmDetail(QScrollArea):
         sizes = look().sizes
         gap = sizes.gap
         body = QWidget(self)
-        column = QVBoxLayout(body)
-        column.setContentsMargins(gap * 3, gap * 3, gap * 3, gap * 3)
-        column.setSpacing(gap * 2)
-        head = QHBoxLayout()
-        head.setSpacing(gap * 2)
-        self._symbol = PrioritySymbol(Priority.LOW, body)
-        self._title = _wrapped("title", body)
-        head.addWidget(self._symbol, 0, Qt.AlignmentFlag.AlignTop)
-        head.addWidget(self._title, 1)
-        column.addLayout(head)
-        self._sentence = _wrapped("", body)
-        column.addWidget(self._sentence)
-        self._snapshot = Snapshot(body)
-        column.addWidget(self._snapshot)
-        column.addLayout(self._build_buttons(body))
+        self._column = QVBoxLayout(body)
+        self._column.setContentsMargins(gap * 3, gap * 2, gap * 3, gap * 2)
+        self._column.setSpacing(gap * 2)
+        self._upper = self._build_upper(body)
         self._comment = CommentField(body)
         self._comment.setPlaceholderText("Comment   C")
         self._comment.setAccessibleName("Comment on the alarm; Enter saves it")
         self._comment.setMaxLength(500)
         self._comment.returnPressed.connect(lambda: self.comment_entered.emit(self.comment_draft))
         self._comment.left.connect(self.left)
-        column.addWidget(self._comment)
-        column.addWidget(hairline(body))
-        grid = QGridLayout()
-        grid.setHorizontalSpacing(gap * 3)
-        grid.setVerticalSpacing(gap)
-        grid.setColumnStretch(1, 1)
-        self._facts: dict[str, QLabel] = {}
-        for row, name in enumerate(("State", "Source", "Raised", "Returned", "Acknowledged", "Repeats", "Comment")):
-            label = QLabel(name, body)
-            set_role(label, "caption")
-            value = _wrapped("", body)
-            grid.addWidget(label, row, 0, Qt.AlignmentFlag.AlignTop)
-            grid.addWidget(value, row, 1)
-            self._facts[name] = value
-        column.addLayout(grid)
-        column.addWidget(hairline(body))
-        heading = QLabel("What to do", body)
-        set_role(heading, "caption")
-        column.addWidget(heading)
-        self._guidance = _wrapped("", body)
-        column.addWidget(self._guidance)
-        column.addStretch(1)
+        self._lower = self._build_lower(body)
+        for part in (self._upper, self._comment, self._lower):
+            self._column.addWidget(part)
+        self._column.addStretch(1)
         self.setWidget(body)
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
@@ -183,6 +154,54 @@ class AlarmDetail(QScrollArea):
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setMinimumWidth(sizes.body * 16)
         self.setAccessibleName("Selected alarm")
+
+    def _build_upper(self, parent: QWidget) -> QWidget:
+        gap = look().sizes.gap
+        upper = QWidget(parent)
+        column = QVBoxLayout(upper)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(gap * 2)
+        head = QHBoxLayout()
+        head.setSpacing(gap * 2)
+        self._symbol = PrioritySymbol(Priority.LOW, upper)
+        self._title = _wrapped("title", upper)
+        head.addWidget(self._symbol, 0, Qt.AlignmentFlag.AlignTop)
+        head.addWidget(self._title, 1)
+        column.addLayout(head)
+        self._sentence = _wrapped("", upper)
+        column.addWidget(self._sentence)
+        column.addLayout(self._build_buttons(upper))
+        return upper
+
+    def _build_lower(self, parent: QWidget) -> QWidget:
+        gap = look().sizes.gap
+        lower = QWidget(parent)
+        column = QVBoxLayout(lower)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(gap * 2)
+        self._snapshot = Snapshot(lower)
+        column.addWidget(self._snapshot)
+        column.addWidget(hairline(lower))
+        heading = QLabel("What to do", lower)
+        set_role(heading, "caption")
+        column.addWidget(heading)
+        self._guidance = _wrapped("", lower)
+        column.addWidget(self._guidance)
+        column.addWidget(hairline(lower))
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(gap * 3)
+        grid.setVerticalSpacing(gap)
+        grid.setColumnStretch(1, 1)
+        self._facts: dict[str, QLabel] = {}
+        for row, name in enumerate(("State", "Source", "Raised", "Returned", "Acknowledged", "Repeats", "Comment")):
+            label = QLabel(name, lower)
+            set_role(label, "caption")
+            value = _wrapped("", lower)
+            grid.addWidget(label, row, 0, Qt.AlignmentFlag.AlignTop)
+            grid.addWidget(value, row, 1)
+            self._facts[name] = value
+        column.addLayout(grid)
+        return lower
 
     def _build_buttons(self, parent: QWidget) -> QHBoxLayout:
         row = QHBoxLayout()
@@ -242,9 +261,19 @@ class AlarmDetail(QScrollArea):
         self._facts["Repeats"].setText(str(alarm.n_repeats))
         self._facts["Comment"].setText(alarm.comment or "--")
 
+    def set_only_comment(self, is_wanted: bool) -> None:
+        """Show the comment field and nothing else, where there is no room for more."""
+        for part in (self._upper, self._lower):
+            part.setVisible(not is_wanted)
+        margins = self._column.contentsMargins()
+        line = self._comment.sizeHint().height() + margins.top() + margins.bottom()
+        self.setMinimumHeight(line if is_wanted else 0)
+        self.setMaximumHeight(line if is_wanted else 16_777_215)
+
     def show_none(self) -> None:
         """Say that nothing is selected."""
         self._alarm = None
+        self._comment.clear()
         self._overlay.show_state(PanelState.EMPTY, "No alarm selected", "N goes to the next unacknowledged one.")
 
     def show_snapshot(self, content: bytes) -> None:

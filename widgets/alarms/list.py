@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from enum import Enum
 
 from PySide6.QtCore import QEvent, QItemSelection, QItemSelectionModel, QModelIndex, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QFontMetrics, QHideEvent, QKeyEvent, QKeySequence, QResizeEvent, QShortcut, QShowEvent
@@ -14,6 +15,8 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QHeaderView,
     QLabel,
+    QPushButton,
+    QSizePolicy,
     QSplitter,
     QTableView,
     QVBoxLayout,
@@ -33,6 +36,19 @@ from widgets.base.theme import look, set_role
 
 BATCH_MS = 100
 """Changes are shown together at most this often."""
+
+_BESIDE_EM = 41
+_BELOW_EM = 30
+"""From this many letters of width the detail stands beside the list, else from this many of height below it."""
+
+
+class Place(Enum):
+    """Where the selected alarm's detail stands."""
+
+    BESIDE = "beside"
+    BELOW = "below"
+    BAR = "bar"
+    """Nowhere, for want of room: buttons in the bar, a line for a comment that comes with C."""
 
 
 class AlarmTable(QTableView):
@@ -120,11 +136,19 @@ class AlarmList(QWidget):
         self._choice.addItems([choice.value for choice in Choice])
         self._choice.setAccessibleName("States that are shown")
         self._choice.currentTextChanged.connect(self._on_choice)
+        self._choice.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
         self._summary = QLabel(bar)
         set_role(self._summary, "secondary")
+        self._bar_acknowledge = QPushButton("Acknowledge", bar)
+        set_role(self._bar_acknowledge, "primary")
+        self._bar_acknowledge.setToolTip("Acknowledge (Space or A)")
+        self._bar_acknowledge.clicked.connect(self.acknowledge_selected)
+        self._bar_goto = QPushButton("Go to", bar)
+        self._bar_goto.setToolTip("Show camera and map (G or Enter)")
+        self._bar_goto.clicked.connect(self._on_goto)
         row.addWidget(self._search, 1)
-        row.addWidget(self._choice)
-        row.addWidget(self._summary)
+        for widget in (self._choice, self._summary, self._bar_acknowledge, self._bar_goto):
+            row.addWidget(widget)
         self._table = self._build_table()
         self._search.left.connect(self._table.setFocus)
         self._overlay = StateOverlay(self._table.viewport())
@@ -132,8 +156,9 @@ class AlarmList(QWidget):
         self._detail.acknowledge_clicked.connect(self.acknowledge_selected)
         self._detail.goto_clicked.connect(self._on_goto)
         self._detail.comment_entered.connect(self._on_comment)
-        self._detail.left.connect(self._table.setFocus)
-        self._fit_columns()
+        self._detail.left.connect(self._on_detail_left)
+        self._place = Place.BESIDE
+        self._is_commenting = False
         self._splitter = QSplitter(Qt.Orientation.Horizontal, self)
         self._splitter.setChildrenCollapsible(False)
         left = QWidget(self._splitter)
@@ -144,8 +169,9 @@ class AlarmList(QWidget):
         column.addWidget(self._table, 1)
         self._splitter.addWidget(left)
         self._splitter.addWidget(self._detail)
-        self._splitter.setStretchFactor(0, 3)
-        self._splitter.setStretchFactor(1, 2)
+        self._splitter.setStretchFactor(0, 5)
+        self._splitter.setStretchFactor(1, 3)
+        self._splitter.splitterMoved.connect(lambda _place, _index: self._fit_columns())
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
         whole.addWidget(self._splitter)
@@ -181,19 +207,51 @@ class AlarmList(QWidget):
         return table
 
     def _fit_columns(self) -> None:
-        """Give every column the room its texts need in the present font."""
+        """Leave out what does not fit; the others get what their texts need in the present font, the title the rest."""
         sizes = look().sizes
         metrics = QFontMetrics(look().font())
+        width = self._table.width()
+        header = self._table.horizontalHeader()
+        header.setFixedHeight(round(sizes.caption * 1.3) + sizes.gap * 2 + 2)
         self._table.verticalHeader().setDefaultSectionSize(sizes.row)
-        self._table.setColumnWidth(Column.PRIORITY, round(sizes.body * 3.4) + sizes.gap * 3)
+        self._table.setColumnWidth(Column.PRIORITY, round(sizes.body * 3.4) + sizes.gap * 2)
         for column, text in _WIDEST.items():
-            self._table.setColumnWidth(column, metrics.horizontalAdvance(text) + sizes.gap * 6)
+            self._table.setColumnHidden(column, width < sizes.body * _LEAST_EM.get(column, 0))
+            self._table.setColumnWidth(column, metrics.horizontalAdvance(text) + sizes.gap * 5)
+        source = self._table.columnWidth(Column.SOURCE)
+        self._table.setColumnWidth(Column.SOURCE, max(round(sizes.body * 5.5), min(source, round(width * 0.2))))
+
+    def _arrange(self) -> None:
+        """Put the detail where there is room for it; without a selection the list has all of it."""
+        body = look().sizes.body
+        if self.width() >= body * _BESIDE_EM:
+            self._place = Place.BESIDE
+        else:
+            self._place = Place.BELOW if self.height() >= body * _BELOW_EM else Place.BAR
+        is_beside = self._place is Place.BESIDE
+        wanted = Qt.Orientation.Horizontal if is_beside else Qt.Orientation.Vertical
+        if self._splitter.orientation() is not wanted:
+            self._splitter.setOrientation(wanted)
+        is_selected = self._detail.alarm_id is not None
+        is_bar = self._place is Place.BAR
+        self._is_commenting = self._is_commenting and is_bar and is_selected
+        self._detail.set_only_comment(is_bar)
+        is_shown = is_selected and (not is_bar or self._is_commenting)
+        if is_shown is self._detail.isHidden():
+            self._detail.setVisible(is_shown)
+            if is_shown and not is_bar:
+                whole = self._splitter.width() if is_beside else self._splitter.height()
+                self._splitter.setSizes([round(whole * 0.62), round(whole * 0.38)])
+        for widget in (self._bar_acknowledge, self._bar_goto):
+            widget.setVisible(is_bar and is_selected)
+        self._summary.setVisible(not (is_bar and is_selected))
+        self._fit_columns()
 
     def _bind_keys(self) -> None:
         keys: dict[str, Callable[[], object]] = {
             "A": self.acknowledge_selected,
             "Shift+A": self.acknowledge_visible,
-            "C": self._detail.focus_comment,
+            "C": self._on_comment_wanted,
             "G": self._on_goto,
             "N": lambda: self.step_calling(1),
             "P": lambda: self.step_calling(-1),
@@ -405,7 +463,10 @@ class AlarmList(QWidget):
         if alarm is None:
             self._detail.show_none()
         else:
-            self._detail.show_alarm(alarm, self._model.sent_text(alarm.alarm_id))
+            sent = self._model.sent_text(alarm.alarm_id)
+            self._detail.show_alarm(alarm, sent)
+            self._bar_acknowledge.setEnabled(alarm.is_calling and not sent)
+        self._arrange()
         alarm_id = alarm.alarm_id if alarm is not None else None
         if alarm_id == self._selected_id:
             return
@@ -435,7 +496,17 @@ class AlarmList(QWidget):
             alarm = alarms[0]
             self.comment_requested.emit(alarm.alarm_id, alarm.occurrence, alarm.version, text)
             self._detail.clear_comment()
-            self._table.setFocus()
+            self._on_detail_left()
+
+    def _on_comment_wanted(self) -> None:
+        self._is_commenting = True
+        self._arrange()
+        self._detail.focus_comment()
+
+    def _on_detail_left(self) -> None:
+        self._is_commenting = False
+        self._arrange()
+        self._table.setFocus()
 
     def _on_tick(self) -> None:
         """Flash the symbols and tell ages, in two columns and only where they can be seen."""
@@ -461,21 +532,14 @@ class AlarmList(QWidget):
         super().keyPressEvent(event)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Put the detail below the list where the window is narrow, and leave out columns that do not fit."""
+        """Find a place for the detail, and leave out columns that do not fit."""
         super().resizeEvent(event)
-        body = look().sizes.body
-        is_wide = self.width() >= body * 62
-        wanted = Qt.Orientation.Horizontal if is_wide else Qt.Orientation.Vertical
-        if self._splitter.orientation() is not wanted:
-            self._splitter.setOrientation(wanted)
-        room = self.width() * (0.62 if is_wide else 1.0)
-        for column, least_em in _LEAST_EM.items():
-            self._table.setColumnHidden(column, room < body * least_em)
+        self._arrange()
 
     def changeEvent(self, event: QEvent) -> None:
         """Fit the columns to another text size."""
         if event.type() == QEvent.Type.StyleChange:
-            self._fit_columns()
+            self._arrange()
         super().changeEvent(event)
 
     def sizeHint(self) -> QSize:
@@ -496,14 +560,21 @@ class AlarmList(QWidget):
 
 _WIDEST = {
     Column.RAISED: "00-00 00:00",
-    Column.AGE: "00 d 00:00",
+    Column.AGE: "0 d 00:00",
     Column.SOURCE: "Station 14, Bridge Street",
-    Column.STATE: "●  sent, no answer",
+    Column.STATE: "●  UNACK",
     Column.REPEATS: "Rep. 00",
     Column.PERSON: "operator · desk 00",
     Column.COMMENT: "Unit 12 is on its way",
 }
 """What a column must hold without being cut."""
 
-_LEAST_EM = {Column.COMMENT: 78.0, Column.PERSON: 64.0, Column.REPEATS: 50.0, Column.RAISED: 46.0}
-"""A column is left out where the list is narrower than this many times the text size; the detail holds it all."""
+_LEAST_EM = {
+    Column.COMMENT: 78.0,
+    Column.PERSON: 64.0,
+    Column.REPEATS: 52.0,
+    Column.RAISED: 46.0,
+    Column.STATE: 26.0,
+    Column.SOURCE: 22.0,
+}
+"""A column is left out where the table is narrower than this many times the text size; the detail holds it all."""

@@ -81,7 +81,7 @@ class StripCell(QAbstractButton):
         age_width = QFontMetrics(small).horizontalAdvance(age)
         painter.setFont(small)
         painter.setPen(made.color("text_secondary"))
-        right = room.right() - gap * 2 - age_width
+        right = room.right() - gap * 3 - age_width
         painter.drawText(QRectF(right, 0, age_width + 2, room.height()), int(Qt.AlignmentFlag.AlignVCenter), age)
         part = max(0.0, (right - left - gap * 2) / max(1.0, room.width()))
         self._text(painter, left, self._alarm.title, made.font(), "text", part)

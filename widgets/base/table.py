@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QEvent, QModelIndex, QPersistentModelIndex, QSize, Qt
-from PySide6.QtGui import QIcon
+from PySide6.QtGui import QIcon, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
 from widgets.base.conditions import UNTRUSTED, Condition, condition_icon
@@ -19,10 +19,15 @@ _NOWHERE = QModelIndex()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """One column; figures stand to the right."""
+    """One column; figures stand to the right.
+
+    Attributes:
+        rank: Where there is no room, the columns of the highest rank go first; the tip has them. 0 stays.
+    """
 
     title: str
     is_figure: bool = False
+    rank: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,11 +47,12 @@ class Line:
 
 
 class TextTable(QTableView):
-    """The table; the first column is stretched."""
+    """The table; the first column is stretched, and columns that do not fit are left out: no sideways scrolling."""
 
     def __init__(self, name: str, columns: Sequence[Column], parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._lines = _Lines(tuple(columns))
+        self._columns = tuple(columns)
+        self._lines = _Lines(self._columns)
         self.setModel(self._lines)
         self.setAccessibleName(name)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
@@ -55,6 +61,7 @@ class TextTable(QTableView):
         self.setWordWrap(False)
         self.setTabKeyNavigation(False)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.verticalHeader().hide()
         header = self.horizontalHeader()
         header.setHighlightSections(False)
@@ -77,6 +84,7 @@ class TextTable(QTableView):
     def show_lines(self, lines: Sequence[Line]) -> None:
         """Show these lines."""
         self._lines.show_lines(tuple(lines))
+        self._fit_columns()
 
     def set_fitting(self, max_lines: int) -> None:
         """Be as high as the lines that are there, up to `max_lines`."""
@@ -87,12 +95,35 @@ class TextTable(QTableView):
     def _fit_rows(self) -> None:
         self.verticalHeader().setDefaultSectionSize(max(24, round(look().sizes.body * 1.7)))
 
+    def _fit_columns(self) -> None:
+        """Show as many columns as fit, in the order of their rank."""
+        header = self.horizontalHeader()
+        room = self.viewport().width()
+        shown = set(range(len(self._columns)))
+
+        def needed(column: int) -> int:
+            return max(header.sectionSizeHint(column), self.sizeHintForColumn(column))
+
+        widths = {column: needed(column) for column in shown}
+        for column in sorted(shown, key=lambda column: (-self._columns[column].rank, -column)):
+            if self._columns[column].rank == 0 or sum(widths[one] for one in shown) <= room:
+                break
+            shown.discard(column)
+        for column in range(len(self._columns)):
+            self.setColumnHidden(column, column not in shown)
+
     def changeEvent(self, event: QEvent) -> None:
         """Take the new theme."""
         if event.type() == QEvent.Type.StyleChange and hasattr(self, "_lines"):
             self._lines.refresh_look()
             self._fit_rows()
+            self._fit_columns()
         super().changeEvent(event)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Show what fits."""
+        super().resizeEvent(event)
+        self._fit_columns()
 
     def minimumSizeHint(self) -> QSize:
         """Return room for the head and two lines."""
@@ -142,7 +173,8 @@ class _Lines(QAbstractTableModel):
         if role == Qt.ItemDataRole.DecorationRole and index.column() == 0 and line.condition is not None:
             return self._icons[line.condition]
         if role == Qt.ItemDataRole.ToolTipRole:
-            return line.tip or line.cells[index.column()]
+            named = (f"{column.title}: {cell}" for column, cell in zip(self._columns, line.cells, strict=True))
+            return "\n".join(part for part in (line.tip, *named) if part)
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return self._alignment(index.column())
         if role == Qt.ItemDataRole.ForegroundRole and index.column() and line.condition in UNTRUSTED:

@@ -6,7 +6,7 @@ dynamic property (`role="primary"`) or an object name; what it paints itself it 
 
 Roles that the stylesheet knows:
     QLabel: title, heading, secondary, caption, mono, clock, chip
-    QPushButton, QToolButton: primary, quiet, flat, hold
+    QPushButton, QToolButton: primary, quiet, flat, hold, gauge (paints itself), icon (no text)
     QFrame, QWidget: panel, raised, card, strip, banner, toast, field-error, line
 """
 

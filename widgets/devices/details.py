@@ -15,6 +15,7 @@ from core.kernel.geo import GeoPoint
 from core.media.model import StreamReport, StreamState
 from widgets.base.conditions import ConditionSymbol
 from widgets.base.facts import FactList
+from widgets.base.flow import FlowLayout
 from widgets.base.hold_button import HoldButton
 from widgets.base.labels import ElidedLabel
 from widgets.base.theme import look, set_role
@@ -24,6 +25,8 @@ from widgets.traffic.figures import STATION_FIGURES, UNKNOWN
 
 ROLE_TO_CHANGE = Role.SUPERVISOR
 """What the buttons ask for; the node asks again."""
+
+_NOTHING = "Select a camera or device."
 
 _ROLE_WORDS = {
     Role.VIEWER: "viewer",
@@ -74,9 +77,9 @@ class DeviceDetails(QWidget):
     def show_nothing(self) -> None:
         """Say that nothing is selected."""
         self._row = None
-        self._title.setText("Nothing selected")
+        self._title.hide()
         self._symbol.hide()
-        self._state.setText("Choose a camera or a device to see its figures.")
+        self._state.setText(_NOTHING)
         self._reason.hide()
         self._facts.hide()
         for button in self._buttons:
@@ -128,7 +131,11 @@ class DeviceDetails(QWidget):
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(scroll)
 
-    def _build_buttons(self) -> QHBoxLayout:
+    def hint_height(self) -> int:
+        """Return the height of the sentence that is left while nothing is selected [px]."""
+        return self.fontMetrics().lineSpacing() + look().sizes.gap * 6
+
+    def _build_buttons(self) -> FlowLayout:
         self._goto = QPushButton("Go to", self)
         self._goto.setToolTip("Show it on the map, and a camera on the wall")
         self._switch = QPushButton("Disable", self)
@@ -139,16 +146,15 @@ class DeviceDetails(QWidget):
         self._switch.clicked.connect(self._on_switch)
         self._edit.clicked.connect(self._on_edit)
         self._remove.confirmed.connect(self._on_remove)
-        row = QHBoxLayout()
-        row.setSpacing(look().sizes.gap)
+        row = FlowLayout(look().sizes.gap)
         for button in self._buttons:
             row.addWidget(button)
-        row.addStretch(1)
         return row
 
     def _show(self, row: DeviceRow, facts: list[tuple[str, str]]) -> None:
         self._row = row
         self._title.setText(row.name)
+        self._title.show()
         self._symbol.show_condition(row.condition)
         self._symbol.show()
         self._state.setText(row.state)

@@ -6,15 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from PySide6.QtCore import QEvent, QModelIndex, QPoint, Qt, QTimer, Signal
-from PySide6.QtGui import QHideEvent, QKeyEvent, QResizeEvent, QShowEvent
+from PySide6.QtGui import QHideEvent, QIcon, QKeyEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QComboBox,
-    QHBoxLayout,
+    QGridLayout,
     QHeaderView,
     QLabel,
     QMenu,
     QPushButton,
+    QSizePolicy,
     QSplitter,
     QTreeView,
     QVBoxLayout,
@@ -26,16 +27,23 @@ from core.cameras.model import Camera
 from core.field.model import Device, Reading
 from core.kernel.clock import Clock, SystemClock
 from core.media.model import StreamReport
+from widgets.base.icons import icon
 from widgets.base.search import SearchField
 from widgets.base.state_overlay import PanelState, StateOverlay
 from widgets.base.theme import look, set_role
 from widgets.devices.details import ROLE_TO_CHANGE, DeviceDetails, allow, role_to_switch
 from widgets.devices.rows import DeviceRow, camera_row, device_row
-from widgets.devices.tree_model import ADDRESS, NAME, SEEN, STATE, VALUE, DeviceTreeModel, StateFilter
+from widgets.devices.tree_model import ADDRESS, COLUMNS, NAME, SEEN, STATE, VALUE, DeviceTreeModel, StateFilter
 
 _SIDE_BY_SIDE_PX = 900
-_ADDRESS_EM = 46
-"""Below this many letters of width the tree goes without addresses; the figures have them."""
+_ONE_LINE_EM = 36
+"""Below this many letters of width the search field gets a line of its own."""
+
+_COLUMN_EM = {ADDRESS: 46, SEEN: 34, VALUE: 19}
+"""Below this many letters of width the tree goes without a column; the figures have it all."""
+
+_DETAILS_SHARE = 0.42
+"""Of the height, while something is selected; until someone moves the handle."""
 
 
 class DevicePanel(QWidget):
@@ -145,6 +153,7 @@ class DevicePanel(QWidget):
         self._search.left.connect(self._on_search_left)
         self._states = QComboBox(self)
         self._states.setAccessibleName("Show only")
+        self._states.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
         for state in StateFilter:
             self._states.addItem(state.value, state)
         self._states.currentIndexChanged.connect(self._on_filter)
@@ -152,13 +161,11 @@ class DevicePanel(QWidget):
         set_role(self._count, "caption")
         self._add = QPushButton("Add camera", self)
         self._add.clicked.connect(self.add_camera_requested)
-        bar = QHBoxLayout()
-        bar.setContentsMargins(gap * 2, gap * 2, gap * 2, gap * 2)
-        bar.setSpacing(gap * 2)
-        bar.addWidget(self._search, 1)
-        bar.addWidget(self._states)
-        bar.addWidget(self._count)
-        bar.addWidget(self._add)
+        self._bar = QGridLayout()
+        self._bar.setContentsMargins(gap * 2, gap * 2, gap * 2, gap * 2)
+        self._bar.setHorizontalSpacing(gap * 2)
+        self._bar.setVerticalSpacing(gap)
+        self._is_one_line: bool | None = None
         self._details = DeviceDetails(self._clock, self)
         self._details.set_enabled_requested.connect(self.set_enabled_requested)
         self._details.remove_requested.connect(self.remove_requested)
@@ -171,21 +178,24 @@ class DevicePanel(QWidget):
         self._split.setStretchFactor(1, 2)
         self._split.setChildrenCollapsible(False)
         self._split.setSizes([650, 350])
-        self._split.splitterMoved.connect(lambda _place, _index: self._fit_columns())
+        self._split.splitterMoved.connect(self._on_split_moved)
+        self._details_share = _DETAILS_SHARE
+        self._had_details = False
         rows = QVBoxLayout(self)
         rows.setContentsMargins(0, 0, 0, 0)
         rows.setSpacing(0)
-        rows.addLayout(bar)
+        rows.addLayout(self._bar)
         rows.addWidget(self._split, 1)
         self._overlay = StateOverlay(self._tree.viewport())
         self.show_role(None)
+        self._fit_bar()
 
     def _build_tree(self) -> QTreeView:
         tree = QTreeView(self)
         tree.setModel(self._model)
         tree.setAccessibleName("Cameras and devices")
         tree.setUniformRowHeights(True)
-        tree.setIndentation(round(look().sizes.body * 1.1))
+        tree.setIndentation(round(look().sizes.body * 0.8))
         tree.setAllColumnsShowFocus(True)
         tree.setSortingEnabled(True)
         tree.sortByColumn(NAME, Qt.SortOrder.AscendingOrder)
@@ -200,17 +210,10 @@ class DevicePanel(QWidget):
         tree.doubleClicked.connect(self._on_goto)
         tree.selectionModel().currentChanged.connect(self._on_current)
         header = tree.header()
-        header.setStretchLastSection(True)
+        tree.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        header.setStretchLastSection(False)
         header.setSectionsMovable(False)
-        text = tree.fontMetrics()
-        for column, sample in (
-            (NAME, "Station 00 Harbour Roa"),
-            (STATE, "password refused"),
-            (SEEN, "00:00:00"),
-            (VALUE, "1920 x 1080, 25 fps"),
-        ):
-            tree.setColumnWidth(column, text.horizontalAdvance(sample) + round(look().sizes.body * 1.8))
-        header.setSectionResizeMode(ADDRESS, QHeaderView.ResizeMode.Stretch)
+        header.setMinimumSectionSize(look().sizes.body * 2)
         return tree
 
     def _refresh(self) -> None:
@@ -243,9 +246,71 @@ class DevicePanel(QWidget):
             self._details.show_camera(row, self._cameras[row.item_id], self._streams.get(row.item_id))
         else:
             self._details.show_device(row, self._devices[row.item_id], self._readings.get(row.item_id, ()))
+        self._fit_details()
+
+    def _fit_bar(self) -> None:
+        """Give the search field a line of its own where it is narrow."""
+        is_one_line = self.width() >= look().sizes.body * _ONE_LINE_EM
+        if is_one_line is self._is_one_line:
+            return
+        self._is_one_line = is_one_line
+        row = 0 if is_one_line else 1
+        following: tuple[QWidget, ...] = (self._states, self._count, self._add)
+        for widget in (self._search, *following):
+            self._bar.removeWidget(widget)
+        self._bar.addWidget(self._search, 0, 0, 1, 1 if is_one_line else 4)
+        for column, widget in enumerate(following, start=1 if is_one_line else 0):
+            self._bar.addWidget(widget, row, column)
+        for column in range(4):
+            self._bar.setColumnStretch(column, int(column == (0 if is_one_line else 1)))
+        set_role(self._add, "" if is_one_line else "icon")
+        self._add.setText("Add camera" if is_one_line else "")
+        self._tint_add()
+
+    def _tint_add(self) -> None:
+        self._add.setAccessibleName("Add camera")
+        self._add.setIcon(QIcon() if self._is_one_line else icon("add"))
 
     def _fit_columns(self) -> None:
-        self._tree.setColumnHidden(ADDRESS, self._tree.width() < look().sizes.body * _ADDRESS_EM)
+        """Leave out what does not fit; the name gets what the others leave."""
+        body = look().sizes.body
+        width = self._tree.width()
+        for column, least_em in _COLUMN_EM.items():
+            self._tree.setColumnHidden(column, width < body * least_em)
+        is_narrow = self._tree.isColumnHidden(SEEN)
+        header, text = self._tree.header(), self._tree.fontMetrics()
+        stretched = NAME if self._tree.isColumnHidden(ADDRESS) else ADDRESS
+        for column in range(len(COLUMNS)):
+            is_stretched = column == stretched
+            header.setSectionResizeMode(
+                column, QHeaderView.ResizeMode.Stretch if is_stretched else QHeaderView.ResizeMode.Interactive
+            )
+        samples = {
+            NAME: "Station 00 Harbour Road",
+            SEEN: "00:00:00",
+            VALUE: "000 km/h" if is_narrow else "000/000 bays",
+        }
+        samples[STATE] = "online" if is_narrow else "password refused"
+        for column, sample in samples.items():
+            icon_px = look().sizes.icon + 4 if column == STATE else 0
+            if column != stretched:
+                self._tree.setColumnWidth(column, text.horizontalAdvance(sample) + icon_px + round(body * 1.2))
+
+    def _fit_details(self) -> None:
+        """Below the tree, figures of nothing are one line, and those of a thing get a good part of the height."""
+        is_below = self._split.orientation() is Qt.Orientation.Vertical
+        has_details = self._selected is not None or not is_below
+        self._details.setMaximumHeight(16_777_215 if has_details else self._details.hint_height())
+        if has_details and not self._had_details and is_below:
+            height = self._split.height()
+            lower = round(height * self._details_share)
+            self._split.setSizes([height - lower, lower])
+        self._had_details = has_details and is_below
+
+    def _on_split_moved(self, place: int, _index: int) -> None:
+        self._fit_columns()
+        if self._had_details and self._split.height():
+            self._details_share = 1.0 - place / self._split.height()
 
     def _refresh_overlay(self) -> None:
         shown, total = self._model.n_shown, self._model.n_all
@@ -355,12 +420,18 @@ class DevicePanel(QWidget):
         wanted = Qt.Orientation.Horizontal if is_wide else Qt.Orientation.Vertical
         if self._split.orientation() is not wanted:
             self._split.setOrientation(wanted)
+            self._had_details = False
+            self._split.setSizes([650, 350])
+        self._fit_bar()
         self._fit_columns()
+        self._fit_details()
 
     def changeEvent(self, event: QEvent) -> None:
         """Take the new theme."""
         if event.type() == QEvent.Type.StyleChange and hasattr(self, "_model"):
             self._model.refresh_look()
+            self._tint_add()
+            self._fit_columns()
         super().changeEvent(event)
 
     def showEvent(self, event: QShowEvent) -> None:

@@ -88,7 +88,7 @@ def camera_row(camera: Camera, report: StreamReport | None, now: datetime) -> De
         if report.frame_age_s is not None:
             seen_at = now - timedelta(seconds=report.frame_age_s)
         if report.state is StreamState.LIVE:
-            value = f"{report.width} x {report.height}, {report.fps:.0f} fps"
+            value = f"{report.fps:.0f} fps"
     return DeviceRow(
         kind="camera",
         item_id=camera.camera_id,
@@ -127,7 +127,7 @@ def _value(kind: str, readings: list[Reading]) -> str:
         return SPEED.text(newest(readings, SPEED.value))
     if kind == "lot":
         fill = newest(readings, lot_fill)
-        return UNKNOWN if fill is None else f"{fill.n_occupied} of {fill.n_bays} occupied"
+        return UNKNOWN if fill is None else f"{fill.n_occupied}/{fill.n_bays} bays"
     newest_first = sorted(readings, key=lambda reading: reading.at, reverse=True)
     if not newest_first:
         return UNKNOWN

@@ -183,7 +183,7 @@ class HeaderBar(QFrame):
         clock.addWidget(self._time)
         clock.addWidget(self._date)
         row = QHBoxLayout(self)
-        row.setContentsMargins(gap * 3, gap, gap * 2, gap)
+        row.setContentsMargins(gap * 3, gap, gap, gap)
         row.setSpacing(gap)
         row.addWidget(self._site, 1)
         row.addLayout(clock)
@@ -237,7 +237,8 @@ class HeaderBar(QFrame):
     def _refresh_sound(self, now: datetime) -> None:
         left_s = 0.0 if self._muted_until is None else (self._muted_until - now).total_seconds()
         if not self._has_sound:
-            text, tip = "No sound output", "Alarms cannot be heard at this desk. Connect a loudspeaker."
+            text = "No sound" if self._is_compact else "No sound output"
+            tip = "Alarms cannot be heard at this desk. Connect a loudspeaker."
         elif left_s > 0:
             minutes, seconds = divmod(round(left_s), 60)
             text, tip = f"Muted {minutes:02d}:{seconds:02d}", "Press to hear alarms again."
@@ -257,7 +258,7 @@ class HeaderBar(QFrame):
         user, desk = self._session.user, self._session.desk
         words = f"{user.name}, {user.role.name.lower()}"
         place = f"desk {desk}" if desk else "no desk"
-        self._operator.setText(words if self._is_compact else f"{words}, {place}")
+        self._operator.setText(user.name if self._is_compact else f"{words}, {place}")
         self._operator.setToolTip(f"{words}, {place}")
         self._operator.setAccessibleName(f"Signed in: {words}, {place}")
         self._who.setText(f"{words}, {place}")
@@ -277,8 +278,8 @@ class HeaderBar(QFrame):
         super().resizeEvent(event)
         for lamp in self._lamps.values():
             lamp.set_compact(self._is_compact)
-        self._date.setVisible(True)
         self._refresh_operator()
+        self._refresh_sound(self._clock.now())
 
 
 class _Lamp(QToolButton):
@@ -289,7 +290,7 @@ class _Lamp(QToolButton):
         self._name = name
         self.state = PartState(condition=Condition.UNKNOWN, words="--")
         self._is_compact = False
-        set_role(self, "quiet")
+        set_role(self, "gauge")
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         self._refresh()
@@ -368,7 +369,7 @@ class _Count(QToolButton):
         super().__init__(parent)
         self._priority = priority
         self.count = -1
-        set_role(self, "quiet")
+        set_role(self, "gauge")
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
 

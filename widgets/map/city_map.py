@@ -9,7 +9,7 @@ from typing import Any
 
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, Qt, QTimer, Signal
-from PySide6.QtGui import QFocusEvent, QHideEvent, QKeyEvent, QMouseEvent, QPainter, QPen, QShowEvent
+from PySide6.QtGui import QFocusEvent, QHideEvent, QKeyEvent, QMouseEvent, QPainter, QPen, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolTip, QVBoxLayout, QWidget
 
 from core.cameras.model import Camera
@@ -45,6 +45,11 @@ _ZOOM_STEP = 1.5
 _CLICK_PX = 5.0
 _RETRY_MS = 21_000
 _NEAR_M = 600.0
+_EDGE_PX = 40.0
+"""Kept free around the city, so that no marker is cut at the edge."""
+
+_WIDE_FOOTER_EM = 40
+"""Below this many letters of width, the place under the pointer takes the place of the source of the map."""
 
 
 class CityMap(QWidget):
@@ -78,6 +83,7 @@ class CityMap(QWidget):
         self._selected: ItemKey | None = None
         self._home: GeoPoint | None = None
         self._is_placed = False
+        self._n_placed = 0
         self._is_at_home = True
         self._is_picking = False
         self._is_lit = False
@@ -186,8 +192,10 @@ class CityMap(QWidget):
         self._is_at_home = True
         bounds = self._table.bounds()
         if bounds is not None:
-            self._set_rect(_at_least(bounds, 300.0), margin=0.08)
+            side_px = max(1.0, min(self.view.width_px, self.view.height_px))
+            self._set_rect(_at_least(bounds, 300.0), margin=max(0.06, min(0.3, _EDGE_PX / side_px)))
             self._is_placed = True
+            self._n_placed = len(self._table)
         elif self._home is not None:
             x_m, y_m = to_mercator(self._home)
             self._set_rect(RectM(x_m - 3000, y_m - 3000, x_m + 3000, y_m + 3000), margin=0.0)
@@ -360,8 +368,16 @@ class CityMap(QWidget):
         for button in self._buttons:
             button.setFixedSize(made.sizes.control, made.sizes.control)
         self._position.setFont(made.mono_font(made.sizes.caption))
-        self._position.setMinimumWidth(self._position.fontMetrics().horizontalAdvance(position_text(GeoPoint(0, 100))))
+        self._fit_footer()
         self._on_range_changed()
+
+    def _fit_footer(self) -> None:
+        """Show where the map is from; in a narrow window the place under the pointer instead, while it is there."""
+        is_wide = self.width() >= look().sizes.body * _WIDE_FOOTER_EM
+        room = self._position.fontMetrics().horizontalAdvance(position_text(GeoPoint(0, 100))) if is_wide else 0
+        if self._position.minimumWidth() != room:
+            self._position.setMinimumWidth(room)
+        self._attribution.setVisible(is_wide or not self._position.text())
 
     def _on_basemap_opened(self, info: TileSetInfo) -> None:
         self._attribution.setText(info.attribution)
@@ -378,7 +394,8 @@ class CityMap(QWidget):
         self._retry.start()
 
     def _on_markers_changed(self) -> None:
-        if not self._is_placed and len(self._table):
+        # Cameras and devices come one after the other: the whole city is all of them.
+        if len(self._table) and (not self._is_placed or (self._is_at_home and len(self._table) != self._n_placed)):
             self.show_city()
         self._canvas.viewport().update()
 
@@ -443,7 +460,7 @@ class CityMap(QWidget):
     def point(self, place: QPointF) -> None:
         """Tell where the pointer is, and what lies under it."""
         point = self.view.point_at(place.x(), place.y())
-        self._position.setText("" if point is None else position_text(point))
+        self._say_position("" if point is None else position_text(point))
         found = None if self._is_picking else self._hit(place)
         text = _tip(found, self._age_text) if found is not None else ""
         self._canvas.viewport().setToolTip(text)
@@ -451,6 +468,14 @@ class CityMap(QWidget):
             QToolTip.showText(self._canvas.viewport().mapToGlobal(place.toPoint() + QPoint(14, 10)), text)
         else:
             QToolTip.hideText()
+
+    def leave(self) -> None:
+        """Forget the pointer: it is elsewhere."""
+        self._say_position("")
+
+    def _say_position(self, text: str) -> None:
+        self._position.setText(text)
+        self._fit_footer()
 
     def step_out(self) -> bool:
         """Leave picking, or let go of the selection; False where there is nothing to leave."""
@@ -486,6 +511,11 @@ class CityMap(QWidget):
             self._apply_look()
             self._run_timers()
         super().changeEvent(event)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Fit the footer."""
+        super().resizeEvent(event)
+        self._fit_footer()
 
     def showEvent(self, event: QShowEvent) -> None:
         """Pulse only while someone can see it."""
@@ -552,6 +582,11 @@ class _Canvas(pg.GraphicsView):  # type: ignore[misc]
         super().mouseMoveEvent(event)
         if not event.buttons():
             self._map.point(event.position())
+
+    def leaveEvent(self, event: QEvent) -> None:
+        """Tell that nothing is pointed at any more."""
+        super().leaveEvent(event)
+        self._map.leave()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Pan, zoom, go home, bring what is selected."""

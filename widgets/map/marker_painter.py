@@ -14,6 +14,7 @@ from widgets.base.conditions import UNTRUSTED, Condition
 from widgets.base.symbols import paint_bad_quality, paint_priority
 from widgets.base.theme import Look
 from widgets.map.markers import Cluster, ItemKey, Marker, Scene
+from widgets.map.spread import Box, Taken, spread
 from widgets.map.view import MapView
 
 LABELS_BELOW_M = 6.0
@@ -23,6 +24,9 @@ _MAX_LABELS = 120
 _MAX_WEDGES = 400
 _MAX_CACHED = 4000
 _WEDGE_M = 70.0
+_GAP_PX = 2.0
+_KEEPS_ITS_PLACE = {"camera": 0, "lot": 1, "station": 2}
+"""Of two things at one place, the one named first stays: a camera's wedge must begin at the camera."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +44,7 @@ class MarkerPainter:
     def __init__(self, look: Look, age_text: Callable[[datetime | None], str]) -> None:
         self._sprites: dict[tuple[object, ...], _Sprite] = {}
         self._age_text = age_text
+        self._moves: dict[ItemKey, tuple[float, float]] = {}
         self.set_look(look)
 
     def set_look(self, look: Look) -> None:
@@ -71,31 +76,87 @@ class MarkerPainter:
             for marker in scene.markers:
                 if marker.kind == "camera" and marker.view_angle_deg > 0:
                     self._paint_wedge(painter, view, marker, is_selected=marker.key == selected)
-        has_labels = view.ground_m < LABELS_BELOW_M and len(scene.markers) <= _MAX_LABELS
+        taken = Taken(2 * len(scene.markers) + 1)
+        self._spread(view, scene, taken)
         for marker in scene.markers:
-            x, y = view.to_px(marker.x_m, marker.y_m)
-            # Whole pixels: text that lies between two of them is blurred.
-            x, y = round(x), round(y)
+            x, y = self._place(view, marker)
             is_selected = marker.key == selected
             sprite = self._marker(marker, pixel_ratio)
+            if marker.key in self._moves:
+                self._paint_leader(painter, view, marker)
             if marker.is_calling:
                 self._paint_call(painter, sprite, x, y, marker, is_lit)
             if is_selected:
                 self._paint_ring(painter, sprite, x, y)
             self._put(painter, sprite, x, y)
-            if is_selected or has_labels or marker.condition in UNTRUSTED:
-                self._paint_label(painter, sprite, x, y, marker, has_name=is_selected or has_labels)
+        self._paint_labels(painter, view, scene, selected, taken, pixel_ratio)
 
     def marker_at(self, view: MapView, scene: Scene, place: QPointF) -> Marker | None:
         """Return the topmost marker whose outline holds a pixel."""
         for marker in reversed(scene.markers):
-            x, y = view.to_px(marker.x_m, marker.y_m)
+            x, y = self._place(view, marker)
             # Wide markers reach 70 px at most: most need no sprite to be ruled out.
             if abs(x - place.x()) > self._height * 3 or abs(y - place.y()) > self._height:
                 continue
             if self._marker(marker, 1.0).body.translated(x, y).contains(place):
                 return marker
         return None
+
+    def _spread(self, view: MapView, scene: Scene, taken: Taken) -> None:
+        """Find out which markers stand aside so that none hides another; in a crowd all stay where they are."""
+        self._moves = {}
+        if len(scene.markers) > _MAX_LABELS:
+            return
+        # By kind and id, not by urgency: nothing jumps when an alarm comes.
+        markers = sorted(scene.markers, key=lambda marker: (_KEEPS_ITS_PLACE.get(marker.kind, 9), marker.key))
+        boxes: list[Box] = []
+        for marker in markers:
+            x, y = view.to_px(marker.x_m, marker.y_m)
+            body = self._marker(marker, 1.0).body
+            boxes.append((x + body.left(), y + body.top(), x + body.right(), y + body.bottom()))
+        for marker, move in zip(markers, spread(boxes, _GAP_PX, taken), strict=True):
+            if move != (0.0, 0.0):
+                self._moves[marker.key] = move
+
+    def _place(self, view: MapView, marker: Marker) -> tuple[int, int]:
+        """Return where a marker is drawn: whole pixels, because text that lies between two of them is blurred."""
+        x, y = view.to_px(marker.x_m, marker.y_m)
+        dx, dy = self._moves.get(marker.key, (0.0, 0.0))
+        return round(x + dx), round(y + dy)
+
+    def _paint_leader(self, painter: QPainter, view: MapView, marker: Marker) -> None:
+        """Tie a marker that stands aside to where the thing is."""
+        x, y = view.to_px(marker.x_m, marker.y_m)
+        moved_x, moved_y = self._place(view, marker)
+        painter.setPen(QPen(self._look.color("map_marker"), 1.5))
+        painter.drawLine(QPointF(x, y), QPointF(moved_x, moved_y))
+
+    def _paint_labels(
+        self,
+        painter: QPainter,
+        view: MapView,
+        scene: Scene,
+        selected: ItemKey | None,
+        taken: Taken,
+        pixel_ratio: float,
+    ) -> None:
+        """Write names where there is room for them; the selected one's, and the age of what is in doubt, always."""
+        has_labels = view.ground_m < LABELS_BELOW_M and len(scene.markers) <= _MAX_LABELS
+        for marker in reversed(scene.markers):
+            is_selected = marker.key == selected
+            is_needed = is_selected or marker.condition in UNTRUSTED
+            if not is_needed and not has_labels:
+                continue
+            label = self._label_of(marker, has_name=is_selected or has_labels, pixel_ratio=pixel_ratio)
+            if label is None:
+                continue
+            x, y = self._place(view, marker)
+            boxes = _label_boxes(x, y, self._marker(marker, pixel_ratio).body, label.body)
+            free = taken.first_free(boxes)
+            if free is None and not is_needed:
+                continue
+            left, top = (free or boxes[0])[:2]
+            painter.drawPixmap(QPointF(round(left), round(top)), label.pixmap)
 
     def _put(self, painter: QPainter, sprite: _Sprite, x: float, y: float) -> None:
         painter.drawPixmap(QPointF(x, y) - sprite.middle, sprite.pixmap)
@@ -146,15 +207,10 @@ class MarkerPainter:
         body = sprite.body.translated(x, y)
         painter.drawRoundedRect(body.adjusted(-3, -3, 3, 3), 6, 6)
 
-    def _paint_label(
-        self, painter: QPainter, sprite: _Sprite, x: float, y: float, marker: Marker, *, has_name: bool
-    ) -> None:
+    def _label_of(self, marker: Marker, *, has_name: bool, pixel_ratio: float) -> _Sprite | None:
         age = self._age_text(marker.since) if marker.condition in UNTRUSTED else ""
         text = "  ".join(part for part in (marker.name if has_name else "", age) if part)
-        if not text:
-            return
-        label = self._label(text, sprite.pixmap.devicePixelRatio())
-        painter.drawPixmap(QPointF(round(x - label.middle.x()), round(y + sprite.body.bottom() + 3)), label.pixmap)
+        return self._label(text, pixel_ratio) if text else None
 
     def _label(self, text: str, pixel_ratio: float) -> _Sprite:
         return self._kept(("label", text, pixel_ratio), lambda: self._draw_label(text, pixel_ratio))
@@ -260,6 +316,18 @@ class MarkerPainter:
             painter.setBrush(self._look.color("window"))
             painter.drawEllipse(plate)
             paint_bad_quality(painter, plate, self._look)
+
+
+def _label_boxes(x: float, y: float, body: QRectF, label: QRectF) -> list[Box]:
+    """Return where a name may stand: below its marker, above, right, left."""
+    width, height = label.width(), label.height()
+    corners = (
+        (x - width / 2, y + body.bottom() + 3),
+        (x - width / 2, y + body.top() - 3 - height),
+        (x + body.right() + 3, y - height / 2),
+        (x + body.left() - 3 - width, y - height / 2),
+    )
+    return [(left, top, left + width, top + height) for left, top in corners]
 
 
 def _outline(look: Look, condition: Condition) -> QPen:

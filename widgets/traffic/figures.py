@@ -39,13 +39,15 @@ class Figure:
 
     def text(self, value: float | None) -> str:
         """Write a number with its unit; "--" for none."""
-        if value is None:
-            return UNKNOWN
-        return f"{value:.{self.decimals}f} {self.unit}".rstrip()
+        return UNKNOWN if value is None else f"{self.number(value)} {self.unit}".rstrip()
+
+    def number(self, value: float | None) -> str:
+        """Write a number alone, where a heading says the unit; "--" for none."""
+        return UNKNOWN if value is None else f"{value:.{self.decimals}f}"
 
 
 SPEED = Figure(key="averageVehicleSpeed", title="Mean speed", unit="km/h")
-INTENSITY = Figure(key="intensity", title="Vehicles", unit="veh")
+INTENSITY = Figure(key="intensity", title="Vehicles", unit="veh/min")
 OCCUPANCY = Figure(key="occupancy", title="Occupancy", unit="%", factor=100.0)
 STATION_FIGURES = (SPEED, INTENSITY, OCCUPANCY)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QEvent, QModelIndex, QPersistentModelIndex, QRectF, Qt, QTimer, Signal
-from PySide6.QtGui import QHideEvent, QIcon, QKeyEvent, QPainter, QShowEvent
+from PySide6.QtGui import QHideEvent, QIcon, QKeyEvent, QPainter, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
@@ -27,9 +27,18 @@ from widgets.base.times import format_age
 from widgets.traffic.figures import SPEED, STATION_FIGURES, UNKNOWN, Figure, newest
 
 WINDOW_S = 600.0
-_COLUMNS = ("Station", *(figure.title for figure in STATION_FIGURES), "Age", "Speed, last 10 minutes")
+_COLUMNS = ("Station", "km/h", "veh/min", "occ. %", "Age", "10 min")
+_TIPS = (
+    "Measuring post",
+    *(f"{figure.title} [{figure.unit}]" for figure in STATION_FIGURES),
+    "Time since the newest message",
+    "Speed over the last 10 minutes, from zero up",
+)
 _AGE = 1 + len(STATION_FIGURES)
 _LINE = _AGE + 1
+_LEAST_EM = {_AGE: 36.0, 3: 30.0, 2: 24.0}
+"""A column is left out where the table is narrower than this many times the text size, the least important first."""
+
 _HISTORY_ROLE = Qt.ItemDataRole.UserRole + 1
 
 _Index = QModelIndex | QPersistentModelIndex
@@ -101,16 +110,26 @@ class StationTable(QWidget):
         view.verticalHeader().setDefaultSectionSize(max(26, round(look().sizes.body * 2)))
         header = view.horizontalHeader()
         header.setHighlightSections(False)
-        text = view.fontMetrics()
-        view.setColumnWidth(0, text.horizontalAdvance("Station 00 Harbour") + look().sizes.body * 2)
-        for column in range(1, _LINE):
-            view.setColumnWidth(column, max(text.horizontalAdvance(_COLUMNS[column]), look().sizes.body * 5) + 24)
-        header.setSectionResizeMode(_LINE, QHeaderView.ResizeMode.Stretch)
+        header.setSectionsClickable(False)
+        header.setMinimumSectionSize(look().sizes.body * 2)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         view.selectionModel().currentRowChanged.connect(self._on_current)
         view.doubleClicked.connect(lambda index: self.goto_requested.emit(self._model.id_at(index)))
         rows = QVBoxLayout(self)
         rows.setContentsMargins(0, 0, 0, 0)
         rows.addWidget(view)
+
+    def _fit_columns(self) -> None:
+        """Leave out what does not fit; a name needs the most, and the line gets a share of what is left."""
+        body, width = look().sizes.body, self.width()
+        header = self._view.horizontalHeader()
+        header.ensurePolished()
+        least = {_AGE: body * 4.5, _LINE: max(body * 4.5, width * 0.2)}
+        for column in range(1, len(_COLUMNS)):
+            self._view.setColumnHidden(column, width < body * _LEAST_EM.get(column, 0.0))
+            self._view.setColumnWidth(column, round(max(header.sectionSizeHint(column), least.get(column, body * 3.5))))
 
     def _refresh_overlay(self) -> None:
         if self._model.rowCount():
@@ -139,7 +158,13 @@ class StationTable(QWidget):
         if event.type() == QEvent.Type.StyleChange and hasattr(self, "_ageing"):
             self._model.refresh_look()
             self._view.verticalHeader().setDefaultSectionSize(max(26, round(look().sizes.body * 2)))
+            self._fit_columns()
         super().changeEvent(event)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Leave out columns that do not fit."""
+        super().resizeEvent(event)
+        self._fit_columns()
 
     def showEvent(self, event: QShowEvent) -> None:
         """Tell ages only while someone can read them."""
@@ -210,6 +235,8 @@ class _StationModel(QAbstractTableModel):
             return None
         if role == Qt.ItemDataRole.DisplayRole:
             return _COLUMNS[section]
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return _TIPS[section]
         return _alignment(section) if role == Qt.ItemDataRole.TextAlignmentRole else None
 
     def data(self, index: _Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
@@ -223,8 +250,8 @@ class _StationModel(QAbstractTableModel):
             return _alignment(column)
         if role == Qt.ItemDataRole.ForegroundRole and column and condition is not Condition.OK:
             return look().color("text_disabled")
-        if role == Qt.ItemDataRole.ToolTipRole and condition in UNTRUSTED:
-            return f"{station.name} is {condition.value}: these are its last values."
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return self._tip(station, condition)
         if role == _HISTORY_ROLE:
             return self._histories.get(station.device_id)
         return None
@@ -238,7 +265,17 @@ class _StationModel(QAbstractTableModel):
         if column == _LINE:
             return ""
         figure: Figure = STATION_FIGURES[column - 1]
-        return figure.text(newest(self._readings.get(station.device_id, ()), figure.value))
+        return figure.number(newest(self._readings.get(station.device_id, ()), figure.value))
+
+    def _tip(self, station: Device, condition: Condition) -> str:
+        """Say everything, with units: a narrow table leaves columns out."""
+        readings = self._readings.get(station.device_id, ())
+        lines = [station.name]
+        lines += [f"{figure.title}: {figure.text(newest(readings, figure.value))}" for figure in STATION_FIGURES]
+        lines.append(f"Age: {self._text(station, _AGE)}")
+        if condition in UNTRUSTED:
+            lines.append(f"{station.name} is {condition.value}: these are its last values.")
+        return "\n".join(lines)
 
 
 class _LineDelegate(QStyledItemDelegate):

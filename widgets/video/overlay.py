@@ -9,10 +9,18 @@ from PySide6.QtCore import QLine, QLineF, QPointF, QRect, QRectF, Qt
 from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPen, QPixmap, QPolygonF
 
 from core.vision.model import CountLine, Scene, Zone
-from widgets.base.theme import Look
+from widgets.base.theme import MIN_TEXT_PX, Look
 from widgets.video.model import DrawnTrack
 
 _MAX_PLATES = 256
+SMALL_PX = 400
+"""Below this width a picture has room for vehicles, numbers and counts, not for names."""
+
+_SCENE_OPACITY = 0.6
+_PLATE_ALPHA = 190
+_BOX_PART = 0.6
+"""A label that is much wider than its box would hide the neighbours: it is shortened, then left out."""
+
 _TINTS = {
     "car": "track_car",
     "bus": "track_bus",
@@ -43,16 +51,16 @@ class OverlayPainter:
         """
         self._look = made
         self.pixel_ratio = pixel_ratio
-        self._font = made.font(made.sizes.caption)
-        self._metrics = QFontMetrics(self._font)
-        self._plates: dict[tuple[str, str], QPixmap] = {}
+        self._fonts = (made.font(made.sizes.caption), made.font(MIN_TEXT_PX))
+        self._plates: dict[tuple[str, str, bool], QPixmap] = {}
         self._scene_key: tuple[object, ...] = ()
         self._scene = QPixmap()
         self._shadow = QPen(QColor(made.theme.picture), 1)
         self._pens = {token: QPen(made.color(token), 1) for token in {*_TINTS.values(), "track_other"}}
         self._zone_pen = QPen(made.color("zone"), 1)
-        self._line_pen = QPen(made.color("on_picture"), 2)
-        self._outline_pen = QPen(QColor(0, 0, 0, 130), 3)
+        self._line_pen = QPen(made.color("on_picture"), 1.5)
+        self._outline_pen = QPen(QColor(0, 0, 0, 110), 3)
+        self._taken: list[QRectF] = []
 
     def paint_tracks(self, painter: QPainter, tracks: Iterable[DrawnTrack], picture: QRectF, shown: Shown) -> None:
         """Paint boxes with class and number.
@@ -99,24 +107,49 @@ class OverlayPainter:
                     painter.fillRect(box.x(), box.y() - 1, box.width() + 1, 3, self._pens[tint].color())
 
     def _paint_label(self, painter: QPainter, box: QRect, track: DrawnTrack, picture: QRectF, shown: Shown) -> None:
-        text = f"{track.label} {track.track_id}" if shown.ids else track.label
-        plate = self._plate(text, _TINTS.get(track.label, "track_other"))
+        plate = self._track_plate(box, track, picture, shown)
+        if plate is None:
+            return
         above = box.top() - plate.height() / self.pixel_ratio
         painter.drawPixmap(QPointF(box.left(), above if above >= picture.top() else box.top()), plate)
 
+    def _track_plate(self, box: QRect, track: DrawnTrack, picture: QRectF, shown: Shown) -> QPixmap | None:
+        """Return the longest label that suits the box: class and number, the number alone, or none."""
+        is_small = picture.width() < SMALL_PX
+        number = str(track.track_id) if shown.ids else ""
+        texts = [number] if is_small else [f"{track.label} {number}".rstrip(), number]
+        token = _TINTS.get(track.label, "track_other")
+        for text in texts:
+            plate = self._plate(text, token, is_small=is_small) if text else None
+            if plate is not None and box.width() >= _BOX_PART * plate.width() / self.pixel_ratio:
+                return plate
+        return None
+
     def paint_scene(
-        self, painter: QPainter, scene: Scene, counts: Mapping[str, Mapping[str, int]], picture: QRectF
+        self,
+        painter: QPainter,
+        scene: Scene,
+        counts: Mapping[str, Mapping[str, int]],
+        picture: QRectF,
+        *,
+        is_selected: bool = False,
     ) -> None:
-        """Paint zones and counting lines with their names and live counts."""
+        """Paint zones and counting lines with their live counts, and their names where there is room.
+
+        A small picture shows the counts of its lines only; names come when it is selected or enlarged.
+        """
         if not scene.zones and not scene.lines:
             return
-        key = (scene, picture.width(), picture.height(), repr(counts))
+        has_names = is_selected or picture.width() >= SMALL_PX
+        key = (scene, picture.width(), picture.height(), repr(counts), has_names)
         if key != self._scene_key:
             self._scene_key = key
-            self._scene = self._make_scene(scene, counts, picture)
+            self._scene = self._make_scene(scene, counts, picture, has_names=has_names)
         painter.drawPixmap(picture.topLeft(), self._scene)
 
-    def _make_scene(self, scene: Scene, counts: Mapping[str, Mapping[str, int]], picture: QRectF) -> QPixmap:
+    def _make_scene(
+        self, scene: Scene, counts: Mapping[str, Mapping[str, int]], picture: QRectF, *, has_names: bool
+    ) -> QPixmap:
         """Draw zones and lines once: they change far less often than the picture."""
         ratio = self.pixel_ratio
         made = QPixmap(max(1, round(picture.width() * ratio)), max(1, round(picture.height() * ratio)))
@@ -126,61 +159,87 @@ class OverlayPainter:
         painter = QPainter(made)
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setOpacity(_SCENE_OPACITY)
         for zone in scene.zones:
-            self._paint_zone(painter, zone, counts.get(zone.key, {}), room)
+            self._paint_zone(painter, zone, room)
         for line in scene.lines:
-            self._paint_line(painter, line, counts.get(line.key, {}), room)
+            self._paint_line(painter, line, room)
+        painter.setOpacity(1.0)
+        self._taken = []
+        # Counts first: where there is no room for all, they stay.
+        for line in scene.lines:
+            middle = QLineF(_on(room, line.start), _on(room, line.end)).pointAt(0.5)
+            self._paint_plate(painter, _line_text(line, counts.get(line.key, {}), has_names), middle, room)
+        for zone in scene.zones if has_names else ():
+            lowest = max((_on(room, point) for point in zone.polygon), key=lambda point: point.y())
+            self._paint_plate(painter, _zone_text(zone, counts.get(zone.key, {})), lowest, room)
         painter.end()
         return made
 
-    def _paint_zone(self, painter: QPainter, zone: Zone, counts: Mapping[str, int], picture: QRectF) -> None:
+    def _paint_zone(self, painter: QPainter, zone: Zone, picture: QRectF) -> None:
         outline = QPolygonF([_on(picture, point) for point in zone.polygon])
         painter.setPen(self._outline_pen)
         painter.drawPolygon(outline)
         painter.setPen(self._zone_pen)
         painter.drawPolygon(outline)
-        text = zone.name + (f"  {counts['inside']}" if "inside" in counts else "")
-        lowest = max(outline.toList(), key=lambda point: point.y())
-        self._paint_plate(painter, text, lowest, picture)
 
-    def _paint_line(self, painter: QPainter, line: CountLine, counts: Mapping[str, int], picture: QRectF) -> None:
+    def _paint_line(self, painter: QPainter, line: CountLine, picture: QRectF) -> None:
         drawn = QLineF(_on(picture, line.start), _on(picture, line.end))
         painter.setPen(self._outline_pen)
         painter.drawLine(drawn)
         painter.setPen(self._line_pen)
         painter.drawLine(drawn)
-        painter.drawLines(_arrow(drawn, self._look.sizes.gap * 2.0))
-        figures = "".join(
-            f"  {name} {counts[name]}" for name in (line.forward_name, line.backward_name) if name in counts
-        )
-        self._paint_plate(painter, line.name + figures, drawn.pointAt(0.5), picture)
+        painter.drawLines(_arrow(drawn, self._look.sizes.gap * (1.5 if picture.width() < SMALL_PX else 2.0)))
 
     def _paint_plate(self, painter: QPainter, text: str, at: QPointF, picture: QRectF) -> None:
-        plate = self._plate(text, "zone")
+        """Paint a plate below a place, or near it where another one stands; without room it is left out."""
+        if not text:
+            return
+        plate = self._plate(text, "zone", is_small=picture.width() < SMALL_PX)
         width, height = plate.width() / self.pixel_ratio, plate.height() / self.pixel_ratio
         x = max(picture.left(), min(at.x() - width / 2, picture.right() - width))
-        y = max(picture.top(), min(at.y() + 3, picture.bottom() - height))
-        painter.drawPixmap(QPointF(round(x), round(y)), plate)
+        for step in (0, 1, -1, 2, -2, 3, -3):
+            y = max(picture.top(), min(at.y() + 3 + step * (height + 1), picture.bottom() - height))
+            room = QRectF(round(x), round(y), width, height)
+            if not any(room.intersects(other) for other in self._taken):
+                self._taken.append(room)
+                painter.drawPixmap(room.topLeft(), plate)
+                return
 
-    def _plate(self, text: str, token: str) -> QPixmap:
-        plate = self._plates.get((text, token))
+    def _plate(self, text: str, token: str, *, is_small: bool) -> QPixmap:
+        plate = self._plates.get((text, token, is_small))
         if plate is not None:
             return plate
         if len(self._plates) >= _MAX_PLATES:
             self._plates.clear()
-        gap = self._look.sizes.gap
-        width, height = self._metrics.horizontalAdvance(text) + 2 * gap + 2, self._metrics.height()
+        font = self._fonts[is_small]
+        metrics = QFontMetrics(font)
+        gap = self._look.sizes.gap // 2 if is_small else self._look.sizes.gap
+        width, height = metrics.horizontalAdvance(text) + 2 * gap + 2, metrics.height()
         plate = QPixmap(round(width * self.pixel_ratio), round(height * self.pixel_ratio))
         plate.setDevicePixelRatio(self.pixel_ratio)
-        plate.fill(QColor(self._look.theme.picture))
+        background = QColor(self._look.theme.picture)
+        background.setAlpha(_PLATE_ALPHA)
+        plate.fill(background)
         painter = QPainter(plate)
         painter.fillRect(QRectF(0, 0, 2, height), self._look.color(token))
-        painter.setFont(self._font)
+        painter.setFont(font)
         painter.setPen(self._look.color("on_picture"))
         painter.drawText(QRectF(2 + gap, 0, width, height), int(Qt.AlignmentFlag.AlignVCenter), text)
         painter.end()
-        self._plates[(text, token)] = plate
+        self._plates[(text, token, is_small)] = plate
         return plate
+
+
+def _line_text(line: CountLine, counts: Mapping[str, int], has_name: bool) -> str:
+    names = [name for name in (line.forward_name, line.backward_name) if name in counts]
+    if not has_name:
+        return " / ".join(str(counts[name]) for name in names)
+    return "  ".join([line.name, *(f"{name} {counts[name]}" for name in names)])
+
+
+def _zone_text(zone: Zone, counts: Mapping[str, int]) -> str:
+    return f"{zone.name}  {counts['inside']}" if "inside" in counts else zone.name
 
 
 def _on(picture: QRectF, point: tuple[float, float]) -> QPointF:

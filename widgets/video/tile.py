@@ -331,7 +331,8 @@ class VideoTile(QWidget):
         if self._overlay is None or self._camera is None:
             return
         if self._shown.zones:
-            self._overlay.paint_scene(painter, self._camera.scene, self._counts, picture)
+            scene = self._camera.scene
+            self._overlay.paint_scene(painter, scene, self._counts, picture, is_selected=self._is_selected)
         if self._shown.boxes and len(self._history):
             self._overlay.paint_tracks(painter, self._history.at(pts_s), picture, self._shown)
 
