@@ -71,6 +71,10 @@ def make_parser() -> argparse.ArgumentParser:
     bench.add_argument("--model", default="", help="another model than the default one")
     bench.set_defaults(run=run_bench)
 
+    export = verbs.add_parser("export-model", help="convert .pt weights to ONNX; needs torch")
+    export.add_argument("files", nargs="+", metavar="FILE", help="the weights, then the ONNX file to write")
+    export.set_defaults(run=run_export_model)
+
     audit = verbs.add_parser("audit", help="the append-only audit", parents=[common])
     audit.add_argument("action", choices=["verify"])
     audit.add_argument("--json", action="store_true", help="print JSON")
@@ -186,6 +190,13 @@ def run_detect(options: argparse.Namespace) -> int:
     from core.vision.detect import run_detect as run
 
     return run(options.source, options.model, options.zones, sys.stdout, models_folder=folders_of(options).models)
+
+
+def run_export_model(options: argparse.Namespace) -> int:
+    """Convert one model; prints its progress as JSON lines."""
+    from core.vision.export import run_export
+
+    return run_export(options.files)
 
 
 def run_bench(options: argparse.Namespace) -> int:

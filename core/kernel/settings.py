@@ -65,7 +65,9 @@ class VisionSettings(Section):
     model: str = ""
     engine: Literal["auto", "openvino", "onnxruntime", "torch-cuda", "tensorrt"] = "auto"
     threads: Annotated[int, Field(ge=0, le=256)] = 0
-    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.25
+    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """Boxes below it are dropped; the trackers use weak ones to follow what they know, and begin with strong ones."""
+
     overlap: Annotated[float, Field(gt=0, lt=1)] = 0.5
     cameras_per_worker: Annotated[int, Field(ge=1, le=64)] = 16
     may_download: bool = True

@@ -43,7 +43,7 @@ class WorkerConfig:
     model: str | None = None
     engine: str = "auto"
     n_threads: int = 1
-    confidence: float = 0.25
+    confidence: float = 0.1
     overlap: float = 0.5
     cameras: tuple[CameraJob, ...] = ()
 

@@ -326,8 +326,8 @@ class _Worker:
                 aspect=prepared.letterbox.frame_w / prepared.letterbox.frame_h,
                 engine_labels=engine.info.labels,
             )
-        seen = slot.analyser.update(boxes, prepared.letterbox, frame.pts_s, frame.captured_at)
-        slot.n_detections += len(boxes)
+        seen = slot.analyser.update(boxes, prepared.letterbox, frame.pts_s, frame.captured_at, picture=prepared.rgb)
+        slot.n_detections += len(seen.detections)
         slot.ring.write_tracks(frame.pts_s, [_mark(track) for track in seen.tracks], epoch=frame.epoch)
         for observation in seen.observations:
             slot.n_observations += 1

@@ -29,7 +29,7 @@ def test_arguments_beat_the_environment_which_beats_the_file_which_beats_the_def
     assert settings.site.name == "Arguments"
     assert settings.site.tenant == "from-file"
     assert settings.vision.threads == 3
-    assert settings.vision.confidence == 0.25
+    assert settings.vision.confidence == 0.1
 
 
 def test_a_file_that_is_no_toml_is_named_and_the_defaults_hold(tmp_path):
