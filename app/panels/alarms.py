@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
 from PySide6.QtWidgets import QWidget
 
 from app.panel import Area, PanelInfo
 from app.room import Room
 from core.incidents.model import Alarm, SourceKind
 from core.kernel.errors import ConsoleError
+from core.kernel.geo import to_mercator
 from widgets.alarms.list import AlarmList
+
+NEAR_M = 600.0
+"""A camera further away sees nothing of it."""
 
 
 def create(room: Room) -> QWidget:
@@ -45,7 +51,7 @@ def _connect(alarms: AlarmList, room: Room) -> QWidget:
 
     def on_selection(alarm: Alarm | None) -> None:
         if alarm is not None:
-            room.select("alarm", alarm.alarm_id)
+            show_source(room, alarm)
 
     def on_select(kind: str, item_id: str) -> None:
         if kind == "alarm":
@@ -64,12 +70,35 @@ def _connect(alarms: AlarmList, room: Room) -> QWidget:
     return alarms
 
 
-def go_to(room: Room, alarm: Alarm) -> None:
-    """Bring the tile and the map to where an alarm comes from."""
+def show_source(room: Room, alarm: Alarm) -> None:
+    """Bring the tile that sees an alarm, and its place on the map, without changing what is in front."""
     room.select("alarm", alarm.alarm_id)
-    if alarm.source_kind is SourceKind.CAMERA:
-        room.camera_called.emit(alarm.source_id, True)
+    camera_id = watching_camera(room, alarm)
+    if camera_id is not None:
+        room.camera_called.emit(camera_id, True)
+
+
+def go_to(room: Room, alarm: Alarm) -> None:
+    """Show an alarm's source, and bring wall and map to the front."""
+    show_source(room, alarm)
+    room.panel_requested.emit("wall")
     room.panel_requested.emit("map")
+
+
+def watching_camera(room: Room, alarm: Alarm) -> str | None:
+    """Return the camera that an alarm comes from, or the nearest one to where it happened."""
+    if alarm.source_kind is SourceKind.CAMERA:
+        return alarm.source_id
+    if alarm.position is None:
+        return None
+    place = to_mercator(alarm.position)
+    distances = {
+        camera.camera_id: math.dist(place, to_mercator(camera.position))
+        for camera in room.live.cameras.values()
+        if camera.position is not None and camera.is_enabled
+    }
+    nearest = min(distances, key=distances.__getitem__, default=None)
+    return nearest if nearest is not None and distances[nearest] <= NEAR_M else None
 
 
 PANEL = PanelInfo(key="alarms", title="Alarms", create=create, area=Area.BOTTOM, shortcut="Ctrl+Shift+A", icon="alarm")

@@ -89,3 +89,21 @@ def test_a_layout_that_broke_the_last_start_is_not_tried_again(room, qtbot, tmp_
 
 def test_areas_are_divided_from_the_centre_outwards():
     assert next(iter(Area)) is Area.CENTER
+
+
+def test_an_alarm_of_a_station_is_watched_by_the_nearest_camera(room):
+    from dataclasses import replace
+
+    from app.panels.alarms import watching_camera
+    from core.cameras.model import Camera
+    from core.incidents.model import SourceKind
+    from core.kernel.geo import GeoPoint
+    from tests.gui.app.test_live_model import alarm
+
+    for name, lon in (("near", 0.001), ("far", 0.004), ("away", 1.0)):
+        room.live.cameras[name] = Camera(camera_id=name, name=name, address="x", position=GeoPoint(0.0, lon))
+    jam = replace(alarm(), source_kind=SourceKind.STATION, source_id="s", position=GeoPoint(0.0, 0.0))
+
+    assert watching_camera(room, jam) == "near"
+    assert watching_camera(room, replace(jam, position=GeoPoint(5.0, 0.0))) is None
+    assert watching_camera(room, replace(jam, source_kind=SourceKind.CAMERA, source_id="c")) == "c"

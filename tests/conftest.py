@@ -1,0 +1,14 @@
+"""What holds for the whole suite: it leaves nothing running."""
+
+import psutil
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_is_left_running():
+    yield
+    children = psutil.Process().children(recursive=True)
+    _, alive = psutil.wait_procs(children, timeout=5)
+    # Python's own helper of multiprocessing ends with us.
+    left = [child.cmdline() for child in alive if not any("resource_tracker" in part for part in child.cmdline())]
+    assert not left, f"the tests left processes behind: {left}"
