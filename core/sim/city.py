@@ -162,5 +162,5 @@ def load_city(path: Path | None = None) -> DemoCity:
         return from_builtins(json.loads(chosen.read_text(encoding="utf-8")), DemoCity)
     except (OSError, ValueError, msgspec.ValidationError) as error:
         raise BadInputError(
-            f"{chosen.name} holds no city: {error}.", hint="Make it again: python resources/make/city.py"
+            f"{chosen.name} holds no city: {error}.", hint="Make it again: python app/make/city.py"
         ) from error

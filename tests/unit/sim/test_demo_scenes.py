@@ -14,11 +14,11 @@ import pytest
 import resources
 from core.kernel.wire import from_builtins
 from core.vision.model import DEFAULT_LABELS, Scene
-from resources.make.scenes_camera import Camera, project, project_polygon
-from resources.make.scenes_catalogue import SCENES
-from resources.make.scenes_meshes import VEHICLE_TYPES, vehicle_mesh
-from resources.make.scenes_truth import Happening, Truth, calibrated, inside, truth_of
-from resources.make.scenes_world import (
+from app.make.scenes_camera import Camera, project, project_polygon
+from app.make.scenes_catalogue import SCENES
+from app.make.scenes_meshes import VEHICLE_TYPES, vehicle_mesh
+from app.make.scenes_truth import Happening, Truth, calibrated, inside, truth_of
+from app.make.scenes_world import (
     FPS,
     Actor,
     Lane,

@@ -2,10 +2,10 @@
 
 Run from the project's root, in this order; nothing is downloaded, and only the last two steps write into the tree:
 
-    python -m resources.make.train_demo_model render   --data FOLDER [--n-train 1500] [--n-held-back 160]
-    python -m resources.make.train_demo_model train    --data FOLDER [--epochs 12] [--imgsz 320] [--weights OWN.pt]
-    python -m resources.make.train_demo_model export   --data FOLDER
-    python -m resources.make.train_demo_model evaluate --data FOLDER
+    python -m app.make.train_demo_model render   --data FOLDER [--n-train 1500] [--n-held-back 160]
+    python -m app.make.train_demo_model train    --data FOLDER [--epochs 12] [--imgsz 320] [--weights OWN.pt]
+    python -m app.make.train_demo_model export   --data FOLDER
+    python -m app.make.train_demo_model evaluate --data FOLDER
 
 `train` and `export` need the "torch" extra and the package `onnx`; `evaluate` needs onnxruntime only. Network: YOLO11n,
 built from the description inside the ultralytics package, with random weights at the start.
@@ -30,8 +30,8 @@ from numpy.typing import NDArray
 from core.kernel.errors import BadInputError
 
 LOG = logging.getLogger(__name__)
-MODELS = Path(__file__).parents[1] / "models"
-DEMO = Path(__file__).parents[1] / "demo"
+MODELS = Path(__file__).resolve().parents[2] / "resources" / "models"
+DEMO = Path(__file__).resolve().parents[2] / "resources" / "demo"
 LABELS = ("car", "bus", "truck", "motorcycle")
 INPUT_WH = (512, 288)
 MIN_SIDE_PX = 8
@@ -55,9 +55,9 @@ def render(data: Path, n_train: int, n_held_back: int, first_seed: int) -> None:
 
     Stops adding where a picture exists already, so that a second call with a larger number draws the rest.
     """
-    from resources.make.render_picture import LIGHTS, SCALE, PlacePainter, Raster
-    from resources.make.scenes_catalogue import furnished
-    from resources.make.scenes_random import random_scene, random_traffic
+    from app.make.render_picture import LIGHTS, SCALE, PlacePainter, Raster
+    from app.make.scenes_catalogue import furnished
+    from app.make.scenes_random import random_scene, random_traffic
 
     raster = Raster(round(640 * SCALE), round(360 * SCALE))
     for split, n, base_seed in (("held_back", n_held_back, 900_000), ("train", n_train, first_seed)):
@@ -361,9 +361,9 @@ def evaluate_held_back(data: Path, model: Path) -> dict[str, dict[str, float]]:
 
 def evaluate_clip(key: str, model: Path, every: int = 30) -> dict[str, dict[str, float]]:
     """Measure on every `every`-th picture of a demo clip, against the world's visible vehicles."""
-    from resources.make.render_picture import LIGHTS, SCALE, PlacePainter, Raster
-    from resources.make.scenes_catalogue import SCENES, furnished
-    from resources.make.scenes_world import simulate
+    from app.make.render_picture import LIGHTS, SCALE, PlacePainter, Raster
+    from app.make.scenes_catalogue import SCENES, furnished
+    from app.make.scenes_world import simulate
 
     scene = SCENES[key]()
     run = simulate(scene.plan)
@@ -385,7 +385,7 @@ def evaluate_clip(key: str, model: Path, every: int = 30) -> dict[str, dict[str,
 
 def evaluate(data: Path, note: str) -> None:
     """Print every figure and write demo.json beside the model."""
-    from resources.make.scenes_catalogue import SCENES
+    from app.make.scenes_catalogue import SCENES
 
     path = MODELS / "demo.onnx"
     held_back = evaluate_held_back(data, path)
@@ -395,7 +395,7 @@ def evaluate(data: Path, note: str) -> None:
         "labels": list(LABELS),
         "input_wh": list(INPUT_WH),
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "made_by": "resources/make/train_demo_model.py (YOLO11n, random weights at the start, our renders only)",
+        "made_by": "app/make/train_demo_model.py (YOLO11n, random weights at the start, our renders only)",
         "trained": note,
         "n_train": len(list((data / "images" / "train").glob("*.jpg"))),
         "n_held_back": len(list((data / "images" / "held_back").glob("*.jpg"))),

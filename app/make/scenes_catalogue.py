@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.vision.model import CountLine, Scene, Zone
-from resources.make.scenes_camera import Camera, to_fractions
-from resources.make.scenes_meshes import CAR_PAINTS, LAMP_STREET, LAMP_WINDOW, Rgb
-from resources.make.scenes_scenery import (
+from app.make.scenes_camera import Camera, to_fractions
+from app.make.scenes_meshes import CAR_PAINTS, LAMP_STREET, LAMP_WINDOW, Rgb
+from app.make.scenes_scenery import (
     WHITE_PAINT,
     Scenery,
     arrow,
@@ -32,7 +31,8 @@ from resources.make.scenes_scenery import (
     wear,
     zebra,
 )
-from resources.make.scenes_world import Actor, Lane, Parked, Signal, SlowSection, WorldPlan, curve
+from app.make.scenes_world import Actor, Lane, Parked, Signal, SlowSection, WorldPlan, curve
+from core.vision.model import CountLine, Scene, Zone
 
 PAVING: Rgb = (0.60, 0.585, 0.56)
 COBBLE: Rgb = (0.50, 0.47, 0.44)

@@ -1,4 +1,4 @@
-"""Draw the demo city's map: `python resources/make/basemap.py` writes resources/basemap/marenholm.mbtiles.
+"""Draw the demo city's map: `python app/make/basemap.py` writes resources/basemap/marenholm.mbtiles.
 
 Dark and nearly without colour, so that nothing on the map competes with an alarm. Needs Pillow (for small PNG files)
 and no display. `--picture FILE --zoom N` saves one zoom level as a single picture instead, to look at.
@@ -40,7 +40,7 @@ from PySide6.QtGui import (
     QTransform,
 )
 
-HERE = Path(__file__).resolve().parents[1]
+HERE = Path(__file__).resolve().parents[2] / "resources"
 CITY = HERE / "demo" / "city.json"
 OUT = HERE / "basemap" / "marenholm.mbtiles"
 TILE_PX = 256

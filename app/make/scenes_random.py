@@ -9,11 +9,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from core.vision.model import Scene
-from resources.make.scenes_camera import Camera
-from resources.make.scenes_catalogue import SCENES, CameraScene
-from resources.make.scenes_meshes import VEHICLE_TYPES, paints_of
-from resources.make.scenes_scenery import (
+from app.make.scenes_camera import Camera
+from app.make.scenes_catalogue import SCENES, CameraScene
+from app.make.scenes_meshes import VEHICLE_TYPES, paints_of
+from app.make.scenes_scenery import (
     WHITE_PAINT,
     Scenery,
     barrier,
@@ -30,7 +29,8 @@ from resources.make.scenes_scenery import (
     wear,
     zebra,
 )
-from resources.make.scenes_world import Lane, Placed, WorldPlan, outlines_touch
+from app.make.scenes_world import Lane, Placed, WorldPlan, outlines_touch
+from core.vision.model import Scene
 
 MIXES: tuple[dict[str, float], ...] = (
     {

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from resources.make.scenes_meshes import GLASS, LAMP_STREET, LAMP_WINDOW, STEEL, MeshBuilder, Rgb
-from resources.make.scenes_world import shifted
+from app.make.scenes_meshes import GLASS, LAMP_STREET, LAMP_WINDOW, STEEL, MeshBuilder, Rgb
+from app.make.scenes_world import shifted
 
 FloatArray = NDArray[np.floating[Any]]
 Line = tuple[tuple[float, float], ...]

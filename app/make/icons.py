@@ -1,4 +1,4 @@
-"""Draw the icons: `python resources/make/icons.py` writes resources/icons.
+"""Draw the icons: `python app/make/icons.py` writes resources/icons.
 
 One-colour SVGs on a grid of 24, and the program's own icon. Strokes only, two wide, round ends;
 whoever shows one gives it its colour.
@@ -15,7 +15,7 @@ from PySide6.QtCore import QByteArray, QRectF, Qt
 from PySide6.QtGui import QGuiApplication, QImage, QPainter
 from PySide6.QtSvg import QSvgRenderer
 
-OUT = Path(__file__).resolve().parents[1] / "icons"
+OUT = Path(__file__).resolve().parents[2] / "resources" / "icons"
 APP_SIDES_PX = (256, 64, 32)
 
 

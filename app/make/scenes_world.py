@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from resources.make.scenes_meshes import VEHICLE_TYPES, Rgb, paints_of
+from app.make.scenes_meshes import VEHICLE_TYPES, Rgb, paints_of
 
 FloatArray = NDArray[np.floating[Any]]
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from app.make.scenes_camera import Camera, project
+from app.make.scenes_catalogue import CameraScene
+from app.make.scenes_meshes import turn_matrix, vehicle_mesh
+from app.make.scenes_world import FPS, Placed, Run
 from core.vision.model import CountLine, PicturePoint, Scene, Zone
-from resources.make.scenes_camera import Camera, project
-from resources.make.scenes_catalogue import CameraScene
-from resources.make.scenes_meshes import turn_matrix, vehicle_mesh
-from resources.make.scenes_world import FPS, Placed, Run
 
 BoxXyxy = tuple[float, float, float, float]
 STANDING_MPS = 0.2

@@ -1,4 +1,4 @@
-"""Make the room's sounds: `python resources/make/sounds.py` writes resources/sounds/*.wav, the same bytes every time.
+"""Make the room's sounds: `python app/make/sounds.py` writes resources/sounds/*.wav, the same bytes every time.
 
 16 bit, 44.1 kHz, mono. Every tone begins and ends in a ramp, so that no loudspeaker clicks.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-OUT = Path(__file__).resolve().parents[1] / "sounds"
+OUT = Path(__file__).resolve().parents[2] / "resources" / "sounds"
 RATE_HZ = 44_100
 RAMP_S = 0.012
 

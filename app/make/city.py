@@ -1,4 +1,4 @@
-"""Draw up the demo city: `python resources/make/city.py` writes resources/demo/city.json, the same bytes every time.
+"""Draw up the demo city: `python app/make/city.py` writes resources/demo/city.json, the same bytes every time.
 
 The streets are the lines of a grid that is turned and bent by `warp`; what is not bent (coast, river, motorway,
 railway) is given in metres east and north of the centre.
@@ -19,7 +19,7 @@ NAME = "Marenholm"
 CENTER_LAT_DEG, CENTER_LON_DEG = 36.0, -30.0
 METERS_PER_LAT_DEG = 110_958.0
 METERS_PER_LON_DEG = 90_163.0
-OUT = Path(__file__).resolve().parents[1] / "demo" / "city.json"
+OUT = Path(__file__).resolve().parents[2] / "resources" / "demo" / "city.json"
 
 Points = NDArray[np.float64]
 

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from vtkmodules.util.numpy_support import vtk_to_numpy
 from vtkmodules.vtkCommonCore import vtkFloatArray, vtkUnsignedCharArray
 
-from resources.make.scenes_camera import Camera, FloatArray, ground_rays, project, project_polygon, to_camera
-from resources.make.scenes_meshes import (
+from app.make.scenes_camera import Camera, FloatArray, ground_rays, project, project_polygon, to_camera
+from app.make.scenes_meshes import (
     LAMP_HEAD,
     LAMP_STREET,
     LAMP_TAIL,
@@ -29,8 +29,8 @@ from resources.make.scenes_meshes import (
     turn_matrix,
     vehicle_mesh,
 )
-from resources.make.scenes_scenery import Layer, Scenery
-from resources.make.scenes_world import Placed, corners_of
+from app.make.scenes_scenery import Layer, Scenery
+from app.make.scenes_world import Placed, corners_of
 
 Picture = NDArray[np.uint8]
 Part = tuple[slice, slice]

@@ -2,9 +2,9 @@
 
 Run from the project's root, without a screen if need be (else `xvfb-run -a` before it):
 
-    python -m resources.make.render_scenes                       all eight clips, about five minutes on two cores
-    python -m resources.make.render_scenes --only cam-ring-road  one clip; the others' entries stay
-    python -m resources.make.render_scenes --truth-only          cameras.json only, nothing is rendered
+    python -m app.make.render_scenes                       all eight clips, about five minutes on two cores
+    python -m app.make.render_scenes --only cam-ring-road  one clip; the others' entries stay
+    python -m app.make.render_scenes --truth-only          cameras.json only, nothing is rendered
 
 Seeds are fixed: the same version of these scripts makes the same worlds, and the truth in cameras.json comes from them.
 """
@@ -22,15 +22,15 @@ from typing import Any
 import av
 import numpy as np
 
+from app.make.scenes_camera import to_fractions
+from app.make.scenes_catalogue import SCENES, CameraScene, furnished
+from app.make.scenes_truth import Truth, calibrated, truth_of
+from app.make.scenes_world import FPS, Run, simulate
 from core.kernel.wire import to_builtins
 from core.vision.model import Scene
-from resources.make.scenes_camera import to_fractions
-from resources.make.scenes_catalogue import SCENES, CameraScene, furnished
-from resources.make.scenes_truth import Truth, calibrated, truth_of
-from resources.make.scenes_world import FPS, Run, simulate
 
 LOG = logging.getLogger(__name__)
-DEMO = Path(__file__).parents[1] / "demo"
+DEMO = Path(__file__).resolve().parents[2] / "resources" / "demo"
 CLIPS = DEMO / "clips"
 CAMERAS = DEMO / "cameras.json"
 
@@ -90,7 +90,7 @@ def write_entries(entries: dict[str, CameraEntry]) -> None:
 def render_clip(scene: CameraScene, run: Run, path: Path) -> None:
     """Draw every picture of a run and write it as H.264."""
     # VTK starts only where pictures are drawn: `--truth-only` must work without it.
-    from resources.make.render_picture import LIGHTS, SCALE, PlacePainter, Raster
+    from app.make.render_picture import LIGHTS, SCALE, PlacePainter, Raster
 
     raster = Raster(round(scene.camera.size_wh[0] * SCALE), round(scene.camera.size_wh[1] * SCALE))
     painter = PlacePainter(furnished(scene), scene.camera, LIGHTS[scene.light], raster)
