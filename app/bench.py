@@ -47,6 +47,7 @@ def run_benches(names: list[str], *, clip: Path | None, model: str, minutes: flo
         "detect": lambda: _bench_detect(clip, model),
         "ui": bench_ui,
         "start": bench_start,
+        "recover": _bench_recover,
         "soak": lambda: bench_soak(minutes),
     }
     unknown = [name for name in names if name not in benches]
@@ -67,6 +68,12 @@ def _bench_decode(clip: Path | None) -> BenchResult:
     from core.media.bench import bench_decode
 
     return bench_decode(clip)
+
+
+def _bench_recover() -> BenchResult:
+    from app.bench_recover import bench_recover
+
+    return bench_recover()
 
 
 def _bench_detect(clip: Path | None, model: str) -> BenchResult:
