@@ -134,8 +134,9 @@ def _read_onnx(path: Path) -> ModelFile:
     beside = path.with_suffix(".json")
     weights = Path(str(metadata.get("source_pt", "")))
     int8 = next(iter(int8_folder(path).glob("*.xml")), None)
-    if "names" not in metadata and beside.exists():
-        metadata = _read_json(beside)
+    if beside.exists():
+        # What the file says of itself goes first; the rest, such as the size it was trained for, stands beside it.
+        metadata = {**_read_json(beside), **metadata}
     return ModelFile(
         name=path.stem,
         path=path,
