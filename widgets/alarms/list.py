@@ -7,7 +7,7 @@ from dataclasses import replace
 from enum import Enum
 
 from PySide6.QtCore import QEvent, QItemSelection, QItemSelectionModel, QModelIndex, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QFontMetrics, QHideEvent, QKeyEvent, QKeySequence, QResizeEvent, QShortcut, QShowEvent
+from PySide6.QtGui import QFont, QFontMetrics, QHideEvent, QKeyEvent, QKeySequence, QResizeEvent, QShortcut, QShowEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QComboBox,
@@ -214,12 +214,14 @@ class AlarmList(QWidget):
         header = self._table.horizontalHeader()
         header.setFixedHeight(round(sizes.caption * 1.3) + sizes.gap * 2 + 2)
         self._table.verticalHeader().setDefaultSectionSize(sizes.row)
-        self._table.setColumnWidth(Column.PRIORITY, round(sizes.body * 3.4) + sizes.gap * 2)
+        self._table.setColumnWidth(Column.PRIORITY, round(sizes.body * 3.2) + sizes.gap * 2)
         for column, text in _WIDEST.items():
             self._table.setColumnHidden(column, width < sizes.body * _LEAST_EM.get(column, 0))
             self._table.setColumnWidth(column, metrics.horizontalAdvance(text) + sizes.gap * 5)
+        state = QFontMetrics(look().font(weight=QFont.Weight.DemiBold)).horizontalAdvance(_WIDEST[Column.STATE])
+        self._table.setColumnWidth(Column.STATE, state + round(sizes.body * 0.7) + sizes.gap * 6)
         source = self._table.columnWidth(Column.SOURCE)
-        self._table.setColumnWidth(Column.SOURCE, max(round(sizes.body * 5.5), min(source, round(width * 0.2))))
+        self._table.setColumnWidth(Column.SOURCE, max(round(sizes.body * 5.5), min(source, round(width * 0.21))))
 
     def _arrange(self) -> None:
         """Put the detail where there is room for it; without a selection the list has all of it."""
@@ -240,8 +242,9 @@ class AlarmList(QWidget):
         if is_shown is self._detail.isHidden():
             self._detail.setVisible(is_shown)
             if is_shown and not is_bar:
+                share = 0.31 if is_beside else 0.45
                 whole = self._splitter.width() if is_beside else self._splitter.height()
-                self._splitter.setSizes([round(whole * 0.62), round(whole * 0.38)])
+                self._splitter.setSizes([round(whole * (1.0 - share)), round(whole * share)])
         for widget in (self._bar_acknowledge, self._bar_goto):
             widget.setVisible(is_bar and is_selected)
         self._summary.setVisible(not (is_bar and is_selected))
@@ -560,9 +563,9 @@ class AlarmList(QWidget):
 
 _WIDEST = {
     Column.RAISED: "00-00 00:00",
-    Column.AGE: "0 d 00:00",
+    Column.AGE: "00:00:00",
     Column.SOURCE: "Station 14, Bridge Street",
-    Column.STATE: "●  UNACK",
+    Column.STATE: "UNACK",
     Column.REPEATS: "Rep. 00",
     Column.PERSON: "operator · desk 00",
     Column.COMMENT: "Unit 12 is on its way",

@@ -430,6 +430,8 @@ def stylesheet_of(made: Look) -> str:
         "pad_button_focus": f"0px {sizes.gap * 3 - 1}px",
         "pad_field": f"1px {sizes.gap * 2}px",
         "pad_field_focus": f"0px {sizes.gap * 2 - 1}px",
+        # Qt keeps 3 px free beside the text of a cell; headings begin where the texts below them begin.
+        "pad_head": f"{sizes.gap * 2 + 3}px",
         "px_scroll": f"{max(10, round(sizes.body * 0.7))}px",
         "px_tab": f"{round(sizes.body * 1.75)}px",
     }

@@ -26,7 +26,7 @@ from widgets.traffic.figures import STATION_FIGURES, UNKNOWN
 ROLE_TO_CHANGE = Role.SUPERVISOR
 """What the buttons ask for; the node asks again."""
 
-_NOTHING = "Select a camera or device."
+_NOTHING = "Nothing selected"
 
 _ROLE_WORDS = {
     Role.VIEWER: "viewer",
@@ -77,6 +77,7 @@ class DeviceDetails(QWidget):
     def show_nothing(self) -> None:
         """Say that nothing is selected."""
         self._row = None
+        self._scroll.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._title.hide()
         self._symbol.hide()
         self._state.setText(_NOTHING)
@@ -122,7 +123,7 @@ class DeviceDetails(QWidget):
         rows.addLayout(self._build_buttons())
         rows.addWidget(self._facts)
         rows.addStretch(1)
-        scroll = QScrollArea(self)
+        self._scroll = scroll = QScrollArea(self)
         scroll.setWidget(inner)
         scroll.setWidgetResizable(True)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -153,6 +154,7 @@ class DeviceDetails(QWidget):
 
     def _show(self, row: DeviceRow, facts: list[tuple[str, str]]) -> None:
         self._row = row
+        self._scroll.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
         self._title.setText(row.name)
         self._title.show()
         self._symbol.show_condition(row.condition)

@@ -6,14 +6,12 @@ from dataclasses import replace
 from enum import Enum
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QKeyEvent, QPixmap
+from PySide6.QtGui import QKeyEvent, QPixmap, QResizeEvent
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
     QDoubleSpinBox,
     QFormLayout,
-    QGridLayout,
-    QHBoxLayout,
     QLabel,
     QLineEdit,
     QPushButton,
@@ -26,9 +24,13 @@ from core.cameras.model import Camera
 from core.kernel.geo import GeoPoint
 from core.media.model import ProbeResult, SourceSpec
 from core.vision.model import DEFAULT_LABELS, VEHICLE_LABELS, TrackerKind
-from widgets.base.labels import hairline
+from widgets.base.flow import FlowLayout
+from widgets.base.labels import ElidedLabel, hairline
 from widgets.base.theme import look, set_role
 from widgets.dialogs.addresses import EXAMPLES, check_address
+
+_BESIDE_EM = 18.5
+"""From this many letters of width, fields stand beside their names."""
 
 _MAX_NAME = 64
 _THUMBNAIL_WIDTH = 320
@@ -119,7 +121,7 @@ class CameraForm(QWidget):
 
     def _build(self) -> None:
         gap = look().sizes.gap
-        self._title = QLabel(self)
+        self._title = ElidedLabel("", self)
         set_role(self._title, "heading")
         inner = QWidget(self)
         page = QVBoxLayout(inner)
@@ -147,7 +149,7 @@ class CameraForm(QWidget):
         rows.addWidget(scroll, 1)
         rows.addWidget(hairline(self))
         rows.addLayout(self._build_footer())
-        self.setMinimumWidth(look().sizes.body * 24)
+        self.setMinimumWidth(look().sizes.body * 13)
 
     def _align_labels(self) -> None:
         """Let the fields of all groups begin at one edge."""
@@ -173,7 +175,7 @@ class CameraForm(QWidget):
         self._user = _line("User", 128)
         self._password = _line("Password", 256)
         self._password.setEchoMode(QLineEdit.EchoMode.Password)
-        self._transport = QComboBox(self)
+        self._transport = _choice(self)
         self._transport.setAccessibleName("Transport")
         self._transport.addItem("TCP", "tcp")
         self._transport.addItem("UDP", "udp")
@@ -215,14 +217,14 @@ class CameraForm(QWidget):
         self._rate = _number("Detections per second", 0.0, _MAX_DETECT_FPS, " per second", decimals=1)
         self._rate.setSpecialValueText("off")
         self._labels = {label: QCheckBox(label, self) for label in VEHICLE_LABELS}
-        boxes = QGridLayout()
-        for place, box in enumerate(self._labels.values()):
-            boxes.addWidget(box, place // 3, place % 3)
-        self._tracker = QComboBox(self)
+        boxes = FlowLayout(look().sizes.gap)
+        for box in self._labels.values():
+            boxes.addWidget(box)
+        self._tracker = _choice(self)
         self._tracker.setAccessibleName("Tracker")
         self._tracker.addItem("ByteTrack: light", TrackerKind.BYTETRACK)
         self._tracker.addItem("BoT-SORT: for a moving camera", TrackerKind.BOTSORT)
-        self._model = QComboBox(self)
+        self._model = _choice(self)
         self._model.setAccessibleName("Model")
         self._model.addItem("The site's default")
         form = _form()
@@ -239,10 +241,9 @@ class CameraForm(QWidget):
         self._clear_place = QPushButton("Take off the map", self)
         set_role(self._clear_place, "quiet")
         self._clear_place.clicked.connect(lambda: self.show_position(None))
-        buttons = QHBoxLayout()
+        buttons = FlowLayout(look().sizes.gap * 2)
         buttons.addWidget(pick)
         buttons.addWidget(self._clear_place)
-        buttons.addStretch(1)
         self._heading = _number("Looks to", 0.0, 359.0, "°  from north", decimals=0)
         self._heading.setWrapping(True)
         self._opening = _number("Opening", 5.0, 360.0, "°  wide", decimals=0)
@@ -253,7 +254,7 @@ class CameraForm(QWidget):
         form.addRow("Opening", self._opening)
         return form
 
-    def _build_footer(self) -> QHBoxLayout:
+    def _build_footer(self) -> QVBoxLayout:
         gap = look().sizes.gap
         self._why = QLabel(self)
         self._why.setWordWrap(True)
@@ -265,14 +266,15 @@ class CameraForm(QWidget):
         self._save = QPushButton("Save", self)
         set_role(self._save, "primary")
         self._save.clicked.connect(self._on_save)
-        row = QHBoxLayout()
-        row.setContentsMargins(gap * 4, gap * 2, gap * 4, gap * 2)
-        row.setSpacing(gap * 2)
-        row.addWidget(self._why, 1)
-        row.addWidget(cancel)
-        row.addWidget(self._untested)
-        row.addWidget(self._save)
-        return row
+        column = QVBoxLayout()
+        column.setContentsMargins(gap * 4, gap * 2, gap * 4, gap * 2)
+        column.setSpacing(gap)
+        column.addWidget(self._why)
+        buttons = FlowLayout(gap * 2)
+        for button in (self._save, self._untested, cancel):
+            buttons.addWidget(button)
+        column.addLayout(buttons)
+        return column
 
     def _show(self, camera: Camera, title: str) -> None:
         self._camera = camera
@@ -314,9 +316,8 @@ class CameraForm(QWidget):
     def _show_picture(self, result: ProbeResult) -> None:
         picture = QPixmap()
         if result.thumbnail_jpeg and picture.loadFromData(result.thumbnail_jpeg):
-            self._thumbnail.setPixmap(
-                picture.scaledToWidth(_THUMBNAIL_WIDTH, Qt.TransformationMode.SmoothTransformation)
-            )
+            width = min(_THUMBNAIL_WIDTH, max(120, self.width() - look().sizes.gap * 8 - look().sizes.body))
+            self._thumbnail.setPixmap(picture.scaledToWidth(width, Qt.TransformationMode.SmoothTransformation))
         if result.ok and result.width:
             facts = (
                 f"{result.width} x {result.height} px, {result.fps:.0f} per second, {result.codec or 'unknown codec'}"
@@ -425,6 +426,14 @@ class CameraForm(QWidget):
             password,
         )
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Put fields below their names where there is no room beside them."""
+        super().resizeEvent(event)
+        is_narrow = self.width() < look().sizes.body * _BESIDE_EM
+        wanted = QFormLayout.RowWrapPolicy.WrapAllRows if is_narrow else QFormLayout.RowWrapPolicy.DontWrapRows
+        for form in self._forms:
+            form.setRowWrapPolicy(wanted)
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Ctrl+Enter saves what is ready, Enter tests in the address fields, Esc leaves."""
         is_enter = event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter)
@@ -453,6 +462,14 @@ def _number(name: str, low: float, high: float, suffix: str, *, decimals: int) -
     field.setDecimals(decimals)
     field.setSuffix(suffix)
     return field
+
+
+def _choice(parent: QWidget) -> QComboBox:
+    """Return a list to choose from that does not ask for the width of its longest entry."""
+    choice = QComboBox(parent)
+    choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    choice.setMinimumContentsLength(6)
+    return choice
 
 
 def _form() -> QFormLayout:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QAction, QActionGroup, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtGui import QAction, QActionGroup, QFontMetrics, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from core.access.model import Session
@@ -187,15 +187,15 @@ class HeaderBar(QFrame):
         row.setSpacing(gap)
         row.addWidget(self._site, 1)
         row.addLayout(clock)
-        row.addSpacing(gap * 2)
+        row.addSpacing(gap)
         for lamp in self._lamps.values():
             lamp.clicked.connect(self.health_clicked)
             row.addWidget(lamp)
-        row.addSpacing(gap * 2)
+        row.addSpacing(gap)
         for priority, button in self._counts.items():
             button.clicked.connect(lambda _checked=False, number=int(priority): self.alarms_clicked.emit(number))
             row.addWidget(button)
-        row.addSpacing(gap * 2)
+        row.addSpacing(gap)
         for widget in (self._sound, self._operator, self._look_button):
             row.addWidget(widget)
 
@@ -322,11 +322,9 @@ class _Lamp(QToolButton):
     def sizeHint(self) -> QSize:
         """Return room for the symbol and the words."""
         made = look()
-        metrics = self.fontMetrics()
-        words = self._words
-        width = metrics.horizontalAdvance(self._name) + made.sizes.body * 2
-        if words:
-            width = max(width, metrics.horizontalAdvance(words[:28]) + made.sizes.body * 2)
+        metrics = QFontMetrics(made.font(made.sizes.small))
+        widest = max(metrics.horizontalAdvance(self._name), metrics.horizontalAdvance(self._words[:28]))
+        width = widest + round(made.sizes.body * 1.9)
         return QSize(width, max(made.sizes.control, metrics.height() * 2 + 4))
 
     def minimumSizeHint(self) -> QSize:
@@ -347,6 +345,7 @@ class _Lamp(QToolButton):
         left = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
         words = self._words
         if not words:
+            painter.setFont(made.font(made.sizes.small))
             painter.setPen(made.color("text_secondary"))
             painter.drawText(text, int(left), self._name)
         else:

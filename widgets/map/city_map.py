@@ -48,6 +48,7 @@ _NEAR_M = 600.0
 _EDGE_PX = 40.0
 """Kept free around the city, so that no marker is cut at the edge."""
 
+_SCALE_PX = 70.0
 _WIDE_FOOTER_EM = 40
 """Below this many letters of width, the place under the pointer takes the place of the source of the map."""
 
@@ -641,12 +642,12 @@ class _ScaleBar(QWidget):
         Args:
             ground_m: Metres on the ground of one pixel.
         """
-        self._length_m, self._length_px = scale_bar(ground_m, 90.0)
+        self._length_m, self._length_px = scale_bar(ground_m, _SCALE_PX)
         self.setAccessibleName(f"Scale: {length_text(self._length_m)}")
         self.update()
 
     def _refit(self) -> None:
-        width = 110 + self.fontMetrics().horizontalAdvance("5000 km")
+        width = round(_SCALE_PX) + 20 + self.fontMetrics().horizontalAdvance("5000 km")
         self.setFixedSize(width, look().sizes.control)
 
     def changeEvent(self, event: QEvent) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QBrush, QColor, QFont, QFontMetricsF, QPainter, QPainterPath, QPen, QPixmap, QPolygonF
 
@@ -114,7 +115,8 @@ class MarkerPainter:
             x, y = view.to_px(marker.x_m, marker.y_m)
             body = self._marker(marker, 1.0).body
             boxes.append((x + body.left(), y + body.top(), x + body.right(), y + body.bottom()))
-        for marker, move in zip(markers, spread(boxes, _GAP_PX, taken), strict=True):
+        window = (0.0, 0.0, view.width_px, view.height_px)
+        for marker, move in zip(markers, spread(boxes, _GAP_PX, window, taken), strict=True):
             if move != (0.0, 0.0):
                 self._moves[marker.key] = move
 
@@ -152,10 +154,10 @@ class MarkerPainter:
                 continue
             x, y = self._place(view, marker)
             boxes = _label_boxes(x, y, self._marker(marker, pixel_ratio).body, label.body)
-            free = taken.first_free(boxes)
+            free = taken.first_free(np.array(boxes))
             if free is None and not is_needed:
                 continue
-            left, top = (free or boxes[0])[:2]
+            left, top = boxes[free or 0][:2]
             painter.drawPixmap(QPointF(round(left), round(top)), label.pixmap)
 
     def _put(self, painter: QPainter, sprite: _Sprite, x: float, y: float) -> None:

@@ -5,15 +5,15 @@ No Qt here; boxes are (left, top, right, bottom) in pixels.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 Box = tuple[float, float, float, float]
 
-_STEPS = ((0, 0), (0, 1), (0, -1), (1, 0), (-1, 0), (1, 1), (-1, 1), (1, -1), (-1, -1))
-"""Where a plate may go, in its own sizes: it stays, or goes below, above, beside; never further than that."""
+_HALF_STEPS = np.array([(dx, dy) for dx in range(-2, 3) for dy in (0, 1, -1, 2, -2, 3, -3, 4, -4)], dtype=np.float64)
+"""Where a plate may go, in halves of its own size; below rather than above."""
 
 
 class Taken:
@@ -24,44 +24,49 @@ class Taken:
         self._boxes: NDArray[np.float64] = np.empty((n_most, 4))
         self._n_boxes = 0
 
-    def is_free(self, box: Box) -> bool:
-        """Whether a box touches nothing that is covered."""
-        held = self._boxes[: self._n_boxes]
-        left, top, right, bottom = box
-        hits = (held[:, 0] < right) & (held[:, 2] > left) & (held[:, 1] < bottom) & (held[:, 3] > top)
-        return not bool(hits.any())
-
     def add(self, box: Box) -> None:
         """Cover a box."""
         self._boxes[self._n_boxes] = box
         self._n_boxes += 1
 
-    def first_free(self, boxes: Iterable[Box]) -> Box | None:
-        """Return the first of these that touches nothing, and cover it."""
-        for box in boxes:
-            if self.is_free(box):
-                self.add(box)
-                return box
-        return None
+    def first_free(self, boxes: NDArray[np.float64]) -> int | None:
+        """Cover the first of these that touches nothing, and return which it is; boxes have the shape (n, 4)."""
+        held = self._boxes[: self._n_boxes]
+        hits = (
+            (held[:, 0] < boxes[:, None, 2])
+            & (held[:, 2] > boxes[:, None, 0])
+            & (held[:, 1] < boxes[:, None, 3])
+            & (held[:, 3] > boxes[:, None, 1])
+        )
+        free = np.flatnonzero(~hits.any(axis=1))
+        if not len(free):
+            return None
+        found = int(free[0])
+        self._boxes[self._n_boxes] = boxes[found]
+        self._n_boxes += 1
+        return found
 
 
-def spread(boxes: Sequence[Box], gap_px: float, taken: Taken) -> list[tuple[float, float]]:
-    """Return how far each box is moved so that it covers no earlier one; one without a free place nearby stays.
+def spread(boxes: Sequence[Box], gap_px: float, within: Box, taken: Taken) -> list[tuple[float, float]]:
+    """Return how far each box is moved so that it covers no earlier one: as little as it takes.
 
     Args:
-        boxes: The first ones keep their places.
+        boxes: The first ones keep their places; one without a free place nearby stays.
         gap_px: Left between two boxes.
+        within: No box that is inside is moved across its edge.
         taken: Gets the boxes where they stand in the end.
     """
     moves = []
-    for left, top, right, bottom in boxes:
-        step_x, step_y = right - left + gap_px, bottom - top + gap_px
-        tried = [(dx * step_x, dy * step_y) for dx, dy in _STEPS]
-        places = [(left + dx, top + dy, right + dx, bottom + dy) for dx, dy in tried]
-        found = taken.first_free(places)
+    for box in boxes:
+        step = ((box[2] - box[0] + gap_px) / 2, (box[3] - box[1] + gap_px) / 2)
+        tried = _HALF_STEPS * step
+        tried = tried[np.argsort(np.abs(tried).sum(axis=1), kind="stable")]
+        places = np.array(box) + np.hstack([tried, tried])
+        is_in = np.flatnonzero(np.all((places[:, :2] >= within[:2]) & (places[:, 2:] <= within[2:]), axis=1))
+        is_in = np.union1d(is_in, [0])  # The first one is where it is now.
+        tried = tried[is_in]
+        found = taken.first_free(places[is_in])
         if found is None:
-            taken.add(places[0])
-            moves.append((0.0, 0.0))
-        else:
-            moves.append(tried[places.index(found)])
+            taken.add(box)
+        moves.append((0.0, 0.0) if found is None else (float(tried[found, 0]), float(tried[found, 1])))
     return moves

@@ -126,7 +126,7 @@ class StationTable(QWidget):
         body, width = look().sizes.body, self.width()
         header = self._view.horizontalHeader()
         header.ensurePolished()
-        least = {_AGE: body * 4.5, _LINE: max(body * 4.5, width * 0.2)}
+        least = {_AGE: body * 4.5, _LINE: max(body * 4.5, width * 0.16)}
         for column in range(1, len(_COLUMNS)):
             self._view.setColumnHidden(column, width < body * _LEAST_EM.get(column, 0.0))
             self._view.setColumnWidth(column, round(max(header.sectionSizeHint(column), least.get(column, body * 3.5))))

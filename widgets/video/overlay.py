@@ -18,7 +18,7 @@ SMALL_PX = 400
 
 _SCENE_OPACITY = 0.6
 _PLATE_ALPHA = 190
-_BOX_PART = 0.6
+_BOX_PART, _SMALL_BOX_PART = 0.6, 1.0
 """A label that is much wider than its box would hide the neighbours: it is shortened, then left out."""
 
 _TINTS = {
@@ -117,11 +117,12 @@ class OverlayPainter:
         """Return the longest label that suits the box: class and number, the number alone, or none."""
         is_small = picture.width() < SMALL_PX
         number = str(track.track_id) if shown.ids else ""
+        part = _SMALL_BOX_PART if is_small else _BOX_PART
         texts = [number] if is_small else [f"{track.label} {number}".rstrip(), number]
         token = _TINTS.get(track.label, "track_other")
         for text in texts:
             plate = self._plate(text, token, is_small=is_small) if text else None
-            if plate is not None and box.width() >= _BOX_PART * plate.width() / self.pixel_ratio:
+            if plate is not None and box.width() >= part * plate.width() / self.pixel_ratio:
                 return plate
         return None
 
@@ -169,7 +170,14 @@ class OverlayPainter:
         # Counts first: where there is no room for all, they stay.
         for line in scene.lines:
             middle = QLineF(_on(room, line.start), _on(room, line.end)).pointAt(0.5)
-            self._paint_plate(painter, _line_text(line, counts.get(line.key, {}), has_names), middle, room)
+            figures = counts.get(line.key, {})
+            texts = [_figures_text(line, figures)]
+            if has_names:
+                texts.insert(0, f"{line.name}  {texts[0]}".rstrip())
+            if room.width() >= SMALL_PX:
+                texts.insert(0, _line_text(line, figures))
+            fitting = (text for text in texts if text and self._plate_width(text, room) <= room.width())
+            self._paint_plate(painter, next(fitting, ""), middle, room)
         for zone in scene.zones if has_names else ():
             lowest = max((_on(room, point) for point in zone.polygon), key=lambda point: point.y())
             self._paint_plate(painter, _zone_text(zone, counts.get(zone.key, {})), lowest, room)
@@ -206,6 +214,9 @@ class OverlayPainter:
                 painter.drawPixmap(room.topLeft(), plate)
                 return
 
+    def _plate_width(self, text: str, picture: QRectF) -> float:
+        return self._plate(text, "zone", is_small=picture.width() < SMALL_PX).width() / self.pixel_ratio
+
     def _plate(self, text: str, token: str, *, is_small: bool) -> QPixmap:
         plate = self._plates.get((text, token, is_small))
         if plate is not None:
@@ -231,11 +242,13 @@ class OverlayPainter:
         return plate
 
 
-def _line_text(line: CountLine, counts: Mapping[str, int], has_name: bool) -> str:
-    names = [name for name in (line.forward_name, line.backward_name) if name in counts]
-    if not has_name:
-        return " / ".join(str(counts[name]) for name in names)
-    return "  ".join([line.name, *(f"{name} {counts[name]}" for name in names)])
+def _line_text(line: CountLine, counts: Mapping[str, int]) -> str:
+    figures = (f"{name} {counts[name]}" for name in (line.forward_name, line.backward_name) if name in counts)
+    return "  ".join([line.name, *figures])
+
+
+def _figures_text(line: CountLine, counts: Mapping[str, int]) -> str:
+    return " / ".join(str(counts[name]) for name in (line.forward_name, line.backward_name) if name in counts)
 
 
 def _zone_text(zone: Zone, counts: Mapping[str, int]) -> str:

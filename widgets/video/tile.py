@@ -368,6 +368,16 @@ class VideoTile(QWidget):
         word_width = QFontMetrics(font).horizontalAdvance(self._status.word)
         is_word_whole = word_width < (right - left) * 0.62
         word = self._status.word if is_word_whole else self._status.word.split(" since", 1)[0]
+        name = self._camera.name if self._camera is not None else ""
+        if self._is_guest:
+            name = f"{name}  (Esc returns)"
+        name_font = made.font(sizes.small, weight=QFont.Weight.DemiBold)
+        # A picture from now needs no age where the name needs the room: an old one is not called LIVE.
+        if (
+            self._status.is_good
+            and QFontMetrics(name_font).horizontalAdvance(name) > right - left - word_width - gap * 3
+        ):
+            word = word.split(" ", 1)[0]
         word_width = QFontMetrics(font).horizontalAdvance(word)
         painter.setPen(made.color("on_picture_secondary" if self._status.is_good else "on_picture"))
         painter.drawText(
@@ -377,12 +387,8 @@ class VideoTile(QWidget):
         if not self._status.is_good and not self._status.is_meant:
             paint_bad_quality(painter, QRectF(right - side, middle, side, side), made)
             right -= side + gap * 1.5
-        name_font = made.font(sizes.small, weight=QFont.Weight.DemiBold)
         painter.setFont(name_font)
         painter.setPen(made.color("on_picture"))
-        name = self._camera.name if self._camera is not None else ""
-        if self._is_guest:
-            name = f"{name}  (Esc returns)"
         cut = QFontMetrics(name_font).elidedText(name, Qt.TextElideMode.ElideRight, round(right - left - gap))
         painter.drawText(QRectF(left, 0, max(0.0, right - left), height), int(Qt.AlignmentFlag.AlignVCenter), cut)
         painter.end()

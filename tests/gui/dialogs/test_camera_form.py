@@ -1,6 +1,7 @@
 import pytest
 from PySide6.QtCore import QBuffer, Qt
 from PySide6.QtGui import QImage
+from PySide6.QtWidgets import QPushButton, QScrollArea
 
 from core.kernel.geo import GeoPoint
 from core.media.model import ProbeResult
@@ -227,3 +228,17 @@ def test_an_address_of_every_kind_can_be_tested(address):
 )
 def test_an_address_that_cannot_work_is_refused_with_a_sentence(address):
     assert check_address(address).sentence.endswith(".")
+
+
+@pytest.mark.parametrize("width", [270, 365, 560])
+def test_the_form_goes_into_a_dock_of_any_width(form, qapp, width):
+    form.resize(width, 700)
+    qapp.processEvents()
+
+    scroll = form.findChild(QScrollArea)
+    assert form.width() == width
+    assert scroll.widget().width() <= scroll.viewport().width()
+    for button in form.findChildren(QPushButton):
+        if button.isVisible():
+            assert button.width() >= button.sizeHint().width()
+            assert button.mapTo(form, button.rect().topRight()).x() < width

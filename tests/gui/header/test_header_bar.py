@@ -2,6 +2,7 @@ from datetime import timedelta
 
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QMenu, QToolButton
 
 from core.access.model import Role, Session, User
 from core.incidents.model import Priority
@@ -150,3 +151,19 @@ def test_everything_fits_into_1280_pixels_even_when_all_is_wrong(header, clock):
     header.resize(1280, 48)
 
     assert header.minimumSizeHint().width() <= 1280
+
+
+def test_at_1280_pixels_no_lamp_and_no_count_is_cut(header, qapp):
+    header.show_session(session())
+    header.show_health(health())
+    header.show_sound_device(False)
+    header.add_menu("Panels", QMenu(header))
+
+    header.resize(1280, 48)
+    qapp.processEvents()
+
+    gauges = [*header._lamps.values(), *header._counts.values()]
+    assert all(gauge.width() >= gauge.sizeHint().width() for gauge in gauges)
+    buttons = [button for button in header.findChildren(QToolButton) if button.isVisible()]
+    assert all(button.width() >= button.sizeHint().width() for button in buttons)
+    assert header._site.width() > 100

@@ -2,6 +2,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QScrollArea
 
 from core.field.model import LinkReport, LinkState
 from core.kernel.clock import FakeClock
@@ -12,6 +14,7 @@ from tests.gui.map.things import NOW, stream
 from widgets.base.conditions import Condition
 from widgets.base.sparkline import History
 from widgets.base.state_overlay import PanelState
+from widgets.base.table import TextTable
 from widgets.health.conditions import database_state, link_state, node_state, vision_state
 from widgets.health.health_panel import HealthPanel
 
@@ -165,3 +168,28 @@ def test_a_history_forgets_what_is_older_than_its_window():
 def test_health_of_five_seconds_ago_still_counts():
     assert node_state(health(), NOW + timedelta(seconds=5)).condition is Condition.OK
     assert node_state(replace(health()), NOW + timedelta(seconds=6)).condition is Condition.LOST
+
+
+@pytest.mark.parametrize("width", [340, 530, 1200])
+def test_a_dock_of_any_width_shows_cards_and_tables_without_sideways_scrolling(panel, qapp, width):
+    panel.show_health(health())
+    panel.show_streams({"cam-1": stream()})
+    panel.resize(width, 600)
+    qapp.processEvents()
+
+    scroll = panel.findChild(QScrollArea)
+    assert scroll.widget().width() <= scroll.viewport().width()
+    for table in panel.findChildren(TextTable):
+        assert table.horizontalHeader().length() <= table.viewport().width()
+        assert not table.isColumnHidden(0)
+        assert not table.isColumnHidden(1)
+
+
+def test_what_a_narrow_table_leaves_out_is_in_its_tip(panel, qapp):
+    panel.show_streams({"cam-1": stream()})
+    panel.resize(340, 600)
+    qapp.processEvents()
+    table = panel._stream_table
+
+    assert table.isColumnHidden(5)
+    assert "Codec: h264" in table.model().index(0, 0).data(Qt.ItemDataRole.ToolTipRole)

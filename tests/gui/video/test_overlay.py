@@ -1,0 +1,80 @@
+"""Names, counts and numbers on pictures of the sizes that a wall has."""
+
+import pytest
+from PySide6.QtCore import QRect, QRectF
+from PySide6.QtGui import QImage, QPainter
+
+from core.vision.model import CountLine, Scene, Zone
+from widgets.base.theme import picture_look
+from widgets.video.model import DrawnTrack
+from widgets.video.overlay import OverlayPainter, Shown
+
+SCENE = Scene(
+    zones=(
+        Zone(key="deck", name="Carriageway", polygon=((0.2, 0.4), (0.8, 0.4), (0.8, 0.8), (0.2, 0.8))),
+        Zone(key="bus", name="Bus lane", polygon=((0.3, 0.4), (0.7, 0.4), (0.7, 0.8), (0.3, 0.8))),
+    ),
+    lines=(CountLine(key="line", name="Bridge deck", start=(0.2, 0.6), end=(0.8, 0.6)),),
+)
+COUNTS = {"line": {"forward": 12, "backward": 7}, "deck": {"inside": 3}}
+
+
+class Canvas:
+    """An overlay on a grey picture of a given width; remembers the texts of the plates."""
+
+    def __init__(self, width):
+        self.picture = QRectF(0, 0, width, width * 9 / 16)
+        self.image = QImage(width, round(width * 9 / 16), QImage.Format.Format_RGB32)
+        self.image.fill(0x606060)
+        self.painter = OverlayPainter(picture_look(), 1.0)
+
+    @property
+    def texts(self):
+        return {text for text, _, _ in self.painter._plates}
+
+    def show_scene(self, **choice):
+        painter = QPainter(self.image)
+        self.painter.paint_scene(painter, SCENE, COUNTS, self.picture, **choice)
+        painter.end()
+        return self.texts
+
+    def label_of(self, width):
+        """Return the label of a car that is as wide as this part of the picture."""
+        x = self.picture.width()
+        box = QRect(round(0.4 * x), 20, round(width * x), 20)
+        track = DrawnTrack(track_id=17, label="car", score=0.9, bbox_xyxy=(0.4, 0.4, 0.4 + width, 0.6))
+        plate = self.painter._track_plate(box, track, self.picture, Shown())
+        shown = [text for (text, _, _), kept in self.painter._plates.items() if kept is plate]
+        return shown[0] if shown else ""
+
+
+def test_a_small_picture_shows_the_counts_of_its_lines_and_no_names(qapp):
+    assert Canvas(224).show_scene() == {"12 / 7"}
+
+
+def test_a_small_picture_shows_names_once_it_is_selected(qapp):
+    texts = Canvas(336).show_scene(is_selected=True)
+
+    assert {"Bridge deck  12 / 7", "Carriageway  3", "Bus lane"} <= texts
+
+
+def test_a_large_picture_says_which_way_was_counted(qapp):
+    assert "Bridge deck  forward 12  backward 7" in Canvas(900).show_scene()
+
+
+@pytest.mark.parametrize("width", [224, 336, 480, 900])
+def test_plates_never_cover_each_other_and_stay_on_the_picture(qapp, width):
+    canvas = Canvas(width)
+    canvas.show_scene(is_selected=True)
+    taken = canvas.painter._taken
+
+    assert taken
+    assert not any(a.intersects(b) for i, a in enumerate(taken) for b in taken[:i])
+    assert all(canvas.picture.adjusted(-1, -1, 1, 1).contains(plate) for plate in taken)
+
+
+@pytest.mark.parametrize(
+    ("picture_width", "width", "label"), [(900, 0.2, "car 17"), (900, 0.02, "17"), (224, 0.2, "17"), (224, 0.03, "")]
+)
+def test_a_label_is_shortened_and_then_left_out_before_it_hides_the_neighbours(qapp, picture_width, width, label):
+    assert Canvas(picture_width).label_of(width) == label
