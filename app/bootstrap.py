@@ -191,6 +191,8 @@ class Console(QObject):
         if not self.window.restore_layout():
             self.window.share_space()
             QTimer.singleShot(0, self.window.share_space)
+        self.window.show_role(self.room.role)
+        self.room.role_changed.connect(self.window.show_role)
         await asyncio.sleep(0)
         self.live.tell_all()
         # What was made for the room stays: the collector need not look at it again, which costs tens of milliseconds.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import getpass
 import signal
 import sys
 from collections.abc import Sequence
@@ -74,6 +75,12 @@ def make_parser() -> argparse.ArgumentParser:
     export = verbs.add_parser("export-model", help="convert .pt weights to ONNX; needs torch")
     export.add_argument("files", nargs="+", metavar="FILE", help="the weights, then the ONNX file to write")
     export.set_defaults(run=run_export_model)
+
+    administrator = verbs.add_parser(
+        "create-administrator", help="make the first account of a running node, without a window", parents=[common]
+    )
+    administrator.add_argument("name", help="who will sign in")
+    administrator.set_defaults(run=run_create_administrator)
 
     audit = verbs.add_parser("audit", help="the append-only audit", parents=[common])
     audit.add_argument("action", choices=["verify"])
@@ -157,16 +164,16 @@ def run_node(options: argparse.Namespace) -> int:
     settings, faults = settings_of(options, folders)
     start_logging(folders.logs, "node")
 
-    async def run() -> None:
+    async def run() -> bool:
         node = Node(settings, folders, faults=faults, is_demo=options.demo, is_while_used=options.while_used)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             with contextlib.suppress(NotImplementedError):  # Windows has no signal handlers on a loop.
                 loop.add_signal_handler(number, node.stop_soon)
         await node.run()
+        return not node.has_failed
 
-    asyncio.run(run())
-    return EXIT_OK
+    return EXIT_OK if asyncio.run(run()) else EXIT_FAILED
 
 
 def run_self_test(options: argparse.Namespace) -> int:
@@ -197,6 +204,33 @@ def run_export_model(options: argparse.Namespace) -> int:
     from core.vision.export import run_export
 
     return run_export(options.files)
+
+
+def run_create_administrator(options: argparse.Namespace) -> int:
+    """Ask for a password, or take `WATCHFLOOR_SECRET_ADMINISTRATOR`, and make the first account."""
+    from app.connection import read_node_file
+    from core.kernel.secrets import Secrets
+    from core.link.client import LinkClient
+
+    folders = folders_of(options)
+    address = read_node_file(folders.node_file)
+    if address is None:
+        raise ConsoleError(f"No node runs on {folders.data}.", hint="Start it first: main.py node.")
+    password = Secrets().get_secret("administrator") or getpass.getpass("Password: ")
+
+    async def run() -> None:
+        client = LinkClient(on_push=lambda _topic, _data: None, on_gone=lambda _reason: None)
+        await client.connect(address.host, address.port)
+        try:
+            await client.call(
+                "session.create_administrator", name=options.name, password=password, desk="node", key=address.key
+            )
+        finally:
+            await client.close()
+
+    asyncio.run(run())
+    print(f"{options.name} is administrator.")
+    return EXIT_OK
 
 
 def run_bench(options: argparse.Namespace) -> int:

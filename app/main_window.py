@@ -16,6 +16,7 @@ from PySide6.QtWidgets import QMainWindow, QMenu, QStackedWidget, QVBoxLayout, Q
 
 from app.panel import Area, PanelInfo
 from app.room import Room
+from core.access.model import Role
 from widgets.base.theme import dress_dock_manager
 
 log = logging.getLogger(__name__)
@@ -51,6 +52,7 @@ class MainWindow(QMainWindow):
         self._docks: dict[str, Any] = {}
         self._widgets: dict[str, QWidget] = {}
         self._panels: dict[str, PanelInfo] = {}
+        self._actions: dict[str, QAction] = {}
         self._manager: Any = None
         self._top = QVBoxLayout()
         self._top.setContentsMargins(0, 0, 0, 0)
@@ -129,6 +131,15 @@ class MainWindow(QMainWindow):
         dock.setAsCurrentTab()
         dock.raise_()
 
+    def show_role(self, role: Role) -> None:
+        """Take away the panels that need a higher role."""
+        for key, panel in self._panels.items():
+            is_allowed = role >= panel.role
+            if not is_allowed:
+                self._docks[key].toggleView(False)
+            if key in self._actions:
+                self._actions[key].setEnabled(is_allowed)
+
     def panel(self, key: str) -> QWidget | None:
         """Return a panel's widget."""
         return self._widgets.get(key)
@@ -159,6 +170,7 @@ class MainWindow(QMainWindow):
             action.setShortcut(QKeySequence(panel.shortcut))
             action.setShortcutContext(Qt.ShortcutContext.ApplicationShortcut)
             action.triggered.connect(lambda _checked=False, key=panel.key: self.bring_panel(key))
+            self._actions[panel.key] = action
             self.addAction(action)
             menu.addAction(action)
         menu.addSeparator()

@@ -99,10 +99,9 @@ class ConsoleSettings(Section):
 
 
 class AccessSettings(Section):
-    """How long a shift is, and how patient the door is."""
+    """How long a shift is."""
 
     session_hours: Annotated[float, Field(gt=0, le=48)] = 12.5
-    attempts_before_lockout: Annotated[int, Field(ge=3, le=20)] = 5
 
 
 class Settings(BaseModel):

@@ -82,13 +82,13 @@ class LinkServer:
         self._verbs = {name: (verb, _arguments_of(verb)) for name, verb in verbs.items()}
         self._open_verbs = open_verbs
         self._on_gone = on_gone
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self.peers: set[Peer] = set()
         self.n_errors = 0
 
     async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
-        """Listen; returns the port.
+        """Listen, beside what is listened to already; returns the port.
 
         Raises:
             BadInputError: Another address than loopback without TLS, or the port is taken.
@@ -99,26 +99,27 @@ class LinkServer:
                 hint="Set link.certificate_file and link.key_file, or link.host = '127.0.0.1'.",
             )
         try:
-            self._server = await asyncio.start_server(self._serve, host, port, ssl=tls)
+            server = await asyncio.start_server(self._serve, host, port, ssl=tls)
         except OSError as error:
             raise BadInputError(
                 f"The node cannot listen on {host}:{port} ({error.strerror or error}).",
                 hint="Choose another link.port or end the program that uses it.",
             ) from error
-        return int(self._server.sockets[0].getsockname()[1])
+        self._servers.append(server)
+        return int(server.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
         """Close every connection and wait for the verbs in progress."""
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers:
+            server.close()
         for peer in tuple(self.peers):
             peer.close()
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._server is not None:
+        for server in self._servers:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._server.wait_closed(), 2.0)
+                await asyncio.wait_for(server.wait_closed(), 2.0)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if len(self.peers) >= MAX_PEERS:

@@ -13,6 +13,7 @@ import ssl
 import time
 from collections.abc import Coroutine
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import IO, Any
 
@@ -51,6 +52,7 @@ from core.node.supervisor import VisionSupervisor
 from core.parking.service import LotChanged
 from core.sim.city import DemoCity, load_city
 from core.store.engine import Store, open_store, sqlite_url
+from core.store.retention import forget_before
 from core.traffic.service import StationCongestion
 from core.vision.export import ExportProgress
 from core.vision.messages import EngineFailed, WorkerConfig
@@ -59,8 +61,11 @@ from core.vision.models import find_model
 log = logging.getLogger(__name__)
 
 VERSION = "0.1.0"
+LOOPBACK = "127.0.0.1"
 STORE_RETRY_S = 3.0
+FORGET_EVERY_S = 3600.0
 DRAIN_S = 5.0
+BROKER_START_S = 8.0
 HOUSEKEEPING_S = 1.0
 COUNTS_EVERY_S = 5.0
 UNUSED_FIRST_S = 60.0
@@ -105,6 +110,9 @@ class Node:
         self.version = VERSION
         self.node_id = new_id()
         self.key = secrets.token_urlsafe(32)
+        self.has_failed = False
+        """The room could not be opened: whoever supervises the node should hear of it."""
+
         self.services: Services | None = None
         self.basemap = settings.site.basemap
         self.center: tuple[float, float] | None = None
@@ -124,6 +132,7 @@ class Node:
         self._lock: IO[bytes] | None = None
         self._server: LinkServer | None = None
         self._broker: Broker | None = None
+        self._opening_broker: asyncio.Task[Broker] | None = None
         self._calls: Calls | None = None
         self._link: MqttLink | None = None
         self._sight: Sight | None = None
@@ -194,8 +203,7 @@ class Node:
             await self.services.field.stop()
             self.services.traffic.close()
             await self.services.parking.close()
-        if self._broker is not None and self._broker.embedded is not None:
-            await self._broker.embedded.stop()
+        await self._stop_broker()
         if self._server is not None:
             await self._server.stop()
         if self.services is not None:
@@ -206,6 +214,19 @@ class Node:
         if self._lock is not None:
             shutil.rmtree(self._runtime, ignore_errors=True)
             self._lock.close()
+
+    async def _stop_broker(self) -> None:
+        """End the embedded broker, also one that is only just starting: its folder goes away next."""
+        if self._opening_broker is None:
+            return
+        done, _ = await asyncio.wait({self._opening_broker}, timeout=BROKER_START_S)
+        if not done:
+            self._opening_broker.cancel()
+            return
+        with contextlib.suppress(asyncio.CancelledError, ConsoleError, OSError):
+            embedded = self._opening_broker.result().embedded
+            if embedded is not None:
+                await embedded.stop()
 
     @property
     def _runtime(self) -> Path:
@@ -241,25 +262,32 @@ class Node:
                 ) from error
         self._server = LinkServer(verbs.make_verbs(self), open_verbs=verbs.OPEN_VERBS, on_gone=self._on_console_gone)
         port = await self._server.start(link.host, link.port, tls)
-        content = json.dumps({"host": link.host, "port": port, "key": self.key, "pid": os.getpid()})
-        _write_private(self.folders.node_file, content)
         log.info("node %s listens on %s:%d", self.node_id, link.host, port)
+        local = port
+        if tls is not None:
+            # Consoles of this machine come through the loopback: the certificate names another host.
+            local = await self._server.start(LOOPBACK, 0)
+        content = json.dumps({"host": LOOPBACK, "port": local, "key": self.key, "pid": os.getpid()})
+        _write_private(self.folders.node_file, content)
 
     async def _open_room_or_end(self) -> None:
         """A node without its room is no use: end, so that whoever supervises it starts another."""
         try:
             await self._open_room()
+        except asyncio.CancelledError:
+            raise
         except BaseException:
+            self.has_failed = True
             self.stop_soon()
             raise
 
     async def _open_room(self) -> None:
         """Open the store and the broker, however long that takes, then everything that needs them."""
         settings = self.settings
-        store, broker = await asyncio.gather(
-            self._open_store(),
-            open_broker(settings.broker, tenant=settings.site.tenant, folder=self._runtime, secrets=self._secrets),
+        self._opening_broker = asyncio.create_task(
+            open_broker(settings.broker, tenant=settings.site.tenant, folder=self._runtime, secrets=self._secrets)
         )
+        store, broker = await asyncio.gather(self._open_store(), asyncio.shield(self._opening_broker))
         self._broker = broker
         services = make_services(
             store,
@@ -284,6 +312,7 @@ class Node:
         await services.incidents.start()
         open_alarms = await services.incidents.open_alarms()
         self._spawn(self._calls.work())
+        self._spawn(self._forget_forever(store))
         self._subscribe(services, self._calls)
         await self._open_eyes(services, self._calls)
         self.services = services
@@ -486,6 +515,20 @@ class Node:
                 if time.monotonic() >= self._counts_due_s:
                     self._counts_due_s = time.monotonic() + COUNTS_EVERY_S
                     await self._store_counts(is_final=False)
+
+    async def _forget_forever(self, store: Store) -> None:
+        """Delete what is older than the settings say, once an hour."""
+        while True:
+            before = self._clock.now() - timedelta(days=self.settings.store.keep_readings_days)
+            try:
+                n_rows = await forget_before(store, before)
+            except ConsoleError as error:
+                self._once.lost("retention", f"old readings are not deleted: {error}")
+            else:
+                self._once.back("retention", "old readings are deleted again")
+                if n_rows:
+                    log.info("%d rows from before %s are deleted", n_rows, before.date())
+            await asyncio.sleep(FORGET_EVERY_S)
 
     async def _store_counts(self, *, is_final: bool) -> None:
         assert self.services is not None

@@ -12,8 +12,6 @@ import numpy as np
 import pytest
 
 import resources
-from core.kernel.wire import from_builtins
-from core.vision.model import DEFAULT_LABELS, Scene
 from app.make.scenes_camera import Camera, project, project_polygon
 from app.make.scenes_catalogue import SCENES
 from app.make.scenes_meshes import VEHICLE_TYPES, vehicle_mesh
@@ -29,6 +27,8 @@ from app.make.scenes_world import (
     outlines_touch,
     simulate,
 )
+from core.kernel.wire import from_builtins
+from core.vision.model import DEFAULT_LABELS, Scene
 
 CAMERAS = json.loads(resources.path("demo/cameras.json").read_text())
 WHITE = (0.9, 0.9, 0.9)
