@@ -52,6 +52,7 @@ class TextTable(QTableView):
     def __init__(self, name: str, columns: Sequence[Column], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._columns = tuple(columns)
+        self._lengths: tuple[int, ...] = ()
         self._lines = _Lines(self._columns)
         self.setModel(self._lines)
         self.setAccessibleName(name)
@@ -65,7 +66,6 @@ class TextTable(QTableView):
         self.verticalHeader().hide()
         header = self.horizontalHeader()
         header.setHighlightSections(False)
-        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         header.setMinimumSectionSize(look().sizes.body * 3)
         self._fit_rows()
@@ -84,7 +84,11 @@ class TextTable(QTableView):
     def show_lines(self, lines: Sequence[Line]) -> None:
         """Show these lines."""
         self._lines.show_lines(tuple(lines))
-        self._fit_columns()
+        # Measuring asks for every cell: not several times a second, only for texts of other lengths.
+        lengths = tuple(max(map(len, cells)) for cells in zip(*(line.cells for line in lines), strict=True))
+        if lengths != self._lengths:
+            self._lengths = lengths
+            self._fit_columns()
 
     def set_fitting(self, max_lines: int) -> None:
         """Be as high as the lines that are there, up to `max_lines`."""
@@ -111,6 +115,8 @@ class TextTable(QTableView):
             shown.discard(column)
         for column in range(len(self._columns)):
             self.setColumnHidden(column, column not in shown)
+            if column:
+                self.setColumnWidth(column, widths[column])
 
     def changeEvent(self, event: QEvent) -> None:
         """Take the new theme."""

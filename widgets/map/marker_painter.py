@@ -46,6 +46,8 @@ class MarkerPainter:
         self._sprites: dict[tuple[object, ...], _Sprite] = {}
         self._age_text = age_text
         self._moves: dict[ItemKey, tuple[float, float]] = {}
+        self._spread_for: tuple[list[Box], Box] | None = None
+        self._spread_by: list[tuple[float, float]] = []
         self.set_look(look)
 
     def set_look(self, look: Look) -> None:
@@ -116,7 +118,13 @@ class MarkerPainter:
             body = self._marker(marker, 1.0).body
             boxes.append((x + body.left(), y + body.top(), x + body.right(), y + body.bottom()))
         window = (0.0, 0.0, view.width_px, view.height_px)
-        for marker, move in zip(markers, spread(boxes, _GAP_PX, window, taken), strict=True):
+        if (boxes, window) != self._spread_for:
+            # While nothing moves and no text grows, the pulse of an alarm repaints the same places.
+            self._spread_for = (boxes, window)
+            self._spread_by = spread(boxes, _GAP_PX, window, Taken(len(boxes)))
+        for marker, box, move in zip(markers, boxes, self._spread_by, strict=True):
+            dx, dy = move
+            taken.add((box[0] + dx, box[1] + dy, box[2] + dx, box[3] + dy))
             if move != (0.0, 0.0):
                 self._moves[marker.key] = move
 
