@@ -275,7 +275,9 @@ def north_gate() -> CameraScene:
                 labels=(),
                 polygon=_area(camera, (9, 1.2), (9, 11.8), (48, 11.8), (48, 1.2)),
                 stopped_after_s=None,
-                congestion_capacity=15.0,
+                # Set as an operator would, so that the jam calls within the half minute that the clip lasts.
+                congestion_capacity=8.0,
+                free_flow_speed=0.14,
             ),
             Zone(
                 key="outbound",

@@ -243,13 +243,13 @@ def truth_of(scene: CameraScene, run: Run) -> Truth:
 
 
 def calibrated(scene: CameraScene, run: Run) -> Scene:
-    """Return what the camera watches, with the speed of free traffic in each congestion zone on its picture."""
+    """Return what the camera watches, with the speed of free traffic in each congestion zone that does not name it."""
     seen = _follow(run, scene.camera)
     wish = {lane.key: lane.speed_mps for lane in scene.plan.lanes}
     lane_of = {v.key: v.lane_key for frame in run.frames for v in frame}
     zones = []
     for zone in scene.watched.zones:
-        if zone.congestion_capacity is None:
+        if zone.congestion_capacity is None or zone.free_flow_speed is not None:
             zones.append(zone)
             continue
         speeds = []

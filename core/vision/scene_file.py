@@ -80,13 +80,13 @@ def _refuse_unknown(data: dict[str, Any], cls: type, prefix: str) -> None:
 
 
 def _check(scene: Scene) -> None:
-    seen: set[str] = set()
-    for key in [zone.key for zone in scene.zones] + [line.key for line in scene.lines]:
-        if not _KEY.fullmatch(key):
-            raise ValueError(f"the key {key!r} has to match [a-z0-9-]{{1,32}}")
-        if key in seen:
-            raise ValueError(f"the key {key!r} is used twice")
-        seen.add(key)
+    # A zone and a line may share a key: their counts never meet.
+    for keys in ([zone.key for zone in scene.zones], [line.key for line in scene.lines]):
+        for key in keys:
+            if not _KEY.fullmatch(key):
+                raise ValueError(f"the key {key!r} has to match [a-z0-9-]{{1,32}}")
+            if keys.count(key) > 1:
+                raise ValueError(f"the key {key!r} is used twice")
     for zone in scene.zones:
         if len(zone.polygon) < 3:
             raise ValueError(f"{zone.key}.polygon has {len(zone.polygon)} points instead of at least three")
