@@ -25,6 +25,8 @@ LAYOUT_VERSION = 1
 SHARES = {Area.LEFT: 0.19, Area.CENTER: 0.53, Area.RIGHT: 0.28, Area.BOTTOM: 0.33}
 """Of the window's width (bottom: of its height), in the first layout."""
 
+MIN_LEFT_PX = 285
+
 _AREAS = {
     Area.LEFT: QtAds.DockWidgetArea.LeftDockWidgetArea,
     Area.RIGHT: QtAds.DockWidgetArea.RightDockWidgetArea,
@@ -147,8 +149,13 @@ class MainWindow(QMainWindow):
     def share_space(self) -> None:
         """Give each area of the first layout its share of the window."""
         columns = [area for area in (Area.LEFT, Area.CENTER, Area.RIGHT) if self._first_of(area) is not None]
-        shares = [SHARES[area] for area in columns]
-        self._share(self._first_of(Area.LEFT), [int(self.width() * share) for share in shares])
+        shares = {area: SHARES[area] for area in columns}
+        if Area.LEFT in shares and Area.CENTER in shares:
+            # Names of cameras need so much; the wall has the most to give.
+            wider = max(0.0, MIN_LEFT_PX / self.width() - shares[Area.LEFT])
+            shares[Area.LEFT] += wider
+            shares[Area.CENTER] -= wider
+        self._share(self._first_of(Area.LEFT), [int(self.width() * share) for share in shares.values()])
         upper = 1.0 - SHARES[Area.BOTTOM]
         self._share(self._first_of(Area.CENTER), [int(self.height() * share) for share in (upper, SHARES[Area.BOTTOM])])
         self._share(self._first_of(Area.RIGHT), [int(self.height() * share) for share in (0.62, 0.38)])

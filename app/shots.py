@@ -35,24 +35,24 @@ async def make_shots(console: Console, size: str) -> None:
     # The jam, the collision and the car on the tramway have all happened by then.
     await _until(lambda: len(console.live.open_alarms()) >= 3, at_most_s=45.0)
     await asyncio.sleep(3.0)
-    _take(console, f"room-{size}")
+    await _take(console, f"room-{size}")
     newest = max(console.live.open_alarms(), key=lambda alarm: (-alarm.priority, alarm.raised_at), default=None)
     if newest is not None:
         console.room.select("alarm", newest.alarm_id)
         console.room.camera_called.emit(newest.source_id, True)
         await asyncio.sleep(2.0)
-        _take(console, f"alarm-{size}")
+        await _take(console, f"alarm-{size}")
     console.window.bring_panel("health")
     await asyncio.sleep(1.5)
-    _take(console, f"health-{size}")
+    await _take(console, f"health-{size}")
     console.room.edit_requested.emit("")
     await asyncio.sleep(1.0)
-    _take(console, f"add-camera-{size}")
+    await _take(console, f"add-camera-{size}")
 
 
-def _take(console: Console, name: str) -> None:
+async def _take(console: Console, name: str) -> None:
     QTest.mouseMove(console.window)  # No tool tip in the picture.
-    QApplication.processEvents()
+    await asyncio.sleep(0.3)
     take_picture(console.window, FOLDER / f"{name}.png")
     sys.stdout.write(f"{name}.png\n")
 

@@ -13,7 +13,7 @@ import ssl
 import time
 from collections.abc import Coroutine
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
 
@@ -143,6 +143,7 @@ class Node:
         self._passwords: dict[str, str] = {}
         self._store_reason = "The database is being opened."
         self._model_note = ""
+        self._notice_since: dict[str, datetime] = {}
         self._health: Health | None = None
         self._counts_due_s = 0.0
         self._n_incidents = 0
@@ -591,7 +592,11 @@ class Node:
         if self._secrets.notice:
             found.append(("secrets", self._secrets.notice, ""))
         now = self._clock.now()
-        return tuple(SystemNotice(key=key, message=text, hint=hint, since=now) for key, text, hint in found)
+        # A notice keeps the time it was first given for as long as it says the same.
+        self._notice_since = {text: self._notice_since.get(text, now) for _, text, _ in found}
+        return tuple(
+            SystemNotice(key=key, message=text, hint=hint, since=self._notice_since[text]) for key, text, hint in found
+        )
 
     # -- what verbs use -------------------------------------------------------------------------------------------
 
