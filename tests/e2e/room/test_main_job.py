@@ -183,7 +183,7 @@ async def create_administrator(console):
     type_into(password, PASSWORD)
     type_into(again, PASSWORD)
     QTest.keyClick(again, Qt.Key.Key_Return)
-    await until(lambda: console.connection.state is ConnectionState.SIGNED_IN, "the room")
+    await until(lambda: console.is_open, "the room")
     assert console.connection.session.user.name == "dana"
 
 
@@ -193,7 +193,7 @@ async def sign_in(console):
     type_into(name, "dana")
     type_into(password, PASSWORD)
     QTest.keyClick(password, Qt.Key.Key_Return)
-    await until(lambda: console.connection.state is ConnectionState.SIGNED_IN, "the room")
+    await until(lambda: console.is_open, "the room")
 
 
 async def add_camera_by_form(console, url) -> Camera:
