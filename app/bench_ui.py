@@ -119,7 +119,11 @@ async def run(app: QApplication, folder: Path, report: Path, measure_s: float) -
         await broker.stop()
     # Daemon threads of libraries end with the process; those of ours must be gone with the window.
     result["n_threads_left"] = sum(1 for thread in threading.enumerate() if thread is not threading.main_thread())
-    result["n_processes_left"] = len(psutil.Process().children(recursive=True))
+    # Python's own helper of multiprocessing ends with this process.
+    left = [
+        child for child in psutil.Process().children(recursive=True) if "resource_tracker" not in str(child.cmdline())
+    ]
+    result["n_processes_left"] = len(left)
     report.write_text(json.dumps(result), encoding="utf-8")
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import math
 import time
+from array import array
 from collections import deque
+from collections.abc import Iterable
 
 from PySide6.QtCore import QObject, Qt, QTimer
 
@@ -24,7 +26,7 @@ class UiLag(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._recent_ms: deque[float] = deque(maxlen=WINDOW)
-        self._all_ms: list[float] = []
+        self._all_ms = array("d")
         self._due_s = 0.0
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
@@ -42,7 +44,7 @@ class UiLag(QObject):
 
     def begin_window(self) -> None:
         """Forget what was measured before: `overall_p99_ms` counts from here."""
-        self._all_ms.clear()
+        del self._all_ms[:]
 
     @property
     def p99_ms(self) -> float:
@@ -76,7 +78,7 @@ class UiLag(QObject):
             log.warning("the window was busy for %.0f ms", lag_ms)
 
 
-def nearest_rank(values: deque[float] | list[float], share: float) -> float:
+def nearest_rank(values: Iterable[float], share: float) -> float:
     """Return the nearest-rank percentile; 0.0 for no values."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, math.ceil(share * len(ordered)) - 1)] if ordered else 0.0
