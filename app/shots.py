@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import qasync
-from PySide6.QtTest import QTest
+from PySide6.QtGui import QCursor
 from PySide6.QtWidgets import QApplication
 
 from app.bootstrap import Console, ConsoleOptions, choose_platform, make_application, take_picture
@@ -51,7 +51,7 @@ async def make_shots(console: Console, size: str) -> None:
 
 
 async def _take(console: Console, name: str) -> None:
-    QTest.mouseMove(console.window)  # No tool tip in the picture.
+    QCursor.setPos(0, 0)  # No tool tip in the picture.
     await asyncio.sleep(0.3)
     take_picture(console.window, FOLDER / f"{name}.png")
     sys.stdout.write(f"{name}.png\n")

@@ -22,7 +22,7 @@ from core.cameras.model import Camera
 from core.incidents.model import AlarmState
 from core.media.model import StreamState
 from core.vision.model import CountLine, Scene, Zone
-from tests.fixtures.console import fields_of, press, type_into, until
+from tests.fixtures.console import act, fields_of, press, type_into, until
 from tests.fixtures.testdata import ROOT, testdata
 from widgets.alarms.list import AlarmList
 from widgets.video.wall import VideoWall
@@ -179,10 +179,10 @@ def test_a_node_that_was_killed_is_said_to_be_gone_and_a_new_one_takes_over(star
 async def create_administrator(console):
     await until(lambda: console.connection.state is ConnectionState.FIRST_RUN, "the first-run page")
     name, password, again = await until(lambda: f if len(f := fields_of(console.door)) == 3 else None, "three fields")
-    type_into(name, "dana")
-    type_into(password, PASSWORD)
-    type_into(again, PASSWORD)
-    QTest.keyClick(again, Qt.Key.Key_Return)
+    await act(type_into, name, "dana")
+    await act(type_into, password, PASSWORD)
+    await act(type_into, again, PASSWORD)
+    await act(QTest.keyClick, again, Qt.Key.Key_Return)
     await until(lambda: console.is_open, "the room")
     assert console.connection.session.user.name == "dana"
 
@@ -190,21 +190,21 @@ async def create_administrator(console):
 async def sign_in(console):
     await until(lambda: console.connection.state is ConnectionState.SIGNED_OUT, "the sign-in page")
     name, password = await until(lambda: f if len(f := fields_of(console.door)) == 2 else None, "two fields")
-    type_into(name, "dana")
-    type_into(password, PASSWORD)
-    QTest.keyClick(password, Qt.Key.Key_Return)
+    await act(type_into, name, "dana")
+    await act(type_into, password, PASSWORD)
+    await act(QTest.keyClick, password, Qt.Key.Key_Return)
     await until(lambda: console.is_open, "the room")
 
 
 async def add_camera_by_form(console, url) -> Camera:
     devices = console.window.panel("devices")
-    press(devices, "Add camera")
+    await act(press, devices, "Add camera")
     name, address = fields_of(devices)[:2]
-    type_into(name, "Gate 1")
-    type_into(address, url)
-    press(devices, "Test address")
+    await act(type_into, name, "Gate 1")
+    await act(type_into, address, url)
+    await act(press, devices, "Test address")
     save = await until(lambda: enabled_button(devices, "Save"), "the tested address")
-    QTest.mouseClick(save, Qt.MouseButton.LeftButton)
+    await act(QTest.mouseClick, save, Qt.MouseButton.LeftButton)
     return await until(lambda: next(iter(console.live.cameras.values()), None), "the camera")
 
 
@@ -226,7 +226,7 @@ async def acknowledge_by_keyboard(console, alarm_id):
     alarms = console.window.panel("alarms")
     assert isinstance(alarms, AlarmList)
     await until(lambda: alarms.select(alarm_id), "the alarm in the list")
-    QTest.keyClick(alarms.table, Qt.Key.Key_Space)
+    await act(QTest.keyClick, alarms.table, Qt.Key.Key_Space)
 
 
 def state_of(console, camera):
