@@ -138,6 +138,8 @@ class Node:
         self._sight: Sight | None = None
         self._supervisor: VisionSupervisor | None = None
         self._city: DemoCity | None = None
+        self._scenes: tuple[demo.DemoScene, ...] = ()
+        self._clips: dict[str, Path] = {}
         self._fleet: FleetProcess | None = None
         self._demo_password = ""
         self._passwords: dict[str, str] = {}
@@ -176,6 +178,8 @@ class Node:
         self._lag.start()
         if self.is_demo:
             self._city = load_city()
+            self._scenes = demo.load_scenes()
+            self._clips = {scene.key: scene.clip for scene in self._scenes}
             self.basemap = self.basemap or "marenholm"
             self.center = (self._city.center.lat_deg, self._city.center.lon_deg)
         elif self.settings.site.center_lat_deg is not None and self.settings.site.center_lon_deg is not None:
@@ -394,7 +398,7 @@ class Node:
         self._sight.set_totals(await services.traffic.totals(since=midnight))
         if self.is_demo:
             assert self._city is not None
-            await demo.seed_cameras(services.cameras, self._city, demo.load_scenes())
+            await demo.seed_cameras(services.cameras, self._city, self._scenes)
         await self._read_cameras(services)
         self._spawn(self._prepare_model(calls))
 
@@ -482,10 +486,7 @@ class Node:
         }
 
     def _spec_of(self, camera: Camera) -> SourceSpec:
-        return verbs.spec_of(camera, self._passwords.get(camera.camera_id, ""), clips=self._clips())
-
-    def _clips(self) -> dict[str, Path]:
-        return {scene.key: scene.clip for scene in demo.load_scenes()} if self.is_demo else {}
+        return verbs.spec_of(camera, self._passwords.get(camera.camera_id, ""), clips=self._clips)
 
     def _on_worker_message(self, message: object) -> None:
         if self._sight is not None:
@@ -685,7 +686,7 @@ class Node:
         if source.username and not source.password and camera_id:
             kept = await asyncio.to_thread(self._secrets.get_secret, f"camera/{camera_id}")
             source = replace(source, password=kept or "")
-        return await asyncio.to_thread(probe, verbs.resolve_demo(source, self._clips()), timeout_s=8.0)
+        return await asyncio.to_thread(probe, verbs.resolve_demo(source, self._clips), timeout_s=8.0)
 
     # -- consoles -------------------------------------------------------------------------------------------------
 

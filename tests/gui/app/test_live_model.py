@@ -1,14 +1,9 @@
-from dataclasses import replace
-from datetime import UTC, datetime
-
 import pytest
 
 from app.live import LiveModel
-from core.incidents.model import Alarm, Priority, SourceKind
 from core.kernel.wire import to_builtins
 from core.node.live import Changes, Snapshot, without_defaults
-
-AT = datetime(2026, 1, 1, tzinfo=UTC)
+from tests.fixtures.alarms import alarm
 
 
 @pytest.fixture
@@ -16,28 +11,6 @@ def live(qtbot):
     model = LiveModel()
     yield model
     model.close()
-
-
-def alarm(version=1, **changes):
-    made = Alarm(
-        alarm_id="A",
-        condition_key="k",
-        occurrence="o",
-        incident_id="i",
-        kind="congestion",
-        title="Jam",
-        detail="",
-        priority=Priority.MEDIUM,
-        source_kind=SourceKind.CAMERA,
-        source_id="c",
-        source_name="C",
-        is_active=True,
-        is_acknowledged=False,
-        raised_at=AT,
-        changed_at=AT,
-        version=version,
-    )
-    return replace(made, **changes)
 
 
 def push(live, **changes):

@@ -98,7 +98,7 @@ def test_an_alarm_of_a_station_is_watched_by_the_nearest_camera(room):
     from core.cameras.model import Camera
     from core.incidents.model import SourceKind
     from core.kernel.geo import GeoPoint
-    from tests.gui.app.test_live_model import alarm
+    from tests.fixtures.alarms import alarm
 
     for name, lon in (("near", 0.001), ("far", 0.004), ("away", 1.0)):
         room.live.cameras[name] = Camera(camera_id=name, name=name, address="x", position=GeoPoint(0.0, lon))

@@ -1,32 +1,8 @@
 import asyncio
-from datetime import UTC, datetime
 
 from core.field.model import Reading
-from core.incidents.model import Alarm, Priority, SourceKind
 from core.node.live import Changes, LiveCollector, without_defaults
-
-AT = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-def alarm(version):
-    return Alarm(
-        alarm_id="A",
-        condition_key="k",
-        occurrence="o",
-        incident_id="i",
-        kind="congestion",
-        title="Jam",
-        detail="",
-        priority=Priority.MEDIUM,
-        source_kind=SourceKind.CAMERA,
-        source_id="c",
-        source_name="C",
-        is_active=True,
-        is_acknowledged=False,
-        raised_at=AT,
-        changed_at=AT,
-        version=version,
-    )
+from tests.fixtures.alarms import AT, alarm
 
 
 def reading(value, device="d"):
