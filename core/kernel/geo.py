@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 EARTH_RADIUS_M = 6_378_137.0
 MAX_MERCATOR_LAT_DEG = 85.051_128_779_806_6
@@ -36,6 +40,19 @@ def to_mercator(point: GeoPoint) -> tuple[float, float]:
     x = math.radians(point.lon_deg) * EARTH_RADIUS_M
     y = math.log(math.tan(math.pi / 4 + math.radians(lat) / 2)) * EARTH_RADIUS_M
     return x, y
+
+
+def to_mercator_many(points: Sequence[GeoPoint]) -> NDArray[np.float64]:
+    """Project many positions at once, as `to_mercator` does.
+
+    Returns:
+        x east and y north [m], shape (n, 2).
+    """
+    lat = np.radians(np.fromiter((point.lat_deg for point in points), dtype=np.float64, count=len(points)))
+    lon = np.radians(np.fromiter((point.lon_deg for point in points), dtype=np.float64, count=len(points)))
+    edge = math.radians(MAX_MERCATOR_LAT_DEG)
+    y = np.log(np.tan(np.pi / 4 + np.clip(lat, -edge, edge) / 2))
+    return np.column_stack((lon, y)) * EARTH_RADIUS_M
 
 
 def from_mercator(x_m: float, y_m: float) -> GeoPoint:

@@ -358,7 +358,7 @@ def run_worker(connection: Connection, config: WorkerConfig) -> None:
     if hasattr(os, "nice"):
         # The operator's window goes first where both want the same core.
         with contextlib.suppress(OSError):
-            os.nice(5)
+            os.nice(10)
     _Worker(connection, config).run()
     logging.shutdown()
     # A reader that hangs in a driver must not keep the process alive.

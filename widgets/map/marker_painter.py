@@ -78,7 +78,8 @@ class MarkerPainter:
         if len(scene.markers) <= _MAX_WEDGES:
             for marker in scene.markers:
                 if marker.kind == "camera" and marker.view_angle_deg > 0:
-                    self._paint_wedge(painter, view, marker, is_selected=marker.key == selected)
+                    wedge = self._wedge(view, marker, pixel_ratio, is_selected=marker.key == selected)
+                    self._put(painter, wedge, *view.to_px(marker.x_m, marker.y_m))
         taken = Taken(2 * len(scene.markers) + 1)
         self._spread(view, scene, taken)
         for marker in scene.markers:
@@ -171,25 +172,39 @@ class MarkerPainter:
     def _put(self, painter: QPainter, sprite: _Sprite, x: float, y: float) -> None:
         painter.drawPixmap(QPointF(x, y) - sprite.middle, sprite.pixmap)
 
-    def _paint_wedge(self, painter: QPainter, view: MapView, marker: Marker, *, is_selected: bool) -> None:
-        x, y = view.to_px(marker.x_m, marker.y_m)
-        reach = max(self._height * 1.25, min(160.0, _WEDGE_M / view.ground_m))
+    def _wedge(self, view: MapView, marker: Marker, pixel_ratio: float, *, is_selected: bool) -> _Sprite:
+        reach = round(max(self._height * 1.25, min(160.0, _WEDGE_M / view.ground_m)))
         half = min(175.0, marker.view_angle_deg / 2)
-        path = QPainterPath(QPointF(x, y))
-        # Qt counts counter-clockwise from the east, headings clockwise from the north.
-        path.arcTo(QRectF(x - reach, y - reach, 2 * reach, 2 * reach), 90 - marker.heading_deg + half, -2 * half)
-        path.closeSubpath()
-        edge = self._look.color("window")
-        edge.setAlpha(120)
-        # A dark edge below the light one: the wedge shows on any map.
-        painter.strokePath(path, QPen(edge, 3))
-        color = self._look.color("focus" if is_selected else "map_marker")
-        color.setAlpha(70 if marker.condition is Condition.OK else 30)
-        painter.fillPath(path, color)
-        color.setAlpha(150 if marker.condition is Condition.OK else 70)
-        painter.setPen(QPen(color, 1))
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-        painter.drawPath(path)
+        is_ok = marker.condition is Condition.OK
+        key = ("wedge", reach, marker.heading_deg, half, is_ok, is_selected, pixel_ratio)
+        return self._kept(
+            key,
+            lambda: self._draw_wedge(
+                reach, marker.heading_deg, half, pixel_ratio, is_ok=is_ok, is_selected=is_selected
+            ),
+        )
+
+    def _draw_wedge(
+        self, reach: int, heading_deg: float, half_deg: float, pixel_ratio: float, *, is_ok: bool, is_selected: bool
+    ) -> _Sprite:
+        def draw(painter: QPainter) -> None:
+            path = QPainterPath()
+            # Qt counts counter-clockwise from the east, headings clockwise from the north.
+            path.arcTo(QRectF(-reach, -reach, 2 * reach, 2 * reach), 90 - heading_deg + half_deg, -2 * half_deg)
+            path.closeSubpath()
+            edge = self._look.color("window")
+            edge.setAlpha(120)
+            # A dark edge below the light one: the wedge shows on any map.
+            painter.strokePath(path, QPen(edge, 3))
+            color = self._look.color("focus" if is_selected else "map_marker")
+            color.setAlpha(70 if is_ok else 30)
+            painter.fillPath(path, color)
+            color.setAlpha(150 if is_ok else 70)
+            painter.setPen(QPen(color, 1))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawPath(path)
+
+        return _sprite(QRectF(-reach, -reach, 2 * reach, 2 * reach), QPointF(), pixel_ratio, draw)
 
     def _paint_call(self, painter: QPainter, sprite: _Sprite, x: float, y: float, marker: Marker, is_lit: bool) -> None:
         if marker.priority is None:

@@ -6,7 +6,7 @@ No Qt here: the arithmetic over 10,000 markers is NumPy, and is tested without a
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from core.cameras.model import Camera
 from core.field.model import Device, Reading
 from core.incidents.model import Alarm, Priority, SourceKind
-from core.kernel.geo import to_mercator
+from core.kernel.geo import GeoPoint, to_mercator_many
 from core.media.model import StreamReport, StreamState
 from core.parking.model import LotOccupancy
 from widgets.base.conditions import UNTRUSTED, Condition, camera_condition, device_condition
@@ -101,7 +101,8 @@ class MarkerTable:
     """All markers of the site, brought up to date by what changed.
 
     Models are immutable, so an unchanged object is recognised by identity: with 10,000 devices of which 1,000 moved
-    only those 1,000 are looked at.
+    only those 1,000 are looked at. Places are kept in arrays; the marker itself is made when it is drawn: in a crowd
+    few are.
     """
 
     def __init__(self) -> None:
@@ -112,7 +113,8 @@ class MarkerTable:
         self._lots: dict[str, LotFill] = {}
         self._alarms: dict[ItemKey, Alarm] = {}
         self._rows: dict[ItemKey, int] = {}
-        self._markers: list[Marker] = []
+        self._keys: list[ItemKey] = []
+        self._made: list[Marker | None] = []
         self._xy_m = np.empty((0, 2))
         self._is_single = np.empty(0, dtype=bool)
         self._is_untrusted = np.empty(0, dtype=bool)
@@ -120,12 +122,12 @@ class MarkerTable:
 
     def __len__(self) -> int:
         """Number of placed markers."""
-        return len(self._markers)
+        return len(self._keys)
 
     @property
     def markers(self) -> list[Marker]:
         """Every marker, cameras first, each kind in the order it came."""
-        return self._markers
+        return [self._marker(row) for row in range(len(self._keys))]
 
     @property
     def is_calling(self) -> bool:
@@ -135,7 +137,7 @@ class MarkerTable:
     def get(self, key: ItemKey) -> Marker | None:
         """Return one marker, or None where the thing has no place."""
         row = self._rows.get(key)
-        return None if row is None else self._markers[row]
+        return None if row is None else self._marker(row)
 
     def set_cameras(self, cameras: Iterable[Camera]) -> None:
         """Replace the cameras."""
@@ -197,7 +199,7 @@ class MarkerTable:
         for changed in (self._selected, key):
             row = self._rows.get(changed) if changed is not None else None
             if row is not None:
-                self._is_single[row] = changed == key or self._markers[row].priority is not None
+                self._is_single[row] = changed == key or self._keys[row] in self._alarms
         self._selected = key
 
     def bounds(self) -> RectM | None:
@@ -233,7 +235,7 @@ class MarkerTable:
         return found
 
     def _in_order(self, rows: NDArray[np.intp]) -> tuple[Marker, ...]:
-        found = [self._markers[row] for row in rows]
+        found = [self._marker(row) for row in rows]
         found.sort(key=self._rank)
         return tuple(found)
 
@@ -242,73 +244,89 @@ class MarkerTable:
         return marker.key == self._selected, 0 if marker.priority is None else 9 - marker.priority, -marker.y_m
 
     def _update(self, changed: list[ItemKey], *, is_same_set: bool) -> None:
-        if is_same_set and all(self._replace(key) for key in changed):
+        if not is_same_set:
+            self._rebuild()
             return
-        self._rebuild()
-
-    def _replace(self, key: ItemKey) -> bool:
-        """Bring one row up to date; False where a row came or went."""
-        made = self._make(key)
-        row = self._rows.get(key)
-        if made is None or row is None:
-            return made is None and row is None
-        self._markers[row] = made
-        self._xy_m[row] = made.x_m, made.y_m
-        self._is_single[row] = made.priority is not None or key == self._selected
-        self._is_untrusted[row] = made.condition in UNTRUSTED
-        return True
+        rows: list[int] = []
+        places: list[GeoPoint] = []
+        for key in changed:
+            row, place = self._rows.get(key), self._place(key)
+            if (row is None) != (place is None):
+                self._rebuild()
+                return
+            if row is not None and place is not None:
+                rows.append(row)
+                places.append(place)
+                self._made[row] = None
+        if rows:
+            self._fill(rows, places)
 
     def _rebuild(self) -> None:
         keys: list[ItemKey] = [("camera", key) for key in self._cameras]
         keys += [(marker_kind(device), key) for key, device in self._devices.items()]
-        made = (self._make(key) for key in keys)
-        self._markers = [marker for marker in made if marker is not None]
-        self._rows = {marker.key: row for row, marker in enumerate(self._markers)}
-        self._xy_m = np.array([(marker.x_m, marker.y_m) for marker in self._markers]).reshape(-1, 2)
-        self._is_single = np.array(
-            [marker.priority is not None or marker.key == self._selected for marker in self._markers], dtype=bool
-        )
-        self._is_untrusted = np.array([marker.condition in UNTRUSTED for marker in self._markers], dtype=bool)
+        placed = [(key, place) for key in keys if (place := self._place(key)) is not None]
+        n_placed = len(placed)
+        self._keys = [key for key, _ in placed]
+        self._rows = {key: row for row, key in enumerate(self._keys)}
+        self._made = [None] * n_placed
+        self._xy_m = np.empty((n_placed, 2))
+        self._is_single = np.empty(n_placed, dtype=bool)
+        self._is_untrusted = np.empty(n_placed, dtype=bool)
+        self._fill(range(n_placed), [place for _, place in placed])
 
-    def _make(self, key: ItemKey) -> Marker | None:
+    def _fill(self, rows: Sequence[int], places: Sequence[GeoPoint]) -> None:
+        """Write down what decides where and whether each of these is drawn by itself."""
+        which = np.asarray(rows, dtype=np.intp)
+        keys = [self._keys[row] for row in rows]
+        self._xy_m[which] = to_mercator_many(places)
+        self._is_single[which] = [key in self._alarms or key == self._selected for key in keys]
+        self._is_untrusted[which] = [self._condition(key) in UNTRUSTED for key in keys]
+
+    def _place(self, key: ItemKey) -> GeoPoint | None:
         kind, item_id = key
-        alarm = self._alarms.get(key)
-        priority = None if alarm is None else alarm.priority
-        is_calling = alarm is not None and alarm.is_calling
+        thing = self._cameras.get(item_id) if kind == "camera" else self._devices.get(item_id)
+        return None if thing is None else thing.position
+
+    def _condition(self, key: ItemKey) -> Condition:
+        kind, item_id = key
         if kind == "camera":
-            camera = self._cameras.get(item_id)
-            if camera is None or camera.position is None:
-                return None
-            x_m, y_m = to_mercator(camera.position)
-            report = self._streams.get(item_id)
-            return Marker(
-                kind=kind,
-                item_id=item_id,
-                name=camera.name,
-                x_m=x_m,
-                y_m=y_m,
-                condition=camera_condition(camera, report),
-                heading_deg=camera.heading_deg,
-                view_angle_deg=camera.view_angle_deg,
-                priority=priority,
-                is_calling=is_calling,
-            )
-        device = self._devices.get(item_id)
-        if device is None or device.position is None:
-            return None
-        x_m, y_m = to_mercator(device.position)
-        condition = device_condition(device)
+            return camera_condition(self._cameras[item_id], self._streams.get(item_id))
+        return device_condition(self._devices[item_id])
+
+    def _marker(self, row: int) -> Marker:
+        marker = self._made[row]
+        if marker is None:
+            marker = self._made[row] = self._make(row)
+        return marker
+
+    def _make(self, row: int) -> Marker:
+        key = self._keys[row]
+        kind, item_id = key
+        x_m, y_m = self._xy_m[row].tolist()
+        alarm = self._alarms.get(key)
+        condition = self._condition(key)
+        thing: Camera | Device
+        text, heading_deg, view_angle_deg, since = "", 0.0, 0.0, None
+        if kind == "camera":
+            thing = camera = self._cameras[item_id]
+            heading_deg, view_angle_deg = camera.heading_deg, camera.view_angle_deg
+        else:
+            thing = device = self._devices[item_id]
+            text = self._value_text(kind, item_id)
+            since = device.last_seen_at if condition in UNTRUSTED else None
         return Marker(
             kind=kind,
             item_id=item_id,
-            name=device.name,
+            name=thing.name,
             x_m=x_m,
             y_m=y_m,
             condition=condition,
-            text=self._value_text(kind, item_id),
-            since=device.last_seen_at if condition in UNTRUSTED else None,
-            priority=priority,
-            is_calling=is_calling,
+            text=text,
+            since=since,
+            heading_deg=heading_deg,
+            view_angle_deg=view_angle_deg,
+            priority=None if alarm is None else alarm.priority,
+            is_calling=alarm is not None and alarm.is_calling,
         )
 
     def _value_text(self, kind: str, device_id: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from PySide6.QtCore import QLine, QLineF, QPointF, QRect, QRectF, Qt
+from PySide6.QtCore import QLineF, QPointF, QRect, QRectF, Qt
 from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPen, QPixmap, QPolygonF
 
 from core.vision.model import CountLine, Scene, Zone
@@ -55,8 +55,8 @@ class OverlayPainter:
         self._plates: dict[tuple[str, str, bool], QPixmap] = {}
         self._scene_key: tuple[object, ...] = ()
         self._scene = QPixmap()
-        self._shadow = QPen(QColor(made.theme.picture), 1)
-        self._pens = {token: QPen(made.color(token), 1) for token in {*_TINTS.values(), "track_other"}}
+        self._shadow = QColor(made.theme.picture)
+        self._tints = {token: made.color(token) for token in {*_TINTS.values(), "track_other"}}
         self._zone_pen = QPen(made.color("zone"), 1)
         self._line_pen = QPen(made.color("on_picture"), 1.5)
         self._outline_pen = QPen(QColor(0, 0, 0, 110), 3)
@@ -71,7 +71,8 @@ class OverlayPainter:
         if not shown.boxes:
             return
         placed = [(box, track) for track in tracks if not (box := _placed(track, picture)).isEmpty()]
-        # Pens of one pixel in few calls: a wide pen costs ten times as much, and there are hundreds of boxes a second.
+        # Filled bars in few calls: a pen that is not opaque costs ten times as much, and there are hundreds of boxes a
+        # second.
         for opacity in {track.opacity for _, track in placed}:
             painter.setOpacity(opacity)
             self._paint_boxes(painter, [(box, track) for box, track in placed if track.opacity == opacity])
@@ -82,29 +83,25 @@ class OverlayPainter:
         painter.setOpacity(1.0)
 
     def _paint_boxes(self, painter: QPainter, placed: list[tuple[QRect, DrawnTrack]]) -> None:
-        frames: list[QRect] = []
+        dark: list[QRect] = []
         by_tint: dict[str, list[QRect]] = {}
-        corners: list[QLine] = []
         for box, track in placed:
             tint = _TINTS.get(track.label, "track_other")
+            bars = by_tint.setdefault(tint, [])
             if tint == "track_two_wheeler":
-                corners += _corners(box)
+                corners = _corners(box)
+                dark += [bar.translated(1, 1) for bar in corners]
+                bars += corners
                 continue
-            frames += (box.adjusted(-1, -1, 1, 1), box.adjusted(1, 1, -1, -1))
-            by_tint.setdefault(tint, []).append(box)
-        painter.setPen(self._shadow)
-        if frames:
-            painter.drawRects(frames)
-        if corners:
-            painter.drawLines([line.translated(1, 1) for line in corners])
-            painter.setPen(self._pens["track_two_wheeler"])
-            painter.drawLines(corners)
-        for tint, boxes in by_tint.items():
-            painter.setPen(self._pens[tint])
-            painter.drawRects(boxes)
+            dark += _frame(box.adjusted(-1, -1, 1, 1), 3)
+            bars += _frame(box, 1)
             if tint in ("track_bus", "track_truck"):
-                for box in boxes:
-                    painter.fillRect(box.x(), box.y() - 1, box.width() + 1, 3, self._pens[tint].color())
+                bars.append(QRect(box.x(), box.y() - 1, box.width() + 1, 3))
+        painter.setPen(Qt.PenStyle.NoPen)
+        for color, bars in ((self._shadow, dark), *((self._tints[tint], bars) for tint, bars in by_tint.items())):
+            painter.setBrush(color)
+            painter.drawRects(bars)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
 
     def _paint_label(self, painter: QPainter, box: QRect, track: DrawnTrack, picture: QRectF, shown: Shown) -> None:
         plate = self._track_plate(box, track, picture, shown)
@@ -271,18 +268,29 @@ def _placed(track: DrawnTrack, picture: QRectF) -> QRect:
     )
 
 
-def _corners(box: QRect) -> list[QLine]:
-    reach = max(3, round(min(box.width(), box.height()) * 0.3))
-    x1, y1, x2, y2 = box.x(), box.y(), box.x() + box.width(), box.y() + box.height()
+def _frame(box: QRect, width: int) -> list[QRect]:
+    """Return the four sides of a frame as bars; like a pen's, its right and lower side lie one pixel outside."""
+    x, y, w, h = box.x(), box.y(), box.width() + 1, box.height() + 1
     return [
-        QLine(x1, y1, x1 + reach, y1),
-        QLine(x1, y1, x1, y1 + reach),
-        QLine(x2, y1, x2 - reach, y1),
-        QLine(x2, y1, x2, y1 + reach),
-        QLine(x1, y2, x1 + reach, y2),
-        QLine(x1, y2, x1, y2 - reach),
-        QLine(x2, y2, x2 - reach, y2),
-        QLine(x2, y2, x2, y2 - reach),
+        QRect(x, y, w, width),
+        QRect(x, y + h - width, w, width),
+        QRect(x, y + width, width, h - 2 * width),
+        QRect(x + w - width, y + width, width, h - 2 * width),
+    ]
+
+
+def _corners(box: QRect) -> list[QRect]:
+    reach = max(3, round(min(box.width(), box.height()) * 0.3)) + 1
+    x1, y1, x2, y2 = box.x(), box.y(), box.x() + box.width() + 1, box.y() + box.height() + 1
+    return [
+        QRect(x1, y1, reach, 1),
+        QRect(x1, y1 + 1, 1, reach - 1),
+        QRect(x2 - reach, y1, reach, 1),
+        QRect(x2 - 1, y1 + 1, 1, reach - 1),
+        QRect(x1, y2 - 1, reach, 1),
+        QRect(x1, y2 - reach, 1, reach - 1),
+        QRect(x2 - reach, y2 - 1, reach, 1),
+        QRect(x2 - 1, y2 - reach, 1, reach - 1),
     ]
 
 
