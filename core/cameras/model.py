@@ -14,6 +14,8 @@ class Camera:
 
     Attributes:
         address: As in `SourceSpec.address`, without a password.
+        sub_address: The camera's smaller stream, of the same picture; empty where there is none.
+        onvif_address: `http://HOST:PORT/onvif/device_service`; empty where the camera speaks no ONVIF.
         has_password: A password is kept for it; the password itself never reaches a console.
         position: None until someone places it on the map.
         heading_deg: Where it looks, clockwise from true north.
@@ -26,6 +28,8 @@ class Camera:
     camera_id: str
     name: str
     address: str
+    sub_address: str = ""
+    onvif_address: str = ""
     username: str = ""
     has_password: bool = False
     transport: str = "tcp"

@@ -205,11 +205,35 @@ def _cleaned(camera: Camera) -> tuple[Camera, str]:
         camera,
         name=camera.name.strip(),
         address=found.address,
+        sub_address=_clean_other(camera.sub_address, found, "The address of the smaller stream"),
+        onvif_address=_clean_other(camera.onvif_address, found, "The ONVIF address"),
         username=storable(camera.username.strip() or found.username),
         heading_deg=camera.heading_deg % 360.0,
     )
     check_camera(replace(cleaned, heading_deg=camera.heading_deg))
     return cleaned, found.password
+
+
+def _clean_other(address: str, main: CleanAddress, what: str) -> str:
+    """Return a second address of the same camera, without a login: that one is the main address's.
+
+    Raises:
+        BadInputError: It leads to another host: the camera's password would go there.
+    """
+    if not address.strip():
+        return ""
+    found = clean_address(address)
+    if found.host and main.host and _name_of(found.host) != _name_of(main.host):
+        raise BadInputError(
+            f"{what} leads to {_name_of(found.host)}, the camera itself is {_name_of(main.host)}.",
+            hint="Both have to be of the same camera: they share one password.",
+        )
+    return found.address
+
+
+def _name_of(host: str) -> str:
+    """Return a host without its port."""
+    return host.rsplit(":", 1)[0] if not host.endswith("]") else host
 
 
 def _find(session: Session, camera_id: str, expect_version: int | None = None) -> CameraRow:
@@ -246,6 +270,8 @@ def _camera(row: CameraRow) -> Camera:
         camera_id=row.camera_id,
         name=row.name,
         address=row.address,
+        sub_address=row.sub_address,
+        onvif_address=row.onvif_address,
         username=row.username,
         has_password=row.has_password,
         transport=row.transport,
@@ -274,6 +300,8 @@ def _read(read: Callable[[], T], default: T, row: CameraRow) -> T:
 def _write(row: CameraRow, camera: Camera) -> None:
     row.name = storable(camera.name)
     row.address = storable(camera.address)
+    row.sub_address = storable(camera.sub_address)
+    row.onvif_address = storable(camera.onvif_address)
     row.username = camera.username
     row.has_password = camera.has_password
     row.transport = camera.transport

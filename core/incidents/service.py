@@ -516,6 +516,7 @@ def _observation_row(observation: Observation) -> ObservationRow:
         direction=storable(observation.direction),
         track_id=observation.track_id,
         bbox_xyxy=None if observation.bbox_xyxy is None else list(observation.bbox_xyxy),
+        confidence=observation.confidence,
         values={name: value for name, value in observation.values.items() if math.isfinite(value)},
     )
 

@@ -89,6 +89,8 @@ class CameraRow(Versioned, Base):
     camera_id: Mapped[str] = mapped_column(String(64), primary_key=True)
     name: Mapped[str] = mapped_column(Text)
     address: Mapped[str] = mapped_column(Text)
+    sub_address: Mapped[str] = mapped_column(Text, default="")
+    onvif_address: Mapped[str] = mapped_column(Text, default="")
     username: Mapped[str] = mapped_column(Text, default="")
     has_password: Mapped[bool] = mapped_column(default=False)
     transport: Mapped[str] = mapped_column(String(8), default="tcp")
@@ -105,6 +107,23 @@ class CameraRow(Versioned, Base):
     """`wire.to_builtins(Scene)`."""
 
     created_at: Mapped[datetime]
+
+
+class SceneVersionRow(Base):
+    """What was drawn on a camera's picture at one time; written with every change of the scene, never changed."""
+
+    __tablename__ = "scene_version"
+    __table_args__ = (UniqueConstraint("camera_id", "number"),)
+
+    scene_version_id: Mapped[int] = mapped_column(RowNumber, primary_key=True)
+    camera_id: Mapped[str] = mapped_column(String(64))
+    number: Mapped[int] = mapped_column(Integer)
+    """1, 2, 3, … within the camera."""
+
+    scene: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+    at: Mapped[datetime]
+    actor: Mapped[str] = mapped_column(Text)
+    note: Mapped[str] = mapped_column(Text, default="")
 
 
 class DeviceRow(Versioned, Base):
@@ -185,6 +204,32 @@ class LineCountRow(Base):
     is_complete: Mapped[bool] = mapped_column(default=True)
 
 
+class FlowMinuteRow(Base):
+    """What one lane, line or zone measured in one minute; None is not known."""
+
+    __tablename__ = "flow_minute"
+    __table_args__ = (
+        UniqueConstraint("camera_id", "subject", "key", "direction", "label", "minute"),
+        Index(None, "camera_id", "minute"),
+        Index(None, "minute"),
+    )
+
+    flow_minute_id: Mapped[int] = mapped_column(RowNumber, primary_key=True)
+    camera_id: Mapped[str] = mapped_column(String(64))
+    subject: Mapped[str] = mapped_column(String(8))
+    key: Mapped[str] = mapped_column(String(80))
+    direction: Mapped[str] = mapped_column(Text, default="")
+    label: Mapped[str] = mapped_column(String(32), default="")
+    minute: Mapped[datetime]
+    observed_s: Mapped[float]
+    n_vehicles: Mapped[int | None] = mapped_column(Integer, default=None)
+    speed_kmh: Mapped[float | None] = mapped_column(default=None)
+    speed_error_kmh: Mapped[float | None] = mapped_column(default=None)
+    occupancy: Mapped[float | None] = mapped_column(default=None)
+    density_per_km: Mapped[float | None] = mapped_column(default=None)
+    queue_m: Mapped[float | None] = mapped_column(default=None)
+
+
 class LotOccupancyRow(Base):
     """How full a lot was at one instant."""
 
@@ -218,6 +263,7 @@ class ObservationRow(Base):
     direction: Mapped[str] = mapped_column(Text, default="")
     track_id: Mapped[int | None] = mapped_column(BigInteger, default=None)
     bbox_xyxy: Mapped[list[Any] | None] = mapped_column(Json, default=None)
+    confidence: Mapped[float] = mapped_column(default=1.0)
     values: Mapped[dict[str, Any]] = mapped_column("quantities", Json, default=dict)
     incident_id: Mapped[str | None] = mapped_column(String(26), default=None)
 
@@ -239,8 +285,29 @@ class IncidentRow(Versioned, Base):
     ended_at: Mapped[datetime | None] = mapped_column(default=None)
     lat_deg: Mapped[float | None] = mapped_column(default=None)
     lon_deg: Mapped[float | None] = mapped_column(default=None)
+    confidence: Mapped[float] = mapped_column(default=1.0)
+    """Of the rule that raised it."""
+
     snapshot_path: Mapped[str] = mapped_column(Text, default="")
     snapshot_sha256: Mapped[str] = mapped_column(String(64), default="")
+
+
+class ReviewRow(Versioned, Base):
+    """What an operator made of an incident that a rule raised."""
+
+    __tablename__ = "review"
+    __table_args__ = (Index(None, "kind", "reviewed_at"),)
+
+    incident_id: Mapped[str] = mapped_column(ForeignKey("incident.incident_id"), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(64))
+    source_id: Mapped[str] = mapped_column(String(80))
+    outcome: Mapped[str] = mapped_column(String(16))
+    """"true", "false" or "duplicate"."""
+
+    duplicate_of: Mapped[str | None] = mapped_column(String(26), default=None)
+    note: Mapped[str] = mapped_column(Text, default="")
+    reviewed_by: Mapped[str] = mapped_column(Text)
+    reviewed_at: Mapped[datetime]
 
 
 class AlarmRow(Versioned, Base):

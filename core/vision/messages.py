@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.media.model import SourceSpec, StreamReport
+from core.vision.flow import FlowMinute
 from core.vision.model import DEFAULT_LABELS, EngineInfo, Observation, Scene, TrackerKind
 
 
@@ -14,12 +15,14 @@ class CameraJob:
     """One camera for a worker.
 
     Attributes:
+        sub_source: The same picture, smaller: read while no tile needs the large one.
         ring: File of its frame ring, made by the node.
         detect_fps: Pictures a second for the detector; 0 shows the camera without detection.
     """
 
     camera_id: str
     source: SourceSpec
+    sub_source: SourceSpec | None = None
     ring: Path
     scene: Scene = field(default_factory=Scene)
     labels: tuple[str, ...] = DEFAULT_LABELS
@@ -99,6 +102,13 @@ class Heartbeat:
 
     cpu_percent: float
     memory_mb: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """Worker to node: what cameras measured in the minutes that just ended."""
+
+    minutes: tuple[FlowMinute, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from core.kernel.geo import GeoPoint
+
 BBox = tuple[float, float, float, float]
 """x1, y1, x2, y2 in fractions of the frame."""
 
@@ -99,11 +101,96 @@ class CountLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """A lane drawn on the picture: where vehicles drive, and which way.
+
+    Attributes:
+        key: Stable within the camera: [a-z0-9-]{1,32}.
+        polygon: At least three points.
+        start, end: The way traffic drives, from `start` to `end`.
+        labels: Classes that are measured; empty means every vehicle class.
+    """
+
+    key: str
+    name: str
+    polygon: tuple[PicturePoint, ...]
+    start: PicturePoint
+    end: PicturePoint
+    labels: tuple[str, ...] = ()
+
+
+class MaskKind(StrEnum):
+    """What a mask keeps away, and from whom."""
+
+    PRIVACY = "privacy"
+    """Black from decode on: on the wall, in snapshots, recordings and exports, and for the detector."""
+
+    IGNORE = "ignore"
+    """Shown, but nothing that stands in it is detected (a parked row, a poster, a reflection)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mask:
+    """A part of the picture that is left out."""
+
+    key: str
+    name: str
+    polygon: tuple[PicturePoint, ...]
+    kind: MaskKind = MaskKind.PRIVACY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanePoint:
+    """One point of the road that is known in the picture and on the ground.
+
+    Attributes:
+        picture: In fractions of the frame.
+        ground_xy_m: On the road plane: east and north of `RoadPlane.origin`, or along any two axes at right angles
+            where there is no origin.
+    """
+
+    picture: PicturePoint
+    ground_xy_m: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoadPlane:
+    """How the picture lies on the road.
+
+    Attributes:
+        points: At least four, no three of them on one line.
+        origin: Where (0, 0) of the ground is; None where only distances are known.
+    """
+
+    points: tuple[PlanePoint, ...]
+    origin: GeoPoint | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleSetting:
+    """What one camera does differently from a rule's defaults (`core/vision/tuning.py` names the figures).
+
+    Attributes:
+        kind: Value of the `ObservationKind` that the rule gives.
+        is_enabled: None leaves the default.
+        values: Figures by name.
+    """
+
+    kind: str
+    is_enabled: bool | None = None
+    values: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """Everything drawn on one camera's picture."""
+    """Everything drawn on one camera's picture, and how its rules are tuned."""
 
     zones: tuple[Zone, ...] = ()
     lines: tuple[CountLine, ...] = ()
+    lanes: tuple[Lane, ...] = ()
+    masks: tuple[Mask, ...] = ()
+    plane: RoadPlane | None = None
+    rules: tuple[RuleSetting, ...] = ()
 
 
 class ObservationKind(StrEnum):
@@ -114,6 +201,18 @@ class ObservationKind(StrEnum):
     CONGESTION = "congestion"
     STOPPED_VEHICLE = "stopped_vehicle"
     VEHICLE_IN_ZONE = "vehicle_in_zone"
+    WRONG_WAY = "wrong_way"
+    COLLISION = "collision"
+    PEDESTRIAN = "pedestrian"
+    """Somebody on foot where only vehicles should be."""
+
+    LOITERING = "loitering"
+    OBJECT_LEFT = "object_left"
+    """Debris, a lost load, an unattended object."""
+
+    CAMERA_MOVED = "camera_moved"
+    CAMERA_BLINDED = "camera_blinded"
+    CAMERA_FROZEN = "camera_frozen"
 
 
 class Phase(StrEnum):
@@ -135,6 +234,7 @@ class Observation:
         pts_s: Picture time; joins the observation to its frame.
         captured_at: Wall time of that picture as far as it is known.
         direction: The line's direction name; empty otherwise.
+        confidence: How sure the rule is, 0..1; of a hundred with 0.8 about eighty are true.
         values: Figures of the rule, e.g. {"density": 0.8, "speed_ratio": 0.2, "n_vehicles": 12}.
     """
 
@@ -151,6 +251,7 @@ class Observation:
     direction: str = ""
     track_id: int | None = None
     bbox_xyxy: BBox | None = None
+    confidence: float = 1.0
     values: dict[str, float] = field(default_factory=dict)
 
 
