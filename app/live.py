@@ -16,6 +16,9 @@ from core.node.model import Health
 from core.parking.model import LotOccupancy
 
 COALESCE_MS = 100
+MAX_INCIDENTS = 2000
+"""Kept in memory; a console runs for weeks, the history is in the database."""
+
 URGENT_MS = 15
 PARTS = ("cameras", "devices", "readings", "lots", "streams", "counts", "incidents", "alarms", "health")
 """In the order in which they are told: an alarm names a camera that must be there already."""
@@ -104,6 +107,8 @@ class LiveModel(QObject):
             self.streams.pop(camera_id, None)
         for device in changes.devices:
             self.devices[device.device_id] = device
+        for device_id in changes.removed_devices:
+            self._forget_device(device_id)
         for reading in changes.readings:
             self.readings[reading.device_id, reading.stream] = reading
         for lot in changes.lots:
@@ -118,12 +123,22 @@ class LiveModel(QObject):
             if not self.alarms[alarm.alarm_id].is_open:
                 del self.alarms[alarm.alarm_id]
         for incident in changes.incidents:
+            # The newest at the end: what has been over for long leaves first.
+            self.incidents.pop(incident.incident_id, None)
             self.incidents[incident.incident_id] = incident
+        while len(self.incidents) > MAX_INCIDENTS:
+            del self.incidents[next(iter(self.incidents))]
         self.line_totals.update(changes.line_totals)
         self.inside.update(changes.inside)
         if changes.health is not None:
             self.health = changes.health
         self._mark(changes)
+
+    def _forget_device(self, device_id: str) -> None:
+        self.devices.pop(device_id, None)
+        self.lots.pop(device_id, None)
+        for key in [key for key in self.readings if key[0] == device_id]:
+            del self.readings[key]
 
     def _mark(self, changes: Changes) -> None:
         marks = {

@@ -16,12 +16,17 @@ Sample = tuple[float, float]
 """Monotonic or epoch seconds, and the value."""
 
 
-class History:
-    """The samples of one figure within a window; older ones are forgotten."""
+N_SAMPLES = 240
+"""More than a line of a few hundred pixels can show; a hundred stations keep theirs all day."""
 
-    def __init__(self, window_s: float, max_samples: int = 1200) -> None:
+
+class History:
+    """The samples of one figure within a window; older ones are forgotten, and of a rush only the newest is kept."""
+
+    def __init__(self, window_s: float) -> None:
         self.window_s = window_s
-        self._samples: deque[Sample] = deque(maxlen=max_samples)
+        self._samples: deque[Sample] = deque()
+        self._spacing_s = window_s / N_SAMPLES
 
     @property
     def samples(self) -> tuple[Sample, ...]:
@@ -32,6 +37,8 @@ class History:
         """Add a sample; one that is not newer than the last is left out."""
         if self._samples and at_s <= self._samples[-1][0]:
             return
+        if len(self._samples) > 1 and at_s - self._samples[-2][0] < self._spacing_s:
+            self._samples.pop()
         self._samples.append((at_s, value))
         while self._samples and self._samples[0][0] < at_s - self.window_s:
             self._samples.popleft()

@@ -1,6 +1,10 @@
+from datetime import UTC, datetime
+
 import pytest
 
-from app.live import LiveModel
+from app.live import MAX_INCIDENTS, LiveModel
+from core.field.model import Device, Reading
+from core.incidents.model import Incident, IncidentStatus, SourceKind
 from core.kernel.wire import to_builtins
 from core.node.live import Changes, Snapshot, without_defaults
 from tests.fixtures.alarms import alarm
@@ -11,6 +15,19 @@ def live(qtbot):
     model = LiveModel()
     yield model
     model.close()
+
+
+def incident(incident_id):
+    return Incident(
+        incident_id=incident_id,
+        kind="congestion",
+        title="Congestion",
+        source_kind=SourceKind.CAMERA,
+        source_id="cam-1",
+        source_name="Camera 1",
+        status=IncidentStatus.NEW,
+        began_at=datetime(2026, 3, 1, tzinfo=UTC),
+    )
 
 
 def push(live, **changes):
@@ -44,6 +61,29 @@ def test_a_snapshot_forgets_what_was_known_before(live):
     live.load(Snapshot(changes=Changes(), rings={}))
 
     assert live.open_alarms() == ()
+
+
+def test_a_removed_device_leaves_with_its_values(live):
+    at = datetime(2026, 3, 1, tzinfo=UTC)
+    push(
+        live,
+        devices=(Device(device_id="traffic/a", kind="station", name="A"),),
+        readings=(Reading(device_id="traffic/a", stream="flow", at=at, values={"occupancy": 0.1}),),
+    )
+
+    push(live, removed_devices=("traffic/a",))
+
+    assert not live.devices
+    assert not live.readings
+
+
+def test_incidents_of_weeks_are_not_all_kept(live):
+    push(live, incidents=tuple(incident(f"{number:05d}") for number in range(MAX_INCIDENTS)))
+    push(live, incidents=(incident("00000"), incident("new")))
+
+    assert len(live.incidents) == MAX_INCIDENTS
+    assert {"00000", "new"} <= live.incidents.keys()
+    assert "00001" not in live.incidents
 
 
 def test_a_burst_of_pushes_is_signalled_a_few_times_only(live, qtbot):

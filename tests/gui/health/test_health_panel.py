@@ -165,6 +165,15 @@ def test_a_history_forgets_what_is_older_than_its_window():
     assert history.samples[0][0] == 39.0
 
 
+def test_a_history_keeps_a_rush_of_samples_small_and_its_newest():
+    history = History(60.0)
+    for tick in range(10_000):
+        history.add(tick * 0.01, float(tick))
+
+    assert len(history.samples) < 300
+    assert history.samples[-1][1] == 9999.0
+
+
 def test_health_of_five_seconds_ago_still_counts():
     assert node_state(health(), NOW + timedelta(seconds=5)).condition is Condition.OK
     assert node_state(replace(health()), NOW + timedelta(seconds=6)).condition is Condition.LOST
