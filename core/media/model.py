@@ -31,6 +31,12 @@ class StreamReport:
         reason: A sentence where the state is not LIVE.
         since_s: Seconds in this state.
         frame_age_s: Age of the newest frame; None before the first.
+        detect_fps: Pictures a second that were looked at, over the last 5 s; falls by itself while nothing moves.
+        detect_fps_wanted: What the camera's settings ask for; 0 where nothing is detected.
+        is_detection_reduced: This machine cannot look as often as wanted, so every camera is looked at less often, all
+            by the same share; `detection_reason` says so in a sentence. Counts of such minutes may miss vehicles.
+        is_quiet: Nothing moves, so the picture is looked at every few seconds only; nothing is missing.
+        detection_reason: A sentence for tile and health panel where detection is reduced or away; else empty.
         n_dropped: Frames skipped since the start because a newer one was there.
         bytes_per_s: Of the encoded stream.
         n_abandoned: Readers that hung in libav or a driver and were replaced; each holds memory until the process ends.
@@ -47,6 +53,10 @@ class StreamReport:
     codec: str = ""
     fps: float = 0.0
     detect_fps: float = 0.0
+    detect_fps_wanted: float = 0.0
+    is_detection_reduced: bool = False
+    is_quiet: bool = False
+    detection_reason: str = ""
     n_frames: int = 0
     n_dropped: int = 0
     n_reconnects: int = 0
