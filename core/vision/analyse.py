@@ -81,17 +81,20 @@ class CameraAnalyser:
             letterbox: How the picture was laid into the network's input.
             pts_s: Picture time.
             captured_at: Wall time of the picture.
-            picture: The prepared RGB picture; BoT-SORT follows the camera's own movement with it.
+            picture: The prepared RGB picture; BoT-SORT follows the camera's own movement with it, and some rules look
+                at it.
         """
         chosen = self._choose(boxes, letterbox)
         motion = None
+        if picture is not None:
+            picture = _without_bars(picture, letterbox)
         if self._motion is not None and picture is not None:
-            motion = self._motion.estimate(_without_bars(picture, letterbox))
+            motion = self._motion.estimate(picture)
         tracks = self._tracker.update(chosen, pts_s, motion)
         return Analysed(
             detections=self._detections(chosen),
             tracks=tracks,
-            observations=tuple(self._rules.update(tracks, pts_s, captured_at)),
+            observations=tuple(self._rules.update(tracks, pts_s, captured_at, picture)),
         )
 
     def n_inside(self, zone_key: str) -> int:

@@ -1,4 +1,4 @@
-"""The scene rules of one camera: tracks in, observations out. No pictures, no clock of its own, no input or output.
+"""The scene rules of one camera: tracks and pictures in, observations out. No clock of its own, no input or output.
 
 All rules count seconds of pictures that were really there. Over a gap (a camera that was away) conditions stay as they
 were, nobody crosses a line, and no dwell time is added.
@@ -6,16 +6,24 @@ were, nobody crosses a line, and no dwell time is added.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from core.kernel.ids import new_id
+import numpy as np
+from numpy.typing import NDArray
+
 from core.vision.congestion import CongestionRule
 from core.vision.lines import LineCounter
-from core.vision.model import CountLine, Observation, ObservationKind, Phase, Scene, Track, Zone
+from core.vision.masks import IgnoreMasks
+from core.vision.model import Observation, ObservationKind, Phase, Scene, Track, Zone
+from core.vision.scene_rule import Moment, Notebook, SceneRule, place_of
 from core.vision.stopped import StoppedRule
+from core.vision.tuning import Tuning
 from core.vision.vehicles import PictureClock, Sighting, VehicleMemory
 from core.vision.zones import ZonePresence
+
+RULE_MAKERS: tuple[tuple[ObservationKind, Callable[[Scene, float], SceneRule]], ...] = ()
+"""Rules besides those of zones and lines, each made from the scene and the picture's aspect where it is switched on."""
 
 EMPTY_AFTER_S = 2.0
 """An alarmed zone is empty when nobody was in it for this long."""
@@ -37,24 +45,46 @@ class SceneRules:
         self._memory = VehicleMemory(aspect)
         self._lines = [(line, LineCounter(line, aspect)) for line in scene.lines]
         self._zones = {zone.key: _ZoneRules(zone, aspect) for zone in scene.zones}
+        self._masks = IgnoreMasks(scene)
+        tuning = Tuning(scene)
+        self._rules = tuple(make(scene, aspect) for kind, make in RULE_MAKERS if tuning.is_on(kind))
 
-    def update(self, tracks: Sequence[Track], pts_s: float, captured_at: datetime) -> list[Observation]:
-        """Take the tracks of one picture.
+    def update(
+        self,
+        tracks: Sequence[Track],
+        pts_s: float,
+        captured_at: datetime,
+        picture: NDArray[np.uint8] | None = None,
+    ) -> list[Observation]:
+        """Take one picture.
 
         Args:
             tracks: As the tracker returned them.
             pts_s: Picture time.
             captured_at: Wall time of the picture.
+            picture: What the network was given, without bars, RGB or grey; None leaves out the rules that look at
+                pictures.
         """
         self._clock.advance(pts_s)
-        sightings, gone = self._memory.update(tracks, self._clock)
-        note = _Notebook(self._camera_id, pts_s, captured_at)
+        sightings, gone = self._memory.update(self._masks.outside(tracks), self._clock)
+        note = Notebook(self._camera_id, pts_s, captured_at)
         for line, counter in self._lines:
             for crossing in counter.update(sightings):
-                note.crossing(line, crossing.sighting, crossing.direction)
+                key = f"line_crossed:{line.key}:{crossing.sighting.key}"
+                note.add(
+                    ObservationKind.LINE_CROSSED,
+                    Phase.INSTANT,
+                    place_of(line),
+                    key,
+                    sighting=crossing.sighting,
+                    direction=crossing.direction,
+                )
             counter.forget(gone)
         for zone in self._zones.values():
             zone.update(sightings, gone, self._clock, note)
+        moment = Moment(sightings, gone, now_s=self._clock.now_s, dt_s=self._clock.dt_s, pts_s=pts_s, picture=picture)
+        for rule in self._rules:
+            rule.update(moment, note)
         return note.observations
 
     def n_inside(self, zone_key: str) -> int:
@@ -66,80 +96,19 @@ class SceneRules:
         return self._zones[zone_key].presence.n_inside
 
 
-class _Notebook:
-    """Collects the observations of one picture."""
-
-    def __init__(self, camera_id: str, pts_s: float, captured_at: datetime) -> None:
-        self.observations: list[Observation] = []
-        self._camera_id = camera_id
-        self._pts_s = pts_s
-        self._captured_at = captured_at
-
-    def crossing(self, line: CountLine, sighting: Sighting, direction: str) -> None:
-        self._add(
-            ObservationKind.LINE_CROSSED,
-            Phase.INSTANT,
-            line,
-            f"line_crossed:{line.key}:{sighting.key}",
-            sighting,
-            direction=direction,
-        )
-
-    def in_zone(
-        self,
-        kind: ObservationKind,
-        phase: Phase,
-        zone: Zone,
-        sighting: Sighting | None,
-        values: dict[str, float],
-        *,
-        is_of_vehicle: bool = True,
-    ) -> None:
-        vehicle = f":{sighting.key}" if sighting is not None and is_of_vehicle else ""
-        self._add(kind, phase, zone, f"{kind.value}:{zone.key}{vehicle}", sighting, values=values)
-
-    def _add(
-        self,
-        kind: ObservationKind,
-        phase: Phase,
-        rule: Zone | CountLine,
-        condition_key: str,
-        sighting: Sighting | None,
-        direction: str = "",
-        values: dict[str, float] | None = None,
-    ) -> None:
-        self.observations.append(
-            Observation(
-                observation_id=new_id(),
-                camera_id=self._camera_id,
-                kind=kind,
-                phase=phase,
-                rule_key=rule.key,
-                rule_name=rule.name,
-                condition_key=condition_key,
-                pts_s=self._pts_s,
-                captured_at=self._captured_at,
-                label=sighting.track.label if sighting else "",
-                direction=direction,
-                track_id=sighting.track.track_id if sighting else None,
-                bbox_xyxy=sighting.track.bbox_xyxy if sighting else None,
-                values=values or {},
-            )
-        )
-
-
 class _ZoneRules:
     """The rules that one zone asks for."""
 
     def __init__(self, zone: Zone, aspect: float) -> None:
         self._zone = zone
+        self._place = place_of(zone)
         self.presence = ZonePresence(zone, aspect)
         self._congestion = CongestionRule(zone) if zone.congestion_capacity is not None else None
         self._stopped = StoppedRule(zone.stopped_after_s) if zone.stopped_after_s is not None else None
         self._is_occupied = False
         self._empty_s = 0.0
 
-    def update(self, sightings: Sequence[Sighting], gone: frozenset[int], clock: PictureClock, note: _Notebook) -> None:
+    def update(self, sightings: Sequence[Sighting], gone: frozenset[int], clock: PictureClock, note: Notebook) -> None:
         inside = self.presence.inside(sightings)
         self._watch_presence(sightings, inside, clock, note)
         self.presence.forget(gone)
@@ -148,27 +117,20 @@ class _ZoneRules:
             return
         changes = self._stopped.update(sightings, inside, now_s=clock.now_s, is_congested=is_congested)
         for change in changes + self._stopped.forget(gone, clock.now_s):
-            note.in_zone(
-                ObservationKind.STOPPED_VEHICLE,
-                change.phase,
-                self._zone,
-                change.sighting,
-                {"standing_s": round(change.standing_s, 1), "was_parked": float(change.was_parked)},
-            )
+            values = {"standing_s": round(change.standing_s, 1), "was_parked": float(change.was_parked)}
+            self._write(note, ObservationKind.STOPPED_VEHICLE, change.phase, change.sighting, values)
 
     def _watch_presence(
-        self, sightings: Sequence[Sighting], inside: Sequence[Sighting], clock: PictureClock, note: _Notebook
+        self, sightings: Sequence[Sighting], inside: Sequence[Sighting], clock: PictureClock, note: Notebook
     ) -> None:
         change = self.presence.update(sightings, inside, clock.now_s)
         n_inside = float(self.presence.n_inside)
         if self._zone.counts_presence:
             for sighting in change.entered:
-                note.in_zone(
-                    ObservationKind.ZONE_ENTERED, Phase.INSTANT, self._zone, sighting, {"n_vehicles": n_inside}
-                )
+                self._write(note, ObservationKind.ZONE_ENTERED, Phase.INSTANT, sighting, {"n_vehicles": n_inside})
             for sighting, dwell_s in change.left:
                 values = {"n_vehicles": n_inside, "dwell_s": round(dwell_s, 1)}
-                note.in_zone(ObservationKind.ZONE_ENTERED, Phase.END, self._zone, sighting, values)
+                self._write(note, ObservationKind.ZONE_ENTERED, Phase.END, sighting, values)
         if not self._zone.alarms_presence:
             return
         self._empty_s = 0.0 if n_inside else self._empty_s + clock.dt_s
@@ -181,14 +143,30 @@ class _ZoneRules:
         else:
             return
         values = {"n_vehicles": n_inside}
-        note.in_zone(ObservationKind.VEHICLE_IN_ZONE, phase, self._zone, who, values, is_of_vehicle=False)
+        kind = ObservationKind.VEHICLE_IN_ZONE
+        note.add(kind, phase, self._place, f"{kind.value}:{self._zone.key}", sighting=who, values=values)
 
     def _watch_congestion(
-        self, inside: Sequence[Sighting], gone: frozenset[int], clock: PictureClock, note: _Notebook
+        self, inside: Sequence[Sighting], gone: frozenset[int], clock: PictureClock, note: Notebook
     ) -> bool:
         if self._congestion is None:
             return False
         phase = self._congestion.update(inside, clock.dt_s, gone)
         if phase is not None:
-            note.in_zone(ObservationKind.CONGESTION, phase, self._zone, None, dict(self._congestion.values))
+            kind = ObservationKind.CONGESTION
+            note.add(
+                kind,
+                phase,
+                self._place,
+                f"{kind.value}:{self._zone.key}",
+                bbox_xyxy=self._place.bbox_xyxy,
+                values=dict(self._congestion.values),
+            )
         return self._congestion.is_congested
+
+    def _write(
+        self, note: Notebook, kind: ObservationKind, phase: Phase, sighting: Sighting, values: dict[str, float]
+    ) -> None:
+        """Write down what concerns one vehicle."""
+        key = f"{kind.value}:{self._zone.key}:{sighting.key}"
+        note.add(kind, phase, self._place, key, sighting=sighting, values=values)

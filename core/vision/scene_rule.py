@@ -1,0 +1,169 @@
+"""What every rule is given of a picture, and where it writes down what it saw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.kernel.ids import new_id
+from core.vision.model import BBox, CountLine, Lane, Observation, ObservationKind, Phase, PicturePoint, Zone
+from core.vision.vehicles import Sighting
+
+Grey = NDArray[np.uint8]
+"""A picture in grey, shape (h, w)."""
+
+SMALL_SIDE_PX = 160
+"""Longer side of the small grey picture, about."""
+
+
+class Moment:
+    """One picture as the rules see it.
+
+    Attributes:
+        sightings: Who is in it: vehicles and, where a rule asks for them, people (label "person").
+        gone: Keys of those that are forgotten from now on.
+        now_s: Seconds of pictures that were really there, so far.
+        dt_s: Of these since the last picture; 0 over a gap.
+        pts_s: Picture time, as the stream tells it.
+        picture: What the network was given, without bars, shape (h, w, 3) or (h, w); None where rules run on tracks
+            alone.
+    """
+
+    def __init__(
+        self,
+        sightings: Sequence[Sighting],
+        gone: frozenset[int],
+        *,
+        now_s: float,
+        dt_s: float,
+        pts_s: float,
+        picture: NDArray[np.uint8] | None = None,
+    ) -> None:
+        """Hold one picture; the small grey one is made when somebody asks for it."""
+        self.sightings = tuple(sightings)
+        self.gone = gone
+        self.now_s = now_s
+        self.dt_s = dt_s
+        self.pts_s = pts_s
+        self.picture = picture
+        self._grey: Grey | None = None
+
+    @property
+    def grey(self) -> Grey | None:
+        """The picture in grey, about 160 pixels on its longer side; None where there is no picture."""
+        if self._grey is None and self.picture is not None:
+            self._grey = small_grey(self.picture)
+        return self._grey
+
+
+class SceneRule(Protocol):
+    """One kind of thing to watch for on one camera; used from one thread."""
+
+    def update(self, moment: Moment, note: Notebook) -> None:
+        """Take one picture and write down what began or ended with it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where on the picture something was seen: a zone, a line, a lane, or the whole camera."""
+
+    key: str
+    name: str
+    bbox_xyxy: BBox | None = None
+
+
+def place_of(drawn: Zone | CountLine | Lane) -> Place:
+    """Return a drawn thing as a place."""
+    corners = (drawn.start, drawn.end) if isinstance(drawn, CountLine) else drawn.polygon
+    return Place(key=drawn.key, name=drawn.name, bbox_xyxy=bounds(corners))
+
+
+def bounds(points: Sequence[PicturePoint]) -> BBox:
+    """Return the box around points, clipped to the picture."""
+    xs, ys = [min(1.0, max(0.0, x)) for x, _ in points], [min(1.0, max(0.0, y)) for _, y in points]
+    return min(xs), min(ys), max(xs), max(ys)
+
+
+class Notebook:
+    """Collects the observations of one picture."""
+
+    def __init__(self, camera_id: str, pts_s: float, captured_at: datetime) -> None:
+        """Start with an empty page."""
+        self.observations: list[Observation] = []
+        self._camera_id = camera_id
+        self._pts_s = pts_s
+        self._captured_at = captured_at
+
+    def add(
+        self,
+        kind: ObservationKind,
+        phase: Phase,
+        place: Place,
+        condition_key: str,
+        *,
+        sighting: Sighting | None = None,
+        bbox_xyxy: BBox | None = None,
+        direction: str = "",
+        confidence: float = 1.0,
+        values: dict[str, float] | None = None,
+    ) -> None:
+        """Write one observation down.
+
+        Args:
+            kind: What was seen.
+            phase: A moment, or the beginning or end of a condition.
+            place: Where.
+            condition_key: Same text for the begin and the end of one condition. A begin may be written again when the
+                rule has become surer.
+            sighting: Who; gives class, track and box.
+            bbox_xyxy: Where there is no sighting.
+            direction: The line's direction name.
+            confidence: 0..1, see `Observation`.
+            values: Figures of the rule.
+        """
+        self.observations.append(
+            Observation(
+                observation_id=new_id(),
+                camera_id=self._camera_id,
+                kind=kind,
+                phase=phase,
+                rule_key=place.key,
+                rule_name=place.name,
+                condition_key=condition_key,
+                pts_s=self._pts_s,
+                captured_at=self._captured_at,
+                label=sighting.track.label if sighting else "",
+                direction=direction,
+                track_id=sighting.track.track_id if sighting else None,
+                bbox_xyxy=sighting.track.bbox_xyxy if sighting else bbox_xyxy,
+                confidence=round(min(1.0, max(0.0, confidence)), 3),
+                values=values or {},
+            )
+        )
+
+
+def small_grey(picture: NDArray[np.uint8]) -> Grey:
+    """Return a picture in grey, each pixel the mean of four samples, about 160 pixels on its longer side.
+
+    Args:
+        picture: Shape (h, w, 3) or (h, w). Of three colours the middle one is taken: green carries most of the light.
+    """
+    plane = picture if picture.ndim == 2 else picture[:, :, 1]
+    step = max(1, max(plane.shape) // SMALL_SIDE_PX)
+    if step == 1:
+        return np.ascontiguousarray(plane)
+    height, width = plane.shape[0] // step * step, plane.shape[1] // step * step
+    half = step // 2
+    total = plane[0:height:step, 0:width:step].astype(np.uint16)
+    total += plane[half:height:step, 0:width:step]
+    total += plane[0:height:step, half:width:step]
+    total += plane[half:height:step, half:width:step]
+    total += 2
+    total >>= 2
+    return total.astype(np.uint8)
