@@ -78,6 +78,35 @@ class StateDelegate(QStyledItemDelegate):
         painter.restore()
 
 
+class TwoLineDelegate(QStyledItemDelegate):
+    """What happened, and below it where: in a narrow list both can be read, side by side neither could."""
+
+    def paint(
+        self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
+    ) -> None:
+        """Paint the background of the row, then both lines."""
+        alarm = index.data(ALARM_ROLE)
+        _paint_background(painter, option)
+        if not isinstance(alarm, Alarm):
+            return
+        made = look()
+        room = QRectF(option.rect).adjusted(made.sizes.gap * 2, made.sizes.gap * 0.5, -made.sizes.gap, 0)
+        half = (room.height() - made.sizes.gap * 0.5) / 2
+        weight = QFont.Weight.DemiBold if alarm.is_calling else QFont.Weight.Normal
+        lines = (
+            (alarm.title, made.font(weight=weight), "text" if alarm.is_calling else "text_secondary"),
+            (alarm.source_name, made.font(made.sizes.small), "text_secondary"),
+        )
+        painter.save()
+        for number, (text, font, token) in enumerate(lines):
+            painter.setFont(font)
+            painter.setPen(made.color(token))
+            line = QRectF(room.left(), room.top() + number * half, room.width(), half)
+            cut = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, round(line.width()))
+            painter.drawText(line, int(Qt.AlignmentFlag.AlignVCenter), cut)
+        painter.restore()
+
+
 def paint_state(painter: QPainter, box: QRectF, state: AlarmState, color: QColor) -> None:
     """Paint the shape of an alarm state."""
     painter.save()

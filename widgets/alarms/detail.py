@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 from core.incidents.model import Alarm, Priority
 from widgets.alarms.guidance import guidance
 from widgets.alarms.order import STATE_WORDS
+from widgets.base.flow import FlowLayout
 from widgets.base.labels import hairline
 from widgets.base.state_overlay import PanelState, StateOverlay, paint_sentence
 from widgets.base.symbols import PrioritySymbol
@@ -203,9 +204,8 @@ class AlarmDetail(QScrollArea):
         column.addLayout(grid)
         return lower
 
-    def _build_buttons(self, parent: QWidget) -> QHBoxLayout:
-        row = QHBoxLayout()
-        row.setSpacing(look().sizes.gap * 2)
+    def _build_buttons(self, parent: QWidget) -> FlowLayout:
+        row = FlowLayout(look().sizes.gap * 2)
         self._acknowledge = QPushButton("Acknowledge", parent)
         self._acknowledge.setToolTip("Acknowledge (Space or A)")
         set_role(self._acknowledge, "primary")
@@ -213,7 +213,7 @@ class AlarmDetail(QScrollArea):
         self._goto = QPushButton("Go to", parent)
         self._goto.setToolTip("Show camera and map (G or Enter)")
         self._goto.clicked.connect(self.goto_clicked)
-        row.addWidget(self._acknowledge, 1)
+        row.addWidget(self._acknowledge)
         row.addWidget(self._goto)
         return row
 

@@ -25,7 +25,7 @@ from PySide6.QtWidgets import (
 
 from core.incidents.model import Alarm
 from core.kernel.clock import Clock, SystemClock
-from widgets.alarms.delegates import PriorityDelegate, StateDelegate
+from widgets.alarms.delegates import PriorityDelegate, StateDelegate, TwoLineDelegate
 from widgets.alarms.detail import AlarmDetail
 from widgets.alarms.order import Choice
 from widgets.alarms.table_model import AlarmTableModel, Column
@@ -199,6 +199,7 @@ class AlarmList(QWidget):
         self._priority_delegate = PriorityDelegate(table)
         table.setItemDelegateForColumn(Column.PRIORITY, self._priority_delegate)
         table.setItemDelegateForColumn(Column.STATE, StateDelegate(table))
+        self._two_line_delegate = TwoLineDelegate(table)
         header.setSectionResizeMode(Column.TITLE, QHeaderView.ResizeMode.Stretch)
         table.selectionModel().selectionChanged.connect(self._on_selection)
         table.acknowledge_pressed.connect(self.acknowledge_selected)
@@ -213,7 +214,7 @@ class AlarmList(QWidget):
         width = self._table.width()
         header = self._table.horizontalHeader()
         header.setFixedHeight(round(sizes.caption * 1.3) + sizes.gap * 2 + 2)
-        self._table.verticalHeader().setDefaultSectionSize(sizes.row)
+        self._set_two_lines(is_on=width < sizes.body * _ONE_LINE_EM)
         self._table.setColumnWidth(Column.PRIORITY, round(sizes.body * 3.2) + sizes.gap * 2)
         for column, text in _WIDEST.items():
             self._table.setColumnHidden(column, width < sizes.body * _LEAST_EM.get(column, 0))
@@ -222,6 +223,14 @@ class AlarmList(QWidget):
         self._table.setColumnWidth(Column.STATE, state + round(sizes.body * 0.7) + sizes.gap * 6)
         source = self._table.columnWidth(Column.SOURCE)
         self._table.setColumnWidth(Column.SOURCE, max(round(sizes.body * 5.5), min(source, round(width * 0.21))))
+
+    def _set_two_lines(self, *, is_on: bool) -> None:
+        """Write the source below the title, where side by side both would be cut."""
+        sizes = look().sizes
+        self._table.verticalHeader().setDefaultSectionSize(round(sizes.row * 1.5) if is_on else sizes.row)
+        delegate = self._two_line_delegate if is_on else self._table.itemDelegate()
+        if self._table.itemDelegateForColumn(Column.TITLE) is not delegate:
+            self._table.setItemDelegateForColumn(Column.TITLE, delegate)
 
     def _arrange(self) -> None:
         """Put the detail where there is room for it; without a selection the list has all of it."""
@@ -572,12 +581,15 @@ _WIDEST = {
 }
 """What a column must hold without being cut."""
 
+_ONE_LINE_EM = 36.0
+"""A narrower table has rows of two lines."""
+
 _LEAST_EM = {
     Column.COMMENT: 78.0,
     Column.PERSON: 64.0,
     Column.REPEATS: 52.0,
     Column.RAISED: 46.0,
     Column.STATE: 26.0,
-    Column.SOURCE: 22.0,
+    Column.SOURCE: _ONE_LINE_EM,
 }
 """A column is left out where the table is narrower than this many times the text size; the detail holds it all."""

@@ -44,7 +44,7 @@ KIND = DeviceKind(
     groups=frozenset({"station", "stations", "traffic"}),
     streams=(Stream(key="flow", title="Flow", stale_s=90.0),),
     quantities=(
-        Quantity(key="intensity", title="Vehicles", unit="veh", decimals=0),
+        Quantity(key="intensity", title="Vehicles", unit="veh/min", decimals=0),
         Quantity(key="occupancy", title="Occupancy", unit="", decimals=2),
         Quantity(key="averageVehicleSpeed", title="Mean speed", unit="km/h", decimals=0),
         Quantity(key="averageHeadwayTime", title="Headway", unit="s", decimals=1),

@@ -366,6 +366,20 @@ def test_a_narrow_list_puts_the_detail_below(desk):
     assert desk.list.table.isColumnHidden(Column.COMMENT)
 
 
+def test_a_narrow_list_writes_the_source_below_the_title_instead_of_cutting_both(desk, qapp):
+    desk.list.resize(2000, 400)
+    three(desk)
+    qapp.processEvents()
+    one_line = desk.list.table.rowHeight(0)
+    assert not desk.list.table.isColumnHidden(Column.SOURCE)
+
+    desk.list.resize(420, 400)
+    qapp.processEvents()
+
+    assert desk.list.table.isColumnHidden(Column.SOURCE)
+    assert desk.list.table.rowHeight(0) > one_line * 1.3
+
+
 def test_a_source_that_is_lost_is_told_to_a_screen_reader(desk):
     desk.list.show_alarms([make_alarm("a", Priority.MEDIUM, is_quality_good=False)])
 
