@@ -9,12 +9,14 @@ from itertools import combinations
 
 from core.cameras.model import Camera
 from core.kernel.errors import BadInputError
-from core.vision.model import CountLine, PicturePoint, Scene, Zone
+from core.vision.model import CountLine, Lane, Mask, PicturePoint, RoadPlane, Scene, Zone
+from core.vision.scene_file import MAX_GROUND_M, MIN_ROAD_POINTS, check_rules
 
 MAX_NAME_LENGTH = 80
 MAX_DETECT_FPS = 30.0
 MAX_DRAWN = 64
 MAX_POINTS = 64
+MAX_ROAD_POINTS = 64
 MIN_ZONE_AREA = 1e-4
 """Of the picture: a smaller zone is a slip of the mouse."""
 
@@ -41,14 +43,16 @@ def check_camera(camera: Camera) -> None:
 
 
 def check_scene(scene: Scene) -> None:
-    """Refuse zones and lines that cannot be watched.
+    """Refuse zones, lines, lanes, masks, road points and rules that cannot be used.
 
     Raises:
-        BadInputError: Names the zone or line and the reason.
+        BadInputError: Names what is wrong and the reason.
     """
-    if len(scene.zones) + len(scene.lines) > MAX_DRAWN:
-        raise BadInputError(f"More than {MAX_DRAWN} zones and lines are drawn on one camera.")
-    for what, keys in (("zone", [zone.key for zone in scene.zones]), ("line", [line.key for line in scene.lines])):
+    drawn = {"zone": scene.zones, "line": scene.lines, "lane": scene.lanes, "mask": scene.masks}
+    if sum(len(shapes) for shapes in drawn.values()) > MAX_DRAWN:
+        raise BadInputError(f"More than {MAX_DRAWN} zones, lines, lanes and masks are drawn on one camera.")
+    for what, shapes in drawn.items():
+        keys = [shape.key for shape in shapes]
         for key in keys:
             if not _KEY.fullmatch(key):
                 raise BadInputError(f"{key!r} is no key for a {what}.", hint="Use a-z, 0-9 and -, at most 32.")
@@ -58,18 +62,56 @@ def check_scene(scene: Scene) -> None:
         _check_zone(zone)
     for line in scene.lines:
         _check_line(line)
+    for lane in scene.lanes:
+        _check_lane(lane)
+    for mask in scene.masks:
+        _check_outline(mask, f"Mask {mask.name or mask.key}")
+    if scene.plane is not None:
+        _check_plane(scene.plane)
+    try:
+        check_rules(scene.rules)
+    except ValueError as error:
+        raise BadInputError(
+            f"A rule cannot be set like this: {error}.", hint="Choose a figure within its bounds."
+        ) from error
+
+
+def _check_outline(shape: Zone | Lane | Mask, what: str) -> None:
+    _check_drawn_name(shape.name, what)
+    if not 3 <= len(shape.polygon) <= MAX_POINTS:
+        raise BadInputError(f"{what} has {len(shape.polygon)} corners.", hint=f"Draw 3 to {MAX_POINTS}.")
+    _check_points(shape.polygon, what)
+    if _crosses_itself(shape.polygon):
+        raise BadInputError(
+            f"The outline of {what[0].lower()}{what[1:]} crosses itself.", hint="Draw its corners around it."
+        )
+    if _area(shape.polygon) < MIN_ZONE_AREA:
+        raise BadInputError(f"{what} has no area.", hint="Draw it larger.")
+
+
+def _check_lane(lane: Lane) -> None:
+    what = f"Lane {lane.name or lane.key}"
+    _check_outline(lane, what)
+    _check_points((lane.start, lane.end), what)
+    if math.dist(lane.start, lane.end) < 0.01:
+        raise BadInputError(f"{what} has no direction.", hint="Draw its arrow longer.")
+
+
+def _check_plane(plane: RoadPlane) -> None:
+    what = "The road plane"
+    if not MIN_ROAD_POINTS <= len(plane.points) <= MAX_ROAD_POINTS:
+        raise BadInputError(
+            f"{what} has {len(plane.points)} points.", hint=f"Set {MIN_ROAD_POINTS} to {MAX_ROAD_POINTS} of them."
+        )
+    _check_points([point.picture for point in plane.points], what)
+    for point in plane.points:
+        if not all(abs(metres) <= MAX_GROUND_M for metres in point.ground_xy_m):
+            raise BadInputError(f"{what} has a point far away from the others.", hint="Distances are in metres.")
 
 
 def _check_zone(zone: Zone) -> None:
     what = f"Zone {zone.name or zone.key}"
-    _check_drawn_name(zone.name, what)
-    if not 3 <= len(zone.polygon) <= MAX_POINTS:
-        raise BadInputError(f"{what} has {len(zone.polygon)} corners.", hint=f"Draw 3 to {MAX_POINTS}.")
-    _check_points(zone.polygon, what)
-    if _area(zone.polygon) < MIN_ZONE_AREA:
-        raise BadInputError(f"{what} has no area.", hint="Draw it larger.")
-    if _crosses_itself(zone.polygon):
-        raise BadInputError(f"The outline of {what.lower()} crosses itself.", hint="Draw its corners around it.")
+    _check_outline(zone, what)
     for value, name in (
         (zone.stopped_after_s, "time until a vehicle counts as stopped"),
         (zone.congestion_capacity, "number of vehicles that fill it"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from core.kernel.geo import GeoPoint
 from core.vision.model import DEFAULT_LABELS, Scene, TrackerKind
@@ -43,6 +44,23 @@ class Camera:
     model: str = ""
     scene: Scene = field(default_factory=Scene)
     version: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SceneVersion:
+    """Who changed what is drawn on a camera, and when.
+
+    Attributes:
+        number: 1, 2, 3, … within the camera; the highest is what is watched now.
+        actor: Name of who saved it; empty where nobody knows.
+        note: In the author's words; may be empty.
+    """
+
+    camera_id: str
+    number: int
+    at: datetime
+    actor: str
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

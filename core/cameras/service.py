@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from typing import TypeVar
 
 import msgspec
@@ -16,8 +17,9 @@ from core.access import audit
 from core.access.model import Actor, Role
 from core.access.permission import require
 from core.cameras.address import CleanAddress, clean_address
-from core.cameras.checks import check_camera
-from core.cameras.model import Camera, CameraChanged, CameraRemoved
+from core.cameras.checks import check_camera, check_scene
+from core.cameras.model import Camera, CameraChanged, CameraRemoved, SceneVersion
+from core.cameras.scenes import append_version, list_versions, read_version
 from core.kernel.bus import Bus
 from core.kernel.clock import Clock
 from core.kernel.errors import BadInputError, ConsoleError
@@ -91,6 +93,7 @@ class CameraService:
             _write(row, draft)
             session.add(row)
             session.flush()
+            _keep_scene(session, actor, Scene(), draft, note="", at=at)
             audit.append(session, actor, action="camera.add", subject=_subject(draft), detail=draft.address, at=at)
             return _camera(row)
 
@@ -132,6 +135,7 @@ class CameraService:
             after = replace(draft, has_password=has_password)
             _write(row, after)
             session.flush()
+            _keep_scene(session, actor, before.scene, after, note="", at=at)
             changes = _describe_changes(before, after) + (", password" if new_password is not None else "")
             audit.append(
                 session, actor, action="camera.change", subject=_subject(after), detail=changes.strip(", "), at=at
@@ -190,6 +194,54 @@ class CameraService:
         stored = await self._store.write(run)
         self._bus.publish(CameraChanged(camera=stored))
         return stored
+
+    async def save_scene(
+        self, actor: Actor, camera_id: str, scene: Scene, *, expect_version: int, note: str = ""
+    ) -> Camera:
+        """Change what is drawn on a camera, and keep it as the next version.
+
+        Args:
+            actor: A supervisor.
+            camera_id: The camera's other settings stay as they are.
+            scene: Replaces all that is drawn.
+            expect_version: Of the camera, when the change was begun.
+            note: What was changed and why, in the author's words.
+
+        Raises:
+            NotPermittedError: The actor is no supervisor.
+            StaleWriteError: The camera was changed meanwhile.
+            BadInputError: Names what is drawn wrong, or there is no such camera.
+        """
+        require(actor, Role.SUPERVISOR)
+        check_scene(scene)
+        at = self._clock.now()
+
+        def run(session: Session) -> Camera:
+            row = _find(session, camera_id, expect_version)
+            before = _camera(row)
+            row.scene = to_builtins(scene)
+            session.flush()
+            after = _camera(row)
+            _keep_scene(session, actor, before.scene, after, note=note, at=at)
+            detail = "; ".join(part for part in (_describe_scene(before.scene, scene), storable(note.strip())) if part)
+            audit.append(session, actor, action="camera.scene", subject=_subject(after), detail=detail, at=at)
+            return after
+
+        stored = await self._store.write(run)
+        self._bus.publish(CameraChanged(camera=stored))
+        return stored
+
+    async def scene_versions(self, camera_id: str) -> tuple[SceneVersion, ...]:
+        """Return who changed a camera's scene and when, the newest first."""
+        return await self._store.read(lambda s: list_versions(s, camera_id))
+
+    async def scene_of_version(self, camera_id: str, number: int) -> Scene:
+        """Return what was drawn in one version.
+
+        Raises:
+            BadInputError: There is none of that number.
+        """
+        return await self._store.read(lambda s: read_version(s, camera_id, number))
 
     def _keep_password(self, camera_id: str, password: str) -> None:
         if password:
@@ -259,6 +311,15 @@ def _describe_changes(before: Camera, after: Camera) -> str:
         if name != "version" and getattr(before, name) != getattr(after, name)
     ]
     return ", ".join(names)
+
+
+def _keep_scene(session: Session, actor: Actor, before: Scene, after: Camera, *, note: str, at: datetime) -> None:
+    append_version(session, after.camera_id, before=before, after=after.scene, actor=actor.name, note=note, at=at)
+
+
+def _describe_scene(before: Scene, after: Scene) -> str:
+    names = [name for name in Scene.__dataclass_fields__ if getattr(before, name) != getattr(after, name)]
+    return ", ".join(names) or "nothing changed"
 
 
 def _subject(camera: Camera) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from core.access.model import Actor, Role, Session, User
 from core.access.permission import require
-from core.cameras.model import Camera
+from core.cameras.model import Camera, SceneVersion
 from core.incidents.model import Alarm, Incident
 from core.kernel.errors import BadInputError, NotPermittedError, UnavailableError
 from core.link.protocol import PROTOCOL
@@ -18,6 +18,7 @@ from core.link.server import Peer, Verb
 from core.media.model import ProbeResult, SourceSpec
 from core.node.live import Snapshot
 from core.node.model import Health, Picture, SiteInfo
+from core.vision.model import Scene
 
 if TYPE_CHECKING:
     from core.node.node import Node
@@ -46,6 +47,7 @@ def make_verbs(node: Node) -> dict[str, Verb]:
         **_session_verbs(node),
         **_room_verbs(node),
         **_camera_verbs(node),
+        **_scene_verbs(node),
         **_alarm_verbs(node),
         **_user_verbs(node),
     }
@@ -175,6 +177,23 @@ def _camera_verbs(node: Node) -> dict[str, Verb]:
         "cameras.set_enabled": set_enabled,
         "cameras.test": test,
     }
+
+
+def _scene_verbs(node: Node) -> dict[str, Verb]:
+    async def save(peer: Peer, *, camera_id: str, scene: Scene, version: int, note: str = "") -> Camera:
+        return await node.require_services().cameras.save_scene(
+            actor_of(peer), camera_id, scene, expect_version=version, note=note
+        )
+
+    async def versions(peer: Peer, *, camera_id: str) -> list[SceneVersion]:
+        actor_of(peer)
+        return list(await node.require_services().cameras.scene_versions(camera_id))
+
+    async def version(peer: Peer, *, camera_id: str, number: int) -> Scene:
+        actor_of(peer)
+        return await node.require_services().cameras.scene_of_version(camera_id, number)
+
+    return {"cameras.save_scene": save, "cameras.scene_versions": versions, "cameras.scene_version": version}
 
 
 def _alarm_verbs(node: Node) -> dict[str, Verb]:

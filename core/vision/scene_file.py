@@ -1,4 +1,4 @@
-"""Reads zones and lines from a file, and says which key of which file is wrong."""
+"""Reads a scene from a file and writes it to one, and says which key of which file is wrong."""
 
 from __future__ import annotations
 
@@ -12,9 +12,16 @@ from typing import Any
 import msgspec
 
 from core.kernel.errors import BadInputError
-from core.vision.model import CountLine, Scene, Zone
+from core.kernel.geo import GeoPoint
+from core.vision.model import CountLine, Lane, Mask, ObservationKind, PlanePoint, RoadPlane, RuleSetting, Scene, Zone
+from core.vision.tuning import RULES, RuleInfo, rule
+
+MIN_ROAD_POINTS = 4
+MAX_GROUND_M = 100_000.0
 
 _KEY = re.compile(r"[a-z0-9-]{1,32}")
+_PAIR = re.compile(r"\[\s+(-?[\d.]+(?:e-?\d+)?),\s+(-?[\d.]+(?:e-?\d+)?)\s+\]")
+_SECTIONS: dict[str, type] = {"zones": Zone, "lines": CountLine, "lanes": Lane, "masks": Mask}
 _EXAMPLE_HINT = (
     'Like {"lines": [{"key": "north", "name": "North", "start": [0.1, 0.6], "end": [0.9, 0.6]}], "zones": [{"key": '
     '"a", "name": "A", "polygon": [[0, 0], [1, 0], [1, 1]]}]}, x and y in fractions of the picture.'
@@ -52,24 +59,66 @@ def parse_scene(data: Any) -> Scene:
     if not isinstance(data, dict):
         raise ValueError("an object with 'zones' and 'lines' is expected")
     _refuse_unknown(data, Scene, "")
-    for section, cls in (("zones", Zone), ("lines", CountLine)):
-        entries = data.get(section, [])
-        if not isinstance(entries, list):
-            raise ValueError(f"{section} is no list")
-        for index, entry in enumerate(entries):
-            if not isinstance(entry, dict):
-                raise ValueError(f"{section}[{index}] is no object")
-            _refuse_unknown(entry, cls, f"{section}[{index}].")
-    named = {
-        section: [{"name": entry.get("key", ""), **entry} for entry in data.get(section, [])]
-        for section in ("zones", "lines")
+    named: dict[str, Any] = {
+        section: [{"name": entry.get("key", ""), **entry} for entry in _entries(data, section, cls)]
+        for section, cls in _SECTIONS.items()
     }
+    named["rules"] = _entries(data, "rules", RuleSetting)
+    named["plane"] = _plane_of(data)
     try:
         scene = msgspec.convert(named, Scene, strict=True)
     except msgspec.ValidationError as error:
         raise ValueError(str(error)) from error
     _check(scene)
     return scene
+
+
+def format_scene(scene: Scene) -> str:
+    """Return a scene as JSON that people can read and `parse_scene` takes back."""
+    text = json.dumps(msgspec.to_builtins(scene), indent=2, ensure_ascii=False)
+    # A point is one thing: its two numbers stay on one line.
+    return _PAIR.sub(r"[\1, \2]", text) + "\n"
+
+
+def write_scene(scene: Scene, path: Path) -> None:
+    """Write a scene as JSON.
+
+    Raises:
+        BadInputError: Names the file and the reason.
+    """
+    try:
+        path.write_text(format_scene(scene), encoding="utf-8")
+    except OSError as error:
+        raise BadInputError(
+            f"The scene cannot be written to {path}: {error.strerror or error}.", hint="Choose another place."
+        ) from error
+
+
+def _entries(data: dict[str, Any], section: str, cls: type) -> list[dict[str, Any]]:
+    entries = data.get(section, [])
+    if not isinstance(entries, list):
+        raise ValueError(f"{section} is no list")
+    for index, entry in enumerate(entries):
+        if not isinstance(entry, dict):
+            raise ValueError(f"{section}[{index}] is no object")
+        _refuse_unknown(entry, cls, f"{section}[{index}].")
+    return entries
+
+
+def _plane_of(data: dict[str, Any]) -> dict[str, Any] | None:
+    plane = data.get("plane")
+    if plane is None:
+        return None
+    if not isinstance(plane, dict):
+        raise ValueError("plane is no object")
+    _refuse_unknown(plane, RoadPlane, "plane.")
+    points = plane.get("points")
+    for index, point in enumerate(points if isinstance(points, list) else []):
+        if isinstance(point, dict):
+            _refuse_unknown(point, PlanePoint, f"plane.points[{index}].")
+    if isinstance(plane.get("origin"), dict):
+        _refuse_unknown(plane["origin"], GeoPoint, "plane.origin.")
+    return plane
 
 
 def _refuse_unknown(data: dict[str, Any], cls: type, prefix: str) -> None:
@@ -81,24 +130,71 @@ def _refuse_unknown(data: dict[str, Any], cls: type, prefix: str) -> None:
 
 def _check(scene: Scene) -> None:
     # A zone and a line may share a key: their counts never meet.
-    for keys in ([zone.key for zone in scene.zones], [line.key for line in scene.lines]):
-        for key in keys:
-            if not _KEY.fullmatch(key):
-                raise ValueError(f"the key {key!r} has to match [a-z0-9-]{{1,32}}")
-            if keys.count(key) > 1:
-                raise ValueError(f"the key {key!r} is used twice")
+    for drawn in (scene.zones, scene.lines, scene.lanes, scene.masks):
+        _check_keys([shape.key for shape in drawn])
+    for shape in (*scene.zones, *scene.lanes, *scene.masks):
+        if len(shape.polygon) < 3:
+            raise ValueError(f"{shape.key}.polygon has {len(shape.polygon)} points instead of at least three")
+        _check_points(f"{shape.key}.polygon", shape.polygon)
     for zone in scene.zones:
-        if len(zone.polygon) < 3:
-            raise ValueError(f"{zone.key}.polygon has {len(zone.polygon)} points instead of at least three")
-        _check_points(f"{zone.key}.polygon", zone.polygon)
         for name in ("stopped_after_s", "congestion_capacity", "free_flow_speed"):
             value = getattr(zone, name)
             if value is not None and not 0 < value < 1e6:
                 raise ValueError(f"{zone.key}.{name} is {value}; it has to be positive")
-    for line in scene.lines:
+    for line in (*scene.lines, *scene.lanes):
         _check_points(f"{line.key}.start and .end", (line.start, line.end))
         if line.start == line.end:
             raise ValueError(f"{line.key} starts where it ends")
+    if scene.plane is not None:
+        _check_plane(scene.plane)
+    check_rules(scene.rules)
+
+
+def _check_keys(keys: list[str]) -> None:
+    for key in keys:
+        if not _KEY.fullmatch(key):
+            raise ValueError(f"the key {key!r} has to match [a-z0-9-]{{1,32}}")
+        if keys.count(key) > 1:
+            raise ValueError(f"the key {key!r} is used twice")
+
+
+def _check_plane(plane: RoadPlane) -> None:
+    if len(plane.points) < MIN_ROAD_POINTS:
+        raise ValueError(f"plane.points has {len(plane.points)} points instead of at least four")
+    _check_points("plane.points", tuple(point.picture for point in plane.points))
+    for index, point in enumerate(plane.points):
+        if not all(abs(metres) <= MAX_GROUND_M for metres in point.ground_xy_m):
+            raise ValueError(f"plane.points[{index}].ground_xy_m holds {point.ground_xy_m}; it is in metres")
+
+
+def check_rules(rules: tuple[RuleSetting, ...]) -> None:
+    """Refuse settings of rules that nothing can be tuned on, or figures out of their bounds.
+
+    Raises:
+        ValueError: Names rule, figure and bounds.
+    """
+    kinds = [setting.kind for setting in rules]
+    for index, setting in enumerate(rules):
+        info = _rule_of(setting.kind, index)
+        if kinds.count(setting.kind) > 1:
+            raise ValueError(f"rules names {setting.kind} twice")
+        figures = {figure.name: figure for figure in info.figures}
+        for name, value in setting.values.items():
+            figure = figures.get(name)
+            if figure is None:
+                raise ValueError(f"rules[{index}].values.{name} is unknown; known are {', '.join(sorted(figures))}")
+            if not figure.low <= value <= figure.high:
+                raise ValueError(
+                    f"{setting.kind}.{name} is {value:g}; it has to be between {figure.low:g} and {figure.high:g}"
+                )
+
+
+def _rule_of(kind: str, index: int) -> RuleInfo:
+    try:
+        return rule(ObservationKind(kind))
+    except (ValueError, KeyError):
+        known = ", ".join(sorted(info.kind.value for info in RULES))
+        raise ValueError(f"rules[{index}].kind {kind!r} is unknown; known are {known}") from None
 
 
 def _check_points(where: str, points: tuple[tuple[float, float], ...]) -> None:
