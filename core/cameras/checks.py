@@ -48,7 +48,12 @@ def check_scene(scene: Scene) -> None:
     Raises:
         BadInputError: Names what is wrong and the reason.
     """
-    drawn = {"zone": scene.zones, "line": scene.lines, "lane": scene.lanes, "mask": scene.masks}
+    drawn: dict[str, tuple[Zone | CountLine | Lane | Mask, ...]] = {
+        "zone": scene.zones,
+        "line": scene.lines,
+        "lane": scene.lanes,
+        "mask": scene.masks,
+    }
     if sum(len(shapes) for shapes in drawn.values()) > MAX_DRAWN:
         raise BadInputError(f"More than {MAX_DRAWN} zones, lines, lanes and masks are drawn on one camera.")
     for what, shapes in drawn.items():

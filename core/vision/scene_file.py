@@ -130,9 +130,10 @@ def _refuse_unknown(data: dict[str, Any], cls: type, prefix: str) -> None:
 
 def _check(scene: Scene) -> None:
     # A zone and a line may share a key: their counts never meet.
-    for drawn in (scene.zones, scene.lines, scene.lanes, scene.masks):
-        _check_keys([shape.key for shape in drawn])
-    for shape in (*scene.zones, *scene.lanes, *scene.masks):
+    for keys in _keys_by_section(scene).values():
+        _check_keys(keys)
+    polygons: tuple[Zone | Lane | Mask, ...] = (*scene.zones, *scene.lanes, *scene.masks)
+    for shape in polygons:
         if len(shape.polygon) < 3:
             raise ValueError(f"{shape.key}.polygon has {len(shape.polygon)} points instead of at least three")
         _check_points(f"{shape.key}.polygon", shape.polygon)
@@ -141,13 +142,18 @@ def _check(scene: Scene) -> None:
             value = getattr(zone, name)
             if value is not None and not 0 < value < 1e6:
                 raise ValueError(f"{zone.key}.{name} is {value}; it has to be positive")
-    for line in (*scene.lines, *scene.lanes):
+    arrows: tuple[CountLine | Lane, ...] = (*scene.lines, *scene.lanes)
+    for line in arrows:
         _check_points(f"{line.key}.start and .end", (line.start, line.end))
         if line.start == line.end:
             raise ValueError(f"{line.key} starts where it ends")
     if scene.plane is not None:
         _check_plane(scene.plane)
     check_rules(scene.rules)
+
+
+def _keys_by_section(scene: Scene) -> dict[str, list[str]]:
+    return {section: [shape.key for shape in getattr(scene, section)] for section in _SECTIONS}
 
 
 def _check_keys(keys: list[str]) -> None:
