@@ -1,0 +1,217 @@
+"""Which camera is looked at next, and how often all of them may be: arithmetic on seconds, without a clock of its own.
+
+Priority is the time since the last look times an urgency, so a camera that somebody watches comes first and a quiet one
+still comes: its waiting time grows until it is the greatest. Too much work lowers every camera's rate by the same share
+before pictures grow old; nothing is ever queued behind a picture of the same camera.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+MAX_AGE_S = 0.4
+"""An older picture is not worth an inference: a newer one is on its way."""
+
+ATTENTION, MOTION, QUIET = 3.0, 2.0, 0.2
+"""Urgency of a camera with an open alarm or an operator's eye on it, of one where something moves, and of the rest."""
+
+FULL_SHARE = 0.9
+"""Busy for a greater part of the time, the engine has no room left for a slow picture."""
+
+RESUME_SHARE = 0.82
+RISE_AFTER_S = 5.0
+LEAST_SHARE = 0.05
+
+_NEVER_LOOKED_S = 60.0
+_WINDOW_S = 2.0
+_LEAST_LOOKS = 10
+_FORGET_S = 12.0
+"""A camera that offered nothing for this long wants nothing; the heartbeat of a quiet one comes every ten seconds."""
+
+_NARROW = 0.05
+_FULL_BATCH = 0.75
+_LARGE_TILE = 2.0
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """One camera: when it was looked at, and its newest picture's time where one waits."""
+
+    looked_s: float
+    urgency: float = QUIET
+    wanted_per_s: float = 0.0
+    heard_s: float = 0.0
+    received_s: float | None = None
+
+
+class Schedule:
+    """Picks among the newest pictures of all cameras.
+
+    Threads: the owner sees to it that only one is inside at a time. All times are of one monotonic clock [s].
+
+    Attributes:
+        n_passed_over: Pictures that made place for a newer one of the same camera before they were looked at.
+        n_expired: Pictures that grew older than 0.4 s while others were looked at.
+    """
+
+    def __init__(self) -> None:
+        """Start without cameras."""
+        self._cameras: dict[str, _Waiting] = {}
+        self.n_passed_over = 0
+        self.n_expired = 0
+
+    def offer(self, camera_id: str, received_s: float, *, urgency: float, wanted_per_s: float) -> bool:
+        """Take note of a camera's newest picture.
+
+        Args:
+            camera_id: Known or new.
+            received_s: When the picture arrived.
+            urgency: `ATTENTION`, `MOTION` or `QUIET`.
+            wanted_per_s: How often the camera would be looked at if there was room for everybody.
+
+        Returns:
+            Whether an older picture of the camera was passed over.
+        """
+        camera = self._cameras.get(camera_id)
+        if camera is None:
+            camera = self._cameras[camera_id] = _Waiting(looked_s=received_s - _NEVER_LOOKED_S)
+        was_waiting = camera.received_s is not None
+        self.n_passed_over += was_waiting
+        camera.received_s, camera.heard_s = received_s, received_s
+        camera.urgency, camera.wanted_per_s = urgency, wanted_per_s
+        return was_waiting
+
+    def drop_old(self, now_s: float) -> list[str]:
+        """Return the cameras whose pictures waited too long; each is to send its newest at once.
+
+        They do not wait for their next turn: so cameras whose turns fall together drift apart.
+        """
+        old = [key for key, c in self._cameras.items() if c.received_s is not None and now_s - c.received_s > MAX_AGE_S]
+        for camera_id in old:
+            self._cameras[camera_id].received_s = None
+        self.n_expired += len(old)
+        return old
+
+    def pick(self, now_s: float, n_most: int = 1) -> list[str]:
+        """Return the cameras whose pictures are looked at now, the most urgent first; they are looked at `now_s`."""
+        waiting = [
+            (-(now_s - camera.looked_s) * camera.urgency, camera_id)
+            for camera_id, camera in self._cameras.items()
+            if camera.received_s is not None and now_s - camera.received_s <= MAX_AGE_S
+        ]
+        picked = [camera_id for _, camera_id in sorted(waiting)[:n_most]]
+        for camera_id in picked:
+            self._cameras[camera_id].looked_s = now_s
+            self._cameras[camera_id].received_s = None
+        return picked
+
+    def forget(self, camera_id: str) -> None:
+        """The camera is gone."""
+        self._cameras.pop(camera_id, None)
+
+    @property
+    def n_waiting(self) -> int:
+        """Cameras with a picture that nobody looked at yet."""
+        return sum(camera.received_s is not None for camera in self._cameras.values())
+
+    def wanted_per_s(self, now_s: float) -> float:
+        """Return how many looks a second all cameras together want."""
+        return sum(c.wanted_per_s for c in self._cameras.values() if now_s - c.heard_s <= _FORGET_S)
+
+
+class Load:
+    """How much of the wanted rate every camera gets.
+
+    The share falls at once when the engine would be busy for more than 90 % of the time, and rises only after five
+    seconds in which all of it would have been possible.
+
+    Attributes:
+        share: 0.05..1, the same for every camera.
+    """
+
+    def __init__(self, n_batch: int = 1) -> None:
+        """Take an engine that looks at up to `n_batch` pictures at once."""
+        self._n_batch = n_batch
+        self._looks: deque[tuple[float, float, int]] = deque(maxlen=512)
+        self._possible: deque[tuple[float, float]] = deque()
+        self.share = 1.0
+
+    @property
+    def is_reduced(self) -> bool:
+        """Whether cameras are looked at less often than they want."""
+        return self.share < 1.0
+
+    def note(self, began_s: float, ended_s: float, n_pictures: int) -> None:
+        """One look, at `n_pictures` together, took from `began_s` to `ended_s`."""
+        self._looks.append((began_s, ended_s, n_pictures))
+
+    def busy_share(self, now_s: float) -> float:
+        """Return the part of the last two seconds in which the engine worked, 0..1."""
+        begin_s = now_s - _WINDOW_S
+        return sum(max(0.0, ended - max(began, begin_s)) for began, ended, _ in self._looks) / _WINDOW_S
+
+    def update(self, now_s: float, wanted_per_s: float) -> float:
+        """Return the share that every camera gets from now on.
+
+        Args:
+            now_s: Now.
+            wanted_per_s: From `Schedule.wanted_per_s`.
+        """
+        while self._looks and self._looks[0][1] < now_s - _WINDOW_S:
+            self._looks.popleft()
+        n_pictures = sum(n for _, _, n in self._looks)
+        if n_pictures >= _LEAST_LOOKS:
+            self._possible.append((now_s, self._possible_share(now_s, wanted_per_s, n_pictures)))
+        elif not self._looks:
+            # Nobody asks for anything: what was too much is over.
+            self._possible.append((now_s, 1.0))
+        while self._possible and self._possible[0][0] < now_s - RISE_AFTER_S:
+            self._possible.popleft()
+        lowest = min((share for _, share in self._possible), default=self.share)
+        if lowest in (1.0, LEAST_SHARE) or abs(lowest - self.share) > _NARROW * self.share:
+            self.share = lowest
+        return self.share
+
+    def _possible_share(self, now_s: float, wanted_per_s: float, n_pictures: int) -> float:
+        cost_s = sum(ended - began for began, ended, _ in self._looks) / n_pictures
+        needed = wanted_per_s * cost_s
+        is_full = self.busy_share(now_s) > FULL_SHARE and n_pictures >= _FULL_BATCH * self._n_batch * len(self._looks)
+        if not self.is_reduced and not (is_full and needed > FULL_SHARE):
+            return 1.0
+        if needed <= RESUME_SHARE:
+            return 1.0
+        return min(1.0 - _NARROW, max(LEAST_SHARE, FULL_SHARE / needed))
+
+
+def is_due(now_s: float, due_s: float) -> bool:
+    """Whether the next picture of a rhythm is due; a picture may be a hair early."""
+    return now_s >= due_s - 1e-3
+
+
+def next_due_s(due_s: float, taken_s: float, per_s: float) -> float:
+    """Keep the rhythm instead of drifting by one picture each time, but never try to catch up.
+
+    Args:
+        due_s: When the picture that was taken at `taken_s` was due.
+        taken_s: When it was there.
+        per_s: Pictures a second from now on.
+    """
+    period_s = 1.0 / per_s
+    return max(due_s + period_s, taken_s + 0.5 * period_s)
+
+
+def watched_cameras(sizes: Mapping[str, tuple[int, int]]) -> frozenset[str]:
+    """Return the cameras an operator looks at: shown alone, or at least twice as large as the usual tile.
+
+    Args:
+        sizes: Width and height [px] by camera, of all that are shown.
+    """
+    if len(sizes) == 1:
+        return frozenset(sizes)
+    areas = sorted(width * height for width, height in sizes.values())
+    if not areas:
+        return frozenset()
+    usual = areas[(len(areas) - 1) // 2]
+    return frozenset(key for key, (width, height) in sizes.items() if width * height >= _LARGE_TILE * usual)
