@@ -10,13 +10,13 @@ from itertools import combinations
 from core.cameras.model import Camera
 from core.kernel.errors import BadInputError
 from core.vision.model import CountLine, Lane, Mask, PicturePoint, RoadPlane, Scene, Zone
-from core.vision.scene_file import MAX_GROUND_M, MIN_ROAD_POINTS, check_rules
+from core.vision.plane import solve
+from core.vision.scene_file import MAX_GROUND_M, USUAL_ASPECT, check_rules
 
 MAX_NAME_LENGTH = 80
 MAX_DETECT_FPS = 30.0
 MAX_DRAWN = 64
 MAX_POINTS = 64
-MAX_ROAD_POINTS = 64
 MIN_ZONE_AREA = 1e-4
 """Of the picture: a smaller zone is a slip of the mouse."""
 
@@ -104,14 +104,11 @@ def _check_lane(lane: Lane) -> None:
 
 def _check_plane(plane: RoadPlane) -> None:
     what = "The road plane"
-    if not MIN_ROAD_POINTS <= len(plane.points) <= MAX_ROAD_POINTS:
-        raise BadInputError(
-            f"{what} has {len(plane.points)} points.", hint=f"Set {MIN_ROAD_POINTS} to {MAX_ROAD_POINTS} of them."
-        )
     _check_points([point.picture for point in plane.points], what)
     for point in plane.points:
         if not all(abs(metres) <= MAX_GROUND_M for metres in point.ground_xy_m):
             raise BadInputError(f"{what} has a point far away from the others.", hint="Distances are in metres.")
+    solve(plane, USUAL_ASPECT)
 
 
 def _check_zone(zone: Zone) -> None:

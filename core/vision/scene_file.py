@@ -14,10 +14,12 @@ import msgspec
 from core.kernel.errors import BadInputError
 from core.kernel.geo import GeoPoint
 from core.vision.model import CountLine, Lane, Mask, ObservationKind, PlanePoint, RoadPlane, RuleSetting, Scene, Zone
+from core.vision.plane import PlaneError, solve
 from core.vision.tuning import RULES, RuleInfo, rule
 
-MIN_ROAD_POINTS = 4
 MAX_GROUND_M = 100_000.0
+USUAL_ASPECT = 16 / 9
+"""Of pictures that are not there while a file is read: whether points make a plane hardly depends on it."""
 
 _KEY = re.compile(r"[a-z0-9-]{1,32}")
 _PAIR = re.compile(r"\[\s+(-?[\d.]+(?:e-?\d+)?),\s+(-?[\d.]+(?:e-?\d+)?)\s+\]")
@@ -165,12 +167,14 @@ def _check_keys(keys: list[str]) -> None:
 
 
 def _check_plane(plane: RoadPlane) -> None:
-    if len(plane.points) < MIN_ROAD_POINTS:
-        raise ValueError(f"plane.points has {len(plane.points)} points instead of at least four")
     _check_points("plane.points", tuple(point.picture for point in plane.points))
     for index, point in enumerate(plane.points):
         if not all(abs(metres) <= MAX_GROUND_M for metres in point.ground_xy_m):
             raise ValueError(f"plane.points[{index}].ground_xy_m holds {point.ground_xy_m}; it is in metres")
+    try:
+        solve(plane, USUAL_ASPECT)
+    except PlaneError as error:
+        raise ValueError(f"plane.points: {error.message.rstrip('.')}") from error
 
 
 def check_rules(rules: tuple[RuleSetting, ...]) -> None:

@@ -136,7 +136,7 @@ assert PLANE is not None
         (Scene(lanes=(LANE, LANE)), "Two lanes have the key"),
         (Scene(masks=(replace(MASK, polygon=(SQUARE[0], SQUARE[2], SQUARE[1], SQUARE[3])),)), "crosses itself"),
         (Scene(masks=(replace(MASK, polygon=((0.0, 0.0), (2.0, 0.0), (1.0, 1.0))),)), "outside the picture"),
-        (Scene(plane=replace(PLANE, points=PLANE.points[:3])), "has 3 points"),
+        (Scene(plane=replace(PLANE, points=PLANE.points[:3])), "needs 4 points"),
         (Scene(rules=(RuleSetting(kind="wrong_way", values={"hold_s": 99.0}),)), "between 0.2 and 30"),
         (Scene(rules=(RuleSetting(kind="dancing"),)), "'dancing' is unknown"),
         (Scene(masks=tuple(replace(MASK, key=f"m-{n}") for n in range(65))), "More than 64"),
