@@ -1,0 +1,181 @@
+"""Clips in which the detector has looked once: boxes by picture, kept in a file, so that rules are tried in seconds."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.kernel.errors import BadInputError
+from core.media.convert import Letterbox
+from core.media.model import SourceSpec
+from core.vision.decode import FloatArray
+from core.vision.engine import Engine
+from core.vision.model import EngineInfo
+from core.vision.pipeline import PreparedPictures
+
+SMALL_WIDTH_PX = 160
+_LAYOUT = 1
+"""Raised when what a file holds changes: older ones are made again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenPicture:
+    """What the detector found in one picture.
+
+    Attributes:
+        pts_s: Picture time.
+        boxes: As from the engine: network pixels, score, label index; shape (k, 6).
+        small: Grey, `SMALL_WIDTH_PX` wide at most, without borders; shape (h, w).
+    """
+
+    pts_s: float
+    boxes: FloatArray
+    small: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenClip:
+    """A clip and what the detector found in it."""
+
+    path: Path
+    labels: tuple[str, ...]
+    letterbox: Letterbox
+    pictures: tuple[SeenPicture, ...]
+
+    @property
+    def aspect(self) -> float:
+        """Width of the picture over its height."""
+        return self.letterbox.frame_w / self.letterbox.frame_h
+
+    @property
+    def length_s(self) -> float:
+        """Picture time from the first picture to the end of the last."""
+        times = [picture.pts_s for picture in self.pictures]
+        step = (times[-1] - times[0]) / max(1, len(times) - 1)
+        return times[-1] - times[0] + step
+
+    def at_rate(self, fps: float) -> tuple[SeenPicture, ...]:
+        """Return the pictures that a camera analysed `fps` times a second would show; all where it has fewer."""
+        chosen: list[SeenPicture] = []
+        due_s = self.pictures[0].pts_s
+        for picture in self.pictures:
+            if picture.pts_s + 1e-3 >= due_s:
+                chosen.append(picture)
+                due_s = max(due_s + 1 / fps, picture.pts_s + 0.5 / fps)
+        return tuple(chosen)
+
+
+def see_clip(
+    path: Path,
+    info: EngineInfo,
+    open_it: Callable[[], Engine],
+    cache: Path | None = None,
+) -> SeenClip:
+    """Detect in every picture of a clip, or take what was found the last time.
+
+    Args:
+        path: The clip.
+        info: Of the engine; another model or precision is another file.
+        open_it: Gives the engine; called only where the clip was not seen yet.
+        cache: Folder for what was found; None keeps nothing.
+
+    Raises:
+        BadInputError: There is no such clip, or it shows no picture.
+    """
+    if not path.is_file():
+        raise BadInputError(f"There is no clip {path}.", hint="Name the folder that holds the test data.")
+    file = None if cache is None else cache / f"{_name_of(path, info)}.npz"
+    if file is not None and (kept := _read(file, path, info.labels)) is not None:
+        return kept
+    clip = _look(path, open_it())
+    if file is not None:
+        _write(file, clip)
+    return clip
+
+
+def _look(path: Path, engine: Engine) -> SeenClip:
+    found: list[SeenPicture] = []
+    letterbox: Letterbox | None = None
+    with PreparedPictures(SourceSpec(address=str(path), realtime=False), engine.info.input_wh) as pictures:
+        for picture in pictures:
+            letterbox = letterbox or picture.letterbox
+            boxes = engine.infer(picture.rgb[None])[0]
+            found.append(
+                SeenPicture(pts_s=picture.pts_s, boxes=boxes.copy(), small=shrink(picture.rgb, picture.letterbox))
+            )
+    if letterbox is None:
+        raise BadInputError(f"{path} shows no picture.", hint="Restore the file, or take it out of the folder.")
+    return SeenClip(path=path, labels=engine.info.labels, letterbox=letterbox, pictures=tuple(found))
+
+
+def shrink(rgb: NDArray[np.uint8], letterbox: Letterbox) -> NDArray[np.uint8]:
+    """Return the small grey picture that the rules may look at: without borders, means of whole blocks.
+
+    Args:
+        rgb: As prepared for the network, shape (h, w, 3).
+        letterbox: How the picture lies in it.
+    """
+    top, left = letterbox.pad_y, letterbox.pad_x
+    green = rgb[top : top + letterbox.content_h, left : left + letterbox.content_w, 1]
+    step = max(1, green.shape[1] // SMALL_WIDTH_PX)
+    height, width = green.shape[0] // step * step, green.shape[1] // step * step
+    blocks = green[:height, :width].reshape(height // step, step, width // step, step)
+    small: NDArray[np.uint8] = blocks.mean(axis=(1, 3), dtype=np.float32).astype(np.uint8)
+    return small
+
+
+def _name_of(path: Path, info: EngineInfo) -> str:
+    state = path.stat()
+    text = f"{_LAYOUT} {path.resolve()} {state.st_size} {state.st_mtime_ns} {info.model_sha256} {info.engine}"
+    text += f" {info.precision} {info.input_wh}"
+    return f"{path.stem}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+def _write(file: Path, clip: SeenClip) -> None:
+    box = clip.letterbox
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_suffix(".partial.npz")
+    np.savez_compressed(
+        partial,
+        pts_s=np.array([picture.pts_s for picture in clip.pictures]),
+        n_boxes=np.array([len(picture.boxes) for picture in clip.pictures]),
+        boxes=np.concatenate([picture.boxes for picture in clip.pictures]),
+        small=np.stack([picture.small for picture in clip.pictures]),
+        letterbox=np.array(
+            [box.scale, box.pad_x, box.pad_y, box.content_w, box.content_h, box.frame_w, box.frame_h], np.float64
+        ),
+    )
+    partial.replace(file)
+
+
+def _read(file: Path, path: Path, labels: Sequence[str]) -> SeenClip | None:
+    """Return what was kept; None where there is nothing, or it was cut off."""
+    if not file.is_file():
+        return None
+    try:
+        with np.load(file) as kept:
+            pts_s, small, numbers = kept["pts_s"], kept["small"], kept["letterbox"]
+            boxes = np.split(kept["boxes"], np.cumsum(kept["n_boxes"])[:-1])
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+    sizes = [int(number) for number in numbers[1:]]
+    letterbox = Letterbox(
+        scale=float(numbers[0]),
+        pad_x=sizes[0],
+        pad_y=sizes[1],
+        content_w=sizes[2],
+        content_h=sizes[3],
+        frame_w=sizes[4],
+        frame_h=sizes[5],
+    )
+    pictures = tuple(
+        SeenPicture(pts_s=float(time_s), boxes=found.astype(np.float32), small=grey)
+        for time_s, found, grey in zip(pts_s, boxes, small, strict=True)
+    )
+    return SeenClip(path=path, labels=tuple(labels), letterbox=letterbox, pictures=pictures)
