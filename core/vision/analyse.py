@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from core.media.convert import Letterbox
 from core.vision.camera_motion import CameraMotionEstimator
 from core.vision.decode import FloatArray, overlap
+from core.vision.masks import IgnoreMasks
 from core.vision.model import BBox, Detection, Observation, Scene, Track, TrackerKind
-from core.vision.rules import SceneRules
+from core.vision.rules import SceneRules, labels_for_rules
 from core.vision.tracker import STRONG_SCORE, make_tracker
 
 ONE_VEHICLE_IOU = 0.7
@@ -54,16 +55,21 @@ class CameraAnalyser:
         Args:
             camera_id: Written into the observations.
             scene: Zones and lines.
-            labels: Classes that count on this camera; others are dropped before tracking.
+            labels: Classes that count on this camera. Others are dropped before tracking, but for those that a rule
+                asks for (people on the carriageway): these are followed, neither shown nor counted.
             tracker: Which algorithm.
             aspect: Width of the picture over its height.
             engine_labels: Classes of the network, by index.
         """
         self._labels = tuple(engine_labels)
-        self._is_wanted = np.array([label in labels for label in engine_labels], bool)
+        self._shown = frozenset(labels)
+        followed = self._shown | labels_for_rules(scene)
+        self._is_shown = np.array([label in labels for label in engine_labels], bool)
+        self._is_wanted = np.array([label in followed for label in engine_labels], bool)
         self._is_confused = np.array([label in _CONFUSED for label in engine_labels], bool)
         self._tracker = make_tracker(tracker, labels=self._labels, aspect=aspect)
-        self._rules = SceneRules(camera_id, scene, aspect)
+        self._rules = SceneRules(camera_id, scene, aspect, labels=self._shown)
+        self._masks = IgnoreMasks(scene)
         self._motion = CameraMotionEstimator() if tracker is TrackerKind.BOTSORT else None
 
     def update(
@@ -93,9 +99,23 @@ class CameraAnalyser:
         tracks = self._tracker.update(chosen, pts_s, motion)
         return Analysed(
             detections=self._detections(chosen),
-            tracks=tracks,
+            tracks=self._masks.outside([track for track in tracks if track.label in self._shown]),
             observations=tuple(self._rules.update(tracks, pts_s, captured_at, picture)),
         )
+
+    def hold(self, pts_s: float, captured_at: datetime) -> Analysed:
+        """Take a picture in which nothing changed since the last: vehicles stand where they stood, rules go on."""
+        tracks = self._tracker.hold(pts_s)
+        return Analysed(
+            detections=(),
+            tracks=self._masks.outside([track for track in tracks if track.label in self._shown]),
+            observations=tuple(self._rules.update(tracks, pts_s, captured_at)),
+        )
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nobody is followed who moves or is out of sight: while nothing changes, nobody has to look."""
+        return self._tracker.is_settled
 
     def n_inside(self, zone_key: str) -> int:
         """Return how many vehicles are in a zone now."""
@@ -120,7 +140,7 @@ class CameraAnalyser:
         return boxes[~is_double]
 
     def _detections(self, boxes: FloatArray) -> tuple[Detection, ...]:
-        strong = boxes[boxes[:, 4] >= STRONG_SCORE]
+        strong = boxes[(boxes[:, 4] >= STRONG_SCORE) & self._is_shown[boxes[:, 5].astype(np.intp)]]
         return tuple(
             Detection(label=self._labels[int(index)], score=score, bbox_xyxy=_bbox(x1, y1, x2, y2))
             for x1, y1, x2, y2, score, index in strong.tolist()

@@ -27,6 +27,37 @@ SLOWEST_FREE_FLOW = 1.5
 """Box sizes per second: whatever was seen so far, traffic slower than this never counts as flowing freely."""
 
 
+class FreeFlow:
+    """What speed free flow has in one place, learned from who passed; in box sizes per second."""
+
+    def __init__(self) -> None:
+        """Start without having seen anybody."""
+        self._passed: deque[float] = deque(maxlen=300)
+        self._speeds: dict[int, list[float]] = {}
+
+    @property
+    def is_known(self) -> bool:
+        """Whether enough vehicles have passed."""
+        return len(self._passed) >= N_VEHICLES_TO_LEARN
+
+    @property
+    def speed(self) -> float:
+        """The speed of free flow; the slowest that can be called so while little is known."""
+        if not self.is_known:
+            return SLOWEST_FREE_FLOW
+        return max(SLOWEST_FREE_FLOW, float(np.percentile(self._passed, FREE_FLOW_PERCENTILE)))
+
+    def learn(self, inside: Sequence[Sighting], gone: frozenset[int], *, is_jammed: bool) -> None:
+        """Keep one figure for each vehicle that passed; a jam teaches nothing about free flow."""
+        for sighting in inside:
+            self._speeds.setdefault(sighting.key, []).append(sighting.speed / sighting.size)
+            del self._speeds[sighting.key][:-200]
+        for key in gone & self._speeds.keys():
+            speeds = self._speeds.pop(key)
+            if not is_jammed and len(speeds) >= 3:
+                self._passed.append(float(np.median(speeds)))
+
+
 class CongestionRule:
     """One zone of one camera.
 
@@ -42,9 +73,15 @@ class CongestionRule:
         self._ratio = 1.0
         self._held_s = 0.0
         self._has_begun = False
-        self._passed: deque[float] = deque(maxlen=300)
-        self._speeds: dict[int, list[float]] = {}
+        self._free_flow = FreeFlow()
         self.values: dict[str, float] = {}
+
+    @property
+    def confidence(self) -> float:
+        """How sure the rule is: surer where free flow is known, and where the zone is well over its limits."""
+        is_known = self._given_speed is not None or self._free_flow.is_known
+        clear = min(1.0, max(0.0, (BEGIN_SPEED_RATIO - self._ratio) / BEGIN_SPEED_RATIO))
+        return (0.85 if is_known else 0.8) + 0.15 * clear
 
     @property
     def is_congested(self) -> bool:
@@ -62,7 +99,7 @@ class CongestionRule:
         Returns:
             Phase.BEGIN or Phase.END where the condition changes.
         """
-        self._learn(inside, gone)
+        self._free_flow.learn(inside, gone, is_jammed=self._has_begun)
         keep = math.exp(-dt_s / SMOOTHING_S)
         ratio = self._speed_ratio(inside)
         self._density = keep * self._density + (1 - keep) * len(inside) / self._capacity
@@ -87,19 +124,4 @@ class CongestionRule:
             return 1.0
         if self._given_speed:
             return float(np.mean([sighting.speed for sighting in inside])) / self._given_speed
-        return float(np.mean([sighting.speed / sighting.size for sighting in inside])) / self._learned_speed()
-
-    def _learned_speed(self) -> float:
-        if len(self._passed) < N_VEHICLES_TO_LEARN:
-            return SLOWEST_FREE_FLOW
-        return max(SLOWEST_FREE_FLOW, float(np.percentile(self._passed, FREE_FLOW_PERCENTILE)))
-
-    def _learn(self, inside: Sequence[Sighting], gone: frozenset[int]) -> None:
-        """Keep one figure for each vehicle that passed; a jam teaches nothing about free flow."""
-        for sighting in inside:
-            self._speeds.setdefault(sighting.key, []).append(sighting.speed / sighting.size)
-            del self._speeds[sighting.key][:-200]
-        for key in gone & self._speeds.keys():
-            speeds = self._speeds.pop(key)
-            if not self._has_begun and len(speeds) >= 3:
-                self._passed.append(float(np.median(speeds)))
+        return float(np.mean([sighting.speed / sighting.size for sighting in inside])) / self._free_flow.speed

@@ -13,40 +13,68 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.vision.congestion import CongestionRule
+from core.vision.congestion_lane import LaneCongestionRule
 from core.vision.lines import LineCounter
+from core.vision.loitering import LoiteringRule
 from core.vision.masks import IgnoreMasks
-from core.vision.model import Observation, ObservationKind, Phase, Scene, Track, Zone
+from core.vision.model import VEHICLE_LABELS, Observation, ObservationKind, Phase, Scene, Track, Zone
+from core.vision.pedestrian import PERSON, TWO_WHEELERS, PedestrianRule, calls_for_people
 from core.vision.scene_rule import Moment, Notebook, SceneRule, place_of
 from core.vision.stopped import StoppedRule
+from core.vision.stopped_lane import LaneStoppedRule
 from core.vision.tuning import Tuning
 from core.vision.vehicles import PictureClock, Sighting, VehicleMemory
+from core.vision.wrong_way import WrongWayRule
 from core.vision.zones import ZonePresence
 
-RULE_MAKERS: tuple[tuple[ObservationKind, Callable[[Scene, float], SceneRule]], ...] = ()
+RULE_MAKERS: tuple[tuple[ObservationKind, Callable[[Scene, float], SceneRule]], ...] = (
+    (ObservationKind.WRONG_WAY, WrongWayRule),
+    (ObservationKind.PEDESTRIAN, PedestrianRule),
+    (ObservationKind.LOITERING, LoiteringRule),
+    (ObservationKind.STOPPED_VEHICLE, LaneStoppedRule),
+    (ObservationKind.CONGESTION, LaneCongestionRule),
+)
 """Rules besides those of zones and lines, each made from the scene and the picture's aspect where it is switched on."""
 
 EMPTY_AFTER_S = 2.0
 """An alarmed zone is empty when nobody was in it for this long."""
 
 
+def labels_for_rules(scene: Scene) -> frozenset[str]:
+    """Return the classes that a scene's rules have to be told of, whatever the camera shows and counts."""
+    tuning = Tuning(scene)
+    labels: set[str] = set()
+    if tuning.is_on(ObservationKind.PEDESTRIAN) and (scene.lanes or any(calls_for_people(z) for z in scene.zones)):
+        labels |= {PERSON, *TWO_WHEELERS}
+    if tuning.is_on(ObservationKind.LOITERING):
+        labels |= {label for zone in scene.zones for label in zone.labels or (PERSON,)}
+    if tuning.is_on(ObservationKind.OBJECT_LEFT) and (scene.lanes or scene.zones):
+        labels |= {PERSON, *VEHICLE_LABELS}
+    return frozenset(labels)
+
+
 class SceneRules:
     """Everything drawn on one camera's picture, watched; used from one thread."""
 
-    def __init__(self, camera_id: str, scene: Scene, aspect: float) -> None:
+    def __init__(
+        self, camera_id: str, scene: Scene, aspect: float, labels: frozenset[str] = frozenset(VEHICLE_LABELS)
+    ) -> None:
         """Lay out zones and lines.
 
         Args:
             camera_id: Written into the observations.
             scene: What was drawn.
             aspect: Width of the picture over its height.
+            labels: Classes that count on this camera; zones and lines see no others.
         """
+        self._labels = labels
         self._camera_id = camera_id
         self._clock = PictureClock()
         self._memory = VehicleMemory(aspect)
         self._lines = [(line, LineCounter(line, aspect)) for line in scene.lines]
-        self._zones = {zone.key: _ZoneRules(zone, aspect) for zone in scene.zones}
-        self._masks = IgnoreMasks(scene)
         tuning = Tuning(scene)
+        self._zones = {zone.key: _ZoneRules(zone, aspect, tuning) for zone in scene.zones}
+        self._masks = IgnoreMasks(scene)
         self._rules = tuple(make(scene, aspect) for kind, make in RULE_MAKERS if tuning.is_on(kind))
 
     def update(
@@ -68,8 +96,9 @@ class SceneRules:
         self._clock.advance(pts_s)
         sightings, gone = self._memory.update(self._masks.outside(tracks), self._clock)
         note = Notebook(self._camera_id, pts_s, captured_at)
+        counted = [sighting for sighting in sightings if sighting.track.label in self._labels]
         for line, counter in self._lines:
-            for crossing in counter.update(sightings):
+            for crossing in counter.update(counted):
                 key = f"line_crossed:{line.key}:{crossing.sighting.key}"
                 note.add(
                     ObservationKind.LINE_CROSSED,
@@ -81,7 +110,7 @@ class SceneRules:
                 )
             counter.forget(gone)
         for zone in self._zones.values():
-            zone.update(sightings, gone, self._clock, note)
+            zone.update(counted, gone, self._clock, note)
         moment = Moment(sightings, gone, now_s=self._clock.now_s, dt_s=self._clock.dt_s, pts_s=pts_s, picture=picture)
         for rule in self._rules:
             rule.update(moment, note)
@@ -99,12 +128,15 @@ class SceneRules:
 class _ZoneRules:
     """The rules that one zone asks for."""
 
-    def __init__(self, zone: Zone, aspect: float) -> None:
+    def __init__(self, zone: Zone, aspect: float, tuning: Tuning) -> None:
+        watches_jams = zone.congestion_capacity is not None and tuning.is_on(ObservationKind.CONGESTION)
         self._zone = zone
         self._place = place_of(zone)
         self.presence = ZonePresence(zone, aspect)
-        self._congestion = CongestionRule(zone) if zone.congestion_capacity is not None else None
-        self._stopped = StoppedRule(zone.stopped_after_s) if zone.stopped_after_s is not None else None
+        self._congestion = CongestionRule(zone) if watches_jams else None
+        self._stopped: StoppedRule | None = None
+        if zone.stopped_after_s is not None and tuning.is_on(ObservationKind.STOPPED_VEHICLE):
+            self._stopped = StoppedRule(zone.stopped_after_s)
         self._is_occupied = False
         self._empty_s = 0.0
 
@@ -160,6 +192,7 @@ class _ZoneRules:
                 self._place,
                 f"{kind.value}:{self._zone.key}",
                 bbox_xyxy=self._place.bbox_xyxy,
+                confidence=self._congestion.confidence,
                 values=dict(self._congestion.values),
             )
         return self._congestion.is_congested

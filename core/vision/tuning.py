@@ -49,6 +49,36 @@ def _call_from(default: float = 0.8) -> Figure:
 
 RULES: tuple[RuleInfo, ...] = (
     RuleInfo(
+        kind=ObservationKind.CONGESTION,
+        title="Congestion",
+        explanation="A lane is full and slow for longer than a red light; zones carry their own figures.",
+        is_on=True,
+        figures=(
+            Figure(name="cover", title="Lane covered by vehicles, at least", default=0.5, low=0.1, high=1.0),
+            Figure(name="speed_ratio", title="Slower than this part of free flow", default=0.35, low=0.05, high=0.9),
+            Figure(name="hold_s", title="For at least", default=60.0, low=3.0, high=900.0, unit="s"),
+            _call_from(0.7),
+        ),
+    ),
+    RuleInfo(
+        kind=ObservationKind.STOPPED_VEHICLE,
+        title="Stopped vehicle",
+        explanation="A vehicle stands in a lane while nothing says that it waits; zones carry their own time.",
+        is_on=True,
+        figures=(
+            Figure(name="after_s", title="After", default=20.0, low=3.0, high=3600.0, unit="s"),
+            Figure(
+                name="queue_after_s",
+                title="At the head of a queue after",
+                default=150.0,
+                low=10.0,
+                high=7200.0,
+                unit="s",
+            ),
+            _call_from(),
+        ),
+    ),
+    RuleInfo(
         kind=ObservationKind.WRONG_WAY,
         title="Wrong way",
         explanation="A vehicle drives against the arrow of its lane.",
