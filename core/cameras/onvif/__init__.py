@@ -1,0 +1,1 @@
+"""ONVIF: finding cameras, asking them what they are, steering them."""

@@ -1,0 +1,428 @@
+"""Steering: who may turn a camera now, and that it never goes on turning when nobody holds it any more."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Awaitable, Callable, Coroutine, Hashable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from core.access import audit
+from core.access.model import Actor, Role
+from core.access.permission import require
+from core.cameras.model import Camera
+from core.cameras.onvif.client import OnvifCamera
+from core.cameras.onvif.model import Preset, PtzAbilities, PtzHead, Steering, SteeringChanged, Velocity
+from core.cameras.onvif.soap import LoginRefusedError
+from core.cameras.service import CameraService
+from core.kernel.bus import Bus
+from core.kernel.clock import Clock
+from core.kernel.errors import BadInputError, ConsoleError, NotPermittedError, UnavailableError
+from core.store.engine import Store
+from core.store.rows import storable
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+HOLD_S = 5.0
+"""So long after the last move a camera still belongs to who steered it."""
+
+DEAD_MAN_S = 1.2
+"""A move that the console does not renew for so long ends: a key may be released where nobody hears it."""
+
+CAMERA_STOPS_S = 4.0
+"""The camera ends a move by itself after so long: the last resort when this node is gone."""
+
+RESEND_S = 2.5
+REFUSED_FOR_S = 30.0
+"""A refused password is not sent again for so long: cameras lock accounts after a few of them."""
+
+TIMEOUT_S = 3.0
+N_STOP_TRIES = 5
+MAX_NAME_LENGTH = 60
+
+
+@dataclass(frozen=True, slots=True)
+class _Holder:
+    actor: Actor
+    owner: Hashable
+    until_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """An open camera; good as long as its settings are `key`."""
+
+    key: tuple[str, str, str]
+    camera: OnvifCamera
+    profile: str
+    abilities: PtzAbilities
+
+
+@dataclass(slots=True)
+class _Head:
+    """What we know of one camera's head.
+
+    Attributes:
+        wanted: What the operator asks for now; None is to stand still.
+        sent: What the camera was told last; None where it stands still as far as we know.
+        sending: One request at a time, so that a stop never overtakes the move before it.
+    """
+
+    camera_id: str
+    session: _Session | None = None
+    holder: _Holder | None = None
+    wanted: Velocity | None = None
+    sent: Velocity | None = None
+    sent_s: float = -math.inf
+    renewed_s: float = -math.inf
+    refused_key: tuple[str, str, str] | None = None
+    refused_s: float = -math.inf
+    refusal: LoginRefusedError | None = None
+    sending: asyncio.Lock = field(default_factory=asyncio.Lock)
+    opening: asyncio.Lock = field(default_factory=asyncio.Lock)
+    watch: asyncio.Task[None] | None = None
+
+
+class PtzService:
+    """Steers the cameras that can be steered.
+
+    Whoever steers holds the camera for `HOLD_S` after the last move; a higher role, from supervisor on, may take it.
+
+    Threads: all calls come from the owner's loop.
+    """
+
+    def __init__(
+        self,
+        cameras: CameraService,
+        store: Store,
+        bus: Bus,
+        clock: Clock,
+        *,
+        hold_s: float = HOLD_S,
+        dead_man_s: float = DEAD_MAN_S,
+        timeout_s: float = TIMEOUT_S,
+    ) -> None:
+        """Ask nothing yet."""
+        self._cameras = cameras
+        self._store = store
+        self._bus = bus
+        self._clock = clock
+        self._hold_s = hold_s
+        self._dead_man_s = dead_man_s
+        self._timeout_s = timeout_s
+        self._heads: dict[str, _Head] = {}
+        self._tickets: dict[tuple[str, Hashable], int] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def steering(self) -> tuple[Steering, ...]:
+        """Return who steers which camera now."""
+        return tuple(_steering(head) for head in self._heads.values() if self._is_held(head))
+
+    async def look(self, actor: Actor, camera_id: str) -> PtzHead:
+        """Return what a camera's head can do, its presets and where it looks.
+
+        Raises:
+            BadInputError: There is no such camera, or it cannot be steered.
+            UnavailableError: It does not answer.
+        """
+        require(actor, Role.VIEWER)
+        head = self._head(await self._camera(camera_id))
+
+        async def ask(session: _Session) -> PtzHead:
+            abilities = session.abilities
+            presets = await session.camera.presets(session.profile) if abilities.max_presets else ()
+            status = await session.camera.status(session.profile)
+            return PtzHead(camera_id=camera_id, abilities=abilities, presets=presets, status=status)
+
+        return await self._with_session(head, ask)
+
+    async def move(self, actor: Actor, owner: Hashable, camera_id: str, velocity: Velocity) -> None:
+        """Turn with this speed until `stop`; asked again at least every second, or the camera stops.
+
+        Raises:
+            NotPermittedError: The actor is no operator, or somebody else steers.
+            BadInputError, UnavailableError: As `look`.
+        """
+        ticket = self._draw(camera_id, owner)
+        head = await self._take(actor, owner, camera_id)
+        if velocity == Velocity():
+            await self._stop(head)
+            return
+        if self._tickets.get((camera_id, owner)) != ticket:
+            return
+        head.wanted, head.renewed_s = velocity, self._clock.monotonic()
+        if head.watch is None or head.watch.done():
+            head.watch = self._spawn(self._watch(head))
+        try:
+            await self._send(head)
+        except ConsoleError:
+            head.wanted = None
+            raise
+
+    async def stop(self, actor: Actor, owner: Hashable, camera_id: str) -> None:
+        """Stand still; of somebody who does not steer nothing happens.
+
+        Raises:
+            UnavailableError: The camera does not answer; it is asked again, and stops by itself after a while.
+        """
+        require(actor, Role.OPERATOR)
+        self._draw(camera_id, owner)
+        head = self._heads.get(camera_id)
+        if head is not None and head.holder is not None and head.holder.owner == owner:
+            await self._stop(head)
+
+    async def step(self, actor: Actor, owner: Hashable, camera_id: str, by: Velocity) -> None:
+        """Turn by a part of the head's range; raises as `move`."""
+        head = await self._take(actor, owner, camera_id)
+        await self._tell(head, lambda session: session.camera.step(session.profile, by))
+
+    async def go(
+        self, actor: Actor, owner: Hashable, camera_id: str, *, pan: float, tilt: float, zoom: float | None
+    ) -> None:
+        """Turn to a direction in generic units; raises as `move`."""
+        head = await self._take(actor, owner, camera_id)
+        await self._tell(head, lambda session: session.camera.go(session.profile, pan=pan, tilt=tilt, zoom=zoom))
+
+    async def go_to_preset(self, actor: Actor, owner: Hashable, camera_id: str, token: str) -> None:
+        """Turn to a remembered direction; an empty token is the home direction. Raises as `move`."""
+        head = await self._take(actor, owner, camera_id)
+        if token:
+            await self._tell(head, lambda session: session.camera.go_to_preset(session.profile, token))
+        else:
+            await self._tell(head, lambda session: session.camera.go_home(session.profile))
+
+    async def set_preset(
+        self, actor: Actor, owner: Hashable, camera_id: str, *, name: str, token: str = ""
+    ) -> tuple[Preset, ...]:
+        """Remember the direction of now, under a new name or in the place of `token`.
+
+        Returns:
+            All presets.
+
+        Raises:
+            NotPermittedError: The actor is no supervisor, or somebody else steers.
+            BadInputError: The name cannot be used; otherwise as `look`.
+        """
+        require(actor, Role.SUPERVISOR)
+        name = storable(name).strip()
+        if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable():
+            raise BadInputError("The preset needs a name.", hint=f"Use 1 to {MAX_NAME_LENGTH} letters and digits.")
+        head = await self._take(actor, owner, camera_id)
+        await self._tell(head, lambda session: session.camera.set_preset(session.profile, name, token))
+        await self._audit(actor, "camera.preset_set", camera_id, name)
+        return await self._with_session(head, lambda session: session.camera.presets(session.profile))
+
+    async def remove_preset(self, actor: Actor, owner: Hashable, camera_id: str, token: str) -> tuple[Preset, ...]:
+        """Forget a direction; returns what is left. Raises as `set_preset`."""
+        require(actor, Role.SUPERVISOR)
+        head = await self._take(actor, owner, camera_id)
+        await self._tell(head, lambda session: session.camera.remove_preset(session.profile, token))
+        await self._audit(actor, "camera.preset_remove", camera_id, token)
+        return await self._with_session(head, lambda session: session.camera.presets(session.profile))
+
+    def release(self, owner: Hashable) -> None:
+        """A console is gone: what it turned stands still, what it held is free."""
+        self._tickets = {key: ticket for key, ticket in self._tickets.items() if key[1] != owner}
+        for head in self._heads.values():
+            if head.holder is not None and head.holder.owner == owner:
+                self._let_go(head)
+                if head.wanted is not None or head.sent is not None:
+                    head.wanted, head.renewed_s = None, -math.inf
+                    if head.watch is None or head.watch.done():
+                        head.watch = self._spawn(self._watch(head))
+
+    async def close(self) -> None:
+        """Stop what still turns, and end."""
+        turning = [head for head in self._heads.values() if head.wanted is not None or head.sent is not None]
+        stopping = [asyncio.ensure_future(self._stop(head)) for head in turning]
+        if stopping:
+            await asyncio.wait(stopping, timeout=self._timeout_s)
+        for task in (*stopping, *self._tasks):
+            task.cancel()
+        await asyncio.gather(*stopping, *self._tasks, return_exceptions=True)
+
+    # -- who steers -----------------------------------------------------------------------------------------------
+
+    async def _take(self, actor: Actor, owner: Hashable, camera_id: str) -> _Head:
+        """Let the actor have the camera, or say who has it."""
+        require(actor, Role.OPERATOR)
+        camera = await self._camera(camera_id)
+        head = self._head(camera)
+        holder = head.holder if self._is_held(head) else None
+        if holder is not None and holder.owner != owner and not _outranks(actor, holder.actor):
+            desk = f" at {holder.actor.desk}" if holder.actor.desk else ""
+            raise NotPermittedError(
+                f"{holder.actor.name}{desk} steers {camera.name}.",
+                hint=f"It is free {self._hold_s:g} s after the last move; a supervisor may take it at once.",
+            )
+        head.holder = _Holder(actor, owner, self._clock.monotonic() + self._hold_s)
+        if holder is None or holder.owner != owner:
+            self._bus.publish(SteeringChanged(steering=_steering(head)))
+            detail = "" if holder is None else f"taken from {holder.actor.name}"
+            self._spawn(self._audit(actor, "camera.steer", camera_id, detail))
+            self._spawn(self._free_later(head))
+        return head
+
+    def _draw(self, camera_id: str, owner: Hashable) -> int:
+        """Number a wish as it comes in: a move that still looks its camera up must not outlive the stop behind it."""
+        ticket = self._tickets.get((camera_id, owner), 0) + 1
+        self._tickets[camera_id, owner] = ticket
+        return ticket
+
+    async def _free_later(self, head: _Head) -> None:
+        holder = head.holder
+        assert holder is not None
+        owner = holder.owner
+        while head.holder is not None and head.holder.owner == owner:
+            left_s = head.holder.until_s - self._clock.monotonic()
+            if left_s <= 0:
+                self._let_go(head)
+                return
+            await asyncio.sleep(max(0.02, left_s))
+
+    def _let_go(self, head: _Head) -> None:
+        head.holder = None
+        self._bus.publish(SteeringChanged(steering=Steering(camera_id=head.camera_id)))
+
+    def _is_held(self, head: _Head) -> bool:
+        return head.holder is not None and head.holder.until_s > self._clock.monotonic()
+
+    # -- what the camera is told ----------------------------------------------------------------------------------
+
+    async def _stop(self, head: _Head) -> None:
+        head.wanted = None
+        if head.sent is not None or head.sending.locked():
+            await self._send(head)
+
+    async def _send(self, head: _Head) -> None:
+        """Tell the camera what is wanted by now: of several waiting wishes only the newest is sent."""
+        async with head.sending:
+            is_fresh = self._clock.monotonic() - head.sent_s < RESEND_S
+            if head.wanted == head.sent and (head.wanted is None or is_fresh):
+                return
+            await self._with_session(head, lambda session: self._send_wanted(head, session))
+
+    async def _send_wanted(self, head: _Head, session: _Session) -> None:
+        wanted = head.wanted
+        if wanted is None:
+            await session.camera.stop(session.profile)
+            head.sent = None
+            return
+        # From here on it may turn, whatever we hear of it.
+        head.sent, head.sent_s = wanted, -math.inf
+        await session.camera.move(session.profile, wanted, for_s=CAMERA_STOPS_S)
+        head.sent_s = self._clock.monotonic()
+
+    async def _tell(self, head: _Head, ask: Callable[[_Session], Awaitable[T]]) -> T:
+        """Ask for something else than turning, in order with it."""
+        head.wanted = None
+        async with head.sending:
+            answer = await self._with_session(head, ask)
+            head.sent = None
+            return answer
+
+    async def _watch(self, head: _Head) -> None:
+        """Stop what nobody renews; where the camera does not take the stop, say it again."""
+        n_failures = 0
+        while head.wanted is not None or head.sent is not None:
+            left_s = head.renewed_s + self._dead_man_s - self._clock.monotonic()
+            if left_s > 0 and head.wanted is not None:
+                await asyncio.sleep(left_s)
+                continue
+            try:
+                await self._stop(head)
+            except ConsoleError as error:
+                n_failures += 1
+                if n_failures >= N_STOP_TRIES:
+                    log.error("camera %s did not take a stop, it ends its move by itself: %s", head.camera_id, error)
+                    head.sent = None
+                    return
+                await asyncio.sleep(0.5)
+
+    async def _with_session(self, head: _Head, ask: Callable[[_Session], Awaitable[T]]) -> T:
+        """Ask through an open camera; one that was open for long may have forgotten us, and is opened anew once."""
+        was_open = head.session is not None
+        session = await self._open(head)
+        try:
+            return await ask(session)
+        except LoginRefusedError as error:
+            head.session = None
+            if not was_open:
+                self._remember_refusal(head, session.key, error)
+                raise
+        except UnavailableError:
+            head.session = None
+            raise
+        session = await self._open(head)
+        try:
+            return await ask(session)
+        except LoginRefusedError as error:
+            head.session = None
+            self._remember_refusal(head, session.key, error)
+            raise
+
+    async def _open(self, head: _Head) -> _Session:
+        async with head.opening:
+            camera = await self._camera(head.camera_id)
+            password = await self._cameras.password_of(camera.camera_id) if camera.has_password else ""
+            key = (camera.onvif_address, camera.username, password)
+            if head.session is not None and head.session.key == key:
+                return head.session
+            head.session = None
+            if head.refusal is not None and head.refused_key == key:
+                if self._clock.monotonic() - head.refused_s < REFUSED_FOR_S:
+                    raise LoginRefusedError(head.refusal.message, hint=head.refusal.hint)
+                head.refusal = None
+            opened = OnvifCamera(*key, timeout_s=self._timeout_s)
+            try:
+                await opened.connect()
+                profile = await opened.ptz_profile()
+                abilities = await opened.ptz_abilities()
+            except LoginRefusedError as error:
+                self._remember_refusal(head, key, error)
+                raise
+            head.session = _Session(key=key, camera=opened, profile=profile, abilities=abilities)
+            return head.session
+
+    def _remember_refusal(self, head: _Head, key: tuple[str, str, str], error: LoginRefusedError) -> None:
+        head.refused_key, head.refused_s, head.refusal = key, self._clock.monotonic(), error
+
+    async def _camera(self, camera_id: str) -> Camera:
+        camera = await self._cameras.get(camera_id)
+        if not camera.onvif_address:
+            raise BadInputError(
+                f"{camera.name} has no ONVIF address.", hint="A supervisor can enter it in the camera's settings."
+            )
+        if not camera.is_enabled:
+            raise BadInputError(f"{camera.name} is disabled.", hint="Enable it first.")
+        return camera
+
+    def _head(self, camera: Camera) -> _Head:
+        return self._heads.setdefault(camera.camera_id, _Head(camera_id=camera.camera_id))
+
+    async def _audit(self, actor: Actor, action: str, camera_id: str, detail: str) -> None:
+        await audit.record(self._store, self._clock, actor, action=action, subject=camera_id, detail=detail)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._on_done)
+        return task
+
+    def _on_done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("steering: %s", task.exception(), exc_info=task.exception())
+
+
+def _outranks(actor: Actor, other: Actor) -> bool:
+    return actor.role >= Role.SUPERVISOR and actor.role > other.role
+
+
+def _steering(head: _Head) -> Steering:
+    if head.holder is None:
+        return Steering(camera_id=head.camera_id)
+    return Steering(camera_id=head.camera_id, by=head.holder.actor.name, desk=head.holder.actor.desk)

@@ -1,0 +1,98 @@
+"""Adding cameras by ONVIF: which ones are in the network, and what one of them is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+from core.access.model import Actor, Role
+from core.access.permission import require
+from core.cameras.model import Camera
+from core.cameras.onvif.client import OnvifCamera
+from core.cameras.onvif.discovery import discover
+from core.cameras.onvif.model import CameraDescription, Discovery
+from core.cameras.service import CameraService
+from core.kernel.errors import BadInputError, UnavailableError
+
+DESCRIBE_S = 15.0
+"""A camera with many profiles is asked often; the console waits 20 s."""
+
+
+class OnvifService:
+    """Finds cameras and describes them.
+
+    Threads: all calls come from the owner's loop.
+    """
+
+    def __init__(self, cameras: CameraService, *, search: Callable[[], Awaitable[Discovery]] = discover) -> None:
+        """Ask nothing yet."""
+        self._cameras = cameras
+        self._search = search
+        self._searching: asyncio.Task[Discovery] | None = None
+
+    async def find(self, actor: Actor) -> Discovery:
+        """Return the cameras in the networks of this node, and which ones we have already.
+
+        Raises:
+            NotPermittedError: The actor is no supervisor.
+        """
+        require(actor, Role.SUPERVISOR)
+        if self._searching is None or self._searching.done():
+            # Two supervisors who search at once hear the same answers.
+            self._searching = asyncio.ensure_future(self._search())
+        found = await asyncio.shield(self._searching)
+        owners: dict[str, str] = {}
+        for camera in await self._cameras.list():
+            owners |= dict.fromkeys(_hosts_of(camera), camera.camera_id)
+        marked = (replace(one, camera_id=owners.get(_host(one.address), "")) for one in found.cameras)
+        return replace(found, cameras=tuple(marked))
+
+    async def describe(
+        self, actor: Actor, address: str, *, username: str, password: str, camera_id: str = ""
+    ) -> CameraDescription:
+        """Return what the camera at an address is.
+
+        Args:
+            actor: A supervisor.
+            address: Of its device service.
+            username: Empty asks without a login.
+            password: With an empty one, that of the camera `camera_id` is used, if it has the same host.
+            camera_id: Empty for a new camera.
+
+        Raises:
+            NotPermittedError: The actor is no supervisor.
+            BadInputError: It is no ONVIF camera, or does not let us in.
+            UnavailableError: It does not answer.
+        """
+        require(actor, Role.SUPERVISOR)
+        if username and not password and camera_id:
+            password = await self._kept_password(camera_id, address)
+        camera = OnvifCamera(address, username, password)
+        try:
+            async with asyncio.timeout(DESCRIBE_S):
+                await camera.connect()
+                return await camera.describe()
+        except TimeoutError as error:
+            raise UnavailableError(
+                f"{_host(address)} answers too slowly: {DESCRIBE_S:g} s were not enough.", hint="Try again."
+            ) from error
+
+    async def _kept_password(self, camera_id: str, address: str) -> str:
+        try:
+            camera = await self._cameras.get(camera_id)
+        except BadInputError:
+            return ""  # It is being added; nothing is kept for it yet.
+        return await self._cameras.password_of(camera_id) if _host(address) in _hosts_of(camera) else ""
+
+
+def _hosts_of(camera: Camera) -> set[str]:
+    return {host for address in (camera.address, camera.onvif_address) if (host := _host(address))}
+
+
+def _host(address: str) -> str:
+    try:
+        return (urlsplit(address).hostname or "") if "://" in address else ""
+    except ValueError:
+        return ""
