@@ -28,7 +28,7 @@ class StreamReport:
     """One camera's stream, once a second.
 
     Attributes:
-        reason: A sentence where the state is not LIVE.
+        reason: A sentence where the state is not LIVE, or where it is LIVE with less than there should be.
         since_s: Seconds in this state.
         frame_age_s: Age of the newest frame; None before the first.
         detect_fps: Pictures a second that were looked at, over the last 5 s; falls by itself while nothing moves.
@@ -39,6 +39,9 @@ class StreamReport:
         detection_reason: A sentence for tile and health panel where detection is reduced or away; else empty.
         n_dropped: Frames skipped since the start because a newer one was there.
         bytes_per_s: Of the encoded stream.
+        n_damaged: Pictures left out because a part of them never arrived.
+        decoder: "software", or what decodes on a graphics card: "cuda", "vaapi", ….
+        is_sub: The camera's smaller stream is read.
         n_abandoned: Readers that hung in libav or a driver and were replaced; each holds memory until the process ends.
     """
 
@@ -65,6 +68,9 @@ class StreamReport:
     inference_ms: float = 0.0
     bytes_per_s: float = 0.0
     n_abandoned: int = 0
+    n_damaged: int = 0
+    decoder: str = ""
+    is_sub: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +83,8 @@ class SourceSpec:
         transport: "tcp" or "udp"; RTSP only.
         loops: A file starts again at its end.
         realtime: A file is played at its own speed; False reads it as fast as it decodes.
+        read_timeout_s: A camera that is silent for longer is called again.
+        hardware: What to decode with, as in `core/media/hardware.py`; empty decodes in software.
     """
 
     address: str
@@ -86,7 +94,8 @@ class SourceSpec:
     loops: bool = False
     realtime: bool = True
     open_timeout_s: float = 5.0
-    read_timeout_s: float = 3.0
+    read_timeout_s: float = 2.5
+    hardware: str = ""
 
     def __repr__(self) -> str:
         """Leave the password out."""

@@ -25,6 +25,7 @@ from av.error import FFmpegError
 from av.stream import Disposition
 
 from core.kernel.errors import BadInputError, ConsoleError, UnavailableError
+from core.media.hardware import SOFTWARE, HardwareError, accelerator
 from core.media.model import SourceSpec
 
 SYNTHETIC_WH = (640, 360)
@@ -42,11 +43,18 @@ _HTTP_PROBING = {"analyzeduration": "1500000", "fpsprobesize": "0"}
 # Pictures one after the other without a clock: libav counts 25 a second, whatever really comes.
 _UNTIMED_FORMATS = frozenset({"mpjpeg", "mjpeg", "h264", "hevc"})
 _USE_H264 = "Set the camera to H.264 or H.265."
+# libav waits twice as long before it gives up reading, and once before it gives up opening.
+_LIBAV_GRACE_S = 0.5
+_MAX_HARDWARE_FAULTS = 5
 _NO_ROUTE = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN})
 
 
 class LoginRefusedError(BadInputError):
     """The camera does not accept the user name or password; asking often may lock the account."""
+
+
+class HardwareDecodeError(UnavailableError):
+    """The graphics card failed on this stream; software can decode it."""
 
 
 class Source(Protocol):
@@ -58,6 +66,7 @@ class Source(Protocol):
         fps: As the source states it; 0 where it does not.
         n_bytes: Encoded bytes read so far.
         n_broken: Packets that could not be decoded so far.
+        decoder: "software", or the device that decodes.
     """
 
     is_live: bool
@@ -68,12 +77,14 @@ class Source(Protocol):
     codec: str
     n_bytes: int
     n_broken: int
+    decoder: str
 
     def read(self) -> list[av.VideoFrame] | None:
         """Read one packet and return its pictures, often one, sometimes none; None at the end.
 
         Raises:
             UnavailableError: Time-out or broken connection.
+            HardwareDecodeError: The graphics card failed.
         """
         ...
 
@@ -157,9 +168,10 @@ def public_address(address: str) -> str:
 class _LibavSource:
     """A container that libav opened, reduced to its picture."""
 
-    def __init__(self, container: Any, name: str, *, is_live: bool) -> None:
+    def __init__(self, container: Any, name: str, *, is_live: bool, hardware: str = "") -> None:
         self._container = container
         self._name = name
+        self._n_hardware_faults = 0
         self._stream = _picture_stream(container)
         if self._stream is None:
             container.close()
@@ -180,6 +192,7 @@ class _LibavSource:
         rate = self._stream.average_rate or self._stream.guessed_rate
         self.fps = float(rate) if self.is_timed and rate and 0 < rate <= 240 else 0.0
         self.codec: str = context.codec.name
+        self.decoder = hardware.partition(":")[0] if hardware and context.is_hwaccel else SOFTWARE
         self.n_bytes = 0
         self.n_broken = 0
         self._keyframes_only = False
@@ -205,10 +218,24 @@ class _LibavSource:
             frames: list[av.VideoFrame] = packet.decode()
         except EOFError:
             return None
-        except FFmpegError:
+        except FFmpegError as error:
             self.n_broken += 1
-            return []
-        return frames
+            failure = self._hardware_failure(error)
+        else:
+            self._n_hardware_faults = 0
+            return frames
+        if failure is not None:
+            raise failure
+        return []
+
+    def _hardware_failure(self, error: FFmpegError) -> ConsoleError | None:
+        """Return why the device is given up; None where only the packet is to blame."""
+        if self.decoder == SOFTWARE:
+            return None
+        self._n_hardware_faults += 1
+        if isinstance(error, av.error.InvalidDataError) and self._n_hardware_faults < _MAX_HARDWARE_FAULTS:
+            return None
+        return HardwareDecodeError(f"{self.decoder} cannot decode {self._name}: {error.strerror}.")
 
     def set_keyframes_only(self, only: bool) -> None:
         self._keyframes_only = only
@@ -255,6 +282,7 @@ class SyntheticSource:
     width, height = SYNTHETIC_WH
     fps = float(SYNTHETIC_FPS)
     codec = "synthetic"
+    decoder = SOFTWARE
 
     def __init__(self, name: str) -> None:
         """Lay out the street of that name."""
@@ -322,7 +350,7 @@ class SyntheticSource:
 def _open_network(spec: SourceSpec) -> Source:
     scheme = address_kind(spec.address)
     name = public_address(spec.address)
-    io_timeout = str(int(spec.read_timeout_s * 1e6))
+    io_timeout = str(int((spec.read_timeout_s + _LIBAV_GRACE_S) * 1e6))
     options = {"timeout": io_timeout}
     if scheme in {"rtsp", "rtsps"}:
         if spec.transport not in {"tcp", "udp"}:
@@ -338,13 +366,14 @@ def _open_network(spec: SourceSpec) -> Source:
             raise BadInputError(f"{name} sends nothing that can be decoded as a picture.", hint=_USE_H264)
         return slow
     options |= {"rw_timeout": io_timeout, **_HTTP_PROBING}
-    container = _open_container(_authenticated(spec), name, None, options)
-    return _LibavSource(container, name, is_live=container.duration is None)
+    container = _open_container(_authenticated(spec), name, None, options, spec.hardware)
+    return _LibavSource(container, name, is_live=container.duration is None, hardware=spec.hardware)
 
 
 def _open_live(spec: SourceSpec, name: str, options: dict[str, str]) -> _LibavSource | None:
     """Open an RTSP stream; None where its picture size stayed unknown."""
-    source = _LibavSource(_open_container(_authenticated(spec), name, None, options), name, is_live=True)
+    container = _open_container(_authenticated(spec), name, None, options, spec.hardware)
+    source = _LibavSource(container, name, is_live=True, hardware=spec.hardware)
     if source.width and source.height:
         return source
     source.close()
@@ -370,8 +399,8 @@ def _open_file(spec: SourceSpec) -> Source:
     if not stat.S_ISREG(mode):
         raise BadInputError(f"{path} is no file.", hint="Choose a video file.")
     # A playlist in disguise must not reach for the network.
-    container = _open_container(str(path), str(path), None, {"protocol_whitelist": "file"})
-    return _LibavSource(container, str(path), is_live=False)
+    container = _open_container(str(path), str(path), None, {"protocol_whitelist": "file"}, spec.hardware)
+    return _LibavSource(container, str(path), is_live=False, hardware=spec.hardware)
 
 
 def _open_webcam(address: str, spec: SourceSpec) -> Source:
@@ -427,11 +456,14 @@ def _host_of(address: str) -> str:
     return parts.hostname or ""
 
 
-def _open_container(address: str, name: str, driver: str | None, options: dict[str, str]) -> Any:
+def _open_container(address: str, name: str, driver: str | None, options: dict[str, str], hardware: str = "") -> Any:
     failure: ConsoleError | None = None
     began_s = time.monotonic()
     try:
-        return av.open(address, format=driver, options=options, metadata_errors="replace")
+        device = accelerator(hardware) if hardware else None
+        return av.open(address, format=driver, options=options, metadata_errors="replace", hwaccel=device)
+    except HardwareError as error:
+        failure = HardwareDecodeError(f"{hardware} cannot decode {name}: {error}.")
     except FFmpegError as error:
         failure = explain(error, name)
         if "timeout" in options and isinstance(error, av.error.InvalidDataError):

@@ -13,29 +13,43 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import av
 
 from core.kernel.clock import Clock, SystemClock
 from core.kernel.errors import BadInputError, ConsoleError, UnavailableError
+from core.media.knock import door_of, wait_for_return
 from core.media.model import SourceSpec, StreamReport, StreamState
-from core.media.source import LoginRefusedError, Source, open_source, public_address
+from core.media.source import HardwareDecodeError, LoginRefusedError, Source, open_source, public_address
 
-STALE_AFTER_S = 1.0
+STALE_AFTER_S = 0.9
+"""So that the badge is there within a second of the last picture."""
+
 LOST_AFTER_S = 3.0
-FIRST_RETRY_S = 0.5
+FIRST_RETRY_S = 0.1
+SECOND_RETRY_S = 0.5
+LEAST_BETWEEN_CALLS_S = 1.0
+"""A camera that sends one picture and hangs up, again and again, is not called more often."""
+
 MAX_RETRY_S = 10.0
 LOGIN_RETRY_S = 30.0
 STUCK_GRACE_S = 2.0
 MAX_ABANDONED = 3
+HANGS_AFTER_S = 12.0
+"""A reader that was replaced because its camera fell silent and is still there after this hangs for good."""
+
+DAMAGED_PATIENCE_S = 0.8
+"""Damaged pictures are left out for so long; then a smeared one is better than none."""
 
 _WATCH_PERIOD_S = 0.2
 _JITTER = 0.25
 _FPS_WINDOW_S = 3.0
 # Smart codecs of cameras send a key frame every ten seconds or so; nothing can be decoded before the first.
 _UNDECODABLE_AFTER_S = 15.0
+_LEAST_WAIT_TO_KNOCK_S = 0.3
+_DAMAGE_WINDOW_S, _DAMAGE_SAID_FROM = 10.0, 3
 # A file that fell behind by more (the machine slept) goes on from here instead of racing after its clock.
 _MAX_BEHIND_S = 1.0
 
@@ -119,7 +133,7 @@ def retry_delay_s(n_failures: int, error: ConsoleError) -> float:
     """Return how long to wait after `n_failures` (1, 2, …) in a row, spread so that cameras come back one by one."""
     if isinstance(error, LoginRefusedError):
         return LOGIN_RETRY_S * random.uniform(1.0, 1.0 + _JITTER)
-    delay_s = min(MAX_RETRY_S, FIRST_RETRY_S * 2.0 ** min(n_failures - 1, 16))
+    delay_s = FIRST_RETRY_S if n_failures < 2 else min(MAX_RETRY_S, SECOND_RETRY_S * 2.0 ** min(n_failures - 2, 16))
     return min(MAX_RETRY_S, delay_s * random.uniform(1.0 - _JITTER, 1.0 + _JITTER))
 
 
@@ -132,6 +146,8 @@ class _Reader:
     activity: str = "wait"
     since_s: float = 0.0
     is_abandoned: bool = False
+    is_counted: bool = False
+    abandoned_s: float = 0.0
 
     @property
     def is_alive(self) -> bool:
@@ -187,7 +203,10 @@ class CameraStream:
         self._source: Source | None = None
         self._size = (0, 0)
         self._codec = ""
-        self._n_frames = self._n_opened = self._n_abandoned = 0
+        self._decoder = ""
+        self._damage = _Damage()
+        self._opened_s = float("-inf")
+        self._n_frames = self._n_opened = self._n_abandoned = self._n_readers = 0
         self._last_frame_s: float | None = None
         self._last_packet_s: float | None = None
         self._arrivals: deque[float] = deque(maxlen=240)
@@ -226,6 +245,9 @@ class CameraStream:
         """Return state and figures as of now."""
         now_s = self._clock.monotonic()
         with self._lock:
+            reason, hint = self._reason, self._hint
+            if self._state is StreamState.LIVE and self._damage.is_worth_saying(now_s):
+                reason, hint = _DAMAGED
             last_frame_s = self._last_frame_s
             arrivals = [at_s for at_s in self._arrivals if now_s - at_s <= _FPS_WINDOW_S]
             traffic = tuple(self._traffic)
@@ -235,8 +257,8 @@ class CameraStream:
             return StreamReport(
                 camera_id=self.camera_id,
                 state=self._state,
-                reason=self._reason,
-                hint=self._hint,
+                reason=reason,
+                hint=hint,
                 since_s=max(0.0, now_s - self._state_since_s),
                 frame_age_s=None if last_frame_s is None else max(0.0, now_s - last_frame_s),
                 width=width,
@@ -247,12 +269,15 @@ class CameraStream:
                 n_reconnects=max(0, self._n_opened - 1),
                 bytes_per_s=(traffic[-1][1] - traffic[0][1]) / traffic_s if traffic_s > 0 else 0.0,
                 n_abandoned=self._n_abandoned,
+                n_damaged=self._damage.n_pictures,
+                decoder=self._decoder,
             )
 
     # The reader
 
     def _start_reader(self) -> None:
-        reader = _Reader(number=self._n_abandoned)
+        reader = _Reader(number=self._n_readers)
+        self._n_readers += 1
         reader.begin("wait")
         reader.thread = threading.Thread(
             target=self._read_forever, args=(reader,), name=f"camera {self.camera_id} {reader.number}", daemon=True
@@ -266,16 +291,41 @@ class CameraStream:
     def _read_forever(self, reader: _Reader) -> None:
         while self._goes_on(reader):
             reader.begin("wait")
-            wait_s = self._retry_at_s - self._clock.monotonic()
-            if wait_s > 0 and self._stopping.wait(wait_s):
+            self._wait_for_turn(reader)
+            if not self._goes_on(reader):
                 return
             try:
                 self._open_and_play(reader)
                 return
+            except HardwareDecodeError as error:
+                log.warning("camera %s: %s It is decoded in software from now on.", self.camera_id, error.message)
+                self._spec = replace(self._spec, hardware="")
             except ConsoleError as error:
                 if not self._goes_on(reader):
                     return
                 self._note_failure(error)
+
+    def _wait_for_turn(self, reader: _Reader) -> None:
+        """Wait out the time between two calls; a camera that comes back meanwhile is called at once."""
+        now_s = self._clock.monotonic()
+        wait_s = self._retry_at_s - now_s
+        if wait_s <= 0:
+            return
+        failure = self._failure
+        is_away = isinstance(failure, UnavailableError) and wait_s > _LEAST_WAIT_TO_KNOCK_S
+        door = door_of(self._spec.address) if is_away else None
+        if door is None:
+            self._stopping.wait(wait_s)
+            return
+        gone_since_s = self._last_frame_s if self._last_frame_s is not None else now_s
+        wait_for_return(
+            door,
+            wait_s,
+            out_for_s=now_s - gone_since_s,
+            stopping=self._stopping,
+            note=lambda: reader.begin("open"),
+        )
+        reader.begin("wait")
 
     def _open_and_play(self, reader: _Reader) -> None:
         """Play until told to stop or to the end of a file.
@@ -294,7 +344,8 @@ class CameraStream:
                 source.set_keyframes_only(self._keyframes_only)
                 self._epoch += 1
                 self._n_opened += 1
-                self._codec = source.codec
+                self._opened_s = self._clock.monotonic()
+                self._codec, self._decoder = source.codec, source.decoder
                 self._size = (0, 0)
                 self._n_bytes = 0
                 self._traffic.clear()
@@ -311,6 +362,7 @@ class CameraStream:
     def _play(self, reader: _Reader, source: Source) -> None:
         pacer = _Pacer(self._clock, is_paced=self._spec.realtime and not source.is_live)
         opened_at, opened_s = self._clock.now(), self._clock.monotonic()
+        self._damage.begin(opened_s)
         first_pts_s: float | None = None
         n_in_this_pass = 0
         n_decoded = 0
@@ -342,6 +394,8 @@ class CameraStream:
             n_in_this_pass += len(frames)
             n_decoded += len(frames)
             for frame in frames:
+                if self._damage.leaves_out(frame, received_s):
+                    continue
                 pts_s = self._timeline.place(frame.time if source.is_timed else received_s, received_s)
                 if first_pts_s is None:
                     first_pts_s = pts_s
@@ -398,7 +452,7 @@ class CameraStream:
         with self._lock:
             self._n_failures += 1
             self._failure = error
-            self._retry_at_s = now_s + retry_delay_s(self._n_failures, error)
+            self._retry_at_s = self._next_call_s(now_s, error)
             age_s = None if self._last_frame_s is None else now_s - self._last_frame_s
         if isinstance(error, LoginRefusedError):
             self._set_state(StreamState.UNAUTHORISED, error.message, error.hint)
@@ -411,9 +465,17 @@ class CameraStream:
     # The watch
 
     def _watch_forever(self) -> None:
-        while not self._stopping.wait(_WATCH_PERIOD_S):
+        while not self._stopping.wait(self._until_next_look_s()):
             self._replace_stuck_reader()
             self._watch_age()
+
+    def _until_next_look_s(self) -> float:
+        """Return when to look again: on time where the picture is about to become stale."""
+        last_s = self._last_frame_s
+        if self._state is not StreamState.LIVE or last_s is None:
+            return _WATCH_PERIOD_S
+        due_s = last_s + STALE_AFTER_S - self._clock.monotonic()
+        return min(_WATCH_PERIOD_S, due_s + 0.005) if due_s > 0 else _WATCH_PERIOD_S
 
     def _watch_age(self) -> None:
         """Declare the picture stale or lost by its age."""
@@ -421,14 +483,13 @@ class CameraStream:
             if self._state not in {StreamState.LIVE, StreamState.STALE}:
                 return
             with self._lock:
+                if self._keyframes_only and self._source is not None and not self._source.is_live:
+                    return  # The next key picture of a file is waited for until it is due.
                 # Without key frames nothing is decoded for seconds; what arrives tells that the camera is there.
                 newest_s = self._last_packet_s if self._keyframes_only and self._source else self._last_frame_s
                 failure = self._failure
-                intervals = len(self._arrivals) - 1
-                usual_s = (self._arrivals[-1] - self._arrivals[0]) / intervals if intervals > 0 else 0.0
+                patience_s = self._patience_s()
             age_s = self._clock.monotonic() - (newest_s if newest_s is not None else self._state_since_s)
-            # A camera of one picture in two seconds is not stale after one.
-            patience_s = min(2.0 * usual_s, 60.0)
             if age_s > max(LOST_AFTER_S, patience_s):
                 reason = failure.message if failure else f"{self._name} sends no pictures any more."
                 hint = failure.hint if failure else "Check the camera's power and cable."
@@ -445,29 +506,64 @@ class CameraStream:
             if error is not None:
                 reader.is_abandoned = True
                 self._source = None
-                self._n_abandoned += 1
+                reader.abandoned_s = time.monotonic()
+                if reader.activity != "read":
+                    reader.is_counted = True
+                    self._n_abandoned += 1
                 self._abandoned.append(reader)
                 self._n_failures += 1
                 self._failure = error
-                self._retry_at_s = self._clock.monotonic() + retry_delay_s(self._n_failures, error)
+                self._retry_at_s = self._next_call_s(self._clock.monotonic(), error)
             self._abandoned = [old for old in self._abandoned if old.is_alive]
+            self._count_hanging()
             # Each reader that hangs holds memory and a socket: from the fourth on, wait until one comes back.
             if reader.is_abandoned and len(self._abandoned) < MAX_ABANDONED:
                 self._start_reader()
         if error is not None:
             log.warning("camera %s: %s A new reader takes over.", self.camera_id, error.message)
-            if self._state is not StreamState.LIVE:
+            # What was shown a moment ago grows old by itself (`_watch_age`).
+            if self._state not in {StreamState.LIVE, StreamState.STALE}:
                 self._set_state(StreamState.LOST, error.message, error.hint)
+
+    def _next_call_s(self, now_s: float, error: ConsoleError) -> float:
+        earliest_s = self._opened_s + LEAST_BETWEEN_CALLS_S if self._n_failures == 1 else now_s
+        return max(now_s + retry_delay_s(self._n_failures, error), earliest_s)
+
+    def _count_hanging(self) -> None:
+        """Count the readers that were left to a silent camera and never came back."""
+        for old in self._abandoned:
+            if not old.is_counted and time.monotonic() - old.abandoned_s > HANGS_AFTER_S:
+                old.is_counted = True
+                self._n_abandoned += 1
 
     def _trouble_of(self, reader: _Reader) -> ConsoleError | None:
         if not reader.is_alive and self._state is not StreamState.ENDED:
             return UnavailableError(f"The reader of {self._name} broke.", hint="Report it; the log says more.")
-        limit_s = self._spec.open_timeout_s if reader.activity == "open" else self._spec.read_timeout_s
-        if reader.activity == "wait" or time.monotonic() - reader.since_s <= limit_s + STUCK_GRACE_S:
+        idle_s = time.monotonic() - reader.since_s
+        if reader.activity == "wait" or idle_s <= self._limit_s(reader):
             return None
+        if reader.activity == "read":
+            return UnavailableError(
+                f"{self._name} sends no pictures any more.", hint="Check the camera's power and cable."
+            )
         return UnavailableError(
             f"{self._name} does not answer in time.", hint="Check the camera's power, cable and address."
         )
+
+    def _limit_s(self, reader: _Reader) -> float:
+        """Return how long the reader may be at what it does before another one takes over."""
+        if reader.activity == "open":
+            return self._spec.open_timeout_s + STUCK_GRACE_S
+        if reader.activity == "read" and self._source is not None and self._source.is_live:
+            # libav gives up later and then reports it late: the camera is called again beside it.
+            return max(self._spec.read_timeout_s, self._patience_s())
+        return self._spec.read_timeout_s + STUCK_GRACE_S
+
+    def _patience_s(self) -> float:
+        """Return how long a camera of few pictures may take: one of a picture in two seconds is not stale after one."""
+        n_intervals = len(self._arrivals) - 1
+        usual_s = (self._arrivals[-1] - self._arrivals[0]) / n_intervals if n_intervals > 0 else 0.0
+        return min(2.0 * usual_s, 60.0)
 
     # State
 
@@ -485,6 +581,52 @@ class CameraStream:
                 self._state, self._reason, self._hint = state, reason, hint
             if not self._stopping.is_set():
                 self._on_state(state, reason, hint)
+
+
+_DAMAGED = (
+    "A part of the pictures arrives damaged and is left out.",
+    "Use TCP as transport, or check cable and network.",
+)
+
+
+class _Damage:
+    """Pictures of which a part never arrived: shown and analysed, they would be smears that look like vehicles.
+
+    Attributes:
+        n_pictures: Left out since the start.
+    """
+
+    def __init__(self) -> None:
+        self.n_pictures = 0
+        self._last_whole_s = 0.0
+        self._waits_for_key = False
+        self._at_s: deque[float] = deque(maxlen=64)
+
+    def begin(self, now_s: float) -> None:
+        """A stream was opened."""
+        self._last_whole_s = now_s
+        self._waits_for_key = False
+
+    def leaves_out(self, frame: av.VideoFrame, now_s: float) -> bool:
+        """Tell whether nobody should see this picture."""
+        is_key = bool(frame.key_frame)
+        if frame.is_corrupt:
+            # What refers to half a key picture is smeared as well.
+            self._waits_for_key = self._waits_for_key or is_key
+        elif is_key:
+            self._waits_for_key = False
+        if not frame.is_corrupt and not self._waits_for_key:
+            self._last_whole_s = now_s
+            return False
+        self._at_s.append(now_s)
+        if now_s - self._last_whole_s > DAMAGED_PATIENCE_S:
+            return False
+        self.n_pictures += 1
+        return True
+
+    def is_worth_saying(self, now_s: float) -> bool:
+        """Tell whether an operator should know: more than a hiccup of the network."""
+        return sum(1 for at_s in self._at_s if now_s - at_s <= _DAMAGE_WINDOW_S) >= _DAMAGE_SAID_FROM
 
 
 def _join(thread: threading.Thread | None, deadline_s: float) -> None:

@@ -122,7 +122,7 @@ def test_the_gap_of_a_reconnect_stays_in_the_picture_time():
 def test_retries_come_slower_up_to_ten_seconds_and_never_in_step():
     error = UnavailableError("gone")
 
-    for n_failures, expected_s in [(1, 0.5), (2, 1.0), (3, 2.0), (4, 4.0), (5, 8.0)]:
+    for n_failures, expected_s in [(1, 0.1), (2, 0.5), (3, 1.0), (4, 2.0), (5, 4.0), (6, 8.0)]:
         delays = [retry_delay_s(n_failures, error) for _ in range(50)]
         assert all(0.74 * expected_s <= delay <= 1.26 * expected_s for delay in delays)
         assert len(set(delays)) > 10
