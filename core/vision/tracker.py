@@ -39,6 +39,9 @@ _ACCEPT_NEAR = 1.0
 _TOP_SPEED = 10.0
 """Box sizes per second; 100 km/h straight across the picture of a camera ten metres above the lane."""
 
+_STANDING_SPEED = 0.1
+"""Box sizes per second: the boxes of one that stands tremble as much."""
+
 _MAX_REACH = 3.0
 _N_HITS_WAY_KNOWN = 3
 _NEAR_KNOWN_WAY = 0.75
@@ -63,6 +66,19 @@ class Tracker(Protocol):
         Returns:
             The confirmed vehicles seen in this picture.
         """
+        ...
+
+    def hold(self, pts_s: float) -> tuple[Track, ...]:
+        """Take a picture in which nothing changed: time passes, and everybody stands where they stood.
+
+        Returns:
+            The confirmed vehicles seen in the last picture.
+        """
+        ...
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether every vehicle that is remembered was seen in the last picture, and stands."""
         ...
 
 
@@ -136,6 +152,21 @@ class ByteTracker:
         self._forget()
         self._start(detections[free_boxes & is_strong])
         return self._seen_now()
+
+    def hold(self, pts_s: float) -> tuple[Track, ...]:
+        """Take a picture in which nothing changed; see `Tracker.hold`."""
+        last, self._last_pts_s = self._last_pts_s, pts_s
+        if last is not None and not 0 < pts_s - last <= GAP_S:
+            self._states = kalman.forget_velocity(self._states)
+        return self._seen_now()
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether every vehicle that is remembered was seen in the last picture, and stands."""
+        memory = self._memory
+        speed = np.hypot(self._states.velocity[:, 0], self._states.velocity[:, 1])
+        stands = speed <= _STANDING_SPEED * kalman.sizes(self._states.position)
+        return bool((memory.is_seen & (memory.n_hits >= _N_HITS_CONFIRMED) & stands).all())
 
     def _advance(self, pts_s: float) -> float:
         """Predict to `pts_s`; return the seconds of pictures that passed, 0 over a gap."""
