@@ -1,0 +1,161 @@
+"""Pictures on their way to the detector: one mapped file for each camera, written by its worker, read by the detector.
+
+As in `core.media.ring` no lock is shared: each slot carries a counter that is odd while it is written, so a worker that
+dies in the middle of a picture costs that picture. Messages about the pictures go through a socket and are small.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import mmap
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.kernel.errors import BadInputError, UnavailableError
+from core.media.ring import _begin_write, _end_write, _fence
+
+Picture = NDArray[np.uint8]
+Pictures = NDArray[np.uint8]
+
+N_SLOTS = 3
+N_MOST = 2
+"""Pictures of one look: the whole frame, and one detail of it."""
+
+_MAGIC = int.from_bytes(b"WFLLOOK\x01", "little")
+_PAGE = 4096
+_W_MAGIC, _W_WIDTH, _W_HEIGHT = range(3)
+_S_LOCK, _S_SEQUENCE, _S_N_PICTURES = range(3)
+_SLOT_HEADER_BYTES = 64
+_numbers = itertools.count(1)
+
+
+def _slot_bytes(wh: tuple[int, int]) -> int:
+    n_bytes = _SLOT_HEADER_BYTES + N_MOST * wh[0] * wh[1] * 3
+    return (n_bytes + _PAGE - 1) // _PAGE * _PAGE
+
+
+class LookWriter:
+    """The worker's side; one thread writes, any closes."""
+
+    def __init__(self, folder: Path, camera_id: str, wh: tuple[int, int]) -> None:
+        """Make an empty file; pages that are never written cost no memory.
+
+        Args:
+            folder: On a memory file system where there is one.
+            camera_id: Part of the file's name.
+            wh: The network's input [px].
+
+        Raises:
+            UnavailableError: There is no room for it.
+        """
+        self.wh = wh
+        # A name of its own: a detector that still reads the last file keeps reading that one.
+        self.path = folder / f"{camera_id}.{os.getpid()}-{next(_numbers)}.looks"
+        n_bytes = _PAGE + N_SLOTS * _slot_bytes(wh)
+        try:
+            with open(self.path, "wb") as file:
+                if os.name == "posix":
+                    os.fchmod(file.fileno(), 0o600)
+                file.truncate(n_bytes)
+            self._descriptor = os.open(self.path, os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
+            self._map = mmap.mmap(self._descriptor, n_bytes)
+        except OSError as error:
+            raise UnavailableError(
+                f"No memory for the detector's pictures of camera {camera_id}: {error.strerror}.",
+                hint="Make /dev/shm larger (containers: --shm-size).",
+            ) from error
+        self._bytes = memoryview(self._map)
+        self._words = self._bytes.cast("Q")
+        self._pixels = np.frombuffer(self._bytes, np.uint8)
+        self._words[_W_WIDTH], self._words[_W_HEIGHT] = wh
+        self._words[_W_MAGIC] = _MAGIC
+        self._reserved: dict[int, int] = {}
+        self._sequence = 0
+
+    def write(self, pictures: Sequence[Picture]) -> int:
+        """Put one look's pictures, each (h, w, 3) RGB, into the oldest slot; return its sequence.
+
+        Raises:
+            UnavailableError: The memory file system is full.
+        """
+        width, height = self.wh
+        sequence = self._sequence + 1
+        at = _PAGE + sequence % N_SLOTS * _slot_bytes(self.wh)
+        n_bytes = width * height * 3
+        self._reserve(at, _SLOT_HEADER_BYTES + len(pictures) * n_bytes)
+        slot = at // 8
+        _begin_write(self._words, slot)
+        self._words[slot + _S_SEQUENCE] = sequence
+        self._words[slot + _S_N_PICTURES] = len(pictures)
+        for number, picture in enumerate(pictures):
+            start = at + _SLOT_HEADER_BYTES + number * n_bytes
+            np.copyto(self._pixels[start : start + n_bytes].reshape(height, width, 3), picture)
+        _end_write(self._words, slot)
+        self._sequence = sequence
+        return sequence
+
+    def close(self) -> None:
+        """Let go of the file and remove it; a reader keeps what it has mapped."""
+        with contextlib.suppress(OSError):  # Windows keeps the file while the detector has it mapped.
+            self.path.unlink()
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _reserve(self, at: int, n_bytes: int) -> None:
+        """Have the memory file system set aside the pages: a write into a full one would kill the process."""
+        if n_bytes <= self._reserved.get(at, 0) or not hasattr(os, "posix_fallocate"):
+            return
+        try:
+            os.posix_fallocate(self._descriptor, at, n_bytes)
+        except OSError as error:
+            raise UnavailableError(
+                f"No memory is left for the detector's pictures: {error.strerror}.",
+                hint="Make /dev/shm larger (containers: --shm-size), or detect on fewer cameras.",
+            ) from error
+        self._reserved[at] = n_bytes
+
+
+class LookReader:
+    """The detector's side; read-only, never waits. Used from one thread."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file.
+
+        Raises:
+            UnavailableError: It is not there.
+            BadInputError: It is none of this version.
+        """
+        try:
+            with open(path, "rb") as file:
+                size = os.fstat(file.fileno()).st_size
+                self._map = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
+        except (OSError, ValueError) as error:
+            raise UnavailableError(f"The pictures {path} cannot be opened: {error}.") from error
+        self._bytes = memoryview(self._map)
+        self._words = self._bytes.cast("Q")
+        self.wh = (self._words[_W_WIDTH], self._words[_W_HEIGHT]) if size >= _PAGE else (0, 0)
+        if self._words[_W_MAGIC] != _MAGIC or size != _PAGE + N_SLOTS * _slot_bytes(self.wh):
+            raise BadInputError(f"{path} holds no pictures for the detector.", hint="Restart the node.")
+        self._pixels = np.frombuffer(self._bytes, np.uint8)
+
+    def read(self, sequence: int) -> Pictures | None:
+        """Copy one look, shape (n, h, w, 3); None where it has been overwritten."""
+        width, height = self.wh
+        at = _PAGE + sequence % N_SLOTS * _slot_bytes(self.wh)
+        slot = at // 8
+        lock = self._words[slot + _S_LOCK]
+        _fence()
+        n_pictures = self._words[slot + _S_N_PICTURES]
+        if lock % 2 or self._words[slot + _S_SEQUENCE] != sequence or not 0 < n_pictures <= N_MOST:
+            return None
+        start = at + _SLOT_HEADER_BYTES
+        n_bytes = n_pictures * width * height * 3
+        copy = self._pixels[start : start + n_bytes].reshape(n_pictures, height, width, 3).copy()
+        _fence()
+        return copy if self._words[slot + _S_LOCK] == lock else None
