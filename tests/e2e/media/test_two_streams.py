@@ -1,0 +1,189 @@
+"""A camera with a large and a small stream, both real RTSP: which one is read, and how it changes."""
+
+import itertools
+from collections.abc import Callable
+
+import pytest
+
+from core.kernel.clock import SystemClock
+from core.media.camera_source import CameraSource
+from core.media.model import SourceSpec, StreamState
+from core.media.stream import StreamFrame
+from core.sim.rtsp import RtspCamera
+from tests.fixtures.clips import make_clip
+from tests.fixtures.processes import wait_until
+from tests.fixtures.rtsp import start_camera  # noqa: F401
+
+pytestmark = pytest.mark.timeout(60)
+
+SMALL_TILE, LARGE_TILE = (320, 180), (1280, 720)
+
+
+class Tile:
+    """A camera's source, what it brought and what it said."""
+
+    def __init__(self, main: RtspCamera, sub: RtspCamera, **options: object) -> None:
+        self.frames: list[StreamFrame] = []
+        self.states: list[tuple[StreamState, str, str]] = []
+        self.source = CameraSource(
+            "cam-1",
+            SourceSpec(address=main.url),
+            sub_spec=SourceSpec(address=sub.url),
+            on_frame=self.frames.append,
+            on_state=lambda *state: self.states.append(state),
+            clock=SystemClock(),
+            **options,
+        )
+
+    def wait_for_width(self, width: int) -> None:
+        wait_until(lambda: bool(self.frames) and self.frames[-1].frame.width == width, what=f"a picture {width} wide")
+
+    def wait_for_frames(self, n_more: int) -> None:
+        n_wanted = len(self.frames) + n_more
+        wait_until(lambda: len(self.frames) >= n_wanted, what=f"{n_more} more pictures")
+
+
+@pytest.fixture
+def cameras(start_camera: Callable[..., RtspCamera], tmp_path):  # noqa: F811
+    main = start_camera(make_clip(tmp_path / "main.mp4", width=640, height=384))
+    sub = start_camera(make_clip(tmp_path / "sub.mp4", width=320, height=192))
+    return main, sub
+
+
+@pytest.fixture
+def tile(cameras):
+    tile = Tile(*cameras)
+    yield tile
+    assert tile.source.stop(timeout_s=8.0)
+
+
+def test_a_small_tile_reads_the_small_stream_only(cameras, tile):
+    tile.source.set_view(SMALL_TILE)
+    tile.source.start()
+    tile.wait_for_frames(20)
+
+    assert {frame.frame.width for frame in tile.frames} == {320}
+    assert cameras[0].n_sessions == 0
+    assert tile.source.report().is_sub
+
+
+def test_zooming_in_and_out_changes_the_stream_without_a_gap_and_without_a_new_epoch(cameras, tile):
+    main, sub = cameras
+    tile.source.set_view(SMALL_TILE)
+    tile.source.start()
+    tile.wait_for_frames(20)
+    tile.source.set_view(LARGE_TILE)
+    tile.wait_for_width(640)
+    wait_until(lambda: sub.n_clients == 0, what="the small stream to be hung up")
+    tile.wait_for_frames(20)
+    assert not tile.source.report().is_sub
+    tile.source.set_view(SMALL_TILE)
+    tile.wait_for_width(320)
+    wait_until(lambda: main.n_clients == 0, what="the large stream to be hung up")
+
+    widths = [width for width, _ in itertools.groupby(frame.frame.width for frame in tile.frames)]
+    assert widths == [320, 640, 320]
+    assert {frame.epoch for frame in tile.frames} == {1}
+    pairs = list(itertools.pairwise(tile.frames))
+    assert all(later.pts_s > earlier.pts_s for earlier, later in pairs)
+    # Picture time goes with the arrival of the pictures, also over the change.
+    drift_s = (tile.frames[-1].pts_s - tile.frames[0].pts_s) - (tile.frames[-1].received_s - tile.frames[0].received_s)
+    assert abs(drift_s) < 0.3
+    assert max(later.received_s - earlier.received_s for earlier, later in pairs) < 0.9
+    assert StreamState.STALE not in {state for state, _, _ in tile.states}
+
+
+def test_where_the_large_stream_fails_the_small_one_is_shown_and_says_so(cameras, tile):
+    main, _ = cameras
+    tile.source.set_view(LARGE_TILE)
+    tile.source.start()
+    tile.wait_for_width(640)
+    tile.wait_for_frames(10)
+    main.refuse()
+    main.drop_clients()
+    tile.wait_for_width(320)
+    wait_until(lambda: bool(tile.source.report().reason), what="the sentence")
+    report = tile.source.report()
+
+    assert report.state is StreamState.LIVE
+    assert report.is_sub
+    assert "large stream does not come, the small one is shown" in report.reason
+    assert "refuses the connection" in report.reason
+
+    main.accept()
+    tile.wait_for_width(640)
+    wait_until(lambda: not tile.source.report().reason, what="the sentence to go")
+    assert all(later.pts_s > earlier.pts_s for earlier, later in itertools.pairwise(tile.frames))
+
+
+def test_where_the_small_stream_never_comes_the_large_one_stands_in(cameras, tile):
+    _, sub = cameras
+    sub.refuse()
+    tile.source.set_view(SMALL_TILE)
+    tile.source.start()
+    tile.wait_for_width(640)
+    wait_until(lambda: bool(tile.source.report().reason), what="the sentence")
+
+    assert tile.source.report().state is StreamState.LIVE
+    assert "small stream does not come, the large one is shown" in tile.source.report().reason
+
+
+def test_a_camera_of_which_both_streams_are_gone_is_lost_with_its_reason(cameras, tile):
+    tile.source.set_view(SMALL_TILE)
+    tile.source.start()
+    tile.wait_for_frames(10)
+    for camera in cameras:
+        camera.refuse()
+        camera.drop_clients()
+    wait_until(lambda: tile.source.report().state is StreamState.LOST, what="the loss")
+
+    assert "refuses the connection" in tile.source.report().reason
+    for camera in cameras:
+        camera.accept()
+    wait_until(lambda: tile.source.report().state is StreamState.LIVE, what="the return")
+    tile.wait_for_width(320)
+
+
+def test_a_wrong_password_is_not_tried_on_the_other_stream(start_camera, tmp_path):  # noqa: F811
+    main = start_camera(username="admin", password="right")
+    sub = start_camera(username="admin", password="right")
+    tile = Tile(main, sub)
+    tile.source.start()
+    wait_until(lambda: tile.source.report().state is StreamState.UNAUTHORISED, what="the refusal")
+    wait_until(lambda: tile.source.report().since_s > 1.5, what="a while")
+    streams = len(tile.source._legs)
+
+    assert tile.source.stop(8.0)
+    assert streams == 1
+
+
+def test_a_hidden_camera_with_detection_decodes_every_picture_of_the_small_stream(tile):
+    tile.source.set_view(None)
+    tile.source.start()
+    tile.wait_for_frames(30)
+
+    assert {frame.frame.width for frame in tile.frames} == {320}
+    assert sum(frame.is_key for frame in tile.frames) < len(tile.frames) / 3
+
+
+def test_a_hidden_camera_without_detection_decodes_key_frames_only(tile):
+    tile.source.set_view(None)
+    tile.source.set_keyframes_only(True)
+    tile.source.start()
+    tile.wait_for_frames(4)
+
+    assert all(frame.is_key for frame in tile.frames)
+    assert {frame.frame.width for frame in tile.frames} == {320}
+    assert tile.source.report().state is StreamState.LIVE
+
+
+def test_stopping_in_the_middle_of_a_change_leaves_no_thread(cameras, tile):
+    tile.source.set_view(SMALL_TILE)
+    tile.source.start()
+    tile.wait_for_frames(5)
+    tile.source.set_view(LARGE_TILE)
+    wait_until(lambda: cameras[0].n_clients > 0, what="the call of the large stream")
+
+    assert tile.source.stop(timeout_s=8.0)
+    n_frames = len(tile.frames)
+    assert len(tile.frames) == n_frames
