@@ -8,8 +8,10 @@ import msgspec
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from core.cameras.model import Camera
+from core.cameras.onvif.model import Steering
 from core.field.model import Device, Reading
 from core.incidents.model import Alarm, Incident
+from core.incidents.review import ReviewItem
 from core.media.model import StreamReport
 from core.node.live import Changes, Snapshot
 from core.node.model import Health
@@ -20,7 +22,19 @@ MAX_INCIDENTS = 2000
 """Kept in memory; a console runs for weeks, the history is in the database."""
 
 URGENT_MS = 15
-PARTS = ("cameras", "devices", "readings", "lots", "streams", "counts", "incidents", "alarms", "health")
+PARTS = (
+    "cameras",
+    "devices",
+    "readings",
+    "lots",
+    "streams",
+    "counts",
+    "incidents",
+    "alarms",
+    "steering",
+    "reviews",
+    "health",
+)
 """In the order in which they are told: an alarm names a camera that must be there already."""
 
 
@@ -29,7 +43,8 @@ class LiveModel(QObject):
 
     Signals:
         cameras_changed, devices_changed, readings_changed, lots_changed, streams_changed, counts_changed,
-        alarms_changed, incidents_changed, health_changed: Something of that kind is new; read the attribute.
+        alarms_changed, incidents_changed, steering_changed, reviews_changed, health_changed:
+            Something of that kind is new; read the attribute.
     """
 
     cameras_changed = Signal()
@@ -40,6 +55,8 @@ class LiveModel(QObject):
     counts_changed = Signal()
     alarms_changed = Signal()
     incidents_changed = Signal()
+    steering_changed = Signal()
+    reviews_changed = Signal()
     health_changed = Signal()
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -53,6 +70,10 @@ class LiveModel(QObject):
         self.inside: dict[str, dict[str, int]] = {}
         self.alarms: dict[str, Alarm] = {}
         self.incidents: dict[str, Incident] = {}
+        self.steering: dict[str, Steering] = {}
+        self.reviews: dict[str, ReviewItem] = {}
+        """What was reviewed since this console came in; of the rest the node knows."""
+
         self.rings: dict[str, str] = {}
         self.health: Health | None = None
         self.n_pushes = 0
@@ -66,6 +87,8 @@ class LiveModel(QObject):
         for kept in (self.cameras, self.devices, self.lots, self.streams, self.alarms, self.incidents):
             kept.clear()
         self.readings.clear()
+        self.steering.clear()
+        self.reviews.clear()
         self.line_totals.clear()
         self.inside.clear()
         self.rings = dict(snapshot.rings)
@@ -130,9 +153,22 @@ class LiveModel(QObject):
             del self.incidents[next(iter(self.incidents))]
         self.line_totals.update(changes.line_totals)
         self.inside.update(changes.inside)
+        self._take_work(changes)
         if changes.health is not None:
             self.health = changes.health
         self._mark(changes)
+
+    def _take_work(self, changes: Changes) -> None:
+        for steering in changes.steering:
+            if steering.by:
+                self.steering[steering.camera_id] = steering
+            else:
+                self.steering.pop(steering.camera_id, None)
+        for item in changes.reviews:
+            self.reviews.pop(item.incident.incident_id, None)
+            self.reviews[item.incident.incident_id] = item
+        while len(self.reviews) > MAX_INCIDENTS:
+            del self.reviews[next(iter(self.reviews))]
 
     def _forget_device(self, device_id: str) -> None:
         self.devices.pop(device_id, None)
@@ -150,6 +186,8 @@ class LiveModel(QObject):
             "counts": bool(changes.line_totals or changes.inside),
             "alarms": bool(changes.alarms),
             "incidents": bool(changes.incidents),
+            "steering": bool(changes.steering),
+            "reviews": bool(changes.reviews),
             "health": changes.health is not None,
         }
         self._dirty |= {name for name, is_new in marks.items() if is_new}

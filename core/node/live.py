@@ -7,8 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 
 from core.cameras.model import Camera
+from core.cameras.onvif.model import Steering
 from core.field.model import Device, Reading
 from core.incidents.model import Alarm, Incident
+from core.incidents.review import ReviewItem
 from core.media.model import StreamReport
 from core.node.model import Health
 from core.parking.model import LotOccupancy
@@ -24,6 +26,8 @@ class Changes:
         removed_cameras: Ids.
         line_totals: Vehicles since midnight UTC, by camera, line and direction.
         inside: Vehicles inside each zone right now, by camera and zone.
+        steering: Who steers which camera; without a name, nobody does any more.
+        reviews: Incidents that were reviewed, or wait again; none in a snapshot.
     """
 
     alarms: tuple[Alarm, ...] = ()
@@ -37,6 +41,8 @@ class Changes:
     streams: tuple[StreamReport, ...] = ()
     line_totals: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
     inside: dict[str, dict[str, int]] = field(default_factory=dict)
+    steering: tuple[Steering, ...] = ()
+    reviews: tuple[ReviewItem, ...] = ()
     health: Health | None = None
 
 
@@ -74,6 +80,8 @@ class LiveCollector:
         self._streams: dict[str, StreamReport] = {}
         self._line_totals: dict[str, dict[str, dict[str, int]]] = {}
         self._inside: dict[str, dict[str, int]] = {}
+        self._steering: dict[str, Steering] = {}
+        self._reviews: dict[str, ReviewItem] = {}
         self._health: Health | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._is_urgent = False
@@ -130,6 +138,16 @@ class LiveCollector:
         self._inside[camera_id] = inside
         self._schedule()
 
+    def add_steering(self, steering: Steering) -> None:
+        """Push at once who steers a camera."""
+        self._steering[steering.camera_id] = steering
+        self._schedule_now()
+
+    def add_reviews(self, items: tuple[ReviewItem, ...]) -> None:
+        """Push reviews at once."""
+        self._reviews.update({item.incident.incident_id: item for item in items})
+        self._schedule_now()
+
     def add_health(self, health: Health) -> None:
         """Push the health with the next flush."""
         self._health = health
@@ -162,12 +180,16 @@ class LiveCollector:
             streams=tuple(self._streams.values()),
             line_totals=self._line_totals,
             inside=self._inside,
+            steering=tuple(self._steering.values()),
+            reviews=tuple(self._reviews.values()),
             health=self._health,
         )
         for kept in (self._alarms, self._incidents, self._cameras, self._devices):
             kept.clear()
         for kept_too in (self._readings, self._lots, self._streams):
             kept_too.clear()
+        self._steering.clear()
+        self._reviews.clear()
         self._removed_cameras, self._removed_devices = [], []
         self._line_totals, self._inside = {}, {}
         self._health = None

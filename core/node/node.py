@@ -22,9 +22,11 @@ import msgspec
 from core.access.model import SYSTEM, Session, SessionsEnded
 from core.access.service import AccessService
 from core.cameras.model import Camera, CameraChanged, CameraRemoved
+from core.cameras.onvif.model import SteeringChanged
 from core.field.mqtt_link import MqttLink
 from core.field.service import DeviceChanged, ReadingReceived
 from core.incidents.model import Alarm, AlarmChanged, IncidentChanged, SourceKind
+from core.incidents.review import ReviewChanged
 from core.kernel.bus import Bus
 from core.kernel.clock import Clock, SystemClock
 from core.kernel.errors import BadInputError, ConsoleError, NotPermittedError
@@ -197,6 +199,8 @@ class Node:
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self.services is not None:
+            await self.services.ptz.close()
         if self._fleet is not None:
             await self._fleet.stop()
         if self._supervisor is not None:
@@ -462,6 +466,8 @@ class Node:
         self._bus.subscribe(StationCongestion, calls.take_congestion)
         self._bus.subscribe(SessionsEnded, lambda event: self._sign_out(event.user_id, event.reason))
         self._bus.subscribe(LotChanged, lambda event: self._live.add_lot(event.occupancy))
+        self._bus.subscribe(SteeringChanged, lambda event: self._live.add_steering(event.steering))
+        self._bus.subscribe(ReviewChanged, lambda event: self._live.add_reviews(event.items))
 
     async def _read_cameras(self, services: Services) -> None:
         assert self._sight is not None
@@ -633,6 +639,7 @@ class Node:
             streams=tuple(self._sight.streams.values()),
             line_totals=self._sight.totals,
             inside=self._sight.inside,
+            steering=services.ptz.steering(),
             health=self._health,
         )
         return Snapshot(changes=changes, rings=self._sight.ring_files)
@@ -719,11 +726,17 @@ class Node:
     def _show_door(self, peer: Peer, reason: str) -> None:
         peer.state.pop("session", None)
         peer.is_trusted = False
+        self._let_go(peer)
         peer.push("signed_out", reason)
 
     def _on_console_gone(self, peer: Peer) -> None:
         self.vision_views_changed(peer, {})
+        self._let_go(peer)
         self._last_console_s = time.monotonic()
+
+    def _let_go(self, peer: Peer) -> None:
+        if self.services is not None:
+            self.services.ptz.release(peer)
 
     def _spawn(self, work: Coroutine[Any, Any, Any]) -> None:
         """Run in the background; an error is logged, counted and never lost."""

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.access.service import AccessService
+from core.cameras.onvif.ptz import PtzService
+from core.cameras.onvif.service import OnvifService
 from core.cameras.service import CameraService
 from core.field.outbox import Outbox
 from core.field.service import FieldService
 from core.field.settings import BrokerSettings
+from core.incidents.review import ReviewService
 from core.incidents.service import IncidentService
 from core.kernel.bus import Bus
 from core.kernel.clock import Clock
@@ -28,7 +31,10 @@ class Services:
     outbox: Outbox
     access: AccessService
     cameras: CameraService
+    onvif: OnvifService
+    ptz: PtzService
     incidents: IncidentService
+    review: ReviewService
     field: FieldService
     traffic: TrafficService
     parking: ParkingService
@@ -46,12 +52,16 @@ def make_services(
 ) -> Services:
     """Build them; nothing is read or sent yet."""
     outbox = Outbox(folders.data / "outbox.sqlite3")
+    cameras = CameraService(store, bus, clock, secrets)
     return Services(
         store=store,
         outbox=outbox,
         access=AccessService(store, bus, clock, session_s=settings.access.session_hours * 3600.0),
-        cameras=CameraService(store, bus, clock, secrets),
+        cameras=cameras,
+        onvif=OnvifService(cameras),
+        ptz=PtzService(cameras, store, bus, clock),
         incidents=IncidentService(store, bus, clock, evidence=folders.evidence),
+        review=ReviewService(store, bus, clock),
         field=FieldService(store=store, bus=bus, clock=clock, outbox=outbox, settings=broker),
         traffic=TrafficService(store=store, bus=bus, clock=clock),
         parking=ParkingService(store=store, bus=bus),

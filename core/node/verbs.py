@@ -5,13 +5,16 @@ from __future__ import annotations
 import hmac
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.access.model import Actor, Role, Session, User
 from core.access.permission import require
 from core.cameras.model import Camera, SceneVersion
+from core.cameras.onvif.model import CameraDescription, Discovery, Preset, PtzHead, Velocity
 from core.incidents.model import Alarm, Incident
+from core.incidents.review import Outcome, PrecisionReport, ReviewFilter, ReviewItem, ReviewPage
 from core.kernel.errors import BadInputError, NotPermittedError, UnavailableError
 from core.link.protocol import PROTOCOL
 from core.link.server import Peer, Verb
@@ -48,7 +51,10 @@ def make_verbs(node: Node) -> dict[str, Verb]:
         **_room_verbs(node),
         **_camera_verbs(node),
         **_scene_verbs(node),
+        **_onvif_verbs(node),
+        **_ptz_verbs(node),
         **_alarm_verbs(node),
+        **_review_verbs(node),
         **_user_verbs(node),
     }
 
@@ -98,6 +104,7 @@ def _session_verbs(node: Node) -> dict[str, Verb]:
         peer.is_trusted = False
         node.vision_views_changed(peer, {})
         if isinstance(session, Session):
+            node.require_services().ptz.release(peer)
             await node.require_services().access.sign_out(session.token)
 
     return {
@@ -194,6 +201,87 @@ def _scene_verbs(node: Node) -> dict[str, Verb]:
         return await node.require_services().cameras.scene_of_version(camera_id, number)
 
     return {"cameras.save_scene": save, "cameras.scene_versions": versions, "cameras.scene_version": version}
+
+
+def _onvif_verbs(node: Node) -> dict[str, Verb]:
+    async def find(peer: Peer) -> Discovery:
+        return await node.require_services().onvif.find(actor_of(peer))
+
+    async def describe(
+        peer: Peer, *, address: str, username: str, password: str, camera_id: str = ""
+    ) -> CameraDescription:
+        return await node.require_services().onvif.describe(
+            actor_of(peer), address, username=username, password=password, camera_id=camera_id
+        )
+
+    return {"onvif.find": find, "onvif.describe": describe}
+
+
+def _ptz_verbs(node: Node) -> dict[str, Verb]:
+    async def look(peer: Peer, *, camera_id: str) -> PtzHead:
+        return await node.require_services().ptz.look(actor_of(peer), camera_id)
+
+    async def move(peer: Peer, *, camera_id: str, velocity: Velocity) -> None:
+        await node.require_services().ptz.move(actor_of(peer), peer, camera_id, velocity)
+
+    async def stop(peer: Peer, *, camera_id: str) -> None:
+        await node.require_services().ptz.stop(actor_of(peer), peer, camera_id)
+
+    async def step(peer: Peer, *, camera_id: str, by: Velocity) -> None:
+        await node.require_services().ptz.step(actor_of(peer), peer, camera_id, by)
+
+    async def go(peer: Peer, *, camera_id: str, pan: float, tilt: float, zoom: float | None = None) -> None:
+        await node.require_services().ptz.go(actor_of(peer), peer, camera_id, pan=pan, tilt=tilt, zoom=zoom)
+
+    async def go_to_preset(peer: Peer, *, camera_id: str, token: str) -> None:
+        await node.require_services().ptz.go_to_preset(actor_of(peer), peer, camera_id, token)
+
+    async def set_preset(peer: Peer, *, camera_id: str, name: str, token: str = "") -> list[Preset]:
+        ptz = node.require_services().ptz
+        return list(await ptz.set_preset(actor_of(peer), peer, camera_id, name=name, token=token))
+
+    async def remove_preset(peer: Peer, *, camera_id: str, token: str) -> list[Preset]:
+        return list(await node.require_services().ptz.remove_preset(actor_of(peer), peer, camera_id, token))
+
+    return {
+        "ptz.look": look,
+        "ptz.move": move,
+        "ptz.stop": stop,
+        "ptz.step": step,
+        "ptz.go": go,
+        "ptz.go_to_preset": go_to_preset,
+        "ptz.set_preset": set_preset,
+        "ptz.remove_preset": remove_preset,
+    }
+
+
+def _review_verbs(node: Node) -> dict[str, Verb]:
+    async def page(peer: Peer, *, wanted: ReviewFilter, before: str = "", limit: int = 50) -> ReviewPage:
+        return await node.require_services().review.page(actor_of(peer), wanted, before=before, limit=limit)
+
+    async def candidates(peer: Peer, *, incident_id: str) -> list[ReviewItem]:
+        return list(await node.require_services().review.candidates(actor_of(peer), incident_id))
+
+    async def decide(
+        peer: Peer, *, incident_id: str, outcome: Outcome, version: int, duplicate_of: str = "", note: str = ""
+    ) -> ReviewItem:
+        return await node.require_services().review.decide(
+            actor_of(peer), incident_id, outcome, expect_version=version, duplicate_of=duplicate_of, note=note
+        )
+
+    async def undo(peer: Peer, *, incident_id: str, version: int) -> ReviewItem:
+        return await node.require_services().review.undo(actor_of(peer), incident_id, expect_version=version)
+
+    async def precision(peer: Peer, *, since: datetime | None = None) -> PrecisionReport:
+        return await node.require_services().review.precision(actor_of(peer), since=since)
+
+    return {
+        "review.page": page,
+        "review.candidates": candidates,
+        "review.decide": decide,
+        "review.undo": undo,
+        "review.precision": precision,
+    }
 
 
 def _alarm_verbs(node: Node) -> dict[str, Verb]:
