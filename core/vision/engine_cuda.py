@@ -15,6 +15,9 @@ from core.vision.engine import Pictures, check_pictures
 from core.vision.model import EngineInfo
 from core.vision.models import ModelFile
 
+MOST_TOGETHER = 16
+"""A larger batch gains little on any GPU and makes the first of its pictures wait."""
+
 
 def open_cuda_engine(
     model: ModelFile, *, prefer: str, confidence: float, iou: float, input_wh: tuple[int, int]
@@ -56,6 +59,9 @@ class CudaEngine:
         self._backend.eval()
         self._confidence, self._iou = confidence, iou
         is_tensorrt = weights.endswith(".engine")
+        self._n_batch = (
+            min(MOST_TOGETHER, int(getattr(self._backend, "batch", 1) or 1)) if is_tensorrt else MOST_TOGETHER
+        )
         self._info = EngineInfo(
             engine="tensorrt" if is_tensorrt else "torch-cuda",
             device="cuda:0",
@@ -74,6 +80,11 @@ class CudaEngine:
     def info(self) -> EngineInfo:
         """What runs, where, and why."""
         return self._info
+
+    @property
+    def n_batch(self) -> int:
+        """As many as a TensorRT engine was built for; torch takes any number."""
+        return self._n_batch
 
     def infer(self, rgb: Pictures) -> list[FloatArray]:
         """Detect in prepared pictures; see `Engine.infer`."""

@@ -1,4 +1,4 @@
-"""What travels through the pipe between the node and a vision worker: frozen dataclasses only."""
+"""What travels between the node, the vision workers and the detector: frozen dataclasses only, no pictures."""
 
 from __future__ import annotations
 
@@ -78,15 +78,92 @@ class StopWorker:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SetAttention:
+    """Node to worker: cameras that an operator is being called to; they are looked at first."""
+
+    camera_ids: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectorConfig:
+    """Everything the detector process needs at its start; as `WorkerConfig`."""
+
+    models: Path
+    logs: Path
+    model: str | None = None
+    engine: str = "auto"
+    n_threads: int = 1
+    confidence: float = 0.1
+    overlap: float = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UseDetector:
+    """Detector to node, node to workers: call here (`multiprocessing.connection.Client`), the last one is gone."""
+
+    address: str
+    key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenLooks:
+    """Worker to detector: this camera's pictures come through this file from now on."""
+
+    camera_id: str
+    file: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseLooks:
+    """Worker to detector: no more pictures of this camera."""
+
+    camera_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookAt:
+    """Worker to detector: a camera's newest picture; what of it still waits is out of date.
+
+    Attributes:
+        sequence: In the camera's file.
+        received_s: `time.monotonic()` of its arrival; one machine has one such clock.
+        urgency, wanted_per_s: As `core.vision.schedule.Schedule.offer` takes them.
+    """
+
+    camera_id: str
+    sequence: int
+    received_s: float
+    urgency: float
+    wanted_per_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """Detector to worker: what is on a picture.
+
+    Attributes:
+        boxes: Per picture of the look, rows of six float32 as `Engine.infer` returns them; None where nobody looked.
+        seconds: What it took; of a batch, all of it.
+        share: Of the wanted rate, what every camera gets.
+    """
+
+    camera_id: str
+    sequence: int
+    boxes: tuple[bytes, ...] | None
+    seconds: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EngineOpened:
-    """Worker to node: detection runs, with this engine."""
+    """Detector to node and workers: detection runs, with this engine."""
 
     engine: EngineInfo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineFailed:
-    """Worker to node: pictures go on, detection does not."""
+    """Detector to node: pictures go on, detection does not."""
 
     message: str
     hint: str
