@@ -23,10 +23,11 @@ import psutil
 from core.kernel.clock import SystemClock
 from core.kernel.errors import ConsoleError
 from core.kernel.log import start_logging
+from core.media.camera_source import CameraSource
 from core.media.convert import Letterbox, TileScaler, to_jpeg
 from core.media.model import StreamReport, StreamState
 from core.media.ring import FrameRing, TrackMark
-from core.media.stream import CameraStream, StreamFrame
+from core.media.stream import StreamFrame
 from core.vision.analyse import CameraAnalyser
 from core.vision.messages import (
     CameraJob,
@@ -40,7 +41,7 @@ from core.vision.messages import (
     UseModel,
     WorkerConfig,
 )
-from core.vision.model import Observation, ObservationKind, Phase, Track
+from core.vision.model import MaskKind, Observation, ObservationKind, Phase, Track
 
 if TYPE_CHECKING:
     from core.vision.engine import Engine
@@ -83,9 +84,11 @@ class _CameraSlot:
         self._wake = wake
         self._scaler = TileScaler()
         self.ring = FrameRing.attach(job.ring)
-        self.stream = CameraStream(
+        self.stream = CameraSource(
             job.camera_id,
             job.source,
+            sub_spec=job.sub_source,
+            privacy=[mask.polygon for mask in job.scene.masks if mask.kind is MaskKind.PRIVACY],
             on_frame=self._on_frame,
             on_state=self._on_state,
             clock=SystemClock(),
@@ -102,6 +105,7 @@ class _CameraSlot:
 
     def show_at(self, view_wh: tuple[int, int] | None) -> None:
         self.view_wh = view_wh
+        self.stream.set_view(view_wh)
         self.stream.set_keyframes_only(view_wh is None and self.job.detect_fps <= 0)
 
     def take_pending(self) -> _Prepared | None:
