@@ -10,12 +10,14 @@ from app.panel import Area, PanelInfo
 from app.room import Room
 from core.access.model import Role
 from core.cameras.model import Camera
+from core.cameras.onvif.model import CameraDescription, Discovery
 from core.kernel.errors import ConsoleError
 from core.kernel.geo import GeoPoint
 from core.kernel.ids import new_id
 from core.media.model import ProbeResult, SourceSpec
 from widgets.devices.device_panel import DevicePanel
 from widgets.dialogs.camera_form import CameraForm
+from widgets.dialogs.found_cameras import CameraChoice, FoundCameras
 
 
 def create(room: Room) -> QWidget:
@@ -31,9 +33,12 @@ class _Devices(QStackedWidget):
         self._room = room
         self._panel = DevicePanel()
         self._form = CameraForm()
+        self._found = FoundCameras()
+        self._edited_id = ""
         self._is_new = False
         self.addWidget(self._panel)
         self.addWidget(self._form)
+        self.addWidget(self._found)
         self._connect_live()
         self._connect_panel()
         self._connect_form()
@@ -64,6 +69,12 @@ class _Devices(QStackedWidget):
         form.save_requested.connect(self._on_save)
         form.cancelled.connect(self._show_tree)
         form.position_requested.connect(self._on_position_wanted)
+        form.find_requested.connect(self._on_find)
+        found = self._found
+        found.search_requested.connect(self._on_search)
+        found.describe_requested.connect(self._on_describe)
+        found.chosen.connect(self._on_found)
+        found.cancelled.connect(lambda: self.setCurrentWidget(self._form))
 
     def _on_selected(self, kind: str, item_id: str) -> None:
         if kind != "alarm":
@@ -84,6 +95,7 @@ class _Devices(QStackedWidget):
             self._room.toast("Changing cameras needs the role supervisor.", "Ask your supervisor.")
             return
         self._is_new = camera is None
+        self._edited_id = camera_id
         if camera is None:
             self._form.show_new(new_id())
         else:
@@ -103,6 +115,37 @@ class _Devices(QStackedWidget):
         self._room.ask(
             "cameras.test", ProbeResult, then=self._form.show_probe, refused=refused, source=source, camera_id=camera_id
         )
+
+    def _on_find(self) -> None:
+        cameras = self._room.live.cameras
+        self._found.show_camera_names({key: camera.name for key, camera in cameras.items()})
+        self.setCurrentWidget(self._found)
+        self._found.start()
+
+    def _on_search(self) -> None:
+        def refused(error: ConsoleError) -> None:
+            self._found.show_search_failed(error.message, error.hint)
+
+        self._room.ask("onvif.find", Discovery, then=self._found.show_found, refused=refused)
+
+    def _on_describe(self, address: str, username: str, password: str) -> None:
+        def refused(error: ConsoleError) -> None:
+            self._found.show_refused(error.message, error.hint)
+
+        self._room.ask(
+            "onvif.describe",
+            CameraDescription,
+            then=self._found.show_description,
+            refused=refused,
+            address=address,
+            username=username,
+            password=password,
+            camera_id=self._edited_id,
+        )
+
+    def _on_found(self, choice: CameraChoice) -> None:
+        self._form.fill(choice)
+        self.setCurrentWidget(self._form)
 
     def _on_save(self, camera: Camera, password: str | None) -> None:
         def saved(kept: Camera) -> None:

@@ -28,6 +28,7 @@ from widgets.base.flow import FlowLayout
 from widgets.base.labels import ElidedLabel, hairline
 from widgets.base.theme import look, set_role
 from widgets.dialogs.addresses import EXAMPLES, check_address
+from widgets.dialogs.found_cameras import CameraChoice
 
 _BESIDE_EM = 18.5
 """From this many letters of width, fields stand beside their names."""
@@ -53,12 +54,14 @@ class CameraForm(QWidget):
         test_requested(SourceSpec, str): Source and camera id; answered by `show_probe`. With an empty password the node
             uses the one it keeps for that camera.
         save_requested(Camera, object): With the new password, or None to keep the one there is.
+        find_requested(): Look for cameras in the network; answered by `fill`.
         position_requested(): Let the map name a position; answered by `show_position`.
         cancelled()
     """
 
     test_requested = Signal(object, str)
     save_requested = Signal(object, object)
+    find_requested = Signal()
     position_requested = Signal()
     cancelled = Signal()
 
@@ -83,6 +86,17 @@ class CameraForm(QWidget):
         self._tested, self._tested_for = _Tested.GOOD, self._source_key()
         self._say("")
         self._refresh()
+
+    def fill(self, choice: CameraChoice) -> None:
+        """Take over what a camera said of itself; the address is still to be tested."""
+        if not self._name.text().strip():
+            self._name.setText(choice.name[:_MAX_NAME])
+        self._address.setText(choice.address)
+        self._sub.setText(choice.sub_address)
+        self._onvif.setText(choice.onvif_address)
+        self._user.setText(choice.username)
+        self._password.setText(choice.password)
+        self._test.setFocus()
 
     def show_probe(self, result: ProbeResult) -> None:
         """Show what the test found."""
@@ -128,6 +142,9 @@ class CameraForm(QWidget):
         page.setContentsMargins(gap * 4, gap * 3, gap * 4, gap * 3)
         page.setSpacing(gap * 3)
         page.addWidget(self._title)
+        find = QPushButton("Find cameras", self)
+        find.clicked.connect(self.find_requested)
+        page.addWidget(find, 0, Qt.AlignmentFlag.AlignLeft)
         source, detection, place = self._build_source(), self._build_detection(), self._build_place()
         self._forms = (source, detection, place)
         page.addLayout(source)
@@ -172,6 +189,12 @@ class CameraForm(QWidget):
         self._address_note.setWordWrap(True)
         self._address_note.setTextFormat(Qt.TextFormat.PlainText)
         set_role(self._address_note, "caption")
+        self._sub = _line("Small stream", 1024)
+        self._sub.setPlaceholderText("none: the main stream everywhere")
+        self._onvif = _line("ONVIF address", 1024)
+        self._onvif.setPlaceholderText("none: the camera is not steered")
+        for other in (self._sub, self._onvif):
+            other.editingFinished.connect(lambda field=other: self._on_other_left(field))
         self._user = _line("User", 128)
         self._password = _line("Password", 256)
         self._password.setEchoMode(QLineEdit.EchoMode.Password)
@@ -188,6 +211,8 @@ class CameraForm(QWidget):
         form.addRow("Name", self._name)
         form.addRow("Address", self._address)
         form.addRow("", self._address_note)
+        form.addRow("Small stream", self._sub)
+        form.addRow("ONVIF", self._onvif)
         form.addRow("User", self._user)
         form.addRow("Password", self._password)
         form.addRow("Transport", self._transport)
@@ -282,6 +307,8 @@ class CameraForm(QWidget):
         self._title.setText(title)
         self._name.setText(camera.name)
         self._address.setText(camera.address)
+        self._sub.setText(camera.sub_address)
+        self._onvif.setText(camera.onvif_address)
         self._user.setText(camera.username)
         self._password.clear()
         self._password.setPlaceholderText("kept; type to replace it" if camera.has_password else "none")
@@ -368,6 +395,12 @@ class CameraForm(QWidget):
         self._user.setText(checked.username or self._user.text())
         self._password.setText(checked.password or self._password.text())
 
+    def _on_other_left(self, field: QLineEdit) -> None:
+        """Do not show a login that was pasted with a second address: it is the first one's."""
+        checked = check_address(field.text())
+        if checked.is_usable and (checked.username or checked.password):
+            field.setText(checked.plain)
+
     def _on_test(self) -> None:
         self._on_address_left()
         checked = check_address(self._address.text())
@@ -412,6 +445,8 @@ class CameraForm(QWidget):
                 self._camera,
                 name=self._name.text().strip(),
                 address=check_address(self._address.text()).plain,
+                sub_address=self._sub.text().strip(),
+                onvif_address=self._onvif.text().strip(),
                 username=self._user.text(),
                 has_password=self._camera.has_password or password is not None,
                 transport=str(self._transport.currentData()),
