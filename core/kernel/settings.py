@@ -71,6 +71,8 @@ class VisionSettings(Section):
     overlap: Annotated[float, Field(gt=0, lt=1)] = 0.5
     cameras_per_worker: Annotated[int, Field(ge=1, le=64)] = 16
     may_download: bool = True
+    hardware_decode: Annotated[str, Field(min_length=1, max_length=64)] = "auto"
+    """"auto" takes what decodes a clip at the start, "off" decodes in software, or a name: "cuda", "vaapi:DEVICE"."""
 
 
 class LinkSettings(Section):

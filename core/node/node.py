@@ -37,6 +37,7 @@ from core.kernel.secrets import Secrets
 from core.kernel.settings import Settings, SettingsFault
 from core.link import protocol
 from core.link.server import LinkServer, Peer
+from core.media.hardware import SOFTWARE, HardwareDecode, choose_hardware
 from core.media.model import ProbeResult, SourceSpec
 from core.media.probe import probe
 from core.node import conditions, demo, verbs
@@ -138,6 +139,7 @@ class Node:
         self._calls: Calls | None = None
         self._link: MqttLink | None = None
         self._sight: Sight | None = None
+        self._hardware = HardwareDecode()
         self._supervisor: VisionSupervisor | None = None
         self._city: DemoCity | None = None
         self._scenes: tuple[demo.DemoScene, ...] = ()
@@ -293,6 +295,7 @@ class Node:
     async def _open_room(self) -> None:
         """Open the store and the broker, however long that takes, then everything that needs them."""
         settings = self.settings
+        finding_hardware = asyncio.create_task(asyncio.to_thread(choose_hardware, settings.vision.hardware_decode))
         self._opening_broker = asyncio.create_task(
             open_broker(settings.broker, tenant=settings.site.tenant, folder=self._runtime, secrets=self._secrets)
         )
@@ -323,6 +326,8 @@ class Node:
         self._spawn(self._calls.work())
         self._spawn(self._forget_forever(store))
         self._subscribe(services, self._calls)
+        self._hardware = await finding_hardware
+        log.info("pictures are decoded by: %s. %s", self._hardware.name, self._hardware.reason)
         await self._open_eyes(services, self._calls)
         self.services = services
         await self._open_ears(services, broker, open_alarms)
@@ -492,7 +497,8 @@ class Node:
         }
 
     def _spec_of(self, camera: Camera) -> SourceSpec:
-        return verbs.spec_of(camera, self._passwords.get(camera.camera_id, ""), clips=self._clips)
+        spec = verbs.spec_of(camera, self._passwords.get(camera.camera_id, ""), clips=self._clips)
+        return replace(spec, hardware="" if self._hardware.name == SOFTWARE else self._hardware.name)
 
     def _on_worker_message(self, message: object) -> None:
         if self._sight is not None:

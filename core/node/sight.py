@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -115,6 +115,7 @@ class Sight:
                 continue
             try:
                 spec = self._spec_of(camera)
+                sub_spec = self._spec_of(replace(camera, address=camera.sub_address)) if camera.sub_address else None
                 self._make_ring(camera.camera_id)
             except (ConsoleError, OSError) as error:
                 self._set_stream(
@@ -128,6 +129,7 @@ class Sight:
                 CameraJob(
                     camera_id=camera.camera_id,
                     source=spec,
+                    sub_source=sub_spec,
                     ring=self._ring_of(camera.camera_id),
                     scene=camera.scene,
                     labels=camera.labels,
