@@ -122,6 +122,14 @@ class Plane:
         rows: Array = self.to_ground[:2, :2] / w - np.outer((x, y), self.to_ground[2, :2]) / w**2
         return rows
 
+    def jacobians(self, points: Array) -> Array:
+        """Return `jacobian` for many points, shape (n, 2, 2)."""
+        mapped = _homogeneous(points) @ self.to_ground.T
+        depth = np.where(mapped[:, 2] > 0, mapped[:, 2], np.nan)[:, None, None]
+        rows: Array = self.to_ground[None, :2, :2] / depth
+        rows -= mapped[:, :2, None] * self.to_ground[None, 2:, :2] / depth**2
+        return rows
+
     def metres_per_pixel(self, point: PicturePoint, frame_height_px: float) -> tuple[float, float]:
         """Return the ground that one pixel covers at a picture point, to the right and downwards; NaN at the sky."""
         right, down = np.hypot(*self.jacobian((point[0] * self.aspect, point[1]))).tolist()
