@@ -1,0 +1,155 @@
+"""Tools, and the shape that is being drawn click by click."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from core.vision.model import MaskKind, PicturePoint
+from widgets.scene.sketch import ShapeKind
+
+
+class Tool(StrEnum):
+    """What a click on the picture does."""
+
+    SELECT = "select"
+    ZONE = "zone"
+    LINE = "line"
+    LANE = "lane"
+    PRIVACY = "privacy"
+    IGNORE = "ignore"
+    ROAD = "road"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolInfo:
+    """How a tool is shown and reached."""
+
+    tool: Tool
+    title: str
+    key: str
+    tip: str
+
+
+TOOLS = (
+    ToolInfo(tool=Tool.SELECT, title="Select", key="V", tip="Select, move and change what is drawn"),
+    ToolInfo(tool=Tool.ZONE, title="Zone", key="Z", tip="Draw a zone that rules watch"),
+    ToolInfo(tool=Tool.LINE, title="Line", key="L", tip="Draw a line that counts by direction"),
+    ToolInfo(tool=Tool.LANE, title="Lane", key="A", tip="Draw a lane and the way traffic drives in it"),
+    ToolInfo(tool=Tool.PRIVACY, title="Privacy", key="P", tip="Black out a part of the picture, everywhere"),
+    ToolInfo(tool=Tool.IGNORE, title="Ignore", key="I", tip="Detect nothing in a part of the picture"),
+    ToolInfo(tool=Tool.ROAD, title="Road", key="R", tip="Set points of the road whose distances are known"),
+)
+
+KIND_OF = {
+    Tool.ZONE: ShapeKind.ZONE,
+    Tool.LINE: ShapeKind.LINE,
+    Tool.LANE: ShapeKind.LANE,
+    Tool.PRIVACY: ShapeKind.MASK,
+    Tool.IGNORE: ShapeKind.MASK,
+}
+"""What is drawn with which tool."""
+
+_SAME = 0.003
+"""Of the picture: nearer points are one."""
+
+
+def mask_kind(tool: Tool) -> MaskKind:
+    """Return which masks a tool draws."""
+    return MaskKind.IGNORE if tool is Tool.IGNORE else MaskKind.PRIVACY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A shape in the making.
+
+    Attributes:
+        points: Set so far; of a lane whose outline is closed, the ends of its arrow.
+        outline: A lane's closed outline; empty before.
+        is_done: It has all its points: see `all_points`.
+    """
+
+    tool: Tool
+    points: tuple[PicturePoint, ...] = ()
+    outline: tuple[PicturePoint, ...] = ()
+    is_done: bool = False
+
+    @property
+    def all_points(self) -> tuple[PicturePoint, ...]:
+        """As `new_shape` wants them."""
+        return (*self.outline, *self.points)
+
+    @property
+    def is_begun(self) -> bool:
+        """At least one point is set."""
+        return bool(self.points or self.outline)
+
+    @property
+    def draws_arrow(self) -> bool:
+        """The next points are the ends of a lane's arrow."""
+        return bool(self.outline)
+
+    @property
+    def can_close(self) -> bool:
+        """Enter would close it."""
+        if self.tool is Tool.LINE:
+            return False
+        return self.draws_arrow or len(self.points) >= 3
+
+    def put(self, point: PicturePoint) -> Draft:
+        """Set the next point; one in the place of the last is not taken."""
+        if self.points and math.dist(self.points[-1], point) < _SAME:
+            return self
+        points = (*self.points, point)
+        needs_two = self.tool is Tool.LINE or self.draws_arrow
+        return replace(self, points=points, is_done=needs_two and len(points) == 2)
+
+    def close(self) -> Draft:
+        """End the outline; a lane then wants its arrow, and takes the suggested one when it is closed again."""
+        if not self.can_close:
+            return self
+        if self.draws_arrow:
+            return replace(self, points=suggested_arrow(self.outline), is_done=True)
+        if self.tool is Tool.LANE:
+            return replace(self, outline=self.points, points=())
+        return replace(self, is_done=True)
+
+    def back(self) -> Draft:
+        """Take the last point away."""
+        if self.points:
+            return replace(self, points=self.points[:-1])
+        return replace(self, points=self.outline, outline=())
+
+    def hint(self) -> str:
+        """Return what to do next."""
+        if self.tool is Tool.LINE:
+            return "Click where the line ends." if self.points else "Click where the line begins. Esc leaves the tool."
+        if self.draws_arrow:
+            where = "leave" if self.points else "enter"
+            return f"Click where vehicles {where} the lane. Enter takes the arrow that is shown."
+        if len(self.points) >= 3:
+            return "Click further corners; Enter, a double click or a click on the first corner closes the outline."
+        if self.points:
+            return "Click the next corner. Backspace takes the last one back, Esc gives up."
+        return f"Click the first corner of the {_WORDS.get(self.tool, 'shape')}. Esc leaves the tool."
+
+
+_WORDS = {Tool.ZONE: "zone", Tool.LANE: "lane", Tool.PRIVACY: "privacy mask", Tool.IGNORE: "ignore mask"}
+
+
+def suggested_arrow(outline: tuple[PicturePoint, ...]) -> tuple[PicturePoint, PicturePoint]:
+    """Return an arrow along the longest way through an outline, from its upper to its lower end.
+
+    It joins the middles of the two sides that are farthest apart: of a lane, its far and its near end.
+    """
+    sides = [((a[0] + b[0]) / 2, (a[1] + b[1]) / 2) for a, b in zip(outline, (*outline[1:], outline[0]), strict=True)]
+    pairs = [(a, b) for i, a in enumerate(sides) for b in sides[i + 1 :]]
+    start, end = max(pairs, key=lambda pair: math.dist(*pair))
+    if start[1] > end[1]:
+        start, end = end, start
+    inset = 0.1
+    return (
+        (start[0] + (end[0] - start[0]) * inset, start[1] + (end[1] - start[1]) * inset),
+        (end[0] + (start[0] - end[0]) * inset, end[1] + (start[1] - end[1]) * inset),
+    )

@@ -1,0 +1,141 @@
+"""Beside the picture: what is drawn, how the rules are tuned, the road plane, the versions, and copying."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtWidgets import (
+    QListWidget,
+    QListWidgetItem,
+    QScrollArea,
+    QStackedWidget,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from core.vision.model import Mask
+from widgets.base.theme import look
+from widgets.scene.copy_form import CopyForm
+from widgets.scene.properties import ShapeProperties
+from widgets.scene.road_form import RoadForm
+from widgets.scene.rules_form import RulesForm
+from widgets.scene.sketch import Shape, ShapeRef, Sketch
+from widgets.scene.versions_list import VersionsList
+
+_LIST_ROWS = 6
+
+
+class SceneSide(QStackedWidget):
+    """Pages of forms; the copy form stands in front of them while it is needed.
+
+    Signals:
+        shape_selected(object): A `ShapeRef` that was chosen in the list.
+        tab_changed(): Another page is in front.
+    """
+
+    shape_selected = Signal(object)
+    tab_changed = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.properties = ShapeProperties()
+        self.rules = RulesForm()
+        self.road = RoadForm()
+        self.versions = VersionsList()
+        self.copy = CopyForm()
+        self._list = QListWidget()
+        self._list.setAccessibleName("What is drawn")
+        self._list.currentItemChanged.connect(lambda *_: self._on_row())
+        self._tabs = QTabWidget(self)
+        self._tabs.setDocumentMode(True)
+        self._tabs.tabBar().setUsesScrollButtons(False)
+        self._tabs.addTab(self._drawn_page(), "Drawn")
+        self._tabs.addTab(_scrolled(self.rules), "Rules")
+        self._tabs.addTab(_scrolled(self.road), "Road")
+        self._tabs.addTab(_padded(self.versions), "Versions")
+        self._tabs.currentChanged.connect(lambda _index: self.tab_changed.emit())
+        self.addWidget(self._tabs)
+        self.addWidget(_scrolled(self.copy))
+
+    @property
+    def tab(self) -> str:
+        """Title of the page in front."""
+        return self._tabs.tabText(self._tabs.currentIndex())
+
+    def show_tab(self, title: str) -> None:
+        """Bring a page to the front."""
+        self.setCurrentIndex(0)
+        titles = [self._tabs.tabText(index) for index in range(self._tabs.count())]
+        self._tabs.setCurrentIndex(titles.index(title))
+
+    def show_copy(self) -> None:
+        """Bring the copy form to the front."""
+        self.setCurrentIndex(1)
+
+    def show_forms(self) -> None:
+        """Leave the copy form."""
+        self.setCurrentIndex(0)
+
+    def show_shapes(self, sketch: Sketch, selected: ShapeRef | None) -> None:
+        """List what is drawn."""
+        entries = [(ref, _title(ref, shape)) for ref, shape in sketch.shapes()]
+        with QSignalBlocker(self._list):
+            if [self._list.item(row).text() for row in range(self._list.count())] != [text for _, text in entries]:
+                self._list.clear()
+                for _, text in entries:
+                    self._list.addItem(QListWidgetItem(text))
+            for row, (ref, _) in enumerate(entries):
+                self._list.item(row).setData(Qt.ItemDataRole.UserRole, ref)
+        self.show_selected(selected)
+
+    def show_selected(self, selected: ShapeRef | None) -> None:
+        """Mark what is selected on the picture."""
+        with QSignalBlocker(self._list):
+            rows = range(self._list.count())
+            row = next((row for row in rows if self._list.item(row).data(Qt.ItemDataRole.UserRole) == selected), -1)
+            self._list.setCurrentRow(row)
+
+    def _drawn_page(self) -> QWidget:
+        page = QWidget()
+        gap = look().sizes.gap
+        column = QVBoxLayout(page)
+        column.setContentsMargins(gap * 2, gap * 2, gap, 0)
+        column.setSpacing(gap * 2)
+        self._list.setMaximumHeight(look().sizes.row * _LIST_ROWS)
+        column.addWidget(self._list, 1)
+        column.addWidget(_scrolled(self.properties, margin=0), 3)
+        return page
+
+    def _on_row(self) -> None:
+        item = self._list.currentItem()
+        if item is not None:
+            self.shape_selected.emit(item.data(Qt.ItemDataRole.UserRole))
+
+
+def _title(ref: ShapeRef, shape: Shape) -> str:
+    kind = f"{shape.kind.value.capitalize()} mask" if isinstance(shape, Mask) else ref.kind.value.capitalize()
+    name = shape.name or ref.key
+    return name if name.lower().startswith(kind.lower()) else f"{kind}: {name}"
+
+
+def _padded(widget: QWidget) -> QWidget:
+    page = QWidget()
+    gap = look().sizes.gap
+    column = QVBoxLayout(page)
+    column.setContentsMargins(gap * 2, gap * 2, gap * 2, gap * 2)
+    column.addWidget(widget)
+    return page
+
+
+def _scrolled(widget: QWidget, margin: int = 2) -> QScrollArea:
+    area = QScrollArea()
+    inner = QWidget()
+    gap = look().sizes.gap * margin
+    column = QVBoxLayout(inner)
+    column.setContentsMargins(gap, gap, 0, gap)
+    column.addWidget(widget)
+    area.setWidget(inner)
+    area.setWidgetResizable(True)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    return area

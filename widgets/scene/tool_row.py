@@ -1,0 +1,78 @@
+"""The row of drawing tools."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, QSize, Qt, Signal
+from PySide6.QtWidgets import QToolButton, QWidget
+
+from widgets.base.flow import FlowLayout
+from widgets.base.icons import icon
+from widgets.base.theme import look, set_role
+from widgets.scene.draft import TOOLS, Tool
+
+_ICONS = {
+    Tool.SELECT: "scene-select",
+    Tool.ZONE: "scene-zone",
+    Tool.LINE: "scene-line",
+    Tool.LANE: "scene-lane",
+    Tool.PRIVACY: "scene-privacy",
+    Tool.IGNORE: "scene-ignore",
+    Tool.ROAD: "scene-road",
+}
+
+
+class ToolRow(QWidget):
+    """One button for each tool.
+
+    Signals:
+        tool_chosen(object): A `Tool`.
+    """
+
+    tool_chosen = Signal(object)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        gap = look().sizes.gap
+        row = FlowLayout(gap // 2, self)
+        # No exclusive button group: it takes buttons out of the way of the Tab key.
+        self._buttons: dict[Tool, QToolButton] = {}
+        for info in TOOLS:
+            button = QToolButton(self)
+            button.setText(info.title)
+            button.setToolTip(f"{info.tip} ({info.key})")
+            button.setAccessibleName(f"{info.title}: {info.tip.lower()}")
+            button.setCheckable(True)
+            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+            button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+            set_role(button, "quiet")
+            button.clicked.connect(lambda _checked=False, tool=info.tool: self._on_clicked(tool))
+            self._buttons[info.tool] = button
+            row.addWidget(button)
+        self._tint()
+        self.show_tool(Tool.SELECT)
+
+    def show_tool(self, tool: Tool) -> None:
+        """Mark the tool in hand."""
+        for other, button in self._buttons.items():
+            button.setChecked(other is tool)
+
+    def set_editable(self, is_editable: bool) -> None:
+        """Offer the tools that draw, or only the one that selects."""
+        for tool, button in self._buttons.items():
+            button.setEnabled(is_editable or tool is Tool.SELECT)
+
+    def _on_clicked(self, tool: Tool) -> None:
+        self.show_tool(tool)
+        self.tool_chosen.emit(tool)
+
+    def _tint(self) -> None:
+        side = look().sizes.icon
+        for tool, button in self._buttons.items():
+            button.setIcon(icon(_ICONS[tool]))
+            button.setIconSize(QSize(side, side))
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Take the new theme's colour."""
+        if event.type() == QEvent.Type.StyleChange and hasattr(self, "_buttons"):
+            self._tint()
+        super().changeEvent(event)
