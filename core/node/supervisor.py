@@ -1,4 +1,4 @@
-"""Keeps the vision workers running: one process for a group of cameras, back within seconds when it dies."""
+"""Keeps vision running: one process for a group of cameras, one detector for all, back within seconds when they die."""
 
 from __future__ import annotations
 
@@ -13,17 +13,22 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnContext
 from multiprocessing.process import BaseProcess
 
 from core.node.model import WorkerReport
+from core.vision.detector import run_detector
 from core.vision.messages import (
     CameraJob,
+    DetectorConfig,
     EngineFailed,
     EngineOpened,
     Heartbeat,
+    SetAttention,
     SetCameras,
     SetViews,
     StopWorker,
+    UseDetector,
     UseModel,
     WorkerConfig,
 )
@@ -36,6 +41,7 @@ HEARTBEAT_TIMEOUT_S = 8.0
 HEALTHY_AFTER_S = 30.0
 FIRST_DELAY_S = 0.1
 MAX_DELAY_S = 10.0
+DETECTOR = "detector"
 
 
 @dataclass(eq=False)
@@ -86,6 +92,9 @@ class VisionSupervisor:
         self._on_message = on_message
         self._on_worker = on_worker
         self._workers: list[_Running] = []
+        self._detector = _Running(key=DETECTOR)
+        self._line: UseDetector | None = None
+        self._called: frozenset[str] = frozenset()
         self._sizes: dict[str, tuple[int, int]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._watch: asyncio.Task[None] | None = None
@@ -101,12 +110,12 @@ class VisionSupervisor:
         self._is_stopping = True
         if self._watch is not None:
             self._watch.cancel()
-        for worker in self._workers:
+        for worker in self._processes():
             if worker.restart is not None:
                 worker.restart.cancel()
             worker.outbox.put(StopWorker())
-        await asyncio.gather(*(asyncio.to_thread(_end, worker.process, 4.0) for worker in self._workers))
-        for worker in self._workers:
+        await asyncio.gather(*(asyncio.to_thread(_end, worker.process, 4.0) for worker in self._processes()))
+        for worker in self._processes():
             worker.outbox.put(None)
 
     def set_cameras(self, jobs: tuple[CameraJob, ...]) -> None:
@@ -120,6 +129,8 @@ class VisionSupervisor:
                 free = [_Running(key=f"{len(self._workers) + 1}")]
                 self._workers.append(free[0])
             min(free, key=lambda worker: len(worker.jobs)).jobs[camera_id] = job
+        if jobs and self._detector.process is None and self._detector.restart is None:
+            self._spawn(self._detector)
         for worker in self._workers:
             if worker.process is None and worker.restart is None and worker.jobs:
                 self._spawn(worker)
@@ -135,19 +146,27 @@ class VisionSupervisor:
             worker.outbox.put(SetViews(sizes=self._sizes))
 
     def set_model(self, model: str) -> None:
-        """Detect with this model, which must be ready; workers that run another one are started anew."""
+        """Detect with this model, which must be ready; a detector that runs another one is started anew."""
         self._pattern = replace(self._pattern, model=model)
+        self._detector.outbox.put(UseModel(model=model))
+
+    def set_attention(self, camera_ids: frozenset[str]) -> None:
+        """Look first at the cameras that an operator is being called to."""
+        if camera_ids == self._called:
+            return
+        self._called = camera_ids
         for worker in self._workers:
-            worker.outbox.put(UseModel(model=model))
+            worker.outbox.put(SetAttention(camera_ids=camera_ids))
 
     @property
     def n_restarts(self) -> int:
-        """Restarts of all workers since the node started."""
-        return sum(worker.n_restarts for worker in self._workers)
+        """Restarts of all workers and the detector since the node started."""
+        return sum(worker.n_restarts for worker in self._processes())
 
     def reports(self) -> tuple[WorkerReport, ...]:
-        """How every worker is."""
-        return tuple(_report(worker) for worker in self._workers)
+        """How every worker is, and the detector last, once there is anything to detect."""
+        has_detector = self._detector.process is not None or self._detector.n_restarts
+        return tuple(_report(worker) for worker in (self._processes() if has_detector else self._workers))
 
     def heartbeats(self) -> tuple[Heartbeat, ...]:
         """The last heartbeat of every worker that is running."""
@@ -161,8 +180,7 @@ class VisionSupervisor:
         worker.restart = None
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe(duplex=True)
-        config = replace(self._pattern, key=worker.key, cameras=tuple(worker.jobs.values()))
-        process = context.Process(target=run_worker, args=(theirs, config), name=f"vision-{worker.key}", daemon=True)
+        process = self._make_process(context, worker, theirs)
         process.start()
         theirs.close()
         worker.process, worker.connection = process, ours
@@ -170,11 +188,34 @@ class VisionSupervisor:
         worker.engine = worker.heartbeat = None
         worker.outbox.put(None)  # The writer of the last process ends here.
         worker.outbox = queue.SimpleQueue()
-        worker.outbox.put(SetViews(sizes=self._sizes))
+        if worker is not self._detector:
+            worker.outbox.put(SetViews(sizes=self._sizes))
+            worker.outbox.put(SetAttention(camera_ids=self._called))
+            if self._line is not None:
+                worker.outbox.put(self._line)
         threading.Thread(target=self._read, args=(worker, process, ours), name="vision-read", daemon=True).start()
         threading.Thread(target=_write, args=(ours, worker.outbox), name="vision-write", daemon=True).start()
         log.info("vision worker %s started with %d cameras (pid %s)", worker.key, len(worker.jobs), process.pid)
         self._on_worker(_report(worker))
+
+    def _make_process(self, context: SpawnContext, worker: _Running, theirs: Connection) -> BaseProcess:
+        if worker is not self._detector:
+            config = replace(self._pattern, key=worker.key, cameras=tuple(worker.jobs.values()))
+            return context.Process(target=run_worker, args=(theirs, config), name=f"vision-{worker.key}", daemon=True)
+        pattern = self._pattern
+        detector = DetectorConfig(
+            models=pattern.models,
+            logs=pattern.logs,
+            model=pattern.model,
+            engine=pattern.engine,
+            n_threads=pattern.n_threads,
+            confidence=pattern.confidence,
+            overlap=pattern.overlap,
+        )
+        return context.Process(target=run_detector, args=(theirs, detector), name="vision-detector", daemon=True)
+
+    def _processes(self) -> tuple[_Running, ...]:
+        return (*self._workers, self._detector)
 
     def _read(self, worker: _Running, process: BaseProcess, connection: Connection) -> None:
         """Hand everything that the worker says to the loop; runs on its own thread."""
@@ -196,8 +237,9 @@ class VisionSupervisor:
         if isinstance(message, Heartbeat):
             worker.heartbeat = message
             if worker.state != "running":
+                if worker.state == "restarting":
+                    worker.reason = ""
                 worker.state = "running"
-                worker.reason = ""
                 self._on_worker(_report(worker))
             if worker.heard_s - worker.started_s > HEALTHY_AFTER_S:
                 worker.n_failures = 0
@@ -207,13 +249,20 @@ class VisionSupervisor:
         elif isinstance(message, EngineFailed):
             worker.reason = f"{message.message} {message.hint}".strip()
             self._on_worker(_report(worker))
+        elif isinstance(message, UseDetector):
+            self._line = message
+            for other in self._workers:
+                other.outbox.put(message)
+            return
         self._on_message(message)
 
     def _on_ended(self, worker: _Running, process: BaseProcess) -> None:
         if worker.process is not process or self._is_stopping:
             return
         worker.process = None
-        worker.heartbeat = None
+        worker.heartbeat = worker.engine = None
+        if worker is self._detector:
+            self._line = None
         if worker.connection is not None:
             worker.connection.close()
         worker.state = "restarting"
@@ -233,7 +282,7 @@ class VisionSupervisor:
         while True:
             await asyncio.sleep(1.0)
             now_s = time.monotonic()
-            for worker in self._workers:
+            for worker in self._processes():
                 if worker.process is not None and now_s - worker.heard_s > HEARTBEAT_TIMEOUT_S:
                     log.error("vision worker %s is silent for %.0f s and is ended", worker.key, now_s - worker.heard_s)
                     worker.heard_s = now_s

@@ -54,8 +54,10 @@ class LookWriter:
             UnavailableError: There is no room for it.
         """
         self.wh = wh
-        # A name of its own: a detector that still reads the last file keeps reading that one.
-        self.path = folder / f"{camera_id}.{os.getpid()}-{next(_numbers)}.looks"
+        # A name of its own: a detector that still reads the last file keeps reading that one; and sequences of its own,
+        # so that a late answer to the last file is none to this one.
+        number = next(_numbers)
+        self.path = folder / f"{camera_id}.{os.getpid()}-{number}.looks"
         n_bytes = _PAGE + N_SLOTS * _slot_bytes(wh)
         try:
             with open(self.path, "wb") as file:
@@ -75,7 +77,7 @@ class LookWriter:
         self._words[_W_WIDTH], self._words[_W_HEIGHT] = wh
         self._words[_W_MAGIC] = _MAGIC
         self._reserved: dict[int, int] = {}
-        self._sequence = 0
+        self._sequence = number << 32
 
     def write(self, pictures: Sequence[Picture]) -> int:
         """Put one look's pictures, each (h, w, 3) RGB, into the oldest slot; return its sequence.

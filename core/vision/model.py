@@ -68,6 +68,7 @@ class Zone:
         congestion_capacity: Vehicles that fill the zone; None turns the congestion rule off.
         free_flow_speed: Ground-point speed when traffic flows freely, fractions of the frame height per second;
             None lets the rule learn it.
+        detail: Small and far away: the detector looks at it once more, enlarged. Costs one more inference a picture.
     """
 
     key: str
@@ -79,6 +80,7 @@ class Zone:
     stopped_after_s: float | None = None
     congestion_capacity: float | None = None
     free_flow_speed: float | None = None
+    detail: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,96 @@
+"""A closer look at small, distant zones: one more crop for each picture, and its boxes brought back into the whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from core.media.convert import Letterbox, TileScaler
+from core.vision.decode import FloatArray, suppress
+from core.vision.model import BBox, Scene
+
+MARGIN = 0.25
+"""Of the zone's size on every side: a vehicle that stands in it reaches out of it."""
+
+LARGEST = 0.6
+"""Of the picture's width or height: a larger crop shows vehicles hardly larger than the whole picture does."""
+
+SAME_IOU = 0.45
+_EDGE = 0.01
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detail:
+    """A crop in the form that the network takes.
+
+    Attributes:
+        rgb: Shape (h, w, 3).
+        area: Where the crop lies, fractions of the frame.
+        letterbox: How the crop was laid into the network's input.
+    """
+
+    rgb: NDArray[np.uint8]
+    area: BBox
+    letterbox: Letterbox
+
+
+def detail_area(scene: Scene) -> BBox | None:
+    """Return the part of the frame that holds every zone marked for detail, or None."""
+    points = [point for zone in scene.zones if zone.detail for point in zone.polygon]
+    if not points:
+        return None
+    x, y = zip(*points, strict=True)
+    margin_x, margin_y = MARGIN * (max(x) - min(x)), MARGIN * (max(y) - min(y))
+    return (
+        max(0.0, min(x) - margin_x),
+        max(0.0, min(y) - margin_y),
+        min(1.0, max(x) + margin_x),
+        min(1.0, max(y) + margin_y),
+    )
+
+
+def detail_of(frame: av.VideoFrame, scene: Scene, network_wh: tuple[int, int]) -> Detail | None:
+    """Cut the detail out of a frame; None where no zone asks for one, or it would show no more than the whole."""
+    area = detail_area(scene)
+    if area is None or frame.rotation % 360:
+        return None
+    x1, y1 = int(area[0] * frame.width) // 2 * 2, int(area[1] * frame.height) // 2 * 2
+    x2, y2 = round(area[2] * frame.width), round(area[3] * frame.height)
+    if max((x2 - x1) / frame.width, (y2 - y1) / frame.height) > LARGEST or min(x2 - x1, y2 - y1) < 16:
+        return None
+    whole = frame.to_ndarray(format="rgb24")
+    crop = av.VideoFrame.from_ndarray(np.ascontiguousarray(whole[y1:y2, x1:x2]), format="rgb24")
+    rgb, letterbox = TileScaler().to_network_rgb(crop, network_wh)
+    exact = (x1 / frame.width, y1 / frame.height, x2 / frame.width, y2 / frame.height)
+    return Detail(rgb=rgb, area=exact, letterbox=letterbox)
+
+
+def merge_detail(boxes: FloatArray, found: FloatArray, detail: Detail, letterbox: Letterbox) -> FloatArray:
+    """Bring the boxes of a detail together with those of the whole picture.
+
+    Args:
+        boxes: Of the whole picture, as `Engine.infer` returns them.
+        found: Of the detail.
+        detail: From `detail_of`.
+        letterbox: Of the whole picture.
+
+    Returns:
+        Network pixels of the whole picture, best first; a vehicle seen in both stands once.
+    """
+    x1, y1, x2, y2 = detail.area
+    inside = detail.letterbox.to_fractions(found[:, :4])
+    # What the crop's edge cuts through is whole in the large picture, unless the frame ends there too.
+    is_cut = (
+        ((inside[:, 0] < _EDGE) & (x1 > 0))
+        | ((inside[:, 1] < _EDGE) & (y1 > 0))
+        | ((inside[:, 2] > 1 - _EDGE) & (x2 < 1))
+        | ((inside[:, 3] > 1 - _EDGE) & (y2 < 1))
+    )
+    whole = inside[~is_cut] * [x2 - x1, y2 - y1, x2 - x1, y2 - y1] + [x1, y1, x1, y1]
+    closer = found[~is_cut].astype(np.float32, copy=True)
+    closer[:, :4] = letterbox.to_network(whole)
+    together = np.concatenate([closer, boxes]).astype(np.float32, copy=False)
+    return suppress(together[np.argsort(-together[:, 4], kind="stable")], iou=SAME_IOU)

@@ -1,0 +1,333 @@
+"""One camera inside its worker: stream, tile pictures, motion gate, looks for the detector, tracker and rules."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from core.kernel.clock import SystemClock
+from core.kernel.errors import ConsoleError
+from core.media.camera_source import CameraSource
+from core.media.convert import Letterbox, TileScaler, to_jpeg
+from core.media.model import StreamReport, StreamState
+from core.media.ring import FrameRing, TrackMark
+from core.media.stream import StreamFrame
+from core.vision.analyse import Analysed, CameraAnalyser
+from core.vision.decode import FloatArray
+from core.vision.detail import Detail, detail_of, merge_detail
+from core.vision.detector_link import Asks
+from core.vision.gate import MotionGate, Movement, heartbeat_s, small_grey
+from core.vision.looks import LookWriter
+from core.vision.messages import CameraJob, CloseLooks, LookAt, Looked, Observed, OpenLooks
+from core.vision.model import EngineInfo, MaskKind, Observation, ObservationKind, Phase, Track
+from core.vision.schedule import ATTENTION, MOTION, QUIET, is_due, next_due_s
+
+log = logging.getLogger(__name__)
+
+SNAPSHOT_WH = (1280, 720)
+CALLING_KINDS = (ObservationKind.CONGESTION, ObservationKind.STOPPED_VEHICLE, ObservationKind.VEHICLE_IN_ZONE)
+RATE_WINDOW_S = 5.0
+ANSWER_S = 2.0
+"""An answer that takes longer does not come; the camera asks again."""
+
+LOGGED_BREAKS = 10
+
+OVERLOADED = "This machine cannot look as often as asked: every camera gets {percent:.0f} % of its rate."
+NO_DETECTOR = "Nothing is detected now: the detector is away or still loading. Pictures go on."
+BROKEN = "The analysis of this camera broke {n} times and began anew; the log of its worker says more."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """A picture that the detector has."""
+
+    frame: StreamFrame
+    rgb: Any
+    letterbox: Letterbox
+    detail: Detail | None
+    asked_s: float
+
+
+class CameraSlot:
+    """One camera; `_on_frame` runs on the camera's own thread, `take` on the detector link's."""
+
+    def __init__(self, job: CameraJob, *, asks: Asks, send: Callable[[object], None]) -> None:
+        """Open its ring.
+
+        Args:
+            job: What is asked of the camera.
+            asks: Takes looks for the detector.
+            send: Takes observations for the node.
+
+        Raises:
+            ConsoleError, OSError: The ring cannot be used.
+        """
+        self.job = job
+        self.view_wh: tuple[int, int] | None = None
+        self.is_attended = False
+        self.share = 1.0
+        self.analyser: CameraAnalyser | None = None
+        self._asks = asks
+        self._send = send
+        self._engine: EngineInfo | None = None
+        self._looks: LookWriter | None = None
+        self._asked: dict[int, _Asked] = {}
+        self._lock = threading.Lock()
+        self._gate = MotionGate()
+        self._is_quiet = False
+        self._looked_s = 0.0
+        self._due_s = 0.0
+        self._n_marks = 0
+        self._inference_ms = 0.0
+        self._n_detections = self._n_observations = self._n_passed_over = self._n_broken = 0
+        self._looked_at: deque[float] = deque(maxlen=256)
+        self._scaler = TileScaler()
+        self.ring = FrameRing.attach(job.ring)
+        self.stream = CameraSource(
+            job.camera_id,
+            job.source,
+            sub_spec=job.sub_source,
+            privacy=[mask.polygon for mask in job.scene.masks if mask.kind is MaskKind.PRIVACY],
+            on_frame=self._on_frame,
+            on_state=self._on_state,
+            clock=SystemClock(),
+            first_epoch=self.ring.epoch + 1,
+        )
+
+    def start(self) -> None:
+        """Begin to read."""
+        self.stream.start()
+
+    def close(self) -> None:
+        """End; what the detector still has of this camera is not taken any more."""
+        # A reader that hangs in a driver still owns the ring's memory: leave it to the process's end.
+        if self.stream.stop(timeout_s=2.0):
+            self.ring.close()
+        self.lose_detector()
+        self._asks.send(CloseLooks(camera_id=self.job.camera_id))
+
+    def show_at(self, view_wh: tuple[int, int] | None) -> None:
+        """Show the picture in this size; None where no console does."""
+        self.view_wh = view_wh
+        self.stream.set_view(view_wh)
+        self.stream.set_keyframes_only(view_wh is None and self.job.detect_fps <= 0)
+
+    def use_detector(self, engine: EngineInfo) -> None:
+        """A detector is there, the first or the next."""
+        with self._lock:
+            self._drop_looks()
+            if self.analyser is not None and self._engine is not None and engine.labels != self._engine.labels:
+                self.analyser = None
+            self._engine = engine
+            if self.job.detect_fps <= 0:
+                return
+            try:
+                self._looks = LookWriter(self.job.ring.parent, self.job.camera_id, engine.input_wh)
+            except ConsoleError as error:
+                log.error("camera %s is not detected: %s", self.job.camera_id, error)
+                return
+            self._asks.send(OpenLooks(camera_id=self.job.camera_id, file=self._looks.path))
+
+    def lose_detector(self) -> None:
+        """The detector is gone; its answers will not come."""
+        with self._lock:
+            self._drop_looks()
+
+    def take(self, looked: Looked) -> None:
+        """Take the detector's answer."""
+        with self._lock:
+            self.share = looked.share
+            asked = self._asked.pop(looked.sequence, None)
+            if asked is None:
+                return
+            for sequence in [sequence for sequence in self._asked if sequence < looked.sequence]:
+                del self._asked[sequence]
+            if looked.boxes is None:
+                self._n_passed_over += 1
+                if not self._asked:
+                    # Its turn fell together with those of others: out of turn now, it drifts away from them.
+                    self._due_s = 0.0
+                return
+            now_s = time.monotonic()
+            self._looked_at.append(now_s)
+            self._inference_ms = looked.seconds * 1000.0
+            seen = self._try_analyse(asked, [np.frombuffer(rows, np.float32).reshape(-1, 6) for rows in looked.boxes])
+        if seen is not None:
+            self._tell(seen, asked.frame)
+
+    def report(self, now_s: float) -> StreamReport:
+        """Return stream and detection as of now."""
+        rate = sum(1 for at_s in tuple(self._looked_at) if now_s - at_s <= RATE_WINDOW_S) / RATE_WINDOW_S
+        base = self.stream.report()
+        wants = self.job.detect_fps > 0
+        is_reduced = wants and self.share < 1.0 and self._looks is not None
+        return replace(
+            base,
+            n_dropped=base.n_dropped + self._n_passed_over,
+            n_detections=self._n_detections,
+            n_observations=self._n_observations,
+            inference_ms=self._inference_ms,
+            detect_fps=rate,
+            detect_fps_wanted=self.job.detect_fps,
+            is_detection_reduced=is_reduced,
+            is_quiet=wants and self._is_quiet,
+            detection_reason=self._detection_reason(is_reduced=is_reduced),
+        )
+
+    def n_inside(self) -> dict[str, int]:
+        """Return the vehicles in each zone now."""
+        analyser = self.analyser
+        return {} if analyser is None else {zone.key: analyser.n_inside(zone.key) for zone in self.job.scene.zones}
+
+    def _detection_reason(self, *, is_reduced: bool) -> str:
+        if self.job.detect_fps <= 0:
+            return ""
+        if self._looks is None:
+            return NO_DETECTOR
+        if self._n_broken:
+            return BROKEN.format(n=self._n_broken)
+        return OVERLOADED.format(percent=self.share * 100.0) if is_reduced else ""
+
+    def _drop_looks(self) -> None:
+        looks, self._looks = self._looks, None
+        self._asked.clear()
+        self.share = 1.0
+        if looks is not None:
+            looks.close()
+
+    def _on_frame(self, frame: StreamFrame) -> None:
+        if self.view_wh is not None:
+            self.ring.write_frame(
+                self._scaler.to_bgra(frame.frame, self.view_wh),
+                pts_s=frame.pts_s,
+                received_s=frame.received_s,
+                captured_at_s=frame.captured_at.timestamp(),
+                epoch=frame.epoch,
+            )
+        if self._looks is not None and is_due(frame.received_s, self._due_s):
+            self._due_s = next_due_s(self._due_s, frame.received_s, self.job.detect_fps * self.share)
+            self._consider(frame)
+
+    def _consider(self, frame: StreamFrame) -> None:
+        """Ask the detector to look, or let the scene rest."""
+        movement = self._gate.look(small_grey(frame.frame), frame.pts_s)
+        with self._lock:
+            urgency, wanted_per_s, rest_s = MOTION, self.job.detect_fps, 0.0
+            self._is_quiet = movement is Movement.QUIET and self.analyser is not None and self.analyser.is_settled
+            if self._is_quiet:
+                rest_s = heartbeat_s(self.job.scene, n_standing=self._n_marks)
+                urgency, wanted_per_s = QUIET, 1.0 / rest_s
+            rests = self._is_quiet and frame.received_s - self._looked_s < rest_s
+            seen = self._hold(frame) if rests else None
+        if seen is not None:
+            self._tell(seen, frame)
+        if not rests:
+            self._ask(frame, ATTENTION if self.is_attended else urgency, wanted_per_s)
+
+    def _hold(self, frame: StreamFrame) -> Analysed | None:
+        """Nothing changed since the last look; None where that look is still under way."""
+        if self.analyser is None or self._asked:
+            return None
+        seen = self.analyser.hold(frame.pts_s, frame.captured_at)
+        self._publish(seen.tracks, frame)
+        return seen
+
+    def _ask(self, frame: StreamFrame, urgency: float, wanted_per_s: float) -> None:
+        looks = self._looks
+        if looks is None:
+            return
+        rgb, letterbox = self._scaler.to_network_rgb(frame.frame, looks.wh)
+        detail = detail_of(frame.frame, self.job.scene, looks.wh)
+        with self._lock:
+            if looks is not self._looks:
+                return  # The detector went away while the picture was prepared.
+            sequence = looks.write([rgb] if detail is None else [rgb, detail.rgb])
+            self._looked_s = frame.received_s
+            old = [key for key, asked in self._asked.items() if frame.received_s - asked.asked_s > ANSWER_S]
+            for key in old:
+                del self._asked[key]
+            self._asked[sequence] = _Asked(
+                frame=frame, rgb=rgb, letterbox=letterbox, detail=detail, asked_s=frame.received_s
+            )
+        self._asks.send(
+            LookAt(
+                camera_id=self.job.camera_id,
+                sequence=sequence,
+                received_s=frame.received_s,
+                urgency=urgency,
+                wanted_per_s=wanted_per_s,
+            )
+        )
+
+    def _try_analyse(self, asked: _Asked, found: list[FloatArray]) -> Analysed | None:
+        try:
+            return self._analyse(asked, found)
+        except Exception:
+            # A bug that one camera's picture brings out must not stop the analysis of fifteen others.
+            self._n_broken += 1
+            self.analyser = None
+            if self._n_broken <= LOGGED_BREAKS:
+                log.exception("the analysis of camera %s broke and begins anew", self.job.camera_id)
+            return None
+
+    def _analyse(self, asked: _Asked, found: list[FloatArray]) -> Analysed | None:
+        frame, engine = asked.frame, self._engine
+        if engine is None:
+            return None
+        if self.analyser is None:
+            job = self.job
+            self.analyser = CameraAnalyser(
+                job.camera_id,
+                job.scene,
+                job.labels,
+                job.tracker,
+                aspect=asked.letterbox.frame_w / asked.letterbox.frame_h,
+                engine_labels=engine.labels,
+            )
+        boxes = found[0]
+        if asked.detail is not None and len(found) > 1:
+            boxes = merge_detail(boxes, found[1], asked.detail, asked.letterbox)
+        seen = self.analyser.update(boxes, asked.letterbox, frame.pts_s, frame.captured_at, picture=asked.rgb)
+        self._n_detections += len(seen.detections)
+        self._publish(seen.tracks, frame)
+        return seen
+
+    def _publish(self, tracks: tuple[Track, ...], frame: StreamFrame) -> None:
+        if tracks or self._n_marks:
+            self.ring.write_tracks(frame.pts_s, [_mark(track) for track in tracks], epoch=frame.epoch)
+        self._n_marks = len(tracks)
+
+    def _tell(self, seen: Analysed, frame: StreamFrame) -> None:
+        """Send what the rules saw; not under the lock, for a snapshot takes its time."""
+        for observation in seen.observations:
+            self._n_observations += 1
+            self._send(Observed(observation=observation, snapshot_jpeg=_snapshot(observation, frame)))
+
+    def _on_state(self, state: StreamState, reason: str, hint: str) -> None:
+        if state is StreamState.LIVE:
+            log.info("camera %s is live", self.job.camera_id)
+        else:
+            log.info("camera %s: %s %s %s", self.job.camera_id, state.value, reason, hint)
+
+
+def _mark(track: Track) -> TrackMark:
+    return TrackMark(
+        track_id=track.track_id,
+        label=track.label,
+        score=track.score,
+        bbox_xyxy=track.bbox_xyxy,
+        velocity_xy=track.velocity_xy,
+    )
+
+
+def _snapshot(observation: Observation, frame: StreamFrame) -> bytes:
+    if observation.kind not in CALLING_KINDS or observation.phase is Phase.END:
+        return b""
+    return to_jpeg(frame.frame, max_wh=SNAPSHOT_WH, quality=85)
