@@ -55,7 +55,9 @@ MAX_OUTGOING = 20_000
 BATCH = 500
 SLOW_RETRY_S = 30.0
 STABLE_AFTER_S = 10.0
-FIGHT_AFTER = 4
+FIGHT_AFTER, FIGHT_WITHIN_S = 4, 3.0
+"""So many connections in a row that lived so shortly: two programs of one name throw each other out."""
+
 SHORT_OUTAGE_S = 60.0
 SHORT_OUTAGE_DELAY_S = 1.5
 MAX_DELAY_S = 30.0
@@ -244,7 +246,7 @@ class MqttLink:
             now = time.monotonic()
             if was_connected and now - began_at >= STABLE_AFTER_S:
                 n_tries, n_short, lost_at = 0, 0, now
-            elif was_connected and ended.state is LinkState.DOWN:
+            elif was_connected and ended.state is LinkState.DOWN and now - began_at < FIGHT_WITHIN_S:
                 n_short += 1
                 if n_short >= FIGHT_AFTER:
                     n_short = 0
