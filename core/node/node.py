@@ -131,7 +131,7 @@ class Node:
         self._load = ProcessLoad()
         self._live = LiveCollector(self._push)
         self._pictures = Pictures()
-        self._views: dict[Peer, dict[str, tuple[int, int]]] = {}
+        self._views: dict[tuple[Peer, str], dict[str, tuple[int, int]]] = {}
         self._lock: IO[bytes] | None = None
         self._server: LinkServer | None = None
         self._broker: Broker | None = None
@@ -669,12 +669,20 @@ class Node:
         """Return how the node is, measured now."""
         return self._measure()
 
-    def vision_views_changed(self, peer: Peer, sizes: dict[str, tuple[int, int]]) -> None:
-        """A console shows these cameras in these sizes [px]; the largest wish of all consoles counts."""
+    def vision_views_changed(self, peer: Peer, sizes: dict[str, tuple[int, int]], panel: str = "wall") -> None:
+        """A panel of a console shows these cameras in these sizes [px]; the largest wish of all of them counts."""
         if sizes:
-            self._views[peer] = sizes
+            self._views[peer, panel] = sizes
         else:
-            self._views.pop(peer, None)
+            self._views.pop((peer, panel), None)
+        self._tell_views()
+
+    def vision_views_gone(self, peer: Peer) -> None:
+        """A console shows nothing any more."""
+        self._views = {key: view for key, view in self._views.items() if key[0] is not peer}
+        self._tell_views()
+
+    def _tell_views(self) -> None:
         if self._supervisor is None:
             return
         wanted: dict[str, tuple[int, int]] = {}
@@ -736,7 +744,7 @@ class Node:
         peer.push("signed_out", reason)
 
     def _on_console_gone(self, peer: Peer) -> None:
-        self.vision_views_changed(peer, {})
+        self.vision_views_gone(peer)
         self._let_go(peer)
         self._last_console_s = time.monotonic()
 

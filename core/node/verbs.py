@@ -102,7 +102,7 @@ def _session_verbs(node: Node) -> dict[str, Verb]:
     async def sign_out(peer: Peer) -> None:
         session = peer.state.pop("session", None)
         peer.is_trusted = False
-        node.vision_views_changed(peer, {})
+        node.vision_views_gone(peer)
         if isinstance(session, Session):
             node.require_services().ptz.release(peer)
             await node.require_services().access.sign_out(session.token)
@@ -122,11 +122,12 @@ def _room_verbs(node: Node) -> dict[str, Verb]:
         actor_of(peer)
         return await node.snapshot()
 
-    async def show(peer: Peer, *, sizes: dict[str, tuple[int, int]]) -> None:
+    async def show(peer: Peer, *, sizes: dict[str, tuple[int, int]], panel: str = "wall") -> None:
         actor_of(peer)
         node.vision_views_changed(
             peer,
             {key: (min(w, MAX_VIEW_PX), min(h, MAX_VIEW_PX)) for key, (w, h) in sizes.items() if w > 0 and h > 0},
+            panel[:16],
         )
 
     async def set_device_enabled(peer: Peer, *, device_id: str, is_enabled: bool, version: int) -> None:
