@@ -54,6 +54,7 @@ class Frame(QObject):
         room.node_back.connect(lambda: self.banner.clear_cause("node"))
         room.toast_requested.connect(self.toasts.show_toast)
         room.panel_requested.connect(self._window.bring_panel)
+        room.whole_window_requested.connect(self._window.enlarge_panel)
         room.closing.connect(self.voice.close)
 
     def _connect_bars(self) -> None:

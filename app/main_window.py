@@ -70,6 +70,7 @@ class MainWindow(QMainWindow):
         self._pages.addWidget(self._room_page)
         self.setCentralWidget(self._pages)
         self._first_layout = QByteArray()
+        self._divided: QByteArray | None = None
         self._is_painted = False
 
     @property
@@ -133,6 +134,21 @@ class MainWindow(QMainWindow):
         dock.setAsCurrentTab()
         dock.raise_()
 
+    def enlarge_panel(self, key: str, is_enlarged: bool) -> None:
+        """Give one panel the room of all docks, or divide the window again as it was; the bars above stay."""
+        if self._manager is None or key not in self._docks:
+            return
+        if is_enlarged and self._divided is None:
+            self._divided = self._manager.saveState(LAYOUT_VERSION)
+            kept = self._docks[key].dockAreaWidget()
+            for dock in self._docks.values():
+                if dock.dockAreaWidget() is not kept:
+                    dock.toggleView(False)
+        elif not is_enlarged and self._divided is not None:
+            divided, self._divided = self._divided, None
+            self._manager.restoreState(divided, LAYOUT_VERSION)
+        self.bring_panel(key)
+
     def show_role(self, role: Role) -> None:
         """Take away the panels that need a higher role."""
         for key, panel in self._panels.items():
@@ -191,6 +207,7 @@ class MainWindow(QMainWindow):
     def restore_first_layout(self) -> None:
         """Go back to the layout that the program came with."""
         if self._manager is not None:
+            self._divided = None
             self._manager.restoreState(self._first_layout, LAYOUT_VERSION)
             self.share_space()
 
@@ -225,7 +242,7 @@ class MainWindow(QMainWindow):
                 "version": LAYOUT_VERSION,
                 "docks": sorted(self._docks),
                 "geometry": base64.b64encode(self.saveGeometry().data()).decode(),
-                "state": base64.b64encode(self._manager.saveState(LAYOUT_VERSION).data()).decode(),
+                "state": base64.b64encode((self._divided or self._manager.saveState(LAYOUT_VERSION)).data()).decode(),
             }
         )
 

@@ -30,6 +30,8 @@ class Room(QObject):
         panel_requested(str): Bring a panel to the front, by its key.
         position_wanted(object): A callable that takes latitude and longitude: the map's next click goes to it.
         edit_requested(str): Open the settings of this camera; an empty id asks for a new one.
+        scene_requested(str): Open the scene editor for this camera.
+        whole_window_requested(str, bool): Give a panel the whole window, by its key, or divide it again.
         silence_requested(): No sound for a minute.
         node_lost(str): The node is gone, with a sentence; what is shown is the last known.
         node_back(): It is there again.
@@ -43,6 +45,8 @@ class Room(QObject):
     panel_requested = Signal(str)
     position_wanted = Signal(object)
     edit_requested = Signal(str)
+    scene_requested = Signal(str)
+    whole_window_requested = Signal(str, bool)
     silence_requested = Signal()
     node_lost = Signal(str)
     node_back = Signal()

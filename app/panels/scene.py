@@ -1,0 +1,218 @@
+"""The scene editor: what is drawn on a camera's picture, on the live picture itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from PySide6.QtCore import QEvent, QObject, QTimer
+from PySide6.QtGui import QImage
+from PySide6.QtWidgets import QWidget
+
+from app.frames import FramePump
+from app.panel import Area, PanelInfo
+from app.remote_frames import RemotePump
+from app.room import Room
+from core.access.model import Role
+from core.cameras.model import Camera, SceneVersion
+from core.kernel.errors import ConsoleError, StaleWriteError
+from core.kernel.geo import GeoPoint
+from core.vision.model import Scene
+from widgets.scene.editor import SceneEditor
+
+PICTURE_PERIOD_S = 0.08
+"""Drawing needs no more pictures than this, and leaves the processor to the wall."""
+
+VIEW_SETTLE_MS = 200
+MIN_VIEW_PX = 640
+"""A picture that is zoomed into for exact points is asked for at least this wide."""
+
+
+class _Picture(Protocol):
+    """What both pumps bring."""
+
+    @property
+    def width(self) -> int: ...
+    @property
+    def height(self) -> int: ...
+    @property
+    def data(self) -> Any: ...
+
+
+def create(room: Room) -> QWidget:
+    """Build the editor and connect it."""
+    return _Scene(room)
+
+
+class _Scene(SceneEditor):
+    """The editor in the room: pictures only while it is seen, and what is selected elsewhere is shown here."""
+
+    def __init__(self, room: Room) -> None:
+        super().__init__()
+        self._room = room
+        self._wanted = ""
+        self._shown_s = 0.0
+        self._view: dict[str, tuple[int, int]] = {}
+        self._pump: FramePump | RemotePump
+        if room.connection.is_remote:
+            self._pump = RemotePump(
+                room.connection.call, on_frame=self._on_frame, on_tracks=lambda *_: None, parent=self
+            )
+        else:
+            self._pump = FramePump(on_frame=self._on_frame, on_tracks=lambda *_: None, parent=self)
+        self._settling = QTimer(self)
+        self._settling.setSingleShot(True)
+        self._settling.setInterval(VIEW_SETTLE_MS)
+        self._settling.timeout.connect(self._tell_view)
+        self.canvas.installEventFilter(self)
+        self._connect_room()
+        self._connect_editor()
+        self.set_may_edit(room.role >= Role.SUPERVISOR)
+
+    def _connect_room(self) -> None:
+        room, live = self._room, self._room.live
+        live.cameras_changed.connect(self._on_cameras)
+        room.role_changed.connect(lambda role: self.set_may_edit(role >= Role.SUPERVISOR))
+        room.selected.connect(self._on_selected)
+        room.scene_requested.connect(self._on_scene_requested)
+        room.connection.snapshot_received.connect(lambda _snapshot: self._on_snapshot())
+        room.closing.connect(self._pump.close)
+
+    def _connect_editor(self) -> None:
+        room = self._room
+        self.camera_shown.connect(self._on_camera_shown)
+        self.save_requested.connect(self._on_save_requested)
+        self.versions_requested.connect(self._on_versions_requested)
+        self.version_requested.connect(self._on_version_requested)
+        self.position_requested.connect(self._on_position_requested)
+        self.room_requested.connect(lambda is_wanted: room.whole_window_requested.emit("scene", is_wanted))
+        self.told.connect(room.toast)
+
+    def _on_cameras(self) -> None:
+        live = self._room.live
+        self.show_cameras(tuple(live.cameras.values()))
+        self._pump.set_rings(live.rings)
+
+    def _on_snapshot(self) -> None:
+        # A node that was restarted knows nothing of what is seen here.
+        self._view = {}
+        self._settling.start()
+
+    def _on_selected(self, kind: str, item_id: str) -> None:
+        if kind != "camera":
+            return
+        if self.isVisible():
+            self.follow(item_id)
+        else:
+            self._wanted = item_id
+
+    def _on_scene_requested(self, camera_id: str) -> None:
+        self._wanted = ""
+        self._room.panel_requested.emit("scene")
+        self.open_camera(camera_id)
+        self.canvas.setFocus()
+
+    def _on_camera_shown(self, camera_id: str) -> None:
+        self._settling.start()
+        if camera_id and self.isVisible():
+            self._room.select("camera", camera_id)
+
+    def _on_save_requested(self, camera_id: str, scene: Scene, version: int, note: str) -> None:
+        def saved(camera: Camera) -> None:
+            self.show_saved(camera)
+            self._room.toast(f"The scene of {camera.name} is saved.")
+
+        def refused(error: ConsoleError) -> None:
+            if isinstance(error, StaleWriteError):
+                self.show_stale(error.message)
+            else:
+                self.show_refused(error.message, error.hint)
+
+        self._room.ask(
+            "cameras.save_scene",
+            Camera,
+            then=saved,
+            refused=refused,
+            camera_id=camera_id,
+            scene=scene,
+            version=version,
+            note=note,
+        )
+
+    def _on_versions_requested(self, camera_id: str) -> None:
+        def listed(versions: list[SceneVersion]) -> None:
+            self.show_versions(camera_id, tuple(versions))
+
+        self._room.ask("cameras.scene_versions", list[SceneVersion], then=listed, camera_id=camera_id)
+
+    def _on_version_requested(self, camera_id: str, number: int) -> None:
+        self._room.ask(
+            "cameras.scene_version",
+            Scene,
+            then=lambda scene: self.show_version(camera_id, number, scene),
+            camera_id=camera_id,
+            number=number,
+        )
+
+    def _on_position_requested(self, index: int) -> None:
+        camera_id = self.camera_id
+
+        def place(lat_deg: float, lon_deg: float) -> None:
+            if self.camera_id == camera_id:
+                self.show_position(index, GeoPoint(lat_deg, lon_deg))
+
+        self._room.panel_requested.emit("map")
+        self._room.position_wanted.emit(place)
+
+    # -- pictures
+
+    def _on_frame(self, camera_id: str, frame: _Picture) -> None:
+        now_s = time.monotonic()
+        if now_s - self._shown_s < PICTURE_PERIOD_S:
+            return
+        self._shown_s = now_s
+        # The ring may be overwritten while the operator looks at a held picture: it is copied out.
+        image = QImage(frame.data, frame.width, frame.height, frame.width * 4, QImage.Format.Format_RGB32)
+        self.show_picture(camera_id, image.copy())
+
+    def _tell_view(self) -> None:
+        """Ask for pictures of this camera as long as it can be seen, as large as it is drawn."""
+        sizes: dict[str, tuple[int, int]] = {}
+        if self.camera_id and self.isVisible():
+            ratio = self.devicePixelRatioF()
+            width = max(MIN_VIEW_PX, round(self.canvas.width() * ratio))
+            sizes = {self.camera_id: (width, max(width * 9 // 16, round(self.canvas.height() * ratio)))}
+        self._pump.set_shown(tuple(sizes))
+        if sizes != self._view:
+            self._view = sizes
+            self._room.ask("room.show", sizes=sizes, panel="scene", refused=lambda _error: None)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Tell when the picture is seen, hidden, or in another size."""
+        if watched is self.canvas and event.type() in (QEvent.Type.Resize, QEvent.Type.Show, QEvent.Type.Hide):
+            self._settling.start()
+            if event.type() == QEvent.Type.Show:
+                self._on_seen()
+        return super().eventFilter(watched, event)
+
+    def _on_seen(self) -> None:
+        wanted, self._wanted = self._wanted, ""
+        first = next(iter(self._room.live.cameras), "")
+        if wanted or not self.camera_id:
+            QTimer.singleShot(0, self, self._opener(wanted or first))
+
+    def _opener(self, camera_id: str) -> Callable[[], None]:
+        return lambda: self.follow(camera_id)
+
+
+PANEL = PanelInfo(
+    key="scene",
+    title="Scene",
+    create=create,
+    area=Area.CENTER,
+    shortcut="Ctrl+Shift+E",
+    icon="scene-zone",
+    order=1,
+    stack=0,
+)
