@@ -12,12 +12,14 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from core.vision.camera_condition import BlindedRule, FrozenRule, MovedRule
 from core.vision.congestion import CongestionRule
 from core.vision.congestion_lane import LaneCongestionRule
 from core.vision.lines import LineCounter
 from core.vision.loitering import LoiteringRule
 from core.vision.masks import IgnoreMasks
 from core.vision.model import VEHICLE_LABELS, Observation, ObservationKind, Phase, Scene, Track, Zone
+from core.vision.object_left import ObjectLeftRule
 from core.vision.pedestrian import PERSON, TWO_WHEELERS, PedestrianRule, calls_for_people
 from core.vision.scene_rule import Moment, Notebook, SceneRule, place_of
 from core.vision.stopped import StoppedRule
@@ -33,6 +35,10 @@ RULE_MAKERS: tuple[tuple[ObservationKind, Callable[[Scene, float], SceneRule]], 
     (ObservationKind.LOITERING, LoiteringRule),
     (ObservationKind.STOPPED_VEHICLE, LaneStoppedRule),
     (ObservationKind.CONGESTION, LaneCongestionRule),
+    (ObservationKind.OBJECT_LEFT, lambda scene, _aspect: ObjectLeftRule(scene)),
+    (ObservationKind.CAMERA_MOVED, lambda scene, _aspect: MovedRule(scene)),
+    (ObservationKind.CAMERA_BLINDED, lambda scene, _aspect: BlindedRule(scene)),
+    (ObservationKind.CAMERA_FROZEN, lambda scene, _aspect: FrozenRule(scene)),
 )
 """Rules besides those of zones and lines, each made from the scene and the picture's aspect where it is switched on."""
 

@@ -1,0 +1,157 @@
+"""Moved, blinded, frozen: what is wrong with the camera, and what is only weather, night and traffic."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from core.vision.model import ObservationKind, Phase, RuleSetting, Scene
+from core.vision.rules import SceneRules
+from core.vision.scene_rule import small_grey
+from tests.unit.vision.pictures import after, filmed, street, watch_pictures
+from tests.unit.vision.roads import ASPECT, START_AT
+
+MOVED, BLINDED, FROZEN = (
+    ObservationKind.CAMERA_MOVED,
+    ObservationKind.CAMERA_BLINDED,
+    ObservationKind.CAMERA_FROZEN,
+)
+
+
+def told(observations):
+    return [(o.kind, o.phase) for o in observations]
+
+
+def blurred(picture, _at_s, reach=6):
+    for axis in (0, 1):
+        picture = sum(np.roll(picture, step, axis) for step in range(-reach, reach + 1)) / (2 * reach + 1)
+    return picture
+
+
+def traffic(picture, at_s):
+    """Two trucks that cover a fifth of the road."""
+    for lane, speed in ((90, 80.0), (130, -110.0)):
+        x = int(speed * at_s) % 400 - 75
+        picture[lane : lane + 30, max(0, x) : max(0, x + 75)] = 60.0
+    return picture
+
+
+def dusk(picture, at_s):
+    return picture * max(0.25, 1 - at_s / 250)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda picture, _: picture, id="nothing"),
+        pytest.param(traffic, id="traffic"),
+        pytest.param(dusk, id="dusk"),
+        pytest.param(lambda picture, at_s: np.roll(picture, round(2 * np.sin(at_s)), 1), id="a swaying mast"),
+        pytest.param(lambda picture, at_s: picture * (1.5 if at_s > 40 else 1.0), id="the sun comes out"),
+    ],
+)
+def test_weather_night_and_traffic_are_no_fault_of_the_camera(change):
+    assert told(watch_pictures(Scene(), filmed(200, change=change))) == []
+
+
+@pytest.mark.parametrize(("dx", "dy"), [(13, 4), (-75, 20), (0, 15)])
+def test_a_camera_that_was_pushed_is_seen_and_its_return_too(dx, dy):
+    def pushed(picture, _at_s):
+        return np.roll(np.roll(picture, dx, 1), dy, 0)
+
+    begin, end = watch_pictures(Scene(), filmed(80, change=after(30, pushed, until_s=50)))
+
+    assert told((begin, end)) == [(MOVED, Phase.BEGIN), (MOVED, Phase.END)]
+    assert 34 < begin.pts_s < 45
+    assert begin.values["shift"] == pytest.approx(np.hypot(dx, dy) / 320, abs=0.01)
+
+
+def test_a_camera_that_looks_somewhere_else_moved():
+    elsewhere = street(seed=9)[::-1, ::-1]
+
+    observations = watch_pictures(Scene(), filmed(60, change=after(30, lambda _p, _t: elsewhere.copy())))
+
+    assert told(observations) == [(MOVED, Phase.BEGIN)]
+
+
+def test_how_far_is_too_far_can_be_tuned():
+    scene = Scene(rules=(RuleSetting(kind="camera_moved", values={"shift": 0.1}),))
+    pushed = after(30, lambda picture, _: np.roll(picture, 13, 1))
+
+    assert watch_pictures(scene, filmed(60, change=pushed)) == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "cause"),
+    [
+        pytest.param(lambda picture, _: picture * 0.03, "dark", id="dark"),
+        pytest.param(lambda picture, _: picture * 4 + 150, "dazzled", id="dazzled"),
+        pytest.param(lambda picture, _: np.full_like(picture, 120.0), "covered", id="covered"),
+        pytest.param(blurred, "soft", id="far out of focus"),
+        pytest.param(lambda picture, at_s: blurred(picture, at_s, reach=2), "soft", id="out of focus"),
+    ],
+)
+def test_a_camera_that_sees_nothing_says_why_and_ends_when_it_sees_again(fault, cause):
+    observations = watch_pictures(Scene(), filmed(60, change=after(30, fault, until_s=45), noise=1.0))
+
+    assert [told(observations)[0], told(observations)[-1]] == [(BLINDED, Phase.BEGIN), (BLINDED, Phase.END)]
+    assert observations[0].values == {cause: 1.0}
+    assert 34 < observations[0].pts_s < 37
+
+
+def test_a_picture_that_repeats_itself_is_frozen():
+    live = list(filmed(40))
+    frozen = [(40 + step / 2, live[-1][1]) for step in range(40)]
+    again = filmed(10, from_s=60, seed=1)
+
+    begin, end = watch_pictures(Scene(), itertools.chain(live, frozen, again))
+
+    assert told((begin, end)) == [(FROZEN, Phase.BEGIN), (FROZEN, Phase.END)]
+    assert 49 < begin.pts_s < 52
+
+
+def test_a_frozen_picture_that_is_encoded_anew_is_frozen():
+    live = list(filmed(40))
+    flicker = np.random.default_rng(3).random(live[-1][1].shape) < 0.01
+    frozen = [(40 + step / 2, live[-1][1] + (flicker & (step % 4 == 0)).astype(np.uint8)) for step in range(40)]
+
+    observations = watch_pictures(Scene(), itertools.chain(live, frozen))
+
+    assert told(observations) == [(FROZEN, Phase.BEGIN)]
+
+
+def test_a_still_night_is_not_frozen_because_a_sensor_has_noise():
+    assert watch_pictures(Scene(), filmed(120, change=lambda picture, _: picture * 0.4, noise=0.8)) == []
+
+
+def test_an_encoder_that_hides_the_noise_is_known_by_its_own_stillness():
+    """Nothing moves for up to eight seconds, then the encoder refreshes; a longer pause later is no surprise."""
+    still = list(filmed(120, noise=0.0))
+    random = np.random.default_rng(5)
+    pictures = [
+        (at_s, picture if at_s % 8 else picture + random.integers(0, 4, picture.shape, dtype=np.uint8))
+        for at_s, picture in still
+    ]
+    pause = [(120 + step / 2, pictures[-1][1]) for step in range(2 * 8)]
+
+    assert watch_pictures(Scene(), iter([*pictures, *pause])) == []
+
+
+def test_a_quiet_scene_that_is_looked_at_every_ten_seconds_still_tells():
+    frozen = next(iter(filmed(1)))[1]
+
+    observations = watch_pictures(Scene(), ((10.0 * step, frozen) for step in range(10)))
+
+    assert told(observations) == [(FROZEN, Phase.BEGIN)]
+
+
+def test_without_pictures_the_camera_is_not_judged():
+    rules = SceneRules("cam-1", Scene(), ASPECT)
+
+    assert [o for step in range(200) for o in rules.update((), step / 4, START_AT)] == []
+
+
+def test_the_small_grey_picture_keeps_its_proportions():
+    assert small_grey(np.zeros((360, 640, 3), np.uint8)).shape == (90, 160)
+    assert small_grey(np.zeros((384, 216, 3), np.uint8)).shape == (192, 108)
+    assert small_grey(np.full((90, 160), 7, np.uint8)).tolist() == [[7] * 160] * 90
