@@ -46,6 +46,7 @@ def run_benches(names: list[str], *, clip: Path | None, model: str, minutes: flo
         "decode": lambda: _bench_decode(clip),
         "detect": lambda: _bench_detect(clip, model),
         "ui": bench_ui,
+        "wall": _bench_wall,
         "start": bench_start,
         "recover": _bench_recover,
         "soak": lambda: bench_soak(minutes),
@@ -68,6 +69,12 @@ def _bench_decode(clip: Path | None) -> BenchResult:
     from core.media.bench import bench_decode
 
     return bench_decode(clip)
+
+
+def _bench_wall() -> BenchResult:
+    from app.bench_wall import bench_wall
+
+    return bench_wall()
 
 
 def _bench_recover() -> BenchResult:

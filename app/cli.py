@@ -65,7 +65,7 @@ def make_parser() -> argparse.ArgumentParser:
     detect.set_defaults(run=run_detect)
 
     bench = verbs.add_parser("bench", help="measure against a reference", parents=[common])
-    bench.add_argument("names", nargs="*", metavar="NAME", help="decode, detect, ui, start, recover, soak")
+    bench.add_argument("names", nargs="*", metavar="NAME", help="decode, detect, ui, wall, start, recover, soak")
     bench.add_argument("--minutes", type=float, default=20.0, help="length of the soak")
     bench.add_argument("--json", action="store_true", help="one JSON object a bench")
     bench.add_argument("--clip", type=Path, help="another clip than the default one")

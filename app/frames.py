@@ -1,4 +1,4 @@
-"""Carries pictures and tracks from shared memory to the tiles: newest wins, nothing waits."""
+"""Carries pictures and tracks from shared memory to the tiles: newest wins, nothing waits, nothing is copied."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from typing import Protocol
 from PySide6.QtCore import QObject, Qt, QTimer
 
 from core.kernel.errors import ConsoleError
-from core.media.ring import RingFrame, RingReader, TrackSet
+from core.media.ring import RingReader, TrackArrays
+from widgets.video.model import TrackSet, VideoFrame
 
 log = logging.getLogger(__name__)
 
-POLL_MS = 16
+POLL_MS = 20
+"""What came meanwhile is painted in one go; a shorter wait is not seen, and costs."""
+
 REOPEN_AFTER_S = 1.0
 
 
@@ -51,7 +54,7 @@ class Pump(Protocol):
 
 
 class FramePump(QObject):
-    """Polls the rings of the cameras that are shown, once per display frame.
+    """Polls the rings of the cameras that are shown, fifty times a second.
 
     Args of the callbacks: camera id, and the newest frame or the track sets since the last call. They run on the GUI
     thread and must only store and `update()`.
@@ -60,7 +63,7 @@ class FramePump(QObject):
     def __init__(
         self,
         *,
-        on_frame: Callable[[str, RingFrame], None],
+        on_frame: Callable[[str, VideoFrame], None],
         on_tracks: Callable[[str, TrackSet], None],
         parent: QObject | None = None,
     ) -> None:
@@ -111,10 +114,10 @@ class FramePump(QObject):
             if feed is None or (feed.reader is None and not self._open(feed, now_s)):
                 continue
             assert feed.reader is not None
-            for tracks in feed.reader.tracks_after(feed.track_sequence):
+            for tracks in feed.reader.track_arrays_after(feed.track_sequence):
                 feed.track_sequence = tracks.sequence
-                self._on_tracks(camera_id, tracks)
-            frame = feed.reader.newest_frame(feed.frame_sequence)
+                self._on_tracks(camera_id, _track_set(tracks))
+            frame = lend_frame(feed.reader, feed.frame_sequence)
             if frame is not None:
                 feed.frame_sequence = frame.sequence
                 self.n_frames += 1
@@ -131,3 +134,36 @@ class FramePump(QObject):
             log.debug("no ring %s yet: %s", feed.path, error)
             return False
         return True
+
+
+def lend_frame(reader: RingReader, after: int) -> VideoFrame | None:
+    """Return the newest picture of a ring where it lies; None where none is newer than `after`."""
+    lent = reader.lend_newest(after)
+    if lent is None:
+        return None
+
+    def renewed() -> VideoFrame | None:
+        return None if reader.is_closed else lend_frame(reader, 0)
+
+    return VideoFrame(
+        sequence=lent.sequence,
+        pts_s=lent.pts_s,
+        received_s=lent.received_s,
+        captured_at_s=lent.captured_at_s,
+        width=lent.width,
+        height=lent.height,
+        data=lent.data,
+        is_intact=lent.is_intact,
+        renewed=renewed,
+    )
+
+
+def _track_set(found: TrackArrays) -> TrackSet:
+    records = found.records
+    return TrackSet(
+        pts_s=found.pts_s,
+        track_ids=tuple(records["track_id"].tolist()),
+        labels=found.labels,
+        boxes=records["bbox_xyxy"],
+        velocities=records["velocity_xy"],
+    )

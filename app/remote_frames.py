@@ -14,8 +14,8 @@ from PySide6.QtCore import QObject, QTimer
 from PySide6.QtGui import QImage
 
 from core.kernel.errors import ConsoleError
-from core.media.ring import RingFrame, TrackMark, TrackSet
 from core.node.model import Picture
+from widgets.video.model import TrackSet, VideoFrame
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ class RemotePump(QObject):
         self,
         call: Callable[..., Awaitable[Any]],
         *,
-        on_frame: Callable[[str, RingFrame], None],
+        on_frame: Callable[[str, VideoFrame], None],
         on_tracks: Callable[[str, TrackSet], None],
         parent: QObject | None = None,
     ) -> None:
@@ -91,28 +91,16 @@ class RemotePump(QObject):
         if image.isNull():
             log.warning("the node sent a picture of %s that is none", camera_id)
             return
-        marks = tuple(
-            TrackMark(
-                track_id=track.track_id,
-                label=track.label,
-                score=track.score,
-                bbox_xyxy=track.bbox_xyxy,
-                velocity_xy=track.velocity_xy,
-            )
-            for track in picture.tracks
-        )
-        tracks = TrackSet(sequence=picture.sequence, pts_s=picture.tracks_pts_s, epoch=picture.epoch, tracks=marks)
-        self._on_tracks(camera_id, tracks)
+        self._on_tracks(camera_id, TrackSet.of(picture.tracks_pts_s, picture.tracks))
         self.n_frames += 1
         self.ages_s.append(picture.age_s)
         self._on_frame(
             camera_id,
-            RingFrame(
+            VideoFrame(
                 sequence=picture.sequence,
                 pts_s=picture.pts_s,
                 received_s=time.monotonic() - picture.age_s,
                 captured_at_s=picture.captured_at_s,
-                epoch=picture.epoch,
                 width=image.width(),
                 height=image.height(),
                 data=bytes(image.constBits()),

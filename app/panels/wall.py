@@ -12,11 +12,7 @@ from app.frames import FramePump
 from app.panel import Area, PanelInfo
 from app.remote_frames import RemotePump
 from app.room import Room
-from core.media.ring import RingFrame
-from core.media.ring import TrackSet as RingTracks
-from core.vision.model import Track
 from widgets.video.layout import Preset
-from widgets.video.model import TrackSet, VideoFrame
 from widgets.video.wall import VideoWall
 
 log = logging.getLogger(__name__)
@@ -29,45 +25,13 @@ def create(room: Room) -> QWidget:
     wall = VideoWall()
     live = room.live
 
-    def on_frame(camera_id: str, frame: RingFrame) -> None:
-        wall.show_frame(
-            camera_id,
-            VideoFrame(
-                sequence=frame.sequence,
-                pts_s=frame.pts_s,
-                received_s=frame.received_s,
-                captured_at_s=frame.captured_at_s,
-                width=frame.width,
-                height=frame.height,
-                data=frame.data,
-            ),
-        )
-
-    def on_tracks(camera_id: str, found: RingTracks) -> None:
-        wall.show_tracks(
-            camera_id,
-            TrackSet(
-                pts_s=found.pts_s,
-                tracks=tuple(
-                    Track(
-                        track_id=mark.track_id,
-                        label=mark.label,
-                        score=mark.score,
-                        bbox_xyxy=mark.bbox_xyxy,
-                        velocity_xy=mark.velocity_xy,
-                    )
-                    for mark in found.tracks
-                ),
-            ),
-        )
-
     saved = _Layout(room.folders.data / "console-wall.json")
     # Shared memory where the node is on this machine, one JPEG after the other where it is not.
     pump: FramePump | RemotePump
     if room.connection.is_remote:
-        pump = RemotePump(room.connection.call, on_frame=on_frame, on_tracks=on_tracks, parent=wall)
+        pump = RemotePump(room.connection.call, on_frame=wall.show_frame, on_tracks=wall.show_tracks, parent=wall)
     else:
-        pump = FramePump(on_frame=on_frame, on_tracks=on_tracks, parent=wall)
+        pump = FramePump(on_frame=wall.show_frame, on_tracks=wall.show_tracks, parent=wall)
     room.frames = pump
 
     def on_cameras() -> None:

@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,11 @@ _LABELS_AT = _PAGE
 _CAMERA_ID_AT = 1024
 _TRACKS_AT = _LABELS_AT + MAX_LABELS * _LABEL_BYTES
 _RECORD = struct.Struct("=qIf4f2f")
+TRACK_RECORD = np.dtype(
+    [("track_id", "i8"), ("label", "u4"), ("score", "f4"), ("bbox_xyxy", "f4", (4,)), ("velocity_xy", "f4", (2,))]
+)
+"""The same record for a whole set at once."""
+
 _SLOT_HEADER_BYTES = 64
 _UNNAMED = 0xFFFF_FFFF
 _UNNAMED_LABEL = "vehicle"
@@ -102,24 +108,65 @@ class TrackSet:
     tracks: tuple[TrackMark, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LentFrame:
+    """One picture that still lies in the ring: nothing is copied, and it is whole only while `is_intact` says so.
+
+    Attributes:
+        data: As in `RingFrame`; the writer comes round to it after as many pictures as the ring has slots.
+    """
+
+    sequence: int
+    pts_s: float
+    received_s: float
+    captured_at_s: float
+    epoch: int
+    width: int
+    height: int
+    data: memoryview
+    _lock: int
+    _lock_word: memoryview[int]
+
+    def is_intact(self) -> bool:
+        """Whether the writer has not touched it yet: ask after the last look at `data`."""
+        _fence()
+        return self._lock_word[0] == self._lock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TrackArrays:
+    """Every track of one analysed picture, as it lies in the ring; for who draws hundreds of boxes a second.
+
+    Attributes:
+        labels: Of each record, in words.
+        records: Shape (n,), of `TRACK_RECORD`; a copy.
+    """
+
+    sequence: int
+    pts_s: float
+    epoch: int
+    labels: tuple[str, ...]
+    records: NDArray[np.void]
+
+
+@dataclass(frozen=True)
 class _Layout:
-    """Where the slots lie in the file."""
+    """Where the slots lie in the file; without `__slots__`, so that sizes are worked out once."""
 
     max_w: int
     max_h: int
     n_slots: int
     n_track_slots: int
 
-    @property
+    @cached_property
     def track_slot_bytes(self) -> int:
         return _on_page(_SLOT_HEADER_BYTES + MAX_TRACKS * _RECORD.size)
 
-    @property
+    @cached_property
     def frame_slot_bytes(self) -> int:
         return _on_page(_SLOT_HEADER_BYTES + self.max_w * self.max_h * 4)
 
-    @property
+    @cached_property
     def frames_at(self) -> int:
         return _TRACKS_AT + self.n_track_slots * self.track_slot_bytes
 
@@ -412,6 +459,7 @@ class RingReader:
         self._mapping = mapping
         self._layout = mapping.layout
         self._labels: tuple[str, ...] = ()
+        self.is_closed = False
 
     @classmethod
     def open(cls, path: Path) -> RingReader:
@@ -430,6 +478,26 @@ class RingReader:
 
     def newest_frame(self, after_sequence: int) -> RingFrame | None:
         """Copy the newest picture, whole; None where none is newer than `after_sequence`."""
+        for _ in range(_MAX_TRIES):
+            lent = self.lend_newest(after_sequence)
+            if lent is None:
+                return None
+            frame = RingFrame(
+                sequence=lent.sequence,
+                pts_s=lent.pts_s,
+                received_s=lent.received_s,
+                captured_at_s=lent.captured_at_s,
+                epoch=lent.epoch,
+                width=lent.width,
+                height=lent.height,
+                data=bytes(lent.data),
+            )
+            if lent.is_intact():
+                return frame
+        return None
+
+    def lend_newest(self, after_sequence: int) -> LentFrame | None:
+        """Return the newest picture where it lies; None where none is newer than `after_sequence`."""
         words, floats = self._mapping.words, self._mapping.floats
         for _ in range(_MAX_TRIES):
             sequence = words[_W_FRAME]
@@ -447,7 +515,7 @@ class RingReader:
             if not (0 < width <= self._layout.max_w and 0 < height <= self._layout.max_h):
                 continue
             start = at + _SLOT_HEADER_BYTES
-            frame = RingFrame(
+            frame = LentFrame(
                 sequence=sequence,
                 pts_s=floats[slot + _S_PTS],
                 received_s=floats[slot + _S_RECEIVED],
@@ -455,10 +523,11 @@ class RingReader:
                 epoch=words[slot + _S_EPOCH],
                 width=width,
                 height=height,
-                data=bytes(self._mapping.bytes[start : start + width * height * 4]),
+                data=self._mapping.bytes[start : start + width * height * 4],
+                _lock=lock,
+                _lock_word=words[slot + _S_LOCK : slot + _S_LOCK + 1],
             )
-            _fence()
-            if words[slot + _S_LOCK] == lock:
+            if frame.is_intact():
                 return frame
         return None
 
@@ -470,10 +539,41 @@ class RingReader:
         return [tracks for tracks in found if tracks is not None]
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the file; a picture that was lent can still be looked at."""
+        self.is_closed = True
         self._mapping.close()
 
+    def track_arrays_after(self, sequence: int) -> list[TrackArrays]:
+        """Like `tracks_after`, as arrays: no Python object for each track."""
+        newest = self._mapping.words[_W_TRACKS]
+        if newest <= sequence:
+            return []
+        if newest == sequence + 1:
+            only = self._read_arrays(newest)
+            return [] if only is None else [only]
+        first = max(sequence + 1, newest - self._layout.n_track_slots + 1)
+        found = (self._read_arrays(wanted) for wanted in range(first, newest + 1))
+        return [tracks for tracks in found if tracks is not None]
+
+    def _read_arrays(self, sequence: int) -> TrackArrays | None:
+        read = self._read_records(sequence)
+        if read is None:
+            return None
+        pts_s, epoch, content = read
+        records = np.frombuffer(content, TRACK_RECORD)
+        labels = tuple(map(self._label, records["label"].tolist()))
+        return TrackArrays(sequence=sequence, pts_s=pts_s, epoch=epoch, labels=labels, records=records)
+
     def _read_tracks(self, sequence: int) -> TrackSet | None:
+        read = self._read_records(sequence)
+        if read is None:
+            return None
+        pts_s, epoch, content = read
+        tracks = tuple(self._mark(*record) for record in _RECORD.iter_unpack(content))
+        return TrackSet(sequence=sequence, pts_s=pts_s, epoch=epoch, tracks=tracks)
+
+    def _read_records(self, sequence: int) -> tuple[float, int, bytes] | None:
+        """Return picture time, epoch and the packed tracks of one set; None where it was overwritten."""
         words = self._mapping.words
         at = self._layout.track_slot_at(sequence)
         slot = at // 8
@@ -484,19 +584,19 @@ class RingReader:
             return None
         pts_s, epoch = self._mapping.floats[slot + _S_PTS], words[slot + _S_EPOCH]
         start = at + _SLOT_HEADER_BYTES
-        records = bytes(self._mapping.bytes[start : start + n_tracks * _RECORD.size])
+        content = bytes(self._mapping.bytes[start : start + n_tracks * _RECORD.size])
         _fence()
-        if words[slot + _S_LOCK] != lock:
-            return None
-        tracks = tuple(self._mark(*record) for record in _RECORD.iter_unpack(records))
-        return TrackSet(sequence=sequence, pts_s=pts_s, epoch=epoch, tracks=tracks)
+        return (pts_s, epoch, content) if words[slot + _S_LOCK] == lock else None
+
+    def _label(self, index: int) -> str:
+        if index >= len(self._labels) and index != _UNNAMED:
+            self._labels = self._mapping.labels()
+        return self._labels[index] if index < len(self._labels) else _UNNAMED_LABEL
 
     def _mark(
         self, track_id: int, index: int, score: float, x1: float, y1: float, x2: float, y2: float, vx: float, vy: float
     ) -> TrackMark:
-        if index >= len(self._labels) and index != _UNNAMED:
-            self._labels = self._mapping.labels()
-        label = self._labels[index] if index < len(self._labels) else _UNNAMED_LABEL
+        label = self._label(index)
         return TrackMark(track_id=track_id, label=label, score=score, bbox_xyxy=(x1, y1, x2, y2), velocity_xy=(vx, vy))
 
 

@@ -18,6 +18,7 @@ class Preset(StrEnum):
     FOUR = "4"
     NINE = "9"
     SIXTEEN = "16"
+    TWENTY_FIVE = "25"
     ONE_AND_FIVE = "1+5"
     ONE_AND_SEVEN = "1+7"
 
@@ -38,6 +39,7 @@ CELLS: Mapping[Preset, tuple[Cell, ...]] = {
     Preset.FOUR: _even(2),
     Preset.NINE: _even(3),
     Preset.SIXTEEN: _even(4),
+    Preset.TWENTY_FIVE: _even(5),
     Preset.ONE_AND_FIVE: _one_large(3),
     Preset.ONE_AND_SEVEN: _one_large(4),
 }
@@ -46,6 +48,7 @@ GRID_SIDE: Mapping[Preset, int] = {
     Preset.FOUR: 2,
     Preset.NINE: 3,
     Preset.SIXTEEN: 4,
+    Preset.TWENTY_FIVE: 5,
     Preset.ONE_AND_FIVE: 3,
     Preset.ONE_AND_SEVEN: 4,
 }

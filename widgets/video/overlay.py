@@ -1,18 +1,31 @@
-"""What is drawn onto a picture: boxes, zones, lines and their labels. From data, never into pixels."""
+"""What is drawn onto a picture: boxes, trails, zones, lanes, lines and their labels. From data, never into pixels."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import QLineF, QPointF, QRect, QRectF, Qt
-from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPen, QPixmap, QPolygonF
+from PySide6.QtGui import (
+    QBrush,
+    QColor,
+    QFontMetrics,
+    QImage,
+    QPainter,
+    QPainterPath,
+    QPen,
+    QPixmap,
+    QPolygonF,
+    QTransform,
+)
 
-from core.vision.model import CountLine, Scene, Zone
+from core.vision.model import CountLine, Lane, Mask, MaskKind, Scene, Zone
 from widgets.base.theme import MIN_TEXT_PX, Look
-from widgets.video.model import DrawnTrack
+from widgets.video.model import DrawnTracks
 
-_MAX_PLATES = 256
+_MAX_PLATES = 512
 SMALL_PX = 400
 """Below this width a picture has room for vehicles, numbers and counts, not for names."""
 
@@ -21,6 +34,7 @@ _PLATE_ALPHA = 190
 _BOX_PART, _SMALL_BOX_PART = 0.6, 1.0
 """A label that is much wider than its box would hide the neighbours: it is shortened, then left out."""
 
+_PIECE_PX = 32
 _TINTS = {
     "car": "track_car",
     "bus": "track_bus",
@@ -28,15 +42,70 @@ _TINTS = {
     "motorcycle": "track_two_wheeler",
     "bicycle": "track_two_wheeler",
 }
+_BARRED = ("track_bus", "track_truck")
+_NO_PEN, _NO_BRUSH = QPen(Qt.PenStyle.NoPen), QBrush(Qt.BrushStyle.NoBrush)
+_ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """Which parts of the overlay the operator wants to see."""
+    """Which parts of the overlay the operator wants to see.
+
+    Attributes:
+        hidden_labels: Classes whose boxes and trails are not drawn; what is not named here is.
+    """
 
     boxes: bool = True
     ids: bool = True
     zones: bool = True
+    trails: bool = False
+    hidden_labels: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class _Plate:
+    """A label as a picture; width and height in pixels of the widget."""
+
+    pixmap: QPixmap
+    width: float
+    height: float
+
+
+class _Bars:
+    """Filled bars of one colour; the rectangles are used again for every picture."""
+
+    def __init__(self, color: QColor) -> None:
+        self.brush = QBrush(color)
+        self.rects: list[QRect] = []
+        self.n_used = 0
+
+    def add(self, x: int, y: int, width: int, height: int) -> None:
+        if self.n_used == len(self.rects):
+            self.rects.append(QRect())
+        self.rects[self.n_used].setRect(x, y, width, height)
+        self.n_used += 1
+
+    def add_frame(self, x: int, y: int, width: int, height: int, thick: int) -> None:
+        """Add four sides; like a pen's, the right and the lower one lie one pixel outside."""
+        at, rects = self.n_used, self.rects
+        while at + 4 > len(rects):
+            rects.append(QRect())
+        wide, high = width + 1, height + 1
+        rects[at].setRect(x, y, wide, thick)
+        rects[at + 1].setRect(x, y + high - thick, wide, thick)
+        rects[at + 2].setRect(x, y + thick, thick, high - 2 * thick)
+        rects[at + 3].setRect(x + wide - thick, y + thick, thick, high - 2 * thick)
+        self.n_used = at + 4
+
+    def add_corners(self, x: int, y: int, width: int, height: int) -> None:
+        reach = max(3, round(min(width, height) * 0.3)) + 1
+        right, low = x + width, y + height
+        for left in (x, right + 1 - reach):
+            self.add(left, y, reach, 1)
+            self.add(left, low, reach, 1)
+        for top in (y, low + 1 - reach):
+            self.add(x, top, 1, reach)
+            self.add(right, top, 1, reach)
 
 
 class OverlayPainter:
@@ -52,76 +121,141 @@ class OverlayPainter:
         self._look = made
         self.pixel_ratio = pixel_ratio
         self._fonts = (made.font(made.sizes.caption), made.font(MIN_TEXT_PX))
-        self._plates: dict[tuple[str, str, bool], QPixmap] = {}
+        self._plates: dict[tuple[str, str, bool], _Plate] = {}
+        self._track_plates: dict[tuple[int, str, bool, bool], tuple[_Plate, ...]] = {}
         self._scene_key: tuple[object, ...] = ()
-        self._scene = QPixmap()
+        self._scene: list[tuple[QPointF, QPixmap]] = []
         self._shadow = QColor(made.theme.picture)
-        self._tints = {token: made.color(token) for token in {*_TINTS.values(), "track_other"}}
+        self._bars = {"shadow": _Bars(self._shadow)}
+        self._bars |= {token: _Bars(made.color(token)) for token in (*dict.fromkeys(_TINTS.values()), "track_other")}
+        self._placed_on = QRectF()
+        self._scale = self._offset = np.zeros(4, np.float32)
+        self._trail_pens = (QPen(self._shadow, 0), QPen(made.color("track_other"), 0))
         self._zone_pen = QPen(made.color("zone"), 1)
+        self._lane_pen = QPen(made.color("zone"), 1, Qt.PenStyle.DashLine)
+        self._mask_pen = QPen(made.color("on_picture"), 1, Qt.PenStyle.DotLine)
         self._line_pen = QPen(made.color("on_picture"), 1.5)
         self._outline_pen = QPen(QColor(0, 0, 0, 110), 3)
         self._taken: list[QRectF] = []
 
-    def paint_tracks(self, painter: QPainter, tracks: Iterable[DrawnTrack], picture: QRectF, shown: Shown) -> None:
+    def paint_tracks(self, painter: QPainter, tracks: DrawnTracks, picture: QRectF, shown: Shown) -> None:
         """Paint boxes with class and number.
 
         A car is a thin frame, a bus and a truck carry a bar along the top, two-wheelers are four corners: the classes
         differ without their tints, and the label says the class in words.
+
+        Args:
+            painter: On the widget; what lies outside of it is cut off.
+            tracks: Of this picture.
+            picture: Where the whole picture lies; larger than the widget while it is zoomed.
+            shown: What the operator wants to see.
         """
-        if not shown.boxes:
+        if not shown.boxes or not len(tracks):
             return
-        placed = [(box, track) for track in tracks if not (box := _placed(track, picture)).isEmpty()]
-        # Filled bars in few calls: a pen that is not opaque costs ten times as much, and there are hundreds of boxes a
-        # second.
-        for opacity in {track.opacity for _, track in placed}:
+        hidden = shown.hidden_labels
+        drawn = [
+            (x1, y1, x2 - x1, y2 - y1, label, at)
+            for at, ((x1, y1, x2, y2), label) in enumerate(
+                zip(self._placed(tracks.boxes, picture), tracks.labels, strict=True)
+            )
+            if x2 > x1 and y2 > y1 and label not in hidden
+        ]
+        opacities = tracks.opacities
+        if not opacities:
+            self._paint_boxes(painter, drawn)
+        for opacity in set(opacities):
             painter.setOpacity(opacity)
-            self._paint_boxes(painter, [(box, track) for box, track in placed if track.opacity == opacity])
+            self._paint_boxes(painter, [item for item in drawn if opacities[item[5]] == opacity])
         # Labels come last: a frame across a number would make it unreadable.
-        for box, track in placed:
-            painter.setOpacity(track.opacity)
-            self._paint_label(painter, box, track, picture, shown)
-        painter.setOpacity(1.0)
-
-    def _paint_boxes(self, painter: QPainter, placed: list[tuple[QRect, DrawnTrack]]) -> None:
-        dark: list[QRect] = []
-        by_tint: dict[str, list[QRect]] = {}
-        for box, track in placed:
-            tint = _TINTS.get(track.label, "track_other")
-            bars = by_tint.setdefault(tint, [])
-            if tint == "track_two_wheeler":
-                corners = _corners(box)
-                dark += [bar.translated(1, 1) for bar in corners]
-                bars += corners
-                continue
-            dark += _frame(box.adjusted(-1, -1, 1, 1), 3)
-            bars += _frame(box, 1)
-            if tint in ("track_bus", "track_truck"):
-                bars.append(QRect(box.x(), box.y() - 1, box.width() + 1, 3))
-        painter.setPen(Qt.PenStyle.NoPen)
-        for color, bars in ((self._shadow, dark), *((self._tints[tint], bars) for tint, bars in by_tint.items())):
-            painter.setBrush(color)
-            painter.drawRects(bars)
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-
-    def _paint_label(self, painter: QPainter, box: QRect, track: DrawnTrack, picture: QRectF, shown: Shown) -> None:
-        plate = self._track_plate(box, track, picture, shown)
-        if plate is None:
-            return
-        above = box.top() - plate.height() / self.pixel_ratio
-        painter.drawPixmap(QPointF(box.left(), above if above >= picture.top() else box.top()), plate)
-
-    def _track_plate(self, box: QRect, track: DrawnTrack, picture: QRectF, shown: Shown) -> QPixmap | None:
-        """Return the longest label that suits the box: class and number, the number alone, or none."""
         is_small = picture.width() < SMALL_PX
-        number = str(track.track_id) if shown.ids else ""
+        top = picture.top()
+        for x, y, width, _, label, at in drawn:
+            plate = self._track_plate(width, label, tracks.track_ids[at], is_small=is_small, has_id=shown.ids)
+            if plate is None:
+                continue
+            if opacities:
+                painter.setOpacity(opacities[at])
+            above = y - plate.height
+            painter.drawPixmap(x, round(above if above >= top else y), plate.pixmap)
+        if opacities:
+            painter.setOpacity(1.0)
+
+    def _placed(self, boxes: NDArray[np.float32], picture: QRectF) -> list[list[int]]:
+        """Return boxes in whole pixels; one that runs ahead of its picture ends at the edge."""
+        if picture != self._placed_on:
+            x, y, width, height = picture.x(), picture.y(), picture.width(), picture.height()
+            self._placed_on = QRectF(picture)
+            self._scale = np.array((width, height, width, height), np.float32)
+            self._offset = np.array((x, y, x, y), np.float32)
+        edges = np.minimum(np.maximum(boxes, _ZERO), _ONE)
+        edges *= self._scale
+        edges += self._offset
+        np.rint(edges, out=edges)
+        placed: list[list[int]] = edges.astype(np.int32).tolist()
+        return placed
+
+    def _paint_boxes(self, painter: QPainter, drawn: list[tuple[int, int, int, int, str, int]]) -> None:
+        """Paint frames of one light pixel on a dark one of three.
+
+        Filled bars in few calls, from rectangles that are used again: there are thousands of boxes a second, pens cost
+        several times as much as bars, and making a rectangle costs more than filling it.
+        """
+        shadow, by_tint = self._bars["shadow"], self._bars
+        for bars in by_tint.values():
+            bars.n_used = 0
+        for x, y, width, height, label, _ in drawn:
+            tint = _TINTS.get(label, "track_other")
+            bars = by_tint[tint]
+            if tint == "track_two_wheeler":
+                bars.add_corners(x, y, width, height)
+                shadow.add_corners(x + 1, y + 1, width, height)
+                continue
+            shadow.add_frame(x - 1, y - 1, width + 2, height + 2, 3)
+            bars.add_frame(x, y, width, height, 1)
+            if tint in _BARRED:
+                bars.add(x, y - 1, width + 1, 3)
+        painter.setPen(_NO_PEN)
+        # The shadow is the first one.
+        for bars in by_tint.values():
+            if bars.n_used:
+                painter.setBrush(bars.brush)
+                painter.drawRects(bars.rects[: bars.n_used])
+        painter.setBrush(_NO_BRUSH)
+
+    def _track_plate(self, width: int, label: str, track_id: int, *, is_small: bool, has_id: bool) -> _Plate | None:
+        """Return the longest label that suits a box of this width: class and number, the number alone, or none."""
+        key = (track_id, label, is_small, has_id)
+        plates = self._track_plates.get(key)
+        if plates is None:
+            if len(self._track_plates) >= _MAX_PLATES:
+                self._track_plates.clear()
+            number = str(track_id) if has_id else ""
+            texts = [number] if is_small else [f"{label} {number}".rstrip(), number]
+            token = _TINTS.get(label, "track_other")
+            plates = tuple(self._plate(text, token, is_small=is_small) for text in texts if text)
+            self._track_plates[key] = plates
         part = _SMALL_BOX_PART if is_small else _BOX_PART
-        texts = [number] if is_small else [f"{track.label} {number}".rstrip(), number]
-        token = _TINTS.get(track.label, "track_other")
-        for text in texts:
-            plate = self._plate(text, token, is_small=is_small) if text else None
-            if plate is not None and box.width() >= part * plate.width() / self.pixel_ratio:
+        for plate in plates:
+            if width >= part * plate.width:
                 return plate
         return None
+
+    def paint_trails(self, painter: QPainter, trails: QPainterPath, picture: QRectF) -> None:
+        """Paint where vehicles came from.
+
+        Args:
+            painter: On the widget.
+            trails: In fractions of the picture.
+            picture: Where the whole picture lies.
+        """
+        shift = QTransform.fromTranslate(picture.x(), picture.y())
+        for pen, aside in zip(self._trail_pens, (1, 0), strict=True):
+            painter.setPen(pen)
+            painter.setTransform(
+                QTransform.fromScale(picture.width(), picture.height()) * shift * QTransform.fromTranslate(aside, aside)
+            )
+            painter.drawPath(trails)
+        painter.resetTransform()
 
     def paint_scene(
         self,
@@ -129,44 +263,70 @@ class OverlayPainter:
         scene: Scene,
         counts: Mapping[str, Mapping[str, int]],
         picture: QRectF,
+        room: QRectF,
         *,
         is_selected: bool = False,
     ) -> None:
-        """Paint zones and counting lines with their live counts, and their names where there is room.
+        """Paint zones, lanes, counting lines with their live counts, and their names where there is room.
 
         A small picture shows the counts of its lines only; names come when it is selected or enlarged.
+
+        Args:
+            painter: On the widget.
+            scene: Zones, lanes, lines and masks.
+            counts: Key of line or zone -> direction -> number.
+            picture: Where the whole picture lies.
+            room: The part of the widget that can be seen.
+            is_selected: The operator looks at this tile.
         """
-        if not scene.zones and not scene.lines:
+        if not (scene.zones or scene.lines or scene.lanes or scene.masks):
             return
-        has_names = is_selected or picture.width() >= SMALL_PX
-        key = (scene, picture.width(), picture.height(), repr(counts), has_names)
+        seen = picture.intersected(room)
+        has_names = is_selected or seen.width() >= SMALL_PX
+        key = (scene, picture.getRect(), seen.getRect(), counts, has_names)
         if key != self._scene_key:
             self._scene_key = key
-            self._scene = self._make_scene(scene, counts, picture, has_names=has_names)
-        painter.drawPixmap(picture.topLeft(), self._scene)
+            self._scene = self._cut(self._make_scene(scene, counts, picture, seen, has_names=has_names), seen)
+        for at, piece in self._scene:
+            painter.drawPixmap(at, piece)
 
     def _make_scene(
-        self, scene: Scene, counts: Mapping[str, Mapping[str, int]], picture: QRectF, *, has_names: bool
-    ) -> QPixmap:
+        self,
+        scene: Scene,
+        counts: Mapping[str, Mapping[str, int]],
+        picture: QRectF,
+        seen: QRectF,
+        *,
+        has_names: bool,
+    ) -> QImage:
         """Draw zones and lines once: they change far less often than the picture."""
         ratio = self.pixel_ratio
-        made = QPixmap(max(1, round(picture.width() * ratio)), max(1, round(picture.height() * ratio)))
+        made = QImage(
+            max(1, round(seen.width() * ratio)),
+            max(1, round(seen.height() * ratio)),
+            QImage.Format.Format_ARGB32_Premultiplied,
+        )
         made.setDevicePixelRatio(ratio)
         made.fill(Qt.GlobalColor.transparent)
-        room = QRectF(0, 0, picture.width(), picture.height())
+        room = QRectF(0, 0, seen.width(), seen.height())
+        whole = picture.translated(-seen.topLeft())
         painter = QPainter(made)
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setOpacity(_SCENE_OPACITY)
+        for mask in scene.masks:
+            self._paint_mask(painter, mask, whole)
         for zone in scene.zones:
-            self._paint_zone(painter, zone, room)
+            self._paint_zone(painter, zone, whole)
+        for lane in scene.lanes:
+            self._paint_lane(painter, lane, whole, room)
         for line in scene.lines:
-            self._paint_line(painter, line, room)
+            self._paint_line(painter, line, whole)
         painter.setOpacity(1.0)
         self._taken = []
         # Counts first: where there is no room for all, they stay.
         for line in scene.lines:
-            middle = QLineF(_on(room, line.start), _on(room, line.end)).pointAt(0.5)
+            middle = QLineF(_on(whole, line.start), _on(whole, line.end)).pointAt(0.5)
             figures = counts.get(line.key, {})
             texts = [_figures_text(line, figures)]
             if has_names:
@@ -176,10 +336,26 @@ class OverlayPainter:
             fitting = (text for text in texts if text and self._plate_width(text, room) <= room.width())
             self._paint_plate(painter, next(fitting, ""), middle, room)
         for zone in scene.zones if has_names else ():
-            lowest = max((_on(room, point) for point in zone.polygon), key=lambda point: point.y())
-            self._paint_plate(painter, _zone_text(zone, counts.get(zone.key, {})), lowest, room)
+            self._paint_plate(painter, _zone_text(zone, counts.get(zone.key, {})), _lowest(zone.polygon, whole), room)
+        for lane in scene.lanes if has_names else ():
+            self._paint_plate(painter, lane.name, _lowest(lane.polygon, whole), room)
         painter.end()
         return made
+
+    def _cut(self, layer: QImage, seen: QRectF) -> list[tuple[QPointF, QPixmap]]:
+        """Cut what is drawn out of a layer that is mostly empty: blending nothing costs as much as blending a line."""
+        alpha = np.frombuffer(layer.constBits(), np.uint8).reshape(layer.height(), layer.bytesPerLine())
+        alpha = alpha[:, 3 : layer.width() * 4 : 4]
+        rows = np.arange(0, alpha.shape[0], _PIECE_PX)
+        columns = np.arange(0, alpha.shape[1], _PIECE_PX)
+        is_used = np.maximum.reduceat(np.maximum.reduceat(alpha, rows, axis=0), columns, axis=1) > 0
+        pieces: list[tuple[QPointF, QPixmap]] = []
+        for row, used in enumerate(is_used.tolist()):
+            for first, last in _runs(used):
+                part = layer.copy(first * _PIECE_PX, row * _PIECE_PX, (last - first) * _PIECE_PX, _PIECE_PX)
+                at = QPointF(first * _PIECE_PX, row * _PIECE_PX) / self.pixel_ratio
+                pieces.append((seen.topLeft() + at, QPixmap.fromImage(part)))
+        return pieces
 
     def _paint_zone(self, painter: QPainter, zone: Zone, picture: QRectF) -> None:
         outline = QPolygonF([_on(picture, point) for point in zone.polygon])
@@ -187,6 +363,22 @@ class OverlayPainter:
         painter.drawPolygon(outline)
         painter.setPen(self._zone_pen)
         painter.drawPolygon(outline)
+
+    def _paint_lane(self, painter: QPainter, lane: Lane, picture: QRectF, room: QRectF) -> None:
+        outline = QPolygonF([_on(picture, point) for point in lane.polygon])
+        along = QLineF(_on(picture, lane.start), _on(picture, lane.end))
+        barb = self._look.sizes.gap * (1.5 if room.width() < SMALL_PX else 2.5)
+        for pen, arrow_pen in ((self._outline_pen, self._outline_pen), (self._lane_pen, self._zone_pen)):
+            painter.setPen(pen)
+            painter.drawPolygon(outline)
+            if along.length() > 2 * barb:
+                painter.setPen(arrow_pen)
+                painter.drawLines(_pointed(along, barb))
+
+    def _paint_mask(self, painter: QPainter, mask: Mask, picture: QRectF) -> None:
+        if mask.kind is MaskKind.PRIVACY:
+            painter.setPen(self._mask_pen)
+            painter.drawPolygon(QPolygonF([_on(picture, point) for point in mask.polygon]))
 
     def _paint_line(self, painter: QPainter, line: CountLine, picture: QRectF) -> None:
         drawn = QLineF(_on(picture, line.start), _on(picture, line.end))
@@ -201,40 +393,44 @@ class OverlayPainter:
         if not text:
             return
         plate = self._plate(text, "zone", is_small=picture.width() < SMALL_PX)
-        width, height = plate.width() / self.pixel_ratio, plate.height() / self.pixel_ratio
+        width, height = plate.width, plate.height
         x = max(picture.left(), min(at.x() - width / 2, picture.right() - width))
         for step in (0, 1, -1, 2, -2, 3, -3):
             y = max(picture.top(), min(at.y() + 3 + step * (height + 1), picture.bottom() - height))
             room = QRectF(round(x), round(y), width, height)
             if not any(room.intersects(other) for other in self._taken):
                 self._taken.append(room)
-                painter.drawPixmap(room.topLeft(), plate)
+                painter.drawPixmap(room.topLeft(), plate.pixmap)
                 return
 
     def _plate_width(self, text: str, picture: QRectF) -> float:
-        return self._plate(text, "zone", is_small=picture.width() < SMALL_PX).width() / self.pixel_ratio
+        return self._plate(text, "zone", is_small=picture.width() < SMALL_PX).width
 
-    def _plate(self, text: str, token: str, *, is_small: bool) -> QPixmap:
-        plate = self._plates.get((text, token, is_small))
-        if plate is not None:
-            return plate
+    def _plate(self, text: str, token: str, *, is_small: bool) -> _Plate:
+        known = self._plates.get((text, token, is_small))
+        if known is not None:
+            return known
         if len(self._plates) >= _MAX_PLATES:
             self._plates.clear()
         font = self._fonts[is_small]
         metrics = QFontMetrics(font)
         gap = self._look.sizes.gap // 2 if is_small else self._look.sizes.gap
         width, height = metrics.horizontalAdvance(text) + 2 * gap + 2, metrics.height()
-        plate = QPixmap(round(width * self.pixel_ratio), round(height * self.pixel_ratio))
-        plate.setDevicePixelRatio(self.pixel_ratio)
+        made = QPixmap(round(width * self.pixel_ratio), round(height * self.pixel_ratio))
+        made.setDevicePixelRatio(self.pixel_ratio)
         background = QColor(self._look.theme.picture)
-        background.setAlpha(_PLATE_ALPHA)
-        plate.fill(background)
-        painter = QPainter(plate)
+        is_on_vehicle = token.startswith("track_")
+        if not is_on_vehicle:
+            background.setAlpha(_PLATE_ALPHA)
+        # What is opaque is copied, not blended: there are thousands of track labels a second.
+        made.fill(background)
+        painter = QPainter(made)
         painter.fillRect(QRectF(0, 0, 2, height), self._look.color(token))
         painter.setFont(font)
         painter.setPen(self._look.color("on_picture"))
         painter.drawText(QRectF(2 + gap, 0, width, height), int(Qt.AlignmentFlag.AlignVCenter), text)
         painter.end()
+        plate = _Plate(made, made.width() / self.pixel_ratio, made.height() / self.pixel_ratio)
         self._plates[(text, token, is_small)] = plate
         return plate
 
@@ -256,42 +452,14 @@ def _on(picture: QRectF, point: tuple[float, float]) -> QPointF:
     return QPointF(picture.x() + point[0] * picture.width(), picture.y() + point[1] * picture.height())
 
 
-def _placed(track: DrawnTrack, picture: QRectF) -> QRect:
-    """Return a box in whole pixels; one that runs ahead of its picture ends at the edge."""
-    x1, y1, x2, y2 = (max(0.0, min(1.0, edge)) for edge in track.bbox_xyxy)
-    left, top = round(picture.x() + x1 * picture.width()), round(picture.y() + y1 * picture.height())
-    return QRect(
-        left,
-        top,
-        round(picture.x() + x2 * picture.width()) - left,
-        round(picture.y() + y2 * picture.height()) - top,
-    )
+def _lowest(polygon: Iterable[tuple[float, float]], picture: QRectF) -> QPointF:
+    return max((_on(picture, point) for point in polygon), key=lambda point: point.y())
 
 
-def _frame(box: QRect, width: int) -> list[QRect]:
-    """Return the four sides of a frame as bars; like a pen's, its right and lower side lie one pixel outside."""
-    x, y, w, h = box.x(), box.y(), box.width() + 1, box.height() + 1
-    return [
-        QRect(x, y, w, width),
-        QRect(x, y + h - width, w, width),
-        QRect(x, y + width, width, h - 2 * width),
-        QRect(x + w - width, y + width, width, h - 2 * width),
-    ]
-
-
-def _corners(box: QRect) -> list[QRect]:
-    reach = max(3, round(min(box.width(), box.height()) * 0.3)) + 1
-    x1, y1, x2, y2 = box.x(), box.y(), box.x() + box.width() + 1, box.y() + box.height() + 1
-    return [
-        QRect(x1, y1, reach, 1),
-        QRect(x1, y1 + 1, 1, reach - 1),
-        QRect(x2 - reach, y1, reach, 1),
-        QRect(x2 - 1, y1 + 1, 1, reach - 1),
-        QRect(x1, y2 - 1, reach, 1),
-        QRect(x1, y2 - reach, 1, reach - 1),
-        QRect(x2 - reach, y2 - 1, reach, 1),
-        QRect(x2 - 1, y2 - reach, 1, reach - 1),
-    ]
+def _runs(used: list[bool]) -> list[tuple[int, int]]:
+    """Return where runs of True begin and end."""
+    edges = [at for at, (a, b) in enumerate(zip([False, *used], [*used, False], strict=True)) if a != b]
+    return list(zip(edges[::2], edges[1::2], strict=True))
 
 
 def _arrow(line: QLineF, length: float) -> list[QLineF]:
@@ -307,4 +475,17 @@ def _arrow(line: QLineF, length: float) -> list[QLineF]:
         QLineF(foot, tip),
         QLineF(tip, QPointF(tip.x() + (dy + dx) * barb, tip.y() + (-dx + dy) * barb)),
         QLineF(tip, QPointF(tip.x() + (dy - dx) * barb, tip.y() + (-dx - dy) * barb)),
+    ]
+
+
+def _pointed(line: QLineF, barb: float) -> list[QLineF]:
+    """Return the middle half of `line` with a point at its end."""
+    shaft = QLineF(line.pointAt(0.25), line.pointAt(0.75))
+    along = line.unitVector()
+    dx, dy = along.dx() * barb, along.dy() * barb
+    tip = shaft.p2()
+    return [
+        shaft,
+        QLineF(tip, QPointF(tip.x() - dx - dy * 0.6, tip.y() - dy + dx * 0.6)),
+        QLineF(tip, QPointF(tip.x() - dx + dy * 0.6, tip.y() - dy - dx * 0.6)),
     ]

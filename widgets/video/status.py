@@ -9,7 +9,8 @@ from enum import Enum
 from core.media.model import StreamReport, StreamState
 from widgets.base.times import format_age, format_clock
 
-STALE_AFTER_S = 1.5
+STALE_AFTER_S = 1.0
+LOST_AFTER_S = 3.0
 SILENT_AFTER_S = 5.0
 """Reports come once a second; without any for this long nobody knows how the camera is."""
 
@@ -31,6 +32,7 @@ class TileStatus:
 
     Attributes:
         word: In the header strip: "LIVE 0.1 s", "LOST since 14:03:11".
+        age: Of the picture: "0.1 s"; empty where there is none.
         is_meant: Someone wants the camera to show nothing: no fault is marked.
     """
 
@@ -38,6 +40,7 @@ class TileStatus:
     look: PictureLook
     sentence: str = ""
     hint: str = ""
+    age: str = ""
     is_meant: bool = False
 
     @property
@@ -81,8 +84,9 @@ def describe_tile(
             grows old is stale whatever the report says: the report may be the older of the two.
     """
     old_look = PictureLook.BLANK if picture_age_s is None else PictureLook.AGEING
+    age = "" if picture_age_s is None else format_age(picture_age_s)
     if report is None:
-        return TileStatus(word="WAITING", look=old_look, sentence="Waiting for the node.", hint="")
+        return TileStatus(word="WAITING", look=old_look, sentence="Waiting for the node.", age=age)
     if report.state is StreamState.DISABLED:
         word, sentence, hint = _WORDS[StreamState.DISABLED]
         return TileStatus(word=word, look=PictureLook.BLANK, sentence=sentence, hint=hint, is_meant=True)
@@ -92,26 +96,32 @@ def describe_tile(
             look=old_look,
             sentence="The node says nothing about this camera.",
             hint="See the link to the node in Health.",
+            age=age,
         )
     if report.state is StreamState.LIVE:
-        return _live(report, picture_age_s)
+        return _live(report, picture_age_s, age)
     word, sentence, hint = _WORDS[report.state]
     if report.state is StreamState.LOST and since_at is not None:
         word = f"LOST since {format_clock(since_at)}"
     if report.state is StreamState.STALE and picture_age_s is not None:
-        word = f"STALE {format_age(picture_age_s)}"
+        word = f"{'LOST' if picture_age_s > LOST_AFTER_S else 'STALE'} {age}"
     look = old_look if report.state in _ageing else PictureLook.BLANK
-    return TileStatus(word=word, look=look, sentence=report.reason or sentence, hint=report.hint or hint)
+    return TileStatus(
+        word=word,
+        look=look,
+        sentence=report.reason or sentence,
+        hint=report.hint or hint,
+        age=age if look is PictureLook.AGEING else "",
+    )
 
 
-def _live(report: StreamReport, picture_age_s: float | None) -> TileStatus:
+def _live(report: StreamReport, picture_age_s: float | None, age: str) -> TileStatus:
     if picture_age_s is None:
         return TileStatus(word="CONNECTING", look=PictureLook.BLANK, sentence="Waiting for the first picture.")
     # A camera that sends one picture in two seconds is not stale for being slow.
-    limit_s = max(STALE_AFTER_S, 3.0 / report.fps if report.fps > 0 else 0.0)
-    if picture_age_s > limit_s:
-        _, sentence, hint = _WORDS[StreamState.STALE]
-        return TileStatus(
-            word=f"STALE {format_age(picture_age_s)}", look=PictureLook.AGEING, sentence=sentence, hint=hint
-        )
-    return TileStatus(word=f"LIVE {format_age(picture_age_s)}", look=PictureLook.LIVE)
+    slow_s = 3.0 / report.fps if report.fps > 0 else 0.0
+    if picture_age_s <= max(STALE_AFTER_S, slow_s):
+        return TileStatus(word=f"LIVE {age}", look=PictureLook.LIVE, age=age)
+    state = StreamState.LOST if picture_age_s > max(LOST_AFTER_S, slow_s) else StreamState.STALE
+    word, sentence, hint = _WORDS[state]
+    return TileStatus(word=f"{word} {age}", look=PictureLook.AGEING, sentence=sentence, hint=hint, age=age)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from PySide6.QtCore import QEvent, QPoint, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
     QContextMenuEvent,
     QDragEnterEvent,
     QDragLeaveEvent,
     QDropEvent,
+    QEnterEvent,
     QFocusEvent,
-    QFont,
     QFontMetrics,
     QImage,
     QKeyEvent,
@@ -23,6 +23,7 @@ from PySide6.QtGui import (
     QPen,
     QPixmap,
     QResizeEvent,
+    QWheelEvent,
 )
 from PySide6.QtWidgets import QApplication, QWidget
 
@@ -31,17 +32,23 @@ from core.incidents.model import Priority
 from core.kernel.clock import Clock
 from core.media.model import StreamReport
 from widgets.base.state_overlay import paint_hatching, paint_sentence
-from widgets.base.symbols import PRIORITY_WORDS, paint_bad_quality, paint_priority
-from widgets.base.theme import picture_look
+from widgets.base.symbols import PRIORITY_WORDS
+from widgets.base.theme import Look, picture_look
 from widgets.video.model import DrawnTrack, TrackSet, VideoFrame
 from widgets.video.overlay import OverlayPainter, Shown
 from widgets.video.status import PictureLook, TileStatus, describe_tile
+from widgets.video.strip import StripText, make_strip, strip_height
 from widgets.video.tracks import TrackHistory
+from widgets.video.trails import Trails
+from widgets.video.zoom import STEP, WHOLE, Zoom, panned, picture_rect, seen_part, wanted_size, zoomed
 
 CAMERA_MIME = "application/x-watchfloor-camera"
 EMPTY = TileStatus(word="", look=PictureLook.BLANK, sentence="No camera", hint="Drag one here, or press 1 to 9.")
 _LIVE_STEP_S = 1.0
 """The age of a live picture is written anew this often: more would only flicker."""
+
+_INSET_PART = 0.24
+"""Of the tile's width, for the small picture that shows where a zoomed tile looks."""
 
 
 class VideoTile(QWidget):
@@ -54,7 +61,8 @@ class VideoTile(QWidget):
         dragged(QPoint): The pointer holds this tile; where on the screen.
         drag_ended(QPoint): It let go of it.
         camera_dropped(str): A camera from a list was dropped here.
-        shown_size_changed(): The room for the picture changed.
+        shown_size_changed(): Pictures of another size are wanted: the tile or its zoom changed.
+        used(): The operator did something with the picture itself: zoomed it, moved it.
     """
 
     chosen = Signal()
@@ -64,6 +72,7 @@ class VideoTile(QWidget):
     drag_ended = Signal(QPoint)
     camera_dropped = Signal(str)
     shown_size_changed = Signal()
+    used = Signal()
 
     def __init__(self, clock: Clock, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -74,6 +83,16 @@ class VideoTile(QWidget):
         self._image: QImage | None = None
         self._grey: QImage | None = None
         self._history = TrackHistory()
+        self._trails = Trails()
+        self._zoom = WHOLE
+        self._fit_key: tuple[int, int, int, int] = (0, 0, 0, 0)
+        self._fit = QRectF()
+        self._is_exact = False
+        self._delay_s: float | None = None
+        self._delayed: VideoFrame | None = None
+        self._is_pinned = False
+        self._note = ""
+        self._plates: dict[str, QPixmap] = {}
         self._report: StreamReport | None = None
         self._report_s = 0.0
         self._since_at: datetime | None = None
@@ -88,6 +107,7 @@ class VideoTile(QWidget):
         self._is_drop_target = False
         self._pressed_at: QPoint | None = None
         self._is_dragging = False
+        self._made = picture_look()
         self._overlay: OverlayPainter | None = None
         self._strip: QPixmap | None = None
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
@@ -115,12 +135,35 @@ class VideoTile(QWidget):
     @property
     def boxes(self) -> tuple[DrawnTrack, ...]:
         """What is boxed on the picture that is shown."""
-        return tuple(self._history.at(self._frame.pts_s)) if self._frame is not None and len(self._history) else ()
+        if self._frame is None or not len(self._history):
+            return ()
+        return self._history.at(self._frame.pts_s).rows()
+
+    @property
+    def frame(self) -> VideoFrame | None:
+        """The newest picture."""
+        return self._frame
+
+    @property
+    def zoom(self) -> Zoom:
+        """The part of the picture that is seen."""
+        return self._zoom
+
+    @property
+    def note(self) -> str:
+        """What stands along the lower edge: why an alarm brought this camera here."""
+        return self._note
+
+    @property
+    def is_pinned(self) -> bool:
+        """Nothing but the operator may take this tile."""
+        return self._is_pinned
 
     def picture_room(self) -> QSize:
         """Return the size that a picture should be scaled to fit into [px of the screen]."""
         ratio = self.devicePixelRatioF()
-        return QSize(max(1, round(self.width() * ratio)), max(1, round(self.height() * ratio)))
+        room = QSize(max(1, round(self.width() * ratio)), max(1, round(self.height() * ratio)))
+        return wanted_size(room, self._zoom)
 
     def show_camera(self, camera: Camera | None, *, is_guest: bool = False) -> None:
         """Show another camera, none, or newer settings of the same one."""
@@ -128,7 +171,10 @@ class VideoTile(QWidget):
         self._camera, self._is_guest = camera, is_guest
         if is_other:
             self._frame = self._image = self._grey = self._report = self._since_at = None
+            self._delayed = self._delay_s = None
             self._history.clear()
+            self._trails.clear()
+            self._zoom = WHOLE
             self._counts = {}
             self._alarm, self._is_calling = None, False
         self._strip = None
@@ -148,6 +194,8 @@ class VideoTile(QWidget):
     def show_tracks(self, tracks: TrackSet) -> None:
         """Keep boxes for the pictures to come; nothing is painted before one of these arrives."""
         self._history.add(tracks)
+        if self._shown.trails:
+            self._trails.add(tracks)
 
     def show_report(self, report: StreamReport) -> None:
         """Show how the stream is."""
@@ -158,6 +206,8 @@ class VideoTile(QWidget):
             self._since_at = since_at
         self._report = report
         self._report_s = self._clock.monotonic()
+        if self.underMouse():
+            self.setToolTip(self.tip())
         self.refresh_status()
 
     def show_counts(self, counts: Mapping[str, Mapping[str, int]]) -> None:
@@ -186,6 +236,8 @@ class VideoTile(QWidget):
 
     def set_shown(self, shown: Shown) -> None:
         """Choose what is drawn on the picture."""
+        if not shown.trails:
+            self._trails.clear()
         self._shown = shown
         self.update()
 
@@ -194,6 +246,40 @@ class VideoTile(QWidget):
         if is_selected is not self._is_selected:
             self._is_selected = is_selected
             self.update()
+
+    def set_pinned(self, is_pinned: bool) -> None:
+        """Show that nothing but the operator may take this tile."""
+        if is_pinned is not self._is_pinned:
+            self._is_pinned = is_pinned
+            self._strip = None
+            self.update()
+
+    def set_note(self, note: str) -> None:
+        """Write a line along the lower edge."""
+        if note != self._note:
+            self._note = note
+            self.update()
+
+    def zoom_by(self, factor: float, at: QPointF | None = None) -> None:
+        """Zoom so that what lies at `at` stays there; the middle where no place is given."""
+        if self._image is not None:
+            room = self._fit_room()
+            self._set_zoom(zoomed(self._zoom, factor, at if at is not None else room.center(), room))
+
+    def reset_zoom(self) -> bool:
+        """Show the whole picture; False where it is whole already."""
+        was_whole = self._zoom.is_whole
+        self._set_zoom(WHOLE)
+        return not was_whole
+
+    def _set_zoom(self, zoom: Zoom) -> None:
+        if zoom == self._zoom:
+            return
+        was, self._zoom = self._zoom, zoom
+        if was.factor != zoom.factor:
+            self.shown_size_changed.emit()
+        self.used.emit()
+        self.update()
 
     def set_drop_target(self, is_target: bool) -> None:
         """Show that what is dragged would land here."""
@@ -215,8 +301,10 @@ class VideoTile(QWidget):
         if was.look is not status.look or was.sentence != status.sentence or is_forced:
             self._rename()
             self.update()
+        elif status.look is PictureLook.AGEING:
+            self.update()
         else:
-            self.update(0, 0, self.width(), self._strip_height())
+            self.update(0, 0, self.width(), strip_height(picture_look()))
 
     def _describe(self, now_s: float) -> TileStatus:
         if self._camera is None:
@@ -243,28 +331,74 @@ class VideoTile(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint picture, overlay, strip, then the rings."""
-        made = picture_look()
         ratio = self.devicePixelRatioF()
         if self._overlay is None or self._overlay.pixel_ratio != ratio:
-            self._overlay = OverlayPainter(made, ratio)
-        painter = QPainter(self)
-        room = QRectF(self.rect())
+            self._made = picture_look()
+            self._overlay = OverlayPainter(self._made, ratio)
+        made = self._made
         look_of = self._status.look
-        if look_of is PictureLook.BLANK or self._image is None or self._frame is None:
-            self._paint_blank(painter, room)
+        has_picture = look_of is not PictureLook.BLANK and self._renew_picture()
+        painter = QPainter(self)
+        if not has_picture:
+            self._paint_blank(painter, QRectF(self.rect()))
+        elif look_of is PictureLook.LIVE:
+            self._paint_live(painter, ratio)
         else:
-            image = self._image if look_of is PictureLook.LIVE else self._greyed()
-            picture = self._paint_picture(painter, image, room, ratio)
-            if look_of is PictureLook.LIVE:
-                self._paint_overlay(painter, picture, self._frame.pts_s)
-            else:
-                self._paint_ageing(painter, room, picture)
+            self._paint_old(painter, ratio, made)
         if self._camera is not None:
             if self._strip is None:
                 self._strip = self._make_strip(ratio)
             painter.drawPixmap(0, 0, self._strip)
-        self._paint_rings(painter)
+            self._paint_lower_edge(painter, ratio, made)
+        self._paint_rings(painter, made)
         painter.end()
+        # The camera's ring came round while it was painted: once more, from a picture that is whole.
+        if has_picture and self._frame is not None and not self._frame.is_intact() and self._take_renewed():
+            self.update()
+
+    def _renew_picture(self) -> bool:
+        """Make sure that there is a whole picture; False where there is none at all."""
+        if self._frame is None or self._image is None:
+            return False
+        if not self._frame.is_intact():
+            self._take_renewed()
+        return True
+
+    def _take_renewed(self) -> bool:
+        newer = self._frame.renewed() if self._frame is not None else None
+        if newer is None:
+            return False
+        self._frame = newer
+        self._image = QImage(newer.data, newer.width, newer.height, newer.width * 4, QImage.Format.Format_RGB32)
+        return True
+
+    def _paint_live(self, painter: QPainter, ratio: float) -> None:
+        frame, image, overlay = self._frame, self._image, self._overlay
+        assert frame is not None and image is not None  # noqa: PT018
+        assert overlay is not None and self._camera is not None  # noqa: PT018
+        self._note_delay(frame)
+        picture = self._paint_picture(painter, image, ratio)
+        if self._shown.zones:
+            room = QRectF(self.rect())
+            overlay.paint_scene(painter, self._camera.scene, self._counts, picture, room, is_selected=self._is_selected)
+        if self._shown.trails:
+            overlay.paint_trails(painter, self._trails.path(self._shown.hidden_labels), picture)
+        if self._shown.boxes and len(self._history):
+            overlay.paint_tracks(painter, self._history.at(frame.pts_s), picture, self._shown)
+        if not self._zoom.is_whole:
+            self._paint_inset(painter, image)
+
+    def _paint_old(self, painter: QPainter, ratio: float, made: Look) -> None:
+        picture = self._paint_picture(painter, self._greyed(), ratio)
+        self._paint_ageing(painter, picture.intersected(QRectF(self.rect())), made)
+
+    def _note_delay(self, frame: VideoFrame) -> None:
+        """Keep how late pictures reach the screen, smoothed over about a second."""
+        if frame is self._delayed:
+            return
+        self._delayed = frame
+        delay_s = max(0.0, self._clock.monotonic() - frame.received_s)
+        self._delay_s = delay_s if self._delay_s is None else self._delay_s + 0.1 * (delay_s - self._delay_s)
 
     def _paint_blank(self, painter: QPainter, room: QRectF) -> None:
         made = picture_look()
@@ -274,7 +408,7 @@ class VideoTile(QWidget):
             paint_sentence(painter, room, self._status.sentence, self._status.hint, secondary, secondary)
             return
         paint_hatching(painter, room, QColor(255, 255, 255, 12))
-        below = room.adjusted(0, self._strip_height(), 0, 0)
+        below = room.adjusted(0, strip_height(made), 0, 0)
         paint_sentence(
             painter,
             below,
@@ -284,123 +418,162 @@ class VideoTile(QWidget):
             made.theme.on_picture_secondary,
         )
 
-    def _paint_picture(self, painter: QPainter, image: QImage, room: QRectF, ratio: float) -> QRectF:
-        """Paint the picture, letterboxed; pixel on pixel where it was made for this size."""
-        width, height = image.width() / ratio, image.height() / ratio
-        scale = min(room.width() / width, room.height() / height)
-        # Scaling to a whole number of pixels leaves less than two of them over.
-        is_made_for_us = 0.0 <= min(room.width() - width, room.height() - height) * ratio <= 2.0
-        if not is_made_for_us:
-            width, height = width * scale, height * scale
-        left = round((room.width() - width) / 2 * ratio) / ratio
-        top = round((room.height() - height) / 2 * ratio) / ratio
-        picture = QRectF(left, top, width, height)
-        _fill_around(painter, room, picture, picture_look().color("picture"))
-        if is_made_for_us:
+    def _fit_room(self) -> QRectF:
+        """Return where the picture lies while it is not zoomed: letterboxed, pixel on pixel where made for it."""
+        frame = self._frame
+        if frame is None:
+            return QRectF(self.rect())
+        key = (frame.width, frame.height, self.width(), self.height())
+        if key != self._fit_key:
+            self._fit_key = key
+            room, ratio = QRectF(self.rect()), self.devicePixelRatioF()
+            self._fit = fit = _fitted(frame.width, frame.height, room, ratio)
+            is_pixel_on_pixel = (
+                abs(fit.width() * ratio - frame.width) < 0.5 and abs(fit.height() * ratio - frame.height) < 0.5
+            )
+            self._is_exact = is_pixel_on_pixel and fit.contains(room)
+        return self._fit
+
+    def _paint_picture(self, painter: QPainter, image: QImage, ratio: float) -> QRectF:
+        """Paint the part of the picture that is seen, and return where the whole of it lies."""
+        fit = self._fit_room()
+        if self._is_exact and self._zoom.is_whole:
             image.setDevicePixelRatio(ratio)
-            painter.drawImage(picture.topLeft(), image)
+            painter.drawImage(fit.topLeft(), image)
+            return fit
+        room = QRectF(self.rect())
+        picture = fit if self._zoom.is_whole else picture_rect(self._zoom, fit)
+        _fill_around(painter, room, picture, self._made)
+        if not self._zoom.is_whole:
+            image.setDevicePixelRatio(1.0)
+            seen = picture.intersected(room)
+            across, down = image.width() / picture.width(), image.height() / picture.height()
+            source = QRectF(
+                (seen.x() - picture.x()) * across,
+                (seen.y() - picture.y()) * down,
+                seen.width() * across,
+                seen.height() * down,
+            )
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+            painter.drawImage(seen, image, source)
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, False)
+        elif abs(fit.width() * ratio - image.width()) < 0.5 and abs(fit.height() * ratio - image.height()) < 0.5:
+            image.setDevicePixelRatio(ratio)
+            painter.drawImage(fit.topLeft(), image)
         else:
             image.setDevicePixelRatio(1.0)
-            painter.drawImage(picture, image)
+            painter.drawImage(fit, image)
         return picture
+
+    def _paint_inset(self, painter: QPainter, image: QImage) -> None:
+        """Paint the whole picture small, with a frame around what is seen."""
+        made, fit = picture_look(), self._fit_room()
+        width = max(56.0, self.width() * _INSET_PART)
+        height = width * fit.height() / fit.width()
+        gap = made.sizes.gap * 2
+        inset = QRectF(self.width() - width - gap, self.height() - height - gap, width, height)
+        if inset.top() < strip_height(made) or inset.left() < 0:
+            return
+        image.setDevicePixelRatio(1.0)
+        painter.drawImage(inset, image)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.setPen(QPen(made.color("picture"), 3))
+        painter.drawRect(inset)
+        part = seen_part(self._zoom)
+        frame = QRectF(
+            inset.x() + part.x() * width, inset.y() + part.y() * height, part.width() * width, part.height() * height
+        )
+        painter.drawRect(frame)
+        painter.setPen(QPen(made.color("on_picture"), 1))
+        painter.drawRect(inset)
+        painter.setPen(QPen(made.color("focus"), 1.5))
+        painter.drawRect(frame)
+        plate = self._plate(f"{self._zoom.factor:.1f}\N{MULTIPLICATION SIGN}", self.devicePixelRatioF(), made)
+        painter.drawPixmap(inset.topLeft() - QPointF(0, plate.deviceIndependentSize().height()), plate)
 
     def _greyed(self) -> QImage:
         if self._grey is None and self._image is not None:
             self._grey = self._image.convertToFormat(QImage.Format.Format_Grayscale8)
         return self._grey if self._grey is not None else QImage()
 
-    def _paint_ageing(self, painter: QPainter, room: QRectF, picture: QRectF) -> None:
-        made = picture_look()
+    def _paint_ageing(self, painter: QPainter, picture: QRectF, made: Look) -> None:
+        room = QRectF(self.rect()).adjusted(0, strip_height(made), 0, 0)
         painter.fillRect(picture, QColor(11, 14, 17, 140))
         paint_hatching(painter, picture, QColor(255, 255, 255, 56))
-        plate = QRectF(0, 0, min(room.width(), made.sizes.body * 24), min(room.height() * 0.5, made.sizes.body * 5.5))
-        plate.moveCenter(room.center())
-        if room.height() - self._strip_height() < made.sizes.body * 3:
+        if room.height() < made.sizes.body * 3:
             return
+        # The strip says the age too; here it is read from across the room.
+        age = f"Picture of {self._status.age} ago." if self._status.age else ""
+        height = min(room.height() * 0.7, made.sizes.body * (5.5 if room.width() > 300 else 4.5))
+        plate = QRectF(0, 0, min(room.width(), made.sizes.body * 24), height)
+        plate.moveCenter(room.center())
         painter.fillRect(plate, QColor(11, 14, 17, 225))
+        hint = f"{age} {self._status.hint}".strip()
         paint_sentence(
-            painter,
-            plate,
-            self._status.sentence,
-            self._status.hint,
-            made.theme.on_picture,
-            made.theme.on_picture_secondary,
+            painter, plate, self._status.sentence, hint, made.theme.on_picture, made.theme.on_picture_secondary
         )
 
-    def _paint_overlay(self, painter: QPainter, picture: QRectF, pts_s: float) -> None:
-        if self._overlay is None or self._camera is None:
-            return
-        if self._shown.zones:
-            scene = self._camera.scene
-            self._overlay.paint_scene(painter, scene, self._counts, picture, is_selected=self._is_selected)
-        if self._shown.boxes and len(self._history):
-            self._overlay.paint_tracks(painter, self._history.at(pts_s), picture, self._shown)
+    def _paint_lower_edge(self, painter: QPainter, ratio: float, made: Look) -> None:
+        """Paint why the camera is here, and that it is looked at less often than it should be."""
+        left, bottom = float(made.sizes.gap), self.height() - made.sizes.gap
+        for text in (self._note, self._detection_note()):
+            if text:
+                plate = self._plate(text, ratio, made)
+                size = plate.deviceIndependentSize()
+                painter.drawPixmap(QPointF(left, bottom - size.height()), plate)
+                bottom -= round(size.height()) + 1
 
-    def _strip_height(self) -> int:
-        sizes = picture_look().sizes
-        return round(sizes.small * 1.7)
+    def _detection_note(self) -> str:
+        report = self._report
+        if report is None or not report.is_detection_reduced or not self._status.is_good:
+            return ""
+        return f"Detects {report.detect_fps:.3g} of {report.detect_fps_wanted:.3g}/s"
+
+    def _plate(self, text: str, ratio: float, made: Look) -> QPixmap:
+        """Return a line of text as a picture, shortened to the tile."""
+        key = f"{self.width()} {ratio} {text}"
+        if key not in self._plates:
+            if len(self._plates) > 8:
+                self._plates.clear()
+            font = made.font(made.sizes.caption)
+            metrics = QFontMetrics(font)
+            gap = made.sizes.gap
+            cut = metrics.elidedText(text, Qt.TextElideMode.ElideRight, max(8, self.width() - 4 * gap))
+            width, height = metrics.horizontalAdvance(cut) + 2 * gap, metrics.height() + 2
+            plate = QPixmap(round(width * ratio), round(height * ratio))
+            plate.setDevicePixelRatio(ratio)
+            plate.fill(QColor(11, 14, 17, 225))
+            painter = QPainter(plate)
+            painter.setFont(font)
+            painter.setPen(made.color("on_picture"))
+            painter.drawText(QRectF(0, 0, width, height), int(Qt.AlignmentFlag.AlignCenter), cut)
+            painter.end()
+            self._plates[key] = plate
+        return self._plates[key]
 
     def _make_strip(self, ratio: float) -> QPixmap:
         """Draw name, state and age once; the picture changes far more often than they do."""
         made = picture_look()
-        sizes = made.sizes
-        height = self._strip_height()
-        strip = QPixmap(max(1, round(self.width() * ratio)), max(1, round(height * ratio)))
-        strip.setDevicePixelRatio(ratio)
-        strip.fill(QColor(11, 14, 17, 200))
-        painter = QPainter(strip)
-        gap = sizes.gap
-        left, right = float(gap * 2), float(self.width() - gap * 2)
-        side = height - 2 * max(2, gap // 2)
-        middle = (height - side) / 2
-        if self._alarm is not None:
-            paint_priority(
-                painter,
-                QRectF(left, middle, side, side),
-                self._alarm,
-                made,
-                is_hollow=self._is_dark_half(),
-                is_doubled=self._is_calling and made.is_reduced_motion,
-            )
-            left += side + gap * 1.5
-        font = made.font(sizes.small)
-        painter.setFont(font)
-        word_width = QFontMetrics(font).horizontalAdvance(self._status.word)
-        is_word_whole = word_width < (right - left) * 0.62
-        word = self._status.word if is_word_whole else self._status.word.split(" since", 1)[0]
         name = self._camera.name if self._camera is not None else ""
-        if self._is_guest:
-            name = f"{name}  (Esc returns)"
-        name_font = made.font(sizes.small, weight=QFont.Weight.DemiBold)
-        # A picture from now needs no age where the name needs the room: an old one is not called LIVE.
-        if (
-            self._status.is_good
-            and QFontMetrics(name_font).horizontalAdvance(name) > right - left - word_width - gap * 3
-        ):
-            word = word.split(" ", 1)[0]
-        word_width = QFontMetrics(font).horizontalAdvance(word)
-        painter.setPen(made.color("on_picture_secondary" if self._status.is_good else "on_picture"))
-        painter.drawText(
-            QRectF(right - word_width - 1, 0, word_width + 2, height), int(Qt.AlignmentFlag.AlignVCenter), word
+        text = StripText(
+            name=f"{name}  (Esc returns)" if self._is_guest else name,
+            status=self._status,
+            delay=f"{self._delay_s * 1000:.0f} ms" if self._delay_s is not None else "",
+            alarm=self._alarm,
+            is_hollow=self._is_dark_half(),
+            is_doubled=self._is_calling and made.is_reduced_motion,
+            is_pinned=self._is_pinned,
         )
-        right -= word_width + gap * 1.5
-        if not self._status.is_good and not self._status.is_meant:
-            paint_bad_quality(painter, QRectF(right - side, middle, side, side), made)
-            right -= side + gap * 1.5
-        painter.setFont(name_font)
-        painter.setPen(made.color("on_picture"))
-        cut = QFontMetrics(name_font).elidedText(name, Qt.TextElideMode.ElideRight, round(right - left - gap))
-        painter.drawText(QRectF(left, 0, max(0.0, right - left), height), int(Qt.AlignmentFlag.AlignVCenter), cut)
-        painter.end()
-        return strip
+        return make_strip(text, self.width(), ratio, made)
 
     def _is_dark_half(self) -> bool:
         if not self._is_calling:
             return True
         return not self._is_flash_on and not picture_look().is_reduced_motion
 
-    def _paint_rings(self, painter: QPainter) -> None:
-        made = picture_look()
+    def _paint_rings(self, painter: QPainter, made: Look) -> None:
+        if self._alarm is None and not self._is_selected and not self._is_drop_target:
+            return
         inset = 0.0
         painter.setBrush(Qt.BrushStyle.NoBrush)
         if self._is_selected or self._is_drop_target:
@@ -433,8 +606,14 @@ class VideoTile(QWidget):
             self.chosen.emit()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Drag the tile over the wall."""
+        """Drag the tile over the wall, or the picture within a zoomed tile."""
         if self._pressed_at is None or self._camera is None:
+            return
+        if not self._zoom.is_whole:
+            at = event.position().toPoint()
+            self.setCursor(Qt.CursorShape.ClosedHandCursor)
+            self._set_zoom(panned(self._zoom, QPointF(at - self._pressed_at), self._fit_room()))
+            self._pressed_at = at
             return
         moved = (event.position().toPoint() - self._pressed_at).manhattanLength()
         if not self._is_dragging and moved < QApplication.startDragDistance():
@@ -449,6 +628,8 @@ class VideoTile(QWidget):
         if self._is_dragging:
             self.end_drag()
             self.drag_ended.emit(event.globalPosition().toPoint())
+        elif self._pressed_at is not None:
+            self.unsetCursor()
         self._pressed_at = None
 
     def end_drag(self) -> bool:
@@ -462,6 +643,39 @@ class VideoTile(QWidget):
         """Fill the wall, or return."""
         if event.button() == Qt.MouseButton.LeftButton:
             self.enlarge_requested.emit()
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Zoom about the pointer."""
+        notches = event.angleDelta().y() / 120.0
+        if self._image is None or not notches:
+            event.ignore()
+            return
+        self.chosen.emit()
+        self.zoom_by(STEP**notches, event.position())
+        event.accept()
+
+    def enterEvent(self, event: QEnterEvent) -> None:
+        """Say more about the stream where the pointer rests; it is written for that tile only."""
+        self.setToolTip(self.tip())
+        super().enterEvent(event)
+
+    def tip(self) -> str:
+        """Return what there is to know about the stream."""
+        report = self._report
+        if self._camera is None or report is None:
+            return ""
+        lines = [self._camera.name, self._status.word]
+        if report.width:
+            stream = f"{report.width}\N{MULTIPLICATION SIGN}{report.height}, {report.fps:.3g} pictures/s"
+            lines.append(f"{stream}, {report.codec}" if report.codec else stream)
+        if report.decoder:
+            lines.append(f"Decoded by {report.decoder}" + (", smaller stream" if report.is_sub else ", main stream"))
+        if self._delay_s is not None:
+            lines.append(f"Shown {self._delay_s * 1000:.0f} ms after it arrived")
+        if report.detect_fps_wanted:
+            lines.append(f"Detects {report.detect_fps:.3g} of {report.detect_fps_wanted:.3g} pictures/s")
+        lines += [sentence for sentence in (report.detection_reason, report.reason) if sentence]
+        return "\n".join(lines)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Enlarge with Enter; the wall sees to the other keys."""
@@ -513,12 +727,28 @@ class VideoTile(QWidget):
         """Take over another look."""
         if event.type() == QEvent.Type.StyleChange:
             self._overlay = self._strip = None
+            self._plates.clear()
             self.update()
         super().changeEvent(event)
 
 
-def _fill_around(painter: QPainter, room: QRectF, picture: QRectF, color: QColor) -> None:
+def _fitted(width: int, height: int, room: QRectF, ratio: float) -> QRectF:
+    """Return where a picture of so many pixels of the screen lies in `room`, without bars on more than two sides."""
+    wide, high = width / ratio, height / ratio
+    # Scaling to a whole number of pixels leaves less than two of them over.
+    if not 0.0 <= min(room.width() - wide, room.height() - high) * ratio <= 2.0:
+        scale = min(room.width() / wide, room.height() / high)
+        wide, high = wide * scale, high * scale
+    left = round((room.width() - wide) / 2 * ratio) / ratio
+    top = round((room.height() - high) / 2 * ratio) / ratio
+    return QRectF(left, top, wide, high)
+
+
+def _fill_around(painter: QPainter, room: QRectF, picture: QRectF, made: Look) -> None:
     """Fill what a letterboxed picture leaves free; a pixel of overlap, so that no seam shows."""
+    if picture.contains(room):
+        return
+    color = made.color("picture")
     if picture.left() > room.left():
         painter.fillRect(QRectF(room.left(), room.top(), picture.left() - room.left() + 1, room.height()), color)
         rest = room.right() - picture.right() + 1

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core.vision.model import BBox, Track
-from widgets.video.model import DrawnTrack, TrackSet
+import numpy as np
+from numpy.typing import NDArray
+
+from widgets.video.model import NO_TRACKS, DrawnTracks, TrackSet
 
 SAME_PICTURE_S = 0.002
 KEPT_S = 1.0
 EXTRAPOLATED_S = 0.2
 FADED_S = 0.3
 """After the 200 ms a box may run ahead it stands still and is gone this much later."""
+
+_BOTH_CORNERS = [0, 1, 0, 1]
 
 
 class TrackHistory:
@@ -39,12 +43,12 @@ class TrackHistory:
         """Forget everything, as when another camera is shown."""
         self._sets.clear()
 
-    def at(self, pts_s: float) -> tuple[DrawnTrack, ...]:
+    def at(self, pts_s: float) -> DrawnTracks:
         """Return the boxes of the picture with this picture time; see `tracks_at`."""
         return tracks_at(self._sets, pts_s)
 
 
-def tracks_at(sets: Sequence[TrackSet], pts_s: float) -> tuple[DrawnTrack, ...]:
+def tracks_at(sets: Sequence[TrackSet], pts_s: float) -> DrawnTracks:
     """Return the boxes to draw on the picture with this picture time.
 
     Args:
@@ -58,65 +62,63 @@ def tracks_at(sets: Sequence[TrackSet], pts_s: float) -> tuple[DrawnTrack, ...]:
     """
     before: TrackSet | None = None
     after: TrackSet | None = None
-    for tracks in sets:
+    # The newest picture is shown: its tracks are among the last sets.
+    for tracks in reversed(sets):
         if abs(tracks.pts_s - pts_s) <= SAME_PICTURE_S:
-            return tuple(_drawn(track, track.bbox_xyxy, 1.0) for track in tracks.tracks)
+            return DrawnTracks(track_ids=tracks.track_ids, labels=tracks.labels, boxes=tracks.boxes)
         if tracks.pts_s < pts_s:
             before = tracks
-        elif after is None:
-            after = tracks
+            break
+        after = tracks
     if before is not None and after is not None:
         return _between(before, after, pts_s)
     if before is not None:
         return _beyond(before, pts_s - before.pts_s)
     if after is not None and after.pts_s - pts_s <= EXTRAPOLATED_S:
         return _beyond(after, pts_s - after.pts_s)
-    return ()
+    return NO_TRACKS
 
 
-def _between(before: TrackSet, after: TrackSet, pts_s: float) -> tuple[DrawnTrack, ...]:
+def _between(before: TrackSet, after: TrackSet, pts_s: float) -> DrawnTracks:
     part = (pts_s - before.pts_s) / (after.pts_s - before.pts_s)
-    later = {track.track_id: track for track in after.tracks}
-    earlier_ids = {track.track_id for track in before.tracks}
-    drawn = []
-    for track in before.tracks:
-        match = later.get(track.track_id)
-        if match is not None:
-            drawn.append(_drawn(match, _mix(track.bbox_xyxy, match.bbox_xyxy, part), 1.0))
-        else:
-            drawn.append(_drawn(track, _moved(track, pts_s - before.pts_s), 1.0 - part))
-    drawn += [
-        _drawn(track, _moved(track, pts_s - after.pts_s), part)
-        for track in after.tracks
-        if track.track_id not in earlier_ids
-    ]
-    return tuple(drawn)
-
-
-def _beyond(known: TrackSet, ahead_s: float) -> tuple[DrawnTrack, ...]:
-    """Move boxes away from the set they are known from; `ahead_s` below zero moves them back."""
-    opacity = 1.0 if ahead_s <= EXTRAPOLATED_S else 1.0 - (ahead_s - EXTRAPOLATED_S) / FADED_S
-    if opacity <= 0.0:
-        return ()
-    moved_s = min(ahead_s, EXTRAPOLATED_S)
-    return tuple(_drawn(track, _moved(track, moved_s), opacity) for track in known.tracks)
-
-
-def _moved(track: Track, seconds: float) -> BBox:
-    kept_s = max(-EXTRAPOLATED_S, min(EXTRAPOLATED_S, seconds))
-    dx, dy = track.velocity_xy[0] * kept_s, track.velocity_xy[1] * kept_s
-    x1, y1, x2, y2 = track.bbox_xyxy
-    return x1 + dx, y1 + dy, x2 + dx, y2 + dy
-
-
-def _mix(a: BBox, b: BBox, part: float) -> BBox:
-    return (
-        a[0] + (b[0] - a[0]) * part,
-        a[1] + (b[1] - a[1]) * part,
-        a[2] + (b[2] - a[2]) * part,
-        a[3] + (b[3] - a[3]) * part,
+    if before.track_ids == after.track_ids:
+        mixed = before.boxes + (after.boxes - before.boxes) * np.float32(part)
+        return DrawnTracks(track_ids=after.track_ids, labels=after.labels, boxes=mixed)
+    later = {track_id: at for at, track_id in enumerate(after.track_ids)}
+    places = np.array([later.get(track_id, -1) for track_id in before.track_ids], np.intp)
+    is_matched = places >= 0
+    boxes = _moved(before, pts_s - before.pts_s)
+    boxes[is_matched] = before.boxes[is_matched] + (
+        after.boxes[places[is_matched]] - before.boxes[is_matched]
+    ) * np.float32(part)
+    earlier = set(before.track_ids)
+    is_new = [track_id not in earlier for track_id in after.track_ids]
+    new = [at for at, is_one in enumerate(is_new) if is_one]
+    return DrawnTracks(
+        track_ids=before.track_ids + tuple(after.track_ids[at] for at in new),
+        labels=tuple(
+            after.labels[at] if at >= 0 else label for at, label in zip(places.tolist(), before.labels, strict=True)
+        )
+        + tuple(after.labels[at] for at in new),
+        boxes=np.concatenate([boxes, _moved(after, pts_s - after.pts_s)[is_new]]),
+        opacities=tuple(1.0 if is_kept else 1.0 - part for is_kept in is_matched.tolist()) + (part,) * len(new),
     )
 
 
-def _drawn(track: Track, bbox: BBox, opacity: float) -> DrawnTrack:
-    return DrawnTrack(track_id=track.track_id, label=track.label, score=track.score, bbox_xyxy=bbox, opacity=opacity)
+def _beyond(known: TrackSet, ahead_s: float) -> DrawnTracks:
+    """Move boxes away from the set they are known from; `ahead_s` below zero moves them back."""
+    opacity = 1.0 if ahead_s <= EXTRAPOLATED_S else 1.0 - (ahead_s - EXTRAPOLATED_S) / FADED_S
+    if opacity <= 0.0 or not known.track_ids:
+        return NO_TRACKS
+    return DrawnTracks(
+        track_ids=known.track_ids,
+        labels=known.labels,
+        boxes=_moved(known, ahead_s),
+        opacities=() if opacity == 1.0 else (opacity,) * len(known.track_ids),
+    )
+
+
+def _moved(known: TrackSet, seconds: float) -> NDArray[np.float32]:
+    kept_s = np.float32(max(-EXTRAPOLATED_S, min(EXTRAPOLATED_S, seconds)))
+    moved: NDArray[np.float32] = known.boxes + (known.velocities * kept_s)[:, _BOTH_CORNERS]
+    return moved

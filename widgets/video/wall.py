@@ -423,7 +423,8 @@ class VideoWall(QWidget):
             tile.set_flash(is_on)
 
     def _on_switch(self) -> None:
-        self._shown = Shown(**{key: button.isChecked() for key, button in self._switches.items()})
+        is_on = {key: button.isChecked() for key, button in self._switches.items()}
+        self._shown = Shown(boxes=is_on["boxes"], ids=is_on["ids"], zones=is_on["zones"])
         self._switches["ids"].setEnabled(self._shown.boxes)
         for tile in self._tiles:
             tile.set_shown(self._shown)

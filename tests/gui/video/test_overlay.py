@@ -1,13 +1,14 @@
 """Names, counts and numbers on pictures of the sizes that a wall has."""
 
+import numpy as np
 import pytest
-from PySide6.QtCore import QRect, QRectF
+from PySide6.QtCore import QRectF
 from PySide6.QtGui import QImage, QPainter
 
 from core.vision.model import CountLine, Scene, Zone
 from widgets.base.theme import picture_look
-from widgets.video.model import DrawnTrack
-from widgets.video.overlay import OverlayPainter, Shown
+from widgets.video.model import DrawnTracks
+from widgets.video.overlay import SMALL_PX, OverlayPainter, Shown
 
 SCENE = Scene(
     zones=(
@@ -34,16 +35,22 @@ class Canvas:
 
     def show_scene(self, **choice):
         painter = QPainter(self.image)
-        self.painter.paint_scene(painter, SCENE, COUNTS, self.picture, **choice)
+        self.painter.paint_scene(painter, SCENE, COUNTS, self.picture, self.picture, **choice)
         painter.end()
         return self.texts
 
     def label_of(self, width):
         """Return the label of a car that is as wide as this part of the picture."""
-        x = self.picture.width()
-        box = QRect(round(0.4 * x), 20, round(width * x), 20)
-        track = DrawnTrack(track_id=17, label="car", score=0.9, bbox_xyxy=(0.4, 0.4, 0.4 + width, 0.6))
-        plate = self.painter._track_plate(box, track, self.picture, Shown())
+        boxes = np.array([(0.4, 0.4, 0.4 + width, 0.6)], np.float32)
+        painter = QPainter(self.image)
+        self.painter.paint_tracks(
+            painter, DrawnTracks(track_ids=(17,), labels=("car",), boxes=boxes), self.picture, Shown()
+        )
+        painter.end()
+        is_small = self.picture.width() < SMALL_PX
+        plate = self.painter._track_plate(
+            round(width * self.picture.width()), "car", 17, is_small=is_small, has_id=True
+        )
         shown = [text for (text, _, _), kept in self.painter._plates.items() if kept is plate]
         return shown[0] if shown else ""
 

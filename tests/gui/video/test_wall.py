@@ -205,7 +205,7 @@ def test_boxes_and_zones_are_drawn_and_can_be_switched_off(room):
     room.live("c0", color=0x10)
     bare = room.picture("c0")
     track = Track(track_id=7, label="bus", score=0.9, bbox_xyxy=(0.5, 0.3, 0.8, 0.6))
-    room.wall.show_tracks("c0", TrackSet(pts_s=1.0, tracks=(track,)))
+    room.wall.show_tracks("c0", TrackSet.of(1.0, (track,)))
     room.live("c0", color=0x10)
     with_boxes = room.picture("c0")
     room.tile("c0").setFocus()
@@ -223,7 +223,7 @@ def test_boxes_and_zones_are_drawn_and_can_be_switched_off(room):
 
 def test_numbers_can_be_switched_off(room):
     track = Track(track_id=7, label="car", score=0.9, bbox_xyxy=(0.5, 0.3, 0.8, 0.6))
-    room.wall.show_tracks("c0", TrackSet(pts_s=1.0, tracks=(track,)))
+    room.wall.show_tracks("c0", TrackSet.of(1.0, (track,)))
     room.live("c0")
     room.tile("c0").setFocus()
     numbered = room.picture("c0")
@@ -486,7 +486,7 @@ def test_5000_paints_leave_none_where_it_was(room, qtbot):
     room.wall.resize(420, 320)
     room.wall.show_alarms((alarm("c0"),))
     track = Track(track_id=7, label="bus", score=0.9, bbox_xyxy=(0.5, 0.3, 0.8, 0.6))
-    room.wall.show_tracks("c0", TrackSet(pts_s=1.0, tracks=(track,)))
+    room.wall.show_tracks("c0", TrackSet.of(1.0, (track,)))
     room.live("c0")
     tile = room.tile("c0")
     for _ in range(20):
@@ -522,7 +522,7 @@ def test_sixteen_live_tiles_cost_little(qtbot):
     for step in range(45):
         for i in range(16):
             wall.show_report(StreamReport(camera_id=f"c{i}", state=StreamState.LIVE, fps=15))
-            wall.show_tracks(f"c{i}", TrackSet(pts_s=step / 15, tracks=tracks))
+            wall.show_tracks(f"c{i}", TrackSet.of(step / 15, tracks))
         began_s = time.process_time()
         for i in range(16):
             frame = VideoFrame(
