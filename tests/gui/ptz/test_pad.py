@@ -1,0 +1,167 @@
+import pytest
+from PySide6.QtCore import Qt
+
+from core.access.model import Role
+from core.cameras.onvif.model import Preset, PtzAbilities, PtzHead, Steering, Velocity
+from widgets.base.state_overlay import PanelState
+from widgets.ptz.pad import PtzPad, Way
+
+ABLE = PtzAbilities(can_turn=True, can_zoom=True, has_home=True, max_presets=16)
+HEAD = PtzHead(
+    camera_id="cam-1", abilities=ABLE, presets=(Preset(token="1", name="Ramp"), Preset(token="2", name="Bus"))
+)
+
+
+@pytest.fixture
+def pad(qtbot):
+    made = PtzPad()
+    qtbot.addWidget(made)
+    made.resize(420, 260)
+    made.show_role(Role.SUPERVISOR)
+    made.show_head("Bridge", HEAD)
+    made.show()
+    qtbot.waitExposed(made)
+    made.activateWindow()
+    qtbot.waitUntil(made.isActiveWindow)
+    return made
+
+
+@pytest.fixture
+def asked(pad):
+    heard = []
+    pad.move_requested.connect(heard.append)
+    pad.stop_requested.connect(lambda: heard.append("stop"))
+    return heard
+
+
+def test_a_button_turns_while_it_is_held_and_stops_when_it_is_released(pad, asked, qtbot):
+    qtbot.mousePress(pad._ways[Way.RIGHT], Qt.MouseButton.LeftButton)
+    assert asked == [Velocity(pan=0.4)]
+
+    qtbot.mouseRelease(pad._ways[Way.RIGHT], Qt.MouseButton.LeftButton)
+
+    assert asked[-1] == "stop"
+    assert not pad.is_turning
+
+
+def test_what_is_held_is_asked_for_again_so_that_the_node_knows_that_somebody_is_there(pad, asked, qtbot):
+    pad.hold(Way.UP)
+
+    qtbot.waitUntil(lambda: len(asked) >= 3)
+
+    assert set(asked) == {Velocity(tilt=0.4)}
+    pad.let_go(Way.UP)
+
+
+def test_two_arrow_keys_turn_diagonally_and_the_last_release_stops(pad, asked, qtbot):
+    pad.setFocus()
+    qtbot.keyPress(pad, Qt.Key.Key_Left)
+    qtbot.keyPress(pad, Qt.Key.Key_Up)
+    assert asked[-1] == Velocity(pan=-0.4, tilt=0.4)
+
+    qtbot.keyRelease(pad, Qt.Key.Key_Left)
+    assert asked[-1] == Velocity(tilt=0.4)
+    qtbot.keyRelease(pad, Qt.Key.Key_Up)
+
+    assert asked[-1] == "stop"
+
+
+def test_the_speed_is_chosen(pad, asked, qtbot):
+    pad._speed.setCurrentIndex(2)
+
+    pad.hold(Way.ZOOM_IN)
+    pad.let_go(Way.ZOOM_IN)
+
+    assert asked == [Velocity(zoom=1.0), "stop"]
+
+
+@pytest.mark.parametrize(
+    "leave",
+    [
+        lambda pad: pad.hide(),
+        lambda pad: pad.show_nothing("No camera."),
+        lambda pad: pad.show_head("Tunnel", PtzHead(camera_id="cam-2", abilities=ABLE)),
+        lambda pad: pad._on_application_state(Qt.ApplicationState.ApplicationInactive),
+    ],
+    ids=["hidden", "nothing selected", "another camera", "another program"],
+)
+def test_whatever_takes_the_release_away_stops_the_camera(pad, asked, leave):
+    pad.hold(Way.RIGHT)
+
+    leave(pad)
+
+    assert asked[-1] == "stop"
+    assert not pad.is_turning
+
+
+def test_a_refusal_is_shown_and_not_asked_for_again(pad, asked):
+    pad.hold(Way.RIGHT)
+
+    pad.show_refused("omar at Desk 2 steers Bridge.", "It is free in 5 s.")
+
+    assert not pad.is_turning
+    assert pad._note.text() == "omar at Desk 2 steers Bridge. It is free in 5 s."
+
+
+def test_viewers_see_and_cannot_steer(pad, asked):
+    pad.show_role(Role.VIEWER)
+
+    pad.hold(Way.RIGHT)
+
+    assert asked == []
+    assert not pad._ways[Way.RIGHT].isEnabled()
+    assert pad._presets.count() == 2
+    assert not pad._keep.isVisible()
+
+
+def test_operators_go_to_presets_and_supervisors_set_them(pad, qtbot):
+    pad.show_role(Role.OPERATOR)
+    assert not pad._keep.isVisible()
+    pad._presets.setCurrentRow(1)
+    with qtbot.waitSignal(pad.preset_requested) as gone:
+        qtbot.mouseClick(pad._go, Qt.MouseButton.LeftButton)
+    assert gone.args == ["2"]
+
+    pad.show_role(Role.SUPERVISOR)
+    qtbot.mouseClick(pad._keep, Qt.MouseButton.LeftButton)
+    pad._name.clear()
+    qtbot.keyClicks(pad._name, "Tunnel mouth")
+    with qtbot.waitSignal(pad.set_preset_requested) as kept:
+        qtbot.keyClick(pad._name, Qt.Key.Key_Return)
+    assert kept.args == ["Tunnel mouth", ""]
+
+
+def test_the_name_of_a_preset_that_is_there_sets_that_one_anew(pad, qtbot):
+    pad._presets.setCurrentRow(0)
+    qtbot.mouseClick(pad._keep, Qt.MouseButton.LeftButton)
+
+    with qtbot.waitSignal(pad.set_preset_requested) as kept:
+        qtbot.keyClick(pad._name, Qt.Key.Key_Return)
+
+    assert kept.args == ["Ramp", "1"]
+
+
+def test_who_steers_is_said(pad):
+    pad.show_steering(Steering(camera_id="cam-1", by="omar", desk="Desk 2"), is_mine=False)
+    assert pad._who.text() == "omar steers at Desk 2."
+
+    pad.show_steering(Steering(camera_id="cam-1", by="olga", desk="Desk 1"), is_mine=True)
+    assert pad._who.text() == "You steer."
+
+    pad.show_steering(None, is_mine=False)
+    assert not pad._who.isVisible()
+
+
+def test_what_the_head_cannot_do_is_not_offered(pad):
+    pad.show_head("Fixed", PtzHead(camera_id="cam-3", abilities=PtzAbilities(can_zoom=True)))
+
+    assert pad._ways[Way.ZOOM_IN].isEnabled()
+    assert not pad._ways[Way.LEFT].isEnabled()
+    assert not pad._home.isEnabled()
+
+
+def test_nothing_to_steer_is_a_sentence(pad):
+    pad.show_nothing("Bridge is not steered.", "Enter its ONVIF address in its settings.")
+
+    assert pad._overlay.state is PanelState.EMPTY
+    assert pad._overlay.sentence == "Bridge is not steered."
