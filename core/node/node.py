@@ -154,6 +154,7 @@ class Node:
         self._counts_due_s = 0.0
         self._n_incidents = 0
         self._n_alarms = 0
+        self._calling: dict[str, str] = {}
         self._last_console_s = time.monotonic() + UNUSED_FIRST_S - UNUSED_AFTER_S
 
     # -- life -----------------------------------------------------------------------------------------------------
@@ -346,6 +347,8 @@ class Node:
         )
         await services.field.start(self._link)
         services.field.publish_open_alarms(_alarm_payload(alarm) for alarm in open_alarms)
+        for alarm in open_alarms:
+            self._attend(alarm)
         if self.is_demo:
             self._fleet = FleetProcess(broker.settings, username=broker.field_user, password=broker.field_password)
             await self._fleet.start()
@@ -444,6 +447,7 @@ class Node:
         def on_alarm(event: AlarmChanged) -> None:
             self._n_alarms += event.alarm.version == 1
             self._live.add_alarm(event.alarm)
+            self._attend(event.alarm)
             services.field.publish_alarm(_alarm_payload(event.alarm))
 
         def on_incident(event: IncidentChanged) -> None:
@@ -499,6 +503,14 @@ class Node:
     def _spec_of(self, camera: Camera) -> SourceSpec:
         spec = verbs.spec_of(camera, self._passwords.get(camera.camera_id, ""), clips=self._clips)
         return replace(spec, hardware="" if self._hardware.name == SOFTWARE else self._hardware.name)
+
+    def _attend(self, alarm: Alarm) -> None:
+        """Look first at the cameras whose alarms nobody has acknowledged."""
+        self._calling.pop(alarm.alarm_id, None)
+        if alarm.is_calling and alarm.source_kind is SourceKind.CAMERA:
+            self._calling[alarm.alarm_id] = alarm.source_id
+        if self._supervisor is not None:
+            self._supervisor.set_attention(frozenset(self._calling.values()))
 
     def _on_worker_message(self, message: object) -> None:
         if self._sight is not None:

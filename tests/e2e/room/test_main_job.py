@@ -141,7 +141,7 @@ def test_a_killed_worker_is_back_and_its_tiles_say_so_meanwhile(start_node, in_r
         states = []
         console.live.streams_changed.connect(lambda: states.append(state_of(console, added)))
 
-        (worker,) = await until(lambda: console.live.health and console.live.health.workers, "a worker")
+        worker, _ = await until(lambda: console.live.health and console.live.health.workers, "worker and detector")
         os.kill(psutil.Process(worker.pid).pid, signal.SIGKILL)
 
         await until(lambda: StreamState.RESTARTING in states, "the tile to say that its worker restarts")
