@@ -115,7 +115,6 @@ class Sight:
                 continue
             try:
                 spec = self._spec_of(camera)
-                sub_spec = self._spec_of(replace(camera, address=camera.sub_address)) if camera.sub_address else None
                 self._make_ring(camera.camera_id)
             except (ConsoleError, OSError) as error:
                 self._set_stream(
@@ -129,7 +128,7 @@ class Sight:
                 CameraJob(
                     camera_id=camera.camera_id,
                     source=spec,
-                    sub_source=sub_spec,
+                    sub_source=self._sub_spec_of(camera),
                     ring=self._ring_of(camera.camera_id),
                     scene=camera.scene,
                     labels=camera.labels,
@@ -138,6 +137,16 @@ class Sight:
                 )
             )
         self._supervisor.set_cameras(tuple(jobs))
+
+    def _sub_spec_of(self, camera: Camera) -> SourceSpec | None:
+        """Return the camera's smaller stream, which has the same user and transport; without it the camera goes on."""
+        if not camera.sub_address:
+            return None
+        try:
+            return self._spec_of(replace(camera, address=camera.sub_address))
+        except ConsoleError as error:
+            log.warning("camera %s is read without its smaller stream: %s", camera.camera_id, error)
+            return None
 
     def take(self, message: object) -> None:
         """Take one message of a worker."""

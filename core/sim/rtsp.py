@@ -112,6 +112,9 @@ class RtspCamera:
         self._nonce = secrets.token_hex(16)
         self._connections: set[_Connection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._time_offset_s = 0.0
+        self._clock_offset_s = 0.0
+        self._n_keys_to_halve = 0
         self._newest_player: _Player | None = None
         self._server: asyncio.Server | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -225,6 +228,18 @@ class RtspCamera:
         """
         self._call(self._set_clip(load_clip(Path(clip))))
 
+    def jump_time(self, seconds: float) -> None:
+        """Let the time stamps of the pictures jump, back where negative, as after a camera's encoder began anew."""
+        self._call(self._shift(time_s=seconds))
+
+    def step_clock(self, seconds: float) -> None:
+        """Set the camera's wall clock, as its time server does; the pictures go on."""
+        self._call(self._shift(clock_s=seconds))
+
+    def halve_key_frames(self, n_frames: int = 1) -> None:
+        """Lose the second half of the next key pictures on the way."""
+        self._call(self._halve(n_frames))
+
     # On the loop
 
     def _run(self, ready: threading.Event) -> None:
@@ -271,6 +286,13 @@ class RtspCamera:
 
     async def _set_clip(self, clip: Clip) -> None:
         self._clip = clip
+
+    async def _shift(self, *, time_s: float = 0.0, clock_s: float = 0.0) -> None:
+        self._time_offset_s += time_s
+        self._clock_offset_s += clock_s
+
+    async def _halve(self, n_frames: int) -> None:
+        self._n_keys_to_halve = n_frames
 
     async def _shut_down(self) -> None:
         await self._stop_listening()
@@ -579,13 +601,18 @@ class _Player:
                 offset_s += await self._wait_until(offset_s + unit.decode_s)
                 if self._camera._clip is not clip:
                     break
-                ticks = round((offset_s + unit.pts_s) * RTP_CLOCK_HZ)
+                ticks = round((offset_s + unit.pts_s + self._camera._time_offset_s) * RTP_CLOCK_HZ)
                 first_ticks = ticks if first_ticks is None else first_ticks
                 nals = (clip.parameter_sets + unit.nals) if unit.is_key else unit.nals
                 if self._camera._content is Content.CORRUPT:
                     nals = tuple(self._scrambled(nal) for nal in nals)
                 self._note_sent(ticks - first_ticks)
-                await self._send(packets, packets.video(nals, ticks - first_ticks + _FIRST_TICKS), ticks - first_ticks)
+                parts = packets.video(nals, ticks - first_ticks + _FIRST_TICKS)
+                if unit.is_key and self._camera._n_keys_to_halve > 0:
+                    self._camera._n_keys_to_halve -= 1
+                    n_sets = len(clip.parameter_sets)
+                    parts = parts[: n_sets + max(1, (len(parts) - n_sets) // 2)]
+                await self._send(packets, parts, ticks - first_ticks)
                 last_s = unit.decode_s
             else:
                 offset_s += clip.duration_s
@@ -616,7 +643,8 @@ class _Player:
         now_s = time.monotonic()
         if now_s - self._reported_at_s > _SENDER_REPORT_EVERY_S:
             self._reported_at_s = now_s
-            self._carrier.send_control(packetiser.sender_report(time.time(), ticks + _FIRST_TICKS))
+            now_unix_s = time.time() + self._camera._clock_offset_s
+            self._carrier.send_control(packetiser.sender_report(now_unix_s, ticks + _FIRST_TICKS))
         await self._carrier.send(packets)
 
     def _note_sent(self, ticks: int) -> None:

@@ -192,3 +192,17 @@ def test_a_removed_camera_leaves_no_ring_behind(sight, told):
 
     assert not ring.exists()
     assert sight.ring_files == {}
+
+
+def test_the_smaller_stream_goes_to_the_worker_with_the_camera(sight, told):
+    sight.set_cameras((camera(sub_address="synthetic:small"),))
+
+    assert told.jobs[0].source.address == "synthetic:a"
+    assert told.jobs[0].sub_source == SourceSpec(address="synthetic:small")
+
+
+def test_a_smaller_stream_that_cannot_be_used_does_not_cost_the_camera(sight, told):
+    sight.set_cameras((camera(sub_address="bad:"), camera("b")))
+
+    assert [job.camera_id for job in told.jobs] == ["a", "b"]
+    assert told.jobs[0].sub_source is None
