@@ -18,6 +18,7 @@ from core.vision.congestion_lane import LaneCongestionRule
 from core.vision.lines import LineCounter
 from core.vision.loitering import LoiteringRule
 from core.vision.masks import IgnoreMasks
+from core.vision.measures import MinuteMeasures
 from core.vision.model import VEHICLE_LABELS, Observation, ObservationKind, Phase, Scene, Track, Zone
 from core.vision.object_left import ObjectLeftRule
 from core.vision.pedestrian import PERSON, TWO_WHEELERS, PedestrianRule, calls_for_people
@@ -73,6 +74,7 @@ class SceneRules:
             aspect: Width of the picture over its height.
             labels: Classes that count on this camera; zones and lines see no others.
         """
+        self.measures = MinuteMeasures(camera_id, scene, aspect)
         self._labels = labels
         self._camera_id = camera_id
         self._clock = PictureClock()
@@ -103,8 +105,10 @@ class SceneRules:
         sightings, gone = self._memory.update(self._masks.outside(tracks), self._clock)
         note = Notebook(self._camera_id, pts_s, captured_at)
         counted = [sighting for sighting in sightings if sighting.track.label in self._labels]
+        crossings = []
         for line, counter in self._lines:
             for crossing in counter.update(counted):
+                crossings.append((line, crossing))
                 key = f"line_crossed:{line.key}:{crossing.sighting.key}"
                 note.add(
                     ObservationKind.LINE_CROSSED,
@@ -117,6 +121,7 @@ class SceneRules:
             counter.forget(gone)
         for zone in self._zones.values():
             zone.update(counted, gone, self._clock, note)
+        self.measures.update(counted, gone, crossings, self._clock, captured_at)
         moment = Moment(sightings, gone, now_s=self._clock.now_s, dt_s=self._clock.dt_s, pts_s=pts_s, picture=picture)
         for rule in self._rules:
             rule.update(moment, note)

@@ -97,7 +97,7 @@ class SpeedMeter:
                 path.pop()
             path.append(point)
         known = {
-            sighting.key: path for sighting in sightings if (path := self._path_at(sighting.key, now_s)) is not None
+            sighting.key: found for sighting in sightings if (found := self._path_at(sighting.key, now_s)) is not None
         }
         if not known:
             return {}
