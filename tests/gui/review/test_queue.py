@@ -1,0 +1,255 @@
+from datetime import timedelta
+
+import pytest
+from PySide6.QtCore import Qt
+
+from core.access.model import Role
+from core.incidents.model import Incident, IncidentStatus, SourceKind
+from core.incidents.review import (
+    ConfidenceBin,
+    Outcome,
+    PrecisionReport,
+    ReviewFilter,
+    ReviewItem,
+    ReviewPage,
+    RulePrecision,
+    Waiting,
+)
+from core.kernel.clock import FakeClock
+from widgets.base.state_overlay import PanelState
+from widgets.review.queue import ReviewQueue
+
+NOW = FakeClock().now()
+
+
+def make_item(number, **changes):
+    incident = Incident(
+        incident_id=f"{9000 - number:04d}",
+        kind="stopped_vehicle",
+        title=f"Stopped vehicle in lane {number}",
+        source_kind=SourceKind.CAMERA,
+        source_id="c1",
+        source_name="Harbour Road",
+        status=IncidentStatus.NEW,
+        began_at=NOW - timedelta(minutes=number),
+        snapshot_path="a.jpg",
+    )
+    return ReviewItem(**{"incident": incident, "confidence": 0.8} | changes)
+
+
+def page_of(*numbers, has_more=False, n_matching=None):
+    items = tuple(make_item(number) for number in numbers)
+    return ReviewPage(items=items, has_more=has_more, n_matching=len(items) if n_matching is None else n_matching)
+
+
+@pytest.fixture
+def queue(qtbot):
+    made = ReviewQueue()
+    qtbot.addWidget(made)
+    made.resize(900, 500)
+    made.show_role(Role.OPERATOR)
+    made.ask_anew()
+    made.show_page(ReviewFilter(), "", page_of(0, 1, 2))
+    made.show()
+    qtbot.waitExposed(made)
+    made.activateWindow()
+    qtbot.waitUntil(made.isActiveWindow)
+    made._table.setFocus()
+    return made
+
+
+@pytest.fixture
+def decided(queue):
+    heard = []
+    queue.decide_requested.connect(lambda *said: heard.append(said))
+    return heard
+
+
+def press(qtbot, queue, key):
+    qtbot.keyClick(queue._table, key)
+
+
+def reviewed(number, outcome, version=1, **more):
+    return make_item(number, outcome=outcome, version=version, reviewed_by="olga", **more)
+
+
+def test_the_newest_incident_is_looked_at_first_with_its_picture(queue, qtbot):
+    with qtbot.waitSignal(queue.picture_requested) as asked:
+        queue.go_on(0)
+        queue._picturing.start()
+
+    assert asked.args == [queue.current.incident.incident_id]
+    assert queue._title.text() == "Stopped vehicle in lane 0"
+    assert "sure 80%" in queue._facts.text()
+    assert queue._count.text() == "3 of 3"
+
+
+def test_one_key_answers_and_goes_on_to_the_next(queue, decided, qtbot):
+    press(qtbot, queue, Qt.Key.Key_T)
+    press(qtbot, queue, Qt.Key.Key_F)
+
+    assert decided == [("9000", Outcome.TRUE, 0, ""), ("8999", Outcome.FALSE, 0, "")]
+    assert queue.current.incident.incident_id == "8998"
+
+
+def test_j_and_k_walk_without_answering(queue, decided, qtbot):
+    press(qtbot, queue, Qt.Key.Key_J)
+    press(qtbot, queue, Qt.Key.Key_J)
+    press(qtbot, queue, Qt.Key.Key_K)
+
+    assert queue.current.incident.incident_id == "8999"
+    assert decided == []
+
+
+def test_a_duplicate_asks_which_incident_it_repeats(queue, decided, qtbot):
+    with qtbot.waitSignal(queue.candidates_requested):
+        press(qtbot, queue, Qt.Key.Key_D)
+
+    queue.show_candidates("9000", [make_item(1), make_item(2)])
+    qtbot.keyClick(queue._candidates, Qt.Key.Key_Down)
+    qtbot.keyClick(queue._candidates, Qt.Key.Key_Return)
+
+    assert decided == [("9000", Outcome.DUPLICATE, 0, "8998")]
+    assert not queue._candidates.isVisible()
+
+
+def test_escape_leaves_the_choice_of_the_original(queue, decided, qtbot):
+    queue.show_candidates("9000", [make_item(1)])
+
+    qtbot.keyClick(queue._candidates, Qt.Key.Key_Escape)
+
+    assert not queue._candidates.isVisible()
+    assert decided == []
+
+
+def test_an_incident_that_stands_alone_repeats_none(queue):
+    queue.show_candidates("9000", [])
+
+    assert queue._note.isVisible()
+    assert "repeats none" in queue._note.text()
+
+
+def test_undo_takes_the_last_answer_back(queue, decided, qtbot):
+    press(qtbot, queue, Qt.Key.Key_T)
+    queue.show_reviews([reviewed(0, Outcome.TRUE)])
+
+    with qtbot.waitSignal(queue.undo_requested) as taken:
+        press(qtbot, queue, Qt.Key.Key_U)
+
+    assert taken.args == ["9000", 1]
+    assert queue.current.incident.incident_id == "9000"
+
+
+def test_undo_of_a_second_answer_gives_the_first_one_again(queue, decided, qtbot):
+    queue.show_reviews([reviewed(0, Outcome.TRUE)])
+    press(qtbot, queue, Qt.Key.Key_F)
+    queue.show_reviews([reviewed(0, Outcome.FALSE, version=2)])
+
+    press(qtbot, queue, Qt.Key.Key_U)
+
+    assert decided[-1] == ("9000", Outcome.TRUE, 2, "")
+
+
+def test_what_was_answered_stays_in_the_list_with_its_outcome(queue):
+    queue.show_reviews([reviewed(0, Outcome.FALSE)])
+
+    assert queue._model.index(0, 4).data() == "✗ false"
+    assert queue._model.rowCount() == 3
+
+
+def test_an_older_word_does_not_replace_a_newer_one(queue):
+    queue.show_reviews([reviewed(0, Outcome.FALSE, version=3)])
+    queue.show_reviews([reviewed(0, Outcome.TRUE, version=2)])
+
+    assert queue._model.item(0).outcome is Outcome.FALSE
+
+
+def test_viewers_look_and_do_not_answer(queue, decided, qtbot):
+    queue.show_role(Role.VIEWER)
+
+    press(qtbot, queue, Qt.Key.Key_T)
+
+    assert decided == []
+    assert not queue._answers[Outcome.TRUE].isEnabled()
+
+
+def test_further_pages_are_asked_for_while_one_walks_down(queue, qtbot):
+    queue.ask_anew()
+    queue.show_page(ReviewFilter(), "", page_of(*range(20), has_more=True, n_matching=5000))
+
+    with qtbot.waitSignal(queue.page_requested) as asked:
+        queue._table.setCurrentIndex(queue._model.index(18, 0))
+        queue._table.verticalScrollBar().setValue(queue._table.verticalScrollBar().maximum())
+
+    assert asked.args == [ReviewFilter(), "8981"]
+    queue.show_page(ReviewFilter(), "8981", page_of(*range(20, 40)))
+    assert queue._model.rowCount() == 40
+
+
+def test_what_happens_meanwhile_comes_above_without_moving_what_is_looked_at(queue, qtbot):
+    press(qtbot, queue, Qt.Key.Key_J)
+    fresh = ReviewPage(items=(make_item(-1), make_item(0)), n_matching=4)
+
+    queue.show_newest(ReviewFilter(), fresh)
+
+    assert queue._model.rowCount() == 4
+    assert queue.current.incident.incident_id == "8999"
+    assert queue._count.text() == "4 of 4"
+
+
+def test_a_filter_asks_anew_and_an_answer_to_the_old_one_is_left_alone(queue, qtbot):
+    queue.show_cameras({"c1": "Harbour Road", "c2": "Tunnel"})
+    with qtbot.waitSignal(queue.page_requested) as asked:
+        queue._camera.setCurrentIndex(2)
+    assert asked.args == [ReviewFilter(source_id="c2"), ""]
+
+    queue.show_page(ReviewFilter(), "", page_of(0, 1))
+
+    assert queue._model.rowCount() == 0
+
+
+def test_an_empty_queue_says_that_nothing_waits(queue):
+    queue.show_page(ReviewFilter(), "", page_of())
+    assert queue._overlay.sentence == "Nothing waits for a review."
+
+    queue._waiting.setCurrentIndex(queue._waiting.findData(Waiting.REVIEWED))
+    queue.show_page(queue.wanted, "", page_of())
+
+    assert queue._overlay.state is PanelState.EMPTY
+    assert queue._overlay.sentence == "No incident fits."
+
+
+def test_how_often_each_rule_was_right_is_shown_and_by_confidence_for_one(queue):
+    report = PrecisionReport(
+        rules=(
+            RulePrecision(kind="collision", n_true=8, n_false=2, n_waiting=5, precision=0.8, low=0.49, high=0.943),
+            RulePrecision(
+                kind="collision",
+                source_id="c1",
+                source_name="Tunnel",
+                n_true=8,
+                n_false=2,
+                precision=0.8,
+                low=0.49,
+                high=0.94,
+            ),
+            RulePrecision(kind="congestion", n_waiting=3),
+        ),
+        bins=(ConfidenceBin(kind="collision", low=0.8, high=0.9, n_true=3, n_false=1),),
+    )
+
+    queue.show_precision(report)
+    assert [line.cells[:2] for line in queue._measures.lines] == [("Collision", "80%"), ("Congestion", "--")]
+
+    queue._kind.setCurrentIndex(queue._kind.findData("collision"))
+    assert [line.cells[0] for line in queue._measures.lines] == ["All cameras", "Tunnel", "Sure 80% to 90%"]
+    assert queue._measures.lines[0].cells[2] == "49% to 94%"
+
+
+@pytest.mark.parametrize("width", [480, 700, 1200])
+def test_the_queue_goes_into_a_dock_of_any_width(queue, qapp, width):
+    queue.resize(width, 460)
+    qapp.processEvents()
+
+    assert queue.width() == width
+    assert all(button.isVisible() for button in queue._answers.values())

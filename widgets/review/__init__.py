@@ -1,0 +1,1 @@
+"""The queue of incidents that wait for what operators make of them."""

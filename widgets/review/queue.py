@@ -1,0 +1,498 @@
+"""Say of one incident after the other whether it was true: T, F or D, J and K to go on, U to take back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from PySide6.QtCore import QEvent, QModelIndex, QSignalBlocker, Qt, QTimer, Signal
+from PySide6.QtGui import QKeyEvent, QKeySequence, QResizeEvent, QShortcut
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QComboBox,
+    QHeaderView,
+    QLabel,
+    QListWidget,
+    QListWidgetItem,
+    QPushButton,
+    QSizePolicy,
+    QSplitter,
+    QTableView,
+    QVBoxLayout,
+    QWidget,
+)
+
+from core.access.model import Role
+from core.incidents.review import Outcome, PrecisionReport, ReviewFilter, ReviewItem, ReviewPage, Waiting
+from core.vision.model import ObservationKind
+from widgets.alarms.detail import Snapshot
+from widgets.base.flow import FlowLayout
+from widgets.base.labels import ElidedLabel
+from widgets.base.state_overlay import PanelState, StateOverlay
+from widgets.base.table import Column, TextTable
+from widgets.base.theme import look, set_role
+from widgets.base.times import format_instant
+from widgets.review.model import (
+    CAMERA,
+    CONFIDENCE,
+    OUTCOME,
+    OUTCOME_WORDS,
+    RULE,
+    TIME,
+    ReviewTable,
+    describe_item,
+    kind_words,
+    precision_lines,
+)
+
+PICTURE_AFTER_MS = 60
+"""Whoever holds J down does not ask for every picture on the way."""
+
+_WAITING_WORDS = {Waiting.WAITING: "Waiting", Waiting.REVIEWED: "Reviewed", Waiting.ALL: "All"}
+_MEASURES = (
+    Column(title="Rule"),
+    Column(title="Right", is_figure=True),
+    Column(title="95 % interval", is_figure=True, rank=2),
+    Column(title="True", is_figure=True, rank=1),
+    Column(title="Waiting", is_figure=True, rank=3),
+)
+_SIDE_BY_SIDE_EM = 34
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What was decided here, to be taken back."""
+
+    incident_id: str
+    before: ReviewItem
+
+
+class ReviewQueue(QWidget):
+    """List, picture, the three answers, and how often each rule was right.
+
+    Signals:
+        page_requested(ReviewFilter, str): Filter, and id of the last incident that is shown; answered by `show_page`.
+        picture_requested(str): Incident id; answered by `show_picture`.
+        candidates_requested(str): Incident id; answered by `show_candidates`.
+        decide_requested(str, Outcome, int, str): Incident id, outcome, version, id of the original or nothing.
+        undo_requested(str, int): Incident id and version.
+        item_selected(ReviewItem)
+        goto_requested(ReviewItem): Double click, or Enter.
+    """
+
+    page_requested = Signal(object, str)
+    picture_requested = Signal(str)
+    candidates_requested = Signal(str)
+    decide_requested = Signal(str, object, int, str)
+    undo_requested = Signal(str, int)
+    item_selected = Signal(object)
+    goto_requested = Signal(object)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._role = Role.VIEWER
+        self._has_more = self._is_asking = False
+        self._n_matching: int | None = None
+        self._done: list[_Done] = []
+        self._report = PrecisionReport()
+        self._model = ReviewTable()
+        self._build()
+        self._picturing = QTimer(self)
+        self._picturing.setSingleShot(True)
+        self._picturing.setInterval(PICTURE_AFTER_MS)
+        self._picturing.timeout.connect(self._on_picture_due)
+        self._refresh()
+
+    @property
+    def wanted(self) -> ReviewFilter:
+        """What the operator wants to see."""
+        return ReviewFilter(
+            kind=str(self._kind.currentData() or ""),
+            source_id=str(self._camera.currentData() or ""),
+            waiting=self._waiting.currentData(),
+        )
+
+    @property
+    def current(self) -> ReviewItem | None:
+        """The incident that is looked at."""
+        return self._model.item(self._table.currentIndex().row())
+
+    def ask_anew(self) -> None:
+        """Ask for the first page again."""
+        self._is_asking, self._has_more, self._n_matching = True, False, None
+        self._model.show_items(())
+        self._refresh()
+        self.page_requested.emit(self.wanted, "")
+
+    def show_page(self, wanted: ReviewFilter, before: str, page: ReviewPage) -> None:
+        """Show a page of incidents, if it is still the one that is wanted."""
+        if wanted != self.wanted:
+            return
+        self._is_asking, self._has_more = False, page.has_more
+        if page.n_matching is not None:
+            self._n_matching = page.n_matching
+        if before:
+            self._model.append_items(page.items)
+        else:
+            self._model.show_items(page.items)
+            self._table.setCurrentIndex(self._model.index(0, 0))
+        self._refresh()
+
+    def show_newest(self, wanted: ReviewFilter, page: ReviewPage) -> None:
+        """Put what happened since above the list, without moving what is looked at."""
+        if wanted != self.wanted:
+            return
+        self._model.prepend_items(page.items)
+        if page.n_matching is not None:
+            self._n_matching = page.n_matching
+        if self.current is None:
+            self._table.setCurrentIndex(self._model.index(0, 0))
+        self._refresh()
+
+    def show_failed(self, sentence: str, hint: str = "") -> None:
+        """Say why the list is not there."""
+        self._is_asking = False
+        self._overlay.show_state(PanelState.LOST, sentence, hint)
+
+    def show_reviews(self, items: Iterable[ReviewItem]) -> None:
+        """Show what became of incidents, here or at another desk."""
+        if self._model.update_items(items):
+            self._refresh()
+
+    def show_cameras(self, names: Mapping[str, str]) -> None:
+        """Offer these cameras in the filter, by id."""
+        kept = self._camera.currentData()
+        wanted = sorted(names.items(), key=lambda pair: pair[1].casefold())
+        if [self._camera.itemData(row) for row in range(1, self._camera.count())] == [key for key, _ in wanted]:
+            return
+        with QSignalBlocker(self._camera):
+            self._camera.clear()
+            self._camera.addItem("All cameras", "")
+            for key, name in wanted:
+                self._camera.addItem(name, key)
+            self._camera.setCurrentIndex(max(0, self._camera.findData(kept)))
+
+    def show_precision(self, report: PrecisionReport) -> None:
+        """Show how often each rule was right."""
+        self._report = report
+        self._measures.show_lines(precision_lines(report, self.wanted.kind))
+
+    def show_picture(self, incident_id: str, content: bytes) -> None:
+        """Show an incident's picture."""
+        current = self.current
+        if current is not None and current.incident.incident_id == incident_id:
+            if content:
+                self._picture.show_picture(content)
+            else:
+                self._picture.show_nothing("This incident has no picture.")
+
+    def show_candidates(self, incident_id: str, items: Iterable[ReviewItem]) -> None:
+        """Let the operator choose which incident the current one repeats."""
+        current = self.current
+        if current is None or current.incident.incident_id != incident_id:
+            return
+        self._candidates.clear()
+        for item in items:
+            entry = QListWidgetItem(describe_item(item))
+            entry.setData(Qt.ItemDataRole.UserRole, item.incident.incident_id)
+            self._candidates.addItem(entry)
+        if not self._candidates.count():
+            self._say("No other incident happened near it: it repeats none.")
+            return
+        self._say("Which one does it repeat? Enter takes the first, Esc goes back.")
+        self._candidates.setCurrentRow(0)
+        self._candidates.show()
+        self._candidates.setFocus()
+
+    def show_role(self, role: Role) -> None:
+        """Offer what this role may do; the node decides."""
+        self._role = role
+        self._refresh()
+
+    def decide(self, outcome: Outcome, original: str = "") -> None:
+        """Say what the current incident was, and go on to the next one."""
+        item = self.current
+        if item is None or self._role < Role.OPERATOR:
+            return
+        self._hide_candidates()
+        self._done.append(_Done(item.incident.incident_id, item))
+        del self._done[:-200]
+        self.decide_requested.emit(item.incident.incident_id, outcome, item.version, original)
+        self.go_on(1)
+
+    def go_on(self, step: int) -> None:
+        """Look at the next incident (1) or the one before (-1)."""
+        row = max(0, min(self._model.rowCount() - 1, self._table.currentIndex().row() + step))
+        self._table.setCurrentIndex(self._model.index(row, 0))
+        self._table.setFocus()
+
+    def undo(self) -> None:
+        """Take the last answer of this desk back, and look at that incident again."""
+        if not self._done or self._role < Role.OPERATOR:
+            return
+        done = self._done.pop()
+        row = self._model.row_of(done.incident_id)
+        item = self._model.item(row)
+        if item is None or item.version <= done.before.version:
+            # The list was filtered anew, or the answer was refused.
+            self._say("The last answer cannot be taken back from here.")
+            return
+        self._table.setCurrentIndex(self._model.index(row, 0))
+        if done.before.outcome is None:
+            self.undo_requested.emit(done.incident_id, item.version)
+        else:
+            before = done.before
+            self.decide_requested.emit(done.incident_id, before.outcome, item.version, before.duplicate_of)
+
+    # -- building -------------------------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        gap = look().sizes.gap
+        self._split = QSplitter(Qt.Orientation.Horizontal, self)
+        self._split.setChildrenCollapsible(False)
+        self._split.addWidget(self._build_list())
+        self._split.addWidget(self._build_detail())
+        self._split.setStretchFactor(0, 2)
+        self._split.setStretchFactor(1, 3)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, gap * 2, 0, 0)
+        column.setSpacing(gap)
+        column.addWidget(self._split, 1)
+        for key, call in (
+            ("T", lambda: self.decide(Outcome.TRUE)),
+            ("F", lambda: self.decide(Outcome.FALSE)),
+            ("D", self._on_duplicate),
+            ("J", lambda: self.go_on(1)),
+            ("K", lambda: self.go_on(-1)),
+            ("U", self.undo),
+            ("Ctrl+Z", self.undo),
+        ):
+            shortcut = QShortcut(QKeySequence(key), self)
+            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            shortcut.activated.connect(call)
+
+    def _build_list(self) -> QWidget:
+        gap = look().sizes.gap
+        side = QWidget(self)
+        self._waiting, self._kind, self._camera = _choice("Show"), _choice("Rule"), _choice("Camera")
+        for waiting, word in _WAITING_WORDS.items():
+            self._waiting.addItem(word, waiting)
+        self._kind.addItem("All rules", "")
+        for kind in ObservationKind:
+            self._kind.addItem(kind_words(kind.value), kind.value)
+        self._camera.addItem("All cameras", "")
+        filters = FlowLayout(gap)
+        for choice in (self._waiting, self._kind, self._camera):
+            choice.currentIndexChanged.connect(lambda _row: self._on_filter())
+            filters.addWidget(choice)
+        self._count = QLabel(side)
+        set_role(self._count, "caption")
+        self._table = _build_table(self._model)
+        self._table.selectionModel().currentRowChanged.connect(self._on_row)
+        self._table.verticalScrollBar().valueChanged.connect(lambda _value: self._ask_for_more())
+        self._table.doubleClicked.connect(lambda _index: self._on_goto())
+        self._table.installEventFilter(self)
+        self._overlay = StateOverlay(self._table.viewport())
+        column = QVBoxLayout(side)
+        column.setContentsMargins(gap * 2, 0, 0, 0)
+        column.setSpacing(gap)
+        column.addLayout(filters)
+        column.addWidget(self._count)
+        column.addWidget(self._table, 1)
+        return side
+
+    def _build_detail(self) -> QWidget:
+        gap = look().sizes.gap
+        upper = QWidget(self)
+        self._title, self._facts = ElidedLabel("", upper), ElidedLabel("", upper)
+        set_role(self._title, "title")
+        set_role(self._facts, "secondary")
+        self._picture = Snapshot(upper)
+        self._picture.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)
+        self._note = QLabel(upper)
+        self._note.setWordWrap(True)
+        self._note.hide()
+        self._candidates = QListWidget(upper)
+        self._candidates.setAccessibleName("Which incident it repeats")
+        self._candidates.setMaximumHeight(look().sizes.row * 4)
+        self._candidates.itemActivated.connect(self._on_candidate)
+        self._candidates.installEventFilter(self)
+        self._candidates.hide()
+        column = QVBoxLayout(upper)
+        column.setContentsMargins(0, 0, gap * 2, gap)
+        column.setSpacing(gap)
+        for widget in (self._title, self._facts):
+            column.addWidget(widget)
+        column.addWidget(self._picture, 1)
+        column.addWidget(self._note)
+        column.addWidget(self._candidates)
+        column.addLayout(self._build_buttons(upper))
+        self._measures = TextTable("How often each rule was right", _MEASURES, self)
+        side = QSplitter(Qt.Orientation.Vertical, self)
+        side.setChildrenCollapsible(False)
+        side.addWidget(upper)
+        side.addWidget(self._measures)
+        side.setStretchFactor(0, 3)
+        side.setStretchFactor(1, 1)
+        return side
+
+    def _build_buttons(self, parent: QWidget) -> FlowLayout:
+        buttons = FlowLayout(look().sizes.gap * 2)
+        self._answers: dict[Outcome, QPushButton] = {}
+        for outcome, word in (
+            (Outcome.TRUE, "True  T"),
+            (Outcome.FALSE, "False  F"),
+            (Outcome.DUPLICATE, "Duplicate  D"),
+        ):
+            button = QPushButton(word, parent)
+            button.setAccessibleName(outcome.value.capitalize())
+            self._answers[outcome] = button
+            buttons.addWidget(button)
+        self._answers[Outcome.TRUE].clicked.connect(lambda: self.decide(Outcome.TRUE))
+        self._answers[Outcome.FALSE].clicked.connect(lambda: self.decide(Outcome.FALSE))
+        self._answers[Outcome.DUPLICATE].clicked.connect(self._on_duplicate)
+        self._undo = QPushButton("Undo  U", parent)
+        set_role(self._undo, "quiet")
+        self._undo.clicked.connect(self.undo)
+        buttons.addWidget(self._undo)
+        return buttons
+
+    # -- showing --------------------------------------------------------------------------------------------------
+
+    def _refresh(self) -> None:
+        item = self.current
+        may = item is not None and self._role >= Role.OPERATOR
+        for button in self._answers.values():
+            button.setEnabled(may)
+            button.setToolTip("" if self._role >= Role.OPERATOR else "Reviewing needs the role operator.")
+        self._undo.setEnabled(bool(self._done) and self._role >= Role.OPERATOR)
+        self._title.setText(item.incident.title if item is not None else "")
+        self._facts.setText(_facts_of(item) if item is not None else "")
+        self._count.setText(self._count_words())
+        if self._model.rowCount():
+            self._overlay.clear()
+        elif self._is_asking:
+            self._overlay.show_state(PanelState.LOADING, "Reading the incidents.", "")
+        else:
+            self._overlay.show_state(PanelState.EMPTY, *self._empty_words())
+
+    def _empty_words(self) -> tuple[str, str]:
+        if self.wanted == ReviewFilter():
+            return "Nothing waits for a review.", "What rules raise appears here."
+        return "No incident fits.", "Choose another rule, camera or state above."
+
+    def _count_words(self) -> str:
+        if self._n_matching is None:
+            return ""
+        return f"{self._model.rowCount()} of {max(self._n_matching, self._model.rowCount())}"
+
+    def _say(self, text: str) -> None:
+        self._note.setText(text)
+        self._note.setVisible(bool(text))
+
+    def _hide_candidates(self) -> None:
+        self._candidates.hide()
+        self._say("")
+
+    def _ask_for_more(self) -> None:
+        bar = self._table.verticalScrollBar()
+        is_near_end = bar.value() >= bar.maximum() - bar.pageStep()
+        items = self._model.items
+        if self._has_more and not self._is_asking and items and is_near_end:
+            self._is_asking = True
+            self.page_requested.emit(self.wanted, items[-1].incident.incident_id)
+
+    # -- what happens ---------------------------------------------------------------------------------------------
+
+    def _on_filter(self) -> None:
+        self._measures.show_lines(precision_lines(self._report, self.wanted.kind))
+        self.ask_anew()
+
+    def _on_row(self, index: QModelIndex, _before: QModelIndex) -> None:
+        self._hide_candidates()
+        self._refresh()
+        item = self._model.item(index.row())
+        if item is None:
+            self._picture.show_nothing("")
+            return
+        self._picture.show_nothing("")
+        self._picturing.start()
+        if index.row() >= self._model.rowCount() - 5:
+            self._ask_for_more()
+
+    def _on_picture_due(self) -> None:
+        item = self.current
+        if item is None:
+            return
+        self.item_selected.emit(item)
+        if item.incident.snapshot_path:
+            self.picture_requested.emit(item.incident.incident_id)
+        else:
+            self._picture.show_nothing("This incident has no picture.")
+
+    def _on_duplicate(self) -> None:
+        item = self.current
+        if item is not None and self._role >= Role.OPERATOR:
+            self.candidates_requested.emit(item.incident.incident_id)
+
+    def _on_candidate(self, entry: QListWidgetItem) -> None:
+        self.decide(Outcome.DUPLICATE, str(entry.data(Qt.ItemDataRole.UserRole)))
+
+    def _on_goto(self) -> None:
+        if self.current is not None:
+            self.goto_requested.emit(self.current)
+
+    def eventFilter(self, watched: object, event: QEvent) -> bool:
+        """Enter in the list shows the place, Esc leaves the choice of the original."""
+        if event.type() == QEvent.Type.KeyPress and isinstance(event, QKeyEvent):
+            is_enter = event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+            if watched is self._table and is_enter:
+                self._on_goto()
+                return True
+            if watched is self._candidates and event.key() == Qt.Key.Key_Escape:
+                self._hide_candidates()
+                self._table.setFocus()
+                return True
+        return False
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Put the picture below the list where there is no room beside it."""
+        super().resizeEvent(event)
+        is_wide = self.width() >= look().sizes.body * _SIDE_BY_SIDE_EM
+        self._split.setOrientation(Qt.Orientation.Horizontal if is_wide else Qt.Orientation.Vertical)
+
+
+def _facts_of(item: ReviewItem) -> str:
+    parts = [item.incident.source_name, format_instant(item.incident.began_at), f"sure {item.confidence:.0%}"]
+    if item.outcome is not None:
+        parts.append(f"{OUTCOME_WORDS[item.outcome]} ({item.reviewed_by})")
+    return "  ·  ".join(parts)
+
+
+def _choice(name: str) -> QComboBox:
+    choice = QComboBox()
+    choice.setAccessibleName(name)
+    choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    choice.setMinimumContentsLength(9)
+    return choice
+
+
+def _build_table(model: ReviewTable) -> QTableView:
+    table = QTableView()
+    table.setModel(model)
+    table.setAccessibleName("Incidents to review")
+    table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+    table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+    table.setShowGrid(False)
+    table.setWordWrap(False)
+    table.setTabKeyNavigation(False)
+    table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    table.verticalHeader().hide()
+    table.verticalHeader().setDefaultSectionSize(look().sizes.row)
+    header = table.horizontalHeader()
+    header.setHighlightSections(False)
+    for column, em in ((TIME, 6), (CONFIDENCE, 4), (OUTCOME, 7)):
+        header.resizeSection(column, look().sizes.body * em)
+    header.setSectionResizeMode(RULE, QHeaderView.ResizeMode.Stretch)
+    header.setSectionResizeMode(CAMERA, QHeaderView.ResizeMode.Stretch)
+    return table
