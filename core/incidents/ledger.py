@@ -9,20 +9,26 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.access.model import Actor
-from core.incidents import machine
+from core.incidents import machine, same_event
 from core.incidents.machine import Acknowledged, Commented, Event, QualityChanged, Raised, Returned, Trigger
 from core.incidents.model import (
     Alarm,
     AlarmState,
+    Condition,
     Incident,
     IncidentStatus,
     JournalEntry,
     Priority,
     SourceKind,
 )
+from core.incidents.same_event import Seen
+from core.kernel.geo import GeoPoint
 from core.kernel.wire import from_builtins, to_builtins
 from core.store.rows import place, position_of
-from core.store.tables import AlarmJournalRow, AlarmRow, IncidentRow
+from core.store.tables import AlarmJournalRow, AlarmRow, IncidentRow, ObservationRow
+from core.vision.model import Observation, ObservationKind
+
+MAX_SIGHTINGS = 500
 
 _EVENT_TYPES: dict[str, type[Any]] = {
     "raised": Raised,
@@ -45,6 +51,67 @@ class Transition:
 def find_open(session: Session, condition_key: str) -> AlarmRow | None:
     """Return the one open alarm of a condition."""
     return session.scalar(select(AlarmRow).where(AlarmRow.condition_key == condition_key, AlarmRow.is_open))
+
+
+def find_event(session: Session, observation: Observation, position: GeoPoint | None) -> str | None:
+    """Return the incident that an observation is another sighting of; None where it is the first.
+
+    A condition whose alarm is open keeps to its own incident.
+    """
+    at = observation.captured_at
+    query = (
+        select(ObservationRow, IncidentRow)
+        .join(IncidentRow, ObservationRow.incident_id == IncidentRow.incident_id)
+        .where(ObservationRow.captured_at >= at - same_event.SAME_PLACE)
+        .where(ObservationRow.captured_at <= at + same_event.SAME_PLACE)
+        .limit(MAX_SIGHTINGS)
+    )
+    known = [
+        Seen(
+            incident_id=incident.incident_id,
+            camera_id=row.camera_id,
+            kind=ObservationKind(row.kind),
+            rule_key=row.rule_key,
+            at=row.captured_at,
+            bbox_xyxy=None if row.bbox_xyxy is None else tuple(row.bbox_xyxy),
+            position=position_of(incident),
+        )
+        for row, incident in session.execute(query)
+    ]
+    new = Seen(
+        incident_id="",
+        camera_id=observation.camera_id,
+        kind=observation.kind,
+        rule_key=observation.rule_key,
+        at=at,
+        bbox_xyxy=observation.bbox_xyxy,
+        position=position,
+    )
+    return same_event.find_event(new, known)
+
+
+def active_alarms(session: Session, incident_id: str) -> list[AlarmRow]:
+    """Return the alarms of an incident whose conditions hold."""
+    query = select(AlarmRow).where(AlarmRow.incident_id == incident_id, AlarmRow.is_active)
+    return list(session.scalars(query))
+
+
+def needs_own_call(session: Session, incident_id: str, condition: Condition) -> bool:
+    """Tell whether a condition calls although it belongs to an incident that may call already."""
+    return all(
+        row.condition_key == condition.condition_key
+        or same_event.needs_own_call(
+            condition.kind, condition.priority, than_kind=row.kind, than_priority=Priority(row.priority)
+        )
+        for row in active_alarms(session, incident_id)
+    )
+
+
+def is_most_urgent(session: Session, incident: IncidentRow, condition: Condition) -> bool:
+    """Tell whether a condition is what the incident should be named after."""
+    query = select(AlarmRow.priority).where(AlarmRow.incident_id == incident.incident_id)
+    known = session.scalars(query).all()
+    return bool(known) and all(condition.priority < priority for priority in known)
 
 
 def record(session: Session, row: AlarmRow | None, event: Event, actor: Actor) -> Transition | None:

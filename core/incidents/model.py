@@ -134,6 +134,7 @@ class Condition:
     Attributes:
         condition_key: As in `Alarm.condition_key`.
         began_at: When it was seen; None means now.
+        confidence: Of the rule that found it, 0..1.
     """
 
     condition_key: str
@@ -146,6 +147,7 @@ class Condition:
     detail: str = ""
     position: GeoPoint | None = None
     began_at: datetime | None = None
+    confidence: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

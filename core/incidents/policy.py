@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.incidents.model import Condition, Priority, SourceKind
+from core.incidents.same_event import AT_THE_CAMERA
 from core.kernel.geo import GeoPoint
-from core.vision.model import Observation, ObservationKind
+from core.vision.camera_condition import WHOLE_PICTURE
+from core.vision.model import Observation, ObservationKind, Phase, Scene
+from core.vision.tuning import Tuning
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +24,25 @@ OBSERVATION_RULES: dict[ObservationKind, AlarmRule] = {
     ObservationKind.CONGESTION: AlarmRule(Priority.MEDIUM, "Congestion in {where}"),
     ObservationKind.STOPPED_VEHICLE: AlarmRule(Priority.HIGH, "Stopped vehicle in {where}"),
     ObservationKind.VEHICLE_IN_ZONE: AlarmRule(Priority.HIGH, "Vehicle in {where}"),
+    ObservationKind.COLLISION: AlarmRule(Priority.CRITICAL, "Collision: {where}"),
+    ObservationKind.WRONG_WAY: AlarmRule(Priority.CRITICAL, "Wrong way: {where}"),
+    ObservationKind.PEDESTRIAN: AlarmRule(Priority.HIGH, "Person on the carriageway: {where}"),
+    ObservationKind.OBJECT_LEFT: AlarmRule(Priority.HIGH, "Object lies in {where}"),
+    ObservationKind.LOITERING: AlarmRule(Priority.MEDIUM, "Loitering in {where}"),
+    ObservationKind.CAMERA_MOVED: AlarmRule(Priority.MEDIUM, "Camera moved: {where}"),
+    ObservationKind.CAMERA_BLINDED: AlarmRule(Priority.MEDIUM, "Camera blinded: {where}"),
+    # Worse than a lost camera: it looks as if it worked.
+    ObservationKind.CAMERA_FROZEN: AlarmRule(Priority.HIGH, "Picture frozen: {where}"),
 }
 """Crossings and entries are counted, not alarmed: they are not here."""
+
+CAUSES = {
+    "dark": "the picture is dark",
+    "dazzled": "light blinds the camera",
+    "covered": "the lens is covered",
+    "soft": "the picture is out of focus",
+}
+"""Why a camera is blind, by the name of the rule's figure."""
 
 SOURCE_RULES: dict[str, AlarmRule] = {
     "camera_lost": AlarmRule(Priority.MEDIUM, "Camera lost: {where}"),
@@ -47,18 +67,34 @@ def key_of_observation(observation: Observation) -> str:
     return f"camera/{observation.camera_id}/{observation.condition_key}"
 
 
+def call_from(kind: ObservationKind, scene: Scene) -> float:
+    """Return the confidence from which a rule calls the operator on a camera; 0 where that cannot be tuned."""
+    try:
+        return Tuning(scene).value(kind, "call_from")
+    except KeyError:
+        return 0.0
+
+
 def condition_of_observation(
-    observation: Observation, *, camera_name: str, position: GeoPoint | None
+    observation: Observation, *, camera_name: str, position: GeoPoint | None, call_from: float = 0.0
 ) -> Condition | None:
-    """Return what an observation means for the operator; None where it is only counted."""
+    """Return what an observation means for the operator; None where it is only counted, or the rule not sure enough.
+
+    An end is always a condition: it takes back what was called, whatever it was sure of.
+    """
     rule = OBSERVATION_RULES.get(observation.kind)
-    if rule is None:
+    if rule is None or (observation.phase is not Phase.END and observation.confidence < call_from):
         return None
+    is_of_place = observation.kind not in AT_THE_CAMERA and observation.rule_key != WHOLE_PICTURE.key
+    where = observation.rule_name or observation.rule_key if is_of_place else camera_name
+    detail = describe_values(observation.values)
+    if observation.confidence < 1.0:
+        detail = f"{detail}{', ' if detail else ''}{observation.confidence:.0%} sure"
     return Condition(
         condition_key=key_of_observation(observation),
         kind=observation.kind.value,
-        title=rule.title.format(where=observation.rule_name or observation.rule_key),
-        detail=describe_values(observation.values),
+        title=rule.title.format(where=where),
+        detail=detail,
         # A car that stood there before anybody looked is hardly an emergency.
         priority=Priority.LOW if observation.values.get("was_parked") else rule.priority,
         source_kind=SourceKind.CAMERA,
@@ -66,6 +102,7 @@ def condition_of_observation(
         source_name=camera_name,
         position=position,
         began_at=observation.captured_at,
+        confidence=observation.confidence,
     )
 
 
@@ -123,4 +160,14 @@ def describe_values(values: dict[str, float]) -> str:
         parts.append(f"{values['speed_ratio']:.0%} of free flow")
     if "standing_s" in values:
         parts.append(f"standing for {values['standing_s']:.0f} s")
+    if "n_people" in values:
+        n_people = round(values["n_people"])
+        parts.append("1 person" if n_people == 1 else f"{n_people} people")
+    if "lengths" in values:
+        parts.append(f"{values['lengths']:.0f} vehicle lengths")
+    if "dwell_s" in values:
+        parts.append(f"there for {values['dwell_s']:.0f} s")
+    if "shift" in values:
+        parts.append(f"by {values['shift']:.0%} of the picture's width")
+    parts += [words for name, words in CAUSES.items() if values.get(name)]
     return ", ".join(parts)

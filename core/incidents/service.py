@@ -57,12 +57,14 @@ class _Changed:
 
     Attributes:
         answer: The alarm that was asked about, changed or not.
+        followed: The incident that a sighting joined without a call of its own.
     """
 
     answer: Alarm | None = None
     alarms: tuple[Alarm, ...] = ()
     incidents: tuple[Incident, ...] = ()
     used_evidence: bool = False
+    followed: str = ""
 
 
 class IncidentService:
@@ -78,6 +80,8 @@ class IncidentService:
         self._clock = clock
         self._evidence = evidence
         self._keeps_pictures: bool | None = None
+        self._following: dict[str, tuple[str, Condition]] = {}
+        """Conditions that hold behind a call of the same event: the incident and the condition, by its key."""
 
     async def start(self) -> tuple[Alarm, ...]:
         """Return every condition that was active when the node ended.
@@ -121,6 +125,9 @@ class IncidentService:
         they had begun.
         """
         kept = frozenset(still_active)
+        for key, (_, condition) in tuple(self._following.items()):
+            if (condition.source_kind, condition.source_id) == (source_kind, source_id) and key not in kept:
+                del self._following[key]
         at = self._clock.now()
 
         def run(session: Session) -> _Changed:
@@ -138,15 +145,26 @@ class IncidentService:
         camera_name: str,
         position: GeoPoint | None = None,
         snapshot: Snapshot | None = None,
+        call_from: float = 0.0,
     ) -> Alarm | None:
         """Store what a scene rule saw and raise or return its alarm in the same transaction.
 
-        The same observation twice changes nothing.
+        The same observation twice changes nothing. Another sighting of an event that calls already joins its incident,
+        and calls only where it is more than what is known; it calls later if the other one ends before it.
+
+        Args:
+            observation: What was seen.
+            camera_name: For the list.
+            position: Where, as far as it is known.
+            snapshot: The picture of it.
+            call_from: Confidence below which it is stored and nobody is called.
 
         Returns:
             The alarm it changed; None where it is only counted or was known already.
         """
-        condition = policy.condition_of_observation(observation, camera_name=camera_name, position=position)
+        condition = policy.condition_of_observation(
+            observation, camera_name=camera_name, position=position, call_from=call_from
+        )
         evidence: Evidence | None = None
         if condition is not None and observation.phase is not Phase.END:
             evidence, condition = await self._keep_picture(condition, snapshot)
@@ -162,7 +180,11 @@ class IncidentService:
                 return _Changed()
             if observation.phase is Phase.END:
                 return self._return(session, condition.condition_key, at)
-            changed = self._raise(session, condition, evidence)
+            event = ledger.find_event(session, observation, position)
+            if event is not None and not ledger.needs_own_call(session, event, condition):
+                row.incident_id = event
+                return _Changed(followed=event)
+            changed = self._raise(session, condition, evidence, event)
             row.incident_id = None if changed.answer is None else changed.answer.incident_id
             if observation.phase is Phase.INSTANT:
                 ended = self._return(session, condition.condition_key, at)
@@ -170,7 +192,32 @@ class IncidentService:
             return changed
 
         changed = await self._commit(run, evidence)
+        if condition is not None:
+            await self._follow(condition, changed, has_ended=observation.phase is Phase.END)
         return changed.answer if changed.alarms else None
+
+    async def _follow(self, condition: Condition, changed: _Changed, *, has_ended: bool) -> None:
+        """Remember a condition that stands behind another one of its event, and call it when that one has ended."""
+        if changed.followed:
+            self._following[condition.condition_key] = (changed.followed, condition)
+            return
+        self._following.pop(condition.condition_key, None)
+        if has_ended and changed.answer is not None:
+            await self._call_next(changed.answer.incident_id)
+
+    async def _call_next(self, incident_id: str) -> None:
+        waiting = [condition for event, condition in self._following.values() if event == incident_id]
+        if not waiting:
+            return
+        condition = min(waiting, key=lambda one: (one.priority, one.condition_key))
+
+        def run(session: Session) -> _Changed:
+            if not ledger.needs_own_call(session, incident_id, condition):
+                return _Changed()
+            return self._raise(session, condition, None, incident_id)
+
+        if (await self._commit(run)).alarms:
+            self._following.pop(condition.condition_key, None)
 
     async def take_device_state(self, device: Device) -> Alarm | None:
         """Raise or return the alarm that a device is lost.
@@ -383,23 +430,32 @@ class IncidentService:
         """Return every transition of an alarm, in order."""
         return await self._store.read(lambda s: ledger.journal_of(s, alarm_id))
 
-    def _raise(self, session: Session, condition: Condition, evidence: Evidence | None) -> _Changed:
+    def _raise(
+        self, session: Session, condition: Condition, evidence: Evidence | None, event_id: str | None = None
+    ) -> _Changed:
+        """Raise an alarm, on the incident `event_id` where the condition belongs to one that is known."""
         at = self._clock.now()
         condition = _storable_condition(condition)
         row = ledger.find_open(session, condition.condition_key)
         before = None if row is None else ledger.alarm_of(row)
-        event = Raised(at=at, condition=condition, alarm_id=new_id(), occurrence=new_id(), incident_id=new_id())
+        event = Raised(
+            at=at, condition=condition, alarm_id=new_id(), occurrence=new_id(), incident_id=event_id or new_id()
+        )
         after = machine.apply(before, event)
         assert after is not None
         if after is before:
             return _Changed(answer=after)
         # The alarm names its incident, so the incident has to be there first.
-        if after.incident_id == event.incident_id:
+        known = session.get(IncidentRow, after.incident_id)
+        if known is None:
             incident = _incident_row(after.incident_id, condition, condition.began_at or at)
             session.add(incident)
         else:
-            incident = session.get_one(IncidentRow, after.incident_id)
+            incident = known
             incident.ended_at = None
+            if ledger.is_most_urgent(session, incident, condition):
+                incident.kind, incident.title = condition.kind, condition.title
+                incident.confidence = condition.confidence
         takes_picture = evidence is not None and not incident.snapshot_path
         if evidence is not None and takes_picture:
             incident.snapshot_path, incident.snapshot_sha256 = evidence.path, evidence.sha256
@@ -427,7 +483,8 @@ class IncidentService:
         if transition is None:
             return _Changed()
         incident = session.get_one(IncidentRow, transition.alarm.incident_id)
-        incident.ended_at = at
+        if not ledger.active_alarms(session, incident.incident_id):
+            incident.ended_at = at
         session.flush()
         return _Changed(answer=transition.alarm, alarms=(transition.alarm,), incidents=(ledger.incident_of(incident),))
 
@@ -494,6 +551,7 @@ def _incident_row(incident_id: str, condition: Condition, began_at: datetime) ->
         source_name=condition.source_name,
         status=IncidentStatus.NEW.value,
         began_at=began_at,
+        confidence=condition.confidence,
         snapshot_path="",
         snapshot_sha256="",
     )

@@ -12,7 +12,7 @@ from typing import Any
 from core.cameras.model import Camera
 from core.field.model import Device, DeviceState, LinkState
 from core.incidents.model import Condition, Snapshot, SourceKind
-from core.incidents.policy import condition_of_source
+from core.incidents.policy import call_from, condition_of_source
 from core.incidents.service import IncidentService
 from core.kernel.errors import ConsoleError, UnavailableError
 from core.kernel.log import OncePerLoss
@@ -124,6 +124,7 @@ class Calls:
                 camera_name=camera.name,
                 position=camera.position,
                 snapshot=picture,
+                call_from=call_from(observation.kind, camera.scene),
             )
         )
 

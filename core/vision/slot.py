@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -25,14 +26,16 @@ from core.vision.detail import Detail, detail_of, merge_detail
 from core.vision.detector_link import Asks
 from core.vision.gate import MotionGate, Movement, heartbeat_s, small_grey
 from core.vision.looks import LookWriter
-from core.vision.messages import CameraJob, CloseLooks, LookAt, Looked, Observed, OpenLooks
+from core.vision.messages import CameraJob, CloseLooks, LookAt, Looked, Measured, Observed, OpenLooks
 from core.vision.model import EngineInfo, MaskKind, Observation, ObservationKind, Phase, Track
 from core.vision.schedule import ATTENTION, MOTION, QUIET, is_due, next_due_s
 
 log = logging.getLogger(__name__)
 
 SNAPSHOT_WH = (1280, 720)
-CALLING_KINDS = (ObservationKind.CONGESTION, ObservationKind.STOPPED_VEHICLE, ObservationKind.VEHICLE_IN_ZONE)
+SILENT_KINDS = (ObservationKind.ZONE_ENTERED, ObservationKind.LINE_CROSSED)
+"""They are counted and call nobody: no picture is kept of them."""
+
 RATE_WINDOW_S = 5.0
 ANSWER_S = 2.0
 """An answer that takes longer does not come; the camera asks again."""
@@ -107,6 +110,10 @@ class CameraSlot:
 
     def close(self) -> None:
         """End; what the detector still has of this camera is not taken any more."""
+        with self._lock:
+            minutes = () if self.analyser is None else self.analyser.take_last_minutes()
+        if minutes:
+            self._send(Measured(minutes=minutes))
         # A reader that hangs in a driver still owns the ring's memory: leave it to the process's end.
         if self.stream.stop(timeout_s=2.0):
             self.ring.close()
@@ -180,6 +187,13 @@ class CameraSlot:
             is_quiet=wants and self._is_quiet,
             detection_reason=self._detection_reason(is_reduced=is_reduced),
         )
+
+    def tell_minutes(self, now: datetime) -> None:
+        """Send what was measured in the minutes that ended; once a second, also where pictures stopped coming."""
+        with self._lock:
+            minutes = () if self.analyser is None else self.analyser.take_minutes(now)
+        if minutes:
+            self._send(Measured(minutes=minutes))
 
     def n_inside(self) -> dict[str, int]:
         """Return the vehicles in each zone now."""
@@ -328,6 +342,6 @@ def _mark(track: Track) -> TrackMark:
 
 
 def _snapshot(observation: Observation, frame: StreamFrame) -> bytes:
-    if observation.kind not in CALLING_KINDS or observation.phase is Phase.END:
+    if observation.kind in SILENT_KINDS or observation.phase is Phase.END:
         return b""
     return to_jpeg(frame.frame, max_wh=SNAPSHOT_WH, quality=85)
