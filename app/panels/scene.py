@@ -112,6 +112,13 @@ class _Scene(SceneEditor):
         self._room.panel_requested.emit("scene")
         self.open_camera(camera_id)
         self.canvas.setFocus()
+        QTimer.singleShot(0, self, self._make_room)
+
+    def _make_room(self) -> None:
+        """Have the whole window where this panel's place is too small to draw in."""
+        if self.isVisible() and self.is_cramped:
+            self.set_enlarged(True)
+            self.room_requested.emit(True)
 
     def _on_camera_shown(self, camera_id: str) -> None:
         self._settling.start()
@@ -200,10 +207,15 @@ class _Scene(SceneEditor):
         wanted, self._wanted = self._wanted, ""
         first = next(iter(self._room.live.cameras), "")
         if wanted or not self.camera_id:
-            QTimer.singleShot(0, self, self._opener(wanted or first))
+            QTimer.singleShot(0, self, self._opener(wanted or first, is_wanted=bool(wanted)))
 
-    def _opener(self, camera_id: str) -> Callable[[], None]:
-        return lambda: self.follow(camera_id)
+    def _opener(self, camera_id: str, *, is_wanted: bool) -> Callable[[], None]:
+        def open_first() -> None:
+            # Somebody may have asked for a certain camera meanwhile.
+            if is_wanted or not self.camera_id:
+                self.follow(camera_id)
+
+        return open_first
 
 
 PANEL = PanelInfo(

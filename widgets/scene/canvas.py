@@ -55,10 +55,12 @@ _ARROWS = {
 }
 _STEP, _FINE, _COARSE = 0.01, 0.002, 0.05
 _WHEEL_STEP = 1.2
-_KEYS_OF_SELECT = (
-    "Drag points, or the dots between them for another corner. Keys: PgUp/PgDn shape, comma/full stop point, arrows "
-    "move, Insert adds, Delete removes, T turns round."
+KEYS = (
+    "V Z L A P I R choose a tool. PgUp and PgDn choose a shape, comma and full stop one of its points; arrows move it, "
+    "Shift far, Alt finely; Insert adds a corner, Delete removes, T turns a direction round. Drawing: arrows move the "
+    "cross, Space sets a point, Enter closes, Backspace takes back, Esc gives up. + - 0 zoom, F holds the picture."
 )
+_HINT_SELECTED = "Drag a point, or the dot between two for another corner. Delete removes, T turns a direction round."
 
 
 class SceneCanvas(QWidget):
@@ -310,7 +312,7 @@ class SceneCanvas(QWidget):
             return self._draft.hint()
         if self._selected == Selection():
             return "Click a shape to change it, or choose a tool to draw one. The wheel zooms, a drag pans."
-        return _KEYS_OF_SELECT
+        return _HINT_SELECTED
 
     # -- mouse
 

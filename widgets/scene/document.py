@@ -24,7 +24,7 @@ class Document(QObject):
         self._sketch = Sketch()
         self._saved = Sketch()
         self.stack = QUndoStack(self)
-        self.stack.indexChanged.connect(lambda _index: self.state_changed.emit())
+        self.stack.indexChanged.connect(self._on_index)
 
     @property
     def sketch(self) -> Sketch:
@@ -68,6 +68,9 @@ class Document(QObject):
         newest = self.stack.command(self.stack.count() - 1) if self.stack.count() else None
         if isinstance(newest, _Change):
             newest.merge_key = ""
+
+    def _on_index(self, _index: int) -> None:
+        self.state_changed.emit()
 
     def show(self, sketch: Sketch) -> None:
         """Take a sketch without a trace in what can be undone; for the commands."""

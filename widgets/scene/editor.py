@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QImage, QKeySequence, QShortcut
+from PySide6.QtGui import QImage, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import (
     QComboBox,
     QFileDialog,
@@ -30,7 +30,7 @@ from core.vision.scene_file import read_scene, write_scene
 from widgets.base.icons import IconButton
 from widgets.base.theme import look, set_role
 from widgets.scene.calibration import at_position, fit
-from widgets.scene.canvas import SceneCanvas
+from widgets.scene.canvas import KEYS, SceneCanvas
 from widgets.scene.document import Document
 from widgets.scene.draft import Tool
 from widgets.scene.fields import choice_field, show_choice, text_field
@@ -41,6 +41,10 @@ from widgets.scene.sketch import Part, Shape, ShapeRef, Sketch, changed, copied,
 from widgets.scene.tool_row import ToolRow
 
 _SIDE_EM = 20
+_WORDS_EM = 46
+"""From this many letters of width the tools have their names."""
+
+_ROOM_EM = 56
 _READ_ONLY = "Changing a scene needs the role supervisor; you see it as it is."
 
 
@@ -91,6 +95,11 @@ class SceneEditor(QWidget):
     def camera_id(self) -> str:
         """The camera whose scene is open; empty for none."""
         return self._base.camera_id if self._base is not None else ""
+
+    @property
+    def is_cramped(self) -> bool:
+        """There is hardly room for the picture beside its forms."""
+        return self.width() < look().sizes.body * _ROOM_EM
 
     @property
     def is_dirty(self) -> bool:
@@ -244,11 +253,10 @@ class SceneEditor(QWidget):
         column = QVBoxLayout(left)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(gap)
-        column.addWidget(self._tools)
-        column.addWidget(self.notice)
         column.addWidget(self.canvas, 1)
         self._hint = QLabel(self.canvas.hint, self)
         self._hint.setWordWrap(True)
+        self._hint.setToolTip(KEYS)
         self._hint.setMinimumHeight(round(look().sizes.caption * 2.8))
         self._hint.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
         set_role(self._hint, "caption")
@@ -265,6 +273,8 @@ class SceneEditor(QWidget):
         page.setContentsMargins(0, 0, 0, 0)
         page.setSpacing(0)
         page.addWidget(self._build_bar())
+        page.addWidget(self._tools)
+        page.addWidget(self.notice)
         page.addWidget(self._split, 1)
         page.addWidget(self._build_footer())
         left.setContentsMargins(gap, gap, gap, 0)
@@ -650,3 +660,8 @@ class SceneEditor(QWidget):
     def _stop_looking(self) -> None:
         self._looked_at = None
         self._refresh()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Show the tools without words where there is no room for them."""
+        super().resizeEvent(event)
+        self._tools.set_compact(self.width() < look().sizes.body * _WORDS_EM)

@@ -19,6 +19,8 @@ class NumberField(QDoubleSpinBox):
         self.setDecimals(decimals)
         self.setSuffix(suffix)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        # The longest figure with its unit would ask for more room than a form beside a picture has.
+        self.setMinimumWidth(look().sizes.body * 6)
         self.setStepType(QDoubleSpinBox.StepType.AdaptiveDecimalStepType)
 
     def show_value(self, value: float) -> None:

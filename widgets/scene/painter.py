@@ -21,6 +21,8 @@ _HANDLE_PX = 4.5
 _GRID_STEPS_M = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
 _MAX_GRID_LINES = 24
 _GRID_SAMPLES = 33
+_NAMES_FROM_PX = 420
+"""On a smaller picture names would cover what they name."""
 
 
 class ScenePainter:
@@ -39,8 +41,10 @@ class ScenePainter:
         shapes = sorted(sketch.shapes(), key=lambda item: item[0] == selected.ref)
         for ref, shape in shapes:
             self._paint_shape(painter, shape, view, is_selected=ref == selected.ref)
-        for _, shape in shapes:
-            self._paint_name(painter, shape, view)
+        has_room = view.rect().width() >= _NAMES_FROM_PX
+        for ref, shape in shapes:
+            if has_room or ref == selected.ref:
+                self._paint_name(painter, shape, view)
         chosen = sketch.shape(selected.ref)
         if chosen is not None:
             self._paint_handles(painter, chosen, selected.corner, view)
@@ -152,7 +156,7 @@ class ScenePainter:
         # Forward leads from the left of the line to its right as seen from start to end, y down: (-dy, dx).
         across = QPointF(-along.dy(), along.dx())
         self._paint_arrow(painter, middle - across * 12, middle + across * 26, pen)
-        if view.rect().width() > 360:
+        if view.rect().width() >= _NAMES_FROM_PX:
             self._paint_plate(painter, line.forward_name, middle + across * 34, pen.color())
 
     def _paint_arrow(self, painter: QPainter, start: QPointF, end: QPointF, pen: QPen) -> None:

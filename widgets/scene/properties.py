@@ -128,8 +128,14 @@ class ShapeProperties(QWidget):
         self._mask.currentIndexChanged.connect(self._on_mask)
         self._labels = {label: QCheckBox(label, self) for label in VEHICLE_LABELS}
         boxes = QWidget(self)
-        flow = FlowLayout(look().sizes.gap, boxes)
-        boxes.setToolTip("With none of them checked every vehicle counts.")
+        column = QVBoxLayout(boxes)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        title = QLabel("Counts only (none: all vehicles)", boxes)
+        title.setWordWrap(True)
+        flow = FlowLayout(look().sizes.gap)
+        column.addWidget(title)
+        column.addLayout(flow)
         for label, box in self._labels.items():
             box.setAccessibleName(f"Counts {label}")
             box.toggled.connect(self._on_labels)
@@ -137,7 +143,8 @@ class ShapeProperties(QWidget):
         self._form.addRow("Name", self._name)
         self._form.addRow("Key", self._key)
         self._add("mask", "Kind", self._mask)
-        self._add("labels", "Only", boxes)
+        self._form.addRow(boxes)
+        self._rows["labels"] = boxes
 
     def _build_zone(self) -> None:
         self._counts = QCheckBox("Count vehicles inside", self)
@@ -161,8 +168,9 @@ class ShapeProperties(QWidget):
         self._free_flow.valueChanged.connect(
             lambda value: self._edit("free flow", lambda zone: replace(zone, free_flow_speed=value or None))
         )
-        self._add("counts", "Counts", self._counts)
-        self._add("alarms", "Calls", self._alarms)
+        for row, box in (("counts", self._counts), ("alarms", self._alarms)):
+            self._form.addRow(box)
+            self._rows[row] = box
         self._add("stopped", "Stopped after", self._stopped)
         self._add("capacity", "Full with", self._capacity)
         self._add("free_flow", "Free flow", self._free_flow)

@@ -137,8 +137,8 @@ class _RuleBox(QWidget):
 
 
 def _field(figure: Figure, rule_title: str) -> NumberField:
-    decimals = 4 if figure.low < 0.001 else 3 if figure.low < 0.1 and figure.high <= 1 and figure.low else 2
-    decimals = decimals if figure.high <= 1 else 1
+    finest = figure.low or 0.01
+    decimals = 1 if figure.high > 1 else 4 if finest < 0.001 else 3 if finest < 0.01 else 2
     field = NumberField(f"{rule_title}: {figure.title}", figure.low, figure.high, _unit(figure), decimals=decimals)
     field.show_value(figure.default)
     return field

@@ -56,6 +56,12 @@ class ToolRow(QWidget):
         for other, button in self._buttons.items():
             button.setChecked(other is tool)
 
+    def set_compact(self, is_compact: bool) -> None:
+        """Show drawings only where there is no room for words."""
+        style = Qt.ToolButtonStyle.ToolButtonIconOnly if is_compact else Qt.ToolButtonStyle.ToolButtonTextBesideIcon
+        for button in self._buttons.values():
+            button.setToolButtonStyle(style)
+
     def set_editable(self, is_editable: bool) -> None:
         """Offer the tools that draw, or only the one that selects."""
         for tool, button in self._buttons.items():
