@@ -63,7 +63,7 @@ class VisionSettings(Section):
     """Detection: which model, on what, and how much of the machine it may take."""
 
     model: str = ""
-    engine: Literal["auto", "openvino", "onnxruntime", "torch-cuda", "tensorrt"] = "auto"
+    engine: Literal["auto", "openvino", "onnxruntime", "torch-cuda", "tensorrt", "triton"] = "auto"
     threads: Annotated[int, Field(ge=0, le=256)] = 0
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.1
     """Boxes below it are dropped; the trackers use weak ones to follow what they know, and begin with strong ones."""

@@ -433,7 +433,7 @@ class Node:
             self._supervisor.set_model("")
             return
         self._model_note = model.note
-        self._supervisor.set_model("" if model.is_demonstration else str(model.path))
+        self._supervisor.set_model("" if model.is_demonstration else model.address)
 
     def _on_model_progress(self, progress: ExportProgress) -> None:
         """Runs on the thread that converts: one text is replaced by another, nothing else."""

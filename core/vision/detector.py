@@ -23,7 +23,7 @@ from multiprocessing.connection import Connection, Listener
 import numpy as np
 import psutil
 
-from core.kernel.errors import ConsoleError
+from core.kernel.errors import ConsoleError, UnavailableError
 from core.kernel.log import start_logging
 from core.vision.decode import FloatArray
 from core.vision.engine import Engine, Pictures, open_engine
@@ -48,6 +48,8 @@ log = logging.getLogger(__name__)
 
 HUNG_AFTER_S = 30.0
 """No engine takes this long for a few pictures, not even one away over the network: the driver hangs."""
+
+RETRY_S = 5.0
 
 
 class _Client:
@@ -175,11 +177,8 @@ class _Detector:
         self._has_model.wait()
         if self._stopping.is_set() or self._model is None:
             return
-        try:
-            engine = self._open_engine(self._model)
-        except ConsoleError as error:
-            log.error("detection is off: %s", error)
-            self._send(EngineFailed(message=error.message, hint=error.hint))
+        engine = self._open_patiently(self._model)
+        if engine is None:
             return
         loop = self._loop = InferenceLoop(engine)
         opened = EngineOpened(engine=engine.info)
@@ -192,10 +191,31 @@ class _Detector:
             self._send(UseDetector(address=str(listener.address), key=key))
             try:
                 loop.run()
+            except ConsoleError as error:
+                # An inference server went away: the next process calls it until it is back.
+                self._fail(error)
+                self._stopping.set()
             except Exception:
                 # The engine broke in the middle of its work: a fresh process is the way back.
                 log.exception("the engine broke")
                 self._stopping.set()
+
+    def _open_patiently(self, model: str) -> Engine | None:
+        """Open the engine; one that is away is called again, one that cannot be used is not."""
+        while True:
+            try:
+                return self._open_engine(model)
+            except UnavailableError as error:
+                self._fail(error)
+            except ConsoleError as error:
+                self._fail(error)
+                return None
+            if self._stopping.wait(RETRY_S):
+                return None
+
+    def _fail(self, error: ConsoleError) -> None:
+        log.error("detection is off: %s", error)
+        self._send(EngineFailed(message=error.message, hint=error.hint))
 
     def _open_engine(self, model: str) -> Engine:
         config = self._config

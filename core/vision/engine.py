@@ -76,7 +76,7 @@ def open_engine(
 
     Args:
         model: From `find_model`.
-        prefer: "auto", "openvino", "onnxruntime", "torch-cuda" or "tensorrt".
+        prefer: "auto", "openvino", "onnxruntime", "torch-cuda", "tensorrt" or "triton".
         n_threads: For CPU engines; 0 takes all cores but one, so that decoding is not starved.
         cache_dir: Compiled models are kept here, so that a restart is fast.
         confidence: Boxes with a lower score are dropped.
@@ -87,7 +87,17 @@ def open_engine(
 
     Raises:
         BadInputError: The model cannot be opened, or the wanted engine is not possible here.
+        UnavailableError: Its inference server does not answer.
     """
+    if model.url:
+        from core.vision.engine_triton import TritonEngine
+
+        return TritonEngine(model, confidence=confidence, iou=iou, input_wh=input_wh or model.input_wh)
+    if prefer == "triton":
+        raise BadInputError(
+            f"The engine 'triton' runs models on an inference server, and {model.name} is a file.",
+            hint="Set the model to http://HOST:8000/MODEL.",
+        )
     threads = n_threads or max(1, (os.cpu_count() or 2) - 1)
     wanted_wh = input_wh or model.input_wh
     if prefer in ("torch-cuda", "tensorrt") or model.path.suffix == ".engine" or (prefer == "auto" and _has_cuda()):

@@ -262,7 +262,7 @@ class EngineInfo:
     """Which engine runs the model, and why; shown in the health panel.
 
     Attributes:
-        engine: "openvino", "onnxruntime", "torch-cuda" or "tensorrt".
+        engine: "openvino", "onnxruntime", "torch-cuda", "tensorrt" or "triton".
         device: E.g. "CPU" or "cuda:0".
         model_name: What the operator calls the model.
         model_sha256: Of the file that was loaded.

@@ -27,6 +27,10 @@ DEFAULT_INPUT_WH = (640, 384)
 _USE_A_MODEL = "Use an ultralytics .pt or .onnx, or an OpenVINO folder, of a detection model."
 _MAX_METADATA_BYTES = 1_000_000
 
+REMOTE = ("http://", "https://", "grpc://")
+REMOTE_WH = (640, 384)
+"""Of a server's model that takes any size and does not say which it was made for."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFile:
@@ -40,6 +44,7 @@ class ModelFile:
         source_pt: The weights it was converted from, where they are known; what a CUDA engine loads.
         int8: The .xml of its INT8 copy, where the export made one that holds.
         note: A sentence for the operator where this is not what was asked for; else empty.
+        url: Of a model on an inference server, `http(s)://HOST:PORT/MODEL`; the server tells the rest. Else empty.
     """
 
     name: str
@@ -51,6 +56,12 @@ class ModelFile:
     source_pt: Path | None = None
     int8: Path | None = None
     note: str = ""
+    url: str = ""
+
+    @property
+    def address(self) -> str:
+        """What `find_model` finds it by."""
+        return self.url or str(self.path)
 
 
 def find_model(
@@ -63,7 +74,8 @@ def find_model(
     """Find a model by name or path; may take a minute the first time a `.pt` is seen.
 
     Args:
-        name_or_path: A file, an OpenVINO folder, a name such as "yolo11n", or "demo" or "" for the bundled model.
+        name_or_path: A file, an OpenVINO folder, a name such as "yolo11n", "demo" or "" for the bundled model, or the
+            address of a model on an inference server, which is not asked before it is opened.
         folder: Where converted and downloaded models are kept.
         allow_download: A name that is not in `folder` may be fetched with ultralytics.
         on_progress: Called from this thread while a model is fetched or converted.
@@ -77,6 +89,9 @@ def find_model(
     text = str(name_or_path).strip()
     if text in DEMO_NAMES:
         return _demo_model()
+    if text.startswith(REMOTE):
+        name = text.rstrip("/").rsplit("/", 1)[-1]
+        return ModelFile(name=name, path=Path(name), labels=(), input_wh=REMOTE_WH, sha256="", url=text)
     path = Path(text).expanduser()
     if path.exists() or path.suffix or len(path.parts) > 1:
         return _open_path(path, folder, on_progress)
