@@ -60,6 +60,7 @@ class _Devices(QStackedWidget):
         panel.goto_requested.connect(self._on_goto)
         panel.add_camera_requested.connect(lambda: self._on_edit(""))
         panel.edit_requested.connect(self._on_edit)
+        panel.scene_requested.connect(self._room.scene_requested)
         panel.set_enabled_requested.connect(self._on_set_enabled)
         panel.remove_requested.connect(self._on_remove)
 
@@ -69,6 +70,7 @@ class _Devices(QStackedWidget):
         form.save_requested.connect(self._on_save)
         form.cancelled.connect(self._show_tree)
         form.position_requested.connect(self._on_position_wanted)
+        form.scene_requested.connect(self._room.scene_requested)
         form.find_requested.connect(self._on_find)
         found = self._found
         found.search_requested.connect(self._on_search)

@@ -48,12 +48,14 @@ class DeviceDetails(QWidget):
         set_enabled_requested(str, str, bool, int): Kind, id, wanted state, version.
         remove_requested(str, str, int): Kind, id, version; the button was held.
         edit_requested(str): Camera id.
+        scene_requested(str): Draw on this camera's picture.
         goto_requested(str, str): Kind and id.
     """
 
     set_enabled_requested = Signal(str, str, bool, int)
     remove_requested = Signal(str, str, int)
     edit_requested = Signal(str)
+    scene_requested = Signal(str)
     goto_requested = Signal(str, str)
 
     def __init__(self, clock: Clock, parent: QWidget | None = None) -> None:
@@ -141,8 +143,12 @@ class DeviceDetails(QWidget):
         self._goto.setToolTip("Show it on the map, and a camera on the wall")
         self._switch = QPushButton("Disable", self)
         self._edit = QPushButton("Edit", self)
+        self._scene = QPushButton("Scene", self)
+        self._scene.setAccessibleName("Edit scene")
+        self._scene.setToolTip("Draw zones, lines, lanes and masks on the picture, and tune the rules")
+        self._scene.clicked.connect(self._on_scene)
         self._remove = HoldButton("Hold to remove", self)
-        self._buttons: tuple[QPushButton, ...] = (self._goto, self._switch, self._edit, self._remove)
+        self._buttons: tuple[QPushButton, ...] = (self._goto, self._switch, self._edit, self._scene, self._remove)
         self._goto.clicked.connect(self._on_goto)
         self._switch.clicked.connect(self._on_switch)
         self._edit.clicked.connect(self._on_edit)
@@ -166,7 +172,7 @@ class DeviceDetails(QWidget):
         for button in self._buttons:
             button.show()
         # A field device comes back with its next message: it is disabled, not removed.
-        for button in (self._edit, self._remove):
+        for button in (self._edit, self._scene, self._remove):
             button.setVisible(row.kind == "camera")
         self._refresh_buttons()
 
@@ -190,6 +196,10 @@ class DeviceDetails(QWidget):
     def _on_edit(self) -> None:
         if self._row is not None:
             self.edit_requested.emit(self._row.item_id)
+
+    def _on_scene(self) -> None:
+        if self._row is not None:
+            self.scene_requested.emit(self._row.item_id)
 
     def _on_remove(self) -> None:
         if self._row is not None:

@@ -54,6 +54,7 @@ class DevicePanel(QWidget):
         goto_requested(str, str): Kind and id: double click, Enter or the button.
         add_camera_requested()
         edit_requested(str): Camera id.
+        scene_requested(str): Draw on this camera's picture.
         set_enabled_requested(str, str, bool, int): Kind, id, wanted state, version.
         remove_requested(str, str, int): Kind, id, version.
     """
@@ -62,6 +63,7 @@ class DevicePanel(QWidget):
     goto_requested = Signal(str, str)
     add_camera_requested = Signal()
     edit_requested = Signal(str)
+    scene_requested = Signal(str)
     set_enabled_requested = Signal(str, str, bool, int)
     remove_requested = Signal(str, str, int)
 
@@ -170,6 +172,7 @@ class DevicePanel(QWidget):
         self._details.set_enabled_requested.connect(self.set_enabled_requested)
         self._details.remove_requested.connect(self.remove_requested)
         self._details.edit_requested.connect(self.edit_requested)
+        self._details.scene_requested.connect(self.scene_requested)
         self._details.goto_requested.connect(self.goto_requested)
         self._split = QSplitter(Qt.Orientation.Horizontal, self)
         self._split.addWidget(self._tree)
@@ -400,6 +403,7 @@ class DevicePanel(QWidget):
         )
         switch.setEnabled(self._role is not None and self._role >= role_to_switch(row.kind))
         if row.kind == "camera":
+            menu.addAction("Edit scene", lambda: self.scene_requested.emit(row.item_id))
             edit = menu.addAction("Edit", lambda: self.edit_requested.emit(row.item_id))
             edit.setEnabled(self._role is not None and self._role >= ROLE_TO_CHANGE)
         return menu

@@ -55,6 +55,7 @@ class CameraForm(QWidget):
             uses the one it keeps for that camera.
         save_requested(Camera, object): With the new password, or None to keep the one there is.
         find_requested(): Look for cameras in the network; answered by `fill`.
+        scene_requested(str): Draw on this camera's picture.
         position_requested(): Let the map name a position; answered by `show_position`.
         cancelled()
     """
@@ -63,6 +64,7 @@ class CameraForm(QWidget):
     save_requested = Signal(object, object)
     find_requested = Signal()
     position_requested = Signal()
+    scene_requested = Signal(str)
     cancelled = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -79,10 +81,14 @@ class CameraForm(QWidget):
     def show_new(self, camera_id: str) -> None:
         """Start with an empty form for a camera of this id."""
         self._show(Camera(camera_id=camera_id, name="", address=""), "Add a camera")
+        self._scene.setEnabled(False)
+        self._scene.setText("After it is saved")
 
     def show_camera(self, camera: Camera) -> None:
         """Change a camera; what it already plays needs no test."""
         self._show(camera, f"Edit {camera.name}")
+        self._scene.setEnabled(True)
+        self._scene.setText("Edit the scene")
         self._tested, self._tested_for = _Tested.GOOD, self._source_key()
         self._say("")
         self._refresh()
@@ -257,6 +263,10 @@ class CameraForm(QWidget):
         form.addRow("Looks for", boxes)
         form.addRow("Tracker", self._tracker)
         form.addRow("Model", self._model)
+        self._scene = QPushButton("Edit the scene", self)
+        self._scene.setToolTip("Zones, lines, lanes, masks, the road and the rules, on the live picture")
+        self._scene.clicked.connect(self._on_scene)
+        form.addRow("Drawn", self._scene)
         return form
 
     def _build_place(self) -> QFormLayout:
@@ -432,6 +442,10 @@ class CameraForm(QWidget):
 
     def _on_save(self) -> None:
         self._emit_save()
+
+    def _on_scene(self) -> None:
+        if self._camera is not None:
+            self.scene_requested.emit(self._camera.camera_id)
 
     def _emit_save(self) -> None:
         if self._camera is None:
