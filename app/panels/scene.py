@@ -126,10 +126,6 @@ class _Scene(SceneEditor):
             self._room.select("camera", camera_id)
 
     def _on_save_requested(self, camera_id: str, scene: Scene, version: int, note: str) -> None:
-        def saved(camera: Camera) -> None:
-            self.show_saved(camera)
-            self._room.toast(f"The scene of {camera.name} is saved.")
-
         def refused(error: ConsoleError) -> None:
             if isinstance(error, StaleWriteError):
                 self.show_stale(error.message)
@@ -139,7 +135,7 @@ class _Scene(SceneEditor):
         self._room.ask(
             "cameras.save_scene",
             Camera,
-            then=saved,
+            then=self.show_saved,
             refused=refused,
             camera_id=camera_id,
             scene=scene,

@@ -26,7 +26,7 @@ from core.vision.plane import Plane
 from widgets.base.state_overlay import paint_hatching, paint_sentence
 from widgets.base.theme import picture_look
 from widgets.scene.draft import KIND_OF, TOOLS, Draft, Tool, mask_kind
-from widgets.scene.hits import POINT_PX, Selection, hit_at, middles, road_at, side_at, snapped
+from widgets.scene.hits import POINT_PX, Hit, Selection, hit_at, middles, road_at, side_at, snapped
 from widgets.scene.painter import ScenePainter
 from widgets.scene.sketch import (
     RoadPoint,
@@ -94,6 +94,7 @@ class SceneCanvas(QWidget):
         self._plane: Plane | None = None
         self._is_editable = False
         self._is_frozen = False
+        self._is_road_shown = False
         self._pointer: PicturePoint | None = None
         self._aim: PicturePoint | None = None
         self._drag: Callable[[PicturePoint, bool], None] | None = None
@@ -185,6 +186,11 @@ class SceneCanvas(QWidget):
         if not is_editable:
             self.set_tool(Tool.SELECT)
         self._refresh_hint()
+
+    def set_road_shown(self, is_shown: bool) -> None:
+        """Show the road points; elsewhere they would stand in the way of shapes."""
+        self._is_road_shown = is_shown
+        self.update()
 
     def set_frozen(self, is_frozen: bool) -> None:
         """Hold the picture, or let it run again."""
@@ -351,7 +357,7 @@ class SceneCanvas(QWidget):
         self._drag = self._drag_road(found)
 
     def _press_selecting(self, at: QPointF) -> None:
-        hit = hit_at(self._sketch, self._selected, self._view, at)
+        hit = self._hit(at)
         if hit is None:
             self._set_selected(Selection())
             self._panned_from = at
@@ -438,8 +444,12 @@ class SceneCanvas(QWidget):
         if self._draft.is_begun:
             self.update()
 
+    def _hit(self, at: QPointF) -> Hit | None:
+        sketch = self._sketch if self._is_road_shown else replace(self._sketch, road=())
+        return hit_at(sketch, self._selected, self._view, at)
+
     def _point_out(self, at: QPointF) -> None:
-        hit = hit_at(self._sketch, self._selected, self._view, at)
+        hit = self._hit(at)
         if hit is None:
             self.setCursor(Qt.CursorShape.ArrowCursor)
         elif hit.selection.corner is not None or hit.new_corner_after is not None or hit.selection.road is not None:
@@ -645,7 +655,8 @@ class SceneCanvas(QWidget):
         if self._plane is not None:
             self._painter.paint_grid(painter, self._plane, self._sketch, self._view)
         self._painter.paint_sketch(painter, self._sketch, self._selected, self._view)
-        self._painter.paint_road(painter, self._sketch, self._selected.road, self._view)
+        if self._is_road_shown:
+            self._painter.paint_road(painter, self._sketch, self._selected.road, self._view)
         if self._draft.is_begun:
             self._painter.paint_draft(painter, self._draft, self._pointer, self._view)
         if self._aim is not None:

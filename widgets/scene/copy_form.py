@@ -11,7 +11,7 @@ from core.vision.model import Scene
 from widgets.base.flow import FlowLayout
 from widgets.base.theme import look, set_role
 from widgets.scene.fields import choice_field
-from widgets.scene.sketch import Part
+from widgets.scene.sketch import Part, counted
 
 _REPLACES = {Part.PLANE, Part.RULES}
 
@@ -75,7 +75,7 @@ class CopyForm(QWidget):
         scene = self._scenes.get(str(self._camera.currentData()), Scene())
         for part, box in self._parts.items():
             n_items = _count(scene, part)
-            box.setText(f"{n_items} {part.value}" if n_items else f"No {part.value}")
+            box.setText(counted(n_items, part) if n_items else f"No {part.value}")
             box.setEnabled(n_items > 0)
             box.setChecked(n_items > 0 and part not in _REPLACES)
         self._refresh_button()

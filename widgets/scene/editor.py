@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
@@ -29,6 +30,7 @@ from core.vision.model import RuleSetting, Scene
 from core.vision.scene_file import read_scene, write_scene
 from widgets.base.icons import IconButton
 from widgets.base.theme import look, set_role
+from widgets.base.times import format_clock
 from widgets.scene.calibration import at_position, fit
 from widgets.scene.canvas import KEYS, SceneCanvas
 from widgets.scene.document import Document
@@ -37,7 +39,7 @@ from widgets.scene.fields import choice_field, show_choice, text_field
 from widgets.scene.hits import Selection
 from widgets.scene.notice import Notice
 from widgets.scene.side import SceneSide
-from widgets.scene.sketch import Part, Shape, ShapeRef, Sketch, changed, copied, scene_of, sketch_of, with_rule
+from widgets.scene.sketch import Part, Shape, ShapeRef, Sketch, changed, copied, counted, scene_of, sketch_of, with_rule
 from widgets.scene.tool_row import ToolRow
 
 _SIDE_EM = 20
@@ -81,6 +83,7 @@ class SceneEditor(QWidget):
         self._after_save: Callable[[], None] | None = None
         self._awaits_restore = False
         self._focus_new = False
+        self._saved_at: datetime | None = None
         self.document = Document(self)
         self.canvas = SceneCanvas()
         self.side = SceneSide()
@@ -186,6 +189,7 @@ class SceneEditor(QWidget):
     def show_saved(self, camera: Camera) -> None:
         """The node has stored the scene."""
         self._is_saving = False
+        self._saved_at = datetime.now(UTC)
         self._note.clear()
         if self._base is not None and camera.camera_id == self._base.camera_id:
             self._base = camera
@@ -393,7 +397,7 @@ class SceneEditor(QWidget):
 
     def _open(self, camera: Camera) -> None:
         self._base = camera
-        self._looked_at = self._after_save = None
+        self._looked_at = self._after_save = self._saved_at = None
         self._awaits_restore = self._is_saving = False
         self.notice.clear()
         self.canvas.set_tool(Tool.SELECT)
@@ -492,6 +496,7 @@ class SceneEditor(QWidget):
         self.side.road.show_selected(self.canvas.selected.road)
         is_wanted = self.side.road.wants_grid and (self.side.tab == "Road" or self.canvas.tool is Tool.ROAD)
         self.canvas.show_plane(found.plane if is_wanted else None)
+        self.canvas.set_road_shown(self.side.tab == "Road" or self.canvas.tool is Tool.ROAD)
 
     def _refresh_state(self) -> None:
         stack = self.document.stack
@@ -516,7 +521,9 @@ class SceneEditor(QWidget):
             return ""
         if not self._may_edit:
             return _READ_ONLY
-        return "●  Not saved" if is_dirty else "Saved"
+        if is_dirty:
+            return "●  Not saved"
+        return f"Saved {format_clock(self._saved_at)}" if self._saved_at is not None else "Saved"
 
     # -- what the operator does
 
@@ -615,7 +622,7 @@ class SceneEditor(QWidget):
             return
         result = copied(self.document.sketch, source.scene, parts)
         self.document.apply(result.sketch, f"Copy from {source.name}")
-        words = ", ".join(f"{n} {part.value}" for part, n in result.counts.items())
+        words = ", ".join(counted(n, part) for part, n in result.counts.items())
         keys = f" {result.n_new_keys} got a key of their own." if result.n_new_keys else ""
         self.told.emit(f"Copied from {source.name}: {words}.{keys}", "It counts when it is saved.")
 

@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent
-from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QWidget
 
-from widgets.base.flow import FlowLayout
 from widgets.base.theme import look, set_role
 
 Answer = tuple[str, Callable[[], None]]
@@ -24,12 +23,13 @@ class Notice(QFrame):
         self._label = QLabel(self)
         self._label.setWordWrap(True)
         self._label.setTextFormat(Qt.TextFormat.PlainText)
-        self._buttons = FlowLayout(gap * 2)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(gap * 3, gap * 2, gap * 2, gap * 2)
-        column.setSpacing(gap)
-        column.addWidget(self._label)
-        column.addLayout(self._buttons)
+        self._buttons = QHBoxLayout()
+        self._buttons.setSpacing(gap * 2)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(gap * 3, gap, gap * 2, gap)
+        row.setSpacing(gap * 3)
+        row.addWidget(self._label, 1)
+        row.addLayout(self._buttons)
         self.hide()
 
     @property

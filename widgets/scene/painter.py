@@ -140,7 +140,7 @@ class ScenePainter:
         if isinstance(shape, Lane):
             self._paint_arrow(painter, view.to_px(shape.start), view.to_px(shape.end), pen)
         if isinstance(shape, CountLine):
-            self._paint_count_line(painter, shape, pen, view)
+            self._paint_count_line(painter, shape, pen, view, is_selected=is_selected)
 
     def _fill_mask(self, painter: QPainter, corners: QPolygonF, kind: MaskKind) -> None:
         if kind is MaskKind.PRIVACY:
@@ -149,14 +149,16 @@ class ScenePainter:
         _fill(painter, corners, QColor(0, 0, 0, 60))
         _fill(painter, corners, QBrush(QColor(255, 255, 255, 110), Qt.BrushStyle.BDiagPattern))
 
-    def _paint_count_line(self, painter: QPainter, line: CountLine, pen: QPen, view: PictureView) -> None:
+    def _paint_count_line(
+        self, painter: QPainter, line: CountLine, pen: QPen, view: PictureView, *, is_selected: bool
+    ) -> None:
         drawn = QLineF(view.to_px(line.start), view.to_px(line.end))
         self._paint_lines(painter, QPolygonF([drawn.p1(), drawn.p2()]), pen, is_closed=False)
         middle, along = drawn.pointAt(0.5), drawn.unitVector()
         # Forward leads from the left of the line to its right as seen from start to end, y down: (-dy, dx).
         across = QPointF(-along.dy(), along.dx())
         self._paint_arrow(painter, middle - across * 12, middle + across * 26, pen)
-        if view.rect().width() >= _NAMES_FROM_PX:
+        if is_selected:
             self._paint_plate(painter, line.forward_name, middle + across * 34, pen.color())
 
     def _paint_arrow(self, painter: QPainter, start: QPointF, end: QPointF, pen: QPen) -> None:

@@ -303,6 +303,11 @@ def copied(target: Sketch, source: Scene, parts: Iterable[Part]) -> Copied:
     return Copied(sketch=made, counts=counts, n_new_keys=n_new_keys)
 
 
+def counted(n_items: int, part: Part) -> str:
+    """Write how many there are, e.g. "1 zone" or "3 lanes"."""
+    return f"{n_items} {part.value if n_items != 1 else part.value.removesuffix('s')}"
+
+
 def with_rule(sketch: Sketch, setting: RuleSetting) -> Sketch:
     """Return a sketch with one rule tuned; a setting that says nothing is left out."""
     others = tuple(rule for rule in sketch.rules if rule.kind != setting.kind)

@@ -32,6 +32,7 @@ class VersionsList(QWidget):
         self._list = QListWidget(self)
         self._list.setAccessibleName("Versions of this scene")
         self._list.setWordWrap(True)
+        self._list.setSpacing(gap)
         self._list.itemActivated.connect(lambda _item: self._on_look())
         self._list.currentItemChanged.connect(lambda *_: self._refresh())
         self._look_at = QPushButton("Look at it", self)
@@ -55,8 +56,8 @@ class VersionsList(QWidget):
         for index, version in enumerate(versions):
             who = version.actor or "unknown"
             now = "  (now)" if index == 0 else ""
-            lines = [f"{version.number}{now}  {who}", format_instant(version.at)[:16]]
-            item = QListWidgetItem("\n".join([*lines, version.note] if version.note else lines))
+            text = f"{version.number}{now}  {who}, {format_instant(version.at)[:16]}"
+            item = QListWidgetItem(f"{text}\n{version.note}" if version.note else text)
             item.setData(Qt.ItemDataRole.UserRole, version.number)
             self._list.addItem(item)
         self._note.setText("Every save makes a version." if versions else "No versions yet: every save makes one.")
