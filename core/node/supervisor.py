@@ -145,6 +145,11 @@ class VisionSupervisor:
         for worker in self._workers:
             worker.outbox.put(SetViews(sizes=self._sizes))
 
+    @property
+    def model(self) -> str | None:
+        """What detects; None while it is not ready."""
+        return self._pattern.model
+
     def set_model(self, model: str) -> None:
         """Detect with this model, which must be ready; a detector that runs another one is started anew."""
         self._pattern = replace(self._pattern, model=model)
@@ -211,6 +216,7 @@ class VisionSupervisor:
             n_threads=pattern.n_threads,
             confidence=pattern.confidence,
             overlap=pattern.overlap,
+            input_wh=pattern.input_wh,
         )
         return context.Process(target=run_detector, args=(theirs, detector), name="vision-detector", daemon=True)
 

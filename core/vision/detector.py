@@ -228,6 +228,7 @@ class _Detector:
             cache_dir=config.models / "cache",
             confidence=config.confidence,
             iou=config.overlap,
+            input_wh=config.input_wh,
         )
 
     def _send(self, message: object) -> None:

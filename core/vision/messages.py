@@ -38,6 +38,7 @@ class WorkerConfig:
         model: Path of a model that is ready to run, or empty for the bundled demonstration model; None while the
             node is still fetching or converting one: the pictures do not wait for it.
         n_threads: Of the inference engine.
+        input_wh: Another input size than the model's own [px].
     """
 
     key: str
@@ -48,6 +49,7 @@ class WorkerConfig:
     n_threads: int = 1
     confidence: float = 0.1
     overlap: float = 0.5
+    input_wh: tuple[int, int] | None = None
     cameras: tuple[CameraJob, ...] = ()
 
 
@@ -95,6 +97,7 @@ class DetectorConfig:
     n_threads: int = 1
     confidence: float = 0.1
     overlap: float = 0.5
+    input_wh: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,9 @@ ATTENTION, MOTION, QUIET = 3.0, 2.0, 0.2
 FULL_SHARE = 0.9
 """Busy for a greater part of the time, the engine has no room left for a slow picture."""
 
+GIVEN_SHARE = 0.97
+"""Of the engine's time, what all cameras get together once they get less than they want."""
+
 RESUME_SHARE = 0.82
 RISE_AFTER_S = 5.0
 LEAST_SHARE = 0.05
@@ -182,7 +185,7 @@ class Load:
             return 1.0
         if needed <= RESUME_SHARE:
             return 1.0
-        return min(1.0 - _NARROW, max(LEAST_SHARE, FULL_SHARE / needed))
+        return min(1.0 - _NARROW, max(LEAST_SHARE, GIVEN_SHARE / needed))
 
 
 def is_due(now_s: float, due_s: float) -> bool:
