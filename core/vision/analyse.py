@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from core.media.convert import Letterbox
 from core.vision.camera_motion import CameraMotionEstimator
 from core.vision.decode import FloatArray, overlap
+from core.vision.flow import FlowMinute
 from core.vision.masks import IgnoreMasks
 from core.vision.model import BBox, Detection, Observation, Scene, Track, TrackerKind
 from core.vision.rules import SceneRules, labels_for_rules
@@ -116,6 +117,18 @@ class CameraAnalyser:
     def is_settled(self) -> bool:
         """Whether nobody is followed who moves or is out of sight: while nothing changes, nobody has to look."""
         return self._tracker.is_settled
+
+    def take_minutes(self, now: datetime) -> tuple[FlowMinute, ...]:
+        """Return what was measured in the minutes that ended since the last call.
+
+        Args:
+            now: Wall time.
+        """
+        return self._rules.measures.take_ended(now)
+
+    def take_last_minutes(self) -> tuple[FlowMinute, ...]:
+        """Return what was measured so far, the open minute as well: this camera ends here."""
+        return self._rules.measures.take_all()
 
     def n_inside(self, zone_key: str) -> int:
         """Return how many vehicles are in a zone now."""

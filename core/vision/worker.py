@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection
 
 import psutil
 
+from core.kernel.clock import SystemClock
 from core.kernel.errors import ConsoleError
 from core.kernel.log import start_logging
 from core.vision.detector_link import DetectorLink
@@ -63,6 +64,9 @@ class _Worker:
         self._me.cpu_percent(None)
         while not self._stopping.wait(1.0):
             self._send(self._heartbeat())
+            now = SystemClock().now()
+            for slot in tuple(self._slots.values()):
+                slot.tell_minutes(now)
         self._detector.stop()
         for slot in tuple(self._slots.values()):
             slot.close()
