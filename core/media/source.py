@@ -46,6 +46,9 @@ _USE_H264 = "Set the camera to H.264 or H.265."
 # libav waits twice as long before it gives up reading, and once before it gives up opening.
 _LIBAV_GRACE_S = 0.5
 _MAX_HARDWARE_FAULTS = 5
+MAX_SEARCH_BYTES = 64_000_000
+"""Read of a file at most before the next picture has to come; the index of a day's recording is smaller."""
+
 _NO_ROUTE = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN})
 
 
@@ -168,8 +171,11 @@ def public_address(address: str) -> str:
 class _LibavSource:
     """A container that libav opened, reduced to its picture."""
 
-    def __init__(self, container: Any, name: str, *, is_live: bool, hardware: str = "") -> None:
+    def __init__(
+        self, container: Any, name: str, *, is_live: bool, hardware: str = "", file: _BoundedFile | None = None
+    ) -> None:
         self._container = container
+        self._file = file
         self._name = name
         self._n_hardware_faults = 0
         self._stream = _picture_stream(container)
@@ -199,6 +205,7 @@ class _LibavSource:
         self._waits_since_s: float | None = None
         self._last_decoded_s: float | None = None
         self._packets: Iterator[Any] = container.demux(self._stream)
+        self._renew_search()
 
     def read(self) -> list[av.VideoFrame] | None:
         failure: ConsoleError | None = None
@@ -213,6 +220,7 @@ class _LibavSource:
         self.n_bytes += packet.size
         is_flush = packet.size == 0 and packet.dts is None
         if not is_flush and not self._is_wanted(packet):
+            self._renew_search()
             return []
         try:
             frames: list[av.VideoFrame] = packet.decode()
@@ -223,6 +231,8 @@ class _LibavSource:
             failure = self._hardware_failure(error)
         else:
             self._n_hardware_faults = 0
+            if frames:
+                self._renew_search()
             return frames
         if failure is not None:
             raise failure
@@ -242,6 +252,7 @@ class _LibavSource:
 
     def rewind(self) -> None:
         failure: ConsoleError | None = None
+        self._renew_search()
         try:
             self._container.seek(self._container.start_time or 0)
             self._packets = self._container.demux(self._stream)
@@ -253,6 +264,12 @@ class _LibavSource:
 
     def close(self) -> None:
         self._container.close()
+        if self._file is not None:
+            self._file.close()
+
+    def _renew_search(self) -> None:
+        if self._file is not None:
+            self._file.renew()
 
     def _is_wanted(self, packet: Any) -> bool:
         """Tell whether a packet has to be decoded, given what is looked at."""
@@ -272,6 +289,39 @@ class _LibavSource:
             self._waits_since_s = None
             return True
         return False
+
+
+class _BoundedFile:
+    """A file of which only so much is read in search of the next picture: libav would read through a hole of 10 GB."""
+
+    def __init__(self, path: Path) -> None:
+        self.name = str(path)
+        self._file = path.open("rb")
+        self._n_left = MAX_SEARCH_BYTES
+
+    def read(self, n_bytes: int) -> bytes:
+        """Return the next bytes; none at the end of the file, or where nothing was found in too many."""
+        if self._n_left <= 0:
+            return b""
+        data = self._file.read(n_bytes)
+        self._n_left -= len(data)
+        return data
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to another place."""
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        """Return the place of the next byte."""
+        return self._file.tell()
+
+    def renew(self) -> None:
+        """A picture was found."""
+        self._n_left = MAX_SEARCH_BYTES
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
 
 
 class SyntheticSource:
@@ -382,12 +432,11 @@ def _open_live(spec: SourceSpec, name: str, options: dict[str, str]) -> _LibavSo
 
 def _open_file(spec: SourceSpec) -> Source:
     path = file_path(spec.address)
+    file: _BoundedFile | None = None
     try:
-        mode = os.stat(path).st_mode
-        if stat.S_ISREG(mode):
-            # Asks the system itself: access rights alone do not tell on network drives.
-            with open(path, "rb"):
-                pass
+        # Asked first: opening a pipe would wait for its writer.
+        if stat.S_ISREG(os.stat(path).st_mode):
+            file = _BoundedFile(path)
     except FileNotFoundError:
         raise BadInputError(f"The file {path} does not exist.", hint="Check the path on the node's machine.") from None
     except PermissionError:
@@ -396,11 +445,15 @@ def _open_file(spec: SourceSpec) -> Source:
         ) from None
     except (OSError, ValueError) as error:
         raise BadInputError(f"The file {path} cannot be read: {error}.") from None
-    if not stat.S_ISREG(mode):
+    if file is None:
         raise BadInputError(f"{path} is no file.", hint="Choose a video file.")
-    # A playlist in disguise must not reach for the network.
-    container = _open_container(str(path), str(path), None, {"protocol_whitelist": "file"}, spec.hardware)
-    return _LibavSource(container, str(path), is_live=False, hardware=spec.hardware)
+    try:
+        # A playlist in disguise must not reach for the network.
+        container = _open_container(file, str(path), None, {"protocol_whitelist": "file"}, spec.hardware)
+        return _LibavSource(container, str(path), is_live=False, hardware=spec.hardware, file=file)
+    except ConsoleError:
+        file.close()
+        raise
 
 
 def _open_webcam(address: str, spec: SourceSpec) -> Source:
@@ -456,7 +509,9 @@ def _host_of(address: str) -> str:
     return parts.hostname or ""
 
 
-def _open_container(address: str, name: str, driver: str | None, options: dict[str, str], hardware: str = "") -> Any:
+def _open_container(
+    address: str | _BoundedFile, name: str, driver: str | None, options: dict[str, str], hardware: str = ""
+) -> Any:
     failure: ConsoleError | None = None
     began_s = time.monotonic()
     try:

@@ -495,7 +495,7 @@ class CameraStream:
                 hint = failure.hint if failure else "Check the camera's power and cable."
                 self._set_state(StreamState.LOST, reason, hint)
             elif age_s > max(STALE_AFTER_S, patience_s):
-                self._set_state(StreamState.STALE, "The picture stands still.", "")
+                self._set_state(StreamState.STALE, "The picture stands still.", "It is called again by itself.")
 
     def _replace_stuck_reader(self) -> None:
         with self._lock:

@@ -182,6 +182,12 @@ class RtspCamera:
         """Connections open right now."""
         return len(self._connections)
 
+    @property
+    def n_pictures_sent(self) -> int:
+        """Pictures that the newest client was sent."""
+        player = self._newest_player
+        return 0 if player is None else player.n_sent
+
     def sent_at(self, pts_s: float) -> float | None:
         """Return when the newest client was sent the picture with this time stamp.
 
@@ -580,6 +586,7 @@ class _Player:
         self._reported_at_s = 0.0
         self._noise = random.Random(7)
         self.sent: OrderedDict[int, float] = OrderedDict()
+        self.n_sent = 0
 
     async def play(self) -> None:
         """Play until cancelled."""
@@ -648,6 +655,7 @@ class _Player:
         await self._carrier.send(packets)
 
     def _note_sent(self, ticks: int) -> None:
+        self.n_sent += 1
         self.sent[ticks] = time.monotonic()
         if len(self.sent) > _N_SENT_KEPT:
             self.sent.popitem(last=False)
