@@ -208,6 +208,14 @@ class _LibavSource:
         self._renew_search()
 
     def read(self) -> list[av.VideoFrame] | None:
+        frames = self._read()
+        if frames is None and self._file is not None and self._file.error is not None:
+            raise UnavailableError(
+                f"{self._name} cannot be read any more: {self._file.error.strerror}.", hint="Check the drive it is on."
+            )
+        return frames
+
+    def _read(self) -> list[av.VideoFrame] | None:
         failure: ConsoleError | None = None
         try:
             packet = next(self._packets)
@@ -292,31 +300,43 @@ class _LibavSource:
 
 
 class _BoundedFile:
-    """A file of which only so much is read in search of the next picture: libav would read through a hole of 10 GB."""
+    """A file of which only so much is read in search of the next picture: libav would read through a hole of 10 GB.
+
+    Attributes:
+        error: Why it could not be read on, as of a network drive that is gone.
+    """
 
     def __init__(self, path: Path) -> None:
         self.name = str(path)
         self._file = path.open("rb")
         self._n_left = MAX_SEARCH_BYTES
+        self.error: OSError | None = None
 
     def read(self, n_bytes: int) -> bytes:
         """Return the next bytes; none at the end of the file, or where nothing was found in too many."""
         if self._n_left <= 0:
             return b""
-        data = self._file.read(n_bytes)
+        try:
+            data = self._file.read(n_bytes)
+        except OSError as error:
+            self.error = error
+            return b""
         self._n_left -= len(data)
         return data
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go to another place."""
-        return self._file.seek(offset, whence)
+        """Go to another place; -1 where there is none, as libav expects it."""
+        try:
+            return self._file.seek(offset, whence)
+        except (OSError, ValueError):
+            return -1
 
     def tell(self) -> int:
         """Return the place of the next byte."""
         return self._file.tell()
 
     def renew(self) -> None:
-        """A picture was found."""
+        """A picture was found, or the search begins anew."""
         self._n_left = MAX_SEARCH_BYTES
 
     def close(self) -> None:

@@ -243,3 +243,23 @@ def test_real_portrait_footage_opens_upright():
 
     assert result.ok
     assert (result.width, result.height) == (720, 1280)
+
+
+def test_a_drive_that_is_gone_in_the_middle_of_a_file_is_a_sentence(tmp_path, monkeypatch):
+    # Larger than what libav reads ahead.
+    clip = make_clip(tmp_path / "a.mp4", width=1280, height=720, n_frames=100, pictures_per_key=1)
+    source = open_source(SourceSpec(address=str(clip)))
+    assert source.read()
+
+    class GoneFile:
+        def read(self, n_bytes: int) -> bytes:
+            raise OSError(5, "Input/output error")
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr(source._file, "_file", GoneFile())
+
+    with pytest.raises(UnavailableError, match="Input/output error"):
+        list(iter(source.read, None))
+    source.close()
