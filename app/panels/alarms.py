@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import math
-
 from PySide6.QtWidgets import QWidget
 
 from app.panel import Area, PanelInfo
 from app.room import Room
-from core.incidents.model import Alarm, SourceKind
+from app.watching import watching_camera
+from core.incidents.model import Alarm
 from core.kernel.errors import ConsoleError
-from core.kernel.geo import to_mercator
 from widgets.alarms.list import AlarmList
-
-NEAR_M = 600.0
-"""A camera further away sees nothing of it."""
 
 
 def create(room: Room) -> QWidget:
@@ -83,22 +78,6 @@ def go_to(room: Room, alarm: Alarm) -> None:
     show_source(room, alarm)
     room.panel_requested.emit("wall")
     room.panel_requested.emit("map")
-
-
-def watching_camera(room: Room, alarm: Alarm) -> str | None:
-    """Return the camera that an alarm comes from, or the nearest one to where it happened."""
-    if alarm.source_kind is SourceKind.CAMERA:
-        return alarm.source_id
-    if alarm.position is None:
-        return None
-    place = to_mercator(alarm.position)
-    distances = {
-        camera.camera_id: math.dist(place, to_mercator(camera.position))
-        for camera in room.live.cameras.values()
-        if camera.position is not None and camera.is_enabled
-    }
-    nearest = min(distances, key=distances.__getitem__, default=None)
-    return nearest if nearest is not None and distances[nearest] <= NEAR_M else None
 
 
 PANEL = PanelInfo(key="alarms", title="Alarms", create=create, area=Area.BOTTOM, shortcut="Ctrl+Shift+A", icon="alarm")

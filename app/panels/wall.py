@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+from datetime import UTC, datetime
 from pathlib import Path
 
 from PySide6.QtWidgets import QWidget
@@ -12,12 +14,19 @@ from app.frames import FramePump
 from app.panel import Area, PanelInfo
 from app.remote_frames import RemotePump
 from app.room import Room
+from app.snapshots import FOLDER, Taken, save_shot
+from app.watching import watching_camera
+from core.incidents.model import Alarm, SourceKind
 from widgets.video.layout import Preset
+from widgets.video.popup import Call
+from widgets.video.shot import Shot
 from widgets.video.wall import VideoWall
 
 log = logging.getLogger(__name__)
 
-PRESETS = ((Preset.ONE, 1), (Preset.FOUR, 4), (Preset.NINE, 9), (Preset.SIXTEEN, 16))
+PRESETS = ((Preset.ONE, 1), (Preset.FOUR, 4), (Preset.NINE, 9), (Preset.SIXTEEN, 16), (Preset.TWENTY_FIVE, 25))
+
+BLIND_KINDS = ("camera_lost", "camera_blinded", "camera_frozen")
 
 
 def create(room: Room) -> QWidget:
@@ -76,7 +85,8 @@ def create(room: Room) -> QWidget:
     live.cameras_changed.connect(on_cameras)
     live.streams_changed.connect(on_streams)
     live.counts_changed.connect(on_counts)
-    live.alarms_changed.connect(lambda: wall.show_alarms(live.open_alarms()))
+    live.alarms_changed.connect(lambda: _show_alarms(room, wall))
+    live.cameras_changed.connect(lambda: _show_alarms(room, wall))
     room.connection.snapshot_received.connect(lambda _snapshot: on_session())
     wall.layout_changed.connect(lambda: saved.keep(wall))
     wall.view_changed.connect(on_view)
@@ -91,7 +101,41 @@ def create(room: Room) -> QWidget:
             wall.put_on_selected(ordered[number - 1].camera_id)
 
     wall.camera_number_requested.connect(on_number)
+    wall.shot_taken.connect(lambda shot: room.run(_keep_shot(room, shot)))
+    wall.said.connect(room.toast)
     return wall
+
+
+def _show_alarms(room: Room, wall: VideoWall) -> None:
+    """Mark the tiles, and let what calls bring its camera."""
+    alarms = room.live.open_alarms()
+    wall.show_alarms(alarms)
+    calls = ((alarm, watching_camera(room, alarm)) for alarm in alarms if alarm.is_calling and not _is_blind(alarm))
+    wall.show_calls(
+        Call(
+            occurrence=alarm.occurrence,
+            alarm_id=alarm.alarm_id,
+            camera_id=camera_id,
+            title=alarm.title,
+            priority=alarm.priority,
+            raised_at=alarm.raised_at,
+        )
+        for alarm, camera_id in calls
+        if camera_id is not None
+    )
+
+
+def _is_blind(alarm: Alarm) -> bool:
+    """Whether the camera itself is what is wrong: there is nothing to see on its tile."""
+    return alarm.source_kind is SourceKind.CAMERA and alarm.kind in BLIND_KINDS
+
+
+async def _keep_shot(room: Room, shot: Shot) -> None:
+    """Write a picture without holding up the window, and say where it is."""
+    session = room.connection.session
+    taken = Taken(by=session.user.name if session is not None else "", desk=room.connection.desk, at=datetime.now(UTC))
+    path = await asyncio.to_thread(save_shot, shot, room.folders.data / FOLDER, taken)
+    room.toast(f"Picture of {shot.camera.name} saved.", str(path))
 
 
 class _Layout:

@@ -63,6 +63,9 @@ class WallLayout:
         page: From 0.
         enlarged: Tile of the page that fills the wall; None where all are shown.
         guests: Cameras that stand in for the ones of a tile for now: (tile of the page, camera).
+        left_out: Cameras that were taken off the wall on purpose.
+        pinned: Cameras whose tile only the operator may take.
+        alarm_tile: Tile of each page that alarms bring their camera to; None takes what was used least.
     """
 
     preset: Preset = Preset.FOUR
@@ -70,6 +73,9 @@ class WallLayout:
     page: int = 0
     enlarged: int | None = None
     guests: tuple[tuple[int, str], ...] = ()
+    left_out: frozenset[str] = frozenset()
+    pinned: frozenset[str] = frozenset()
+    alarm_tile: int | None = None
 
     @property
     def n_tiles(self) -> int:
@@ -106,7 +112,7 @@ def with_cameras(layout: WallLayout, camera_ids: Iterable[str]) -> WallLayout:
     slots = [camera if camera in known else None for camera in layout.slots]
     placed = set(slots)
     for camera in wanted:
-        if camera in placed:
+        if camera in placed or camera in layout.left_out:
             continue
         if None in slots:
             slots[slots.index(None)] = camera
@@ -143,7 +149,10 @@ def put(layout: WallLayout, tile: int, camera_id: str | None) -> WallLayout:
         slots[slots.index(camera_id)] = replaced
     slots[index] = camera_id
     guests = tuple((at, guest) for at, guest in layout.guests if at != tile and guest != camera_id)
-    return _tidy(replace(layout, slots=tuple(slots), guests=guests))
+    left_out = layout.left_out - {camera_id}
+    if camera_id is None and replaced is not None:
+        left_out |= {replaced}
+    return _tidy(replace(layout, slots=tuple(slots), guests=guests, left_out=left_out))
 
 
 def enlarged(layout: WallLayout, tile: int | None) -> WallLayout:
@@ -157,6 +166,21 @@ def with_guest(layout: WallLayout, tile: int, camera_id: str) -> WallLayout:
     return replace(layout, guests=(*kept, (tile, camera_id)))
 
 
+def without_guest(layout: WallLayout, camera_id: str) -> WallLayout:
+    """Let one camera go that was brought for now."""
+    return replace(layout, guests=tuple(guest for guest in layout.guests if guest[1] != camera_id))
+
+
+def with_pin(layout: WallLayout, camera_id: str) -> WallLayout:
+    """Keep a camera's tile from being taken, or let it be taken again."""
+    return replace(layout, pinned=layout.pinned ^ {camera_id})
+
+
+def with_alarm_tile(layout: WallLayout, tile: int) -> WallLayout:
+    """Bring alarms to this tile; asked for the same one again, to whichever was used least."""
+    return replace(layout, alarm_tile=None if layout.alarm_tile == tile else tile)
+
+
 def without_guests(layout: WallLayout) -> WallLayout:
     """Show the arrangement itself again."""
     return replace(layout, guests=())
@@ -164,7 +188,14 @@ def without_guests(layout: WallLayout) -> WallLayout:
 
 def to_dict(layout: WallLayout) -> dict[str, Any]:
     """Return what is worth keeping, as plain data; guests and the enlarged tile are for the moment."""
-    return {"preset": layout.preset.value, "slots": list(layout.slots), "page": layout.page}
+    return {
+        "preset": layout.preset.value,
+        "slots": list(layout.slots),
+        "page": layout.page,
+        "left_out": sorted(layout.left_out),
+        "pinned": sorted(layout.pinned),
+        "alarm_tile": layout.alarm_tile,
+    }
 
 
 def from_dict(data: Mapping[str, Any]) -> WallLayout:
@@ -172,6 +203,7 @@ def from_dict(data: Mapping[str, Any]) -> WallLayout:
     preset = data.get("preset")
     slots = data.get("slots")
     page = data.get("page")
+    alarm_tile = data.get("alarm_tile")
     seen: set[str] = set()
     kept: list[str | None] = []
     for slot in slots if isinstance(slots, list | tuple) else ():
@@ -184,7 +216,16 @@ def from_dict(data: Mapping[str, Any]) -> WallLayout:
             preset=Preset(preset) if isinstance(preset, str) and preset in set(Preset) else Preset.FOUR,
             slots=tuple(kept),
             page=page if isinstance(page, int) else 0,
+            left_out=_names(data.get("left_out")),
+            pinned=_names(data.get("pinned")),
+            alarm_tile=alarm_tile if isinstance(alarm_tile, int) and alarm_tile >= 0 else None,
         )
+    )
+
+
+def _names(found: object) -> frozenset[str]:
+    return (
+        frozenset(name for name in found if isinstance(name, str)) if isinstance(found, list | tuple) else frozenset()
     )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from PySide6.QtCore import QEvent, QPoint, QRect, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QHideEvent, QKeyEvent, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtGui import QHideEvent, QKeyEvent, QKeySequence, QResizeEvent, QShortcut, QShowEvent
+from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QLabel, QMenu, QToolButton, QVBoxLayout, QWidget
 
 from core.cameras.model import Camera
 from core.incidents.model import Alarm, Priority, SourceKind
@@ -17,6 +18,7 @@ from core.media.model import StreamReport
 from widgets.base.icons import IconButton
 from widgets.base.symbols import FLASH_PERIOD_MS
 from widgets.base.theme import look, set_role
+from widgets.video.classes_menu import ClassesMenu
 from widgets.video.layout import (
     CELLS,
     GRID_SIDE,
@@ -28,14 +30,34 @@ from widgets.video.layout import (
     swapped,
     to_dict,
     turned,
+    with_alarm_tile,
     with_cameras,
     with_guest,
+    with_pin,
     with_preset,
     without_guests,
 )
+from widgets.video.lower_line import LowerLine
 from widgets.video.model import TrackSet, VideoFrame
 from widgets.video.overlay import Shown
+from widgets.video.popup import Call
+from widgets.video.shot import shot_of
 from widgets.video.tile import VideoTile
+from widgets.video.tour import (
+    Tour,
+    TourRun,
+    TourState,
+    advanced,
+    interrupted,
+    paused,
+    resumed,
+    started,
+    tour_from_dict,
+    tour_to_dict,
+)
+from widgets.video.tour_editor import TourEditor
+from widgets.video.wall_popup import WallPopup
+from widgets.video.zoom import STEP
 
 STATUS_PERIOD_MS = 250
 VIEW_SETTLE_MS = 150
@@ -50,11 +72,21 @@ _ARROWS = {
 }
 
 
+_SWITCH_KEYS = {
+    Qt.Key.Key_B: "boxes",
+    Qt.Key.Key_I: "ids",
+    Qt.Key.Key_Z: "zones",
+    Qt.Key.Key_R: "trails",
+}
+
+
 class VideoWall(QWidget):
     """Tiles in a chosen division, with a bar of presets and overlay switches above them.
 
     Keys: arrows select, Enter enlarges and restores, Esc steps out, PgUp and PgDn turn pages, 1 to 9 ask for a camera,
-    B boxes, I numbers, Z zones, Delete empties a tile, Ctrl+arrows move it, the menu key opens its menu.
+    B boxes, I numbers, Z zones, R trails, Delete empties a tile, Ctrl+arrows move it, the menu key opens its menu.
+    + and - zoom, 0 shows the whole picture, K pins the tile, S saves a picture, Ctrl+1 to Ctrl+9 show saved layouts,
+    T starts or pauses a tour, Shift+T ends it, N and P turn through alarms that wait (F4 and Shift+F4 from anywhere).
 
     Signals:
         camera_selected(str): Id of the camera on the selected tile; empty for an empty tile.
@@ -64,6 +96,8 @@ class VideoWall(QWidget):
         goto_requested(str): Show this camera on the map.
         edit_requested(str): Open this camera's settings.
         layout_changed(): Worth saving: see `layout_state`.
+        shot_taken(object): A `Shot` of a tile, to be kept.
+        said(str, str): A sentence for the operator, and a hint.
     """
 
     camera_selected = Signal(str)
@@ -72,6 +106,8 @@ class VideoWall(QWidget):
     goto_requested = Signal(str)
     edit_requested = Signal(str)
     layout_changed = Signal()
+    shot_taken = Signal(object)
+    said = Signal(str, str)
 
     def __init__(self, clock: Clock | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -86,6 +122,20 @@ class VideoWall(QWidget):
         self._tiles: list[VideoTile] = []
         self._by_camera: dict[str, VideoTile] = {}
         self._view: dict[str, tuple[int, int]] = {}
+        self._used_s: dict[int, float] = {}
+        self._is_arranging = False
+        self._saved: dict[str, WallLayout] = {}
+        self._renaming = ""
+        self._tours: dict[str, Tour] = {}
+        self._run: TourRun | None = None
+        self._before_tour: WallLayout | None = None
+        self._ticked_s = self._clock.monotonic()
+        self._popup = WallPopup(
+            layout=lambda: self._layout,
+            show=self._show_for_now,
+            used_s=lambda tile: self._used_s.get(tile, 0.0),
+            calling=lambda: frozenset(camera for camera, (_, is_calling) in self._alarms.items() if is_calling),
+        )
         self._build()
         self._status_timer = self._make_timer(STATUS_PERIOD_MS, self._on_status_tick)
         self._view_timer = self._make_timer(VIEW_SETTLE_MS, self._tell_view)
@@ -127,13 +177,21 @@ class VideoWall(QWidget):
         for key, text, tip in (
             ("boxes", "Boxes", "Boxes around vehicles (B)"),
             ("ids", "Numbers", "Numbers of tracks (I)"),
-            ("zones", "Zones", "Zones, lines and counts (Z)"),
+            ("zones", "Zones", "Zones, lanes, lines and counts (Z)"),
+            ("trails", "Trails", "Where vehicles came from, over five seconds (R)"),
         ):
             button = self._switch(text, tip, bar)
-            button.setChecked(True)
+            button.setChecked(key != "trails")
             button.toggled.connect(self._on_switch)
             self._switches[key] = button
             row.addWidget(button)
+        self._classes = ClassesMenu(self)
+        self._classes.changed.connect(self._on_switch)
+        self._classes_button = self._switch("Classes", "Which classes are boxed", bar)
+        self._classes_button.setCheckable(False)
+        self._classes_button.setMenu(self._classes)
+        self._classes_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        row.addWidget(self._classes_button)
         self._canvas = QWidget(self)
         self._canvas.installEventFilter(self)
         column = QVBoxLayout(self)
@@ -141,6 +199,25 @@ class VideoWall(QWidget):
         column.setSpacing(0)
         column.addWidget(bar)
         column.addWidget(self._canvas, 1)
+        self._build_lower(column)
+
+    def _build_lower(self, column: QVBoxLayout) -> None:
+        self._layouts_menu, self._tours_menu = QMenu(self), QMenu(self)
+        self._layouts_menu.aboutToShow.connect(self._fill_layouts_menu)
+        self._tours_menu.aboutToShow.connect(self._fill_tours_menu)
+        self._lower = LowerLine(self._layouts_menu, self._tours_menu, self)
+        self._lower.name_given.connect(self._on_name)
+        self._lower.tour_toggled.connect(self.toggle_tour)
+        self._lower.tour_ended.connect(self.end_tour)
+        self._lower.alarm_stepped.connect(self.step_alarm)
+        self._lower.alarm_dismissed.connect(self._on_dismiss)
+        self._lower.popups_switched.connect(self._on_popups)
+        column.addWidget(self._lower)
+        self._editor: TourEditor | None = None
+        for keys, n in (("F4", 1), ("Shift+F4", -1)):
+            shortcut = QShortcut(QKeySequence(keys), self)
+            shortcut.setContext(Qt.ShortcutContext.WindowShortcut)
+            shortcut.activated.connect(partial(self.step_alarm, n))
 
     @staticmethod
     def _switch(text: str, name: str, parent: QWidget) -> QToolButton:
@@ -158,6 +235,8 @@ class VideoWall(QWidget):
     def show_cameras(self, cameras: Iterable[Camera]) -> None:
         """Take over every camera there is; new ones get the first empty tile."""
         self._cameras = {camera.camera_id: camera for camera in cameras}
+        if self._before_tour is not None:
+            self._before_tour = with_cameras(self._before_tour, self._cameras)
         self._change(with_cameras(self._layout, self._cameras))
 
     def show_report(self, report: StreamReport) -> None:
@@ -204,34 +283,294 @@ class VideoWall(QWidget):
     def bring(self, camera_id: str, *, from_alarm: bool = False) -> None:
         """Make sure a camera can be seen, and select it; Esc brings back what stood there.
 
-        It takes the selected tile. Where an alarm asks, a tile that shows another alarm stays: the least important tile
-        gives way, an empty one first.
+        It takes the selected tile, or where that is pinned the one that was used least. An alarm that waits for its
+        turn is shown at once, where alarms are shown.
         """
         if camera_id not in self._cameras:
             return
+        self._operator_acted()
+        if from_alarm and self._popup.choose(camera_id):
+            self._show_queue()
         seen = [tile for tile in self._layout.visible if self._layout.cameras[tile] == camera_id]
         if not seen:
-            tile = self._layout.enlarged
-            if tile is None:
-                tile = self._least_important() if from_alarm else self._selected
+            tile = self._least_used() if from_alarm or self._is_pinned(self._selected) else self._selected
+            tile = self._layout.enlarged if self._layout.enlarged is not None else tile
             self._change(with_guest(self._layout, tile, camera_id))
             seen = [tile]
         self._select(seen[0], has_focus=False)
 
-    def _least_important(self) -> int:
+    def _is_pinned(self, tile: int) -> bool:
+        return self._layout.cameras[tile] in self._layout.pinned
+
+    def _least_used(self) -> int:
         cameras = self._layout.cameras
 
-        def importance(tile: int) -> tuple[int, int, int, int]:
+        def importance(tile: int) -> tuple[int, int, int, float, int]:
             camera_id = cameras[tile]
             if camera_id is None:
-                return (0, 0, 0, -tile)
+                return (0, 0, 0, 0.0, -tile)
             _, _, columns, _ = CELLS[self._layout.preset][tile]
             priority, is_calling = self._alarms.get(camera_id, (None, False))
             alarm = 0 if priority is None else (10 if is_calling else 5) - int(priority)
-            # The selected tile is what the operator watches, a large one is large on purpose.
-            return (1 + alarm, columns, int(tile == self._selected), -tile)
+            # What is pinned stays while anything else can go; the selected tile is what the operator watches, a large
+            # one is large on purpose.
+            rank = 1 + alarm + (100 if camera_id in self._layout.pinned else 0)
+            return (rank, columns, int(tile == self._selected), self._used_s.get(tile, 0.0), -tile)
 
         return min(self._layout.visible, key=importance)
+
+    # -- alarms that bring their camera
+
+    def show_calls(self, calls: Iterable[Call]) -> None:
+        """Take over every alarm that calls and has a camera; the most urgent one's camera comes onto the wall."""
+        had_alarm = self._popup.queue.current is not None
+        known = [call for call in calls if call.camera_id in self._cameras]
+        if self._popup.is_on and known and not had_alarm:
+            self._interrupt_tour()
+        self._popup.show_calls(known)
+        if self._popup.queue.current is None and self._run is not None and self._run.state is TourState.INTERRUPTED:
+            self._set_run(resumed(self._run))
+            self._show_stop()
+        self._show_queue()
+
+    def step_alarm(self, n: int) -> None:
+        """Show the next alarm that waits, or the one before."""
+        self._popup.step(n)
+        self._show_queue()
+
+    def _show_queue(self) -> None:
+        queue = self._popup.queue
+        self._lower.show_queue(queue, self._popup.problem)
+        current = queue.current if self._popup.is_on else None
+        for tile in self._tiles:
+            is_here = current is not None and tile.camera_id == current.camera_id
+            place = f"  {queue.place} of {len(queue.calls)}" if len(queue.calls) > 1 else ""
+            tile.set_note(f"{current.title}{place}" if is_here and current is not None else "")
+
+    def _on_dismiss(self) -> None:
+        self._popup.dismiss()
+        self.show_calls(self._popup.queue.calls)
+
+    def _on_popups(self, is_on: bool) -> None:
+        self._popup.switch(is_on=is_on)
+        self._show_queue()
+        self.layout_changed.emit()
+
+    # -- saved layouts
+
+    @property
+    def saved_layouts(self) -> tuple[str, ...]:
+        """Names of the saved layouts, in the order of their keys."""
+        return tuple(self._saved)
+
+    def save_layout(self, name: str) -> None:
+        """Keep the arrangement under a name; one of that name is replaced."""
+        self._saved[name] = replace(self._base_layout(), guests=(), enlarged=None)
+        self.layout_changed.emit()
+        self.said.emit(f"The layout {name} is saved.", self._key_hint(name))
+
+    def rename_layout(self, old: str, new: str) -> None:
+        """Give a saved layout another name; tours follow."""
+        if old not in self._saved or new == old:
+            return
+        if new in self._saved:
+            self.said.emit(f"There is a layout {new} already.", "Choose another name.")
+            return
+        self._saved = {new if name == old else name: kept for name, kept in self._saved.items()}
+        for name, tour in self._tours.items():
+            stops = tuple(replace(stop, layout_name=new) if stop.layout_name == old else stop for stop in tour.stops)
+            self._tours[name] = replace(tour, stops=stops)
+        self.layout_changed.emit()
+
+    def delete_layout(self, name: str) -> None:
+        """Forget a saved layout; the wall stays as it is."""
+        if self._saved.pop(name, None) is not None:
+            self.layout_changed.emit()
+
+    def show_layout(self, name: str) -> None:
+        """Arrange the wall as it was saved; cameras that came since stand behind."""
+        kept = self._saved.get(name)
+        if kept is None:
+            return
+        self.end_tour()
+        self._change(with_cameras(kept, self._cameras) if self._cameras else kept)
+        self._select(self._layout.visible[0], has_focus=False)
+        self._replace_popup()
+
+    def _key_hint(self, name: str) -> str:
+        at = list(self._saved).index(name) + 1
+        return f"Ctrl+{at} shows it." if at <= 9 else "The menu Layouts shows it."
+
+    def _fill_layouts_menu(self) -> None:
+        menu = self._layouts_menu
+        menu.clear()
+        for at, name in enumerate(self._saved, 1):
+            menu.addAction(f"{name}\tCtrl+{at}" if at <= 9 else name, partial(self.show_layout, name))
+        if self._saved:
+            menu.addSeparator()
+        menu.addAction("Save this layout as \N{HORIZONTAL ELLIPSIS}", partial(self._ask_name, ""))
+        for title, act in (
+            ("Save this layout over", self.save_layout),
+            ("Rename", self._ask_name),
+            ("Delete", self.delete_layout),
+        ):
+            part = menu.addMenu(title)
+            part.setEnabled(bool(self._saved))
+            for name in self._saved:
+                part.addAction(name, partial(act, name))
+
+    def _ask_name(self, renamed: str) -> None:
+        self._renaming = renamed
+        self._lower.ask_name("New name of the layout" if renamed else "Name of the layout", renamed)
+
+    def _on_name(self, name: str) -> None:
+        if self._renaming:
+            self.rename_layout(self._renaming, name)
+        else:
+            self.save_layout(name)
+        self._tiles[self._selected].setFocus(Qt.FocusReason.OtherFocusReason)
+
+    # -- tours
+
+    @property
+    def tour(self) -> TourRun | None:
+        """The tour that is on its way."""
+        return self._run
+
+    @property
+    def tour_text(self) -> str:
+        """What the operator reads about it."""
+        return self._lower.tour_text
+
+    @property
+    def alarm_text(self) -> str:
+        """What the operator reads about alarms that wait."""
+        return self._lower.alarm_text
+
+    def keep_tour(self, tour: Tour, old_name: str = "") -> None:
+        """Keep a tour; it takes the place of the one called `old_name`."""
+        if old_name and old_name != tour.name:
+            self._tours.pop(old_name, None)
+        self._tours[tour.name] = tour
+        self.layout_changed.emit()
+
+    def delete_tour(self, name: str) -> None:
+        """Forget a tour."""
+        if self._run is not None and self._run.tour.name == name:
+            self.end_tour()
+        if self._tours.pop(name, None) is not None:
+            self.layout_changed.emit()
+
+    def start_tour(self, name: str) -> None:
+        """Begin a tour at its first stop; the arrangement comes back when it ends."""
+        tour = self._tours.get(name)
+        if tour is None:
+            return
+        self.end_tour()
+        self._before_tour = replace(self._layout, guests=(), enlarged=None)
+        self._set_run(started(tour))
+        if self._popup.is_on and self._popup.queue.current is not None:
+            self._interrupt_tour()
+        else:
+            self._show_stop()
+
+    def toggle_tour(self) -> None:
+        """Pause the tour, let it go on, or start the first one there is."""
+        if self._run is None:
+            if self._tours:
+                self.start_tour(next(iter(self._tours)))
+            else:
+                self.said.emit("There is no tour yet.", "Tours, New tour makes one.")
+        elif self._run.state is TourState.RUNNING:
+            self._set_run(paused(self._run, "T goes on."))
+        else:
+            self._set_run(resumed(self._run))
+            self._show_stop()
+
+    def end_tour(self) -> None:
+        """Stop the tour and bring the arrangement back."""
+        if self._run is None:
+            return
+        self._set_run(None)
+        before, self._before_tour = self._before_tour, None
+        if before is not None:
+            self._show_for_now(before)
+        self._replace_popup()
+
+    def _operator_acted(self) -> None:
+        """Whoever uses the wall has it: a running tour waits."""
+        if self._run is not None and self._run.state is TourState.RUNNING:
+            self._set_run(paused(self._run, "you used the wall. T goes on."))
+
+    def _interrupt_tour(self) -> None:
+        if self._run is None or self._run.state is TourState.PAUSED:
+            return
+        self._set_run(interrupted(self._run, "an alarm has the wall."))
+        if self._before_tour is not None:
+            self._show_for_now(self._before_tour)
+
+    def _set_run(self, run: TourRun | None) -> None:
+        self._run = run
+        self._lower.show_tour(run, self._stop_name(run) if run is not None else "")
+
+    def _stop_name(self, run: TourRun) -> str:
+        camera = self._cameras.get(run.stop.camera_id)
+        return camera.name if camera is not None else run.stop.layout_name
+
+    def _show_stop(self) -> None:
+        if self._run is None or self._before_tour is None:
+            return
+        stop = self._run.stop
+        if stop.camera_id in self._cameras:
+            layout = self._before_tour
+            seen = [tile for tile, camera_id in enumerate(layout.cameras) if camera_id == stop.camera_id]
+            if not seen:
+                layout = with_guest(layout, 0, stop.camera_id)
+            self._show_for_now(enlarged(layout, seen[0] if seen else 0))
+        elif stop.layout_name in self._saved:
+            self._show_for_now(with_cameras(self._saved[stop.layout_name], self._cameras))
+        # A stop whose camera or layout is gone is passed over in its time: the rest of the tour goes on.
+
+    def _move_tour(self, seconds: float) -> None:
+        if self._run is None:
+            return
+        moved = advanced(self._run, seconds)
+        is_next = moved.at != self._run.at or moved.left_s > self._run.left_s
+        self._set_run(moved)
+        if is_next:
+            self._show_stop()
+
+    def _fill_tours_menu(self) -> None:
+        menu = self._tours_menu
+        menu.clear()
+        for name in self._tours:
+            menu.addAction(name, partial(self.start_tour, name))
+        if self._tours:
+            menu.addSeparator()
+        menu.addAction("New tour \N{HORIZONTAL ELLIPSIS}", partial(self._edit_tour, ""))
+        for title, act in (("Change", self._edit_tour), ("Delete", self.delete_tour)):
+            part = menu.addMenu(title)
+            part.setEnabled(bool(self._tours))
+            for name in self._tours:
+                part.addAction(name, partial(act, name))
+
+    def _edit_tour(self, name: str) -> None:
+        if self._editor is None:
+            self._editor = TourEditor(self._canvas)
+            self._editor.saved.connect(self.keep_tour)
+            self._editor.closed.connect(self._editor.hide)
+        names = {
+            camera.camera_id: camera.name
+            for camera in sorted(self._cameras.values(), key=lambda camera: camera.name.casefold())
+        }
+        self._place_editor()
+        self._editor.edit(self._tours.get(name), names, self._saved)
+
+    def _place_editor(self) -> None:
+        if self._editor is not None:
+            room = self._canvas.rect()
+            width = min(room.width(), look().sizes.body * 21)
+            self._editor.setGeometry(room.right() + 1 - width, 0, width, room.height())
 
     # -- what the operator arranges
 
@@ -250,36 +589,57 @@ class VideoWall(QWidget):
         """Return the tile that shows a camera."""
         return self._by_camera.get(camera_id)
 
+    def _base_layout(self) -> WallLayout:
+        """Return the operator's own arrangement, also while a tour shows others."""
+        return self._layout if self._before_tour is None else self._before_tour
+
     def layout_state(self) -> dict[str, Any]:
-        """Return the arrangement as plain data, for saving."""
-        return to_dict(self._layout) | {
+        """Return the arrangement, the saved ones and the tours as plain data, for saving."""
+        return to_dict(self._base_layout()) | {
             "boxes": self._shown.boxes,
             "ids": self._shown.ids,
             "zones": self._shown.zones,
+            "trails": self._shown.trails,
+            "hidden_labels": sorted(self._shown.hidden_labels),
+            "popups": self._lower.has_popups,
+            "saved": {name: to_dict(kept) for name, kept in self._saved.items()},
+            "tours": [tour_to_dict(tour) for tour in self._tours.values()],
         }
 
     def restore_layout(self, state: Mapping[str, Any]) -> None:
-        """Take over an arrangement that `layout_state` returned; cameras that are gone leave empty tiles."""
+        """Take over what `layout_state` returned; cameras that are gone leave empty tiles."""
         layout = from_dict(state)
         if self._cameras:
             layout = with_cameras(layout, self._cameras)
         for key, button in self._switches.items():
-            button.setChecked(bool(state.get(key, True)))
+            button.setChecked(bool(state.get(key, key != "trails")))
+        hidden = state.get("hidden_labels")
+        self._classes.hide_labels(hidden if isinstance(hidden, list | tuple) else ())
+        self._lower.set_popups(bool(state.get("popups", True)))
+        saved, tours = state.get("saved"), state.get("tours")
+        if isinstance(saved, Mapping):
+            self._saved = {str(name): from_dict(kept) for name, kept in saved.items() if isinstance(kept, Mapping)}
+        if isinstance(tours, list | tuple):
+            self._tours = {tour.name: tour for item in tours if (tour := tour_from_dict(item)) is not None}
         self._change(layout)
 
     def set_preset(self, preset: Preset) -> None:
         """Divide the wall."""
+        self._operator_acted()
         camera_id = self.selected_camera_id
         self._change(with_preset(self._layout, preset))
         cameras = self._layout.cameras
         self._select(cameras.index(camera_id) if camera_id and camera_id in cameras else 0, has_focus=False)
+        self._replace_popup()
 
     def turn_page(self, n_pages: int) -> None:
         """Turn pages forward or, below zero, back."""
+        self._operator_acted()
         page = self._layout.page
         self._change(turned(self._layout, n_pages))
         if self._layout.page != page:
             self._select(0, has_focus=False)
+            self._replace_popup()
 
     def put_on_selected(self, camera_id: str) -> None:
         """Put a camera on the selected tile for good."""
@@ -287,8 +647,31 @@ class VideoWall(QWidget):
 
     def _put(self, tile: int, camera_id: str) -> None:
         if camera_id in self._cameras:
+            self._operator_acted()
             self._change(put(self._layout, tile, camera_id))
+            self._popup.forget_tile(tile)
+            self._show_queue()
             self._select(tile, has_focus=False)
+
+    def toggle_pin(self) -> None:
+        """Keep the selected tile for the operator alone, or give it free."""
+        if self.selected_camera_id:
+            self._change(with_pin(self._layout, self.selected_camera_id))
+
+    def take_shot(self) -> None:
+        """Keep the picture of the selected tile."""
+        camera = self._cameras.get(self.selected_camera_id)
+        tile = self._by_camera.get(self.selected_camera_id)
+        if camera is None or tile is None or tile.frame is None:
+            self.said.emit("There is no picture to save on this tile.", "Select a tile that shows one.")
+            return
+        self.shot_taken.emit(shot_of(camera, tile.frame, tile.boxes))
+
+    def _replace_popup(self) -> None:
+        """The wall was divided anew: what an alarm brought needs its tile again."""
+        if self._popup.queue.current is not None:
+            self._popup.place()
+            self._show_queue()
 
     def toggle_enlarged(self) -> None:
         """Let the selected tile fill the wall, or show all again."""
@@ -296,14 +679,23 @@ class VideoWall(QWidget):
         self._change(enlarged(self._layout, self._selected if is_all else None))
 
     def step_out(self) -> bool:
-        """Undo the last of: a drag, an enlarged tile, a camera that was brought. False where there is nothing."""
+        """Undo the last of: a drag, a zoom, an enlarged tile, an alarm's camera, one that was brought.
+
+        False where there is nothing.
+        """
         n_dragged = sum(tile.end_drag() for tile in self._tiles)
         if n_dragged:
             for tile in self._tiles:
                 tile.set_drop_target(False)
             return True
+        self._operator_acted()
+        if self._tiles[self._selected].reset_zoom():
+            return True
         if self._layout.enlarged is not None:
             self._change(enlarged(self._layout, None))
+            return True
+        if self._popup.queue.current is not None and self._popup.dismiss():
+            self.show_calls(self._popup.queue.calls)
             return True
         if self._layout.guests:
             self._change(without_guests(self._layout))
@@ -316,11 +708,20 @@ class VideoWall(QWidget):
         is_kept_changed = to_dict(layout) != to_dict(self._layout)
         self._layout = layout
         self._arrange()
-        if is_kept_changed:
+        # What a tour shows, and what is changed while it does, is for the moment.
+        if is_kept_changed and self._before_tour is None:
             self.layout_changed.emit()
+
+    def _show_for_now(self, layout: WallLayout) -> None:
+        """Show an arrangement that is not worth keeping."""
+        if layout != self._layout:
+            self._layout = layout
+            self._arrange()
 
     def _arrange(self) -> None:
         layout = self._layout
+        had_focus = self._has_focus()
+        self._is_arranging = True
         while len(self._tiles) < layout.n_tiles:
             self._tiles.append(self._make_tile(len(self._tiles)))
         guests = dict(layout.guests)
@@ -330,6 +731,7 @@ class VideoWall(QWidget):
             camera_id = cameras[index] if index in visible else None
             camera = self._cameras.get(camera_id) if camera_id is not None else None
             self._fill(tile, camera, is_guest=index in guests)
+            tile.set_pinned(camera_id is not None and camera_id in layout.pinned)
             tile.setVisible(index in visible)
         self._selected = min(self._selected, layout.n_tiles - 1)
         if self._selected not in visible:
@@ -338,6 +740,10 @@ class VideoWall(QWidget):
             tile.set_selected(index == self._selected)
         self._place()
         self._refresh_bar()
+        # Qt hands the focus of a hidden tile to whatever comes next.
+        if had_focus and not (self._editor is not None and self._editor.isVisible()):
+            self._tiles[self._selected].setFocus(Qt.FocusReason.OtherFocusReason)
+        self._is_arranging = False
         self._view_timer.start()
 
     def _fill(self, tile: VideoTile, camera: Camera | None, *, is_guest: bool) -> None:
@@ -358,7 +764,8 @@ class VideoWall(QWidget):
     def _make_tile(self, index: int) -> VideoTile:
         tile = VideoTile(self._clock, self._canvas)
         tile.set_shown(self._shown)
-        tile.chosen.connect(lambda: self._select(index))
+        tile.chosen.connect(lambda: self._on_chosen(index))
+        tile.used.connect(lambda: self._on_used(index))
         tile.enlarge_requested.connect(lambda: self._on_enlarge(index))
         tile.menu_requested.connect(lambda at: self._on_menu(index, at))
         tile.dragged.connect(lambda at: self._on_dragged(index, at))
@@ -385,6 +792,11 @@ class VideoWall(QWidget):
             bottom = round((row + rows) * (room.height() + _GAP_PX) / side) - _GAP_PX
             self._tiles[index].setGeometry(QRect(QPoint(left, top), QSize(max(1, right - left), max(1, bottom - top))))
 
+    def _has_focus(self) -> bool:
+        """Whether the keyboard is at a tile now; whoever types elsewhere keeps it."""
+        focused = QApplication.focusWidget()
+        return focused is not None and self._canvas.isAncestorOf(focused)
+
     def _refresh_bar(self) -> None:
         for preset, button in self._presets.items():
             button.setChecked(preset is self._layout.preset)
@@ -399,11 +811,21 @@ class VideoWall(QWidget):
         self._selected = index
         for at, tile in enumerate(self._tiles):
             tile.set_selected(at == index)
-        if has_focus or self._canvas.isAncestorOf(self.focusWidget() or self):
+        if has_focus or self._has_focus():
             self._tiles[index].setFocus(Qt.FocusReason.OtherFocusReason)
         self.camera_selected.emit(self.selected_camera_id)
 
     # -- slots
+
+    def _on_chosen(self, index: int) -> None:
+        if self._is_arranging:
+            return
+        self._on_used(index)
+        self._select(index)
+
+    def _on_used(self, index: int) -> None:
+        self._used_s[index] = self._clock.monotonic()
+        self._operator_acted()
 
     def _tell_view(self) -> None:
         view: dict[str, tuple[int, int]] = {}
@@ -416,7 +838,10 @@ class VideoWall(QWidget):
             self.view_changed.emit(view)
 
     def _on_status_tick(self) -> None:
-        now_ms = round(self._clock.monotonic() * 1000)
+        now_s = self._clock.monotonic()
+        self._move_tour(now_s - self._ticked_s)
+        self._ticked_s = now_s
+        now_ms = round(now_s * 1000)
         is_on = now_ms % FLASH_PERIOD_MS < FLASH_PERIOD_MS // 2 or look().is_reduced_motion
         for tile in self._by_camera.values():
             tile.refresh_status()
@@ -424,14 +849,22 @@ class VideoWall(QWidget):
 
     def _on_switch(self) -> None:
         is_on = {key: button.isChecked() for key, button in self._switches.items()}
-        self._shown = Shown(boxes=is_on["boxes"], ids=is_on["ids"], zones=is_on["zones"])
+        hidden = self._classes.hidden
+        self._shown = Shown(
+            boxes=is_on["boxes"],
+            ids=is_on["ids"],
+            zones=is_on["zones"],
+            trails=is_on["trails"],
+            hidden_labels=hidden,
+        )
+        self._classes_button.setText(f"Classes ({len(hidden)} off)" if hidden else "Classes")
         self._switches["ids"].setEnabled(self._shown.boxes)
         for tile in self._tiles:
             tile.set_shown(self._shown)
         self.layout_changed.emit()
 
     def _on_enlarge(self, index: int) -> None:
-        self._select(index)
+        self._on_chosen(index)
         self.toggle_enlarged()
 
     def _tile_at(self, at: QPoint) -> int | None:
@@ -448,6 +881,7 @@ class VideoWall(QWidget):
         for tile in self._tiles:
             tile.set_drop_target(False)
         if target is not None and target != index:
+            self._operator_acted()
             self._change(swapped(self._layout, index, target))
             self._select(target)
 
@@ -461,14 +895,34 @@ class VideoWall(QWidget):
         menu.addAction("Show on map\tG", lambda: self.goto_requested.emit(camera_id)).setEnabled(bool(camera_id))
         menu.addAction("Camera settings", lambda: self.edit_requested.emit(camera_id)).setEnabled(bool(camera_id))
         menu.addSeparator()
+        self._add_picture_actions(menu, index, camera_id)
+        menu.addSeparator()
         others = menu.addMenu("Put here")
         for camera in sorted(self._cameras.values(), key=lambda camera: camera.name.casefold()):
             if camera.camera_id != camera_id:
                 others.addAction(camera.name, partial(self._put, index, camera.camera_id))
         others.setEnabled(not others.isEmpty())
-        empty = menu.addAction("Empty this tile\tDel", lambda: self._change(put(self._layout, index, None)))
+        empty = menu.addAction("Empty this tile\tDel", lambda: self._empty(index))
         empty.setEnabled(bool(camera_id))
         menu.popup(at)
+
+    def _add_picture_actions(self, menu: QMenu, index: int, camera_id: str) -> None:
+        menu.addAction("Save picture\tS", self.take_shot).setEnabled(bool(camera_id))
+        whole = menu.addAction("Whole picture\t0", self._tiles[index].reset_zoom)
+        whole.setEnabled(not self._tiles[index].zoom.is_whole)
+        pin = menu.addAction("Pin: alarms leave it\tK", self.toggle_pin)
+        pin.setCheckable(True)
+        pin.setChecked(self._is_pinned(index) and bool(camera_id))
+        pin.setEnabled(bool(camera_id))
+        here = menu.addAction("Alarms come here", lambda: self._change(with_alarm_tile(self._layout, index)))
+        here.setCheckable(True)
+        here.setChecked(self._layout.alarm_tile == index)
+
+    def _empty(self, index: int) -> None:
+        self._operator_acted()
+        self._change(put(self._layout, index, None))
+        self._popup.forget_tile(index)
+        self._show_queue()
 
     # -- Qt
 
@@ -481,26 +935,56 @@ class VideoWall(QWidget):
         key = Qt.Key(event.key())
         has_ctrl = bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier)
         if key in _ARROWS:
+            self._operator_acted()
             return self._step(*_ARROWS[key], is_moving=has_ctrl)
+        if has_ctrl and Qt.Key.Key_1 <= key <= Qt.Key.Key_9:
+            names = self.saved_layouts
+            at = int(key) - int(Qt.Key.Key_1)
+            if at < len(names):
+                self.show_layout(names[at])
+            return True
         if has_ctrl or event.modifiers() & Qt.KeyboardModifier.AltModifier:
             return False
         if Qt.Key.Key_1 <= key <= Qt.Key.Key_9:
             self.camera_number_requested.emit(int(key) - int(Qt.Key.Key_0))
             return True
-        for wanted, name in ((Qt.Key.Key_B, "boxes"), (Qt.Key.Key_I, "ids"), (Qt.Key.Key_Z, "zones")):
+        for wanted, name in _SWITCH_KEYS.items():
             if key == wanted:
                 self._switches[name].toggle()
                 return True
+        return self._handle_picture_key(key) or self._handle_wall_key(event, key)
+
+    def _handle_picture_key(self, key: Qt.Key) -> bool:
+        """What is done with the selected tile."""
+        tile = self._tiles[self._selected]
+        if key in (Qt.Key.Key_Plus, Qt.Key.Key_Equal, Qt.Key.Key_Minus):
+            tile.zoom_by(1 / STEP if key == Qt.Key.Key_Minus else STEP)
+        elif key == Qt.Key.Key_0:
+            tile.reset_zoom()
+        elif key == Qt.Key.Key_K:
+            self.toggle_pin()
+        elif key == Qt.Key.Key_S:
+            self.take_shot()
+        elif key == Qt.Key.Key_G and self.selected_camera_id:
+            self.goto_requested.emit(self.selected_camera_id)
+        elif key == Qt.Key.Key_Delete:
+            self._empty(self._selected)
+        else:
+            return False
+        return True
+
+    def _handle_wall_key(self, event: QKeyEvent, key: Qt.Key) -> bool:
+        """What is done with the wall as a whole."""
         if key in (Qt.Key.Key_PageUp, Qt.Key.Key_PageDown):
             self.turn_page(1 if key == Qt.Key.Key_PageDown else -1)
-            return True
-        if key == Qt.Key.Key_G and self.selected_camera_id:
-            self.goto_requested.emit(self.selected_camera_id)
-            return True
-        if key == Qt.Key.Key_Delete:
-            self._change(put(self._layout, self._selected, None))
-            return True
-        return key == Qt.Key.Key_Escape and self.step_out()
+        elif key == Qt.Key.Key_T:
+            is_end = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
+            (self.end_tour if is_end else self.toggle_tour)()
+        elif key in (Qt.Key.Key_N, Qt.Key.Key_P):
+            self.step_alarm(1 if key == Qt.Key.Key_N else -1)
+        else:
+            return key == Qt.Key.Key_Escape and self.step_out()
+        return True
 
     def _step(self, dx: int, dy: int, *, is_moving: bool) -> bool:
         if self._layout.enlarged is not None:
@@ -536,6 +1020,7 @@ class VideoWall(QWidget):
         """Place the tiles when the canvas changes its size."""
         if event.type() == QEvent.Type.Resize and watched is self._canvas:
             self._place()
+            self._place_editor()
         return super().eventFilter(watched, event)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -546,6 +1031,7 @@ class VideoWall(QWidget):
     def showEvent(self, event: QShowEvent) -> None:
         """Watch ages again."""
         super().showEvent(event)
+        self._ticked_s = self._clock.monotonic()
         self._status_timer.start()
         self._view_timer.start()
 

@@ -463,7 +463,17 @@ def test_the_menu_opens_by_key_and_does_not_block(room, qtbot):
 
     menu = next(menu for menu in room.wall.findChildren(QMenu) if menu.isVisible())
     texts = [action.text().split("\t")[0] for action in menu.actions() if not action.isSeparator()]
-    assert texts == ["Enlarge", "Show on map", "Camera settings", "Put here", "Empty this tile"]
+    assert texts == [
+        "Enlarge",
+        "Show on map",
+        "Camera settings",
+        "Save picture",
+        "Whole picture",
+        "Pin: alarms leave it",
+        "Alarms come here",
+        "Put here",
+        "Empty this tile",
+    ]
     menu.close()
 
 

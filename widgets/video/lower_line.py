@@ -1,0 +1,195 @@
+"""The line below the tiles: saved layouts and the tour on the left, alarms that wait on the right."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QLineEdit, QMenu, QSizePolicy, QToolButton, QWidget
+
+from widgets.base.icons import IconButton
+from widgets.base.symbols import PRIORITY_WORDS
+from widgets.base.theme import look, set_role
+from widgets.video.popup import AlarmQueue
+from widgets.video.tour import TourRun, TourState
+
+
+class LowerLine(QFrame):
+    """Says what moves the wall, and has the buttons for it; it is always there, so that no tile changes its size.
+
+    Signals:
+        name_given(str): The operator wrote a name into the field that `ask_name` opened.
+        tour_toggled(): Pause the tour, or let it go on.
+        tour_ended(): Stop the tour.
+        alarm_stepped(int): Show the next alarm (1) or the one before (-1).
+        alarm_dismissed(): Take the alarm's camera off the wall.
+        popups_switched(bool): Whether alarms bring their cameras.
+    """
+
+    name_given = Signal(str)
+    tour_toggled = Signal()
+    tour_ended = Signal()
+    alarm_stepped = Signal(int)
+    alarm_dismissed = Signal()
+    popups_switched = Signal(bool)
+
+    def __init__(self, layouts: QMenu, tours: QMenu, parent: QWidget) -> None:
+        super().__init__(parent)
+        set_role(self, "strip")
+        gap = look().sizes.gap
+        row = QHBoxLayout(self)
+        row.setContentsMargins(gap, gap // 2, gap, gap // 2)
+        row.setSpacing(gap // 2)
+        for text, menu, tip in (
+            ("Layouts", layouts, "Saved layouts (Ctrl+1 to Ctrl+9)"),
+            ("Tours", tours, "Cameras and layouts one after the other (T)"),
+        ):
+            button = _button(text, tip, self)
+            button.setMenu(menu)
+            button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+            row.addWidget(button)
+        self._build_name(row)
+        self._tour_text = _Elided(self)
+        row.addWidget(self._tour_text, 1)
+        self._pause = IconButton("pause", "Pause the tour (T)", self)
+        self._pause.clicked.connect(self.tour_toggled)
+        self._end = IconButton("close", "Stop the tour (Shift+T)", self)
+        self._end.clicked.connect(self.tour_ended)
+        self._alarm_text = _Elided(self)
+        self._alarm_text.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self._before = IconButton("previous", "Previous alarm (P, or Shift+F4 from anywhere)", self)
+        self._before.clicked.connect(lambda: self.alarm_stepped.emit(-1))
+        self._after = IconButton("next", "Next alarm (N, or F4 from anywhere)", self)
+        self._after.clicked.connect(lambda: self.alarm_stepped.emit(1))
+        self._dismiss = IconButton("close", "Take this alarm's camera off the wall (Esc); it stays in the list", self)
+        self._dismiss.clicked.connect(self.alarm_dismissed)
+        self._popups = _button("Pop-up", "Alarms bring their camera onto the wall", self)
+        self._popups.setCheckable(True)
+        self._popups.setChecked(True)
+        self._popups.toggled.connect(self.popups_switched)
+        row.addWidget(self._pause)
+        row.addWidget(self._end)
+        row.addWidget(self._alarm_text, 2)
+        for widget in (self._before, self._after, self._dismiss, self._popups):
+            row.addWidget(widget)
+        self.show_tour(None, "")
+        self.show_queue(AlarmQueue(), "")
+
+    def _build_name(self, row: QHBoxLayout) -> None:
+        self._name = _NameField(self)
+        self._name.setMaxLength(40)
+        self._name.returnPressed.connect(self._on_name)
+        self._name.left.connect(self._name.hide)
+        self._name.hide()
+        row.addWidget(self._name)
+
+    @property
+    def tour_text(self) -> str:
+        """What the operator reads about the tour."""
+        return self._tour_text.whole
+
+    @property
+    def alarm_text(self) -> str:
+        """What the operator reads about alarms that wait."""
+        return self._alarm_text.whole
+
+    @property
+    def has_popups(self) -> bool:
+        """Whether alarms bring their cameras."""
+        return self._popups.isChecked()
+
+    def set_popups(self, is_on: bool) -> None:
+        """Switch the pop-up."""
+        self._popups.setChecked(is_on)
+
+    def ask_name(self, question: str, name: str) -> None:
+        """Open the field for a name; Enter takes it, Esc leaves it."""
+        self._name.setPlaceholderText(question)
+        self._name.setAccessibleName(question)
+        self._name.setToolTip(f"{question}: Enter saves, Esc leaves it")
+        self._name.setText(name)
+        self._name.selectAll()
+        self._name.show()
+        self._name.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def show_tour(self, run: TourRun | None, stop_name: str) -> None:
+        """Say which tour runs, and why it does not."""
+        self._pause.setVisible(run is not None)
+        self._end.setVisible(run is not None)
+        if run is None:
+            self._tour_text.set_whole("")
+            return
+        is_running = run.state is TourState.RUNNING
+        self._pause.set_icon_name("pause" if is_running else "play")
+        tip = "Pause the tour (T)" if is_running else "Let the tour go on (T)"
+        self._pause.setToolTip(tip)
+        self._pause.setAccessibleName(tip)
+        place = f"{run.tour.name} {run.at + 1}/{len(run.tour.stops)}"
+        if is_running:
+            self._tour_text.set_whole(f"{place}: {stop_name}, {max(0.0, run.left_s):.0f} s")
+        else:
+            self._tour_text.set_whole(f"{place} paused: {run.reason}")
+
+    def show_queue(self, queue: AlarmQueue, problem: str) -> None:
+        """Say which alarm is shown and how many wait; `problem` says why its camera cannot be brought."""
+        current = queue.current
+        for widget in (self._before, self._after):
+            widget.setVisible(len(queue.calls) > 1)
+        self._dismiss.setVisible(current is not None)
+        if current is None:
+            self._alarm_text.set_whole("" if self.has_popups else "Alarm pop-up is off.")
+            return
+        more = f"  {queue.n_more} more" if queue.n_more else ""
+        text = f"{PRIORITY_WORDS[current.priority]}: {current.title}{more}"
+        self._alarm_text.set_whole(f"{text}  ({problem})" if problem else text)
+
+    def _on_name(self) -> None:
+        name = self._name.text().strip()
+        self._name.hide()
+        if name:
+            self.name_given.emit(name)
+
+
+class _NameField(QLineEdit):
+    left = Signal()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Escape:
+            self.left.emit()
+            return
+        super().keyPressEvent(event)
+
+
+class _Elided(QLabel):
+    """A line of text that never asks for room: what does not fit is shortened, and whole in the tool tip."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.whole = ""
+        set_role(self, "secondary")
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(0, super().minimumSizeHint().height())
+
+    def set_whole(self, text: str) -> None:
+        if text != self.whole:
+            self.whole = text
+            self.setToolTip(text)
+            self._cut()
+
+    def _cut(self) -> None:
+        self.setText(self.fontMetrics().elidedText(self.whole, Qt.TextElideMode.ElideRight, max(0, self.width() - 2)))
+
+    def resizeEvent(self, event: object) -> None:
+        self._cut()
+
+
+def _button(text: str, tip: str, parent: QWidget) -> QToolButton:
+    button = QToolButton(parent)
+    button.setText(text)
+    button.setToolTip(tip)
+    button.setAccessibleName(tip)
+    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    set_role(button, "quiet")
+    return button
