@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -17,11 +19,15 @@ from core.kernel.clock import Clock
 from core.store.counts import upsert_add
 from core.store.engine import Store
 from core.store.tables import LineCountRow
+from core.traffic.flow import FlowLedger, Key, read_rows, read_since, write_rows
 from core.traffic.model import LineCount
 from core.traffic.rules import Change, Congestion, CongestionSettings, Flow, judge, together
+from core.vision.flow import FlowMinute
 from core.vision.model import Phase
 
 STATION = "station"
+ROWS_AT_ONCE = 200
+"""Rows of one transaction: the writer serves alarms between two of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +57,15 @@ class LineCountsAdded:
     counts: tuple[LineCount, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class FlowMeasured:
+    """Minutes that cameras measured went into the database."""
+
+    minutes: tuple[FlowMinute, ...]
+
+
 class TrafficService:
-    """Newest flow of every station, jams, and counts over lines.
+    """Newest flow of every station, jams, counts over lines, and what cameras measure by the minute.
 
     Threads: the owner's loop only.
     """
@@ -65,6 +78,8 @@ class TrafficService:
         self._settings = settings or CongestionSettings()
         self._newest: dict[str, dict[str, tuple[float, Reading]]] = {}
         self._jams: dict[str, Congestion] = {}
+        self._ledger = FlowLedger()
+        self._is_storing = asyncio.Lock()
         self._unsubscribe = bus.subscribe(ReadingReceived, self._on_reading)
 
     def close(self) -> None:
@@ -152,6 +167,41 @@ class TrafficService:
 
         return await self._store.read(read)
 
+    def take_minutes(self, minutes: Sequence[FlowMinute]) -> None:
+        """Take what a worker measured; `store_minutes` writes it."""
+        self._ledger.add(minutes)
+
+    async def store_minutes(self) -> None:
+        """Write the minutes that wait; parts of one minute become one row, and writing again changes nothing.
+
+        Raises:
+            UnavailableError: The database is away; what waits is kept and tried again with the next call.
+        """
+        async with self._is_storing:
+            unread = self._ledger.unread()
+            if unread:
+                stored = await self._store.read(lambda session: _in_chunks(session, unread))
+                self._ledger.take_stored(unread, stored)
+            waiting = self._ledger.waiting()
+            for first in range(0, len(waiting), ROWS_AT_ONCE):
+                chunk = waiting[first : first + ROWS_AT_ONCE]
+                await self._store.write(partial(write_rows, minutes=chunk))
+                self._ledger.note_written(chunk, self._clock.now())
+                self._bus.publish(FlowMeasured(chunk))
+
+    async def flow(self, *, since: datetime, camera_id: str = "", n_most: int = 20_000) -> list[FlowMinute]:
+        """Return what cameras measured in the minutes from `since` on, oldest first.
+
+        Args:
+            since: First minute.
+            camera_id: Empty for all cameras.
+            n_most: The newest so many.
+
+        Raises:
+            UnavailableError: The database is away.
+        """
+        return await self._store.read(lambda session: read_since(session, since, camera_id, n_most))
+
     def _on_reading(self, event: ReadingReceived) -> None:
         reading = event.reading
         if event.kind != STATION or not {"averageVehicleSpeed", "occupancy"} <= reading.values.keys():
@@ -182,6 +232,13 @@ class TrafficService:
                 },
             )
         )
+
+
+def _in_chunks(session: Session, keys: Sequence[Key]) -> list[FlowMinute]:
+    found: list[FlowMinute] = []
+    for first in range(0, len(keys), ROWS_AT_ONCE):
+        found += read_rows(session, keys[first : first + ROWS_AT_ONCE])
+    return found
 
 
 def _flow(reading: Reading) -> Flow:
