@@ -10,11 +10,14 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.kernel.errors import ConsoleError
 from core.kernel.paths import Folders, default_folders
 from core.kernel.settings import Settings, SettingsFault, load_settings
+
+if TYPE_CHECKING:
+    from core.cameras.model import Camera
 
 EXIT_OK, EXIT_FAILED, EXIT_WARNINGS = 0, 1, 2
 
@@ -63,6 +66,14 @@ def make_parser() -> argparse.ArgumentParser:
     detect.add_argument("--zones", type=Path, help="zones and lines, JSON or TOML")
     detect.add_argument("--json", action="store_true", help="JSON lines (the only format; accepted for scripts)")
     detect.set_defaults(run=run_detect)
+
+    dry_run = verbs.add_parser("dry-run", help="what the rules would have raised over footage", parents=[common])
+    dry_run.add_argument("source", help="address or file")
+    dry_run.add_argument("--camera", metavar="ID", help="the scene of this camera, as it is stored")
+    dry_run.add_argument("--zones", type=Path, metavar="FILE", help="a scene, JSON or TOML")
+    dry_run.add_argument("--model", default="", help="name or path; the bundled demonstration model by default")
+    dry_run.add_argument("--json", action="store_true", help="print JSON")
+    dry_run.set_defaults(run=run_dry_run)
 
     bench = verbs.add_parser("bench", help="measure against a reference", parents=[common])
     bench.add_argument("names", nargs="*", metavar="NAME", help="decode, detect, ui, wall, start, recover, soak")
@@ -197,6 +208,55 @@ def run_detect(options: argparse.Namespace) -> int:
     from core.vision.detect import run_detect as run
 
     return run(options.source, options.model, options.zones, sys.stdout, models_folder=folders_of(options).models)
+
+
+def run_dry_run(options: argparse.Namespace) -> int:
+    """List what the rules of a scene would have raised over footage."""
+    from core.media.model import SourceSpec
+    from core.vision.dry_run import run_dry_run as run
+    from core.vision.model import DEFAULT_LABELS, Scene
+    from core.vision.scene_file import read_scene
+
+    folders = folders_of(options)
+    labels: tuple[str, ...] = DEFAULT_LABELS
+    scene, detect_fps = Scene(), 8.0
+    if options.camera:
+        camera = _stored_camera(options, folders)
+        labels, scene, detect_fps = camera.labels, camera.scene, camera.detect_fps or detect_fps
+    elif options.zones is not None:
+        scene = read_scene(options.zones)
+    return run(
+        SourceSpec(address=options.source, realtime=False),
+        scene,
+        sys.stdout,
+        models_folder=folders.models,
+        model=options.model,
+        labels=labels,
+        detect_fps=detect_fps,
+        as_json=options.json,
+    )
+
+
+def _stored_camera(options: argparse.Namespace, folders: Folders) -> Camera:
+    from core.cameras.service import CameraService
+    from core.kernel.bus import Bus
+    from core.kernel.clock import SystemClock
+    from core.kernel.secrets import Secrets
+    from core.store.engine import open_store, sqlite_url
+
+    settings, _ = settings_of(options, folders)
+    if not settings.store.url and not folders.database.exists():
+        raise ConsoleError(f"There is no database in {folders.data}.", hint="Name the folder with --data.")
+
+    async def run() -> Camera:
+        url = settings.store.url or sqlite_url(folders.database)
+        store = open_store(url, backups=folders.backups, clock=SystemClock())
+        try:
+            return await CameraService(store, Bus(), SystemClock(), Secrets()).get(options.camera)
+        finally:
+            await store.close()
+
+    return asyncio.run(run())
 
 
 def run_export_model(options: argparse.Namespace) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 from core.cameras.model import Camera
 from core.cameras.onvif.model import Steering
@@ -14,6 +14,7 @@ from core.incidents.review import ReviewItem
 from core.media.model import StreamReport
 from core.node.model import Health
 from core.parking.model import LotOccupancy
+from core.vision.dry_run_model import DryRun
 
 FLUSH_PERIOD_S = 0.1
 
@@ -28,6 +29,7 @@ class Changes:
         inside: Vehicles inside each zone right now, by camera and zone.
         steering: Who steers which camera; without a name, nobody does any more.
         reviews: Incidents that were reviewed, or wait again; none in a snapshot.
+        dry_runs: How far dry runs are; what they raised is asked for with `vision.dry_run_state`.
     """
 
     alarms: tuple[Alarm, ...] = ()
@@ -43,6 +45,7 @@ class Changes:
     inside: dict[str, dict[str, int]] = field(default_factory=dict)
     steering: tuple[Steering, ...] = ()
     reviews: tuple[ReviewItem, ...] = ()
+    dry_runs: tuple[DryRun, ...] = ()
     health: Health | None = None
 
 
@@ -82,6 +85,7 @@ class LiveCollector:
         self._inside: dict[str, dict[str, int]] = {}
         self._steering: dict[str, Steering] = {}
         self._reviews: dict[str, ReviewItem] = {}
+        self._dry_runs: dict[str, DryRun] = {}
         self._health: Health | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._is_urgent = False
@@ -148,6 +152,11 @@ class LiveCollector:
         self._reviews.update({item.incident.incident_id: item for item in items})
         self._schedule_now()
 
+    def add_dry_run(self, run: DryRun) -> None:
+        """Push how far a dry run is, without its list."""
+        self._dry_runs[run.run_id] = replace(run, raised=())
+        self._schedule()
+
     def add_health(self, health: Health) -> None:
         """Push the health with the next flush."""
         self._health = health
@@ -182,6 +191,7 @@ class LiveCollector:
             inside=self._inside,
             steering=tuple(self._steering.values()),
             reviews=tuple(self._reviews.values()),
+            dry_runs=tuple(self._dry_runs.values()),
             health=self._health,
         )
         for kept in (self._alarms, self._incidents, self._cameras, self._devices):
@@ -190,6 +200,7 @@ class LiveCollector:
             kept_too.clear()
         self._steering.clear()
         self._reviews.clear()
+        self._dry_runs.clear()
         self._removed_cameras, self._removed_devices = [], []
         self._line_totals, self._inside = {}, {}
         self._health = None

@@ -29,7 +29,7 @@ from core.incidents.model import Alarm, AlarmChanged, IncidentChanged, SourceKin
 from core.incidents.review import ReviewChanged
 from core.kernel.bus import Bus
 from core.kernel.clock import Clock, SystemClock
-from core.kernel.errors import BadInputError, ConsoleError, NotPermittedError
+from core.kernel.errors import BadInputError, ConsoleError, NotPermittedError, UnavailableError
 from core.kernel.ids import new_id
 from core.kernel.log import OncePerLoss
 from core.kernel.paths import Folders
@@ -42,6 +42,7 @@ from core.media.model import ProbeResult, SourceSpec
 from core.media.probe import probe
 from core.node import conditions, demo, verbs
 from core.node.calls import Calls
+from core.node.dry_runs import DryRuns
 from core.node.ears import Broker, open_broker
 from core.node.fleet import FleetProcess
 from core.node.health import LoopLag, ProcessLoad, disk_free_gb
@@ -57,8 +58,10 @@ from core.sim.city import DemoCity, load_city
 from core.store.engine import Store, open_store, sqlite_url
 from core.store.retention import forget_before
 from core.traffic.service import StationCongestion
+from core.vision.dry_run_model import DryRunOrder
 from core.vision.export import ExportProgress
 from core.vision.messages import EngineFailed, WorkerConfig
+from core.vision.model import Scene
 from core.vision.models import find_model
 
 log = logging.getLogger(__name__)
@@ -76,6 +79,9 @@ UNUSED_FIRST_S = 60.0
 
 UNUSED_AFTER_S = 2.0
 """…and so long for another one after the last has left."""
+
+DRY_RUN_FPS = 8.0
+"""Pictures a second that a dry run looks at on a camera that detects nothing yet."""
 
 DEMO_USER = "demo"
 DEFAULT_MODEL = "yolo11n"
@@ -130,6 +136,7 @@ class Node:
         self._lag = LoopLag()
         self._load = ProcessLoad()
         self._live = LiveCollector(self._push)
+        self.dry_runs = DryRuns(self._live.add_dry_run)
         self._pictures = Pictures()
         self._views: dict[tuple[Peer, str], dict[str, tuple[int, int]]] = {}
         self._lock: IO[bytes] | None = None
@@ -204,6 +211,7 @@ class Node:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self.services is not None:
             await self.services.ptz.close()
+        await self.dry_runs.stop()
         if self._fleet is not None:
             await self._fleet.stop()
         if self._supervisor is not None:
@@ -720,6 +728,34 @@ class Node:
             kept = await asyncio.to_thread(self._secrets.get_secret, f"camera/{camera_id}")
             source = replace(source, password=kept or "")
         return await asyncio.to_thread(probe, verbs.resolve_demo(source, self._clips), timeout_s=8.0)
+
+    def start_dry_run(self, camera_id: str, *, scene: Scene, source: SourceSpec | None, limit_s: float) -> str:
+        """Begin to try a camera's scene over footage, or over its own stream where none is named; returns the run's id.
+
+        Raises:
+            BadInputError: There is no such camera.
+            UnavailableError: Another dry run is going on, or the model is not ready yet.
+        """
+        camera = None if self._sight is None else self._sight.camera(camera_id)
+        if camera is None or self._supervisor is None:
+            raise BadInputError("There is no such camera.", hint="Look at the list again.")
+        if self._supervisor.model is None:
+            raise UnavailableError("The detection model is not ready yet.", hint="Wait a moment, then try again.")
+        return self.dry_runs.start(
+            DryRunOrder(
+                run_id=new_id(),
+                camera_id=camera_id,
+                source=self._spec_of(camera) if source is None else verbs.resolve_demo(source, self._clips),
+                scene=scene,
+                models=self.folders.models,
+                model=self._supervisor.model,
+                labels=camera.labels,
+                tracker=camera.tracker,
+                engine=self.settings.vision.engine,
+                detect_fps=camera.detect_fps or DRY_RUN_FPS,
+                limit_s=limit_s,
+            )
+        )
 
     # -- consoles -------------------------------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ from core.link.server import Peer, Verb
 from core.media.model import ProbeResult, SourceSpec
 from core.node.live import Snapshot
 from core.node.model import Health, Picture, SiteInfo
+from core.vision.dry_run_model import DryRun
 from core.vision.model import Scene
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def make_verbs(node: Node) -> dict[str, Verb]:
         **_room_verbs(node),
         **_camera_verbs(node),
         **_scene_verbs(node),
+        **_dry_run_verbs(node),
         **_onvif_verbs(node),
         **_ptz_verbs(node),
         **_alarm_verbs(node),
@@ -202,6 +204,24 @@ def _scene_verbs(node: Node) -> dict[str, Verb]:
         return await node.require_services().cameras.scene_of_version(camera_id, number)
 
     return {"cameras.save_scene": save, "cameras.scene_versions": versions, "cameras.scene_version": version}
+
+
+def _dry_run_verbs(node: Node) -> dict[str, Verb]:
+    async def start(
+        peer: Peer, *, camera_id: str, scene: Scene, source: SourceSpec | None = None, limit_s: float = 600.0
+    ) -> str:
+        require(actor_of(peer), Role.SUPERVISOR)
+        return node.start_dry_run(camera_id, scene=scene, source=source, limit_s=limit_s)
+
+    async def state(peer: Peer, *, run_id: str) -> DryRun:
+        require(actor_of(peer), Role.SUPERVISOR)
+        return node.dry_runs.state(run_id)
+
+    async def stop(peer: Peer, *, run_id: str) -> DryRun:
+        require(actor_of(peer), Role.SUPERVISOR)
+        return node.dry_runs.cancel(run_id)
+
+    return {"vision.dry_run": start, "vision.dry_run_state": state, "vision.dry_run_stop": stop}
 
 
 def _onvif_verbs(node: Node) -> dict[str, Verb]:

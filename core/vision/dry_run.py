@@ -1,0 +1,282 @@
+"""What the rules of a scene would have raised over recorded footage: nothing is stored, nobody is called.
+
+The footage is looked at as often as a live camera is, by picture time, so that the rules see what they would have seen.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TextIO
+
+from core.kernel.errors import ConsoleError
+from core.kernel.wire import to_builtins, to_json
+from core.media.model import SourceSpec
+from core.media.source import public_address
+from core.vision.analyse import CameraAnalyser
+from core.vision.dry_run_model import MAX_FOOTAGE_S, DryRun, DryRunOrder, Raised
+from core.vision.engine import Engine, open_engine
+from core.vision.model import DEFAULT_LABELS, Observation, ObservationKind, Phase, Scene
+from core.vision.models import find_model
+from core.vision.pipeline import Prepared, PreparedPictures
+from core.vision.tuning import Tuning
+
+MAX_RAISED = 500
+MAX_WORK_S = 1800.0
+PROGRESS_EVERY_S = 0.5
+COUNTED = (ObservationKind.ZONE_ENTERED, ObservationKind.LINE_CROSSED)
+"""They are counts; a dry run tells how many, not which."""
+
+
+class Collector:
+    """Turns observations into what was raised: begin and end of one condition are one entry."""
+
+    def __init__(self, scene: Scene) -> None:
+        """Start with nothing raised."""
+        self._tuning = Tuning(scene)
+        self._raised: list[Raised] = []
+        self._open: dict[str, int] = {}
+        self._counted: Counter[str] = Counter()
+
+    def take(self, observations: Iterable[Observation], first_pts_s: float) -> None:
+        """Take what the rules saw in one picture."""
+        for observation in observations:
+            if observation.kind in COUNTED:
+                self._counted[observation.kind.value] += observation.phase is Phase.INSTANT
+            elif observation.phase is Phase.END:
+                self._end(observation, first_pts_s)
+            else:
+                self._begin(observation, first_pts_s)
+
+    def report(self, run: DryRun) -> DryRun:
+        """Return the run with everything that was raised so far."""
+        return replace(
+            run,
+            raised=tuple(self._raised[:MAX_RAISED]),
+            n_raised=dict(Counter(one.kind.value for one in self._raised)),
+            n_calling=dict(Counter(one.kind.value for one in self._raised if one.calls)),
+            n_counted=dict(self._counted),
+        )
+
+    def _begin(self, observation: Observation, first_pts_s: float) -> None:
+        calls = observation.confidence >= self._call_from(observation.kind)
+        index = self._open.get(observation.condition_key)
+        if index is not None:
+            # The rule has become surer.
+            known = self._raised[index]
+            confidence = max(known.confidence, observation.confidence)
+            self._raised[index] = replace(known, confidence=confidence, calls=known.calls or calls)
+            return
+        if observation.phase is Phase.BEGIN:
+            self._open[observation.condition_key] = len(self._raised)
+        self._raised.append(
+            Raised(
+                kind=observation.kind,
+                rule_key=observation.rule_key,
+                place=observation.rule_name,
+                at_s=round(observation.pts_s - first_pts_s, 2),
+                confidence=observation.confidence,
+                calls=calls,
+                label=observation.label,
+                bbox_xyxy=observation.bbox_xyxy,
+                values=observation.values,
+            )
+        )
+
+    def _end(self, observation: Observation, first_pts_s: float) -> None:
+        index = self._open.pop(observation.condition_key, None)
+        if index is not None:
+            ended_s = round(observation.pts_s - first_pts_s, 2)
+            self._raised[index] = replace(self._raised[index], ended_s=ended_s, values=observation.values)
+
+    def _call_from(self, kind: ObservationKind) -> float:
+        try:
+            return self._tuning.value(kind, "call_from")
+        except KeyError:
+            return 0.0
+
+
+def dry_run(
+    order: DryRunOrder,
+    *,
+    on_progress: Callable[[DryRun], None] = lambda _run: None,
+    must_stop: Callable[[], bool] = lambda: False,
+) -> DryRun:
+    """Run the rules over footage; never raises for footage that cannot be used, that is a state with a sentence.
+
+    Args:
+        order: What to look at, and with what.
+        on_progress: Hears twice a second how far it is, with what was raised so far.
+        must_stop: Asked at every picture.
+    """
+    run = DryRun(run_id=order.run_id, camera_id=order.camera_id)
+    collector = Collector(order.scene)
+    try:
+        model = find_model(order.model, folder=order.models, allow_download=False)
+        engine = open_engine(model, prefer=order.engine, n_threads=order.n_threads, cache_dir=order.models / "cache")
+        try:
+            run = replace(run, length_s=_length_s(order.source))
+            return _look(order, engine, collector, run, on_progress, must_stop)
+        finally:
+            engine.close()
+    except ConsoleError as error:
+        return replace(collector.report(run), state="failed", message=error.message, hint=error.hint)
+
+
+def _look(
+    order: DryRunOrder,
+    engine: Engine,
+    collector: Collector,
+    run: DryRun,
+    on_progress: Callable[[DryRun], None],
+    must_stop: Callable[[], bool],
+) -> DryRun:
+    began_at, began_s, told_s = datetime.now(UTC), time.monotonic(), time.monotonic()
+    source = replace(order.source, realtime=False, loops=False)
+    analyser: CameraAnalyser | None = None
+    first_pts_s = due_pts_s = 0.0
+    with PreparedPictures(source, engine.info.input_wh) as pictures:
+        for picture in pictures:
+            if analyser is None:
+                analyser = _analyser_of(order, engine, picture)
+                first_pts_s = due_pts_s = picture.pts_s
+            elif must_stop():
+                return replace(collector.report(run), state="cancelled", message="The dry run was stopped.")
+            if 0 <= due_pts_s - picture.pts_s < 2.0 and picture.pts_s < due_pts_s - 1e-3:
+                continue
+            footage_s = max(0.0, picture.pts_s - first_pts_s)
+            if footage_s > min(order.limit_s, MAX_FOOTAGE_S) or time.monotonic() - began_s > MAX_WORK_S:
+                return _cut_short(collector.report(run))
+            due_pts_s = picture.pts_s + 1.0 / order.detect_fps
+            boxes = engine.infer(picture.rgb[None])[0]
+            captured_at = began_at + timedelta(seconds=footage_s)
+            seen = analyser.update(boxes, picture.letterbox, picture.pts_s, captured_at, picture.rgb)
+            collector.take(seen.observations, first_pts_s)
+            run = replace(run, footage_s=round(footage_s, 2))
+            if time.monotonic() - told_s >= PROGRESS_EVERY_S:
+                told_s = time.monotonic()
+                on_progress(collector.report(run))
+    return replace(collector.report(run), state="done")
+
+
+def _analyser_of(order: DryRunOrder, engine: Engine, picture: Prepared) -> CameraAnalyser:
+    return CameraAnalyser(
+        order.camera_id or "dry-run",
+        order.scene,
+        order.labels,
+        order.tracker,
+        aspect=picture.aspect,
+        engine_labels=engine.info.labels,
+    )
+
+
+def _cut_short(run: DryRun) -> DryRun:
+    return replace(
+        run,
+        state="done",
+        message=f"Only the first {run.footage_s / 60:.0f} minutes were looked at.",
+        hint="Cut the footage to the part that matters.",
+    )
+
+
+def _length_s(source: SourceSpec) -> float | None:
+    """Return how long a file is; None for everything else."""
+    if not os.path.isfile(source.address):
+        return None
+    import av
+
+    try:
+        with av.open(source.address) as container:
+            return None if container.duration is None else container.duration / 1e6
+    except (av.FFmpegError, OSError):
+        return None
+
+
+def run_dry_run_process(pipe: Connection, order: DryRunOrder) -> None:
+    """Entry point of the node's child process: progress and result go through the pipe; ends when that is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(os, "nice"):
+        os.nice(15)
+    is_cancelled = threading.Event()
+
+    def wait_for_end() -> None:
+        with contextlib.suppress(EOFError, OSError):
+            pipe.recv()
+        is_cancelled.set()
+
+    def tell(run: DryRun) -> None:
+        try:
+            pipe.send(run)
+        except (BrokenPipeError, OSError):
+            is_cancelled.set()
+
+    threading.Thread(target=wait_for_end, name="node", daemon=True).start()
+    tell(dry_run(order, on_progress=tell, must_stop=is_cancelled.is_set))
+    # A reader that hangs in a driver must not keep the process alive.
+    os._exit(0)
+
+
+def run_dry_run(
+    source: SourceSpec,
+    scene: Scene,
+    out: TextIO,
+    *,
+    models_folder: Path,
+    model: str = "",
+    labels: Sequence[str] = DEFAULT_LABELS,
+    detect_fps: float = 8.0,
+    as_json: bool = False,
+) -> int:
+    """Run the rules over footage and write what they would have raised; what the command line calls.
+
+    Returns:
+        Exit code: 0 done, 2 refused or broken off.
+    """
+    order = DryRunOrder(
+        run_id="dry-run",
+        source=source,
+        scene=scene,
+        models=models_folder,
+        model=model,
+        labels=tuple(labels),
+        detect_fps=detect_fps,
+        n_threads=os.cpu_count() or 1,
+    )
+    run = dry_run(order)
+    if as_json:
+        out.write(to_json(to_builtins(run) | {"source": public_address(source.address)}) + "\n")
+    else:
+        out.writelines(line + "\n" for line in describe(run))
+    out.flush()
+    return 0 if run.state == "done" else 2
+
+
+def describe(run: DryRun) -> list[str]:
+    """Say in lines what was raised, and how much by each rule."""
+    lines = [_describe_one(one) for one in run.raised]
+    if not run.raised:
+        lines.append("No rule would have raised anything.")
+    lines.append("")
+    lines += [
+        f"{kind:16} {n:5} raised {run.n_calling.get(kind, 0):5} calling" for kind, n in sorted(run.n_raised.items())
+    ]
+    lines += [f"{kind:16} {n:5} counted" for kind, n in sorted(run.n_counted.items())]
+    lines.append(f"{run.footage_s:.1f} s of footage, {run.state}. {run.message} {run.hint}".rstrip())
+    return lines
+
+
+def _describe_one(one: Raised) -> str:
+    lasted = "      " if one.ended_s is None else f"{one.ended_s - one.at_s:5.1f}s"
+    calls = "calls" if one.calls else "-"
+    figures = " ".join(f"{name}={value:g}" for name, value in one.values.items())
+    where = one.place or one.rule_key
+    return f"{one.at_s:8.1f} s  {lasted}  {one.kind.value:16} {where:20} {one.confidence:4.0%}  {calls:5} {figures}"

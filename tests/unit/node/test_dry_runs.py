@@ -1,0 +1,83 @@
+"""Dry runs in a process of their own: begun, followed, stopped."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from core.kernel.errors import BadInputError, UnavailableError
+from core.node.dry_runs import DryRuns
+from core.vision.dry_run_model import DryRun
+from tests.unit.vision.test_dry_run import ghost_order
+
+
+class Watched:
+    """Dry runs whose changes can be waited for."""
+
+    def __init__(self) -> None:
+        self.runs = DryRuns(self._on_change)
+        self.seen: list[DryRun] = []
+        self._changed = asyncio.Event()
+
+    def _on_change(self, run: DryRun) -> None:
+        self.seen.append(run)
+        self._changed.set()
+
+    async def end_of(self, run_id: str) -> DryRun:
+        while self.runs.state(run_id).state == "running":
+            self._changed.clear()
+            await asyncio.wait_for(self._changed.wait(), 60.0)
+        return self.runs.state(run_id)
+
+
+def test_a_dry_run_tells_its_result_and_makes_room_for_the_next(tmp_path):
+    async def both() -> list[DryRun]:
+        watched = Watched()
+        order = ghost_order(tmp_path)
+        results = []
+        for number in range(2):
+            run_id = watched.runs.start(replace(order, run_id=f"run-{number}", camera_id="cam-1"))
+            results.append(await watched.end_of(run_id))
+            await watched.runs.stop()
+        return results
+
+    results = asyncio.run(both())
+
+    assert [(run.run_id, run.camera_id, run.state) for run in results] == [
+        ("run-0", "cam-1", "done"),
+        ("run-1", "cam-1", "done"),
+    ]
+    assert results[0].n_raised == {"wrong_way": 1}
+
+
+def test_only_one_runs_at_a_time_and_it_can_be_stopped(tmp_path):
+    async def run() -> DryRun:
+        watched = Watched()
+        order = ghost_order(tmp_path)
+        run_id = watched.runs.start(order)
+        with pytest.raises(UnavailableError, match="Another dry run"):
+            watched.runs.start(replace(order, run_id="run-2"))
+        watched.runs.cancel(run_id)
+        ended = await watched.end_of(run_id)
+        await watched.runs.stop()
+        return ended
+
+    assert asyncio.run(run()).state == "cancelled"
+
+
+def test_a_process_that_dies_is_a_failure_with_a_sentence(tmp_path):
+    async def run() -> DryRun:
+        watched = Watched()
+        run_id = watched.runs.start(ghost_order(tmp_path))
+        await watched.runs.stop()
+        return await watched.end_of(run_id)
+
+    ended = asyncio.run(run())
+
+    assert ended.state == "failed"
+    assert "ended without a result" in ended.message
+
+
+def test_what_is_forgotten_is_a_sentence():
+    with pytest.raises(BadInputError, match="no such dry run"):
+        DryRuns(lambda _run: None).state("gone")
