@@ -16,7 +16,6 @@ from PySide6.QtWidgets import (
     QListWidget,
     QListWidgetItem,
     QPushButton,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -226,21 +225,21 @@ class PtzPad(QWidget):
         gap = look().sizes.gap
         grid = QGridLayout()
         grid.setSpacing(gap)
-        self._ways: dict[Way, QToolButton] = {}
+        self._ways: dict[Way, QPushButton] = {}
         for way, sign, name, row, place in _BUTTONS:
-            button = QToolButton(self)
-            button.setText(sign)
+            button = QPushButton(sign, self)
             button.setAccessibleName(name)
             button.setToolTip(name)
             button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+            set_role(button, "icon")
             button.pressed.connect(lambda way=way: self.hold(way))
             button.released.connect(lambda way=way: self.let_go(way))
             grid.addWidget(button, row, place)
             self._ways[way] = button
-        self._home = QToolButton(self)
-        self._home.setText("⌂")
+        self._home = QPushButton("⌂", self)
         self._home.setAccessibleName("Home direction")
         self._home.setToolTip("Home direction")
+        set_role(self._home, "icon")
         self._home.clicked.connect(lambda: self.preset_requested.emit(""))
         grid.addWidget(self._home, 1, 1)
         self._speed = QComboBox(self)
@@ -259,6 +258,7 @@ class PtzPad(QWidget):
     def _build_presets(self) -> QVBoxLayout:
         self._presets = QListWidget(self)
         self._presets.setAccessibleName("Presets")
+        self._presets.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._presets.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self._presets.itemActivated.connect(lambda _item: self._on_go())
         self._presets.currentRowChanged.connect(lambda _row: self._refresh())
@@ -270,7 +270,8 @@ class PtzPad(QWidget):
         self._name.hide()
         self._go = QPushButton("Go", self)
         self._go.clicked.connect(self._on_go)
-        self._keep = QPushButton("Save here", self)
+        self._keep = QPushButton("Save", self)
+        self._keep.setToolTip("Remember the direction of now under a name")
         self._keep.clicked.connect(self._on_keep)
         self._remove = QPushButton("Remove", self)
         self._remove.clicked.connect(self._on_remove)

@@ -18,7 +18,10 @@ _NOWHERE = QModelIndex()
 
 TIME, RULE, CAMERA, CONFIDENCE, OUTCOME = range(5)
 _TITLES = ("Time", "Rule", "Camera", "Sure", "Outcome")
-OUTCOME_WORDS = {Outcome.TRUE: "✓ true", Outcome.FALSE: "✗ false", Outcome.DUPLICATE: "= duplicate"}
+OUTCOME_WORDS = {Outcome.TRUE: "true", Outcome.FALSE: "false", Outcome.DUPLICATE: "duplicate"}
+
+
+_MARKS = {Outcome.TRUE: "✓", Outcome.FALSE: "✗", Outcome.DUPLICATE: "="}
 
 
 def kind_words(kind: str) -> str:
@@ -128,7 +131,8 @@ def _cell(item: ReviewItem, column: int) -> str:
     if column == TIME:
         return format_raised(incident.began_at, datetime.now(incident.began_at.tzinfo))
     if column == RULE:
-        return kind_words(incident.kind)
+        mark = f"{_MARKS[item.outcome]} " if item.outcome is not None else ""
+        return mark + kind_words(incident.kind)
     if column == CAMERA:
         return incident.source_name
     if column == CONFIDENCE:

@@ -10,6 +10,7 @@ from PySide6.QtGui import QKeyEvent, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QComboBox,
+    QHBoxLayout,
     QHeaderView,
     QLabel,
     QListWidget,
@@ -57,6 +58,8 @@ _MEASURES = (
     Column(title="Waiting", is_figure=True, rank=3),
 )
 _SIDE_BY_SIDE_EM = 34
+_WITH_CAMERA_EM, _WITH_CONFIDENCE_EM, _WITH_OUTCOME_EM = 16, 24, 32
+"""Width of the list, in letters, from which it has these columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,11 +255,14 @@ class ReviewQueue(QWidget):
         self._split.setChildrenCollapsible(False)
         self._split.addWidget(self._build_list())
         self._split.addWidget(self._build_detail())
-        self._split.setStretchFactor(0, 2)
-        self._split.setStretchFactor(1, 3)
+        self._split.setStretchFactor(0, 1)
+        self._split.setStretchFactor(1, 1)
+        self._split.setSizes([500, 500])
+        self._split.splitterMoved.connect(lambda _position, _index: self._fit_columns())
         column = QVBoxLayout(self)
         column.setContentsMargins(0, gap * 2, 0, 0)
-        column.setSpacing(gap)
+        column.setSpacing(gap * 2)
+        column.addLayout(self._build_filters())
         column.addWidget(self._split, 1)
         for key, call in (
             ("T", lambda: self.decide(Outcome.TRUE)),
@@ -271,9 +277,8 @@ class ReviewQueue(QWidget):
             shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
             shortcut.activated.connect(call)
 
-    def _build_list(self) -> QWidget:
+    def _build_filters(self) -> QHBoxLayout:
         gap = look().sizes.gap
-        side = QWidget(self)
         self._waiting, self._kind, self._camera = _choice("Show"), _choice("Rule"), _choice("Camera")
         for waiting, word in _WAITING_WORDS.items():
             self._waiting.addItem(word, waiting)
@@ -281,12 +286,24 @@ class ReviewQueue(QWidget):
         for kind in ObservationKind:
             self._kind.addItem(kind_words(kind.value), kind.value)
         self._camera.addItem("All cameras", "")
-        filters = FlowLayout(gap)
+        filters = QHBoxLayout()
+        filters.setContentsMargins(gap * 2, 0, gap * 2, 0)
+        filters.setSpacing(gap * 2)
         for choice in (self._waiting, self._kind, self._camera):
             choice.currentIndexChanged.connect(lambda _row: self._on_filter())
-            filters.addWidget(choice)
-        self._count = QLabel(side)
+            filters.addWidget(choice, 1)
+        self._count = QLabel(self)
         set_role(self._count, "caption")
+        self._undo = QPushButton("Undo  U", self)
+        set_role(self._undo, "quiet")
+        self._undo.clicked.connect(self.undo)
+        filters.addWidget(self._count)
+        filters.addWidget(self._undo)
+        return filters
+
+    def _build_list(self) -> QWidget:
+        gap = look().sizes.gap
+        side = QWidget(self)
         self._table = _build_table(self._model)
         self._table.selectionModel().currentRowChanged.connect(self._on_row)
         self._table.verticalScrollBar().valueChanged.connect(lambda _value: self._ask_for_more())
@@ -296,15 +313,15 @@ class ReviewQueue(QWidget):
         column = QVBoxLayout(side)
         column.setContentsMargins(gap * 2, 0, 0, 0)
         column.setSpacing(gap)
-        column.addLayout(filters)
-        column.addWidget(self._count)
         column.addWidget(self._table, 1)
         return side
 
     def _build_detail(self) -> QWidget:
         gap = look().sizes.gap
         upper = QWidget(self)
-        self._title, self._facts = ElidedLabel("", upper), ElidedLabel("", upper)
+        self._title, self._facts = ElidedLabel("", upper), QLabel(upper)
+        self._facts.setWordWrap(True)
+        self._facts.setTextFormat(Qt.TextFormat.PlainText)
         set_role(self._title, "title")
         set_role(self._facts, "secondary")
         self._picture = Snapshot(upper)
@@ -314,6 +331,7 @@ class ReviewQueue(QWidget):
         self._note.hide()
         self._candidates = QListWidget(upper)
         self._candidates.setAccessibleName("Which incident it repeats")
+        self._candidates.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._candidates.setMaximumHeight(look().sizes.row * 4)
         self._candidates.itemActivated.connect(self._on_candidate)
         self._candidates.installEventFilter(self)
@@ -332,8 +350,9 @@ class ReviewQueue(QWidget):
         side.setChildrenCollapsible(False)
         side.addWidget(upper)
         side.addWidget(self._measures)
-        side.setStretchFactor(0, 3)
-        side.setStretchFactor(1, 1)
+        side.setStretchFactor(0, 1)
+        side.setStretchFactor(1, 0)
+        side.setSizes([look().sizes.row * 12, look().sizes.row * 4])
         return side
 
     def _build_buttons(self, parent: QWidget) -> FlowLayout:
@@ -351,10 +370,6 @@ class ReviewQueue(QWidget):
         self._answers[Outcome.TRUE].clicked.connect(lambda: self.decide(Outcome.TRUE))
         self._answers[Outcome.FALSE].clicked.connect(lambda: self.decide(Outcome.FALSE))
         self._answers[Outcome.DUPLICATE].clicked.connect(self._on_duplicate)
-        self._undo = QPushButton("Undo  U", parent)
-        set_role(self._undo, "quiet")
-        self._undo.clicked.connect(self.undo)
-        buttons.addWidget(self._undo)
         return buttons
 
     # -- showing --------------------------------------------------------------------------------------------------
@@ -460,6 +475,14 @@ class ReviewQueue(QWidget):
         super().resizeEvent(event)
         is_wide = self.width() >= look().sizes.body * _SIDE_BY_SIDE_EM
         self._split.setOrientation(Qt.Orientation.Horizontal if is_wide else Qt.Orientation.Vertical)
+        self._fit_columns()
+
+    def _fit_columns(self) -> None:
+        """Go without the columns that the symbol before the rule and the picture's text say as well."""
+        em = self._table.viewport().width() / look().sizes.body
+        self._table.setColumnHidden(CAMERA, em < _WITH_CAMERA_EM)
+        self._table.setColumnHidden(CONFIDENCE, em < _WITH_CONFIDENCE_EM)
+        self._table.setColumnHidden(OUTCOME, em < _WITH_OUTCOME_EM)
 
 
 def _facts_of(item: ReviewItem) -> str:
@@ -473,7 +496,7 @@ def _choice(name: str) -> QComboBox:
     choice = QComboBox()
     choice.setAccessibleName(name)
     choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    choice.setMinimumContentsLength(9)
+    choice.setMinimumContentsLength(3)
     return choice
 
 
@@ -491,8 +514,10 @@ def _build_table(model: ReviewTable) -> QTableView:
     table.verticalHeader().setDefaultSectionSize(look().sizes.row)
     header = table.horizontalHeader()
     header.setHighlightSections(False)
-    for column, em in ((TIME, 6), (CONFIDENCE, 4), (OUTCOME, 7)):
-        header.resizeSection(column, look().sizes.body * em)
+    header.setMinimumSectionSize(look().sizes.body * 3)
+    header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+    for column, em in ((TIME, 5.5), (CONFIDENCE, 4), (OUTCOME, 7)):
+        header.resizeSection(column, round(look().sizes.body * em))
     header.setSectionResizeMode(RULE, QHeaderView.ResizeMode.Stretch)
     header.setSectionResizeMode(CAMERA, QHeaderView.ResizeMode.Stretch)
     return table

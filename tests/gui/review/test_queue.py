@@ -153,7 +153,8 @@ def test_undo_of_a_second_answer_gives_the_first_one_again(queue, decided, qtbot
 def test_what_was_answered_stays_in_the_list_with_its_outcome(queue):
     queue.show_reviews([reviewed(0, Outcome.FALSE)])
 
-    assert queue._model.index(0, 4).data() == "✗ false"
+    assert queue._model.index(0, 4).data() == "false"
+    assert queue._model.index(0, 1).data() == "✗ Stopped vehicle"
     assert queue._model.rowCount() == 3
 
 
