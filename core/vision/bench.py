@@ -50,7 +50,8 @@ def bench_detect(clip: Path | None = None, model: str | Path | None = None, *, f
 
     Returns:
         `ratio_to_engine` (the detection service over the bare engine fed with the same prepared pictures),
-        `clip_ratio_to_engine` (the same of `detect` on one clip), `ratio_to_ultralytics_torch` (`detect` over `YOLO(pt).predict(stream=True)`; left out where there is no .pt or no torch), both medians of
+        `clip_ratio_to_engine` (the same of `detect` on one clip), `ratio_to_ultralytics_torch` (`detect` over
+        `YOLO(pt).predict(stream=True)`; left out where there is no .pt or no torch), all medians of
         interleaved rounds, and the trackers' times.
 
     Raises:
