@@ -62,7 +62,8 @@ def test_a_line_ends_with_its_second_click_and_turns_round(desk):
     desk.press("Turn round")
 
     turned = desk.sketch.lines[1]
-    assert near(line.start, (0.1, 0.9)) and near(line.end, (0.7, 0.95))
+    assert near(line.start, (0.1, 0.9))
+    assert near(line.end, (0.7, 0.95))
     assert (turned.start, turned.end) == (line.end, line.start)
     assert (turned.forward_name, turned.backward_name) == (line.forward_name, line.backward_name)
 
@@ -77,7 +78,8 @@ def test_a_lane_wants_the_way_traffic_drives(desk):
 
     lane = desk.sketch.lanes[0]
     assert len(lane.polygon) == 4
-    assert near(lane.start, (0.8, 0.85)) and near(lane.end, (0.75, 0.35))
+    assert near(lane.start, (0.8, 0.85))
+    assert near(lane.end, (0.75, 0.35))
 
 
 def test_enter_takes_the_arrow_that_is_suggested_along_the_lane(desk):
