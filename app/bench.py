@@ -45,6 +45,9 @@ def run_benches(names: list[str], *, clip: Path | None, model: str, minutes: flo
     benches: dict[str, Callable[[], BenchResult]] = {
         "decode": lambda: _bench_decode(clip),
         "detect": lambda: _bench_detect(clip, model),
+        "stream": lambda: _bench_vision("stream", clip, model),
+        "cameras": lambda: _bench_vision("cameras", clip, model),
+        "memory": lambda: _bench_vision("memory", clip, model),
         "ui": bench_ui,
         "wall": _bench_wall,
         "start": bench_start,
@@ -88,6 +91,21 @@ def _bench_detect(clip: Path | None, model: str) -> BenchResult:
 
     with tempfile.TemporaryDirectory() as folder:
         return bench_detect(clip, model or None, folder=Path(folder))
+
+
+def _bench_vision(name: str, clip: Path | None, model: str) -> BenchResult:
+    from core.node import bench_vision
+    from core.vision.bench import default_inputs
+
+    if clip is None or not model:
+        usual_clip, usual_model = default_inputs()
+        clip, model = clip or usual_clip, model or str(usual_model)
+    with tempfile.TemporaryDirectory() as folder:
+        if name == "stream":
+            return bench_vision.bench_stream(clip, model, folder=Path(folder))
+        if name == "cameras":
+            return bench_vision.bench_cameras(clip, model, folder=Path(folder))
+        return bench_vision.bench_memory(model, folder=Path(folder))
 
 
 def bench_start() -> BenchResult:

@@ -35,6 +35,7 @@ class StreamReport:
         detect_fps_wanted: What the camera's settings ask for; 0 where nothing is detected.
         is_detection_reduced: This machine cannot look as often as wanted, so every camera is looked at less often, all
             by the same share; `detection_reason` says so in a sentence. Counts of such minutes may miss vehicles.
+        detection_share: Of the wanted rate, what this machine has room for; the same for every camera.
         is_quiet: Nothing moves, so the picture is looked at every few seconds only; nothing is missing.
         detection_reason: A sentence for tile and health panel where detection is reduced or away; else empty.
         n_dropped: Frames skipped since the start because a newer one was there.
@@ -58,6 +59,7 @@ class StreamReport:
     detect_fps: float = 0.0
     detect_fps_wanted: float = 0.0
     is_detection_reduced: bool = False
+    detection_share: float = 1.0
     is_quiet: bool = False
     detection_reason: str = ""
     n_frames: int = 0

@@ -58,7 +58,7 @@ def bench_detect(clip: Path | None = None, model: str | Path | None = None, *, f
         BadInputError: There is no clip or no model to measure with.
     """
     if clip is None or model is None:
-        clip, model = _default_inputs()
+        clip, model = default_inputs()
     found = find_model(model, folder=folder, allow_download=False)
     engine = open_engine(found, n_threads=os.cpu_count() or 1, cache_dir=folder / "cache")
     pictures = _prepare(clip, engine)
@@ -117,7 +117,12 @@ def bench_tracker() -> BenchResult:
     return BenchResult(bench="tracker", figures=figures)
 
 
-def _default_inputs() -> tuple[Path, Path | str]:
+def default_inputs() -> tuple[Path, Path | str]:
+    """Return the clip and the model to measure with where none are named.
+
+    Raises:
+        BadInputError: There is no clip.
+    """
     beside = Path(__file__).resolve().parents[2].parent / "shared" / "testdata"
     folder = Path(os.environ.get("WATCHFLOOR_TESTDATA", beside))
     if (folder / _CLIP).exists() and (folder / _WEIGHTS).exists() and not _lacks_torch():

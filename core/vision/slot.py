@@ -184,6 +184,7 @@ class CameraSlot:
             detect_fps=rate,
             detect_fps_wanted=self.job.detect_fps,
             is_detection_reduced=is_reduced,
+            detection_share=self.share,
             is_quiet=wants and self._is_quiet,
             detection_reason=self._detection_reason(is_reduced=is_reduced),
         )
