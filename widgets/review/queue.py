@@ -50,15 +50,21 @@ PICTURE_AFTER_MS = 60
 """Whoever holds J down does not ask for every picture on the way."""
 
 _WAITING_WORDS = {Waiting.WAITING: "Waiting", Waiting.REVIEWED: "Reviewed", Waiting.ALL: "All"}
+_TIPS = {
+    Outcome.TRUE: "It happened as the rule said",
+    Outcome.FALSE: "Nothing of the kind happened",
+    Outcome.DUPLICATE: "True, and another incident tells it already",
+}
 _MEASURES = (
     Column(title="Rule"),
     Column(title="Right", is_figure=True),
     Column(title="95 % interval", is_figure=True, rank=2),
     Column(title="True", is_figure=True, rank=1),
-    Column(title="Waiting", is_figure=True, rank=3),
+    Column(title="Open", is_figure=True, rank=3),
 )
 _SIDE_BY_SIDE_EM = 34
-_WITH_CAMERA_EM, _WITH_CONFIDENCE_EM, _WITH_OUTCOME_EM = 16, 24, 32
+_TALL_EM = 40
+_WITH_CAMERA_EM, _WITH_CONFIDENCE_EM, _WITH_OUTCOME_EM = 18, 28, 35
 """Width of the list, in letters, from which it has these columns."""
 
 
@@ -204,6 +210,8 @@ class ReviewQueue(QWidget):
             return
         self._say("Which one does it repeat? Enter takes the first, Esc goes back.")
         self._candidates.setCurrentRow(0)
+        # The picture is what one compares by: it keeps its room.
+        self._measures.setVisible(self.height() >= look().sizes.body * _TALL_EM)
         self._candidates.show()
         self._candidates.setFocus()
 
@@ -258,7 +266,6 @@ class ReviewQueue(QWidget):
         self._split.setStretchFactor(0, 1)
         self._split.setStretchFactor(1, 1)
         self._split.setSizes([500, 500])
-        self._split.splitterMoved.connect(lambda _position, _index: self._fit_columns())
         column = QVBoxLayout(self)
         column.setContentsMargins(0, gap * 2, 0, 0)
         column.setSpacing(gap * 2)
@@ -361,10 +368,11 @@ class ReviewQueue(QWidget):
         for outcome, word in (
             (Outcome.TRUE, "True  T"),
             (Outcome.FALSE, "False  F"),
-            (Outcome.DUPLICATE, "Duplicate  D"),
+            (Outcome.DUPLICATE, "Repeats  D"),
         ):
             button = QPushButton(word, parent)
             button.setAccessibleName(outcome.value.capitalize())
+            button.setProperty("tip", _TIPS[outcome])
             self._answers[outcome] = button
             buttons.addWidget(button)
         self._answers[Outcome.TRUE].clicked.connect(lambda: self.decide(Outcome.TRUE))
@@ -379,7 +387,8 @@ class ReviewQueue(QWidget):
         may = item is not None and self._role >= Role.OPERATOR
         for button in self._answers.values():
             button.setEnabled(may)
-            button.setToolTip("" if self._role >= Role.OPERATOR else "Reviewing needs the role operator.")
+            is_allowed = self._role >= Role.OPERATOR
+            button.setToolTip(button.property("tip") if is_allowed else "Reviewing needs the role operator.")
         self._undo.setEnabled(bool(self._done) and self._role >= Role.OPERATOR)
         self._title.setText(item.incident.title if item is not None else "")
         self._facts.setText(_facts_of(item) if item is not None else "")
@@ -407,6 +416,7 @@ class ReviewQueue(QWidget):
 
     def _hide_candidates(self) -> None:
         self._candidates.hide()
+        self._measures.show()
         self._say("")
 
     def _ask_for_more(self) -> None:
@@ -458,7 +468,9 @@ class ReviewQueue(QWidget):
             self.goto_requested.emit(self.current)
 
     def eventFilter(self, watched: object, event: QEvent) -> bool:
-        """Enter in the list shows the place, Esc leaves the choice of the original."""
+        """Enter in the list shows the place, Esc leaves the choice of the original; the list shows what fits."""
+        if watched is self._table and event.type() == QEvent.Type.Resize:
+            self._fit_columns()
         if event.type() == QEvent.Type.KeyPress and isinstance(event, QKeyEvent):
             is_enter = event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter)
             if watched is self._table and is_enter:
@@ -475,11 +487,10 @@ class ReviewQueue(QWidget):
         super().resizeEvent(event)
         is_wide = self.width() >= look().sizes.body * _SIDE_BY_SIDE_EM
         self._split.setOrientation(Qt.Orientation.Horizontal if is_wide else Qt.Orientation.Vertical)
-        self._fit_columns()
 
     def _fit_columns(self) -> None:
         """Go without the columns that the symbol before the rule and the picture's text say as well."""
-        em = self._table.viewport().width() / look().sizes.body
+        em = self._table.width() / look().sizes.body
         self._table.setColumnHidden(CAMERA, em < _WITH_CAMERA_EM)
         self._table.setColumnHidden(CONFIDENCE, em < _WITH_CONFIDENCE_EM)
         self._table.setColumnHidden(OUTCOME, em < _WITH_OUTCOME_EM)
@@ -516,7 +527,7 @@ def _build_table(model: ReviewTable) -> QTableView:
     header.setHighlightSections(False)
     header.setMinimumSectionSize(look().sizes.body * 3)
     header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-    for column, em in ((TIME, 5.5), (CONFIDENCE, 4), (OUTCOME, 7)):
+    for column, em in ((TIME, 6.5), (CONFIDENCE, 5), (OUTCOME, 7)):
         header.resizeSection(column, round(look().sizes.body * em))
     header.setSectionResizeMode(RULE, QHeaderView.ResizeMode.Stretch)
     header.setSectionResizeMode(CAMERA, QHeaderView.ResizeMode.Stretch)
