@@ -92,6 +92,7 @@ def create(room: Room) -> QWidget:
     wall.view_changed.connect(on_view)
     wall.camera_selected.connect(on_camera_selected)
     wall.goto_requested.connect(lambda camera_id: room.select("camera", camera_id))
+    wall.scene_requested.connect(lambda camera_id: room.scene_requested.emit(camera_id))
     wall.edit_requested.connect(lambda camera_id: room.edit_requested.emit(camera_id))
     room.camera_called.connect(lambda camera_id, is_alarm: wall.bring(camera_id, from_alarm=is_alarm))
 

@@ -95,6 +95,7 @@ class VideoWall(QWidget):
         camera_number_requested(int): 1 to 9 was pressed for the selected tile; answer with `put_on_selected`.
         goto_requested(str): Show this camera on the map.
         edit_requested(str): Open this camera's settings.
+        scene_requested(str): Draw on this camera's picture.
         layout_changed(): Worth saving: see `layout_state`.
         shot_taken(object): A `Shot` of a tile, to be kept.
         said(str, str): A sentence for the operator, and a hint.
@@ -105,6 +106,7 @@ class VideoWall(QWidget):
     camera_number_requested = Signal(int)
     goto_requested = Signal(str)
     edit_requested = Signal(str)
+    scene_requested = Signal(str)
     layout_changed = Signal()
     shot_taken = Signal(object)
     said = Signal(str, str)
@@ -893,6 +895,7 @@ class VideoWall(QWidget):
         enlarge = menu.addAction("Enlarge\tEnter" if is_all else "Show all tiles\tEsc", self.toggle_enlarged)
         enlarge.setEnabled(bool(camera_id))
         menu.addAction("Show on map\tG", lambda: self.goto_requested.emit(camera_id)).setEnabled(bool(camera_id))
+        menu.addAction("Edit scene\tE", lambda: self.scene_requested.emit(camera_id)).setEnabled(bool(camera_id))
         menu.addAction("Camera settings", lambda: self.edit_requested.emit(camera_id)).setEnabled(bool(camera_id))
         menu.addSeparator()
         self._add_picture_actions(menu, index, camera_id)
@@ -967,6 +970,8 @@ class VideoWall(QWidget):
             self.take_shot()
         elif key == Qt.Key.Key_G and self.selected_camera_id:
             self.goto_requested.emit(self.selected_camera_id)
+        elif key == Qt.Key.Key_E and self.selected_camera_id:
+            self.scene_requested.emit(self.selected_camera_id)
         elif key == Qt.Key.Key_Delete:
             self._empty(self._selected)
         else:
