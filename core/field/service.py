@@ -34,6 +34,7 @@ from core.field.payloads import (
     CommandResult,
     Envelope,
     EvtAck,
+    Payload,
     PayloadError,
     Quality,
     Status,
@@ -46,6 +47,7 @@ from core.field.sequence import Arrival
 from core.field.sequence import Sequence as EventSequence
 from core.field.settings import BrokerSettings
 from core.field.topics import (
+    OWN_GROUP,
     AlarmTopic,
     Channel,
     DeviceTopic,
@@ -218,6 +220,7 @@ class FieldService:
         self._to_write: dict[tuple[str, str, datetime], Reading] = {}
         self._alarms: dict[str, _Alarm] = {}
         self._are_alarms_known = False
+        self._own: dict[str, bytes] = {}
         self._commands: dict[str, _Pending] = {}
         self._gap_acks: dict[str, float] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -464,6 +467,24 @@ class FieldService:
                 del self._alarms[topic]
                 self._publish(topic, b"", qos=1, is_retained=True)
 
+    # -- what this node measures ----------------------------------------------------------------------------------
+
+    def publish_own(self, topic: DeviceTopic, payload: Payload | None) -> None:
+        """Put what one of our own cameras says on the broker, retained; None takes it away.
+
+        Raises:
+            TopicError: A part of the topic is outside the grammar.
+            ValueError: The topic is not of our own group.
+        """
+        if topic.group != OWN_GROUP:
+            raise ValueError(f"{topic.device_id} is not ours")
+        name = build(topic)
+        if payload is None:
+            self._own.pop(name, None)
+        else:
+            self._own[name] = write(payload)
+        self._publish(name, self._own.get(name, b""), qos=1, is_retained=True)
+
     # -- from the link --------------------------------------------------------------------------------------------
 
     def on_link_state(self, report: LinkReport) -> None:
@@ -484,6 +505,8 @@ class FieldService:
             self._publish(topic, b"{}", qos=1, expiry_s=30.0)
         for topic, entry in self._alarms.items():
             self._publish(topic, entry.payload, qos=1, is_retained=True)
+        for name, payload in self._own.items():
+            self._publish(name, payload, qos=1, is_retained=True)
         for device_id in self._stored_seqs:
             self._acknowledge_device(device_id)
         for pending in self._commands.values():
@@ -507,6 +530,9 @@ class FieldService:
                     self._on_alarm(message.topic, message)
 
     def _on_device_message(self, topic: DeviceTopic, message: Inbound, now_s: float) -> None:
+        if topic.group == OWN_GROUP:
+            self._done(message)
+            return
         device_id = topic.device_id
         if not message.payload and topic.channel is not Channel.EVT:
             # A retained message was cleared.

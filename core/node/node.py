@@ -42,6 +42,7 @@ from core.media.model import ProbeResult, SourceSpec
 from core.media.probe import probe
 from core.node import conditions, demo, verbs
 from core.node.calls import Calls
+from core.node.camera_flow import CameraFlow
 from core.node.dry_runs import DryRuns
 from core.node.ears import Broker, open_broker
 from core.node.fleet import FleetProcess
@@ -57,10 +58,10 @@ from core.parking.service import LotChanged
 from core.sim.city import DemoCity, load_city
 from core.store.engine import Store, open_store, sqlite_url
 from core.store.retention import forget_before
-from core.traffic.service import StationCongestion
+from core.traffic.service import FlowMeasured, StationCongestion
 from core.vision.dry_run_model import DryRunOrder
 from core.vision.export import ExportProgress
-from core.vision.messages import EngineFailed, WorkerConfig
+from core.vision.messages import EngineFailed, Measured, WorkerConfig
 from core.vision.model import Scene
 from core.vision.models import find_model
 
@@ -144,6 +145,7 @@ class Node:
         self._broker: Broker | None = None
         self._opening_broker: asyncio.Task[Broker] | None = None
         self._calls: Calls | None = None
+        self._camera_flow: CameraFlow | None = None
         self._link: MqttLink | None = None
         self._sight: Sight | None = None
         self._hardware = HardwareDecode()
@@ -451,6 +453,9 @@ class Node:
 
     def _subscribe(self, services: Services, calls: Calls) -> None:
         """Say who hears of what; every event here comes after its commit."""
+        flow = self._camera_flow = CameraFlow(
+            tenant=self.settings.site.tenant, boot=self.node_id, publish=services.field.publish_own
+        )
 
         def on_alarm(event: AlarmChanged) -> None:
             self._n_alarms += event.alarm.version == 1
@@ -481,6 +486,7 @@ class Node:
         self._bus.subscribe(DeviceChanged, on_device)
         self._bus.subscribe(ReadingReceived, lambda event: self._live.add_reading(event.reading))
         self._bus.subscribe(StationCongestion, calls.take_congestion)
+        self._bus.subscribe(FlowMeasured, lambda event: flow.tell(event.minutes, self._clock.now()))
         self._bus.subscribe(SessionsEnded, lambda event: self._sign_out(event.user_id, event.reason))
         self._bus.subscribe(LotChanged, lambda event: self._live.add_lot(event.occupancy))
         self._bus.subscribe(SteeringChanged, lambda event: self._live.add_steering(event.steering))
@@ -492,6 +498,8 @@ class Node:
         # Passwords may come from a keyring that takes its time.
         await asyncio.to_thread(self._warm_passwords, cameras)
         self._sight.set_cameras(cameras)
+        if self._camera_flow is not None:
+            self._camera_flow.set_cameras(cameras, self._clock.now())
 
     async def _forget_camera(self, services: Services, camera_id: str) -> None:
         ring = self.ring_files().get(camera_id)
@@ -523,6 +531,8 @@ class Node:
     def _on_worker_message(self, message: object) -> None:
         if self._sight is not None:
             self._sight.take(message)
+        if isinstance(message, Measured) and self.services is not None:
+            self.services.traffic.take_minutes(message.minutes)
         if isinstance(message, EngineFailed) and self._calls is not None:
             self._calls.take_engine_failed(message)
 
@@ -548,7 +558,12 @@ class Node:
                 self._calls.take_health(self._health)
                 if time.monotonic() >= self._counts_due_s:
                     self._counts_due_s = time.monotonic() + COUNTS_EVERY_S
-                    await self._store_counts(is_final=False)
+                    try:
+                        await self._store_counts(is_final=False)
+                    except ConsoleError as error:
+                        self._once.lost("counts", f"counts and minutes wait for the database: {error}")
+                    else:
+                        self._once.back("counts", "counts and minutes are stored again")
 
     async def _forget_forever(self, store: Store) -> None:
         """Delete what is older than the settings say, once an hour."""
@@ -569,8 +584,13 @@ class Node:
         if self._sight is None:
             return
         counts = self._sight.take_counts(is_final=is_final)
-        if counts:
-            await self.services.traffic.add_counts(counts)
+        try:
+            if counts:
+                await self.services.traffic.add_counts(counts)
+        except ConsoleError:
+            self._sight.give_back(counts)
+            raise
+        await self.services.traffic.store_minutes()
 
     def _check_unused(self) -> None:
         if not self._is_while_used or self._server is None:

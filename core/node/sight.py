@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from core.media.model import SourceSpec, StreamReport, StreamState
 from core.media.ring import FrameRing
 from core.node.supervisor import VisionSupervisor
 from core.traffic.model import LineCount
-from core.vision.messages import CameraJob, EngineFailed, EngineOpened, Heartbeat, Observed
+from core.vision.messages import CameraJob, EngineFailed, EngineOpened, Heartbeat, Measured, Observed
 from core.vision.model import ObservationKind
 
 log = logging.getLogger(__name__)
@@ -160,7 +160,7 @@ class Sight:
                     self._on_inside(camera_id, inside)
         elif isinstance(message, Observed):
             self._take_observed(message)
-        elif not isinstance(message, EngineOpened | EngineFailed):
+        elif not isinstance(message, EngineOpened | EngineFailed | Measured):
             log.warning("a worker said something unknown: %r", type(message))
 
     def mark_restarting(self, camera_ids: tuple[str, ...]) -> None:
@@ -210,6 +210,15 @@ class Sight:
         oldest = self._clock.now().timestamp() - 180.0
         self._gaps = {(camera_id, minute) for camera_id, minute in self._gaps if minute.timestamp() > oldest}
         return taken
+
+    def give_back(self, counts: Sequence[LineCount]) -> None:
+        """Take counts back that could not be stored: they come again with the next `take_counts`."""
+        for count in counts:
+            self._minutes[count.camera_id, count.line_key, count.direction, count.label, count.minute] += (
+                count.n_vehicles
+            )
+            if not count.is_complete:
+                self._gaps.add((count.camera_id, count.minute))
 
     def _take_report(self, report: StreamReport) -> None:
         camera = self._cameras[report.camera_id]

@@ -22,6 +22,7 @@ from core.media.model import ProbeResult, SourceSpec
 from core.node.live import Snapshot
 from core.node.model import Health, Picture, SiteInfo
 from core.vision.dry_run_model import DryRun
+from core.vision.flow import FlowMinute
 from core.vision.model import Scene
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def make_verbs(node: Node) -> dict[str, Verb]:
         **_alarm_verbs(node),
         **_review_verbs(node),
         **_user_verbs(node),
+        **_traffic_verbs(node),
     }
 
 
@@ -341,6 +343,14 @@ def _user_verbs(node: Node) -> dict[str, Verb]:
         await node.require_services().access.change_own_password(actor_of(peer), old, new)
 
     return {"users.list": list_users, "users.add": add_user, "users.change_password": change_password}
+
+
+def _traffic_verbs(node: Node) -> dict[str, Verb]:
+    async def flow(peer: Peer, *, since: datetime, camera_id: str = "") -> list[FlowMinute]:
+        actor_of(peer)
+        return await node.require_services().traffic.flow(since=since, camera_id=camera_id)
+
+    return {"traffic.flow": flow}
 
 
 def spec_of(camera: Camera, password: str, *, clips: Mapping[str, Path]) -> SourceSpec:

@@ -5,8 +5,10 @@ from datetime import timedelta
 from core.field.inbox import Inbound
 from core.field.model import DeviceState, LinkReport, LinkState
 from core.field.outbox import Outbox
+from core.field.payloads import Status
 from core.field.service import CLOSED_ALARM_STAYS_S, FieldEventReceived, FieldService, ReadingReceived
 from core.field.settings import BrokerSettings
+from core.field.topics import OWN_GROUP, Channel, DeviceTopic, build
 from core.kernel.bus import Bus
 from core.kernel.clock import FakeClock, format_at
 from core.kernel.errors import UnavailableError
@@ -185,6 +187,30 @@ def test_a_closed_alarm_leaves_the_broker_after_ten_minutes(tmp_path):
         site.clock.advance(seconds=CLOSED_ALARM_STAYS_S + 1)
         await site.service.tick()
         assert site.link.last("_alarm/01A") == b""
+
+    on_site(tmp_path, body)
+
+
+def test_what_our_own_cameras_say_is_said_again_to_a_new_broker_and_never_heard_as_a_device(tmp_path):
+    topic = DeviceTopic(tenant="city", group=OWN_GROUP, device="cam-1", channel=Channel.STATUS)
+
+    async def body(site):
+        site.service.publish_own(topic, Status(state="online"))
+        ((name, payload, is_retained),) = site.link.sent
+        assert (name, is_retained) == ("camera/cam-1/status", True)
+
+        site.service.on_messages(
+            [Inbound(topic=build(topic), payload=payload, qos=1, is_retained=True, received_at=site.clock.now(), mid=7)]
+        )
+        assert site.service.devices() == ()
+        assert site.link.acknowledged == [7]
+
+        site.link.sent.clear()
+        site.service.on_link_state(site.link.report())
+        assert site.link.last("camera/cam-1/status") == payload
+
+        site.service.publish_own(topic, None)
+        assert site.link.last("camera/cam-1/status") == b""
 
     on_site(tmp_path, body)
 

@@ -154,6 +154,18 @@ def test_a_minute_in_which_the_camera_was_not_seen_is_marked_incomplete(sight, c
     assert not count.is_complete
 
 
+def test_counts_that_could_not_be_stored_come_again_with_what_came_since(sight, clock):
+    sight.set_cameras((camera(),))
+    sight.take(crossing(clock, "in"))
+    sight.mark_restarting(("a",))
+
+    sight.give_back(sight.take_counts(is_final=False))
+    sight.take(crossing(clock, "in"))
+
+    (count,) = sight.take_counts(is_final=False)
+    assert (count.n_vehicles, count.is_complete) == (2, False)
+
+
 def test_the_totals_begin_anew_at_midnight(sight, clock):
     sight.set_cameras((camera(),))
     sight.take(crossing(clock))

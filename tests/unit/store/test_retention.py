@@ -5,7 +5,7 @@ from datetime import timedelta
 from sqlalchemy import func, select
 
 from core.store.retention import CHUNK, forget_before
-from core.store.tables import AlarmRow, LotOccupancyRow, ReadingRow
+from core.store.tables import AlarmRow, FlowMinuteRow, LotOccupancyRow, ReadingRow
 from tests.fixtures.room import Room, make_condition
 
 
@@ -23,6 +23,7 @@ def test_what_is_older_than_the_limit_is_deleted_in_small_steps_and_the_rest_sta
                 ReadingRow(device_id="d", stream="flow", at=at, values={"speed": 1.0}) for _ in range(n_rows)
             )
             session.add(LotOccupancyRow(lot_id="l", at=at, n_bays=2, n_occupied=1))
+            session.add(FlowMinuteRow(camera_id="c", subject="lane", key="k", minute=at, observed_s=60.0))
 
     room.run(room.store.write(fill))
     room.run(room.incidents.raise_condition(make_condition()))
@@ -30,7 +31,8 @@ def test_what_is_older_than_the_limit_is_deleted_in_small_steps_and_the_rest_sta
 
     deleted = room.run(forget_before(room.store, now - timedelta(days=90)))
 
-    assert deleted == CHUNK + 11
+    assert deleted == CHUNK + 12
     assert count(room, ReadingRow) == 20
     assert count(room, LotOccupancyRow) == 1
+    assert count(room, FlowMinuteRow) == 1
     assert count(room, AlarmRow) == 1, "alarms are evidence"

@@ -1,0 +1,180 @@
+"""What cameras measure, for other systems: each camera is a device on the broker, each lane and line one stream of it.
+
+`watchfloor/v1/{tenant}/camera/{camera}/state/{stream}` holds the last minute as a retained `TrafficFlowObserved`, with
+birth and status beside it like those of any device. The group `camera` is this program's own: nothing is read from it.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from core.cameras.model import Camera
+from core.field.payloads import Birth, Envelope, Location, Payload, Quality, Status, StreamInfo
+from core.field.topics import OWN_GROUP, Channel, DeviceTopic
+from core.kernel.ids import new_id
+from core.vision.flow import FlowMinute
+from core.vision.model import Scene
+
+MODEL = "Watchfloor camera"
+PAYLOAD = "TrafficFlowObserved"
+PERIOD_S = 60.0
+STALE_S = 150.0
+OLD = timedelta(seconds=90)
+"""A minute told this long after its end is history: it does not speak of now."""
+
+_MAX_SLUG = 32
+
+
+class CameraFlow:
+    """Puts minutes on the broker.
+
+    Threads: the node's loop.
+    """
+
+    def __init__(self, *, tenant: str, boot: str, publish: Callable[[DeviceTopic, Payload | None], None]) -> None:
+        """Say nothing yet.
+
+        Args:
+            tenant: Of the topics.
+            boot: Of this node's start.
+            publish: Puts a payload on the broker, retained; None takes it away.
+        """
+        self._tenant = tenant
+        self._boot = boot
+        self._publish = publish
+        self._cameras: dict[str, Camera] = {}
+        self._streams: dict[str, dict[str, str]] = {}
+        self._born: dict[str, Birth] = {}
+        self._told: dict[tuple[str, str], datetime] = {}
+        self._seq = 0
+
+    def set_cameras(self, cameras: Iterable[Camera], now: datetime) -> None:
+        """Introduce the cameras that measure; take away what no longer is there."""
+        measuring = {camera.camera_id: camera for camera in cameras if camera.scene.lanes or camera.scene.lines}
+        for camera_id in set(self._cameras) - set(measuring):
+            self._withdraw(camera_id)
+        for camera_id, camera in measuring.items():
+            streams = streams_of(camera.scene)
+            for stream in set(self._streams.get(camera_id, {})) - set(streams):
+                self._say(camera_id, Channel.STATE, None, stream)
+                self._told.pop((camera_id, stream), None)
+            self._cameras[camera_id], self._streams[camera_id] = camera, streams
+            self._introduce(camera, streams, now)
+
+    def tell(self, minutes: Iterable[FlowMinute], now: datetime) -> None:
+        """Publish each lane's and line's newest minute."""
+        for minute in minutes:
+            stream = stream_of(minute)
+            camera = self._cameras.get(minute.camera_id)
+            if camera is None or stream not in self._streams[minute.camera_id] or minute.label:
+                continue
+            if self._told.get((minute.camera_id, stream), minute.minute) > minute.minute:
+                continue
+            self._told[minute.camera_id, stream] = minute.minute
+            ended_at = minute.minute + timedelta(minutes=1)
+            self._seq += 1
+            envelope = Envelope(
+                id=new_id(),
+                type=PAYLOAD,
+                ts=min(ended_at, now),
+                boot=self._boot,
+                seq=self._seq,
+                q=Quality.GOOD if minute.is_complete else Quality.UNCERTAIN,
+                hist=now - ended_at > OLD,
+                data=data_of(minute, lane_id=_lane_number(camera.scene, minute)),
+            )
+            self._say(minute.camera_id, Channel.STATE, envelope, stream)
+
+    def _introduce(self, camera: Camera, streams: dict[str, str], now: datetime) -> None:
+        position = camera.position
+        birth = Birth(
+            name=camera.name[:200],
+            model=MODEL,
+            boot=self._boot,
+            ts=now,
+            location=None if position is None else Location(lat=position.lat_deg, lon=position.lon_deg),
+            streams=tuple(
+                StreamInfo(name=name, type=PAYLOAD, smart_data_model=PAYLOAD, period=PERIOD_S, stale_s=STALE_S)
+                for name in list(streams)[:64]
+            ),
+        )
+        known = self._born.get(camera.camera_id)
+        if known is not None and birth.model_copy(update={"ts": known.ts}) == known:
+            return
+        self._born[camera.camera_id] = birth
+        self._say(camera.camera_id, Channel.BIRTH, birth)
+        self._say(camera.camera_id, Channel.STATUS, Status(state="online", boot=self._boot, ts=now))
+
+    def _withdraw(self, camera_id: str) -> None:
+        for stream in self._streams.pop(camera_id, {}):
+            self._say(camera_id, Channel.STATE, None, stream)
+            self._told.pop((camera_id, stream), None)
+        self._say(camera_id, Channel.STATUS, None)
+        self._say(camera_id, Channel.BIRTH, None)
+        self._cameras.pop(camera_id, None)
+        self._born.pop(camera_id, None)
+
+    def _say(self, camera_id: str, channel: Channel, payload: Payload | None, stream: str = "") -> None:
+        topic = DeviceTopic(
+            tenant=self._tenant, group=OWN_GROUP, device=slug(camera_id), channel=channel, stream=stream
+        )
+        self._publish(topic, payload)
+
+
+def streams_of(scene: Scene) -> dict[str, str]:
+    """Return the streams of a camera and what the operator calls them: its lanes, and its lines by direction."""
+    lanes = {slug(f"lane-{lane.key}"): lane.name for lane in scene.lanes}
+    lines = {
+        slug(f"line-{line.key}-{way}"): f"{line.name}, {way}"
+        for line in scene.lines
+        for way in (line.forward_name, line.backward_name)
+    }
+    return lanes | lines
+
+
+def stream_of(minute: FlowMinute) -> str:
+    """Return the stream that a minute belongs to."""
+    tail = f"-{minute.direction}" if minute.direction else ""
+    return slug(f"{minute.subject}-{minute.key}{tail}")
+
+
+def data_of(minute: FlowMinute, *, lane_id: int | None = None) -> dict[str, Any]:
+    """Return a minute in the names of FIWARE's TrafficFlowObserved, and what that does not name in ours.
+
+    Returns:
+        What is not known is left out. `intensity` is of the seconds that were seen (`observedSeconds`), speeds are in
+        km/h, lengths in metres.
+    """
+    found: dict[str, Any] = {
+        "dateObservedFrom": minute.minute.isoformat(),
+        "dateObservedTo": (minute.minute + timedelta(minutes=1)).isoformat(),
+        "observedSeconds": minute.observed_s,
+        "laneId": lane_id,
+        "laneDirection": minute.direction or None,
+        "intensity": minute.n_vehicles,
+        "averageVehicleSpeed": minute.speed_kmh,
+        "averageVehicleSpeedError": minute.speed_error_kmh,
+        "occupancy": minute.occupancy,
+        "density": minute.density_per_km,
+        "queueLength": minute.queue_m,
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def slug(text: str) -> str:
+    """Return a name that may stand in a topic; one that had to be changed by more than its case stays unique."""
+    plain = re.sub(r"[^a-z0-9-]+", "-", text.lower()).strip("-")
+    if plain == text.lower() and len(plain) <= _MAX_SLUG:
+        return plain
+    mark = f"{zlib.crc32(text.encode()):08x}"
+    return f"{plain[: _MAX_SLUG - 9]}-{mark}".strip("-")
+
+
+def _lane_number(scene: Scene, minute: FlowMinute) -> int | None:
+    if minute.subject != "lane":
+        return None
+    return next((number for number, lane in enumerate(scene.lanes, start=1) if lane.key == minute.key), None)

@@ -1,0 +1,151 @@
+"""What other systems read of our cameras on the broker."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from core.cameras.model import Camera
+from core.field.kinds.station import TrafficFlowObserved
+from core.field.payloads import Birth, Envelope, check, decode, read, write
+from core.field.topics import build, is_slug, parse
+from core.kernel.geo import GeoPoint
+from core.node.camera_flow import CameraFlow, slug, streams_of
+from core.vision.flow import FlowMinute
+from core.vision.model import CountLine, Lane, Scene
+
+MINUTE = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
+NOW = MINUTE + timedelta(seconds=66)
+BOX = ((0.1, 0.1), (0.9, 0.1), (0.9, 0.9))
+SCENE = Scene(
+    lanes=(
+        Lane(key="left", name="Left", polygon=BOX, start=(0.5, 0.1), end=(0.5, 0.9)),
+        Lane(key="right", name="Right", polygon=BOX, start=(0.5, 0.1), end=(0.5, 0.9)),
+    ),
+    lines=(
+        CountLine(key="gate", name="Gate", start=(0, 0.5), end=(1, 0.5), forward_name="in", backward_name="To town"),
+    ),
+)
+CAMERA = Camera(
+    camera_id="01JD0000000000000000000001",
+    name="Bridge",
+    address="rtsp://camera/1",
+    position=GeoPoint(23.8, 90.4),
+    scene=SCENE,
+)
+HEAD = "watchfloor/v1/city/camera/01jd0000000000000000000001"
+
+
+class Broker:
+    """Keeps what is retained."""
+
+    def __init__(self) -> None:
+        self.retained: dict[str, bytes] = {}
+        self.n_said = 0
+
+    def publish(self, topic, payload) -> None:
+        name = build(topic)
+        assert parse(name) == topic
+        self.n_said += 1
+        self.retained.pop(name, None)
+        if payload is not None:
+            self.retained[name] = write(payload)
+
+
+def start(camera: Camera = CAMERA) -> tuple[Broker, CameraFlow]:
+    broker = Broker()
+    flow = CameraFlow(tenant="city", boot="boot-1", publish=broker.publish)
+    flow.set_cameras([camera], NOW)
+    return broker, flow
+
+
+def lane(key: str = "right", **figures: object) -> FlowMinute:
+    return FlowMinute(camera_id=CAMERA.camera_id, subject="lane", key=key, minute=MINUTE, **figures)
+
+
+def test_a_camera_introduces_itself_like_any_device():
+    broker, _ = start()
+
+    birth = read(broker.retained[f"{HEAD}/birth"], Birth)
+
+    assert (birth.name, birth.location.lat) == ("Bridge", 23.8)
+    assert [stream.name for stream in birth.streams][:3] == ["lane-left", "lane-right", "line-gate-in"]
+    assert {stream.smart_data_model for stream in birth.streams} == {"TrafficFlowObserved"}
+    assert f"{HEAD}/status" in broker.retained
+
+
+def test_a_minute_stands_on_the_broker_as_a_traffic_station_would_say_it():
+    broker, flow = start()
+
+    flow.tell([lane(n_vehicles=12, speed_kmh=48.5, speed_error_kmh=1.2, occupancy=0.11, queue_m=0.0)], NOW)
+
+    envelope = read(broker.retained[f"{HEAD}/state/lane-right"], Envelope)
+    assert (envelope.type, envelope.q, envelope.hist) == ("TrafficFlowObserved", "good", False)
+    assert envelope.ts == MINUTE + timedelta(minutes=1)
+    observed = check(dict(envelope.data), TrafficFlowObserved)
+    assert observed.values() == {"intensity": 12, "averageVehicleSpeed": 48.5, "occupancy": 0.11, "laneId": 2}
+    assert "density" not in envelope.data
+
+
+def test_a_minute_seen_in_part_is_uncertain_and_says_how_long():
+    broker, flow = start()
+
+    flow.tell([lane(n_vehicles=3, observed_s=21.0)], NOW)
+
+    envelope = read(broker.retained[f"{HEAD}/state/lane-right"], Envelope)
+    assert (envelope.q, envelope.data["observedSeconds"]) == ("uncertain", 21.0)
+
+
+def test_an_older_minute_never_replaces_a_newer_one():
+    broker, flow = start()
+    flow.tell([replace(lane(n_vehicles=9), minute=MINUTE + timedelta(minutes=1))], NOW + timedelta(minutes=1))
+
+    flow.tell([lane(n_vehicles=3)], NOW + timedelta(minutes=1))
+
+    assert decode(broker.retained[f"{HEAD}/state/lane-right"])["data"]["intensity"] == 9
+
+
+def test_a_minute_that_waited_for_the_database_is_history():
+    broker, flow = start()
+
+    flow.tell([lane(n_vehicles=3)], NOW + timedelta(minutes=5))
+
+    assert read(broker.retained[f"{HEAD}/state/lane-right"], Envelope).hist
+
+
+def test_lines_speak_by_direction_and_classes_stay_at_home():
+    broker, flow = start()
+    line = FlowMinute(camera_id=CAMERA.camera_id, subject="line", key="gate", minute=MINUTE, direction="in")
+
+    flow.tell([replace(line, n_vehicles=7), replace(line, n_vehicles=2, label="bus")], NOW)
+
+    assert decode(broker.retained[f"{HEAD}/state/line-gate-in"])["data"]["intensity"] == 7
+
+
+def test_what_is_removed_disappears_from_the_broker():
+    broker, flow = start()
+    flow.tell([lane("left", n_vehicles=1), lane("right", n_vehicles=2)], NOW)
+
+    flow.set_cameras([replace(CAMERA, scene=replace(SCENE, lanes=SCENE.lanes[:1]))], NOW)
+    assert f"{HEAD}/state/lane-right" not in broker.retained
+    assert f"{HEAD}/state/lane-left" in broker.retained
+
+    flow.set_cameras([], NOW)
+    assert broker.retained == {}
+
+
+def test_settings_that_change_nothing_say_nothing():
+    broker, flow = start()
+    n_said = broker.n_said
+
+    flow.set_cameras([replace(CAMERA, detect_fps=5.0)], NOW + timedelta(minutes=1))
+
+    assert broker.n_said == n_said
+
+
+def test_any_name_fits_into_a_topic_and_no_two_become_one():
+    names = ["A b", "a-b", "a_b", "ab" * 30, "ab" * 31, "ÄÖÜ", "線"]
+
+    slugs = [slug(name) for name in names]
+
+    assert all(is_slug(name) for name in slugs)
+    assert len(set(slugs)) == len(names)
+    assert all(is_slug(name) for name in streams_of(SCENE))
