@@ -12,6 +12,7 @@ from PySide6.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
     QFormLayout,
+    QHBoxLayout,
     QLabel,
     QLineEdit,
     QPushButton,
@@ -27,7 +28,7 @@ from core.vision.model import DEFAULT_LABELS, VEHICLE_LABELS, TrackerKind
 from widgets.base.flow import FlowLayout
 from widgets.base.labels import ElidedLabel, hairline
 from widgets.base.theme import look, set_role
-from widgets.dialogs.addresses import EXAMPLES, check_address
+from widgets.dialogs.addresses import EXAMPLES, AddressCheck, check_address
 from widgets.dialogs.found_cameras import CameraChoice
 
 _BESIDE_EM = 18.5
@@ -73,6 +74,8 @@ class CameraForm(QWidget):
         self._position: GeoPoint | None = None
         self._tested = _Tested.NOT
         self._tested_for: tuple[str, ...] = ()
+        self._sub_tested_for: tuple[str, ...] | None = None
+        self._awaits_answer = False
         self._is_warned = False
         self._is_saving = False
         self._build()
@@ -106,7 +109,16 @@ class CameraForm(QWidget):
 
     def show_probe(self, result: ProbeResult) -> None:
         """Show what the test found."""
+        if self._sub_tested_for is not None:
+            is_meant = self._sub_tested_for == self._sub_key()
+            self._sub_tested_for = None
+            if is_meant:
+                self._say_sub(result)
+            self._refresh()
+            return
+        self._awaits_answer = False
         if self._tested is not _Tested.RUNNING:
+            self._refresh()
             # The address was changed while the test ran: the answer is about another one.
             return
         self._tested = _Tested.GOOD if result.ok else _Tested.BAD
@@ -199,8 +211,14 @@ class CameraForm(QWidget):
         self._sub.setPlaceholderText("none: the main stream everywhere")
         self._onvif = _line("ONVIF address", 1024)
         self._onvif.setPlaceholderText("none: the camera is not steered")
-        for other in (self._sub, self._onvif):
-            other.editingFinished.connect(lambda field=other: self._on_other_left(field))
+        self._onvif.editingFinished.connect(lambda: self._on_other_left(self._onvif))
+        self._sub_test = QPushButton("Test", self)
+        self._sub_test.setAccessibleName("Test the small stream")
+        self._sub_test.clicked.connect(self._on_test_sub)
+        self._sub_note = QLabel(self)
+        self._sub_note.setWordWrap(True)
+        self._sub_note.setTextFormat(Qt.TextFormat.PlainText)
+        set_role(self._sub_note, "caption")
         self._user = _line("User", 128)
         self._password = _line("Password", 256)
         self._password.setEchoMode(QLineEdit.EchoMode.Password)
@@ -210,6 +228,8 @@ class CameraForm(QWidget):
         self._transport.addItem("UDP", "udp")
         self._name.textChanged.connect(lambda _text: self._refresh())
         self._address.editingFinished.connect(self._on_address_left)
+        self._sub.editingFinished.connect(self._on_sub_left)
+        self._sub.textChanged.connect(lambda _text: self._on_sub_changed())
         for field in (self._address, self._user, self._password):
             field.textChanged.connect(lambda _text: self._on_source_changed())
         self._transport.currentIndexChanged.connect(lambda _index: self._on_source_changed())
@@ -217,7 +237,12 @@ class CameraForm(QWidget):
         form.addRow("Name", self._name)
         form.addRow("Address", self._address)
         form.addRow("", self._address_note)
-        form.addRow("Small stream", self._sub)
+        sub = QHBoxLayout()
+        sub.setSpacing(look().sizes.gap)
+        sub.addWidget(self._sub, 1)
+        sub.addWidget(self._sub_test)
+        form.addRow("Small stream", sub)
+        form.addRow("", self._sub_note)
         form.addRow("ONVIF", self._onvif)
         form.addRow("User", self._user)
         form.addRow("Password", self._password)
@@ -314,10 +339,14 @@ class CameraForm(QWidget):
     def _show(self, camera: Camera, title: str) -> None:
         self._camera = camera
         self._is_saving = self._is_warned = False
+        self._sub_tested_for = None
+        self._awaits_answer = False
         self._title.setText(title)
         self._name.setText(camera.name)
         self._address.setText(camera.address)
         self._sub.setText(camera.sub_address)
+        self._sub.setCursorPosition(0)
+        self._on_sub_changed()
         self._onvif.setText(camera.onvif_address)
         self._user.setText(camera.username)
         self._password.clear()
@@ -369,8 +398,15 @@ class CameraForm(QWidget):
         if not any(box.isChecked() for box in self._labels.values()) and self._rate.value() > 0:
             why = why or "Choose what to look for, or turn detection off."
         why = why or address.sentence
+        sub = self._checked_sub()
+        if not sub.is_usable:
+            why = why or f"Small stream: {sub.sentence}"
         is_testing = self._tested is _Tested.RUNNING
-        self._test.setEnabled(address.is_usable and not is_testing)
+        is_testing_sub = self._sub_tested_for is not None
+        self._test.setEnabled(address.is_usable and not is_testing and not is_testing_sub)
+        has_sub = bool(self._sub.text().strip())
+        self._sub_test.setEnabled(has_sub and sub.is_usable and not self._awaits_answer and not is_testing_sub)
+        self._sub_test.setText("Testing ..." if is_testing_sub else "Test")
         self._test.setText("Testing ..." if is_testing else "Test address")
         is_ready = not why and not self._is_saving
         self._save.setEnabled(is_ready and self._tested is _Tested.GOOD)
@@ -411,6 +447,55 @@ class CameraForm(QWidget):
         if checked.is_usable and (checked.username or checked.password):
             field.setText(checked.plain)
 
+    def _on_sub_changed(self) -> None:
+        checked = self._checked_sub()
+        self._sub_note.setText(checked.sentence)
+        self._sub_note.setVisible(not checked.is_usable)
+        self._refresh()
+
+    def _on_sub_left(self) -> None:
+        """Keep a password out of this address as well; the small stream has the user of the large one."""
+        checked = self._checked_sub()
+        if checked.is_usable and (checked.username or checked.password):
+            self._sub.setText(checked.plain)
+            self._user.setText(self._user.text() or checked.username)
+            self._password.setText(self._password.text() or checked.password)
+
+    def _on_test_sub(self) -> None:
+        self._on_sub_left()
+        checked = self._checked_sub()
+        if not checked.is_usable or not checked.plain:
+            self._sub.setFocus()
+            return
+        self._sub_tested_for = self._sub_key()
+        self._sub_note.setText("Opening the small stream.")
+        self._sub_note.setVisible(True)
+        self._refresh()
+        self._ask(checked.plain)
+
+    def _say_sub(self, result: ProbeResult) -> None:
+        size = f"{result.width} x {result.height} px, {result.codec or 'unknown codec'}."
+        self._sub_note.setText(size if result.ok else f"{result.message} {result.hint}".strip())
+        self._sub_note.setVisible(True)
+
+    def _checked_sub(self) -> AddressCheck:
+        """Check the small stream's address; none is as good as a usable one."""
+        return check_address(self._sub.text()) if self._sub.text().strip() else AddressCheck()
+
+    def _sub_key(self) -> tuple[str, ...]:
+        return (self._sub.text().strip(), *self._source_key()[1:])
+
+    def _ask(self, address: str) -> None:
+        self.test_requested.emit(
+            SourceSpec(
+                address=address,
+                username=self._user.text(),
+                password=self._password.text(),
+                transport=str(self._transport.currentData()),
+            ),
+            self._camera.camera_id if self._camera is not None else "",
+        )
+
     def _on_test(self) -> None:
         self._on_address_left()
         checked = check_address(self._address.text())
@@ -421,16 +506,9 @@ class CameraForm(QWidget):
         self._is_warned = False
         self._thumbnail.hide()
         self._say("Opening the address. This takes a few seconds at most.")
+        self._awaits_answer = True
         self._refresh()
-        self.test_requested.emit(
-            SourceSpec(
-                address=checked.plain,
-                username=self._user.text(),
-                password=self._password.text(),
-                transport=str(self._transport.currentData()),
-            ),
-            self._camera.camera_id if self._camera is not None else "",
-        )
+        self._ask(checked.plain)
 
     def _on_save_untested(self) -> None:
         if not self._is_warned:
@@ -451,6 +529,7 @@ class CameraForm(QWidget):
         if self._camera is None:
             return
         self._on_address_left()
+        self._on_sub_left()
         self._is_saving = True
         self._refresh()
         password = self._password.text() or None

@@ -242,3 +242,72 @@ def test_the_form_goes_into_a_dock_of_any_width(form, qapp, width):
         if button.isVisible():
             assert button.width() >= button.sizeHint().width()
             assert button.mapTo(form, button.rect().topRight()).x() < width
+
+
+def test_the_smaller_stream_has_its_own_test_and_is_saved_with_the_camera(form, qtbot):
+    fill(qtbot, form)
+    press(qtbot, form._test)
+    form.show_probe(GOOD)
+    qtbot.keyClicks(form._sub, "rtsp://10.0.0.7/small")
+    with qtbot.waitSignal(form.test_requested) as asked:
+        press(qtbot, form._sub_test)
+    assert not form._sub_test.isEnabled()
+    form.show_probe(ProbeResult(ok=True, message="Good.", width=640, height=360, codec="h264"))
+
+    assert asked.args[0].address == "rtsp://10.0.0.7/small"
+    assert "640 x 360" in form._sub_note.text()
+    with qtbot.waitSignal(form.save_requested) as saved:
+        press(qtbot, form._save)
+    assert saved.args[0].sub_address == "rtsp://10.0.0.7/small"
+    assert saved.args[0].address == "rtsp://10.0.0.7/live"
+
+
+def test_a_smaller_stream_that_does_not_answer_says_why_and_the_large_one_can_still_be_saved(form, qtbot):
+    fill(qtbot, form)
+    press(qtbot, form._test)
+    form.show_probe(GOOD)
+    qtbot.keyClicks(form._sub, "rtsp://10.0.0.7/none")
+    press(qtbot, form._sub_test)
+    form.show_probe(ProbeResult(ok=False, message="It does not exist (404).", hint="Check the path."))
+
+    assert form._sub_note.text() == "It does not exist (404). Check the path."
+    assert form._save.isEnabled()
+
+
+def test_a_password_typed_into_the_smaller_address_moves_to_its_field(form, qtbot):
+    fill(qtbot, form)
+    qtbot.keyClicks(form._sub, "rtsp://op:s3cret@10.0.0.7/small")
+    press(qtbot, form._sub_test)
+
+    assert form._sub.text() == "rtsp://10.0.0.7/small"
+    assert (form._user.text(), form._password.text()) == ("op", "s3cret")
+
+
+def test_an_unusable_smaller_address_is_named_and_not_saved(form, qtbot):
+    fill(qtbot, form)
+    press(qtbot, form._test)
+    form.show_probe(GOOD)
+    qtbot.keyClicks(form._sub, "ftp://10.0.0.7/small")
+
+    assert form._sub_note.isVisible()
+    assert not form._save.isEnabled()
+    assert not form._sub_test.isEnabled()
+
+
+def test_without_a_smaller_stream_there_is_nothing_to_test(form, qtbot):
+    fill(qtbot, form)
+
+    assert not form._sub_test.isEnabled()
+    assert not form._sub_note.isVisible()
+
+
+def test_an_answer_about_the_large_stream_is_not_taken_for_the_small_one(form, qtbot):
+    fill(qtbot, form)
+    qtbot.keyClicks(form._sub, "rtsp://10.0.0.7/small")
+    press(qtbot, form._test)
+    qtbot.keyClicks(form._address, "2")
+
+    assert not form._sub_test.isEnabled()
+    form.show_probe(GOOD)
+    assert form._sub_test.isEnabled()
+    assert not form._save.isEnabled()
