@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import queue
+import sys
 import threading
 import time
 import wave
@@ -12,7 +13,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from core.incidents.model import Alarm, Priority
 
@@ -25,6 +26,7 @@ RETRY_S = 20.0
 """A device that is not there is looked for this often."""
 
 HANGS_AFTER_S = 10.0
+SOUND_CARDS = Path("/proc/asound/cards")
 MIN_CRITICAL_LEVEL = 0.3
 """Nobody can turn critical alarms down to nothing."""
 
@@ -183,7 +185,10 @@ class MiniaudioPlayer:
 
         try:
             device = miniaudio.PlaybackDevice(
-                output_format=miniaudio.SampleFormat.SIGNED16, nchannels=n_channels, sample_rate=rate
+                output_format=miniaudio.SampleFormat.SIGNED16,
+                nchannels=n_channels,
+                sample_rate=rate,
+                backends=_backends(),
             )
         except miniaudio.MiniaudioError as error:
             raise OSError("no audio device") from error
@@ -203,6 +208,31 @@ class MiniaudioPlayer:
             raise OSError(f"the audio device refuses the sound: {error}") from error
         finally:
             device.close()
+
+
+def has_sound_card(cards: Path = SOUND_CARDS) -> bool:
+    """Tell whether this machine has a sound card of its own; where it cannot be told, it may."""
+    if not sys.platform.startswith("linux"):
+        return True
+    try:
+        return "no soundcards" not in cards.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+
+
+def _backends() -> list[Any] | None:
+    """Return the ways to the sound that may be tried; None for all there are.
+
+    Without a card libasound and libjack write dozens of lines to the terminal at every try. A sound server may still
+    be there: its sound may come out of another machine.
+    """
+    if has_sound_card():
+        return None
+    import miniaudio
+
+    return [miniaudio.Backend.PULSEAUDIO]
 
 
 def _scaled(samples: bytes, level: float) -> bytes:

@@ -1,10 +1,12 @@
 """The room's one voice."""
 
+import sys
 import threading
 import wave
 
 import pytest
 
+import resources
 from core.incidents.model import Priority
 from tests.gui.alarms.making import make_alarm
 from widgets.alarms.sound import (
@@ -15,6 +17,7 @@ from widgets.alarms.sound import (
     Sound,
     Speaker,
     Voice,
+    has_sound_card,
     heard,
     muted,
     silenced,
@@ -207,6 +210,26 @@ def test_a_device_that_hangs_blocks_nobody(speaker, player):
     speaker.play(Sound.HIGH)
 
     assert speaker.states == ["No sound: the audio device does not answer."]
+
+
+def test_a_machine_without_a_sound_card_is_told_by_its_list_of_cards(tmp_path):
+    listed, empty = tmp_path / "listed", tmp_path / "empty"
+    listed.write_text(" 0 [PCH            ]: HDA-Intel - HDA Intel PCH\n", encoding="utf-8")
+    empty.write_text("--- no soundcards ---\n", encoding="utf-8")
+
+    is_linux = sys.platform.startswith("linux")
+
+    assert has_sound_card(listed)
+    assert has_sound_card(empty) is not is_linux
+    assert has_sound_card(tmp_path / "missing") is not is_linux
+
+
+@pytest.mark.skipif(has_sound_card(), reason="this machine has a sound card")
+def test_without_a_sound_card_nothing_is_written_to_the_terminal(capfd, tmp_path):
+    with pytest.raises(OSError, match="no audio device"):
+        MiniaudioPlayer().play(resources.path("sounds/medium.wav"), 0.5)
+
+    assert capfd.readouterr().err == ""
 
 
 def test_a_real_device_plays_or_says_that_there_is_none(qtbot, tmp_path):
