@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.vision.camera_condition import BlindedRule, FrozenRule, MovedRule
+from core.vision.collision import CollisionRule
 from core.vision.congestion import CongestionRule
 from core.vision.congestion_lane import LaneCongestionRule
 from core.vision.lines import LineCounter
@@ -32,6 +33,7 @@ from core.vision.zones import ZonePresence
 
 RULE_MAKERS: tuple[tuple[ObservationKind, Callable[[Scene, float], SceneRule]], ...] = (
     (ObservationKind.WRONG_WAY, WrongWayRule),
+    (ObservationKind.COLLISION, CollisionRule),
     (ObservationKind.PEDESTRIAN, PedestrianRule),
     (ObservationKind.LOITERING, LoiteringRule),
     (ObservationKind.STOPPED_VEHICLE, LaneStoppedRule),

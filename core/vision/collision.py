@@ -1,0 +1,461 @@
+"""Collisions: a vehicle that was pushed, not driven.
+
+A driver changes a vehicle's movement over seconds, an impact changes it between two pictures. For every vehicle the
+movement before a moment is compared with the movement a second later. What perspective explains is taken off first: a
+vehicle that goes away becomes slower on the picture by as much as it becomes smaller, to the second power at most. A
+box of which only one side moves was cut by something in front of it, and says nothing. A pushed vehicle changes its
+speed, not its place: where the two ways do not meet, it is another vehicle.
+
+What is left is one named figure after the other, all in sizes of the vehicle, and weighed together.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.vision.cuts import CutDetector, ShiftDetector
+from core.vision.model import VEHICLE_LABELS, BBox, ObservationKind, Phase, Scene
+from core.vision.scene_rule import Moment, Notebook, Place
+from core.vision.tuning import Tuning
+from core.vision.vehicles import Sighting
+
+KIND = ObservationKind.COLLISION
+BEFORE_S, AFTER_S = 1.0, 1.0
+"""How long the movement is looked at on each side of the moment in question."""
+
+REPORT_FROM = 0.6
+"""Less sure than this is not worth a line in the review."""
+
+_PICTURE_EVERY_S = 0.15
+"""More pictures than about six a second tell nothing new of movement, only of trembling."""
+
+_STEP_S = 0.18
+"""Speeds are taken over at least this long: over less the trembling of boxes is larger than the movement."""
+
+_MIN_SPAN_S = 0.35
+_MOVES_AT = 0.6
+_STANDS_BELOW = 0.3
+_PIXEL = 0.02
+"""What a network's pixel or two of trembling do to a speed, picture heights per second."""
+
+_BORDER = 0.006
+_SAME_EVENT_S = 20.0
+_SAME_PLACE = 4.0
+_OVER_AFTER_S = 30.0
+_FOUND_AFTER_S, _FOUND_WITHIN = 1.0, 1.5
+_TORN_WITHIN_S = 0.8
+_TORN_LEAP, _TORN_CONTACT = 0.15, 0.3
+_N_FOR_SHAKE = 3
+_ONCE = 0.3
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What speaks for an impact on one vehicle at one moment; lengths in sizes of the vehicle.
+
+    Attributes:
+        jolt: Change of movement that neither perspective nor speeding up explains, sizes per second.
+        contact: 1 where another vehicle stood on the same ground, 0 half a size away.
+        shape: Change of the box's proportions, natural logarithm.
+        halt: 1 where it drove before and stands afterwards.
+        leap: How far the way before and the way after miss each other.
+        torn: 1 where the tracker lost it in contact and found it again under another number.
+    """
+
+    jolt: float
+    contact: float
+    shape: float
+    halt: float
+    leap: float
+    torn: float = 0.0
+    is_driving: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weights:
+    """Logistic weights of the evidence."""
+
+    offset: float = -4.8
+    jolt: float = 2.7
+    contact: float = 1.2
+    shape: float = 3.2
+    halt: float = 2.1
+    leap: float = -15.0
+    torn: float = 1.8
+
+
+WEIGHTS = Weights()
+_TOP_JOLT, _TOP_SHAPE = 2.5, 0.7
+
+
+def logit_of(evidence: Evidence, weights: Weights = WEIGHTS) -> float:
+    """Weigh the evidence; 0 is as likely as not."""
+    return (
+        weights.offset
+        + weights.jolt * min(evidence.jolt, _TOP_JOLT)
+        + weights.contact * evidence.contact
+        + weights.shape * min(evidence.shape, _TOP_SHAPE)
+        + weights.halt * evidence.halt
+        + weights.leap * max(0.0, evidence.leap - 0.15)
+        + weights.torn * evidence.torn * evidence.contact
+    )
+
+
+def confidence_of(logit: float) -> float:
+    """Return the probability, 0..1."""
+    return 1 / (1 + math.exp(-logit))
+
+
+@dataclass(slots=True)
+class Trace:
+    """Where one vehicle was: time, box x1, y1, x2, y2 in picture heights, the detector's score; oldest first.
+
+    Attributes:
+        torn_s: When it was lost in contact, and found again.
+    """
+
+    rows: deque[tuple[float, float, float, float, float, float]]
+    sighting: Sighting
+    torn_s: float = -math.inf
+
+    def between(self, start_s: float, end_s: float) -> Array:
+        """Return the rows of a time span, shape (n, 6)."""
+        chosen = [row for row in self.rows if start_s - 1e-6 <= row[0] <= end_s + 1e-6]
+        return np.array(chosen, np.float64).reshape(-1, 6)
+
+
+@dataclass(slots=True)
+class _Event:
+    """One collision that was told, or may be."""
+
+    keys: set[int]
+    place: tuple[float, float]
+    size: float
+    at_s: float
+    condition_key: str
+    confidence: float
+    seen_s: float
+    is_told: bool = False
+    bbox: BBox = (0.0, 0.0, 1.0, 1.0)
+    values: dict[str, float] = field(default_factory=dict)
+
+
+class CollisionRule:
+    """The whole picture of one camera."""
+
+    def __init__(self, scene: Scene, aspect: float) -> None:
+        """Start with an empty picture."""
+        self._call_from = Tuning(scene).value(KIND, "call_from")
+        self._aspect = aspect
+        self._traces: dict[int, Trace] = {}
+        self._times: deque[float] = deque(maxlen=128)
+        self._before: dict[int, float] = {}
+        self._events: list[_Event] = []
+        self._cuts = CutDetector(aspect)
+        self._shifts = ShiftDetector()
+        self._place = Place(key="camera", name="Camera")
+
+    def update(self, moment: Moment, note: Notebook) -> None:
+        """Take one picture."""
+        if self._times and moment.dt_s > 0 and moment.now_s - self._times[-1] < _PICTURE_EVERY_S:
+            return
+        vehicles = [sighting for sighting in moment.sightings if sighting.track.label in VEHICLE_LABELS]
+        is_gap = moment.dt_s == 0
+        if self._cuts.is_cut(vehicles, moment) or is_gap:
+            self._traces.clear()
+            self._before.clear()
+            self._times.clear()
+        moved_s = self._shifts.last_moved_s(moment)
+        self._remember(vehicles, moment.now_s)
+        at_s = self._moment_to_judge(moment.now_s)
+        if at_s is not None and moved_s < at_s - BEFORE_S:
+            self._judge_all(at_s, moment.now_s, note)
+        self._end(moment, note)
+
+    def _remember(self, vehicles: list[Sighting], now_s: float) -> None:
+        self._times.append(now_s)
+        for sighting in vehicles:
+            x1, y1, x2, y2 = sighting.track.bbox_xyxy
+            if sighting.key not in self._traces:
+                self._traces[sighting.key] = self._begin(sighting, now_s)
+            trace = self._traces[sighting.key]
+            trace.rows.append((now_s, x1 * self._aspect, y1, x2 * self._aspect, y2, sighting.track.score))
+            trace.sighting = sighting
+        for key in [key for key, trace in self._traces.items() if now_s - trace.rows[-1][0] > BEFORE_S + AFTER_S + 0.6]:
+            del self._traces[key]
+
+    def _begin(self, sighting: Sighting, now_s: float) -> Trace:
+        """Start a trace, or go on with that of a vehicle that was lost where it touched another one.
+
+        An impact turns and covers vehicles: the tracker finds them again under another number.
+        """
+        best, best_distance = None, _FOUND_WITHIN
+        x1, y1, x2, y2 = sighting.track.bbox_xyxy
+        for key, trace in self._traces.items():
+            lost_s = now_s - trace.rows[-1][0]
+            if not 0 < lost_s <= _FOUND_AFTER_S or not self._touches_another(key, trace):
+                continue
+            row = np.array(trace.rows[-1][1:5])
+            size = _size(np.array([trace.rows[-1]]))
+            centre = np.array([(x1 + x2) / 2 * self._aspect, (y1 + y2) / 2])
+            distance = float(np.hypot(*(centre - (row[:2] + row[2:]) / 2))) / size
+            if max(size, sighting.size) < 2 * min(size, sighting.size) and distance < best_distance:
+                best, best_distance = key, distance
+        if best is None:
+            return Trace(deque(maxlen=128), sighting)
+        trace = self._traces.pop(best)
+        trace.sighting, trace.torn_s = sighting, trace.rows[-1][0]
+        return trace
+
+    def _touches_another(self, key: int, trace: Trace) -> bool:
+        last = trace.rows[-1]
+        box = np.array(last[1:5])
+        return any(
+            touching(box, row[1:5]) > 0
+            for other_key, other in self._traces.items()
+            if other_key != key
+            for row in other.between(last[0] - 0.01, last[0] + 0.3)
+        )
+
+    def _moment_to_judge(self, now_s: float) -> float | None:
+        """Return the time of the last picture that is `AFTER_S` ago."""
+        return next((time_s for time_s in reversed(self._times) if now_s - time_s >= AFTER_S - 0.02), None)
+
+    def _judge_all(self, at_s: float, now_s: float, note: Notebook) -> None:
+        found = {key: weigh(trace, at_s, self._aspect) for key, trace in self._traces.items()}
+        jolts = {key: evidence.jolt for key, evidence in found.items() if evidence is not None}
+        for key, evidence in found.items():
+            if evidence is None or not evidence.is_driving:
+                self._before.pop(key, None)
+                continue
+            others = [jolt for other, jolt in jolts.items() if other != key]
+            # What moves all of them is the camera.
+            shake = float(np.median(others)) if len(others) >= _N_FOR_SHAKE else 0.0
+            self._judge(key, replace(evidence, jolt=max(0.0, evidence.jolt - shake)), at_s, now_s, note)
+
+    def _judge(self, key: int, evidence: Evidence, at_s: float, now_s: float, note: Notebook) -> None:
+        trace = self._traces[key]
+        contact, partner = self._contact(key, trace, at_s)
+        whole = replace(evidence, contact=contact)
+        if whole.torn and (whole.leap > _TORN_LEAP or contact < _TORN_CONTACT):
+            # Two pieces that do not fit were two vehicles.
+            self._before.pop(key, None)
+            return
+        logit = logit_of(whole)
+        # A trembling box jolts in one picture; a pushed vehicle looks pushed in the next one as well.
+        before, self._before[key] = self._before.get(key, logit - 2 * _ONCE), logit
+        confidence = confidence_of((before + logit) / 2)
+        if confidence >= REPORT_FROM:
+            self._tell(key, partner, trace, whole, confidence, at_s, now_s, note)
+
+    def _contact(self, key: int, trace: Trace, at_s: float) -> tuple[float, int | None]:
+        """Return how surely another vehicle stood on the same ground around `at_s`, and which one."""
+        own = trace.between(at_s - 0.5, at_s + 0.7)
+        best, partner = 0.0, None
+        for other_key, other in self._traces.items():
+            if other_key == key:
+                continue
+            for row in other.between(at_s - 0.5, at_s + 0.7):
+                box = own[int(np.argmin(np.abs(own[:, 0] - row[0]))), 1:5]
+                touch = touching(box, row[1:5])
+                if touch > best:
+                    best, partner = touch, other_key
+        if partner is not None:
+            # Who stood side by side before, in a queue, has not run into each other now.
+            best *= 1 - self._touch_before(trace, self._traces[partner], at_s)
+        return best, partner
+
+    def _touch_before(self, trace: Trace, other: Trace, at_s: float) -> float:
+        rows = other.between(at_s - 1.6, at_s - 0.6)
+        own = trace.between(at_s - 1.6, at_s - 0.6)
+        if not len(rows) or not len(own):
+            return 0.0
+        return float(
+            np.median([touching(own[int(np.argmin(np.abs(own[:, 0] - row[0]))), 1:5], row[1:5]) for row in rows])
+        )
+
+    def _tell(
+        self,
+        key: int,
+        partner: int | None,
+        trace: Trace,
+        evidence: Evidence,
+        confidence: float,
+        at_s: float,
+        now_s: float,
+        note: Notebook,
+    ) -> None:
+        keys = {key} if partner is None else {key, partner}
+        ground = trace.sighting.ground
+        event = self._same_event(keys, ground, at_s)
+        if event is None:
+            condition = f"{KIND.value}:camera:{key}"
+            event = _Event(keys, ground, trace.sighting.size, at_s, condition, 0.0, now_s)
+            self._events.append(event)
+        event.keys |= keys
+        event.seen_s = now_s
+        is_surer = event.confidence < self._call_from <= confidence
+        if event.is_told and not is_surer:
+            return
+        event.is_told, event.confidence = True, confidence
+        note.add(
+            KIND,
+            Phase.BEGIN,
+            self._place,
+            event.condition_key,
+            sighting=trace.sighting,
+            confidence=confidence,
+            values={
+                "jolt": round(evidence.jolt, 2),
+                "contact": round(evidence.contact, 2),
+                "shape": round(evidence.shape, 2),
+                "halt": round(evidence.halt, 2),
+                "after_s": round(now_s - at_s, 1),
+            },
+        )
+
+    def _same_event(self, keys: set[int], ground: tuple[float, float], at_s: float) -> _Event | None:
+        for event in self._events:
+            is_near = math.dist(event.place, ground) < _SAME_PLACE * event.size
+            if at_s - event.at_s < _SAME_EVENT_S and (is_near or event.keys & keys):
+                return event
+        return None
+
+    def _end(self, moment: Moment, note: Notebook) -> None:
+        """End events whose vehicles are gone, or that were over long ago."""
+        here = {sighting.key for sighting in moment.sightings if sighting.speed < _STANDS_BELOW * sighting.size}
+        for event in tuple(self._events):
+            if event.keys & here:
+                event.seen_s = moment.now_s
+            if moment.now_s - event.seen_s < _OVER_AFTER_S:
+                continue
+            self._events.remove(event)
+            note.add(KIND, Phase.END, self._place, event.condition_key, confidence=event.confidence)
+
+
+def weigh(trace: Trace, at_s: float, aspect: float) -> Evidence | None:
+    """Compare a vehicle's movement before and after a moment; None where too little of it was seen.
+
+    Args:
+        trace: Of the vehicle; `contact` is left 0.
+        at_s: The moment.
+        aspect: Width of the picture over its height.
+    """
+    before = _whole(trace.between(at_s - BEFORE_S, at_s), aspect)
+    after = _whole(trace.between(at_s + 1e-3, at_s + AFTER_S), aspect)
+    if min(len(before), len(after)) < 3 or min(np.ptp(before[:, 0]), np.ptp(after[:, 0])) < _MIN_SPAN_S:
+        return None
+    rows = np.concatenate([before, after])
+    size_before, size_after = _size(before[-4:]), _size(after)
+    size = math.sqrt(size_before * size_after)
+    speed_before, speed_after = _edge_speeds(before), _edge_speeds(after)
+    first = math.hypot(*common(speed_before)) / size_before
+    is_driving = min(first, _made_good(before) / size_before) >= _MOVES_AT
+    growth = min(3.0, max(1 / 3, size_after / size_before))
+    expected = [speed_before * growth**power for power in (0.0, 0.5, 1.0, 1.5, 2.0)]
+    jolt = min(_jolt(speed, speed_after, size) for speed in expected) - _PIXEL / size
+    end = math.hypot(*common(_edge_speeds(after[len(after) // 2 :]))) / size_after
+    # What the network is not sure of moves by itself.
+    clear = min(1.0, max(0.0, (float(np.median(rows[:, 5])) - 0.25) / 0.2))
+    return Evidence(
+        jolt=max(0.0, jolt) * clear,
+        contact=0.0,
+        shape=abs(_proportion(after[-3:]) - _proportion(before[-3:])),
+        halt=clear * min(1.0, max(0.0, first - end)) if end < _STANDS_BELOW else 0.0,
+        leap=_leap(before, after, speed_before, speed_after) / size,
+        torn=float(abs(trace.torn_s - at_s) < _TORN_WITHIN_S),
+        is_driving=is_driving,
+    )
+
+
+def _whole(rows: Array, aspect: float) -> Array:
+    """Return the rows in which no side of the box is cut off by the picture's border."""
+    is_inside = (rows[:, 1:3].min(axis=1) > _BORDER) & (rows[:, 3] < aspect - _BORDER) & (rows[:, 4] < 1 - _BORDER)
+    has_area = (rows[:, 3] - rows[:, 1] > 1e-4) & (rows[:, 4] - rows[:, 2] > 1e-4)
+    whole: Array = rows[is_inside & has_area]
+    return whole
+
+
+def _made_good(rows: Array) -> float:
+    """Return how far the middle of the box came in a second, whatever it did in between."""
+    way = rows[-1, 1:5] - rows[0, 1:5]
+    return math.hypot(*((way[:2] + way[2:]) / 2)) / float(rows[-1, 0] - rows[0, 0])
+
+
+def touching(first: Array, second: Array) -> float:
+    """Return 1 where two boxes stand on the same ground, 0 where half a size or more is between them.
+
+    Args:
+        first: x1, y1, x2, y2 in picture heights.
+        second: Likewise.
+    """
+    sides = [math.sqrt(max(1e-8, (box[2] - box[0]) * (box[3] - box[1]))) for box in (first, second)]
+    size = min(sides)
+    if max(sides) > 2.5 * size:
+        return 0.0
+    across = max(0.0, float(first[0] - second[2]), float(second[0] - first[2])) / size
+    # Boxes that cover each other belong to vehicles one behind the other unless their feet are level.
+    along = max(0.0, abs(float(first[3] - second[3])) / size - 0.25)
+    return max(0.0, 1 - 2 * math.hypot(across, along))
+
+
+def common(edges: Array) -> Array:
+    """Return what both sides of a box do alike, x and y: nothing where only one side moves.
+
+    Args:
+        edges: Of x1, y1, x2, y2.
+    """
+    near, far = edges[:2], edges[2:]
+    alike: Array = np.where(near * far > 0, np.where(np.abs(near) < np.abs(far), near, far), 0.0)
+    return alike
+
+
+def _jolt(expected: Array, seen: Array, size: float) -> float:
+    change = common(seen - expected) / size
+    way = common(expected)
+    length = math.hypot(*way)
+    along = float(change @ way) / length if length > 1e-9 else 0.0
+    if along > 0:
+        # Drivers speed up as they like; what comes towards the camera seems to as well.
+        change = change - along * way / length
+    return math.hypot(*change)
+
+
+def _edge_speeds(rows: Array) -> Array:
+    """Return the median speed of each side of the box; one jump of the box does not move it. Shape (4,)."""
+    steps = []
+    for index in range(len(rows) - 1):
+        later = np.flatnonzero(rows[:, 0] - rows[index, 0] >= _STEP_S)
+        if later.size:
+            row = rows[later[0]]
+            steps.append((row[1:5] - rows[index, 1:5]) / (row[0] - rows[index, 0]))
+    if not steps:
+        return np.zeros(4)
+    speeds: Array = np.median(np.array(steps), axis=0)
+    return speeds
+
+
+def _leap(before: Array, after: Array, speed_before: Array, speed_after: Array) -> float:
+    """Return how far the two ways miss each other between the last row before and the first after."""
+    start, end = np.median(before[-3:], axis=0), np.median(after[:3], axis=0)
+    misses = []
+    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
+        at_s = before[-1, 0] + share * (after[0, 0] - before[-1, 0])
+        gap = (end[1:5] + speed_after * (at_s - end[0])) - (start[1:5] + speed_before * (at_s - start[0]))
+        misses.append(math.hypot(*common(gap)))
+    return min(misses)
+
+
+def _size(rows: Array) -> float:
+    return math.sqrt(float(np.median((rows[:, 3] - rows[:, 1]) * (rows[:, 4] - rows[:, 2]))))
+
+
+def _proportion(rows: Array) -> float:
+    return float(np.median(np.log((rows[:, 3] - rows[:, 1]) / (rows[:, 4] - rows[:, 2]))))

@@ -1,0 +1,146 @@
+"""Collisions on roads of our own making: what drivers do calls nobody, what they cannot do calls."""
+
+import math
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from core.vision.model import ObservationKind, Phase, RuleSetting, Scene, Track
+from core.vision.rules import SceneRules
+
+AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
+ASPECT = 16 / 9
+SIDE = 0.12
+"""Height of a car in picture heights; it is twice as long."""
+
+
+def car(track_id, x, y, *, width=2 * SIDE, height=SIDE):
+    """A car whose bottom centre is at x (picture heights), y."""
+    box = ((x - width / 2) / ASPECT, y - height, (x + width / 2) / ASPECT, y)
+    return Track(track_id=track_id, label="car", score=0.8, bbox_xyxy=box)
+
+
+def watch(pictures, *, fps=6.0, scene=None):
+    """Let the rules see pictures, lists of tracks, and return the collisions that call an operator."""
+    rules = SceneRules("camera-1", scene or Scene(), ASPECT)
+    seen = []
+    for index, tracks in enumerate(pictures):
+        seen += rules.update(tracks, index / fps, AT)
+    return [item for item in seen if item.kind is ObservationKind.COLLISION and item.confidence >= 0.8]
+
+
+def crash(fps=6.0, seconds=6.0, standing=0.9):
+    """A car drives into the side of one that stands across its way, and both are at rest at once."""
+    return [
+        [car(1, min(standing, 0.3 + 0.35 * index / fps), 0.6), car(2, standing + 2 * SIDE, 0.62)]
+        for index in range(int(seconds * fps))
+    ]
+
+
+@pytest.mark.parametrize("fps", [5.0, 6.0, 10.0, 25.0])
+def test_a_car_that_is_stopped_by_another_one_calls_within_five_seconds(fps):
+    impact_s = 0.6 / 0.35
+
+    said = watch(crash(fps), fps=fps)
+
+    assert said
+    assert impact_s <= said[0].pts_s <= impact_s + 5
+
+
+def test_one_collision_is_one_condition_however_long_the_cars_stay():
+    said = watch(crash(seconds=25.0))
+
+    assert len({observation.condition_key for observation in said}) == 1
+    assert sum(observation.phase is Phase.BEGIN for observation in said) == 1
+
+
+def test_the_rule_names_what_it_saw():
+    values = watch(crash())[-1].values
+
+    assert values["jolt"] > 1
+    assert values["contact"] > 0.5
+    assert values["halt"] > 0.5
+
+
+def test_a_car_that_brakes_behind_another_one_calls_nobody():
+    def x(t):
+        speed, slowing = 0.35, 0.14
+        t = min(t, speed / slowing)
+        return 0.3 + speed * t - slowing * t * t / 2
+
+    pictures = [[car(1, x(index / 6), 0.6), car(2, 1.0, 0.6)] for index in range(48)]
+
+    assert not watch(pictures)
+
+
+def test_a_queue_that_stops_and_goes_calls_nobody():
+    def x(t, place):
+        return 0.3 + place * 2.1 * SIDE + 0.08 * (t - math.sin(1.2 * t) / 1.2)
+
+    pictures = [[car(place, x(index / 6, place), 0.6) for place in range(4)] for index in range(60)]
+
+    assert not watch(pictures)
+
+
+def test_a_car_that_turns_off_calls_nobody():
+    def at(t):
+        angle = min(math.pi / 2, max(0.0, (t - 2) / 2.5 * math.pi / 2))
+        turned = 0.2 * np.array([math.sin(angle), 1 - math.cos(angle)])
+        way = 0.3 + 0.13 * min(t, 2.0)
+        after = max(0.0, t - 4.5) * 0.13
+        return way + turned[0], 0.4 + turned[1] + after
+
+    pictures = [[car(1, *at(index / 6)), car(2, 0.95, 0.7)] for index in range(40)]
+
+    assert not watch(pictures)
+
+
+def test_cars_that_pass_behind_each_other_on_two_carriageways_call_nobody():
+    pictures = [[car(1, 0.2 + 0.3 * t, 0.6), car(2, 1.5 - 0.3 * t, 0.5)] for t in np.arange(0, 4, 1 / 6)]
+
+    assert not watch(pictures)
+
+
+def test_a_box_that_a_pole_cuts_in_half_calls_nobody():
+    pictures = []
+    for t in np.arange(0, 4, 1 / 6):
+        left, right = 0.2 + 0.3 * t, 0.2 + 0.3 * t + 2 * SIDE
+        if left < 0.9 < right:
+            right = 0.9
+        pictures.append([car(1, (left + right) / 2, 0.6, width=right - left)])
+
+    assert not watch(pictures)
+
+
+def test_a_car_that_drives_away_slows_down_on_the_picture_and_calls_nobody():
+    pictures = []
+    for t in np.arange(0, 5, 1 / 6):
+        distance = 1 + 1.2 * t
+        pictures.append([car(1, 0.9, 0.2 + 0.7 / distance, width=0.5 / distance, height=0.25 / distance)])
+
+    assert not watch(pictures)
+
+
+def test_vehicles_that_a_cut_puts_elsewhere_call_nobody():
+    first = [
+        [car(key, 0.3 + 0.25 * key + 0.05 * t, 0.4 + 0.1 * key) for key in range(4)] for t in np.arange(0, 3, 1 / 6)
+    ]
+    second = [[car(10 + key, 0.5 + 0.2 * key, 0.45 + 0.1 * key) for key in range(4)] for _ in np.arange(0, 3, 1 / 6)]
+
+    assert not watch(first + second)
+
+
+def test_a_clock_that_steps_back_starts_again():
+    rules = SceneRules("camera-1", Scene(), ASPECT)
+    said = []
+    for index, tracks in enumerate(crash()):
+        said += rules.update(tracks, index / 6 if index < 10 else index / 6 - 100, AT)
+
+    assert not [observation for observation in said if observation.kind is ObservationKind.COLLISION]
+
+
+def test_a_camera_that_does_not_watch_for_collisions_says_nothing():
+    scene = Scene(rules=(RuleSetting(kind="collision", is_enabled=False),))
+
+    assert not watch(crash(), scene=scene)
