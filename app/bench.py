@@ -52,6 +52,7 @@ def run_benches(names: list[str], *, clip: Path | None, model: str, minutes: flo
         "wall": _bench_wall,
         "start": bench_start,
         "recover": _bench_recover,
+        "source": _bench_source,
         "soak": lambda: bench_soak(minutes),
     }
     unknown = [name for name in names if name not in benches]
@@ -78,6 +79,12 @@ def _bench_wall() -> BenchResult:
     from app.bench_wall import bench_wall
 
     return bench_wall()
+
+
+def _bench_source() -> BenchResult:
+    from app.bench_source import bench_source
+
+    return bench_source()
 
 
 def _bench_recover() -> BenchResult:

@@ -76,7 +76,9 @@ def make_parser() -> argparse.ArgumentParser:
     dry_run.set_defaults(run=run_dry_run)
 
     bench = verbs.add_parser("bench", help="measure against a reference", parents=[common])
-    bench.add_argument("names", nargs="*", metavar="NAME", help="decode, detect, ui, wall, start, recover, soak")
+    bench.add_argument(
+        "names", nargs="*", metavar="NAME", help="decode, detect, ui, wall, start, recover, source, soak"
+    )
     bench.add_argument("--minutes", type=float, default=20.0, help="length of the soak")
     bench.add_argument("--json", action="store_true", help="one JSON object a bench")
     bench.add_argument("--clip", type=Path, help="another clip than the default one")

@@ -18,6 +18,8 @@ from core.access.model import Role
 from core.cameras.model import Camera, SceneVersion
 from core.kernel.errors import ConsoleError, StaleWriteError
 from core.kernel.geo import GeoPoint
+from core.media.model import SourceSpec
+from core.vision.dry_run_model import DryRun
 from core.vision.model import Scene
 from widgets.scene.editor import SceneEditor
 
@@ -25,6 +27,7 @@ PICTURE_PERIOD_S = 0.08
 """Drawing needs no more pictures than this, and leaves the processor to the wall."""
 
 VIEW_SETTLE_MS = 200
+DRY_RUN_POLL_MS = 500
 MIN_VIEW_PX = 640
 """A picture that is zoomed into for exact points is asked for at least this wide."""
 
@@ -65,6 +68,10 @@ class _Scene(SceneEditor):
         self._settling.setSingleShot(True)
         self._settling.setInterval(VIEW_SETTLE_MS)
         self._settling.timeout.connect(self._tell_view)
+        self._dry_run_id = ""
+        self._dry_run_poll = QTimer(self)
+        self._dry_run_poll.setInterval(DRY_RUN_POLL_MS)
+        self._dry_run_poll.timeout.connect(self._ask_dry_run)
         self.canvas.installEventFilter(self)
         self._connect_room()
         self._connect_editor()
@@ -78,6 +85,7 @@ class _Scene(SceneEditor):
         room.scene_requested.connect(self._on_scene_requested)
         room.connection.snapshot_received.connect(lambda _snapshot: self._on_snapshot())
         room.closing.connect(self._pump.close)
+        room.closing.connect(self._dry_run_poll.stop)
 
     def _connect_editor(self) -> None:
         room = self._room
@@ -88,6 +96,8 @@ class _Scene(SceneEditor):
         self.position_requested.connect(self._on_position_requested)
         self.room_requested.connect(lambda is_wanted: room.whole_window_requested.emit("scene", is_wanted))
         self.told.connect(room.toast)
+        self.dry_run_requested.connect(self._on_dry_run_requested)
+        self.dry_run_left.connect(self._on_dry_run_left)
 
     def _on_cameras(self) -> None:
         live = self._room.live
@@ -167,6 +177,51 @@ class _Scene(SceneEditor):
 
         self._room.panel_requested.emit("map")
         self._room.position_wanted.emit(place)
+
+    # -- dry run
+
+    def _on_dry_run_requested(self, camera_id: str, scene: Scene, footage: str, limit_s: float) -> None:
+        def started(run_id: str) -> None:
+            self._dry_run_id = run_id
+            self._dry_run_poll.start()
+
+        def refused(error: ConsoleError) -> None:
+            self.side.dry_run.show_refused(error.message, error.hint)
+
+        self._room.ask(
+            "vision.dry_run",
+            str,
+            then=started,
+            refused=refused,
+            camera_id=camera_id,
+            scene=scene,
+            source=SourceSpec(address=footage) if footage else None,
+            limit_s=limit_s,
+        )
+
+    def _ask_dry_run(self) -> None:
+        self._room.ask(
+            "vision.dry_run_state",
+            DryRun,
+            then=self._on_run,
+            refused=self._on_run_refused,
+            run_id=self._dry_run_id,
+        )
+
+    def _on_run(self, run: DryRun) -> None:
+        if run.run_id != self._dry_run_id:
+            return
+        self.side.dry_run.show_run(run)
+        if run.state != "running":
+            self._dry_run_poll.stop()
+
+    def _on_run_refused(self, error: ConsoleError) -> None:
+        self._dry_run_poll.stop()
+        self.side.dry_run.show_refused(error.message, error.hint)
+
+    def _on_dry_run_left(self) -> None:
+        if self._dry_run_poll.isActive():
+            self._room.ask("vision.dry_run_stop", run_id=self._dry_run_id, refused=lambda _error: None)
 
     # -- pictures
 

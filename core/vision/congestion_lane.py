@@ -43,7 +43,7 @@ class _LaneFlow:
         self.n_vehicles = 0
 
     def measure(self, moment: Moment) -> None:
-        inside = self.shape.inside(moment.sightings)
+        inside = self.shape.inside_at(moment)
         self.free_flow.learn(inside, moment.gone, is_jammed=self.is_congested)
         self.n_vehicles = len(inside)
         ratio = 1.0

@@ -9,7 +9,7 @@ import numpy as np
 
 from core.vision.geometry import Point, are_inside, scale_points
 from core.vision.model import VEHICLE_LABELS, Lane, ObservationKind
-from core.vision.scene_rule import Place, place_of
+from core.vision.scene_rule import Moment, Place, place_of
 from core.vision.vehicles import Sighting
 
 
@@ -55,6 +55,13 @@ class LaneShape:
         chosen = [sighting for sighting in sightings if sighting.track.label in self._labels]
         held = self.holds([sighting.ground for sighting in chosen])
         return tuple(sighting for sighting, is_in in zip(chosen, held, strict=True) if is_in)
+
+    def inside_at(self, moment: Moment) -> tuple[Sighting, ...]:
+        """Return `inside` for a picture; several rules ask, one works it out."""
+        found = moment.in_lane.get(self.lane.key)
+        if found is None:
+            found = moment.in_lane[self.lane.key] = self.inside(moment.sightings)
+        return found
 
     def along(self, point: Point) -> float:
         """Return how far along the lane a point is, 0 at its start, in picture heights."""

@@ -51,6 +51,9 @@ class Moment:
         self.dt_s = dt_s
         self.pts_s = pts_s
         self.picture = picture
+        self.in_lane: dict[str, tuple[Sighting, ...]] = {}
+        """Who is in a lane, by its key, once somebody has asked; see `LaneShape.inside_at`."""
+
         self._grey: Grey | None = None
 
     @property

@@ -123,7 +123,7 @@ class LaneStoppedRule:
 
     def update(self, moment: Moment, note: Notebook) -> None:
         """Take one picture."""
-        inside = [lane.shape.inside(moment.sightings) for lane in self._lanes]
+        inside = [lane.shape.inside_at(moment) for lane in self._lanes]
         for lane, vehicles in zip(self._lanes, inside, strict=True):
             lane.note_visits(vehicles, moment.gone)
             changes = lane.rule.update(moment.sightings, vehicles, now_s=moment.now_s, is_congested=False)

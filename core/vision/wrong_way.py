@@ -3,7 +3,8 @@
 What counts is the distance made good against the arrow, by movement that was seen: a box that trembles goes nowhere, a
 box that a passing vehicle cuts in half jumps but does not move, and a car that backs into a bay is there after two
 lengths. A vehicle that stands half in the lane beside it, as tall ones seen at an angle seem to, is explained by the
-lane whose way it drives.
+lane whose way it drives. Where most vehicles drive against the arrow, it is the arrow that is wrong: the rule goes on,
+and calls nobody.
 """
 
 from __future__ import annotations
@@ -31,6 +32,11 @@ JUMP = 0.8
 """Vehicle sizes beyond what its speed explains: its box changed, or it is another vehicle."""
 
 ENDS_AFTER_S = 2.0
+GOES_WITH_S = 1.0
+N_AGAINST = 3
+"""So many against the arrow, and more than with it: the arrow is drawn wrong, or a diversion leads here."""
+
+WRONG_ARROW = 0.5
 
 
 @dataclass(slots=True)
@@ -53,6 +59,18 @@ class _Course:
     unseen_s: float = 0.0
 
 
+@dataclass(slots=True)
+class _Habit:
+    """How many vehicles drove with and against the arrow of a lane."""
+
+    n_with: int = 0
+    n_against: int = 0
+
+    @property
+    def is_arrow_doubtful(self) -> bool:
+        return self.n_against >= N_AGAINST and self.n_against > self.n_with
+
+
 class WrongWayRule:
     """Every lane of one camera."""
 
@@ -65,12 +83,13 @@ class WrongWayRule:
         self._aspect = aspect
         self._lanes = [LaneShape(lane, aspect) for lane in scene.lanes]
         self._courses: dict[tuple[str, int], _Course] = {}
+        self._habits = {lane.key: _Habit() for lane in scene.lanes}
 
     def update(self, moment: Moment, note: Notebook) -> None:
         """Take one picture."""
         seen: set[tuple[str, int]] = set()
         for lane in self._lanes:
-            for sighting in lane.inside(moment.sightings):
+            for sighting in lane.inside_at(moment):
                 seen.add((lane.lane.key, sighting.key))
                 self._take(lane, sighting, note)
         for key, course in tuple(self._courses.items()):
@@ -106,7 +125,8 @@ class WrongWayRule:
                 self._drop(key, note)
                 return
             if course.told is None:
-                self._courses[key] = _Course(sighting)
+                self._courses[key] = _Course(sighting, with_s=course.with_s)
+                self._habits[key[0]].n_with += course.with_s - sighting.since_s < GOES_WITH_S <= course.with_s
                 return
         self._judge(lane, course, note)
 
@@ -115,9 +135,13 @@ class WrongWayRule:
         distance = self._distance * (2.0 if is_slow else 1.0)
         if course.against_s < self._hold_s or course.lengths < distance:
             return
+        habit = self._habits[lane.lane.key]
         confidence = _confidence(course, course.lengths / self._distance)
+        if habit.is_arrow_doubtful:
+            confidence *= WRONG_ARROW
         if course.told is not None and (course.told >= self._call_from or confidence < self._call_from):
             return
+        habit.n_against += course.told is None
         course.told = confidence
         note.add(
             KIND,

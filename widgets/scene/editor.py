@@ -59,7 +59,9 @@ class SceneEditor(QWidget):
         versions_requested(str): Camera id; answered by `show_versions`.
         version_requested(str, int): Camera id and number; answered by `show_version`.
         position_requested(int): Let the map name a position; answered by `show_position`.
-        dry_run_requested(str, object): Camera id and the `Scene` to try.
+        dry_run_requested(str, object, str, float): Camera id, the `Scene` to try, address of the footage (empty for the
+            camera's own), and at most so long [s]; answered by `side.dry_run.show_run`.
+        dry_run_left(): Nobody wants to know any more: stop it.
         room_requested(bool): Have the whole window, or give it back.
         told(str, str): A sentence and a hint that need no answer.
     """
@@ -69,7 +71,8 @@ class SceneEditor(QWidget):
     versions_requested = Signal(str)
     version_requested = Signal(str, int)
     position_requested = Signal(int)
-    dry_run_requested = Signal(str, object)
+    dry_run_requested = Signal(str, object, str, float)
+    dry_run_left = Signal()
     room_requested = Signal(bool)
     told = Signal(str, str)
 
@@ -223,10 +226,6 @@ class SceneEditor(QWidget):
         """Show whether the editor has the whole window."""
         self._enlarge.setChecked(is_enlarged)
 
-    def set_dry_run(self, is_offered: bool) -> None:
-        """Offer to try the scene on recorded pictures."""
-        self._dry_run.setVisible(is_offered)
-
     # -- file
 
     def import_file(self, path: Path) -> None:
@@ -314,8 +313,7 @@ class SceneEditor(QWidget):
         self._import = menu.addAction("Import a file", self._on_import)
         self._export = menu.addAction("Export to a file", self._on_export)
         menu.addSeparator()
-        self._dry_run = menu.addAction("Dry run on recorded pictures", self._on_dry_run)
-        self._dry_run.setVisible(False)
+        self._dry_run = menu.addAction("Dry run over footage", self._on_dry_run)
         self._more.setMenu(menu)
         row.addWidget(self._more)
         return bar
@@ -365,6 +363,9 @@ class SceneEditor(QWidget):
         side.versions.restore_requested.connect(self._on_restore_wanted)
         side.copy.copy_requested.connect(self._on_copy)
         side.copy.cancelled.connect(side.show_forms)
+        side.dry_run.start_requested.connect(self._on_dry_run_started)
+        side.dry_run.stop_requested.connect(self.dry_run_left)
+        side.dry_run.cancelled.connect(self._on_dry_run_left)
         self._connect_bars()
 
     def _connect_bars(self) -> None:
@@ -510,7 +511,7 @@ class SceneEditor(QWidget):
         self._save.setText("Saving ..." if self._is_saving else "Save")
         self._discard.setEnabled(is_editable and is_dirty and not self._is_saving)
         self._note.setEnabled(is_editable)
-        for action in (self._copy_from, self._import):
+        for action in (self._copy_from, self._import, self._dry_run):
             action.setEnabled(is_editable)
         self._export.setEnabled(self._base is not None)
         self._choice.setEnabled(not self._is_saving)
@@ -647,10 +648,20 @@ class SceneEditor(QWidget):
         dialog.show()
 
     def _on_dry_run(self) -> None:
+        self.side.dry_run.show_nothing()
+        self.side.show_dry_run()
+
+    def _on_dry_run_started(self, footage: str, limit_s: float) -> None:
         try:
-            self.dry_run_requested.emit(self.camera_id, scene_of(self.document.sketch))
+            scene = scene_of(self.document.sketch)
         except ValueError as error:
-            self.notice.say(str(error))
+            self.side.dry_run.show_refused(str(error))
+            return
+        self.dry_run_requested.emit(self.camera_id, scene, footage, limit_s)
+
+    def _on_dry_run_left(self) -> None:
+        self.side.show_forms()
+        self.dry_run_left.emit()
 
     def _on_restore_wanted(self, number: int) -> None:
         self._awaits_restore = True

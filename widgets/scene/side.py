@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
 from core.vision.model import Mask
 from widgets.base.theme import look
 from widgets.scene.copy_form import CopyForm
+from widgets.scene.dry_run_form import DryRunForm
 from widgets.scene.properties import ShapeProperties
 from widgets.scene.road_form import RoadForm
 from widgets.scene.rules_form import RulesForm
@@ -26,7 +27,7 @@ _LIST_ROWS = 6
 
 
 class SceneSide(QStackedWidget):
-    """Pages of forms; the copy form stands in front of them while it is needed.
+    """Pages of forms; copying and the dry run stand in front of them while they are needed.
 
     Signals:
         shape_selected(object): A `ShapeRef` that was chosen in the list.
@@ -43,6 +44,7 @@ class SceneSide(QStackedWidget):
         self.road = RoadForm()
         self.versions = VersionsList()
         self.copy = CopyForm()
+        self.dry_run = DryRunForm()
         self._list = QListWidget()
         self._list.setAccessibleName("What is drawn")
         self._list.currentItemChanged.connect(lambda *_: self._on_row())
@@ -56,6 +58,7 @@ class SceneSide(QStackedWidget):
         self._tabs.currentChanged.connect(lambda _index: self.tab_changed.emit())
         self.addWidget(self._tabs)
         self.addWidget(_scrolled(self.copy))
+        self.addWidget(_padded(self.dry_run))
 
     @property
     def tab(self) -> str:
@@ -72,8 +75,12 @@ class SceneSide(QStackedWidget):
         """Bring the copy form to the front."""
         self.setCurrentIndex(1)
 
+    def show_dry_run(self) -> None:
+        """Bring the dry run to the front."""
+        self.setCurrentIndex(2)
+
     def show_forms(self) -> None:
-        """Leave the copy form."""
+        """Leave the copy form or the dry run."""
         self.setCurrentIndex(0)
 
     def show_shapes(self, sketch: Sketch, selected: ShapeRef | None) -> None:

@@ -1,10 +1,10 @@
-"""The line below the tiles: saved layouts and the tour on the left, alarms that wait on the right."""
+"""The line below the tiles: pages and the tour on the left, alarms that wait on the right."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QLineEdit, QMenu, QSizePolicy, QToolButton, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QLineEdit, QSizePolicy, QWidget
 
 from widgets.base.icons import IconButton
 from widgets.base.symbols import PRIORITY_WORDS
@@ -22,7 +22,7 @@ class LowerLine(QFrame):
         tour_ended(): Stop the tour.
         alarm_stepped(int): Show the next alarm (1) or the one before (-1).
         alarm_dismissed(): Take the alarm's camera off the wall.
-        popups_switched(bool): Whether alarms bring their cameras.
+        page_turned(int): Turn to the next page (1) or the one before (-1).
     """
 
     name_given = Signal(str)
@@ -30,23 +30,23 @@ class LowerLine(QFrame):
     tour_ended = Signal()
     alarm_stepped = Signal(int)
     alarm_dismissed = Signal()
-    popups_switched = Signal(bool)
+    page_turned = Signal(int)
 
-    def __init__(self, layouts: QMenu, tours: QMenu, parent: QWidget) -> None:
+    def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
         set_role(self, "strip")
         gap = look().sizes.gap
         row = QHBoxLayout(self)
         row.setContentsMargins(gap, gap // 2, gap, gap // 2)
         row.setSpacing(gap // 2)
-        for text, menu, tip in (
-            ("Layouts", layouts, "Saved layouts (Ctrl+1 to Ctrl+9)"),
-            ("Tours", tours, "Cameras and layouts one after the other (T)"),
-        ):
-            button = _button(text, tip, self)
-            button.setMenu(menu)
-            button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-            row.addWidget(button)
+        self._page_before = IconButton("previous", "Previous page (PgUp)", self)
+        self._page_before.clicked.connect(lambda: self.page_turned.emit(-1))
+        self._page = QLabel(self)
+        set_role(self._page, "secondary")
+        self._page_after = IconButton("next", "Next page (PgDn)", self)
+        self._page_after.clicked.connect(lambda: self.page_turned.emit(1))
+        for widget in (self._page_before, self._page, self._page_after):
+            row.addWidget(widget)
         self._build_name(row)
         self._tour_text = _Elided(self)
         row.addWidget(self._tour_text, 1)
@@ -62,15 +62,13 @@ class LowerLine(QFrame):
         self._after.clicked.connect(lambda: self.alarm_stepped.emit(1))
         self._dismiss = IconButton("close", "Take this alarm's camera off the wall (Esc); it stays in the list", self)
         self._dismiss.clicked.connect(self.alarm_dismissed)
-        self._popups = _button("Pop-up", "Alarms bring their camera onto the wall", self)
-        self._popups.setCheckable(True)
-        self._popups.setChecked(True)
-        self._popups.toggled.connect(self.popups_switched)
         row.addWidget(self._pause)
         row.addWidget(self._end)
-        row.addWidget(self._alarm_text, 2)
-        for widget in (self._before, self._after, self._dismiss, self._popups):
+        row.addWidget(self._alarm_text, 1)
+        for widget in (self._before, self._after, self._dismiss):
             row.addWidget(widget)
+        self.setMinimumHeight(self._pause.sizeHint().height() + 2 * (gap // 2))
+        self.show_page(0, 1)
         self.show_tour(None, "")
         self.show_queue(AlarmQueue(), "")
 
@@ -92,14 +90,13 @@ class LowerLine(QFrame):
         """What the operator reads about alarms that wait."""
         return self._alarm_text.whole
 
-    @property
-    def has_popups(self) -> bool:
-        """Whether alarms bring their cameras."""
-        return self._popups.isChecked()
-
-    def set_popups(self, is_on: bool) -> None:
-        """Switch the pop-up."""
-        self._popups.setChecked(is_on)
+    def show_page(self, page: int, n_pages: int) -> None:
+        """Say which page is shown, where there are several."""
+        self._page.setText(f"Page {page + 1} of {n_pages}")
+        for widget in (self._page_before, self._page, self._page_after):
+            widget.setVisible(n_pages > 1)
+        self._page_before.setEnabled(page > 0)
+        self._page_after.setEnabled(page < n_pages - 1)
 
     def ask_name(self, question: str, name: str) -> None:
         """Open the field for a name; Enter takes it, Esc leaves it."""
@@ -136,7 +133,7 @@ class LowerLine(QFrame):
             widget.setVisible(len(queue.calls) > 1)
         self._dismiss.setVisible(current is not None)
         if current is None:
-            self._alarm_text.set_whole("" if self.has_popups else "Alarm pop-up is off.")
+            self._alarm_text.set_whole("Alarm pop-up is off." if problem else "No alarm waits.")
             return
         more = f"  {queue.n_more} more" if queue.n_more else ""
         text = f"{PRIORITY_WORDS[current.priority]}: {current.title}{more}"
@@ -183,13 +180,3 @@ class _Elided(QLabel):
 
     def resizeEvent(self, event: object) -> None:
         self._cut()
-
-
-def _button(text: str, tip: str, parent: QWidget) -> QToolButton:
-    button = QToolButton(parent)
-    button.setText(text)
-    button.setToolTip(tip)
-    button.setAccessibleName(tip)
-    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-    set_role(button, "quiet")
-    return button

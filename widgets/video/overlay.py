@@ -130,7 +130,9 @@ class OverlayPainter:
         self._bars |= {token: _Bars(made.color(token)) for token in (*dict.fromkeys(_TINTS.values()), "track_other")}
         self._placed_on = QRectF()
         self._scale = self._offset = np.zeros(4, np.float32)
-        self._trail_pens = (QPen(self._shadow, 0), QPen(made.color("track_other"), 0))
+        self._trail_pens = (QPen(QColor(0, 0, 0, 110), 3), QPen(made.color("track_other"), 1.4))
+        for pen in self._trail_pens:
+            pen.setCosmetic(True)
         self._zone_pen = QPen(made.color("zone"), 1)
         self._lane_pen = QPen(made.color("zone"), 1, Qt.PenStyle.DashLine)
         self._mask_pen = QPen(made.color("on_picture"), 1, Qt.PenStyle.DotLine)
@@ -249,12 +251,13 @@ class OverlayPainter:
             picture: Where the whole picture lies.
         """
         shift = QTransform.fromTranslate(picture.x(), picture.y())
-        for pen, aside in zip(self._trail_pens, (1, 0), strict=True):
+        painter.setTransform(QTransform.fromScale(picture.width(), picture.height()) * shift)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setBrush(_NO_BRUSH)
+        for pen in self._trail_pens:
             painter.setPen(pen)
-            painter.setTransform(
-                QTransform.fromScale(picture.width(), picture.height()) * shift * QTransform.fromTranslate(aside, aside)
-            )
             painter.drawPath(trails)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
         painter.resetTransform()
 
     def paint_scene(

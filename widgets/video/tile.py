@@ -35,7 +35,7 @@ from widgets.base.state_overlay import paint_hatching, paint_sentence
 from widgets.base.symbols import PRIORITY_WORDS
 from widgets.base.theme import Look, picture_look
 from widgets.video.model import DrawnTrack, TrackSet, VideoFrame
-from widgets.video.overlay import OverlayPainter, Shown
+from widgets.video.overlay import SMALL_PX, OverlayPainter, Shown
 from widgets.video.status import PictureLook, TileStatus, describe_tile
 from widgets.video.strip import StripText, make_strip, strip_height
 from widgets.video.tracks import TrackHistory
@@ -527,7 +527,8 @@ class VideoTile(QWidget):
         report = self._report
         if report is None or not report.is_detection_reduced or not self._status.is_good:
             return ""
-        return f"Detects {report.detect_fps:.3g} of {report.detect_fps_wanted:.3g}/s"
+        figures = f"{report.detect_fps:.2g} of {report.detect_fps_wanted:.2g}/s"
+        return figures if self.width() < SMALL_PX else f"Detects {figures}"
 
     def _plate(self, text: str, ratio: float, made: Look) -> QPixmap:
         """Return a line of text as a picture, shortened to the tile."""

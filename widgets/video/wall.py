@@ -9,16 +9,14 @@ from typing import Any
 
 from PySide6.QtCore import QEvent, QPoint, QRect, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QHideEvent, QKeyEvent, QKeySequence, QResizeEvent, QShortcut, QShowEvent
-from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QLabel, QMenu, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QMenu, QToolButton, QVBoxLayout, QWidget
 
 from core.cameras.model import Camera
 from core.incidents.model import Alarm, Priority, SourceKind
 from core.kernel.clock import Clock, SystemClock
 from core.media.model import StreamReport
-from widgets.base.icons import IconButton
 from widgets.base.symbols import FLASH_PERIOD_MS
 from widgets.base.theme import look, set_role
-from widgets.video.classes_menu import ClassesMenu
 from widgets.video.layout import (
     CELLS,
     GRID_SIDE,
@@ -42,6 +40,7 @@ from widgets.video.model import TrackSet, VideoFrame
 from widgets.video.overlay import Shown
 from widgets.video.popup import Call
 from widgets.video.shot import shot_of
+from widgets.video.show_menu import ShowMenu
 from widgets.video.tile import VideoTile
 from widgets.video.tour import (
     Tour,
@@ -166,34 +165,21 @@ class VideoWall(QWidget):
             self._presets[preset] = button
             row.addWidget(button)
         row.addStretch(1)
-        self._previous = IconButton("previous", "Previous page (PgUp)", bar)
-        self._previous.clicked.connect(lambda: self.turn_page(-1))
-        self._page_label = QLabel(bar)
-        set_role(self._page_label, "secondary")
-        self._next = IconButton("next", "Next page (PgDn)", bar)
-        self._next.clicked.connect(lambda: self.turn_page(1))
-        for widget in (self._previous, self._page_label, self._next):
-            row.addWidget(widget)
-        row.addStretch(1)
-        self._switches: dict[str, QToolButton] = {}
-        for key, text, tip in (
-            ("boxes", "Boxes", "Boxes around vehicles (B)"),
-            ("ids", "Numbers", "Numbers of tracks (I)"),
-            ("zones", "Zones", "Zones, lanes, lines and counts (Z)"),
-            ("trails", "Trails", "Where vehicles came from, over five seconds (R)"),
+        self._layouts_menu, self._tours_menu, self._show = QMenu(self), QMenu(self), ShowMenu(self)
+        self._layouts_menu.aboutToShow.connect(self._fill_layouts_menu)
+        self._tours_menu.aboutToShow.connect(self._fill_tours_menu)
+        self._show.changed.connect(self._on_switch)
+        self._show.popups_switched.connect(self._on_popups)
+        for text, tip, menu in (
+            ("Layouts", "Saved layouts (Ctrl+1 to Ctrl+9)", self._layouts_menu),
+            ("Tours", "Cameras and layouts one after the other (T)", self._tours_menu),
+            ("Show", "What is drawn on the pictures, and whether alarms bring theirs", self._show),
         ):
             button = self._switch(text, tip, bar)
-            button.setChecked(key != "trails")
-            button.toggled.connect(self._on_switch)
-            self._switches[key] = button
+            button.setCheckable(False)
+            button.setMenu(menu)
+            button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
             row.addWidget(button)
-        self._classes = ClassesMenu(self)
-        self._classes.changed.connect(self._on_switch)
-        self._classes_button = self._switch("Classes", "Which classes are boxed", bar)
-        self._classes_button.setCheckable(False)
-        self._classes_button.setMenu(self._classes)
-        self._classes_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        row.addWidget(self._classes_button)
         self._canvas = QWidget(self)
         self._canvas.installEventFilter(self)
         column = QVBoxLayout(self)
@@ -204,16 +190,13 @@ class VideoWall(QWidget):
         self._build_lower(column)
 
     def _build_lower(self, column: QVBoxLayout) -> None:
-        self._layouts_menu, self._tours_menu = QMenu(self), QMenu(self)
-        self._layouts_menu.aboutToShow.connect(self._fill_layouts_menu)
-        self._tours_menu.aboutToShow.connect(self._fill_tours_menu)
-        self._lower = LowerLine(self._layouts_menu, self._tours_menu, self)
+        self._lower = LowerLine(self)
+        self._lower.page_turned.connect(self.turn_page)
         self._lower.name_given.connect(self._on_name)
         self._lower.tour_toggled.connect(self.toggle_tour)
         self._lower.tour_ended.connect(self.end_tour)
         self._lower.alarm_stepped.connect(self.step_alarm)
         self._lower.alarm_dismissed.connect(self._on_dismiss)
-        self._lower.popups_switched.connect(self._on_popups)
         column.addWidget(self._lower)
         self._editor: TourEditor | None = None
         for keys, n in (("F4", 1), ("Shift+F4", -1)):
@@ -342,7 +325,7 @@ class VideoWall(QWidget):
 
     def _show_queue(self) -> None:
         queue = self._popup.queue
-        self._lower.show_queue(queue, self._popup.problem)
+        self._lower.show_queue(queue, self._popup.problem if self._popup.is_on else "pop-up is off")
         current = queue.current if self._popup.is_on else None
         for tile in self._tiles:
             is_here = current is not None and tile.camera_id == current.camera_id
@@ -603,7 +586,7 @@ class VideoWall(QWidget):
             "zones": self._shown.zones,
             "trails": self._shown.trails,
             "hidden_labels": sorted(self._shown.hidden_labels),
-            "popups": self._lower.has_popups,
+            "popups": self._show.has_popups,
             "saved": {name: to_dict(kept) for name, kept in self._saved.items()},
             "tours": [tour_to_dict(tour) for tour in self._tours.values()],
         }
@@ -613,11 +596,7 @@ class VideoWall(QWidget):
         layout = from_dict(state)
         if self._cameras:
             layout = with_cameras(layout, self._cameras)
-        for key, button in self._switches.items():
-            button.setChecked(bool(state.get(key, key != "trails")))
-        hidden = state.get("hidden_labels")
-        self._classes.hide_labels(hidden if isinstance(hidden, list | tuple) else ())
-        self._lower.set_popups(bool(state.get("popups", True)))
+        self._show.restore(state)
         saved, tours = state.get("saved"), state.get("tours")
         if isinstance(saved, Mapping):
             self._saved = {str(name): from_dict(kept) for name, kept in saved.items() if isinstance(kept, Mapping)}
@@ -802,12 +781,7 @@ class VideoWall(QWidget):
     def _refresh_bar(self) -> None:
         for preset, button in self._presets.items():
             button.setChecked(preset is self._layout.preset)
-        n_pages = self._layout.n_pages
-        self._page_label.setText(f"Page {self._layout.page + 1} of {n_pages}")
-        for widget in (self._previous, self._page_label, self._next):
-            widget.setVisible(n_pages > 1)
-        self._previous.setEnabled(self._layout.page > 0)
-        self._next.setEnabled(self._layout.page < n_pages - 1)
+        self._lower.show_page(self._layout.page, self._layout.n_pages)
 
     def _select(self, index: int, *, has_focus: bool = True) -> None:
         self._selected = index
@@ -850,17 +824,7 @@ class VideoWall(QWidget):
             tile.set_flash(is_on)
 
     def _on_switch(self) -> None:
-        is_on = {key: button.isChecked() for key, button in self._switches.items()}
-        hidden = self._classes.hidden
-        self._shown = Shown(
-            boxes=is_on["boxes"],
-            ids=is_on["ids"],
-            zones=is_on["zones"],
-            trails=is_on["trails"],
-            hidden_labels=hidden,
-        )
-        self._classes_button.setText(f"Classes ({len(hidden)} off)" if hidden else "Classes")
-        self._switches["ids"].setEnabled(self._shown.boxes)
+        self._shown = self._show.shown
         for tile in self._tiles:
             tile.set_shown(self._shown)
         self.layout_changed.emit()
@@ -953,7 +917,7 @@ class VideoWall(QWidget):
             return True
         for wanted, name in _SWITCH_KEYS.items():
             if key == wanted:
-                self._switches[name].toggle()
+                self._show.toggle(name)
                 return True
         return self._handle_picture_key(key) or self._handle_wall_key(event, key)
 

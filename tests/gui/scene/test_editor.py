@@ -11,7 +11,8 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractSpinBox, QCheckBox, QLabel, QLineEdit, QListWidget
 
 from core.cameras.model import Camera, SceneVersion
-from core.vision.model import Lane, Mask, PlanePoint, RoadPlane, RuleSetting, Scene
+from core.vision.dry_run_model import DryRun, Raised
+from core.vision.model import Lane, Mask, ObservationKind, PlanePoint, RoadPlane, RuleSetting, Scene
 from core.vision.scene_file import read_scene
 from core.vision.tuning import RULES
 from tests.gui.scene.conftest import GATE, LINE, RING, SQUARE, ZONE
@@ -379,3 +380,37 @@ def test_the_whole_editor_fits_a_small_screen(desk):
         desk.editor.show_cameras((camera,))
     assert desk.editor.minimumSizeHint().width() <= 620
     assert desk.editor.minimumSizeHint().height() <= 440
+
+
+def test_a_dry_run_shows_what_would_have_been_raised_and_who_would_have_been_called(desk):
+    orders = []
+    desk.editor.dry_run_requested.connect(lambda *args: orders.append(args))
+    move_the_zone(desk)
+    desk.editor._on_dry_run()
+    QTest.keyClicks(desk.named(QLineEdit, "Footage: a file or address on the node's machine"), "/clips/jam.mp4")
+    desk.press("Start")
+    camera_id, scene, footage, limit_s = orders[0]
+    assert (camera_id, footage, limit_s) == ("ring", "/clips/jam.mp4", 300.0)
+    assert scene.zones[0].polygon[0][1] == pytest.approx(0.21)
+    assert not desk.is_offered("Start")
+    raised = Raised(kind=ObservationKind.CONGESTION, rule_key="zone-1", place="Junction", at_s=75.0, confidence=0.9)
+    done = DryRun(
+        run_id="1",
+        state="done",
+        footage_s=130.0,
+        raised=(raised,),
+        n_raised={"congestion": 1},
+        n_calling={"congestion": 1},
+    )
+    desk.editor.side.dry_run.show_run(done)
+
+    assert "1 raised, 1 of them would have called, in 2:10" in desk.editor.side.dry_run.verdict
+    assert desk.editor.side.dry_run.rows == ["1:15  Congestion, Junction\ncalls, confidence 0.90"]
+    assert desk.is_offered("Start")
+
+
+def test_a_refused_dry_run_says_why(desk):
+    desk.editor._on_dry_run()
+    desk.editor.side.dry_run.show_refused("Another dry run is going on.", "Wait for its end.")
+
+    assert desk.editor.side.dry_run.verdict == "Another dry run is going on. Wait for its end."

@@ -466,6 +466,7 @@ def test_the_menu_opens_by_key_and_does_not_block(room, qtbot):
     assert texts == [
         "Enlarge",
         "Show on map",
+        "Edit scene",
         "Camera settings",
         "Save picture",
         "Whole picture",

@@ -120,6 +120,16 @@ def test_a_car_that_turns_in_its_lane_and_drives_back_is_the_wrong_way():
     assert [o.phase for o in seen(pictures, ObservationKind.WRONG_WAY)][:1] == [Phase.BEGIN]
 
 
+def test_where_all_traffic_drives_against_the_arrow_the_arrow_is_wrong_and_calls_end():
+    turned = tuple(replace(lane, start=lane.end, end=lane.start) for lane in STREET.lanes)
+
+    found = seen(Street(per_minute=20).pictures(120), ObservationKind.WRONG_WAY, replace(STREET, lanes=turned))
+
+    begun = [o for o in found if o.phase is Phase.BEGIN]
+    assert len(begun) > 40
+    assert len([o for o in begun if o.confidence >= 0.8]) <= 3 * len(LANES_M)
+
+
 def test_a_rule_that_is_switched_off_sees_nothing():
     scene = replace(STREET, rules=(RuleSetting(kind="wrong_way", is_enabled=False),))
     ghost = Mover(9001, "car", against(LANES_M["out-1"], from_s=1.0))

@@ -1,0 +1,164 @@
+"""Try the scene as it is drawn on footage: what it would have raised, before it calls anybody."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import (
+    QLabel,
+    QListWidget,
+    QListWidgetItem,
+    QProgressBar,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from core.vision.dry_run_model import DryRun, Raised
+from widgets.base.flow import FlowLayout
+from widgets.base.theme import look, set_role
+from widgets.scene.fields import NumberField, form_layout, text_field
+
+_DONE = 100
+
+
+class DryRunForm(QWidget):
+    """Which footage, how far it is, and what was raised.
+
+    Signals:
+        start_requested(str, float): Address of the footage, empty for the camera's own stream, and at most so long [s].
+        stop_requested(): Look no further.
+        cancelled(): Leave; what goes on is stopped.
+    """
+
+    start_requested = Signal(str, float)
+    stop_requested = Signal()
+    cancelled = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        gap = look().sizes.gap
+        title = QLabel("Dry run", self)
+        set_role(title, "title")
+        note = QLabel(
+            "What the scene as it is drawn here would have raised. Nothing is stored, nobody is called.", self
+        )
+        note.setWordWrap(True)
+        set_role(note, "caption")
+        self._footage = text_field("Footage: a file or address on the node's machine", 1024)
+        self._footage.setPlaceholderText("this camera's stream")
+        self._minutes = NumberField("Minutes to look at", 0.5, 60.0, " min", decimals=1)
+        self._minutes.show_value(5.0)
+        form = form_layout()
+        form.addRow("Footage", self._footage)
+        form.addRow("At most", self._minutes)
+        self._start = QPushButton("Start", self)
+        set_role(self._start, "primary")
+        self._start.clicked.connect(self._on_start)
+        self._stop = QPushButton("Stop", self)
+        self._stop.clicked.connect(self.stop_requested)
+        leave = QPushButton("Back", self)
+        leave.clicked.connect(self.cancelled)
+        buttons = FlowLayout(gap * 2)
+        for button in (self._start, self._stop, leave):
+            buttons.addWidget(button)
+        self._progress = QProgressBar(self)
+        self._progress.setAccessibleName("How much of the footage was looked at")
+        self._verdict = QLabel(self)
+        self._verdict.setWordWrap(True)
+        self._verdict.setTextFormat(Qt.TextFormat.PlainText)
+        self._list = QListWidget(self)
+        self._list.setAccessibleName("What would have been raised")
+        self._list.setWordWrap(True)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(gap * 2)
+        column.addWidget(title)
+        column.addWidget(note)
+        column.addLayout(form)
+        column.addLayout(buttons)
+        for widget in (self._progress, self._verdict):
+            column.addWidget(widget)
+        column.addWidget(self._list, 1)
+        self.show_nothing()
+
+    @property
+    def verdict(self) -> str:
+        """What the operator reads."""
+        return self._verdict.text()
+
+    @property
+    def rows(self) -> list[str]:
+        """What is listed."""
+        return [self._list.item(row).text() for row in range(self._list.count())]
+
+    def show_nothing(self) -> None:
+        """Nothing was tried yet."""
+        self._verdict.clear()
+        self._list.clear()
+        self._progress.hide()
+        self._set_running(False)
+
+    def show_refused(self, sentence: str, hint: str = "") -> None:
+        """Say why nothing is tried."""
+        self.show_nothing()
+        self._verdict.setText(f"{sentence} {hint}".strip())
+
+    def show_run(self, run: DryRun) -> None:
+        """Show how far it is and what was raised so far."""
+        is_running = run.state == "running"
+        self._set_running(is_running)
+        self._progress.setVisible(is_running)
+        # Without a known length it only shows that something goes on.
+        self._progress.setRange(0, _DONE if run.length_s else 0)
+        self._progress.setValue(round(_DONE * min(1.0, run.footage_s / run.length_s)) if run.length_s else 0)
+        self._verdict.setText(_verdict(run))
+        texts = [_row(raised) for raised in run.raised]
+        if texts != self.rows:
+            self._list.clear()
+            for text in texts:
+                self._list.addItem(QListWidgetItem(text))
+
+    def _set_running(self, is_running: bool) -> None:
+        self._start.setEnabled(not is_running)
+        self._stop.setEnabled(is_running)
+        self._footage.setEnabled(not is_running)
+        self._minutes.setEnabled(not is_running)
+
+    def _on_start(self) -> None:
+        self.show_nothing()
+        self._set_running(True)
+        self._verdict.setText("Starting ...")
+        self.start_requested.emit(self._footage.text().strip(), self._minutes.value() * 60.0)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Esc leaves."""
+        if event.key() == Qt.Key.Key_Escape:
+            self.cancelled.emit()
+            return
+        super().keyPressEvent(event)
+
+
+def _verdict(run: DryRun) -> str:
+    n_raised, n_calling = sum(run.n_raised.values()), sum(run.n_calling.values())
+    found = f"{n_raised} raised, {n_calling} of them would have called, in {_clock(run.footage_s)} of footage."
+    states = {
+        "running": "Looking ... ",
+        "cancelled": "Stopped. ",
+        "failed": f"{run.message} {run.hint} ",
+    }
+    said = states.get(run.state, "")
+    return f"{said}{found}" if run.state != "failed" else said.strip()
+
+
+def _row(raised: Raised) -> str:
+    kind = raised.kind.value.replace("_", " ").capitalize()
+    where = f", {raised.place}" if raised.place else ""
+    until = f" to {_clock(raised.ended_s)}" if raised.ended_s is not None else ""
+    calls = "calls" if raised.calls else "does not call"
+    return f"{_clock(raised.at_s)}{until}  {kind}{where}\n{calls}, confidence {raised.confidence:.2f}"
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes}:{rest:02d}"
