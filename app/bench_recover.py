@@ -56,8 +56,7 @@ async def _kill_and_wait(folder: Path) -> list[float]:
     draft = Camera(camera_id="", name="Bench", address="synthetic:bench")
     camera = await client.call("cameras.add", Camera, camera=draft, password="")
     await client.call("room.show", sizes={camera.camera_id: (480, 270)})
-    rings = await client.call("room.rings", dict[str, str])
-    reader = RingReader.open(Path(rings[camera.camera_id]))
+    reader = await _ring_of(client, camera.camera_id)
     took_s: list[float] = []
     try:
         await _next_picture(reader, 0)
@@ -66,7 +65,7 @@ async def _kill_and_wait(folder: Path) -> list[float]:
                 # A worker that ran this long is healthy again: the next restart is not delayed by the last.
                 await asyncio.sleep(HEALTHY_AFTER_S + 2.0)
             health = msgspec.convert(await client.call("room.health"), Health)
-            pid = health.workers[0].pid
+            pid = next((worker.pid for worker in health.workers if camera.camera_id in worker.camera_ids), None)
             if pid is None:
                 raise UnavailableError("The worker is not running.")
             newest = reader.newest_frame(0)
@@ -101,6 +100,19 @@ async def _enter(client: LinkClient, folder: Path) -> None:
                 return
         if time.monotonic() > deadline:
             raise UnavailableError("The node did not start in time.")
+        await asyncio.sleep(0.05)
+
+
+async def _ring_of(client: LinkClient, camera_id: str) -> RingReader:
+    """Open the camera's ring, which is made a moment after the camera was stored."""
+    deadline = time.monotonic() + WAIT_S
+    while True:
+        rings = await client.call("room.rings", dict[str, str])
+        with contextlib.suppress(ConsoleError):
+            if camera_id in rings:
+                return RingReader.open(Path(rings[camera_id]))
+        if time.monotonic() > deadline:
+            raise UnavailableError("The camera was not taken over by the node.")
         await asyncio.sleep(0.05)
 
 
