@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from core.kernel.errors import BadInputError
+from core.media.parameters import take_parameters
 
 NETWORK_SCHEMES = ("rtsp", "rtsps", "http", "https")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
@@ -64,20 +65,30 @@ def clean_address(text: str) -> CleanAddress:
 
 def _clean_network(address: str) -> CleanAddress:
     parts, login = _split(address)
+    host: str | None = None
     try:
         host, port = parts.hostname, parts.port
-    except ValueError as error:
-        raise BadInputError("The port in the camera's address is not a number up to 65535.", hint=_WAY_OUT) from error
+    except ValueError:
+        port = 0
+    if port == 0:
+        raise BadInputError("The port in the camera's address is not a number from 1 to 65535.", hint=_WAY_OUT)
     if not host or any(character.isspace() for character in host):
         raise BadInputError("The camera's address names no host.", hint=_WAY_OUT)
     username, _, password = login.partition(":")
     netloc = f"[{host}]" if ":" in host else host
     if port is not None:
         netloc = f"{netloc}:{port}"
+    found = take_parameters(urlunsplit((parts.scheme.lower(), netloc, parts.path, parts.query, "")))
+    passwords = dict.fromkeys(one for one in (unquote(password), *found.passwords) if one)
+    if len(passwords) > 1:
+        raise BadInputError(
+            "The camera's address holds two different passwords, and one is kept for each camera.",
+            hint="Leave out the one that the camera does not need.",
+        )
     return CleanAddress(
-        address=urlunsplit((parts.scheme.lower(), netloc, parts.path, parts.query, "")),
-        username=unquote(username),
-        password=unquote(password),
+        address=found.address,
+        username=unquote(username) or found.username,
+        password=next(iter(passwords), ""),
         host=netloc.lower(),
     )
 

@@ -275,6 +275,10 @@ def _clean_other(address: str, main: CleanAddress, what: str) -> str:
     if not address.strip():
         return ""
     found = clean_address(address)
+    if found.password and main.password and found.password != main.password:
+        raise BadInputError(
+            f"{what} holds another password than the camera's own address.", hint="One is kept for each camera."
+        )
     if found.host and main.host and _name_of(found.host) != _name_of(main.host):
         raise BadInputError(
             f"{what} leads to {_name_of(found.host)}, the camera itself is {_name_of(main.host)}.",

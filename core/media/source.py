@@ -27,6 +27,7 @@ from av.stream import Disposition
 from core.kernel.errors import BadInputError, ConsoleError, UnavailableError
 from core.media.hardware import SOFTWARE, HardwareError, accelerator
 from core.media.model import SourceSpec
+from core.media.parameters import fill_parameters, take_parameters
 
 SYNTHETIC_WH = (640, 360)
 SYNTHETIC_FPS = 15
@@ -154,7 +155,10 @@ def address_kind(address: str) -> str:
 
 def public_address(address: str) -> str:
     """Return the address without any user name and password somebody typed into it."""
-    text = address.strip()
+    return take_parameters(_without_login(address.strip())).address
+
+
+def _without_login(text: str) -> str:
     match = re.match(r"^([a-zA-Z][a-zA-Z0-9+.-]*://)([^/?#]*)", text)
     if match is None:
         return text
@@ -512,10 +516,10 @@ def file_path(address: str) -> Path:
 
 def _authenticated(spec: SourceSpec) -> str:
     """Return the address as libav wants it; never log or keep it."""
-    address = spec.address.strip()
+    address = fill_parameters(spec.address.strip(), spec.username, spec.password)
     if not spec.username:
         return address
-    parts = urlsplit(public_address(address))
+    parts = urlsplit(_without_login(address))
     userinfo = f"{quote(spec.username, safe='')}:{quote(spec.password, safe='')}"
     return urlunsplit(parts._replace(netloc=f"{userinfo}@{parts.netloc}"))
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import PurePath
-from urllib.parse import SplitResult, urlsplit
+
+from core.cameras.address import clean_address
+from core.kernel.errors import BadInputError
 
 SCHEMES = ("rtsp", "rtsps", "http", "https")
 EXAMPLES = "rtsp://10.0.0.5/stream1, a file path, webcam:0 or synthetic:NAME"
@@ -56,23 +58,16 @@ def check_address(text: str) -> AddressCheck:
 
 
 def _check_url(address: str) -> AddressCheck:
-    try:
-        parts = urlsplit(address)
-        port = parts.port
-    except ValueError:
-        return AddressCheck(sentence="The port of this address is not a number between 1 and 65535.")
-    if parts.scheme.lower() == "file":
-        return AddressCheck(plain=address) if parts.path.strip("/") else AddressCheck(sentence="Name the file.")
-    if parts.scheme.lower() not in SCHEMES:
-        return AddressCheck(sentence=f"{parts.scheme}:// is not a kind of source. Use {EXAMPLES}.")
-    if not parts.hostname or port == 0:
-        return AddressCheck(sentence="The host is missing: rtsp://HOST/PATH.")
+    scheme = address.partition(":")[0]
+    if scheme.lower() == "file":
+        path = address.removeprefix(f"{scheme}://").partition("/")[2]
+        return AddressCheck(plain=address) if path.strip("/") else AddressCheck(sentence="Name the file.")
+    if scheme.lower() not in SCHEMES:
+        return AddressCheck(sentence=f"{scheme}:// is not a kind of source. Use {EXAMPLES}.")
     if any(blank in address for blank in " \t"):
         return AddressCheck(sentence="An address has no blanks; write %20 for one.")
-    return AddressCheck(plain=_without_user(parts), username=parts.username or "", password=parts.password or "")
-
-
-def _without_user(parts: SplitResult) -> str:
-    if "@" not in parts.netloc:
-        return parts.geturl()
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    try:
+        found = clean_address(address)
+    except BadInputError as error:
+        return AddressCheck(sentence=f"{error.message} {error.hint}")
+    return AddressCheck(plain=found.address, username=found.username, password=found.password)

@@ -1,6 +1,7 @@
 """Cameras that speak HTTP: endless MJPEG, and a recording on a web server."""
 
 import base64
+import itertools
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -25,17 +26,19 @@ def jpeg_of(value: int) -> bytes:
 
 
 class CameraPage(BaseHTTPRequestHandler):
-    """`/mjpeg` never ends, `/locked` asks for a password, `/clip.mp4` is a file."""
+    """`/mjpeg` never ends, `/locked` and `/cgi` want a password, `/clip.mp4` is a file."""
 
     clip = b""
     closing = threading.Event()
+    flowing = threading.Event()
+    n_calls = 0
 
     def do_GET(self) -> None:
         if self.path == "/clip.mp4":
             self._send("video/mp4", self.clip)
-        elif self.path == "/mjpeg" or self.headers.get("Authorization") == EXPECTED_LOGIN:
+        elif self.path in {"/mjpeg", "/cgi?user=op&pwd=p%40ss"} or self.headers.get("Authorization") == EXPECTED_LOGIN:
             self._stream()
-        elif self.path == "/locked":
+        elif self.path == "/locked" or self.path.startswith("/cgi"):
             self.send_response(401)
             self.send_header("WWW-Authenticate", 'Basic realm="camera"')
             self.send_header("Content-Length", "0")
@@ -58,8 +61,11 @@ class CameraPage(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
         self.end_headers()
         number = 0
+        CameraPage.n_calls += 1
         try:
             while not self.closing.wait(0.05):
+                if not self.flowing.is_set():
+                    continue
                 jpeg = jpeg_of(40 + number % 8 * 20)
                 head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n".encode()
                 self.wfile.write(head + jpeg + b"\r\n")
@@ -72,6 +78,8 @@ class CameraPage(BaseHTTPRequestHandler):
 def camera_page(tmp_path: Path):
     CameraPage.clip = make_clip(tmp_path / "a.mp4", n_frames=20).read_bytes()
     CameraPage.closing.clear()
+    CameraPage.flowing.set()
+    CameraPage.n_calls = 0
     server = ThreadingHTTPServer(("127.0.0.1", 0), CameraPage)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
@@ -82,7 +90,7 @@ def camera_page(tmp_path: Path):
     thread.join(5)
 
 
-@pytest.mark.parametrize("path", ["mjpeg", "locked"])
+@pytest.mark.parametrize("path", ["mjpeg", "locked", "cgi?user={user}&pwd={password}"])
 def test_an_mjpeg_camera_is_live(camera_page, path):
     frames = []
     spec = SourceSpec(address=f"{camera_page}/{path}", username="op", password="p@ss")
@@ -122,3 +130,30 @@ def test_a_recording_on_a_web_server_is_played_to_its_end(camera_page):
         assert stream.stop(timeout_s=5.0)
 
     assert len(frames) == 20
+
+
+def test_an_mjpeg_camera_that_falls_silent_is_lost_called_again_and_live_again(camera_page):
+    frames, states = [], []
+    spec = SourceSpec(address=f"{camera_page}/mjpeg")
+    stream = CameraStream("c", spec, on_frame=frames.append, on_state=lambda *state: states.append(state[0]))
+    stream.start()
+    try:
+        wait_until(lambda: len(frames) >= 10, what="ten pictures")
+        CameraPage.flowing.clear()
+        wait_until(lambda: StreamState.LOST in states, what="the loss")
+        wait_until(lambda: CameraPage.n_calls > 1, what="another call")
+        CameraPage.flowing.set()
+        wait_until(lambda: states[-1] is StreamState.LIVE, what="the return")
+    finally:
+        assert stream.stop(timeout_s=5.0)
+
+    assert StreamState.STALE in states
+    assert all(later.pts_s > earlier.pts_s for earlier, later in itertools.pairwise(frames))
+
+
+def test_a_password_that_the_camera_wants_in_its_address_stands_in_no_sentence(camera_page):
+    typed = f"{camera_page}/cgi?user=op&pwd=not-this"
+    result = probe(SourceSpec(address=typed))
+
+    assert "refuses the user name or password" in result.message
+    assert "not-this" not in result.message + result.hint

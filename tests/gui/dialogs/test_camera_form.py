@@ -124,6 +124,20 @@ def test_a_password_pasted_with_the_address_is_moved_out_of_it(form, qtbot):
     assert asked.args[0].password == "hunter2"
 
 
+@pytest.mark.parametrize(
+    ("pasted", "shown", "password"),
+    [
+        ("rtsp://root:p%40ss@10.0.0.5/s", "rtsp://10.0.0.5/s", "p@ss"),
+        ("rtsp://root:p/w@10.0.0.5/s", "rtsp://10.0.0.5/s", "p/w"),
+        ("http://10.0.0.5/v?user=root&pwd=p%40ss", "http://10.0.0.5/v?user={user}&pwd={password}", "p@ss"),
+    ],
+)
+def test_a_password_is_taken_out_of_an_address_wherever_it_stands_and_however_it_is_written(pasted, shown, password):
+    checked = check_address(pasted)
+
+    assert (checked.plain, checked.username, checked.password) == (shown, "root", password)
+
+
 def test_the_password_is_never_echoed_and_kept_when_left_empty(form, qtbot):
     form.show_camera(camera(has_password=True, username="viewer"))
     assert form._password.text() == ""

@@ -58,6 +58,13 @@ def test_an_address_that_leads_nowhere_is_refused_with_a_way_out(address):
         ("rtsp://cam/at@home", "rtsp://cam/at@home"),
         ("rtsp://[fe80::1]/s", "rtsp://[fe80::1]/s"),
         ("C:\\clips\\a@b.mp4", "C:\\clips\\a@b.mp4"),
+        ("http://cam/video.cgi?user=a&pwd=secret&rate=0", "http://cam/video.cgi?user={user}&pwd={password}&rate=0"),
+        (
+            "rtsp://cam/user=a_password=sec_ret_channel=1.sdp",
+            "rtsp://cam/user={user}_password={password}_channel=1.sdp",
+        ),
+        ("rtsp://u:secret@cam/live?token=secret", "rtsp://cam/live?token={password}"),
+        ("rtsp://cam/live?user=1&bypass=2", "rtsp://cam/live?user=1&bypass=2"),
     ],
 )
 def test_a_password_typed_into_the_address_is_never_shown(address, shown):
