@@ -29,7 +29,7 @@ BROKER_ALARM_AFTER_S = 10.0
 RETRY_S = 2.0
 MAX_WAITING = 50_000
 UNSTABLE_AFTER = 3
-"""Restarts of one worker before an operator hears of it."""
+"""Ends of one worker in a row before an operator hears of it."""
 
 
 class Calls:
@@ -140,8 +140,10 @@ class Calls:
 
     def take_worker(self, report: WorkerReport) -> None:
         """A worker started, opened its engine or ended."""
-        if report.state == "restarting" and report.n_restarts >= UNSTABLE_AFTER:
+        if report.state == "restarting" and report.n_failures >= UNSTABLE_AFTER:
             self.raise_condition(conditions.worker_unstable(report.key, report.reason))
+        if report.state == "running" and not report.n_failures:
+            self.return_condition(conditions.worker_unstable(report.key, "").condition_key)
         if report.state == "restarting":
             # Its rules begin anew: no end will come for what they had begun.
             for camera_id in report.camera_ids:

@@ -11,12 +11,18 @@ from core.vision.model import EngineInfo, Track
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerReport:
-    """One vision worker process."""
+    """One vision worker process, or the detector.
+
+    Attributes:
+        n_restarts: Since the node started.
+        n_failures: Ends in a row; 0 again once it has run well for half a minute.
+    """
 
     key: str
     state: str
     pid: int | None
     n_restarts: int
+    n_failures: int = 0
     cpu_percent: float = 0.0
     memory_mb: float = 0.0
     engine: EngineInfo | None = None

@@ -16,6 +16,7 @@ from core.media.model import SourceSpec, StreamReport, StreamState
 from core.media.ring import FrameRing
 from core.node.supervisor import VisionSupervisor
 from core.traffic.model import LineCount
+from core.vision.looks import remove_left
 from core.vision.messages import CameraJob, EngineFailed, EngineOpened, Heartbeat, Measured, Observed
 from core.vision.model import ObservationKind
 
@@ -265,6 +266,7 @@ class Sight:
         self._totals.pop(camera_id, None)
         self._lost.discard(camera_id)
         self._ring_of(camera_id).unlink(missing_ok=True)
+        remove_left(self._rings, camera_id)
 
     def _ring_of(self, camera_id: str) -> Path:
         return self._rings / f"{camera_id}.ring"

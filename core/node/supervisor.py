@@ -38,6 +38,9 @@ from core.vision.worker import run_worker
 log = logging.getLogger(__name__)
 
 HEARTBEAT_TIMEOUT_S = 8.0
+START_TIMEOUT_S = 45.0
+"""Until the first heartbeat: after a cold start of a busy machine the libraries alone may take longer than 8 s."""
+
 HEALTHY_AFTER_S = 30.0
 FIRST_DELAY_S = 0.1
 MAX_DELAY_S = 10.0
@@ -247,8 +250,9 @@ class VisionSupervisor:
                     worker.reason = ""
                 worker.state = "running"
                 self._on_worker(_report(worker))
-            if worker.heard_s - worker.started_s > HEALTHY_AFTER_S:
+            if worker.n_failures and worker.heard_s - worker.started_s > HEALTHY_AFTER_S:
                 worker.n_failures = 0
+                self._on_worker(_report(worker))
         elif isinstance(message, EngineOpened):
             worker.engine = message.engine
             self._on_worker(_report(worker))
@@ -272,7 +276,8 @@ class VisionSupervisor:
         if worker.connection is not None:
             worker.connection.close()
         worker.state = "restarting"
-        worker.reason = f"The worker ended ({_exit_text(process.exitcode)})."
+        name = "detector" if worker is self._detector else "worker"
+        worker.reason = f"The {name} ended ({_exit_text(process.exitcode)})."
         worker.n_restarts += 1
         # The first restart comes at once: a black wall is worse than a wasted start.
         delay_s = min(MAX_DELAY_S, FIRST_DELAY_S * math.pow(3.0, worker.n_failures))
@@ -289,7 +294,8 @@ class VisionSupervisor:
             await asyncio.sleep(1.0)
             now_s = time.monotonic()
             for worker in self._processes():
-                if worker.process is not None and now_s - worker.heard_s > HEARTBEAT_TIMEOUT_S:
+                patience_s = START_TIMEOUT_S if worker.heartbeat is None else HEARTBEAT_TIMEOUT_S
+                if worker.process is not None and now_s - worker.heard_s > patience_s:
                     log.error("vision worker %s is silent for %.0f s and is ended", worker.key, now_s - worker.heard_s)
                     worker.heard_s = now_s
                     worker.process.kill()
@@ -323,6 +329,7 @@ def _report(worker: _Running) -> WorkerReport:
         state=worker.state,
         pid=worker.process.pid if worker.process is not None else None,
         n_restarts=worker.n_restarts,
+        n_failures=worker.n_failures,
         cpu_percent=beat.cpu_percent if beat else 0.0,
         memory_mb=beat.memory_mb if beat else 0.0,
         engine=worker.engine,

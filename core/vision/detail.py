@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import av
 import numpy as np
+from av.video.reformatter import Interpolation
 from numpy.typing import NDArray
 
 from core.media.convert import Letterbox, TileScaler
@@ -61,6 +62,17 @@ def detail_of(frame: av.VideoFrame, scene: Scene, network_wh: tuple[int, int]) -
     x2, y2 = round(area[2] * frame.width), round(area[3] * frame.height)
     if max((x2 - x1) / frame.width, (y2 - y1) / frame.height) > LARGEST or min(x2 - x1, y2 - y1) < 16:
         return None
+    # Of a huge picture no more than the network can use: all of 4K in RGB is 25 MB for each look.
+    shrink = min(1.0, max(network_wh[0] / (x2 - x1), network_wh[1] / (y2 - y1)))
+    if shrink < 1.0:
+        frame = frame.reformat(
+            width=round(frame.width * shrink / 2) * 2,
+            height=round(frame.height * shrink / 2) * 2,
+            format="yuv420p",
+            interpolation=Interpolation.AREA,
+        )
+        x1, y1 = int(area[0] * frame.width) // 2 * 2, int(area[1] * frame.height) // 2 * 2
+        x2, y2 = round(area[2] * frame.width), round(area[3] * frame.height)
     whole = frame.to_ndarray(format="rgb24")
     crop = av.VideoFrame.from_ndarray(np.ascontiguousarray(whole[y1:y2, x1:x2]), format="rgb24")
     rgb, letterbox = TileScaler().to_network_rgb(crop, network_wh)

@@ -46,18 +46,22 @@ from core.vision.models import find_model
 
 log = logging.getLogger(__name__)
 
-HUNG_AFTER_S = 30.0
-"""No engine takes this long for a few pictures, not even one away over the network: the driver hangs."""
+HUNG_AFTER_S = 10.0
+"""No engine takes this long for a few pictures: the driver hangs."""
 
-RETRY_S = 5.0
+SLOW_START_S = 30.0
+"""The first pictures, for which kernels are chosen or compiled, and all that go over a network may take longer."""
+
+RETRY_S, UNUSABLE_RETRY_S = 5.0, 30.0
 
 
 class _Client:
     """One worker that called in; listens on a thread of its own."""
 
-    def __init__(self, connection: Connection, loop: InferenceLoop) -> None:
+    def __init__(self, connection: Connection, loop: InferenceLoop, input_wh: tuple[int, int]) -> None:
         self._connection = connection
         self._loop = loop
+        self._input_wh = input_wh
         self._send_lock = threading.Lock()
         self._readers: dict[str, LookReader] = {}
 
@@ -73,6 +77,9 @@ class _Client:
                 self._take(self._connection.recv())
         except (EOFError, OSError):
             pass
+        except Exception:
+            # It is hung up on and calls again; nobody listened to it any more otherwise.
+            log.exception("a worker asked for something that cannot be done")
         for camera_id in tuple(self._readers):
             self._loop.forget(camera_id)
         self._readers.clear()
@@ -85,10 +92,16 @@ class _Client:
                 self._loop.offer(self._look(message, reader))
         elif isinstance(message, OpenLooks):
             try:
-                self._readers[message.camera_id] = LookReader(message.file)
+                reader = LookReader(message.file)
             except ConsoleError as error:
                 # Its worker closed the camera meanwhile.
                 log.info("camera %s: %s", message.camera_id, error.message)
+                return
+            if reader.wh != self._input_wh:
+                # In one batch with others it would break the engine for all.
+                log.error("camera %s sends pictures of %s and not of %s", message.camera_id, reader.wh, self._input_wh)
+                return
+            self._readers[message.camera_id] = reader
         elif isinstance(message, CloseLooks):
             self._readers.pop(message.camera_id, None)
             self._loop.forget(message.camera_id)
@@ -134,6 +147,8 @@ class _Detector:
         self._stopping = threading.Event()
         self._send_lock = threading.Lock()
         self._loop: InferenceLoop | None = None
+        self._is_remote = False
+        self._failure = ""
         self._me = psutil.Process()
 
     def run(self) -> None:
@@ -142,7 +157,7 @@ class _Detector:
         self._me.cpu_percent(None)
         while not self._stopping.wait(1.0):
             loop = self._loop
-            if loop is not None and loop.stuck_s() > HUNG_AFTER_S:
+            if loop is not None and loop.stuck_s() > self._patience_s(loop):
                 log.error("the detector hangs in an inference since %.0f s and is ended", loop.stuck_s())
                 logging.shutdown()
                 os._exit(1)
@@ -156,6 +171,9 @@ class _Detector:
             )
         if self._loop is not None:
             self._loop.stop()
+
+    def _patience_s(self, loop: InferenceLoop) -> float:
+        return SLOW_START_S if self._is_remote or not loop.n_looks else HUNG_AFTER_S
 
     def _listen(self) -> None:
         try:
@@ -180,6 +198,7 @@ class _Detector:
         engine = self._open_patiently(self._model)
         if engine is None:
             return
+        self._is_remote = engine.info.engine == "triton"
         loop = self._loop = InferenceLoop(engine)
         opened = EngineOpened(engine=engine.info)
         key = secrets.token_bytes(32)
@@ -201,20 +220,23 @@ class _Detector:
                 self._stopping.set()
 
     def _open_patiently(self, model: str) -> Engine | None:
-        """Open the engine; one that is away is called again, one that cannot be used is not."""
+        """Open the engine; one that is away is called again soon, one that cannot be used may be mended meanwhile."""
         while True:
             try:
                 return self._open_engine(model)
             except UnavailableError as error:
                 self._fail(error)
+                wait_s = RETRY_S
             except ConsoleError as error:
                 self._fail(error)
-                return None
-            if self._stopping.wait(RETRY_S):
+                wait_s = UNUSABLE_RETRY_S
+            if self._stopping.wait(wait_s):
                 return None
 
     def _fail(self, error: ConsoleError) -> None:
-        log.error("detection is off: %s", error)
+        if str(error) != self._failure:
+            log.error("detection is off: %s", error)
+        self._failure = str(error)
         self._send(EngineFailed(message=error.message, hint=error.hint))
 
     def _open_engine(self, model: str) -> Engine:
@@ -251,7 +273,7 @@ def _accept(listener: Listener, loop: InferenceLoop, opened: EngineOpened, stopp
         except Exception as error:  # noqa: BLE001 - an AuthenticationError of a stranger must not end detection
             log.warning("somebody called the detector and was refused: %s", error)
             continue
-        client = _Client(connection, loop)
+        client = _Client(connection, loop, opened.engine.input_wh)
         client.send(opened)
         threading.Thread(target=client.listen, name="worker", daemon=True).start()
 

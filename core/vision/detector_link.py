@@ -103,6 +103,9 @@ class DetectorLink:
                     self._on_engine(message.engine)
         except (EOFError, OSError, TypeError):
             pass  # TypeError: closed by `stop` between two reads.
+        except Exception:
+            # This thread is the only one that hears the detector: it calls again instead of ending in silence.
+            log.exception("an answer of the detector broke something; it is called again")
         self._connection = None
         connection.close()
         if not self._stopping.is_set():

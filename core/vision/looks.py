@@ -10,6 +10,7 @@ import contextlib
 import itertools
 import mmap
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -34,6 +35,15 @@ _SLOT_HEADER_BYTES = 64
 _numbers = itertools.count(1)
 
 
+def remove_left(folder: Path, camera_id: str) -> None:
+    """Remove what a worker that was killed left of a camera: each file holds megabytes of memory."""
+    pattern = re.compile(rf"{re.escape(camera_id)}\.\d+-\d+\.looks")
+    for path in folder.glob("*.looks"):
+        if pattern.fullmatch(path.name):
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
 def _slot_bytes(wh: tuple[int, int]) -> int:
     n_bytes = _SLOT_HEADER_BYTES + N_MOST * wh[0] * wh[1] * 3
     return (n_bytes + _PAGE - 1) // _PAGE * _PAGE
@@ -43,7 +53,7 @@ class LookWriter:
     """The worker's side; one thread writes, any closes."""
 
     def __init__(self, folder: Path, camera_id: str, wh: tuple[int, int]) -> None:
-        """Make an empty file; pages that are never written cost no memory.
+        """Make an empty file in place of any that is left of this camera; pages never written cost no memory.
 
         Args:
             folder: On a memory file system where there is one.
@@ -54,6 +64,7 @@ class LookWriter:
             UnavailableError: There is no room for it.
         """
         self.wh = wh
+        remove_left(folder, camera_id)
         # A name of its own: a detector that still reads the last file keeps reading that one; and sequences of its own,
         # so that a late answer to the last file is none to this one.
         number = next(_numbers)

@@ -9,7 +9,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -25,12 +26,14 @@ from core.vision.decode import FloatArray
 from core.vision.detail import Detail, detail_of, merge_detail
 from core.vision.detector_link import Asks
 from core.vision.gate import MotionGate, Movement, heartbeat_s, small_grey
-from core.vision.looks import LookWriter
+from core.vision.looks import N_SLOTS, LookWriter
 from core.vision.messages import CameraJob, CloseLooks, LookAt, Looked, Measured, Observed, OpenLooks
 from core.vision.model import EngineInfo, MaskKind, Observation, ObservationKind, Phase, Track
 from core.vision.schedule import ATTENTION, MOTION, QUIET, is_due, next_due_s
 
 log = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
 
 SNAPSHOT_WH = (1280, 720)
 SILENT_KINDS = (ObservationKind.ZONE_ENTERED, ObservationKind.LINE_CROSSED)
@@ -40,10 +43,14 @@ RATE_WINDOW_S = 5.0
 ANSWER_S = 2.0
 """An answer that takes longer does not come; the camera asks again."""
 
+SILENT_AFTER_S = 3.0
+"""Without any answer for this long, somebody should know that nothing is detected."""
+
 LOGGED_BREAKS = 10
 
 OVERLOADED = "This machine cannot look as often as asked: every camera gets {percent:.0f} % of its rate."
 NO_DETECTOR = "Nothing is detected now: the detector is away or still loading. Pictures go on."
+SILENT_DETECTOR = "Nothing is detected now: the detector does not answer. Pictures go on."
 BROKEN = "The analysis of this camera broke {n} times and began anew; the log of its worker says more."
 
 
@@ -82,6 +89,8 @@ class CameraSlot:
         self._engine: EngineInfo | None = None
         self._looks: LookWriter | None = None
         self._asked: dict[int, _Asked] = {}
+        self._waits_since_s: float | None = None
+        self._no_room = ""
         self._lock = threading.Lock()
         self._gate = MotionGate()
         self._is_quiet = False
@@ -139,7 +148,9 @@ class CameraSlot:
                 self._looks = LookWriter(self.job.ring.parent, self.job.camera_id, engine.input_wh)
             except ConsoleError as error:
                 log.error("camera %s is not detected: %s", self.job.camera_id, error)
+                self._no_room = f"Nothing is detected on this camera. {error}"
                 return
+            self._no_room = ""
             self._asks.send(OpenLooks(camera_id=self.job.camera_id, file=self._looks.path))
 
     def lose_detector(self) -> None:
@@ -150,6 +161,7 @@ class CameraSlot:
     def take(self, looked: Looked) -> None:
         """Take the detector's answer."""
         with self._lock:
+            self._waits_since_s = None
             self.share = looked.share
             asked = self._asked.pop(looked.sequence, None)
             if asked is None:
@@ -165,7 +177,8 @@ class CameraSlot:
             now_s = time.monotonic()
             self._looked_at.append(now_s)
             self._inference_ms = looked.seconds * 1000.0
-            seen = self._try_analyse(asked, [np.frombuffer(rows, np.float32).reshape(-1, 6) for rows in looked.boxes])
+            found = [np.frombuffer(rows, np.float32).reshape(-1, 6) for rows in looked.boxes]
+            seen = self._guarded(partial(self._analyse, asked, found))
         if seen is not None:
             self._tell(seen, asked.frame)
 
@@ -186,7 +199,7 @@ class CameraSlot:
             is_detection_reduced=is_reduced,
             detection_share=self.share,
             is_quiet=wants and self._is_quiet,
-            detection_reason=self._detection_reason(is_reduced=is_reduced),
+            detection_reason=self._detection_reason(now_s, is_reduced=is_reduced),
         )
 
     def tell_minutes(self, now: datetime) -> None:
@@ -201,11 +214,15 @@ class CameraSlot:
         analyser = self.analyser
         return {} if analyser is None else {zone.key: analyser.n_inside(zone.key) for zone in self.job.scene.zones}
 
-    def _detection_reason(self, *, is_reduced: bool) -> str:
+    def _detection_reason(self, now_s: float, *, is_reduced: bool) -> str:
         if self.job.detect_fps <= 0:
             return ""
         if self._looks is None:
-            return NO_DETECTOR
+            return self._no_room or NO_DETECTOR
+        if self._no_room:
+            return self._no_room
+        if (since_s := self._waits_since_s) is not None and now_s - since_s > SILENT_AFTER_S:
+            return SILENT_DETECTOR
         if self._n_broken:
             return BROKEN.format(n=self._n_broken)
         return OVERLOADED.format(percent=self.share * 100.0) if is_reduced else ""
@@ -213,6 +230,7 @@ class CameraSlot:
     def _drop_looks(self) -> None:
         looks, self._looks = self._looks, None
         self._asked.clear()
+        self._waits_since_s = None
         self.share = 1.0
         if looks is not None:
             looks.close()
@@ -228,7 +246,7 @@ class CameraSlot:
             )
         if self._looks is not None and is_due(frame.received_s, self._due_s):
             self._due_s = next_due_s(self._due_s, frame.received_s, self.job.detect_fps * self.share)
-            self._consider(frame)
+            self._guarded(partial(self._consider, frame))
 
     def _consider(self, frame: StreamFrame) -> None:
         """Ask the detector to look, or let the scene rest."""
@@ -250,24 +268,26 @@ class CameraSlot:
         """Nothing changed since the last look; None where that look is still under way."""
         if self.analyser is None or self._asked:
             return None
-        seen = self.analyser.hold(frame.pts_s, frame.captured_at)
-        self._publish(seen.tracks, frame)
+        seen = self._guarded(partial(self.analyser.hold, frame.pts_s, frame.captured_at))
+        if seen is not None:
+            self._publish(seen.tracks, frame)
         return seen
 
     def _ask(self, frame: StreamFrame, urgency: float, wanted_per_s: float) -> None:
         looks = self._looks
-        if looks is None:
+        if looks is None or not self._may_ask(frame.received_s):
             return
         rgb, letterbox = self._scaler.to_network_rgb(frame.frame, looks.wh)
         detail = detail_of(frame.frame, self.job.scene, looks.wh)
         with self._lock:
             if looks is not self._looks:
                 return  # The detector went away while the picture was prepared.
-            sequence = looks.write([rgb] if detail is None else [rgb, detail.rgb])
             self._looked_s = frame.received_s
-            old = [key for key, asked in self._asked.items() if frame.received_s - asked.asked_s > ANSWER_S]
-            for key in old:
-                del self._asked[key]
+            sequence = self._write(looks, [rgb] if detail is None else [rgb, detail.rgb])
+            if sequence is None:
+                return
+            if self._waits_since_s is None:
+                self._waits_since_s = frame.received_s
             self._asked[sequence] = _Asked(
                 frame=frame, rgb=rgb, letterbox=letterbox, detail=detail, asked_s=frame.received_s
             )
@@ -281,13 +301,36 @@ class CameraSlot:
             )
         )
 
-    def _try_analyse(self, asked: _Asked, found: list[FloatArray]) -> Analysed | None:
+    def _may_ask(self, now_s: float) -> bool:
+        """Forget what is not answered any more; whether there is room for one more question.
+
+        A detector that hangs must not be written to for ever: its socket fills, and every camera would wait for it.
+        """
+        with self._lock:
+            for key in [key for key, asked in self._asked.items() if now_s - asked.asked_s > ANSWER_S]:
+                del self._asked[key]
+            return len(self._asked) < N_SLOTS
+
+    def _write(self, looks: LookWriter, pictures: list[Any]) -> int | None:
+        """Hand pictures over; None where memory is full, which costs detection and not the picture."""
         try:
-            return self._analyse(asked, found)
+            sequence = looks.write(pictures)
+        except ConsoleError as error:
+            if not self._no_room:
+                log.error("camera %s is not detected: %s", self.job.camera_id, error)
+            self._no_room = f"Nothing is detected on this camera. {error}"
+            return None
+        self._no_room = ""
+        return sequence
+
+    def _guarded(self, step: Callable[[], _T]) -> _T | None:
+        try:
+            return step()
         except Exception:
-            # A bug that one camera's picture brings out must not stop the analysis of fifteen others.
+            # A bug that one camera's picture brings out must stop neither its picture nor fifteen other cameras.
             self._n_broken += 1
             self.analyser = None
+            self._gate = MotionGate()
             if self._n_broken <= LOGGED_BREAKS:
                 log.exception("the analysis of camera %s broke and begins anew", self.job.camera_id)
             return None
@@ -323,7 +366,7 @@ class CameraSlot:
         """Send what the rules saw; not under the lock, for a snapshot takes its time."""
         for observation in seen.observations:
             self._n_observations += 1
-            self._send(Observed(observation=observation, snapshot_jpeg=_snapshot(observation, frame)))
+            self._send(Observed(observation=observation, snapshot_jpeg=_try_snapshot(observation, frame)))
 
     def _on_state(self, state: StreamState, reason: str, hint: str) -> None:
         if state is StreamState.LIVE:
@@ -340,6 +383,15 @@ def _mark(track: Track) -> TrackMark:
         bbox_xyxy=track.bbox_xyxy,
         velocity_xy=track.velocity_xy,
     )
+
+
+def _try_snapshot(observation: Observation, frame: StreamFrame) -> bytes:
+    """Return the picture for the operator; an observation without one is better than none."""
+    try:
+        return _snapshot(observation, frame)
+    except (ConsoleError, ValueError, OSError, ArithmeticError):
+        log.exception("camera %s: no picture of %s", observation.camera_id, observation.kind.value)
+        return b""
 
 
 def _snapshot(observation: Observation, frame: StreamFrame) -> bytes:
