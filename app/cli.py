@@ -85,6 +85,8 @@ def make_parser() -> argparse.ArgumentParser:
     bench.add_argument("--model", default="", help="another model than the default one")
     bench.set_defaults(run=run_bench)
 
+    _add_evaluate(verbs, common)
+
     export = verbs.add_parser("export-model", help="convert .pt weights to ONNX; needs torch")
     export.add_argument("files", nargs="+", metavar="FILE", help="the weights, then the ONNX file to write")
     export.set_defaults(run=run_export_model)
@@ -100,6 +102,20 @@ def make_parser() -> argparse.ArgumentParser:
     audit.add_argument("--json", action="store_true", help="print JSON")
     audit.set_defaults(run=run_audit)
     return parser
+
+
+def _add_evaluate(verbs: Any, common: argparse.ArgumentParser) -> None:
+    evaluate = verbs.add_parser("evaluate", help="judge against labelled test data", parents=[common])
+    evaluate.add_argument("what", choices=["vision"])
+    evaluate.add_argument("folder", type=Path, help="the test data")
+    evaluate.add_argument("--json", action="store_true", help="print one JSON object")
+    evaluate.add_argument("--model", default="", help="another model than the test data's weights")
+    evaluate.add_argument("--cache", type=Path, metavar="FOLDER", help="where it is kept what the detector found")
+    evaluate.add_argument("--truth", type=Path, metavar="FOLDER", help="where counts.json and incidents.json lie")
+    evaluate.add_argument("--parts", default="", help="detection,tracking,counts,congestion,collisions; default all")
+    evaluate.add_argument("--rates", default="5,8,10", help="pictures a second at which collisions are judged")
+    evaluate.add_argument("--minutes", type=float, default=5.0, help="how long each normal clip is looped at each rate")
+    evaluate.set_defaults(run=run_evaluate)
 
 
 def _add_console_options(parser: argparse.ArgumentParser) -> None:
@@ -302,6 +318,26 @@ def run_bench(options: argparse.Namespace) -> int:
     return run_benches(
         options.names, clip=options.clip, model=options.model, minutes=options.minutes, as_json=options.json
     )
+
+
+def run_evaluate(options: argparse.Namespace) -> int:
+    """Judge vision against test data."""
+    from core.vision.evaluate import Evaluation, parts_of, rates_of
+    from core.vision.evaluate import run_evaluate as run
+
+    folders = folders_of(options)
+    beside_source = Path(__file__).resolve().parents[1] / "tests" / "fixtures"
+    order = Evaluation(
+        folder=options.folder,
+        truth=options.truth or beside_source,
+        cache=options.cache or folders.models / "evaluated",
+        models=folders.models,
+        model=options.model,
+        loop_s=60 * options.minutes,
+        rates=rates_of(options.rates),
+        parts=parts_of(options.parts),
+    )
+    return run(order, sys.stdout, as_json=options.json)
 
 
 def run_audit(options: argparse.Namespace) -> int:

@@ -91,11 +91,29 @@ class CameraAnalyser:
             picture: The prepared RGB picture; BoT-SORT follows the camera's own movement with it, and some rules look
                 at it.
         """
-        chosen = self._choose(boxes, letterbox)
-        motion = None
         if picture is not None:
             picture = _without_bars(picture, letterbox)
-        if self._motion is not None and picture is not None:
+        return self._take(self._choose(boxes, letterbox), pts_s, captured_at, picture)
+
+    def replay(
+        self, boxes: FloatArray, letterbox: Letterbox, pts_s: float, captured_at: datetime, grey: NDArray[np.uint8]
+    ) -> Analysed:
+        """Take a picture that was detected in before, of which only the small grey one was kept.
+
+        Args:
+            boxes: As in `update`, and so are the next three.
+            letterbox: How the picture was laid into the network's input.
+            pts_s: Picture time.
+            captured_at: Wall time of the picture.
+            grey: Without bars, shape (h, w); see `core.vision.footage`.
+        """
+        return self._take(self._choose(boxes, letterbox), pts_s, captured_at, grey)
+
+    def _take(
+        self, chosen: FloatArray, pts_s: float, captured_at: datetime, picture: NDArray[np.uint8] | None
+    ) -> Analysed:
+        motion = None
+        if self._motion is not None and picture is not None and picture.ndim == 3:
             motion = self._motion.estimate(picture)
         tracks = self._tracker.update(chosen, pts_s, motion)
         return Analysed(

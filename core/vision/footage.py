@@ -17,10 +17,11 @@ from core.media.model import SourceSpec
 from core.vision.decode import FloatArray
 from core.vision.engine import Engine
 from core.vision.model import EngineInfo
+from core.vision.models import hash_files
 from core.vision.pipeline import PreparedPictures
+from core.vision.scene_rule import small_grey
 
-SMALL_WIDTH_PX = 160
-_LAYOUT = 1
+_LAYOUT = 2
 """Raised when what a file holds changes: older ones are made again."""
 
 
@@ -31,7 +32,7 @@ class SeenPicture:
     Attributes:
         pts_s: Picture time.
         boxes: As from the engine: network pixels, score, label index; shape (k, 6).
-        small: Grey, `SMALL_WIDTH_PX` wide at most, without borders; shape (h, w).
+        small: Grey, without bars, as `small_grey` makes it; shape (h, w).
     """
 
     pts_s: float
@@ -115,25 +116,19 @@ def _look(path: Path, engine: Engine) -> SeenClip:
 
 
 def shrink(rgb: NDArray[np.uint8], letterbox: Letterbox) -> NDArray[np.uint8]:
-    """Return the small grey picture that the rules may look at: without borders, means of whole blocks.
+    """Return the small grey picture that the rules look at, without bars: what a live camera's rules are given.
 
     Args:
         rgb: As prepared for the network, shape (h, w, 3).
         letterbox: How the picture lies in it.
     """
     top, left = letterbox.pad_y, letterbox.pad_x
-    green = rgb[top : top + letterbox.content_h, left : left + letterbox.content_w, 1]
-    step = max(1, green.shape[1] // SMALL_WIDTH_PX)
-    height, width = green.shape[0] // step * step, green.shape[1] // step * step
-    blocks = green[:height, :width].reshape(height // step, step, width // step, step)
-    small: NDArray[np.uint8] = blocks.mean(axis=(1, 3), dtype=np.float32).astype(np.uint8)
-    return small
+    return small_grey(rgb[top : top + letterbox.content_h, left : left + letterbox.content_w])
 
 
 def _name_of(path: Path, info: EngineInfo) -> str:
-    state = path.stat()
-    text = f"{_LAYOUT} {path.resolve()} {state.st_size} {state.st_mtime_ns} {info.model_sha256} {info.engine}"
-    text += f" {info.precision} {info.input_wh}"
+    """Name by what the clip holds, not by where it lies: a copied folder finds what was seen before."""
+    text = f"{_LAYOUT} {hash_files(path)} {info.model_sha256} {info.engine} {info.precision} {info.input_wh}"
     return f"{path.stem}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
