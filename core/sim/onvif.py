@@ -148,6 +148,7 @@ class OnvifSimulator:
         max_presets: int = 16,
         has_services: bool = True,
         has_media2: bool = False,
+        uses_per_nonce: int = 1000,
     ) -> None:
         """Listen on `host`; nothing is answered before `start`.
 
@@ -163,6 +164,7 @@ class OnvifSimulator:
             max_presets: A further one is refused.
             has_services: Knows GetServices; older cameras know GetCapabilities only.
             has_media2: Offers Media2 beside Media.
+            uses_per_nonce: After so many, an HTTP digest has to be made anew; some cameras do not say "stale" then.
         """
         self.faults: set[Fault] = set()
         self.asked: list[str] = []
@@ -177,7 +179,8 @@ class OnvifSimulator:
         self._max_presets = max_presets
         self._has_services, self._has_media2 = has_services, has_media2
         self._head = _Head()
-        self._nonce = secrets.token_hex(16)
+        self._uses_per_nonce = uses_per_nonce
+        self._nonces: dict[str, int] = {}
         self._used: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
         self._closing = threading.Event()
@@ -338,7 +341,9 @@ class OnvifSimulator:
         if Fault.LOCKED not in self.faults and self._is_digest_good(authorization, target, is_sha=is_sha):
             return None
         algorithm = "SHA-256" if is_sha else "MD5"
-        value = f'Digest realm="{_REALM}", nonce="{self._nonce}", qop="auth", algorithm={algorithm}, opaque="x"'
+        nonce = secrets.token_hex(16)
+        self._nonces[nonce] = 0
+        value = f'Digest realm="{_REALM}", nonce="{nonce}", qop="auth", algorithm={algorithm}, opaque="x"'
         return 401, {"WWW-Authenticate": value}, b""
 
     def _is_token_good(self, envelope: Element) -> bool:
@@ -367,11 +372,14 @@ class OnvifSimulator:
             return make(text.encode()).hexdigest()
 
         use = (said.get("nonce", ""), said.get("nc", ""))
-        if use[0] != self._nonce or use in self._used or said.get("uri") != target:
+        if self._nonces.get(use[0], self._uses_per_nonce) >= self._uses_per_nonce:
+            return False
+        if use in self._used or said.get("uri") != target:
             return False
         self._used.add(use)
+        self._nonces[use[0]] += 1
         secret, asked = hashed(f"{self._username}:{_REALM}:{self._password}"), hashed(f"POST:{target}")
-        wanted = hashed(f"{secret}:{self._nonce}:{said.get('nc')}:{said.get('cnonce')}:auth:{asked}")
+        wanted = hashed(f"{secret}:{use[0]}:{said.get('nc')}:{said.get('cnonce')}:auth:{asked}")
         return said.get("username") == self._username and secrets.compare_digest(wanted, said.get("response", ""))
 
     def _now(self) -> datetime:

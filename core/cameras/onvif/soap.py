@@ -71,10 +71,15 @@ class Login:
 
 @dataclass(slots=True)
 class Challenge:
-    """The HTTP digest challenge that a camera gave last, shared by all its services: they count its uses together."""
+    """The HTTP digest challenge that a camera gave last, shared by all its services: they count its uses together.
+
+    Attributes:
+        has_worked: The camera let us in with it, so that a refusal means that it is used up.
+    """
 
     fields: dict[str, str] | None = None
     n_uses: int = 0
+    has_worked: bool = False
 
 
 class SoapDoor:
@@ -110,14 +115,16 @@ class SoapDoor:
         answer = await self._send(body, login)
         if answer.status == 401 and login is not None:
             challenge = best_challenge(answer.headers)
+            known = self._challenge
             # The same answer to the same question twice would only count towards the camera's lock-out.
-            is_new = self._challenge.fields is None or (challenge or {}).get("stale", "").lower() == "true"
+            is_new = known.fields is None or known.has_worked or (challenge or {}).get("stale", "").lower() == "true"
             if challenge is not None and is_new:
-                self._challenge.fields, self._challenge.n_uses = challenge, 0
+                known.fields, known.n_uses, known.has_worked = challenge, 0, False
                 answer = await self._send(body, login)
         if answer.status == 401:
-            self._challenge.fields = None
+            self._challenge.fields, self._challenge.has_worked = None, False
             raise _refused(self.host, login)
+        self._challenge.has_worked = self._challenge.fields is not None
         return self._open(answer, login)
 
     async def _send(self, body: str, login: Login | None) -> Answer:

@@ -38,6 +38,15 @@ def test_a_camera_says_what_it_is_however_it_asks_for_the_login(authentication):
     assert found.notice == ""
 
 
+def test_a_camera_that_uses_up_its_challenges_without_saying_so_is_answered_anew():
+    with OnvifSimulator(
+        password=PASSWORD, authentication=Authentication.HTTP_MD5, uses_per_nonce=2, has_media2=True
+    ) as camera:
+        found = describe(camera)
+
+    assert found.profile(found.main).width == 1920
+
+
 def test_an_older_camera_without_get_services_is_understood():
     with OnvifSimulator(has_services=False) as camera:
         found = describe(camera, username="", password="")
