@@ -80,7 +80,9 @@ def choose_hardware(setting: str, *, timeout_s: float = TRIAL_TIMEOUT_S) -> Hard
             return HardwareDecode(name=name, reason=f"A clip was decoded with {name} at the start.")
         log.info("hardware decoding with %s does not work: %s", name, failure)
         failures.append(f"{name}: {failure}")
-    return HardwareDecode(reason="; ".join(failures) or "No graphics card that decodes video was found.")
+    return HardwareDecode(
+        reason=f"{'; '.join(failures)}." if failures else "No graphics card that decodes video was found."
+    )
 
 
 def accelerator(name: str, *, codec: str = "h264") -> HWAccel:

@@ -42,7 +42,12 @@ class SystemNotice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """The node and everything under it."""
+    """The node and everything under it.
+
+    Attributes:
+        decoder: What pictures are decoded with, as `HardwareDecode.name`; empty until it was tried.
+        decoder_reason: Why with that.
+    """
 
     at: datetime
     node_pid: int
@@ -68,6 +73,8 @@ class Health:
     n_consoles: int = 0
     cpu_percent: float = 0.0
     memory_mb: float = 0.0
+    decoder: str = ""
+    decoder_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,7 +37,7 @@ from core.kernel.secrets import Secrets
 from core.kernel.settings import Settings, SettingsFault
 from core.link import protocol
 from core.link.server import LinkServer, Peer
-from core.media.hardware import SOFTWARE, HardwareDecode, choose_hardware
+from core.media.hardware import AUTO, OFF, SOFTWARE, HardwareDecode, choose_hardware
 from core.media.model import ProbeResult, SourceSpec
 from core.media.probe import probe
 from core.node import conditions, demo, verbs
@@ -148,7 +148,7 @@ class Node:
         self._camera_flow: CameraFlow | None = None
         self._link: MqttLink | None = None
         self._sight: Sight | None = None
-        self._hardware = HardwareDecode()
+        self._hardware: HardwareDecode | None = None
         self._supervisor: VisionSupervisor | None = None
         self._city: DemoCity | None = None
         self._scenes: tuple[demo.DemoScene, ...] = ()
@@ -518,7 +518,8 @@ class Node:
 
     def _spec_of(self, camera: Camera) -> SourceSpec:
         spec = verbs.spec_of(camera, self._passwords.get(camera.camera_id, ""), clips=self._clips)
-        return replace(spec, hardware="" if self._hardware.name == SOFTWARE else self._hardware.name)
+        found = self._hardware
+        return spec if found is None or found.name == SOFTWARE else replace(spec, hardware=found.name)
 
     def _attend(self, alarm: Alarm) -> None:
         """Look first at the cameras whose alarms nobody has acknowledged."""
@@ -632,6 +633,8 @@ class Node:
             n_consoles=len(self._server.peers) if self._server else 0,
             cpu_percent=cpu_percent,
             memory_mb=memory_mb,
+            decoder=self._hardware.name if self._hardware else "",
+            decoder_reason=self._hardware.reason if self._hardware else "",
         )
 
     def _notices(self) -> tuple[SystemNotice, ...]:
@@ -642,6 +645,10 @@ class Node:
             found.append(("broker", self._broker.embedded.notice, "Name a broker in the settings for field devices."))
         if self._model_note:
             found.append(("model", self._model_note, "Set vision.model to a model for real cameras."))
+        wanted = self.settings.vision.hardware_decode
+        if self._hardware is not None and self._hardware.name == SOFTWARE and wanted not in {AUTO, OFF}:
+            sentence = f"Pictures are decoded in software although {wanted} is set: {self._hardware.reason}"
+            found.append(("hardware", sentence, "Mend its driver, or set vision.hardware_decode to auto."))
         if self._secrets.notice:
             found.append(("secrets", self._secrets.notice, ""))
         now = self._clock.now()

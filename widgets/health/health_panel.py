@@ -296,6 +296,8 @@ _STREAM_COLUMNS = (
     Column(title="Inference", is_figure=True, rank=6),
     Column(title="Skipped", is_figure=True, rank=3),
     Column(title="Reconnects", is_figure=True, rank=7),
+    Column(title="Decoded by", rank=10),
+    Column(title="Stream", rank=11),
 )
 
 
@@ -348,6 +350,8 @@ def _stream_line(report: StreamReport, names: Mapping[str, str]) -> Line:
             f"{report.inference_ms:.0f} ms" if is_live and report.inference_ms else UNKNOWN,
             str(report.n_dropped),
             str(report.n_reconnects),
+            report.decoder or UNKNOWN,
+            ("small" if report.is_sub else "main") if report.width else UNKNOWN,
         ),
     )
 
@@ -406,6 +410,8 @@ def _vision_facts(health: Health | None) -> list[tuple[str, str]]:
         ("Device", f"{engine.device}, {engine.precision}" if engine else UNKNOWN),
         ("Why this engine", engine.reason if engine else UNKNOWN),
         ("Model", engine.model_name if engine else UNKNOWN),
+        ("Decoding", health.decoder or UNKNOWN),
+        ("Why this decoding", health.decoder_reason or UNKNOWN),
         ("Pictures", str(health.n_frames)),
         ("Skipped for a newer one", f"{health.n_dropped}{share}"),
         ("Detections", str(health.n_detections)),

@@ -52,6 +52,32 @@ def test_a_model_file_that_is_none_is_named_and_the_pictures_go_on(start_node, t
     at_desk(node.folder, scenario)
 
 
+def test_a_graphics_card_that_is_not_there_is_named_and_software_decodes(start_node, start_camera):
+    node = start_node("vision.model=demo", "vision.hardware_decode=cuda:7")
+    camera = start_camera()
+
+    async def scenario(desk):
+        await desk.enter()
+        added = await desk.client.call(
+            "cameras.add", Camera, camera=Camera(camera_id="", name="Test", address=camera.url), password=""
+        )
+        report = await desk.until(
+            lambda: (found := desk.streams.get(added.camera_id)) and found.state is StreamState.LIVE and found,
+            "a live camera",
+        )
+        health = await desk.until(
+            lambda: desk.health is not None and desk.health.decoder and desk.health, "its decoder"
+        )
+
+        assert report.decoder == health.decoder == "software"
+        assert health.decoder_reason
+        notice = next(one for one in health.notices if one.key == "hardware")
+        assert "cuda:7 is set" in notice.message
+        assert notice.hint
+
+    at_desk(node.folder, scenario)
+
+
 def test_a_broker_that_refuses_is_named_and_the_cameras_go_on(start_node, mosquitto_with_password):
     broker = mosquitto_with_password
     node = start_node(

@@ -120,6 +120,16 @@ def test_streams_are_listed_by_the_name_of_their_camera(panel):
     assert second.cells[6] == "--"
 
 
+def test_what_decodes_is_said_with_its_reason_and_for_each_stream(panel):
+    panel.show_health(health(decoder="software", decoder_reason="No graphics card that decodes video was found."))
+    panel.show_streams({"cam-1": stream(decoder="cuda", is_sub=True), "cam-2": stream("cam-2", decoder="software")})
+
+    facts = panel.facts("vision")
+    assert facts["Decoding"] == "software"
+    assert facts["Why this decoding"] == "No graphics card that decodes video was found."
+    assert [line.cells[-2:] for line in panel._stream_table.lines] == [("cuda", "small"), ("software", "main")]
+
+
 def test_the_lag_of_this_window_is_shown_beside_that_of_the_node(panel):
     panel.show_health(health())
     panel.show_console_lag(4.2, 31.0)
