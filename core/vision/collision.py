@@ -13,10 +13,8 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-
-import numpy as np
-from numpy.typing import NDArray
 
 from core.vision.cuts import CutDetector, ShiftDetector
 from core.vision.model import VEHICLE_LABELS, BBox, ObservationKind, Phase, Scene
@@ -52,8 +50,15 @@ _TORN_WITHIN_S = 0.8
 _TORN_LEAP, _TORN_CONTACT = 0.15, 0.3
 _N_FOR_SHAKE = 3
 _ONCE = 0.3
+_KEEP_S = BEFORE_S + AFTER_S + 1.6
 
-Array = NDArray[np.float64]
+# Plain floats: for six rows of six figures numpy takes ten times as long, and this is done for each vehicle.
+Row = tuple[float, float, float, float, float, float]
+Vector = tuple[float, float]
+Edges = tuple[float, float, float, float]
+"""Of x1, y1, x2, y2."""
+
+_SURE_ENOUGH = math.log(REPORT_FROM / (1 - REPORT_FROM))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,14 +126,37 @@ class Trace:
         torn_s: When it was lost in contact, and found again.
     """
 
-    rows: deque[tuple[float, float, float, float, float, float]]
+    rows: deque[Row]
     sighting: Sighting
     torn_s: float = -math.inf
 
-    def between(self, start_s: float, end_s: float) -> Array:
-        """Return the rows of a time span, shape (n, 6)."""
-        chosen = [row for row in self.rows if start_s - 1e-6 <= row[0] <= end_s + 1e-6]
-        return np.array(chosen, np.float64).reshape(-1, 6)
+    def between(self, start_s: float, end_s: float) -> list[Row]:
+        """Return the rows of a time span."""
+        chosen: list[Row] = []
+        for row in reversed(self.rows):
+            if row[0] < start_s - 1e-6:
+                break
+            if row[0] <= end_s + 1e-6:
+                chosen.append(row)
+        chosen.reverse()
+        return chosen
+
+
+@dataclass(slots=True)
+class _Judged:
+    """What was found of a vehicle at a moment.
+
+    Attributes:
+        at_s: The moment.
+        evidence: Its contact is counted only once it matters: that asks for every other vehicle.
+        logit: With the contact; None while it is not counted.
+        most: The most that it can be.
+    """
+
+    at_s: float
+    evidence: Evidence
+    logit: float | None
+    most: float
 
 
 @dataclass(slots=True)
@@ -156,7 +184,7 @@ class CollisionRule:
         self._aspect = aspect
         self._traces: dict[int, Trace] = {}
         self._times: deque[float] = deque(maxlen=128)
-        self._before: dict[int, float] = {}
+        self._before: dict[int, _Judged] = {}
         self._events: list[_Event] = []
         self._cuts = CutDetector(aspect)
         self._shifts = ShiftDetector()
@@ -188,7 +216,7 @@ class CollisionRule:
             trace = self._traces[sighting.key]
             trace.rows.append((now_s, x1 * self._aspect, y1, x2 * self._aspect, y2, sighting.track.score))
             trace.sighting = sighting
-        for key in [key for key, trace in self._traces.items() if now_s - trace.rows[-1][0] > BEFORE_S + AFTER_S + 0.6]:
+        for key in [key for key, trace in self._traces.items() if now_s - trace.rows[-1][0] > _KEEP_S]:
             del self._traces[key]
 
     def _begin(self, sighting: Sighting, now_s: float) -> Trace:
@@ -202,10 +230,12 @@ class CollisionRule:
             lost_s = now_s - trace.rows[-1][0]
             if not 0 < lost_s <= _FOUND_AFTER_S or not self._touches_another(key, trace):
                 continue
-            row = np.array(trace.rows[-1][1:5])
-            size = _size(np.array([trace.rows[-1]]))
-            centre = np.array([(x1 + x2) / 2 * self._aspect, (y1 + y2) / 2])
-            distance = float(np.hypot(*(centre - (row[:2] + row[2:]) / 2))) / size
+            _, left, top, right, bottom, _ = trace.rows[-1]
+            size = _size([trace.rows[-1]])
+            distance = math.dist(
+                ((x1 + x2) / 2 * self._aspect, (y1 + y2) / 2), ((left + right) / 2, (top + bottom) / 2)
+            )
+            distance /= size
             if max(size, sighting.size) < 2 * min(size, sighting.size) and distance < best_distance:
                 best, best_distance = key, distance
         if best is None:
@@ -216,9 +246,8 @@ class CollisionRule:
 
     def _touches_another(self, key: int, trace: Trace) -> bool:
         last = trace.rows[-1]
-        box = np.array(last[1:5])
         return any(
-            touching(box, row[1:5]) > 0
+            touching(last[1:5], row[1:5]) > 0
             for other_key, other in self._traces.items()
             if other_key != key
             for row in other.between(last[0] - 0.01, last[0] + 0.3)
@@ -237,23 +266,36 @@ class CollisionRule:
                 continue
             others = [jolt for other, jolt in jolts.items() if other != key]
             # What moves all of them is the camera.
-            shake = float(np.median(others)) if len(others) >= _N_FOR_SHAKE else 0.0
+            shake = _median(others) if len(others) >= _N_FOR_SHAKE else 0.0
             self._judge(key, replace(evidence, jolt=max(0.0, evidence.jolt - shake)), at_s, now_s, note)
 
     def _judge(self, key: int, evidence: Evidence, at_s: float, now_s: float, note: Notebook) -> None:
         trace = self._traces[key]
+        if evidence.torn:
+            contact, _ = self._contact(key, trace, at_s)
+            if evidence.leap > _TORN_LEAP or contact < _TORN_CONTACT:
+                # Two pieces that do not fit were two vehicles.
+                self._before.pop(key, None)
+                return
+        judged = _Judged(at_s, evidence, None, logit_of(replace(evidence, contact=1.0)))
+        # A trembling box jolts in one picture; a pushed vehicle looks pushed in the next one as well.
+        before, self._before[key] = self._before.get(key), judged
+        most_before = judged.most - 2 * _ONCE if before is None else before.most
+        if (most_before + judged.most) / 2 < _SURE_ENOUGH:
+            return
         contact, partner = self._contact(key, trace, at_s)
         whole = replace(evidence, contact=contact)
-        if whole.torn and (whole.leap > _TORN_LEAP or contact < _TORN_CONTACT):
-            # Two pieces that do not fit were two vehicles.
-            self._before.pop(key, None)
-            return
-        logit = logit_of(whole)
-        # A trembling box jolts in one picture; a pushed vehicle looks pushed in the next one as well.
-        before, self._before[key] = self._before.get(key, logit - 2 * _ONCE), logit
-        confidence = confidence_of((before + logit) / 2)
+        logit = judged.logit = logit_of(whole)
+        logit_before = logit - 2 * _ONCE if before is None else self._logit(key, trace, before)
+        confidence = confidence_of((logit_before + logit) / 2)
         if confidence >= REPORT_FROM:
             self._tell(key, partner, trace, whole, confidence, at_s, now_s, note)
+
+    def _logit(self, key: int, trace: Trace, judged: _Judged) -> float:
+        if judged.logit is None:
+            contact, _ = self._contact(key, trace, judged.at_s)
+            judged.logit = logit_of(replace(judged.evidence, contact=contact))
+        return judged.logit
 
     def _contact(self, key: int, trace: Trace, at_s: float) -> tuple[float, int | None]:
         """Return how surely another vehicle stood on the same ground around `at_s`, and which one."""
@@ -263,8 +305,7 @@ class CollisionRule:
             if other_key == key:
                 continue
             for row in other.between(at_s - 0.5, at_s + 0.7):
-                box = own[int(np.argmin(np.abs(own[:, 0] - row[0]))), 1:5]
-                touch = touching(box, row[1:5])
+                touch = touching(_nearest(own, row[0])[1:5], row[1:5])
                 if touch > best:
                     best, partner = touch, other_key
         if partner is not None:
@@ -275,11 +316,9 @@ class CollisionRule:
     def _touch_before(self, trace: Trace, other: Trace, at_s: float) -> float:
         rows = other.between(at_s - 1.6, at_s - 0.6)
         own = trace.between(at_s - 1.6, at_s - 0.6)
-        if not len(rows) or not len(own):
+        if not rows or not own:
             return 0.0
-        return float(
-            np.median([touching(own[int(np.argmin(np.abs(own[:, 0] - row[0]))), 1:5], row[1:5]) for row in rows])
-        )
+        return _median([touching(_nearest(own, row[0])[1:5], row[1:5]) for row in rows])
 
     def _tell(
         self,
@@ -350,20 +389,19 @@ def weigh(trace: Trace, at_s: float, aspect: float) -> Evidence | None:
     """
     before = _whole(trace.between(at_s - BEFORE_S, at_s), aspect)
     after = _whole(trace.between(at_s + 1e-3, at_s + AFTER_S), aspect)
-    if min(len(before), len(after)) < 3 or min(np.ptp(before[:, 0]), np.ptp(after[:, 0])) < _MIN_SPAN_S:
+    if min(len(before), len(after)) < 3 or min(before[-1][0] - before[0][0], after[-1][0] - after[0][0]) < _MIN_SPAN_S:
         return None
-    rows = np.concatenate([before, after])
     size_before, size_after = _size(before[-4:]), _size(after)
     size = math.sqrt(size_before * size_after)
     speed_before, speed_after = _edge_speeds(before), _edge_speeds(after)
     first = math.hypot(*common(speed_before)) / size_before
     is_driving = min(first, _made_good(before) / size_before) >= _MOVES_AT
     growth = min(3.0, max(1 / 3, size_after / size_before))
-    expected = [speed_before * growth**power for power in (0.0, 0.5, 1.0, 1.5, 2.0)]
-    jolt = min(_jolt(speed, speed_after, size) for speed in expected) - _PIXEL / size
+    factors = [growth**power for power in (0.0, 0.5, 1.0, 1.5, 2.0)]
+    jolt = min(_jolt(_times(speed_before, factor), speed_after, size) for factor in factors) - _PIXEL / size
     end = math.hypot(*common(_edge_speeds(after[len(after) // 2 :]))) / size_after
     # What the network is not sure of moves by itself.
-    clear = min(1.0, max(0.0, (float(np.median(rows[:, 5])) - 0.25) / 0.2))
+    clear = min(1.0, max(0.0, (_median([row[5] for row in (*before, *after)]) - 0.25) / 0.2))
     return Evidence(
         jolt=max(0.0, jolt) * clear,
         contact=0.0,
@@ -375,87 +413,117 @@ def weigh(trace: Trace, at_s: float, aspect: float) -> Evidence | None:
     )
 
 
-def _whole(rows: Array, aspect: float) -> Array:
+def _whole(rows: Sequence[Row], aspect: float) -> list[Row]:
     """Return the rows in which no side of the box is cut off by the picture's border."""
-    is_inside = (rows[:, 1:3].min(axis=1) > _BORDER) & (rows[:, 3] < aspect - _BORDER) & (rows[:, 4] < 1 - _BORDER)
-    has_area = (rows[:, 3] - rows[:, 1] > 1e-4) & (rows[:, 4] - rows[:, 2] > 1e-4)
-    whole: Array = rows[is_inside & has_area]
-    return whole
+    return [
+        row
+        for row in rows
+        if min(row[1], row[2]) > _BORDER
+        and row[3] < aspect - _BORDER
+        and row[4] < 1 - _BORDER
+        and row[3] - row[1] > 1e-4
+        and row[4] - row[2] > 1e-4
+    ]
 
 
-def _made_good(rows: Array) -> float:
+def _made_good(rows: Sequence[Row]) -> float:
     """Return how far the middle of the box came in a second, whatever it did in between."""
-    way = rows[-1, 1:5] - rows[0, 1:5]
-    return math.hypot(*((way[:2] + way[2:]) / 2)) / float(rows[-1, 0] - rows[0, 0])
+    begin_s, left, top, right, bottom, _ = rows[0]
+    end_s, x1, y1, x2, y2, _ = rows[-1]
+    return math.hypot((x1 - left + x2 - right) / 2, (y1 - top + y2 - bottom) / 2) / (end_s - begin_s)
 
 
-def touching(first: Array, second: Array) -> float:
+def touching(first: Sequence[float], second: Sequence[float]) -> float:
     """Return 1 where two boxes stand on the same ground, 0 where half a size or more is between them.
 
     Args:
         first: x1, y1, x2, y2 in picture heights.
         second: Likewise.
     """
-    sides = [math.sqrt(max(1e-8, (box[2] - box[0]) * (box[3] - box[1]))) for box in (first, second)]
-    size = min(sides)
-    if max(sides) > 2.5 * size:
+    left_1, top_1, right_1, bottom_1 = first
+    left_2, top_2, right_2, bottom_2 = second
+    side_1 = math.sqrt(max(1e-8, (right_1 - left_1) * (bottom_1 - top_1)))
+    side_2 = math.sqrt(max(1e-8, (right_2 - left_2) * (bottom_2 - top_2)))
+    size = min(side_1, side_2)
+    if max(side_1, side_2) > 2.5 * size:
         return 0.0
-    across = max(0.0, float(first[0] - second[2]), float(second[0] - first[2])) / size
+    across = max(0.0, left_1 - right_2, left_2 - right_1) / size
     # Boxes that cover each other belong to vehicles one behind the other unless their feet are level.
-    along = max(0.0, abs(float(first[3] - second[3])) / size - 0.25)
+    along = max(0.0, abs(bottom_1 - bottom_2) / size - 0.25)
     return max(0.0, 1 - 2 * math.hypot(across, along))
 
 
-def common(edges: Array) -> Array:
-    """Return what both sides of a box do alike, x and y: nothing where only one side moves.
-
-    Args:
-        edges: Of x1, y1, x2, y2.
-    """
-    near, far = edges[:2], edges[2:]
-    alike: Array = np.where(near * far > 0, np.where(np.abs(near) < np.abs(far), near, far), 0.0)
-    return alike
+def common(edges: Edges) -> Vector:
+    """Return what both sides of a box do alike, x and y: nothing where only one side moves."""
+    left, top, right, bottom = edges
+    return _alike(left, right), _alike(top, bottom)
 
 
-def _jolt(expected: Array, seen: Array, size: float) -> float:
-    change = common(seen - expected) / size
-    way = common(expected)
-    length = math.hypot(*way)
-    along = float(change @ way) / length if length > 1e-9 else 0.0
+def _alike(near: float, far: float) -> float:
+    if near * far <= 0:
+        return 0.0
+    return near if abs(near) < abs(far) else far
+
+
+def _times(edges: Edges, factor: float) -> Edges:
+    left, top, right, bottom = edges
+    return left * factor, top * factor, right * factor, bottom * factor
+
+
+def _jolt(expected: Edges, seen: Edges, size: float) -> float:
+    x, y = common((seen[0] - expected[0], seen[1] - expected[1], seen[2] - expected[2], seen[3] - expected[3]))
+    x, y = x / size, y / size
+    way_x, way_y = common(expected)
+    length = math.hypot(way_x, way_y)
+    along = (x * way_x + y * way_y) / length if length > 1e-9 else 0.0
     if along > 0:
         # Drivers speed up as they like; what comes towards the camera seems to as well.
-        change = change - along * way / length
-    return math.hypot(*change)
+        x, y = x - along * way_x / length, y - along * way_y / length
+    return math.hypot(x, y)
 
 
-def _edge_speeds(rows: Array) -> Array:
-    """Return the median speed of each side of the box; one jump of the box does not move it. Shape (4,)."""
+def _edge_speeds(rows: Sequence[Row]) -> Edges:
+    """Return the median speed of each side of the box; one jump of the box does not move it."""
     steps = []
-    for index in range(len(rows) - 1):
-        later = np.flatnonzero(rows[:, 0] - rows[index, 0] >= _STEP_S)
-        if later.size:
-            row = rows[later[0]]
-            steps.append((row[1:5] - rows[index, 1:5]) / (row[0] - rows[index, 0]))
+    for index, row in enumerate(rows[:-1]):
+        later = next((other for other in rows[index + 1 :] if other[0] - row[0] >= _STEP_S), None)
+        if later is not None:
+            dt_s = later[0] - row[0]
+            steps.append(tuple((later[side] - row[side]) / dt_s for side in (1, 2, 3, 4)))
     if not steps:
-        return np.zeros(4)
-    speeds: Array = np.median(np.array(steps), axis=0)
-    return speeds
+        return 0.0, 0.0, 0.0, 0.0
+    left, top, right, bottom = (_median(list(speeds)) for speeds in zip(*steps, strict=True))
+    return left, top, right, bottom
 
 
-def _leap(before: Array, after: Array, speed_before: Array, speed_after: Array) -> float:
+def _leap(before: Sequence[Row], after: Sequence[Row], speed_before: Edges, speed_after: Edges) -> float:
     """Return how far the two ways miss each other between the last row before and the first after."""
-    start, end = np.median(before[-3:], axis=0), np.median(after[:3], axis=0)
+    start_s, *start = (_median(list(column)) for column in list(zip(*before[-3:], strict=True))[:5])
+    end_s, *end = (_median(list(column)) for column in list(zip(*after[:3], strict=True))[:5])
     misses = []
     for share in (0.0, 0.25, 0.5, 0.75, 1.0):
-        at_s = before[-1, 0] + share * (after[0, 0] - before[-1, 0])
-        gap = (end[1:5] + speed_after * (at_s - end[0])) - (start[1:5] + speed_before * (at_s - start[0]))
-        misses.append(math.hypot(*common(gap)))
+        at_s = before[-1][0] + share * (after[0][0] - before[-1][0])
+        left, top, right, bottom = (
+            (end[side] + speed_after[side] * (at_s - end_s)) - (start[side] + speed_before[side] * (at_s - start_s))
+            for side in range(4)
+        )
+        misses.append(math.hypot(*common((left, top, right, bottom))))
     return min(misses)
 
 
-def _size(rows: Array) -> float:
-    return math.sqrt(float(np.median((rows[:, 3] - rows[:, 1]) * (rows[:, 4] - rows[:, 2]))))
+def _nearest(rows: Sequence[Row], at_s: float) -> Row:
+    return min(rows, key=lambda row: abs(row[0] - at_s))
 
 
-def _proportion(rows: Array) -> float:
-    return float(np.median(np.log((rows[:, 3] - rows[:, 1]) / (rows[:, 4] - rows[:, 2]))))
+def _size(rows: Sequence[Row]) -> float:
+    return math.sqrt(_median([(row[3] - row[1]) * (row[4] - row[2]) for row in rows]))
+
+
+def _proportion(rows: Sequence[Row]) -> float:
+    return _median([math.log((row[3] - row[1]) / (row[4] - row[2])) for row in rows])
+
+
+def _median(values: list[float]) -> float:
+    ordered = sorted(values)
+    middle = len(ordered) // 2
+    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
