@@ -45,6 +45,7 @@ def run_benches(names: list[str], *, clip: Path | None, model: str, minutes: flo
     benches: dict[str, Callable[[], BenchResult]] = {
         "decode": lambda: _bench_decode(clip),
         "detect": lambda: _bench_detect(clip, model),
+        "track": _bench_track,
         "stream": lambda: _bench_vision("stream", clip, model),
         "cameras": lambda: _bench_vision("cameras", clip, model),
         "memory": lambda: _bench_vision("memory", clip, model),
@@ -98,6 +99,12 @@ def _bench_detect(clip: Path | None, model: str) -> BenchResult:
 
     with tempfile.TemporaryDirectory() as folder:
         return bench_detect(clip, model or None, folder=Path(folder))
+
+
+def _bench_track() -> BenchResult:
+    from core.vision.bench_track import bench_track
+
+    return bench_track()
 
 
 def _bench_vision(name: str, clip: Path | None, model: str) -> BenchResult:

@@ -20,10 +20,9 @@ from core.media.model import SourceSpec
 from core.vision.bench_service import measure_service
 from core.vision.detect import detect
 from core.vision.engine import Engine, open_engine
-from core.vision.model import Scene, TrackerKind
+from core.vision.model import Scene
 from core.vision.models import ModelFile, find_model
 from core.vision.pipeline import PreparedPictures
-from core.vision.tracker import make_tracker
 
 N_ROUNDS = 3
 N_ENGINE_PICTURES = 150
@@ -52,7 +51,7 @@ def bench_detect(clip: Path | None = None, model: str | Path | None = None, *, f
         `ratio_to_engine` (the detection service over the bare engine fed with the same prepared pictures),
         `clip_ratio_to_engine` (the same of `detect` on one clip), `ratio_to_ultralytics_torch` (`detect` over
         `YOLO(pt).predict(stream=True)`; left out where there is no .pt or no torch), all medians of
-        interleaved rounds, and the trackers' times.
+        interleaved rounds.
 
     Raises:
         BadInputError: There is no clip or no model to measure with.
@@ -99,22 +98,11 @@ def bench_detect(clip: Path | None = None, model: str | Path | None = None, *, f
         figures["cpu_ratio_to_ultralytics_torch"] = Figure(
             value=_median_ratio(their_cpu_ms, our_cpu_ms), unit="ratio", reference="CPU time of YOLO.predict over ours"
         )
-    result = BenchResult(bench="detect", figures=served | figures | bench_tracker().figures)
+    result = BenchResult(bench="detect", figures=served | figures)
     if theirs:
         return result
     missing = "torch and ultralytics are not installed" if _lacks_torch() else f"{found.name} has no .pt"
     return replace(result, machine=result.machine | {"ratio_to_ultralytics_torch": f"left out: {missing}"})
-
-
-def bench_tracker() -> BenchResult:
-    """Measure the trackers on 5, 20 and 50 simulated vehicles; milliseconds a picture, medians."""
-    figures = {}
-    for kind in TrackerKind:
-        for n_vehicles in (5, 20, 50):
-            figures[f"{kind.value}_{n_vehicles}_ms"] = Figure(
-                value=_tracker_ms(kind, n_vehicles), unit="ms", reference=f"{n_vehicles} vehicles (50: <= 3 ms)"
-            )
-    return BenchResult(bench="tracker", figures=figures)
 
 
 def default_inputs() -> tuple[Path, Path | str]:
@@ -195,22 +183,3 @@ def _torch_fps(weights: str, clip: Path) -> tuple[float, float]:
 def _median_ratio(ours: list[float], theirs: list[float]) -> float:
     """Ratios of neighbours: what else the machine did in a round hits both."""
     return statistics.median(our / their for our, their in zip(ours, theirs, strict=True))
-
-
-def _tracker_ms(kind: TrackerKind, n_vehicles: int) -> float:
-    tracker = make_tracker(kind, labels=("car", "bus"), aspect=16 / 9)
-    random = np.random.default_rng(7)
-    left_top = random.uniform(0.0, 0.9, (n_vehicles, 2))
-    velocity = random.normal(0.0, 0.05, (n_vehicles, 2))
-    times_ms = []
-    for step in range(150):
-        corner = (left_top + velocity * step / 10) % 0.92
-        boxes = np.concatenate(
-            [corner, corner + 0.06, np.full((n_vehicles, 1), 0.8), np.zeros((n_vehicles, 1))], axis=1
-        )
-        boxes[:, :4] += random.normal(0.0, 0.001, (n_vehicles, 4))
-        seen = boxes[random.random(n_vehicles) > 0.1].astype(np.float32)
-        began_s = time.perf_counter()
-        tracker.update(seen, step / 10)
-        times_ms.append((time.perf_counter() - began_s) * 1000)
-    return statistics.median(times_ms[20:])
