@@ -54,6 +54,8 @@ def run_benches(names: list[str], *, clip: Path | None, model: str, minutes: flo
         "start": bench_start,
         "recover": _bench_recover,
         "source": _bench_source,
+        "count": _bench_count,
+        "speed": _bench_speed,
         "soak": lambda: bench_soak(minutes),
     }
     unknown = [name for name in names if name not in benches]
@@ -86,6 +88,18 @@ def _bench_source() -> BenchResult:
     from app.bench_source import bench_source
 
     return bench_source()
+
+
+def _bench_count() -> BenchResult:
+    from core.sim.bench_count import bench_count
+
+    return bench_count()
+
+
+def _bench_speed() -> BenchResult:
+    from core.sim.bench_measures import bench_speed
+
+    return bench_speed()
 
 
 def _bench_recover() -> BenchResult:

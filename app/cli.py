@@ -77,7 +77,10 @@ def make_parser() -> argparse.ArgumentParser:
 
     bench = verbs.add_parser("bench", help="measure against a reference", parents=[common])
     bench.add_argument(
-        "names", nargs="*", metavar="NAME", help="decode, detect, ui, wall, start, recover, source, soak"
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="decode, detect, stream, cameras, memory, ui, wall, start, recover, source, count, speed, soak",
     )
     bench.add_argument("--minutes", type=float, default=20.0, help="length of the soak")
     bench.add_argument("--json", action="store_true", help="one JSON object a bench")

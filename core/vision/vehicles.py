@@ -1,7 +1,9 @@
 """Who is who for the rules: a vehicle keeps its key when the tracker loses it and finds it again under a new id.
 
 The tracker forgets after a second and a half, because on the road something else is there by then. A vehicle that
-stands does not go away while a bus hides it, so it is remembered for longer, by its place.
+stands does not go away while a bus hides it, so it is remembered for longer, by its place. Numbers are believed as long
+as they fit the way: two vehicles that exchange theirs keep their keys, and one without a number (-1, as some trackers
+say) is known by where it drives.
 """
 
 from __future__ import annotations
@@ -24,6 +26,14 @@ STANDING_SPEED = 0.25
 _SAME_PLACE = 0.4
 _SAME_PATH = 0.7
 _MAX_GROWTH = 1.6
+_STRAYED = 0.75
+"""Box sizes from where a vehicle has to be, from which on its number may be somebody else's."""
+
+_FITS_BETTER = 0.5
+"""Somebody else's number is taken for the own one where its place is off by less than this share."""
+
+_TOP_SPEED = 10.0
+"""Box sizes per second; what is faster did not drive there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +63,21 @@ class _Vehicle:
     sighting: Sighting
     velocity: Point
     seen_at_s: float
+    track_id: int
     is_cut_off: bool = False
+
+    def strays(self, ground: Point, now_s: float) -> float:
+        """Return how far a place is from where the vehicle has to be by now, in its own sizes."""
+        lost_s, last = now_s - self.seen_at_s, self.sighting
+        expected = (last.ground[0] + self.velocity[0] * lost_s, last.ground[1] + self.velocity[1] * lost_s)
+        return math.dist(ground, expected) / last.size
+
+    def cannot_reach(self, ground: Point, now_s: float) -> bool:
+        """Return whether nobody drives that far in the time."""
+        if self.is_cut_off:
+            return False
+        last = self.sighting
+        return math.dist(ground, last.ground) > (1.0 + _TOP_SPEED * (now_s - self.seen_at_s)) * last.size
 
 
 class PictureClock:
@@ -94,16 +118,53 @@ class VehicleMemory:
         if clock.is_gap:
             for vehicle in self._vehicles.values():
                 vehicle.is_cut_off = True
-        present = {self._key_of[track.track_id] for track in tracks if track.track_id in self._key_of}
+        keys = self._known_keys(tracks, clock.now_s)
+        present = {key for key in keys if key}
         sightings = []
-        for track in tracks:
-            key = self._key_of.get(track.track_id)
-            if key is None:
-                key = self._find_lost(track, clock.now_s, present)
-                self._key_of[track.track_id] = key
-                present.add(key)
+        for track, known in zip(tracks, keys, strict=True):
+            key = known or self._find_lost(track, clock.now_s, present)
+            if not key:
+                continue
+            present.add(key)
             sightings.append(self._see(key, track, clock.now_s))
         return tuple(sightings), self._forget(clock.now_s)
+
+    def _known_keys(self, tracks: Sequence[Track], now_s: float) -> list[int]:
+        """Return the keys that the tracks' numbers stand for; 0 for those that are new, or plainly somebody else."""
+        keys = [self._key_of.get(track.track_id, 0) if track.track_id >= 0 else 0 for track in tracks]
+        off = {}
+        for row, key in enumerate(keys):
+            if key and not self._vehicles[key].is_cut_off:
+                strays = self._vehicles[key].strays(self._measure(tracks[row])[0], now_s)
+                if strays > _STRAYED:
+                    off[row] = strays
+        if off:
+            self._give_back(tracks, keys, off, now_s)
+        return keys
+
+    def _give_back(self, tracks: Sequence[Track], keys: list[int], off: dict[int, float], now_s: float) -> None:
+        """Take numbers from vehicles that are where somebody else has to be, or where they cannot have come to."""
+        strayed = {row: keys[row] for row in off}
+        taken = {key for row, key in enumerate(keys) if key and row not in off}
+        free = [key for key in self._vehicles if key not in taken]
+        for row in sorted(off, key=lambda row: -off[row]):
+            ground, own = self._measure(tracks[row])[0], strayed[row]
+            others = [(self._vehicles[key].strays(ground, now_s), key) for key in free if key != own]
+            nearest, other = min(others, default=(math.inf, 0))
+            if nearest < min(_SAME_PATH, _FITS_BETTER * off[row]):
+                keys[row] = other
+            elif own not in free or self._vehicles[own].cannot_reach(ground, now_s):
+                keys[row] = 0
+            if keys[row] in free:
+                free.remove(keys[row])
+        changed = [row for row in off if keys[row] != strayed[row]]
+        for row in changed:
+            self._key_of.pop(tracks[row].track_id, None)
+            if keys[row]:
+                self._key_of.pop(self._vehicles[keys[row]].track_id, None)
+        for row in changed:
+            if keys[row]:
+                self._key_of[tracks[row].track_id] = keys[row]
 
     def _see(self, key: int, track: Track, now_s: float) -> Sighting:
         ground, size = self._measure(track)
@@ -118,7 +179,10 @@ class VehicleMemory:
             previous=None if before is None or before.is_cut_off else before.sighting.ground,
             since_s=0.0 if before is None else now_s - before.seen_at_s,
         )
-        self._vehicles[key] = _Vehicle(sighting, velocity, now_s)
+        number = track.track_id
+        if number < 0 and before is not None:
+            number = before.track_id
+        self._vehicles[key] = _Vehicle(sighting, velocity, now_s, number)
         return sighting
 
     def _measure(self, track: Track) -> tuple[Point, float]:
@@ -127,7 +191,10 @@ class VehicleMemory:
         return ((x1 + x2) / 2 * self._aspect, y2), size
 
     def _find_lost(self, track: Track, now_s: float, present: set[int]) -> int:
-        """Return the key of the lost vehicle that this new track continues, or a new key."""
+        """Return the key of the lost vehicle that this new track continues, or a new key.
+
+        Without a number a vehicle that nobody lost gets 0: there is nothing to know it by in the next picture.
+        """
         ground, size = self._measure(track)
         best_key, best_distance = 0, math.inf
         for key, vehicle in self._vehicles.items():
@@ -139,20 +206,19 @@ class VehicleMemory:
             if not is_standing and lost_s > MOVING_MEMORY_S:
                 continue
             reach = _SAME_PLACE if is_standing else _SAME_PATH
-            expected = (
-                last.ground[0] + vehicle.velocity[0] * lost_s,
-                last.ground[1] + vehicle.velocity[1] * lost_s,
-            )
-            distance = math.dist(ground, last.ground if is_standing else expected) / last.size
+            distance = math.dist(ground, last.ground) / last.size if is_standing else vehicle.strays(ground, now_s)
             growth = max(size / last.size, last.size / size)
             if distance < min(reach, best_distance) and growth < _MAX_GROWTH:
                 best_key, best_distance = key, distance
+        if track.track_id < 0:
+            return best_key
         if best_key:
             # Should the tracker find the old id again after all, it is another vehicle by now: no key is held twice.
-            self._key_of.pop(self._vehicles[best_key].sighting.track.track_id, None)
-            return best_key
-        self._next_key += 1
-        return self._next_key - 1
+            self._key_of.pop(self._vehicles[best_key].track_id, None)
+        else:
+            best_key, self._next_key = self._next_key, self._next_key + 1
+        self._key_of[track.track_id] = best_key
+        return best_key
 
     def _forget(self, now_s: float) -> frozenset[int]:
         gone = set()
