@@ -199,7 +199,8 @@ class _LibavSource:
         self.is_timed = not is_live or container.format.name not in _UNTIMED_FORMATS
         self.width: int = context.width
         self.height: int = context.height
-        rate = self._stream.average_rate or self._stream.guessed_rate
+        # What is guessed without looking counts half pictures.
+        rate = self._stream.average_rate or context.framerate or self._stream.guessed_rate
         self.fps = float(rate) if self.is_timed and rate and 0 < rate <= 240 else 0.0
         self.codec: str = context.codec.name
         self.decoder = hardware.partition(":")[0] if hardware and context.is_hwaccel else SOFTWARE
@@ -436,6 +437,11 @@ def _open_network(spec: SourceSpec) -> Source:
             return fast
         # The description carried no picture size: let libav look into the stream.
         slow = _open_live(spec, name, options | {"analyzeduration": str(int(spec.open_timeout_s * 1e6))})
+        if slow is None and spec.transport == "udp":
+            raise UnavailableError(
+                f"{name} answers, but no picture of it arrives by UDP.",
+                hint="Use TCP as transport: firewalls and routers often hold UDP back.",
+            )
         if slow is None:
             raise BadInputError(f"{name} sends nothing that can be decoded as a picture.", hint=_USE_H264)
         return slow

@@ -115,6 +115,8 @@ class RtspCamera:
         self._time_offset_s = 0.0
         self._clock_offset_s = 0.0
         self._n_keys_to_halve = 0
+        self._datagram_loss = 0.0
+        self._fate = random.Random(11)
         self._newest_player: _Player | None = None
         self._server: asyncio.Server | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -242,6 +244,10 @@ class RtspCamera:
         """Set the camera's wall clock, as its time server does; the pictures go on."""
         self._call(self._shift(clock_s=seconds))
 
+    def lose_datagrams(self, share: float) -> None:
+        """Lose this share of what is sent by UDP; 1.0 is a firewall that lets the conversation through only."""
+        self._call(self._set_loss(share))
+
     def halve_key_frames(self, n_frames: int = 1) -> None:
         """Lose the second half of the next key pictures on the way."""
         self._call(self._halve(n_frames))
@@ -296,6 +302,12 @@ class RtspCamera:
     async def _shift(self, *, time_s: float = 0.0, clock_s: float = 0.0) -> None:
         self._time_offset_s += time_s
         self._clock_offset_s += clock_s
+
+    async def _set_loss(self, share: float) -> None:
+        self._datagram_loss = share
+
+    def _loses_datagram(self) -> bool:
+        return self._fate.random() < self._datagram_loss
 
     async def _halve(self, n_frames: int) -> None:
         self._n_keys_to_halve = n_frames
@@ -466,7 +478,8 @@ class _Connection:
             carrier: _TcpCarrier | _UdpCarrier = _TcpCarrier(self._writer, channel)
         elif "client_port" in fields and "multicast" not in fields:
             peer = str(self._writer.get_extra_info("peername")[0])
-            carrier = await _open_udp(self._camera._host, peer, int(fields["client_port"].partition("-")[0]))
+            port = int(fields["client_port"].partition("-")[0])
+            carrier = await _open_udp(self._camera._host, peer, port, self._camera._loses_datagram)
         else:
             self._reply(request, 461, "Unsupported Transport")
             return
@@ -532,7 +545,14 @@ class _TcpCarrier:
 class _UdpCarrier:
     """RTP and RTCP as datagrams from a pair of neighbouring ports."""
 
-    def __init__(self, media: asyncio.DatagramTransport, control: asyncio.DatagramTransport, client_port: int) -> None:
+    def __init__(
+        self,
+        media: asyncio.DatagramTransport,
+        control: asyncio.DatagramTransport,
+        client_port: int,
+        is_lost: Callable[[], bool],
+    ) -> None:
+        self._is_lost = is_lost
         self._media = media
         self._control = control
         port = media.get_extra_info("sockname")[1]
@@ -541,13 +561,15 @@ class _UdpCarrier:
     async def send(self, packets: list[bytes]) -> None:
         """Send one picture in small bursts: a key picture at once would overflow the client's socket."""
         for number, packet in enumerate(packets, start=1):
-            self._media.sendto(packet)
+            if not self._is_lost():
+                self._media.sendto(packet)
             if number % _UDP_BURST_PACKETS == 0:
                 await asyncio.sleep(0.001)
 
     def send_control(self, packet: bytes) -> None:
         """Send an RTCP packet."""
-        self._control.sendto(packet)
+        if not self._is_lost():
+            self._control.sendto(packet)
 
     def close(self) -> None:
         """Give both ports back."""
@@ -555,7 +577,7 @@ class _UdpCarrier:
         self._control.close()
 
 
-async def _open_udp(host: str, peer: str, client_port: int) -> _UdpCarrier:
+async def _open_udp(host: str, peer: str, client_port: int, is_lost: Callable[[], bool]) -> _UdpCarrier:
     loop = asyncio.get_running_loop()
     for _ in range(50):
         media, _protocol = await loop.create_datagram_endpoint(
@@ -567,7 +589,7 @@ async def _open_udp(host: str, peer: str, client_port: int) -> _UdpCarrier:
                 control, _protocol = await loop.create_datagram_endpoint(
                     asyncio.DatagramProtocol, local_addr=(host, port + 1), remote_addr=(peer, client_port + 1)
                 )
-                return _UdpCarrier(media, control, client_port)
+                return _UdpCarrier(media, control, client_port, is_lost)
         media.close()
     raise OSError("no pair of free UDP ports")
 

@@ -99,8 +99,9 @@ def camera(start_camera: Callable[..., RtspCamera]) -> RtspCamera:  # noqa: F811
 Watch = Callable[..., Viewer]
 
 
-def test_a_stall_is_stale_lost_and_called_again_within_three_seconds(camera: RtspCamera, watch: Watch):
-    viewer = watch(camera.url)
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+def test_a_stall_is_stale_lost_and_called_again_within_three_seconds(camera: RtspCamera, watch: Watch, transport: str):
+    viewer = watch(camera.url, transport=transport)
     viewer.wait_for_frames(10)
     camera.stall()
     viewer.wait_for_state(StreamState.STALE)
@@ -174,6 +175,33 @@ def test_a_port_that_takes_connections_and_never_says_a_word_is_said(watch: Watc
         viewer = watch(f"rtsp://127.0.0.1:{listener.getsockname()[1]}/stream")
 
         assert "does not answer in time" in viewer.wait_for_state(StreamState.LOST)
+
+
+def test_a_firewall_that_holds_udp_back_is_said_with_the_way_out(camera: RtspCamera, watch: Watch):
+    camera.lose_datagrams(1.0)
+    viewer = watch(camera.url, transport="udp")
+
+    assert "no picture of it arrives by UDP" in viewer.wait_for_state(StreamState.LOST, timeout_s=15.0)
+    assert "TCP" in viewer.source.report().hint
+
+
+def test_a_network_that_loses_datagrams_is_said_with_the_way_out_and_the_picture_recovers(
+    start_camera: Callable[..., RtspCamera],  # noqa: F811
+    watch: Watch,
+    tmp_path: Path,
+):
+    camera = start_camera(_detailed_clip(tmp_path / "detail.mp4"))
+    viewer = watch(camera.url, transport="udp")
+    viewer.wait_for_frames(15)
+    camera.lose_datagrams(0.02)
+    wait_until(lambda: "damaged" in viewer.source.report().reason, what="the sentence")
+    report = viewer.source.report()
+    camera.lose_datagrams(0.0)
+    viewer.wait_for_frames(15)
+
+    assert "TCP" in report.hint
+    assert viewer.is_in_order
+    assert not viewer.frames[-1].frame.is_corrupt
 
 
 def test_a_wrong_password_is_said_and_never_repeated(start_camera: Callable[..., RtspCamera], watch: Watch):  # noqa: F811

@@ -189,7 +189,7 @@ def test_a_probe_brings_a_picture_of_the_camera(rtsp_camera: RtspCamera):  # noq
     result = probe(SourceSpec(address=rtsp_camera.url))
 
     assert result.ok, result.message
-    assert (result.width, result.height, result.codec) == (320, 192, "h264")
+    assert (result.width, result.height, result.codec, result.fps) == (320, 192, "h264", 25.0)
     assert result.thumbnail_jpeg.startswith(b"\xff\xd8")
 
 
