@@ -22,7 +22,7 @@ def models_folder(tmp_path_factory):
 @pytest.mark.testdata
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("case", COUNTS["clips"], ids=lambda case: Path(case["clip"]).stem)
-def test_the_count_over_a_line_is_within_ten_per_cent_of_the_count_by_eye(case, models_folder, tmp_path):
+def test_the_count_over_a_line_is_within_three_per_cent_of_the_count_by_eye(case, models_folder, tmp_path):
     pytest.importorskip("ultralytics", reason="weights are converted with ultralytics")
     zones, out = tmp_path / "zones.json", io.StringIO()
     zones.write_text(json.dumps({"lines": [{**case["line"], "labels": COUNTS["labels"]}]}))
@@ -41,4 +41,4 @@ def test_the_count_over_a_line_is_within_ten_per_cent_of_the_count_by_eye(case, 
     counted = {name: sum(by_label.values()) for name, by_label in summary["lines"]["road"].items()}
     total = sum(case["truth"].values())
     print(f"{case['clip']}: by eye {case['truth']}, counted {counted}")
-    assert sum(abs(counted[name] - truth) for name, truth in case["truth"].items()) <= 0.1 * total
+    assert sum(abs(counted[name] - truth) for name, truth in case["truth"].items()) <= 0.03 * total
