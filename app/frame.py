@@ -54,13 +54,14 @@ class Frame(QObject):
         room.node_back.connect(lambda: self.banner.clear_cause("node"))
         room.toast_requested.connect(self.toasts.show_toast)
         room.panel_requested.connect(self._window.bring_panel)
+        self._window.divided_again.connect(room.window_divided)
         room.whole_window_requested.connect(self._window.enlarge_panel)
         room.closing.connect(self.voice.close)
 
     def _connect_bars(self) -> None:
         room, header = self._room, self.header
-        header.health_clicked.connect(lambda: self._window.bring_panel("health"))
-        header.alarms_clicked.connect(lambda _priority: self._window.bring_panel("alarms"))
+        header.health_clicked.connect(lambda: self._window.go_to_panel("health"))
+        header.alarms_clicked.connect(lambda _priority: self._window.go_to_panel("alarms"))
         header.mute_requested.connect(lambda _wanted: self.voice.toggle_mute())
         header.sign_out_requested.connect(lambda: room.run(room.connection.sign_out()))
         header.theme_requested.connect(lambda theme: self._dress(theme, self._scale))

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import QMainWindow, QMenu, QStackedWidget, QVBoxLayout, Q
 from app.panel import Area, PanelInfo
 from app.room import Room
 from core.access.model import Role
+from widgets.base.focus import focus_order
 from widgets.base.theme import dress_dock_manager
 
 log = logging.getLogger(__name__)
@@ -41,10 +42,12 @@ class MainWindow(QMainWindow):
     Signals:
         closing: The operator closes the window; everything else ends after it.
         first_painted: The window is on the screen.
+        divided_again: No panel has the whole window any more.
     """
 
     closing = Signal()
     first_painted = Signal()
+    divided_again = Signal()
 
     def __init__(self, door: QWidget, layout_file: Path) -> None:
         super().__init__()
@@ -134,6 +137,18 @@ class MainWindow(QMainWindow):
         dock.setAsCurrentTab()
         dock.raise_()
 
+    def go_to_panel(self, key: str) -> None:
+        """Show a panel and let the keys go to it: to where they were in it, else to what it is about."""
+        self.bring_panel(key)
+        panel = self._widgets.get(key)
+        if panel is None:
+            return
+        parts = [part for part in focus_order(panel) if part.isVisible() and part.isEnabled()]
+        largest = max(parts, key=lambda part: part.width() * part.height(), default=None)
+        here = panel.focusProxy() or panel.focusWidget() or largest
+        if here is not None:
+            here.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
     def enlarge_panel(self, key: str, is_enlarged: bool) -> None:
         """Give one panel the room of all docks, or divide the window again as it was; the bars above stay."""
         if self._manager is None or key not in self._docks:
@@ -192,7 +207,7 @@ class MainWindow(QMainWindow):
             action = QAction(panel.title, self)
             action.setShortcut(QKeySequence(panel.shortcut))
             action.setShortcutContext(Qt.ShortcutContext.ApplicationShortcut)
-            action.triggered.connect(lambda _checked=False, key=panel.key: self.bring_panel(key))
+            action.triggered.connect(lambda _checked=False, key=panel.key: self.go_to_panel(key))
             self._actions[panel.key] = action
             self.addAction(action)
             menu.addAction(action)
@@ -210,6 +225,7 @@ class MainWindow(QMainWindow):
             self._divided = None
             self._manager.restoreState(self._first_layout, LAYOUT_VERSION)
             self.share_space()
+            self.divided_again.emit()
 
     def restore_layout(self) -> bool:
         """Restore the saved layout; returns whether there was one.

@@ -28,10 +28,14 @@ class Room(QObject):
         role_changed(object): The `Role` of who is signed in.
         toast_requested(str, str): A sentence and a hint.
         panel_requested(str): Bring a panel to the front, by its key.
-        position_wanted(object): A callable that takes latitude and longitude: the map's next click goes to it.
+        position_wanted(object): A callable that takes latitude and longitude: the map's next click goes to it; None
+            takes the wish back.
+        position_settled(): The map was clicked, or nobody waits for a click any more.
+        place_called(object): Bring this `GeoPoint` to the middle of the map.
         edit_requested(str): Open the settings of this camera; an empty id asks for a new one.
         scene_requested(str): Open the scene editor for this camera.
         whole_window_requested(str, bool): Give a panel the whole window, by its key, or divide it again.
+        window_divided(): No panel has the whole window any more, whoever had it.
         silence_requested(): No sound for a minute.
         node_lost(str): The node is gone, with a sentence; what is shown is the last known.
         node_back(): It is there again.
@@ -44,9 +48,12 @@ class Room(QObject):
     toast_requested = Signal(str, str)
     panel_requested = Signal(str)
     position_wanted = Signal(object)
+    position_settled = Signal()
+    place_called = Signal(object)
     edit_requested = Signal(str)
     scene_requested = Signal(str)
     whole_window_requested = Signal(str, bool)
+    window_divided = Signal()
     silence_requested = Signal()
     node_lost = Signal(str)
     node_back = Signal()

@@ -48,9 +48,11 @@ def create(room: Room) -> QWidget:
     on_snapshot(None)  # The panel is built while the first snapshot is on its way.
     room.selected.connect(on_select)
     room.position_wanted.connect(picking.start)
+    room.place_called.connect(city.centre_on)
     city.camera_activated.connect(lambda camera_id: room.camera_called.emit(camera_id, False))
     city.item_selected.connect(room.select)
     city.position_picked.connect(picking.take)
+    city.picking_ended.connect(room.position_settled)
     city.basemap_failed.connect(room.toast)
     room.closing.connect(city.stop)
     return city
@@ -65,7 +67,10 @@ class _Picking:
 
     def start(self, taker: object) -> None:
         self._taker = taker
-        self._city.start_picking()
+        if taker is None:
+            self._city.stop_picking()
+        else:
+            self._city.start_picking()
 
     def take(self, lat_deg: float, lon_deg: float) -> None:
         taker, self._taker = self._taker, None

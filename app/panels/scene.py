@@ -55,6 +55,7 @@ class _Scene(SceneEditor):
         super().__init__()
         self._room = room
         self._wanted = ""
+        self._placed_on_map = ""
         self._shown_s = 0.0
         self._view: dict[str, tuple[int, int]] = {}
         self._pump: FramePump | RemotePump
@@ -84,6 +85,7 @@ class _Scene(SceneEditor):
         room.selected.connect(self._on_selected)
         room.scene_requested.connect(self._on_scene_requested)
         room.connection.snapshot_received.connect(lambda _snapshot: self._on_snapshot())
+        room.window_divided.connect(lambda: self.set_enlarged(False))
         room.closing.connect(self._pump.close)
         room.closing.connect(self._dry_run_poll.stop)
 
@@ -94,6 +96,8 @@ class _Scene(SceneEditor):
         self.versions_requested.connect(self._on_versions_requested)
         self.version_requested.connect(self._on_version_requested)
         self.position_requested.connect(self._on_position_requested)
+        self.position_left.connect(lambda: room.position_wanted.emit(None))
+        room.position_settled.connect(self.end_picking)
         self.room_requested.connect(lambda is_wanted: room.whole_window_requested.emit("scene", is_wanted))
         self.told.connect(room.toast)
         self.dry_run_requested.connect(self._on_dry_run_requested)
@@ -176,6 +180,12 @@ class _Scene(SceneEditor):
                 self.show_position(index, GeoPoint(lat_deg, lon_deg))
 
         self._room.panel_requested.emit("map")
+        self._room.select("camera", camera_id)
+        camera = self._room.live.cameras.get(camera_id)
+        if camera is not None and camera.position is not None and self._placed_on_map != camera_id:
+            # Once: the second point is picked where the operator has moved the map to.
+            self._placed_on_map = camera_id
+            self._room.place_called.emit(camera.position)
         self._room.position_wanted.emit(place)
 
     # -- dry run

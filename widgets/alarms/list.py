@@ -218,7 +218,7 @@ class AlarmList(QWidget):
         self._table.setColumnWidth(Column.PRIORITY, round(sizes.body * 3.2) + sizes.gap * 2)
         for column, text in _WIDEST.items():
             self._table.setColumnHidden(column, width < sizes.body * _LEAST_EM.get(column, 0))
-            self._table.setColumnWidth(column, metrics.horizontalAdvance(text) + sizes.gap * 5)
+            self._table.setColumnWidth(column, metrics.horizontalAdvance(text) + sizes.gap * 6)
         state = QFontMetrics(look().font(weight=QFont.Weight.DemiBold)).horizontalAdvance(_WIDEST[Column.STATE])
         self._table.setColumnWidth(Column.STATE, state + round(sizes.body * 0.7) + sizes.gap * 6)
         source = self._table.columnWidth(Column.SOURCE)
@@ -572,7 +572,7 @@ class AlarmList(QWidget):
 
 _WIDEST = {
     Column.RAISED: "00-00 00:00",
-    Column.AGE: "00:00:00",
+    Column.AGE: "99 d 00:00",
     Column.SOURCE: "Station 14, Bridge Street",
     Column.STATE: "UNACK",
     Column.REPEATS: "Rep. 00",

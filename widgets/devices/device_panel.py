@@ -27,6 +27,7 @@ from core.cameras.model import Camera
 from core.field.model import Device, Reading
 from core.kernel.clock import Clock, SystemClock
 from core.media.model import StreamReport
+from widgets.base.focus import order_focus
 from widgets.base.icons import icon
 from widgets.base.search import SearchField
 from widgets.base.state_overlay import PanelState, StateOverlay
@@ -79,6 +80,7 @@ class DevicePanel(QWidget):
         self._is_known = False
         self._model = DeviceTreeModel(self._clock)
         self._build()
+        order_focus(self)
         self._model.modelReset.connect(self._on_reset)
         self._ageing = QTimer(self)
         self._ageing.setInterval(1000)

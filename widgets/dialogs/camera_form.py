@@ -26,6 +26,7 @@ from core.kernel.geo import GeoPoint
 from core.media.model import ProbeResult, SourceSpec
 from core.vision.model import DEFAULT_LABELS, VEHICLE_LABELS, TrackerKind
 from widgets.base.flow import FlowLayout
+from widgets.base.focus import order_focus
 from widgets.base.labels import ElidedLabel, hairline
 from widgets.base.theme import look, set_role
 from widgets.dialogs.addresses import EXAMPLES, AddressCheck, check_address
@@ -79,6 +80,7 @@ class CameraForm(QWidget):
         self._is_warned = False
         self._is_saving = False
         self._build()
+        order_focus(self)
         self.show_new("")
 
     def show_new(self, camera_id: str) -> None:

@@ -28,6 +28,7 @@ from core.incidents.review import Outcome, PrecisionReport, ReviewFilter, Review
 from core.vision.model import ObservationKind
 from widgets.alarms.detail import Snapshot
 from widgets.base.flow import FlowLayout
+from widgets.base.focus import order_focus
 from widgets.base.labels import ElidedLabel
 from widgets.base.state_overlay import PanelState, StateOverlay
 from widgets.base.table import Column, TextTable
@@ -64,7 +65,7 @@ _MEASURES = (
 )
 _SIDE_BY_SIDE_EM = 34
 _TALL_EM = 40
-_WITH_CAMERA_EM, _WITH_CONFIDENCE_EM, _WITH_OUTCOME_EM = 18, 28, 35
+_WITH_CAMERA_EM, _WITH_CONFIDENCE_EM, _WITH_OUTCOME_EM = 23, 28, 35
 """Width of the list, in letters, from which it has these columns."""
 
 
@@ -106,6 +107,8 @@ class ReviewQueue(QWidget):
         self._report = PrecisionReport()
         self._model = ReviewTable()
         self._build()
+        order_focus(self)
+        self.setFocusProxy(self._table)
         self._picturing = QTimer(self)
         self._picturing.setSingleShot(True)
         self._picturing.setInterval(PICTURE_AFTER_MS)
@@ -368,7 +371,7 @@ class ReviewQueue(QWidget):
         for outcome, word in (
             (Outcome.TRUE, "True  T"),
             (Outcome.FALSE, "False  F"),
-            (Outcome.DUPLICATE, "Repeats  D"),
+            (Outcome.DUPLICATE, "Duplicate  D"),
         ):
             button = QPushButton(word, parent)
             button.setAccessibleName(outcome.value.capitalize())
@@ -431,6 +434,7 @@ class ReviewQueue(QWidget):
 
     def _on_filter(self) -> None:
         self._measures.show_lines(precision_lines(self._report, self.wanted.kind))
+        self._fit_columns()
         self.ask_anew()
 
     def _on_row(self, index: QModelIndex, _before: QModelIndex) -> None:
@@ -493,7 +497,8 @@ class ReviewQueue(QWidget):
         em = self._table.width() / look().sizes.body
         self._table.setColumnHidden(CAMERA, em < _WITH_CAMERA_EM)
         self._table.setColumnHidden(CONFIDENCE, em < _WITH_CONFIDENCE_EM)
-        self._table.setColumnHidden(OUTCOME, em < _WITH_OUTCOME_EM)
+        # Where only what waits is listed, the answer of each is "waiting"; what was just decided has its mark.
+        self._table.setColumnHidden(OUTCOME, em < _WITH_OUTCOME_EM or self.wanted.waiting is Waiting.WAITING)
 
 
 def _facts_of(item: ReviewItem) -> str:

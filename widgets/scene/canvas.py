@@ -509,6 +509,16 @@ class SceneCanvas(QWidget):
         if not (self._press_any(event) or (self._is_editable and self._press_editing(event))):
             super().keyPressEvent(event)
 
+    def press_tool(self, event: QKeyEvent) -> bool:
+        """Take the tool whose letter was pressed; returns whether there is one."""
+        held = event.modifiers() & ~(Qt.KeyboardModifier.ShiftModifier | Qt.KeyboardModifier.KeypadModifier)
+        letter = event.text().upper()
+        tool = next((info.tool for info in TOOLS if info.key == letter), None)
+        if tool is None or held or not self._is_editable:
+            return False
+        self.set_tool(tool)
+        return True
+
     def _press_any(self, event: QKeyEvent) -> bool:
         key = event.key()
         middle = QPointF(self.width() / 2, self.height() / 2)
@@ -531,10 +541,8 @@ class SceneCanvas(QWidget):
         has_control = bool(event.modifiers() & (Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.MetaModifier))
         if has_control:
             return False
-        for info in TOOLS:
-            if event.text().upper() == info.key:
-                self.set_tool(info.tool)
-                return True
+        if self.press_tool(event):
+            return True
         if key in _ARROWS:
             self._press_arrow(event)
             return True

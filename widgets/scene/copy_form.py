@@ -59,6 +59,7 @@ class CopyForm(QWidget):
         column.addWidget(note)
         column.addLayout(buttons)
         column.addStretch(1)
+        self.setFocusProxy(self._camera)
 
     def show_cameras(self, cameras: tuple[Camera, ...]) -> None:
         """Offer these; the first with something drawn on it is chosen."""
@@ -69,7 +70,6 @@ class CopyForm(QWidget):
         drawn = (index for index, camera in enumerate(cameras) if camera.scene != Scene())
         self._camera.setCurrentIndex(next(drawn, 0 if cameras else -1))
         self._refresh()
-        self._camera.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def _refresh(self) -> None:
         scene = self._scenes.get(str(self._camera.currentData()), Scene())

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
+    QHBoxLayout,
     QLabel,
     QListWidget,
     QListWidgetItem,
@@ -16,6 +19,7 @@ from PySide6.QtWidgets import (
 
 from core.vision.dry_run_model import DryRun, Raised
 from widgets.base.flow import FlowLayout
+from widgets.base.icons import IconButton
 from widgets.base.theme import look, set_role
 from widgets.scene.fields import NumberField, form_layout, text_field
 
@@ -28,11 +32,13 @@ class DryRunForm(QWidget):
     Signals:
         start_requested(str, float): Address of the footage, empty for the camera's own stream, and at most so long [s].
         stop_requested(): Look no further.
+        file_wanted(): Let the operator choose a file; answered by `show_footage`.
         cancelled(): Leave; what goes on is stopped.
     """
 
     start_requested = Signal(str, float)
     stop_requested = Signal()
+    file_wanted = Signal()
     cancelled = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -49,8 +55,14 @@ class DryRunForm(QWidget):
         self._footage.setPlaceholderText("this camera's stream")
         self._minutes = NumberField("Minutes to look at", 0.5, 60.0, " min", decimals=1)
         self._minutes.show_value(5.0)
+        self._choose = IconButton("search", "Choose a file", self)
+        self._choose.clicked.connect(self.file_wanted)
+        footage = QHBoxLayout()
+        footage.setSpacing(gap)
+        footage.addWidget(self._footage, 1)
+        footage.addWidget(self._choose)
         form = form_layout()
-        form.addRow("Footage", self._footage)
+        form.addRow("Footage", footage)
         form.addRow("At most", self._minutes)
         self._start = QPushButton("Start", self)
         set_role(self._start, "primary")
@@ -80,6 +92,7 @@ class DryRunForm(QWidget):
         for widget in (self._progress, self._verdict):
             column.addWidget(widget)
         column.addWidget(self._list, 1)
+        self.setFocusProxy(self._footage)
         self.show_nothing()
 
     @property
@@ -91,6 +104,11 @@ class DryRunForm(QWidget):
     def rows(self) -> list[str]:
         """What is listed."""
         return [self._list.item(row).text() for row in range(self._list.count())]
+
+    def show_footage(self, file: Path) -> None:
+        """Take a file that was chosen."""
+        self._footage.setText(str(file))
+        self._footage.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def show_nothing(self) -> None:
         """Nothing was tried yet."""
@@ -123,6 +141,7 @@ class DryRunForm(QWidget):
         self._start.setEnabled(not is_running)
         self._stop.setEnabled(is_running)
         self._footage.setEnabled(not is_running)
+        self._choose.setEnabled(not is_running)
         self._minutes.setEnabled(not is_running)
 
     def _on_start(self) -> None:

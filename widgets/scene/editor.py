@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QImage, QKeySequence, QResizeEvent, QShortcut
+from PySide6.QtGui import QImage, QKeyEvent, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import (
     QComboBox,
     QFileDialog,
@@ -28,6 +28,7 @@ from core.kernel.errors import BadInputError
 from core.kernel.geo import GeoPoint
 from core.vision.model import RuleSetting, Scene
 from core.vision.scene_file import read_scene, write_scene
+from widgets.base.focus import order_focus
 from widgets.base.icons import IconButton
 from widgets.base.theme import look, set_role
 from widgets.base.times import format_clock
@@ -37,7 +38,7 @@ from widgets.scene.document import Document
 from widgets.scene.draft import Tool
 from widgets.scene.fields import choice_field, show_choice, text_field
 from widgets.scene.hits import Selection
-from widgets.scene.notice import Notice
+from widgets.scene.notice import Answer, Notice
 from widgets.scene.side import SceneSide
 from widgets.scene.sketch import Part, Shape, ShapeRef, Sketch, changed, copied, counted, scene_of, sketch_of, with_rule
 from widgets.scene.tool_row import ToolRow
@@ -47,6 +48,8 @@ _WORDS_EM = 46
 """From this many letters of width the tools have their names."""
 
 _ROOM_EM = 56
+_FOOTAGE = "Footage (*.mp4 *.mkv *.avi *.mov *.ts *.m4v *.webm);;All files (*)"
+_PICK = "Click the place of road point"
 _READ_ONLY = "Changing a scene needs the role supervisor; you see it as it is."
 
 
@@ -59,6 +62,7 @@ class SceneEditor(QWidget):
         versions_requested(str): Camera id; answered by `show_versions`.
         version_requested(str, int): Camera id and number; answered by `show_version`.
         position_requested(int): Let the map name a position; answered by `show_position`.
+        position_left(): The map need not name it any more.
         dry_run_requested(str, object, str, float): Camera id, the `Scene` to try, address of the footage (empty for the
             camera's own), and at most so long [s]; answered by `side.dry_run.show_run`.
         dry_run_left(): Nobody wants to know any more: stop it.
@@ -71,6 +75,7 @@ class SceneEditor(QWidget):
     versions_requested = Signal(str)
     version_requested = Signal(str, int)
     position_requested = Signal(int)
+    position_left = Signal()
     dry_run_requested = Signal(str, object, str, float)
     dry_run_left = Signal()
     room_requested = Signal(bool)
@@ -93,6 +98,8 @@ class SceneEditor(QWidget):
         self.notice = Notice()
         self._build()
         self._connect()
+        order_focus(self)
+        self.setFocusProxy(self.canvas)
         self._refresh()
 
     # -- what is shown
@@ -221,6 +228,14 @@ class SceneEditor(QWidget):
         sketch = self.document.sketch
         if self._is_editable and index < len(sketch.road):
             self.document.apply(at_position(sketch, index, position), f"Place road point {index + 1} on the map")
+            road = self.document.sketch.road
+            unplaced = (other for other in range(len(road)) if road[other].ground_xy_m is None)
+            self.canvas.select(Selection(road=next(unplaced, index)))
+
+    def end_picking(self) -> None:
+        """Nobody waits for a click on the map any more."""
+        if self.notice.text.startswith(_PICK):
+            self.notice.clear()
 
     def set_enlarged(self, is_enlarged: bool) -> None:
         """Show whether the editor has the whole window."""
@@ -299,7 +314,7 @@ class SceneEditor(QWidget):
         self._freeze = IconButton("pause", "Hold the picture (F)", bar)
         self._freeze.setCheckable(True)
         self._fit = IconButton("fit", "Show the whole picture (0)", bar)
-        self._enlarge = IconButton("expand", "Use the whole window", bar)
+        self._enlarge = IconButton("expand", "Use the whole window (F11)", bar)
         self._enlarge.setCheckable(True)
         for button in (self._undo, self._redo, self._freeze, self._fit, self._enlarge):
             row.addWidget(button)
@@ -352,20 +367,23 @@ class SceneEditor(QWidget):
         side.properties.change_requested.connect(self._on_shape_changed)
         side.properties.turn_requested.connect(canvas.turn_selected)
         side.properties.remove_requested.connect(self._on_remove)
+        side.properties.named.connect(self._go_to_picture)
         side.rules.change_requested.connect(self._on_rule)
         side.road.change_requested.connect(lambda sketch, text: document.apply(sketch, text))
         side.road.point_selected.connect(lambda index: canvas.select(Selection(road=index)))
-        side.road.map_requested.connect(self.position_requested)
+        side.road.map_requested.connect(self._on_map_wanted)
+        side.road.remove_requested.connect(self._on_road_removed)
         side.road.grid_toggled.connect(lambda _on: self._refresh_plane())
         side.road.tool_requested.connect(lambda: self._on_tool_chosen(Tool.ROAD))
         side.road.refused.connect(self.notice.say)
         side.versions.look_requested.connect(lambda number: self.version_requested.emit(self.camera_id, number))
         side.versions.restore_requested.connect(self._on_restore_wanted)
         side.copy.copy_requested.connect(self._on_copy)
-        side.copy.cancelled.connect(side.show_forms)
+        side.copy.cancelled.connect(self._on_copy_left)
         side.dry_run.start_requested.connect(self._on_dry_run_started)
         side.dry_run.stop_requested.connect(self.dry_run_left)
         side.dry_run.cancelled.connect(self._on_dry_run_left)
+        side.dry_run.file_wanted.connect(self._on_footage_wanted)
         self._connect_bars()
 
     def _connect_bars(self) -> None:
@@ -374,7 +392,7 @@ class SceneEditor(QWidget):
         self._redo.clicked.connect(self.document.stack.redo)
         self._freeze.toggled.connect(self._on_freeze)
         self._fit.clicked.connect(self.canvas.fit)
-        self._enlarge.clicked.connect(self.room_requested)
+        self._enlarge.clicked.connect(self._on_enlarge)
         self._discard.clicked.connect(self._on_discard)
         self._save.clicked.connect(self._on_save)
         self._note.returnPressed.connect(self._on_save)
@@ -383,6 +401,7 @@ class SceneEditor(QWidget):
             ("Ctrl+Shift+Z", self._on_redo),
             ("Ctrl+Y", self._on_redo),
             ("Ctrl+S", self._on_save),
+            ("F11", self._enlarge.click),
         ):
             shortcut = QShortcut(QKeySequence(keys), self, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
             shortcut.activated.connect(act)
@@ -565,6 +584,24 @@ class SceneEditor(QWidget):
         self.canvas.select(replace(self.canvas.selected, corner=None))
         self.canvas.delete_selected()
 
+    def _on_road_removed(self, index: int) -> None:
+        self.canvas.select(Selection(road=index))
+        self.canvas.delete_selected()
+
+    def _on_map_wanted(self, index: int) -> None:
+        self.notice.ask(
+            f"{_PICK} {index + 1} on the map; the wheel zooms in there.",
+            [("Do not pick", self.position_left.emit)],
+        )
+        self.position_requested.emit(index)
+
+    def _go_to_picture(self) -> None:
+        self.canvas.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _on_enlarge(self, is_wanted: bool) -> None:
+        self._go_to_picture()
+        self.room_requested.emit(is_wanted)
+
     def _on_rule(self, setting: RuleSetting, text: str) -> None:
         self.document.apply(with_rule(self.document.sketch, setting), text, f"rule-{setting.kind}-{text}")
 
@@ -601,11 +638,21 @@ class SceneEditor(QWidget):
         except ValueError as error:
             self._after_save = None
             self.side.show_tab("Road")
-            self.notice.say(f"{error} Type them, use the rectangle, or remove the point.")
+            self._say_unplaced(str(error))
             return
         self._is_saving = True
         self._refresh_state()
         self.save_requested.emit(self._base.camera_id, scene, self._base.version, note)
+
+    def _say_unplaced(self, sentence: str) -> None:
+        road = self.document.sketch.road
+        unplaced = next((index for index, point in enumerate(road) if point.ground_xy_m is None), None)
+        said = f"{sentence} Type them, use the rectangle, or remove the point."
+        if unplaced is None:
+            self.notice.say(said)
+            return
+        remove: Answer = ("Remove the point", lambda: self._on_road_removed(unplaced))
+        self.notice.ask(said, [remove, ("Dismiss", lambda: None)])
 
     def _save_then(self, then: Callable[[], None]) -> None:
         self._after_save = then
@@ -615,10 +662,11 @@ class SceneEditor(QWidget):
         others = tuple(camera for key, camera in self._cameras.items() if key != self.camera_id)
         self.side.copy.show_cameras(others)
         self.side.show_copy()
+        self.side.copy.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def _on_copy(self, camera_id: str, parts: tuple[Part, ...]) -> None:
         source = self._cameras.get(camera_id)
-        self.side.show_forms()
+        self._on_copy_left()
         if source is None:
             return
         result = copied(self.document.sketch, source.scene, parts)
@@ -626,6 +674,10 @@ class SceneEditor(QWidget):
         words = ", ".join(counted(n, part) for part, n in result.counts.items())
         keys = f" {result.n_new_keys} got a key of their own." if result.n_new_keys else ""
         self.told.emit(f"Copied from {source.name}: {words}.{keys}", "It counts when it is saved.")
+
+    def _on_copy_left(self) -> None:
+        self.side.show_forms()
+        self._go_to_picture()
 
     def _on_import(self) -> None:
         self._ask_file(QFileDialog.AcceptMode.AcceptOpen, self.import_file)
@@ -637,11 +689,14 @@ class SceneEditor(QWidget):
         word = "Import" if mode is QFileDialog.AcceptMode.AcceptOpen else "Export"
         dialog = QFileDialog(self, f"{word} a scene", "", "Scenes (*.json *.toml)")
         dialog.setAcceptMode(mode)
-        dialog.setOption(QFileDialog.Option.DontUseNativeDialog)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         if mode is QFileDialog.AcceptMode.AcceptSave:
             dialog.setDefaultSuffix("json")
             dialog.selectFile(f"{self.camera_id}.json")
+        self._show_dialog(dialog, take)
+
+    def _show_dialog(self, dialog: QFileDialog, take: Callable[[Path], None]) -> None:
+        dialog.setOption(QFileDialog.Option.DontUseNativeDialog)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.fileSelected.connect(lambda file: take(Path(file)))
         # Beside the room, not in front of it: alarms can be answered meanwhile.
         dialog.setModal(False)
@@ -650,6 +705,7 @@ class SceneEditor(QWidget):
     def _on_dry_run(self) -> None:
         self.side.dry_run.show_nothing()
         self.side.show_dry_run()
+        self.side.dry_run.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def _on_dry_run_started(self, footage: str, limit_s: float) -> None:
         try:
@@ -661,7 +717,11 @@ class SceneEditor(QWidget):
 
     def _on_dry_run_left(self) -> None:
         self.side.show_forms()
+        self._go_to_picture()
         self.dry_run_left.emit()
+
+    def _on_footage_wanted(self) -> None:
+        self._show_dialog(QFileDialog(self, "Choose footage", "", _FOOTAGE), self.side.dry_run.show_footage)
 
     def _on_restore_wanted(self, number: int) -> None:
         self._awaits_restore = True
@@ -678,6 +738,13 @@ class SceneEditor(QWidget):
     def _stop_looking(self) -> None:
         self._looked_at = None
         self._refresh()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Let the letters of the tools work wherever they are not being written."""
+        if self.canvas.press_tool(event):
+            self._go_to_picture()
+            return
+        super().keyPressEvent(event)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Show the tools without words where there is no room for them."""

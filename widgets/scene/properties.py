@@ -39,11 +39,13 @@ class ShapeProperties(QWidget):
         change_requested(object, object, str, str): `ShapeRef`, the changed shape, what was done, and a merge key.
         turn_requested(): Let its direction be the other way round.
         remove_requested(): Take it away.
+        named(): Enter was pressed in the name: it is as it should be.
     """
 
     change_requested = Signal(object, object, str, str)
     turn_requested = Signal()
     remove_requested = Signal()
+    named = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -119,12 +121,13 @@ class ShapeProperties(QWidget):
     def _build_common(self) -> None:
         self._name = text_field("Name")
         self._name.textEdited.connect(lambda text: self._edit("name", lambda shape: replace(shape, name=text)))
+        self._name.returnPressed.connect(self.named)
         self._key = QLabel(self)
         self._key.setToolTip("Counts and history are kept under this key; it never changes.")
         set_role(self._key, "mono")
         self._mask = choice_field("Kind of mask")
-        self._mask.addItem("Privacy: black everywhere", MaskKind.PRIVACY)
-        self._mask.addItem("Ignore: shown, not detected", MaskKind.IGNORE)
+        self._mask.addItem("Privacy: black", MaskKind.PRIVACY)
+        self._mask.addItem("Ignore: not detected", MaskKind.IGNORE)
         self._mask.currentIndexChanged.connect(self._on_mask)
         self._labels = {label: QCheckBox(label, self) for label in VEHICLE_LABELS}
         boxes = QWidget(self)

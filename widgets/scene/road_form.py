@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QItemSelectionModel, QSignalBlocker, Qt, Signal
+from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
@@ -34,6 +35,7 @@ class RoadForm(QWidget):
         change_requested(object, str): The new `Sketch`, and what was done.
         point_selected(int): A row of the table was chosen.
         map_requested(int): Let the map name the position of this point; answered by a change of the sketch.
+        remove_requested(int): Take this point away.
         grid_toggled(bool): Draw the metre grid, or do not.
         tool_requested(): Let clicks set road points.
         refused(str): What was typed is no place.
@@ -42,6 +44,7 @@ class RoadForm(QWidget):
     change_requested = Signal(object, str)
     point_selected = Signal(int)
     map_requested = Signal(int)
+    remove_requested = Signal(int)
     grid_toggled = Signal(bool)
     tool_requested = Signal()
     refused = Signal(str)
@@ -145,6 +148,8 @@ class RoadForm(QWidget):
         self._table.setMinimumHeight(look().sizes.row * 6)
         self._table.itemChanged.connect(self._on_typed)
         self._table.currentCellChanged.connect(self._on_row)
+        remove = QShortcut(QKeySequence("Delete"), self._table, context=Qt.ShortcutContext.WidgetShortcut)
+        remove.activated.connect(self._on_remove)
 
     def _build_rectangle(self) -> QWidget:
         self._rectangle = QWidget(self)
@@ -237,6 +242,11 @@ class RoadForm(QWidget):
         width_m, length_m = self._width_m.value(), self._length_m.value()
         after = as_rectangle(self._sketch, width_m, length_m)
         self.change_requested.emit(after, f"Use a rectangle of {width_m:g} x {length_m:g} m")
+
+    def _on_remove(self) -> None:
+        is_editable = self._table.editTriggers() != QAbstractItemView.EditTrigger.NoEditTriggers
+        if is_editable and 0 <= self._table.currentRow() < len(self._sketch.road):
+            self.remove_requested.emit(self._table.currentRow())
 
     def _on_clear(self) -> None:
         self.change_requested.emit(_without_road(self._sketch), "Remove all road points")

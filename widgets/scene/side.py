@@ -50,6 +50,7 @@ class SceneSide(QStackedWidget):
         self._list.currentItemChanged.connect(lambda *_: self._on_row())
         self._tabs = QTabWidget(self)
         self._tabs.setDocumentMode(True)
+        self._tabs.tabBar().setAccessibleName("Forms of the scene")
         self._tabs.tabBar().setUsesScrollButtons(False)
         self._tabs.addTab(self._drawn_page(), "Drawn")
         self._tabs.addTab(_scrolled(self.rules), "Rules")

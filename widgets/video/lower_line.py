@@ -54,7 +54,7 @@ class LowerLine(QFrame):
         self._pause.clicked.connect(self.tour_toggled)
         self._end = IconButton("close", "Stop the tour (Shift+T)", self)
         self._end.clicked.connect(self.tour_ended)
-        self._alarm_text = _Elided(self)
+        self._alarm_text = _Elided(self, Qt.TextElideMode.ElideMiddle)
         self._alarm_text.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self._before = IconButton("previous", "Previous alarm (P, or Shift+F4 from anywhere)", self)
         self._before.clicked.connect(lambda: self.alarm_stepped.emit(-1))
@@ -159,9 +159,10 @@ class _NameField(QLineEdit):
 class _Elided(QLabel):
     """A line of text that never asks for room: what does not fit is shortened, and whole in the tool tip."""
 
-    def __init__(self, parent: QWidget) -> None:
+    def __init__(self, parent: QWidget, mode: Qt.TextElideMode = Qt.TextElideMode.ElideRight) -> None:
         super().__init__(parent)
         self.whole = ""
+        self._mode = mode
         set_role(self, "secondary")
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
@@ -176,7 +177,7 @@ class _Elided(QLabel):
             self._cut()
 
     def _cut(self) -> None:
-        self.setText(self.fontMetrics().elidedText(self.whole, Qt.TextElideMode.ElideRight, max(0, self.width() - 2)))
+        self.setText(self.fontMetrics().elidedText(self.whole, self._mode, max(0, self.width() - 2)))
 
     def resizeEvent(self, event: object) -> None:
         self._cut()

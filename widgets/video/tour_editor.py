@@ -20,7 +20,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from widgets.base.icons import IconButton
+from widgets.base.focus import order_focus
+from widgets.base.state_overlay import PanelState, StateOverlay
 from widgets.base.theme import look, set_role
 from widgets.video.tour import DEFAULT_DWELL_S, MAX_DWELL_S, MIN_DWELL_S, Tour, TourStop
 
@@ -68,12 +69,18 @@ class TourEditor(QFrame):
         self._dwell.setSuffix(" s")
         self._dwell.setAccessibleName("How long it stays")
         self._dwell.valueChanged.connect(self._on_dwell)
-        add = IconButton("plus", "Add a stop", self)
+        self._what.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self._what.setMinimumContentsLength(8)
+        add = QPushButton("Add", self)
+        add.setAccessibleName("Add this stop")
         add.clicked.connect(self._on_add)
+        add_all = QPushButton("Add all cameras", self)
+        add_all.clicked.connect(self._on_add_all)
         row = QHBoxLayout()
-        row.addWidget(self._what, 1)
-        row.addWidget(self._dwell)
+        row.addWidget(self._dwell, 1)
         row.addWidget(add)
+        row.addWidget(add_all)
+        self._ordering: list[QPushButton] = []
         order = QHBoxLayout()
         for text, tip, slot in (
             ("Up", "Show this stop earlier", lambda: self._move(-1)),
@@ -84,6 +91,7 @@ class TourEditor(QFrame):
             button.setAccessibleName(tip)
             button.clicked.connect(slot)
             order.addWidget(button)
+            self._ordering.append(button)
         ends = QHBoxLayout()
         self._save = QPushButton("Save", self)
         set_role(self._save, "primary")
@@ -95,9 +103,13 @@ class TourEditor(QFrame):
         self._name.textChanged.connect(self._refresh_save)
         column.addWidget(self._title)
         column.addWidget(self._name)
+        column.addWidget(self._what)
+        column.addLayout(row)
         column.addWidget(self._list, 1)
-        for part in (order, row, ends):
-            column.addLayout(part)
+        column.addLayout(order)
+        column.addLayout(ends)
+        self._empty = StateOverlay(self._list.viewport())
+        order_focus(self)
 
     def edit(self, tour: Tour | None, cameras: Mapping[str, str], layouts: Iterable[str]) -> None:
         """Open a tour, or begin a new one.
@@ -134,6 +146,12 @@ class TourEditor(QFrame):
 
     def _refresh_save(self) -> None:
         self._save.setEnabled(bool(self._stops) and bool(self._name.text().strip()))
+        for button in self._ordering:
+            button.setEnabled(bool(self._stops))
+        if self._stops:
+            self._empty.clear()
+        else:
+            self._empty.show_state(PanelState.EMPTY, "No stop yet.", "Choose a camera or layout above and add it.")
         self._save.setToolTip("" if self._save.isEnabled() else "A tour needs a name and a stop.")
 
     def _on_row(self, row: int) -> None:
@@ -152,7 +170,15 @@ class TourEditor(QFrame):
         stop = self._what.currentData()
         if isinstance(stop, TourStop):
             self._stops.append(replace(stop, dwell_s=float(self._dwell.value())))
+            # The next one is offered: a round of cameras is the same button again and again.
+            self._what.setCurrentIndex((self._what.currentIndex() + 1) % self._what.count())
             self._fill(len(self._stops) - 1)
+
+    def _on_add_all(self) -> None:
+        dwell_s = float(self._dwell.value())
+        there = {stop.camera_id for stop in self._stops}
+        self._stops += [TourStop(camera_id=key, dwell_s=dwell_s) for key in self._names if key not in there]
+        self._fill(len(self._stops) - 1)
 
     def _move(self, n: int) -> None:
         row = self._list.currentRow()

@@ -444,3 +444,12 @@ def test_a_quiet_strip_is_as_high_as_a_busy_one(strip):
 
     assert strip.shown == ()
     assert strip.sizeHint().height() == busy
+
+
+@pytest.mark.parametrize("age_s", [59.0, 3723.0, 12 * 86_400.0])
+def test_no_age_is_cut(desk, age_s):
+    desk.list.show_alarms([make_alarm("old")])
+    desk.clock.advance(seconds=age_s)
+    view = desk.list.table
+
+    assert view.columnWidth(Column.AGE) >= view.sizeHintForColumn(Column.AGE)

@@ -1,6 +1,10 @@
 """Every panel that is discovered is built, filled and closed, whatever it is."""
 
 import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QKeySequence
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel
 
 from app.connection import NodeConnection
 from app.live import LiveModel
@@ -48,8 +52,6 @@ def test_a_panel_is_built_and_shown(panel, room, qtbot):
 
 
 def test_the_window_stacks_the_panels_as_designed_and_keeps_a_changed_layout(room, qtbot, tmp_path):
-    from PySide6.QtWidgets import QLabel
-
     window = MainWindow(QLabel("door"), tmp_path / "layout.json")
     qtbot.addWidget(window)
     window.resize(1600, 900)
@@ -71,8 +73,6 @@ def test_the_window_stacks_the_panels_as_designed_and_keeps_a_changed_layout(roo
 
 def test_a_layout_that_broke_the_last_start_is_not_tried_again(room, qtbot, tmp_path):
     import json
-
-    from PySide6.QtWidgets import QLabel
 
     file = tmp_path / "layout.json"
     window = MainWindow(QLabel("door"), file)
@@ -107,3 +107,75 @@ def test_an_alarm_of_a_station_is_watched_by_the_nearest_camera(room):
     assert watching_camera(room, jam) == "near"
     assert watching_camera(room, replace(jam, position=GeoPoint(5.0, 0.0))) is None
     assert watching_camera(room, replace(jam, source_kind=SourceKind.CAMERA, source_id="c")) == "c"
+
+
+def controls_of(widget):
+    """Return what Tab reaches, in the order in which it is reached."""
+    reached, part = [], widget.nextInFocusChain()
+    while part is not widget:
+        takes_tab = part.focusPolicy() & Qt.FocusPolicy.TabFocus and part.isVisible() and part.isEnabled()
+        if widget.isAncestorOf(part) and takes_tab and part.focusProxy() is None:
+            reached.append(part)
+        part = part.nextInFocusChain()
+    return reached
+
+
+@pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel.key)
+def test_every_control_of_a_panel_has_a_name_and_tab_goes_down_once(panel, room, qtbot):
+    widget = panel.create(room)
+    qtbot.addWidget(widget)
+    widget.resize(700, 700)
+    widget.show()
+
+    controls = controls_of(widget)
+    tops = [control.mapTo(widget, control.rect().topLeft()).y() for control in controls]
+    bottoms = [top + control.height() for top, control in zip(tops, controls, strict=True)]
+    n_ups = sum(top + 1 < before for top, before in zip(bottoms[1:], tops[:-1], strict=True))
+    unnamed = [c for c in controls if not (c.accessibleName() or getattr(c, "text", str)())]
+
+    assert controls
+    assert unnamed == []
+    assert n_ups <= 1, "more than the one way back to the top"
+    room.closing.emit()
+
+
+def furnished(room, qtbot, tmp_path):
+    window = MainWindow(QLabel("door"), tmp_path / "layout.json")
+    qtbot.addWidget(window)
+    window.resize(1600, 900)
+    window.show()
+    window.show_room()
+    list(window.furnish(PANELS, room))
+    window.share_space()
+    window.make_menu(PANELS)
+    window.activateWindow()
+    qtbot.waitUntil(window.isActiveWindow)
+    return window
+
+
+@pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel.key)
+def test_the_shortcut_of_a_panel_lets_the_keys_go_to_it(panel, room, qtbot, tmp_path):
+    window = furnished(room, qtbot, tmp_path)
+
+    QTest.keySequence(window, QKeySequence(panel.shortcut))
+
+    focused = QApplication.focusWidget()
+    assert focused is not None
+    assert window.panel(panel.key).isAncestorOf(focused)
+    room.closing.emit()
+
+
+def test_restoring_the_first_layout_says_that_no_panel_has_the_whole_window(room, qtbot, tmp_path):
+    window = furnished(room, qtbot, tmp_path)
+    window.divided_again.connect(room.window_divided)
+    scene = window.panel("scene")
+    window.bring_panel("scene")
+    window.enlarge_panel("scene", True)
+    scene.set_enlarged(True)
+
+    QTest.keySequence(window, QKeySequence("Ctrl+Shift+F5"))
+
+    enlarge = next(b for b in scene.findChildren(QAbstractButton) if "whole window" in b.accessibleName())
+    assert not enlarge.isChecked()
+    assert window.panel("map").isVisible()
+    room.closing.emit()
