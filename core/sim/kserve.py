@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -23,19 +26,23 @@ class InferenceServer:
         largest_batch: Most pictures of one request.
         is_broken: Answers with an error while true.
         hang: Cleared, the server takes requests and does not answer.
+        connections: Of its clients; they end with the server.
+        cost_s: What each picture takes at least, as on a slower card.
     """
 
-    def __init__(self, engine: Engine, *, name: str = "roads", n_batch: int = 8) -> None:
-        """Take an engine, which is not closed here."""
+    def __init__(self, engine: Engine, *, name: str = "roads", n_batch: int = 8, port: int = 0) -> None:
+        """Take an engine, which is not closed here; port 0 is any free one."""
         self.engine = engine
         self.name = name
         self.n_batch = n_batch
         self.n_pictures = self.largest_batch = 0
         self.is_broken = False
+        self.cost_s = 0.0
         self.hang = threading.Event()
         self.hang.set()
+        self.connections: set[socket.socket] = set()
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler_of(self))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="kserve", daemon=True)
 
@@ -52,7 +59,15 @@ class InferenceServer:
         self.hang.set()
         self._server.shutdown()
         self._server.server_close()
+        for connection in tuple(self.connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
         self._thread.join(5.0)
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self._server.server_port
 
     def describe(self, path: str) -> dict[str, Any] | None:
         """Return what is said about the model; None where there is none of that name."""
@@ -86,6 +101,7 @@ class InferenceServer:
         rgb = np.rint(pictures.transpose(0, 2, 3, 1) * 255).astype(np.uint8)
         rows = np.zeros((len(rgb), N_ROWS, 6), np.float32)
         with self._lock:
+            time.sleep(self.cost_s * len(rgb))
             for number, boxes in enumerate(self.engine.infer(np.ascontiguousarray(rgb))):
                 rows[number, : len(boxes)] = boxes[:N_ROWS]
             self.n_pictures += len(rgb)
@@ -103,6 +119,20 @@ class InferenceServer:
 def _handler_of(server: InferenceServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+
+        def setup(self) -> None:
+            super().setup()
+            server.connections.add(self.connection)
+
+        def finish(self) -> None:
+            server.connections.discard(self.connection)
+            # Who hung up in the middle of an answer does not read the rest.
+            with contextlib.suppress(OSError):
+                super().finish()
+
+        def handle(self) -> None:
+            with contextlib.suppress(ConnectionError):
+                super().handle()
 
         def do_GET(self) -> None:
             found = server.describe(self.path)

@@ -52,7 +52,7 @@ HUNG_AFTER_S = 10.0
 SLOW_START_S = 30.0
 """The first pictures, for which kernels are chosen or compiled, and all that go over a network may take longer."""
 
-RETRY_S, UNUSABLE_RETRY_S = 5.0, 30.0
+RETRY_S, LATEST_RETRY_S = 5.0, 60.0
 
 
 class _Client:
@@ -221,6 +221,7 @@ class _Detector:
 
     def _open_patiently(self, model: str) -> Engine | None:
         """Open the engine; one that is away is called again soon, one that cannot be used may be mended meanwhile."""
+        unusable_s = RETRY_S
         while True:
             try:
                 return self._open_engine(model)
@@ -229,7 +230,7 @@ class _Detector:
                 wait_s = RETRY_S
             except ConsoleError as error:
                 self._fail(error)
-                wait_s = UNUSABLE_RETRY_S
+                wait_s, unusable_s = unusable_s, min(2 * unusable_s, LATEST_RETRY_S)
             if self._stopping.wait(wait_s):
                 return None
 

@@ -10,18 +10,23 @@ import pytest
 from core.media.model import SourceSpec, StreamState
 from core.media.ring import FrameRing, RingReader
 from core.node.supervisor import DETECTOR, VisionSupervisor
-from core.vision.messages import CameraJob, EngineOpened, Heartbeat, WorkerConfig
+from core.sim.kserve import InferenceServer
+from core.vision.engine import open_engine
+from core.vision.messages import CameraJob, EngineFailed, EngineOpened, Heartbeat, WorkerConfig
 from core.vision.model import Mask, MaskKind, Scene
+from core.vision.models import find_model
 from tests.fixtures.clips import make_clip
 from tests.unit.vision.toy_model import save_toy_openvino
 
 CLIP_WH = (96, 64)
+CLIP_FPS = 25
 
 
 class Service:
     """Cameras on a supervisor, and everything it says."""
 
     def __init__(self, folder, model) -> None:
+        self.model = model
         self.folder = folder
         self.messages: list[object] = []
         self.states: list[tuple[str, str]] = []
@@ -49,6 +54,10 @@ class Service:
             for report in message.streams
         }
 
+    def failures(self):
+        """Why there is no detection, as the operator is told."""
+        return [message.message for message in self.messages if isinstance(message, EngineFailed)]
+
     def process_of(self, key: str) -> int:
         return next(report.pid for report in self.supervisor.reports() if report.key == key)
 
@@ -62,9 +71,9 @@ class Service:
 
 @pytest.fixture
 def run_service(tmp_path):
-    model = save_toy_openvino(tmp_path / "toy_openvino_model")
+    toy = save_toy_openvino(tmp_path / "toy_openvino_model")
 
-    def run(scenario) -> None:
+    def run(scenario, model=toy) -> None:
         async def whole() -> None:
             service = Service(tmp_path, model)
             await service.supervisor.start()
@@ -76,6 +85,14 @@ def run_service(tmp_path):
         asyncio.run(whole())
 
     return run
+
+
+@pytest.fixture
+def toy_engine(run_service, tmp_path):
+    found = find_model(tmp_path / "toy_openvino_model", folder=tmp_path, allow_download=False)
+    engine = open_engine(found, n_threads=1)
+    yield engine
+    engine.close()
 
 
 @pytest.fixture
@@ -106,23 +123,36 @@ def test_one_detector_serves_the_cameras_of_two_workers(run_service, busy_clip):
 
 
 @pytest.mark.timeout(120)
-def test_a_killed_detector_is_back_while_pictures_go_on_and_tiles_say_so(run_service, busy_clip):
+@pytest.mark.parametrize(
+    ("how", "sentence"), [(signal.SIGKILL, "detector is away"), (signal.SIGSTOP, "detector does not answer")]
+)
+def test_after_a_detector_died_or_hung_all_cameras_look_again_and_tiles_say_so_meanwhile(
+    run_service, busy_clip, how, sentence
+):
     async def scenario(service):
-        service.supervisor.set_cameras((service.job("a", busy_clip),))
-        service.supervisor.set_views({"a": CLIP_WH})
-        await service.until(lambda: service.newest().get("a") and service.newest()["a"].n_detections, "a vehicle")
-        before, worker = service.newest()["a"], service.process_of("1")
+        names = ["a", "b", "c", "d"]
+        service.supervisor.set_cameras(tuple(service.job(name, busy_clip) for name in names))
+        await service.until(
+            lambda: len(newest := service.newest()) == 4 and all(r.n_detections for r in newest.values()), "vehicles"
+        )
+        before, workers = service.newest(), [service.process_of("1"), service.process_of("2")]
 
-        os.kill(service.process_of(DETECTOR), signal.SIGKILL)
+        os.kill(service.process_of(DETECTOR), how)
 
-        await service.until(lambda: "detector is away" in service.newest()["a"].detection_reason, "the tile to say so")
-        away = service.newest()["a"]
-        assert away.state is StreamState.LIVE
-        assert away.n_frames > before.n_frames
-        await service.until(lambda: service.newest()["a"].n_detections > away.n_detections, "vehicles again")
-        assert service.newest()["a"].detection_reason == ""
-        assert service.process_of("1") == worker
-        assert not list(service.folder.glob("*.looks")) or len(list(service.folder.glob("*.looks"))) == 1
+        await service.until(
+            lambda: all(sentence in report.detection_reason for report in service.newest().values()),
+            "every tile to say so",
+        )
+        away = service.newest()
+        assert {report.state for report in away.values()} == {StreamState.LIVE}
+        assert all(away[name].n_frames > before[name].n_frames for name in names)
+        await service.until(
+            lambda: all(service.newest()[name].n_detections > away[name].n_detections for name in names),
+            "vehicles on every camera again",
+        )
+        assert {report.detection_reason for report in service.newest().values()} == {""}
+        assert [service.process_of("1"), service.process_of("2")] == workers
+        assert service.supervisor.n_restarts == 1
 
     run_service(scenario)
 
@@ -147,6 +177,8 @@ def test_a_killed_worker_takes_only_its_own_cameras_along(run_service, busy_clip
         assert service.process_of(DETECTOR) == detector
         assert others
         assert service.supervisor.n_restarts == 1
+        # What the killed worker mapped is gone: megabytes for each camera, at each crash.
+        assert len(list(service.folder.glob("*.looks"))) == 3
 
     run_service(scenario)
 
@@ -193,3 +225,141 @@ def test_another_scene_of_a_camera_goes_on_with_the_same_detector(run_service, b
         assert service.newest()["a"].n_detections == 0
 
     run_service(scenario)
+
+
+@pytest.mark.timeout(180)
+def test_overload_lowers_every_rate_evenly_says_so_and_no_picture_waits_in_a_queue(run_service, toy_engine, busy_clip):
+    with InferenceServer(toy_engine, n_batch=1) as server:
+        server.cost_s = 0.1  # Ten looks a second at most, for six cameras that want thirty.
+
+        async def scenario(service):
+            names = list("abcdef")
+            service.supervisor.set_views(dict.fromkeys(names, CLIP_WH))
+            service.supervisor.set_cameras(tuple(service.job(name, busy_clip) for name in names))
+            await service.until(
+                lambda: (
+                    len(newest := service.newest()) == 6
+                    and all(r.is_detection_reduced and 0 < r.detect_fps < 3 for r in newest.values())
+                ),
+                "every camera to be looked at less often",
+            )
+            watched = [Watched(RingReader.open(service.folder / f"{name}.ring")) for name in names]
+            for _ in range(80):
+                await asyncio.sleep(0.1)
+                for camera in watched:
+                    camera.take()
+
+            reports = service.newest()
+            assert len({round(report.detection_share, 3) for report in reports.values()}) <= 2
+            assert all("every camera gets" in report.detection_reason for report in reports.values())
+            n_looks = [camera.n_looks for camera in watched]
+            assert min(n_looks) >= 5
+            assert max(n_looks) <= 1.5 * min(n_looks)
+            # Two of three pictures are not looked at: a queue would keep back more with every second.
+            assert max(camera.n_behind for camera in watched) < 60
+            assert min(camera.n_shown for camera in watched) > 2 * 60
+
+        run_service(scenario, server.url)
+
+
+@pytest.mark.timeout(180)
+def test_a_server_that_stalls_refuses_goes_away_and_comes_back_is_found_again(run_service, toy_engine, busy_clip):
+    async def scenario(service):
+        server = servers[0]
+        service.supervisor.set_cameras((service.job("a", busy_clip),))
+
+        async def until_detecting():
+            known = service.newest()["a"].n_detections if "a" in service.newest() else 0
+            await service.until(
+                lambda: (report := service.newest().get("a")) and report.n_detections > known + 2, "vehicles"
+            )
+
+        async def until_told(words):
+            await service.until(lambda: any(words in text for text in service.failures()), f"{words!r} to be told")
+
+        await until_detecting()
+
+        server.hang.clear()
+        await until_told("does not answer in time")
+        server.hang.set()
+        await until_detecting()
+
+        server.is_broken = True
+        await until_told("the card fell off the bus")
+        server.is_broken = False
+        await until_detecting()
+
+        server.__exit__()
+        await until_told("cannot be reached")
+        with InferenceServer(toy_engine, port=server.port):
+            await until_detecting()
+        assert service.newest()["a"].state is StreamState.LIVE
+
+    servers = [InferenceServer(toy_engine).__enter__()]
+    run_service(scenario, servers[0].url)
+
+
+@pytest.mark.timeout(120)
+def test_a_model_that_is_put_right_is_used_without_a_restart_of_the_node(run_service, busy_clip, tmp_path):
+    async def scenario(service):
+        service.supervisor.set_cameras((service.job("a", busy_clip),))
+        await service.until(service.failures, "a sentence about the missing model")
+        assert "late_openvino_model" in service.failures()[0]
+
+        save_toy_openvino(tmp_path / "late_openvino_model")
+
+        await service.until(lambda: (report := service.newest().get("a")) and report.n_detections, "vehicles")
+        assert service.supervisor.n_restarts == 0
+
+    run_service(scenario, tmp_path / "late_openvino_model")
+
+
+@pytest.mark.timeout(120)
+def test_another_model_under_the_same_name_is_taken_with_its_own_classes_at_the_next_start(
+    run_service, busy_clip, tmp_path
+):
+    async def scenario(service):
+        service.supervisor.set_cameras((service.job("a", busy_clip),))
+        reader = RingReader.open(service.folder / "a.ring")
+        await service.until(lambda: _labels(reader) == {"car"}, "cars")
+        described = tmp_path / "toy_openvino_model" / "metadata.yaml"
+        described.write_text(described.read_text("utf-8").replace("0: car", "0: truck"), "utf-8")
+
+        os.kill(service.process_of(DETECTOR), signal.SIGKILL)
+
+        opened = await service.until(
+            lambda: [m.engine.labels for m in service.messages if isinstance(m, EngineOpened)][1:], "the next engine"
+        )
+        assert opened == [("truck", "bus")]
+        # The camera asks for cars only: trucks must not go on under the name that they had.
+        await service.until(lambda: _newest_tracks(reader) == (), "no car any more")
+
+    run_service(scenario)
+
+
+class Watched:
+    """One camera's ring, read again and again: how many looks came, and how far the last is behind the picture."""
+
+    def __init__(self, reader):
+        self._reader = reader
+        self._last = reader.tracks_after(0)[-1]
+        self._first_frame = reader.newest_frame(0).sequence
+        self.n_looks = self.n_shown = 0
+        self.n_behind = 0.0
+
+    def take(self):
+        seen = self._reader.tracks_after(self._last.sequence)
+        self.n_looks += len(seen)
+        self._last = seen[-1] if seen else self._last
+        frame = self._reader.newest_frame(0)
+        self.n_shown = frame.sequence - self._first_frame
+        self.n_behind = max(self.n_behind, (frame.pts_s - self._last.pts_s) * CLIP_FPS)
+
+
+def _newest_tracks(reader):
+    sets = reader.tracks_after(0)
+    return tuple(sets[-1].tracks) if sets else None
+
+
+def _labels(reader):
+    return {mark.label for seen in reader.tracks_after(0)[-3:] for mark in seen.tracks}
