@@ -7,7 +7,7 @@ from core.field.model import Device, DeviceState, LinkReport, LinkState
 from core.incidents.model import Condition, Priority, SourceKind
 from core.kernel.errors import UnavailableError
 from core.node.calls import Calls
-from core.node.model import Health
+from core.node.model import Health, WorkerReport
 
 
 class Incidents:
@@ -147,5 +147,29 @@ def test_a_device_is_judged_when_its_state_changes_and_not_with_every_message():
         await calls.drain(timeout_s=5)
 
         assert [state for _, state in incidents.done] == [DeviceState.ONLINE, DeviceState.STALE, DeviceState.ONLINE]
+
+    run(scenario)
+
+
+def test_a_worker_that_ends_again_and_again_calls_and_takes_it_back_once_it_runs_well():
+    def worker(state, n_failures):
+        return WorkerReport(
+            key="detector", state=state, pid=1, n_restarts=40, n_failures=n_failures, reason="It ended."
+        )
+
+    async def scenario(calls, incidents):
+        calls.take_worker(worker("restarting", 1))
+        calls.take_worker(worker("running", 1))
+        await calls.drain(timeout_s=5)
+        assert incidents.done == []
+
+        for _ in range(2):
+            calls.take_worker(worker("restarting", 3))
+            calls.take_worker(worker("running", 3))
+            calls.take_worker(worker("running", 0))
+        await calls.drain(timeout_s=5)
+
+        key = "system/worker:detector"
+        assert incidents.done == [("raise", key), ("return", key)] * 2
 
     run(scenario)

@@ -218,3 +218,13 @@ def test_a_smaller_stream_that_cannot_be_used_does_not_cost_the_camera(sight, to
 
     assert [job.camera_id for job in told.jobs] == ["a", "b"]
     assert told.jobs[0].sub_source is None
+
+
+def test_a_removed_camera_leaves_no_pictures_for_the_detector_behind(sight, tmp_path):
+    sight.set_cameras((camera("a"), camera("b")))
+    for name in ("a.77-1.looks", "b.77-1.looks"):
+        (tmp_path / "rings" / name).write_bytes(b"")
+
+    sight.set_cameras((camera("b"),))
+
+    assert {path.name for path in (tmp_path / "rings").glob("*.looks")} == {"b.77-1.looks"}

@@ -79,3 +79,13 @@ def test_what_the_edge_of_the_crop_cuts_through_is_taken_from_the_whole(frame):
     cut = (box.pad_x, box.pad_y + 50, box.pad_x + 40, box.pad_y + 90, 0.9, 0)
 
     assert len(merge_detail(boxes(), boxes(cut), detail, letterbox)) == 0
+
+
+def test_the_detail_of_a_huge_picture_is_the_same(frame):
+    huge = frame.reformat(width=7680, height=4320, format="yuv420p")
+
+    usual, detail = (detail_of(one, scene(FAR), NETWORK_WH) for one in (frame, huge))
+
+    assert detail.rgb.shape == usual.rgb.shape
+    assert detail.area == pytest.approx(usual.area, abs=0.005)
+    assert bright_box(detail.rgb) == pytest.approx(bright_box(usual.rgb), abs=3)

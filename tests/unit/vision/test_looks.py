@@ -61,3 +61,14 @@ def test_a_file_of_something_else_is_refused(tmp_path):
         LookReader(tmp_path / "x")
     with pytest.raises(UnavailableError, match="cannot be opened"):
         LookReader(tmp_path / "gone")
+
+
+def test_a_new_file_takes_the_place_of_what_a_killed_worker_left_of_this_camera_only(tmp_path):
+    for name in ("north.77-1.looks", "north.77-12.looks", "north.2.77-1.looks", "south.77-1.looks"):
+        (tmp_path / name).write_bytes(b"")
+
+    writer = LookWriter(tmp_path, "north", WH)
+
+    left = {path.name for path in tmp_path.glob("*.looks")} - {writer.path.name}
+    writer.close()
+    assert left == {"north.2.77-1.looks", "south.77-1.looks"}
