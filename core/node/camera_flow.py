@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
@@ -26,6 +27,9 @@ STALE_S = 150.0
 OLD = timedelta(seconds=90)
 """A minute told this long after its end is history: it does not speak of now."""
 
+MAX_WAITING = 20_000
+"""Minutes that wait for the broker at most: of fifty streams, more than six hours. The oldest go first."""
+
 _MAX_SLUG = 32
 
 
@@ -35,14 +39,24 @@ class CameraFlow:
     Threads: the node's loop.
     """
 
-    def __init__(self, *, tenant: str, boot: str, publish: Callable[[DeviceTopic, Payload | None], None]) -> None:
+    def __init__(
+        self,
+        *,
+        tenant: str,
+        boot: str,
+        publish: Callable[[DeviceTopic, Payload | None], None],
+        is_connected: Callable[[], bool] = lambda: True,
+    ) -> None:
         """Say nothing yet.
 
         Args:
             tenant: Of the topics.
             boot: Of this node's start.
             publish: Puts a payload on the broker, retained; None takes it away.
+            is_connected: Whether the broker hears us; minutes wait until it does.
         """
+        self._is_connected = is_connected
+        self._waiting: deque[FlowMinute] = deque(maxlen=MAX_WAITING)
         self._tenant = tenant
         self._boot = boot
         self._publish = publish
@@ -66,28 +80,61 @@ class CameraFlow:
             self._introduce(camera, streams, now)
 
     def tell(self, minutes: Iterable[FlowMinute], now: datetime) -> None:
-        """Publish each lane's and line's newest minute."""
-        for minute in minutes:
-            stream = stream_of(minute)
-            camera = self._cameras.get(minute.camera_id)
-            if camera is None or stream not in self._streams[minute.camera_id] or minute.label:
-                continue
-            if self._told.get((minute.camera_id, stream), minute.minute) > minute.minute:
-                continue
-            self._told[minute.camera_id, stream] = minute.minute
-            ended_at = minute.minute + timedelta(minutes=1)
-            self._seq += 1
-            envelope = Envelope(
-                id=new_id(),
-                type=PAYLOAD,
-                ts=min(ended_at, now),
-                boot=self._boot,
-                seq=self._seq,
-                q=Quality.GOOD if minute.is_complete else Quality.UNCERTAIN,
-                hist=now - ended_at > OLD,
-                data=data_of(minute, lane_id=_lane_number(camera.scene, minute)),
-            )
-            self._say(minute.camera_id, Channel.STATE, envelope, stream)
+        """Publish each lane's and line's minutes, oldest first; while the broker is away they wait for it."""
+        self._waiting.extend(minute for minute in minutes if self._knows(minute))
+        self.tell_waiting(now)
+
+    def tell_waiting(self, now: datetime) -> None:
+        """Publish what waits, one minute of each stream; call it once a second.
+
+        Of retained messages the link keeps only the newest of each topic until it is sent: two at once would be one.
+        """
+        if not self._waiting or not self._is_connected():
+            return
+        said: set[tuple[str, str]] = set()
+        later: deque[FlowMinute] = deque(maxlen=MAX_WAITING)
+        for minute in self._waiting:
+            place = minute.camera_id, stream_of(minute)
+            if place in said:
+                later.append(minute)
+            elif self._knows(minute) and not self._is_older(minute, now):
+                said.add(place)
+                self._tell_one(minute, place[1], now)
+        self._waiting = later
+
+    def show_lost(self, camera_id: str, now: datetime) -> None:
+        """A camera shows nothing: what stands on the broker is the last that it measured."""
+        if camera_id in self._born:
+            self._say(camera_id, Channel.STATUS, Status(state="lost", boot=self._boot, ts=now))
+
+    def show_back(self, camera_id: str, now: datetime) -> None:
+        """A camera that was lost measures again."""
+        if camera_id in self._born:
+            self._say(camera_id, Channel.STATUS, Status(state="online", boot=self._boot, ts=now))
+
+    def _knows(self, minute: FlowMinute) -> bool:
+        return not minute.label and stream_of(minute) in self._streams.get(minute.camera_id, {})
+
+    def _is_older(self, minute: FlowMinute, now: datetime) -> bool:
+        """Whether a later minute was told; not where that one lies ahead, because the clock was set back since."""
+        told = self._told.get((minute.camera_id, stream_of(minute)), minute.minute)
+        return minute.minute < told <= now
+
+    def _tell_one(self, minute: FlowMinute, stream: str, now: datetime) -> None:
+        self._told[minute.camera_id, stream] = minute.minute
+        ended_at = minute.minute + timedelta(minutes=1)
+        self._seq += 1
+        envelope = Envelope(
+            id=new_id(),
+            type=PAYLOAD,
+            ts=min(ended_at, now),
+            boot=self._boot,
+            seq=self._seq,
+            q=Quality.GOOD if minute.is_complete else Quality.UNCERTAIN,
+            hist=now - ended_at > OLD,
+            data=data_of(minute, lane_id=_lane_number(self._cameras[minute.camera_id].scene, minute)),
+        )
+        self._say(minute.camera_id, Channel.STATE, envelope, stream)
 
     def _introduce(self, camera: Camera, streams: dict[str, str], now: datetime) -> None:
         position = camera.position

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import math
 import os
 import secrets
 import shutil
@@ -23,6 +24,7 @@ from core.access.model import SYSTEM, Session, SessionsEnded
 from core.access.service import AccessService
 from core.cameras.model import Camera, CameraChanged, CameraRemoved
 from core.cameras.onvif.model import SteeringChanged
+from core.field.model import LinkState
 from core.field.mqtt_link import MqttLink
 from core.field.service import DeviceChanged, ReadingReceived
 from core.incidents.model import Alarm, AlarmChanged, IncidentChanged, SourceKind
@@ -52,7 +54,7 @@ from core.node.lock import take_lock
 from core.node.model import Health, Picture, SystemNotice, WorkerReport
 from core.node.pictures import Pictures
 from core.node.services import Services, make_services
-from core.node.sight import Sight
+from core.node.sight import CameraBack, CameraLost, Sight
 from core.node.supervisor import VisionSupervisor
 from core.parking.service import LotChanged
 from core.sim.city import DemoCity, load_city
@@ -413,8 +415,8 @@ class Node:
             on_inside=self._live.add_inside,
             on_totals=self._live.add_line_totals,
             on_observed=calls.take_observed,
-            on_lost=calls.take_camera_lost,
-            on_back=calls.take_camera_back,
+            on_lost=self._bus.publish,
+            on_back=self._bus.publish,
         )
         midnight = self._clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
         self._sight.set_totals(await services.traffic.totals(since=midnight))
@@ -454,8 +456,22 @@ class Node:
     def _subscribe(self, services: Services, calls: Calls) -> None:
         """Say who hears of what; every event here comes after its commit."""
         flow = self._camera_flow = CameraFlow(
-            tenant=self.settings.site.tenant, boot=self.node_id, publish=services.field.publish_own
+            tenant=self.settings.site.tenant,
+            boot=self.node_id,
+            publish=services.field.publish_own,
+            is_connected=lambda: self._link is not None and self._link.report().state is LinkState.CONNECTED,
         )
+
+        def on_lost(event: CameraLost) -> None:
+            calls.take_camera_lost(event)
+            flow.show_lost(event.camera.camera_id, self._clock.now())
+
+        def on_back(event: CameraBack) -> None:
+            calls.take_camera_back(event)
+            flow.show_back(event.camera_id, self._clock.now())
+
+        self._bus.subscribe(CameraLost, on_lost)
+        self._bus.subscribe(CameraBack, on_back)
 
         def on_alarm(event: AlarmChanged) -> None:
             self._n_alarms += event.alarm.version == 1
@@ -557,14 +573,22 @@ class Node:
             if self.services is not None:
                 assert self._calls is not None
                 self._calls.take_health(self._health)
+                if self._camera_flow is not None:
+                    self._camera_flow.tell_waiting(self._clock.now())
                 if time.monotonic() >= self._counts_due_s:
-                    self._counts_due_s = time.monotonic() + COUNTS_EVERY_S
-                    try:
-                        await self._store_counts(is_final=False)
-                    except ConsoleError as error:
-                        self._once.lost("counts", f"counts and minutes wait for the database: {error}")
-                    else:
-                        self._once.back("counts", "counts and minutes are stored again")
+                    # Not awaited: while the database is locked the room must still hear how the node is.
+                    self._counts_due_s = math.inf
+                    self._spawn(self._keep_counts())
+
+    async def _keep_counts(self) -> None:
+        try:
+            await self._store_counts(is_final=False)
+        except ConsoleError as error:
+            self._once.lost("counts", f"counts and minutes wait for the database: {error}")
+        else:
+            self._once.back("counts", "counts and minutes are stored again")
+        finally:
+            self._counts_due_s = time.monotonic() + COUNTS_EVERY_S
 
     async def _forget_forever(self, store: Store) -> None:
         """Delete what is older than the settings say, once an hour."""

@@ -65,6 +65,7 @@ class _Running:
     engine: EngineInfo | None = None
     heartbeat: Heartbeat | None = None
     restart: asyncio.TimerHandle | None = None
+    reader: threading.Thread | None = None
 
 
 class VisionSupervisor:
@@ -109,7 +110,7 @@ class VisionSupervisor:
         self._watch = asyncio.create_task(self._watch_heartbeats())
 
     async def stop(self) -> None:
-        """End every worker; one that does not end by itself within 4 s is killed."""
+        """End every worker; one that does not end by itself within 4 s is killed. What they said last was heard."""
         self._is_stopping = True
         if self._watch is not None:
             self._watch.cancel()
@@ -118,6 +119,8 @@ class VisionSupervisor:
                 worker.restart.cancel()
             worker.outbox.put(StopWorker())
         await asyncio.gather(*(asyncio.to_thread(_end, worker.process, 4.0) for worker in self._processes()))
+        readers = [worker.reader for worker in self._processes() if worker.reader is not None]
+        await asyncio.gather(*(asyncio.to_thread(reader.join, 1.0) for reader in readers))
         for worker in self._processes():
             worker.outbox.put(None)
 
@@ -201,7 +204,10 @@ class VisionSupervisor:
             worker.outbox.put(SetAttention(camera_ids=self._called))
             if self._line is not None:
                 worker.outbox.put(self._line)
-        threading.Thread(target=self._read, args=(worker, process, ours), name="vision-read", daemon=True).start()
+        worker.reader = threading.Thread(
+            target=self._read, args=(worker, process, ours), name="vision-read", daemon=True
+        )
+        worker.reader.start()
         threading.Thread(target=_write, args=(ours, worker.outbox), name="vision-write", daemon=True).start()
         log.info("vision worker %s started with %d cameras (pid %s)", worker.key, len(worker.jobs), process.pid)
         self._on_worker(_report(worker))

@@ -155,13 +155,21 @@ def write_rows(session: Session, minutes: Iterable[FlowMinute]) -> None:
 
 
 def read_since(session: Session, since: datetime, camera_id: str, n_most: int) -> list[FlowMinute]:
-    """Return minutes from `since` on, oldest first; of one camera, or of all where `camera_id` is empty."""
+    """Return minutes from `since` on, oldest first; of one camera, or of all where `camera_id` is empty.
+
+    A class that came in one part of a minute only was watched for in all of it: each row says what its minute says.
+    """
     query = select(FlowMinuteRow).where(FlowMinuteRow.minute >= since)
     if camera_id:
         query = query.where(FlowMinuteRow.camera_id == camera_id)
     # The newest are wanted where there are more than fit.
     query = query.order_by(FlowMinuteRow.minute.desc(), FlowMinuteRow.flow_minute_id.desc()).limit(n_most)
-    return [_from_row(row) for row in session.scalars(query)][::-1]
+    found = [_from_row(row) for row in session.scalars(query)][::-1]
+    seen_s: dict[tuple[str, datetime], float] = {}
+    for minute in found:
+        place = minute.camera_id, minute.minute
+        seen_s[place] = max(minute.observed_s, seen_s.get(place, 0.0))
+    return [replace(minute, observed_s=seen_s[minute.camera_id, minute.minute]) for minute in found]
 
 
 def _from_row(row: FlowMinuteRow) -> FlowMinute:

@@ -119,10 +119,7 @@ class CameraSlot:
 
     def close(self) -> None:
         """End; what the detector still has of this camera is not taken any more."""
-        with self._lock:
-            minutes = () if self.analyser is None else self.analyser.take_last_minutes()
-        if minutes:
-            self._send(Measured(minutes=minutes))
+        self.tell_last_minutes()
         # A reader that hangs in a driver still owns the ring's memory: leave it to the process's end.
         if self.stream.stop(timeout_s=2.0):
             self.ring.close()
@@ -206,6 +203,13 @@ class CameraSlot:
         """Send what was measured in the minutes that ended; once a second, also where pictures stopped coming."""
         with self._lock:
             minutes = () if self.analyser is None else self.analyser.take_minutes(now)
+        if minutes:
+            self._send(Measured(minutes=minutes))
+
+    def tell_last_minutes(self) -> None:
+        """Send what was measured so far, the open minute as well."""
+        with self._lock:
+            minutes = () if self.analyser is None else self.analyser.take_last_minutes()
         if minutes:
             self._send(Measured(minutes=minutes))
 

@@ -68,6 +68,9 @@ class _Worker:
             for slot in tuple(self._slots.values()):
                 slot.tell_minutes(now)
         self._detector.stop()
+        # First of all: a camera that does not let go must not cost the others what they measured.
+        for slot in tuple(self._slots.values()):
+            slot.tell_last_minutes()
         for slot in tuple(self._slots.values()):
             slot.close()
 

@@ -35,11 +35,13 @@ HEAD = "watchfloor/v1/city/camera/01jd0000000000000000000001"
 
 
 class Broker:
-    """Keeps what is retained."""
+    """Keeps what is retained, and everything that was said."""
 
     def __init__(self) -> None:
         self.retained: dict[str, bytes] = {}
         self.n_said = 0
+        self.is_up = True
+        self.heard: list[tuple[str, dict[str, object]]] = []
 
     def publish(self, topic, payload) -> None:
         name = build(topic)
@@ -47,12 +49,13 @@ class Broker:
         self.n_said += 1
         self.retained.pop(name, None)
         if payload is not None:
+            self.heard.append((name, decode(write(payload))))
             self.retained[name] = write(payload)
 
 
 def start(camera: Camera = CAMERA) -> tuple[Broker, CameraFlow]:
     broker = Broker()
-    flow = CameraFlow(tenant="city", boot="boot-1", publish=broker.publish)
+    flow = CameraFlow(tenant="city", boot="boot-1", publish=broker.publish, is_connected=lambda: broker.is_up)
     flow.set_cameras([camera], NOW)
     return broker, flow
 
@@ -149,3 +152,49 @@ def test_any_name_fits_into_a_topic_and_no_two_become_one():
     assert all(is_slug(name) for name in slugs)
     assert len(set(slugs)) == len(names)
     assert all(is_slug(name) for name in streams_of(SCENE))
+
+
+def test_minutes_that_ended_while_the_broker_was_away_are_told_each_once_in_order():
+    broker, flow = start()
+    broker.is_up = False
+    for number in range(3):
+        minute = MINUTE + timedelta(minutes=number)
+        flow.tell([replace(lane(n_vehicles=number), minute=minute)], NOW + timedelta(minutes=number))
+    assert f"{HEAD}/state/lane-right" not in broker.retained
+
+    broker.is_up = True
+    for _ in range(5):
+        flow.tell_waiting(NOW + timedelta(minutes=3))
+
+    told = [said for name, said in broker.heard if name.endswith("/state/lane-right")]
+    assert [said["data"]["intensity"] for said in told] == [0, 1, 2]
+    assert len({said["id"] for said in told}) == 3
+    assert told[0]["hist"]
+
+
+def test_a_clock_that_ran_ahead_and_was_set_right_silences_nothing():
+    broker, flow = start()
+    ahead = timedelta(hours=1)
+    flow.tell([replace(lane(n_vehicles=9), minute=MINUTE + ahead)], NOW + ahead)
+
+    flow.tell([lane(n_vehicles=3)], NOW)
+
+    assert decode(broker.retained[f"{HEAD}/state/lane-right"])["data"]["intensity"] == 3
+
+
+def test_a_camera_that_shows_nothing_is_said_to_be_lost_until_it_is_back():
+    broker, flow = start()
+
+    flow.show_lost(CAMERA.camera_id, NOW)
+    assert decode(broker.retained[f"{HEAD}/status"])["state"] == "lost"
+
+    flow.show_back(CAMERA.camera_id, NOW)
+    assert decode(broker.retained[f"{HEAD}/status"])["state"] == "online"
+
+
+def test_a_camera_that_measures_nothing_has_no_state_on_the_broker():
+    broker, flow = start()
+
+    flow.show_lost("another", NOW)
+
+    assert not any("another" in name for name in broker.retained)

@@ -173,3 +173,23 @@ def test_what_one_part_does_not_know_the_other_says():
 
 def test_a_minute_seen_twice_is_no_longer_than_a_minute():
     assert joined(lane(observed_s=60.0), lane(observed_s=45.0)).observed_s == 60.0
+
+
+def test_a_class_that_came_in_one_part_of_a_minute_was_watched_for_in_all_of_it(tmp_path):
+    """Zero buses in the second half are as known as the total: no gap where there is none."""
+    bus_row = replace(lane(2, observed_s=30.0), label="bus")
+
+    async def first(service):
+        service.take_minutes([lane(4, observed_s=30.0), bus_row])
+        await service.store_minutes()
+
+    async def second(service):
+        service.take_minutes([lane(5, observed_s=29.0)])
+        await service.store_minutes()
+
+        rows = {minute.label: minute for minute in await service.flow(since=MINUTE)}
+
+        assert (rows[""].n_vehicles, rows["bus"].n_vehicles) == (9, 2)
+        assert rows["bus"].is_complete
+
+    with_services(tmp_path, first, second)
