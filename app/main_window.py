@@ -42,12 +42,12 @@ class MainWindow(QMainWindow):
     Signals:
         closing: The operator closes the window; everything else ends after it.
         first_painted: The window is on the screen.
-        divided_again: No panel has the whole window any more.
+        whole_window_given(str): This panel has the whole window now, by its key; empty where none has.
     """
 
     closing = Signal()
     first_painted = Signal()
-    divided_again = Signal()
+    whole_window_given = Signal(str)
 
     def __init__(self, door: QWidget, layout_file: Path) -> None:
         super().__init__()
@@ -74,6 +74,8 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(self._pages)
         self._first_layout = QByteArray()
         self._divided: QByteArray | None = None
+        self._aside: list[Any] = []
+        self._parts: dict[Any, tuple[list[int], int]] = {}
         self._is_painted = False
 
     @property
@@ -153,16 +155,43 @@ class MainWindow(QMainWindow):
         """Give one panel the room of all docks, or divide the window again as it was; the bars above stay."""
         if self._manager is None or key not in self._docks:
             return
+        focused = self.focusWidget()
         if is_enlarged and self._divided is None:
-            self._divided = self._manager.saveState(LAYOUT_VERSION)
-            kept = self._docks[key].dockAreaWidget()
-            for dock in self._docks.values():
-                if dock.dockAreaWidget() is not kept:
-                    dock.toggleView(False)
+            self._put_aside(self._docks[key].dockAreaWidget())
         elif not is_enlarged and self._divided is not None:
-            divided, self._divided = self._divided, None
-            self._manager.restoreState(divided, LAYOUT_VERSION)
+            self._divide_again()
         self.bring_panel(key)
+        if focused is not None and self._widgets[key].isAncestorOf(focused):
+            focused.setFocus(Qt.FocusReason.OtherFocusReason)
+        self.whole_window_given.emit(key if self._divided is not None else "")
+
+    def toggle_whole_window(self) -> None:
+        """Give the panel that has the keys the whole window, or divide it again."""
+        focused = self.focusWidget()
+        here = (key for key, panel in self._widgets.items() if focused is not None and panel.isAncestorOf(focused))
+        key = next(here, "")
+        if key:
+            self.enlarge_panel(key, self._divided is None)
+
+    def _put_aside(self, kept: Any) -> None:
+        """Close the docks of all other areas, and remember how the window was divided."""
+        self._divided = self._manager.saveState(LAYOUT_VERSION)
+        areas = {dock.dockAreaWidget() for dock in self._docks.values()} - {None}
+        self._parts = {area: (self._manager.splitterSizes(area), area.currentIndex()) for area in areas}
+        docks = self._docks.values()
+        self._aside = [dock for dock in docks if dock.dockAreaWidget() is not kept and not dock.isClosed()]
+        for dock in self._aside:
+            dock.toggleView(False)
+
+    def _divide_again(self) -> None:
+        # A restored state would polish every widget anew: a second without pictures.
+        for dock in self._aside:
+            dock.toggleView(True)
+        for area, (sizes, index) in self._parts.items():
+            if area.isVisible():
+                area.setCurrentIndex(index)
+                self._share(area, sizes)
+        self._divided, self._aside, self._parts = None, [], {}
 
     def show_role(self, role: Role) -> None:
         """Take away the panels that need a higher role."""
@@ -212,6 +241,11 @@ class MainWindow(QMainWindow):
             self.addAction(action)
             menu.addAction(action)
         menu.addSeparator()
+        whole = QAction("Whole window for this panel, or divide it again", self)
+        whole.setShortcut(QKeySequence("F11"))
+        whole.triggered.connect(self.toggle_whole_window)
+        self.addAction(whole)
+        menu.addAction(whole)
         reset = QAction("Restore the first layout", self)
         reset.setShortcut(QKeySequence("Ctrl+Shift+F5"))
         reset.triggered.connect(self.restore_first_layout)
@@ -222,10 +256,10 @@ class MainWindow(QMainWindow):
     def restore_first_layout(self) -> None:
         """Go back to the layout that the program came with."""
         if self._manager is not None:
-            self._divided = None
+            self._divided, self._aside, self._parts = None, [], {}
             self._manager.restoreState(self._first_layout, LAYOUT_VERSION)
             self.share_space()
-            self.divided_again.emit()
+            self.whole_window_given.emit("")
 
     def restore_layout(self) -> bool:
         """Restore the saved layout; returns whether there was one.

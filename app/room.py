@@ -35,7 +35,7 @@ class Room(QObject):
         edit_requested(str): Open the settings of this camera; an empty id asks for a new one.
         scene_requested(str): Open the scene editor for this camera.
         whole_window_requested(str, bool): Give a panel the whole window, by its key, or divide it again.
-        window_divided(): No panel has the whole window any more, whoever had it.
+        whole_window_given(str): This panel has the whole window now, by its key; empty where none has.
         silence_requested(): No sound for a minute.
         node_lost(str): The node is gone, with a sentence; what is shown is the last known.
         node_back(): It is there again.
@@ -53,7 +53,7 @@ class Room(QObject):
     edit_requested = Signal(str)
     scene_requested = Signal(str)
     whole_window_requested = Signal(str, bool)
-    window_divided = Signal()
+    whole_window_given = Signal(str)
     silence_requested = Signal()
     node_lost = Signal(str)
     node_back = Signal()

@@ -85,7 +85,7 @@ class _Scene(SceneEditor):
         room.selected.connect(self._on_selected)
         room.scene_requested.connect(self._on_scene_requested)
         room.connection.snapshot_received.connect(lambda _snapshot: self._on_snapshot())
-        room.window_divided.connect(lambda: self.set_enlarged(False))
+        room.whole_window_given.connect(lambda key: self.set_enlarged(key == "scene"))
         room.closing.connect(self._pump.close)
         room.closing.connect(self._dry_run_poll.stop)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from PySide6.QtCore import QByteArray, QEvent, QFile, QIODevice, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap
+from PySide6.QtGui import QColor, QIcon, QImage, QPainter, QPixmap
 from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QToolButton, QWidget
 
@@ -41,19 +43,33 @@ def icon(name: str, tint: str = "text_secondary") -> QIcon:
 def icon_pixmap(name: str, side_px: int, tint: str = "text_secondary") -> QPixmap:
     """Return one size of an icon; see `icon`."""
     color = look().color(tint)
+    image = _tinted(name, side_px, color.rgba())
+    if not image.isNull():
+        return QPixmap.fromImage(image)
     pixmap = QPixmap(side_px, side_px)
     pixmap.fill(Qt.GlobalColor.transparent)
     painter = QPainter(pixmap)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    drawing = _drawing(name)
-    if drawing.isEmpty():
-        _paint_glyph(painter, name, side_px, color)
-    else:
-        QSvgRenderer(drawing).render(painter, QRectF(0, 0, side_px, side_px))
-        painter.setCompositionMode(QPainter.CompositionMode.CompositionMode_SourceIn)
-        painter.fillRect(pixmap.rect(), color)
+    _paint_glyph(painter, name, side_px, color)
     painter.end()
     return pixmap
+
+
+@lru_cache(maxsize=1024)
+def _tinted(name: str, side_px: int, rgba: int) -> QImage:
+    """Return a drawing in one colour; null where there is none. Every button asks again whenever docks are moved."""
+    drawing = _drawing(name)
+    if drawing.isEmpty():
+        return QImage()
+    image = QImage(side_px, side_px, QImage.Format.Format_ARGB32_Premultiplied)
+    image.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(image)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    QSvgRenderer(drawing).render(painter, QRectF(0, 0, side_px, side_px))
+    painter.setCompositionMode(QPainter.CompositionMode.CompositionMode_SourceIn)
+    painter.fillRect(image.rect(), QColor.fromRgba(rgba))
+    painter.end()
+    return image
 
 
 def _drawing(name: str) -> QByteArray:

@@ -401,7 +401,6 @@ class SceneEditor(QWidget):
             ("Ctrl+Shift+Z", self._on_redo),
             ("Ctrl+Y", self._on_redo),
             ("Ctrl+S", self._on_save),
-            ("F11", self._enlarge.click),
         ):
             shortcut = QShortcut(QKeySequence(keys), self, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
             shortcut.activated.connect(act)

@@ -112,6 +112,8 @@ class LowerLine(QFrame):
         """Say which tour runs, and why it does not."""
         self._pause.setVisible(run is not None)
         self._end.setVisible(run is not None)
+        # Without a tour the alarm has the whole line.
+        self._tour_text.setVisible(run is not None)
         if run is None:
             self._tour_text.set_whole("")
             return

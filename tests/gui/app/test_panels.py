@@ -165,17 +165,53 @@ def test_the_shortcut_of_a_panel_lets_the_keys_go_to_it(panel, room, qtbot, tmp_
     room.closing.emit()
 
 
+def is_whole_offered(scene):
+    """Whether the editor's button still has to be pressed for the whole window."""
+    enlarge = next(b for b in scene.findChildren(QAbstractButton) if "whole window" in b.accessibleName())
+    return not enlarge.isChecked()
+
+
+def test_f11_gives_a_panel_the_whole_window_and_divides_it_again_as_it_was(room, qtbot, tmp_path):
+    window = furnished(room, qtbot, tmp_path)
+    window.whole_window_given.connect(room.whole_window_given)
+    scene, wall, city = (window.panel(key) for key in ("scene", "wall", "map"))
+    window.go_to_panel("scene")
+    before = [part.width() for part in (scene, city)]
+    focused = QApplication.focusWidget()
+
+    QTest.keySequence(window, QKeySequence("F11"))
+    qtbot.waitUntil(lambda: scene.width() > 1500)
+    assert not city.isVisible()
+    assert not is_whole_offered(scene)
+    QTest.keySequence(window, QKeySequence("F11"))
+
+    qtbot.waitUntil(lambda: [part.width() for part in (scene, city)] == before)
+    assert city.isVisible()
+    assert is_whole_offered(scene)
+    assert QApplication.focusWidget() is focused
+    assert not wall.isVisible(), "what was in front stays in front"
+    room.closing.emit()
+
+
+def test_a_window_that_ends_undivided_is_divided_at_the_next_start(room, qtbot, tmp_path):
+    window = furnished(room, qtbot, tmp_path)
+    window.enlarge_panel("scene", True)
+    window.save_layout()
+
+    assert window.restore_layout()
+    assert window.panel("map").isVisible()
+    room.closing.emit()
+
+
 def test_restoring_the_first_layout_says_that_no_panel_has_the_whole_window(room, qtbot, tmp_path):
     window = furnished(room, qtbot, tmp_path)
-    window.divided_again.connect(room.window_divided)
+    window.whole_window_given.connect(room.whole_window_given)
     scene = window.panel("scene")
-    window.bring_panel("scene")
     window.enlarge_panel("scene", True)
-    scene.set_enlarged(True)
+    assert not is_whole_offered(scene)
 
     QTest.keySequence(window, QKeySequence("Ctrl+Shift+F5"))
 
-    enlarge = next(b for b in scene.findChildren(QAbstractButton) if "whole window" in b.accessibleName())
-    assert not enlarge.isChecked()
+    assert is_whole_offered(scene)
     assert window.panel("map").isVisible()
     room.closing.emit()

@@ -82,15 +82,6 @@ def test_the_dry_run_begins_in_its_first_field_and_esc_comes_back_to_the_picture
     assert desk.canvas.hasFocus()
 
 
-def test_f11_asks_for_the_whole_window_and_gives_it_back(desk, qtbot):
-    activate(desk, qtbot)
-    wishes = []
-    desk.editor.room_requested.connect(wishes.append)
-    desk.keys(Key.Key_F11, Key.Key_F11)
-
-    assert wishes == [True, False]
-
-
 def test_delete_in_the_table_removes_that_road_point(desk, qtbot):
     activate(desk, qtbot)
     set_points(desk)
