@@ -16,6 +16,8 @@ PREFIX = "WATCHFLOOR_SECRET_"
 KEYRING_TIMEOUT_S = 3.0
 """A keyring on a machine without a desktop may wait for ever for someone to unlock it."""
 
+_MAX_NAMED = 2
+
 # These keep what they are given in plain files, or keep nothing.
 _REFUSED_BACKENDS = ("keyring.backends.fail", "keyring.backends.null", "keyrings.alt")
 
@@ -40,9 +42,11 @@ class Secrets:
         with self._lock:
             if not self._kept:
                 return ""
-            names = ", ".join(sorted(self._kept))
+            names = sorted(self._kept)
+            more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
+            named = ", ".join(names[:_MAX_NAMED]) + more
             return (
-                f"The passwords of {names} are kept until the program ends only: {self._reason}. "
+                f"The passwords of {named} are kept until the program ends only: {self._reason}. "
                 f"Set up a keyring, or put them into {PREFIX}… of the environment."
             )
 

@@ -29,6 +29,7 @@ from widgets.base.flow import FlowLayout
 from widgets.base.focus import order_focus
 from widgets.base.labels import ElidedLabel, hairline
 from widgets.base.theme import look, set_role
+from widgets.dialogs.address_field import AddressField
 from widgets.dialogs.addresses import EXAMPLES, AddressCheck, check_address
 from widgets.dialogs.found_cameras import CameraChoice
 
@@ -203,15 +204,15 @@ class CameraForm(QWidget):
 
     def _build_source(self) -> QFormLayout:
         self._name = _line("Name", _MAX_NAME)
-        self._address = _line("Address", 1024)
+        self._address = AddressField("Address")
         self._address.setPlaceholderText("rtsp://10.0.0.5/stream1")
         self._address_note = QLabel(self)
         self._address_note.setWordWrap(True)
         self._address_note.setTextFormat(Qt.TextFormat.PlainText)
         set_role(self._address_note, "caption")
-        self._sub = _line("Small stream", 1024)
+        self._sub = AddressField("Small stream")
         self._sub.setPlaceholderText("none: the main stream everywhere")
-        self._onvif = _line("ONVIF address", 1024)
+        self._onvif = AddressField("ONVIF address")
         self._onvif.setPlaceholderText("none: the camera is not steered")
         self._onvif.editingFinished.connect(lambda: self._on_other_left(self._onvif))
         self._sub_test = QPushButton("Test", self)
@@ -386,12 +387,6 @@ class CameraForm(QWidget):
         if result.thumbnail_jpeg and picture.loadFromData(result.thumbnail_jpeg):
             width = min(_THUMBNAIL_WIDTH, max(120, self.width() - look().sizes.gap * 8 - look().sizes.body))
             self._thumbnail.setPixmap(picture.scaledToWidth(width, Qt.TransformationMode.SmoothTransformation))
-        if result.ok and result.width:
-            facts = (
-                f"{result.width} x {result.height} px, {result.fps:.0f} per second, {result.codec or 'unknown codec'}"
-            )
-            self._answer_hint.setText("  ".join(part for part in (facts, result.hint) if part))
-            self._answer_hint.show()
         self._thumbnail.setVisible(not picture.isNull())
 
     def _refresh(self) -> None:

@@ -15,6 +15,7 @@ from widgets.base.labels import ElidedLabel, hairline
 from widgets.base.state_overlay import PanelState, StateOverlay
 from widgets.base.table import Column, Line, TextTable
 from widgets.base.theme import look, set_role
+from widgets.dialogs.address_field import AddressField
 
 _COLUMNS = (Column(title="Camera"), Column(title="Model", rank=2), Column(title="Address", rank=1))
 
@@ -149,7 +150,7 @@ class FoundCameras(QWidget):
         self.setMinimumWidth(look().sizes.body * 13)
 
     def _build_login(self) -> QFormLayout:
-        self._address = _line("ONVIF address", 1024)
+        self._address = AddressField("ONVIF address")
         self._address.setPlaceholderText("http://10.0.0.5/onvif/device_service")
         self._user = _line("User", 128)
         self._password = _line("Password", 256)
@@ -308,8 +309,8 @@ class FoundCameras(QWidget):
 
 def _describe_profile(profile: StreamProfile) -> str:
     size = f"{profile.width} x {profile.height}" if profile.width else "unknown size"
-    rate = f", {profile.fps:.0f} per second" if profile.fps else ""
-    return f"{size} {profile.codec}{rate}  ({profile.name})"
+    rate = f", {profile.fps:.0f}/s" if profile.fps else ""
+    return f"{size}, {profile.codec}{rate}  ({profile.name})"
 
 
 def _host(address: str) -> str:

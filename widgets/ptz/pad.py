@@ -262,6 +262,7 @@ class PtzPad(QWidget):
         self._presets.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self._presets.itemActivated.connect(lambda _item: self._on_go())
         self._presets.currentRowChanged.connect(lambda _row: self._refresh())
+        self._no_presets = StateOverlay(self._presets.viewport())
         self._name = QLineEdit(self)
         self._name.setAccessibleName("Name of the preset")
         self._name.setPlaceholderText("Name, then Enter")
@@ -310,6 +311,12 @@ class PtzPad(QWidget):
         self._keep.setVisible(may_set)
         self._remove.setVisible(may_set)
         self._remove.setEnabled(may_set and has_preset)
+        if self._presets.count():
+            self._no_presets.clear()
+        else:
+            self._no_presets.show_state(
+                PanelState.EMPTY, "No presets.", "Turn the camera, then Save." if may_set else ""
+            )
 
     def _velocity(self) -> Velocity:
         speed = float(self._speed.currentData())

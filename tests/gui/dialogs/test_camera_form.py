@@ -3,6 +3,7 @@ from PySide6.QtCore import QBuffer, Qt
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QPushButton, QScrollArea
 
+from core.cameras.model import Camera
 from core.kernel.geo import GeoPoint
 from core.media.model import ProbeResult
 from tests.gui.map.things import camera
@@ -325,3 +326,14 @@ def test_an_answer_about_the_large_stream_is_not_taken_for_the_small_one(form, q
     form.show_probe(GOOD)
     assert form._sub_test.isEnabled()
     assert not form._save.isEnabled()
+
+
+def test_a_long_address_shows_its_host_and_is_whole_in_its_tip_without_a_password(form):
+    long = "rtsp://10.0.0.5/Streaming/Channels/101?transportmode=unicast&profile=Profile_1"
+    form.show_camera(Camera(camera_id="c", name="Gate", address=long))
+
+    assert form._address.cursorPosition() == 0
+    assert form._address.toolTip() == long
+
+    form._address.setText("rtsp://op:hunter2@10.0.0.5/s")
+    assert form._address.toolTip() == "rtsp://10.0.0.5/s"

@@ -165,3 +165,13 @@ def test_nothing_to_steer_is_a_sentence(pad):
 
     assert pad._overlay.state is PanelState.EMPTY
     assert pad._overlay.sentence == "Bridge is not steered."
+
+
+def test_a_camera_without_presets_says_how_one_is_made(pad):
+    pad.show_head("Mill Bridge", HEAD)
+    assert not pad._no_presets.isVisible()
+
+    pad.show_presets(())
+
+    assert pad._no_presets.isVisible()
+    assert pad._no_presets.accessibleName() == "No presets."
