@@ -65,8 +65,8 @@ class DetectorLink:
         try:
             with self._lock:
                 connection.send(message)
-        except (OSError, ValueError):
-            pass  # The listening side notices and calls again.
+        except (OSError, ValueError, TypeError):
+            pass  # The listening side notices and calls again. TypeError: closed by it at this moment.
 
     def stop(self) -> None:
         """Hang up."""

@@ -202,14 +202,14 @@ class CameraSlot:
     def tell_minutes(self, now: datetime) -> None:
         """Send what was measured in the minutes that ended; once a second, also where pictures stopped coming."""
         with self._lock:
-            minutes = () if self.analyser is None else self.analyser.take_minutes(now)
+            minutes = None if self.analyser is None else self._guarded(partial(self.analyser.take_minutes, now))
         if minutes:
             self._send(Measured(minutes=minutes))
 
     def tell_last_minutes(self) -> None:
         """Send what was measured so far, the open minute as well."""
         with self._lock:
-            minutes = () if self.analyser is None else self.analyser.take_last_minutes()
+            minutes = None if self.analyser is None else self._guarded(self.analyser.take_last_minutes)
         if minutes:
             self._send(Measured(minutes=minutes))
 

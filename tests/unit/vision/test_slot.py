@@ -12,7 +12,7 @@ import pytest
 from core.media.model import SourceSpec
 from core.media.ring import FrameRing, RingReader
 from core.media.stream import StreamFrame
-from core.vision.looks import N_SLOTS
+from core.vision.looks import N_SLOTS, LookReader
 from core.vision.messages import CameraJob, LookAt, Looked, OpenLooks
 from core.vision.model import EngineInfo
 from core.vision.slot import CameraSlot
@@ -56,8 +56,11 @@ class BrokenAnalyser:
     def update(self, *args, **kwargs):
         raise ZeroDivisionError
 
+    def take_minutes(self, now):
+        raise ZeroDivisionError
+
     def take_last_minutes(self):
-        return ()
+        raise ZeroDivisionError
 
 
 class Camera:
@@ -72,12 +75,12 @@ class Camera:
         self.slot.show_at(WH)
         self.reader = RingReader.open(ring)
 
-    def see(self, seconds, *, level=None):
+    def see(self, seconds, *, level=None, wh=WH):
         """Deliver five pictures a second, each unlike the last one unless a level is named."""
         for _ in range(round(seconds * 5)):
             self.n += 1
             self.now_s += 0.2
-            rgb = np.full((WH[1], WH[0], 3), level if level is not None else 40 + 20 * (self.n % 9), np.uint8)
+            rgb = np.full((wh[1], wh[0], 3), level if level is not None else 40 + 20 * (self.n % 9), np.uint8)
             self.slot._on_frame(
                 StreamFrame(
                     frame=av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format="yuv420p"),
@@ -138,6 +141,18 @@ def test_a_detector_that_answers_gets_every_picture(camera):
     assert len(camera.detector.looks) == 50
 
 
+@pytest.mark.parametrize("wh", [(64, 200), (16, 16), (98, 64), (3840, 160), (7680, 4320)])
+def test_pictures_of_any_shape_reach_the_detector_in_the_shape_that_it_takes(camera, wh):
+    camera.slot.use_detector(ENGINE)
+
+    camera.see(seconds=0.4, wh=wh)
+
+    file = next(message.file for message in camera.detector.heard if isinstance(message, OpenLooks))
+    assert LookReader(file).read(camera.detector.looks[-1].sequence).shape == (1, WH[1], WH[0], 3)
+    camera.answer()
+    assert camera.reason == ""
+
+
 def test_full_memory_costs_detection_and_not_the_picture(camera, monkeypatch):
     camera.see(seconds=2.0)  # The ring has all its memory.
     camera.slot.use_detector(ENGINE)
@@ -168,6 +183,7 @@ def test_a_bug_in_a_rule_stops_neither_the_picture_nor_the_looks(camera):
     for _ in range(40):
         camera.slot.analyser = BrokenAnalyser()
         camera.see(seconds=0.2, level=80)
+        camera.slot.tell_minutes(datetime.now(UTC))
         camera.answer()
 
     assert camera.reader.newest_frame(0).pts_s == pytest.approx(camera.n * 0.2)
