@@ -308,7 +308,7 @@ class VisionSupervisor:
 
 
 def _write(connection: Connection, outbox: queue.SimpleQueue[object | None]) -> None:
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, ValueError, TypeError):  # TypeError: closed at this moment.
         while (message := outbox.get()) is not None:
             connection.send(message)
 

@@ -66,8 +66,8 @@ class _Client:
         self._readers: dict[str, LookReader] = {}
 
     def send(self, message: object) -> None:
-        # A worker that is gone is noticed where it is listened to.
-        with contextlib.suppress(OSError, ValueError), self._send_lock:
+        # A worker that is gone is noticed where it is listened to. TypeError: closed there at this moment.
+        with contextlib.suppress(OSError, ValueError, TypeError), self._send_lock:
             self._connection.send(message)
 
     def listen(self) -> None:
