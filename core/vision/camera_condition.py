@@ -218,7 +218,8 @@ class MovedRule:
         self._recent += (edges - self._recent) * (1 - math.exp(-max(step_s, 0.2) / self.RECENT_S))
         if self._learned_s < self.LEARN_S:
             self._learned_s += step_s
-            self._reference += (edges - self._reference) * (step_s / max(step_s, self._learned_s))
+            if step_s:
+                self._reference += (edges - self._reference) * (step_s / self._learned_s)
             return
         if float(self._recent.mean()) < self.STRUCTURE * float(self._reference.mean()):
             return

@@ -155,3 +155,10 @@ def test_the_small_grey_picture_keeps_its_proportions():
     assert small_grey(np.zeros((360, 640, 3), np.uint8)).shape == (90, 160)
     assert small_grey(np.zeros((384, 216, 3), np.uint8)).shape == (192, 108)
     assert small_grey(np.full((90, 160), 7, np.uint8)).tolist() == [[7] * 160] * 90
+
+
+@pytest.mark.parametrize("gap_s", [-5.0, 300.0])
+def test_a_gap_right_after_the_first_picture_is_no_fault(gap_s):
+    pictures = [*filmed(0.5), *filmed(60, from_s=gap_s)]
+
+    assert told(watch_pictures(Scene(), pictures)) == []
