@@ -51,6 +51,11 @@ LOGGED_BREAKS = 10
 OVERLOADED = "This machine cannot look as often as asked: every camera gets {percent:.0f} % of its rate."
 NO_DETECTOR = "Nothing is detected now: the detector is away or still loading. Pictures go on."
 SILENT_DETECTOR = "Nothing is detected now: the detector does not answer. Pictures go on."
+_MAX_NAMED = 4
+OTHER_CLASSES = (
+    "Nothing is found here: the model {model} knows {known}, this camera looks for {wanted}. "
+    "Choose another model, or other classes in the camera's settings."
+)
 BROKEN = "The analysis of this camera broke {n} times and began anew; the log of its worker says more."
 
 
@@ -227,9 +232,20 @@ class CameraSlot:
             return self._no_room
         if (since_s := self._waits_since_s) is not None and now_s - since_s > SILENT_AFTER_S:
             return SILENT_DETECTOR
+        if others := self._other_classes():
+            return others
         if self._n_broken:
             return BROKEN.format(n=self._n_broken)
         return OVERLOADED.format(percent=self.share * 100.0) if is_reduced else ""
+
+    def _other_classes(self) -> str:
+        """Say that the model knows nothing of what the camera looks for; empty where it knows some of it."""
+        engine, wanted = self._engine, self.job.labels
+        if engine is None or not wanted or set(wanted) & set(engine.labels):
+            return ""
+        known = engine.labels[:_MAX_NAMED]
+        more = f" and {len(engine.labels) - _MAX_NAMED} more" if len(engine.labels) > _MAX_NAMED else ""
+        return OTHER_CLASSES.format(model=engine.model_name, known=", ".join(known) + more, wanted=", ".join(wanted))
 
     def _drop_looks(self) -> None:
         looks, self._looks = self._looks, None

@@ -338,7 +338,7 @@ def _stream_line(report: StreamReport, names: Mapping[str, str]) -> Line:
     return Line(
         key=report.camera_id,
         condition=STREAM_CONDITIONS[report.state],
-        tip=f"{report.reason} {report.hint}".strip(),
+        tip=" ".join(part for part in (report.reason, report.hint, report.detection_reason) if part),
         cells=(
             names.get(report.camera_id, report.camera_id),
             report.state.value,

@@ -190,7 +190,7 @@ def clean_text(text: str, *, limit: int = 120) -> str:
 def describe_span(seconds: float) -> str:
     """Say a span of time roughly: "12 s", "3 min", "2 h", "40 d"."""
     for size_s, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * size_s:
+        if seconds >= 1.95 * size_s:
             return f"{seconds / size_s:.0f} {unit}"
     return f"{seconds:.0f} s"
 

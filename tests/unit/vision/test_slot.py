@@ -3,6 +3,7 @@
 import errno
 import os
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import av
@@ -127,6 +128,26 @@ def test_a_detector_that_does_not_answer_is_not_written_to_without_end_and_the_t
     assert "does not answer" in camera.reason
 
     camera.answer()
+
+    assert camera.reason == ""
+
+
+def test_a_model_with_other_classes_is_said_with_what_it_knows_and_pictures_go_on(camera):
+    camera.slot.use_detector(replace(ENGINE, model_name="sea", labels=("boat", "buoy", "swan", "pier", "kite")))
+
+    camera.see(seconds=1.0)
+    report = camera.slot.report(camera.now_s)
+
+    assert "the model sea knows boat, buoy, swan, pier and 1 more" in report.detection_reason
+    assert "looks for car, bus, truck, motorcycle" in report.detection_reason
+    assert "Choose another model" in report.detection_reason
+    assert camera.reader.newest_frame(0) is not None
+
+
+def test_a_model_that_knows_some_of_the_classes_is_no_news(camera):
+    camera.slot.use_detector(replace(ENGINE, labels=("boat", "bus")))
+
+    camera.see(seconds=0.4)
 
     assert camera.reason == ""
 
