@@ -260,7 +260,7 @@ class VisionSupervisor:
                 worker.n_failures = 0
                 self._on_worker(_report(worker))
         elif isinstance(message, EngineOpened):
-            worker.engine = message.engine
+            worker.engine, worker.reason = message.engine, ""
             self._on_worker(_report(worker))
         elif isinstance(message, EngineFailed):
             worker.reason = f"{message.message} {message.hint}".strip()
@@ -283,7 +283,8 @@ class VisionSupervisor:
             worker.connection.close()
         worker.state = "restarting"
         name = "detector" if worker is self._detector else "worker"
-        worker.reason = f"The {name} ended ({_exit_text(process.exitcode)})."
+        # What it said of itself before it ended says more than how it ended.
+        worker.reason = worker.reason or f"The {name} ended ({_exit_text(process.exitcode)})."
         worker.n_restarts += 1
         # The first restart comes at once: a black wall is worse than a wasted start.
         delay_s = min(MAX_DELAY_S, FIRST_DELAY_S * math.pow(3.0, worker.n_failures))

@@ -61,7 +61,7 @@ class Service:
     def process_of(self, key: str) -> int:
         return next(report.pid for report in self.supervisor.reports() if report.key == key)
 
-    async def until(self, condition, what: str, timeout_s: float = 60.0):
+    async def until(self, condition, what: str, timeout_s: float = 120.0):
         deadline_s = time.monotonic() + timeout_s
         while not (found := condition()):
             assert time.monotonic() < deadline_s, f"waited in vain for {what}; {self.states} {self.newest()}"
@@ -100,7 +100,7 @@ def busy_clip(tmp_path):
     return make_clip(tmp_path / "busy.mp4", width=96, height=64, n_frames=75)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_one_detector_serves_the_cameras_of_two_workers(run_service, busy_clip):
     async def scenario(service):
         names = ["a", "b", "c", "d"]
@@ -122,7 +122,7 @@ def test_one_detector_serves_the_cameras_of_two_workers(run_service, busy_clip):
     run_service(scenario)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("how", "sentence"), [(signal.SIGKILL, "detector is away"), (signal.SIGSTOP, "detector does not answer")]
 )
@@ -157,7 +157,7 @@ def test_after_a_detector_died_or_hung_all_cameras_look_again_and_tiles_say_so_m
     run_service(scenario)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_a_killed_worker_takes_only_its_own_cameras_along(run_service, busy_clip):
     async def scenario(service):
         service.supervisor.set_cameras(tuple(service.job(name, busy_clip) for name in "abc"))
@@ -183,7 +183,7 @@ def test_a_killed_worker_takes_only_its_own_cameras_along(run_service, busy_clip
     run_service(scenario)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_a_still_scene_rests_and_keeps_the_vehicle_that_stands_in_it(run_service, tmp_path):
     # 32 px at 4 px a picture, one picture long: the square stands where it began.
     clip = make_clip(tmp_path / "still.mp4", width=96, height=64, n_frames=1, fps=10)
@@ -204,7 +204,7 @@ def test_a_still_scene_rests_and_keeps_the_vehicle_that_stands_in_it(run_service
     run_service(scenario)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_another_scene_of_a_camera_goes_on_with_the_same_detector(run_service, busy_clip):
     async def scenario(service):
         service.supervisor.set_cameras((service.job("a", busy_clip),))
@@ -227,7 +227,7 @@ def test_another_scene_of_a_camera_goes_on_with_the_same_detector(run_service, b
     run_service(scenario)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 def test_overload_lowers_every_rate_evenly_says_so_and_no_picture_waits_in_a_queue(run_service, toy_engine, busy_clip):
     with InferenceServer(toy_engine, n_batch=1) as server:
         server.cost_s = 0.1  # Ten looks a second at most, for six cameras that want thirty.
@@ -262,7 +262,7 @@ def test_overload_lowers_every_rate_evenly_says_so_and_no_picture_waits_in_a_que
         run_service(scenario, server.url)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 def test_a_server_that_stalls_refuses_goes_away_and_comes_back_is_found_again(run_service, toy_engine, busy_clip):
     async def scenario(service):
         server = servers[0]
@@ -274,6 +274,9 @@ def test_a_server_that_stalls_refuses_goes_away_and_comes_back_is_found_again(ru
                 lambda: (report := service.newest().get("a")) and report.n_detections > known + 2, "vehicles"
             )
 
+        def reason_of_detector():
+            return next(report.reason for report in service.supervisor.reports() if report.key == DETECTOR)
+
         async def until_told(words):
             await service.until(lambda: any(words in text for text in service.failures()), f"{words!r} to be told")
 
@@ -281,8 +284,10 @@ def test_a_server_that_stalls_refuses_goes_away_and_comes_back_is_found_again(ru
 
         server.hang.clear()
         await until_told("does not answer in time")
+        assert "does not answer in time" in reason_of_detector()
         server.hang.set()
         await until_detecting()
+        assert reason_of_detector() == ""
 
         server.is_broken = True
         await until_told("the card fell off the bus")
@@ -299,7 +304,7 @@ def test_a_server_that_stalls_refuses_goes_away_and_comes_back_is_found_again(ru
     run_service(scenario, servers[0].url)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_a_model_that_is_put_right_is_used_without_a_restart_of_the_node(run_service, busy_clip, tmp_path):
     async def scenario(service):
         service.supervisor.set_cameras((service.job("a", busy_clip),))
@@ -314,7 +319,7 @@ def test_a_model_that_is_put_right_is_used_without_a_restart_of_the_node(run_ser
     run_service(scenario, tmp_path / "late_openvino_model")
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_another_model_under_the_same_name_is_taken_with_its_own_classes_at_the_next_start(
     run_service, busy_clip, tmp_path
 ):
