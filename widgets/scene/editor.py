@@ -434,6 +434,14 @@ class SceneEditor(QWidget):
         self.versions_requested.emit(camera.camera_id)
 
     def _on_camera_gone(self, camera: Camera) -> None:
+        if not self.is_dirty:
+            self._leave(camera)
+            return
+        said = f"{camera.name} was removed. What you drew is not saved."
+        if self.notice.text != said:
+            self.notice.ask(said, [("Export to a file", self._on_export), ("Discard it", lambda: self._leave(camera))])
+
+    def _leave(self, camera: Camera) -> None:
         self._base = None
         self._looked_at = None
         self.document.load(Sketch())

@@ -7,10 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QCheckBox, QFormLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QFormLayout, QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from core.vision.model import VEHICLE_LABELS, CountLine, Lane, Mask, MaskKind, Zone
-from widgets.base.flow import FlowLayout
 from widgets.base.labels import ElidedLabel
 from widgets.base.theme import look, set_role
 from widgets.scene.fields import (
@@ -136,13 +135,15 @@ class ShapeProperties(QWidget):
         column.setSpacing(0)
         title = QLabel("Counts only (none: all vehicles)", boxes)
         title.setWordWrap(True)
-        flow = FlowLayout(look().sizes.gap)
+        # Rows whose number is known: a form gives lines that depend on the width too little height.
+        grid = QGridLayout()
+        grid.setSpacing(look().sizes.gap)
         column.addWidget(title)
-        column.addLayout(flow)
-        for label, box in self._labels.items():
+        column.addLayout(grid)
+        for number, (label, box) in enumerate(self._labels.items()):
             box.setAccessibleName(f"Counts {label}")
             box.toggled.connect(self._on_labels)
-            flow.addWidget(box)
+            grid.addWidget(box, number // 2, number % 2)
         self._form.addRow("Name", self._name)
         self._form.addRow("Key", self._key)
         self._add("mask", "Kind", self._mask)

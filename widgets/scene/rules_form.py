@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QCheckBox, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from core.vision.model import RuleSetting
 from core.vision.tuning import RULES, Figure, RuleInfo
 from widgets.base.labels import hairline
 from widgets.base.theme import look, set_role
-from widgets.scene.fields import NumberField, form_layout, show_checked
+from widgets.scene.fields import NumberField, show_checked
 
+_SHORT_UNIT = 4
 _MARK = "●"
 """Beside what differs from the default; the tool tip says the default."""
 
@@ -75,16 +76,20 @@ class _RuleBox(QWidget):
         explanation = QLabel(info.explanation, self)
         explanation.setWordWrap(True)
         set_role(explanation, "caption")
-        form = form_layout()
+        form = QGridLayout()
+        form.setHorizontalSpacing(look().sizes.gap * 2)
+        form.setVerticalSpacing(look().sizes.gap * 2)
+        form.setColumnStretch(0, 1)
         self._fields: dict[str, NumberField] = {}
         self._titles: dict[str, QLabel] = {}
-        for figure in info.figures:
+        for row, figure in enumerate(info.figures):
             field = _field(figure, info.title)
             field.valueChanged.connect(lambda value, figure=figure: self._on_value(figure, value))
             title = QLabel(self)
             title.setWordWrap(True)
             self._fields[figure.name], self._titles[figure.name] = field, title
-            form.addRow(title, field)
+            form.addWidget(title, row, 0)
+            form.addWidget(field, row, 1)
         self._reset = QPushButton("Back to the defaults", self)
         self._reset.setAccessibleName(f"{info.title}: back to the defaults")
         set_role(self._reset, "quiet")
@@ -113,7 +118,7 @@ class _RuleBox(QWidget):
             field, title = self._fields[figure.name], self._titles[figure.name]
             field.show_value(setting.values.get(figure.name, figure.default))
             is_other = figure.name in setting.values
-            title.setText(f"{figure.title}{f'  {_MARK}' if is_other else ''}")
+            title.setText(f"{_title(figure)}{f'  {_MARK}' if is_other else ''}")
             field.setToolTip(f"By default {figure.default:g}{_unit(figure)}; {figure.low:g} to {figure.high:g}.")
             field.setEnabled(is_on)
         self._reset.setVisible(self.is_different)
@@ -139,9 +144,15 @@ class _RuleBox(QWidget):
 def _field(figure: Figure, rule_title: str) -> NumberField:
     finest = figure.low or 0.01
     decimals = 1 if figure.high > 1 else 4 if finest < 0.001 else 3 if finest < 0.01 else 2
-    field = NumberField(f"{rule_title}: {figure.title}", figure.low, figure.high, _unit(figure), decimals=decimals)
+    unit = _unit(figure) if len(figure.unit) <= _SHORT_UNIT else ""
+    field = NumberField(f"{rule_title}: {figure.title}", figure.low, figure.high, unit, decimals=decimals)
     field.show_value(figure.default)
     return field
+
+
+def _title(figure: Figure) -> str:
+    """Return a figure's name; a unit of several words stands there: behind the figure it would be cut."""
+    return figure.title if len(figure.unit) <= _SHORT_UNIT else f"{figure.title} ({figure.unit})"
 
 
 def _unit(figure: Figure) -> str:

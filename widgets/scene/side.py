@@ -102,6 +102,7 @@ class SceneSide(QStackedWidget):
             rows = range(self._list.count())
             row = next((row for row in rows if self._list.item(row).data(Qt.ItemDataRole.UserRole) == selected), -1)
             self._list.setCurrentRow(row)
+        self._share_page(is_selected=row >= 0)
 
     def _drawn_page(self) -> QWidget:
         page = QWidget()
@@ -109,10 +110,18 @@ class SceneSide(QStackedWidget):
         column = QVBoxLayout(page)
         column.setContentsMargins(gap * 2, gap * 2, gap, 0)
         column.setSpacing(gap * 2)
-        self._list.setMaximumHeight(look().sizes.row * _LIST_ROWS)
+        self._drawn = column
         column.addWidget(self._list, 1)
         column.addWidget(_scrolled(self.properties, margin=0), 3)
         return page
+
+    def _share_page(self, *, is_selected: bool) -> None:
+        """Give the list the page while there is nothing below it to be set; never more than its rows need."""
+        rows = self._list.sizeHintForRow(0) * self._list.count() + 2 * self._list.frameWidth() + 2
+        least = look().sizes.row * _LIST_ROWS
+        self._list.setMaximumHeight(max(look().sizes.row * 2, min(rows, least) if is_selected else rows))
+        self._drawn.setStretch(0, 1 if is_selected else 3)
+        self._drawn.setStretch(1, 3 if is_selected else 1)
 
     def _on_row(self) -> None:
         item = self._list.currentItem()

@@ -414,3 +414,17 @@ def test_a_refused_dry_run_says_why(desk):
     desk.editor.side.dry_run.show_refused("Another dry run is going on.", "Wait for its end.")
 
     assert desk.editor.side.dry_run.verdict == "Another dry run is going on. Wait for its end."
+
+
+def test_what_is_drawn_on_a_camera_that_is_removed_meanwhile_can_still_be_exported(desk, tmp_path):
+    move_the_zone(desk)
+    drawn = desk.sketch
+    desk.editor.show_cameras((GATE,))
+
+    assert "was removed. What you drew is not saved" in desk.editor.notice.text
+    assert desk.sketch == drawn
+    assert desk.is_offered("Export to a file")
+    desk.editor.export_file(tmp_path / "kept.json")
+    assert read_scene(tmp_path / "kept.json").zones == drawn.zones
+    desk.press("Discard it")
+    assert desk.editor.camera_id == ""
