@@ -6,10 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-from PySide6.QtCore import QLineF, QPointF, QRect, QRectF, Qt
+from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import (
-    QBrush,
     QColor,
     QFontMetrics,
     QImage,
@@ -18,11 +16,11 @@ from PySide6.QtGui import (
     QPen,
     QPixmap,
     QPolygonF,
-    QTransform,
 )
 
 from core.vision.model import CountLine, Lane, Mask, MaskKind, Scene, Zone
 from widgets.base.theme import MIN_TEXT_PX, Look
+from widgets.video.boxes import BoxPainter
 from widgets.video.model import DrawnTracks
 
 _MAX_PLATES = 512
@@ -31,20 +29,7 @@ SMALL_PX = 400
 
 _SCENE_OPACITY = 0.6
 _PLATE_ALPHA = 190
-_BOX_PART, _SMALL_BOX_PART = 0.6, 1.0
-"""A label that is much wider than its box would hide the neighbours: it is shortened, then left out."""
-
 _PIECE_PX = 32
-_TINTS = {
-    "car": "track_car",
-    "bus": "track_bus",
-    "truck": "track_truck",
-    "motorcycle": "track_two_wheeler",
-    "bicycle": "track_two_wheeler",
-}
-_BARRED = ("track_bus", "track_truck")
-_NO_PEN, _NO_BRUSH = QPen(Qt.PenStyle.NoPen), QBrush(Qt.BrushStyle.NoBrush)
-_ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,43 +56,6 @@ class _Plate:
     height: float
 
 
-class _Bars:
-    """Filled bars of one colour; the rectangles are used again for every picture."""
-
-    def __init__(self, color: QColor) -> None:
-        self.brush = QBrush(color)
-        self.rects: list[QRect] = []
-        self.n_used = 0
-
-    def add(self, x: int, y: int, width: int, height: int) -> None:
-        if self.n_used == len(self.rects):
-            self.rects.append(QRect())
-        self.rects[self.n_used].setRect(x, y, width, height)
-        self.n_used += 1
-
-    def add_frame(self, x: int, y: int, width: int, height: int, thick: int) -> None:
-        """Add four sides; like a pen's, the right and the lower one lie one pixel outside."""
-        at, rects = self.n_used, self.rects
-        while at + 4 > len(rects):
-            rects.append(QRect())
-        wide, high = width + 1, height + 1
-        rects[at].setRect(x, y, wide, thick)
-        rects[at + 1].setRect(x, y + high - thick, wide, thick)
-        rects[at + 2].setRect(x, y + thick, thick, high - 2 * thick)
-        rects[at + 3].setRect(x + wide - thick, y + thick, thick, high - 2 * thick)
-        self.n_used = at + 4
-
-    def add_corners(self, x: int, y: int, width: int, height: int) -> None:
-        reach = max(3, round(min(width, height) * 0.3)) + 1
-        right, low = x + width, y + height
-        for left in (x, right + 1 - reach):
-            self.add(left, y, reach, 1)
-            self.add(left, low, reach, 1)
-        for top in (y, low + 1 - reach):
-            self.add(x, top, 1, reach)
-            self.add(right, top, 1, reach)
-
-
 class OverlayPainter:
     """Paints one tile's overlay; keeps its labels as small pictures, because laying out text costs most."""
 
@@ -122,14 +70,9 @@ class OverlayPainter:
         self.pixel_ratio = pixel_ratio
         self._fonts = (made.font(made.sizes.caption), made.font(MIN_TEXT_PX))
         self._plates: dict[tuple[str, str, bool], _Plate] = {}
-        self._track_plates: dict[tuple[int, str, bool, bool], tuple[_Plate, ...]] = {}
         self._scene_key: tuple[object, ...] = ()
         self._scene: list[tuple[QPointF, QPixmap]] = []
-        self._shadow = QColor(made.theme.picture)
-        self._bars = {"shadow": _Bars(self._shadow)}
-        self._bars |= {token: _Bars(made.color(token)) for token in (*dict.fromkeys(_TINTS.values()), "track_other")}
-        self._placed_on = QRectF()
-        self._scale = self._offset = np.zeros(4, np.float32)
+        self._boxes = BoxPainter(made, pixel_ratio)
         self._trail_pens = (QPen(QColor(0, 0, 0, 110), 3), QPen(made.color("track_other"), 1.4))
         for pen in self._trail_pens:
             pen.setCosmetic(True)
@@ -143,104 +86,25 @@ class OverlayPainter:
     def paint_tracks(self, painter: QPainter, tracks: DrawnTracks, picture: QRectF, shown: Shown) -> None:
         """Paint boxes with class and number.
 
-        A car is a thin frame, a bus and a truck carry a bar along the top, two-wheelers are four corners: the classes
-        differ without their tints, and the label says the class in words.
-
         Args:
             painter: On the widget; what lies outside of it is cut off.
             tracks: Of this picture.
             picture: Where the whole picture lies; larger than the widget while it is zoomed.
             shown: What the operator wants to see.
         """
-        if not shown.boxes or not len(tracks):
-            return
-        hidden = shown.hidden_labels
-        drawn = [
-            (x1, y1, x2 - x1, y2 - y1, label, at)
-            for at, ((x1, y1, x2, y2), label) in enumerate(
-                zip(self._placed(tracks.boxes, picture), tracks.labels, strict=True)
+        if shown.boxes and len(tracks):
+            self._boxes.paint(
+                painter,
+                tracks,
+                picture,
+                hidden_labels=shown.hidden_labels,
+                has_ids=shown.ids,
+                is_small=picture.width() < SMALL_PX,
             )
-            if x2 > x1 and y2 > y1 and label not in hidden
-        ]
-        opacities = tracks.opacities
-        if not opacities:
-            self._paint_boxes(painter, drawn)
-        for opacity in set(opacities):
-            painter.setOpacity(opacity)
-            self._paint_boxes(painter, [item for item in drawn if opacities[item[5]] == opacity])
-        # Labels come last: a frame across a number would make it unreadable.
-        is_small = picture.width() < SMALL_PX
-        top = picture.top()
-        for x, y, width, _, label, at in drawn:
-            plate = self._track_plate(width, label, tracks.track_ids[at], is_small=is_small, has_id=shown.ids)
-            if plate is None:
-                continue
-            if opacities:
-                painter.setOpacity(opacities[at])
-            above = y - plate.height
-            painter.drawPixmap(x, round(above if above >= top else y), plate.pixmap)
-        if opacities:
-            painter.setOpacity(1.0)
 
-    def _placed(self, boxes: NDArray[np.float32], picture: QRectF) -> list[list[int]]:
-        """Return boxes in whole pixels; one that runs ahead of its picture ends at the edge."""
-        if picture != self._placed_on:
-            x, y, width, height = picture.x(), picture.y(), picture.width(), picture.height()
-            self._placed_on = QRectF(picture)
-            self._scale = np.array((width, height, width, height), np.float32)
-            self._offset = np.array((x, y, x, y), np.float32)
-        edges = np.minimum(np.maximum(boxes, _ZERO), _ONE)
-        edges *= self._scale
-        edges += self._offset
-        np.rint(edges, out=edges)
-        placed: list[list[int]] = edges.astype(np.int32).tolist()
-        return placed
-
-    def _paint_boxes(self, painter: QPainter, drawn: list[tuple[int, int, int, int, str, int]]) -> None:
-        """Paint frames of one light pixel on a dark one of three.
-
-        Filled bars in few calls, from rectangles that are used again: there are thousands of boxes a second, pens cost
-        several times as much as bars, and making a rectangle costs more than filling it.
-        """
-        shadow, by_tint = self._bars["shadow"], self._bars
-        for bars in by_tint.values():
-            bars.n_used = 0
-        for x, y, width, height, label, _ in drawn:
-            tint = _TINTS.get(label, "track_other")
-            bars = by_tint[tint]
-            if tint == "track_two_wheeler":
-                bars.add_corners(x, y, width, height)
-                shadow.add_corners(x + 1, y + 1, width, height)
-                continue
-            shadow.add_frame(x - 1, y - 1, width + 2, height + 2, 3)
-            bars.add_frame(x, y, width, height, 1)
-            if tint in _BARRED:
-                bars.add(x, y - 1, width + 1, 3)
-        painter.setPen(_NO_PEN)
-        # The shadow is the first one.
-        for bars in by_tint.values():
-            if bars.n_used:
-                painter.setBrush(bars.brush)
-                painter.drawRects(bars.rects[: bars.n_used])
-        painter.setBrush(_NO_BRUSH)
-
-    def _track_plate(self, width: int, label: str, track_id: int, *, is_small: bool, has_id: bool) -> _Plate | None:
-        """Return the longest label that suits a box of this width: class and number, the number alone, or none."""
-        key = (track_id, label, is_small, has_id)
-        plates = self._track_plates.get(key)
-        if plates is None:
-            if len(self._track_plates) >= _MAX_PLATES:
-                self._track_plates.clear()
-            number = str(track_id) if has_id else ""
-            texts = [number] if is_small else [f"{label} {number}".rstrip(), number]
-            token = _TINTS.get(label, "track_other")
-            plates = tuple(self._plate(text, token, is_small=is_small) for text in texts if text)
-            self._track_plates[key] = plates
-        part = _SMALL_BOX_PART if is_small else _BOX_PART
-        for plate in plates:
-            if width >= part * plate.width:
-                return plate
-        return None
+    def labels_of(self, tracks: DrawnTracks, picture: QRectF) -> list[str]:
+        """Return what stands at each box of a picture that was painted; "" where there is no room."""
+        return self._boxes.labels_of(tracks, picture)
 
     def paint_trails(self, painter: QPainter, trails: QPainterPath, picture: QRectF) -> None:
         """Paint where vehicles came from.
@@ -250,15 +114,15 @@ class OverlayPainter:
             trails: In fractions of the picture.
             picture: Where the whole picture lies.
         """
-        shift = QTransform.fromTranslate(picture.x(), picture.y())
-        painter.setTransform(QTransform.fromScale(picture.width(), picture.height()) * shift)
+        painter.save()
+        painter.translate(picture.topLeft())
+        painter.scale(picture.width(), picture.height())
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setBrush(_NO_BRUSH)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
         for pen in self._trail_pens:
             painter.setPen(pen)
             painter.drawPath(trails)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
-        painter.resetTransform()
+        painter.restore()
 
     def paint_scene(
         self,
@@ -422,10 +286,7 @@ class OverlayPainter:
         made = QPixmap(round(width * self.pixel_ratio), round(height * self.pixel_ratio))
         made.setDevicePixelRatio(self.pixel_ratio)
         background = QColor(self._look.theme.picture)
-        is_on_vehicle = token.startswith("track_")
-        if not is_on_vehicle:
-            background.setAlpha(_PLATE_ALPHA)
-        # What is opaque is copied, not blended: there are thousands of track labels a second.
+        background.setAlpha(_PLATE_ALPHA)
         made.fill(background)
         painter = QPainter(made)
         painter.fillRect(QRectF(0, 0, 2, height), self._look.color(token))

@@ -9,7 +9,9 @@ from enum import Enum
 from core.media.model import StreamReport, StreamState
 from widgets.base.times import format_age, format_clock
 
-STALE_AFTER_S = 1.0
+STALE_AFTER_S = 0.9
+"""So that the badge is there within a second of the last picture."""
+
 LOST_AFTER_S = 3.0
 SILENT_AFTER_S = 5.0
 """Reports come once a second; without any for this long nobody knows how the camera is."""
@@ -118,10 +120,18 @@ def describe_tile(
 def _live(report: StreamReport, picture_age_s: float | None, age: str) -> TileStatus:
     if picture_age_s is None:
         return TileStatus(word="CONNECTING", look=PictureLook.BLANK, sentence="Waiting for the first picture.")
-    # A camera that sends one picture in two seconds is not stale for being slow.
-    slow_s = 3.0 / report.fps if report.fps > 0 else 0.0
-    if picture_age_s <= max(STALE_AFTER_S, slow_s):
+    if picture_age_s <= stale_after_s(report):
         return TileStatus(word=f"LIVE {age}", look=PictureLook.LIVE, age=age)
-    state = StreamState.LOST if picture_age_s > max(LOST_AFTER_S, slow_s) else StreamState.STALE
+    state = StreamState.LOST if picture_age_s > max(LOST_AFTER_S, _slow_s(report)) else StreamState.STALE
     word, sentence, hint = _WORDS[state]
     return TileStatus(word=f"{word} {age}", look=PictureLook.AGEING, sentence=sentence, hint=hint, age=age)
+
+
+def stale_after_s(report: StreamReport) -> float:
+    """Return how old the picture of a live camera may be."""
+    return max(STALE_AFTER_S, _slow_s(report))
+
+
+def _slow_s(report: StreamReport) -> float:
+    # A camera that sends one picture in two seconds is not stale for being slow.
+    return 3.0 / report.fps if report.fps > 0 else 0.0

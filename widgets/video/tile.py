@@ -19,7 +19,6 @@ from PySide6.QtGui import (
     QKeyEvent,
     QMouseEvent,
     QPainter,
-    QPaintEvent,
     QPen,
     QPixmap,
     QResizeEvent,
@@ -36,7 +35,7 @@ from widgets.base.symbols import PRIORITY_WORDS
 from widgets.base.theme import Look, picture_look
 from widgets.video.model import DrawnTrack, TrackSet, VideoFrame
 from widgets.video.overlay import SMALL_PX, OverlayPainter, Shown
-from widgets.video.status import PictureLook, TileStatus, describe_tile
+from widgets.video.status import PictureLook, TileStatus, describe_tile, stale_after_s
 from widgets.video.strip import StripText, make_strip, strip_height
 from widgets.video.tracks import TrackHistory
 from widgets.video.trails import Trails
@@ -74,8 +73,10 @@ class VideoTile(QWidget):
     shown_size_changed = Signal()
     used = Signal()
 
-    def __init__(self, clock: Clock, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, clock: Clock, canvas: QWidget) -> None:
+        """Lie on `canvas`, which paints this tile in its next turn after `repaint_soon`."""
+        super().__init__(canvas)
+        self._canvas = canvas
         self._clock = clock
         self._camera: Camera | None = None
         self._is_guest = False
@@ -87,6 +88,8 @@ class VideoTile(QWidget):
         self._zoom = WHOLE
         self._fit_key: tuple[int, int, int, int] = (0, 0, 0, 0)
         self._fit = QRectF()
+        self._picture = QRectF()
+        self._has_picture = False
         self._is_exact = False
         self._delay_s: float | None = None
         self._delayed: VideoFrame | None = None
@@ -110,7 +113,6 @@ class VideoTile(QWidget):
         self._made = picture_look()
         self._overlay: OverlayPainter | None = None
         self._strip: QPixmap | None = None
-        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAcceptDrops(True)
         self._rename()
@@ -179,7 +181,7 @@ class VideoTile(QWidget):
             self._alarm, self._is_calling = None, False
         self._strip = None
         self.refresh_status(is_forced=True)
-        self.update()
+        self.repaint_soon()
 
     def show_frame(self, frame: VideoFrame) -> None:
         """Show a newer picture; one `update()` and nothing else."""
@@ -189,7 +191,7 @@ class VideoTile(QWidget):
         self._grey = None
         if self._status.look is not PictureLook.LIVE:
             self.refresh_status(is_forced=True)
-        self.update()
+        self.repaint_soon()
 
     def show_tracks(self, tracks: TrackSet) -> None:
         """Keep boxes for the pictures to come; nothing is painted before one of these arrives."""
@@ -214,7 +216,7 @@ class VideoTile(QWidget):
         """Show counts by key of line or zone, then by direction."""
         if counts != self._counts:
             self._counts = dict(counts)
-            self.update()
+            self.repaint_soon()
 
     def show_alarm(self, priority: Priority | None, *, is_calling: bool) -> None:
         """Mark the tile with the camera's highest open alarm; flashing while nobody has acknowledged it."""
@@ -223,7 +225,7 @@ class VideoTile(QWidget):
         self._alarm, self._is_calling = priority, is_calling
         self._strip = None
         self._rename()
-        self.update()
+        self.repaint_soon()
 
     def set_flash(self, is_on: bool) -> None:
         """Set the half of the flash; at most one flash a second."""
@@ -232,33 +234,33 @@ class VideoTile(QWidget):
         self._is_flash_on = is_on
         if self._is_calling:
             self._strip = None
-            self.update()
+            self.repaint_soon()
 
     def set_shown(self, shown: Shown) -> None:
         """Choose what is drawn on the picture."""
         if not shown.trails:
             self._trails.clear()
         self._shown = shown
-        self.update()
+        self.repaint_soon()
 
     def set_selected(self, is_selected: bool) -> None:
         """Draw the ring of the selected tile."""
         if is_selected is not self._is_selected:
             self._is_selected = is_selected
-            self.update()
+            self.repaint_soon()
 
     def set_pinned(self, is_pinned: bool) -> None:
         """Show that nothing but the operator may take this tile."""
         if is_pinned is not self._is_pinned:
             self._is_pinned = is_pinned
             self._strip = None
-            self.update()
+            self.repaint_soon()
 
     def set_note(self, note: str) -> None:
         """Write a line along the lower edge."""
         if note != self._note:
             self._note = note
-            self.update()
+            self.repaint_soon()
 
     def zoom_by(self, factor: float, at: QPointF | None = None) -> None:
         """Zoom so that what lies at `at` stays there; the middle where no place is given."""
@@ -279,13 +281,13 @@ class VideoTile(QWidget):
         if was.factor != zoom.factor:
             self.shown_size_changed.emit()
         self.used.emit()
-        self.update()
+        self.repaint_soon()
 
     def set_drop_target(self, is_target: bool) -> None:
         """Show that what is dragged would land here."""
         if is_target is not self._is_drop_target:
             self._is_drop_target = is_target
-            self.update()
+            self.repaint_soon()
 
     def refresh_status(self, *, is_forced: bool = False) -> None:
         """Look at the ages again; repaints only what changed. Call it a few times a second."""
@@ -300,11 +302,11 @@ class VideoTile(QWidget):
         self._strip = None
         if was.look is not status.look or was.sentence != status.sentence or is_forced:
             self._rename()
-            self.update()
+            self.repaint_soon()
         elif status.look is PictureLook.AGEING:
-            self.update()
+            self.repaint_soon()
         else:
-            self.update(0, 0, self.width(), strip_height(picture_look()))
+            self.repaint_soon()
 
     def _describe(self, now_s: float) -> TileStatus:
         if self._camera is None:
@@ -316,6 +318,12 @@ class VideoTile(QWidget):
             report_age_s=now_s - self._report_s,
             picture_age_s=picture_age_s,
         )
+
+    def stale_in_s(self) -> float | None:
+        """Return when the picture becomes stale if no other comes; None where it is no live one."""
+        if self._frame is None or self._report is None or not self._status.is_good:
+            return None
+        return stale_after_s(self._report) - (self._clock.monotonic() - self._frame.received_s)
 
     def _rename(self) -> None:
         if self._camera is None:
@@ -329,32 +337,45 @@ class VideoTile(QWidget):
 
     # -- painting
 
-    def paintEvent(self, event: QPaintEvent) -> None:
-        """Paint picture, overlay, strip, then the rings."""
+    def repaint_soon(self) -> None:
+        """Have the canvas paint this tile in its next turn."""
+        self._canvas.update(self.geometry())
+
+    def paint_picture(self, painter: QPainter) -> None:
+        """Paint the picture, or that there is none; `painter` begins at the tile's corner and is cut at its edges."""
         ratio = self.devicePixelRatioF()
         if self._overlay is None or self._overlay.pixel_ratio != ratio:
             self._made = picture_look()
             self._overlay = OverlayPainter(self._made, ratio)
-        made = self._made
         look_of = self._status.look
-        has_picture = look_of is not PictureLook.BLANK and self._renew_picture()
-        painter = QPainter(self)
-        if not has_picture:
-            self._paint_blank(painter, QRectF(self.rect()))
-        elif look_of is PictureLook.LIVE:
-            self._paint_live(painter, ratio)
+        self._has_picture = look_of is not PictureLook.BLANK and self._renew_picture()
+        if self._has_picture and look_of is PictureLook.LIVE:
+            assert self._frame is not None and self._image is not None  # noqa: PT018
+            self._note_delay(self._frame)
+            self._picture = self._paint_picture(painter, self._image, ratio)
+            return
+        painter.save()
+        if self._has_picture:
+            self._paint_old(painter, ratio, self._made)
         else:
-            self._paint_old(painter, ratio, made)
+            self._paint_blank(painter, QRectF(self.rect()))
+        painter.restore()
+
+    def paint_overlay(self, painter: QPainter) -> None:
+        """Paint boxes, zones, strip and rings onto what `paint_picture` has painted."""
+        overlay, ratio, made = self._overlay, self.devicePixelRatioF(), self._made
+        assert overlay is not None
+        if self._has_picture and self._status.look is PictureLook.LIVE:
+            self._paint_on_live(painter, overlay)
         if self._camera is not None:
             if self._strip is None:
                 self._strip = self._make_strip(ratio)
             painter.drawPixmap(0, 0, self._strip)
             self._paint_lower_edge(painter, ratio, made)
         self._paint_rings(painter, made)
-        painter.end()
         # The camera's ring came round while it was painted: once more, from a picture that is whole.
-        if has_picture and self._frame is not None and not self._frame.is_intact() and self._take_renewed():
-            self.update()
+        if self._has_picture and self._frame is not None and not self._frame.is_intact() and self._take_renewed():
+            self.repaint_soon()
 
     def _renew_picture(self) -> bool:
         """Make sure that there is a whole picture; False where there is none at all."""
@@ -372,12 +393,9 @@ class VideoTile(QWidget):
         self._image = QImage(newer.data, newer.width, newer.height, newer.width * 4, QImage.Format.Format_RGB32)
         return True
 
-    def _paint_live(self, painter: QPainter, ratio: float) -> None:
-        frame, image, overlay = self._frame, self._image, self._overlay
-        assert frame is not None and image is not None  # noqa: PT018
-        assert overlay is not None and self._camera is not None  # noqa: PT018
-        self._note_delay(frame)
-        picture = self._paint_picture(painter, image, ratio)
+    def _paint_on_live(self, painter: QPainter, overlay: OverlayPainter) -> None:
+        frame, image, picture = self._frame, self._image, self._picture
+        assert frame is not None and image is not None and self._camera is not None  # noqa: PT018
         if self._shown.zones:
             room = QRectF(self.rect())
             overlay.paint_scene(painter, self._camera.scene, self._counts, picture, room, is_selected=self._is_selected)
@@ -729,7 +747,7 @@ class VideoTile(QWidget):
         if event.type() == QEvent.Type.StyleChange:
             self._overlay = self._strip = None
             self._plates.clear()
-            self.update()
+            self.repaint_soon()
         super().changeEvent(event)
 
 

@@ -17,6 +17,7 @@ from core.kernel.clock import Clock, SystemClock
 from core.media.model import StreamReport
 from widgets.base.symbols import FLASH_PERIOD_MS
 from widgets.base.theme import look, set_role
+from widgets.video.canvas import WallCanvas
 from widgets.video.layout import (
     CELLS,
     GRID_SIDE,
@@ -180,7 +181,7 @@ class VideoWall(QWidget):
             button.setMenu(menu)
             button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
             row.addWidget(button)
-        self._canvas = QWidget(self)
+        self._canvas = WallCanvas(self)
         self._canvas.installEventFilter(self)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -772,6 +773,7 @@ class VideoWall(QWidget):
             top = round(row * (room.height() + _GAP_PX) / side)
             bottom = round((row + rows) * (room.height() + _GAP_PX) / side) - _GAP_PX
             self._tiles[index].setGeometry(QRect(QPoint(left, top), QSize(max(1, right - left), max(1, bottom - top))))
+        self._canvas.show_tiles([self._tiles[index] for index in self._layout.visible])
 
     def _has_focus(self) -> bool:
         """Whether the keyboard is at a tile now; whoever types elsewhere keeps it."""
@@ -822,6 +824,10 @@ class VideoWall(QWidget):
         for tile in self._by_camera.values():
             tile.refresh_status()
             tile.set_flash(is_on)
+            due_s = tile.stale_in_s()
+            if due_s is not None and 0 <= due_s < STATUS_PERIOD_MS / 1000:
+                # A badge that waited for the next turn would be late.
+                QTimer.singleShot(round(due_s * 1000) + 5, tile, tile.refresh_status)
 
     def _on_switch(self) -> None:
         self._shown = self._show.shown

@@ -8,7 +8,7 @@ from PySide6.QtGui import QImage, QPainter
 from core.vision.model import CountLine, Scene, Zone
 from widgets.base.theme import picture_look
 from widgets.video.model import DrawnTracks
-from widgets.video.overlay import SMALL_PX, OverlayPainter, Shown
+from widgets.video.overlay import OverlayPainter, Shown
 
 SCENE = Scene(
     zones=(
@@ -42,17 +42,11 @@ class Canvas:
     def label_of(self, width):
         """Return the label of a car that is as wide as this part of the picture."""
         boxes = np.array([(0.4, 0.4, 0.4 + width, 0.6)], np.float32)
+        tracks = DrawnTracks(track_ids=(17,), labels=("car",), boxes=boxes)
         painter = QPainter(self.image)
-        self.painter.paint_tracks(
-            painter, DrawnTracks(track_ids=(17,), labels=("car",), boxes=boxes), self.picture, Shown()
-        )
+        self.painter.paint_tracks(painter, tracks, self.picture, Shown())
         painter.end()
-        is_small = self.picture.width() < SMALL_PX
-        plate = self.painter._track_plate(
-            round(width * self.picture.width()), "car", 17, is_small=is_small, has_id=True
-        )
-        shown = [text for (text, _, _), kept in self.painter._plates.items() if kept is plate]
-        return shown[0] if shown else ""
+        return self.painter.labels_of(tracks, self.picture)[0]
 
 
 def test_a_small_picture_shows_the_counts_of_its_lines_and_no_names(qapp):

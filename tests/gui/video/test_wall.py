@@ -15,7 +15,7 @@ from core.incidents.model import Alarm, Priority, SourceKind
 from core.kernel.clock import FakeClock
 from core.media.model import StreamReport, StreamState
 from core.vision.model import CountLine, Scene, Track, Zone
-from widgets.base.theme import DARK, DAY, apply_theme
+from widgets.base.theme import DARK, DAY, apply_theme, look
 from widgets.video.layout import Preset
 from widgets.video.model import TrackSet, VideoFrame
 from widgets.video.tile import CAMERA_MIME
@@ -54,7 +54,8 @@ class Room:
         self.wall.show_frame(camera_id, frame)
 
     def picture(self, camera_id):
-        return self.tile(camera_id).grab().toImage()
+        tile = self.tile(camera_id)
+        return tile.parentWidget().grab(tile.geometry()).toImage()
 
 
 @pytest.fixture
@@ -556,3 +557,23 @@ def test_sixteen_live_tiles_cost_little(qtbot):
     )
     # Ten percent is what it takes on a quiet machine; a shared one gets twice that before this fails.
     assert quiet_s * 15 < 0.20
+
+
+def test_each_tile_is_painted_in_its_own_place_and_the_gaps_stay_free(room):
+    colors = {f"c{i}": 0x20 + 0x20 * i for i in range(4)}
+    for camera_id, color in colors.items():
+        room.live(camera_id, color=color)
+    canvas = room.tile("c0").parentWidget()
+
+    def middle(camera_id, image):
+        return image.pixelColor(room.tile(camera_id).geometry().center()).red()
+
+    image = canvas.grab().toImage()
+    assert {camera_id: middle(camera_id, image) for camera_id in colors} == colors
+    right = room.tile("c0").geometry().right()
+    gap = [image.pixelColor(x, 40) for x in (right + 1, right + 2)]
+    assert [pixel.name() for pixel in gap] == [look().theme.window.lower()] * 2
+
+    room.live("c1", color=0xF0)
+    image = canvas.grab().toImage()
+    assert {camera_id: middle(camera_id, image) for camera_id in colors} == {**colors, "c1": 0xF0}
