@@ -1,0 +1,75 @@
+"""The badge of a picture that stands still is there within a second of it, whenever the wall looked last."""
+
+import pytest
+from PySide6.QtCore import QTimer
+
+from core.cameras.model import Camera
+from core.kernel.clock import FakeClock
+from core.media.model import StreamReport, StreamState
+from widgets.video.model import VideoFrame
+from widgets.video.wall import VideoWall
+
+
+@pytest.fixture
+def clock():
+    return FakeClock()
+
+
+@pytest.fixture
+def wall(qtbot, clock):
+    wall = VideoWall(clock)
+    qtbot.addWidget(wall)
+    wall.resize(640, 480)
+    wall.show_cameras((Camera(camera_id="a", name="Gate", address="synthetic:a"),))
+    wall.show()
+    qtbot.waitExposed(wall)
+    # The test looks when the wall would, and never in between.
+    wall._status_timer.stop()
+    return wall
+
+
+def show_picture(wall, clock, *, age_s, fps=25.0):
+    wall.show_report(StreamReport(camera_id="a", state=StreamState.LIVE, fps=fps))
+    picture = VideoFrame(
+        sequence=1,
+        pts_s=1.0,
+        received_s=clock.monotonic() - age_s,
+        captured_at_s=0.0,
+        width=4,
+        height=2,
+        data=bytes(32),
+    )
+    wall.show_frame("a", picture)
+
+
+def test_a_picture_that_grows_stale_between_two_looks_of_the_wall_is_marked_on_time(wall, clock, qtbot):
+    show_picture(wall, clock, age_s=0.8)
+    wall._on_status_tick()
+    assert wall.tile_of("a").status.is_good
+
+    clock.advance(seconds=0.11)
+    qtbot.waitUntil(lambda: not wall.tile_of("a").status.is_good)
+
+    assert wall.tile_of("a").status.word == "STALE 0.9 s"
+
+
+def test_a_picture_that_is_followed_by_another_one_stays_live(wall, clock, qtbot):
+    late = QTimer(wall)
+    late.setSingleShot(True)
+    show_picture(wall, clock, age_s=0.8)
+    wall._on_status_tick()
+    clock.advance(seconds=0.05)
+    show_picture(wall, clock, age_s=0.0)
+    clock.advance(seconds=0.11)
+
+    with qtbot.waitSignal(late.timeout):
+        late.start(150)
+
+    assert wall.tile_of("a").status.is_good
+
+
+def test_a_camera_of_few_pictures_is_not_stale_for_being_slow(wall, clock):
+    show_picture(wall, clock, age_s=1.2, fps=2.0)
+    wall._on_status_tick()
+
+    assert wall.tile_of("a").status.is_good
