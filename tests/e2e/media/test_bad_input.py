@@ -260,6 +260,39 @@ def test_a_step_of_either_clock_moves_no_picture(camera: RtspCamera, watch: Watc
     assert {state for state, _, _ in viewer.states} == {StreamState.CONNECTING, StreamState.LIVE}
 
 
+def test_a_dozen_bad_cameras_at_once_cost_the_good_one_no_picture(
+    start_camera: Callable[..., RtspCamera],  # noqa: F811
+    watch: Watch,
+    neighbour: Viewer,
+):
+    locked, corrupt, deaf = start_camera(username="guard", password="right"), start_camera(), start_camera()
+    corrupt.show(Content.CORRUPT)
+    deaf.stall()
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(16)
+        dumb = f"rtsp://127.0.0.1:{listener.getsockname()[1]}/stream"
+        bad = {
+            locked.url: StreamState.UNAUTHORISED,
+            "rtsp://127.0.0.1:9/stream": StreamState.LOST,
+            deaf.url: StreamState.LOST,
+            dumb: StreamState.LOST,
+            "/nowhere/clip.mp4": StreamState.UNUSABLE,
+            "webcam:77": StreamState.UNUSABLE,
+        }
+        viewers = [(watch(address), state) for address, state in bad.items() for _ in range(2)]
+        watch(corrupt.url)
+        for viewer, state in viewers:
+            assert viewer.wait_for_state(state, timeout_s=15.0)
+
+        neighbour.wait_for_frames(50)
+
+    assert neighbour.is_in_order
+    arrivals_s = [frame.received_s for frame in neighbour.frames]
+    assert max(later - earlier for earlier, later in itertools.pairwise(arrivals_s)) < 0.9
+    assert {state for state, _, _ in neighbour.states} == {StreamState.CONNECTING, StreamState.LIVE}
+
+
 def test_half_a_key_frame_is_left_out_and_said(start_camera: Callable[..., RtspCamera], watch: Watch, tmp_path: Path):  # noqa: F811
     camera = start_camera(_detailed_clip(tmp_path / "detail.mp4"))
     viewer = watch(camera.url)
