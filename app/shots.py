@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import fields, replace
 from pathlib import Path
 
 import qasync
@@ -17,11 +18,35 @@ from PySide6.QtWidgets import QApplication
 from app.bootstrap import Console, ConsoleOptions, choose_platform, make_application, take_picture
 from app.connection import ConnectionState
 from app.report import ErrorDoor
+from core.cameras.model import Camera
+from core.incidents.review import Outcome
 from core.kernel.paths import default_folders
 from core.kernel.settings import load_settings
+from core.media.model import StreamState
+from core.vision.model import Lane, Mask, PlanePoint, RoadPlane
+from widgets.base.theme import DARK
+from widgets.review.queue import ReviewQueue
+from widgets.scene.editor import SceneEditor
+from widgets.scene.hits import Selection
+from widgets.scene.sketch import ShapeKind, ShapeRef
 from widgets.video.layout import Preset
+from widgets.video.show_menu import ShowMenu
 from widgets.video.wall import VideoWall
 
+_SCENE_OF = "cam-north-gate"
+_LANE = Lane(
+    key="inbound-1",
+    name="Inbound, slow lane",
+    polygon=((0.129, 0.750), (0.252, 0.748), (0.405, 0.328), (0.362, 0.328)),
+    start=(0.382, 0.345),
+    end=(0.196, 0.735),
+)
+_MASK = Mask(key="verge", name="Garden", polygon=((0.80, 0.30), (0.97, 0.30), (0.97, 0.46), (0.80, 0.46)))
+_CORNERS = ((0.1287, 0.7497), (0.4969, 0.7445), (0.4913, 0.3277), (0.3621, 0.3284))
+_METRES = ((0.0, 0.0), (10.5, 0.0), (10.5, 60.0), (0.0, 60.0))
+_ROAD = RoadPlane(
+    points=tuple(PlanePoint(picture=at, ground_xy_m=to) for at, to in zip(_CORNERS, _METRES, strict=True))
+)
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "screenshots"
 WAIT_S = 90.0
 
@@ -29,6 +54,7 @@ WAIT_S = 90.0
 async def make_shots(console: Console, size: str) -> None:
     """Do what an operator does, and take pictures of it."""
     await _until(lambda: console.connection.state is ConnectionState.SIGNED_IN and bool(console.live.cameras))
+    await _draw_scene(console)
     wall = console.window.panel("wall")
     assert isinstance(wall, VideoWall)
     wall.set_preset(Preset.NINE)
@@ -42,6 +68,11 @@ async def make_shots(console: Console, size: str) -> None:
         console.room.camera_called.emit(newest.source_id, True)
         await asyncio.sleep(2.0)
         await _take(console, f"alarm-{size}")
+    await _shoot_scene(console, size)
+    await _shoot_review(console, size)
+    console.window.restore_first_layout()
+    console.window.bring_panel("wall")
+    await _shoot_sixteen(console, wall, size)
     console.window.bring_panel("health")
     await asyncio.sleep(1.5)
     await _take(console, f"health-{size}")
@@ -50,11 +81,88 @@ async def make_shots(console: Console, size: str) -> None:
     await _take(console, f"add-camera-{size}")
 
 
+async def _draw_scene(console: Console) -> None:
+    """Draw a lane and a privacy mask, and lay the road under the picture."""
+    camera = console.live.cameras[_SCENE_OF]
+    await console.connection.call(
+        "cameras.save_scene",
+        Camera,
+        camera_id=camera.camera_id,
+        scene=replace(camera.scene, lanes=(_LANE,), masks=(_MASK,), plane=_ROAD),
+        version=camera.version,
+        note="Lane, mask and road",
+    )
+
+
+async def _shoot_scene(console: Console, size: str) -> None:
+    """Look at a road plane and at a lane, with the whole window."""
+    console.room.scene_requested.emit(_SCENE_OF)
+    console.window.enlarge_panel("scene", True)
+    editor = console.window.panel("scene")
+    assert isinstance(editor, SceneEditor)
+    await _until(lambda: editor.camera_id == _SCENE_OF and editor.canvas.has_picture, at_most_s=20.0)
+    editor.side.show_tab("Road")
+    await asyncio.sleep(1.0)
+    await _take(console, f"scene-road-{size}")
+    editor.canvas.select(Selection(ref=ShapeRef(ShapeKind.LANE, _LANE.key)))
+    await asyncio.sleep(1.0)
+    await _take(console, f"scene-{size}")
+    console.window.enlarge_panel("scene", False)
+
+
+async def _shoot_review(console: Console, size: str) -> None:
+    """Answer a few incidents, and look at the next one."""
+    console.window.go_to_panel("review")
+    queue = console.window.panel("review")
+    assert queue is not None
+    review = queue.findChild(ReviewQueue)
+    assert isinstance(review, ReviewQueue)
+    await _until(lambda: review.current is not None, at_most_s=20.0)
+    for outcome in (Outcome.TRUE, Outcome.FALSE):
+        review.decide(outcome)
+        await asyncio.sleep(1.0)
+    await asyncio.sleep(2.0)
+    await _take(console, f"review-{size}")
+
+
+async def _shoot_sixteen(console: Console, wall: VideoWall, size: str) -> None:
+    """Let eight more cameras be there, and show all sixteen with trails."""
+    for camera in tuple(console.live.cameras.values()):
+        other = replace(camera, camera_id="", name=f"{camera.name} 2", version=0, position=None)
+        await console.connection.call("cameras.add", Camera, camera=other, password="")
+    wall.set_preset(Preset.SIXTEEN)
+    reports = console.live.streams
+    await _until(lambda: sum(one.state is StreamState.LIVE for one in reports.values()) >= 16, at_most_s=40.0)
+    show = wall.findChild(ShowMenu)
+    assert isinstance(show, ShowMenu)
+    show.toggle("trails")
+    # Trails tell of five seconds.
+    await asyncio.sleep(8.0)
+    await _take(console, f"wall-16-{size}")
+
+
 async def _take(console: Console, name: str) -> None:
     QCursor.setPos(0, 0)  # No tool tip in the picture.
     await asyncio.sleep(0.3)
     take_picture(console.window, FOLDER / f"{name}.png")
+    _shrink(FOLDER / f"{name}.png")
     sys.stdout.write(f"{name}.png\n")
+
+
+def _shrink(path: Path) -> None:
+    """Write a picture with a palette: a third of the bytes; left as it is where Pillow is not installed."""
+    try:
+        from PIL import Image
+    except ImportError:
+        return
+    hues = [getattr(DARK, field.name) for field in fields(DARK) if str(getattr(DARK, field.name)).startswith("#")]
+    with Image.open(path) as picture:
+        whole = picture.convert("RGB")
+    # Alarm hues cover little and would be lost among the many greens and greys of the pictures.
+    found = whole.quantize(256 - len(hues)).getpalette() or []
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(found[: 3 * (256 - len(hues))] + [part for hue in hues for part in bytes.fromhex(hue[1:7])])
+    whole.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)
 
 
 async def _until(is_true: Callable[[], bool], *, at_most_s: float = WAIT_S) -> None:
