@@ -29,8 +29,8 @@ BEFORE_S, AFTER_S = 1.0, 1.0
 REPORT_FROM = 0.6
 """Less sure than this is not worth a line in the review."""
 
-_PICTURE_EVERY_S = 0.15
-"""More pictures than about six a second tell nothing new of movement, only of trembling."""
+_PICTURE_EVERY_S = 1 / 6
+"""More pictures than about six a second tell nothing new of movement, only of trembling; fewer than five hide it."""
 
 _STEP_S = 0.18
 """Speeds are taken over at least this long: over less the trembling of boxes is larger than the movement."""
@@ -41,15 +41,22 @@ _STANDS_BELOW = 0.3
 _PIXEL = 0.02
 """What a network's pixel or two of trembling do to a speed, picture heights per second."""
 
+_PIXEL_SHAPE = 0.006
+"""And to its proportions, natural logarithm times size: of a small box a pixel is much."""
+
 _BORDER = 0.006
 _SAME_EVENT_S = 20.0
 _SAME_PLACE = 4.0
 _OVER_AFTER_S = 30.0
 _FOUND_AFTER_S, _FOUND_WITHIN = 1.0, 1.5
 _TORN_WITHIN_S = 0.8
-_TORN_LEAP, _TORN_CONTACT = 0.15, 0.3
+_TORN_LEAP, _TORN_CONTACT = 0.6, 0.3
 _N_FOR_SHAKE = 3
-_ONCE = 0.3
+_APART, _N_TORN, _JUMPS, _WEAK_SCORE = 1.2, 2, 0.8, 0.4
+_NEAR_TEAR_S = 0.3
+_TORN_LATE_S, _TORN_AROUND_S = 0.1, 0.45
+"""A tracker shows a new vehicle with its second picture: what breaks at a moment seems to a little later."""
+_ONCE = 0.2
 _KEEP_S = BEFORE_S + AFTER_S + 1.6
 
 # Plain floats: for six rows of six figures numpy takes ten times as long, and this is done for each vehicle.
@@ -72,6 +79,8 @@ class Evidence:
         halt: 1 where it drove before and stands afterwards.
         leap: How far the way before and the way after miss each other.
         torn: 1 where the tracker lost it in contact and found it again under another number.
+        rebound: How much of its speed it has backwards afterwards: steel springs back a little, and only who is hit
+            by another one goes back as fast as it came.
     """
 
     jolt: float
@@ -80,6 +89,7 @@ class Evidence:
     halt: float
     leap: float
     torn: float = 0.0
+    rebound: float = 0.0
     is_driving: bool = True
 
 
@@ -87,17 +97,19 @@ class Evidence:
 class Weights:
     """Logistic weights of the evidence."""
 
-    offset: float = -4.8
-    jolt: float = 2.7
-    contact: float = 1.2
-    shape: float = 3.2
-    halt: float = 2.1
-    leap: float = -15.0
-    torn: float = 1.8
+    offset: float = -5.7
+    jolt: float = 3.5
+    contact: float = 1.6
+    shape: float = 4.7
+    halt: float = 2.0
+    leap: float = -16.0
+    torn: float = 1.0
+    rebound: float = -7.5
 
 
 WEIGHTS = Weights()
 _TOP_JOLT, _TOP_SHAPE = 2.5, 0.7
+_SPRINGS_BACK, _PUSHED_BACK = 0.3, 0.7
 
 
 def logit_of(evidence: Evidence, weights: Weights = WEIGHTS) -> float:
@@ -110,6 +122,7 @@ def logit_of(evidence: Evidence, weights: Weights = WEIGHTS) -> float:
         + weights.halt * evidence.halt
         + weights.leap * max(0.0, evidence.leap - 0.15)
         + weights.torn * evidence.torn * evidence.contact
+        + weights.rebound * max(0.0, evidence.rebound - _SPRINGS_BACK - _PUSHED_BACK * evidence.contact)
     )
 
 
@@ -123,12 +136,35 @@ class Trace:
     """Where one vehicle was: time, box x1, y1, x2, y2 in picture heights, the detector's score; oldest first.
 
     Attributes:
-        torn_s: When it was lost in contact, and found again.
+        torn_s: When it was lost in contact.
+        found_s: When it was found again.
     """
 
     rows: deque[Row]
     sighting: Sighting
     torn_s: float = -math.inf
+    found_s: float = -math.inf
+
+    @property
+    def middle(self) -> tuple[float, float]:
+        """Where the middle of the box was last."""
+        _, x1, y1, x2, y2, _ = self.rows[-1]
+        return (x1 + x2) / 2, (y1 + y2) / 2
+
+    @property
+    def size(self) -> float:
+        """How large it was last."""
+        return _size([self.rows[-1]])
+
+    @property
+    def is_weak(self) -> bool:
+        """Whether the network is not sure of it, so that it comes and goes by itself."""
+        return _median([row[5] for row in self.rows]) < _WEAK_SCORE
+
+    def lies_inside(self, index: int, aspect: float) -> bool:
+        """Return whether a row lies well within the picture, where nobody comes from or goes to."""
+        _, x1, y1, x2, y2, _ = self.rows[index]
+        return min(x1, y1, aspect - x2, 1 - y2) > 0.5 * _size([self.rows[index]])
 
     def between(self, start_s: float, end_s: float) -> list[Row]:
         """Return the rows of a time span."""
@@ -192,7 +228,8 @@ class CollisionRule:
 
     def update(self, moment: Moment, note: Notebook) -> None:
         """Take one picture."""
-        if self._times and moment.dt_s > 0 and moment.now_s - self._times[-1] < _PICTURE_EVERY_S:
+        # Whichever picture is nearest to the wanted time: of eight a second all, of ten every other one.
+        if self._times and moment.dt_s > 0 and moment.now_s - self._times[-1] < _PICTURE_EVERY_S - moment.dt_s / 2:
             return
         vehicles = [sighting for sighting in moment.sightings if sighting.track.label in VEHICLE_LABELS]
         is_gap = moment.dt_s == 0
@@ -242,6 +279,7 @@ class CollisionRule:
             return Trace(deque(maxlen=128), sighting)
         trace = self._traces.pop(best)
         trace.sighting, trace.torn_s = sighting, trace.rows[-1][0]
+        trace.found_s = now_s
         return trace
 
     def _touches_another(self, key: int, trace: Trace) -> bool:
@@ -288,8 +326,31 @@ class CollisionRule:
         logit = judged.logit = logit_of(whole)
         logit_before = logit - 2 * _ONCE if before is None else self._logit(key, trace, before)
         confidence = confidence_of((logit_before + logit) / 2)
-        if confidence >= REPORT_FROM:
+        if confidence >= REPORT_FROM and not self._is_torn_elsewhere(key, at_s):
             self._tell(key, partner, trace, whole, confidence, at_s, now_s, note)
+
+    def _is_torn_elsewhere(self, key: int, at_s: float) -> bool:
+        """Return whether vehicles far away broke off, appeared or jumped as well: then the picture did, not this one."""
+        own = self._traces[key]
+        lost: list[Trace] = []
+        found: list[Trace] = []
+        n_jumps = n_whole = 0
+        for other_key, other in self._traces.items():
+            apart = math.dist(other.middle, own.middle) / max(own.size, other.size)
+            if other_key == key or apart < _APART or other.is_weak:
+                continue
+            begins_s, ends_s = other.rows[0][0], other.rows[-1][0]
+            if self._times[0] + 0.01 < begins_s and abs(begins_s - at_s - _TORN_LATE_S) <= _TORN_AROUND_S:
+                found += [other] * other.lies_inside(0, self._aspect)
+            elif ends_s < self._times[-1] - 0.01 and abs(ends_s - at_s - _TORN_LATE_S) <= _TORN_AROUND_S:
+                lost += [other] * other.lies_inside(-1, self._aspect)
+            elif (evidence := weigh(other, at_s, self._aspect)) is not None and evidence.is_driving:
+                is_jump = max(evidence.jolt, 2 * evidence.leap) > _JUMPS
+                n_jumps, n_whole = n_jumps + is_jump, n_whole + (not is_jump)
+        # Who is lost and found where it was is one vehicle that something hid.
+        n_torn = n_jumps + sum(not any(_is_same_place(one, two) for two in found) for one in lost)
+        n_torn += sum(not any(_is_same_place(two, one) for two in lost) for one in found)
+        return n_torn >= max(_N_TORN, n_whole)
 
     def _logit(self, key: int, trace: Trace, judged: _Judged) -> float:
         if judged.logit is None:
@@ -379,6 +440,11 @@ class CollisionRule:
             note.add(KIND, Phase.END, self._place, event.condition_key, confidence=event.confidence)
 
 
+def _is_same_place(lost: Trace, found: Trace) -> bool:
+    _, x1, y1, x2, y2, _ = found.rows[0]
+    return math.dist(lost.middle, ((x1 + x2) / 2, (y1 + y2) / 2)) < _APART * lost.size
+
+
 def weigh(trace: Trace, at_s: float, aspect: float) -> Evidence | None:
     """Compare a vehicle's movement before and after a moment; None where too little of it was seen.
 
@@ -387,8 +453,13 @@ def weigh(trace: Trace, at_s: float, aspect: float) -> Evidence | None:
         at_s: The moment.
         aspect: Width of the picture over its height.
     """
-    before = _whole(trace.between(at_s - BEFORE_S, at_s), aspect)
-    after = _whole(trace.between(at_s + 1e-3, at_s + AFTER_S), aspect)
+    is_mixed = at_s - BEFORE_S <= trace.torn_s < at_s + AFTER_S
+    if is_mixed and not trace.torn_s - _NEAR_TEAR_S <= at_s < trace.found_s + _NEAR_TEAR_S:
+        # Two pieces are compared with each other, never a piece with a mixture of both.
+        return None
+    begin_s, end_s = (max(at_s, trace.found_s - 1e-3), min(at_s, trace.torn_s)) if is_mixed else (at_s, at_s)
+    before = _whole(trace.between(at_s - BEFORE_S, end_s), aspect)
+    after = _whole(trace.between(begin_s + 1e-3, at_s + AFTER_S), aspect)
     if min(len(before), len(after)) < 3 or min(before[-1][0] - before[0][0], after[-1][0] - after[0][0]) < _MIN_SPAN_S:
         return None
     size_before, size_after = _size(before[-4:]), _size(after)
@@ -405,12 +476,22 @@ def weigh(trace: Trace, at_s: float, aspect: float) -> Evidence | None:
     return Evidence(
         jolt=max(0.0, jolt) * clear,
         contact=0.0,
-        shape=abs(_proportion(after[-3:]) - _proportion(before[-3:])),
+        shape=max(0.0, abs(_proportion(after[-3:]) - _proportion(before[-3:])) - _PIXEL_SHAPE / size),
         halt=clear * min(1.0, max(0.0, first - end)) if end < _STANDS_BELOW else 0.0,
         leap=_leap(before, after, speed_before, speed_after) / size,
         torn=float(abs(trace.torn_s - at_s) < _TORN_WITHIN_S),
+        rebound=_rebound(common(speed_before), common(speed_after), size_before, size_after),
         is_driving=is_driving,
     )
+
+
+def _rebound(before: Vector, after: Vector, size_before: float, size_after: float) -> float:
+    """Return the speed backwards after, over the speed before, each in sizes of its time."""
+    length = math.hypot(*before)
+    if length < 1e-9:
+        return 0.0
+    along = (before[0] * after[0] + before[1] * after[1]) / length
+    return max(0.0, -along / size_after) / (length / size_before)
 
 
 def _whole(rows: Sequence[Row], aspect: float) -> list[Row]:

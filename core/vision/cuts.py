@@ -16,7 +16,12 @@ WINDOW_S = 0.45
 
 _MIN_CHANGES = 3
 _ESTABLISHED_S = 0.5
-_LARGER_CHANGE = 1.2
+_LARGER_CHANGE, _WHOLE_CHANGE, _ALL_NEW_CHANGE = 1.2, 4.0, 10.0
+"""Times the usual change of the picture: goes with a cut; hardly leaves doubt; leaves none."""
+
+_SPREAD = 2.5
+"""Sizes of the largest between those who came and went: a crash hides vehicles too, but all in one place."""
+
 _N_USUAL = 12
 
 
@@ -31,7 +36,7 @@ class CutDetector:
         """Start before the first picture."""
         self._aspect = aspect
         self._known: dict[int, tuple[Sighting, float, float]] = {}
-        self._turnover: deque[tuple[float, int, int, float]] = deque()
+        self._turnover: deque[tuple[float, list[Sighting], list[Sighting], float]] = deque()
         self._usual: deque[float] = deque(maxlen=_N_USUAL)
         self._grey: Grey | None = None
         self._last_s = -math.inf
@@ -40,24 +45,36 @@ class CutDetector:
         """Take one picture; return whether the picture jumped within the last `WINDOW_S`."""
         now_s = moment.now_s
         here = {sighting.key for sighting in vehicles}
-        appeared = vanished = 0
+        appeared: list[Sighting] = []
         if self._known:
-            appeared = sum(sighting.key not in self._known and self._is_inside(sighting) for sighting in vehicles)
-        for key, (last, first_s, seen_s) in self._known.items():
-            is_new_loss = key not in here and seen_s >= self._last_s - 1e-6
-            vanished += is_new_loss and seen_s - first_s > _ESTABLISHED_S and self._is_inside(last)
+            appeared = [each for each in vehicles if each.key not in self._known and self._is_inside(each)]
+        vanished = [
+            last
+            for key, (last, first_s, seen_s) in self._known.items()
+            if key not in here and seen_s >= self._last_s - 1e-6 and seen_s - first_s > _ESTABLISHED_S
+            if self._is_inside(last)
+        ]
         self._remember(vehicles, moment)
         self._turnover.append((now_s, appeared, vanished, self._change(moment.grey)))
         while now_s - self._turnover[0][0] > WINDOW_S:
             self._turnover.popleft()
-        n_appeared, n_vanished = (sum(entry[column] for entry in self._turnover) for column in (1, 2))
-        is_turned_over = min(n_appeared, n_vanished) >= 1 and n_appeared + n_vanished >= max(
-            _MIN_CHANGES, 0.5 * len(here)
-        )
-        if not is_turned_over or max(entry[3] for entry in self._turnover) < _LARGER_CHANGE:
+        if not self._is_turned_over(len(here)):
             return False
         self._turnover.clear()
         return True
+
+    def _is_turned_over(self, n_here: int) -> bool:
+        appeared = [each for entry in self._turnover for each in entry[1]]
+        vanished = [each for entry in self._turnover for each in entry[2]]
+        change = max(entry[3] for entry in self._turnover)
+        changed = [*appeared, *vanished]
+        if math.isfinite(change) and change >= _ALL_NEW_CHANGE:
+            return True
+        if len(changed) < 2 or change < _LARGER_CHANGE or _spread(changed) < _SPREAD:
+            return False
+        if change >= _WHOLE_CHANGE and math.isfinite(change):
+            return True
+        return bool(appeared and vanished) and len(changed) >= max(_MIN_CHANGES, 0.5 * n_here)
 
     def _remember(self, vehicles: list[Sighting], moment: Moment) -> None:
         for sighting in vehicles:
@@ -81,6 +98,12 @@ class CutDetector:
         x1, y1, x2, y2 = sighting.track.bbox_xyxy
         margin = 0.5 * sighting.size
         return x1 * self._aspect > margin and y1 > margin and (1 - x2) * self._aspect > margin and 1 - y2 > margin
+
+
+def _spread(vehicles: list[Sighting]) -> float:
+    """Return the largest distance between two of them, in sizes of the largest."""
+    largest = max(sighting.size for sighting in vehicles)
+    return max(math.dist(one.ground, two.ground) for one in vehicles for two in vehicles) / largest
 
 
 _COMPARE_S = 0.5
