@@ -63,6 +63,12 @@ def clean_address(text: str) -> CleanAddress:
     return _clean_network(address)
 
 
+def complete_onvif(text: str) -> str:
+    """Make an ONVIF address of what people type: a host alone speaks HTTP."""
+    address = text.strip()
+    return f"http://{address}" if address and "://" not in address else address
+
+
 def _clean_network(address: str) -> CleanAddress:
     parts, login = _split(address)
     host: str | None = None

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from core.access import audit
 from core.access.model import Actor, Role
 from core.access.permission import require
-from core.cameras.address import CleanAddress, clean_address
+from core.cameras.address import CleanAddress, clean_address, complete_onvif
 from core.cameras.checks import check_camera, check_scene
 from core.cameras.model import Camera, CameraChanged, CameraRemoved, SceneVersion
 from core.cameras.scenes import append_version, list_versions, read_version
@@ -258,7 +258,7 @@ def _cleaned(camera: Camera) -> tuple[Camera, str]:
         name=camera.name.strip(),
         address=found.address,
         sub_address=_clean_other(camera.sub_address, found, "The address of the smaller stream"),
-        onvif_address=_clean_other(camera.onvif_address, found, "The ONVIF address"),
+        onvif_address=_clean_other(complete_onvif(camera.onvif_address), found, "The ONVIF address"),
         username=storable(camera.username.strip() or found.username),
         heading_deg=camera.heading_deg % 360.0,
     )

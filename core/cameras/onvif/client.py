@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit, urlunsplit
 from xml.sax.saxutils import escape
 
-from core.cameras.address import clean_address
+from core.cameras.address import clean_address, complete_onvif
 from core.cameras.onvif.http import http_parts
 from core.cameras.onvif.model import CameraDescription, Preset, PtzAbilities, PtzStatus, StreamProfile, Velocity
 from core.cameras.onvif.soap import (
@@ -52,7 +52,7 @@ class OnvifCamera:
         Raises:
             BadInputError: It is no HTTP address.
         """
-        parts = http_parts(address.strip())
+        parts = http_parts(complete_onvif(address))
         if parts.path in ("", "/"):
             parts = parts._replace(path="/onvif/device_service")
         self.address = urlunsplit(parts)

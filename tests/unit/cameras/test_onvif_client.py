@@ -153,16 +153,15 @@ def test_nobody_at_the_address_is_a_sentence():
         describe(camera)
 
 
-@pytest.mark.parametrize(
-    "address", ["", "rtsp://10.0.0.5/", "http://", "http://user:pw@10.0.0.5/", "http://a b/", "10.0.0.5"]
-)
+@pytest.mark.parametrize("address", ["", "rtsp://10.0.0.5/", "http://", "http://user:pw@10.0.0.5/", "http://a b/"])
 def test_what_is_no_http_address_is_refused_before_anything_is_sent(address):
     with pytest.raises(BadInputError, match="no ONVIF address"):
         OnvifCamera(address)
 
 
-def test_a_host_alone_is_enough_of_an_address():
-    assert OnvifCamera("http://10.0.0.5").address == "http://10.0.0.5/onvif/device_service"
+@pytest.mark.parametrize("typed", ["http://10.0.0.5", " 10.0.0.5 ", "http://10.0.0.5/"])
+def test_a_host_alone_is_enough_of_an_address(typed):
+    assert OnvifCamera(typed).address == "http://10.0.0.5/onvif/device_service"
 
 
 def test_the_head_turns_stops_and_remembers():

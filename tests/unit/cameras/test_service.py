@@ -100,6 +100,14 @@ def test_a_kept_password_is_not_sent_to_another_host_unasked(room: Room) -> None
     assert moved.address == "rtsp://evil.example/stream1"
 
 
+def test_an_onvif_host_without_a_scheme_is_an_address_and_still_has_to_be_the_camera_s_own(room: Room) -> None:
+    camera = add(room, address="rtsp://10.0.0.5/s", onvif_address="10.0.0.5:8000")
+    assert camera.onvif_address == "http://10.0.0.5:8000"
+
+    with pytest.raises(BadInputError, match=r"leads to 10\.0\.0\.9"):
+        add(room, address="rtsp://10.0.0.5/s", onvif_address="10.0.0.9")
+
+
 def test_of_two_changes_the_second_is_refused(room: Room) -> None:
     camera = add(room)
     room.run(room.cameras.update(SUSI, replace(camera, name="First"), expect_version=1))
