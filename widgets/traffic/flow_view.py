@@ -35,9 +35,9 @@ class FlowView(QWidget):
         self._clock = clock or SystemClock()
         self._cameras: dict[str, Camera] = {}
         self._minutes: tuple[FlowMinute, ...] = ()
-        self.camera_choice = _choice("Camera", 10)
-        self.place_choice = _choice("Lane or line", 10)
-        self.span_choice = _choice("How far back", 4)
+        self.camera_choice = _choice("Camera", 6)
+        self.place_choice = _choice("Lane or line", 6)
+        self.span_choice = _choice("How far back", 3)
         for text, n_minutes in SPANS:
             self.span_choice.addItem(text, n_minutes)
         self.chart = FlowChart(self)
