@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QPushButton,
     QScrollArea,
+    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -586,6 +587,8 @@ def _number(name: str, low: float, high: float, suffix: str, *, decimals: int) -
     field.setRange(low, high)
     field.setDecimals(decimals)
     field.setSuffix(suffix)
+    # By itself it would insist on the width of its longest text, and the form would be cut in a narrow panel.
+    field.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
     return field
 
 

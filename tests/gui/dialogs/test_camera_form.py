@@ -337,3 +337,10 @@ def test_a_long_address_shows_its_host_and_is_whole_in_its_tip_without_a_passwor
 
     form._address.setText("rtsp://op:hunter2@10.0.0.5/s")
     assert form._address.toolTip() == "rtsp://10.0.0.5/s"
+
+
+def test_a_narrow_panel_cuts_no_field(form, qtbot):
+    form.resize(270, 700)
+    page = form.findChild(QScrollArea)
+
+    qtbot.waitUntil(lambda: page.widget().width() <= page.viewport().width())
