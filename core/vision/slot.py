@@ -142,6 +142,7 @@ class CameraSlot:
         with self._lock:
             self._drop_looks()
             if self.analyser is not None and self._engine is not None and engine.labels != self._engine.labels:
+                self._send(Measured(minutes=self.analyser.take_last_minutes()))
                 self.analyser = None
             self._engine = engine
             if self.job.detect_fps <= 0:
