@@ -195,10 +195,17 @@ class Console(QObject):
         self.room.role_changed.connect(self.window.show_role)
         await asyncio.sleep(0)
         self.live.tell_all()
+        self._begin_at_the_wall()
         # What was made for the room stays: the collector need not look at it again, which costs tens of milliseconds.
         gc.collect()
         gc.freeze()
         self.is_open = True
+
+    def _begin_at_the_wall(self) -> None:
+        """Let the first key that is pressed go to the pictures, where the saved layout shows them."""
+        wall = self.window.panel("wall")
+        if wall is not None and wall.isVisible():
+            self.window.go_to_panel("wall")
 
     def _on_state(self, state: str, sentence: str) -> None:
         if state == ConnectionState.SIGNED_IN and self.is_open:

@@ -52,7 +52,7 @@ class TextTable(QTableView):
     def __init__(self, name: str, columns: Sequence[Column], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._columns = tuple(columns)
-        self._lengths: tuple[int, ...] = ()
+        self._lengths: tuple[int, ...] | None = None
         self._lines = _Lines(self._columns)
         self.setModel(self._lines)
         self.setAccessibleName(name)

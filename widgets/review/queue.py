@@ -496,7 +496,7 @@ class ReviewQueue(QWidget):
         """Go without the columns that the symbol before the rule and the picture's text say as well."""
         em = self._table.width() / look().sizes.body
         self._table.setColumnHidden(CAMERA, em < _WITH_CAMERA_EM)
-        self._table.setColumnWidth(CAMERA, round(look().sizes.body * max(7.0, min(12.0, em * 0.3))))
+        self._table.setColumnWidth(CAMERA, round(look().sizes.body * max(8.0, min(12.0, em * 0.38))))
         self._table.setColumnHidden(CONFIDENCE, em < _WITH_CONFIDENCE_EM)
         # Where only what waits is listed, the answer of each is "waiting"; what was just decided has its mark.
         self._table.setColumnHidden(OUTCOME, em < _WITH_OUTCOME_EM or self.wanted.waiting is Waiting.WAITING)

@@ -49,6 +49,8 @@ _WORDS_EM = 46
 
 _ROOM_EM = 56
 _FOOTAGE = "Footage (*.mp4 *.mkv *.avi *.mov *.ts *.m4v *.webm);;All files (*)"
+_NONE_CHOSEN = ("No camera is chosen.", "Choose one above, or on the wall.")
+_NONE_THERE = ("There is no camera yet.", "Add one in Devices (Ctrl+Shift+D).")
 _PICK = "Click the place of road point"
 _READ_ONLY = "Changing a scene needs the role supervisor; you see it as it is."
 
@@ -132,6 +134,7 @@ class SceneEditor(QWidget):
             self._choice.blockSignals(False)
         show_choice(self._choice, self.camera_id or None)
         if self._base is None:
+            self.canvas.show_no_picture(*(_NONE_CHOSEN if ordered else _NONE_THERE))
             return
         now = self._cameras.get(self._base.camera_id)
         if now is None:
@@ -446,7 +449,7 @@ class SceneEditor(QWidget):
         self._looked_at = None
         self.document.load(Sketch())
         self.notice.say(f"{camera.name} was removed.")
-        self.canvas.show_no_picture("No camera is chosen.", "Choose one above, or on the wall.")
+        self.canvas.show_no_picture(*_NONE_CHOSEN)
         self._refresh()
         self.camera_shown.emit("")
 

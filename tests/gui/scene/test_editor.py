@@ -428,3 +428,12 @@ def test_what_is_drawn_on_a_camera_that_is_removed_meanwhile_can_still_be_export
     assert read_scene(tmp_path / "kept.json").zones == drawn.zones
     desk.press("Discard it")
     assert desk.editor.camera_id == ""
+
+
+def test_a_room_without_cameras_says_where_one_is_added(desk, monkeypatch):
+    said = []
+    monkeypatch.setattr(desk.canvas, "show_no_picture", lambda sentence, hint="": said.append(f"{sentence} {hint}"))
+    desk.editor.show_cameras(())
+    desk.editor.show_cameras(())
+
+    assert said[-1] == "There is no camera yet. Add one in Devices (Ctrl+Shift+D)."
