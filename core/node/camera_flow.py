@@ -112,6 +112,11 @@ class CameraFlow:
         if camera_id in self._born:
             self._say(camera_id, Channel.STATUS, Status(state="online", boot=self._boot, ts=now))
 
+    def say_goodbye(self, now: datetime) -> None:
+        """This node ends: nobody measures until one is there again."""
+        for camera_id in self._born:
+            self._say(camera_id, Channel.STATUS, Status(state="offline", boot=self._boot, ts=now))
+
     def _knows(self, minute: FlowMinute) -> bool:
         return not minute.label and stream_of(minute) in self._streams.get(minute.camera_id, {})
 

@@ -223,6 +223,8 @@ class Node:
         if self.services is not None and self._sight is not None:
             with contextlib.suppress(ConsoleError):
                 await self._store_counts(is_final=True)
+        if self._camera_flow is not None:
+            self._camera_flow.say_goodbye(self._clock.now())
         if self.services is not None:
             await self.services.field.stop()
             self.services.traffic.close()

@@ -192,6 +192,14 @@ def test_a_camera_that_shows_nothing_is_said_to_be_lost_until_it_is_back():
     assert decode(broker.retained[f"{HEAD}/status"])["state"] == "online"
 
 
+def test_a_node_that_ends_takes_its_cameras_offline():
+    broker, flow = start()
+
+    flow.say_goodbye(NOW)
+
+    assert decode(broker.retained[f"{HEAD}/status"])["state"] == "offline"
+
+
 def test_a_camera_that_measures_nothing_has_no_state_on_the_broker():
     broker, flow = start()
 
