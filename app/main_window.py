@@ -256,9 +256,12 @@ class MainWindow(QMainWindow):
     def restore_first_layout(self) -> None:
         """Go back to the layout that the program came with."""
         if self._manager is not None:
+            focused = self.focusWidget()
             self._divided, self._aside, self._parts = None, [], {}
             self._manager.restoreState(self._first_layout, LAYOUT_VERSION)
             self.share_space()
+            if focused is not None and focused.isVisible():
+                focused.setFocus(Qt.FocusReason.OtherFocusReason)
             self.whole_window_given.emit("")
 
     def restore_layout(self) -> bool:

@@ -209,9 +209,12 @@ def test_restoring_the_first_layout_says_that_no_panel_has_the_whole_window(room
     scene = window.panel("scene")
     window.enlarge_panel("scene", True)
     assert not is_whole_offered(scene)
+    window.go_to_panel("alarms")
+    focused = QApplication.focusWidget()
 
     QTest.keySequence(window, QKeySequence("Ctrl+Shift+F5"))
 
     assert is_whole_offered(scene)
+    assert QApplication.focusWidget() is focused
     assert window.panel("map").isVisible()
     room.closing.emit()
