@@ -15,6 +15,7 @@ import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from core.vision.cuts import CutDetector, ShiftDetector
 from core.vision.model import VEHICLE_LABELS, BBox, ObservationKind, Phase, Scene
@@ -40,6 +41,12 @@ _MOVES_AT = 0.6
 _STANDS_BELOW = 0.3
 _PIXEL = 0.02
 """What a network's pixel or two of trembling do to a speed, picture heights per second."""
+
+_NOBODY_JUMPS = 0.5
+"""Sizes from one picture to the next: that is a number which another vehicle has now."""
+
+_MOST_JOLT = 4.5
+"""Sizes per second: a car that loses 70 km/h at once, seen from the side. A number that jumps loses more."""
 
 _PIXEL_SHAPE = 0.006
 """And to its proportions, natural logarithm times size: of a small box a pixel is much."""
@@ -330,7 +337,7 @@ class CollisionRule:
             self._tell(key, partner, trace, whole, confidence, at_s, now_s, note)
 
     def _is_torn_elsewhere(self, key: int, at_s: float) -> bool:
-        """Return whether vehicles far away broke off, appeared or jumped as well: then the picture did, not this one."""
+        """Return whether vehicles elsewhere broke off, appeared or jumped as well: then it was the picture."""
         own = self._traces[key]
         lost: list[Trace] = []
         found: list[Trace] = []
@@ -460,16 +467,22 @@ def weigh(trace: Trace, at_s: float, aspect: float) -> Evidence | None:
     begin_s, end_s = (max(at_s, trace.found_s - 1e-3), min(at_s, trace.torn_s)) if is_mixed else (at_s, at_s)
     before = _whole(trace.between(at_s - BEFORE_S, end_s), aspect)
     after = _whole(trace.between(begin_s + 1e-3, at_s + AFTER_S), aspect)
-    if min(len(before), len(after)) < 3 or min(before[-1][0] - before[0][0], after[-1][0] - after[0][0]) < _MIN_SPAN_S:
+    if min(len(before), len(after)) < 3:
+        return None
+    if min(before[-1][0] - before[0][0], after[-1][0] - after[0][0]) < _MIN_SPAN_S:
         return None
     size_before, size_after = _size(before[-4:]), _size(after)
     size = math.sqrt(size_before * size_after)
     speed_before, speed_after = _edge_speeds(before), _edge_speeds(after)
     first = math.hypot(*common(speed_before)) / size_before
     is_driving = min(first, _made_good(before) / size_before) >= _MOVES_AT
+    if _jump(before, after, speed_before, speed_after) / size > _NOBODY_JUMPS:
+        return None
     growth = min(3.0, max(1 / 3, size_after / size_before))
     factors = [growth**power for power in (0.0, 0.5, 1.0, 1.5, 2.0)]
     jolt = min(_jolt(_times(speed_before, factor), speed_after, size) for factor in factors) - _PIXEL / size
+    if jolt > _MOST_JOLT:
+        return None
     end = math.hypot(*common(_edge_speeds(after[len(after) // 2 :]))) / size_after
     # What the network is not sure of moves by itself.
     clear = min(1.0, max(0.0, (_median([row[5] for row in (*before, *after)]) - 0.25) / 0.2))
@@ -483,6 +496,24 @@ def weigh(trace: Trace, at_s: float, aspect: float) -> Evidence | None:
         rebound=_rebound(common(speed_before), common(speed_after), size_before, size_after),
         is_driving=is_driving,
     )
+
+
+def _jump(before: Sequence[Row], after: Sequence[Row], speed_before: Edges, speed_after: Edges) -> float:
+    """Return the largest step from one picture to the next that neither the way before nor the way after explains."""
+    rows = [*before, *after]
+    largest = 0.0
+    for index, (first, second) in enumerate(pairwise(rows)):
+        if index == len(before) - 1:
+            # From the one to the other: see `_leap`.
+            continue
+        misses = []
+        for speed in (speed_before, speed_after):
+            left, top, right, bottom = (
+                second[side + 1] - first[side + 1] - speed[side] * (second[0] - first[0]) for side in range(4)
+            )
+            misses.append(math.hypot(*common((left, top, right, bottom))))
+        largest = max(largest, min(misses))
+    return largest
 
 
 def _rebound(before: Vector, after: Vector, size_before: float, size_after: float) -> float:

@@ -16,8 +16,7 @@ WINDOW_S = 0.45
 
 _MIN_CHANGES = 3
 _ESTABLISHED_S = 0.5
-_LARGER_CHANGE, _WHOLE_CHANGE, _ALL_NEW_CHANGE = 1.2, 4.0, 10.0
-"""Times the usual change of the picture: goes with a cut; hardly leaves doubt; leaves none."""
+_LARGER_CHANGE = 1.2
 
 _SPREAD = 2.5
 """Sizes of the largest between those who came and went: a crash hides vehicles too, but all in one place."""
@@ -68,12 +67,8 @@ class CutDetector:
         vanished = [each for entry in self._turnover for each in entry[2]]
         change = max(entry[3] for entry in self._turnover)
         changed = [*appeared, *vanished]
-        if math.isfinite(change) and change >= _ALL_NEW_CHANGE:
-            return True
-        if len(changed) < 2 or change < _LARGER_CHANGE or _spread(changed) < _SPREAD:
+        if not changed or change < _LARGER_CHANGE or _spread(changed) < _SPREAD:
             return False
-        if change >= _WHOLE_CHANGE and math.isfinite(change):
-            return True
         return bool(appeared and vanished) and len(changed) >= max(_MIN_CHANGES, 0.5 * n_here)
 
     def _remember(self, vehicles: list[Sighting], moment: Moment) -> None:

@@ -144,3 +144,33 @@ def test_a_camera_that_does_not_watch_for_collisions_says_nothing():
     scene = Scene(rules=(RuleSetting(kind="collision", is_enabled=False),))
 
     assert not watch(crash(), scene=scene)
+
+
+def test_a_number_that_goes_over_to_oncoming_traffic_calls_nobody():
+    # The box turns back at once and faster than it came, and nobody was there to push it.
+    pictures = [
+        [car(1, 0.3 + 0.25 * t if t < 2 else 0.8 - 0.35 * (t - 2), 0.6), car(2, 1.6, 0.3)]
+        for t in np.arange(0, 4, 1 / 6)
+    ]
+
+    assert not watch(pictures)
+
+
+def test_a_box_that_jumps_from_one_vehicle_to_the_next_calls_nobody():
+    pictures = [[car(1, 0.3 + 0.25 * t + (0.5 if t > 2 else 0.0), 0.6)] for t in np.arange(0, 4, 1 / 6)]
+
+    assert not watch(pictures)
+
+
+def test_what_happens_while_vehicles_elsewhere_come_and_go_is_a_seam_of_the_stream():
+    loop = [
+        [*cars, car(3, 0.3, 0.25), car(4, 1.5, 0.2)] if index < 10 else [*cars, car(13, 0.6, 0.22), car(14, 1.2, 0.3)]
+        for index, cars in enumerate(crash())
+    ]
+
+    assert not watch(loop)
+
+
+@pytest.mark.parametrize("fps", [8.0, 12.0])
+def test_every_rate_of_a_camera_is_looked_at_often_enough(fps):
+    assert watch(crash(fps), fps=fps)

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -123,7 +124,7 @@ def test_a_looped_clip_is_as_long_as_asked_and_time_goes_on_over_every_cut():
     times = [at_s for _, at_s in looped(clip, 10.0, 60.0, seed=1)]
 
     assert 55.0 < times[-1] < 66.0
-    assert all(0 < later - earlier < 0.11 for earlier, later in zip(times, times[1:], strict=False))
+    assert all(0 < later - earlier < 0.11 for earlier, later in pairwise(times))
 
 
 def test_loops_are_cut_in_different_places_and_the_same_ones_the_next_time():
@@ -131,7 +132,7 @@ def test_loops_are_cut_in_different_places_and_the_same_ones_the_next_time():
 
     def starts(seed):
         shown = [picture.pts_s for picture, _ in looped(clip, 10.0, 60.0, seed=seed)]
-        return [later for earlier, later in zip(shown, shown[1:], strict=False) if later < earlier]
+        return [later for earlier, later in pairwise(shown) if later < earlier]
 
     assert len(set(starts(1))) > 3
     assert starts(1) == starts(1)

@@ -1,0 +1,45 @@
+"""`evaluate vision` over the real test data: every part is judged, a second look costs no detection, figures hold."""
+
+import json
+
+import pytest
+
+from app.cli import main
+from tests.fixtures.testdata import testdata
+
+
+@pytest.fixture(scope="session")
+def evaluated_folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("evaluated")
+
+
+def evaluate(folder, capsys, *options):
+    code = main(
+        ["evaluate", "vision", str(testdata(".")), "--json", "--data", str(folder), "--cache", str(folder), *options]
+    )
+    printed = capsys.readouterr()
+    return code, json.loads(printed.out), printed.err
+
+
+@pytest.mark.slow
+@pytest.mark.testdata
+@pytest.mark.timeout(1800)
+def test_the_whole_evaluation_holds_what_is_promised(evaluated_folder, capsys):
+    pytest.importorskip("ultralytics", reason="weights are converted with ultralytics")
+
+    code, report, _ = evaluate(evaluated_folder, capsys, "--rates", "8", "--minutes", "2")
+
+    parts, drops = report["parts"], [score["ap50_minus_f32"] for score in report["parts"]["detection"]]
+    assert code == 0
+    assert report["left_out"] == []
+    assert min(drops) >= -0.5
+    assert sum(count["error"] <= 0.03 for count in parts["counts"] if count["fps"] == 0) >= 3
+    assert parts["tracking"]["mota"] > 0.5
+    assert [jam["clip"] for jam in parts["congestion"] if jam["is_jam"] and jam["began_s"] is not None]
+    assert parts["collisions"]["normal_clips_calling"] == []
+    assert parts["collisions"]["recall"] >= 0.5
+
+    _, again, said = evaluate(evaluated_folder, capsys, "--parts", "counts")
+
+    assert "for the first time" not in said
+    assert again["parts"]["counts"] == parts["counts"]
