@@ -22,9 +22,9 @@ WHOLE_PICTURE = Zone(
     key="picture",
     name="Picture",
     polygon=((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)),
-    congestion_capacity=12.0,
+    congestion_capacity=20.0,
 )
-"""One zone for every clip alike: a dozen vehicles fill a picture in which they are large enough to be found."""
+"""One zone for every clip alike; it has to hold the queues of a whole junction at red, which are no jam."""
 
 See = Callable[[Path], SeenClip]
 
