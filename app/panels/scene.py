@@ -107,6 +107,9 @@ class _Scene(SceneEditor):
         live = self._room.live
         self.show_cameras(tuple(live.cameras.values()))
         self._pump.set_rings(live.rings)
+        if self._wanted in live.cameras and self.isVisible():
+            wanted, self._wanted = self._wanted, ""
+            self.follow(wanted)
 
     def _on_snapshot(self) -> None:
         # A node that was restarted knows nothing of what is seen here.
@@ -122,7 +125,9 @@ class _Scene(SceneEditor):
             self._wanted = item_id
 
     def _on_scene_requested(self, camera_id: str) -> None:
-        self._wanted = ""
+        # A camera that was added a moment ago may not have been told yet.
+        self._on_cameras()
+        self._wanted = "" if camera_id in self._room.live.cameras else camera_id
         self._room.panel_requested.emit("scene")
         self.open_camera(camera_id)
         self.canvas.setFocus()

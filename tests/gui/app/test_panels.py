@@ -11,6 +11,7 @@ from app.live import LiveModel
 from app.main_window import MainWindow
 from app.panel import Area, discover_panels
 from app.room import Room
+from core.cameras.model import Camera
 from core.kernel.paths import default_folders
 
 PANELS = discover_panels()
@@ -95,7 +96,6 @@ def test_an_alarm_of_a_station_is_watched_by_the_nearest_camera(room):
     from dataclasses import replace
 
     from app.panels.alarms import watching_camera
-    from core.cameras.model import Camera
     from core.incidents.model import SourceKind
     from core.kernel.geo import GeoPoint
     from tests.fixtures.alarms import alarm
@@ -217,4 +217,20 @@ def test_restoring_the_first_layout_says_that_no_panel_has_the_whole_window(room
     assert is_whole_offered(scene)
     assert QApplication.focusWidget() is focused
     assert window.panel("map").isVisible()
+    room.closing.emit()
+
+
+def test_a_scene_that_is_asked_for_before_its_camera_was_told_opens_with_it(room, qtbot, tmp_path):
+    window = furnished(room, qtbot, tmp_path)
+    room.panel_requested.connect(window.bring_panel)
+    scene = window.panel("scene")
+    room.live.cameras["known"] = Camera(camera_id="known", name="Known", address="x")
+
+    room.scene_requested.emit("known")
+    assert scene.camera_id == "known"
+    room.scene_requested.emit("new")
+    room.live.cameras["new"] = Camera(camera_id="new", name="New", address="x")
+    room.live.tell_all()
+
+    qtbot.waitUntil(lambda: scene.camera_id == "new")
     room.closing.emit()
