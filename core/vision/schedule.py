@@ -28,8 +28,8 @@ RISE_AFTER_S = 5.0
 LEAST_SHARE = 0.05
 
 _NEVER_LOOKED_S = 60.0
-_WINDOW_S = 2.0
-_LEAST_LOOKS = 10
+_WINDOW_S, _LEAST_LOOKS = 2.0, 10
+_SLOW_WINDOW_S, _LEAST_SLOW_LOOKS = 8.0, 3
 _FORGET_S = 12.0
 """A camera that offered nothing for this long wants nothing; the heartbeat of a quiet one comes every ten seconds."""
 
@@ -150,10 +150,10 @@ class Load:
         """One look, at `n_pictures` together, took from `began_s` to `ended_s`."""
         self._looks.append((began_s, ended_s, n_pictures))
 
-    def busy_share(self, now_s: float) -> float:
-        """Return the part of the last two seconds in which the engine worked, 0..1."""
-        begin_s = now_s - _WINDOW_S
-        return sum(max(0.0, ended - max(began, begin_s)) for began, ended, _ in self._looks) / _WINDOW_S
+    def busy_share(self, now_s: float, window_s: float = _WINDOW_S) -> float:
+        """Return the part of the last seconds in which the engine worked, 0..1."""
+        begin_s = now_s - window_s
+        return sum(max(0.0, ended - max(began, begin_s)) for began, ended, _ in self._looks) / window_s
 
     def update(self, now_s: float, wanted_per_s: float) -> float:
         """Return the share that every camera gets from now on.
@@ -162,14 +162,18 @@ class Load:
             now_s: Now.
             wanted_per_s: From `Schedule.wanted_per_s`.
         """
-        while self._looks and self._looks[0][1] < now_s - _WINDOW_S:
+        while self._looks and self._looks[0][1] < now_s - _SLOW_WINDOW_S:
             self._looks.popleft()
-        n_pictures = sum(n for _, _, n in self._looks)
-        if n_pictures >= _LEAST_LOOKS:
-            self._possible.append((now_s, self._possible_share(now_s, wanted_per_s, n_pictures)))
-        elif not self._looks:
+        n_pictures = self._n_pictures(now_s, _WINDOW_S)
+        # Once there was too much, few looks are all that there are: they are proof enough that there is room again.
+        if n_pictures >= (1 if self.is_reduced else _LEAST_LOOKS):
+            self._possible.append((now_s, self._possible_share(now_s, wanted_per_s, _WINDOW_S)))
+        elif not n_pictures:
             # Nobody asks for anything: what was too much is over.
             self._possible.append((now_s, 1.0))
+        elif self._n_pictures(now_s, _SLOW_WINDOW_S) >= _LEAST_SLOW_LOOKS:
+            # One slow picture proves nothing, an engine that takes half a second for each does.
+            self._possible.append((now_s, self._possible_share(now_s, wanted_per_s, _SLOW_WINDOW_S)))
         while self._possible and self._possible[0][0] < now_s - RISE_AFTER_S:
             self._possible.popleft()
         lowest = min((share for _, share in self._possible), default=self.share)
@@ -177,10 +181,16 @@ class Load:
             self.share = lowest
         return self.share
 
-    def _possible_share(self, now_s: float, wanted_per_s: float, n_pictures: int) -> float:
-        cost_s = sum(ended - began for began, ended, _ in self._looks) / n_pictures
-        needed = wanted_per_s * cost_s
-        is_full = self.busy_share(now_s) > FULL_SHARE and n_pictures >= _FULL_BATCH * self._n_batch * len(self._looks)
+    def _n_pictures(self, now_s: float, window_s: float) -> int:
+        return sum(n for _, ended, n in self._looks if ended >= now_s - window_s)
+
+    def _possible_share(self, now_s: float, wanted_per_s: float, window_s: float) -> float:
+        looks = [(ended - began, n) for began, ended, n in self._looks if ended >= now_s - window_s]
+        n_pictures = sum(n for _, n in looks)
+        needed = wanted_per_s * sum(cost_s for cost_s, _ in looks) / n_pictures
+        is_full = self.busy_share(now_s, window_s) > FULL_SHARE and n_pictures >= _FULL_BATCH * self._n_batch * len(
+            looks
+        )
         if not self.is_reduced and not (is_full and needed > FULL_SHARE):
             return 1.0
         if needed <= RESUME_SHARE:

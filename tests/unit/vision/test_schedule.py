@@ -192,3 +192,16 @@ def test_a_camera_shown_alone_or_large_is_watched():
     assert watched_cameras(dict.fromkeys("abcd", small)) == frozenset()
     assert watched_cameras(dict.fromkeys("abcde", small) | {"f": large}) == {"f"}
     assert watched_cameras({}) == frozenset()
+
+
+@pytest.mark.parametrize("n_cameras", [1, 2, 4, 6, 12])
+def test_the_rate_comes_back_after_a_long_overload_with_any_number_of_cameras(n_cameras):
+    room = Room(cameras(n_cameras), cost_s=1.5)  # Something else has the processor.
+    room.run(60.0)
+    worst = room.load.share
+    room.cost_s = 0.01
+
+    room.run(20.0)
+
+    assert worst < 0.5
+    assert room.load.share == 1.0
