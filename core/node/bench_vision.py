@@ -28,6 +28,7 @@ from core.media.model import SourceSpec, StreamReport
 from core.media.ring import FrameRing
 from core.node.supervisor import VisionSupervisor
 from core.vision.engine import open_engine
+from core.vision.gate import LATE_S
 from core.vision.messages import CameraJob, EngineFailed, Heartbeat, WorkerConfig
 from core.vision.models import ModelFile, find_model
 from core.vision.schedule import FULL_SHARE, GIVEN_SHARE
@@ -397,15 +398,17 @@ async def _crowd(roads: list[Path], model: ModelFile, folder: Path, wh: tuple[in
             await asyncio.sleep(CROWD_SETTLE_S)
             *workers, detector = vision.processes()
             began_s, began_cpu_s = time.monotonic(), (sum(map(_cpu_s, workers)), _cpu_s(detector))
-            shares = []
+            shares, looks, wanted = [], [], []
             for _ in range(int(CROWD_S)):
                 await asyncio.sleep(1.0)
                 shares.append(statistics.mean(_share_of(report) for report in vision.reports))
+                looks.append(statistics.mean(report.detect_fps for report in vision.reports))
+                wanted.append(statistics.mean(_wanted_of(report) for report in vision.reports))
             share = statistics.median(shares)
             per_camera = 100.0 / (time.monotonic() - began_s) / n_cameras
-            # What of a camera is looked at less often costs less: as if it was looked at as often as it wants.
             worker_percent = (sum(map(_cpu_s, workers)) - began_cpu_s[0]) * per_camera
-            detector_percent = (_cpu_s(detector) - began_cpu_s[1]) * per_camera / share
+            # Who is looked at less often costs less: as if everybody was looked at as often as they want.
+            detector_percent = (_cpu_s(detector) - began_cpu_s[1]) * per_camera * sum(wanted) / max(1e-3, sum(looks))
             # At the share's own limit the engine is busy to 97 %; the rate begins to fall at 90 %.
             crowd = _Crowd(
                 n_cameras=n_cameras,
@@ -426,6 +429,10 @@ def _n_by_cpu(worker_percent: float, detector_percent: float) -> int:
     by_engine = 100.0 * _n_threads() / detector_percent if detector_percent else math.inf
     by_machine = 100.0 * (os.cpu_count() or 2) / (worker_percent + detector_percent)
     return int(FULL_SHARE * min(by_engine, by_machine))
+
+
+def _wanted_of(report: StreamReport) -> float:
+    return 1.0 / LATE_S if report.is_quiet else report.detect_fps_wanted
 
 
 def _share_of(report: StreamReport) -> float:
