@@ -348,16 +348,23 @@ class CollisionRule:
                 continue
             begins_s, ends_s = other.rows[0][0], other.rows[-1][0]
             if self._times[0] + 0.01 < begins_s and abs(begins_s - at_s - _TORN_LATE_S) <= _TORN_AROUND_S:
-                found += [other] * other.lies_inside(0, self._aspect)
+                found.append(other)
             elif ends_s < self._times[-1] - 0.01 and abs(ends_s - at_s - _TORN_LATE_S) <= _TORN_AROUND_S:
-                lost += [other] * other.lies_inside(-1, self._aspect)
+                lost.append(other)
             elif (evidence := weigh(other, at_s, self._aspect)) is not None and evidence.is_driving:
                 is_jump = max(evidence.jolt, 2 * evidence.leap) > _JUMPS
                 n_jumps, n_whole = n_jumps + is_jump, n_whole + (not is_jump)
         # Who is lost and found where it was is one vehicle that something hid.
-        n_torn = n_jumps + sum(not any(_is_same_place(one, two) for two in found) for one in lost)
-        n_torn += sum(not any(_is_same_place(two, one) for two in lost) for one in found)
-        return n_torn >= max(_N_TORN, n_whole)
+        lost, found = (
+            [one for one in lost if not any(_is_same_place(one, two) for two in found)],
+            [two for two in found if not any(_is_same_place(one, two) for one in lost)],
+        )
+        n_inside = sum(one.lies_inside(-1, self._aspect) for one in lost)
+        n_inside += sum(one.lies_inside(0, self._aspect) for one in found)
+        if n_jumps + n_inside >= max(_N_TORN, n_whole):
+            return True
+        # At the border vehicles come and go all the time, but hardly three at once, both ways.
+        return bool(lost and found) and n_jumps + len(lost) + len(found) > max(_N_TORN, 2 * n_whole)
 
     def _logit(self, key: int, trace: Trace, judged: _Judged) -> float:
         if judged.logit is None:
