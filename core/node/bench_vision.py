@@ -43,7 +43,7 @@ DUTIES = {"busy": 1.0, "mixed": 0.3, "quiet": 0.0}
 """Part of the time with vehicles in the picture."""
 
 N_CROWD, MOST_CROWD = 24, 48
-CROWD_SETTLE_S, CROWD_S = 15.0, 10.0
+CROWD_SETTLE_S, CROWD_S = 15.0, float(ROAD_S)
 N_MEMORY = 6
 
 _START_S = 180.0

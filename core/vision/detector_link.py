@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable
@@ -107,6 +108,7 @@ class DetectorLink:
             # This thread is the only one that hears the detector: it calls again instead of ending in silence.
             log.exception("an answer of the detector broke something; it is called again")
         self._connection = None
-        connection.close()
+        with contextlib.suppress(OSError):  # `stop` may be closing it at this moment.
+            connection.close()
         if not self._stopping.is_set():
             self._on_gone()
