@@ -27,6 +27,9 @@ from widgets.base.symbols import PrioritySymbol
 from widgets.base.theme import look, set_role
 from widgets.base.times import format_instant
 
+_LEAST_EM = 18.5
+"""Room for the facts and the scroll bar, in letters; with less they would be cut."""
+
 
 class Snapshot(QWidget):
     """The picture of an incident, as large as there is room, never cut."""
@@ -153,7 +156,7 @@ class AlarmDetail(QScrollArea):
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.setMinimumWidth(sizes.body * 16)
+        self.setMinimumWidth(round(sizes.body * _LEAST_EM))
         self.setAccessibleName("Selected alarm")
 
     def _build_upper(self, parent: QWidget) -> QWidget:
@@ -295,7 +298,7 @@ class AlarmDetail(QScrollArea):
     def changeEvent(self, event: QEvent) -> None:
         """Take over another look."""
         if event.type() == QEvent.Type.StyleChange:
-            self.setMinimumWidth(look().sizes.body * 16)
+            self.setMinimumWidth(round(look().sizes.body * _LEAST_EM))
         super().changeEvent(event)
 
 

@@ -453,3 +453,12 @@ def test_no_age_is_cut(desk, age_s):
     view = desk.list.table
 
     assert view.columnWidth(Column.AGE) >= view.sizeHintForColumn(Column.AGE)
+
+
+def test_the_detail_beside_a_narrow_list_is_not_cut(desk, qtbot):
+    desk.list.resize(620, 260)
+    desk.list.show_alarms([make_alarm("one")])
+    desk.list.select("one")
+    detail = desk.list._detail
+
+    qtbot.waitUntil(lambda: detail.isVisible() and detail.widget().width() <= detail.viewport().width())
