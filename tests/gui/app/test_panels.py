@@ -28,6 +28,8 @@ def room(qtbot, tmp_path):
     room = Room(connection, LiveModel())
     yield room
     room.live.close()
+    room.cancel_all()
+    loop.run_until_complete(asyncio.sleep(0))
     loop.close()
     asyncio.set_event_loop(None)
 
