@@ -54,6 +54,16 @@ class Service:
             for report in message.streams
         }
 
+    def who_said(self, sentence: str) -> set[str]:
+        """The cameras that ever gave this reason."""
+        return {
+            report.camera_id
+            for message in self.messages
+            if isinstance(message, Heartbeat)
+            for report in message.streams
+            if sentence in report.detection_reason
+        }
+
     def failures(self):
         """Why there is no detection, as the operator is told."""
         return [message.message for message in self.messages if isinstance(message, EngineFailed)]
@@ -136,11 +146,12 @@ def test_after_a_detector_died_or_hung_all_cameras_look_again_and_tiles_say_so_m
             lambda: len(newest := service.newest()) == 4 and all(r.n_detections for r in newest.values()), "vehicles"
         )
         before, workers = service.newest(), [service.process_of("1"), service.process_of("2")]
+        service.messages.clear()
 
         os.kill(service.process_of(DETECTOR), how)
 
         await service.until(
-            lambda: all(sentence in report.detection_reason for report in service.newest().values()),
+            lambda: service.who_said(sentence) == set(names),
             "every tile to say so",
         )
         away = service.newest()
