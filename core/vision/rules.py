@@ -124,7 +124,15 @@ class SceneRules:
         for zone in self._zones.values():
             zone.update(counted, gone, self._clock, note)
         self.measures.update(counted, gone, crossings, self._clock, captured_at)
-        moment = Moment(sightings, gone, now_s=self._clock.now_s, dt_s=self._clock.dt_s, pts_s=pts_s, picture=picture)
+        moment = Moment(
+            sightings,
+            gone,
+            now_s=self._clock.now_s,
+            dt_s=self._clock.dt_s,
+            pts_s=pts_s,
+            looks_per_s=self._clock.looks_per_s,
+            picture=picture,
+        )
         for rule in self._rules:
             rule.update(moment, note)
         return note.observations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +18,9 @@ from core.vision.vehicles import Sighting
 Grey = NDArray[np.uint8]
 """A picture in grey, shape (h, w)."""
 
+FOLLOWED_FROM_PER_S = 3.5
+"""Looks per second from which movement can be trusted."""
+
 SMALL_SIDE_PX = 160
 """Longer side of the small grey picture, about."""
 
@@ -30,6 +34,7 @@ class Moment:
         now_s: Seconds of pictures that were really there, so far.
         dt_s: Of these since the last picture; 0 over a gap.
         pts_s: Picture time, as the stream tells it.
+        looks_per_s: How often the camera is looked at; see `sureness`.
         picture: What the network was given, without bars, shape (h, w, 3) or (h, w); None where rules run on tracks
             alone.
     """
@@ -42,6 +47,7 @@ class Moment:
         now_s: float,
         dt_s: float,
         pts_s: float,
+        looks_per_s: float = math.inf,
         picture: NDArray[np.uint8] | None = None,
     ) -> None:
         """Hold one picture; the small grey one is made when somebody asks for it."""
@@ -50,11 +56,21 @@ class Moment:
         self.now_s = now_s
         self.dt_s = dt_s
         self.pts_s = pts_s
+        self.looks_per_s = looks_per_s
         self.picture = picture
         self.in_lane: dict[str, tuple[Sighting, ...]] = {}
         """Who is in a lane, by its key, once somebody has asked; see `LaneShape.inside_at`."""
 
         self._grey: Grey | None = None
+
+    @property
+    def sureness(self) -> float:
+        """What is left of a rule's confidence that rests on how vehicles move, 0..1.
+
+        From one look to the next a vehicle must not get as far as its neighbour was: one might be taken for the other,
+        and seem to jump or to drive backwards.
+        """
+        return min(1.0, self.looks_per_s / FOLLOWED_FROM_PER_S)
 
     @property
     def grey(self) -> Grey | None:

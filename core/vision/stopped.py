@@ -27,6 +27,9 @@ HIDDEN_CREDIT_S = 5.0
 PARKED_MEMORY_S = 600.0
 """A parked car that the detector loses is the same car for this long."""
 
+MIN_LOOKS = 10
+"""So often it was seen standing: at a look in two seconds, cars that follow each other look like one that stands."""
+
 _SAME_PLACE = 0.4
 
 
@@ -51,6 +54,7 @@ class _Stand:
     size: float
     was_parked: bool
     standing_s: float = 0.0
+    n_looks: int = 0
     away_s: float = 0.0
     is_reported: bool = False
     is_silent: bool = False
@@ -121,7 +125,9 @@ class StoppedRule:
         # A vehicle that was hidden for a while stood there in the meantime, as its place shows. After longer it may be
         # another one at the same place.
         stand.standing_s += min(sighting.since_s, HIDDEN_CREDIT_S)
-        if stand.standing_s < self._after_s or stand.is_reported or is_congested:
+        stand.n_looks += 1
+        is_long = stand.standing_s >= self._after_s and stand.n_looks >= MIN_LOOKS
+        if not is_long or stand.is_reported or is_congested:
             return []
         stand.is_reported = True
         return [] if stand.is_silent else [_change(Phase.BEGIN, stand)]

@@ -9,6 +9,8 @@ say) is known by where it drives.
 from __future__ import annotations
 
 import math
+import statistics
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +19,9 @@ from core.vision.model import Track
 
 GAP_S = 3.0
 """A longer pause between two pictures is a gap: what happened in it is not known and is not made up."""
+
+N_STEPS = 9
+"""Looks from which their rate is taken: a machine that is too slow for all its cameras looks at each less often."""
 
 MOVING_MEMORY_S = 2.0
 STANDING_MEMORY_S = 30.0
@@ -89,6 +94,7 @@ class PictureClock:
         self.dt_s = 0.0
         self.is_gap = False
         self._last_pts_s: float | None = None
+        self._steps_s: deque[float] = deque(maxlen=N_STEPS)
 
     def advance(self, pts_s: float) -> None:
         """Take the time of the next picture."""
@@ -97,6 +103,13 @@ class PictureClock:
         self.is_gap = last is not None and not 0 <= step_s <= GAP_S
         self.dt_s = 0.0 if self.is_gap else step_s
         self.now_s += self.dt_s
+        if self.dt_s:
+            self._steps_s.append(self.dt_s)
+
+    @property
+    def looks_per_s(self) -> float:
+        """How often the camera was looked at lately; infinite as long as that is not known."""
+        return 1.0 / statistics.median(self._steps_s) if self._steps_s else math.inf
 
 
 class VehicleMemory:
