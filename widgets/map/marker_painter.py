@@ -11,6 +11,7 @@ import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QBrush, QColor, QFont, QFontMetricsF, QPainter, QPainterPath, QPen, QPixmap, QPolygonF
 
+from core.incidents.model import Priority
 from widgets.base.conditions import UNTRUSTED, Condition
 from widgets.base.symbols import paint_bad_quality, paint_priority
 from widgets.base.theme import Look
@@ -209,22 +210,32 @@ class MarkerPainter:
     def _paint_call(self, painter: QPainter, sprite: _Sprite, x: float, y: float, marker: Marker, is_lit: bool) -> None:
         if marker.priority is None:
             return
-        color = QColor(self._look.theme.priority(marker.priority))
-        body = sprite.body.translated(x, y)
-        painter.setBrush(Qt.BrushStyle.NoBrush)
+        is_lit = is_lit and not self._look.is_reduced_motion
+        priority, ratio = marker.priority, sprite.pixmap.devicePixelRatio()
+        key = ("call", sprite.body.getRect(), priority, is_lit, ratio)
+        self._put(painter, self._kept(key, lambda: self._draw_call(sprite.body, priority, ratio, is_lit=is_lit)), x, y)
+
+    def _draw_call(self, body: QRectF, priority: Priority, pixel_ratio: float, *, is_lit: bool) -> _Sprite:
+        color = QColor(self._look.theme.priority(priority))
         radius = body.height() / 2
-        if self._look.is_reduced_motion:
-            # Nothing flashes: a double outline says the same.
-            painter.setPen(QPen(color, 2))
-            for grow in (4.0, 8.0):
-                painter.drawRoundedRect(body.adjusted(-grow, -grow, grow, grow), radius, radius)
-            return
-        painter.setPen(QPen(color, 3))
-        painter.drawRoundedRect(body.adjusted(-4, -4, 4, 4), radius, radius)
-        if is_lit:
-            color.setAlpha(110)
-            painter.setPen(QPen(color, 7))
-            painter.drawRoundedRect(body.adjusted(-10, -10, 10, 10), radius + 8, radius + 8)
+
+        def draw(painter: QPainter) -> None:
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            if self._look.is_reduced_motion:
+                # Nothing flashes: a double outline says the same.
+                painter.setPen(QPen(color, 2))
+                for grow in (4.0, 8.0):
+                    painter.drawRoundedRect(body.adjusted(-grow, -grow, grow, grow), radius, radius)
+                return
+            painter.setPen(QPen(color, 3))
+            painter.drawRoundedRect(body.adjusted(-4, -4, 4, 4), radius, radius)
+            if is_lit:
+                glow = QColor(color)
+                glow.setAlpha(110)
+                painter.setPen(QPen(glow, 7))
+                painter.drawRoundedRect(body.adjusted(-10, -10, 10, 10), radius + 8, radius + 8)
+
+        return _sprite(body.adjusted(-3, -3, 3, 3), QPointF(), pixel_ratio, draw)
 
     def _paint_ring(self, painter: QPainter, sprite: _Sprite, x: float, y: float) -> None:
         painter.setBrush(Qt.BrushStyle.NoBrush)

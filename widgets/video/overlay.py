@@ -70,8 +70,10 @@ class OverlayPainter:
         self.pixel_ratio = pixel_ratio
         self._fonts = (made.font(made.sizes.caption), made.font(MIN_TEXT_PX))
         self._plates: dict[tuple[str, str, bool], _Plate] = {}
-        self._scene_key: tuple[object, ...] = ()
-        self._scene: list[tuple[QPointF, QPixmap]] = []
+        self._shapes_key: tuple[object, ...] = ()
+        self._shapes: list[tuple[QPointF, QPixmap]] = []
+        self._names_key: tuple[object, ...] = ()
+        self._names: list[tuple[QPointF, QPixmap]] = []
         self._boxes = BoxPainter(made, pixel_ratio)
         self._trail_pens = (QPen(QColor(0, 0, 0, 110), 3), QPen(made.color("track_other"), 1.4))
         for pen in self._trail_pens:
@@ -148,25 +150,22 @@ class OverlayPainter:
         """
         if not (scene.zones or scene.lines or scene.lanes or scene.masks):
             return
-        seen = picture.intersected(room)
-        has_names = is_selected or seen.width() >= SMALL_PX
-        key = (scene, picture.getRect(), seen.getRect(), counts, has_names)
-        if key != self._scene_key:
-            self._scene_key = key
-            self._scene = self._cut(self._make_scene(scene, counts, picture, seen, has_names=has_names), seen)
-        for at, piece in self._scene:
+        if (scene, picture, room) != self._shapes_key:
+            self._shapes_key = (scene, QRectF(picture), QRectF(room))
+            seen = picture.intersected(room)
+            self._shapes = self._cut(self._draw_shapes(scene, picture, seen), seen)
+            self._names_key = ()
+        # Counts change many times a second, what they stand on does not.
+        if (counts, is_selected) != self._names_key:
+            self._names_key = (counts, is_selected)
+            self._names = self._place_names(scene, counts, picture, picture.intersected(room), is_selected=is_selected)
+        for at, piece in self._shapes:
+            painter.drawPixmap(at, piece)
+        for at, piece in self._names:
             painter.drawPixmap(at, piece)
 
-    def _make_scene(
-        self,
-        scene: Scene,
-        counts: Mapping[str, Mapping[str, int]],
-        picture: QRectF,
-        seen: QRectF,
-        *,
-        has_names: bool,
-    ) -> QImage:
-        """Draw zones and lines once: they change far less often than the picture."""
+    def _draw_shapes(self, scene: Scene, picture: QRectF, seen: QRectF) -> QImage:
+        """Draw zones, lanes and lines once: they change far less often than the picture."""
         ratio = self.pixel_ratio
         made = QImage(
             max(1, round(seen.width() * ratio)),
@@ -189,25 +188,39 @@ class OverlayPainter:
             self._paint_lane(painter, lane, whole, room)
         for line in scene.lines:
             self._paint_line(painter, line, whole)
-        painter.setOpacity(1.0)
+        painter.end()
+        return made
+
+    def _place_names(
+        self,
+        scene: Scene,
+        counts: Mapping[str, Mapping[str, int]],
+        picture: QRectF,
+        seen: QRectF,
+        *,
+        is_selected: bool,
+    ) -> list[tuple[QPointF, QPixmap]]:
+        """Return names and counts as plates, none above another."""
+        has_names = is_selected or seen.width() >= SMALL_PX
         self._taken = []
+        found: list[tuple[QPointF, QPixmap] | None] = []
         # Counts first: where there is no room for all, they stay.
         for line in scene.lines:
-            middle = QLineF(_on(whole, line.start), _on(whole, line.end)).pointAt(0.5)
+            middle = QLineF(_on(picture, line.start), _on(picture, line.end)).pointAt(0.5)
             figures = counts.get(line.key, {})
             texts = [_figures_text(line, figures)]
             if has_names:
                 texts.insert(0, f"{line.name}  {texts[0]}".rstrip())
-            if room.width() >= SMALL_PX:
+            if seen.width() >= SMALL_PX:
                 texts.insert(0, _line_text(line, figures))
-            fitting = (text for text in texts if text and self._plate_width(text, room) <= room.width())
-            self._paint_plate(painter, next(fitting, ""), middle, room)
+            fitting = (text for text in texts if text and self._plate_width(text, seen) <= seen.width())
+            found.append(self._place_plate(next(fitting, ""), middle, seen))
         for zone in scene.zones if has_names else ():
-            self._paint_plate(painter, _zone_text(zone, counts.get(zone.key, {})), _lowest(zone.polygon, whole), room)
-        for lane in scene.lanes if has_names else ():
-            self._paint_plate(painter, lane.name, _lowest(lane.polygon, whole), room)
-        painter.end()
-        return made
+            text = _zone_text(zone, counts.get(zone.key, {}))
+            found.append(self._place_plate(text, _lowest(zone.polygon, picture), seen))
+        if has_names:
+            found += [self._place_plate(lane.name, _lowest(lane.polygon, picture), seen) for lane in scene.lanes]
+        return [plate for plate in found if plate is not None]
 
     def _cut(self, layer: QImage, seen: QRectF) -> list[tuple[QPointF, QPixmap]]:
         """Cut what is drawn out of a layer that is mostly empty: blending nothing costs as much as blending a line."""
@@ -255,20 +268,20 @@ class OverlayPainter:
         painter.drawLine(drawn)
         painter.drawLines(_arrow(drawn, self._look.sizes.gap * (1.5 if picture.width() < SMALL_PX else 2.0)))
 
-    def _paint_plate(self, painter: QPainter, text: str, at: QPointF, picture: QRectF) -> None:
-        """Paint a plate below a place, or near it where another one stands; without room it is left out."""
+    def _place_plate(self, text: str, at: QPointF, seen: QRectF) -> tuple[QPointF, QPixmap] | None:
+        """Put a plate below a place, or near it where another one stands; without room it is left out."""
         if not text:
-            return
-        plate = self._plate(text, "zone", is_small=picture.width() < SMALL_PX)
+            return None
+        plate = self._plate(text, "zone", is_small=seen.width() < SMALL_PX)
         width, height = plate.width, plate.height
-        x = max(picture.left(), min(at.x() - width / 2, picture.right() - width))
+        x = max(seen.left(), min(at.x() - width / 2, seen.right() - width))
         for step in (0, 1, -1, 2, -2, 3, -3):
-            y = max(picture.top(), min(at.y() + 3 + step * (height + 1), picture.bottom() - height))
+            y = max(seen.top(), min(at.y() + 3 + step * (height + 1), seen.bottom() - height))
             room = QRectF(round(x), round(y), width, height)
             if not any(room.intersects(other) for other in self._taken):
                 self._taken.append(room)
-                painter.drawPixmap(room.topLeft(), plate.pixmap)
-                return
+                return room.topLeft(), plate.pixmap
+        return None
 
     def _plate_width(self, text: str, picture: QRectF) -> float:
         return self._plate(text, "zone", is_small=picture.width() < SMALL_PX).width
