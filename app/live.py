@@ -17,7 +17,9 @@ from core.node.live import Changes, Snapshot
 from core.node.model import Health
 from core.parking.model import LotOccupancy
 
-COALESCE_MS = 100
+COALESCE_MS = 200
+"""Nobody reads figures that change faster, and tables that show them are what the window paints longest."""
+
 MAX_INCIDENTS = 2000
 """Kept in memory; a console runs for weeks, the history is in the database."""
 
@@ -37,9 +39,11 @@ PARTS = (
 )
 """In the order in which they are told: an alarm names a camera that must be there already."""
 
+URGENT_PARTS = ("cameras", "incidents", "alarms", "steering")
+
 
 class LiveModel(QObject):
-    """Holds frozen models by id; signals at most ten times a second, alarms within 15 ms.
+    """Holds frozen models by id; signals at most five times a second, alarms within 15 ms.
 
     Signals:
         cameras_changed, devices_changed, readings_changed, lots_changed, streams_changed, counts_changed,
@@ -78,9 +82,16 @@ class LiveModel(QObject):
         self.health: Health | None = None
         self.n_pushes = 0
         self._dirty: set[str] = set()
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.timeout.connect(self._on_flush)
+        self._timers = tuple(
+            self._make_timer(parts, wait_ms) for parts, wait_ms in ((URGENT_PARTS, URGENT_MS), (PARTS, COALESCE_MS))
+        )
+
+    def _make_timer(self, parts: tuple[str, ...], wait_ms: int) -> QTimer:
+        timer = QTimer(self)
+        timer.setSingleShot(True)
+        timer.setInterval(wait_ms)
+        timer.timeout.connect(lambda: self._tell(parts))
+        return timer
 
     def load(self, snapshot: Snapshot) -> None:
         """Start from a complete state; whatever was known before is forgotten."""
@@ -98,7 +109,7 @@ class LiveModel(QObject):
     def tell_all(self) -> None:
         """Signal everything, as to somebody who has just come in."""
         self._dirty |= set(PARTS)
-        self._on_flush()
+        self._tell(PARTS)
 
     def apply(self, data: Any) -> None:
         """Take one push of the node.
@@ -109,13 +120,16 @@ class LiveModel(QObject):
         self.n_pushes += 1
         changes = msgspec.convert(data, Changes)
         self._take(changes)
-        wait_ms = URGENT_MS if changes.alarms or changes.incidents or changes.cameras else COALESCE_MS
-        if not self._timer.isActive() or self._timer.remainingTime() > wait_ms:
-            self._timer.start(wait_ms)
+        urgent, all_parts = self._timers
+        if not urgent.isActive() and not self._dirty.isdisjoint(URGENT_PARTS):
+            urgent.start()
+        if not all_parts.isActive():
+            all_parts.start()
 
     def close(self) -> None:
         """Tell nobody anything any more."""
-        self._timer.stop()
+        for timer in self._timers:
+            timer.stop()
         self.blockSignals(True)
 
     def open_alarms(self) -> tuple[Alarm, ...]:
@@ -192,8 +206,8 @@ class LiveModel(QObject):
         }
         self._dirty |= {name for name, is_new in marks.items() if is_new}
 
-    def _on_flush(self) -> None:
-        dirty, self._dirty = self._dirty, set()
-        for name in PARTS:
+    def _tell(self, parts: tuple[str, ...]) -> None:
+        dirty, self._dirty = self._dirty.intersection(parts), self._dirty.difference(parts)
+        for name in parts:
             if name in dirty:
                 getattr(self, f"{name}_changed").emit()

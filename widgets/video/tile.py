@@ -46,6 +46,7 @@ EMPTY = TileStatus(word="", look=PictureLook.BLANK, sentence="No camera", hint="
 _LIVE_STEP_S = 1.0
 """The age of a live picture is written anew this often: more would only flicker."""
 
+_KEPT_STRIPS = 4
 _INSET_PART = 0.24
 """Of the tile's width, for the small picture that shows where a zoomed tile looks."""
 
@@ -113,6 +114,7 @@ class VideoTile(QWidget):
         self._made = picture_look()
         self._overlay: OverlayPainter | None = None
         self._strip: QPixmap | None = None
+        self._strips: dict[StripText, QPixmap] = {}
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAcceptDrops(True)
         self._rename()
@@ -347,6 +349,8 @@ class VideoTile(QWidget):
         if self._overlay is None or self._overlay.pixel_ratio != ratio:
             self._made = picture_look()
             self._overlay = OverlayPainter(self._made, ratio)
+            self._strip = None
+            self._strips.clear()
         look_of = self._status.look
         self._has_picture = look_of is not PictureLook.BLANK and self._renew_picture()
         if self._has_picture and look_of is PictureLook.LIVE:
@@ -583,7 +587,13 @@ class VideoTile(QWidget):
             is_doubled=self._is_calling and made.is_reduced_motion,
             is_pinned=self._is_pinned,
         )
-        return make_strip(text, self.width(), ratio, made)
+        # The two halves of a flash come again and again.
+        strip = self._strips.get(text)
+        if strip is None:
+            if len(self._strips) >= _KEPT_STRIPS:
+                self._strips.clear()
+            strip = self._strips[text] = make_strip(text, self.width(), ratio, made)
+        return strip
 
     def _is_dark_half(self) -> bool:
         if not self._is_calling:
@@ -739,6 +749,7 @@ class VideoTile(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Draw the strip anew and ask for pictures of this size."""
         self._strip = None
+        self._strips.clear()
         super().resizeEvent(event)
         self.shown_size_changed.emit()
 
@@ -746,6 +757,7 @@ class VideoTile(QWidget):
         """Take over another look."""
         if event.type() == QEvent.Type.StyleChange:
             self._overlay = self._strip = None
+            self._strips.clear()
             self._plates.clear()
             self.repaint_soon()
         super().changeEvent(event)
