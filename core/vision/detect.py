@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
+import queue
 import time
-from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,13 +21,15 @@ from core.kernel.errors import ConsoleError
 from core.media.model import SourceSpec
 from core.media.source import public_address
 from core.vision.analyse import Analysed, CameraAnalyser
+from core.vision.decode import FloatArray
 from core.vision.engine import Engine, open_engine
 from core.vision.model import VEHICLE_LABELS, Observation, ObservationKind, Phase, Scene, TrackerKind
 from core.vision.models import ModelFile, find_model
-from core.vision.pipeline import PreparedPictures
+from core.vision.pipeline import Prepared, PreparedPictures
 from core.vision.scene_file import read_scene
 
 CAMERA_ID = "detect"
+_MAX_ENGINES = 4
 
 WriteLine = Callable[[dict[str, Any]], None]
 
@@ -86,36 +91,71 @@ def detect(
     Raises:
         ConsoleError: The source or the model is not usable, or a stream broke off; the summary came before it.
     """
-    # All cores: decoding takes a few per cent of one, and nobody waits for a window here.
-    opened = open_engine(model, prefer=engine, n_threads=os.cpu_count() or 1, cache_dir=cache_dir)
-    try:
-        _run(source, opened, scene, write_line, labels, tracker, model.note)
-    finally:
-        opened.close()
+    n_cores = os.cpu_count() or 1
+    n_engines = min(_MAX_ENGINES, n_cores)
+    with contextlib.ExitStack() as stack:
+        engines: list[Engine] = []
+        # On a processor, engines of few threads side by side do more pictures than one of many; a card has one queue.
+        while not engines or (len(engines) < n_engines and engines[0].info.device == "CPU"):
+            opened = open_engine(model, prefer=engine, n_threads=max(1, n_cores // n_engines), cache_dir=cache_dir)
+            stack.callback(opened.close)
+            engines.append(opened)
+        _run(source, engines, scene, write_line, labels, tracker, model.note)
+
+
+def _looked_at(pictures: PreparedPictures, engines: Sequence[Engine]) -> Iterator[tuple[Prepared, FloatArray]]:
+    """Yield pictures in order with the boxes found in them; of a file a few are looked at ahead of time."""
+    n_ahead = 0 if pictures.is_live else len(engines)
+    free: queue.SimpleQueue[Engine] = queue.SimpleQueue()
+    for engine in engines:
+        free.put(engine)
+
+    def look(picture: Prepared) -> FloatArray:
+        engine = free.get()
+        try:
+            return engine.infer(picture.rgb[None])[0]
+        finally:
+            free.put(engine)
+
+    waiting: deque[tuple[Prepared, Future[FloatArray]]] = deque()
+    failure: ConsoleError | None = None
+    with ThreadPoolExecutor(len(engines), thread_name_prefix="look") as pool:
+        try:
+            for picture in pictures:
+                waiting.append((picture, pool.submit(look, picture)))
+                if len(waiting) > n_ahead:
+                    first, found = waiting.popleft()
+                    yield first, found.result()
+        except ConsoleError as error:
+            failure = error
+        # What came before the source broke off counts.
+        for picture, found in waiting:
+            yield picture, found.result()
+    if failure is not None:
+        raise failure
 
 
 def _run(
     source: SourceSpec,
-    engine: Engine,
+    engines: Sequence[Engine],
     scene: Scene,
     write_line: WriteLine,
     labels: Sequence[str],
     tracker: TrackerKind,
     note: str,
 ) -> None:
-    tally = _Tally()
+    engine, tally = engines[0], _Tally()
     analyser: CameraAnalyser | None = None
     began_at, began_s = datetime.now(UTC), time.monotonic()
     failure: ConsoleError | None = None
     with PreparedPictures(source, engine.info.input_wh) as pictures:
         try:
-            for picture in pictures:
+            for picture, boxes in _looked_at(pictures, engines):
                 if analyser is None:
                     analyser = CameraAnalyser(
                         CAMERA_ID, scene, labels, tracker, aspect=picture.aspect, engine_labels=engine.info.labels
                     )
                     tally.first_pts_s = picture.pts_s
-                boxes = engine.infer(picture.rgb[None])[0]
                 captured_at = began_at + timedelta(seconds=picture.pts_s - tally.first_pts_s)
                 seen = analyser.update(boxes, picture.letterbox, picture.pts_s, captured_at, picture.rgb)
                 _write_picture(write_line, picture.pts_s, seen)

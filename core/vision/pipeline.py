@@ -59,6 +59,11 @@ class PreparedPictures:
         self.n_dropped = 0
 
     @property
+    def is_live(self) -> bool:
+        """Whether pictures come at their own time."""
+        return self._source.is_live
+
+    @property
     def n_broken(self) -> int:
         """Packets that could not be decoded."""
         return self._source.n_broken
