@@ -18,7 +18,7 @@ from core.vision.vehicles import Sighting
 Grey = NDArray[np.uint8]
 """A picture in grey, shape (h, w)."""
 
-FOLLOWED_FROM_PER_S = 3.5
+FOLLOWED_FROM_PER_S = 3.0
 """Looks per second from which movement can be trusted."""
 
 SMALL_SIDE_PX = 160
