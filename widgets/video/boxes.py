@@ -34,7 +34,7 @@ _BOX_PART, _SMALL_BOX_PART = 0.6, 1.0
 """A label that is much wider than its box would hide the neighbours: it is shortened, then left out."""
 
 _MAX_PLANS = 64
-_ATLAS_WIDTH_PX, _ATLAS_HEIGHT_PX, _MAX_ATLAS_HEIGHT_PX = 512, 64, 1024
+_ATLAS_WIDTH_PX, _ATLAS_HEIGHT_PX, _MAX_ATLAS_HEIGHT_PX = 512, 64, 256
 _N_SIDES, _N_CORNER_BARS = 4, 8
 _NO_PEN, _NO_BRUSH = QPen(Qt.PenStyle.NoPen), QBrush(Qt.BrushStyle.NoBrush)
 

@@ -34,7 +34,7 @@ from core.store.tables import FieldEventRow
 ROOT = "watchfloor/v1/city"
 
 
-async def until(condition: Callable[[], bool], *, timeout_s: float = 10.0, what: str = "the condition") -> float:
+async def until(condition: Callable[[], bool], *, timeout_s: float = 30.0, what: str = "the condition") -> float:
     """Wait for `condition()` with the loop running; returns the seconds it took."""
     began = time.monotonic()
     while not condition():
