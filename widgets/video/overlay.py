@@ -23,7 +23,9 @@ from widgets.base.theme import MIN_TEXT_PX, Look
 from widgets.video.boxes import BoxPainter
 from widgets.video.model import DrawnTracks
 
-_MAX_PLATES = 512
+_MAX_PLATES = 96
+"""Counts rise: what was written does not come again."""
+
 SMALL_PX = 400
 """Below this width a picture has room for vehicles, numbers and counts, not for names."""
 
