@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
-import platform
 import struct
 import threading
 import time
@@ -26,15 +25,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.kernel.errors import BadInputError, UnavailableError
+from core.media.seqlock import (
+    PAGE_BYTES,
+    SLOT_HEADER_BYTES,
+    begin_write,
+    end_write,
+    fence,
+    on_page,
+    reserve_pages,
+)
 
 LAYOUT_VERSION = 1
 MAX_TRACKS = 128
 MAX_LABELS = 256
 
 _MAGIC = int.from_bytes(b"WFLRING\x01", "little")
-_PAGE = 4096
 _LABEL_BYTES = 32
-_LABELS_AT = _PAGE
+_LABELS_AT = PAGE_BYTES
 _CAMERA_ID_AT = 1024
 _TRACKS_AT = _LABELS_AT + MAX_LABELS * _LABEL_BYTES
 _RECORD = struct.Struct("=qIf4f2f")
@@ -43,7 +50,6 @@ TRACK_RECORD = np.dtype(
 )
 """The same record for a whole set at once."""
 
-_SLOT_HEADER_BYTES = 64
 _UNNAMED = 0xFFFF_FFFF
 _UNNAMED_LABEL = "vehicle"
 # A reader that meets the writer tries again at once; after this many it waits for its next turn instead.
@@ -54,9 +60,6 @@ _W_MAGIC, _W_VERSION, _W_N_SLOTS, _W_MAX_W, _W_MAX_H, _W_N_TRACK_SLOTS, _W_CAMER
 _W_WRITER, _W_EPOCH, _W_FRAME, _W_TRACKS, _W_N_LABELS = range(8, 13)
 # Words of a slot: frames use all, track slots have the number of tracks where frames have the width.
 _S_LOCK, _S_SEQUENCE, _S_EPOCH, _S_WIDTH, _S_HEIGHT, _S_PTS, _S_RECEIVED, _S_CAPTURED = range(8)
-
-_STORES_ARE_ORDERED = platform.machine().lower() in {"x86_64", "amd64", "i386", "i686", "x86"}
-_fence_lock = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +132,7 @@ class LentFrame:
 
     def is_intact(self) -> bool:
         """Whether the writer has not touched it yet: ask after the last look at `data`."""
-        _fence()
+        fence()
         return self._lock_word[0] == self._lock
 
 
@@ -160,11 +163,11 @@ class _Layout:
 
     @cached_property
     def track_slot_bytes(self) -> int:
-        return _on_page(_SLOT_HEADER_BYTES + MAX_TRACKS * _RECORD.size)
+        return on_page(SLOT_HEADER_BYTES + MAX_TRACKS * _RECORD.size)
 
     @cached_property
     def frame_slot_bytes(self) -> int:
-        return _on_page(_SLOT_HEADER_BYTES + self.max_w * self.max_h * 4)
+        return on_page(SLOT_HEADER_BYTES + self.max_w * self.max_h * 4)
 
     @cached_property
     def frames_at(self) -> int:
@@ -226,7 +229,7 @@ class _Mapping:
     def labels(self) -> tuple[str, ...]:
         # Entries are written before they are counted and never change, so this needs no counter of its own.
         n_labels = min(self.words[_W_N_LABELS], MAX_LABELS)
-        _fence()
+        fence()
         entries = (self.bytes[at : at + _LABEL_BYTES] for at in range(_LABELS_AT, _TRACKS_AT, _LABEL_BYTES))
         return tuple(
             bytes(entry).rstrip(b"\0").decode("utf-8", "replace")
@@ -281,12 +284,12 @@ class FrameRing:
             BadInputError: The sizes make no ring.
         """
         encoded_id = camera_id.encode("utf-8")
-        if min(max_wh) < 2 or n_slots < 2 or n_track_slots < 2 or len(encoded_id) > _PAGE - _CAMERA_ID_AT:
+        if min(max_wh) < 2 or n_slots < 2 or n_track_slots < 2 or len(encoded_id) > PAGE_BYTES - _CAMERA_ID_AT:
             raise BadInputError(f"A ring of {n_slots} pictures of {max_wh[0]}x{max_wh[1]} for {camera_id!r} is none.")
         layout = _Layout(max_wh[0], max_wh[1], n_slots, n_track_slots)
         # Sequences start at the clock, so that a reader of an earlier ring of this camera never waits for old numbers.
         start = time.time_ns() // 1_000_000
-        header = bytearray(_PAGE)
+        header = bytearray(PAGE_BYTES)
         words = memoryview(header).cast("Q")
         words[_W_MAGIC], words[_W_VERSION] = _MAGIC, LAYOUT_VERSION
         words[_W_MAX_W], words[_W_MAX_H] = max_wh
@@ -351,9 +354,9 @@ class FrameRing:
             sequence = words[_W_FRAME] + 1
             at = self._layout.frame_slot_at(sequence)
             n_bytes = width * height * 4
-            self._reserve(mapping, at, _SLOT_HEADER_BYTES + n_bytes)
+            self._reserve(mapping, at, SLOT_HEADER_BYTES + n_bytes)
             slot = at // 8
-            _begin_write(words, slot)
+            begin_write(words, slot)
             words[slot + _S_SEQUENCE] = sequence
             words[slot + _S_EPOCH] = epoch
             words[slot + _S_WIDTH] = width
@@ -361,10 +364,10 @@ class FrameRing:
             floats[slot + _S_PTS] = pts_s
             floats[slot + _S_RECEIVED] = received_s
             floats[slot + _S_CAPTURED] = captured_at_s
-            start = at + _SLOT_HEADER_BYTES
+            start = at + SLOT_HEADER_BYTES
             assert self._pixels is not None
             np.copyto(self._pixels[start : start + n_bytes].reshape(height, width, 4), bgra)
-            _end_write(words, slot)
+            end_write(words, slot)
             words[_W_EPOCH] = epoch
             words[_W_FRAME] = sequence
         return sequence
@@ -389,15 +392,15 @@ class FrameRing:
                 _RECORD.pack_into(records, at, track.track_id, index, track.score, *track.bbox_xyxy, *track.velocity_xy)
             sequence = words[_W_TRACKS] + 1
             at = self._layout.track_slot_at(sequence)
-            self._reserve(mapping, at, _SLOT_HEADER_BYTES + len(records))
+            self._reserve(mapping, at, SLOT_HEADER_BYTES + len(records))
             slot = at // 8
-            _begin_write(words, slot)
+            begin_write(words, slot)
             words[slot + _S_SEQUENCE] = sequence
             words[slot + _S_EPOCH] = epoch
             words[slot + _S_WIDTH] = len(tracks)
             mapping.floats[slot + _S_PTS] = pts_s
-            mapping.bytes[at + _SLOT_HEADER_BYTES : at + _SLOT_HEADER_BYTES + len(records)] = records
-            _end_write(words, slot)
+            mapping.bytes[at + SLOT_HEADER_BYTES : at + SLOT_HEADER_BYTES + len(records)] = records
+            end_write(words, slot)
             words[_W_TRACKS] = sequence
         return sequence
 
@@ -420,16 +423,16 @@ class FrameRing:
         return mapping
 
     def _reserve(self, mapping: _Mapping, at: int, n_bytes: int) -> None:
-        """Have the memory file system set aside the pages: a write into a full one would kill the process."""
-        if n_bytes <= self._reserved.get(at, 0) or not hasattr(os, "posix_fallocate"):
+        """Have the pages of a slot set aside, once."""
+        if n_bytes <= self._reserved.get(at, 0):
             return
-        try:
-            os.posix_fallocate(mapping.descriptor, at, n_bytes)
-        except OSError as error:
-            raise UnavailableError(
-                f"No memory is left for the pictures of camera {mapping.camera_id}: {error.strerror}.",
-                hint="Make /dev/shm larger (containers: --shm-size), or show fewer and smaller tiles.",
-            ) from error
+        reserve_pages(
+            mapping.descriptor,
+            at,
+            n_bytes,
+            what=f"the pictures of camera {mapping.camera_id}",
+            way_out="show fewer and smaller tiles",
+        )
         self._reserved[at] = n_bytes
 
     def _index_of(self, mapping: _Mapping, label: str) -> int:
@@ -442,7 +445,7 @@ class FrameRing:
         encoded = label.encode("utf-8")[:_LABEL_BYTES].decode("utf-8", "ignore").encode("utf-8")
         at = _LABELS_AT + index * _LABEL_BYTES
         mapping.bytes[at : at + _LABEL_BYTES] = encoded.ljust(_LABEL_BYTES, b"\0")
-        _fence()
+        fence()
         mapping.words[_W_N_LABELS] = index + 1
         self._label_index[label] = index
         return index
@@ -506,7 +509,7 @@ class RingReader:
             at = self._layout.frame_slot_at(sequence)
             slot = at // 8
             lock = words[slot + _S_LOCK]
-            _fence()
+            fence()
             width, height = words[slot + _S_WIDTH], words[slot + _S_HEIGHT]
             if lock % 2 or words[slot + _S_SEQUENCE] != sequence:
                 if words[_W_FRAME] == sequence and not lock % 2:
@@ -514,7 +517,7 @@ class RingReader:
                 continue
             if not (0 < width <= self._layout.max_w and 0 < height <= self._layout.max_h):
                 continue
-            start = at + _SLOT_HEADER_BYTES
+            start = at + SLOT_HEADER_BYTES
             frame = LentFrame(
                 sequence=sequence,
                 pts_s=floats[slot + _S_PTS],
@@ -578,14 +581,14 @@ class RingReader:
         at = self._layout.track_slot_at(sequence)
         slot = at // 8
         lock = words[slot + _S_LOCK]
-        _fence()
+        fence()
         n_tracks = words[slot + _S_WIDTH]
         if lock % 2 or words[slot + _S_SEQUENCE] != sequence or n_tracks > MAX_TRACKS:
             return None
         pts_s, epoch = self._mapping.floats[slot + _S_PTS], words[slot + _S_EPOCH]
-        start = at + _SLOT_HEADER_BYTES
+        start = at + SLOT_HEADER_BYTES
         content = bytes(self._mapping.bytes[start : start + n_tracks * _RECORD.size])
-        _fence()
+        fence()
         return (pts_s, epoch, content) if words[slot + _S_LOCK] == lock else None
 
     def _label(self, index: int) -> str:
@@ -598,10 +601,6 @@ class RingReader:
     ) -> TrackMark:
         label = self._label(index)
         return TrackMark(track_id=track_id, label=label, score=score, bbox_xyxy=(x1, y1, x2, y2), velocity_xy=(vx, vy))
-
-
-def _on_page(n_bytes: int) -> int:
-    return (n_bytes + _PAGE - 1) // _PAGE * _PAGE
 
 
 def _put_file(path: Path, header: bytes, file_bytes: int) -> None:
@@ -621,29 +620,3 @@ def _put_file(path: Path, header: bytes, file_bytes: int) -> None:
             f"The picture memory {path} cannot be made: {error.strerror}.",
             hint="Close other consoles of this node, and check that the runtime folder may be written and is not full.",
         ) from error
-
-
-def _begin_write(words: memoryview[int], slot: int) -> None:
-    # A writer killed here left the counter odd: it must still change, and stay odd.
-    lock = words[slot + _S_LOCK]
-    words[slot + _S_LOCK] = lock + 2 if lock % 2 else lock + 1
-    _fence()
-
-
-def _end_write(words: memoryview[int], slot: int) -> None:
-    _fence()
-    words[slot + _S_LOCK] += 1
-
-
-def _fence() -> None:
-    """Keep the processor from moving reads and writes across this line.
-
-    x86 keeps stores in order and loads in order by itself. Elsewhere (ARM) an uncontended lock taken twice does it:
-    nothing before the first release passes the second acquire.
-    """
-    if _STORES_ARE_ORDERED:
-        return
-    with _fence_lock:
-        pass
-    with _fence_lock:
-        pass

@@ -101,7 +101,7 @@ class CollisionRule:
         self._cuts = CutDetector(aspect)
         self._shifts = ShiftDetector()
         self._place = Place(key="camera", name="Camera")
-        self._sureness = 1.0
+        self._confidence_factor = 1.0
 
     def update(self, moment: Moment, note: Notebook) -> None:
         """Take one picture."""
@@ -114,7 +114,7 @@ class CollisionRule:
             self._traces.clear()
             self._before.clear()
             self._times.clear()
-        self._sureness = moment.sureness
+        self._confidence_factor = moment.confidence_factor
         moved_s = self._shifts.last_moved_s(moment)
         self._remember(vehicles, moment.now_s)
         at_s = self._moment_to_judge(moment.now_s)
@@ -203,7 +203,7 @@ class CollisionRule:
         whole = replace(evidence, contact=contact)
         logit = judged.logit = logit_of(whole)
         logit_before = logit - 2 * _ONCE if before is None else self._logit(key, trace, before)
-        confidence = self._sureness * confidence_of((logit_before + logit) / 2)
+        confidence = self._confidence_factor * confidence_of((logit_before + logit) / 2)
         if confidence >= REPORT_FROM and not self._is_torn_elsewhere(key, at_s):
             self._tell(key, partner, trace, whole, confidence, at_s, now_s, note)
 

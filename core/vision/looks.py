@@ -1,7 +1,7 @@
 """Pictures on their way to the detector: one mapped file for each camera, written by its worker, read by the detector.
 
-As in `core.media.ring` no lock is shared: each slot carries a counter that is odd while it is written, so a worker that
-dies in the middle of a picture costs that picture. Messages about the pictures go through a socket and are small.
+No lock is shared (`core.media.seqlock`): a worker that dies in the middle of a picture costs that picture. Messages
+about the pictures go through a socket and are small.
 """
 
 from __future__ import annotations
@@ -18,7 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.kernel.errors import BadInputError, UnavailableError
-from core.media.ring import _begin_write, _end_write, _fence
+from core.media.seqlock import (
+    PAGE_BYTES,
+    SLOT_HEADER_BYTES,
+    begin_write,
+    end_write,
+    fence,
+    on_page,
+    reserve_pages,
+)
 
 Picture = NDArray[np.uint8]
 Pictures = NDArray[np.uint8]
@@ -28,10 +36,8 @@ N_MOST = 2
 """Pictures of one look: the whole frame, and one detail of it."""
 
 _MAGIC = int.from_bytes(b"WFLLOOK\x01", "little")
-_PAGE = 4096
 _W_MAGIC, _W_WIDTH, _W_HEIGHT = range(3)
 _S_LOCK, _S_SEQUENCE, _S_N_PICTURES = range(3)
-_SLOT_HEADER_BYTES = 64
 _numbers = itertools.count(1)
 
 
@@ -45,8 +51,7 @@ def remove_left(folder: Path, camera_id: str) -> None:
 
 
 def _slot_bytes(wh: tuple[int, int]) -> int:
-    n_bytes = _SLOT_HEADER_BYTES + N_MOST * wh[0] * wh[1] * 3
-    return (n_bytes + _PAGE - 1) // _PAGE * _PAGE
+    return on_page(SLOT_HEADER_BYTES + N_MOST * wh[0] * wh[1] * 3)
 
 
 class LookWriter:
@@ -69,7 +74,7 @@ class LookWriter:
         # so that a late answer to the last file is none to this one.
         number = next(_numbers)
         self.path = folder / f"{camera_id}.{os.getpid()}-{number}.looks"
-        n_bytes = _PAGE + N_SLOTS * _slot_bytes(wh)
+        n_bytes = PAGE_BYTES + N_SLOTS * _slot_bytes(wh)
         try:
             with open(self.path, "wb") as file:
                 if os.name == "posix":
@@ -98,17 +103,22 @@ class LookWriter:
         """
         width, height = self.wh
         sequence = self._sequence + 1
-        at = _PAGE + sequence % N_SLOTS * _slot_bytes(self.wh)
+        at = PAGE_BYTES + sequence % N_SLOTS * _slot_bytes(self.wh)
         n_bytes = width * height * 3
-        self._reserve(at, _SLOT_HEADER_BYTES + len(pictures) * n_bytes)
+        needed = SLOT_HEADER_BYTES + len(pictures) * n_bytes
+        if needed > self._reserved.get(at, 0):
+            reserve_pages(
+                self._descriptor, at, needed, what="the detector's pictures", way_out="detect on fewer cameras"
+            )
+            self._reserved[at] = needed
         slot = at // 8
-        _begin_write(self._words, slot)
+        begin_write(self._words, slot)
         self._words[slot + _S_SEQUENCE] = sequence
         self._words[slot + _S_N_PICTURES] = len(pictures)
         for number, picture in enumerate(pictures):
-            start = at + _SLOT_HEADER_BYTES + number * n_bytes
+            start = at + SLOT_HEADER_BYTES + number * n_bytes
             np.copyto(self._pixels[start : start + n_bytes].reshape(height, width, 3), picture)
-        _end_write(self._words, slot)
+        end_write(self._words, slot)
         self._sequence = sequence
         return sequence
 
@@ -119,19 +129,6 @@ class LookWriter:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
-
-    def _reserve(self, at: int, n_bytes: int) -> None:
-        """Have the memory file system set aside the pages: a write into a full one would kill the process."""
-        if n_bytes <= self._reserved.get(at, 0) or not hasattr(os, "posix_fallocate"):
-            return
-        try:
-            os.posix_fallocate(self._descriptor, at, n_bytes)
-        except OSError as error:
-            raise UnavailableError(
-                f"No memory is left for the detector's pictures: {error.strerror}.",
-                hint="Make /dev/shm larger (containers: --shm-size), or detect on fewer cameras.",
-            ) from error
-        self._reserved[at] = n_bytes
 
 
 class LookReader:
@@ -152,23 +149,23 @@ class LookReader:
             raise UnavailableError(f"The pictures {path} cannot be opened: {error}.") from error
         self._bytes = memoryview(self._map)
         self._words = self._bytes.cast("Q")
-        self.wh = (self._words[_W_WIDTH], self._words[_W_HEIGHT]) if size >= _PAGE else (0, 0)
-        if self._words[_W_MAGIC] != _MAGIC or size != _PAGE + N_SLOTS * _slot_bytes(self.wh):
+        self.wh = (self._words[_W_WIDTH], self._words[_W_HEIGHT]) if size >= PAGE_BYTES else (0, 0)
+        if self._words[_W_MAGIC] != _MAGIC or size != PAGE_BYTES + N_SLOTS * _slot_bytes(self.wh):
             raise BadInputError(f"{path} holds no pictures for the detector.", hint="Restart the node.")
         self._pixels = np.frombuffer(self._bytes, np.uint8)
 
     def read(self, sequence: int) -> Pictures | None:
         """Copy one look, shape (n, h, w, 3); None where it has been overwritten."""
         width, height = self.wh
-        at = _PAGE + sequence % N_SLOTS * _slot_bytes(self.wh)
+        at = PAGE_BYTES + sequence % N_SLOTS * _slot_bytes(self.wh)
         slot = at // 8
         lock = self._words[slot + _S_LOCK]
-        _fence()
+        fence()
         n_pictures = self._words[slot + _S_N_PICTURES]
         if lock % 2 or self._words[slot + _S_SEQUENCE] != sequence or not 0 < n_pictures <= N_MOST:
             return None
-        start = at + _SLOT_HEADER_BYTES
+        start = at + SLOT_HEADER_BYTES
         n_bytes = n_pictures * width * height * 3
         copy = self._pixels[start : start + n_bytes].reshape(n_pictures, height, width, 3).copy()
-        _fence()
+        fence()
         return copy if self._words[slot + _S_LOCK] == lock else None

@@ -34,7 +34,7 @@ class Moment:
         now_s: Seconds of pictures that were really there, so far.
         dt_s: Of these since the last picture; 0 over a gap.
         pts_s: Picture time, as the stream tells it.
-        looks_per_s: How often the camera is looked at; see `sureness`.
+        looks_per_s: How often the camera is looked at; see `confidence_factor`.
         picture: What the network was given, without bars, shape (h, w, 3) or (h, w); None where rules run on tracks
             alone.
     """
@@ -64,7 +64,7 @@ class Moment:
         self._grey: Grey | None = None
 
     @property
-    def sureness(self) -> float:
+    def confidence_factor(self) -> float:
         """What is left of a rule's confidence that rests on how vehicles move, 0..1.
 
         From one look to the next a vehicle must not get as far as its neighbour was: one might be taken for the other,

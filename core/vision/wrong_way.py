@@ -91,7 +91,7 @@ class WrongWayRule:
         for lane in self._lanes:
             for sighting in lane.inside_at(moment):
                 seen.add((lane.lane.key, sighting.key))
-                self._take(lane, sighting, moment.sureness, note)
+                self._take(lane, sighting, moment.confidence_factor, note)
         for key, course in tuple(self._courses.items()):
             if key in seen:
                 continue
@@ -99,7 +99,7 @@ class WrongWayRule:
             if course.unseen_s > ENDS_AFTER_S or key[1] in moment.gone:
                 self._drop(key, note)
 
-    def _take(self, lane: LaneShape, sighting: Sighting, sureness: float, note: Notebook) -> None:
+    def _take(self, lane: LaneShape, sighting: Sighting, confidence_factor: float, note: Notebook) -> None:
         key = (lane.lane.key, sighting.key)
         course = self._courses.get(key)
         if course is None or sighting.previous is None or _has_jumped(sighting):
@@ -128,15 +128,15 @@ class WrongWayRule:
                 self._courses[key] = _Course(sighting, with_s=course.with_s)
                 self._habits[key[0]].n_with += course.with_s - sighting.since_s < GOES_WITH_S <= course.with_s
                 return
-        self._judge(lane, course, sureness, note)
+        self._judge(lane, course, confidence_factor, note)
 
-    def _judge(self, lane: LaneShape, course: _Course, sureness: float, note: Notebook) -> None:
+    def _judge(self, lane: LaneShape, course: _Course, confidence_factor: float, note: Notebook) -> None:
         is_slow = course.lengths < SLOW * course.against_s
         distance = self._distance * (2.0 if is_slow else 1.0)
         if course.against_s < self._hold_s or course.lengths < distance:
             return
         habit = self._habits[lane.lane.key]
-        confidence = sureness * _confidence(course, course.lengths / self._distance)
+        confidence = confidence_factor * _confidence(course, course.lengths / self._distance)
         if habit.is_arrow_doubtful:
             confidence *= WRONG_ARROW
         if course.told is not None and (course.told >= self._call_from or confidence < self._call_from):

@@ -68,7 +68,9 @@ class _Rects:
 class _Fragments:
     """Pieces of one picture, of the layout of `QPainter.PixmapFragment`."""
 
-    def __init__(self) -> None:
+    def __init__(self, scale: float) -> None:
+        """Paint each pixel of the picture `scale` pixels of the widget large."""
+        self._scale = scale
         self._values = np.zeros((0, 10))
         self.first: QPainter.PixmapFragment | None = None
 
@@ -77,13 +79,10 @@ class _Fragments:
         if n > len(self._values):
             self.first = None
             self._values = np.zeros((max(32, 2 * n), 10))
+            self._values[:, 6:8] = self._scale
+            self._values[:, 9] = 1.0
             self.first = cast(QPainter.PixmapFragment, wrapInstance(self._values.ctypes.data, QPainter.PixmapFragment))
         return self._values[:n, :6]
-
-    def set_scale(self, scale: float) -> None:
-        """Set how large a pixel of the picture is painted; the other figures stay."""
-        self._values[:, 6:8] = scale
-        self._values[:, 9] = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -191,7 +190,7 @@ class BoxPainter:
         self._brushes = {token: QBrush(made.color(token)) for token in (*dict.fromkeys(TINTS.values()), OTHER_TINT)}
         self._light, self._dark = _Rects(), _Rects()
         self._corner_light, self._corner_dark = _Rects(), _Rects()
-        self._fragments = _Fragments()
+        self._fragments = _Fragments(1.0 / pixel_ratio)
         self._plans: dict[tuple[tuple[str, ...], frozenset[str]], _Plan] = {}
         self._atlas: _Atlas | None = None
         self._is_small = False
@@ -235,15 +234,6 @@ class BoxPainter:
             self._paint_labels(painter, plan, edges, track_ids, picture.top(), has_ids=has_ids)
         if tracks.opacities:
             painter.setOpacity(1.0)
-
-    def labels_of(self, tracks: DrawnTracks, picture: QRectF, *, has_ids: bool = True) -> list[str]:
-        """Return the label that each box is wide enough for, in the order in which they are painted; "" for none."""
-        plan, edges, track_ids = self._drawn(tracks, picture, frozenset())
-        chosen = self._fitting(self._widths(plan, track_ids, has_ids=has_ids), edges)
-        return [
-            texts[which] if which < len(texts) else ""
-            for texts, which in zip(self._words(plan, track_ids, has_ids=has_ids), chosen.tolist(), strict=True)
-        ]
 
     def _drawn(
         self, tracks: DrawnTracks, picture: QRectF, hidden: frozenset[str]
@@ -349,7 +339,7 @@ class BoxPainter:
     ) -> None:
         if not len(edges):
             return
-        places = self._widths(plan, track_ids, has_ids=has_ids)
+        places = self._label_places(plan, track_ids, has_ids=has_ids)
         chosen = self._fitting(places, edges)
         is_drawn = chosen < places.shape[1]
         if not is_drawn.all():
@@ -365,7 +355,6 @@ class BoxPainter:
         pieces[:, 0] = edges[:, 0] + pieces[:, 4] * (0.5 * scale)
         above = edges[:, 1] - height
         pieces[:, 1] = np.rint(np.where(above >= top, above, edges[:, 1])) + 0.5 * height
-        self._fragments.set_scale(scale)
         assert self._fragments.first is not None
         painter.drawPixmapFragments(self._fragments.first, n, atlas.picture)
 
@@ -376,7 +365,7 @@ class BoxPainter:
         chosen: NDArray[np.intp] = np.where(fits.any(axis=1), fits.argmax(axis=1), places.shape[1])
         return chosen
 
-    def _widths(self, plan: _Plan, track_ids: tuple[int, ...], *, has_ids: bool) -> NDArray[np.float64]:
+    def _label_places(self, plan: _Plan, track_ids: tuple[int, ...], *, has_ids: bool) -> NDArray[np.float64]:
         """Return left, top and width of each label in the atlas, shape (n, variants, 3), the longest first."""
         atlas = self._open_atlas()
         key = (track_ids, plan.labels, has_ids)

@@ -71,7 +71,7 @@ class OverlayPainter:
         self._look = made
         self.pixel_ratio = pixel_ratio
         self._fonts = (made.font(made.sizes.caption), made.font(MIN_TEXT_PX))
-        self._plates: dict[tuple[str, str, bool], _Plate] = {}
+        self._plates: dict[tuple[str, bool], _Plate] = {}
         self._shapes_key: tuple[object, ...] = ()
         self._shapes: list[tuple[QPointF, QPixmap]] = []
         self._names_key: tuple[object, ...] = ()
@@ -105,10 +105,6 @@ class OverlayPainter:
                 has_ids=shown.ids,
                 is_small=picture.width() < SMALL_PX,
             )
-
-    def labels_of(self, tracks: DrawnTracks, picture: QRectF) -> list[str]:
-        """Return what stands at each box of a picture that was painted; "" where there is no room."""
-        return self._boxes.labels_of(tracks, picture)
 
     def paint_trails(self, painter: QPainter, trails: QPainterPath, picture: QRectF) -> None:
         """Paint where vehicles came from.
@@ -274,7 +270,7 @@ class OverlayPainter:
         """Put a plate below a place, or near it where another one stands; without room it is left out."""
         if not text:
             return None
-        plate = self._plate(text, "zone", is_small=seen.width() < SMALL_PX)
+        plate = self._plate(text, is_small=seen.width() < SMALL_PX)
         width, height = plate.width, plate.height
         x = max(seen.left(), min(at.x() - width / 2, seen.right() - width))
         for step in (0, 1, -1, 2, -2, 3, -3):
@@ -286,10 +282,10 @@ class OverlayPainter:
         return None
 
     def _plate_width(self, text: str, picture: QRectF) -> float:
-        return self._plate(text, "zone", is_small=picture.width() < SMALL_PX).width
+        return self._plate(text, is_small=picture.width() < SMALL_PX).width
 
-    def _plate(self, text: str, token: str, *, is_small: bool) -> _Plate:
-        known = self._plates.get((text, token, is_small))
+    def _plate(self, text: str, *, is_small: bool) -> _Plate:
+        known = self._plates.get((text, is_small))
         if known is not None:
             return known
         if len(self._plates) >= _MAX_PLATES:
@@ -304,13 +300,13 @@ class OverlayPainter:
         background.setAlpha(_PLATE_ALPHA)
         made.fill(background)
         painter = QPainter(made)
-        painter.fillRect(QRectF(0, 0, 2, height), self._look.color(token))
+        painter.fillRect(QRectF(0, 0, 2, height), self._look.color("zone"))
         painter.setFont(font)
         painter.setPen(self._look.color("on_picture"))
         painter.drawText(QRectF(2 + gap, 0, width, height), int(Qt.AlignmentFlag.AlignVCenter), text)
         painter.end()
         plate = _Plate(made, made.width() / self.pixel_ratio, made.height() / self.pixel_ratio)
-        self._plates[(text, token, is_small)] = plate
+        self._plates[(text, is_small)] = plate
         return plate
 
 

@@ -55,13 +55,7 @@ def test_a_panel_is_built_and_shown(panel, room, qtbot):
 
 
 def test_the_window_stacks_the_panels_as_designed_and_keeps_a_changed_layout(room, qtbot, tmp_path):
-    window = MainWindow(QLabel("door"), tmp_path / "layout.json")
-    qtbot.addWidget(window)
-    window.resize(1600, 900)
-    window.show()
-    window.show_room()
-    list(window.furnish(PANELS, room))
-    window.share_space()
+    window = furnished(room, qtbot, tmp_path)
 
     wall, alarms = window.panel("wall"), window.panel("alarms")
     top_of = lambda widget: widget.mapTo(window, widget.rect().topLeft())  # noqa: E731

@@ -135,8 +135,11 @@ def test_a_label_stands_above_its_box_and_inside_where_there_is_no_room_above(qa
 
 
 def test_texts_follow_the_choice(qapp):
-    boxes = BoxPainter(picture_look(), 1.0)
     drawn = tracks(("car", (100, 50, 220, 90)), ("car", (300, 50, 303, 52)), first_id=7)
 
-    assert boxes.labels_of(drawn, PICTURE) == ["car 7", ""]
-    assert boxes.labels_of(drawn, PICTURE, has_ids=False) == ["car", ""]
+    def plate_px(**choice):
+        image = Sheet().paint(drawn, is_small=False, **choice)
+        assert image.pixelColor(301, 46) == GROUND, "a box that is too small carries no label"
+        return next(n for n in range(150) if image.pixelColor(100 + n, 46) == GROUND)
+
+    assert plate_px(has_ids=True) > plate_px(has_ids=False) > 0
