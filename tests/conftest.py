@@ -6,7 +6,12 @@ from hypothesis import HealthCheck, settings
 
 # How fast examples are made says how busy the machine is, nothing about the program.
 settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("shared machine")
+# The quick run judges a change, so it tries the same examples every time; the slow one looks for new ones.
+settings.register_profile("same examples", settings.get_profile("shared machine"), derandomize=True)
+
+
+def pytest_configure(config):
+    settings.load_profile("same examples" if config.option.markexpr == "not slow" else "shared machine")
 
 
 @pytest.fixture(scope="session", autouse=True)

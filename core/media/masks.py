@@ -108,14 +108,16 @@ def rasterise(polygons: Sequence[Polygon], width: int, height: int) -> NDArray[n
 def _winding(corners: NDArray[np.float64], width: int, height: int) -> NDArray[np.int16]:
     """Return how often the outline goes around the centre of each pixel, shape (height, width)."""
     turns = np.zeros((height, width + 1), np.int16)
-    for (x1, y1), (x2, y2) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
-        if y1 == y2:
+    for start, end in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        if start[1] == end[1]:
             continue
-        first, last = (np.clip(np.ceil(y - 0.5), 0, height) for y in (min(y1, y2), max(y1, y2)))
-        rows = np.arange(int(first), int(last))
+        # From the top down whichever way the outline goes: a rounded crossing must not depend on it.
+        turn = 1 if start[1] < end[1] else -1
+        (x1, y1), (x2, y2) = (start, end)[::turn]
+        rows = np.arange(*(int(np.clip(np.ceil(y - 0.5), 0, height)) for y in (y1, y2)))
         crossings = x1 + (rows + 0.5 - y1) * (x2 - x1) / (y2 - y1)
         columns = np.clip(np.ceil(crossings - 0.5), 0, width).astype(np.intp)
-        turns[rows, columns] += 1 if y2 > y1 else -1
+        turns[rows, columns] += turn
     return np.cumsum(turns, axis=1, dtype=np.int16)[:, :width]
 
 

@@ -3,7 +3,7 @@
 import av
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from core.media.convert import TileScaler, to_jpeg
@@ -109,6 +109,7 @@ def test_tile_network_picture_and_snapshot_of_a_masked_frame_are_black():
     st.integers(2, 90),
     st.integers(2, 90),
 )
+@example([(0.0, 0.0), (0.0, 1.0), (0.41901255175025187, 0.41901255175025187)], 79, 79)
 def test_every_outline_is_drawn_without_an_error_and_the_same_from_either_end(polygon, width, height):
     drawn = rasterise([polygon], width, height)
 
