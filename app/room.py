@@ -10,6 +10,7 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 
 from app.connection import NodeConnection
+from app.flood import FloodWatch
 from app.frames import Pump
 from app.lag import UiLag
 from app.live import LiveModel
@@ -64,11 +65,13 @@ class Room(QObject):
         self.connection = connection
         self.folders = connection.folders
         self.live = live
+        self.flood = FloodWatch(live)
         self.frames: Pump | None = None
         self.lag: UiLag | None = None
         self.is_reduced_motion = False
         self.is_audible = True
         self._tasks: set[asyncio.Task[None]] = set()
+        self.closing.connect(self.flood.close)
         connection.session_changed.connect(self._on_session_changed)
 
     @property

@@ -8,6 +8,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 import resources
 from app.room import Room
+from core.incidents.flood import Flood
 from widgets.alarms.sound import (
     MiniaudioPlayer,
     Speaker,
@@ -18,6 +19,7 @@ from widgets.alarms.sound import (
     step,
     unmuted,
     with_bus,
+    with_flood,
 )
 
 STEP_MS = 200
@@ -48,6 +50,7 @@ class ConsoleVoice(QObject):
         self._timer.timeout.connect(self._on_step)
         self._timer.start()
         room.live.alarms_changed.connect(self._on_alarms)
+        room.flood.changed.connect(self._on_flood)
         room.silence_requested.connect(self.silence)
         room.node_lost.connect(lambda _sentence: self._set_bus(is_lost=True))
         room.node_back.connect(lambda: self._set_bus(is_lost=False))
@@ -81,6 +84,9 @@ class ConsoleVoice(QObject):
 
     def _set_bus(self, *, is_lost: bool) -> None:
         self._voice = with_bus(self._voice, is_lost=is_lost)
+
+    def _on_flood(self, flood: Flood) -> None:
+        self._voice = with_flood(self._voice, is_on=flood.is_on)
 
     def _on_alarms(self) -> None:
         self._voice = heard(self._voice, self._room.live.open_alarms())

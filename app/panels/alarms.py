@@ -7,14 +7,19 @@ from PySide6.QtWidgets import QWidget
 from app.panel import Area, PanelInfo
 from app.room import Room
 from app.watching import watching_camera
-from core.incidents.model import Alarm
+from core.incidents.model import Alarm, SourceKind
 from core.kernel.errors import ConsoleError
 from widgets.alarms.list import AlarmList
 
 
 def create(room: Room) -> QWidget:
     """Build the list and connect it."""
-    return _connect(AlarmList(), room)
+
+    def site_of(alarm: Alarm) -> str:
+        """Devices belong to the group of their topic; everything else to this one site."""
+        return alarm.source_id.partition("/")[0] if alarm.source_kind in (SourceKind.DEVICE, SourceKind.STATION) else ""
+
+    return _connect(AlarmList(site_of=site_of), room)
 
 
 def _connect(alarms: AlarmList, room: Room) -> QWidget:
@@ -53,6 +58,7 @@ def _connect(alarms: AlarmList, room: Room) -> QWidget:
             alarms.select(item_id)
 
     live.alarms_changed.connect(lambda: alarms.show_alarms(live.open_alarms()))
+    room.flood.changed.connect(alarms.show_flood)
     alarms.acknowledge_requested.connect(on_acknowledge)
     alarms.comment_requested.connect(on_comment)
     alarms.snapshot_requested.connect(on_snapshot_wanted)

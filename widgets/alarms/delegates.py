@@ -94,7 +94,11 @@ class TwoLineDelegate(QStyledItemDelegate):
         half = (room.height() - made.sizes.gap * 0.5) / 2
         weight = QFont.Weight.DemiBold if alarm.is_calling else QFont.Weight.Normal
         lines = (
-            (alarm.title, made.font(weight=weight), "text" if alarm.is_calling else "text_secondary"),
+            (
+                str(index.data(Qt.ItemDataRole.DisplayRole)),
+                made.font(weight=weight),
+                "text" if alarm.is_calling else "text_secondary",
+            ),
             (alarm.source_name, made.font(made.sizes.small), "text_secondary"),
         )
         painter.save()

@@ -23,16 +23,19 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.incidents.flood import NO_FLOOD, Flood
 from core.incidents.model import Alarm
 from core.kernel.clock import Clock, SystemClock
 from widgets.alarms.delegates import PriorityDelegate, StateDelegate, TwoLineDelegate
 from widgets.alarms.detail import AlarmDetail
+from widgets.alarms.flood_bar import FloodBar
 from widgets.alarms.order import Choice
 from widgets.alarms.table_model import AlarmTableModel, Column
 from widgets.base.search import SearchField
 from widgets.base.state_overlay import PanelState, StateOverlay
 from widgets.base.symbols import FLASH_PERIOD_MS
 from widgets.base.theme import look, set_role
+from widgets.base.times import format_clock
 
 BATCH_MS = 100
 """Changes are shown together at most this often."""
@@ -100,9 +103,18 @@ class AlarmList(QWidget):
     silence_requested = Signal()
     counts_changed = Signal(object)
 
-    def __init__(self, clock: Clock | None = None, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        clock: Clock | None = None,
+        parent: QWidget | None = None,
+        *,
+        site_of: Callable[[Alarm], str] = lambda _alarm: "",
+    ) -> None:
+        """Build the list; `site_of` names where an alarm belongs to, for the groups of a flood."""
         super().__init__(parent)
         self._clock = clock or SystemClock()
+        self._site_of = site_of
+        self._flood = NO_FLOOD
         self._model = AlarmTableModel(self._clock, self)
         self._changed: dict[str, Alarm] = {}
         self._removed: set[str] = set()
@@ -166,6 +178,8 @@ class AlarmList(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(bar)
+        self._flood_bar = FloodBar(left)
+        column.addWidget(self._flood_bar)
         column.addWidget(self._table, 1)
         self._splitter.addWidget(left)
         self._splitter.addWidget(self._detail)
@@ -322,6 +336,18 @@ class AlarmList(QWidget):
         """Take "sent…" away from an alarm whose acknowledge was refused."""
         self._model.clear_sent(alarm_id)
         self._refresh_detail()
+
+    def show_flood(self, flood: Flood) -> None:
+        """Say that there is a flood, and stand alarms together while it lasts."""
+        if flood.is_on is not self._flood.is_on:
+            self._with_kept_place(lambda: self._model.group_by(self._site_of if flood.is_on else None))
+        self._flood = flood
+        self._flood_bar.show_flood(flood, format_clock(flood.since) if flood.since is not None else "")
+
+    @property
+    def flood_text(self) -> str:
+        """What is said about a flood; empty where there is none."""
+        return self._flood_bar.text
 
     def show_stale(self, sentence: str, hint: str = "") -> None:
         """Say that the rows are not from now, as when the node is gone."""

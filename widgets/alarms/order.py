@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -81,6 +81,43 @@ def matches(alarm: Alarm, wanted: AlarmFilter) -> bool:
 def arranged(alarms: Iterable[Alarm], wanted: AlarmFilter) -> list[Alarm]:
     """Return what the list shows, in its order."""
     return sorted((alarm for alarm in alarms if matches(alarm, wanted)), key=urgency)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where an alarm stands among those of its site and kind, while there is a flood.
+
+    Attributes:
+        number: 1 for the first-out, the one that was raised before all others.
+        of: How many there are.
+    """
+
+    number: int
+    of: int
+
+
+def arranged_by_group(
+    alarms: Iterable[Alarm], wanted: AlarmFilter, site_of: Callable[[Alarm], str]
+) -> list[tuple[Alarm, Place]]:
+    """Return what the list shows in a flood: by site and kind, the first-out of each on top, nothing left out."""
+    groups: dict[tuple[str, str], list[Alarm]] = {}
+    for alarm in alarms:
+        if matches(alarm, wanted):
+            groups.setdefault((site_of(alarm), alarm.kind), []).append(alarm)
+
+    def most_urgent(group: list[Alarm]) -> tuple[bool, int, float, str]:
+        # Not by the newest: a group must not jump whenever another one of it comes.
+        best = min(group, key=urgency)
+        return not best.is_calling, int(best.priority), group[0].raised_at.timestamp(), group[0].alarm_id
+
+    for group in groups.values():
+        group.sort(key=lambda alarm: (alarm.raised_at, alarm.alarm_id))
+        group[1:] = sorted(group[1:], key=urgency)
+    return [
+        (alarm, Place(number=number, of=len(group)))
+        for group in sorted(groups.values(), key=most_urgent)
+        for number, alarm in enumerate(group, 1)
+    ]
 
 
 def calling_counts(alarms: Iterable[Alarm]) -> dict[Priority, int]:

@@ -53,6 +53,7 @@ class Voice:
         calling: Occurrence -> priority of every alarm nobody has acknowledged.
         sounded_once: Medium alarms that had their one chime, by occurrence.
         is_bus_lost: The link to the node or the broker is gone.
+        is_flooded: More calls come than can be answered: medium ones have no chime.
         last_sound: And when it began; None before the first.
         silent_until_s: Silence was pressed; a new critical alarm ends it.
         muted_until_s: Mute ends by itself.
@@ -61,6 +62,7 @@ class Voice:
     calling: tuple[tuple[str, Priority], ...] = ()
     sounded_once: frozenset[str] = frozenset()
     is_bus_lost: bool = False
+    is_flooded: bool = False
     last_sound: Sound | None = None
     last_sound_s: float = float("-inf")
     silent_until_s: float = float("-inf")
@@ -96,6 +98,11 @@ def with_bus(voice: Voice, *, is_lost: bool) -> Voice:
     return replace(voice, is_bus_lost=is_lost)
 
 
+def with_flood(voice: Voice, *, is_on: bool) -> Voice:
+    """Remember whether this desk is flooded."""
+    return replace(voice, is_flooded=is_on)
+
+
 def silenced(voice: Voice, now_s: float) -> Voice:
     """Be silent for 60 s."""
     return replace(voice, silent_until_s=now_s + SILENCE_S)
@@ -114,11 +121,13 @@ def unmuted(voice: Voice) -> Voice:
 def step(voice: Voice, now_s: float) -> tuple[Voice, Sound | None]:
     """Say which sound is due now, if any; call it a few times a second.
 
-    Only the most urgent alarm is heard: critical every 3 s, high every 10 s, medium once, low never. The loss of the
-    link is heard every 10 s where nothing critical calls.
+    Only the most urgent alarm is heard: critical every 3 s, high every 10 s, medium once and not in a flood, low
+    never. The loss of the link is heard every 10 s where nothing critical calls.
     """
+    if now_s < voice.silent_until_s or now_s < voice.muted_until_s or voice.is_flooded:
+        # What is raised meanwhile had its chance to be seen: no chime afterwards for it.
+        voice = _told_once(voice)
     if now_s < voice.silent_until_s or now_s < voice.muted_until_s:
-        # What was raised meanwhile had its chance to be seen: no chime afterwards for it.
         return voice, None
     highest = min((priority for _, priority in voice.calling), default=None)
     if highest is Priority.CRITICAL:
@@ -130,15 +139,16 @@ def step(voice: Voice, now_s: float) -> tuple[Voice, Sound | None]:
     every_s = _REPEAT_S.get(highest)
     if every_s is not None:
         return _repeated(voice, _SOUND_OF[highest], every_s, now_s)
-    fresh = {
-        occurrence
-        for occurrence, priority in voice.calling
-        if priority is Priority.MEDIUM and occurrence not in voice.sounded_once
-    }
-    if not fresh:
+    told = _told_once(voice)
+    if told is voice:
         return voice, None
-    told = replace(voice, sounded_once=voice.sounded_once | fresh)
     return replace(told, last_sound=Sound.MEDIUM, last_sound_s=now_s), Sound.MEDIUM
+
+
+def _told_once(voice: Voice) -> Voice:
+    """Count every medium alarm as heard."""
+    medium = {occurrence for occurrence, priority in voice.calling if priority is Priority.MEDIUM}
+    return voice if medium <= voice.sounded_once else replace(voice, sounded_once=voice.sounded_once | medium)
 
 
 def _repeated(voice: Voice, sound: Sound, every_s: float, now_s: float) -> tuple[Voice, Sound | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from enum import IntEnum
 from typing import Any
@@ -12,12 +12,15 @@ from PySide6.QtGui import QFont
 
 from core.incidents.model import Alarm, Priority
 from core.kernel.clock import Clock
-from widgets.alarms.order import STATE_WORDS, AlarmFilter, arranged, calling_counts
+from widgets.alarms.order import STATE_WORDS, AlarmFilter, Place, arranged, arranged_by_group, calling_counts
 from widgets.base.symbols import PRIORITY_WORDS
 from widgets.base.theme import look
 from widgets.base.times import format_age, format_instant, format_raised
 
 ALARM_ROLE = int(Qt.ItemDataRole.UserRole) + 1
+PLACE_ROLE = ALARM_ROLE + 1
+"""`Place` of an alarm in its group, while there is a flood."""
+
 ANSWER_EXPECTED_S = 5.0
 
 Index = QModelIndex | QPersistentModelIndex
@@ -61,6 +64,8 @@ class AlarmTableModel(QAbstractTableModel):
         self._rows: list[Alarm] = []
         self._row_of: dict[str, int] = {}
         self._filter = AlarmFilter()
+        self._site_of: Callable[[Alarm], str] | None = None
+        self._places: dict[str, Place] = {}
         self._sent: dict[str, tuple[int, float]] = {}
 
     # -- contents
@@ -104,6 +109,12 @@ class AlarmTableModel(QAbstractTableModel):
         """Show something else."""
         if wanted != self._filter:
             self._filter = wanted
+            self._arrange()
+
+    def group_by(self, site_of: Callable[[Alarm], str] | None) -> None:
+        """Stand together by site and kind, as in a flood; None goes back to the order of urgency."""
+        if site_of is not self._site_of:
+            self._site_of = site_of
             self._arrange()
 
     def alarm_at(self, row: int) -> Alarm | None:
@@ -150,8 +161,16 @@ class AlarmTableModel(QAbstractTableModel):
         if row is not None:
             self.dataChanged.emit(self.index(row, 0), self.index(row, len(Column) - 1))
 
+    def _in_order(self) -> list[Alarm]:
+        if self._site_of is None:
+            self._places = {}
+            return arranged(self._alarms.values(), self._filter)
+        found = arranged_by_group(self._alarms.values(), self._filter, self._site_of)
+        self._places = {alarm.alarm_id: place for alarm, place in found}
+        return [alarm for alarm, _ in found]
+
     def _arrange(self) -> None:
-        rows = arranged(self._alarms.values(), self._filter)
+        rows = self._in_order()
         is_same_order = len(rows) == len(self._rows) and all(
             new.alarm_id == old.alarm_id for new, old in zip(rows, self._rows, strict=True)
         )
@@ -204,6 +223,8 @@ class AlarmTableModel(QAbstractTableModel):
             return self._text(alarm, column)
         if role == ALARM_ROLE:
             return alarm
+        if role == PLACE_ROLE:
+            return self._places.get(alarm.alarm_id)
         if role == Qt.ItemDataRole.FontRole and alarm.is_calling and column in (Column.SOURCE, Column.TITLE):
             return look().font(weight=QFont.Weight.DemiBold)
         if role == Qt.ItemDataRole.ForegroundRole:
@@ -228,7 +249,7 @@ class AlarmTableModel(QAbstractTableModel):
         if column is Column.SOURCE:
             return alarm.source_name
         if column is Column.TITLE:
-            return alarm.title
+            return grouped_title(alarm, self._places.get(alarm.alarm_id))
         if column is Column.STATE:
             return self.sent_text(alarm.alarm_id) or alarm.state.value
         if column is Column.REPEATS:
@@ -253,6 +274,13 @@ class AlarmTableModel(QAbstractTableModel):
         if column is Column.STATE:
             return self.sent_text(alarm.alarm_id) or STATE_WORDS[alarm.state]
         return f"{HEADINGS[column]} {self._text(alarm, column)}"
+
+
+def grouped_title(alarm: Alarm, place: Place | None) -> str:
+    """Write the title; in a flood the first of a group says of how many, and the others stand further in."""
+    if place is None or place.of == 1:
+        return alarm.title
+    return f"First of {place.of}:  {alarm.title}" if place.number == 1 else f"      {alarm.title}"
 
 
 def age_text(alarm: Alarm, now: datetime) -> str:

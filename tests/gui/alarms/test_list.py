@@ -462,3 +462,23 @@ def test_the_detail_beside_a_narrow_list_is_not_cut(desk, qtbot):
     detail = desk.list._detail
 
     qtbot.waitUntil(lambda: detail.isVisible() and detail.widget().width() <= detail.viewport().width())
+
+
+def test_a_flood_is_said_and_stands_alarms_together_without_hiding_any(desk):
+    from core.incidents.flood import NO_FLOOD, looked_at
+
+    alarms = [make_alarm(f"a{i:02}", Priority.HIGH, age_s=60 - i) for i in range(12)]
+    desk.list.show_alarms(alarms)
+    desk.list.select("a05")
+
+    desk.list.show_flood(looked_at(NO_FLOOD, alarms, desk.clock.now()))
+
+    assert desk.list.flood_text.startswith("Flood: 12 alarms in 10 min, since ")
+    assert desk.rows()[0] == "a00"
+    assert desk.text(0, Column.TITLE) == "First of 12:  Congestion"
+    assert len(desk.rows()) == 12
+    assert desk.selection() == ["a05"]
+
+    desk.list.show_flood(NO_FLOOD)
+    assert desk.list.flood_text == ""
+    assert desk.rows()[0] == "a11"

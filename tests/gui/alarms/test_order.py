@@ -1,8 +1,10 @@
 """Which alarms are shown, in which order."""
 
+from dataclasses import replace
+
 from core.incidents.model import Priority
 from tests.gui.alarms.making import make_alarm
-from widgets.alarms.order import AlarmFilter, Choice, arranged, calling_counts, matches, strip_alarms
+from widgets.alarms.order import AlarmFilter, Choice, arranged, arranged_by_group, calling_counts, matches, strip_alarms
 
 
 def ids(alarms):
@@ -69,3 +71,24 @@ def test_the_strip_takes_the_three_most_urgent_that_call():
     alarms += [make_alarm("c", Priority.CRITICAL, age_s=500), make_alarm("x", Priority.CRITICAL, is_acknowledged=True)]
 
     assert ids(strip_alarms(alarms)) == ["c", "m0", "m1"]
+
+
+def test_in_a_flood_alarms_stand_by_site_and_kind_with_the_first_out_on_top():
+    alarms = [
+        make_alarm("late", Priority.HIGH, age_s=5),
+        make_alarm("first", Priority.HIGH, age_s=90),
+        replace(make_alarm("other-kind", Priority.CRITICAL, age_s=50), kind="collision"),
+        make_alarm("acked", Priority.HIGH, age_s=70, is_acknowledged=True),
+        replace(make_alarm("elsewhere", Priority.HIGH, age_s=99), source_name="north"),
+    ]
+
+    found = arranged_by_group(alarms, AlarmFilter(), lambda alarm: alarm.source_name)
+
+    assert [(alarm.alarm_id, place.number, place.of) for alarm, place in found] == [
+        ("other-kind", 1, 1),
+        ("elsewhere", 1, 1),
+        ("first", 1, 3),
+        ("late", 2, 3),
+        ("acked", 3, 3),
+    ]
+    assert {alarm.alarm_id for alarm, _ in found} == {alarm.alarm_id for alarm in alarms}

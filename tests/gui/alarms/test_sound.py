@@ -24,6 +24,7 @@ from widgets.alarms.sound import (
     step,
     unmuted,
     with_bus,
+    with_flood,
 )
 
 
@@ -129,6 +130,20 @@ def test_a_lost_link_has_its_own_sound_that_a_critical_alarm_covers():
     assert listen(lost, to_s=10)[0] == [(0.0, Sound.BUS_LOST), (10.0, Sound.BUS_LOST)]
     covered = with_bus(calling(Priority.CRITICAL), is_lost=True)
     assert {sound for _, sound in listen(covered, to_s=10)[0]} == {Sound.CRITICAL}
+
+
+def test_in_a_flood_only_critical_and_high_alarms_are_heard():
+    flooded = with_flood(calling(Priority.MEDIUM), is_on=True)
+    assert listen(flooded, to_s=30)[0] == []
+    assert listen(with_flood(calling(Priority.HIGH), is_on=True), to_s=5)[0] == [(0.0, Sound.HIGH)]
+
+
+def test_what_came_in_a_flood_or_a_silence_has_no_chime_afterwards():
+    _, flooded = listen(with_flood(calling(Priority.MEDIUM), is_on=True), to_s=10)
+    _, silent = listen(silenced(calling(Priority.MEDIUM), 0.0), to_s=SILENCE_S - 1)
+
+    assert listen(with_flood(flooded, is_on=False), from_s=11, to_s=30)[0] == []
+    assert listen(silent, from_s=SILENCE_S, to_s=SILENCE_S + 30)[0] == []
 
 
 # -- the speaker

@@ -1,0 +1,42 @@
+"""Whether this desk is flooded with alarms, for everything that presents them."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from app.live import LiveModel
+from core.incidents.flood import NO_FLOOD, Flood, looked_at
+from core.kernel.clock import Clock, SystemClock
+
+LOOK_EVERY_MS = 1000
+
+
+class FloodWatch(QObject):
+    """Counts what calls at this desk.
+
+    Signals:
+        changed(object): Another `Flood`.
+    """
+
+    changed = Signal(object)
+
+    def __init__(self, live: LiveModel, clock: Clock | None = None) -> None:
+        super().__init__()
+        self._live = live
+        self._clock = clock or SystemClock()
+        self.flood: Flood = NO_FLOOD
+        live.alarms_changed.connect(self.look)
+        self._timer = QTimer(self)
+        self._timer.setInterval(LOOK_EVERY_MS)
+        self._timer.timeout.connect(self.look)
+        self._timer.start()
+
+    def look(self) -> None:
+        """Count anew, as of now."""
+        before, self.flood = self.flood, looked_at(self.flood, self._live.open_alarms(), self._clock.now())
+        if self.flood is not before:
+            self.changed.emit(self.flood)
+
+    def close(self) -> None:
+        """Stop counting."""
+        self._timer.stop()
