@@ -12,6 +12,7 @@ from core.cameras.onvif.model import Steering
 from core.field.model import Device, Reading
 from core.incidents.model import Alarm, Incident
 from core.incidents.review import ReviewItem
+from core.incidents.work import Unit
 from core.media.model import StreamReport
 from core.node.live import Changes, Snapshot
 from core.node.model import Health
@@ -33,13 +34,14 @@ PARTS = (
     "counts",
     "incidents",
     "alarms",
+    "units",
     "steering",
     "reviews",
     "health",
 )
 """In the order in which they are told: an alarm names a camera that must be there already."""
 
-URGENT_PARTS = ("cameras", "incidents", "alarms", "steering")
+URGENT_PARTS = ("cameras", "incidents", "alarms", "units", "steering")
 
 
 class LiveModel(QObject):
@@ -47,7 +49,7 @@ class LiveModel(QObject):
 
     Signals:
         cameras_changed, devices_changed, readings_changed, lots_changed, streams_changed, counts_changed,
-        alarms_changed, incidents_changed, steering_changed, reviews_changed, health_changed:
+        alarms_changed, incidents_changed, units_changed, steering_changed, reviews_changed, health_changed:
             Something of that kind is new; read the attribute.
     """
 
@@ -59,6 +61,7 @@ class LiveModel(QObject):
     counts_changed = Signal()
     alarms_changed = Signal()
     incidents_changed = Signal()
+    units_changed = Signal()
     steering_changed = Signal()
     reviews_changed = Signal()
     health_changed = Signal()
@@ -74,6 +77,7 @@ class LiveModel(QObject):
         self.inside: dict[str, dict[str, int]] = {}
         self.alarms: dict[str, Alarm] = {}
         self.incidents: dict[str, Incident] = {}
+        self.units: dict[str, Unit] = {}
         self.steering: dict[str, Steering] = {}
         self.reviews: dict[str, ReviewItem] = {}
         """What was reviewed since this console came in; of the rest the node knows."""
@@ -98,6 +102,7 @@ class LiveModel(QObject):
         for kept in (self.cameras, self.devices, self.lots, self.streams, self.alarms, self.incidents):
             kept.clear()
         self.readings.clear()
+        self.units.clear()
         self.steering.clear()
         self.reviews.clear()
         self.line_totals.clear()
@@ -160,6 +165,9 @@ class LiveModel(QObject):
             if not self.alarms[alarm.alarm_id].is_open:
                 del self.alarms[alarm.alarm_id]
         for incident in changes.incidents:
+            known_incident = self.incidents.get(incident.incident_id)
+            if known_incident is not None and known_incident.version > incident.version:
+                continue
             # The newest at the end: what has been over for long leaves first.
             self.incidents.pop(incident.incident_id, None)
             self.incidents[incident.incident_id] = incident
@@ -178,6 +186,10 @@ class LiveModel(QObject):
                 self.steering[steering.camera_id] = steering
             else:
                 self.steering.pop(steering.camera_id, None)
+        for unit in changes.units:
+            self.units[unit.unit_id] = unit
+            if unit.is_removed:
+                del self.units[unit.unit_id]
         for item in changes.reviews:
             self.reviews.pop(item.incident.incident_id, None)
             self.reviews[item.incident.incident_id] = item
@@ -200,6 +212,7 @@ class LiveModel(QObject):
             "counts": bool(changes.line_totals or changes.inside),
             "alarms": bool(changes.alarms),
             "incidents": bool(changes.incidents),
+            "units": bool(changes.units),
             "steering": bool(changes.steering),
             "reviews": bool(changes.reviews),
             "health": changes.health is not None,

@@ -23,6 +23,8 @@ class IncidentStatus(StrEnum):
 
     NEW = "new"
     ASSIGNED = "assigned"
+    EN_ROUTE = "en_route"
+    ON_SCENE = "on_scene"
     RESOLVED = "resolved"
     CLOSED = "closed"
 
@@ -44,6 +46,11 @@ class SourceKind(StrEnum):
     LOT = "lot"
     DEVICE = "device"
     SYSTEM = "system"
+    HAND = "hand"
+    """Nobody's device: an operator wrote it down."""
+
+    WARNING = "warning"
+    """A regional warning that came as CAP."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +61,15 @@ class Incident:
         snapshot_path: Relative to the evidence folder; empty where there is no picture.
         snapshot_sha256: Of that file.
         ended_at: When the condition ended; None while it lasts.
+        priority: Of the most urgent alarm that it began with, or as the operator chose.
+        text: What an operator wrote about it at the beginning.
+        unit_id, operator: Who it is assigned to; either may be empty.
+        disposition: What became of it, a `work.Disposition`; empty until it is closed.
+        merged_into: The incident that this one is a duplicate of.
+        taken_up_by: The first operator who did something about it; empty while it is only a record.
+        opened_at: When it was stored; an incident that came late began earlier.
+        assigned_at, en_route_at, on_scene_at, resolved_at, closed_at: Of the present round; a reassignment begins anew.
+        work_version: Bumped by every step of an operator, not by what alarms do; guards against two operators racing.
     """
 
     incident_id: str
@@ -68,7 +84,26 @@ class Incident:
     position: GeoPoint | None = None
     snapshot_path: str = ""
     snapshot_sha256: str = ""
+    priority: Priority = Priority.MEDIUM
+    text: str = ""
+    unit_id: str = ""
+    operator: str = ""
+    disposition: str = ""
+    merged_into: str = ""
+    taken_up_by: str = ""
+    opened_at: datetime | None = None
+    assigned_at: datetime | None = None
+    en_route_at: datetime | None = None
+    on_scene_at: datetime | None = None
+    resolved_at: datetime | None = None
+    closed_at: datetime | None = None
+    work_version: int = 0
     version: int = 1
+
+    @property
+    def is_closed(self) -> bool:
+        """No more work is expected."""
+        return self.status is IncidentStatus.CLOSED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

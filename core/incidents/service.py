@@ -37,7 +37,7 @@ from core.kernel.errors import BadInputError, StaleWriteError, UnavailableError
 from core.kernel.geo import GeoPoint
 from core.kernel.ids import new_id
 from core.store.engine import Store
-from core.store.rows import check_version, place, storable
+from core.store.rows import place, storable
 from core.store.tables import AlarmRow, IncidentRow, ObservationRow
 from core.vision.model import Observation, Phase
 
@@ -318,53 +318,6 @@ class IncidentService:
 
         return (await self._commit(run)).alarms
 
-    async def set_status(
-        self, actor: Actor, incident_id: str, status: IncidentStatus, *, expect_version: int, comment: str = ""
-    ) -> Incident:
-        """Move the work on an incident on: new, assigned, resolved, closed; its alarms are not touched.
-
-        Raises:
-            NotPermittedError: The actor is no operator.
-            StaleWriteError: The incident was changed meanwhile.
-            BadInputError: There is no such incident, or the step goes backwards.
-        """
-        require(actor, Role.OPERATOR)
-        comment = storable(comment).strip()[:MAX_COMMENT_LENGTH]
-        at = self._clock.now()
-        order = tuple(IncidentStatus)
-
-        def run(session: Session) -> _Changed:
-            row = session.get(IncidentRow, incident_id)
-            if row is None:
-                raise BadInputError("There is no such incident.", hint="Look at the list again.")
-            check_version(row.version, expect_version=expect_version, what=f"Incident {row.title}")
-            before = IncidentStatus(row.status)
-            if order.index(status) <= order.index(before):
-                raise BadInputError(f"The incident is {before} already.", hint="Look at the list again.")
-            row.status = status.value
-            session.flush()
-            audit.append(
-                session,
-                actor,
-                action="incident.status",
-                subject=f"{row.title} ({incident_id})",
-                detail=f"{before} -> {status}" + (f": {comment}" if comment else ""),
-                at=at,
-            )
-            return _Changed(incidents=(ledger.incident_of(row),))
-
-        return (await self._commit(run)).incidents[0]
-
-    async def assign(self, actor: Actor, incident_id: str, *, expect_version: int) -> Incident:
-        """Take an incident; raises as `set_status`."""
-        return await self.set_status(actor, incident_id, IncidentStatus.ASSIGNED, expect_version=expect_version)
-
-    async def resolve(self, actor: Actor, incident_id: str, *, expect_version: int, comment: str = "") -> Incident:
-        """Say that an incident is over; raises as `set_status`."""
-        return await self.set_status(
-            actor, incident_id, IncidentStatus.RESOLVED, expect_version=expect_version, comment=comment
-        )
-
     async def open_alarms(self) -> tuple[Alarm, ...]:
         """Return what stands in the list: unacknowledged first, then by urgency, newest first."""
         query = (
@@ -448,7 +401,7 @@ class IncidentService:
         # The alarm names its incident, so the incident has to be there first.
         known = session.get(IncidentRow, after.incident_id)
         if known is None:
-            incident = _incident_row(after.incident_id, condition, condition.began_at or at)
+            incident = _incident_row(after.incident_id, condition, at)
             session.add(incident)
         else:
             incident = known
@@ -456,6 +409,7 @@ class IncidentService:
             if ledger.is_most_urgent(session, incident, condition):
                 incident.kind, incident.title = condition.kind, condition.title
                 incident.confidence = condition.confidence
+                incident.priority = int(condition.priority)
         takes_picture = evidence is not None and not incident.snapshot_path
         if evidence is not None and takes_picture:
             incident.snapshot_path, incident.snapshot_sha256 = evidence.path, evidence.sha256
@@ -541,7 +495,7 @@ def _storable_condition(condition: Condition) -> Condition:
     )
 
 
-def _incident_row(incident_id: str, condition: Condition, began_at: datetime) -> IncidentRow:
+def _incident_row(incident_id: str, condition: Condition, at: datetime) -> IncidentRow:
     row = IncidentRow(
         incident_id=incident_id,
         kind=condition.kind,
@@ -550,7 +504,9 @@ def _incident_row(incident_id: str, condition: Condition, began_at: datetime) ->
         source_id=condition.source_id,
         source_name=condition.source_name,
         status=IncidentStatus.NEW.value,
-        began_at=began_at,
+        began_at=condition.began_at or at,
+        opened_at=at,
+        priority=int(condition.priority),
         confidence=condition.confidence,
         snapshot_path="",
         snapshot_sha256="",

@@ -11,10 +11,20 @@ import resources
 from core.access.model import SYSTEM
 from core.cameras.model import Camera
 from core.cameras.service import CameraService
+from core.incidents.dispatch import DispatchService
+from core.incidents.work import Unit
 from core.kernel.errors import ConsoleError
 from core.kernel.wire import from_builtins
 from core.sim.city import DemoCity
 from core.vision.model import Scene
+
+_UNITS = (
+    ("Patrol 1", "Patrol"),
+    ("Patrol 2", "Patrol"),
+    ("Tow 1", "Tow truck"),
+    ("Road 1", "Road crew"),
+    ("Fire 4", "Fire"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +53,14 @@ def load_scenes() -> tuple[DemoScene, ...]:
         )
         for key, item in data.items()
     )
+
+
+async def seed_units(service: DispatchService) -> None:
+    """Add the demo's units where there are none; what an operator changed stays as it is."""
+    if await service.units():
+        return
+    for call_sign, kind in _UNITS:
+        await service.save_unit(SYSTEM, Unit(unit_id="", call_sign=call_sign, kind=kind))
 
 
 async def seed_cameras(service: CameraService, city: DemoCity, scenes: tuple[DemoScene, ...]) -> None:

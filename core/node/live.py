@@ -11,6 +11,7 @@ from core.cameras.onvif.model import Steering
 from core.field.model import Device, Reading
 from core.incidents.model import Alarm, Incident
 from core.incidents.review import ReviewItem
+from core.incidents.work import Unit
 from core.media.model import StreamReport
 from core.node.model import Health
 from core.parking.model import LotOccupancy
@@ -30,6 +31,7 @@ class Changes:
         steering: Who steers which camera; without a name, nobody does any more.
         reviews: Incidents that were reviewed, or wait again; none in a snapshot.
         dry_runs: How far dry runs are; what they raised is asked for with `vision.dry_run_state`.
+        units: Who can be sent; a removed one comes once more.
     """
 
     alarms: tuple[Alarm, ...] = ()
@@ -46,6 +48,7 @@ class Changes:
     steering: tuple[Steering, ...] = ()
     reviews: tuple[ReviewItem, ...] = ()
     dry_runs: tuple[DryRun, ...] = ()
+    units: tuple[Unit, ...] = ()
     health: Health | None = None
 
 
@@ -86,6 +89,7 @@ class LiveCollector:
         self._steering: dict[str, Steering] = {}
         self._reviews: dict[str, ReviewItem] = {}
         self._dry_runs: dict[str, DryRun] = {}
+        self._units: dict[str, Unit] = {}
         self._health: Health | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._is_urgent = False
@@ -157,6 +161,11 @@ class LiveCollector:
         self._dry_runs[run.run_id] = replace(run, raised=())
         self._schedule()
 
+    def add_unit(self, unit: Unit) -> None:
+        """Push a unit at once."""
+        self._units[unit.unit_id] = unit
+        self._schedule_now()
+
     def add_health(self, health: Health) -> None:
         """Push the health with the next flush."""
         self._health = health
@@ -192,6 +201,7 @@ class LiveCollector:
             steering=tuple(self._steering.values()),
             reviews=tuple(self._reviews.values()),
             dry_runs=tuple(self._dry_runs.values()),
+            units=tuple(self._units.values()),
             health=self._health,
         )
         for kept in (self._alarms, self._incidents, self._cameras, self._devices):
@@ -201,6 +211,7 @@ class LiveCollector:
         self._steering.clear()
         self._reviews.clear()
         self._dry_runs.clear()
+        self._units.clear()
         self._removed_cameras, self._removed_devices = [], []
         self._line_totals, self._inside = {}, {}
         self._health = None

@@ -27,8 +27,9 @@ from core.cameras.onvif.model import SteeringChanged
 from core.field.model import LinkState
 from core.field.mqtt_link import MqttLink
 from core.field.service import DeviceChanged, ReadingReceived
-from core.incidents.model import Alarm, AlarmChanged, IncidentChanged, SourceKind
+from core.incidents.model import Alarm, AlarmChanged, Incident, IncidentChanged, SourceKind
 from core.incidents.review import ReviewChanged
+from core.incidents.work import UnitChanged
 from core.kernel.bus import Bus
 from core.kernel.clock import Clock, SystemClock
 from core.kernel.errors import BadInputError, ConsoleError, NotPermittedError, UnavailableError
@@ -329,6 +330,7 @@ class Node:
         await services.parking.restore()
         if self.is_demo:
             await self._make_demo_user(services.access)
+            await demo.seed_units(services.dispatch)
         self._calls = Calls(
             services.incidents,
             folder=str(self.folders.data),
@@ -508,6 +510,7 @@ class Node:
         self._bus.subscribe(SessionsEnded, lambda event: self._sign_out(event.user_id, event.reason))
         self._bus.subscribe(LotChanged, lambda event: self._live.add_lot(event.occupancy))
         self._bus.subscribe(SteeringChanged, lambda event: self._live.add_steering(event.steering))
+        self._bus.subscribe(UnitChanged, lambda event: self._live.add_unit(event.unit))
         self._bus.subscribe(ReviewChanged, lambda event: self._live.add_reviews(event.items))
 
     async def _read_cameras(self, services: Services) -> None:
@@ -708,7 +711,9 @@ class Node:
         cameras = await services.cameras.list()
         changes = Changes(
             alarms=tuple(await services.incidents.open_alarms()),
-            incidents=tuple(await services.incidents.recent_incidents(200)),
+            incidents=_joined(
+                await services.incidents.recent_incidents(200), await services.dispatch.open_incidents()
+            ),
             cameras=cameras,
             devices=tuple(services.field.devices()),
             readings=tuple(
@@ -718,6 +723,7 @@ class Node:
             streams=tuple(self._sight.streams.values()),
             line_totals=self._sight.totals,
             inside=self._sight.inside,
+            units=await services.dispatch.units(),
             steering=services.ptz.steering(),
             health=self._health,
         )
@@ -870,6 +876,12 @@ class Node:
         log.error("a task of the node failed", exc_info=error)
         if self._server is not None:
             self._server.n_errors += 1
+
+
+def _joined(recent: tuple[Incident, ...], open_ones: tuple[Incident, ...]) -> tuple[Incident, ...]:
+    """Return each incident once, the oldest first: a console lets go of what comes first."""
+    by_id = {incident.incident_id: incident for incident in (*recent, *open_ones)}
+    return tuple(by_id[incident_id] for incident_id in sorted(by_id))
 
 
 def _alarm_payload(alarm: Alarm) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from core.cameras.service import CameraService
 from core.field.outbox import Outbox
 from core.field.service import FieldService
 from core.field.settings import BrokerSettings
+from core.incidents.dispatch import DispatchService
 from core.incidents.review import ReviewService
 from core.incidents.service import IncidentService
 from core.kernel.bus import Bus
@@ -34,6 +35,7 @@ class Services:
     onvif: OnvifService
     ptz: PtzService
     incidents: IncidentService
+    dispatch: DispatchService
     review: ReviewService
     field: FieldService
     traffic: TrafficService
@@ -61,6 +63,7 @@ def make_services(
         onvif=OnvifService(cameras),
         ptz=PtzService(cameras, store, bus, clock),
         incidents=IncidentService(store, bus, clock, evidence=folders.evidence),
+        dispatch=DispatchService(store, bus, clock, evidence=folders.evidence),
         review=ReviewService(store, bus, clock),
         field=FieldService(store=store, bus=bus, clock=clock, outbox=outbox, settings=broker),
         traffic=TrafficService(store=store, bus=bus, clock=clock),

@@ -21,6 +21,7 @@ from core.link.server import Peer, Verb
 from core.media.model import ProbeResult, SourceSpec
 from core.node.live import Snapshot
 from core.node.model import Health, Picture, SiteInfo
+from core.node.verbs_dispatch import dispatch_verbs
 from core.vision.dry_run_model import DryRun
 from core.vision.flow import FlowMinute
 from core.vision.model import Scene
@@ -58,6 +59,7 @@ def make_verbs(node: Node) -> dict[str, Verb]:
         **_ptz_verbs(node),
         **_alarm_verbs(node),
         **_review_verbs(node),
+        **dispatch_verbs(node, actor_of),
         **_user_verbs(node),
         **_traffic_verbs(node),
     }

@@ -290,6 +290,65 @@ class IncidentRow(Versioned, Base):
 
     snapshot_path: Mapped[str] = mapped_column(Text, default="")
     snapshot_sha256: Mapped[str] = mapped_column(String(64), default="")
+    priority: Mapped[int] = mapped_column(Integer, default=3)
+    text: Mapped[str] = mapped_column(Text, default="")
+    unit_id: Mapped[str] = mapped_column(String(26), default="")
+    operator: Mapped[str] = mapped_column(Text, default="")
+    disposition: Mapped[str] = mapped_column(String(16), default="")
+    merged_into: Mapped[str | None] = mapped_column(String(26), default=None)
+    taken_up_by: Mapped[str] = mapped_column(Text, default="")
+    opened_at: Mapped[datetime | None] = mapped_column(default=None)
+    assigned_at: Mapped[datetime | None] = mapped_column(default=None)
+    en_route_at: Mapped[datetime | None] = mapped_column(default=None)
+    on_scene_at: Mapped[datetime | None] = mapped_column(default=None)
+    resolved_at: Mapped[datetime | None] = mapped_column(default=None)
+    closed_at: Mapped[datetime | None] = mapped_column(default=None)
+    work_version: Mapped[int] = mapped_column(Integer, default=0)
+    """Steps of operators so far; what alarms change does not count."""
+
+
+class IncidentStepRow(Base):
+    """One step of an operator on one incident; triggers refuse to change or remove it."""
+
+    __tablename__ = "incident_step"
+    __table_args__ = (UniqueConstraint("incident_id", "sequence"), Index(None, "at"))
+
+    incident_step_id: Mapped[int] = mapped_column(RowNumber, primary_key=True)
+    incident_id: Mapped[str] = mapped_column(ForeignKey("incident.incident_id"))
+    sequence: Mapped[int] = mapped_column(Integer)
+    """1, 2, 3, … within the incident."""
+
+    at: Mapped[datetime]
+    step: Mapped[str] = mapped_column(String(16))
+    status_before: Mapped[str] = mapped_column(String(16))
+    status_after: Mapped[str] = mapped_column(String(16))
+    actor: Mapped[str] = mapped_column(Text)
+    desk: Mapped[str] = mapped_column(Text, default="")
+    comment: Mapped[str] = mapped_column(Text, default="")
+    detail: Mapped[str] = mapped_column(Text, default="")
+    """Who or what it was about, in words: a unit, an alarm, a disposition."""
+
+
+class IncidentAlarmRow(Base):
+    """An occurrence of an alarm that an operator attached to another incident than its own."""
+
+    __tablename__ = "incident_alarm"
+
+    alarm_id: Mapped[str] = mapped_column(ForeignKey("alarm.alarm_id"), primary_key=True)
+    occurrence: Mapped[str] = mapped_column(String(26), primary_key=True)
+    incident_id: Mapped[str] = mapped_column(ForeignKey("incident.incident_id"), index=True)
+
+
+class UnitRow(Versioned, Base):
+    """A unit or crew that can be sent."""
+
+    __tablename__ = "unit"
+
+    unit_id: Mapped[str] = mapped_column(String(26), primary_key=True)
+    call_sign: Mapped[str] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(String(32))
+    duty: Mapped[str] = mapped_column(String(16))
+    is_removed: Mapped[bool] = mapped_column(default=False)
 
 
 class ReviewRow(Versioned, Base):

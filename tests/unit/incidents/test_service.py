@@ -377,19 +377,6 @@ def test_a_lost_device_calls_and_a_goodbye_does_not(room: Room) -> None:
     assert not gone.is_active
 
 
-def test_an_incident_moves_on_in_one_direction_and_its_alarm_goes_on_calling(room: Room) -> None:
-    alarm = raise_one(room)
-
-    taken = room.run(room.incidents.assign(OLGA, alarm.incident_id, expect_version=1))
-    room.run(room.incidents.resolve(OLGA, alarm.incident_id, expect_version=taken.version, comment="towed"))
-
-    with pytest.raises(BadInputError, match="resolved already"):
-        room.run(room.incidents.assign(OLGA, alarm.incident_id, expect_version=3))
-    with pytest.raises(StaleWriteError, match="someone else"):
-        room.run(room.incidents.resolve(OMAR, alarm.incident_id, expect_version=1))
-    assert room.run(room.incidents.n_unacknowledged()) == 1
-
-
 def test_the_history_finds_alarms_by_time_source_and_kind(room: Room) -> None:
     early = room.clock.now()
     raise_one(room)

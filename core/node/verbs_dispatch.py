@@ -1,0 +1,67 @@
+"""What a console may ask about the work on incidents and the units that are sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from core.access.model import Actor
+from core.incidents.model import Incident, Snapshot
+from core.incidents.work import Duty, HandIncident, IncidentDetail, StepOrder, Unit
+from core.kernel.errors import BadInputError, ConsoleError
+from core.link.server import Peer, Verb
+
+if TYPE_CHECKING:
+    from core.node.node import Node
+
+
+def dispatch_verbs(node: Node, actor_of: Callable[[Peer], Actor]) -> dict[str, Verb]:
+    """Return the verbs of incidents and units by their names on the wire."""
+
+    async def open_by_hand(peer: Peer, *, wanted: HandIncident) -> Incident:
+        actor, services, name = actor_of(peer), node.require_services(), ""
+        if wanted.camera_id:
+            camera = {camera.camera_id: camera for camera in await services.cameras.list()}.get(wanted.camera_id)
+            if camera is None:
+                raise BadInputError("There is no such camera any more.", hint="Open the incident without it.")
+            name, wanted = camera.name, replace(wanted, position=wanted.position or camera.position)
+        snapshot = await _picture_of(node, wanted.camera_id)
+        return await services.dispatch.open_by_hand(actor, wanted, source_name=name, snapshot=snapshot)
+
+    async def step(peer: Peer, *, incident_id: str, order: StepOrder, version: int) -> Incident:
+        return await node.require_services().dispatch.take_step(
+            actor_of(peer), incident_id, order, expect_version=version
+        )
+
+    async def detail(peer: Peer, *, incident_id: str) -> IncidentDetail:
+        actor_of(peer)
+        return await node.require_services().dispatch.detail(incident_id)
+
+    async def save_unit(peer: Peer, *, unit: Unit, version: int = 0) -> Unit:
+        return await node.require_services().dispatch.save_unit(actor_of(peer), unit, expect_version=version)
+
+    async def set_duty(peer: Peer, *, unit_id: str, duty: Duty) -> Unit:
+        return await node.require_services().dispatch.set_duty(actor_of(peer), unit_id, duty)
+
+    return {
+        "incidents.open": open_by_hand,
+        "incidents.step": step,
+        "incidents.detail": detail,
+        "units.save": save_unit,
+        "units.set_duty": set_duty,
+    }
+
+
+async def _picture_of(node: Node, camera_id: str) -> Snapshot | None:
+    """Return what a camera shows now; an incident is opened also where it shows nothing."""
+    if not camera_id:
+        return None
+    try:
+        picture = await node.picture(camera_id, -1)
+    except ConsoleError:
+        return None
+    if not picture.jpeg:
+        return None
+    return Snapshot(jpeg=picture.jpeg, captured_at=datetime.fromtimestamp(picture.captured_at_s, UTC))
