@@ -711,9 +711,7 @@ class Node:
         cameras = await services.cameras.list()
         changes = Changes(
             alarms=tuple(await services.incidents.open_alarms()),
-            incidents=_joined(
-                await services.incidents.recent_incidents(200), await services.dispatch.open_incidents()
-            ),
+            incidents=_joined(await services.incidents.recent_incidents(200), await services.dispatch.open_incidents()),
             cameras=cameras,
             devices=tuple(services.field.devices()),
             readings=tuple(

@@ -44,9 +44,7 @@ def take(room, dispatch):
 
     def take_step(incident_id, step, *, actor=OLGA, version=None, **order):
         seen = room.run(dispatch.detail(incident_id)).incident.work_version if version is None else version
-        return room.run(
-            dispatch.take_step(actor, incident_id, StepOrder(step=step, **order), expect_version=seen)
-        )
+        return room.run(dispatch.take_step(actor, incident_id, StepOrder(step=step, **order), expect_version=seen))
 
     return take_step
 
@@ -56,7 +54,9 @@ def raise_one(room, key="camera/ring-north/congestion:zone-a", **changes):
 
 
 def by_hand(room, dispatch, **wanted):
-    return room.run(dispatch.open_by_hand(OLGA, HandIncident(**{"kind": "debris", "title": "Tyre on lane 2", **wanted})))
+    return room.run(
+        dispatch.open_by_hand(OLGA, HandIncident(**{"kind": "debris", "title": "Tyre on lane 2", **wanted}))
+    )
 
 
 def steps_of(room, dispatch, incident_id):
