@@ -100,11 +100,31 @@ def make_parser() -> argparse.ArgumentParser:
     administrator.add_argument("name", help="who will sign in")
     administrator.set_defaults(run=run_create_administrator)
 
+    _add_broker_config(verbs)
+
     audit = verbs.add_parser("audit", help="the append-only audit", parents=[common])
     audit.add_argument("action", choices=["verify"])
     audit.add_argument("--json", action="store_true", help="print JSON")
     audit.set_defaults(run=run_audit)
     return parser
+
+
+def _add_broker_config(verbs: Any) -> None:
+    broker = verbs.add_parser("broker-config", help="a Mosquitto with TLS and a certificate for every client")
+    broker.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="made, or brought up to date")
+    broker.add_argument(
+        "--host", nargs="+", default=[], help="names and addresses under which clients reach the broker"
+    )
+    broker.add_argument(
+        "--devices", nargs="+", default=[], metavar="FILE|ID", help="GROUP/DEVICE, or files with one a line"
+    )
+    broker.add_argument("--core", nargs="+", default=["core"], metavar="NAME", help="nodes that listen; default core")
+    broker.add_argument("--system", nargs="+", default=[], help="frigate, home-assistant, sparkplug, reader")
+    broker.add_argument("--revoke", nargs="+", default=[], metavar="ID", help="take these certificates back")
+    broker.add_argument("--tenant", default="", help="third part of every topic; default city")
+    broker.add_argument("--port", type=int, default=0, help="default 8883")
+    broker.add_argument("--user", default="", help="system user the broker runs as; for root mosquitto, else you")
+    broker.set_defaults(run=run_broker_config)
 
 
 def _add_evaluate(verbs: Any, common: argparse.ArgumentParser) -> None:
@@ -311,6 +331,47 @@ def run_create_administrator(options: argparse.Namespace) -> int:
 
     asyncio.run(run())
     print(f"{options.name} is administrator.")
+    return EXIT_OK
+
+
+def run_broker_config(options: argparse.Namespace) -> int:
+    """Make or change the folder from which a broker runs, and say what is left to do by hand."""
+    from core.field.broker_config import BrokerWish, read_device_list, revoke, write_broker
+    from core.kernel.clock import SystemClock
+
+    folder: Path = options.out.resolve()
+    now = SystemClock().now()
+    if options.revoke:
+        users = revoke(folder, options.revoke, now)
+        print(f"Taken back: {', '.join(users)}. Tell the broker: systemctl reload mosquitto (or SIGHUP).")
+        return EXIT_OK
+    devices: list[str] = []
+    for named in options.devices:
+        file = Path(named)
+        devices += read_device_list(file.read_text(encoding="utf-8")) if file.is_file() else [named]
+    wish = BrokerWish(
+        tenant=options.tenant,
+        hosts=tuple(options.host),
+        port=options.port,
+        cores=tuple(options.core),
+        devices=tuple(devices),
+        systems=tuple(options.system),
+        broker_user=options.user,
+    )
+    report = write_broker(folder, wish, now)
+    clients = folder / "clients"
+    print(f"{folder}: {len(report.issued)} new certificates, those of clients in {clients}.")
+    if report.is_new:
+        print(f"Start the broker:  mosquitto -c {folder / 'mosquitto.conf'}")
+        print("Settings of the node:")
+        print(f'  [broker]\n  host = "{report.site.hosts[0]}"\n  port = {report.site.port}\n  tls = true')
+        print(f'  ca_file = "{folder / "ca.crt"}"')
+        print(f'  certificate_file = "{clients / "core.crt"}"\n  key_file = "{clients / "core.key"}"')
+        print(f"Keep {folder / 'ca.key'} apart, with a copy: who has it can make clients.")
+    elif report.has_new_server:
+        print("The broker has a new certificate: systemctl restart mosquitto.")
+    elif report.issued:
+        print("Tell the broker: systemctl reload mosquitto (or SIGHUP).")
     return EXIT_OK
 
 
