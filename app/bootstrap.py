@@ -145,6 +145,7 @@ class Console(QObject):
         self.lag.start()
         self.connection.start()
         if self._options.for_s is not None:
+            self.lag.begin_window()
             QTimer.singleShot(int(self._options.for_s * 1000), self._on_time_is_up)
         await self._done.wait()
         return await self._close()

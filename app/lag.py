@@ -26,7 +26,7 @@ class UiLag(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._recent_ms: deque[float] = deque(maxlen=WINDOW)
-        self._all_ms = array("d")
+        self._window_ms: array[float] | None = None
         self._due_s = 0.0
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
@@ -43,8 +43,8 @@ class UiLag(QObject):
         self._timer.stop()
 
     def begin_window(self) -> None:
-        """Forget what was measured before: `overall_p99_ms` counts from here."""
-        del self._all_ms[:]
+        """Keep every probe from here on, for `overall_p99_ms`; what was kept before is forgotten."""
+        self._window_ms = array("d")
 
     @property
     def p99_ms(self) -> float:
@@ -58,22 +58,22 @@ class UiLag(QObject):
 
     @property
     def overall_p99_ms(self) -> float:
-        """99th percentile since `begin_window` [ms]."""
-        return nearest_rank(self._all_ms, 0.99)
+        """99th percentile since `begin_window` [ms]; 0.0 without one."""
+        return nearest_rank(self._window_ms or (), 0.99)
 
     @property
     def overall_max_ms(self) -> float:
-        """Largest since `begin_window` [ms]."""
-        return max(self._all_ms, default=0.0)
+        """Largest since `begin_window` [ms]; 0.0 without one."""
+        return max(self._window_ms or (), default=0.0)
 
     def _on_probe(self) -> None:
         now_s = time.perf_counter()
         lag_ms = max(0.0, (now_s - self._due_s) * 1000.0)
         self._due_s = now_s + PROBE_MS / 1000.0
         self._recent_ms.append(lag_ms)
-        # An hour of probes; a console runs for weeks.
-        if len(self._all_ms) < 180_000:
-            self._all_ms.append(lag_ms)
+        # A console runs for weeks and nobody asks: only a measurement pays for its probes.
+        if self._window_ms is not None:
+            self._window_ms.append(lag_ms)
         if lag_ms > LOGGED_FROM_MS:
             log.warning("the window was busy for %.0f ms", lag_ms)
 

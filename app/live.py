@@ -145,8 +145,8 @@ class LiveModel(QObject):
         for camera in changes.cameras:
             self.cameras[camera.camera_id] = camera
         for camera_id in changes.removed_cameras:
-            self.cameras.pop(camera_id, None)
-            self.streams.pop(camera_id, None)
+            for kept in (self.cameras, self.streams, self.line_totals, self.inside, self.steering, self.rings):
+                kept.pop(camera_id, None)
         for device in changes.devices:
             self.devices[device.device_id] = device
         for device_id in changes.removed_devices:

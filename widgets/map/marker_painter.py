@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
@@ -16,6 +15,7 @@ from widgets.base.conditions import UNTRUSTED, Condition
 from widgets.base.symbols import paint_bad_quality, paint_priority
 from widgets.base.theme import Look
 from widgets.map.markers import Cluster, ItemKey, Marker, Scene
+from widgets.map.sprites import Sprite, SpriteStore
 from widgets.map.spread import Box, Taken, spread
 from widgets.map.view import MapView
 
@@ -24,27 +24,17 @@ LABELS_BELOW_M = 6.0
 
 _MAX_LABELS = 120
 _MAX_WEDGES = 400
-_MAX_CACHED = 4000
 _WEDGE_M = 70.0
 _GAP_PX = 2.0
 _KEEPS_ITS_PLACE = {"camera": 0, "lot": 1, "station": 2}
 """Of two things at one place, the one named first stays: a camera's wedge must begin at the camera."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Sprite:
-    """A drawn symbol and where its middle lies."""
-
-    pixmap: QPixmap
-    middle: QPointF
-    body: QRectF
-
-
 class MarkerPainter:
-    """Paints one scene; symbols that look the same are drawn once and kept."""
+    """Paints one scene; symbols that look the same are drawn once and kept while they are in use."""
 
     def __init__(self, look: Look, age_text: Callable[[datetime | None], str]) -> None:
-        self._sprites: dict[tuple[object, ...], _Sprite] = {}
+        self._sprites = SpriteStore()
         self._age_text = age_text
         self._moves: dict[ItemKey, tuple[float, float]] = {}
         self._spread_for: tuple[list[Box], Box] | None = None
@@ -72,6 +62,7 @@ class MarkerPainter:
         pixel_ratio: float,
     ) -> None:
         """Paint clusters, then markers; in the lit half of the pulse, what calls the operator glows."""
+        self._sprites.begin_paint()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         for cluster in scene.clusters:
             x, y = view.to_px(cluster.x_m, cluster.y_m)
@@ -170,15 +161,15 @@ class MarkerPainter:
             left, top = boxes[free or 0][:2]
             painter.drawPixmap(QPointF(round(left), round(top)), label.pixmap)
 
-    def _put(self, painter: QPainter, sprite: _Sprite, x: float, y: float) -> None:
+    def _put(self, painter: QPainter, sprite: Sprite, x: float, y: float) -> None:
         painter.drawPixmap(QPointF(x, y) - sprite.middle, sprite.pixmap)
 
-    def _wedge(self, view: MapView, marker: Marker, pixel_ratio: float, *, is_selected: bool) -> _Sprite:
+    def _wedge(self, view: MapView, marker: Marker, pixel_ratio: float, *, is_selected: bool) -> Sprite:
         reach = round(max(self._height * 1.25, min(160.0, _WEDGE_M / view.ground_m)))
         half = min(175.0, marker.view_angle_deg / 2)
         is_ok = marker.condition is Condition.OK
         key = ("wedge", reach, marker.heading_deg, half, is_ok, is_selected, pixel_ratio)
-        return self._kept(
+        return self._sprites.get(
             key,
             lambda: self._draw_wedge(
                 reach, marker.heading_deg, half, pixel_ratio, is_ok=is_ok, is_selected=is_selected
@@ -187,7 +178,7 @@ class MarkerPainter:
 
     def _draw_wedge(
         self, reach: int, heading_deg: float, half_deg: float, pixel_ratio: float, *, is_ok: bool, is_selected: bool
-    ) -> _Sprite:
+    ) -> Sprite:
         def draw(painter: QPainter) -> None:
             path = QPainterPath()
             # Qt counts counter-clockwise from the east, headings clockwise from the north.
@@ -207,15 +198,15 @@ class MarkerPainter:
 
         return _sprite(QRectF(-reach, -reach, 2 * reach, 2 * reach), QPointF(), pixel_ratio, draw)
 
-    def _paint_call(self, painter: QPainter, sprite: _Sprite, x: float, y: float, marker: Marker, is_lit: bool) -> None:
+    def _paint_call(self, painter: QPainter, sprite: Sprite, x: float, y: float, marker: Marker, is_lit: bool) -> None:
         if marker.priority is None:
             return
         is_lit = is_lit and not self._look.is_reduced_motion
         priority, ratio = marker.priority, sprite.pixmap.devicePixelRatio()
         key = ("call", sprite.body.getRect(), priority, is_lit, ratio)
-        self._put(painter, self._kept(key, lambda: self._draw_call(sprite.body, priority, ratio, is_lit=is_lit)), x, y)
+        self._put(painter, self._sprites.get(key, lambda: self._draw_call(sprite.body, priority, ratio, is_lit=is_lit)), x, y)
 
-    def _draw_call(self, body: QRectF, priority: Priority, pixel_ratio: float, *, is_lit: bool) -> _Sprite:
+    def _draw_call(self, body: QRectF, priority: Priority, pixel_ratio: float, *, is_lit: bool) -> Sprite:
         color = QColor(self._look.theme.priority(priority))
         radius = body.height() / 2
 
@@ -237,21 +228,21 @@ class MarkerPainter:
 
         return _sprite(body.adjusted(-3, -3, 3, 3), QPointF(), pixel_ratio, draw)
 
-    def _paint_ring(self, painter: QPainter, sprite: _Sprite, x: float, y: float) -> None:
+    def _paint_ring(self, painter: QPainter, sprite: Sprite, x: float, y: float) -> None:
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.setPen(QPen(self._look.color("focus"), 2))
         body = sprite.body.translated(x, y)
         painter.drawRoundedRect(body.adjusted(-3, -3, 3, 3), 6, 6)
 
-    def _label_of(self, marker: Marker, *, has_name: bool, pixel_ratio: float) -> _Sprite | None:
+    def _label_of(self, marker: Marker, *, has_name: bool, pixel_ratio: float) -> Sprite | None:
         age = self._age_text(marker.since) if marker.condition in UNTRUSTED else ""
         text = "  ".join(part for part in (marker.name if has_name else "", age) if part)
         return self._label(text, pixel_ratio) if text else None
 
-    def _label(self, text: str, pixel_ratio: float) -> _Sprite:
-        return self._kept(("label", text, pixel_ratio), lambda: self._draw_label(text, pixel_ratio))
+    def _label(self, text: str, pixel_ratio: float) -> Sprite:
+        return self._sprites.get(("label", text, pixel_ratio), lambda: self._draw_label(text, pixel_ratio))
 
-    def _draw_label(self, text: str, pixel_ratio: float) -> _Sprite:
+    def _draw_label(self, text: str, pixel_ratio: float) -> Sprite:
         metrics = QFontMetricsF(self._label_font)
         width, height = math.ceil(metrics.horizontalAdvance(text)) + 8, math.ceil(metrics.height()) + 2
 
@@ -267,14 +258,14 @@ class MarkerPainter:
 
         return _sprite(QRectF(0, 0, width, height), QPointF(width / 2, 0), pixel_ratio, draw)
 
-    def _cluster(self, cluster: Cluster, pixel_ratio: float) -> _Sprite:
+    def _cluster(self, cluster: Cluster, pixel_ratio: float) -> Sprite:
         text = str(cluster.n_items) if cluster.n_items < 10_000 else "9999+"
         has_doubt = cluster.n_untrusted > 0
-        return self._kept(
+        return self._sprites.get(
             ("cluster", text, has_doubt, pixel_ratio), lambda: self._draw_cluster(text, has_doubt, pixel_ratio)
         )
 
-    def _draw_cluster(self, text: str, has_doubt: bool, pixel_ratio: float) -> _Sprite:
+    def _draw_cluster(self, text: str, has_doubt: bool, pixel_ratio: float) -> Sprite:
         side = max(self._height, self._value_metrics.horizontalAdvance(text) + 12)
         body = QRectF(-side / 2, -self._height / 2, side, self._height)
 
@@ -291,19 +282,11 @@ class MarkerPainter:
 
         return _sprite(body, QPointF(), pixel_ratio, draw)
 
-    def _marker(self, marker: Marker, pixel_ratio: float) -> _Sprite:
+    def _marker(self, marker: Marker, pixel_ratio: float) -> Sprite:
         key = (marker.kind, marker.condition, marker.text, marker.priority, pixel_ratio)
-        return self._kept(key, lambda: self._draw_marker(marker, pixel_ratio))
+        return self._sprites.get(key, lambda: self._draw_marker(marker, pixel_ratio))
 
-    def _kept(self, key: tuple[object, ...], draw: Callable[[], _Sprite]) -> _Sprite:
-        sprite = self._sprites.get(key)
-        if sprite is None:
-            if len(self._sprites) >= _MAX_CACHED:
-                self._sprites.clear()
-            sprite = self._sprites[key] = draw()
-        return sprite
-
-    def _draw_marker(self, marker: Marker, pixel_ratio: float) -> _Sprite:
+    def _draw_marker(self, marker: Marker, pixel_ratio: float) -> Sprite:
         height, look = self._height, self._look
         glyph_width = height * 0.72
         text_width = self._value_metrics.horizontalAdvance(marker.text) + height * 0.3 if marker.text else 0.0
@@ -425,7 +408,7 @@ _GLYPHS: dict[str, Callable[[QPainter, QRectF, QColor], None]] = {
 }
 
 
-def _sprite(body: QRectF, middle: QPointF, pixel_ratio: float, draw: Callable[[QPainter], None]) -> _Sprite:
+def _sprite(body: QRectF, middle: QPointF, pixel_ratio: float, draw: Callable[[QPainter], None]) -> Sprite:
     """Draw into a pixmap with room for badges around `body`."""
     room = body.adjusted(-12, -12, 12, 12) if middle.isNull() else body
     pixmap = QPixmap(math.ceil(room.width() * pixel_ratio), math.ceil(room.height() * pixel_ratio))
@@ -438,4 +421,4 @@ def _sprite(body: QRectF, middle: QPointF, pixel_ratio: float, draw: Callable[[Q
         draw(painter)
     finally:
         painter.end()
-    return _Sprite(pixmap=pixmap, middle=middle - room.topLeft(), body=body)
+    return Sprite(pixmap=pixmap, middle=middle - room.topLeft(), body=body)

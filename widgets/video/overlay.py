@@ -23,9 +23,6 @@ from widgets.base.theme import MIN_TEXT_PX, Look
 from widgets.video.boxes import BoxPainter
 from widgets.video.model import DrawnTracks
 
-_MAX_PLATES = 96
-"""Counts rise: what was written does not come again."""
-
 SMALL_PX = 400
 """Below this width a picture has room for vehicles, numbers and counts, not for names."""
 
@@ -71,7 +68,9 @@ class OverlayPainter:
         self._look = made
         self.pixel_ratio = pixel_ratio
         self._fonts = (made.font(made.sizes.caption), made.font(MIN_TEXT_PX))
+        self._metrics = tuple(QFontMetrics(font) for font in self._fonts)
         self._plates: dict[tuple[str, bool], _Plate] = {}
+        self._plates_before: dict[tuple[str, bool], _Plate] = {}
         self._shapes_key: tuple[object, ...] = ()
         self._shapes: list[tuple[QPointF, QPixmap]] = []
         self._names_key: tuple[object, ...] = ()
@@ -201,6 +200,8 @@ class OverlayPainter:
         """Return names and counts as plates, none above another."""
         has_names = is_selected or seen.width() >= SMALL_PX
         self._taken = []
+        # Counts rise: what is not asked for again now does not come again.
+        self._plates_before, self._plates = self._plates, {}
         found: list[tuple[QPointF, QPixmap] | None] = []
         # Counts first: where there is no room for all, they stay.
         for line in scene.lines:
@@ -218,6 +219,7 @@ class OverlayPainter:
             found.append(self._place_plate(text, _lowest(zone.polygon, picture), seen))
         if has_names:
             found += [self._place_plate(lane.name, _lowest(lane.polygon, picture), seen) for lane in scene.lanes]
+        self._plates_before = {}
         return [plate for plate in found if plate is not None]
 
     def _cut(self, layer: QImage, seen: QRectF) -> list[tuple[QPointF, QPixmap]]:
@@ -282,18 +284,24 @@ class OverlayPainter:
         return None
 
     def _plate_width(self, text: str, picture: QRectF) -> float:
-        return self._plate(text, is_small=picture.width() < SMALL_PX).width
+        return self._size_of(text, is_small=picture.width() < SMALL_PX)[0]
+
+    def _size_of(self, text: str, *, is_small: bool) -> tuple[int, int]:
+        """Return width and height of a plate."""
+        metrics = self._metrics[is_small]
+        return metrics.horizontalAdvance(text) + 2 * self._gap(is_small=is_small) + 2, metrics.height()
+
+    def _gap(self, *, is_small: bool) -> int:
+        return self._look.sizes.gap // 2 if is_small else self._look.sizes.gap
 
     def _plate(self, text: str, *, is_small: bool) -> _Plate:
-        known = self._plates.get((text, is_small))
-        if known is not None:
-            return known
-        if len(self._plates) >= _MAX_PLATES:
-            self._plates.clear()
-        font = self._fonts[is_small]
-        metrics = QFontMetrics(font)
-        gap = self._look.sizes.gap // 2 if is_small else self._look.sizes.gap
-        width, height = metrics.horizontalAdvance(text) + 2 * gap + 2, metrics.height()
+        key = (text, is_small)
+        plate = self._plates.get(key) or self._plates_before.get(key) or self._draw_plate(text, is_small=is_small)
+        self._plates[key] = plate
+        return plate
+
+    def _draw_plate(self, text: str, *, is_small: bool) -> _Plate:
+        width, height = self._size_of(text, is_small=is_small)
         made = QPixmap(round(width * self.pixel_ratio), round(height * self.pixel_ratio))
         made.setDevicePixelRatio(self.pixel_ratio)
         background = QColor(self._look.theme.picture)
@@ -301,13 +309,12 @@ class OverlayPainter:
         made.fill(background)
         painter = QPainter(made)
         painter.fillRect(QRectF(0, 0, 2, height), self._look.color("zone"))
-        painter.setFont(font)
+        painter.setFont(self._fonts[is_small])
         painter.setPen(self._look.color("on_picture"))
-        painter.drawText(QRectF(2 + gap, 0, width, height), int(Qt.AlignmentFlag.AlignVCenter), text)
+        left = 2 + self._gap(is_small=is_small)
+        painter.drawText(QRectF(left, 0, width, height), int(Qt.AlignmentFlag.AlignVCenter), text)
         painter.end()
-        plate = _Plate(made, made.width() / self.pixel_ratio, made.height() / self.pixel_ratio)
-        self._plates[(text, is_small)] = plate
-        return plate
+        return _Plate(made, made.width() / self.pixel_ratio, made.height() / self.pixel_ratio)
 
 
 def _line_text(line: CountLine, counts: Mapping[str, int]) -> str:

@@ -33,9 +33,9 @@ class Canvas:
     def texts(self):
         return {text for text, _ in self.painter._plates}
 
-    def show_scene(self, **choice):
+    def show_scene(self, counts=COUNTS, **choice):
         painter = QPainter(self.image)
-        self.painter.paint_scene(painter, SCENE, COUNTS, self.picture, self.picture, **choice)
+        self.painter.paint_scene(painter, SCENE, counts, self.picture, self.picture, **choice)
         painter.end()
         return self.texts
 
@@ -72,6 +72,14 @@ def test_a_small_picture_shows_names_once_it_is_selected(qapp):
 
 def test_a_large_picture_says_which_way_was_counted(qapp):
     assert "Bridge deck  forward 12  backward 7" in Canvas(900).show_scene()
+
+
+def test_counts_that_were_passed_long_ago_take_no_memory(qapp):
+    canvas = Canvas(900)
+    for n in range(300):
+        texts = canvas.show_scene({"line": {"forward": n, "backward": 7}, "deck": {"inside": n % 7}})
+
+    assert texts == {"Bridge deck  forward 299  backward 7", "Carriageway  5", "Bus lane"}
 
 
 @pytest.mark.parametrize("width", [224, 336, 480, 900])
