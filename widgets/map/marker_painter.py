@@ -15,8 +15,8 @@ from widgets.base.conditions import UNTRUSTED, Condition
 from widgets.base.symbols import paint_bad_quality, paint_priority
 from widgets.base.theme import Look
 from widgets.map.markers import Cluster, ItemKey, Marker, Scene
-from widgets.map.sprites import Sprite, SpriteStore
 from widgets.map.spread import Box, Taken, spread
+from widgets.map.sprites import Sprite, SpriteStore
 from widgets.map.view import MapView
 
 LABELS_BELOW_M = 6.0
@@ -204,7 +204,9 @@ class MarkerPainter:
         is_lit = is_lit and not self._look.is_reduced_motion
         priority, ratio = marker.priority, sprite.pixmap.devicePixelRatio()
         key = ("call", sprite.body.getRect(), priority, is_lit, ratio)
-        self._put(painter, self._sprites.get(key, lambda: self._draw_call(sprite.body, priority, ratio, is_lit=is_lit)), x, y)
+        self._put(
+            painter, self._sprites.get(key, lambda: self._draw_call(sprite.body, priority, ratio, is_lit=is_lit)), x, y
+        )
 
     def _draw_call(self, body: QRectF, priority: Priority, pixel_ratio: float, *, is_lit: bool) -> Sprite:
         color = QColor(self._look.theme.priority(priority))

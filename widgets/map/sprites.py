@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from PySide6.QtCore import QPointF, QRectF
 from PySide6.QtGui import QPixmap
 
-KEPT_BYTES = 8 * 1024 * 1024
-"""The symbols of a full map in a large window; what a screen needs beyond that is kept too."""
+KEPT_BYTES = 4 * 1024 * 1024
+"""Of symbols that are not in sight any more, about; what one painting needs is kept beside them, however much."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,12 +1,15 @@
 """What the map keeps drawn."""
 
+from dataclasses import replace
+
 import pytest
 from PySide6.QtCore import QPointF, QRectF
 from PySide6.QtGui import QPixmap
 
+from core.field.model import DeviceState
 from core.kernel.clock import FakeClock
-from core.media.model import StreamState
-from tests.gui.map.things import camera, stream
+from core.kernel.geo import GeoPoint
+from tests.gui.map.things import lot
 from widgets.map.city_map import CityMap
 from widgets.map.sprites import KEPT_BYTES, Sprite, SpriteStore
 
@@ -63,20 +66,19 @@ def test_what_is_not_asked_for_any_more_leaves(drawn):
     assert store.n_bytes <= 2 * 5 * N_BYTES
 
 
-def test_a_camera_that_is_lost_for_an_hour_costs_the_map_no_more_memory(qtbot):
+def test_devices_that_are_away_for_an_hour_cost_the_map_no_more_memory(qtbot):
     clock = FakeClock()
     map_ = CityMap(clock)
     qtbot.addWidget(map_)
     map_.resize(400, 300)
-    cameras = [camera(f"cam-{n}", f"Mill Bridge {n}", 36.0 + n / 1000) for n in range(8)]
-    map_.show_cameras(tuple(cameras))
-    lost = {item.camera_id: stream(item.camera_id, StreamState.LOST) for item in cameras}
-    map_.show_streams(lost)
-    map_.show()
-    canvas = map_.focusProxy().viewport()
-    for _ in range(1200):
+    lots = [lot(f"parking/{n}", f"Parking {n}", position=GeoPoint(36.0 + n / 1000, -30.0)) for n in range(6)]
+    map_.show_devices(tuple(replace(item, state=DeviceState.STALE, last_seen_at=clock.now()) for item in lots))
+    with qtbot.waitExposed(map_):
+        map_.show()
+    canvas, sprites = map_.focusProxy().viewport(), map_._painter._sprites
+    for _ in range(400):
         clock.advance(seconds=3)
         canvas.repaint()
 
-    assert map_._painter._sprites.n_bytes < 2.5 * KEPT_BYTES
+    assert KEPT_BYTES < sprites.n_bytes < 2.2 * KEPT_BYTES
     map_.stop()
