@@ -126,9 +126,7 @@ class Console(QObject):
             ca_file=options.settings.link.ca_file,
         )
         self.live = LiveModel(self)
-        self.room = Room(self.connection, self.live)
-        self.room.is_reduced_motion = options.settings.console.reduced_motion
-        self.room.is_audible = options.settings.console.sound
+        self.room = Room(self.connection, self.live, options.settings.console)
         self.lag = UiLag(self)
         self.room.lag = self.lag
         self.door = Door(self.room)

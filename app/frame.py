@@ -34,7 +34,7 @@ class Frame(QObject):
         self.banner = Banner()
         self.strip = AlarmStrip()
         self.toasts = Toasts(window)
-        self.voice = ConsoleVoice(room, is_audible=room.is_audible)
+        self.voice = ConsoleVoice(room)
         for bar in (self.header, self.banner, self.strip):
             window.add_fixed(bar)
         self.header.add_menu("Panels", window.make_menu(panels))
@@ -68,6 +68,11 @@ class Frame(QObject):
         header.scale_requested.connect(lambda scale: self._dress(self._theme, scale))
         self.strip.alarm_chosen.connect(self._on_alarm_chosen)
         self.voice.changed.connect(self._on_voice)
+        header.sound_test_requested.connect(self.voice.test)
+        header.sound_output_chosen.connect(self.voice.choose_output)
+        header.speech_switched.connect(self.voice.set_speaking)
+        header.sound_menu_opened.connect(self.voice.look_for_outputs)
+        self.voice.outputs_found.connect(lambda names: header.show_sound_outputs(names, self.voice.output))
 
     def _on_health(self) -> None:
         health = self._room.live.health
@@ -100,11 +105,12 @@ class Frame(QObject):
         left_s = max(self.voice.mute_left_s, self.voice.silence_left_s)
         until = datetime.now(UTC) + timedelta(seconds=left_s) if left_s > 0 else None
         self.header.show_muted_until(until)
-        self.header.show_sound_device(not self.voice.device_state)
+        self.header.show_sound_state(self.voice.device_state)
+        self.header.show_speech(self.voice.is_speaking, self.voice.speech_problem)
 
     def _dress(self, theme: str, scale: float) -> None:
         self._theme, self._scale = theme, scale
         app = QApplication.instance()
         assert isinstance(app, QApplication)
-        apply_theme(app, THEMES[theme], scale=scale, is_reduced_motion=self._room.is_reduced_motion)
+        apply_theme(app, THEMES[theme], scale=scale, is_reduced_motion=self._room.console.reduced_motion)
         self.header.show_theme(theme, scale)

@@ -16,6 +16,7 @@ from app.lag import UiLag
 from app.live import LiveModel
 from core.access.model import Role, Session
 from core.kernel.errors import ConsoleError
+from core.kernel.settings import ConsoleSettings
 
 log = logging.getLogger(__name__)
 
@@ -60,16 +61,15 @@ class Room(QObject):
     node_back = Signal()
     closing = Signal()
 
-    def __init__(self, connection: NodeConnection, live: LiveModel) -> None:
+    def __init__(self, connection: NodeConnection, live: LiveModel, console: ConsoleSettings | None = None) -> None:
         super().__init__()
+        self.console = console or ConsoleSettings()
         self.connection = connection
         self.folders = connection.folders
         self.live = live
         self.flood = FloodWatch(live)
         self.frames: Pump | None = None
         self.lag: UiLag | None = None
-        self.is_reduced_motion = False
-        self.is_audible = True
         self._tasks: set[asyncio.Task[None]] = set()
         self.closing.connect(self.flood.close)
         connection.session_changed.connect(self._on_session_changed)

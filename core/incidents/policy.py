@@ -58,6 +58,7 @@ SYSTEM_RULES: dict[str, AlarmRule] = {
     "worker": AlarmRule(Priority.HIGH, "Detection does not run"),
     "model": AlarmRule(Priority.HIGH, "The detection model cannot be used"),
     "overflow": AlarmRule(Priority.HIGH, "Messages were dropped"),
+    "sound": AlarmRule(Priority.HIGH, "Alarms are not heard"),
     "settings": AlarmRule(Priority.HIGH, "A setting cannot be used"),
 }
 

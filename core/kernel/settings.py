@@ -97,6 +97,13 @@ class ConsoleSettings(Section):
     theme: Literal["dark", "day"] = "dark"
     scale_percent: Annotated[int, Field(ge=80, le=200)] = 100
     sound: bool = True
+    sound_output: str = ""
+    """Name of the output that alarms are heard from; empty is the system's default."""
+
+    volume_percent: Annotated[int, Field(ge=0, le=100)] = 80
+    """Critical alarms are never lower than 30."""
+
+    speech: bool = False
     reduced_motion: bool = False
 
 

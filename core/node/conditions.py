@@ -60,6 +60,11 @@ def broker_down(address: str, sentence: str) -> Condition:
     return condition_of_system("broker", detail=f"The broker at {address}: {sentence}")
 
 
+def desk_deaf(desk: str, sentence: str) -> Condition:
+    """Alarms are not heard at a desk as they should be."""
+    return condition_of_system("sound", part=desk, detail=f"At {desk or 'a desk without a name'}: {sentence}")
+
+
 def database_down(sentence: str) -> Condition:
     """The database refuses."""
     return condition_of_system("database", detail=sentence)

@@ -143,6 +143,9 @@ class Node:
         self.dry_runs = DryRuns(self._live.add_dry_run)
         self._pictures = Pictures()
         self._views: dict[tuple[Peer, str], dict[str, tuple[int, int]]] = {}
+        self._deaf: dict[Peer, str] = {}
+        """Consoles that do not hear their alarms, and their desks."""
+
         self._lock: IO[bytes] | None = None
         self._server: LinkServer | None = None
         self._broker: Broker | None = None
@@ -754,6 +757,20 @@ class Node:
             self._views.pop((peer, panel), None)
         self._tell_views()
 
+    def take_desk_sound(self, peer: Peer, desk: str, reason: str) -> None:
+        """A desk says why it does not hear its alarms, or with an empty reason that it does."""
+        if self._calls is None:
+            return
+        if reason:
+            self._deaf[peer] = desk
+            self._calls.raise_condition(conditions.desk_deaf(desk, reason))
+        elif self._deaf.pop(peer, None) is not None:
+            self._hear_again(desk)
+
+    def _hear_again(self, desk: str) -> None:
+        if self._calls is not None and desk not in self._deaf.values():
+            self._calls.return_condition(conditions.desk_deaf(desk, "").condition_key)
+
     def vision_views_gone(self, peer: Peer) -> None:
         """A console shows nothing any more."""
         self._views = {key: view for key, view in self._views.items() if key[0] is not peer}
@@ -856,6 +873,10 @@ class Node:
     def _let_go(self, peer: Peer) -> None:
         if self.services is not None:
             self.services.ptz.release(peer)
+        # Nobody sits there any more who could miss something.
+        desk = self._deaf.pop(peer, None)
+        if desk is not None:
+            self._hear_again(desk)
 
     def _spawn(self, work: Coroutine[Any, Any, Any]) -> None:
         """Run in the background; an error is logged, counted and never lost."""

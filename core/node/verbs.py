@@ -141,6 +141,10 @@ def _room_verbs(node: Node) -> dict[str, Verb]:
             actor_of(peer), device_id, is_enabled=is_enabled, expect_version=version
         )
 
+    async def report_sound(peer: Peer, *, reason: str) -> None:
+        actor = actor_of(peer)
+        node.take_desk_sound(peer, actor.desk, reason[:300])
+
     async def rings(peer: Peer) -> dict[str, str]:
         actor_of(peer)
         return node.ring_files()
@@ -157,6 +161,7 @@ def _room_verbs(node: Node) -> dict[str, Verb]:
         "room.snapshot": snapshot,
         "room.show": show,
         "room.rings": rings,
+        "desk.report_sound": report_sound,
         "room.health": health,
         "room.picture": picture,
         "devices.set_enabled": set_device_enabled,

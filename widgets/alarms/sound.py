@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import queue
 import sys
 import threading
 import time
@@ -160,8 +158,11 @@ def _repeated(voice: Voice, sound: Sound, every_s: float, now_s: float) -> tuple
 class Player(Protocol):
     """Something that plays a WAV file; the one place to replace for another library."""
 
-    def play(self, file: Path, level: float) -> None:
+    def play(self, file: Path, level: float) -> str:
         """Play a file once at 0..1; returns when it is over.
+
+        Returns:
+            Empty, or what was not as asked although it was heard.
 
         Raises:
             OSError: There is no device, or it does not take the sound.
@@ -170,10 +171,14 @@ class Player(Protocol):
 
 
 class MiniaudioPlayer:
-    """Plays through the system's default device, chosen anew for every sound: devices may come and go."""
+    """Plays through one output of the system, looked for anew for every sound: devices may come and go."""
 
-    def play(self, file: Path, level: float) -> None:
-        """Play a file once; see `Player`."""
+    def __init__(self, output: str = "") -> None:
+        """Play through the output of this name; empty is the system's default."""
+        self.output = output
+
+    def play(self, file: Path, level: float) -> str:
+        """Play a file once; see `Player`. Where the chosen output is gone the default one is heard."""
         import miniaudio
 
         with wave.open(str(file), "rb") as content:
@@ -193,11 +198,14 @@ class MiniaudioPlayer:
                 position = end
             over.set()
 
+        wanted = self.output
+        found = _device_ids().get(wanted) if wanted else None
         try:
             device = miniaudio.PlaybackDevice(
                 output_format=miniaudio.SampleFormat.SIGNED16,
                 nchannels=n_channels,
                 sample_rate=rate,
+                device_id=found,
                 backends=_backends(),
             )
         except miniaudio.MiniaudioError as error:
@@ -218,6 +226,23 @@ class MiniaudioPlayer:
             raise OSError(f"the audio device refuses the sound: {error}") from error
         finally:
             device.close()
+        return f"{wanted} is not connected; alarms are heard from the default output." if wanted and not found else ""
+
+
+def outputs() -> tuple[str, ...]:
+    """Return the names of the outputs there are now; asks drivers, which may take a while."""
+    return tuple(_device_ids())
+
+
+def _device_ids() -> dict[str, Any]:
+    import miniaudio
+
+    try:
+        found = miniaudio.Devices(backends=_backends()).get_playbacks()
+    except miniaudio.MiniaudioError:
+        return {}
+    # The list of the null backend holds one device that plays nothing.
+    return {str(device["name"]): device["id"] for device in found if "null" not in str(device["name"]).lower()}
 
 
 def has_sound_card(cards: Path = SOUND_CARDS) -> bool:
@@ -259,7 +284,15 @@ class Speaker:
     while sounds are heard, else a sentence for the header.
     """
 
-    def __init__(self, folder: Path, player: Player, on_state: Callable[[str], None], level: float = 0.8) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        player: Player,
+        on_state: Callable[[str], None],
+        level: float = 0.8,
+        *,
+        speak: Callable[[str], None] | None = None,
+    ) -> None:
         """Start the thread.
 
         Args:
@@ -267,15 +300,20 @@ class Speaker:
             player: Plays them.
             on_state: Called when it changes whether sounds are heard.
             level: 0..1.
+            speak: Says a sentence and returns when it is over; raises OSError where it cannot.
         """
         self._folder = folder
         self._player = player
         self._on_state = on_state
         self._level = level
+        self._speak = speak
         self._state = ""
         self._busy_since_s: float | None = None
         self._next_try_s = float("-inf")
-        self._waiting: queue.Queue[Sound | None] = queue.Queue(maxsize=1)
+        self._changed = threading.Condition()
+        self._sound: Sound | None = None
+        self._sentence = ""
+        self._is_closing = False
         # A daemon: an audio driver that hangs must not keep the console from closing.
         self._thread = threading.Thread(target=self._run, name="speaker", daemon=True)
         self._thread.start()
@@ -294,39 +332,64 @@ class Speaker:
         busy_since_s = self._busy_since_s
         if busy_since_s is not None and time.monotonic() - busy_since_s > HANGS_AFTER_S:
             self._tell("No sound: the audio device does not answer.")
-        while True:
-            try:
-                self._waiting.put_nowait(sound)
-            except queue.Full:
-                try:
-                    self._waiting.get_nowait()
-                except queue.Empty:
-                    continue
-            else:
-                return
+        with self._changed:
+            self._sound = sound
+            self._changed.notify()
+
+    def say(self, sentence: str) -> None:
+        """Say a sentence once no sound is due; a newer one takes the place of one that still waits."""
+        with self._changed:
+            self._sentence = sentence
+            self._changed.notify()
+
+    def look_again(self) -> None:
+        """Try the device again with the next sound, as after another one was chosen."""
+        self._next_try_s = float("-inf")
 
     def close(self, timeout_s: float = 2.0) -> None:
         """End the thread; one that hangs in a driver is left behind."""
-        with contextlib.suppress(queue.Empty):
-            self._waiting.get_nowait()
-        self._waiting.put(None)
+        with self._changed:
+            self._is_closing = True
+            self._changed.notify()
         self._thread.join(timeout_s)
 
+    def _next(self) -> Sound | str | None:
+        """Wait for something to be heard; None at the end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_closing or self._sound is not None or bool(self._sentence))
+            if self._is_closing:
+                return None
+            if self._sound is not None:
+                sound, self._sound = self._sound, None
+                return sound
+            sentence, self._sentence = self._sentence, ""
+            return sentence
+
     def _run(self) -> None:
-        while (sound := self._waiting.get()) is not None:
-            if time.monotonic() < self._next_try_s:
-                continue
-            level = max(MIN_CRITICAL_LEVEL, self._level) if sound is Sound.CRITICAL else self._level
-            self._busy_since_s = time.monotonic()
-            try:
-                self._player.play(self._folder / f"{sound.value}.wav", level)
-            except ImportError:
-                self._fail("No sound: the audio library is missing.")
-            except (OSError, wave.Error, EOFError) as error:
-                self._fail(f"No sound: {error}.")
-            else:
-                self._tell("")
-            self._busy_since_s = None
+        while (due := self._next()) is not None:
+            if isinstance(due, Sound):
+                self._play(due)
+            elif self._speak is not None:
+                try:
+                    self._speak(due)
+                except OSError as error:
+                    # The tone was heard; speech is beside it.
+                    log.warning("speech: %s", error)
+
+    def _play(self, sound: Sound) -> None:
+        if time.monotonic() < self._next_try_s:
+            return
+        level = max(MIN_CRITICAL_LEVEL, self._level) if sound is Sound.CRITICAL else self._level
+        self._busy_since_s = time.monotonic()
+        try:
+            notice = self._player.play(self._folder / f"{sound.value}.wav", level)
+        except ImportError:
+            self._fail("No sound: the audio library is missing.")
+        except (OSError, wave.Error, EOFError) as error:
+            self._fail(f"No sound: {error}.")
+        else:
+            self._tell(notice)
+        self._busy_since_s = None
 
     def _fail(self, state: str) -> None:
         self._next_try_s = time.monotonic() + RETRY_S

@@ -20,6 +20,7 @@ from widgets.base.conditions import Condition, paint_condition
 from widgets.base.labels import ElidedLabel
 from widgets.base.symbols import PRIORITY_WORDS, paint_priority
 from widgets.base.theme import look, set_role
+from widgets.header.sound_menu import SoundMenu
 from widgets.health.conditions import PartState, at_most, database_state, link_state, node_state, vision_state
 
 SCALES = (0.8, 1.0, 1.25, 1.5, 2.0)
@@ -34,6 +35,10 @@ class HeaderBar(QFrame):
         health_clicked(): A lamp; open the health panel.
         alarms_clicked(int): A count; the priority, 1 to 4.
         mute_requested(bool): Silence this desk, or end the silence.
+        sound_menu_opened(): Answer with `show_sound_outputs`.
+        sound_test_requested()
+        sound_output_chosen(str): Name of an output; empty for the system's default.
+        speech_switched(bool): Say alarms in words, or do not.
         sign_out_requested()
         theme_requested(str): "dark" or "day".
         scale_requested(float): 0.8 to 2.0.
@@ -42,6 +47,10 @@ class HeaderBar(QFrame):
     health_clicked = Signal()
     alarms_clicked = Signal(int)
     mute_requested = Signal(bool)
+    sound_menu_opened = Signal()
+    sound_test_requested = Signal()
+    sound_output_chosen = Signal(str)
+    speech_switched = Signal(bool)
     sign_out_requested = Signal()
     theme_requested = Signal(str)
     scale_requested = Signal(float)
@@ -54,7 +63,7 @@ class HeaderBar(QFrame):
         self._streams: Mapping[str, StreamReport] = {}
         self._is_node_gone = False
         self._muted_until: datetime | None = None
-        self._has_sound = True
+        self._sound_problem = ""
         self._session: Session | None = None
         self._build()
         self._ticking = QTimer(self)
@@ -127,10 +136,18 @@ class HeaderBar(QFrame):
         self._muted_until = until
         self.refresh()
 
-    def show_sound_device(self, is_there: bool) -> None:
-        """Say whether there is anything to hear alarms from."""
-        self._has_sound = is_there
+    def show_sound_state(self, problem: str) -> None:
+        """Say why alarms are not heard as they should be; empty where they are."""
+        self._sound_problem = problem
         self.refresh()
+
+    def show_sound_outputs(self, names: Iterable[str], chosen: str) -> None:
+        """Offer these outputs."""
+        self._sound_menu.show_outputs(names, chosen)
+
+    def show_speech(self, is_on: bool, problem: str) -> None:
+        """Say whether alarms are said in words, or why they cannot be."""
+        self._sound_menu.show_speech(is_on, problem)
 
     def show_theme(self, key: str, scale: float) -> None:
         """Tick the theme and the size that are in use."""
@@ -171,6 +188,16 @@ class HeaderBar(QFrame):
         self._counts = {priority: _Count(priority, self) for priority in Priority}
         self._sound = _menu_button("Sound", self)
         self._sound.clicked.connect(self._on_sound)
+        self._sound_menu = SoundMenu(self)
+        self._sound_menu.aboutToShow.connect(self.sound_menu_opened)
+        self._sound_menu.test_requested.connect(self.sound_test_requested)
+        self._sound_menu.output_chosen.connect(self.sound_output_chosen)
+        self._sound_menu.speech_switched.connect(self.speech_switched)
+        self._sound_more = _menu_button("Sound settings", self)
+        self._sound_more.setText("▾")
+        self._sound_more.setToolTip("Test the sound, choose the loudspeaker, speech")
+        self._sound_more.setMenu(self._sound_menu)
+        self._sound_more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self._operator = _menu_button("Operator", self)
         self._operator.setMenu(self._build_operator_menu())
         self._operator.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
@@ -196,7 +223,7 @@ class HeaderBar(QFrame):
             button.clicked.connect(lambda _checked=False, number=int(priority): self.alarms_clicked.emit(number))
             row.addWidget(button)
         row.addSpacing(gap)
-        for widget in (self._sound, self._operator, self._look_button):
+        for widget in (self._sound, self._sound_more, self._operator, self._look_button):
             row.addWidget(widget)
 
     def _build_operator_menu(self) -> QMenu:
@@ -236,9 +263,8 @@ class HeaderBar(QFrame):
 
     def _refresh_sound(self, now: datetime) -> None:
         left_s = 0.0 if self._muted_until is None else (self._muted_until - now).total_seconds()
-        if not self._has_sound:
-            text = "No sound" if self._is_compact else "No sound output"
-            tip = "Alarms cannot be heard at this desk. Connect a loudspeaker."
+        if self._sound_problem:
+            text, tip = "Sound fault", f"{self._sound_problem} The arrow beside this has a test and other outputs."
         elif left_s > 0:
             minutes, seconds = divmod(round(left_s), 60)
             text, tip = f"Muted {minutes:02d}:{seconds:02d}", "Press to hear alarms again."
@@ -268,8 +294,6 @@ class HeaderBar(QFrame):
         return self.width() < look().sizes.body * _COMPACT_EM
 
     def _on_sound(self) -> None:
-        if not self._has_sound:
-            return
         is_muted = self._muted_until is not None and self._muted_until > self._clock.now()
         self.mute_requested.emit(not is_muted)
 

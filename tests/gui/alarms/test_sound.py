@@ -153,7 +153,7 @@ class PlayerInHand:
     """Plays nothing; does what the test tells it."""
 
     def __init__(self):
-        self.played, self.error = [], None
+        self.played, self.error, self.notice = [], None, ""
         self.may_go_on, self.has_played = threading.Event(), threading.Event()
         self.may_go_on.set()
 
@@ -163,6 +163,7 @@ class PlayerInHand:
         assert self.may_go_on.wait(5)
         if self.error is not None:
             raise self.error
+        return self.notice
 
 
 @pytest.fixture
@@ -201,6 +202,32 @@ def test_without_a_device_the_speaker_says_so_once(speaker, player, qtbot):
 
     assert speaker.state == "No sound: no audio device."
     assert len(speaker.states) == 1
+
+
+def test_a_chosen_output_that_is_gone_is_said_while_the_default_is_heard(speaker, player, qtbot):
+    player.notice = "Desk speaker is not connected; alarms are heard from the default output."
+    speaker.play(Sound.HIGH)
+    qtbot.waitUntil(lambda: speaker.states == [player.notice])
+
+    player.notice = ""
+    speaker.play(Sound.HIGH)
+    qtbot.waitUntil(lambda: speaker.states[-1] == "")
+
+
+def test_a_sentence_is_said_after_the_sound_that_is_due(player, tmp_path, qtbot):
+    said = []
+    player.may_go_on.clear()
+    speaker = Speaker(tmp_path, player, lambda _state: None, speak=said.append)
+    speaker.play(Sound.TEST)
+    qtbot.waitUntil(player.has_played.is_set)
+
+    speaker.say("High. Congestion. Harbour Road.")
+    speaker.play(Sound.HIGH)
+    player.may_go_on.set()
+
+    qtbot.waitUntil(lambda: said == ["High. Congestion. Harbour Road."])
+    assert [name for name, _ in player.played] == ["test.wav", "high.wav"]
+    speaker.close()
 
 
 def test_a_missing_file_is_a_state_and_no_crash(qtbot, tmp_path):

@@ -117,9 +117,10 @@ def test_the_silence_of_a_desk_counts_down_and_can_be_ended(header, qtbot, clock
 
 
 def test_a_missing_loudspeaker_is_said(header):
-    header.show_sound_device(False)
+    header.show_sound_state("No sound: no audio device.")
 
-    assert header.sound_text == "No sound output"
+    assert header.sound_text == "Sound fault"
+    assert "no audio device" in header._sound.toolTip()
 
 
 def test_who_sits_where_is_shown_and_can_sign_out(header, qtbot):
@@ -156,7 +157,7 @@ def test_everything_fits_into_1280_pixels_even_when_all_is_wrong(header, clock):
 def test_at_1280_pixels_no_lamp_and_no_count_is_cut(header, qapp):
     header.show_session(session())
     header.show_health(health())
-    header.show_sound_device(False)
+    header.show_sound_state("No sound: no audio device.")
     header.add_menu("Panels", QMenu(header))
 
     header.resize(1280, 48)
