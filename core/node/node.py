@@ -826,6 +826,8 @@ class Node:
                 labels=camera.labels,
                 tracker=camera.tracker,
                 engine=self.settings.vision.engine,
+                confidence=self.settings.vision.confidence,
+                overlap=self.settings.vision.overlap,
                 detect_fps=camera.detect_fps or DRY_RUN_FPS,
                 limit_s=limit_s,
             )

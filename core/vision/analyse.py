@@ -148,6 +148,11 @@ class CameraAnalyser:
         """Return what was measured so far, the open minute as well: this camera ends here."""
         return self._rules.measures.take_all()
 
+    @property
+    def plane_fault(self) -> str:
+        """Why the road plane cannot be used; empty where all is well, or none was set."""
+        return self._rules.measures.plane_fault
+
     def n_inside(self, zone_key: str) -> int:
         """Return how many vehicles are in a zone now."""
         return self._rules.n_inside(zone_key)

@@ -28,7 +28,7 @@ from core.vision.collision_evidence import (
 )
 from core.vision.cuts import CutDetector, ShiftDetector
 from core.vision.model import VEHICLE_LABELS, BBox, ObservationKind, Phase, Scene
-from core.vision.scene_rule import Moment, Notebook, Place
+from core.vision.scene_rule import Moment, Notebook, Place, is_news
 from core.vision.tuning import Tuning
 from core.vision.vehicles import Sighting
 
@@ -105,6 +105,7 @@ class CollisionRule:
 
     def update(self, moment: Moment, note: Notebook) -> None:
         """Take one picture."""
+        self._cuts.forget(moment.gone)
         # Whichever picture is nearest to the wanted time: of eight a second all, of ten every other one.
         if self._times and moment.dt_s > 0 and moment.now_s - self._times[-1] < _PICTURE_EVERY_S - moment.dt_s / 2:
             return
@@ -133,6 +134,7 @@ class CollisionRule:
             trace.sighting = sighting
         for key in [key for key, trace in self._traces.items() if now_s - trace.rows[-1][0] > _KEEP_S]:
             del self._traces[key]
+            self._before.pop(key, None)
 
     def _begin(self, sighting: Sighting, now_s: float) -> Trace:
         """Start a trace, or go on with that of a vehicle that was lost where it touched another one.
@@ -156,6 +158,7 @@ class CollisionRule:
         if best is None:
             return Trace(deque(maxlen=128), sighting)
         trace = self._traces.pop(best)
+        self._before.pop(best, None)
         trace.sighting, trace.torn_s = sighting, trace.rows[-1][0]
         trace.found_s = now_s
         return trace
@@ -286,8 +289,7 @@ class CollisionRule:
             self._events.append(event)
         event.keys |= keys
         event.seen_s = now_s
-        is_surer = event.confidence < self._call_from <= confidence
-        if event.is_told and not is_surer:
+        if not is_news(confidence, event.confidence if event.is_told else None, self._call_from):
             return
         event.is_told, event.confidence = True, confidence
         note.add(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,11 @@ class CutDetector:
         self._grey: Grey | None = None
         self._last_s = -math.inf
 
+    def forget(self, gone: Iterable[int]) -> None:
+        """Forget vehicles that will not come back; of every picture, also of one that `is_cut` is not asked about."""
+        for key in gone:
+            self._known.pop(key, None)
+
     def is_cut(self, vehicles: list[Sighting], moment: Moment) -> bool:
         """Take one picture; return whether the picture jumped within the last `WINDOW_S`."""
         now_s = moment.now_s
@@ -54,6 +60,9 @@ class CutDetector:
             if self._is_inside(last)
         ]
         self._remember(vehicles, moment)
+        if moment.dt_s == 0:
+            # The clock stands still over a gap, so what came before would never grow old.
+            self._turnover.clear()
         self._turnover.append((now_s, appeared, vanished, self._change(moment.grey)))
         while now_s - self._turnover[0][0] > WINDOW_S:
             self._turnover.popleft()
@@ -75,8 +84,6 @@ class CutDetector:
         for sighting in vehicles:
             first_s = self._known[sighting.key][1] if sighting.key in self._known else moment.now_s
             self._known[sighting.key] = (sighting, first_s, moment.now_s)
-        for key in moment.gone:
-            self._known.pop(key, None)
         self._last_s = moment.now_s
 
     def _change(self, grey: Grey | None) -> float:
@@ -123,6 +130,8 @@ class ShiftDetector:
         """Take one picture; return when the camera was last seen to move, minus infinity for never."""
         if moment.grey is None:
             return self._moved_s
+        if moment.dt_s == 0:
+            self._spectra.clear()
         if moment.grey.shape != self._window.shape:
             self._spectra.clear()
             self._window = np.outer(*(np.hanning(side) for side in moment.grey.shape))

@@ -4,8 +4,8 @@ Workers call in over a local socket, name the mapped files of their cameras and 
 way. A worker that dies takes only its own cameras along; when this process dies, pictures go on without it and the node
 starts it again.
 
-Threads: one accepts workers, one listens to each of them, one infers, one listens to the node; the main thread reports
-once a second and ends the process where an inference hangs in a driver.
+Threads: one accepts workers, two listen to each of them and answer it, one infers, one listens to the node; the main
+thread reports once a second and ends the process where an inference hangs in a driver.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import queue
 import secrets
 import signal
 import threading
@@ -26,7 +27,7 @@ import psutil
 from core.kernel.errors import ConsoleError, UnavailableError
 from core.kernel.log import start_logging
 from core.vision.decode import FloatArray
-from core.vision.engine import Engine, Pictures, open_engine
+from core.vision.engine import Engine, open_engine
 from core.vision.inference import InferenceLoop, Look
 from core.vision.looks import LookReader
 from core.vision.messages import (
@@ -54,21 +55,32 @@ SLOW_START_S = 30.0
 
 RETRY_S, LATEST_RETRY_S = 5.0, 60.0
 
+MAX_ANSWERS = 256
+"""Kept for one worker; that is several for each look its cameras may have under way."""
+
 
 class _Client:
-    """One worker that called in; listens on a thread of its own."""
+    """One worker that called in; `listen` and `write` each run on a thread of their own."""
 
     def __init__(self, connection: Connection, loop: InferenceLoop, input_wh: tuple[int, int]) -> None:
         self._connection = connection
         self._loop = loop
         self._input_wh = input_wh
-        self._send_lock = threading.Lock()
+        self._answers: queue.Queue[object | None] = queue.Queue(MAX_ANSWERS)
         self._readers: dict[str, LookReader] = {}
 
     def send(self, message: object) -> None:
+        """Send an answer soon; inference never waits for a worker that does not take its answers."""
+        # It asks and does not listen: what it never hears it asks for again, once it lives.
+        with contextlib.suppress(queue.Full):
+            self._answers.put_nowait(message)
+
+    def write(self) -> None:
+        """Send answers, in order, until the worker is gone."""
         # A worker that is gone is noticed where it is listened to. TypeError: closed there at this moment.
-        with contextlib.suppress(OSError, ValueError, TypeError), self._send_lock:
-            self._connection.send(message)
+        with contextlib.suppress(OSError, ValueError, TypeError):
+            while (message := self._answers.get()) is not None:
+                self._connection.send(message)
 
     def listen(self) -> None:
         """Take what the worker asks for, until it is gone."""
@@ -83,6 +95,8 @@ class _Client:
         for camera_id in tuple(self._readers):
             self._loop.forget(camera_id)
         self._readers.clear()
+        with contextlib.suppress(queue.Full):
+            self._answers.put_nowait(None)
         self._connection.close()
 
     def _take(self, message: object) -> None:
@@ -112,7 +126,7 @@ class _Client:
             received_s=message.received_s,
             urgency=message.urgency,
             wanted_per_s=message.wanted_per_s,
-            load=partial(_load, reader, message.sequence),
+            load=partial(reader.read, message.sequence),
             on_seen=partial(self._answer, message),
             on_dropped=partial(self._answer, message, None, 0.0),
         )
@@ -128,10 +142,6 @@ class _Client:
                 share=self._loop.share,
             )
         )
-
-
-def _load(reader: LookReader, sequence: int) -> Pictures | None:
-    return reader.read(sequence)
 
 
 class _Detector:
@@ -195,7 +205,13 @@ class _Detector:
         self._has_model.wait()
         if self._stopping.is_set() or self._model is None:
             return
-        engine = self._open_patiently(self._model)
+        try:
+            engine = self._open_patiently(self._model)
+        except Exception:
+            # A driver without memory, a file that vanished: a fresh process is the way back.
+            log.exception("the engine could not be opened")
+            self._stopping.set()
+            return
         if engine is None:
             return
         self._is_remote = engine.info.engine == "triton"
@@ -276,7 +292,8 @@ def _accept(listener: Listener, loop: InferenceLoop, opened: EngineOpened, stopp
             continue
         client = _Client(connection, loop, opened.engine.input_wh)
         client.send(opened)
-        threading.Thread(target=client.listen, name="worker", daemon=True).start()
+        for step in (client.listen, client.write):
+            threading.Thread(target=step, name="worker", daemon=True).start()
 
 
 def run_detector(connection: Connection, config: DetectorConfig) -> None:

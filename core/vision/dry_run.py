@@ -28,6 +28,7 @@ from core.vision.engine import Engine, open_engine
 from core.vision.model import DEFAULT_LABELS, Observation, ObservationKind, Phase, Scene
 from core.vision.models import find_model
 from core.vision.pipeline import Prepared, PreparedPictures
+from core.vision.schedule import is_due, next_due_s
 from core.vision.tuning import Tuning
 
 MAX_RAISED = 500
@@ -122,7 +123,14 @@ def dry_run(
     collector = Collector(order.scene)
     try:
         model = find_model(order.model, folder=order.models, allow_download=False)
-        engine = open_engine(model, prefer=order.engine, n_threads=order.n_threads, cache_dir=order.models / "cache")
+        engine = open_engine(
+            model,
+            prefer=order.engine,
+            n_threads=order.n_threads,
+            cache_dir=order.models / "cache",
+            confidence=order.confidence,
+            iou=order.overlap,
+        )
         try:
             run = replace(run, length_s=_length_s(order.source))
             return _look(order, engine, collector, run, on_progress, must_stop)
@@ -151,12 +159,14 @@ def _look(
                 first_pts_s = due_pts_s = picture.pts_s
             elif must_stop():
                 return replace(collector.report(run), state="cancelled", message="The dry run was stopped.")
-            if 0 <= due_pts_s - picture.pts_s < 2.0 and picture.pts_s < due_pts_s - 1e-3:
+            if picture.pts_s < due_pts_s - 1.0 / order.detect_fps - 1e-3:
+                due_pts_s = picture.pts_s  # Picture time stepped back.
+            if not is_due(picture.pts_s, due_pts_s):
                 continue
             footage_s = max(0.0, picture.pts_s - first_pts_s)
             if footage_s > min(order.limit_s, MAX_FOOTAGE_S) or time.monotonic() - began_s > MAX_WORK_S:
                 return _cut_short(collector.report(run))
-            due_pts_s = picture.pts_s + 1.0 / order.detect_fps
+            due_pts_s = next_due_s(due_pts_s, picture.pts_s, order.detect_fps)
             boxes = engine.infer(picture.rgb[None])[0]
             captured_at = began_at + timedelta(seconds=footage_s)
             seen = analyser.update(boxes, picture.letterbox, picture.pts_s, captured_at, picture.rgb)

@@ -69,6 +69,8 @@ class DryRunOrder:
 
     Attributes:
         model: As in `find_model`; what it names has to be there.
+        confidence: Boxes with a lower score are dropped.
+        overlap: Boxes of one class that overlap more are one object, intersection over union.
         detect_fps: Pictures looked at for each second of footage.
         limit_s: Footage after this is left out.
     """
@@ -82,6 +84,8 @@ class DryRunOrder:
     labels: tuple[str, ...] = DEFAULT_LABELS
     tracker: TrackerKind = TrackerKind.BYTETRACK
     engine: str = "auto"
+    confidence: float = 0.1
+    overlap: float = 0.5
     detect_fps: float = 8.0
     limit_s: float = MAX_FOOTAGE_S
     n_threads: int = 1

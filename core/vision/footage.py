@@ -20,6 +20,7 @@ from core.vision.model import EngineInfo
 from core.vision.models import hash_files
 from core.vision.pipeline import PreparedPictures
 from core.vision.scene_rule import small_grey
+from core.vision.schedule import is_due, next_due_s
 
 _LAYOUT = 2
 """Raised when what a file holds changes: older ones are made again."""
@@ -66,9 +67,9 @@ class SeenClip:
         chosen: list[SeenPicture] = []
         due_s = self.pictures[0].pts_s
         for picture in self.pictures:
-            if picture.pts_s + 1e-3 >= due_s:
+            if is_due(picture.pts_s, due_s):
                 chosen.append(picture)
-                due_s = max(due_s + 1 / fps, picture.pts_s + 0.5 / fps)
+                due_s = next_due_s(due_s, picture.pts_s, fps)
         return tuple(chosen)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from core.vision.geometry import are_inside, scale_points
 from core.vision.model import ObservationKind, Phase, Scene, Zone
 from core.vision.pedestrian import PERSON
-from core.vision.scene_rule import Moment, Notebook, place_of
+from core.vision.scene_rule import Moment, Notebook, is_news, place_of
 from core.vision.tuning import Tuning
 from core.vision.vehicles import Sighting
 
@@ -99,7 +99,7 @@ class LoiteringRule:
         if stayed_s < self._after_s:
             return
         confidence = _confidence(stay, stayed_s)
-        if stay.told is not None and (stay.told >= self._call_from or confidence < self._call_from):
+        if not is_news(confidence, stay.told, self._call_from):
             return
         if stay.told is None:
             stay.key_told = sighting.key

@@ -21,7 +21,7 @@ from core.vision.lanes import LaneShape
 from core.vision.lines import Crossing, LineCounter
 from core.vision.model import CountLine, Lane, Scene
 from core.vision.plane import Array, Plane, PlaneError, solve
-from core.vision.speed import Speed, SpeedMeter
+from core.vision.speed import WINDOW_S, Speed, SpeedMeter
 from core.vision.vehicles import PictureClock, Sighting
 from core.vision.zones import ZonePresence
 
@@ -45,7 +45,6 @@ UNSEEN_S = 3.0
 LEAST_SPEEDS = 3
 VEHICLE_LENGTH_M = {"car": 4.5, "bus": 12.0, "truck": 9.0, "motorcycle": 2.2, "bicycle": 1.8}
 _USUAL_LENGTH_M = 4.5
-_WINDOW_KMH_S = 1.5
 
 
 class MinuteMeasures:
@@ -234,7 +233,7 @@ class _VehicleSpeeds:
     @property
     def error_kmh(self) -> float:
         # Speeds within one window are made of the same points: they are one reading.
-        n_apart = 1.0 + (self.last_s - self.first_s) / _WINDOW_KMH_S
+        n_apart = 1.0 + (self.last_s - self.first_s) / WINDOW_S
         return math.sqrt(self.n_speeds / self.weight / n_apart)
 
 

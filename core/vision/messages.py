@@ -192,6 +192,13 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RulesReset:
+    """Worker to node: the rules of a camera began anew; of what they had begun no end will come."""
+
+    camera_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
     """Worker to node: a rule saw something; the picture is there where the observation may call an operator."""
 

@@ -76,6 +76,10 @@ class ObjectLeftRule:
         if not self._drawn or grey is None or (step_s := self._cadence.due(moment.pts_s)) is None:
             return
         if self._ground is None or self._ground.shape != grey.shape:
+            # Another stream of the camera: what was found lies in other pixels now, and is found anew.
+            for found in self._found:
+                self._write(found, Phase.END, note)
+            self._found.clear()
             self._ground = _Ground(grey, [polygon for _, polygon in self._drawn])
             return
         self._ground.take(grey, [s.track.bbox_xyxy for s in moment.sightings], step_s)

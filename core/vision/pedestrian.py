@@ -13,7 +13,7 @@ import numpy as np
 
 from core.vision.geometry import are_inside, scale_points
 from core.vision.model import VEHICLE_LABELS, BBox, ObservationKind, Phase, PicturePoint, Scene, Zone
-from core.vision.scene_rule import Moment, Notebook, Place, place_of
+from core.vision.scene_rule import Moment, Notebook, Place, is_news, place_of
 from core.vision.tuning import Tuning
 from core.vision.vehicles import Sighting
 
@@ -147,7 +147,7 @@ class PedestrianRule:
             return
         surest = max(held, key=self._confidence)
         confidence = self._confidence(surest)
-        if ground.told is not None and (ground.told >= self._call_from or confidence < self._call_from):
+        if not is_news(confidence, ground.told, self._call_from):
             return
         ground.told = confidence
         note.add(

@@ -109,6 +109,17 @@ def bounds(points: Sequence[PicturePoint]) -> BBox:
     return min(xs), min(ys), max(xs), max(ys)
 
 
+def is_news(confidence: float, told: float | None, call_from: float) -> bool:
+    """Return whether a rule writes a condition down: for the first time, or because it calls from now on.
+
+    Args:
+        confidence: As sure as the rule is now.
+        told: As sure as it was when it wrote last; None where it has not.
+        call_from: From where on an operator is called.
+    """
+    return told is None or told < call_from <= confidence
+
+
 class Notebook:
     """Collects the observations of one picture."""
 

@@ -25,9 +25,10 @@ from core.vision.analyse import Analysed, CameraAnalyser
 from core.vision.decode import FloatArray
 from core.vision.detail import Detail, detail_of, merge_detail
 from core.vision.detector_link import Asks
+from core.vision.flow import FlowMinute
 from core.vision.gate import MotionGate, Movement, heartbeat_s, small_grey
 from core.vision.looks import N_SLOTS, LookWriter
-from core.vision.messages import CameraJob, CloseLooks, LookAt, Looked, Measured, Observed, OpenLooks
+from core.vision.messages import CameraJob, CloseLooks, LookAt, Looked, Measured, Observed, OpenLooks, RulesReset
 from core.vision.model import EngineInfo, MaskKind, Observation, ObservationKind, Phase, Track
 from core.vision.schedule import ATTENTION, MOTION, QUIET, is_due, next_due_s
 
@@ -47,6 +48,7 @@ SILENT_AFTER_S = 3.0
 """Without any answer for this long, somebody should know that nothing is detected."""
 
 LOGGED_BREAKS = 10
+BREAKS_SHOWN_S = 600.0
 
 OVERLOADED = "This machine cannot look as often as asked: every camera gets {percent:.0f} % of its rate."
 NO_DETECTOR = "Nothing is detected now: the detector is away or still loading. Pictures go on."
@@ -56,7 +58,7 @@ OTHER_CLASSES = (
     "Nothing is found here: the model {model} knows {known}, this camera looks for {wanted}. "
     "Choose another model, or other classes in the camera's settings."
 )
-BROKEN = "The analysis of this camera broke {n} times and began anew; the log of its worker says more."
+BROKEN = "The analysis of this camera broke {n} times lately and began anew; the log of its worker says more."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +106,7 @@ class CameraSlot:
         self._n_marks = 0
         self._inference_ms = 0.0
         self._n_detections = self._n_observations = self._n_passed_over = self._n_broken = 0
+        self._broke_at: deque[float] = deque(maxlen=LOGGED_BREAKS)
         self._looked_at: deque[float] = deque(maxlen=256)
         self._scaler = TileScaler()
         self.ring = FrameRing.attach(job.ring)
@@ -124,11 +127,13 @@ class CameraSlot:
 
     def close(self) -> None:
         """End; what the detector still has of this camera is not taken any more."""
+        has_let_go = self.stream.stop(timeout_s=2.0)
+        # After this no answer is taken any more, so nothing is measured behind the last minutes' back.
+        self.lose_detector()
         self.tell_last_minutes()
         # A reader that hangs in a driver still owns the ring's memory: leave it to the process's end.
-        if self.stream.stop(timeout_s=2.0):
+        if has_let_go:
             self.ring.close()
-        self.lose_detector()
         self._asks.send(CloseLooks(camera_id=self.job.camera_id))
 
     def show_at(self, view_wh: tuple[int, int] | None) -> None:
@@ -142,8 +147,8 @@ class CameraSlot:
         with self._lock:
             self._drop_looks()
             if self.analyser is not None and self._engine is not None and engine.labels != self._engine.labels:
-                self._send(Measured(minutes=self.analyser.take_last_minutes()))
-                self.analyser = None
+                self._send_minutes(self._guarded(self.analyser.take_last_minutes))
+                self._begin_anew()
             self._engine = engine
             if self.job.detect_fps <= 0:
                 return
@@ -176,6 +181,8 @@ class CameraSlot:
                 if not self._asked:
                     # Its turn fell together with those of others: out of turn now, it drifts away from them.
                     self._due_s = 0.0
+                # Nobody looked, so nobody can say that nothing changed since.
+                self._looked_s = 0.0
                 return
             now_s = time.monotonic()
             self._looked_at.append(now_s)
@@ -209,20 +216,23 @@ class CameraSlot:
         """Send what was measured in the minutes that ended; once a second, also where pictures stopped coming."""
         with self._lock:
             minutes = None if self.analyser is None else self._guarded(partial(self.analyser.take_minutes, now))
-        if minutes:
-            self._send(Measured(minutes=minutes))
+        self._send_minutes(minutes)
 
     def tell_last_minutes(self) -> None:
         """Send what was measured so far, the open minute as well."""
         with self._lock:
             minutes = None if self.analyser is None else self._guarded(self.analyser.take_last_minutes)
+        self._send_minutes(minutes)
+
+    def _send_minutes(self, minutes: tuple[FlowMinute, ...] | None) -> None:
         if minutes:
             self._send(Measured(minutes=minutes))
 
     def n_inside(self) -> dict[str, int]:
         """Return the vehicles in each zone now."""
-        analyser = self.analyser
-        return {} if analyser is None else {zone.key: analyser.n_inside(zone.key) for zone in self.job.scene.zones}
+        with self._lock:
+            analyser = self.analyser
+            return {} if analyser is None else {zone.key: analyser.n_inside(zone.key) for zone in self.job.scene.zones}
 
     def _detection_reason(self, now_s: float, *, is_reduced: bool) -> str:
         if self.job.detect_fps <= 0:
@@ -235,9 +245,12 @@ class CameraSlot:
             return SILENT_DETECTOR
         if others := self._other_classes():
             return others
-        if self._n_broken:
-            return BROKEN.format(n=self._n_broken)
-        return OVERLOADED.format(percent=self.share * 100.0) if is_reduced else ""
+        if n_lately := sum(now_s - at_s <= BREAKS_SHOWN_S for at_s in tuple(self._broke_at)):
+            return BROKEN.format(n=n_lately)
+        if is_reduced:
+            return OVERLOADED.format(percent=self.share * 100.0)
+        analyser = self.analyser
+        return "" if analyser is None else analyser.plane_fault
 
     def _other_classes(self) -> str:
         """Say that the model knows nothing of what the camera looks for; empty where it knows some of it."""
@@ -303,10 +316,10 @@ class CameraSlot:
         with self._lock:
             if looks is not self._looks:
                 return  # The detector went away while the picture was prepared.
-            self._looked_s = frame.received_s
             sequence = self._write(looks, [rgb] if detail is None else [rgb, detail.rgb])
             if sequence is None:
                 return
+            self._looked_s = frame.received_s
             if self._waits_since_s is None:
                 self._waits_since_s = frame.received_s
             self._asked[sequence] = _Asked(
@@ -350,11 +363,17 @@ class CameraSlot:
         except Exception:
             # A bug that one camera's picture brings out must stop neither its picture nor fifteen other cameras.
             self._n_broken += 1
-            self.analyser = None
-            self._gate = MotionGate()
+            self._broke_at.append(time.monotonic())
+            self._begin_anew()
             if self._n_broken <= LOGGED_BREAKS:
                 log.exception("the analysis of camera %s broke and begins anew", self.job.camera_id)
             return None
+
+    def _begin_anew(self) -> None:
+        """Forget what the rules know; of what they had begun no end will come from here."""
+        self.analyser = None
+        self._gate = MotionGate()
+        self._send(RulesReset(camera_id=self.job.camera_id))
 
     def _analyse(self, asked: _Asked, found: list[FloatArray]) -> Analysed | None:
         frame, engine = asked.frame, self._engine

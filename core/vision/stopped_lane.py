@@ -15,7 +15,7 @@ import numpy as np
 
 from core.vision.lanes import LaneShape
 from core.vision.model import ObservationKind, Phase, Scene
-from core.vision.scene_rule import Moment, Notebook
+from core.vision.scene_rule import Moment, Notebook, is_news
 from core.vision.stopped import StoppedChange, StoppedRule
 from core.vision.tuning import Tuning
 from core.vision.vehicles import STANDING_SPEED, Sighting
@@ -46,7 +46,7 @@ class _Stand:
     since_s: float
     was_parked: bool
     behind: set[int] = field(default_factory=set)
-    passed: set[int] = field(default_factory=set)
+    n_passed: int = 0
     told: float | None = None
 
 
@@ -136,6 +136,7 @@ class LaneStoppedRule:
             movers = self._movers(lane, inside)
             for stand in lane.stands.values():
                 stand.sighting = next((s for s in vehicles if s.key == stand.sighting.key), stand.sighting)
+                stand.behind -= moment.gone
                 _watch_passing(lane.shape, stand, movers)
                 self._judge(lane, stand, slow, moment.now_s, note)
 
@@ -151,12 +152,14 @@ class LaneStoppedRule:
         ]
 
     def _judge(self, lane: _LaneStops, stand: _Stand, slow: Sequence[Sighting], now_s: float, note: Notebook) -> None:
+        if stand.told is not None and stand.told >= self._call_from:
+            return
         standing_s = now_s - stand.since_s
         after_s = self._patience_s(lane, stand, slow, now_s)
         if after_s is None or standing_s < after_s:
             return
         confidence = _confidence(lane, stand, standing_s - after_s)
-        if stand.told is not None and (stand.told >= self._call_from or confidence < self._call_from):
+        if not is_news(confidence, stand.told, self._call_from):
             return
         stand.told = confidence
         self._write(lane, stand, Phase.BEGIN, standing_s, note)
@@ -189,7 +192,7 @@ class LaneStoppedRule:
             values={
                 "standing_s": round(standing_s, 1),
                 "was_parked": float(stand.was_parked),
-                "n_passed": float(len(stand.passed)),
+                "n_passed": float(stand.n_passed),
             },
         )
 
@@ -201,11 +204,12 @@ def _watch_passing(shape: LaneShape, stand: _Stand, movers: Sequence[Sighting]) 
         if gap < -0.5:
             stand.behind.add(mover.key)
         elif gap > 0.5 and mover.key in stand.behind:
-            stand.passed.add(mover.key)
+            stand.behind.discard(mover.key)
+            stand.n_passed += 1
 
 
 def _confidence(lane: _LaneStops, stand: _Stand, longer_s: float) -> float:
     """Return how sure the rule is: nobody stands here, others drive past, and it goes on standing."""
     free = 0.25 if lane.runs_free else 0.0
-    passed = 0.25 if len(stand.passed) >= 2 else 0.1 * len(stand.passed)
+    passed = 0.25 if stand.n_passed >= 2 else 0.1 * stand.n_passed
     return min(0.97, 0.62 + free + passed + 0.25 * min(1.0, longer_s / SURE_AFTER_S))

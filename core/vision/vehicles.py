@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 from core.vision.geometry import Point
@@ -128,9 +128,7 @@ class VehicleMemory:
         Returns:
             The sightings, and the keys of vehicles that are forgotten from now on.
         """
-        if clock.is_gap:
-            for vehicle in self._vehicles.values():
-                vehicle.is_cut_off = True
+        gone = self._cut_off() if clock.is_gap else frozenset()
         keys = self._known_keys(tracks, clock.now_s)
         present = {key for key in keys if key}
         sightings = []
@@ -140,7 +138,15 @@ class VehicleMemory:
                 continue
             present.add(key)
             sightings.append(self._see(key, track, clock.now_s))
-        return tuple(sightings), self._forget(clock.now_s)
+        return tuple(sightings), gone | self._forget(clock.now_s)
+
+    def _cut_off(self) -> frozenset[int]:
+        """Begin after a gap; who was not seen since the gap before is forgotten, for the clock did not run."""
+        gone = frozenset(key for key, vehicle in self._vehicles.items() if vehicle.is_cut_off)
+        for vehicle in self._vehicles.values():
+            vehicle.is_cut_off = True
+        self._drop(gone)
+        return gone
 
     def _known_keys(self, tracks: Sequence[Track], now_s: float) -> list[int]:
         """Return the keys that the tracks' numbers stand for; 0 for those that are new, or plainly somebody else."""
@@ -239,8 +245,11 @@ class VehicleMemory:
             is_standing = vehicle.sighting.speed < STANDING_SPEED * vehicle.sighting.size
             if now_s - vehicle.seen_at_s > (STANDING_MEMORY_S if is_standing else MOVING_MEMORY_S):
                 gone.add(key)
+        self._drop(gone)
+        return frozenset(gone)
+
+    def _drop(self, gone: Set[int]) -> None:
         for key in gone:
             del self._vehicles[key]
         if gone:
             self._key_of = {track_id: key for track_id, key in self._key_of.items() if key not in gone}
-        return frozenset(gone)

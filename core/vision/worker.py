@@ -93,7 +93,11 @@ class _Worker:
                 self._take(message)
         except (EOFError, OSError):
             pass  # The node is gone; so are we.
-        self._stopping.set()
+        except Exception:
+            # Deaf it would go on for ever; a fresh worker is the way back.
+            log.exception("the node asked for something that cannot be done")
+        finally:
+            self._stopping.set()
 
     def _take(self, message: object) -> None:
         if isinstance(message, SetViews):

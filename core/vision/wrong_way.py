@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from core.vision.lanes import LaneShape, footing
 from core.vision.model import ObservationKind, Phase, Scene
-from core.vision.scene_rule import Moment, Notebook
+from core.vision.scene_rule import Moment, Notebook, is_news
 from core.vision.tuning import Tuning
 from core.vision.vehicles import Sighting
 
@@ -139,7 +139,7 @@ class WrongWayRule:
         confidence = confidence_factor * _confidence(course, course.lengths / self._distance)
         if habit.is_arrow_doubtful:
             confidence *= WRONG_ARROW
-        if course.told is not None and (course.told >= self._call_from or confidence < self._call_from):
+        if not is_news(confidence, course.told, self._call_from):
             return
         habit.n_against += course.told is None
         course.told = confidence
