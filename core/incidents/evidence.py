@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from core.kernel.errors import BadInputError, UnavailableError
-from core.kernel.ids import new_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,13 +20,13 @@ class Evidence:
     sha256: str
 
 
-def save_snapshot(folder: Path, jpeg: bytes, *, at: datetime) -> Evidence:
-    """Write a picture to yyyy/mm/dd/ULID.jpg and return once it is on the disk; blocks.
+def save_snapshot(folder: Path, jpeg: bytes, *, at: datetime, name: str) -> Evidence:
+    """Write a picture to yyyy/mm/dd/NAME.jpg and return once it is on the disk; blocks.
 
     Raises:
         UnavailableError: It could not be written; nothing is left behind.
     """
-    relative = Path(f"{at.astimezone(UTC):%Y/%m/%d}") / f"{new_id()}.jpg"
+    relative = Path(f"{at.astimezone(UTC):%Y/%m/%d}") / f"{name}.jpg"
     target = folder / relative
     part = target.with_suffix(".part")
     try:

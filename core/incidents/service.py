@@ -58,6 +58,7 @@ class _Changed:
     Attributes:
         answer: The alarm that was asked about, changed or not.
         followed: The incident that a sighting joined without a call of its own.
+        is_known: It was stored before, by a try whose answer got lost.
     """
 
     answer: Alarm | None = None
@@ -65,6 +66,7 @@ class _Changed:
     incidents: tuple[Incident, ...] = ()
     used_evidence: bool = False
     followed: str = ""
+    is_known: bool = False
 
 
 class IncidentService:
@@ -96,14 +98,13 @@ class IncidentService:
 
         return (await self._commit(run)).alarms
 
-    async def raise_condition(self, condition: Condition, snapshot: Snapshot | None = None) -> Alarm:
+    async def raise_condition(self, condition: Condition) -> Alarm:
         """Open an alarm for a condition, or note that it holds again; one that holds already is left alone.
 
         Returns:
             The open alarm of the condition, as stored.
         """
-        evidence, condition = await self._keep_picture(condition, snapshot)
-        changed = await self._commit(lambda s: self._raise(s, condition, evidence), evidence)
+        changed = await self._commit(lambda s: self._raise(s, condition, None))
         assert changed.answer is not None
         return changed.answer
 
@@ -136,7 +137,9 @@ class IncidentService:
             )
             return _joined(self._return(session, key, at) for key in session.scalars(query).all() if key not in kept)
 
-        return (await self._commit(run)).alarms
+        returned = (await self._commit(run)).alarms
+        await self._call_all_waiting()
+        return returned
 
     async def take_observation(
         self,
@@ -167,12 +170,13 @@ class IncidentService:
         )
         evidence: Evidence | None = None
         if condition is not None and observation.phase is not Phase.END:
-            evidence, condition = await self._keep_picture(condition, snapshot)
+            evidence, condition = await self._keep_picture(condition, snapshot, name=observation.observation_id)
         at = self._clock.now()
 
         def run(session: Session) -> _Changed:
-            if session.get(ObservationRow, observation.observation_id) is not None:
-                return _Changed()
+            known = session.get(ObservationRow, observation.observation_id)
+            if known is not None:
+                return _Changed(is_known=True, used_evidence=_names(session, known.incident_id, evidence))
             row = _observation_row(observation)
             session.add(row)
             session.flush()
@@ -198,12 +202,22 @@ class IncidentService:
 
     async def _follow(self, condition: Condition, changed: _Changed, *, has_ended: bool) -> None:
         """Remember a condition that stands behind another one of its event, and call it when that one has ended."""
+        if changed.is_known:
+            # An earlier try stored it, and may have broken off before the next one was called.
+            if has_ended:
+                self._following.pop(condition.condition_key, None)
+                await self._call_all_waiting()
+            return
         if changed.followed:
             self._following[condition.condition_key] = (changed.followed, condition)
             return
         self._following.pop(condition.condition_key, None)
         if has_ended and changed.answer is not None:
             await self._call_next(changed.answer.incident_id)
+
+    async def _call_all_waiting(self) -> None:
+        for incident_id in sorted({event for event, _ in self._following.values()}):
+            await self._call_next(incident_id)
 
     async def _call_next(self, incident_id: str) -> None:
         waiting = [condition for event, condition in self._following.values() if event == incident_id]
@@ -442,12 +456,19 @@ class IncidentService:
         session.flush()
         return _Changed(answer=transition.alarm, alarms=(transition.alarm,), incidents=(ledger.incident_of(incident),))
 
-    async def _keep_picture(self, condition: Condition, snapshot: Snapshot | None) -> tuple[Evidence | None, Condition]:
-        """Write the picture; where that fails the alarm is raised without one and says so."""
+    async def _keep_picture(
+        self, condition: Condition, snapshot: Snapshot | None, *, name: str
+    ) -> tuple[Evidence | None, Condition]:
+        """Write the picture; where that fails the alarm is raised without one and says so.
+
+        Another try for the same `name` writes the same file: a database that is away leaves no heap of copies.
+        """
         if snapshot is None or not snapshot.jpeg:
             return None, condition
         try:
-            evidence = await asyncio.to_thread(save_snapshot, self._evidence, snapshot.jpeg, at=snapshot.captured_at)
+            evidence = await asyncio.to_thread(
+                save_snapshot, self._evidence, snapshot.jpeg, at=snapshot.captured_at, name=name
+            )
         except UnavailableError as error:
             if self._keeps_pictures is not False:
                 self._keeps_pictures = False
@@ -473,6 +494,11 @@ class IncidentService:
             self._bus.publish(IncidentChanged(incident=incident))
         for alarm in changed.alarms:
             self._bus.publish(AlarmChanged(alarm=alarm))
+
+
+def _names(session: Session, incident_id: str | None, evidence: Evidence | None) -> bool:
+    incident = None if incident_id is None else session.get(IncidentRow, incident_id)
+    return incident is not None and evidence is not None and incident.snapshot_path == evidence.path
 
 
 def _joined(changes: Iterable[_Changed]) -> _Changed:

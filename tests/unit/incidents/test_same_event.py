@@ -1,13 +1,15 @@
 """What is one event, and who of its sightings calls."""
 
+import sqlite3
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from core.incidents.model import AlarmState, IncidentStatus, Priority
+from core.incidents.model import AlarmChanged, AlarmState, IncidentStatus, Priority, SourceKind
 from core.incidents.policy import OBSERVATION_RULES, call_from
 from core.incidents.same_event import Seen, distance_m, find_event, is_same_event
+from core.kernel.errors import UnavailableError
 from core.kernel.geo import GeoPoint
 from core.vision.model import Observation, ObservationKind, Phase, RuleSetting, Scene
 from tests.fixtures.room import Room
@@ -195,3 +197,41 @@ def test_every_rule_has_words_for_its_call(room: Room, kind: ObservationKind) ->
 
     assert alarm.title.endswith("Ring North" if kind.startswith("camera") else "Lane A")
     assert alarm.priority is OBSERVATION_RULES[kind].priority
+
+
+def test_who_stands_behind_a_call_that_is_taken_back_with_its_source_is_called(room: Room) -> None:
+    take(room, sighting(room, K.COLLISION), position=HERE)
+    take(room, sighting(room, K.STOPPED_VEHICLE, camera_id="ring-south"), position=HERE)
+
+    room.run(room.incidents.return_missing(SourceKind.CAMERA, "ring-north"))
+
+    assert listed(room) == [
+        ("collision", AlarmState.RETURNED_UNACKNOWLEDGED),
+        ("stopped_vehicle", AlarmState.UNACKNOWLEDGED),
+    ]
+
+
+def test_who_stands_behind_is_called_by_the_next_try_where_the_first_broke_off(room: Room) -> None:
+    take(room, sighting(room, K.COLLISION))
+    take(room, sighting(room, K.STOPPED_VEHICLE))
+    ended = sighting(room, K.COLLISION, Phase.END)
+    other = sqlite3.connect(room.folder / "watchfloor.sqlite3", isolation_level=None, check_same_thread=False)
+    room.bus.subscribe(AlarmChanged, lambda event: other.execute("BEGIN IMMEDIATE"))
+    with pytest.raises(UnavailableError):
+        take(room, ended)
+    other.close()
+
+    take(room, ended)
+
+    assert ("stopped_vehicle", AlarmState.UNACKNOWLEDGED) in listed(room)
+
+
+def test_a_sighting_that_is_told_twice_still_stands_behind(room: Room) -> None:
+    take(room, sighting(room, K.COLLISION))
+    behind = sighting(room, K.STOPPED_VEHICLE)
+    take(room, behind)
+    take(room, behind)
+
+    take(room, sighting(room, K.COLLISION, Phase.END))
+
+    assert ("stopped_vehicle", AlarmState.UNACKNOWLEDGED) in listed(room)

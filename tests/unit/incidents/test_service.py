@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import sqlite3
 from dataclasses import replace
 
 import pytest
@@ -20,7 +21,7 @@ from core.incidents.model import (
     Snapshot,
     SourceKind,
 )
-from core.kernel.errors import BadInputError, NotPermittedError, StaleWriteError
+from core.kernel.errors import BadInputError, NotPermittedError, StaleWriteError, UnavailableError
 from core.kernel.ids import new_id
 from core.store.tables import AuditRow, ObservationRow
 from core.vision.model import Observation, ObservationKind, Phase
@@ -307,6 +308,31 @@ def test_a_picture_is_kept_with_its_hash(room: Room) -> None:
     assert incident is not None
     assert incident.snapshot_path.startswith("2026/01/01/")
     assert incident.snapshot_sha256 == hashlib.sha256(JPEG).hexdigest()
+    assert room.run(room.incidents.snapshot_bytes(alarm.incident_id)) == JPEG
+
+
+def test_a_database_that_is_away_leaves_no_heap_of_pictures(room: Room) -> None:
+    seen, snapshot = observe(room), Snapshot(jpeg=JPEG, captured_at=room.clock.now())
+    other = sqlite3.connect(room.folder / "watchfloor.sqlite3", isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(UnavailableError):
+        take(room, seen, snapshot)
+    other.close()
+
+    alarm = take(room, seen, snapshot)
+
+    assert alarm is not None
+    assert room.run(room.incidents.snapshot_bytes(alarm.incident_id)) == JPEG
+    assert len([path for path in (room.folder / "evidence").rglob("*") if path.is_file()]) == 1
+
+
+def test_a_try_after_the_stored_one_leaves_its_picture_alone(room: Room) -> None:
+    seen, snapshot = observe(room), Snapshot(jpeg=JPEG, captured_at=room.clock.now())
+    alarm = take(room, seen, snapshot)
+    assert alarm is not None
+
+    take(room, seen, snapshot)
+
     assert room.run(room.incidents.snapshot_bytes(alarm.incident_id)) == JPEG
 
 
