@@ -138,6 +138,16 @@ class Calls:
         self.return_condition(conditions.camera_lost_key(event.camera_id))
         self._later(partial(self._incidents.set_quality, SourceKind.CAMERA, event.camera_id, True))
 
+    def take_rules_reset(self, camera_id: str) -> None:
+        """A camera's rules began anew: no end will come for what they had begun."""
+        lost = [conditions.camera_lost_key(camera_id)]
+        self._later(partial(self._incidents.return_missing, SourceKind.CAMERA, camera_id, lost))
+
+    def take_camera_removed(self, camera_id: str) -> None:
+        """A camera is gone, and with it everything that it was called for."""
+        self._raised.discard(conditions.camera_lost_key(camera_id))
+        self._later(partial(self._incidents.return_missing, SourceKind.CAMERA, camera_id))
+
     def take_worker(self, report: WorkerReport) -> None:
         """A worker started, opened its engine or ended."""
         if report.state == "restarting" and report.n_failures >= UNSTABLE_AFTER:
@@ -145,10 +155,8 @@ class Calls:
         if report.state == "running" and not report.n_failures:
             self.return_condition(conditions.worker_unstable(report.key, "").condition_key)
         if report.state == "restarting":
-            # Its rules begin anew: no end will come for what they had begun.
             for camera_id in report.camera_ids:
-                lost = [conditions.camera_lost_key(camera_id)]
-                self._later(partial(self._incidents.return_missing, SourceKind.CAMERA, camera_id, lost))
+                self.take_rules_reset(camera_id)
         if report.engine is not None:
             self.return_condition(conditions.detection_off("").condition_key)
 

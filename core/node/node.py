@@ -424,6 +424,7 @@ class Node:
             on_observed=calls.take_observed,
             on_lost=self._bus.publish,
             on_back=self._bus.publish,
+            on_rules_reset=calls.take_rules_reset,
         )
         midnight = self._clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
         self._sight.set_totals(await services.traffic.totals(since=midnight))
@@ -496,6 +497,7 @@ class Node:
 
         def on_camera_removed(event: CameraRemoved) -> None:
             self._live.remove_camera(event.camera_id)
+            calls.take_camera_removed(event.camera_id)
             self._spawn(self._forget_camera(services, event.camera_id))
 
         def on_device(event: DeviceChanged) -> None:
@@ -529,8 +531,6 @@ class Node:
         ring = self.ring_files().get(camera_id)
         if ring is not None:
             self._pictures.forget(Path(ring))
-        # No end will ever come for what its rules had begun.
-        await services.incidents.return_missing(SourceKind.CAMERA, camera_id)
         await self._read_cameras(services)
 
     def _warm_passwords(self, cameras: tuple[Camera, ...]) -> None:

@@ -62,8 +62,12 @@ class Sight:
         on_observed: Callable[[Observed], None],
         on_lost: Callable[[CameraLost], None],
         on_back: Callable[[CameraBack], None],
+        on_rules_reset: Callable[[str], None],
     ) -> None:
-        """Put ring files into the folder `rings`."""
+        """Put ring files into the folder `rings`.
+
+        `on_rules_reset` hears of a camera whose rules began anew: no end will come for what they had begun.
+        """
         self._supervisor = supervisor
         self._rings = rings
         self._clock = clock
@@ -74,7 +78,9 @@ class Sight:
         self._on_observed = on_observed
         self._on_lost = on_lost
         self._on_back = on_back
+        self._on_rules_reset = on_rules_reset
         self._cameras: dict[str, Camera] = {}
+        self._jobs: dict[str, CameraJob] = {}
         self._lost: set[str] = set()
         self._totals: dict[str, dict[str, dict[str, int]]] = {}
         self._totals_day = clock.now().date()
@@ -111,7 +117,7 @@ class Sight:
         jobs: list[CameraJob] = []
         for camera in cameras:
             if not camera.is_enabled:
-                self._lost.discard(camera.camera_id)
+                self._end_loss(camera.camera_id)
                 self._set_stream(StreamReport(camera_id=camera.camera_id, state=StreamState.DISABLED))
                 continue
             try:
@@ -137,7 +143,11 @@ class Sight:
                     detect_fps=camera.detect_fps,
                 )
             )
+        before, self._jobs = self._jobs, {job.camera_id: job for job in jobs}
         self._supervisor.set_cameras(tuple(jobs))
+        for camera_id, job in before.items():
+            if camera_id in self._cameras and self._jobs.get(camera_id) != job:
+                self._on_rules_reset(camera_id)
 
     def _sub_spec_of(self, camera: Camera) -> SourceSpec | None:
         """Return the camera's smaller stream, which has the same user and transport; without it the camera goes on."""
@@ -228,12 +238,17 @@ class Sight:
         self._set_stream(report)
         if report.state is not StreamState.LIVE:
             self._mark_gap(report.camera_id)
-        if report.state is StreamState.LIVE and report.camera_id in self._lost:
-            self._lost.discard(report.camera_id)
-            self._on_back(CameraBack(camera_id=report.camera_id))
+        if report.state is StreamState.LIVE:
+            self._end_loss(report.camera_id)
         if report.state in BLIND_STATES and report.since_s >= LOST_ALARM_AFTER_S and report.camera_id not in self._lost:
             self._lost.add(report.camera_id)
             self._on_lost(CameraLost(camera=camera, report=report))
+
+    def _end_loss(self, camera_id: str) -> None:
+        """Nobody waits for the camera's picture any more: it is there, or it is not wanted."""
+        if camera_id in self._lost:
+            self._lost.discard(camera_id)
+            self._on_back(CameraBack(camera_id=camera_id))
 
     def _take_observed(self, message: Observed) -> None:
         observation = message.observation

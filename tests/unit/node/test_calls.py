@@ -3,11 +3,14 @@
 import asyncio
 from datetime import UTC, datetime
 
+from core.cameras.model import Camera
 from core.field.model import Device, DeviceState, LinkReport, LinkState
 from core.incidents.model import Condition, Priority, SourceKind
 from core.kernel.errors import UnavailableError
+from core.media.model import StreamReport, StreamState
 from core.node.calls import Calls
 from core.node.model import Health, WorkerReport
+from core.node.sight import CameraLost
 
 
 class Incidents:
@@ -29,6 +32,12 @@ class Incidents:
 
     async def return_condition(self, key):
         await self._store("return", key)
+
+    async def return_missing(self, source_kind, source_id, still_active=()):
+        await self._store("return missing", source_id, *still_active)
+
+    async def set_quality(self, source_kind, source_id, quality):
+        await self._store("quality", source_id)
 
     async def take_device_state(self, device):
         await self._store("device", device.state)
@@ -147,6 +156,28 @@ def test_a_device_is_judged_when_its_state_changes_and_not_with_every_message():
         await calls.drain(timeout_s=5)
 
         assert [state for _, state in incidents.done] == [DeviceState.ONLINE, DeviceState.STALE, DeviceState.ONLINE]
+
+    run(scenario)
+
+
+def test_a_camera_whose_rules_begin_anew_is_still_waited_for_where_it_is_lost_and_a_removed_one_is_not():
+    lost = CameraLost(
+        camera=Camera(camera_id="a", name="A", address="synthetic:a"),
+        report=StreamReport(camera_id="a", state=StreamState.LOST),
+    )
+    key = "camera/a/camera_lost"
+
+    async def scenario(calls, incidents):
+        calls.take_camera_lost(lost)
+        calls.take_rules_reset("a")
+        calls.take_camera_removed("a")
+        await calls.drain(timeout_s=5)
+
+        assert [what for what in incidents.done if what[0] != "quality"] == [
+            ("raise", key),
+            ("return missing", "a", key),
+            ("return missing", "a"),
+        ]
 
     run(scenario)
 

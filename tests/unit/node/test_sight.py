@@ -12,7 +12,9 @@ from core.kernel.ids import new_id
 from core.media.model import SourceSpec, StreamReport, StreamState
 from core.node.sight import Sight
 from core.vision.messages import Heartbeat, Observed
-from core.vision.model import Observation, ObservationKind, Phase
+from core.vision.model import Observation, ObservationKind, Phase, Scene, Zone
+
+ZONE = Zone(key="zone-a", name="Lane A", polygon=((0.1, 0.1), (0.5, 0.1), (0.5, 0.5)))
 
 
 class Told:
@@ -20,7 +22,7 @@ class Told:
 
     def __init__(self):
         self.jobs = ()
-        self.lost, self.back, self.observed = [], [], []
+        self.lost, self.back, self.observed, self.reset = [], [], [], []
 
     def set_cameras(self, jobs):
         self.jobs = jobs
@@ -54,6 +56,7 @@ def sight(told, clock, tmp_path):
         on_observed=told.observed.append,
         on_lost=told.lost.append,
         on_back=told.back.append,
+        on_rules_reset=told.reset.append,
     )
 
 
@@ -123,6 +126,35 @@ def test_a_camera_that_comes_back_is_told_once(sight, told):
     sight.take(beat(report(StreamState.LIVE)))
 
     assert [event.camera_id for event in told.back] == ["a"]
+
+
+def test_a_lost_camera_that_is_disabled_is_not_waited_for_and_is_told_again_when_it_is_lost_again(sight, told):
+    sight.set_cameras((camera(),))
+    sight.take(beat(report(StreamState.LOST, since_s=6.0)))
+
+    sight.set_cameras((camera(is_enabled=False),))
+    sight.set_cameras((camera(),))
+    sight.take(beat(report(StreamState.LOST, since_s=6.0)))
+
+    assert [event.camera_id for event in told.back] == ["a"]
+    assert len(told.lost) == 2
+
+
+@pytest.mark.parametrize("change", [{"scene": Scene(zones=(ZONE,))}, {"is_enabled": False}, {"address": "bad:"}])
+def test_of_a_camera_whose_rules_begin_anew_no_end_is_waited_for(sight, told, change):
+    sight.set_cameras((camera("a"), camera("b")))
+
+    sight.set_cameras((camera("a", **change), camera("b", name="Another name")))
+
+    assert told.reset == ["a"]
+
+
+def test_a_removed_camera_is_not_told_as_one_whose_rules_begin_anew(sight, told):
+    sight.set_cameras((camera("a"), camera("b")))
+
+    sight.set_cameras((camera("b"),))
+
+    assert told.reset == []
 
 
 def test_crossings_are_counted_by_minute_and_as_a_total(sight, clock):
