@@ -326,9 +326,12 @@ class DispatchService:
         if snapshot is None or not snapshot.jpeg:
             return None, ""
         try:
-            return await asyncio.to_thread(save_snapshot, self._evidence, snapshot.jpeg, at=snapshot.captured_at), ""
+            evidence = await asyncio.to_thread(
+                save_snapshot, self._evidence, snapshot.jpeg, at=snapshot.captured_at, name=new_id()
+            )
         except UnavailableError as error:
             return None, error.message
+        return evidence, ""
 
     async def _commit(self, run: Callable[[Session], _Done]) -> _Done:
         done = await self._store.write(run)

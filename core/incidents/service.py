@@ -98,13 +98,14 @@ class IncidentService:
 
         return (await self._commit(run)).alarms
 
-    async def raise_condition(self, condition: Condition) -> Alarm:
+    async def raise_condition(self, condition: Condition, snapshot: Snapshot | None = None) -> Alarm:
         """Open an alarm for a condition, or note that it holds again; one that holds already is left alone.
 
         Returns:
             The open alarm of the condition, as stored.
         """
-        changed = await self._commit(lambda s: self._raise(s, condition, None))
+        evidence, condition = await self._keep_picture(condition, snapshot, name=new_id())
+        changed = await self._commit(lambda s: self._raise(s, condition, evidence), evidence)
         assert changed.answer is not None
         return changed.answer
 
