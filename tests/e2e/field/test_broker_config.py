@@ -216,9 +216,11 @@ def test_started_as_root_the_broker_runs_and_saves_as_its_own_user(start_generat
         saved = broker.folder / "data/mosquitto.db"
         assert saved.stat().st_uid != 0
         broker.start()
+        before, after = broker.client("core"), broker.client("core")
+        assert before.connect() == "Success"
+        before.close()
         broker.reload()
-        again = broker.client("core")
-        assert again.connect() == "Success"
-        again.close()
+        assert after.connect() == "Success"
+        after.close()
     finally:
         shutil.rmtree(outside)
