@@ -57,6 +57,8 @@ class BrokerSection(Section):
     ca_file: str = ""
     certificate_file: str = ""
     key_file: str = ""
+    folder: str = ""
+    """What `broker-config` made, where this node can write it: consoles may then issue certificates."""
 
 
 class VisionSettings(Section):

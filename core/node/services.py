@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from core.access.service import AccessService
 from core.cameras.onvif.ptz import PtzService
@@ -19,6 +20,7 @@ from core.kernel.clock import Clock
 from core.kernel.paths import Folders
 from core.kernel.secrets import Secrets
 from core.kernel.settings import Settings
+from core.node.certificate_desk import CertificateDesk
 from core.parking.service import ParkingService
 from core.store.engine import Store
 from core.traffic.service import TrafficService
@@ -40,6 +42,7 @@ class Services:
     field: FieldService
     traffic: TrafficService
     parking: ParkingService
+    certificates: CertificateDesk
 
 
 def make_services(
@@ -68,4 +71,5 @@ def make_services(
         field=FieldService(store=store, bus=bus, clock=clock, outbox=outbox, settings=broker),
         traffic=TrafficService(store=store, bus=bus, clock=clock),
         parking=ParkingService(store=store, bus=bus),
+        certificates=CertificateDesk(store, clock, Path(settings.broker.folder) if settings.broker.folder else None),
     )

@@ -13,6 +13,7 @@ from core.access.model import Actor, Role, Session, User
 from core.access.permission import require
 from core.cameras.model import Camera, SceneVersion
 from core.cameras.onvif.model import CameraDescription, Discovery, Preset, PtzHead, Velocity
+from core.field.broker_config import IssuedCertificate
 from core.incidents.model import Alarm, Incident
 from core.incidents.review import Outcome, PrecisionReport, ReviewFilter, ReviewItem, ReviewPage
 from core.kernel.errors import BadInputError, NotPermittedError, UnavailableError
@@ -145,6 +146,12 @@ def _room_verbs(node: Node) -> dict[str, Verb]:
         actor = actor_of(peer)
         node.take_desk_sound(peer, actor.desk, reason[:300])
 
+    async def issue_certificate(peer: Peer, *, device_id: str) -> IssuedCertificate:
+        return await node.require_services().certificates.issue(actor_of(peer), device_id)
+
+    async def revoke_certificate(peer: Peer, *, device_id: str) -> None:
+        await node.require_services().certificates.revoke(actor_of(peer), device_id)
+
     async def rings(peer: Peer) -> dict[str, str]:
         actor_of(peer)
         return node.ring_files()
@@ -165,6 +172,8 @@ def _room_verbs(node: Node) -> dict[str, Verb]:
         "room.health": health,
         "room.picture": picture,
         "devices.set_enabled": set_device_enabled,
+        "devices.issue_certificate": issue_certificate,
+        "devices.revoke_certificate": revoke_certificate,
     }
 
 
