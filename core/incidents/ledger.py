@@ -13,12 +13,15 @@ from core.incidents import machine, same_event
 from core.incidents.machine import Acknowledged, Commented, Event, QualityChanged, Raised, Returned, Trigger
 from core.incidents.model import (
     Alarm,
+    AlarmMark,
     AlarmState,
     Condition,
     Incident,
     IncidentStatus,
     JournalEntry,
     Priority,
+    Quality,
+    Shelving,
     SourceKind,
 )
 from core.incidents.same_event import Seen
@@ -213,9 +216,24 @@ def alarm_of(row: AlarmRow) -> Alarm:
         acknowledged_desk=row.acknowledged_desk,
         comment=row.comment,
         n_repeats=row.n_repeats,
-        is_quality_good=row.is_quality_good,
         position=position_of(row),
         version=row.version,
+        rule_id=row.rule_id,
+        quality=Quality(row.quality),
+        is_latched=row.is_latched,
+        n_calls=row.n_calls,
+        calling_since=row.calling_since,
+        escalation_level=row.escalation_level,
+        marks=frozenset(AlarmMark(mark) for mark in row.marks),
+        ticked=frozenset(row.ticked),
+        shelving=Shelving(row.shelving),
+        shelved_until=row.shelved_until,
+        shelved_by=row.shelved_by,
+        shelve_reason=row.shelve_reason,
+        suppressed_by=row.suppressed_by,
+        out_of_service_by=row.out_of_service_by,
+        out_of_service_reason=row.out_of_service_reason,
+        out_of_service_until=row.out_of_service_until,
     )
 
 
@@ -274,5 +292,20 @@ def _write_alarm(row: AlarmRow, alarm: Alarm) -> None:
     row.acknowledged_desk = alarm.acknowledged_desk
     row.comment = alarm.comment
     row.n_repeats = alarm.n_repeats
-    row.is_quality_good = alarm.is_quality_good
+    row.rule_id = alarm.rule_id
+    row.quality = alarm.quality.value
+    row.is_latched = alarm.is_latched
+    row.n_calls = alarm.n_calls
+    row.calling_since = alarm.calling_since
+    row.escalation_level = alarm.escalation_level
+    row.marks = sorted(mark.value for mark in alarm.marks)
+    row.ticked = sorted(alarm.ticked)
+    row.shelving = alarm.shelving.value
+    row.shelved_until = alarm.shelved_until
+    row.shelved_by = alarm.shelved_by
+    row.shelve_reason = alarm.shelve_reason
+    row.suppressed_by = alarm.suppressed_by
+    row.out_of_service_by = alarm.out_of_service_by
+    row.out_of_service_reason = alarm.out_of_service_reason
+    row.out_of_service_until = alarm.out_of_service_until
     place(row, alarm.position)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from core.incidents.model import Alarm, AlarmState, Condition
+from core.incidents.model import Alarm, AlarmState, Condition, Quality
 
 SAME_OCCURRENCE_S = 300.0
 """A condition that comes back this soon after its end is the same occurrence."""
@@ -24,8 +24,7 @@ class Trigger(StrEnum):
     SEVERITY_UP = "severity_up"
     RETURN = "return"
     ACKNOWLEDGE = "acknowledge"
-    QUALITY_LOST = "quality_lost"
-    QUALITY_BACK = "quality_back"
+    QUALITY = "quality"
     COMMENT = "comment"
 
 
@@ -89,7 +88,7 @@ class QualityChanged:
     """The source was lost, or is back; the state stays the last one known."""
 
     at: datetime
-    is_good: bool
+    quality: Quality
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,9 +121,7 @@ def trigger_of(alarm: Alarm | None, event: Event) -> Trigger | None:
                 return None
             trigger = Trigger.ACKNOWLEDGE
         case QualityChanged():
-            if event.is_good == alarm.is_quality_good:
-                return None
-            return Trigger.QUALITY_BACK if event.is_good else Trigger.QUALITY_LOST
+            return None if event.quality is alarm.quality else Trigger.QUALITY
         case Commented():
             return Trigger.COMMENT
     return trigger if (alarm.state, trigger) in NEXT else None
@@ -148,6 +145,7 @@ def apply(alarm: Alarm | None, event: Event) -> Alarm | None:
             return replace(
                 changed,
                 is_acknowledged=True,
+                calling_since=None,
                 acknowledged_at=event.at,
                 acknowledged_by=event.by,
                 acknowledged_desk=event.desk,
@@ -155,7 +153,7 @@ def apply(alarm: Alarm | None, event: Event) -> Alarm | None:
                 comment=event.comment or alarm.comment,
             )
         case QualityChanged():
-            return replace(changed, is_quality_good=event.is_good)
+            return replace(changed, quality=event.quality)
         case Commented():
             return replace(changed, comment=event.comment)
 
@@ -187,6 +185,8 @@ def _opened(event: Raised) -> Alarm:
         raised_at=event.at,
         changed_at=event.at,
         position=condition.position,
+        rule_id=condition.rule_id or condition.kind,
+        calling_since=event.at,
     )
 
 
@@ -206,8 +206,10 @@ def _raised_again(alarm: Alarm, event: Raised, trigger: Trigger) -> Alarm:
         title=condition.title,
         detail=condition.detail,
         n_repeats=alarm.n_repeats + (trigger is Trigger.RAISE_AGAIN),
+        n_calls=alarm.n_calls + 1,
+        calling_since=event.at,
     )
     since = alarm.returned_at or alarm.raised_at
     if trigger is Trigger.SEVERITY_UP or event.at - since <= timedelta(seconds=SAME_OCCURRENCE_S):
         return calling
-    return replace(calling, occurrence=event.occurrence, incident_id=event.incident_id, raised_at=event.at)
+    return replace(calling, occurrence=event.occurrence, incident_id=event.incident_id, raised_at=event.at, n_calls=1)

@@ -30,12 +30,52 @@ class IncidentStatus(StrEnum):
 
 
 class AlarmState(StrEnum):
-    """ISA-18.2 states, by mnemonic (study/control_room.md 3A)."""
+    """ISA-18.2 states by mnemonic; what is latched is a state of ours between the standard's C and D."""
 
     NORMAL = "NORM"
     UNACKNOWLEDGED = "UNACK"
     ACKNOWLEDGED = "ACKED"
     RETURNED_UNACKNOWLEDGED = "RTNUN"
+    LATCHED_UNACKNOWLEDGED = "LATCH-UNACK"
+    LATCHED_ACKNOWLEDGED = "LATCH-ACKED"
+    SHELVED = "SHLVD"
+    SUPPRESSED = "DSUPR"
+    OUT_OF_SERVICE = "OOSRV"
+
+
+class Shelving(StrEnum):
+    """Whether an operator has put an alarm aside, and until when; the names of OPC UA Part 9."""
+
+    UNSHELVED = "unshelved"
+    TIMED = "timed"
+    ONE_SHOT = "one_shot"
+    """Until the condition returns, and no longer than the time that is set."""
+
+
+class Quality(StrEnum):
+    """How far the state of an alarm can be trusted; it says nothing about whether the condition holds."""
+
+    GOOD = "good"
+    UNCERTAIN = "uncertain"
+    BAD = "bad"
+    STALE = "stale"
+    """The source is lost: the state is the last one known."""
+
+
+class AlarmMark(StrEnum):
+    """What is wrong with an alarm itself (ISA-18.2, nuisance alarms)."""
+
+    CHATTERING = "chattering"
+    """Raised three times in 60 s."""
+
+    REPEATING = "repeating"
+    """Raised three times in 10 min."""
+
+    FLEETING = "fleeting"
+    """Over before anybody could act."""
+
+    STALE = "stale"
+    """Active for more than 24 h."""
 
 
 class SourceKind(StrEnum):
@@ -114,8 +154,17 @@ class Alarm:
         condition_key: Source and condition, e.g. "camera/CAM/congestion:zone-a"; one open alarm for each.
         occurrence: ULID of this activation; an acknowledge never reaches a later one.
         is_active: The condition holds right now.
+        is_latched: It stands until somebody resets it, also when the condition is over.
         n_repeats: Times the condition came back while the alarm was open.
-        is_quality_good: False while the source is lost: the state is then the last one known.
+        n_calls: Times it called the operator in this occurrence; the console sounds when it grows.
+        calling_since: Since when it waits for an acknowledge; None while it does not, or is held.
+        escalation_level: 0 with its own desk; grows while nobody acknowledges it.
+        quality: Of the source; a lost source is never "normal".
+        rule_id: The rule whose figures it follows.
+        shelved_until: The end of shelving; no repeat makes it later.
+        suppressed_by: Rule that suppresses it by design; empty where none does.
+        out_of_service_by: Who took it out of service; empty while it is in service.
+        ticked: Steps of the guidance that were done.
         version: Bumped by every write; guards against two operators racing.
     """
 
@@ -140,26 +189,59 @@ class Alarm:
     acknowledged_desk: str = ""
     comment: str = ""
     n_repeats: int = 0
-    is_quality_good: bool = True
     position: GeoPoint | None = None
     version: int = 1
+    rule_id: str = ""
+    quality: Quality = Quality.GOOD
+    is_latched: bool = False
+    n_calls: int = 1
+    calling_since: datetime | None = None
+    escalation_level: int = 0
+    marks: frozenset[AlarmMark] = frozenset()
+    ticked: frozenset[str] = frozenset()
+    shelving: Shelving = Shelving.UNSHELVED
+    shelved_until: datetime | None = None
+    shelved_by: str = ""
+    shelve_reason: str = ""
+    suppressed_by: str = ""
+    out_of_service_by: str = ""
+    out_of_service_reason: str = ""
+    out_of_service_until: datetime | None = None
 
     @property
     def state(self) -> AlarmState:
-        """The ISA-18.2 state of the two flags."""
+        """The ISA-18.2 state that the flags add up to."""
+        if self.out_of_service_by:
+            return AlarmState.OUT_OF_SERVICE
+        if self.suppressed_by:
+            return AlarmState.SUPPRESSED
+        if self.shelving is not Shelving.UNSHELVED:
+            return AlarmState.SHELVED
+        return self.state_beneath
+
+    @property
+    def state_beneath(self) -> AlarmState:
+        """The state it would be in if nothing held it."""
         if self.is_active:
             return AlarmState.ACKNOWLEDGED if self.is_acknowledged else AlarmState.UNACKNOWLEDGED
+        if self.is_latched:
+            return AlarmState.LATCHED_ACKNOWLEDGED if self.is_acknowledged else AlarmState.LATCHED_UNACKNOWLEDGED
         return AlarmState.NORMAL if self.is_acknowledged else AlarmState.RETURNED_UNACKNOWLEDGED
 
     @property
+    def is_suppressed_or_shelved(self) -> bool:
+        """Something holds it: it is counted and listed, and never calls."""
+        return bool(self.out_of_service_by or self.suppressed_by) or self.shelving is not Shelving.UNSHELVED
+
+    @property
     def is_calling(self) -> bool:
-        """An operator has not seen it yet."""
-        return not self.is_acknowledged
+        """An operator has not seen it yet, and nothing holds it."""
+        return not self.is_acknowledged and not self.is_suppressed_or_shelved
 
     @property
     def is_open(self) -> bool:
-        """It stands in the list: active, or not yet acknowledged."""
-        return self.is_active or not self.is_acknowledged
+        """It stands in a list: active, not yet acknowledged, latched, or held."""
+        return self.is_active or not self.is_acknowledged or self.is_latched or self.is_suppressed_or_shelved
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +252,7 @@ class Condition:
         condition_key: As in `Alarm.condition_key`.
         began_at: When it was seen; None means now.
         confidence: Of the rule that found it, 0..1.
+        rule_id: Whose figures the alarm follows; empty means those of `kind`.
     """
 
     condition_key: str
@@ -183,6 +266,7 @@ class Condition:
     position: GeoPoint | None = None
     began_at: datetime | None = None
     confidence: float = 1.0
+    rule_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,8 +282,8 @@ class JournalEntry:
     """One transition of one alarm, as the history shows it.
 
     Attributes:
-        event: "raise", "raise_again", "severity_up", "return", "acknowledge", "quality_lost", "quality_back" or
-            "comment".
+        event: A `machine.Trigger`, e.g. "raise" or "acknowledge".
+        comment: What the person said: a comment, or the reason of what was done.
     """
 
     alarm_id: str

@@ -28,6 +28,7 @@ from core.incidents.model import (
     IncidentChanged,
     IncidentStatus,
     JournalEntry,
+    Quality,
     Snapshot,
     SourceKind,
 )
@@ -318,7 +319,7 @@ class IncidentService:
         assert changed.answer is not None
         return changed.answer
 
-    async def set_quality(self, source_kind: SourceKind, source_id: str, is_good: bool) -> tuple[Alarm, ...]:
+    async def set_quality(self, source_kind: SourceKind, source_id: str, quality: Quality) -> tuple[Alarm, ...]:
         """Mark the open alarms of a source as doubtful while it is lost; their states stay as last known."""
         at = self._clock.now()
 
@@ -328,7 +329,7 @@ class IncidentService:
             )
             # Not the alarm that says that the source is lost: that one is certain.
             rows = [row for row in session.scalars(query).all() if not row.kind.endswith("_lost")]
-            found = [ledger.record(session, row, QualityChanged(at=at, is_good=is_good), SYSTEM) for row in rows]
+            found = [ledger.record(session, row, QualityChanged(at=at, quality=quality), SYSTEM) for row in rows]
             return _Changed(alarms=tuple(one.alarm for one in found if one is not None))
 
         return (await self._commit(run)).alarms

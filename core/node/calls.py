@@ -11,7 +11,7 @@ from typing import Any
 
 from core.cameras.model import Camera
 from core.field.model import Device, DeviceState, LinkState
-from core.incidents.model import Condition, Snapshot, SourceKind
+from core.incidents.model import Condition, Quality, Snapshot, SourceKind
 from core.incidents.policy import call_from, condition_of_source
 from core.incidents.service import IncidentService
 from core.kernel.errors import ConsoleError, UnavailableError
@@ -131,12 +131,12 @@ class Calls:
     def take_camera_lost(self, event: CameraLost) -> None:
         """A camera shows nothing: its alarms keep their state, which is now the last one known."""
         self.raise_condition(conditions.camera_lost(event.camera, event.report))
-        self._later(partial(self._incidents.set_quality, SourceKind.CAMERA, event.camera.camera_id, False))
+        self._later(partial(self._incidents.set_quality, SourceKind.CAMERA, event.camera.camera_id, Quality.STALE))
 
     def take_camera_back(self, event: CameraBack) -> None:
         """A camera shows pictures again."""
         self.return_condition(conditions.camera_lost_key(event.camera_id))
-        self._later(partial(self._incidents.set_quality, SourceKind.CAMERA, event.camera_id, True))
+        self._later(partial(self._incidents.set_quality, SourceKind.CAMERA, event.camera_id, Quality.GOOD))
 
     def take_rules_reset(self, camera_id: str) -> None:
         """A camera's rules began anew: no end will come for what they had begun."""

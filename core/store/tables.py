@@ -399,7 +399,7 @@ class AlarmRow(Versioned, Base):
     is_active: Mapped[bool]
     is_acknowledged: Mapped[bool]
     is_open: Mapped[bool]
-    """Active or not acknowledged; a column of its own so that the index above can see it."""
+    """`Alarm.is_open`; a column of its own so that the index above can see it."""
 
     raised_at: Mapped[datetime]
     changed_at: Mapped[datetime]
@@ -409,7 +409,22 @@ class AlarmRow(Versioned, Base):
     acknowledged_desk: Mapped[str] = mapped_column(Text, default="")
     comment: Mapped[str] = mapped_column(Text, default="")
     n_repeats: Mapped[int] = mapped_column(Integer, default=0)
-    is_quality_good: Mapped[bool] = mapped_column(default=True)
+    rule_id: Mapped[str] = mapped_column(Text, default="")
+    quality: Mapped[str] = mapped_column(String(16), default="good")
+    is_latched: Mapped[bool] = mapped_column(default=False)
+    n_calls: Mapped[int] = mapped_column(Integer, default=1)
+    calling_since: Mapped[datetime | None] = mapped_column(default=None)
+    escalation_level: Mapped[int] = mapped_column(Integer, default=0)
+    marks: Mapped[list[Any]] = mapped_column(Json, default=list)
+    ticked: Mapped[list[Any]] = mapped_column(Json, default=list)
+    shelving: Mapped[str] = mapped_column(String(16), default="unshelved")
+    shelved_until: Mapped[datetime | None] = mapped_column(default=None)
+    shelved_by: Mapped[str] = mapped_column(Text, default="")
+    shelve_reason: Mapped[str] = mapped_column(Text, default="")
+    suppressed_by: Mapped[str] = mapped_column(Text, default="")
+    out_of_service_by: Mapped[str] = mapped_column(Text, default="")
+    out_of_service_reason: Mapped[str] = mapped_column(Text, default="")
+    out_of_service_until: Mapped[datetime | None] = mapped_column(default=None)
     lat_deg: Mapped[float | None] = mapped_column(default=None)
     lon_deg: Mapped[float | None] = mapped_column(default=None)
 
@@ -428,8 +443,8 @@ class AlarmJournalRow(Base):
     at: Mapped[datetime]
     event: Mapped[str] = mapped_column(String(32))
     occurrence: Mapped[str] = mapped_column(String(26))
-    state_before: Mapped[str] = mapped_column(String(8))
-    state_after: Mapped[str] = mapped_column(String(8))
+    state_before: Mapped[str] = mapped_column(String(16))
+    state_after: Mapped[str] = mapped_column(String(16))
     actor: Mapped[str] = mapped_column(Text)
     desk: Mapped[str] = mapped_column(Text, default="")
     payload: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)

@@ -6,7 +6,7 @@ from PySide6.QtCore import QModelIndex, QObject, QPersistentModelIndex, QPointF,
 from PySide6.QtGui import QColor, QFont, QPainter, QPen
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
-from core.incidents.model import Alarm, AlarmState
+from core.incidents.model import Alarm, AlarmState, Quality
 from widgets.alarms.table_model import ALARM_ROLE
 from widgets.base.symbols import paint_bad_quality, paint_priority
 from widgets.base.theme import look
@@ -39,7 +39,7 @@ class PriorityDelegate(QStyledItemDelegate):
             is_hollow=not alarm.is_calling or (not self.is_flash_on and not made.is_reduced_motion),
             is_doubled=alarm.is_calling and made.is_reduced_motion,
         )
-        if not alarm.is_quality_good:
+        if alarm.quality is not Quality.GOOD:
             paint_bad_quality(painter, box.translated(side + made.sizes.gap, 0), made)
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:

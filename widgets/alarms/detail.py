@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.incidents.model import Alarm, Priority
+from core.incidents.model import Alarm, Priority, Quality
 from widgets.alarms.guidance import guidance
 from widgets.alarms.order import STATE_WORDS
 from widgets.base.flow import FlowLayout
@@ -255,7 +255,7 @@ class AlarmDetail(QScrollArea):
         if alarm.acknowledged_at is not None and alarm.is_acknowledged:
             who = f"{alarm.acknowledged_by} · {alarm.acknowledged_desk}".strip(" ·")
             acknowledged = f"{who}\n{format_instant(alarm.acknowledged_at)}"
-        uncertain = "" if alarm.is_quality_good else " (source lost, last known state)"
+        uncertain = "" if alarm.quality is Quality.GOOD else " (source lost, last known state)"
         self._facts["State"].setText(STATE_WORDS[alarm.state] + uncertain)
         self._facts["Source"].setText(alarm.source_name)
         self._facts["Raised"].setText(format_instant(alarm.raised_at))

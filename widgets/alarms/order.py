@@ -14,6 +14,11 @@ STATE_WORDS = {
     AlarmState.UNACKNOWLEDGED: "Unacknowledged",
     AlarmState.ACKNOWLEDGED: "Acknowledged",
     AlarmState.RETURNED_UNACKNOWLEDGED: "Returned, unacknowledged",
+    AlarmState.LATCHED_UNACKNOWLEDGED: "Over, latched, unacknowledged",
+    AlarmState.LATCHED_ACKNOWLEDGED: "Over, latched: reset needed",
+    AlarmState.SHELVED: "Shelved",
+    AlarmState.SUPPRESSED: "Suppressed by design",
+    AlarmState.OUT_OF_SERVICE: "Out of service",
     AlarmState.NORMAL: "Normal",
 }
 

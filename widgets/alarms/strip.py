@@ -9,7 +9,7 @@ from PySide6.QtCore import QEvent, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QFont, QFontMetrics, QHideEvent, QPainter, QPaintEvent, QPen, QShowEvent
 from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QSizePolicy, QWidget
 
-from core.incidents.model import Alarm
+from core.incidents.model import Alarm, Quality
 from core.kernel.clock import Clock, SystemClock
 from widgets.alarms.order import STRIP_LENGTH, strip_alarms
 from widgets.alarms.table_model import age_text
@@ -72,7 +72,7 @@ class StripCell(QAbstractButton):
             is_doubled=made.is_reduced_motion,
         )
         left = box.right() + gap * 2
-        if not self._alarm.is_quality_good:
+        if self._alarm.quality is not Quality.GOOD:
             paint_bad_quality(painter, box.translated(side + gap, 0), made)
             left += side + gap
         left = self._text(painter, left, self._alarm.source_name, made.font(weight=QFont.Weight.DemiBold), "text", 0.4)

@@ -10,7 +10,7 @@ from typing import Any
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 from PySide6.QtGui import QFont
 
-from core.incidents.model import Alarm, Priority
+from core.incidents.model import Alarm, Priority, Quality
 from core.kernel.clock import Clock
 from widgets.alarms.order import STATE_WORDS, AlarmFilter, Place, arranged, arranged_by_group, calling_counts
 from widgets.base.symbols import PRIORITY_WORDS
@@ -269,7 +269,7 @@ class AlarmTableModel(QAbstractTableModel):
 
     def _spoken(self, alarm: Alarm, column: Column) -> str:
         if column is Column.PRIORITY:
-            quality = "" if alarm.is_quality_good else ", state uncertain"
+            quality = "" if alarm.quality is Quality.GOOD else ", state uncertain"
             return f"Priority {int(alarm.priority)}, {PRIORITY_WORDS[alarm.priority].lower()}{quality}"
         if column is Column.STATE:
             return self.sent_text(alarm.alarm_id) or STATE_WORDS[alarm.state]

@@ -15,7 +15,7 @@ from core.access import audit
 from core.access.model import Role
 from core.cameras.model import Camera
 from core.incidents import ledger, machine
-from core.incidents.model import SourceKind
+from core.incidents.model import Quality, SourceKind
 from core.kernel.errors import BadInputError, NotPermittedError, StaleWriteError
 from core.kernel.geo import GeoPoint
 from core.kernel.ids import new_id
@@ -75,7 +75,7 @@ def test_an_alarm_lives_from_raise_to_acknowledge_and_replays(postgres_room: Roo
     alarm = room.run(
         room.incidents.raise_condition(make_condition(title="Nul \x00 \ud800", position=GeoPoint(54.0, 12.0)))
     )
-    room.run(room.incidents.set_quality(SourceKind.CAMERA, "ring-north", False))
+    room.run(room.incidents.set_quality(SourceKind.CAMERA, "ring-north", Quality.STALE))
     room.run(
         room.incidents.acknowledge(
             OLGA, alarm.alarm_id, occurrence=alarm.occurrence, expect_version=1, comment="\x00ok"

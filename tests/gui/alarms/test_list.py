@@ -8,7 +8,7 @@ from PySide6.QtGui import QImage
 from PySide6.QtTest import QAbstractItemModelTester, QTest
 from PySide6.QtWidgets import QApplication
 
-from core.incidents.model import Priority
+from core.incidents.model import Priority, Quality
 from core.kernel.clock import FakeClock
 from tests.gui.alarms.making import make_alarm
 from widgets.alarms.list import AlarmList
@@ -381,7 +381,7 @@ def test_a_narrow_list_writes_the_source_below_the_title_instead_of_cutting_both
 
 
 def test_a_source_that_is_lost_is_told_to_a_screen_reader(desk):
-    desk.list.show_alarms([make_alarm("a", Priority.MEDIUM, is_quality_good=False)])
+    desk.list.show_alarms([make_alarm("a", Priority.MEDIUM, quality=Quality.STALE)])
 
     spoken = desk.list.model.index(0, Column.PRIORITY).data(Qt.ItemDataRole.AccessibleTextRole)
 

@@ -19,7 +19,7 @@ from core.incidents.machine import (
     replay,
     trigger_of,
 )
-from core.incidents.model import Alarm, AlarmState, Priority
+from core.incidents.model import Alarm, AlarmState, Priority, Quality
 from tests.fixtures.room import make_condition
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
@@ -122,18 +122,18 @@ def test_a_worse_condition_calls_again_and_a_milder_one_does_not_make_it_look_mi
 def test_a_lost_source_changes_neither_state_nor_call() -> None:
     before = alarm_after(*ACKED)
 
-    lost = apply(before, QualityChanged(at=T0, is_good=False))
+    lost = apply(before, QualityChanged(at=T0, quality=Quality.STALE))
 
     assert lost is not None
-    assert replace(lost, is_quality_good=True, version=before.version) == before
-    assert apply(lost, QualityChanged(at=T0, is_good=True)) == replace(before, version=before.version + 2)
+    assert replace(lost, quality=Quality.GOOD, version=before.version) == before
+    assert apply(lost, QualityChanged(at=T0, quality=Quality.GOOD)) == replace(before, version=before.version + 2)
 
 
 def test_what_changes_nothing_returns_the_very_same_alarm() -> None:
     alarm = alarm_after(*ACKED)
 
     assert apply(alarm, acknowledged()) is alarm
-    assert apply(alarm, QualityChanged(at=T0, is_good=True)) is alarm
+    assert apply(alarm, QualityChanged(at=T0, quality=Quality.GOOD)) is alarm
     assert apply(None, Returned(at=T0)) is None
 
 
@@ -161,7 +161,7 @@ def histories(draw: st.DrawFn) -> list[Event]:
         elif kind == "acknowledge":
             events.append(acknowledged(at, occurrence=draw(st.sampled_from(occurrences))))
         else:
-            events.append(QualityChanged(at=at, is_good=kind == "back"))
+            events.append(QualityChanged(at=at, quality=Quality.GOOD if kind == "back" else Quality.STALE))
     return events
 
 

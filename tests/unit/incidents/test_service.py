@@ -18,6 +18,7 @@ from core.incidents.model import (
     IncidentChanged,
     IncidentStatus,
     Priority,
+    Quality,
     Snapshot,
     SourceKind,
 )
@@ -220,11 +221,11 @@ def test_acknowledging_what_is_not_there_is_a_sentence(room: Room) -> None:
 
 def test_the_journal_replays_to_the_stored_alarm(room: Room) -> None:
     alarm = raise_one(room)
-    room.run(room.incidents.set_quality(SourceKind.CAMERA, "ring-north", False))
+    room.run(room.incidents.set_quality(SourceKind.CAMERA, "ring-north", Quality.STALE))
     room.run(room.incidents.return_condition(KEY))
     room.clock.advance(seconds=500)
     raise_one(room, priority=Priority.HIGH)
-    room.run(room.incidents.set_quality(SourceKind.CAMERA, "ring-north", True))
+    room.run(room.incidents.set_quality(SourceKind.CAMERA, "ring-north", Quality.GOOD))
     stored = room.run(room.incidents.open_alarms())[0]
     acknowledge(room, stored)
     stored = room.run(room.incidents.open_alarms())[0]
@@ -239,10 +240,10 @@ def test_a_lost_camera_makes_its_alarms_doubtful_but_not_the_one_that_says_so(ro
     raise_one(room)
     raise_one(room, condition_key="camera/ring-north/lost", kind="camera_lost")
 
-    changed = room.run(room.incidents.set_quality(SourceKind.CAMERA, "ring-north", False))
+    changed = room.run(room.incidents.set_quality(SourceKind.CAMERA, "ring-north", Quality.STALE))
 
-    assert [(alarm.kind, alarm.is_quality_good, alarm.state) for alarm in changed] == [
-        ("congestion", False, AlarmState.UNACKNOWLEDGED)
+    assert [(alarm.kind, alarm.quality, alarm.state) for alarm in changed] == [
+        ("congestion", Quality.STALE, AlarmState.UNACKNOWLEDGED)
     ]
 
 
