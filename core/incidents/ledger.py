@@ -9,8 +9,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.access.model import Actor
-from core.incidents import machine, same_event
-from core.incidents.machine import Acknowledged, Commented, Event, QualityChanged, Raised, Returned, Trigger
+from core.incidents import events, machine, same_event
+from core.incidents.events import Event
+from core.incidents.machine import Trigger
 from core.incidents.model import (
     Alarm,
     AlarmMark,
@@ -32,15 +33,6 @@ from core.store.tables import AlarmJournalRow, AlarmRow, IncidentRow, Observatio
 from core.vision.model import Observation, ObservationKind
 
 MAX_SIGHTINGS = 500
-
-_EVENT_TYPES: dict[str, type[Any]] = {
-    "raised": Raised,
-    "returned": Returned,
-    "acknowledged": Acknowledged,
-    "quality_changed": QualityChanged,
-    "commented": Commented,
-}
-_EVENT_NAMES = {kind: name for name, kind in _EVENT_TYPES.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +143,7 @@ def record(session: Session, row: AlarmRow | None, event: Event, actor: Actor) -
             state_after=after.state.value,
             actor=actor.name,
             desk=actor.desk,
-            payload={"type": _EVENT_NAMES[type(event)], "event": to_builtins(event)},
+            payload={"type": events.NAMES[type(event)], "event": to_builtins(event)},
         )
     )
     session.flush()
@@ -161,7 +153,7 @@ def record(session: Session, row: AlarmRow | None, event: Event, actor: Actor) -
 def events_of(session: Session, alarm_id: str) -> list[Event]:
     """Return an alarm's events in order, as the journal kept them."""
     query = select(AlarmJournalRow).where(AlarmJournalRow.alarm_id == alarm_id).order_by(AlarmJournalRow.sequence)
-    return [from_builtins(row.payload["event"], _EVENT_TYPES[row.payload["type"]]) for row in session.scalars(query)]
+    return [_event_of(row.payload) for row in session.scalars(query)]
 
 
 def called_since(session: Session, alarm_id: str, version: int) -> bool:
@@ -186,7 +178,7 @@ def journal_of(session: Session, alarm_id: str) -> tuple[JournalEntry, ...]:
             state_after=AlarmState(row.state_after),
             actor=row.actor,
             desk=row.desk,
-            comment=str(row.payload["event"].get("comment", "")),
+            comment=_words_of(row.payload["event"]),
         )
         for row in session.scalars(query)
     )
@@ -268,6 +260,18 @@ def incident_of(row: IncidentRow) -> Incident:
         work_version=row.work_version,
         version=row.version,
     )
+
+
+def _event_of(payload: dict[str, Any]) -> Event:
+    kind: Any = events.TYPES[payload["type"]]
+    event: Event = from_builtins(payload["event"], kind)
+    return event
+
+
+def _words_of(event: dict[str, Any]) -> str:
+    """Return what a person said: a reason, a comment, or both."""
+    reason = event.get("reason") or event.get("service", {}).get("reason") or event.get("step", "")
+    return ": ".join(str(part) for part in (reason, event.get("comment", "")) if part)
 
 
 def _write_alarm(row: AlarmRow, alarm: Alarm) -> None:

@@ -18,8 +18,8 @@ from core.access.model import SYSTEM, Actor, Role
 from core.access.permission import require
 from core.field.model import Device, DeviceState
 from core.incidents import ledger, machine, policy
+from core.incidents.events import Acknowledged, Commented, QualityChanged, Raised, Returned
 from core.incidents.evidence import Evidence, discard_snapshot, load_snapshot, save_snapshot
-from core.incidents.machine import Acknowledged, Commented, QualityChanged, Raised, Returned
 from core.incidents.model import (
     Alarm,
     AlarmChanged,

@@ -7,18 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.incidents.machine import (
-    NEXT,
-    Acknowledged,
-    Event,
-    QualityChanged,
-    Raised,
-    Returned,
-    Trigger,
-    apply,
-    replay,
-    trigger_of,
-)
+from core.incidents.events import Acknowledged, Event, QualityChanged, Raised, Returned
+from core.incidents.machine import TABLE, Trigger, apply, replay, trigger_of
 from core.incidents.model import Alarm, AlarmState, Priority, Quality
 from tests.fixtures.room import make_condition
 
@@ -139,7 +129,7 @@ def test_what_changes_nothing_returns_the_very_same_alarm() -> None:
 
 def test_no_state_of_the_table_leads_to_normal_while_the_condition_holds() -> None:
     active = {AlarmState.UNACKNOWLEDGED, AlarmState.ACKNOWLEDGED}
-    to_normal = {trigger for (state, trigger), after in NEXT.items() if state in active and after is AlarmState.NORMAL}
+    to_normal = {row.trigger for row in TABLE if row.source & active and row.target is AlarmState.NORMAL}
 
     assert to_normal == {Trigger.RETURN}
 
