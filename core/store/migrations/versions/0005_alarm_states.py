@@ -1,7 +1,7 @@
 """Alarms that are latched, shelved, suppressed or out of service; quality apart from activity.
 
-Revision ID: 0004
-Revises: 0003
+Revision ID: 0005
+Revises: 0004
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from core.store.tables import UtcDateTime
 
-revision = "0004"
-down_revision = "0003"
+revision = "0005"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
