@@ -161,7 +161,14 @@ def enlarged(layout: WallLayout, tile: int | None) -> WallLayout:
 
 
 def with_guest(layout: WallLayout, tile: int, camera_id: str) -> WallLayout:
-    """Show a camera on a tile for now; `without_guests` brings back what stands there."""
+    """Show a camera on a tile for now; `without_guests` brings back what stands there.
+
+    No camera is on two tiles: one that has a tile of its own on this page is shown there.
+    """
+    own = replace(layout, guests=()).cameras
+    if camera_id in own:
+        at_home = own.index(camera_id)
+        return replace(layout, guests=tuple((at, guest) for at, guest in layout.guests if at != at_home))
     kept = tuple((at, guest) for at, guest in layout.guests if at != tile and guest != camera_id)
     return replace(layout, guests=(*kept, (tile, camera_id)))
 
@@ -234,4 +241,6 @@ def _tidy(layout: WallLayout) -> WallLayout:
     while slots and slots[-1] is None:
         slots = slots[:-1]
     tidied = replace(layout, slots=slots)
-    return replace(tidied, page=max(0, min(layout.page, tidied.n_pages - 1)))
+    page = max(0, min(layout.page, tidied.n_pages - 1))
+    # On another page a guest might stand beside its own tile.
+    return tidied if page == layout.page else replace(tidied, page=page, guests=())

@@ -68,11 +68,10 @@ def with_calls(queue: AlarmQueue, calls: Iterable[Call]) -> AlarmQueue:
         )
     )
     known = {call.occurrence for call in queue.calls}
-    place = max(0, queue.place - 1)
     changed = AlarmQueue(calls=waiting, shown=queue.shown, dismissed=kept)
     current = changed.current
     if current is None:
-        return replace(changed, shown=waiting[min(place, len(waiting) - 1)].occurrence if waiting else "")
+        return replace(changed, shown=_shown_at(waiting, queue.place))
     new = [call for call in waiting if call.occurrence not in known and call.priority < current.priority]
     return replace(changed, shown=new[0].occurrence) if new else changed
 
@@ -92,4 +91,11 @@ def chosen(queue: AlarmQueue, camera_id: str) -> AlarmQueue:
 
 def without_current(queue: AlarmQueue) -> AlarmQueue:
     """Wave away what is shown; the alarm itself stays in the list."""
-    return with_calls(replace(queue, dismissed=queue.dismissed | {queue.shown}), queue.calls)
+    waiting = tuple(call for call in queue.calls if call.occurrence != queue.shown)
+    # `calls` is without what was waved away before: only the next list of every alarm says which of those are over.
+    return AlarmQueue(calls=waiting, shown=_shown_at(waiting, queue.place), dismissed=queue.dismissed | {queue.shown})
+
+
+def _shown_at(calls: tuple[Call, ...], place: int) -> str:
+    """Return which alarm follows the one that was shown at a place, from 1."""
+    return calls[min(max(0, place - 1), len(calls) - 1)].occurrence if calls else ""

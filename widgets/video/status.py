@@ -66,6 +66,9 @@ _WORDS = {
     StreamState.STALE: ("STALE", "The picture stands still.", "It is tried again all the time."),
 }
 
+_TOLD_ONCE = {StreamState.UNUSABLE}
+"""Nothing reads such a camera, so nothing says it again."""
+
 _ageing = {StreamState.LOST, StreamState.STALE, StreamState.RESTARTING, StreamState.ENDED, StreamState.CONNECTING}
 
 
@@ -92,7 +95,7 @@ def describe_tile(
     if report.state is StreamState.DISABLED:
         word, sentence, hint = _WORDS[StreamState.DISABLED]
         return TileStatus(word=word, look=PictureLook.BLANK, sentence=sentence, hint=hint, is_meant=True)
-    if report_age_s > SILENT_AFTER_S:
+    if report_age_s > SILENT_AFTER_S and report.state not in _TOLD_ONCE:
         return TileStatus(
             word=f"NO REPORT {format_age(report_age_s)}",
             look=old_look,

@@ -87,7 +87,7 @@ class VideoTile(QWidget):
         self._history = TrackHistory()
         self._trails = Trails()
         self._zoom = WHOLE
-        self._fit_key: tuple[int, int, int, int] = (0, 0, 0, 0)
+        self._fit_key: tuple[float, ...] = ()
         self._fit = QRectF()
         self._picture = QRectF()
         self._has_picture = False
@@ -186,7 +186,7 @@ class VideoTile(QWidget):
         self.repaint_soon()
 
     def show_frame(self, frame: VideoFrame) -> None:
-        """Show a newer picture; one `update()` and nothing else."""
+        """Show a newer picture; the status is looked at again only where the picture was not live."""
         self._frame = frame
         # The image borrows the frame's memory: self._frame keeps it alive for as long.
         self._image = QImage(frame.data, frame.width, frame.height, frame.width * 4, QImage.Format.Format_RGB32)
@@ -201,15 +201,15 @@ class VideoTile(QWidget):
         if self._shown.trails:
             self._trails.add(tracks)
 
-    def show_report(self, report: StreamReport) -> None:
-        """Show how the stream is."""
-        since_at = self._clock.now() - timedelta(seconds=report.since_s)
+    def show_report(self, report: StreamReport, *, age_s: float = 0.0) -> None:
+        """Show how the stream is, as it was told `age_s` ago."""
+        since_at = self._clock.now() - timedelta(seconds=report.since_s + age_s)
         is_same = self._report is not None and self._report.state is report.state and self._since_at is not None
         # The same state told a second later must not make the clock time in "LOST since" jitter.
         if not is_same or self._since_at is None or abs((since_at - self._since_at).total_seconds()) > 2.0:
             self._since_at = since_at
         self._report = report
-        self._report_s = self._clock.monotonic()
+        self._report_s = self._clock.monotonic() - age_s
         if self.underMouse():
             self.setToolTip(self.tip())
         self.refresh_status()
@@ -292,7 +292,7 @@ class VideoTile(QWidget):
             self.repaint_soon()
 
     def refresh_status(self, *, is_forced: bool = False) -> None:
-        """Look at the ages again; repaints only what changed. Call it a few times a second."""
+        """Look at the ages again, and repaint where the operator reads something else. Call it a few times a second."""
         now_s = self._clock.monotonic()
         status = self._describe(now_s)
         is_only_age = status.is_good and self._status.is_good
@@ -304,11 +304,7 @@ class VideoTile(QWidget):
         self._strip = None
         if was.look is not status.look or was.sentence != status.sentence or is_forced:
             self._rename()
-            self.repaint_soon()
-        elif status.look is PictureLook.AGEING:
-            self.repaint_soon()
-        else:
-            self.repaint_soon()
+        self.repaint_soon()
 
     def _describe(self, now_s: float) -> TileStatus:
         if self._camera is None:
@@ -445,10 +441,11 @@ class VideoTile(QWidget):
         frame = self._frame
         if frame is None:
             return QRectF(self.rect())
-        key = (frame.width, frame.height, self.width(), self.height())
+        ratio = self.devicePixelRatioF()
+        key = (frame.width, frame.height, self.width(), self.height(), ratio)
         if key != self._fit_key:
             self._fit_key = key
-            room, ratio = QRectF(self.rect()), self.devicePixelRatioF()
+            room = QRectF(self.rect())
             self._fit = fit = _fitted(frame.width, frame.height, room, ratio)
             is_pixel_on_pixel = (
                 abs(fit.width() * ratio - frame.width) < 0.5 and abs(fit.height() * ratio - frame.height) < 0.5

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -80,6 +80,14 @@ _SWITCH_KEYS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """The newest report of a camera, and when it came [s, monotonic]."""
+
+    report: StreamReport
+    at_s: float
+
+
 class VideoWall(QWidget):
     """Tiles in a chosen division, with a bar of presets and overlay switches above them.
 
@@ -115,7 +123,7 @@ class VideoWall(QWidget):
         super().__init__(parent)
         self._clock = clock or SystemClock()
         self._cameras: dict[str, Camera] = {}
-        self._reports: dict[str, StreamReport] = {}
+        self._reports: dict[str, _Told] = {}
         self._alarms: dict[str, tuple[Priority, bool]] = {}
         self._counts: dict[str, Mapping[str, Mapping[str, int]]] = {}
         self._layout = WallLayout()
@@ -221,13 +229,19 @@ class VideoWall(QWidget):
     def show_cameras(self, cameras: Iterable[Camera]) -> None:
         """Take over every camera there is; new ones get the first empty tile."""
         self._cameras = {camera.camera_id: camera for camera in cameras}
+        for camera_id in (self._reports.keys() | self._counts.keys()) - self._cameras.keys():
+            self._reports.pop(camera_id, None)
+            self._counts.pop(camera_id, None)
         if self._before_tour is not None:
             self._before_tour = with_cameras(self._before_tour, self._cameras)
         self._change(with_cameras(self._layout, self._cameras))
 
     def show_report(self, report: StreamReport) -> None:
-        """Show how a stream is."""
-        self._reports[report.camera_id] = report
+        """Show how a stream is; a report that was shown before tells nothing new."""
+        known = self._reports.get(report.camera_id)
+        if known is not None and known.report is report:
+            return
+        self._reports[report.camera_id] = _Told(report, self._clock.monotonic())
         tile = self._by_camera.get(report.camera_id)
         if tile is not None:
             tile.show_report(report)
@@ -277,33 +291,46 @@ class VideoWall(QWidget):
         self._operator_acted()
         if from_alarm and self._popup.choose(camera_id):
             self._show_queue()
-        seen = [tile for tile in self._layout.visible if self._layout.cameras[tile] == camera_id]
-        if not seen:
-            tile = self._least_used() if from_alarm or self._is_pinned(self._selected) else self._selected
-            tile = self._layout.enlarged if self._layout.enlarged is not None else tile
-            self._change(with_guest(self._layout, tile, camera_id))
-            seen = [tile]
-        self._select(seen[0], has_focus=False)
+        if self._tile_at_sight(camera_id) is None:
+            self._change(self._layout_with(camera_id, is_alarm=from_alarm))
+        tile = self._tile_at_sight(camera_id)
+        if tile is not None:
+            self._select(tile, has_focus=False)
+
+    def _tile_at_sight(self, camera_id: str) -> int | None:
+        cameras = self._layout.cameras
+        return next((tile for tile in self._layout.visible if cameras[tile] == camera_id), None)
+
+    def _layout_with(self, camera_id: str, *, is_alarm: bool) -> WallLayout:
+        """Return the wall with a camera that cannot be seen now, on its own tile where this page has one."""
+        layout = self._layout
+        if layout.enlarged is not None and self._is_pinned(layout.enlarged):
+            layout = enlarged(layout, None)
+        if layout.enlarged is not None:
+            changed = with_guest(layout, layout.enlarged, camera_id)
+            return enlarged(changed, changed.cameras.index(camera_id))
+        is_taken = is_alarm or self._is_pinned(self._selected)
+        return with_guest(layout, self._least_used(layout) if is_taken else self._selected, camera_id)
 
     def _is_pinned(self, tile: int) -> bool:
         return self._layout.cameras[tile] in self._layout.pinned
 
-    def _least_used(self) -> int:
-        cameras = self._layout.cameras
+    def _least_used(self, layout: WallLayout) -> int:
+        cameras = layout.cameras
 
         def importance(tile: int) -> tuple[int, int, int, float, int]:
             camera_id = cameras[tile]
             if camera_id is None:
                 return (0, 0, 0, 0.0, -tile)
-            _, _, columns, _ = CELLS[self._layout.preset][tile]
+            _, _, columns, _ = CELLS[layout.preset][tile]
             priority, is_calling = self._alarms.get(camera_id, (None, False))
             alarm = 0 if priority is None else (10 if is_calling else 5) - int(priority)
             # What is pinned stays while anything else can go; the selected tile is what the operator watches, a large
             # one is large on purpose.
-            rank = 1 + alarm + (100 if camera_id in self._layout.pinned else 0)
+            rank = 1 + alarm + (100 if camera_id in layout.pinned else 0)
             return (rank, columns, int(tile == self._selected), self._used_s.get(tile, 0.0), -tile)
 
-        return min(self._layout.visible, key=importance)
+        return min(layout.visible, key=importance)
 
     # -- alarms that bring their camera
 
@@ -314,6 +341,10 @@ class VideoWall(QWidget):
         if self._popup.is_on and known and not had_alarm:
             self._interrupt_tour()
         self._popup.show_calls(known)
+        self._after_alarm()
+
+    def _after_alarm(self) -> None:
+        """Let a tour go on that made way for the last alarm, and say which ones wait."""
         if self._popup.queue.current is None and self._run is not None and self._run.state is TourState.INTERRUPTED:
             self._set_run(resumed(self._run))
             self._show_stop()
@@ -326,7 +357,8 @@ class VideoWall(QWidget):
 
     def _show_queue(self) -> None:
         queue = self._popup.queue
-        self._lower.show_queue(queue, self._popup.problem if self._popup.is_on else "pop-up is off")
+        problem = self._popup.problem if self._popup.is_on else "pop-up is off"
+        self._write(lambda: self._lower.show_queue(queue, problem))
         current = queue.current if self._popup.is_on else None
         for tile in self._tiles:
             is_here = current is not None and tile.camera_id == current.camera_id
@@ -335,7 +367,7 @@ class VideoWall(QWidget):
 
     def _on_dismiss(self) -> None:
         self._popup.dismiss()
-        self.show_calls(self._popup.queue.calls)
+        self._after_alarm()
 
     def _on_popups(self, is_on: bool) -> None:
         self._popup.switch(is_on=is_on)
@@ -366,6 +398,8 @@ class VideoWall(QWidget):
         for name, tour in self._tours.items():
             stops = tuple(replace(stop, layout_name=new) if stop.layout_name == old else stop for stop in tour.stops)
             self._tours[name] = replace(tour, stops=stops)
+        if self._run is not None:
+            self._run = replace(self._run, tour=self._tours.get(self._run.tour.name, self._run.tour))
         self.layout_changed.emit()
 
     def delete_layout(self, name: str) -> None:
@@ -389,7 +423,7 @@ class VideoWall(QWidget):
 
     def _fill_layouts_menu(self) -> None:
         menu = self._layouts_menu
-        menu.clear()
+        _clear_menu(menu)
         for at, name in enumerate(self._saved, 1):
             menu.addAction(f"{name}\tCtrl+{at}" if at <= 9 else name, partial(self.show_layout, name))
         if self._saved:
@@ -412,6 +446,8 @@ class VideoWall(QWidget):
     def _on_name(self, name: str) -> None:
         if self._renaming:
             self.rename_layout(self._renaming, name)
+        elif name in self._saved:
+            self.said.emit(f"There is a layout {name} already.", "Layouts, Save this layout over replaces it.")
         else:
             self.save_layout(name)
         self._tiles[self._selected].setFocus(Qt.FocusReason.OtherFocusReason)
@@ -497,7 +533,17 @@ class VideoWall(QWidget):
 
     def _set_run(self, run: TourRun | None) -> None:
         self._run = run
-        self._lower.show_tour(run, self._stop_name(run) if run is not None else "")
+        stop_name = self._stop_name(run) if run is not None else ""
+        self._write(lambda: self._lower.show_tour(run, stop_name))
+
+    def _write(self, tell: Callable[[], None]) -> None:
+        """Change the lower line: where a button goes that has the focus, that is no use of the tile that gets it."""
+        had_focus = self._lower.isAncestorOf(QApplication.focusWidget())
+        self._is_arranging = True
+        tell()
+        self._is_arranging = False
+        if had_focus and not self._lower.isAncestorOf(QApplication.focusWidget()):
+            self._tiles[self._selected].setFocus(Qt.FocusReason.OtherFocusReason)
 
     def _stop_name(self, run: TourRun) -> str:
         camera = self._cameras.get(run.stop.camera_id)
@@ -528,7 +574,7 @@ class VideoWall(QWidget):
 
     def _fill_tours_menu(self) -> None:
         menu = self._tours_menu
-        menu.clear()
+        _clear_menu(menu)
         for name in self._tours:
             menu.addAction(name, partial(self.start_tour, name))
         if self._tours:
@@ -676,8 +722,8 @@ class VideoWall(QWidget):
         if self._layout.enlarged is not None:
             self._change(enlarged(self._layout, None))
             return True
-        if self._popup.queue.current is not None and self._popup.dismiss():
-            self.show_calls(self._popup.queue.calls)
+        if self._popup.dismiss():
+            self._after_alarm()
             return True
         if self._layout.guests:
             self._change(without_guests(self._layout))
@@ -736,9 +782,9 @@ class VideoWall(QWidget):
         self._by_camera[camera.camera_id] = tile
         if not is_other:
             return
-        report = self._reports.get(camera.camera_id)
-        if report is not None:
-            tile.show_report(report)
+        told = self._reports.get(camera.camera_id)
+        if told is not None:
+            tile.show_report(told.report, age_s=self._clock.monotonic() - told.at_s)
         tile.show_counts(self._counts.get(camera.camera_id, {}))
         priority, is_calling = self._alarms.get(camera.camera_id, (None, False))
         tile.show_alarm(priority, is_calling=is_calling)
@@ -992,10 +1038,12 @@ class VideoWall(QWidget):
         return best[1] if best is not None else None
 
     def eventFilter(self, watched: Any, event: QEvent) -> bool:
-        """Place the tiles when the canvas changes its size."""
+        """Place the tiles when the canvas changes its size; on a denser screen pictures have other sizes."""
         if event.type() == QEvent.Type.Resize and watched is self._canvas:
             self._place()
             self._place_editor()
+        elif event.type() == QEvent.Type.DevicePixelRatioChange and watched is self._canvas:
+            self._view_timer.start()
         return super().eventFilter(watched, event)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -1015,3 +1063,10 @@ class VideoWall(QWidget):
         super().hideEvent(event)
         self._status_timer.stop()
         self._view_timer.start()
+
+
+def _clear_menu(menu: QMenu) -> None:
+    """Take everything out of a menu; Qt leaves the menus that were in it."""
+    menu.clear()
+    for part in menu.findChildren(QMenu):
+        part.deleteLater()

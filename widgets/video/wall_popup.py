@@ -92,7 +92,7 @@ class WallPopup:
         if current.camera_id in _seen(layout):
             self._show(layout)
             return
-        tile = self._tile if self._may_take(layout, self._tile) else self._least_used(layout)
+        tile = self._tile_for(layout, current.camera_id)
         if tile is None:
             self.problem = NO_TILE
             self._show(layout)
@@ -100,7 +100,6 @@ class WallPopup:
         if layout.enlarged is not None:
             self._was_enlarged = layout.enlarged
             layout = enlarged(layout, None)
-        self._tile = tile
         self._show(with_guest(layout, tile, current.camera_id))
 
     def _turn_to(self, queue: AlarmQueue) -> None:
@@ -116,10 +115,18 @@ class WallPopup:
         self._camera_id, self._tile, self._was_enlarged = "", None, None
         self._show(layout)
 
+    def _tile_for(self, layout: WallLayout, camera_id: str) -> int | None:
+        """Return where a camera that cannot be seen comes: its own tile, else one that may be taken."""
+        if _is_held(layout):
+            return None
+        own = replace(layout, guests=()).cameras
+        if camera_id in own:
+            return own.index(camera_id)
+        self._tile = self._tile if self._may_take(layout, self._tile) else self._least_used(layout)
+        return self._tile
+
     def _may_take(self, layout: WallLayout, tile: int | None) -> bool:
         if tile is None or tile >= layout.n_tiles:
-            return False
-        if layout.enlarged is not None and layout.cameras[layout.enlarged] in layout.pinned:
             return False
         own = replace(layout, guests=()).cameras[tile]
         return own is None or own not in layout.pinned
@@ -138,6 +145,11 @@ class WallPopup:
 
         free = [tile for tile in range(layout.n_tiles) if self._may_take(layout, tile)]
         return min(free, key=importance, default=None)
+
+
+def _is_held(layout: WallLayout) -> bool:
+    """Whether the operator lets a pinned tile fill the wall."""
+    return layout.enlarged is not None and layout.cameras[layout.enlarged] in layout.pinned
 
 
 def _seen(layout: WallLayout) -> set[str | None]:

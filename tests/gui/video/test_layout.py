@@ -51,6 +51,19 @@ def test_another_division_keeps_the_first_camera_in_sight():
     assert "c12" in with_preset(wall, Preset.NINE).cameras
 
 
+def test_a_guest_that_has_a_tile_on_this_page_is_shown_there():
+    covered = with_guest(layout(), 1, "c5")
+
+    assert with_guest(layout(), 0, "c2").cameras == layout().cameras
+    assert with_guest(covered, 0, "c1").cameras == layout().cameras
+
+
+def test_a_page_that_is_left_empty_takes_no_guests_along():
+    wall = with_guest(turned(layout(6), 1), 2, "c0")
+
+    assert with_cameras(wall, ["c0", "c1"]).cameras == ("c0", "c1", None, None)
+
+
 def test_tiles_are_swapped():
     assert swapped(layout(), 0, 3).cameras == ("c3", "c1", "c2", "c0")
 

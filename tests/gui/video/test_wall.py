@@ -8,7 +8,7 @@ import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt
 from PySide6.QtGui import QColor, QContextMenuEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QMenu
+from PySide6.QtWidgets import QAbstractButton, QApplication, QMenu, QToolButton
 
 from core.cameras.model import Camera
 from core.incidents.model import Alarm, Priority, SourceKind
@@ -18,7 +18,9 @@ from core.vision.model import CountLine, Scene, Track, Zone
 from widgets.base.theme import DARK, DAY, apply_theme, look
 from widgets.video.layout import Preset
 from widgets.video.model import TrackSet, VideoFrame
+from widgets.video.popup import Call
 from widgets.video.tile import CAMERA_MIME
+from widgets.video.tour import Tour, TourState, TourStop
 from widgets.video.wall import VideoWall
 
 SCENE = Scene(
@@ -90,6 +92,10 @@ def alarm(camera_id, priority=Priority.CRITICAL, *, is_acknowledged=False):
         raised_at=at,
         changed_at=at,
     )
+
+
+def button_called(wall, name):
+    return next(button for button in wall.findChildren(QAbstractButton) if button.accessibleName().startswith(name))
 
 
 def share_of(image, color, tolerance=12):
@@ -438,6 +444,128 @@ def test_a_camera_that_can_be_seen_is_only_selected(room):
 
     assert room.wall.visible_camera_ids == ("c0", "c1", "c2", "c3")
     assert room.wall.selected_camera_id == "c2"
+
+
+def call(camera_id):
+    return Call(
+        occurrence=f"o-{camera_id}",
+        alarm_id=f"a-{camera_id}",
+        camera_id=camera_id,
+        title="Congestion",
+        priority=Priority.HIGH,
+        raised_at=FakeClock().now(),
+    )
+
+
+@pytest.mark.parametrize("by", ["key", "button"])
+def test_the_camera_of_a_dismissed_alarm_does_not_come_back_with_the_next_news(room, by):
+    room.wall.show_calls((call("c5"),))
+    assert room.tile("c5") is not None
+
+    if by == "key":
+        QTest.keyClick(room.wall, Qt.Key.Key_Escape)
+    else:
+        QTest.mouseClick(button_called(room.wall, "Take this alarm"), Qt.MouseButton.LeftButton)
+    room.wall.show_calls((call("c5"),))
+
+    assert room.wall.visible_camera_ids == ("c0", "c1", "c2", "c3")
+
+
+def test_a_tour_goes_on_when_its_alarm_is_dismissed(room):
+    room.wall.keep_tour(Tour(name="Round", stops=(TourStop(camera_id="c1"),)))
+    room.wall.start_tour("Round")
+    room.wall.show_calls((call("c5"),))
+    assert room.wall.tour.state is TourState.INTERRUPTED
+
+    QTest.mouseClick(button_called(room.wall, "Take this alarm"), Qt.MouseButton.LeftButton)
+
+    assert room.wall.tour.state is TourState.RUNNING
+    assert room.wall.visible_camera_ids == ("c1",)
+
+
+def test_an_alarm_behind_an_enlarged_tile_is_shown_on_its_own_tile(room):
+    QTest.mouseDClick(room.tile("c0"), Qt.MouseButton.LeftButton)
+
+    room.wall.show_calls((call("c2"),))
+    assert room.wall.visible_camera_ids == ("c0", "c1", "c2", "c3")
+
+    room.wall.show_calls(())
+    assert room.wall.visible_camera_ids == ("c0",)
+
+
+def test_an_alarm_leaves_an_enlarged_tile_that_is_pinned(room):
+    QTest.mouseDClick(room.tile("c0"), Qt.MouseButton.LeftButton)
+    QTest.keyClick(room.wall, Qt.Key.Key_K)
+
+    room.wall.show_calls((call("c2"),))
+
+    assert room.wall.visible_camera_ids == ("c0",)
+
+
+def test_a_camera_of_this_page_that_is_asked_for_fills_the_wall_instead_of_the_other(room):
+    QTest.mouseDClick(room.tile("c0"), Qt.MouseButton.LeftButton)
+
+    room.wall.bring("c2")
+    assert room.wall.visible_camera_ids == ("c2",)
+
+    QTest.keyClick(room.wall, Qt.Key.Key_Escape)
+    assert room.wall.visible_camera_ids == ("c0", "c1", "c2", "c3")
+
+
+def test_a_camera_that_is_asked_for_takes_no_pinned_tile_that_fills_the_wall(room):
+    QTest.mouseDClick(room.tile("c0"), Qt.MouseButton.LeftButton)
+    QTest.keyClick(room.wall, Qt.Key.Key_K)
+
+    room.wall.bring("c5")
+
+    assert "c0" in room.wall.visible_camera_ids
+    assert room.wall.selected_camera_id == "c5"
+
+
+def test_a_layout_is_saved_over_only_where_that_is_asked_for(room):
+    said = []
+    room.wall.said.connect(lambda *words: said.append(words[0]))
+    room.wall.save_layout("Night")
+    room.wall.set_preset(Preset.NINE)
+
+    room.wall._ask_name("")
+    QTest.keyClicks(QApplication.focusWidget(), "Night")
+    QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Return)
+    room.wall.show_layout("Night")
+
+    assert "There is a layout Night already." in said
+    assert len(room.wall.visible_camera_ids) == 4
+
+
+def test_menus_that_were_opened_often_leave_nothing_behind(room, qtbot):
+    room.wall.save_layout("Night")
+    menu = next(button.menu() for button in room.wall.findChildren(QToolButton) if button.text() == "Layouts")
+    for _ in range(5):
+        menu.aboutToShow.emit()
+
+    qtbot.waitUntil(lambda: len(menu.findChildren(QMenu)) == 3)
+
+
+def test_an_old_report_that_is_shown_again_tells_nothing_new(room):
+    report = StreamReport(camera_id="c0", state=StreamState.LOST)
+    room.wall.show_report(report)
+    room.clock.advance(seconds=60)
+
+    room.wall.show_report(report)
+    room.wall.set_preset(Preset.NINE)
+    room.wall.turn_page(1)
+
+    room.tile("c0").refresh_status()
+    assert room.tile("c0").status.word == "NO REPORT 00:01:00"
+
+
+def test_a_camera_whose_report_comes_once_only_keeps_saying_why(room):
+    room.wall.show_report(StreamReport(camera_id="c0", state=StreamState.UNUSABLE, reason="No such codec."))
+    room.clock.advance(seconds=60)
+
+    room.tile("c0").refresh_status()
+
+    assert room.tile("c0").status.sentence == "No such codec."
 
 
 def test_an_arrangement_survives_a_restart(room, qtbot):
