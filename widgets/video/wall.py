@@ -538,11 +538,11 @@ class VideoWall(QWidget):
 
     def _write(self, tell: Callable[[], None]) -> None:
         """Change the lower line: where a button goes that has the focus, that is no use of the tile that gets it."""
-        had_focus = self._lower.isAncestorOf(QApplication.focusWidget())
+        had_focus = _holds_focus(self._lower)
         self._is_arranging = True
         tell()
         self._is_arranging = False
-        if had_focus and not self._lower.isAncestorOf(QApplication.focusWidget()):
+        if had_focus and not _holds_focus(self._lower):
             self._tiles[self._selected].setFocus(Qt.FocusReason.OtherFocusReason)
 
     def _stop_name(self, run: TourRun) -> str:
@@ -823,8 +823,7 @@ class VideoWall(QWidget):
 
     def _has_focus(self) -> bool:
         """Whether the keyboard is at a tile now; whoever types elsewhere keeps it."""
-        focused = QApplication.focusWidget()
-        return focused is not None and self._canvas.isAncestorOf(focused)
+        return _holds_focus(self._canvas)
 
     def _refresh_bar(self) -> None:
         for preset, button in self._presets.items():
@@ -1070,3 +1069,8 @@ def _clear_menu(menu: QMenu) -> None:
     menu.clear()
     for part in menu.findChildren(QMenu):
         part.deleteLater()
+
+
+def _holds_focus(widget: QWidget) -> bool:
+    focused = QApplication.focusWidget()
+    return focused is not None and widget.isAncestorOf(focused)
