@@ -53,8 +53,12 @@ class Check:
 
 
 def self_test(folders: Folders, settings: Settings) -> tuple[Check, ...]:
-    """Run every check, one after the other."""
-    return tuple(_run(name, check) for name, check in _checks(folders, settings).items())
+    """Run every check, one after the other; a broker that is configured and answers is asked more."""
+    done = [_run(name, check) for name, check in _checks(folders, settings).items()]
+    answers = any(check.name == "broker" and check.status is Status.OK for check in done)
+    if settings.broker.host and answers:
+        done += [_run(name, check) for name, check in _broker_checks(settings).items()]
+    return tuple(done)
 
 
 def exit_code(checks: tuple[Check, ...]) -> int:
@@ -250,6 +254,30 @@ def _check_broker(settings: Settings) -> Check:
         raise ConsoleError(f"The broker at {link.report().address} does not answer: {link.report().reason}")
 
     return _ok(asyncio.run(round_trip()))
+
+
+def _broker_checks(settings: Settings) -> dict[str, Callable[[], Check]]:
+    from core.field.broker_probe import BrokerProbe, Finding
+    from core.kernel.secrets import Secrets
+    from core.node.ears import broker_settings
+
+    wanted = broker_settings(settings.broker, tenant=settings.site.tenant, core_id="self-test")
+    probe = BrokerProbe(wanted, Secrets().get_secret("broker") or "")
+
+    def judged(find: Callable[[], Finding]) -> Callable[[], Check]:
+        def check() -> Check:
+            found = find()
+            return _ok(found.message) if found.is_well else _warn(found.message, found.hint)
+
+        return check
+
+    return {
+        "broker-qos-1": judged(probe.round_trip),
+        "broker-retained": judged(probe.retained),
+        "broker-queue": judged(probe.queue),
+        "broker-tls": judged(lambda: probe.certificates(SystemClock().now())),
+        "broker-saves": judged(probe.persistence),
+    }
 
 
 def _demo_clip() -> Path:
