@@ -1,0 +1,161 @@
+"""Between a rule and its alarm: delays, counts, deadband, and how often it comes (ISA-18.2, nuisance alarms)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+
+from core.incidents.model import AlarmMark
+from core.incidents.tuning import AlarmTuning
+
+CHATTER_S = 60.0
+REPEAT_S = 600.0
+N_NUISANCE = 3
+"""Raised so often within a minute it chatters, within ten minutes it repeats."""
+
+
+class Verdict(Enum):
+    """What becomes of what a rule says."""
+
+    PASS = "pass"  # noqa: S105
+    WAIT = "wait"
+    """It is passed on by `due`, unless the rule says the contrary before."""
+
+    DROP = "drop"
+    """It is over before it was passed on, or known already."""
+
+
+@dataclass(slots=True)
+class _Signal:
+    """One condition.
+
+    Attributes:
+        is_raised: As the alarm knows it.
+        raise_due_s, return_due_s: When the other is passed on; None while nothing waits.
+        raises_s: When it was raised lately, passed on or not.
+    """
+
+    tuning: AlarmTuning
+    is_raised: bool = False
+    raise_due_s: float | None = None
+    return_due_s: float | None = None
+    is_beyond: bool = False
+    raises_s: deque[float] = field(default_factory=lambda: deque(maxlen=64))
+
+    def n_raises_since(self, since_s: float) -> int:
+        return sum(at_s >= since_s for at_s in self.raises_s)
+
+
+class Signals:
+    """What rules said lately, by condition key; times are monotonic [s].
+
+    Threads: the node's loop.
+    """
+
+    def __init__(self) -> None:
+        self._signals: dict[str, _Signal] = {}
+
+    def note(self, key: str, at_s: float, tuning: AlarmTuning) -> None:
+        """Remember a raise from before the start."""
+        self._signals.setdefault(key, _Signal(tuning)).raises_s.append(at_s)
+
+    def raised(self, key: str, tuning: AlarmTuning, now_s: float) -> Verdict:
+        """A rule says that its condition holds."""
+        signal = self._signals.setdefault(key, _Signal(tuning))
+        signal.tuning = tuning
+        if signal.is_raised and signal.return_due_s is not None:
+            # It was over for less than the off-delay: for the alarm it held all the time.
+            signal.return_due_s = None
+            signal.raises_s.append(now_s)
+            return Verdict.DROP
+        if signal.is_raised:
+            # What the alarm makes of it (a higher priority, a worse state) is decided there.
+            return Verdict.PASS
+        if signal.raise_due_s is not None:
+            return Verdict.WAIT
+        signal.raises_s.append(now_s)
+        if signal.n_raises_since(now_s - tuning.window_s) < tuning.n_raises:
+            return Verdict.DROP
+        if tuning.on_delay_s > 0:
+            signal.raise_due_s = now_s + tuning.on_delay_s
+            return Verdict.WAIT
+        signal.is_raised = True
+        return Verdict.PASS
+
+    def returned(self, key: str, now_s: float) -> Verdict:
+        """A rule says that its condition is over."""
+        signal = self._signals.get(key)
+        if signal is None:
+            return Verdict.PASS
+        if signal.raise_due_s is not None:
+            signal.raise_due_s = None
+            return Verdict.DROP
+        if signal.return_due_s is not None:
+            return Verdict.WAIT
+        off_delay_s = signal.tuning.off_delay_s
+        if AlarmMark.CHATTERING in self.marks(key, now_s):
+            # It is not believed to be over before it was quiet for as long as one looks back.
+            off_delay_s = max(off_delay_s, CHATTER_S)
+        if signal.is_raised and off_delay_s > 0:
+            signal.return_due_s = now_s + off_delay_s
+            return Verdict.WAIT
+        signal.is_raised = False
+        return Verdict.PASS
+
+    def is_beyond(self, key: str, value: float, tuning: AlarmTuning) -> bool:
+        """Judge a number by the rule's limit and deadband."""
+        signal = self._signals.setdefault(key, _Signal(tuning))
+        signal.is_beyond = tuning.is_beyond(value, was_beyond=signal.is_beyond)
+        return signal.is_beyond
+
+    def forget(self, key: str) -> None:
+        """The source is gone, or its rules began anew: nothing is waited for."""
+        signal = self._signals.get(key)
+        if signal is not None:
+            signal.is_raised, signal.raise_due_s, signal.return_due_s, signal.is_beyond = False, None, None, False
+
+    def due_raises(self, now_s: float) -> list[str]:
+        """Return the keys whose on-delay is over; they count as raised from now on."""
+        found = [key for key, one in self._signals.items() if one.raise_due_s is not None and one.raise_due_s <= now_s]
+        for key in found:
+            self._signals[key].raise_due_s = None
+            self._signals[key].is_raised = True
+        return found
+
+    def due_returns(self, now_s: float) -> list[str]:
+        """Return the keys whose off-delay is over; they count as returned from now on."""
+        found = [
+            key for key, one in self._signals.items() if one.return_due_s is not None and one.return_due_s <= now_s
+        ]
+        for key in found:
+            self._signals[key].return_due_s = None
+            self._signals[key].is_raised = False
+        return found
+
+    def marks(self, key: str, now_s: float) -> frozenset[AlarmMark]:
+        """Return how the condition makes itself a nuisance."""
+        signal = self._signals.get(key)
+        if signal is None:
+            return frozenset()
+        found = set()
+        if signal.n_raises_since(now_s - CHATTER_S) >= N_NUISANCE:
+            found.add(AlarmMark.CHATTERING)
+        if signal.n_raises_since(now_s - REPEAT_S) >= N_NUISANCE:
+            found.add(AlarmMark.REPEATING)
+        return frozenset(found)
+
+    def sweep(self, now_s: float) -> Iterable[str]:
+        """Forget what has been quiet for long, and return the keys."""
+        quiet = [
+            key
+            for key, one in self._signals.items()
+            if not one.is_raised
+            and one.raise_due_s is None
+            and not one.is_beyond
+            and (not one.raises_s or one.raises_s[-1] < now_s - REPEAT_S)
+        ]
+        for key in quiet:
+            del self._signals[key]
+        return quiet

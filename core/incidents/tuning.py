@@ -1,0 +1,145 @@
+"""The figures that an alarm follows: delays, latching, shelving, escalation; one frozen value for each rule.
+
+Source: study/control_room.md 3A, "Defaults when nothing is configured".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from core.access.model import Role
+from core.incidents.model import Alarm, Priority
+
+MINUTE_S = 60.0
+HOUR_S = 3600.0
+
+SHELVE_REASONS = (
+    "Known fault, is being mended",
+    "Maintenance",
+    "Planned event",
+    "Nuisance, chatters",
+    "Weather",
+    "Waits for somebody else",
+)
+"""Why an alarm may be put aside; what else is to be said goes into the comment."""
+
+
+def _by_priority(critical: float, high: float, medium: float, low: float) -> dict[Priority, float]:
+    return {
+        Priority.CRITICAL: critical,
+        Priority.HIGH: high,
+        Priority.MEDIUM: medium,
+        Priority.LOW: low,
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmTuning:
+    """How the alarms of one rule behave; every figure has a default.
+
+    Attributes:
+        on_delay_s: The condition must hold so long before it is raised.
+        off_delay_s: It must be over so long before it has returned.
+        n_raises, window_s: It is raised with the n-th time within the window; 1 means at once.
+        limit, deadband: For rules on a number: raised above the limit, over below `limit - deadband`; where
+            `is_below`, raised below it, and over above `limit + deadband`.
+        is_latching: The alarm stands until it is reset, also when the condition is over.
+        can_be_shelved: False for what says that nothing is recorded.
+        shelved_max_s: Longest shelving by an operator, by priority; 0 means that an operator may not.
+        shelved_max_supervisor_s: The same for a supervisor.
+        reset_role: Who may reset a latched alarm.
+        is_comment_needed: An acknowledge says something.
+        escalate_s: Without an acknowledge the next level is called after so long, by priority; 0 means never.
+        max_escalation: The last level.
+        realarm_s: What is acknowledged and still active calls again after so long, by priority; 0 means never.
+        fleeting_s: What was over sooner, unacknowledged, is marked as fleeting.
+    """
+
+    on_delay_s: float = 0.0
+    off_delay_s: float = 0.0
+    n_raises: int = 1
+    window_s: float = 60.0
+    limit: float | None = None
+    deadband: float = 0.0
+    is_below: bool = False
+    is_latching: bool = False
+    can_be_shelved: bool = True
+    shelved_max_s: Mapping[Priority, float] = field(
+        default_factory=lambda: _by_priority(0.0, HOUR_S, 8 * HOUR_S, 24 * HOUR_S)
+    )
+    shelved_max_supervisor_s: Mapping[Priority, float] = field(
+        default_factory=lambda: _by_priority(15 * MINUTE_S, HOUR_S, 8 * HOUR_S, 24 * HOUR_S)
+    )
+    reset_role: Role = Role.OPERATOR
+    is_comment_needed: bool = False
+    escalate_s: Mapping[Priority, float] = field(default_factory=lambda: _by_priority(60.0, 5 * MINUTE_S, 0.0, 0.0))
+    max_escalation: int = 3
+    realarm_s: Mapping[Priority, float] = field(
+        default_factory=lambda: _by_priority(30 * MINUTE_S, 2 * HOUR_S, 0.0, 0.0)
+    )
+    fleeting_s: float = 10.0
+
+    def longest_shelving(self, priority: Priority, role: Role) -> timedelta:
+        """Return how long this role may shelve such an alarm; nothing where it may not."""
+        if not self.can_be_shelved:
+            return timedelta()
+        longest = self.shelved_max_s if role < Role.SUPERVISOR else self.shelved_max_supervisor_s
+        return timedelta(seconds=longest[priority])
+
+    def is_beyond(self, value: float, *, was_beyond: bool) -> bool:
+        """Tell whether a number is beyond the limit, past the deadband on the way back.
+
+        Raises:
+            ValueError: The rule has no limit.
+        """
+        if self.limit is None:
+            raise ValueError("a rule without a limit judges no number")
+        margin = self.deadband if was_beyond else 0.0
+        if self.is_below:
+            return value < self.limit + margin
+        return value > self.limit - margin
+
+
+DEFAULT = AlarmTuning()
+DEFAULTS: dict[str, AlarmTuning] = {
+    "collision": AlarmTuning(is_latching=True),
+    "device_lost": AlarmTuning(on_delay_s=15.0),
+    "camera_blinded": AlarmTuning(off_delay_s=10.0),
+    "camera_frozen": AlarmTuning(off_delay_s=10.0),
+    "battery_low": AlarmTuning(on_delay_s=30.0, limit=20.0, deadband=3.0, is_below=True),
+    "parking_full": AlarmTuning(on_delay_s=120.0, off_delay_s=300.0, limit=98.0, deadband=2.0),
+    # What says that nothing is recorded must not be put aside.
+    "database": AlarmTuning(can_be_shelved=False),
+    "disk": AlarmTuning(can_be_shelved=False),
+    "evidence": AlarmTuning(can_be_shelved=False),
+}
+"""By the rule's id; where a rule has none, by the kind of its conditions."""
+
+
+class Tunings:
+    """The figures in force.
+
+    Threads: the node's loop; the mapping is replaced as a whole.
+    """
+
+    def __init__(self, own: Mapping[str, AlarmTuning] | None = None) -> None:
+        """Take the figures of the site's own rules; what they do not name keeps its default."""
+        self._own = dict(own or {})
+
+    def replace(self, own: Mapping[str, AlarmTuning]) -> None:
+        """Put other figures in force; alarms that stand follow them from now on."""
+        self._own = dict(own)
+
+    def of(self, rule_id: str, kind: str) -> AlarmTuning:
+        """Return the figures of a rule, else of a kind, else the default."""
+        for key in (rule_id, kind):
+            for known in (self._own, DEFAULTS):
+                if key in known:
+                    return known[key]
+        return DEFAULT
+
+    def of_alarm(self, alarm: Alarm) -> AlarmTuning:
+        """Return the figures that an alarm follows."""
+        return self.of(alarm.rule_id, alarm.kind)
