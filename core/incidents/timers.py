@@ -16,6 +16,7 @@ from core.incidents.model import Alarm, AlarmMark, AlarmState, Shelving
 from core.incidents.tuning import AlarmTuning
 
 STALE_AFTER = timedelta(hours=24)
+MAX_LEFT = 1000
 
 
 class Due(StrEnum):
@@ -102,3 +103,7 @@ class Timers:
     def _push(self, armed: _Armed) -> None:
         self._armed[armed.alarm_id, armed.due] = armed
         heapq.heappush(self._heap, armed)
+        if len(self._heap) > 2 * len(self._armed) + MAX_LEFT:
+            # Most deadlines never come: what was disarmed would stay until its hour.
+            self._heap = list(self._armed.values())
+            heapq.heapify(self._heap)

@@ -1,0 +1,156 @@
+"""Suppression by design: what need not call while something else explains it.
+
+A rule is data: while its cause is active, alarms of the named kinds are held, with the rule's name beside them. They are
+stored, listed and counted all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from core.incidents.model import Alarm, Condition, SourceKind
+
+
+class Reach(StrEnum):
+    """Which sources a cause explains."""
+
+    SAME_SOURCE = "same_source"
+    SAME_GROUP = "same_group"
+    """Devices of the group that the cause's device belongs to: what lies behind a gateway."""
+
+    EVERYWHERE = "everywhere"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuppressionRule:
+    """While an alarm of `causes` is active, alarms of `kinds` within `reach` of it are held.
+
+    Attributes:
+        causes, kinds: Kinds of conditions.
+        source_kinds: Whose alarms are held; empty means everyone's.
+    """
+
+    rule_id: str
+    title: str
+    causes: frozenset[str]
+    kinds: frozenset[str]
+    reach: Reach
+    source_kinds: frozenset[SourceKind] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedWorks:
+    """Works that somebody announced: from one instant to another, alarms of some sources are expected.
+
+    Attributes:
+        source_ids: Of cameras, stations, lots or devices.
+        kinds: Kinds of conditions; empty means all.
+    """
+
+    works_id: str
+    title: str
+    source_kind: SourceKind
+    source_ids: frozenset[str]
+    kinds: frozenset[str] = frozenset()
+    since: datetime
+    until: datetime
+    by: str
+    reason: str = ""
+    version: int = 1
+
+    @property
+    def rule_id(self) -> str:
+        """What an alarm says that is held by it."""
+        return f"works: {self.title}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """An active alarm that may explain others."""
+
+    condition_key: str
+    kind: str
+    source_kind: SourceKind
+    source_id: str
+
+
+RULES: tuple[SuppressionRule, ...] = (
+    SuppressionRule(
+        rule_id="broker-away",
+        title="No link to the field devices",
+        causes=frozenset({"broker"}),
+        kinds=frozenset({"device_lost"}),
+        reach=Reach.EVERYWHERE,
+    ),
+    SuppressionRule(
+        rule_id="behind-gateway",
+        title="Behind a lost gateway",
+        causes=frozenset({"gateway_lost"}),
+        kinds=frozenset({"device_lost"}),
+        reach=Reach.SAME_GROUP,
+    ),
+    SuppressionRule(
+        rule_id="camera-lost",
+        title="The camera is lost",
+        causes=frozenset({"camera_lost"}),
+        kinds=frozenset({"camera_moved", "camera_blinded", "camera_frozen"}),
+        reach=Reach.SAME_SOURCE,
+    ),
+    SuppressionRule(
+        rule_id="site-power",
+        title="The site has no power",
+        causes=frozenset({"site_power_lost"}),
+        kinds=frozenset({"camera_lost", "device_lost", "gateway_lost"}),
+        reach=Reach.EVERYWHERE,
+    ),
+)
+
+
+def cause_of(alarm: Alarm) -> Cause:
+    """Return an alarm as a cause of others."""
+    return Cause(
+        condition_key=alarm.condition_key,
+        kind=alarm.kind,
+        source_kind=alarm.source_kind,
+        source_id=alarm.source_id,
+    )
+
+
+def find_rule(
+    subject: Condition | Alarm,
+    causes: Iterable[Cause],
+    *,
+    rules: Iterable[SuppressionRule],
+    works: Iterable[PlannedWorks],
+    now: datetime,
+) -> str:
+    """Return the id of the rule that holds a condition right now; empty where none does."""
+    for announced in works:
+        if announced.since <= now < announced.until and _is_expected(subject, announced):
+            return announced.rule_id
+    known = tuple(causes)
+    for rule in rules:
+        if subject.kind not in rule.kinds or (rule.source_kinds and subject.source_kind not in rule.source_kinds):
+            continue
+        if any(cause.kind in rule.causes and _reaches(rule.reach, cause, subject) for cause in known):
+            return rule.rule_id
+    return ""
+
+
+def _is_expected(subject: Condition | Alarm, works: PlannedWorks) -> bool:
+    is_of_kind = not works.kinds or subject.kind in works.kinds
+    return is_of_kind and subject.source_kind is works.source_kind and subject.source_id in works.source_ids
+
+
+def _reaches(reach: Reach, cause: Cause, subject: Condition | Alarm) -> bool:
+    if cause.condition_key == subject.condition_key:
+        return False
+    if reach is Reach.EVERYWHERE:
+        return True
+    if reach is Reach.SAME_SOURCE:
+        return (cause.source_kind, cause.source_id) == (subject.source_kind, subject.source_id)
+    group, _, _ = cause.source_id.partition("/")
+    return subject.source_id.startswith(f"{group}/")
