@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -47,6 +47,7 @@ class Device:
         device_id: "{group}/{device}" of its topics.
         kind: Key of its device kind: "station", "lot", …
         n_bad_messages: Payloads that could not be used since the node started.
+        skew_s: Its clock minus ours; None until it was measured. Beyond 5 s its values are uncertain.
     """
 
     device_id: str
@@ -61,6 +62,7 @@ class Device:
     n_messages: int = 0
     n_bad_messages: int = 0
     last_error: str = ""
+    skew_s: float | None = None
     version: int = 1
 
     @property
@@ -78,9 +80,11 @@ class CommandStatus(StrEnum):
     DONE = "done"
     REJECTED = "rejected"
     EXPIRED = "expired"
-    """Its time ran out without a final answer; the device does not obey it any more."""
+    """Its time ran out before the device got it; nobody obeys it any more."""
 
     FAILED = "failed"
+    TIMEOUT = "timeout"
+    """It was sent, and no final answer came within its time."""
 
     @property
     def is_final(self) -> bool:
@@ -90,7 +94,12 @@ class CommandStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceCommand:
-    """A command on its way to a device, or what became of it."""
+    """A command on its way to a device, or what became of it.
+
+    Attributes:
+        text: What the device said about it, or why there is no answer.
+        changed_at: When it got its status.
+    """
 
     command_id: str
     device_id: str
@@ -100,6 +109,72 @@ class DeviceCommand:
     sent_by: str
     created_at: datetime
     expires_at: datetime
+    args: dict[str, Any] = field(default_factory=dict)
+    changed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DesiredBy:
+    """Who asked for one value of a twin, and when."""
+
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One value that a device has not taken over.
+
+    Attributes:
+        reported: None where the device says nothing about it.
+        since: When it was asked for.
+        by: Who asked.
+    """
+
+    key: str
+    desired: Any
+    reported: Any
+    since: datetime | None
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Twin:
+    """What a device should be set to, and what it says it is set to.
+
+    Attributes:
+        version: Of what is desired; every change carries the version it was made on.
+        answered_version: Newest desired version that the device has looked at; below `version` it still has to.
+    """
+
+    device_id: str
+    desired: dict[str, Any] = field(default_factory=dict)
+    desired_by: dict[str, DesiredBy] = field(default_factory=dict)
+    version: int = 0
+    reported: dict[str, Any] = field(default_factory=dict)
+    reported_version: int = 0
+    reported_at: datetime | None = None
+    answered_version: int = 0
+
+    @property
+    def differences(self) -> tuple[Difference, ...]:
+        """What is desired and not reported, by key."""
+        found = []
+        for key, value in sorted(self.desired.items()):
+            reported = self.reported.get(key)
+            if key in self.reported and reported == value:
+                continue
+            asked = self.desired_by.get(key)
+            found.append(
+                Difference(
+                    key=key,
+                    desired=value,
+                    reported=reported,
+                    since=None if asked is None else asked.at,
+                    by="" if asked is None else asked.by,
+                )
+            )
+        return tuple(found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +185,7 @@ class FieldEvent:
         seq: Strictly one more each time.
         at: The device's own time, never later than when it was received.
         is_history: Late: stored and charted, never shown as new.
+        stream: Where the event carries a reading that its device kept for later: the stream it belongs to.
     """
 
     device_id: str
@@ -122,6 +198,7 @@ class FieldEvent:
     is_good: bool
     is_history: bool
     data: dict[str, Any]
+    stream: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +222,7 @@ class Reading:
     Attributes:
         values: Numbers by the names of the device kind's quantities.
         is_good: False where the device doubts its own values or its clock is off.
+        is_history: It came late: stored and charted, never announced as new.
     """
 
     device_id: str
@@ -152,6 +230,7 @@ class Reading:
     at: datetime
     values: dict[str, float]
     is_good: bool = True
+    is_history: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,6 +32,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from core.field.inbox import Inbound, Inbox
 from core.field.model import LinkReport, LinkState
 from core.field.payloads import HostState, write
+from core.field.retry import retry_delay_s
 from core.field.settings import BrokerSettings
 from core.field.topics import HostChannel, HostTopic, PingTopic, build, subscriptions
 from core.kernel.clock import Clock, SystemClock
@@ -58,11 +59,16 @@ STABLE_AFTER_S = 10.0
 FIGHT_AFTER, FIGHT_WITHIN_S = 4, 3.0
 """So many connections in a row that lived so shortly: two programs of one name throw each other out."""
 
-SHORT_OUTAGE_S = 60.0
-SHORT_OUTAGE_DELAY_S = 1.5
-MAX_DELAY_S = 30.0
 
 PROTOCOL_NAMES = {mqtt.MQTTv5: "MQTT 5", mqtt.MQTTv311: "MQTT 3.1.1"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyTo:
+    """Where an answer is expected, and what it has to carry; MQTT 3.1.1 leaves it out."""
+
+    topic: str
+    correlation: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +81,7 @@ class Outgoing:
     is_retained: bool
     expiry_s: float | None
     queued_monotonic: float
+    reply: ReplyTo | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +91,6 @@ class _Ended:
     state: LinkState
     reason: str
     is_slow: bool = False
-
-
-def retry_delay_s(n_tries: int, outage_s: float, pick: Callable[[float, float], float] = random.uniform) -> float:
-    """Return how long to wait before the next try: full jitter, 0.5 s doubling to 30 s.
-
-    In the first minute no wait is longer than 1.5 s: a broker that comes back from a restart is found within 2 s.
-    """
-    ceiling = min(MAX_DELAY_S, 0.5 * 2.0 ** min(n_tries, 10))
-    if outage_s < SHORT_OUTAGE_S:
-        ceiling = min(ceiling, SHORT_OUTAGE_DELAY_S)
-    return max(0.05, pick(0.0, ceiling))
 
 
 class MqttLink:
@@ -188,7 +184,14 @@ class MqttLink:
         self.start()
 
     def publish(
-        self, topic: str, payload: bytes, *, qos: int = 0, is_retained: bool = False, expiry_s: float | None = None
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        qos: int = 0,
+        is_retained: bool = False,
+        expiry_s: float | None = None,
+        reply: ReplyTo | None = None,
     ) -> bool:
         """Queue a message; it is sent when the link is up, or forgotten `expiry_s` after now.
 
@@ -201,6 +204,7 @@ class MqttLink:
             is_retained=is_retained,
             expiry_s=expiry_s,
             queued_monotonic=time.monotonic(),
+            reply=reply,
         )
         key: object = topic if is_retained else object()
         with self._lock:
@@ -356,7 +360,7 @@ class MqttLink:
                 left_s = message.expiry_s - (now - message.queued_monotonic)
                 if left_s <= 0:
                     continue
-            properties = self._publish_properties(left_s)
+            properties = self._publish_properties(left_s, message.reply)
             info = client.publish(message.topic, message.payload, message.qos, message.is_retained, properties)
             self._n_published += 1
             if message.qos > 0:
@@ -438,7 +442,7 @@ class MqttLink:
             context.load_cert_chain(settings.cert_file, settings.key_file)
         return context
 
-    def _publish_properties(self, expiry_s: float | None) -> Properties | None:
+    def _publish_properties(self, expiry_s: float | None, reply: ReplyTo | None = None) -> Properties | None:
         if self._protocol != mqtt.MQTTv5:
             return None
         properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
@@ -446,6 +450,9 @@ class MqttLink:
         properties.ContentType = "application/json"
         if expiry_s is not None:
             properties.MessageExpiryInterval = max(1, round(expiry_s))
+        if reply is not None:
+            properties.ResponseTopic = reply.topic
+            properties.CorrelationData = reply.correlation
         return properties
 
     def _host_payload(self, *, is_online: bool) -> bytes:

@@ -24,6 +24,7 @@ from core.kernel.errors import BadInputError
 MAX_PAYLOAD_BYTES = 256 * 1024
 MAX_DEPTH = 12
 MAX_ITEMS = 20_000
+MAX_TWIN_KEYS = 128
 MAJOR_VERSION = 1
 
 Text = Annotated[str, Field(max_length=200)]
@@ -79,6 +80,7 @@ class Envelope(Payload):
         ts: The device's own clock.
         seq: On evt: strictly one more each time, across boots. On state and tele: rising within one boot.
         hist: Late data: stored and charted, never shown as new.
+        stream: On evt: the data is a reading of this stream, which the device kept while nobody listened.
     """
 
     v: int = MAJOR_VERSION
@@ -89,6 +91,7 @@ class Envelope(Payload):
     seq: Seq | None = None
     q: Quality = Quality.GOOD
     hist: bool = False
+    stream: Ident = ""
     data: dict[str, Any] = Field(default_factory=dict)
 
     @field_validator("q", mode="before")
@@ -184,6 +187,31 @@ class Command(Payload):
     user: str
     desk: str = ""
     ver: int = MAJOR_VERSION
+
+
+class TwinMeta(Payload):
+    """Who set one value of a twin, and when."""
+
+    ts: Instant
+    by: Text = ""
+
+
+class TwinState(Payload):
+    """What a device should be set to, or says it is set to.
+
+    Attributes:
+        version: Rises with every change of this side.
+        desired: On reported: the newest version of the other side that the device has looked at.
+    """
+
+    version: int = Field(ge=0, lt=2**62)
+    state: dict[Ident, Any] = Field(default_factory=dict, max_length=MAX_TWIN_KEYS)
+    meta: dict[Ident, TwinMeta] = Field(default_factory=dict, max_length=MAX_TWIN_KEYS)
+    desired: int = Field(default=0, ge=0, lt=2**62)
+
+
+class Rebirth(Payload):
+    """The core asks every device to describe itself again."""
 
 
 P = TypeVar("P", bound=Payload)

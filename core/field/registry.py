@@ -14,15 +14,17 @@ from core.field.kinds import find_kinds, kind_for
 from core.field.kinds.base import OTHER, DeviceKind
 from core.field.model import BadSource, Device, DeviceState, Reading
 from core.field.payloads import Birth, Envelope, Quality, Status
+from core.field.skew import SKEW_S, ClockWatch
 from core.kernel.geo import GeoPoint
 
 MAX_DEVICES = 20_000
 MAX_STREAMS = 512
 MAX_BAD_SOURCES = 1000
-SKEW_S = 5.0
+LATE_S = 30.0
+"""What was on its way for longer is history."""
+
 BAD_BURST = 50.0
 BAD_PER_S = 5.0
-SKEWED_IN_A_ROW = 3
 
 
 @dataclass(slots=True)
@@ -61,7 +63,7 @@ class Tracked:
     newest: dict[str, _Newest] = field(default_factory=dict)
     bad_budget: float = BAD_BURST
     bad_budget_s: float = 0.0
-    n_skewed: int = 0
+    clock: ClockWatch = field(default_factory=ClockWatch)
 
 
 class Registry:
@@ -202,7 +204,7 @@ class Registry:
         tracked.seen_s = now_s
         tracked.has_counted = True
         if device.state in (DeviceState.LOST, DeviceState.OFFLINE):
-            waited_s = 0.0 if sent_at is None else abs((received_at - sent_at).total_seconds())
+            waited_s = 0.0 if sent_at is None else tracked.clock.true_age_s(sent_at, received_at)
             if waited_s > SKEW_S:
                 return
         if device.state is not DeviceState.ONLINE:
@@ -233,23 +235,44 @@ class Registry:
         values = tracked.kind.read(envelope.type, envelope.data)
         if not values:
             return None
-        age_s = (received_at - envelope.ts).total_seconds()
-        is_late = envelope.hist or is_retained
-        is_skewed = abs(age_s) > SKEW_S and not is_late
-        if not is_late:
-            self._note_skew(tracked, age_s)
+        if not envelope.hist and not is_retained:
+            self.on_clock(tracked, envelope.ts, received_at)
+        is_history = self.is_late(tracked, envelope, received_at)
+        is_doubtful = tracked.clock.is_wrong or not (is_history or is_retained or _is_of_now(envelope, received_at))
         reading = Reading(
             device_id=tracked.device.device_id,
             stream=stream,
             # No reading comes from the future: a clock that is ahead would hide everything after it.
             at=min(envelope.ts, received_at),
             values=values,
-            is_good=envelope.q is Quality.GOOD and not is_skewed,
+            is_good=envelope.q is Quality.GOOD and not is_doubtful,
+            is_history=is_history,
         )
         is_newest = newest is None or _is_newer(newest, reading, envelope)
         if is_newest:
             tracked.newest[stream] = _Newest(seq=envelope.seq, boot=envelope.boot, reading=reading)
         return reading, is_newest
+
+    def on_clock(self, tracked: Tracked, sent_at: datetime, received_at: datetime) -> None:
+        """Compare the device's clock with ours by a live message that left when it says."""
+        was_wrong = tracked.clock.is_wrong
+        if not tracked.clock.note(sent_at, received_at):
+            return
+        skew_s = round(tracked.clock.skew_s or 0.0, 1)
+        device = replace(tracked.device, skew_s=skew_s)
+        if tracked.clock.is_wrong:
+            device = replace(
+                device, last_error=f"Its clock is {abs(skew_s):,.0f} s {'fast' if skew_s > 0 else 'slow'}."
+            )
+        elif was_wrong:
+            device = replace(device, last_error="")
+        if tracked.clock.is_wrong != was_wrong:
+            tracked.has_changed = True
+        tracked.device, tracked.has_counted = device, True
+
+    def is_late(self, tracked: Tracked, envelope: Envelope, received_at: datetime) -> bool:
+        """Tell whether a message is history: it says so, or it was on its way for more than `LATE_S`."""
+        return envelope.hist or tracked.clock.true_age_s(envelope.ts, received_at) > LATE_S
 
     def check_silence(self, now_s: float, at: datetime) -> None:
         """Mark the devices that have been silent for too long."""
@@ -335,26 +358,15 @@ class Registry:
             # What was lost was the start before this one.
             self._set_state(tracked, DeviceState.UNKNOWN, at)
 
-    def _note_skew(self, tracked: Tracked, age_s: float) -> None:
-        if abs(age_s) <= SKEW_S:
-            if tracked.n_skewed >= SKEWED_IN_A_ROW:
-                tracked.device = replace(tracked.device, last_error="")
-                tracked.has_changed = True
-            tracked.n_skewed = 0
-            return
-        tracked.n_skewed += 1
-        # One late message is a slow network, several in a row are a wrong clock.
-        if tracked.n_skewed >= SKEWED_IN_A_ROW:
-            way = "slow" if age_s > 0 else "fast"
-            sentence = f"Its clock is {abs(age_s):,.0f} s {way}."
-            tracked.device = replace(tracked.device, last_error=sentence)
-            tracked.has_changed = True
-
 
 def _refill(tracked: Tracked, now_s: float) -> None:
     passed_s = max(0.0, now_s - tracked.bad_budget_s) if tracked.bad_budget_s else 0.0
     tracked.bad_budget = min(BAD_BURST, tracked.bad_budget + passed_s * BAD_PER_S)
     tracked.bad_budget_s = now_s
+
+
+def _is_of_now(envelope: Envelope, received_at: datetime) -> bool:
+    return abs((received_at - envelope.ts).total_seconds()) <= SKEW_S
 
 
 def _is_repetition(newest: _Newest, envelope: Envelope) -> bool:

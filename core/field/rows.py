@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, bindparam, insert, select, update
+from sqlalchemy import Executable, and_, bindparam, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from core.field.model import Device, DeviceState, FieldEvent, Reading
 from core.field.registry import Tracked
 from core.store.rows import position_of, storable
-from core.store.tables import DeviceRow, FieldEventRow
+from core.store.tables import Base, DeviceRow, FieldEventRow, ReadingRow
 
 
 def load(
@@ -96,6 +97,24 @@ def update_devices(session: Session, rows: Sequence[dict[str, Any]]) -> None:
     )
 
 
+def insert_events(session: Session, events: Sequence[FieldEvent]) -> None:
+    """Add events; one that is there already stays as it is."""
+    if events:
+        session.execute(_insert_once(session, FieldEventRow), [event_values(event) for event in events])
+
+
+def insert_readings(session: Session, readings: Sequence[Reading]) -> None:
+    """Add readings; one of the same stream and instant stays as it is."""
+    if readings:
+        session.execute(_insert_once(session, ReadingRow), [reading_values(reading) for reading in readings])
+
+
+def _insert_once(session: Session, table: type[Base]) -> Executable:
+    if session.get_bind().dialect.name == "postgresql":
+        return postgresql.insert(table).on_conflict_do_nothing()
+    return sqlite.insert(table).on_conflict_do_nothing()
+
+
 def event_values(event: FieldEvent) -> dict[str, Any]:
     """Return what a row of the event holds."""
     return {
@@ -120,4 +139,5 @@ def reading_values(reading: Reading) -> dict[str, Any]:
         "at": reading.at,
         "values": reading.values,
         "is_good": reading.is_good,
+        "is_history": reading.is_history,
     }

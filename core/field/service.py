@@ -16,33 +16,37 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from core.field import rows
+from core.field.commands import CommandChanged, Commands
 from core.field.inbox import Inbound
+from core.field.mqtt_link import ReplyTo
 from core.field.model import (
     BadSource,
-    CommandStatus,
     Device,
     DeviceCommand,
     FieldEvent,
     LinkReport,
     LinkState,
     Reading,
+    Twin,
 )
 from core.field.outbox import Outbox
 from core.field.payloads import (
     Birth,
-    Command,
     CommandResult,
     Envelope,
     EvtAck,
     Payload,
     PayloadError,
     Quality,
+    Rebirth,
     Status,
+    TwinState,
     check,
     decode,
     write,
 )
-from core.field.registry import SKEW_S, Registry, Tracked
+from core.field.ports import SUPERVISOR, Actor, AuditHook, no_audit
+from core.field.registry import Registry, Tracked
 from core.field.sequence import Arrival
 from core.field.sequence import Sequence as EventSequence
 from core.field.settings import BrokerSettings
@@ -58,11 +62,11 @@ from core.field.topics import (
     device_topic,
     parse,
 )
+from core.field.twins import TwinChanged, Twins, save_reported
 from core.kernel.bus import Bus
 from core.kernel.clock import Clock
 from core.kernel.errors import BadInputError, ConsoleError, NotPermittedError, UnavailableError
 from core.kernel.geo import GeoPoint
-from core.kernel.ids import new_id
 from core.store.engine import Store
 from core.store.rows import check_version, place, storable
 from core.store.tables import DeviceRow, FieldEventRow, ReadingRow
@@ -73,16 +77,12 @@ TICK_S = 0.1
 WRITE_EVERY_S = 0.5
 LOOK_EVERY_S = 1.0
 KEEP_SEEN_EVERY_S = 60.0
-LATE_S = 30.0
 GAP_ACK_AFTER_S = 2.0
 REBIRTH_AT_MOST_EVERY_S = 30.0
-RESEND_EVERY_S = 5.0
 CLOSED_ALARM_STAYS_S = 600.0
 MAX_EVENTS_WAITING = 20_000
 MAX_READINGS_WAITING = 20_000
 EVENTS_PER_WRITE = 1000
-MAX_COMMAND_ARGS = 64
-MAX_TTL_S = 3600.0
 WRITE_PAUSE_S = 1.0
 
 
@@ -110,41 +110,10 @@ class FieldEventReceived:
 
 
 @dataclass(frozen=True, slots=True)
-class CommandChanged:
-    """A command went out, was answered, or expired."""
-
-    command: DeviceCommand
-
-
-@dataclass(frozen=True, slots=True)
 class LinkChanged:
     """The link to the broker is in another state."""
 
     report: LinkReport
-
-
-OPERATOR = 2
-SUPERVISOR = 3
-"""As in `core.access.model.Role`, which lies above this room."""
-
-
-class Actor(Protocol):
-    """Who does something; `core.access.model.Actor` is one."""
-
-    @property
-    def name(self) -> str:
-        """User name, or "system"."""
-        ...
-
-    @property
-    def role(self) -> int:
-        """A `Role`."""
-        ...
-
-    @property
-    def desk(self) -> str:
-        """Where the person sits."""
-        ...
 
 
 class Link(Protocol):
@@ -163,7 +132,14 @@ class Link(Protocol):
         ...
 
     def publish(
-        self, topic: str, payload: bytes, *, qos: int = 0, is_retained: bool = False, expiry_s: float | None = None
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        qos: int = 0,
+        is_retained: bool = False,
+        expiry_s: float | None = None,
+        reply: ReplyTo | None = None,
     ) -> bool:
         """Queue a message."""
         ...
@@ -185,16 +161,6 @@ class _Alarm:
     clear_at_s: float | None = None
 
 
-@dataclass(slots=True)
-class _Pending:
-    """A command without a final answer."""
-
-    command: DeviceCommand
-    topic: str
-    body: bytes
-    sent_s: float = float("-inf")
-
-
 class FieldService:
     """Devices and what they say.
 
@@ -203,13 +169,23 @@ class FieldService:
     Threads: the owner's loop only.
     """
 
-    def __init__(self, *, store: Store, bus: Bus, clock: Clock, outbox: Outbox, settings: BrokerSettings) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        bus: Bus,
+        clock: Clock,
+        outbox: Outbox,
+        settings: BrokerSettings,
+        audit: AuditHook = no_audit,
+    ) -> None:
         """Prepare; nothing is read or sent before `start`."""
         self._store = store
         self._bus = bus
         self._clock = clock
         self._outbox = outbox
         self._settings = settings
+        self._audit = audit
         self._registry = Registry()
         self._link: Link | None = None
         self._sequences: dict[str, EventSequence] = {}
@@ -221,7 +197,23 @@ class FieldService:
         self._alarms: dict[str, _Alarm] = {}
         self._are_alarms_known = False
         self._own: dict[str, bytes] = {}
-        self._commands: dict[str, _Pending] = {}
+        self._commands = Commands(
+            store=store,
+            bus=bus,
+            clock=clock,
+            outbox=outbox,
+            tenant=settings.tenant,
+            audit=audit,
+            send=self._send_command,
+        )
+        self._twins = Twins(
+            store=store,
+            bus=bus,
+            clock=clock,
+            tenant=settings.tenant,
+            audit=audit,
+            publish=lambda topic, payload: self._publish(topic, payload, qos=1, is_retained=True),
+        )
         self._gap_acks: dict[str, float] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._looked_s = self._wrote_s = self._kept_s = float("-inf")
@@ -243,8 +235,8 @@ class FieldService:
         Raises:
             UnavailableError: The database or the outbox cannot be used.
         """
-        for command, topic, body in await self._outbox.open():
-            self._commands[command.command_id] = _Pending(command, topic, body)
+        await self._commands.load()
+        await self._twins.load()
         known, cursors = await self._store.read(rows.load)
         now_s = self._clock.monotonic()
         for device, boot, birth, event_seq in known:
@@ -281,7 +273,7 @@ class FieldService:
             await self._write_some_events()
         with contextlib.suppress(ConsoleError):
             await self._write_readings()
-        await self._outbox.close()
+        await self._commands.close()
 
     async def _forever(self, work: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
         """Supervise a task: a fault of one turn must not end the field for good."""
@@ -312,7 +304,28 @@ class FieldService:
 
     def commands(self) -> tuple[DeviceCommand, ...]:
         """Return the commands without a final answer."""
-        return tuple(pending.command for pending in self._commands.values())
+        return self._commands.pending()
+
+    async def command_history(self, device_id: str = "", *, n_most: int = 200) -> list[DeviceCommand]:
+        """Return a device's commands with what became of them, newest first; those of all devices for an empty id.
+
+        Raises:
+            UnavailableError: The database is away.
+        """
+        return await self._commands.history(device_id, n_most=n_most)
+
+    def twin(self, device_id: str) -> Twin:
+        """Return what a device should be set to and what it says it is set to.
+
+        Raises:
+            BadInputError: Nobody knows the device.
+        """
+        self._tracked(device_id)
+        return self._twins.get(device_id)
+
+    def twins(self) -> tuple[Twin, ...]:
+        """Return every twin that holds something."""
+        return self._twins.all()
 
     def bad_sources(self) -> tuple[BadSource, ...]:
         """Return who sends what cannot be used, the worst first."""
@@ -339,7 +352,14 @@ class FieldService:
                 .limit(n_most)
             )
             return [
-                Reading(device_id=row.device_id, stream=row.stream, at=row.at, values=row.values, is_good=row.is_good)
+                Reading(
+                    device_id=row.device_id,
+                    stream=row.stream,
+                    at=row.at,
+                    values=row.values,
+                    is_good=row.is_good,
+                    is_history=row.is_history,
+                )
                 for row in session.scalars(query)
             ][::-1]
 
@@ -355,7 +375,10 @@ class FieldService:
             BadInputError: Nobody knows the device.
             StaleWriteError: Someone else was faster.
         """
-        return await self._change(actor, device_id, expect_version, lambda row: setattr(row, "is_enabled", is_enabled))
+        action = "device.enable" if is_enabled else "device.disable"
+        return await self._change(
+            actor, device_id, expect_version, lambda row: setattr(row, "is_enabled", is_enabled), action=action
+        )
 
     async def rename(self, actor: Actor, device_id: str, *, name: str, expect_version: int) -> Device:
         """Give a device a name that its own description does not overwrite.
@@ -368,7 +391,14 @@ class FieldService:
         clean = storable(name).strip()
         if not clean or len(clean) > 200:
             raise BadInputError(f"A device cannot be called {name[:40]!r}.", hint="Use 1 to 200 characters.")
-        return await self._change(actor, device_id, expect_version, lambda row: setattr(row, "name", clean))
+        return await self._change(
+            actor,
+            device_id,
+            expect_version,
+            lambda row: setattr(row, "name", clean),
+            action="device.rename",
+            detail=clean,
+        )
 
     async def move(self, actor: Actor, device_id: str, *, position: GeoPoint | None, expect_version: int) -> Device:
         """Place a device on the map.
@@ -378,7 +408,10 @@ class FieldService:
             BadInputError: Nobody knows the device.
             StaleWriteError: Someone else was faster.
         """
-        return await self._change(actor, device_id, expect_version, lambda row: place(row, position))
+        where = "nowhere" if position is None else f"{position.lat_deg:.6f}, {position.lon_deg:.6f}"
+        return await self._change(
+            actor, device_id, expect_version, lambda row: place(row, position), action="device.move", detail=where
+        )
 
     async def send_command(
         self, actor: Actor, device_id: str, name: str, args: Mapping[str, Any] | None = None, *, ttl_s: float = 30.0
@@ -388,46 +421,26 @@ class FieldService:
         Raises:
             NotPermittedError: Below operator.
             BadInputError: Nobody knows the device, it is disabled, or the command cannot be written down.
-            UnavailableError: The outbox cannot be written.
+            UnavailableError: The outbox or the database cannot be written; nothing was sent.
         """
-        if actor.role < OPERATOR:
-            raise NotPermittedError("Commands to devices need the role operator.")
-        tracked = self._tracked(device_id)
-        if not tracked.device.is_enabled:
-            raise BadInputError(f"{tracked.device.name} is disabled.", hint="Enable it first.")
-        if not 1.0 <= ttl_s <= MAX_TTL_S:
-            raise BadInputError(f"A command cannot live for {ttl_s:g} s.", hint=f"Use 1 to {MAX_TTL_S:g} s.")
-        if not name or len(name) > 64 or len(args or {}) > MAX_COMMAND_ARGS:
-            raise BadInputError(f"The command {name[:40]!r} has no usable name or too many arguments.")
-        now = self._clock.now()
-        command = DeviceCommand(
-            command_id=new_id(),
-            device_id=device_id,
-            name=name,
-            status=CommandStatus.QUEUED,
-            text="",
-            sent_by=actor.name,
-            created_at=now,
-            expires_at=now + timedelta(seconds=ttl_s),
-        )
-        wire = Command(
-            id=command.command_id,
-            name=name,
-            args=dict(args or {}),
-            exp=int(command.expires_at.timestamp() * 1000),
-            user=actor.name,
-            desk=actor.desk,
-        )
-        try:
-            body = write(wire)
-        except (TypeError, ValueError) as error:
-            raise BadInputError(f"The arguments of {name!r} cannot be written as JSON: {error}.") from error
-        topic = device_topic(self._settings.tenant, device_id, Channel.CMD)
-        await self._outbox.add(command, topic, body)
-        self._commands[command.command_id] = _Pending(command, topic, body)
-        self._bus.publish(CommandChanged(command))
-        self._resend()
+        command = await self._commands.send(actor, self._tracked(device_id).device, name, args, ttl_s=ttl_s)
+        self._commands.tick(is_connected=self._was_connected)
         return command
+
+    async def set_desired(
+        self, actor: Actor, device_id: str, changes: Mapping[str, Any], *, expect_version: int
+    ) -> Twin:
+        """Ask a device for other settings; a value of None takes a wish back.
+
+        Raises:
+            NotPermittedError: Below supervisor.
+            BadInputError: Nobody knows the device, or the settings cannot be written down.
+            StaleWriteError: Someone else was faster.
+            UnavailableError: The database is away; nothing was changed.
+        """
+        return await self._twins.set_desired(
+            actor, self._tracked(device_id).device, changes, expect_version=expect_version
+        )
 
     # -- alarms on the broker -------------------------------------------------------------------------------------
 
@@ -502,16 +515,15 @@ class FieldService:
             self._rebirth_s = now_s
             settings = self._settings
             topic = build(HostTopic(tenant=settings.tenant, core=settings.core_id, channel=HostChannel.REBIRTH))
-            self._publish(topic, b"{}", qos=1, expiry_s=30.0)
+            self._publish(topic, write(Rebirth()), qos=1, expiry_s=30.0)
         for topic, entry in self._alarms.items():
             self._publish(topic, entry.payload, qos=1, is_retained=True)
         for name, payload in self._own.items():
             self._publish(name, payload, qos=1, is_retained=True)
         for device_id in self._stored_seqs:
             self._acknowledge_device(device_id)
-        for pending in self._commands.values():
-            pending.sent_s = float("-inf")
-        self._resend()
+        self._twins.publish_all_desired()
+        self._commands.send_again()
 
     def on_messages(self, batch: Sequence[Inbound]) -> None:
         """Take in a batch; the link's `on_message`. Never raises for what a message holds."""
@@ -546,7 +558,7 @@ class FieldService:
             self._on_bad(device_id, str(error), message, now_s)
 
     def _dispatch(self, topic: DeviceTopic, message: Inbound, now_s: float) -> None:
-        if topic.channel in (Channel.LOG, Channel.TWIN_REPORTED):
+        if topic.channel is Channel.LOG:
             return
         value = decode(message.payload)
         payload = check(value, _MODELS[topic.channel])
@@ -565,11 +577,15 @@ class FieldService:
             case Status():
                 self._on_status(tracked, payload, message, is_live)
             case CommandResult():
-                self._on_result(payload)
+                self._commands.on_result(topic.device_id, payload)
+            case TwinState():
+                self._twins.on_reported(topic.device_id, payload, message.received_at, is_retained=message.is_retained)
             case Envelope() if topic.channel is Channel.EVT:
                 self._on_event(tracked, payload, message, now_s)
             case Envelope():
                 self._on_values(tracked, topic.stream, payload, message)
+        if is_live and isinstance(payload, Birth | Status) and payload.ts is not None:
+            self._note_birth_time(tracked, payload, message)
         if is_live and not isinstance(payload, Status):
             sent_at = payload.ts if isinstance(payload, Envelope) and not payload.hist else None
             self._registry.on_alive(tracked, now_s=now_s, received_at=message.received_at, sent_at=sent_at)
@@ -581,6 +597,12 @@ class FieldService:
                 tracked, now_s=self._clock.monotonic(), received_at=message.received_at, sent_at=None
             )
 
+    def _note_birth_time(self, tracked: Tracked, payload: Birth | Status, message: Inbound) -> None:
+        # A last will was written when the connection began, and speaks long after.
+        is_will = isinstance(payload, Status) and payload.state == "lost"
+        if payload.ts is not None and not is_will:
+            self._registry.on_clock(tracked, payload.ts, message.received_at)
+
     def _on_values(self, tracked: Tracked, stream: str, envelope: Envelope, message: Inbound) -> None:
         found = self._registry.on_values(
             tracked, stream, envelope, received_at=message.received_at, is_retained=message.is_retained
@@ -588,11 +610,14 @@ class FieldService:
         if found is None:
             return
         reading, is_newest = found
-        if is_newest:
+        # The last value that stands on the broker is shown with its age; what else comes late is only stored.
+        if is_newest and (message.is_retained or not reading.is_history):
             self._fresh[reading.device_id, stream] = reading
-        if message.is_retained:
-            # It was stored when it was live, or by the run before.
-            return
+        if not message.is_retained:
+            # A retained one was stored when it was live, or by the run before.
+            self._keep_reading(reading)
+
+    def _keep_reading(self, reading: Reading) -> None:
         if len(self._to_write) >= MAX_READINGS_WAITING:
             self.n_lost_readings += 1
             return
@@ -613,7 +638,6 @@ class FieldService:
         if envelope.seq is None:
             raise PayloadError("An event needs the field 'seq'.")
         device_id = tracked.device.device_id
-        age_s = (message.received_at - envelope.ts).total_seconds()
         event = FieldEvent(
             device_id=device_id,
             seq=envelope.seq,
@@ -622,9 +646,10 @@ class FieldService:
             at=min(envelope.ts, message.received_at),
             received_at=message.received_at,
             boot=envelope.boot,
-            is_good=envelope.q is Quality.GOOD and not (age_s < -SKEW_S),
-            is_history=envelope.hist or age_s > LATE_S,
+            is_good=envelope.q is Quality.GOOD and not tracked.clock.is_wrong,
+            is_history=self._registry.is_late(tracked, envelope, message.received_at),
             data=envelope.data,
+            stream=envelope.stream,
         )
         sequence = self._sequences.setdefault(device_id, EventSequence())
         n_resets, n_skipped = sequence.n_resets, sequence.n_skipped
@@ -698,6 +723,7 @@ class FieldService:
         if not batch:
             return
         events = [event for event, _ in batch]
+        readings = [reading for reading in map(self._reading_of, events) if reading is not None]
         cursors = {event.device_id: event.seq for event in events}
         unsaved = [tracked for tracked in map(self._registry.get, cursors) if tracked and not tracked.is_stored]
         now = self._clock.now()
@@ -705,7 +731,8 @@ class FieldService:
 
         def store(session: Session) -> None:
             rows.insert_devices(session, new, now)
-            session.execute(insert(FieldEventRow), [rows.event_values(event) for event in events])
+            rows.insert_events(session, events)
+            rows.insert_readings(session, readings)
             session.execute(
                 update(DeviceRow.__table__)  # type: ignore[arg-type]
                 .where(DeviceRow.__table__.c.device_id == bindparam("b_device_id"))
@@ -726,6 +753,29 @@ class FieldService:
         for event in events:
             found = self._registry.get(event.device_id)
             self._bus.publish(FieldEventReceived(found.kind.key if found else "other", event))
+
+    def _reading_of(self, event: FieldEvent) -> Reading | None:
+        """Return the reading that a device kept in its outbox while nobody listened."""
+        tracked = self._registry.get(event.device_id)
+        if tracked is None or not event.stream:
+            return None
+        try:
+            values = tracked.kind.read(event.event_type, event.data)
+        except PayloadError as error:
+            self._registry.on_bad(
+                event.device_id, str(error), received_at=event.received_at, now_s=self._clock.monotonic()
+            )
+            return None
+        if not values:
+            return None
+        return Reading(
+            device_id=event.device_id,
+            stream=event.stream,
+            at=event.at,
+            values=values,
+            is_good=event.is_good,
+            is_history=True,
+        )
 
     def _acknowledge_device(self, device_id: str) -> None:
         """Tell a device up to where its events are stored."""
@@ -752,45 +802,6 @@ class FieldService:
                 self._events += [(event, None) for event in ready]
                 self._has_events.set()
 
-    # -- commands -------------------------------------------------------------------------------------------------
-
-    def _resend(self) -> None:
-        now_s, now = self._clock.monotonic(), self._clock.now()
-        for pending in self._commands.values():
-            left_s = (pending.command.expires_at - now).total_seconds()
-            if pending.command.status is not CommandStatus.QUEUED or left_s <= 0:
-                continue
-            if now_s - pending.sent_s >= RESEND_EVERY_S and self._was_connected:
-                pending.sent_s = now_s
-                self._publish(pending.topic, pending.body, qos=1, expiry_s=left_s)
-
-    def _on_result(self, result: CommandResult) -> None:
-        pending = self._commands.get(result.id)
-        if pending is not None:
-            self._note_command(pending, CommandStatus(result.status), result.text)
-
-    def _expire_commands(self) -> None:
-        now = self._clock.now()
-        for pending in list(self._commands.values()):
-            if now >= pending.command.expires_at:
-                was_heard = pending.command.status is not CommandStatus.QUEUED
-                text = "The device took it but never said how it ended." if was_heard else "The device did not answer."
-                self._note_command(pending, CommandStatus.EXPIRED, text)
-
-    def _note_command(self, pending: _Pending, status: CommandStatus, text: str) -> None:
-        command = replace(pending.command, status=status, text=text)
-        pending.command = command
-        if status.is_final:
-            del self._commands[command.command_id]
-        self._spawn(self._keep_command(command))
-        self._bus.publish(CommandChanged(command))
-
-    async def _keep_command(self, command: DeviceCommand) -> None:
-        try:
-            await self._outbox.note(command)
-        except UnavailableError as error:
-            log.warning("the answer to the command %s is not kept: %s", command.command_id, error)
-
     # -- what moves by itself -------------------------------------------------------------------------------------
 
     async def _tick_forever(self) -> None:
@@ -805,6 +816,7 @@ class FieldService:
         for reading in fresh.values():
             tracked = self._registry.get(reading.device_id)
             self._bus.publish(ReadingReceived(tracked.kind.key if tracked else "other", reading))
+        self._commands.tick(is_connected=self._was_connected)
         if now_s - self._looked_s >= LOOK_EVERY_S:
             self._looked_s = now_s
             self._look(now_s)
@@ -820,8 +832,6 @@ class FieldService:
             self._link.watch()
         self._registry.check_silence(now_s, self._clock.now())
         self._mend_gaps(now_s)
-        self._expire_commands()
-        self._resend()
         self._clear_closed_alarms(now_s)
         counted = self._registry.take_counted()
         for device in counted:
@@ -839,8 +849,8 @@ class FieldService:
             UnavailableError: The database is away; devices wait on, readings are given up and counted.
         """
         readings, self._to_write = list(self._to_write.values()), {}
-        unsaved = self._registry.take_unsaved()
-        if not readings and not unsaved:
+        unsaved, twins = self._registry.take_unsaved(), self._twins.take_unsaved()
+        if not readings and not unsaved and not twins:
             return
         new = [rows.device_values(tracked) for tracked in unsaved if not tracked.is_stored]
         known = [rows.device_values(tracked) for tracked in unsaved if tracked.is_stored]
@@ -849,14 +859,15 @@ class FieldService:
         def store(session: Session) -> None:
             rows.insert_devices(session, new, now)
             rows.update_devices(session, known)
-            if readings:
-                session.execute(insert(ReadingRow), [rows.reading_values(reading) for reading in readings])
+            rows.insert_readings(session, readings)
+            save_reported(session, twins)
 
         try:
             await self._store.write(store)
         except UnavailableError:
             self.n_lost_readings += len(readings)
             self._registry.put_back(unsaved)
+            self._twins.put_back(twins)
             raise
         for tracked in unsaved:
             tracked.is_stored = True
@@ -864,7 +875,14 @@ class FieldService:
     # -- helpers --------------------------------------------------------------------------------------------------
 
     async def _change(
-        self, actor: Actor, device_id: str, expect_version: int, change: Callable[[DeviceRow], None]
+        self,
+        actor: Actor,
+        device_id: str,
+        expect_version: int,
+        change: Callable[[DeviceRow], None],
+        *,
+        action: str,
+        detail: str = "",
     ) -> Device:
         if actor.role < SUPERVISOR:
             raise NotPermittedError("Changing devices needs the role supervisor.")
@@ -878,8 +896,10 @@ class FieldService:
                 rows.insert_devices(session, [values], now)
                 row = session.get_one(DeviceRow, device_id)
             check_version(row.version, expect_version=expect_version, what=f"The device {row.name}")
+            subject = f"{row.name} ({device_id})"
             change(row)
             session.flush()
+            self._audit(session, actor, action=action, subject=subject, at=now, detail=detail)
             return rows.device(row)
 
         stored = await self._store.write(store)
@@ -909,17 +929,17 @@ class FieldService:
         if self._link is not None:
             self._link.publish(topic, payload, qos=qos, is_retained=is_retained, expiry_s=expiry_s)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.append(task)
-        task.add_done_callback(lambda done: self._tasks.remove(done) if done in self._tasks else None)
+    def _send_command(self, topic: str, payload: bytes, *, expiry_s: float, reply: ReplyTo) -> bool:
+        link = self._link
+        return link is not None and link.publish(topic, payload, qos=1, expiry_s=expiry_s, reply=reply)
 
 
-_MODELS: dict[Channel, type[Birth | Status | Envelope | CommandResult]] = {
+_MODELS: dict[Channel, type[Birth | Status | Envelope | CommandResult | TwinState]] = {
     Channel.BIRTH: Birth,
     Channel.STATUS: Status,
     Channel.STATE: Envelope,
     Channel.TELE: Envelope,
     Channel.EVT: Envelope,
     Channel.CMD_RES: CommandResult,
+    Channel.TWIN_REPORTED: TwinState,
 }

@@ -152,10 +152,10 @@ class DeviceRow(Versioned, Base):
 
 
 class ReadingRow(Base):
-    """What one stream of one device said at one instant."""
+    """What one stream of one device said at one instant; the same instant again is the same reading."""
 
     __tablename__ = "reading"
-    __table_args__ = (Index(None, "device_id", "stream", "at"), Index(None, "at"))
+    __table_args__ = (Index(None, "device_id", "stream", "at", unique=True), Index(None, "at"))
 
     reading_id: Mapped[int] = mapped_column(RowNumber, primary_key=True)
     device_id: Mapped[str] = mapped_column(String(80))
@@ -163,13 +163,17 @@ class ReadingRow(Base):
     at: Mapped[datetime]
     values: Mapped[dict[str, Any]] = mapped_column("quantities", Json)
     is_good: Mapped[bool] = mapped_column(default=True)
+    is_history: Mapped[bool] = mapped_column(default=False)
 
 
 class FieldEventRow(Base):
-    """One event a device must not lose; `DeviceRow.event_seq` moves in the same transaction, so each is here once."""
+    """One event a device must not lose; `DeviceRow.event_seq` moves in the same transaction.
+
+    The unique key keeps it single also where nobody knows whether a commit went through.
+    """
 
     __tablename__ = "field_event"
-    __table_args__ = (Index(None, "device_id", "seq"), Index(None, "at"))
+    __table_args__ = (Index(None, "device_id", "seq", "boot", unique=True), Index(None, "at"))
 
     field_event_id: Mapped[int] = mapped_column(RowNumber, primary_key=True)
     device_id: Mapped[str] = mapped_column(String(80))
@@ -182,6 +186,41 @@ class FieldEventRow(Base):
     is_good: Mapped[bool] = mapped_column(default=True)
     is_history: Mapped[bool] = mapped_column(default=False)
     data: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+
+
+class DeviceCommandRow(Base):
+    """A command that somebody gave a device, and what became of it."""
+
+    __tablename__ = "device_command"
+    __table_args__ = (Index(None, "device_id", "created_at"), Index(None, "created_at"))
+
+    command_id: Mapped[str] = mapped_column(String(26), primary_key=True)
+    device_id: Mapped[str] = mapped_column(String(80))
+    name: Mapped[str] = mapped_column(String(64))
+    args: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+    status: Mapped[str] = mapped_column(String(16))
+    text: Mapped[str] = mapped_column(Text, default="")
+    sent_by: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    changed_at: Mapped[datetime | None] = mapped_column(default=None)
+
+
+class DeviceTwinRow(Base):
+    """What a device should be set to, and what it last said."""
+
+    __tablename__ = "device_twin"
+
+    device_id: Mapped[str] = mapped_column(String(80), primary_key=True)
+    desired: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+    desired_by: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+    """By key: `{"by": name, "at": ISO 8601}`."""
+
+    desired_version: Mapped[int] = mapped_column(BigInteger, default=0)
+    reported: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+    reported_version: Mapped[int] = mapped_column(BigInteger, default=0)
+    reported_at: Mapped[datetime | None] = mapped_column(default=None)
+    answered_version: Mapped[int] = mapped_column(BigInteger, default=0)
 
 
 class LineCountRow(Base):
