@@ -9,6 +9,9 @@ from typing import Any
 
 from core.kernel.geo import GeoPoint
 
+OVERFLOW = "OutboxOverflow"
+"""Type of the event by which a device says that its outbox was full; its data has `dropped`, a number of messages."""
+
 
 class DeviceState(StrEnum):
     """What is known about a device's link."""

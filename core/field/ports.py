@@ -42,12 +42,12 @@ class AuditHook(Protocol):
 
 
 def no_audit(
-    session: Session,  # noqa: ARG001
-    actor: Any,  # noqa: ARG001
+    session: Session,
+    actor: Any,
     *,
-    action: str,  # noqa: ARG001
-    subject: str,  # noqa: ARG001
-    at: datetime,  # noqa: ARG001
-    detail: str = "",  # noqa: ARG001
+    action: str,
+    subject: str,
+    at: datetime,
+    detail: str = "",
 ) -> None:
     """Write nothing; for benches and tests that have no accounts."""

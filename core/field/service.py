@@ -7,18 +7,17 @@ import contextlib
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Protocol
 
 import msgspec
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from core.field import rows
-from core.field.commands import CommandChanged, Commands
+from core.field.commands import Commands
 from core.field.inbox import Inbound
-from core.field.mqtt_link import ReplyTo
 from core.field.model import (
     BadSource,
     Device,
@@ -29,6 +28,7 @@ from core.field.model import (
     Reading,
     Twin,
 )
+from core.field.mqtt_link import ReplyTo
 from core.field.outbox import Outbox
 from core.field.payloads import (
     Birth,
@@ -62,14 +62,14 @@ from core.field.topics import (
     device_topic,
     parse,
 )
-from core.field.twins import TwinChanged, Twins, save_reported
+from core.field.twins import Twins, save_reported
 from core.kernel.bus import Bus
 from core.kernel.clock import Clock
 from core.kernel.errors import BadInputError, ConsoleError, NotPermittedError, UnavailableError
 from core.kernel.geo import GeoPoint
 from core.store.engine import Store
 from core.store.rows import check_version, place, storable
-from core.store.tables import DeviceRow, FieldEventRow, ReadingRow
+from core.store.tables import DeviceRow, ReadingRow
 
 log = logging.getLogger(__name__)
 
@@ -621,7 +621,7 @@ class FieldService:
         if len(self._to_write) >= MAX_READINGS_WAITING:
             self.n_lost_readings += 1
             return
-        self._to_write[reading.device_id, stream, reading.at] = reading
+        self._to_write[reading.device_id, reading.stream, reading.at] = reading
 
     def _on_bad(self, source: str, sentence: str, message: Inbound, now_s: float) -> None:
         self._done(message)

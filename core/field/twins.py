@@ -194,7 +194,7 @@ def _changed(known: Twin, changes: Mapping[str, Any], asked: DesiredBy) -> Twin:
 
 
 def _describe(known: Twin, changes: Mapping[str, Any]) -> str:
-    return "; ".join(f"{key}: {known.desired.get(key, '–')} → {value}" for key, value in sorted(changes.items()))
+    return "; ".join(f"{key}: {known.desired.get(key)} → {value}" for key, value in sorted(changes.items()))
 
 
 def _twin(row: DeviceTwinRow) -> Twin:

@@ -48,6 +48,8 @@ SOURCE_RULES: dict[str, AlarmRule] = {
     "camera_lost": AlarmRule(Priority.MEDIUM, "Camera lost: {where}"),
     "station_congestion": AlarmRule(Priority.MEDIUM, "Congestion at {where}"),
     "device_lost": AlarmRule(Priority.LOW, "Device lost: {where}"),
+    "device_clock": AlarmRule(Priority.LOW, "Clock wrong: {where}"),
+    "device_overflow": AlarmRule(Priority.LOW, "Device gave up data: {where}"),
 }
 
 SYSTEM_RULES: dict[str, AlarmRule] = {

@@ -10,7 +10,8 @@ from functools import partial
 from typing import Any
 
 from core.cameras.model import Camera
-from core.field.model import Device, DeviceState, LinkState
+from core.field.model import OVERFLOW, Device, DeviceState, FieldEvent, LinkState
+from core.field.skew import SKEW_S
 from core.incidents.model import Condition, Quality, Snapshot, SourceKind
 from core.incidents.policy import call_from, condition_of_source
 from core.incidents.service import IncidentService
@@ -28,6 +29,9 @@ log = logging.getLogger(__name__)
 BROKER_ALARM_AFTER_S = 10.0
 RETRY_S = 2.0
 MAX_WAITING = 50_000
+SKEW_GOOD_S = 4.0
+"""Below it a clock that was wrong is right again."""
+
 UNSTABLE_AFTER = 3
 """Ends of one worker in a row before an operator hears of it."""
 
@@ -181,12 +185,27 @@ class Calls:
             self.return_condition(condition.condition_key)
 
     def take_device(self, device: Device) -> None:
-        """A device that fell silent calls quietly; one that is back takes the call back."""
+        """A device that fell silent or whose clock is wrong calls quietly; what is good again takes the call back."""
+        clock = conditions.device_clock(device)
+        skew_s = abs(device.skew_s or 0.0)
+        if device.is_enabled and skew_s > SKEW_S:
+            self.raise_condition(clock)
+        elif not device.is_enabled or skew_s < SKEW_GOOD_S:
+            self.return_condition(clock.condition_key)
         now = (device.state, device.is_enabled)
         if self._devices.get(device.device_id) == now:
             return
         self._devices[device.device_id] = now
         self._later(partial(self._incidents.take_device_state, device))
+
+    def take_field_event(self, event: FieldEvent) -> None:
+        """A device had to give something up; that it lasts nobody can say, so the call ends with it."""
+        n_dropped = event.data.get("dropped")
+        if event.event_type != OVERFLOW or not isinstance(n_dropped, int):
+            return
+        condition = conditions.device_overflow(self._find_device(event.device_id), n_dropped)
+        self.raise_condition(condition)
+        self.return_condition(condition.condition_key)
 
     def take_health(self, health: Health) -> None:
         """Judge disk, database and broker, once a second."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from core.cameras.model import Camera
+from core.field.model import Device
 from core.incidents.model import Condition, Priority, SourceKind
 from core.incidents.policy import condition_of_source, condition_of_system
 from core.kernel.settings import SettingsFault
@@ -32,6 +33,32 @@ def camera_lost(camera: Camera, report: StreamReport) -> Condition:
 def camera_lost_key(camera_id: str) -> str:
     """Return the key that `camera_lost` uses."""
     return f"{SourceKind.CAMERA}/{camera_id}/camera_lost"
+
+
+def device_clock(device: Device) -> Condition:
+    """A device's clock is off, so its values are uncertain."""
+    skew_s = device.skew_s or 0.0
+    way = "fast" if skew_s > 0 else "slow"
+    return condition_of_source(
+        "device_clock",
+        source_kind=SourceKind.DEVICE,
+        source_id=device.device_id,
+        source_name=device.name,
+        detail=f"Its clock is {abs(skew_s):,.0f} s {way}; its values are uncertain until it is set.",
+        position=device.position,
+    )
+
+
+def device_overflow(device: Device, n_dropped: int) -> Condition:
+    """A device's outbox was full: what it gave up is gone for good."""
+    return condition_of_source(
+        "device_overflow",
+        source_kind=SourceKind.DEVICE,
+        source_id=device.device_id,
+        source_name=device.name,
+        detail=f"Its outbox was full for too long, and it gave up {n_dropped:,} messages, measurements first.",
+        position=device.position,
+    )
 
 
 def settings_fault(fault: SettingsFault) -> Condition:

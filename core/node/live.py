@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 
 from core.cameras.model import Camera
 from core.cameras.onvif.model import Steering
-from core.field.model import Device, Reading
+from core.field.model import Device, DeviceCommand, Reading, Twin
 from core.incidents.model import Alarm, Incident
 from core.incidents.review import ReviewItem
 from core.incidents.work import Unit
@@ -27,6 +27,8 @@ class Changes:
     Attributes:
         removed_cameras: Ids.
         line_totals: Vehicles since midnight UTC, by camera, line and direction.
+        commands: Commands to devices that went out, were answered or ran out of time; in a snapshot those that wait.
+        twins: What devices should be set to and say they are set to.
         inside: Vehicles inside each zone right now, by camera and zone.
         steering: Who steers which camera; without a name, nobody does any more.
         reviews: Incidents that were reviewed, or wait again; none in a snapshot.
@@ -41,6 +43,8 @@ class Changes:
     devices: tuple[Device, ...] = ()
     removed_devices: tuple[str, ...] = ()
     readings: tuple[Reading, ...] = ()
+    commands: tuple[DeviceCommand, ...] = ()
+    twins: tuple[Twin, ...] = ()
     lots: tuple[LotOccupancy, ...] = ()
     streams: tuple[StreamReport, ...] = ()
     line_totals: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
@@ -82,6 +86,8 @@ class LiveCollector:
         self._devices: dict[str, Device] = {}
         self._removed_devices: list[str] = []
         self._readings: dict[tuple[str, str], Reading] = {}
+        self._commands: dict[str, DeviceCommand] = {}
+        self._twins: dict[str, Twin] = {}
         self._lots: dict[str, LotOccupancy] = {}
         self._streams: dict[str, StreamReport] = {}
         self._line_totals: dict[str, dict[str, dict[str, int]]] = {}
@@ -124,6 +130,16 @@ class LiveCollector:
     def add_reading(self, reading: Reading) -> None:
         """Push a reading with the next flush; newest wins."""
         self._readings[reading.device_id, reading.stream] = reading
+        self._schedule()
+
+    def add_command(self, command: DeviceCommand) -> None:
+        """Push at once how a command to a device stands."""
+        self._commands[command.command_id] = command
+        self._schedule_now()
+
+    def add_twin(self, twin: Twin) -> None:
+        """Push a device's settings with the next flush."""
+        self._twins[twin.device_id] = twin
         self._schedule()
 
     def add_lot(self, lot: LotOccupancy) -> None:
@@ -194,6 +210,8 @@ class LiveCollector:
             devices=tuple(self._devices.values()),
             removed_devices=tuple(self._removed_devices),
             readings=tuple(self._readings.values()),
+            commands=tuple(self._commands.values()),
+            twins=tuple(self._twins.values()),
             lots=tuple(self._lots.values()),
             streams=tuple(self._streams.values()),
             line_totals=self._line_totals,
@@ -208,6 +226,8 @@ class LiveCollector:
             kept.clear()
         for kept_too in (self._readings, self._lots, self._streams):
             kept_too.clear()
+        self._commands.clear()
+        self._twins.clear()
         self._steering.clear()
         self._reviews.clear()
         self._dry_runs.clear()

@@ -24,9 +24,11 @@ from core.access.model import SYSTEM, Session, SessionsEnded
 from core.access.service import AccessService
 from core.cameras.model import Camera, CameraChanged, CameraRemoved
 from core.cameras.onvif.model import SteeringChanged
+from core.field.commands import CommandChanged
 from core.field.model import LinkState
 from core.field.mqtt_link import MqttLink
-from core.field.service import DeviceChanged, ReadingReceived
+from core.field.service import DeviceChanged, FieldEventReceived, ReadingReceived
+from core.field.twins import TwinChanged
 from core.incidents.model import Alarm, AlarmChanged, Incident, IncidentChanged, SourceKind
 from core.incidents.review import ReviewChanged
 from core.incidents.work import UnitChanged
@@ -510,6 +512,9 @@ class Node:
         self._bus.subscribe(CameraRemoved, on_camera_removed)
         self._bus.subscribe(DeviceChanged, on_device)
         self._bus.subscribe(ReadingReceived, lambda event: self._live.add_reading(event.reading))
+        self._bus.subscribe(FieldEventReceived, lambda event: calls.take_field_event(event.event))
+        self._bus.subscribe(CommandChanged, lambda event: self._live.add_command(event.command))
+        self._bus.subscribe(TwinChanged, lambda event: self._live.add_twin(event.twin))
         self._bus.subscribe(StationCongestion, calls.take_congestion)
         self._bus.subscribe(FlowMeasured, lambda event: flow.tell(event.minutes, self._clock.now()))
         self._bus.subscribe(SessionsEnded, lambda event: self._sign_out(event.user_id, event.reason))
@@ -720,6 +725,8 @@ class Node:
             readings=tuple(
                 reading for device in services.field.devices() for reading in services.field.newest(device.device_id)
             ),
+            commands=services.field.commands(),
+            twins=services.field.twins(),
             lots=services.parking.lots(),
             streams=tuple(self._sight.streams.values()),
             line_totals=self._sight.totals,

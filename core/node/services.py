@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.access.audit import append
 from core.access.service import AccessService
 from core.cameras.onvif.ptz import PtzService
 from core.cameras.onvif.service import OnvifService
@@ -68,7 +69,7 @@ def make_services(
         incidents=IncidentService(store, bus, clock, evidence=folders.evidence),
         dispatch=DispatchService(store, bus, clock, evidence=folders.evidence),
         review=ReviewService(store, bus, clock),
-        field=FieldService(store=store, bus=bus, clock=clock, outbox=outbox, settings=broker),
+        field=FieldService(store=store, bus=bus, clock=clock, outbox=outbox, settings=broker, audit=append),
         traffic=TrafficService(store=store, bus=bus, clock=clock),
         parking=ParkingService(store=store, bus=bus),
         certificates=CertificateDesk(store, clock, Path(settings.broker.folder) if settings.broker.folder else None),

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from core.access.model import Actor, Role, Session, User
 from core.access.permission import require
 from core.cameras.model import Camera, SceneVersion
 from core.cameras.onvif.model import CameraDescription, Discovery, Preset, PtzHead, Velocity
 from core.field.broker_config import IssuedCertificate
+from core.field.model import DeviceCommand, Twin
 from core.incidents.model import Alarm, Incident
 from core.incidents.review import Outcome, PrecisionReport, ReviewFilter, ReviewItem, ReviewPage
 from core.kernel.errors import BadInputError, NotPermittedError, UnavailableError
@@ -59,6 +60,7 @@ def make_verbs(node: Node) -> dict[str, Verb]:
         **_onvif_verbs(node),
         **_ptz_verbs(node),
         **_alarm_verbs(node),
+        **_device_verbs(node),
         **_review_verbs(node),
         **dispatch_verbs(node, actor_of),
         **_user_verbs(node),
@@ -174,6 +176,33 @@ def _room_verbs(node: Node) -> dict[str, Verb]:
         "devices.set_enabled": set_device_enabled,
         "devices.issue_certificate": issue_certificate,
         "devices.revoke_certificate": revoke_certificate,
+    }
+
+
+def _device_verbs(node: Node) -> dict[str, Verb]:
+    async def command(
+        peer: Peer, *, device_id: str, name: str, args: dict[str, Any] | None = None, ttl_s: float = 30.0
+    ) -> DeviceCommand:
+        return await node.require_services().field.send_command(actor_of(peer), device_id, name, args, ttl_s=ttl_s)
+
+    async def commands(peer: Peer, *, device_id: str = "", limit: int = 200) -> list[DeviceCommand]:
+        actor_of(peer)
+        return await node.require_services().field.command_history(device_id, n_most=max(1, min(limit, 1000)))
+
+    async def set_desired(peer: Peer, *, device_id: str, changes: dict[str, Any], version: int) -> Twin:
+        return await node.require_services().field.set_desired(
+            actor_of(peer), device_id, changes, expect_version=version
+        )
+
+    async def twin(peer: Peer, *, device_id: str) -> Twin:
+        actor_of(peer)
+        return node.require_services().field.twin(device_id)
+
+    return {
+        "devices.command": command,
+        "devices.commands": commands,
+        "devices.set_desired": set_desired,
+        "devices.twin": twin,
     }
 
 

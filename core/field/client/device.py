@@ -62,8 +62,6 @@ REBIRTH_WITHIN_S = 10.0
 RESULT_EXPIRY_S = 60
 TELE_EXPIRY_S = 10
 TELL_DROPPED_EVERY_S = 60.0
-OVERFLOW = "OutboxOverflow"
-"""Type of the event by which a device says that its outbox was full and what it gave up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,7 +207,7 @@ class FieldDevice:
 
     @property
     def device_id(self) -> str:
-        """ "{group}/{device}"."""
+        """Group and device, with a slash between them."""
         return f"{self.info.group}/{self.info.device}"
 
     @property
@@ -604,7 +602,7 @@ class FieldDevice:
         if n_new > 0:
             self._tell_dropped_at_s = now_s + TELL_DROPPED_EVERY_S
             self._facts.set("n_dropped_told", self._outbox.n_dropped)
-            self.report(OVERFLOW, {"dropped": n_new})
+            self.report("OutboxOverflow", {"dropped": n_new})
 
     def _send_events(self, now_s: float) -> None:
         if self._outbox is None or self.is_host_away:

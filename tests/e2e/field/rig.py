@@ -13,11 +13,11 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 from sqlalchemy import select
 
+from core.field.commands import CommandChanged
 from core.field.model import Device, LinkState
 from core.field.mqtt_link import MqttLink
 from core.field.outbox import Outbox
 from core.field.service import (
-    CommandChanged,
     DeviceChanged,
     FieldEventReceived,
     FieldService,

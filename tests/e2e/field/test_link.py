@@ -6,7 +6,8 @@ import pytest
 
 from core.field.broker import BrokerProgram, EmbeddedBroker
 from core.field.model import LinkState
-from core.field.mqtt_link import MqttLink, retry_delay_s
+from core.field.mqtt_link import MqttLink
+from core.field.retry import retry_delay_s
 from tests.e2e.field.rig import ROOT, FieldDevice, settings_for, until
 from tests.fixtures.certificates import Authority
 

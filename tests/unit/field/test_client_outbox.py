@@ -1,6 +1,11 @@
 """Events leave a device's outbox when they are stored, and not before."""
 
-from core.sim.event_outbox import BATCH, EventOutbox
+from core.field.client.memory import open_memory
+from core.field.client.outbox import BATCH, EventOutbox, Worth
+
+
+def an_outbox(file=None, **limits):
+    return EventOutbox(open_memory(file), **limits)
 
 
 def number(seq: int) -> bytes:
@@ -8,14 +13,14 @@ def number(seq: int) -> bytes:
 
 
 def test_events_are_numbered_without_a_gap_and_sent_in_order():
-    outbox = EventOutbox()
+    outbox = an_outbox()
 
     assert [outbox.add(number) for _ in range(3)] == [1, 2, 3]
     assert outbox.take_due(0.0) == [(1, b"1"), (2, b"2"), (3, b"3")]
 
 
 def test_what_is_not_acknowledged_is_sent_again_after_two_seconds():
-    outbox = EventOutbox()
+    outbox = an_outbox()
     outbox.add(number)
     outbox.take_due(100.0)
 
@@ -24,7 +29,7 @@ def test_what_is_not_acknowledged_is_sent_again_after_two_seconds():
 
 
 def test_an_acknowledge_covers_everything_before_it():
-    outbox = EventOutbox()
+    outbox = an_outbox()
     for _ in range(5):
         outbox.add(number)
     outbox.acknowledge(3)
@@ -34,7 +39,7 @@ def test_an_acknowledge_covers_everything_before_it():
 
 
 def test_an_acknowledge_from_before_this_outbox_is_ignored():
-    outbox = EventOutbox()
+    outbox = an_outbox()
     outbox.add(number)
     outbox.acknowledge(500)
 
@@ -42,21 +47,19 @@ def test_an_acknowledge_from_before_this_outbox_is_ignored():
 
 
 def test_numbers_go_on_after_a_restart_also_when_nothing_was_left(tmp_path):
-    first = EventOutbox(tmp_path / "lot.sqlite3")
+    first = an_outbox(tmp_path / "lot.sqlite3")
     first.add(number)
     first.add(number)
     first.acknowledge(2)
-    first.close()
 
-    second = EventOutbox(tmp_path / "lot.sqlite3")
+    second = an_outbox(tmp_path / "lot.sqlite3")
 
     assert len(second) == 0
     assert second.add(number) == 3
-    second.close()
 
 
 def test_a_new_connection_sends_everything_at_once():
-    outbox = EventOutbox()
+    outbox = an_outbox()
     outbox.add(number)
     outbox.take_due(100.0)
     outbox.forget_sent()
@@ -65,9 +68,42 @@ def test_a_new_connection_sends_everything_at_once():
 
 
 def test_a_long_outage_is_sent_in_batches():
-    outbox = EventOutbox()
+    outbox = an_outbox()
     for _ in range(BATCH + 5):
         outbox.add(number)
 
     assert len(outbox.take_due(0.0)) == BATCH
-    assert len(outbox.take_due(0.0)) == 5
+    assert outbox.take_due(0.1) == []
+    outbox.acknowledge(100)
+    assert [seq for seq, _ in outbox.take_due(0.2)] == [201, 202, 203, 204, 205]
+
+
+def test_what_was_not_acknowledged_goes_out_again_in_order_before_anything_newer():
+    outbox = an_outbox()
+    for _ in range(BATCH + 5):
+        outbox.add(number)
+    outbox.take_due(100.0)
+    outbox.acknowledge(150)
+
+    assert [seq for seq, _ in outbox.take_due(102.1)] == list(range(151, BATCH + 6))
+
+
+def test_a_full_outbox_gives_up_the_oldest_measurements_first_and_counts_them():
+    outbox = an_outbox(max_rows=20)
+    for worth in (Worth.EVENT, Worth.MEASUREMENT):
+        for _ in range(10):
+            outbox.add(number, worth)
+    outbox.add(number)
+
+    assert [seq for seq, _ in outbox.take_due(0.0)] == [*range(1, 11), *range(13, 22)]
+    assert outbox.n_dropped == 2
+
+
+def test_a_full_outbox_without_measurements_gives_up_the_oldest_events_and_knows_it_after_a_restart(tmp_path):
+    outbox = an_outbox(tmp_path / "lot.sqlite3", max_bytes=300)
+    for _ in range(4):
+        outbox.add(lambda _seq: b"x" * 100)
+
+    again = an_outbox(tmp_path / "lot.sqlite3")
+    assert [seq for seq, _ in again.take_due(0.0)] == []
+    assert again.n_dropped == 4

@@ -192,7 +192,7 @@ def test_a_silent_station_stays_connected_and_comes_back(start_fleet, core):
 def test_an_unplugged_device_is_reported_lost_by_the_broker_and_comes_back(start_fleet, core):
     fleet = start_fleet()
     # MQTT 5 lets a will wait for ten seconds; the older version publishes it at once.
-    fleet.protocol = MQTTProtocolVersion.MQTTv311
+    fleet.dialect.protocol = MQTTProtocolVersion.MQTTv311
     asyncio.run(fleet.stop())
     asyncio.run(fleet.start())
     connected(fleet)
@@ -335,7 +335,7 @@ def test_stopping_does_not_wait_for_a_frozen_broker(start_fleet, mosquitto):  # 
     asyncio.run(fleet.stop())
 
     assert time.monotonic() - began < 5
-    assert not any(thread.name == "demo-devices" for thread in threading.enumerate())
+    assert not any(thread.name == "field-devices" for thread in threading.enumerate())
 
 
 def test_two_fleets_of_one_seed_measure_the_same(start_fleet, core):

@@ -230,7 +230,8 @@ def test_a_file_that_is_no_database_is_a_sentence(tmp_path: Path) -> None:
 def test_a_damaged_database_is_a_sentence(tmp_path: Path) -> None:
     file = tmp_path / "a.sqlite3"
     room = Room(sqlite_url(file), tmp_path)
-    rows = [ReadingRow(device_id="d" * 40, stream="s", at=NOON, values={"v": n}) for n in range(500)]
+    at = [NOON + timedelta(seconds=n) for n in range(500)]
+    rows = [ReadingRow(device_id="d" * 40, stream="s", at=at[n], values={"v": n}) for n in range(500)]
     room.run(room.store.write(lambda s: s.add_all(rows)))
     room.close()
     content = bytearray(file.read_bytes())

@@ -1,7 +1,7 @@
 """Readings and events that cannot be stored twice, late readings marked, commands and twins of devices.
 
-Revision ID: 0004
-Revises: 0003
+Revision ID: 0006
+Revises: 0005
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from core.store.tables import UtcDateTime
 
-revision = "0004"
-down_revision = "0003"
+revision = "0006"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 
