@@ -10,7 +10,15 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from core.store.engine import Store
-from core.store.tables import Base, FieldEventRow, FlowMinuteRow, LotOccupancyRow, ObservationRow, ReadingRow
+from core.store.tables import (
+    Base,
+    DeviceCommandRow,
+    FieldEventRow,
+    FlowMinuteRow,
+    LotOccupancyRow,
+    ObservationRow,
+    ReadingRow,
+)
 
 CHUNK = 500
 """Rows of one transaction: the writer serves alarms between two of them."""
@@ -20,13 +28,14 @@ _KEPT_FOR_A_WHILE: tuple[tuple[type[Base], Any, Any], ...] = (
     (LotOccupancyRow, LotOccupancyRow.lot_occupancy_id, LotOccupancyRow.at),
     (ObservationRow, ObservationRow.observation_id, ObservationRow.captured_at),
     (FieldEventRow, FieldEventRow.field_event_id, FieldEventRow.at),
+    (DeviceCommandRow, DeviceCommandRow.command_id, DeviceCommandRow.created_at),
     (FlowMinuteRow, FlowMinuteRow.flow_minute_id, FlowMinuteRow.minute),
 )
 """Table, key and the column that tells the age; each of these columns has an index."""
 
 
 async def forget_before(store: Store, before: datetime) -> int:
-    """Delete readings, occupancies, observations, field events and measured minutes from before an instant.
+    """Delete readings, occupancies, observations, field events, commands and measured minutes from before an instant.
 
     Returns:
         Rows deleted.

@@ -20,7 +20,8 @@ def test_what_is_older_than_the_limit_is_deleted_in_small_steps_and_the_rest_sta
     def fill(session):
         for at, n_rows in ((old, CHUNK + 10), (new, 20)):
             session.add_all(
-                ReadingRow(device_id="d", stream="flow", at=at, values={"speed": 1.0}) for _ in range(n_rows)
+                ReadingRow(device_id=f"d{number}", stream="flow", at=at, values={"speed": 1.0})
+                for number in range(n_rows)
             )
             session.add(LotOccupancyRow(lot_id="l", at=at, n_bays=2, n_occupied=1))
             session.add(FlowMinuteRow(camera_id="c", subject="lane", key="k", minute=at, observed_s=60.0))
