@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
-from core.kernel.errors import BadInputError
-from core.media.parameters import take_parameters
+from core.kernel.errors import BadInputError, ConsoleError
+from core.media.parameters import split_login, take_parameters
 
 NETWORK_SCHEMES = ("rtsp", "rtsps", "http", "https")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
@@ -69,8 +70,26 @@ def complete_onvif(text: str) -> str:
     return f"http://{address}" if address and "://" not in address else address
 
 
+def host_of(address: str) -> str:
+    """Return the host that an address leads to, without its port; empty where it leads to none or cannot be read."""
+    try:
+        host = clean_address(address).host
+    except ConsoleError:
+        return ""
+    return urlsplit(f"//{host}").hostname or ""
+
+
+def hosts_of(addresses: Iterable[str]) -> frozenset[str]:
+    """Return the hosts that addresses lead to."""
+    return frozenset(host for address in addresses if (host := host_of(address)))
+
+
 def _clean_network(address: str) -> CleanAddress:
-    parts, login = _split(address)
+    plain, login = split_login(address)
+    try:
+        parts = urlsplit(plain)
+    except ValueError as error:
+        raise BadInputError("The camera's address cannot be read.", hint=_WAY_OUT) from error
     host: str | None = None
     try:
         host, port = parts.hostname, parts.port
@@ -97,21 +116,3 @@ def _clean_network(address: str) -> CleanAddress:
         password=next(iter(passwords), ""),
         host=netloc.lower(),
     )
-
-
-def _split(address: str) -> tuple[SplitResult, str]:
-    """Split an address into its parts without a login, and "user:password"."""
-    scheme, rest = address.split("://", 1)
-    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
-    port = authority.rpartition(":")[2] if ":" in authority else "0"
-    login, place = "", rest
-    if "@" in authority:
-        login = authority.rpartition("@")[0]
-        place = rest[len(login) + 1 :]
-    elif not port.isdigit() and not authority.endswith("]") and "@" in rest:
-        # A port that is no number, and an @ later on: a password that was pasted with a slash in it.
-        login, _, place = rest.rpartition("@")
-    try:
-        return urlsplit(f"{scheme}://{place}"), login
-    except ValueError as error:
-        raise BadInputError("The camera's address cannot be read.", hint=_WAY_OUT) from error

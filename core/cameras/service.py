@@ -16,13 +16,14 @@ from sqlalchemy.orm import Session
 from core.access import audit
 from core.access.model import Actor, Role
 from core.access.permission import require
-from core.cameras.address import CleanAddress, clean_address, complete_onvif
+from core.cameras.address import CleanAddress, clean_address, complete_onvif, host_of, hosts_of
 from core.cameras.checks import check_camera, check_scene
 from core.cameras.model import Camera, CameraChanged, CameraRemoved, SceneVersion
+from core.cameras.onvif.http import http_parts
 from core.cameras.scenes import append_version, list_versions, read_version
 from core.kernel.bus import Bus
 from core.kernel.clock import Clock
-from core.kernel.errors import BadInputError, ConsoleError
+from core.kernel.errors import BadInputError
 from core.kernel.ids import new_id
 from core.kernel.secrets import Secrets
 from core.kernel.wire import from_builtins, to_builtins
@@ -70,6 +71,19 @@ class CameraService:
         """Return a camera's password for whoever opens its stream; empty where there is none."""
         return await asyncio.to_thread(self._secrets.get_secret, secret_name(camera_id)) or ""
 
+    async def password_for(self, camera_id: str, address: str) -> str:
+        """Return a camera's password for asking one of its own hosts at another address.
+
+        Returns:
+            Empty for any other host, where nothing is kept, and for a camera that is only being added.
+        """
+        try:
+            camera = await self.get(camera_id)
+        except BadInputError:
+            return ""
+        is_own = host_of(address) in _hosts_of(camera)
+        return await self.password_of(camera_id) if is_own and camera.has_password else ""
+
     async def add(self, actor: Actor, camera: Camera, password: str = "") -> Camera:
         """Add a camera; an empty `camera_id` gets a new one.
 
@@ -81,8 +95,7 @@ class CameraService:
             BadInputError: Names the setting that cannot be used, or the id is taken.
         """
         require(actor, Role.SUPERVISOR)
-        draft, found_password = _cleaned(camera)
-        password = password or found_password
+        draft, password = _cleaned(camera, password)
         draft = replace(draft, camera_id=draft.camera_id or new_id(), has_password=bool(password), version=1)
         at = self._clock.now()
 
@@ -118,14 +131,14 @@ class CameraService:
             BadInputError: Names the setting that cannot be used.
         """
         require(actor, Role.SUPERVISOR)
-        draft, found_password = _cleaned(camera)
+        draft, found_password = _cleaned(camera, password or "")
         new_password = found_password or password
         at = self._clock.now()
 
         def run(session: Session) -> Camera:
             row = _find(session, draft.camera_id, expect_version)
             before = _camera(row)
-            if new_password is None and before.has_password and _host_of(before) != _host_of(draft):
+            if new_password is None and before.has_password and _hosts_of(draft) - _hosts_of(before):
                 # Otherwise whoever may change an address could send the password to a machine of their own.
                 raise BadInputError(
                     "The address leads to another host, and its password is not sent there unasked.",
@@ -250,46 +263,55 @@ class CameraService:
             self._secrets.delete_secret(secret_name(camera_id))
 
 
-def _cleaned(camera: Camera) -> tuple[Camera, str]:
-    """Return checked settings without a password in the address, and the password that stood there."""
-    found: CleanAddress = clean_address(camera.address)
+def _cleaned(camera: Camera, password: str) -> tuple[Camera, str]:
+    """Return checked settings without a login in any address, and the password that was typed or stood there.
+
+    Raises:
+        BadInputError: They hold two different passwords, or lead to two hosts: what is kept would go to both.
+    """
+    main = clean_address(camera.address)
+    sub = _clean_other(camera.sub_address)
+    onvif = _clean_other(complete_onvif(camera.onvif_address))
+    if onvif.address:
+        http_parts(onvif.address)
+    found = (main, sub, onvif)
+    _check_hosts({"The address": main, "The address of the smaller stream": sub, "The ONVIF address": onvif})
+    passwords = dict.fromkeys(one for one in (password, *(one.password for one in found)) if one)
+    if len(passwords) > 1:
+        raise BadInputError(
+            "These settings hold two different passwords.",
+            hint="One is kept for each camera: write it into its field, and no other into an address.",
+        )
+    usernames = [name for name in (camera.username.strip(), *(one.username for one in found)) if name]
     cleaned = replace(
         camera,
         name=camera.name.strip(),
-        address=found.address,
-        sub_address=_clean_other(camera.sub_address, found, "The address of the smaller stream"),
-        onvif_address=_clean_other(complete_onvif(camera.onvif_address), found, "The ONVIF address"),
-        username=storable(camera.username.strip() or found.username),
+        address=main.address,
+        sub_address=sub.address,
+        onvif_address=onvif.address,
+        username=storable(next(iter(usernames), "")),
         heading_deg=camera.heading_deg % 360.0,
     )
     check_camera(replace(cleaned, heading_deg=camera.heading_deg))
-    return cleaned, found.password
+    return cleaned, next(iter(passwords), "")
 
 
-def _clean_other(address: str, main: CleanAddress, what: str) -> str:
-    """Return a second address of the same camera, without a login: that one is the main address's.
-
-    Raises:
-        BadInputError: It leads to another host: the camera's password would go there.
-    """
-    if not address.strip():
-        return ""
-    found = clean_address(address)
-    if found.password and main.password and found.password != main.password:
-        raise BadInputError(
-            f"{what} holds another password than the camera's own address.", hint="One is kept for each camera."
-        )
-    if found.host and main.host and _name_of(found.host) != _name_of(main.host):
-        raise BadInputError(
-            f"{what} leads to {_name_of(found.host)}, the camera itself is {_name_of(main.host)}.",
-            hint="Both have to be of the same camera: they share one password.",
-        )
-    return found.address
+def _clean_other(address: str) -> CleanAddress:
+    return clean_address(address) if address.strip() else CleanAddress(address="")
 
 
-def _name_of(host: str) -> str:
-    """Return a host without its port."""
-    return host.rsplit(":", 1)[0] if not host.endswith("]") else host
+def _check_hosts(addresses: dict[str, CleanAddress]) -> None:
+    named = [(what, host) for what, one in addresses.items() if (host := host_of(one.address))]
+    for what, host in named[1:]:
+        if host != named[0][1]:
+            raise BadInputError(
+                f"{what} leads to {host}, the camera itself is {named[0][1]}.",
+                hint="Both have to be of the same camera: they share one password.",
+            )
+
+
+def _hosts_of(camera: Camera) -> frozenset[str]:
+    return hosts_of((camera.address, camera.sub_address, camera.onvif_address))
 
 
 def _find(session: Session, camera_id: str, expect_version: int | None = None) -> CameraRow:
@@ -299,13 +321,6 @@ def _find(session: Session, camera_id: str, expect_version: int | None = None) -
     if expect_version is not None:
         check_version(row.version, expect_version=expect_version, what=f"Camera {row.name}")
     return row
-
-
-def _host_of(camera: Camera) -> str:
-    try:
-        return clean_address(camera.address).host
-    except ConsoleError:
-        return ""
 
 
 def _describe_changes(before: Camera, after: Camera) -> str:

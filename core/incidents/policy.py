@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from core.incidents.model import Condition, Priority, SourceKind
 from core.incidents.same_event import AT_THE_CAMERA
 from core.kernel.geo import GeoPoint
-from core.vision.camera_condition import WHOLE_PICTURE
-from core.vision.model import Observation, ObservationKind, Phase, Scene
+from core.vision.model import WHOLE_PICTURE_KEY, Observation, ObservationKind, Phase, Scene
 from core.vision.tuning import Tuning
 
 
@@ -88,7 +87,7 @@ def condition_of_observation(
     rule = OBSERVATION_RULES.get(observation.kind)
     if rule is None or (observation.phase is not Phase.END and observation.confidence < call_from):
         return None
-    is_of_place = observation.kind not in AT_THE_CAMERA and observation.rule_key != WHOLE_PICTURE.key
+    is_of_place = observation.kind not in AT_THE_CAMERA and observation.rule_key != WHOLE_PICTURE_KEY
     where = observation.rule_name or observation.rule_key if is_of_place else camera_name
     detail = describe_values(observation.values)
     if observation.confidence < 1.0:

@@ -1,7 +1,7 @@
-"""Logins in the path or the query of an address: some cameras want them there, and nobody may see them.
+"""Logins in an address, before its host or in its path or query where some cameras want them: nobody may see them.
 
-Such an address is kept and shown as `…/user={user}_password={password}_channel=1.sdp`; what belongs there is put in for
-libav alone, when the stream is opened.
+One of the second kind is kept and shown as `…/user={user}_password={password}_channel=1.sdp`; what belongs there is put
+in for libav alone, when the stream is opened.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ _USERS = "username|user_name|user|usr|loginuser|loginuse|login|account"
 _PARAMETER = r"(?i)(?<=[?&;/_])({names})=([^&;/?#]*?)(?=_[a-z]+=|[&;/?#]|$)"
 _PASSWORD_IN = re.compile(_PARAMETER.format(names=_PASSWORDS))
 _USER_IN = re.compile(_PARAMETER.format(names=_USERS))
+_SCHEME = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]*://")
 _HOST = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]*://[^/?#]*")
 
 
@@ -39,6 +40,24 @@ class Parameters:
     def __repr__(self) -> str:
         """Leave the passwords out."""
         return f"Parameters({self.address!r})"
+
+
+def split_login(address: str) -> tuple[str, str]:
+    """Return a network address without the login before its host, and that login as it was written."""
+    scheme = _SCHEME.match(address)
+    if scheme is None:
+        return address, ""
+    rest = address[scheme.end() :]
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    port = authority.rpartition(":")[2] if ":" in authority else "0"
+    if "@" in authority:
+        login = authority.rpartition("@")[0]
+    elif not port.isdigit() and not authority.endswith("]") and "@" in rest:
+        # A port that is no number, and an @ later on: a password that was pasted with a slash in it.
+        login = rest.rpartition("@")[0]
+    else:
+        return address, ""
+    return scheme.group() + rest[len(login) + 1 :], login
 
 
 def take_parameters(address: str) -> Parameters:

@@ -27,7 +27,7 @@ from av.stream import Disposition
 from core.kernel.errors import BadInputError, ConsoleError, UnavailableError
 from core.media.hardware import SOFTWARE, HardwareError, accelerator
 from core.media.model import SourceSpec
-from core.media.parameters import fill_parameters, take_parameters
+from core.media.parameters import fill_parameters, split_login, take_parameters
 
 SYNTHETIC_WH = (640, 360)
 SYNTHETIC_FPS = 15
@@ -155,21 +155,7 @@ def address_kind(address: str) -> str:
 
 def public_address(address: str) -> str:
     """Return the address without any user name and password somebody typed into it."""
-    return take_parameters(_without_login(address.strip())).address
-
-
-def _without_login(text: str) -> str:
-    match = re.match(r"^([a-zA-Z][a-zA-Z0-9+.-]*://)([^/?#]*)", text)
-    if match is None:
-        return text
-    authority = match.group(2)
-    port = authority.rpartition(":")[2] if ":" in authority else "0"
-    # A port that is no number, and an @ later on: a password with a slash in it.
-    has_login = "@" in authority or (not port.isdigit() and not authority.endswith("]") and "@" in text)
-    if not has_login:
-        return text
-    rest = text[match.end() :] if "@" in authority else ""
-    return match.group(1) + (authority if rest or "@" in authority else text).rpartition("@")[2] + rest
+    return take_parameters(split_login(address.strip())[0]).address
 
 
 class _LibavSource:
@@ -525,7 +511,7 @@ def _authenticated(spec: SourceSpec) -> str:
     address = fill_parameters(spec.address.strip(), spec.username, spec.password)
     if not spec.username:
         return address
-    parts = urlsplit(_without_login(address))
+    parts = urlsplit(split_login(address)[0])
     userinfo = f"{quote(spec.username, safe='')}:{quote(spec.password, safe='')}"
     return urlunsplit(parts._replace(netloc=f"{userinfo}@{parts.netloc}"))
 

@@ -62,7 +62,6 @@ class Snapshot:
 
     Attributes:
         rings: File of each camera's frame ring on the node's machine.
-        max_sequence: Of the last push that this snapshot contains.
     """
 
     changes: Changes

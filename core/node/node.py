@@ -24,6 +24,7 @@ from core.access.model import SYSTEM, Session, SessionsEnded
 from core.access.service import AccessService
 from core.cameras.model import Camera, CameraChanged, CameraRemoved
 from core.cameras.onvif.model import SteeringChanged
+from core.cameras.service import secret_name
 from core.field.commands import CommandChanged
 from core.field.model import LinkState
 from core.field.mqtt_link import MqttLink
@@ -540,7 +541,7 @@ class Node:
 
     def _warm_passwords(self, cameras: tuple[Camera, ...]) -> None:
         self._passwords = {
-            camera.camera_id: self._secrets.get_secret(f"camera/{camera.camera_id}") or ""
+            camera.camera_id: self._secrets.get_secret(secret_name(camera.camera_id)) or ""
             for camera in cameras
             if camera.has_password
         }
@@ -804,10 +805,10 @@ class Node:
         return await self.require_services().access.sign_in(DEMO_USER, self._demo_password, desk)
 
     async def test_source(self, source: SourceSpec, camera_id: str) -> ProbeResult:
-        """Open an address once; with an empty password the one that is kept for this camera is used."""
+        """Open an address once; without a password, with the one that is kept for this camera if it has that host."""
+        services = self.require_services()
         if source.username and not source.password and camera_id:
-            kept = await asyncio.to_thread(self._secrets.get_secret, f"camera/{camera_id}")
-            source = replace(source, password=kept or "")
+            source = replace(source, password=await services.cameras.password_for(camera_id, source.address))
         return await asyncio.to_thread(probe, verbs.resolve_demo(source, self._clips), timeout_s=8.0)
 
     def start_dry_run(self, camera_id: str, *, scene: Scene, source: SourceSpec | None, limit_s: float) -> str:

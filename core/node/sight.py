@@ -17,7 +17,7 @@ from core.media.ring import FrameRing
 from core.node.supervisor import VisionSupervisor
 from core.traffic.model import LineCount
 from core.vision.looks import remove_left
-from core.vision.messages import CameraJob, EngineFailed, EngineOpened, Heartbeat, Measured, Observed
+from core.vision.messages import CameraJob, EngineFailed, EngineOpened, Heartbeat, Measured, Observed, RulesReset
 from core.vision.model import ObservationKind
 
 log = logging.getLogger(__name__)
@@ -171,6 +171,9 @@ class Sight:
                     self._on_inside(camera_id, inside)
         elif isinstance(message, Observed):
             self._take_observed(message)
+        elif isinstance(message, RulesReset):
+            if message.camera_id in self._cameras:
+                self._on_rules_reset(message.camera_id)
         elif not isinstance(message, EngineOpened | EngineFailed | Measured):
             log.warning("a worker said something unknown: %r", type(message))
 

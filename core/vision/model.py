@@ -17,6 +17,9 @@ BBox = tuple[float, float, float, float]
 PicturePoint = tuple[float, float]
 """x, y in fractions of the frame."""
 
+WHOLE_PICTURE_KEY = "camera"
+"""Stands for the key of a zone where an observation is of the whole picture."""
+
 VEHICLE_LABELS = ("car", "bus", "truck", "motorcycle", "bicycle")
 DEFAULT_LABELS = ("car", "bus", "truck", "motorcycle")
 

@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QComboBox, QFormLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
+from core.cameras.address import complete_onvif
 from core.cameras.onvif.model import CameraDescription, Discovery, FoundCamera, StreamProfile
 from widgets.base.conditions import Condition
 from widgets.base.flow import FlowLayout
@@ -262,11 +263,9 @@ class FoundCameras(QWidget):
             self._forget_description()
 
     def _on_ask(self) -> None:
-        address = self._address.text().strip()
+        address = complete_onvif(self._address.text())
         if not address or self._is_asking:
             return
-        if "://" not in address:
-            address = f"http://{address}"
         self._asked_address = address
         self._is_asking, self._description = True, None
         self._say("Asking the camera.")

@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from urllib.parse import urlsplit
 
 from core.access.model import Actor, Role
 from core.access.permission import require
-from core.cameras.model import Camera
+from core.cameras.address import complete_onvif, host_of, hosts_of
 from core.cameras.onvif.client import OnvifCamera
 from core.cameras.onvif.discovery import discover
 from core.cameras.onvif.model import CameraDescription, Discovery
 from core.cameras.service import CameraService
-from core.kernel.errors import BadInputError, UnavailableError
+from core.kernel.errors import UnavailableError
 
 DESCRIBE_S = 15.0
 """A camera with many profiles is asked often; the console waits 20 s."""
@@ -45,8 +44,8 @@ class OnvifService:
         found = await asyncio.shield(self._searching)
         owners: dict[str, str] = {}
         for camera in await self._cameras.list():
-            owners |= dict.fromkeys(_hosts_of(camera), camera.camera_id)
-        marked = (replace(one, camera_id=owners.get(_host(one.address), "")) for one in found.cameras)
+            owners |= dict.fromkeys(hosts_of((camera.address, camera.onvif_address)), camera.camera_id)
+        marked = (replace(one, camera_id=owners.get(host_of(one.address), "")) for one in found.cameras)
         return replace(found, cameras=tuple(marked))
 
     async def describe(
@@ -56,7 +55,7 @@ class OnvifService:
 
         Args:
             actor: A supervisor.
-            address: Of its device service.
+            address: Of its device service, or its host alone.
             username: Empty asks without a login.
             password: With an empty one, that of the camera `camera_id` is used, if it has the same host.
             camera_id: Empty for a new camera.
@@ -67,8 +66,9 @@ class OnvifService:
             UnavailableError: It does not answer.
         """
         require(actor, Role.SUPERVISOR)
+        address = complete_onvif(address)
         if username and not password and camera_id:
-            password = await self._kept_password(camera_id, address)
+            password = await self._cameras.password_for(camera_id, address)
         camera = OnvifCamera(address, username, password)
         try:
             async with asyncio.timeout(DESCRIBE_S):
@@ -76,23 +76,5 @@ class OnvifService:
                 return await camera.describe()
         except TimeoutError as error:
             raise UnavailableError(
-                f"{_host(address)} answers too slowly: {DESCRIBE_S:g} s were not enough.", hint="Try again."
+                f"{host_of(address)} answers too slowly: {DESCRIBE_S:g} s were not enough.", hint="Try again."
             ) from error
-
-    async def _kept_password(self, camera_id: str, address: str) -> str:
-        try:
-            camera = await self._cameras.get(camera_id)
-        except BadInputError:
-            return ""  # It is being added; nothing is kept for it yet.
-        return await self._cameras.password_of(camera_id) if _host(address) in _hosts_of(camera) else ""
-
-
-def _hosts_of(camera: Camera) -> set[str]:
-    return {host for address in (camera.address, camera.onvif_address) if (host := _host(address))}
-
-
-def _host(address: str) -> str:
-    try:
-        return (urlsplit(address).hostname or "") if "://" in address else ""
-    except ValueError:
-        return ""

@@ -310,6 +310,8 @@ def test_the_kept_password_is_used_for_the_cameras_own_host_only(room, head):
     onvif = OnvifService(room.cameras)
 
     found = room.run(onvif.describe(SUSI, head.address, username="admin", password="", camera_id="bridge"))
+    bare = head.address.removeprefix("http://")
+    assert room.run(onvif.describe(SUSI, bare, username="admin", password="", camera_id="bridge")) == found
     with OnvifSimulator(password=PASSWORD, host="127.0.0.2") as elsewhere, pytest.raises(LoginRefusedError):
         room.run(onvif.describe(SUSI, elsewhere.address, username="admin", password="", camera_id="bridge"))
 

@@ -100,6 +100,49 @@ def test_a_kept_password_is_not_sent_to_another_host_unasked(room: Room) -> None
     assert moved.address == "rtsp://evil.example/stream1"
 
 
+@pytest.mark.parametrize("change", [{"onvif_address": "evil.example"}, {"sub_address": "rtsp://evil.example/s"}])
+def test_a_kept_password_goes_to_no_new_host_also_where_the_picture_is_no_network_address(room, change) -> None:
+    camera = add(room, address="webcam:0", password="hunter2")
+
+    with pytest.raises(BadInputError, match="leads to another host"):
+        room.run(room.cameras.update(SUSI, replace(camera, **change), expect_version=1))
+
+
+def test_all_addresses_lead_to_one_host_also_where_the_picture_is_no_network_address(room: Room) -> None:
+    with pytest.raises(BadInputError, match=r"leads to 10\.0\.0\.9"):
+        add(room, address="webcam:0", sub_address="rtsp://10.0.0.5/s", onvif_address="10.0.0.9")
+
+
+def test_a_kept_password_is_given_out_for_the_camera_s_own_hosts_only(room: Room) -> None:
+    camera = add(room, address="rtsp://Cam.local:554/s", password="hunter2")
+
+    def password_for(address: str, camera_id: str = camera.camera_id) -> str:
+        return room.run(room.cameras.password_for(camera_id, address))
+
+    assert password_for("http://cam.local:8000/onvif/device_service") == "hunter2"
+    assert password_for("rtsp://evil.example/s") == ""
+    assert password_for("rtsp://cam.local:554@evil.example/s") == ""
+    assert password_for("webcam:0") == ""
+    assert password_for("rtsp://cam.local/s", camera_id="") == ""
+
+
+def test_a_login_that_stands_in_a_second_address_is_taken(room: Room) -> None:
+    camera = add(room, address="rtsp://cam/s", sub_address="rtsp://root:pass@cam/t", username="")
+
+    assert (camera.username, camera.sub_address, password_of(room, camera)) == ("root", "rtsp://cam/t", "pass")
+
+
+@pytest.mark.parametrize("address", ["rtsp://u:one@cam/s", "rtsp://cam/s?password=one"])
+def test_two_different_passwords_are_refused(room: Room, address: str) -> None:
+    with pytest.raises(BadInputError, match="two different passwords"):
+        add(room, address=address, password="two")
+
+
+def test_what_is_no_onvif_address_is_refused_before_somebody_steers(room: Room) -> None:
+    with pytest.raises(BadInputError, match="no ONVIF address"):
+        add(room, address="rtsp://cam/s", onvif_address="rtsp://cam/s")
+
+
 def test_an_onvif_host_without_a_scheme_is_an_address_and_still_has_to_be_the_camera_s_own(room: Room) -> None:
     camera = add(room, address="rtsp://10.0.0.5/s", onvif_address="10.0.0.5:8000")
     assert camera.onvif_address == "http://10.0.0.5:8000"

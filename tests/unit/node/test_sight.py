@@ -11,7 +11,7 @@ from core.kernel.errors import BadInputError
 from core.kernel.ids import new_id
 from core.media.model import SourceSpec, StreamReport, StreamState
 from core.node.sight import Sight
-from core.vision.messages import Heartbeat, Observed
+from core.vision.messages import Heartbeat, Observed, RulesReset
 from core.vision.model import Observation, ObservationKind, Phase, Scene, Zone
 
 ZONE = Zone(key="zone-a", name="Lane A", polygon=((0.1, 0.1), (0.5, 0.1), (0.5, 0.5)))
@@ -145,6 +145,15 @@ def test_of_a_camera_whose_rules_begin_anew_no_end_is_waited_for(sight, told, ch
     sight.set_cameras((camera("a"), camera("b")))
 
     sight.set_cameras((camera("a", **change), camera("b", name="Another name")))
+
+    assert told.reset == ["a"]
+
+
+def test_a_worker_whose_rules_broke_says_so(sight, told):
+    sight.set_cameras((camera("a"),))
+
+    sight.take(RulesReset(camera_id="a"))
+    sight.take(RulesReset(camera_id="removed"))
 
     assert told.reset == ["a"]
 
