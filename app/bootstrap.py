@@ -126,7 +126,7 @@ class Console(QObject):
             ca_file=options.settings.link.ca_file,
         )
         self.live = LiveModel(self)
-        self.room = Room(self.connection, self.live, options.settings.console)
+        self.room = Room(self.connection, self.live, options.settings.console, options.settings.keys)
         self.lag = UiLag(self)
         self.room.lag = self.lag
         self.door = Door(self.room)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Qt
+from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QApplication
 
+from app.arrange import Arranger
 from app.main_window import MainWindow
 from app.panel import PanelInfo
 from app.panels.alarms import go_to
@@ -35,12 +38,14 @@ class Frame(QObject):
         self.strip = AlarmStrip()
         self.toasts = Toasts(window)
         self.voice = ConsoleVoice(room)
+        self.arranger = Arranger(room, window)
         for bar in (self.header, self.banner, self.strip):
             window.add_fixed(bar)
         self.header.add_menu("Panels", window.make_menu(panels))
         self.header.show_theme(theme, scale)
         self._connect_live()
         self._connect_bars()
+        self._bind_keys()
         self._on_session()
         self._on_voice()
 
@@ -73,6 +78,25 @@ class Frame(QObject):
         header.speech_switched.connect(self.voice.set_speaking)
         header.sound_menu_opened.connect(self.voice.look_for_outputs)
         self.voice.outputs_found.connect(lambda names: header.show_sound_outputs(names, self.voice.output))
+
+    def _bind_keys(self) -> None:
+        """Bind what works wherever the keys go; a text field keeps those it needs to write."""
+        acts: dict[str, Callable[[], object]] = {
+            "newest": self._on_newest,
+            "put_back": self._room.put_back_requested.emit,
+            "help": lambda: self._window.go_to_panel("help"),
+        }
+        for name, act in acts.items():
+            for keys in self._room.keymap.of(name):
+                shortcut = QShortcut(QKeySequence(keys), self._window)
+                shortcut.setContext(Qt.ShortcutContext.ApplicationShortcut)
+                shortcut.activated.connect(act)
+        for problem in self._room.keymap.problems:
+            self._room.toast(problem, f"{self._room.keymap.text('help')} shows the keys.")
+
+    def _on_newest(self) -> None:
+        self._window.go_to_panel("alarms")
+        self._room.newest_wanted.emit()
 
     def _on_health(self) -> None:
         health = self._room.live.health

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +164,23 @@ class MainWindow(QMainWindow):
         if focused is not None and self._widgets[key].isAncestorOf(focused):
             focused.setFocus(Qt.FocusReason.OtherFocusReason)
         self.whole_window_given.emit(key if self._divided is not None else "")
+
+    @property
+    def has_whole_panel(self) -> bool:
+        """Whether one panel has the whole window."""
+        return self._divided is not None
+
+    def fronts(self) -> tuple[str, ...]:
+        """Return the keys of the panels that stand in front of their tabs."""
+        return tuple(key for key, dock in self._docks.items() if not dock.isClosed() and dock.isCurrentTab())
+
+    def bring_panels(self, keys: Iterable[str]) -> None:
+        """Put these panels in front of their tabs, and let the keys stay where they are."""
+        focused = self.focusWidget()
+        for key in keys:
+            self.bring_panel(key)
+        if focused is not None and focused.isVisible():
+            focused.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def toggle_whole_window(self) -> None:
         """Give the panel that has the keys the whole window, or divide it again."""

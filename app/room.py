@@ -16,7 +16,8 @@ from app.lag import UiLag
 from app.live import LiveModel
 from core.access.model import Role, Session
 from core.kernel.errors import ConsoleError
-from core.kernel.settings import ConsoleSettings
+from core.kernel.settings import ConsoleSettings, KeySettings
+from widgets.alarms.keys import Keymap, keymap_of
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,11 @@ class Room(QObject):
         whole_window_requested(str, bool): Give a panel the whole window, by its key, or divide it again.
         whole_window_given(str): This panel has the whole window now, by its key; empty where none has.
         silence_requested(): No sound for a minute.
+        alarm_chosen(object): The operator selected this `Alarm`.
+        arranged(object): Show everything that belongs to this `Arrangement` of an alarm.
+        newest_wanted(): Select the most urgent alarm that calls.
+        put_back_requested(): The room is to be put back as it was before the first `arranged`.
+        put_back(): Show what was there before the first `arranged`.
         node_lost(str): The node is gone, with a sentence; what is shown is the last known.
         node_back(): It is there again.
         closing(): The window closes: let go of threads and files.
@@ -57,13 +63,25 @@ class Room(QObject):
     whole_window_requested = Signal(str, bool)
     whole_window_given = Signal(str)
     silence_requested = Signal()
+    alarm_chosen = Signal(object)
+    arranged = Signal(object)
+    newest_wanted = Signal()
+    put_back_requested = Signal()
+    put_back = Signal()
     node_lost = Signal(str)
     node_back = Signal()
     closing = Signal()
 
-    def __init__(self, connection: NodeConnection, live: LiveModel, console: ConsoleSettings | None = None) -> None:
+    def __init__(
+        self,
+        connection: NodeConnection,
+        live: LiveModel,
+        console: ConsoleSettings | None = None,
+        keys: KeySettings | None = None,
+    ) -> None:
         super().__init__()
         self.console = console or ConsoleSettings()
+        self.keymap: Keymap = keymap_of((keys or KeySettings()).model_dump(), KeySettings().model_dump())
         self.connection = connection
         self.folders = connection.folders
         self.live = live

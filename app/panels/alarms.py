@@ -6,7 +6,6 @@ from PySide6.QtWidgets import QWidget
 
 from app.panel import Area, PanelInfo
 from app.room import Room
-from app.watching import watching_camera
 from core.incidents.model import Alarm, SourceKind
 from core.kernel.errors import ConsoleError
 from widgets.alarms.list import AlarmList
@@ -19,7 +18,7 @@ def create(room: Room) -> QWidget:
         """Devices belong to the group of their topic; everything else to this one site."""
         return alarm.source_id.partition("/")[0] if alarm.source_kind in (SourceKind.DEVICE, SourceKind.STATION) else ""
 
-    return _connect(AlarmList(site_of=site_of), room)
+    return _connect(AlarmList(site_of=site_of, keymap=room.keymap), room)
 
 
 def _connect(alarms: AlarmList, room: Room) -> QWidget:
@@ -51,7 +50,7 @@ def _connect(alarms: AlarmList, room: Room) -> QWidget:
 
     def on_selection(alarm: Alarm | None) -> None:
         if alarm is not None:
-            show_source(room, alarm)
+            room.alarm_chosen.emit(alarm)
 
     def on_select(kind: str, item_id: str) -> None:
         if kind == "alarm":
@@ -65,23 +64,19 @@ def _connect(alarms: AlarmList, room: Room) -> QWidget:
     alarms.selection_changed.connect(on_selection)
     alarms.goto_requested.connect(lambda alarm: go_to(room, alarm))
     alarms.silence_requested.connect(room.silence_requested)
+    alarms.put_back_requested.connect(room.put_back_requested)
+    room.arranged.connect(lambda _arrangement: alarms.show_arranged(True))
+    room.put_back.connect(lambda: alarms.show_arranged(False))
+    room.newest_wanted.connect(alarms.select_most_urgent)
     room.selected.connect(on_select)
     room.node_lost.connect(lambda sentence: alarms.show_stale(sentence, "The list is the last one known."))
     room.node_back.connect(alarms.show_current)
     return alarms
 
 
-def show_source(room: Room, alarm: Alarm) -> None:
-    """Bring the tile that sees an alarm, and its place on the map, without changing what is in front."""
-    room.select("alarm", alarm.alarm_id)
-    camera_id = watching_camera(room, alarm)
-    if camera_id is not None:
-        room.camera_called.emit(camera_id, True)
-
-
 def go_to(room: Room, alarm: Alarm) -> None:
     """Show an alarm's source, and bring wall and map to the front."""
-    show_source(room, alarm)
+    room.alarm_chosen.emit(alarm)
     room.panel_requested.emit("wall")
     room.panel_requested.emit("map")
 

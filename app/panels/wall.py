@@ -94,6 +94,8 @@ def create(room: Room) -> QWidget:
     wall.goto_requested.connect(lambda camera_id: room.select("camera", camera_id))
     wall.scene_requested.connect(lambda camera_id: room.scene_requested.emit(camera_id))
     wall.edit_requested.connect(lambda camera_id: room.edit_requested.emit(camera_id))
+    room.arranged.connect(lambda arrangement: wall.show_together(arrangement.camera_ids))
+    room.put_back.connect(wall.put_back)
     room.camera_called.connect(lambda camera_id, is_alarm: wall.bring(camera_id, from_alarm=is_alarm))
 
     def on_number(number: int) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -107,6 +107,37 @@ class ConsoleSettings(Section):
 
     speech: bool = False
     reduced_motion: bool = False
+    arrange_for_alarms: bool = True
+    """Selecting an alarm shows its cameras, its place and its trend; Backspace puts the room back."""
+
+
+def _as_keys(value: Any) -> Any:
+    """Take "Space A" for two keys: on a command line and in the environment there are no lists."""
+    return tuple(value.split()) if isinstance(value, str) else value
+
+
+Keys = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=32)], ...], BeforeValidator(_as_keys)]
+
+
+class KeySettings(Section):
+    """What the keys of the alarm list do; each takes one key or several, written as on the F1 page."""
+
+    newest: Keys = ("F2",)
+    put_back: Keys = ("Backspace",)
+    help: Keys = ("F1",)
+    acknowledge: Keys = ("Space", "A")
+    acknowledge_page: Keys = ("Shift+A",)
+    shelve: Keys = ("S",)
+    unacknowledge: Keys = ("U",)
+    reset: Keys = ("R",)
+    out_of_service: Keys = ("O",)
+    comment: Keys = ("C",)
+    go_to: Keys = ("G", "Return", "Enter")
+    escalate: Keys = ("E",)
+    make_incident: Keys = ("I",)
+    silence: Keys = ("M",)
+    next: Keys = ("N",)
+    previous: Keys = ("P",)
 
 
 class AccessSettings(Section):
@@ -126,6 +157,7 @@ class Settings(BaseModel):
     vision: VisionSettings = VisionSettings()
     link: LinkSettings = LinkSettings()
     console: ConsoleSettings = ConsoleSettings()
+    keys: KeySettings = KeySettings()
     access: AccessSettings = AccessSettings()
 
 
@@ -160,6 +192,7 @@ class _Environment(BaseSettings):
     vision: dict[str, Any] = {}
     link: dict[str, Any] = {}
     console: dict[str, Any] = {}
+    keys: dict[str, Any] = {}
     access: dict[str, Any] = {}
 
 

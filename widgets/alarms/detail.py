@@ -118,9 +118,11 @@ class AlarmDetail(QScrollArea):
         acknowledge_clicked(): For the alarm that is shown.
         goto_clicked(): For the alarm that is shown.
         comment_entered(str): Enter in the comment field.
+        put_back_clicked(): Show the room as it was.
         left(): Back to the list.
     """
 
+    put_back_clicked = Signal()
     acknowledge_clicked = Signal()
     goto_clicked = Signal()
     comment_entered = Signal(str)
@@ -216,8 +218,11 @@ class AlarmDetail(QScrollArea):
         self._goto = QPushButton("Go to", parent)
         self._goto.setToolTip("Show camera and map (G or Enter)")
         self._goto.clicked.connect(self.goto_clicked)
-        row.addWidget(self._acknowledge)
-        row.addWidget(self._goto)
+        self._put_back = QPushButton("Put back", parent)
+        self._put_back.clicked.connect(self.put_back_clicked)
+        self._put_back.hide()
+        for button in (self._acknowledge, self._goto, self._put_back):
+            row.addWidget(button)
         return row
 
     @property
@@ -263,6 +268,11 @@ class AlarmDetail(QScrollArea):
         self._facts["Acknowledged"].setText(acknowledged or "--")
         self._facts["Repeats"].setText(str(alarm.n_repeats))
         self._facts["Comment"].setText(alarm.comment or "--")
+
+    def show_put_back(self, keys: str) -> None:
+        """Offer to put the room back with these keys; empty where it stands as it was."""
+        self._put_back.setVisible(bool(keys))
+        self._put_back.setToolTip(f"Show the room as it was before this alarm ({keys})")
 
     def set_only_comment(self, is_wanted: bool) -> None:
         """Show the comment field and nothing else, where there is no room for more."""

@@ -26,10 +26,12 @@ from PySide6.QtWidgets import (
 from core.incidents.flood import NO_FLOOD, Flood
 from core.incidents.model import Alarm
 from core.kernel.clock import Clock, SystemClock
+from core.kernel.settings import KeySettings
 from widgets.alarms.delegates import PriorityDelegate, StateDelegate, TwoLineDelegate
 from widgets.alarms.detail import AlarmDetail
 from widgets.alarms.flood_bar import FloodBar
-from widgets.alarms.order import Choice
+from widgets.alarms.keys import BUTTON_KEYS, Keymap, keymap_of
+from widgets.alarms.order import Choice, strip_alarms
 from widgets.alarms.table_model import AlarmTableModel, Column
 from widgets.base.search import SearchField
 from widgets.base.state_overlay import PanelState, StateOverlay
@@ -37,6 +39,7 @@ from widgets.base.symbols import FLASH_PERIOD_MS
 from widgets.base.theme import look, set_role
 from widgets.base.times import format_clock
 
+_WITH_CHILDREN = Qt.ShortcutContext.WidgetWithChildrenShortcut
 BATCH_MS = 100
 """Changes are shown together at most this often."""
 
@@ -55,25 +58,7 @@ class Place(Enum):
 
 
 class AlarmTable(QTableView):
-    """Rows of whole alarms; keys that mean something to the list are handed on.
-
-    Signals:
-        acknowledge_pressed(): Space.
-        goto_pressed(): Enter or a double click.
-    """
-
-    acknowledge_pressed = Signal()
-    goto_pressed = Signal()
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Acknowledge with Space, go there with Enter."""
-        if event.key() == Qt.Key.Key_Space and not event.isAutoRepeat():
-            self.acknowledge_pressed.emit()
-            return
-        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            self.goto_pressed.emit()
-            return
-        super().keyPressEvent(event)
+    """Rows of whole alarms."""
 
     def keyboardSearch(self, search: str) -> None:
         """Letters are commands here; searching is the filter field's part."""
@@ -82,8 +67,7 @@ class AlarmTable(QTableView):
 class AlarmList(QWidget):
     """All open alarms, with the selected one beside or below.
 
-    Keys: Space or A acknowledges the selection, Shift+A what is visible, C comments, G or Enter goes there, N and P
-    next and previous unacknowledged, M silences for 60 s, / filters, Esc steps out.
+    What its keys do stands in `keys`; / filters, Esc steps out.
 
     Signals:
         acknowledge_requested(str, str, int, str): Alarm id, occurrence, version, comment.
@@ -91,7 +75,8 @@ class AlarmList(QWidget):
         goto_requested(object): The `Alarm` to show on wall and map.
         selection_changed(object): The one selected `Alarm`, or None.
         snapshot_requested(str, str): Alarm id and incident id; answer with `show_snapshot`.
-        silence_requested(): M was pressed.
+        silence_requested(): No sound for a minute.
+        put_back_requested(): The room is to be as it was before an alarm arranged it.
         counts_changed(object): `dict[Priority, int]` of unacknowledged alarms.
     """
 
@@ -101,6 +86,7 @@ class AlarmList(QWidget):
     selection_changed = Signal(object)
     snapshot_requested = Signal(str, str)
     silence_requested = Signal()
+    put_back_requested = Signal()
     counts_changed = Signal(object)
 
     def __init__(
@@ -109,9 +95,12 @@ class AlarmList(QWidget):
         parent: QWidget | None = None,
         *,
         site_of: Callable[[Alarm], str] = lambda _alarm: "",
+        keymap: Keymap | None = None,
     ) -> None:
         """Build the list; `site_of` names where an alarm belongs to, for the groups of a flood."""
         super().__init__(parent)
+        defaults = KeySettings().model_dump()
+        self._keymap = keymap or keymap_of(defaults, defaults)
         self._clock = clock or SystemClock()
         self._site_of = site_of
         self._flood = NO_FLOOD
@@ -153,10 +142,10 @@ class AlarmList(QWidget):
         set_role(self._summary, "secondary")
         self._bar_acknowledge = QPushButton("Acknowledge", bar)
         set_role(self._bar_acknowledge, "primary")
-        self._bar_acknowledge.setToolTip("Acknowledge (Space or A)")
+        self._bar_acknowledge.setToolTip(f"Acknowledge ({self._keymap.text('acknowledge')})")
         self._bar_acknowledge.clicked.connect(self.acknowledge_selected)
         self._bar_goto = QPushButton("Go to", bar)
-        self._bar_goto.setToolTip("Show camera and map (G or Enter)")
+        self._bar_goto.setToolTip(f"Show camera and map ({self._keymap.text('go_to')})")
         self._bar_goto.clicked.connect(self._on_goto)
         row.addWidget(self._search, 1)
         for widget in (self._choice, self._summary, self._bar_acknowledge, self._bar_goto):
@@ -167,6 +156,7 @@ class AlarmList(QWidget):
         self._detail = AlarmDetail(self)
         self._detail.acknowledge_clicked.connect(self.acknowledge_selected)
         self._detail.goto_clicked.connect(self._on_goto)
+        self._detail.put_back_clicked.connect(self.put_back_requested)
         self._detail.comment_entered.connect(self._on_comment)
         self._detail.left.connect(self._on_detail_left)
         self._place = Place.BESIDE
@@ -216,8 +206,6 @@ class AlarmList(QWidget):
         self._two_line_delegate = TwoLineDelegate(table)
         header.setSectionResizeMode(Column.TITLE, QHeaderView.ResizeMode.Stretch)
         table.selectionModel().selectionChanged.connect(self._on_selection)
-        table.acknowledge_pressed.connect(self.acknowledge_selected)
-        table.goto_pressed.connect(self._on_goto)
         table.doubleClicked.connect(lambda _: self._on_goto())
         return table
 
@@ -274,20 +262,23 @@ class AlarmList(QWidget):
         self._fit_columns()
 
     def _bind_keys(self) -> None:
-        keys: dict[str, Callable[[], object]] = {
-            "A": self.acknowledge_selected,
-            "Shift+A": self.acknowledge_visible,
-            "C": self._on_comment_wanted,
-            "G": self._on_goto,
-            "N": lambda: self.step_calling(1),
-            "P": lambda: self.step_calling(-1),
-            "M": self.silence_requested.emit,
+        acts: dict[str, Callable[[], object]] = {
+            "acknowledge": self.acknowledge_selected,
+            "acknowledge_page": self.acknowledge_visible,
+            "comment": self._on_comment_wanted,
+            "go_to": self._on_goto,
+            "next": lambda: self.step_calling(1),
+            "previous": lambda: self.step_calling(-1),
+            "silence": self.silence_requested.emit,
         }
-        for key, slot in keys.items():
-            shortcut = QShortcut(QKeySequence(key), self)
-            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-            shortcut.setAutoRepeat(key in "NP")
-            shortcut.activated.connect(slot)
+        for name, act in acts.items():
+            for keys in self._keymap.of(name):
+                is_for_rows = keys in BUTTON_KEYS
+                shortcut = QShortcut(QKeySequence(keys), self._table if is_for_rows else self)
+                context = Qt.ShortcutContext.WidgetShortcut if is_for_rows else _WITH_CHILDREN
+                shortcut.setContext(context)
+                shortcut.setAutoRepeat(name in ("next", "previous"))
+                shortcut.activated.connect(act)
 
     # -- what is shown
 
@@ -370,6 +361,17 @@ class AlarmList(QWidget):
             return False
         self._go_to_row(row)
         return True
+
+    def select_most_urgent(self) -> None:
+        """Select the most urgent alarm that calls, whatever a filter hides, and let the keys go to it."""
+        calling = strip_alarms(self._model.alarms)
+        if calling:
+            self.select(calling[0].alarm_id)
+        self._table.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def show_arranged(self, is_arranged: bool) -> None:
+        """Offer to put the room back, or no longer."""
+        self._detail.show_put_back(self._keymap.text("put_back") if is_arranged else "")
 
     # -- what the operator does
 

@@ -188,6 +188,11 @@ class CityMap(QWidget):
         self._is_at_home = False
         self._set_rect(RectM(x_m - half_m, y_m - half_m, x_m + half_m, y_m + half_m), margin=0.0)
 
+    def look_at(self, rect: RectM) -> None:
+        """Show a rectangle, as a `view.rect` from before."""
+        self._is_at_home = False
+        self._set_rect(rect, margin=0.0)
+
     def show_city(self) -> None:
         """Show everything that has a position; else where the site is; else the extent of the map file."""
         self._is_at_home = True

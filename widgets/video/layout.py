@@ -193,6 +193,13 @@ def without_guests(layout: WallLayout) -> WallLayout:
     return replace(layout, guests=())
 
 
+def for_alarm(layout: WallLayout, camera_ids: Iterable[str]) -> WallLayout:
+    """Return an arrangement of these cameras alone, the first one largest; pins of the present one stay."""
+    wanted = tuple(dict.fromkeys(camera_ids))
+    preset = Preset.ONE if len(wanted) == 1 else Preset.ONE_AND_FIVE
+    return WallLayout(preset=preset, slots=wanted[: len(CELLS[preset])], pinned=layout.pinned)
+
+
 def to_dict(layout: WallLayout) -> dict[str, Any]:
     """Return what is worth keeping, as plain data; guests and the enlarged tile are for the moment."""
     return {

@@ -24,6 +24,7 @@ from widgets.video.layout import (
     Preset,
     WallLayout,
     enlarged,
+    for_alarm,
     from_dict,
     put,
     swapped,
@@ -88,6 +89,16 @@ class _Told:
     at_s: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WallMoment:
+    """The wall as it was before an alarm arranged it."""
+
+    layout: WallLayout
+    selected: int
+    run: TourRun | None
+    before_tour: WallLayout | None
+
+
 class VideoWall(QWidget):
     """Tiles in a chosen division, with a bar of presets and overlay switches above them.
 
@@ -139,6 +150,7 @@ class VideoWall(QWidget):
         self._tours: dict[str, Tour] = {}
         self._run: TourRun | None = None
         self._before_tour: WallLayout | None = None
+        self._before_alarm: WallMoment | None = None
         self._ticked_s = self._clock.monotonic()
         self._popup = WallPopup(
             layout=lambda: self._layout,
@@ -234,6 +246,10 @@ class VideoWall(QWidget):
             self._counts.pop(camera_id, None)
         if self._before_tour is not None:
             self._before_tour = with_cameras(self._before_tour, self._cameras)
+        if self._before_alarm is not None:
+            kept = frozenset(self._cameras).intersection(camera for camera in self._layout.slots if camera)
+            self._change(with_cameras(self._layout, kept))
+            return
         self._change(with_cameras(self._layout, self._cameras))
 
     def show_report(self, report: StreamReport) -> None:
@@ -311,6 +327,34 @@ class VideoWall(QWidget):
             return enlarged(changed, changed.cameras.index(camera_id))
         is_taken = is_alarm or self._is_pinned(self._selected)
         return with_guest(layout, self._least_used(layout) if is_taken else self._selected, camera_id)
+
+    def show_together(self, camera_ids: Iterable[str]) -> None:
+        """Show the cameras that see an alarm and no others, the first one largest; `put_back` ends it.
+
+        Asked again, as for the next alarm, it is still the first arrangement that comes back.
+        """
+        known = [camera_id for camera_id in camera_ids if camera_id in self._cameras]
+        if not known:
+            return
+        if self._before_alarm is None:
+            self._before_alarm = WallMoment(
+                layout=self._layout, selected=self._selected, run=self._run, before_tour=self._before_tour
+            )
+        self._operator_acted()
+        self._show_for_now(for_alarm(self._layout, known))
+        self._replace_popup()
+        self._select(0, has_focus=False)
+
+    def put_back(self) -> None:
+        """Show the arrangement again that stood before `show_together`, and let its tour go on."""
+        moment, self._before_alarm = self._before_alarm, None
+        if moment is None:
+            return
+        self._before_tour = moment.before_tour
+        self._show_for_now(with_cameras(moment.layout, self._cameras))
+        self._set_run(moment.run)
+        self._replace_popup()
+        self._select(min(moment.selected, self._layout.n_tiles - 1), has_focus=False)
 
     def _is_pinned(self, tile: int) -> bool:
         return self._layout.cameras[tile] in self._layout.pinned
@@ -623,7 +667,9 @@ class VideoWall(QWidget):
 
     def _base_layout(self) -> WallLayout:
         """Return the operator's own arrangement, also while a tour shows others."""
-        return self._layout if self._before_tour is None else self._before_tour
+        if self._before_tour is not None:
+            return self._before_tour
+        return self._layout if self._before_alarm is None else self._before_alarm.layout
 
     def layout_state(self) -> dict[str, Any]:
         """Return the arrangement, the saved ones and the tours as plain data, for saving."""
@@ -736,8 +782,8 @@ class VideoWall(QWidget):
         is_kept_changed = to_dict(layout) != to_dict(self._layout)
         self._layout = layout
         self._arrange()
-        # What a tour shows, and what is changed while it does, is for the moment.
-        if is_kept_changed and self._before_tour is None:
+        # What a tour or an alarm shows, and what is changed while it does, is for the moment.
+        if is_kept_changed and self._before_tour is None and self._before_alarm is None:
             self.layout_changed.emit()
 
     def _show_for_now(self, layout: WallLayout) -> None:
