@@ -32,8 +32,11 @@ def _near(room: Room, position: GeoPoint | None) -> list[str]:
     if position is None:
         return []
     place = to_mercator(position)
+    ground_m = math.cos(math.radians(position.lat_deg))
+    """Metres on the ground of a Mercator metre here."""
+
     distances = {
-        camera.camera_id: math.dist(place, to_mercator(camera.position))
+        camera.camera_id: ground_m * math.dist(place, to_mercator(camera.position))
         for camera in room.live.cameras.values()
         if camera.position is not None and camera.is_enabled
     }

@@ -12,7 +12,6 @@ from app.room import Room
 from core.kernel.geo import GeoPoint
 from core.node.model import SiteInfo
 from widgets.map.city_map import CityMap
-from widgets.map.tile_grid import RectM
 
 
 def create(room: Room) -> QWidget:
@@ -20,7 +19,6 @@ def create(room: Room) -> QWidget:
     city = CityMap()
     live = room.live
     picking = _Picking(city)
-    before = _Before(city)
 
     def on_cameras() -> None:
         city.show_cameras(tuple(live.cameras.values()))
@@ -49,8 +47,8 @@ def create(room: Room) -> QWidget:
     room.connection.snapshot_received.connect(on_snapshot)
     on_snapshot(None)  # The panel is built while the first snapshot is on its way.
     room.selected.connect(on_select)
-    room.arranged.connect(before.keep)
-    room.put_back.connect(before.put_back)
+    room.arranged.connect(lambda _arrangement: city.keep_view())
+    room.put_back.connect(city.put_back_view)
     room.position_wanted.connect(picking.start)
     room.place_called.connect(city.centre_on)
     city.camera_activated.connect(lambda camera_id: room.camera_called.emit(camera_id, False))
@@ -81,23 +79,6 @@ class _Picking:
         self._city.stop_picking()
         if callable(taker):
             taker(lat_deg, lon_deg)
-
-
-class _Before:
-    """What the map showed before the first alarm moved it."""
-
-    def __init__(self, city: CityMap) -> None:
-        self._city = city
-        self._rect: RectM | None = None
-
-    def keep(self, _arrangement: object) -> None:
-        if self._rect is None:
-            self._rect = self._city.view.rect
-
-    def put_back(self) -> None:
-        rect, self._rect = self._rect, None
-        if rect is not None:
-            self._city.look_at(rect)
 
 
 def _show_site(city: CityMap, site: SiteInfo) -> None:

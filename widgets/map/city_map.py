@@ -85,6 +85,7 @@ class CityMap(QWidget):
         self._home: GeoPoint | None = None
         self._is_placed = False
         self._n_placed = 0
+        self._kept: tuple[RectM, bool] | None = None
         self._is_at_home = True
         self._is_picking = False
         self._is_lit = False
@@ -188,10 +189,20 @@ class CityMap(QWidget):
         self._is_at_home = False
         self._set_rect(RectM(x_m - half_m, y_m - half_m, x_m + half_m, y_m + half_m), margin=0.0)
 
-    def look_at(self, rect: RectM) -> None:
-        """Show a rectangle, as a `view.rect` from before."""
-        self._is_at_home = False
-        self._set_rect(rect, margin=0.0)
+    def keep_view(self) -> None:
+        """Remember what is shown until `put_back_view`; what was remembered already stays."""
+        if self._kept is None:
+            self._kept = (self.view.rect, self._is_at_home)
+
+    def put_back_view(self) -> None:
+        """Show again what `keep_view` remembered."""
+        if self._kept is None:
+            return
+        (rect, is_at_home), self._kept = self._kept, None
+        if is_at_home:
+            self.show_city()
+        else:
+            self._set_rect(rect, margin=0.0)
 
     def show_city(self) -> None:
         """Show everything that has a position; else where the site is; else the extent of the map file."""

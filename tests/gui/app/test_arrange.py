@@ -1,0 +1,112 @@
+"""Selecting an alarm arranges the room; one key puts it back; two keystrokes acknowledge from anywhere."""
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QLineEdit
+
+from app.frame import Frame
+from core.cameras.model import Camera
+from core.incidents.model import Priority, SourceKind
+from core.kernel.geo import GeoPoint
+from tests.fixtures.alarms import alarm
+from tests.gui.app.test_panels import PANELS, furnished, room  # noqa: F401
+from widgets.video.layout import Preset
+
+
+@pytest.fixture
+def desk(room, qtbot, tmp_path):  # noqa: F811
+    """Return the window of a furnished room with four cameras and an alarm at the first of them."""
+    room.console = room.console.model_copy(update={"sound": False})
+    window = furnished(room, qtbot, tmp_path)
+    frame = Frame(room, window, PANELS, theme="dark", scale=1.0)
+    room.asked = []
+    room.ask = lambda verb, *_args, **named: room.asked.append((verb, named))
+    for number in range(4):
+        room.live.cameras[f"c{number}"] = Camera(
+            camera_id=f"c{number}", name=f"C{number}", address="x", position=GeoPoint(52.0, 4.0 + number * 0.004)
+        )
+    collision = alarm(
+        alarm_id="collision",
+        priority=Priority.CRITICAL,
+        source_kind=SourceKind.CAMERA,
+        source_id="c0",
+        position=GeoPoint(52.0, 4.0),
+    )
+    quiet = alarm(alarm_id="quiet", condition_key="q", priority=Priority.LOW, source_kind=SourceKind.SYSTEM)
+    room.live.alarms.update({"collision": collision, "quiet": quiet})
+    room.live.tell_all()
+    yield window
+    frame.voice.close()
+    room.closing.emit()
+
+
+def middle_of(rect):
+    return (rect.left + rect.right) / 2, (rect.top + rect.bottom) / 2
+
+
+def test_selecting_an_alarm_shows_its_cameras_and_its_place_and_backspace_puts_all_back(desk, room, qtbot):  # noqa: F811
+    wall, city, alarms = (desk.panel(key) for key in ("wall", "map", "alarms"))
+    wall.set_preset(Preset.NINE)
+    desk.go_to_panel("scene")
+    QApplication.processEvents()
+    before = (wall.layout_state(), wall.visible_camera_ids, city.view.rect, set(desk.fronts()))
+
+    alarms.select("collision")
+    qtbot.waitUntil(lambda: wall.visible_camera_ids == ("c0", "c1", "c2"))
+    assert wall.isVisible()
+    assert wall.layout_state() == before[0], "what an alarm shows is not kept"
+    assert city.view.rect != before[2]
+
+    QTest.keyClick(desk, Qt.Key.Key_Backspace)
+
+    qtbot.waitUntil(lambda: set(desk.fronts()) == before[3])
+    assert wall.visible_camera_ids == before[1]
+    assert middle_of(city.view.rect) == pytest.approx(middle_of(before[2]), abs=30.0)
+
+
+def test_the_next_alarm_keeps_what_was_there_before_the_first(desk, qtbot):
+    wall, alarms = desk.panel("wall"), desk.panel("alarms")
+    before = wall.visible_camera_ids
+    alarms.select("collision")
+    qtbot.waitUntil(lambda: wall.visible_camera_ids == ("c0", "c1", "c2"))
+
+    alarms.select("quiet")
+    qtbot.waitUntil(lambda: desk.panel("alarms").detail.alarm_id == "quiet")
+    QTest.qWait(200)
+    QTest.keyClick(desk, Qt.Key.Key_Backspace)
+
+    qtbot.waitUntil(lambda: wall.visible_camera_ids == before)
+
+
+def test_backspace_in_a_text_field_deletes_a_letter_and_puts_nothing_back(desk, qtbot):
+    wall, alarms = desk.panel("wall"), desk.panel("alarms")
+    alarms.select("collision")
+    qtbot.waitUntil(lambda: wall.visible_camera_ids == ("c0", "c1", "c2"))
+    field = alarms.findChild(QLineEdit)
+    field.setFocus()
+    QTest.keyClicks(field, "ab")
+
+    QTest.keyClick(field, Qt.Key.Key_Backspace)
+
+    assert field.text() == "a"
+    assert wall.visible_camera_ids == ("c0", "c1", "c2")
+
+
+@pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel.key)
+def test_two_keystrokes_acknowledge_the_most_urgent_alarm_from_any_panel(panel, desk, room, qtbot):  # noqa: F811
+    desk.go_to_panel(panel.key)
+    keys = [Qt.Key.Key_F2, Qt.Key.Key_Space]
+
+    for key in keys:
+        QTest.keyClick(QApplication.focusWidget() or desk, key)
+
+    asked = [named for verb, named in room.asked if verb == "alarms.acknowledge"]
+    assert [(one["alarm_id"], one["occurrence"]) for one in asked] == [("collision", "o")]
+    assert len(keys) <= 2
+
+
+def test_f1_prints_the_keys(desk, qtbot):
+    QTest.keyClick(desk, Qt.Key.Key_F1)
+
+    qtbot.waitUntil(desk.panel("help").isVisible)
