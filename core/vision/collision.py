@@ -49,6 +49,12 @@ _APART, _N_TORN, _JUMPS = 1.2, 2, 0.8
 _TORN_LATE_S, _TORN_AROUND_S = 0.1, 0.45
 """A tracker shows a new vehicle with its second picture: what breaks at a moment seems to a little later."""
 
+_N_TOGETHER = 3
+"""Moments within which two vehicles that run into each other are jolted, about half a second."""
+
+_JOLT_OF_QUEUES = 0.35
+"""Sizes per second: as much do vehicles that brake one behind the other; of twice that nobody brakes."""
+
 _ONCE = 0.2
 _KEEP_S = BEFORE_S + AFTER_S + 1.6
 _SURE_ENOUGH = math.log(REPORT_FROM / (1 - REPORT_FROM))
@@ -97,6 +103,7 @@ class CollisionRule:
         self._traces: dict[int, Trace] = {}
         self._times: deque[float] = deque(maxlen=128)
         self._before: dict[int, _Judged] = {}
+        self._jolts: deque[dict[int, float]] = deque(maxlen=_N_TOGETHER)
         self._events: list[_Event] = []
         self._cuts = CutDetector(aspect)
         self._shifts = ShiftDetector()
@@ -114,6 +121,7 @@ class CollisionRule:
         if self._cuts.is_cut(vehicles, moment) or is_gap:
             self._traces.clear()
             self._before.clear()
+            self._jolts.clear()
             self._times.clear()
         self._confidence_factor = moment.confidence_factor
         moved_s = self._shifts.last_moved_s(moment)
@@ -179,6 +187,8 @@ class CollisionRule:
     def _judge_all(self, at_s: float, now_s: float, note: Notebook) -> None:
         found = {key: weigh(trace, at_s, self._aspect) for key, trace in self._traces.items()}
         jolts = {key: evidence.jolt for key, evidence in found.items() if evidence is not None}
+        camera = median_of(list(jolts.values())) if len(jolts) > _N_FOR_SHAKE else 0.0
+        self._jolts.append({key: jolt - camera for key, jolt in jolts.items()})
         for key, evidence in found.items():
             if evidence is None or not evidence.is_driving:
                 self._before.pop(key, None)
@@ -196,14 +206,14 @@ class CollisionRule:
                 # Two pieces that do not fit were two vehicles.
                 self._before.pop(key, None)
                 return
-        judged = _Judged(at_s, evidence, None, logit_of(replace(evidence, contact=1.0)))
+        judged = _Judged(at_s, evidence, None, logit_of(replace(evidence, contact=1.0, pushed_back=1.0)))
         # A trembling box jolts in one picture; a pushed vehicle looks pushed in the next one as well.
         before, self._before[key] = self._before.get(key), judged
         most_before = judged.most - 2 * _ONCE if before is None else before.most
         if (most_before + judged.most) / 2 < _SURE_ENOUGH:
             return
         contact, partner = self._contact(key, trace, at_s)
-        whole = replace(evidence, contact=contact)
+        whole = replace(evidence, contact=contact, pushed_back=self._pushed_back(partner))
         logit = judged.logit = logit_of(whole)
         logit_before = logit - 2 * _ONCE if before is None else self._logit(key, trace, before)
         confidence = self._confidence_factor * confidence_of((logit_before + logit) / 2)
@@ -242,8 +252,8 @@ class CollisionRule:
 
     def _logit(self, key: int, trace: Trace, judged: _Judged) -> float:
         if judged.logit is None:
-            contact, _ = self._contact(key, trace, judged.at_s)
-            judged.logit = logit_of(replace(judged.evidence, contact=contact))
+            contact, partner = self._contact(key, trace, judged.at_s)
+            judged.logit = logit_of(replace(judged.evidence, contact=contact, pushed_back=self._pushed_back(partner)))
         return judged.logit
 
     def _contact(self, key: int, trace: Trace, at_s: float) -> tuple[float, int | None]:
@@ -261,6 +271,13 @@ class CollisionRule:
             # Who stood side by side before, in a queue, has not run into each other now.
             best *= 1 - self._touch_before(trace, self._traces[partner], at_s)
         return best, partner
+
+    def _pushed_back(self, partner: int | None) -> float:
+        """Return how surely the other vehicle was jolted at about the same time, 0..1."""
+        if partner is None:
+            return 0.0
+        jolt = max((jolts.get(partner, 0.0) for jolts in self._jolts), default=0.0)
+        return min(1.0, max(0.0, (jolt - _JOLT_OF_QUEUES) / _JOLT_OF_QUEUES))
 
     def _touch_before(self, trace: Trace, other: Trace, at_s: float) -> float:
         rows = other.between(at_s - 1.6, at_s - 0.6)

@@ -62,6 +62,7 @@ class Evidence:
         torn: 1 where the tracker lost it in contact and found it again under another number.
         rebound: How much of its speed it has backwards afterwards: steel springs back a little, and only who is hit
             by another one goes back as fast as it came.
+        pushed_back: 1 where the vehicle it touches was jolted at about the same time: who pushes is pushed.
     """
 
     jolt: float
@@ -71,6 +72,7 @@ class Evidence:
     leap: float
     torn: float = 0.0
     rebound: float = 0.0
+    pushed_back: float = 0.0
     is_driving: bool = True
 
 
@@ -86,6 +88,7 @@ class Weights:
     leap: float = -16.0
     torn: float = 1.0
     rebound: float = -7.5
+    pushed_back: float = 2.0
 
 
 WEIGHTS = Weights()
@@ -103,6 +106,7 @@ def logit_of(evidence: Evidence, weights: Weights = WEIGHTS) -> float:
         + weights.halt * evidence.halt
         + weights.leap * max(0.0, evidence.leap - 0.15)
         + weights.torn * evidence.torn * evidence.contact
+        + weights.pushed_back * evidence.pushed_back * evidence.contact
         + weights.rebound * max(0.0, evidence.rebound - _SPRINGS_BACK - _PUSHED_BACK * evidence.contact)
     )
 

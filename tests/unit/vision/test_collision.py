@@ -63,6 +63,21 @@ def test_the_rule_names_what_it_saw():
     assert values["halt"] > 0.5
 
 
+def crossing(*, other_after):
+    """A car is thrown aside by one that crosses its way, which moves like `other_after` from then on."""
+    rules, seen = SceneRules("camera-1", Scene(), ASPECT), []
+    for t in np.arange(0, 5, 1 / 8):
+        until, after = min(t, 2.0), max(0.0, t - 2.0)
+        own = car(1, 0.2 + 0.3 * until + 0.06 * after, 0.6 + 0.12 * after)
+        other = car(2, 0.95 + other_after[0] * after, 0.3 + 0.14 * until + other_after[1] * after)
+        seen += rules.update([own, other], t, AT)
+    return max((one.confidence for one in seen if one.kind is ObservationKind.COLLISION), default=0.0)
+
+
+def test_a_rule_is_surer_where_the_other_vehicle_was_pushed_as_well():
+    assert crossing(other_after=(0.15, 0.0)) > 0.8 > crossing(other_after=(0.0, 0.14)) > 0.6
+
+
 def test_a_car_that_brakes_behind_another_one_calls_nobody():
     def x(t):
         speed, slowing = 0.35, 0.14
