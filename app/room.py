@@ -26,7 +26,7 @@ class Room(QObject):
     """The console's shared things; panels know it and nothing of each other.
 
     Signals:
-        selected(str, str): Kind ("camera", "device", "alarm") and id that the operator looks at now.
+        selected(str, str): Kind ("camera", "device", "alarm", "incident") and id that the operator looks at now.
         camera_called(str, bool): Bring this camera to the wall; True when an alarm asks for it.
         role_changed(object): The `Role` of who is signed in.
         toast_requested(str, str): A sentence and a hint.
@@ -37,6 +37,7 @@ class Room(QObject):
         place_called(object): Bring this `GeoPoint` to the middle of the map.
         edit_requested(str): Open the settings of this camera; an empty id asks for a new one.
         scene_requested(str): Open the scene editor for this camera.
+        incident_form_requested(str): Write down a new incident, at this camera where one is named.
         whole_window_requested(str, bool): Give a panel the whole window, by its key, or divide it again.
         whole_window_given(str): This panel has the whole window now, by its key; empty where none has.
         silence_requested(): No sound for a minute.
@@ -60,6 +61,7 @@ class Room(QObject):
     place_called = Signal(object)
     edit_requested = Signal(str)
     scene_requested = Signal(str)
+    incident_form_requested = Signal(str)
     whole_window_requested = Signal(str, bool)
     whole_window_given = Signal(str)
     silence_requested = Signal()

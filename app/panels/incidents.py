@@ -1,0 +1,122 @@
+"""Incidents: who works on what, how long it takes, and what became of it."""
+
+from __future__ import annotations
+
+from PySide6.QtWidgets import QWidget
+
+from app.panel import Area, PanelInfo
+from app.room import Room
+from core.incidents.model import Incident, SourceKind
+from core.incidents.work import HandIncident, IncidentDetail, StepOrder
+from core.kernel.errors import ConsoleError
+from core.kernel.geo import GeoPoint
+from widgets.incidents.board import IncidentBoard
+
+
+def create(room: Room) -> QWidget:
+    """Build the board and connect it."""
+    return _connect(IncidentBoard(), room)
+
+
+def _connect(board: IncidentBoard, room: Room) -> QWidget:
+    live = room.live
+
+    def ask_detail(incident_id: str) -> None:
+        room.ask(
+            "incidents.detail",
+            IncidentDetail,
+            then=board.show_detail,
+            refused=lambda _error: None,
+            incident_id=incident_id,
+        )
+
+    def refresh_detail() -> None:
+        current = board.current
+        if current is not None and board.isVisible() and room.connection.session is not None:
+            ask_detail(current.incident_id)
+
+    def on_incidents() -> None:
+        board.show_incidents(live.incidents)
+        refresh_detail()
+
+    def on_alarms() -> None:
+        board.show_alarms(live.open_alarms())
+        refresh_detail()
+
+    def on_picture(incident_id: str) -> None:
+        room.ask(
+            "incidents.snapshot",
+            bytes,
+            then=lambda content: board.show_picture(incident_id, content),
+            refused=lambda _error: board.show_picture(incident_id, b""),
+            incident_id=incident_id,
+        )
+
+    def on_step(incident_id: str, order: StepOrder, version: int) -> None:
+        def refused(error: ConsoleError) -> None:
+            board.show_refused(f"{error.message} {error.hint}".strip())
+
+        # The row changes when the committed event comes back, here as on every other console.
+        room.ask("incidents.step", refused=refused, incident_id=incident_id, order=order, version=version)
+
+    def on_open(wanted: HandIncident) -> None:
+        def refused(error: ConsoleError) -> None:
+            board.show_refused(f"{error.message} {error.hint}".strip())
+
+        room.ask(
+            "incidents.open",
+            Incident,
+            then=lambda incident: board.select(incident.incident_id),
+            refused=refused,
+            wanted=wanted,
+        )
+
+    def on_pick() -> None:
+        room.panel_requested.emit("map")
+        room.position_wanted.emit(lambda lat_deg, lon_deg: board.show_position(GeoPoint(lat_deg, lon_deg)))
+
+    def on_role(_role: object) -> None:
+        session = room.connection.session
+        board.show_role(room.role, session.user.name if session else "")
+
+    live.incidents_changed.connect(on_incidents)
+    live.alarms_changed.connect(on_alarms)
+    live.units_changed.connect(lambda: board.show_units(live.units))
+    live.cameras_changed.connect(
+        lambda: board.show_cameras({key: camera.name for key, camera in live.cameras.items()})
+    )
+    room.role_changed.connect(on_role)
+    room.node_lost.connect(board.show_stale)
+    room.node_back.connect(board.show_current)
+    room.selected.connect(lambda kind, item_id: board.select(item_id) if kind == "incident" else None)
+    room.incident_form_requested.connect(board.begin_form)
+    board.detail_requested.connect(ask_detail)
+    board.picture_requested.connect(on_picture)
+    board.step_requested.connect(on_step)
+    board.open_requested.connect(on_open)
+    board.pick_requested.connect(on_pick)
+    board.goto_requested.connect(lambda incident: _go_to(room, incident))
+    on_role(None)
+    return board
+
+
+def _go_to(room: Room, incident: Incident) -> None:
+    """Bring the camera to the wall and the place to the middle of the map."""
+    if incident.source_kind is SourceKind.CAMERA:
+        room.select("camera", incident.source_id)
+        room.camera_called.emit(incident.source_id, False)
+        room.panel_requested.emit("wall")
+    if incident.position is not None:
+        room.place_called.emit(incident.position)
+        room.panel_requested.emit("map")
+
+
+PANEL = PanelInfo(
+    key="incidents",
+    title="Incidents",
+    create=create,
+    area=Area.CENTER,
+    shortcut="Ctrl+Shift+I",
+    icon="warning",
+    order=2,
+)

@@ -1,0 +1,311 @@
+"""One incident whole: how it stands, what is done next, and all that happened, with its alarms and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from PySide6.QtCore import QEvent, QObject, Qt, Signal
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QTabWidget, QVBoxLayout, QWidget
+
+from core.access.model import Role
+from core.incidents.model import Alarm, Incident, Priority
+from core.incidents.work import IncidentDetail, Step, TimelineEntry, Unit, steps_from, timers_of
+from widgets.alarms.detail import CommentField, Snapshot
+from widgets.alarms.order import STATE_WORDS
+from widgets.base.flow import FlowLayout
+from widgets.base.labels import ElidedLabel
+from widgets.base.state_overlay import PanelState, StateOverlay
+from widgets.base.symbols import PrioritySymbol
+from widgets.base.table import Column, Line, TextTable
+from widgets.base.theme import look, set_role
+from widgets.base.times import format_clock, format_instant
+from widgets.incidents.choice import Answer, ChoiceList
+from widgets.incidents.model import assigned_words, status_words
+from widgets.incidents.timers import TimerRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """One thing an operator can do about an incident, by button and by key.
+
+    Attributes:
+        step: That the table of steps must know from the incident's state; None where it is always there.
+    """
+
+    key: str
+    words: str
+    tip: str
+    step: Step | None = None
+
+
+ACTIONS = (
+    Action(key="A", words="Assign", tip="To a unit or to yourself", step=Step.ASSIGN),
+    Action(key="E", words="En route", tip="The unit is on its way", step=Step.DEPART),
+    Action(key="S", words="On scene", tip="The unit is there", step=Step.ARRIVE),
+    Action(key="R", words="Resolve", tip="Nothing more is to be done on the road", step=Step.RESOLVE),
+    Action(key="X", words="Close", tip="Say what became of it", step=Step.CLOSE),
+    Action(key="Z", words="Open again", tip="With a comment that says why", step=Step.REOPEN),
+    Action(key="L", words="Attach alarm", tip="Let another alarm count to it", step=Step.ATTACH),
+    Action(key="P", words="Publish", tip="Send it out as CAP", step=Step.PUBLISH),
+    Action(key="G", words="Go to", tip="Show its camera and its place on the map"),
+)
+_TIMELINE = (Column(title="What"), Column(title="Time"), Column(title="Who", rank=1))
+_ALARMS = (Column(title="Alarm"), Column(title="State"), Column(title="Raised", rank=1))
+_TALL_EM = 22
+
+
+class IncidentView(QWidget):
+    """Head, timers, actions, the comment that goes with the next step, and three tabs.
+
+    Signals:
+        action_requested(str): Key of one of `ACTIONS`.
+        comment_entered(str): Enter in the comment field.
+        chosen(str): The answer to what `choose` asked.
+        choice_left(): Esc took the question back.
+        detach_requested(str): Alarm id; Delete in the list of alarms.
+        picture_requested(str): Id of the incident whose picture is wanted.
+        left(): Back to the list.
+    """
+
+    action_requested = Signal(str)
+    comment_entered = Signal(str)
+    chosen = Signal(str)
+    choice_left = Signal()
+    detach_requested = Signal(str)
+    picture_requested = Signal(str)
+    left = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._incident: Incident | None = None
+        self._pictures: tuple[str, ...] = ()
+        self._shown_picture = ""
+        self._build()
+        self._overlay = StateOverlay(self)
+        self.show_none()
+
+    @property
+    def comment_draft(self) -> str:
+        """What stands in the comment field; it goes along with the next step."""
+        return self._comment.text().strip()
+
+    @property
+    def timeline(self) -> tuple[Line, ...]:
+        """What the operator reads of what happened."""
+        return self._timeline.lines
+
+    @property
+    def choice(self) -> ChoiceList:
+        """The question that is asked in place."""
+        return self._choice
+
+    @property
+    def has_picture(self) -> bool:
+        """A picture is shown."""
+        return self._picture.has_picture
+
+    def show_incident(self, incident: Incident, units: Mapping[str, Unit], role: Role, now: datetime) -> None:
+        """Show an incident, or a newer version of the one that is shown."""
+        is_other = self._incident is None or self._incident.incident_id != incident.incident_id
+        self._incident = incident
+        if is_other:
+            self._comment.clear()
+            self._choice.hide()
+            self._timeline.show_lines(())
+            self._alarms.show_lines(())
+            self._pictures, self._shown_picture = (), ""
+            self._picture.show_nothing("No picture")
+            self.say("")
+        self._overlay.clear()
+        self._symbol.set_priority(incident.priority)
+        self._symbol.set_hollow(incident.is_closed)
+        self._title.setText(incident.title)
+        who = assigned_words(incident, units)
+        parts = (status_words(incident), who, incident.source_name, format_instant(incident.began_at))
+        self._facts.setText("  ·  ".join(part for part in parts if part))
+        self._text.setText(incident.text)
+        self._text.setVisible(bool(incident.text))
+        self.show_time(now)
+        self._show_actions(incident, role)
+
+    def show_detail(self, detail: IncidentDetail) -> None:
+        """Show timeline, alarms and pictures, if it is still the one that is looked at."""
+        if self._incident is None or detail.incident.incident_id != self._incident.incident_id:
+            return
+        self._timeline.show_lines([_entry_line(number, entry) for number, entry in enumerate(detail.timeline)][::-1])
+        self._alarms.show_lines([_alarm_line(alarm) for alarm in detail.alarms])
+        self._tabs.setTabText(1, f"Alarms ({len(detail.alarms)})")
+        self._pictures = detail.pictures
+        self._tabs.setTabText(2, f"Pictures ({len(detail.pictures)})")
+        if detail.pictures and not self._shown_picture:
+            self._want_picture(detail.pictures[0])
+
+    def show_picture(self, incident_id: str, content: bytes) -> None:
+        """Show a picture, if it is the one that is wanted."""
+        if incident_id == self._shown_picture:
+            if content:
+                self._picture.show_picture(content)
+            else:
+                self._picture.show_nothing("This picture is gone.")
+
+    def show_time(self, now: datetime) -> None:
+        """Let the timers go on."""
+        if self._incident is not None:
+            self._timers.show_timers(timers_of(self._incident, now))
+
+    def show_none(self) -> None:
+        """Say that nothing is selected."""
+        self._incident = None
+        self._overlay.show_state(PanelState.EMPTY, "No incident selected", "O opens a new one.")
+
+    def choose(self, question: str, answers: Sequence[Answer]) -> None:
+        """Ask in place; where there is nothing to choose from, say so."""
+        if not answers:
+            self.say(question)
+            return
+        self.say("")
+        self._choice.ask(question, answers)
+
+    def say(self, sentence: str) -> None:
+        """Show a sentence below the actions; nothing takes it away again."""
+        self._note.setText(sentence)
+        self._note.setVisible(bool(sentence))
+
+    def focus_comment(self) -> None:
+        """Let the operator write."""
+        if self._incident is not None and self._comment.isEnabled():
+            self._comment.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def clear_comment(self) -> None:
+        """Empty the field: what stood there was sent."""
+        self._comment.clear()
+
+    # -- building -------------------------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        gap = look().sizes.gap
+        column = QVBoxLayout(self)
+        column.setContentsMargins(gap * 3, gap, gap * 2, gap * 2)
+        column.setSpacing(gap * 2)
+        head = QHBoxLayout()
+        head.setSpacing(gap * 2)
+        self._symbol = PrioritySymbol(Priority.LOW, self)
+        self._title = ElidedLabel("", self)
+        set_role(self._title, "title")
+        head.addWidget(self._symbol)
+        head.addWidget(self._title, 1)
+        self._facts, self._text, self._note = _wrapped(self, "secondary"), _wrapped(self), _wrapped(self)
+        self._note.hide()
+        self._timers = TimerRow(self)
+        self._choice = ChoiceList(self)
+        self._choice.chosen.connect(self.chosen)
+        self._choice.left.connect(self.choice_left)
+        self._comment = CommentField(self)
+        self._comment.setPlaceholderText("Comment   C      (Enter saves it; a step takes it along)")
+        self._comment.setAccessibleName("Comment on the incident; Enter saves it, a step takes it along")
+        self._comment.setMaxLength(2000)
+        self._comment.returnPressed.connect(lambda: self.comment_entered.emit(self.comment_draft))
+        self._comment.left.connect(self.left)
+        column.addLayout(head)
+        for part in (self._facts, self._text, self._timers):
+            column.addWidget(part)
+        column.addLayout(self._build_actions())
+        for part in (self._note, self._choice, self._comment):
+            column.addWidget(part)
+        column.addWidget(self._build_tabs(), 1)
+
+    def _build_actions(self) -> FlowLayout:
+        row = FlowLayout(look().sizes.gap * 2)
+        self._buttons: dict[str, QPushButton] = {}
+        for action in ACTIONS:
+            button = QPushButton(f"{action.words}  {action.key}", self)
+            button.setAccessibleName(action.words)
+            button.setToolTip(action.tip)
+            button.clicked.connect(lambda _checked=False, key=action.key: self.action_requested.emit(key))
+            self._buttons[action.key] = button
+            row.addWidget(button)
+        return row
+
+    def _build_tabs(self) -> QTabWidget:
+        self._timeline = TextTable("Timeline, the newest first", _TIMELINE, self)
+        self._alarms = TextTable("Alarms of the incident; Delete detaches one", _ALARMS, self)
+        self._alarms.installEventFilter(self)
+        self._picture = Snapshot(self)
+        self._picture.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)
+        self._picture.setAccessibleName("No picture")
+        pictures = QWidget(self)
+        column = QVBoxLayout(pictures)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self._picture, 1)
+        self._next_picture = QPushButton("Next picture", pictures)
+        self._next_picture.clicked.connect(self._on_next_picture)
+        column.addWidget(self._next_picture)
+        self._tabs = QTabWidget(self)
+        self._tabs.setAccessibleName("Timeline, alarms and pictures")
+        for page, title in ((self._timeline, "Timeline"), (self._alarms, "Alarms"), (pictures, "Pictures")):
+            self._tabs.addTab(page, title)
+        return self._tabs
+
+    def _show_actions(self, incident: Incident, role: Role) -> None:
+        known = steps_from(incident.status)
+        is_allowed = role >= Role.OPERATOR
+        next_key = _NEXT_KEYS.get(incident.status.value, "")
+        for action in ACTIONS:
+            button = self._buttons[action.key]
+            is_possible = action.step is None or action.step in known
+            if action.step in (Step.DEPART, Step.ARRIVE) and not incident.unit_id:
+                is_possible = False
+            button.setVisible(is_possible)
+            button.setEnabled(action.step is None or is_allowed)
+            button.setToolTip(action.tip if button.isEnabled() else "Work on incidents needs the role operator.")
+            set_role(button, "primary" if action.key == next_key else "")
+        self._comment.setEnabled(is_allowed)
+
+    def _want_picture(self, incident_id: str) -> None:
+        self._shown_picture = incident_id
+        self._next_picture.setVisible(len(self._pictures) > 1)
+        self._picture.show_nothing("Loading the picture")
+        self.picture_requested.emit(incident_id)
+
+    def _on_next_picture(self) -> None:
+        if self._pictures:
+            at = self._pictures.index(self._shown_picture) if self._shown_picture in self._pictures else -1
+            self._want_picture(self._pictures[(at + 1) % len(self._pictures)])
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Delete in the list of alarms detaches one."""
+        is_delete = event.type() == QEvent.Type.KeyPress and isinstance(event, QKeyEvent)
+        if watched is self._alarms and is_delete and event.key() == Qt.Key.Key_Delete and self._alarms.current_key:
+            self.detach_requested.emit(self._alarms.current_key)
+            return True
+        return False
+
+
+_NEXT_KEYS = {"new": "A", "assigned": "E", "en_route": "S", "on_scene": "R", "resolved": "X"}
+"""What usually comes next, by the incident's state: its button is the first one that is seen."""
+
+
+def _entry_line(number: int, entry: TimelineEntry) -> Line:
+    said = "  ·  ".join(part for part in (entry.what, entry.detail, entry.comment) if part)
+    who = f"{entry.actor}, {entry.desk}" if entry.desk else entry.actor
+    return Line(key=str(number), cells=(said, format_clock(entry.at), who), tip=format_instant(entry.at))
+
+
+def _alarm_line(alarm: Alarm) -> Line:
+    return Line(
+        key=alarm.alarm_id,
+        cells=(f"{alarm.title}, {alarm.source_name}", STATE_WORDS[alarm.state], format_clock(alarm.raised_at)),
+        tip=alarm.detail,
+    )
+
+
+def _wrapped(parent: QWidget, role: str = "") -> QLabel:
+    label = QLabel(parent)
+    label.setWordWrap(True)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    if role:
+        set_role(label, role)
+    return label
