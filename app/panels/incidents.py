@@ -82,9 +82,7 @@ def _connect(board: IncidentBoard, room: Room) -> QWidget:
     live.incidents_changed.connect(on_incidents)
     live.alarms_changed.connect(on_alarms)
     live.units_changed.connect(lambda: board.show_units(live.units))
-    live.cameras_changed.connect(
-        lambda: board.show_cameras({key: camera.name for key, camera in live.cameras.items()})
-    )
+    live.cameras_changed.connect(lambda: board.show_cameras({key: camera.name for key, camera in live.cameras.items()}))
     room.role_changed.connect(on_role)
     room.node_lost.connect(board.show_stale)
     room.node_back.connect(board.show_current)

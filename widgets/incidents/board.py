@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 
 from PySide6.QtCore import QEvent, QModelIndex, QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QHideEvent, QKeyEvent, QKeySequence, QResizeEvent, QShortcut, QShowEvent
@@ -50,7 +51,7 @@ from widgets.incidents.model import (
 )
 
 _SIDE_BY_SIDE_EM = 48
-_WITH_ASSIGNED_EM, _WITH_AGE_EM, _WITH_STATUS_EM = 38, 31, 25
+_WITH_ASSIGNED_EM, _WITH_AGE_EM, _WITH_STATUS_EM = 44, 35, 27
 _SELF = "self"
 
 
@@ -70,7 +71,6 @@ class IncidentBoard(QWidget):
         picture_requested(str): Incident id; answered by `show_picture`.
         step_requested(str, StepOrder, int): Incident id, the step, `Incident.work_version` that was seen.
         open_requested(HandIncident): A new one; answered by `select`, or by `show_refused`.
-        publish_requested(str): Incident id.
         pick_requested(): The next click on the map names the place; answered by `show_position`.
         goto_requested(Incident)
     """
@@ -80,7 +80,6 @@ class IncidentBoard(QWidget):
     picture_requested = Signal(str)
     step_requested = Signal(str, object, int)
     open_requested = Signal(object)
-    publish_requested = Signal(str)
     pick_requested = Signal()
     goto_requested = Signal(object)
 
@@ -107,6 +106,11 @@ class IncidentBoard(QWidget):
     def current(self) -> Incident | None:
         """The incident that is looked at."""
         return self._model.incident(self._table.currentIndex().row())
+
+    @property
+    def shown(self) -> Shown:
+        """Which incidents the operator wants to see."""
+        return Shown(self._shown.currentData())
 
     @property
     def view(self) -> IncidentView:
@@ -182,7 +186,7 @@ class IncidentBoard(QWidget):
         """Look at an incident; the list shows all where it would not have it."""
         self._wanted_id = incident_id
         incident = self._incidents.get(incident_id)
-        if incident is not None and not is_shown(incident, self._shown.currentData(), self._calling()):
+        if incident is not None and not is_shown(incident, self.shown, self._calling()):
             self._search.clear()
             self._shown.setCurrentIndex(self._shown.findData(Shown.ALL))
         self._refresh()
@@ -210,6 +214,7 @@ class IncidentBoard(QWidget):
         self._split.addWidget(self._pages)
         self._split.setStretchFactor(0, 1)
         self._split.setStretchFactor(1, 1)
+        self._split.setSizes([480, 520])
         column = QVBoxLayout(self)
         column.setContentsMargins(0, gap * 2, 0, 0)
         column.setSpacing(gap * 2)
@@ -226,7 +231,7 @@ class IncidentBoard(QWidget):
         self._form.pick_requested.connect(self.pick_requested)
         self._form.left.connect(self._leave_form)
         for action in ACTIONS:
-            self._add_key(action.key, lambda key=action.key: self._on_action(key))
+            self._add_key(action.key, partial(self._on_action, action.key))
         for key, call in (
             ("C", self._view.focus_comment),
             ("O", self.begin_form),
@@ -275,13 +280,14 @@ class IncidentBoard(QWidget):
         table.setTabKeyNavigation(False)
         table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         table.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        table.setMinimumHeight(look().sizes.row * 3)
         table.verticalHeader().hide()
         table.verticalHeader().setDefaultSectionSize(look().sizes.row)
         header = table.horizontalHeader()
         header.setHighlightSections(False)
         header.setMinimumSectionSize(look().sizes.body * 3)
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-        for column, em in ((STATUS, 8.5), (TIMER, 13), (ASSIGNED, 9), (AGE, 5.5)):
+        for column, em in ((STATUS, 6.5), (TIMER, 11.5), (ASSIGNED, 9), (AGE, 5.5)):
             header.resizeSection(column, round(look().sizes.body * em))
         header.setSectionResizeMode(TITLE, QHeaderView.ResizeMode.Stretch)
         table.selectionModel().currentRowChanged.connect(self._on_row)
@@ -297,9 +303,11 @@ class IncidentBoard(QWidget):
 
     def _refresh(self) -> None:
         kept = self._wanted_id or (self.current.incident_id if self.current is not None else "")
-        calling, shown, query = self._calling(), self._shown.currentData(), self._search.text().strip().casefold()
+        calling, shown, query = self._calling(), self.shown, self._search.text().strip().casefold()
         listed = [
-            one for one in self._incidents.values() if is_shown(one, shown, calling) and _matches(one, query, self._units)
+            one
+            for one in self._incidents.values()
+            if is_shown(one, shown, calling) and _matches(one, query, self._units)
         ]
         now = self._clock.now()
         if self._model.show_incidents(listed, self._units, now) or self._wanted_id:
@@ -311,7 +319,7 @@ class IncidentBoard(QWidget):
         self._show_current(now)
 
     def _say_state(self, calling: frozenset[str], now: datetime) -> None:
-        of_shown = {shown: 0 for shown in Shown}
+        of_shown = dict.fromkeys(Shown, 0)
         for one in self._incidents.values():
             for shown in Shown:
                 of_shown[shown] += is_shown(one, shown, calling)
@@ -323,7 +331,7 @@ class IncidentBoard(QWidget):
             return
         if self._model.rowCount():
             self._overlay.clear()
-        elif self._shown.currentData() is Shown.OPEN and not self._search.text():
+        elif self.shown is Shown.OPEN and not self._search.text():
             self._overlay.show_state(PanelState.EMPTY, "No incident is open.", "O opens one by hand.")
         else:
             self._overlay.show_state(PanelState.EMPTY, "No incident fits.", "Choose another list or search.")
@@ -368,14 +376,14 @@ class IncidentBoard(QWidget):
             return
         step = next(action.step for action in ACTIONS if action.key == key)
         assert step is not None
-        if step is Step.PUBLISH:
-            self.publish_requested.emit(incident.incident_id)
-        elif step in (Step.DEPART, Step.ARRIVE, Step.RESOLVE, Step.REOPEN):
+        if step in (Step.DEPART, Step.ARRIVE, Step.RESOLVE, Step.REOPEN):
             self._ask_step(step)
         elif refusal := self._early_refusal(incident, step):
             self._view.say(refusal)
         elif step is Step.ASSIGN:
-            self._ask(_Question.ASSIGNEE, "Who takes it?  Enter or its figure chooses, Esc goes back.", self._assignees())
+            self._ask(
+                _Question.ASSIGNEE, "Who takes it?  Enter or its figure chooses, Esc goes back.", self._assignees()
+            )
         elif step is Step.CLOSE:
             self._ask(_Question.DISPOSITION, "What became of it?", _dispositions(incident))
         else:
@@ -493,11 +501,12 @@ class IncidentBoard(QWidget):
         """Enter in the list shows the place; the list shows the columns that fit."""
         if watched is self._table and event.type() == QEvent.Type.Resize:
             self._fit_columns()
-        if watched is self._table and event.type() == QEvent.Type.KeyPress and isinstance(event, QKeyEvent):
-            if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-                self._on_action("G")
-                return True
-        return False
+        if watched is not self._table or not isinstance(event, QKeyEvent) or event.type() != QEvent.Type.KeyPress:
+            return False
+        if event.key() not in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            return False
+        self._on_action("G")
+        return True
 
     def _fit_columns(self) -> None:
         em = self._table.width() / look().sizes.body

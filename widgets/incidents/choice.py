@@ -35,8 +35,10 @@ class ChoiceList(QWidget):
     Signals:
         chosen(str): Key of the answer.
         left(): Nothing was chosen.
+        closed(): The question is gone, answered or not; before either of the others.
     """
 
+    closed = Signal()
     chosen = Signal(str)
     left = Signal()
 
@@ -84,6 +86,12 @@ class ChoiceList(QWidget):
         self.show()
         self._list.setFocus(Qt.FocusReason.OtherFocusReason)
 
+    def close_question(self) -> None:
+        """Take the question away."""
+        if self.isVisibleTo(self.parentWidget()):
+            self.hide()
+            self.closed.emit()
+
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Enter and figures choose, Esc leaves; other letters do nothing here."""
         if watched is self._list and event.type() == QEvent.Type.ShortcutOverride:
@@ -96,7 +104,7 @@ class ChoiceList(QWidget):
 
     def _on_key(self, event: QKeyEvent) -> bool:
         if event.key() == Qt.Key.Key_Escape:
-            self.hide()
+            self.close_question()
             self.left.emit()
             return True
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
@@ -106,11 +114,18 @@ class ChoiceList(QWidget):
         if 0 <= number < min(9, self._list.count()):
             self._on_item(self._list.item(number))
             return True
-        moves = (Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_PageUp, Qt.Key.Key_PageDown, Qt.Key.Key_Home, Qt.Key.Key_End)
+        moves = (
+            Qt.Key.Key_Up,
+            Qt.Key.Key_Down,
+            Qt.Key.Key_PageUp,
+            Qt.Key.Key_PageDown,
+            Qt.Key.Key_Home,
+            Qt.Key.Key_End,
+        )
         return event.key() not in (*moves, Qt.Key.Key_Tab, Qt.Key.Key_Backtab)
 
     def _on_item(self, item: QListWidgetItem | None) -> None:
         if item is None or not item.flags() & Qt.ItemFlag.ItemIsEnabled:
             return
-        self.hide()
+        self.close_question()
         self.chosen.emit(str(item.data(Qt.ItemDataRole.UserRole)))

@@ -49,7 +49,6 @@ ACTIONS = (
     Action(key="X", words="Close", tip="Say what became of it", step=Step.CLOSE),
     Action(key="Z", words="Open again", tip="With a comment that says why", step=Step.REOPEN),
     Action(key="L", words="Attach alarm", tip="Let another alarm count to it", step=Step.ATTACH),
-    Action(key="P", words="Publish", tip="Send it out as CAP", step=Step.PUBLISH),
     Action(key="G", words="Go to", tip="Show its camera and its place on the map"),
 )
 _TIMELINE = (Column(title="What"), Column(title="Time"), Column(title="Who", rank=1))
@@ -113,7 +112,7 @@ class IncidentView(QWidget):
         self._incident = incident
         if is_other:
             self._comment.clear()
-            self._choice.hide()
+            self._choice.close_question()
             self._timeline.show_lines(())
             self._alarms.show_lines(())
             self._pictures, self._shown_picture = (), ""
@@ -167,6 +166,7 @@ class IncidentView(QWidget):
             self.say(question)
             return
         self.say("")
+        self._tabs.hide()
         self._choice.ask(question, answers)
 
     def say(self, sentence: str) -> None:
@@ -201,6 +201,7 @@ class IncidentView(QWidget):
         self._note.hide()
         self._timers = TimerRow(self)
         self._choice = ChoiceList(self)
+        self._choice.closed.connect(self._on_choice_closed)
         self._choice.chosen.connect(self.chosen)
         self._choice.left.connect(self.choice_left)
         self._comment = CommentField(self)
@@ -213,8 +214,8 @@ class IncidentView(QWidget):
         for part in (self._facts, self._text, self._timers):
             column.addWidget(part)
         column.addLayout(self._build_actions())
-        for part in (self._note, self._choice, self._comment):
-            column.addWidget(part)
+        for below in (self._note, self._choice, self._comment):
+            column.addWidget(below)
         column.addWidget(self._build_tabs(), 1)
 
     def _build_actions(self) -> FlowLayout:
@@ -244,7 +245,7 @@ class IncidentView(QWidget):
         self._next_picture.clicked.connect(self._on_next_picture)
         column.addWidget(self._next_picture)
         self._tabs = QTabWidget(self)
-        self._tabs.setAccessibleName("Timeline, alarms and pictures")
+        self._tabs.tabBar().setAccessibleName("Timeline, alarms and pictures")
         for page, title in ((self._timeline, "Timeline"), (self._alarms, "Alarms"), (pictures, "Pictures")):
             self._tabs.addTab(page, title)
         return self._tabs
@@ -264,6 +265,9 @@ class IncidentView(QWidget):
             set_role(button, "primary" if action.key == next_key else "")
         self._comment.setEnabled(is_allowed)
 
+    def _on_choice_closed(self) -> None:
+        self._tabs.show()
+
     def _want_picture(self, incident_id: str) -> None:
         self._shown_picture = incident_id
         self._next_picture.setVisible(len(self._pictures) > 1)
@@ -277,11 +281,12 @@ class IncidentView(QWidget):
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Delete in the list of alarms detaches one."""
-        is_delete = event.type() == QEvent.Type.KeyPress and isinstance(event, QKeyEvent)
-        if watched is self._alarms and is_delete and event.key() == Qt.Key.Key_Delete and self._alarms.current_key:
-            self.detach_requested.emit(self._alarms.current_key)
-            return True
-        return False
+        if watched is not self._alarms or not isinstance(event, QKeyEvent) or event.type() != QEvent.Type.KeyPress:
+            return False
+        if event.key() != Qt.Key.Key_Delete or not self._alarms.current_key:
+            return False
+        self.detach_requested.emit(self._alarms.current_key)
+        return True
 
 
 _NEXT_KEYS = {"new": "A", "assigned": "E", "en_route": "S", "on_scene": "R", "resolved": "X"}

@@ -15,7 +15,7 @@ from core.incidents.work import DISPOSITION_WORDS, STATUS_WORDS, Disposition, Ti
 from widgets.base.symbols import PRIORITY_WORDS, paint_priority
 from widgets.base.theme import look
 from widgets.base.times import format_age, format_instant
-from widgets.incidents.timers import telling_timer, timer_icon, timer_words
+from widgets.incidents.timers import telling_timer, timer_icon, timer_short
 
 _Index = QModelIndex | QPersistentModelIndex
 _NOWHERE = QModelIndex()
@@ -182,7 +182,7 @@ class IncidentTable(QAbstractTableModel):
         if column == AGE:
             return format_age((self._now - (incident.opened_at or incident.began_at)).total_seconds())
         timer = telling_timer(timers_of(incident, self._now))
-        return "" if timer is None or incident.is_closed else timer_words(timer)
+        return "" if timer is None or incident.is_closed else timer_short(timer)
 
     def _icon(self, incident: Incident, column: int) -> QIcon | None:
         if column == TITLE:

@@ -39,6 +39,15 @@ def timer_words(timer: Timer) -> str:
     return f"{timer.name} {clock_words(timer.seconds)} of {clock_words(timer.limit_s)}"
 
 
+def timer_short(timer: Timer) -> str:
+    """Say it in a cell of a list: "Assign 00:45", "Assign late 00:20"."""
+    if timer.seconds is None:
+        return f"{timer.name} --"
+    if timer.state in (TimerState.LATE, TimerState.OVER):
+        return f"{timer.name} late {clock_words(timer.seconds - timer.limit_s)}"
+    return f"{timer.name} {clock_words(timer.seconds)}"
+
+
 def telling_timer(timers: Iterable[Timer]) -> Timer | None:
     """Return the timer that matters now: the one that runs, else the last one that ended."""
     known = [timer for timer in timers if timer.state is not TimerState.WAITING]

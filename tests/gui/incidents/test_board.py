@@ -1,0 +1,272 @@
+"""The board of incidents, driven by keys."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QComboBox
+
+from core.access.model import Role
+from core.incidents.model import Incident, IncidentStatus, Priority, SourceKind
+from core.incidents.work import Disposition, Duty, IncidentDetail, Step, TimelineEntry, Unit
+from core.kernel.clock import FakeClock
+from core.kernel.geo import GeoPoint
+from tests.fixtures.alarms import alarm
+from widgets.incidents.board import IncidentBoard
+from widgets.incidents.model import Shown
+
+AT = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
+
+
+def incident(incident_id="I", **changes):
+    made = Incident(
+        incident_id=incident_id,
+        kind="collision",
+        title=f"Collision {incident_id}",
+        source_kind=SourceKind.CAMERA,
+        source_id="ring-north",
+        source_name="Ring North",
+        status=IncidentStatus.NEW,
+        began_at=AT,
+        opened_at=AT,
+        taken_up_by="olga",
+        work_version=3,
+    )
+    return replace(made, **changes)
+
+
+PATROL = Unit(unit_id="U1", call_sign="Patrol 1", kind="Patrol")
+TOW = Unit(unit_id="U2", call_sign="Tow 1", kind="Tow truck", incident_id="B")
+RESTING = Unit(unit_id="U3", call_sign="Fire 4", kind="Fire", duty=Duty.OFF_DUTY)
+
+
+@pytest.fixture
+def clock():
+    return FakeClock(AT)
+
+
+@pytest.fixture
+def board(qtbot, clock):
+    made = IncidentBoard(clock)
+    qtbot.addWidget(made)
+    made.resize(1000, 600)
+    made.show_role(Role.OPERATOR, "olga")
+    made.show_units({unit.unit_id: unit for unit in (PATROL, TOW, RESTING)})
+    made.show()
+    qtbot.waitExposed(made)
+    made.activateWindow()
+    qtbot.waitUntil(made.isActiveWindow)
+    made.focusProxy().setFocus()
+    return made
+
+
+@pytest.fixture
+def show(board):
+    def show_these(*incidents):
+        board.show_incidents({one.incident_id: one for one in incidents})
+
+    return show_these
+
+
+@pytest.fixture
+def steps(board):
+    taken = []
+    board.step_requested.connect(lambda *asked: taken.append(asked))
+    return taken
+
+
+def press(board, keys, *, on=None):
+    widget = on or QApplication.focusWidget() or board
+    for key in keys:
+        QTest.keyClick(widget, key)
+        widget = QApplication.focusWidget() or widget
+
+
+def listed(board):
+    return [one.incident_id for one in board.listed]
+
+
+def test_open_work_comes_first_by_urgency_then_by_age(board, show):
+    show(
+        incident("new-low", priority=Priority.LOW),
+        incident("young", opened_at=AT + timedelta(seconds=9)),
+        incident("old"),
+        incident("urgent", priority=Priority.CRITICAL, opened_at=AT + timedelta(seconds=20)),
+        incident("resolved", status=IncidentStatus.RESOLVED, priority=Priority.CRITICAL),
+        incident("closed", status=IncidentStatus.CLOSED, disposition="true"),
+    )
+
+    assert listed(board) == ["urgent", "old", "young", "new-low", "resolved"]
+    board.findChild(QComboBox).setCurrentIndex(3)
+    assert listed(board)[-1] == "closed"
+
+
+def test_a_record_that_nobody_took_up_is_open_while_its_alarm_is(board, show):
+    show(incident("record", taken_up_by=""))
+    assert listed(board) == []
+
+    board.show_alarms((alarm(incident_id="record"),))
+
+    assert listed(board) == ["record"]
+
+
+@pytest.mark.parametrize(
+    ("status", "key", "step"),
+    [
+        (IncidentStatus.ASSIGNED, "E", Step.DEPART),
+        (IncidentStatus.EN_ROUTE, "S", Step.ARRIVE),
+        (IncidentStatus.ON_SCENE, "R", Step.RESOLVE),
+    ],
+)
+def test_one_key_is_one_step(board, show, steps, status, key, step):
+    show(incident(status=status, unit_id="U1"))
+
+    press(board, key, on=board.focusProxy())
+
+    ((incident_id, order, version),) = steps
+    assert (incident_id, order.step, version) == ("I", step, 3)
+
+
+def test_free_units_are_offered_busy_ones_named_and_off_duty_ones_left_out(board, show, steps):
+    show(incident("I"), incident("B", unit_id="U2", status=IncidentStatus.ASSIGNED))
+    board.select("I")
+
+    press(board, "A", on=board.focusProxy())
+
+    assert board.view.choice.answers == (
+        "1  Patrol 1, Patrol",
+        "2  olga, without a unit",
+        "3  Tow 1, Tow truck  (at Collision B)",
+    )
+    press(board, "3")
+    assert steps == []
+    press(board, "1")
+    assert [(order.step, order.unit_id, order.operator) for _, order, _ in steps] == [(Step.ASSIGN, "U1", "olga")]
+
+
+def test_closing_asks_what_became_of_it_and_offers_what_can_be_said_now(board, show, steps):
+    show(incident())
+
+    press(board, "X", on=board.focusProxy())
+
+    assert board.view.choice.answers[:2] == ("1  True  (resolve it first)", "2  False alarm")
+    press(board, "2")
+    assert [(order.step, order.disposition) for _, order, _ in steps] == [(Step.CLOSE, Disposition.FALSE_ALARM)]
+
+
+def test_a_duplicate_names_the_other_one(board, show, steps):
+    show(incident("I"), incident("other"), incident("closed", status=IncidentStatus.CLOSED))
+    board.select("I")
+
+    press(board, "X", on=board.focusProxy())
+    press(board, "3")
+
+    assert len(board.view.choice.answers) == 1
+    press(board, [Qt.Key.Key_Return])
+    assert [order.duplicate_of for _, order, _ in steps] == ["other"]
+
+
+def test_esc_takes_a_question_back_and_the_keys_are_in_the_list_again(board, show, steps):
+    show(incident())
+    press(board, "X", on=board.focusProxy())
+
+    press(board, [Qt.Key.Key_Escape])
+
+    assert steps == []
+    assert board.focusProxy().hasFocus()
+    assert not board.view.choice.isVisible()
+
+
+def test_a_comment_is_saved_by_enter_and_goes_along_with_a_step(board, show, steps):
+    show(incident(status=IncidentStatus.ASSIGNED, unit_id="U1"))
+
+    press(board, "C", on=board.focusProxy())
+    QTest.keyClicks(QApplication.focusWidget(), "two lanes blocked")
+    press(board, [Qt.Key.Key_Return])
+    press(board, "C")
+    QTest.keyClicks(QApplication.focusWidget(), "towed")
+    press(board, [Qt.Key.Key_Escape])
+    press(board, "R")
+
+    assert [(order.step, order.comment) for _, order, _ in steps] == [
+        (Step.COMMENT, "two lanes blocked"),
+        (Step.RESOLVE, "towed"),
+    ]
+
+
+def test_what_is_not_possible_is_said_and_not_sent(board, show, steps):
+    show(incident())
+
+    press(board, "R", on=board.focusProxy())
+
+    assert steps == []
+    assert "not possible now" in board.view._note.text()
+
+
+def test_a_viewer_looks_and_takes_no_step(board, show, steps):
+    board.show_role(Role.VIEWER, "vera")
+    show(incident(status=IncidentStatus.ASSIGNED, unit_id="U1"))
+
+    press(board, "E", on=board.focusProxy())
+
+    assert steps == []
+
+
+def test_an_incident_is_written_down_without_a_mouse(board, show, qtbot):
+    opened = []
+    board.open_requested.connect(opened.append)
+    board.show_cameras({"ring-north": "Ring North"})
+    show()
+
+    press(board, "O", on=board.focusProxy())
+    press(board, [Qt.Key.Key_Down, Qt.Key.Key_Tab])
+    QTest.keyClicks(QApplication.focusWidget(), "Van on the shoulder")
+    board.show_position(GeoPoint(52.0, 8.0))
+    QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+
+    (wanted,) = opened
+    assert (wanted.kind, wanted.title, wanted.priority) == ("stopped_vehicle", "Van on the shoulder", Priority.MEDIUM)
+    assert wanted.position == GeoPoint(52.0, 8.0)
+    assert board.focusProxy().hasFocus()
+
+
+def test_the_timeline_tells_the_newest_first_and_stays_with_its_incident(board, show):
+    show(incident("I"), incident("other"))
+    board.select("I")
+    told = tuple(TimelineEntry(at=AT + timedelta(seconds=n), what=what) for n, what in enumerate(("first", "second")))
+
+    board.show_detail(IncidentDetail(incident=incident("I"), timeline=told))
+    board.show_detail(IncidentDetail(incident=incident("other"), timeline=told[:1]))
+
+    assert [line.cells[0] for line in board.view.timeline] == ["second", "first"]
+
+
+def test_a_late_incident_says_so_in_the_list_and_above_it(board, show, clock):
+    show(incident())
+    clock.advance(seconds=80)
+
+    board._on_second()
+
+    assert "1 late" in board._count.text()
+    assert board.listed[0].incident_id == "I"
+    assert "late 00:20" in board._model.index(0, 2).data()
+
+
+def test_what_is_looked_at_stays_while_others_come(board, show):
+    show(incident("I"))
+    board.select("I")
+
+    show(incident("I"), incident("urgent", priority=Priority.CRITICAL))
+
+    assert board.current.incident_id == "I"
+
+
+def test_an_incident_that_the_list_does_not_have_is_found_all_the_same(board, show):
+    show(incident("closed", status=IncidentStatus.CLOSED))
+
+    board.select("closed")
+
+    assert board.shown is Shown.ALL
+    assert board.current.incident_id == "closed"
