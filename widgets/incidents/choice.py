@@ -88,7 +88,7 @@ class ChoiceList(QWidget):
 
     def close_question(self) -> None:
         """Take the question away."""
-        if self.isVisibleTo(self.parentWidget()):
+        if not self.isHidden():
             self.hide()
             self.closed.emit()
 
