@@ -8,7 +8,7 @@ from PySide6.QtCore import QObject, QTimer
 
 from app.main_window import MainWindow
 from app.room import Room
-from app.watching import watching_cameras
+from app.watching import Watchers
 from core.incidents.model import Alarm
 
 SETTLE_MS = 120
@@ -69,7 +69,7 @@ class Arranger(QObject):
         alarm = self._alarm
         if alarm is None:
             return
-        camera_ids = watching_cameras(self._room, alarm)
+        camera_ids = Watchers(self._room.live.cameras.values()).around(alarm)
         if self._room.console.arrange_for_alarms:
             if self._fronts is None:
                 self._fronts = self._window.fronts()

@@ -27,6 +27,7 @@ MAX_INCIDENTS = 2000
 URGENT_MS = 15
 PARTS = (
     "cameras",
+    "rings",
     "devices",
     "readings",
     "lots",
@@ -41,19 +42,21 @@ PARTS = (
 )
 """In the order in which they are told: an alarm names a camera that must be there already."""
 
-URGENT_PARTS = ("cameras", "incidents", "alarms", "units", "steering")
+URGENT_PARTS = ("cameras", "rings", "incidents", "alarms", "units", "steering")
 
 
 class LiveModel(QObject):
     """Holds frozen models by id; signals at most five times a second, alarms within 15 ms.
 
     Signals:
-        cameras_changed, devices_changed, readings_changed, lots_changed, streams_changed, counts_changed,
-        alarms_changed, incidents_changed, units_changed, steering_changed, reviews_changed, health_changed:
+        cameras_changed, rings_changed, devices_changed, readings_changed, lots_changed, streams_changed,
+        counts_changed, alarms_changed, incidents_changed, units_changed, steering_changed, reviews_changed,
+        health_changed:
             Something of that kind is new; read the attribute.
     """
 
     cameras_changed = Signal()
+    rings_changed = Signal()
     devices_changed = Signal()
     readings_changed = Signal()
     lots_changed = Signal()
@@ -83,6 +86,8 @@ class LiveModel(QObject):
         """What was reviewed since this console came in; of the rest the node knows."""
 
         self.rings: dict[str, str] = {}
+        """Where the pictures of each camera lie on the node's machine."""
+
         self.health: Health | None = None
         self.n_pushes = 0
         self._dirty: set[str] = set()
@@ -130,6 +135,11 @@ class LiveModel(QObject):
             urgent.start()
         if not all_parts.isActive():
             all_parts.start()
+
+    def set_rings(self, rings: dict[str, str]) -> None:
+        """Take where pictures lie, which no push says."""
+        self.rings = rings
+        self.rings_changed.emit()
 
     def close(self) -> None:
         """Tell nobody anything any more."""
@@ -205,6 +215,7 @@ class LiveModel(QObject):
     def _mark(self, changes: Changes) -> None:
         marks = {
             "cameras": bool(changes.cameras or changes.removed_cameras),
+            "rings": bool(changes.removed_cameras),
             "devices": bool(changes.devices or changes.removed_devices),
             "readings": bool(changes.readings),
             "lots": bool(changes.lots),

@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import PySide6QtAds as QtAds
 from PySide6.QtCore import QByteArray, QSize, Qt, Signal
-from PySide6.QtGui import QAction, QCloseEvent, QKeySequence, QPaintEvent
+from PySide6.QtGui import QAction, QCloseEvent, QKeySequence, QPaintEvent, QShortcut
 from PySide6.QtWidgets import QMainWindow, QMenu, QStackedWidget, QVBoxLayout, QWidget
 
 from app.panel import Area, PanelInfo
@@ -101,6 +101,7 @@ class MainWindow(QMainWindow):
         areas: dict[tuple[Area, int], Any] = {}
         previous: dict[Area, Any] = {}
         self._panels = {panel.key: panel for panel in panels}
+        room.key_wanted.connect(self._add_key)
         for panel in panels:
             dock = self._make_dock(panel, panel.create(room))
             stack = (panel.area, panel.stack)
@@ -315,6 +316,13 @@ class MainWindow(QMainWindow):
                 "state": base64.b64encode((self._divided or self._manager.saveState(LAYOUT_VERSION)).data()).decode(),
             }
         )
+
+    def _add_key(self, keys: str, act: Callable[[], None]) -> None:
+        # A shortcut sleeps with the widget it belongs to; a panel is hidden behind its neighbours, the window is not.
+        shortcut = QShortcut(QKeySequence(keys), self)
+        shortcut.setContext(Qt.ShortcutContext.ApplicationShortcut)
+        shortcut.setAutoRepeat(False)
+        shortcut.activated.connect(act)
 
     def _make_dock(self, panel: PanelInfo, widget: QWidget) -> Any:
         dock = QtAds.CDockWidget(self._manager, panel.title)

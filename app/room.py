@@ -31,6 +31,8 @@ class Room(QObject):
         role_changed(object): The `Role` of who is signed in.
         toast_requested(str, str): A sentence and a hint.
         panel_requested(str): Bring a panel to the front, by its key.
+        key_wanted(str, object): Call this wherever the keys are in the window, also while the panel that asks is
+            hidden; emitted while panels are created.
         position_wanted(object): A callable that takes latitude and longitude: the map's next click goes to it; None
             takes the wish back.
         position_settled(): The map was clicked, or nobody waits for a click any more.
@@ -56,6 +58,7 @@ class Room(QObject):
     role_changed = Signal(object)
     toast_requested = Signal(str, str)
     panel_requested = Signal(str)
+    key_wanted = Signal(str, object)
     position_wanted = Signal(object)
     position_settled = Signal()
     place_called = Signal(object)
@@ -92,6 +95,7 @@ class Room(QObject):
         self.lag: UiLag | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.closing.connect(self.flood.close)
+        live.cameras_changed.connect(self._ask_rings)
         connection.session_changed.connect(self._on_session_changed)
 
     @property
@@ -167,6 +171,11 @@ class Room(QObject):
             asyncio.get_event_loop().call_exception_handler(
                 {"message": "a task of the room failed", "exception": error, "task": task}
             )
+
+    def _ask_rings(self) -> None:
+        """Ask where the pictures of a camera lie that was added while this console was open."""
+        if self.live.cameras.keys() - self.live.rings.keys():
+            self.ask("room.rings", dict[str, str], then=self.live.set_rings)
 
     def _on_session_changed(self, session: Session | None) -> None:
         self.role_changed.emit(session.user.role if session else Role.VIEWER)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 from PySide6.QtCore import QBuffer, QIODevice
 from PySide6.QtGui import QImage
 
+from app.files import replace_file
 from core.kernel.errors import UnavailableError
 from core.kernel.wire import to_json
 from widgets.video.shot import Shot
@@ -60,8 +60,8 @@ def save_shot(shot: Shot, folder: Path, taken: Taken) -> Path:
         path = _free(folder, stem)
         facts |= {"file": path.name, "sha256": hashlib.sha256(content).hexdigest()}
         # The sidecar first: a picture without one would look as if somebody had taken it away.
-        _put(path.with_suffix(".json"), (to_json(facts) + "\n").encode())
-        _put(path, content)
+        replace_file(path.with_suffix(".json"), (to_json(facts) + "\n").encode())
+        replace_file(path, content)
     except OSError as error:
         raise UnavailableError(
             f"The picture is not saved: {error.strerror or error}.", hint=f"Is {folder} writable, and not full?"
@@ -91,12 +91,3 @@ def _free(folder: Path, stem: str) -> Path:
         n += 1
         path = folder / f"{stem}-{n}.png"
     return path
-
-
-def _put(path: Path, content: bytes) -> None:
-    scratch = path.with_name(f".{path.name}.new")
-    with open(scratch, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(scratch, path)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 
-from app.room import Room
+import numpy as np
+
+from core.cameras.model import Camera
 from core.incidents.model import Alarm, SourceKind
 from core.kernel.geo import GeoPoint, to_mercator
 
@@ -14,30 +17,33 @@ NEAR_M = 600.0
 MOST = 6
 
 
-def watching_camera(room: Room, alarm: Alarm) -> str | None:
-    """Return the camera that an alarm comes from, or the nearest one to where it happened."""
-    return next(iter(watching_cameras(room, alarm)), None)
+class Watchers:
+    """The cameras that can see something, and where they stand."""
 
+    def __init__(self, cameras: Collection[Camera]) -> None:
+        self._positions = {camera.camera_id: camera.position for camera in cameras}
+        enabled = {camera.camera_id: camera.position for camera in cameras if camera.is_enabled}
+        placed = {camera_id: to_mercator(position) for camera_id, position in enabled.items() if position is not None}
+        self._camera_ids = list(placed)
+        self._xy = np.array(list(placed.values()), dtype=np.float64).reshape(-1, 2)
 
-def watching_cameras(room: Room, alarm: Alarm) -> tuple[str, ...]:
-    """Return the camera that an alarm comes from and those near by, the nearest first; six at most."""
-    own = (alarm.source_id,) if alarm.source_kind is SourceKind.CAMERA else ()
-    position = alarm.position
-    if position is None and own and own[0] in room.live.cameras:
-        position = room.live.cameras[own[0]].position
-    return (*own, *(camera_id for camera_id in _near(room, position) if camera_id not in own))[:MOST]
+    def nearest(self, alarm: Alarm) -> str | None:
+        """Return the camera that an alarm comes from, or the nearest one to where it happened."""
+        return next(iter(self.around(alarm)), None)
 
+    def around(self, alarm: Alarm) -> tuple[str, ...]:
+        """Return the camera that an alarm comes from and those near by, the nearest first; six at most."""
+        own = (alarm.source_id,) if alarm.source_kind is SourceKind.CAMERA else ()
+        position = alarm.position
+        if position is None and own:
+            position = self._positions.get(own[0])
+        return (*own, *(camera_id for camera_id in self._near(position) if camera_id not in own))[:MOST]
 
-def _near(room: Room, position: GeoPoint | None) -> list[str]:
-    if position is None:
-        return []
-    place = to_mercator(position)
-    ground_m = math.cos(math.radians(position.lat_deg))
-    """Metres on the ground of a Mercator metre here."""
-
-    distances = {
-        camera.camera_id: ground_m * math.dist(place, to_mercator(camera.position))
-        for camera in room.live.cameras.values()
-        if camera.position is not None and camera.is_enabled
-    }
-    return sorted((key for key, far_m in distances.items() if far_m <= NEAR_M), key=distances.__getitem__)
+    def _near(self, position: GeoPoint | None) -> list[str]:
+        if position is None or not self._camera_ids:
+            return []
+        # Of a Mercator metre here, so much is on the ground.
+        ground = math.cos(math.radians(position.lat_deg))
+        away_m = ground * np.hypot(*(self._xy - to_mercator(position)).T)
+        order = np.argsort(away_m, kind="stable")[: MOST + 1]
+        return [self._camera_ids[at] for at in order.tolist() if away_m[at] <= NEAR_M]

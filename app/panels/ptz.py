@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer
-from PySide6.QtGui import QGuiApplication, QKeyEvent, QKeySequence, QShortcut, QShowEvent
+from PySide6.QtGui import QGuiApplication, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
 
 from app.panel import Area, PanelInfo
@@ -50,7 +50,7 @@ class _Ptz(QWidget):
         self._looking.setSingleShot(True)
         self._looking.setInterval(LOOK_AFTER_MS)
         self._looking.timeout.connect(self._on_look)
-        self._keys = _HeldKeys(self._pad, self)
+        self._keys = _HeldKeys(room, self._pad, self)
         self._connect()
         self._pad.show_role(room.role)
 
@@ -170,17 +170,19 @@ class _HeldKeys(QObject):
     a filter that is always there would cost the wall time with every event.
     """
 
-    def __init__(self, pad: PtzPad, parent: QWidget) -> None:
+    def __init__(self, room: Room, pad: PtzPad, parent: QWidget) -> None:
         super().__init__(parent)
+        self._room = room
         self._pad = pad
         self._is_listening = False
         for keys, way in _SHORTCUTS.items():
-            shortcut = QShortcut(QKeySequence(keys), parent)
-            shortcut.setContext(Qt.ShortcutContext.ApplicationShortcut)
-            shortcut.setAutoRepeat(False)
-            shortcut.activated.connect(lambda way=way: self._on_pressed(way))
+            room.key_wanted.emit(keys, lambda way=way: self._on_pressed(way))
 
     def _on_pressed(self, way: Way) -> None:
+        if not self._pad.isVisible():
+            # Nobody turns a camera blindly: the pad says first which one it is, and who steers it.
+            self._room.panel_requested.emit("ptz")
+            return
         self._pad.hold(way)
         application = QApplication.instance()
         if self._pad.is_turning and not self._is_listening and application is not None:

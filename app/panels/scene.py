@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
 
 from PySide6.QtCore import QEvent, QObject, QTimer
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QWidget
 
-from app.frames import FramePump
 from app.panel import Area, PanelInfo
-from app.remote_frames import RemotePump
+from app.pumps import make_pump
 from app.room import Room
 from core.access.model import Role
 from core.cameras.model import Camera, SceneVersion
@@ -22,6 +20,7 @@ from core.media.model import SourceSpec
 from core.vision.dry_run_model import DryRun
 from core.vision.model import Scene
 from widgets.scene.editor import SceneEditor
+from widgets.video.model import VideoFrame
 
 PICTURE_PERIOD_S = 0.08
 """Drawing needs no more pictures than this, and leaves the processor to the wall."""
@@ -30,17 +29,6 @@ VIEW_SETTLE_MS = 200
 DRY_RUN_POLL_MS = 500
 MIN_VIEW_PX = 640
 """A picture that is zoomed into for exact points is asked for at least this wide."""
-
-
-class _Picture(Protocol):
-    """What both pumps bring."""
-
-    @property
-    def width(self) -> int: ...
-    @property
-    def height(self) -> int: ...
-    @property
-    def data(self) -> Any: ...
 
 
 def create(room: Room) -> QWidget:
@@ -58,18 +46,14 @@ class _Scene(SceneEditor):
         self._placed_on_map = ""
         self._shown_s = 0.0
         self._view: dict[str, tuple[int, int]] = {}
-        self._pump: FramePump | RemotePump
-        if room.connection.is_remote:
-            self._pump = RemotePump(
-                room.connection.call, on_frame=self._on_frame, on_tracks=lambda *_: None, parent=self
-            )
-        else:
-            self._pump = FramePump(on_frame=self._on_frame, on_tracks=lambda *_: None, parent=self)
+        self._pump = make_pump(room.connection, on_frame=self._on_frame, on_tracks=lambda *_: None, parent=self)
         self._settling = QTimer(self)
         self._settling.setSingleShot(True)
         self._settling.setInterval(VIEW_SETTLE_MS)
         self._settling.timeout.connect(self._tell_view)
         self._dry_run_id = ""
+        self._dry_run_orders = 0
+        self._is_stop_wanted = False
         self._dry_run_poll = QTimer(self)
         self._dry_run_poll.setInterval(DRY_RUN_POLL_MS)
         self._dry_run_poll.timeout.connect(self._ask_dry_run)
@@ -81,6 +65,7 @@ class _Scene(SceneEditor):
     def _connect_room(self) -> None:
         room, live = self._room, self._room.live
         live.cameras_changed.connect(self._on_cameras)
+        live.rings_changed.connect(lambda: self._pump.set_rings(live.rings))
         room.role_changed.connect(lambda role: self.set_may_edit(role >= Role.SUPERVISOR))
         room.selected.connect(self._on_selected)
         room.scene_requested.connect(self._on_scene_requested)
@@ -101,12 +86,12 @@ class _Scene(SceneEditor):
         self.room_requested.connect(lambda is_wanted: room.whole_window_requested.emit("scene", is_wanted))
         self.told.connect(room.toast)
         self.dry_run_requested.connect(self._on_dry_run_requested)
+        self.dry_run_stop_requested.connect(self._on_dry_run_stop)
         self.dry_run_left.connect(self._on_dry_run_left)
 
     def _on_cameras(self) -> None:
         live = self._room.live
         self.show_cameras(tuple(live.cameras.values()))
-        self._pump.set_rings(live.rings)
         if self._wanted in live.cameras and self.isVisible():
             wanted, self._wanted = self._wanted, ""
             self.follow(wanted)
@@ -173,6 +158,7 @@ class _Scene(SceneEditor):
             "cameras.scene_version",
             Scene,
             then=lambda scene: self.show_version(camera_id, number, scene),
+            refused=lambda error: self.show_version_refused(camera_id, error.message, error.hint),
             camera_id=camera_id,
             number=number,
         )
@@ -196,12 +182,22 @@ class _Scene(SceneEditor):
     # -- dry run
 
     def _on_dry_run_requested(self, camera_id: str, scene: Scene, footage: str, limit_s: float) -> None:
+        self._forget_dry_run()
+        order = self._dry_run_orders
+
         def started(run_id: str) -> None:
+            if order != self._dry_run_orders:
+                # Whoever asked has left meanwhile.
+                self._stop_dry_run(run_id)
+                return
             self._dry_run_id = run_id
             self._dry_run_poll.start()
+            if self._is_stop_wanted:
+                self._stop_dry_run(run_id)
 
         def refused(error: ConsoleError) -> None:
-            self.side.dry_run.show_refused(error.message, error.hint)
+            if order == self._dry_run_orders:
+                self.side.dry_run.show_refused(error.message, error.hint)
 
         self._room.ask(
             "vision.dry_run",
@@ -215,39 +211,52 @@ class _Scene(SceneEditor):
         )
 
     def _ask_dry_run(self) -> None:
-        self._room.ask(
-            "vision.dry_run_state",
-            DryRun,
-            then=self._on_run,
-            refused=self._on_run_refused,
-            run_id=self._dry_run_id,
-        )
+        run_id = self._dry_run_id
+
+        def refused(error: ConsoleError) -> None:
+            if run_id == self._dry_run_id:
+                self._forget_dry_run()
+                self.side.dry_run.show_refused(error.message, error.hint)
+
+        self._room.ask("vision.dry_run_state", DryRun, then=self._on_run, refused=refused, run_id=run_id)
 
     def _on_run(self, run: DryRun) -> None:
         if run.run_id != self._dry_run_id:
             return
         self.side.dry_run.show_run(run)
         if run.state != "running":
-            self._dry_run_poll.stop()
+            self._forget_dry_run()
 
-    def _on_run_refused(self, error: ConsoleError) -> None:
-        self._dry_run_poll.stop()
-        self.side.dry_run.show_refused(error.message, error.hint)
+    def _on_dry_run_stop(self) -> None:
+        self._is_stop_wanted = True
+        if self._dry_run_id:
+            self._stop_dry_run(self._dry_run_id)
 
     def _on_dry_run_left(self) -> None:
-        if self._dry_run_poll.isActive():
-            self._room.ask("vision.dry_run_stop", run_id=self._dry_run_id, refused=lambda _error: None)
+        if self._dry_run_id:
+            self._stop_dry_run(self._dry_run_id)
+        self._forget_dry_run()
+
+    def _forget_dry_run(self) -> None:
+        self._dry_run_poll.stop()
+        self._dry_run_orders += 1
+        self._dry_run_id = ""
+        self._is_stop_wanted = False
+
+    def _stop_dry_run(self, run_id: str) -> None:
+        self._room.ask("vision.dry_run_stop", run_id=run_id, refused=lambda _error: None)
 
     # -- pictures
 
-    def _on_frame(self, camera_id: str, frame: _Picture) -> None:
+    def _on_frame(self, camera_id: str, frame: VideoFrame) -> None:
         now_s = time.monotonic()
         if now_s - self._shown_s < PICTURE_PERIOD_S:
             return
-        self._shown_s = now_s
         # The ring may be overwritten while the operator looks at a held picture: it is copied out.
-        image = QImage(frame.data, frame.width, frame.height, frame.width * 4, QImage.Format.Format_RGB32)
-        self.show_picture(camera_id, image.copy())
+        image = QImage(frame.data, frame.width, frame.height, frame.width * 4, QImage.Format.Format_RGB32).copy()
+        if frame.is_intact():
+            self._shown_s = now_s
+            self.show_picture(camera_id, image)
 
     def _tell_view(self) -> None:
         """Ask for pictures of this camera as long as it can be seen, as large as it is drawn."""

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
+import os
+import threading
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
+from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QWidget
 
-from app.frames import FramePump
+from app.files import replace_file
 from app.panel import Area, PanelInfo
-from app.remote_frames import RemotePump
+from app.pumps import make_pump
 from app.room import Room
 from app.snapshots import FOLDER, Taken, save_shot
-from app.watching import watching_camera
+from app.watching import Watchers
 from core.incidents.model import Alarm, SourceKind
 from widgets.video.layout import Preset
 from widgets.video.popup import Call
@@ -26,6 +31,9 @@ log = logging.getLogger(__name__)
 
 PRESETS = ((Preset.ONE, 1), (Preset.FOUR, 4), (Preset.NINE, 9), (Preset.SIXTEEN, 16), (Preset.TWENTY_FIVE, 25))
 
+KEEP_AFTER_MS = 500
+"""Whoever turns pages writes once."""
+
 BLIND_KINDS = ("camera_lost", "camera_blinded", "camera_frozen")
 
 
@@ -34,27 +42,14 @@ def create(room: Room) -> QWidget:
     wall = VideoWall()
     live = room.live
 
-    saved = _Layout(room.folders.data / "console-wall.json")
-    # Shared memory where the node is on this machine, one JPEG after the other where it is not.
-    pump: FramePump | RemotePump
-    if room.connection.is_remote:
-        pump = RemotePump(room.connection.call, on_frame=wall.show_frame, on_tracks=wall.show_tracks, parent=wall)
-    else:
-        pump = FramePump(on_frame=wall.show_frame, on_tracks=wall.show_tracks, parent=wall)
+    saved = _Layout(room, wall, room.folders.data / "console-wall.json")
+    pump = make_pump(room.connection, on_frame=wall.show_frame, on_tracks=wall.show_tracks, parent=wall)
     room.frames = pump
 
     def on_cameras() -> None:
         wall.show_cameras(sorted(live.cameras.values(), key=lambda camera: camera.name))
         if live.cameras and not saved.is_restored:
-            saved.restore(wall, len(live.cameras))
-        pump.set_rings(live.rings)
-        if set(live.cameras) - set(live.rings):
-            # A camera that was added while this console was open: ask where its pictures lie.
-            room.ask("room.rings", dict[str, str], then=on_rings)
-
-    def on_rings(rings: dict[str, str]) -> None:
-        live.rings = rings
-        pump.set_rings(rings)
+            saved.restore(len(live.cameras))
 
     def on_streams() -> None:
         for report in tuple(live.streams.values()):
@@ -82,13 +77,19 @@ def create(room: Room) -> QWidget:
         if camera_id:
             room.select("camera", camera_id)
 
+    def step_alarm(n: int) -> None:
+        room.panel_requested.emit("wall")
+        wall.step_alarm(n)
+
     live.cameras_changed.connect(on_cameras)
+    live.rings_changed.connect(lambda: pump.set_rings(live.rings))
     live.streams_changed.connect(on_streams)
     live.counts_changed.connect(on_counts)
     live.alarms_changed.connect(lambda: _show_alarms(room, wall))
     live.cameras_changed.connect(lambda: _show_alarms(room, wall))
+    for keys, n in (("F4", 1), ("Shift+F4", -1)):
+        room.key_wanted.emit(keys, partial(step_alarm, n))
     room.connection.snapshot_received.connect(lambda _snapshot: on_session())
-    wall.layout_changed.connect(lambda: saved.keep(wall))
     wall.view_changed.connect(on_view)
     wall.camera_selected.connect(on_camera_selected)
     wall.goto_requested.connect(lambda camera_id: room.select("camera", camera_id))
@@ -113,7 +114,8 @@ def _show_alarms(room: Room, wall: VideoWall) -> None:
     """Mark the tiles, and let what calls bring its camera."""
     alarms = room.live.open_alarms()
     wall.show_alarms(alarms)
-    calls = ((alarm, watching_camera(room, alarm)) for alarm in alarms if alarm.is_calling and not _is_blind(alarm))
+    watchers = Watchers(room.live.cameras.values())
+    calls = ((alarm, watchers.nearest(alarm)) for alarm in alarms if alarm.is_calling and not _is_blind(alarm))
     wall.show_calls(
         Call(
             occurrence=alarm.occurrence,
@@ -142,28 +144,72 @@ async def _keep_shot(room: Room, shot: Shot) -> None:
 
 
 class _Layout:
-    """The wall's division at this desk, kept from one start to the next."""
+    """The wall's division at this desk, its saved layouts and tours, kept from one start to the next."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, room: Room, wall: VideoWall, file: Path) -> None:
+        self._room = room
+        self._wall = wall
         self._file = file
+        self._writing = threading.Lock()
+        self._n_kept = self._n_written = 0
         self.is_restored = False
+        self._settling = QTimer(wall)
+        self._settling.setSingleShot(True)
+        self._settling.setInterval(KEEP_AFTER_MS)
+        self._settling.timeout.connect(lambda: room.run(self._keep_beside()))
+        wall.layout_changed.connect(self._on_changed)
+        room.closing.connect(self._on_closing)
 
-    def restore(self, wall: VideoWall, n_cameras: int) -> None:
+    def restore(self, n_cameras: int) -> None:
         """Divide the wall as it was, or so that every camera has a tile."""
-        self.is_restored = True
         try:
-            wall.restore_layout(json.loads(self._file.read_text(encoding="utf-8")))
-        except (OSError, ValueError, KeyError, TypeError):
-            enough = (preset for preset, n_tiles in PRESETS if n_tiles >= n_cameras)
-            wall.set_preset(next(enough, Preset.SIXTEEN))
+            self._wall.restore_layout(json.loads(self._file.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            self._begin(n_cameras)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            log.warning("the wall's layout is not restored: %s", error)
+            self._begin(n_cameras)
+            self._set_aside()
+        self.is_restored = True
 
-    def keep(self, wall: VideoWall) -> None:
-        """Write the division down."""
+    def _begin(self, n_cameras: int) -> None:
+        enough = (preset for preset, n_tiles in PRESETS if n_tiles >= n_cameras)
+        self._wall.set_preset(next(enough, Preset.SIXTEEN))
+
+    def _set_aside(self) -> None:
+        """Keep what cannot be read: it holds layouts and tours that somebody arranged."""
+        kept = self._file.with_suffix(".unreadable.json")
+        with contextlib.suppress(OSError):
+            os.replace(self._file, kept)
+        self._room.toast("The wall's layouts and tours cannot be read; the wall begins anew.", f"They are in {kept}.")
+
+    def _on_changed(self) -> None:
         if self.is_restored:
+            self._n_kept += 1
+            self._settling.start()
+
+    def _on_closing(self) -> None:
+        if self._settling.isActive():
+            self._settling.stop()
+            self._write(self._n_kept, self._state())
+
+    async def _keep_beside(self) -> None:
+        await asyncio.to_thread(self._write, self._n_kept, self._state())
+
+    def _state(self) -> bytes:
+        return json.dumps(self._wall.layout_state()).encode()
+
+    def _write(self, number: int, content: bytes) -> None:
+        """Write the division down, unless a later one is written already; safe to call in any thread."""
+        with self._writing:
+            if number <= self._n_written:
+                return
             try:
-                self._file.write_text(json.dumps(wall.layout_state()), encoding="utf-8")
+                replace_file(self._file, content)
             except OSError as error:
                 log.warning("the wall's layout is not kept: %s", error)
+                return
+            self._n_written = number
 
 
 def _counts_by_key(lines: dict[str, dict[str, int]], inside: dict[str, int]) -> dict[str, dict[str, int]]:

@@ -86,7 +86,6 @@ class PtzPad(QWidget):
         preset_requested(str): Its token; empty for the home direction.
         set_preset_requested(str, str): Name, and token of the preset to replace or nothing.
         remove_preset_requested(str)
-        retry_requested(): Ask the camera again.
     """
 
     move_requested = Signal(object)
@@ -94,7 +93,6 @@ class PtzPad(QWidget):
     preset_requested = Signal(str)
     set_preset_requested = Signal(str, str)
     remove_preset_requested = Signal(str)
-    retry_requested = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -118,7 +116,7 @@ class PtzPad(QWidget):
 
     def show_nothing(self, sentence: str, hint: str = "") -> None:
         """There is nothing to steer, and why."""
-        self._let_all_go()
+        self.let_all_go()
         self._head = None
         self._title.setText("")
         self._say("")
@@ -134,7 +132,7 @@ class PtzPad(QWidget):
     def show_head(self, name: str, head: PtzHead) -> None:
         """Steer this camera."""
         if self._head is not None and self._head.camera_id != head.camera_id:
-            self._let_all_go()
+            self.let_all_go()
         self._head = head
         self._title.setText(name)
         self._overlay.clear()
@@ -197,7 +195,10 @@ class PtzPad(QWidget):
 
     def let_all_go(self) -> None:
         """Stop, whatever is held."""
-        self._let_all_go()
+        was_turning, self._held = bool(self._held), set()
+        if was_turning:
+            self._renewing.stop()
+            self.stop_requested.emit()
 
     def _build(self) -> None:
         gap = look().sizes.gap
@@ -303,8 +304,8 @@ class PtzPad(QWidget):
         for way, button in self._ways.items():
             is_able = abilities is not None and (abilities.can_zoom if way.value[2] else abilities.can_turn)
             button.setEnabled(may and is_able)
-            if self._head is not None and not may:
-                button.setToolTip("Steering needs the role operator.")
+            is_refused = self._head is not None and not may
+            button.setToolTip("Steering needs the role operator." if is_refused else button.accessibleName())
         self._home.setEnabled(may and abilities is not None and abilities.has_home)
         has_preset, may_set = bool(self._current_token()), may and self._role >= Role.SUPERVISOR
         self._go.setEnabled(may and has_preset)
@@ -322,12 +323,6 @@ class PtzPad(QWidget):
         speed = float(self._speed.currentData())
         pan, tilt, zoom = (max(-1, min(1, sum(way.value[axis] for way in self._held))) for axis in range(3))
         return Velocity(pan=pan * speed, tilt=tilt * speed, zoom=zoom * speed)
-
-    def _let_all_go(self) -> None:
-        was_turning, self._held = bool(self._held), set()
-        if was_turning:
-            self._renewing.stop()
-            self.stop_requested.emit()
 
     def _on_renew(self) -> None:
         self.move_requested.emit(self._velocity())
@@ -364,34 +359,26 @@ class PtzPad(QWidget):
     def _on_application_state(self, state: Qt.ApplicationState) -> None:
         # The release of a key goes to the other program then.
         if state is not Qt.ApplicationState.ApplicationActive:
-            self._let_all_go()
+            self.let_all_go()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Turn with the arrows while the pad has the focus; Esc leaves the name."""
-        way = way_of_key(event.key())
+        """Leave the name by Esc.
+
+        Arrows alone turn nothing: what the list and the fields leave over of them comes here, and nobody meant it.
+        """
         if event.key() == Qt.Key.Key_Escape and self._name.isVisible():
             self._name.hide()
             self._presets.setFocus()
-        elif way is None:
+        else:
             super().keyPressEvent(event)
-        elif not event.isAutoRepeat():
-            self.hold(way)
-
-    def keyReleaseEvent(self, event: QKeyEvent) -> None:
-        """Stop."""
-        way = way_of_key(event.key())
-        if way is None:
-            super().keyReleaseEvent(event)
-        elif not event.isAutoRepeat():
-            self.let_go(way)
 
     def changeEvent(self, event: QEvent) -> None:
         """Stop where the pad can no longer be used."""
         if event.type() in (QEvent.Type.EnabledChange, QEvent.Type.ActivationChange) and not self.isActiveWindow():
-            self._let_all_go()
+            self.let_all_go()
         super().changeEvent(event)
 
     def hideEvent(self, event: QHideEvent) -> None:
         """Stop: a button that is gone is never released."""
-        self._let_all_go()
+        self.let_all_go()
         super().hideEvent(event)

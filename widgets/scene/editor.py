@@ -62,11 +62,12 @@ class SceneEditor(QWidget):
         camera_shown(str): This camera's picture and versions are wanted; empty for none.
         save_requested(str, object, int, str): Camera id, `Scene`, version it was begun on, note.
         versions_requested(str): Camera id; answered by `show_versions`.
-        version_requested(str, int): Camera id and number; answered by `show_version`.
+        version_requested(str, int): Camera id and number; answered by `show_version` or `show_version_refused`.
         position_requested(int): Let the map name a position; answered by `show_position`.
         position_left(): The map need not name it any more.
         dry_run_requested(str, object, str, float): Camera id, the `Scene` to try, address of the footage (empty for the
             camera's own), and at most so long [s]; answered by `side.dry_run.show_run`.
+        dry_run_stop_requested(): Look no further; what was found so far is still wanted.
         dry_run_left(): Nobody wants to know any more: stop it.
         room_requested(bool): Have the whole window, or give it back.
         told(str, str): A sentence and a hint that need no answer.
@@ -79,6 +80,7 @@ class SceneEditor(QWidget):
     position_requested = Signal(int)
     position_left = Signal()
     dry_run_requested = Signal(str, object, str, float)
+    dry_run_stop_requested = Signal()
     dry_run_left = Signal()
     room_requested = Signal(bool)
     told = Signal(str, str)
@@ -91,7 +93,7 @@ class SceneEditor(QWidget):
         self._is_saving = False
         self._looked_at: tuple[int, Sketch] | None = None
         self._after_save: Callable[[], None] | None = None
-        self._awaits_restore = False
+        self._restoring: int | None = None
         self._focus_new = False
         self._saved_at: datetime | None = None
         self.document = Document(self)
@@ -170,10 +172,6 @@ class SceneEditor(QWidget):
         if camera_id == self.camera_id:
             self.canvas.show_picture(image)
 
-    def show_no_picture(self, sentence: str, hint: str = "") -> None:
-        """Say why there is no picture."""
-        self.canvas.show_no_picture(sentence, hint)
-
     def set_may_edit(self, may_edit: bool) -> None:
         """Let the scene be changed, or only looked at."""
         self._may_edit = may_edit
@@ -188,16 +186,18 @@ class SceneEditor(QWidget):
         """Show an old version that was asked for, or bring it back."""
         if camera_id != self.camera_id:
             return
-        if self._awaits_restore:
-            self._awaits_restore = False
+        if self._restoring == number:
             self._restore(number, sketch_of(scene))
             return
         self._looked_at = (number, sketch_of(scene))
-        answers: list[tuple[str, Callable[[], None]]] = [("Back to now", self._stop_looking)]
-        if self._may_edit:
-            answers.insert(0, ("Restore it", lambda: self._restore(number, sketch_of(scene))))
-        self.notice.ask(f"You look at version {number}. Nothing is changed by that.", answers)
+        self.notice.clear()
         self._refresh()
+
+    def show_version_refused(self, camera_id: str, sentence: str, hint: str = "") -> None:
+        """Say why an old version cannot be shown; nothing is brought back later."""
+        if camera_id == self.camera_id:
+            self._restoring = None
+            self.notice.say(f"{sentence} {hint}".strip())
 
     def show_saved(self, camera: Camera) -> None:
         """The node has stored the scene."""
@@ -379,17 +379,18 @@ class SceneEditor(QWidget):
         side.road.grid_toggled.connect(lambda _on: self._refresh_plane())
         side.road.tool_requested.connect(lambda: self._on_tool_chosen(Tool.ROAD))
         side.road.refused.connect(self.notice.say)
-        side.versions.look_requested.connect(lambda number: self.version_requested.emit(self.camera_id, number))
+        side.versions.look_requested.connect(self._on_look_wanted)
         side.versions.restore_requested.connect(self._on_restore_wanted)
         side.copy.copy_requested.connect(self._on_copy)
         side.copy.cancelled.connect(self._on_copy_left)
         side.dry_run.start_requested.connect(self._on_dry_run_started)
-        side.dry_run.stop_requested.connect(self.dry_run_left)
+        side.dry_run.stop_requested.connect(self.dry_run_stop_requested)
         side.dry_run.cancelled.connect(self._on_dry_run_left)
         side.dry_run.file_wanted.connect(self._on_footage_wanted)
         self._connect_bars()
 
     def _connect_bars(self) -> None:
+        self.notice.answered.connect(self._say_what_is_looked_at)
         self._choice.activated.connect(lambda _row: self.open_camera(str(self._choice.currentData())))
         self._undo.clicked.connect(self.document.stack.undo)
         self._redo.clicked.connect(self.document.stack.redo)
@@ -419,8 +420,9 @@ class SceneEditor(QWidget):
 
     def _open(self, camera: Camera) -> None:
         self._base = camera
-        self._looked_at = self._after_save = self._saved_at = None
-        self._awaits_restore = self._is_saving = False
+        self._looked_at = self._after_save = self._saved_at = self._restoring = None
+        self._is_saving = False
+        self.dry_run_left.emit()
         self.notice.clear()
         self.canvas.set_tool(Tool.SELECT)
         self.canvas.select(Selection())
@@ -446,7 +448,9 @@ class SceneEditor(QWidget):
 
     def _leave(self, camera: Camera) -> None:
         self._base = None
-        self._looked_at = None
+        self._looked_at = self._restoring = None
+        self.dry_run_left.emit()
+        self.side.show_forms()
         self.document.load(Sketch())
         self.notice.say(f"{camera.name} was removed.")
         self.canvas.show_no_picture(*_NONE_CHOSEN)
@@ -510,6 +514,17 @@ class SceneEditor(QWidget):
         self.side.rules.show_rules(sketch.rules)
         self._refresh_plane()
         self._refresh_state()
+        self._say_what_is_looked_at()
+
+    def _say_what_is_looked_at(self) -> None:
+        """Keep the way back in sight, once what was said meanwhile is answered."""
+        if self._looked_at is None or self.notice.text:
+            return
+        number, sketch = self._looked_at
+        answers: list[Answer] = [("Back to now", self._stop_looking)]
+        if self._may_edit:
+            answers.insert(0, ("Restore it", lambda: self._restore(number, sketch)))
+        self.notice.ask(f"You look at version {number}. Nothing is changed by that.", answers)
 
     def _refresh_properties(self, sketch: Sketch) -> None:
         ref = self.canvas.selected.ref
@@ -733,11 +748,21 @@ class SceneEditor(QWidget):
     def _on_footage_wanted(self) -> None:
         self._show_dialog(QFileDialog(self, "Choose footage", "", _FOOTAGE), self.side.dry_run.show_footage)
 
+    def _on_look_wanted(self, number: int) -> None:
+        self._restoring = None
+        self.version_requested.emit(self.camera_id, number)
+
     def _on_restore_wanted(self, number: int) -> None:
-        self._awaits_restore = True
+        self._restoring = number
         self.version_requested.emit(self.camera_id, number)
 
     def _restore(self, number: int, sketch: Sketch) -> None:
+        self._restoring = None
+        if self._is_saving or not self._may_edit:
+            self.told.emit(
+                f"Version {number} is not brought back.", "A scene is being saved." if self._may_edit else _READ_ONLY
+            )
+            return
         self._looked_at = None
         self.notice.clear()
         self.document.apply(sketch, f"Restore version {number}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QWidget
 
@@ -14,7 +14,13 @@ Answer = tuple[str, Callable[[], None]]
 
 
 class Notice(QFrame):
-    """One sentence with answers as buttons; the answer that was given takes it away."""
+    """One sentence with answers as buttons; the answer that was given takes it away.
+
+    Signals:
+        answered(): An answer was given and carried out.
+    """
+
+    answered = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -38,7 +44,7 @@ class Notice(QFrame):
         return "" if self.isHidden() else self._label.text()
 
     def ask(self, sentence: str, answers: Sequence[Answer]) -> None:
-        """Show a sentence with its answers; the first button gets the focus nobody else needs."""
+        """Show a sentence with its answers; the keys stay where they are, Tab reaches the buttons."""
         while (item := self._buttons.takeAt(0)) is not None:
             widget = item.widget()
             if widget is not None:
@@ -66,3 +72,4 @@ class Notice(QFrame):
     def _on_answer(self, act: Callable[[], None]) -> None:
         self.hide()
         act()
+        self.answered.emit()

@@ -68,11 +68,6 @@ class VersionsList(QWidget):
         self._is_editable = is_editable
         self._refresh()
 
-    @property
-    def numbers(self) -> list[int]:
-        """What is listed."""
-        return [int(self._list.item(row).data(Qt.ItemDataRole.UserRole)) for row in range(self._list.count())]
-
     def _refresh(self) -> None:
         row = self._list.currentRow()
         self._look_at.setEnabled(row >= 0)

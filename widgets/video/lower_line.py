@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QLineEdit, QSizePolicy, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QLineEdit, QWidget
 
 from widgets.base.icons import IconButton
+from widgets.base.labels import ElidedLabel
 from widgets.base.symbols import PRIORITY_WORDS
 from widgets.base.theme import look, set_role
 from widgets.video.popup import AlarmQueue
@@ -48,13 +49,15 @@ class LowerLine(QFrame):
         for widget in (self._page_before, self._page, self._page_after):
             row.addWidget(widget)
         self._build_name(row)
-        self._tour_text = _Elided(self)
+        self._tour_text = ElidedLabel("", self)
+        set_role(self._tour_text, "secondary")
         row.addWidget(self._tour_text, 1)
         self._pause = IconButton("pause", "Pause the tour (T)", self)
         self._pause.clicked.connect(self.tour_toggled)
         self._end = IconButton("close", "Stop the tour (Shift+T)", self)
         self._end.clicked.connect(self.tour_ended)
-        self._alarm_text = _Elided(self, Qt.TextElideMode.ElideMiddle)
+        self._alarm_text = ElidedLabel("", self, Qt.TextElideMode.ElideMiddle)
+        set_role(self._alarm_text, "secondary")
         self._alarm_text.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self._before = IconButton("previous", "Previous alarm (P, or Shift+F4 from anywhere)", self)
         self._before.clicked.connect(lambda: self.alarm_stepped.emit(-1))
@@ -79,16 +82,6 @@ class LowerLine(QFrame):
         self._name.left.connect(self._name.hide)
         self._name.hide()
         row.addWidget(self._name)
-
-    @property
-    def tour_text(self) -> str:
-        """What the operator reads about the tour."""
-        return self._tour_text.whole
-
-    @property
-    def alarm_text(self) -> str:
-        """What the operator reads about alarms that wait."""
-        return self._alarm_text.whole
 
     def show_page(self, page: int, n_pages: int) -> None:
         """Say which page is shown, where there are several."""
@@ -115,7 +108,7 @@ class LowerLine(QFrame):
         # Without a tour the alarm has the whole line.
         self._tour_text.setVisible(run is not None)
         if run is None:
-            self._tour_text.set_whole("")
+            self._tour_text.setText("")
             return
         is_running = run.state is TourState.RUNNING
         self._pause.set_icon_name("pause" if is_running else "play")
@@ -124,9 +117,9 @@ class LowerLine(QFrame):
         self._pause.setAccessibleName(tip)
         place = f"{run.tour.name} {run.at + 1}/{len(run.tour.stops)}"
         if is_running:
-            self._tour_text.set_whole(f"{place}: {stop_name}, {max(0.0, run.left_s):.0f} s")
+            self._tour_text.setText(f"{place}: {stop_name}, {max(0.0, run.left_s):.0f} s")
         else:
-            self._tour_text.set_whole(f"{place} paused: {run.reason}")
+            self._tour_text.setText(f"{place} paused: {run.reason}")
 
     def show_queue(self, queue: AlarmQueue, problem: str) -> None:
         """Say which alarm is shown and how many wait; `problem` says why its camera cannot be brought."""
@@ -135,11 +128,11 @@ class LowerLine(QFrame):
             widget.setVisible(len(queue.calls) > 1)
         self._dismiss.setVisible(current is not None)
         if current is None:
-            self._alarm_text.set_whole("Alarm pop-up is off." if problem else "No alarm waits.")
+            self._alarm_text.setText("Alarm pop-up is off." if problem else "No alarm waits.")
             return
         more = f"  {queue.n_more} more" if queue.n_more else ""
         text = f"{PRIORITY_WORDS[current.priority]}: {current.title}{more}"
-        self._alarm_text.set_whole(f"{text}  ({problem})" if problem else text)
+        self._alarm_text.setText(f"{text}  ({problem})" if problem else text)
 
     def _on_name(self) -> None:
         name = self._name.text().strip()
@@ -156,30 +149,3 @@ class _NameField(QLineEdit):
             self.left.emit()
             return
         super().keyPressEvent(event)
-
-
-class _Elided(QLabel):
-    """A line of text that never asks for room: what does not fit is shortened, and whole in the tool tip."""
-
-    def __init__(self, parent: QWidget, mode: Qt.TextElideMode = Qt.TextElideMode.ElideRight) -> None:
-        super().__init__(parent)
-        self.whole = ""
-        self._mode = mode
-        set_role(self, "secondary")
-        self.setTextFormat(Qt.TextFormat.PlainText)
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-
-    def minimumSizeHint(self) -> QSize:
-        return QSize(0, super().minimumSizeHint().height())
-
-    def set_whole(self, text: str) -> None:
-        if text != self.whole:
-            self.whole = text
-            self.setToolTip(text)
-            self._cut()
-
-    def _cut(self) -> None:
-        self.setText(self.fontMetrics().elidedText(self.whole, self._mode, max(0, self.width() - 2)))
-
-    def resizeEvent(self, event: object) -> None:
-        self._cut()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from core.cameras.model import Camera
 from widgets.video.model import DrawnTrack, VideoFrame
+
+_N_TRIES = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,20 +30,26 @@ class Shot:
     boxes: tuple[DrawnTrack, ...]
 
 
-def shot_of(camera: Camera, frame: VideoFrame, boxes: tuple[DrawnTrack, ...]) -> Shot:
-    """Copy a picture, whole: where the camera writes it anew meanwhile, its newest one."""
-    taken, data = frame, bytes(frame.data)
-    for _ in range(3):
-        newer = None if taken.is_intact() else taken.renewed()
-        if newer is None:
-            break
-        taken, data = newer, bytes(newer.data)
-    return Shot(
-        camera=camera,
-        width=taken.width,
-        height=taken.height,
-        pts_s=taken.pts_s,
-        captured_at_s=taken.captured_at_s,
-        data=data[: taken.width * taken.height * 4],
-        boxes=boxes,
-    )
+def shot_of(camera: Camera, frame: VideoFrame, boxes_at: Callable[[float], tuple[DrawnTrack, ...]]) -> Shot | None:
+    """Copy a picture, whole: where the camera writes it anew meanwhile, its newest one.
+
+    `boxes_at` says what is boxed on the picture of a picture time. Returns None where the camera was faster every time:
+    half of one picture and half of another prove nothing.
+    """
+    taken: VideoFrame | None = frame
+    for _ in range(_N_TRIES):
+        if taken is None:
+            return None
+        data = bytes(taken.data)
+        if taken.is_intact():
+            return Shot(
+                camera=camera,
+                width=taken.width,
+                height=taken.height,
+                pts_s=taken.pts_s,
+                captured_at_s=taken.captured_at_s,
+                data=data[: taken.width * taken.height * 4],
+                boxes=boxes_at(taken.pts_s),
+            )
+        taken = taken.renewed()
+    return None

@@ -89,7 +89,3 @@ class ShowMenu(QMenu):
         hidden = set(labels)
         for label, tick in self._classes.items():
             tick.setChecked(label not in hidden)
-
-    def set_popups(self, *, is_on: bool) -> None:
-        """Switch the pop-up."""
-        self._popups.setChecked(is_on)

@@ -139,9 +139,11 @@ class VideoTile(QWidget):
     @property
     def boxes(self) -> tuple[DrawnTrack, ...]:
         """What is boxed on the picture that is shown."""
-        if self._frame is None or not len(self._history):
-            return ()
-        return self._history.at(self._frame.pts_s).rows()
+        return self.boxes_at(self._frame.pts_s) if self._frame is not None else ()
+
+    def boxes_at(self, pts_s: float) -> tuple[DrawnTrack, ...]:
+        """Return what is boxed on the picture of this picture time."""
+        return self._history.at(pts_s).rows() if len(self._history) else ()
 
     @property
     def frame(self) -> VideoFrame | None:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from PySide6.QtCore import QEvent, QPoint, QRect, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QHideEvent, QKeyEvent, QKeySequence, QResizeEvent, QShortcut, QShowEvent
+from PySide6.QtGui import QHideEvent, QKeyEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QMenu, QToolButton, QVBoxLayout, QWidget
 
 from core.cameras.model import Camera
@@ -105,7 +105,7 @@ class VideoWall(QWidget):
     Keys: arrows select, Enter enlarges and restores, Esc steps out, PgUp and PgDn turn pages, 1 to 9 ask for a camera,
     B boxes, I numbers, Z zones, R trails, Delete empties a tile, Ctrl+arrows move it, the menu key opens its menu.
     + and - zoom, 0 shows the whole picture, K pins the tile, S saves a picture, Ctrl+1 to Ctrl+9 show saved layouts,
-    T starts or pauses a tour, Shift+T ends it, N and P turn through alarms that wait (F4 and Shift+F4 from anywhere).
+    T starts or pauses a tour, Shift+T ends it, N and P turn through alarms that wait.
 
     Signals:
         camera_selected(str): Id of the camera on the selected tile; empty for an empty tile.
@@ -220,10 +220,6 @@ class VideoWall(QWidget):
         self._lower.alarm_dismissed.connect(self._on_dismiss)
         column.addWidget(self._lower)
         self._editor: TourEditor | None = None
-        for keys, n in (("F4", 1), ("Shift+F4", -1)):
-            shortcut = QShortcut(QKeySequence(keys), self)
-            shortcut.setContext(Qt.ShortcutContext.WindowShortcut)
-            shortcut.activated.connect(partial(self.step_alarm, n))
 
     @staticmethod
     def _switch(text: str, name: str, parent: QWidget) -> QToolButton:
@@ -498,21 +494,6 @@ class VideoWall(QWidget):
 
     # -- tours
 
-    @property
-    def tour(self) -> TourRun | None:
-        """The tour that is on its way."""
-        return self._run
-
-    @property
-    def tour_text(self) -> str:
-        """What the operator reads about it."""
-        return self._lower.tour_text
-
-    @property
-    def alarm_text(self) -> str:
-        """What the operator reads about alarms that wait."""
-        return self._lower.alarm_text
-
     def keep_tour(self, tour: Tour, old_name: str = "") -> None:
         """Keep a tour; it takes the place of the one called `old_name`."""
         if old_name and old_name != tour.name:
@@ -739,7 +720,11 @@ class VideoWall(QWidget):
         if camera is None or tile is None or tile.frame is None:
             self.said.emit("There is no picture to save on this tile.", "Select a tile that shows one.")
             return
-        self.shot_taken.emit(shot_of(camera, tile.frame, tile.boxes))
+        shot = shot_of(camera, tile.frame, tile.boxes_at)
+        if shot is None:
+            self.said.emit("The picture is not saved: a newer one came while it was copied.", "Save it again.")
+            return
+        self.shot_taken.emit(shot)
 
     def _replace_popup(self) -> None:
         """The wall was divided anew: what an alarm brought needs its tile again."""

@@ -91,7 +91,7 @@ def test_areas_are_divided_from_the_centre_outwards():
 def test_an_alarm_of_a_station_is_watched_by_the_nearest_camera(room):
     from dataclasses import replace
 
-    from app.watching import watching_camera
+    from app.watching import Watchers
     from core.incidents.model import SourceKind
     from core.kernel.geo import GeoPoint
     from tests.fixtures.alarms import alarm
@@ -100,9 +100,10 @@ def test_an_alarm_of_a_station_is_watched_by_the_nearest_camera(room):
         room.live.cameras[name] = Camera(camera_id=name, name=name, address="x", position=GeoPoint(0.0, lon))
     jam = replace(alarm(), source_kind=SourceKind.STATION, source_id="s", position=GeoPoint(0.0, 0.0))
 
-    assert watching_camera(room, jam) == "near"
-    assert watching_camera(room, replace(jam, position=GeoPoint(5.0, 0.0))) is None
-    assert watching_camera(room, replace(jam, source_kind=SourceKind.CAMERA, source_id="c")) == "c"
+    watchers = Watchers(room.live.cameras.values())
+    assert watchers.nearest(jam) == "near"
+    assert watchers.nearest(replace(jam, position=GeoPoint(5.0, 0.0))) is None
+    assert watchers.nearest(replace(jam, source_kind=SourceKind.CAMERA, source_id="c")) == "c"
 
 
 def controls_of(widget):

@@ -53,17 +53,34 @@ def test_what_is_held_is_asked_for_again_so_that_the_node_knows_that_somebody_is
     pad.let_go(Way.UP)
 
 
-def test_two_arrow_keys_turn_diagonally_and_the_last_release_stops(pad, asked, qtbot):
-    pad.setFocus()
-    qtbot.keyPress(pad, Qt.Key.Key_Left)
-    qtbot.keyPress(pad, Qt.Key.Key_Up)
+def test_two_ways_turn_diagonally_and_the_last_release_stops(pad, asked):
+    pad.hold(Way.LEFT)
+    pad.hold(Way.UP)
     assert asked[-1] == Velocity(pan=-0.4, tilt=0.4)
 
-    qtbot.keyRelease(pad, Qt.Key.Key_Left)
+    pad.let_go(Way.LEFT)
     assert asked[-1] == Velocity(tilt=0.4)
-    qtbot.keyRelease(pad, Qt.Key.Key_Up)
+    pad.let_go(Way.UP)
 
     assert asked[-1] == "stop"
+
+
+@pytest.mark.parametrize("key", [Qt.Key.Key_Up, Qt.Key.Key_Down])
+def test_a_key_that_the_name_of_a_preset_leaves_over_does_not_turn_the_camera(pad, asked, qtbot, key):
+    qtbot.mouseClick(pad._keep, Qt.MouseButton.LeftButton)
+
+    qtbot.keyPress(pad._name, key)
+
+    assert asked == []
+
+
+def test_the_tips_name_the_ways_again_once_the_role_allows_them(pad):
+    pad.show_role(Role.VIEWER)
+    assert pad._ways[Way.LEFT].toolTip() == "Steering needs the role operator."
+
+    pad.show_role(Role.OPERATOR)
+
+    assert pad._ways[Way.LEFT].toolTip() == "Left"
 
 
 def test_the_speed_is_chosen(pad, asked, qtbot):

@@ -300,6 +300,46 @@ def test_an_old_version_is_restored_as_a_new_one(desk):
     assert desk.saves == [("ring", OTHER, 3, "Restored from version 1.")]
 
 
+def restore(desk, row):
+    desk.editor.side.show_tab("Versions")
+    desk.editor.show_versions("ring", VERSIONS)
+    desk.named(QListWidget, "Versions of this scene").setCurrentRow(row)
+    desk.press("Restore")
+
+
+def test_a_version_that_could_not_be_brought_back_is_not_brought_back_by_a_later_look(desk):
+    restore(desk, 2)
+    desk.editor.show_version_refused("ring", "The node is gone.", "Try again.")
+    desk.press("Dismiss")
+    desk.press("Look at it")
+    desk.editor.show_version("ring", 1, OTHER)
+
+    assert desk.saves == []
+    assert desk.is_offered("Back to now")
+
+
+def test_a_look_at_a_version_takes_back_the_wish_for_another(desk):
+    restore(desk, 2)
+    desk.named(QListWidget, "Versions of this scene").setCurrentRow(1)
+    desk.press("Look at it")
+    desk.editor.show_version("ring", 1, OTHER)
+    desk.editor.show_version("ring", 2, OTHER)
+
+    assert desk.saves == []
+
+
+def test_the_way_back_from_an_old_version_returns_after_another_notice(desk):
+    desk.editor.show_version("ring", 2, OTHER)
+    desk.editor.notice.say("The road does not fit.")
+    assert not desk.is_offered("Back to now")
+
+    desk.press("Dismiss")
+
+    desk.press("Back to now")
+    assert desk.is_offered("Draw a zone")
+    assert desk.editor.notice.text == ""
+
+
 def test_a_scene_is_written_to_a_file_and_read_again(desk, tmp_path):
     path = tmp_path / "ring.json"
     desk.editor.export_file(path)

@@ -1,0 +1,186 @@
+"""What panels ask of the node, and what they make of answers that come late or never."""
+
+import json
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QLabel
+
+from app.connection import NodeConnection
+from app.live import LiveModel
+from app.main_window import MainWindow
+from app.panel import discover_panels
+from app.panels.scene import create as create_scene
+from app.panels.wall import create as create_wall
+from app.room import Room
+from core.cameras.model import Camera
+from core.kernel.errors import ConsoleError
+from core.kernel.paths import default_folders
+from core.vision.dry_run_model import DryRun
+from core.vision.model import Scene
+from widgets.video.tour import Tour, TourStop
+
+CAMERAS = {name: Camera(camera_id=name, name=name.title(), address="x") for name in ("ring", "gate")}
+
+
+class AskedRoom(Room):
+    """A room whose node answers when the test says so."""
+
+    def __init__(self, folder):
+        super().__init__(
+            NodeConnection(default_folders(folder), node="", node_arguments=(), desk="Desk 1"), LiveModel()
+        )
+        self.asked, self.said = [], []
+        self.toast_requested.connect(lambda *words: self.said.append(words))
+
+    def ask(self, verb, kind=None, *, then=None, refused=None, **args):
+        self.asked.append((verb, args, then, refused))
+
+    def answer(self, verb, answer):
+        then = next(item[2] for item in reversed(self.asked) if item[0] == verb)
+        then(answer)
+
+    def refuse(self, verb):
+        refused = next(item[3] for item in reversed(self.asked) if item[0] == verb)
+        refused(ConsoleError("The node is gone.", hint="Wait."))
+
+    def arguments_of(self, verb):
+        return [args for name, args, _, _ in self.asked if name == verb]
+
+    def show_cameras(self):
+        self.live.cameras.update(CAMERAS)
+        self.live.tell_all()
+
+
+@pytest.fixture
+def room(qtbot, tmp_path):
+    import asyncio
+
+    # The connection keeps asyncio events; nothing runs on this loop.
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    made = AskedRoom(tmp_path)
+    yield made
+    made.live.close()
+    loop.close()
+    asyncio.set_event_loop(None)
+
+
+@pytest.fixture
+def scene(room, qtbot):
+    editor = create_scene(room)
+    qtbot.addWidget(editor)
+    room.show_cameras()
+    editor.set_may_edit(True)
+    editor.open_camera("ring")
+    return editor
+
+
+def start_dry_run(scene):
+    scene.dry_run_requested.emit("ring", Scene(), "", 60.0)
+
+
+def test_a_dry_run_that_starts_after_its_form_was_left_is_stopped(scene, room):
+    start_dry_run(scene)
+    scene.side.dry_run.cancelled.emit()
+
+    room.answer("vision.dry_run", "run-1")
+
+    assert room.arguments_of("vision.dry_run_stop") == [{"run_id": "run-1"}]
+
+
+def test_a_dry_run_ends_with_its_camera_and_says_nothing_about_the_next_one(scene, room, qtbot):
+    start_dry_run(scene)
+    room.answer("vision.dry_run", "run-1")
+    qtbot.waitUntil(lambda: bool(room.arguments_of("vision.dry_run_state")))
+
+    scene.open_camera("gate")
+    room.answer("vision.dry_run_state", DryRun(run_id="run-1", state="done", n_raised={"congestion": 7}))
+
+    assert room.arguments_of("vision.dry_run_stop") == [{"run_id": "run-1"}]
+    assert "7" not in scene.side.dry_run.verdict
+
+
+def test_a_dry_run_that_is_stopped_before_it_started_is_stopped_then_and_tells_what_it_found(scene, room, qtbot):
+    start_dry_run(scene)
+    scene.side.dry_run.stop_requested.emit()
+    room.answer("vision.dry_run", "run-1")
+    qtbot.waitUntil(lambda: bool(room.arguments_of("vision.dry_run_state")))
+
+    room.answer("vision.dry_run_state", DryRun(run_id="run-1", state="cancelled"))
+
+    assert room.arguments_of("vision.dry_run_stop") == [{"run_id": "run-1"}]
+    assert scene.side.dry_run.verdict.startswith("Stopped.")
+
+
+def test_a_version_that_cannot_be_had_is_said_in_the_editor(scene, room):
+    scene.version_requested.emit("ring", 2)
+
+    room.refuse("cameras.scene_version")
+
+    assert scene.notice.text == "The node is gone. Wait."
+
+
+def test_where_a_new_camera_keeps_its_pictures_is_asked_once_and_told_to_everybody(room, qtbot):
+    room.show_cameras()
+    assert len(room.arguments_of("room.rings")) == 1
+
+    with qtbot.waitSignal(room.live.rings_changed):
+        room.answer("room.rings", {"ring": "a", "gate": "b"})
+
+    assert room.live.rings == {"ring": "a", "gate": "b"}
+
+
+@pytest.mark.parametrize("content", ["{half a fi", "[]", '{"saved": 7, "tours": [3]}'])
+def test_layouts_that_cannot_be_read_are_kept_beside_and_said(room, qtbot, content):
+    file = room.folders.data / "console-wall.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(content)
+    wall = create_wall(room)
+    qtbot.addWidget(wall)
+
+    room.show_cameras()
+    room.closing.emit()
+
+    is_readable = content.startswith('{"')
+    assert bool(room.said) is not is_readable
+    assert is_readable or file.with_suffix(".unreadable.json").read_text() == content
+
+
+def test_tours_are_on_disk_when_the_window_closes(room, qtbot):
+    wall = create_wall(room)
+    qtbot.addWidget(wall)
+    room.show_cameras()
+    wall.keep_tour(Tour(name="Round", stops=(TourStop(camera_id="ring"),)))
+
+    room.closing.emit()
+
+    kept = json.loads((room.folders.data / "console-wall.json").read_text())
+    assert [tour["name"] for tour in kept["tours"]] == ["Round"]
+
+
+@pytest.mark.parametrize(
+    ("key", "modifier", "panel"),
+    [
+        (Qt.Key.Key_F4, Qt.KeyboardModifier.NoModifier, "wall"),
+        (Qt.Key.Key_Left, Qt.KeyboardModifier.AltModifier, "ptz"),
+    ],
+)
+def test_keys_from_anywhere_bring_the_panel_up_that_they_are_for(room, qtbot, tmp_path, key, modifier, panel):
+    window = MainWindow(QLabel("door"), tmp_path / "layout.json")
+    qtbot.addWidget(window)
+    window.resize(1280, 800)
+    window.show_room()
+    list(window.furnish(discover_panels(), room))
+    room.panel_requested.connect(window.bring_panel)
+    window.show()
+    window.activateWindow()
+    qtbot.waitUntil(window.isActiveWindow)
+    window._docks[panel].toggleView(False)
+    assert not window.panel(panel).isVisible()
+
+    QTest.keyClick(window.panel("alarms"), key, modifier)
+
+    qtbot.waitUntil(window.panel(panel).isVisible)
+    room.closing.emit()
