@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -162,6 +163,18 @@ def called_since(session: Session, alarm_id: str, version: int) -> bool:
         AlarmJournalRow.alarm_id == alarm_id, AlarmJournalRow.sequence > version
     )
     return any(Trigger(event) in machine.CALLING_TRIGGERS for event in session.scalars(query))
+
+
+def raises_since(session: Session, since: datetime) -> list[tuple[str, str, str, datetime]]:
+    """Return condition key, rule, kind and instant of every raise since then."""
+    query = (
+        select(AlarmRow.condition_key, AlarmRow.rule_id, AlarmRow.kind, AlarmJournalRow.at)
+        .join(AlarmRow, AlarmRow.alarm_id == AlarmJournalRow.alarm_id)
+        .where(AlarmJournalRow.at >= since)
+        .where(AlarmJournalRow.event.in_([Trigger.RAISE.value, Trigger.RAISE_AGAIN.value]))
+        .order_by(AlarmJournalRow.alarm_journal_id)
+    )
+    return [(key, rule_id, kind, at) for key, rule_id, kind, at in session.execute(query)]
 
 
 def journal_of(session: Session, alarm_id: str) -> tuple[JournalEntry, ...]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from enum import Enum
 from pathlib import Path
 
 from sqlalchemy import func, select
@@ -17,28 +19,30 @@ from core.access import audit
 from core.access.model import SYSTEM, Actor, Role
 from core.access.permission import require
 from core.field.model import Device, DeviceState
-from core.incidents import ledger, machine, policy
-from core.incidents.events import Acknowledged, Commented, QualityChanged, Raised, Returned
+from core.incidents import ledger, policy
+from core.incidents.events import Acknowledged, Commented, Marked, QualityChanged
 from core.incidents.evidence import Evidence, discard_snapshot, load_snapshot, save_snapshot
+from core.incidents.machine import NUISANCE
 from core.incidents.model import (
     Alarm,
-    AlarmChanged,
     Condition,
     Incident,
-    IncidentChanged,
-    IncidentStatus,
     JournalEntry,
     Quality,
     Snapshot,
     SourceKind,
 )
+from core.incidents.raising import Raising, raise_alarm, return_alarm
+from core.incidents.signals import REPEAT_S, Signals, Verdict
+from core.incidents.tuning import AlarmTuning, Tunings
+from core.incidents.writer import AlarmWriter, Changed, joined
 from core.kernel.bus import Bus
 from core.kernel.clock import Clock
 from core.kernel.errors import BadInputError, StaleWriteError, UnavailableError
 from core.kernel.geo import GeoPoint
 from core.kernel.ids import new_id
 from core.store.engine import Store
-from core.store.rows import place, storable
+from core.store.rows import storable
 from core.store.tables import AlarmRow, IncidentRow, ObservationRow
 from core.vision.model import Observation, Phase
 
@@ -53,35 +57,46 @@ MAX_COMMENT_LENGTH = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Changed:
-    """What a transaction changed, to be published after its commit.
+class _Waiting:
+    """A condition that must hold a little longer before it is raised.
 
     Attributes:
-        answer: The alarm that was asked about, changed or not.
-        followed: The incident that a sighting joined without a call of its own.
-        is_known: It was stored before, by a try whose answer got lost.
+        observation: What it was seen in; None where it did not come from a picture.
     """
 
-    answer: Alarm | None = None
-    alarms: tuple[Alarm, ...] = ()
-    incidents: tuple[Incident, ...] = ()
-    used_evidence: bool = False
-    followed: str = ""
-    is_known: bool = False
+    condition: Condition
+    snapshot: Snapshot | None = None
+    observation: Observation | None = None
+    position: GeoPoint | None = None
+
+
+class Step(Enum):
+    """What falls due between a rule and its alarm."""
+
+    RAISE = "raise"
+    RETURN = "return"
+    MARK = "mark"
 
 
 class IncidentService:
-    """The one place where alarms change.
+    """The one place where alarms begin and end.
 
     Threads: all calls come from the owner's loop.
     """
 
-    def __init__(self, store: Store, bus: Bus, clock: Clock, *, evidence: Path) -> None:
-        """Keep snapshots in the folder `evidence`."""
+    def __init__(self, store: Store, bus: Bus, clock: Clock, *, evidence: Path, tunings: Tunings | None = None) -> None:
+        """Keep snapshots in the folder `evidence`; alarms follow the figures of `tunings`."""
+        self.tunings = tunings or Tunings()
         self._store = store
-        self._bus = bus
+        self._writer = AlarmWriter(store, bus)
         self._clock = clock
         self._evidence = evidence
+        self._signals = Signals()
+        self._waiting: dict[str, _Waiting] = {}
+        self._overdue: deque[tuple[Step, str]] = deque()
+        self._heard: dict[str, Verdict] = {}
+        """What was made of observations that are not stored yet: another try hears the same."""
+
         self._keeps_pictures: bool | None = None
         self._following: dict[str, tuple[str, Condition]] = {}
         """Conditions that hold behind a call of the same event: the incident and the condition, by its key."""
@@ -91,33 +106,126 @@ class IncidentService:
 
         The rules begin anew and raise again what still holds; of the rest nobody would ever hear the end.
         """
-        at = self._clock.now()
+        at, now_s = self._clock.now(), self._clock.monotonic()
 
-        def run(session: Session) -> _Changed:
+        def run(session: Session) -> Changed:
             keys = session.scalars(select(AlarmRow.condition_key).where(AlarmRow.is_active)).all()
-            return _joined(self._return(session, key, at) for key in keys)
+            return joined(return_alarm(session, key, at, self.tunings) for key in keys)
 
+        since = at - timedelta(seconds=REPEAT_S)
+        for key, rule_id, kind, raised_at in await self._store.read(lambda s: ledger.raises_since(s, since)):
+            self._signals.note(key, now_s - (at - raised_at).total_seconds(), self.tunings.of(rule_id, kind))
         return (await self._commit(run)).alarms
 
-    async def raise_condition(self, condition: Condition, snapshot: Snapshot | None = None) -> Alarm:
+    async def raise_condition(self, condition: Condition, snapshot: Snapshot | None = None) -> Alarm | None:
         """Open an alarm for a condition, or note that it holds again; one that holds already is left alone.
 
         Returns:
-            The open alarm of the condition, as stored.
+            The open alarm of the condition, as stored; None while its rule waits for it to last or to come more often.
         """
+        key = condition.condition_key
+        verdict = self._signals.raised(key, self._tuning(condition), self._clock.monotonic())
+        if verdict is Verdict.WAIT:
+            self._waiting.setdefault(key, _Waiting(condition=condition, snapshot=snapshot))
+        if verdict is not Verdict.PASS:
+            return None
         evidence, condition = await self._keep_picture(condition, snapshot, name=new_id())
-        changed = await self._commit(lambda s: self._raise(s, condition, evidence), evidence)
-        assert changed.answer is not None
+        raising = self._raising(condition, evidence)
+        changed = await self._commit(lambda s: raise_alarm(s, raising, self.tunings), evidence)
         return changed.answer
 
     async def return_condition(self, condition_key: str) -> Alarm | None:
         """Note that a condition is over.
 
         Returns:
-            The alarm; None where no alarm of it was active.
+            The alarm; None where no alarm of it was active, or where its rule waits whether it comes back.
         """
+        verdict = self._signals.returned(condition_key, self._clock.monotonic())
+        if verdict is Verdict.DROP:
+            self._waiting.pop(condition_key, None)
+        if verdict is not Verdict.PASS:
+            return None
+        return await self._return_now(condition_key)
+
+    async def take_value(self, condition: Condition, value: float) -> Alarm | None:
+        """Judge a number by the limit and deadband of the condition's rule, and raise or return it.
+
+        Raises:
+            ValueError: The rule has no limit.
+        """
+        if self._signals.is_beyond(condition.condition_key, value, self._tuning(condition)):
+            return await self.raise_condition(condition)
+        return await self.return_condition(condition.condition_key)
+
+    async def tick(self) -> None:
+        """Pass on what has waited long enough; call it about once a second.
+
+        Raises:
+            UnavailableError: The database is away; what is due stays due.
+        """
+        now_s = self._clock.monotonic()
+        self._overdue.extend((Step.RAISE, key) for key in self._signals.due_raises(now_s))
+        self._overdue.extend((Step.RETURN, key) for key in self._signals.due_returns(now_s))
+        self._overdue.extend((Step.MARK, key) for key in self._signals.marks_changed(now_s))
+        while self._overdue:
+            step, key = self._overdue[0]
+            if step is Step.RAISE:
+                await self._raise_waiting(key)
+            elif step is Step.RETURN:
+                await self._return_now(key)
+            else:
+                await self._mark(key)
+            self._overdue.popleft()
+        self._signals.sweep(now_s)
+
+    async def _raise_waiting(self, key: str) -> None:
+        waiting = self._waiting.get(key)
+        if waiting is None:
+            return
+        name = new_id() if waiting.observation is None else waiting.observation.observation_id
+        evidence, condition = await self._keep_picture(waiting.condition, waiting.snapshot, name=name)
+        raising = self._raising(condition, evidence)
+
+        def run(session: Session) -> Changed:
+            if waiting.observation is None:
+                return raise_alarm(session, raising, self.tunings)
+            return self._raise_seen(session, waiting.observation, waiting.position, raising)
+
+        await self._follow(condition, await self._commit(run, evidence), has_ended=False)
+        self._waiting.pop(key, None)
+
+    async def _return_now(self, condition_key: str) -> Alarm | None:
         at = self._clock.now()
-        return (await self._commit(lambda s: self._return(s, condition_key, at))).answer
+        changed = await self._commit(lambda s: return_alarm(s, condition_key, at, self.tunings))
+        if changed.answer is not None and self._following:
+            await self._call_next(changed.answer.incident_id)
+        return changed.answer
+
+    async def _mark(self, condition_key: str) -> None:
+        at = self._clock.now()
+        marks = self._signals.marks(condition_key, self._clock.monotonic())
+
+        def run(session: Session) -> Changed:
+            row = ledger.find_open(session, storable(condition_key))
+            if row is None:
+                return Changed()
+            kept = ledger.alarm_of(row).marks - NUISANCE
+            transition = ledger.record(session, row, Marked(at=at, marks=kept | marks), SYSTEM)
+            return Changed() if transition is None else Changed(alarms=(transition.alarm,))
+
+        await self._commit(run)
+
+    def _tuning(self, condition: Condition) -> AlarmTuning:
+        return self.tunings.of(condition.rule_id, condition.kind)
+
+    def _raising(self, condition: Condition, evidence: Evidence | None, event_id: str | None = None) -> Raising:
+        return Raising(
+            condition=condition,
+            at=self._clock.now(),
+            evidence=evidence,
+            event_id=event_id,
+            marks=self._signals.marks(condition.condition_key, self._clock.monotonic()),
+        )
 
     async def return_missing(
         self, source_kind: SourceKind, source_id: str, still_active: Iterable[str] = ()
@@ -131,15 +239,23 @@ class IncidentService:
         for key, (_, condition) in tuple(self._following.items()):
             if (condition.source_kind, condition.source_id) == (source_kind, source_id) and key not in kept:
                 del self._following[key]
+        for key, waiting in tuple(self._waiting.items()):
+            source = (waiting.condition.source_kind, waiting.condition.source_id)
+            if source == (source_kind, source_id) and key not in kept:
+                del self._waiting[key]
+                self._signals.forget(key)
         at = self._clock.now()
 
-        def run(session: Session) -> _Changed:
+        def run(session: Session) -> Changed:
             query = select(AlarmRow.condition_key).where(
                 AlarmRow.source_kind == source_kind.value, AlarmRow.source_id == source_id, AlarmRow.is_active
             )
-            return _joined(self._return(session, key, at) for key in session.scalars(query).all() if key not in kept)
+            keys = [key for key in session.scalars(query).all() if key not in kept]
+            return joined(return_alarm(session, key, at, self.tunings) for key in keys)
 
         returned = (await self._commit(run)).alarms
+        for alarm in returned:
+            self._signals.forget(alarm.condition_key)
         await self._call_all_waiting()
         return returned
 
@@ -170,39 +286,77 @@ class IncidentService:
         condition = policy.condition_of_observation(
             observation, camera_name=camera_name, position=position, call_from=call_from
         )
+        verdict = self._hear(observation, condition, snapshot, position)
         evidence: Evidence | None = None
-        if condition is not None and observation.phase is not Phase.END:
+        if condition is not None and observation.phase is not Phase.END and verdict is Verdict.PASS:
             evidence, condition = await self._keep_picture(condition, snapshot, name=observation.observation_id)
         at = self._clock.now()
+        raising = None if condition is None else self._raising(condition, evidence)
 
-        def run(session: Session) -> _Changed:
+        def run(session: Session) -> Changed:
             known = session.get(ObservationRow, observation.observation_id)
             if known is not None:
-                return _Changed(is_known=True, used_evidence=_names(session, known.incident_id, evidence))
-            row = _observation_row(observation)
-            session.add(row)
+                return Changed(is_known=True, used_evidence=_names(session, known.incident_id, evidence))
+            session.add(_observation_row(observation))
             session.flush()
-            if condition is None:
-                return _Changed()
+            if raising is None or verdict is not Verdict.PASS:
+                return Changed()
+            key = raising.condition.condition_key
             if observation.phase is Phase.END:
-                return self._return(session, condition.condition_key, at)
-            event = ledger.find_event(session, observation, position)
-            if event is not None and not ledger.needs_own_call(session, event, condition):
-                row.incident_id = event
-                return _Changed(followed=event)
-            changed = self._raise(session, condition, evidence, event)
-            row.incident_id = None if changed.answer is None else changed.answer.incident_id
-            if observation.phase is Phase.INSTANT:
-                ended = self._return(session, condition.condition_key, at)
+                return return_alarm(session, key, at, self.tunings)
+            changed = self._raise_seen(session, observation, position, raising)
+            if observation.phase is Phase.INSTANT and not changed.followed:
+                ended = return_alarm(session, key, at, self.tunings)
                 return replace(ended, used_evidence=changed.used_evidence)
             return changed
 
         changed = await self._commit(run, evidence)
-        if condition is not None:
+        self._heard.pop(observation.observation_id, None)
+        if condition is not None and verdict is Verdict.PASS:
             await self._follow(condition, changed, has_ended=observation.phase is Phase.END)
         return changed.answer if changed.alarms else None
 
-    async def _follow(self, condition: Condition, changed: _Changed, *, has_ended: bool) -> None:
+    def _hear(
+        self,
+        observation: Observation,
+        condition: Condition | None,
+        snapshot: Snapshot | None,
+        position: GeoPoint | None,
+    ) -> Verdict:
+        """Say what becomes of an observation, the same for every try to store it."""
+        known = self._heard.get(observation.observation_id)
+        if known is not None or condition is None:
+            return known or Verdict.PASS
+        key, now_s = condition.condition_key, self._clock.monotonic()
+        if observation.phase is Phase.BEGIN:
+            verdict = self._signals.raised(key, self._tuning(condition), now_s)
+        elif observation.phase is Phase.END:
+            verdict = self._signals.returned(key, now_s)
+        else:
+            self._signals.note(key, now_s, self._tuning(condition))
+            verdict = Verdict.PASS
+        if verdict is Verdict.WAIT and observation.phase is Phase.BEGIN:
+            waiting = _Waiting(condition=condition, snapshot=snapshot, observation=observation, position=position)
+            self._waiting.setdefault(key, waiting)
+        if verdict is Verdict.DROP and observation.phase is Phase.END:
+            self._waiting.pop(key, None)
+        self._heard[observation.observation_id] = verdict
+        return verdict
+
+    def _raise_seen(
+        self, session: Session, observation: Observation, position: GeoPoint | None, raising: Raising
+    ) -> Changed:
+        """Raise what was seen, or let it join the incident of an event that calls already."""
+        row = session.get_one(ObservationRow, observation.observation_id)
+        event = ledger.find_event(session, observation, position)
+        if event is not None and not ledger.needs_own_call(session, event, raising.condition):
+            row.incident_id = event
+            return Changed(followed=event)
+        changed = raise_alarm(session, replace(raising, event_id=event), self.tunings)
+        row.incident_id = None if changed.answer is None else changed.answer.incident_id
+        return changed
+
+    async def _follow(self, condition: Condition, changed: Changed, *, has_ended: bool) -> None:
         """Remember a condition that stands behind another one of its event, and call it when that one has ended."""
         if changed.is_known:
             # An earlier try stored it, and may have broken off before the next one was called.
@@ -226,11 +380,12 @@ class IncidentService:
         if not waiting:
             return
         condition = min(waiting, key=lambda one: (one.priority, one.condition_key))
+        raising = self._raising(condition, None, incident_id)
 
-        def run(session: Session) -> _Changed:
+        def run(session: Session) -> Changed:
             if not ledger.needs_own_call(session, incident_id, condition):
-                return _Changed()
-            return self._raise(session, condition, None, incident_id)
+                return Changed()
+            return raise_alarm(session, raising, self.tunings)
 
         if (await self._commit(run)).alarms:
             self._following.pop(condition.condition_key, None)
@@ -269,13 +424,13 @@ class IncidentService:
         comment = storable(comment).strip()[:MAX_COMMENT_LENGTH]
         at = self._clock.now()
 
-        def run(session: Session) -> _Changed:
+        def run(session: Session) -> Changed:
             row = session.get(AlarmRow, alarm_id)
             if row is None:
                 raise BadInputError("There is no such alarm any more.", hint="Look at the list again.")
             if row.is_acknowledged and row.occurrence == occurrence:
                 if (row.acknowledged_by, row.acknowledged_desk) == (actor.name, actor.desk):
-                    return _Changed(answer=ledger.alarm_of(row))
+                    return Changed(answer=ledger.alarm_of(row))
                 raise StaleWriteError(_who_was_faster(row, at), hint="Nothing more is needed.")
             if row.occurrence != occurrence or ledger.called_since(session, alarm_id, expect_version):
                 raise StaleWriteError(
@@ -286,7 +441,7 @@ class IncidentService:
             assert transition is not None
             subject = f"{transition.alarm.title} ({alarm_id})"
             audit.append(session, actor, action="alarm.acknowledge", subject=subject, detail=comment, at=at)
-            return _Changed(answer=transition.alarm, alarms=(transition.alarm,))
+            return Changed(answer=transition.alarm, alarms=(transition.alarm,))
 
         changed = await self._commit(run)
         assert changed.answer is not None
@@ -305,7 +460,7 @@ class IncidentService:
             raise BadInputError("The comment is empty.", hint="Write what the next operator should know.")
         at = self._clock.now()
 
-        def run(session: Session) -> _Changed:
+        def run(session: Session) -> Changed:
             row = session.get(AlarmRow, alarm_id)
             if row is None or not row.is_open:
                 raise BadInputError("There is no such alarm any more.", hint="Look at the list again.")
@@ -313,7 +468,7 @@ class IncidentService:
             assert transition is not None
             subject = f"{transition.alarm.title} ({alarm_id})"
             audit.append(session, actor, action="alarm.comment", subject=subject, detail=text, at=at)
-            return _Changed(answer=transition.alarm, alarms=(transition.alarm,))
+            return Changed(answer=transition.alarm, alarms=(transition.alarm,))
 
         changed = await self._commit(run)
         assert changed.answer is not None
@@ -323,14 +478,14 @@ class IncidentService:
         """Mark the open alarms of a source as doubtful while it is lost; their states stay as last known."""
         at = self._clock.now()
 
-        def run(session: Session) -> _Changed:
+        def run(session: Session) -> Changed:
             query = select(AlarmRow).where(
                 AlarmRow.is_open, AlarmRow.source_kind == source_kind.value, AlarmRow.source_id == source_id
             )
             # Not the alarm that says that the source is lost: that one is certain.
             rows = [row for row in session.scalars(query).all() if not row.kind.endswith("_lost")]
             found = [ledger.record(session, row, QualityChanged(at=at, quality=quality), SYSTEM) for row in rows]
-            return _Changed(alarms=tuple(one.alarm for one in found if one is not None))
+            return Changed(alarms=tuple(one.alarm for one in found if one is not None))
 
         return (await self._commit(run)).alarms
 
@@ -399,65 +554,6 @@ class IncidentService:
         """Return every transition of an alarm, in order."""
         return await self._store.read(lambda s: ledger.journal_of(s, alarm_id))
 
-    def _raise(
-        self, session: Session, condition: Condition, evidence: Evidence | None, event_id: str | None = None
-    ) -> _Changed:
-        """Raise an alarm, on the incident `event_id` where the condition belongs to one that is known."""
-        at = self._clock.now()
-        condition = _storable_condition(condition)
-        row = ledger.find_open(session, condition.condition_key)
-        before = None if row is None else ledger.alarm_of(row)
-        event = Raised(
-            at=at, condition=condition, alarm_id=new_id(), occurrence=new_id(), incident_id=event_id or new_id()
-        )
-        after = machine.apply(before, event)
-        assert after is not None
-        if after is before:
-            return _Changed(answer=after)
-        # The alarm names its incident, so the incident has to be there first.
-        known = session.get(IncidentRow, after.incident_id)
-        if known is None:
-            incident = _incident_row(after.incident_id, condition, at)
-            session.add(incident)
-        else:
-            incident = known
-            incident.ended_at = None
-            if ledger.is_most_urgent(session, incident, condition):
-                incident.kind, incident.title = condition.kind, condition.title
-                incident.confidence = condition.confidence
-                incident.priority = int(condition.priority)
-        takes_picture = evidence is not None and not incident.snapshot_path
-        if evidence is not None and takes_picture:
-            incident.snapshot_path, incident.snapshot_sha256 = evidence.path, evidence.sha256
-        session.flush()
-        transition = ledger.record(session, row, event, SYSTEM)
-        assert transition is not None
-        audit.append(
-            session,
-            SYSTEM,
-            action="alarm.raise",
-            subject=f"{after.title} ({after.alarm_id})",
-            detail=f"{transition.trigger}, {after.priority.name.lower()}, {after.source_name}",
-            at=at,
-        )
-        return _Changed(
-            answer=transition.alarm,
-            alarms=(transition.alarm,),
-            incidents=(ledger.incident_of(incident),),
-            used_evidence=takes_picture,
-        )
-
-    def _return(self, session: Session, condition_key: str, at: datetime) -> _Changed:
-        row = ledger.find_open(session, storable(condition_key))
-        transition = None if row is None else ledger.record(session, row, Returned(at=at), SYSTEM)
-        if transition is None:
-            return _Changed()
-        incident = session.get_one(IncidentRow, transition.alarm.incident_id)
-        if not ledger.active_alarms(session, incident.incident_id):
-            incident.ended_at = at
-        session.flush()
-        return _Changed(answer=transition.alarm, alarms=(transition.alarm,), incidents=(ledger.incident_of(incident),))
-
     async def _keep_picture(
         self, condition: Condition, snapshot: Snapshot | None, *, name: str
     ) -> tuple[Evidence | None, Condition]:
@@ -483,64 +579,17 @@ class IncidentService:
             await self.return_condition(policy.condition_of_system("evidence", detail="").condition_key)
         return evidence, condition
 
-    async def _commit(self, run: Callable[[Session], _Changed], evidence: Evidence | None = None) -> _Changed:
+    async def _commit(self, run: Callable[[Session], Changed], evidence: Evidence | None = None) -> Changed:
         """Write, publish, and remove a picture that turned out not to be needed."""
-        changed = await self._store.write(run)
-        self._publish(changed)
+        changed = await self._writer.commit(run)
         if evidence is not None and not changed.used_evidence:
             await asyncio.to_thread(discard_snapshot, self._evidence, evidence)
         return changed
-
-    def _publish(self, changed: _Changed) -> None:
-        for incident in changed.incidents:
-            self._bus.publish(IncidentChanged(incident=incident))
-        for alarm in changed.alarms:
-            self._bus.publish(AlarmChanged(alarm=alarm))
 
 
 def _names(session: Session, incident_id: str | None, evidence: Evidence | None) -> bool:
     incident = None if incident_id is None else session.get(IncidentRow, incident_id)
     return incident is not None and evidence is not None and incident.snapshot_path == evidence.path
-
-
-def _joined(changes: Iterable[_Changed]) -> _Changed:
-    parts = list(changes)
-    return _Changed(
-        alarms=tuple(alarm for part in parts for alarm in part.alarms),
-        incidents=tuple(incident for part in parts for incident in part.incidents),
-    )
-
-
-def _storable_condition(condition: Condition) -> Condition:
-    # The journal keeps the whole event as JSON, and names come from devices and from people.
-    return replace(
-        condition,
-        condition_key=storable(condition.condition_key),
-        title=storable(condition.title),
-        detail=storable(condition.detail),
-        source_id=storable(condition.source_id),
-        source_name=storable(condition.source_name),
-    )
-
-
-def _incident_row(incident_id: str, condition: Condition, at: datetime) -> IncidentRow:
-    row = IncidentRow(
-        incident_id=incident_id,
-        kind=condition.kind,
-        title=condition.title,
-        source_kind=condition.source_kind.value,
-        source_id=condition.source_id,
-        source_name=condition.source_name,
-        status=IncidentStatus.NEW.value,
-        began_at=condition.began_at or at,
-        opened_at=at,
-        priority=int(condition.priority),
-        confidence=condition.confidence,
-        snapshot_path="",
-        snapshot_sha256="",
-    )
-    place(row, condition.position)
-    return row
 
 
 def _observation_row(observation: Observation) -> ObservationRow:

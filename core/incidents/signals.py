@@ -34,6 +34,7 @@ class _Signal:
     Attributes:
         is_raised: As the alarm knows it.
         raise_due_s, return_due_s: When the other is passed on; None while nothing waits.
+        told: Marks that the alarm knows of.
         raises_s: When it was raised lately, passed on or not.
     """
 
@@ -42,6 +43,7 @@ class _Signal:
     raise_due_s: float | None = None
     return_due_s: float | None = None
     is_beyond: bool = False
+    told: frozenset[AlarmMark] = frozenset()
     raises_s: deque[float] = field(default_factory=lambda: deque(maxlen=64))
 
     def n_raises_since(self, since_s: float) -> int:
@@ -137,7 +139,7 @@ class Signals:
     def marks(self, key: str, now_s: float) -> frozenset[AlarmMark]:
         """Return how the condition makes itself a nuisance."""
         signal = self._signals.get(key)
-        if signal is None:
+        if signal is None or len(signal.raises_s) < N_NUISANCE:
             return frozenset()
         found = set()
         if signal.n_raises_since(now_s - CHATTER_S) >= N_NUISANCE:
@@ -145,6 +147,16 @@ class Signals:
         if signal.n_raises_since(now_s - REPEAT_S) >= N_NUISANCE:
             found.add(AlarmMark.REPEATING)
         return frozenset(found)
+
+    def marks_changed(self, now_s: float) -> list[str]:
+        """Return the keys whose marks are others than the last time this was asked."""
+        found = []
+        for key, signal in self._signals.items():
+            marks = self.marks(key, now_s)
+            if marks != signal.told:
+                signal.told = marks
+                found.append(key)
+        return found
 
     def sweep(self, now_s: float) -> Iterable[str]:
         """Forget what has been quiet for long, and return the keys."""

@@ -1,6 +1,6 @@
 """Suppression by design: what need not call while something else explains it.
 
-A rule is data: while its cause is active, alarms of the named kinds are held, with the rule's name beside them. They are
+A rule is data: while its cause is active, alarms of the named kinds are held, with the rule beside them. They are
 stored, listed and counted all the same.
 """
 

@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from core.access.model import Role
 from core.incidents.model import Alarm, Priority
+from core.incidents.suppression import RULES, SuppressionRule
 
 MINUTE_S = 60.0
 HOUR_S = 3600.0
@@ -124,9 +125,13 @@ class Tunings:
     Threads: the node's loop; the mapping is replaced as a whole.
     """
 
-    def __init__(self, own: Mapping[str, AlarmTuning] | None = None) -> None:
+    def __init__(
+        self, own: Mapping[str, AlarmTuning] | None = None, *, suppression: tuple[SuppressionRule, ...] = RULES
+    ) -> None:
         """Take the figures of the site's own rules; what they do not name keeps its default."""
         self._own = dict(own or {})
+        self.suppression = suppression
+        """What is suppressed by design."""
 
     def replace(self, own: Mapping[str, AlarmTuning]) -> None:
         """Put other figures in force; alarms that stand follow them from now on."""

@@ -345,9 +345,11 @@ class Node:
         )
         # Rules begin anew with the node: of what was active before, nobody would ever hear the end.
         await services.incidents.start()
+        await services.keeper.start()
         open_alarms = await services.incidents.open_alarms()
         self._spawn(self._calls.work())
         self._spawn(self._forget_forever(store))
+        self._spawn(self._keep_alarms(services))
         self._subscribe(services, self._calls)
         self._hardware = await finding_hardware
         log.info("pictures are decoded by: %s. %s", self._hardware.name, self._hardware.reason)
@@ -603,6 +605,18 @@ class Node:
             self._once.back("counts", "counts and minutes are stored again")
         finally:
             self._counts_due_s = time.monotonic() + COUNTS_EVERY_S
+
+    async def _keep_alarms(self, services: Services) -> None:
+        """Do once a second what happens to alarms by themselves."""
+        while True:
+            await asyncio.sleep(HOUSEKEEPING_S)
+            try:
+                await services.incidents.tick()
+                await services.keeper.tick()
+            except ConsoleError as error:
+                self._once.lost("alarm timers", f"the deadlines of alarms wait for the database: {error}")
+            else:
+                self._once.back("alarm timers", "the deadlines of alarms are kept again")
 
     async def _forget_forever(self, store: Store) -> None:
         """Delete what is older than the settings say, once an hour."""

@@ -14,8 +14,11 @@ from core.field.outbox import Outbox
 from core.field.service import FieldService
 from core.field.settings import BrokerSettings
 from core.incidents.dispatch import DispatchService
+from core.incidents.handling import AlarmHandling
+from core.incidents.keeper import AlarmKeeper
 from core.incidents.review import ReviewService
 from core.incidents.service import IncidentService
+from core.incidents.tuning import Tunings
 from core.kernel.bus import Bus
 from core.kernel.clock import Clock
 from core.kernel.paths import Folders
@@ -37,7 +40,10 @@ class Services:
     cameras: CameraService
     onvif: OnvifService
     ptz: PtzService
+    tunings: Tunings
     incidents: IncidentService
+    handling: AlarmHandling
+    keeper: AlarmKeeper
     dispatch: DispatchService
     review: ReviewService
     field: FieldService
@@ -58,6 +64,7 @@ def make_services(
 ) -> Services:
     """Build them; nothing is read or sent yet."""
     outbox = Outbox(folders.data / "outbox.sqlite3")
+    tunings = Tunings()
     cameras = CameraService(store, bus, clock, secrets)
     return Services(
         store=store,
@@ -66,7 +73,10 @@ def make_services(
         cameras=cameras,
         onvif=OnvifService(cameras),
         ptz=PtzService(cameras, store, bus, clock),
-        incidents=IncidentService(store, bus, clock, evidence=folders.evidence),
+        tunings=tunings,
+        incidents=IncidentService(store, bus, clock, evidence=folders.evidence, tunings=tunings),
+        handling=AlarmHandling(store, bus, clock, tunings),
+        keeper=AlarmKeeper(store, bus, clock, tunings),
         dispatch=DispatchService(store, bus, clock, evidence=folders.evidence),
         review=ReviewService(store, bus, clock),
         field=FieldService(store=store, bus=bus, clock=clock, outbox=outbox, settings=broker, audit=append),

@@ -15,7 +15,7 @@ from core.cameras.model import Camera, SceneVersion
 from core.cameras.onvif.model import CameraDescription, Discovery, Preset, PtzHead, Velocity
 from core.field.broker_config import IssuedCertificate
 from core.field.model import DeviceCommand, Twin
-from core.incidents.model import Alarm, Incident
+from core.incidents.model import Incident
 from core.incidents.review import Outcome, PrecisionReport, ReviewFilter, ReviewItem, ReviewPage
 from core.kernel.errors import BadInputError, NotPermittedError, UnavailableError
 from core.link.protocol import PROTOCOL
@@ -23,6 +23,7 @@ from core.link.server import Peer, Verb
 from core.media.model import ProbeResult, SourceSpec
 from core.node.live import Snapshot
 from core.node.model import Health, Picture, SiteInfo
+from core.node.verbs_alarms import alarm_verbs
 from core.node.verbs_dispatch import dispatch_verbs
 from core.vision.dry_run_model import DryRun
 from core.vision.flow import FlowMinute
@@ -59,7 +60,8 @@ def make_verbs(node: Node) -> dict[str, Verb]:
         **_dry_run_verbs(node),
         **_onvif_verbs(node),
         **_ptz_verbs(node),
-        **_alarm_verbs(node),
+        **alarm_verbs(node, actor_of),
+        **_incident_verbs(node),
         **_device_verbs(node),
         **_review_verbs(node),
         **dispatch_verbs(node, actor_of),
@@ -352,15 +354,7 @@ def _review_verbs(node: Node) -> dict[str, Verb]:
     }
 
 
-def _alarm_verbs(node: Node) -> dict[str, Verb]:
-    async def acknowledge(peer: Peer, *, alarm_id: str, occurrence: str, version: int, comment: str = "") -> Alarm:
-        return await node.require_services().incidents.acknowledge(
-            actor_of(peer), alarm_id, occurrence=occurrence, expect_version=version, comment=comment[:2000]
-        )
-
-    async def comment(peer: Peer, *, alarm_id: str, text: str) -> Alarm:
-        return await node.require_services().incidents.comment(actor_of(peer), alarm_id, text)
-
+def _incident_verbs(node: Node) -> dict[str, Verb]:
     async def snapshot_of(peer: Peer, *, incident_id: str) -> bytes:
         actor_of(peer)
         return await node.require_services().incidents.snapshot_bytes(incident_id)
@@ -370,8 +364,6 @@ def _alarm_verbs(node: Node) -> dict[str, Verb]:
         return list(await node.require_services().incidents.recent_incidents(max(1, min(limit, 1000))))
 
     return {
-        "alarms.acknowledge": acknowledge,
-        "alarms.comment": comment,
         "incidents.snapshot": snapshot_of,
         "incidents.recent": recent,
     }

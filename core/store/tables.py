@@ -490,6 +490,40 @@ class AlarmJournalRow(Base):
     """The event itself, as plain data."""
 
 
+class OutOfServiceRow(Versioned, Base):
+    """A condition or a source that a supervisor took out of service; also one that has no alarm now."""
+
+    __tablename__ = "out_of_service"
+
+    hold_id: Mapped[str] = mapped_column(String(26), primary_key=True)
+    condition_key: Mapped[str] = mapped_column(Text, index=True)
+    """Empty where the whole source is meant."""
+
+    source_kind: Mapped[str] = mapped_column(String(16))
+    source_id: Mapped[str] = mapped_column(String(80))
+    source_name: Mapped[str] = mapped_column(Text)
+    owner: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(Text)
+    since: Mapped[datetime]
+    until: Mapped[datetime] = mapped_column(index=True)
+
+
+class PlannedWorksRow(Versioned, Base):
+    """Works that were announced: what alarms are expected, and so suppressed, from when to when."""
+
+    __tablename__ = "planned_works"
+
+    works_id: Mapped[str] = mapped_column(String(26), primary_key=True)
+    title: Mapped[str] = mapped_column(Text)
+    source_kind: Mapped[str] = mapped_column(String(16))
+    source_ids: Mapped[list[Any]] = mapped_column(Json, default=list)
+    kinds: Mapped[list[Any]] = mapped_column(Json, default=list)
+    since: Mapped[datetime]
+    until: Mapped[datetime] = mapped_column(index=True)
+    owner: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(Text, default="")
+
+
 class UserRow(Versioned, Base):
     """A person who may sign in."""
 

@@ -62,7 +62,7 @@ def test_incidents_wait_newest_first_until_somebody_says_what_they_were(room, re
 
 def test_only_what_a_rule_raised_is_reviewed(room, review):
     happen(room, kind="camera_lost")
-    happen(room, kind="device_lost", source_kind=SourceKind.DEVICE)
+    happen(room, kind="station_congestion", source_kind=SourceKind.STATION)
     (jam,) = happen(room)
 
     assert ids_of(page(room, review, waiting=Waiting.ALL)) == [jam]

@@ -127,7 +127,7 @@ def test_who_stands_behind_another_call_is_called_when_that_one_ends(room: Room)
     take(room, sighting(room, K.COLLISION, Phase.END))
 
     assert listed(room) == [
-        ("collision", AlarmState.RETURNED_UNACKNOWLEDGED),
+        ("collision", AlarmState.LATCHED_UNACKNOWLEDGED),
         ("stopped_vehicle", AlarmState.UNACKNOWLEDGED),
     ]
     (incident,) = room.run(room.incidents.recent_incidents(10))
@@ -141,7 +141,7 @@ def test_who_left_before_the_other_call_ended_is_not_called(room: Room) -> None:
 
     take(room, sighting(room, K.COLLISION, Phase.END))
 
-    assert listed(room) == [("collision", AlarmState.RETURNED_UNACKNOWLEDGED)]
+    assert listed(room) == [("collision", AlarmState.LATCHED_UNACKNOWLEDGED)]
     (incident,) = room.run(room.incidents.recent_incidents(10))
     assert incident.ended_at is not None
 
@@ -153,7 +153,7 @@ def test_a_restarted_worker_takes_back_who_stood_behind_too(room: Room) -> None:
     room.run(room.incidents.return_missing(room.run(room.incidents.open_alarms())[0].source_kind, "ring-north"))
     take(room, sighting(room, K.COLLISION, Phase.END))
 
-    assert listed(room) == [("collision", AlarmState.RETURNED_UNACKNOWLEDGED)]
+    assert listed(room) == [("collision", AlarmState.LATCHED_UNACKNOWLEDGED)]
 
 
 def test_an_incident_ends_with_the_last_of_its_alarms(room: Room) -> None:
@@ -206,7 +206,7 @@ def test_who_stands_behind_a_call_that_is_taken_back_with_its_source_is_called(r
     room.run(room.incidents.return_missing(SourceKind.CAMERA, "ring-north"))
 
     assert listed(room) == [
-        ("collision", AlarmState.RETURNED_UNACKNOWLEDGED),
+        ("collision", AlarmState.LATCHED_UNACKNOWLEDGED),
         ("stopped_vehicle", AlarmState.UNACKNOWLEDGED),
     ]
 

@@ -392,13 +392,16 @@ def test_conditions_that_a_source_no_longer_has_are_returned(room: Room) -> None
     assert [alarm.condition_key for alarm in changed] == ["camera/ring-north/stopped_vehicle:zone-a:7"]
 
 
-def test_a_lost_device_calls_and_a_goodbye_does_not(room: Room) -> None:
+def test_a_lost_device_calls_after_a_moment_and_a_goodbye_does_not(room: Room) -> None:
     device = Device(device_id="north/post-1", kind="station", name="Post 1", state=DeviceState.LOST)
 
-    lost = room.run(room.incidents.take_device_state(device))
+    at_once = room.run(room.incidents.take_device_state(device))
+    room.clock.advance(seconds=15)
+    room.run(room.incidents.tick())
+    (lost,) = room.run(room.incidents.open_alarms())
     gone = room.run(room.incidents.take_device_state(replace(device, state=DeviceState.OFFLINE)))
 
-    assert lost is not None
+    assert at_once is None
     assert (lost.priority, lost.is_active) == (Priority.LOW, True)
     assert gone is not None
     assert not gone.is_active

@@ -1,0 +1,145 @@
+"""What holds alarms, in rows: out of service, planned works, and the causes that suppress others by design."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy.orm import Session
+
+from core.incidents.events import Service
+from core.incidents.model import Alarm, Condition, SourceKind
+from core.incidents.suppression import Cause, PlannedWorks, SuppressionRule, find_rule
+from core.store.tables import AlarmRow, OutOfServiceRow, PlannedWorksRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutOfService:
+    """A condition or a whole source that is out of service.
+
+    Attributes:
+        condition_key: Empty where the whole source is meant.
+    """
+
+    hold_id: str
+    condition_key: str
+    source_kind: SourceKind
+    source_id: str
+    source_name: str
+    owner: str
+    reason: str
+    since: datetime
+    until: datetime
+    version: int = 1
+
+    @property
+    def service(self) -> Service:
+        """What its alarms say."""
+        return Service(by=self.owner, reason=self.reason, until=self.until)
+
+
+def out_of_service(session: Session, at: datetime) -> tuple[OutOfService, ...]:
+    """Return all that is out of service, the first to come back first."""
+    query = select(OutOfServiceRow).where(OutOfServiceRow.until > at).order_by(OutOfServiceRow.until)
+    return tuple(hold_of(row) for row in session.scalars(query))
+
+
+def service_of(session: Session, subject: Condition | Alarm, at: datetime) -> Service | None:
+    """Return who took a condition or its source out of service; None while it is in service."""
+    query = (
+        select(OutOfServiceRow)
+        .where(OutOfServiceRow.until > at, _covers(subject))
+        # Of several, the one that lasts longest.
+        .order_by(OutOfServiceRow.until.desc())
+        .limit(1)
+    )
+    row = session.scalar(query)
+    return None if row is None else hold_of(row).service
+
+
+def covering(session: Session, subject: Condition | Alarm) -> list[OutOfServiceRow]:
+    """Return every row that takes a condition out of service."""
+    return list(session.scalars(select(OutOfServiceRow).where(_covers(subject))))
+
+
+def alarms_under(session: Session, hold: OutOfService) -> list[AlarmRow]:
+    """Return the open alarms that are meant by a row."""
+    query = select(AlarmRow).where(AlarmRow.is_open)
+    if hold.condition_key:
+        query = query.where(AlarmRow.condition_key == hold.condition_key)
+    else:
+        query = query.where(AlarmRow.source_kind == hold.source_kind.value, AlarmRow.source_id == hold.source_id)
+    return list(session.scalars(query))
+
+
+def works(session: Session, at: datetime) -> tuple[PlannedWorks, ...]:
+    """Return works that go on or are still to come."""
+    query = select(PlannedWorksRow).where(PlannedWorksRow.until > at).order_by(PlannedWorksRow.since)
+    return tuple(works_of(row) for row in session.scalars(query))
+
+
+def causes(session: Session, rules: Iterable[SuppressionRule]) -> tuple[Cause, ...]:
+    """Return the active alarms that may explain others."""
+    kinds = frozenset[str]().union(*(rule.causes for rule in rules))
+    query = select(AlarmRow).where(AlarmRow.is_open, AlarmRow.is_active, AlarmRow.kind.in_(sorted(kinds)))
+    return tuple(
+        Cause(
+            condition_key=row.condition_key,
+            kind=row.kind,
+            source_kind=SourceKind(row.source_kind),
+            source_id=row.source_id,
+        )
+        for row in session.scalars(query)
+    )
+
+
+def suppressing(session: Session, subject: Condition | Alarm, rules: tuple[SuppressionRule, ...], at: datetime) -> str:
+    """Return the rule that suppresses a condition right now; empty where none does."""
+    may_hold = tuple(rule for rule in rules if subject.kind in rule.kinds)
+    known = causes(session, may_hold) if may_hold else ()
+    return find_rule(subject, known, rules=may_hold, works=works(session, at), now=at)
+
+
+def hold_of(row: OutOfServiceRow) -> OutOfService:
+    """Return the frozen value of a row."""
+    return OutOfService(
+        hold_id=row.hold_id,
+        condition_key=row.condition_key,
+        source_kind=SourceKind(row.source_kind),
+        source_id=row.source_id,
+        source_name=row.source_name,
+        owner=row.owner,
+        reason=row.reason,
+        since=row.since,
+        until=row.until,
+        version=row.version,
+    )
+
+
+def works_of(row: PlannedWorksRow) -> PlannedWorks:
+    """Return the frozen value of a row."""
+    return PlannedWorks(
+        works_id=row.works_id,
+        title=row.title,
+        source_kind=SourceKind(row.source_kind),
+        source_ids=frozenset(row.source_ids),
+        kinds=frozenset(row.kinds),
+        since=row.since,
+        until=row.until,
+        by=row.owner,
+        reason=row.reason,
+        version=row.version,
+    )
+
+
+def _covers(subject: Condition | Alarm) -> ColumnElement[bool]:
+    return or_(
+        OutOfServiceRow.condition_key == subject.condition_key,
+        and_(
+            OutOfServiceRow.condition_key == "",
+            OutOfServiceRow.source_kind == subject.source_kind.value,
+            OutOfServiceRow.source_id == subject.source_id,
+        ),
+    )

@@ -1,0 +1,176 @@
+"""What happens to alarms by themselves: shelving and service end, nobody acknowledges, a suppression begins or ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.access.model import SYSTEM
+from core.incidents import events, holds, ledger
+from core.incidents.events import Event
+from core.incidents.model import Alarm, AlarmChanged, AlarmMark
+from core.incidents.suppression import find_rule
+from core.incidents.timers import Due, Timers, deadlines_of
+from core.incidents.tuning import Tunings
+from core.incidents.writer import AlarmWriter, Changed
+from core.kernel.bus import Bus
+from core.kernel.clock import Clock
+from core.store.engine import Store
+from core.store.tables import AlarmRow
+
+SPREAD_S = 5.0
+"""Of alarms whose shelving ends at once, one calls after the other."""
+
+RELEASE_AFTER_S = 30.0
+"""What was suppressed is let go this long after its cause is over: what lay behind it comes back a little later."""
+
+MAX_BATCH = 200
+
+
+class AlarmKeeper:
+    """Waits for the deadlines of all open alarms, and applies what suppresses by design.
+
+    Threads: the node's loop.
+    """
+
+    def __init__(self, store: Store, bus: Bus, clock: Clock, tunings: Tunings) -> None:
+        """Hear of every change on `bus`; nothing is read before `start`."""
+        self._store = store
+        self._writer = AlarmWriter(store, bus)
+        self._clock = clock
+        self._tunings = tunings
+        self._timers = Timers()
+        self._releases_s: dict[str, float] = {}
+        self._in_force: frozenset[tuple[str, ...]] | None = None
+        self._next_release_s = float("-inf")
+        bus.subscribe(AlarmChanged, lambda event: self._arm((event.alarm,)))
+
+    async def start(self) -> None:
+        """Arm the deadlines that are stored; those that passed while the node was away fall due at once."""
+        query = select(AlarmRow).where(AlarmRow.is_open)
+        self._arm(await self._store.read(lambda s: tuple(ledger.alarm_of(row) for row in s.scalars(query))))
+
+    async def tick(self) -> None:
+        """Do what has fallen due; call it about once a second.
+
+        Raises:
+            UnavailableError: The database is away; what is due stays due.
+        """
+        now_s = self._clock.monotonic()
+        due = list(self._timers.due(now_s))[:MAX_BATCH]
+        chosen = self._spread(due, now_s)
+        if chosen:
+            await self._fire(chosen)
+        await self._keep_suppression(now_s)
+
+    def _spread(self, due: list[tuple[str, Due]], now_s: float) -> list[tuple[str, Due]]:
+        """Let one shelving end now and the others a little later: together they would be a flood of our own making."""
+        found = []
+        for alarm_id, what in due:
+            if what is not Due.UNSHELVE or now_s >= self._next_release_s:
+                found.append((alarm_id, what))
+                if what is Due.UNSHELVE:
+                    self._next_release_s = now_s + SPREAD_S
+            else:
+                self._timers.postpone(alarm_id, what, until_s=self._next_release_s)
+                self._next_release_s += SPREAD_S
+        return found
+
+    async def _fire(self, due: list[tuple[str, Due]]) -> None:
+        at = self._clock.now()
+
+        def run(session: Session) -> Changed:
+            last: dict[str, Alarm] = {}
+            for alarm_id, what in due:
+                row = session.get(AlarmRow, alarm_id)
+                if row is None:
+                    continue
+                transition = ledger.record(session, row, _event_of(what, ledger.alarm_of(row), at), SYSTEM)
+                if transition is not None:
+                    last[alarm_id] = transition.alarm
+            return Changed(alarms=tuple(last.values()))
+
+        changed = await self._writer.commit(run)
+        for alarm_id in {alarm_id for alarm_id, _ in due} - {alarm.alarm_id for alarm in changed.alarms}:
+            # Nothing came of it: whatever armed it is gone.
+            self._timers.arm(alarm_id, {}, now=at, now_s=self._clock.monotonic())
+
+    def _arm(self, alarms: Iterable[Alarm]) -> None:
+        now, now_s = self._clock.now(), self._clock.monotonic()
+        for alarm in alarms:
+            deadlines = deadlines_of(alarm, self._tunings.of_alarm(alarm)) if alarm.is_open else {}
+            self._timers.arm(alarm.alarm_id, deadlines, now=now, now_s=now_s)
+            if not alarm.suppressed_by:
+                self._releases_s.pop(alarm.alarm_id, None)
+
+    # -- suppression by design ------------------------------------------------------------------------------------
+
+    async def _keep_suppression(self, now_s: float) -> None:
+        at = self._clock.now()
+        rules = self._tunings.suppression
+        causes, works = await self._store.read(lambda s: (holds.causes(s, rules), holds.works(s, at)))
+        in_force = frozenset((cause.kind, cause.condition_key) for cause in causes) | frozenset(
+            (one.works_id, str(one.version)) for one in works if one.since <= at
+        )
+        has_changed = in_force != self._in_force
+        has_due = any(due_s <= now_s for due_s in self._releases_s.values())
+        if not has_changed and not has_due:
+            return
+        subjects = await self._store.read(_open_alarms if in_force else _suppressed_alarms)
+        wanted: dict[str, str] = {}
+        for alarm in subjects:
+            rule_id = find_rule(alarm, causes, rules=rules, works=works, now=at)
+            if rule_id:
+                self._releases_s.pop(alarm.alarm_id, None)
+                if rule_id != alarm.suppressed_by:
+                    wanted[alarm.alarm_id] = rule_id
+            elif alarm.suppressed_by and self._is_over(alarm.alarm_id, now_s):
+                wanted[alarm.alarm_id] = ""
+        if wanted:
+            await self._suppress(wanted, at)
+        self._in_force = in_force
+
+    def _is_over(self, alarm_id: str, now_s: float) -> bool:
+        return self._releases_s.setdefault(alarm_id, now_s + RELEASE_AFTER_S) <= now_s
+
+    async def _suppress(self, wanted: dict[str, str], at: datetime) -> None:
+        """Give every alarm the rule that holds it; none where it is let go."""
+
+        def run(session: Session) -> Changed:
+            found = []
+            for alarm_id, rule_id in wanted.items():
+                row = session.get(AlarmRow, alarm_id)
+                event: Event = events.Suppressed(at=at, rule_id=rule_id) if rule_id else events.Unsuppressed(at=at)
+                transition = None if row is None else ledger.record(session, row, event, SYSTEM)
+                if transition is not None:
+                    found.append(transition.alarm)
+            return Changed(alarms=tuple(found))
+
+        await self._writer.commit(run)
+
+
+def _event_of(due: Due, alarm: Alarm, at: datetime) -> Event:
+    match due:
+        case Due.UNSHELVE:
+            return events.ShelvingExpired(at=at)
+        case Due.SERVICE:
+            return events.ServiceExpired(at=at)
+        case Due.ESCALATE:
+            return events.Escalated(at=at, level=alarm.escalation_level + 1)
+        case Due.REALARM:
+            return events.Realarmed(at=at)
+        case Due.STALE:
+            return events.Marked(at=at, marks=alarm.marks | {AlarmMark.STALE})
+
+
+def _open_alarms(session: Session) -> tuple[Alarm, ...]:
+    query = select(AlarmRow).where(AlarmRow.is_open)
+    return tuple(ledger.alarm_of(row) for row in session.scalars(query))
+
+
+def _suppressed_alarms(session: Session) -> tuple[Alarm, ...]:
+    query = select(AlarmRow).where(AlarmRow.is_open, AlarmRow.suppressed_by != "")
+    return tuple(ledger.alarm_of(row) for row in session.scalars(query))

@@ -1,0 +1,161 @@
+"""An alarm begins, comes back and ends, each in one transaction with its incident, journal and audit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.access import audit
+from core.access.model import SYSTEM
+from core.incidents import holds, ledger, machine
+from core.incidents.events import Raised, Returned, Suppressed
+from core.incidents.evidence import Evidence
+from core.incidents.model import Alarm, AlarmMark, Condition, IncidentStatus
+from core.incidents.suppression import find_rule
+from core.incidents.tuning import Tunings
+from core.incidents.writer import Changed
+from core.kernel.ids import new_id
+from core.store.rows import place, storable
+from core.store.tables import AlarmRow, IncidentRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Raising:
+    """One condition that begins.
+
+    Attributes:
+        event_id: Incident that it belongs to; None where it begins one of its own.
+        marks: What is wrong with the alarm itself, as known when this was asked.
+    """
+
+    condition: Condition
+    at: datetime
+    evidence: Evidence | None = None
+    event_id: str | None = None
+    marks: frozenset[AlarmMark] = frozenset()
+
+
+def raise_alarm(session: Session, raising: Raising, tunings: Tunings) -> Changed:
+    """Open the alarm of a condition, or note that it holds again; what holds already is left alone."""
+    condition = storable_condition(raising.condition)
+    row = ledger.find_open(session, condition.condition_key)
+    before = None if row is None else ledger.alarm_of(row)
+    event = Raised(
+        at=raising.at,
+        condition=condition,
+        alarm_id=new_id(),
+        occurrence=new_id(),
+        incident_id=raising.event_id or new_id(),
+        is_latching=tunings.of(condition.rule_id, condition.kind).is_latching,
+        marks=raising.marks,
+        suppressed_by=holds.suppressing(session, condition, tunings.suppression, raising.at),
+        out_of_service=holds.service_of(session, condition, raising.at),
+    )
+    after = machine.apply(before, event)
+    assert after is not None
+    if after is before:
+        return Changed(answer=after)
+    # The alarm names its incident, so the incident has to be there first.
+    incident = _open_incident(session, after, condition, raising)
+    takes_picture = raising.evidence is not None and not incident.snapshot_path
+    if raising.evidence is not None and takes_picture:
+        incident.snapshot_path, incident.snapshot_sha256 = raising.evidence.path, raising.evidence.sha256
+    session.flush()
+    transition = ledger.record(session, row, event, SYSTEM)
+    assert transition is not None
+    audit.append(
+        session,
+        SYSTEM,
+        action="alarm.raise",
+        subject=f"{after.title} ({after.alarm_id})",
+        detail=f"{transition.trigger}, {after.priority.name.lower()}, {after.source_name}",
+        at=raising.at,
+    )
+    return Changed(
+        answer=transition.alarm,
+        alarms=(transition.alarm, *_suppress_behind(session, transition.alarm, tunings, raising.at)),
+        incidents=(ledger.incident_of(incident),),
+        used_evidence=takes_picture,
+    )
+
+
+def return_alarm(session: Session, condition_key: str, at: datetime, tunings: Tunings) -> Changed:
+    """Note that a condition is over; nothing where no alarm of it is active."""
+    row = ledger.find_open(session, storable(condition_key))
+    if row is None:
+        return Changed()
+    active_s = (at - row.raised_at).total_seconds()
+    is_fleeting = 0 < active_s < tunings.of(row.rule_id, row.kind).fleeting_s
+    transition = ledger.record(session, row, Returned(at=at, is_fleeting=is_fleeting), SYSTEM)
+    if transition is None:
+        return Changed()
+    incident = session.get_one(IncidentRow, transition.alarm.incident_id)
+    if not ledger.active_alarms(session, incident.incident_id):
+        incident.ended_at = at
+    session.flush()
+    return Changed(answer=transition.alarm, alarms=(transition.alarm,), incidents=(ledger.incident_of(incident),))
+
+
+def storable_condition(condition: Condition) -> Condition:
+    """Return a condition as the database can keep it: the journal holds all of it, and names come from outside."""
+    return replace(
+        condition,
+        condition_key=storable(condition.condition_key),
+        title=storable(condition.title),
+        detail=storable(condition.detail),
+        source_id=storable(condition.source_id),
+        source_name=storable(condition.source_name),
+    )
+
+
+def _suppress_behind(session: Session, cause: Alarm, tunings: Tunings, at: datetime) -> tuple[Alarm, ...]:
+    """Hold what the new alarm explains and what called before it."""
+    explained = frozenset[str]().union(*(rule.kinds for rule in tunings.suppression if cause.kind in rule.causes))
+    if not explained:
+        return ()
+    query = select(AlarmRow).where(AlarmRow.is_open, AlarmRow.kind.in_(sorted(explained)), AlarmRow.suppressed_by == "")
+    found = []
+    causes, works = holds.causes(session, tunings.suppression), holds.works(session, at)
+    for row in session.scalars(query).all():
+        rule_id = find_rule(ledger.alarm_of(row), causes, rules=tunings.suppression, works=works, now=at)
+        transition = ledger.record(session, row, Suppressed(at=at, rule_id=rule_id), SYSTEM) if rule_id else None
+        if transition is not None:
+            found.append(transition.alarm)
+    return tuple(found)
+
+
+def _open_incident(session: Session, alarm: Alarm, condition: Condition, raising: Raising) -> IncidentRow:
+    known = session.get(IncidentRow, alarm.incident_id)
+    if known is None:
+        incident = _incident_row(alarm.incident_id, condition, raising.at)
+        session.add(incident)
+        return incident
+    known.ended_at = None
+    if ledger.is_most_urgent(session, known, condition):
+        known.kind, known.title = condition.kind, condition.title
+        known.confidence = condition.confidence
+        known.priority = int(condition.priority)
+    return known
+
+
+def _incident_row(incident_id: str, condition: Condition, at: datetime) -> IncidentRow:
+    row = IncidentRow(
+        incident_id=incident_id,
+        kind=condition.kind,
+        title=condition.title,
+        source_kind=condition.source_kind.value,
+        source_id=condition.source_id,
+        source_name=condition.source_name,
+        status=IncidentStatus.NEW.value,
+        began_at=condition.began_at or at,
+        opened_at=at,
+        priority=int(condition.priority),
+        confidence=condition.confidence,
+        snapshot_path="",
+        snapshot_sha256="",
+    )
+    place(row, condition.position)
+    return row
