@@ -36,8 +36,8 @@ app.exec()
 """
 
 
-def run_benches(names: list[str], *, clip: Path | None, model: str, minutes: float, as_json: bool) -> int:
-    """Run the named benches, or all of them but the soak.
+def run_benches(names: list[str], *, clip: Path | None, model: str, minutes: float | None, as_json: bool) -> int:
+    """Run the named benches, or all of them but the long ones.
 
     Raises:
         BadInputError: There is no bench of that name.
@@ -56,12 +56,13 @@ def run_benches(names: list[str], *, clip: Path | None, model: str, minutes: flo
         "source": _bench_source,
         "count": _bench_count,
         "speed": _bench_speed,
-        "soak": lambda: bench_soak(minutes),
+        "sync": lambda: _bench_sync(minutes or 10.0),
+        "soak": lambda: bench_soak(minutes or 20.0),
     }
     unknown = [name for name in names if name not in benches]
     if unknown:
         raise BadInputError(f"There is no bench {unknown[0]!r}.", hint=f"There are {', '.join(benches)}.")
-    for name in names or [name for name in benches if name != "soak"]:
+    for name in names or [name for name in benches if name not in ("soak", "sync")]:
         result = benches[name]()
         if as_json:
             sys.stdout.write(to_json(result) + "\n")
@@ -106,6 +107,12 @@ def _bench_recover() -> BenchResult:
     from app.bench_recover import bench_recover
 
     return bench_recover()
+
+
+def _bench_sync(minutes: float) -> BenchResult:
+    from app.bench_sync import bench_sync
+
+    return bench_sync(minutes)
 
 
 def _bench_detect(clip: Path | None, model: str) -> BenchResult:

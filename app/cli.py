@@ -80,9 +80,9 @@ def make_parser() -> argparse.ArgumentParser:
         "names",
         nargs="*",
         metavar="NAME",
-        help="decode, detect, stream, cameras, memory, ui, wall, start, recover, source, count, speed, soak",
+        help="decode, detect, stream, cameras, memory, ui, wall, start, recover, source, count, speed, sync, soak",
     )
-    bench.add_argument("--minutes", type=float, default=20.0, help="length of the soak")
+    bench.add_argument("--minutes", type=float, help="length of the soak (20) and of sync (10)")
     bench.add_argument("--json", action="store_true", help="one JSON object a bench")
     bench.add_argument("--clip", type=Path, help="another clip than the default one")
     bench.add_argument("--model", default="", help="another model than the default one")

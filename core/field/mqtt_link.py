@@ -300,6 +300,9 @@ class MqttLink:
         mask = selectors.EVENT_READ
         leave_at: float | None = None
         while True:
+            if client.socket() is None:
+                # Sending found it broken, and paho closed it.
+                return self._ended or self._lost()
             wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if client.want_write() else 0)
             if wanted != mask:
                 selector.modify(sock, wanted)

@@ -78,6 +78,11 @@ WRITE_EVERY_S = 0.5
 LOOK_EVERY_S = 1.0
 KEEP_SEEN_EVERY_S = 60.0
 GAP_ACK_AFTER_S = 2.0
+GATHER_S = 0.01
+ACK_EVERY_S = 0.25
+ACK_AFTER_N = 50
+"""A device hears of its stored events at once, but then only so often: its window is four times as wide."""
+
 REBIRTH_AT_MOST_EVERY_S = 30.0
 CLOSED_ALARM_STAYS_S = 600.0
 MAX_EVENTS_WAITING = 20_000
@@ -161,6 +166,14 @@ class _Alarm:
     clear_at_s: float | None = None
 
 
+@dataclass(slots=True)
+class _Ack:
+    """What a device has not been told yet of its stored events; `told_s` is monotonic."""
+
+    told_s: float = float("-inf")
+    n_untold: int = 0
+
+
 class FieldService:
     """Devices and what they say.
 
@@ -214,6 +227,8 @@ class FieldService:
             audit=audit,
             publish=lambda topic, payload: self._publish(topic, payload, qos=1, is_retained=True),
         )
+        self._acks: dict[str, _Ack] = {}
+        self._stored_s = float("-inf")
         self._gap_acks: dict[str, float] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._looked_s = self._wrote_s = self._kept_s = float("-inf")
@@ -698,6 +713,9 @@ class FieldService:
     async def _write_events(self) -> None:
         await self._has_events.wait()
         self._has_events.clear()
+        if self._clock.monotonic() - self._stored_s < GATHER_S:
+            # Many come: one transaction for several of them. A single one is not held up.
+            await asyncio.sleep(GATHER_S)
         n_most = EVENTS_PER_WRITE
         while self._events:
             try:
@@ -748,8 +766,8 @@ class FieldService:
         self._stored_seqs.update(cursors)
         if self._link is not None:
             self._link.acknowledge(message for _, message in batch if message is not None)
-        for device_id in cursors:
-            self._acknowledge_device(device_id)
+        self._stored_s = self._clock.monotonic()
+        self._acknowledge_stored(events)
         for event in events:
             found = self._registry.get(event.device_id)
             self._bus.publish(FieldEventReceived(found.kind.key if found else "other", event))
@@ -777,11 +795,27 @@ class FieldService:
             is_history=True,
         )
 
+    def _acknowledge_stored(self, events: Iterable[FieldEvent]) -> None:
+        now_s = self._clock.monotonic()
+        for event in events:
+            self._acks.setdefault(event.device_id, _Ack()).n_untold += 1
+        for device_id in {event.device_id for event in events}:
+            ack = self._acks[device_id]
+            if ack.n_untold >= ACK_AFTER_N or now_s - ack.told_s >= ACK_EVERY_S:
+                self._acknowledge_device(device_id)
+
+    def _tell_due_acks(self, now_s: float) -> None:
+        for device_id, ack in self._acks.items():
+            if ack.n_untold and now_s - ack.told_s >= ACK_EVERY_S:
+                self._acknowledge_device(device_id)
+
     def _acknowledge_device(self, device_id: str) -> None:
         """Tell a device up to where its events are stored."""
         stored = self._stored_seqs.get(device_id)
         if stored is None:
             return
+        ack = self._acks.setdefault(device_id, _Ack())
+        ack.n_untold, ack.told_s = 0, self._clock.monotonic()
         payload = write(EvtAck(ack=stored, host=self._settings.core_id, epoch=self._outbox.epoch))
         topic = device_topic(self._settings.tenant, device_id, Channel.EVT_ACK)
         self._publish(topic, payload, qos=1, is_retained=True)
@@ -817,6 +851,7 @@ class FieldService:
             tracked = self._registry.get(reading.device_id)
             self._bus.publish(ReadingReceived(tracked.kind.key if tracked else "other", reading))
         self._commands.tick(is_connected=self._was_connected)
+        self._tell_due_acks(now_s)
         if now_s - self._looked_s >= LOOK_EVERY_S:
             self._looked_s = now_s
             self._look(now_s)

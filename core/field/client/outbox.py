@@ -44,6 +44,8 @@ class EventOutbox:
         self._n_rows, self._n_bytes = self._measure()
         self._in_air: dict[int, float] = {}
         self._sent_up_to = 0
+        self._has_progress = False
+        self._progress_s = float("-inf")
         self._facts = Facts(db)
         self.n_dropped: int = self._facts.get("n_dropped", 0)
         """Messages given up because the outbox was full, ever."""
@@ -77,16 +79,19 @@ class EventOutbox:
         self._db.execute("DELETE FROM ob WHERE seq <= ?", (seq,))
         self._n_rows -= int(found[0])
         self._n_bytes -= int(found[1])
+        self._has_progress = True
         for number in [number for number in self._in_air if number <= seq]:
             del self._in_air[number]
 
     def take_due(self, now_s: float) -> list[tuple[int, bytes]]:
         """Return what is to be sent now, in order, and count it as sent.
 
-        At most `BATCH` are on their way at a time. Where the oldest was not acknowledged within `RESEND_AFTER_S`,
-        everything from it on goes out again.
+        At most `BATCH` are on their way at a time. Where nothing was acknowledged for `RESEND_AFTER_S`, everything
+        from the oldest on goes out again; a core that is slow but answers is not sent more than it can take.
         """
-        if self._in_air and now_s - next(iter(self._in_air.values())) >= RESEND_AFTER_S:
+        if self._has_progress:
+            self._has_progress, self._progress_s = False, now_s
+        if self._in_air and now_s - max(self._progress_s, next(iter(self._in_air.values()))) >= RESEND_AFTER_S:
             self.forget_sent()
         if self._n_rows == len(self._in_air):
             return []

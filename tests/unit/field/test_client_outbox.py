@@ -84,8 +84,20 @@ def test_what_was_not_acknowledged_goes_out_again_in_order_before_anything_newer
         outbox.add(number)
     outbox.take_due(100.0)
     outbox.acknowledge(150)
+    assert [seq for seq, _ in outbox.take_due(101.0)] == list(range(BATCH + 1, BATCH + 6))
 
-    assert [seq for seq, _ in outbox.take_due(102.1)] == list(range(151, BATCH + 6))
+    assert [seq for seq, _ in outbox.take_due(103.0)] == list(range(151, BATCH + 6))
+
+
+def test_a_core_that_answers_slowly_is_not_sent_everything_again():
+    outbox = an_outbox()
+    for _ in range(10):
+        outbox.add(number)
+    outbox.take_due(100.0)
+    for second in (101.5, 103.0, 104.5):
+        outbox.acknowledge(int(second - 100))
+
+        assert outbox.take_due(second) == []
 
 
 def test_a_full_outbox_gives_up_the_oldest_measurements_first_and_counts_them():
