@@ -6,13 +6,13 @@ import asyncio
 import logging
 import math
 from collections.abc import Awaitable, Callable, Coroutine, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from core.access import audit
 from core.access.model import Actor, Role
 from core.access.permission import require
-from core.cameras.model import Camera
+from core.cameras.model import Camera, CameraChanged, CameraRemoved
 from core.cameras.onvif.client import OnvifCamera
 from core.cameras.onvif.model import Preset, PtzAbilities, PtzHead, Steering, SteeringChanged, Velocity
 from core.cameras.onvif.soap import LoginRefusedError
@@ -53,12 +53,13 @@ class _Holder:
 
 @dataclass(frozen=True, slots=True)
 class _Session:
-    """An open camera; good as long as its settings are `key`."""
+    """An open camera; good as long as its settings are `key`, which were read after `n_changes` of them."""
 
-    key: tuple[str, str, str]
+    key: tuple[str, str, str] = field(repr=False)
     camera: OnvifCamera
     profile: str
     abilities: PtzAbilities
+    n_changes: int
 
 
 @dataclass(slots=True)
@@ -69,6 +70,7 @@ class _Head:
         wanted: What the operator asks for now; None is to stand still.
         sent: What the camera was told last; None where it stands still as far as we know.
         sending: One request at a time, so that a stop never overtakes the move before it.
+        n_changes: Of the camera's settings since we know it.
     """
 
     camera_id: str
@@ -78,12 +80,13 @@ class _Head:
     sent: Velocity | None = None
     sent_s: float = -math.inf
     renewed_s: float = -math.inf
-    refused_key: tuple[str, str, str] | None = None
+    refused_key: tuple[str, str, str] | None = field(default=None, repr=False)
     refused_s: float = -math.inf
     refusal: LoginRefusedError | None = None
     sending: asyncio.Lock = field(default_factory=asyncio.Lock)
     opening: asyncio.Lock = field(default_factory=asyncio.Lock)
     watch: asyncio.Task[None] | None = None
+    n_changes: int = 0
 
 
 class PtzService:
@@ -116,6 +119,10 @@ class PtzService:
         self._heads: dict[str, _Head] = {}
         self._tickets: dict[tuple[str, Hashable], int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._unsubscribe = (
+            bus.subscribe(CameraChanged, self._on_changed),
+            bus.subscribe(CameraRemoved, self._on_removed),
+        )
 
     def steering(self) -> tuple[Steering, ...]:
         """Return who steers which camera now."""
@@ -146,11 +153,16 @@ class PtzService:
             NotPermittedError: The actor is no operator, or somebody else steers.
             BadInputError, UnavailableError: As `look`.
         """
-        ticket = self._draw(camera_id, owner)
-        head = await self._take(actor, owner, camera_id)
         if velocity == Velocity():
-            await self._stop(head)
+            await self.stop(actor, owner, camera_id)
             return
+        require(actor, Role.OPERATOR)
+        ticket = self._draw(camera_id, owner)
+        try:
+            head = await self._take(actor, owner, camera_id)
+        except BadInputError:
+            self._tickets.pop((camera_id, owner), None)
+            raise
         if self._tickets.get((camera_id, owner)) != ticket:
             return
         head.wanted, head.renewed_s = velocity, self._clock.monotonic()
@@ -169,7 +181,8 @@ class PtzService:
             UnavailableError: The camera does not answer; it is asked again, and stops by itself after a while.
         """
         require(actor, Role.OPERATOR)
-        self._draw(camera_id, owner)
+        if (camera_id, owner) in self._tickets:
+            self._draw(camera_id, owner)
         head = self._heads.get(camera_id)
         if head is not None and head.holder is not None and head.holder.owner == owner:
             await self._stop(head)
@@ -229,13 +242,12 @@ class PtzService:
         for head in self._heads.values():
             if head.holder is not None and head.holder.owner == owner:
                 self._let_go(head)
-                if head.wanted is not None or head.sent is not None:
-                    head.wanted, head.renewed_s = None, -math.inf
-                    if head.watch is None or head.watch.done():
-                        head.watch = self._spawn(self._watch(head))
+                self._end_turning(head)
 
     async def close(self) -> None:
         """Stop what still turns, and end."""
+        for unsubscribe in self._unsubscribe:
+            unsubscribe()
         turning = [head for head in self._heads.values() if head.wanted is not None or head.sent is not None]
         stopping = [asyncio.ensure_future(self._stop(head)) for head in turning]
         if stopping:
@@ -303,7 +315,18 @@ class PtzService:
             is_fresh = self._clock.monotonic() - head.sent_s < RESEND_S
             if head.wanted == head.sent and (head.wanted is None or is_fresh):
                 return
-            await self._with_session(head, lambda session: self._send_wanted(head, session))
+            if head.wanted is None and head.session is not None:
+                await self._send_stop(head, head.session)
+            else:
+                await self._with_session(head, lambda session: self._send_wanted(head, session))
+
+    async def _send_stop(self, head: _Head, session: _Session) -> None:
+        """Stop through the session that made it turn: neither the database nor a keyring may keep a stop waiting."""
+        try:
+            await self._send_wanted(head, session)
+        except LoginRefusedError:
+            head.session = None
+            await self._with_session(head, lambda opened: self._send_wanted(head, opened))
 
     async def _send_wanted(self, head: _Head, session: _Session) -> None:
         wanted = head.wanted
@@ -366,10 +389,14 @@ class PtzService:
 
     async def _open(self, head: _Head) -> _Session:
         async with head.opening:
+            n_changes = head.n_changes
+            if head.session is not None and head.session.n_changes == n_changes:
+                return head.session
             camera = await self._camera(head.camera_id)
             password = await self._cameras.password_of(camera.camera_id) if camera.has_password else ""
             key = (camera.onvif_address, camera.username, password)
             if head.session is not None and head.session.key == key:
+                head.session = replace(head.session, n_changes=n_changes)
                 return head.session
             head.session = None
             if head.refusal is not None and head.refused_key == key:
@@ -384,8 +411,29 @@ class PtzService:
             except LoginRefusedError as error:
                 self._remember_refusal(head, key, error)
                 raise
-            head.session = _Session(key=key, camera=opened, profile=profile, abilities=abilities)
+            head.session = _Session(key=key, camera=opened, profile=profile, abilities=abilities, n_changes=n_changes)
             return head.session
+
+    def _on_changed(self, event: CameraChanged) -> None:
+        head = self._heads.get(event.camera.camera_id)
+        if head is not None:
+            head.n_changes += 1
+            if not event.camera.is_enabled:
+                self._end_turning(head)
+
+    def _on_removed(self, event: CameraRemoved) -> None:
+        head = self._heads.pop(event.camera_id, None)
+        self._tickets = {key: ticket for key, ticket in self._tickets.items() if key[0] != event.camera_id}
+        if head is not None:
+            if head.holder is not None:
+                self._let_go(head)
+            self._end_turning(head)
+
+    def _end_turning(self, head: _Head) -> None:
+        if head.wanted is not None or head.sent is not None:
+            head.wanted, head.renewed_s = None, -math.inf
+            if head.watch is None or head.watch.done():
+                head.watch = self._spawn(self._watch(head))
 
     def _remember_refusal(self, head: _Head, key: tuple[str, str, str], error: LoginRefusedError) -> None:
         head.refused_key, head.refused_s, head.refusal = key, self._clock.monotonic(), error

@@ -139,6 +139,58 @@ def test_the_node_stops_what_turns_when_it_ends(room, head):
     assert not head.is_turning
 
 
+def test_a_stop_waits_neither_for_the_database_nor_for_a_keyring(room, head):
+    add(room, head)
+
+    async def scenario(ptz):
+        await ptz.move(OLGA, "desk-1", "bridge", RIGHT)
+        await room.store.close()
+        await ptz.stop(OLGA, "desk-1", "bridge")
+        return head.is_turning
+
+    assert not steer(room, scenario)
+
+
+@pytest.mark.parametrize("end", ["disable", "remove"])
+def test_a_camera_that_is_disabled_or_removed_while_it_turns_is_stopped(room, head, end):
+    camera = add(room, head)
+
+    async def scenario(ptz):
+        await ptz.move(OLGA, "desk-1", "bridge", RIGHT)
+        if end == "disable":
+            await room.cameras.set_enabled(SUSI, "bridge", False, expect_version=camera.version)
+        else:
+            await room.cameras.remove(SUSI, "bridge", expect_version=camera.version)
+        await until(lambda: not head.is_turning, "the stop")
+        with pytest.raises(BadInputError):
+            await ptz.move(OLGA, "desk-1", "bridge", RIGHT)
+
+    steer(room, scenario, dead_man_s=60.0)
+
+
+def test_a_changed_password_is_used_from_the_next_move_on(room, head):
+    camera = add(room, head)
+
+    async def scenario(ptz):
+        await ptz.move(OLGA, "desk-1", "bridge", RIGHT)
+        await ptz.stop(OLGA, "desk-1", "bridge")
+        await room.cameras.update(SUSI, camera, expect_version=camera.version, password="another one")
+        with pytest.raises(LoginRefusedError):
+            await ptz.move(OLGA, "desk-1", "bridge", RIGHT)
+
+    steer(room, scenario)
+
+
+def test_what_is_known_of_a_head_shows_no_password(room, head):
+    add(room, head)
+
+    async def scenario(ptz):
+        await ptz.move(OLGA, "desk-1", "bridge", RIGHT)
+        return repr(ptz._heads)
+
+    assert PASSWORD not in steer(room, scenario)
+
+
 def test_a_stop_that_the_camera_refuses_is_said_and_tried_again(room, head):
     add(room, head)
 
