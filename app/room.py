@@ -96,6 +96,8 @@ class Room(QObject):
         self._tasks: set[asyncio.Task[None]] = set()
         self.closing.connect(self.flood.close)
         live.cameras_changed.connect(self._ask_rings)
+        # A camera is told as soon as it is stored, its stream once the node reads it: only then it has a ring.
+        live.streams_changed.connect(self._ask_rings)
         connection.session_changed.connect(self._on_session_changed)
 
     @property

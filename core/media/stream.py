@@ -12,9 +12,11 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import pairwise
+from statistics import median
 
 import av
 
@@ -52,6 +54,10 @@ _LEAST_WAIT_TO_KNOCK_S = 0.3
 _DAMAGE_WINDOW_S, _DAMAGE_SAID_FROM = 10.0, 3
 # A file that fell behind by more (the machine slept) goes on from here instead of racing after its clock.
 _MAX_BEHIND_S = 1.0
+_N_USUAL = 20
+"""Of the newest intervals between pictures tells what is usual; an outage or a switch to key frames passes through."""
+
+_MAX_PATIENCE_S = 60.0
 
 log = logging.getLogger(__name__)
 
@@ -127,6 +133,18 @@ class Timeline:
         self._source_s, self._last_s, self._last_received_s = source_s, at_s, received_s
         self._is_seamless = False
         return at_s
+
+
+def patience_s(arrivals: Sequence[float]) -> float:
+    """Return how long a camera of few pictures may take: one of a picture in two seconds is not stale after one.
+
+    Args:
+        arrivals: When pictures came [s], oldest first; an outage among them is no interval of the camera's.
+    """
+    lately = tuple(arrivals)[-_N_USUAL - 1 :]
+    if len(lately) < 2:
+        return 0.0
+    return min(2.0 * median(later - earlier for earlier, later in pairwise(lately)), _MAX_PATIENCE_S)
 
 
 def retry_delay_s(n_failures: int, error: ConsoleError) -> float:
@@ -488,13 +506,13 @@ class CameraStream:
                 # Without key frames nothing is decoded for seconds; what arrives tells that the camera is there.
                 newest_s = self._last_packet_s if self._keyframes_only and self._source else self._last_frame_s
                 failure = self._failure
-                patience_s = self._patience_s()
+                allowed_s = patience_s(self._arrivals)
             age_s = self._clock.monotonic() - (newest_s if newest_s is not None else self._state_since_s)
-            if age_s > max(LOST_AFTER_S, patience_s):
+            if age_s > max(LOST_AFTER_S, allowed_s):
                 reason = failure.message if failure else f"{self._name} sends no pictures any more."
                 hint = failure.hint if failure else "Check the camera's power and cable."
                 self._set_state(StreamState.LOST, reason, hint)
-            elif age_s > max(STALE_AFTER_S, patience_s):
+            elif age_s > max(STALE_AFTER_S, allowed_s):
                 self._set_state(StreamState.STALE, "The picture stands still.", "It is called again by itself.")
 
     def _replace_stuck_reader(self) -> None:
@@ -556,14 +574,8 @@ class CameraStream:
             return self._spec.open_timeout_s + STUCK_GRACE_S
         if reader.activity == "read" and self._source is not None and self._source.is_live:
             # libav gives up later and then reports it late: the camera is called again beside it.
-            return max(self._spec.read_timeout_s, self._patience_s())
+            return max(self._spec.read_timeout_s, patience_s(self._arrivals))
         return self._spec.read_timeout_s + STUCK_GRACE_S
-
-    def _patience_s(self) -> float:
-        """Return how long a camera of few pictures may take: one of a picture in two seconds is not stale after one."""
-        n_intervals = len(self._arrivals) - 1
-        usual_s = (self._arrivals[-1] - self._arrivals[0]) / n_intervals if n_intervals > 0 else 0.0
-        return min(2.0 * usual_s, 60.0)
 
     # State
 

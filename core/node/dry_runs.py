@@ -101,11 +101,16 @@ class DryRuns:
         except (EOFError, OSError, RuntimeError):
             pass
         process.join(STOP_TIMEOUT_S)
+        if process.is_alive():
+            process.kill()
+            process.join(1.0)
         with contextlib.suppress(RuntimeError):  # The loop may be closed already.
-            loop.call_soon_threadsafe(self._on_ended, run_id)
+            loop.call_soon_threadsafe(self._on_ended, run_id, process)
 
-    def _on_ended(self, run_id: str) -> None:
-        self._process = self._pipe = None
+    def _on_ended(self, run_id: str, process: BaseProcess) -> None:
+        # The next one may have begun once this one had told its result.
+        if self._process is process:
+            self._process = self._pipe = None
         run = self._runs.get(run_id)
         if run is not None and run.state == "running":
             message = "The process of the dry run ended without a result."

@@ -12,7 +12,7 @@ import secrets
 import shutil
 import ssl
 import time
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -140,6 +140,9 @@ class Node:
         self._once = OncePerLoss(log)
         self._stopping = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._storing: asyncio.Task[Any] | None = None
+        self._reading_cameras = asyncio.Lock()
+        self._has_tried_hardware = asyncio.Event()
         self._lag = LoopLag()
         self._load = ProcessLoad()
         self._live = LiveCollector(self._push)
@@ -215,11 +218,7 @@ class Node:
         """Close everything, in reverse; each part within its own bound."""
         with contextlib.suppress(OSError):
             self.folders.node_file.unlink(missing_ok=True)
-        if self._calls is not None:
-            await self._calls.drain(timeout_s=DRAIN_S)
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._end_tasks(self._tasks - {self._storing})
         if self.services is not None:
             await self.services.ptz.close()
         await self.dry_runs.stop()
@@ -227,6 +226,10 @@ class Node:
             await self._fleet.stop()
         if self._supervisor is not None:
             await self._supervisor.stop()
+        # Only now: what the workers said last is stored too.
+        if self._calls is not None:
+            await self._calls.drain(timeout_s=DRAIN_S)
+        await self._end_tasks(self._tasks)
         if self.services is not None and self._sight is not None:
             with contextlib.suppress(ConsoleError):
                 await self._store_counts(is_final=True)
@@ -247,6 +250,12 @@ class Node:
         if self._lock is not None:
             shutil.rmtree(self._runtime, ignore_errors=True)
             self._lock.close()
+
+    async def _end_tasks(self, tasks: Collection[asyncio.Task[Any]]) -> None:
+        ending = tuple(tasks)
+        for task in ending:
+            task.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)
 
     async def _stop_broker(self) -> None:
         """End the embedded broker, also one that is only just starting: its folder goes away next."""
@@ -317,7 +326,7 @@ class Node:
     async def _open_room(self) -> None:
         """Open the store and the broker, however long that takes, then everything that needs them."""
         settings = self.settings
-        finding_hardware = asyncio.create_task(asyncio.to_thread(choose_hardware, settings.vision.hardware_decode))
+        self._spawn(self._try_hardware())
         self._opening_broker = asyncio.create_task(
             open_broker(settings.broker, tenant=settings.site.tenant, folder=self._runtime, secrets=self._secrets)
         )
@@ -347,17 +356,23 @@ class Node:
         await services.incidents.start()
         await services.keeper.start()
         open_alarms = await services.incidents.open_alarms()
-        self._spawn(self._calls.work())
+        self._storing = self._spawn(self._calls.work())
         self._spawn(self._forget_forever(store))
         self._spawn(self._keep_alarms(services))
         self._subscribe(services, self._calls)
-        self._hardware = await finding_hardware
-        log.info("pictures are decoded by: %s. %s", self._hardware.name, self._hardware.reason)
         await self._open_eyes(services, self._calls)
+        # From here on consoles come in: a driver that hangs keeps pictures back and nothing else.
         self.services = services
-        await self._open_ears(services, broker, open_alarms)
+        await asyncio.gather(self._read_cameras(services), self._open_ears(services, broker, open_alarms))
         for fault in self._faults:
             self._calls.raise_condition(conditions.settings_fault(fault))
+
+    async def _try_hardware(self) -> None:
+        try:
+            self._hardware = await asyncio.to_thread(choose_hardware, self.settings.vision.hardware_decode)
+            log.info("pictures are decoded by: %s. %s", self._hardware.name, self._hardware.reason)
+        finally:
+            self._has_tried_hardware.set()
 
     async def _open_ears(self, services: Services, broker: Broker, open_alarms: tuple[Alarm, ...]) -> None:
         self._link = MqttLink(
@@ -436,7 +451,6 @@ class Node:
         if self.is_demo:
             assert self._city is not None
             await demo.seed_cameras(services.cameras, self._city, self._scenes)
-        await self._read_cameras(services)
         self._spawn(self._prepare_model(calls))
 
     async def _prepare_model(self, calls: Calls) -> None:
@@ -528,12 +542,15 @@ class Node:
 
     async def _read_cameras(self, services: Services) -> None:
         assert self._sight is not None
-        cameras = await services.cameras.list()
-        # Passwords may come from a keyring that takes its time.
-        await asyncio.to_thread(self._warm_passwords, cameras)
-        self._sight.set_cameras(cameras)
-        if self._camera_flow is not None:
-            self._camera_flow.set_cameras(cameras, self._clock.now())
+        await self._has_tried_hardware.wait()
+        # Of two changes close together the later list must win.
+        async with self._reading_cameras:
+            cameras = await services.cameras.list()
+            # Passwords may come from a keyring that takes its time.
+            await asyncio.to_thread(self._warm_passwords, cameras)
+            self._sight.set_cameras(cameras)
+            if self._camera_flow is not None:
+                self._camera_flow.set_cameras(cameras, self._clock.now())
 
     async def _forget_camera(self, services: Services, camera_id: str) -> None:
         ring = self.ring_files().get(camera_id)
@@ -666,7 +683,7 @@ class Node:
             version=self.version,
             loop_lag_p99_ms=self._lag.p99_ms,
             loop_lag_max_ms=self._lag.max_ms,
-            database=self.settings.store.url.split("@")[-1] or f"SQLite, {self.folders.database.name}",
+            database=self._database(),
             is_database_ok=is_ok,
             database_reason=reason,
             disk_free_gb=disk_free_gb(self.folders.data),
@@ -688,6 +705,12 @@ class Node:
             decoder=self._hardware.name if self._hardware else "",
             decoder_reason=self._hardware.reason if self._hardware else "",
         )
+
+    def _database(self) -> str:
+        """What operators call the database; not its address, which may hold a password."""
+        if not self.settings.store.url:
+            return f"SQLite, {self.folders.database.name}"
+        return self.services.store.place if self.services else "not open yet"
 
     def _notices(self) -> tuple[SystemNotice, ...]:
         found = [(f"settings/{index}", fault.sentence, "") for index, fault in enumerate(self._faults)]
@@ -793,11 +816,6 @@ class Node:
         if self._calls is not None and desk not in self._deaf.values():
             self._calls.return_condition(conditions.desk_deaf(desk, "").condition_key)
 
-    def vision_views_gone(self, peer: Peer) -> None:
-        """A console shows nothing any more."""
-        self._views = {key: view for key, view in self._views.items() if key[0] is not peer}
-        self._tell_views()
-
     def _tell_views(self) -> None:
         if self._supervisor is None:
             return
@@ -886,15 +904,17 @@ class Node:
     def _show_door(self, peer: Peer, reason: str) -> None:
         peer.state.pop("session", None)
         peer.is_trusted = False
-        self._let_go(peer)
+        self.let_go(peer)
         peer.push("signed_out", reason)
 
     def _on_console_gone(self, peer: Peer) -> None:
-        self.vision_views_gone(peer)
-        self._let_go(peer)
+        self.let_go(peer)
         self._last_console_s = time.monotonic()
 
-    def _let_go(self, peer: Peer) -> None:
+    def let_go(self, peer: Peer) -> None:
+        """Nobody is signed in at this console any more: it shows nothing and steers nothing."""
+        self._views = {key: view for key, view in self._views.items() if key[0] is not peer}
+        self._tell_views()
         if self.services is not None:
             self.services.ptz.release(peer)
         # Nobody sits there any more who could miss something.
@@ -902,11 +922,12 @@ class Node:
         if desk is not None:
             self._hear_again(desk)
 
-    def _spawn(self, work: Coroutine[Any, Any, Any]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Run in the background; an error is logged, counted and never lost."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._on_task_done)
+        return task
 
     def _on_task_done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)

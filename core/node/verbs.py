@@ -113,9 +113,8 @@ def _session_verbs(node: Node) -> dict[str, Verb]:
     async def sign_out(peer: Peer) -> None:
         session = peer.state.pop("session", None)
         peer.is_trusted = False
-        node.vision_views_gone(peer)
+        node.let_go(peer)
         if isinstance(session, Session):
-            node.require_services().ptz.release(peer)
             await node.require_services().access.sign_out(session.token)
 
     return {

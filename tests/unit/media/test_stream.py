@@ -14,7 +14,7 @@ from core.media import stream as stream_module
 from core.media.model import SourceSpec, StreamState
 from core.media.probe import probe
 from core.media.source import LoginRefusedError
-from core.media.stream import CameraStream, StreamFrame, Timeline, retry_delay_s
+from core.media.stream import CameraStream, StreamFrame, Timeline, patience_s, retry_delay_s
 from tests.fixtures.clips import make_clip
 from tests.fixtures.processes import wait_until
 
@@ -66,6 +66,21 @@ def silent_port():
         listener.bind(("127.0.0.1", 0))
         listener.listen(16)
         yield listener.getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    ("arrivals", "expected_s"),
+    [
+        ([], 0.0),
+        ([10.0], 0.0),
+        ([10.0, 12.0, 14.0, 16.0], 4.0),
+        ([10.0, 12.0, 14.0, 74.0, 76.0], 4.0),
+        ([*(2.0 * n for n in range(50)), *(100.0 + 0.04 * n for n in range(25))], 0.08),
+        ([0.0, 50.0, 100.0], 60.0),
+    ],
+)
+def test_a_camera_is_given_twice_its_usual_time_whatever_outages_it_had(arrivals, expected_s):
+    assert patience_s(arrivals) == pytest.approx(expected_s)
 
 
 times = st.one_of(st.none(), st.floats(-1e6, 1e6), st.sampled_from([0.0, 0.04, 95443.7, -3.0]))

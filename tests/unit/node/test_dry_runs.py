@@ -1,6 +1,7 @@
 """Dry runs in a process of their own: begun, followed, stopped."""
 
 import asyncio
+import threading
 from dataclasses import replace
 
 import pytest
@@ -57,6 +58,23 @@ def test_only_one_runs_at_a_time_and_it_can_be_stopped(tmp_path):
         run_id = watched.runs.start(order)
         with pytest.raises(UnavailableError, match="Another dry run"):
             watched.runs.start(replace(order, run_id="run-2"))
+        watched.runs.cancel(run_id)
+        ended = await watched.end_of(run_id)
+        await watched.runs.stop()
+        return ended
+
+    assert asyncio.run(run()).state == "cancelled"
+
+
+def test_the_next_one_can_be_stopped_although_the_process_of_the_last_one_ends_after_its_start(tmp_path):
+    async def run() -> DryRun:
+        watched = Watched()
+        order = ghost_order(tmp_path)
+        await watched.end_of(watched.runs.start(replace(order, run_id="run-1")))
+        (reader,) = [thread for thread in threading.enumerate() if thread.name == "dry-run-read"]
+        run_id = watched.runs.start(replace(order, run_id="run-2"))
+        await asyncio.to_thread(reader.join, 30.0)
+        await asyncio.sleep(0)
         watched.runs.cancel(run_id)
         ended = await watched.end_of(run_id)
         await watched.runs.stop()
