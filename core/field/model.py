@@ -17,6 +17,8 @@ class DeviceState(StrEnum):
     """What is known about a device's link."""
 
     UNKNOWN = "unknown"
+    """What is known was not confirmed since the node, or its link to the broker, came back."""
+
     ONLINE = "online"
     STALE = "stale"
     """It said nothing for longer than its kind may stay silent."""

@@ -112,8 +112,12 @@ class MqttLink:
         password: str = "",
         epoch: int = 1,
         clock: Clock | None = None,
+        more_filters: tuple[tuple[str, int], ...] = (),
     ) -> None:
-        """Prepare; `start` connects. The epoch is higher at each start of this core."""
+        """Prepare; `start` connects. The epoch is higher at each start of this core.
+
+        `more_filters` are listened to where the broker allows it; each comes with its QoS.
+        """
         self._settings = settings
         self._password = password
         self._epoch = epoch
@@ -122,8 +126,11 @@ class MqttLink:
         self._on_state = on_state
         self._clock = clock or SystemClock()
         self._inbox = Inbox()
-        self._filters = subscriptions(settings.tenant, settings.core_id)
         self._host_topic = build(HostTopic(tenant=settings.tenant, core=settings.core_id, channel=HostChannel.STATE))
+        self._filters = subscriptions(settings.tenant, settings.core_id)
+        self._wishes = (*more_filters, (self._host_topic, 0))
+        self._wanted = (*self._filters, *self._wishes)
+        self._refused_filters: tuple[str, ...] = ()
         self._ping_topic = build(PingTopic(tenant=settings.tenant, core=settings.core_id))
 
         self._lock = threading.Lock()
@@ -154,6 +161,11 @@ class MqttLink:
         self._ended: _Ended | None = None
         self._is_connected = False
         self._socket_error = ""
+        self._own_states: deque[bytes] = deque(maxlen=64)
+        self._is_state_ours = False
+        self._has_rival = False
+        """Somebody else speaks as this core: our own state on the broker was not written by us."""
+
         self._pinged_at = 0.0
         self._ponged_at = 0.0
 
@@ -221,6 +233,11 @@ class MqttLink:
         self._acks.extend((message.connection, message.mid) for message in messages if message.mid is not None)
         self._wake()
 
+    @property
+    def refused_filters(self) -> tuple[str, ...]:
+        """Of `more_filters`, those that the broker does not let us read."""
+        return self._refused_filters
+
     def report(self) -> LinkReport:
         """Return how the link is."""
         return replace(
@@ -250,10 +267,11 @@ class MqttLink:
             now = time.monotonic()
             if was_connected and now - began_at >= STABLE_AFTER_S:
                 n_tries, n_short, lost_at = 0, 0, now
+                self._has_rival = False
             elif was_connected and ended.state is LinkState.DOWN and now - began_at < FIGHT_WITHIN_S:
                 n_short += 1
-                if n_short >= FIGHT_AFTER:
-                    n_short = 0
+                if n_short >= FIGHT_AFTER and self._has_rival:
+                    n_short, self._has_rival = 0, False
                     ended = self._taken_over()
             else:
                 # A broker that is gone for a moment refuses a try in between; one that throws us out does not.
@@ -460,7 +478,9 @@ class MqttLink:
 
     def _host_payload(self, *, is_online: bool) -> bytes:
         timestamp = int(self._clock.now().timestamp() * 1000)
-        return write(HostState(online=is_online, timestamp=timestamp, epoch=self._epoch))
+        payload = write(HostState(online=is_online, timestamp=timestamp, epoch=self._epoch))
+        self._own_states.append(payload)
+        return payload
 
     def _publish_host_state(self, *, is_online: bool) -> None:
         self.publish(self._host_topic, self._host_payload(is_online=is_online), qos=1, is_retained=True)
@@ -486,14 +506,16 @@ class MqttLink:
             return
         self._is_protocol_sure = True
         if self._protocol == mqtt.MQTTv5:
-            client.subscribe([(name, SubscribeOptions(qos=qos)) for name, qos in self._filters])
+            client.subscribe([(name, SubscribeOptions(qos=qos)) for name, qos in self._wanted])
         else:
-            client.subscribe(list(self._filters))
+            client.subscribe(list(self._wanted))
 
     def _on_subscribe(
         self, _client: object, _data: object, _mid: int, codes: list[ReasonCode], _properties: object
     ) -> None:
-        refused = [name for (name, _), code in zip(self._filters, codes, strict=False) if code.is_failure]
+        denied = [wanted for wanted, code in zip(self._wanted, codes, strict=False) if code.is_failure]
+        self._refused_filters = tuple(name for name, qos in denied if (name, qos) in self._wishes)
+        refused = [name for name, qos in denied if (name, qos) in self._filters]
         if refused:
             self._ended = _Ended(
                 LinkState.REFUSED,
@@ -542,6 +564,9 @@ class MqttLink:
         if topic == self._ping_topic:
             self._on_pong(bytes(message.payload))
             return
+        if topic == self._host_topic:
+            self._on_own_state(bytes(message.payload))
+            return
         has_to_be_stored = message.qos == 1 and topic.endswith("/evt")
         if message.qos > 0 and not has_to_be_stored:
             client.ack(message.mid, message.qos)
@@ -558,6 +583,13 @@ class MqttLink:
         )
         if was_empty:
             self._call_on_loop(self._drain)
+
+    def _on_own_state(self, payload: bytes) -> None:
+        """What stands there before our first word was left by an earlier run; what is not ours after it, by a rival."""
+        if payload in self._own_states:
+            self._is_state_ours = True
+        elif self._is_state_ours:
+            self._has_rival = True
 
     def _on_pong(self, payload: bytes) -> None:
         connection, _, sent = payload.decode("ascii", "replace").partition(" ")

@@ -13,18 +13,15 @@ from typing import Any
 from core.field.kinds import find_kinds, kind_for
 from core.field.kinds.base import OTHER, DeviceKind
 from core.field.model import BadSource, Device, DeviceState, Reading
+from core.field.nonsense import Nonsense
 from core.field.payloads import Birth, Envelope, Quality, Status
 from core.field.skew import SKEW_S, ClockWatch
 from core.kernel.geo import GeoPoint
 
 MAX_DEVICES = 20_000
 MAX_STREAMS = 512
-MAX_BAD_SOURCES = 1000
 LATE_S = 30.0
 """What was on its way for longer is history."""
-
-BAD_BURST = 50.0
-BAD_PER_S = 5.0
 
 
 @dataclass(slots=True)
@@ -61,8 +58,6 @@ class Tracked:
     has_counted: bool = False
     is_unsaved: bool = True
     newest: dict[str, _Newest] = field(default_factory=dict)
-    bad_budget: float = BAD_BURST
-    bad_budget_s: float = 0.0
     clock: ClockWatch = field(default_factory=ClockWatch)
 
 
@@ -75,7 +70,7 @@ class Registry:
     def __init__(self) -> None:
         """Start without devices."""
         self._tracked: dict[str, Tracked] = {}
-        self._bad: dict[str, BadSource] = {}
+        self._nonsense = Nonsense()
         self.n_turned_away = 0
         """Messages of devices beyond the most we follow."""
 
@@ -94,7 +89,7 @@ class Registry:
 
     def bad_sources(self) -> tuple[BadSource, ...]:
         """Return who sends what cannot be used, the worst first."""
-        return tuple(sorted(self._bad.values(), key=lambda source: -source.n_messages))
+        return self._nonsense.sources()
 
     # -- from the store -------------------------------------------------------------------------------------------
 
@@ -274,6 +269,17 @@ class Registry:
         """Tell whether a message is history: it says so, or it was on its way for more than `LATE_S`."""
         return envelope.hist or tracked.clock.true_age_s(envelope.ts, received_at) > LATE_S
 
+    def lose_sight(self, at: datetime) -> None:
+        """Nobody can be heard just now: who was online is unconfirmed until it speaks again."""
+        for tracked in self._tracked.values():
+            if tracked.device.state is DeviceState.ONLINE:
+                self._set_state(tracked, DeviceState.UNKNOWN, at)
+
+    def begin_to_listen(self, now_s: float) -> None:
+        """Devices can be heard again: the time in which nobody could be heard is no silence of theirs."""
+        for tracked in self._tracked.values():
+            tracked.seen_s = now_s
+
     def check_silence(self, now_s: float, at: datetime) -> None:
         """Mark the devices that have been silent for too long."""
         for tracked in self._tracked.values():
@@ -284,13 +290,9 @@ class Registry:
 
     # -- nonsense -------------------------------------------------------------------------------------------------
 
-    def may_speak(self, device_id: str, now_s: float) -> bool:
-        """Tell whether a device's messages are still looked at; one that sends only nonsense has to pause."""
-        tracked = self._tracked.get(device_id)
-        if tracked is None:
-            return True
-        _refill(tracked, now_s)
-        return tracked.bad_budget >= 1.0
+    def may_speak(self, source: str, now_s: float) -> bool:
+        """Tell whether a source's messages are still looked at; one that sends only nonsense has to pause."""
+        return self._nonsense.may_speak(source, now_s)
 
     def on_bad(self, source: str, sentence: str, *, received_at: datetime, now_s: float) -> bool:
         """Count a message that cannot be used; True the first time its sender does so, for the log."""
@@ -299,15 +301,7 @@ class Registry:
             device = tracked.device
             tracked.device = replace(device, n_bad_messages=device.n_bad_messages + 1, last_error=sentence)
             tracked.has_counted = True
-            _refill(tracked, now_s)
-            tracked.bad_budget = max(0.0, tracked.bad_budget - 1.0)
-        known = self._bad.get(source)
-        if known is None and len(self._bad) >= MAX_BAD_SOURCES:
-            source = "others"
-            known = self._bad.get(source)
-        n_messages = 1 if known is None else known.n_messages + 1
-        self._bad[source] = BadSource(source=source, n_messages=n_messages, last_error=sentence, last_at=received_at)
-        return known is None
+        return self._nonsense.note(source, sentence, received_at=received_at, now_s=now_s)
 
     # -- what has changed -----------------------------------------------------------------------------------------
 
@@ -357,12 +351,6 @@ class Registry:
         if tracked.device.state is DeviceState.LOST:
             # What was lost was the start before this one.
             self._set_state(tracked, DeviceState.UNKNOWN, at)
-
-
-def _refill(tracked: Tracked, now_s: float) -> None:
-    passed_s = max(0.0, now_s - tracked.bad_budget_s) if tracked.bad_budget_s else 0.0
-    tracked.bad_budget = min(BAD_BURST, tracked.bad_budget + passed_s * BAD_PER_S)
-    tracked.bad_budget_s = now_s
 
 
 def _is_of_now(envelope: Envelope, received_at: datetime) -> bool:

@@ -233,7 +233,11 @@ class FieldService:
         self._tasks: list[asyncio.Task[None]] = []
         self._looked_s = self._wrote_s = self._kept_s = float("-inf")
         self._rebirth_s = float("-inf")
+        self._wants_rebirth = False
         self._was_connected = False
+        self._hears = False
+        """The broker answers: silence is then a device's own."""
+
         self.n_messages = 0
         self.n_events = 0
         """Events stored."""
@@ -521,16 +525,11 @@ class FieldService:
         if is_connected and not self._was_connected:
             self._greet()
         self._was_connected = is_connected
+        self._listen(is_answering=report.state is LinkState.CONNECTED)
         self._bus.publish(LinkChanged(replace(report, n_outbox=len(self._commands))))
 
     def _greet(self) -> None:
         """The broker may be another one, or have forgotten everything: say all that has to stand there."""
-        now_s = self._clock.monotonic()
-        if now_s - self._rebirth_s >= REBIRTH_AT_MOST_EVERY_S:
-            self._rebirth_s = now_s
-            settings = self._settings
-            topic = build(HostTopic(tenant=settings.tenant, core=settings.core_id, channel=HostChannel.REBIRTH))
-            self._publish(topic, write(Rebirth()), qos=1, expiry_s=30.0)
         for topic, entry in self._alarms.items():
             self._publish(topic, entry.payload, qos=1, is_retained=True)
         for name, payload in self._own.items():
@@ -539,6 +538,26 @@ class FieldService:
             self._acknowledge_device(device_id)
         self._twins.publish_all_desired()
         self._commands.send_again()
+
+    def _listen(self, *, is_answering: bool) -> None:
+        """While the broker does not answer nothing is confirmed; once it does, every device is asked anew."""
+        if self._hears and not is_answering:
+            self._registry.lose_sight(self._clock.now())
+        if is_answering and not self._hears:
+            now_s = self._clock.monotonic()
+            self._registry.begin_to_listen(now_s)
+            self._wants_rebirth = True
+            self._ask_for_births(now_s)
+        self._hears = is_answering
+
+    def _ask_for_births(self, now_s: float) -> None:
+        """Ask every device to describe itself; what comes too soon after the last time waits for its turn."""
+        if not self._wants_rebirth or now_s - self._rebirth_s < REBIRTH_AT_MOST_EVERY_S:
+            return
+        self._wants_rebirth, self._rebirth_s = False, now_s
+        settings = self._settings
+        topic = build(HostTopic(tenant=settings.tenant, core=settings.core_id, channel=HostChannel.REBIRTH))
+        self._publish(topic, write(Rebirth()), qos=1, expiry_s=30.0)
 
     def on_messages(self, batch: Sequence[Inbound]) -> None:
         """Take in a batch; the link's `on_message`. Never raises for what a message holds."""
@@ -865,7 +884,9 @@ class FieldService:
     def _look(self, now_s: float) -> None:
         if self._link is not None:
             self._link.watch()
-        self._registry.check_silence(now_s, self._clock.now())
+        if self._hears:
+            self._registry.check_silence(now_s, self._clock.now())
+            self._ask_for_births(now_s)
         self._mend_gaps(now_s)
         self._clear_closed_alarms(now_s)
         counted = self._registry.take_counted()

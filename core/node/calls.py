@@ -32,6 +32,9 @@ MAX_WAITING = 50_000
 SKEW_GOOD_S = 4.0
 """Below it a clock that was wrong is right again."""
 
+_CALLS_NOBODY = {(DeviceState.ONLINE, True), (DeviceState.UNKNOWN, True)}
+"""A broker that goes takes every device from one to the other and back: none of them has an alarm to change."""
+
 UNSTABLE_AFTER = 3
 """Ends of one worker in a row before an operator hears of it."""
 
@@ -192,10 +195,10 @@ class Calls:
             self.raise_condition(clock)
         elif not device.is_enabled or skew_s < SKEW_GOOD_S:
             self.return_condition(clock.condition_key)
-        now = (device.state, device.is_enabled)
-        if self._devices.get(device.device_id) == now:
-            return
+        before, now = self._devices.get(device.device_id), (device.state, device.is_enabled)
         self._devices[device.device_id] = now
+        if before == now or (before is not None and {before, now} <= _CALLS_NOBODY):
+            return
         self._later(partial(self._incidents.take_device_state, device))
 
     def take_field_event(self, event: FieldEvent) -> None:

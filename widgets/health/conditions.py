@@ -57,10 +57,12 @@ def node_state(health: Health | None, now: datetime) -> PartState:
 
 
 def link_state(link: LinkReport | None) -> PartState:
-    """Return how the link to the broker is."""
+    """Return how the link to the broker is; where all is well, how long our own ping takes."""
     if link is None:
         return UNHEARD
     condition, words = _LINK[link.state]
+    if condition is Condition.OK and link.round_trip_ms is not None:
+        words = f"{max(1.0, link.round_trip_ms):.0f} ms"
     return PartState(condition=condition, words=words, reason=link.reason if condition is not Condition.OK else "")
 
 

@@ -178,7 +178,7 @@ class FieldDevice:
             if self.answers:
                 client.publish(f"{self.topic}/cmd/res", json.dumps({"id": command["id"], "status": "done"}), 1)
             return
-        if message.payload:
+        if message.payload and message.topic.endswith("/evt/ack"):
             with self.lock:
                 acked = json.loads(message.payload)["ack"]
                 for seq in range(self.acked + 1, acked + 1):

@@ -179,9 +179,10 @@ def test_nobody_listening_is_a_sentence(mosquitto):
     asyncio.run(run())
 
 
-def test_two_cores_of_one_name_say_so_instead_of_fighting_for_ever(mosquitto):
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+def test_two_cores_of_one_name_say_so_instead_of_fighting_for_ever(mosquitto, protocol):
     async def run():
-        async with Link(mosquitto) as first, Link(mosquitto) as second:
+        async with Link(mosquitto, protocol=protocol) as first, Link(mosquitto, protocol=protocol) as second:
             both = (first, second)
             await until(lambda: any(link.link.report().state is LinkState.REFUSED for link in both), timeout_s=20.0)
             assert any("two cores of one name" in link.reason for link in both)

@@ -4,8 +4,9 @@ import pytest
 
 from core.field.kinds import find_kinds, kind_for
 from core.field.model import DeviceState
+from core.field.nonsense import BURST, MAX_SOURCES
 from core.field.payloads import Birth, Envelope, PayloadError, Status
-from core.field.registry import BAD_BURST, MAX_DEVICES, Registry
+from core.field.registry import MAX_DEVICES, Registry
 from core.kernel.geo import GeoPoint
 
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
@@ -156,12 +157,12 @@ def test_a_birth_names_and_places_a_new_device_only():
 def test_a_device_that_sends_only_nonsense_has_to_pause_and_is_heard_again_later():
     registry = Registry()
     alive(registry)
-    firsts = [registry.on_bad("station/a", "no", received_at=NOW, now_s=1.0) for _ in range(int(BAD_BURST))]
+    firsts = [registry.on_bad("station/a", "no", received_at=NOW, now_s=1.0) for _ in range(int(BURST))]
 
     assert firsts.count(True) == 1
     assert not registry.may_speak("station/a", 1.0)
     assert registry.may_speak("station/a", 2.0)
-    assert registry.get("station/a").device.n_bad_messages == BAD_BURST
+    assert registry.get("station/a").device.n_bad_messages == BURST
     assert registry.bad_sources()[0].source == "station/a"
 
 
@@ -221,3 +222,36 @@ def test_a_kind_reads_its_payloads_into_numbers(kind, payload_type, data, values
 def test_values_that_cannot_be_are_refused(payload_type, data):
     with pytest.raises(PayloadError):
         kind_for("", [payload_type]).read(payload_type, data)
+
+
+def test_a_sender_that_never_said_anything_usable_has_to_pause_as_well():
+    registry = Registry()
+    for _ in range(int(BURST)):
+        registry.on_bad("station/ghost", "no", received_at=NOW, now_s=1.0)
+
+    assert registry.get("station/ghost") is None
+    assert not registry.may_speak("station/ghost", now_s=1.0)
+    assert registry.may_speak("station/ghost", now_s=3.0)
+
+
+def test_who_makes_up_names_silences_nobody_else():
+    registry = Registry()
+    for number in range(MAX_SOURCES + 500):
+        registry.on_bad(f"station/made-up-{number}", "no", received_at=NOW, now_s=1.0)
+
+    assert registry.may_speak("station/innocent", now_s=1.0)
+    assert sum(source.n_messages for source in registry.bad_sources()) == MAX_SOURCES + 500
+
+
+def test_while_nobody_can_be_heard_no_device_is_silent_and_none_is_confirmed():
+    registry = Registry()
+    tracked = registry.track("station/a", now_s=0.0)
+    registry.on_alive(tracked, now_s=0.0, received_at=NOW, sent_at=None)
+
+    registry.lose_sight(NOW)
+    assert registry.get("station/a").device.state is DeviceState.UNKNOWN
+    registry.begin_to_listen(1000.0)
+    registry.check_silence(1001.0, NOW)
+    assert registry.get("station/a").device.state is DeviceState.UNKNOWN
+    registry.check_silence(2000.0, NOW)
+    assert registry.get("station/a").device.state is DeviceState.STALE

@@ -6,7 +6,13 @@ from core.field.inbox import Inbound
 from core.field.model import DeviceState, LinkReport, LinkState
 from core.field.outbox import Outbox
 from core.field.payloads import Status
-from core.field.service import CLOSED_ALARM_STAYS_S, FieldEventReceived, FieldService, ReadingReceived
+from core.field.service import (
+    CLOSED_ALARM_STAYS_S,
+    REBIRTH_AT_MOST_EVERY_S,
+    FieldEventReceived,
+    FieldService,
+    ReadingReceived,
+)
 from core.field.settings import BrokerSettings
 from core.field.topics import OWN_GROUP, Channel, DeviceTopic, build
 from core.kernel.bus import Bus
@@ -82,6 +88,13 @@ class Site:
                 )
             ]
         )
+
+    def link_is(self, state):
+        self.service.on_link_state(LinkReport(state=state, address="here"))
+
+    @property
+    def n_rebirths(self):
+        return sum(topic.endswith("/rebirth") for topic, _, _ in self.link.sent)
 
     @property
     def state(self):
@@ -164,6 +177,7 @@ def test_an_event_without_a_number_is_counted_against_its_device(tmp_path):
 
 def test_readings_are_told_newest_first_and_a_silent_device_goes_stale(tmp_path):
     async def body(site):
+        site.link_is(LinkState.CONNECTED)
         for value in (1, 2, 3):
             site.hear("state/flow", data={"intensity": value}, type="TrafficFlowObserved")
             site.clock.advance(seconds=0.01)
@@ -174,6 +188,44 @@ def test_readings_are_told_newest_first_and_a_silent_device_goes_stale(tmp_path)
         site.clock.advance(seconds=91)
         await site.service.tick()
         assert site.state is DeviceState.STALE
+
+    on_site(tmp_path, body)
+
+
+def test_what_was_known_is_unconfirmed_while_the_broker_does_not_answer_and_calls_nobody_silent(tmp_path):
+    async def body(site):
+        site.link_is(LinkState.CONNECTED)
+        site.hear("state/flow", type="TrafficFlowObserved")
+        assert site.state is DeviceState.ONLINE
+        for gone in (LinkState.STALE, LinkState.DOWN):
+            site.link_is(gone)
+            assert site.state is DeviceState.UNKNOWN
+        site.clock.advance(seconds=3600)
+        await site.service.tick()
+        assert site.state is DeviceState.UNKNOWN
+
+        site.link_is(LinkState.CONNECTED)
+        await site.service.tick()
+        assert site.state is DeviceState.UNKNOWN
+        site.hear("state/flow", type="TrafficFlowObserved")
+        assert site.state is DeviceState.ONLINE
+
+    on_site(tmp_path, body)
+
+
+def test_a_broker_that_comes_back_twice_in_a_short_time_has_the_devices_asked_twice_but_not_at_once(tmp_path):
+    async def body(site):
+        site.link_is(LinkState.CONNECTED)
+        assert site.n_rebirths == 1
+        site.clock.advance(seconds=5)
+        site.link_is(LinkState.DOWN)
+        site.link_is(LinkState.CONNECTED)
+        await site.service.tick()
+        assert site.n_rebirths == 1
+        site.clock.advance(seconds=REBIRTH_AT_MOST_EVERY_S)
+        await site.service.tick()
+        await site.service.tick()
+        assert site.n_rebirths == 2
 
     on_site(tmp_path, body)
 
