@@ -62,7 +62,7 @@ def link_state(link: LinkReport | None) -> PartState:
         return UNHEARD
     condition, words = _LINK[link.state]
     if condition is Condition.OK and link.round_trip_ms is not None:
-        words = f"{max(1.0, link.round_trip_ms):.0f} ms"
+        words = f"{words}, {max(1.0, link.round_trip_ms):.0f} ms"
     return PartState(condition=condition, words=words, reason=link.reason if condition is not Condition.OK else "")
 
 

@@ -62,14 +62,14 @@ def test_the_clock_tells_the_time_of_the_site_with_its_offset(header, timezone, 
 def test_lamps_are_unknown_until_the_node_speaks_and_doubtful_when_it_falls_silent(header, clock):
     assert set(header.lamps.values()) == {"--"}
     header.show_health(health())
-    assert header.lamps["broker"] == "2 ms"
+    assert header.lamps["broker"] == "connected, 2 ms"
 
     clock.advance(seconds=20)
     header.refresh()
 
     assert header.lamps == {
         "node": "silent",
-        "broker": "was connected",
+        "broker": "was connected, 2 ms",
         "database": "was writing",
         "vision": "was running",
     }

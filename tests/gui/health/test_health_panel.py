@@ -45,7 +45,7 @@ def health(**changes):
         "loop_lag_max_ms": 9.0,
         "database": "SQLite",
         "is_database_ok": True,
-        "link": LinkReport(state=LinkState.CONNECTED, address="127.0.0.1:1883"),
+        "link": LinkReport(state=LinkState.CONNECTED, address="127.0.0.1:1883", round_trip_ms=1.8),
         "workers": (worker(),),
     }
     return Health(**(usual | changes))
@@ -80,7 +80,7 @@ def test_a_silent_node_makes_every_figure_old(panel, clock):
 
     assert panel._overlay.state is PanelState.STALE
     assert panel.facts("node")["State"] == "silent"
-    assert panel.facts("broker")["State"] == "was connected"
+    assert panel.facts("broker")["State"] == "was connected, 2 ms"
 
 
 def test_a_database_that_does_not_write_says_why(panel):
