@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from app.panel import Area, PanelInfo
@@ -130,14 +128,14 @@ class _Devices(QStackedWidget):
 
         self._room.ask("onvif.find", Discovery, then=self._found.show_found, refused=refused)
 
-    def _on_describe(self, address: str, username: str, password: str) -> None:
+    def _on_describe(self, number: int, address: str, username: str, password: str) -> None:
         def refused(error: ConsoleError) -> None:
-            self._found.show_refused(error.message, error.hint)
+            self._found.show_refused(number, error.message, error.hint)
 
         self._room.ask(
             "onvif.describe",
             CameraDescription,
-            then=self._found.show_description,
+            then=lambda description: self._found.show_description(number, description),
             refused=refused,
             address=address,
             username=username,
@@ -166,7 +164,7 @@ class _Devices(QStackedWidget):
                 Camera,
                 then=saved,
                 refused=refused,
-                camera=replace(camera),
+                camera=camera,
                 version=camera.version,
                 password=password,
             )

@@ -46,13 +46,14 @@ class FoundCameras(QWidget):
 
     Signals:
         search_requested(): Answered by `show_found`.
-        describe_requested(str, str, str): Address, user and password; answered by `show_description` or `show_refused`.
+        describe_requested(int, str, str, str): Number of the question, address, user and password; answered by
+            `show_description` or `show_refused` with that number.
         chosen(CameraChoice)
         cancelled()
     """
 
     search_requested = Signal()
-    describe_requested = Signal(str, str, str)
+    describe_requested = Signal(int, str, str, str)
     chosen = Signal(object)
     cancelled = Signal()
 
@@ -62,6 +63,7 @@ class FoundCameras(QWidget):
         self._names: dict[str, str] = {}
         self._description: CameraDescription | None = None
         self._asked_address = ""
+        self._n_asked = 0
         self._is_searching = self._is_asking = False
         self._build()
         self._refresh()
@@ -95,10 +97,9 @@ class FoundCameras(QWidget):
         self._note.setText(f"{sentence} {hint}".strip())
         self._refresh()
 
-    def show_description(self, description: CameraDescription) -> None:
-        """Show what the camera is, and offer its streams."""
-        if not self._is_asking:
-            # Another camera was chosen while the answer was on its way.
+    def show_description(self, number: int, description: CameraDescription) -> None:
+        """Show what the camera is, and offer its streams; an answer to an earlier question is of another camera."""
+        if not self._is_asking or number != self._n_asked:
             return
         self._is_asking = False
         self._description = description
@@ -117,8 +118,10 @@ class FoundCameras(QWidget):
         self._refresh()
         self._take.setFocus()
 
-    def show_refused(self, sentence: str, hint: str = "") -> None:
+    def show_refused(self, number: int, sentence: str, hint: str = "") -> None:
         """Say why the camera did not tell."""
+        if not self._is_asking or number != self._n_asked:
+            return
         self._is_asking = False
         self._say(sentence, hint)
         self._refresh()
@@ -267,10 +270,11 @@ class FoundCameras(QWidget):
         if not address or self._is_asking:
             return
         self._asked_address = address
+        self._n_asked += 1
         self._is_asking, self._description = True, None
         self._say("Asking the camera.")
         self._refresh()
-        self.describe_requested.emit(address, self._user.text(), self._password.text())
+        self.describe_requested.emit(self._n_asked, address, self._user.text(), self._password.text())
 
     def _on_take(self) -> None:
         description = self._description

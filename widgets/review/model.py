@@ -73,6 +73,21 @@ class ReviewTable(QAbstractTableModel):
             self._number()
             self.endInsertRows()
 
+    def is_older_than(self, items: Iterable[ReviewItem]) -> bool:
+        """Whether all of these are newer than everything in the table."""
+        newest = self._items[0].incident.incident_id if self._items else ""
+        return all(item.incident.incident_id > newest for item in items)
+
+    def keep_newest(self, n_rows: int) -> bool:
+        """Take away what is below so many rows; returns whether there was anything."""
+        if len(self._items) <= n_rows:
+            return False
+        self.beginRemoveRows(_NOWHERE, n_rows, len(self._items) - 1)
+        del self._items[n_rows:]
+        self._number()
+        self.endRemoveRows()
+        return True
+
     def prepend_items(self, items: Iterable[ReviewItem]) -> int:
         """Add newer ones above; returns how many were new."""
         fresh = [item for item in items if item.incident.incident_id not in self._rows]

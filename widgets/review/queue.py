@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from PySide6.QtCore import QEvent, QModelIndex, QSignalBlocker, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent, QKeySequence, QResizeEvent, QShortcut
@@ -50,6 +51,9 @@ from widgets.review.model import (
 PICTURE_AFTER_MS = 60
 """Whoever holds J down does not ask for every picture on the way."""
 
+KEPT_ROWS, PAGE_ROWS = 1000, 100
+"""What is further below, and not near what is looked at, is asked for again when somebody goes there."""
+
 _WAITING_WORDS = {Waiting.WAITING: "Waiting", Waiting.REVIEWED: "Reviewed", Waiting.ALL: "All"}
 _TIPS = {
     Outcome.TRUE: "It happened as the rule said",
@@ -86,7 +90,6 @@ class ReviewQueue(QWidget):
         candidates_requested(str): Incident id; answered by `show_candidates`.
         decide_requested(str, Outcome, int, str): Incident id, outcome, version, id of the original or nothing.
         undo_requested(str, int): Incident id and version.
-        item_selected(ReviewItem)
         goto_requested(ReviewItem): Double click, or Enter.
     """
 
@@ -95,7 +98,6 @@ class ReviewQueue(QWidget):
     candidates_requested = Signal(str)
     decide_requested = Signal(str, object, int, str)
     undo_requested = Signal(str, int)
-    item_selected = Signal(object)
     goto_requested = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -151,10 +153,18 @@ class ReviewQueue(QWidget):
         self._refresh()
 
     def show_newest(self, wanted: ReviewFilter, page: ReviewPage) -> None:
-        """Put what happened since above the list, without moving what is looked at."""
+        """Put what happened since above the list, without moving what is looked at.
+
+        Where more happened than a page holds, the list begins anew: nothing between is passed over.
+        """
         if wanted != self.wanted:
             return
+        if page.has_more and self._model.is_older_than(page.items):
+            self.ask_anew()
+            return
         self._model.prepend_items(page.items)
+        if self._model.keep_newest(max(KEPT_ROWS, self._table.currentIndex().row() + PAGE_ROWS)):
+            self._has_more = True
         if page.n_matching is not None:
             self._n_matching = page.n_matching
         if self.current is None:
@@ -274,18 +284,28 @@ class ReviewQueue(QWidget):
         column.setSpacing(gap * 2)
         column.addLayout(self._build_filters())
         column.addWidget(self._split, 1)
-        for key, call in (
-            ("T", lambda: self.decide(Outcome.TRUE)),
-            ("F", lambda: self.decide(Outcome.FALSE)),
-            ("D", self._on_duplicate),
-            ("J", lambda: self.go_on(1)),
-            ("K", lambda: self.go_on(-1)),
-            ("U", self.undo),
-            ("Ctrl+Z", self.undo),
+        self._add_keys()
+
+    def _add_keys(self) -> None:
+        """Let letters answer for what is looked at; in a filter they choose an entry, and none answers twice."""
+        for key, call, is_held in (
+            ("T", lambda: self.decide(Outcome.TRUE), False),
+            ("F", lambda: self.decide(Outcome.FALSE), False),
+            ("D", self._on_duplicate, False),
+            ("J", lambda: self.go_on(1), True),
+            ("K", lambda: self.go_on(-1), True),
+            ("U", self.undo, False),
+            ("Ctrl+Z", self.undo, False),
         ):
-            shortcut = QShortcut(QKeySequence(key), self)
-            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-            shortcut.activated.connect(call)
+            for part in (self._table, self._upper):
+                shortcut = QShortcut(QKeySequence(key), part)
+                shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+                shortcut.setAutoRepeat(is_held)
+                shortcut.activated.connect(partial(self._on_key, call))
+
+    def _on_key(self, call: Callable[[], None]) -> None:
+        if not self._candidates.hasFocus():
+            call()
 
     def _build_filters(self) -> QHBoxLayout:
         gap = look().sizes.gap
@@ -328,7 +348,7 @@ class ReviewQueue(QWidget):
 
     def _build_detail(self) -> QWidget:
         gap = look().sizes.gap
-        upper = QWidget(self)
+        self._upper = upper = QWidget(self)
         self._title, self._facts = ElidedLabel("", upper), QLabel(upper)
         self._facts.setWordWrap(True)
         self._facts.setTextFormat(Qt.TextFormat.PlainText)
@@ -453,7 +473,6 @@ class ReviewQueue(QWidget):
         item = self.current
         if item is None:
             return
-        self.item_selected.emit(item)
         if item.incident.snapshot_path:
             self.picture_requested.emit(item.incident.incident_id)
         else:

@@ -50,7 +50,11 @@ def found_and_asked(page, qtbot, password="secret"):
     qtbot.keyClicks(page._password, password)
     with qtbot.waitSignal(page.describe_requested) as asked:
         press(qtbot, page._ask)
-    return asked.args
+    return asked.args[1:]
+
+
+def answer(page, description=DESCRIPTION):
+    page.show_description(page._n_asked, description)
 
 
 def test_a_search_says_that_it_runs_and_what_it_found(page):
@@ -77,7 +81,7 @@ def test_the_chosen_camera_is_asked_with_the_login(page, qtbot):
 
 def test_the_streams_are_chosen_for_the_operator_and_go_into_the_choice(page, qtbot):
     found_and_asked(page, qtbot)
-    page.show_description(DESCRIPTION)
+    answer(page)
 
     assert "1920 x 1080" in page._main.currentText()
     assert "clock is 3 h ahead" in page._hint.text()
@@ -94,7 +98,7 @@ def test_the_streams_are_chosen_for_the_operator_and_go_into_the_choice(page, qt
 def test_a_refusal_is_shown_and_the_password_can_be_typed_again(page, qtbot):
     found_and_asked(page, qtbot, password="wrong")
 
-    page.show_refused("10.0.0.7 refuses user and password.", "Check them.")
+    page.show_refused(page._n_asked, "10.0.0.7 refuses user and password.", "Check them.")
 
     assert page._answer.text() == "10.0.0.7 refuses user and password."
     assert page._ask.isEnabled()
@@ -105,10 +109,22 @@ def test_an_answer_about_another_camera_is_not_taken(page, qtbot):
     found_and_asked(page, qtbot)
     page._table.selectRow(1)
 
-    page.show_description(DESCRIPTION)
+    answer(page)
 
     assert not page._take.isEnabled()
     assert page._password.text() == ""
+
+
+def test_a_late_answer_about_the_camera_before_is_not_taken_for_this_one(page, qtbot):
+    found_and_asked(page, qtbot)
+    page._table.selectRow(1)
+    press(qtbot, page._ask)
+
+    page.show_description(1, DESCRIPTION)
+    page.show_refused(1, "10.0.0.7 refuses user and password.")
+
+    assert not page._take.isEnabled()
+    assert page._answer.text() == "Asking the camera."
 
 
 def test_an_address_can_be_typed_where_nobody_answered(page, qtbot):
@@ -118,7 +134,7 @@ def test_an_address_can_be_typed_where_nobody_answered(page, qtbot):
     with qtbot.waitSignal(page.describe_requested) as asked:
         qtbot.keyClick(page._address, Qt.Key.Key_Return)
 
-    assert asked.args[0] == "http://10.0.0.9:8000"
+    assert asked.args[1] == "http://10.0.0.9:8000"
 
 
 def test_the_form_takes_the_choice_over_and_wants_it_tested(qtbot):

@@ -1,7 +1,9 @@
 from datetime import timedelta
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import QApplication
 
 from core.access.model import Role
 from core.incidents.model import Incident, IncidentStatus, SourceKind
@@ -17,7 +19,7 @@ from core.incidents.review import (
 )
 from core.kernel.clock import FakeClock
 from widgets.base.state_overlay import PanelState
-from widgets.review.queue import ReviewQueue
+from widgets.review.queue import KEPT_ROWS, ReviewQueue
 
 NOW = FakeClock().now()
 
@@ -196,6 +198,51 @@ def test_what_happens_meanwhile_comes_above_without_moving_what_is_looked_at(que
     assert queue._model.rowCount() == 4
     assert queue.current.incident.incident_id == "8999"
     assert queue._count.text() == "4 of 4"
+
+
+def test_where_more_happened_than_a_page_holds_the_list_begins_anew(queue, qtbot):
+    with qtbot.waitSignal(queue.page_requested) as asked:
+        queue.show_newest(ReviewFilter(), page_of(-3, -2, has_more=True))
+
+    assert asked.args == [ReviewFilter(), ""]
+
+
+def test_a_list_that_grows_for_days_lets_the_oldest_go_and_asks_for_them_again(queue, qtbot):
+    queue.show_newest(ReviewFilter(), page_of(*range(-KEPT_ROWS, 3)))
+    assert queue.current.incident.incident_id == "9000"
+    queue.go_on(-KEPT_ROWS)
+    queue.show_newest(ReviewFilter(), page_of(-KEPT_ROWS - 1))
+    assert queue._model.rowCount() == KEPT_ROWS
+
+    with qtbot.waitSignal(queue.page_requested) as asked:
+        queue.go_on(KEPT_ROWS)
+
+    assert asked.args[1] == queue._model.items[-1].incident.incident_id
+
+
+@pytest.mark.parametrize("key", [Qt.Key.Key_T, Qt.Key.Key_F, Qt.Key.Key_D])
+def test_a_letter_in_a_filter_chooses_an_entry_and_answers_nothing(queue, decided, qtbot, key):
+    queue._kind.setFocus()
+
+    qtbot.keyClick(queue._kind, key)
+
+    assert decided == []
+
+
+def test_a_letter_in_the_choice_of_the_original_answers_nothing(queue, decided, qtbot):
+    queue.show_candidates(queue.current.incident.incident_id, [make_item(7)])
+
+    qtbot.keyClick(queue._candidates, Qt.Key.Key_T)
+
+    assert decided == []
+
+
+def test_a_key_that_is_held_answers_once(queue, decided):
+    repeated = QKeyEvent(QEvent.Type.KeyPress, Qt.Key.Key_T, Qt.KeyboardModifier.NoModifier, "t", True)
+
+    QApplication.sendEvent(queue._table, repeated)
+
+    assert decided == []
 
 
 def test_a_filter_asks_anew_and_an_answer_to_the_old_one_is_left_alone(queue, qtbot):
