@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import multiprocessing
 import threading
-from collections.abc import Callable
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -24,9 +23,7 @@ class DryRuns:
     Threads: the node's loop; one thread reads what the process says.
     """
 
-    def __init__(self, on_change: Callable[[DryRun], None]) -> None:
-        """Tell `on_change` of every progress, on the loop."""
-        self._on_change = on_change
+    def __init__(self) -> None:
         self._runs: dict[str, DryRun] = {}
         self._process: BaseProcess | None = None
         self._pipe: Connection | None = None
@@ -120,4 +117,3 @@ class DryRuns:
         self._runs[run.run_id] = run
         while len(self._runs) > N_KEPT:
             del self._runs[next(iter(self._runs))]
-        self._on_change(run)

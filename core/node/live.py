@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 
 from core.cameras.model import Camera
 from core.cameras.onvif.model import Steering
@@ -15,7 +15,6 @@ from core.incidents.work import Unit
 from core.media.model import StreamReport
 from core.node.model import Health
 from core.parking.model import LotOccupancy
-from core.vision.dry_run_model import DryRun
 
 FLUSH_PERIOD_S = 0.1
 
@@ -32,7 +31,6 @@ class Changes:
         inside: Vehicles inside each zone right now, by camera and zone.
         steering: Who steers which camera; without a name, nobody does any more.
         reviews: Incidents that were reviewed, or wait again; none in a snapshot.
-        dry_runs: How far dry runs are; what they raised is asked for with `vision.dry_run_state`.
         units: Who can be sent; a removed one comes once more.
     """
 
@@ -51,7 +49,6 @@ class Changes:
     inside: dict[str, dict[str, int]] = field(default_factory=dict)
     steering: tuple[Steering, ...] = ()
     reviews: tuple[ReviewItem, ...] = ()
-    dry_runs: tuple[DryRun, ...] = ()
     units: tuple[Unit, ...] = ()
     health: Health | None = None
 
@@ -93,7 +90,6 @@ class LiveCollector:
         self._inside: dict[str, dict[str, int]] = {}
         self._steering: dict[str, Steering] = {}
         self._reviews: dict[str, ReviewItem] = {}
-        self._dry_runs: dict[str, DryRun] = {}
         self._units: dict[str, Unit] = {}
         self._health: Health | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -171,11 +167,6 @@ class LiveCollector:
         self._reviews.update({item.incident.incident_id: item for item in items})
         self._schedule_now()
 
-    def add_dry_run(self, run: DryRun) -> None:
-        """Push how far a dry run is, without its list."""
-        self._dry_runs[run.run_id] = replace(run, raised=())
-        self._schedule()
-
     def add_unit(self, unit: Unit) -> None:
         """Push a unit at once."""
         self._units[unit.unit_id] = unit
@@ -217,7 +208,6 @@ class LiveCollector:
             inside=self._inside,
             steering=tuple(self._steering.values()),
             reviews=tuple(self._reviews.values()),
-            dry_runs=tuple(self._dry_runs.values()),
             units=tuple(self._units.values()),
             health=self._health,
         )
@@ -229,7 +219,6 @@ class LiveCollector:
         self._twins.clear()
         self._steering.clear()
         self._reviews.clear()
-        self._dry_runs.clear()
         self._units.clear()
         self._removed_cameras, self._removed_devices = [], []
         self._line_totals, self._inside = {}, {}

@@ -146,7 +146,7 @@ class Node:
         self._lag = LoopLag()
         self._load = ProcessLoad()
         self._live = LiveCollector(self._push)
-        self.dry_runs = DryRuns(self._live.add_dry_run)
+        self.dry_runs = DryRuns()
         self._pictures = Pictures()
         self._views: dict[tuple[Peer, str], dict[str, tuple[int, int]]] = {}
         self._deaf: dict[Peer, str] = {}

@@ -58,7 +58,8 @@ _WHEEL_STEP = 1.2
 KEYS = (
     "V Z L A P I R choose a tool. PgUp and PgDn choose a shape, comma and full stop one of its points; arrows move it, "
     "Shift far, Alt finely; Insert adds a corner, Delete removes, T turns a direction round. Drawing: arrows move the "
-    "cross, Space sets a point, Enter closes, Backspace takes back, Esc gives up. + - 0 zoom, F holds the picture."
+    "cross, Space sets a point, Enter closes, Backspace takes back, Esc gives up. + - 0 zoom, F holds the picture, G "
+    "shows the road."
 )
 _HINT_SELECTED = "Drag a point, or the dot between two for another corner. Delete removes, T turns a direction round."
 
@@ -68,8 +69,7 @@ class SceneCanvas(QWidget):
 
     Mouse: click to select or set points, drag to move, double click a side to add a corner, wheel to zoom, middle
     button or a drag beside everything to pan; Alt switches snapping off.
-    Keys: V Z L A P I R choose a tool, arrows move the cross or what is selected, Space sets a point at the cross, Enter
-    closes, Backspace takes the last point back, Esc gives up, + - 0 zoom.
+    Keys: see `KEYS`; F and G are the editor's.
 
     Signals:
         change_requested(object, str, str): The new `Sketch`, what was done, and a key for merging steps.

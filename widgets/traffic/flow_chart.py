@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF
@@ -200,9 +201,9 @@ class FlowChart(QWidget):
         right = Qt.AlignmentFlag.AlignRight
         painter.drawText(labels, right | Qt.AlignmentFlag.AlignTop, f"{top:.0f}")
         painter.drawText(labels, right | Qt.AlignmentFlag.AlignBottom, "0")
-        for at, slot in enumerate(self._slots):
-            if slot.measured is None:
-                self._paint_gap(painter, QRectF(plot.left() + at * step, plot.top(), step, plot.height()), made)
+        for first, n_slots in _gaps(self._slots):
+            gap = QRectF(plot.left() + first * step, plot.top(), n_slots * step, plot.height())
+            self._paint_gap(painter, gap, made)
         painter.setPen(QPen(made.color("line"), 1))
         painter.drawLine(plot.bottomLeft(), plot.bottomRight())
         if strip.is_bar:
@@ -281,3 +282,13 @@ class FlowChart(QWidget):
         first, last = (slot.start.astimezone().strftime("%H:%M") for slot in (self._slots[0], self._slots[-1]))
         painter.drawText(plot, Qt.AlignmentFlag.AlignLeft, first)
         painter.drawText(plot, Qt.AlignmentFlag.AlignRight, last)
+
+
+def _gaps(slots: Sequence[Slot]) -> list[tuple[int, int]]:
+    """Return where minutes begin that nobody looked at, and how many follow each other."""
+    found: list[tuple[int, int]] = []
+    for is_gap, members in groupby(enumerate(slots), key=lambda item: item[1].measured is None):
+        first, *others = (at for at, _ in members)
+        if is_gap:
+            found.append((first, 1 + len(others)))
+    return found

@@ -10,7 +10,9 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidg
 from core.cameras.model import Camera
 from core.kernel.clock import Clock, SystemClock
 from core.vision.flow import FlowMinute
+from widgets.base.focus import order_focus
 from widgets.base.state_overlay import PanelState, StateOverlay
+from widgets.base.theme import look, set_role
 from widgets.traffic.flow_chart import FlowChart, slots_of
 
 SPANS = (("1 h", 60), ("3 h", 180), ("12 h", 720))
@@ -42,7 +44,7 @@ class FlowView(QWidget):
             self.span_choice.addItem(text, n_minutes)
         self.chart = FlowChart(self)
         self.said = QLabel(self)
-        self.said.setProperty("role", "secondary")
+        set_role(self.said, "secondary")
         self.said.setWordWrap(True)
         self._overlay = StateOverlay(self.chart)
         row = QHBoxLayout()
@@ -50,7 +52,8 @@ class FlowView(QWidget):
         row.addWidget(self.place_choice, 2)
         row.addWidget(self.span_choice, 0)
         column = QVBoxLayout(self)
-        column.setContentsMargins(8, 8, 8, 8)
+        gap = look().sizes.gap * 2
+        column.setContentsMargins(gap, gap, gap, gap)
         column.addLayout(row)
         column.addWidget(self.chart, 1)
         column.addWidget(self.said)
@@ -58,6 +61,7 @@ class FlowView(QWidget):
         self.camera_choice.currentIndexChanged.connect(self._on_camera)
         self.place_choice.currentIndexChanged.connect(self._show)
         self.span_choice.currentIndexChanged.connect(self.ask)
+        order_focus(self)
         self.show_cameras(())
 
     def show_cameras(self, cameras: Iterable[Camera]) -> None:

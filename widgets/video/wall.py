@@ -57,7 +57,7 @@ from widgets.video.tour import (
     tour_to_dict,
 )
 from widgets.video.tour_editor import TourEditor
-from widgets.video.wall_popup import WallPopup
+from widgets.video.wall_popup import Importance, WallPopup
 from widgets.video.zoom import STEP
 
 STATUS_PERIOD_MS = 250
@@ -155,8 +155,7 @@ class VideoWall(QWidget):
         self._popup = WallPopup(
             layout=lambda: self._layout,
             show=self._show_for_now,
-            used_s=lambda tile: self._used_s.get(tile, 0.0),
-            calling=lambda: frozenset(camera for camera, (_, is_calling) in self._alarms.items() if is_calling),
+            importance=self._importance,
         )
         self._build()
         self._status_timer = self._make_timer(STATUS_PERIOD_MS, self._on_status_tick)
@@ -356,21 +355,20 @@ class VideoWall(QWidget):
         return self._layout.cameras[tile] in self._layout.pinned
 
     def _least_used(self, layout: WallLayout) -> int:
-        cameras = layout.cameras
+        return min(layout.visible, key=lambda tile: self._importance(layout, tile))
 
-        def importance(tile: int) -> tuple[int, int, int, float, int]:
-            camera_id = cameras[tile]
-            if camera_id is None:
-                return (0, 0, 0, 0.0, -tile)
-            _, _, columns, _ = CELLS[layout.preset][tile]
-            priority, is_calling = self._alarms.get(camera_id, (None, False))
-            alarm = 0 if priority is None else (10 if is_calling else 5) - int(priority)
-            # What is pinned stays while anything else can go; the selected tile is what the operator watches, a large
-            # one is large on purpose.
-            rank = 1 + alarm + (100 if camera_id in layout.pinned else 0)
-            return (rank, columns, int(tile == self._selected), self._used_s.get(tile, 0.0), -tile)
-
-        return min(layout.visible, key=importance)
+    def _importance(self, layout: WallLayout, tile: int) -> Importance:
+        """Return how much a tile matters: an empty one nothing, one with an alarm much, a pinned one most."""
+        camera_id = layout.cameras[tile]
+        if camera_id is None:
+            return (0, 0, 0, 0.0, -tile)
+        _, _, columns, _ = CELLS[layout.preset][tile]
+        priority, is_calling = self._alarms.get(camera_id, (None, False))
+        alarm = 0 if priority is None else (10 if is_calling else 5) - int(priority)
+        # What is pinned stays while anything else can go; the selected tile is what the operator watches, a large one
+        # is large on purpose.
+        rank = 1 + alarm + (100 if camera_id in layout.pinned else 0)
+        return (rank, columns, int(tile == self._selected), self._used_s.get(tile, 0.0), -tile)
 
     # -- alarms that bring their camera
 

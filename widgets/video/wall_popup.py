@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from widgets.video.layout import CELLS, WallLayout, enlarged, with_guest, without_guest
+from widgets.video.layout import WallLayout, enlarged, with_guest, without_guest
 from widgets.video.popup import AlarmQueue, Call, chosen, stepped, with_calls, without_current
 
 NO_TILE = "every tile is pinned"
+
+Importance = tuple[float, ...]
+"""Compared from the first figure on."""
 
 
 class WallPopup:
@@ -23,21 +26,18 @@ class WallPopup:
         *,
         layout: Callable[[], WallLayout],
         show: Callable[[WallLayout], None],
-        used_s: Callable[[int], float],
-        calling: Callable[[], frozenset[str]],
+        importance: Callable[[WallLayout, int], Importance],
     ) -> None:
         """Work on a wall.
 
         Args:
             layout: The arrangement as it is.
             show: Show another one for now.
-            used_s: When the operator used a tile, monotonic; 0 for never.
-            calling: Cameras that have an alarm of their own.
+            importance: Of a tile; the least important one is taken.
         """
         self._layout = layout
         self._show = show
-        self._used_s = used_s
-        self._calling = calling
+        self._importance = importance
         self._camera_id = ""
         self._tile: int | None = None
         self._was_enlarged: int | None = None
@@ -134,17 +134,8 @@ class WallPopup:
     def _least_used(self, layout: WallLayout) -> int | None:
         if self._may_take(layout, layout.alarm_tile):
             return layout.alarm_tile
-        cameras, calling = layout.cameras, self._calling()
-
-        def importance(tile: int) -> tuple[int, bool, float, int]:
-            camera_id = cameras[tile]
-            _, _, columns, _ = CELLS[layout.preset][tile]
-            # A large tile is large on purpose.
-            rank = 0 if camera_id is None else columns
-            return (rank, camera_id in calling, self._used_s(tile), -tile)
-
         free = [tile for tile in range(layout.n_tiles) if self._may_take(layout, tile)]
-        return min(free, key=importance, default=None)
+        return min(free, key=lambda tile: self._importance(layout, tile), default=None)
 
 
 def _is_held(layout: WallLayout) -> bool:

@@ -12,34 +12,22 @@ from core.vision.dry_run_model import DryRun
 from tests.unit.vision.test_dry_run import ghost_order
 
 
-class Watched:
-    """Dry runs whose changes can be waited for."""
-
-    def __init__(self) -> None:
-        self.runs = DryRuns(self._on_change)
-        self.seen: list[DryRun] = []
-        self._changed = asyncio.Event()
-
-    def _on_change(self, run: DryRun) -> None:
-        self.seen.append(run)
-        self._changed.set()
-
-    async def end_of(self, run_id: str) -> DryRun:
-        while self.runs.state(run_id).state == "running":
-            self._changed.clear()
-            await asyncio.wait_for(self._changed.wait(), 60.0)
-        return self.runs.state(run_id)
+async def end_of(runs: DryRuns, run_id: str) -> DryRun:
+    async with asyncio.timeout(60.0):
+        while runs.state(run_id).state == "running":
+            await asyncio.sleep(0.02)
+    return runs.state(run_id)
 
 
 def test_a_dry_run_tells_its_result_and_makes_room_for_the_next(tmp_path):
     async def both() -> list[DryRun]:
-        watched = Watched()
+        runs = DryRuns()
         order = ghost_order(tmp_path)
         results = []
         for number in range(2):
-            run_id = watched.runs.start(replace(order, run_id=f"run-{number}", camera_id="cam-1"))
-            results.append(await watched.end_of(run_id))
-            await watched.runs.stop()
+            run_id = runs.start(replace(order, run_id=f"run-{number}", camera_id="cam-1"))
+            results.append(await end_of(runs, run_id))
+            await runs.stop()
         return results
 
     results = asyncio.run(both())
@@ -53,14 +41,14 @@ def test_a_dry_run_tells_its_result_and_makes_room_for_the_next(tmp_path):
 
 def test_only_one_runs_at_a_time_and_it_can_be_stopped(tmp_path):
     async def run() -> DryRun:
-        watched = Watched()
+        runs = DryRuns()
         order = ghost_order(tmp_path)
-        run_id = watched.runs.start(order)
+        run_id = runs.start(order)
         with pytest.raises(UnavailableError, match="Another dry run"):
-            watched.runs.start(replace(order, run_id="run-2"))
-        watched.runs.cancel(run_id)
-        ended = await watched.end_of(run_id)
-        await watched.runs.stop()
+            runs.start(replace(order, run_id="run-2"))
+        runs.cancel(run_id)
+        ended = await end_of(runs, run_id)
+        await runs.stop()
         return ended
 
     assert asyncio.run(run()).state == "cancelled"
@@ -68,16 +56,16 @@ def test_only_one_runs_at_a_time_and_it_can_be_stopped(tmp_path):
 
 def test_the_next_one_can_be_stopped_although_the_process_of_the_last_one_ends_after_its_start(tmp_path):
     async def run() -> DryRun:
-        watched = Watched()
+        runs = DryRuns()
         order = ghost_order(tmp_path)
-        await watched.end_of(watched.runs.start(replace(order, run_id="run-1")))
+        await end_of(runs, runs.start(replace(order, run_id="run-1")))
         (reader,) = [thread for thread in threading.enumerate() if thread.name == "dry-run-read"]
-        run_id = watched.runs.start(replace(order, run_id="run-2"))
+        run_id = runs.start(replace(order, run_id="run-2"))
         await asyncio.to_thread(reader.join, 30.0)
         await asyncio.sleep(0)
-        watched.runs.cancel(run_id)
-        ended = await watched.end_of(run_id)
-        await watched.runs.stop()
+        runs.cancel(run_id)
+        ended = await end_of(runs, run_id)
+        await runs.stop()
         return ended
 
     assert asyncio.run(run()).state == "cancelled"
@@ -85,10 +73,10 @@ def test_the_next_one_can_be_stopped_although_the_process_of_the_last_one_ends_a
 
 def test_a_process_that_dies_is_a_failure_with_a_sentence(tmp_path):
     async def run() -> DryRun:
-        watched = Watched()
-        run_id = watched.runs.start(ghost_order(tmp_path))
-        await watched.runs.stop()
-        return await watched.end_of(run_id)
+        runs = DryRuns()
+        run_id = runs.start(ghost_order(tmp_path))
+        await runs.stop()
+        return await end_of(runs, run_id)
 
     ended = asyncio.run(run())
 
@@ -98,4 +86,4 @@ def test_a_process_that_dies_is_a_failure_with_a_sentence(tmp_path):
 
 def test_what_is_forgotten_is_a_sentence():
     with pytest.raises(BadInputError, match="no such dry run"):
-        DryRuns(lambda _run: None).state("gone")
+        DryRuns().state("gone")
