@@ -72,6 +72,8 @@ class Frame(QObject):
         header.theme_requested.connect(lambda theme: self._dress(theme, self._scale))
         header.scale_requested.connect(lambda scale: self._dress(self._theme, scale))
         self.strip.alarm_chosen.connect(self._on_alarm_chosen)
+        self.strip.tab_chosen.connect(self._on_tab_chosen)
+        room.flood.changed.connect(self.strip.gauges.show_flood)
         self.voice.changed.connect(self._on_voice)
         header.sound_test_requested.connect(self.voice.test)
         header.sound_output_chosen.connect(self.voice.choose_output)
@@ -114,6 +116,10 @@ class Frame(QObject):
     def _on_alarm_chosen(self, alarm: Alarm) -> None:
         self._window.bring_panel("alarms")
         go_to(self._room, alarm)
+
+    def _on_tab_chosen(self, name: str) -> None:
+        self._window.go_to_panel("alarms")
+        self._room.tab_wanted.emit(name)
 
     def _on_session(self) -> None:
         connection = self._room.connection

@@ -46,6 +46,7 @@ class Room(QObject):
         alarm_chosen(object): The operator selected this `Alarm`.
         arranged(object): Show everything that belongs to this `Arrangement` of an alarm.
         newest_wanted(): Select the most urgent alarm that calls.
+        tab_wanted(str): Bring this part of the alarm list to the front, by `Tab.value`.
         put_back_requested(): The room is to be put back as it was before the first `arranged`.
         put_back(): Show what was there before the first `arranged`.
         node_lost(str): The node is gone, with a sentence; what is shown is the last known.
@@ -71,6 +72,7 @@ class Room(QObject):
     alarm_chosen = Signal(object)
     arranged = Signal(object)
     newest_wanted = Signal()
+    tab_wanted = Signal(str)
     put_back_requested = Signal()
     put_back = Signal()
     node_lost = Signal(str)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
 from PySide6.QtWidgets import QWidget
 
 from app.panel import Area, PanelInfo
 from app.room import Room
 from core.incidents.model import Alarm, SourceKind
 from core.kernel.errors import ConsoleError
+from widgets.alarms.actions import Action, Answer
 from widgets.alarms.list import AlarmList
+from widgets.alarms.order import Tab
 
 
 def create(room: Room) -> QWidget:
@@ -39,6 +44,28 @@ def _connect(alarms: AlarmList, room: Room) -> QWidget:
             comment=comment,
         )
 
+    def on_answer(alarm: Alarm, answer: Answer) -> None:
+        def refused(error: ConsoleError) -> None:
+            alarms.show_refused(alarm.alarm_id)
+            room.toast(error.message, error.hint)
+
+        room.ask(
+            f"alarms.{answer.action}",
+            refused=refused,
+            alarm_id=alarm.alarm_id,
+            occurrence=alarm.occurrence,
+            version=alarm.version,
+            **_arguments(answer),
+        )
+
+    def on_history() -> None:
+        until = datetime.now(UTC) + timedelta(minutes=1)
+        room.ask("alarms.history", list[Alarm], then=alarms.show_history, since=until - timedelta(days=7), until=until)
+
+    def on_incident(alarm: Alarm) -> None:
+        room.select("incident", alarm.incident_id)
+        room.panel_requested.emit("incidents")
+
     def on_comment(alarm_id: str, _occurrence: str, _version: int, comment: str) -> None:
         room.ask("alarms.comment", alarm_id=alarm_id, text=comment)
 
@@ -59,6 +86,12 @@ def _connect(alarms: AlarmList, room: Room) -> QWidget:
     live.alarms_changed.connect(lambda: alarms.show_alarms(live.open_alarms()))
     room.flood.changed.connect(alarms.show_flood)
     alarms.acknowledge_requested.connect(on_acknowledge)
+    alarms.answer_requested.connect(on_answer)
+    alarms.history_requested.connect(on_history)
+    alarms.incident_requested.connect(on_incident)
+    alarms.show_role(room.role)
+    room.role_changed.connect(alarms.show_role)
+    room.tab_wanted.connect(lambda name: alarms.show_tab(Tab(name)))
     alarms.comment_requested.connect(on_comment)
     alarms.snapshot_requested.connect(on_snapshot_wanted)
     alarms.selection_changed.connect(on_selection)
@@ -72,6 +105,24 @@ def _connect(alarms: AlarmList, room: Room) -> QWidget:
     room.node_lost.connect(lambda sentence: alarms.show_stale(sentence, "The list is the last one known."))
     room.node_back.connect(alarms.show_current)
     return alarms
+
+
+def _arguments(answer: Answer) -> dict[str, Any]:
+    """Return what the verb of an action takes beside the alarm that is meant."""
+    match answer.action:
+        case Action.SHELVE:
+            return {
+                "shelving": answer.shelving,
+                "until": answer.until,
+                "reason": answer.reason,
+                "comment": answer.comment,
+            }
+        case Action.TAKE_OUT:
+            return {"reason": answer.reason, "until": answer.until}
+        case Action.UNACKNOWLEDGE:
+            return {"reason": answer.reason}
+        case _:
+            return {"comment": answer.comment}
 
 
 def go_to(room: Room, alarm: Alarm) -> None:

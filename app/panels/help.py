@@ -14,4 +14,4 @@ def create(room: Room) -> QWidget:
     return HelpPage(room.keymap, [(panel.title, panel.shortcut) for panel in discover_panels() if panel is not PANEL])
 
 
-PANEL = PanelInfo(key="help", title="Help", create=create, area=Area.RIGHT, shortcut="Ctrl+Shift+K", order=9, stack=1)
+PANEL = PanelInfo(key="help", title="Help", create=create, area=Area.CENTER, shortcut="Ctrl+Shift+K", order=9)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from PySide6.QtCore import QModelIndex, QObject, QPersistentModelIndex, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QPainter, QPen
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from core.incidents.model import Alarm, AlarmState, Quality
+from widgets.alarms.order import HELD_LETTERS, HELD_TABS, hold_text, remark
 from widgets.alarms.table_model import ALARM_ROLE
 from widgets.base.symbols import paint_bad_quality, paint_priority
 from widgets.base.theme import look
@@ -49,7 +52,11 @@ class PriorityDelegate(QStyledItemDelegate):
 
 
 class StateDelegate(QStyledItemDelegate):
-    """The ISA-18.2 mnemonic with a shape: disc unacknowledged, tick acknowledged, ring returned."""
+    """The ISA-18.2 mnemonic with a shape.
+
+    Disc unacknowledged, tick acknowledged, ring returned; diamond latched, filled while it calls; a hollow square with
+    S, D or O for shelved, suppressed by design, out of service.
+    """
 
     def paint(
         self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
@@ -61,10 +68,13 @@ class StateDelegate(QStyledItemDelegate):
             return
         made = look()
         rect = QRectF(option.rect)
-        color = made.color("text" if alarm.is_calling else "text_secondary")
-        side = made.sizes.body * 0.62
+        is_held = alarm.is_suppressed_or_shelved
+        color = made.color("shelved" if is_held else "text" if alarm.is_calling else "text_secondary")
+        side = made.sizes.body * (0.95 if is_held else 0.62)
         shape = QRectF(rect.left() + made.sizes.gap * 2, rect.center().y() - side / 2, side, side)
         paint_state(painter, shape, alarm.state, color)
+        if is_held:
+            color = made.color("text_secondary")
         text = str(index.data(Qt.ItemDataRole.DisplayRole))
         is_sent = text.startswith("sent")
         font = made.font(weight=QFont.Weight.DemiBold if alarm.is_calling and not is_sent else QFont.Weight.Normal)
@@ -73,6 +83,8 @@ class StateDelegate(QStyledItemDelegate):
         painter.setFont(font)
         painter.setPen(color)
         room = rect.adjusted(made.sizes.gap * 3.5 + side, 0, -made.sizes.gap, 0)
+        if painter.fontMetrics().horizontalAdvance(text) > room.width():
+            text = text.replace("LATCH-", "L-")
         cut = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, round(room.width()))
         painter.drawText(room, int(Qt.AlignmentFlag.AlignVCenter), cut)
         painter.restore()
@@ -99,7 +111,7 @@ class TwoLineDelegate(QStyledItemDelegate):
                 made.font(weight=weight),
                 "text" if alarm.is_calling else "text_secondary",
             ),
-            (alarm.source_name, made.font(made.sizes.small), "text_secondary"),
+            (_second_line(alarm), made.font(made.sizes.small), "text_secondary"),
         )
         painter.save()
         for number, (text, font, token) in enumerate(lines):
@@ -111,12 +123,30 @@ class TwoLineDelegate(QStyledItemDelegate):
         painter.restore()
 
 
+def _second_line(alarm: Alarm) -> str:
+    held = hold_text(alarm, datetime.now(UTC))
+    return " · ".join(part for part in (alarm.source_name, held, remark(alarm)) if part)
+
+
 def paint_state(painter: QPainter, box: QRectF, state: AlarmState, color: QColor) -> None:
     """Paint the shape of an alarm state."""
     painter.save()
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.setPen(QPen(color, max(1.5, box.height() * 0.16)))
-    if state is AlarmState.UNACKNOWLEDGED:
+    if state in HELD_TABS:
+        paint_held(painter, box, HELD_LETTERS[HELD_TABS[state]], color)
+    elif state in (AlarmState.LATCHED_UNACKNOWLEDGED, AlarmState.LATCHED_ACKNOWLEDGED):
+        is_calling = state is AlarmState.LATCHED_UNACKNOWLEDGED
+        painter.setBrush(color if is_calling else Qt.BrushStyle.NoBrush)
+        middle = box.center()
+        corners = (
+            QPointF(middle.x(), box.top() - 1),
+            QPointF(box.right() + 1, middle.y()),
+            QPointF(middle.x(), box.bottom() + 1),
+            QPointF(box.left() - 1, middle.y()),
+        )
+        painter.drawPolygon(corners)
+    elif state is AlarmState.UNACKNOWLEDGED:
         painter.setBrush(color)
         painter.drawEllipse(box)
     elif state is AlarmState.RETURNED_UNACKNOWLEDGED:
@@ -131,6 +161,16 @@ def paint_state(painter: QPainter, box: QRectF, state: AlarmState, color: QColor
             ]
         )
     painter.restore()
+
+
+def paint_held(painter: QPainter, box: QRectF, letter: str, color: QColor) -> None:
+    """Paint the hollow square of what is held, with its letter."""
+    painter.setPen(QPen(color, max(1.3, box.height() * 0.09)))
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.drawRoundedRect(box, 2, 2)
+    font = look().font(max(8, round(box.height() * 0.68)), weight=QFont.Weight.Bold)
+    painter.setFont(font)
+    painter.drawText(box, Qt.AlignmentFlag.AlignCenter, letter)
 
 
 def _paint_background(painter: QPainter, option: QStyleOptionViewItem) -> None:

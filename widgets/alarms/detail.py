@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from datetime import UTC, datetime
+from functools import partial
+
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QImage, QKeyEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
@@ -17,9 +21,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.incidents.model import Alarm, Priority, Quality
+from core.incidents.model import Alarm, Priority
+from widgets.alarms.actions import ACTION_WORDS, Action
 from widgets.alarms.guidance import guidance
-from widgets.alarms.order import STATE_WORDS
+from widgets.alarms.order import STATE_WORDS, hold_text, remark
 from widgets.base.flow import FlowLayout
 from widgets.base.labels import hairline
 from widgets.base.state_overlay import PanelState, StateOverlay, paint_sentence
@@ -27,6 +32,7 @@ from widgets.base.symbols import PrioritySymbol
 from widgets.base.theme import look, set_role
 from widgets.base.times import format_instant
 
+_FACTS = ("State", "Held", "Remark", "Source", "Raised", "Returned", "Acknowledged", "Repeats", "Comment")
 _LEAST_EM = 18.5
 """Room for the facts and the scroll bar, in letters; with less they would be cut."""
 
@@ -118,10 +124,12 @@ class AlarmDetail(QScrollArea):
         acknowledge_clicked(): For the alarm that is shown.
         goto_clicked(): For the alarm that is shown.
         comment_entered(str): Enter in the comment field.
+        action_clicked(object): The `Action` to begin for the alarm that is shown.
         put_back_clicked(): Show the room as it was.
         left(): Back to the list.
     """
 
+    action_clicked = Signal(object)
     put_back_clicked = Signal()
     acknowledge_clicked = Signal()
     goto_clicked = Signal()
@@ -199,12 +207,14 @@ class AlarmDetail(QScrollArea):
         grid.setVerticalSpacing(gap)
         grid.setColumnStretch(1, 1)
         self._facts: dict[str, QLabel] = {}
-        for row, name in enumerate(("State", "Source", "Raised", "Returned", "Acknowledged", "Repeats", "Comment")):
+        self._fact_names: dict[str, QLabel] = {}
+        for row, name in enumerate(_FACTS):
             label = QLabel(name, lower)
             set_role(label, "caption")
             value = _wrapped("", lower)
             grid.addWidget(label, row, 0, Qt.AlignmentFlag.AlignTop)
             grid.addWidget(value, row, 1)
+            self._fact_names[name] = label
             self._facts[name] = value
         column.addLayout(grid)
         return lower
@@ -221,8 +231,18 @@ class AlarmDetail(QScrollArea):
         self._put_back = QPushButton("Put back", parent)
         self._put_back.clicked.connect(self.put_back_clicked)
         self._put_back.hide()
-        for button in (self._acknowledge, self._goto, self._put_back):
+        self._answers: dict[Action, QPushButton] = {}
+        row.addWidget(self._acknowledge)
+        row.addWidget(self._goto)
+        for action, words in ACTION_WORDS.items():
+            if action is Action.ACKNOWLEDGE:
+                continue
+            button = QPushButton(words, parent)
+            button.clicked.connect(partial(self.action_clicked.emit, action))
+            button.hide()
+            self._answers[action] = button
             row.addWidget(button)
+        row.addWidget(self._put_back)
         return row
 
     @property
@@ -240,8 +260,14 @@ class AlarmDetail(QScrollArea):
         """Whether a snapshot is shown."""
         return self._snapshot.has_picture
 
-    def show_alarm(self, alarm: Alarm, sent_text: str = "") -> None:
-        """Show an alarm, or a newer version of the one that is shown; a draft stays while it is the same alarm."""
+    def show_alarm(self, alarm: Alarm, sent_text: str = "", actions: Collection[Action] = ()) -> None:
+        """Show an alarm, or a newer version of the one that is shown; a draft stays while it is the same alarm.
+
+        Args:
+            alarm: The alarm.
+            sent_text: What became of an answer that is on its way.
+            actions: What may be done with it.
+        """
         if alarm.alarm_id != self.alarm_id:
             self._comment.clear()
             has_path = bool(alarm.incident_id)
@@ -256,12 +282,17 @@ class AlarmDetail(QScrollArea):
         self._guidance.setText(guidance(alarm))
         self._acknowledge.setEnabled(alarm.is_calling and not sent_text)
         self._acknowledge.setText(sent_text or ("Acknowledge" if alarm.is_calling else "Acknowledged"))
+        self._acknowledge.setVisible(not alarm.is_suppressed_or_shelved and alarm.is_open)
+        for action, button in self._answers.items():
+            button.setVisible(action in actions)
+            button.setEnabled(not sent_text)
         acknowledged = ""
         if alarm.acknowledged_at is not None and alarm.is_acknowledged:
             who = f"{alarm.acknowledged_by} · {alarm.acknowledged_desk}".strip(" ·")
             acknowledged = f"{who}\n{format_instant(alarm.acknowledged_at)}"
-        uncertain = "" if alarm.quality is Quality.GOOD else " (source lost, last known state)"
-        self._facts["State"].setText(STATE_WORDS[alarm.state] + uncertain)
+        self._facts["State"].setText(STATE_WORDS[alarm.state])
+        self._show_fact("Held", hold_text(alarm, datetime.now(UTC)))
+        self._show_fact("Remark", remark(alarm))
         self._facts["Source"].setText(alarm.source_name)
         self._facts["Raised"].setText(format_instant(alarm.raised_at))
         self._facts["Returned"].setText(format_instant(alarm.returned_at) if alarm.returned_at else "--")
@@ -273,6 +304,12 @@ class AlarmDetail(QScrollArea):
         """Offer to put the room back with these keys; empty where it stands as it was."""
         self._put_back.setVisible(bool(keys))
         self._put_back.setToolTip(f"Show the room as it was before this alarm ({keys})")
+
+    def _show_fact(self, name: str, text: str) -> None:
+        """Show a fact that is not always there."""
+        for label in (self._fact_names[name], self._facts[name]):
+            label.setVisible(bool(text))
+        self._facts[name].setText(text)
 
     def set_only_comment(self, is_wanted: bool) -> None:
         """Show the comment field and nothing else, where there is no room for more."""

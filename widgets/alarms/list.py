@@ -6,7 +6,17 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from enum import Enum
 
-from PySide6.QtCore import QEvent, QItemSelection, QItemSelectionModel, QModelIndex, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import (
+    QEvent,
+    QItemSelection,
+    QItemSelectionModel,
+    QModelIndex,
+    QSize,
+    Qt,
+    QTimer,
+    Signal,
+    SignalInstance,
+)
 from PySide6.QtGui import QFont, QFontMetrics, QHideEvent, QKeyEvent, QKeySequence, QResizeEvent, QShortcut, QShowEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -18,20 +28,24 @@ from PySide6.QtWidgets import (
     QPushButton,
     QSizePolicy,
     QSplitter,
+    QTabBar,
     QTableView,
     QVBoxLayout,
     QWidget,
 )
 
+from core.access.model import Role
 from core.incidents.flood import NO_FLOOD, Flood
-from core.incidents.model import Alarm
+from core.incidents.model import Alarm, AlarmState
 from core.kernel.clock import Clock, SystemClock
 from core.kernel.settings import KeySettings
+from widgets.alarms.action_bar import ActionBar
+from widgets.alarms.actions import Action, Answer, actions_of
 from widgets.alarms.delegates import PriorityDelegate, StateDelegate, TwoLineDelegate
 from widgets.alarms.detail import AlarmDetail
 from widgets.alarms.flood_bar import FloodBar
 from widgets.alarms.keys import BUTTON_KEYS, Keymap, keymap_of
-from widgets.alarms.order import Choice, strip_alarms
+from widgets.alarms.order import HELD_LETTERS, Choice, Tab, strip_alarms, tab_of
 from widgets.alarms.table_model import AlarmTableModel, Column
 from widgets.base.search import SearchField
 from widgets.base.state_overlay import PanelState, StateOverlay
@@ -43,6 +57,9 @@ _WITH_CHILDREN = Qt.ShortcutContext.WidgetWithChildrenShortcut
 BATCH_MS = 100
 """Changes are shown together at most this often."""
 
+_LONG_TABS_EM, _LETTERS_EM = 62, 30
+_CHOICE_EM = 50
+_BESIDE_SHARE = 0.31
 _BESIDE_EM = 41
 _BELOW_EM = 30
 """From this many letters of width the detail stands beside the list, else from this many of height below it."""
@@ -71,6 +88,10 @@ class AlarmList(QWidget):
 
     Signals:
         acknowledge_requested(str, str, int, str): Alarm id, occurrence, version, comment.
+        answer_requested(object, object): The `Alarm` as it was seen, and the `Answer`.
+        history_requested(): The history is looked at; answer with `show_history`.
+        incident_requested(object): Show the incident of this `Alarm`.
+        escalate_requested(object): Call the next level for this `Alarm` now.
         comment_requested(str, str, int, str): The same, for a comment alone.
         goto_requested(object): The `Alarm` to show on wall and map.
         selection_changed(object): The one selected `Alarm`, or None.
@@ -81,6 +102,10 @@ class AlarmList(QWidget):
     """
 
     acknowledge_requested = Signal(str, str, int, str)
+    answer_requested = Signal(object, object)
+    history_requested = Signal()
+    incident_requested = Signal(object)
+    escalate_requested = Signal(object)
     comment_requested = Signal(str, str, int, str)
     goto_requested = Signal(object)
     selection_changed = Signal(object)
@@ -103,6 +128,7 @@ class AlarmList(QWidget):
         self._keymap = keymap or keymap_of(defaults, defaults)
         self._clock = clock or SystemClock()
         self._site_of = site_of
+        self._role = Role.OPERATOR
         self._flood = NO_FLOOD
         self._model = AlarmTableModel(self._clock, self)
         self._changed: dict[str, Alarm] = {}
@@ -131,6 +157,7 @@ class AlarmList(QWidget):
         row = QHBoxLayout(bar)
         row.setContentsMargins(gap * 2, gap, gap * 2, gap)
         row.setSpacing(gap * 2)
+        self._tabs = self._build_tabs(bar)
         self._search = SearchField("Filter alarms", self, bar)
         self._search.query_changed.connect(self._on_query)
         self._choice = QComboBox(bar)
@@ -147,6 +174,7 @@ class AlarmList(QWidget):
         self._bar_goto = QPushButton("Go to", bar)
         self._bar_goto.setToolTip(f"Show camera and map ({self._keymap.text('go_to')})")
         self._bar_goto.clicked.connect(self._on_goto)
+        row.addWidget(self._tabs)
         row.addWidget(self._search, 1)
         for widget in (self._choice, self._summary, self._bar_acknowledge, self._bar_goto):
             row.addWidget(widget)
@@ -156,6 +184,7 @@ class AlarmList(QWidget):
         self._detail = AlarmDetail(self)
         self._detail.acknowledge_clicked.connect(self.acknowledge_selected)
         self._detail.goto_clicked.connect(self._on_goto)
+        self._detail.action_clicked.connect(self.begin)
         self._detail.put_back_clicked.connect(self.put_back_requested)
         self._detail.comment_entered.connect(self._on_comment)
         self._detail.left.connect(self._on_detail_left)
@@ -170,6 +199,10 @@ class AlarmList(QWidget):
         column.addWidget(bar)
         self._flood_bar = FloodBar(left)
         column.addWidget(self._flood_bar)
+        self._action_bar = ActionBar(self._clock, left)
+        self._action_bar.answered.connect(self._on_answered)
+        self._action_bar.left.connect(self._leave_action)
+        column.addWidget(self._action_bar)
         column.addWidget(self._table, 1)
         self._splitter.addWidget(left)
         self._splitter.addWidget(self._detail)
@@ -179,6 +212,22 @@ class AlarmList(QWidget):
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
         whole.addWidget(self._splitter)
+
+    def _build_tabs(self, parent: QWidget) -> QTabBar:
+        tabs = QTabBar(parent)
+        set_role(tabs, "compact")
+        tabs.setDrawBase(False)
+        tabs.setExpanding(False)
+        tabs.setUsesScrollButtons(False)
+        # Its names follow the width of the list, so it must not hold the list wide.
+        tabs.setMinimumWidth(look().sizes.body)
+        tabs.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+        tabs.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        tabs.setAccessibleName("Parts of the list")
+        for tab in Tab:
+            tabs.addTab(tab.value)
+        tabs.currentChanged.connect(self._on_tab)
+        return tabs
 
     def _build_table(self) -> AlarmTable:
         sizes = look().sizes
@@ -221,7 +270,8 @@ class AlarmList(QWidget):
         for column, text in _WIDEST.items():
             self._table.setColumnHidden(column, width < sizes.body * _LEAST_EM.get(column, 0))
             self._table.setColumnWidth(column, metrics.horizontalAdvance(text) + sizes.gap * 6)
-        state = QFontMetrics(look().font(weight=QFont.Weight.DemiBold)).horizontalAdvance(_WIDEST[Column.STATE])
+        longest = _WIDEST[Column.STATE] if width >= sizes.body * _LEAST_EM[Column.PERSON] else "L-UNACK"
+        state = QFontMetrics(look().font(weight=QFont.Weight.DemiBold)).horizontalAdvance(longest)
         self._table.setColumnWidth(Column.STATE, state + round(sizes.body * 0.7) + sizes.gap * 6)
         source = self._table.columnWidth(Column.SOURCE)
         self._table.setColumnWidth(Column.SOURCE, max(round(sizes.body * 5.5), min(source, round(width * 0.21))))
@@ -253,18 +303,27 @@ class AlarmList(QWidget):
         if is_shown is self._detail.isHidden():
             self._detail.setVisible(is_shown)
             if is_shown and not is_bar:
-                share = 0.31 if is_beside else 0.45
+                share = _BESIDE_SHARE if is_beside else 0.45
                 whole = self._splitter.width() if is_beside else self._splitter.height()
                 self._splitter.setSizes([round(whole * (1.0 - share)), round(whole * share)])
         for widget in (self._bar_acknowledge, self._bar_goto):
             widget.setVisible(is_bar and is_selected)
-        self._summary.setVisible(not (is_bar and is_selected))
+        has_room = self._has_room_for_choice
+        self._choice.setVisible(has_room and self._model.filter.tab is Tab.ACTIVE)
+        self._summary.setVisible(has_room and not (is_bar and is_selected))
+        self._name_tabs()
         self._fit_columns()
 
     def _bind_keys(self) -> None:
         acts: dict[str, Callable[[], object]] = {
             "acknowledge": self.acknowledge_selected,
             "acknowledge_page": self.acknowledge_visible,
+            "shelve": self._on_shelve,
+            "unacknowledge": lambda: self.begin(Action.UNACKNOWLEDGE),
+            "reset": lambda: self.begin(Action.RESET),
+            "out_of_service": self._on_service,
+            "escalate": lambda: self._for_selected(self.escalate_requested),
+            "make_incident": lambda: self._for_selected(self.incident_requested),
             "comment": self._on_comment_wanted,
             "go_to": self._on_goto,
             "next": lambda: self.step_calling(1),
@@ -318,6 +377,20 @@ class AlarmList(QWidget):
         if not self._batch_timer.isActive():
             self._batch_timer.start()
 
+    def show_history(self, alarms: Iterable[Alarm]) -> None:
+        """Show these in the tab of the history, the newest first."""
+        kept = tuple(alarms)
+        self._with_kept_place(lambda: self._model.show_history(kept))
+
+    def show_role(self, role: Role) -> None:
+        """Offer what this role may do."""
+        self._role = role
+        self._refresh_detail()
+
+    def show_tab(self, tab: Tab) -> None:
+        """Bring a part of the list to the front."""
+        self._tabs.setCurrentIndex(list(Tab).index(tab))
+
     def show_snapshot(self, alarm_id: str, content: bytes) -> None:
         """Show the picture that was asked for; one that comes too late is ignored, empty bytes mean there is none."""
         if alarm_id == self._detail.alarm_id:
@@ -353,9 +426,11 @@ class AlarmList(QWidget):
         """Select an alarm and scroll to it; clears a filter that hides it. False where it is not open."""
         if self._model.alarm(alarm_id) is None:
             return False
-        if self._model.row_of(alarm_id) is None:
+        alarm = self._model.alarm(alarm_id)
+        if alarm is not None and self._model.row_of(alarm_id) is None:
             self._search.clear()
             self._choice.setCurrentText(Choice.OPEN.value)
+            self.show_tab(tab_of(alarm))
         row = self._model.row_of(alarm_id)
         if row is None:
             return False
@@ -407,6 +482,53 @@ class AlarmList(QWidget):
             if rect.top() >= 0 and rect.bottom() < height and alarm is not None:
                 seen.append(alarm)
         return tuple(seen)
+
+    def begin(self, action: Action) -> None:
+        """Do something with the selected alarms that it fits: at once, or after time and reason were given."""
+        now = self._clock.now()
+        alarms = [alarm for alarm in self.selected_alarms() if action in actions_of(alarm, self._role, now)]
+        if not alarms:
+            return
+        if action is Action.ACKNOWLEDGE:
+            self.acknowledge_selected()
+        elif action in (Action.SHELVE, Action.UNACKNOWLEDGE, Action.TAKE_OUT):
+            self._action_bar.ask(action, alarms, self._role)
+        else:
+            self._send(alarms, Answer(action=action, comment=self._detail.comment_draft))
+            self._detail.clear_comment()
+
+    @property
+    def action_text(self) -> str:
+        """What the line above the list asks; empty while it asks nothing."""
+        return self._action_bar.text
+
+    def _send(self, alarms: Iterable[Alarm], answer: Answer) -> None:
+        for alarm in alarms:
+            self._model.mark_sent(alarm.alarm_id)
+            self.answer_requested.emit(alarm, answer)
+        self._refresh_detail()
+
+    def _on_answered(self, answer: Answer) -> None:
+        alarms = self._action_bar.alarms
+        self._leave_action()
+        self._send(alarms, answer)
+
+    def _leave_action(self) -> None:
+        self._action_bar.hide()
+        self._table.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _on_shelve(self) -> None:
+        is_shelved = any(alarm.state is AlarmState.SHELVED for alarm in self.selected_alarms())
+        self.begin(Action.UNSHELVE if is_shelved else Action.SHELVE)
+
+    def _on_service(self) -> None:
+        is_out = any(alarm.state is AlarmState.OUT_OF_SERVICE for alarm in self.selected_alarms())
+        self.begin(Action.PUT_BACK if is_out else Action.TAKE_OUT)
+
+    def _for_selected(self, signal: SignalInstance) -> None:
+        alarms = self.selected_alarms()
+        if len(alarms) == 1:
+            signal.emit(alarms[0])
 
     def _acknowledge(self, alarms: Iterable[Alarm], comment: str) -> None:
         for alarm in alarms:
@@ -479,11 +601,27 @@ class AlarmList(QWidget):
         self._refresh_overlay()
         self._refresh_detail()
         counts = self._model.counts()
-        n_calling, n_open = sum(counts.values()), len(self._model.alarms)
-        n_shown = self._model.rowCount()
-        hidden = f" · {n_open - n_shown} hidden" if n_open > n_shown else ""
-        self._summary.setText(f"{n_calling} unacknowledged of {n_open}{hidden}")
+        n_calling, in_tabs = sum(counts.values()), self._model.tab_counts()
+        n_there, n_shown = in_tabs[self._model.filter.tab], self._model.rowCount()
+        hidden = f" · {n_there - n_shown} hidden" if n_there > n_shown else ""
+        self._summary.setText(f"{n_calling} unacknowledged{hidden}")
+        self._name_tabs()
         self.counts_changed.emit(counts)
+
+    def _name_tabs(self) -> None:
+        """Write the counts; where there is no room, what is held goes by the letter of its symbol."""
+        counts = self._model.tab_counts()
+        width_em = self._list_em
+        for index, tab in enumerate(Tab):
+            name = tab.value
+            if width_em < _LONG_TABS_EM:
+                name = HELD_LETTERS.get(tab, tab.value[0] if width_em < _LETTERS_EM else tab.value)
+            text = name if tab is Tab.HISTORY else f"{name} {counts[tab]}"
+            if self._tabs.tabText(index) != text:
+                self._tabs.setTabText(index, text)
+                whole = tab.value if tab is Tab.HISTORY else f"{tab.value}: {counts[tab]}"
+                self._tabs.setTabToolTip(index, whole)
+                self._tabs.setAccessibleTabName(index, whole)
 
     def _refresh_overlay(self) -> None:
         if self._overlay.state is PanelState.STALE:
@@ -495,7 +633,7 @@ class AlarmList(QWidget):
         elif self._model.filter.is_narrow:
             self._overlay.show_state(PanelState.EMPTY, "No alarm matches the filter.", "Esc in the filter clears it.")
         else:
-            self._overlay.show_state(PanelState.EMPTY, "No open alarms.")
+            self._overlay.show_state(PanelState.EMPTY, _NOTHING[self._model.filter.tab])
 
     def _refresh_detail(self) -> None:
         alarms = self.selected_alarms()
@@ -504,7 +642,7 @@ class AlarmList(QWidget):
             self._detail.show_none()
         else:
             sent = self._model.sent_text(alarm.alarm_id)
-            self._detail.show_alarm(alarm, sent)
+            self._detail.show_alarm(alarm, sent, actions_of(alarm, self._role, self._clock.now()))
             self._bar_acknowledge.setEnabled(alarm.is_calling and not sent)
         self._arrange()
         alarm_id = alarm.alarm_id if alarm is not None else None
@@ -524,6 +662,25 @@ class AlarmList(QWidget):
 
     def _on_choice(self, text: str) -> None:
         self._with_kept_place(lambda: self._model.set_filter(replace(self._model.filter, choice=Choice(text))))
+
+    def _on_tab(self, index: int) -> None:
+        tab = list(Tab)[index]
+        self._choice.setVisible(tab is Tab.ACTIVE and self._has_room_for_choice)
+        self._with_kept_place(lambda: self._model.set_filter(replace(self._model.filter, tab=tab)))
+        if tab is Tab.HISTORY:
+            self.history_requested.emit()
+
+    @property
+    def _has_room_for_choice(self) -> bool:
+        return self._list_em >= _CHOICE_EM
+
+    @property
+    def _list_em(self) -> float:
+        """Width there is for the list, in letters: what it has now depends on what is in its bar."""
+        width = self.width()
+        if self._place is Place.BESIDE and self._detail.alarm_id is not None:
+            width -= max(self._detail.minimumWidth(), round(width * _BESIDE_SHARE))
+        return width / look().sizes.body
 
     def _on_goto(self) -> None:
         alarms = self.selected_alarms()
@@ -598,11 +755,19 @@ class AlarmList(QWidget):
         self._tick_timer.stop()
 
 
+_NOTHING = {
+    Tab.ACTIVE: "No open alarms.",
+    Tab.SHELVED: "Nothing is shelved.",
+    Tab.SUPPRESSED: "No rule suppresses anything.",
+    Tab.OUT_OF_SERVICE: "Everything is in service.",
+    Tab.HISTORY: "No alarms in the last 7 days.",
+}
+
 _WIDEST = {
     Column.RAISED: "00-00 00:00",
     Column.AGE: "99 d 00:00",
     Column.SOURCE: "Station 14, Bridge Street",
-    Column.STATE: "UNACK",
+    Column.STATE: "LATCH-UNACK",
     Column.REPEATS: "Rep. 00",
     Column.PERSON: "operator · desk 00",
     Column.COMMENT: "Unit 12 is on its way",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
-from core.incidents.model import Alarm, AlarmState, Priority
+from core.incidents.model import Alarm, AlarmMark, AlarmState, Priority, Quality, Shelving
+from widgets.base.times import format_raised
 
 STRIP_LENGTH = 3
 
@@ -20,6 +23,32 @@ STATE_WORDS = {
     AlarmState.SUPPRESSED: "Suppressed by design",
     AlarmState.OUT_OF_SERVICE: "Out of service",
     AlarmState.NORMAL: "Normal",
+}
+
+
+class Tab(StrEnum):
+    """Parts of the list; the value is what the operator reads."""
+
+    ACTIVE = "Active"
+    SHELVED = "Shelved"
+    SUPPRESSED = "Suppressed"
+    OUT_OF_SERVICE = "Out of service"
+    HISTORY = "History"
+
+
+HELD_TABS = {
+    AlarmState.SHELVED: Tab.SHELVED,
+    AlarmState.SUPPRESSED: Tab.SUPPRESSED,
+    AlarmState.OUT_OF_SERVICE: Tab.OUT_OF_SERVICE,
+}
+HELD_LETTERS = {Tab.SHELVED: "S", Tab.SUPPRESSED: "D", Tab.OUT_OF_SERVICE: "O"}
+"""What stands in the hollow symbol of what is held."""
+
+QUALITY_WORDS = {
+    Quality.GOOD: "",
+    Quality.UNCERTAIN: "uncertain",
+    Quality.BAD: "bad values",
+    Quality.STALE: "source lost, last known state",
 }
 
 
@@ -39,20 +68,65 @@ class AlarmFilter:
 
     Attributes:
         query: Every word of it must stand somewhere in source, title, kind, person or comment.
+        choice: Of the tab of active alarms alone.
     """
 
     query: str = ""
     choice: Choice = Choice.OPEN
+    tab: Tab = Tab.ACTIVE
 
     @property
     def is_narrow(self) -> bool:
-        """Whether it may hide an open alarm."""
-        return bool(self.query.strip()) or self.choice is not Choice.OPEN
+        """Whether it may hide something of its tab."""
+        return bool(self.query.strip()) or (self.tab is Tab.ACTIVE and self.choice is not Choice.OPEN)
+
+
+def tab_of(alarm: Alarm) -> Tab:
+    """Return the tab that an alarm stands in now."""
+    return HELD_TABS.get(alarm.state, Tab.ACTIVE if alarm.is_open else Tab.HISTORY)
+
+
+def tab_counts(alarms: Iterable[Alarm]) -> dict[Tab, int]:
+    """Count open alarms by tab; every tab is in it."""
+    found = Counter(tab_of(alarm) for alarm in alarms)
+    return {tab: found[tab] for tab in Tab}
+
+
+def hold_text(alarm: Alarm, now: datetime) -> str:
+    """Write who holds an alarm, why and until when; empty where nothing holds it."""
+    state = alarm.state
+    if state is AlarmState.OUT_OF_SERVICE:
+        return _joined(alarm.out_of_service_by, _until(alarm.out_of_service_until, now), alarm.out_of_service_reason)
+    if state is AlarmState.SUPPRESSED:
+        return f"by {alarm.suppressed_by}"
+    if state is AlarmState.SHELVED:
+        once = "until it returns" if alarm.shelving is Shelving.ONE_SHOT else ""
+        return _joined(alarm.shelved_by, _until(alarm.shelved_until, now), once, alarm.shelve_reason)
+    return ""
+
+
+def remark(alarm: Alarm) -> str:
+    """Write what is odd about the alarm itself: marks, a doubtful source, how far it was escalated."""
+    escalated = f"escalated {alarm.escalation_level}×" if alarm.escalation_level else ""  # noqa: RUF001
+    marks = ", ".join(mark.value for mark in AlarmMark if mark in alarm.marks)
+    return _joined(escalated, marks, QUALITY_WORDS[alarm.quality])
+
+
+def _until(at: datetime | None, now: datetime) -> str:
+    return f"until {format_raised(at, now)}" if at is not None else ""
+
+
+def _joined(*parts: str) -> str:
+    return " · ".join(part for part in parts if part)
 
 
 def urgency(alarm: Alarm) -> tuple[bool, int, float, str]:
     """Return the sort key of the list: unacknowledged first, then priority, then the newest."""
     return not alarm.is_calling, int(alarm.priority), -alarm.raised_at.timestamp(), alarm.alarm_id
+
+
+def _newest(alarm: Alarm) -> tuple[float, str]:
+    return -alarm.raised_at.timestamp(), alarm.alarm_id
 
 
 def is_chosen(alarm: Alarm, choice: Choice) -> bool:
@@ -71,20 +145,28 @@ def is_chosen(alarm: Alarm, choice: Choice) -> bool:
 
 
 def matches(alarm: Alarm, wanted: AlarmFilter) -> bool:
-    """Whether the list shows an alarm."""
-    if not is_chosen(alarm, wanted.choice):
+    """Whether the list shows an alarm; in the history everything of it stands, open or not."""
+    if wanted.tab is not Tab.HISTORY and tab_of(alarm) is not wanted.tab:
+        return False
+    if wanted.tab is Tab.ACTIVE and not is_chosen(alarm, wanted.choice):
         return False
     words = wanted.query.casefold().split()
     if not words:
         return True
     text = "\n".join(
-        (alarm.source_name, alarm.title, alarm.kind, alarm.acknowledged_by, alarm.comment, alarm.state.value)
+        (
+            *(alarm.source_name, alarm.title, alarm.kind, alarm.acknowledged_by, alarm.comment, alarm.state.value),
+            *(alarm.shelved_by, alarm.shelve_reason, alarm.suppressed_by, alarm.out_of_service_by),
+            *(alarm.out_of_service_reason, remark(alarm)),
+        )
     ).casefold()
     return all(word in text for word in words)
 
 
 def arranged(alarms: Iterable[Alarm], wanted: AlarmFilter) -> list[Alarm]:
-    """Return what the list shows, in its order."""
+    """Return what the list shows, in its order; the history has the newest first."""
+    if wanted.tab is Tab.HISTORY:
+        return sorted((alarm for alarm in alarms if matches(alarm, wanted)), key=_newest)
     return sorted((alarm for alarm in alarms if matches(alarm, wanted)), key=urgency)
 
 

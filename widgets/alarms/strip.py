@@ -7,14 +7,15 @@ from functools import partial
 
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QFont, QFontMetrics, QHideEvent, QPainter, QPaintEvent, QPen, QShowEvent
-from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QSizePolicy, QWidget
+from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QLabel, QSizePolicy, QWidget
 
 from core.incidents.model import Alarm, Quality
 from core.kernel.clock import Clock, SystemClock
+from widgets.alarms.gauges import AlarmGauges
 from widgets.alarms.order import STRIP_LENGTH, strip_alarms
 from widgets.alarms.table_model import age_text
 from widgets.base.symbols import FLASH_PERIOD_MS, PRIORITY_WORDS, paint_bad_quality, paint_priority
-from widgets.base.theme import look
+from widgets.base.theme import look, set_role
 
 
 class StripCell(QAbstractButton):
@@ -106,9 +107,11 @@ class AlarmStrip(QWidget):
 
     Signals:
         alarm_chosen(object): The `Alarm` that was clicked, or chosen with Enter or Space.
+        tab_chosen(str): `Tab.value` of the part of the list to show.
     """
 
     alarm_chosen = Signal(object)
+    tab_chosen = Signal(str)
 
     def __init__(self, clock: Clock | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -119,9 +122,16 @@ class AlarmStrip(QWidget):
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(2)
         self._cells = [StripCell(self._clock, self) for _ in range(STRIP_LENGTH)]
+        self._quiet = QLabel("No unacknowledged alarms", self)
+        set_role(self._quiet, "secondary")
+        self._quiet.setContentsMargins(look().sizes.gap * 3, 0, 0, 0)
         for cell in self._cells:
             cell.clicked.connect(partial(self._on_clicked, cell))
             row.addWidget(cell, 1)
+        row.addWidget(self._quiet, 1)
+        self.gauges = AlarmGauges(self)
+        self.gauges.tab_chosen.connect(self.tab_chosen)
+        row.addWidget(self.gauges)
         self._timer = QTimer(self)
         self._timer.setInterval(FLASH_PERIOD_MS // 2)
         self._timer.timeout.connect(self._on_tick)
@@ -141,6 +151,8 @@ class AlarmStrip(QWidget):
             cell.setVisible(index < len(chosen))
             if index < len(chosen):
                 cell.show_alarm(chosen[index])
+        self._quiet.setVisible(not chosen)
+        self.gauges.show_alarms(kept)
         self.setAccessibleName(f"Alarm strip, {self._n_calling} unacknowledged")
         self.update()
 
@@ -165,15 +177,9 @@ class AlarmStrip(QWidget):
         return QSize(look().sizes.body * 12, self.sizeHint().height())
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Write the quiet sentence."""
-        made = look()
+        """Paint the ground."""
         painter = QPainter(self)
-        painter.fillRect(self.rect(), made.color("panel"))
-        if not self._n_calling:
-            painter.setFont(made.font(made.sizes.small))
-            painter.setPen(made.color("text_secondary"))
-            room = QRectF(self.rect()).adjusted(made.sizes.gap * 3, 0, 0, 0)
-            painter.drawText(room, int(Qt.AlignmentFlag.AlignVCenter), "No unacknowledged alarms")
+        painter.fillRect(self.rect(), look().color("panel"))
         painter.end()
 
     def changeEvent(self, event: QEvent) -> None:

@@ -12,7 +12,19 @@ from PySide6.QtGui import QFont
 
 from core.incidents.model import Alarm, Priority, Quality
 from core.kernel.clock import Clock
-from widgets.alarms.order import STATE_WORDS, AlarmFilter, Place, arranged, arranged_by_group, calling_counts
+from widgets.alarms.order import (
+    QUALITY_WORDS,
+    STATE_WORDS,
+    AlarmFilter,
+    Place,
+    Tab,
+    arranged,
+    arranged_by_group,
+    calling_counts,
+    hold_text,
+    remark,
+    tab_counts,
+)
 from widgets.base.symbols import PRIORITY_WORDS
 from widgets.base.theme import look
 from widgets.base.times import format_age, format_instant, format_raised
@@ -49,7 +61,7 @@ HEADINGS = {
     Column.STATE: "State",
     Column.REPEATS: "Rep.",
     Column.PERSON: "Acknowledged by",
-    Column.COMMENT: "Comment",
+    Column.COMMENT: "Remark",
 }
 _RIGHT = {Column.AGE, Column.REPEATS}
 
@@ -63,6 +75,7 @@ class AlarmTableModel(QAbstractTableModel):
         self._alarms: dict[str, Alarm] = {}
         self._rows: list[Alarm] = []
         self._row_of: dict[str, int] = {}
+        self._history: dict[str, Alarm] = {}
         self._filter = AlarmFilter()
         self._site_of: Callable[[Alarm], str] | None = None
         self._places: dict[str, Place] = {}
@@ -105,6 +118,15 @@ class AlarmTableModel(QAbstractTableModel):
         self._forget_answered()
         self._arrange()
 
+    def show_history(self, alarms: Iterable[Alarm]) -> None:
+        """Take over what the tab of the history holds."""
+        self._history = {alarm.alarm_id: alarm for alarm in alarms}
+        self._arrange()
+
+    def tab_counts(self) -> dict[Tab, int]:
+        """Count the alarms of each tab, whatever the filter hides."""
+        return tab_counts(self._alarms.values()) | {Tab.HISTORY: len(self._history)}
+
     def set_filter(self, wanted: AlarmFilter) -> None:
         """Show something else."""
         if wanted != self._filter:
@@ -126,8 +148,8 @@ class AlarmTableModel(QAbstractTableModel):
         return self._row_of.get(alarm_id)
 
     def alarm(self, alarm_id: str) -> Alarm | None:
-        """Return an open alarm, shown or not."""
-        return self._alarms.get(alarm_id)
+        """Return an alarm, shown or not."""
+        return self._alarms.get(alarm_id) or self._history.get(alarm_id)
 
     # -- acknowledges on their way
 
@@ -162,6 +184,10 @@ class AlarmTableModel(QAbstractTableModel):
             self.dataChanged.emit(self.index(row, 0), self.index(row, len(Column) - 1))
 
     def _in_order(self) -> list[Alarm]:
+        if self._filter.tab is Tab.HISTORY:
+            self._places = {}
+            # What is open stands there as it is now.
+            return arranged([self._alarms.get(key, kept) for key, kept in self._history.items()], self._filter)
         if self._site_of is None:
             self._places = {}
             return arranged(self._alarms.values(), self._filter)
@@ -256,11 +282,12 @@ class AlarmTableModel(QAbstractTableModel):
             return f"×{alarm.n_repeats}" if alarm.n_repeats else ""  # noqa: RUF001
         if column is Column.PERSON:
             return f"{alarm.acknowledged_by} · {alarm.acknowledged_desk}".strip(" ·")
-        return alarm.comment
+        return " · ".join(part for part in (hold_text(alarm, now), remark(alarm), alarm.comment) if part)
 
     def _tip(self, alarm: Alarm, column: Column) -> str | None:
         if column is Column.STATE:
-            return STATE_WORDS[alarm.state]
+            held = hold_text(alarm, self._clock.now())
+            return f"{STATE_WORDS[alarm.state]} ({held})" if held else STATE_WORDS[alarm.state]
         if column in (Column.RAISED, Column.AGE):
             return format_instant(alarm.raised_at)
         if column in (Column.TITLE, Column.COMMENT, Column.SOURCE):
@@ -269,7 +296,7 @@ class AlarmTableModel(QAbstractTableModel):
 
     def _spoken(self, alarm: Alarm, column: Column) -> str:
         if column is Column.PRIORITY:
-            quality = "" if alarm.quality is Quality.GOOD else ", state uncertain"
+            quality = f", {QUALITY_WORDS[alarm.quality]}" if alarm.quality is not Quality.GOOD else ""
             return f"Priority {int(alarm.priority)}, {PRIORITY_WORDS[alarm.priority].lower()}{quality}"
         if column is Column.STATE:
             return self.sent_text(alarm.alarm_id) or STATE_WORDS[alarm.state]

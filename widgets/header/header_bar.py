@@ -195,6 +195,7 @@ class HeaderBar(QFrame):
         self._sound_menu.speech_switched.connect(self.speech_switched)
         self._sound_more = _menu_button("Sound settings", self)
         self._sound_more.setText("▾")
+        set_role(self._sound_more, "gauge")
         self._sound_more.setToolTip("Test the sound, choose the loudspeaker, speech")
         self._sound_more.setMenu(self._sound_menu)
         self._sound_more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)

@@ -277,7 +277,7 @@ def test_the_filter_hides_and_says_how_many(desk, qtbot):
     QTest.keyClicks(desk.list._search, "tunn")
 
     assert desk.rows() == ["a"]
-    assert desk.list._summary.text() == "2 unacknowledged of 2 · 1 hidden"
+    assert desk.list._summary.text() == "2 unacknowledged · 1 hidden"
     QTest.keyClicks(desk.list._search, "xyz")
     assert desk.list._overlay.sentence == "No alarm matches the filter."
 
@@ -385,7 +385,7 @@ def test_a_source_that_is_lost_is_told_to_a_screen_reader(desk):
 
     spoken = desk.list.model.index(0, Column.PRIORITY).data(Qt.ItemDataRole.AccessibleTextRole)
 
-    assert spoken == "Priority 3, medium, state uncertain"
+    assert spoken == "Priority 3, medium, source lost, last known state"
 
 
 def test_ten_thousand_alarms_are_no_burden(desk, qtbot):

@@ -1,0 +1,93 @@
+"""What may be done with an alarm: by its state, by the operator's role, within the figures of its rule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from core.access.model import Role
+from core.incidents.model import Alarm, AlarmState, Shelving
+from core.incidents.tuning import Tunings
+
+_FIGURES = Tunings()
+TAKE_BACK_WITHIN = timedelta(minutes=10)
+"""An acknowledge can be taken back for so long."""
+
+
+class Action(StrEnum):
+    """The value is the verb of the node, after "alarms."."""
+
+    ACKNOWLEDGE = "acknowledge"
+    UNACKNOWLEDGE = "unacknowledge"
+    RESET = "reset"
+    SHELVE = "shelve"
+    UNSHELVE = "unshelve"
+    TAKE_OUT = "set_out_of_service"
+    PUT_BACK = "return_to_service"
+
+
+ACTION_WORDS = {
+    Action.ACKNOWLEDGE: "Acknowledge",
+    Action.UNACKNOWLEDGE: "Take back",
+    Action.RESET: "Reset",
+    Action.SHELVE: "Shelve",
+    Action.UNSHELVE: "Unshelve",
+    Action.TAKE_OUT: "Out of service",
+    Action.PUT_BACK: "Return to service",
+}
+
+_STATES = {
+    Action.ACKNOWLEDGE: {
+        AlarmState.UNACKNOWLEDGED,
+        AlarmState.RETURNED_UNACKNOWLEDGED,
+        AlarmState.LATCHED_UNACKNOWLEDGED,
+    },
+    Action.UNACKNOWLEDGE: {AlarmState.ACKNOWLEDGED, AlarmState.LATCHED_ACKNOWLEDGED},
+    Action.RESET: {AlarmState.LATCHED_ACKNOWLEDGED},
+    Action.SHELVE: {
+        AlarmState.UNACKNOWLEDGED,
+        AlarmState.ACKNOWLEDGED,
+        AlarmState.RETURNED_UNACKNOWLEDGED,
+        AlarmState.LATCHED_UNACKNOWLEDGED,
+        AlarmState.LATCHED_ACKNOWLEDGED,
+    },
+    Action.UNSHELVE: {AlarmState.SHELVED},
+    Action.TAKE_OUT: set(AlarmState) - {AlarmState.NORMAL, AlarmState.OUT_OF_SERVICE},
+    Action.PUT_BACK: {AlarmState.OUT_OF_SERVICE},
+}
+_ROLES = {Action.TAKE_OUT: Role.SUPERVISOR, Action.PUT_BACK: Role.SUPERVISOR}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What an operator asks for, with everything that it needs.
+
+    Attributes:
+        until: End of a shelving or of a time out of service.
+    """
+
+    action: Action
+    reason: str = ""
+    comment: str = ""
+    until: datetime | None = None
+    shelving: Shelving = Shelving.TIMED
+
+
+def actions_of(alarm: Alarm, role: Role, now: datetime) -> tuple[Action, ...]:
+    """Return what this role may do with an alarm as it is now."""
+    found = [
+        action
+        for action, states in _STATES.items()
+        if alarm.state in states and role >= _ROLES.get(action, Role.OPERATOR)
+    ]
+    is_late = alarm.acknowledged_at is None or now - alarm.acknowledged_at > TAKE_BACK_WITHIN
+    return tuple(action for action in found if action is not Action.UNACKNOWLEDGE or not is_late)
+
+
+def longest_shelving(alarms: Iterable[Alarm], role: Role) -> timedelta:
+    """Return how long this role may shelve all of these; nothing where it may not shelve one of them."""
+    return min(
+        (_FIGURES.of_alarm(alarm).longest_shelving(alarm.priority, role) for alarm in alarms), default=timedelta()
+    )
