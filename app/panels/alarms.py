@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QWidget
 
 from app.panel import Area, PanelInfo
 from app.room import Room
+from core.incidents.handling import Limits
 from core.incidents.model import Alarm, SourceKind
 from core.kernel.errors import ConsoleError
 from widgets.alarms.actions import Action, Answer
@@ -62,6 +63,15 @@ def _connect(alarms: AlarmList, room: Room) -> QWidget:
         until = datetime.now(UTC) + timedelta(minutes=1)
         room.ask("alarms.history", list[Alarm], then=alarms.show_history, since=until - timedelta(days=7), until=until)
 
+    def on_escalate(alarm: Alarm) -> None:
+        room.ask("alarms.escalate", alarm_id=alarm.alarm_id, occurrence=alarm.occurrence, version=alarm.version)
+
+    def on_limits(alarm_id: str) -> None:
+        def show(limits: Limits) -> None:
+            alarms.show_limits(alarm_id, limits)
+
+        room.ask("alarms.limits", Limits, then=show, refused=lambda _error: None, alarm_id=alarm_id)
+
     def on_incident(alarm: Alarm) -> None:
         room.select("incident", alarm.incident_id)
         room.panel_requested.emit("incidents")
@@ -87,8 +97,10 @@ def _connect(alarms: AlarmList, room: Room) -> QWidget:
     room.flood.changed.connect(alarms.show_flood)
     alarms.acknowledge_requested.connect(on_acknowledge)
     alarms.answer_requested.connect(on_answer)
+    alarms.limits_requested.connect(on_limits)
     alarms.history_requested.connect(on_history)
     alarms.incident_requested.connect(on_incident)
+    alarms.escalate_requested.connect(on_escalate)
     alarms.show_role(room.role)
     room.role_changed.connect(alarms.show_role)
     room.tab_wanted.connect(lambda name: alarms.show_tab(Tab(name)))
@@ -113,12 +125,12 @@ def _arguments(answer: Answer) -> dict[str, Any]:
         case Action.SHELVE:
             return {
                 "shelving": answer.shelving,
-                "until": answer.until,
+                "for_s": answer.span.total_seconds(),
                 "reason": answer.reason,
                 "comment": answer.comment,
             }
         case Action.TAKE_OUT:
-            return {"reason": answer.reason, "until": answer.until}
+            return {"reason": answer.reason, "until": datetime.now(UTC) + answer.span}
         case Action.UNACKNOWLEDGE:
             return {"reason": answer.reason}
         case _:

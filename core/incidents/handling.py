@@ -201,6 +201,26 @@ class AlarmHandling:
             detail=f"{said}: {done}",
         )
 
+    async def escalate(self, actor: Actor, meant: Meant) -> Alarm:
+        """Call the next level now, without waiting for the time of the rule.
+
+        Raises:
+            NotPermittedError, StaleWriteError, BadInputError: With the sentence for the toast.
+        """
+        require(actor, Role.OPERATOR)
+        at = self._clock.now()
+
+        def make(alarm: Alarm) -> Event:
+            if alarm.state not in (AlarmState.UNACKNOWLEDGED, AlarmState.LATCHED_UNACKNOWLEDGED):
+                raise BadInputError(
+                    f"{alarm.title} does not wait for an answer.", hint="Only what nobody acknowledged is escalated."
+                )
+            if alarm.escalation_level >= self._tunings.of_alarm(alarm).max_escalation:
+                raise BadInputError(f"{alarm.title} is at the last level already.", hint="Acknowledge it, or call.")
+            return events.Escalated(at=at, level=alarm.escalation_level + 1)
+
+        return await self._do(actor, meant, make, action="alarm.escalate", detail="by hand")
+
     async def limits(self, actor: Actor, alarm_id: str) -> Limits:
         """Return what this person may do with an alarm.
 

@@ -41,6 +41,10 @@ def _seeing(node: Node, actor_of: Callable[[Peer], Actor]) -> dict[str, Verb]:
         meant = Meant(alarm_id=alarm_id, occurrence=occurrence, version=version)
         return await node.require_services().handling.reset(actor_of(peer), meant, comment=comment)
 
+    async def escalate(peer: Peer, *, alarm_id: str, occurrence: str, version: int) -> Alarm:
+        meant = Meant(alarm_id=alarm_id, occurrence=occurrence, version=version)
+        return await node.require_services().handling.escalate(actor_of(peer), meant)
+
     async def comment(peer: Peer, *, alarm_id: str, text: str) -> Alarm:
         return await node.require_services().incidents.comment(actor_of(peer), alarm_id, text)
 
@@ -52,6 +56,10 @@ def _seeing(node: Node, actor_of: Callable[[Peer], Actor]) -> dict[str, Verb]:
         actor_of(peer)
         return list(await node.require_services().incidents.journal(alarm_id))
 
+    async def history(peer: Peer, *, since: datetime, until: datetime, limit: int = 500) -> list[Alarm]:
+        actor_of(peer)
+        return list(await node.require_services().incidents.history(since=since, until=until, limit=limit))
+
     async def limits(peer: Peer, *, alarm_id: str) -> Limits:
         return await node.require_services().handling.limits(actor_of(peer), alarm_id)
 
@@ -59,9 +67,11 @@ def _seeing(node: Node, actor_of: Callable[[Peer], Actor]) -> dict[str, Verb]:
         "alarms.acknowledge": acknowledge,
         "alarms.unacknowledge": unacknowledge,
         "alarms.reset": reset,
+        "alarms.escalate": escalate,
         "alarms.comment": comment,
         "alarms.tick": tick,
         "alarms.journal": journal,
+        "alarms.history": history,
         "alarms.limits": limits,
     }
 

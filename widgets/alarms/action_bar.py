@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QKeyEvent
 from PySide6.QtWidgets import QCheckBox, QComboBox, QFrame, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
-from core.access.model import Role
 from core.incidents.model import Alarm, Shelving
 from core.incidents.tuning import SHELVE_REASONS
-from core.kernel.clock import Clock
-from widgets.alarms.actions import Action, Answer, longest_shelving
+from widgets.alarms.actions import Action, Answer
 from widgets.base.flow import FlowLayout
 from widgets.base.theme import look, set_role
 
@@ -33,9 +31,8 @@ class ActionBar(QFrame):
     answered = Signal(object)
     left = Signal()
 
-    def __init__(self, clock: Clock, parent: QWidget | None = None) -> None:
+    def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._clock = clock
         self._action = Action.SHELVE
         self._alarms: tuple[Alarm, ...] = ()
         set_role(self, "toast")
@@ -57,7 +54,6 @@ class ActionBar(QFrame):
         self._text = QLineEdit(self)
         self._text.setMaxLength(500)
         self._text.textChanged.connect(self._refresh)
-        self._text.returnPressed.connect(self._on_answer)
         self._do = QPushButton(self)
         set_role(self._do, "primary")
         self._do.clicked.connect(self._on_answer)
@@ -84,14 +80,13 @@ class ActionBar(QFrame):
         """The alarms it is about, as they were when it was asked."""
         return self._alarms
 
-    def ask(self, action: Action, alarms: Sequence[Alarm], role: Role) -> None:
-        """Ask what this action needs for these alarms."""
+    def ask(self, action: Action, alarms: Sequence[Alarm], longest: timedelta) -> None:
+        """Ask what this action needs for these alarms; `longest` is for how long they may be shelved."""
         self._action, self._alarms = action, tuple(alarms)
         what = self._alarms[0].title if len(self._alarms) == 1 else f"{len(self._alarms)} alarms"
-        longest = longest_shelving(self._alarms, role)
         is_shelving, is_service = action is Action.SHELVE, action is Action.TAKE_OUT
         if is_shelving and not longest:
-            self._say(f"{what} cannot be shelved by {_who(role)}. Acknowledge it, or ask a supervisor.")
+            self._say(f"You may not shelve {what}. Acknowledge it, or ask a supervisor.")
             return
         if is_shelving:
             self._fill(_spans(longest), default=min(timedelta(minutes=_FIRST_MINUTES), longest))
@@ -146,14 +141,13 @@ class ActionBar(QFrame):
             return
         written = self._text.text().strip()
         span = self._span.currentData() if not self._span.isHidden() else None
-        until: datetime | None = self._clock.now() + span if isinstance(span, timedelta) else None
         is_shelving = self._action is Action.SHELVE
         self.answered.emit(
             Answer(
                 action=self._action,
                 reason=self._reason.currentText() if is_shelving else written,
                 comment=written if is_shelving else "",
-                until=until,
+                span=span if isinstance(span, timedelta) else timedelta(),
                 shelving=Shelving.ONE_SHOT if self._once.isChecked() else Shelving.TIMED,
             )
         )
@@ -178,7 +172,3 @@ def _span_words(span: timedelta) -> str:
     if minutes < 120:
         return f"{minutes} min"
     return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // 1440} days"
-
-
-def _who(role: Role) -> str:
-    return "an operator" if role < Role.SUPERVISOR else "anybody"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -65,13 +64,13 @@ class Answer:
     """What an operator asks for, with everything that it needs.
 
     Attributes:
-        until: End of a shelving or of a time out of service.
+        span: Of a shelving or of a time out of service; nothing for the others.
     """
 
     action: Action
     reason: str = ""
     comment: str = ""
-    until: datetime | None = None
+    span: timedelta = timedelta()
     shelving: Shelving = Shelving.TIMED
 
 
@@ -86,8 +85,6 @@ def actions_of(alarm: Alarm, role: Role, now: datetime) -> tuple[Action, ...]:
     return tuple(action for action in found if action is not Action.UNACKNOWLEDGE or not is_late)
 
 
-def longest_shelving(alarms: Iterable[Alarm], role: Role) -> timedelta:
-    """Return how long this role may shelve all of these; nothing where it may not shelve one of them."""
-    return min(
-        (_FIGURES.of_alarm(alarm).longest_shelving(alarm.priority, role) for alarm in alarms), default=timedelta()
-    )
+def longest_shelving(alarm: Alarm, role: Role) -> timedelta:
+    """Return how long this role may shelve an alarm by the shipped figures; nothing where it may not."""
+    return _FIGURES.of_alarm(alarm).longest_shelving(alarm.priority, role)

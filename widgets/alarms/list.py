@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from datetime import timedelta
 from enum import Enum
 
 from PySide6.QtCore import (
@@ -36,11 +37,12 @@ from PySide6.QtWidgets import (
 
 from core.access.model import Role
 from core.incidents.flood import NO_FLOOD, Flood
+from core.incidents.handling import Limits
 from core.incidents.model import Alarm, AlarmState
 from core.kernel.clock import Clock, SystemClock
 from core.kernel.settings import KeySettings
 from widgets.alarms.action_bar import ActionBar
-from widgets.alarms.actions import Action, Answer, actions_of
+from widgets.alarms.actions import Action, Answer, actions_of, longest_shelving
 from widgets.alarms.delegates import PriorityDelegate, StateDelegate, TwoLineDelegate
 from widgets.alarms.detail import AlarmDetail
 from widgets.alarms.flood_bar import FloodBar
@@ -95,6 +97,7 @@ class AlarmList(QWidget):
         comment_requested(str, str, int, str): The same, for a comment alone.
         goto_requested(object): The `Alarm` to show on wall and map.
         selection_changed(object): The one selected `Alarm`, or None.
+        limits_requested(str): Alarm id; answer with `show_limits`.
         snapshot_requested(str, str): Alarm id and incident id; answer with `show_snapshot`.
         silence_requested(): No sound for a minute.
         put_back_requested(): The room is to be as it was before an alarm arranged it.
@@ -109,6 +112,7 @@ class AlarmList(QWidget):
     comment_requested = Signal(str, str, int, str)
     goto_requested = Signal(object)
     selection_changed = Signal(object)
+    limits_requested = Signal(str)
     snapshot_requested = Signal(str, str)
     silence_requested = Signal()
     put_back_requested = Signal()
@@ -129,6 +133,7 @@ class AlarmList(QWidget):
         self._clock = clock or SystemClock()
         self._site_of = site_of
         self._role = Role.OPERATOR
+        self._limits: dict[str, Limits] = {}
         self._flood = NO_FLOOD
         self._model = AlarmTableModel(self._clock, self)
         self._changed: dict[str, Alarm] = {}
@@ -199,7 +204,7 @@ class AlarmList(QWidget):
         column.addWidget(bar)
         self._flood_bar = FloodBar(left)
         column.addWidget(self._flood_bar)
-        self._action_bar = ActionBar(self._clock, left)
+        self._action_bar = ActionBar(left)
         self._action_bar.answered.connect(self._on_answered)
         self._action_bar.left.connect(self._leave_action)
         column.addWidget(self._action_bar)
@@ -382,6 +387,10 @@ class AlarmList(QWidget):
         kept = tuple(alarms)
         self._with_kept_place(lambda: self._model.show_history(kept))
 
+    def show_limits(self, alarm_id: str, limits: Limits) -> None:
+        """Take over what the node allows this operator for an alarm; before that the shipped figures count."""
+        self._limits[alarm_id] = limits
+
     def show_role(self, role: Role) -> None:
         """Offer what this role may do."""
         self._role = role
@@ -492,10 +501,21 @@ class AlarmList(QWidget):
         if action is Action.ACKNOWLEDGE:
             self.acknowledge_selected()
         elif action in (Action.SHELVE, Action.UNACKNOWLEDGE, Action.TAKE_OUT):
-            self._action_bar.ask(action, alarms, self._role)
+            self._action_bar.ask(action, alarms, self._longest_shelving(alarms))
         else:
             self._send(alarms, Answer(action=action, comment=self._detail.comment_draft))
             self._detail.clear_comment()
+
+    def _longest_shelving(self, alarms: Iterable[Alarm]) -> timedelta:
+        return min(
+            (
+                timedelta(seconds=known.longest_shelving_s)
+                if (known := self._limits.get(alarm.alarm_id)) is not None
+                else longest_shelving(alarm, self._role)
+                for alarm in alarms
+            ),
+            default=timedelta(),
+        )
 
     @property
     def action_text(self) -> str:
@@ -651,6 +671,9 @@ class AlarmList(QWidget):
         self._selected_id = alarm_id
         if alarm is not None and alarm.incident_id:
             self.snapshot_requested.emit(alarm.alarm_id, alarm.incident_id)
+        self._limits.clear()
+        if alarm is not None:
+            self.limits_requested.emit(alarm.alarm_id)
         self.selection_changed.emit(alarm)
 
     def _on_selection(self, _selected: QItemSelection, _deselected: QItemSelection) -> None:

@@ -456,7 +456,7 @@ def test_no_age_is_cut(desk, age_s):
 
 
 def test_the_detail_beside_a_narrow_list_is_not_cut(desk, qtbot):
-    desk.list.resize(620, 260)
+    desk.list.resize(670, 260)
     desk.list.show_alarms([make_alarm("one")])
     desk.list.select("one")
     detail = desk.list._detail

@@ -1,0 +1,232 @@
+"""Shelving, taking out of service, resetting and taking back, by keyboard alone."""
+
+from datetime import timedelta
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+
+from core.access.model import Role
+from core.incidents.handling import Limits
+from core.incidents.model import AlarmMark, AlarmState, Priority, Quality, Shelving
+from core.kernel.clock import FakeClock
+from tests.gui.alarms.making import NOW, make_alarm
+from widgets.alarms.actions import Action
+from widgets.alarms.gauges import AlarmGauges
+from widgets.alarms.list import AlarmList
+from widgets.alarms.order import Tab
+from widgets.alarms.table_model import Column
+
+
+def shelved(name="shelved", **more):
+    until = NOW + timedelta(minutes=30)
+    return make_alarm(
+        name, shelving=Shelving.TIMED, shelved_until=until, shelved_by="dana", shelve_reason="Maintenance", **more
+    )
+
+
+def suppressed():
+    return make_alarm("suppressed", suppressed_by="gateway lost")
+
+
+def out_of_service():
+    until = NOW + timedelta(days=1)
+    return make_alarm(
+        "out",
+        out_of_service_by="sam",
+        out_of_service_reason="camera is replaced",
+        out_of_service_until=until,
+    )
+
+
+@pytest.fixture
+def desk(qtbot):
+    alarms = AlarmList(FakeClock())
+    qtbot.addWidget(alarms)
+    alarms.resize(1500, 500)
+    alarms.show()
+    qtbot.waitExposed(alarms)
+    alarms.activateWindow()
+    alarms.answers = []
+    alarms.answer_requested.connect(lambda alarm, answer: alarms.answers.append((alarm.alarm_id, answer)))
+    alarms.show_alarms([make_alarm("calling"), shelved(), suppressed(), out_of_service()])
+    alarms.table.setFocus()
+    return alarms
+
+
+def rows(alarms):
+    return [alarms.model.alarm_at(row).alarm_id for row in range(alarms.model.rowCount())]
+
+
+def press(key, modifier=Qt.KeyboardModifier.NoModifier):
+    QTest.keyClick(QApplication.focusWidget(), key, modifier)
+
+
+def tab_texts(alarms):
+    return [alarms._tabs.tabText(index) for index in range(alarms._tabs.count())]
+
+
+def test_what_is_held_stands_in_a_tab_of_its_own_with_its_count(desk):
+    assert tab_texts(desk) == ["Active 1", "Shelved 1", "Suppressed 1", "Out of service 1", "History"]
+    assert rows(desk) == ["calling"]
+
+    shown = {}
+    for tab in (Tab.SHELVED, Tab.SUPPRESSED, Tab.OUT_OF_SERVICE):
+        desk.show_tab(tab)
+        shown[tab] = (rows(desk), desk.model.index(0, Column.STATE).data(), desk.model.index(0, Column.COMMENT).data())
+
+    assert {tab: (ids, state) for tab, (ids, state, _) in shown.items()} == {
+        Tab.SHELVED: (["shelved"], "SHLVD"),
+        Tab.SUPPRESSED: (["suppressed"], "DSUPR"),
+        Tab.OUT_OF_SERVICE: (["out"], "OOSRV"),
+    }
+    assert "dana" in shown[Tab.SHELVED][2]
+    assert "Maintenance" in shown[Tab.SHELVED][2]
+    assert shown[Tab.SUPPRESSED][2] == "by gateway lost"
+    assert "camera is replaced" in shown[Tab.OUT_OF_SERVICE][2]
+
+
+def test_held_alarms_are_not_counted_as_calling_and_not_reached_by_next(desk):
+    assert desk.model.counts()[Priority.HIGH] == 1
+
+    for _ in range(3):
+        press(Qt.Key.Key_N)
+
+    assert [alarm.alarm_id for alarm in desk.selected_alarms()] == ["calling"]
+
+
+def test_s_shelves_for_a_time_and_a_reason_without_a_mouse(desk):
+    desk.select("calling")
+    press(Qt.Key.Key_S)
+    assert desk.action_text == "Shelve Congestion, for 60 min at most:"
+
+    press(Qt.Key.Key_Down)
+    press(Qt.Key.Key_Return)
+
+    ((alarm_id, answer),) = desk.answers
+    assert alarm_id == "calling"
+    assert (answer.action, answer.reason, answer.shelving) == (
+        Action.SHELVE,
+        "Known fault, is being mended",
+        Shelving.TIMED,
+    )
+    assert answer.span == timedelta(hours=1)
+    assert desk.action_text == ""
+    assert desk.table.hasFocus()
+    assert desk.model.index(0, Column.STATE).data() == "sent…"
+
+
+def test_no_time_longer_than_the_limit_is_offered(desk):
+    desk.select("calling")
+    desk.show_limits(
+        "calling", Limits(shelve_reasons=(), longest_shelving_s=1200, may_reset=True, is_comment_needed=False)
+    )
+
+    press(Qt.Key.Key_S)
+
+    span = desk._action_bar._span
+    assert [span.itemText(index) for index in range(span.count())] == ["5 min", "15 min", "20 min"]
+
+
+def test_a_critical_alarm_is_not_shelved_by_an_operator_and_the_list_says_so(desk):
+    desk.show_changes([make_alarm("calling", Priority.CRITICAL, version=2)])
+    desk._apply_changes()
+    desk.select("calling")
+
+    press(Qt.Key.Key_S)
+    assert desk.action_text.startswith("You may not shelve Congestion.")
+    press(Qt.Key.Key_Escape)
+
+    assert desk.answers == []
+    assert desk.table.hasFocus()
+
+
+def test_s_again_takes_a_shelved_one_back(desk):
+    desk.select("shelved")
+    desk.table.setFocus()
+
+    press(Qt.Key.Key_S)
+
+    assert [(alarm_id, answer.action) for alarm_id, answer in desk.answers] == [("shelved", Action.UNSHELVE)]
+
+
+def test_an_acknowledge_is_taken_back_with_a_reason_and_only_soon(desk):
+    desk.show_alarms([make_alarm("acked", is_acknowledged=True)])
+    desk.select("acked")
+    press(Qt.Key.Key_U)
+    press(Qt.Key.Key_Return)
+    assert desk.answers == [], "without a reason nothing is sent"
+
+    QTest.keyClicks(QApplication.focusWidget(), "wrong row")
+    press(Qt.Key.Key_Return)
+    ((_, answer),) = desk.answers
+    assert (answer.action, answer.reason) == (Action.UNACKNOWLEDGE, "wrong row")
+
+    desk._clock.advance(seconds=601)
+    press(Qt.Key.Key_U)
+    assert desk.action_text == ""
+
+
+def test_a_latched_alarm_is_reset_once_it_is_acknowledged(desk):
+    latched = make_alarm("latched", is_active=False, is_latched=True)
+    desk.show_alarms([latched])
+    desk.select("latched")
+    assert desk.model.index(0, Column.STATE).data() == "LATCH-UNACK"
+    press(Qt.Key.Key_R)
+    assert desk.answers == []
+
+    desk.show_alarms([make_alarm("latched", is_active=False, is_latched=True, is_acknowledged=True, version=2)])
+    press(Qt.Key.Key_R)
+
+    assert [(alarm_id, answer.action) for alarm_id, answer in desk.answers] == [("latched", Action.RESET)]
+
+
+def test_only_a_supervisor_takes_out_of_service(desk):
+    desk.select("calling")
+    press(Qt.Key.Key_O)
+    assert desk.action_text == ""
+
+    desk.show_role(Role.SUPERVISOR)
+    press(Qt.Key.Key_O)
+    assert desk.action_text.startswith("Take Congestion out of service.")
+    press(Qt.Key.Key_Tab)
+    QTest.keyClicks(QApplication.focusWidget(), "camera is replaced")
+    press(Qt.Key.Key_Return)
+
+    ((_, answer),) = desk.answers
+    assert (answer.action, answer.reason, answer.span) == (Action.TAKE_OUT, "camera is replaced", timedelta(days=1))
+
+
+def test_the_history_is_asked_for_when_somebody_looks_and_stays_read_only(desk, qtbot):
+    with qtbot.waitSignal(desk.history_requested):
+        desk.show_tab(Tab.HISTORY)
+    over = make_alarm("over", is_active=False, is_acknowledged=True, age_s=7000)
+
+    desk.show_history([over, make_alarm("calling")])
+
+    assert rows(desk) == ["calling", "over"]
+    desk.select("over")
+    desk.table.setFocus()
+    for key in (Qt.Key.Key_Space, Qt.Key.Key_S, Qt.Key.Key_R):
+        press(key)
+    assert desk.answers == []
+
+
+def test_marks_and_doubt_are_said_beside_the_state(desk):
+    alarm = make_alarm("odd", marks=frozenset({AlarmMark.CHATTERING}), quality=Quality.STALE, escalation_level=2)
+    desk.show_alarms([alarm])
+
+    assert desk.model.index(0, Column.STATE).data() == AlarmState.UNACKNOWLEDGED.value
+    assert desk.model.index(0, Column.COMMENT).data() == (
+        "escalated 2× · chattering · source lost, last known state"  # noqa: RUF001
+    )
+
+
+def test_counts_of_what_is_held_stand_beside_the_strip(qtbot):
+    gauges = AlarmGauges()
+    qtbot.addWidget(gauges)
+
+    gauges.show_alarms([shelved("a"), shelved("b"), suppressed(), make_alarm("calling")])
+
+    assert [gauges.count(tab) for tab in (Tab.SHELVED, Tab.SUPPRESSED, Tab.OUT_OF_SERVICE)] == [2, 1, 0]
