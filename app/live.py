@@ -12,6 +12,7 @@ from core.cameras.onvif.model import Steering
 from core.field.model import Device, Reading
 from core.incidents.model import Alarm, Incident
 from core.incidents.review import ReviewItem
+from core.incidents.shift import ShiftEntry
 from core.incidents.work import Unit
 from core.media.model import StreamReport
 from core.node.live import Changes, Snapshot
@@ -36,6 +37,7 @@ PARTS = (
     "incidents",
     "alarms",
     "units",
+    "shift",
     "steering",
     "reviews",
     "health",
@@ -50,8 +52,8 @@ class LiveModel(QObject):
 
     Signals:
         cameras_changed, rings_changed, devices_changed, readings_changed, lots_changed, streams_changed,
-        counts_changed, alarms_changed, incidents_changed, units_changed, steering_changed, reviews_changed,
-        health_changed:
+        counts_changed, alarms_changed, incidents_changed, units_changed, shift_changed, steering_changed,
+        reviews_changed, health_changed:
             Something of that kind is new; read the attribute.
     """
 
@@ -65,6 +67,7 @@ class LiveModel(QObject):
     alarms_changed = Signal()
     incidents_changed = Signal()
     units_changed = Signal()
+    shift_changed = Signal()
     steering_changed = Signal()
     reviews_changed = Signal()
     health_changed = Signal()
@@ -81,6 +84,9 @@ class LiveModel(QObject):
         self.alarms: dict[str, Alarm] = {}
         self.incidents: dict[str, Incident] = {}
         self.units: dict[str, Unit] = {}
+        self.shift: list[ShiftEntry] = []
+        """What was written into the shift log since this console came in; of the rest the node knows."""
+
         self.steering: dict[str, Steering] = {}
         self.reviews: dict[str, ReviewItem] = {}
         """What was reviewed since this console came in; of the rest the node knows."""
@@ -108,6 +114,7 @@ class LiveModel(QObject):
             kept.clear()
         self.readings.clear()
         self.units.clear()
+        self.shift.clear()
         self.steering.clear()
         self.reviews.clear()
         self.line_totals.clear()
@@ -196,6 +203,8 @@ class LiveModel(QObject):
                 self.steering[steering.camera_id] = steering
             else:
                 self.steering.pop(steering.camera_id, None)
+        self.shift += changes.shift
+        del self.shift[:-MAX_INCIDENTS]
         for unit in changes.units:
             self.units[unit.unit_id] = unit
             if unit.is_removed:
@@ -224,6 +233,7 @@ class LiveModel(QObject):
             "alarms": bool(changes.alarms),
             "incidents": bool(changes.incidents),
             "units": bool(changes.units),
+            "shift": bool(changes.shift),
             "steering": bool(changes.steering),
             "reviews": bool(changes.reviews),
             "health": changes.health is not None,

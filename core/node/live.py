@@ -11,6 +11,7 @@ from core.cameras.onvif.model import Steering
 from core.field.model import Device, DeviceCommand, Reading, Twin
 from core.incidents.model import Alarm, Incident
 from core.incidents.review import ReviewItem
+from core.incidents.shift import ShiftEntry
 from core.incidents.work import Unit
 from core.media.model import StreamReport
 from core.node.model import Health
@@ -32,6 +33,7 @@ class Changes:
         steering: Who steers which camera; without a name, nobody does any more.
         reviews: Incidents that were reviewed, or wait again; none in a snapshot.
         units: Who can be sent; a removed one comes once more.
+        shift: Entries written since; none in a snapshot.
     """
 
     alarms: tuple[Alarm, ...] = ()
@@ -50,6 +52,7 @@ class Changes:
     steering: tuple[Steering, ...] = ()
     reviews: tuple[ReviewItem, ...] = ()
     units: tuple[Unit, ...] = ()
+    shift: tuple[ShiftEntry, ...] = ()
     health: Health | None = None
 
 
@@ -91,6 +94,7 @@ class LiveCollector:
         self._steering: dict[str, Steering] = {}
         self._reviews: dict[str, ReviewItem] = {}
         self._units: dict[str, Unit] = {}
+        self._shift: list[ShiftEntry] = []
         self._health: Health | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._is_urgent = False
@@ -172,6 +176,11 @@ class LiveCollector:
         self._units[unit.unit_id] = unit
         self._schedule_now()
 
+    def add_shift_entry(self, entry: ShiftEntry) -> None:
+        """Push an entry of the shift log with the next flush."""
+        self._shift.append(entry)
+        self._schedule()
+
     def add_health(self, health: Health) -> None:
         """Push the health with the next flush."""
         self._health = health
@@ -209,6 +218,7 @@ class LiveCollector:
             steering=tuple(self._steering.values()),
             reviews=tuple(self._reviews.values()),
             units=tuple(self._units.values()),
+            shift=tuple(self._shift),
             health=self._health,
         )
         for kept in (self._alarms, self._incidents, self._cameras, self._devices):
@@ -220,6 +230,7 @@ class LiveCollector:
         self._steering.clear()
         self._reviews.clear()
         self._units.clear()
+        self._shift.clear()
         self._removed_cameras, self._removed_devices = [], []
         self._line_totals, self._inside = {}, {}
         self._health = None

@@ -32,6 +32,7 @@ from core.field.service import DeviceChanged, FieldEventReceived, ReadingReceive
 from core.field.twins import TwinChanged
 from core.incidents.model import Alarm, AlarmChanged, Incident, IncidentChanged, SourceKind
 from core.incidents.review import ReviewChanged
+from core.incidents.shift import ShiftEntryAdded, ShiftWatch
 from core.incidents.work import UnitChanged
 from core.kernel.bus import Bus
 from core.kernel.clock import Clock, SystemClock
@@ -148,6 +149,8 @@ class Node:
         self._live = LiveCollector(self._push)
         self.dry_runs = DryRuns()
         self._pictures = Pictures()
+        self.shift_watch = ShiftWatch()
+        self._is_writing_shift = False
         self._views: dict[tuple[Peer, str], dict[str, tuple[int, int]]] = {}
         self._deaf: dict[Peer, str] = {}
         """Consoles that do not hear their alarms, and their desks."""
@@ -388,6 +391,7 @@ class Node:
         services.field.publish_open_alarms(_alarm_payload(alarm) for alarm in open_alarms)
         for alarm in open_alarms:
             self._attend(alarm)
+            self.shift_watch.know(alarm)
         if self.is_demo:
             self._fleet = FleetProcess(broker.settings, username=broker.field_user, password=broker.field_password)
             await self._fleet.start()
@@ -503,6 +507,7 @@ class Node:
         def on_alarm(event: AlarmChanged) -> None:
             self._n_alarms += event.alarm.version == 1
             self._live.add_alarm(event.alarm)
+            self.shift_watch.take(event.alarm)
             self._attend(event.alarm)
             services.field.publish_alarm(_alarm_payload(event.alarm))
 
@@ -537,6 +542,7 @@ class Node:
         self._bus.subscribe(SessionsEnded, lambda event: self._sign_out(event.user_id, event.reason))
         self._bus.subscribe(LotChanged, lambda event: self._live.add_lot(event.occupancy))
         self._bus.subscribe(SteeringChanged, lambda event: self._live.add_steering(event.steering))
+        self._bus.subscribe(ShiftEntryAdded, lambda event: self._live.add_shift_entry(event.entry))
         self._bus.subscribe(UnitChanged, lambda event: self._live.add_unit(event.unit))
         self._bus.subscribe(ReviewChanged, lambda event: self._live.add_reviews(event.items))
 
@@ -606,12 +612,28 @@ class Node:
             if self.services is not None:
                 assert self._calls is not None
                 self._calls.take_health(self._health)
+                if not self._is_writing_shift:
+                    self._is_writing_shift = True
+                    self._spawn(self._write_shift(self.services))
                 if self._camera_flow is not None:
                     self._camera_flow.tell_waiting(self._clock.now())
                 if time.monotonic() >= self._counts_due_s:
                     # Not awaited: while the database is locked the room must still hear how the node is.
                     self._counts_due_s = math.inf
                     self._spawn(self._keep_counts())
+
+    async def _write_shift(self, services: Services) -> None:
+        """Write what the log should tell; what the database does not take waits for the next second."""
+        drafts = self.shift_watch.due(self._clock.now())
+        try:
+            await services.shift.note(*drafts)
+        except ConsoleError as error:
+            self.shift_watch.add(*drafts)
+            self._once.lost("shift", f"the shift log waits for the database: {error}")
+        else:
+            self._once.back("shift", "the shift log is written again")
+        finally:
+            self._is_writing_shift = False
 
     async def _keep_counts(self) -> None:
         try:

@@ -15,9 +15,11 @@ from core.field.service import FieldService
 from core.field.settings import BrokerSettings
 from core.incidents.dispatch import DispatchService
 from core.incidents.handling import AlarmHandling
+from core.incidents.handover import HandOverService
 from core.incidents.keeper import AlarmKeeper
 from core.incidents.review import ReviewService
 from core.incidents.service import IncidentService
+from core.incidents.shift import ShiftService
 from core.incidents.tuning import Tunings
 from core.kernel.bus import Bus
 from core.kernel.clock import Clock
@@ -45,6 +47,8 @@ class Services:
     handling: AlarmHandling
     keeper: AlarmKeeper
     dispatch: DispatchService
+    shift: ShiftService
+    hand_over: HandOverService
     review: ReviewService
     field: FieldService
     traffic: TrafficService
@@ -78,6 +82,8 @@ def make_services(
         handling=AlarmHandling(store, bus, clock, tunings),
         keeper=AlarmKeeper(store, bus, clock, tunings),
         dispatch=DispatchService(store, bus, clock, evidence=folders.evidence),
+        shift=ShiftService(store, bus, clock),
+        hand_over=HandOverService(store, bus, clock, folder=folders.data / "reports", site=settings.site.name),
         review=ReviewService(store, bus, clock),
         field=FieldService(store=store, bus=bus, clock=clock, outbox=outbox, settings=broker, audit=append),
         traffic=TrafficService(store=store, bus=bus, clock=clock),

@@ -17,6 +17,7 @@ from core.field.broker_config import IssuedCertificate
 from core.field.model import DeviceCommand, Twin
 from core.incidents.model import Incident
 from core.incidents.review import Outcome, PrecisionReport, ReviewFilter, ReviewItem, ReviewPage
+from core.incidents.shift import Draft, ShiftKind
 from core.kernel.errors import BadInputError, NotPermittedError, UnavailableError
 from core.link.protocol import PROTOCOL
 from core.link.server import Peer, Verb
@@ -24,7 +25,7 @@ from core.media.model import ProbeResult, SourceSpec
 from core.node.live import Snapshot
 from core.node.model import Health, Picture, SiteInfo
 from core.node.verbs_alarms import alarm_verbs
-from core.node.verbs_dispatch import dispatch_verbs
+from core.node.verbs_dispatch import dispatch_verbs, shift_verbs
 from core.vision.dry_run_model import DryRun
 from core.vision.flow import FlowMinute
 from core.vision.model import Scene
@@ -65,6 +66,7 @@ def make_verbs(node: Node) -> dict[str, Verb]:
         **_device_verbs(node),
         **_review_verbs(node),
         **dispatch_verbs(node, actor_of),
+        **shift_verbs(node, actor_of),
         **_user_verbs(node),
         **_traffic_verbs(node),
     }
@@ -75,6 +77,11 @@ def _session_verbs(node: Node) -> dict[str, Verb]:
         peer.state["session"] = session
         peer.is_trusted = True
         return session
+
+    def note(session: Session, kind: ShiftKind) -> None:
+        words = "signed in" if kind is ShiftKind.SIGN_IN else "signed out"
+        text = f"{session.user.name} {words}."
+        node.shift_watch.add(Draft(kind=kind, text=text, actor=session.user.name, desk=session.desk))
 
     async def hello(peer: Peer, *, desk: str) -> SiteInfo:
         peer.state["desk"] = desk[:60]
@@ -92,7 +99,9 @@ def _session_verbs(node: Node) -> dict[str, Verb]:
         )
 
     async def sign_in(peer: Peer, *, name: str, password: str, desk: str) -> Session:
-        return enter(peer, await node.require_services().access.sign_in(name, password, desk))
+        session = enter(peer, await node.require_services().access.sign_in(name, password, desk))
+        note(session, ShiftKind.SIGN_IN)
+        return session
 
     async def resume(peer: Peer, *, token: str) -> Session:
         return enter(peer, await node.require_services().access.resume(token))
@@ -108,7 +117,9 @@ def _session_verbs(node: Node) -> dict[str, Verb]:
     async def demo(peer: Peer, *, key: str, desk: str) -> Session:
         if not node.is_demo or not hmac.compare_digest(key.encode(), node.key.encode()):
             raise NotPermittedError("This node does not run the demonstration.", hint="Sign in.")
-        return enter(peer, await node.demo_session(desk))
+        session = enter(peer, await node.demo_session(desk))
+        note(session, ShiftKind.SIGN_IN)
+        return session
 
     async def sign_out(peer: Peer) -> None:
         session = peer.state.pop("session", None)
@@ -116,6 +127,7 @@ def _session_verbs(node: Node) -> dict[str, Verb]:
         node.let_go(peer)
         if isinstance(session, Session):
             await node.require_services().access.sign_out(session.token)
+            note(session, ShiftKind.SIGN_OUT)
 
     return {
         "session.hello": hello,

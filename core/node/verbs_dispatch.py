@@ -1,4 +1,4 @@
-"""What a console may ask about the work on incidents and the units that are sent."""
+"""What a console may ask about the work on incidents, the units that are sent, and the shift."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from core.access.model import Actor
+from core.access.permission import actor_of as session_actor
+from core.incidents.handover import HandOver, ReportContent
 from core.incidents.model import Incident, Snapshot
+from core.incidents.shift import ShiftEntry, ShiftPage, ShiftQuery
 from core.incidents.work import Duty, HandIncident, IncidentDetail, StepOrder, Unit
 from core.kernel.errors import BadInputError, ConsoleError
 from core.link.server import Peer, Verb
@@ -51,6 +54,45 @@ def dispatch_verbs(node: Node, actor_of: Callable[[Peer], Actor]) -> dict[str, V
         "incidents.detail": detail,
         "units.save": save_unit,
         "units.set_duty": set_duty,
+    }
+
+
+def shift_verbs(node: Node, actor_of: Callable[[Peer], Actor]) -> dict[str, Verb]:
+    """Return the verbs of the shift log and the hand-over by their names on the wire."""
+
+    async def write(peer: Peer, *, text: str, corrects: int = 0) -> ShiftEntry:
+        return await node.require_services().shift.write(actor_of(peer), text, corrects=corrects)
+
+    async def entries(peer: Peer, *, query: ShiftQuery) -> ShiftPage:
+        actor_of(peer)
+        return await node.require_services().shift.entries(query)
+
+    async def preview(peer: Peer, *, since: datetime | None = None, comment: str = "") -> ReportContent:
+        return await node.require_services().hand_over.preview(actor_of(peer), since=since, comment=comment)
+
+    async def hand_over(peer: Peer, *, since: datetime | None = None, comment: str = "") -> HandOver:
+        return await node.require_services().hand_over.hand_over(actor_of(peer), since=since, comment=comment)
+
+    async def sign(peer: Peer, *, hand_over_id: str, name: str, password: str, comment: str = "") -> HandOver:
+        """The incoming operator proves who they are at the desk of the outgoing one, who stays signed in."""
+        services, desk = node.require_services(), actor_of(peer).desk
+        session = await services.access.sign_in(name, password, desk)
+        try:
+            return await services.hand_over.sign(session_actor(session), hand_over_id, comment=comment)
+        finally:
+            await services.access.sign_out(session.token)
+
+    async def reports(peer: Peer) -> list[HandOver]:
+        actor_of(peer)
+        return list(await node.require_services().hand_over.recent())
+
+    return {
+        "shift.write": write,
+        "shift.entries": entries,
+        "shift.preview": preview,
+        "shift.hand_over": hand_over,
+        "shift.sign": sign,
+        "shift.reports": reports,
     }
 
 

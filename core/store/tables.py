@@ -390,6 +390,37 @@ class UnitRow(Versioned, Base):
     is_removed: Mapped[bool] = mapped_column(default=False)
 
 
+class ShiftEntryRow(Base):
+    """One line of the shift log; triggers refuse to change or remove it."""
+
+    __tablename__ = "shift_entry"
+    __table_args__ = (Index(None, "at"), Index(None, "kind", "shift_entry_id"))
+
+    shift_entry_id: Mapped[int] = mapped_column(RowNumber, primary_key=True)
+    at: Mapped[datetime]
+    kind: Mapped[str] = mapped_column(String(16))
+    text: Mapped[str] = mapped_column(Text)
+    actor: Mapped[str] = mapped_column(Text)
+    desk: Mapped[str] = mapped_column(Text, default="")
+    corrects: Mapped[int | None] = mapped_column(BigInteger, default=None)
+    """The entry that this one puts right."""
+
+
+class HandOverRow(Versioned, Base):
+    """A shift that was handed over, and who took it over."""
+
+    __tablename__ = "hand_over"
+
+    hand_over_id: Mapped[str] = mapped_column(String(26), primary_key=True)
+    until: Mapped[datetime]
+    content: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+    sha256: Mapped[str] = mapped_column(String(64))
+    signed_by: Mapped[str] = mapped_column(Text, default="")
+    signed_desk: Mapped[str] = mapped_column(Text, default="")
+    signed_at: Mapped[datetime | None] = mapped_column(default=None)
+    signed_comment: Mapped[str] = mapped_column(Text, default="")
+
+
 class ReviewRow(Versioned, Base):
     """What an operator made of an incident that a rule raised."""
 
