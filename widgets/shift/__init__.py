@@ -1,0 +1,1 @@
+"""The shift: its log, and how it is handed over."""
