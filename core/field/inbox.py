@@ -6,7 +6,10 @@ import threading
 from dataclasses import dataclass
 from datetime import datetime
 
+from core.field.topics import ROOT
+
 MAX_WAITING = 20_000
+OURS = f"{ROOT}/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +33,7 @@ class Inbound:
 
 def is_event(topic: str) -> bool:
     """Tell whether a message on `topic` must not be lost."""
-    return topic.endswith(("/evt", "/cmd/res"))
+    return topic.startswith(OURS) and topic.endswith(("/evt", "/cmd/res"))
 
 
 class Inbox:

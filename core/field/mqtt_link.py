@@ -29,7 +29,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from core.field.inbox import Inbound, Inbox
+from core.field.inbox import OURS, Inbound, Inbox
 from core.field.model import LinkReport, LinkState
 from core.field.payloads import HostState, write
 from core.field.retry import retry_delay_s
@@ -567,7 +567,7 @@ class MqttLink:
         if topic == self._host_topic:
             self._on_own_state(bytes(message.payload))
             return
-        has_to_be_stored = message.qos == 1 and topic.endswith("/evt")
+        has_to_be_stored = message.qos == 1 and topic.startswith(OURS) and topic.endswith("/evt")
         if message.qos > 0 and not has_to_be_stored:
             client.ack(message.mid, message.qos)
         was_empty = self._inbox.put(

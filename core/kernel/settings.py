@@ -61,6 +61,20 @@ class BrokerSection(Section):
     """What `broker-config` made, where this node can write it: consoles may then issue certificates."""
 
 
+class AdapterSettings(Section):
+    """Other systems at the same broker; each is off until it is switched on.
+
+    `frigate_zones` names the zones that call an operator, "ZONE" or "CAMERA/ZONE", with commas; empty means all.
+    """
+
+    frigate: bool = False
+    frigate_topic: Annotated[str, Field(pattern=r"^[^+#\x00]{1,60}$")] = "frigate"
+    frigate_zones: str = ""
+    home_assistant: bool = False
+    home_assistant_topic: Annotated[str, Field(pattern=r"^[^+#\x00]{1,60}$")] = "homeassistant"
+    sparkplug: bool = False
+
+
 class VisionSettings(Section):
     """Detection: which model, on what, and how much of the machine it may take."""
 
@@ -154,6 +168,7 @@ class Settings(BaseModel):
     site: SiteSettings = SiteSettings()
     store: StoreSettings = StoreSettings()
     broker: BrokerSection = BrokerSection()
+    adapters: AdapterSettings = AdapterSettings()
     vision: VisionSettings = VisionSettings()
     link: LinkSettings = LinkSettings()
     console: ConsoleSettings = ConsoleSettings()
@@ -189,6 +204,7 @@ class _Environment(BaseSettings):
     site: dict[str, Any] = {}
     store: dict[str, Any] = {}
     broker: dict[str, Any] = {}
+    adapters: dict[str, Any] = {}
     vision: dict[str, Any] = {}
     link: dict[str, Any] = {}
     console: dict[str, Any] = {}

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from core.field.model import LinkReport
+from core.gateway.adapter import AdapterReport
 from core.vision.model import EngineInfo, Track
 
 
@@ -59,6 +60,7 @@ class Health:
     database_reason: str = ""
     disk_free_gb: float = 0.0
     link: LinkReport | None = None
+    adapters: tuple[AdapterReport, ...] = ()
     workers: tuple[WorkerReport, ...] = ()
     notices: tuple[SystemNotice, ...] = ()
     n_frames: int = 0

@@ -26,10 +26,11 @@ from core.cameras.model import Camera, CameraChanged, CameraRemoved
 from core.cameras.onvif.model import SteeringChanged
 from core.cameras.service import secret_name
 from core.field.commands import CommandChanged
-from core.field.model import LinkState
+from core.field.model import LinkReport, LinkState
 from core.field.mqtt_link import MqttLink
 from core.field.service import DeviceChanged, FieldEventReceived, ReadingReceived
 from core.field.twins import TwinChanged
+from core.gateway.adapter import AdapterReport, Gateway
 from core.incidents.model import Alarm, AlarmChanged, Incident, IncidentChanged, SourceKind
 from core.incidents.review import ReviewChanged
 from core.incidents.shift import ShiftEntryAdded, ShiftWatch
@@ -48,6 +49,7 @@ from core.media.hardware import AUTO, OFF, SOFTWARE, HardwareDecode, choose_hard
 from core.media.model import ProbeResult, SourceSpec
 from core.media.probe import probe
 from core.node import conditions, demo, verbs
+from core.node.adapters import make_gateway
 from core.node.calls import Calls
 from core.node.camera_flow import CameraFlow
 from core.node.dry_runs import DryRuns
@@ -162,6 +164,7 @@ class Node:
         self._calls: Calls | None = None
         self._camera_flow: CameraFlow | None = None
         self._link: MqttLink | None = None
+        self._gateway: Gateway | None = None
         self._sight: Sight | None = None
         self._hardware: HardwareDecode | None = None
         self._supervisor: VisionSupervisor | None = None
@@ -378,11 +381,25 @@ class Node:
             self._has_tried_hardware.set()
 
     async def _open_ears(self, services: Services, broker: Broker, open_alarms: tuple[Alarm, ...]) -> None:
+        assert self._calls is not None
+        gateway = self._gateway = make_gateway(
+            self.settings,
+            clock=self._clock,
+            field=services.field,
+            calls=self._calls,
+            cameras=lambda: self._sight.cameras if self._sight else (),
+        )
+
+        def on_link_state(report: LinkReport) -> None:
+            services.field.on_link_state(report)
+            gateway.on_link_state(report)
+
         self._link = MqttLink(
             broker.settings,
             loop=asyncio.get_running_loop(),
-            on_message=services.field.on_messages,
-            on_state=services.field.on_link_state,
+            on_message=gateway.on_messages,
+            on_state=on_link_state,
+            more_filters=gateway.filters,
             password=broker.password,
             epoch=services.outbox.epoch,
             clock=self._clock,
@@ -609,6 +626,8 @@ class Node:
             self._end_old_sessions()
             if self._link is not None:
                 self._link.watch()
+            if self._gateway is not None:
+                self._gateway.tick()
             if self.services is not None:
                 assert self._calls is not None
                 self._calls.take_health(self._health)
@@ -710,6 +729,7 @@ class Node:
             database_reason=reason,
             disk_free_gb=disk_free_gb(self.folders.data),
             link=link,
+            adapters=self._adapter_reports(),
             workers=self._supervisor.reports() if self._supervisor else (),
             notices=self._notices(),
             n_frames=sums[0],
@@ -734,12 +754,22 @@ class Node:
             return f"SQLite, {self.folders.database.name}"
         return self.services.store.place if self.services else "not open yet"
 
+    def _adapter_reports(self) -> tuple[AdapterReport, ...]:
+        if self._gateway is None or self._link is None:
+            return ()
+        return self._gateway.reports(self._link.refused_filters)
+
     def _notices(self) -> tuple[SystemNotice, ...]:
         found = [(f"settings/{index}", fault.sentence, "") for index, fault in enumerate(self._faults)]
         if self._store_reason:
             found.append(("store", self._store_reason, ""))
         if self._broker is not None and self._broker.embedded is not None:
             found.append(("broker", self._broker.embedded.notice, "Name a broker in the settings for field devices."))
+        found.extend(
+            (f"adapter/{adapter.key}", f"{adapter.title}: {adapter.reason}", "Change the list at the broker.")
+            for adapter in self._adapter_reports()
+            if adapter.reason
+        )
         if self._model_note:
             found.append(("model", self._model_note, "Set vision.model to a model for real cameras."))
         wanted = self.settings.vision.hardware_decode

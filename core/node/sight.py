@@ -95,6 +95,11 @@ class Sight:
         return self._cameras.get(camera_id)
 
     @property
+    def cameras(self) -> tuple[Camera, ...]:
+        """Every camera's settings as they are in force."""
+        return tuple(self._cameras.values())
+
+    @property
     def ring_files(self) -> dict[str, str]:
         """Where each camera's pictures lie."""
         return {camera_id: str(self._ring_of(camera_id)) for camera_id in self._cameras}

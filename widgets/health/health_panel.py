@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
+from core.gateway.adapter import AdapterReport
 from core.kernel.clock import Clock, SystemClock
 from core.media.model import StreamReport, StreamState
 from core.node.model import Health, SystemNotice, WorkerReport
@@ -386,7 +387,15 @@ def _link_facts(health: Health | None, now: datetime) -> list[tuple[str, str]]:
         ("Published", str(link.n_published)),
         ("Waiting to be sent", str(link.n_outbox)),
         ("Reconnects", str(link.n_reconnects)),
+        *((adapter.title, _adapter_words(adapter)) for adapter in health.adapters),
     ]
+
+
+def _adapter_words(adapter: AdapterReport) -> str:
+    if adapter.reason:
+        return adapter.reason
+    unusable = f", {adapter.n_bad_messages} unusable" if adapter.n_bad_messages else ""
+    return f"{adapter.note}; {adapter.n_messages} messages{unusable}"
 
 
 def _database_facts(health: Health | None) -> list[tuple[str, str]]:

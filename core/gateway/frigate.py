@@ -1,0 +1,202 @@
+"""Frigate in: what its cameras see in a zone becomes an alarm of that camera, for as long as something is there.
+
+Reads `frigate/events` (new, update, end) and `frigate/available`. Of an object its label, its zones and its score are
+taken; names, faces and number plates that Frigate may have recognised are left where they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from core.cameras.model import Camera
+from core.field.inbox import Inbound
+from core.field.payloads import Payload, PayloadError, read
+from core.incidents.model import Condition, Priority, SourceKind
+
+MAX_OBJECTS = 5000
+FORGOTTEN_AFTER_S = 3600.0
+"""Frigate tells the end of each object; an end that was lost must not hold an alarm for ever."""
+
+Name = Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class TrackedObject(Payload):
+    """An object as Frigate follows it: the fields we use.
+
+    Attributes:
+        start_time: Epoch seconds.
+    """
+
+    id: Name
+    camera: Name
+    label: Name
+    top_score: float = Field(default=0.0, ge=0, le=1, allow_inf_nan=False)
+    false_positive: bool = False
+    start_time: float = Field(gt=0, lt=7_258_118_400, allow_inf_nan=False)
+    current_zones: tuple[Name, ...] = Field(default=(), max_length=32)
+
+
+class FrigateEvent(Payload):
+    """A message on `frigate/events`."""
+
+    type: Literal["new", "update", "end"]
+    after: TrackedObject
+
+
+@dataclass(slots=True)
+class _Place:
+    """One zone of one camera, and one kind of object in it."""
+
+    condition_key: str
+    object_ids: set[str] = field(default_factory=set)
+
+
+class FrigateAdapter:
+    """Turns Frigate's objects into conditions.
+
+    Threads: the owner's loop only.
+    """
+
+    key = "frigate"
+    title = "Frigate"
+
+    def __init__(
+        self,
+        *,
+        topic: str,
+        zones: tuple[str, ...],
+        cameras: Callable[[], tuple[Camera, ...]],
+        raise_condition: Callable[[Condition], None],
+        return_condition: Callable[[str], None],
+        now_s: Callable[[], float],
+    ) -> None:
+        """Listen below `topic`.
+
+        Args:
+            topic: Frigate's topic prefix.
+            zones: Those that call an operator, "ZONE" or "CAMERA/ZONE" in Frigate's names; empty means all.
+            cameras: Ours; one with the same name as Frigate's is taken for the same.
+            raise_condition: Calls an operator.
+            return_condition: Takes a call back, by its condition key.
+            now_s: A monotonic clock.
+        """
+        self._topic = topic
+        self._zones = frozenset(zones)
+        self._cameras = cameras
+        self._raise = raise_condition
+        self._return = return_condition
+        self._now_s = now_s
+        self._places: dict[tuple[str, str, str], _Place] = {}
+        self._seen: dict[str, tuple[float, set[tuple[str, str, str]]]] = {}
+        self._is_available: bool | None = None
+
+    @property
+    def filters(self) -> tuple[tuple[str, int], ...]:
+        """Its events, and whether it runs."""
+        return ((f"{self._topic}/events", 1), (f"{self._topic}/available", 1))
+
+    @property
+    def note(self) -> str:
+        """Whether it runs, and what it sees."""
+        if self._is_available is False:
+            return "Frigate says that it is offline"
+        return f"{len(self._seen)} objects in {len(self._places)} places"
+
+    def take(self, message: Inbound) -> None:
+        """Take an event, or that Frigate came or went.
+
+        Raises:
+            PayloadError: It cannot be used.
+        """
+        if message.topic.endswith("/available"):
+            self._take_available(message.payload)
+            return
+        event = read(message.payload, FrigateEvent)
+        if event.after.false_positive and event.type != "end":
+            return
+        self._follow(event, message.received_at)
+
+    def connected(self) -> None:
+        """What it saw stays until it says otherwise."""
+
+    def tick(self, now_s: float) -> None:
+        """Let go of objects of which nothing was heard for long."""
+        for object_id, (heard_s, _) in tuple(self._seen.items()):
+            if now_s - heard_s > FORGOTTEN_AFTER_S:
+                self._let_go(object_id)
+
+    def _take_available(self, payload: bytes) -> None:
+        words = payload.decode("utf-8", "replace").strip()
+        if words not in ("online", "offline"):
+            raise PayloadError(f"Frigate is neither online nor offline but {words[:40]!r}.")
+        if words == "online" and self._is_available is False:
+            # It numbers its objects anew: of those before nobody would ever hear the end.
+            for object_id in tuple(self._seen):
+                self._let_go(object_id)
+        self._is_available = words == "online"
+
+    def _follow(self, event: FrigateEvent, received_at: datetime) -> None:
+        seen = event.after
+        # Its clock may be ahead of ours; nothing begins in the future.
+        began_at = min(datetime.fromtimestamp(seen.start_time, UTC), received_at)
+        if event.type != "end" and seen.id not in self._seen and len(self._seen) >= MAX_OBJECTS:
+            raise PayloadError(f"Frigate follows more than {MAX_OBJECTS} objects at once.")
+        zones = () if event.type == "end" else seen.current_zones
+        wanted = {
+            (seen.camera, zone, seen.label)
+            for zone in zones
+            if not self._zones or zone in self._zones or f"{seen.camera}/{zone}" in self._zones
+        }
+        for key in wanted - self._places.keys():
+            self._open(key, seen, began_at)
+        if event.type == "end":
+            self._let_go(seen.id)
+        else:
+            self._move(seen.id, wanted)
+            self._seen[seen.id] = (self._now_s(), wanted)
+
+    def _let_go(self, object_id: str) -> None:
+        self._move(object_id, set())
+        self._seen.pop(object_id, None)
+
+    def _move(self, object_id: str, wanted: set[tuple[str, str, str]]) -> None:
+        """Let an object be in these places and in no others; a place without objects is normal again."""
+        _, before = self._seen.get(object_id, (0.0, set()))
+        for key in wanted:
+            self._places[key].object_ids.add(object_id)
+        for key in before - wanted:
+            place = self._places[key]
+            place.object_ids.discard(object_id)
+            if not place.object_ids:
+                del self._places[key]
+                self._return(place.condition_key)
+
+    def _open(self, key: tuple[str, str, str], seen: TrackedObject, began_at: datetime) -> None:
+        name, zone, label = key
+        camera = next((item for item in self._cameras() if _plain(item.name) == _plain(name)), None)
+        source_id = camera.camera_id if camera is not None else f"frigate/{_plain(name)}"
+        score = f", {seen.top_score:.0%} sure" if seen.top_score else ""
+        condition = Condition(
+            condition_key=f"{SourceKind.CAMERA}/{source_id}/frigate:{_plain(zone)}:{_plain(label)}",
+            kind="frigate_object",
+            title=f"{label.replace('_', ' ').capitalize()} in {zone.replace('_', ' ')}",
+            detail=f"Seen by Frigate's camera {name}{score}.",
+            priority=Priority.MEDIUM,
+            source_kind=SourceKind.CAMERA,
+            source_id=source_id,
+            source_name=camera.name if camera is not None else name,
+            position=camera.position if camera is not None else None,
+            began_at=began_at,
+        )
+        self._places[key] = _Place(condition.condition_key)
+        self._raise(condition)
+
+
+def _plain(name: str) -> str:
+    """Return a name as both sides may write it: "Front door" and "front_door" are one."""
+    return "-".join("".join(c if c.isalnum() else " " for c in name.lower()).split())

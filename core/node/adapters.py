@@ -1,0 +1,38 @@
+"""Which adapters the settings switch on, and what each of them gets of the node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from core.cameras.model import Camera
+from core.field.service import FieldService
+from core.gateway.adapter import Adapter, Gateway
+from core.gateway.frigate import FrigateAdapter
+from core.kernel.clock import Clock
+from core.kernel.settings import Settings
+from core.node.calls import Calls
+
+
+def make_gateway(
+    settings: Settings,
+    *,
+    clock: Clock,
+    field: FieldService,
+    calls: Calls,
+    cameras: Callable[[], tuple[Camera, ...]],
+) -> Gateway:
+    """Build the adapters that are switched on; with none of them every message goes straight to the field."""
+    wanted = settings.adapters
+    adapters: list[Adapter] = []
+    if wanted.frigate:
+        adapters.append(
+            FrigateAdapter(
+                topic=wanted.frigate_topic,
+                zones=tuple(zone.strip() for zone in wanted.frigate_zones.split(",") if zone.strip()),
+                cameras=cameras,
+                raise_condition=calls.raise_condition,
+                return_condition=calls.return_condition,
+                now_s=clock.monotonic,
+            )
+        )
+    return Gateway(adapters, clock=clock, to_field=field.on_messages)

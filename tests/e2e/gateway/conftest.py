@@ -1,0 +1,1 @@
+from tests.fixtures.mosquitto import mosquitto, start_mosquitto  # noqa: F401
