@@ -113,6 +113,16 @@ class Registry:
         )
         self._tracked[device.device_id] = tracked
 
+    def add(self, device: Device, *, now_s: float) -> None:
+        """Follow a device that an operator added before it has said anything."""
+        self.restore(device, boot="", birth={}, now_s=now_s)
+        self._tracked[device.device_id].has_changed = True
+
+    def forget(self, device_id: str) -> None:
+        """Follow a device no more; what it says from now on makes it known anew."""
+        self._tracked.pop(device_id, None)
+        self._bad.pop(device_id, None)
+
     def replace_device(self, device: Device) -> Device:
         """Take over what an operator changed: name, place, enabled, version; returns the device as it is now."""
         tracked = self._tracked[device.device_id]

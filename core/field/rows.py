@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import Executable, and_, bindparam, insert, select, update
+from sqlalchemy import Executable, Table, and_, bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from core.field.device_list import NewDevice
 from core.field.model import Device, DeviceState, FieldEvent, Reading
 from core.field.registry import Tracked
 from core.store.rows import position_of, storable
 from core.store.tables import Base, DeviceRow, FieldEventRow, ReadingRow
+
+NAMED = 2
+"""Version of a device that an operator has named: its own description does not overwrite that any more."""
 
 
 def load(
@@ -75,6 +79,31 @@ def insert_devices(session: Session, rows: Sequence[dict[str, Any]], created_at:
     new = [{**row, "created_at": created_at, "version": 1} for row in rows if row["device_id"] not in known]
     if new:
         session.execute(insert(DeviceRow), new)
+
+
+def add_devices(session: Session, devices: Sequence[NewDevice], created_at: datetime) -> None:
+    """Add devices that somebody named and that have said nothing yet; none of them may have a row."""
+    if not devices:
+        return
+    values: list[dict[str, Any]] = [
+        {
+            "device_id": device.device_id,
+            "kind": device.kind,
+            "name": storable(device.name),
+            "state": DeviceState.UNKNOWN.value,
+            "is_enabled": device.is_enabled,
+            "lat_deg": None if device.position is None else device.position.lat_deg,
+            "lon_deg": None if device.position is None else device.position.lon_deg,
+            "firmware": "",
+            "boot": "",
+            "birth": {},
+            "created_at": created_at,
+            "version": NAMED,
+        }
+        for device in devices
+    ]
+    # By the table: the mapper would begin with version 1.
+    session.execute(insert(cast(Table, DeviceRow.__table__)), values)
 
 
 def update_devices(session: Session, rows: Sequence[dict[str, Any]]) -> None:

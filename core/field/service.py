@@ -17,7 +17,9 @@ from sqlalchemy.orm import Session
 
 from core.field import rows
 from core.field.commands import Commands
+from core.field.device_list import NewDevice
 from core.field.inbox import Inbound
+from core.field.inventory import BulkOutcome, DeviceAt, Inventory
 from core.field.model import (
     BadSource,
     Device,
@@ -46,7 +48,7 @@ from core.field.payloads import (
     write,
 )
 from core.field.ports import SUPERVISOR, Actor, AuditHook, no_audit
-from core.field.registry import Registry, Tracked
+from core.field.registry import MAX_DEVICES, Registry, Tracked
 from core.field.sequence import Arrival
 from core.field.sequence import Sequence as EventSequence
 from core.field.settings import BrokerSettings
@@ -96,6 +98,13 @@ class DeviceChanged:
     """A device is new, or something about it changed."""
 
     device: Device
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRemoved:
+    """A device was taken out of the list."""
+
+    device_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +238,7 @@ class FieldService:
         )
         self._acks: dict[str, _Ack] = {}
         self._stored_s = float("-inf")
+        self._inventory = Inventory(store=store, clock=clock, audit=audit, values_of=self._values_of)
         self._gap_acks: dict[str, float] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._looked_s = self._wrote_s = self._kept_s = float("-inf")
@@ -399,6 +409,56 @@ class FieldService:
             actor, device_id, expect_version, lambda row: setattr(row, "is_enabled", is_enabled), action=action
         )
 
+    async def add_devices(self, actor: Actor, devices: Sequence[NewDevice], *, source: str = "") -> list[BulkOutcome]:
+        """Add devices that are not there yet; see `Inventory.add`."""
+        if len(self._registry.devices()) + len(devices) > MAX_DEVICES:
+            raise BadInputError(f"More than {MAX_DEVICES} devices are not followed.", hint="Remove some first.")
+        added, outcomes = await self._inventory.add(actor, devices, source=source)
+        for device in added:
+            self._registry.add(device, now_s=self._clock.monotonic())
+        self._tell_changed()
+        return outcomes
+
+    async def set_enabled_many(
+        self, actor: Actor, devices: Sequence[DeviceAt], *, is_enabled: bool
+    ) -> list[BulkOutcome]:
+        """Listen to many devices, or not any more; see `Inventory.set_enabled`."""
+        changed, outcomes = await self._inventory.set_enabled(actor, devices, is_enabled=is_enabled)
+        for device in changed:
+            tracked = self._registry.get(device.device_id)
+            if tracked is not None:
+                tracked.is_stored = True
+                self._registry.replace_device(device)
+        self._tell_changed()
+        return outcomes
+
+    async def remove(self, actor: Actor, device_id: str, *, expect_version: int) -> None:
+        """Take a device out of the list, and what it left on the broker; what it said stays in the history.
+
+        A device that is still out there comes back as a new one with its next message: disable it instead.
+
+        Raises:
+            NotPermittedError: Below supervisor.
+            BadInputError: Nobody knows the device.
+            StaleWriteError: Someone else was faster.
+        """
+        tracked = self._tracked(device_id)
+        await self._inventory.remove(actor, DeviceAt(device_id=device_id, version=expect_version))
+        for topic in _retained_topics(self._settings.tenant, tracked):
+            self._publish(topic, b"", qos=1, is_retained=True)
+        self._registry.forget(device_id)
+        self._twins.forget(device_id)
+        # How far its events are stored is kept: should it still be out there, it goes on counting.
+        self._bus.publish(DeviceRemoved(device_id))
+
+    def _tell_changed(self) -> None:
+        for device in self._registry.take_changed():
+            self._bus.publish(DeviceChanged(device))
+
+    def _values_of(self, device_id: str) -> dict[str, Any] | None:
+        tracked = self._registry.get(device_id)
+        return None if tracked is None else rows.device_values(tracked)
+
     async def rename(self, actor: Actor, device_id: str, *, name: str, expect_version: int) -> Device:
         """Give a device a name that its own description does not overwrite.
 
@@ -535,7 +595,8 @@ class FieldService:
         for name, payload in self._own.items():
             self._publish(name, payload, qos=1, is_retained=True)
         for device_id in self._stored_seqs:
-            self._acknowledge_device(device_id)
+            if self._registry.get(device_id) is not None:
+                self._acknowledge_device(device_id)
         self._twins.publish_all_desired()
         self._commands.send_again()
 
@@ -988,6 +1049,14 @@ class FieldService:
     def _send_command(self, topic: str, payload: bytes, *, expiry_s: float, reply: ReplyTo) -> bool:
         link = self._link
         return link is not None and link.publish(topic, payload, qos=1, expiry_s=expiry_s, reply=reply)
+
+
+def _retained_topics(tenant: str, tracked: Tracked) -> list[str]:
+    """Return the topics on which something of a device may stand at the broker."""
+    device_id = tracked.device.device_id
+    plain = (Channel.BIRTH, Channel.STATUS, Channel.EVT_ACK, Channel.TWIN_DESIRED, Channel.TWIN_REPORTED)
+    streams = [device_topic(tenant, device_id, Channel.STATE, stream) for stream in tracked.newest]
+    return [device_topic(tenant, device_id, channel) for channel in plain] + streams
 
 
 _MODELS: dict[Channel, type[Birth | Status | Envelope | CommandResult | TwinState]] = {

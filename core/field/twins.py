@@ -69,6 +69,11 @@ class Twins:
         found = await self._store.read(lambda session: [_twin(row) for row in session.scalars(select(DeviceTwinRow))])
         self._twins = {twin.device_id: twin for twin in found}
 
+    def forget(self, device_id: str) -> None:
+        """Know a removed device's twin no more; its row goes with the device's."""
+        self._twins.pop(device_id, None)
+        self._unsaved.discard(device_id)
+
     async def set_desired(
         self, actor: Actor, device: Device, changes: Mapping[str, Any], *, expect_version: int
     ) -> Twin:

@@ -201,6 +201,12 @@ class Calls:
             return
         self._later(partial(self._incidents.take_device_state, device))
 
+    def take_device_removed(self, device_id: str) -> None:
+        """A device is gone, and with it everything that it was called for."""
+        self._devices.pop(device_id, None)
+        self._raised = {key for key in self._raised if not key.startswith(f"{SourceKind.DEVICE}/{device_id}/")}
+        self._later(partial(self._incidents.return_missing, SourceKind.DEVICE, device_id))
+
     def take_field_event(self, event: FieldEvent) -> None:
         """A device had to give something up; that it lasts nobody can say, so the call ends with it."""
         n_dropped = event.data.get("dropped")

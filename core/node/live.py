@@ -121,6 +121,12 @@ class LiveCollector:
         self._removed_cameras.append(camera_id)
         self._schedule_now()
 
+    def remove_device(self, device_id: str) -> None:
+        """Push that a device is gone."""
+        self._devices.pop(device_id, None)
+        self._removed_devices.append(device_id)
+        self._schedule_now()
+
     def add_device(self, device: Device) -> None:
         """Push a device with the next flush."""
         self._devices[device.device_id] = device

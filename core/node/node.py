@@ -28,7 +28,7 @@ from core.cameras.service import secret_name
 from core.field.commands import CommandChanged
 from core.field.model import LinkReport, LinkState
 from core.field.mqtt_link import MqttLink
-from core.field.service import DeviceChanged, FieldEventReceived, ReadingReceived
+from core.field.service import DeviceChanged, DeviceRemoved, FieldEventReceived, ReadingReceived
 from core.field.twins import TwinChanged
 from core.gateway.adapter import AdapterReport, Gateway
 from core.incidents.model import Alarm, AlarmChanged, Incident, IncidentChanged, SourceKind
@@ -549,7 +549,13 @@ class Node:
         self._bus.subscribe(IncidentChanged, on_incident)
         self._bus.subscribe(CameraChanged, on_camera)
         self._bus.subscribe(CameraRemoved, on_camera_removed)
+
+        def on_device_removed(event: DeviceRemoved) -> None:
+            self._live.remove_device(event.device_id)
+            calls.take_device_removed(event.device_id)
+
         self._bus.subscribe(DeviceChanged, on_device)
+        self._bus.subscribe(DeviceRemoved, on_device_removed)
         self._bus.subscribe(ReadingReceived, lambda event: self._live.add_reading(event.reading))
         self._bus.subscribe(FieldEventReceived, lambda event: calls.take_field_event(event.event))
         self._bus.subscribe(CommandChanged, lambda event: self._live.add_command(event.command))

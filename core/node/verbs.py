@@ -14,11 +14,14 @@ from core.access.permission import require
 from core.cameras.model import Camera, SceneVersion
 from core.cameras.onvif.model import CameraDescription, Discovery, Preset, PtzHead, Velocity
 from core.field.broker_config import IssuedCertificate
-from core.field.model import DeviceCommand, Twin
+from core.field.device_list import NewDevice
+from core.field.inventory import BulkOutcome, DeviceAt
+from core.field.model import Device, DeviceCommand, Twin
 from core.incidents.model import Incident
 from core.incidents.review import Outcome, PrecisionReport, ReviewFilter, ReviewItem, ReviewPage
 from core.incidents.shift import Draft, ShiftKind
 from core.kernel.errors import BadInputError, NotPermittedError, UnavailableError
+from core.kernel.geo import GeoPoint
 from core.link.protocol import PROTOCOL
 from core.link.server import Peer, Verb
 from core.media.model import ProbeResult, SourceSpec
@@ -211,7 +214,29 @@ def _device_verbs(node: Node) -> dict[str, Verb]:
         actor_of(peer)
         return node.require_services().field.twin(device_id)
 
+    async def add(peer: Peer, *, devices: list[NewDevice], source: str = "") -> list[BulkOutcome]:
+        return await node.require_services().field.add_devices(actor_of(peer), devices, source=source[:200])
+
+    async def set_enabled_many(peer: Peer, *, devices: list[DeviceAt], is_enabled: bool) -> list[BulkOutcome]:
+        return await node.require_services().field.set_enabled_many(actor_of(peer), devices, is_enabled=is_enabled)
+
+    async def rename(peer: Peer, *, device_id: str, name: str, version: int) -> Device:
+        return await node.require_services().field.rename(actor_of(peer), device_id, name=name, expect_version=version)
+
+    async def move(peer: Peer, *, device_id: str, position: GeoPoint | None, version: int) -> Device:
+        return await node.require_services().field.move(
+            actor_of(peer), device_id, position=position, expect_version=version
+        )
+
+    async def remove(peer: Peer, *, device_id: str, version: int) -> None:
+        await node.require_services().field.remove(actor_of(peer), device_id, expect_version=version)
+
     return {
+        "devices.add": add,
+        "devices.set_enabled_many": set_enabled_many,
+        "devices.rename": rename,
+        "devices.move": move,
+        "devices.remove": remove,
         "devices.command": command,
         "devices.commands": commands,
         "devices.set_desired": set_desired,

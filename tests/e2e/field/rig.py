@@ -17,6 +17,7 @@ from core.field.commands import CommandChanged
 from core.field.model import Device, LinkState
 from core.field.mqtt_link import MqttLink
 from core.field.outbox import Outbox
+from core.field.ports import AuditHook, no_audit
 from core.field.service import (
     DeviceChanged,
     FieldEventReceived,
@@ -46,10 +47,13 @@ async def until(condition: Callable[[], bool], *, timeout_s: float = 30.0, what:
 class Node:
     """Store, outbox, service and link, as the node wires them."""
 
-    def __init__(self, folder: Path, settings: BrokerSettings, *, password: str = "") -> None:
+    def __init__(
+        self, folder: Path, settings: BrokerSettings, *, password: str = "", audit: AuditHook = no_audit
+    ) -> None:
         self.folder = folder
         self.settings = settings
         self.password = password
+        self.audit = audit
         self.bus = Bus()
         self.seen: list[object] = []
         for kind in (DeviceChanged, ReadingReceived, FieldEventReceived, CommandChanged, LinkChanged):
@@ -62,7 +66,12 @@ class Node:
         )
         self.outbox = Outbox(self.folder / "outbox.sqlite3")
         self.service = FieldService(
-            store=self.store, bus=self.bus, clock=clock, outbox=self.outbox, settings=self.settings
+            store=self.store,
+            bus=self.bus,
+            clock=clock,
+            outbox=self.outbox,
+            settings=self.settings,
+            audit=self.audit,
         )
         await self.service.prepare()
         self.link = MqttLink(

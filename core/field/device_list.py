@@ -1,0 +1,218 @@
+"""Lists of devices from a file: CSV or GeoJSON, checked row by row, so that 37 bad rows do not cost the good ones."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from core.field.kinds import find_kinds, kind_for
+from core.field.topics import OWN_GROUP, is_slug
+from core.kernel.errors import BadInputError
+from core.kernel.geo import GeoPoint
+from core.store.rows import storable
+
+MAX_ROWS = 20_000
+MAX_BYTES = 16 * 1024 * 1024
+MAX_NAME_LENGTH = 200
+COLUMNS = ("device_id", "name", "kind", "lat_deg", "lon_deg", "enabled")
+"""Of a CSV file, in any order; only the first is needed. The same names are the properties of a GeoJSON feature."""
+
+_YES, _NO = frozenset({"", "1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewDevice:
+    """A device that somebody wants to have, before it has said anything.
+
+    Attributes:
+        device_id: "{group}/{device}" of its topics.
+        kind: Key of its device kind.
+    """
+
+    device_id: str
+    name: str
+    kind: str
+    position: GeoPoint | None = None
+    is_enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BadRow:
+    """A row that was left out.
+
+    Attributes:
+        line: In the file, from 1; of GeoJSON the number of the feature.
+        text: The row as it stands there, cut short.
+        reason: A sentence.
+    """
+
+    line: int
+    text: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceList:
+    """What a file holds: devices with their lines, and the rows that cannot be used."""
+
+    devices: tuple[NewDevice, ...]
+    lines: tuple[int, ...]
+    bad: tuple[BadRow, ...]
+
+
+def read_device_list(content: bytes, file_name: str) -> DeviceList:
+    """Read a CSV or GeoJSON file.
+
+    Args:
+        content: UTF-8, with or without a byte order mark; CSV with comma, semicolon or tab.
+        file_name: For sentences; its ending says which of the two it is.
+
+    Raises:
+        BadInputError: The file as a whole cannot be used: too large, no text, no header, no JSON.
+    """
+    if len(content) > MAX_BYTES:
+        raise BadInputError(f"{file_name} is larger than {MAX_BYTES // 2**20} MiB.", hint="Divide it into parts.")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadInputError(
+            f"{file_name} is not UTF-8 text: byte {error.start + 1} does not fit.", hint="Save it as UTF-8."
+        ) from error
+    is_json = file_name.lower().endswith((".geojson", ".json"))
+    rows = _geojson_rows(text, file_name) if is_json else _csv_rows(text, file_name)
+    devices: list[NewDevice] = []
+    lines: list[int] = []
+    bad: list[BadRow] = []
+    line_of: dict[str, int] = {}
+    for line, shown, fields in rows:
+        if len(devices) + len(bad) >= MAX_ROWS:
+            raise BadInputError(f"{file_name} has more than {MAX_ROWS} rows.", hint="Divide it into parts.")
+        try:
+            device = read_device(fields)
+            if (first := line_of.get(device.device_id)) is not None:
+                raise BadInputError(f"{device.device_id} stands in line {first} already.")
+        except BadInputError as error:
+            bad.append(BadRow(line=line, text=shown[:160], reason=error.message))
+            continue
+        line_of[device.device_id] = line
+        devices.append(device)
+        lines.append(line)
+    if not devices and not bad:
+        raise BadInputError(f"{file_name} holds no devices.", hint=f"Name them by {', '.join(COLUMNS)}.")
+    return DeviceList(devices=tuple(devices), lines=tuple(lines), bad=tuple(bad))
+
+
+def read_device(fields: Mapping[str, str]) -> NewDevice:
+    """Make a device of the texts of one row or form.
+
+    Raises:
+        BadInputError: A field cannot be used; the sentence names it.
+    """
+    device_id = fields.get("device_id", "").strip()
+    group, _, device = device_id.partition("/")
+    if not is_slug(group) or not is_slug(device):
+        raise BadInputError(
+            f"{device_id[:80]!r} is no device_id: it is group/device, each of 1 to 32 of a-z, 0-9 and the hyphen."
+        )
+    if group == OWN_GROUP:
+        raise BadInputError(f"The group {OWN_GROUP!r} is that of our own cameras.")
+    name = storable(fields.get("name", "")).strip() or device
+    if len(name) > MAX_NAME_LENGTH or not name.isprintable():
+        raise BadInputError(f"The name {name[:40]!r} is not usable: 1 to {MAX_NAME_LENGTH} letters, digits and signs.")
+    kind = fields.get("kind", "").strip() or kind_for(group).key
+    if kind not in find_kinds():
+        raise BadInputError(f"{kind[:40]!r} is no kind of device; there are {', '.join(sorted(find_kinds()))}.")
+    return NewDevice(
+        device_id=device_id,
+        name=name,
+        kind=kind,
+        position=_position(fields.get("lat_deg", "").strip(), fields.get("lon_deg", "").strip()),
+        is_enabled=_is_enabled(fields.get("enabled", "").strip().lower()),
+    )
+
+
+def _position(lat: str, lon: str) -> GeoPoint | None:
+    if not lat and not lon:
+        return None
+    try:
+        return GeoPoint(float(lat), float(lon))
+    except ValueError as error:
+        raise BadInputError(f"lat_deg {lat[:20]!r}, lon_deg {lon[:20]!r} is no place on the earth.") from error
+
+
+def _is_enabled(text: str) -> bool:
+    if text in _YES or text in _NO:
+        return text in _YES
+    raise BadInputError(f"enabled is {text[:20]!r}; write yes or no.")
+
+
+_Rows = Iterator[tuple[int, str, Mapping[str, str]]]
+
+
+def _csv_rows(text: str, file_name: str) -> _Rows:
+    try:
+        dialect: type[csv.Dialect] | csv.Dialect = csv.Sniffer().sniff(text.partition("\n")[0], delimiters=",;\t")
+    except csv.Error:
+        dialect = csv.excel
+    reader = csv.reader(io.StringIO(text, newline=""), dialect, strict=True)
+    header = [cell.strip().lower() for cell in _next(reader, file_name, lambda: reader.line_num)]
+    if "device_id" not in header:
+        raise BadInputError(
+            f"The first line of {file_name} does not name the column device_id.",
+            hint=f"It may name {', '.join(COLUMNS)}, in any order.",
+        )
+    while True:
+        line = reader.line_num + 1
+        cells = _next(reader, file_name, lambda: reader.line_num)
+        if cells is _END:
+            return
+        if any(cell.strip() for cell in cells):
+            yield line, ", ".join(cells), dict(zip(header, cells, strict=False))
+
+
+_END: list[str] = []
+
+
+def _next(reader: Iterator[list[str]], file_name: str, line: Callable[[], int]) -> list[str]:
+    try:
+        return next(reader, _END)
+    except csv.Error as error:
+        raise BadInputError(f"{file_name} cannot be read from line {line()} on: {error}.") from error
+
+
+def _geojson_rows(text: str, file_name: str) -> _Rows:
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BadInputError(f"{file_name} is no JSON: {error}.") from error
+    features = document.get("features") if isinstance(document, dict) else None
+    if not isinstance(features, list):
+        raise BadInputError(f"{file_name} is no GeoJSON FeatureCollection.", hint="It has a list called features.")
+    for number, feature in enumerate(features, start=1):
+        shown = json.dumps(feature, ensure_ascii=False)[:200]
+        yield number, shown, _feature_fields(feature)
+
+
+def _feature_fields(feature: Any) -> Mapping[str, str]:
+    properties = feature.get("properties") if isinstance(feature, dict) else None
+    fields = (
+        {
+            str(key).lower(): str(value).lower() if isinstance(value, bool) else str(value)
+            for key, value in (properties or {}).items()
+            if value is not None
+        }
+        if isinstance(properties, dict)
+        else {}
+    )
+    geometry = feature.get("geometry") if isinstance(feature, dict) else None
+    if isinstance(geometry, dict):
+        # A geometry that is no point is a place that nobody can read, not a device without a place.
+        fields["lon_deg"], fields["lat_deg"] = "not a point", ""
+        place = geometry.get("coordinates")
+        if geometry.get("type") == "Point" and isinstance(place, list) and len(place) >= 2:
+            fields["lon_deg"], fields["lat_deg"] = str(place[0]), str(place[1])
+    return fields
