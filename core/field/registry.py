@@ -121,7 +121,6 @@ class Registry:
     def forget(self, device_id: str) -> None:
         """Follow a device no more; what it says from now on makes it known anew."""
         self._tracked.pop(device_id, None)
-        self._bad.pop(device_id, None)
 
     def replace_device(self, device: Device) -> Device:
         """Take over what an operator changed: name, place, enabled, version; returns the device as it is now."""

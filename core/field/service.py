@@ -448,6 +448,8 @@ class FieldService:
             self._publish(topic, b"", qos=1, is_retained=True)
         self._registry.forget(device_id)
         self._twins.forget(device_id)
+        self._acks.pop(device_id, None)
+        self._gap_acks.pop(device_id, None)
         # How far its events are stored is kept: should it still be out there, it goes on counting.
         self._bus.publish(DeviceRemoved(device_id))
 
