@@ -96,6 +96,7 @@ class Room(QObject):
         self.frames: Pump | None = None
         self.lag: UiLag | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_asking_rings = False
         self.closing.connect(self.flood.close)
         live.cameras_changed.connect(self._ask_rings)
         # A camera is told as soon as it is stored, its stream once the node reads it: only then it has a ring.
@@ -178,8 +179,18 @@ class Room(QObject):
 
     def _ask_rings(self) -> None:
         """Ask where the pictures of a camera lie that was added while this console was open."""
-        if self.live.cameras.keys() - self.live.rings.keys():
-            self.ask("room.rings", dict[str, str], then=self.live.set_rings)
+        if self._is_asking_rings or not self.live.cameras.keys() - self.live.rings.keys():
+            return
+        self._is_asking_rings = True
+        self.ask("room.rings", dict[str, str], then=self._on_rings, refused=self._on_rings_refused)
+
+    def _on_rings(self, rings: dict[str, str]) -> None:
+        self._is_asking_rings = False
+        self.live.set_rings(rings)
+
+    def _on_rings_refused(self, error: ConsoleError) -> None:
+        self._is_asking_rings = False
+        self.toast(error.message, error.hint)
 
     def _on_session_changed(self, session: Session | None) -> None:
         self.role_changed.emit(session.user.role if session else Role.VIEWER)

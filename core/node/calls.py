@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -13,7 +14,7 @@ from core.cameras.model import Camera
 from core.field.model import OVERFLOW, Device, DeviceState, FieldEvent, LinkState
 from core.field.skew import SKEW_S
 from core.incidents.model import Condition, Quality, Snapshot, SourceKind
-from core.incidents.policy import call_from, condition_of_source
+from core.incidents.policy import OBSERVATION_RULES, call_from, condition_of_source
 from core.incidents.service import IncidentService
 from core.kernel.errors import ConsoleError, UnavailableError
 from core.kernel.log import OncePerLoss
@@ -29,6 +30,17 @@ log = logging.getLogger(__name__)
 BROKER_ALARM_AFTER_S = 10.0
 RETRY_S = 2.0
 MAX_WAITING = 50_000
+"""Steps that wait for the database before newer calls are given up…"""
+
+MAX_WAITING_COUNTED = 25_000
+"""…what is only counted, so that it never takes the place of a call…"""
+
+MAX_WAITING_ENDS = 100_000
+"""…and ends: without its own, an alarm would stand for ever."""
+
+MAX_PICTURE_BYTES = 256 * 1024 * 1024
+"""Pictures that wait for the database; beyond, a call waits without its picture."""
+
 SKEW_GOOD_S = 4.0
 """Below it a clock that was wrong is right again."""
 
@@ -37,6 +49,14 @@ _CALLS_NOBODY = {(DeviceState.ONLINE, True), (DeviceState.UNKNOWN, True)}
 
 UNSTABLE_AFTER = 3
 """Ends of one worker in a row before an operator hears of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """Something to store; `n_bytes` is the picture that waits with it."""
+
+    run: Callable[[], Coroutine[Any, Any, Any]]
+    n_bytes: int = 0
 
 
 class Calls:
@@ -59,8 +79,8 @@ class Calls:
         """Name `folder` where the disk runs out."""
         self._incidents = incidents
         self._folder = folder
-        self._queue: asyncio.Queue[Callable[[], Coroutine[Any, Any, Any]]] = asyncio.Queue(MAX_WAITING)
-        self.n_dropped = 0
+        self._queue: asyncio.Queue[_Step] = asyncio.Queue()
+        self._n_picture_bytes = 0
         self._find_camera = find_camera
         self._find_device = find_device
         self._raised: set[str] = set()
@@ -72,9 +92,10 @@ class Calls:
         """Call an operator; again only after it was good in between."""
         if condition.condition_key in self._raised:
             return
+        if not self._later(_Step(partial(self._incidents.raise_condition, condition)), MAX_WAITING):
+            return
         self._raised.add(condition.condition_key)
         self._once.lost(condition.condition_key, f"{condition.title}: {condition.detail}")
-        self._later(partial(self._incidents.raise_condition, condition))
 
     def return_condition(self, condition_key: str) -> None:
         """Take a call back; nothing where there was none in this run or an earlier one."""
@@ -82,7 +103,7 @@ class Calls:
             return
         self._raised.discard(condition_key)
         self._once.back(condition_key, f"good again: {condition_key}")
-        self._later(partial(self._incidents.return_condition, condition_key))
+        self._end_later(partial(self._incidents.return_condition, condition_key))
 
     async def work(self) -> None:
         """Store what waits, in order, until cancelled; a database that is away is waited for."""
@@ -90,16 +111,23 @@ class Calls:
             step = await self._queue.get()
             while True:
                 try:
-                    await step()
+                    await step.run()
                 except UnavailableError as error:
                     self._once.lost("store", f"an alarm waits for the database: {error}")
                     await asyncio.sleep(RETRY_S)
                     continue
                 except ConsoleError as error:
                     log.error("an alarm could not be stored: %s", error)
+                except Exception:
+                    # One that cannot be stored must not keep back all that come after it.
+                    log.exception("an alarm could not be stored")
                 self._once.back("store", "alarms are stored again")
                 break
+            self._n_picture_bytes -= step.n_bytes
             self._queue.task_done()
+            if self._queue.empty():
+                self._once.back("queue", "everything that waited is stored")
+                self._once.back("pictures", "calls have their pictures again")
 
     async def drain(self, *, timeout_s: float) -> None:
         """Wait until everything is stored, or the time is up; what is left is logged."""
@@ -108,12 +136,19 @@ class Calls:
         except TimeoutError:
             log.error("%d alarms and observations could not be stored before the end", self._queue.qsize())
 
-    def _later(self, step: Callable[[], Coroutine[Any, Any, Any]]) -> None:
-        try:
-            self._queue.put_nowait(step)
-        except asyncio.QueueFull:
-            self.n_dropped += 1
-            self._once.lost("queue", f"{MAX_WAITING} alarms wait for the database; newer ones are lost")
+    def _later(self, step: _Step, n_most: int) -> bool:
+        """Queue a step unless more than `n_most` wait already; returns whether it was queued."""
+        if self._queue.qsize() >= n_most:
+            self._once.lost(
+                "queue", f"more than {n_most:,} alarms and counts wait for the database; newer ones are lost"
+            )
+            return False
+        self._n_picture_bytes += step.n_bytes
+        self._queue.put_nowait(step)
+        return True
+
+    def _end_later(self, run: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+        self._later(_Step(run), MAX_WAITING_ENDS)
 
     def take_observed(self, message: Observed) -> None:
         """A scene rule saw something."""
@@ -121,39 +156,50 @@ class Calls:
         camera = self._find_camera(observation.camera_id)
         if camera is None:
             return  # Removed while the worker was still looking.
-        picture = None
-        if message.snapshot_jpeg:
-            picture = Snapshot(jpeg=message.snapshot_jpeg, captured_at=observation.captured_at)
-        self._later(
-            partial(
-                self._incidents.take_observation,
-                observation,
-                camera_name=camera.name,
-                position=camera.position,
-                snapshot=picture,
-                call_from=call_from(observation.kind, camera.scene),
-            )
+        picture = self._picture_of(message)
+        run = partial(
+            self._incidents.take_observation,
+            observation,
+            camera_name=camera.name,
+            position=camera.position,
+            snapshot=picture,
+            call_from=call_from(observation.kind, camera.scene),
         )
+        if observation.phase is Phase.END:
+            self._end_later(run)
+            return
+        may_call = observation.kind in OBSERVATION_RULES
+        step = _Step(run, 0 if picture is None else len(picture.jpeg))
+        self._later(step, MAX_WAITING if may_call else MAX_WAITING_COUNTED)
+
+    def _picture_of(self, message: Observed) -> Snapshot | None:
+        n_bytes = len(message.snapshot_jpeg)
+        if not n_bytes:
+            return None
+        if self._n_picture_bytes + n_bytes > MAX_PICTURE_BYTES:
+            self._once.lost("pictures", "too many pictures wait for the database; newer calls are stored without one")
+            return None
+        return Snapshot(jpeg=message.snapshot_jpeg, captured_at=message.observation.captured_at)
 
     def take_camera_lost(self, event: CameraLost) -> None:
         """A camera shows nothing: its alarms keep their state, which is now the last one known."""
         self.raise_condition(conditions.camera_lost(event.camera, event.report))
-        self._later(partial(self._incidents.set_quality, SourceKind.CAMERA, event.camera.camera_id, Quality.STALE))
+        self._end_later(partial(self._incidents.set_quality, SourceKind.CAMERA, event.camera.camera_id, Quality.STALE))
 
     def take_camera_back(self, event: CameraBack) -> None:
         """A camera shows pictures again."""
         self.return_condition(conditions.camera_lost_key(event.camera_id))
-        self._later(partial(self._incidents.set_quality, SourceKind.CAMERA, event.camera_id, Quality.GOOD))
+        self._end_later(partial(self._incidents.set_quality, SourceKind.CAMERA, event.camera_id, Quality.GOOD))
 
     def take_rules_reset(self, camera_id: str) -> None:
         """A camera's rules began anew: no end will come for what they had begun."""
         lost = [conditions.camera_lost_key(camera_id)]
-        self._later(partial(self._incidents.return_missing, SourceKind.CAMERA, camera_id, lost))
+        self._end_later(partial(self._incidents.return_missing, SourceKind.CAMERA, camera_id, lost))
 
     def take_camera_removed(self, camera_id: str) -> None:
         """A camera is gone, and with it everything that it was called for."""
         self._raised.discard(conditions.camera_lost_key(camera_id))
-        self._later(partial(self._incidents.return_missing, SourceKind.CAMERA, camera_id))
+        self._end_later(partial(self._incidents.return_missing, SourceKind.CAMERA, camera_id))
 
     def take_worker(self, report: WorkerReport) -> None:
         """A worker started, opened its engine or ended."""
@@ -199,7 +245,7 @@ class Calls:
         self._devices[device.device_id] = now
         if before == now or (before is not None and {before, now} <= _CALLS_NOBODY):
             return
-        self._later(partial(self._incidents.take_device_state, device))
+        self._end_later(partial(self._incidents.take_device_state, device))
 
     def take_device_removed(self, device_id: str) -> None:
         """A device is gone, and with it everything that it was called for."""

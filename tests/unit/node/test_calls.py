@@ -7,10 +7,15 @@ from core.cameras.model import Camera
 from core.field.model import Device, DeviceState, LinkReport, LinkState
 from core.incidents.model import Condition, Priority, SourceKind
 from core.kernel.errors import UnavailableError
+from core.kernel.ids import new_id
 from core.media.model import StreamReport, StreamState
 from core.node.calls import Calls
 from core.node.model import Health, WorkerReport
 from core.node.sight import CameraLost
+from core.vision.messages import Observed
+from core.vision.model import Observation, ObservationKind, Phase
+
+CAMERA = Camera(camera_id="a", name="A", address="synthetic:a")
 
 
 class Incidents:
@@ -19,12 +24,15 @@ class Incidents:
     def __init__(self):
         self.done = []
         self.is_away = False
+        self.refused = ""
         self.n_tries = 0
 
     async def _store(self, *what):
         self.n_tries += 1
         if self.is_away:
             raise UnavailableError("The database is away.")
+        if self.refused in what:
+            raise ValueError("a bug")
         self.done.append(what)
 
     async def raise_condition(self, condition):
@@ -32,6 +40,9 @@ class Incidents:
 
     async def return_condition(self, key):
         await self._store("return", key)
+
+    async def take_observation(self, observation, *, snapshot, **_where):
+        await self._store(observation.condition_key, "without a picture" if snapshot is None else "with a picture")
 
     async def return_missing(self, source_kind, source_id, still_active=()):
         await self._store("return missing", source_id, *still_active)
@@ -72,7 +83,7 @@ def health(**changes):
 def run(scenario):
     async def main():
         incidents = Incidents()
-        calls = Calls(incidents, folder="/data", find_camera=lambda _id: None, find_device=lambda _id: None)
+        calls = Calls(incidents, folder="/data", find_camera=lambda _id: CAMERA, find_device=lambda _id: None)
         working = asyncio.create_task(calls.work())
         await scenario(calls, incidents)
         working.cancel()
@@ -112,6 +123,79 @@ def test_what_happens_while_the_database_is_away_is_stored_in_order_when_it_is_b
         assert incidents.done == [("raise", "a"), ("raise", "b"), ("return", "a")]
 
     run(scenario)
+
+
+def seen(kind, phase=Phase.BEGIN, *, key="jam", jpeg=b""):
+    return Observed(
+        observation=Observation(
+            observation_id=new_id(),
+            camera_id="a",
+            kind=kind,
+            phase=phase,
+            rule_key="zone-a",
+            rule_name="Lane A",
+            condition_key=key,
+            pts_s=1.0,
+            captured_at=datetime(2026, 1, 1, tzinfo=UTC),
+        ),
+        snapshot_jpeg=jpeg,
+    )
+
+
+def test_while_the_database_is_away_counts_give_way_to_calls_and_calls_to_ends(monkeypatch):
+    monkeypatch.setattr("core.node.calls.RETRY_S", 0.01)
+    for name, most in (("MAX_WAITING_COUNTED", 1), ("MAX_WAITING", 2), ("MAX_WAITING_ENDS", 3)):
+        monkeypatch.setattr(f"core.node.calls.{name}", most)
+
+    async def scenario(calls, incidents):
+        incidents.is_away = True
+        calls.take_observed(seen(ObservationKind.LINE_CROSSED, Phase.INSTANT, key="first count"))
+        calls.take_observed(seen(ObservationKind.LINE_CROSSED, Phase.INSTANT, key="second count"))
+        calls.take_observed(seen(ObservationKind.CONGESTION, key="first call"))
+        calls.take_observed(seen(ObservationKind.CONGESTION, key="second call"))
+        calls.raise_condition(condition())
+        calls.take_observed(seen(ObservationKind.CONGESTION, Phase.END, key="end"))
+        calls.take_observed(seen(ObservationKind.CONGESTION, Phase.END, key="one end too many"))
+        incidents.is_away = False
+        await calls.drain(timeout_s=5)
+        calls.raise_condition(condition())
+        await calls.drain(timeout_s=5)
+
+        assert [what[0] for what in incidents.done] == ["first count", "first call", "end", "raise"]
+
+    run(scenario)
+
+
+def test_calls_wait_without_their_pictures_where_those_would_fill_the_memory(monkeypatch):
+    monkeypatch.setattr("core.node.calls.RETRY_S", 0.01)
+    monkeypatch.setattr("core.node.calls.MAX_PICTURE_BYTES", 10)
+
+    async def scenario(calls, incidents):
+        incidents.is_away = True
+        for key in ("a", "b"):
+            calls.take_observed(seen(ObservationKind.CONGESTION, key=key, jpeg=b"8 bytes."))
+        incidents.is_away = False
+        await calls.drain(timeout_s=5)
+        calls.take_observed(seen(ObservationKind.CONGESTION, key="c", jpeg=b"8 bytes."))
+        await calls.drain(timeout_s=5)
+
+        assert incidents.done == [("a", "with a picture"), ("b", "without a picture"), ("c", "with a picture")]
+
+    run(scenario)
+
+
+def test_one_alarm_that_cannot_be_stored_does_not_keep_the_others_back(caplog):
+    async def scenario(calls, incidents):
+        incidents.refused = "a"
+        calls.raise_condition(condition("a"))
+        calls.raise_condition(condition("b"))
+        await calls.drain(timeout_s=5)
+
+        assert incidents.done == [("raise", "b")]
+
+    run(scenario)
+    assert "an alarm could not be stored" in caplog.text
+    caplog.clear()
 
 
 def test_a_full_disk_and_a_database_that_refuses_call_and_are_taken_back():
@@ -162,7 +246,7 @@ def test_a_device_is_judged_when_its_state_changes_and_not_with_every_message():
 
 def test_a_camera_whose_rules_begin_anew_is_still_waited_for_where_it_is_lost_and_a_removed_one_is_not():
     lost = CameraLost(
-        camera=Camera(camera_id="a", name="A", address="synthetic:a"),
+        camera=CAMERA,
         report=StreamReport(camera_id="a", state=StreamState.LOST),
     )
     key = "camera/a/camera_lost"
