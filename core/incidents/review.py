@@ -249,7 +249,7 @@ class ReviewService:
             row = _checked(session, incident, expect_version)
             original = _original(session, incident_id, duplicate_of) if outcome is Outcome.DUPLICATE else None
             if row is None:
-                row = ReviewRow(incident_id=incident_id, kind=incident.kind, source_id=incident.source_id)
+                row = ReviewRow(incident_id=incident_id)
                 session.add(row)
             row.outcome, row.duplicate_of, row.note = outcome.value, original, note
             row.reviewed_by, row.reviewed_at = actor.name, at

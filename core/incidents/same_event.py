@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from core.incidents.model import Priority
 from core.kernel.geo import GeoPoint
 from core.vision.model import BBox, ObservationKind
+from core.vision.plane import east_north_m
 
 ON_THE_ROAD = frozenset(
     {
@@ -42,8 +43,6 @@ SEEN_BY_SEVERAL = timedelta(seconds=30)
 SEEN_BY_SEVERAL_M = 60.0
 REACH = 0.5
 """Of a box's own sides, by which it is grown before two places are compared."""
-
-_METRES_PER_DEGREE = 111_195.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,19 +100,11 @@ def do_touch(one: BBox, other: BBox) -> bool:
     return ax1 <= bx2 and bx1 <= ax2 and ay1 <= by2 and by1 <= ay2
 
 
-def distance_m(one: GeoPoint, other: GeoPoint) -> float:
-    """Return the distance of two points that are near each other."""
-    middle = math.radians((one.lat_deg + other.lat_deg) / 2)
-    north = (one.lat_deg - other.lat_deg) * _METRES_PER_DEGREE
-    east = (one.lon_deg - other.lon_deg) * math.cos(middle) * _METRES_PER_DEGREE
-    return math.hypot(north, east)
-
-
 def _is_seen_by_both(one: Seen, other: Seen, apart: timedelta) -> bool:
     if apart > SEEN_BY_SEVERAL or one.position is None or other.position is None:
         return False
     is_alike = (one.kind is other.kind and one.kind in ON_THE_ROAD) or {one.kind, other.kind} == CRASH
-    return is_alike and distance_m(one.position, other.position) <= SEEN_BY_SEVERAL_M
+    return is_alike and math.hypot(*east_north_m(one.position, other.position)) <= SEEN_BY_SEVERAL_M
 
 
 def _grown(box: BBox) -> BBox:

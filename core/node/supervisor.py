@@ -179,14 +179,6 @@ class VisionSupervisor:
         has_detector = self._detector.process is not None or self._detector.n_restarts
         return tuple(_report(worker) for worker in (self._processes() if has_detector else self._workers))
 
-    def heartbeats(self) -> tuple[Heartbeat, ...]:
-        """The last heartbeat of every worker that is running."""
-        return tuple(worker.heartbeat for worker in self._workers if worker.heartbeat and worker.state == "running")
-
-    def cameras_of_stopped_workers(self) -> tuple[str, ...]:
-        """Cameras that nobody reads right now because their worker is being restarted."""
-        return tuple(key for worker in self._workers if worker.state == "restarting" for key in worker.jobs)
-
     def _spawn(self, worker: _Running) -> None:
         worker.restart = None
         context = multiprocessing.get_context("spawn")

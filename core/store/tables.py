@@ -425,13 +425,10 @@ class ReviewRow(Versioned, Base):
     """What an operator made of an incident that a rule raised."""
 
     __tablename__ = "review"
-    __table_args__ = (Index(None, "kind", "reviewed_at"),)
 
     incident_id: Mapped[str] = mapped_column(ForeignKey("incident.incident_id"), primary_key=True)
-    kind: Mapped[str] = mapped_column(String(64))
-    source_id: Mapped[str] = mapped_column(String(80))
     outcome: Mapped[str] = mapped_column(String(16))
-    """"true", "false" or "duplicate"."""
+    """"true", "false" or "duplicate"; empty where the review was taken back."""
 
     duplicate_of: Mapped[str | None] = mapped_column(String(26), default=None)
     note: Mapped[str] = mapped_column(Text, default="")

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterable
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from typing import cast
 
-from sqlalchemy import Table, and_, or_, select
+from sqlalchemy import Table, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from core.kernel.log import OncePerLoss
 from core.store.tables import FlowMinuteRow
 from core.vision.flow import FlowMinute
+
+log = logging.getLogger(__name__)
 
 Key = tuple[str, str, str, str, str, datetime]
 """Camera, subject, key, direction, label and minute: one row."""
@@ -77,9 +81,7 @@ class FlowLedger:
 
     def __init__(self) -> None:
         """Start with nothing known and nothing to write."""
-        self.n_lost = 0
-        """Rows that were given up because the database stayed away."""
-
+        self._once = OncePerLoss(log)
         self._known: dict[Key, FlowMinute] = {}
         self._read: set[Key] = set()
         self._waiting: set[Key] = set()
@@ -93,7 +95,9 @@ class FlowLedger:
             self._waiting.add(key)
         if len(self._waiting) > MAX_WAITING:
             oldest = sorted(self._waiting, key=lambda key: key[-1])[: len(self._waiting) - MAX_WAITING]
-            self.n_lost += len(oldest)
+            self._once.lost(
+                "minutes", f"more than {MAX_WAITING:,} minutes wait for the database; the oldest are given up"
+            )
             for key in oldest:
                 self._drop(key)
 
@@ -115,6 +119,7 @@ class FlowLedger:
 
     def note_written(self, minutes: Iterable[FlowMinute], now: datetime) -> None:
         """These rows are in the database; what changed since then waits on."""
+        self._once.back("minutes", "what was measured is stored again")
         for minute in minutes:
             key = key_of(minute)
             if self._known.get(key) == minute:
@@ -131,11 +136,9 @@ class FlowLedger:
 def read_rows(session: Session, keys: Iterable[Key]) -> list[FlowMinute]:
     """Return what the database has of these rows."""
     wanted = set(keys)
-    minutes = {(key[0], key[-1]) for key in wanted}
-    if not minutes:
-        return []
+    # A little more than is wanted, for a statement that is the same for any number of keys.
     query = select(FlowMinuteRow).where(
-        or_(*(and_(FlowMinuteRow.camera_id == camera, FlowMinuteRow.minute == minute) for camera, minute in minutes))
+        FlowMinuteRow.camera_id.in_({key[0] for key in wanted}), FlowMinuteRow.minute.in_({key[-1] for key in wanted})
     )
     return [found for row in session.scalars(query) if key_of(found := _from_row(row)) in wanted]
 

@@ -51,13 +51,6 @@ class StationCongestion:
 
 
 @dataclass(frozen=True, slots=True)
-class LineCountsAdded:
-    """Counts went into the database."""
-
-    counts: tuple[LineCount, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class FlowMeasured:
     """Minutes that cameras measured went into the database."""
 
@@ -86,14 +79,6 @@ class TrafficService:
         """Listen no more."""
         self._unsubscribe()
 
-    def flows(self, device_id: str) -> tuple[Reading, ...]:
-        """Return the newest reading of each lane of a station."""
-        return tuple(reading for _, reading in self._newest.get(device_id, {}).values())
-
-    def congested(self) -> tuple[str, ...]:
-        """Return the stations that see a jam."""
-        return tuple(sorted(device_id for device_id, jam in self._jams.items() if jam.is_on))
-
     async def add_counts(self, counts: Sequence[LineCount]) -> None:
         """Add vehicles to their minutes.
 
@@ -118,7 +103,6 @@ class TrafficService:
                 )
 
         await self._store.write(store)
-        self._bus.publish(LineCountsAdded(taken))
 
     async def counts(self, camera_id: str, since: datetime) -> list[LineCount]:
         """Return a camera's counts of the minutes from `since` on, oldest first.

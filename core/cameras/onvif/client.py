@@ -178,13 +178,7 @@ class OnvifCamera:
         if found is None:
             return PtzStatus()
         turn, zoom = found.find("Position", "PanTilt"), found.find("Position", "Zoom")
-        moving = found.find("MoveStatus")
-        return PtzStatus(
-            pan=_figure(turn, "x"),
-            tilt=_figure(turn, "y"),
-            zoom=_figure(zoom, "x"),
-            is_moving=moving is not None and any(child.text.strip() == "MOVING" for child in moving.children),
-        )
+        return PtzStatus(pan=_figure(turn, "x"), tilt=_figure(turn, "y"), zoom=_figure(zoom, "x"))
 
     async def presets(self, profile: str) -> tuple[Preset, ...]:
         """Return the directions that the camera remembers."""
@@ -295,7 +289,6 @@ class OnvifCamera:
                     height=max(0, _whole(encoder.read("Resolution", "Height"))),
                     fps=_number(encoder.read("RateControl", "FrameRateLimit")),
                     address=await self._stream_address(service, token),
-                    snapshot_address=await self._snapshot_address(service, token),
                     has_ptz=_ptz_of(element) is not None,
                 )
             )
@@ -315,11 +308,6 @@ class OnvifCamera:
                 f"<trt:ProfileToken>{named}</trt:ProfileToken></trt:GetStreamUri>"
             )
         return await self._address_in(service, body)
-
-    async def _snapshot_address(self, service: str, token: str) -> str:
-        prefix = "tr2" if service == _MEDIA2 else "trt"
-        token_part = f"<{prefix}:ProfileToken>{escape(token)}</{prefix}:ProfileToken>"
-        return await self._address_in(service, f"<{prefix}:GetSnapshotUri>{token_part}</{prefix}:GetSnapshotUri>")
 
     async def _address_in(self, service: str, body: str) -> str:
         """Return the address in an answer, on our host and without a login; empty where the camera gives none."""

@@ -53,7 +53,6 @@ class _Listener(asyncio.DatagramProtocol):
     message_ids: frozenset[str]
     found: dict[str, FoundCamera] = field(default_factory=dict)
     n_packets: int = 0
-    n_nonsense: int = 0
 
     def datagram_received(self, data: bytes, addr: tuple[str | bytes, int]) -> None:
         self.n_packets += 1
@@ -61,8 +60,8 @@ class _Listener(asyncio.DatagramProtocol):
             return
         try:
             cameras = read_matches(data, sender=str(addr[0]), message_ids=self.message_ids)
-        except BadInputError:
-            self.n_nonsense += 1
+        except BadInputError as error:
+            log.debug("discovery: a packet is no answer: %s", error)
             return
         for camera in cameras:
             if len(self.found) < MAX_FOUND:
@@ -104,7 +103,7 @@ async def discover(
         for transport in transports:
             transport.close()
     cameras = sorted(listener.found.values(), key=lambda one: (one.name.casefold(), one.address))
-    return Discovery(cameras=tuple(cameras), n_nonsense=listener.n_nonsense, notice=_notice(sources, silent))
+    return Discovery(cameras=tuple(cameras), notice=_notice(sources, silent))
 
 
 async def _ask(

@@ -30,12 +30,10 @@ class Discovery:
     """What a probe of the network found.
 
     Attributes:
-        n_nonsense: Packets that were no answer.
         notice: What a person should know: a network that could not be asked.
     """
 
     cameras: tuple[FoundCamera, ...]
-    n_nonsense: int = 0
     notice: str = ""
 
 
@@ -46,7 +44,6 @@ class StreamProfile:
     Attributes:
         codec: "H264", "H265", "JPEG", …; empty where the camera does not say.
         address: RTSP, without a login.
-        snapshot_address: Of a single picture; empty where there is none.
     """
 
     token: str
@@ -56,7 +53,6 @@ class StreamProfile:
     height: int = 0
     fps: float = 0.0
     address: str = ""
-    snapshot_address: str = ""
     has_ptz: bool = False
 
 
@@ -127,7 +123,6 @@ class PtzStatus:
     pan: float | None = None
     tilt: float | None = None
     zoom: float | None = None
-    is_moving: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,16 +40,7 @@ class LoginRefusedError(BadInputError):
 
 
 class CameraFaultError(BadInputError):
-    """The camera understood and said no.
-
-    Attributes:
-        code: Its innermost fault code, e.g. "NoProfile".
-    """
-
-    def __init__(self, message: str, *, hint: str = "", code: str = "") -> None:
-        """Keep the camera's code for whoever can do something else instead."""
-        super().__init__(message, hint=hint)
-        self.code = code
+    """The camera understood and said no."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,7 +221,7 @@ def _fault(fault: Element, host: str, login: Login | None) -> BadInputError:
         return _refused(host, login)
     code = codes[-1] if codes else ""
     said = clean_text(fault.read("Reason", "Text") or fault.read("faultstring")) or code or "no reason given"
-    return CameraFaultError(f"{host} refuses: {said.rstrip('.')}.", hint="The camera may not support this.", code=code)
+    return CameraFaultError(f"{host} refuses: {said.rstrip('.')}.", hint="The camera may not support this.")
 
 
 def _codes_of(fault: Element) -> list[str]:

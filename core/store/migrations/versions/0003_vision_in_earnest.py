@@ -70,8 +70,6 @@ def upgrade() -> None:
     op.create_table(
         "review",
         sa.Column("incident_id", sa.String(length=26), nullable=False),
-        sa.Column("kind", sa.String(length=64), nullable=False),
-        sa.Column("source_id", sa.String(length=80), nullable=False),
         sa.Column("outcome", sa.String(length=16), nullable=False),
         sa.Column("duplicate_of", sa.String(length=26), nullable=True),
         sa.Column("note", sa.Text(), nullable=False),
@@ -81,4 +79,3 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["incident_id"], ["incident.incident_id"], name="fk_review_incident_id_incident"),
         sa.PrimaryKeyConstraint("incident_id", name="pk_review"),
     )
-    op.create_index("ix_review_kind_reviewed_at", "review", ["kind", "reviewed_at"], unique=False)
