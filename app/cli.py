@@ -102,6 +102,8 @@ def make_parser() -> argparse.ArgumentParser:
 
     _add_broker_config(verbs)
 
+    _add_field(verbs)
+
     audit = verbs.add_parser("audit", help="the append-only audit", parents=[common])
     audit.add_argument("action", choices=["verify"])
     audit.add_argument("--json", action="store_true", help="print JSON")
@@ -125,6 +127,14 @@ def _add_broker_config(verbs: Any) -> None:
     broker.add_argument("--port", type=int, default=0, help="default 8883")
     broker.add_argument("--user", default="", help="system user the broker runs as; for root mosquitto, else you")
     broker.set_defaults(run=run_broker_config)
+
+
+def _add_field(verbs: Any) -> None:
+    from core.field.client.arguments import add_arguments
+
+    client = verbs.add_parser("field-client", help="a field device: one that bridges lines of JSON, or simulated ones")
+    add_arguments(client)
+    client.set_defaults(run=run_field_client)
 
 
 def _add_evaluate(verbs: Any, common: argparse.ArgumentParser) -> None:
@@ -373,6 +383,13 @@ def run_broker_config(options: argparse.Namespace) -> int:
     elif report.issued:
         print("Tell the broker: systemctl reload mosquitto (or SIGHUP).")
     return EXIT_OK
+
+
+def run_field_client(options: argparse.Namespace) -> int:
+    """Be a field device until told to end."""
+    from core.field.client.command import run_field_client as run
+
+    return run(options)
 
 
 def run_bench(options: argparse.Namespace) -> int:

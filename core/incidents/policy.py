@@ -48,6 +48,7 @@ SOURCE_RULES: dict[str, AlarmRule] = {
     "station_congestion": AlarmRule(Priority.MEDIUM, "Congestion at {where}"),
     "device_lost": AlarmRule(Priority.LOW, "Device lost: {where}"),
     "device_clock": AlarmRule(Priority.LOW, "Clock wrong: {where}"),
+    "device_value": AlarmRule(Priority.LOW, "Limit passed: {where}"),
     "device_overflow": AlarmRule(Priority.LOW, "Device gave up data: {where}"),
 }
 

@@ -11,7 +11,9 @@ from functools import partial
 from typing import Any
 
 from core.cameras.model import Camera
-from core.field.model import OVERFLOW, Device, DeviceState, FieldEvent, LinkState
+from core.field.kinds import find_kinds
+from core.field.limits import LimitWatch
+from core.field.model import OVERFLOW, Device, DeviceState, FieldEvent, LinkState, Reading
 from core.field.skew import SKEW_S
 from core.incidents.model import Condition, Quality, Snapshot, SourceKind
 from core.incidents.policy import OBSERVATION_RULES, call_from, condition_of_source
@@ -86,6 +88,7 @@ class Calls:
         self._raised: set[str] = set()
         self._once = OncePerLoss(log)
         self._link_lost_s: float | None = None
+        self._limits = LimitWatch()
         self._devices: dict[str, tuple[DeviceState, bool]] = {}
 
     def raise_condition(self, condition: Condition) -> None:
@@ -252,6 +255,17 @@ class Calls:
         self._devices.pop(device_id, None)
         self._raised = {key for key in self._raised if not key.startswith(f"{SourceKind.DEVICE}/{device_id}/")}
         self._later(partial(self._incidents.return_missing, SourceKind.DEVICE, device_id))
+
+    def take_reading(self, reading: Reading) -> None:
+        """A device measures something: beyond the limits of its kind it calls."""
+        device = self._find_device(reading.device_id)
+        defaults = find_kinds()[device.kind].alarms
+        for passed in self._limits.take(reading, defaults, time.monotonic()):
+            condition = conditions.device_value(device, passed)
+            if passed.is_beyond:
+                self.raise_condition(condition)
+            else:
+                self.return_condition(condition.condition_key)
 
     def take_field_event(self, event: FieldEvent) -> None:
         """A device had to give something up; that it lasts nobody can say, so the call ends with it."""

@@ -557,6 +557,7 @@ class Node:
         self._bus.subscribe(DeviceChanged, on_device)
         self._bus.subscribe(DeviceRemoved, on_device_removed)
         self._bus.subscribe(ReadingReceived, lambda event: self._live.add_reading(event.reading))
+        self._bus.subscribe(ReadingReceived, lambda event: calls.take_reading(event.reading))
         self._bus.subscribe(FieldEventReceived, lambda event: calls.take_field_event(event.event))
         self._bus.subscribe(CommandChanged, lambda event: self._live.add_command(event.command))
         self._bus.subscribe(TwinChanged, lambda event: self._live.add_twin(event.twin))

@@ -96,5 +96,6 @@ class CommandMemory:
             (result.id, result.status, result.code, result.text),
         )
         self._db.execute(
-            "DELETE FROM command WHERE number <= (SELECT max(number) FROM command) - ?", (N_COMMANDS_KEPT,)
+            "DELETE FROM command WHERE number NOT IN (SELECT number FROM command ORDER BY number DESC LIMIT ?)",
+            (N_COMMANDS_KEPT,),
         )

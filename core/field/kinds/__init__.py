@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 
 from core.field.kinds.base import OTHER, DeviceKind
+from core.kernel.errors import BadInputError
 
 
 def find_kinds() -> Mapping[str, DeviceKind]:
@@ -36,10 +37,26 @@ def _find() -> dict[str, DeviceKind]:
 
 
 def kind_for(group: str, types: Iterable[str] = ()) -> DeviceKind:
-    """Return the kind of a device: by the payload types it announced, else by its group, else `OTHER`."""
+    """Return the kind of a device: by the payload types it announced, else by its group, else `OTHER`.
+
+    Where several kinds know a type, the one of the device's group is meant.
+    """
     kinds = find_kinds()
     for payload_type in types:
-        for kind in kinds.values():
-            if payload_type in kind.payloads:
-                return kind
+        able = [kind for kind in kinds.values() if payload_type in kind.payloads]
+        if able:
+            return next((kind for kind in able if group in kind.groups), able[0])
     return next((kind for kind in kinds.values() if group in kind.groups), OTHER)
+
+
+def simulated_kind(name: str) -> DeviceKind:
+    """Return the kind that can be simulated under a name: its key, or the last word of it ("camera").
+
+    Raises:
+        BadInputError: None can.
+    """
+    able = {kind.key: kind for kind in find_kinds().values() if kind.simulate is not None}
+    found = able.get(name) or next((kind for key, kind in able.items() if key.rpartition("-")[2] == name), None)
+    if found is None:
+        raise BadInputError(f"No device kind {name[:40]!r} can be simulated.", hint=f"There are {', '.join(able)}.")
+    return found

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from random import Random
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
@@ -34,19 +35,75 @@ class Stream:
 
     Attributes:
         stale_s: After this long without a message the device is stale.
+        type: Of its messages; empty where that is the first payload of the kind.
     """
 
     key: str
     title: str
     stale_s: float
+    type: str = ""
 
 
 class KindPayload(Payload):
     """The data of one message of a kind."""
 
     def values(self) -> dict[str, float]:
-        """Return the numbers by the keys of the kind's quantities; unknown ones are left out."""
-        raise NotImplementedError
+        """Return the numbers of the message by their names on the wire; what it did not say is left out."""
+        found = self.model_dump(by_alias=True, exclude_none=True)
+        return {
+            key: float(value)
+            for key, value in found.items()
+            if isinstance(value, int | float) and not isinstance(value, bool)
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmDefault:
+    """When a quantity calls an operator, as long as nobody has said otherwise.
+
+    Attributes:
+        title: With `{where}` for the device's name.
+        above, below: One of them is given; the quantity beyond it calls.
+        deadband: So far back inside it has to be to end the call.
+        on_delay_s, off_delay_s: So long it has to be beyond, or back, before anything is said.
+        priority: 1 (critical) to 4 (low).
+    """
+
+    quantity: str
+    title: str
+    above: float | None = None
+    below: float | None = None
+    deadband: float = 0.0
+    on_delay_s: float = 60.0
+    off_delay_s: float = 120.0
+    priority: int = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """What a simulator knows.
+
+    Attributes:
+        elapsed_s: Since the simulated device was switched on.
+        hour: Of the day, 0..24.
+        random: Its own; the same seed gives the same numbers.
+    """
+
+    elapsed_s: float
+    hour: float
+    random: Random
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What a simulated device says: the newest value of a stream, or an event where `stream` is empty."""
+
+    type: str
+    data: Mapping[str, Any]
+    stream: str = ""
+
+
+Simulator = Callable[[Moment], Iterable[Said]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +115,8 @@ class DeviceKind:
         payloads: Model of the data by the envelope's `type`; the first also reads data without a type.
         streams: The first is the pattern for streams that are not listed.
         quantities: What a reading of this kind may hold.
+        alarms: What calls when nobody has said otherwise.
+        simulate: What a simulated device says each time it measures; None where nobody wrote a simulator.
     """
 
     key: str
@@ -66,6 +125,8 @@ class DeviceKind:
     streams: tuple[Stream, ...]
     quantities: tuple[Quantity, ...]
     payloads: Mapping[str, type[KindPayload]] = field(default_factory=dict)
+    alarms: tuple[AlarmDefault, ...] = ()
+    simulate: Simulator | None = None
 
     def stale_s(self, stream: str) -> float:
         """Return how long a stream may stay silent."""

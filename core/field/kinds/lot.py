@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from core.field.kinds.base import DeviceKind, KindPayload, Number, Quantity, Stream
+from core.field.kinds.base import DeviceKind, KindPayload, Moment, Number, Quantity, Said, Stream
 
 
 class OffStreetParking(KindPayload):
@@ -28,15 +30,6 @@ class OffStreetParking(KindPayload):
                 raise ValueError(f"{spoken_for:g} bays are free or unknown, but the lot has {self.total_spot_number:g}")
         return self
 
-    def values(self) -> dict[str, float]:
-        """Return what the message said."""
-        found = {
-            "totalSpotNumber": self.total_spot_number,
-            "availableSpotNumber": self.available_spot_number,
-            "unknownSpotNumber": self.unknown_spot_number,
-        }
-        return {key: float(value) for key, value in found.items() if value is not None}
-
 
 class ParkingSpot(KindPayload):
     """FIWARE Smart Data Models, ParkingSpot: one bay.
@@ -54,6 +47,28 @@ class ParkingSpot(KindPayload):
         return {"occupied": 1.0 if self.status == "occupied" else 0.0}
 
 
+N_SIMULATED_BAYS = 40
+
+
+def simulate(moment: Moment) -> Iterable[Said]:
+    """Say how full a lot of 40 bays is, and which bay just changed: full over noon, empty at night."""
+    share = 0.1 + 0.8 * max(0.0, math.sin(math.pi * (moment.hour - 6.0) / 14.0)) if 6 <= moment.hour <= 20 else 0.1
+    n_taken = min(N_SIMULATED_BAYS, max(0, round(moment.random.gauss(share * N_SIMULATED_BAYS, 1.0))))
+    yield Said(
+        stream="occupancy",
+        type="OffStreetParking",
+        data={
+            "totalSpotNumber": N_SIMULATED_BAYS,
+            "availableSpotNumber": N_SIMULATED_BAYS - n_taken,
+            "unknownSpotNumber": 0,
+        },
+    )
+    if moment.random.random() < 0.3:
+        status = "occupied" if moment.random.random() < share else "free"
+        bay = f"bay-{moment.random.randint(1, N_SIMULATED_BAYS):02}"
+        yield Said(type="ParkingSpot", data={"name": bay, "status": status})
+
+
 KIND = DeviceKind(
     key="lot",
     title="Parking lot",
@@ -68,4 +83,5 @@ KIND = DeviceKind(
         Quantity(key="closed", title="Closed", unit="", decimals=0),
     ),
     payloads={"OffStreetParking": OffStreetParking, "ParkingSpot": ParkingSpot},
+    simulate=simulate,
 )
