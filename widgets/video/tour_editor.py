@@ -46,6 +46,7 @@ class TourEditor(QFrame):
         self._stops: list[TourStop] = []
         self._names: Mapping[str, str] = {}
         self._old_name = ""
+        self._taken: set[str] = set()
         self._build()
 
     def _build(self) -> None:
@@ -102,7 +103,12 @@ class TourEditor(QFrame):
         ends.addWidget(close)
         self._name.textChanged.connect(self._refresh_save)
         column.addWidget(self._title)
+        self._problem = QLabel(self)
+        self._problem.setWordWrap(True)
+        self._problem.setTextFormat(Qt.TextFormat.PlainText)
+        self._problem.hide()
         column.addWidget(self._name)
+        column.addWidget(self._problem)
         column.addWidget(self._what)
         column.addLayout(row)
         column.addWidget(self._list, 1)
@@ -111,16 +117,20 @@ class TourEditor(QFrame):
         self._empty = StateOverlay(self._list.viewport())
         order_focus(self)
 
-    def edit(self, tour: Tour | None, cameras: Mapping[str, str], layouts: Iterable[str]) -> None:
+    def edit(
+        self, tour: Tour | None, cameras: Mapping[str, str], layouts: Iterable[str], tour_names: Iterable[str] = ()
+    ) -> None:
         """Open a tour, or begin a new one.
 
         Args:
             tour: None for a new one.
             cameras: Name of each camera by its id.
             layouts: Names of saved layouts.
+            tour_names: Names of all tours: another one is never replaced.
         """
         self._names = cameras
         self._old_name = tour.name if tour is not None else ""
+        self._taken = set(tour_names) - {self._old_name}
         self._stops = list(tour.stops) if tour is not None else []
         self._title.setText("Change tour" if tour is not None else "New tour")
         self._what.clear()
@@ -145,7 +155,11 @@ class TourEditor(QFrame):
         self._refresh_save()
 
     def _refresh_save(self) -> None:
-        self._save.setEnabled(bool(self._stops) and bool(self._name.text().strip()))
+        name = self._name.text().strip()
+        is_taken = name in self._taken
+        self._problem.setText(f"There is a tour {name} already. Choose another name." if is_taken else "")
+        self._problem.setVisible(is_taken)
+        self._save.setEnabled(bool(self._stops) and bool(name) and not is_taken)
         for button in self._ordering:
             button.setEnabled(bool(self._stops))
         if self._stops:

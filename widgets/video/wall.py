@@ -619,7 +619,7 @@ class VideoWall(QWidget):
             for camera in sorted(self._cameras.values(), key=lambda camera: camera.name.casefold())
         }
         self._place_editor()
-        self._editor.edit(self._tours.get(name), names, self._saved)
+        self._editor.edit(self._tours.get(name), names, self._saved, self._tours)
 
     def _place_editor(self) -> None:
         if self._editor is not None:

@@ -3,7 +3,7 @@
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QComboBox, QLineEdit, QListWidget, QWidget
+from PySide6.QtWidgets import QAbstractButton, QComboBox, QLabel, QLineEdit, QListWidget, QWidget
 
 from widgets.video.tour import Tour, TourStop
 from widgets.video.tour_editor import TourEditor
@@ -67,3 +67,18 @@ def test_a_tour_is_saved_with_its_name_and_stops(editor):
     press(editor, "Save")
 
     assert saved == [(Tour(name="Night", stops=(TourStop(layout_name="Morning", dwell_s=10.0),)), "")]
+
+
+def test_another_tour_is_not_replaced_by_giving_its_name(editor):
+    editor.edit(None, CAMERAS, (), ("Night", "Day"))
+    press(editor, "Add")
+    QTest.keyClicks(editor.findChild(QLineEdit), "Night")
+
+    assert not button(editor, "Save").isEnabled()
+    assert any("There is a tour Night already." in label.text() for label in editor.findChildren(QLabel))
+
+
+def test_a_tour_that_is_changed_keeps_its_name(editor):
+    editor.edit(Tour(name="Night", stops=(TourStop(camera_id="a"),)), CAMERAS, (), ("Night", "Day"))
+
+    assert button(editor, "Save").isEnabled()
