@@ -254,7 +254,7 @@ class Calls:
         """A device is gone, and with it everything that it was called for."""
         self._devices.pop(device_id, None)
         self._raised = {key for key in self._raised if not key.startswith(f"{SourceKind.DEVICE}/{device_id}/")}
-        self._later(partial(self._incidents.return_missing, SourceKind.DEVICE, device_id))
+        self._end_later(partial(self._incidents.return_missing, SourceKind.DEVICE, device_id))
 
     def take_reading(self, reading: Reading) -> None:
         """A device measures something: beyond the limits of its kind it calls."""
