@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QKeyEvent
+from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QCheckBox, QComboBox, QFrame, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from core.incidents.model import Alarm, Shelving
@@ -48,6 +48,7 @@ class ActionBar(QFrame):
         self._span.setAccessibleName("For how long")
         self._reason = QComboBox(self)
         self._reason.setAccessibleName("Reason")
+        self._reason.setMaximumWidth(look().sizes.body * 13)
         self._reason.addItems(SHELVE_REASONS)
         self._once = QCheckBox("Until it returns", self)
         self._once.setToolTip("One shot: it comes back with the next occurrence, and at the latest after this time.")
@@ -122,6 +123,7 @@ class ActionBar(QFrame):
     def _open(self, first: QWidget) -> None:
         self.setAccessibleName(self._title.text())
         self.show()
+        self._fit()
         first.setFocus(Qt.FocusReason.ShortcutFocusReason)
         QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self, self._title.text()))
 
@@ -151,6 +153,16 @@ class ActionBar(QFrame):
                 shelving=Shelving.ONE_SHOT if self._once.isChecked() else Shelving.TIMED,
             )
         )
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Take the height that the lines need: a table below would leave too little of it."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        layout = self.layout()
+        if layout is not None:
+            self.setMinimumHeight(layout.heightForWidth(self.width()))
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Answer with Enter, step out with Esc."""

@@ -276,10 +276,22 @@ class AlarmList(QWidget):
             self._table.setColumnHidden(column, width < sizes.body * _LEAST_EM.get(column, 0))
             self._table.setColumnWidth(column, metrics.horizontalAdvance(text) + sizes.gap * 6)
         longest = _WIDEST[Column.STATE] if width >= sizes.body * _LEAST_EM[Column.PERSON] else "L-UNACK"
+        self._fit_held(width / sizes.body)
         state = QFontMetrics(look().font(weight=QFont.Weight.DemiBold)).horizontalAdvance(longest)
         self._table.setColumnWidth(Column.STATE, state + round(sizes.body * 0.7) + sizes.gap * 6)
         source = self._table.columnWidth(Column.SOURCE)
         self._table.setColumnWidth(Column.SOURCE, max(round(sizes.body * 5.5), min(source, round(width * 0.21))))
+
+    def _fit_held(self, width_em: float) -> None:
+        """Where alarms are held, by whom, why and until when matters more than age and mnemonic."""
+        if self._model.filter.tab not in HELD_LETTERS or width_em >= _LEAST_EM[Column.COMMENT]:
+            return
+        for column in (Column.AGE, Column.REPEATS, Column.PERSON, Column.STATE):
+            self._table.setColumnHidden(column, True)
+        has_room = width_em >= _ONE_LINE_EM
+        self._table.setColumnHidden(Column.COMMENT, not has_room)
+        if has_room:
+            self._table.setColumnWidth(Column.COMMENT, round(self._table.width() * 0.42))
 
     def _set_two_lines(self, *, is_on: bool) -> None:
         """Write the source below the title, where side by side both would be cut."""
@@ -690,6 +702,7 @@ class AlarmList(QWidget):
         tab = list(Tab)[index]
         self._choice.setVisible(tab is Tab.ACTIVE and self._has_room_for_choice)
         self._with_kept_place(lambda: self._model.set_filter(replace(self._model.filter, tab=tab)))
+        self._fit_columns()
         if tab is Tab.HISTORY:
             self.history_requested.emit()
 

@@ -194,8 +194,9 @@ def without_guests(layout: WallLayout) -> WallLayout:
 
 
 def for_alarm(layout: WallLayout, camera_ids: Iterable[str]) -> WallLayout:
-    """Return an arrangement of these cameras alone, the first one largest; pins of the present one stay."""
-    wanted = tuple(dict.fromkeys(camera_ids))
+    """Return an arrangement of these cameras, the first one largest; what room is left keeps what it showed."""
+    seen = (camera for tile in layout.visible if (camera := layout.cameras[tile]) is not None)
+    wanted = tuple(dict.fromkeys((*camera_ids, *seen)))
     preset = Preset.ONE if len(wanted) == 1 else Preset.ONE_AND_FIVE
     return WallLayout(preset=preset, slots=wanted[: len(CELLS[preset])], pinned=layout.pinned)
 

@@ -324,7 +324,7 @@ class VideoWall(QWidget):
         return with_guest(layout, self._least_used(layout) if is_taken else self._selected, camera_id)
 
     def show_together(self, camera_ids: Iterable[str]) -> None:
-        """Show the cameras that see an alarm and no others, the first one largest; `put_back` ends it.
+        """Show the cameras that see an alarm, the first one largest; `put_back` ends it.
 
         Asked again, as for the next alarm, it is still the first arrangement that comes back.
         """
@@ -336,7 +336,7 @@ class VideoWall(QWidget):
                 layout=self._layout, selected=self._selected, run=self._run, before_tour=self._before_tour
             )
         self._operator_acted()
-        self._show_for_now(for_alarm(self._layout, known))
+        self._show_for_now(for_alarm(self._before_alarm.layout, known))
         self._replace_popup()
         self._select(0, has_focus=False)
 

@@ -30,8 +30,8 @@ def desk(room, qtbot, tmp_path):  # noqa: F811
         alarm_id="collision",
         priority=Priority.CRITICAL,
         source_kind=SourceKind.CAMERA,
-        source_id="c0",
-        position=GeoPoint(52.0, 4.0),
+        source_id="c3",
+        position=GeoPoint(52.0, 4.012),
     )
     quiet = alarm(alarm_id="quiet", condition_key="q", priority=Priority.LOW, source_kind=SourceKind.SYSTEM)
     room.live.alarms.update({"collision": collision, "quiet": quiet})
@@ -53,7 +53,7 @@ def test_selecting_an_alarm_shows_its_cameras_and_its_place_and_backspace_puts_a
     before = (wall.layout_state(), wall.visible_camera_ids, city.view.rect, set(desk.fronts()))
 
     alarms.select("collision")
-    qtbot.waitUntil(lambda: wall.visible_camera_ids == ("c0", "c1", "c2"))
+    qtbot.waitUntil(lambda: wall.visible_camera_ids == ("c3", "c2", "c1", "c0"))
     assert wall.isVisible()
     assert wall.layout_state() == before[0], "what an alarm shows is not kept"
     assert city.view.rect != before[2]
@@ -69,7 +69,7 @@ def test_the_next_alarm_keeps_what_was_there_before_the_first(desk, qtbot):
     wall, alarms = desk.panel("wall"), desk.panel("alarms")
     before = wall.visible_camera_ids
     alarms.select("collision")
-    qtbot.waitUntil(lambda: wall.visible_camera_ids == ("c0", "c1", "c2"))
+    qtbot.waitUntil(lambda: wall.visible_camera_ids == ("c3", "c2", "c1", "c0"))
 
     alarms.select("quiet")
     qtbot.waitUntil(lambda: desk.panel("alarms").detail.alarm_id == "quiet")
@@ -82,7 +82,7 @@ def test_the_next_alarm_keeps_what_was_there_before_the_first(desk, qtbot):
 def test_backspace_in_a_text_field_deletes_a_letter_and_puts_nothing_back(desk, qtbot):
     wall, alarms = desk.panel("wall"), desk.panel("alarms")
     alarms.select("collision")
-    qtbot.waitUntil(lambda: wall.visible_camera_ids == ("c0", "c1", "c2"))
+    qtbot.waitUntil(lambda: wall.visible_camera_ids == ("c3", "c2", "c1", "c0"))
     field = alarms.findChild(QLineEdit)
     field.setFocus()
     QTest.keyClicks(field, "ab")
@@ -90,7 +90,7 @@ def test_backspace_in_a_text_field_deletes_a_letter_and_puts_nothing_back(desk, 
     QTest.keyClick(field, Qt.Key.Key_Backspace)
 
     assert field.text() == "a"
-    assert wall.visible_camera_ids == ("c0", "c1", "c2")
+    assert wall.visible_camera_ids == ("c3", "c2", "c1", "c0")
 
 
 @pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel.key)
