@@ -53,6 +53,7 @@ def run_benches(names: list[str], *, clip: Path | None, model: str, minutes: flo
         "wall": _bench_wall,
         "start": bench_start,
         "recover": _bench_recover,
+        "alarms": _bench_alarms,
         "source": _bench_source,
         "count": _bench_count,
         "speed": _bench_speed,
@@ -101,6 +102,12 @@ def _bench_speed() -> BenchResult:
     from core.sim.bench_measures import bench_speed
 
     return bench_speed()
+
+
+def _bench_alarms() -> BenchResult:
+    from app.bench_alarms import bench_alarms
+
+    return bench_alarms()
 
 
 def _bench_recover() -> BenchResult:

@@ -1,0 +1,323 @@
+"""`main.py bench alarms`: from a device's publish to the painted row, while the field talks; and a burst of alarms.
+
+The whole way is measured: broker, field link, registry, transaction, push, list, paint. One thing differs from a room:
+the 15 s that a lost device must stay lost before it calls are left out, for they are waiting and no work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import json
+import multiprocessing
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import qasync
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex
+from PySide6.QtGui import QPainter
+from PySide6.QtWidgets import QApplication, QStyleOptionViewItem
+
+from app.bootstrap import Console, ConsoleOptions, choose_platform, make_application
+from app.connection import ConnectionState
+from app.report import ErrorDoor
+from core.field.broker import EmbeddedBroker
+from core.incidents.model import Alarm
+from core.kernel.bench import BenchResult, Figure
+from core.kernel.errors import BadInputError
+from core.kernel.paths import default_folders
+from core.kernel.settings import load_settings
+from widgets.alarms.delegates import PriorityDelegate
+from widgets.alarms.list import AlarmList
+from widgets.alarms.table_model import ALARM_ROLE
+
+MESSAGES_PER_S = 1000
+N_TALKERS = 200
+N_SINGLE, SINGLE_EVERY_S = 150, (0.08, 0.22)
+"""Alarms one by one, at random times within these bounds."""
+
+N_BURST = 500
+SETTLE_S, WAIT_S = 6.0, 30.0
+LIMIT_S = 240.0
+
+
+def bench_alarms() -> BenchResult:
+    """Run a node, a broker, a talking field and a console, each in a process of its own, and measure the console."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.json"
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            subprocess.run(  # noqa: S603
+                [sys.executable, "-m", "app.bench_alarms", "console", folder, str(report)],
+                cwd=Path(__file__).resolve().parents[1],
+                check=False,
+                timeout=LIMIT_S,
+            )
+        try:
+            data: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise BadInputError("The room of the bench did not end.", hint="Is there a display?") from error
+    under = f"{data['messages_per_s']:.0f} messages a second beside it, {data['n_painted']:.0f} alarms"
+    burst = f"{N_BURST} devices lost at once, {data['n_burst']:.0f} of them in the list"
+    return BenchResult(
+        bench="alarms",
+        figures={
+            "p50_ms": Figure(value=round(data["p50_ms"], 1), unit="ms", reference=under),
+            "p99_ms": Figure(value=round(data["p99_ms"], 1), unit="ms", reference=under),
+            "max_ms": Figure(value=round(data["max_ms"], 1), unit="ms", reference=under),
+            "missed": Figure(value=data["n_missed"], unit="alarms", reference=f"of {N_SINGLE} raised one by one"),
+            "burst_s": Figure(value=round(data["burst_s"], 3), unit="s", reference=burst),
+            "messages_per_s": Figure(value=round(data["messages_per_s"]), unit="1/s", reference="as the node counts"),
+            "lag_max_ms": Figure(
+                value=round(data["lag_max_ms"], 1), unit="ms", reference="of the window, burst included"
+            ),
+            "errors": Figure(value=data["n_errors"], unit="errors", reference="console and node"),
+        },
+    )
+
+
+class _Watching(PriorityDelegate):
+    """Notes when the row of each source was painted first [s, monotonic]."""
+
+    def __init__(self, alarms: AlarmList) -> None:
+        super().__init__(alarms.table)
+        self.painted: dict[str, float] = {}
+
+    def paint(
+        self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
+    ) -> None:
+        super().paint(painter, option, index)
+        alarm = index.data(ALARM_ROLE)
+        if isinstance(alarm, Alarm):
+            self.painted.setdefault(alarm.source_id, time.monotonic())
+
+
+async def run(app: QApplication, folder: Path, report: Path) -> None:
+    """Open the room, let the field talk, and write what was measured."""
+    (folder / "broker").mkdir()
+    broker = EmbeddedBroker(folder / "broker")
+    address = await broker.start()
+    settings, _ = load_settings(arguments={"console": {"desk": "bench", "sound": False}})
+    data = folder / "data"
+    node = subprocess.Popen(  # noqa: S603
+        [
+            *(sys.executable, "-m", "app.bench_alarms", "node", "node", "--data", str(data), "--demo"),
+            *("--set", f"broker.host={address.host}", "--set", f"broker.port={address.port}"),
+            *("--set", "broker.username=core", "--set", f"broker.protocol={address.protocol}"),
+        ],
+        env={**os.environ, "WATCHFLOOR_SECRET_BROKER": address.passwords["core"]},
+    )
+    await _wait(lambda: (data / "node.json").exists(), "the node")
+    options = ConsoleOptions(settings=settings, faults=(), folders=default_folders(data), size=(1920, 1080))
+    errors = ErrorDoor()
+    errors.open(asyncio.get_event_loop())
+    console = Console(app, options, errors, time.perf_counter())
+    ending = asyncio.get_event_loop().create_task(console.run())
+    pipe, theirs = multiprocessing.Pipe()
+    field = multiprocessing.Process(
+        target=talk, args=(theirs, address.host, address.port, address.passwords["field"]), daemon=True
+    )
+    try:
+        await _wait(lambda: console.connection.state is ConnectionState.SIGNED_IN and console.is_open, "the room")
+        await _empty_wall(console)
+        field.start()
+        theirs.close()
+        result = await _measure(console, pipe)
+        health = await console.connection.call("room.health", dict)
+        result["n_errors"] = errors.n_errors + health["n_errors"]
+        report.write_text(json.dumps(result), encoding="utf-8")
+    finally:
+        console.window.close()
+        await ending
+        pipe.close()
+        if field.pid is not None:
+            field.join(5.0)
+        node.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            node.wait(20.0)
+        await broker.stop()
+
+
+async def _empty_wall(console: Console) -> None:
+    """Switch the demo's cameras off: pictures have benches of their own."""
+    for camera in tuple(console.live.cameras.values()):
+        await console.connection.call(
+            "cameras.set_enabled", camera_id=camera.camera_id, is_enabled=False, version=camera.version
+        )
+
+
+async def _measure(console: Console, pipe: Connection) -> dict[str, float]:
+    alarms = console.window.panel("alarms")
+    assert isinstance(alarms, AlarmList)
+    watching = _Watching(alarms)
+    alarms.table.setItemDelegateForColumn(0, watching)
+    await _wait(lambda: pipe.poll(0), "the field")
+    pipe.recv()
+    await asyncio.sleep(SETTLE_S)
+    gc.collect()
+    gc.freeze()
+    console.lag.begin_window()
+    before, began_s = await console.connection.call("room.health", dict), time.monotonic()
+    pipe.send("singles")
+    published = await _answer(pipe)
+    with contextlib.suppress(TimeoutError):
+        await _wait(lambda: published.keys() <= watching.painted.keys(), "the last row", timeout_s=5.0)
+    after, took_s = await console.connection.call("room.health", dict), time.monotonic() - began_s
+    late = sorted((watching.painted[key] - at_s) * 1000.0 for key, at_s in published.items() if key in watching.painted)
+    pipe.send("burst")
+    burst = await _answer(pipe)
+    wanted = set(burst)
+    first_s = min(burst.values())
+
+    def listed() -> set[str]:
+        return wanted & {alarm.source_id for alarm in alarms.model.alarms}
+
+    with contextlib.suppress(TimeoutError):
+        await _wait(lambda: listed() == wanted, "the burst", every_s=0.005)
+    burst_s = time.monotonic() - first_s
+    return {
+        "p50_ms": statistics.median(late) if late else float("nan"),
+        "p99_ms": late[min(len(late) - 1, round(len(late) * 0.99))] if late else float("nan"),
+        "max_ms": late[-1] if late else float("nan"),
+        "n_painted": len(late),
+        "n_missed": len(published) - len(late),
+        "burst_s": burst_s,
+        "n_burst": len(listed()),
+        "messages_per_s": (after["n_messages"] - before["n_messages"]) / took_s,
+        "lag_max_ms": console.lag.overall_max_ms,
+    }
+
+
+async def _answer(pipe: Connection) -> dict[str, float]:
+    """Return when each device was published as lost [s, monotonic]; the loop goes on meanwhile."""
+    await _wait(lambda: pipe.poll(0), "the field", timeout_s=90.0)
+    found: dict[str, float] = pipe.recv()
+    return found
+
+
+async def _wait(is_true: Any, what: str, *, timeout_s: float = WAIT_S, every_s: float = 0.02) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not is_true():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what} did not come in {timeout_s:g} s")
+        await asyncio.sleep(every_s)
+
+
+def talk(pipe: Connection, host: str, port: int, password: str) -> None:
+    """Entry point of the field: stations that talk all the time, and devices that are lost when the bench says so."""
+    from paho.mqtt import client as mqtt
+    from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="bench-field", protocol=MQTTProtocolVersion.MQTTv311)
+    client.username_pw_set("field", password)
+    client.max_inflight_messages_set(1000)
+    client.connect(host, port)
+    client.loop_start()
+    singles = [f"single-{index:03d}/post" for index in range(N_SINGLE)]
+    burst = [f"burst-{index:03d}/post" for index in range(N_BURST)]
+    talking = _Talking(client)
+    for device in (*singles, *burst):
+        client.publish(f"watchfloor/v1/city/{device}/status", _status("online"), qos=1)
+    pipe.send("ready")
+    try:
+        while not pipe.poll(0):
+            talking.step()
+        pipe.recv()
+        published: dict[str, float] = {}
+        due_s = time.monotonic()
+        for device in singles:
+            due_s += random.uniform(*SINGLE_EVERY_S)
+            while time.monotonic() < due_s:
+                talking.step()
+            published[device] = time.monotonic()
+            client.publish(f"watchfloor/v1/city/{device}/status", _status("lost"), qos=1)
+        for _ in range(MESSAGES_PER_S):
+            talking.step()
+        pipe.send(published)
+        while not pipe.poll(0):
+            talking.step()
+        pipe.recv()
+        lost: dict[str, float] = {}
+        for device in burst:
+            lost[device] = time.monotonic()
+            client.publish(f"watchfloor/v1/city/{device}/status", _status("lost"), qos=1)
+        pipe.send(lost)
+        while not pipe.poll(0):
+            talking.step()
+        pipe.recv()
+    except (EOFError, BrokenPipeError):
+        pass  # The bench is over.
+    client.loop_stop()
+
+
+class _Talking:
+    """Publishes readings at an even rate."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._sequence = 0
+        self._due_s = time.monotonic()
+
+    def step(self) -> None:
+        """Publish one reading when its time has come; returns then."""
+        index = self._sequence % N_TALKERS
+        body = {
+            "v": 1,
+            "id": f"{self._sequence:026d}",
+            "type": "TrafficFlowObserved",
+            "ts": _now(),
+            "boot": "bench",
+            "seq": self._sequence,
+            "q": "good",
+            "hist": False,
+            "data": {"intensity": 20, "occupancy": 0.1, "averageVehicleSpeed": 50.0 + self._sequence % 7},
+        }
+        self._client.publish(f"watchfloor/v1/city/talk/post-{index:03d}/tele/flow", json.dumps(body), qos=0)
+        self._sequence += 1
+        self._due_s += 1.0 / MESSAGES_PER_S
+        time.sleep(max(0.0, self._due_s - time.monotonic()))
+
+
+def _status(state: str) -> str:
+    return json.dumps({"v": 1, "state": state, "boot": "bench", "ts": _now()})
+
+
+def _now() -> str:
+    now_s = time.time()
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now_s)) + f".{int(now_s * 1000) % 1000:03d}Z"
+
+
+def _run_console(folder: Path, report: Path) -> None:
+    choose_platform()
+    settings, _ = load_settings()
+    app = make_application(ConsoleOptions(settings=settings, faults=(), folders=default_folders(folder / "data")))
+    loop = qasync.QEventLoop(app)
+    asyncio.set_event_loop(loop)
+    with loop:
+        loop.run_until_complete(run(app, folder, report))
+
+
+def _run_node(arguments: list[str]) -> int:
+    """Run a node whose lost devices call at once."""
+    from dataclasses import replace
+
+    from app.cli import main
+    from core.incidents import tuning
+
+    tuning.DEFAULTS["device_lost"] = replace(tuning.DEFAULTS["device_lost"], on_delay_s=0.0)
+    return main(arguments)
+
+
+if __name__ == "__main__":
+    multiprocessing.set_start_method("spawn")
+    if sys.argv[1] == "node":
+        raise SystemExit(_run_node(sys.argv[2:]))
+    _run_console(Path(sys.argv[2]), Path(sys.argv[3]))
