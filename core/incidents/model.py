@@ -253,6 +253,8 @@ class Condition:
         began_at: When it was seen; None means now.
         confidence: Of the rule that found it, 0..1.
         rule_id: Whose figures the alarm follows; empty means those of `kind`.
+        where: The zone, line or source that a rule's title may name; empty means the source.
+        tags: What a rule may tell apart beside the kind, e.g. "was_parked".
     """
 
     condition_key: str
@@ -267,6 +269,8 @@ class Condition:
     began_at: datetime | None = None
     confidence: float = 1.0
     rule_id: str = ""
+    where: str = ""
+    tags: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,130 @@
+"""The rules in force, ready to be asked: which one a condition follows, and the figures of its alarms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from core.incidents.model import Alarm, Condition, Priority
+from core.incidents.rules.model import AlarmRule, RuleSet, RulesInForce
+from core.incidents.rules.text import shipped_rules
+from core.incidents.suppression import SuppressionRule
+from core.incidents.tuning import DEFAULT, AlarmTuning
+
+
+def tuning_of_rule(rule: AlarmRule) -> AlarmTuning:
+    """Return the figures of a rule; what it leaves open is as by default for each priority."""
+    limits, escalation = rule.limits, rule.escalation
+    return replace(
+        DEFAULT,
+        on_delay_s=limits.on_delay_s,
+        off_delay_s=limits.off_delay_s,
+        n_raises=limits.n_raises,
+        window_s=limits.window_s,
+        limit=limits.limit,
+        deadband=limits.deadband,
+        is_below=limits.is_below,
+        is_latching=limits.is_latching,
+        can_be_shelved=limits.can_be_shelved,
+        is_comment_needed=limits.is_comment_needed,
+        fleeting_s=limits.fleeting_s,
+        shelved_max_s=_for_all(limits.shelve_max_s, DEFAULT.shelved_max_s),
+        shelved_max_supervisor_s=_for_all(limits.shelve_max_s, DEFAULT.shelved_max_supervisor_s),
+        realarm_s=_for_all(limits.realarm_s, DEFAULT.realarm_s),
+        escalate_s=_for_all(escalation.after_s, DEFAULT.escalate_s),
+        max_escalation=len(escalation.recipients) or DEFAULT.max_escalation,
+    )
+
+
+class RuleBook:
+    """One set of rules; never changes."""
+
+    def __init__(self, in_force: RulesInForce) -> None:
+        """Take the rules as they are."""
+        self.in_force = in_force
+        self._by_id = {rule.rule_id: rule for rule in in_force.rules}
+        self._by_kind: dict[str, tuple[AlarmRule, ...]] = {}
+        self.tunings: Mapping[str, AlarmTuning] = {
+            rule_id: tuning_of_rule(rule) for rule_id, rule in self._by_id.items()
+        }
+
+    def rule(self, rule_id: str) -> AlarmRule | None:
+        """Return a rule by its id."""
+        return self._by_id.get(rule_id)
+
+    def rule_of(self, condition: Condition) -> AlarmRule | None:
+        """Return the first rule that fits; None only where the document has no rule for everything."""
+        return next(self._fitting(condition), None)
+
+    def rule_of_alarm(self, alarm: Alarm) -> AlarmRule | None:
+        """Return the rule that an alarm follows; of one from before the rules, the rule of its kind."""
+        return self._by_id.get(alarm.rule_id) or next(
+            (rule for rule in self._of_kind(alarm.kind) if not rule.applies_to.tags), None
+        )
+
+    def tuning_of(self, condition: Condition) -> AlarmTuning:
+        """Return the figures that a condition's alarm follows."""
+        rule = self.rule_of(condition)
+        return DEFAULT if rule is None else self.tunings[rule.rule_id]
+
+    def applied(self, condition: Condition) -> Condition:
+        """Return the condition with its rule's id, title and priority."""
+        fitting = tuple(self._fitting(condition))
+        if not fitting:
+            return condition
+        rule, title = fitting[0], next((rule.title for rule in fitting if rule.title), "")
+        return replace(
+            condition,
+            rule_id=rule.rule_id,
+            priority=rule.priority or condition.priority,
+            title=title.format(where=condition.where or condition.source_name) if title else condition.title,
+        )
+
+    def suppressions(self) -> tuple[SuppressionRule, ...]:
+        """Return what is held while something else explains it."""
+        return tuple(
+            SuppressionRule(
+                rule_id=held.name,
+                title=held.name,
+                causes=frozenset(held.causes),
+                kinds=frozenset(rule.applies_to.kinds),
+                reach=held.reach,
+                source_kinds=frozenset(rule.applies_to.source_kinds),
+            )
+            for rule in self.in_force.rules
+            for held in rule.suppression.held_while
+        )
+
+    def window_holding(self, condition: Condition | Alarm, at: datetime) -> str:
+        """Return the id of the rule that holds a condition at this hour; empty where none does.
+
+        Args:
+            condition: It, or its alarm.
+            at: Aware; hours are those of the machine's place.
+        """
+        rule = self.rule_of_alarm(condition) if isinstance(condition, Alarm) else self.rule_of(condition)
+        if rule is None or not rule.suppression.windows:
+            return ""
+        local = at.astimezone()
+        return rule.rule_id if any(window.holds(local) for window in rule.suppression.windows) else ""
+
+    def _of_kind(self, kind: str) -> tuple[AlarmRule, ...]:
+        if kind not in self._by_kind:
+            found = tuple(rule for rule in self.in_force.rules if kind in (rule.applies_to.kinds or (kind,)))
+            if len(self._by_kind) > 1000:
+                return found
+            self._by_kind[kind] = found
+        return self._by_kind[kind]
+
+    def _fitting(self, condition: Condition) -> Iterator[AlarmRule]:
+        return (rule for rule in self._of_kind(condition.kind) if rule.applies_to.fits(condition))
+
+
+def shipped_book() -> RuleBook:
+    """Return the book of the rules that the program brings."""
+    return RuleBook(RulesInForce(rules=shipped_rules(), version=0))
+
+
+def _for_all(seconds: float | None, by_default: Mapping[Priority, float]) -> Mapping[Priority, float]:
+    return by_default if seconds is None else dict.fromkeys(Priority, seconds)

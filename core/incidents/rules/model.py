@@ -1,0 +1,361 @@
+"""What an alarm rule is; every figure has a unit in its name and bounds beside its type.
+
+Source: priorities from consequence and time to respond as in ISA-18.2 and EEMUA 191 (study/control_room.md 3A).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from pydantic import ConfigDict, Field
+
+from core.incidents.model import Condition, Priority, SourceKind
+from core.incidents.suppression import Reach
+
+FORMAT = 1
+DAY_S = 86_400.0
+MAX_RULES = 500
+
+Seconds = Annotated[float, Field(ge=0, le=7 * DAY_S)]
+Words = Annotated[str, Field(max_length=1000)]
+Name = Annotated[str, Field(min_length=1, max_length=80)]
+RuleId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
+TimeOfDay = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+
+_STRICT = ConfigDict(extra="forbid")
+
+
+class Consequence(StrEnum):
+    """What is at stake if nobody answers."""
+
+    LIFE = "life"
+    PROPERTY = "property"
+    TRAFFIC = "traffic"
+    INFORMATION = "information"
+
+
+class TimeToRespond(StrEnum):
+    """How soon an answer still helps."""
+
+    UNDER_1_MIN = "under_1_min"
+    UNDER_5_MIN = "under_5_min"
+    UNDER_30_MIN = "under_30_min"
+    OVER_30_MIN = "over_30_min"
+
+
+_TIMES = tuple(TimeToRespond)
+_ROWS = {
+    Consequence.LIFE: (1, 2, 2, 3),
+    Consequence.PROPERTY: (1, 2, 3, 4),
+    Consequence.TRAFFIC: (2, 3, 3, 4),
+    Consequence.INFORMATION: (3, 4, 4, 4),
+}
+MATRIX: dict[tuple[Consequence, TimeToRespond], Priority] = {
+    (consequence, time): Priority(number)
+    for consequence, numbers in _ROWS.items()
+    for time, number in zip(_TIMES, numbers, strict=True)
+}
+"""Priority by consequence and time to respond."""
+
+
+class Link(StrEnum):
+    """What the console can show beside an alarm."""
+
+    CAMERA = "camera"
+    MAP = "map"
+    TREND = "trend"
+
+
+class Weekday(StrEnum):
+    """In the order of `datetime.weekday`."""
+
+    MONDAY = "mon"
+    TUESDAY = "tue"
+    WEDNESDAY = "wed"
+    THURSDAY = "thu"
+    FRIDAY = "fri"
+    SATURDAY = "sat"
+    SUNDAY = "sun"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppliesTo:
+    """Which conditions a rule is for; what is empty excludes nothing.
+
+    Attributes:
+        kinds: Kinds of conditions, e.g. "congestion".
+        source_kinds: Cameras, stations, lots, devices, the system.
+        sources: Ids of single sources.
+        tags: The condition carries all of these, e.g. "was_parked".
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    kinds: tuple[Name, ...] = ()
+    source_kinds: tuple[SourceKind, ...] = ()
+    sources: tuple[Name, ...] = ()
+    tags: tuple[Name, ...] = ()
+
+    def fits(self, condition: Condition) -> bool:
+        """Tell whether a condition is meant."""
+        return (
+            (not self.kinds or condition.kind in self.kinds)
+            and (not self.source_kinds or condition.source_kind in self.source_kinds)
+            and (not self.sources or condition.source_id in self.sources)
+            and condition.tags.issuperset(self.tags)
+        )
+
+    def covers(self, other: AppliesTo) -> bool:
+        """Tell whether every condition that `other` is for is one of this rule as well."""
+        return (
+            (not self.kinds or (bool(other.kinds) and set(other.kinds) <= set(self.kinds)))
+            and (not self.source_kinds or (bool(other.source_kinds) and set(other.source_kinds) <= set(self.source_kinds)))
+            and (not self.sources or (bool(other.sources) and set(other.sources) <= set(self.sources)))
+            and set(self.tags) <= set(other.tags)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The figures of `AlarmTuning` that a site may set.
+
+    Attributes:
+        realarm_s, shelve_max_s: None means what `AlarmTuning` has for the priority.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    on_delay_s: Seconds = 0.0
+    off_delay_s: Seconds = 0.0
+    n_raises: Annotated[int, Field(ge=1, le=20)] = 1
+    window_s: Annotated[float, Field(ge=1, le=DAY_S)] = 60.0
+    limit: float | None = None
+    deadband: Annotated[float, Field(ge=0)] = 0.0
+    is_below: bool = False
+    is_latching: bool = False
+    is_comment_needed: bool = False
+    can_be_shelved: bool = True
+    shelve_max_s: Seconds | None = None
+    realarm_s: Seconds | None = None
+    fleeting_s: Seconds = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Escalation:
+    """Who else is called while nobody acknowledges.
+
+    Attributes:
+        after_s: Per level; None means what `AlarmTuning` has for the priority, 0 never.
+        recipients: One name for each level; none means three levels without names.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    after_s: Seconds | None = None
+    recipients: Annotated[tuple[Name, ...], Field(max_length=5)] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A time of day, at the node's place; an end before its begin is on the next day.
+
+    Attributes:
+        weekdays: On which it begins; none means every day.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    begin: TimeOfDay
+    end: TimeOfDay
+    weekdays: tuple[Weekday, ...] = ()
+
+    def holds(self, at: datetime) -> bool:
+        """Tell whether an instant of local time lies in it."""
+        now = f"{at.hour:02}:{at.minute:02}"
+        is_night = self.end <= self.begin
+        is_in = (now >= self.begin or now < self.end) if is_night else self.begin <= now < self.end
+        # What began yesterday counts with yesterday's day.
+        began = at.weekday() - (1 if is_night and now < self.end else 0)
+        return is_in and (not self.weekdays or tuple(Weekday)[began % 7] in self.weekdays)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldWhile:
+    """While a condition of `causes` holds within `reach`, alarms of the rule need not call.
+
+    Attributes:
+        name: What a held alarm shows.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    name: Name
+    causes: Annotated[tuple[Name, ...], Field(min_length=1)]
+    reach: Reach = Reach.SAME_SOURCE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suppression:
+    """When alarms of the rule are held by design: while another condition holds, or at times."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    held_while: tuple[HeldWhile, ...] = ()
+    windows: tuple[Window, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guidance:
+    """What an operator reads who never had this alarm.
+
+    Attributes:
+        time_allowed_s: Until the first action; None means as the time to respond says.
+        links: What to look at, the first one first.
+        checklist: Steps; each tick goes to the journal.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    cause: Words = ""
+    action: Words = ""
+    time_allowed_s: Seconds | None = None
+    links: tuple[Link, ...] = ()
+    checklist: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=200)], ...], Field(max_length=20)] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmRule:
+    """One rule; of those that fit a condition, the first in the document counts.
+
+    Attributes:
+        title: May name {where}, the zone or the source; empty leaves the title that the next fitting rule gives.
+        consequence, time_to_respond: Together they give the priority; without them the source says it.
+        expected_per_week: How often it is expected to call at the site of `RuleSet.expected_for`.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    rule_id: RuleId
+    title: Annotated[str, Field(max_length=120)] = ""
+    applies_to: AppliesTo = AppliesTo()
+    consequence: Consequence | None = None
+    time_to_respond: TimeToRespond | None = None
+    limits: Limits = Limits()
+    escalation: Escalation = Escalation()
+    suppression: Suppression = Suppression()
+    guidance: Guidance = Guidance()
+    expected_per_week: Annotated[float, Field(ge=0)] = 0.0
+
+    @property
+    def priority(self) -> Priority | None:
+        """What the matrix says; None where the source says it."""
+        if self.consequence is None or self.time_to_respond is None:
+            return None
+        return MATRIX[self.consequence, self.time_to_respond]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleSet:
+    """The document: all rules in their order.
+
+    Attributes:
+        format: Of the document, not of its content.
+        expected_for: The site that the expected frequencies are for.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    format: Annotated[int, Field(ge=1, le=FORMAT)] = FORMAT
+    expected_for: Words = ""
+    rules: Annotated[tuple[AlarmRule, ...], Field(max_length=MAX_RULES)] = ()
+
+    def __iter__(self) -> Iterator[AlarmRule]:
+        return iter(self.rules)
+
+    def find(self, rule_id: str) -> AlarmRule | None:
+        """Return a rule by its id."""
+        return next((rule for rule in self.rules if rule.rule_id == rule_id), None)
+
+    def with_rule(self, rule: AlarmRule) -> RuleSet:
+        """Return the set with a rule in place of the one of its id, or before all others where there is none."""
+        if self.find(rule.rule_id) is None:
+            return replace(self, rules=(rule, *self.rules))
+        return replace(self, rules=tuple(rule if one.rule_id == rule.rule_id else one for one in self.rules))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One field of one rule before and after; what was not there is empty."""
+
+    rule_id: str
+    path: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleProblem:
+    """What is wrong in a document.
+
+    Attributes:
+        line: 1 for the first one; 0 where it was not read from text.
+        rule_id: Empty where it is about the document.
+        is_warning: It can be used all the same.
+    """
+
+    line: int
+    rule_id: str
+    sentence: str
+    is_warning: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleReport:
+    """What was read from a text.
+
+    Attributes:
+        rules: None where something is wrong.
+        n_read: Rules that were looked at.
+        differences: Against the rules in force.
+    """
+
+    problems: tuple[RuleProblem, ...] = ()
+    rules: RuleSet | None = None
+    n_read: int = 0
+    differences: tuple[Difference, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleVersion:
+    """One saved state of the rules: by whom, when, why, and what it changed.
+
+    Attributes:
+        version: 1, 2, 3, …; 0 is what the program ships.
+    """
+
+    version: int
+    at: datetime
+    author: str
+    desk: str
+    reason: str
+    n_rules: int
+    differences: tuple[Difference, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RulesInForce:
+    """What the room follows now; `version` guards against two supervisors racing."""
+
+    rules: RuleSet
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RulesChanged:
+    """Other rules are in force; published after the commit."""
+
+    in_force: RulesInForce
