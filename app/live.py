@@ -12,6 +12,7 @@ from core.cameras.onvif.model import Steering
 from core.field.model import Device, Reading
 from core.incidents.model import Alarm, Incident
 from core.incidents.review import ReviewItem
+from core.incidents.rules.model import RulesInForce
 from core.incidents.shift import ShiftEntry
 from core.incidents.work import Unit
 from core.media.model import StreamReport
@@ -40,6 +41,7 @@ PARTS = (
     "shift",
     "steering",
     "reviews",
+    "rules",
     "health",
 )
 """In the order in which they are told: an alarm names a camera that must be there already."""
@@ -53,7 +55,7 @@ class LiveModel(QObject):
     Signals:
         cameras_changed, rings_changed, devices_changed, readings_changed, lots_changed, streams_changed,
         counts_changed, alarms_changed, incidents_changed, units_changed, shift_changed, steering_changed,
-        reviews_changed, health_changed:
+        reviews_changed, rules_changed, health_changed:
             Something of that kind is new; read the attribute.
     """
 
@@ -70,6 +72,7 @@ class LiveModel(QObject):
     shift_changed = Signal()
     steering_changed = Signal()
     reviews_changed = Signal()
+    rules_changed = Signal()
     health_changed = Signal()
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -94,6 +97,7 @@ class LiveModel(QObject):
         self.rings: dict[str, str] = {}
         """Where the pictures of each camera lie on the node's machine."""
 
+        self.rules: RulesInForce | None = None
         self.health: Health | None = None
         self.n_pushes = 0
         self._dirty: set[str] = set()
@@ -193,8 +197,8 @@ class LiveModel(QObject):
         self.line_totals.update(changes.line_totals)
         self.inside.update(changes.inside)
         self._take_work(changes)
-        if changes.health is not None:
-            self.health = changes.health
+        self.rules = changes.rules or self.rules
+        self.health = changes.health or self.health
         self._mark(changes)
 
     def _take_work(self, changes: Changes) -> None:
@@ -236,6 +240,7 @@ class LiveModel(QObject):
             "shift": bool(changes.shift),
             "steering": bool(changes.steering),
             "reviews": bool(changes.reviews),
+            "rules": changes.rules is not None,
             "health": changes.health is not None,
         }
         self._dirty |= {name for name, is_new in marks.items() if is_new}

@@ -123,9 +123,10 @@ def record(session: Session, row: AlarmRow | None, event: Event, actor: Actor) -
         None where the event changes nothing.
     """
     before = None if row is None else alarm_of(row)
-    trigger = machine.trigger_of(before, event)
-    if trigger is None:
+    step = machine.row_of(before, event)
+    if step is None:
         return None
+    trigger = step.trigger
     after = machine.apply(before, event)
     assert after is not None
     if row is None or trigger is Trigger.RAISE:
@@ -144,6 +145,8 @@ def record(session: Session, row: AlarmRow | None, event: Event, actor: Actor) -
             state_after=after.state.value,
             actor=actor.name,
             desk=actor.desk,
+            priority=int(after.priority),
+            is_call=machine.Effect.CALL in step.effects and not after.is_suppressed_or_shelved,
             payload={"type": events.NAMES[type(event)], "event": to_builtins(event)},
         )
     )

@@ -1,39 +1,36 @@
-"""Which conditions call an operator, and how urgently: data first, small functions that fill it in."""
+"""What becomes a condition, in words; how urgent it is and what else it follows stands in the alarm rules."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
 
 from core.incidents.model import Condition, Priority, SourceKind
+from core.incidents.rules.book import RuleBook, shipped_book
 from core.incidents.same_event import AT_THE_CAMERA
 from core.kernel.geo import GeoPoint
 from core.vision.model import WHOLE_PICTURE_KEY, Observation, ObservationKind, Phase, Scene
 from core.vision.tuning import Tuning
 
-
-@dataclass(frozen=True, slots=True)
-class AlarmRule:
-    """How a condition appears in the list; `title` may name {where}, the zone or the source."""
-
-    priority: Priority
-    title: str
-
-
-OBSERVATION_RULES: dict[ObservationKind, AlarmRule] = {
-    ObservationKind.CONGESTION: AlarmRule(Priority.MEDIUM, "Congestion in {where}"),
-    ObservationKind.STOPPED_VEHICLE: AlarmRule(Priority.HIGH, "Stopped vehicle in {where}"),
-    ObservationKind.VEHICLE_IN_ZONE: AlarmRule(Priority.HIGH, "Vehicle in {where}"),
-    ObservationKind.COLLISION: AlarmRule(Priority.CRITICAL, "Collision: {where}"),
-    ObservationKind.WRONG_WAY: AlarmRule(Priority.CRITICAL, "Wrong way: {where}"),
-    ObservationKind.PEDESTRIAN: AlarmRule(Priority.HIGH, "Person on the carriageway: {where}"),
-    ObservationKind.OBJECT_LEFT: AlarmRule(Priority.HIGH, "Object lies in {where}"),
-    ObservationKind.LOITERING: AlarmRule(Priority.MEDIUM, "Loitering in {where}"),
-    ObservationKind.CAMERA_MOVED: AlarmRule(Priority.MEDIUM, "Camera moved: {where}"),
-    ObservationKind.CAMERA_BLINDED: AlarmRule(Priority.MEDIUM, "Camera blinded: {where}"),
-    # Worse than a lost camera: it looks as if it worked.
-    ObservationKind.CAMERA_FROZEN: AlarmRule(Priority.HIGH, "Picture frozen: {where}"),
-}
+CALLING_KINDS = frozenset(
+    {
+        ObservationKind.CONGESTION,
+        ObservationKind.STOPPED_VEHICLE,
+        ObservationKind.VEHICLE_IN_ZONE,
+        ObservationKind.COLLISION,
+        ObservationKind.WRONG_WAY,
+        ObservationKind.PEDESTRIAN,
+        ObservationKind.OBJECT_LEFT,
+        ObservationKind.LOITERING,
+        ObservationKind.CAMERA_MOVED,
+        ObservationKind.CAMERA_BLINDED,
+        ObservationKind.CAMERA_FROZEN,
+    }
+)
 """Crossings and entries are counted, not alarmed: they are not here."""
+
+WAS_PARKED = "was_parked"
+"""Tag of a vehicle that stood there before anybody looked."""
 
 CAUSES = {
     "dark": "the picture is dark",
@@ -42,27 +39,6 @@ CAUSES = {
     "soft": "the picture is out of focus",
 }
 """Why a camera is blind, by the name of the rule's figure."""
-
-SOURCE_RULES: dict[str, AlarmRule] = {
-    "camera_lost": AlarmRule(Priority.MEDIUM, "Camera lost: {where}"),
-    "station_congestion": AlarmRule(Priority.MEDIUM, "Congestion at {where}"),
-    "device_lost": AlarmRule(Priority.LOW, "Device lost: {where}"),
-    "device_clock": AlarmRule(Priority.LOW, "Clock wrong: {where}"),
-    "device_value": AlarmRule(Priority.LOW, "Limit passed: {where}"),
-    "device_overflow": AlarmRule(Priority.LOW, "Device gave up data: {where}"),
-}
-
-SYSTEM_RULES: dict[str, AlarmRule] = {
-    "database": AlarmRule(Priority.CRITICAL, "The database does not store"),
-    "disk": AlarmRule(Priority.CRITICAL, "The disk is full"),
-    "evidence": AlarmRule(Priority.HIGH, "Snapshots cannot be stored"),
-    "broker": AlarmRule(Priority.HIGH, "No link to the field devices"),
-    "worker": AlarmRule(Priority.HIGH, "Detection does not run"),
-    "model": AlarmRule(Priority.HIGH, "The detection model cannot be used"),
-    "overflow": AlarmRule(Priority.HIGH, "Messages were dropped"),
-    "sound": AlarmRule(Priority.HIGH, "Alarms are not heard"),
-    "settings": AlarmRule(Priority.HIGH, "A setting cannot be used"),
-}
 
 
 def key_of_observation(observation: Observation) -> str:
@@ -85,21 +61,20 @@ def condition_of_observation(
 
     An end is always a condition: it takes back what was called, whatever it was sure of.
     """
-    rule = OBSERVATION_RULES.get(observation.kind)
-    if rule is None or (observation.phase is not Phase.END and observation.confidence < call_from):
+    is_sure = observation.phase is Phase.END or observation.confidence >= call_from
+    if observation.kind not in CALLING_KINDS or not is_sure:
         return None
     is_of_place = observation.kind not in AT_THE_CAMERA and observation.rule_key != WHOLE_PICTURE_KEY
     where = observation.rule_name or observation.rule_key if is_of_place else camera_name
     detail = describe_values(observation.values)
     if observation.confidence < 1.0:
         detail = f"{detail}{', ' if detail else ''}{observation.confidence:.0%} sure"
-    return Condition(
+    return _by_shipped_rule(
         condition_key=key_of_observation(observation),
         kind=observation.kind.value,
-        title=rule.title.format(where=where),
+        where=where,
+        tags=frozenset({WAS_PARKED} if observation.values.get(WAS_PARKED) else ()),
         detail=detail,
-        # A car that stood there before anybody looked is hardly an emergency.
-        priority=Priority.LOW if observation.values.get("was_parked") else rule.priority,
         source_kind=SourceKind.CAMERA,
         source_id=observation.camera_id,
         source_name=camera_name,
@@ -117,15 +92,14 @@ def condition_of_source(
     source_name: str,
     detail: str = "",
     position: GeoPoint | None = None,
+    tags: frozenset[str] = frozenset(),
 ) -> Condition:
-    """Return the condition of a lost or troubled source; `kind` is a key of `SOURCE_RULES`."""
-    rule = SOURCE_RULES[kind]
-    return Condition(
+    """Return the condition of a lost or troubled source."""
+    return _by_shipped_rule(
         condition_key=f"{source_kind}/{source_id}/{kind}",
         kind=kind,
-        title=rule.title.format(where=source_name),
         detail=detail,
-        priority=rule.priority,
+        tags=tags,
         source_kind=source_kind,
         source_id=source_id,
         source_name=source_name,
@@ -133,22 +107,59 @@ def condition_of_source(
     )
 
 
-def condition_of_system(kind: str, *, detail: str, part: str = "") -> Condition:
-    """Return the condition of a fault of the room itself; `kind` is a key of `SYSTEM_RULES`.
+def condition_of_system(kind: str, *, detail: str, part: str = "", tags: frozenset[str] = frozenset()) -> Condition:
+    """Return the condition of a fault of the room itself.
 
     Two faults of the same kind are two alarms where they name different parts, e.g. two workers.
     """
-    rule = SYSTEM_RULES[kind]
-    return Condition(
+    return _by_shipped_rule(
         condition_key=f"system/{kind}" + (f":{part}" if part else ""),
         kind=kind,
-        title=rule.title,
         detail=detail,
-        priority=rule.priority,
+        tags=tags,
         source_kind=SourceKind.SYSTEM,
         source_id=part or kind,
         source_name="Watchfloor",
     )
+
+
+def _by_shipped_rule(
+    *,
+    condition_key: str,
+    kind: str,
+    detail: str,
+    source_kind: SourceKind,
+    source_id: str,
+    source_name: str,
+    where: str = "",
+    tags: frozenset[str] = frozenset(),
+    position: GeoPoint | None = None,
+    began_at: datetime | None = None,
+    confidence: float = 1.0,
+) -> Condition:
+    """Return a condition as the program's own rules name and rank it; the site's are applied where it is raised."""
+    return _shipped_book().applied(
+        Condition(
+            condition_key=condition_key,
+            kind=kind,
+            title=kind.replace("_", " ").capitalize(),
+            detail=detail,
+            priority=Priority.MEDIUM,
+            source_kind=source_kind,
+            source_id=source_id,
+            source_name=source_name,
+            position=position,
+            began_at=began_at,
+            confidence=confidence,
+            where=where,
+            tags=tags,
+        )
+    )
+
+
+@cache
+def _shipped_book() -> RuleBook:
+    return shipped_book()
 
 
 def describe_values(values: dict[str, float]) -> str:

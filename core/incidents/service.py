@@ -84,9 +84,22 @@ class IncidentService:
     Threads: all calls come from the owner's loop.
     """
 
-    def __init__(self, store: Store, bus: Bus, clock: Clock, *, evidence: Path, tunings: Tunings | None = None) -> None:
-        """Keep snapshots in the folder `evidence`; alarms follow the figures of `tunings`."""
+    def __init__(
+        self,
+        store: Store,
+        bus: Bus,
+        clock: Clock,
+        *,
+        evidence: Path,
+        tunings: Tunings | None = None,
+        by_rule: Callable[[Condition], Condition] = lambda condition: condition,
+    ) -> None:
+        """Keep snapshots in the folder `evidence`.
+
+        Alarms follow the figures of `tunings`; `by_rule` gives a condition its rule, title and priority.
+        """
         self.tunings = tunings or Tunings()
+        self._by_rule = by_rule
         self._store = store
         self._writer = AlarmWriter(store, bus)
         self._clock = clock
@@ -123,6 +136,7 @@ class IncidentService:
         Returns:
             The open alarm of the condition, as stored; None while its rule waits for it to last or to come more often.
         """
+        condition = self._by_rule(condition)
         key = condition.condition_key
         verdict = self._signals.raised(key, self._tuning(condition), self._clock.monotonic())
         if verdict is Verdict.WAIT:
@@ -286,6 +300,7 @@ class IncidentService:
         condition = policy.condition_of_observation(
             observation, camera_name=camera_name, position=position, call_from=call_from
         )
+        condition = None if condition is None else self._by_rule(condition)
         verdict = self._hear(observation, condition, snapshot, position)
         evidence: Evidence | None = None
         if condition is not None and observation.phase is not Phase.END and verdict is Verdict.PASS:

@@ -53,13 +53,18 @@ class Node:
         """Return the line of what stands at a path of keys and positions, or of the nearest thing above it."""
         node = self
         for step in path:
-            if isinstance(node.value, dict) and isinstance(step, str) and step in node.value:
-                node = node.value[step]
-            elif isinstance(node.value, list) and isinstance(step, int) and 0 <= step < len(node.value):
-                node = node.value[step]
-            else:
+            below = node._below(step)
+            if below is None:
                 break
+            node = below
         return node.line
+
+    def _below(self, step: str | int) -> Node | None:
+        if isinstance(self.value, dict):
+            return self.value.get(str(step))
+        if isinstance(self.value, list) and isinstance(step, int) and 0 <= step < len(self.value):
+            return self.value[step]
+        return None
 
 
 @dataclass(slots=True)
@@ -76,7 +81,9 @@ class _Line:
         return not self.text or self.text.startswith("#")
 
 
-_KEY = re.compile(r"""(?P<key>"(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|[^\s\[\]{},#&*!|>'"%@`?:-][^#]*?|[?:-][^\s#][^#]*?)\s*:(?=\s|$)""")
+_KEY = re.compile(
+    r"""(?P<key>"(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|[^\s\[\]{},#&*!|>'"%@`?:-][^#]*?|[?:-][^\s#][^#]*?)\s*:(?=\s|$)"""
+)
 _INT = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _WORDS: dict[str, Scalar] = {
@@ -120,8 +127,8 @@ def write(value: Any) -> str:
 
 
 def _lines_of(text: str) -> list[_Line]:
-    lines = []
-    for number, raw in enumerate(text.splitlines(), start=1):
+    lines: list[_Line] = []
+    for number, raw in enumerate(re.split(r"\r\n|\n|\r", text), start=1):
         body = raw.rstrip()
         stripped = body.lstrip(" ")
         if stripped.startswith("\t"):
@@ -441,7 +448,8 @@ def _folded(rows: list[str]) -> str:
     return text
 
 
-_SAFE = re.compile(r"[A-Za-z(][A-Za-z0-9 _.,;/%()+?'°–-]*(?:: ?[A-Za-z0-9_/%.-]+)*")
+_SAFE = re.compile(r"[A-Za-z(][A-Za-z0-9 _.,;/%()+?'°-]*(?:: ?[A-Za-z0-9_/%.-]+)*")
+_UNPRINTABLE = re.compile("[\x7f-\xa0\u2028\u2029\ufeff\ufffe\uffff]")
 _OLD_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf"})
 _IN_ONE_LINE = 88
 
@@ -450,11 +458,12 @@ def _scalar_text(value: Scalar) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, int | float):
-        return json.dumps(value)
+        # YAML 1.1 takes a number with an exponent for text where it has no point.
+        return re.sub(r"^(-?[0-9]+)e", r"\1.0e", json.dumps(value))
     is_safe = _SAFE.fullmatch(value) and value.lower() not in _OLD_WORDS and value == value.strip()
     if is_safe and ":" not in value and ", " not in value and _plain(value) == value:
         return value
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f").replace("\x85", "\\u0085")
+    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False))
 
 
 def _written(value: Any, indent: int) -> list[str]:

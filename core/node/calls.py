@@ -16,7 +16,7 @@ from core.field.limits import LimitWatch
 from core.field.model import OVERFLOW, Device, DeviceState, FieldEvent, LinkState, Reading
 from core.field.skew import SKEW_S
 from core.incidents.model import Condition, Quality, Snapshot, SourceKind
-from core.incidents.policy import OBSERVATION_RULES, call_from, condition_of_source
+from core.incidents.policy import CALLING_KINDS, call_from, condition_of_source
 from core.incidents.service import IncidentService
 from core.kernel.errors import ConsoleError, UnavailableError
 from core.kernel.log import OncePerLoss
@@ -171,7 +171,7 @@ class Calls:
         if observation.phase is Phase.END:
             self._end_later(run)
             return
-        may_call = observation.kind in OBSERVATION_RULES
+        may_call = observation.kind in CALLING_KINDS
         step = _Step(run, 0 if picture is None else len(picture.jpeg))
         self._later(step, MAX_WAITING if may_call else MAX_WAITING_COUNTED)
 

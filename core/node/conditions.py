@@ -19,17 +19,15 @@ FULL_DISK_GB = 0.3
 
 def camera_lost(camera: Camera, report: StreamReport) -> Condition:
     """A camera shows nothing, and why."""
-    condition = condition_of_source(
+    return condition_of_source(
         "camera_lost",
         source_kind=SourceKind.CAMERA,
         source_id=camera.camera_id,
         source_name=camera.name,
         detail=f"{report.reason} {report.hint}".strip(),
         position=camera.position,
+        tags=frozenset({"unauthorised"} if report.state is StreamState.UNAUTHORISED else ()),
     )
-    if report.state is StreamState.UNAUTHORISED:
-        return replace(condition, title=f"Camera refuses the password: {camera.name}")
-    return condition
 
 
 def camera_lost_key(camera_id: str) -> str:
@@ -97,6 +95,11 @@ def settings_fault(fault: SettingsFault) -> Condition:
     return condition_of_system("settings", part=f"{fault.origin}:{fault.key}", detail=detail)
 
 
+def rules_unusable(sentence: str) -> Condition:
+    """The saved alarm rules cannot be read."""
+    return condition_of_system("settings", part="alarm_rules", detail=f"{sentence} Those of the program are in force.")
+
+
 def detection_off(sentence: str) -> Condition:
     """Workers show pictures but detect nothing."""
     return condition_of_system("worker", part="engine", detail=sentence)
@@ -129,7 +132,7 @@ def database_down(sentence: str) -> Condition:
 
 def disk_low(folder: str, free_gb: float) -> Condition:
     """The disk fills up."""
-    condition = condition_of_system("disk", detail=f"{free_gb:.1f} GB are free where {folder} lies. Make room.")
-    if free_gb >= FULL_DISK_GB:
-        return replace(condition, title="The disk is almost full", priority=Priority.HIGH)
-    return condition
+    detail = f"{free_gb:.1f} GB are free where {folder} lies. Make room."
+    return condition_of_system(
+        "disk", detail=detail, tags=frozenset({"almost_full"} if free_gb >= FULL_DISK_GB else ())
+    )

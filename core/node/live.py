@@ -11,6 +11,7 @@ from core.cameras.onvif.model import Steering
 from core.field.model import Device, DeviceCommand, Reading, Twin
 from core.incidents.model import Alarm, Incident
 from core.incidents.review import ReviewItem
+from core.incidents.rules.model import RulesInForce
 from core.incidents.shift import ShiftEntry
 from core.incidents.work import Unit
 from core.media.model import StreamReport
@@ -34,6 +35,7 @@ class Changes:
         reviews: Incidents that were reviewed, or wait again; none in a snapshot.
         units: Who can be sent; a removed one comes once more.
         shift: Entries written since; none in a snapshot.
+        rules: The alarm rules in force.
     """
 
     alarms: tuple[Alarm, ...] = ()
@@ -53,6 +55,7 @@ class Changes:
     reviews: tuple[ReviewItem, ...] = ()
     units: tuple[Unit, ...] = ()
     shift: tuple[ShiftEntry, ...] = ()
+    rules: RulesInForce | None = None
     health: Health | None = None
 
 
@@ -95,6 +98,7 @@ class LiveCollector:
         self._reviews: dict[str, ReviewItem] = {}
         self._units: dict[str, Unit] = {}
         self._shift: list[ShiftEntry] = []
+        self._rules: RulesInForce | None = None
         self._health: Health | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._is_urgent = False
@@ -187,6 +191,11 @@ class LiveCollector:
         self._shift.append(entry)
         self._schedule()
 
+    def add_rules(self, rules: RulesInForce) -> None:
+        """Push other alarm rules at once."""
+        self._rules = rules
+        self._schedule_now()
+
     def add_health(self, health: Health) -> None:
         """Push the health with the next flush."""
         self._health = health
@@ -225,6 +234,7 @@ class LiveCollector:
             reviews=tuple(self._reviews.values()),
             units=tuple(self._units.values()),
             shift=tuple(self._shift),
+            rules=self._rules,
             health=self._health,
         )
         for kept in (self._alarms, self._incidents, self._cameras, self._devices):
@@ -239,7 +249,7 @@ class LiveCollector:
         self._shift.clear()
         self._removed_cameras, self._removed_devices = [], []
         self._line_totals, self._inside = {}, {}
-        self._health = None
+        self._rules = self._health = None
         self._push(changes)
 
 

@@ -33,6 +33,7 @@ from core.field.twins import TwinChanged
 from core.gateway.adapter import AdapterReport, Gateway
 from core.incidents.model import Alarm, AlarmChanged, Incident, IncidentChanged, SourceKind
 from core.incidents.review import ReviewChanged
+from core.incidents.rules.model import RulesChanged
 from core.incidents.shift import ShiftEntryAdded, ShiftWatch
 from core.incidents.work import UnitChanged
 from core.kernel.bus import Bus
@@ -358,6 +359,7 @@ class Node:
             find_camera=lambda camera_id: self._sight.camera(camera_id) if self._sight else None,
             find_device=services.field.device,
         )
+        rules_fault = await services.rules.load()
         # Rules begin anew with the node: of what was active before, nobody would ever hear the end.
         await services.incidents.start()
         await services.keeper.start()
@@ -372,6 +374,8 @@ class Node:
         await asyncio.gather(self._read_cameras(services), self._open_ears(services, broker, open_alarms))
         for fault in self._faults:
             self._calls.raise_condition(conditions.settings_fault(fault))
+        if rules_fault:
+            self._calls.raise_condition(conditions.rules_unusable(rules_fault))
 
     async def _try_hardware(self) -> None:
         try:
@@ -568,6 +572,7 @@ class Node:
         self._bus.subscribe(SteeringChanged, lambda event: self._live.add_steering(event.steering))
         self._bus.subscribe(ShiftEntryAdded, lambda event: self._live.add_shift_entry(event.entry))
         self._bus.subscribe(UnitChanged, lambda event: self._live.add_unit(event.unit))
+        self._bus.subscribe(RulesChanged, lambda event: self._live.add_rules(event.in_force))
         self._bus.subscribe(ReviewChanged, lambda event: self._live.add_reviews(event.items))
 
     async def _read_cameras(self, services: Services) -> None:
@@ -829,6 +834,7 @@ class Node:
             line_totals=self._sight.totals,
             inside=self._sight.inside,
             units=await services.dispatch.units(),
+            rules=services.rules.book.in_force,
             steering=services.ptz.steering(),
             health=self._health,
         )

@@ -18,6 +18,7 @@ from core.incidents.handling import AlarmHandling
 from core.incidents.handover import HandOverService
 from core.incidents.keeper import AlarmKeeper
 from core.incidents.review import ReviewService
+from core.incidents.rules.desk import RuleDesk
 from core.incidents.service import IncidentService
 from core.incidents.shift import ShiftService
 from core.incidents.tuning import Tunings
@@ -42,6 +43,7 @@ class Services:
     cameras: CameraService
     onvif: OnvifService
     ptz: PtzService
+    rules: RuleDesk
     tunings: Tunings
     incidents: IncidentService
     handling: AlarmHandling
@@ -68,8 +70,9 @@ def make_services(
 ) -> Services:
     """Build them; nothing is read or sent yet."""
     outbox = Outbox(folders.data / "outbox.sqlite3")
-    tunings = Tunings()
     cameras = CameraService(store, bus, clock, secrets)
+    rules = RuleDesk(store, bus, clock)
+    tunings = rules.tunings
     return Services(
         store=store,
         outbox=outbox,
@@ -77,8 +80,16 @@ def make_services(
         cameras=cameras,
         onvif=OnvifService(cameras),
         ptz=PtzService(cameras, store, bus, clock),
+        rules=rules,
         tunings=tunings,
-        incidents=IncidentService(store, bus, clock, evidence=folders.evidence, tunings=tunings),
+        incidents=IncidentService(
+            store,
+            bus,
+            clock,
+            evidence=folders.evidence,
+            tunings=tunings,
+            by_rule=lambda condition: rules.book.applied(condition),
+        ),
         handling=AlarmHandling(store, bus, clock, tunings),
         keeper=AlarmKeeper(store, bus, clock, tunings),
         dispatch=DispatchService(store, bus, clock, evidence=folders.evidence),

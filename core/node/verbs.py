@@ -29,6 +29,7 @@ from core.node.live import Snapshot
 from core.node.model import Health, Picture, SiteInfo
 from core.node.verbs_alarms import alarm_verbs
 from core.node.verbs_dispatch import dispatch_verbs, shift_verbs
+from core.node.verbs_rules import rule_verbs
 from core.vision.dry_run_model import DryRun
 from core.vision.flow import FlowMinute
 from core.vision.model import Scene
@@ -70,6 +71,7 @@ def make_verbs(node: Node) -> dict[str, Verb]:
         **_review_verbs(node),
         **dispatch_verbs(node, actor_of),
         **shift_verbs(node, actor_of),
+        **rule_verbs(node, actor_of),
         **_user_verbs(node),
         **_traffic_verbs(node),
     }

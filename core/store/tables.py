@@ -514,6 +514,12 @@ class AlarmJournalRow(Base):
     state_after: Mapped[str] = mapped_column(String(16))
     actor: Mapped[str] = mapped_column(Text)
     desk: Mapped[str] = mapped_column(Text, default="")
+    priority: Mapped[int] = mapped_column(Integer, default=3)
+    """Of the alarm after it."""
+
+    is_call: Mapped[bool] = mapped_column(default=False)
+    """It called the operator: sound and flash."""
+
     payload: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
     """The event itself, as plain data."""
 
@@ -550,6 +556,24 @@ class PlannedWorksRow(Versioned, Base):
     until: Mapped[datetime] = mapped_column(index=True)
     owner: Mapped[str] = mapped_column(Text)
     reason: Mapped[str] = mapped_column(Text, default="")
+
+
+class RuleVersionRow(Base):
+    """One saved state of the alarm rules; append-only."""
+
+    __tablename__ = "rule_version"
+
+    version: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    at: Mapped[datetime]
+    author: Mapped[str] = mapped_column(Text)
+    desk: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(Text)
+    n_rules: Mapped[int] = mapped_column(Integer)
+    text: Mapped[str] = mapped_column(Text)
+    """The whole document."""
+
+    differences: Mapped[list[Any]] = mapped_column(Json, default=list)
+    """Against the version before."""
 
 
 class UserRow(Versioned, Base):

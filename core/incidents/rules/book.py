@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from core.incidents.model import Alarm, Condition, Priority
-from core.incidents.rules.model import AlarmRule, RuleSet, RulesInForce
+from core.incidents.rules.model import AlarmRule, RulesInForce
 from core.incidents.rules.text import shipped_rules
 from core.incidents.suppression import SuppressionRule
 from core.incidents.tuning import DEFAULT, AlarmTuning

@@ -49,7 +49,7 @@ class RuleDesk:
         self._bus = bus
         self._clock = clock
         self.book: RuleBook = shipped_book()
-        self.tunings = Tunings(self.book.tunings)
+        self.tunings = Tunings(self.book.tunings, suppression=self.book.suppressions())
 
     async def load(self) -> str:
         """Take up the rules that were saved last.
@@ -82,7 +82,9 @@ class RuleDesk:
         require(actor, Role.SUPERVISOR)
         reason = storable(reason).strip()[:MAX_REASON_LENGTH]
         if len(reason) < MIN_REASON_LENGTH:
-            raise BadInputError("A change of the alarm rules needs a reason.", hint="Write why, for whoever asks later.")
+            raise BadInputError(
+                "A change of the alarm rules needs a reason.", hint="Write why, for whoever asks later."
+            )
         _refuse_wrong(check_rules(rules))
         text, at = text_of_rules(rules), self._clock.now()
 
@@ -164,6 +166,7 @@ class RuleDesk:
     def _put_in_force(self, in_force: RulesInForce) -> None:
         self.book = RuleBook(in_force)
         self.tunings.replace(self.book.tunings)
+        self.tunings.suppression = self.book.suppressions()
 
 
 def _newest(session: Session) -> tuple[int, str] | None:

@@ -113,7 +113,10 @@ class AppliesTo:
         """Tell whether every condition that `other` is for is one of this rule as well."""
         return (
             (not self.kinds or (bool(other.kinds) and set(other.kinds) <= set(self.kinds)))
-            and (not self.source_kinds or (bool(other.source_kinds) and set(other.source_kinds) <= set(self.source_kinds)))
+            and (
+                not self.source_kinds
+                or (bool(other.source_kinds) and set(other.source_kinds) <= set(self.source_kinds))
+            )
             and (not self.sources or (bool(other.sources) and set(other.sources) <= set(self.sources)))
             and set(self.tags) <= set(other.tags)
         )

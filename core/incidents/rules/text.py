@@ -130,9 +130,7 @@ def differences(before: RuleSet, after: RuleSet) -> tuple[Difference, ...]:
     kept_before = [rule_id for rule_id in old if rule_id in new]
     kept_after = [rule_id for rule_id in new if rule_id in old]
     if kept_before != kept_after:
-        found.append(
-            Difference(rule_id="", path="order", before=", ".join(kept_before), after=", ".join(kept_after))
-        )
+        found.append(Difference(rule_id="", path="order", before=", ".join(kept_before), after=", ".join(kept_after)))
     return tuple(found)
 
 
@@ -179,7 +177,11 @@ def _problems_within(rule: AlarmRule, item: Node) -> list[RuleProblem]:
     if limits.shelve_max_s and not limits.can_be_shelved:
         say("It cannot be shelved, and says for how long.", "limits", "shelve_max_s")
     if limits.n_raises > 1 and limits.on_delay_s > limits.window_s:
-        say("It waits longer than the window in which it counts: it would hardly ever be raised.", "limits", is_warning=True)
+        say(
+            "It waits longer than the window in which it counts: it would hardly ever be raised.",
+            "limits",
+            is_warning=True,
+        )
     if len(set(rule.guidance.checklist)) < len(rule.guidance.checklist):
         say("Two steps of the checklist have the same words: a tick could not be told apart.", "guidance", "checklist")
     if any(set(held.causes) & set(rule.applies_to.kinds) for held in rule.suppression.held_while):

@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from core.incidents.model import AlarmChanged, AlarmState, IncidentStatus, Priority, SourceKind
-from core.incidents.policy import OBSERVATION_RULES, call_from
+from core.incidents.policy import call_from
+from core.incidents.rules.text import shipped_rules
 from core.incidents.same_event import Seen, find_event, is_same_event
 from core.kernel.errors import UnavailableError
 from core.kernel.geo import GeoPoint
@@ -196,7 +197,9 @@ def test_every_rule_has_words_for_its_call(room: Room, kind: ObservationKind) ->
     alarm = take(room, sighting(room, kind, rule_key="camera" if kind.startswith("camera") else "zone-a"))
 
     assert alarm.title.endswith("Ring North" if kind.startswith("camera") else "Lane A")
-    assert alarm.priority is OBSERVATION_RULES[kind].priority
+    rule = shipped_rules().find(kind.value)
+    assert rule is not None
+    assert alarm.priority is rule.priority
 
 
 def test_who_stands_behind_a_call_that_is_taken_back_with_its_source_is_called(room: Room) -> None:
