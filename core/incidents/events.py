@@ -24,7 +24,7 @@ class Raised:
     Attributes:
         alarm_id, occurrence, incident_id: Used where this raise opens an alarm or a new occurrence.
         is_latching: The alarm stands until it is reset.
-        marks: Of the condition at this moment; one that chatters or repeats does not call again.
+        marks: Of the condition at this moment; one that chatters does not call again.
         suppressed_by: Rule that suppresses the condition right now; empty where none does.
         out_of_service: Where the condition or its source is out of service.
     """

@@ -60,23 +60,20 @@ class AlarmKeeper:
             UnavailableError: The database is away; what is due stays due.
         """
         now_s = self._clock.monotonic()
-        due = list(self._timers.due(now_s))[:MAX_BATCH]
-        chosen = self._spread(due, now_s)
+        chosen = self._spread(self._timers.due(now_s), now_s)[:MAX_BATCH]
         if chosen:
             await self._fire(chosen)
         await self._keep_suppression(now_s)
 
-    def _spread(self, due: list[tuple[str, Due]], now_s: float) -> list[tuple[str, Due]]:
-        """Let one shelving end now and the others a little later: together they would be a flood of our own making."""
+    def _spread(self, due: Iterable[tuple[str, Due]], now_s: float) -> list[tuple[str, Due]]:
+        """Let one shelving end now and leave the others due: together they would be a flood of our own making."""
         found = []
         for alarm_id, what in due:
-            if what is not Due.UNSHELVE or now_s >= self._next_release_s:
-                found.append((alarm_id, what))
-                if what is Due.UNSHELVE:
-                    self._next_release_s = now_s + SPREAD_S
-            else:
-                self._timers.postpone(alarm_id, what, until_s=self._next_release_s)
-                self._next_release_s += SPREAD_S
+            if what is Due.UNSHELVE:
+                if now_s < self._next_release_s:
+                    continue
+                self._next_release_s = now_s + SPREAD_S
+            found.append((alarm_id, what))
         return found
 
     async def _fire(self, due: list[tuple[str, Due]]) -> None:

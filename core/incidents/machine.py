@@ -20,9 +20,6 @@ from core.incidents.model import Alarm, AlarmMark, AlarmState, Shelving
 SAME_OCCURRENCE_S = 300.0
 """A condition that comes back this soon after its end is the same occurrence."""
 
-NUISANCE = frozenset({AlarmMark.CHATTERING, AlarmMark.REPEATING})
-"""What has one of these marks waits for an acknowledge, and makes no new sound."""
-
 
 class Trigger(StrEnum):
     """What happened to an alarm, as the journal names it."""
@@ -70,7 +67,7 @@ class Guard(Enum):
     ALWAYS = ""
     TAKEN_OUT = "the condition or its source is out of service"
     BY_DESIGN = "a rule suppresses it"
-    NUISANCE = "it chatters or repeats"
+    CHATTERS = "it chatters"
     MORE_URGENT = "more urgent than before"
     MEANT = "this occurrence is meant"
     ACTIVE = "the condition holds"
@@ -154,11 +151,11 @@ _T, _G, _E = Trigger, Guard, Effect
 TABLE: tuple[Row, ...] = (
     _row(_N, _T.RAISE, _G.TAKEN_OUT, _O),
     _row(_N, _T.RAISE, _G.BY_DESIGN, _D),
-    _row(_N, _T.RAISE, _G.NUISANCE, _U, _E.WAIT),
+    _row(_N, _T.RAISE, _G.CHATTERS, _U, _E.WAIT),
     _row(_N, _T.RAISE, _G.ALWAYS, _U, _E.CALL),
     _row((_R, _LU, _LA), _T.RAISE_AGAIN, _G.TAKEN_OUT, _O, _E.ACTIVATE, _E.TAKE_OUT),
     _row((_R, _LU, _LA), _T.RAISE_AGAIN, _G.BY_DESIGN, _D, _E.ACTIVATE, _E.SUPPRESS),
-    _row((_R, _LU, _LA), _T.RAISE_AGAIN, _G.NUISANCE, _U, _E.ACTIVATE, _E.WAIT),
+    _row((_R, _LU, _LA), _T.RAISE_AGAIN, _G.CHATTERS, _U, _E.ACTIVATE, _E.WAIT),
     _row((_R, _LU, _LA), _T.RAISE_AGAIN, _G.ALWAYS, _U, _E.ACTIVATE, _E.CALL),
     _row(_S, _T.RAISE_AGAIN, _G.MORE_URGENT, _U, _E.ACTIVATE, _E.UNSHELVE, _E.CALL),
     _row((_D, _O), _T.RAISE_AGAIN, _G.MORE_URGENT, None, _E.ACTIVATE, _E.UNSHELVE),
@@ -320,7 +317,7 @@ _GUARDS: dict[Guard, Callable[[Alarm, Any], bool]] = {
     Guard.ALWAYS: lambda _alarm, _event: True,
     Guard.TAKEN_OUT: lambda _alarm, event: event.out_of_service is not None,
     Guard.BY_DESIGN: lambda _alarm, event: bool(event.suppressed_by),
-    Guard.NUISANCE: lambda _alarm, event: bool(event.marks & NUISANCE),
+    Guard.CHATTERS: lambda _alarm, event: AlarmMark.CHATTERING in event.marks,
     Guard.MORE_URGENT: lambda alarm, event: event.condition.priority < alarm.priority,
     Guard.MEANT: lambda alarm, event: event.occurrence == alarm.occurrence,
     Guard.ACTIVE: lambda alarm, _event: alarm.is_active,

@@ -22,7 +22,6 @@ from core.field.model import Device, DeviceState
 from core.incidents import ledger, policy
 from core.incidents.events import Acknowledged, Commented, Marked, QualityChanged
 from core.incidents.evidence import Evidence, discard_snapshot, load_snapshot, save_snapshot
-from core.incidents.machine import NUISANCE
 from core.incidents.model import (
     Alarm,
     Condition,
@@ -33,7 +32,7 @@ from core.incidents.model import (
     SourceKind,
 )
 from core.incidents.raising import Raising, raise_alarm, return_alarm
-from core.incidents.signals import REPEAT_S, Signals, Verdict
+from core.incidents.signals import NUISANCE, REPEAT_S, Signals, Verdict
 from core.incidents.tuning import AlarmTuning, Tunings
 from core.incidents.writer import AlarmWriter, Changed, joined
 from core.kernel.bus import Bus
@@ -515,7 +514,11 @@ class IncidentService:
 
     async def n_unacknowledged(self) -> int:
         """Return how many alarms call."""
-        query = select(func.count()).select_from(AlarmRow).where(AlarmRow.is_open, ~AlarmRow.is_acknowledged)
+        query = (
+            select(func.count())
+            .select_from(AlarmRow)
+            .where(AlarmRow.is_open, ~AlarmRow.is_acknowledged, AlarmRow.calling_since.is_not(None))
+        )
         return await self._store.read(lambda s: s.scalar(query) or 0)
 
     async def recent_incidents(self, limit: int = 200) -> tuple[Incident, ...]:

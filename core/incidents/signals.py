@@ -15,6 +15,9 @@ REPEAT_S = 600.0
 N_NUISANCE = 3
 """Raised so often within a minute it chatters, within ten minutes it repeats."""
 
+NUISANCE = frozenset({AlarmMark.CHATTERING, AlarmMark.REPEATING})
+"""The marks that are judged here."""
+
 
 class Verdict(Enum):
     """What becomes of what a rule says."""

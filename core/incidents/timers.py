@@ -83,14 +83,8 @@ class Timers:
                 continue
             self._push(_Armed(now_s + max(0.0, (at - now).total_seconds()), alarm_id, due, at))
 
-    def postpone(self, alarm_id: str, due: Due, *, until_s: float) -> None:
-        """Wait for a deadline that has come a little longer."""
-        known = self._armed.get((alarm_id, due))
-        if known is not None:
-            self._push(_Armed(until_s, alarm_id, due, known.at))
-
     def due(self, now_s: float) -> Iterable[tuple[str, Due]]:
-        """Return what has come, the earliest first; it stays due until the alarm is armed anew or it is postponed."""
+        """Return what has come, the earliest first; it stays due until the alarm is armed anew."""
         found = []
         while self._heap and self._heap[0].due_s <= now_s:
             armed = heapq.heappop(self._heap)

@@ -1,0 +1,609 @@
+"""What people do with alarms: shelve, reset, take back, take out of service, tick; and what then happens by itself."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from core.access import audit
+from core.incidents import ledger, machine
+from core.incidents.handling import Meant
+from core.incidents.model import Alarm, AlarmChanged, AlarmState, Priority, Quality, Shelving, SourceKind
+from core.incidents.suppression import PlannedWorks
+from core.incidents.tuning import SHELVE_REASONS, AlarmTuning
+from core.kernel.errors import BadInputError, NotPermittedError, StaleWriteError
+from core.store.tables import AlarmRow
+from tests.fixtures.room import OLGA, OMAR, SUSI, VERA, Room, make_condition
+
+KEY = make_condition().condition_key
+REASON = SHELVE_REASONS[0]
+HOUR_S = 3600.0
+
+
+def raise_one(room: Room, **changes: object) -> Alarm:
+    alarm = room.run(room.incidents.raise_condition(make_condition(**changes)))
+    assert alarm is not None
+    return alarm
+
+
+def return_one(room: Room, key: str = KEY) -> Alarm:
+    alarm = room.run(room.incidents.return_condition(key))
+    assert alarm is not None
+    return alarm
+
+
+def meant(alarm: Alarm) -> Meant:
+    return Meant(alarm_id=alarm.alarm_id, occurrence=alarm.occurrence, version=alarm.version)
+
+
+def now(room: Room, alarm: Alarm) -> Alarm:
+    return room.run(room.store.read(lambda s: ledger.alarm_of(s.get_one(AlarmRow, alarm.alarm_id))))
+
+
+def acknowledge(room: Room, alarm: Alarm, actor=OLGA) -> Alarm:
+    return room.run(
+        room.incidents.acknowledge(actor, alarm.alarm_id, occurrence=alarm.occurrence, expect_version=alarm.version)
+    )
+
+
+def shelve(room: Room, alarm: Alarm, *, actor=OLGA, for_s: float = HOUR_S, **more) -> Alarm:
+    return room.run(room.handling.shelve(actor, meant(alarm), for_s=for_s, reason=REASON, **more))
+
+
+@pytest.fixture
+def crash(room: Room) -> Alarm:
+    """A collision: its rule latches."""
+    return raise_one(room, kind="collision", priority=Priority.CRITICAL)
+
+
+# -- shelving -------------------------------------------------------------------------------------------------------
+
+
+def test_a_shelved_alarm_is_listed_and_does_not_call(room: Room) -> None:
+    alarm = shelve(room, raise_one(room))
+
+    assert (alarm.state, alarm.is_open, alarm.is_calling) == (AlarmState.SHELVED, True, False)
+    assert (alarm.shelved_by, alarm.shelve_reason) == ("olga", REASON)
+    assert alarm.shelved_until == room.clock.now() + timedelta(hours=1)
+
+
+def test_a_shelved_alarm_calls_again_when_its_time_is_over(room: Room) -> None:
+    alarm = shelve(room, acknowledge(room, raise_one(room)))
+
+    room.pass_time(HOUR_S - 1)
+    before = now(room, alarm)
+    room.pass_time(1)
+    after = now(room, alarm)
+
+    assert before.state is AlarmState.SHELVED
+    assert (after.state, after.n_calls) == (AlarmState.UNACKNOWLEDGED, alarm.n_calls + 1)
+
+
+def test_who_unshelves_by_hand_has_seen_the_alarm(room: Room) -> None:
+    alarm = shelve(room, raise_one(room))
+
+    back = room.run(room.handling.unshelve(OMAR, meant(alarm)))
+
+    assert (back.state, back.acknowledged_by) == (AlarmState.ACKNOWLEDGED, "omar")
+
+
+def test_a_shelved_alarm_that_is_over_when_its_time_ends_is_gone(room: Room) -> None:
+    alarm = shelve(room, raise_one(room))
+    return_one(room)
+
+    room.pass_time(HOUR_S)
+
+    assert now(room, alarm).state is AlarmState.NORMAL
+    assert room.run(room.incidents.open_alarms()) == ()
+
+
+def test_no_repeat_makes_a_shelving_longer(room: Room) -> None:
+    alarm = shelve(room, raise_one(room))
+    for _ in range(5):
+        room.pass_time(600)
+        return_one(room)
+        raise_one(room)
+
+    held = now(room, alarm)
+
+    assert held.state is AlarmState.SHELVED
+    assert held.shelved_until == alarm.shelved_until
+
+
+def test_a_shelving_goes_on_through_a_restart_and_ends_in_time(room: Room) -> None:
+    alarm = shelve(room, raise_one(room))
+    room.clock.advance(seconds=HOUR_S / 2)
+
+    room.restart()
+    room.run(room.incidents.start())
+    room.run(room.keeper.start())
+    raise_one(room)
+    room.pass_time(HOUR_S / 2 - 1)
+    held = now(room, alarm).state
+    room.pass_time(1)
+
+    assert held is AlarmState.SHELVED
+    assert now(room, alarm).state is AlarmState.UNACKNOWLEDGED
+
+
+def test_a_wall_clock_that_is_set_ends_no_shelving(room: Room) -> None:
+    alarm = shelve(room, raise_one(room))
+
+    room.clock._now += timedelta(days=2)
+    room.pass_time(60)
+
+    assert now(room, alarm).state is AlarmState.SHELVED
+
+
+def test_shelved_until_it_returns_ends_with_the_return(room: Room) -> None:
+    shelve(room, raise_one(room), shelving=Shelving.ONE_SHOT)
+
+    over = return_one(room)
+    room.clock.advance(seconds=900)
+    again = raise_one(room)
+
+    assert over.state is AlarmState.NORMAL
+    assert again.is_calling
+
+
+def test_what_becomes_more_urgent_is_shelved_no_more(room: Room) -> None:
+    shelve(room, raise_one(room))
+
+    worse = raise_one(room, priority=Priority.CRITICAL)
+
+    assert (worse.state, worse.shelved_until, worse.priority) == (AlarmState.UNACKNOWLEDGED, None, Priority.CRITICAL)
+
+
+@pytest.mark.parametrize(
+    ("priority", "actor", "longest_s"),
+    [
+        (Priority.CRITICAL, SUSI, 900),
+        (Priority.HIGH, OLGA, 3600),
+        (Priority.MEDIUM, OLGA, 8 * 3600),
+        (Priority.LOW, OLGA, 24 * 3600),
+    ],
+)
+def test_each_priority_has_a_longest_shelving(room: Room, priority: Priority, actor, longest_s: float) -> None:
+    alarm = raise_one(room, priority=priority)
+
+    with pytest.raises(BadInputError, match="at most"):
+        shelve(room, alarm, actor=actor, for_s=longest_s + 1)
+
+    assert shelve(room, alarm, actor=actor, for_s=longest_s).state is AlarmState.SHELVED
+
+
+def test_an_operator_does_not_shelve_what_is_critical(room: Room) -> None:
+    with pytest.raises(NotPermittedError, match="only a supervisor"):
+        shelve(room, raise_one(room, priority=Priority.CRITICAL), for_s=60)
+
+
+def test_what_says_that_nothing_is_recorded_cannot_be_shelved(room: Room) -> None:
+    alarm = raise_one(room, kind="database", priority=Priority.CRITICAL, source_kind=SourceKind.SYSTEM)
+
+    with pytest.raises(BadInputError, match="cannot be shelved"):
+        shelve(room, alarm, actor=SUSI, for_s=60)
+
+
+def test_a_reason_is_one_of_the_list(room: Room) -> None:
+    alarm = raise_one(room)
+
+    with pytest.raises(BadInputError, match="no reason"):
+        room.run(room.handling.shelve(OLGA, meant(alarm), for_s=60, reason="I do not like it"))
+
+
+def test_shelvings_that_end_at_once_call_one_after_the_other(room: Room) -> None:
+    for number in range(4):
+        shelve(room, raise_one(room, condition_key=f"camera/c{number}/jam"))
+
+    n_calling = []
+    for seconds in (HOUR_S, 5, 5, 5):
+        room.pass_time(seconds)
+        n_calling.append(room.run(room.incidents.n_unacknowledged()))
+
+    assert n_calling == [1, 2, 3, 4]
+
+
+# -- latched --------------------------------------------------------------------------------------------------------
+
+
+def test_a_latched_alarm_stands_until_it_is_acknowledged_and_reset(room: Room, crash: Alarm) -> None:
+    over = return_one(room)
+    seen = acknowledge(room, over)
+    reset = room.run(room.handling.reset(OLGA, meant(seen)))
+
+    assert [one.state for one in (over, seen, reset)] == [
+        AlarmState.LATCHED_UNACKNOWLEDGED,
+        AlarmState.LATCHED_ACKNOWLEDGED,
+        AlarmState.NORMAL,
+    ]
+
+
+def test_an_active_alarm_is_not_reset(room: Room, crash: Alarm) -> None:
+    with pytest.raises(BadInputError, match="still active"):
+        room.run(room.handling.reset(OLGA, meant(acknowledge(room, crash))))
+
+
+def test_a_latched_alarm_nobody_has_seen_is_not_reset(room: Room, crash: Alarm) -> None:
+    with pytest.raises(BadInputError, match="not acknowledged"):
+        room.run(room.handling.reset(OLGA, meant(return_one(room))))
+
+
+def test_a_rule_may_leave_the_reset_to_a_supervisor(room: Room, crash: Alarm) -> None:
+    room.tunings.replace({"collision": AlarmTuning(is_latching=True, reset_role=SUSI.role)})
+    seen = acknowledge(room, return_one(room))
+
+    with pytest.raises(NotPermittedError):
+        room.run(room.handling.reset(OLGA, meant(seen)))
+    assert room.run(room.handling.reset(SUSI, meant(seen))).state is AlarmState.NORMAL
+
+
+# -- taking an acknowledge back -------------------------------------------------------------------------------------
+
+
+def test_an_acknowledge_is_taken_back_with_a_reason_and_without_a_new_sound(room: Room) -> None:
+    alarm = raise_one(room)
+    seen = acknowledge(room, alarm)
+
+    back = room.run(room.handling.unacknowledge(OLGA, meant(seen), reason="Wrong row"))
+
+    assert (back.state, back.n_calls) == (AlarmState.UNACKNOWLEDGED, alarm.n_calls)
+    assert room.run(room.incidents.journal(alarm.alarm_id))[-1].comment == "Wrong row"
+
+
+def test_only_the_same_operator_or_a_supervisor_takes_it_back(room: Room) -> None:
+    seen = acknowledge(room, raise_one(room))
+
+    with pytest.raises(NotPermittedError, match="olga acknowledged"):
+        room.run(room.handling.unacknowledge(OMAR, meant(seen), reason="Wrong row"))
+    assert room.run(room.handling.unacknowledge(SUSI, meant(seen), reason="Wrong row")).is_calling
+
+
+def test_after_ten_minutes_an_acknowledge_stays(room: Room) -> None:
+    seen = acknowledge(room, raise_one(room))
+    room.clock.advance(seconds=601)
+
+    with pytest.raises(BadInputError, match="10 minutes"):
+        room.run(room.handling.unacknowledge(OLGA, meant(seen), reason="Wrong row"))
+
+
+# -- escalation and calling again -----------------------------------------------------------------------------------
+
+
+def test_a_critical_alarm_that_nobody_acknowledges_is_escalated_every_minute_up_to_the_last_level(room: Room) -> None:
+    alarm = raise_one(room, priority=Priority.CRITICAL)
+
+    levels = []
+    for seconds in (59, 1, 60, 60, 600):
+        room.pass_time(seconds)
+        levels.append(now(room, alarm).escalation_level)
+
+    assert levels == [0, 1, 2, 3, 3]
+
+
+def test_an_acknowledge_ends_the_escalation_and_may_name_what_was_seen_before_it(room: Room) -> None:
+    alarm = raise_one(room, priority=Priority.CRITICAL)
+    room.pass_time(60)
+
+    seen = acknowledge(room, alarm)
+    room.pass_time(600)
+
+    assert (seen.state, seen.escalation_level) == (AlarmState.ACKNOWLEDGED, 0)
+    assert now(room, alarm).escalation_level == 0
+
+
+def test_what_stays_active_for_long_after_its_acknowledge_calls_again(room: Room) -> None:
+    alarm = acknowledge(room, raise_one(room, priority=Priority.CRITICAL))
+
+    room.pass_time(1799)
+    quiet = now(room, alarm).state
+    room.pass_time(1)
+    again = now(room, alarm)
+
+    assert quiet is AlarmState.ACKNOWLEDGED
+    assert (again.state, again.n_calls) == (AlarmState.UNACKNOWLEDGED, 2)
+
+
+def test_a_medium_alarm_is_neither_escalated_nor_called_again(room: Room) -> None:
+    waiting = raise_one(room)
+    seen = acknowledge(room, raise_one(room, condition_key="b"))
+
+    room.pass_time(12 * HOUR_S)
+
+    assert now(room, waiting).escalation_level == 0
+    assert now(room, seen).state is AlarmState.ACKNOWLEDGED
+
+
+# -- out of service -------------------------------------------------------------------------------------------------
+
+
+def take_out(room: Room, alarm: Alarm, *, hours: float = 8) -> Alarm:
+    until = room.clock.now() + timedelta(hours=hours)
+    return room.run(room.handling.set_out_of_service(SUSI, meant(alarm), reason="Lens is replaced", until=until))
+
+
+def test_an_alarm_out_of_service_says_who_why_and_until_when(room: Room) -> None:
+    alarm = take_out(room, raise_one(room))
+
+    assert (alarm.state, alarm.is_calling) == (AlarmState.OUT_OF_SERVICE, False)
+    assert (alarm.out_of_service_by, alarm.out_of_service_reason) == ("susi", "Lens is replaced")
+    assert [one.owner for one in room.run(room.handling.out_of_service())] == ["susi"]
+
+
+def test_a_source_that_has_no_alarm_now_can_be_taken_out_and_never_calls(room: Room) -> None:
+    until = room.clock.now() + timedelta(hours=8)
+    room.run(
+        room.handling.set_source_out_of_service(
+            SUSI, SourceKind.CAMERA, "ring-north", name="Ring North", reason="Mast is moved", until=until
+        )
+    )
+
+    alarm = raise_one(room)
+
+    assert (alarm.state, alarm.n_calls) == (AlarmState.OUT_OF_SERVICE, 0)
+    assert [entry.event for entry in room.run(room.incidents.journal(alarm.alarm_id))] == ["raise"]
+
+
+def test_a_source_comes_back_when_the_end_that_was_set_has_come(room: Room) -> None:
+    alarm = take_out(room, raise_one(room))
+
+    room.pass_time(8 * HOUR_S)
+
+    assert now(room, alarm).state is AlarmState.UNACKNOWLEDGED
+    assert room.run(room.handling.out_of_service()) == ()
+
+
+def test_who_puts_it_back_by_hand_has_seen_it_and_the_next_one_calls(room: Room) -> None:
+    alarm = take_out(room, raise_one(room))
+
+    back = room.run(room.handling.return_to_service(SUSI, meant(alarm)))
+    return_one(room)
+    again = raise_one(room)
+
+    assert (back.state, back.acknowledged_by) == (AlarmState.ACKNOWLEDGED, "susi")
+    assert again.is_calling
+
+
+def test_only_a_supervisor_takes_out_of_service_and_only_with_an_end_to_come(room: Room) -> None:
+    alarm = raise_one(room)
+    later = room.clock.now() + timedelta(hours=1)
+
+    with pytest.raises(NotPermittedError):
+        room.run(room.handling.set_out_of_service(OLGA, meant(alarm), reason="x", until=later))
+    with pytest.raises(BadInputError, match="past"):
+        room.run(room.handling.set_out_of_service(SUSI, meant(alarm), reason="x", until=room.clock.now()))
+    with pytest.raises(BadInputError, match="31 days"):
+        room.run(room.handling.set_out_of_service(SUSI, meant(alarm), reason="x", until=later + timedelta(days=40)))
+
+
+# -- suppression by design ------------------------------------------------------------------------------------------
+
+
+def lose_broker(room: Room) -> Alarm:
+    return raise_one(
+        room, condition_key="system/broker", kind="broker", source_kind=SourceKind.SYSTEM, priority=Priority.HIGH
+    )
+
+
+def lose_device(room: Room, number: int = 1) -> Alarm:
+    room.tunings.replace({"device_lost": AlarmTuning()})
+    return raise_one(
+        room,
+        condition_key=f"device/north/post-{number}/device_lost",
+        kind="device_lost",
+        source_kind=SourceKind.DEVICE,
+        source_id=f"north/post-{number}",
+        priority=Priority.LOW,
+    )
+
+
+def test_a_lost_gateway_holds_what_lies_behind_it_and_the_rule_is_named(room: Room) -> None:
+    before = lose_device(room, 1)
+    raise_one(room, condition_key="g", kind="gateway_lost", source_kind=SourceKind.DEVICE, source_id="north/gate")
+    after = lose_device(room, 2)
+    elsewhere = raise_one(
+        room, condition_key="s", kind="device_lost", source_kind=SourceKind.DEVICE, source_id="south/post-1"
+    )
+
+    assert now(room, before).suppressed_by == after.suppressed_by == "behind-gateway"
+    assert (after.state, after.n_calls) == (AlarmState.SUPPRESSED, 0)
+    assert elsewhere.is_calling
+
+
+def test_what_was_suppressed_calls_a_moment_after_its_cause_is_over_if_it_still_holds(room: Room) -> None:
+    lose_broker(room)
+    device = lose_device(room)
+    return_one(room, "system/broker")
+
+    room.pass_time(1)
+    held = now(room, device).state
+    room.pass_time(30)
+
+    assert held is AlarmState.SUPPRESSED
+    assert now(room, device).state is AlarmState.UNACKNOWLEDGED
+
+
+def test_what_came_and_went_behind_its_cause_leaves_no_call(room: Room) -> None:
+    lose_broker(room)
+    device = lose_device(room)
+    return_one(room, device.condition_key)
+    return_one(room, "system/broker")
+
+    room.pass_time(1)
+    room.pass_time(30)
+
+    assert now(room, device).state is AlarmState.NORMAL
+
+
+def test_what_had_called_before_it_was_suppressed_still_waits_for_its_acknowledge(room: Room) -> None:
+    device = lose_device(room)
+    lose_broker(room)
+    return_one(room, device.condition_key)
+    return_one(room, "system/broker")
+
+    room.pass_time(1)
+    room.pass_time(30)
+
+    assert now(room, device).state is AlarmState.RETURNED_UNACKNOWLEDGED
+
+
+def plan(room: Room, *, starts_in_s: float = 0.0) -> PlannedWorks:
+    since = room.clock.now() + timedelta(seconds=starts_in_s)
+    return room.run(
+        room.handling.plan_works(
+            SUSI,
+            PlannedWorks(
+                works_id="",
+                title="Ring resurfacing",
+                source_kind=SourceKind.CAMERA,
+                source_ids=frozenset({"ring-north"}),
+                kinds=frozenset({"congestion"}),
+                since=since,
+                until=since + timedelta(hours=4),
+                by="",
+            ),
+        )
+    )
+
+
+def test_planned_works_hold_what_they_explain_from_their_begin_to_their_end(room: Room) -> None:
+    plan(room, starts_in_s=600)
+    alarm = raise_one(room)
+    states = []
+    for seconds in (599, 1, 4 * HOUR_S, 30):
+        room.pass_time(seconds)
+        states.append(now(room, alarm).state)
+
+    assert alarm.is_calling
+    assert states == [
+        AlarmState.UNACKNOWLEDGED,
+        AlarmState.SUPPRESSED,
+        AlarmState.SUPPRESSED,
+        AlarmState.UNACKNOWLEDGED,
+    ]
+
+
+def test_works_that_are_called_off_hold_nothing_any_more(room: Room) -> None:
+    works = plan(room)
+    alarm = raise_one(room)
+    room.pass_time(1)
+
+    room.run(room.handling.end_works(SUSI, works.works_id, version=works.version))
+    room.pass_time(1)
+    room.pass_time(30)
+
+    assert alarm.suppressed_by == "works: Ring resurfacing"
+    assert now(room, alarm).is_calling
+
+
+# -- who, what and when ---------------------------------------------------------------------------------------------
+
+
+def test_a_viewer_changes_nothing(room: Room) -> None:
+    alarm = raise_one(room)
+    until = room.clock.now() + timedelta(hours=1)
+    for verb in (
+        room.handling.unacknowledge(VERA, meant(alarm), reason="x"),
+        room.handling.reset(VERA, meant(alarm)),
+        room.handling.shelve(VERA, meant(alarm), for_s=60, reason=REASON),
+        room.handling.unshelve(VERA, meant(alarm)),
+        room.handling.tick(VERA, meant(alarm), step="Call the police", is_done=True),
+        room.handling.set_out_of_service(VERA, meant(alarm), reason="x", until=until),
+        room.handling.return_to_service(VERA, meant(alarm)),
+    ):
+        with pytest.raises(NotPermittedError):
+            room.run(verb)
+
+    assert now(room, alarm) == alarm
+
+
+def test_no_verb_reaches_a_later_occurrence(room: Room) -> None:
+    first = raise_one(room)
+    return_one(room)
+    room.clock.advance(seconds=400)
+    second = raise_one(room)
+    until = room.clock.now() + timedelta(hours=1)
+
+    for verb in (
+        room.handling.shelve(OLGA, meant(first), for_s=60, reason=REASON),
+        room.handling.tick(OLGA, meant(first), step="Call the police", is_done=True),
+        room.handling.set_out_of_service(SUSI, meant(first), reason="x", until=until),
+    ):
+        with pytest.raises(StaleWriteError, match="called again"):
+            room.run(verb)
+
+    assert second.occurrence != first.occurrence
+    assert now(room, second) == second
+
+
+def test_of_two_consoles_that_acknowledge_at_once_one_wins_and_the_other_is_told_who(room: Room) -> None:
+    alarm = raise_one(room)
+    told = {"Desk 1": [], "Desk 2": []}
+    for seen in told.values():
+        room.bus.subscribe(AlarmChanged, lambda event, seen=seen: seen.append(event.alarm))
+
+    async def both():
+        def one(actor):
+            return room.incidents.acknowledge(
+                actor, alarm.alarm_id, occurrence=alarm.occurrence, expect_version=alarm.version
+            )
+
+        return await asyncio.gather(one(OLGA), one(OMAR), return_exceptions=True)
+
+    winner, loser = room.run(both())
+
+    assert winner.acknowledged_by == "olga"
+    assert isinstance(loser, StaleWriteError)
+    assert "olga at Desk 1 acknowledged" in loser.message
+    assert told["Desk 1"] == told["Desk 2"] == [winner] == [now(room, alarm)]
+
+
+def test_steps_of_the_guidance_are_ticked_and_kept_in_the_journal(room: Room) -> None:
+    alarm = raise_one(room)
+
+    done = room.run(room.handling.tick(OLGA, meant(alarm), step="Call the police", is_done=True))
+    undone = room.run(room.handling.tick(OLGA, meant(done), step="Call the police", is_done=False))
+
+    assert (done.ticked, undone.ticked) == (frozenset({"Call the police"}), frozenset())
+    words = [entry.comment for entry in room.run(room.incidents.journal(alarm.alarm_id))]
+    assert words[-2:] == ["Call the police: done", "Call the police: not done after all"]
+
+
+def test_every_verb_is_in_the_journal_and_in_the_audit_with_its_person(room: Room, crash: Alarm) -> None:
+    seen = acknowledge(room, crash)
+    back = room.run(room.handling.unacknowledge(OLGA, meant(seen), reason="Wrong row"))
+    held = shelve(room, back, actor=SUSI, for_s=600)
+    open_again = room.run(room.handling.unshelve(OMAR, meant(held)))
+    out = take_out(room, open_again)
+    room.run(room.handling.return_to_service(SUSI, meant(out)))
+    reset = room.run(room.handling.reset(OMAR, meant(return_one(room)), comment="Cleared"))
+
+    actions = [(one.action, one.actor) for one in room.run(audit.recent(room.store))][::-1]
+    events = room.run(room.store.read(lambda s: ledger.events_of(s, crash.alarm_id)))
+
+    assert actions[1:] == [
+        ("alarm.acknowledge", "olga"),
+        ("alarm.unacknowledge", "olga"),
+        ("alarm.shelve", "susi"),
+        ("alarm.unshelve", "omar"),
+        ("alarm.out_of_service", "susi"),
+        ("alarm.return_to_service", "susi"),
+        ("alarm.reset", "omar"),
+    ]
+    assert machine.replay(events) == reset
+
+
+def test_limits_say_what_this_person_may_do(room: Room, crash: Alarm) -> None:
+    may = {actor.name: room.run(room.handling.limits(actor, crash.alarm_id)) for actor in (VERA, OLGA, SUSI)}
+
+    assert {name: one.longest_shelving_s for name, one in may.items()} == {"vera": 0, "olga": 0, "susi": 900}
+    assert {name: one.may_reset for name, one in may.items()} == {"vera": False, "olga": True, "susi": True}
+    assert may["susi"].shelve_reasons == SHELVE_REASONS
+
+
+def test_a_lost_source_neither_ends_nor_begins_anything(room: Room) -> None:
+    alarm = acknowledge(room, raise_one(room))
+
+    room.run(room.incidents.set_quality(SourceKind.CAMERA, "ring-north", Quality.STALE))
+
+    lost = now(room, alarm)
+    assert (lost.state, lost.is_active, lost.quality) == (AlarmState.ACKNOWLEDGED, True, Quality.STALE)
