@@ -729,7 +729,7 @@ class Node:
         cpu_percent, memory_mb = self._load.read()
         is_ok, reason = self.services.store.status() if self.services else (False, self._store_reason)
         sums = self._sight.sums() if self._sight else (0, 0, 0, 0)
-        link = self._link.report() if self._link else None
+        link = self.services.field.link_report() if self.services else None
         return Health(
             at=self._clock.now(),
             node_pid=os.getpid(),
