@@ -381,7 +381,7 @@ class MqttLink:
                 left_s = message.expiry_s - (now - message.queued_monotonic)
                 if left_s <= 0:
                     continue
-            properties = self._publish_properties(left_s, message.reply)
+            properties = self._publish_properties(message.topic, left_s, message.reply)
             info = client.publish(message.topic, message.payload, message.qos, message.is_retained, properties)
             self._n_published += 1
             if message.qos > 0:
@@ -391,7 +391,11 @@ class MqttLink:
         if now - self._pinged_at >= PING_EVERY_S:
             self._pinged_at = now
             client.publish(
-                self._ping_topic, f"{self._connection} {now:.6f}".encode(), 0, False, self._publish_properties(5.0)
+                self._ping_topic,
+                f"{self._connection} {now:.6f}".encode(),
+                0,
+                False,
+                self._publish_properties(self._ping_topic, 5.0),
             )
         if now - self._ponged_at > PING_STALE_S and self._report.state is LinkState.CONNECTED:
             self._set_state(
@@ -463,12 +467,16 @@ class MqttLink:
             context.load_cert_chain(settings.cert_file, settings.key_file)
         return context
 
-    def _publish_properties(self, expiry_s: float | None, reply: ReplyTo | None = None) -> Properties | None:
+    def _publish_properties(
+        self, topic: str, expiry_s: float | None, reply: ReplyTo | None = None
+    ) -> Properties | None:
         if self._protocol != mqtt.MQTTv5:
             return None
         properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-        properties.PayloadFormatIndicator = 1
-        properties.ContentType = "application/json"
+        if topic.startswith(OURS):
+            # What adapters send may be anything.
+            properties.PayloadFormatIndicator = 1
+            properties.ContentType = "application/json"
         if expiry_s is not None:
             properties.MessageExpiryInterval = max(1, round(expiry_s))
         if reply is not None:

@@ -189,7 +189,7 @@ class FrigateAdapter:
             priority=Priority.MEDIUM,
             source_kind=SourceKind.CAMERA,
             source_id=source_id,
-            source_name=camera.name if camera is not None else name,
+            source_name=camera.name if camera is not None else name.replace("_", " ").capitalize(),
             position=camera.position if camera is not None else None,
             began_at=began_at,
         )

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from core.cameras.model import Camera
 from core.field.service import FieldService
-from core.gateway.adapter import Adapter, Gateway
+from core.gateway.adapter import Adapter, Gateway, Publish
 from core.gateway.frigate import FrigateAdapter
+from core.gateway.sparkplug import SparkplugAdapter
 from core.kernel.clock import Clock
 from core.kernel.settings import Settings
 from core.node.calls import Calls
@@ -20,6 +21,7 @@ def make_gateway(
     field: FieldService,
     calls: Calls,
     cameras: Callable[[], tuple[Camera, ...]],
+    publish: Publish,
 ) -> Gateway:
     """Build the adapters that are switched on; with none of them every message goes straight to the field."""
     wanted = settings.adapters
@@ -34,5 +36,9 @@ def make_gateway(
                 return_condition=calls.return_condition,
                 now_s=clock.monotonic,
             )
+        )
+    if wanted.sparkplug:
+        adapters.append(
+            SparkplugAdapter(tenant=settings.site.tenant, to_field=field.on_messages, publish=publish, now=clock.now)
         )
     return Gateway(adapters, clock=clock, to_field=field.on_messages)

@@ -392,6 +392,7 @@ class Node:
             field=services.field,
             calls=self._calls,
             cameras=lambda: self._sight.cameras if self._sight else (),
+            publish=self._publish_to_broker,
         )
 
         def on_link_state(report: LinkReport) -> None:
@@ -765,6 +766,13 @@ class Node:
         if not self.settings.store.url:
             return f"SQLite, {self.folders.database.name}"
         return self.services.store.place if self.services else "not open yet"
+
+    def _publish_to_broker(
+        self, topic: str, payload: bytes, *, qos: int = 0, is_retained: bool = False, expiry_s: float | None = None
+    ) -> bool:
+        if self._link is None:
+            return False
+        return self._link.publish(topic, payload, qos=qos, is_retained=is_retained, expiry_s=expiry_s)
 
     def _adapter_reports(self) -> tuple[AdapterReport, ...]:
         if self._gateway is None or self._link is None:

@@ -14,7 +14,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from sqlalchemy import select
 
 from core.field.commands import CommandChanged
-from core.field.model import Device, LinkState
+from core.field.model import Device, LinkReport, LinkState
 from core.field.mqtt_link import MqttLink
 from core.field.outbox import Outbox
 from core.field.ports import AuditHook, no_audit
@@ -26,6 +26,7 @@ from core.field.service import (
     ReadingReceived,
 )
 from core.field.settings import BrokerSettings
+from core.gateway.adapter import Adapter, Gateway
 from core.kernel.bus import Bus
 from core.kernel.clock import SystemClock, format_at
 from core.kernel.ids import new_id
@@ -48,12 +49,19 @@ class Node:
     """Store, outbox, service and link, as the node wires them."""
 
     def __init__(
-        self, folder: Path, settings: BrokerSettings, *, password: str = "", audit: AuditHook = no_audit
+        self,
+        folder: Path,
+        settings: BrokerSettings,
+        *,
+        password: str = "",
+        audit: AuditHook = no_audit,
+        make_adapters: Callable[["Node"], list[Adapter]] = lambda _node: [],
     ) -> None:
         self.folder = folder
         self.settings = settings
         self.password = password
         self.audit = audit
+        self.make_adapters = make_adapters
         self.bus = Bus()
         self.seen: list[object] = []
         for kind in (DeviceChanged, ReadingReceived, FieldEventReceived, CommandChanged, LinkChanged):
@@ -74,16 +82,22 @@ class Node:
             audit=self.audit,
         )
         await self.service.prepare()
+        self.gateway = Gateway(self.make_adapters(self), clock=clock, to_field=self.service.on_messages)
         self.link = MqttLink(
             self.settings,
             loop=asyncio.get_running_loop(),
-            on_message=self.service.on_messages,
-            on_state=self.service.on_link_state,
+            on_message=self.gateway.on_messages,
+            on_state=self._on_link_state,
+            more_filters=self.gateway.filters,
             password=self.password,
             epoch=self.outbox.epoch,
         )
         await self.service.start(self.link)
         return self
+
+    def _on_link_state(self, report: LinkReport) -> None:
+        self.service.on_link_state(report)
+        self.gateway.on_link_state(report)
 
     def device(self, device_id: str = "station/s1") -> Device | None:
         return next((item for item in self.service.devices() if item.device_id == device_id), None)

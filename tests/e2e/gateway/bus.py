@@ -21,15 +21,15 @@ class Bus:
         self.clock = FakeClock()
         self.for_field = []
         self.broker = broker
+        adapters = make_adapters(lambda *args, **options: self.link.publish(*args, **options))
+        self.gateway = Gateway(adapters, clock=self.clock, to_field=self.for_field.extend)
         self.link = MqttLink(
             settings_for(broker, **settings),
             loop=asyncio.get_running_loop(),
-            on_message=lambda batch: self.gateway.on_messages(batch),
-            on_state=lambda report: self.gateway.on_link_state(report),
+            on_message=self.gateway.on_messages,
+            on_state=self.gateway.on_link_state,
+            more_filters=self.gateway.filters,
         )
-        self.gateway = Gateway(make_adapters(self.link.publish), clock=self.clock, to_field=self.for_field.extend)
-        self.link._wishes = (*self.gateway.filters, *self.link._wishes)
-        self.link._wanted = (*self.link._filters, *self.link._wishes)
 
     async def __aenter__(self):
         self.link.start()
