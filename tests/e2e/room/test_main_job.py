@@ -225,6 +225,9 @@ async def draw_scene(console, camera, scene):
 async def acknowledge_by_keyboard(console, alarm_id):
     alarms = console.window.panel("alarms")
     assert isinstance(alarms, AlarmList)
+    console.window.activateWindow()
+    await until(console.window.isActiveWindow, "the console in front")
+    console.window.go_to_panel("alarms")
     await until(lambda: alarms.select(alarm_id), "the alarm in the list")
     await act(QTest.keyClick, alarms.table, Qt.Key.Key_Space)
 
