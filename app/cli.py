@@ -136,6 +136,10 @@ def _add_field(verbs: Any) -> None:
     add_arguments(client)
     client.set_defaults(run=run_field_client)
 
+    schemas = verbs.add_parser("field-schemas", help="AsyncAPI and JSON Schemas of what devices and core say")
+    schemas.add_argument("--out", type=Path, default=Path("docs/field"), metavar="DIR", help="where to write them")
+    schemas.set_defaults(run=run_field_schemas)
+
 
 def _add_evaluate(verbs: Any, common: argparse.ArgumentParser) -> None:
     evaluate = verbs.add_parser("evaluate", help="judge against labelled test data", parents=[common])
@@ -390,6 +394,20 @@ def run_field_client(options: argparse.Namespace) -> int:
     from core.field.client.command import run_field_client as run
 
     return run(options)
+
+
+def run_field_schemas(options: argparse.Namespace) -> int:
+    """Write the grammar of the field for other people's programs."""
+    from core.field.asyncapi import write_all
+
+    try:
+        files = write_all(options.out)
+    except OSError as error:
+        raise ConsoleError(
+            f"{options.out} cannot be written: {error.strerror}.", hint="Name another folder."
+        ) from error
+    print(f"{len(files)} files in {options.out}.")
+    return EXIT_OK
 
 
 def run_bench(options: argparse.Namespace) -> int:

@@ -16,6 +16,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    WithJsonSchema,
     field_validator,
 )
 
@@ -64,7 +65,17 @@ def _to_utc(value: datetime) -> datetime:
     return value.astimezone(UTC)
 
 
-Instant = Annotated[AwareDatetime, BeforeValidator(_at), AfterValidator(_to_utc)]
+Instant = Annotated[
+    AwareDatetime,
+    BeforeValidator(_at),
+    AfterValidator(_to_utc),
+    WithJsonSchema(
+        {
+            "description": "ISO 8601 with an offset, or epoch milliseconds",
+            "anyOf": [{"type": "string", "format": "date-time"}, {"type": "number"}],
+        }
+    ),
+]
 
 
 class Payload(BaseModel):
@@ -89,7 +100,10 @@ class Envelope(Payload):
     ts: Instant
     boot: Ident = ""
     seq: Seq | None = None
-    q: Quality = Quality.GOOD
+    q: Annotated[
+        Quality,
+        WithJsonSchema({"description": "good, uncertain or bad; what else stands here reads as uncertain"}),
+    ] = Quality.GOOD
     hist: bool = False
     stream: Ident = ""
     data: dict[str, Any] = Field(default_factory=dict)
@@ -208,6 +222,16 @@ class TwinState(Payload):
     state: dict[Ident, Any] = Field(default_factory=dict, max_length=MAX_TWIN_KEYS)
     meta: dict[Ident, TwinMeta] = Field(default_factory=dict, max_length=MAX_TWIN_KEYS)
     desired: int = Field(default=0, ge=0, lt=2**62)
+
+
+class AlarmOnBroker(Payload):
+    """The whole state of an alarm, retained for other systems; an empty payload takes it away."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, populate_by_name=True)
+
+    alarm_id: Ident
+    version: int
+    is_open: bool
 
 
 class Rebirth(Payload):

@@ -198,6 +198,19 @@ def _parse_device(text: str, tenant: str, group: str, rest: list[str]) -> Device
     return DeviceTopic(tenant=tenant, group=group, device=device, channel=channel)
 
 
+def address_of(channel: Channel | HostChannel) -> str:
+    """Return a channel's topic with its parts as `{names}`, for people and for documents."""
+    head = f"{ROOT}/{VERSION}/{{tenant}}"
+    if isinstance(channel, HostChannel):
+        return f"{head}/_host/{{core}}/{channel.value}"
+    tail = f"{head}/{{group}}/{{device}}/{channel.value}"
+    return f"{tail}/{{stream}}" if channel in STREAMED else tail
+
+
+ALARM_ADDRESS = f"{ROOT}/{VERSION}/{{tenant}}/_alarm/{{alarmId}}"
+PING_ADDRESS = f"{ROOT}/{VERSION}/{{tenant}}/_ping/{{core}}"
+
+
 def device_topic(tenant: str, device_id: str, channel: Channel, stream: str = "") -> str:
     """Write a topic of the device with the id "{group}/{device}".
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, GetJsonSchemaHandler
+from pydantic_core import CoreSchema
 
 from core.field.payloads import Payload, check
 
@@ -55,6 +56,19 @@ class KindPayload(Payload):
             for key, value in found.items()
             if isinstance(value, int | float) and not isinstance(value, bool)
         }
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Write the bounds of numbers that may be null, which pydantic checks and publishes in no word of JSON Schema."""
+        schema = handler.resolve_ref_schema(handler(core_schema))
+        for key, info in cls.model_fields.items():
+            field_schema = schema["properties"][info.alias or key]
+            for word in ("ge", "gt", "le", "lt"):
+                field_schema.pop(word, None)
+            for branch in field_schema.get("anyOf", []):
+                if branch.get("type") == "number":
+                    branch.update(_bounds(info.metadata))
+        return schema
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +160,11 @@ class DeviceKind:
                 return plain_numbers(data)
             model = next(iter(self.payloads.values()))
         return check(data, model).values()
+
+
+def _bounds(metadata: Iterable[Any]) -> dict[str, float]:
+    words = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
+    return {word: getattr(item, name) for item in metadata for name, word in words.items() if hasattr(item, name)}
 
 
 def plain_numbers(data: dict[str, Any]) -> dict[str, float]:
