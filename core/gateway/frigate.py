@@ -16,6 +16,7 @@ from pydantic import Field
 from core.cameras.model import Camera
 from core.field.inbox import Inbound
 from core.field.payloads import Payload, PayloadError, read
+from core.gateway.names import plain_name
 from core.incidents.model import Condition, Priority, SourceKind
 
 MAX_OBJECTS = 5000
@@ -178,11 +179,11 @@ class FrigateAdapter:
 
     def _open(self, key: tuple[str, str, str], seen: TrackedObject, began_at: datetime) -> None:
         name, zone, label = key
-        camera = next((item for item in self._cameras() if _plain(item.name) == _plain(name)), None)
-        source_id = camera.camera_id if camera is not None else f"frigate/{_plain(name)}"
+        camera = next((item for item in self._cameras() if plain_name(item.name) == plain_name(name)), None)
+        source_id = camera.camera_id if camera is not None else f"frigate/{plain_name(name)}"
         score = f", {seen.top_score:.0%} sure" if seen.top_score else ""
         condition = Condition(
-            condition_key=f"{SourceKind.CAMERA}/{source_id}/frigate:{_plain(zone)}:{_plain(label)}",
+            condition_key=f"{SourceKind.CAMERA}/{source_id}/frigate:{plain_name(zone)}:{plain_name(label)}",
             kind="frigate_object",
             title=f"{label.replace('_', ' ').capitalize()} in {zone.replace('_', ' ')}",
             detail=f"Seen by Frigate's camera {name}{score}.",
@@ -195,8 +196,3 @@ class FrigateAdapter:
         )
         self._places[key] = _Place(condition.condition_key)
         self._raise(condition)
-
-
-def _plain(name: str) -> str:
-    """Return a name as both sides may write it: "Front door" and "front_door" are one."""
-    return "-".join("".join(c if c.isalnum() else " " for c in name.lower()).split())

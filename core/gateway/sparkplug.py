@@ -6,8 +6,6 @@ late data, silence, limits) holds for these as well. Whoever's births or sequenc
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -20,14 +18,13 @@ from core.field.kinds.base import MAX_VALUES
 from core.field.payloads import PayloadError
 from core.field.topics import Channel, device_topic
 from core.gateway.adapter import Publish
+from core.gateway.names import plain_name, slug_of
 from core.gateway.sparkplug_payload import Metric, SparkplugPayload, read_payload, write_rebirth_command
 from core.kernel.clock import format_at
 
 NAMESPACE = "spBv1.0"
 OUR_GROUP = "sparkplug"
-MAX_NODES = 2000
-MAX_MEMBERS = 500
-MAX_STREAMS = 16
+MAX_NODES, MAX_MEMBERS, MAX_STREAMS = 2000, 500, 16
 REBIRTH_AT_MOST_EVERY_S = 10.0
 N_REBIRTHS_AT_ONCE = 20
 """So many edge nodes are asked in one second: all of them answer with everything they have."""
@@ -96,8 +93,7 @@ class SparkplugAdapter:
         self._publish = publish
         self._now = now
         self._nodes: dict[tuple[str, str], _Node] = {}
-        self.n_gaps = 0
-        """Times that a message of an edge node was missing."""
+        self._n_gaps = 0
 
     @property
     def filters(self) -> tuple[tuple[str, int], ...]:
@@ -108,7 +104,7 @@ class SparkplugAdapter:
     def note(self) -> str:
         """How many it follows."""
         n_members = sum(len(node.members) for node in self._nodes.values() if node.is_born)
-        gaps = f", {self.n_gaps} gaps" if self.n_gaps else ""
+        gaps = f", {self._n_gaps} gaps" if self._n_gaps else ""
         return f"{n_members} devices of {sum(node.is_born for node in self._nodes.values())} edge nodes{gaps}"
 
     def take(self, message: Inbound) -> None:
@@ -118,11 +114,9 @@ class SparkplugAdapter:
             PayloadError: It cannot be used.
         """
         parts = message.topic.split("/")
-        if len(parts) not in (4, 5) or parts[2] not in _TYPES or (len(parts) == 5) != parts[2].startswith("D"):
+        if not all(parts) or parts[2] not in _TYPES or len(parts) != (5 if parts[2].startswith("D") else 4):
             raise PayloadError(f"The topic {message.topic[:80]!r} is none of Sparkplug B's.")
         group, kind, edge, *device = parts[1:]
-        if not (group and edge and (not device or device[0])):
-            raise PayloadError(f"The topic {message.topic[:80]!r} has an empty part.")
         if message.is_retained:
             raise PayloadError("Sparkplug B allows no retained messages but STATE.")
         payload = read_payload(message.payload)
@@ -173,7 +167,7 @@ class SparkplugAdapter:
         if payload.seq is None or payload.seq > 255:
             raise PayloadError("The message has no sequence number from 0 to 255.")
         if not starts and node.seq is not None and payload.seq != (node.seq + 1) % 256:
-            self.n_gaps += 1
+            self._n_gaps += 1
             node.wants_rebirth = True
         node.seq = payload.seq
 
@@ -191,7 +185,7 @@ class SparkplugAdapter:
             raise PayloadError(f"The edge node {node.edge[:40]!r} has more than {MAX_MEMBERS} devices.")
         at = payload.at or message.received_at
         member = node.members[name] = _Member(
-            device_id=f"{OUR_GROUP}/{_slug(node.group, node.edge, name)}",
+            device_id=f"{OUR_GROUP}/{slug_of(node.group, node.edge, name)}",
             boot=f"{node.bd_seq or 0:g}-{at:%Y%m%dT%H%M%S}",
         )
         member.names = {
@@ -284,7 +278,7 @@ def _place(member: _Member, name: str) -> tuple[str, str] | None:
     if known is not None:
         return known
     folder, slash, key = name.rpartition("/")
-    base = re.sub(r"[^a-z0-9]+", "-", folder.lower()).strip("-")[:24] if slash else ""
+    base = plain_name(folder)[:24].strip("-") if slash else ""
     base = base or "metrics"
     taken = list(member.places.values())
     for number in range(1, MAX_STREAMS + 1):
@@ -294,16 +288,6 @@ def _place(member: _Member, name: str) -> tuple[str, str] | None:
             found = member.places[name] = (stream, key[:64])
             return found
     return None
-
-
-def _slug(*names: str) -> str:
-    """Return names as one part of a topic; where letters had to be left out, a short hash keeps two of them apart."""
-    whole = "/".join(name for name in names if name)
-    plain = re.sub(r"[^a-z0-9]+", "-", whole.lower()).strip("-")
-    if plain == whole.replace("/", "-") and len(plain) <= 32 and "-" not in "".join(names):
-        return plain
-    digest = hashlib.sha256("\0".join(names).encode()).hexdigest()[:6]
-    return f"{plain[:25].strip('-') or 'node'}-{digest}"
 
 
 def _bd_seq(payload: SparkplugPayload) -> float | None:

@@ -8,6 +8,7 @@ from core.cameras.model import Camera
 from core.field.service import FieldService
 from core.gateway.adapter import Adapter, Gateway, Publish
 from core.gateway.frigate import FrigateAdapter
+from core.gateway.home_assistant import HomeAssistantAdapter
 from core.gateway.sparkplug import SparkplugAdapter
 from core.kernel.clock import Clock
 from core.kernel.settings import Settings
@@ -22,6 +23,7 @@ def make_gateway(
     calls: Calls,
     cameras: Callable[[], tuple[Camera, ...]],
     publish: Publish,
+    version: str,
 ) -> Gateway:
     """Build the adapters that are switched on; with none of them every message goes straight to the field."""
     wanted = settings.adapters
@@ -40,5 +42,16 @@ def make_gateway(
     if wanted.sparkplug:
         adapters.append(
             SparkplugAdapter(tenant=settings.site.tenant, to_field=field.on_messages, publish=publish, now=clock.now)
+        )
+    if wanted.home_assistant:
+        adapters.append(
+            HomeAssistantAdapter(
+                topic=wanted.home_assistant_topic,
+                tenant=settings.site.tenant,
+                version=version,
+                devices=field.devices,
+                newest=field.newest,
+                publish=publish,
+            )
         )
     return Gateway(adapters, clock=clock, to_field=field.on_messages)

@@ -393,6 +393,7 @@ class Node:
             calls=self._calls,
             cameras=lambda: self._sight.cameras if self._sight else (),
             publish=self._publish_to_broker,
+            version=self.version,
         )
 
         def on_link_state(report: LinkReport) -> None:
