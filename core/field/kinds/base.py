@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, GetJsonSchemaHandler
+from pydantic import BeforeValidator, GetJsonSchemaHandler, model_validator
 from pydantic_core import CoreSchema
 
 from core.field.payloads import Payload, check
@@ -48,6 +48,12 @@ class Stream:
 class KindPayload(Payload):
     """The data of one message of a kind."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_not_said(cls, value: Any) -> Any:
+        # A bound that meets None raises what pydantic lets through.
+        return {key: item for key, item in value.items() if item is not None} if isinstance(value, dict) else value
+
     def values(self) -> dict[str, float]:
         """Return the numbers of the message by their names on the wire; what it did not say is left out."""
         found = self.model_dump(by_alias=True, exclude_none=True)
@@ -59,7 +65,7 @@ class KindPayload(Payload):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        """Write the bounds of numbers that may be null, which pydantic checks and publishes in no word of JSON Schema."""
+        """Write the bounds of numbers that may be null: pydantic checks them and has no JSON Schema for them."""
         schema = handler.resolve_ref_schema(handler(core_schema))
         for key, info in cls.model_fields.items():
             field_schema = schema["properties"][info.alias or key]
@@ -185,7 +191,7 @@ def _no_numbers_in_disguise(value: object) -> object:
     return value
 
 
-Number = Annotated[float | None, BeforeValidator(_no_numbers_in_disguise), Field(allow_inf_nan=False)]
+Number = Annotated[float | None, BeforeValidator(_no_numbers_in_disguise)]
 """A JSON number or null; text that looks like one is refused, since nobody knows its decimal sign."""
 
 OTHER = DeviceKind(

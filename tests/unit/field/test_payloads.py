@@ -3,9 +3,11 @@ import json
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from core.field.asyncapi import data_models
+from core.field.kinds import kind_for
 from core.field.payloads import MAX_DEPTH, Birth, Envelope, PayloadError, Quality, Status, decode, read
 
 TS = "2026-11-20T21:54:03.120Z"
@@ -33,6 +35,16 @@ def test_bytes_from_outside_raise_nothing_but_a_payload_error(payload):
 def test_json_of_any_shape_raises_nothing_but_a_payload_error(kind, value):
     with contextlib.suppress(PayloadError):
         read(json.dumps(value).encode(), kind)
+
+
+@given(st.data())
+@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+@pytest.mark.parametrize("name", sorted(data_models()))
+def test_data_of_any_shape_raises_nothing_but_a_payload_error(name, data):
+    fields = [field.alias or key for key, field in data_models()[name].model_fields.items()]
+    value = data.draw(st.dictionaries(st.sampled_from(fields), json_values))
+    with contextlib.suppress(PayloadError):
+        kind_for("", [name]).read(name, value)
 
 
 def test_the_example_of_the_grammar_is_read():
