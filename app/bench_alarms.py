@@ -221,7 +221,7 @@ def talk(pipe: Connection, host: str, port: int, password: str) -> None:
     client.max_inflight_messages_set(1000)
     client.connect(host, port)
     client.loop_start()
-    singles = [f"single-{index:03d}/post" for index in range(N_SINGLE)]
+    singles = [f"single/post-{index:03d}" for index in range(N_SINGLE)]
     burst = [f"burst-{index:03d}/post" for index in range(N_BURST)]
     talking = _Talking(client)
     for device in (*singles, *burst):

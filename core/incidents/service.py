@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
+from itertools import islice
 from pathlib import Path
 
 from sqlalchemy import func, select
@@ -53,6 +54,8 @@ _SILENT = {
     DeviceState.STALE: "It has been silent for longer than its kind may be.",
 }
 MAX_COMMENT_LENGTH = 2000
+MAX_TOGETHER = 64
+"""Steps that share a transaction of the store."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,15 +184,27 @@ class IncidentService:
         self._overdue.extend((Step.RETURN, key) for key in self._signals.due_returns(now_s))
         self._overdue.extend((Step.MARK, key) for key in self._signals.marks_changed(now_s))
         while self._overdue:
-            step, key = self._overdue[0]
-            if step is Step.RAISE:
-                await self._raise_waiting(key)
-            elif step is Step.RETURN:
-                await self._return_now(key)
-            else:
-                await self._mark(key)
-            self._overdue.popleft()
+            # A burst is one transaction of the store; of one condition one step at a time.
+            first: dict[str, tuple[Step, str]] = {}
+            for item in islice(self._overdue, MAX_TOGETHER):
+                first.setdefault(item[1], item)
+            steps = (self._pass_on(step, key) for step, key in first.values())
+            errors = await asyncio.gather(*steps, return_exceptions=True)
+            for item, error in zip(first.values(), errors, strict=True):
+                if error is None:
+                    self._overdue.remove(item)
+            failed = next((error for error in errors if error is not None), None)
+            if failed is not None:
+                raise failed
         self._signals.sweep(now_s)
+
+    async def _pass_on(self, step: Step, key: str) -> None:
+        if step is Step.RAISE:
+            await self._raise_waiting(key)
+        elif step is Step.RETURN:
+            await self._return_now(key)
+        else:
+            await self._mark(key)
 
     async def _raise_waiting(self, key: str) -> None:
         waiting = self._waiting.get(key)

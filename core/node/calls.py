@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 BROKER_ALARM_AFTER_S = 10.0
 RETRY_S = 2.0
+MAX_TOGETHER = 64
 MAX_WAITING = 50_000
 """Steps that wait for the database before newer calls are given up…"""
 
@@ -55,10 +56,17 @@ UNSTABLE_AFTER = 3
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """Something to store; `n_bytes` is the picture that waits with it."""
+    """Something to store.
+
+    Attributes:
+        n_bytes: Of the picture that waits with it.
+        lane: Steps of one lane are stored one after the other, those of others may share a transaction with them; empty
+            waits for everything before it, and everything after waits for it.
+    """
 
     run: Callable[[], Coroutine[Any, Any, Any]]
     n_bytes: int = 0
+    lane: str = ""
 
 
 class Calls:
@@ -95,7 +103,9 @@ class Calls:
         """Call an operator; again only after it was good in between."""
         if condition.condition_key in self._raised:
             return
-        if not self._later(_Step(partial(self._incidents.raise_condition, condition)), MAX_WAITING):
+        if not self._later(
+            _Step(partial(self._incidents.raise_condition, condition), lane=condition.condition_key), MAX_WAITING
+        ):
             return
         self._raised.add(condition.condition_key)
         self._once.lost(condition.condition_key, f"{condition.title}: {condition.detail}")
@@ -106,31 +116,49 @@ class Calls:
             return
         self._raised.discard(condition_key)
         self._once.back(condition_key, f"good again: {condition_key}")
-        self._end_later(partial(self._incidents.return_condition, condition_key))
+        self._end_later(partial(self._incidents.return_condition, condition_key), lane=condition_key)
 
     async def work(self) -> None:
         """Store what waits, in order, until cancelled; a database that is away is waited for."""
+        first: _Step | None = None
         while True:
-            step = await self._queue.get()
-            while True:
-                try:
-                    await step.run()
-                except UnavailableError as error:
-                    self._once.lost("store", f"an alarm waits for the database: {error}")
-                    await asyncio.sleep(RETRY_S)
-                    continue
-                except ConsoleError as error:
-                    log.error("an alarm could not be stored: %s", error)
-                except Exception:
-                    # One that cannot be stored must not keep back all that come after it.
-                    log.exception("an alarm could not be stored")
-                self._once.back("store", "alarms are stored again")
-                break
-            self._n_picture_bytes -= step.n_bytes
-            self._queue.task_done()
-            if self._queue.empty():
+            together = [first or await self._queue.get()]
+            first = self._take_beside(together)
+            # A burst is one transaction of the store and not one for each of its alarms.
+            await asyncio.gather(*(self._store(step) for step in together))
+            for step in together:
+                self._n_picture_bytes -= step.n_bytes
+                self._queue.task_done()
+            if self._queue.empty() and first is None:
                 self._once.back("queue", "everything that waited is stored")
                 self._once.back("pictures", "calls have their pictures again")
+
+    def _take_beside(self, together: list[_Step]) -> _Step | None:
+        """Add what waits and may be stored together with the first; returns the one that must wait for them."""
+        lanes = {together[0].lane}
+        while together[0].lane and len(together) < MAX_TOGETHER and not self._queue.empty():
+            step = self._queue.get_nowait()
+            if not step.lane or step.lane in lanes:
+                return step
+            lanes.add(step.lane)
+            together.append(step)
+        return None
+
+    async def _store(self, step: _Step) -> None:
+        while True:
+            try:
+                await step.run()
+            except UnavailableError as error:
+                self._once.lost("store", f"an alarm waits for the database: {error}")
+                await asyncio.sleep(RETRY_S)
+                continue
+            except ConsoleError as error:
+                log.error("an alarm could not be stored: %s", error)
+            except Exception:
+                # One that cannot be stored must not keep back all that come after it.
+                log.exception("an alarm could not be stored")
+            self._once.back("store", "alarms are stored again")
+            return
 
     async def drain(self, *, timeout_s: float) -> None:
         """Wait until everything is stored, or the time is up; what is left is logged."""
@@ -150,8 +178,8 @@ class Calls:
         self._queue.put_nowait(step)
         return True
 
-    def _end_later(self, run: Callable[[], Coroutine[Any, Any, Any]]) -> None:
-        self._later(_Step(run), MAX_WAITING_ENDS)
+    def _end_later(self, run: Callable[[], Coroutine[Any, Any, Any]], *, lane: str = "") -> None:
+        self._later(_Step(run, lane=lane), MAX_WAITING_ENDS)
 
     def take_observed(self, message: Observed) -> None:
         """A scene rule saw something."""
@@ -248,7 +276,7 @@ class Calls:
         self._devices[device.device_id] = now
         if before == now or (before is not None and {before, now} <= _CALLS_NOBODY):
             return
-        self._end_later(partial(self._incidents.take_device_state, device))
+        self._end_later(partial(self._incidents.take_device_state, device), lane=f"device/{device.device_id}")
 
     def take_device_removed(self, device_id: str) -> None:
         """A device is gone, and with it everything that it was called for."""
