@@ -1,0 +1,234 @@
+"""Anything that can happen to alarms, in any order: what the machine promises always holds."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import count
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+
+from core.incidents import events
+from core.incidents.events import Event, Service
+from core.incidents.machine import Trigger, apply, replay, row_of
+from core.incidents.model import Alarm, AlarmMark, AlarmState, Priority, Quality, Shelving
+from tests.fixtures.room import make_condition
+
+T0 = datetime(2026, 1, 1, tzinfo=UTC)
+ACTIVE = {AlarmState.UNACKNOWLEDGED, AlarmState.ACKNOWLEDGED}
+OVER = (events.Returned,)
+priorities = st.sampled_from(list(Priority))
+ages = st.integers(0, 3)
+"""How many occurrences ago somebody looked at the list: 0 is what stands there now."""
+
+
+class AlarmLife(RuleBasedStateMachine):
+    """One condition, its alarms one after the other, and the journal of each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at = T0
+        self.numbers = count()
+        self.alarm: Alarm | None = None
+        self.journal: list[Event] = []
+        self.occurrences = ["none"]
+
+    # -- what rules and time do -----------------------------------------------------------------------------------
+
+    @rule(seconds=st.sampled_from([0, 1, 60, 299, 301, 90_000]))
+    def time_passes(self, seconds: int) -> None:
+        self.at += timedelta(seconds=seconds)
+
+    @rule(
+        priority=priorities,
+        is_latching=st.booleans(),
+        chatters=st.booleans(),
+        suppressed_by=st.sampled_from(["", "", "", "behind-gateway"]),
+        is_out=st.sampled_from([False, False, False, True]),
+    )
+    def raised(
+        self, priority: Priority, *, is_latching: bool, chatters: bool, suppressed_by: str, is_out: bool
+    ) -> None:
+        number = next(self.numbers)
+        before = self.alarm
+        self.happens(
+            events.Raised(
+                at=self.at,
+                condition=make_condition(priority=priority),
+                alarm_id=f"a{number}",
+                occurrence=f"o{number}",
+                incident_id=f"i{number}",
+                is_latching=is_latching,
+                marks=frozenset({AlarmMark.CHATTERING} if chatters else ()),
+                suppressed_by=suppressed_by,
+                out_of_service=self.service() if is_out else None,
+            )
+        )
+        assert self.alarm is not None
+        assert self.alarm.is_active
+        if self.alarm.occurrence != self.occurrences[-1]:
+            self.occurrences.append(self.alarm.occurrence)
+        if before is not None and before.is_open and before.shelving is not Shelving.UNSHELVED:
+            assert self.alarm.shelved_until in {before.shelved_until, None}, "a repeat made the shelving longer"
+
+    @rule(is_fleeting=st.booleans())
+    def returned(self, *, is_fleeting: bool) -> None:
+        self.happens(events.Returned(at=self.at, is_fleeting=is_fleeting))
+
+    @rule()
+    def comes_back_late(self) -> None:
+        self.returned(is_fleeting=False)
+        self.at += timedelta(seconds=301)
+        self.raised(Priority.MEDIUM, is_latching=False, chatters=False, suppressed_by="", is_out=False)
+
+    @rule(age=st.integers(1, 3))
+    def acknowledged_from_an_old_list(self, age: int) -> None:
+        self.acknowledged(age)
+
+    @rule(quality=st.sampled_from(list(Quality)))
+    def quality_changes(self, quality: Quality) -> None:
+        before = self.alarm
+        self.happens(events.QualityChanged(at=self.at, quality=quality))
+        if before is not None and self.alarm is not None:
+            assert replace(self.alarm, quality=before.quality, changed_at=before.changed_at, version=0) == replace(
+                before, version=0
+            )
+
+    @rule(timer=st.sampled_from([events.Realarmed, events.ShelvingExpired, events.ServiceExpired]))
+    def a_deadline_comes(self, timer) -> None:
+        self.happens(timer(at=self.at))
+
+    @rule(level=st.integers(1, 4))
+    def escalates(self, level: int) -> None:
+        self.happens(events.Escalated(at=self.at, level=level))
+
+    @rule(rule_id=st.sampled_from(["behind-gateway", "works: Ring"]))
+    def suppressed(self, rule_id: str) -> None:
+        self.happens(events.Suppressed(at=self.at, rule_id=rule_id))
+
+    @rule()
+    def unsuppressed(self) -> None:
+        self.happens(events.Unsuppressed(at=self.at))
+
+    @rule(marks=st.frozensets(st.sampled_from(list(AlarmMark))))
+    def marked(self, marks: frozenset[AlarmMark]) -> None:
+        self.happens(events.Marked(at=self.at, marks=marks))
+
+    # -- what people do -------------------------------------------------------------------------------------------
+
+    @rule(age=ages)
+    def acknowledged(self, age: int) -> None:
+        before, meant = self.alarm, self.seen(age)
+        self.happens(events.Acknowledged(at=self.at, occurrence=meant, by="olga", desk="Desk 1"))
+        if before is not None and before.is_open and meant != before.occurrence:
+            assert self.alarm is before, "an acknowledge hit another occurrence"
+
+    @rule(age=ages)
+    def unacknowledged(self, age: int) -> None:
+        n_calls = self.alarm.n_calls if self.alarm else 0
+        self.happens(events.Unacknowledged(at=self.at, occurrence=self.seen(age), by="olga", comment="wrong row"))
+        assert self.alarm is None or self.alarm.n_calls == n_calls
+
+    @rule(age=ages)
+    def reset(self, age: int) -> None:
+        before = self.alarm
+        self.happens(events.Reset(at=self.at, occurrence=self.seen(age), by="olga"))
+        if before is not None and before.is_active:
+            assert self.alarm is before
+
+    @rule(age=ages, shelving=st.sampled_from([Shelving.TIMED, Shelving.ONE_SHOT]))
+    def shelved(self, age: int, shelving: Shelving) -> None:
+        self.happens(
+            events.Shelved(
+                at=self.at,
+                occurrence=self.seen(age),
+                shelving=shelving,
+                until=self.at + timedelta(hours=1),
+                by="olga",
+                reason="Weather",
+            )
+        )
+
+    @rule()
+    def unshelved(self) -> None:
+        self.happens(events.Unshelved(at=self.at, by="olga"))
+
+    @rule()
+    def taken_out(self) -> None:
+        self.happens(events.TakenOut(at=self.at, service=self.service()))
+
+    @rule()
+    def put_back(self) -> None:
+        self.happens(events.PutBack(at=self.at, by="susi"))
+
+    @rule(is_done=st.booleans())
+    def ticked(self, *, is_done: bool) -> None:
+        self.happens(events.Ticked(at=self.at, step="Call", is_done=is_done))
+
+    # -- what always holds ----------------------------------------------------------------------------------------
+
+    @invariant()
+    def the_journal_gives_the_alarm(self) -> None:
+        assert replay(self.journal) == self.alarm
+
+    @precondition(lambda self: self.alarm is not None)
+    @invariant()
+    def what_is_held_does_not_call(self) -> None:
+        assert self.alarm is not None
+        if self.alarm.is_suppressed_or_shelved:
+            assert not self.alarm.is_calling
+            assert self.alarm.calling_since is None
+        assert self.alarm.is_calling == (self.alarm.calling_since is not None)
+
+    @precondition(lambda self: self.alarm is not None)
+    @invariant()
+    def what_is_active_is_open(self) -> None:
+        assert self.alarm is not None
+        assert not self.alarm.is_active or self.alarm.is_open
+        assert self.alarm.is_open or self.alarm.state is AlarmState.NORMAL
+
+    # -- helpers --------------------------------------------------------------------------------------------------
+
+    def seen(self, age: int) -> str:
+        return self.occurrences[max(0, len(self.occurrences) - 1 - age)]
+
+    def service(self) -> Service:
+        return Service(by="susi", reason="Lens", until=self.at + timedelta(hours=1))
+
+    def happens(self, event: Event) -> None:
+        before, row = self.alarm, row_of(self.alarm, event)
+        self.alarm = apply(before, event)
+        if row is None:
+            assert self.alarm is before
+            return
+        assert self.alarm is not None
+        if row.trigger is Trigger.RAISE:
+            self.journal.clear()
+        self.journal.append(event)
+        state_before = AlarmState.NORMAL if row.trigger is Trigger.RAISE or before is None else before.state
+        assert state_before in row.source
+        assert self.alarm.state is (state_before if row.target is None else row.target)
+        if before is not None and row.trigger is not Trigger.RAISE:
+            assert self.alarm.version == before.version + 1
+            if before.is_active and not self.alarm.is_active:
+                assert isinstance(event, OVER)
+            if before.state in ACTIVE and self.alarm.state is AlarmState.NORMAL:
+                assert isinstance(event, OVER)
+            if self.alarm.n_calls > before.n_calls:
+                assert self.alarm.is_calling
+
+
+QUICK = settings(max_examples=40, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck))
+THOROUGH = settings(QUICK, max_examples=600, stateful_step_count=200)
+"""10^5 steps."""
+
+
+def test_whatever_happens_the_promises_of_the_machine_hold() -> None:
+    run_state_machine_as_test(AlarmLife, settings=QUICK)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_the_promises_hold_for_a_hundred_thousand_steps() -> None:
+    run_state_machine_as_test(AlarmLife, settings=THOROUGH)
