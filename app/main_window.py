@@ -327,6 +327,7 @@ class MainWindow(QMainWindow):
     def _make_dock(self, panel: PanelInfo, widget: QWidget) -> Any:
         dock = QtAds.CDockWidget(self._manager, panel.title)
         dock.setObjectName(panel.key)
+        dock.setAccessibleName(panel.title)
         dock.setWidget(widget, QtAds.CDockWidget.eInsertMode.ForceNoScrollArea)
         dock.setFeature(QtAds.CDockWidget.DockWidgetFeature.DockWidgetClosable, True)
         dock.setFeature(QtAds.CDockWidget.DockWidgetFeature.DockWidgetDeleteOnClose, False)

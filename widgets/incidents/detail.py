@@ -245,6 +245,7 @@ class IncidentView(QWidget):
         self._next_picture.clicked.connect(self._on_next_picture)
         column.addWidget(self._next_picture)
         self._tabs = QTabWidget(self)
+        self._tabs.setAccessibleName("Parts of the incident")
         self._tabs.tabBar().setAccessibleName("Timeline, alarms and pictures")
         for page, title in ((self._timeline, "Timeline"), (self._alarms, "Alarms"), (pictures, "Pictures")):
             self._tabs.addTab(page, title)

@@ -554,6 +554,7 @@ class _Canvas(pg.GraphicsView):  # type: ignore[misc]
         self._pressed: QPointF | None = None
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAccessibleName("Map")
+        self.viewport().setAccessibleName("Map")
         self.setAccessibleDescription("Nothing is selected")
         self.setViewportUpdateMode(pg.QtWidgets.QGraphicsView.ViewportUpdateMode.FullViewportUpdate)
         # pyqtgraph asks for a kept background; ours keeps itself, and knows when a tile has arrived.

@@ -49,6 +49,7 @@ class SceneSide(QStackedWidget):
         self._list.setAccessibleName("What is drawn")
         self._list.currentItemChanged.connect(lambda *_: self._on_row())
         self._tabs = QTabWidget(self)
+        self._tabs.setAccessibleName("Parts of the scene")
         self._tabs.setDocumentMode(True)
         self._tabs.tabBar().setAccessibleName("Forms of the scene")
         self._tabs.tabBar().setUsesScrollButtons(False)

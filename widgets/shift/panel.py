@@ -19,6 +19,7 @@ class ShiftPanel(QWidget):
         self.log = ShiftLog(self)
         self.hand_over = HandOverView(clock, self)
         self._tabs = QTabWidget(self)
+        self._tabs.setAccessibleName("Parts of the shift")
         self._tabs.tabBar().setAccessibleName("Log and hand-over")
         self._tabs.addTab(self.log, "Log")
         self._tabs.addTab(self.hand_over, "Hand-over")
