@@ -1,13 +1,19 @@
-"""What a console may ask about the alarm rules: look, check, save, go back."""
+"""What a console may ask about the alarm rules: look, check, try, save, go back."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from core.access.model import Actor
-from core.incidents.rules.model import RuleReport, RuleSet, RulesInForce, RuleVersion
+from core.incidents.policy import call_from
+from core.incidents.rules.book import RuleBook
+from core.incidents.rules.model import RuleReport, RuleSet, RulesInForce, RuleVersion, TrialReport
+from core.incidents.rules.trial import read_history, try_rule
 from core.link.server import Peer, Verb
+from core.vision.model import ObservationKind
 
 if TYPE_CHECKING:
     from core.node.node import Node
@@ -36,7 +42,30 @@ def rule_verbs(node: Node, actor_of: Callable[[Peer], Actor]) -> dict[str, Verb]
         actor_of(peer)
         return node.require_services().rules.export()
 
+    async def try_on_history(
+        peer: Peer, *, rules: RuleSet, rule_id: str, since: datetime, until: datetime
+    ) -> TrialReport:
+        actor_of(peer)
+        services = node.require_services()
+        scenes = {camera.camera_id: camera.scene for camera in await services.cameras.list()}
+
+        def least(camera_id: str, kind: ObservationKind) -> float:
+            return call_from(kind, scenes[camera_id]) if camera_id in scenes else 0.0
+
+        heard, is_cut = await services.store.read(lambda s: read_history(s, since=since, until=until, call_from=least))
+        return await asyncio.to_thread(
+            try_rule,
+            rule_id,
+            heard,
+            as_it_is=services.rules.book,
+            changed=RuleBook(RulesInForce(rules=rules, version=0)),
+            since=since,
+            until=until,
+            is_cut=is_cut,
+        )
+
     return {
+        "rules.try": try_on_history,
         "rules.save": save,
         "rules.history": history,
         "rules.at": rules_at,

@@ -12,6 +12,8 @@ from core.access.model import Actor, Role
 from core.access.permission import require
 from core.incidents.rules.book import RuleBook, shipped_book
 from core.incidents.rules.model import (
+    MAX_REASON_LENGTH,
+    MIN_REASON_LENGTH,
     Difference,
     RuleProblem,
     RuleReport,
@@ -32,8 +34,6 @@ from core.store.tables import RuleVersionRow
 
 log = logging.getLogger(__name__)
 
-MIN_REASON_LENGTH = 4
-MAX_REASON_LENGTH = 500
 MAX_VERSIONS = 500
 
 

@@ -19,6 +19,8 @@ from core.incidents.suppression import Reach
 FORMAT = 1
 DAY_S = 86_400.0
 MAX_RULES = 500
+MIN_REASON_LENGTH = 4
+MAX_REASON_LENGTH = 500
 
 Seconds = Annotated[float, Field(ge=0, le=7 * DAY_S)]
 Words = Annotated[str, Field(max_length=1000)]
@@ -362,3 +364,43 @@ class RulesChanged:
     """Other rules are in force; published after the commit."""
 
     in_force: RulesInForce
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialSide:
+    """What one set of rules makes of it.
+
+    Attributes:
+        n_conditions: Begins that the rule is for.
+        n_raised: Alarms that it raises, after delays and count.
+        n_called: Of them, those that make a sound: not chattering, not repeating, not held at that hour.
+        raised_per_day: By the day (UTC) as ISO text; days without any are 0.
+        top: Sources that raise most.
+    """
+
+    n_conditions: int = 0
+    n_raised: int = 0
+    n_called: int = 0
+    n_nuisance: int = 0
+    n_held: int = 0
+    raised_per_day: dict[str, int]
+    top: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialReport:
+    """Both sides of the comparison.
+
+    Attributes:
+        n_from_observations, n_from_journal: Begins that were replayed, by where they are stored.
+        note: What this trial cannot say; empty where there is nothing.
+    """
+
+    rule_id: str
+    since: datetime
+    until: datetime
+    as_it_is: TrialSide
+    changed: TrialSide
+    n_from_observations: int
+    n_from_journal: int
+    note: str = ""

@@ -1,0 +1,179 @@
+"""A changed rule tried on what happened."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from core.incidents.model import SourceKind
+from core.incidents.rules.book import RuleBook
+from core.incidents.rules.model import (
+    AlarmRule,
+    AppliesTo,
+    Guidance,
+    Limits,
+    RuleSet,
+    RulesInForce,
+    Suppression,
+    Window,
+)
+from core.incidents.rules.trial import Heard, read_history, try_rule
+from core.kernel.errors import BadInputError
+from core.kernel.ids import new_id
+from core.vision.model import Observation, ObservationKind, Phase
+from tests.fixtures.room import make_condition
+
+T0 = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
+RULE = AlarmRule(rule_id="jam", applies_to=AppliesTo(kinds=("congestion",)), guidance=Guidance(action="Look."))
+
+
+def book(rule=RULE, **limits):
+    changed = replace(rule, limits=Limits(**limits))
+    return RuleBook(RulesInForce(rules=RuleSet(rules=(changed,)), version=0))
+
+
+def course(*spans, key="camera/a/congestion:z", **changes):
+    """Return begins and ends, each span in seconds from noon."""
+    condition = make_condition(condition_key=key, **changes)
+    return [
+        Heard(at=T0 + timedelta(seconds=at_s), condition=condition, is_raise=is_raise)
+        for begin_s, end_s in spans
+        for at_s, is_raise in ((begin_s, True), (end_s, False))
+    ]
+
+
+def tried(history, changed, as_it_is=None):
+    return try_rule(
+        "jam",
+        history,
+        as_it_is=as_it_is or book(),
+        changed=changed,
+        since=T0 - timedelta(hours=1),
+        until=T0 + timedelta(days=2),
+    )
+
+
+def test_an_on_delay_leaves_out_what_was_over_sooner():
+    history = course((0, 10), (1000, 1040), (2000, 2005))
+
+    report = tried(history, book(on_delay_s=30))
+
+    assert (report.as_it_is.n_raised, report.changed.n_raised) == (3, 1)
+    assert (report.as_it_is.n_conditions, report.changed.n_conditions) == (3, 3)
+
+
+def test_an_off_delay_joins_what_came_back_at_once():
+    report = tried(course((0, 100), (130, 200), (900, 950)), book(off_delay_s=60))
+
+    assert (report.as_it_is.n_raised, report.changed.n_raised) == (3, 2)
+
+
+def test_a_count_waits_for_the_third():
+    report = tried(course((0, 1), (20, 21), (40, 41), (5000, 5001)), book(n_raises=3, window_s=60))
+
+    assert report.changed.n_raised == 1
+
+
+def test_what_chatters_is_raised_and_makes_no_sound():
+    report = tried(course(*((at_s, at_s + 1) for at_s in range(0, 600, 200))), book())
+
+    assert (report.changed.n_raised, report.changed.n_called, report.changed.n_nuisance) == (3, 2, 1)
+
+
+def test_alarms_of_each_day_and_of_each_source_are_counted():
+    day = 24 * 3600
+    history = [
+        *course((0, 100), (day, day + 100), key="camera/a/congestion:z", source_name="Ring North"),
+        *course((500, 600), key="camera/b/congestion:z", source_id="b", source_name="Quay"),
+    ]
+
+    side = tried(history, book()).changed
+
+    assert side.raised_per_day == {"2026-01-01": 2, "2026-01-02": 1, "2026-01-03": 0}
+    assert side.top == (("Ring North", 2), ("Quay", 1))
+
+
+def test_a_rule_for_other_sources_is_tried_on_those():
+    history = [
+        *course((0, 100), key="camera/a/congestion:z", source_id="a"),
+        *course((0, 100), key="camera/b/congestion:z", source_id="b"),
+    ]
+    narrowed = replace(RULE, applies_to=AppliesTo(kinds=("congestion",), sources=("b",)))
+
+    report = tried(history, book(narrowed))
+
+    assert (report.as_it_is.n_raised, report.changed.n_raised) == (2, 1)
+
+
+def test_what_a_window_holds_is_raised_and_not_called():
+    always = replace(RULE, suppression=Suppression(windows=(Window(begin="00:00", end="00:00"),)))
+
+    side = tried(course((0, 100)), book(always)).changed
+
+    assert (side.n_raised, side.n_called, side.n_held) == (1, 0, 1)
+
+
+def test_what_comes_from_the_journal_is_replayed_from_before_its_delay():
+    rule = replace(RULE, applies_to=AppliesTo(kinds=("device_lost",)))
+    history = course((15, 400), kind="device_lost", key="device/x/device_lost", source_kind=SourceKind.DEVICE)
+
+    report = tried(history, book(rule, on_delay_s=60), as_it_is=book(rule, on_delay_s=15))
+
+    assert (report.as_it_is.n_raised, report.changed.n_raised) == (1, 1)
+    assert "journal" in report.note
+
+
+def test_history_is_read_from_observations_and_from_the_journal(room):
+    def observe(phase, at_s, confidence=1.0, key="congestion:z"):
+        return Observation(
+            observation_id=new_id(),
+            camera_id="ring-north",
+            kind=ObservationKind.CONGESTION,
+            phase=phase,
+            rule_key="z",
+            rule_name="Lane A",
+            condition_key=key,
+            pts_s=at_s,
+            captured_at=room.clock.now(),
+            confidence=confidence,
+        )
+
+    begin = room.clock.now()
+    for phase, confidence, key in (
+        (Phase.BEGIN, 1.0, "congestion:z"),
+        (Phase.END, 1.0, "congestion:z"),
+        (Phase.BEGIN, 0.2, "congestion:doubtful"),
+    ):
+        room.run(
+            room.incidents.take_observation(observe(phase, 0.0, confidence, key), camera_name="Ring", call_from=0.5)
+        )
+        room.clock.advance(seconds=10)
+    lost = make_condition(kind="camera_lost", condition_key="camera/x/camera_lost")
+    room.run(room.incidents.raise_condition(lost))
+    room.clock.advance(seconds=10)
+    room.run(room.incidents.return_condition("camera/x/camera_lost"))
+
+    history, is_cut = room.run(
+        room.store.read(
+            lambda s: read_history(
+                s, since=begin, until=room.clock.now() + timedelta(seconds=1), call_from=lambda _camera, _kind: 0.5
+            )
+        )
+    )
+
+    assert not is_cut
+    assert [(heard.condition.condition_key, heard.is_raise) for heard in history] == [
+        ("camera/ring-north/congestion:z", True),
+        ("camera/ring-north/congestion:z", False),
+        ("camera/x/camera_lost", True),
+        ("camera/x/camera_lost", False),
+    ]
+
+
+def test_a_span_that_is_too_long_is_refused(room):
+    with pytest.raises(BadInputError, match="92 days"):
+        room.run(
+            room.store.read(
+                lambda s: read_history(s, since=T0, until=T0 + timedelta(days=93), call_from=lambda _camera, _kind: 0.0)
+            )
+        )

@@ -1,0 +1,113 @@
+"""The selected rule tried on history: how often it would have raised and called, beside the rule as it is."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from core.incidents.rules.model import TrialReport, TrialSide
+from widgets.base.table import Column, Line, TextTable
+from widgets.base.theme import look, set_role
+from widgets.scene.fields import choice_field
+
+SPANS = {"Last 24 hours": 1, "Last week": 7, "Last 30 days": 30, "Last 90 days": 90}
+_COMPARED = (
+    Column(title=""),
+    Column(title="As it is", is_figure=True),
+    Column(title="Changed", is_figure=True),
+    Column(title="Difference", is_figure=True),
+)
+
+
+class TrialPage(QWidget):
+    """Span, go, and the comparison.
+
+    Signals:
+        try_requested(int): Days back from now.
+    """
+
+    try_requested = Signal(int)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        gap = look().sizes.gap
+        self._span = choice_field("Span of the trial", self)
+        for words, days in SPANS.items():
+            self._span.addItem(words, days)
+        self._span.setCurrentIndex(1)
+        self._go = QPushButton("Try it  Ctrl+T", self)
+        self._go.clicked.connect(self.start)
+        row = QHBoxLayout()
+        row.setSpacing(gap * 2)
+        row.addWidget(self._span)
+        row.addWidget(self._go)
+        row.addStretch(1)
+        self._verdict = QLabel(self)
+        self._verdict.setWordWrap(True)
+        set_role(self._verdict, "heading")
+        self._note = QLabel(self)
+        self._note.setWordWrap(True)
+        set_role(self._note, "secondary")
+        self._compared = TextTable("The rule as it is and as it would be", _COMPARED, self)
+        self._per_day = TextTable("Alarms per day", (Column(title="Day"), *_COMPARED[1:]), self)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(gap * 3, gap * 2, gap * 3, gap * 2)
+        column.setSpacing(gap * 2)
+        column.addLayout(row)
+        column.addWidget(self._verdict)
+        column.addWidget(self._note)
+        column.addWidget(self._compared)
+        column.addWidget(self._per_day, 1)
+        self.show_nothing("Replays what is stored through this rule. Nobody is called, nothing is saved.")
+
+    def start(self) -> None:
+        """Ask for the trial of the span that is chosen."""
+        self._go.setEnabled(False)
+        self._verdict.setText("Replaying…")
+        self.try_requested.emit(int(self._span.currentData()))
+
+    def show_nothing(self, sentence: str) -> None:
+        """Say why there is no result."""
+        self._go.setEnabled(True)
+        self._verdict.setText(sentence)
+        self._note.setText("")
+        for table in (self._compared, self._per_day):
+            table.hide()
+
+    def show_report(self, name: str, report: TrialReport) -> None:
+        """Show a trial's result."""
+        self._go.setEnabled(True)
+        before, after = report.as_it_is, report.changed
+        span = str(self._span.currentText()).lower()
+        times = "once" if after.n_raised == 1 else f"{after.n_raised} times"
+        self._verdict.setText(f"{name} would have raised {times} in the {span}, and called {after.n_called} times.")
+        source = f"From {report.n_from_observations} observations and {report.n_from_journal} entries of the journal."
+        self._note.setText(f"{source} {report.note}".strip())
+        self._compared.show_lines(_compared(before, after))
+        self._compared.set_fitting(12)
+        self._per_day.show_lines(
+            [
+                _line(day, before.raised_per_day.get(day, 0), n_after)
+                for day, n_after in reversed(after.raised_per_day.items())
+            ]
+        )
+        for table in (self._compared, self._per_day):
+            table.show()
+
+
+def _compared(before: TrialSide, after: TrialSide) -> list[Line]:
+    lines = [
+        _line("Begins it is for", before.n_conditions, after.n_conditions),
+        _line("Raised, after delays", before.n_raised, after.n_raised),
+        _line("Called", before.n_called, after.n_called),
+        _line("Silent: chattering or repeating", before.n_nuisance, after.n_nuisance),
+        _line("Held at that hour", before.n_held, after.n_held),
+    ]
+    was, will = dict(before.top), dict(after.top)
+    names = dict.fromkeys((*will, *was))
+    return lines + [_line(f"Raised by {name}", was.get(name, 0), will.get(name, 0)) for name in names]
+
+
+def _line(words: str, before: int, after: int) -> Line:
+    change = after - before
+    return Line(key=words, cells=(words, str(before), str(after), f"{change:+d}" if change else "="))
