@@ -100,7 +100,7 @@ def _compared(before: TrialSide, after: TrialSide) -> list[Line]:
         _line("Begins it is for", before.n_conditions, after.n_conditions),
         _line("Raised, after delays", before.n_raised, after.n_raised),
         _line("Called", before.n_called, after.n_called),
-        _line("Silent: chattering or repeating", before.n_nuisance, after.n_nuisance),
+        _line("Silent: chattering", before.n_chatter, after.n_chatter),
         _line("Held at that hour", before.n_held, after.n_held),
     ]
     was, will = dict(before.top), dict(after.top)

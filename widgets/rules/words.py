@@ -41,7 +41,10 @@ _WINDOW = re.compile(r"(?P<begin>\d\d:\d\d)\s*(?:-|to)\s*(?P<end>\d\d:\d\d)\s*(?
 
 def rule_name(rule: AlarmRule) -> str:
     """Return what a list calls a rule."""
-    return rule.title.replace(": {where}", "").replace("{where}", "…").strip() or rule.rule_id.replace("_", " ").capitalize()
+    return (
+        rule.title.replace(": {where}", "").replace("{where}", "…").strip()
+        or rule.rule_id.replace("_", " ").capitalize()
+    )
 
 
 def priority_words(rule: AlarmRule) -> str:

@@ -373,7 +373,7 @@ class TrialSide:
     Attributes:
         n_conditions: Begins that the rule is for.
         n_raised: Alarms that it raises, after delays and count.
-        n_called: Of them, those that make a sound: not chattering, not repeating, not held at that hour.
+        n_called: Of them, those that make a sound: not chattering, not held at that hour.
         raised_per_day: By the day (UTC) as ISO text; days without any are 0.
         top: Sources that raise most.
     """
@@ -381,7 +381,7 @@ class TrialSide:
     n_conditions: int = 0
     n_raised: int = 0
     n_called: int = 0
-    n_nuisance: int = 0
+    n_chatter: int = 0
     n_held: int = 0
     raised_per_day: dict[str, int]
     top: tuple[tuple[str, int], ...] = ()

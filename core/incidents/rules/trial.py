@@ -16,8 +16,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.incidents import policy
-from core.incidents.machine import NUISANCE, Trigger
-from core.incidents.model import Condition, Priority, SourceKind
+from core.incidents.machine import Trigger
+from core.incidents.model import AlarmMark, Condition, Priority, SourceKind
 from core.incidents.rules.book import RuleBook
 from core.incidents.rules.model import TrialReport, TrialSide
 from core.incidents.signals import Signals, Verdict
@@ -110,25 +110,25 @@ def _side(rule_id: str, history: list[Heard], book: RuleBook, since: datetime, u
     for heard in history:
         by_key[heard.condition.condition_key].append(heard)
     raised: list[tuple[datetime, Condition]] = []
-    n_conditions = n_nuisance = n_held = 0
+    n_conditions = n_chatter = n_held = 0
     for key, course in by_key.items():
         # The tags come with the begin; an end belongs to whatever began.
         rule = book.rule_of(next((one.condition for one in course if one.is_raise), course[0].condition))
         if rule is None or rule.rule_id != rule_id:
             continue
         n_conditions += sum(one.is_raise for one in course)
-        for at, condition, is_nuisance in _replay(key, course, book, until):
+        for at, condition, is_chatter in _replay(key, course, book, until):
             raised.append((at, condition))
             is_held = bool(book.window_holding(condition, at))
             n_held += is_held
-            n_nuisance += is_nuisance and not is_held
+            n_chatter += is_chatter and not is_held
     days = _days(since, until)
     per_day = Counter(at.astimezone(UTC).date().isoformat() for at, _ in raised)
     return TrialSide(
         n_conditions=n_conditions,
         n_raised=len(raised),
-        n_called=len(raised) - n_nuisance - n_held,
-        n_nuisance=n_nuisance,
+        n_called=len(raised) - n_chatter - n_held,
+        n_chatter=n_chatter,
         n_held=n_held,
         raised_per_day={day: per_day[day] for day in days},
         top=tuple(Counter(condition.source_name for _, condition in raised).most_common(N_TOP)),
@@ -138,7 +138,7 @@ def _side(rule_id: str, history: list[Heard], book: RuleBook, since: datetime, u
 def _replay(
     key: str, course: list[Heard], book: RuleBook, until: datetime
 ) -> Iterable[tuple[datetime, Condition, bool]]:
-    """Yield when the alarm of one condition is raised, with the condition and whether it is a nuisance by then."""
+    """Yield when the alarm of one condition is raised, with the condition and whether it chatters by then."""
     signals, is_on = Signals(), False
     waiting: tuple[float, Condition] | None = None
     end = Heard(at=until, condition=course[-1].condition, is_raise=False)
@@ -166,7 +166,7 @@ def _replay(
 
 
 def _raised(signals: Signals, key: str, at_s: float, condition: Condition) -> tuple[datetime, Condition, bool]:
-    return datetime.fromtimestamp(at_s, UTC), condition, bool(signals.marks(key, at_s) & NUISANCE)
+    return datetime.fromtimestamp(at_s, UTC), condition, AlarmMark.CHATTERING in signals.marks(key, at_s)
 
 
 def _observed(

@@ -163,8 +163,8 @@ def test_a_trial_says_how_often_it_would_have_raised_beside_the_rule_as_it_is(ed
     with qtbot.waitSignal(editor.try_requested) as asked:
         QTest.keyClick(editor, Qt.Key.Key_T, Qt.KeyboardModifier.ControlModifier)
     assert asked.args[1:] == ["congestion", 7]
-    before = TrialSide(n_conditions=30, n_raised=20, n_called=15, n_nuisance=5, raised_per_day={"2026-01-01": 20})
-    after = replace(before, n_raised=14, n_called=12, n_nuisance=2, raised_per_day={"2026-01-01": 14})
+    before = TrialSide(n_conditions=30, n_raised=20, n_called=15, n_chatter=5, raised_per_day={"2026-01-01": 20})
+    after = replace(before, n_raised=14, n_called=12, n_chatter=2, raised_per_day={"2026-01-01": 14})
 
     editor.show_trial(
         TrialReport(
