@@ -152,18 +152,32 @@ class DispatchService:
 
         return (await self._commit(run)).incidents[0]
 
-    async def note_published(self, actor: Actor, incident_id: str, detail: str) -> Incident:
-        """Write into the timeline that an incident was sent out, and where to."""
+    async def note_published(self, actor: Actor, incident_id: str, detail: str, *, at: datetime) -> Incident:
+        """Write into the timeline that an incident was sent out at an instant, and where to.
+
+        Raises:
+            NotPermittedError: The actor is no operator.
+            BadInputError: There is no such incident.
+        """
         require(actor, Role.OPERATOR)
-        at = self._clock.now()
 
         def run(session: Session) -> _Done:
             row = _incident(session, incident_id)
+            row.taken_up_by = row.taken_up_by or actor.name
             order = StepOrder(step=Step.PUBLISH)
             _write_step(session, row, order, actor, at, before=IncidentStatus(row.status), detail=detail)
             return _Done(incidents=(ledger.incident_of(row),))
 
         return (await self._commit(run)).incidents[0]
+
+    async def published(self, incident_id: str) -> tuple[datetime, ...]:
+        """Return when an incident was sent out, the first time first."""
+        query = (
+            select(IncidentStepRow.at)
+            .where(IncidentStepRow.incident_id == incident_id, IncidentStepRow.step == Step.PUBLISH.value)
+            .order_by(IncidentStepRow.sequence)
+        )
+        return await self._store.read(lambda s: tuple(s.scalars(query)))
 
     async def detail(self, incident_id: str) -> IncidentDetail:
         """Return an incident with its alarms and its timeline.

@@ -78,12 +78,8 @@ NEXT: dict[tuple[IncidentStatus, Step], IncidentStatus] = {
     **{(status, Step.RESOLVE): _R for status in (_A, _E, _S)},
     **{(status, Step.CLOSE): _C for status in (_N, _A, _E, _S, _R)},
     **{(status, Step.REOPEN): _N for status in (_R, _C)},
-    **{
-        (status, step): status
-        for status in (_N, _A, _E, _S, _R)
-        for step in (Step.ATTACH, Step.DETACH, Step.TAKE_IN, Step.PUBLISH)
-    },
-    **{(status, Step.COMMENT): status for status in IncidentStatus},
+    **{(status, step): status for status in (_N, _A, _E, _S, _R) for step in (Step.ATTACH, Step.DETACH, Step.TAKE_IN)},
+    **{(status, step): status for status in IncidentStatus for step in (Step.COMMENT, Step.PUBLISH)},
 }
 """Whatever is not here is refused with a sentence."""
 

@@ -160,6 +160,28 @@ class AccessSettings(Section):
     session_hours: Annotated[float, Field(gt=0, le=48)] = 12.5
 
 
+class CapSettings(Section):
+    """Regional warnings in, incidents out, as CAP 1.2; each way is off while its place is empty.
+
+    `languages` and `accept` are lists apart by commas. What is farther than `radius_km` from the site's centre is only
+    kept; 0 takes everything. `publish_status` is what our own messages say they are: only "Actual" is meant.
+    """
+
+    folder: str = ""
+    url: Annotated[str, Field(pattern=r"^(https?://.+)?$")] = ""
+    poll_s: Annotated[float, Field(ge=10, le=3600)] = 60.0
+    topic: Annotated[str, Field(max_length=256)] = ""
+    languages: str = "en"
+    accept: Annotated[str, Field(pattern=r"^(Actual|Exercise|System|Test)(, *(Actual|Exercise|System|Test))*$")] = (
+        "Actual"
+    )
+    radius_km: Annotated[float, Field(ge=0, le=20000)] = 0.0
+    publish_folder: str = ""
+    publish_topic: Annotated[str, Field(max_length=256)] = ""
+    publish_status: Literal["Actual", "Exercise", "Test"] = "Test"
+    sender: Annotated[str, Field(pattern=r"^[^\s,<&]*$", max_length=120)] = ""
+
+
 class Settings(BaseModel):
     """All settings of one start."""
 
@@ -174,6 +196,7 @@ class Settings(BaseModel):
     console: ConsoleSettings = ConsoleSettings()
     keys: KeySettings = KeySettings()
     access: AccessSettings = AccessSettings()
+    cap: CapSettings = CapSettings()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,6 +233,7 @@ class _Environment(BaseSettings):
     console: dict[str, Any] = {}
     keys: dict[str, Any] = {}
     access: dict[str, Any] = {}
+    cap: dict[str, Any] = {}
 
 
 def load_settings(

@@ -22,8 +22,10 @@ from core.incidents.rules.desk import RuleDesk
 from core.incidents.service import IncidentService
 from core.incidents.shift import ShiftService
 from core.incidents.tuning import Tunings
+from core.incidents.warnings import WarningPolicy, WarningService
 from core.kernel.bus import Bus
 from core.kernel.clock import Clock
+from core.kernel.geo import GeoPoint
 from core.kernel.paths import Folders
 from core.kernel.secrets import Secrets
 from core.kernel.settings import Settings
@@ -51,6 +53,7 @@ class Services:
     dispatch: DispatchService
     shift: ShiftService
     hand_over: HandOverService
+    warnings: WarningService
     review: ReviewService
     field: FieldService
     traffic: TrafficService
@@ -73,6 +76,14 @@ def make_services(
     cameras = CameraService(store, bus, clock, secrets)
     rules = RuleDesk(store, bus, clock)
     tunings = rules.tunings
+    incidents = IncidentService(
+        store,
+        bus,
+        clock,
+        evidence=folders.evidence,
+        tunings=tunings,
+        by_rule=lambda condition: rules.book.applied(condition),
+    )
     return Services(
         store=store,
         outbox=outbox,
@@ -82,22 +93,27 @@ def make_services(
         ptz=PtzService(cameras, store, bus, clock),
         rules=rules,
         tunings=tunings,
-        incidents=IncidentService(
-            store,
-            bus,
-            clock,
-            evidence=folders.evidence,
-            tunings=tunings,
-            by_rule=lambda condition: rules.book.applied(condition),
-        ),
+        incidents=incidents,
         handling=AlarmHandling(store, bus, clock, tunings),
         keeper=AlarmKeeper(store, bus, clock, tunings),
         dispatch=DispatchService(store, bus, clock, evidence=folders.evidence),
         shift=ShiftService(store, bus, clock),
         hand_over=HandOverService(store, bus, clock, folder=folders.data / "reports", site=settings.site.name),
+        warnings=WarningService(store, bus, clock, incidents, _warning_policy(settings)),
         review=ReviewService(store, bus, clock),
         field=FieldService(store=store, bus=bus, clock=clock, outbox=outbox, settings=broker, audit=append),
         traffic=TrafficService(store=store, bus=bus, clock=clock),
         parking=ParkingService(store=store, bus=bus),
         certificates=CertificateDesk(store, clock, Path(settings.broker.folder) if settings.broker.folder else None),
+    )
+
+
+def _warning_policy(settings: Settings) -> WarningPolicy:
+    site, wanted = settings.site, settings.cap
+    is_placed = site.center_lat_deg is not None and site.center_lon_deg is not None
+    return WarningPolicy(
+        statuses=tuple(part.strip() for part in wanted.accept.split(",")),
+        languages=tuple(part.strip() for part in wanted.languages.split(",") if part.strip()),
+        center=GeoPoint(site.center_lat_deg or 0.0, site.center_lon_deg or 0.0) if is_placed else None,
+        radius_km=wanted.radius_km,
     )

@@ -31,8 +31,8 @@ from xml.sax.saxutils import escape
 
 from core.cameras.onvif.discovery import GROUP
 from core.cameras.onvif.soap import NAMESPACES, token_digest
-from core.cameras.onvif.xml import Element, parse
 from core.kernel.errors import ConsoleError
+from core.kernel.xml import Element, parse
 
 DEVICE_PATH = "/onvif/device_service"
 _SOAP = "http://www.w3.org/2003/05/soap-envelope"

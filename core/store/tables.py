@@ -421,6 +421,37 @@ class HandOverRow(Versioned, Base):
     signed_comment: Mapped[str] = mapped_column(Text, default="")
 
 
+class CapMessageRow(Base):
+    """A CAP message as it came in; stored once however often it comes."""
+
+    __tablename__ = "cap_message"
+    __table_args__ = (
+        UniqueConstraint("sender", "identifier", "sent"),
+        Index(None, "identifier", "sent"),
+        Index(None, "warning_id"),
+        Index(None, "sent"),
+    )
+
+    cap_message_id: Mapped[int] = mapped_column(RowNumber, primary_key=True)
+    sender: Mapped[str] = mapped_column(Text)
+    identifier: Mapped[str] = mapped_column(Text)
+    sent: Mapped[datetime]
+    msg_type: Mapped[str] = mapped_column(String(8))
+    received_at: Mapped[datetime]
+    origin: Mapped[str] = mapped_column(Text)
+    references: Mapped[list[Any]] = mapped_column("refers_to", Json, default=list)
+    """Identifier and instant of each message that it is about."""
+
+    warning_id: Mapped[str] = mapped_column(String(20))
+    """The same for a message and everything that updates it."""
+
+    state: Mapped[str] = mapped_column(String(16))
+    """"active", "replaced", "cancelled", "expired", or "kept" where it calls nobody."""
+
+    expires_at: Mapped[datetime | None] = mapped_column(default=None)
+    xml: Mapped[str] = mapped_column(Text)
+
+
 class ReviewRow(Versioned, Base):
     """What an operator made of an incident that a rule raised."""
 

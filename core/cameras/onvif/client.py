@@ -22,8 +22,8 @@ from core.cameras.onvif.soap import (
     clean_text,
     describe_clock,
 )
-from core.cameras.onvif.xml import Element
 from core.kernel.errors import BadInputError, ConsoleError, UnavailableError
+from core.kernel.xml import Element
 
 MAX_PROFILES = 32
 SUB_MIN_WIDTH = 320

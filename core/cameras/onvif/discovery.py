@@ -20,8 +20,8 @@ import psutil
 from core.cameras.onvif.http import http_parts
 from core.cameras.onvif.model import Discovery, FoundCamera
 from core.cameras.onvif.soap import clean_text
-from core.cameras.onvif.xml import Element, parse
 from core.kernel.errors import BadInputError
+from core.kernel.xml import Element, parse
 
 log = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from datetime import UTC, datetime, timedelta
 from xml.sax.saxutils import escape
 
 from core.cameras.onvif.http import Answer, best_challenge, digest_answer, http_parts, post, target_of
-from core.cameras.onvif.xml import Element, parse
 from core.kernel.errors import BadInputError
+from core.kernel.xml import Element, parse
 
 NAMESPACES = {
     "tds": "http://www.onvif.org/ver10/device/wsdl",

@@ -10,8 +10,8 @@ from core.cameras.onvif.client import OnvifCamera, choose_streams
 from core.cameras.onvif.http import best_challenge, digest_answer
 from core.cameras.onvif.model import StreamProfile, Velocity
 from core.cameras.onvif.soap import CameraFaultError, Login, LoginRefusedError, token_digest
-from core.cameras.onvif.xml import parse
 from core.kernel.errors import BadInputError, ConsoleError, UnavailableError
+from core.kernel.xml import parse
 from core.sim.onvif import SUB, Authentication, Fault, OnvifSimulator, SimProfile
 
 PASSWORD = 's3cret & <odd> "pass"'

@@ -15,12 +15,13 @@ MAX_TEXT = 4096
 
 @dataclass(slots=True)
 class Element:
-    """One element; names are without their namespace: cameras disagree about prefixes, never about names."""
+    """One element; `name` is without its namespace: senders disagree about prefixes, never about names."""
 
     name: str
     attributes: dict[str, str] = field(default_factory=dict)
     children: list[Element] = field(default_factory=list)
     text: str = ""
+    namespace: str = ""
 
     def find(self, *path: str) -> Element | None:
         """Return the first element along `path`, each name a child of the one before; None where there is none."""
@@ -50,7 +51,8 @@ class Element:
 
 
 class _Reader:
-    def __init__(self) -> None:
+    def __init__(self, max_text: int) -> None:
+        self._max_text = max_text
         self.root: Element | None = None
         self._open: list[Element] = []
         self._n_elements = 0
@@ -58,9 +60,9 @@ class _Reader:
     def start(self, name: str, attributes: dict[str, str]) -> None:
         self._n_elements += 1
         if len(self._open) >= MAX_DEPTH or self._n_elements > MAX_ELEMENTS:
-            raise BadInputError("The answer is nested too deeply or has too many parts.")
+            raise BadInputError("The document is nested too deeply or has too many parts.")
         plain = {_local(key): value[:MAX_TEXT] for key, value in attributes.items()}
-        element = Element(_local(name), plain)
+        element = Element(_local(name), plain, namespace=name.rpartition(" ")[0])
         if self._open:
             self._open[-1].children.append(element)
         else:
@@ -72,19 +74,19 @@ class _Reader:
 
     def text(self, data: str) -> None:
         element = self._open[-1]
-        if len(element.text) < MAX_TEXT:
-            element.text = (element.text + data)[:MAX_TEXT]
+        if len(element.text) < self._max_text:
+            element.text = (element.text + data)[: self._max_text]
 
 
-def parse(data: bytes) -> Element:
-    """Read a document.
+def parse(data: bytes, *, max_text: int = MAX_TEXT) -> Element:
+    """Read a document; a text longer than `max_text` characters is cut.
 
     Raises:
         BadInputError: It is no XML, too large, or declares a document type.
     """
     if len(data) > MAX_BYTES:
-        raise BadInputError(f"The answer is larger than {MAX_BYTES // 1024} KiB.")
-    reader = _Reader()
+        raise BadInputError(f"The document is larger than {MAX_BYTES // 1024} KiB.")
+    reader = _Reader(max_text)
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.buffer_text = True
     parser.StartElementHandler = reader.start
@@ -94,15 +96,15 @@ def parse(data: bytes) -> Element:
     try:
         parser.Parse(data, True)
     except (expat.ExpatError, ValueError, LookupError) as error:
-        raise BadInputError("The answer is no XML.") from error
+        raise BadInputError("The document is no XML.") from error
     if reader.root is None:
-        raise BadInputError("The answer is empty.")
+        raise BadInputError("The document is empty.")
     return reader.root
 
 
 def _refuse_doctype(*_: object) -> None:
     # Entities, also those of other files, can only be declared in there.
-    raise BadInputError("The answer declares a document type, which no camera needs.")
+    raise BadInputError("The document declares a document type; none is needed.")
 
 
 def _local(name: str) -> str:

@@ -1,0 +1,403 @@
+"""Regional warnings that came as CAP: an alarm with its area on the map, updated, and ended by cancel or expiry."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import math
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.incidents import cap
+from core.incidents.cap import CapAlert, CapError, CapInfo
+from core.incidents.model import Condition, Priority, SourceKind
+from core.incidents.service import IncidentService
+from core.kernel.bus import Bus
+from core.kernel.clock import Clock
+from core.kernel.errors import ConsoleError
+from core.kernel.geo import GeoPoint
+from core.store.engine import Store
+from core.store.rows import storable
+from core.store.tables import CapMessageRow
+
+log = logging.getLogger(__name__)
+
+NO_EXPIRY = timedelta(hours=24)
+"""What does not say when it ends is ended by us after a day; CAP leaves that to whoever receives it."""
+
+MAX_DETAIL = 600
+KIND = "regional_warning"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarningPolicy:
+    """Which messages become alarms.
+
+    Attributes:
+        statuses: Exercises and tests only where the site wants them; their titles say what they are.
+        languages: In the order in which they are wanted.
+        center: Of the site; None where it has none.
+        radius_km: What is farther from the centre is only kept; 0 takes everything.
+    """
+
+    statuses: tuple[str, ...] = ("Actual",)
+    languages: tuple[str, ...] = ("en",)
+    center: GeoPoint | None = None
+    radius_km: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegionalWarning:
+    """A warning that holds, as the map and the alarm show it.
+
+    Attributes:
+        warning_id: Stays through updates; also the alarm's source id.
+        expires_at: Then it ends by itself.
+        has_ended: It was cancelled or is over: take it off the map.
+    """
+
+    warning_id: str
+    title: str
+    sender_name: str
+    priority: Priority
+    expires_at: datetime
+    polygons: tuple[tuple[GeoPoint, ...], ...] = ()
+    circles: tuple[tuple[GeoPoint, float], ...] = ()
+    detail: str = ""
+    has_ended: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarningChanged:
+    """A warning began, changed or ended; published after the commit."""
+
+    warning: RegionalWarning
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """What became of a message.
+
+    Attributes:
+        outcome: "raised", "updated", "ended", "known", "kept" (stored, nobody is called) or "refused".
+        sentence: Why, for logs and people.
+    """
+
+    outcome: str
+    sentence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    outcome: str
+    sentence: str = ""
+    warning: RegionalWarning | None = None
+    ended: tuple[str, ...] = ()
+
+
+class WarningService:
+    """Takes messages in, wherever they came from; the same message twice changes nothing.
+
+    Threads: all calls come from the owner's loop.
+    """
+
+    def __init__(self, store: Store, bus: Bus, clock: Clock, incidents: IncidentService, policy: WarningPolicy) -> None:
+        self._store = store
+        self._bus = bus
+        self._clock = clock
+        self._incidents = incidents
+        self._policy = policy
+        self._active: dict[str, RegionalWarning] = {}
+        self._uncalled: dict[str, RegionalWarning] = {}
+        """Stored, and their alarms wait for the database."""
+
+        self._one_at_a_time = asyncio.Lock()
+        self.n_refused = 0
+
+    async def start(self) -> None:
+        """Call for what holds still: the incidents' own start has ended every alarm."""
+        now = self._clock.now()
+        rows = select(CapMessageRow).where(CapMessageRow.state == "active").order_by(CapMessageRow.sent)
+        kept = await self._store.read(lambda s: [(row.warning_id, row.xml, row.expires_at) for row in s.scalars(rows)])
+        for warning_id, text, expires_at in kept:
+            warning = self._warning_of(warning_id, cap.parse(text.encode()), expires_at or now)
+            self._active[warning_id] = warning
+            if warning.expires_at > now:
+                self._uncalled[warning_id] = warning
+        await self.tick()
+
+    def warnings(self) -> tuple[RegionalWarning, ...]:
+        """Return what holds now."""
+        return tuple(self._active.values())
+
+    async def take(self, data: bytes, *, origin: str) -> Taken:
+        """Take a message in; what it holds never raises.
+
+        Args:
+            data: The document.
+            origin: Where it came from, for the log: a file, an address, a topic.
+
+        Raises:
+            UnavailableError: The database is away; the message was not taken and should come again.
+        """
+        try:
+            alert = cap.parse(data)
+        except CapError as error:
+            self.n_refused += 1
+            log.warning("a CAP message from %s is not used: %s", origin, error.message)
+            return Taken(outcome="refused", sentence=error.message)
+        async with self._one_at_a_time:
+            text = storable(data.decode("utf-8", "replace"))
+            change = await self._store.write(lambda s: self._store_message(s, alert, text, origin))
+            await self._follow(change)
+        log.info("CAP %s %s from %s: %s %s", alert.msg_type, alert.identifier, origin, change.outcome, change.sentence)
+        return Taken(outcome=change.outcome, sentence=change.sentence)
+
+    async def tick(self) -> None:
+        """End what has expired, and call for what could not be called for before."""
+        await self._call()
+        now = self._clock.now()
+        over = [warning for warning in self._active.values() if warning.expires_at <= now]
+        if not over:
+            return
+        async with self._one_at_a_time:
+            ids = [warning.warning_id for warning in over]
+            await self._store.write(lambda s: _end(s, ids, "expired"))
+            await self._follow(_Change("ended", "it has expired", ended=tuple(ids)))
+
+    # -- inside ---------------------------------------------------------------------------------------------------
+
+    def _store_message(self, session: Session, alert: CapAlert, text: str, origin: str) -> _Change:
+        known = session.scalar(
+            select(CapMessageRow).where(
+                CapMessageRow.sender == storable(alert.sender),
+                CapMessageRow.identifier == storable(alert.identifier),
+                CapMessageRow.sent == alert.sent,
+            )
+        )
+        if known is not None:
+            return _Change("known", "it was taken in before")
+        row = CapMessageRow(
+            sender=storable(alert.sender),
+            identifier=storable(alert.identifier),
+            sent=alert.sent,
+            msg_type=alert.msg_type,
+            received_at=self._clock.now(),
+            origin=storable(origin)[:500],
+            references=[[one.identifier, cap.write_instant(one.sent)] for one in alert.references],
+            warning_id=_new_warning_id(alert),
+            state="kept",
+            xml=text,
+        )
+        change = self._decide(session, alert, row)
+        session.add(row)
+        session.flush()
+        return change
+
+    def _decide(self, session: Session, alert: CapAlert, row: CapMessageRow) -> _Change:
+        earlier = _referenced(session, alert)
+        if alert.status not in self._policy.statuses:
+            return _Change("kept", f"its status is {alert.status}")
+        if alert.msg_type in ("Ack", "Error"):
+            return _Change("kept", f"it is an {alert.msg_type}")
+        if earlier:
+            row.warning_id = earlier[0].warning_id
+        if alert.msg_type == "Cancel":
+            ids = tuple({one.warning_id for one in earlier if one.state == "active"})
+            for one in earlier:
+                one.state = "cancelled"
+            return _Change("ended" if ids else "kept", "it was cancelled", ended=ids)
+        if later := _superseded_by(session, alert):
+            # The update overtook what it is about.
+            row.warning_id, row.state = later.warning_id, "replaced"
+            return _Change("kept", "a later message is known already")
+        return self._hold(alert, row, earlier)
+
+    def _hold(self, alert: CapAlert, row: CapMessageRow, earlier: list[CapMessageRow]) -> _Change:
+        """Let an Alert or Update hold in the place of what it refers to."""
+        info = cap.info_in(alert, self._policy.languages)
+        ended = tuple({one.warning_id for one in earlier if one.state == "active"})
+        for one in earlier:
+            one.state = "replaced"
+        now = self._clock.now()
+        expires_at = (info.expires if info is not None else None) or now + NO_EXPIRY
+        if info is None:
+            return _Change("kept", "it says nothing about what is the matter", ended=ended)
+        if expires_at <= now:
+            return _Change("kept", "it has expired", ended=ended)
+        if "AllClear" in info.responses:
+            return _Change("kept", "it gives the all-clear", ended=ended)
+        warning = self._warning_of(row.warning_id, alert, expires_at)
+        if not self._is_near(warning):
+            return _Change("kept", f"it is farther than {self._policy.radius_km:g} km away", ended=ended)
+        row.state, row.expires_at = "active", expires_at
+        others = tuple(one for one in ended if one != row.warning_id)
+        return _Change("updated" if earlier else "raised", warning.title, warning=warning, ended=others)
+
+    def _warning_of(self, warning_id: str, alert: CapAlert, expires_at: datetime) -> RegionalWarning:
+        info = cap.info_in(alert, self._policy.languages)
+        assert info is not None
+        title = info.headline or info.event
+        return RegionalWarning(
+            warning_id=warning_id,
+            title=title[:200] if alert.status == "Actual" else f"{alert.status.upper()}: {title[:180]}",
+            sender_name=info.sender_name or alert.sender,
+            priority=cap.priority_of(info),
+            expires_at=expires_at,
+            polygons=tuple(ring for area in info.areas for ring in area.polygons),
+            circles=tuple(circle for area in info.areas for circle in area.circles),
+            detail=_detail(info, expires_at),
+        )
+
+    def _is_near(self, warning: RegionalWarning) -> bool:
+        """Tell whether a warning reaches the site; one without a shape might."""
+        policy = self._policy
+        if policy.center is None or not policy.radius_km or not (warning.polygons or warning.circles):
+            return True
+        limit_m = policy.radius_km * 1000.0
+        if any(_nearest_m((middle, middle), policy.center) <= limit_m + km * 1000.0 for middle, km in warning.circles):
+            return True
+        return any(
+            _contains(ring, policy.center) or _nearest_m(ring, policy.center) <= limit_m for ring in warning.polygons
+        )
+
+    async def _follow(self, change: _Change) -> None:
+        """Raise, change and return alarms, and tell the map, after the commit."""
+        for warning_id in change.ended:
+            self._uncalled.pop(warning_id, None)
+            await self._incidents.return_condition(_key(warning_id))
+            gone = self._active.pop(warning_id, None)
+            if gone is not None:
+                self._bus.publish(WarningChanged(warning=replace(gone, has_ended=True)))
+        if change.warning is None:
+            return
+        warning = change.warning
+        if warning.warning_id in self._active:
+            # What changed is news: the operator is called again, with the new words.
+            await self._incidents.return_condition(_key(warning.warning_id))
+        self._active[warning.warning_id] = self._uncalled[warning.warning_id] = warning
+        self._bus.publish(WarningChanged(warning=warning))
+        await self._call()
+
+    async def _call(self) -> None:
+        for warning_id, warning in tuple(self._uncalled.items()):
+            try:
+                await self._incidents.raise_condition(_condition(warning))
+            except ConsoleError as error:
+                log.warning("the alarm of a warning waits: %s", error)
+                return
+            self._uncalled.pop(warning_id, None)
+
+
+def _key(warning_id: str) -> str:
+    return f"warning/{warning_id}/{KIND}"
+
+
+def _condition(warning: RegionalWarning) -> Condition:
+    return Condition(
+        condition_key=_key(warning.warning_id),
+        kind=KIND,
+        title=warning.title,
+        detail=warning.detail,
+        priority=warning.priority,
+        source_kind=SourceKind.WARNING,
+        source_id=warning.warning_id,
+        source_name=warning.sender_name[:120],
+        position=middle_of(warning),
+    )
+
+
+def _detail(info: CapInfo, expires_at: datetime) -> str:
+    where = ", ".join(area.description for area in info.areas)
+    parts = (info.instruction, info.description, f"Where: {where}." if where else "")
+    words = " ".join(" ".join(part.split()) for part in parts if part)
+    until = f"Until {expires_at:%Y-%m-%d %H:%M} UTC."
+    return f"{until} {words[: MAX_DETAIL - 1]}{'…' if len(words) >= MAX_DETAIL else ''}".strip()
+
+
+def middle_of(warning: RegionalWarning) -> GeoPoint | None:
+    """Return a point in the middle of what the warning covers; None where it has no shape."""
+    points = [point for ring in warning.polygons for point in ring[:-1]] + [middle for middle, _ in warning.circles]
+    if not points:
+        return None
+    lats, lons = [point.lat_deg for point in points], [point.lon_deg for point in points]
+    return GeoPoint((min(lats) + max(lats)) / 2, (min(lons) + max(lons)) / 2)
+
+
+def circle_ring(middle: GeoPoint, radius_km: float, n_points: int = 48) -> tuple[GeoPoint, ...]:
+    """Return a circle as a closed ring; near the poles it is cut at 85°."""
+    lat_step = radius_km / 111.32
+    lon_step = lat_step / max(0.05, math.cos(math.radians(middle.lat_deg)))
+    ring = [
+        GeoPoint(
+            max(-85.0, min(85.0, middle.lat_deg + lat_step * math.sin(angle))),
+            max(-180.0, min(180.0, middle.lon_deg + lon_step * math.cos(angle))),
+        )
+        for angle in (2 * math.pi * n / n_points for n in range(n_points))
+    ]
+    return (*ring, ring[0])
+
+
+def _new_warning_id(alert: CapAlert) -> str:
+    named = f"{alert.sender}\n{alert.identifier}\n{cap.write_instant(alert.sent)}"
+    return hashlib.sha256(named.encode("utf-8", "replace")).hexdigest()[:20]
+
+
+def _referenced(session: Session, alert: CapAlert) -> list[CapMessageRow]:
+    """Return the messages that this one is about, the oldest first; senders rename themselves, so ids decide."""
+    found: list[CapMessageRow] = []
+    for one in alert.references:
+        query = select(CapMessageRow).where(
+            CapMessageRow.identifier == storable(one.identifier), CapMessageRow.sent == one.sent
+        )
+        found += session.scalars(query)
+    chain = {row.warning_id for row in found}
+    if chain:
+        # What stands in the place of a message that was named is meant as well.
+        query = select(CapMessageRow).where(CapMessageRow.warning_id.in_(chain), CapMessageRow.sent <= alert.sent)
+        found = list(session.scalars(query))
+    return sorted(found, key=lambda row: row.sent)
+
+
+def _superseded_by(session: Session, alert: CapAlert) -> CapMessageRow | None:
+    name = [alert.identifier, cap.write_instant(alert.sent)]
+    query = select(CapMessageRow).where(CapMessageRow.sent > alert.sent, CapMessageRow.msg_type != "Alert")
+    return next((row for row in session.scalars(query) if name in row.references), None)
+
+
+def _end(session: Session, warning_ids: list[str], state: str) -> None:
+    query = select(CapMessageRow).where(CapMessageRow.warning_id.in_(warning_ids), CapMessageRow.state == "active")
+    for row in session.scalars(query):
+        row.state = state
+
+
+def _contains(ring: tuple[GeoPoint, ...], point: GeoPoint) -> bool:
+    """Tell whether a point lies in a ring, by crossings of a ray to the east."""
+    is_inside = False
+    for a, b in pairwise(ring):
+        if (a.lat_deg > point.lat_deg) is not (b.lat_deg > point.lat_deg):
+            share = (point.lat_deg - a.lat_deg) / (b.lat_deg - a.lat_deg)
+            if point.lon_deg < a.lon_deg + share * (b.lon_deg - a.lon_deg):
+                is_inside = not is_inside
+    return is_inside
+
+
+def _nearest_m(ring: tuple[GeoPoint, ...], point: GeoPoint) -> float:
+    """Return the distance to the outline [m], measured on a plane around the point."""
+    east_m = 111_320.0 * math.cos(math.radians(point.lat_deg))
+
+    def flat(one: GeoPoint) -> tuple[float, float]:
+        return (one.lon_deg - point.lon_deg) * east_m, (one.lat_deg - point.lat_deg) * 111_320.0
+
+    best = math.inf
+    for a, b in pairwise(ring):
+        (ax, ay), (bx, by) = flat(a), flat(b)
+        length = (bx - ax) ** 2 + (by - ay) ** 2
+        along = 0.0 if not length else max(0.0, min(1.0, -(ax * (bx - ax) + ay * (by - ay)) / length))
+        best = min(best, math.hypot(ax + along * (bx - ax), ay + along * (by - ay)))
+    return best
