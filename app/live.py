@@ -14,6 +14,7 @@ from core.incidents.model import Alarm, Incident
 from core.incidents.review import ReviewItem
 from core.incidents.rules.model import RulesInForce
 from core.incidents.shift import ShiftEntry
+from core.incidents.warnings import RegionalWarning
 from core.incidents.work import Unit
 from core.media.model import StreamReport
 from core.node.live import Changes, Snapshot
@@ -38,6 +39,7 @@ PARTS = (
     "incidents",
     "alarms",
     "units",
+    "warnings",
     "shift",
     "steering",
     "reviews",
@@ -46,7 +48,7 @@ PARTS = (
 )
 """In the order in which they are told: an alarm names a camera that must be there already."""
 
-URGENT_PARTS = ("cameras", "rings", "incidents", "alarms", "units", "steering")
+URGENT_PARTS = ("cameras", "rings", "incidents", "alarms", "units", "warnings", "steering")
 
 
 class LiveModel(QObject):
@@ -54,8 +56,8 @@ class LiveModel(QObject):
 
     Signals:
         cameras_changed, rings_changed, devices_changed, readings_changed, lots_changed, streams_changed,
-        counts_changed, alarms_changed, incidents_changed, units_changed, shift_changed, steering_changed,
-        reviews_changed, rules_changed, health_changed:
+        counts_changed, alarms_changed, incidents_changed, units_changed, warnings_changed, shift_changed,
+        steering_changed, reviews_changed, rules_changed, health_changed:
             Something of that kind is new; read the attribute.
     """
 
@@ -69,6 +71,7 @@ class LiveModel(QObject):
     alarms_changed = Signal()
     incidents_changed = Signal()
     units_changed = Signal()
+    warnings_changed = Signal()
     shift_changed = Signal()
     steering_changed = Signal()
     reviews_changed = Signal()
@@ -87,6 +90,7 @@ class LiveModel(QObject):
         self.alarms: dict[str, Alarm] = {}
         self.incidents: dict[str, Incident] = {}
         self.units: dict[str, Unit] = {}
+        self.warnings: dict[str, RegionalWarning] = {}
         self.shift: list[ShiftEntry] = []
         """What was written into the shift log since this console came in; of the rest the node knows."""
 
@@ -118,6 +122,7 @@ class LiveModel(QObject):
             kept.clear()
         self.readings.clear()
         self.units.clear()
+        self.warnings.clear()
         self.shift.clear()
         self.steering.clear()
         self.reviews.clear()
@@ -207,6 +212,10 @@ class LiveModel(QObject):
                 self.steering[steering.camera_id] = steering
             else:
                 self.steering.pop(steering.camera_id, None)
+        for warning in changes.warnings:
+            self.warnings[warning.warning_id] = warning
+            if warning.has_ended:
+                del self.warnings[warning.warning_id]
         self.shift += changes.shift
         del self.shift[:-MAX_INCIDENTS]
         for unit in changes.units:
@@ -237,6 +246,7 @@ class LiveModel(QObject):
             "alarms": bool(changes.alarms),
             "incidents": bool(changes.incidents),
             "units": bool(changes.units),
+            "warnings": bool(changes.warnings),
             "shift": bool(changes.shift),
             "steering": bool(changes.steering),
             "reviews": bool(changes.reviews),

@@ -10,6 +10,7 @@ from core.incidents.model import Incident, SourceKind
 from core.incidents.work import HandIncident, IncidentDetail, StepOrder
 from core.kernel.errors import ConsoleError
 from core.kernel.geo import GeoPoint
+from core.node.cap_door import Published
 from widgets.incidents.board import IncidentBoard
 
 
@@ -54,14 +55,14 @@ def _connect(board: IncidentBoard, room: Room) -> QWidget:
 
     def on_step(incident_id: str, order: StepOrder, version: int) -> None:
         def refused(error: ConsoleError) -> None:
-            board.show_refused(f"{error.message} {error.hint}".strip())
+            board.say(f"{error.message} {error.hint}".strip())
 
         # The row changes when the committed event comes back, here as on every other console.
         room.ask("incidents.step", refused=refused, incident_id=incident_id, order=order, version=version)
 
     def on_open(wanted: HandIncident) -> None:
         def refused(error: ConsoleError) -> None:
-            board.show_refused(f"{error.message} {error.hint}".strip())
+            board.say(f"{error.message} {error.hint}".strip())
 
         room.ask(
             "incidents.open",
@@ -70,6 +71,15 @@ def _connect(board: IncidentBoard, room: Room) -> QWidget:
             refused=refused,
             wanted=wanted,
         )
+
+    def on_publish(incident_id: str) -> None:
+        def done(sent: Published) -> None:
+            board.say(f"{sent.msg_type} ({sent.status}) was sent to {' and '.join(sent.places)}.")
+
+        def refused(error: ConsoleError) -> None:
+            board.say(f"{error.message} {error.hint}".strip())
+
+        room.ask("incidents.publish", Published, then=done, refused=refused, incident_id=incident_id)
 
     def on_pick() -> None:
         room.panel_requested.emit("map")
@@ -92,6 +102,7 @@ def _connect(board: IncidentBoard, room: Room) -> QWidget:
     board.picture_requested.connect(on_picture)
     board.step_requested.connect(on_step)
     board.open_requested.connect(on_open)
+    board.publish_requested.connect(on_publish)
     board.pick_requested.connect(on_pick)
     board.goto_requested.connect(lambda incident: _go_to(room, incident))
     on_role(None)

@@ -44,6 +44,8 @@ def create(room: Room) -> QWidget:
     live.lots_changed.connect(lambda: city.show_lots(live.lots))
     live.streams_changed.connect(lambda: city.show_streams(live.streams))
     live.alarms_changed.connect(lambda: city.show_alarms(live.open_alarms()))
+    live.warnings_changed.connect(lambda: city.show_warnings(live.warnings.values()))
+    live.incidents_changed.connect(lambda: city.show_incidents(live.incidents.values()))
     room.connection.snapshot_received.connect(on_snapshot)
     on_snapshot(None)  # The panel is built while the first snapshot is on its way.
     room.selected.connect(on_select)

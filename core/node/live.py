@@ -13,6 +13,7 @@ from core.incidents.model import Alarm, Incident
 from core.incidents.review import ReviewItem
 from core.incidents.rules.model import RulesInForce
 from core.incidents.shift import ShiftEntry
+from core.incidents.warnings import RegionalWarning
 from core.incidents.work import Unit
 from core.media.model import StreamReport
 from core.node.model import Health
@@ -35,6 +36,7 @@ class Changes:
         reviews: Incidents that were reviewed, or wait again; none in a snapshot.
         units: Who can be sent; a removed one comes once more.
         shift: Entries written since; none in a snapshot.
+        warnings: Regional warnings; one that has ended comes once more.
         rules: The alarm rules in force.
     """
 
@@ -55,6 +57,7 @@ class Changes:
     reviews: tuple[ReviewItem, ...] = ()
     units: tuple[Unit, ...] = ()
     shift: tuple[ShiftEntry, ...] = ()
+    warnings: tuple[RegionalWarning, ...] = ()
     rules: RulesInForce | None = None
     health: Health | None = None
 
@@ -98,6 +101,7 @@ class LiveCollector:
         self._reviews: dict[str, ReviewItem] = {}
         self._units: dict[str, Unit] = {}
         self._shift: list[ShiftEntry] = []
+        self._warnings: dict[str, RegionalWarning] = {}
         self._rules: RulesInForce | None = None
         self._health: Health | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -196,6 +200,11 @@ class LiveCollector:
         self._rules = rules
         self._schedule_now()
 
+    def add_warning(self, warning: RegionalWarning) -> None:
+        """Push a regional warning at once."""
+        self._warnings[warning.warning_id] = warning
+        self._schedule_now()
+
     def add_health(self, health: Health) -> None:
         """Push the health with the next flush."""
         self._health = health
@@ -234,6 +243,7 @@ class LiveCollector:
             reviews=tuple(self._reviews.values()),
             units=tuple(self._units.values()),
             shift=tuple(self._shift),
+            warnings=tuple(self._warnings.values()),
             rules=self._rules,
             health=self._health,
         )
@@ -247,6 +257,7 @@ class LiveCollector:
         self._reviews.clear()
         self._units.clear()
         self._shift.clear()
+        self._warnings.clear()
         self._removed_cameras, self._removed_devices = [], []
         self._line_totals, self._inside = {}, {}
         self._rules = self._health = None

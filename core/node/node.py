@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import msgspec
+from paho.mqtt.client import topic_matches_sub
 
 from core.access.model import SYSTEM, Session, SessionsEnded
 from core.access.service import AccessService
@@ -26,6 +27,7 @@ from core.cameras.model import Camera, CameraChanged, CameraRemoved
 from core.cameras.onvif.model import SteeringChanged
 from core.cameras.service import secret_name
 from core.field.commands import CommandChanged
+from core.field.inbox import Inbound
 from core.field.model import LinkReport, LinkState
 from core.field.mqtt_link import MqttLink
 from core.field.service import DeviceChanged, DeviceRemoved, FieldEventReceived, ReadingReceived
@@ -35,6 +37,7 @@ from core.incidents.model import Alarm, AlarmChanged, Incident, IncidentChanged,
 from core.incidents.review import ReviewChanged
 from core.incidents.rules.model import RulesChanged
 from core.incidents.shift import ShiftEntryAdded, ShiftWatch
+from core.incidents.warnings import WarningChanged
 from core.incidents.work import UnitChanged
 from core.kernel.bus import Bus
 from core.kernel.clock import Clock, SystemClock
@@ -53,6 +56,7 @@ from core.node import conditions, demo, verbs
 from core.node.adapters import make_gateway
 from core.node.calls import Calls
 from core.node.camera_flow import CameraFlow
+from core.node.cap_door import CapDoor, look_forever
 from core.node.dry_runs import DryRuns
 from core.node.ears import Broker, open_broker
 from core.node.fleet import FleetProcess
@@ -154,6 +158,7 @@ class Node:
         self._pictures = Pictures()
         self.shift_watch = ShiftWatch()
         self._is_writing_shift = False
+        self.cap: CapDoor | None = None
         self._views: dict[tuple[Peer, str], dict[str, tuple[int, int]]] = {}
         self._deaf: dict[Peer, str] = {}
         """Consoles that do not hear their alarms, and their desks."""
@@ -403,14 +408,15 @@ class Node:
         self._link = MqttLink(
             broker.settings,
             loop=asyncio.get_running_loop(),
-            on_message=gateway.on_messages,
+            on_message=lambda batch: self._on_messages(gateway, batch),
             on_state=on_link_state,
-            more_filters=gateway.filters,
+            more_filters=(*gateway.filters, *self._cap_filters),
             password=broker.password,
             epoch=services.outbox.epoch,
             clock=self._clock,
         )
         await services.field.start(self._link)
+        await self._open_cap(services, self._link)
         services.field.publish_open_alarms(_alarm_payload(alarm) for alarm in open_alarms)
         for alarm in open_alarms:
             self._attend(alarm)
@@ -418,6 +424,34 @@ class Node:
         if self.is_demo:
             self._fleet = FleetProcess(broker.settings, username=broker.field_user, password=broker.field_password)
             await self._fleet.start()
+
+    async def _open_cap(self, services: Services, link: MqttLink) -> None:
+        """Call for the warnings that hold still, and look at the places that the settings name."""
+        self.cap = CapDoor(
+            self.settings.cap,
+            services.warnings,
+            services.dispatch,
+            tenant=self.settings.site.tenant,
+            site=self.settings.site.name,
+            send=lambda topic, data: link.publish(topic, data, qos=1),
+            clock=self._clock,
+        )
+        await services.warnings.start()
+        self._spawn(look_forever(self.cap))
+
+    @property
+    def _cap_filters(self) -> tuple[tuple[str, int], ...]:
+        return ((self.settings.cap.topic, 1),) if self.settings.cap.topic else ()
+
+    def _on_messages(self, gateway: Gateway, batch: list[Inbound]) -> None:
+        """Hand on what came from the broker: warnings to their door, everything else to adapters and field."""
+        wanted = self.settings.cap.topic
+        if wanted and self.cap is not None:
+            for message in batch:
+                if topic_matches_sub(wanted, message.topic):
+                    self.cap.take_message(message)
+            batch = [message for message in batch if not topic_matches_sub(wanted, message.topic)]
+        gateway.on_messages(batch)
 
     async def _open_store(self) -> Store:
         url = self.settings.store.url or sqlite_url(self.folders.database)
@@ -572,6 +606,7 @@ class Node:
         self._bus.subscribe(SessionsEnded, lambda event: self._sign_out(event.user_id, event.reason))
         self._bus.subscribe(LotChanged, lambda event: self._live.add_lot(event.occupancy))
         self._bus.subscribe(SteeringChanged, lambda event: self._live.add_steering(event.steering))
+        self._bus.subscribe(WarningChanged, lambda event: self._live.add_warning(event.warning))
         self._bus.subscribe(ShiftEntryAdded, lambda event: self._live.add_shift_entry(event.entry))
         self._bus.subscribe(UnitChanged, lambda event: self._live.add_unit(event.unit))
         self._bus.subscribe(RulesChanged, lambda event: self._live.add_rules(event.in_force))
@@ -799,6 +834,8 @@ class Node:
             found.append(("hardware", sentence, "Mend its driver, or set vision.hardware_decode to auto."))
         if self._secrets.notice:
             found.append(("secrets", self._secrets.notice, ""))
+        blamed = self.cap.faults() if self.cap is not None else ()
+        found += (("cap", sentence, "No regional warnings come from there.") for sentence in blamed)
         now = self._clock.now()
         # A notice keeps the time it was first given for as long as it says the same.
         self._notice_since = {text: self._notice_since.get(text, now) for _, text, _ in found}
@@ -843,6 +880,7 @@ class Node:
             line_totals=self._sight.totals,
             inside=self._sight.inside,
             units=await services.dispatch.units(),
+            warnings=services.warnings.warnings(),
             rules=services.rules.book.in_force,
             steering=services.ptz.steering(),
             health=self._health,

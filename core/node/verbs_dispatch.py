@@ -13,8 +13,9 @@ from core.incidents.handover import HandOver, ReportContent
 from core.incidents.model import Incident, Snapshot
 from core.incidents.shift import ShiftEntry, ShiftPage, ShiftQuery
 from core.incidents.work import Duty, HandIncident, IncidentDetail, StepOrder, Unit
-from core.kernel.errors import BadInputError, ConsoleError
+from core.kernel.errors import BadInputError, ConsoleError, UnavailableError
 from core.link.server import Peer, Verb
+from core.node.cap_door import Published
 
 if TYPE_CHECKING:
     from core.node.node import Node
@@ -42,6 +43,11 @@ def dispatch_verbs(node: Node, actor_of: Callable[[Peer], Actor]) -> dict[str, V
         actor_of(peer)
         return await node.require_services().dispatch.detail(incident_id)
 
+    async def publish(peer: Peer, *, incident_id: str) -> Published:
+        if node.cap is None:
+            raise UnavailableError("The node is not ready yet.", hint="Try again in a moment.")
+        return await node.cap.publish(actor_of(peer), incident_id)
+
     async def save_unit(peer: Peer, *, unit: Unit, version: int = 0) -> Unit:
         return await node.require_services().dispatch.save_unit(actor_of(peer), unit, expect_version=version)
 
@@ -52,6 +58,7 @@ def dispatch_verbs(node: Node, actor_of: Callable[[Peer], Actor]) -> dict[str, V
         "incidents.open": open_by_hand,
         "incidents.step": step,
         "incidents.detail": detail,
+        "incidents.publish": publish,
         "units.save": save_unit,
         "units.set_duty": set_duty,
     }

@@ -70,7 +70,8 @@ class IncidentBoard(QWidget):
         detail_requested(str): Incident id; answered by `show_detail`.
         picture_requested(str): Incident id; answered by `show_picture`.
         step_requested(str, StepOrder, int): Incident id, the step, `Incident.work_version` that was seen.
-        open_requested(HandIncident): A new one; answered by `select`, or by `show_refused`.
+        open_requested(HandIncident): A new one; answered by `select`, or by `say`.
+        publish_requested(str): Incident id; `say` tells what became of it.
         pick_requested(): The next click on the map names the place; answered by `show_position`.
         goto_requested(Incident)
     """
@@ -80,6 +81,7 @@ class IncidentBoard(QWidget):
     picture_requested = Signal(str)
     step_requested = Signal(str, object, int)
     open_requested = Signal(object)
+    publish_requested = Signal(str)
     pick_requested = Signal()
     goto_requested = Signal(object)
 
@@ -169,8 +171,8 @@ class IncidentBoard(QWidget):
         self._role, self._operator = role, operator
         self._refresh()
 
-    def show_refused(self, sentence: str) -> None:
-        """Say why the last step was not taken."""
+    def say(self, sentence: str) -> None:
+        """Say what became of the last step."""
         self._view.say(sentence)
 
     def show_stale(self, sentence: str) -> None:
@@ -376,7 +378,9 @@ class IncidentBoard(QWidget):
             return
         step = next(action.step for action in ACTIONS if action.key == key)
         assert step is not None
-        if step in (Step.DEPART, Step.ARRIVE, Step.RESOLVE, Step.REOPEN):
+        if step is Step.PUBLISH:
+            self.publish_requested.emit(incident.incident_id)
+        elif step in (Step.DEPART, Step.ARRIVE, Step.RESOLVE, Step.REOPEN):
             self._ask_step(step)
         elif refusal := self._early_refusal(incident, step):
             self._view.say(refusal)

@@ -49,6 +49,7 @@ ACTIONS = (
     Action(key="X", words="Close", tip="Say what became of it", step=Step.CLOSE),
     Action(key="Z", words="Open again", tip="With a comment that says why", step=Step.REOPEN),
     Action(key="L", words="Attach alarm", tip="Let another alarm count to it", step=Step.ATTACH),
+    Action(key="P", words="Publish", tip="Send it out as CAP; again, it is an update or a cancel", step=Step.PUBLISH),
     Action(key="G", words="Go to", tip="Show its camera and its place on the map"),
 )
 _TIMELINE = (Column(title="What"), Column(title="Time"), Column(title="Who", rank=1))

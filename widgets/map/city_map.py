@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolTip
 
 from core.cameras.model import Camera
 from core.field.model import Device, Reading
-from core.incidents.model import Alarm
+from core.incidents.model import Alarm, Incident
+from core.incidents.warnings import RegionalWarning
 from core.kernel.clock import Clock, SystemClock
 from core.kernel.geo import GeoPoint, to_mercator
 from core.media.model import StreamReport
@@ -25,6 +26,7 @@ from widgets.base.labels import ElidedLabel
 from widgets.base.symbols import FLASH_PERIOD_MS
 from widgets.base.theme import look, set_role
 from widgets.base.times import format_age
+from widgets.map.area_layer import AreaLayer
 from widgets.map.marker_painter import MarkerPainter
 from widgets.map.markers import Cluster, ItemKey, Marker, MarkerTable, Scene
 from widgets.map.tile_grid import HALF_WORLD_M, RectM
@@ -61,7 +63,7 @@ class CityMap(QWidget):
 
     Signals:
         camera_activated(str): Id; clicked, or Enter on it.
-        item_selected(str, str): Kind and id; two empty texts when nothing is selected any more.
+        item_selected(str, str): Kind and id, also of an incident; two empty texts when nothing is selected any more.
         position_picked(float, float): Latitude and longitude [deg], after `start_picking`.
         picking_ended(): By a pick or by Esc.
         basemap_failed(str, str): Sentence and hint; the map itself goes on without it.
@@ -79,6 +81,7 @@ class CityMap(QWidget):
         self._table = MarkerTable()
         self._loader = TileLoader(parent=self)
         self._tiles = TilePainter(self._loader)
+        self._areas = AreaLayer()
         self._painter = MarkerPainter(look(), self._age_text)
         self._scene = Scene(markers=(), clusters=())
         self._selected: ItemKey | None = None
@@ -150,6 +153,16 @@ class CityMap(QWidget):
         self._table.set_alarms(alarms)
         self._run_timers()
         self._on_markers_changed()
+
+    def show_warnings(self, warnings: Iterable[RegionalWarning]) -> None:
+        """Show the areas of regional warnings."""
+        self._areas.set_warnings(warnings)
+        self._canvas.viewport().update()
+
+    def show_incidents(self, incidents: Iterable[Incident]) -> None:
+        """Mark the places of the open incidents that somebody works on."""
+        self._areas.set_incidents(incidents)
+        self._canvas.viewport().update()
 
     def set_basemap(self, path: Path | None) -> None:
         """Show another map file, or none."""
@@ -442,6 +455,7 @@ class CityMap(QWidget):
     def paint_below(self, painter: QPainter) -> None:
         """Paint the base map."""
         self._tiles.paint(painter, self.view, self._canvas.devicePixelRatioF())
+        self._areas.paint_areas(painter, self.view)
 
     def paint_above(self, painter: QPainter) -> None:
         """Paint the markers."""
@@ -455,6 +469,7 @@ class CityMap(QWidget):
             is_lit=self._is_lit and self._flash.isActive(),
             pixel_ratio=self._canvas.devicePixelRatioF(),
         )
+        self._areas.paint_labels(painter, view)
 
     def click(self, place: QPointF) -> None:
         """Select what lies under the pointer, or name the position while picking."""
@@ -464,6 +479,10 @@ class CityMap(QWidget):
             if point is not None:
                 self.stop_picking()
                 self.position_picked.emit(point.lat_deg, point.lon_deg)
+            return
+        spot = self._areas.spot_at(view, place)
+        if spot is not None:
+            self.item_selected.emit("incident", spot.incident_id)
             return
         found = self._hit(place)
         if isinstance(found, Cluster):
@@ -480,6 +499,8 @@ class CityMap(QWidget):
         self._say_position("" if point is None else position_text(point))
         found = None if self._is_picking else self._hit(place)
         text = _tip(found, self._age_text) if found is not None else ""
+        spot = None if self._is_picking else self._areas.spot_at(self.view, place)
+        text = f"Incident: {spot.title}" if spot is not None else text
         self._canvas.viewport().setToolTip(text)
         if text:
             QToolTip.showText(self._canvas.viewport().mapToGlobal(place.toPoint() + QPoint(14, 10)), text)
