@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from core.incidents import work
 from core.incidents.cap import CapAlert, CapArea, CapInfo, CapReference
-from core.incidents.model import Incident, IncidentStatus, Priority
+from core.incidents.model import Incident, IncidentStatus, Priority, SourceKind
 from core.incidents.work import Disposition
 
 VALID_FOR = timedelta(hours=1)
@@ -68,6 +68,7 @@ def identifier_of(incident_id: str, number: int) -> str:
 
 def _info_of(incident: Incident, sent: datetime, sender_name: str) -> CapInfo:
     is_over = incident.status in (IncidentStatus.RESOLVED, IncidentStatus.CLOSED)
+    where = _where(incident)
     circles = () if incident.position is None else ((incident.position, AROUND_KM),)
     return CapInfo(
         categories=(_CATEGORY.get(incident.kind, "Transport"),),
@@ -79,10 +80,18 @@ def _info_of(incident: Incident, sent: datetime, sender_name: str) -> CapInfo:
         onset=incident.began_at,
         expires=sent + VALID_FOR,
         sender_name=sender_name,
-        headline=f"{incident.title}, {incident.source_name}",
+        headline=incident.title if incident.source_kind is SourceKind.HAND else f"{incident.title}, {where}",
         description=_description(incident),
-        areas=(CapArea(description=incident.source_name, circles=circles),),
+        areas=(CapArea(description=where, circles=circles),),
     )
+
+
+def _where(incident: Incident) -> str:
+    """Say the place in words: the camera's name, else the position."""
+    if incident.source_kind is not SourceKind.HAND:
+        return incident.source_name
+    at = incident.position
+    return "Place not known" if at is None else f"Around {at.lat_deg:.5f}, {at.lon_deg:.5f}"
 
 
 def _description(incident: Incident) -> str:

@@ -60,6 +60,7 @@ class _Question(StrEnum):
     DISPOSITION = "disposition"
     ORIGINAL = "original"
     ALARM = "alarm"
+    PUBLISH = "publish"
 
 
 class IncidentBoard(QWidget):
@@ -379,7 +380,8 @@ class IncidentBoard(QWidget):
         step = next(action.step for action in ACTIONS if action.key == key)
         assert step is not None
         if step is Step.PUBLISH:
-            self.publish_requested.emit(incident.incident_id)
+            answer = Answer(key="yes", words="Send it out, for everybody who listens")
+            self._ask(_Question.PUBLISH, "Publish it as CAP?  Enter sends it, Esc goes back.", [answer])
         elif step in (Step.DEPART, Step.ARRIVE, Step.RESOLVE, Step.REOPEN):
             self._ask_step(step)
         elif refusal := self._early_refusal(incident, step):
@@ -439,6 +441,8 @@ class IncidentBoard(QWidget):
             case _Question.ASSIGNEE:
                 unit_id = "" if key == _SELF else key
                 self._ask_step(Step.ASSIGN, unit_id=unit_id, operator=self._operator)
+            case _Question.PUBLISH:
+                self.publish_requested.emit(incident.incident_id)
             case _Question.ALARM:
                 self._ask_step(Step.ATTACH, alarm_id=key)
             case _Question.ORIGINAL:

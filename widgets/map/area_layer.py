@@ -81,6 +81,7 @@ class AreaLayer:
         """Paint what is warned of: tinted, hatched, outlined, with its symbol and title."""
         seen = [area for area in self._areas if _meets(area.bounds, view.rect)]
         painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         for area in seen:
             color = QColor(look().theme.priority(area.priority))
             tint, hatch = QColor(color), QColor(color)
@@ -99,6 +100,7 @@ class AreaLayer:
     def paint_labels(self, painter: QPainter, view: MapView) -> None:
         """Paint the titles of areas where they are seen, and the incidents."""
         painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         used: list[QRectF] = []
         for area in reversed(self._areas):
             if _meets(area.bounds, view.rect):

@@ -270,3 +270,15 @@ def test_an_incident_that_the_list_does_not_have_is_found_all_the_same(board, sh
 
     assert board.shown is Shown.ALL
     assert board.current.incident_id == "closed"
+
+
+def test_nothing_is_published_by_one_key_alone(board, show):
+    published = []
+    board.publish_requested.connect(published.append)
+    show(incident())
+
+    press(board, "P", on=board.focusProxy())
+    assert published == []
+    press(board, [Qt.Key.Key_Return])
+
+    assert published == ["I"]
