@@ -6,3 +6,4 @@ from tests.fixtures.mosquitto import (  # noqa: F401
     mosquitto_with_password,
     start_mosquitto,
 )
+from tests.fixtures.tcp_proxy import proxy_to  # noqa: F401
