@@ -180,6 +180,12 @@ def raises_since(session: Session, since: datetime) -> list[tuple[str, str, str,
     return [(key, rule_id, kind, at) for key, rule_id, kind, at in session.execute(query)]
 
 
+def active_conditions(session: Session) -> list[tuple[str, str, str]]:
+    """Return condition key, rule and kind of every active alarm."""
+    query = select(AlarmRow.condition_key, AlarmRow.rule_id, AlarmRow.kind).where(AlarmRow.is_active)
+    return [(key, rule_id, kind) for key, rule_id, kind in session.execute(query)]
+
+
 def journal_of(session: Session, alarm_id: str) -> tuple[JournalEntry, ...]:
     """Return an alarm's transitions in order, for people."""
     query = select(AlarmJournalRow).where(AlarmJournalRow.alarm_id == alarm_id).order_by(AlarmJournalRow.sequence)

@@ -49,6 +49,9 @@ from core.vision.model import Observation, Phase
 log = logging.getLogger(__name__)
 
 MAX_ROWS = 2000
+CONFIRM_S = 180.0
+"""How long a condition from before a restart may wait for its rule: jams take a minute or two to be seen again."""
+
 _SILENT = {
     DeviceState.LOST: "Its connection to the broker broke.",
     DeviceState.STALE: "It has been silent for longer than its kind may be.",
@@ -109,6 +112,9 @@ class IncidentService:
         self._signals = Signals()
         self._waiting: dict[str, _Waiting] = {}
         self._overdue: deque[tuple[Step, str]] = deque()
+        self._unconfirmed: dict[str, float] = {}
+        """What was active at the start and no rule has said again yet: until when it may."""
+
         self._heard: dict[str, Verdict] = {}
         """What was made of observations that are not stored yet: another try hears the same."""
 
@@ -117,20 +123,44 @@ class IncidentService:
         """Conditions that hold behind a call of the same event: the incident and the condition, by its key."""
 
     async def start(self) -> tuple[Alarm, ...]:
-        """Return every condition that was active when the node ended.
+        """Take over what was active when the node ended, as doubtful until its rule says so again.
 
-        The rules begin anew and raise again what still holds; of the rest nobody would ever hear the end.
+        An acknowledge lives through a restart. The rules begin anew and raise again what still holds; what none of them
+        has raised after `CONFIRM_S` is returned, since nobody would ever hear its end.
+
+        Returns:
+            The alarms that are doubtful now.
         """
         at, now_s = self._clock.now(), self._clock.monotonic()
 
         def run(session: Session) -> Changed:
-            keys = session.scalars(select(AlarmRow.condition_key).where(AlarmRow.is_active)).all()
-            return joined(return_alarm(session, key, at, self.tunings) for key in keys)
+            rows = session.scalars(select(AlarmRow).where(AlarmRow.is_active)).all()
+            found = [ledger.record(session, row, QualityChanged(at=at, quality=Quality.STALE), SYSTEM) for row in rows]
+            return Changed(alarms=tuple(one.alarm for one in found if one is not None))
 
         since = at - timedelta(seconds=REPEAT_S)
         for key, rule_id, kind, raised_at in await self._store.read(lambda s: ledger.raises_since(s, since)):
             self._signals.note(key, now_s - (at - raised_at).total_seconds(), self.tunings.of(rule_id, kind))
-        return (await self._commit(run)).alarms
+        changed = await self._commit(run)
+        for key, rule_id, kind in await self._store.read(ledger.active_conditions):
+            self._signals.assume(key, self.tunings.of(rule_id, kind))
+            self._unconfirmed[key] = now_s + CONFIRM_S
+        return changed.alarms
+
+    async def _confirm(self, condition_key: str) -> None:
+        """A rule says again what was doubtful since the start."""
+        if condition_key not in self._unconfirmed:
+            return
+        at = self._clock.now()
+
+        def run(session: Session) -> Changed:
+            row = ledger.find_open(session, storable(condition_key))
+            event = QualityChanged(at=at, quality=Quality.GOOD)
+            transition = None if row is None else ledger.record(session, row, event, SYSTEM)
+            return Changed() if transition is None else Changed(alarms=(transition.alarm,))
+
+        await self._commit(run)
+        self._unconfirmed.pop(condition_key, None)
 
     async def raise_condition(self, condition: Condition, snapshot: Snapshot | None = None) -> Alarm | None:
         """Open an alarm for a condition, or note that it holds again; one that holds already is left alone.
@@ -148,6 +178,7 @@ class IncidentService:
         evidence, condition = await self._keep_picture(condition, snapshot, name=new_id())
         raising = self._raising(condition, evidence)
         changed = await self._commit(lambda s: raise_alarm(s, raising, self.tunings), evidence)
+        await self._confirm(key)
         return changed.answer
 
     async def return_condition(self, condition_key: str) -> Alarm | None:
@@ -157,6 +188,7 @@ class IncidentService:
             The alarm; None where no alarm of it was active, or where its rule waits whether it comes back.
         """
         verdict = self._signals.returned(condition_key, self._clock.monotonic())
+        self._unconfirmed.pop(condition_key, None)
         if verdict is Verdict.DROP:
             self._waiting.pop(condition_key, None)
         if verdict is not Verdict.PASS:
@@ -182,6 +214,10 @@ class IncidentService:
         now_s = self._clock.monotonic()
         self._overdue.extend((Step.RAISE, key) for key in self._signals.due_raises(now_s))
         self._overdue.extend((Step.RETURN, key) for key in self._signals.due_returns(now_s))
+        for key in [key for key, due_s in self._unconfirmed.items() if due_s <= now_s]:
+            del self._unconfirmed[key]
+            self._signals.forget(key)
+            self._overdue.append((Step.RETURN, key))
         self._overdue.extend((Step.MARK, key) for key in self._signals.marks_changed(now_s))
         while self._overdue:
             # A burst is one transaction of the store; of one condition one step at a time.
@@ -284,6 +320,7 @@ class IncidentService:
         returned = (await self._commit(run)).alarms
         for alarm in returned:
             self._signals.forget(alarm.condition_key)
+            self._unconfirmed.pop(alarm.condition_key, None)
         await self._call_all_waiting()
         return returned
 
@@ -341,6 +378,8 @@ class IncidentService:
 
         changed = await self._commit(run, evidence)
         self._heard.pop(observation.observation_id, None)
+        if condition is not None and observation.phase is Phase.BEGIN:
+            await self._confirm(condition.condition_key)
         if condition is not None and verdict is Verdict.PASS:
             await self._follow(condition, changed, has_ended=observation.phase is Phase.END)
         return changed.answer if changed.alarms else None

@@ -66,6 +66,10 @@ class Signals:
         """Remember a raise from before the start."""
         self._signals.setdefault(key, _Signal(tuning)).raises_s.append(at_s)
 
+    def assume(self, key: str, tuning: AlarmTuning) -> None:
+        """Take it that a condition holds: its alarm was active before the start."""
+        self._signals.setdefault(key, _Signal(tuning)).is_raised = True
+
     def raised(self, key: str, tuning: AlarmTuning, now_s: float) -> Verdict:
         """A rule says that its condition holds."""
         signal = self._signals.setdefault(key, _Signal(tuning))

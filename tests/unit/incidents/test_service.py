@@ -372,14 +372,55 @@ def test_the_fault_of_the_pictures_ends_with_the_first_one_that_is_kept(room: Ro
     assert [alarm.state for alarm in faults] == [AlarmState.RETURNED_UNACKNOWLEDGED]
 
 
-def test_after_a_start_nothing_stays_active_that_nobody_watches(room: Room) -> None:
+def test_an_acknowledge_lives_through_a_restart_where_the_rule_says_it_again(room: Room) -> None:
+    alarm = acknowledge(room, raise_one(room))
+    room.restart()
+
+    doubtful = room.run(room.incidents.start())
+    raise_one(room)
+    room.pass_time(3600)
+
+    (stored,) = room.run(room.incidents.open_alarms())
+    assert [one.quality for one in doubtful] == [Quality.STALE]
+    assert (stored.alarm_id, stored.state, stored.quality) == (alarm.alarm_id, AlarmState.ACKNOWLEDGED, Quality.GOOD)
+    assert stored.n_calls == 1
+
+
+def test_after_a_start_nothing_stays_active_that_no_rule_says_again(room: Room) -> None:
     alarm = raise_one(room)
     room.restart()
 
     room.run(room.incidents.start())
+    room.pass_time(179)
+    before = room.run(room.incidents.open_alarms())[0].state
+    room.pass_time(1)
 
     stored = room.run(room.incidents.open_alarms())
+    assert before is AlarmState.UNACKNOWLEDGED
     assert [(one.alarm_id, one.state) for one in stored] == [(alarm.alarm_id, AlarmState.RETURNED_UNACKNOWLEDGED)]
+
+
+def test_an_end_that_is_heard_after_a_restart_counts_at_once(room: Room) -> None:
+    acknowledge(room, raise_one(room))
+    room.restart()
+    room.run(room.incidents.start())
+
+    ended = room.run(room.incidents.return_condition(KEY))
+
+    assert ended is not None
+    assert ended.state is AlarmState.NORMAL
+
+
+def test_a_condition_that_a_camera_sees_again_after_a_restart_is_the_same_alarm(room: Room) -> None:
+    alarm = take(room, observe(room))
+    room.restart()
+    room.run(room.incidents.start())
+
+    take(room, observe(room))
+
+    (stored,) = room.run(room.incidents.open_alarms())
+    assert alarm is not None
+    assert (stored.alarm_id, stored.quality, stored.n_repeats) == (alarm.alarm_id, Quality.GOOD, 0)
 
 
 def test_conditions_that_a_source_no_longer_has_are_returned(room: Room) -> None:
