@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from PySide6.QtWidgets import QWidget
 
 from app.panel import Area, PanelInfo
@@ -81,6 +83,20 @@ def _connect(board: IncidentBoard, room: Room) -> QWidget:
 
         room.ask("incidents.publish", Published, then=done, refused=refused, incident_id=incident_id)
 
+    def change_unit(verb: str, **args: Any) -> None:
+        room.ask(
+            verb,
+            then=lambda _unit: board.say_of_units(""),
+            refused=lambda error: board.say_of_units(f"{error.message} {error.hint}".strip()),
+            **args,
+        )
+
+    def on_selected(kind: str, item_id: str) -> None:
+        if kind == "incident":
+            board.select(item_id)
+        elif kind == "camera":
+            board.set_camera_at_hand(item_id)
+
     def on_pick() -> None:
         room.panel_requested.emit("map")
         room.position_wanted.emit(lambda lat_deg, lon_deg: board.show_position(GeoPoint(lat_deg, lon_deg)))
@@ -96,7 +112,9 @@ def _connect(board: IncidentBoard, room: Room) -> QWidget:
     room.role_changed.connect(on_role)
     room.node_lost.connect(board.show_stale)
     room.node_back.connect(board.show_current)
-    room.selected.connect(lambda kind, item_id: board.select(item_id) if kind == "incident" else None)
+    room.selected.connect(on_selected)
+    board.duty_requested.connect(lambda unit_id, duty: change_unit("units.set_duty", unit_id=unit_id, duty=duty))
+    board.unit_requested.connect(lambda unit, version: change_unit("units.save", unit=unit, version=version))
     room.incident_form_requested.connect(board.begin_form)
     board.detail_requested.connect(ask_detail)
     board.picture_requested.connect(on_picture)

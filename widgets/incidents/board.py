@@ -49,6 +49,7 @@ from widgets.incidents.model import (
     is_shown,
     n_late,
 )
+from widgets.incidents.units import UnitsPage
 
 _SIDE_BY_SIDE_EM = 48
 _WITH_ASSIGNED_EM, _WITH_AGE_EM, _WITH_STATUS_EM = 44, 35, 27
@@ -71,6 +72,7 @@ class IncidentBoard(QWidget):
         detail_requested(str): Incident id; answered by `show_detail`.
         picture_requested(str): Incident id; answered by `show_picture`.
         step_requested(str, StepOrder, int): Incident id, the step, `Incident.work_version` that was seen.
+        duty_requested(str, Duty), unit_requested(Unit, int): As `UnitsPage`; `say_of_units` tells what became of it.
         open_requested(HandIncident): A new one; answered by `select`, or by `say`.
         publish_requested(str): Incident id; `say` tells what became of it.
         pick_requested(): The next click on the map names the place; answered by `show_position`.
@@ -81,6 +83,8 @@ class IncidentBoard(QWidget):
     detail_requested = Signal(str)
     picture_requested = Signal(str)
     step_requested = Signal(str, object, int)
+    duty_requested = Signal(str, object)
+    unit_requested = Signal(object, int)
     open_requested = Signal(object)
     publish_requested = Signal(str)
     pick_requested = Signal()
@@ -94,6 +98,7 @@ class IncidentBoard(QWidget):
         self._units: dict[str, Unit] = {}
         self._alarms: tuple[Alarm, ...] = ()
         self._attached: frozenset[str] = frozenset()
+        self._camera_at_hand = ""
         self._question: _Question | None = None
         self._wanted_id = ""
         self._model = IncidentTable()
@@ -170,7 +175,22 @@ class IncidentBoard(QWidget):
     def show_role(self, role: Role, operator: str) -> None:
         """Offer what this role may do; the node decides."""
         self._role, self._operator = role, operator
+        self._unit_page.show_role(role)
         self._refresh()
+
+    def say_of_units(self, sentence: str) -> None:
+        """Say what became of the last change of a unit."""
+        self._unit_page.say(sentence)
+
+    def show_unit_page(self) -> None:
+        """Show who can be sent."""
+        self._unit_page.say("")
+        self._pages.setCurrentWidget(self._unit_page)
+        self._unit_page.setFocus()
+
+    def set_camera_at_hand(self, camera_id: str) -> None:
+        """A new incident is offered at this camera: the operator looks at it."""
+        self._camera_at_hand = camera_id
 
     def say(self, sentence: str) -> None:
         """Say what became of the last step."""
@@ -186,9 +206,11 @@ class IncidentBoard(QWidget):
         self._refresh()
 
     def select(self, incident_id: str) -> None:
-        """Look at an incident; the list shows all where it would not have it."""
-        self._wanted_id = incident_id
+        """Look at an incident, or at the one that it repeats; the list shows all where it would not have it."""
         incident = self._incidents.get(incident_id)
+        if incident is not None and incident.merged_into in self._incidents:
+            incident = self._incidents[incident.merged_into]
+        self._wanted_id = incident_id if incident is None else incident.incident_id
         if incident is not None and not is_shown(incident, self.shown, self._calling()):
             self._search.clear()
             self._shown.setCurrentIndex(self._shown.findData(Shown.ALL))
@@ -200,7 +222,7 @@ class IncidentBoard(QWidget):
             self._view.say("Opening an incident needs the role operator.")
             return
         self._pages.setCurrentWidget(self._form)
-        self._form.begin(camera_id)
+        self._form.begin(camera_id or self._camera_at_hand)
 
     # -- building -------------------------------------------------------------------------------------------------
 
@@ -211,6 +233,11 @@ class IncidentBoard(QWidget):
         self._pages = QStackedWidget(self)
         self._pages.addWidget(self._view)
         self._pages.addWidget(self._form)
+        self._unit_page = UnitsPage(self)
+        self._unit_page.duty_requested.connect(self.duty_requested)
+        self._unit_page.save_requested.connect(self.unit_requested)
+        self._unit_page.left.connect(self._leave_form)
+        self._pages.addWidget(self._unit_page)
         self._split = QSplitter(Qt.Orientation.Horizontal, self)
         self._split.setChildrenCollapsible(False)
         self._split.addWidget(self._build_list())
@@ -238,6 +265,7 @@ class IncidentBoard(QWidget):
         for key, call in (
             ("C", self._view.focus_comment),
             ("O", self.begin_form),
+            ("U", self.show_unit_page),
             ("J", lambda: self._go_on(1)),
             ("K", lambda: self._go_on(-1)),
         ):
@@ -269,7 +297,12 @@ class IncidentBoard(QWidget):
         row.addWidget(self._shown)
         row.addWidget(self._search, 1)
         row.addWidget(self._count)
+        units = QPushButton("Units  U", self)
+        units.setAccessibleName("Units")
+        set_role(units, "quiet")
+        units.clicked.connect(self.show_unit_page)
         row.addWidget(self._new)
+        row.addWidget(units)
         return row
 
     def _build_list(self) -> QTableView:
@@ -318,6 +351,7 @@ class IncidentBoard(QWidget):
             self._table.setCurrentIndex(self._model.index(max(0, row), 0) if listed else QModelIndex())
             if row >= 0:
                 self._wanted_id = ""
+        self._unit_page.show_units(self._units, self._incidents)
         self._say_state(calling, now)
         self._show_current(now)
 

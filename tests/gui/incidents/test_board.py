@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QComboBox
+from PySide6.QtWidgets import QApplication, QComboBox, QLineEdit
 
 from core.access.model import Role
 from core.incidents.model import Incident, IncidentStatus, Priority, SourceKind
@@ -16,6 +16,7 @@ from core.kernel.geo import GeoPoint
 from tests.fixtures.alarms import alarm
 from widgets.incidents.board import IncidentBoard
 from widgets.incidents.model import Shown
+from widgets.incidents.units import UnitsPage
 
 AT = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 
@@ -282,3 +283,56 @@ def test_nothing_is_published_by_one_key_alone(board, show):
     press(board, [Qt.Key.Key_Return])
 
     assert published == ["I"]
+
+
+def test_who_is_on_duty_is_changed_by_two_keys(board, show):
+    asked = []
+    board.duty_requested.connect(lambda *arguments: asked.append(arguments))
+    show(incident("B"))
+
+    press(board, "U", on=board.focusProxy())
+    lines = [line.cells for line in board.findChild(UnitsPage).lines]
+    press(board, [Qt.Key.Key_Return])
+
+    assert lines == [
+        ("Fire 4", "Fire", "off duty", "--"),
+        ("Patrol 1", "Patrol", "on duty", "free"),
+        ("Tow 1", "Tow truck", "on duty", "Collision B"),
+    ]
+    assert asked == [("U3", Duty.ON_DUTY)]
+
+
+def test_only_a_supervisor_adds_units(board, show):
+    added = []
+    board.unit_requested.connect(lambda unit, version: added.append((unit.call_sign, unit.kind, version)))
+    show()
+    field = next(one for one in board.findChildren(QLineEdit) if one.accessibleName() == "Call sign of a new unit")
+    assert not field.isEnabled()
+
+    board.show_role(Role.SUPERVISOR, "susi")
+    board.show_unit_page()
+    QTest.keyClicks(field, "Road 2")
+    QTest.keyClick(field, Qt.Key.Key_Return)
+
+    assert added == [("Road 2", "", 0)]
+
+
+def test_an_incident_is_offered_at_the_camera_that_is_looked_at(board, show):
+    opened = []
+    board.open_requested.connect(opened.append)
+    board.show_cameras({"ring-north": "Ring North"})
+    board.set_camera_at_hand("ring-north")
+    show()
+
+    press(board, "O", on=board.focusProxy())
+    QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+
+    assert [wanted.camera_id for wanted in opened] == ["ring-north"]
+
+
+def test_who_asks_for_a_duplicate_gets_the_one_that_it_repeats(board, show):
+    show(incident("whole"), incident("part", status=IncidentStatus.CLOSED, merged_into="whole"))
+
+    board.select("part")
+
+    assert board.current.incident_id == "whole"
