@@ -127,6 +127,9 @@ def write_rebirth_command(now: datetime) -> bytes:
 
 
 def _metric(wire: Any) -> Metric:
+    if not isinstance(wire.name, str):
+        # What is no UTF-8 the library hands over as bytes.
+        raise PayloadError("The name of a metric is not UTF-8.")
     return Metric(
         name=wire.name,
         alias=int(wire.alias) if wire.HasField("alias") else None,

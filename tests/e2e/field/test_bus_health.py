@@ -17,7 +17,10 @@ def turnstile(mosquitto):
 
 
 @pytest.mark.parametrize("n_flaps", [10, pytest.param(100, marks=pytest.mark.slow)])
-def test_a_link_that_is_thrown_out_again_and_again_never_has_two_connections(turnstile, n_flaps):
+def test_a_link_that_is_thrown_out_again_and_again_never_has_two_connections(turnstile, n_flaps, monkeypatch):
+    # A hundred waits of up to half a minute would take an afternoon.
+    monkeypatch.setattr("core.field.retry.MAX_DELAY_S", 1.0)
+
     async def run():
         async with Link(turnstile) as link:
             for number in range(n_flaps):
