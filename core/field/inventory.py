@@ -16,11 +16,14 @@ from core.field.ports import SUPERVISOR, Actor, AuditHook
 from core.kernel.clock import Clock
 from core.kernel.errors import BadInputError, NotPermittedError
 from core.store.engine import Store
-from core.store.rows import check_version, storable
+from core.store.rows import storable
 from core.store.tables import DeviceRow, DeviceTwinRow
 
 MAX_AT_ONCE = 500
 """Devices in one transaction: as long as nobody else waits for the database noticeably."""
+
+
+MEANWHILE = "Somebody else changed it meanwhile."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,31 +102,39 @@ class Inventory:
 
         return await self._store.write(store)
 
-    async def remove(self, actor: Actor, device: DeviceAt) -> None:
-        """Take a device and its twin out of the list; what it said and what was done with it stays.
+    async def remove(self, actor: Actor, devices: Sequence[DeviceAt]) -> list[BulkOutcome]:
+        """Take devices and their twins out of the list; what they said and what was done with them stays.
+
+        Returns:
+            An outcome for each; one that somebody else changed meanwhile stays.
 
         Raises:
             NotPermittedError: Below supervisor.
-            StaleWriteError: Someone else was faster.
+            BadInputError: Too many at once.
             UnavailableError: The database is away; nothing was removed.
         """
-        _check(actor, 1)
+        _check(actor, len(devices))
         now = self._clock.now()
 
-        def store(session: Session) -> None:
-            row = session.get(DeviceRow, device.device_id)
-            name = device.device_id
-            if row is not None:
-                check_version(row.version, expect_version=device.version, what=f"The device {row.name}")
-                name = row.name
-                session.delete(row)
-            twin = session.get(DeviceTwinRow, device.device_id)
-            if twin is not None:
-                session.delete(twin)
-            session.flush()
-            self._audit(session, actor, action="device.remove", subject=f"{name} ({device.device_id})", at=now)
+        def store(session: Session) -> list[BulkOutcome]:
+            known = _rows_of(session, [seen.device_id for seen in devices])
+            outcomes = []
+            for seen in devices:
+                row = known.get(seen.device_id)
+                name = seen.device_id if row is None else row.name
+                if row is not None and row.version != seen.version:
+                    outcomes.append(BulkOutcome(device_id=seen.device_id, reason=MEANWHILE, version=row.version))
+                    continue
+                # One that registered itself a moment ago has no row yet.
+                twin = session.get(DeviceTwinRow, seen.device_id)
+                for gone in (row, twin):
+                    if gone is not None:
+                        session.delete(gone)
+                self._audit(session, actor, action="device.remove", subject=f"{name} ({seen.device_id})", at=now)
+                outcomes.append(BulkOutcome(device_id=seen.device_id))
+            return outcomes
 
-        await self._store.write(store)
+        return await self._store.write(store)
 
     async def set_enabled(
         self, actor: Actor, devices: Sequence[DeviceAt], *, is_enabled: bool
@@ -183,7 +194,7 @@ def _why_not(row: DeviceRow | None, seen: DeviceAt, *, is_enabled: bool) -> str:
     if row is None:
         return "There is no such device any more."
     if row.version != seen.version:
-        return "Somebody else changed it meanwhile."
+        return MEANWHILE
     if row.is_enabled == is_enabled:
         return "It is so already."
     return ""

@@ -432,18 +432,20 @@ class FieldService:
         self._tell_changed()
         return outcomes
 
-    async def remove(self, actor: Actor, device_id: str, *, expect_version: int) -> None:
-        """Take a device out of the list, and what it left on the broker; what it said stays in the history.
+    async def remove_devices(self, actor: Actor, devices: Sequence[DeviceAt]) -> list[BulkOutcome]:
+        """Take devices out of the list, and what they left on the broker; see `Inventory.remove`.
 
         A device that is still out there comes back as a new one with its next message: disable it instead.
-
-        Raises:
-            NotPermittedError: Below supervisor.
-            BadInputError: Nobody knows the device.
-            StaleWriteError: Someone else was faster.
         """
-        tracked = self._tracked(device_id)
-        await self._inventory.remove(actor, DeviceAt(device_id=device_id, version=expect_version))
+        outcomes = await self._inventory.remove(actor, devices)
+        for outcome in outcomes:
+            tracked = self._registry.get(outcome.device_id)
+            if tracked is not None and not outcome.reason:
+                self._forget_device(tracked)
+        return outcomes
+
+    def _forget_device(self, tracked: Tracked) -> None:
+        device_id = tracked.device.device_id
         for topic in _retained_topics(self._settings.tenant, tracked):
             self._publish(topic, b"", qos=1, is_retained=True)
         self._registry.forget(device_id)

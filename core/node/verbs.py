@@ -230,8 +230,8 @@ def _device_verbs(node: Node) -> dict[str, Verb]:
             actor_of(peer), device_id, position=position, expect_version=version
         )
 
-    async def remove(peer: Peer, *, device_id: str, version: int) -> None:
-        await node.require_services().field.remove(actor_of(peer), device_id, expect_version=version)
+    async def remove(peer: Peer, *, devices: list[DeviceAt]) -> list[BulkOutcome]:
+        return await node.require_services().field.remove_devices(actor_of(peer), devices)
 
     return {
         "devices.add": add,

@@ -11,7 +11,7 @@ from core.field.device_list import NewDevice
 from core.field.inventory import MAX_AT_ONCE, DeviceAt
 from core.field.model import DeviceState
 from core.field.service import DeviceRemoved
-from core.kernel.errors import BadInputError, NotPermittedError, StaleWriteError
+from core.kernel.errors import BadInputError, NotPermittedError
 from core.kernel.geo import GeoPoint
 from core.store.tables import AuditRow
 from tests.e2e.field.rig import FieldDevice, Node, settings_for, until
@@ -23,6 +23,10 @@ MAYA = Actor(name="maya", role=Role.SUPERVISOR, desk="Desk 2")
 
 def station(number, **fields):
     return NewDevice(device_id=f"station/s{number}", name=f"Station {number}", kind="station", **fields)
+
+
+def seen(version, device_id="station/s1"):
+    return DeviceAt(device_id=device_id, version=version)
 
 
 async def audited(node):
@@ -69,10 +73,10 @@ def test_switching_many_leaves_alone_what_somebody_else_changed_meanwhile(mosqui
         async with Node(tmp_path, settings_for(mosquitto), audit=audit.append) as node:
             await node.service.add_devices(MAYA, [station(number) for number in range(4)])
             await node.service.rename(MAYA, "station/s1", name="North", expect_version=2)
-            seen = [DeviceAt(device_id=f"station/s{number}", version=2) for number in (0, 1, 2, 9)]
+            chosen = [seen(2, f"station/s{number}") for number in (0, 1, 2, 9)]
             outcomes = {
                 outcome.device_id: outcome
-                for outcome in await node.service.set_enabled_many(MAYA, seen, is_enabled=False)
+                for outcome in await node.service.set_enabled_many(MAYA, chosen, is_enabled=False)
             }
             assert [item.is_enabled for item in node.service.devices()] == [False, True, False, True]
             assert "meanwhile" in outcomes["station/s1"].reason
@@ -98,9 +102,10 @@ def test_a_removed_device_leaves_its_history_and_nothing_on_the_broker_and_may_c
                 device.event({"intensity": number})
             await until(lambda: device.acked == 3)
             version = node.device().version
-            with pytest.raises(StaleWriteError):
-                await node.service.remove(MAYA, "station/s1", expect_version=version + 1)
-            await node.service.remove(MAYA, "station/s1", expect_version=version)
+            (stale,) = await node.service.remove_devices(MAYA, [seen(version + 1)])
+            assert "meanwhile" in stale.reason
+            assert node.device() is not None
+            await node.service.remove_devices(MAYA, [seen(version)])
             assert (node.device(), removed) == (None, [DeviceRemoved("station/s1")])
             assert await node.stored_seqs() == [1, 2, 3]
             device.event({"intensity": 4})
@@ -113,7 +118,7 @@ def test_a_removed_device_leaves_its_history_and_nothing_on_the_broker_and_may_c
     async def node_finds_nothing_after_removal(broker, folder):
         async with Node(folder, settings_for(broker)) as node:
             await until(lambda: node.device().state is DeviceState.LOST)
-            await node.service.remove(SYSTEM, "station/s1", expect_version=node.device().version)
+            await node.service.remove_devices(SYSTEM, [seen(node.device().version)])
             await until(lambda: node.link.report().n_outbox == 0)
         fresh = folder / "fresh"
         fresh.mkdir()
@@ -134,7 +139,7 @@ def test_only_a_supervisor_adds_removes_and_switches_and_not_too_many_at_once(mo
             with pytest.raises(NotPermittedError):
                 await node.service.add_devices(dana, [station(2)])
             with pytest.raises(NotPermittedError):
-                await node.service.remove(dana, "station/s1", expect_version=2)
+                await node.service.remove_devices(dana, [seen(2)])
             with pytest.raises(NotPermittedError):
                 await node.service.set_enabled_many(dana, [], is_enabled=True)
             with pytest.raises(BadInputError, match="at a time"):
