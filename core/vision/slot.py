@@ -131,6 +131,7 @@ class CameraSlot:
         # After this no answer is taken any more, so nothing is measured behind the last minutes' back.
         self.lose_detector()
         self.tell_last_minutes()
+        self._send(RulesReset(camera_id=self.job.camera_id))
         # A reader that hangs in a driver still owns the ring's memory: leave it to the process's end.
         if has_let_go:
             self.ring.close()

@@ -171,8 +171,7 @@ class DeviceDetails(QWidget):
         self._switch.setText("Disable" if row.is_enabled else "Enable")
         for button in self._buttons:
             button.show()
-        # A field device comes back with its next message: it is disabled, not removed.
-        for button in (self._edit, self._scene, self._remove):
+        for button in (self._edit, self._scene):
             button.setVisible(row.kind == "camera")
         self._refresh_buttons()
 
@@ -183,7 +182,10 @@ class DeviceDetails(QWidget):
     def _refresh_buttons(self) -> None:
         allow(self._switch, self._role, role_to_switch(self._row.kind if self._row is not None else ""), "")
         allow(self._edit, self._role, ROLE_TO_CHANGE, "")
-        allow(self._remove, self._role, ROLE_TO_CHANGE, "Hold for a second, or press Ctrl+Enter")
+        is_camera = self._row is not None and self._row.kind == "camera"
+        # A field device that still speaks makes itself known again.
+        returns = "" if is_camera else "; its history stays, and it is listed again as soon as it speaks"
+        allow(self._remove, self._role, ROLE_TO_CHANGE, f"Hold for a second, or press Ctrl+Enter{returns}")
 
     def _on_goto(self) -> None:
         if self._row is not None:

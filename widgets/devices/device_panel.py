@@ -32,6 +32,7 @@ from widgets.base.icons import icon
 from widgets.base.search import SearchField
 from widgets.base.state_overlay import PanelState, StateOverlay
 from widgets.base.theme import look, set_role
+from widgets.devices.bulk_bar import BulkBar
 from widgets.devices.details import ROLE_TO_CHANGE, DeviceDetails, allow, role_to_switch
 from widgets.devices.rows import DeviceRow, camera_row, device_row
 from widgets.devices.tree_model import ADDRESS, COLUMNS, NAME, SEEN, STATE, VALUE, DeviceTreeModel, StateFilter
@@ -58,6 +59,7 @@ class DevicePanel(QWidget):
         scene_requested(str): Draw on this camera's picture.
         set_enabled_requested(str, str, bool, int): Kind, id, wanted state, version.
         remove_requested(str, str, int): Kind, id, version.
+        list_requested(): Add devices from a list.
     """
 
     item_selected = Signal(str, str)
@@ -67,6 +69,7 @@ class DevicePanel(QWidget):
     scene_requested = Signal(str)
     set_enabled_requested = Signal(str, str, bool, int)
     remove_requested = Signal(str, str, int)
+    list_requested = Signal()
 
     def __init__(self, clock: Clock | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -134,7 +137,9 @@ class DevicePanel(QWidget):
         """Offer what this role may do; the node decides."""
         self._role = role
         self._details.show_role(role)
+        self.bulk.show_role(role)
         allow(self._add, role, ROLE_TO_CHANGE, "Add a camera")
+        allow(self._from_list, role, ROLE_TO_CHANGE, "Add devices from a CSV or GeoJSON file")
 
     def select(self, kind: str, item_id: str) -> None:
         """Select a thing without saying so."""
@@ -165,6 +170,8 @@ class DevicePanel(QWidget):
         set_role(self._count, "caption")
         self._add = QPushButton("Add camera", self)
         self._add.clicked.connect(self.add_camera_requested)
+        self._from_list = QPushButton("Add from list", self)
+        self._from_list.clicked.connect(self.list_requested)
         self._bar = QGridLayout()
         self._bar.setContentsMargins(gap * 2, gap * 2, gap * 2, gap * 2)
         self._bar.setHorizontalSpacing(gap * 2)
@@ -190,6 +197,8 @@ class DevicePanel(QWidget):
         rows.setContentsMargins(0, 0, 0, 0)
         rows.setSpacing(0)
         rows.addLayout(self._bar)
+        self.bulk = BulkBar(self)
+        rows.addWidget(self.bulk)
         rows.addWidget(self._split, 1)
         self._overlay = StateOverlay(self._tree.viewport())
         self.show_role(None)
@@ -204,7 +213,7 @@ class DevicePanel(QWidget):
         tree.setAllColumnsShowFocus(True)
         tree.setSortingEnabled(True)
         tree.sortByColumn(NAME, Qt.SortOrder.AscendingOrder)
-        tree.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        tree.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         tree.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         tree.setDragEnabled(True)
         tree.setDragDropMode(QAbstractItemView.DragDropMode.DragOnly)
@@ -214,6 +223,7 @@ class DevicePanel(QWidget):
         tree.customContextMenuRequested.connect(self._on_menu)
         tree.doubleClicked.connect(self._on_goto)
         tree.selectionModel().currentChanged.connect(self._on_current)
+        tree.selectionModel().selectionChanged.connect(self._on_chosen)
         header = tree.header()
         tree.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         header.setStretchLastSection(False)
@@ -260,21 +270,24 @@ class DevicePanel(QWidget):
             return
         self._is_one_line = is_one_line
         row = 0 if is_one_line else 1
-        following: tuple[QWidget, ...] = (self._states, self._count, self._add)
+        following: tuple[QWidget, ...] = (self._states, self._count, self._add, self._from_list)
         for widget in (self._search, *following):
             self._bar.removeWidget(widget)
-        self._bar.addWidget(self._search, 0, 0, 1, 1 if is_one_line else 4)
+        self._bar.addWidget(self._search, 0, 0, 1, 1 if is_one_line else 5)
         for column, widget in enumerate(following, start=1 if is_one_line else 0):
             self._bar.addWidget(widget, row, column)
-        for column in range(4):
+        for column in range(5):
             self._bar.setColumnStretch(column, int(column == (0 if is_one_line else 1)))
-        set_role(self._add, "" if is_one_line else "icon")
-        self._add.setText("Add camera" if is_one_line else "")
+        for button, words in ((self._add, "Add camera"), (self._from_list, "Add from list")):
+            set_role(button, "" if is_one_line else "icon")
+            button.setText(words if is_one_line else "")
         self._tint_add()
 
     def _tint_add(self) -> None:
         self._add.setAccessibleName("Add camera")
         self._add.setIcon(QIcon() if self._is_one_line else icon("add"))
+        self._from_list.setAccessibleName("Add devices from a list")
+        self._from_list.setIcon(QIcon() if self._is_one_line else icon("device"))
 
     def _fit_columns(self) -> None:
         """Leave out what does not fit; the name gets what the others leave."""
@@ -362,6 +375,10 @@ class DevicePanel(QWidget):
         self._selected = key
         self._refresh_details()
         self.item_selected.emit(*(key or ("", "")))
+
+    def _on_chosen(self) -> None:
+        rows = (self._model.row_at(index) for index in self._tree.selectionModel().selectedRows())
+        self.bulk.show_rows([row for row in rows if row is not None])
 
     def _on_goto(self, index: QModelIndex) -> None:
         row = self._model.row_at(index)

@@ -17,8 +17,8 @@ from widgets.base.theme import look, set_role
 
 _FILES = "Lists of devices (*.csv *.geojson *.json)"
 _EXPLAINED = (
-    f"A CSV file whose first line names its columns ({', '.join(COLUMNS)}; only device_id is needed), or GeoJSON points "
-    "with the same names as properties. Rows that cannot be used are listed; the others are added."
+    f"A CSV file whose first line names its columns ({', '.join(COLUMNS)}; only device_id is needed), or GeoJSON "
+    "points with the same names as properties. Rows that cannot be used are listed; the others are added."
 )
 
 
@@ -145,7 +145,7 @@ class DeviceListForm(QWidget):
     def _show_bad(self, bad: Sequence[BadRow]) -> None:
         self._table.show_lines(
             [
-                Line(key=str(number), cells=(row.reason, str(row.line or ""), row.text), tip=row.text)
+                Line(key=str(number), cells=(row.reason, str(row.line or ""), row.text), tip=f"{row.reason}\n{row.text}")
                 for number, row in enumerate(bad)
             ]
         )
