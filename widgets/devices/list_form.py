@@ -143,12 +143,11 @@ class DeviceListForm(QWidget):
         self._refresh()
 
     def _show_bad(self, bad: Sequence[BadRow]) -> None:
-        self._table.show_lines(
-            [
-                Line(key=str(number), cells=(row.reason, str(row.line or ""), row.text), tip=f"{row.reason}\n{row.text}")
-                for number, row in enumerate(bad)
-            ]
-        )
+        lines = []
+        for number, row in enumerate(bad):
+            cells = (row.reason, str(row.line or ""), row.text)
+            lines.append(Line(key=str(number), cells=cells, tip=f"{row.reason}\n{row.text}"))
+        self._table.show_lines(lines)
 
     def _refresh(self) -> None:
         n_good = 0 if self._list is None else len(self._list.devices)
