@@ -108,12 +108,14 @@ def test_an_alarm_of_a_station_is_watched_by_the_nearest_camera(room):
 
 def controls_of(widget):
     """Return what Tab reaches, in the order in which it is reached."""
-    reached, part = [], widget.nextInFocusChain()
-    while part is not widget:
+    parts = [widget]
+    while (part := parts[-1].nextInFocusChain()) is not widget:
+        parts.append(part)
+    reached = []
+    for part in parts:
         takes_tab = part.focusPolicy() & Qt.FocusPolicy.TabFocus and part.isVisible() and part.isEnabled()
-        if widget.isAncestorOf(part) and takes_tab and part.focusProxy() is None:
+        if (part is widget or widget.isAncestorOf(part)) and takes_tab and part.focusProxy() is None:
             reached.append(part)
-        part = part.nextInFocusChain()
     return reached
 
 
