@@ -95,6 +95,10 @@ UNUSED_FIRST_S = 60.0
 UNUSED_AFTER_S = 2.0
 """…and so long for another one after the last has left."""
 
+NONSENSE_FROM, NONSENSE_AT_MOST = 10, 3
+NONSENSE_SHOWN_FOR = timedelta(minutes=10)
+"""Senders of so many unusable messages are named in the health panel, so many of them, and so long after the last."""
+
 DRY_RUN_FPS = 8.0
 """Pictures a second that a dry run looks at on a camera that detects nothing yet."""
 
@@ -803,6 +807,22 @@ class Node:
             return f"SQLite, {self.folders.database.name}"
         return self.services.store.place if self.services else "not open yet"
 
+    def _nonsense_notices(self) -> list[tuple[str, str, str]]:
+        """Name who sends what cannot be used just now, the worst few of them."""
+        heard = self.services.field.bad_sources() if self.services else ()
+        heard += self._gateway.bad_sources() if self._gateway else ()
+        since = self._clock.now() - NONSENSE_SHOWN_FOR
+        loud = [source for source in heard if source.last_at >= since and source.n_messages >= NONSENSE_FROM]
+        loud.sort(key=lambda source: -source.n_messages)
+        return [
+            (
+                f"nonsense/{source.source}",
+                f"{source.source} sends what cannot be used: {source.last_error}",
+                f"{source.n_messages:,} messages so far. Look at the device, or disable it.",
+            )
+            for source in loud[:NONSENSE_AT_MOST]
+        ]
+
     def _publish_to_broker(
         self, topic: str, payload: bytes, *, qos: int = 0, is_retained: bool = False, expiry_s: float | None = None
     ) -> bool:
@@ -826,6 +846,7 @@ class Node:
             for adapter in self._adapter_reports()
             if adapter.reason
         )
+        found.extend(self._nonsense_notices())
         if self._model_note:
             found.append(("model", self._model_note, "Set vision.model to a model for real cameras."))
         wanted = self.settings.vision.hardware_decode

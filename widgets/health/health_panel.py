@@ -395,7 +395,7 @@ def _adapter_words(adapter: AdapterReport) -> str:
     if adapter.reason:
         return adapter.reason
     unusable = f", {adapter.n_bad_messages} unusable" if adapter.n_bad_messages else ""
-    return f"{adapter.note}; {adapter.n_messages} messages{unusable}"
+    return f"{adapter.note}; {adapter.n_messages} message{'' if adapter.n_messages == 1 else 's'}{unusable}"
 
 
 def _database_facts(health: Health | None) -> list[tuple[str, str]]:

@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QScrollArea
 
 from core.field.model import LinkReport, LinkState
+from core.gateway.adapter import AdapterReport
 from core.kernel.clock import FakeClock
 from core.media.model import StreamState
 from core.node.model import Health, SystemNotice, WorkerReport
@@ -69,6 +70,17 @@ def test_before_the_node_spoke_everything_is_unknown(panel):
     assert panel.facts("node")["State"] == "--"
     assert panel.facts("broker")["Round trip"] == "--"
     assert panel._overlay.state is PanelState.LOADING
+
+
+def test_each_adapter_says_what_it_does_or_why_it_cannot(panel):
+    frigate = AdapterReport(
+        key="frigate", title="Frigate", note="2 objects in 1 places", n_messages=9, n_bad_messages=1
+    )
+    sparkplug = AdapterReport(key="sparkplug", title="Sparkplug B", reason="The broker does not let us read it.")
+    panel.show_health(health(adapters=(frigate, sparkplug)))
+
+    assert panel.facts("broker")["Frigate"] == "2 objects in 1 places; 9 messages, 1 unusable"
+    assert panel.facts("broker")["Sparkplug B"] == "The broker does not let us read it."
 
 
 def test_a_silent_node_makes_every_figure_old(panel, clock):
