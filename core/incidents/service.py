@@ -195,16 +195,6 @@ class IncidentService:
             return None
         return await self._return_now(condition_key)
 
-    async def take_value(self, condition: Condition, value: float) -> Alarm | None:
-        """Judge a number by the limit and deadband of the condition's rule, and raise or return it.
-
-        Raises:
-            ValueError: The rule has no limit.
-        """
-        if self._signals.is_beyond(condition.condition_key, value, self._tuning(condition)):
-            return await self.raise_condition(condition)
-        return await self.return_condition(condition.condition_key)
-
     async def tick(self) -> None:
         """Pass on what has waited long enough; call it about once a second.
 

@@ -1,4 +1,4 @@
-"""Between a rule and its alarm: delays, counts, deadband, and how often it comes (ISA-18.2, nuisance alarms)."""
+"""Between a rule and its alarm: delays, counts, and how often it comes (ISA-18.2, nuisance alarms)."""
 
 from __future__ import annotations
 
@@ -45,7 +45,6 @@ class _Signal:
     is_raised: bool = False
     raise_due_s: float | None = None
     return_due_s: float | None = None
-    is_beyond: bool = False
     told: frozenset[AlarmMark] = frozenset()
     raises_s: deque[float] = field(default_factory=lambda: deque(maxlen=64))
 
@@ -113,17 +112,11 @@ class Signals:
         signal.is_raised = False
         return Verdict.PASS
 
-    def is_beyond(self, key: str, value: float, tuning: AlarmTuning) -> bool:
-        """Judge a number by the rule's limit and deadband."""
-        signal = self._signals.setdefault(key, _Signal(tuning))
-        signal.is_beyond = tuning.is_beyond(value, was_beyond=signal.is_beyond)
-        return signal.is_beyond
-
     def forget(self, key: str) -> None:
         """The source is gone, or its rules began anew: nothing is waited for."""
         signal = self._signals.get(key)
         if signal is not None:
-            signal.is_raised, signal.raise_due_s, signal.return_due_s, signal.is_beyond = False, None, None, False
+            signal.is_raised, signal.raise_due_s, signal.return_due_s = False, None, None
 
     def due_raises(self, now_s: float) -> list[str]:
         """Return the keys whose on-delay is over; they count as raised from now on."""
@@ -172,7 +165,6 @@ class Signals:
             for key, one in self._signals.items()
             if not one.is_raised
             and one.raise_due_s is None
-            and not one.is_beyond
             and (not one.raises_s or one.raises_s[-1] < now_s - REPEAT_S)
         ]
         for key in quiet:

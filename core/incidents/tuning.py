@@ -44,8 +44,8 @@ class AlarmTuning:
         on_delay_s: The condition must hold so long before it is raised.
         off_delay_s: It must be over so long before it has returned.
         n_raises, window_s: It is raised with the n-th time within the window; 1 means at once.
-        limit, deadband: For rules on a number: raised above the limit, over below `limit - deadband`; where
-            `is_below`, raised below it, and over above `limit + deadband`.
+        limit, deadband: Of a device's number, instead of what its kind declares: it calls above the limit and is over
+            below `limit - deadband`; where `is_below`, it calls below it and is over above `limit + deadband`.
         is_latching: The alarm stands until it is reset, also when the condition is over.
         can_be_shelved: False for what says that nothing is recorded.
         shelved_max_s: Longest shelving by an operator, by priority; 0 means that an operator may not.
@@ -89,19 +89,6 @@ class AlarmTuning:
         longest = self.shelved_max_s if role < Role.SUPERVISOR else self.shelved_max_supervisor_s
         return timedelta(seconds=longest[priority])
 
-    def is_beyond(self, value: float, *, was_beyond: bool) -> bool:
-        """Tell whether a number is beyond the limit, past the deadband on the way back.
-
-        Raises:
-            ValueError: The rule has no limit.
-        """
-        if self.limit is None:
-            raise ValueError("a rule without a limit judges no number")
-        margin = self.deadband if was_beyond else 0.0
-        if self.is_below:
-            return value < self.limit + margin
-        return value > self.limit - margin
-
 
 DEFAULT = AlarmTuning()
 DEFAULTS: dict[str, AlarmTuning] = {
@@ -109,8 +96,6 @@ DEFAULTS: dict[str, AlarmTuning] = {
     "device_lost": AlarmTuning(on_delay_s=15.0),
     "camera_blinded": AlarmTuning(off_delay_s=10.0),
     "camera_frozen": AlarmTuning(off_delay_s=10.0),
-    "battery_low": AlarmTuning(on_delay_s=30.0, limit=20.0, deadband=3.0, is_below=True),
-    "parking_full": AlarmTuning(on_delay_s=120.0, off_delay_s=300.0, limit=98.0, deadband=2.0),
     # What says that nothing is recorded must not be put aside.
     "database": AlarmTuning(can_be_shelved=False),
     "disk": AlarmTuning(can_be_shelved=False),

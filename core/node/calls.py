@@ -6,18 +6,20 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from core.cameras.model import Camera
 from core.field.kinds import find_kinds
-from core.field.limits import LimitWatch
+from core.field.kinds.base import AlarmDefault
+from core.field.limits import LimitPassed, LimitWatch
 from core.field.model import OVERFLOW, Device, DeviceState, FieldEvent, LinkState, Reading
 from core.field.skew import SKEW_S
 from core.incidents.model import Condition, Quality, Snapshot, SourceKind
 from core.incidents.policy import CALLING_KINDS, call_from, condition_of_source
 from core.incidents.service import IncidentService
+from core.incidents.tuning import DEFAULT, AlarmTuning
 from core.kernel.errors import ConsoleError, UnavailableError
 from core.kernel.log import OncePerLoss
 from core.node import conditions
@@ -85,8 +87,17 @@ class Calls:
         folder: str,
         find_camera: Callable[[str], Camera | None],
         find_device: Callable[[str], Device],
+        find_figures: Callable[[], Callable[[Condition], AlarmTuning]] = lambda: _by_default,
     ) -> None:
-        """Name `folder` where the disk runs out."""
+        """Prepare.
+
+        Args:
+            incidents: Where calls go.
+            folder: Named where the disk runs out.
+            find_camera: By its id; None where there is none.
+            find_device: By its id.
+            find_figures: Returns what gives a condition the figures of its rule; another one after a change of rules.
+        """
         self._incidents = incidents
         self._folder = folder
         self._queue: asyncio.Queue[_Step] = asyncio.Queue()
@@ -97,6 +108,9 @@ class Calls:
         self._once = OncePerLoss(log)
         self._link_lost_s: float | None = None
         self._limits = LimitWatch()
+        self._find_figures = find_figures
+        self._figures = find_figures()
+        self._defaults: dict[str, tuple[AlarmDefault, ...]] = {}
         self._devices: dict[str, tuple[DeviceState, bool]] = {}
 
     def raise_condition(self, condition: Condition) -> None:
@@ -281,19 +295,37 @@ class Calls:
     def take_device_removed(self, device_id: str) -> None:
         """A device is gone, and with it everything that it was called for."""
         self._devices.pop(device_id, None)
+        self._defaults.pop(device_id, None)
         self._raised = {key for key in self._raised if not key.startswith(f"{SourceKind.DEVICE}/{device_id}/")}
         self._end_later(partial(self._incidents.return_missing, SourceKind.DEVICE, device_id))
 
     def take_reading(self, reading: Reading) -> None:
-        """A device measures something: beyond the limits of its kind it calls."""
+        """A device measures something: beyond the limits of its kind, or of a rule of its own, it calls."""
         device = self._find_device(reading.device_id)
-        defaults = find_kinds()[device.kind].alarms
-        for passed in self._limits.take(reading, defaults, time.monotonic()):
+        for passed in self._limits.take(reading, self._limits_of(device), time.monotonic()):
             condition = conditions.device_value(device, passed)
             if passed.is_beyond:
                 self.raise_condition(condition)
             else:
                 self.return_condition(condition.condition_key)
+
+    def _limits_of(self, device: Device) -> tuple[AlarmDefault, ...]:
+        figures = self._find_figures()
+        if figures != self._figures:
+            self._figures = figures
+            self._defaults.clear()
+        if device.device_id not in self._defaults:
+            declared = find_kinds()[device.kind].alarms
+            self._defaults[device.device_id] = tuple(self._with_rule(device, default) for default in declared)
+        return self._defaults[device.device_id]
+
+    def _with_rule(self, device: Device, default: AlarmDefault) -> AlarmDefault:
+        passed = LimitPassed(device_id=device.device_id, stream="", default=default, value=0.0, is_beyond=True)
+        tuning = self._figures(conditions.device_value(device, passed))
+        if tuning.limit is None:
+            return default
+        above, below = (None, tuning.limit) if tuning.is_below else (tuning.limit, None)
+        return replace(default, above=above, below=below, deadband=tuning.deadband)
 
     def take_field_event(self, event: FieldEvent) -> None:
         """A device had to give something up; that it lasts nobody can say, so the call ends with it."""
@@ -335,3 +367,7 @@ def _describe_flow(values: dict[str, float]) -> str:
     if "intensity" in values:
         parts.append(f"{values['intensity']:.0f} vehicles a minute")
     return ", ".join(parts)
+
+
+def _by_default(_condition: Condition) -> AlarmTuning:
+    return DEFAULT

@@ -1,4 +1,4 @@
-"""Between a rule and its alarm: delays, counts, deadband, and alarms that come too often."""
+"""Between a rule and its alarm: delays, counts, and alarms that come too often."""
 
 from core.incidents import ledger
 from core.incidents.model import AlarmMark, AlarmState, Priority
@@ -104,16 +104,6 @@ def test_three_times_in_a_longer_time_than_the_window_are_not_enough(room: Room)
         room.pass_time(40)
 
     assert listed(room) == []
-
-
-def test_a_number_within_the_deadband_neither_raises_nor_returns(room: Room) -> None:
-    tune(room, limit=80.0, deadband=5.0)
-    states = []
-    for value in (79.0, 81.0, 79.0, 76.0, 74.0, 79.0):
-        room.run(room.incidents.take_value(CONDITION, value))
-        states.append(bool(listed(room)) and the_alarm(room).is_active)
-
-    assert states == [False, True, True, True, False, False]
 
 
 def test_a_raise_every_ten_seconds_for_ten_minutes_calls_twice_and_is_marked_with_the_third(room: Room) -> None:

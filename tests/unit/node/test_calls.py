@@ -4,8 +4,11 @@ import asyncio
 from datetime import UTC, datetime
 
 from core.cameras.model import Camera
-from core.field.model import Device, DeviceState, LinkReport, LinkState
+from core.field.model import Device, DeviceState, LinkReport, LinkState, Reading
 from core.incidents.model import Condition, Priority, SourceKind
+from core.incidents.rules.book import RuleBook
+from core.incidents.rules.model import RulesInForce
+from core.incidents.tuning import AlarmTuning
 from core.kernel.errors import UnavailableError
 from core.kernel.ids import new_id
 from core.media.model import StreamReport, StreamState
@@ -288,3 +291,47 @@ def test_a_worker_that_ends_again_and_again_calls_and_takes_it_back_once_it_runs
         assert incidents.done == [("raise", key), ("return", key)] * 2
 
     run(scenario)
+
+
+def test_a_rule_of_the_site_puts_another_limit_than_the_kind_declares_from_the_next_reading_on(monkeypatch):
+    now_s = [1000.0]
+    monkeypatch.setattr("core.node.calls.time.monotonic", lambda: now_s[0])
+    device = Device(device_id="edge/one", kind="edge-camera", name="One", state=DeviceState.ONLINE)
+    rules = [RuleBook(RulesInForce(rules=(), version=1)).tuning_of]
+
+    async def main():
+        incidents = Incidents()
+        calls = Calls(
+            incidents,
+            folder="/data",
+            find_camera=lambda _id: CAMERA,
+            find_device=lambda _id: device,
+            find_figures=lambda: rules[0],
+        )
+        working = asyncio.create_task(calls.work())
+
+        def is_warm(celsius):
+            for _ in range(2):
+                at = datetime(2026, 1, 1, tzinfo=UTC)
+                calls.take_reading(
+                    Reading(device_id="edge/one", stream="health", at=at, values={"temperature": celsius})
+                )
+                now_s[0] += 200.0
+
+        is_warm(70.0)
+        await calls.drain(timeout_s=5)
+        before = list(incidents.done)
+        rules[0] = lambda _condition: AlarmTuning(limit=60.0, deadband=5.0)
+        for celsius in (70.0, 57.0):
+            is_warm(celsius)
+        await calls.drain(timeout_s=5)
+        beyond = list(incidents.done)
+        is_warm(54.0)
+        await calls.drain(timeout_s=5)
+        working.cancel()
+
+        assert before == []
+        assert [what for what, _ in beyond] == ["raise"]
+        assert [what for what, _ in incidents.done] == ["raise", "return"]
+
+    asyncio.run(main())
