@@ -54,6 +54,7 @@ def run_benches(names: list[str], *, clip: Path | None, model: str, minutes: flo
         "start": bench_start,
         "recover": _bench_recover,
         "alarms": _bench_alarms,
+        "figures": _bench_figures,
         "source": _bench_source,
         "count": _bench_count,
         "speed": _bench_speed,
@@ -108,6 +109,12 @@ def _bench_alarms() -> BenchResult:
     from app.bench_alarms import bench_alarms
 
     return bench_alarms()
+
+
+def _bench_figures() -> BenchResult:
+    from core.node.bench_figures import bench_figures
+
+    return bench_figures()
 
 
 def _bench_recover() -> BenchResult:

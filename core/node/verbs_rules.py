@@ -1,4 +1,4 @@
-"""What a console may ask about the alarm rules: look, check, try, save, go back."""
+"""What a console may ask about the alarm rules and about how they do: look, check, try, save, go back, count."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from core.access.model import Actor
+from core.incidents.figures import Figures, read_figures
 from core.incidents.policy import call_from
 from core.incidents.rules.book import RuleBook
 from core.incidents.rules.model import RuleReport, RuleSet, RulesInForce, RuleVersion, TrialReport
@@ -64,7 +65,12 @@ def rule_verbs(node: Node, actor_of: Callable[[Peer], Actor]) -> dict[str, Verb]
             is_cut=is_cut,
         )
 
+    async def figures(peer: Peer, *, since: datetime, until: datetime) -> Figures:
+        actor_of(peer)
+        return await node.require_services().store.read(lambda s: read_figures(s, since=since, until=until))
+
     return {
+        "alarms.figures": figures,
         "rules.try": try_on_history,
         "rules.save": save,
         "rules.history": history,

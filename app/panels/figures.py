@@ -1,0 +1,87 @@
+"""Alarm figures: how the alarm system itself does, beside what is recommended."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QFileDialog, QWidget
+
+from app.panel import Area, PanelInfo
+from app.room import Room
+from core.incidents.figures import Figures
+from core.kernel.errors import ConsoleError
+from widgets.figures.page import FiguresPage
+from widgets.figures.rows import csv_of
+
+
+def create(room: Room) -> QWidget:
+    """Build the page and connect it."""
+    return _Figures(room)
+
+
+class _Figures(FiguresPage):
+    """Asks the node only when somebody looks."""
+
+    def __init__(self, room: Room) -> None:
+        super().__init__()
+        self._room = room
+        self._n_asked = 0
+        self.figures_requested.connect(self._on_asked)
+        self.export_requested.connect(self._on_export_wanted)
+        room.connection.snapshot_received.connect(lambda _snapshot: self.ask() if self.isVisible() else None)
+
+    def _on_asked(self, hours: int) -> None:
+        if self._room.connection.session is None:
+            return
+        self._n_asked += 1
+        number, until = self._n_asked, datetime.now(UTC)
+
+        def show(figures: Figures) -> None:
+            # A longer span takes longer: only the answer to the newest question is shown.
+            if number == self._n_asked:
+                self.show_figures(figures)
+
+        def refused(error: ConsoleError) -> None:
+            self.show_refused(error.message, error.hint)
+
+        self._room.ask(
+            "alarms.figures", Figures, then=show, refused=refused, since=until - timedelta(hours=hours), until=until
+        )
+
+    def _on_export_wanted(self, figures: Figures) -> None:
+        dialog = QFileDialog(self, "Export alarm figures", "", "CSV (*.csv)")
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setDefaultSuffix("csv")
+        dialog.selectFile(f"alarm-figures-{figures.until:%Y-%m-%d}.csv")
+        dialog.setOption(QFileDialog.Option.DontUseNativeDialog)
+        dialog.fileSelected.connect(lambda name: self._write(figures, Path(name)))
+        dialog.finished.connect(dialog.deleteLater)
+        # Beside the room, not in front of it: alarms can be answered meanwhile.
+        dialog.setModal(False)
+        dialog.show()
+
+    def _write(self, figures: Figures, file: Path) -> None:
+        try:
+            file.write_text(csv_of(figures), encoding="utf-8", newline="")
+        except OSError as error:
+            self._room.toast(f"{file.name} cannot be written: {error.strerror}.", "Choose another folder.")
+            return
+        self._room.toast(f"The figures are in {file.name}.")
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Count when somebody looks."""
+        super().showEvent(event)
+        self.ask()
+
+
+PANEL = PanelInfo(
+    key="figures",
+    title="Alarm figures",
+    create=create,
+    area=Area.CENTER,
+    shortcut="Ctrl+Shift+G",
+    icon="health",
+    order=8,
+)
