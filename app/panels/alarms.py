@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QWidget
 
 from app.panel import Area, PanelInfo
 from app.room import Room
 from core.incidents.handling import Limits
-from core.incidents.model import Alarm, SourceKind
+from core.incidents.model import Alarm, Clip, SourceKind
 from core.kernel.errors import ConsoleError
 from widgets.alarms.actions import Action, Answer
 from widgets.alarms.list import AlarmList
 from widgets.alarms.order import Tab
+
+CLIP_AGAIN_MS = 3000
+CLIP_COMES_WITHIN = timedelta(seconds=30)
 
 
 def create(room: Room) -> QWidget:
@@ -84,6 +89,24 @@ def _connect(alarms: AlarmList, room: Room) -> QWidget:
             alarms.show_snapshot(alarm_id, content)
 
         room.ask("incidents.snapshot", bytes, then=show, incident_id=incident_id)
+        ask_clip(alarm_id, incident_id)
+
+    def ask_clip(alarm_id: str, incident_id: str) -> None:
+        def show(clip: Clip | None) -> None:
+            alarms.show_clip(alarm_id, clip)
+            if clip is None and _is_fresh(live.alarms.get(alarm_id)):
+                # The ten seconds after it are not over yet.
+                clip_timer.start_for(alarm_id, incident_id)
+
+        room.ask(
+            "incidents.clip",
+            Clip | None,  # type: ignore[arg-type]
+            then=show,
+            refused=lambda _error: None,
+            incident_id=incident_id,
+        )
+
+    clip_timer = _AskAgain(alarms, ask_clip)
 
     def on_selection(alarm: Alarm | None) -> None:
         if alarm is not None:
@@ -117,6 +140,25 @@ def _connect(alarms: AlarmList, room: Room) -> QWidget:
     room.node_lost.connect(lambda sentence: alarms.show_stale(sentence, "The list is the last one known."))
     room.node_back.connect(alarms.show_current)
     return alarms
+
+
+class _AskAgain(QTimer):
+    """Asks for the clip of the alarm that is looked at once more, a little later."""
+
+    def __init__(self, parent: QWidget, ask: Callable[[str, str], None]) -> None:
+        super().__init__(parent)
+        self._wanted = ("", "")
+        self.setSingleShot(True)
+        self.setInterval(CLIP_AGAIN_MS)
+        self.timeout.connect(lambda: ask(*self._wanted))
+
+    def start_for(self, alarm_id: str, incident_id: str) -> None:
+        self._wanted = (alarm_id, incident_id)
+        self.start()
+
+
+def _is_fresh(alarm: Alarm | None) -> bool:
+    return alarm is not None and datetime.now(UTC) - alarm.raised_at < CLIP_COMES_WITHIN
 
 
 def _arguments(answer: Answer) -> dict[str, Any]:

@@ -20,13 +20,13 @@ class Evidence:
     sha256: str
 
 
-def save_snapshot(folder: Path, jpeg: bytes, *, at: datetime, name: str) -> Evidence:
-    """Write a picture to yyyy/mm/dd/NAME.jpg and return once it is on the disk; blocks.
+def save_snapshot(folder: Path, jpeg: bytes, *, at: datetime, name: str, suffix: str = ".jpg") -> Evidence:
+    """Write a picture to yyyy/mm/dd/NAME.jpg, or a film to the like, and return once it is on the disk; blocks.
 
     Raises:
         UnavailableError: It could not be written; nothing is left behind.
     """
-    relative = Path(f"{at.astimezone(UTC):%Y/%m/%d}") / f"{name}.jpg"
+    relative = Path(f"{at.astimezone(UTC):%Y/%m/%d}") / f"{name}{suffix}"
     target = folder / relative
     part = target.with_suffix(".part")
     try:

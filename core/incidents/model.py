@@ -282,6 +282,24 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClipPicture:
+    """One picture of a clip; `offset_s` is before (negative) or after the alarm."""
+
+    offset_s: float
+    jpeg: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clip:
+    """What a camera saw around an alarm, the oldest picture first."""
+
+    incident_id: str
+    camera_id: str
+    at: datetime
+    pictures: tuple[ClipPicture, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JournalEntry:
     """One transition of one alarm, as the history shows it.
 

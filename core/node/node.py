@@ -57,6 +57,7 @@ from core.node.adapters import make_gateway
 from core.node.calls import Calls
 from core.node.camera_flow import CameraFlow
 from core.node.cap_door import CapDoor, look_forever
+from core.node.clips import ClipKeeper
 from core.node.dry_runs import DryRuns
 from core.node.ears import Broker, open_broker
 from core.node.fleet import FleetProcess
@@ -75,7 +76,7 @@ from core.store.retention import forget_before
 from core.traffic.service import FlowMeasured, StationCongestion
 from core.vision.dry_run_model import DryRunOrder
 from core.vision.export import ExportProgress
-from core.vision.messages import EngineFailed, Measured, WorkerConfig
+from core.vision.messages import ClipKept, EngineFailed, Measured, WorkerConfig
 from core.vision.model import Scene
 from core.vision.models import find_model
 
@@ -173,6 +174,7 @@ class Node:
         self._opening_broker: asyncio.Task[Broker] | None = None
         self._calls: Calls | None = None
         self._camera_flow: CameraFlow | None = None
+        self._clips_of_alarms: ClipKeeper | None = None
         self._link: MqttLink | None = None
         self._gateway: Gateway | None = None
         self._sight: Sight | None = None
@@ -548,6 +550,11 @@ class Node:
 
     def _subscribe(self, services: Services, calls: Calls) -> None:
         """Say who hears of what; every event here comes after its commit."""
+        clips = self._clips_of_alarms = ClipKeeper(
+            services.clips,
+            cameras=lambda: self._sight.cameras if self._sight is not None else (),
+            ask=lambda camera_id, clip_id: self._supervisor.keep_clip(camera_id, clip_id) if self._supervisor else None,
+        )
         flow = self._camera_flow = CameraFlow(
             tenant=self.settings.site.tenant,
             boot=self.node_id,
@@ -571,6 +578,7 @@ class Node:
             self._live.add_alarm(event.alarm)
             self.shift_watch.take(event.alarm)
             self._attend(event.alarm)
+            clips.take_alarm(event.alarm)
             services.field.publish_alarm(_alarm_payload(event.alarm))
 
         def on_incident(event: IncidentChanged) -> None:
@@ -660,6 +668,8 @@ class Node:
             self._sight.take(message)
         if isinstance(message, Measured) and self.services is not None:
             self.services.traffic.take_minutes(message.minutes)
+        if isinstance(message, ClipKept) and self._clips_of_alarms is not None:
+            self._spawn(self._clips_of_alarms.keep(message))
         if isinstance(message, EngineFailed) and self._calls is not None:
             self._calls.take_engine_failed(message)
 

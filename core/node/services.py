@@ -13,6 +13,7 @@ from core.cameras.service import CameraService
 from core.field.outbox import Outbox
 from core.field.service import FieldService
 from core.field.settings import BrokerSettings
+from core.incidents.clips import ClipStore
 from core.incidents.dispatch import DispatchService
 from core.incidents.handling import AlarmHandling
 from core.incidents.handover import HandOverService
@@ -48,6 +49,7 @@ class Services:
     rules: RuleDesk
     tunings: Tunings
     incidents: IncidentService
+    clips: ClipStore
     handling: AlarmHandling
     keeper: AlarmKeeper
     dispatch: DispatchService
@@ -94,6 +96,7 @@ def make_services(
         rules=rules,
         tunings=tunings,
         incidents=incidents,
+        clips=ClipStore(store, evidence=folders.evidence),
         handling=AlarmHandling(store, bus, clock, tunings),
         keeper=AlarmKeeper(store, bus, clock, tunings),
         dispatch=DispatchService(store, bus, clock, evidence=folders.evidence),

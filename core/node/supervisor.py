@@ -24,6 +24,7 @@ from core.vision.messages import (
     EngineFailed,
     EngineOpened,
     Heartbeat,
+    KeepClip,
     SetAttention,
     SetCameras,
     SetViews,
@@ -168,6 +169,12 @@ class VisionSupervisor:
         self._called = camera_ids
         for worker in self._workers:
             worker.outbox.put(SetAttention(camera_ids=camera_ids))
+
+    def keep_clip(self, camera_id: str, clip_id: str) -> None:
+        """Have a camera keep what was ten seconds before now and comes in ten after; a `ClipKept` answers."""
+        for worker in self._workers:
+            if camera_id in worker.jobs:
+                worker.outbox.put(KeepClip(camera_id=camera_id, clip_id=clip_id))
 
     @property
     def n_restarts(self) -> int:

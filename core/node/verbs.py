@@ -17,7 +17,7 @@ from core.field.broker_config import IssuedCertificate
 from core.field.device_list import NewDevice
 from core.field.inventory import BulkOutcome, DeviceAt
 from core.field.model import Device, DeviceCommand, Twin
-from core.incidents.model import Incident
+from core.incidents.model import Clip, Incident
 from core.incidents.review import Outcome, PrecisionReport, ReviewFilter, ReviewItem, ReviewPage
 from core.incidents.shift import Draft, ShiftKind
 from core.kernel.errors import BadInputError, NotPermittedError, UnavailableError
@@ -393,6 +393,10 @@ def _review_verbs(node: Node) -> dict[str, Verb]:
 
 
 def _incident_verbs(node: Node) -> dict[str, Verb]:
+    async def clip_of(peer: Peer, *, incident_id: str) -> Clip | None:
+        actor_of(peer)
+        return await node.require_services().clips.load(incident_id)
+
     async def snapshot_of(peer: Peer, *, incident_id: str) -> bytes:
         actor_of(peer)
         return await node.require_services().incidents.snapshot_bytes(incident_id)
@@ -403,6 +407,7 @@ def _incident_verbs(node: Node) -> dict[str, Verb]:
 
     return {
         "incidents.snapshot": snapshot_of,
+        "incidents.clip": clip_of,
         "incidents.recent": recent,
     }
 

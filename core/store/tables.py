@@ -452,6 +452,24 @@ class CapMessageRow(Base):
     xml: Mapped[str] = mapped_column(Text)
 
 
+class IncidentClipRow(Base):
+    """What a camera saw ten seconds before and after an incident's first alarm; the film lies beside the snapshots."""
+
+    __tablename__ = "incident_clip"
+
+    incident_id: Mapped[str] = mapped_column(ForeignKey("incident.incident_id"), primary_key=True)
+    camera_id: Mapped[str] = mapped_column(String(64))
+    at: Mapped[datetime]
+    """Of the alarm."""
+
+    began_at: Mapped[datetime]
+    """Of the first picture."""
+
+    n_pictures: Mapped[int] = mapped_column(Integer)
+    path: Mapped[str] = mapped_column(Text)
+    sha256: Mapped[str] = mapped_column(String(64))
+
+
 class ReviewRow(Versioned, Base):
     """What an operator made of an incident that a rule raised."""
 

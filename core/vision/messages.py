@@ -87,6 +87,23 @@ class SetAttention:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeepClip:
+    """Node to worker: keep what this camera saw in the last ten seconds and sees in the next ten."""
+
+    camera_id: str
+    clip_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipKept:
+    """Worker to node: the pictures of a clip, the oldest first: wall time [s] and JPEG."""
+
+    camera_id: str
+    clip_id: str
+    pictures: tuple[tuple[float, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DetectorConfig:
     """Everything the detector process needs at its start; as `WorkerConfig`."""
 

@@ -27,8 +27,19 @@ from core.vision.detail import Detail, detail_of, merge_detail
 from core.vision.detector_link import Asks
 from core.vision.flow import FlowMinute
 from core.vision.gate import MotionGate, Movement, heartbeat_s, small_grey
+from core.vision.look_back import LookBack
 from core.vision.looks import N_SLOTS, LookWriter
-from core.vision.messages import CameraJob, CloseLooks, LookAt, Looked, Measured, Observed, OpenLooks, RulesReset
+from core.vision.messages import (
+    CameraJob,
+    ClipKept,
+    CloseLooks,
+    LookAt,
+    Looked,
+    Measured,
+    Observed,
+    OpenLooks,
+    RulesReset,
+)
 from core.vision.model import EngineInfo, MaskKind, Observation, ObservationKind, Phase, Track
 from core.vision.schedule import ATTENTION, MOTION, QUIET, is_due, next_due_s
 
@@ -100,6 +111,7 @@ class CameraSlot:
         self._no_room = ""
         self._lock = threading.Lock()
         self._gate = MotionGate()
+        self.look_back = LookBack()
         self._is_quiet = False
         self._looked_s = 0.0
         self._due_s = 0.0
@@ -219,6 +231,11 @@ class CameraSlot:
             minutes = None if self.analyser is None else self._guarded(partial(self.analyser.take_minutes, now))
         self._send_minutes(minutes)
 
+    def tell_clips(self, now_s: float) -> None:
+        """Send the clips whose time is over, also where pictures stopped coming."""
+        for clip_id, pictures in self.look_back.finished(now_s):
+            self._send(ClipKept(camera_id=self.job.camera_id, clip_id=clip_id, pictures=pictures))
+
     def tell_last_minutes(self) -> None:
         """Send what was measured so far, the open minute as well."""
         with self._lock:
@@ -279,6 +296,7 @@ class CameraSlot:
                 captured_at_s=frame.captured_at.timestamp(),
                 epoch=frame.epoch,
             )
+        self.look_back.take(frame, is_quiet=self._is_quiet)
         if self._looks is not None and is_due(frame.received_s, self._due_s):
             self._due_s = next_due_s(self._due_s, frame.received_s, self.job.detect_fps * self.share)
             self._guarded(partial(self._consider, frame))

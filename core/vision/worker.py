@@ -24,6 +24,7 @@ from core.vision.detector_link import DetectorLink
 from core.vision.messages import (
     CameraJob,
     Heartbeat,
+    KeepClip,
     Looked,
     SetAttention,
     SetCameras,
@@ -67,6 +68,7 @@ class _Worker:
             now = SystemClock().now()
             for slot in tuple(self._slots.values()):
                 slot.tell_minutes(now)
+                slot.tell_clips(time.monotonic())
         self._detector.stop()
         # First of all: a camera that does not let go must not cost the others what they measured.
         for slot in tuple(self._slots.values()):
@@ -110,6 +112,10 @@ class _Worker:
             self._share_attention()
         elif isinstance(message, SetCameras):
             self._set_cameras(message.cameras)
+        elif isinstance(message, KeepClip):
+            asked = self._slots.get(message.camera_id)
+            if asked is not None:
+                asked.look_back.begin(message.clip_id, time.monotonic())
         elif isinstance(message, UseDetector):
             self._detector.use(message)
 

@@ -21,8 +21,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.incidents.model import Alarm, Priority
+from core.incidents.model import Alarm, Clip, Priority
 from widgets.alarms.actions import ACTION_WORDS, Action
+from widgets.alarms.clip_bar import ClipBar
 from widgets.alarms.guidance import guidance
 from widgets.alarms.order import STATE_WORDS, hold_text, remark
 from widgets.base.flow import FlowLayout
@@ -195,6 +196,9 @@ class AlarmDetail(QScrollArea):
         column.setSpacing(gap * 2)
         self._snapshot = Snapshot(lower)
         column.addWidget(self._snapshot)
+        self._clip = ClipBar(lower)
+        self._clip.picture_wanted.connect(self._snapshot.show_picture)
+        column.addWidget(self._clip)
         column.addWidget(hairline(lower))
         heading = QLabel("What to do", lower)
         set_role(heading, "caption")
@@ -270,6 +274,7 @@ class AlarmDetail(QScrollArea):
         """
         if alarm.alarm_id != self.alarm_id:
             self._comment.clear()
+            self._clip.show_clip(None)
             has_path = bool(alarm.incident_id)
             self._snapshot.show_nothing("Loading the picture" if has_path else "No picture")
         self._alarm = alarm
@@ -332,6 +337,15 @@ class AlarmDetail(QScrollArea):
             self._snapshot.show_picture(content)
         else:
             self._snapshot.show_nothing("No picture")
+
+    def show_clip(self, clip: Clip | None) -> None:
+        """Offer what the camera saw before and after; None where nothing was kept."""
+        self._clip.show_clip(clip)
+
+    @property
+    def has_clip(self) -> bool:
+        """Whether a clip is offered."""
+        return not self._clip.isHidden()
 
     def focus_comment(self) -> None:
         """Let the operator write."""

@@ -38,7 +38,7 @@ from PySide6.QtWidgets import (
 from core.access.model import Role
 from core.incidents.flood import NO_FLOOD, Flood
 from core.incidents.handling import Limits
-from core.incidents.model import Alarm, AlarmState
+from core.incidents.model import Alarm, AlarmState, Clip
 from core.kernel.clock import Clock, SystemClock
 from core.kernel.settings import KeySettings
 from widgets.alarms.action_bar import ActionBar
@@ -416,6 +416,11 @@ class AlarmList(QWidget):
         """Show the picture that was asked for; one that comes too late is ignored, empty bytes mean there is none."""
         if alarm_id == self._detail.alarm_id:
             self._detail.show_snapshot(content)
+
+    def show_clip(self, alarm_id: str, clip: Clip | None) -> None:
+        """Offer what a camera saw around an alarm; one that comes too late is ignored."""
+        if alarm_id == self._detail.alarm_id:
+            self._detail.show_clip(clip)
 
     def show_refused(self, alarm_id: str) -> None:
         """Take "sent…" away from an alarm whose acknowledge was refused."""

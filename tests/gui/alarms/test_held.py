@@ -3,13 +3,14 @@
 from datetime import timedelta
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QBuffer, QIODevice, Qt
+from PySide6.QtGui import QColor, QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from core.access.model import Role
 from core.incidents.handling import Limits
-from core.incidents.model import AlarmMark, AlarmState, Priority, Quality, Shelving
+from core.incidents.model import AlarmMark, AlarmState, Clip, ClipPicture, Priority, Quality, Shelving
 from core.kernel.clock import FakeClock
 from tests.gui.alarms.making import NOW, make_alarm
 from widgets.alarms.actions import Action
@@ -230,3 +231,42 @@ def test_counts_of_what_is_held_stand_beside_the_strip(qtbot):
     gauges.show_alarms([shelved("a"), shelved("b"), suppressed(), make_alarm("calling")])
 
     assert [gauges.count(tab) for tab in (Tab.SHELVED, Tab.SUPPRESSED, Tab.OUT_OF_SERVICE)] == [2, 1, 0]
+
+
+def a_clip(*offsets_s):
+    pictures = tuple(ClipPicture(offset_s=offset_s, jpeg=jpeg_of(number)) for number, offset_s in enumerate(offsets_s))
+    return Clip(incident_id="incident-calling", camera_id="c1", at=NOW, pictures=pictures)
+
+
+def jpeg_of(grey):
+    image = QImage(16, 9, QImage.Format.Format_RGB32)
+    image.fill(QColor(grey, grey, grey))
+    target = QBuffer()
+    target.open(QIODevice.OpenModeFlag.WriteOnly)
+    image.save(target, "JPG")
+    return bytes(target.data().data())
+
+
+def test_before_and_after_are_looked_through_by_keyboard(desk):
+    desk.select("calling")
+    assert not desk.detail.has_clip
+
+    desk.show_clip("calling", a_clip(-9.5, -5.0, 0.2, 9.0))
+    assert desk.detail.has_clip
+    bar = desk.detail._clip
+    assert bar.moment_text == "+0.2 s"
+    bar._slider.setFocus()
+    press(Qt.Key.Key_Left)
+
+    assert bar.moment_text == "-5.0 s"
+    assert desk.detail.has_picture
+    desk.select("shelved")
+    assert not desk.detail.has_clip
+
+
+def test_a_clip_of_another_alarm_is_not_shown(desk):
+    desk.select("calling")
+
+    desk.show_clip("shelved", a_clip(-1.0, 1.0))
+
+    assert not desk.detail.has_clip

@@ -1,0 +1,79 @@
+"""The last seconds of a camera in memory, so that an alarm can show what was before it."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+
+from core.kernel.errors import ConsoleError
+from core.media.convert import to_jpeg
+from core.media.stream import StreamFrame
+
+BEFORE_S = AFTER_S = 10.0
+SIZE_WH = (640, 360)
+QUALITY = 70
+EVERY_S, EVERY_QUIET_S, EVERY_ALARM_S = 0.5, 2.0, 0.25
+"""A picture is kept so often while something moves, while nothing does, and while a clip is being taken."""
+
+MAX_CLIPS = 4
+"""Clips of one camera at the same time; more alarms share them."""
+
+ClipPicture = tuple[float, bytes]
+"""Wall time [s since 1970] and JPEG."""
+
+
+@dataclass(slots=True)
+class _Taking:
+    clip_id: str
+    until_s: float
+    pictures: list[ClipPicture] = field(default_factory=list)
+
+
+class LookBack:
+    """Keeps small pictures of ten seconds, and takes clips of ten more.
+
+    Threads: `take` on the camera's own, `begin` and `finished` on any other.
+    """
+
+    def __init__(self) -> None:
+        """Keep nothing yet."""
+        self._lock = threading.Lock()
+        self._kept: deque[tuple[float, ClipPicture]] = deque()
+        self._taking: list[_Taking] = []
+        self._due_s = 0.0
+
+    def take(self, frame: StreamFrame, *, is_quiet: bool) -> None:
+        """Keep a picture where one is due; one that cannot be encoded is left out."""
+        now_s = frame.received_s
+        if now_s < self._due_s:
+            return
+        every_s = EVERY_ALARM_S if self._taking else EVERY_QUIET_S if is_quiet else EVERY_S
+        self._due_s = now_s + every_s
+        try:
+            picture = (frame.captured_at.timestamp(), to_jpeg(frame.frame, SIZE_WH, QUALITY))
+        except (ConsoleError, ValueError, OSError, ArithmeticError):
+            return
+        with self._lock:
+            self._kept.append((now_s, picture))
+            while self._kept and self._kept[0][0] < now_s - BEFORE_S:
+                self._kept.popleft()
+            for taking in self._taking:
+                taking.pictures.append(picture)
+
+    def begin(self, clip_id: str, now_s: float) -> bool:
+        """Take a clip from ten seconds ago to ten seconds from now; False where too many are being taken."""
+        with self._lock:
+            if len(self._taking) >= MAX_CLIPS or any(taking.clip_id == clip_id for taking in self._taking):
+                return False
+            before = [picture for at_s, picture in self._kept if at_s >= now_s - BEFORE_S]
+            self._taking.append(_Taking(clip_id=clip_id, until_s=now_s + AFTER_S, pictures=before))
+            self._due_s = 0.0
+            return True
+
+    def finished(self, now_s: float) -> list[tuple[str, tuple[ClipPicture, ...]]]:
+        """Return the clips whose time is over, each once; those without a picture are left out."""
+        with self._lock:
+            over = [taking for taking in self._taking if taking.until_s <= now_s]
+            self._taking = [taking for taking in self._taking if taking.until_s > now_s]
+        return [(taking.clip_id, tuple(taking.pictures)) for taking in over if taking.pictures]
