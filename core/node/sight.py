@@ -17,7 +17,16 @@ from core.media.ring import FrameRing
 from core.node.supervisor import VisionSupervisor
 from core.traffic.model import LineCount
 from core.vision.looks import remove_left
-from core.vision.messages import CameraJob, EngineFailed, EngineOpened, Heartbeat, Measured, Observed, RulesReset
+from core.vision.messages import (
+    CameraJob,
+    ClipKept,
+    EngineFailed,
+    EngineOpened,
+    Heartbeat,
+    Measured,
+    Observed,
+    RulesReset,
+)
 from core.vision.model import ObservationKind
 
 log = logging.getLogger(__name__)
@@ -179,7 +188,7 @@ class Sight:
         elif isinstance(message, RulesReset):
             if message.camera_id in self._cameras:
                 self._on_rules_reset(message.camera_id)
-        elif not isinstance(message, EngineOpened | EngineFailed | Measured):
+        elif not isinstance(message, ClipKept | EngineOpened | EngineFailed | Measured):
             log.warning("a worker said something unknown: %r", type(message))
 
     def mark_restarting(self, camera_ids: tuple[str, ...]) -> None:

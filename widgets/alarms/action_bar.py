@@ -48,7 +48,7 @@ class ActionBar(QFrame):
         self._span.setAccessibleName("For how long")
         self._reason = QComboBox(self)
         self._reason.setAccessibleName("Reason")
-        self._reason.setMaximumWidth(look().sizes.body * 13)
+        self._reason.setMaximumWidth(look().sizes.body * 17)
         self._reason.addItems(SHELVE_REASONS)
         self._once = QCheckBox("Until it returns", self)
         self._once.setToolTip("One shot: it comes back with the next occurrence, and at the latest after this time.")

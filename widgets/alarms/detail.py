@@ -221,6 +221,8 @@ class AlarmDetail(QScrollArea):
             self._fact_names[name] = label
             self._facts[name] = value
         column.addLayout(grid)
+        # Seldom wanted, so that it may stand below what is read first.
+        column.addWidget(self._answers[Action.TAKE_OUT], 0, Qt.AlignmentFlag.AlignLeft)
         return lower
 
     def _build_buttons(self, parent: QWidget) -> FlowLayout:
@@ -245,7 +247,8 @@ class AlarmDetail(QScrollArea):
             button.clicked.connect(partial(self.action_clicked.emit, action))
             button.hide()
             self._answers[action] = button
-            row.addWidget(button)
+            if action is not Action.TAKE_OUT:
+                row.addWidget(button)
         row.addWidget(self._put_back)
         return row
 
@@ -287,7 +290,8 @@ class AlarmDetail(QScrollArea):
         self._guidance.setText(guidance(alarm))
         self._acknowledge.setEnabled(alarm.is_calling and not sent_text)
         self._acknowledge.setText(sent_text or ("Acknowledge" if alarm.is_calling else "Acknowledged"))
-        self._acknowledge.setVisible(not alarm.is_suppressed_or_shelved and alarm.is_open)
+        is_taken_back = Action.UNACKNOWLEDGE in actions
+        self._acknowledge.setVisible(not alarm.is_suppressed_or_shelved and alarm.is_open and not is_taken_back)
         for action, button in self._answers.items():
             button.setVisible(action in actions)
             button.setEnabled(not sent_text)
