@@ -14,6 +14,7 @@ from app.room import Room
 from core.incidents.handling import Limits
 from core.incidents.model import Alarm, Clip, SourceKind
 from core.kernel.errors import ConsoleError
+from core.node.model import Trend
 from widgets.alarms.actions import Action, Answer
 from widgets.alarms.list import AlarmList
 from widgets.alarms.order import Tab
@@ -91,6 +92,21 @@ def _connect(alarms: AlarmList, room: Room) -> QWidget:
         room.ask("incidents.snapshot", bytes, then=show, incident_id=incident_id)
         ask_clip(alarm_id, incident_id)
 
+    def ask_trend(alarm: Alarm) -> None:
+        def show(trend: Trend | None) -> None:
+            alarms.show_trend(alarm.alarm_id, trend)
+
+        room.ask(
+            "alarms.trend",
+            Trend | None,  # type: ignore[arg-type]
+            then=show,
+            refused=lambda _error: None,
+            source_kind=alarm.source_kind,
+            source_id=alarm.source_id,
+            position=alarm.position,
+            at=alarm.raised_at,
+        )
+
     def ask_clip(alarm_id: str, incident_id: str) -> None:
         def show(clip: Clip | None) -> None:
             alarms.show_clip(alarm_id, clip)
@@ -111,6 +127,7 @@ def _connect(alarms: AlarmList, room: Room) -> QWidget:
     def on_selection(alarm: Alarm | None) -> None:
         if alarm is not None:
             room.alarm_chosen.emit(alarm)
+            ask_trend(alarm)
 
     def on_select(kind: str, item_id: str) -> None:
         if kind == "alarm":

@@ -103,6 +103,23 @@ class SiteInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrendPoint:
+    """What was measured at one instant."""
+
+    at: datetime
+    value: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trend:
+    """One quantity over time, oldest first; never empty."""
+
+    title: str
+    unit: str
+    points: tuple[TrendPoint, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
     """A camera's newest picture with the tracks on it.
 

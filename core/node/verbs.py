@@ -17,7 +17,7 @@ from core.field.broker_config import IssuedCertificate
 from core.field.device_list import NewDevice
 from core.field.inventory import BulkOutcome, DeviceAt
 from core.field.model import Device, DeviceCommand, Twin
-from core.incidents.model import Clip, Incident
+from core.incidents.model import Clip, Incident, SourceKind
 from core.incidents.review import Outcome, PrecisionReport, ReviewFilter, ReviewItem, ReviewPage
 from core.incidents.shift import Draft, ShiftKind
 from core.kernel.errors import BadInputError, NotPermittedError, UnavailableError
@@ -26,7 +26,8 @@ from core.link.protocol import PROTOCOL
 from core.link.server import Peer, Verb
 from core.media.model import ProbeResult, SourceSpec
 from core.node.live import Snapshot
-from core.node.model import Health, Picture, SiteInfo
+from core.node.model import Health, Picture, SiteInfo, Trend
+from core.node.trend import trend_around
 from core.node.verbs_alarms import alarm_verbs
 from core.node.verbs_dispatch import dispatch_verbs, shift_verbs
 from core.node.verbs_rules import rule_verbs
@@ -393,6 +394,20 @@ def _review_verbs(node: Node) -> dict[str, Verb]:
 
 
 def _incident_verbs(node: Node) -> dict[str, Verb]:
+    async def trend_of(
+        peer: Peer, *, source_kind: SourceKind, source_id: str, at: datetime, position: GeoPoint | None = None
+    ) -> Trend | None:
+        actor_of(peer)
+        services = node.require_services()
+        return await trend_around(
+            services.field,
+            services.traffic,
+            source_kind=source_kind,
+            source_id=source_id,
+            position=position,
+            at=at,
+        )
+
     async def clip_of(peer: Peer, *, incident_id: str) -> Clip | None:
         actor_of(peer)
         return await node.require_services().clips.load(incident_id)
@@ -408,6 +423,7 @@ def _incident_verbs(node: Node) -> dict[str, Verb]:
     return {
         "incidents.snapshot": snapshot_of,
         "incidents.clip": clip_of,
+        "alarms.trend": trend_of,
         "incidents.recent": recent,
     }
 

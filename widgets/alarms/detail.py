@@ -22,10 +22,12 @@ from PySide6.QtWidgets import (
 )
 
 from core.incidents.model import Alarm, Clip, Priority
+from core.node.model import Trend
 from widgets.alarms.actions import ACTION_WORDS, Action
 from widgets.alarms.clip_bar import ClipBar
 from widgets.alarms.guidance import guidance
 from widgets.alarms.order import STATE_WORDS, hold_text, remark
+from widgets.alarms.trend import TrendChart
 from widgets.base.flow import FlowLayout
 from widgets.base.labels import hairline
 from widgets.base.state_overlay import PanelState, StateOverlay, paint_sentence
@@ -199,6 +201,8 @@ class AlarmDetail(QScrollArea):
         self._clip = ClipBar(lower)
         self._clip.picture_wanted.connect(self._snapshot.show_picture)
         column.addWidget(self._clip)
+        self._trend = TrendChart(lower)
+        column.addWidget(self._trend)
         column.addWidget(hairline(lower))
         heading = QLabel("What to do", lower)
         set_role(heading, "caption")
@@ -278,6 +282,7 @@ class AlarmDetail(QScrollArea):
         if alarm.alarm_id != self.alarm_id:
             self._comment.clear()
             self._clip.show_clip(None)
+            self._trend.show_trend(None, alarm.raised_at)
             has_path = bool(alarm.incident_id)
             self._snapshot.show_nothing("Loading the picture" if has_path else "No picture")
         self._alarm = alarm
@@ -345,6 +350,16 @@ class AlarmDetail(QScrollArea):
     def show_clip(self, clip: Clip | None) -> None:
         """Offer what the camera saw before and after; None where nothing was kept."""
         self._clip.show_clip(clip)
+
+    def show_trend(self, trend: Trend | None) -> None:
+        """Show how traffic went around the alarm; None where nothing near by measures."""
+        if self._alarm is not None:
+            self._trend.show_trend(trend, self._alarm.raised_at)
+
+    @property
+    def trend_text(self) -> str:
+        """What a screen reader says of the trend; empty where there is none."""
+        return self._trend.text
 
     @property
     def has_clip(self) -> bool:

@@ -41,6 +41,7 @@ from core.incidents.handling import Limits
 from core.incidents.model import Alarm, AlarmState, Clip
 from core.kernel.clock import Clock, SystemClock
 from core.kernel.settings import KeySettings
+from core.node.model import Trend
 from widgets.alarms.action_bar import ActionBar
 from widgets.alarms.actions import Action, Answer, actions_of, longest_shelving
 from widgets.alarms.delegates import PriorityDelegate, StateDelegate, TwoLineDelegate
@@ -421,6 +422,11 @@ class AlarmList(QWidget):
         """Offer what a camera saw around an alarm; one that comes too late is ignored."""
         if alarm_id == self._detail.alarm_id:
             self._detail.show_clip(clip)
+
+    def show_trend(self, alarm_id: str, trend: Trend | None) -> None:
+        """Show how traffic went around an alarm; one that comes too late is ignored."""
+        if alarm_id == self._detail.alarm_id:
+            self._detail.show_trend(trend)
 
     def show_refused(self, alarm_id: str) -> None:
         """Take "sent…" away from an alarm whose acknowledge was refused."""

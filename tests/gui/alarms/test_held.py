@@ -12,6 +12,7 @@ from core.access.model import Role
 from core.incidents.handling import Limits
 from core.incidents.model import AlarmMark, AlarmState, Clip, ClipPicture, Priority, Quality, Shelving
 from core.kernel.clock import FakeClock
+from core.node.model import Trend, TrendPoint
 from tests.gui.alarms.making import NOW, make_alarm
 from widgets.alarms.actions import Action
 from widgets.alarms.gauges import AlarmGauges
@@ -270,3 +271,18 @@ def test_a_clip_of_another_alarm_is_not_shown(desk):
     desk.show_clip("shelved", a_clip(-1.0, 1.0))
 
     assert not desk.detail.has_clip
+
+
+def test_the_trend_around_an_alarm_is_shown_and_said(desk):
+    desk.select("calling")
+    points = tuple(
+        TrendPoint(at=NOW + timedelta(minutes=minutes), value=value)
+        for minutes, value in ((-29, 52.0), (-5, 40.0), (0, 9.0))
+    )
+
+    desk.show_trend("calling", Trend(title="Speed, this camera", unit="km/h", points=points))
+
+    assert desk.detail.trend_text == "Speed, this camera: 52 km/h half an hour before, 9 at last"
+    assert not desk.detail._trend.grab().isNull()
+    desk.show_trend("calling", None)
+    assert desk.detail.trend_text == ""
