@@ -12,12 +12,13 @@ from PySide6.QtWidgets import QWidget
 from app.panel import Area, PanelInfo
 from app.room import Room
 from core.incidents.handling import Limits
-from core.incidents.model import Alarm, Clip, SourceKind
+from core.incidents.model import Alarm, Clip, JournalEntry, SourceKind
 from core.kernel.errors import ConsoleError
 from core.node.model import Trend
 from widgets.alarms.actions import Action, Answer
 from widgets.alarms.list import AlarmList
 from widgets.alarms.order import Tab
+from widgets.rules.checklist import AlarmGuidance
 
 CLIP_AGAIN_MS = 3000
 CLIP_COMES_WITHIN = timedelta(seconds=30)
@@ -133,6 +134,7 @@ def _connect(alarms: AlarmList, room: Room) -> QWidget:
         if kind == "alarm":
             alarms.select(item_id)
 
+    _connect_guidance(alarms.detail.guidance, room)
     live.alarms_changed.connect(lambda: alarms.show_alarms(live.open_alarms()))
     room.flood.changed.connect(alarms.show_flood)
     alarms.acknowledge_requested.connect(on_acknowledge)
@@ -176,6 +178,40 @@ class _AskAgain(QTimer):
 
 def _is_fresh(alarm: Alarm | None) -> bool:
     return alarm is not None and datetime.now(UTC) - alarm.raised_at < CLIP_COMES_WITHIN
+
+
+def _connect_guidance(guidance: AlarmGuidance, room: Room) -> None:
+    def on_tick(alarm: Alarm, step: str, is_done: bool) -> None:
+        def refused(error: ConsoleError) -> None:
+            guidance.show_refused(alarm.alarm_id)
+            room.toast(error.message, error.hint)
+
+        room.ask(
+            "alarms.tick",
+            refused=refused,
+            alarm_id=alarm.alarm_id,
+            occurrence=alarm.occurrence,
+            version=alarm.version,
+            step=step,
+            is_done=is_done,
+        )
+
+    def on_journal(alarm_id: str) -> None:
+        def show(entries: list[JournalEntry]) -> None:
+            guidance.show_journal(alarm_id, entries)
+
+        room.ask("alarms.journal", list[JournalEntry], then=show, refused=lambda _error: None, alarm_id=alarm_id)
+
+    def on_rules() -> None:
+        if room.live.rules is not None:
+            guidance.show_rules(room.live.rules)
+
+    room.live.rules_changed.connect(on_rules)
+    room.role_changed.connect(guidance.show_role)
+    guidance.tick_requested.connect(on_tick)
+    guidance.journal_requested.connect(on_journal)
+    guidance.show_role(room.role)
+    on_rules()
 
 
 def _arguments(answer: Answer) -> dict[str, Any]:

@@ -25,7 +25,6 @@ from core.incidents.model import Alarm, Clip, Priority
 from core.node.model import Trend
 from widgets.alarms.actions import ACTION_WORDS, Action
 from widgets.alarms.clip_bar import ClipBar
-from widgets.alarms.guidance import guidance
 from widgets.alarms.order import STATE_WORDS, hold_text, remark
 from widgets.alarms.trend import TrendChart
 from widgets.base.flow import FlowLayout
@@ -34,6 +33,7 @@ from widgets.base.state_overlay import PanelState, StateOverlay, paint_sentence
 from widgets.base.symbols import PrioritySymbol
 from widgets.base.theme import look, set_role
 from widgets.base.times import format_instant
+from widgets.rules.checklist import AlarmGuidance
 
 _FACTS = ("State", "Held", "Remark", "Source", "Raised", "Returned", "Acknowledged", "Repeats", "Comment")
 _LEAST_EM = 18.5
@@ -204,11 +204,8 @@ class AlarmDetail(QScrollArea):
         self._trend = TrendChart(lower)
         column.addWidget(self._trend)
         column.addWidget(hairline(lower))
-        heading = QLabel("What to do", lower)
-        set_role(heading, "caption")
-        column.addWidget(heading)
-        self._guidance = _wrapped("", lower)
-        column.addWidget(self._guidance)
+        self.guidance = AlarmGuidance(lower)
+        column.addWidget(self.guidance)
         column.addWidget(hairline(lower))
         grid = QGridLayout()
         grid.setHorizontalSpacing(gap * 3)
@@ -292,7 +289,7 @@ class AlarmDetail(QScrollArea):
         self._title.setText(alarm.title)
         self._sentence.setText(alarm.detail)
         self._sentence.setVisible(bool(alarm.detail))
-        self._guidance.setText(guidance(alarm))
+        self.guidance.show_alarm(alarm)
         self._acknowledge.setEnabled(alarm.is_calling and not sent_text)
         self._acknowledge.setText(sent_text or ("Acknowledge" if alarm.is_calling else "Acknowledged"))
         is_taken_back = Action.UNACKNOWLEDGE in actions
