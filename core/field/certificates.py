@@ -129,6 +129,11 @@ def days_left(certificate_pem: bytes, now: datetime) -> float:
     return (certificate.not_valid_after_utc - now).total_seconds() / 86_400.0
 
 
+def ends_at(certificate_pem: bytes) -> datetime:
+    """Return until when a certificate counts."""
+    return x509.load_pem_x509_certificate(certificate_pem).not_valid_after_utc
+
+
 def hosts_of(certificate_pem: bytes) -> tuple[str, ...]:
     """Return the hosts that a server's certificate names."""
     certificate = x509.load_pem_x509_certificate(certificate_pem)

@@ -256,3 +256,5 @@ class LinkReport:
     """Messages replaced, dropped or refused because someone did not keep up."""
 
     is_embedded: bool = False
+    certificate_ends_at: datetime | None = None
+    """When the broker's certificate or our own ends, whichever is first; None without TLS."""

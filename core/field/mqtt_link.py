@@ -29,6 +29,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from core.field.certificates import ends_at
 from core.field.inbox import OURS, Inbound, Inbox
 from core.field.model import LinkReport, LinkState
 from core.field.payloads import HostState, write
@@ -519,7 +520,7 @@ class MqttLink:
             client.subscribe(list(self._wanted))
 
     def _on_subscribe(
-        self, _client: object, _data: object, _mid: int, codes: list[ReasonCode], _properties: object
+        self, client: mqtt.Client, _data: object, _mid: int, codes: list[ReasonCode], _properties: object
     ) -> None:
         denied = [wanted for wanted, code in zip(self._wanted, codes, strict=False) if code.is_failure]
         self._refused_filters = tuple(name for name, qos in denied if (name, qos) in self._wishes)
@@ -542,8 +543,24 @@ class MqttLink:
                 self._report,
                 protocol=PROTOCOL_NAMES[self._protocol],
                 n_reconnects=self._n_connected - 1,
+                certificate_ends_at=self._certificate_end(client),
             )
         self._set_state(LinkState.CONNECTED, "")
+
+    def _certificate_end(self, client: mqtt.Client) -> datetime | None:
+        """Return when the first of both certificates ends; one that cannot be read is no reason to stay away."""
+        sock = client.socket()
+        if not isinstance(sock, ssl.SSLSocket):
+            return None
+        ends = []
+        with contextlib.suppress(ValueError, OSError):
+            der = sock.getpeercert(binary_form=True)
+            if der is not None:
+                ends.append(ends_at(ssl.DER_cert_to_PEM_cert(der).encode()))
+        with contextlib.suppress(ValueError, OSError):
+            if self._settings.cert_file is not None:
+                ends.append(ends_at(self._settings.cert_file.read_bytes()))
+        return min(ends, default=None)
 
     def _on_disconnect(
         self, _client: object, _data: object, flags: mqtt.DisconnectFlags, code: ReasonCode, _properties: object

@@ -185,6 +185,7 @@ class FrigateAdapter:
         condition = Condition(
             condition_key=f"{SourceKind.CAMERA}/{source_id}/frigate:{plain_name(zone)}:{plain_name(label)}",
             kind="frigate_object",
+            tags=frozenset({plain_name(zone), plain_name(label)}),
             title=f"{label.replace('_', ' ').capitalize()} in {zone.replace('_', ' ')}",
             detail=f"Seen by Frigate's camera {name}{score}.",
             priority=Priority.MEDIUM,

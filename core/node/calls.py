@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -32,6 +33,7 @@ from core.vision.model import Phase
 log = logging.getLogger(__name__)
 
 BROKER_ALARM_AFTER_S = 10.0
+CERTIFICATE_ENDS_SOON = timedelta(days=30)
 RETRY_S = 2.0
 MAX_TOGETHER = 64
 MAX_WAITING = 50_000
@@ -347,6 +349,8 @@ class Calls:
         else:
             self.raise_condition(conditions.database_down(health.database_reason))
         link = health.link
+        if link is not None and link.certificate_ends_at is not None:
+            self._judge_certificate(link.certificate_ends_at, health.at)
         if link is None or link.state is LinkState.CONNECTED:
             self._link_lost_s = None
             self.return_condition(conditions.broker_down("", "").condition_key)
@@ -356,6 +360,13 @@ class Calls:
             self._link_lost_s = now_s
         if now_s - self._link_lost_s >= BROKER_ALARM_AFTER_S:
             self.raise_condition(conditions.broker_down(link.address, link.reason))
+
+    def _judge_certificate(self, ends_at: datetime, now: datetime) -> None:
+        condition = conditions.certificate_ends(ends_at, now)
+        if ends_at - now < CERTIFICATE_ENDS_SOON:
+            self.raise_condition(condition)
+        else:
+            self.return_condition(condition.condition_key)
 
 
 def _describe_flow(values: dict[str, float]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 from core.cameras.model import Camera
 from core.field.kinds import find_kinds
@@ -117,7 +118,13 @@ def model_missing(sentence: str) -> Condition:
 
 def broker_down(address: str, sentence: str) -> Condition:
     """The broker does not answer: field devices are not heard."""
-    return condition_of_system("broker", detail=f"The broker at {address}: {sentence}")
+    return condition_of_system("broker", detail=sentence or f"The broker at {address} does not answer.")
+
+
+def certificate_ends(ends_at: datetime, now: datetime) -> Condition:
+    """One of the certificates between us and the broker runs out."""
+    days = (ends_at - now).total_seconds() / 86_400.0
+    return condition_of_system("certificate", detail=f"It ends on {ends_at:%Y-%m-%d}, in {max(0.0, days):.0f} days.")
 
 
 def desk_deaf(desk: str, sentence: str) -> Condition:

@@ -36,7 +36,7 @@ _CAMERA_WORDS = {
     StreamState.ENDED: "ended",
 }
 _DEVICE_WORDS = {
-    DeviceState.UNKNOWN: "unconfirmed",
+    DeviceState.UNKNOWN: "unheard",
     DeviceState.ONLINE: "online",
     DeviceState.STALE: "stale",
     DeviceState.LOST: "lost",

@@ -383,6 +383,7 @@ def _link_facts(health: Health | None, now: datetime) -> list[tuple[str, str]]:
         ("Protocol", link.protocol),
         ("In this state for", UNKNOWN if link.since is None else format_age((now - link.since).total_seconds())),
         ("Round trip", UNKNOWN if link.round_trip_ms is None else f"{link.round_trip_ms:.1f} ms"),
+        *([("Certificates", f"until {link.certificate_ends_at:%Y-%m-%d}")] if link.certificate_ends_at else []),
         ("Received", str(link.n_received)),
         ("Published", str(link.n_published)),
         ("Waiting to be sent", str(link.n_outbox)),

@@ -1,6 +1,7 @@
 import asyncio
 import socket
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -143,6 +144,8 @@ def test_tls_with_a_client_certificate(mosquitto_mutual_tls, tmp_path):
             mosquitto_mutual_tls, is_tls=True, ca_file=ca, cert_file=pair.certificate, key_file=pair.key
         ) as link:
             await link.reaches(LinkState.CONNECTED)
+            left = link.link.report().certificate_ends_at - datetime.now(UTC)
+            assert timedelta(hours=23) < left < timedelta(hours=25)
         async with Link(mosquitto_mutual_tls, is_tls=True, ca_file=ca) as link:
             await link.reaches(LinkState.REFUSED)
             assert "client certificate" in link.reason

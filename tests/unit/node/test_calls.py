@@ -1,7 +1,7 @@
 """Calls to the operator while the database comes and goes."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from core.cameras.model import Camera
 from core.field.model import Device, DeviceState, LinkReport, LinkState, Reading
@@ -232,6 +232,30 @@ def test_a_broker_that_is_gone_for_a_moment_calls_nobody(monkeypatch):
         await calls.drain(timeout_s=5)
 
         assert incidents.done == [("raise", "system/broker")]
+
+    run(scenario)
+
+
+def test_a_certificate_that_ends_soon_calls_until_a_new_one_is_there():
+    async def scenario(calls, incidents):
+        now = health().at
+        for days in (800, 29, 28, 800):
+            link = LinkReport(state=LinkState.CONNECTED, address="b", certificate_ends_at=now + timedelta(days=days))
+            calls.take_health(health(link=link))
+        await calls.drain(timeout_s=5)
+
+        assert incidents.done == [("raise", "system/certificate"), ("return", "system/certificate")]
+
+    run(scenario)
+
+
+def test_a_broker_that_goes_changes_no_devices_alarm():
+    async def scenario(calls, incidents):
+        for state in (DeviceState.ONLINE, DeviceState.UNKNOWN, DeviceState.ONLINE, DeviceState.UNKNOWN):
+            calls.take_device(Device(device_id="d", kind="station", name="D", state=state))
+        await calls.drain(timeout_s=5)
+
+        assert incidents.done == [("device", DeviceState.ONLINE)]
 
     run(scenario)
 
