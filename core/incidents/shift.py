@@ -206,6 +206,7 @@ class ShiftWatch:
 
     def __init__(self) -> None:
         self._open: dict[str, Alarm] = {}
+        self._fresh: dict[str, Alarm] = {}
         self._drafts: list[Draft] = []
         self._lost: list[str] = []
         self._back: list[str] = []
@@ -224,7 +225,7 @@ class ShiftWatch:
         """Take a change of an alarm."""
         before = self._open.pop(alarm.alarm_id, None)
         if alarm.is_open:
-            self._open[alarm.alarm_id] = alarm
+            self._open[alarm.alarm_id] = self._fresh[alarm.alarm_id] = alarm
         name = f"{alarm.title}, {alarm.source_name}"
         was_held = before is not None and before.shelving is not Shelving.UNSHELVED
         if (alarm.shelving is not Shelving.UNSHELVED) is not was_held:
@@ -245,7 +246,9 @@ class ShiftWatch:
         for names, words in ((self._lost, "lost"), (self._back, "back")):
             drafts += _source_drafts(names, words)
             names.clear()
-        before, self._flood = self._flood, looked_at(self._flood, self._open.values(), now)
+        # What did not change since the last look has been counted: of 10,000 open alarms few are looked at.
+        before, self._flood = self._flood, looked_at(self._flood, self._fresh.values(), now)
+        self._fresh.clear()
         if before.since is None and self._flood.since is not None:
             drafts.append(Draft(kind=ShiftKind.FLOOD, text=f"Alarm flood began: {self._flood.n_calls} in 10 minutes."))
         elif before.since is not None and self._flood.since is None:

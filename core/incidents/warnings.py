@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import logging
 import math
+import re
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -29,6 +30,9 @@ log = logging.getLogger(__name__)
 
 NO_EXPIRY = timedelta(hours=24)
 """What does not say when it ends is ended by us after a day; CAP leaves that to whoever receives it."""
+
+OVERTAKES = timedelta(days=7)
+"""A message that comes so much later than one that is about it is not looked for any more."""
 
 MAX_DETAIL = 600
 KIND = "regional_warning"
@@ -125,7 +129,11 @@ class WarningService:
         rows = select(CapMessageRow).where(CapMessageRow.state == "active").order_by(CapMessageRow.sent)
         kept = await self._store.read(lambda s: [(row.warning_id, row.xml, row.expires_at) for row in s.scalars(rows)])
         for warning_id, text, expires_at in kept:
-            warning = self._warning_of(warning_id, cap.parse(text.encode()), expires_at or now)
+            try:
+                warning = self._warning_of(warning_id, cap.parse(text.encode()), expires_at or now)
+            except CapError as error:
+                log.error("the stored warning %s cannot be read again: %s", warning_id, error.message)
+                continue
             self._active[warning_id] = warning
             if warning.expires_at > now:
                 self._uncalled[warning_id] = warning
@@ -146,13 +154,13 @@ class WarningService:
             UnavailableError: The database is away; the message was not taken and should come again.
         """
         try:
-            alert = cap.parse(data)
+            alert = await asyncio.to_thread(cap.parse, data)
         except CapError as error:
             self.n_refused += 1
             log.warning("a CAP message from %s is not used: %s", origin, error.message)
             return Taken(outcome="refused", sentence=error.message)
         async with self._one_at_a_time:
-            text = storable(data.decode("utf-8", "replace"))
+            text = storable(as_text(data))
             change = await self._store.write(lambda s: self._store_message(s, alert, text, origin))
             await self._follow(change)
         log.info("CAP %s %s from %s: %s %s", alert.msg_type, alert.identifier, origin, change.outcome, change.sentence)
@@ -343,6 +351,21 @@ def circle_ring(middle: GeoPoint, radius_km: float, n_points: int = 48) -> tuple
     return (*ring, ring[0])
 
 
+def as_text(data: bytes) -> str:
+    """Return a document as text without its XML declaration: it is kept, and read again, as UTF-8."""
+    named = _DECLARED.match(data[:200])
+    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else named[1].decode() if named else "utf-8"
+    try:
+        text = data.decode(encoding, "replace")
+    except LookupError:
+        text = data.decode("utf-8", "replace")
+    return _DECLARATION.sub("", text, count=1)
+
+
+_DECLARED = re.compile(rb"\s*<\?xml[^>]*encoding\s*=\s*[\"']([A-Za-z0-9._-]+)")
+_DECLARATION = re.compile(r"^\ufeff?\s*<\?xml.*?\?>", re.DOTALL)
+
+
 def _new_warning_id(alert: CapAlert) -> str:
     named = f"{alert.sender}\n{alert.identifier}\n{cap.write_instant(alert.sent)}"
     return hashlib.sha256(named.encode("utf-8", "replace")).hexdigest()[:20]
@@ -366,7 +389,11 @@ def _referenced(session: Session, alert: CapAlert) -> list[CapMessageRow]:
 
 def _superseded_by(session: Session, alert: CapAlert) -> CapMessageRow | None:
     name = [alert.identifier, cap.write_instant(alert.sent)]
-    query = select(CapMessageRow).where(CapMessageRow.sent > alert.sent, CapMessageRow.msg_type != "Alert")
+    query = (
+        select(CapMessageRow)
+        .where(CapMessageRow.sent > alert.sent, CapMessageRow.sent <= alert.sent + OVERTAKES)
+        .where(CapMessageRow.msg_type != "Alert")
+    )
     return next((row for row in session.scalars(query) if name in row.references), None)
 
 

@@ -38,6 +38,9 @@ FETCH_TIMEOUT_S = 10.0
 MAX_LINKS = 30
 """Messages that are fetched from one feed at a time; the rest has its turn with the next look."""
 
+MAX_FILES = 50
+"""Files of one look; the rest has its turn two seconds later."""
+
 MAX_SEEN = 5000
 _ENDINGS = (".cap", ".xml")
 _AGENT = "Watchfloor (CAP reader)"
@@ -81,7 +84,6 @@ class CapDoor:
         self._once = OncePerLoss(log)
         self._faults: dict[str, str] = {}
         self._seen: OrderedDict[str, object] = OrderedDict()
-        self._fetch_due_s = 0.0
         self._folder_due_s = 0.0
         self._waiting: list[Inbound] = []
         self._publishing = asyncio.Lock()
@@ -97,7 +99,7 @@ class CapDoor:
         return tuple(self._faults.values())
 
     async def look(self) -> None:
-        """Look at every place whose turn it is, and end what has expired; call it about once a second."""
+        """End what has expired, and look at topic and folder; call it about once a second."""
         now_s = time.monotonic()
         await self._warnings.tick()
         while self._waiting:
@@ -107,9 +109,16 @@ class CapDoor:
         if self._settings.folder and now_s >= self._folder_due_s:
             self._folder_due_s = now_s + FOLDER_EVERY_S
             await self._read_folder(Path(self._settings.folder))
-        if self._settings.url and now_s >= self._fetch_due_s:
-            self._fetch_due_s = now_s + self._settings.poll_s
+
+    async def fetch(self) -> None:
+        """Ask the address, where one is set; apart from `look`, because an answer may take its time."""
+        if self._settings.url:
             await self._read_address(self._settings.url)
+
+    @property
+    def fetch_every_s(self) -> float:
+        """How often the address is asked."""
+        return self._settings.poll_s
 
     def take_message(self, message: Inbound) -> None:
         """Keep a message of the topic until the next look; of a flood of them the oldest wait no longer."""
@@ -217,11 +226,19 @@ class CapDoor:
 
 
 async def look_forever(door: CapDoor, *, every_s: float = 1.0) -> None:
-    """Look at the places once a second; a database that is away is asked again."""
+    """Look at topic and folder once a second; what the database does not take comes again."""
     while True:
         with contextlib.suppress(ConsoleError):
             await door.look()
         await asyncio.sleep(every_s)
+
+
+async def fetch_forever(door: CapDoor) -> None:
+    """Ask the address as often as the settings say."""
+    while True:
+        with contextlib.suppress(ConsoleError):
+            await door.fetch()
+        await asyncio.sleep(door.fetch_every_s)
 
 
 def _fresh_files(folder: Path, seen: frozenset[str]) -> list[tuple[str, str, bytes]]:
@@ -237,6 +254,8 @@ def _fresh_files(folder: Path, seen: frozenset[str]) -> list[tuple[str, str, byt
             continue
         with Path(entry.path).open("rb") as file:
             found.append((entry.name, key, file.read(xml.MAX_BYTES + 1)))
+        if len(found) >= MAX_FILES:
+            break
     return found
 
 

@@ -56,7 +56,7 @@ from core.node import conditions, demo, verbs
 from core.node.adapters import make_gateway
 from core.node.calls import Calls
 from core.node.camera_flow import CameraFlow
-from core.node.cap_door import CapDoor, look_forever
+from core.node.cap_door import CapDoor, fetch_forever, look_forever
 from core.node.clips import ClipKeeper
 from core.node.dry_runs import DryRuns
 from core.node.ears import Broker, open_broker
@@ -445,6 +445,7 @@ class Node:
         )
         await services.warnings.start()
         self._spawn(look_forever(self.cap))
+        self._spawn(fetch_forever(self.cap))
 
     @property
     def _cap_filters(self) -> tuple[tuple[str, int], ...]:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from core.store.engine import Store
 from core.store.tables import (
     Base,
+    CapMessageRow,
     DeviceCommandRow,
     FieldEventRow,
     FlowMinuteRow,
@@ -29,13 +30,14 @@ _KEPT_FOR_A_WHILE: tuple[tuple[type[Base], Any, Any], ...] = (
     (ObservationRow, ObservationRow.observation_id, ObservationRow.captured_at),
     (FieldEventRow, FieldEventRow.field_event_id, FieldEventRow.at),
     (DeviceCommandRow, DeviceCommandRow.command_id, DeviceCommandRow.created_at),
+    (CapMessageRow, CapMessageRow.cap_message_id, CapMessageRow.sent),
     (FlowMinuteRow, FlowMinuteRow.flow_minute_id, FlowMinuteRow.minute),
 )
 """Table, key and the column that tells the age; each of these columns has an index."""
 
 
 async def forget_before(store: Store, before: datetime) -> int:
-    """Delete readings, occupancies, observations, field events, commands and measured minutes from before an instant.
+    """Delete readings, occupancies, observations, field events, commands, CAP messages and minutes older than an instant.
 
     Returns:
         Rows deleted.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QBrush, QColor, QPainter, QPen, QPolygonF
 
-from core.incidents.model import Incident, Priority
+from core.incidents.model import Incident, Priority, SourceKind
 from core.incidents.warnings import RegionalWarning, circle_ring
 from core.kernel.geo import GeoPoint, to_mercator
 from widgets.base.symbols import paint_priority, priority_shape
@@ -17,7 +17,9 @@ from widgets.map.tile_grid import RectM
 from widgets.map.view import MapView
 
 _SYMBOL_PX = 20.0
+_BESIDE_PX = 18.0
 _LABEL_CHARS = 60
+_WITH_MARKER = frozenset({SourceKind.CAMERA, SourceKind.STATION, SourceKind.LOT, SourceKind.DEVICE})
 _MAX_LAT_DEG = 85.0
 
 
@@ -33,13 +35,19 @@ class Area:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spot:
-    """An open incident's place in Web Mercator metres."""
+    """An open incident's place in Web Mercator metres; `is_beside` a marker that stands there already."""
 
     incident_id: str
     title: str
     priority: Priority
     x_m: float
     y_m: float
+    is_beside: bool = False
+
+    def px(self, view: MapView) -> tuple[float, float]:
+        """Return the middle of its symbol on the screen."""
+        x, y = view.to_px(self.x_m, self.y_m)
+        return (x - _BESIDE_PX, y - _BESIDE_PX) if self.is_beside else (x, y)
 
 
 class AreaLayer:
@@ -65,12 +73,13 @@ class AreaLayer:
         self._areas = tuple(sorted(areas, key=lambda area: -int(area.priority)))
 
     def set_incidents(self, incidents: Iterable[Incident]) -> None:
-        """Show the open ones among these that somebody wrote down by hand: the others have a marker by their source."""
+        """Show the open ones that somebody works on; one at a camera or device stands beside its marker."""
         self._spots = tuple(
             Spot(
                 incident_id=one.incident_id,
                 title=one.title,
                 priority=one.priority,
+                is_beside=one.source_kind in _WITH_MARKER,
                 **dict(zip(("x_m", "y_m"), to_mercator(one.position), strict=True)),
             )
             for one in incidents
@@ -112,7 +121,7 @@ class AreaLayer:
     def spot_at(self, view: MapView, place: QPointF) -> Spot | None:
         """Return the incident under the pointer."""
         for spot in reversed(self._spots):
-            x, y = view.to_px(spot.x_m, spot.y_m)
+            x, y = spot.px(view)
             if abs(place.x() - x) <= _SYMBOL_PX * 0.7 and abs(place.y() - y) <= _SYMBOL_PX * 0.7:
                 return spot
         return None
@@ -143,7 +152,7 @@ class AreaLayer:
         painter.drawText(box.adjusted(_SYMBOL_PX + 10, 0, 0, 0), Qt.AlignmentFlag.AlignVCenter, words)
 
     def _paint_spot(self, painter: QPainter, view: MapView, spot: Spot) -> None:
-        x, y = view.to_px(spot.x_m, spot.y_m)
+        x, y = spot.px(view)
         box = QRectF(x - _SYMBOL_PX / 2, y - _SYMBOL_PX / 2, _SYMBOL_PX, _SYMBOL_PX)
         made = look()
         around = priority_shape(spot.priority, box.adjusted(-3, -3, 3, 3))

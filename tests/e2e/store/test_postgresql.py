@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,8 +14,14 @@ from sqlalchemy.exc import DBAPIError
 from core.access import audit
 from core.access.model import Role
 from core.cameras.model import Camera
-from core.incidents import ledger, machine
+from core.incidents import cap, ledger, machine
+from core.incidents.cap import CapAlert, CapInfo
+from core.incidents.dispatch import DispatchService
+from core.incidents.handover import HandOverService
 from core.incidents.model import Quality, SourceKind
+from core.incidents.shift import ShiftQuery, ShiftService
+from core.incidents.warnings import WarningPolicy, WarningService
+from core.incidents.work import HandIncident, Step, StepOrder
 from core.kernel.errors import BadInputError, NotPermittedError, StaleWriteError
 from core.kernel.geo import GeoPoint
 from core.kernel.ids import new_id
@@ -157,3 +163,61 @@ def test_counts_of_a_minute_add_up(postgres_room: Room) -> None:
 
     rows = room.run(room.store.read(lambda s: [(r.n_vehicles, r.minute) for r in s.query(LineCountRow)]))
     assert rows == [(6, minute)]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE incident_step SET comment = 'never said'",
+        "DELETE FROM shift_entry",
+        "TRUNCATE shift_entry",
+    ],
+)
+def test_what_operators_did_and_wrote_cannot_be_changed(postgres_room: Room, statement: str) -> None:
+    room = postgres_room
+    dispatch = DispatchService(room.store, room.bus, room.clock, evidence=room.folder / "evidence")
+    room.run(dispatch.open_by_hand(OLGA, HandIncident(kind="fire", title="Smoke")))
+    room.run(ShiftService(room.store, room.bus, room.clock).write(OLGA, "Signal 12 flashes"))
+
+    with pytest.raises(DBAPIError, match="append-only"):
+        room.run(room.store.write(lambda session: session.execute(text(statement))))
+
+
+def test_an_incident_is_worked_on_and_its_shift_handed_over(postgres_room: Room) -> None:
+    room = postgres_room
+    dispatch = DispatchService(room.store, room.bus, room.clock, evidence=room.folder / "evidence")
+    hand_over = HandOverService(room.store, room.bus, room.clock, folder=room.folder / "reports", site="M")
+    shift = ShiftService(room.store, room.bus, room.clock)
+    jam = room.run(room.incidents.raise_condition(make_condition()))
+    incident = room.run(dispatch.open_by_hand(OLGA, HandIncident(kind="fire", title="Smoke")))
+    attach = StepOrder(step=Step.ATTACH, alarm_id=jam.alarm_id)
+    incident = room.run(dispatch.take_step(OLGA, incident.incident_id, attach, expect_version=1))
+    room.run(shift.write(OLGA, "Signal 12 flashes"))
+
+    assert [alarm.alarm_id for alarm in room.run(dispatch.detail(incident.incident_id)).alarms] == [jam.alarm_id]
+    assert [entry.text for entry in room.run(shift.entries(ShiftQuery(words="SIGNAL"))).entries] == [
+        "Signal 12 flashes"
+    ]
+    made = room.run(hand_over.hand_over(OLGA))
+    assert room.run(hand_over.sign(OMAR, made.hand_over_id)).signed_by == "omar"
+
+
+def test_a_warning_holds_once_and_ends(postgres_room: Room) -> None:
+    room = postgres_room
+    warnings = WarningService(room.store, room.bus, room.clock, room.incidents, WarningPolicy())
+    info = CapInfo(
+        event="Flood",
+        urgency="Immediate",
+        severity="Severe",
+        certainty="Observed",
+        expires=room.clock.now() + timedelta(minutes=1),
+    )
+    alert = CapAlert(
+        identifier="A", sender="o", sent=room.clock.now(), status="Actual", msg_type="Alert", infos=(info,)
+    )
+    outcomes = [room.run(warnings.take(cap.to_xml(alert), origin="test")).outcome for _ in range(2)]
+    room.clock.advance(seconds=61)
+    room.run(warnings.tick())
+
+    assert outcomes == ["raised", "known"]
+    assert warnings.warnings() == ()

@@ -1,9 +1,13 @@
 """The life of an incident, its units, and the alarms that count to it, on a real store."""
 
+import contextlib
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
-from sqlalchemy import text
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from core.access import audit
@@ -25,6 +29,7 @@ from core.incidents.work import (
     timers_of,
 )
 from core.kernel.errors import BadInputError, ConsoleError, NotPermittedError, StaleWriteError
+from core.store.tables import IncidentStepRow
 from tests.fixtures.room import OLGA, OMAR, SUSI, VERA, Room, make_condition
 
 
@@ -377,3 +382,52 @@ def test_times_that_ended_keep_what_they_took(room, dispatch, patrol, take):
 
 def test_every_need_of_the_table_has_its_sentence():
     assert {need for needs in NEEDS.values() for need in needs} == set(Need)
+
+
+@given(st.lists(st.sampled_from(list(Step)), max_size=40))
+def test_whatever_is_done_only_opening_again_leaves_a_closed_incident(steps):
+    status = IncidentStatus.NEW
+    for step in steps:
+        after = NEXT.get((status, step), status)
+        if status is IncidentStatus.CLOSED and after is not IncidentStatus.CLOSED:
+            assert step is Step.REOPEN
+        status = after
+
+
+def test_every_incident_can_be_closed_from_wherever_it_is():
+    assert all((status, Step.CLOSE) in NEXT for status in IncidentStatus if status is not IncidentStatus.CLOSED)
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.lists(st.sampled_from([step for step in Step if step is not Step.TAKE_IN]), max_size=25))
+def test_the_timeline_replayed_is_the_incident(room, dispatch, patrol, steps):
+    incident = by_hand(room, dispatch)
+    for step in steps:
+        order = StepOrder(
+            step=step,
+            comment="because",
+            unit_id="" if step is Step.ASSIGN else patrol.unit_id,
+            operator="olga",
+            disposition=Disposition.NO_ACTION,
+            alarm_id="none",
+        )
+        with contextlib.suppress(BadInputError):
+            incident = room.run(
+                dispatch.take_step(OLGA, incident.incident_id, order, expect_version=incident.work_version)
+            )
+
+    rows = room.run(
+        room.store.read(
+            lambda session: [
+                (row.sequence, row.status_before, row.status_after)
+                for row in session.scalars(
+                    select(IncidentStepRow)
+                    .where(IncidentStepRow.incident_id == incident.incident_id)
+                    .order_by(IncidentStepRow.sequence)
+                )
+            ]
+        )
+    )
+    assert [sequence for sequence, _, _ in rows] == list(range(1, incident.work_version + 1))
+    assert rows[-1][2] == incident.status
+    assert all(before == after for (_, _, after), (_, before, _) in pairwise(rows))

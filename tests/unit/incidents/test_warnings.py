@@ -207,6 +207,18 @@ def test_after_a_restart_what_holds_still_is_called_and_what_is_over_is_not(room
     assert states["Short"] is AlarmState.RETURNED_UNACKNOWLEDGED
 
 
+def test_a_message_in_another_encoding_survives_a_restart(room, make, message):
+    latin = cap.to_xml(message(headline="Überschwemmung")).decode().replace("UTF-8", "ISO-8859-1").encode("latin-1")
+    room.run(make().take(latin, origin="test"))
+    room.restart()
+    room.run(room.incidents.start())
+
+    after = WarningService(room.store, room.bus, room.clock, room.incidents, WarningPolicy())
+    room.run(after.start())
+
+    assert [warning.title for warning in after.warnings()] == ["Überschwemmung"]
+
+
 def test_what_is_no_cap_is_refused_and_counted(room, warnings):
     answer = room.run(warnings.take(b"<alert/>", origin="test"))
 

@@ -157,7 +157,7 @@ def test_an_address_gives_a_message_or_a_feed_of_them(room, site, serve):  # noq
     ).encode()
 
     for path in ("/1", "/feed"):
-        room.run(site.door(url=f"{address}{path}").look())
+        room.run(site.door(url=f"{address}{path}").fetch())
 
     assert site.titles() == ["Flood 1", "Flood 2"]
 
@@ -172,7 +172,7 @@ def test_an_address_that_does_not_answer_is_said_and_a_redirect_leads_nowhere_el
     address = serve({"/away": "ftp://127.0.0.1/secret"})
     door = site.door(url=f"{address}{path}")
 
-    room.run(door.look())
+    room.run(door.fetch())
 
     assert site.titles() == []
     assert "does not answer" in door.faults()[0]
