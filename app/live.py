@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from core.cameras.model import Camera
 from core.cameras.onvif.model import Steering
-from core.field.model import Device, Reading
+from core.field.model import Device, DeviceCommand, Reading, Twin
 from core.incidents.model import Alarm, Incident
 from core.incidents.review import ReviewItem
 from core.incidents.rules.model import RulesInForce
@@ -33,6 +33,8 @@ PARTS = (
     "rings",
     "devices",
     "readings",
+    "commands",
+    "twins",
     "lots",
     "streams",
     "counts",
@@ -65,6 +67,8 @@ class LiveModel(QObject):
     rings_changed = Signal()
     devices_changed = Signal()
     readings_changed = Signal()
+    commands_changed = Signal()
+    twins_changed = Signal()
     lots_changed = Signal()
     streams_changed = Signal()
     counts_changed = Signal()
@@ -83,6 +87,10 @@ class LiveModel(QObject):
         self.cameras: dict[str, Camera] = {}
         self.devices: dict[str, Device] = {}
         self.readings: dict[tuple[str, str], Reading] = {}
+        self.commands: dict[str, DeviceCommand] = {}
+        """To devices, since this console came in; the history is asked for."""
+
+        self.twins: dict[str, Twin] = {}
         self.lots: dict[str, LotOccupancy] = {}
         self.streams: dict[str, StreamReport] = {}
         self.line_totals: dict[str, dict[str, dict[str, int]]] = {}
@@ -121,6 +129,8 @@ class LiveModel(QObject):
         for kept in (self.cameras, self.devices, self.lots, self.streams, self.alarms, self.incidents):
             kept.clear()
         self.readings.clear()
+        self.commands.clear()
+        self.twins.clear()
         self.units.clear()
         self.warnings.clear()
         self.shift.clear()
@@ -207,6 +217,12 @@ class LiveModel(QObject):
         self._mark(changes)
 
     def _take_work(self, changes: Changes) -> None:
+        for command in changes.commands:
+            self.commands[command.command_id] = command
+        while len(self.commands) > MAX_INCIDENTS:
+            del self.commands[next(iter(self.commands))]
+        for twin in changes.twins:
+            self.twins[twin.device_id] = twin
         for steering in changes.steering:
             if steering.by:
                 self.steering[steering.camera_id] = steering
@@ -231,6 +247,7 @@ class LiveModel(QObject):
     def _forget_device(self, device_id: str) -> None:
         self.devices.pop(device_id, None)
         self.lots.pop(device_id, None)
+        self.twins.pop(device_id, None)
         for key in [key for key in self.readings if key[0] == device_id]:
             del self.readings[key]
 
@@ -240,6 +257,8 @@ class LiveModel(QObject):
             "rings": bool(changes.removed_cameras),
             "devices": bool(changes.devices or changes.removed_devices),
             "readings": bool(changes.readings),
+            "commands": bool(changes.commands),
+            "twins": bool(changes.twins or changes.removed_devices),
             "lots": bool(changes.lots),
             "streams": bool(changes.streams),
             "counts": bool(changes.line_totals or changes.inside),

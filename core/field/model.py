@@ -52,6 +52,7 @@ class Device:
         device_id: "{group}/{device}" of its topics.
         kind: Key of its device kind: "station", "lot", …
         n_bad_messages: Payloads that could not be used since the node started.
+        commands: Names of those it says it obeys.
         skew_s: Its clock minus ours; None until it was measured. Beyond 5 s its values are uncertain.
     """
 
@@ -68,6 +69,7 @@ class Device:
     n_bad_messages: int = 0
     last_error: str = ""
     skew_s: float | None = None
+    commands: tuple[str, ...] = ()
     version: int = 1
 
     @property

@@ -173,7 +173,8 @@ class Registry:
         stale = [stream.stale_s for stream in birth.streams if stream.stale_s is not None]
         tracked.kind = kind
         tracked.stale_s = min(stale) if stale else kind.streams[0].stale_s
-        changed = replace(device, kind=kind.key, firmware=birth.fw)
+        commands = tuple(command.name for command in birth.commands)
+        changed = replace(device, kind=kind.key, firmware=birth.fw, commands=commands)
         if device.is_new and birth.name.strip() and device.name == device.device_id.partition("/")[2]:
             changed = replace(changed, name=birth.name.strip())
         if device.position is None and birth.location is not None:
