@@ -75,7 +75,7 @@ class DeviceControl(QWidget):
         self._clock_line.setText(clock_text(device) if device else "")
         if is_other:
             self._twin = None
-            self._commands.show_lines([])
+            self.show_commands(())
             self._settings.show_lines([])
             for field in (self._args, self._key, self._value):
                 field.clear()
@@ -87,6 +87,7 @@ class DeviceControl(QWidget):
         """Show what was asked of the device, newest first."""
         newest = sorted(commands, key=lambda one: one.command_id, reverse=True)[:N_SHOWN]
         self._commands.show_lines([self._command_line(command) for command in newest])
+        self._refresh_answer()
 
     def show_twin(self, twin: Twin | None) -> None:
         """Show its settings."""
@@ -119,7 +120,13 @@ class DeviceControl(QWidget):
             ),
             self._body,
         )
+        self._commands.selectionModel().currentChanged.connect(lambda *_: self._refresh_answer())
         body.addWidget(self._commands, 1)
+        self._answer = QLabel(self._body)
+        set_role(self._answer, "secondary")
+        self._answer.setWordWrap(True)
+        self._answer.setTextFormat(Qt.TextFormat.PlainText)
+        body.addWidget(self._answer)
         body.addLayout(self._build_setting_row())
         self._settings = TextTable(
             "Settings",
@@ -189,7 +196,7 @@ class DeviceControl(QWidget):
                 button.setEnabled(False)
 
     def _command_line(self, command: DeviceCommand) -> Line:
-        result = _WORDS[command.status] + (f": {command.text}" if command.text else "")
+        result = _WORDS[command.status]
         args = ", ".join(f"{key}={value}" for key, value in command.args.items())
         title = f"{command.name} {args}".strip()
         when = format_raised(command.created_at, self._clock.now())
@@ -197,7 +204,7 @@ class DeviceControl(QWidget):
             key=command.command_id,
             cells=(title, result, when, command.sent_by),
             condition=_condition(command.status),
-            tip=f"{title}\n{result}\n{when}, {command.sent_by}",
+            tip=f"{title}: {result}. {command.text}".strip(),
         )
 
     def _setting_lines(self, twin: Twin) -> list[Line]:
@@ -219,6 +226,13 @@ class DeviceControl(QWidget):
                 )
             )
         return lines
+
+    def _refresh_answer(self) -> None:
+        """Say in full what became of the chosen command, of the newest where none is chosen."""
+        lines = {line.key: line for line in self._commands.lines}
+        line = lines.get(self._commands.current_key) or next(iter(lines.values()), None)
+        self._answer.setText(line.tip if line else "")
+        self._answer.setVisible(line is not None)
 
     def _on_setting_picked(self) -> None:
         key = self._settings.current_key

@@ -81,10 +81,12 @@ def test_every_command_ends_in_a_shown_result_newest_first(control):
     shown = [(line.cells[1], line.condition) for line in control._commands.lines]
     assert shown == [
         ("on its way", Condition.WAITING),
-        ("no answer: The device did not answer.", Condition.LOST),
-        ("done: measuring every 5 s", Condition.OK),
+        ("no answer", Condition.LOST),
+        ("done", Condition.OK),
     ]
     assert control._commands.lines[2].cells[0] == "set-period period_s=5"
+    control._commands.selectRow(1)
+    assert control._answer.text() == "set-period: no answer. The device did not answer."
 
 
 def test_a_setting_that_was_not_taken_over_is_told_apart_from_one_nobody_has_looked_at(control):
