@@ -37,7 +37,7 @@ _KEPT_FOR_A_WHILE: tuple[tuple[type[Base], Any, Any], ...] = (
 
 
 async def forget_before(store: Store, before: datetime) -> int:
-    """Delete readings, occupancies, observations, field events, commands, CAP messages and minutes older than an instant.
+    """Delete what was measured, seen and told before an instant: readings, occupancies, events, commands, CAP, minutes.
 
     Returns:
         Rows deleted.
