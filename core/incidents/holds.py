@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from core.incidents.events import Service
 from core.incidents.model import Alarm, Condition, SourceKind
 from core.incidents.suppression import Cause, PlannedWorks, SuppressionRule, find_rule
+from core.store.rows import position_of
 from core.store.tables import AlarmRow, OutOfServiceRow, PlannedWorksRow
 
 
@@ -90,6 +91,7 @@ def causes(session: Session, rules: Iterable[SuppressionRule]) -> tuple[Cause, .
             kind=row.kind,
             source_kind=SourceKind(row.source_kind),
             source_id=row.source_id,
+            position=position_of(row),
         )
         for row in session.scalars(query)
     )

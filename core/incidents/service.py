@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from core.access import audit
 from core.access.model import SYSTEM, Actor, Role
 from core.access.permission import require
+from core.field.kinds.gateway import KIND as GATEWAY
 from core.field.model import Device, DeviceState
 from core.incidents import ledger, policy
 from core.incidents.events import Acknowledged, Commented, Marked, QualityChanged
@@ -454,7 +455,7 @@ class IncidentService:
         A goodbye is no loss, and a device that was disabled calls nobody.
         """
         condition = policy.condition_of_source(
-            "device_lost",
+            "gateway_lost" if device.kind == GATEWAY.key else "device_lost",
             source_kind=SourceKind.DEVICE,
             source_id=device.device_id,
             source_name=device.name,

@@ -6,12 +6,17 @@ stored, listed and counted all the same.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from core.incidents.model import Alarm, Condition, SourceKind
+from core.kernel.geo import GeoPoint
+from core.vision.plane import east_north_m
+
+NEARBY_M = 150.0
 
 
 class Reach(StrEnum):
@@ -20,6 +25,9 @@ class Reach(StrEnum):
     SAME_SOURCE = "same_source"
     SAME_GROUP = "same_group"
     """Devices of the group that the cause's device belongs to: what lies behind a gateway."""
+
+    NEARBY = "nearby"
+    """What stands within `NEARBY_M` of the cause: where one has no power, neither has the other."""
 
     EVERYWHERE = "everywhere"
 
@@ -75,6 +83,7 @@ class Cause:
     kind: str
     source_kind: SourceKind
     source_id: str
+    position: GeoPoint | None = None
 
 
 RULES: tuple[SuppressionRule, ...] = (
@@ -101,22 +110,12 @@ RULES: tuple[SuppressionRule, ...] = (
     ),
     SuppressionRule(
         rule_id="site-power",
-        title="The site has no power",
+        title="No mains power there",
         causes=frozenset({"site_power_lost"}),
         kinds=frozenset({"camera_lost", "device_lost", "gateway_lost"}),
-        reach=Reach.EVERYWHERE,
+        reach=Reach.NEARBY,
     ),
 )
-
-
-def cause_of(alarm: Alarm) -> Cause:
-    """Return an alarm as a cause of others."""
-    return Cause(
-        condition_key=alarm.condition_key,
-        kind=alarm.kind,
-        source_kind=alarm.source_kind,
-        source_id=alarm.source_id,
-    )
 
 
 def find_rule(
@@ -152,5 +151,9 @@ def _reaches(reach: Reach, cause: Cause, subject: Condition | Alarm) -> bool:
         return True
     if reach is Reach.SAME_SOURCE:
         return (cause.source_kind, cause.source_id) == (subject.source_kind, subject.source_id)
+    if reach is Reach.NEARBY:
+        if cause.position is None or subject.position is None:
+            return False
+        return math.hypot(*east_north_m(cause.position, subject.position)) <= NEARBY_M
     group, _, _ = cause.source_id.partition("/")
     return subject.source_id.startswith(f"{group}/")

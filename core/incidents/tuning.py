@@ -94,6 +94,7 @@ DEFAULT = AlarmTuning()
 DEFAULTS: dict[str, AlarmTuning] = {
     "collision": AlarmTuning(is_latching=True),
     "device_lost": AlarmTuning(on_delay_s=15.0),
+    "gateway_lost": AlarmTuning(on_delay_s=5.0),
     "camera_blinded": AlarmTuning(off_delay_s=10.0),
     "camera_frozen": AlarmTuning(off_delay_s=10.0),
     # What says that nothing is recorded must not be put aside.

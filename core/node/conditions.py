@@ -54,7 +54,7 @@ def device_value(device: Device, passed: LimitPassed) -> Condition:
     """A device measures something beyond the limit of its kind."""
     default = passed.default
     condition = condition_of_source(
-        "device_value",
+        default.kind,
         source_kind=SourceKind.DEVICE,
         source_id=device.device_id,
         source_name=device.name,

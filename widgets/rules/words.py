@@ -32,6 +32,7 @@ LINK_WORDS = {Link.CAMERA: "Camera", Link.MAP: "Map", Link.TREND: "Trend"}
 REACH_WORDS = {
     Reach.SAME_SOURCE: "same source",
     Reach.SAME_GROUP: "same group",
+    Reach.NEARBY: "nearby",
     Reach.EVERYWHERE: "everywhere",
 }
 PRIORITY_WORDS = {priority: f"{priority.value} {priority.name.lower()}" for priority in Priority}

@@ -87,6 +87,7 @@ class AlarmDefault:
         deadband: So far back inside it has to be to end the call.
         on_delay_s, off_delay_s: So long it has to be beyond, or back, before anything is said.
         priority: 1 (critical) to 4 (low).
+        kind: Of the condition; one of its own where other alarms are explained by it.
     """
 
     quantity: str
@@ -97,6 +98,7 @@ class AlarmDefault:
     on_delay_s: float = 60.0
     off_delay_s: float = 120.0
     priority: int = 4
+    kind: str = "device_value"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ OURS = {
     "TrafficFlowObserved": {"freeFlowSpeed"},
     "OffStreetParking": {"unknownSpotNumber"},
     "Camera": {"framesPerSecond", "temperature"},
+    "Device": {"mainsPower"},
 }
 """Fields for which the Smart Data Models have no word."""
 

@@ -6,12 +6,14 @@ from datetime import timedelta
 import pytest
 
 from core.access import audit
+from core.field.model import Device, DeviceState
 from core.incidents import ledger, machine
 from core.incidents.handling import Meant
 from core.incidents.model import Alarm, AlarmChanged, AlarmState, Priority, Quality, Shelving, SourceKind
 from core.incidents.suppression import PlannedWorks
 from core.incidents.tuning import SHELVE_REASONS, AlarmTuning
 from core.kernel.errors import BadInputError, NotPermittedError, StaleWriteError
+from core.kernel.geo import GeoPoint
 from core.store.tables import AlarmRow
 from tests.fixtures.room import OLGA, OMAR, SUSI, VERA, Room, make_condition
 
@@ -385,7 +387,7 @@ def lose_broker(room: Room) -> Alarm:
 
 
 def lose_device(room: Room, number: int = 1) -> Alarm:
-    room.tunings.replace({"device_lost": AlarmTuning()})
+    room.tunings.replace({"device_lost": AlarmTuning(), "gateway_lost": AlarmTuning()})
     return raise_one(
         room,
         condition_key=f"device/north/post-{number}/device_lost",
@@ -407,6 +409,32 @@ def test_a_lost_gateway_holds_what_lies_behind_it_and_the_rule_is_named(room: Ro
     assert now(room, before).suppressed_by == after.suppressed_by == "behind-gateway"
     assert (after.state, after.n_calls) == (AlarmState.SUPPRESSED, 0)
     assert elsewhere.is_calling
+
+
+def test_a_place_without_power_holds_the_cameras_near_by_and_no_others(room: Room) -> None:
+    here = GeoPoint(54.0, 12.0)
+    raise_one(
+        room, condition_key="p", kind="site_power_lost", source_kind=SourceKind.DEVICE, source_id="g/1", position=here
+    )
+    cameras = [
+        raise_one(room, condition_key=key, kind="camera_lost", source_id=key, position=position)
+        for key, position in (("near", GeoPoint(54.001, 12.0)), ("far", GeoPoint(54.01, 12.0)), ("unplaced", None))
+    ]
+
+    assert [alarm.suppressed_by for alarm in cameras] == ["site-power", "", ""]
+
+
+def test_a_gateway_that_is_lost_calls_as_one(room: Room) -> None:
+    gateway = Device(device_id="north/gate", kind="gateway", name="Gate", state=DeviceState.LOST)
+    post = Device(device_id="north/post-1", kind="station", name="Post", state=DeviceState.LOST)
+
+    room.run(room.incidents.take_device_state(post))
+    room.run(room.incidents.take_device_state(gateway))
+    room.pass_time(5)
+    room.pass_time(10)
+
+    listed = {alarm.kind: alarm.state for alarm in room.run(room.incidents.open_alarms())}
+    assert listed == {"gateway_lost": AlarmState.UNACKNOWLEDGED, "device_lost": AlarmState.SUPPRESSED}
 
 
 def test_what_was_suppressed_calls_a_moment_after_its_cause_is_over_if_it_still_holds(room: Room) -> None:
