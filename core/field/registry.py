@@ -263,7 +263,7 @@ class Registry:
         was_wrong = tracked.clock.is_wrong
         if not tracked.clock.note(sent_at, received_at):
             return
-        skew_s = round(tracked.clock.skew_s or 0.0, 1)
+        skew_s = round(tracked.clock.skew_s or 0.0, 1) + 0.0
         device = replace(tracked.device, skew_s=skew_s)
         if tracked.clock.is_wrong:
             device = replace(
