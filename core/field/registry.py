@@ -5,6 +5,7 @@ Times: `now_s` is monotonic and decides about silence; `received_at` is wall tim
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -40,6 +41,7 @@ class Tracked:
     Attributes:
         seen_s: Monotonic time of its last live message, or of the registry's start.
         boot: Of its current start; a last will of another one is ignored.
+        live_boots, n_boots_back: Starts as they announced themselves, and how often an earlier one came back.
         is_stored: The store has a row for it.
         has_changed: Something people see changed since `take_changed`.
         has_counted: Only its counters and its age did.
@@ -59,6 +61,8 @@ class Tracked:
     is_unsaved: bool = True
     newest: dict[str, _Newest] = field(default_factory=dict)
     clock: ClockWatch = field(default_factory=ClockWatch)
+    live_boots: deque[str] = field(default_factory=lambda: deque(maxlen=8))
+    n_boots_back: int = 0
 
 
 class Registry:
@@ -166,6 +170,8 @@ class Registry:
         self, tracked: Tracked, birth: Birth, raw: dict[str, Any], *, received_at: datetime, is_live: bool
     ) -> None:
         """Take in a self-description; what an operator wrote stays."""
+        if is_live:
+            self._note_twice(tracked, birth.boot, received_at)
         self._note_boot(tracked, birth.boot, birth.ts)
         types = [stream.smart_data_model or stream.type for stream in birth.streams]
         device = tracked.device
@@ -349,6 +355,19 @@ class Registry:
             return
         tracked.device = replace(device, state=state, state_since=at)
         tracked.has_changed = tracked.is_unsaved = True
+
+    def _note_twice(self, tracked: Tracked, boot: str, at: datetime) -> None:
+        """Say so where two devices speak as one: starts come one after the other, and none of them comes back."""
+        boots = tracked.live_boots
+        if not boot or (boots and boots[-1] == boot):
+            return
+        # Once may be an old message that the broker delivers again.
+        tracked.n_boots_back += boot in boots
+        boots.append(boot)
+        if tracked.n_boots_back >= 2:
+            sentence = f"Two devices speak as this one (last at {at:%H:%M:%S} UTC): each needs a name of its own."
+            tracked.device = replace(tracked.device, last_error=sentence)
+            tracked.has_changed = True
 
     def _note_boot(self, tracked: Tracked, boot: str, at: datetime | None) -> None:
         """Remember the device's current start; a retained message of an earlier one does not bring it back."""

@@ -145,6 +145,7 @@ class FieldDevice:
         password: str = "",
         is_5: bool = True,
         resend_s: float = 2.0,
+        client_id: str = "",
     ) -> None:
         self.device_id = device_id
         self.boot = new_id()
@@ -160,7 +161,7 @@ class FieldDevice:
         self.commands: list[dict[str, object]] = []
         self.answers = True
         protocol = mqtt.MQTTv5 if is_5 else mqtt.MQTTv311
-        self.client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=new_id(), protocol=protocol)
+        self.client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=client_id or new_id(), protocol=protocol)
         if username:
             self.client.username_pw_set(username, password)
         self.client.reconnect_delay_set(1, 1)

@@ -102,3 +102,15 @@ def test_a_frozen_broker_is_shown_and_what_is_known_is_unconfirmed_until_it_goes
             device.close()
 
     asyncio.run(run())
+
+
+def test_two_devices_with_one_client_id_throw_each_other_out_and_that_is_said(mosquitto, tmp_path):
+    async def run():
+        async with Node(tmp_path, settings_for(mosquitto)) as node:
+            await node.connected()
+            first, second = FieldDevice(mosquitto, client_id="twins"), FieldDevice(mosquitto, client_id="twins")
+            await until(lambda: node.device() is not None and "Two devices" in node.device().last_error)
+            first.close()
+            second.close()
+
+    asyncio.run(run())

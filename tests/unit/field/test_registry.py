@@ -258,3 +258,14 @@ def test_while_nobody_can_be_heard_no_device_is_silent_and_none_is_confirmed():
     assert registry.get("station/a").device.state is DeviceState.UNKNOWN
     registry.check_silence(2000.0, NOW)
     assert registry.get("station/a").device.state is DeviceState.STALE
+
+
+def test_a_device_that_starts_again_and_again_is_one_device():
+    registry = Registry()
+    tracked = registry.track("station/a", now_s=0.0)
+    for number in range(20):
+        birth = Birth(boot=f"boot-{number}")
+        for _ in range(2):
+            registry.on_birth(tracked, birth, {}, received_at=NOW, is_live=True)
+
+    assert registry.get("station/a").device.last_error == ""
