@@ -18,14 +18,14 @@ They are shown for comparison; nothing here claims conformance.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import ColumnElement, Float, String, and_, cast, exists, extract, or_, select, type_coerce
+from sqlalchemy import ColumnElement, Float, Select, String, and_, cast, exists, extract, or_, select, type_coerce
 from sqlalchemy.orm import Session, aliased
 
 from core.incidents import flood
@@ -185,27 +185,32 @@ def read_figures(session: Session, *, since: datetime, until: datetime) -> Figur
 
 def _read(session: Session, since: datetime, until: datetime) -> _Rows:
     conditions = _Numbers()
-    of_alarm: dict[str, tuple[int, int]] = {}
+    of_alarm: dict[str, int] = {}
     known = select(AlarmRow.alarm_id, AlarmRow.condition_key).where(or_(AlarmRow.is_open, AlarmRow.changed_at >= since))
-    for number, (alarm_id, key) in enumerate(session.execute(known)):
-        of_alarm[alarm_id] = (number, conditions.number(key))
+    keys = []
+    for number, (alarm_id, key) in enumerate(session.connection().execute(known)):
+        of_alarm[alarm_id] = number
+        keys.append(conditions.number(key))
+    of_condition = np.array(keys, np.int64)
     events = {trigger.value: number for number, trigger in enumerate(_EVENTS)}
     states = {state.value: number for number, state in enumerate(_STATES)}
     desks = _Numbers()
     parts: list[tuple[npt.NDArray[np.int64], ...]] = []
     for at_us, ids, names, after, priorities, calls, places in _chunks(session, since, until):
-        alarms = [of_alarm[alarm_id] for alarm_id in ids]
+        for place in set(places):
+            desks.number(place)
+        alarm = _looked_up(of_alarm, ids)
         columns = (
             at_us,
-            [alarm for alarm, _ in alarms],
-            [condition for _, condition in alarms],
-            [events.get(name, -1) for name in names],
-            [states.get(name, -1) for name in after],
-            priorities,
-            calls,
-            [desks.number(place) for place in places],
+            alarm,
+            of_condition[alarm],
+            _looked_up(events, names),
+            _looked_up(states, after),
+            np.array(priorities, np.int64),
+            np.array(calls, np.int64),
+            _looked_up(desks.known, places),
         )
-        parts.append(tuple(np.asarray(column, dtype=np.int64) for column in columns))
+        parts.append(columns)
     joined = [np.concatenate(column) for column in zip(*parts, strict=True)] or [np.zeros(0, np.int64)] * 8
     # Stable: within an alarm the order in which it was written stays.
     order = np.argsort(joined[1], kind="stable")
@@ -252,9 +257,8 @@ def _chunks(session: Session, since: datetime, until: datetime) -> Iterator[tupl
             ),
         )
         .order_by(AlarmJournalRow.alarm_journal_id)
-        .execution_options(yield_per=CHUNK)
     )
-    for part in session.execute(query).partitions():
+    for part in _parts(session, query, is_sqlite=is_sqlite):
         at_column, *others = zip(*part, strict=True)
         if is_sqlite:
             at_us = np.array(at_column, dtype="datetime64[us]").astype(np.int64)
@@ -263,18 +267,33 @@ def _chunks(session: Session, since: datetime, until: datetime) -> Iterator[tupl
         yield (at_us, *others)
 
 
+def _parts(session: Session, query: Select[Any], *, is_sqlite: bool) -> Iterator[Sequence[Any]]:
+    if not is_sqlite:
+        yield from session.connection().execute(query, execution_options={"yield_per": CHUNK}).partitions()
+        return
+    # Straight from the driver: to make a row object of seven plain values costs more than to read them.
+    with session.connection().execute(query) as result:
+        assert result.cursor is not None
+        while part := result.cursor.fetchmany(CHUNK):
+            yield part
+
+
 class _Numbers:
     """Gives names numbers in the order in which they come."""
 
     def __init__(self) -> None:
-        self._known: dict[str, int] = {}
+        self.known: dict[str, int] = {}
 
     def number(self, name: str) -> int:
-        return self._known.setdefault(name, len(self._known))
+        return self.known.setdefault(name, len(self.known))
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(self._known)
+        return tuple(self.known)
+
+
+def _looked_up(numbers: dict[str, int], names: Sequence[str]) -> _Ints:
+    return np.fromiter(map(numbers.__getitem__, names), np.int64, len(names))
 
 
 def _top(session: Session, rows: _Rows) -> tuple[TopAlarm, ...]:
