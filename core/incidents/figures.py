@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import ColumnElement, Float, Select, String, and_, cast, exists, extract, or_, select, type_coerce
+from sqlalchemy import ColumnElement, Executable, Float, String, and_, cast, exists, extract, or_, select, type_coerce
 from sqlalchemy.orm import Session, aliased
 
 from core.incidents import flood
@@ -267,7 +267,7 @@ def _chunks(session: Session, since: datetime, until: datetime) -> Iterator[tupl
         yield (at_us, *others)
 
 
-def _parts(session: Session, query: Select[Any], *, is_sqlite: bool) -> Iterator[Sequence[Any]]:
+def _parts(session: Session, query: Executable, *, is_sqlite: bool) -> Iterator[Sequence[Any]]:
     if not is_sqlite:
         yield from session.connection().execute(query, execution_options={"yield_per": CHUNK}).partitions()
         return

@@ -99,7 +99,7 @@ def causes(session: Session, rules: Iterable[SuppressionRule]) -> tuple[Cause, .
 
 def suppressing(session: Session, subject: Condition | Alarm, rules: tuple[SuppressionRule, ...], at: datetime) -> str:
     """Return the rule that suppresses a condition right now; empty where none does."""
-    may_hold = tuple(rule for rule in rules if subject.kind in rule.kinds)
+    may_hold = tuple(rule for rule in rules if rule.may_hold(subject))
     known = causes(session, may_hold) if may_hold else ()
     return find_rule(subject, known, rules=may_hold, works=works(session, at), now=at)
 

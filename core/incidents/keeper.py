@@ -112,6 +112,7 @@ class AlarmKeeper:
         in_force = frozenset((cause.kind, cause.condition_key) for cause in causes) | frozenset(
             (one.works_id, str(one.version)) for one in works if one.since <= at
         )
+        in_force |= frozenset((rule.rule_id, "hours") for rule in rules if rule.is_hour(at))
         has_changed = in_force != self._in_force
         has_due = any(due_s <= now_s for due_s in self._releases_s.values())
         if not has_changed and not has_due:

@@ -11,12 +11,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from pydantic import ConfigDict, Field
 
 from core.incidents.model import Alarm, Condition, SourceKind
 from core.kernel.geo import GeoPoint
 from core.vision.plane import east_north_m
 
 NEARBY_M = 150.0
+TimeOfDay = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 
 
 class Reach(StrEnum):
@@ -32,13 +36,50 @@ class Reach(StrEnum):
     EVERYWHERE = "everywhere"
 
 
+class Weekday(StrEnum):
+    """In the order of `datetime.weekday`."""
+
+    MONDAY = "mon"
+    TUESDAY = "tue"
+    WEDNESDAY = "wed"
+    THURSDAY = "thu"
+    FRIDAY = "fri"
+    SATURDAY = "sat"
+    SUNDAY = "sun"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A time of day, at the node's place; an end before its begin is on the next day.
+
+    Attributes:
+        weekdays: On which it begins; none means every day.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    begin: TimeOfDay
+    end: TimeOfDay
+    weekdays: tuple[Weekday, ...] = ()
+
+    def holds(self, at: datetime) -> bool:
+        """Tell whether an instant of local time lies in it."""
+        now = f"{at.hour:02}:{at.minute:02}"
+        is_night = self.end <= self.begin
+        is_in = (now >= self.begin or now < self.end) if is_night else self.begin <= now < self.end
+        # What began yesterday counts with yesterday's day.
+        began = at.weekday() - (1 if is_night and now < self.end else 0)
+        return is_in and (not self.weekdays or tuple(Weekday)[began % 7] in self.weekdays)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuppressionRule:
-    """While an alarm of `causes` is active, alarms of `kinds` within `reach` of it are held.
+    """While an alarm of `causes` is active, alarms of `kinds` within `reach` of it are held; or at hours of the day.
 
     Attributes:
         causes, kinds: Kinds of conditions.
         source_kinds: Whose alarms are held; empty means everyone's.
+        windows: Hours, by the clock of the node's place, in which alarms of the alarm rule `of_rule` are held.
     """
 
     rule_id: str
@@ -47,6 +88,17 @@ class SuppressionRule:
     kinds: frozenset[str]
     reach: Reach
     source_kinds: frozenset[SourceKind] = frozenset()
+    windows: tuple[Window, ...] = ()
+    of_rule: str = ""
+
+    def may_hold(self, subject: Condition | Alarm) -> bool:
+        """Tell whether a condition or alarm is one that this rule is for."""
+        return subject.kind in self.kinds or (bool(self.windows) and subject.rule_id == self.of_rule)
+
+    def is_hour(self, now: datetime) -> bool:
+        """Tell whether one of its windows holds at an aware instant."""
+        local = now.astimezone()
+        return any(window.holds(local) for window in self.windows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +184,8 @@ def find_rule(
             return announced.rule_id
     known = tuple(causes)
     for rule in rules:
+        if rule.windows and subject.rule_id == rule.of_rule and rule.is_hour(now):
+            return rule.rule_id
         if subject.kind not in rule.kinds or (rule.source_kinds and subject.source_kind not in rule.source_kinds):
             continue
         if any(cause.kind in rule.causes and _reaches(rule.reach, cause, subject) for cause in known):

@@ -11,10 +11,8 @@ from core.incidents.rules.model import (
     HeldWhile,
     Link,
     TimeToRespond,
-    Weekday,
-    Window,
 )
-from core.incidents.suppression import Reach
+from core.incidents.suppression import Reach, Weekday, Window
 
 CONSEQUENCE_WORDS = {
     Consequence.LIFE: "Life",

@@ -9,7 +9,7 @@ from datetime import datetime
 from core.incidents.model import Alarm, Condition, Priority
 from core.incidents.rules.model import AlarmRule, RulesInForce
 from core.incidents.rules.text import shipped_rules
-from core.incidents.suppression import SuppressionRule
+from core.incidents.suppression import Reach, SuppressionRule
 from core.incidents.tuning import DEFAULT, AlarmTuning
 
 
@@ -83,7 +83,20 @@ class RuleBook:
 
     def suppressions(self) -> tuple[SuppressionRule, ...]:
         """Return what is held while something else explains it."""
-        return tuple(
+        by_hour = tuple(
+            SuppressionRule(
+                rule_id=f"{rule.rule_id}: hours",
+                title="Hours of the day",
+                causes=frozenset(),
+                kinds=frozenset(),
+                reach=Reach.SAME_SOURCE,
+                windows=rule.suppression.windows,
+                of_rule=rule.rule_id,
+            )
+            for rule in self.in_force.rules
+            if rule.suppression.windows
+        )
+        return by_hour + tuple(
             SuppressionRule(
                 rule_id=held.name,
                 title=held.name,

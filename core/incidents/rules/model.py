@@ -14,7 +14,7 @@ from typing import Annotated, ClassVar
 from pydantic import ConfigDict, Field
 
 from core.incidents.model import Condition, Priority, SourceKind
-from core.incidents.suppression import Reach
+from core.incidents.suppression import Reach, Window
 
 FORMAT = 1
 DAY_S = 86_400.0
@@ -26,7 +26,6 @@ Seconds = Annotated[float, Field(ge=0, le=7 * DAY_S)]
 Words = Annotated[str, Field(max_length=1000)]
 Name = Annotated[str, Field(min_length=1, max_length=80)]
 RuleId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
-TimeOfDay = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 
 _STRICT = ConfigDict(extra="forbid")
 
@@ -70,18 +69,6 @@ class Link(StrEnum):
     CAMERA = "camera"
     MAP = "map"
     TREND = "trend"
-
-
-class Weekday(StrEnum):
-    """In the order of `datetime.weekday`."""
-
-    MONDAY = "mon"
-    TUESDAY = "tue"
-    WEDNESDAY = "wed"
-    THURSDAY = "thu"
-    FRIDAY = "fri"
-    SATURDAY = "sat"
-    SUNDAY = "sun"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,30 +149,6 @@ class Escalation:
 
     after_s: Seconds | None = None
     recipients: Annotated[tuple[Name, ...], Field(max_length=5)] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
-    """A time of day, at the node's place; an end before its begin is on the next day.
-
-    Attributes:
-        weekdays: On which it begins; none means every day.
-    """
-
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
-
-    begin: TimeOfDay
-    end: TimeOfDay
-    weekdays: tuple[Weekday, ...] = ()
-
-    def holds(self, at: datetime) -> bool:
-        """Tell whether an instant of local time lies in it."""
-        now = f"{at.hour:02}:{at.minute:02}"
-        is_night = self.end <= self.begin
-        is_in = (now >= self.begin or now < self.end) if is_night else self.begin <= now < self.end
-        # What began yesterday counts with yesterday's day.
-        began = at.weekday() - (1 if is_night and now < self.end else 0)
-        return is_in and (not self.weekdays or tuple(Weekday)[began % 7] in self.weekdays)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

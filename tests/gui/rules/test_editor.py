@@ -17,11 +17,9 @@ from core.incidents.rules.model import (
     RuleVersion,
     TrialReport,
     TrialSide,
-    Weekday,
-    Window,
 )
 from core.incidents.rules.text import check_text, shipped_rules
-from core.incidents.suppression import Reach
+from core.incidents.suppression import Reach, Weekday, Window
 from widgets.rules.editor import RuleEditor
 from widgets.rules.words import held_of, held_text, windows_of, windows_text
 from widgets.scene.fields import NumberField

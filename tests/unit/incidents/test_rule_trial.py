@@ -15,9 +15,9 @@ from core.incidents.rules.model import (
     RuleSet,
     RulesInForce,
     Suppression,
-    Window,
 )
 from core.incidents.rules.trial import Heard, read_history, try_rule
+from core.incidents.suppression import Window
 from core.kernel.errors import BadInputError
 from core.kernel.ids import new_id
 from core.vision.model import Observation, ObservationKind, Phase

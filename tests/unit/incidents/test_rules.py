@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from core.incidents.model import Condition, Priority, SourceKind
+from core.incidents.keeper import RELEASE_AFTER_S, AlarmKeeper
+from core.incidents.model import AlarmState, Condition, Priority, SourceKind
 from core.incidents.rules.book import RuleBook, shipped_book
 from core.incidents.rules.desk import RuleDesk
 from core.incidents.rules.model import (
@@ -21,8 +22,6 @@ from core.incidents.rules.model import (
     RulesInForce,
     Suppression,
     TimeToRespond,
-    Weekday,
-    Window,
 )
 from core.incidents.rules.text import (
     check_rules,
@@ -33,7 +32,7 @@ from core.incidents.rules.text import (
     shipped_rules,
     text_of_rules,
 )
-from core.incidents.suppression import RULES
+from core.incidents.suppression import RULES, Weekday, Window
 from core.incidents.tuning import DEFAULTS
 from core.kernel.errors import BadInputError, NotPermittedError, StaleWriteError
 from core.store.tables import RuleVersionRow
@@ -375,3 +374,23 @@ def test_an_alarm_is_raised_as_the_rules_in_force_say(room, desk):
     alarm = room.run(room.incidents.raise_condition(applied))
 
     assert (alarm.title, alarm.priority, alarm.rule_id) == ("Quay blocked: Ring north", Priority.CRITICAL, "quay")
+
+
+def test_an_alarm_in_the_hours_of_its_rule_is_held_and_calls_when_they_are_over(room):
+    rule = AlarmRule(
+        rule_id="quiet", suppression=Suppression(windows=(Window(begin="00:00", end="00:00"),)), guidance=ACT
+    )
+    tunings = room.incidents.tunings
+    tunings.suppression = book(rule).suppressions()
+    keeper = AlarmKeeper(room.store, room.bus, room.clock, tunings)
+
+    held = room.run(room.incidents.raise_condition(condition(rule_id="quiet")))
+    assert (held.state, held.suppressed_by) == (AlarmState.SUPPRESSED, "quiet: hours")
+    room.run(keeper.tick())
+
+    tunings.suppression = ()
+    room.run(keeper.tick())
+    room.clock.advance(seconds=RELEASE_AFTER_S + 1)
+    room.run(keeper.tick())
+    (alarm,) = room.run(room.incidents.open_alarms())
+    assert alarm.is_calling
