@@ -123,9 +123,9 @@ class _Client:
     def publish(self, topic: str, payload: bytes, *, is_retained: bool = False) -> None:
         self._client.publish(topic, payload, 1, is_retained)
 
-    def wait(self, condition: Callable[[], bool], within_s: float = ANSWER_WITHIN_S) -> bool:
+    def wait(self, condition: Callable[[], bool], within_s: float | None = None) -> bool:
         """Move packets until the condition holds; False where it did not in time."""
-        until = time.monotonic() + within_s
+        until = time.monotonic() + (ANSWER_WITHIN_S if within_s is None else within_s)
         while not condition():
             if time.monotonic() > until or self._client.loop(0.02) != MQTTErrorCode.MQTT_ERR_SUCCESS:
                 return condition()

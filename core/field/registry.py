@@ -289,7 +289,9 @@ class Registry:
         """Nobody can be heard just now: who was online is unconfirmed until it speaks again."""
         for tracked in self._tracked.values():
             if tracked.device.state is DeviceState.ONLINE:
-                self._set_state(tracked, DeviceState.UNKNOWN, at)
+                # Nothing to store: after a restart nobody is confirmed either.
+                tracked.device = replace(tracked.device, state=DeviceState.UNKNOWN, state_since=at)
+                tracked.has_changed = True
 
     def begin_to_listen(self, now_s: float) -> None:
         """Devices can be heard again: the time in which nobody could be heard is no silence of theirs."""

@@ -177,4 +177,4 @@ def _is_told(device: Device) -> bool:
 
 def _is_plain(key: str) -> bool:
     """What a device calls its numbers stands in a template: only what cannot be one."""
-    return key.replace("_", "").replace("-", "").isalnum()
+    return key.isascii() and key.replace("_", "").replace("-", "").isalnum()
