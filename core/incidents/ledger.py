@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from core.access.model import Actor
@@ -180,9 +180,9 @@ def raises_since(session: Session, since: datetime) -> list[tuple[str, str, str,
     return [(key, rule_id, kind, at) for key, rule_id, kind, at in session.execute(query)]
 
 
-def active_conditions(session: Session) -> list[tuple[str, str, str]]:
-    """Return condition key, rule and kind of every active alarm."""
-    query = select(AlarmRow.condition_key, AlarmRow.rule_id, AlarmRow.kind).where(AlarmRow.is_active)
+def conditions_of(session: Session, *which: ColumnElement[bool]) -> list[tuple[str, str, str]]:
+    """Return condition key, rule and kind of the alarms that are meant."""
+    query = select(AlarmRow.condition_key, AlarmRow.rule_id, AlarmRow.kind).where(*which)
     return [(key, rule_id, kind) for key, rule_id, kind in session.execute(query)]
 
 

@@ -13,7 +13,7 @@ from enum import Enum
 from itertools import islice
 from pathlib import Path
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from core.access import audit
@@ -133,19 +133,43 @@ class IncidentService:
             The alarms that are doubtful now.
         """
         at, now_s = self._clock.now(), self._clock.monotonic()
-
-        def run(session: Session) -> Changed:
-            rows = session.scalars(select(AlarmRow).where(AlarmRow.is_active)).all()
-            found = [ledger.record(session, row, QualityChanged(at=at, quality=Quality.STALE), SYSTEM) for row in rows]
-            return Changed(alarms=tuple(one.alarm for one in found if one is not None))
-
         since = at - timedelta(seconds=REPEAT_S)
         for key, rule_id, kind, raised_at in await self._store.read(lambda s: ledger.raises_since(s, since)):
             self._signals.note(key, now_s - (at - raised_at).total_seconds(), self.tunings.of(rule_id, kind))
+        return await self._doubt(AlarmRow.is_active.is_(True))
+
+    async def doubt_source(
+        self, source_kind: SourceKind, source_id: str, sure: Iterable[str] = ()
+    ) -> tuple[Alarm, ...]:
+        """Take what is active at a source, except for the keys in `sure`, as doubtful until its rule says so again.
+
+        For a source whose worker was started again: an acknowledge lives through that as it does through a restart.
+
+        Returns:
+            The alarms that are doubtful now.
+        """
+        for key, (_, condition) in tuple(self._following.items()):
+            if (condition.source_kind, condition.source_id) == (source_kind, source_id):
+                del self._following[key]
+        return await self._doubt(
+            AlarmRow.is_active.is_(True),
+            AlarmRow.source_kind == source_kind.value,
+            AlarmRow.source_id == source_id,
+            AlarmRow.condition_key.not_in(sorted(sure)),
+        )
+
+    async def _doubt(self, *which: ColumnElement[bool]) -> tuple[Alarm, ...]:
+        at, until_s = self._clock.now(), self._clock.monotonic() + CONFIRM_S
+
+        def run(session: Session) -> Changed:
+            rows = session.scalars(select(AlarmRow).where(*which)).all()
+            found = [ledger.record(session, row, QualityChanged(at=at, quality=Quality.STALE), SYSTEM) for row in rows]
+            return Changed(alarms=tuple(one.alarm for one in found if one is not None))
+
         changed = await self._commit(run)
-        for key, rule_id, kind in await self._store.read(ledger.active_conditions):
+        for key, rule_id, kind in await self._store.read(lambda s: ledger.conditions_of(s, *which)):
             self._signals.assume(key, self.tunings.of(rule_id, kind))
-            self._unconfirmed[key] = now_s + CONFIRM_S
+            self._unconfirmed[key] = until_s
         return changed.alarms
 
     async def _confirm(self, condition_key: str) -> None:
@@ -287,8 +311,7 @@ class IncidentService:
     ) -> tuple[Alarm, ...]:
         """Return every active condition of a source that is not among `still_active`.
 
-        For a source whose rules began anew (a worker restarted) or that was removed: no end will ever come for what
-        they had begun.
+        For a source whose rules are others now, or that was removed: no end will ever come for what they had begun.
         """
         kept = frozenset(still_active)
         for key, (_, condition) in tuple(self._following.items()):

@@ -256,7 +256,8 @@ class Calls:
             self.return_condition(conditions.worker_unstable(report.key, "").condition_key)
         if report.state == "restarting":
             for camera_id in report.camera_ids:
-                self.take_rules_reset(camera_id)
+                lost = [conditions.camera_lost_key(camera_id)]
+                self._end_later(partial(self._incidents.doubt_source, SourceKind.CAMERA, camera_id, lost))
         if report.engine is not None:
             self.return_condition(conditions.detection_off("").condition_key)
 

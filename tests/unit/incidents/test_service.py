@@ -423,6 +423,30 @@ def test_a_condition_that_a_camera_sees_again_after_a_restart_is_the_same_alarm(
     assert (stored.alarm_id, stored.quality, stored.n_repeats) == (alarm.alarm_id, Quality.GOOD, 0)
 
 
+def test_an_acknowledge_lives_through_the_restart_of_a_worker(room: Room) -> None:
+    seen = acknowledge(room, take(room, observe(room)))
+    elsewhere = take(room, observe(room, camera_id="other"))
+
+    doubtful = room.run(room.incidents.doubt_source(SourceKind.CAMERA, "ring-north"))
+    take(room, observe(room))
+    room.pass_time(180)
+
+    listed = {alarm.alarm_id: alarm for alarm in room.run(room.incidents.open_alarms())}
+    assert [alarm.alarm_id for alarm in doubtful] == [seen.alarm_id]
+    assert (listed[seen.alarm_id].state, listed[seen.alarm_id].quality) == (AlarmState.ACKNOWLEDGED, Quality.GOOD)
+    assert elsewhere is not None
+    assert listed[elsewhere.alarm_id] == elsewhere
+
+
+def test_what_no_rule_says_again_after_the_restart_of_a_worker_is_returned(room: Room) -> None:
+    acknowledge(room, take(room, observe(room)))
+
+    room.run(room.incidents.doubt_source(SourceKind.CAMERA, "ring-north"))
+    room.pass_time(180)
+
+    assert room.run(room.incidents.open_alarms()) == ()
+
+
 def test_conditions_that_a_source_no_longer_has_are_returned(room: Room) -> None:
     raise_one(room)
     raise_one(room, condition_key="camera/ring-north/stopped_vehicle:zone-a:7")

@@ -50,6 +50,9 @@ class Incidents:
     async def return_missing(self, source_kind, source_id, still_active=()):
         await self._store("return missing", source_id, *still_active)
 
+    async def doubt_source(self, source_kind, source_id, sure=()):
+        await self._store("doubt", source_id, *sure)
+
     async def set_quality(self, source_kind, source_id, quality):
         await self._store("quality", source_id)
 
