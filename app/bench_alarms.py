@@ -306,13 +306,18 @@ def _run_console(folder: Path, report: Path) -> None:
 
 
 def _run_node(arguments: list[str]) -> int:
-    """Run a node whose lost devices call at once."""
+    """Run a node whose lost devices call at once, whatever its rules say."""
     from dataclasses import replace
 
     from app.cli import main
-    from core.incidents import tuning
+    from core.incidents.tuning import AlarmTuning, Tunings
 
-    tuning.DEFAULTS["device_lost"] = replace(tuning.DEFAULTS["device_lost"], on_delay_s=0.0)
+    figures_of = Tunings.of
+
+    def without_delay(self: Tunings, rule_id: str, kind: str) -> AlarmTuning:
+        return replace(figures_of(self, rule_id, kind), on_delay_s=0.0)
+
+    Tunings.of = without_delay  # type: ignore[method-assign]
     return main(arguments)
 
 
