@@ -20,7 +20,7 @@ class FloodBar(QFrame):
         set_role(self, "toast")
         gap = look().sizes.gap
         self._rate = QLabel(self)
-        set_role(self._rate, "heading")
+        set_role(self._rate, "title")
         self._advice = QLabel(_ADVICE, self)
         self._advice.setWordWrap(True)
         for label in (self._rate, self._advice):
