@@ -103,6 +103,8 @@ def _keep(
             n_sent = sum(device.n_published for device in devices)
             n_waiting = sum(device.n_waiting for device in devices)
             log.info("%s, %d messages sent, %d wait to be stored", text, n_sent, n_waiting)
+            for problem in sorted({device.problem for device in devices} - {""}):
+                log.warning(problem)
     give_up_s = time.monotonic() + FLUSH_TIMEOUT_S
     while has_ended.is_set() and any(device.n_waiting for device in devices) and time.monotonic() < give_up_s:
         if is_ending.wait(0.05):

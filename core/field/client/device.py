@@ -61,6 +61,7 @@ STABLE_AFTER_S = 10.0
 REBIRTH_WITHIN_S = 10.0
 RESULT_EXPIRY_S = 60
 TELE_EXPIRY_S = 10
+REFUSED_RETRY_S = 30.0
 TELL_DROPPED_EVERY_S = 60.0
 
 
@@ -150,6 +151,9 @@ class FieldDevice:
         self.n_published = 0
         self.n_connects = 0
         self.is_connected = False
+        self.problem = ""
+        """Why there is no connection; empty where there is one, or none was tried."""
+
         self._access = access
         self._memory_file = memory_file
         self._dialect = dialect or Dialect()
@@ -162,6 +166,7 @@ class FieldDevice:
         self._lost_at_s = 0.0
         self._n_tries = 0
         self._is_plugged = True
+        self._is_refused = False
         self._hosts: dict[str, bool] = {}
         self._rebirth_at_s: float | None = None
         self._tell_dropped_at_s = 0.0
@@ -509,15 +514,21 @@ class FieldDevice:
         try:
             client.connect(broker.host, broker.port, KEEPALIVE_S, properties=connect)
         except (OSError, ValueError) as error:
-            log.debug("device %s cannot reach the broker: %s", self.device_id, error)
+            self.problem = f"The broker at {broker.address} cannot be reached: {error}."
+            self._is_refused = isinstance(error, ssl.SSLError)
             self._client = None
             self._schedule_retry(time.monotonic())
 
     def _on_connect(self, client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         if reason.is_failure:
-            log.debug("the broker refuses device %s: %s", self.device_id, reason)
+            name = reason.getName()
+            self.problem = f"The broker at {self._access.broker.address} refuses it: {name.lower()}."
+            if name != "Unsupported protocol version":
+                # It answered: the version is not what it minds.
+                self._dialect.is_sure = self._is_refused = True
             return
         self.is_connected = True
+        self.problem = ""
         self._connected_since_s = time.monotonic()
         self._dialect.is_sure = True
         # What the hosts said before may be over.
@@ -612,6 +623,7 @@ class FieldDevice:
 
     def _lose_line(self, now_s: float) -> None:
         if self._client is not None and not self.is_connected:
+            self.problem = self.problem or f"The broker at {self._access.broker.address} does not let it in."
             self._dialect.try_other(self._client.protocol)
         if self.is_connected and now_s - self._connected_since_s >= STABLE_AFTER_S:
             self._n_tries, self._lost_at_s = 0, now_s
@@ -619,6 +631,11 @@ class FieldDevice:
         self._schedule_retry(now_s)
 
     def _schedule_retry(self, now_s: float) -> None:
+        if self._is_refused:
+            # What a person has to mend does not get better by asking often.
+            self._is_refused = False
+            self._connect_at_s = now_s + REFUSED_RETRY_S * self._random.uniform(0.75, 1.25)
+            return
         self._connect_at_s = now_s + retry_delay_s(self._n_tries, now_s - self._lost_at_s, self._random.uniform)
         self._n_tries += 1
 

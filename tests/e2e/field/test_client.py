@@ -127,6 +127,19 @@ def test_a_client_enters_with_its_certificate(mosquitto_mutual_tls, tmp_path):
     asyncio.run(run())
 
 
+def test_a_client_that_is_refused_says_why_and_does_not_ask_often(mosquitto_with_password, tmp_path):
+    broker = mosquitto_with_password
+    settings = BrokerSettings(host=broker.host, port=broker.port, username="device")
+
+    async def run():
+        with Powered(Post(broker, access=Access(broker=settings, password="wrong"))) as post:
+            await until(lambda: post.device.problem != "")
+            await until(lambda: post.device._connect_at_s - time.monotonic() > 15, what="the next try to be far away")
+            return post.device.problem
+
+    assert "refuses it: not authorized" in asyncio.run(run())
+
+
 def test_what_was_measured_without_a_line_is_charted_later_and_never_announced(mosquitto, tmp_path):
     async def run():
         post = Post(mosquitto, memory=tmp_path / "post.sqlite3")
