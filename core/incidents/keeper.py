@@ -106,27 +106,29 @@ class AlarmKeeper:
     # -- suppression by design ------------------------------------------------------------------------------------
 
     async def _keep_suppression(self, now_s: float) -> None:
-        at = self._clock.now()
-        rules = self._tunings.suppression
+        at, rules = self._clock.now(), self._tunings.suppression
         causes, works = await self._store.read(lambda s: (holds.causes(s, rules), holds.works(s, at)))
         in_force = frozenset((cause.kind, cause.condition_key) for cause in causes) | frozenset(
             (one.works_id, str(one.version)) for one in works if one.since <= at
         )
-        in_force |= frozenset((rule.rule_id, "hours") for rule in rules if rule.is_hour(at))
-        has_changed = in_force != self._in_force
         has_due = any(due_s <= now_s for due_s in self._releases_s.values())
-        if not has_changed and not has_due:
+        if in_force == self._in_force and not has_due:
             return
-        subjects = await self._store.read(_open_alarms if in_force else _suppressed_alarms)
-        wanted: dict[str, str] = {}
-        for alarm in subjects:
-            rule_id = find_rule(alarm, causes, rules=rules, works=works, now=at)
-            if rule_id:
-                self._releases_s.pop(alarm.alarm_id, None)
-                if rule_id != alarm.suppressed_by:
-                    wanted[alarm.alarm_id] = rule_id
-            elif alarm.suppressed_by and self._is_over(alarm.alarm_id, now_s):
-                wanted[alarm.alarm_id] = ""
+
+        def judge(session: Session) -> dict[str, str]:
+            """Return the rule of every alarm whose rule is another now."""
+            query = select(AlarmRow).where(AlarmRow.is_open)
+            alarms = session.scalars(query if in_force else query.where(AlarmRow.suppressed_by != ""))
+            judged = (
+                (alarm, find_rule(alarm, causes, rules=rules, works=works, now=at))
+                for alarm in map(ledger.alarm_of, alarms)
+            )
+            return {alarm.alarm_id: rule_id for alarm, rule_id in judged if rule_id != alarm.suppressed_by}
+
+        # There may be thousands of both: not on the loop.
+        changed = await self._store.read(judge)
+        self._releases_s = {key: due_s for key, due_s in self._releases_s.items() if changed.get(key) == ""}
+        wanted = {key: rule_id for key, rule_id in changed.items() if rule_id or self._is_over(key, now_s)}
         if wanted:
             await self._suppress(wanted, at)
         self._in_force = in_force
@@ -162,13 +164,3 @@ def _event_of(due: Due, alarm: Alarm, at: datetime) -> Event:
             return events.Realarmed(at=at)
         case Due.STALE:
             return events.Marked(at=at, marks=alarm.marks | {AlarmMark.STALE})
-
-
-def _open_alarms(session: Session) -> tuple[Alarm, ...]:
-    query = select(AlarmRow).where(AlarmRow.is_open)
-    return tuple(ledger.alarm_of(row) for row in session.scalars(query))
-
-
-def _suppressed_alarms(session: Session) -> tuple[Alarm, ...]:
-    query = select(AlarmRow).where(AlarmRow.is_open, AlarmRow.suppressed_by != "")
-    return tuple(ledger.alarm_of(row) for row in session.scalars(query))
