@@ -12,7 +12,7 @@ from core.access.model import SYSTEM
 from core.incidents import events, holds, ledger
 from core.incidents.events import Event
 from core.incidents.model import Alarm, AlarmChanged, AlarmMark
-from core.incidents.suppression import find_rule
+from core.incidents.suppression import SuppressionRule, find_rule
 from core.incidents.timers import Due, Timers, deadlines_of
 from core.incidents.tuning import Tunings
 from core.incidents.writer import AlarmWriter, Changed
@@ -44,7 +44,7 @@ class AlarmKeeper:
         self._tunings = tunings
         self._timers = Timers()
         self._releases_s: dict[str, float] = {}
-        self._in_force: frozenset[tuple[str, ...]] | None = None
+        self._judged: tuple[tuple[SuppressionRule, ...], frozenset[tuple[str, ...]]] | None = None
         self._next_release_s = float("-inf")
         bus.subscribe(AlarmChanged, lambda event: self._arm((event.alarm,)))
 
@@ -111,8 +111,9 @@ class AlarmKeeper:
         in_force = frozenset((cause.kind, cause.condition_key) for cause in causes) | frozenset(
             (one.works_id, str(one.version)) for one in works if one.since <= at
         )
+        in_force |= frozenset((rule.rule_id, "hours") for rule in rules if rule.is_hour(at))
         has_due = any(due_s <= now_s for due_s in self._releases_s.values())
-        if in_force == self._in_force and not has_due:
+        if (rules, in_force) == self._judged and not has_due:
             return
 
         def judge(session: Session) -> dict[str, str]:
@@ -131,7 +132,7 @@ class AlarmKeeper:
         wanted = {key: rule_id for key, rule_id in changed.items() if rule_id or self._is_over(key, now_s)}
         if wanted:
             await self._suppress(wanted, at)
-        self._in_force = in_force
+        self._judged = (rules, in_force)
 
     def _is_over(self, alarm_id: str, now_s: float) -> bool:
         return self._releases_s.setdefault(alarm_id, now_s + RELEASE_AFTER_S) <= now_s

@@ -10,7 +10,7 @@ from core.field.model import Device, DeviceState
 from core.incidents import ledger, machine
 from core.incidents.handling import Meant
 from core.incidents.model import Alarm, AlarmChanged, AlarmState, Priority, Quality, Shelving, SourceKind
-from core.incidents.suppression import PlannedWorks
+from core.incidents.suppression import PlannedWorks, Reach, SuppressionRule, Window
 from core.incidents.tuning import SHELVE_REASONS, AlarmTuning
 from core.kernel.errors import BadInputError, NotPermittedError, StaleWriteError
 from core.kernel.geo import GeoPoint
@@ -521,6 +521,55 @@ def test_works_that_are_called_off_hold_nothing_any_more(room: Room) -> None:
 
     assert alarm.suppressed_by == "works: Ring resurfacing"
     assert now(room, alarm).is_calling
+
+
+def test_hours_of_a_rule_hold_what_stands_already_and_let_it_go_at_their_end(room: Room) -> None:
+    hours = Window(begin=local(room, 60), end=local(room, 180))
+    rule = SuppressionRule(
+        rule_id="school-run",
+        title="School run",
+        causes=frozenset(),
+        kinds=frozenset(),
+        reach=Reach.EVERYWHERE,
+        windows=(hours,),
+        of_rule="congestion",
+    )
+    room.tunings.suppression = (rule,)
+    alarm = raise_one(room)
+    states = []
+    for seconds in (60, 3600, 7200, 60):
+        room.pass_time(seconds)
+        states.append(now(room, alarm).state)
+
+    assert states == [
+        AlarmState.UNACKNOWLEDGED,
+        AlarmState.SUPPRESSED,
+        AlarmState.SUPPRESSED,
+        AlarmState.UNACKNOWLEDGED,
+    ]
+
+
+def test_a_suppression_that_is_put_in_force_holds_what_stands_already(room: Room) -> None:
+    jam = raise_one(room)
+    raise_one(room, condition_key="flood", kind="street_flooded")
+    room.pass_time(1)
+
+    rule = SuppressionRule(
+        rule_id="flooded",
+        title="Street flooded",
+        causes=frozenset({"street_flooded"}),
+        kinds=frozenset({"congestion"}),
+        reach=Reach.EVERYWHERE,
+    )
+    room.tunings.suppression = (rule,)
+    room.pass_time(1)
+
+    assert now(room, jam).suppressed_by == "flooded"
+
+
+def local(room: Room, minutes: int) -> str:
+    """Return the time of day at the node's place in so many minutes."""
+    return f"{(room.clock.now() + timedelta(minutes=minutes)).astimezone():%H:%M}"
 
 
 # -- who, what and when ---------------------------------------------------------------------------------------------
