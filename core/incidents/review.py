@@ -17,6 +17,7 @@ from core.access.model import Actor, Role
 from core.access.permission import require
 from core.incidents import ledger
 from core.incidents.model import Incident, SourceKind
+from core.incidents.work import Disposition
 from core.kernel.bus import Bus
 from core.kernel.clock import Clock
 from core.kernel.errors import BadInputError, StaleWriteError
@@ -214,6 +215,32 @@ class ReviewService:
             return tuple(_item(row, review) for row, review in sorted(found, key=rank)[:MAX_CANDIDATES])
 
         return await self._store.read(run)
+
+    async def take_disposition(self, actor: Actor, incident: Incident, *, note: str = "") -> ReviewItem | None:
+        """Let what became of an incident answer its review, where nobody has answered it: one answer is enough.
+
+        Args:
+            actor: Who closed it.
+            incident: As it was closed.
+            note: For those who tune the rule.
+
+        Returns:
+            The review; None where the disposition says nothing of the rule, no rule raised it, or it is answered.
+        """
+        outcome = _OUTCOMES.get(incident.disposition)
+        if outcome is None:
+            return None
+        try:
+            return await self.decide(
+                actor,
+                incident.incident_id,
+                outcome,
+                expect_version=0,
+                duplicate_of=incident.merged_into if outcome is Outcome.DUPLICATE else "",
+                note=note,
+            )
+        except (BadInputError, StaleWriteError):
+            return None
 
     async def decide(
         self,
@@ -446,3 +473,10 @@ def _item(incident: IncidentRow, review: ReviewRow | None) -> ReviewItem:
         reviewed_at=review.reviewed_at if review.outcome else None,
         version=review.version,
     )
+
+
+_OUTCOMES = {
+    Disposition.TRUE.value: Outcome.TRUE,
+    Disposition.FALSE_ALARM.value: Outcome.FALSE,
+    Disposition.DUPLICATE.value: Outcome.DUPLICATE,
+}

@@ -12,7 +12,7 @@ from core.access.permission import actor_of as session_actor
 from core.incidents.handover import HandOver, ReportContent
 from core.incidents.model import Incident, Snapshot
 from core.incidents.shift import ShiftEntry, ShiftPage, ShiftQuery
-from core.incidents.work import Duty, HandIncident, IncidentDetail, StepOrder, Unit
+from core.incidents.work import Duty, HandIncident, IncidentDetail, Step, StepOrder, Unit
 from core.kernel.errors import BadInputError, ConsoleError, UnavailableError
 from core.link.server import Peer, Verb
 from core.node.cap_door import Published
@@ -35,9 +35,11 @@ def dispatch_verbs(node: Node, actor_of: Callable[[Peer], Actor]) -> dict[str, V
         return await services.dispatch.open_by_hand(actor, wanted, source_name=name, snapshot=snapshot)
 
     async def step(peer: Peer, *, incident_id: str, order: StepOrder, version: int) -> Incident:
-        return await node.require_services().dispatch.take_step(
-            actor_of(peer), incident_id, order, expect_version=version
-        )
+        actor, services = actor_of(peer), node.require_services()
+        incident = await services.dispatch.take_step(actor, incident_id, order, expect_version=version)
+        if order.step is Step.CLOSE:
+            await services.review.take_disposition(actor, incident, note=order.comment)
+        return incident
 
     async def detail(peer: Peer, *, incident_id: str) -> IncidentDetail:
         actor_of(peer)

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from core.access import audit
+from core.incidents.dispatch import DispatchService
 from core.incidents.model import SourceKind
 from core.incidents.review import (
     Outcome,
@@ -14,6 +15,7 @@ from core.incidents.review import (
     Waiting,
     wilson_interval,
 )
+from core.incidents.work import Disposition, Step, StepOrder
 from core.kernel.errors import BadInputError, NotPermittedError, StaleWriteError
 from core.kernel.ids import new_id
 from core.store.tables import IncidentRow
@@ -273,3 +275,31 @@ def test_the_interval_is_that_of_wilson():
 def test_an_unknown_incident_is_a_sentence(room, review):
     with pytest.raises(BadInputError, match="no such incident"):
         decide(room, review, "nowhere", Outcome.TRUE)
+
+
+@pytest.mark.parametrize(
+    ("disposition", "outcome"),
+    [(Disposition.FALSE_ALARM, Outcome.FALSE), (Disposition.NO_ACTION, None), (Disposition.TEST, None)],
+)
+def test_what_became_of_an_incident_answers_its_review(room, review, disposition, outcome):
+    dispatch = DispatchService(room.store, room.bus, room.clock, evidence=room.folder / "evidence")
+    (jam,) = happen(room)
+    order = StepOrder(step=Step.CLOSE, disposition=disposition)
+    closed = room.run(dispatch.take_step(OLGA, jam, order, expect_version=0))
+
+    answered = room.run(review.take_disposition(OLGA, closed))
+
+    assert (answered.outcome if answered else None) is outcome
+    assert ids_of(page(room, review)) == ([] if outcome else [jam])
+
+
+def test_a_review_that_was_answered_stays_whatever_becomes_of_the_incident(room, review):
+    dispatch = DispatchService(room.store, room.bus, room.clock, evidence=room.folder / "evidence")
+    (jam,) = happen(room)
+    decide(room, review, jam, Outcome.TRUE, actor=OMAR)
+    order = StepOrder(step=Step.CLOSE, disposition=Disposition.FALSE_ALARM)
+    closed = room.run(dispatch.take_step(OLGA, jam, order, expect_version=0))
+
+    assert room.run(review.take_disposition(OLGA, closed)) is None
+    (kept,) = page(room, review, waiting=Waiting.REVIEWED).items
+    assert (kept.outcome, kept.reviewed_by) == (Outcome.TRUE, "omar")
