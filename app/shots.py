@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import fields, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import qasync
@@ -19,16 +20,23 @@ from app.bootstrap import Console, ConsoleOptions, choose_platform, make_applica
 from app.connection import ConnectionState
 from app.report import ErrorDoor
 from core.cameras.model import Camera
+from core.incidents.cap import CapAlert, CapArea, CapInfo, to_xml
+from core.incidents.model import Incident
 from core.incidents.review import Outcome
+from core.incidents.work import Step, StepOrder
+from core.kernel.geo import GeoPoint
 from core.kernel.paths import default_folders
 from core.kernel.settings import load_settings
 from core.media.model import StreamState
+from core.sim.city import load_city
 from core.vision.model import Lane, Mask, PlanePoint, RoadPlane
 from widgets.base.theme import DARK
+from widgets.incidents.board import IncidentBoard
 from widgets.review.queue import ReviewQueue
 from widgets.scene.editor import SceneEditor
 from widgets.scene.hits import Selection
 from widgets.scene.sketch import ShapeKind, ShapeRef
+from widgets.shift.panel import ShiftPanel
 from widgets.video.layout import Preset
 from widgets.video.show_menu import ShowMenu
 from widgets.video.wall import VideoWall
@@ -70,6 +78,8 @@ async def make_shots(console: Console, size: str) -> None:
         await _take(console, f"alarm-{size}")
     await _shoot_scene(console, size)
     await _shoot_review(console, size)
+    await _shoot_incidents(console, size)
+    await _shoot_shift(console, size)
     console.window.restore_first_layout()
     console.window.bring_panel("wall")
     await _shoot_sixteen(console, wall, size)
@@ -125,6 +135,69 @@ async def _shoot_review(console: Console, size: str) -> None:
     await _take(console, f"review-{size}")
 
 
+async def _shoot_incidents(console: Console, size: str) -> None:
+    """Send a unit to the most urgent incident, with a regional warning on the map."""
+    console.window.go_to_panel("incidents")
+    board = console.window.panel("incidents")
+    assert isinstance(board, IncidentBoard)
+    await _until(lambda: board.current is not None and bool(console.live.units) and bool(console.live.warnings))
+    incident = board.listed[0]
+    board.select(incident.incident_id)
+    unit = min(console.live.units.values(), key=lambda one: one.call_sign)
+    for order in (
+        StepOrder(step=Step.ASSIGN, unit_id=unit.unit_id, operator="demo"),
+        StepOrder(step=Step.DEPART),
+        StepOrder(step=Step.COMMENT, comment="Two lanes are blocked"),
+    ):
+        incident = await console.connection.call(
+            "incidents.step",
+            Incident,
+            incident_id=incident.incident_id,
+            order=order,
+            version=incident.work_version,
+        )
+    await asyncio.sleep(2.0)
+    await _take(console, f"incidents-{size}")
+
+
+async def _shoot_shift(console: Console, size: str) -> None:
+    """Write into the log, and look at the report."""
+    await console.connection.call("shift.write", text="Roadworks at the Harbour Bridge until six.")
+    console.window.go_to_panel("shift")
+    shift = console.window.panel("shift")
+    panel = shift.findChild(ShiftPanel) if shift is not None else None
+    assert isinstance(panel, ShiftPanel)
+    await asyncio.sleep(1.5)
+    await _take(console, f"shift-{size}")
+    panel.show_hand_over()
+    await _until(lambda: bool(panel.hand_over.report_text), at_most_s=10.0)
+    await asyncio.sleep(0.5)
+    await _take(console, f"hand-over-{size}")
+
+
+def _write_warning(folder: Path) -> None:
+    """Let a flood warning wait for the node."""
+    folder.mkdir(parents=True, exist_ok=True)
+    at, middle = datetime.now(UTC), load_city().center
+    corners = ((-0.010, -0.008), (0.004, -0.006), (0.006, 0.008), (-0.006, 0.012), (-0.010, -0.008))
+    ring = tuple(GeoPoint(middle.lat_deg + north, middle.lon_deg + east) for north, east in corners)
+    info = CapInfo(
+        event="Flood",
+        headline="Flood warning for harbour and Riverside",
+        urgency="Immediate",
+        severity="Severe",
+        certainty="Observed",
+        expires=at + timedelta(hours=2),
+        sender_name="Regional Flood Office",
+        instruction="Keep away from the river bank.",
+        areas=(CapArea(description="Harbour and Riverside", polygons=(ring,)),),
+    )
+    alert = CapAlert(
+        identifier="flood", sender="office@example.org", sent=at, status="Actual", msg_type="Alert", infos=(info,)
+    )
+    (folder / "flood.cap").write_bytes(to_xml(alert))
+
+
 async def _shoot_sixteen(console: Console, wall: VideoWall, size: str) -> None:
     """Let eight more cameras be there, and show all sixteen with trails."""
     for camera in tuple(console.live.cameras.values()):
@@ -173,11 +246,12 @@ async def _until(is_true: Callable[[], bool], *, at_most_s: float = WAIT_S) -> N
 
 async def _run(app: QApplication, size: str, folder: Path) -> None:
     width, _, height = size.partition("x")
+    _write_warning(folder / "cap")
     options = ConsoleOptions(
         settings=load_settings(arguments={"console": {"desk": "Desk 1", "sound": False}})[0],
         faults=(),
         folders=default_folders(folder),
-        node_arguments=("--demo",),
+        node_arguments=("--demo", "--set", f"cap.folder={folder / 'cap'}"),
         size=(int(width), int(height)),
     )
     errors = ErrorDoor()

@@ -51,8 +51,12 @@ from widgets.incidents.model import (
 )
 from widgets.incidents.units import UnitsPage
 
-_SIDE_BY_SIDE_EM = 48
+_SIDE_BY_SIDE_EM = 34
+_LEAST_EM = 15
 _WITH_ASSIGNED_EM, _WITH_AGE_EM, _WITH_STATUS_EM = 44, 35, 27
+_WITH_NAMES_EM = 22
+"""Width of the list from which its timers have names."""
+
 _SELF = "self"
 
 
@@ -238,13 +242,15 @@ class IncidentBoard(QWidget):
         self._unit_page.save_requested.connect(self.unit_requested)
         self._unit_page.left.connect(self._leave_form)
         self._pages.addWidget(self._unit_page)
+        # Both sides have to do with what there is: the parts of each go on in the next line.
+        self._pages.setMinimumWidth(round(look().sizes.body * _LEAST_EM))
         self._split = QSplitter(Qt.Orientation.Horizontal, self)
         self._split.setChildrenCollapsible(False)
         self._split.addWidget(self._build_list())
         self._split.addWidget(self._pages)
         self._split.setStretchFactor(0, 1)
         self._split.setStretchFactor(1, 1)
-        self._split.setSizes([480, 520])
+        self._split.setSizes([440, 560])
         column = QVBoxLayout(self)
         column.setContentsMargins(0, gap * 2, 0, 0)
         column.setSpacing(gap * 2)
@@ -316,7 +322,7 @@ class IncidentBoard(QWidget):
         table.setTabKeyNavigation(False)
         table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         table.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        table.setMinimumHeight(look().sizes.row * 3)
+        table.setMinimumSize(round(look().sizes.body * _LEAST_EM), look().sizes.row * 3)
         table.verticalHeader().hide()
         table.verticalHeader().setDefaultSectionSize(look().sizes.row)
         header = table.horizontalHeader()
@@ -552,6 +558,9 @@ class IncidentBoard(QWidget):
 
     def _fit_columns(self) -> None:
         em = self._table.width() / look().sizes.body
+        is_brief = em < _WITH_NAMES_EM
+        self._model.set_brief(is_brief)
+        self._table.setColumnWidth(TIMER, round(look().sizes.body * (6.5 if is_brief else 11.5)))
         self._table.setColumnHidden(ASSIGNED, em < _WITH_ASSIGNED_EM)
         self._table.setColumnHidden(AGE, em < _WITH_AGE_EM)
         self._table.setColumnHidden(STATUS, em < _WITH_STATUS_EM)

@@ -5,10 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
-from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QTabWidget, QVBoxLayout, QWidget
+from PySide6.QtGui import QAction, QKeyEvent
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QMenu,
+    QPushButton,
+    QSizePolicy,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from core.access.model import Role
 from core.incidents.model import Alarm, Incident, Priority
@@ -21,7 +31,7 @@ from widgets.base.state_overlay import PanelState, StateOverlay
 from widgets.base.symbols import PrioritySymbol
 from widgets.base.table import Column, Line, TextTable
 from widgets.base.theme import look, set_role
-from widgets.base.times import format_clock, format_instant
+from widgets.base.times import format_clock, format_instant, format_raised
 from widgets.incidents.choice import Answer, ChoiceList
 from widgets.incidents.model import assigned_words, status_words
 from widgets.incidents.timers import TimerRow
@@ -33,12 +43,14 @@ class Action:
 
     Attributes:
         step: That the table of steps must know from the incident's state; None where it is always there.
+        is_main: It has a button of its own; the others stand in the menu.
     """
 
     key: str
     words: str
     tip: str
     step: Step | None = None
+    is_main: bool = True
 
 
 ACTIONS = (
@@ -48,9 +60,15 @@ ACTIONS = (
     Action(key="R", words="Resolve", tip="Nothing more is to be done on the road", step=Step.RESOLVE),
     Action(key="X", words="Close", tip="Say what became of it", step=Step.CLOSE),
     Action(key="Z", words="Open again", tip="With a comment that says why", step=Step.REOPEN),
-    Action(key="L", words="Attach alarm", tip="Let another alarm count to it", step=Step.ATTACH),
-    Action(key="P", words="Publish", tip="Send it out as CAP; again, it is an update or a cancel", step=Step.PUBLISH),
-    Action(key="G", words="Go to", tip="Show its camera and its place on the map"),
+    Action(key="L", words="Attach alarm", tip="Let another alarm count to it", step=Step.ATTACH, is_main=False),
+    Action(
+        key="P",
+        words="Publish",
+        tip="Send it out as CAP; again, it is an update or a cancel",
+        step=Step.PUBLISH,
+        is_main=False,
+    ),
+    Action(key="G", words="Go to", tip="Show its camera and its place on the map", is_main=False),
 )
 _TIMELINE = (Column(title="What"), Column(title="Time"), Column(title="Who", rank=1))
 _ALARMS = (Column(title="Alarm"), Column(title="State"), Column(title="Raised", rank=1))
@@ -124,8 +142,9 @@ class IncidentView(QWidget):
         self._symbol.set_hollow(incident.is_closed)
         self._title.setText(incident.title)
         who = assigned_words(incident, units)
-        parts = (status_words(incident), who, incident.source_name, format_instant(incident.began_at))
+        parts = (status_words(incident), who, incident.source_name, format_raised(incident.began_at, now))
         self._facts.setText("  ·  ".join(part for part in parts if part))
+        self._facts.setToolTip(format_instant(incident.began_at))
         self._text.setText(incident.text)
         self._text.setVisible(bool(incident.text))
         self.show_time(now)
@@ -190,7 +209,7 @@ class IncidentView(QWidget):
         gap = look().sizes.gap
         column = QVBoxLayout(self)
         column.setContentsMargins(gap * 3, gap, gap * 2, gap * 2)
-        column.setSpacing(gap * 2)
+        column.setSpacing(round(gap * 1.5))
         head = QHBoxLayout()
         head.setSpacing(gap * 2)
         self._symbol = PrioritySymbol(Priority.LOW, self)
@@ -206,7 +225,8 @@ class IncidentView(QWidget):
         self._choice.chosen.connect(self.chosen)
         self._choice.left.connect(self.choice_left)
         self._comment = CommentField(self)
-        self._comment.setPlaceholderText("Comment   C      (Enter saves it; a step takes it along)")
+        self._comment.setPlaceholderText("Comment   C")
+        self._comment.setToolTip("Enter saves it; a step takes it along.")
         self._comment.setAccessibleName("Comment on the incident; Enter saves it, a step takes it along")
         self._comment.setMaxLength(2000)
         self._comment.returnPressed.connect(lambda: self.comment_entered.emit(self.comment_draft))
@@ -222,13 +242,23 @@ class IncidentView(QWidget):
     def _build_actions(self) -> FlowLayout:
         row = FlowLayout(look().sizes.gap * 2)
         self._buttons: dict[str, QPushButton] = {}
+        self._entries: dict[str, QAction] = {}
+        menu = QMenu(self)
         for action in ACTIONS:
-            button = QPushButton(f"{action.words}  {action.key}", self)
+            ask = partial(self.action_requested.emit, action.key)
+            if not action.is_main:
+                entry = self._entries[action.key] = menu.addAction(f"{action.words}   {action.key}")
+                entry.setToolTip(action.tip)
+                entry.triggered.connect(lambda _checked=False, ask=ask: ask())
+                continue
+            button = self._buttons[action.key] = QPushButton(f"{action.words}  {action.key}", self)
             button.setAccessibleName(action.words)
-            button.setToolTip(action.tip)
-            button.clicked.connect(lambda _checked=False, key=action.key: self.action_requested.emit(key))
-            self._buttons[action.key] = button
+            button.clicked.connect(lambda _checked=False, ask=ask: ask())
             row.addWidget(button)
+        more = QPushButton("More", self)
+        more.setAccessibleName("More: attach an alarm, publish, go to")
+        more.setMenu(menu)
+        row.addWidget(more)
         return row
 
     def _build_tabs(self) -> QTabWidget:
@@ -257,13 +287,18 @@ class IncidentView(QWidget):
         is_allowed = role >= Role.OPERATOR
         next_key = _NEXT_KEYS.get(incident.status.value, "")
         for action in ACTIONS:
-            button = self._buttons[action.key]
             is_possible = action.step is None or action.step in known
             if action.step in (Step.DEPART, Step.ARRIVE) and not incident.unit_id:
                 is_possible = False
+            may = action.step is None or is_allowed
+            if not action.is_main:
+                self._entries[action.key].setVisible(is_possible)
+                self._entries[action.key].setEnabled(may)
+                continue
+            button = self._buttons[action.key]
             button.setVisible(is_possible)
-            button.setEnabled(action.step is None or is_allowed)
-            button.setToolTip(action.tip if button.isEnabled() else "Work on incidents needs the role operator.")
+            button.setEnabled(may)
+            button.setToolTip(action.tip if may else "Work on incidents needs the role operator.")
             set_role(button, "primary" if action.key == next_key else "")
         self._comment.setEnabled(is_allowed)
 

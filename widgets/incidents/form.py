@@ -93,6 +93,7 @@ class IncidentForm(QWidget):
         self._text.setPlaceholderText("More, where it helps")
         self._text.setMaxLength(2000)
         self._place = QLabel(self)
+        self._place.setWordWrap(True)
         set_role(self._place, "secondary")
         pick = QPushButton("Choose on the map", self)
         pick.clicked.connect(self.pick_requested)

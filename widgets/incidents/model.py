@@ -15,7 +15,7 @@ from core.incidents.work import DISPOSITION_WORDS, STATUS_WORDS, Disposition, Ti
 from widgets.base.symbols import PRIORITY_WORDS, paint_priority
 from widgets.base.theme import look
 from widgets.base.times import format_age, format_instant
-from widgets.incidents.timers import telling_timer, timer_icon, timer_short
+from widgets.incidents.timers import telling_timer, timer_brief, timer_icon, timer_short
 
 _Index = QModelIndex | QPersistentModelIndex
 _NOWHERE = QModelIndex()
@@ -97,6 +97,7 @@ class IncidentTable(QAbstractTableModel):
         self._rows: list[Incident] = []
         self._units: Mapping[str, Unit] = {}
         self._now: datetime | None = None
+        self._is_brief = False
         self._symbols: dict[tuple[Priority, bool], QIcon] = {}
 
     @property
@@ -129,6 +130,12 @@ class IncidentTable(QAbstractTableModel):
         """Let timers and ages go on."""
         self._now = now
         self._changed(TIMER, AGE)
+
+    def set_brief(self, is_brief: bool) -> None:
+        """Leave the names of timers out: there is no room."""
+        if is_brief is not self._is_brief:
+            self._is_brief = is_brief
+            self._changed(TIMER, TIMER)
 
     def refresh_look(self) -> None:
         """Take another theme."""
@@ -182,7 +189,9 @@ class IncidentTable(QAbstractTableModel):
         if column == AGE:
             return format_age((self._now - (incident.opened_at or incident.began_at)).total_seconds())
         timer = telling_timer(timers_of(incident, self._now))
-        return "" if timer is None or incident.is_closed else timer_short(timer)
+        if timer is None or incident.is_closed:
+            return ""
+        return timer_brief(timer) if self._is_brief else timer_short(timer)
 
     def _icon(self, incident: Incident, column: int) -> QIcon | None:
         if column == TITLE:

@@ -48,6 +48,11 @@ def timer_short(timer: Timer) -> str:
     return f"{timer.name} {clock_words(timer.seconds)}"
 
 
+def timer_brief(timer: Timer) -> str:
+    """Say it where there is no room for its name, which the shape's tip has: "00:45", "late 00:20"."""
+    return timer_short(timer).removeprefix(f"{timer.name} ")
+
+
 def telling_timer(timers: Iterable[Timer]) -> Timer | None:
     """Return the timer that matters now: the one that runs, else the last one that ended."""
     known = [timer for timer in timers if timer.state is not TimerState.WAITING]
@@ -119,6 +124,7 @@ class TimerRow(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._timers: tuple[Timer, ...] = ()
+        self._write = timer_words
         policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         policy.setHeightForWidth(True)
         self.setSizePolicy(policy)
@@ -128,12 +134,17 @@ class TimerRow(QWidget):
         n_before = len(self._timers)
         self._timers = tuple(timers)
         self.setAccessibleName("; ".join(timer_words(timer) for timer in self._timers) or "No timers")
+        self.setToolTip("\n".join(timer_words(timer) for timer in self._timers))
         if n_before != len(self._timers):
             self.updateGeometry()
         self.update()
 
     def heightForWidth(self, width: int) -> int:
-        """Return the height of all lines."""
+        """Return the height of all lines; where they do not fit into one, they are written short."""
+        self._write = timer_words
+        places = self._places(width)
+        if places and places[-1].top() > 0:
+            self._write = timer_short
         places = self._places(width)
         return round(places[-1].bottom()) + 1 if places else 0
 
@@ -146,7 +157,7 @@ class TimerRow(QWidget):
         height, gap, icon_px = made.sizes.body * 1.6, made.sizes.gap * 4, made.sizes.body
         x, y, places = 0.0, 0.0, []
         for timer in self._timers:
-            needed = icon_px + made.sizes.gap + self.fontMetrics().horizontalAdvance(timer_words(timer)) + 2
+            needed = icon_px + made.sizes.gap + self.fontMetrics().horizontalAdvance(self._write(timer)) + 2
             if x and x + needed > width:
                 x, y = 0.0, y + height
             places.append(QRectF(x, y, needed, height))
@@ -156,6 +167,7 @@ class TimerRow(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint shapes and words."""
         made = look()
+        self.heightForWidth(self.width())
         painter = QPainter(self)
         for timer, place in zip(self._timers, self._places(self.width()), strict=True):
             side = made.sizes.body * 0.9
@@ -163,5 +175,5 @@ class TimerRow(QWidget):
             words = place.adjusted(made.sizes.body + made.sizes.gap, 0, 0, 0)
             is_ended = timer.state in _ENDED or timer.state is TimerState.WAITING
             painter.setPen(made.color("text_secondary" if is_ended else "text"))
-            painter.drawText(words, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, timer_words(timer))
+            painter.drawText(words, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, self._write(timer))
         painter.end()

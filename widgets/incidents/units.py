@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPushButton, QVBox
 from core.access.model import Role
 from core.incidents.model import Incident
 from core.incidents.work import Duty, Unit
+from widgets.base.flow import FlowLayout
 from widgets.base.focus import order_focus
 from widgets.base.hold_button import HoldButton
 from widgets.base.table import Column, Line, TextTable
@@ -83,11 +84,9 @@ class UnitsPage(QWidget):
         back = QPushButton("Leave  Esc", self)
         set_role(back, "quiet")
         back.clicked.connect(self.left)
-        buttons = QHBoxLayout()
-        buttons.setSpacing(gap * 2)
+        buttons = FlowLayout(gap * 2)
         for button in (self._duty, self._remove, back):
             buttons.addWidget(button)
-        buttons.addStretch(1)
         self._note = QLabel(self)
         self._note.setWordWrap(True)
         self._note.hide()

@@ -196,12 +196,12 @@ class HandOverView(QWidget):
         self._sign_box.setVisible(chosen is not None and not chosen.is_signed)
 
     def _show_html(self, fragment: str) -> None:
-        made = look()
-        self._page.document().setDefaultStyleSheet(
-            f"h1{{font-size:{made.sizes.title}px}} h2{{font-size:{made.sizes.body}px}}"
-            f" th{{text-align:left;padding-right:{made.sizes.gap * 4}px}}"
-        )
-        self._page.setHtml(fragment)
+        sizes = look().sizes
+        # Qt enlarges headings whatever a style sheet says: plain paragraphs take the sizes of the room.
+        for tag, size in (("h1", sizes.title), ("h2", sizes.body)):
+            opened = f'<p style="font-size:{size}px; font-weight:600; margin-top:{sizes.gap * 3}px">'
+            fragment = fragment.replace(f"<{tag}>", opened).replace(f"</{tag}>", "</p>")
+        self._page.setHtml(fragment.replace("<th>", '<th align="left">'))
 
     # -- what happens ---------------------------------------------------------------------------------------------
 
