@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 from core.cameras.model import Camera
-from core.field.model import Device, DeviceState, LinkReport, LinkState, Reading
+from core.field.model import Device, DeviceState, FieldEvent, LinkReport, LinkState, Reading
 from core.incidents.model import Condition, Priority, SourceKind
 from core.incidents.rules.book import RuleBook
 from core.incidents.rules.model import RulesInForce
@@ -270,6 +270,51 @@ def test_a_device_is_judged_when_its_state_changes_and_not_with_every_message():
         await calls.drain(timeout_s=5)
 
         assert [state for _, state in incidents.done] == [DeviceState.ONLINE, DeviceState.STALE, DeviceState.ONLINE]
+
+    run(scenario)
+
+
+def test_a_wrong_clock_calls_until_it_is_clearly_right_again():
+    async def scenario(calls, incidents):
+        for skew_s in (None, -4.9, -5.1, -4.5, -600.0, -3.9, 5.2):
+            calls.take_device(Device(device_id="d", kind="station", name="D", skew_s=skew_s))
+        await calls.drain(timeout_s=5)
+
+        key = "device/d/device_clock"
+        assert [what for what in incidents.done if what[0] != "device"] == [
+            ("raise", key),
+            ("return", key),
+            ("raise", key),
+        ]
+
+    run(scenario)
+
+
+def test_a_device_that_gave_data_up_calls_once_for_each_time_it_says_so():
+    def event(kind, **data):
+        at = datetime(2026, 1, 1, tzinfo=UTC)
+        return FieldEvent(
+            device_id="d",
+            seq=1,
+            event_id="",
+            event_type=kind,
+            at=at,
+            received_at=at,
+            boot="",
+            is_good=True,
+            is_history=False,
+            data=data,
+        )
+
+    async def scenario(calls, incidents):
+        calls._find_device = lambda _id: Device(device_id="d", kind="station", name="D")
+        calls.take_field_event(event("OutboxOverflow", dropped=1000))
+        calls.take_field_event(event("Count", dropped=5))
+        calls.take_field_event(event("OutboxOverflow", dropped="many"))
+        await calls.drain(timeout_s=5)
+
+        key = "device/d/device_overflow"
+        assert incidents.done == [("raise", key), ("return", key)]
 
     run(scenario)
 
