@@ -362,7 +362,12 @@ def run_broker_config(options: argparse.Namespace) -> int:
     devices: list[str] = []
     for named in options.devices:
         file = Path(named)
-        devices += read_device_list(file.read_text(encoding="utf-8")) if file.is_file() else [named]
+        if file.is_file():
+            devices += read_device_list(file.read_text(encoding="utf-8"))
+        elif file.suffix:
+            raise ConsoleError(f"There is no file {named}.", hint="Name a list of devices, or ids as group/device.")
+        else:
+            devices.append(named)
     wish = BrokerWish(
         tenant=options.tenant,
         hosts=tuple(options.host),
@@ -374,7 +379,8 @@ def run_broker_config(options: argparse.Namespace) -> int:
     )
     report = write_broker(folder, wish, now)
     clients = folder / "clients"
-    print(f"{folder}: {len(report.issued)} new certificates, those of clients in {clients}.")
+    n_issued = len(report.issued)
+    print(f"{folder}: {n_issued} new certificate{'' if n_issued == 1 else 's'} for clients, in {clients}.")
     if report.is_new:
         print(f"Start the broker:  mosquitto -c {folder / 'mosquitto.conf'}")
         print("Settings of the node:")

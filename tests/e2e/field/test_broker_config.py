@@ -13,6 +13,7 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from app.cli import main
 from core.field.broker_config import BROKER_USER, BrokerWish, issue_certificate, revoke, write_broker
 from tests.fixtures.mosquitto import INSTALL
 from tests.fixtures.processes import accepts_connections, end_process, find_program, free_port, tail, wait_until
@@ -198,6 +199,23 @@ def test_what_was_saved_survives_a_kill(start_generated):
     core.listen(f"{ROOT}/+/+/birth")
     wait_until(lambda: core.heard, what="the retained birth")
     core.close()
+
+
+def test_the_command_makes_adds_and_takes_back_and_says_what_is_left_to_do(tmp_path, capsys):
+    (tmp_path / "devices.csv").write_text("id,name\nstation/s1,Bridge\nstation/s2,Mill\n")
+    user = ["--user", "root"] if os.geteuid() == 0 else []
+    out = ["broker-config", "--out", str(tmp_path / "broker")]
+
+    assert main([*out, "--host", "127.0.0.1", "--devices", str(tmp_path / "devices.csv"), "lot/p1", *user]) == 0
+    said = capsys.readouterr().out
+    assert "4 new certificates" in said
+    assert 'certificate_file = "' in said
+    assert main([*out, "--devices", "lot/p2"]) == 0
+    assert "1 new certificate for" in capsys.readouterr().out
+    assert main([*out, "--revoke", "lot/p1"]) == 0
+    assert "Taken back: lot.p1" in capsys.readouterr().out
+    assert main([*out, "--devices", "nobody.csv"]) == 1
+    assert "no file nobody.csv" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root may give files to the broker's user")
