@@ -278,6 +278,8 @@ class AlarmList(QWidget):
             self._table.setColumnWidth(column, metrics.horizontalAdvance(text) + sizes.gap * 6)
         longest = _WIDEST[Column.STATE] if width >= sizes.body * _LEAST_EM[Column.PERSON] else "L-UNACK"
         self._fit_held(width / sizes.body)
+        is_one_line = width >= sizes.body * _ONE_LINE_EM
+        self._model.put_remarks_in_title(is_one_line and self._table.isColumnHidden(Column.COMMENT))
         state = QFontMetrics(look().font(weight=QFont.Weight.DemiBold)).horizontalAdvance(longest)
         self._table.setColumnWidth(Column.STATE, state + round(sizes.body * 0.7) + sizes.gap * 6)
         source = self._table.columnWidth(Column.SOURCE)

@@ -78,6 +78,7 @@ class AlarmTableModel(QAbstractTableModel):
         self._history: dict[str, Alarm] = {}
         self._filter = AlarmFilter()
         self._site_of: Callable[[Alarm], str] | None = None
+        self._has_remarks_in_title = False
         self._places: dict[str, Place] = {}
         self._sent: dict[str, tuple[int, float]] = {}
 
@@ -132,6 +133,12 @@ class AlarmTableModel(QAbstractTableModel):
         if wanted != self._filter:
             self._filter = wanted
             self._arrange()
+
+    def put_remarks_in_title(self, is_wanted: bool) -> None:
+        """Write what is odd about an alarm beside its title, where its own column has no room."""
+        if is_wanted is not self._has_remarks_in_title:
+            self._has_remarks_in_title = is_wanted
+            self.dataChanged.emit(self.index(0, Column.TITLE), self.index(len(self._rows) - 1, Column.TITLE))
 
     def group_by(self, site_of: Callable[[Alarm], str] | None) -> None:
         """Stand together by site and kind, as in a flood; None goes back to the order of urgency."""
@@ -275,7 +282,9 @@ class AlarmTableModel(QAbstractTableModel):
         if column is Column.SOURCE:
             return alarm.source_name
         if column is Column.TITLE:
-            return grouped_title(alarm, self._places.get(alarm.alarm_id))
+            title = grouped_title(alarm, self._places.get(alarm.alarm_id))
+            odd = remark(alarm) if self._has_remarks_in_title else ""
+            return f"{odd} · {title.strip()}" if odd else title
         if column is Column.STATE:
             return self.sent_text(alarm.alarm_id) or alarm.state.value
         if column is Column.REPEATS:

@@ -225,6 +225,15 @@ def test_marks_and_doubt_are_said_beside_the_state(desk):
     )
 
 
+def test_where_there_is_no_column_for_it_a_remark_stands_before_the_title(desk, qtbot):
+    desk.show_alarms([make_alarm("odd", escalation_level=1)])
+    assert desk.model.index(0, Column.TITLE).data() == "Congestion"
+
+    desk.resize(800, 500)
+
+    qtbot.waitUntil(lambda: desk.model.index(0, Column.TITLE).data() == "escalated 1× · Congestion")  # noqa: RUF001
+
+
 def test_counts_of_what_is_held_stand_beside_the_strip(qtbot):
     gauges = AlarmGauges()
     qtbot.addWidget(gauges)
