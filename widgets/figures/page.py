@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollA
 
 from core.incidents.figures import Figures
 from widgets.base.focus import order_focus
+from widgets.base.labels import ElidedLabel
 from widgets.base.state_overlay import PanelState, StateOverlay
 from widgets.base.table import Column, TextTable
 from widgets.base.theme import look, set_role
@@ -80,7 +81,7 @@ class FiguresPage(QWidget):
         self._export = QPushButton("Export CSV…", self)
         self._export.setEnabled(False)
         self._export.clicked.connect(self._on_export)
-        self._head = QLabel(self)
+        self._head = ElidedLabel("", self)
         set_role(self._head, "secondary")
         row = QHBoxLayout()
         row.setContentsMargins(gap * 3, gap * 2, gap * 3, 0)

@@ -11,6 +11,9 @@ from core.incidents.model import Priority
 from widgets.base.table import Line
 from widgets.base.times import format_instant
 
+FEW_CALLS = 200
+"""With fewer, ten conditions are most of the load whatever they do."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compared:
@@ -38,11 +41,17 @@ def compared(figures: Figures) -> tuple[Compared, ...]:
         _most("Alarms per 10 min", f.calls_per_10_min, "≤ 1, at most 2", 2.0, "{:.2f}"),
         _most("Most in 10 min", f.most_in_10_min, "≤ 10", 10),
         _most("Most in an hour", f.most_in_hour, "≤ 30", 30),
-        _below("10 min with more than 10", f.share_of_busy_bins),
-        _below("Hours with more than 30", f.share_of_busy_hours),
+        _below("10 min with > 10", f.share_of_busy_bins),
+        _below("Hours with > 30", f.share_of_busy_hours),
         _below("Time in flood", f.flood_share, f"{len(f.floods)} floods"),
-        _most("Ten most frequent", f.top_share * 100, "≤ 1 to 5 %", 5, "{:.1f} %"),
-        _most("Stale, over 24 h, now", f.n_stale, "< 5", 4),
+        Compared(
+            name="Ten most frequent",
+            value=f"{f.top_share * 100:.1f} %",
+            recommended="≤ 1 to 5 %",
+            is_within=f.top_share <= 0.05 if f.n_calls >= FEW_CALLS else None,
+            tip=f"Compared from {FEW_CALLS} alarms on",
+        ),
+        _most("Stale now (24 h)", f.n_stale, "< 5", 4),
         _most("Stale, worst day", f.most_stale, "< 5", 4),
         _most(
             "Chattering raises",
@@ -56,11 +65,9 @@ def compared(figures: Figures) -> tuple[Compared, ...]:
         ),
         _most("Fleeting", f.n_fleeting, "0", 0, tip="Over within 10 s and not acknowledged"),
         _most("Active now", f.n_standing, "< 10", 9),
-        Compared(name="Waiting for an acknowledge now", value=str(f.n_waiting)),
+        Compared(name="Waiting now", value=str(f.n_waiting)),
         _most("Shelved now", f.shelved[1], "< 30", 29, tip=f"{f.shelved[0]} times in the span"),
-        Compared(
-            name="Suppressed by design now", value=str(f.suppressed[1]), tip=f"{f.suppressed[0]} times in the span"
-        ),
+        Compared(name="Suppressed now", value=str(f.suppressed[1]), tip=f"{f.suppressed[0]} times in the span"),
         Compared(name="Out of service now", value=str(f.out_of_service[1]), tip=f"{f.out_of_service[0]} times"),
     )
 

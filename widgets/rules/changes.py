@@ -65,7 +65,7 @@ class ChangesPage(QWidget):
             first = (wrong or list(problems))[0]
             self._note.setText(f"{first.rule_id}: {first.sentence}".removeprefix(": "))
         elif differences:
-            self._note.setText(f"{len(differences)} fields differ from the rules in force.")
+            self._note.setText("This differs from the rules in force.")
         else:
             self._note.setText("Nothing is changed.")
         self._refresh()

@@ -262,7 +262,7 @@ class RuleEditor(QWidget):
         elif self._fault:
             self._status.setText(self._fault)
         else:
-            self._status.setText(f"{in_force} {len(found)} fields changed here, not saved." if found else in_force)
+            self._status.setText(f"{in_force} {len(found)} changed here, not saved." if found else in_force)
 
     # -- what the supervisor does ---------------------------------------------------------------------------------
 

@@ -79,8 +79,9 @@ class TrialPage(QWidget):
         self._go.setEnabled(True)
         before, after = report.as_it_is, report.changed
         span = str(self._span.currentText()).lower()
-        times = "once" if after.n_raised == 1 else f"{after.n_raised} times"
-        self._verdict.setText(f"{name} would have raised {times} in the {span}, and called {after.n_called} times.")
+        self._verdict.setText(
+            f"{name} would have raised {_times(after.n_raised)} in the {span}, and called {_times(after.n_called)}."
+        )
         source = f"From {report.n_from_observations} observations and {report.n_from_journal} entries of the journal."
         self._note.setText(f"{source} {report.note}".strip())
         self._compared.show_lines(_compared(before, after))
@@ -93,6 +94,10 @@ class TrialPage(QWidget):
         )
         for table in (self._compared, self._per_day):
             table.show()
+
+
+def _times(n: int) -> str:
+    return "once" if n == 1 else f"{n} times"
 
 
 def _compared(before: TrialSide, after: TrialSide) -> list[Line]:

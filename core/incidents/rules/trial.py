@@ -75,7 +75,11 @@ def try_rule(
 ) -> TrialReport:
     """Replay history through a rule as it is and as it would be."""
     heard = sorted((_undelayed(one, as_it_is) for one in history), key=lambda one: one.at)
-    begins = Counter(_is_seen(one.condition) for one in heard if one.is_raise)
+    begins = Counter(
+        _is_seen(one.condition)
+        for one in heard
+        if one.is_raise and rule_id in {_rule_id_of(book, one.condition) for book in (as_it_is, changed)}
+    )
     notes = []
     if begins[False]:
         notes.append("What comes from the journal had passed the delays of its day: shorter ones find nothing more.")
@@ -94,6 +98,11 @@ def try_rule(
         n_from_journal=begins[False],
         note=" ".join(notes),
     )
+
+
+def _rule_id_of(book: RuleBook, condition: Condition) -> str:
+    rule = book.rule_of(condition)
+    return "" if rule is None else rule.rule_id
 
 
 def _undelayed(heard: Heard, book: RuleBook) -> Heard:

@@ -17,14 +17,18 @@ from core.cameras.model import Camera
 from core.incidents import cap, ledger, machine
 from core.incidents.cap import CapAlert, CapInfo
 from core.incidents.dispatch import DispatchService
+from core.incidents.figures import read_figures
 from core.incidents.handover import HandOverService
 from core.incidents.model import Quality, SourceKind
+from core.incidents.rules.desk import RuleDesk
+from core.incidents.rules.text import shipped_rules
 from core.incidents.shift import ShiftQuery, ShiftService
 from core.incidents.warnings import WarningPolicy, WarningService
 from core.incidents.work import HandIncident, Step, StepOrder
 from core.kernel.errors import BadInputError, NotPermittedError, StaleWriteError
 from core.kernel.geo import GeoPoint
 from core.kernel.ids import new_id
+from core.node.bench_figures import BEGIN, fill_history, plain_figures, plain_rows, same_figures
 from core.store.counts import upsert_add
 from core.store.tables import Base, LineCountRow
 from core.vision.model import Observation, ObservationKind, Phase, Scene, Zone
@@ -221,3 +225,21 @@ def test_a_warning_holds_once_and_ends(postgres_room: Room) -> None:
 
     assert outcomes == ["raised", "known"]
     assert warnings.warnings() == ()
+
+
+def test_alarm_rules_are_kept_and_figures_are_the_same(postgres_room: Room) -> None:
+    room = postgres_room
+    desk = RuleDesk(room.store, room.bus, room.clock)
+    rules = replace(shipped_rules(), rules=shipped_rules().rules[1:])
+    room.run(desk.save(SUSI, rules, expect_version=0, reason="Not needed here"))
+    with pytest.raises(DBAPIError, match="append-only"):
+        room.run(room.store.write(lambda s: s.execute(text("UPDATE rule_version SET reason = 'x'")) and None))
+    later = RuleDesk(room.store, room.bus, room.clock)
+    assert room.run(later.load()) == ""
+    assert later.book.in_force.rules == rules
+
+    last = room.run(room.store.write(lambda s: fill_history(s, n_rows=2000, seed=9, per_day=2000)))
+    until = last + timedelta(seconds=1)
+    figures = room.run(room.store.read(lambda s: read_figures(s, since=BEGIN, until=until)))
+    rows = room.run(room.store.read(plain_rows))
+    assert same_figures(figures, plain_figures(rows, BEGIN, until)) == []

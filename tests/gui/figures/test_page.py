@@ -57,7 +57,7 @@ def test_a_figure_that_keeps_what_is_recommended_is_not_marked(figures):
 
     within = {one.name: one.is_within for one in compared(calm)}
     assert within["Most in 10 min"]
-    assert within["Stale, over 24 h, now"]
+    assert within["Stale now (24 h)"]
     assert within["Repeating raises"] is None
 
 

@@ -1,8 +1,10 @@
 """Alarm rules as a document: what they say of a condition, how they are read, checked and kept."""
 
+import json
 from collections import Counter
 from dataclasses import fields, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -38,6 +40,7 @@ from core.kernel.errors import BadInputError, NotPermittedError, StaleWriteError
 from core.store.tables import RuleVersionRow
 from tests.fixtures.room import OLGA, SUSI, make_condition
 
+DOCS = Path(__file__).parents[3] / "docs"
 ACT = Guidance(action="Look.")
 
 
@@ -194,6 +197,19 @@ def test_the_schema_knows_every_name_of_the_document():
     assert set(rule["properties"]) == {field.name for field in fields(AlarmRule)}
     assert rule["required"] == ["rule_id"]
     assert rule["additionalProperties"] is False
+
+
+def test_the_schema_in_the_documentation_is_that_of_the_program():
+    """Write it anew with json.dumps(json_schema(), indent=1) where a field came or went."""
+    assert json.loads((DOCS / "alarm-rules.schema.json").read_text(encoding="utf-8")) == json_schema()
+
+
+def test_the_example_of_the_handbook_is_right():
+    page = (DOCS / "how-to" / "change-alarm-rules.md").read_text(encoding="utf-8")
+    example = page.partition("```yaml\n")[2].partition("```")[0]
+
+    (rule,) = rules_of_text(example)
+    assert (rule.rule_id, rule.priority) == ("quay_blocked", Priority.MEDIUM)
 
 
 BROKEN = """\
