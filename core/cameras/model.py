@@ -19,6 +19,7 @@ class Camera:
         onvif_address: `http://HOST:PORT/onvif/device_service`; empty where the camera speaks no ONVIF.
         has_password: A password is kept for it; the password itself never reaches a console.
         position: None until someone places it on the map.
+        site: Where it belongs, in the operators' words; empty where nobody said.
         heading_deg: Where it looks, clockwise from true north.
         view_angle_deg: Horizontal opening, for the map's wedge.
         detect_fps: Pictures a second that go through the detector; 0 turns detection off.
@@ -36,6 +37,7 @@ class Camera:
     transport: str = "tcp"
     is_enabled: bool = True
     position: GeoPoint | None = None
+    site: str = ""
     heading_deg: float = 0.0
     view_angle_deg: float = 60.0
     detect_fps: float = 8.0

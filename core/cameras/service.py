@@ -357,6 +357,7 @@ def _camera(row: CameraRow) -> Camera:
         transport=row.transport,
         is_enabled=row.is_enabled,
         position=position_of(row),
+        site=row.site,
         heading_deg=row.heading_deg,
         view_angle_deg=row.view_angle_deg,
         detect_fps=row.detect_fps,
@@ -387,6 +388,7 @@ def _write(row: CameraRow, camera: Camera) -> None:
     row.transport = camera.transport
     row.is_enabled = camera.is_enabled
     place(row, camera.position)
+    row.site = storable(camera.site).strip()
     row.heading_deg = camera.heading_deg
     row.view_angle_deg = camera.view_angle_deg
     row.detect_fps = camera.detect_fps

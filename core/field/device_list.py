@@ -18,7 +18,7 @@ from core.store.rows import storable
 MAX_ROWS = 20_000
 MAX_BYTES = 16 * 1024 * 1024
 MAX_NAME_LENGTH = 200
-COLUMNS = ("device_id", "name", "kind", "lat_deg", "lon_deg", "enabled")
+COLUMNS = ("device_id", "name", "kind", "site", "lat_deg", "lon_deg", "enabled")
 """Of a CSV file, in any order; only the first is needed. The same names are the properties of a GeoJSON feature."""
 
 _YES, _NO = frozenset({"", "1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
@@ -31,12 +31,14 @@ class NewDevice:
     Attributes:
         device_id: "{group}/{device}" of its topics.
         kind: Key of its device kind.
+        site: Where it belongs; may be empty.
     """
 
     device_id: str
     name: str
     kind: str
     position: GeoPoint | None = None
+    site: str = ""
     is_enabled: bool = True
 
 
@@ -131,8 +133,21 @@ def read_device(fields: Mapping[str, str]) -> NewDevice:
         name=name,
         kind=kind,
         position=_position(fields.get("lat_deg", "").strip(), fields.get("lon_deg", "").strip()),
+        site=read_site(fields.get("site", "")),
         is_enabled=_is_enabled(fields.get("enabled", "").strip().lower()),
     )
+
+
+def read_site(text: str) -> str:
+    """Return the name of a site as it is kept; empty takes a device out of its site.
+
+    Raises:
+        BadInputError: It is too long, or no text that can be shown in a line.
+    """
+    site = storable(text).strip()
+    if len(site) > MAX_NAME_LENGTH or (site and not site.isprintable()):
+        raise BadInputError(f"The site {site[:40]!r} is not usable: at most {MAX_NAME_LENGTH} letters, digits, signs.")
+    return site
 
 
 def _position(lat: str, lon: str) -> GeoPoint | None:

@@ -51,6 +51,7 @@ class Device:
     Attributes:
         device_id: "{group}/{device}" of its topics.
         kind: Key of its device kind: "station", "lot", …
+        site: Where it belongs, in the operators' words; empty where nobody said.
         n_bad_messages: Payloads that could not be used since the node started.
         commands: Names of those it says it obeys.
         skew_s: Its clock minus ours; None until it was measured. Beyond 5 s its values are uncertain.
@@ -62,6 +63,7 @@ class Device:
     state: DeviceState = DeviceState.UNKNOWN
     is_enabled: bool = True
     position: GeoPoint | None = None
+    site: str = ""
     last_seen_at: datetime | None = None
     state_since: datetime | None = None
     firmware: str = ""

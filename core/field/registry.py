@@ -138,6 +138,7 @@ class Registry:
             tracked.device,
             name=device.name,
             position=device.position,
+            site=device.site,
             is_enabled=device.is_enabled,
             version=device.version,
         )

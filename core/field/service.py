@@ -7,7 +7,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import msgspec
@@ -17,9 +17,10 @@ from sqlalchemy.orm import Session
 
 from core.field import rows
 from core.field.commands import Commands
-from core.field.device_list import NewDevice
+from core.field.device_list import NewDevice, read_site
 from core.field.inbox import Inbound
 from core.field.inventory import BulkOutcome, DeviceAt, Inventory
+from core.field.messages import DeviceMessage, Messages
 from core.field.model import (
     BadSource,
     Device,
@@ -52,6 +53,7 @@ from core.field.registry import MAX_DEVICES, Registry, Tracked
 from core.field.sequence import Arrival
 from core.field.sequence import Sequence as EventSequence
 from core.field.settings import BrokerSettings
+from core.field.sheet import MAX_READINGS, N_SLOTS, DeviceSheet, History, history_of, sheet_of
 from core.field.topics import (
     OWN_GROUP,
     AlarmTopic,
@@ -209,6 +211,7 @@ class FieldService:
         self._settings = settings
         self._audit = audit
         self._registry = Registry()
+        self._messages = Messages()
         self._link: Link | None = None
         self._sequences: dict[str, EventSequence] = {}
         self._stored_seqs: dict[str, int] = {}
@@ -356,6 +359,22 @@ class FieldService:
         """Return every twin that holds something."""
         return self._twins.all()
 
+    def messages(self, device_id: str) -> list[DeviceMessage]:
+        """Return a device's last messages, newest first.
+
+        Raises:
+            BadInputError: Nobody knows the device.
+        """
+        return self._messages.of(device_id, self._tracked(device_id).kind)
+
+    def sheet(self, device_id: str) -> DeviceSheet:
+        """Return what a device says about itself.
+
+        Raises:
+            BadInputError: Nobody knows the device.
+        """
+        return sheet_of(self._tracked(device_id), self._registry.newest(device_id))
+
     def bad_sources(self) -> tuple[BadSource, ...]:
         """Return who sends what cannot be used, the worst first."""
         return self._registry.bad_sources()
@@ -391,6 +410,39 @@ class FieldService:
                 )
                 for row in session.scalars(query)
             ][::-1]
+
+        return await self._store.read(read)
+
+    async def quantity_history(self, device_id: str, stream: str, key: str, *, span_s: float) -> History:
+        """Return how one quantity went over the last `span_s`, in at most `N_SLOTS` parts.
+
+        Raises:
+            BadInputError: Nobody knows the device.
+            UnavailableError: The database is away.
+        """
+        tracked = self._tracked(device_id)
+        until = self._clock.now()
+        slot_s = span_s / N_SLOTS
+        base = History(
+            device_id=device_id,
+            stream=stream,
+            key=key,
+            since=until - timedelta(seconds=span_s),
+            until=until,
+            slot_s=slot_s,
+            gap_s=max(tracked.stale_s, slot_s) + slot_s,
+        )
+        columns = (ReadingRow.at, ReadingRow.values, ReadingRow.is_good, ReadingRow.is_history)
+
+        def read(session: Session) -> History:
+            query = (
+                select(*columns)
+                .where(ReadingRow.device_id == device_id, ReadingRow.stream == stream, ReadingRow.at >= base.since)
+                .order_by(ReadingRow.at.desc())
+                .limit(MAX_READINGS)
+            )
+            found = [(at, values, good, late) for at, values, good, late in session.execute(query)]
+            return history_of(found, base=replace(base, is_cut=len(found) == MAX_READINGS))
 
         return await self._store.read(read)
 
@@ -450,6 +502,7 @@ class FieldService:
             self._publish(topic, b"", qos=1, is_retained=True)
         self._registry.forget(device_id)
         self._twins.forget(device_id)
+        self._messages.forget(device_id)
         self._acks.pop(device_id, None)
         self._gap_acks.pop(device_id, None)
         # How far its events are stored is kept: should it still be out there, it goes on counting.
@@ -494,6 +547,24 @@ class FieldService:
         where = "nowhere" if position is None else f"{position.lat_deg:.6f}, {position.lon_deg:.6f}"
         return await self._change(
             actor, device_id, expect_version, lambda row: place(row, position), action="device.move", detail=where
+        )
+
+    async def set_site(self, actor: Actor, device_id: str, *, site: str, expect_version: int) -> Device:
+        """Say where a device belongs; an empty text takes it out of its site.
+
+        Raises:
+            NotPermittedError: Below supervisor.
+            BadInputError: Nobody knows the device, or the text cannot be shown.
+            StaleWriteError: Someone else was faster.
+        """
+        clean = read_site(site)
+        return await self._change(
+            actor,
+            device_id,
+            expect_version,
+            lambda row: setattr(row, "site", clean),
+            action="device.set_site",
+            detail=clean or "none",
         )
 
     async def send_command(
@@ -654,7 +725,10 @@ class FieldService:
         try:
             self._dispatch(topic, message, now_s)
         except PayloadError as error:
+            self._messages.note(device_id, message, str(error))
             self._on_bad(device_id, str(error), message, now_s)
+            return
+        self._messages.note(device_id, message)
 
     def _dispatch(self, topic: DeviceTopic, message: Inbound, now_s: float) -> None:
         if topic.channel is Channel.LOG:

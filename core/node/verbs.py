@@ -16,7 +16,9 @@ from core.cameras.onvif.model import CameraDescription, Discovery, Preset, PtzHe
 from core.field.broker_config import IssuedCertificate
 from core.field.device_list import NewDevice
 from core.field.inventory import BulkOutcome, DeviceAt
+from core.field.messages import DeviceMessage
 from core.field.model import Device, DeviceCommand, Twin
+from core.field.sheet import SPANS_S, DeviceSheet, History
 from core.incidents.model import Clip, Incident, SourceKind
 from core.incidents.review import Outcome, PrecisionReport, ReviewFilter, ReviewItem, ReviewPage
 from core.incidents.shift import Draft, ShiftKind
@@ -231,14 +233,36 @@ def _device_verbs(node: Node) -> dict[str, Verb]:
             actor_of(peer), device_id, position=position, expect_version=version
         )
 
+    async def set_site(peer: Peer, *, device_id: str, site: str, version: int) -> Device:
+        return await node.require_services().field.set_site(
+            actor_of(peer), device_id, site=site, expect_version=version
+        )
+
     async def remove(peer: Peer, *, devices: list[DeviceAt]) -> list[BulkOutcome]:
         return await node.require_services().field.remove_devices(actor_of(peer), devices)
 
+    async def messages(peer: Peer, *, device_id: str) -> list[DeviceMessage]:
+        actor_of(peer)
+        return node.require_services().field.messages(device_id)
+
+    async def sheet(peer: Peer, *, device_id: str) -> DeviceSheet:
+        actor_of(peer)
+        return node.require_services().field.sheet(device_id)
+
+    async def history(peer: Peer, *, device_id: str, stream: str, key: str, span_s: float) -> History:
+        actor_of(peer)
+        span_s = max(SPANS_S[0], min(span_s, SPANS_S[-1]))
+        return await node.require_services().field.quantity_history(device_id, stream, key, span_s=span_s)
+
     return {
+        "devices.messages": messages,
+        "devices.sheet": sheet,
+        "devices.history": history,
         "devices.add": add,
         "devices.set_enabled_many": set_enabled_many,
         "devices.rename": rename,
         "devices.move": move,
+        "devices.set_site": set_site,
         "devices.remove": remove,
         "devices.command": command,
         "devices.commands": commands,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from PySide6.QtCore import QEvent, QModelIndex, QPoint, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QItemSelection, QItemSelectionModel, QModelIndex, QPoint, Qt, QTimer, Signal
 from PySide6.QtGui import QHideEvent, QIcon, QKeyEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -35,11 +35,21 @@ from widgets.base.theme import look, set_role
 from widgets.devices.bulk_bar import BulkBar
 from widgets.devices.details import ROLE_TO_CHANGE, DeviceDetails, allow, role_to_switch
 from widgets.devices.rows import DeviceRow, camera_row, device_row
-from widgets.devices.tree_model import ADDRESS, COLUMNS, NAME, SEEN, STATE, VALUE, DeviceTreeModel, StateFilter
+from widgets.devices.tree_model import (
+    ADDRESS,
+    COLUMNS,
+    NAME,
+    SEEN,
+    STATE,
+    VALUE,
+    DeviceTreeModel,
+    GroupBy,
+    StateFilter,
+)
 
 _SIDE_BY_SIDE_PX = 900
-_ONE_LINE_EM = 36
-"""Below this many letters of width the search field gets a line of its own."""
+_ONE_LINE_EM, _TWO_LINES_EM = 46, 26
+"""Below so many letters of width the search field gets a line of its own, and then the chooser of branches one."""
 
 _COLUMN_EM = {ADDRESS: 46, SEEN: 34, VALUE: 19}
 """Below this many letters of width the tree goes without a column; the figures have it all."""
@@ -81,9 +91,14 @@ class DevicePanel(QWidget):
         self._selected: tuple[str, str] | None = None
         self._role: Role | None = None
         self._is_known = False
+        self._chosen: list[tuple[str, str]] = []
+        self._closed: set[str] = set()
+        """Branches that the operator closed, by name."""
+
         self._model = DeviceTreeModel(self._clock)
         self._build()
         order_focus(self)
+        self._model.modelAboutToBeReset.connect(self._on_before_reset)
         self._model.modelReset.connect(self._on_reset)
         self._ageing = QTimer(self)
         self._ageing.setInterval(1000)
@@ -166,6 +181,12 @@ class DevicePanel(QWidget):
         for state in StateFilter:
             self._states.addItem(state.value, state)
         self._states.currentIndexChanged.connect(self._on_filter)
+        self._grouping = QComboBox(self)
+        self._grouping.setAccessibleName("Divide the tree")
+        self._grouping.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+        for by in GroupBy:
+            self._grouping.addItem(by.value, by)
+        self._grouping.currentIndexChanged.connect(self._on_grouping)
         self._count = QLabel(self)
         set_role(self._count, "caption")
         self._add = QPushButton("Add camera", self)
@@ -176,7 +197,8 @@ class DevicePanel(QWidget):
         self._bar.setContentsMargins(gap * 2, gap * 2, gap * 2, gap * 2)
         self._bar.setHorizontalSpacing(gap * 2)
         self._bar.setVerticalSpacing(gap)
-        self._is_one_line: bool | None = None
+        self._lines: tuple[tuple[QWidget, ...], ...] = ()
+        self._is_one_line = False
         self._details = DeviceDetails(self._clock, self)
         self._details.set_enabled_requested.connect(self.set_enabled_requested)
         self._details.remove_requested.connect(self.remove_requested)
@@ -222,6 +244,8 @@ class DevicePanel(QWidget):
         tree.setTextElideMode(Qt.TextElideMode.ElideRight)
         tree.customContextMenuRequested.connect(self._on_menu)
         tree.doubleClicked.connect(self._on_goto)
+        tree.expanded.connect(lambda index: self._on_branch(index, True))
+        tree.collapsed.connect(lambda index: self._on_branch(index, False))
         tree.selectionModel().currentChanged.connect(self._on_current)
         tree.selectionModel().selectionChanged.connect(self._on_chosen)
         header = tree.header()
@@ -264,23 +288,31 @@ class DevicePanel(QWidget):
         self._fit_details()
 
     def _fit_bar(self) -> None:
-        """Give the search field a line of its own where it is narrow."""
-        is_one_line = self.width() >= look().sizes.body * _ONE_LINE_EM
-        if is_one_line is self._is_one_line:
+        """Give the search field a line of its own where it is narrow, and the chooser of branches one more."""
+        width, body = self.width(), look().sizes.body
+        buttons: tuple[QWidget, ...] = (self._add, self._from_list)
+        if width >= body * _ONE_LINE_EM:
+            lines = ((self._search, self._states, self._grouping, self._count, *buttons),)
+        elif width >= body * _TWO_LINES_EM:
+            lines = ((self._search,), (self._states, self._grouping, self._count, *buttons))
+        else:
+            lines = ((self._search,), (self._states, self._count), (self._grouping, *buttons))
+        if lines == self._lines:
             return
-        self._is_one_line = is_one_line
-        row = 0 if is_one_line else 1
-        following: tuple[QWidget, ...] = (self._states, self._count, self._add, self._from_list)
-        for widget in (self._search, *following):
+        self._lines = lines
+        self._is_one_line = len(lines) == 1
+        for widget in (self._search, self._states, self._grouping, self._count, *buttons):
             self._bar.removeWidget(widget)
-        self._bar.addWidget(self._search, 0, 0, 1, 1 if is_one_line else 5)
-        for column, widget in enumerate(following, start=1 if is_one_line else 0):
-            self._bar.addWidget(widget, row, column)
-        for column in range(5):
-            self._bar.setColumnStretch(column, int(column == (0 if is_one_line else 1)))
+        n_columns = max(map(len, lines))
+        for number, line in enumerate(lines):
+            for column, widget in enumerate(line):
+                is_last = column == len(line) - 1
+                self._bar.addWidget(widget, number, column, 1, n_columns - column if is_last else 1)
+        for column in range(6):
+            self._bar.setColumnStretch(column, int(column == (0 if self._is_one_line else n_columns - 3)))
         for button, words in ((self._add, "Add camera"), (self._from_list, "Add from list")):
-            set_role(button, "" if is_one_line else "icon")
-            button.setText(words if is_one_line else "")
+            set_role(button, "" if self._is_one_line else "icon")
+            button.setText(words if self._is_one_line else "")
         self._tint_add()
 
     def _tint_add(self) -> None:
@@ -360,12 +392,35 @@ class DevicePanel(QWidget):
             self._tree.scrollTo(index)
         self._tree.viewport().update()
 
+    def _on_before_reset(self) -> None:
+        rows = (self._model.row_at(index) for index in self._tree.selectionModel().selectedRows())
+        self._chosen = [row.key for row in rows if row is not None]
+
     def _on_reset(self) -> None:
-        self._tree.expandAll()
         for group in range(self._model.rowCount()):
-            is_empty = self._model.rowCount(self._model.index(group, 0)) == 0
-            self._tree.setRowHidden(group, QModelIndex(), is_empty)
+            index = self._model.index(group, 0)
+            self._tree.setRowHidden(group, QModelIndex(), self._model.rowCount(index) == 0)
+            self._tree.setExpanded(index, self._model.branch_name(group) not in self._closed)
         self._select_in_tree()
+        if len(self._chosen) > 1:
+            self._choose_again()
+
+    def _choose_again(self) -> None:
+        """What was chosen stays chosen, wherever it stands now."""
+        chosen = QItemSelection()
+        for index in map(self._model.index_of, self._chosen):
+            if index.isValid():
+                chosen.select(index, index)
+        self._tree.selectionModel().select(
+            chosen, QItemSelectionModel.SelectionFlag.Select | QItemSelectionModel.SelectionFlag.Rows
+        )
+
+    def _on_branch(self, index: QModelIndex, is_open: bool) -> None:
+        name = self._model.branch_name(index.row())
+        if is_open:
+            self._closed.discard(name)
+        else:
+            self._closed.add(name)
 
     def _on_current(self, index: QModelIndex) -> None:
         row = self._model.row_at(index)
@@ -392,6 +447,9 @@ class DevicePanel(QWidget):
     def _on_filter(self) -> None:
         self._model.set_filter(self._states.currentData())
         self._refresh_overlay()
+
+    def _on_grouping(self) -> None:
+        self._model.set_grouping(self._grouping.currentData())
 
     def _on_search_left(self) -> None:
         self._tree.setFocus(Qt.FocusReason.ShortcutFocusReason)

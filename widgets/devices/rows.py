@@ -15,7 +15,7 @@ from widgets.traffic.figures import SPEED, UNKNOWN, lot_fill, newest
 
 
 class Group(StrEnum):
-    """The branches of the tree, in their order."""
+    """The branches of the tree by kind, in their order."""
 
     CAMERAS = "Cameras"
     STATIONS = "Stations"
@@ -66,6 +66,7 @@ class DeviceRow:
     is_enabled: bool
     version: int
     haystack: str
+    site: str = ""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -74,7 +75,7 @@ class DeviceRow:
 
     @property
     def group(self) -> Group:
-        """The branch it hangs on."""
+        """The branch it hangs on where the tree is divided by kind."""
         return _GROUPS.get(self.kind, Group.OTHER)
 
 
@@ -100,7 +101,8 @@ def camera_row(camera: Camera, report: StreamReport | None, now: datetime) -> De
         address=camera.address,
         is_enabled=camera.is_enabled,
         version=camera.version,
-        haystack=f"{camera.name} {camera.camera_id} {camera.address} {state} camera".lower(),
+        haystack=f"{camera.name} {camera.camera_id} {camera.address} {state} camera {camera.site}".lower(),
+        site=camera.site,
     )
 
 
@@ -118,7 +120,8 @@ def device_row(device: Device, readings: Iterable[Reading]) -> DeviceRow:
         address=device.device_id,
         is_enabled=device.is_enabled,
         version=device.version,
-        haystack=f"{device.name} {device.device_id} {state} {device.kind}".lower(),
+        haystack=f"{device.name} {device.device_id} {state} {device.kind} {device.site}".lower(),
+        site=device.site,
     )
 
 

@@ -1,4 +1,4 @@
-"""The device tree as Qt wants it: four branches, filtered and sorted here, so that 10,000 rows stay quick."""
+"""The device tree as Qt wants it: branches by kind, site or state, filtered and sorted here, so that 10,000 rows stay quick."""
 
 from __future__ import annotations
 
@@ -22,6 +22,9 @@ CAMERA_MIME = "application/x-watchfloor-camera"
 COLUMNS = ("Name", "State", "Last seen", "Value", "Address")
 NAME, STATE, SEEN, VALUE, ADDRESS = range(5)
 
+NO_SITE = "No site"
+Branch = tuple[int, str]
+_KIND_ORDER = {group: number for number, group in enumerate(Group)}
 _Index = QModelIndex | QPersistentModelIndex
 _NOWHERE = QModelIndex()
 _ORDER = {
@@ -32,6 +35,22 @@ _ORDER = {
     Condition.OK: 4,
     Condition.DISABLED: 5,
 }
+
+
+class GroupBy(Enum):
+    """What divides the tree into branches."""
+
+    KIND = "By kind"
+    SITE = "By site"
+    STATE = "By state"
+
+    def branch_of(self, row: DeviceRow) -> Branch:
+        """Return what the branch of a row is sorted by, and its name."""
+        if self is GroupBy.KIND:
+            return _KIND_ORDER[row.group], row.group.value
+        if self is GroupBy.SITE:
+            return (0, row.site) if row.site else (1, NO_SITE)
+        return _ORDER[row.condition], row.state.capitalize()
 
 
 class StateFilter(Enum):
@@ -59,11 +78,12 @@ class DeviceTreeModel(QAbstractItemModel):
     def __init__(self, clock: Clock) -> None:
         super().__init__()
         self._clock = clock
-        self._groups = list(Group)
+        self._by = GroupBy.KIND
+        self._groups: list[Branch] = []
         self._rows: dict[tuple[str, str], DeviceRow] = {}
-        self._shown: list[list[DeviceRow]] = [[] for _ in self._groups]
+        self._shown: list[list[DeviceRow]] = []
         self._places: dict[tuple[str, str], tuple[int, int]] = {}
-        self._n_all = [0] * len(self._groups)
+        self._n_all: list[int] = []
         self._query: tuple[str, ...] = ()
         self._filter = StateFilter.ALL
         self._column, self._order = NAME, Qt.SortOrder.AscendingOrder
@@ -96,7 +116,10 @@ class DeviceTreeModel(QAbstractItemModel):
                 continue
             self._rows[row.key] = row
             place = self._places.get(row.key)
-            if before is None or place is None or not self._is_shown(row) or sort_key(row) != sort_key(before):
+            if before is None or self._by.branch_of(row) != self._by.branch_of(before):
+                has_moved = True
+                continue
+            if place is None or not self._is_shown(row) or sort_key(row) != sort_key(before):
                 has_moved = has_moved or place is not None or self._is_shown(row)
                 continue
             number, line = place
@@ -109,6 +132,15 @@ class DeviceTreeModel(QAbstractItemModel):
         """Show rows that hold every word of `query`."""
         self._query = tuple(query.lower().split())
         self._refresh()
+
+    def set_grouping(self, by: GroupBy) -> None:
+        """Divide the tree otherwise."""
+        self._by = by
+        self._refresh()
+
+    def branch_name(self, number: int) -> str:
+        """Return the name of a branch."""
+        return self._groups[number][1]
 
     def set_filter(self, state: StateFilter) -> None:
         """Show rows of these states."""
@@ -153,27 +185,26 @@ class DeviceTreeModel(QAbstractItemModel):
         self._places = {row.key: (number, line) for number, rows in enumerate(shown) for line, row in enumerate(rows)}
 
     def _refresh(self) -> None:
-        shown: list[list[DeviceRow]] = [[] for _ in self._groups]
-        n_all = [0] * len(self._groups)
-        numbers = {group: number for number, group in enumerate(self._groups)}
+        found: dict[Branch, list[DeviceRow]] = {}
         for row in self._rows.values():
-            number = numbers[row.group]
-            n_all[number] += 1
-            if self._is_shown(row):
-                shown[number].append(row)
+            found.setdefault(self._by.branch_of(row), []).append(row)
+        groups = sorted(found)
+        n_all = [len(found[branch]) for branch in groups]
+        shown = [[row for row in found[branch] if self._is_shown(row)] for branch in groups]
         key = _sort_key(self._column)
         for rows in shown:
             rows.sort(key=key, reverse=self._order is Qt.SortOrder.DescendingOrder)
-        if n_all == self._n_all and self._is_reordered(shown):
+        has_same_branches = groups == self._groups and n_all == self._n_all
+        if has_same_branches and self._is_reordered(shown):
             self._reorder(shown)
             return
-        is_same = n_all == self._n_all and all(
+        is_same = has_same_branches and all(
             [row.key for row in new] == [row.key for row in old] for new, old in zip(shown, self._shown, strict=True)
         )
         if not is_same:
             self.beginResetModel()
             self._set_shown(shown)
-            self._n_all = n_all
+            self._groups, self._n_all = groups, n_all
             self.endResetModel()
             return
         before = self._shown
@@ -289,7 +320,7 @@ class DeviceTreeModel(QAbstractItemModel):
             number = index.row()
             n_shown, n_all = len(self._shown[number]), self._n_all[number]
             count = str(n_all) if n_shown == n_all else f"{n_shown} of {n_all}"
-            return f"{self._groups[number].value}  {count}"
+            return f"{self.branch_name(number)}  {count}"
         return None
 
     def _ink(self, row: DeviceRow, column: int) -> QColor | None:

@@ -311,7 +311,10 @@ class CameraForm(QWidget):
         self._heading = _number("Looks to", 0.0, 359.0, "°  from north", decimals=0)
         self._heading.setWrapping(True)
         self._opening = _number("Opening", 5.0, 360.0, "°  wide", decimals=0)
+        self._site = _line("Site", 200)
+        self._site.setPlaceholderText("Where it belongs; may be empty")
         form = _form()
+        form.addRow("Site", self._site)
         form.addRow("Position", self._place)
         form.addRow("", buttons)
         form.addRow("Looks to", self._heading)
@@ -363,6 +366,7 @@ class CameraForm(QWidget):
         if camera.model and self._model.findText(camera.model) < 0:
             self._model.addItem(camera.model)
         self._model.setCurrentIndex(max(0, self._model.findText(camera.model)) if camera.model else 0)
+        self._site.setText(camera.site)
         self._heading.setValue(camera.heading_deg % 360)
         self._opening.setValue(camera.view_angle_deg)
         self.show_position(camera.position)
@@ -542,6 +546,7 @@ class CameraForm(QWidget):
                 has_password=self._camera.has_password or password is not None,
                 transport=str(self._transport.currentData()),
                 position=self._position,
+                site=self._site.text().strip(),
                 heading_deg=self._heading.value(),
                 view_angle_deg=self._opening.value(),
                 detect_fps=self._rate.value(),
