@@ -1,0 +1,114 @@
+"""The last messages of a device: which came when, what they said, and why one could not be used."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QLabel, QPlainTextEdit, QSplitter, QVBoxLayout, QWidget
+
+from core.field.messages import DeviceMessage
+from widgets.base.conditions import Condition
+from widgets.base.table import Column, Line, TextTable
+from widgets.base.theme import look, set_role
+from widgets.base.times import format_age, format_clock, format_instant
+
+_COLUMNS = (Column(title="Topic"), Column(title="Came"), Column(title="Quality"), Column(title="Size", rank=1))
+_NONE = "No message has come since the node began."
+
+
+class MessageList(QWidget):
+    """A table of messages, and below it the chosen one, decoded and raw."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._messages: dict[str, DeviceMessage] = {}
+        gap = look().sizes.gap
+        self.table = TextTable("Last messages, the newest first", _COLUMNS, self)
+        self.table.selectionModel().currentChanged.connect(lambda *_: self._show_current())
+        self._said = QLabel(_NONE, self)
+        self._said.setWordWrap(True)
+        self._said.setTextFormat(Qt.TextFormat.PlainText)
+        self._text = QPlainTextEdit(self)
+        self._text.setReadOnly(True)
+        self._text.setTabChangesFocus(True)
+        self._text.setAccessibleName("The chosen message, decoded and as it came")
+        set_role(self._text, "mono")
+        lower = QWidget(self)
+        column = QVBoxLayout(lower)
+        column.setContentsMargins(0, gap, 0, 0)
+        column.addWidget(self._said)
+        column.addWidget(self._text, 1)
+        split = QSplitter(Qt.Orientation.Vertical, self)
+        split.addWidget(self.table)
+        split.addWidget(lower)
+        split.setChildrenCollapsible(False)
+        rows = QVBoxLayout(self)
+        rows.setContentsMargins(0, gap, 0, 0)
+        rows.addWidget(split)
+        self.setFocusProxy(self.table)
+
+    @property
+    def text(self) -> str:
+        """What is read of the chosen message."""
+        return f"{self._said.text()}\n{self._text.toPlainText()}"
+
+    def show_messages(self, messages: Sequence[DeviceMessage]) -> None:
+        """Show these, the newest first; the chosen one stays chosen."""
+        before = self.table.current_key
+        found = {f"{one.at.timestamp():.6f} {one.topic} {number}": one for number, one in _numbered(messages)}
+        if found == self._messages:
+            return
+        self._messages = found
+        self.table.show_lines([_line(key, one) for key, one in found.items()])
+        keys = list(found)
+        if keys:
+            self.table.selectRow(keys.index(before) if before in found else 0)
+        self._show_current()
+
+    def _show_current(self) -> None:
+        message = self._messages.get(self.table.current_key)
+        self._text.setVisible(message is not None)
+        if message is None:
+            self._said.setText(_NONE)
+            return
+        came = f"{format_instant(message.at)}, {message.n_bytes:,} bytes"
+        retained = ", stood on the broker" if message.is_retained else ""
+        on_its_way = ""
+        if message.sent_at is not None and not message.is_retained:
+            on_its_way = f", {format_age((message.at - message.sent_at).total_seconds())} after its own time"
+        trouble = f"\nCould not be used: {message.reason}" if message.reason else ""
+        self._said.setText(f"{came}{retained}{on_its_way}.{trouble}")
+        meaning = "\n".join(f"{name}: {text}" for name, text in message.meaning)
+        raw = _indented(message.raw)
+        text = f"{meaning}\n\n{raw}" if meaning else raw
+        if self._text.toPlainText() != text:
+            self._text.setPlainText(text)
+
+
+def _numbered(messages: Sequence[DeviceMessage]) -> list[tuple[int, DeviceMessage]]:
+    """Count what came in the same microsecond on the same topic, so that a key stays with its message."""
+    seen: dict[tuple[float, str], int] = {}
+    found = []
+    for message in messages:
+        same = (message.at.timestamp(), message.topic)
+        seen[same] = seen.get(same, 0) + 1
+        found.append((seen[same], message))
+    return found
+
+
+def _line(key: str, message: DeviceMessage) -> Line:
+    quality = "not usable" if message.reason else message.quality or ("retained" if message.is_retained else "--")
+    condition = Condition.LOST if message.reason else Condition.OK
+    if message.quality in ("uncertain", "bad") and not message.reason:
+        condition = Condition.STALE
+    cells = (message.topic, format_clock(message.at), quality, f"{message.n_bytes:,} B")
+    return Line(key=key, cells=cells, condition=condition, tip=message.reason)
+
+
+def _indented(raw: str) -> str:
+    try:
+        return json.dumps(json.loads(raw), indent=2, ensure_ascii=False)
+    except ValueError:
+        return raw
