@@ -11,6 +11,7 @@ from typing import Any
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from app.bulk import Portions
+from app.device_page import DevicePageDesk
 from app.panel import Area, PanelInfo
 from app.room import Room
 from core.access.model import Role
@@ -23,6 +24,7 @@ from core.kernel.geo import GeoPoint
 from core.kernel.ids import new_id
 from core.media.model import ProbeResult, SourceSpec
 from widgets.devices.device_panel import DevicePanel
+from widgets.devices.identity_form import NewDeviceForm
 from widgets.devices.list_form import DeviceListForm
 from widgets.devices.rows import DeviceRow
 from widgets.dialogs.camera_form import CameraForm
@@ -44,6 +46,8 @@ class _Devices(QStackedWidget):
         self._form = CameraForm()
         self._found = FoundCameras()
         self._list = DeviceListForm()
+        self._new = NewDeviceForm()
+        self._page = DevicePageDesk(room)
         self._portions: Portions | None = None
         self._undo: Callable[[], Coroutine[Any, Any, None]] | None = None
         self._edited_id = ""
@@ -52,6 +56,8 @@ class _Devices(QStackedWidget):
         self.addWidget(self._form)
         self.addWidget(self._found)
         self.addWidget(self._list)
+        self.addWidget(self._new)
+        self.addWidget(self._page.page)
         self._connect_live()
         self._connect_panel()
         self._connect_form()
@@ -79,6 +85,13 @@ class _Devices(QStackedWidget):
         panel.set_enabled_requested.connect(self._on_set_enabled)
         panel.remove_requested.connect(self._on_remove)
         panel.list_requested.connect(self._on_list)
+        panel.new_requested.connect(self._on_new)
+        panel.page_requested.connect(self._on_page)
+        self._page.page.left.connect(self._show_tree)
+        self._page.position_wanted.connect(self._pick_on_map)
+        self._new.left.connect(self._show_tree)
+        self._new.pick_requested.connect(lambda: self._pick_on_map(self._new.take_position))
+        self._new.add_requested.connect(lambda device: self._room.run(self._add_one(device)))
 
     def _connect_form(self) -> None:
         form = self._form
@@ -203,8 +216,38 @@ class _Devices(QStackedWidget):
             )
 
     def _on_position_wanted(self) -> None:
+        self._pick_on_map(self._form.show_position)
+
+    def _pick_on_map(self, take: Callable[[GeoPoint], None]) -> None:
+        def took(lat_deg: float, lon_deg: float) -> None:
+            take(GeoPoint(lat_deg, lon_deg))
+            self._room.panel_requested.emit("devices")
+
         self._room.panel_requested.emit("map")
-        self._room.position_wanted.emit(lambda lat, lon: self._form.show_position(GeoPoint(lat, lon)))
+        self._room.position_wanted.emit(took)
+
+    def _on_page(self, device_id: str) -> None:
+        if self._page.open(device_id):
+            self.setCurrentWidget(self._page.page)
+            self._page.page.focus_tab()
+
+    def _on_new(self) -> None:
+        self._new.start()
+        self.setCurrentWidget(self._new)
+        self._new.setFocus()
+
+    async def _add_one(self, device: NewDevice) -> None:
+        try:
+            (outcome,) = await self._room.connection.call("devices.add", list[BulkOutcome], devices=[device])
+        except ConsoleError as error:
+            self._new.show_refused(error.message, error.hint)
+            return
+        if outcome.reason:
+            self._new.show_refused(outcome.reason)
+            return
+        self._room.toast(f"{device.name} is added; it waits for its first message.")
+        self._show_tree()
+        self._room.select(device.kind, device.device_id)
 
     def _on_set_enabled(self, kind: str, item_id: str, is_enabled: bool, version: int) -> None:
         if kind == "camera":

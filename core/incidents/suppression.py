@@ -143,14 +143,14 @@ RULES: tuple[SuppressionRule, ...] = (
         rule_id="broker-away",
         title="No link to the field devices",
         causes=frozenset({"broker"}),
-        kinds=frozenset({"device_lost"}),
+        kinds=frozenset({"device_lost", "devices_lost"}),
         reach=Reach.EVERYWHERE,
     ),
     SuppressionRule(
         rule_id="behind-gateway",
         title="Behind a lost gateway",
         causes=frozenset({"gateway_lost"}),
-        kinds=frozenset({"device_lost"}),
+        kinds=frozenset({"device_lost", "devices_lost"}),
         reach=Reach.SAME_GROUP,
     ),
     SuppressionRule(

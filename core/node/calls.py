@@ -24,6 +24,7 @@ from core.incidents.tuning import DEFAULT, AlarmTuning
 from core.kernel.errors import ConsoleError, UnavailableError
 from core.kernel.log import OncePerLoss
 from core.node import conditions
+from core.node.mass_loss import SETTLE_S, MassLoss
 from core.node.model import Health, WorkerReport
 from core.node.sight import CameraBack, CameraLost
 from core.traffic.service import StationCongestion
@@ -114,6 +115,12 @@ class Calls:
         self._figures = find_figures()
         self._defaults: dict[str, tuple[AlarmDefault, ...]] = {}
         self._devices: dict[str, tuple[DeviceState, bool]] = {}
+        self._mass_loss = MassLoss(
+            call=self._call_device,
+            raise_condition=self.raise_condition,
+            return_condition=self._return_anyway,
+        )
+        self._settling: asyncio.TimerHandle | None = None
 
     def raise_condition(self, condition: Condition) -> None:
         """Call an operator; again only after it was good in between."""
@@ -293,11 +300,32 @@ class Calls:
         self._devices[device.device_id] = now
         if before == now or (before is not None and {before, now} <= _CALLS_NOBODY):
             return
+        self._mass_loss.take(device, time.monotonic())
+        self._settle()
+
+    def _call_device(self, device: Device) -> None:
         self._end_later(partial(self._incidents.take_device_state, device), lane=f"device/{device.device_id}")
+
+    def _return_anyway(self, condition_key: str) -> None:
+        """Take a call back also where it was not raised here; after what the same source called before."""
+        self._raised.discard(condition_key)
+        lane = "/".join(condition_key.split("/")[:3]) if condition_key.startswith("device/") else condition_key
+        self._end_later(partial(self._incidents.return_condition, condition_key), lane=lane)
+
+    def _settle(self) -> None:
+        """See to it that a loss of many devices is said."""
+        if self._settling is None and self._mass_loss.is_growing:
+            self._settling = asyncio.get_running_loop().call_later(SETTLE_S / 2, self._on_settling)
+
+    def _on_settling(self) -> None:
+        self._settling = None
+        self._mass_loss.tick(time.monotonic())
+        self._settle()
 
     def take_device_removed(self, device_id: str) -> None:
         """A device is gone, and with it everything that it was called for."""
         self._devices.pop(device_id, None)
+        self._mass_loss.forget(device_id)
         self._defaults.pop(device_id, None)
         self._raised = {key for key in self._raised if not key.startswith(f"{SourceKind.DEVICE}/{device_id}/")}
         self._end_later(partial(self._incidents.return_missing, SourceKind.DEVICE, device_id))

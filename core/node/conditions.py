@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -34,6 +35,28 @@ def camera_lost(camera: Camera, report: StreamReport) -> Condition:
 def camera_lost_key(camera_id: str) -> str:
     """Return the key that `camera_lost` uses."""
     return f"{SourceKind.CAMERA}/{camera_id}/camera_lost"
+
+
+def device_lost_key(device_id: str) -> str:
+    """Return the key of the condition that one device is lost."""
+    return f"{SourceKind.DEVICE}/{device_id}/device_lost"
+
+
+def devices_lost(where: str, devices: Sequence[Device], *, number: int = 1) -> Condition:
+    """Many devices were lost together; `number` tells losses at the same place apart."""
+    names = ", ".join(sorted(device.name for device in devices)[:8])
+    groups = {device.device_id.partition("/")[0] for device in devices}
+    more = f" and {len(devices) - 8:,} more" if len(devices) > 8 else ""
+    condition = condition_of_source(
+        "devices_lost",
+        source_kind=SourceKind.SYSTEM,
+        # Of one group: a lost gateway of it explains them.
+        source_id=f"{next(iter(groups))}/*" if len(groups) == 1 else "*",
+        source_name=f"{len(devices):,} devices of {where}",
+        detail=f"{len(devices):,} devices were lost within seconds: {names}{more}.",
+    )
+    part = f"{where}, {number}" if number > 1 else where
+    return replace(condition, condition_key=f"{condition.condition_key}:{part}")
 
 
 def device_clock(device: Device) -> Condition:

@@ -23,14 +23,14 @@ from widgets.scene.fields import NumberField, choice_field, form_layout
 
 DEFAULT_TTL_S = 30.0
 STATUS_WORDS = {
-    CommandStatus.QUEUED: "waits for the device",
+    CommandStatus.QUEUED: "waits",
     CommandStatus.ACCEPTED: "accepted",
     CommandStatus.RUNNING: "runs",
     CommandStatus.DONE: "done",
     CommandStatus.REJECTED: "rejected",
-    CommandStatus.EXPIRED: "expired, never obeyed",
+    CommandStatus.EXPIRED: "expired",
     CommandStatus.FAILED: "failed",
-    CommandStatus.TIMEOUT: "no final answer",
+    CommandStatus.TIMEOUT: "no answer",
 }
 _CONDITIONS = {
     CommandStatus.DONE: Condition.OK,
@@ -38,7 +38,7 @@ _CONDITIONS = {
     CommandStatus.ACCEPTED: Condition.WAITING,
     CommandStatus.RUNNING: Condition.WAITING,
 }
-_COLUMNS = (Column(title="Command"), Column(title="Result"), Column(title="Sent"), Column(title="By", rank=1))
+_COLUMNS = (Column(title="Command"), Column(title="Result"), Column(title="Sent", rank=1), Column(title="By", rank=2))
 
 
 class CommandForm(QWidget):
@@ -73,6 +73,7 @@ class CommandForm(QWidget):
         self._said.setTextFormat(Qt.TextFormat.PlainText)
         self._said.setAccessibleName("What became of the command")
         self.table = TextTable("Commands and their results, the newest first", _COLUMNS, self)
+        self.table.selectionModel().currentChanged.connect(lambda *_: self._say_chosen())
         rows = QVBoxLayout(self)
         rows.setContentsMargins(0, gap * 2, 0, 0)
         rows.setSpacing(gap * 2)
@@ -118,8 +119,14 @@ class CommandForm(QWidget):
                 self._commands[command.command_id] = command
         newest = sorted(self._commands.values(), key=lambda one: one.created_at, reverse=True)
         self.table.show_lines([_line(command) for command in newest])
-        if newest:
-            self._said.setText(_sentence(newest[0]))
+        self._say_chosen()
+
+    def _say_chosen(self) -> None:
+        """Say in full what became of the chosen command; of the newest where none is chosen."""
+        newest = max(self._commands.values(), key=lambda one: one.created_at, default=None)
+        command = self._commands.get(self.table.current_key, newest)
+        if command is not None:
+            self._said.setText(_sentence(command))
 
     def show_refused(self, sentence: str, hint: str = "") -> None:
         """Say why nothing was sent."""
@@ -157,12 +164,16 @@ class CommandForm(QWidget):
 
 def _line(command: DeviceCommand) -> Line:
     args = f" {json.dumps(command.args, ensure_ascii=False)}" if command.args else ""
-    result = STATUS_WORDS[command.status] + (f": {command.text}" if command.text else "")
     return Line(
         key=command.command_id,
-        cells=(f"{command.name}{args}", result, format_clock(command.created_at), command.sent_by),
+        cells=(
+            f"{command.name}{args}",
+            STATUS_WORDS[command.status],
+            format_clock(command.created_at),
+            command.sent_by,
+        ),
         condition=_CONDITIONS.get(command.status, Condition.LOST),
-        tip=format_instant(command.created_at),
+        tip=f"{_sentence(command)} {format_instant(command.created_at)}",
     )
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from core.access.model import Role
 from core.cameras.model import Camera
-from core.field.model import Device, Reading
+from core.field.model import Device, DeviceState, Reading
+from core.field.sheet import DeviceSheet
+from core.field.skew import SKEW_S
 from core.kernel.clock import Clock
 from core.kernel.geo import GeoPoint
 from core.media.model import StreamReport, StreamState
@@ -50,6 +52,7 @@ class DeviceDetails(QWidget):
         edit_requested(str): Camera id.
         scene_requested(str): Draw on this camera's picture.
         goto_requested(str, str): Kind and id.
+        page_requested(str): Open the page of this device.
     """
 
     set_enabled_requested = Signal(str, str, bool, int)
@@ -57,6 +60,7 @@ class DeviceDetails(QWidget):
     edit_requested = Signal(str)
     scene_requested = Signal(str)
     goto_requested = Signal(str, str)
+    page_requested = Signal(str)
 
     def __init__(self, clock: Clock, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -141,6 +145,11 @@ class DeviceDetails(QWidget):
     def _build_buttons(self) -> FlowLayout:
         self._goto = QPushButton("Go to", self)
         self._goto.setToolTip("Show it on the map, and a camera on the wall")
+        self._open = QPushButton("Open", self)
+        set_role(self._open, "primary")
+        self._open.setAccessibleName("Open the device's page")
+        self._open.setToolTip("Messages, settings, commands, history and certificate (Alt+Enter)")
+        self._open.clicked.connect(self._on_open)
         self._switch = QPushButton("Disable", self)
         self._edit = QPushButton("Edit", self)
         self._scene = QPushButton("Scene", self)
@@ -148,7 +157,14 @@ class DeviceDetails(QWidget):
         self._scene.setToolTip("Draw zones, lines, lanes and masks on the picture, and tune the rules")
         self._scene.clicked.connect(self._on_scene)
         self._remove = HoldButton("Hold to remove", self)
-        self._buttons: tuple[QPushButton, ...] = (self._goto, self._switch, self._edit, self._scene, self._remove)
+        self._buttons: tuple[QPushButton, ...] = (
+            self._open,
+            self._goto,
+            self._switch,
+            self._edit,
+            self._scene,
+            self._remove,
+        )
         self._goto.clicked.connect(self._on_goto)
         self._switch.clicked.connect(self._on_switch)
         self._edit.clicked.connect(self._on_edit)
@@ -173,6 +189,7 @@ class DeviceDetails(QWidget):
             button.show()
         for button in (self._edit, self._scene):
             button.setVisible(row.kind == "camera")
+        self._open.setVisible(row.kind != "camera")
         self._refresh_buttons()
 
     def _say(self, sentence: str) -> None:
@@ -190,6 +207,10 @@ class DeviceDetails(QWidget):
     def _on_goto(self) -> None:
         if self._row is not None:
             self.goto_requested.emit(*self._row.key)
+
+    def _on_open(self) -> None:
+        if self._row is not None:
+            self.page_requested.emit(self._row.item_id)
 
     def _on_switch(self) -> None:
         if self._row is not None:
@@ -253,16 +274,26 @@ def camera_facts(camera: Camera, report: StreamReport | None) -> list[tuple[str,
     ]
 
 
-def device_facts(device: Device, readings: Iterable[Reading], clock: Clock) -> list[tuple[str, str]]:
-    """Return what is known about a field device, as names and texts."""
+def device_facts(
+    device: Device, readings: Iterable[Reading], clock: Clock, sheet: DeviceSheet | None = None
+) -> list[tuple[str, str]]:
+    """Return what is known about a field device, as names and texts; `sheet` is what it says about itself."""
     now = clock.now()
+    readings = sorted(readings, key=lambda one: one.stream)
+    more = {} if sheet is None else sheet.more
 
     def ago(at: object) -> str:
         return format_age((now - at).total_seconds()) + " ago" if hasattr(at, "tzinfo") else UNKNOWN  # type: ignore[operator]
 
     facts = [
         ("Identifier", device.device_id),
-        ("Kind", device.kind),
+        ("Kind", sheet.kind_title if sheet is not None else device.kind),
+        ("Model", _known(sheet.model if sheet is not None else "")),
+        ("Quality", quality_text(device, readings)),
+        ("Clock", clock_text(device)),
+        ("Battery", _first_known(_BATTERY, "%", readings, more)),
+        ("Signal", _first_known(_SIGNAL, "", readings, more)),
+        ("Site", _known(device.site)),
         ("Last message", ago(device.last_seen_at)),
         ("In this state since", format_instant(device.state_since) if device.state_since else UNKNOWN),
         ("Position", _place(device.position)),
@@ -270,11 +301,53 @@ def device_facts(device: Device, readings: Iterable[Reading], clock: Clock) -> l
         ("Messages", str(device.n_messages)),
         ("Unusable messages", str(device.n_bad_messages)),
     ]
-    for reading in sorted(readings, key=lambda one: one.stream):
+    for reading in readings:
         doubt = "" if reading.is_good else ", doubtful"
         facts.append((f"Stream {reading.stream}", f"{ago(reading.at)}{doubt}"))
         facts += [_value_fact(reading, name) for name in reading.values]
     return facts
+
+
+def clock_text(device: Device) -> str:
+    """Say how right a device's clock is."""
+    skew_s = device.skew_s
+    if skew_s is None:
+        return "not measured yet"
+    if abs(skew_s) < 0.5:
+        return "right to half a second"
+    way = "fast" if skew_s > 0 else "slow"
+    doubt = "; its values are uncertain until it is set" if abs(skew_s) > SKEW_S else ""
+    return f"{abs(skew_s):,.1f} s {way}{doubt}"
+
+
+def quality_text(device: Device, readings: Iterable[Reading]) -> str:
+    """Say how far what a device says can be trusted."""
+    if device.state in (DeviceState.STALE, DeviceState.LOST, DeviceState.OFFLINE, DeviceState.UNKNOWN):
+        return "old: nothing newer is known"
+    doubtful = [reading.stream for reading in readings if not reading.is_good]
+    if doubtful:
+        return f"uncertain: {', '.join(doubtful)}"
+    return "good" if device.last_seen_at is not None else UNKNOWN
+
+
+_BATTERY = ("batteryLevel", "battery", "battery_percent", "battery_level")
+_SIGNAL = ("rssi", "rssi_dbm", "signalStrength", "signal_strength", "signal")
+
+
+def _first_known(names: tuple[str, ...], unit: str, readings: Iterable[Reading], more: Mapping[str, str]) -> str:
+    """Return what the newest readings, or else the birth, say under one of these names."""
+    for reading in readings:
+        for name in names:
+            if name in reading.values:
+                value = reading.values[name]
+                # FIWARE writes a battery's level as a share.
+                is_share = unit == "%" and name == "batteryLevel" and 0 <= value <= 1
+                return f"{value * 100 if is_share else value:g} {_unit_of(name, unit)}".strip()
+    return next((f"{more[name]} {_unit_of(name, unit)}".strip() for name in names if name in more), UNKNOWN)
+
+
+def _unit_of(name: str, unit: str) -> str:
+    return "dBm" if name.startswith("rssi") else unit
 
 
 def _value_fact(reading: Reading, name: str) -> tuple[str, str]:

@@ -70,6 +70,8 @@ class DevicePanel(QWidget):
         set_enabled_requested(str, str, bool, int): Kind, id, wanted state, version.
         remove_requested(str, str, int): Kind, id, version.
         list_requested(): Add devices from a list.
+        new_requested(): Add one device by hand.
+        page_requested(str): Open the page of this device.
     """
 
     item_selected = Signal(str, str)
@@ -80,6 +82,8 @@ class DevicePanel(QWidget):
     set_enabled_requested = Signal(str, str, bool, int)
     remove_requested = Signal(str, str, int)
     list_requested = Signal()
+    new_requested = Signal()
+    page_requested = Signal(str)
 
     def __init__(self, clock: Clock | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -154,6 +158,7 @@ class DevicePanel(QWidget):
         self._details.show_role(role)
         self.bulk.show_role(role)
         allow(self._add, role, ROLE_TO_CHANGE, "Add a camera")
+        allow(self._add_device, role, ROLE_TO_CHANGE, "Add one device by hand, before it has said anything")
         allow(self._from_list, role, ROLE_TO_CHANGE, "Add devices from a CSV or GeoJSON file")
 
     def select(self, kind: str, item_id: str) -> None:
@@ -191,6 +196,8 @@ class DevicePanel(QWidget):
         set_role(self._count, "caption")
         self._add = QPushButton("Add camera", self)
         self._add.clicked.connect(self.add_camera_requested)
+        self._add_device = QPushButton("Add device", self)
+        self._add_device.clicked.connect(self.new_requested)
         self._from_list = QPushButton("Add from list", self)
         self._from_list.clicked.connect(self.list_requested)
         self._bar = QGridLayout()
@@ -205,6 +212,7 @@ class DevicePanel(QWidget):
         self._details.edit_requested.connect(self.edit_requested)
         self._details.scene_requested.connect(self.scene_requested)
         self._details.goto_requested.connect(self.goto_requested)
+        self._details.page_requested.connect(self.page_requested)
         self._split = QSplitter(Qt.Orientation.Horizontal, self)
         self._split.addWidget(self._tree)
         self._split.addWidget(self._details)
@@ -290,9 +298,11 @@ class DevicePanel(QWidget):
     def _fit_bar(self) -> None:
         """Give the search field a line of its own where it is narrow, and the chooser of branches one more."""
         width, body = self.width(), look().sizes.body
-        buttons: tuple[QWidget, ...] = (self._add, self._from_list)
+        buttons: tuple[QWidget, ...] = (self._add, self._add_device, self._from_list)
         if width >= body * _ONE_LINE_EM:
-            lines = ((self._search, self._states, self._grouping, self._count, *buttons),)
+            lines: tuple[tuple[QWidget, ...], ...] = (
+                (self._search, self._states, self._grouping, self._count, *buttons),
+            )
         elif width >= body * _TWO_LINES_EM:
             lines = ((self._search,), (self._states, self._grouping, self._count, *buttons))
         else:
@@ -308,9 +318,10 @@ class DevicePanel(QWidget):
             for column, widget in enumerate(line):
                 is_last = column == len(line) - 1
                 self._bar.addWidget(widget, number, column, 1, n_columns - column if is_last else 1)
-        for column in range(6):
-            self._bar.setColumnStretch(column, int(column == (0 if self._is_one_line else n_columns - 3)))
-        for button, words in ((self._add, "Add camera"), (self._from_list, "Add from list")):
+        for column in range(7):
+            self._bar.setColumnStretch(column, int(column == (0 if self._is_one_line else n_columns - 4)))
+        words_of = ((self._add, "Add camera"), (self._add_device, "Add device"), (self._from_list, "Add from list"))
+        for button, words in words_of:
             set_role(button, "" if self._is_one_line else "icon")
             button.setText(words if self._is_one_line else "")
         self._tint_add()
@@ -318,8 +329,10 @@ class DevicePanel(QWidget):
     def _tint_add(self) -> None:
         self._add.setAccessibleName("Add camera")
         self._add.setIcon(QIcon() if self._is_one_line else icon("add"))
+        self._add_device.setAccessibleName("Add one device")
+        self._add_device.setIcon(QIcon() if self._is_one_line else icon("device"))
         self._from_list.setAccessibleName("Add devices from a list")
-        self._from_list.setIcon(QIcon() if self._is_one_line else icon("device"))
+        self._from_list.setIcon(QIcon() if self._is_one_line else icon("database"))
 
     def _fit_columns(self) -> None:
         """Leave out what does not fit; the name gets what the others leave."""
@@ -474,6 +487,8 @@ class DevicePanel(QWidget):
         """Return what can be done with a row; removing takes the button that is held."""
         menu = QMenu(self)
         menu.addAction("Go to", lambda: self.goto_requested.emit(*row.key))
+        if row.kind != "camera":
+            menu.addAction("Open", lambda: self.page_requested.emit(row.item_id))
         switch = menu.addAction("Disable" if row.is_enabled else "Enable")
         switch.triggered.connect(
             lambda: self.set_enabled_requested.emit(row.kind, row.item_id, not row.is_enabled, row.version)
@@ -486,8 +501,12 @@ class DevicePanel(QWidget):
         return menu
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Enter goes to what is selected, Esc lets go of it."""
-        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self._selected is not None:
+        """Enter goes to what is selected, Alt+Enter opens its page, Esc lets go of it."""
+        is_enter = event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+        if is_enter and event.modifiers() & Qt.KeyboardModifier.AltModifier:
+            if self._selected is not None and self._selected[0] != "camera":
+                self.page_requested.emit(self._selected[1])
+        elif is_enter and self._selected is not None:
             self.goto_requested.emit(*self._selected)
         elif event.key() == Qt.Key.Key_Escape and self._selected is not None:
             self._tree.setCurrentIndex(QModelIndex())

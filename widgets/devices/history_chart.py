@@ -233,6 +233,11 @@ class HistoryView(QWidget):
         rows.addWidget(self._key)
         self.setFocusProxy(self._choice)
 
+    @property
+    def has_quantities(self) -> bool:
+        """Whether there is something to choose."""
+        return bool(self._quantities)
+
     def start(self) -> None:
         """Begin anew with another device."""
         self._quantities = ()

@@ -1,4 +1,4 @@
-"""The device tree as Qt wants it: branches by kind, site or state, filtered and sorted here, so that 10,000 rows stay quick."""
+"""The device tree as Qt wants it: branched by kind, site or state, filtered and sorted here; 10,000 rows stay quick."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ _COLUMNS = (
     Column(title="Setting"),
     Column(title="Desired"),
     Column(title="Reported"),
-    Column(title="Differs for", rank=1),
+    Column(title="Since", rank=1),
 )
 
 
@@ -106,9 +106,7 @@ class TwinForm(QWidget):
                 age = format_age((self._clock.now() - different.since).total_seconds())
             cells = (key, _text(twin.desired, key), _text(twin.reported, key), age or ("yes" if different else ""))
             tip = f"Asked for by {different.by}" if different is not None and different.by else ""
-            lines.append(
-                Line(key=key, cells=cells, condition=Condition.STALE if different else Condition.OK, tip=tip)
-            )
+            lines.append(Line(key=key, cells=cells, condition=Condition.STALE if different else Condition.OK, tip=tip))
         self.table.show_lines(lines)
         self._said.setText(_sentence(twin, len(differs), self._clock))
 

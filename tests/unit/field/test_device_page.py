@@ -138,5 +138,3 @@ def test_a_removed_devices_messages_are_let_go():
 
     assert messages.of("station/s1", STATION) == []
     assert len(messages._kept) == 1
-
-

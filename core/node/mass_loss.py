@@ -1,0 +1,159 @@
+"""Many devices lost within seconds are one alarm: a gateway, a switch or a site is gone, and not a thousand devices.
+
+Who is in such a loss makes no alarm of its own while it lasts. Once only a few have not come back they are called one
+by one, and the loss is over.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from core.field.model import Device, DeviceState
+from core.incidents.model import Condition
+from core.node import conditions
+
+N_TOGETHER = 20
+"""More devices than this, lost within…"""
+
+WITHIN_S = 5.0
+"""…so many seconds, are one loss."""
+
+SETTLE_S, SETTLE_AT_MOST_S = 0.4, 1.0
+"""It is said once no other device was lost for so long, and at the latest after so long."""
+
+N_FEW = 5
+"""So few that are left are called one by one."""
+
+_LOST = (DeviceState.LOST, DeviceState.STALE)
+
+
+@dataclass(slots=True)
+class _Loss:
+    """One loss of many devices; times are monotonic [s].
+
+    Attributes:
+        condition: As it was raised; None while it is still growing.
+        missing: Those that have not come back.
+    """
+
+    began_s: float
+    last_s: float
+    missing: dict[str, Device] = field(default_factory=dict)
+    condition: Condition | None = None
+
+
+class MassLoss:
+    """Holds the devices of a loss back from calling, and calls for all of them.
+
+    Threads: the node's loop.
+    """
+
+    def __init__(
+        self,
+        *,
+        call: Callable[[Device], None],
+        raise_condition: Callable[[Condition], None],
+        return_condition: Callable[[str], None],
+    ) -> None:
+        """Use `call` for a single device, as it is now."""
+        self._call, self._raise, self._return = call, raise_condition, return_condition
+        self._recent: OrderedDict[str, tuple[float, Device]] = OrderedDict()
+        self._losses: list[_Loss] = []
+        self._of: dict[str, _Loss] = {}
+
+    @property
+    def is_growing(self) -> bool:
+        """Whether a loss waits to be said; then `tick` has to be called again."""
+        return any(loss.condition is None for loss in self._losses)
+
+    def take(self, device: Device, now_s: float) -> None:
+        """A device is in another state; it is called or taken back unless it belongs to a loss."""
+        if device.is_enabled and device.state in _LOST:
+            self._take_lost(device, now_s)
+            return
+        self._recent.pop(device.device_id, None)
+        if not self._leave(device.device_id):
+            self._call(device)
+
+    def forget(self, device_id: str) -> None:
+        """A device was removed."""
+        self._recent.pop(device_id, None)
+        self._leave(device_id)
+
+    def tick(self, now_s: float) -> None:
+        """Say what has settled."""
+        for loss in self._losses:
+            is_settled = now_s - loss.last_s >= SETTLE_S or now_s - loss.began_s >= SETTLE_AT_MOST_S
+            if loss.condition is None and is_settled:
+                loss.condition = self._condition(loss)
+                self._raise(loss.condition)
+
+    def _take_lost(self, device: Device, now_s: float) -> None:
+        known = self._of.get(device.device_id)
+        if known is not None:
+            known.missing[device.device_id] = device
+            return
+        growing = next((loss for loss in self._losses if loss.condition is None), None)
+        if growing is not None:
+            self._join(growing, device, now_s)
+            return
+        self._recent[device.device_id] = (now_s, device)
+        while self._recent and next(iter(self._recent.values()))[0] < now_s - WITHIN_S:
+            self._recent.popitem(last=False)
+        if len(self._recent) <= N_TOGETHER:
+            self._call(device)
+            return
+        loss = _Loss(began_s=now_s, last_s=now_s)
+        self._losses.append(loss)
+        for _, lost in self._recent.values():
+            self._join(loss, lost, now_s)
+        # Those before this one were called already: within their delay nobody has seen it.
+        for device_id in self._recent:
+            if device_id != device.device_id:
+                self._return(conditions.device_lost_key(device_id))
+        self._recent.clear()
+
+    def _join(self, loss: _Loss, device: Device, now_s: float) -> None:
+        loss.missing[device.device_id] = device
+        loss.last_s = now_s
+        self._of[device.device_id] = loss
+
+    def _leave(self, device_id: str) -> bool:
+        """Take a device out of its loss, and end the loss with the last ones; False where it was in none."""
+        loss = self._of.pop(device_id, None)
+        if loss is None:
+            return False
+        del loss.missing[device_id]
+        if loss.condition is not None and len(loss.missing) <= N_FEW:
+            self._end(loss, loss.condition)
+        elif not loss.missing:
+            self._losses.remove(loss)
+        return True
+
+    def _end(self, loss: _Loss, condition: Condition) -> None:
+        self._losses.remove(loss)
+        self._return(condition.condition_key)
+        for device in loss.missing.values():
+            del self._of[device.device_id]
+            self._call(device)
+
+    def _condition(self, loss: _Loss) -> Condition:
+        where = where_of(loss.missing.values())
+        taken = {one.condition.condition_key for one in self._losses if one.condition is not None}
+        condition = conditions.devices_lost(where, list(loss.missing.values()))
+        number = 2
+        while condition.condition_key in taken:
+            condition = conditions.devices_lost(where, list(loss.missing.values()), number=number)
+            number += 1
+        return condition
+
+
+def where_of(devices: Iterable[Device]) -> str:
+    """Return what lost devices have in common: their site, the group of their topics, or how many groups."""
+    found = tuple(devices)
+    sites, groups = {one.site for one in found}, {one.device_id.partition("/")[0] for one in found}
+    if len(sites) == 1 and "" not in sites:
+        return f"site {next(iter(sites))}"
+    return f"group {next(iter(groups))}" if len(groups) == 1 else f"{len(groups)} groups"
