@@ -48,6 +48,7 @@ class HandOverView(QWidget):
         self._reports: tuple[HandOver, ...] = ()
         self._role = Role.VIEWER
         self._build()
+        self.setFocusProxy(self._hand_over)
         self._refresh()
 
     @property

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 
 from core.access.model import Role
@@ -12,7 +16,7 @@ from widgets.shift.log import ShiftLog
 
 
 class ShiftPanel(QWidget):
-    """Log and hand-over; Ctrl+Tab goes from one to the other."""
+    """Log and hand-over; H and L go to them."""
 
     def __init__(self, clock: Clock | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -21,14 +25,18 @@ class ShiftPanel(QWidget):
         self._tabs = QTabWidget(self)
         self._tabs.setAccessibleName("Parts of the shift")
         self._tabs.tabBar().setAccessibleName("Log and hand-over")
-        self._tabs.addTab(self.log, "Log")
-        self._tabs.addTab(self.hand_over, "Hand-over")
+        self._tabs.addTab(self.log, "Log  L")
+        self._tabs.addTab(self.hand_over, "Hand-over  H")
         self._tabs.currentChanged.connect(self._on_tab)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self._tabs)
         order_focus(self)
         self.setFocusProxy(self.log)
+        for key, page in (("H", self.hand_over), ("L", self.log)):
+            shortcut = QShortcut(QKeySequence(key), self)
+            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            shortcut.activated.connect(partial(self._go_to, page))
 
     def show_role(self, role: Role) -> None:
         """Offer what this role may do; the node decides."""
@@ -38,6 +46,10 @@ class ShiftPanel(QWidget):
     def show_hand_over(self) -> None:
         """Bring the hand-over to the front."""
         self._tabs.setCurrentWidget(self.hand_over)
+
+    def _go_to(self, page: QWidget) -> None:
+        self._tabs.setCurrentWidget(page)
+        page.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def _on_tab(self, _index: int) -> None:
         if self._tabs.currentWidget() is self.hand_over and self.hand_over.selected is None:

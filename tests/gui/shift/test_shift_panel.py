@@ -154,3 +154,14 @@ def test_what_was_written_never_becomes_markup(panel):
     panel.hand_over.show_preview(report(line="<img src=x> & <b>bold</b>").content)
 
     assert "<img src=x> & <b>bold</b>" in panel.hand_over.report_text
+
+
+def test_a_shift_is_handed_over_without_a_mouse(panel):
+    handed = asked(panel.hand_over.hand_over_requested)
+
+    press(Qt.Key.Key_H)
+    press(Qt.Key.Key_Space)
+    press(Qt.Key.Key_L)
+
+    assert handed == [(None, "")]
+    assert panel.log.focusProxy().hasFocus()
