@@ -150,7 +150,7 @@ class AlarmHandling:
 
         def make(alarm: Alarm) -> Event:
             if alarm.is_suppressed_or_shelved:
-                raise BadInputError(f"{alarm.title} is held already: {describe_hold(alarm)}", hint=_LOOK_AGAIN)
+                raise BadInputError(f"{alarm.title} is held already: {holds.describe_hold(alarm)}", hint=_LOOK_AGAIN)
             longest = self._tunings.of_alarm(alarm).longest_shelving(alarm.priority, actor.role)
             _check_shelving(alarm, timedelta(seconds=for_s), longest, self._tunings.of_alarm(alarm))
             return events.Shelved(
@@ -466,19 +466,6 @@ class AlarmHandling:
             return Changed(answer=transition.alarm, alarms=(transition.alarm,))
 
         return _answer(await self._writer.commit(run), meant.alarm_id)
-
-
-def describe_hold(alarm: Alarm) -> str:
-    """Say who or what holds an alarm, and until when; empty where nothing does."""
-    if alarm.out_of_service_by:
-        until = "" if alarm.out_of_service_until is None else f" until {alarm.out_of_service_until:%H:%M} UTC"
-        return f"{alarm.out_of_service_by} took it out of service{until}: {alarm.out_of_service_reason}."
-    if alarm.suppressed_by:
-        return f"{alarm.suppressed_by} suppresses it by design."
-    if alarm.shelving is not Shelving.UNSHELVED:
-        until = "" if alarm.shelved_until is None else f" until {alarm.shelved_until:%H:%M} UTC"
-        return f"{alarm.shelved_by} shelved it{until}: {alarm.shelve_reason}."
-    return ""
 
 
 def _check_shelving(alarm: Alarm, wanted: timedelta, longest: timedelta, tuning: AlarmTuning) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
 from core.incidents.events import Service
-from core.incidents.model import Alarm, Condition, SourceKind
+from core.incidents.model import Alarm, Condition, Shelving, SourceKind
 from core.incidents.suppression import Cause, PlannedWorks, SuppressionRule, find_rule
 from core.store.rows import position_of
 from core.store.tables import AlarmRow, OutOfServiceRow, PlannedWorksRow
@@ -102,6 +102,19 @@ def suppressing(session: Session, subject: Condition | Alarm, rules: tuple[Suppr
     may_hold = tuple(rule for rule in rules if rule.may_hold(subject))
     known = causes(session, may_hold) if may_hold else ()
     return find_rule(subject, known, rules=may_hold, works=works(session, at), now=at)
+
+
+def describe_hold(alarm: Alarm) -> str:
+    """Say who or what holds an alarm, and until when; empty where nothing does."""
+    if alarm.out_of_service_by:
+        until = "" if alarm.out_of_service_until is None else f" until {alarm.out_of_service_until:%H:%M} UTC"
+        return f"{alarm.out_of_service_by} took it out of service{until}: {alarm.out_of_service_reason}."
+    if alarm.suppressed_by:
+        return f"{alarm.suppressed_by} suppresses it by design."
+    if alarm.shelving is not Shelving.UNSHELVED:
+        until = "" if alarm.shelved_until is None else f" until {alarm.shelved_until:%H:%M} UTC"
+        return f"{alarm.shelved_by} shelved it{until}: {alarm.shelve_reason}."
+    return ""
 
 
 def hold_of(row: OutOfServiceRow) -> OutOfService:

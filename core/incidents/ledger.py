@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import flag_modified
 
 from core.access.model import Actor
 from core.incidents import events, machine, same_event
@@ -133,6 +134,8 @@ def record(session: Session, row: AlarmRow | None, event: Event, actor: Actor) -
         row = AlarmRow(alarm_id=after.alarm_id, version=after.version)
         session.add(row)
     _write_alarm(row, after)
+    # The version counts also where two events of one instant leave every column as it was.
+    flag_modified(row, "changed_at")
     session.flush()
     session.add(
         AlarmJournalRow(

@@ -24,6 +24,7 @@ from core.field.model import Device, DeviceState
 from core.incidents import ledger, policy
 from core.incidents.events import Acknowledged, Commented, Marked, QualityChanged
 from core.incidents.evidence import Evidence, discard_snapshot, load_snapshot, save_snapshot
+from core.incidents.holds import describe_hold
 from core.incidents.model import (
     Alarm,
     Condition,
@@ -520,7 +521,9 @@ class IncidentService:
                 )
             event = Acknowledged(at=at, occurrence=occurrence, by=actor.name, desk=actor.desk, comment=comment)
             transition = ledger.record(session, row, event, actor)
-            assert transition is not None
+            if transition is None:
+                held = describe_hold(ledger.alarm_of(row))
+                raise BadInputError(f"{row.title} is held and does not call: {held}", hint="Look at its tab.")
             subject = f"{transition.alarm.title} ({alarm_id})"
             audit.append(session, actor, action="alarm.acknowledge", subject=subject, detail=comment, at=at)
             return Changed(answer=transition.alarm, alarms=(transition.alarm,))

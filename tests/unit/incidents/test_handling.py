@@ -81,6 +81,13 @@ def test_a_shelved_alarm_calls_again_when_its_time_is_over(room: Room) -> None:
     assert (after.state, after.n_calls) == (AlarmState.UNACKNOWLEDGED, alarm.n_calls + 1)
 
 
+def test_what_is_held_is_not_acknowledged_and_says_who_holds_it(room: Room) -> None:
+    alarm = shelve(room, raise_one(room))
+
+    with pytest.raises(BadInputError, match="olga shelved it until 13:00 UTC"):
+        acknowledge(room, alarm, OMAR)
+
+
 def test_who_unshelves_by_hand_has_seen_the_alarm(room: Room) -> None:
     alarm = shelve(room, raise_one(room))
 
