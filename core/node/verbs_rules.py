@@ -37,7 +37,7 @@ def rule_verbs(node: Node, actor_of: Callable[[Peer], Actor]) -> dict[str, Verb]
 
     async def check(peer: Peer, *, text: str) -> RuleReport:
         actor_of(peer)
-        return node.require_services().rules.check(text)
+        return await asyncio.to_thread(node.require_services().rules.check, text)
 
     async def export(peer: Peer) -> str:
         actor_of(peer)

@@ -111,8 +111,18 @@ class AlarmGuidance(QWidget):
         self._action.setText(guidance.action)
         links = ", ".join(LINK_WORDS[link].lower() for link in guidance.links)
         cause = f"Cause: {guidance.cause}" if guidance.cause else ""
-        self._cause.setText(f"{cause}\nSee: {links} (G)".strip() if links else cause)
+        lines = (cause, f"See: {links} (G)" if links else "", self._escalation_words(rule))
+        self._cause.setText("\n".join(line for line in lines if line))
         self._cause.setVisible(bool(self._cause.text()))
+
+    def _escalation_words(self, rule: AlarmRule) -> str:
+        """Say who is called next, or was called last, while nobody acknowledges."""
+        recipients, alarm = rule.escalation.recipients, self._alarm
+        if not recipients or alarm is None or not alarm.is_calling:
+            return ""
+        level = alarm.escalation_level
+        called = f"Called: {', '.join(recipients[:level])}. " if level else ""
+        return f"{called}Next: {recipients[level]}." if level < len(recipients) else called.strip()
 
     def _show_steps(self, steps: tuple[str, ...]) -> None:
         if tuple(self._boxes) == steps:

@@ -34,7 +34,9 @@ from widgets.rules.import_page import ImportPage
 from widgets.rules.trial_page import TrialPage
 from widgets.rules.words import limits_words, priority_words, rule_name
 
-_COLUMNS = (Column(title="Alarm rule"), Column(title="Priority"), Column(title="Figures", rank=1))
+_COLUMNS = (Column(title="Alarm rule"), Column(title="P", is_figure=True), Column(title="Figures", rank=1))
+_LEAST_EM = 13
+"""Room for the names of the rules, in letters."""
 _NEW_ID = "new_rule"
 
 
@@ -176,6 +178,7 @@ class RuleEditor(QWidget):
     def _build_side(self) -> QWidget:
         gap = look().sizes.gap
         side = QWidget(self)
+        side.setMinimumWidth(look().sizes.body * _LEAST_EM)
         self._search = SearchField("Search rules", self, side)
         self._search.query_changed.connect(lambda _text: self._show_list())
         self._list = TextTable("Alarm rules", _COLUMNS, side)
@@ -222,10 +225,10 @@ class RuleEditor(QWidget):
                 key=rule.rule_id,
                 cells=(
                     f"{rule_name(rule)}{'  (changed)' if rule.rule_id in changed else ''}",
-                    priority_words(rule),
+                    "--" if rule.priority is None else str(rule.priority.value),
                     limits_words(rule),
                 ),
-                tip=rule.rule_id,
+                tip=f"{rule.rule_id}, priority {priority_words(rule)}",
             )
             for rule in self._draft
             if all(word in _searched(rule) for word in words)

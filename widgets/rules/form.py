@@ -161,6 +161,7 @@ class RuleForm(_Form):
         self._symbol = PrioritySymbol(Priority.LOW, self._body)
         self._priority = QLabel(self._body)
         row = QHBoxLayout()
+        row.setSpacing(look().sizes.gap * 2)
         row.addWidget(self._symbol)
         row.addWidget(self._priority, 1)
         self._form.addRow("Priority", row)

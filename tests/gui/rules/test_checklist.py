@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QCheckBox, QLabel
 
 from core.access.model import Role
 from core.incidents.model import AlarmState, JournalEntry, SourceKind
-from core.incidents.rules.model import Guidance, RulesInForce
+from core.incidents.rules.model import Escalation, Guidance, RulesInForce
 from core.incidents.rules.text import shipped_rules
 from tests.fixtures.alarms import alarm
 from widgets.rules.checklist import AlarmGuidance
@@ -117,6 +117,18 @@ def test_other_rules_show_at_once(guidance):
 
     assert "Ring the bell." in read(guidance)
     assert guidance.steps == {"Rung": False}
+
+
+def test_who_was_called_and_who_is_next_is_said_while_nobody_acknowledges(guidance):
+    rule = replace(shipped_rules().find("collision"), escalation=Escalation(recipients=("supervisor", "duty officer")))
+    guidance.show_rules(RulesInForce(rules=shipped_rules().with_rule(rule), version=1))
+
+    guidance.show_alarm(crash())
+    assert "Next: supervisor." in read(guidance)
+    guidance.show_alarm(crash(escalation_level=1, version=2))
+    assert "Called: supervisor. Next: duty officer." in read(guidance)
+    guidance.show_alarm(crash(is_acknowledged=True, version=3))
+    assert "supervisor" not in read(guidance)
 
 
 @pytest.mark.parametrize("kind", SourceKind)

@@ -107,7 +107,7 @@ def test_consequence_and_time_give_the_priority_as_one_chooses(editor):
 
     rule = editor.draft.find("congestion")
     assert rule.priority is Priority.HIGH
-    assert part(editor, QTableView, "Alarm rules").lines[listed(editor).index("congestion")].cells[1] == "2 high"
+    assert part(editor, QTableView, "Alarm rules").lines[listed(editor).index("congestion")].cells[1] == "2"
 
 
 def test_guidance_and_checklist_are_lines_of_text(editor):
