@@ -32,6 +32,7 @@ from core.node.bench_figures import BEGIN, fill_history, plain_figures, plain_ro
 from core.store.counts import upsert_add
 from core.store.tables import Base, LineCountRow
 from core.vision.model import Observation, ObservationKind, Phase, Scene, Zone
+from tests.fixtures.alarm_life import Life, assert_journal_gives_the_tables
 from tests.fixtures.room import ADA, OLGA, OMAR, SUSI, Room, make_condition
 
 
@@ -243,3 +244,12 @@ def test_alarm_rules_are_kept_and_figures_are_the_same(postgres_room: Room) -> N
     figures = room.run(room.store.read(lambda s: read_figures(s, since=BEGIN, until=until)))
     rows = room.run(room.store.read(plain_rows))
     assert same_figures(figures, plain_figures(rows, BEGIN, until)) == []
+
+
+def test_whatever_happens_to_alarms_the_journal_gives_what_the_tables_say(postgres_room: Room) -> None:
+    life = Life(postgres_room, 1)
+
+    for _ in range(100):
+        life.step()
+
+    assert_journal_gives_the_tables(postgres_room)
