@@ -20,8 +20,9 @@ from typing import Any, TextIO
 
 import msgspec
 
-from core.field.client.device import Access, DeviceInfo, FieldDevice
-from core.field.payloads import MAX_PAYLOAD_BYTES, Command, CommandResult, PayloadError, check, decode
+from core.field.client.device import Access, DeviceInfo, FieldDevice, streams_of
+from core.field.kinds.base import DeviceKind
+from core.field.payloads import MAX_PAYLOAD_BYTES, Command, CommandResult, PayloadError, StreamInfo, check, decode
 
 log = logging.getLogger(__name__)
 
@@ -37,12 +38,13 @@ class BridgeDevice(FieldDevice):
         info: DeviceInfo,
         access: Access,
         *,
+        kind: DeviceKind,
         say: Callable[[dict[str, Any]], None],
         memory_file: Path | None = None,
     ) -> None:
         """Write lines for the other program with `say`."""
         super().__init__(info, access, memory_file=memory_file)
-        self._say = say
+        self._kind, self._say = kind, say
         self._last: dict[str, tuple[str, dict[str, Any]]] = {}
         self._reported: Mapping[str, Any] = {}
 
@@ -52,6 +54,10 @@ class BridgeDevice(FieldDevice):
             self._take(decode(line.encode()[: MAX_PAYLOAD_BYTES + 1]))
         except PayloadError as error:
             log.warning("a line cannot be used: %s", error)
+
+    def streams(self) -> tuple[StreamInfo, ...]:
+        """Describe the streams of its kind; a device of no kind is read as it speaks."""
+        return streams_of(self._kind) if self._kind.payloads else ()
 
     def tell_state(self) -> None:
         """Repeat the newest of every stream."""

@@ -18,7 +18,7 @@ from core.field.client.device import Dialect, FieldDevice
 from core.field.client.runner import FieldRunner
 from core.field.client.settings import ClientSettings, settings_of
 from core.field.client.simulate import SimulatedDevice
-from core.field.kinds import simulated_kind
+from core.field.kinds import kind_of_key, simulated_kind
 from core.kernel.errors import ConsoleError
 
 log = logging.getLogger(__name__)
@@ -67,7 +67,13 @@ def _simulated(settings: ClientSettings) -> list[FieldDevice]:
 
 
 def _bridge(settings: ClientSettings, is_ending: threading.Event, *, for_s: float | None) -> None:
-    device = BridgeDevice(settings.info(), settings.access(), say=line_writer(sys.stdout), memory_file=settings.memory)
+    device = BridgeDevice(
+        settings.info(),
+        settings.access(),
+        kind=kind_of_key(settings.device.kind),
+        say=line_writer(sys.stdout),
+        memory_file=settings.memory,
+    )
     runner = FieldRunner([device])
     has_ended = threading.Event()
     lines = read_lines(

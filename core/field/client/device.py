@@ -26,6 +26,7 @@ from paho.mqtt.properties import Properties
 
 from core.field.client.memory import CommandMemory, Facts, open_memory
 from core.field.client.outbox import EventOutbox, Worth
+from core.field.kinds.base import DeviceKind
 from core.field.payloads import (
     Birth,
     Command,
@@ -648,6 +649,21 @@ class FieldDevice:
             if sock is not None:
                 with contextlib.suppress(OSError):
                     sock.close()
+
+
+def streams_of(kind: DeviceKind, *, period_s: float | None = None) -> tuple[StreamInfo, ...]:
+    """Describe the streams that a kind declares; at a slower period a device may be silent for longer."""
+    first = next(iter(kind.payloads), "")
+    return tuple(
+        StreamInfo(
+            name=stream.key,
+            type=stream.type or first,
+            smart_data_model=stream.type or first,
+            period=period_s,
+            stale_s=min(86_400.0, max(stream.stale_s, 3 * (period_s or 0.0))),
+        )
+        for stream in kind.streams
+    )
 
 
 def _properties(kind: int) -> Properties:

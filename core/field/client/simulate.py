@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from core.field.client.device import Access, DeviceInfo, Dialect, FieldDevice
+from core.field.client.device import Access, DeviceInfo, Dialect, FieldDevice, streams_of
 from core.field.kinds.base import DeviceKind, Moment, Said
 from core.field.payloads import Command, CommandInfo, CommandResult, StreamInfo
 from core.kernel.clock import Clock
@@ -43,17 +43,7 @@ class SimulatedDevice(FieldDevice):
 
     def streams(self) -> tuple[StreamInfo, ...]:
         """Describe the streams as the kind declares them."""
-        first = next(iter(self.kind.payloads), "")
-        return tuple(
-            StreamInfo(
-                name=stream.key,
-                type=stream.type or first,
-                smart_data_model=stream.type or first,
-                period=self._period_s,
-                stale_s=min(86_400.0, max(stream.stale_s, 3 * self._period_s)),
-            )
-            for stream in self.kind.streams
-        )
+        return streams_of(self.kind, period_s=self._period_s)
 
     def commands(self) -> tuple[CommandInfo, ...]:
         """One that does nothing anybody could see."""

@@ -49,6 +49,18 @@ def kind_for(group: str, types: Iterable[str] = ()) -> DeviceKind:
     return next((kind for kind in kinds.values() if group in kind.groups), OTHER)
 
 
+def kind_of_key(key: str) -> DeviceKind:
+    """Return the kind with this key.
+
+    Raises:
+        BadInputError: There is none.
+    """
+    kinds = find_kinds()
+    if key not in kinds:
+        raise BadInputError(f"There is no device kind {key[:40]!r}.", hint=f"There are {', '.join(kinds)}.")
+    return kinds[key]
+
+
 def simulated_kind(name: str) -> DeviceKind:
     """Return the kind that can be simulated under a name: its key, or the last word of it ("camera").
 
