@@ -17,6 +17,7 @@ They are shown for comparison; nothing here claims conformance.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import ColumnElement, Executable, Float, String, and_, cast, exists, extract, or_, select, type_coerce
+from sqlalchemy import ColumnElement, Executable, Float, String, cast, exists, extract, or_, select, type_coerce
 from sqlalchemy.orm import Session, aliased
 
 from core.incidents import flood
@@ -44,6 +45,7 @@ BUSY_HOUR = 30
 FLEETING_S = 10.0
 N_TOP = 10
 CHUNK = 50_000
+MAX_IDS = 500
 RECOMMENDED_SPLIT = {Priority.CRITICAL: 1.0, Priority.HIGH: 5.0, Priority.MEDIUM: 15.0, Priority.LOW: 80.0}
 """Per cent of what is annunciated, with four levels; the highest less than that."""
 
@@ -184,26 +186,34 @@ def read_figures(session: Session, *, since: datetime, until: datetime) -> Figur
 
 
 def _read(session: Session, since: datetime, until: datetime) -> _Rows:
-    conditions = _Numbers()
-    of_alarm: dict[str, int] = {}
-    known = select(AlarmRow.alarm_id, AlarmRow.condition_key).where(or_(AlarmRow.is_open, AlarmRow.changed_at >= since))
-    keys = []
-    for number, (alarm_id, key) in enumerate(session.connection().execute(known)):
-        of_alarm[alarm_id] = number
-        keys.append(conditions.number(key))
-    of_condition = np.array(keys, np.int64)
+    conditions, alarms, of_condition = _Numbers(), _Numbers(), list[int]()
+
+    def learn(wanted: ColumnElement[bool]) -> None:
+        for alarm_id, key in session.connection().execute(
+            select(AlarmRow.alarm_id, AlarmRow.condition_key).where(wanted)
+        ):
+            alarms.number(alarm_id)
+            of_condition.append(conditions.number(key))
+
+    learn(or_(AlarmRow.is_open, AlarmRow.changed_at >= since))
     events = {trigger.value: number for number, trigger in enumerate(_EVENTS)}
     states = {state.value: number for number, state in enumerate(_STATES)}
     desks = _Numbers()
     parts: list[tuple[npt.NDArray[np.int64], ...]] = []
-    for at_us, ids, names, after, priorities, calls, places in _chunks(session, since, until):
+    for at_us, ids, sequence, names, after, priorities, calls, places in _chunks(session, since, until):
         for place in set(places):
             desks.number(place)
-        alarm = _looked_up(of_alarm, ids)
+        for name in set(names):
+            events.setdefault(name, -1)
+        # A clock that was set back leaves alarms that were changed before their last row.
+        unknown = sorted(set(ids).difference(alarms.known))
+        for begin in range(0, len(unknown), MAX_IDS):
+            learn(AlarmRow.alarm_id.in_(unknown[begin : begin + MAX_IDS]))
+        alarm = _looked_up(alarms.known, ids)
         columns = (
             at_us,
             alarm,
-            of_condition[alarm],
+            np.array(sequence, np.int64),
             _looked_up(events, names),
             _looked_up(states, after),
             np.array(priorities, np.int64),
@@ -212,13 +222,12 @@ def _read(session: Session, since: datetime, until: datetime) -> _Rows:
         )
         parts.append(columns)
     joined = [np.concatenate(column) for column in zip(*parts, strict=True)] or [np.zeros(0, np.int64)] * 8
-    # Stable: within an alarm the order in which it was written stays.
-    order = np.argsort(joined[1], kind="stable")
-    at, alarm, condition, event, state, priority, is_call, desk = (column[order] for column in joined)
+    order = np.lexsort((joined[2], joined[1]))
+    at, alarm, _, event, state, priority, is_call, desk = (column[order] for column in joined)
     return _Rows(
         at,
         alarm,
-        condition,
+        np.array(of_condition, np.int64)[alarm],
         event,
         state,
         priority,
@@ -231,7 +240,7 @@ def _read(session: Session, since: datetime, until: datetime) -> _Rows:
 
 
 def _chunks(session: Session, since: datetime, until: datetime) -> Iterator[tuple[Any, ...]]:
-    """Yield columns of the span, and of what came before it of alarms that it still concerns."""
+    """Yield columns of what came before the span of alarms that it still concerns, and of the span itself."""
     is_sqlite = session.get_bind().dialect.name == "sqlite"
     at: ColumnElement[object] = (
         type_coerce(AlarmJournalRow.at, String) if is_sqlite else cast(extract("epoch", AlarmJournalRow.at), Float)
@@ -239,26 +248,19 @@ def _chunks(session: Session, since: datetime, until: datetime) -> Iterator[tupl
     first = aliased(AlarmJournalRow)
     began_before = exists().where(first.alarm_id == AlarmRow.alarm_id, first.sequence == 1, first.at < since)
     concerned = select(AlarmRow.alarm_id).where(or_(AlarmRow.is_open, AlarmRow.changed_at >= since), began_before)
-    query = (
-        select(
-            at,
-            AlarmJournalRow.alarm_id,
-            AlarmJournalRow.event,
-            AlarmJournalRow.state_after,
-            AlarmJournalRow.priority,
-            AlarmJournalRow.is_call,
-            AlarmJournalRow.desk,
-        )
-        .where(
-            AlarmJournalRow.at < until,
-            or_(
-                AlarmJournalRow.at >= since,
-                and_(AlarmJournalRow.at < since, AlarmJournalRow.alarm_id.in_(concerned)),
-            ),
-        )
-        .order_by(AlarmJournalRow.alarm_journal_id)
+    query = select(
+        at,
+        AlarmJournalRow.alarm_id,
+        AlarmJournalRow.sequence,
+        AlarmJournalRow.event,
+        AlarmJournalRow.state_after,
+        AlarmJournalRow.priority,
+        AlarmJournalRow.is_call,
+        AlarmJournalRow.desk,
     )
-    for part in _parts(session, query, is_sqlite=is_sqlite):
+    before = query.where(AlarmJournalRow.at < since, AlarmJournalRow.alarm_id.in_(concerned))
+    within = query.where(AlarmJournalRow.at >= since, AlarmJournalRow.at < until)
+    for part in itertools.chain.from_iterable(_parts(session, one, is_sqlite=is_sqlite) for one in (before, within)):
         at_column, *others = zip(*part, strict=True)
         if is_sqlite:
             at_us = np.array(at_column, dtype="datetime64[us]").astype(np.int64)
@@ -271,7 +273,7 @@ def _parts(session: Session, query: Executable, *, is_sqlite: bool) -> Iterator[
     if not is_sqlite:
         yield from session.connection().execute(query, execution_options={"yield_per": CHUNK}).partitions()
         return
-    # Straight from the driver: to make a row object of seven plain values costs more than to read them.
+    # Straight from the driver: to make a row object of plain values costs more than to read them.
     with session.connection().execute(query) as result:
         assert result.cursor is not None
         while part := result.cursor.fetchmany(CHUNK):

@@ -4,12 +4,14 @@ import random
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
 from core.incidents.figures import read_figures
 from core.incidents.machine import Trigger
 from core.incidents.model import AlarmState, Priority
 from core.kernel.errors import BadInputError
 from core.node.bench_figures import BEGIN, fill_history, plain_figures, plain_rows, same_figures
+from core.store.tables import AlarmRow
 from tests.fixtures.room import OLGA, make_condition
 
 
@@ -89,3 +91,17 @@ def test_an_empty_or_endless_span_is_refused(room):
     for until in (BEGIN, BEGIN + timedelta(days=401)):
         with pytest.raises(BadInputError, match="400 days"):
             figures_of(room, BEGIN, until)
+
+
+def test_a_clock_that_was_set_back_leaves_figures(room):
+    since = room.clock.now()
+    alarm = room.run(room.incidents.raise_condition(make_condition()))
+    room.clock.advance(seconds=60)
+    room.run(room.incidents.return_condition(alarm.condition_key))
+    room.run(
+        room.store.write(
+            lambda s: s.execute(update(AlarmRow).values(changed_at=since - timedelta(hours=1), is_open=False)) and None
+        )
+    )
+
+    assert figures_of(room, since, since + timedelta(hours=1)).n_events == 2

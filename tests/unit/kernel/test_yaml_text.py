@@ -19,13 +19,13 @@ values = st.recursive(
 )
 
 
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(values)
 def test_what_is_written_reads_the_same(value):
     assert read(write(value)).plain() == value
 
 
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(st.text(st.sampled_from("ab:-#[]{},'\"|> \n\t&*!0.") | st.characters(codec="utf-8"), max_size=60))
 def test_any_text_is_read_or_refused_with_its_line(text):
     refused = None
