@@ -41,6 +41,8 @@ MAX_TITLE = 120
 MAX_TIMELINE_ALARMS = 200
 """Of a flood on one incident the newest alarms are told one by one; the list has all."""
 
+_CHANGING_NOTHING = (Step.COMMENT, Step.PUBLISH)
+
 _JOURNAL_WORDS = {
     "raise": "Alarm raised",
     "raise_again": "Alarm raised again",
@@ -143,8 +145,9 @@ class DispatchService:
         def run(session: Session) -> _Done:
             row = _incident(session, incident_id)
             before = ledger.incident_of(row)
-            if order.step is not Step.COMMENT and before.work_version != expect_version:
-                raise StaleWriteError(_who_was_faster(session, row), hint="Look at it once more.")
+            overtaken_by = _last_step_since(session, incident_id, expect_version)
+            if overtaken_by is not None and order.step is not Step.COMMENT:
+                raise StaleWriteError(_who_was_faster(row, overtaken_by), hint="Look at it once more.")
             sentence = work.refusal(before, order)
             if sentence or order.step in (Step.OPEN, Step.TAKE_IN, Step.PUBLISH):
                 raise BadInputError(sentence or "This step is not taken by hand.", hint="Look at its steps.")
@@ -575,18 +578,21 @@ def _name_of(row: IncidentRow) -> str:
     return f"{row.title}, {row.source_name}"
 
 
-def _who_was_faster(session: Session, row: IncidentRow) -> str:
+def _last_step_since(session: Session, incident_id: str, version: int) -> IncidentStepRow | None:
+    """Return the newest step after a version; what was only written or sent out changes nothing for anybody."""
     query = (
         select(IncidentStepRow)
-        .where(IncidentStepRow.incident_id == row.incident_id)
+        .where(IncidentStepRow.incident_id == incident_id, IncidentStepRow.sequence > version)
+        .where(IncidentStepRow.step.not_in([step.value for step in _CHANGING_NOTHING]))
         .order_by(IncidentStepRow.sequence.desc())
         .limit(1)
     )
-    last = session.scalars(query).first()
-    if last is None:
-        return f"{row.title} was changed meanwhile."
-    desk = f" at {last.desk}" if last.desk else ""
-    return f"{last.actor}{desk} was faster: {work.STEP_WORDS[Step(last.step)].lower()}, {last.detail or row.title}."
+    return session.scalars(query).first()
+
+
+def _who_was_faster(row: IncidentRow, step: IncidentStepRow) -> str:
+    desk = f" at {step.desk}" if step.desk else ""
+    return f"{step.actor}{desk} was faster: {work.STEP_WORDS[Step(step.step)].lower()}, {step.detail or row.title}."
 
 
 def _clean(text: str, limit: int = MAX_TEXT) -> str:

@@ -204,6 +204,16 @@ def test_what_an_alarm_does_meanwhile_makes_no_step_stale(room, dispatch, take):
     assert take(alarm.incident_id, Step.ASSIGN, version=0, operator="olga").status is IncidentStatus.ASSIGNED
 
 
+def test_what_is_only_written_or_sent_out_meanwhile_makes_no_step_stale(room, dispatch, take):
+    incident = by_hand(room, dispatch)
+    take(incident.incident_id, Step.COMMENT, actor=OMAR, comment="on the left lane")
+    room.run(dispatch.note_published(OMAR, incident.incident_id, "Alert", at=room.clock.now()))
+
+    assigned = take(incident.incident_id, Step.ASSIGN, version=1, operator="olga")
+
+    assert (assigned.status, assigned.work_version) == (IncidentStatus.ASSIGNED, 4)
+
+
 def test_an_incident_is_opened_again_with_a_reason_and_its_times_begin_anew(room, dispatch, take):
     incident = by_hand(room, dispatch)
     take(incident.incident_id, Step.CLOSE, disposition=Disposition.NO_ACTION)
