@@ -54,6 +54,7 @@ def run_benches(names: list[str], *, clip: Path | None, model: str, minutes: flo
         "start": bench_start,
         "recover": _bench_recover,
         "alarms": _bench_alarms,
+        "fleet": _bench_fleet,
         "figures": _bench_figures,
         "source": _bench_source,
         "count": _bench_count,
@@ -115,6 +116,12 @@ def _bench_figures() -> BenchResult:
     from core.node.bench_figures import bench_figures
 
     return bench_figures()
+
+
+def _bench_fleet() -> BenchResult:
+    from app.bench_fleet import bench_fleet
+
+    return bench_fleet()
 
 
 def _bench_recover() -> BenchResult:

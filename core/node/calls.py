@@ -290,12 +290,11 @@ class Calls:
 
     def take_device(self, device: Device) -> None:
         """A device that fell silent or whose clock is wrong calls quietly; what is good again takes the call back."""
-        clock = conditions.device_clock(device)
         skew_s = abs(device.skew_s or 0.0)
         if device.is_enabled and skew_s > SKEW_S:
-            self.raise_condition(clock)
+            self.raise_condition(conditions.device_clock(device))
         elif not device.is_enabled or skew_s < SKEW_GOOD_S:
-            self.return_condition(clock.condition_key)
+            self.return_condition(conditions.device_clock_key(device.device_id))
         before, now = self._devices.get(device.device_id), (device.state, device.is_enabled)
         self._devices[device.device_id] = now
         if before == now or (before is not None and {before, now} <= _CALLS_NOBODY):

@@ -42,21 +42,24 @@ def device_lost_key(device_id: str) -> str:
     return f"{SourceKind.DEVICE}/{device_id}/device_lost"
 
 
-def devices_lost(where: str, devices: Sequence[Device], *, number: int = 1) -> Condition:
-    """Many devices were lost together; `number` tells losses at the same place apart."""
+def devices_lost(where: str, devices: Sequence[Device], *, n_lost: str) -> Condition:
+    """Many devices were lost together; `where` tells losses apart, and `n_lost` says how many."""
     names = ", ".join(sorted(device.name for device in devices)[:8])
     groups = {device.device_id.partition("/")[0] for device in devices}
-    more = f" and {len(devices) - 8:,} more" if len(devices) > 8 else ""
     condition = condition_of_source(
         "devices_lost",
         source_kind=SourceKind.SYSTEM,
         # Of one group: a lost gateway of it explains them.
         source_id=f"{next(iter(groups))}/*" if len(groups) == 1 else "*",
-        source_name=f"{len(devices):,} devices of {where}",
-        detail=f"{len(devices):,} devices were lost within seconds: {names}{more}.",
+        source_name=f"{n_lost} devices of {where}",
+        detail=f"{n_lost} devices were lost within seconds, {names} among them.",
     )
-    part = f"{where}, {number}" if number > 1 else where
-    return replace(condition, condition_key=f"{condition.condition_key}:{part}")
+    return replace(condition, condition_key=f"{condition.condition_key}:{where}")
+
+
+def device_clock_key(device_id: str) -> str:
+    """Return the key that `device_clock` uses."""
+    return f"{SourceKind.DEVICE}/{device_id}/device_clock"
 
 
 def device_clock(device: Device) -> Condition:

@@ -21,7 +21,7 @@ WITHIN_S = 5.0
 """…so many seconds, are one loss."""
 
 SETTLE_S, SETTLE_AT_MOST_S = 0.4, 1.0
-"""It is said once no other device was lost for so long, and at the latest after so long."""
+"""It is said once no other device was lost for so long, and at the latest after so long; who comes later joins."""
 
 N_FEW = 5
 """So few that are left are called one by one."""
@@ -85,9 +85,9 @@ class MassLoss:
     def tick(self, now_s: float) -> None:
         """Say what has settled."""
         for loss in self._losses:
-            is_settled = now_s - loss.last_s >= SETTLE_S or now_s - loss.began_s >= SETTLE_AT_MOST_S
-            if loss.condition is None and is_settled:
-                loss.condition = self._condition(loss)
+            is_settled = now_s - loss.last_s >= SETTLE_S
+            if loss.condition is None and (is_settled or now_s - loss.began_s >= SETTLE_AT_MOST_S):
+                loss.condition = self._condition(loss, is_settled=is_settled)
                 self._raise(loss.condition)
 
     def _take_lost(self, device: Device, now_s: float) -> None:
@@ -95,9 +95,9 @@ class MassLoss:
         if known is not None:
             known.missing[device.device_id] = device
             return
-        growing = next((loss for loss in self._losses if loss.condition is None), None)
-        if growing is not None:
-            self._join(growing, device, now_s)
+        growing = (one for one in self._losses if one.condition is None or now_s - one.last_s <= WITHIN_S)
+        if (loss := next(growing, None)) is not None:
+            self._join(loss, device, now_s)
             return
         self._recent[device.device_id] = (now_s, device)
         while self._recent and next(iter(self._recent.values()))[0] < now_s - WITHIN_S:
@@ -139,13 +139,14 @@ class MassLoss:
             del self._of[device.device_id]
             self._call(device)
 
-    def _condition(self, loss: _Loss) -> Condition:
-        where = where_of(loss.missing.values())
+    def _condition(self, loss: _Loss, *, is_settled: bool) -> Condition:
+        where, lost = where_of(loss.missing.values()), list(loss.missing.values())
+        n_lost = f"{len(lost):,}" if is_settled else f"More than {len(lost):,}"
         taken = {one.condition.condition_key for one in self._losses if one.condition is not None}
-        condition = conditions.devices_lost(where, list(loss.missing.values()))
+        condition = conditions.devices_lost(where, lost, n_lost=n_lost)
         number = 2
         while condition.condition_key in taken:
-            condition = conditions.devices_lost(where, list(loss.missing.values()), number=number)
+            condition = conditions.devices_lost(f"{where}, {number}", lost, n_lost=n_lost)
             number += 1
         return condition
 

@@ -28,7 +28,7 @@ from core.cameras.onvif.model import SteeringChanged
 from core.cameras.service import secret_name
 from core.field.commands import CommandChanged
 from core.field.inbox import Inbound
-from core.field.model import LinkReport, LinkState
+from core.field.model import DeviceState, LinkReport, LinkState
 from core.field.mqtt_link import MqttLink
 from core.field.service import DeviceChanged, DeviceRemoved, FieldEventReceived, ReadingReceived
 from core.field.twins import TwinChanged
@@ -380,6 +380,7 @@ class Node:
         self._spawn(self._forget_forever(store))
         self._spawn(self._keep_alarms(services))
         self._subscribe(services, self._calls)
+        self._say_who_is_lost(services, self._calls)
         await self._open_eyes(services, self._calls)
         # From here on consoles come in: a driver that hangs keeps pictures back and nothing else.
         self.services = services
@@ -388,6 +389,12 @@ class Node:
             self._calls.raise_condition(conditions.settings_fault(fault))
         if rules_fault:
             self._calls.raise_condition(conditions.rules_unusable(rules_fault))
+
+    def _say_who_is_lost(self, services: Services, calls: Calls) -> None:
+        """Confirm the alarms of devices that were lost before the start: the broker says only what is new."""
+        for device in services.field.devices():
+            if device.state in (DeviceState.LOST, DeviceState.STALE):
+                calls.take_device(device)
 
     async def _try_hardware(self) -> None:
         try:

@@ -115,6 +115,20 @@ class DevicePanel(QWidget):
         return self._tree
 
     @property
+    def search(self) -> SearchField:
+        """The field that filters the tree."""
+        return self._search
+
+    @property
+    def n_shown(self) -> int:
+        """How many things the tree shows."""
+        return self._model.n_shown
+
+    def divide(self, by: GroupBy) -> None:
+        """Divide the tree otherwise."""
+        self._grouping.setCurrentIndex(self._grouping.findData(by))
+
+    @property
     def selected(self) -> tuple[str, str] | None:
         """Kind and id of what is selected."""
         return self._selected

@@ -27,7 +27,7 @@ def panel(qtbot):
 
 
 def divide(panel, by):
-    panel._grouping.setCurrentIndex(panel._grouping.findData(by))
+    panel.divide(by)
 
 
 def branches(panel):

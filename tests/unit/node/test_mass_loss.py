@@ -84,8 +84,11 @@ def test_it_is_said_in_time_also_while_more_are_lost(desk):
     assert desk.loss.is_growing
 
     desk.loss.tick(N_MANY * 0.02)
+    desk.lose(devices(N_MANY, name="late"), at_s=N_MANY * 0.02 + 1)
 
-    assert len(desk.raised) == 1
+    (condition,) = desk.raised.values()
+    assert condition.source_name == f"More than {N_MANY} devices of group plaza"
+    assert not desk.singles
 
 
 def test_it_ends_when_all_are_back(desk):
