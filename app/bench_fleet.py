@@ -154,7 +154,7 @@ async def run(app: QApplication, folder: Path, report: Path) -> None:
             *(sys.executable, "main.py", "node", "--data", str(data)),
             *("--set", f"broker.host={address.host}", "--set", f"broker.port={address.port}"),
             *("--set", "broker.username=core", "--set", f"broker.protocol={address.protocol}"),
-            *("--set", "site.tenant=city"),
+            *("--set", "site.tenant=city", "--set", "vision.model=demo"),
         ],
         env={**os.environ, "WATCHFLOOR_SECRET_BROKER": address.passwords["core"]},
     )

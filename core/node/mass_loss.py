@@ -20,6 +20,9 @@ N_TOGETHER = 20
 WITHIN_S = 5.0
 """…so many seconds, are one loss."""
 
+JOIN_S = 30.0
+"""Who is lost so soon after the last one of a loss belongs to it."""
+
 SETTLE_S, SETTLE_AT_MOST_S = 0.4, 1.0
 """It is said once no other device was lost for so long, and at the latest after so long; who comes later joins."""
 
@@ -95,7 +98,7 @@ class MassLoss:
         if known is not None:
             known.missing[device.device_id] = device
             return
-        growing = (one for one in self._losses if one.condition is None or now_s - one.last_s <= WITHIN_S)
+        growing = (one for one in self._losses if one.condition is None or now_s - one.last_s <= JOIN_S)
         if (loss := next(growing, None)) is not None:
             self._join(loss, device, now_s)
             return

@@ -91,6 +91,7 @@ class DevicePanel(QWidget):
         self._cameras: dict[str, Camera] = {}
         self._devices: dict[str, Device] = {}
         self._streams: Mapping[str, StreamReport] = {}
+        self._newest: dict[Any, Reading] = {}
         self._readings: dict[str, list[Reading]] = {}
         self._selected: tuple[str, str] | None = None
         self._role: Role | None = None
@@ -159,12 +160,15 @@ class DevicePanel(QWidget):
 
     def show_readings(self, readings: Mapping[Any, Reading]) -> None:
         """Show the newest values of all streams; the keys do not matter."""
-        by_device: dict[str, list[Reading]] = {}
+        before, self._newest = self._newest, dict(readings)
+        changed = {reading.device_id for key, reading in readings.items() if before.get(key) is not reading}
+        changed |= {before[key].device_id for key in before.keys() - readings.keys()}
+        for device_id in changed:
+            self._readings.pop(device_id, None)
         for reading in readings.values():
-            by_device.setdefault(reading.device_id, []).append(reading)
-        before, self._readings = self._readings, by_device
-        changed = [key for key in self._devices if before.get(key) != by_device.get(key)]
-        self._update([self._device_row(key) for key in changed])
+            if reading.device_id in changed:
+                self._readings.setdefault(reading.device_id, []).append(reading)
+        self._update([self._device_row(key) for key in changed if key in self._devices])
 
     def show_role(self, role: Role | None) -> None:
         """Offer what this role may do; the node decides."""

@@ -84,6 +84,8 @@ class DeviceTreeModel(QAbstractItemModel):
         self._shown: list[list[DeviceRow]] = []
         self._places: dict[tuple[str, str], tuple[int, int]] = {}
         self._n_all: list[int] = []
+        self._arranged: dict[Branch, list[tuple[str, str]]] = {}
+        self._is_arranged = False
         self._query: tuple[str, ...] = ()
         self._filter = StateFilter.ALL
         self._column, self._order = NAME, Qt.SortOrder.AscendingOrder
@@ -120,6 +122,7 @@ class DeviceTreeModel(QAbstractItemModel):
                 has_moved = True
                 continue
             if place is None or not self._is_shown(row) or sort_key(row) != sort_key(before):
+                self._is_arranged = False
                 has_moved = has_moved or place is not None or self._is_shown(row)
                 continue
             number, line = place
@@ -131,7 +134,7 @@ class DeviceTreeModel(QAbstractItemModel):
     def set_query(self, query: str) -> None:
         """Show rows that hold every word of `query`."""
         self._query = tuple(query.lower().split())
-        self._refresh()
+        self._show()
 
     def set_grouping(self, by: GroupBy) -> None:
         """Divide the tree otherwise."""
@@ -145,7 +148,7 @@ class DeviceTreeModel(QAbstractItemModel):
     def set_filter(self, state: StateFilter) -> None:
         """Show rows of these states."""
         self._filter = state
-        self._refresh()
+        self._show()
 
     def refresh_ages(self) -> None:
         """Tell the ages as of now."""
@@ -185,15 +188,27 @@ class DeviceTreeModel(QAbstractItemModel):
         self._places = {row.key: (number, line) for number, rows in enumerate(shown) for line, row in enumerate(rows)}
 
     def _refresh(self) -> None:
+        self._is_arranged = False
+        self._show()
+
+    def _arrange(self) -> None:
+        """Divide and sort everything; what the filters leave of it is taken from here."""
         found: dict[Branch, list[DeviceRow]] = {}
         for row in self._rows.values():
             found.setdefault(self._by.branch_of(row), []).append(row)
-        groups = sorted(found)
-        n_all = [len(found[branch]) for branch in groups]
-        shown = [[row for row in found[branch] if self._is_shown(row)] for branch in groups]
         key = _sort_key(self._column)
-        for rows in shown:
-            rows.sort(key=key, reverse=self._order is Qt.SortOrder.DescendingOrder)
+        self._arranged = {branch: [row.key for row in self._sorted(found[branch], key)] for branch in sorted(found)}
+        self._is_arranged = True
+
+    def _sorted(self, rows: list[DeviceRow], key: Callable[[DeviceRow], tuple[Any, ...]]) -> list[DeviceRow]:
+        return sorted(rows, key=key, reverse=self._order is Qt.SortOrder.DescendingOrder)
+
+    def _show(self) -> None:
+        if not self._is_arranged:
+            self._arrange()
+        groups, rows = list(self._arranged), self._rows
+        n_all = [len(keys) for keys in self._arranged.values()]
+        shown = [[rows[key] for key in keys if self._is_shown(rows[key])] for keys in self._arranged.values()]
         has_same_branches = groups == self._groups and n_all == self._n_all
         if has_same_branches and self._is_reordered(shown):
             self._reorder(shown)
