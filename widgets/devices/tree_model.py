@@ -206,9 +206,9 @@ class DeviceTreeModel(QAbstractItemModel):
     def _show(self) -> None:
         if not self._is_arranged:
             self._arrange()
-        groups, rows = list(self._arranged), self._rows
+        groups, known = list(self._arranged), self._rows
         n_all = [len(keys) for keys in self._arranged.values()]
-        shown = [[rows[key] for key in keys if self._is_shown(rows[key])] for keys in self._arranged.values()]
+        shown = [[known[key] for key in keys if self._is_shown(known[key])] for keys in self._arranged.values()]
         has_same_branches = groups == self._groups and n_all == self._n_all
         if has_same_branches and self._is_reordered(shown):
             self._reorder(shown)
