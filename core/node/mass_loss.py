@@ -23,8 +23,11 @@ WITHIN_S = 5.0
 JOIN_S = 30.0
 """Who is lost so soon after the last one of a loss belongs to it."""
 
-SETTLE_S, SETTLE_AT_MOST_S = 0.4, 1.0
-"""It is said once no other device was lost for so long, and at the latest after so long; who comes later joins."""
+SAY_AFTER_S = 1.0
+"""It is said so long after it began; who comes later joins."""
+
+SETTLE_S = 0.4
+"""Where others were lost so shortly before, it says that there are more."""
 
 N_FEW = 5
 """So few that are left are called one by one."""
@@ -88,9 +91,8 @@ class MassLoss:
     def tick(self, now_s: float) -> None:
         """Say what has settled."""
         for loss in self._losses:
-            is_settled = now_s - loss.last_s >= SETTLE_S
-            if loss.condition is None and (is_settled or now_s - loss.began_s >= SETTLE_AT_MOST_S):
-                loss.condition = self._condition(loss, is_settled=is_settled)
+            if loss.condition is None and now_s - loss.began_s >= SAY_AFTER_S:
+                loss.condition = self._condition(loss, is_settled=now_s - loss.last_s >= SETTLE_S)
                 self._raise(loss.condition)
 
     def _take_lost(self, device: Device, now_s: float) -> None:

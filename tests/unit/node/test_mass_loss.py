@@ -6,7 +6,7 @@ import pytest
 
 from core.field.model import Device, DeviceState
 from core.node import conditions
-from core.node.mass_loss import N_FEW, N_TOGETHER, SETTLE_S, WITHIN_S, MassLoss
+from core.node.mass_loss import N_FEW, N_TOGETHER, SAY_AFTER_S, WITHIN_S, MassLoss
 
 N_MANY = 100
 
@@ -65,7 +65,7 @@ def test_a_few_are_called_one_by_one(desk):
 
 def test_many_are_one_alarm_that_says_how_many_and_where(desk):
     desk.lose(devices(N_MANY))
-    desk.loss.tick(SETTLE_S)
+    desk.loss.tick(SAY_AFTER_S)
 
     (condition,) = desk.raised.values()
     assert condition.title == f"Lost together: {N_MANY} devices of group plaza"
@@ -94,7 +94,7 @@ def test_it_is_said_in_time_also_while_more_are_lost(desk):
 def test_it_ends_when_all_are_back(desk):
     lost = devices(N_MANY)
     desk.lose(lost)
-    desk.loss.tick(SETTLE_S)
+    desk.loss.tick(SAY_AFTER_S)
 
     desk.find(lost)
 
@@ -105,7 +105,7 @@ def test_it_ends_when_all_are_back(desk):
 def test_the_few_that_stay_away_are_called_by_name_and_the_loss_is_over(desk):
     lost = devices(N_MANY)
     desk.lose(lost)
-    desk.loss.tick(SETTLE_S)
+    desk.loss.tick(SAY_AFTER_S)
 
     desk.find(lost[N_FEW:])
 
@@ -116,7 +116,7 @@ def test_the_few_that_stay_away_are_called_by_name_and_the_loss_is_over(desk):
 def test_who_is_back_and_lost_again_alone_calls_alone(desk):
     lost = devices(N_MANY)
     desk.lose(lost)
-    desk.loss.tick(SETTLE_S)
+    desk.loss.tick(SAY_AFTER_S)
     desk.find(lost[:1])
 
     desk.lose(lost[:1], at_s=60.0)
@@ -128,7 +128,7 @@ def test_who_is_back_and_lost_again_alone_calls_alone(desk):
 def test_a_removed_or_disabled_device_is_no_longer_missed(desk):
     lost = devices(N_MANY)
     desk.lose(lost)
-    desk.loss.tick(SETTLE_S)
+    desk.loss.tick(SAY_AFTER_S)
 
     for device in lost[: N_MANY // 2]:
         desk.loss.forget(device.device_id)
@@ -149,7 +149,7 @@ def test_a_removed_or_disabled_device_is_no_longer_missed(desk):
 )
 def test_what_they_have_in_common_is_said(desk, lost, where):
     desk.lose(lost)
-    desk.loss.tick(SETTLE_S)
+    desk.loss.tick(SAY_AFTER_S)
 
     (condition,) = desk.raised.values()
     assert condition.source_name == f"60 devices of {where}"
@@ -157,7 +157,7 @@ def test_what_they_have_in_common_is_said(desk, lost, where):
 
 def test_a_second_loss_at_the_same_place_is_another_alarm(desk):
     desk.lose(devices(N_MANY))
-    desk.loss.tick(SETTLE_S)
+    desk.loss.tick(SAY_AFTER_S)
 
     later = [replace(device, device_id=f"plaza/late-{number}") for number, device in enumerate(devices(N_MANY))]
     desk.lose(later, at_s=60.0)
