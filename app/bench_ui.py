@@ -21,7 +21,6 @@ from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 
 from app.bootstrap import Console, ConsoleOptions, choose_platform, make_application
-from app.connection import ConnectionState
 from app.lag import UiLag
 from app.report import ErrorDoor
 from core.cameras.model import Camera
@@ -184,7 +183,7 @@ def _resident_mb(process: psutil.Process) -> float:
 
 async def _wait_for_room(console: Console) -> None:
     deadline = time.monotonic() + 60.0
-    while console.connection.state is not ConnectionState.SIGNED_IN or not console.live.cameras:
+    while not console.is_open or not console.live.cameras:
         if time.monotonic() > deadline:
             raise SystemExit("the room did not open")
         await asyncio.sleep(0.05)

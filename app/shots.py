@@ -17,7 +17,6 @@ from PySide6.QtGui import QCursor
 from PySide6.QtWidgets import QApplication
 
 from app.bootstrap import Console, ConsoleOptions, choose_platform, make_application, take_picture
-from app.connection import ConnectionState
 from app.report import ErrorDoor
 from core.cameras.model import Camera
 from core.incidents.cap import CapAlert, CapArea, CapInfo, to_xml
@@ -61,7 +60,7 @@ WAIT_S = 90.0
 
 async def make_shots(console: Console, size: str) -> None:
     """Do what an operator does, and take pictures of it."""
-    await _until(lambda: console.connection.state is ConnectionState.SIGNED_IN and bool(console.live.cameras))
+    await _until(lambda: console.is_open and bool(console.live.cameras))
     await _draw_scene(console)
     wall = console.window.panel("wall")
     assert isinstance(wall, VideoWall)
