@@ -14,7 +14,7 @@ from widgets.base.table import Column, Line, TextTable
 from widgets.base.theme import look, set_role
 from widgets.base.times import format_age, format_clock, format_instant
 
-_COLUMNS = (Column(title="Topic"), Column(title="Came"), Column(title="Quality"), Column(title="Size", rank=1))
+_COLUMNS = (Column(title="Topic"), Column(title="Came"), Column(title="Quality", rank=1), Column(title="Size", rank=2))
 _NONE = "No message has come since the node began."
 
 

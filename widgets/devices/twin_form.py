@@ -21,7 +21,7 @@ from widgets.devices.details import ROLE_TO_CHANGE, allow
 _COLUMNS = (
     Column(title="Setting"),
     Column(title="Desired"),
-    Column(title="Reported"),
+    Column(title="Is"),
     Column(title="Since", rank=1),
 )
 
