@@ -78,7 +78,7 @@ class _Figures(FiguresPage):
 
 PANEL = PanelInfo(
     key="figures",
-    title="Alarm figures",
+    title="Figures",
     create=create,
     area=Area.CENTER,
     shortcut="Ctrl+Shift+G",

@@ -118,7 +118,7 @@ def _ask_file(parent: QWidget, mode: QFileDialog.AcceptMode, take: Callable[[Pat
 
 PANEL = PanelInfo(
     key="rules",
-    title="Alarm rules",
+    title="Rules",
     create=create,
     area=Area.CENTER,
     shortcut="Ctrl+Shift+U",
