@@ -43,6 +43,7 @@ def test_a_device_that_was_added_waits_unheard_and_keeps_its_name_when_it_speaks
                 MAYA, [station(1, position=GeoPoint(60.0, 25.0))], source="a.csv"
             )
             assert (outcome.reason, node.device().state) == ("", DeviceState.UNKNOWN)
+            await node.connected()
             device = FieldDevice(mosquitto)
             await until(lambda: node.device().state is DeviceState.ONLINE)
             assert (node.device().name, node.device().position) == ("Station 1", GeoPoint(60.0, 25.0))

@@ -22,6 +22,8 @@ pytestmark = pytest.mark.timeout(300)
 def test_a_birth_makes_a_device_and_its_values_are_shown_and_stored(mosquitto, tmp_path):
     async def run():
         async with Node(tmp_path, settings_for(mosquitto)) as node:
+            # What is on the broker before is a retained message, and says nothing of whether the device is there.
+            await node.connected()
             device = FieldDevice(mosquitto)
             await until(lambda: (found := node.device()) is not None and found.state is DeviceState.ONLINE)
             assert (node.device().name, node.device().kind, node.device().firmware) == (
@@ -82,6 +84,7 @@ def test_what_stood_on_the_broker_is_there_again_after_a_restart_but_not_taken_f
 def test_the_last_will_of_the_start_before_does_not_mark_a_device_lost_that_is_back(mosquitto, tmp_path):
     async def run():
         async with Node(tmp_path, settings_for(mosquitto)) as node:
+            await node.connected()
             before = FieldDevice(mosquitto)
             await until(lambda: node.device() is not None)
             after = FieldDevice(mosquitto)

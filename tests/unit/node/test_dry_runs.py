@@ -58,8 +58,9 @@ def test_the_next_one_can_be_stopped_although_the_process_of_the_last_one_ends_a
     async def run() -> DryRun:
         runs = DryRuns()
         order = ghost_order(tmp_path)
-        await end_of(runs, runs.start(replace(order, run_id="run-1")))
+        first = runs.start(replace(order, run_id="run-1"))
         (reader,) = [thread for thread in threading.enumerate() if thread.name == "dry-run-read"]
+        await end_of(runs, first)
         run_id = runs.start(replace(order, run_id="run-2"))
         await asyncio.to_thread(reader.join, 30.0)
         await asyncio.sleep(0)
