@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from core.incidents.work import Unit
 from core.kernel.errors import ConsoleError
 from core.kernel.wire import from_builtins
 from core.sim.city import DemoCity
-from core.vision.model import Scene
+from core.vision.model import ObservationKind, RuleSetting, Scene
 
 _UNITS = (
     ("Patrol 1", "Patrol"),
@@ -25,6 +25,9 @@ _UNITS = (
     ("Road 1", "Road crew"),
     ("Fire 4", "Fire"),
 )
+
+
+_STAGES_COLLISION = frozenset({"cam-market-cross"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,10 +52,17 @@ def load_scenes() -> tuple[DemoScene, ...]:
             key=key,
             name=item["name"],
             clip=resources.path(f"demo/{item['clip']}"),
-            scene=from_builtins(item["scene"], Scene),
+            scene=_tuned(from_builtins(item["scene"], Scene), stages_collision=key in _STAGES_COLLISION),
         )
         for key, item in data.items()
     )
+
+
+def _tuned(scene: Scene, *, stages_collision: bool) -> Scene:
+    """Leave the collision rule to the cameras that stage one: boxes of the demonstration's detector jump."""
+    if stages_collision:
+        return scene
+    return replace(scene, rules=(*scene.rules, RuleSetting(kind=ObservationKind.COLLISION.value, is_enabled=False)))
 
 
 async def seed_units(service: DispatchService) -> None:
