@@ -33,7 +33,7 @@ from app.connection import ConnectionState
 from app.report import ErrorDoor
 from core.field.broker import EmbeddedBroker
 from core.incidents.model import Alarm
-from core.kernel.bench import BenchResult, Figure
+from core.kernel.bench import BenchResult, Figure, wait_until
 from core.kernel.errors import BadInputError
 from core.kernel.paths import default_folders
 from core.kernel.settings import load_settings
@@ -50,7 +50,7 @@ N_BURST = 500
 QUIET_EVERY = 20
 """Of so many messages one is of a device that has nothing new to say."""
 
-SETTLE_S, WAIT_S = 6.0, 60.0
+SETTLE_S = 6.0
 LIMIT_S = 240.0
 
 
@@ -130,7 +130,7 @@ async def run(app: QApplication, folder: Path, report: Path) -> None:
         ],
         env={**os.environ, "WATCHFLOOR_SECRET_BROKER": address.passwords["core"]},
     )
-    await _wait(lambda: (data / "node.json").exists(), "the node")
+    await wait_until(lambda: (data / "node.json").exists(), "the node")
     options = ConsoleOptions(settings=settings, faults=(), folders=default_folders(data), size=(1920, 1080))
     errors = ErrorDoor()
     errors.open(asyncio.get_event_loop())
@@ -141,7 +141,7 @@ async def run(app: QApplication, folder: Path, report: Path) -> None:
         target=talk, args=(theirs, address.host, address.port, address.passwords["field"]), daemon=True
     )
     try:
-        await _wait(lambda: console.connection.state is ConnectionState.SIGNED_IN and console.is_open, "the room")
+        await wait_until(lambda: console.connection.state is ConnectionState.SIGNED_IN and console.is_open, "the room")
         await _empty_wall(console)
         field.start()
         theirs.close()
@@ -174,7 +174,7 @@ async def _measure(console: Console, pipe: Connection) -> dict[str, float]:
     assert isinstance(alarms, AlarmList)
     watching = _Watching(alarms)
     alarms.table.setItemDelegateForColumn(0, watching)
-    await _wait(lambda: pipe.poll(0), "the field")
+    await wait_until(lambda: pipe.poll(0), "the field")
     pipe.recv()
     await asyncio.sleep(SETTLE_S)
     gc.collect()
@@ -184,7 +184,7 @@ async def _measure(console: Console, pipe: Connection) -> dict[str, float]:
     pipe.send("singles")
     published = await _answer(pipe)
     with contextlib.suppress(TimeoutError):
-        await _wait(lambda: published.keys() <= watching.painted.keys(), "the last row", timeout_s=5.0)
+        await wait_until(lambda: published.keys() <= watching.painted.keys(), "the last row", timeout_s=5.0)
     after, took_s = await console.connection.call("room.health", dict), time.monotonic() - began_s
     late = sorted((watching.painted[key] - at_s) * 1000.0 for key, at_s in published.items() if key in watching.painted)
     pipe.send("burst")
@@ -196,7 +196,7 @@ async def _measure(console: Console, pipe: Connection) -> dict[str, float]:
         return wanted & {alarm.source_id for alarm in alarms.model.alarms}
 
     with contextlib.suppress(TimeoutError):
-        await _wait(lambda: listed() == wanted, "the burst", every_s=0.005)
+        await wait_until(lambda: listed() == wanted, "the burst", every_s=0.005)
     burst_s = time.monotonic() - first_s
     return {
         "p50_ms": statistics.median(late) if late else float("nan"),
@@ -213,17 +213,9 @@ async def _measure(console: Console, pipe: Connection) -> dict[str, float]:
 
 async def _answer(pipe: Connection) -> dict[str, float]:
     """Return when each device said that it is hot [s, monotonic]; the loop goes on meanwhile."""
-    await _wait(lambda: pipe.poll(0), "the field", timeout_s=90.0)
+    await wait_until(lambda: pipe.poll(0), "the field", timeout_s=90.0)
     found: dict[str, float] = pipe.recv()
     return found
-
-
-async def _wait(is_true: Any, what: str, *, timeout_s: float = WAIT_S, every_s: float = 0.02) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not is_true():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{what} did not come in {timeout_s:g} s")
-        await asyncio.sleep(every_s)
 
 
 def talk(pipe: Connection, host: str, port: int, password: str) -> None:

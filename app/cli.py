@@ -152,6 +152,7 @@ def _add_evaluate(verbs: Any, common: argparse.ArgumentParser) -> None:
     evaluate.add_argument("--parts", default="", help="detection,tracking,counts,congestion,collisions; default all")
     evaluate.add_argument("--rates", default="5,8,10", help="pictures a second at which collisions are judged")
     evaluate.add_argument("--minutes", type=float, default=5.0, help="how long each normal clip is looped at each rate")
+    evaluate.add_argument("--seed", type=int, default=1, help="of the cuts between two rounds of a loop")
     evaluate.set_defaults(run=run_evaluate)
 
 
@@ -439,6 +440,7 @@ def run_evaluate(options: argparse.Namespace) -> int:
         models=folders.models,
         model=options.model,
         loop_s=60 * options.minutes,
+        seed=options.seed,
         rates=rates_of(options.rates),
         parts=parts_of(options.parts),
     )

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import platform
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+
+WAIT_S = 60.0
+"""Longer than any step of a bench takes on a slow machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +33,21 @@ class BenchResult:
     bench: str
     figures: dict[str, Figure]
     machine: dict[str, str] = field(default_factory=lambda: describe_machine())
+
+
+async def wait_until(
+    is_true: Callable[[], object], what: str, *, timeout_s: float = WAIT_S, every_s: float = 0.02
+) -> None:
+    """Wait for a condition while the loop goes on.
+
+    Raises:
+        TimeoutError: It did not come true within `timeout_s`; the sentence says `what`.
+    """
+    deadline_s = time.monotonic() + timeout_s
+    while not is_true():
+        if time.monotonic() > deadline_s:
+            raise TimeoutError(f"{what} did not come in {timeout_s:g} s")
+        await asyncio.sleep(every_s)
 
 
 def describe_machine() -> dict[str, str]:

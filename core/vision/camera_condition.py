@@ -11,12 +11,12 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from core.vision.model import ObservationKind, Phase, Scene
+from core.vision.model import WHOLE_PICTURE_KEY, ObservationKind, Phase, Scene
 from core.vision.scene_rule import Grey, Moment, Notebook, Place
 from core.vision.tuning import Tuning
 
 LONG_GAP_S = 12.0
-WHOLE_PICTURE = Place(key="camera", name="")
+WHOLE_PICTURE = Place(key=WHOLE_PICTURE_KEY, name="")
 
 _Floats = NDArray[np.float32]
 

@@ -47,6 +47,7 @@ class Evaluation:
         models: Converted models are kept here.
         model: As in `find_model`; "" takes the weights of the test data, else the demonstration model.
         loop_s: How long each normal clip is looped at each rate.
+        seed: Of the cuts between two rounds of a loop.
         parts: Names of the parts that are wanted; empty for all.
     """
 
@@ -56,6 +57,7 @@ class Evaluation:
     models: Path
     model: str = ""
     loop_s: float = 300.0
+    seed: int = 1
     rates: tuple[float, ...] = RATES
     parts: tuple[str, ...] = ()
     n_threads: int = 0
@@ -145,7 +147,7 @@ def _judges(order: Evaluation, model: ModelFile, eyes: _Eyes) -> dict[str, Calla
         return cases
 
     def collisions() -> CollisionReport:
-        return evaluate_collisions(clips(), eyes.see, rates=order.rates, loop_s=order.loop_s)
+        return evaluate_collisions(clips(), eyes.see, rates=order.rates, loop_s=order.loop_s, seed=order.seed)
 
     return {
         "detection": lambda: _detection(order, model),
