@@ -228,11 +228,16 @@ def bench_soak(minutes: float) -> BenchResult:
     data = _busy_room(minutes * 60.0)
     before = f"{data['handles_first']:.0f} handles and {data['threads_first']:.0f} threads at the beginning"
     span = f"least squares over the second half of {data['minutes']:.0f} min"
+    growth = ", ".join(
+        f"{name.removeprefix('process ')}: {value:+.1f}" for name, value in data.items() if name.startswith("process ")
+    )
     return BenchResult(
         bench="soak",
         figures={
             "console_mb_per_h": Figure(value=round(data["console_mb_per_h"], 1), unit="MB/h", reference=span),
-            "node_mb_per_h": Figure(value=round(data["node_mb_per_h"], 1), unit="MB/h", reference=span),
+            "node_mb_per_h": Figure(
+                value=round(data["node_mb_per_h"], 1), unit="MB/h", reference=f"{span}; by process: {growth}"
+            ),
             "console_mb": Figure(value=round(data["console_mb"], 1), unit="MB", reference="none"),
             "node_mb": Figure(value=round(data["node_mb"], 1), unit="MB", reference="node with all its processes"),
             "handles": Figure(value=data["handles_last"], unit="handles", reference=before),

@@ -134,14 +134,19 @@ class Memory:
         self._node = psutil.Process(node_pid)
         self._began_s = time.monotonic()
         self._samples: list[tuple[float, float, float, int, int]] = []
+        self._by_process: dict[str, list[tuple[float, float]]] = {}
 
     def sample(self) -> None:
         """Take one reading of all processes."""
-        node_family = [self._node, *self._node.children(recursive=True)]
-        below = sum(_resident_mb(process) for process in node_family)
+        hours = (time.monotonic() - self._began_s) / 3600.0
+        below = 0.0
+        for process in [self._node, *self._node.children(recursive=True)]:
+            resident_mb = _resident_mb(process)
+            below += resident_mb
+            self._by_process.setdefault(_role(process), []).append((hours, resident_mb))
         self._samples.append(
             (
-                (time.monotonic() - self._began_s) / 3600.0,
+                hours,
                 _resident_mb(self._console),
                 below,
                 self._console.num_fds() if hasattr(self._console, "num_fds") else self._console.num_handles(),
@@ -162,6 +167,11 @@ class Memory:
             "handles_last": float(self._samples[-1][3]),
             "threads_first": float(self._samples[0][4]),
             "threads_last": float(self._samples[-1][4]),
+            **{
+                f"process {role}": round(slope([item[0] for item in tail], [item[1] for item in tail]), 2)
+                for role, items in self._by_process.items()
+                for tail in [items[len(items) // 2 :]]
+            },
         }
 
 
@@ -172,6 +182,15 @@ def slope(xs: list[float], ys: list[float]) -> float:
     mean_x, mean_y = sum(xs) / len(xs), sum(ys) / len(ys)
     spread = sum((x - mean_x) ** 2 for x in xs)
     return sum((x - mean_x) * (y - mean_y) for x, y in zip(xs, ys, strict=True)) / spread if spread else 0.0
+
+
+def _role(process: psutil.Process) -> str:
+    """Return "node" or "worker" with the id of the process."""
+    try:
+        name = "node" if "node" in process.cmdline() else "worker"
+    except psutil.Error:
+        name = "ended"  # Between the list and the reading.
+    return f"{name} {process.pid}"
 
 
 def _resident_mb(process: psutil.Process) -> float:
