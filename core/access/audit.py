@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -56,32 +57,51 @@ def append(session: Session, actor: Actor, *, action: str, subject: str, at: dat
         at: When, aware.
         detail: Before and after, a comment; never a secret.
     """
+    return append_all(session, actor, [Line(action=action, subject=subject, detail=detail)], at=at)[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """What a row says beside who and when; as for `append`."""
+
+    action: str
+    subject: str
+    detail: str = ""
+
+
+def append_all(session: Session, actor: Actor, lines: Sequence[Line], *, at: datetime) -> tuple[AuditEntry, ...]:
+    """Add a row for each line within the caller's transaction, in as many statements as for one."""
+    if not lines:
+        return ()
     head = session.get(SettingRow, HEAD_KEY, with_for_update=True)
     n_before = session.scalar(select(func.max(AuditRow.sequence))) or 0
     # A head that was removed or set back must not be healed: the chain then shows a break here for ever.
     previous = GENESIS if head is None else str(head.value["hash_hex"])
     n_noted = 0 if head is None else int(head.value["n_rows"])
-    row = AuditRow(
-        sequence=max(n_before, n_noted) + 1,
-        at=at,
-        actor=storable(actor.name),
-        desk=storable(actor.desk),
-        action=action,
-        subject=storable(subject),
-        detail=storable(detail),
-        previous_hash_hex=previous,
-        hash_hex="",
-    )
-    row.hash_hex = _hash_of(row)
-    session.add(row)
-    value = {"n_rows": row.sequence, "hash_hex": row.hash_hex}
+    rows = []
+    for sequence, line in enumerate(lines, start=max(n_before, n_noted) + 1):
+        row = AuditRow(
+            sequence=sequence,
+            at=at,
+            actor=storable(actor.name),
+            desk=storable(actor.desk),
+            action=line.action,
+            subject=storable(line.subject),
+            detail=storable(line.detail),
+            previous_hash_hex=previous,
+            hash_hex="",
+        )
+        previous = row.hash_hex = _hash_of(row)
+        rows.append(row)
+    session.add_all(rows)
+    value = {"n_rows": rows[-1].sequence, "hash_hex": previous}
     if head is None:
         session.add(SettingRow(key=HEAD_KEY, value=value, changed_at=at))
     else:
         head.value = value
         head.changed_at = at
     session.flush()
-    return _entry(row)
+    return tuple(_entry(row) for row in rows)
 
 
 async def verify(store: Store, *, exported: AuditHead | None = None) -> AuditVerdict:

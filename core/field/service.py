@@ -218,6 +218,7 @@ class FieldService:
         self._events: list[tuple[FieldEvent, Inbound | None]] = []
         self._has_events = asyncio.Event()
         self._fresh: dict[tuple[str, str], Reading] = {}
+        self._told: set[tuple[str, str]] = set()
         self._to_write: dict[tuple[str, str, datetime], Reading] = {}
         self._alarms: dict[str, _Alarm] = {}
         self._are_alarms_known = False
@@ -785,10 +786,19 @@ class FieldService:
         reading, is_newest = found
         # The last value that stands on the broker is shown with its age; what else comes late is only stored.
         if is_newest and (message.is_retained or not reading.is_history):
-            self._fresh[reading.device_id, stream] = reading
+            self._tell(reading, tracked)
         if not message.is_retained:
             # A retained one was stored when it was live, or by the run before.
             self._keep_reading(reading)
+
+    def _tell(self, reading: Reading, tracked: Tracked) -> None:
+        """Tell of a reading at once, or with the next tick where its stream was told of since the last one."""
+        key = (reading.device_id, reading.stream)
+        if key in self._told:
+            self._fresh[key] = reading
+            return
+        self._told.add(key)
+        self._bus.publish(ReadingReceived(tracked.kind.key, reading))
 
     def _keep_reading(self, reading: Reading) -> None:
         if len(self._to_write) >= MAX_READINGS_WAITING:
@@ -1005,6 +1015,7 @@ class FieldService:
         """Publish what is fresh, write what is due, look after silence, gaps, commands and the link."""
         now_s = self._clock.monotonic()
         fresh, self._fresh = self._fresh, {}
+        self._told = set(fresh)
         for reading in fresh.values():
             tracked = self._registry.get(reading.device_id)
             self._bus.publish(ReadingReceived(tracked.kind.key if tracked else "other", reading))

@@ -383,7 +383,8 @@ class AlarmHandling:
             session.delete(row)
         session.flush()
         # Another row may hold some of them still.
-        free = [row for row in under.values() if holds.service_of(session, ledger.alarm_of(row), at) is None]
+        left = holds.InForce(at=at, rules=(), services=holds.out_of_service(session, at)[::-1])
+        free = [row for row in under.values() if left.service_for(ledger.alarm_of(row)) is None]
         found = [ledger.record(session, row, _put_back_event(actor, at, said), actor) for row in free]
         return Changed(alarms=tuple(one.alarm for one in found if one is not None))
 

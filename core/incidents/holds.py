@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlalchemy.orm import Session
 
 from core.incidents.events import Service
@@ -39,6 +39,12 @@ class OutOfService:
     def service(self) -> Service:
         """What its alarms say."""
         return Service(by=self.owner, reason=self.reason, until=self.until)
+
+    def covers(self, subject: Condition | Alarm) -> bool:
+        """Tell whether a condition, or its source, is meant."""
+        if self.condition_key:
+            return self.condition_key == subject.condition_key
+        return (self.source_kind, self.source_id) == (subject.source_kind, subject.source_id)
 
 
 def out_of_service(session: Session, at: datetime) -> tuple[OutOfService, ...]:
@@ -97,11 +103,46 @@ def causes(session: Session, rules: Iterable[SuppressionRule]) -> tuple[Cause, .
     )
 
 
-def suppressing(session: Session, subject: Condition | Alarm, rules: tuple[SuppressionRule, ...], at: datetime) -> str:
-    """Return the rule that suppresses a condition right now; empty where none does."""
-    may_hold = tuple(rule for rule in rules if rule.may_hold(subject))
-    known = causes(session, may_hold) if may_hold else ()
-    return find_rule(subject, known, rules=may_hold, works=works(session, at), now=at)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InForce:
+    """What holds alarms at one instant, to be asked about many of them.
+
+    Attributes:
+        services: Out of service, the one that lasts longest first.
+    """
+
+    at: datetime
+    rules: tuple[SuppressionRule, ...]
+    works: tuple[PlannedWorks, ...] = ()
+    services: tuple[OutOfService, ...] = ()
+    causes: tuple[Cause, ...] = ()
+
+    def rule_for(self, subject: Condition | Alarm) -> str:
+        """Return the rule that suppresses a condition; empty where none does."""
+        return find_rule(subject, self.causes, rules=self.rules, works=self.works, now=self.at)
+
+    def service_for(self, subject: Condition | Alarm) -> Service | None:
+        """Return who took a condition or its source out of service; None while it is in service."""
+        return next((hold.service for hold in self.services if hold.covers(subject)), None)
+
+
+def in_force(session: Session, rules: tuple[SuppressionRule, ...], at: datetime) -> InForce:
+    """Return what holds alarms at an instant; in one statement where nothing does."""
+    kinds = sorted(frozenset[str]().union(*(rule.causes for rule in rules)))
+    has_works, has_services, has_causes = session.execute(
+        select(
+            exists().where(PlannedWorksRow.until > at),
+            exists().where(OutOfServiceRow.until > at),
+            exists().where(AlarmRow.is_open, AlarmRow.is_active, AlarmRow.kind.in_(kinds)),
+        )
+    ).one()
+    return InForce(
+        at=at,
+        rules=rules,
+        works=works(session, at) if has_works else (),
+        services=out_of_service(session, at)[::-1] if has_services else (),
+        causes=causes(session, rules) if has_causes else (),
+    )
 
 
 def describe_hold(alarm: Alarm) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, insert, select
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import flag_modified
 
@@ -48,6 +49,12 @@ class Transition:
 def find_open(session: Session, condition_key: str) -> AlarmRow | None:
     """Return the one open alarm of a condition."""
     return session.scalar(select(AlarmRow).where(AlarmRow.condition_key == condition_key, AlarmRow.is_open))
+
+
+def open_keys(session: Session, condition_keys: Sequence[str]) -> frozenset[str]:
+    """Return those of the conditions that have an open alarm."""
+    query = select(AlarmRow.condition_key).where(AlarmRow.condition_key.in_(condition_keys), AlarmRow.is_open)
+    return frozenset(session.scalars(query))
 
 
 def find_event(session: Session, observation: Observation, position: GeoPoint | None) -> str | None:
@@ -123,38 +130,57 @@ def record(session: Session, row: AlarmRow | None, event: Event, actor: Actor) -
     Returns:
         None where the event changes nothing.
     """
-    before = None if row is None else alarm_of(row)
+    if row is None:
+        return record_new(session, [event], actor)[0] if isinstance(event, events.Raised) else None
+    before = alarm_of(row)
     step = machine.row_of(before, event)
     if step is None:
         return None
-    trigger = step.trigger
     after = machine.apply(before, event)
     assert after is not None
-    if row is None or trigger is Trigger.RAISE:
-        row = AlarmRow(alarm_id=after.alarm_id, version=after.version)
-        session.add(row)
     _write_alarm(row, after)
     # The version counts also where two events of one instant leave every column as it was.
     flag_modified(row, "changed_at")
     session.flush()
-    session.add(
-        AlarmJournalRow(
-            alarm_id=after.alarm_id,
-            sequence=after.version,
-            at=event.at,
-            event=trigger.value,
-            occurrence=after.occurrence,
-            state_before=(AlarmState.NORMAL if before is None else before.state).value,
-            state_after=after.state.value,
-            actor=actor.name,
-            desk=actor.desk,
-            priority=int(after.priority),
-            is_call=machine.Effect.CALL in step.effects and not after.is_suppressed_or_shelved,
-            payload={"type": events.NAMES[type(event)], "event": to_builtins(event)},
-        )
-    )
+    session.execute(insert(AlarmJournalRow), [_journal_values(before, after, step, event, actor)])
+    return Transition(alarm=alarm_of(row), trigger=step.trigger)
+
+
+def record_new(session: Session, raised: Sequence[events.Raised], actor: Actor) -> list[Transition]:
+    """Open the alarms of conditions that have none, as `record` would, in as many statements as for one."""
+    steps = [(event, machine.row_of(None, event), machine.apply(None, event)) for event in raised]
+    rows, journal = [], []
+    for event, step, after in steps:
+        assert step is not None
+        assert after is not None
+        row = AlarmRow(alarm_id=after.alarm_id, version=after.version)
+        _write_alarm(row, after)
+        rows.append((row, step.trigger))
+        journal.append(_journal_values(None, after, step, event, actor))
+    # The journal names its alarm, so the alarm has to be there first.
+    session.add_all(row for row, _ in rows)
     session.flush()
-    return Transition(alarm=alarm_of(row), trigger=trigger)
+    session.execute(insert(AlarmJournalRow), journal)
+    return [Transition(alarm=alarm_of(row), trigger=trigger) for row, trigger in rows]
+
+
+def _journal_values(
+    before: Alarm | None, after: Alarm, step: machine.Row, event: Event, actor: Actor
+) -> dict[str, Any]:
+    return {
+        "alarm_id": after.alarm_id,
+        "sequence": after.version,
+        "at": event.at,
+        "event": step.trigger.value,
+        "occurrence": after.occurrence,
+        "state_before": (AlarmState.NORMAL if before is None else before.state).value,
+        "state_after": after.state.value,
+        "actor": actor.name,
+        "desk": actor.desk,
+        "priority": int(after.priority),
+        "is_call": machine.Effect.CALL in step.effects and not after.is_suppressed_or_shelved,
+        "payload": {"type": events.NAMES[type(event)], "event": to_builtins(event)},
+    }
 
 
 def events_of(session: Session, alarm_id: str) -> list[Event]:

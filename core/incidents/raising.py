@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -14,7 +15,6 @@ from core.incidents import holds, ledger, machine
 from core.incidents.events import Raised, Returned, Suppressed
 from core.incidents.evidence import Evidence
 from core.incidents.model import Alarm, AlarmMark, Condition, IncidentStatus
-from core.incidents.suppression import find_rule
 from core.incidents.tuning import Tunings
 from core.incidents.writer import Changed
 from core.kernel.ids import new_id
@@ -40,20 +40,64 @@ class Raising:
 
 def raise_alarm(session: Session, raising: Raising, tunings: Tunings) -> Changed:
     """Open the alarm of a condition, or note that it holds again; what holds already is left alone."""
-    condition = storable_condition(raising.condition)
+    return raise_all(session, [raising], tunings)[0]
+
+
+def raise_all(session: Session, raisings: Sequence[Raising], tunings: Tunings) -> tuple[Changed, ...]:
+    """Do for each what `raise_alarm` does, in their order; what is new side by side takes as many statements as one."""
+    raisings = [replace(one, condition=storable_condition(one.condition)) for one in raisings]
+    known = set(ledger.open_keys(session, [one.condition.condition_key for one in raisings]))
+    is_cause = frozenset[str]().union(*(rule.causes for rule in tunings.suppression)).__contains__
+    found: list[Changed] = []
+    together: list[Raising] = []
+    for raising in raisings:
+        key = raising.condition.condition_key
+        if raising.event_id is None and key not in known:
+            together.append(raising)
+            known.add(key)
+            if not is_cause(raising.condition.kind):
+                continue
+            # It may hold those that come after it.
+            found += _raise_new(session, together, tunings)
+        else:
+            found += _raise_new(session, together, tunings)
+            found.append(_raise_one(session, raising, tunings))
+        together = []
+    return (*found, *_raise_new(session, together, tunings))
+
+
+def _raise_new(session: Session, raisings: Sequence[Raising], tunings: Tunings) -> list[Changed]:
+    """Open alarms and incidents of conditions that have none; only the last one may hold others."""
+    if not raisings:
+        return []
+    in_force = holds.in_force(session, tunings.suppression, raisings[0].at)
+    happened = [_raised(raising, in_force, tunings) for raising in raisings]
+    incidents = [
+        _incident_row(event.incident_id, raising.condition, raising.at, raising.evidence)
+        for event, raising in zip(happened, raisings, strict=True)
+    ]
+    # An alarm names its incident, so the incident has to be there first.
+    session.add_all(incidents)
+    session.flush()
+    transitions = ledger.record_new(session, happened, SYSTEM)
+    _audit(session, transitions, raisings[-1].at)
+    return [
+        Changed(
+            answer=transition.alarm,
+            alarms=(transition.alarm, *_suppress_behind(session, transition.alarm, tunings, raising.at)),
+            incidents=(ledger.incident_of(incident),),
+            used_evidence=raising.evidence is not None,
+        )
+        for transition, incident, raising in zip(transitions, incidents, raisings, strict=True)
+    ]
+
+
+def _raise_one(session: Session, raising: Raising, tunings: Tunings) -> Changed:
+    """Raise a condition whose alarm may be open, or whose incident may be there."""
+    condition = raising.condition
     row = ledger.find_open(session, condition.condition_key)
     before = None if row is None else ledger.alarm_of(row)
-    event = Raised(
-        at=raising.at,
-        condition=condition,
-        alarm_id=new_id(),
-        occurrence=new_id(),
-        incident_id=raising.event_id or new_id(),
-        is_latching=tunings.of(condition.rule_id, condition.kind).is_latching,
-        marks=raising.marks,
-        suppressed_by=holds.suppressing(session, condition, tunings.suppression, raising.at),
-        out_of_service=holds.service_of(session, condition, raising.at),
-    )
+    event = _raised(raising, holds.in_force(session, tunings.suppression, raising.at), tunings)
     after = machine.apply(before, event)
     assert after is not None
     if after is before:
@@ -66,20 +110,40 @@ def raise_alarm(session: Session, raising: Raising, tunings: Tunings) -> Changed
     session.flush()
     transition = ledger.record(session, row, event, SYSTEM)
     assert transition is not None
-    audit.append(
-        session,
-        SYSTEM,
-        action="alarm.raise",
-        subject=f"{after.title} ({after.alarm_id})",
-        detail=f"{transition.trigger}, {after.priority.name.lower()}, {after.source_name}",
-        at=raising.at,
-    )
+    _audit(session, [transition], raising.at)
     return Changed(
         answer=transition.alarm,
         alarms=(transition.alarm, *_suppress_behind(session, transition.alarm, tunings, raising.at)),
         incidents=(ledger.incident_of(incident),),
         used_evidence=takes_picture,
     )
+
+
+def _raised(raising: Raising, in_force: holds.InForce, tunings: Tunings) -> Raised:
+    condition = raising.condition
+    return Raised(
+        at=raising.at,
+        condition=condition,
+        alarm_id=new_id(),
+        occurrence=new_id(),
+        incident_id=raising.event_id or new_id(),
+        is_latching=tunings.of(condition.rule_id, condition.kind).is_latching,
+        marks=raising.marks,
+        suppressed_by=in_force.rule_for(condition),
+        out_of_service=in_force.service_for(condition),
+    )
+
+
+def _audit(session: Session, transitions: Iterable[ledger.Transition], at: datetime) -> None:
+    lines = [
+        audit.Line(
+            action="alarm.raise",
+            subject=f"{alarm.title} ({alarm.alarm_id})",
+            detail=f"{trigger}, {alarm.priority.name.lower()}, {alarm.source_name}",
+        )
+        for alarm, trigger in ((one.alarm, one.trigger) for one in transitions)
+    ]
+    audit.append_all(session, SYSTEM, lines, at=at)
 
 
 def return_alarm(session: Session, condition_key: str, at: datetime, tunings: Tunings) -> Changed:
@@ -118,9 +182,9 @@ def _suppress_behind(session: Session, cause: Alarm, tunings: Tunings, at: datet
         return ()
     query = select(AlarmRow).where(AlarmRow.is_open, AlarmRow.kind.in_(sorted(explained)), AlarmRow.suppressed_by == "")
     found = []
-    causes, works = holds.causes(session, tunings.suppression), holds.works(session, at)
+    in_force = holds.in_force(session, tunings.suppression, at)
     for row in session.scalars(query).all():
-        rule_id = find_rule(ledger.alarm_of(row), causes, rules=tunings.suppression, works=works, now=at)
+        rule_id = in_force.rule_for(ledger.alarm_of(row))
         transition = ledger.record(session, row, Suppressed(at=at, rule_id=rule_id), SYSTEM) if rule_id else None
         if transition is not None:
             found.append(transition.alarm)
@@ -141,7 +205,9 @@ def _open_incident(session: Session, alarm: Alarm, condition: Condition, raising
     return known
 
 
-def _incident_row(incident_id: str, condition: Condition, at: datetime) -> IncidentRow:
+def _incident_row(
+    incident_id: str, condition: Condition, at: datetime, evidence: Evidence | None = None
+) -> IncidentRow:
     row = IncidentRow(
         incident_id=incident_id,
         kind=condition.kind,
@@ -154,8 +220,8 @@ def _incident_row(incident_id: str, condition: Condition, at: datetime) -> Incid
         opened_at=at,
         priority=int(condition.priority),
         confidence=condition.confidence,
-        snapshot_path="",
-        snapshot_sha256="",
+        snapshot_path="" if evidence is None else evidence.path,
+        snapshot_sha256="" if evidence is None else evidence.sha256,
     )
     place(row, condition.position)
     return row

@@ -34,7 +34,7 @@ from core.incidents.model import (
     Snapshot,
     SourceKind,
 )
-from core.incidents.raising import Raising, raise_alarm, return_alarm
+from core.incidents.raising import Raising, raise_alarm, raise_all, return_alarm
 from core.incidents.signals import NUISANCE, REPEAT_S, Signals, Verdict
 from core.incidents.tuning import AlarmTuning, Tunings
 from core.incidents.writer import AlarmWriter, Changed, joined
@@ -120,6 +120,8 @@ class IncidentService:
         self._heard: dict[str, Verdict] = {}
         """What was made of observations that are not stored yet: another try hears the same."""
 
+        self._together: list[tuple[Raising, asyncio.Future[Changed]]] = []
+        self._raising_together: asyncio.Task[None] | None = None
         self._keeps_pictures: bool | None = None
         self._following: dict[str, tuple[str, Condition]] = {}
         """Conditions that hold behind a call of the same event: the incident and the condition, by its key."""
@@ -202,8 +204,7 @@ class IncidentService:
         if verdict is not Verdict.PASS:
             return None
         evidence, condition = await self._keep_picture(condition, snapshot, name=new_id())
-        raising = self._raising(condition, evidence)
-        changed = await self._commit(lambda s: raise_alarm(s, raising, self.tunings), evidence)
+        changed = await self._raise(self._raising(condition, evidence))
         await self._confirm(key)
         return changed.answer
 
@@ -264,14 +265,14 @@ class IncidentService:
             return
         name = new_id() if waiting.observation is None else waiting.observation.observation_id
         evidence, condition = await self._keep_picture(waiting.condition, waiting.snapshot, name=name)
-        raising = self._raising(condition, evidence)
-
-        def run(session: Session) -> Changed:
-            if waiting.observation is None:
-                return raise_alarm(session, raising, self.tunings)
-            return self._raise_seen(session, waiting.observation, waiting.position, raising)
-
-        await self._follow(condition, await self._commit(run, evidence), has_ended=False)
+        raising, seen = self._raising(condition, evidence), waiting.observation
+        if seen is None:
+            changed = await self._raise(raising)
+        else:
+            changed = await self._commit(
+                lambda session: self._raise_seen(session, seen, waiting.position, raising), evidence
+            )
+        await self._follow(condition, changed, has_ended=False)
         self._waiting.pop(key, None)
 
     async def _return_now(self, condition_key: str) -> Alarm | None:
@@ -668,12 +669,53 @@ class IncidentService:
             await self.return_condition(policy.condition_of_system("evidence", detail="").condition_key)
         return evidence, condition
 
+    async def _raise(self, raising: Raising) -> Changed:
+        """Raise, together with whatever else is raised in this turn of the loop: a burst costs little more than one."""
+        answer: asyncio.Future[Changed] = asyncio.get_running_loop().create_future()
+        self._together.append((raising, answer))
+        if len(self._together) == 1:
+            self._raising_together = asyncio.create_task(self._raise_together())
+        changed = await answer
+        await self._drop_unused(changed, raising.evidence)
+        return changed
+
+    async def _raise_together(self) -> None:
+        together, self._together = self._together, []
+        try:
+            changes = await self._writer.commit_all(
+                lambda session: raise_all(session, [raising for raising, _ in together], self.tunings)
+            )
+        except UnavailableError as error:
+            for _, answer in together:
+                if not answer.done():
+                    answer.set_exception(error)
+        except Exception:  # noqa: BLE001  one of them cannot be stored: each hears of its own fault
+            for raising, answer in together:
+                await self._raise_alone(raising, answer)
+        else:
+            for (_, answer), changed in zip(together, changes, strict=True):
+                if not answer.done():
+                    answer.set_result(changed)
+
+    async def _raise_alone(self, raising: Raising, answer: asyncio.Future[Changed]) -> None:
+        try:
+            changed = await self._writer.commit(lambda session: raise_alarm(session, raising, self.tunings))
+        except Exception as error:  # noqa: BLE001  handed on to whoever asked
+            if not answer.done():
+                answer.set_exception(error)
+        else:
+            if not answer.done():
+                answer.set_result(changed)
+
     async def _commit(self, run: Callable[[Session], Changed], evidence: Evidence | None = None) -> Changed:
         """Write, publish, and remove a picture that turned out not to be needed."""
         changed = await self._writer.commit(run)
+        await self._drop_unused(changed, evidence)
+        return changed
+
+    async def _drop_unused(self, changed: Changed, evidence: Evidence | None) -> None:
         if evidence is not None and not changed.used_evidence:
             await asyncio.to_thread(discard_snapshot, self._evidence, evidence)
-        return changed
 
 
 def _names(session: Session, incident_id: str | None, evidence: Evidence | None) -> bool:

@@ -43,12 +43,17 @@ class AlarmWriter:
 
     async def commit(self, run: Callable[[Session], Changed]) -> Changed:
         """Write, and publish what was written; whatever fails publishes nothing."""
-        changed = await self._store.write(run)
-        for incident in changed.incidents:
-            self._bus.publish(IncidentChanged(incident=incident))
-        for alarm in changed.alarms:
-            self._bus.publish(AlarmChanged(alarm=alarm))
-        return changed
+        return (await self.commit_all(lambda session: (run(session),)))[0]
+
+    async def commit_all(self, run: Callable[[Session], tuple[Changed, ...]]) -> tuple[Changed, ...]:
+        """Write several changes in one go, and publish them in their order; whatever fails publishes nothing."""
+        changes = await self._store.write(run)
+        for changed in changes:
+            for incident in changed.incidents:
+                self._bus.publish(IncidentChanged(incident=incident))
+            for alarm in changed.alarms:
+                self._bus.publish(AlarmChanged(alarm=alarm))
+        return changes
 
 
 def joined(changes: Iterable[Changed]) -> Changed:
