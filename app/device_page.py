@@ -12,7 +12,7 @@ from PySide6.QtCore import QObject, Signal
 from app.room import Room
 from core.field.broker_config import IssuedCertificate
 from core.field.messages import DeviceMessage
-from core.field.model import Device, DeviceCommand, Twin
+from core.field.model import Device, DeviceCommand, Reading, Twin
 from core.field.sheet import DeviceSheet, History
 from core.kernel.errors import ConsoleError
 from widgets.devices.identity_form import Identity
@@ -36,7 +36,9 @@ class DevicePageDesk(QObject):
         self.page = DevicePage()
         live = room.live
         live.devices_changed.connect(self._on_live)
+        live.devices_updated.connect(self._on_updated)
         live.readings_changed.connect(self._on_live)
+        live.readings_updated.connect(self._on_updated)
         live.commands_changed.connect(self._on_commands)
         live.twins_changed.connect(self._on_twins)
         room.role_changed.connect(self.page.show_role)
@@ -70,6 +72,10 @@ class DevicePageDesk(QObject):
     def _show(self, device: Device) -> None:
         readings = self._room.live.readings.values()
         self.page.show_device(device, [one for one in readings if one.device_id == device.device_id])
+
+    def _on_updated(self, fresh: tuple[Device, ...] | tuple[Reading, ...]) -> None:
+        if any(one.device_id == self.page.device_id for one in fresh):
+            self._on_live()
 
     def _on_live(self) -> None:
         if not self.page.isVisible():

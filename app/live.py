@@ -60,13 +60,17 @@ class LiveModel(QObject):
         cameras_changed, rings_changed, devices_changed, readings_changed, lots_changed, streams_changed,
         counts_changed, alarms_changed, incidents_changed, units_changed, warnings_changed, shift_changed,
         steering_changed, reviews_changed, rules_changed, health_changed:
-            Something of that kind is new; read the attribute.
+            Something of that kind is new; read the attribute. Devices and readings: others are there than before.
+        devices_updated(tuple[Device, ...]), readings_updated(tuple[Reading, ...]):
+            Newer states of some that were there before: of 10,000 devices a few hundred speak in a fifth of a second.
     """
 
     cameras_changed = Signal()
     rings_changed = Signal()
     devices_changed = Signal()
+    devices_updated = Signal(object)
     readings_changed = Signal()
+    readings_updated = Signal(object)
     commands_changed = Signal()
     twins_changed = Signal()
     lots_changed = Signal()
@@ -113,6 +117,10 @@ class LiveModel(QObject):
         self.health: Health | None = None
         self.n_pushes = 0
         self._dirty: set[str] = set()
+        self._fresh_devices: dict[str, Device] | None = {}
+        self._fresh_readings: dict[tuple[str, str], Reading] | None = {}
+        """What came since the last signal; None where everything has to be looked at."""
+
         self._timers = tuple(
             self._make_timer(parts, wait_ms) for parts, wait_ms in ((URGENT_PARTS, URGENT_MS), (PARTS, COALESCE_MS))
         )
@@ -145,6 +153,7 @@ class LiveModel(QObject):
     def tell_all(self) -> None:
         """Signal everything, as to somebody who has just come in."""
         self._dirty |= set(PARTS)
+        self._fresh_devices = self._fresh_readings = None
         self._tell(PARTS)
 
     def apply(self, data: Any) -> None:
@@ -184,11 +193,18 @@ class LiveModel(QObject):
             for kept in (self.cameras, self.streams, self.line_totals, self.inside, self.steering, self.rings):
                 kept.pop(camera_id, None)
         for device in changes.devices:
+            if self._fresh_devices is not None:
+                self._fresh_devices[device.device_id] = device
+            if device.device_id not in self.devices:
+                self._fresh_devices = None
             self.devices[device.device_id] = device
         for device_id in changes.removed_devices:
             self._forget_device(device_id)
         for reading in changes.readings:
-            self.readings[reading.device_id, reading.stream] = reading
+            key = (reading.device_id, reading.stream)
+            self.readings[key] = reading
+            if self._fresh_readings is not None:
+                self._fresh_readings[key] = reading
         for lot in changes.lots:
             self.lots[lot.lot_id] = lot
         for report in changes.streams:
@@ -246,6 +262,7 @@ class LiveModel(QObject):
 
     def _forget_device(self, device_id: str) -> None:
         self.devices.pop(device_id, None)
+        self._fresh_devices = self._fresh_readings = None
         self.lots.pop(device_id, None)
         self.twins.pop(device_id, None)
         for key in [key for key in self.readings if key[0] == device_id]:
@@ -256,7 +273,7 @@ class LiveModel(QObject):
             "cameras": bool(changes.cameras or changes.removed_cameras),
             "rings": bool(changes.removed_cameras),
             "devices": bool(changes.devices or changes.removed_devices),
-            "readings": bool(changes.readings),
+            "readings": bool(changes.readings or changes.removed_devices),
             "commands": bool(changes.commands),
             "twins": bool(changes.twins or changes.removed_devices),
             "lots": bool(changes.lots),
@@ -277,5 +294,20 @@ class LiveModel(QObject):
     def _tell(self, parts: tuple[str, ...]) -> None:
         dirty, self._dirty = self._dirty.intersection(parts), self._dirty.difference(parts)
         for name in parts:
-            if name in dirty:
-                getattr(self, f"{name}_changed").emit()
+            if name not in dirty:
+                continue
+            if name == "devices" and self._fresh_devices is not None:
+                fresh, self._fresh_devices = self._fresh_devices, {}
+                self.devices_updated.emit(tuple(fresh.values()))
+            elif name == "readings" and self._fresh_readings is not None:
+                new, self._fresh_readings = self._fresh_readings, {}
+                self.readings_updated.emit(tuple(new.values()))
+            else:
+                self._tell_all_of(name)
+
+    def _tell_all_of(self, name: str) -> None:
+        if name == "devices":
+            self._fresh_devices = {}
+        elif name == "readings":
+            self._fresh_readings = {}
+        getattr(self, f"{name}_changed").emit()

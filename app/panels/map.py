@@ -40,7 +40,9 @@ def create(room: Room) -> QWidget:
 
     live.cameras_changed.connect(on_cameras)
     live.devices_changed.connect(lambda: city.show_devices(tuple(live.devices.values())))
+    live.devices_updated.connect(city.update_devices)
     live.readings_changed.connect(lambda: city.show_readings(live.readings))
+    live.readings_updated.connect(city.update_readings)
     live.lots_changed.connect(lambda: city.show_lots(live.lots))
     live.streams_changed.connect(lambda: city.show_streams(live.streams))
     live.alarms_changed.connect(lambda: city.show_alarms(live.open_alarms()))

@@ -6,6 +6,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.panel import Area, PanelInfo
 from app.room import Room
+from core.field.model import Device
 from widgets.traffic.lot_card import LotCard
 from widgets.traffic.station_table import StationTable
 
@@ -30,7 +31,9 @@ class _Stations(QWidget):
         live = room.live
         live.devices_changed.connect(self._on_devices)
         live.lots_changed.connect(self._on_lots)
+        live.devices_updated.connect(self._on_updated)
         live.readings_changed.connect(lambda: self._table.show_readings(live.readings))
+        live.readings_updated.connect(self._table.update_readings)
         room.selected.connect(self._on_selected)
         self._table.station_selected.connect(lambda device_id: room.select("station", device_id))
         self._table.goto_requested.connect(self._on_goto)
@@ -38,6 +41,11 @@ class _Stations(QWidget):
     def _on_devices(self) -> None:
         self._table.show_devices(tuple(self._room.live.devices.values()))
         self._on_lots()
+
+    def _on_updated(self, fresh: tuple[Device, ...]) -> None:
+        self._table.update_devices(fresh)
+        if any(device.kind == "lot" for device in fresh):
+            self._on_lots()
 
     def _on_lots(self) -> None:
         live = self._room.live

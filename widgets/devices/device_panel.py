@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from PySide6.QtCore import QEvent, QItemSelection, QItemSelectionModel, QModelIndex, QPoint, Qt, QTimer, Signal
@@ -91,8 +91,7 @@ class DevicePanel(QWidget):
         self._cameras: dict[str, Camera] = {}
         self._devices: dict[str, Device] = {}
         self._streams: Mapping[str, StreamReport] = {}
-        self._newest: dict[Any, Reading] = {}
-        self._readings: dict[str, list[Reading]] = {}
+        self._readings: dict[str, dict[str, Reading]] = {}
         self._selected: tuple[str, str] | None = None
         self._role: Role | None = None
         self._is_known = False
@@ -160,14 +159,32 @@ class DevicePanel(QWidget):
 
     def show_readings(self, readings: Mapping[Any, Reading]) -> None:
         """Show the newest values of all streams; the keys do not matter."""
-        before, self._newest = self._newest, dict(readings)
-        changed = {reading.device_id for key, reading in readings.items() if before.get(key) is not reading}
-        changed |= {before[key].device_id for key in before.keys() - readings.keys()}
-        for device_id in changed:
-            self._readings.pop(device_id, None)
+        before, self._readings = self._readings, {}
         for reading in readings.values():
-            if reading.device_id in changed:
-                self._readings.setdefault(reading.device_id, []).append(reading)
+            self._readings.setdefault(reading.device_id, {})[reading.stream] = reading
+        changed = [key for key in before.keys() | self._readings.keys() if before.get(key) != self._readings.get(key)]
+        self._update([self._device_row(key) for key in changed if key in self._devices])
+
+    def update_devices(self, devices: Iterable[Device]) -> None:
+        """Bring some devices up to date."""
+        rows = []
+        is_same_set = True
+        for device in devices:
+            before = self._devices.get(device.device_id)
+            is_same_set &= before is not None and before.kind == device.kind
+            self._devices[device.device_id] = device
+            rows.append(self._device_row(device.device_id))
+        if is_same_set:
+            self._update(rows)
+        else:
+            self._refresh()
+
+    def update_readings(self, readings: Iterable[Reading]) -> None:
+        """Bring some newest values up to date."""
+        changed = set()
+        for reading in readings:
+            self._readings.setdefault(reading.device_id, {})[reading.stream] = reading
+            changed.add(reading.device_id)
         self._update([self._device_row(key) for key in changed if key in self._devices])
 
     def show_role(self, role: Role | None) -> None:
@@ -301,7 +318,7 @@ class DevicePanel(QWidget):
         return camera_row(self._cameras[camera_id], self._streams.get(camera_id), self._clock.now())
 
     def _device_row(self, device_id: str) -> DeviceRow:
-        return device_row(self._devices[device_id], self._readings.get(device_id, ()))
+        return device_row(self._devices[device_id], self._readings.get(device_id, {}).values())
 
     def _refresh_details(self) -> None:
         row = self._model.get(self._selected) if self._selected is not None else None
@@ -310,7 +327,9 @@ class DevicePanel(QWidget):
         elif row.kind == "camera":
             self._details.show_camera(row, self._cameras[row.item_id], self._streams.get(row.item_id))
         else:
-            self._details.show_device(row, self._devices[row.item_id], self._readings.get(row.item_id, ()))
+            self._details.show_device(
+                row, self._devices[row.item_id], tuple(self._readings.get(row.item_id, {}).values())
+            )
         self._fit_details()
 
     def _fit_bar(self) -> None:

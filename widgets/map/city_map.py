@@ -133,6 +133,16 @@ class CityMap(QWidget):
         self._table.set_devices(devices)
         self._on_markers_changed()
 
+    def update_devices(self, devices: Iterable[Device]) -> None:
+        """Bring some devices up to date."""
+        self._table.update_devices(devices)
+        self._on_markers_changed()
+
+    def update_readings(self, readings: Iterable[Reading]) -> None:
+        """Bring some newest values up to date."""
+        self._table.update_readings(readings)
+        self._on_markers_changed()
+
     def show_streams(self, streams: Mapping[str, StreamReport]) -> None:
         """Show which cameras have a picture, by camera id."""
         self._table.set_streams(streams)

@@ -109,7 +109,7 @@ class MarkerTable:
         self._cameras: dict[str, Camera] = {}
         self._devices: dict[str, Device] = {}
         self._streams: Mapping[str, StreamReport] = {}
-        self._readings: dict[str, list[Reading]] = {}
+        self._readings: dict[str, dict[str, Reading]] = {}
         self._lots: dict[str, LotFill] = {}
         self._alarms: dict[ItemKey, Alarm] = {}
         self._rows: dict[ItemKey, int] = {}
@@ -151,6 +151,17 @@ class MarkerTable:
         changed = [(marker_kind(device), key) for key, device in self._devices.items() if before.get(key) is not device]
         self._update(changed, is_same_set=before.keys() == self._devices.keys())
 
+    def update_devices(self, devices: Iterable[Device]) -> None:
+        """Bring some devices up to date; one that was not there before is added."""
+        changed = []
+        is_same_set = True
+        for device in devices:
+            before = self._devices.get(device.device_id)
+            is_same_set &= before is not None and marker_kind(before) == marker_kind(device)
+            self._devices[device.device_id] = device
+            changed.append((marker_kind(device), device.device_id))
+        self._update(changed, is_same_set=is_same_set)
+
     def set_streams(self, streams: Mapping[str, StreamReport]) -> None:
         """Replace what is known about the cameras' pictures."""
         before, self._streams = self._streams, dict(streams)
@@ -162,10 +173,25 @@ class MarkerTable:
         """Replace the newest values of all streams."""
         before, self._readings = self._readings, {}
         for reading in readings:
-            self._readings.setdefault(reading.device_id, []).append(reading)
+            self._readings.setdefault(reading.device_id, {})[reading.stream] = reading
         keys = before.keys() | self._readings.keys()
-        changed = [key for key in keys if before.get(key) != self._readings.get(key) and key in self._devices]
-        self._update([(marker_kind(self._devices[key]), key) for key in changed], is_same_set=True)
+        self._show_values(key for key in keys if before.get(key) != self._readings.get(key))
+
+    def update_readings(self, readings: Iterable[Reading]) -> None:
+        """Bring some newest values up to date."""
+        changed = set()
+        for reading in readings:
+            self._readings.setdefault(reading.device_id, {})[reading.stream] = reading
+            changed.add(reading.device_id)
+        self._show_values(changed)
+
+    def _show_values(self, device_ids: Iterable[str]) -> None:
+        """Make these markers anew; a value changes neither place nor crowd."""
+        for device_id in device_ids:
+            device = self._devices.get(device_id)
+            row = None if device is None else self._rows.get((marker_kind(device), device_id))
+            if row is not None:
+                self._made[row] = None
 
     def set_lots(self, lots: Iterable[LotOccupancy]) -> None:
         """Replace how full the lots are; what the site counted goes before what a gateway said."""
@@ -330,7 +356,7 @@ class MarkerTable:
         )
 
     def _value_text(self, kind: str, device_id: str) -> str:
-        readings = self._readings.get(device_id, [])
+        readings = self._readings.get(device_id, {}).values()
         if kind == "station":
             speed = newest(readings, SPEED.value)
             return UNKNOWN if speed is None else f"{speed:.0f}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QEvent, QModelIndex, QPersistentModelIndex, QRectF, Qt, QTimer, Signal
@@ -82,6 +82,14 @@ class StationTable(QWidget):
         """Show the stations among these devices."""
         self._model.show_stations(tuple(device for device in devices if device.kind == "station"))
         self._refresh_overlay()
+
+    def update_devices(self, devices: Iterable[Device]) -> None:
+        """Bring the stations among these devices up to date."""
+        self._model.update_stations([device for device in devices if device.kind == "station"])
+
+    def update_readings(self, readings: Iterable[Reading]) -> None:
+        """Take some newer values."""
+        self._model.update_readings(readings)
 
     def show_readings(self, readings: Mapping[Any, Reading]) -> None:
         """Show the newest values of all streams, and remember them for ten minutes; the keys do not matter."""
@@ -182,7 +190,7 @@ class _StationModel(QAbstractTableModel):
         super().__init__()
         self._clock = clock
         self._stations: tuple[Device, ...] = ()
-        self._readings: dict[str, list[Reading]] = {}
+        self._readings: dict[str, dict[str, Reading]] = {}
         self._histories: dict[str, History] = {}
         self._icons: dict[Condition, QIcon] = {}
         self.refresh_look()
@@ -200,15 +208,26 @@ class _StationModel(QAbstractTableModel):
         self._stations = ordered
         self._touch(0, _LINE)
 
+    def update_stations(self, stations: Iterable[Device]) -> None:
+        fresh = {station.device_id: station for station in stations}
+        before = {one.device_id: one for one in self._stations}
+        if any(key not in before or before[key].name != one.name for key, one in fresh.items()):
+            self.show_stations(tuple((before | fresh).values()))
+        elif fresh:
+            self._stations = tuple(fresh.get(one.device_id, one) for one in self._stations)
+            self._touch(0, _LINE)
+
     def show_readings(self, readings: Mapping[Any, Reading]) -> None:
-        by_device: dict[str, list[Reading]] = {}
-        for reading in readings.values():
-            by_device.setdefault(reading.device_id, []).append(reading)
+        self._readings = {}
+        self.update_readings(readings.values())
+
+    def update_readings(self, readings: Iterable[Reading]) -> None:
+        for reading in readings:
+            self._readings.setdefault(reading.device_id, {})[reading.stream] = reading
             speed = SPEED.value(reading)
             if speed is not None:
                 history = self._histories.setdefault(reading.device_id, History(WINDOW_S))
                 history.add(reading.at.timestamp(), speed)
-        self._readings = by_device
         self._touch(1, _LINE)
 
     def refresh_ages(self) -> None:
@@ -260,16 +279,16 @@ class _StationModel(QAbstractTableModel):
         if column == 0:
             return station.name
         if column == _AGE:
-            at = newest(self._readings.get(station.device_id, ()), lambda reading: reading.at)
+            at = newest(self._readings.get(station.device_id, {}).values(), lambda reading: reading.at)
             return UNKNOWN if at is None else format_age((self._clock.now() - at).total_seconds())
         if column == _LINE:
             return ""
         figure: Figure = STATION_FIGURES[column - 1]
-        return figure.number(newest(self._readings.get(station.device_id, ()), figure.value))
+        return figure.number(newest(self._readings.get(station.device_id, {}).values(), figure.value))
 
     def _tip(self, station: Device, condition: Condition) -> str:
         """Say everything, with units: a narrow table leaves columns out."""
-        readings = self._readings.get(station.device_id, ())
+        readings = self._readings.get(station.device_id, {}).values()
         lines = [station.name]
         lines += [f"{figure.title}: {figure.text(newest(readings, figure.value))}" for figure in STATION_FIGURES]
         lines.append(f"Age: {self._text(station, _AGE)}")

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -75,6 +76,37 @@ def test_a_removed_device_leaves_with_its_values(live):
 
     assert not live.devices
     assert not live.readings
+
+
+def test_only_what_is_newer_is_told_of_devices_and_values_that_were_there_before(live, qtbot):
+    at = datetime(2026, 3, 1, tzinfo=UTC)
+    devices = tuple(Device(device_id=f"traffic/{name}", kind="station", name=name) for name in "ab")
+    first = Reading(device_id="traffic/a", stream="flow", at=at, values={"intensity": 1.0})
+    live.load(Snapshot(changes=Changes(devices=devices, readings=(first,)), rings={}))
+    whole = []
+    live.devices_changed.connect(lambda: whole.append("devices"))
+    live.readings_changed.connect(lambda: whole.append("readings"))
+
+    with (
+        qtbot.waitSignal(live.devices_updated, timeout=1000) as of_devices,
+        qtbot.waitSignal(live.readings_updated, timeout=1000) as of_readings,
+    ):
+        push(live, devices=(replace(devices[1], name="other"),), readings=(replace(first, values={"intensity": 2.0}),))
+
+    assert [one.name for one in of_devices.args[0]] == ["other"]
+    assert [one.values for one in of_readings.args[0]] == [{"intensity": 2.0}]
+    assert whole == []
+
+
+def test_a_new_or_a_removed_device_is_told_as_another_set(live, qtbot):
+    updated = []
+    live.devices_updated.connect(updated.append)
+    with qtbot.waitSignal(live.devices_changed, timeout=1000):
+        push(live, devices=(Device(device_id="traffic/a", kind="station", name="A"),))
+    with qtbot.waitSignal(live.devices_changed, timeout=1000), qtbot.waitSignal(live.readings_changed, timeout=1000):
+        push(live, removed_devices=("traffic/a",))
+
+    assert updated == []
 
 
 def test_incidents_of_weeks_are_not_all_kept(live):

@@ -65,6 +65,17 @@ def test_each_thing_has_a_state_in_words_and_its_newest_value(panel):
     assert cells(panel, ("station", "traffic/hill"))[1::2] == ["lost", "--"]
 
 
+def test_single_things_are_brought_up_to_date_where_they_stand(panel):
+    panel.update_readings([reading(averageVehicleSpeed=17.0)])
+    panel.update_devices([station("traffic/hill", "Hill", state=DeviceState.ONLINE)])
+
+    assert cells(panel, ("station", "traffic/quay"))[1::2] == ["online", "17 km/h"]
+    assert cells(panel, ("station", "traffic/hill"))[1] == "online"
+
+    panel.update_devices([station("traffic/new", "New")])
+    assert "New" in shown(panel)
+
+
 def test_states_are_told_by_a_symbol_as_well(panel):
     model = panel._model
     icons = {

@@ -47,6 +47,24 @@ def test_a_station_shows_its_newest_speed_and_dashes_before_it_has_one():
     assert table.get(("station", "traffic/quay")).text == "42"
 
 
+def test_single_devices_and_values_are_brought_up_to_date():
+    table = MarkerTable()
+    table.set_devices([station(), station("traffic/hill", "Hill")])
+    table.set_readings([reading(averageVehicleSpeed=41.6)])
+
+    table.update_readings([reading(averageVehicleSpeed=30.0), reading("traffic/hill", averageVehicleSpeed=12.0)])
+    table.update_devices([station(position=GeoPoint(36.5, -30.0)), station("traffic/new", "New")])
+
+    assert table.get(("station", "traffic/quay")).text == "30"
+    assert table.get(("station", "traffic/hill")).text == "12"
+    assert table.get(("station", "traffic/new")).text == "--"
+    assert len(table) == 3
+    moved = MarkerTable()
+    moved.set_devices([station(position=GeoPoint(36.5, -30.0))])
+    at = moved.get(("station", "traffic/quay"))
+    assert (table.get(("station", "traffic/quay")).x_m, table.get(("station", "traffic/quay")).y_m) == (at.x_m, at.y_m)
+
+
 def test_a_lot_counts_unknown_bays_as_neither_free_nor_occupied():
     table = MarkerTable()
     table.set_devices([lot()])

@@ -57,6 +57,17 @@ def test_a_wide_table_shows_every_column_and_a_narrow_one_tells_the_rest_in_its_
     assert "Vehicles: 17 veh/min" in table.view.model().index(0, 0).data(Qt.ItemDataRole.ToolTipRole)
 
 
+def test_single_stations_are_brought_up_to_date(table):
+    table.show_devices((station(), lot()))
+    table.show_readings({0: reading(averageVehicleSpeed=41.6, intensity=17)})
+
+    table.update_readings([reading(averageVehicleSpeed=12.0)])
+    table.update_devices([lot(), station("traffic/alley", "Alley")])
+
+    assert table.cell("traffic/quay", "km/h") == "12"
+    assert [table.view.model().index(row, 0).data() for row in range(2)] == ["Alley", "Quay"]
+
+
 def test_a_figure_nobody_sent_is_two_dashes(table):
     table.show_devices((station(),))
 

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -119,7 +120,7 @@ def test_a_burst_leaves_what_one_after_the_other_leaves(room: Room, burst: list[
 def test_alarms_of_one_turn_are_all_stored_and_told_and_the_audit_holds(room: Room) -> None:
     burst = [condition_of("edge_hot", f"gate-a/{number}", Priority.HIGH) for number in range(100)]
 
-    async def raise_them() -> list[object]:
+    async def raise_them() -> list[Any]:
         return list(await asyncio.gather(*(room.incidents.raise_condition(one) for one in burst)))
 
     raised = room.run(raise_them())
@@ -135,7 +136,7 @@ def test_one_that_cannot_be_stored_fails_alone(room: Room) -> None:
     good = condition_of("edge_hot", "gate-a/one", Priority.HIGH)
     bad = replace(condition_of("edge_hot", "gate-a/two", Priority.HIGH), detail=None)
 
-    async def raise_both() -> list[object]:
+    async def raise_both() -> list[Any]:
         both = (room.incidents.raise_condition(one) for one in (bad, good))
         return list(await asyncio.gather(*both, return_exceptions=True))
 
