@@ -13,6 +13,7 @@ import json
 import multiprocessing
 import os
 import random
+import socket
 import statistics
 import subprocess
 import sys
@@ -226,6 +227,8 @@ def talk(pipe: Connection, host: str, port: int, password: str) -> None:
     client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="bench-field", protocol=MQTTProtocolVersion.MQTTv311)
     client.username_pw_set("field", password)
     client.max_inflight_messages_set(1000)
+    # As our field client does: Nagle's algorithm would hold a small packet back for 40 ms.
+    client.on_socket_open = _send_at_once
     client.connect(host, port)
     client.loop_start()
     singles = [f"edge/single-{index:03d}" for index in range(N_SINGLE)]
@@ -245,27 +248,24 @@ def talk(pipe: Connection, host: str, port: int, password: str) -> None:
             due_s += random.uniform(*SINGLE_EVERY_S)
             while time.monotonic() < due_s:
                 talking.step()
-            talking.hot.add(device)
-            published[device] = time.monotonic()
-            client.publish(f"watchfloor/v1/city/{device}/state/health", _health(1000 + len(published), 95.0), qos=1)
+            published[device] = talking.heat(device)
         for _ in range(MESSAGES_PER_S):
             talking.step()
         pipe.send(published)
         while not pipe.poll(0):
             talking.step()
         pipe.recv()
-        hot: dict[str, float] = {}
-        for device in burst:
-            talking.hot.add(device)
-            hot[device] = time.monotonic()
-            client.publish(f"watchfloor/v1/city/{device}/state/health", _health(2000 + len(hot), 95.0), qos=1)
-        pipe.send(hot)
+        pipe.send({device: talking.heat(device) for device in burst})
         while not pipe.poll(0):
             talking.step()
         pipe.recv()
     except (EOFError, BrokenPipeError):
         pass  # The bench is over.
     client.loop_stop()
+
+
+def _send_at_once(_client: Any, _data: Any, opened: Any) -> None:
+    opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 class _Talking:
@@ -275,8 +275,8 @@ class _Talking:
         """Talk for stations, and now and then for the devices of `quiet`, so that none of them counts as lost."""
         self._client = client
         self._quiet = quiet
-        self.hot: set[str] = set()
-        self._sequence = 0
+        self._hot: set[str] = set()
+        self._sequence = len(quiet)
         self._due_s = time.monotonic()
 
     def step(self) -> None:
@@ -296,11 +296,23 @@ class _Talking:
         self._client.publish(f"watchfloor/v1/city/talk/post-{index:03d}/tele/flow", json.dumps(body), qos=0)
         if self._sequence % QUIET_EVERY == 0:
             device = self._quiet[self._sequence // QUIET_EVERY % len(self._quiet)]
-            health = _health(self._sequence, 95.0 if device in self.hot else 40.0)
-            self._client.publish(f"watchfloor/v1/city/{device}/state/health", health, qos=1)
+            self._say(device)
         self._sequence += 1
         self._due_s += 1.0 / MESSAGES_PER_S
         time.sleep(max(0.0, self._due_s - time.monotonic()))
+
+    def heat(self, device: str) -> float:
+        """Let a device be hot from now on, and say so; returns when it was said [s, monotonic]."""
+        self._hot.add(device)
+        said_s = time.monotonic()
+        self._sequence += 1
+        self._say(device)
+        return said_s
+
+    def _say(self, device: str) -> None:
+        # One count for all: a device's numbers must never go back, or its message is an old one that came late.
+        health = _health(self._sequence, 95.0 if device in self._hot else 40.0)
+        self._client.publish(f"watchfloor/v1/city/{device}/state/health", health, qos=1)
 
 
 def _status(state: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -54,7 +55,7 @@ URGENT_PARTS = ("cameras", "rings", "incidents", "alarms", "units", "warnings", 
 
 
 class LiveModel(QObject):
-    """Holds frozen models by id; signals at most five times a second, alarms within 15 ms.
+    """Holds frozen models by id; signals at most five times a second, alarms at once.
 
     Signals:
         cameras_changed, rings_changed, devices_changed, readings_changed, lots_changed, streams_changed,
@@ -121,15 +122,16 @@ class LiveModel(QObject):
         self._fresh_readings: dict[tuple[str, str], Reading] | None = {}
         """What came since the last signal; None where everything has to be looked at."""
 
-        self._timers = tuple(
-            self._make_timer(parts, wait_ms) for parts, wait_ms in ((URGENT_PARTS, URGENT_MS), (PARTS, COALESCE_MS))
+        self._timers = (
+            self._make_timer(self._tell_urgent, URGENT_MS),
+            self._make_timer(lambda: self._tell(PARTS), COALESCE_MS),
         )
 
-    def _make_timer(self, parts: tuple[str, ...], wait_ms: int) -> QTimer:
+    def _make_timer(self, tell: Callable[[], None], wait_ms: int) -> QTimer:
         timer = QTimer(self)
         timer.setSingleShot(True)
         timer.setInterval(wait_ms)
-        timer.timeout.connect(lambda: self._tell(parts))
+        timer.timeout.connect(tell)
         return timer
 
     def load(self, snapshot: Snapshot) -> None:
@@ -166,10 +168,16 @@ class LiveModel(QObject):
         changes = msgspec.convert(data, Changes)
         self._take(changes)
         urgent, all_parts = self._timers
-        if not urgent.isActive() and not self._dirty.isdisjoint(URGENT_PARTS):
-            urgent.start()
         if not all_parts.isActive():
             all_parts.start()
+        if not urgent.isActive():
+            self._tell_urgent()
+
+    def _tell_urgent(self) -> None:
+        """Signal what is urgent at once; what comes right behind it waits a moment for its like."""
+        if not self._dirty.isdisjoint(URGENT_PARTS):
+            self._timers[0].start()
+            self._tell(URGENT_PARTS)
 
     def set_rings(self, rings: dict[str, str]) -> None:
         """Take where pictures lie, which no push says."""

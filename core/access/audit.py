@@ -8,17 +8,31 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from core.access.model import Actor, AuditEntry
 from core.kernel.clock import Clock
 from core.store.engine import Store
 from core.store.rows import storable
-from core.store.tables import AuditRow, SettingRow
+from core.store.tables import AuditRow, Base, SettingRow
 
 HEAD_KEY = "audit.head"
 GENESIS = "0" * 64
+
+
+_COLUMNS = Base.metadata.tables[AuditRow.__tablename__].columns.keys()
+# Written by every alarm of a burst: built once, and past the unit of work.
+_LAST = select(func.max(AuditRow.sequence))
+_HEAD = select(SettingRow.value).where(SettingRow.key == HEAD_KEY).with_for_update()
+_INSERT = insert(Base.metadata.tables[AuditRow.__tablename__])
+_SETTING = Base.metadata.tables[SettingRow.__tablename__]
+_BEGIN_HEAD = insert(_SETTING).values(key=HEAD_KEY, value=bindparam("the_value"), changed_at=bindparam("the_time"))
+_MOVE_HEAD = (
+    update(_SETTING)
+    .where(_SETTING.c.key == HEAD_KEY)
+    .values(value=bindparam("the_value"), changed_at=bindparam("the_time"))
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,11 +87,13 @@ def append_all(session: Session, actor: Actor, lines: Sequence[Line], *, at: dat
     """Add a row for each line within the caller's transaction, in as many statements as for one."""
     if not lines:
         return ()
-    head = session.get(SettingRow, HEAD_KEY, with_for_update=True)
-    n_before = session.scalar(select(func.max(AuditRow.sequence))) or 0
+    connection = session.connection()
+    # The head may be missing; what is there then still counts.
+    n_before = connection.execute(_LAST).scalar() or 0
+    head = connection.execute(_HEAD).scalar()
     # A head that was removed or set back must not be healed: the chain then shows a break here for ever.
-    previous = GENESIS if head is None else str(head.value["hash_hex"])
-    n_noted = 0 if head is None else int(head.value["n_rows"])
+    previous = GENESIS if head is None else str(head["hash_hex"])
+    n_noted = 0 if head is None else int(head["n_rows"])
     rows = []
     for sequence, line in enumerate(lines, start=max(n_before, n_noted) + 1):
         row = AuditRow(
@@ -93,14 +109,9 @@ def append_all(session: Session, actor: Actor, lines: Sequence[Line], *, at: dat
         )
         previous = row.hash_hex = _hash_of(row)
         rows.append(row)
-    session.add_all(rows)
-    value = {"n_rows": rows[-1].sequence, "hash_hex": previous}
-    if head is None:
-        session.add(SettingRow(key=HEAD_KEY, value=value, changed_at=at))
-    else:
-        head.value = value
-        head.changed_at = at
-    session.flush()
+    connection.execute(_INSERT, [{name: getattr(row, name) for name in _COLUMNS} for row in rows])
+    noted = {"the_value": {"n_rows": rows[-1].sequence, "hash_hex": previous}, "the_time": at}
+    connection.execute(_BEGIN_HEAD if head is None else _MOVE_HEAD, noted)
     return tuple(_entry(row) for row in rows)
 
 

@@ -132,23 +132,25 @@ def update_devices(session: Session, rows: Sequence[dict[str, Any]]) -> None:
 def insert_events(session: Session, events: Sequence[FieldEvent]) -> None:
     """Add events; one that is there already stays as it is."""
     if events:
-        session.execute(_insert_once(session, FieldEventRow), [event_values(event) for event in events])
+        session.connection().execute(_insert_once(session, FieldEventRow), [event_values(event) for event in events])
 
 
 def insert_readings(session: Session, readings: Sequence[Reading]) -> None:
     """Add readings; one of the same stream and instant stays as it is."""
     if readings:
-        session.execute(_insert_once(session, ReadingRow), [reading_values(reading) for reading in readings])
+        session.connection().execute(_insert_once(session, ReadingRow), [reading_values(one) for one in readings])
 
 
 def _insert_once(session: Session, table: type[Base]) -> Executable:
+    # The table and not the class: past the unit of work, which takes longer than the database.
+    rows = Base.metadata.tables[table.__tablename__]
     if session.get_bind().dialect.name == "postgresql":
-        return postgresql.insert(table).on_conflict_do_nothing()
-    return sqlite.insert(table).on_conflict_do_nothing()
+        return postgresql.insert(rows).on_conflict_do_nothing()
+    return sqlite.insert(rows).on_conflict_do_nothing()
 
 
 def event_values(event: FieldEvent) -> dict[str, Any]:
-    """Return what a row of the event holds."""
+    """Return what a row of the event holds, by column."""
     return {
         "device_id": event.device_id,
         "seq": event.seq,
@@ -164,12 +166,12 @@ def event_values(event: FieldEvent) -> dict[str, Any]:
 
 
 def reading_values(reading: Reading) -> dict[str, Any]:
-    """Return what a row of the reading holds."""
+    """Return what a row of the reading holds, by column."""
     return {
         "device_id": reading.device_id,
         "stream": reading.stream,
         "at": reading.at,
-        "values": reading.values,
+        "quantities": reading.values,
         "is_good": reading.is_good,
         "is_history": reading.is_history,
     }

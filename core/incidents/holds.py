@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select
+from sqlalchemy import ColumnElement, and_, bindparam, exists, or_, select
 from sqlalchemy.orm import Session
 
 from core.incidents.events import Service
@@ -14,6 +14,13 @@ from core.incidents.model import Alarm, Condition, Shelving, SourceKind
 from core.incidents.suppression import Cause, PlannedWorks, SuppressionRule, find_rule
 from core.store.rows import position_of
 from core.store.tables import AlarmRow, OutOfServiceRow, PlannedWorksRow
+
+# Asked for every alarm: built once.
+_ANYTHING = select(
+    exists().where(PlannedWorksRow.until > bindparam("at", type_=PlannedWorksRow.until.type)),
+    exists().where(OutOfServiceRow.until > bindparam("at", type_=OutOfServiceRow.until.type)),
+    exists().where(AlarmRow.is_open, AlarmRow.is_active, AlarmRow.kind.in_(bindparam("kinds", expanding=True))),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,13 +136,7 @@ class InForce:
 def in_force(session: Session, rules: tuple[SuppressionRule, ...], at: datetime) -> InForce:
     """Return what holds alarms at an instant; in one statement where nothing does."""
     kinds = sorted(frozenset[str]().union(*(rule.causes for rule in rules)))
-    has_works, has_services, has_causes = session.execute(
-        select(
-            exists().where(PlannedWorksRow.until > at),
-            exists().where(OutOfServiceRow.until > at),
-            exists().where(AlarmRow.is_open, AlarmRow.is_active, AlarmRow.kind.in_(kinds)),
-        )
-    ).one()
+    has_works, has_services, has_causes = session.connection().execute(_ANYTHING, {"at": at, "kinds": kinds}).one()
     return InForce(
         at=at,
         rules=rules,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, insert, select
+from sqlalchemy import ColumnElement, bindparam, insert, select
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import flag_modified
 
@@ -31,11 +31,19 @@ from core.incidents.model import (
 from core.incidents.same_event import Seen
 from core.kernel.geo import GeoPoint
 from core.kernel.wire import from_builtins, to_builtins
-from core.store.rows import place, position_of
-from core.store.tables import AlarmJournalRow, AlarmRow, IncidentRow, ObservationRow
+from core.store.rows import position_of
+from core.store.tables import AlarmJournalRow, AlarmRow, Base, IncidentRow, ObservationRow
 from core.vision.model import Observation, ObservationKind
 
 MAX_SIGHTINGS = 500
+
+# Of every alarm in a burst: built once, and past the unit of work, which would take most of the time.
+_OPEN_KEYS = select(AlarmRow.condition_key).where(
+    AlarmRow.condition_key.in_(bindparam("keys", expanding=True)), AlarmRow.is_open
+)
+_INSERT_INCIDENT = insert(Base.metadata.tables[IncidentRow.__tablename__])
+_INSERT_ALARM = insert(Base.metadata.tables[AlarmRow.__tablename__])
+_INSERT_JOURNAL = insert(Base.metadata.tables[AlarmJournalRow.__tablename__])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,10 +59,34 @@ def find_open(session: Session, condition_key: str) -> AlarmRow | None:
     return session.scalar(select(AlarmRow).where(AlarmRow.condition_key == condition_key, AlarmRow.is_open))
 
 
+def insert_incidents(session: Session, incidents: Sequence[Incident], confidences: Sequence[float]) -> None:
+    """Store new incidents, each with the confidence of the rule that raised it; nobody has worked on them yet."""
+    values = [
+        {
+            "incident_id": one.incident_id,
+            "kind": one.kind,
+            "title": one.title,
+            "source_kind": one.source_kind.value,
+            "source_id": one.source_id,
+            "source_name": one.source_name,
+            "status": one.status.value,
+            "began_at": one.began_at,
+            "opened_at": one.opened_at,
+            "priority": int(one.priority),
+            "confidence": confidence,
+            "snapshot_path": one.snapshot_path,
+            "snapshot_sha256": one.snapshot_sha256,
+            "lat_deg": None if one.position is None else one.position.lat_deg,
+            "lon_deg": None if one.position is None else one.position.lon_deg,
+        }
+        for one, confidence in zip(incidents, confidences, strict=True)
+    ]
+    session.connection().execute(_INSERT_INCIDENT, values)
+
+
 def open_keys(session: Session, condition_keys: Sequence[str]) -> frozenset[str]:
     """Return those of the conditions that have an open alarm."""
-    query = select(AlarmRow.condition_key).where(AlarmRow.condition_key.in_(condition_keys), AlarmRow.is_open)
-    return frozenset(session.scalars(query))
+    return frozenset(session.connection().execute(_OPEN_KEYS, {"keys": list(condition_keys)}).scalars())
 
 
 def find_event(session: Session, observation: Observation, position: GeoPoint | None) -> str | None:
@@ -142,26 +174,25 @@ def record(session: Session, row: AlarmRow | None, event: Event, actor: Actor) -
     # The version counts also where two events of one instant leave every column as it was.
     flag_modified(row, "changed_at")
     session.flush()
-    session.execute(insert(AlarmJournalRow), [_journal_values(before, after, step, event, actor)])
+    session.connection().execute(_INSERT_JOURNAL, [_journal_values(before, after, step, event, actor)])
     return Transition(alarm=alarm_of(row), trigger=step.trigger)
 
 
 def record_new(session: Session, raised: Sequence[events.Raised], actor: Actor) -> list[Transition]:
     """Open the alarms of conditions that have none, as `record` would, in as many statements as for one."""
-    steps = [(event, machine.row_of(None, event), machine.apply(None, event)) for event in raised]
-    rows, journal = [], []
-    for event, step, after in steps:
+    found, alarms, journal = [], [], []
+    for event in raised:
+        step, alarm = machine.row_of(None, event), machine.apply(None, event)
         assert step is not None
-        assert after is not None
-        row = AlarmRow(alarm_id=after.alarm_id, version=after.version)
-        _write_alarm(row, after)
-        rows.append((row, step.trigger))
-        journal.append(_journal_values(None, after, step, event, actor))
+        assert alarm is not None
+        found.append(Transition(alarm=alarm, trigger=step.trigger))
+        alarms.append({"alarm_id": alarm.alarm_id, "version": alarm.version, **_alarm_values(alarm)})
+        journal.append(_journal_values(None, alarm, step, event, actor))
     # The journal names its alarm, so the alarm has to be there first.
-    session.add_all(row for row, _ in rows)
-    session.flush()
-    session.execute(insert(AlarmJournalRow), journal)
-    return [Transition(alarm=alarm_of(row), trigger=trigger) for row, trigger in rows]
+    connection = session.connection()
+    connection.execute(_INSERT_ALARM, alarms)
+    connection.execute(_INSERT_JOURNAL, journal)
+    return found
 
 
 def _journal_values(
@@ -326,41 +357,50 @@ def _words_of(event: dict[str, Any]) -> str:
 
 
 def _write_alarm(row: AlarmRow, alarm: Alarm) -> None:
-    row.condition_key = alarm.condition_key
-    row.occurrence = alarm.occurrence
-    row.incident_id = alarm.incident_id
-    row.kind = alarm.kind
-    row.title = alarm.title
-    row.detail = alarm.detail
-    row.priority = int(alarm.priority)
-    row.source_kind = alarm.source_kind.value
-    row.source_id = alarm.source_id
-    row.source_name = alarm.source_name
-    row.is_active = alarm.is_active
-    row.is_acknowledged = alarm.is_acknowledged
-    row.is_open = alarm.is_open
-    row.raised_at = alarm.raised_at
-    row.changed_at = alarm.changed_at
-    row.returned_at = alarm.returned_at
-    row.acknowledged_at = alarm.acknowledged_at
-    row.acknowledged_by = alarm.acknowledged_by
-    row.acknowledged_desk = alarm.acknowledged_desk
-    row.comment = alarm.comment
-    row.n_repeats = alarm.n_repeats
-    row.rule_id = alarm.rule_id
-    row.quality = alarm.quality.value
-    row.is_latched = alarm.is_latched
-    row.n_calls = alarm.n_calls
-    row.calling_since = alarm.calling_since
-    row.escalation_level = alarm.escalation_level
-    row.marks = sorted(mark.value for mark in alarm.marks)
-    row.ticked = sorted(alarm.ticked)
-    row.shelving = alarm.shelving.value
-    row.shelved_until = alarm.shelved_until
-    row.shelved_by = alarm.shelved_by
-    row.shelve_reason = alarm.shelve_reason
-    row.suppressed_by = alarm.suppressed_by
-    row.out_of_service_by = alarm.out_of_service_by
-    row.out_of_service_reason = alarm.out_of_service_reason
-    row.out_of_service_until = alarm.out_of_service_until
-    place(row, alarm.position)
+    for name, value in _alarm_values(alarm).items():
+        setattr(row, name, value)
+
+
+def _alarm_values(alarm: Alarm) -> dict[str, Any]:
+    position = alarm.position
+    return {
+        "condition_key": alarm.condition_key,
+        "occurrence": alarm.occurrence,
+        "incident_id": alarm.incident_id,
+        "kind": alarm.kind,
+        "title": alarm.title,
+        "detail": alarm.detail,
+        "priority": int(alarm.priority),
+        "source_kind": alarm.source_kind.value,
+        "source_id": alarm.source_id,
+        "source_name": alarm.source_name,
+        "is_active": alarm.is_active,
+        "is_acknowledged": alarm.is_acknowledged,
+        "is_open": alarm.is_open,
+        "raised_at": alarm.raised_at,
+        "changed_at": alarm.changed_at,
+        "returned_at": alarm.returned_at,
+        "acknowledged_at": alarm.acknowledged_at,
+        "acknowledged_by": alarm.acknowledged_by,
+        "acknowledged_desk": alarm.acknowledged_desk,
+        "comment": alarm.comment,
+        "n_repeats": alarm.n_repeats,
+        "rule_id": alarm.rule_id,
+        "quality": alarm.quality.value,
+        "is_latched": alarm.is_latched,
+        "n_calls": alarm.n_calls,
+        "calling_since": alarm.calling_since,
+        "escalation_level": alarm.escalation_level,
+        "marks": sorted(mark.value for mark in alarm.marks),
+        "ticked": sorted(alarm.ticked),
+        "shelving": alarm.shelving.value,
+        "shelved_until": alarm.shelved_until,
+        "shelved_by": alarm.shelved_by,
+        "shelve_reason": alarm.shelve_reason,
+        "suppressed_by": alarm.suppressed_by,
+        "out_of_service_by": alarm.out_of_service_by,
+        "out_of_service_reason": alarm.out_of_service_reason,
+        "out_of_service_until": alarm.out_of_service_until,
+        "lat_deg": None if position is None else position.lat_deg,
+        "lon_deg": None if position is None else position.lon_deg,
+    }

@@ -14,11 +14,11 @@ from core.access.model import SYSTEM
 from core.incidents import holds, ledger, machine
 from core.incidents.events import Raised, Returned, Suppressed
 from core.incidents.evidence import Evidence
-from core.incidents.model import Alarm, AlarmMark, Condition, IncidentStatus
+from core.incidents.model import Alarm, AlarmMark, Condition, Incident, IncidentStatus
 from core.incidents.tuning import Tunings
 from core.incidents.writer import Changed
 from core.kernel.ids import new_id
-from core.store.rows import place, storable
+from core.store.rows import storable
 from core.store.tables import AlarmRow, IncidentRow
 
 
@@ -72,20 +72,16 @@ def _raise_new(session: Session, raisings: Sequence[Raising], tunings: Tunings) 
         return []
     in_force = holds.in_force(session, tunings.suppression, raisings[0].at)
     happened = [_raised(raising, in_force, tunings) for raising in raisings]
-    incidents = [
-        _incident_row(event.incident_id, raising.condition, raising.at, raising.evidence)
-        for event, raising in zip(happened, raisings, strict=True)
-    ]
+    incidents = [_incident(event.incident_id, one) for event, one in zip(happened, raisings, strict=True)]
     # An alarm names its incident, so the incident has to be there first.
-    session.add_all(incidents)
-    session.flush()
+    ledger.insert_incidents(session, incidents, [one.condition.confidence for one in raisings])
     transitions = ledger.record_new(session, happened, SYSTEM)
     _audit(session, transitions, raisings[-1].at)
     return [
         Changed(
             answer=transition.alarm,
             alarms=(transition.alarm, *_suppress_behind(session, transition.alarm, tunings, raising.at)),
-            incidents=(ledger.incident_of(incident),),
+            incidents=(incident,),
             used_evidence=raising.evidence is not None,
         )
         for transition, incident, raising in zip(transitions, incidents, raisings, strict=True)
@@ -194,9 +190,9 @@ def _suppress_behind(session: Session, cause: Alarm, tunings: Tunings, at: datet
 def _open_incident(session: Session, alarm: Alarm, condition: Condition, raising: Raising) -> IncidentRow:
     known = session.get(IncidentRow, alarm.incident_id)
     if known is None:
-        incident = _incident_row(alarm.incident_id, condition, raising.at)
-        session.add(incident)
-        return incident
+        opened = _incident(alarm.incident_id, replace(raising, evidence=None))
+        ledger.insert_incidents(session, [opened], [condition.confidence])
+        return session.get_one(IncidentRow, alarm.incident_id)
     known.ended_at = None
     if ledger.is_most_urgent(session, known, condition):
         known.kind, known.title = condition.kind, condition.title
@@ -205,23 +201,20 @@ def _open_incident(session: Session, alarm: Alarm, condition: Condition, raising
     return known
 
 
-def _incident_row(
-    incident_id: str, condition: Condition, at: datetime, evidence: Evidence | None = None
-) -> IncidentRow:
-    row = IncidentRow(
+def _incident(incident_id: str, raising: Raising) -> Incident:
+    condition, evidence = raising.condition, raising.evidence
+    return Incident(
         incident_id=incident_id,
         kind=condition.kind,
         title=condition.title,
-        source_kind=condition.source_kind.value,
+        source_kind=condition.source_kind,
         source_id=condition.source_id,
         source_name=condition.source_name,
-        status=IncidentStatus.NEW.value,
-        began_at=condition.began_at or at,
-        opened_at=at,
-        priority=int(condition.priority),
-        confidence=condition.confidence,
+        status=IncidentStatus.NEW,
+        began_at=condition.began_at or raising.at,
+        opened_at=raising.at,
+        position=condition.position,
+        priority=condition.priority,
         snapshot_path="" if evidence is None else evidence.path,
         snapshot_sha256="" if evidence is None else evidence.sha256,
     )
-    place(row, condition.position)
-    return row

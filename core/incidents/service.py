@@ -59,7 +59,7 @@ _SILENT = {
     DeviceState.STALE: "It has been silent for longer than its kind may be.",
 }
 MAX_COMMENT_LENGTH = 2000
-MAX_TOGETHER = 64
+MAX_TOGETHER = 256
 """Steps that share a transaction of the store."""
 
 

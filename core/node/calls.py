@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 BROKER_ALARM_AFTER_S = 10.0
 CERTIFICATE_ENDS_SOON = timedelta(days=30)
 RETRY_S = 2.0
-MAX_TOGETHER = 64
+MAX_TOGETHER = 256
 MAX_WAITING = 50_000
 """Steps that wait for the database before newer calls are given up…"""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from datetime import timedelta
 from enum import Enum
@@ -59,6 +59,9 @@ from widgets.base.times import format_clock
 _WITH_CHILDREN = Qt.ShortcutContext.WidgetWithChildrenShortcut
 BATCH_MS = 100
 """Changes are shown together at most this often."""
+
+AT_ONCE = 3
+"""So many new alarms are painted before everything else; a burst waits its turn, or it would take longer as a whole."""
 
 _LONG_TABS_EM, _LETTERS_EM = 62, 30
 _CHOICE_EM = 50
@@ -140,6 +143,9 @@ class AlarmList(QWidget):
         self._changed: dict[str, Alarm] = {}
         self._removed: set[str] = set()
         self._selected_id: str | None = None
+        self._detailed: tuple[Alarm, str, Collection[Action]] | None = None
+        """What the pane shows of the selected one."""
+
         self._is_waiting = True
         self._is_changing = False
         self._build()
@@ -382,7 +388,12 @@ class AlarmList(QWidget):
         self._changed.clear()
         self._removed.clear()
         self._is_waiting = False
+        alarms = tuple(alarms)
+        n_new = sum(alarm.is_calling and self._model.row_of(alarm.alarm_id) is None for alarm in alarms)
         self._with_kept_place(lambda: self._model.replace(alarms))
+        if 0 < n_new <= AT_ONCE and self.isVisible():
+            # What calls is painted first; the map and all other panels come after it.
+            self._table.viewport().repaint()
 
     def show_changes(self, changed: Iterable[Alarm], removed: Iterable[str] = ()) -> None:
         """Take over changes; those of 100 ms are shown together."""
@@ -684,10 +695,15 @@ class AlarmList(QWidget):
         alarms = self.selected_alarms()
         alarm = alarms[0] if len(alarms) == 1 else None
         if alarm is None:
+            self._detailed = None
             self._detail.show_none()
         else:
             sent = self._model.sent_text(alarm.alarm_id)
-            self._detail.show_alarm(alarm, sent, actions_of(alarm, self._role, self._clock.now()))
+            shown = (alarm, sent, actions_of(alarm, self._role, self._clock.now()))
+            # How long it is held runs on by itself.
+            if shown != self._detailed or alarm.is_suppressed_or_shelved:
+                self._detailed = shown
+                self._detail.show_alarm(*shown)
             self._bar_acknowledge.setEnabled(alarm.is_calling and not sent)
         self._arrange()
         alarm_id = alarm.alarm_id if alarm is not None else None

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from string import Template
 
@@ -216,6 +217,12 @@ class Look:
 
 
 def _font(family: str, size_px: int, weight: QFont.Weight) -> QFont:
+    # A copy: whoever asks may change it. Making one anew takes longer than painting a word with it.
+    return QFont(_made_font(family, size_px, weight))
+
+
+@lru_cache(maxsize=256)
+def _made_font(family: str, size_px: int, weight: QFont.Weight) -> QFont:
     font = QFont(family)
     font.setPixelSize(size_px)
     font.setWeight(weight)
@@ -374,6 +381,7 @@ def contrast(a: str, b: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
+@lru_cache(maxsize=256)
 def text_on(fill: str) -> str:
     """Return black or white, whichever reads better on an alarm fill."""
     return max(("#0B0E11", "#FFFFFF"), key=lambda ink: contrast(fill, ink))

@@ -105,6 +105,7 @@ class IncidentBoard(QWidget):
         self._camera_at_hand = ""
         self._question: _Question | None = None
         self._wanted_id = ""
+        self._is_behind = False
         self._model = IncidentTable()
         self._build()
         order_focus(self)
@@ -137,6 +138,8 @@ class IncidentBoard(QWidget):
     @property
     def listed(self) -> tuple[Incident, ...]:
         """What stands in the list, from top to bottom."""
+        if self._is_behind:
+            self._refresh()
         return self._model.incidents
 
     # -- what is shown --------------------------------------------------------------------------------------------
@@ -144,17 +147,17 @@ class IncidentBoard(QWidget):
     def show_incidents(self, incidents: Mapping[str, Incident]) -> None:
         """Show these; what is looked at stays where it is in the list's order."""
         self._incidents = dict(incidents)
-        self._refresh()
+        self._refresh_where_seen()
 
     def show_units(self, units: Mapping[str, Unit]) -> None:
         """Offer these units."""
         self._units = dict(units)
-        self._refresh()
+        self._refresh_where_seen()
 
     def show_alarms(self, alarms: Iterable[Alarm]) -> None:
         """Take the open alarms: they keep their incidents open, and can be attached to others."""
         self._alarms = tuple(alarms)
-        self._refresh()
+        self._refresh_where_seen()
 
     def show_cameras(self, names: Mapping[str, str]) -> None:
         """Offer these cameras for a new incident, by id."""
@@ -343,7 +346,14 @@ class IncidentBoard(QWidget):
     def _calling(self) -> frozenset[str]:
         return frozenset(alarm.incident_id for alarm in self._alarms)
 
+    def _refresh_where_seen(self) -> None:
+        """Leave the work until somebody looks: an alarm must not wait for a list behind another one."""
+        self._is_behind = not self.isVisible()
+        if not self._is_behind:
+            self._refresh()
+
     def _refresh(self) -> None:
+        self._is_behind = False
         kept = self._wanted_id or (self.current.incident_id if self.current is not None else "")
         calling, shown, query = self._calling(), self.shown, self._search.text().strip().casefold()
         listed = [
@@ -580,6 +590,8 @@ class IncidentBoard(QWidget):
     def showEvent(self, event: QShowEvent) -> None:
         """Let the timers run while somebody looks."""
         super().showEvent(event)
+        if self._is_behind:
+            self._refresh()
         self._on_second()
         self._second.start()
 
