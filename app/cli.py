@@ -227,8 +227,6 @@ def run_node(options: argparse.Namespace) -> int:
     from core.kernel.log import start_logging
     from core.node.node import Node
 
-    # Its threads do short work between waits: with Python's 5 ms each waits that long for the loop at every statement.
-    sys.setswitchinterval(0.0005)
     folders = folders_of(options)
     settings, faults = settings_of(options, folders)
     start_logging(folders.logs, "node")

@@ -47,6 +47,9 @@ from widgets.devices.tree_model import (
     StateFilter,
 )
 
+_AT_ONCE, _ORDER_MS = 1000, 1000
+"""Of more things the order is looked at once a second only: of 10,000 some change their branch all the time."""
+
 _SIDE_BY_SIDE_PX = 900
 _ONE_LINE_EM, _TWO_LINES_EM = 46, 26
 """Below so many letters of width the search field gets a line of its own, and then the chooser of branches one."""
@@ -104,6 +107,10 @@ class DevicePanel(QWidget):
         order_focus(self)
         self._model.modelAboutToBeReset.connect(self._on_before_reset)
         self._model.modelReset.connect(self._on_reset)
+        self._ordering = QTimer(self)
+        self._ordering.setSingleShot(True)
+        self._ordering.setInterval(_ORDER_MS)
+        self._ordering.timeout.connect(self._on_order)
         self._ageing = QTimer(self)
         self._ageing.setInterval(1000)
         self._ageing.timeout.connect(self._on_second)
@@ -309,9 +316,17 @@ class DevicePanel(QWidget):
 
     def _update(self, rows: list[DeviceRow]) -> None:
         """Bring single lines up to date: most of 10,000 devices say nothing new in a tenth of a second."""
-        self._model.update_rows(rows)
+        if self._model.update_rows(rows):
+            if self._model.n_all <= _AT_ONCE:
+                self._model.refresh()
+            elif not self._ordering.isActive():
+                self._ordering.start()
         if self._selected is not None and any(row.key == self._selected for row in rows):
             self._refresh_details()
+        self._refresh_overlay()
+
+    def _on_order(self) -> None:
+        self._model.refresh()
         self._refresh_overlay()
 
     def _camera_row(self, camera_id: str) -> DeviceRow:
@@ -449,7 +464,6 @@ class DevicePanel(QWidget):
     def _on_reset(self) -> None:
         for group in range(self._model.rowCount()):
             index = self._model.index(group, 0)
-            self._tree.setRowHidden(group, QModelIndex(), self._model.rowCount(index) == 0)
             self._tree.setExpanded(index, self._model.branch_name(group) not in self._closed)
         self._select_in_tree()
         if len(self._chosen) > 1:
@@ -504,8 +518,7 @@ class DevicePanel(QWidget):
     def _on_search_left(self) -> None:
         self._tree.setFocus(Qt.FocusReason.ShortcutFocusReason)
         if self._selected is None and self._model.n_shown:
-            first = next(g for g in range(self._model.rowCount()) if self._model.rowCount(self._model.index(g, 0)))
-            self._tree.setCurrentIndex(self._model.index(0, 0, self._model.index(first, 0)))
+            self._tree.setCurrentIndex(self._model.index(0, 0, self._model.index(0, 0)))
 
     def _on_second(self) -> None:
         self._model.refresh_ages()

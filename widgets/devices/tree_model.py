@@ -24,9 +24,16 @@ NAME, STATE, SEEN, VALUE, ADDRESS = range(5)
 
 NO_SITE = "No site"
 Branch = tuple[int, str]
+Key = tuple[str, str]
+"""Kind and id of a thing."""
+
 _KIND_ORDER = {group: number for number, group in enumerate(Group)}
 _Index = QModelIndex | QPersistentModelIndex
 _NOWHERE = QModelIndex()
+_N_COLUMNS = len(COLUMNS)
+_OF_BRANCH = Qt.ItemFlag.ItemIsEnabled
+_OF_THING = _OF_BRANCH | Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemNeverHasChildren
+_OF_CAMERA = _OF_THING | Qt.ItemFlag.ItemIsDragEnabled
 _ORDER = {
     Condition.LOST: 0,
     Condition.STALE: 1,
@@ -80,11 +87,11 @@ class DeviceTreeModel(QAbstractItemModel):
         self._clock = clock
         self._by = GroupBy.KIND
         self._groups: list[Branch] = []
-        self._rows: dict[tuple[str, str], DeviceRow] = {}
-        self._shown: list[list[DeviceRow]] = []
-        self._places: dict[tuple[str, str], tuple[int, int]] = {}
+        self._rows: dict[Key, DeviceRow] = {}
+        self._shown: list[list[Key]] = []
+        self._places: dict[Key, tuple[int, int]] = {}
         self._n_all: list[int] = []
-        self._arranged: dict[Branch, list[tuple[str, str]]] = {}
+        self._arranged: dict[Branch, list[Key]] = {}
         self._is_arranged = False
         self._query: tuple[str, ...] = ()
         self._filter = StateFilter.ALL
@@ -106,30 +113,41 @@ class DeviceTreeModel(QAbstractItemModel):
     def show_rows(self, rows: Iterable[DeviceRow]) -> None:
         """Replace everything; only changed lines are drawn anew where the same things stay in view."""
         self._rows = {row.key: row for row in rows}
-        self._refresh()
+        self.refresh()
 
-    def update_rows(self, rows: Iterable[DeviceRow]) -> None:
-        """Bring rows up to date that are known already; the order is looked at only where it may have changed."""
+    def update_rows(self, rows: Iterable[DeviceRow]) -> bool:
+        """Bring rows up to date that are known already, where they stand.
+
+        Returns:
+            True where one may belong elsewhere now; `refresh` looks at the order of all.
+        """
         sort_key = _sort_key(self._column)
         has_moved = False
+        spans: dict[int, tuple[int, int]] = {}
         for row in rows:
-            before = self._rows.get(row.key)
+            key = row.key
+            before = self._rows.get(key)
             if row == before:
                 continue
-            self._rows[row.key] = row
-            place = self._places.get(row.key)
+            self._rows[key] = row
+            place = self._places.get(key)
+            if place is not None:
+                number, line = place
+                first, last = spans.get(number, place[1:] * 2)
+                spans[number] = min(first, line), max(last, line)
             if before is None or self._by.branch_of(row) != self._by.branch_of(before):
                 has_moved = True
-                continue
-            if place is None or not self._is_shown(row) or sort_key(row) != sort_key(before):
+            elif (place is not None) != self._is_shown(row) or sort_key(row) != sort_key(before):
                 self._is_arranged = False
                 has_moved = has_moved or place is not None or self._is_shown(row)
-                continue
-            number, line = place
-            self._shown[number][line] = row
-            self.dataChanged.emit(self._at(number, line, NAME), self._at(number, line, ADDRESS))
-        if has_moved:
-            self._refresh()
+        for number, (first, last) in spans.items():
+            self.dataChanged.emit(self._at(number, first, NAME), self._at(number, last, ADDRESS))
+        return has_moved
+
+    def refresh(self) -> None:
+        """Look at the order of all rows."""
+        self._is_arranged = False
+        self._show()
 
     def set_query(self, query: str) -> None:
         """Show rows that hold every word of `query`."""
@@ -139,7 +157,7 @@ class DeviceTreeModel(QAbstractItemModel):
     def set_grouping(self, by: GroupBy) -> None:
         """Divide the tree otherwise."""
         self._by = by
-        self._refresh()
+        self.refresh()
 
     def branch_name(self, number: int) -> str:
         """Return the name of a branch."""
@@ -163,10 +181,11 @@ class DeviceTreeModel(QAbstractItemModel):
 
     def row_at(self, index: _Index) -> DeviceRow | None:
         """Return the row of an index; None for a branch."""
-        if not index.isValid() or index.internalId() == 0:
+        number = index.internalId()
+        if not number or not index.isValid():
             return None
-        rows = self._shown[index.internalId() - 1]
-        return rows[index.row()] if index.row() < len(rows) else None
+        keys = self._shown[number - 1]
+        return self._rows.get(keys[index.row()]) if index.row() < len(keys) else None
 
     def get(self, key: tuple[str, str]) -> DeviceRow | None:
         """Return a row by kind and id, shown or not."""
@@ -183,58 +202,54 @@ class DeviceTreeModel(QAbstractItemModel):
     def _is_shown(self, row: DeviceRow) -> bool:
         return self._filter.lets_pass(row) and all(word in row.haystack for word in self._query)
 
-    def _set_shown(self, shown: list[list[DeviceRow]]) -> None:
+    def _set_shown(self, shown: list[list[Key]]) -> None:
         self._shown = shown
-        self._places = {row.key: (number, line) for number, rows in enumerate(shown) for line, row in enumerate(rows)}
-
-    def _refresh(self) -> None:
-        self._is_arranged = False
-        self._show()
+        self._places = {key: (number, line) for number, keys in enumerate(shown) for line, key in enumerate(keys)}
 
     def _arrange(self) -> None:
         """Divide and sort everything; what the filters leave of it is taken from here."""
-        found: dict[Branch, list[DeviceRow]] = {}
-        for row in self._rows.values():
-            found.setdefault(self._by.branch_of(row), []).append(row)
-        key = _sort_key(self._column)
-        self._arranged = {branch: [row.key for row in self._sorted(found[branch], key)] for branch in sorted(found)}
+        # In the order of the last time, which is nearly right already: that is what makes sorting quick.
+        before = [key for keys in self._arranged.values() for key in keys if key in self._rows]
+        found: dict[Branch, list[Key]] = {}
+        for key in dict.fromkeys([*before, *self._rows]):
+            found.setdefault(self._by.branch_of(self._rows[key]), []).append(key)
+        by = _sort_key(self._column)
+        is_down = self._order is Qt.SortOrder.DescendingOrder
+        for keys in found.values():
+            keys.sort(key=lambda key: by(self._rows[key]), reverse=is_down)
+        self._arranged = {branch: found[branch] for branch in sorted(found)}
         self._is_arranged = True
-
-    def _sorted(self, rows: list[DeviceRow], key: Callable[[DeviceRow], tuple[Any, ...]]) -> list[DeviceRow]:
-        return sorted(rows, key=key, reverse=self._order is Qt.SortOrder.DescendingOrder)
 
     def _show(self) -> None:
         if not self._is_arranged:
             self._arrange()
-        groups, known = list(self._arranged), self._rows
-        n_all = [len(keys) for keys in self._arranged.values()]
-        shown = [[known[key] for key in keys if self._is_shown(known[key])] for keys in self._arranged.values()]
+        is_all = not self._query and self._filter is StateFilter.ALL
+        groups, n_all, shown = [], [], []
+        for branch, keys in self._arranged.items():
+            left = keys if is_all else [key for key in keys if self._is_shown(self._rows[key])]
+            if left:
+                groups.append(branch)
+                n_all.append(len(keys))
+                shown.append(left)
         has_same_branches = groups == self._groups and n_all == self._n_all
-        if has_same_branches and self._is_reordered(shown):
+        if has_same_branches and shown == self._shown:
+            self._set_shown(shown)
+            for number, keys in enumerate(shown):
+                self.dataChanged.emit(self._at(number, 0, NAME), self._at(number, len(keys) - 1, ADDRESS))
+        elif has_same_branches and self._is_reordered(shown):
             self._reorder(shown)
-            return
-        is_same = has_same_branches and all(
-            [row.key for row in new] == [row.key for row in old] for new, old in zip(shown, self._shown, strict=True)
-        )
-        if not is_same:
+        else:
             self.beginResetModel()
             self._set_shown(shown)
             self._groups, self._n_all = groups, n_all
             self.endResetModel()
-            return
-        before = self._shown
-        self._set_shown(shown)
-        for number, rows in enumerate(shown):
-            for place, row in enumerate(rows):
-                if row != before[number][place]:
-                    self.dataChanged.emit(self._at(number, place, NAME), self._at(number, place, ADDRESS))
 
-    def _is_reordered(self, shown: list[list[DeviceRow]]) -> bool:
-        before = [[row.key for row in rows] for rows in self._shown]
-        after = [[row.key for row in rows] for rows in shown]
-        return before != after and [set(keys) for keys in before] == [set(keys) for keys in after]
+    def _is_reordered(self, shown: list[list[Key]]) -> bool:
+        return [len(keys) for keys in shown] == [len(keys) for keys in self._shown] and all(
+            set(after) == set(before) for after, before in zip(shown, self._shown, strict=True)
+        )
 
-    def _reorder(self, shown: list[list[DeviceRow]]) -> None:
+    def _reorder(self, shown: list[list[Key]]) -> None:
         """Put the same rows into another order; the selection stays with its thing."""
         self.layoutAboutToBeChanged.emit()
         old = self.persistentIndexList()
@@ -248,19 +263,23 @@ class DeviceTreeModel(QAbstractItemModel):
 
     def index(self, row: int, column: int, parent: _Index = _NOWHERE) -> QModelIndex:
         """Return the index of a cell."""
-        if not 0 <= column < len(COLUMNS) or row < 0:
+        # The view asks this and `flags` once for each of 10,000 rows whenever one comes or goes.
+        if row < 0 or not 0 <= column < _N_COLUMNS:
             return QModelIndex()
         if not parent.isValid():
             return self.createIndex(row, column, 0) if row < len(self._groups) else QModelIndex()
-        if parent.internalId() == 0 and row < len(self._shown[parent.row()]):
-            return self._at(parent.row(), row, column)
+        if parent.internalId() == 0:
+            number = parent.row()
+            if row < len(self._shown[number]):
+                return self.createIndex(row, column, number + 1)
         return QModelIndex()
 
     def parent(self, index: _Index = _NOWHERE) -> QModelIndex:  # type: ignore[override]
         """Return the branch of a row."""
-        if not index.isValid() or index.internalId() == 0:
+        number = index.internalId()
+        if not number or not index.isValid():
             return QModelIndex()
-        return self.createIndex(index.internalId() - 1, 0, 0)
+        return self.createIndex(number - 1, 0, 0)
 
     def rowCount(self, parent: _Index = _NOWHERE) -> int:
         """Return how many branches there are, or rows a branch has."""
@@ -280,11 +299,11 @@ class DeviceTreeModel(QAbstractItemModel):
 
     def flags(self, index: _Index) -> Qt.ItemFlag:
         """Cameras can be dragged to a tile."""
-        row = self.row_at(index)
-        if row is None:
-            return Qt.ItemFlag.ItemIsEnabled
-        flags = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemNeverHasChildren
-        return flags | Qt.ItemFlag.ItemIsDragEnabled if row.kind == "camera" else flags
+        number = index.internalId()
+        if not number:
+            return _OF_BRANCH
+        kind, _ = self._shown[number - 1][index.row()]
+        return _OF_CAMERA if kind == "camera" else _OF_THING
 
     def data(self, index: _Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Return what a cell shows."""
@@ -294,7 +313,7 @@ class DeviceTreeModel(QAbstractItemModel):
         if role == Qt.ItemDataRole.SizeHintRole and index.column() == NAME:
             return QSize(0, max(24, round(look().sizes.body * 1.7)))
         if row is None:
-            return self._group_data(index, role)
+            return self._group_data(index, role) if index.internalId() == 0 else None
         if role == Qt.ItemDataRole.DisplayRole:
             return self._text(row, index.column())
         if role == Qt.ItemDataRole.DecorationRole and index.column() == STATE:
@@ -326,7 +345,7 @@ class DeviceTreeModel(QAbstractItemModel):
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
         """Sort within the branches."""
         self._column, self._order = max(0, column), order
-        self._refresh()
+        self.refresh()
 
     def _group_data(self, index: _Index, role: int) -> Any:
         if role == Qt.ItemDataRole.FontRole:

@@ -189,7 +189,8 @@ class _StationModel(QAbstractTableModel):
     def __init__(self, clock: Clock) -> None:
         super().__init__()
         self._clock = clock
-        self._stations: tuple[Device, ...] = ()
+        self._stations: list[Device] = []
+        self._rows: dict[str, int] = {}
         self._readings: dict[str, dict[str, Reading]] = {}
         self._histories: dict[str, History] = {}
         self._icons: dict[Condition, QIcon] = {}
@@ -199,23 +200,25 @@ class _StationModel(QAbstractTableModel):
         self._icons = {condition: condition_icon(condition, look().sizes.icon) for condition in Condition}
 
     def show_stations(self, stations: tuple[Device, ...]) -> None:
-        ordered = tuple(sorted(stations, key=lambda station: (station.name.lower(), station.device_id)))
-        if [one.device_id for one in ordered] != [one.device_id for one in self._stations]:
+        ordered = sorted(stations, key=lambda station: (station.name.lower(), station.device_id))
+        if [one.device_id for one in ordered] != list(self._rows):
             self.beginResetModel()
-            self._stations = ordered
+            self._stations, self._rows = ordered, {one.device_id: row for row, one in enumerate(ordered)}
             self.endResetModel()
             return
         self._stations = ordered
         self._touch(0, _LINE)
 
     def update_stations(self, stations: Iterable[Device]) -> None:
-        fresh = {station.device_id: station for station in stations}
-        before = {one.device_id: one for one in self._stations}
-        if any(key not in before or before[key].name != one.name for key, one in fresh.items()):
-            self.show_stations(tuple((before | fresh).values()))
-        elif fresh:
-            self._stations = tuple(fresh.get(one.device_id, one) for one in self._stations)
-            self._touch(0, _LINE)
+        rows = [(self._rows.get(station.device_id), station) for station in stations]
+        if any(row is None or self._stations[row].name != station.name for row, station in rows):
+            fresh = {station.device_id: station for _, station in rows}
+            self.show_stations(tuple(({one.device_id: one for one in self._stations} | fresh).values()))
+            return
+        for row, station in rows:
+            if row is not None:
+                self._stations[row] = station
+        self._touch(0, _LINE)
 
     def show_readings(self, readings: Mapping[Any, Reading]) -> None:
         self._readings = {}
@@ -234,7 +237,7 @@ class _StationModel(QAbstractTableModel):
         self._touch(_AGE, _LINE)
 
     def row_of(self, device_id: str) -> int:
-        return next((row for row, one in enumerate(self._stations) if one.device_id == device_id), -1)
+        return self._rows.get(device_id, -1)
 
     def id_at(self, index: _Index) -> str:
         return self._stations[index.row()].device_id
