@@ -174,6 +174,8 @@ class Console(QObject):
             self._options.start_report.write_text(json.dumps(report), encoding="utf-8")
 
     def _on_snapshot(self, snapshot: Snapshot) -> None:
+        if not self.window.has_panels:
+            self.live.hold()
         self.live.load(snapshot)
         if not self.window.has_panels:
             self.room.run(self._open_room())

@@ -124,8 +124,11 @@ class LiveModel(QObject):
 
         self._timers = (
             self._make_timer(self._tell_urgent, URGENT_MS),
-            self._make_timer(lambda: self._tell(PARTS), COALESCE_MS),
+            self._make_timer(self._tell_in_turn, COALESCE_MS),
         )
+        self._next = self._make_timer(self._tell_next, 0)
+        self._due: list[str] = []
+        self._is_held = False
 
     def _make_timer(self, tell: Callable[[], None], wait_ms: int) -> QTimer:
         timer = QTimer(self)
@@ -150,10 +153,16 @@ class LiveModel(QObject):
         self.inside.clear()
         self.rings = dict(snapshot.rings)
         self._take(snapshot.changes)
-        self.tell_all()
+        if not self._is_held:
+            self.tell_all()
+
+    def hold(self) -> None:
+        """Tell nothing until `tell_all`: who would hear it is still being made."""
+        self._is_held = True
 
     def tell_all(self) -> None:
         """Signal everything, as to somebody who has just come in."""
+        self._is_held = False
         self._dirty |= set(PARTS)
         self._fresh_devices = self._fresh_readings = None
         self._tell(PARTS)
@@ -167,8 +176,10 @@ class LiveModel(QObject):
         self.n_pushes += 1
         changes = msgspec.convert(data, Changes)
         self._take(changes)
+        if self._is_held:
+            return
         urgent, all_parts = self._timers
-        if not all_parts.isActive():
+        if not all_parts.isActive() and not self._next.isActive():
             all_parts.start()
         if not urgent.isActive():
             self._tell_urgent()
@@ -186,7 +197,7 @@ class LiveModel(QObject):
 
     def close(self) -> None:
         """Tell nobody anything any more."""
-        for timer in self._timers:
+        for timer in (*self._timers, self._next):
             timer.stop()
         self.blockSignals(True)
 
@@ -298,6 +309,20 @@ class LiveModel(QObject):
             "health": changes.health is not None,
         }
         self._dirty |= {name for name, is_new in marks.items() if is_new}
+
+    def _tell_in_turn(self) -> None:
+        """Signal what is new, one part at a time, so that the window can do something else in between."""
+        self._due = [name for name in PARTS if name in self._dirty]
+        self._tell_next()
+
+    def _tell_next(self) -> None:
+        if self._due:
+            self._tell((self._due.pop(0),))
+        if self._due:
+            self._next.start()
+        elif self._dirty:
+            # What came meanwhile waits like everything else.
+            self._timers[1].start()
 
     def _tell(self, parts: tuple[str, ...]) -> None:
         dirty, self._dirty = self._dirty.intersection(parts), self._dirty.difference(parts)

@@ -142,3 +142,17 @@ def test_nothing_is_heard_after_closing(live, qtbot):
     qtbot.wait(60)
 
     assert heard == [1]  # The first is told at once; the second waited for its like.
+
+
+def test_what_comes_while_the_room_is_furnished_is_told_when_it_stands(live, qtbot):
+    heard = []
+    live.alarms_changed.connect(lambda: heard.append(tuple(live.alarms)))
+    live.hold()
+    live.load(Snapshot(changes=Changes(alarms=(alarm(),)), rings={}))
+    push(live, alarms=(alarm(alarm_id="B"),))
+    qtbot.wait(60)
+    assert heard == []
+
+    live.tell_all()
+
+    assert heard == [("A", "B")]
