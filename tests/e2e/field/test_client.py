@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import subprocess
 import sys
 import time
@@ -104,6 +105,19 @@ def test_a_client_introduces_itself_and_says_goodbye(mosquitto, tmp_path):
             await until(lambda: node.device("traffic/post-1").state is DeviceState.OFFLINE)
 
     asyncio.run(run())
+
+
+def test_small_messages_are_not_held_back_to_be_sent_together(mosquitto):
+    found = []
+
+    async def run():
+        with Powered(Post(mosquitto)) as post:
+            await until(lambda: post.device.socket is not None)
+            await post.do(lambda device: found.append(device.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)))
+
+    asyncio.run(run())
+
+    assert found == [1]
 
 
 def test_a_client_enters_with_its_certificate(mosquitto_mutual_tls, tmp_path):
