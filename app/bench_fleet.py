@@ -33,7 +33,7 @@ from core.field import rows
 from core.field.broker import EmbeddedBroker
 from core.field.payloads import Birth, check
 from core.field.registry import Registry
-from core.kernel.bench import WAIT_S, BenchResult, Figure, wait_until
+from core.kernel.bench import WAIT_S, BenchResult, Figure, usual_environment, wait_until
 from core.kernel.bus import Bus
 from core.kernel.clock import SystemClock
 from core.kernel.errors import BadInputError
@@ -58,6 +58,7 @@ def bench_fleet() -> BenchResult:
             subprocess.run(  # noqa: S603
                 [sys.executable, "-m", "app.bench_fleet", folder, str(report)],
                 cwd=Path(__file__).resolve().parents[1],
+                env=usual_environment(),
                 check=False,
                 timeout=LIMIT_S,
             )

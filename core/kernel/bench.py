@@ -50,6 +50,11 @@ async def wait_until(
         await asyncio.sleep(every_s)
 
 
+def usual_environment() -> dict[str, str]:
+    """Return the environment of a process whose start is measured: compiled modules are kept, as at every user's."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 def describe_machine() -> dict[str, str]:
     """Name processor, cores, system and Python, so that a figure can be read later."""
     model = platform.processor()
