@@ -186,16 +186,19 @@ class Console(QObject):
         self.frame = Frame(
             self.room, self.window, self._panels, theme=console.theme, scale=console.scale_percent / 100.0
         )
-        for _ in self.window.furnish(self._panels, self.room):
+        try:
+            for _ in self.window.furnish(self._panels, self.room):
+                await asyncio.sleep(0)
+            self.window.show_room()
+            if not self.window.restore_layout():
+                self.window.share_space()
+                QTimer.singleShot(0, self.window.share_space)
+            self.window.show_role(self.room.role)
+            self.room.role_changed.connect(self.window.show_role)
             await asyncio.sleep(0)
-        self.window.show_room()
-        if not self.window.restore_layout():
-            self.window.share_space()
-            QTimer.singleShot(0, self.window.share_space)
-        self.window.show_role(self.room.role)
-        self.room.role_changed.connect(self.window.show_role)
-        await asyncio.sleep(0)
-        self.live.tell_all()
+        finally:
+            # Whatever went wrong: what stands must hear of alarms.
+            self.live.tell_all()
         self._begin_at_the_wall()
         # What was made for the room stays: the collector need not look at it again, which costs tens of milliseconds.
         gc.collect()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import gc
 import getpass
 import signal
 import sys
@@ -231,8 +232,20 @@ def run_node(options: argparse.Namespace) -> int:
     settings, faults = settings_of(options, folders)
     start_logging(folders.logs, "node")
 
+    def on_open() -> None:
+        # What was made for the room stays: looking through it again would hold up an alarm for a fifth of a second.
+        gc.collect()
+        gc.freeze()
+
     async def run() -> bool:
-        node = Node(settings, folders, faults=faults, is_demo=options.demo, is_while_used=options.while_used)
+        node = Node(
+            settings,
+            folders,
+            faults=faults,
+            is_demo=options.demo,
+            is_while_used=options.while_used,
+            on_open=on_open,
+        )
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             with contextlib.suppress(NotImplementedError):  # Windows has no signal handlers on a loop.

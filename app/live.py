@@ -214,7 +214,8 @@ class LiveModel(QObject):
         for device in changes.devices:
             if self._fresh_devices is not None:
                 self._fresh_devices[device.device_id] = device
-            if device.device_id not in self.devices:
+            known_device = self.devices.get(device.device_id)
+            if known_device is None or known_device.kind != device.kind:
                 self._fresh_devices = None
             self.devices[device.device_id] = device
         for device_id in changes.removed_devices:

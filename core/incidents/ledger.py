@@ -168,6 +168,8 @@ def record(session: Session, row: AlarmRow | None, event: Event, actor: Actor) -
     step = machine.row_of(before, event)
     if step is None:
         return None
+    # A closed alarm stays as it was: the condition begins another one.
+    assert step.trigger is not Trigger.RAISE
     after = machine.apply(before, event)
     assert after is not None
     _write_alarm(row, after)

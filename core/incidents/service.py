@@ -269,9 +269,7 @@ class IncidentService:
         if seen is None:
             changed = await self._raise(raising)
         else:
-            changed = await self._commit(
-                lambda session: self._raise_seen(session, seen, waiting.position, raising), evidence
-            )
+            changed = await self._commit(lambda s: self._raise_seen(s, seen, waiting.position, raising), evidence)
         await self._follow(condition, changed, has_ended=False)
         self._waiting.pop(key, None)
 
@@ -438,7 +436,10 @@ class IncidentService:
             return Changed(followed=event)
         changed = raise_alarm(session, replace(raising, event_id=event), self.tunings)
         row.incident_id = None if changed.answer is None else changed.answer.incident_id
-        return changed
+        if raising.evidence is None or changed.used_evidence:
+            return changed
+        # An earlier try, whose answer got lost, may have stored the picture.
+        return replace(changed, used_evidence=_names(session, row.incident_id, raising.evidence))
 
     async def _follow(self, condition: Condition, changed: Changed, *, has_ended: bool) -> None:
         """Remember a condition that stands behind another one of its event, and call it when that one has ended."""
@@ -690,8 +691,7 @@ class IncidentService:
                 if not answer.done():
                     answer.set_exception(error)
         except Exception:  # noqa: BLE001  one of them cannot be stored: each hears of its own fault
-            for raising, answer in together:
-                await self._raise_alone(raising, answer)
+            await asyncio.gather(*(self._raise_alone(raising, answer) for raising, answer in together))
         else:
             for (_, answer), changed in zip(together, changes, strict=True):
                 if not answer.done():
@@ -709,6 +709,9 @@ class IncidentService:
 
     async def _commit(self, run: Callable[[Session], Changed], evidence: Evidence | None = None) -> Changed:
         """Write, publish, and remove a picture that turned out not to be needed."""
+        if self._together:
+            # What was raised in this turn is stored first: an end must not overtake its beginning.
+            await asyncio.sleep(0)
         changed = await self._writer.commit(run)
         await self._drop_unused(changed, evidence)
         return changed

@@ -113,7 +113,9 @@ class Calls:
         self._limits = LimitWatch()
         self._find_figures = find_figures
         self._figures = find_figures()
-        self._defaults: dict[str, tuple[AlarmDefault, ...]] = {}
+        self._defaults: dict[str, tuple[str, tuple[AlarmDefault, ...]]] = {}
+        """By device: the kind that it was when they were made."""
+
         self._devices: dict[str, tuple[DeviceState, bool]] = {}
         self._mass_loss = MassLoss(
             call=self._call_device,
@@ -344,10 +346,12 @@ class Calls:
         if figures != self._figures:
             self._figures = figures
             self._defaults.clear()
-        if device.device_id not in self._defaults:
-            declared = find_kinds()[device.kind].alarms
-            self._defaults[device.device_id] = tuple(self._with_rule(device, default) for default in declared)
-        return self._defaults[device.device_id]
+        kind, defaults = self._defaults.get(device.device_id, ("", ()))
+        if kind != device.kind:
+            # Also where it said only now what it is.
+            defaults = tuple(self._with_rule(device, default) for default in find_kinds()[device.kind].alarms)
+            self._defaults[device.device_id] = (device.kind, defaults)
+        return defaults
 
     def _with_rule(self, device: Device, default: AlarmDefault) -> AlarmDefault:
         passed = LimitPassed(device_id=device.device_id, stream="", default=default, value=0.0, is_beyond=True)

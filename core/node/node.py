@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import json
 import logging
 import math
@@ -13,7 +12,7 @@ import secrets
 import shutil
 import ssl
 import time
-from collections.abc import Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -123,6 +122,7 @@ class Node:
         is_demo: bool = False,
         is_while_used: bool = False,
         clock: Clock | None = None,
+        on_open: Callable[[], None] = lambda: None,
     ) -> None:
         """Prepare; nothing is opened before `run`.
 
@@ -133,6 +133,7 @@ class Node:
             is_demo: Run the demo city.
             is_while_used: End once no console is connected any more.
             clock: Of everything in this node.
+            on_open: Hears once that the room stands.
         """
         self.settings = settings
         self.folders = folders
@@ -148,6 +149,7 @@ class Node:
         self.center: tuple[float, float] | None = None
         self._faults = faults
         self._is_while_used = is_while_used
+        self._on_open = on_open
         self._clock = clock or SystemClock()
         self._bus = Bus()
         self._secrets = Secrets()
@@ -390,9 +392,7 @@ class Node:
             self._calls.raise_condition(conditions.settings_fault(fault))
         if rules_fault:
             self._calls.raise_condition(conditions.rules_unusable(rules_fault))
-        # What was made for the room stays: looking through it again would hold up an alarm for a fifth of a second.
-        gc.collect()
-        gc.freeze()
+        self._on_open()
 
     def _say_who_is_lost(self, services: Services, calls: Calls) -> None:
         """Confirm the alarms of devices that were lost before the start: the broker says only what is new."""

@@ -136,7 +136,7 @@ class DeviceTreeModel(QAbstractItemModel):
                 first, last = spans.get(number, place[1:] * 2)
                 spans[number] = min(first, line), max(last, line)
             if before is None or self._by.branch_of(row) != self._by.branch_of(before):
-                has_moved = True
+                self._is_arranged, has_moved = False, True
             elif (place is not None) != self._is_shown(row) or sort_key(row) != sort_key(before):
                 self._is_arranged = False
                 has_moved = has_moved or place is not None or self._is_shown(row)

@@ -113,6 +113,14 @@ def test_a_new_or_a_removed_device_is_told_as_another_set(live, qtbot):
     assert updated == []
 
 
+def test_a_device_that_says_only_now_what_it_is_is_told_as_another_set(live, qtbot):
+    device = Device(device_id="gate/a", kind="other", name="A")
+    live.load(Snapshot(changes=Changes(devices=(device,)), rings={}))
+
+    with qtbot.waitSignal(live.devices_changed, timeout=1000):
+        push(live, devices=(replace(device, kind="station"),))
+
+
 def test_incidents_of_weeks_are_not_all_kept(live):
     push(live, incidents=tuple(incident(f"{number:05d}") for number in range(MAX_INCIDENTS)))
     push(live, incidents=(incident("00000"), incident("new")))

@@ -132,6 +132,19 @@ def test_alarms_of_one_turn_are_all_stored_and_told_and_the_audit_holds(room: Ro
     assert (verdict.ok, verdict.n_rows) == (True, 100)
 
 
+def test_an_end_that_follows_in_the_same_turn_comes_after_its_beginning(room: Room) -> None:
+    condition = condition_of("edge_hot", "gate-a/one", Priority.HIGH)
+
+    async def begin_and_end() -> None:
+        begin = asyncio.create_task(room.incidents.raise_condition(condition))
+        end = asyncio.create_task(room.incidents.return_condition(condition.condition_key))
+        await asyncio.gather(begin, end)
+
+    room.run(begin_and_end())
+
+    assert [alarm.is_active for alarm in room.run(room.incidents.open_alarms())] == [False]
+
+
 def test_one_that_cannot_be_stored_fails_alone(room: Room) -> None:
     good = condition_of("edge_hot", "gate-a/one", Priority.HIGH)
     bad = replace(condition_of("edge_hot", "gate-a/two", Priority.HIGH), detail=None)
