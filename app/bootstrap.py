@@ -27,7 +27,7 @@ from app.frame import Frame
 from app.lag import UiLag
 from app.live import LiveModel
 from app.main_window import MainWindow
-from app.panel import discover_panels
+from app.panel import PanelInfo, find_panels, in_order
 from app.report import ErrorDoor
 from app.room import Room
 from core.kernel.errors import ConsoleError
@@ -42,6 +42,8 @@ log = logging.getLogger(__name__)
 
 HEAVY_MODULES = ("torch", "ultralytics", "vtkmodules", "pyvista", "cv2")
 """None of them may be loaded when the window appears."""
+
+PAINT_S = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +136,8 @@ class Console(QObject):
         self.frame: Frame | None = None
         self._summary: dict[str, object] | None = None
         self.is_open = False
-        self._panels = discover_panels()
+        self._is_painted = asyncio.Event()
+        self._finding: asyncio.Task[tuple[PanelInfo, ...]] | None = None
 
     async def run(self) -> int:
         """Show the window at once, then connect; ends when the window is closed."""
@@ -142,6 +145,7 @@ class Console(QObject):
         self._show_window()
         self.lag.start()
         self.connection.start()
+        self._finding = asyncio.get_event_loop().create_task(self._find_panels())
         if self._options.for_s is not None:
             self.lag.begin_window()
             QTimer.singleShot(int(self._options.for_s * 1000), self._on_time_is_up)
@@ -166,6 +170,7 @@ class Console(QObject):
         self.window.show()
 
     def _on_first_painted(self) -> None:
+        self._is_painted.set()
         took_s = time.time() - psutil.Process().create_time()
         log.info("the window is shown %.2f s after the start", took_s)
         if self._options.start_report is not None:
@@ -180,14 +185,25 @@ class Console(QObject):
         if not self.window.has_panels:
             self.room.run(self._open_room())
 
+    async def _find_panels(self) -> tuple[PanelInfo, ...]:
+        """Import the panels once the window is shown, and while the node starts."""
+        # A window that starts behind another one may not be painted for long.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._is_painted.wait(), PAINT_S)
+        found = []
+        for panel in find_panels():
+            found.append(panel)
+            await asyncio.sleep(0)
+        return in_order(found)
+
     async def _open_room(self) -> None:
         """Build the room the first time somebody enters it, panel by panel: the window goes on answering."""
         console = self._options.settings.console
-        self.frame = Frame(
-            self.room, self.window, self._panels, theme=console.theme, scale=console.scale_percent / 100.0
-        )
+        assert self._finding is not None
+        panels = await self._finding
+        self.frame = Frame(self.room, self.window, panels, theme=console.theme, scale=console.scale_percent / 100.0)
         try:
-            for _ in self.window.furnish(self._panels, self.room):
+            for _ in self.window.furnish(panels, self.room):
                 await asyncio.sleep(0)
             self.window.show_room()
             if not self.window.restore_layout():
@@ -252,6 +268,8 @@ class Console(QObject):
 
     async def _close(self) -> int:
         self.lag.stop()
+        if self._finding is not None:
+            self._finding.cancel()
         # The panels go with the window: nothing may reach them any more.
         self.live.close()
         self.room.closing.emit()

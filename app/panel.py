@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -46,12 +46,20 @@ class PanelInfo:
     icon: str = ""
 
 
-def discover_panels() -> tuple[PanelInfo, ...]:
-    """Import every module of `app.panels` and return their declarations, in their order."""
-    found: list[PanelInfo] = []
+def find_panels() -> Iterator[PanelInfo]:
+    """Import the modules of `app.panels` one by one, and yield the declaration of each."""
     for module in pkgutil.iter_modules(app.panels.__path__, "app.panels."):
         panel = importlib.import_module(module.name).PANEL
         if not isinstance(panel, PanelInfo):
             raise TypeError(f"{module.name}.PANEL is no PanelInfo")
-        found.append(panel)
-    return tuple(sorted(found, key=lambda panel: (list(Area).index(panel.area), panel.order, panel.key)))
+        yield panel
+
+
+def in_order(panels: Iterable[PanelInfo]) -> tuple[PanelInfo, ...]:
+    """Return panels as the window furnishes them."""
+    return tuple(sorted(panels, key=lambda panel: (list(Area).index(panel.area), panel.order, panel.key)))
+
+
+def discover_panels() -> tuple[PanelInfo, ...]:
+    """Import every module of `app.panels` and return their declarations, in their order."""
+    return in_order(find_panels())
