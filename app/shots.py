@@ -80,6 +80,8 @@ async def make_shots(console: Console, size: str) -> None:
     await _shoot_incidents(console, size)
     await _shoot_shift(console, size)
     console.window.restore_first_layout()
+    # The alarm that was looked at arranged the room; as it was before, the wall takes every camera.
+    console.room.put_back_requested.emit()
     console.window.bring_panel("wall")
     await _shoot_sixteen(console, wall, size)
     console.window.bring_panel("health")
