@@ -60,6 +60,7 @@ SESSION_EXPIRY_S = 60
 CONNECT_TIMEOUT_S = 2.0
 CONNACK_TIMEOUT_S = 4.0
 STABLE_AFTER_S = 10.0
+HOST_SPEAKS_WITHIN_S = 0.5
 REBIRTH_WITHIN_S = 10.0
 RESULT_EXPIRY_S = 60
 TELE_EXPIRY_S = 10
@@ -620,6 +621,9 @@ class FieldDevice:
 
     def _send_events(self, now_s: float) -> None:
         if self._outbox is None or self.is_host_away:
+            return
+        if not self._hosts and time.monotonic() - self._connected_since_s < HOST_SPEAKS_WITHIN_S:
+            # What a host left on the broker comes right after the subscription: it may be away.
             return
         for _seq, body in self._outbox.take_due(now_s):
             self.publish(Channel.EVT, body)
