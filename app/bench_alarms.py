@@ -13,7 +13,6 @@ import json
 import multiprocessing
 import os
 import random
-import socket
 import statistics
 import subprocess
 import sys
@@ -33,6 +32,7 @@ from app.bootstrap import Console, ConsoleOptions, choose_platform, make_applica
 from app.connection import ConnectionState
 from app.report import ErrorDoor
 from core.field.broker import EmbeddedBroker
+from core.field.client.device import send_at_once
 from core.incidents.model import Alarm
 from core.kernel.bench import BenchResult, Figure, wait_until
 from core.kernel.errors import BadInputError
@@ -227,8 +227,7 @@ def talk(pipe: Connection, host: str, port: int, password: str) -> None:
     client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="bench-field", protocol=MQTTProtocolVersion.MQTTv311)
     client.username_pw_set("field", password)
     client.max_inflight_messages_set(1000)
-    # As our field client does: Nagle's algorithm would hold a small packet back for 40 ms.
-    client.on_socket_open = _send_at_once
+    client.on_socket_open = send_at_once
     client.connect(host, port)
     client.loop_start()
     singles = [f"edge/single-{index:03d}" for index in range(N_SINGLE)]
@@ -262,10 +261,6 @@ def talk(pipe: Connection, host: str, port: int, password: str) -> None:
     except (EOFError, BrokenPipeError):
         pass  # The bench is over.
     client.loop_stop()
-
-
-def _send_at_once(_client: Any, _data: Any, opened: Any) -> None:
-    opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 class _Talking:

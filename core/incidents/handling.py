@@ -383,7 +383,7 @@ class AlarmHandling:
             session.delete(row)
         session.flush()
         # Another row may hold some of them still.
-        left = holds.InForce(at=at, rules=(), services=holds.out_of_service(session, at)[::-1])
+        left = holds.in_force(session, (), at)
         free = [row for row in under.values() if left.service_for(ledger.alarm_of(row)) is None]
         found = [ledger.record(session, row, _put_back_event(actor, at, said), actor) for row in free]
         return Changed(alarms=tuple(one.alarm for one in found if one is not None))

@@ -31,7 +31,7 @@ from core.incidents.model import (
 from core.incidents.same_event import Seen
 from core.kernel.geo import GeoPoint
 from core.kernel.wire import from_builtins, to_builtins
-from core.store.rows import position_of
+from core.store.rows import place_values, position_of
 from core.store.tables import AlarmJournalRow, AlarmRow, Base, IncidentRow, ObservationRow
 from core.vision.model import Observation, ObservationKind
 
@@ -76,8 +76,7 @@ def insert_incidents(session: Session, incidents: Sequence[Incident], confidence
             "confidence": confidence,
             "snapshot_path": one.snapshot_path,
             "snapshot_sha256": one.snapshot_sha256,
-            "lat_deg": None if one.position is None else one.position.lat_deg,
-            "lon_deg": None if one.position is None else one.position.lon_deg,
+            **place_values(one.position),
         }
         for one, confidence in zip(incidents, confidences, strict=True)
     ]
@@ -364,7 +363,6 @@ def _write_alarm(row: AlarmRow, alarm: Alarm) -> None:
 
 
 def _alarm_values(alarm: Alarm) -> dict[str, Any]:
-    position = alarm.position
     return {
         "condition_key": alarm.condition_key,
         "occurrence": alarm.occurrence,
@@ -403,6 +401,5 @@ def _alarm_values(alarm: Alarm) -> dict[str, Any]:
         "out_of_service_by": alarm.out_of_service_by,
         "out_of_service_reason": alarm.out_of_service_reason,
         "out_of_service_until": alarm.out_of_service_until,
-        "lat_deg": None if position is None else position.lat_deg,
-        "lon_deg": None if position is None else position.lon_deg,
+        **place_values(alarm.position),
     }

@@ -91,10 +91,6 @@ class SuppressionRule:
     windows: tuple[Window, ...] = ()
     of_rule: str = ""
 
-    def may_hold(self, subject: Condition | Alarm) -> bool:
-        """Tell whether a condition or alarm is one that this rule is for."""
-        return subject.kind in self.kinds or (bool(self.windows) and subject.rule_id == self.of_rule)
-
     def is_hour(self, now: datetime) -> bool:
         """Tell whether one of its windows holds at an aware instant."""
         local = now.astimezone()

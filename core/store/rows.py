@@ -22,8 +22,16 @@ def position_of(row: _Placed) -> GeoPoint | None:
 
 def place(row: _Placed, position: GeoPoint | None) -> None:
     """Write a position into a row."""
-    row.lat_deg = None if position is None else position.lat_deg
-    row.lon_deg = None if position is None else position.lon_deg
+    found = place_values(position)
+    row.lat_deg, row.lon_deg = found["lat_deg"], found["lon_deg"]
+
+
+def place_values(position: GeoPoint | None) -> dict[str, float | None]:
+    """Return a position as the columns that hold it [degrees, WGS 84]."""
+    return {
+        "lat_deg": None if position is None else position.lat_deg,
+        "lon_deg": None if position is None else position.lon_deg,
+    }
 
 
 def check_version(version: int, *, expect_version: int, what: str) -> None:

@@ -502,7 +502,7 @@ class FieldDevice:
             client.username_pw_set(broker.username, self._access.password or None)
         if self._access.tls is not None:
             client.tls_set_context(self._access.tls)
-        client.on_socket_open = _send_at_once
+        client.on_socket_open = send_at_once
         client.on_connect = self._on_connect
         client.on_message = self._on_message
         connect, will = None, None
@@ -672,8 +672,8 @@ def streams_of(kind: DeviceKind, *, period_s: float | None = None) -> tuple[Stre
     )
 
 
-def _send_at_once(_client: mqtt.Client, _data: Any, opened: Any) -> None:
-    # Small packets in both directions: Nagle's algorithm would hold an alarm up for 40 ms.
+def send_at_once(_client: mqtt.Client, _data: Any, opened: Any) -> None:
+    """Let small packets leave at once, as paho's `on_socket_open`: Nagle's algorithm would hold each up for 40 ms."""
     with contextlib.suppress(OSError):
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 

@@ -152,14 +152,13 @@ def test_nothing_is_heard_after_closing(live, qtbot):
     assert heard == [1]  # The first is told at once; the second waited for its like.
 
 
-def test_what_comes_while_the_room_is_furnished_is_told_when_it_stands(live, qtbot):
+def test_what_comes_while_the_room_is_furnished_is_told_when_it_stands(live):
     heard = []
     live.alarms_changed.connect(lambda: heard.append(tuple(live.alarms)))
     live.hold()
     live.load(Snapshot(changes=Changes(alarms=(alarm(),)), rings={}))
     push(live, alarms=(alarm(alarm_id="B"),))
-    qtbot.wait(60)
-    assert heard == []
+    assert heard == []  # It would have been told within the call.
 
     live.tell_all()
 
