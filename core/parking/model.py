@@ -1,9 +1,194 @@
-"""A parking lot as the field reports it."""
+"""Parking lots and their bays: as they are drawn, and as they are known to stand."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
+
+from core.kernel.geo import GeoPoint
+
+Point = tuple[float, float]
+Outline = tuple[Point, ...]
+"""Corners in order, not closed, at least three."""
+
+
+class BayKind(StrEnum):
+    """Who a bay is for."""
+
+    STANDARD = "standard"
+    ACCESSIBLE = "accessible"
+    EV = "ev"
+    LOADING = "loading"
+    RESERVED = "reserved"
+
+
+class BayState(StrEnum):
+    """How a bay stands, as far as anybody knows."""
+
+    FREE = "free"
+    OCCUPIED = "occupied"
+    UNKNOWN = "unknown"
+    CLOSED = "closed"
+
+
+class SightMethod(StrEnum):
+    """How a camera tells whether a bay is occupied."""
+
+    AUTOMATIC = "automatic"
+    """As the camera's calibration run found best; until one ran, the detector."""
+
+    DETECTOR = "detector"
+    """Vehicles' boxes against the bays' outlines."""
+
+    CLASSIFIER = "classifier"
+    """Each bay's own look against its learnt empty look."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bay:
+    """One place to park.
+
+    Attributes:
+        bay_id: Unique in its lot; at most 64 characters.
+        label: What is painted on the ground; empty shows the id.
+        zone: Bays of one zone are counted together; empty for none.
+        level: 0 is the ground, -1 the first below it.
+        outline: On the lot's plan [m], x to the right and y up; empty where nobody drew it there.
+        max_stay_min: Longest allowed stay; None for no limit.
+    """
+
+    bay_id: str
+    label: str = ""
+    kind: BayKind = BayKind.STANDARD
+    zone: str = ""
+    level: int = 0
+    outline: Outline = ()
+    max_stay_min: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BayView:
+    """What one camera sees of a lot.
+
+    Attributes:
+        outlines: By bay, as fractions of the picture.
+        lanes: Outlines of driving lanes that must stay clear, by name, as fractions of the picture.
+        image_px: Longest side of the picture that is looked at; None leaves it to the method.
+        rate: Share of bays that the last calibration run got right, 0..1; None until one ran.
+    """
+
+    camera_id: str
+    outlines: Mapping[str, Outline] = field(default_factory=dict)
+    lanes: Mapping[str, Outline] = field(default_factory=dict)
+    method: SightMethod = SightMethod.AUTOMATIC
+    image_px: int | None = None
+    rate: float | None = None
+    calibrated_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """One floor of a garage.
+
+    Attributes:
+        height_m: Of its ground over the lot's own.
+    """
+
+    number: int
+    name: str
+    height_m: float = 0.0
+
+
+class SurroundingKind(StrEnum):
+    """What stands around bays."""
+
+    BUILDING = "building"
+    LANE = "lane"
+    GREEN = "green"
+    WALL = "wall"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surrounding:
+    """Something on the plan that is no bay.
+
+    Attributes:
+        outline: On the lot's plan [m].
+    """
+
+    kind: SurroundingKind
+    outline: Outline
+    height_m: float = 0.0
+    level: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lot:
+    """A car park as it is drawn.
+
+    Attributes:
+        position: Where the plan's origin lies; None where nobody placed it.
+        bearing_deg: Of the plan's y axis, clockwise from north.
+        device_ids: Field devices whose bays and counters belong to this lot; its own id always does.
+        capacity: Bays in all, where not every bay is drawn; None counts the drawn ones.
+        stale_s: A state that nothing confirmed for so long is shown as stale.
+        version: Rises with every save; saving names the version it began on.
+    """
+
+    lot_id: str
+    name: str
+    site: str = ""
+    position: GeoPoint | None = None
+    bearing_deg: float = 0.0
+    levels: tuple[Level, ...] = ()
+    bays: tuple[Bay, ...] = ()
+    views: tuple[BayView, ...] = ()
+    surroundings: tuple[Surrounding, ...] = ()
+    device_ids: tuple[str, ...] = ()
+    capacity: int | None = None
+    stale_s: float = 300.0
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BayEvidence:
+    """What one camera or sensor says of one bay at one instant.
+
+    Attributes:
+        confidence: That the state is true, 0..1.
+        source: "camera:ID", "sensor:DEVICE", "edge:KEY" or "operator:NAME".
+    """
+
+    lot_id: str
+    bay_id: str
+    state: BayState
+    at: datetime
+    confidence: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BayStatus:
+    """How a bay stands, fused from everything that is said of it.
+
+    Attributes:
+        since: The state began.
+        at: It was last confirmed.
+        confidence: 0..1.
+        source: Whose word decided; as in `BayEvidence`.
+        is_stale: Nothing confirmed it for longer than the lot allows: it is the last known, not the present.
+    """
+
+    lot_id: str
+    bay_id: str
+    state: BayState
+    since: datetime
+    at: datetime
+    confidence: float
+    source: str
+    is_stale: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,3 +204,17 @@ class LotOccupancy:
     n_occupied: int
     n_unknown: int
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class BaysSeen:
+    """On the bus: a camera, an edge device or a sensor said something of bays."""
+
+    evidence: tuple[BayEvidence, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BaysChanged:
+    """On the bus: bays stand otherwise than before, or became stale; stored already."""
+
+    bays: tuple[BayStatus, ...]
