@@ -108,6 +108,8 @@ class SurroundingKind(StrEnum):
     LANE = "lane"
     GREEN = "green"
     WALL = "wall"
+    RAMP = "ramp"
+    """Rises from its first edge by its height to the edge across."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
