@@ -51,15 +51,16 @@ class Element:
 
 
 class _Reader:
-    def __init__(self, max_text: int) -> None:
+    def __init__(self, max_text: int, max_elements: int) -> None:
         self._max_text = max_text
+        self._max_elements = max_elements
         self.root: Element | None = None
         self._open: list[Element] = []
         self._n_elements = 0
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         self._n_elements += 1
-        if len(self._open) >= MAX_DEPTH or self._n_elements > MAX_ELEMENTS:
+        if len(self._open) >= MAX_DEPTH or self._n_elements > self._max_elements:
             raise BadInputError("The document is nested too deeply or has too many parts.")
         plain = {_local(key): value[:MAX_TEXT] for key, value in attributes.items()}
         element = Element(_local(name), plain, namespace=name.rpartition(" ")[0])
@@ -78,15 +79,17 @@ class _Reader:
             element.text = (element.text + data)[: self._max_text]
 
 
-def parse(data: bytes, *, max_text: int = MAX_TEXT) -> Element:
+def parse(
+    data: bytes, *, max_text: int = MAX_TEXT, max_bytes: int = MAX_BYTES, max_elements: int = MAX_ELEMENTS
+) -> Element:
     """Read a document; a text longer than `max_text` characters is cut.
 
     Raises:
         BadInputError: It is no XML, too large, or declares a document type.
     """
-    if len(data) > MAX_BYTES:
-        raise BadInputError(f"The document is larger than {MAX_BYTES // 1024} KiB.")
-    reader = _Reader(max_text)
+    if len(data) > max_bytes:
+        raise BadInputError(f"The document is larger than {max_bytes // 1024} KiB.")
+    reader = _Reader(max_text, max_elements)
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.buffer_text = True
     parser.StartElementHandler = reader.start
