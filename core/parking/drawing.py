@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -339,6 +340,8 @@ def _numbered_on(base: str, taken: set[str]) -> str:
 def _seen(outline: Outline, target: str, carry: Projection) -> Outline:
     """Return an outline at the target, cut to the picture's border there; empty where less than half of it is left."""
     moved = tuple(carry(point) for point in outline)
+    if not all(math.isfinite(x) for x, _ in moved):
+        return ()
     if target == PLAN:
         return moved
     inside = tuple((min(1.0, max(0.0, x)), min(1.0, max(0.0, y))) for x, y in moved)

@@ -11,9 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from core.kernel.errors import BadInputError
-from core.kernel.geo import GeoPoint
-from core.parking.model import Lot, Outline, Point
-from core.vision.plane import east_north_m, offset
+from core.parking.model import Outline, Point
 
 MAX_ROW = 200
 _TRAILING_NUMBER = re.compile(r"^(.*?)(\d+)$")
@@ -108,6 +106,8 @@ def row_quad(front: tuple[Point, Point], depth: float, angle_deg: float = 90.0) 
 def carrier(source: Sequence[Point], target: Sequence[Point]) -> Projection:
     """Return the homography through at least four pairs of points; more are met as well as they can be.
 
+    What would lie behind the camera is carried to infinity.
+
     Raises:
         BadInputError: There are fewer than four pairs, or three of four lie on one line.
 
@@ -126,12 +126,14 @@ def carrier(source: Sequence[Point], target: Sequence[Point]) -> Projection:
         rows.append([x, y, 1, 0, 0, 0, -u * x, -u * y, -u])
         rows.append([0, 0, 0, x, y, 1, -v * x, -v * y, -v])
     solution = np.linalg.svd(np.asarray(rows, np.float64))[2][-1].reshape(3, 3)
-    matrix = (np.linalg.inv(from_target) @ solution @ from_source).tolist()
+    found = np.linalg.inv(from_target) @ solution @ from_source
+    # Positive in front of the camera, whichever sign the solution came with.
+    matrix = (found * np.sign(found[2] @ np.append(np.asarray(source, np.float64).mean(axis=0), 1.0))).tolist()
 
     def carry(point: Point) -> Point:
         x, y = point
         u, v, w = (row[0] * x + row[1] * y + row[2] for row in matrix)
-        return (u / w, v / w) if w else (math.inf, math.inf)
+        return (u / w, v / w) if w > 1e-12 else (math.inf, math.inf)
 
     return carry
 
@@ -151,32 +153,6 @@ def label_key(label: str) -> tuple[tuple[int, int | str], ...]:
     """Sort labels as people do: A2 stands before A10."""
     parts = re.split(r"(\d+)", label)
     return tuple((0, int(part)) if part.isdecimal() else (1, part.lower()) for part in parts if part)
-
-
-def placed(lot: Lot, point: Point) -> GeoPoint:
-    """Return where a point of the plan [m] lies on the earth.
-
-    Raises:
-        ValueError: Nobody placed the lot.
-    """
-    if lot.position is None:
-        raise ValueError(f"lot {lot.lot_id} has no position")
-    x, y = point
-    sine, cosine = math.sin(math.radians(lot.bearing_deg)), math.cos(math.radians(lot.bearing_deg))
-    return offset(lot.position, x * cosine + y * sine, y * cosine - x * sine)
-
-
-def on_plan(lot: Lot, position: GeoPoint) -> Point:
-    """Return where a position lies on the plan [m]; inverts `placed`.
-
-    Raises:
-        ValueError: Nobody placed the lot.
-    """
-    if lot.position is None:
-        raise ValueError(f"lot {lot.lot_id} has no position")
-    east, north = east_north_m(lot.position, position)
-    sine, cosine = math.sin(math.radians(lot.bearing_deg)), math.cos(math.radians(lot.bearing_deg))
-    return east * cosine - north * sine, east * sine + north * cosine
 
 
 def _signed_area(outline: Outline) -> float:

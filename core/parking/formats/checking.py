@@ -9,7 +9,8 @@ from core.kernel.errors import BadInputError
 from core.kernel.geo import GeoPoint
 from core.parking.formats.model import MAX_CORNERS, BadRow, BayFile, Document, FoundBay, Frame, Row, Size
 from core.parking.model import BayView, Lot, Outline, Point
-from core.parking.shapes import area_of, crosses_itself, on_plan
+from core.parking.plans import on_plan
+from core.parking.shapes import area_of, crosses_itself
 
 MAX_ID_LENGTH = 64
 MIN_AREA = 2.5e-5
@@ -72,11 +73,11 @@ def _on_plan(document: Document, lot: Lot | None) -> BayFile:
             return BayFile(title=document.title, is_plan=True, bays=(), bad=document.bad)
         lons, lats = sorted(x for x, _ in points), sorted(y for _, y in points)
         placed_at = (lats[len(lats) // 2], lons[len(lons) // 2])
-        lot = replace(lot or Lot(lot_id="lot", name=""), position=GeoPoint(*placed_at))
-    target = lot
+        lot = Lot(lot_id="lot", name="", position=GeoPoint(*placed_at))
+    origin, bearing_deg = lot.position or GeoPoint(0.0, 0.0), lot.bearing_deg
 
     def outline_of(row: Row) -> Outline:
-        return tuple(on_plan(target, GeoPoint(lat, lon)) for lon, lat in row.points)
+        return tuple(on_plan(GeoPoint(lat, lon), origin, bearing_deg) for lon, lat in row.points)
 
     return replace(_checked(document, outline_of, plan_reason, is_plan=True), placed_at=placed_at)
 

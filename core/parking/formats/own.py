@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 import msgspec
 
 from core.kernel.errors import BadInputError
+from core.kernel.geo import GeoPoint
 from core.parking.formats.model import BadRow, Document, Frame
 from core.parking.model import Bay, BayView, Level, Lot, Surrounding
-from core.parking.shapes import placed
+from core.parking.plans import on_ground
 
 TITLE = "Watchfloor's lot"
 FORMAT = "watchfloor-lot"
@@ -74,13 +75,13 @@ def lot_geojson(lot: Lot) -> str:
         raise BadInputError(
             f"{lot.name} has no place on the map, so its bays have none.", hint="Place it on the map, then export."
         )
-    features = [_feature(lot, bay) for bay in lot.bays if bay.outline]
+    features = [_feature(lot, lot.position, bay) for bay in lot.bays if bay.outline]
     text = json.dumps({"type": "FeatureCollection", "features": features}, indent=1, ensure_ascii=False)
     return _PAIR.sub(r"[\1, \2]", text) + "\n"
 
 
-def _feature(lot: Lot, bay: Bay) -> dict[str, Any]:
-    positions = [placed(lot, point) for point in (*bay.outline, bay.outline[0])]
+def _feature(lot: Lot, origin: GeoPoint, bay: Bay) -> dict[str, Any]:
+    positions = [on_ground(point, origin, lot.bearing_deg) for point in (*bay.outline, bay.outline[0])]
     said = {
         "bay_id": bay.bay_id,
         "label": bay.label,

@@ -12,7 +12,8 @@ from core.parking.formats import own
 from core.parking.formats.checking import Answers, check
 from core.parking.formats.reading import read_content, read_file
 from core.parking.model import Bay, BayKind, BayState, BayView, Level, Lot
-from core.parking.shapes import area_of, placed
+from core.parking.plans import on_ground
+from core.parking.shapes import area_of
 from tests.fixtures.testdata import testdata
 
 SQUARE = [[100, 100], [200, 100], [200, 160], [100, 160]]
@@ -185,7 +186,8 @@ def test_cvats_own_json_is_read():
 
 def test_geojson_comes_onto_the_plan_by_position_and_bearing():
     plan = ((0.0, 0.0), (2.5, 0.0), (2.5, 5.0), (0.0, 5.0))
-    ring = [[placed(LOT, point).lon_deg, placed(LOT, point).lat_deg] for point in (*plan, plan[0])]
+    places = [on_ground(point, LOT.position, LOT.bearing_deg) for point in (*plan, plan[0])]
+    ring = [[place.lon_deg, place.lat_deg] for place in places]
     feature = {
         "type": "Feature",
         "properties": {"ref": "12", "parking_space": "disabled", "level": "-1"},
