@@ -20,7 +20,7 @@ from core.incidents.work import Unit
 from core.media.model import StreamReport
 from core.node.live import Changes, Snapshot
 from core.node.model import Health
-from core.parking.model import LotOccupancy
+from core.parking.model import BayStatus, Lot, LotOccupancy
 
 COALESCE_MS = 200
 """Nobody reads figures that change faster, and tables that show them are what the window paints longest."""
@@ -29,6 +29,9 @@ MAX_INCIDENTS = 2000
 """Kept in memory; a console runs for weeks, the history is in the database."""
 
 URGENT_MS = 15
+BAYS_MS = 50
+"""A bay changes its colour while one looks at it."""
+
 PARTS = (
     "cameras",
     "rings",
@@ -36,7 +39,9 @@ PARTS = (
     "readings",
     "commands",
     "twins",
+    "lot_plans",
     "lots",
+    "bays",
     "streams",
     "counts",
     "incidents",
@@ -58,12 +63,16 @@ class LiveModel(QObject):
     """Holds frozen models by id; signals at most five times a second, alarms at once.
 
     Signals:
-        cameras_changed, rings_changed, devices_changed, readings_changed, lots_changed, streams_changed,
+        cameras_changed, rings_changed, devices_changed, readings_changed, lots_changed, lot_plans_changed,
+        bays_changed, streams_changed,
         counts_changed, alarms_changed, incidents_changed, units_changed, warnings_changed, shift_changed,
         steering_changed, reviews_changed, rules_changed, health_changed:
             Something of that kind is new; read the attribute. Devices and readings: others are there than before.
         devices_updated(tuple[Device, ...]), readings_updated(tuple[Reading, ...]):
             Newer states of some that were there before: of 10,000 devices a few hundred speak in a fifth of a second.
+        bays_updated(tuple[BayStatus, ...]):
+            Bays that stand otherwise, within a twentieth of a second; those of other lots than before come as
+            bays_changed.
     """
 
     cameras_changed = Signal()
@@ -75,6 +84,9 @@ class LiveModel(QObject):
     commands_changed = Signal()
     twins_changed = Signal()
     lots_changed = Signal()
+    lot_plans_changed = Signal()
+    bays_changed = Signal()
+    bays_updated = Signal(object)
     streams_changed = Signal()
     counts_changed = Signal()
     alarms_changed = Signal()
@@ -97,6 +109,10 @@ class LiveModel(QObject):
 
         self.twins: dict[str, Twin] = {}
         self.lots: dict[str, LotOccupancy] = {}
+        self.lot_plans: dict[str, Lot] = {}
+        self.bays: dict[str, dict[str, BayStatus]] = {}
+        """By lot and bay."""
+
         self.streams: dict[str, StreamReport] = {}
         self.line_totals: dict[str, dict[str, dict[str, int]]] = {}
         self.inside: dict[str, dict[str, int]] = {}
@@ -122,10 +138,13 @@ class LiveModel(QObject):
         self._fresh_readings: dict[tuple[str, str], Reading] | None = {}
         """What came since the last signal; None where everything has to be looked at."""
 
+        self._fresh_bays: dict[tuple[str, str], BayStatus] | None = {}
+
         self._timers = (
             self._make_timer(self._tell_urgent, URGENT_MS),
             self._make_timer(self._tell_in_turn, COALESCE_MS),
         )
+        self._bays_timer = self._make_timer(lambda: self._tell(("bays",)), BAYS_MS)
         self._next = self._make_timer(self._tell_next, 0)
         self._due: list[str] = []
         self._is_held = False
@@ -139,8 +158,9 @@ class LiveModel(QObject):
 
     def load(self, snapshot: Snapshot) -> None:
         """Start from a complete state; whatever was known before is forgotten."""
-        for kept in (self.cameras, self.devices, self.lots, self.streams, self.alarms, self.incidents):
+        for kept in (self.cameras, self.devices, self.lots, self.streams, self.alarms, self.incidents, self.bays):
             kept.clear()
+        self.lot_plans.clear()
         self.readings.clear()
         self.commands.clear()
         self.twins.clear()
@@ -164,7 +184,7 @@ class LiveModel(QObject):
         """Signal everything, as to somebody who has just come in."""
         self._is_held = False
         self._dirty |= set(PARTS)
-        self._fresh_devices = self._fresh_readings = None
+        self._fresh_devices = self._fresh_readings = self._fresh_bays = None
         self._tell(PARTS)
 
     def apply(self, data: Any) -> None:
@@ -178,6 +198,8 @@ class LiveModel(QObject):
         self._take(changes)
         if self._is_held:
             return
+        if changes.bays and not self._bays_timer.isActive():
+            self._bays_timer.start()
         urgent, all_parts = self._timers
         if not all_parts.isActive() and not self._next.isActive():
             all_parts.start()
@@ -197,7 +219,7 @@ class LiveModel(QObject):
 
     def close(self) -> None:
         """Tell nobody anything any more."""
-        for timer in (*self._timers, self._next):
+        for timer in (*self._timers, self._bays_timer, self._next):
             timer.stop()
         self.blockSignals(True)
 
@@ -225,8 +247,7 @@ class LiveModel(QObject):
             self.readings[key] = reading
             if self._fresh_readings is not None:
                 self._fresh_readings[key] = reading
-        for lot in changes.lots:
-            self.lots[lot.lot_id] = lot
+        self._take_parking(changes)
         for report in changes.streams:
             self.streams[report.camera_id] = report
         for alarm in changes.alarms:
@@ -280,6 +301,31 @@ class LiveModel(QObject):
         while len(self.reviews) > MAX_INCIDENTS:
             del self.reviews[next(iter(self.reviews))]
 
+    def _take_parking(self, changes: Changes) -> None:
+        for lot in changes.lots:
+            self.lots[lot.lot_id] = lot
+        for plan in changes.lot_plans:
+            known = self.lot_plans.get(plan.lot_id)
+            if known is not None and known.version > plan.version:
+                continue
+            self.lot_plans[plan.lot_id] = plan
+            drawn = {bay.bay_id for bay in plan.bays}
+            stay = self.bays.get(plan.lot_id, {})
+            self.bays[plan.lot_id] = {bay_id: status for bay_id, status in stay.items() if bay_id in drawn}
+            self._fresh_bays = None
+            # A device that speaks for a drawn lot is no lot of its own.
+            for device_id in plan.device_ids:
+                self.lots.pop(device_id, None)
+        for lot_id in changes.removed_lots:
+            self.lot_plans.pop(lot_id, None)
+            self.bays.pop(lot_id, None)
+            self.lots.pop(lot_id, None)
+            self._fresh_bays = None
+        for bay in changes.bays:
+            self.bays.setdefault(bay.lot_id, {})[bay.bay_id] = bay
+            if self._fresh_bays is not None:
+                self._fresh_bays[bay.lot_id, bay.bay_id] = bay
+
     def _forget_device(self, device_id: str) -> None:
         self.devices.pop(device_id, None)
         self._fresh_devices = self._fresh_readings = None
@@ -296,7 +342,9 @@ class LiveModel(QObject):
             "readings": bool(changes.readings or changes.removed_devices),
             "commands": bool(changes.commands),
             "twins": bool(changes.twins or changes.removed_devices),
-            "lots": bool(changes.lots),
+            "lot_plans": bool(changes.lot_plans or changes.removed_lots),
+            "lots": bool(changes.lots or changes.removed_lots),
+            "bays": bool(changes.bays or changes.lot_plans or changes.removed_lots),
             "streams": bool(changes.streams),
             "counts": bool(changes.line_totals or changes.inside),
             "alarms": bool(changes.alarms),
@@ -336,6 +384,9 @@ class LiveModel(QObject):
             elif name == "readings" and self._fresh_readings is not None:
                 new, self._fresh_readings = self._fresh_readings, {}
                 self.readings_updated.emit(tuple(new.values()))
+            elif name == "bays" and self._fresh_bays is not None:
+                bays, self._fresh_bays = self._fresh_bays, {}
+                self.bays_updated.emit(tuple(bays.values()))
             else:
                 self._tell_all_of(name)
 
@@ -344,4 +395,6 @@ class LiveModel(QObject):
             self._fresh_devices = {}
         elif name == "readings":
             self._fresh_readings = {}
+        elif name == "bays":
+            self._fresh_bays = {}
         getattr(self, f"{name}_changed").emit()

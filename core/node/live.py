@@ -17,7 +17,7 @@ from core.incidents.warnings import RegionalWarning
 from core.incidents.work import Unit
 from core.media.model import StreamReport
 from core.node.model import Health
-from core.parking.model import LotOccupancy
+from core.parking.model import BayStatus, Lot, LotOccupancy
 
 FLUSH_PERIOD_S = 0.1
 
@@ -37,6 +37,9 @@ class Changes:
         units: Who can be sent; a removed one comes once more.
         shift: Entries written since; none in a snapshot.
         warnings: Regional warnings; one that has ended comes once more.
+        lot_plans: Lots as they are drawn.
+        removed_lots: Ids.
+        bays: Bays that stand otherwise, became stale or were confirmed.
         rules: The alarm rules in force.
     """
 
@@ -50,6 +53,9 @@ class Changes:
     commands: tuple[DeviceCommand, ...] = ()
     twins: tuple[Twin, ...] = ()
     lots: tuple[LotOccupancy, ...] = ()
+    lot_plans: tuple[Lot, ...] = ()
+    removed_lots: tuple[str, ...] = ()
+    bays: tuple[BayStatus, ...] = ()
     streams: tuple[StreamReport, ...] = ()
     line_totals: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
     inside: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -94,6 +100,9 @@ class LiveCollector:
         self._commands: dict[str, DeviceCommand] = {}
         self._twins: dict[str, Twin] = {}
         self._lots: dict[str, LotOccupancy] = {}
+        self._lot_plans: dict[str, Lot] = {}
+        self._removed_lots: list[str] = []
+        self._bays: dict[tuple[str, str], BayStatus] = {}
         self._streams: dict[str, StreamReport] = {}
         self._line_totals: dict[str, dict[str, dict[str, int]]] = {}
         self._inside: dict[str, dict[str, int]] = {}
@@ -158,6 +167,24 @@ class LiveCollector:
     def add_lot(self, lot: LotOccupancy) -> None:
         """Push a lot with the next flush."""
         self._lots[lot.lot_id] = lot
+        self._schedule()
+
+    def add_lot_plan(self, lot: Lot) -> None:
+        """Push at once how a lot is drawn."""
+        self._lot_plans[lot.lot_id] = lot
+        self._schedule_now()
+
+    def remove_lot(self, lot_id: str) -> None:
+        """Push that a lot is gone."""
+        self._lots.pop(lot_id, None)
+        self._lot_plans.pop(lot_id, None)
+        self._bays = {key: bay for key, bay in self._bays.items() if key[0] != lot_id}
+        self._removed_lots.append(lot_id)
+        self._schedule_now()
+
+    def add_bays(self, bays: tuple[BayStatus, ...]) -> None:
+        """Push bays with the next flush; newest wins."""
+        self._bays.update({(bay.lot_id, bay.bay_id): bay for bay in bays})
         self._schedule()
 
     def add_stream(self, report: StreamReport) -> None:
@@ -236,6 +263,9 @@ class LiveCollector:
             commands=tuple(self._commands.values()),
             twins=tuple(self._twins.values()),
             lots=tuple(self._lots.values()),
+            lot_plans=tuple(self._lot_plans.values()),
+            removed_lots=tuple(self._removed_lots),
+            bays=tuple(self._bays.values()),
             streams=tuple(self._streams.values()),
             line_totals=self._line_totals,
             inside=self._inside,
@@ -258,7 +288,9 @@ class LiveCollector:
         self._units.clear()
         self._shift.clear()
         self._warnings.clear()
-        self._removed_cameras, self._removed_devices = [], []
+        self._lot_plans.clear()
+        self._bays.clear()
+        self._removed_cameras, self._removed_devices, self._removed_lots = [], [], []
         self._line_totals, self._inside = {}, {}
         self._rules = self._health = None
         self._push(changes)

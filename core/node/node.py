@@ -69,7 +69,8 @@ from core.node.pictures import Pictures
 from core.node.services import Services, make_services
 from core.node.sight import CameraBack, CameraLost, Sight
 from core.node.supervisor import VisionSupervisor
-from core.parking.service import LotChanged
+from core.parking.model import BaysTold, LotChanged, LotPlanChanged, LotPlanRemoved
+from core.parking.service import ParkingService
 from core.sim.city import DemoCity, load_city
 from core.store.engine import Store, open_store, sqlite_url
 from core.store.retention import forget_before
@@ -382,6 +383,7 @@ class Node:
         self._storing = self._spawn(self._calls.work())
         self._spawn(self._forget_forever(store))
         self._spawn(self._keep_alarms(services))
+        self._spawn(services.parking.work())
         self._subscribe(services, self._calls)
         self._say_who_is_lost(services, self._calls)
         await self._open_eyes(services, self._calls)
@@ -630,6 +632,9 @@ class Node:
         self._bus.subscribe(FlowMeasured, lambda event: flow.tell(event.minutes, self._clock.now()))
         self._bus.subscribe(SessionsEnded, lambda event: self._sign_out(event.user_id, event.reason))
         self._bus.subscribe(LotChanged, lambda event: self._live.add_lot(event.occupancy))
+        self._bus.subscribe(LotPlanChanged, lambda event: self._live.add_lot_plan(event.lot))
+        self._bus.subscribe(LotPlanRemoved, lambda event: self._live.remove_lot(event.lot_id))
+        self._bus.subscribe(BaysTold, lambda event: self._live.add_bays(event.bays))
         self._bus.subscribe(SteeringChanged, lambda event: self._live.add_steering(event.steering))
         self._bus.subscribe(WarningChanged, lambda event: self._live.add_warning(event.warning))
         self._bus.subscribe(ShiftEntryAdded, lambda event: self._live.add_shift_entry(event.entry))
@@ -870,6 +875,8 @@ class Node:
             if adapter.reason
         )
         found.extend(self._nonsense_notices())
+        if self.services is not None:
+            found.extend(self.services.parking.notices())
         if self._model_note:
             found.append(("model", self._model_note, "Set vision.model to a model for real cameras."))
         wanted = self.settings.vision.hardware_decode
@@ -899,6 +906,15 @@ class Node:
             raise verbs.not_ready(self._store_reason)
         return self.services
 
+    @property
+    def parking(self) -> ParkingService:
+        """The lots.
+
+        Raises:
+            UnavailableError: The store is not open yet.
+        """
+        return self.require_services().parking
+
     def door_notices(self) -> tuple[str, ...]:
         """What a person at the door should know."""
         sentences = [fault.sentence for fault in self._faults]
@@ -920,6 +936,8 @@ class Node:
             commands=services.field.commands(),
             twins=services.field.twins(),
             lots=services.parking.lots(),
+            lot_plans=services.parking.lot_plans(),
+            bays=services.parking.all_bays(),
             streams=tuple(self._sight.streams.values()),
             line_totals=self._sight.totals,
             inside=self._sight.inside,

@@ -106,7 +106,7 @@ def make_services(
         review=ReviewService(store, bus, clock),
         field=FieldService(store=store, bus=bus, clock=clock, outbox=outbox, settings=broker, audit=append),
         traffic=TrafficService(store=store, bus=bus, clock=clock),
-        parking=ParkingService(store=store, bus=bus),
+        parking=ParkingService(store=store, bus=bus, clock=clock),
         certificates=CertificateDesk(store, clock, Path(settings.broker.folder) if settings.broker.folder else None),
     )
 

@@ -181,6 +181,8 @@ class BayStatus:
         confidence: 0..1.
         source: Whose word decided; as in `BayEvidence`.
         is_stale: Nothing confirmed it for longer than the lot allows: it is the last known, not the present.
+        reason: Why an operator corrected it; empty where no correction holds.
+        seen: What cameras and sensors say while a correction holds.
     """
 
     lot_id: str
@@ -191,6 +193,74 @@ class BayStatus:
     confidence: float
     source: str
     is_stale: bool = False
+    reason: str = ""
+    seen: BayState | None = None
+
+    @property
+    def is_known(self) -> bool:
+        """The state is the present one."""
+        return self.state is not BayState.UNKNOWN and not self.is_stale
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BayChange:
+    """A bay stood otherwise from an instant on.
+
+    Attributes:
+        source: Whose word decided; as in `BayEvidence`.
+        is_stale: From then on nothing confirmed the state any more.
+    """
+
+    lot_id: str
+    bay_id: str
+    at: datetime
+    state: BayState
+    confidence: float
+    source: str
+    is_stale: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LotVersion:
+    """One save of a lot.
+
+    Attributes:
+        note: What was changed and why, in the author's words.
+    """
+
+    lot_id: str
+    number: int
+    at: datetime
+    actor: str
+    note: str
+
+
+class OccupancyBasis(StrEnum):
+    """What the figures of a lot are made of: of those there are, the one that leaves least unknown."""
+
+    BAYS = "bays"
+    COUNTS = "counts"
+    """A device counts its bays itself."""
+
+    GATES = "gates"
+    """Who entered and who left, from a known beginning."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZoneOccupancy:
+    """How full one zone of a lot is; as in `LotOccupancy`."""
+
+    zone: str
+    n_bays: int
+    n_occupied: int
+    n_unknown: int
+    n_stale: int = 0
+    n_closed: int = 0
+
+    @property
+    def n_free(self) -> int:
+        """Bays known to be free right now."""
+        return max(0, self.n_bays - self.n_occupied - self.n_unknown)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,7 +268,11 @@ class LotOccupancy:
     """How full a lot is.
 
     Attributes:
-        n_unknown: Bays whose state nobody knows right now.
+        n_bays: Without closed ones.
+        n_unknown: Bays whose state nobody knows right now; stale ones are among them.
+        n_stale: Those of them whose last state is known.
+        drift: Bays that entry and exit count as taken beyond those that are known to be; None without both figures.
+        faults: What cannot be right about the lot, each a sentence with a way out.
     """
 
     lot_id: str
@@ -206,6 +280,82 @@ class LotOccupancy:
     n_occupied: int
     n_unknown: int
     at: datetime
+    n_stale: int = 0
+    n_closed: int = 0
+    basis: OccupancyBasis = OccupancyBasis.COUNTS
+    drift: int | None = None
+    zones: tuple[ZoneOccupancy, ...] = ()
+    faults: tuple[str, ...] = ()
+
+    @property
+    def n_free(self) -> int:
+        """Bays known to be free right now."""
+        return max(0, self.n_bays - self.n_occupied - self.n_unknown)
+
+
+class LotObservationKind(StrEnum):
+    """What a camera sees of a lot beside the state of its bays."""
+
+    MISPARKED = "misparked"
+    """One vehicle stands across two bays."""
+
+    LANE_BLOCKED = "lane_blocked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LotObservation:
+    """Something at a lot began or ended.
+
+    Attributes:
+        place: The bays, joined by "+" in the plan's order, or the lane's name; with kind and lot it names the
+            condition.
+        confidence: That it is so, 0..1.
+        snapshot_jpeg: The picture that shows it; empty where there is none.
+    """
+
+    kind: LotObservationKind
+    lot_id: str
+    place: str
+    camera_id: str
+    is_begin: bool
+    at: datetime
+    confidence: float
+    snapshot_jpeg: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class LotObserved:
+    """On the bus: a camera saw something at a lot begin or end."""
+
+    observations: tuple[LotObservation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LotPlanChanged:
+    """On the bus: a lot was drawn or changed; stored already."""
+
+    lot: Lot
+
+
+@dataclass(frozen=True, slots=True)
+class LotPlanRemoved:
+    """On the bus: a lot was removed; stored already."""
+
+    lot_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class BaysTold:
+    """On the bus, at once: bays stand otherwise than before, became stale, or were confirmed after being stale."""
+
+    bays: tuple[BayStatus, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LotChanged:
+    """On the bus: a lot is fuller or emptier than before, or known for the first time."""
+
+    occupancy: LotOccupancy
 
 
 @dataclass(frozen=True, slots=True)

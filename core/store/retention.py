@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from core.store.engine import Store
 from core.store.tables import (
     Base,
+    BayChangeRow,
     CapMessageRow,
     DeviceCommandRow,
     FieldEventRow,
@@ -27,6 +28,7 @@ CHUNK = 500
 _KEPT_FOR_A_WHILE: tuple[tuple[type[Base], Any, Any], ...] = (
     (ReadingRow, ReadingRow.reading_id, ReadingRow.at),
     (LotOccupancyRow, LotOccupancyRow.lot_occupancy_id, LotOccupancyRow.at),
+    (BayChangeRow, BayChangeRow.bay_change_id, BayChangeRow.at),
     (ObservationRow, ObservationRow.observation_id, ObservationRow.captured_at),
     (FieldEventRow, FieldEventRow.field_event_id, FieldEventRow.at),
     (DeviceCommandRow, DeviceCommandRow.command_id, DeviceCommandRow.created_at),
@@ -37,7 +39,7 @@ _KEPT_FOR_A_WHILE: tuple[tuple[type[Base], Any, Any], ...] = (
 
 
 async def forget_before(store: Store, before: datetime) -> int:
-    """Delete what was measured, seen and told before an instant: readings, occupancies, events, commands, CAP, minutes.
+    """Delete what was measured, seen and told before an instant: readings, occupancies, bays, events, and the like.
 
     Returns:
         Rows deleted.

@@ -285,6 +285,68 @@ class LotOccupancyRow(Base):
     n_unknown: Mapped[int] = mapped_column(Integer, default=0)
 
 
+class LotRow(Base):
+    """A lot as it is drawn."""
+
+    __tablename__ = "lot"
+
+    lot_id: Mapped[str] = mapped_column(String(80), primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    document: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+    """`wire.to_builtins(Lot)`; its version is the row's."""
+
+    changed_at: Mapped[datetime]
+    changed_by: Mapped[str] = mapped_column(Text, default="")
+    version: Mapped[int] = mapped_column(Integer)
+    """The number of its newest `lot_version`: a lot that was removed and drawn again goes on counting."""
+
+
+class LotVersionRow(Base):
+    """A lot as it was drawn at one time; written with every save, never changed."""
+
+    __tablename__ = "lot_version"
+    __table_args__ = (UniqueConstraint("lot_id", "number"),)
+
+    lot_version_id: Mapped[int] = mapped_column(RowNumber, primary_key=True)
+    lot_id: Mapped[str] = mapped_column(String(80))
+    number: Mapped[int] = mapped_column(Integer)
+    """1, 2, 3, … within the lot."""
+
+    document: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+    at: Mapped[datetime]
+    actor: Mapped[str] = mapped_column(Text)
+    note: Mapped[str] = mapped_column(Text, default="")
+
+
+class BayChangeRow(Base):
+    """A bay stood otherwise from one instant on."""
+
+    __tablename__ = "bay_change"
+    __table_args__ = (Index(None, "lot_id", "at"), Index(None, "lot_id", "bay_id", "at"), Index(None, "at"))
+
+    bay_change_id: Mapped[int] = mapped_column(RowNumber, primary_key=True)
+    lot_id: Mapped[str] = mapped_column(String(80))
+    bay_id: Mapped[str] = mapped_column(String(64))
+    at: Mapped[datetime]
+    state: Mapped[str] = mapped_column(String(8))
+    confidence: Mapped[float]
+    source: Mapped[str] = mapped_column(Text)
+    is_stale: Mapped[bool] = mapped_column(default=False)
+
+
+class BayCorrectionRow(Base):
+    """What an operator said of a bay, for as long as it holds."""
+
+    __tablename__ = "bay_correction"
+
+    lot_id: Mapped[str] = mapped_column(String(80), primary_key=True)
+    bay_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    state: Mapped[str] = mapped_column(String(8))
+    at: Mapped[datetime]
+    actor: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(Text)
+
+
 class ObservationRow(Base):
     """What a scene rule saw; its id makes storing it twice harmless."""
 

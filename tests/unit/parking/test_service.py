@@ -5,7 +5,8 @@ from core.field.model import FieldEvent, Reading
 from core.field.service import FieldEventReceived, ReadingReceived
 from core.kernel.bus import Bus
 from core.kernel.clock import FakeClock
-from core.parking.service import LotChanged, ParkingService
+from core.parking.model import LotChanged
+from core.parking.service import ParkingService
 from core.store.engine import open_store, sqlite_url
 
 AT = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
@@ -15,7 +16,7 @@ def with_service(tmp_path, body):
     async def run():
         bus = Bus()
         store = open_store(sqlite_url(tmp_path / "db.sqlite3"), backups=tmp_path, clock=FakeClock())
-        service = ParkingService(store=store, bus=bus)
+        service = ParkingService(store=store, bus=bus, clock=FakeClock(AT))
         told = []
         bus.subscribe(LotChanged, told.append)
         try:

@@ -1,0 +1,234 @@
+"""One drawn lot as it stands: its bays, what its devices count, its gates, and what cannot be right about it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from core.parking.fusion import BayFusion, Correction, FusionSettings
+from core.parking.gates import Gates
+from core.parking.history import Told
+from core.parking.model import BayChange, BayEvidence, BayState, BayStatus, Lot, LotOccupancy
+from core.parking.occupancy import Counted, count_lot
+
+TOLD_AGAIN_S = 30.0
+"""A confirmation is told so often at most: 2,000 bays are confirmed every second."""
+
+NAMED_AT_MOST, KEPT_AT_MOST = 5, 200
+BLAMED_FOR = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What became of words: bays to tell, and those among them that changed and are stored."""
+
+    told: tuple[BayStatus, ...] = ()
+    changes: tuple[Told, ...] = ()
+    released: tuple[str, ...] = ()
+    """Bays whose correction ended, because they were seen to change."""
+
+
+class DrawnLot:
+    """One lot.
+
+    Threads: the owner's loop only.
+    """
+
+    def __init__(self, lot: Lot, *, now: datetime, settings: FusionSettings) -> None:
+        """Begin with bays nobody knows."""
+        self.lot = lot
+        self.gates = Gates()
+        self._settings = settings
+        self._bays: dict[str, BayFusion] = {}
+        self._told: dict[str, BayStatus] = {}
+        self._stored_at: dict[str, datetime] = {}
+        self._counted: dict[str, Counted] = {}
+        self._strangers: Counter[str] = Counter()
+        self._stranger_at: datetime | None = None
+        self.n_late = 0
+        self.set_plan(lot, now)
+
+    def set_plan(self, lot: Lot, now: datetime) -> Heard:
+        """Take another drawing over; bays that stay keep their state."""
+        self.lot = lot
+        kept = {bay.bay_id for bay in lot.bays}
+        for bay_id in [bay_id for bay_id in self._bays if bay_id not in kept]:
+            for of_bay in (self._bays, self._told, self._stored_at):
+                of_bay.pop(bay_id, None)
+        new = []
+        for bay_id in (bay.bay_id for bay in lot.bays):
+            if bay_id not in self._bays:
+                self._bays[bay_id] = self._fusion(_nobody_knows(lot.lot_id, bay_id, now))
+                self._told[bay_id] = self._bays[bay_id].status(now)
+                new.append(self._told[bay_id])
+            self._bays[bay_id].set_stale_s(lot.stale_s)
+        self._strangers.clear()
+        self._counted = {device: found for device, found in self._counted.items() if device in self.device_ids}
+        return Heard(told=tuple(new))
+
+    @property
+    def device_ids(self) -> frozenset[str]:
+        """Devices that speak for this lot."""
+        return frozenset((self.lot.lot_id, *self.lot.device_ids))
+
+    def has_bay(self, bay_id: str) -> bool:
+        """Tell whether the bay is drawn."""
+        return bay_id in self._bays
+
+    def correction(self, bay_id: str) -> Correction | None:
+        """Return what an operator said of a bay, while it holds."""
+        return self._bays[bay_id].correction
+
+    def statuses(self) -> tuple[BayStatus, ...]:
+        """Return every bay as it was told last, in the plan's order."""
+        return tuple(self._told[bay.bay_id] for bay in self.lot.bays)
+
+    def status(self, bay_id: str, now: datetime) -> BayStatus:
+        """Return how one bay stands."""
+        return self._bays[bay_id].status(now)
+
+    def restore(self, known: BayStatus, *, seen_until: datetime, now: datetime) -> Heard:
+        """Begin with the last known state of a bay: as stale since the last moment that it was watched."""
+        if known.bay_id not in self._bays:
+            return Heard()
+        at = min(now, max(known.at, seen_until))
+        self._stored_at[known.bay_id] = known.at
+        is_known = known.state is not BayState.UNKNOWN
+        status = replace(known, at=known.at if known.is_stale else at, is_stale=is_known)
+        self._bays[known.bay_id] = self._fusion(status)
+        self._told[known.bay_id] = status
+        if known.is_stale or not is_known:
+            return Heard()
+        return Heard(changes=(self._store(status, at),))
+
+    def correct(self, bay_id: str, correction: Correction, now: datetime) -> Heard:
+        """Let an operator's word hold."""
+        self._bays[bay_id].correct(correction)
+        return self._conclude((bay_id,), now)
+
+    def release(self, bay_id: str, now: datetime) -> Heard:
+        """Let what cameras and sensors say count again."""
+        self._bays[bay_id].release()
+        return self._conclude((bay_id,), now)
+
+    def take(self, evidence: Iterable[BayEvidence], now: datetime) -> Heard:
+        """Take words about bays; those about bays that are not drawn are counted and named."""
+        touched: dict[str, None] = {}
+        for word in evidence:
+            bay = self._bays.get(word.bay_id)
+            if bay is None:
+                self.blame(word.bay_id, now)
+            elif bay.hear(word, now):
+                touched[word.bay_id] = None
+            else:
+                self.n_late += 1
+        return self._conclude(touched, now)
+
+    def take_count(self, device_id: str, counted: Counted, now: datetime) -> Heard:
+        """Take what a device counts; where its bays agree with it, each of them is confirmed."""
+        known = self._counted.get(device_id)
+        if known is not None and counted.at < known.at:
+            return Heard()
+        self._counted[device_id] = counted
+        source = f"sensor:{device_id}"
+        own = [bay_id for bay_id, bay in self._bays.items() if bay.word_of(source) is not None]
+        states = [self._bays[bay_id].word_of(source) for bay_id in own]
+        n_bays = sum(state is not BayState.CLOSED for state in states)
+        figures = (n_bays, states.count(BayState.OCCUPIED), states.count(BayState.UNKNOWN))
+        if not own or figures != (counted.n_bays, counted.n_occupied, counted.n_unknown):
+            return Heard()
+        for bay_id in own:
+            self._bays[bay_id].confirm(source, min(counted.at, now))
+        return self._conclude(own, now)
+
+    def tick(self, now: datetime) -> Heard:
+        """Let time pass: what waits settles, what nobody confirmed becomes stale."""
+        return self._conclude(self._bays, now)
+
+    def blame(self, bay_id: str, now: datetime) -> None:
+        """Remember that somebody speaks of a bay that is not drawn."""
+        if bay_id in self._strangers or len(self._strangers) < KEPT_AT_MOST:
+            self._strangers[bay_id] += 1
+        self._stranger_at = now
+
+    def occupancy(self, now: datetime) -> LotOccupancy:
+        """Count the lot."""
+        limit = timedelta(seconds=self.lot.stale_s)
+        n_inside = self.gates.n_now
+        n_bays = self.lot.capacity if self.lot.capacity is not None else len(self.lot.bays)
+        gates = None
+        if n_inside is not None and self.gates.at is not None and n_bays and now - self.gates.at <= 4 * limit:
+            shown = min(n_bays, max(0, n_inside))
+            gates = Counted(n_bays=n_bays, n_occupied=shown, n_unknown=0, at=self.gates.at)
+        return count_lot(
+            self.lot,
+            self._told,
+            counted=[found for found in self._counted.values() if now - found.at <= limit],
+            gates=gates,
+            faults=(*self._stranger_faults(now), *self.gates.faults(self.lot.name, n_bays)),
+            at=now,
+        )
+
+    def _fusion(self, known: BayStatus) -> BayFusion:
+        return BayFusion(known, stale_s=self.lot.stale_s, settings=self._settings)
+
+    def _conclude(self, bay_ids: Iterable[str], now: datetime) -> Heard:
+        told: list[BayStatus] = []
+        changes: list[Told] = []
+        released: list[str] = []
+        for bay_id in bay_ids:
+            bay = self._bays[bay_id]
+            held = bay.correction
+            status, before = bay.settle(now), self._told[bay_id]
+            if held is not None and bay.correction is None:
+                released.append(bay_id)
+            if _is_other(before, status):
+                changes.append(self._store(status, self._changed_at(before, status, now)))
+            elif (status.at - before.at).total_seconds() < TOLD_AGAIN_S and status.reason == before.reason:
+                continue
+            self._told[bay_id] = status
+            told.append(status)
+        return Heard(tuple(told), tuple(changes), tuple(released))
+
+    def _changed_at(self, before: BayStatus, status: BayStatus, now: datetime) -> datetime:
+        if status.is_stale and not before.is_stale:
+            return min(now, status.at + timedelta(seconds=self.lot.stale_s))
+        if before.reason and not status.reason:
+            return now
+        return max(status.since, status.at) if before.is_stale and before.state is status.state else status.since
+
+    def _store(self, status: BayStatus, at: datetime) -> Told:
+        # A replay goes by time: what is known later never stands before what was known earlier.
+        at = max(at, self._stored_at.get(status.bay_id, at))
+        self._stored_at[status.bay_id] = at
+        change = BayChange(
+            lot_id=status.lot_id,
+            bay_id=status.bay_id,
+            at=at,
+            state=status.state,
+            confidence=status.confidence,
+            source=status.source,
+            is_stale=status.is_stale,
+        )
+        return Told(change, status)
+
+    def _stranger_faults(self, now: datetime) -> tuple[str, ...]:
+        if not self._strangers or self._stranger_at is None or now - self._stranger_at > BLAMED_FOR:
+            return ()
+        names = [bay_id for bay_id, _ in self._strangers.most_common(NAMED_AT_MOST)]
+        n_more = len(self._strangers) - len(names)
+        listed = ", ".join(names) + (f" and {n_more} more" if n_more else "")
+        return (
+            f"Bays that are not drawn in {self.lot.name} are spoken of: {listed} "
+            f"({self._strangers.total():,} messages). Draw them, or correct the device.",
+        )
+
+
+def _is_other(before: BayStatus, after: BayStatus) -> bool:
+    return (before.state, before.is_stale, bool(before.reason)) != (after.state, after.is_stale, bool(after.reason))
+
+
+def _nobody_knows(lot_id: str, bay_id: str, now: datetime) -> BayStatus:
+    return BayStatus(lot_id=lot_id, bay_id=bay_id, state=BayState.UNKNOWN, since=now, at=now, confidence=0.0, source="")

@@ -1,0 +1,82 @@
+"""Entry and exit: vehicles that are in a lot, from counters that only ever rise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+MAX_STEP = 5000
+"""Vehicles between two messages; more is a counter that jumped."""
+
+
+@dataclass(slots=True)
+class Gates:
+    """The gates of one lot.
+
+    Counters tell totals since they were switched on, so that a lost message loses nothing. A total that falls begins
+    anew: what passed in between is not known, and is said.
+
+    Attributes:
+        n_inside: Vehicles in the lot; None until somebody set the count.
+        set_at: When the count was set.
+        n_restarts: Counters that began anew since then.
+        n_missing: Vehicles that left beyond those that were inside.
+    """
+
+    n_inside: int | None = None
+    set_at: datetime | None = None
+    n_entered: int = 0
+    n_left: int = 0
+    n_restarts: int = 0
+    n_jumps: int = 0
+    at: datetime | None = None
+    _totals: dict[str, tuple[datetime, int, int]] = field(default_factory=dict)
+
+    def set_count(self, n_inside: int, at: datetime) -> None:
+        """Begin with a known count: what passes the gates from now on is added and taken away."""
+        self.n_inside, self.set_at, self.at = n_inside, at, at
+        self.n_entered = self.n_left = self.n_restarts = self.n_jumps = 0
+
+    def take(self, gate: str, *, entered: int, left: int, at: datetime) -> bool:
+        """Take a gate's totals.
+
+        Returns:
+            Whether the count may be another; False also for what came late.
+        """
+        known = self._totals.get(gate)
+        if known is not None and at < known[0]:
+            return False
+        self._totals[gate] = (at, entered, left)
+        self.at = at if self.at is None else max(self.at, at)
+        if known is None:
+            return False
+        came, went = entered - known[1], left - known[2]
+        if came < 0 or went < 0:
+            self.n_restarts += 1
+            came, went = (entered, left) if max(entered, left) <= MAX_STEP else (0, 0)
+        if max(came, went) > MAX_STEP:
+            self.n_jumps += 1
+            return False
+        self.n_entered += came
+        self.n_left += went
+        return bool(came or went)
+
+    @property
+    def n_now(self) -> int | None:
+        """Vehicles inside by the counters, as they say it: below zero or above the capacity shows their drift."""
+        return None if self.n_inside is None else self.n_inside + self.n_entered - self.n_left
+
+    def faults(self, name: str, capacity: int) -> tuple[str, ...]:
+        """Say what cannot be right, each with a way out."""
+        found = []
+        way_out = "Set the count again, and look at the counters."
+        n_now = self.n_now
+        if n_now is not None and n_now < 0:
+            found.append(f"{-n_now} more vehicles left {name} than were in it. {way_out}")
+        if n_now is not None and capacity and n_now > capacity:
+            found.append(f"Entry and exit count {n_now} vehicles in {name}, which has {capacity} bays. {way_out}")
+        if self.n_restarts:
+            found.append(f"A counter of {name} began anew {self.n_restarts} times since the count was set. {way_out}")
+        if self.n_jumps:
+            found.append(f"A counter of {name} jumped {self.n_jumps} times by more than {MAX_STEP:,}. {way_out}")
+        return tuple(found)
