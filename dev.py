@@ -31,12 +31,13 @@ IS_WINDOWS = os.name == "nt"
 PYTHON = VENV / ("Scripts/python.exe" if IS_WINDOWS else "bin/python")
 SUPPORTED = ((3, 11), (3, 13))
 
-# Debian and Ubuntu names; what Qt's xcb platform and OpenGL need, then fonts.
+# Debian and Ubuntu names; what Qt's xcb platform and OpenGL need, then fonts, and LightGBM's OpenMP.
 WINDOW_PACKAGES = (
     *("libegl1", "libgl1", "libopengl0", "libglib2.0-0", "libfontconfig1", "libdbus-1-3", "libxkbcommon0"),
     *("libxkbcommon-x11-0", "libxcb-cursor0", "libxcb-icccm4", "libxcb-image0", "libxcb-keysyms1", "libxcb-randr0"),
     *("libxcb-render-util0", "libxcb-shape0", "libxcb-xinerama0", "libxcb-xkb1", "libxrender1", "libxi6"),
     *("fonts-inter", "fonts-jetbrains-mono", "fonts-dejavu-core"),
+    "libgomp1",
 )
 SCREEN_PACKAGES = ["xvfb", "xauth"]
 WIDGET_TESTS = "tests/gui"

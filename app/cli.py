@@ -90,6 +90,7 @@ def make_parser() -> argparse.ArgumentParser:
     bench.set_defaults(run=run_bench)
 
     _add_evaluate(verbs, common)
+    _add_parking(verbs)
 
     export = verbs.add_parser("export-model", help="convert .pt weights to ONNX; needs torch")
     export.add_argument("files", nargs="+", metavar="FILE", help="the weights, then the ONNX file to write")
@@ -155,6 +156,17 @@ def _add_evaluate(verbs: Any, common: argparse.ArgumentParser) -> None:
     evaluate.add_argument("--minutes", type=float, default=5.0, help="how long each normal clip is looped at each rate")
     evaluate.add_argument("--seed", type=int, default=1, help="of the cuts between two rounds of a loop")
     evaluate.set_defaults(run=run_evaluate)
+
+
+def _add_parking(verbs: Any) -> None:
+    parking = verbs.add_parser("parking", help="lots and bays, without a screen").add_subparsers(
+        metavar="WHAT", required=True
+    )
+    forecast = parking.add_parser("forecast-evaluate", help="judge forecasts of lots on public series, split by time")
+    forecast.add_argument("folder", type=Path, help="birmingham_uci.csv.gz, and Dresden's parquet with its meta-data")
+    forecast.add_argument("--parts", default="birmingham,dresden", help="which of them; default both")
+    forecast.add_argument("--json", action="store_true", help="print one JSON object")
+    forecast.set_defaults(run=run_forecast_evaluation)
 
 
 def _add_console_options(parser: argparse.ArgumentParser) -> None:
@@ -458,6 +470,14 @@ def run_evaluate(options: argparse.Namespace) -> int:
         parts=parts_of(options.parts),
     )
     return run(order, sys.stdout, as_json=options.json)
+
+
+def run_forecast_evaluation(options: argparse.Namespace) -> int:
+    """Judge forecasts of lots."""
+    from core.parking.forecast.evaluate import run_evaluation
+
+    parts = tuple(part.strip() for part in options.parts.split(","))
+    return run_evaluation(options.folder, sys.stdout, parts=parts, as_json=options.json)
 
 
 def run_audit(options: argparse.Namespace) -> int:
