@@ -15,7 +15,9 @@ from core.incidents.dispatch import DispatchService
 from core.incidents.work import Unit
 from core.kernel.errors import ConsoleError
 from core.kernel.wire import from_builtins
+from core.parking.service import ParkingService
 from core.sim.city import DemoCity
+from core.sim.lots import demo_lots
 from core.vision.model import ObservationKind, RuleSetting, Scene
 
 _UNITS = (
@@ -71,6 +73,13 @@ async def seed_units(service: DispatchService) -> None:
         return
     for call_sign, kind in _UNITS:
         await service.save_unit(SYSTEM, Unit(unit_id="", call_sign=call_sign, kind=kind))
+
+
+async def seed_lots(service: ParkingService, city: DemoCity) -> None:
+    """Draw the demo's lots that are not there yet; what an operator changed stays as it is."""
+    for lot in demo_lots(city):
+        if service.lot_plan(lot.lot_id) is None:
+            await service.save_lot(SYSTEM, lot, note="The demonstration's own.")
 
 
 async def seed_cameras(service: CameraService, city: DemoCity, scenes: tuple[DemoScene, ...]) -> None:

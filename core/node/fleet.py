@@ -58,9 +58,16 @@ def run_fleet(pipe: Connection, broker: BrokerSettings, username: str, password:
 async def _run(pipe: Connection, broker: BrokerSettings, username: str, password: str) -> None:
     from core.sim.city import load_city
     from core.sim.devices import DeviceFleet
+    from core.sim.lots import market_garage
 
     fleet = DeviceFleet(
-        load_city(), host=broker.host, port=broker.port, tenant=broker.tenant, username=username, password=password
+        load_city(),
+        host=broker.host,
+        port=broker.port,
+        tenant=broker.tenant,
+        username=username,
+        password=password,
+        garages=(market_garage(),),
     )
     await fleet.start()
     with contextlib.suppress(EOFError, OSError):

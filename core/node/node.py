@@ -368,6 +368,8 @@ class Node:
         if self.is_demo:
             await self._make_demo_user(services.access)
             await demo.seed_units(services.dispatch)
+            assert self._city is not None
+            await demo.seed_lots(services.parking, self._city)
         self._calls = Calls(
             services.incidents,
             folder=str(self.folders.data),

@@ -1,4 +1,4 @@
-"""The demo city's field devices over MQTT: twelve traffic stations and a parking lot, with the faults of real ones.
+"""The demo city's field devices over MQTT: traffic stations, parking lots and signs, with the faults of real ones.
 
 They are devices as `core.field.client` makes them; here stands what they measure, and what may go wrong with them.
 """
@@ -9,7 +9,7 @@ import asyncio
 import math
 import random
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,10 @@ from core.field.topics import Channel
 from core.kernel.clock import Clock, SystemClock
 from core.kernel.errors import BadInputError
 from core.kernel.geo import GeoPoint
+from core.parking.model import BayKind, Lot
 from core.sim.city import CityLot, DemoCity, TrafficStation
 from core.sim.flow import LotModel, Scenario, measure_flow
+from core.sim.lots import as_city_lot
 
 LOT_HEARTBEAT_S = 15.0
 FIRMWARE = "1.4.2"
@@ -53,6 +55,7 @@ class DeviceFleet:
         start_hour: float = 7.6,
         period_s: float = 2.0,
         scenario: Scenario | None = None,
+        garages: Sequence[Lot] = (),
         outbox_folder: Path | None = None,
         rebirth_within_s: float = REBIRTH_WITHIN_S,
     ) -> None:
@@ -72,6 +75,7 @@ class DeviceFleet:
             start_hour: Hour of the day in the city when the fleet starts.
             period_s: Between two measurements of a station.
             scenario: What happens; None is a jam and a silent station every five minutes.
+            garages: More lots: with a sensor in every bay and a gate that counts.
             outbox_folder: Where events wait for their acknowledge; None keeps them in memory.
             rebirth_within_s: Devices that are asked to introduce themselves again spread over this time.
         """
@@ -89,6 +93,8 @@ class DeviceFleet:
             self._devices[station.key] = _Station(self, access, station, period_s)
         for lot in city.lots:
             self._devices[lot.key] = _Lot(self, access, lot)
+        for drawn in garages:
+            self._devices[drawn.lot_id] = _Garage(self, access, drawn)
         self._runner = FieldRunner(tuple(self._devices.values()))
 
     # Life
@@ -337,6 +343,7 @@ class _Lot(_Device):
         self._bays = LotModel(lot, hour=fleet.start_hour, seed=fleet.seed)
         self._change_at_s: float | None = None
         self._heartbeat_at_s = 0.0
+        self._untold = list(self._bays.occupied)
 
     def streams(self) -> tuple[StreamInfo, ...]:
         return (
@@ -357,11 +364,24 @@ class _Lot(_Device):
         if now_s >= self._change_at_s:
             self._change_at_s = now_s + self._bays.pause_s()
             bay, is_occupied = self._bays.step(hour=self._fleet.hour(self._fleet.city_s))
-            data = {"name": bay, "status": "occupied" if is_occupied else "free", "refParkingSite": self.key}
-            self.report("ParkingSpot", data)
+            self._report(bay, is_occupied=is_occupied)
             self._say(self.tell)
         elif now_s >= self._heartbeat_at_s:
+            self._tell_rest()
             self._say(self.tell)
+
+    def _tell_rest(self) -> None:
+        """Tell once of every bay, so that nobody has to wait for it to change."""
+        while self._untold:
+            bay = self._untold[-1]
+            self._report(bay, is_occupied=self._bays.occupied[bay])
+            self._untold.pop()
+
+    def _report(self, bay: str, *, is_occupied: bool) -> None:
+        self.report("ParkingSpot", self._spot(bay, is_occupied=is_occupied))
+
+    def _spot(self, bay: str, *, is_occupied: bool) -> dict[str, Any]:
+        return {"name": bay, "status": "occupied" if is_occupied else "free", "refParkingSite": self.key}
 
     def tell_state(self) -> None:
         self._say(self.repeat)
@@ -374,3 +394,36 @@ class _Lot(_Device):
             "OffStreetParking",
             {"totalSpotNumber": n_bays, "availableSpotNumber": self._bays.n_free, "unknownSpotNumber": 0},
         )
+
+
+class _Garage(_Lot):
+    """A garage's gateway: beside its bays it counts who enters and leaves, and knows who may stand in special bays."""
+
+    model = "Holm Sensors PG-2"
+
+    def __init__(self, fleet: DeviceFleet, access: Access, lot: Lot) -> None:
+        super().__init__(fleet, access, as_city_lot(lot))
+        self._special = {bay.bay_id for bay in lot.bays if bay.kind in (BayKind.EV, BayKind.RESERVED)}
+        self._n_entered = self._n_left = 0
+
+    def streams(self) -> tuple[StreamInfo, ...]:
+        return (
+            *super().streams(),
+            StreamInfo(name="gate", type="GateCount", unit="veh", period=LOT_HEARTBEAT_S, stale_s=3 * LOT_HEARTBEAT_S),
+        )
+
+    def _report(self, bay: str, *, is_occupied: bool) -> None:
+        if bay not in self._untold:
+            self._n_entered += is_occupied
+            self._n_left += not is_occupied
+        super()._report(bay, is_occupied=is_occupied)
+
+    def _spot(self, bay: str, *, is_occupied: bool) -> dict[str, Any]:
+        said = super()._spot(bay, is_occupied=is_occupied)
+        if is_occupied and bay in self._special:
+            said["permit"] = self._random.random() < 0.85
+        return said
+
+    def _say(self, say: Callable[[str, str, Mapping[str, Any]], None]) -> None:
+        super()._say(say)
+        say("gate", "GateCount", {"entered": self._n_entered, "left": self._n_left})

@@ -36,15 +36,29 @@ class ParkingSpot(KindPayload):
 
     Attributes:
         status: A closed bay is neither free nor occupied.
+        permit: Whether the vehicle in the bay may stand there, where a reader or charger knows; ours.
     """
 
     status: Literal["closed", "free", "occupied", "unknown"]
+    permit: bool | None = None
 
     def values(self) -> dict[str, float]:
         """Return 1 for an occupied bay and 0 for a free one; else only that it is closed, or that nobody knows."""
         if self.status in ("closed", "unknown"):
             return {self.status: 1.0}
-        return {"occupied": 1.0 if self.status == "occupied" else 0.0}
+        said = {"occupied": 1.0 if self.status == "occupied" else 0.0}
+        return said if self.permit is None else said | {"permit": float(self.permit)}
+
+
+class GateCount(KindPayload):
+    """A counter at an entry or exit; ours.
+
+    Attributes:
+        entered, left: Vehicles since the counter was switched on: a message that is lost loses nothing.
+    """
+
+    entered: Annotated[Number, Field(ge=0, lt=2**53)] = None
+    left: Annotated[Number, Field(ge=0, lt=2**53)] = None
 
 
 N_SIMULATED_BAYS = 40
@@ -63,6 +77,8 @@ def simulate(moment: Moment) -> Iterable[Said]:
             "unknownSpotNumber": 0,
         },
     )
+    n_entered = round(moment.elapsed_s / 40.0)
+    yield Said(stream="gate", type="GateCount", data={"entered": n_entered, "left": max(0, n_entered - n_taken)})
     if moment.random.random() < 0.3:
         status = "occupied" if moment.random.random() < share else "free"
         bay = f"bay-{moment.random.randint(1, N_SIMULATED_BAYS):02}"
@@ -73,7 +89,10 @@ KIND = DeviceKind(
     key="lot",
     title="Parking lot",
     groups=frozenset({"lot", "lots", "parking"}),
-    streams=(Stream(key="occupancy", title="Occupancy", stale_s=300.0),),
+    streams=(
+        Stream(key="occupancy", title="Occupancy", stale_s=300.0),
+        Stream(key="gate", title="Gate", stale_s=300.0, type="GateCount"),
+    ),
     quantities=(
         Quantity(key="totalSpotNumber", title="Bays", unit="", decimals=0),
         Quantity(key="availableSpotNumber", title="Free bays", unit="", decimals=0),
@@ -81,7 +100,10 @@ KIND = DeviceKind(
         Quantity(key="occupied", title="Occupied", unit="", decimals=0),
         Quantity(key="unknown", title="Unknown", unit="", decimals=0),
         Quantity(key="closed", title="Closed", unit="", decimals=0),
+        Quantity(key="permit", title="Permit", unit="", decimals=0),
+        Quantity(key="entered", title="Entered", unit="", decimals=0),
+        Quantity(key="left", title="Left", unit="", decimals=0),
     ),
-    payloads={"OffStreetParking": OffStreetParking, "ParkingSpot": ParkingSpot},
+    payloads={"OffStreetParking": OffStreetParking, "ParkingSpot": ParkingSpot, "GateCount": GateCount},
     simulate=simulate,
 )

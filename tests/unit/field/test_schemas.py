@@ -17,10 +17,14 @@ from tests.fixtures.testdata import testdata
 OURS = {
     "TrafficFlowObserved": {"freeFlowSpeed"},
     "OffStreetParking": {"unknownSpotNumber"},
+    "ParkingSpot": {"permit"},
     "Camera": {"framesPerSecond", "temperature"},
     "Device": {"mainsPower"},
 }
 """Fields for which the Smart Data Models have no word."""
+
+THEIRS = sorted(data_models().keys() - {"GateCount"})
+"""Gates that count totals have no model there."""
 
 
 def test_the_committed_files_are_those_that_the_models_make():
@@ -70,7 +74,7 @@ def test_data_that_no_device_of_its_kind_can_mean_is_refused_by_schema_and_code(
 
 
 @pytest.mark.testdata
-@pytest.mark.parametrize("name", sorted(data_models()))
+@pytest.mark.parametrize("name", THEIRS)
 def test_examples_of_the_smart_data_models_are_read_and_fit_our_schema(name):
     example = json.loads(testdata(f"messages/smart-data-models/{name}/example.json").read_text())
 
@@ -79,7 +83,7 @@ def test_examples_of_the_smart_data_models_are_read_and_fit_our_schema(name):
 
 
 @pytest.mark.testdata
-@pytest.mark.parametrize("name", sorted(data_models()))
+@pytest.mark.parametrize("name", THEIRS)
 def test_our_fields_have_the_names_of_the_smart_data_models(name):
     folder = testdata(f"messages/smart-data-models/{name}")
     theirs = {
