@@ -105,6 +105,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_broker_config(verbs)
 
     _add_field(verbs)
+    _add_gateway(verbs, common)
 
     audit = verbs.add_parser("audit", help="the append-only audit", parents=[common])
     audit.add_argument("action", choices=["verify"])
@@ -141,6 +142,21 @@ def _add_field(verbs: Any) -> None:
     schemas = verbs.add_parser("field-schemas", help="AsyncAPI and JSON Schemas of what devices and core say")
     schemas.add_argument("--out", type=Path, default=Path("docs/field"), metavar="DIR", help="where to write them")
     schemas.set_defaults(run=run_field_schemas)
+
+
+def _add_gateway(verbs: Any, common: argparse.ArgumentParser) -> None:
+    key = verbs.add_parser("gateway-key", help="keys for the HTTP gateway of a running node", parents=[common])
+    key.add_argument("--user", default="", metavar="NAME", help="a supervisor; the demonstration needs none")
+    key.add_argument("--json", action="store_true", help="print JSON")
+    actions = key.add_subparsers(metavar="ACTION", required=True, dest="action")
+    actions.add_parser("list", help="every key, when it was last seen, and what was refused")
+    add = actions.add_parser("add", help="make a key; it is printed once")
+    add.add_argument("name", help="the device or system that will hold it")
+    add.add_argument("--lot", default="", help="of an edge camera: the lot it looks at")
+    add.add_argument("--camera", default="", help="and the camera's id; without both, a key that only reads")
+    revoke = actions.add_parser("revoke", help="take a key back")
+    revoke.add_argument("key_id", help="as gateway-key list shows it")
+    key.set_defaults(run=run_gateway_key)
 
 
 def _add_evaluate(verbs: Any, common: argparse.ArgumentParser) -> None:
@@ -372,6 +388,13 @@ def run_create_administrator(options: argparse.Namespace) -> int:
     asyncio.run(run())
     print(f"{options.name} is administrator.")
     return EXIT_OK
+
+
+def run_gateway_key(options: argparse.Namespace) -> int:
+    """List, make or revoke keys, as the user who signs in."""
+    from app.gateway_keys import run_gateway_key as run
+
+    return run(options, folders_of(options))
 
 
 def run_broker_config(options: argparse.Namespace) -> int:

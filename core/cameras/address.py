@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from core.kernel.errors import BadInputError, ConsoleError
+from core.media.model import EDGE
 from core.media.parameters import split_login, take_parameters
 
 NETWORK_SCHEMES = ("rtsp", "rtsps", "http", "https")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
 _WAY_OUT = (
-    "Write rtsp://HOST/PATH, http://HOST/PATH, webcam:0, synthetic:NAME or the path of a file, "
+    "Write rtsp://HOST/PATH, http://HOST/PATH, webcam:0, edge:, synthetic:NAME or the path of a file, "
     "with user and password in their own fields."
 )
 
@@ -52,6 +53,9 @@ def clean_address(text: str) -> CleanAddress:
         if not rest.isdecimal():
             raise BadInputError(f"{rest!r} is no number of a webcam.", hint="Write webcam:0 for the first one.")
         return CleanAddress(address=f"webcam:{int(rest)}")
+    if separator and scheme == EDGE:
+        # Its pictures are posted to the node; where they lie is the node's own affair.
+        return CleanAddress(address=f"{EDGE}:")
     if separator and scheme in {"synthetic", "demo"}:
         if not rest:
             raise BadInputError(f"The {scheme} source has no name.", hint=f"Write {scheme}:NAME.")

@@ -182,6 +182,23 @@ class CapSettings(Section):
     sender: Annotated[str, Field(pattern=r"^[^\s,<&]*$", max_length=120)] = ""
 
 
+class GatewaySettings(Section):
+    """HTTP for edge cameras and other systems; nobody listens until `enabled`.
+
+    Another address than loopback needs a certificate. A key may post `frames_per_s` pictures of at most `max_frame_mb`,
+    which unpack to at most `max_frame_megapixels`.
+    """
+
+    enabled: bool = False
+    host: str = "127.0.0.1"
+    port: Port = 8480
+    certificate_file: str = ""
+    key_file: str = ""
+    max_frame_mb: Annotated[float, Field(ge=0.1, le=32)] = 8.0
+    max_frame_megapixels: Annotated[float, Field(ge=0.1, le=64)] = 16.0
+    frames_per_s: Annotated[float, Field(gt=0, le=30)] = 5.0
+
+
 class Settings(BaseModel):
     """All settings of one start."""
 
@@ -197,6 +214,7 @@ class Settings(BaseModel):
     keys: KeySettings = KeySettings()
     access: AccessSettings = AccessSettings()
     cap: CapSettings = CapSettings()
+    gateway: GatewaySettings = GatewaySettings()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,6 +252,7 @@ class _Environment(BaseSettings):
     keys: dict[str, Any] = {}
     access: dict[str, Any] = {}
     cap: dict[str, Any] = {}
+    gateway: dict[str, Any] = {}
 
 
 def load_settings(

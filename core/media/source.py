@@ -26,8 +26,9 @@ from av.stream import Disposition
 
 from core.kernel.errors import BadInputError, ConsoleError, UnavailableError
 from core.media.hardware import SOFTWARE, HardwareError, accelerator
-from core.media.model import SourceSpec
+from core.media.model import EDGE, SourceSpec
 from core.media.parameters import fill_parameters, split_login, take_parameters
+from core.media.pushed import PushedSource, pushed_file
 
 SYNTHETIC_WH = (640, 360)
 SYNTHETIC_FPS = 15
@@ -123,13 +124,15 @@ def open_source(spec: SourceSpec) -> Source:
         return SyntheticSource(address.split(":", 1)[1])
     if kind == "webcam":
         return _open_webcam(address, spec)
+    if kind == EDGE:
+        return PushedSource(pushed_file(address))
     if kind == "file":
         return _open_file(spec)
     return _open_network(spec)
 
 
 def address_kind(address: str) -> str:
-    """Return "rtsp", "rtsps", "http", "https", "webcam", "synthetic" or "file".
+    """Return "rtsp", "rtsps", "http", "https", "webcam", "synthetic", "edge" or "file".
 
     Raises:
         BadInputError: No address of these kinds.
@@ -145,11 +148,11 @@ def address_kind(address: str) -> str:
                 f"{public_address(address)} names no host, or its port is no number.", hint="Like rtsp://camera/stream."
             )
         return scheme
-    if scheme in {"file", "webcam", "synthetic"}:
+    if scheme in {"file", "webcam", "synthetic", EDGE}:
         return scheme
     raise BadInputError(
         f"{public_address(address)} is not a kind of address that can be shown.",
-        hint="Use rtsp://, rtsps://, http://, https://, a file path, webcam:0 or synthetic:NAME.",
+        hint="Use rtsp://, rtsps://, http://, https://, a file path, webcam:0, synthetic:NAME or edge:.",
     )
 
 

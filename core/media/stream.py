@@ -23,7 +23,7 @@ import av
 from core.kernel.clock import Clock, SystemClock
 from core.kernel.errors import BadInputError, ConsoleError, UnavailableError
 from core.media.knock import door_of, wait_for_return
-from core.media.model import SourceSpec, StreamReport, StreamState
+from core.media.model import EDGE, SourceSpec, StreamReport, StreamState
 from core.media.source import HardwareDecodeError, LoginRefusedError, Source, open_source, public_address
 
 STALE_AFTER_S = 0.9
@@ -36,6 +36,9 @@ LEAST_BETWEEN_CALLS_S = 1.0
 """A camera that sends one picture and hangs up, again and again, is not called more often."""
 
 MAX_RETRY_S = 10.0
+PUSHED_PATIENCE_S = 5.0
+"""Posted pictures come over networks that stumble; before three came, nobody knows how often they will."""
+
 LOGIN_RETRY_S = 30.0
 STUCK_GRACE_S = 2.0
 MAX_ABANDONED = 3
@@ -199,7 +202,8 @@ class CameraStream:
         """Prepare; nothing is opened before `start`."""
         self.camera_id = camera_id
         self._spec = spec
-        self._name = public_address(spec.address)
+        self._is_pushed = spec.address.startswith(f"{EDGE}:")
+        self._name = "This camera" if self._is_pushed else public_address(spec.address)
         self._on_frame = on_frame
         self._on_state = on_state
         self._clock = clock or SystemClock()
@@ -504,9 +508,10 @@ class CameraStream:
                 if self._keyframes_only and self._source is not None and not self._source.is_live:
                     return  # The next key picture of a file is waited for until it is due.
                 # Without key frames nothing is decoded for seconds; what arrives tells that the camera is there.
-                newest_s = self._last_packet_s if self._keyframes_only and self._source else self._last_frame_s
+                is_by_packet = self._keyframes_only and self._source is not None and not self._is_pushed
+                newest_s = self._last_packet_s if is_by_packet else self._last_frame_s
                 failure = self._failure
-                allowed_s = patience_s(self._arrivals)
+                allowed_s = self._allowed_s()
             age_s = self._clock.monotonic() - (newest_s if newest_s is not None else self._state_since_s)
             if age_s > max(LOST_AFTER_S, allowed_s):
                 reason = failure.message if failure else f"{self._name} sends no pictures any more."
@@ -514,6 +519,12 @@ class CameraStream:
                 self._set_state(StreamState.LOST, reason, hint)
             elif age_s > max(STALE_AFTER_S, allowed_s):
                 self._set_state(StreamState.STALE, "The picture stands still.", "It is called again by itself.")
+
+    def _allowed_s(self) -> float:
+        """Return how long this camera may take from one picture to the next."""
+        if not self._is_pushed:
+            return patience_s(self._arrivals)
+        return max(PUSHED_PATIENCE_S, patience_s(self._arrivals)) if len(self._arrivals) > 2 else _MAX_PATIENCE_S
 
     def _replace_stuck_reader(self) -> None:
         with self._lock:

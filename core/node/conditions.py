@@ -147,6 +147,11 @@ def broker_down(address: str, sentence: str) -> Condition:
     return condition_of_system("broker", detail=sentence or f"The broker at {address} does not answer.")
 
 
+def gateway_down(sentence: str) -> Condition:
+    """The HTTP gateway is wanted and does not listen."""
+    return condition_of_system("gateway", detail=sentence)
+
+
 def certificate_ends(ends_at: datetime, now: datetime) -> Condition:
     """One of the certificates between us and the broker runs out."""
     days = (ends_at - now).total_seconds() / 86_400.0

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from core.field.model import LinkReport
 from core.gateway.adapter import AdapterReport
+from core.gateway.http.model import GatewayReport
 from core.vision.model import EngineInfo, Track
 
 
@@ -61,6 +62,7 @@ class Health:
     disk_free_gb: float = 0.0
     link: LinkReport | None = None
     adapters: tuple[AdapterReport, ...] = ()
+    gateway: GatewayReport | None = None
     workers: tuple[WorkerReport, ...] = ()
     notices: tuple[SystemNotice, ...] = ()
     n_frames: int = 0

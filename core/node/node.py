@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Coroutine
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
 from paho.mqtt.client import topic_matches_sub
@@ -33,6 +33,8 @@ from core.field.mqtt_link import MqttLink
 from core.field.service import DeviceChanged, DeviceRemoved, FieldEventReceived, ReadingReceived
 from core.field.twins import TwinChanged
 from core.gateway.adapter import AdapterReport, Gateway
+from core.gateway.http.model import GatewayReport, GatewayState
+from core.gateway.http.pictures import picture_file
 from core.incidents.model import Alarm, AlarmChanged, Incident, IncidentChanged, SourceKind
 from core.incidents.review import ReviewChanged
 from core.incidents.rules.model import RulesChanged
@@ -50,7 +52,7 @@ from core.kernel.settings import Settings, SettingsFault
 from core.link import protocol
 from core.link.server import LinkServer, Peer
 from core.media.hardware import AUTO, OFF, SOFTWARE, HardwareDecode, choose_hardware
-from core.media.model import ProbeResult, SourceSpec
+from core.media.model import EDGE, ProbeResult, SourceSpec
 from core.media.probe import probe
 from core.node import conditions, demo, verbs
 from core.node.adapters import make_gateway
@@ -62,6 +64,7 @@ from core.node.dry_runs import DryRuns
 from core.node.ears import Broker, open_broker
 from core.node.fleet import FleetProcess
 from core.node.health import LoopLag, ProcessLoad, disk_free_gb
+from core.node.http_door import HttpDoor
 from core.node.live import Changes, LiveCollector, Snapshot, without_defaults
 from core.node.lock import take_lock
 from core.node.model import Health, Picture, SystemNotice, WorkerReport
@@ -80,6 +83,9 @@ from core.vision.export import ExportProgress
 from core.vision.messages import ClipKept, EngineFailed, Measured, WorkerConfig
 from core.vision.model import Scene
 from core.vision.models import find_model
+
+if TYPE_CHECKING:
+    from core.gateway.http.route import GatewayRoom
 
 log = logging.getLogger(__name__)
 
@@ -181,6 +187,7 @@ class Node:
         self._clips_of_alarms: ClipKeeper | None = None
         self._link: MqttLink | None = None
         self._gateway: Gateway | None = None
+        self._http: HttpDoor | None = None
         self._sight: Sight | None = None
         self._hardware: HardwareDecode | None = None
         self._supervisor: VisionSupervisor | None = None
@@ -365,6 +372,7 @@ class Node:
         )
         await services.field.prepare()
         await services.parking.restore()
+        await services.gateway_keys.load()
         if self.is_demo:
             await self._make_demo_user(services.access)
             await demo.seed_units(services.dispatch)
@@ -392,6 +400,7 @@ class Node:
         # From here on consoles come in: a driver that hangs keeps pictures back and nothing else.
         self.services = services
         await asyncio.gather(self._read_cameras(services), self._open_ears(services, broker, open_alarms))
+        self._open_http(services, self._calls)
         for fault in self._faults:
             self._calls.raise_condition(conditions.settings_fault(fault))
         if rules_fault:
@@ -446,6 +455,52 @@ class Node:
         if self.is_demo:
             self._fleet = FleetProcess(broker.settings, username=broker.field_user, password=broker.field_password)
             await self._fleet.start()
+
+    def _open_http(self, services: Services, calls: Calls) -> None:
+        """Let devices and other systems in by HTTP, where the settings want it."""
+        self._http = HttpDoor(
+            self.settings.gateway,
+            keys=services.gateway_keys,
+            clock=self._clock,
+            raise_condition=calls.raise_condition,
+            return_condition=calls.return_condition,
+        )
+        self._spawn(self._http.run(lambda: self._gateway_room(services)))
+
+    def _gateway_room(self, services: Services) -> GatewayRoom:
+        from core.gateway.http.route import GatewayRoom
+
+        wanted, http = self.settings.gateway, self._http
+        assert http is not None
+        return GatewayRoom(
+            clock=self._clock,
+            bus=self._bus,
+            version=self.version,
+            max_frame_bytes=round(wanted.max_frame_mb * 1e6),
+            max_frame_pixels=round(wanted.max_frame_megapixels * 1e6),
+            frames_per_s=wanted.frames_per_s,
+            pictures=self._edge_folder,
+            parking=services.parking,
+            camera=lambda camera_id: self._sight.camera(camera_id) if self._sight else None,
+            submit=self._look_at_lot,
+            devices=lambda: tuple(services.field.devices()),
+            open_alarms=services.incidents.open_alarms,
+            recent_incidents=services.incidents.recent_incidents,
+            on_frame=http.book.note_frame,
+        )
+
+    def _look_at_lot(self, lot_id: str, camera_id: str, jpeg: bytes, at: datetime) -> None:
+        sight = getattr(self, "bay_sight", None)
+        if sight is not None:
+            sight.submit(lot_id, camera_id, jpeg, at)
+
+    @property
+    def _edge_folder(self) -> Path:
+        return self._runtime / "edge"
+
+    def gateway_report(self) -> GatewayReport:
+        """Return how the HTTP gateway is."""
+        return self._http.report() if self._http is not None else GatewayReport(state=GatewayState.STARTING)
 
     async def _open_cap(self, services: Services, link: MqttLink) -> None:
         """Call for the warnings that hold still, and look at the places that the settings name."""
@@ -671,6 +726,8 @@ class Node:
 
     def _spec_of(self, camera: Camera) -> SourceSpec:
         spec = verbs.spec_of(camera, self._passwords.get(camera.camera_id, ""), clips=self._clips)
+        if spec.address == f"{EDGE}:":
+            return replace(spec, address=f"{EDGE}:{picture_file(self._edge_folder, camera.camera_id)}")
         found = self._hardware
         return spec if found is None or found.name == SOFTWARE else replace(spec, hardware=found.name)
 
@@ -813,6 +870,7 @@ class Node:
             disk_free_gb=disk_free_gb(self.folders.data),
             link=link,
             adapters=self._adapter_reports(),
+            gateway=self._http.report() if self._http is not None else None,
             workers=self._supervisor.reports() if self._supervisor else (),
             notices=self._notices(),
             n_frames=sums[0],
@@ -841,6 +899,7 @@ class Node:
         """Name who sends what cannot be used just now, the worst few of them."""
         heard = self.services.field.bad_sources() if self.services else ()
         heard += self._gateway.bad_sources() if self._gateway else ()
+        heard += self._http.bad_sources() if self._http else ()
         since = self._clock.now() - NONSENSE_SHOWN_FOR
         loud = [source for source in heard if source.last_at >= since and source.n_messages >= NONSENSE_FROM]
         loud.sort(key=lambda source: -source.n_messages)

@@ -13,6 +13,7 @@ from core.cameras.service import CameraService
 from core.field.outbox import Outbox
 from core.field.service import FieldService
 from core.field.settings import BrokerSettings
+from core.gateway.http.keys import KeyDesk
 from core.incidents.clips import ClipStore
 from core.incidents.dispatch import DispatchService
 from core.incidents.handling import AlarmHandling
@@ -61,6 +62,7 @@ class Services:
     traffic: TrafficService
     parking: ParkingService
     certificates: CertificateDesk
+    gateway_keys: KeyDesk
 
 
 def make_services(
@@ -108,6 +110,7 @@ def make_services(
         traffic=TrafficService(store=store, bus=bus, clock=clock),
         parking=ParkingService(store=store, bus=bus, clock=clock),
         certificates=CertificateDesk(store, clock, Path(settings.broker.folder) if settings.broker.folder else None),
+        gateway_keys=KeyDesk(store, clock),
     )
 
 

@@ -731,6 +731,26 @@ class LockoutRow(Base):
     locked_until: Mapped[datetime | None] = mapped_column(default=None)
 
 
+class GatewayKeyRow(Base):
+    """A key with which a device or another system enters the HTTP gateway; only the hash of its secret is kept."""
+
+    __tablename__ = "gateway_key"
+
+    key_id: Mapped[str] = mapped_column(String(12), primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    purpose: Mapped[str] = mapped_column(String(16))
+    lot_id: Mapped[str] = mapped_column(String(64), default="")
+    camera_id: Mapped[str] = mapped_column(String(64), default="")
+    secret_hash: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+    created_by: Mapped[str] = mapped_column(Text)
+    revoked_at: Mapped[datetime | None] = mapped_column(default=None)
+    last_seen_at: Mapped[datetime | None] = mapped_column(default=None)
+    last_address: Mapped[str] = mapped_column(String(64), default="")
+    n_accepted: Mapped[int] = mapped_column(BigInteger, default=0)
+    n_refused: Mapped[int] = mapped_column(BigInteger, default=0)
+
+
 class AuditRow(Base):
     """One row of the append-only audit; triggers refuse to change or remove it."""
 

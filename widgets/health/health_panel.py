@@ -10,6 +10,7 @@ from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from core.gateway.adapter import AdapterReport
+from core.gateway.http.model import GatewayReport, GatewayState
 from core.kernel.clock import Clock, SystemClock
 from core.media.model import StreamReport, StreamState
 from core.node.model import Health, SystemNotice, WorkerReport
@@ -389,6 +390,7 @@ def _link_facts(health: Health | None, now: datetime) -> list[tuple[str, str]]:
         ("Waiting to be sent", str(link.n_outbox)),
         ("Reconnects", str(link.n_reconnects)),
         *((adapter.title, _adapter_words(adapter)) for adapter in health.adapters),
+        *([("HTTP gateway", _gateway_words(health.gateway))] if health.gateway is not None else []),
     ]
 
 
@@ -397,6 +399,13 @@ def _adapter_words(adapter: AdapterReport) -> str:
         return adapter.reason
     unusable = f", {adapter.n_bad_messages} unusable" if adapter.n_bad_messages else ""
     return f"{adapter.note}; {adapter.n_messages} message{'' if adapter.n_messages == 1 else 's'}{unusable}"
+
+
+def _gateway_words(gateway: GatewayReport) -> str:
+    if gateway.state is not GatewayState.OPEN:
+        return gateway.state.value if gateway.state is GatewayState.STARTING else gateway.reason
+    counts = f"{gateway.n_frames} pictures, {gateway.n_requests} requests, {gateway.n_refused} refused"
+    return f"{gateway.address}; {counts}"
 
 
 def _database_facts(health: Health | None) -> list[tuple[str, str]]:

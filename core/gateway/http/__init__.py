@@ -1,0 +1,1 @@
+"""The node's HTTP gateway: edge cameras in, lots, alarms, devices and incidents out; off until the settings open it."""

@@ -1,0 +1,91 @@
+"""What a module of `core/gateway/http/routes` declares: its addresses, each with its limits."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from starlette.requests import Request
+
+from core.cameras.model import Camera
+from core.field.model import Device
+from core.gateway.http.guard import RouteLimits, Visit
+from core.incidents.model import Alarm, Incident
+from core.kernel.bus import Bus
+from core.kernel.clock import Clock
+from core.parking.model import BayStatus, Lot, LotOccupancy
+
+
+class ParkingRoom(Protocol):
+    """Lots and bays as they are known now."""
+
+    def lots(self) -> tuple[LotOccupancy, ...]:
+        """Return how full every lot is."""
+        ...
+
+    def lot_plans(self) -> tuple[Lot, ...]:
+        """Return every lot that was drawn."""
+        ...
+
+    def lot_plan(self, lot_id: str) -> Lot | None:
+        """Return one of them."""
+        ...
+
+    def bays(self, lot_id: str) -> tuple[BayStatus, ...]:
+        """Return what is known of a lot's bays."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayRoom:
+    """What routes may use of the node.
+
+    Attributes:
+        submit: Takes a lot's picture for looking at: lot, camera, JPEG, when it was taken. Newest wins.
+        pictures: Folder for the newest picture of each edge camera.
+        on_frame: Hears of each picture that was taken in.
+    """
+
+    clock: Clock
+    bus: Bus
+    version: str
+    max_frame_bytes: int
+    max_frame_pixels: int
+    frames_per_s: float
+    pictures: Path
+    parking: ParkingRoom
+    camera: Callable[[str], Camera | None]
+    submit: Callable[[str, str, bytes, datetime], None]
+    devices: Callable[[], tuple[Device, ...]]
+    open_alarms: Callable[[], Awaitable[tuple[Alarm, ...]]]
+    recent_incidents: Callable[[int], Awaitable[tuple[Incident, ...]]]
+    on_frame: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayRoute:
+    """One method of one address.
+
+    Attributes:
+        path: Like "/api/parking/{lot_id}".
+        endpoint: As FastAPI takes it; raises `Refused` or a `ConsoleError`.
+        answer: Model of the answer; None where the endpoint makes the whole response.
+        more: Passed on to FastAPI: further answers, a description of the body.
+    """
+
+    method: str
+    path: str
+    endpoint: Callable[..., Any]
+    limits: RouteLimits
+    summary: str
+    answer: Any = None
+    more: dict[str, Any] = field(default_factory=dict)
+
+
+def visit_of(request: Request) -> Visit:
+    """Return who sent a request, as the guard found."""
+    visit: Visit = request.scope["visit"]
+    return visit

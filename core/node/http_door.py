@@ -1,0 +1,130 @@
+"""The node's door for HTTP: opened where the settings want it, and tried again while its port is taken."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from core.field.model import BadSource
+from core.gateway.http.book import Book
+from core.gateway.http.keys import KeyDesk
+from core.gateway.http.model import GatewayReport, GatewayState
+from core.incidents.model import Condition
+from core.kernel.clock import Clock
+from core.kernel.errors import ConsoleError
+from core.kernel.log import OncePerLoss
+from core.kernel.settings import GatewaySettings
+from core.node import conditions
+
+if TYPE_CHECKING:
+    from core.gateway.http.route import GatewayRoom
+    from core.gateway.http.server import HttpServer
+
+log = logging.getLogger(__name__)
+
+RETRY_S = 5.0
+COUNTS_EVERY_S = 30.0
+OFF = "The gateway is off."
+OFF_HINT = "Set gateway.enabled = true in the node's settings and start it again."
+
+
+class HttpDoor:
+    """Runs the gateway.
+
+    Threads: the owner's loop; its libraries are imported on a thread of their own, and only where it is enabled.
+    """
+
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        *,
+        keys: KeyDesk,
+        clock: Clock,
+        raise_condition: Callable[[Condition], None],
+        return_condition: Callable[[str], None],
+    ) -> None:
+        """Open nothing yet."""
+        self._settings = settings
+        self._keys = keys
+        self._raise = raise_condition
+        self._return = return_condition
+        self._once = OncePerLoss(log)
+        self._server: HttpServer | None = None
+        self._state = GatewayState.STARTING if settings.enabled else GatewayState.OFF
+        self._reason = "" if settings.enabled else f"{OFF} {OFF_HINT}"
+        self.book = Book(keys, clock)
+
+    async def run(self, make_room: Callable[[], GatewayRoom]) -> None:
+        """Listen for as long as the task lives; a port that is taken is tried again."""
+        if not self._settings.enabled:
+            return
+        app = await asyncio.to_thread(_build, make_room, self._keys, self.book)
+        while True:
+            self._server = await asyncio.to_thread(_server_of, app, self._settings)
+            try:
+                await self._server.start()
+                self._opened()
+                while not await self._server.wait(COUNTS_EVERY_S):
+                    await self._store_counts()
+                self._failed("The gateway ended by itself; the log may say why. It is opened again.")
+            except ConsoleError as error:
+                self._failed(str(error))
+            finally:
+                await self._server.stop()
+                await self._store_counts()
+            await asyncio.sleep(RETRY_S)
+
+    def report(self) -> GatewayReport:
+        """Return how it is now."""
+        server = self._server
+        return GatewayReport(
+            state=self._state,
+            address=server.address if server is not None else "",
+            reason=self._reason,
+            n_requests=self.book.n_requests,
+            n_refused=self.book.n_refused,
+            n_frames=self.book.n_frames,
+            n_connections=server.n_connections if server is not None else 0,
+        )
+
+    def bad_sources(self) -> tuple[BadSource, ...]:
+        """Return who was refused, the worst first."""
+        return self.book.bad_sources()
+
+    def _opened(self) -> None:
+        self._state, self._reason = GatewayState.OPEN, ""
+        self._return(conditions.gateway_down("").condition_key)
+        self._once.back("gateway", "the gateway listens")
+
+    def _failed(self, sentence: str) -> None:
+        self._state, self._reason = GatewayState.FAILED, sentence
+        self._raise(conditions.gateway_down(sentence))
+        self._once.lost("gateway", f"the gateway does not listen: {sentence}")
+
+    async def _store_counts(self) -> None:
+        try:
+            await self._keys.store_counts()
+        except ConsoleError as error:
+            self._once.lost("counts", f"counts of device keys wait for the database: {error}")
+        else:
+            self._once.back("counts", "counts of device keys are stored again")
+
+
+def _build(make_room: Callable[[], GatewayRoom], keys: KeyDesk, book: Book) -> Any:
+    from core.gateway.http.app import guard_app
+
+    return guard_app(make_room(), keys=keys, book=book)
+
+
+def _server_of(app: Any, settings: GatewaySettings) -> HttpServer:
+    from core.gateway.http.server import HttpServer
+
+    return HttpServer(
+        app,
+        host=settings.host,
+        port=settings.port,
+        certificate_file=settings.certificate_file,
+        key_file=settings.key_file,
+    )
