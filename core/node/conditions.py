@@ -14,6 +14,7 @@ from core.incidents.model import Condition, Priority, SourceKind
 from core.incidents.policy import condition_of_source, condition_of_system
 from core.kernel.settings import SettingsFault
 from core.media.model import StreamReport, StreamState
+from core.parking.sight.model import Sighting, SightingKind
 
 LOW_DISK_GB = 2.0
 FULL_DISK_GB = 0.3
@@ -35,6 +36,19 @@ def camera_lost(camera: Camera, report: StreamReport) -> Condition:
 def camera_lost_key(camera_id: str) -> str:
     """Return the key that `camera_lost` uses."""
     return f"{SourceKind.CAMERA}/{camera_id}/camera_lost"
+
+
+def view_troubled(sighting: Sighting, lot_name: str, camera_name: str) -> Condition:
+    """A camera cannot tell the bays of a lot any more, and why."""
+    kind = "bays_moved" if sighting.kind is SightingKind.MOVED_VIEW else "bays_blind"
+    condition = condition_of_source(
+        kind,
+        source_kind=SourceKind.LOT,
+        source_id=sighting.lot_id,
+        source_name=lot_name,
+        detail=f"{camera_name}: {sighting.message} The bays that only it sees are unknown.",
+    )
+    return replace(condition, condition_key=f"{condition.condition_key}:{sighting.camera_id}")
 
 
 def device_lost_key(device_id: str) -> str:

@@ -56,6 +56,7 @@ from core.media.model import EDGE, ProbeResult, SourceSpec
 from core.media.probe import probe
 from core.node import conditions, demo, verbs
 from core.node.adapters import make_gateway
+from core.node.bay_sight import BaySightHub
 from core.node.calls import Calls
 from core.node.camera_flow import CameraFlow
 from core.node.cap_door import CapDoor, fetch_forever, look_forever
@@ -74,13 +75,14 @@ from core.node.sight import CameraBack, CameraLost, Sight
 from core.node.supervisor import VisionSupervisor
 from core.parking.model import BaysTold, LotChanged, LotPlanChanged, LotPlanRemoved
 from core.parking.service import ParkingService
+from core.parking.sight.model import SightConfig, ViewTroubled
 from core.sim.city import DemoCity, load_city
 from core.store.engine import Store, open_store, sqlite_url
 from core.store.retention import forget_before
 from core.traffic.service import FlowMeasured, StationCongestion
 from core.vision.dry_run_model import DryRunOrder
 from core.vision.export import ExportProgress
-from core.vision.messages import ClipKept, EngineFailed, Measured, WorkerConfig
+from core.vision.messages import BaysPictured, ClipKept, EngineFailed, Measured, WorkerConfig
 from core.vision.model import Scene
 from core.vision.models import find_model
 
@@ -106,6 +108,9 @@ UNUSED_AFTER_S = 2.0
 NONSENSE_FROM, NONSENSE_AT_MOST = 10, 3
 NONSENSE_SHOWN_FOR = timedelta(minutes=10)
 """Senders of so many unusable messages are named in the health panel, so many of them, and so long after the last."""
+
+BAYS_EVERY_S = 1.5
+"""How often a camera that sees bays is looked at."""
 
 DRY_RUN_FPS = 8.0
 """Pictures a second that a dry run looks at on a camera that detects nothing yet."""
@@ -170,6 +175,15 @@ class Node:
         self._load = ProcessLoad()
         self._live = LiveCollector(self._push)
         self.dry_runs = DryRuns()
+        self.bay_sight = BaySightHub(
+            SightConfig(
+                models=folders.models,
+                logs=folders.logs,
+                memory=folders.data / "bays",
+                engine=settings.vision.engine,
+            ),
+            publish=self._bus.publish,
+        )
         self._pictures = Pictures()
         self.shift_watch = ShiftWatch()
         self._is_writing_shift = False
@@ -251,6 +265,7 @@ class Node:
         if self.services is not None:
             await self.services.ptz.close()
         await self.dry_runs.stop()
+        await self.bay_sight.stop()
         if self._fleet is not None:
             await self._fleet.stop()
         if self._supervisor is not None:
@@ -590,6 +605,7 @@ class Node:
         if self.is_demo:
             assert self._city is not None
             await demo.seed_cameras(services.cameras, self._city, self._scenes)
+        self._watch_bays(services)
         self._spawn(self._prepare_model(calls))
 
     async def _prepare_model(self, calls: Calls) -> None:
@@ -608,10 +624,15 @@ class Node:
             sentence = f"{error} The demonstration model runs instead."
             self._model_note = sentence
             calls.raise_condition(conditions.model_missing(sentence))
-            self._supervisor.set_model("")
+            self._use_model("")
             return
         self._model_note = model.note
-        self._supervisor.set_model("" if model.is_demonstration else model.address)
+        self._use_model("" if model.is_demonstration else model.address)
+
+    def _use_model(self, model: str) -> None:
+        assert self._supervisor is not None
+        self._supervisor.set_model(model)
+        self.bay_sight.set_model(model)
 
     def _on_model_progress(self, progress: ExportProgress) -> None:
         """Runs on the thread that converts: one text is replaced by another, nothing else."""
@@ -691,6 +712,9 @@ class Node:
         self._bus.subscribe(LotChanged, lambda event: self._live.add_lot(event.occupancy))
         self._bus.subscribe(LotPlanChanged, lambda event: self._live.add_lot_plan(event.lot))
         self._bus.subscribe(LotPlanRemoved, lambda event: self._live.remove_lot(event.lot_id))
+        self._bus.subscribe(LotPlanChanged, lambda _event: self._watch_bays(services))
+        self._bus.subscribe(LotPlanRemoved, lambda _event: self._watch_bays(services))
+        self._bus.subscribe(ViewTroubled, lambda event: self._take_view_trouble(event, services, calls))
         self._bus.subscribe(BaysTold, lambda event: self._live.add_bays(event.bays))
         self._bus.subscribe(SteeringChanged, lambda event: self._live.add_steering(event.steering))
         self._bus.subscribe(WarningChanged, lambda event: self._live.add_warning(event.warning))
@@ -698,6 +722,24 @@ class Node:
         self._bus.subscribe(UnitChanged, lambda event: self._live.add_unit(event.unit))
         self._bus.subscribe(RulesChanged, lambda event: self._live.add_rules(event.in_force))
         self._bus.subscribe(ReviewChanged, lambda event: self._live.add_reviews(event.items))
+
+    def _watch_bays(self, services: Services) -> None:
+        """Have the cameras that see bays send pictures of them."""
+        self.bay_sight.set_lots(services.parking.lot_plans())
+        if self._supervisor is not None:
+            self._supervisor.set_bay_cameras(self.bay_sight.camera_ids, every_s=BAYS_EVERY_S)
+
+    def _take_view_trouble(self, event: ViewTroubled, services: Services, calls: Calls) -> None:
+        """A camera cannot tell its bays any more, or can again."""
+        sighting = event.sighting
+        lot, camera = services.parking.lot_plan(sighting.lot_id), self._sight and self._sight.camera(sighting.camera_id)
+        condition = conditions.view_troubled(
+            sighting, lot.name if lot else sighting.lot_id, camera.name if camera else sighting.camera_id
+        )
+        if sighting.holds:
+            calls.raise_condition(condition)
+        else:
+            calls.return_condition(condition.condition_key)
 
     async def _read_cameras(self, services: Services) -> None:
         assert self._sight is not None
@@ -744,6 +786,8 @@ class Node:
             self._sight.take(message)
         if isinstance(message, Measured) and self.services is not None:
             self.services.traffic.take_minutes(message.minutes)
+        if isinstance(message, BaysPictured):
+            self.bay_sight.take_picture(message.camera_id, message.jpeg, message.captured_at)
         if isinstance(message, ClipKept) and self._clips_of_alarms is not None:
             self._spawn(self._clips_of_alarms.keep(message))
         if isinstance(message, EngineFailed) and self._calls is not None:
@@ -763,6 +807,7 @@ class Node:
             self._health = self._measure()
             self._live.add_health(self._health)
             self._check_unused()
+            self.bay_sight.watch()
             self._end_old_sessions()
             if self._link is not None:
                 self._link.watch()

@@ -18,6 +18,7 @@ from core.node.supervisor import VisionSupervisor
 from core.traffic.model import LineCount
 from core.vision.looks import remove_left
 from core.vision.messages import (
+    BaysPictured,
     CameraJob,
     ClipKept,
     EngineFailed,
@@ -188,7 +189,7 @@ class Sight:
         elif isinstance(message, RulesReset):
             if message.camera_id in self._cameras:
                 self._on_rules_reset(message.camera_id)
-        elif not isinstance(message, ClipKept | EngineOpened | EngineFailed | Measured):
+        elif not isinstance(message, BaysPictured | ClipKept | EngineOpened | EngineFailed | Measured):
             log.warning("a worker said something unknown: %r", type(message))
 
     def mark_restarting(self, camera_ids: tuple[str, ...]) -> None:

@@ -26,6 +26,7 @@ from core.vision.messages import (
     Heartbeat,
     KeepClip,
     SetAttention,
+    SetBayCameras,
     SetCameras,
     SetViews,
     StopWorker,
@@ -100,6 +101,7 @@ class VisionSupervisor:
         self._detector = _Running(key=DETECTOR)
         self._line: UseDetector | None = None
         self._called: frozenset[str] = frozenset()
+        self._bays = SetBayCameras(camera_ids=frozenset(), every_s=0.0)
         self._sizes: dict[str, tuple[int, int]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._watch: asyncio.Task[None] | None = None
@@ -170,6 +172,15 @@ class VisionSupervisor:
         for worker in self._workers:
             worker.outbox.put(SetAttention(camera_ids=camera_ids))
 
+    def set_bay_cameras(self, camera_ids: frozenset[str], *, every_s: float) -> None:
+        """Have these cameras send a picture of their bays this often."""
+        wanted = SetBayCameras(camera_ids=camera_ids, every_s=every_s)
+        if wanted == self._bays:
+            return
+        self._bays = wanted
+        for worker in self._workers:
+            worker.outbox.put(wanted)
+
     def keep_clip(self, camera_id: str, clip_id: str) -> None:
         """Have a camera keep what was ten seconds before now and comes in ten after; a `ClipKept` answers."""
         for worker in self._workers:
@@ -201,6 +212,7 @@ class VisionSupervisor:
         if worker is not self._detector:
             worker.outbox.put(SetViews(sizes=self._sizes))
             worker.outbox.put(SetAttention(camera_ids=self._called))
+            worker.outbox.put(self._bays)
             if self._line is not None:
                 worker.outbox.put(self._line)
         worker.reader = threading.Thread(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from core.media.model import SourceSpec, StreamReport
@@ -84,6 +85,23 @@ class SetAttention:
     """Node to worker: cameras that an operator is being called to; they are looked at first."""
 
     camera_ids: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetBayCameras:
+    """Node to worker: cameras that see bays; each sends a picture of them this often."""
+
+    camera_ids: frozenset[str]
+    every_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaysPictured:
+    """Worker to node: the newest picture of a camera that sees bays."""
+
+    camera_id: str
+    jpeg: bytes
+    captured_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,7 @@ from core.vision.gate import MotionGate, Movement, heartbeat_s, small_grey
 from core.vision.look_back import LookBack
 from core.vision.looks import N_SLOTS, LookWriter
 from core.vision.messages import (
+    BaysPictured,
     CameraJob,
     ClipKept,
     CloseLooks,
@@ -48,6 +49,9 @@ log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 SNAPSHOT_WH = (1280, 720)
+BAYS_WH, BAYS_QUALITY = (2560, 1440), 90
+"""Of pictures in which bays are looked at: small ones need every pixel, and edges without a codec's ringing."""
+
 SILENT_KINDS = (ObservationKind.ZONE_ENTERED, ObservationKind.LINE_CROSSED)
 """They are counted and call nobody: no picture is kept of them."""
 
@@ -100,6 +104,8 @@ class CameraSlot:
         self.job = job
         self.view_wh: tuple[int, int] | None = None
         self.is_attended = False
+        self._bays_every_s: float | None = None
+        self._bays_due_s = 0.0
         self.share = 1.0
         self.analyser: CameraAnalyser | None = None
         self._asks = asks
@@ -152,8 +158,15 @@ class CameraSlot:
     def show_at(self, view_wh: tuple[int, int] | None) -> None:
         """Show the picture in this size; None where no console does."""
         self.view_wh = view_wh
-        self.stream.set_view(view_wh)
+        # Bays need the large stream also while no tile shows it.
+        self.stream.set_view(BAYS_WH if self._bays_every_s is not None else view_wh)
         self.stream.set_keyframes_only(view_wh is None and self.job.detect_fps <= 0)
+
+    def show_bays_every(self, every_s: float | None) -> None:
+        """Send a picture for the look at bays this often; None where the camera sees none."""
+        if every_s != self._bays_every_s:
+            self._bays_every_s = every_s
+            self.show_at(self.view_wh)
 
     def use_detector(self, engine: EngineInfo) -> None:
         """A detector is there, the first or the next."""
@@ -297,9 +310,20 @@ class CameraSlot:
                 epoch=frame.epoch,
             )
         self.look_back.take(frame, is_quiet=self._is_quiet)
+        if self._bays_every_s is not None and is_due(frame.received_s, self._bays_due_s):
+            self._bays_due_s = next_due_s(self._bays_due_s, frame.received_s, 1.0 / self._bays_every_s)
+            self._send_bays(frame)
         if self._looks is not None and is_due(frame.received_s, self._due_s):
             self._due_s = next_due_s(self._due_s, frame.received_s, self.job.detect_fps * self.share)
             self._guarded(partial(self._consider, frame))
+
+    def _send_bays(self, frame: StreamFrame) -> None:
+        try:
+            jpeg = to_jpeg(frame.frame, max_wh=BAYS_WH, quality=BAYS_QUALITY)
+        except (ConsoleError, ValueError, OSError, ArithmeticError):
+            log.exception("camera %s: no picture of its bays", self.job.camera_id)
+            return
+        self._send(BaysPictured(camera_id=self.job.camera_id, jpeg=jpeg, captured_at=frame.captured_at))
 
     def _consider(self, frame: StreamFrame) -> None:
         """Ask the detector to look, or let the scene rest."""

@@ -27,6 +27,7 @@ from core.vision.messages import (
     KeepClip,
     Looked,
     SetAttention,
+    SetBayCameras,
     SetCameras,
     SetViews,
     StopWorker,
@@ -52,6 +53,7 @@ class _Worker:
         self._slots: dict[str, CameraSlot] = {}
         self._sizes: dict[str, tuple[int, int]] = {}
         self._called: frozenset[str] = frozenset()
+        self._bays = SetBayCameras(camera_ids=frozenset(), every_s=0.0)
         self._engine: EngineInfo | None = None
         self._detector = DetectorLink(
             on_engine=self._use_engine, on_looked=self._take_looked, on_gone=self._lose_engine
@@ -110,6 +112,10 @@ class _Worker:
         elif isinstance(message, SetAttention):
             self._called = message.camera_ids
             self._share_attention()
+        elif isinstance(message, SetBayCameras):
+            self._bays = message
+            for slot in tuple(self._slots.values()):
+                self._share_bays(slot)
         elif isinstance(message, SetCameras):
             self._set_cameras(message.cameras)
         elif isinstance(message, KeepClip):
@@ -142,12 +148,16 @@ class _Worker:
                 log.error("camera %s cannot be shown: %s", camera_id, error)
                 continue
             slot.show_at(self._sizes.get(camera_id))
+            self._share_bays(slot)
             with self._slots_lock:
                 self._slots[camera_id] = slot
                 if self._engine is not None:
                     slot.use_detector(self._engine)
             slot.start()
         self._share_attention()
+
+    def _share_bays(self, slot: CameraSlot) -> None:
+        slot.show_bays_every(self._bays.every_s if slot.job.camera_id in self._bays.camera_ids else None)
 
     def _share_attention(self) -> None:
         attended = self._called | watched_cameras(self._sizes)

@@ -1,0 +1,354 @@
+"""Pictures of lots in, evidence of their bays out: the node's side of the process that looks at bays.
+
+Of each view the newest picture waits, one is looked at at a time, views in turn: a flood of pictures from one edge
+device costs neither the node's loop nor another lot.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import multiprocessing
+import queue
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+
+from core.kernel.errors import BadInputError, UnavailableError
+from core.parking.model import (
+    BayEvidence,
+    BaysSeen,
+    Lot,
+    LotObservation,
+    LotObservationKind,
+    LotObserved,
+)
+from core.parking.sight.model import (
+    BaysLooked,
+    LookAtBays,
+    Looked,
+    SetLots,
+    SetModel,
+    SightConfig,
+    Sighting,
+    SightingKind,
+    ViewTroubled,
+)
+
+log = logging.getLogger(__name__)
+
+STUCK_S = 60.0
+"""A look takes a second, the first one with a model some more; after this the process is ended and started anew."""
+
+RETRY_S = 5.0
+STOP_TIMEOUT_S = 4.0
+N_NEWEST = 12
+"""Newest pictures that are kept of each view, for calibration runs; the last one for bays' snapshots."""
+
+KEEP_APART_S = 20.0
+MAX_KEPT_BYTES = 128_000_000
+
+_OBSERVED = {
+    SightingKind.MISPARKED: LotObservationKind.MISPARKED,
+    SightingKind.BLOCKED_LANE: LotObservationKind.LANE_BLOCKED,
+}
+
+
+@dataclass(slots=True)
+class _Ask:
+    key: tuple[str, str]
+    message: LookAtBays
+    answer: asyncio.Future[tuple[BayEvidence, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptPicture:
+    """A picture of a view as it came."""
+
+    at: datetime
+    jpeg: bytes
+
+
+class BaySightHub:
+    """Hands pictures to the process, and what it says to the bus.
+
+    Threads: the node's loop; one thread reads what the process says, one writes to it.
+    """
+
+    def __init__(self, config: SightConfig, *, publish: Callable[[object], None]) -> None:
+        """Start nothing before the first picture.
+
+        Args:
+            config: Of the process.
+            publish: Takes `BaysSeen`, `LotObserved` and `ViewTroubled`.
+        """
+        self._config = config
+        self._publish = publish
+        self._lots: dict[str, Lot] = {}
+        self._waiting: OrderedDict[tuple[str, str], _Ask] = OrderedDict()
+        self._asked: _Ask | None = None
+        self._asked_s = 0.0
+        self._tickets = itertools.count(1)
+        self._process: BaseProcess | None = None
+        self._outbox: queue.SimpleQueue[object] = queue.SimpleQueue()
+        self._may_start_s = 0.0
+        self._is_stopping = False
+        self._pictures: dict[tuple[str, str], list[KeptPicture]] = {}
+        self.looked: dict[tuple[str, str], Looked] = {}
+        """What the last look at each view said, without its evidence."""
+
+    def set_lots(self, lots: Iterable[Lot]) -> None:
+        """Look at these lots, as they are drawn now."""
+        self._lots = {lot.lot_id: lot for lot in lots}
+        views = {(lot.lot_id, view.camera_id) for lot in self._lots.values() for view in lot.views}
+        for key in set(self._pictures) - views:
+            del self._pictures[key]
+        for key in set(self.looked) - views:
+            del self.looked[key]
+        self._tell(SetLots(lots=tuple(self._lots.values())))
+
+    def set_model(self, model: str) -> None:
+        """Detect with this model, which must be ready."""
+        self._config = SightConfig(
+            models=self._config.models,
+            logs=self._config.logs,
+            memory=self._config.memory,
+            model=model,
+            engine=self._config.engine,
+            n_threads=self._config.n_threads,
+        )
+        self._tell(SetModel(model=model))
+
+    @property
+    def camera_ids(self) -> frozenset[str]:
+        """Cameras that see a bay of some lot."""
+        return frozenset(view.camera_id for lot in self._lots.values() for view in lot.views if view.outlines)
+
+    def views_of(self, camera_id: str) -> tuple[str, ...]:
+        """Return the lots that a camera sees."""
+        return tuple(lot.lot_id for lot in self._lots.values() if any(v.camera_id == camera_id for v in lot.views))
+
+    async def submit(
+        self, lot_id: str, camera_id: str, jpeg: bytes, at: datetime, *, source: str = ""
+    ) -> tuple[BayEvidence, ...]:
+        """Look at one picture of one view; what it says is published as `BaysSeen` as well.
+
+        Args:
+            lot_id: Of the lot.
+            camera_id: Of one of its views.
+            jpeg: As it came; checked in the process.
+            at: When it was taken.
+            source: As in `BayEvidence`; empty for "camera:ID".
+
+        Returns:
+            One for each bay of the view; none where a newer picture of the view came before this one's turn.
+
+        Raises:
+            BadInputError: There is no such lot or view, or the picture is not usable.
+            UnavailableError: The process that looks is gone for the moment.
+        """
+        return await self._ask(lot_id, camera_id, jpeg, at, source or f"camera:{camera_id}")
+
+    def take_picture(self, camera_id: str, jpeg: bytes, at: datetime) -> None:
+        """Take what a worker saw with a camera; every lot that it sees is looked at."""
+        for lot_id in self.views_of(camera_id):
+            answer = self._ask(lot_id, camera_id, jpeg, at, f"camera:{camera_id}")
+            # Nobody waits for this one; what went wrong stands in `looked` or in the log.
+            answer.add_done_callback(lambda done: None if done.cancelled() else done.exception())
+
+    def newest(self, lot_id: str, camera_id: str) -> KeptPicture | None:
+        """Return the newest picture of a view."""
+        kept = self._pictures.get((lot_id, camera_id))
+        return kept[-1] if kept else None
+
+    def pictures(self, lot_id: str, camera_id: str) -> tuple[KeptPicture, ...]:
+        """Return the newest pictures of a view, the oldest first, some time apart."""
+        return tuple(self._pictures.get((lot_id, camera_id), ()))
+
+    def watch(self) -> None:
+        """End a process that hangs; call it once a second."""
+        if self._asked is not None and time.monotonic() - self._asked_s > STUCK_S and self._process is not None:
+            log.error("the process that looks at bays does not answer and is started anew")
+            self._process.kill()
+        self._next()
+
+    async def stop(self) -> None:
+        """End the process, within some seconds; what it learnt is kept."""
+        self._is_stopping = True
+        process = self._process
+        self._refuse_all("The node is ending.")
+        if process is None:
+            return
+        self._tell(None)
+        await asyncio.to_thread(process.join, STOP_TIMEOUT_S)
+        if process.is_alive():
+            process.kill()
+            await asyncio.to_thread(process.join, 1.0)
+
+    def _ask(
+        self, lot_id: str, camera_id: str, jpeg: bytes, at: datetime, source: str
+    ) -> asyncio.Future[tuple[BayEvidence, ...]]:
+        lot = self._lots.get(lot_id)
+        if lot is None:
+            raise BadInputError(f"There is no lot {lot_id!r}.", hint="Look at the list of lots.")
+        if not any(view.camera_id == camera_id for view in lot.views):
+            raise BadInputError(
+                f"The lot {lot.name} has no view of a camera {camera_id!r}.",
+                hint="Draw its bays on a picture of that camera first.",
+            )
+        key = (lot_id, camera_id)
+        message = LookAtBays(
+            ticket=next(self._tickets),
+            lot_id=lot_id,
+            camera_id=camera_id,
+            jpeg=jpeg,
+            at=at,
+            source=source,
+        )
+        ask = _Ask(key=key, message=message, answer=asyncio.get_running_loop().create_future())
+        passed_over = self._waiting.get(key)
+        if passed_over is not None and not passed_over.answer.done():
+            passed_over.answer.set_result(())
+        # In place of the older one: a camera that sends more often does not come to its turn more often.
+        self._waiting[key] = ask
+        self._next()
+        return ask.answer
+
+    def _next(self) -> None:
+        if self._asked is not None or not self._waiting or self._is_stopping:
+            return
+        if self._process is None and not self._start():
+            return
+        _, ask = self._waiting.popitem(last=False)
+        self._asked, self._asked_s = ask, time.monotonic()
+        self._tell(ask.message)
+
+    def _start(self) -> bool:
+        if time.monotonic() < self._may_start_s:
+            return False
+        # Imported here: the engine's libraries are no part of the node.
+        from core.parking.sight.process import run_sight_process
+
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=run_sight_process, args=(theirs, self._config), name="bays", daemon=True)
+        process.start()
+        theirs.close()
+        self._process, self._outbox = process, queue.SimpleQueue()
+        threading.Thread(target=_write, args=(ours, self._outbox), name="bays-write", daemon=True).start()
+        self._tell(SetLots(lots=tuple(self._lots.values())))
+        loop = asyncio.get_running_loop()
+        threading.Thread(target=self._read, args=(loop, process, ours), name="bays-read", daemon=True).start()
+        log.info("the process that looks at bays started (pid %s)", process.pid)
+        return True
+
+    def _tell(self, message: object) -> None:
+        if self._process is not None:
+            self._outbox.put(message)
+
+    def _read(self, loop: asyncio.AbstractEventLoop, process: BaseProcess, pipe: Connection) -> None:
+        try:
+            while True:
+                loop.call_soon_threadsafe(self._take, pipe.recv())
+        except (EOFError, OSError, RuntimeError):
+            pass
+        process.join(STOP_TIMEOUT_S)
+        with contextlib.suppress(RuntimeError):  # The loop may be closed already.
+            loop.call_soon_threadsafe(self._on_ended, process)
+
+    def _take(self, answer: BaysLooked) -> None:
+        ask, self._asked = self._asked, None
+        if ask is not None and ask.message.ticket == answer.ticket:
+            self._answer(ask, answer)
+        self._next()
+
+    def _answer(self, ask: _Ask, answer: BaysLooked) -> None:
+        looked = answer.looked
+        if looked is None:
+            if not ask.answer.done():
+                ask.answer.set_exception(BadInputError(answer.message, hint=answer.hint))
+            return
+        self._keep(ask.key, KeptPicture(at=ask.message.at, jpeg=ask.message.jpeg))
+        self.looked[ask.key] = Looked(
+            lot_id=looked.lot_id, camera_id=looked.camera_id, at=looked.at, trouble=looked.trouble, hint=looked.hint
+        )
+        if looked.evidence:
+            self._publish(BaysSeen(looked.evidence))
+        self._tell_sightings(looked.sightings, ask.message.jpeg)
+        if not ask.answer.done():
+            ask.answer.set_result(looked.evidence)
+
+    def _tell_sightings(self, sightings: Iterable[Sighting], jpeg: bytes) -> None:
+        observed = []
+        for sighting in sightings:
+            kind = _OBSERVED.get(sighting.kind)
+            if kind is None:
+                self._publish(ViewTroubled(sighting))
+                continue
+            lot = self._lots.get(sighting.lot_id)
+            order = [bay.bay_id for bay in lot.bays] if lot is not None else []
+            observed.append(
+                LotObservation(
+                    kind=kind,
+                    lot_id=sighting.lot_id,
+                    place=sighting.lane or "+".join(bay for bay in order if bay in sighting.bay_ids),
+                    camera_id=sighting.camera_id,
+                    is_begin=sighting.holds,
+                    at=sighting.at,
+                    confidence=sighting.confidence,
+                    snapshot_jpeg=jpeg if sighting.holds else b"",
+                )
+            )
+        if observed:
+            self._publish(LotObserved(tuple(observed)))
+
+    def _keep(self, key: tuple[str, str], picture: KeptPicture) -> None:
+        """Keep the newest picture, and some older ones that are apart in time."""
+        kept = self._pictures.setdefault(key, [])
+        if len(kept) >= 2 and (kept[-1].at - kept[-2].at).total_seconds() < KEEP_APART_S:
+            kept[-1] = picture
+        else:
+            kept.append(picture)
+        share = MAX_KEPT_BYTES // max(len(self._pictures), 1)
+        while len(kept) > N_NEWEST or (len(kept) > 1 and sum(len(one.jpeg) for one in kept) > share):
+            del kept[0]
+
+    def _on_ended(self, process: BaseProcess) -> None:
+        if self._process is not process:
+            return
+        self._outbox.put(None)
+        self._process = None
+        self._may_start_s = time.monotonic() + RETRY_S
+        if not self._is_stopping:
+            log.error("the process that looks at bays ended (exit code %s)", process.exitcode)
+        ask, self._asked = self._asked, None
+        if ask is not None and not ask.answer.done():
+            ask.answer.set_exception(
+                UnavailableError("The process that looks at bays ended.", hint="It is started anew; send it again.")
+            )
+
+    def _refuse_all(self, message: str) -> None:
+        asks = [*self._waiting.values(), *([self._asked] if self._asked is not None else [])]
+        self._waiting.clear()
+        self._asked = None
+        for ask in asks:
+            if not ask.answer.done():
+                ask.answer.set_exception(UnavailableError(message))
+
+
+def _write(pipe: Connection, outbox: queue.SimpleQueue[object]) -> None:
+    """Send what waits, off the loop: a pipe whose reader is busy is full after one picture. Ends with None."""
+    message: object = True
+    while message is not None:
+        message = outbox.get()
+        try:
+            pipe.send(message)
+        except OSError:
+            return  # Who reads at the other end is gone: the reader hears of it too.
