@@ -158,6 +158,12 @@ def _add_gateway(verbs: Any, common: argparse.ArgumentParser) -> None:
     revoke.add_argument("key_id", help="as gateway-key list shows it")
     key.set_defaults(run=run_gateway_key)
 
+    from core.gateway.edge.arguments import add_arguments
+
+    edge = verbs.add_parser("edge-client", help="an edge camera: takes pictures and posts them to a gateway")
+    add_arguments(edge)
+    edge.set_defaults(run=run_edge_client)
+
 
 def _add_evaluate(verbs: Any, common: argparse.ArgumentParser) -> None:
     evaluate = verbs.add_parser("evaluate", help="judge against labelled test data", parents=[common])
@@ -395,6 +401,13 @@ def run_gateway_key(options: argparse.Namespace) -> int:
     from app.gateway_keys import run_gateway_key as run
 
     return run(options, folders_of(options))
+
+
+def run_edge_client(options: argparse.Namespace) -> int:
+    """Be an edge camera until told to end."""
+    from core.gateway.edge.command import run_edge_client as run
+
+    return run(options)
 
 
 def run_broker_config(options: argparse.Namespace) -> int:
