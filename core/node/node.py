@@ -490,7 +490,6 @@ class Node:
         return GatewayRoom(
             clock=self._clock,
             bus=self._bus,
-            version=self.version,
             max_frame_bytes=round(wanted.max_frame_mb * 1e6),
             max_frame_pixels=round(wanted.max_frame_megapixels * 1e6),
             frames_per_s=wanted.frames_per_s,
