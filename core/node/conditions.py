@@ -14,6 +14,7 @@ from core.incidents.model import Condition, Priority, SourceKind
 from core.incidents.policy import condition_of_source, condition_of_system
 from core.kernel.settings import SettingsFault
 from core.media.model import StreamReport, StreamState
+from core.parking.rules import LotCondition
 from core.parking.sight.model import Sighting, SightingKind
 
 LOW_DISK_GB = 2.0
@@ -49,6 +50,26 @@ def view_troubled(sighting: Sighting, lot_name: str, camera_name: str) -> Condit
         detail=f"{camera_name}: {sighting.message} The bays that only it sees are unknown.",
     )
     return replace(condition, condition_key=f"{condition.condition_key}:{sighting.camera_id}")
+
+
+def at_lot(found: LotCondition) -> Condition:
+    """Something is wrong at a bay or in a lane of a lot."""
+    lot = found.lot
+    condition = condition_of_source(
+        found.rule.value,
+        source_kind=SourceKind.LOT,
+        source_id=lot.lot_id,
+        source_name=lot.name,
+        where=f"{found.where}, {lot.name}",
+        detail=found.detail,
+        position=lot.position,
+    )
+    return replace(
+        condition,
+        condition_key=f"{condition.condition_key}:{found.place}",
+        began_at=found.at,
+        confidence=found.confidence,
+    )
 
 
 def device_lost_key(device_id: str) -> str:

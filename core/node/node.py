@@ -74,6 +74,7 @@ from core.node.services import Services, make_services
 from core.node.sight import CameraBack, CameraLost, Sight
 from core.node.supervisor import VisionSupervisor
 from core.parking.model import BaysTold, LotChanged, LotPlanChanged, LotPlanRemoved
+from core.parking.rules import LotCondition
 from core.parking.service import ParkingService
 from core.parking.sight.model import SightConfig, ViewTroubled
 from core.sim.city import DemoCity, load_city
@@ -709,6 +710,7 @@ class Node:
         self._bus.subscribe(FlowMeasured, lambda event: flow.tell(event.minutes, self._clock.now()))
         self._bus.subscribe(SessionsEnded, lambda event: self._sign_out(event.user_id, event.reason))
         self._bus.subscribe(LotChanged, lambda event: self._live.add_lot(event.occupancy))
+        self._bus.subscribe(LotCondition, calls.take_lot_condition)
         self._bus.subscribe(LotPlanChanged, lambda event: self._live.add_lot_plan(event.lot))
         self._bus.subscribe(LotPlanRemoved, lambda event: self._live.remove_lot(event.lot_id))
         self._bus.subscribe(LotPlanChanged, lambda _event: self._watch_bays(services))
