@@ -15,10 +15,10 @@ from core.kernel.settings import GatewaySettings
 FILE = "openapi.json"
 
 
-def make_document() -> dict[str, Any]:
-    """Return the document as a node with default settings serves it."""
+def empty_room() -> GatewayRoom:
+    """Return a room with default settings and nobody in it: enough to describe the addresses, not to serve them."""
     wanted, nobody = GatewaySettings(), cast(Any, None)
-    room = GatewayRoom(
+    return GatewayRoom(
         clock=SystemClock(),
         bus=Bus(),
         max_frame_bytes=round(wanted.max_frame_mb * 1e6),
@@ -32,7 +32,11 @@ def make_document() -> dict[str, Any]:
         open_alarms=nobody,
         recent_incidents=nobody,
     )
-    app, _ = make_app(room)
+
+
+def make_document() -> dict[str, Any]:
+    """Return the document as a node with default settings serves it."""
+    app, _ = make_app(empty_room())
     document: dict[str, Any] = app.openapi()
     return document
 
