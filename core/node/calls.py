@@ -27,6 +27,8 @@ from core.node import conditions
 from core.node.mass_loss import SETTLE_S, MassLoss
 from core.node.model import Health, WorkerReport
 from core.node.sight import CameraBack, CameraLost
+from core.parking.forecast.model import FullExpected
+from core.parking.model import Lot
 from core.parking.rules import LotCondition
 from core.traffic.service import StationCongestion
 from core.vision.messages import EngineFailed, Observed
@@ -304,6 +306,15 @@ class Calls:
             return
         picture = Snapshot(jpeg=found.snapshot_jpeg, captured_at=found.at) if found.snapshot_jpeg else None
         self.raise_condition(condition, picture)
+
+    def take_full_expected(self, event: FullExpected, find_plan: Callable[[str], Lot | None]) -> None:
+        """A lot is expected to be full soon, or no longer."""
+        plan = find_plan(event.lot_id)
+        condition = conditions.lot_full_expected(event, plan)
+        if event.is_begin:
+            self.raise_condition(condition)
+        else:
+            self.return_condition(condition.condition_key)
 
     def take_device(self, device: Device) -> None:
         """A device that fell silent or whose clock is wrong calls quietly; what is good again takes the call back."""

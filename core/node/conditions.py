@@ -14,6 +14,8 @@ from core.incidents.model import Condition, Priority, SourceKind
 from core.incidents.policy import condition_of_source, condition_of_system
 from core.kernel.settings import SettingsFault
 from core.media.model import StreamReport, StreamState
+from core.parking.forecast.model import FullExpected
+from core.parking.model import Lot
 from core.parking.rules import LotCondition
 from core.parking.sight.model import Sighting, SightingKind
 
@@ -90,6 +92,18 @@ def devices_lost(where: str, devices: Sequence[Device], *, n_lost: str) -> Condi
         detail=f"{n_lost} devices were lost within seconds, {names} among them.",
     )
     return replace(condition, condition_key=f"{condition.condition_key}:{where}")
+
+
+def lot_full_expected(event: FullExpected, plan: Lot | None) -> Condition:
+    """A lot is expected to be full soon; a device that is a lot of its own has no plan."""
+    return condition_of_source(
+        "lot_full_expected",
+        source_kind=SourceKind.LOT,
+        source_id=event.lot_id,
+        source_name=event.lot_id if plan is None else plan.name,
+        detail=f"Full by {event.at:%H:%M} UTC with {event.probability:.0%}, as it looks now.",
+        position=None if plan is None else plan.position,
+    )
 
 
 def device_clock_key(device_id: str) -> str:
