@@ -93,13 +93,11 @@ def condition_of_source(
     detail: str = "",
     position: GeoPoint | None = None,
     tags: frozenset[str] = frozenset(),
-    where: str = "",
 ) -> Condition:
-    """Return the condition of a lost or troubled source, or of one place of it, `where`."""
+    """Return the condition of a lost or troubled source."""
     return _by_shipped_rule(
         condition_key=f"{source_kind}/{source_id}/{kind}",
         kind=kind,
-        where=where,
         detail=detail,
         tags=tags,
         source_kind=source_kind,

@@ -51,6 +51,7 @@ class GatewayRoom:
 
     clock: Clock
     bus: Bus
+    version: str
     max_frame_bytes: int
     max_frame_pixels: int
     frames_per_s: float

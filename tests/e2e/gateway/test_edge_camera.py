@@ -1,4 +1,4 @@
-"""An edge camera at a real node: its client posts over HTTP, the tile lives and goes stale; a flood harms nobody."""
+"""An edge camera at a real node: its client posts over HTTP, the tile lives and goes stale, a flood harms nobody else."""
 
 import asyncio
 import threading

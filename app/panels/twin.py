@@ -1,0 +1,198 @@
+"""Twin: every bay of the lots in three dimensions or as a table; now, as it was, and as it is expected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from PySide6.QtGui import QImage
+from PySide6.QtWidgets import QFileDialog, QVBoxLayout, QWidget
+
+from app.panel import Area, PanelInfo
+from app.room import Room
+from app.twin_process import TwinProcess
+from core.access.model import Role
+from core.incidents.model import Priority, SourceKind
+from core.parking.model import BayChange, BayState, BayStatus
+from widgets.twin.cones import cones_of
+from widgets.twin.gltf import write_glb
+from widgets.twin.panel import TwinPanel
+
+Writing = Callable[[Path], None]
+
+
+def create(room: Room) -> QWidget:
+    """Build the panel and connect it."""
+    return _Twin(room)
+
+
+class _Twin(QWidget):
+    """Asks the node for what has been, and keeps the drawing process while somebody looks."""
+
+    def __init__(self, room: Room) -> None:
+        super().__init__()
+        self._room = room
+        self._panel = TwinPanel(parent=self)
+        self._process = TwinProcess(self._panel.view.options, self)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self._panel)
+        self._connect_drawing()
+        self._connect_room()
+        self._connect_verbs()
+
+    def _connect_drawing(self) -> None:
+        panel, process = self._panel, self._process
+        panel.looked_at.connect(self._on_looked_at)
+        panel.ordered.connect(process.send)
+        process.built.connect(panel.show_built)
+        process.picture.connect(panel.show_picture)
+        process.started_again.connect(panel.start_again)
+        process.failed.connect(panel.show_failed)
+        self._room.closing.connect(panel.close_timers)
+        self._room.closing.connect(process.close)
+
+    def _connect_room(self) -> None:
+        room, live, panel = self._room, self._room.live, self._panel
+        live.lot_plans_changed.connect(self._on_plans)
+        live.cameras_changed.connect(self._on_cameras)
+        live.bays_changed.connect(self._on_bays)
+        live.bays_updated.connect(panel.update_statuses)
+        live.alarms_changed.connect(self._on_alarms)
+        room.selected.connect(self._on_selected)
+        room.role_changed.connect(lambda role: panel.set_may_correct(role >= Role.OPERATOR))
+        panel.set_may_correct(room.role >= Role.OPERATOR)
+        panel.picked.connect(self._on_picked)
+        panel.lot_picked.connect(lambda lot_id: room.select("lot", lot_id) if lot_id else None)
+
+    def _connect_verbs(self) -> None:
+        panel = self._panel
+        panel.changes_wanted.connect(self._on_changes_wanted)
+        panel.correction_wanted.connect(self._on_correction)
+        panel.release_wanted.connect(self._on_release)
+        panel.picture_export_wanted.connect(self._on_picture_export)
+        panel.scene_export_wanted.connect(self._on_scene_export)
+
+    # -- what comes from the room ------------------------------------------------------------------------------------
+
+    def _on_looked_at(self) -> None:
+        if not self._process.is_running:
+            self._process.start()
+            self._panel.start_again()
+
+    def _on_plans(self) -> None:
+        self._panel.show_lots(self._room.live.lot_plans.values())
+        self._on_cameras()
+
+    def _on_cameras(self) -> None:
+        self._panel.show_cones(cones_of(self._panel.shown_lots, self._room.live.cameras.values()))
+
+    def _on_bays(self) -> None:
+        self._panel.show_statuses(status for bays in self._room.live.bays.values() for status in bays.values())
+
+    def _on_alarms(self) -> None:
+        plans = self._room.live.lot_plans
+        by_device = {device_id: lot.lot_id for lot in plans.values() for device_id in (*lot.device_ids, lot.lot_id)}
+        worst: dict[str, Priority] = {}
+        for alarm in self._room.live.open_alarms():
+            lot_id = by_device.get(alarm.source_id) if alarm.source_kind is not SourceKind.CAMERA else None
+            if lot_id is not None:
+                worst[lot_id] = min(worst.get(lot_id, alarm.priority), alarm.priority)
+        self._panel.show_alarms(worst)
+
+    def _on_selected(self, kind: str, item_id: str) -> None:
+        if kind == "lot":
+            self._panel.select_lot(item_id)
+        elif kind == "bay":
+            lot_id, _, bay_id = item_id.rpartition("#")
+            self._panel.select_bay(lot_id, bay_id)
+        elif kind == "alarm":
+            alarm = self._room.live.alarms.get(item_id)
+            if alarm is not None and alarm.source_kind is not SourceKind.CAMERA:
+                self._panel.select_lot(alarm.source_id)
+
+    def _on_picked(self, lot_id: str, bay_id: str) -> None:
+        if bay_id:
+            self._room.select("bay", f"{lot_id}#{bay_id}")
+
+    # -- what is asked of the node -----------------------------------------------------------------------------------
+
+    def _on_changes_wanted(self, lot_id: str, since: datetime, until: datetime) -> None:
+        self._room.ask(
+            "parking.changes",
+            list[BayChange],
+            then=lambda changes: self._panel.show_changes(lot_id, since, changes),
+            lot_id=lot_id,
+            since=since,
+            until=until,
+        )
+
+    def _on_correction(self, lot_id: str, bay_id: str, state: BayState, reason: str) -> None:
+        self._room.ask(
+            "parking.correct",
+            BayStatus,
+            then=lambda status: self._panel.update_statuses((status,)),
+            lot_id=lot_id,
+            bay_id=bay_id,
+            state=state,
+            reason=reason,
+        )
+
+    def _on_release(self, lot_id: str, bay_id: str) -> None:
+        self._room.ask(
+            "parking.release",
+            BayStatus,
+            then=lambda status: self._panel.update_statuses((status,)),
+            lot_id=lot_id,
+            bay_id=bay_id,
+        )
+
+    # -- export ------------------------------------------------------------------------------------------------------
+
+    def _on_picture_export(self, image: QImage) -> None:
+        self._ask_file("Export the picture", "twin", "png", lambda file: _save_picture(image, file))
+
+    def _on_scene_export(self) -> None:
+        scene, look = self._panel.view.scene, self._panel.view.bays_look
+        if scene is None or look is None:
+            self._room.toast("There is no scene to export yet.", "Open the 3D view first.")
+            return
+        palette = self._panel.view.options.palette
+        self._ask_file("Export the scene", "twin", "glb", lambda file: write_glb(file, scene, look, palette))
+
+    def _ask_file(self, title: str, name: str, suffix: str, write: Writing) -> None:
+        dialog = QFileDialog(self, title, "", f"{suffix.upper()} (*.{suffix})")
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setDefaultSuffix(suffix)
+        dialog.selectFile(f"{name}-{datetime.now():%Y-%m-%d-%H%M}.{suffix}")
+        dialog.setOption(QFileDialog.Option.DontUseNativeDialog)
+        dialog.fileSelected.connect(lambda chosen: self._write(Path(chosen), write))
+        dialog.finished.connect(dialog.deleteLater)
+        # Beside the room, not in front of it: alarms can be answered meanwhile.
+        dialog.setModal(False)
+        dialog.show()
+
+    def _write(self, file: Path, write: Writing) -> None:
+        try:
+            write(file)
+        except OSError as error:
+            self._room.toast(f"{file.name} cannot be written: {error.strerror or error}.", "Choose another folder.")
+            return
+        self._room.toast(f"The twin is in {file.name}.")
+
+
+def _save_picture(image: QImage, file: Path) -> None:
+    if not image.save(str(file)):
+        raise OSError("the picture was not taken")
+
+
+PANEL = PanelInfo(
+    key="twin",
+    title="Twin",
+    create=create,
+    area=Area.CENTER,
+    shortcut="Ctrl+Shift+T",
+    icon="lot",
+    order=9,
+)

@@ -1,0 +1,814 @@
+"""The lots in three dimensions: orbit, pan, zoom, fly to a bay, pick one; by mouse and by keyboard.
+
+What is shown is a picture that another process drew; labels, the selection and alarms are painted over it here, where
+that picture was seen from. The table (`widgets/twin/table.py`) has the same content.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import (
+    QColor,
+    QFont,
+    QFontMetricsF,
+    QHideEvent,
+    QImage,
+    QKeyEvent,
+    QLinearGradient,
+    QMouseEvent,
+    QPainter,
+    QPainterPath,
+    QPaintEvent,
+    QPen,
+    QPolygonF,
+    QResizeEvent,
+    QShowEvent,
+    QWheelEvent,
+)
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from core.incidents.model import Priority
+from widgets.base.symbols import paint_priority
+from widgets.base.theme import Look as Dress
+from widgets.base.theme import look, picture_look
+from widgets.base.times import format_age
+from widgets.twin import pose as poses
+from widgets.twin.board import Board, counts
+from widgets.twin.model import BaysLook, Look, Options, Picture, ShowBays, ShowLots, ShowOptions, Taken
+from widgets.twin.pose import Pose
+from widgets.twin.scene import BayKey, LotPlace, TwinScene
+from widgets.twin.shapes import ROOF_Z
+
+FLIGHT_S = 0.7
+FLIGHT_STEP_MS = 16
+PULSE_MS = 500
+"""Half of a pulse: one in a second, far below what WCAG 2.3.1 allows."""
+
+CLICK_PX = 4
+NEAR_PX = 30.0
+"""A bay as wide as this in the picture carries its label."""
+
+ZONE_PX = 90.0
+MAX_LABELS = 220
+FIRST_POSE = Pose(azimuth_deg=20.0, elevation_deg=42.0)
+FLY_TO_BAY_M = 34.0
+TURN_DEG = 7.5
+"""By one press of a key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Legend:
+    """What the colours of a figure mean: its name, and both ends of the ramp."""
+
+    title: str
+    low: str
+    high: str
+
+
+class TwinView(QWidget):
+    """The picture and what lies over it.
+
+    Signals:
+        ordered(object): An `Order` for the drawing process.
+        bay_picked(str, str): Lot and bay; both empty where the ground was clicked.
+        live_wanted(): The operator wants to see what is now.
+        level_step_wanted(int): One level up or down.
+        bay_step_wanted(int): The next bay or the one before.
+    """
+
+    ordered = Signal(object)
+    bay_picked = Signal(str, str)
+    live_wanted = Signal()
+    level_step_wanted = Signal(int)
+    bay_step_wanted = Signal(int)
+
+    def __init__(self, options: Options, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setMouseTracking(True)
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setAccessibleName("Lots in three dimensions; the table has the same content")
+        self._options = options
+        self._number = 0
+        self._scene: TwinScene | None = None
+        self._look: BaysLook | None = None
+        self._board: Board | None = None
+        self._image: QImage | None = None
+        self._seen_from = FIRST_POSE
+        self._pose = FIRST_POSE
+        self._is_framed = False
+        self._selected: BayKey | None = None
+        self._hovered: int | None = None
+        self._alarms: dict[str, Priority] = {}
+        self._notice = ""
+        self._legend: Legend | None = None
+        self._captions: dict[str, str] = {}
+        self._zone_captions: dict[tuple[str, str], str] = {}
+        self._pressed_at: QPointF | None = None
+        self._dragged_to: QPointF | None = None
+        self._has_dragged = False
+        self._flight: tuple[Pose, Pose, float] | None = None
+        self._is_bright = True
+        self.n_pictures = 0
+        self.draw_s = 0.0
+        self._flying = QTimer(self)
+        self._flying.setInterval(FLIGHT_STEP_MS)
+        self._flying.timeout.connect(self._on_flight)
+        self._pulse = QTimer(self)
+        self._pulse.setInterval(PULSE_MS)
+        self._pulse.timeout.connect(self._on_pulse)
+
+    # -- what is shown -----------------------------------------------------------------------------------------------
+
+    @property
+    def scene(self) -> TwinScene | None:
+        """The lots as geometry; None until they are built."""
+        return self._scene
+
+    @property
+    def bays_look(self) -> BaysLook | None:
+        """How the bays are shown to stand."""
+        return self._look
+
+    @property
+    def pose(self) -> Pose:
+        """Where the scene is seen from, or will be once a flight has ended."""
+        return self._flight[1] if self._flight is not None else self._pose
+
+    @property
+    def notice(self) -> str:
+        """What the operator reads over the picture: that it is not live."""
+        return self._notice
+
+    @property
+    def options(self) -> Options:
+        """What of the scene is drawn, and how."""
+        return self._options
+
+    @property
+    def has_picture(self) -> bool:
+        """Whether there is anything to see."""
+        return self._image is not None
+
+    def order_lots(self, lots: tuple[object, ...]) -> int:
+        """Have these lots built; returns their number, which the built scene carries."""
+        self._number += 1
+        self.ordered.emit(ShowLots(lots, self._number))  # type: ignore[arg-type]
+        return self._number
+
+    def show_scene(self, scene: TwinScene, number: int) -> None:
+        """Take the geometry of the lots that were ordered last."""
+        if number != self._number:
+            return
+        before = self._scene
+        self._scene = scene
+        self._look = None
+        self._hovered = None
+        if self._selected not in scene.index:
+            self._selected = None
+        if before is None or {lot.lot_id for lot in before.lots} != {lot.lot_id for lot in scene.lots}:
+            self._is_framed = False
+        self._frame_first()
+
+    def show_look(self, shown: BaysLook, *, at_once: bool = False) -> None:
+        """Show how bays stand."""
+        self._look = shown
+        if self.isVisible():
+            self.ordered.emit(ShowBays(shown, self._number, at_once))
+        self.update()
+
+    def show_board(self, board: Board | None) -> None:
+        """Say what is known of each bay, for ages on labels; None while the scene is not live."""
+        self._board = board
+        self.update()
+
+    def show_options(self, options: Options) -> None:
+        """Draw it another way."""
+        if options == self._options:
+            return
+        self._options = options
+        self.ordered.emit(ShowOptions(options))
+        self.update()
+
+    def show_notice(self, sentence: str) -> None:
+        """Say over the picture that it is not what is now; nothing for live."""
+        self._notice = sentence
+        self.update()
+
+    def show_legend(self, legend: Legend | None) -> None:
+        """Say what the colours mean; None where they are states."""
+        self._legend = legend
+        self.update()
+
+    def show_captions(self, by_lot: Mapping[str, str], by_zone: Mapping[tuple[str, str], str]) -> None:
+        """Say these instead of counts, under the names of lots and zones."""
+        self._captions, self._zone_captions = dict(by_lot), dict(by_zone)
+        self.update()
+
+    def show_alarms(self, alarms: Mapping[str, Priority]) -> None:
+        """Mark lots that have an alarm, the most urgent one of each."""
+        self._alarms = dict(alarms)
+        is_pulsing = bool(alarms) and not look().is_reduced_motion
+        if is_pulsing and not self._pulse.isActive():
+            self._pulse.start()
+        elif not is_pulsing:
+            self._pulse.stop()
+            self._is_bright = True
+        self.update()
+
+    def show_picture(self, picture: Picture) -> None:
+        """Take a picture of the drawing process."""
+        self.ordered.emit(Taken())
+        if len(picture.pixels) != picture.width_px * picture.height_px * 4:
+            return
+        image = QImage(
+            picture.pixels, picture.width_px, picture.height_px, picture.width_px * 4, QImage.Format.Format_RGBX8888
+        )
+        # The bytes belong to Python: the copy is the widget's own, in the format that is painted fastest.
+        self._image = image.convertToFormat(QImage.Format.Format_RGB32)
+        self._seen_from = picture.pose
+        self.draw_s = picture.draw_s
+        self.n_pictures += 1
+        self.update()
+
+    def say_everything(self) -> None:
+        """Say all that the drawing process has to know, to one that has just begun."""
+        self.ordered.emit(ShowOptions(self._options))
+        self._order_look()
+
+    def select(self, key: BayKey | None) -> None:
+        """Mark a bay."""
+        self._selected = key
+        self.update()
+
+    # -- the way one sees it -----------------------------------------------------------------------------------------
+
+    def fly_to_bay(self, key: BayKey) -> None:
+        """Come to a bay, as one sees it from where one drives in."""
+        if self._scene is None or key not in self._scene.index:
+            return
+        i = self._scene.index[key]
+        x, y, z = self._scene.centres[i]
+        inward_deg = 90.0 - float(self._scene.inward_deg[i])
+        self.fly_to(
+            Pose(
+                x_m=float(x),
+                y_m=float(y),
+                z_m=float(z),
+                distance_m=min(self.pose.distance_m, FLY_TO_BAY_M),
+                azimuth_deg=inward_deg % 360.0,
+                elevation_deg=46.0,
+            )
+        )
+
+    def fly_to_lot(self, lot_id: str) -> None:
+        """See one lot whole."""
+        place = self._scene.lot(lot_id) if self._scene is not None else None
+        if place is not None:
+            self.fly_to(poses.framing(place.low, place.high, self._aspect(), self.pose))
+
+    def fly_home(self) -> None:
+        """See everything."""
+        if self._scene is not None:
+            self.fly_to(poses.framing(self._scene.low, self._scene.high, self._aspect(), FIRST_POSE))
+
+    def see_from_above(self) -> None:
+        """Look straight down, north up."""
+        self.fly_to(poses.orbit(poses.orbit(self.pose, -self.pose.azimuth_deg, 0.0), 0.0, 90.0))
+
+    def fly_to(self, pose: Pose) -> None:
+        """Go there; at once where motion is reduced."""
+        if look().is_reduced_motion or not self.isVisible():
+            self._flight = None
+            self._flying.stop()
+            self._see(pose)
+            return
+        self._flight = (self._pose, pose, time.monotonic())
+        self._flying.start()
+
+    def shot(self) -> QImage:
+        """Return what the operator sees, labels included."""
+        return self.grab().toImage()
+
+    def bay_at(self, x_px: float, y_px: float) -> int | None:
+        """Return the bay under a place in the widget: its car where one stands there, else its ground."""
+        scene = self._scene
+        if scene is None or scene.n_bays == 0:
+            return None
+        way = poses.ray(self._pose, x_px, y_px, self.width(), self.height())
+        top = self._options.top_level
+        levels = sorted({int(level) for level in np.unique(scene.levels)}, reverse=True)
+        for level in levels:
+            if top is not None and level > top:
+                continue
+            here = np.flatnonzero(scene.levels == level)
+            found = self._hit(here, way)
+            if found is not None:
+                return found
+        return None
+
+    def _hit(self, here: NDArray[np.intp], way: NDArray[np.float64]) -> int | None:
+        scene = self._scene
+        assert scene is not None
+        heights = np.unique(np.round(scene.centres[here, 2], 3))
+        for lift_m in (ROOF_Z * 0.7, 0.0):
+            for height_m in heights:
+                at = poses.on_plane(self._pose, way, float(height_m) + lift_m)
+                if at is None:
+                    continue
+                same = here[np.abs(scene.centres[here, 2] - height_m) < 0.01]
+                if lift_m and self._look is not None:
+                    same = same[self._look.shown[same] == 2]
+                inside = _inside(scene.corners[same][:, :, :2], at[:2])
+                if inside.any():
+                    return int(same[int(np.argmax(inside))])
+        return None
+
+    def _aspect(self) -> float:
+        return max(1, self.width()) / max(1, self.height())
+
+    def _frame_first(self) -> None:
+        if self._scene is not None and not self._is_framed and self.width() > 50 and self.isVisible():
+            self._is_framed = True
+            self._flight = None
+            self._flying.stop()
+            self._see(poses.framing(self._scene.low, self._scene.high, self._aspect(), FIRST_POSE))
+
+    def _see(self, pose: Pose) -> None:
+        self._pose = pose
+        self._order_look()
+        self.update()
+
+    def _order_look(self) -> None:
+        if not self.isVisible() or self._scene is None:
+            return
+        ratio = self.devicePixelRatioF()
+        width, height = round(self.width() * ratio), round(self.height() * ratio)
+        if width >= 8 and height >= 8:
+            self.ordered.emit(Look(self._pose, width, height))
+
+    def _on_flight(self) -> None:
+        if self._flight is None:
+            self._flying.stop()
+            return
+        begin, end, since_s = self._flight
+        share = (time.monotonic() - since_s) / FLIGHT_S
+        if share >= 1.0:
+            self._flight = None
+            self._flying.stop()
+        self._see(poses.between(begin, end, share))
+
+    def _on_pulse(self) -> None:
+        self._is_bright = not self._is_bright
+        self.update()
+
+    # -- painting ----------------------------------------------------------------------------------------------------
+
+    def _paint_over(self, painter: QPainter) -> None:
+        scene = self._scene
+        if scene is None or self._image is None:
+            return
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        dress = picture_look() if self._is_night() else look()
+        self._paint_rings(painter, scene)
+        taken: list[QRectF] = []
+        self._paint_lots(painter, scene, dress, taken)
+        self._paint_zones(painter, scene, dress, taken)
+        self._paint_bays(painter, scene, dress, taken)
+        self._paint_compass(painter, dress)
+        self._paint_legend(painter, dress)
+        self._paint_notice(painter, dress)
+
+    def _is_night(self) -> bool:
+        return sum(self._options.palette.sky_low) < 3 * 128
+
+    def _paint_rings(self, painter: QPainter, scene: TwinScene) -> None:
+        color = look().color("focus")
+        for index, width in ((self._hovered, 1.5), (self._index_of_selected(), 3.0)):
+            if index is None or not self._is_shown(index):
+                continue
+            shape = self._outline(scene.corners[index], lift_m=0.12)
+            if shape is None:
+                continue
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.setPen(QPen(QColor(11, 14, 17, 190), width + 2.5))
+            painter.drawPolygon(shape)
+            painter.setPen(QPen(color, width))
+            painter.drawPolygon(shape)
+
+    def _paint_lots(self, painter: QPainter, scene: TwinScene, dress: Dress, taken: list[QRectF]) -> None:
+        for place in scene.lots:
+            shape = self._outline(place.hull, lift_m=0.0)
+            if shape is None:
+                continue
+            priority = self._alarms.get(place.lot_id)
+            if priority is not None:
+                self._paint_alarm(painter, shape, priority)
+            box = shape.boundingRect()
+            if not box.intersects(QRectF(self.rect())):
+                continue
+            captions = [place.name, self._captions.get(place.lot_id) or self._counts(place)]
+            if place.n_undrawn:
+                captions.append(f"{place.n_undrawn} bays are not drawn: rows, in their order")
+            self._paint_plate(painter, QPointF(box.center().x(), box.top() - 10.0), captions, dress, taken, priority)
+
+    def _paint_alarm(self, painter: QPainter, shape: QPolygonF, priority: Priority) -> None:
+        color = QColor(look().theme.priority(priority))
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.setPen(QPen(color, 4.0 if self._is_bright else 1.5))
+        painter.drawPolygon(shape)
+        if look().is_reduced_motion:
+            painter.setPen(QPen(QColor(11, 14, 17), 1.5))
+            painter.drawPolygon(shape)
+
+    def _paint_zones(self, painter: QPainter, scene: TwinScene, dress: Dress, taken: list[QRectF]) -> None:
+        if len(scene.zones) <= len(scene.lots) or not scene.zones:
+            return
+        at, depth = self._place(np.array([zone.at for zone in scene.zones]))
+        painter.setFont(dress.font(dress.sizes.small, weight=QFont.Weight.DemiBold))
+        for zone, (x, y), far in zip(scene.zones, at, depth, strict=True):
+            if far <= 0.0 or not zone.zone or not self._is_level_labelled(zone.level):
+                continue
+            span = len(zone.indices) * 2.5 / 2 * self._px_per_m(far)
+            if span < ZONE_PX or not self.rect().adjusted(20, 20, -20, -20).contains(int(x), int(y)):
+                continue
+            caption = self._zone_captions.get((zone.lot_id, zone.zone), "")
+            if not caption and self._look is not None:
+                caption = f"{counts(self._look, zone.indices)[0]} free"
+            self._paint_text(painter, QPointF(x, y), f"{zone.zone}  {caption}".strip(), dress, taken)
+
+    def _paint_bays(self, painter: QPainter, scene: TwinScene, dress: Dress, taken: list[QRectF]) -> None:
+        if scene.n_bays == 0:
+            return
+        inward = np.radians(scene.inward_deg)
+        reach = scene.lengths_m / 2 + 0.55
+        mouths = scene.centres - np.column_stack(
+            (np.cos(inward) * reach, np.sin(inward) * reach, np.zeros(len(inward)))
+        )
+        at, depth = self._place(mouths)
+        wide = scene.widths_m * self._px_per_m_many(depth)
+        is_seen = (depth > 0) & (wide >= NEAR_PX) & (at[:, 0] > 0) & (at[:, 0] < self.width())
+        is_seen &= (at[:, 1] > 0) & (at[:, 1] < self.height())
+        if self._options.top_level is not None:
+            is_seen &= scene.levels == self._options.top_level
+        elif len(scene.level_numbers) > 1:
+            is_seen &= _topmost(scene)
+        seen = np.flatnonzero(is_seen)
+        painter.setFont(dress.mono_font(dress.sizes.caption))
+        now = datetime.now().astimezone()
+        for i in seen[np.argsort(depth[seen])][:MAX_LABELS].tolist():
+            text = scene.labels[i]
+            status = self._board.statuses.get(scene.keys[i]) if self._board is not None else None
+            if status is not None and status.is_stale and wide[i] >= 1.6 * NEAR_PX:
+                text = f"{text}  {format_age((now - status.at).total_seconds())}"
+            self._paint_text(painter, QPointF(*at[i]), text, dress, taken)
+
+    def _paint_text(self, painter: QPainter, at: QPointF, text: str, dress: Dress, taken: list[QRectF]) -> None:
+        """Write a label with a rim, unless another one is there already."""
+        metrics = QFontMetricsF(painter.font())
+        box = metrics.boundingRect(text)
+        box.moveCenter(at)
+        if any(box.intersects(other) for other in taken):
+            return
+        taken.append(box.adjusted(-3, -1, 3, 1))
+        path = QPainterPath()
+        path.addText(box.left(), box.center().y() + metrics.capHeight() / 2, painter.font(), text)
+        painter.strokePath(path, QPen(dress.color("window"), 3.0, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap))
+        painter.fillPath(path, dress.color("text"))
+
+    def _paint_plate(
+        self,
+        painter: QPainter,
+        at: QPointF,
+        lines: list[str],
+        dress: Dress,
+        taken: list[QRectF],
+        priority: Priority | None,
+    ) -> None:
+        """Write a lot's name and figures on a plate whose lower edge is at `at`."""
+        fonts = [dress.font(dress.sizes.body, weight=QFont.Weight.DemiBold), dress.font(dress.sizes.small)]
+        metrics = [QFontMetricsF(fonts[min(i, 1)]) for i in range(len(lines))]
+        gap = dress.sizes.gap
+        symbol = dress.sizes.body + 2 * gap if priority is not None else 0
+        width = max(m.horizontalAdvance(line) for m, line in zip(metrics, lines, strict=True)) + 4 * gap + symbol
+        height = sum(m.height() for m in metrics) + 2 * gap
+        box = QRectF(at.x() - width / 2, at.y() - height, width, height)
+        head_px = (dress.sizes.title + 8.0 * gap) if self._notice else 3.0 * gap
+        if box.top() < head_px:
+            # The lot is larger than the picture: its name stands in the corner, as on a sheet.
+            box.moveTopLeft(QPointF(3.0 * gap, head_px))
+        box.moveLeft(min(max(box.left(), 3.0 * gap), max(3.0 * gap, self.width() - width - 3.0 * gap)))
+        for other in taken:
+            if box.intersects(other):
+                box.moveTop(other.bottom() + 4)
+        taken.append(box)
+        plate = dress.color("panel")
+        plate.setAlpha(225)
+        painter.setPen(QPen(dress.color("line_strong") if priority is None else QColor(dress.theme.priority(priority))))
+        painter.setBrush(plate)
+        painter.drawRoundedRect(box, dress.sizes.radius, dress.sizes.radius)
+        if priority is not None:
+            side = float(dress.sizes.body)
+            paint_priority(painter, QRectF(box.left() + 2 * gap, box.top() + gap, side, side), priority, dress)
+        top = box.top() + gap
+        for i, (line, m) in enumerate(zip(lines, metrics, strict=True)):
+            painter.setFont(fonts[min(i, 1)])
+            painter.setPen(dress.color("text" if i == 0 else "text_secondary"))
+            painter.drawText(QPointF(box.left() + 2 * gap + symbol, top + m.ascent()), line)
+            top += m.height()
+
+    def _paint_compass(self, painter: QPainter, dress: Dress) -> None:
+        radius = dress.sizes.body * 1.1
+        middle = QPointF(self.width() - radius - 3 * dress.sizes.gap, radius + 3 * dress.sizes.gap)
+        turn = math.radians(-self._seen_from.azimuth_deg)
+        north = QPointF(math.sin(turn), -math.cos(turn))
+        side = QPointF(-north.y(), north.x())
+        plate = dress.color("panel")
+        plate.setAlpha(200)
+        painter.setPen(QPen(dress.color("line_strong")))
+        painter.setBrush(plate)
+        painter.drawEllipse(middle, radius, radius)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(dress.color("text"))
+        tip, foot = middle + north * radius * 0.82, middle + north * radius * 0.30
+        painter.drawPolygon(QPolygonF([tip, foot + side * radius * 0.26, foot - side * radius * 0.26]))
+        painter.setFont(dress.font(dress.sizes.caption, weight=QFont.Weight.DemiBold))
+        painter.setPen(dress.color("text"))
+        letter = middle - north * radius * 0.18
+        painter.drawText(QRectF(letter.x() - 12, letter.y() - 10, 24, 20), Qt.AlignmentFlag.AlignCenter, "N")
+
+    def _paint_notice(self, painter: QPainter, dress: Dress) -> None:
+        """Frame the picture and say so when it is not what is now."""
+        if not self._notice:
+            return
+        color = dress.color("focus")
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.setPen(QPen(color, 4.0, Qt.PenStyle.DashLine))
+        painter.drawRect(QRectF(self.rect()).adjusted(2, 2, -2, -2))
+        painter.setFont(dress.font(dress.sizes.title, weight=QFont.Weight.DemiBold))
+        metrics = QFontMetricsF(painter.font())
+        gap = dress.sizes.gap
+        box = QRectF(0, 0, metrics.horizontalAdvance(self._notice) + 6 * gap, metrics.height() + 2 * gap)
+        box.moveTopLeft(QPointF(3 * gap, 3 * gap))
+        painter.setPen(QPen(color, 1.5))
+        painter.setBrush(dress.color("panel"))
+        painter.drawRoundedRect(box, dress.sizes.radius, dress.sizes.radius)
+        painter.setPen(dress.color("text"))
+        painter.drawText(box, Qt.AlignmentFlag.AlignCenter, self._notice)
+
+    def _paint_legend(self, painter: QPainter, dress: Dress) -> None:
+        """Paint the ramp of a figure with both of its ends."""
+        if self._legend is None:
+            return
+        gap, ramp = dress.sizes.gap, self._options.palette.ramp
+        painter.setFont(dress.font(dress.sizes.small))
+        metrics = QFontMetricsF(painter.font())
+        width = max(
+            dress.sizes.body * 12.0,
+            metrics.horizontalAdvance(self._legend.title),
+            metrics.horizontalAdvance(f"{self._legend.low}      {self._legend.high}"),
+        )
+        box = QRectF(0, 0, width + 4 * gap, metrics.height() * 2 + dress.sizes.body + 4 * gap)
+        box.moveBottomLeft(QPointF(3 * gap, self.height() - 3 * gap))
+        plate = dress.color("panel")
+        plate.setAlpha(225)
+        painter.setPen(QPen(dress.color("line_strong")))
+        painter.setBrush(plate)
+        painter.drawRoundedRect(box, dress.sizes.radius, dress.sizes.radius)
+        inner = box.adjusted(2 * gap, gap, -2 * gap, -gap)
+        painter.setPen(dress.color("text"))
+        painter.drawText(inner, Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft, self._legend.title)
+        bar = QRectF(inner.left(), inner.top() + metrics.height() + gap, inner.width(), dress.sizes.body)
+        shades = QLinearGradient(bar.topLeft(), bar.topRight())
+        for i, color in enumerate(ramp):
+            shades.setColorAt(i / (len(ramp) - 1), QColor(*color))
+        painter.fillRect(bar, shades)
+        painter.setPen(dress.color("text_secondary"))
+        painter.drawText(inner, Qt.AlignmentFlag.AlignBottom | Qt.AlignmentFlag.AlignLeft, self._legend.low)
+        painter.drawText(inner, Qt.AlignmentFlag.AlignBottom | Qt.AlignmentFlag.AlignRight, self._legend.high)
+
+    def _counts(self, place: LotPlace) -> str:
+        if self._look is None:
+            return f"{place.n_bays} bays"
+        free, _, unknown = counts(self._look, np.arange(place.first, place.first + place.n_bays))
+        known = f"{free} free of {place.n_bays}"
+        return f"{known} · {unknown} not known" if unknown else known
+
+    def _outline(self, corners: NDArray[np.float64], *, lift_m: float) -> QPolygonF | None:
+        at, depth = self._place(corners + np.array((0.0, 0.0, lift_m)))
+        if np.any(depth <= 0.1):
+            return None
+        return QPolygonF([QPointF(x, y) for x, y in at])
+
+    def _place(self, points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        return poses.project(self._seen_from, points, self.width(), self.height())
+
+    def _px_per_m(self, depth: float) -> float:
+        return self.height() / 2 / math.tan(math.radians(poses.VIEW_ANGLE_DEG / 2)) / max(depth, 0.1)
+
+    def _px_per_m_many(self, depth: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(self.height() / 2 / math.tan(math.radians(poses.VIEW_ANGLE_DEG / 2)) / np.maximum(depth, 0.1))
+
+    def _is_shown(self, index: int) -> bool:
+        top = self._options.top_level
+        return top is None or (self._scene is not None and int(self._scene.levels[index]) <= top)
+
+    def _is_level_labelled(self, level: int) -> bool:
+        top = self._options.top_level
+        if top is not None:
+            return level == top
+        return self._scene is not None and level == max(self._scene.level_numbers)
+
+    def _index_of_selected(self) -> int | None:
+        if self._selected is None or self._scene is None:
+            return None
+        return self._scene.index.get(self._selected)
+
+    # -- Qt ----------------------------------------------------------------------------------------------------------
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Paint the newest picture and what lies over it."""
+        painter = QPainter(self)
+        if self._image is None:
+            painter.fillRect(self.rect(), QColor(*self._options.palette.sky_low))
+        else:
+            painter.drawImage(QRectF(self.rect()), self._image)
+        self._paint_over(painter)
+        if self.hasFocus():
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+            painter.setPen(QPen(look().color("focus"), 2))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRect(self.rect().adjusted(1, 1, -1, -1))
+        painter.end()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Have a picture of the new size."""
+        super().resizeEvent(event)
+        self._frame_first()
+        self._order_look()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Say how bays stand now: nothing was said while nobody looked."""
+        super().showEvent(event)
+        self._frame_first()
+        if self._look is not None:
+            self.ordered.emit(ShowBays(self._look, self._number, True))
+        self._order_look()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Fly nowhere while nobody looks."""
+        super().hideEvent(event)
+        self._flying.stop()
+        self._flight = None
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Begin to drag, or to click."""
+        self._pressed_at = self._dragged_to = event.position()
+        self._has_dragged = False
+        self._flight = None
+        self._flying.stop()
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Pan with the left button, turn and tilt with another one or with Shift; else mark what lies below."""
+        at = event.position()
+        if self._pressed_at is None or self._dragged_to is None:
+            self._hover(self.bay_at(at.x(), at.y()))
+            return
+        if not self._has_dragged and (at - self._pressed_at).manhattanLength() < CLICK_PX:
+            return
+        self._has_dragged = True
+        moved = at - self._dragged_to
+        self._dragged_to = at
+        is_turning = event.buttons() != Qt.MouseButton.LeftButton
+        if is_turning or event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+            self._see(poses.orbit(self._pose, moved.x() * 0.3, moved.y() * 0.3))
+            return
+        per_px = 1.0 / self._px_per_m(self._pose.distance_m)
+        lean = max(0.25, math.sin(math.radians(self._pose.elevation_deg)))
+        self._see(poses.pan(self._pose, -moved.x() * per_px, moved.y() * per_px / lean))
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """Pick the bay under a click."""
+        was_click = self._pressed_at is not None and not self._has_dragged
+        self._pressed_at = self._dragged_to = None
+        if was_click and event.button() == Qt.MouseButton.LeftButton:
+            self._pick(self.bay_at(event.position().x(), event.position().y()))
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        """Fly to the bay."""
+        index = self.bay_at(event.position().x(), event.position().y())
+        if index is not None and self._scene is not None:
+            self.fly_to_bay(self._scene.keys[index])
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Come closer to what lies under the pointer, or go away from it."""
+        at = event.position()
+        way = poses.ray(self._pose, at.x(), at.y(), self.width(), self.height())
+        towards = poses.on_plane(self._pose, way, self._pose.z_m)
+        self._flight = None
+        self._see(poses.zoom(self._pose, 1.0015 ** event.angleDelta().y(), towards))
+        event.accept()
+
+    def leaveEvent(self, event: QEvent) -> None:
+        """Mark nothing."""
+        super().leaveEvent(event)
+        self._hover(None)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Do all of it by keys."""
+        if not self._press(event.key(), bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)):
+            super().keyPressEvent(event)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Take the new theme."""
+        if event.type() == QEvent.Type.StyleChange:
+            self.update()
+        super().changeEvent(event)
+
+    def sizeHint(self) -> QSize:
+        """Return a picture of usual shape."""
+        return QSize(640, 400)
+
+    def minimumSizeHint(self) -> QSize:
+        """Return what can still be read."""
+        return QSize(240, 160)
+
+    def _press(self, key: int, is_shifted: bool) -> bool:
+        """Do what a key says; returns whether it says anything."""
+        step_m = self._pose.distance_m * 0.06
+        arrows = {
+            Qt.Key.Key_Left: (-1.0, 0.0),
+            Qt.Key.Key_Right: (1.0, 0.0),
+            Qt.Key.Key_Up: (0.0, 1.0),
+            Qt.Key.Key_Down: (0.0, -1.0),
+        }
+        if key in arrows:
+            right, ahead = arrows[Qt.Key(key)]
+            self._flight = None
+            if is_shifted:
+                self._see(poses.orbit(self._pose, right * TURN_DEG, ahead * TURN_DEG))
+            else:
+                self._see(poses.pan(self._pose, right * step_m, ahead * step_m))
+            return True
+        acts: dict[Qt.Key, Callable[[], None]] = {
+            Qt.Key.Key_Plus: lambda: self._see(poses.zoom(self._pose, 1.2)),
+            Qt.Key.Key_Equal: lambda: self._see(poses.zoom(self._pose, 1.2)),
+            Qt.Key.Key_Minus: lambda: self._see(poses.zoom(self._pose, 1 / 1.2)),
+            Qt.Key.Key_Home: self.fly_home,
+            Qt.Key.Key_0: self.fly_home,
+            Qt.Key.Key_T: self.see_from_above,
+            Qt.Key.Key_F: self._fly_to_selected,
+            Qt.Key.Key_L: lambda: self.live_wanted.emit(),
+            Qt.Key.Key_PageUp: lambda: self.level_step_wanted.emit(1),
+            Qt.Key.Key_PageDown: lambda: self.level_step_wanted.emit(-1),
+            Qt.Key.Key_Period: lambda: self.bay_step_wanted.emit(1),
+            Qt.Key.Key_Comma: lambda: self.bay_step_wanted.emit(-1),
+            Qt.Key.Key_Escape: lambda: self.bay_picked.emit("", ""),
+        }
+        act = acts.get(Qt.Key(key)) if key in {int(one) for one in acts} else None
+        if act is None:
+            return False
+        act()
+        return True
+
+    def _fly_to_selected(self) -> None:
+        if self._selected is not None:
+            self.fly_to_bay(self._selected)
+
+    def _hover(self, index: int | None) -> None:
+        if index == self._hovered:
+            return
+        self._hovered = index
+        self.setCursor(Qt.CursorShape.PointingHandCursor if index is not None else Qt.CursorShape.ArrowCursor)
+        self.update()
+
+    def _pick(self, index: int | None) -> None:
+        lot_id, bay_id = self._scene.keys[index] if index is not None and self._scene is not None else ("", "")
+        self.bay_picked.emit(lot_id, bay_id)
+
+
+def _inside(quads: NDArray[np.float64], at: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which four-cornered outlines, counter-clockwise, hold a point; quads of shape (n, 4, 2)."""
+    edges = np.roll(quads, -1, axis=1) - quads
+    around = at[None, None] - quads
+    cross = edges[..., 0] * around[..., 1] - edges[..., 1] * around[..., 0]
+    return np.asarray(np.all(cross >= -1e-6, axis=1))
+
+
+def _topmost(scene: TwinScene) -> NDArray[np.bool_]:
+    """Return the bays that no level of their own lot covers."""
+    is_top = np.zeros(scene.n_bays, dtype=bool)
+    for lot in scene.lots:
+        here = slice(lot.first, lot.first + lot.n_bays)
+        if lot.n_bays:
+            is_top[here] = scene.levels[here] == scene.levels[here].max()
+    return is_top
