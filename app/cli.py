@@ -139,7 +139,7 @@ def _add_field(verbs: Any) -> None:
     add_arguments(client)
     client.set_defaults(run=run_field_client)
 
-    schemas = verbs.add_parser("field-schemas", help="AsyncAPI and JSON Schemas of what devices and core say")
+    schemas = verbs.add_parser("field-schemas", help="AsyncAPI, OpenAPI and JSON Schemas of what devices and core say")
     schemas.add_argument("--out", type=Path, default=Path("docs/field"), metavar="DIR", help="where to write them")
     schemas.set_defaults(run=run_field_schemas)
 
@@ -467,9 +467,10 @@ def run_field_client(options: argparse.Namespace) -> int:
 def run_field_schemas(options: argparse.Namespace) -> int:
     """Write the grammar of the field for other people's programs."""
     from core.field.asyncapi import write_all
+    from core.gateway.http.openapi import write_openapi
 
     try:
-        files = write_all(options.out)
+        files = [*write_all(options.out), write_openapi(options.out)]
     except OSError as error:
         raise ConsoleError(
             f"{options.out} cannot be written: {error.strerror}.", hint="Name another folder."

@@ -227,6 +227,12 @@ class LiveModel(QObject):
         """Return what stands in the alarm list."""
         return tuple(alarm for alarm in self.alarms.values() if alarm.is_open)
 
+    def lot_id_of(self, item_id: str) -> str:
+        """Return the lot that a lot or one of its devices means: the drawn one, where it is drawn."""
+        if item_id in self.lot_plans:
+            return item_id
+        return next((plan.lot_id for plan in self.lot_plans.values() if item_id in plan.device_ids), item_id)
+
     def _take(self, changes: Changes) -> None:
         for camera in changes.cameras:
             self.cameras[camera.camera_id] = camera

@@ -25,7 +25,7 @@ LOW_DISK_GB, ENOUGH_DISK_GB = 1.0, 10.0
 IMPORTS = (
     *("PySide6.QtWidgets", "PySide6QtAds", "pyqtgraph", "qasync", "numpy", "av", "sqlalchemy", "alembic", "psycopg"),
     *("pydantic_settings", "msgspec", "paho.mqtt.client", "amqtt.broker", "argon2", "keyring", "lap", "openvino"),
-    *("pyvista", "vtkmodules.vtkRenderingOpenGL2"),
+    *("pyvista", "vtkmodules.vtkRenderingOpenGL2", "fastapi", "uvicorn"),
 )
 
 
@@ -78,6 +78,7 @@ def _checks(folders: Folders, settings: Settings) -> dict[str, Callable[[], Chec
         "fonts": _check_fonts,
         "database": lambda: _check_database(folders, settings),
         "broker": lambda: _check_broker(settings),
+        "gateway": lambda: _check_gateway(folders, settings),
         "codecs": _check_codecs,
         "inference": lambda: _check_inference(folders),
         "workers": _check_workers,
@@ -278,6 +279,31 @@ def _broker_checks(settings: Settings) -> dict[str, Callable[[], Check]]:
         "broker-tls": judged(lambda: probe.certificates(SystemClock().now())),
         "broker-saves": judged(probe.persistence),
     }
+
+
+def _check_gateway(folders: Folders, settings: Settings) -> Check:
+    """Serve once on a free port of this machine; then what the settings want, where no node serves it already."""
+    from core.gateway.http.probe import serve_once
+    from core.gateway.http.server import HttpServer
+
+    wanted = settings.gateway
+    served = f"{asyncio.run(serve_once())} addresses are served"
+    if not wanted.enabled:
+        return _ok(f"{served}; it is off (gateway.enabled).")
+    if folders.node_file.exists():
+        return _ok(f"{served}; port {wanted.port} is left to the node that runs.")
+    server = HttpServer(
+        None, host=wanted.host, port=wanted.port, certificate_file=wanted.certificate_file, key_file=wanted.key_file
+    )
+    asyncio.run(_open_and_close(server))
+    return _ok(f"{served}; {wanted.host}:{wanted.port} is free{', with TLS' if wanted.certificate_file else ''}.")
+
+
+async def _open_and_close(server: Any) -> None:
+    try:
+        await server.start()
+    finally:
+        await server.stop()
 
 
 def _demo_clip() -> Path:

@@ -56,7 +56,7 @@ class _Stations(QWidget):
             if card is None:
                 card = self._cards[device.device_id] = LotCard()
                 self._column.addWidget(card)
-            card.show_lot(device, live.lots.get(device.device_id))
+            card.show_lot(device, live.lots.get(live.lot_id_of(device.device_id)))
 
     def _on_selected(self, kind: str, item_id: str) -> None:
         if kind == "station":

@@ -93,11 +93,13 @@ def condition_of_source(
     detail: str = "",
     position: GeoPoint | None = None,
     tags: frozenset[str] = frozenset(),
+    where: str = "",
 ) -> Condition:
-    """Return the condition of a lost or troubled source."""
+    """Return the condition of a lost or troubled source, or of one place of it, `where`."""
     return _by_shipped_rule(
         condition_key=f"{source_kind}/{source_id}/{kind}",
         kind=kind,
+        where=where,
         detail=detail,
         tags=tags,
         source_kind=source_kind,

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
+
+from core.kernel.zone import is_zone
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$")]
@@ -26,6 +28,12 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _known_zone(name: str) -> str:
+    if name and not is_zone(name):
+        raise ValueError("there is no such time zone; write it like Europe/Berlin")
+    return name
+
+
 class SiteSettings(Section):
     """What this room is called and where it is."""
 
@@ -34,6 +42,8 @@ class SiteSettings(Section):
     basemap: str = ""
     center_lat_deg: Annotated[float, Field(ge=-90, le=90)] | None = None
     center_lon_deg: Annotated[float, Field(ge=-180, le=180)] | None = None
+    time_zone: Annotated[str, AfterValidator(_known_zone)] = ""
+    """IANA name that hours and weekdays are meant in; empty is this machine's."""
 
 
 class StoreSettings(Section):
@@ -199,6 +209,20 @@ class GatewaySettings(Section):
     frames_per_s: Annotated[float, Field(gt=0, le=30)] = 5.0
 
 
+class ParkingSettings(Section):
+    """Forecasts of lots: whose public holidays count, when models are trained, and when a full lot is warned of.
+
+    `country` is ISO 3166-1 (two letters), `region` ISO 3166-2 without it; empty knows no holidays. A lot that is full
+    within `warn_full_min` minutes with at least `warn_full_probability` is called; 0 minutes warns of none.
+    """
+
+    country: Annotated[str, Field(pattern=r"^([A-Z]{2})?$")] = ""
+    region: Annotated[str, Field(pattern=r"^[A-Z0-9]{0,3}$")] = ""
+    train_hour: Annotated[int, Field(ge=0, le=23)] = 3
+    warn_full_min: Annotated[int, Field(ge=0, le=240)] = 60
+    warn_full_probability: Annotated[float, Field(ge=0.5, le=1.0)] = 0.7
+
+
 class Settings(BaseModel):
     """All settings of one start."""
 
@@ -215,6 +239,7 @@ class Settings(BaseModel):
     access: AccessSettings = AccessSettings()
     cap: CapSettings = CapSettings()
     gateway: GatewaySettings = GatewaySettings()
+    parking: ParkingSettings = ParkingSettings()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,6 +278,7 @@ class _Environment(BaseSettings):
     access: dict[str, Any] = {}
     cap: dict[str, Any] = {}
     gateway: dict[str, Any] = {}
+    parking: dict[str, Any] = {}
 
 
 def load_settings(

@@ -27,6 +27,9 @@ from core.node import conditions
 from core.node.mass_loss import SETTLE_S, MassLoss
 from core.node.model import Health, WorkerReport
 from core.node.sight import CameraBack, CameraLost
+from core.parking.forecast.model import FullExpected
+from core.parking.model import Lot
+from core.parking.rules import LotCondition
 from core.traffic.service import StationCongestion
 from core.vision.messages import EngineFailed, Observed
 from core.vision.model import Phase
@@ -124,12 +127,17 @@ class Calls:
         )
         self._settling: asyncio.TimerHandle | None = None
 
-    def raise_condition(self, condition: Condition) -> None:
+    def raise_condition(self, condition: Condition, picture: Snapshot | None = None) -> None:
         """Call an operator; again only after it was good in between."""
         if condition.condition_key in self._raised:
             return
         if not self._later(
-            _Step(partial(self._incidents.raise_condition, condition), lane=condition.condition_key), MAX_WAITING
+            _Step(
+                partial(self._incidents.raise_condition, condition, picture),
+                0 if picture is None else len(picture.jpeg),
+                lane=condition.condition_key,
+            ),
+            MAX_WAITING,
         ):
             return
         self._raised.add(condition.condition_key)
@@ -286,6 +294,24 @@ class Calls:
             position=device.position,
         )
         if event.phase is Phase.BEGIN:
+            self.raise_condition(condition)
+        else:
+            self.return_condition(condition.condition_key)
+
+    def take_lot_condition(self, found: LotCondition) -> None:
+        """Something is wrong at a lot, or right again."""
+        condition = conditions.at_lot(found)
+        if not found.is_begin:
+            self._return_anyway(condition.condition_key)
+            return
+        picture = Snapshot(jpeg=found.snapshot_jpeg, captured_at=found.at) if found.snapshot_jpeg else None
+        self.raise_condition(condition, picture)
+
+    def take_full_expected(self, event: FullExpected, find_plan: Callable[[str], Lot | None]) -> None:
+        """A lot is expected to be full soon, or no longer."""
+        plan = find_plan(event.lot_id)
+        condition = conditions.lot_full_expected(event, plan)
+        if event.is_begin:
             self.raise_condition(condition)
         else:
             self.return_condition(condition.condition_key)

@@ -14,6 +14,9 @@ from core.incidents.model import Condition, Priority, SourceKind
 from core.incidents.policy import condition_of_source, condition_of_system
 from core.kernel.settings import SettingsFault
 from core.media.model import StreamReport, StreamState
+from core.parking.forecast.model import FullExpected
+from core.parking.model import Lot
+from core.parking.rules import LotCondition
 from core.parking.sight.model import Sighting, SightingKind
 
 LOW_DISK_GB = 2.0
@@ -51,6 +54,26 @@ def view_troubled(sighting: Sighting, lot_name: str, camera_name: str) -> Condit
     return replace(condition, condition_key=f"{condition.condition_key}:{sighting.camera_id}")
 
 
+def at_lot(found: LotCondition) -> Condition:
+    """Something is wrong at a bay or in a lane of a lot."""
+    lot = found.lot
+    condition = condition_of_source(
+        found.rule.value,
+        source_kind=SourceKind.LOT,
+        source_id=lot.lot_id,
+        source_name=lot.name,
+        where=f"{found.where}, {lot.name}",
+        detail=found.detail,
+        position=lot.position,
+    )
+    return replace(
+        condition,
+        condition_key=f"{condition.condition_key}:{found.place}",
+        began_at=found.at,
+        confidence=found.confidence,
+    )
+
+
 def device_lost_key(device_id: str) -> str:
     """Return the key of the condition that one device is lost."""
     return f"{SourceKind.DEVICE}/{device_id}/device_lost"
@@ -69,6 +92,18 @@ def devices_lost(where: str, devices: Sequence[Device], *, n_lost: str) -> Condi
         detail=f"{n_lost} devices were lost within seconds, {names} among them.",
     )
     return replace(condition, condition_key=f"{condition.condition_key}:{where}")
+
+
+def lot_full_expected(event: FullExpected, plan: Lot | None) -> Condition:
+    """A lot is expected to be full soon; a device that is a lot of its own has no plan."""
+    return condition_of_source(
+        "lot_full_expected",
+        source_kind=SourceKind.LOT,
+        source_id=event.lot_id,
+        source_name=event.lot_id if plan is None else plan.name,
+        detail=f"Full by {event.at:%H:%M} UTC with {event.probability:.0%}, as it looks now.",
+        position=None if plan is None else plan.position,
+    )
 
 
 def device_clock_key(device_id: str) -> str:

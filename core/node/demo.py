@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
 
 import resources
 from core.access.model import SYSTEM
@@ -14,10 +20,14 @@ from core.cameras.service import CameraService
 from core.incidents.dispatch import DispatchService
 from core.incidents.work import Unit
 from core.kernel.errors import ConsoleError
-from core.kernel.wire import from_builtins
+from core.kernel.wire import from_builtins, to_builtins
+from core.parking.model import Lot
 from core.parking.service import ParkingService
 from core.sim.city import DemoCity
 from core.sim.lots import demo_lots
+from core.sim.parking_history import make_history
+from core.store.engine import Store
+from core.store.tables import BayChangeRow, LotOccupancyRow
 from core.vision.model import ObservationKind, RuleSetting, Scene
 
 _UNITS = (
@@ -29,6 +39,8 @@ _UNITS = (
 )
 
 
+HISTORY_DAYS = 40
+ROWS_AT_ONCE = 1000
 _STAGES_COLLISION = frozenset({"cam-market-cross"})
 
 
@@ -106,3 +118,36 @@ async def seed_cameras(service: CameraService, city: DemoCity, scenes: tuple[Dem
             ),
             "",
         )
+
+
+async def seed_history(store: Store, lots: tuple[Lot, ...], *, now: datetime, time_zone: str) -> None:
+    """Write weeks that nobody lived for the lots that have none; the panels say that they are simulated."""
+    for lot in lots:
+        if not lot.bays or await store.read(partial(_has_history, lot_id=lot.lot_id, before=now - timedelta(days=2))):
+            continue
+        history = await asyncio.to_thread(
+            make_history, lot, until=now - timedelta(minutes=5), days=HISTORY_DAYS, time_zone=time_zone
+        )
+        bays = [{**to_builtins(change), "at": change.at} for change in history.changes]
+        counts = [
+            {
+                "lot_id": lot.lot_id,
+                "at": one.at,
+                "n_bays": one.n_bays,
+                "n_occupied": one.n_occupied,
+                "n_unknown": one.n_unknown,
+            }
+            for one in history.counts
+        ]
+        for table, rows in ((BayChangeRow, bays), (LotOccupancyRow, counts)):
+            for first in range(0, len(rows), ROWS_AT_ONCE):
+                await store.write(partial(_insert, table=table, rows=rows[first : first + ROWS_AT_ONCE]))
+
+
+def _has_history(session: Session, *, lot_id: str, before: datetime) -> bool:
+    query = select(BayChangeRow.bay_change_id).where(BayChangeRow.lot_id == lot_id, BayChangeRow.at < before).limit(1)
+    return session.scalar(query) is not None
+
+
+def _insert(session: Session, *, table: type[BayChangeRow | LotOccupancyRow], rows: list[dict[str, Any]]) -> None:
+    session.execute(insert(table), rows)

@@ -49,6 +49,7 @@ from core.kernel.log import OncePerLoss
 from core.kernel.paths import Folders
 from core.kernel.secrets import Secrets
 from core.kernel.settings import Settings, SettingsFault
+from core.kernel.zone import zone_name
 from core.link import protocol
 from core.link.server import LinkServer, Peer
 from core.media.hardware import AUTO, OFF, SOFTWARE, HardwareDecode, choose_hardware
@@ -73,7 +74,9 @@ from core.node.pictures import Pictures
 from core.node.services import Services, make_services
 from core.node.sight import CameraBack, CameraLost, Sight
 from core.node.supervisor import VisionSupervisor
+from core.parking.forecast.model import FullExpected
 from core.parking.model import BaysTold, LotChanged, LotPlanChanged, LotPlanRemoved
+from core.parking.rules import LotCondition
 from core.parking.service import ParkingService
 from core.parking.sight.model import SightConfig, ViewTroubled
 from core.sim.city import DemoCity, load_city
@@ -282,6 +285,7 @@ class Node:
         if self.services is not None:
             await self.services.field.stop()
             self.services.traffic.close()
+            await self.services.forecast.close()
             await self.services.parking.close()
         await self._stop_broker()
         if self._server is not None:
@@ -384,6 +388,7 @@ class Node:
             secrets=self._secrets,
             bus=self._bus,
             clock=self._clock,
+            is_demo=self.is_demo,
         )
         await services.field.prepare()
         await services.parking.restore()
@@ -409,6 +414,7 @@ class Node:
         self._spawn(self._forget_forever(store))
         self._spawn(self._keep_alarms(services))
         self._spawn(services.parking.work())
+        self._spawn(self._foresee(services))
         self._subscribe(services, self._calls)
         self._say_who_is_lost(services, self._calls)
         await self._open_eyes(services, self._calls)
@@ -421,6 +427,17 @@ class Node:
         if rules_fault:
             self._calls.raise_condition(conditions.rules_unusable(rules_fault))
         self._on_open()
+
+    async def _foresee(self, services: Services) -> None:
+        """Train and warn; the demonstration gets a past first."""
+        if self.is_demo:
+            await demo.seed_history(
+                services.store,
+                services.parking.lot_plans(),
+                now=self._clock.now(),
+                time_zone=zone_name(self.settings.site.time_zone),
+            )
+        await services.forecast.work()
 
     def _say_who_is_lost(self, services: Services, calls: Calls) -> None:
         """Confirm the alarms of devices that were lost before the start: the broker says only what is new."""
@@ -490,7 +507,6 @@ class Node:
         return GatewayRoom(
             clock=self._clock,
             bus=self._bus,
-            version=self.version,
             max_frame_bytes=round(wanted.max_frame_mb * 1e6),
             max_frame_pixels=round(wanted.max_frame_megapixels * 1e6),
             frames_per_s=wanted.frames_per_s,
@@ -707,9 +723,11 @@ class Node:
         self._bus.subscribe(CommandChanged, lambda event: self._live.add_command(event.command))
         self._bus.subscribe(TwinChanged, lambda event: self._live.add_twin(event.twin))
         self._bus.subscribe(StationCongestion, calls.take_congestion)
+        self._bus.subscribe(FullExpected, lambda event: calls.take_full_expected(event, services.parking.lot_plan))
         self._bus.subscribe(FlowMeasured, lambda event: flow.tell(event.minutes, self._clock.now()))
         self._bus.subscribe(SessionsEnded, lambda event: self._sign_out(event.user_id, event.reason))
         self._bus.subscribe(LotChanged, lambda event: self._live.add_lot(event.occupancy))
+        self._bus.subscribe(LotCondition, calls.take_lot_condition)
         self._bus.subscribe(LotPlanChanged, lambda event: self._live.add_lot_plan(event.lot))
         self._bus.subscribe(LotPlanRemoved, lambda event: self._live.remove_lot(event.lot_id))
         self._bus.subscribe(LotPlanChanged, lambda _event: self._watch_bays(services))

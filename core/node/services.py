@@ -31,7 +31,9 @@ from core.kernel.geo import GeoPoint
 from core.kernel.paths import Folders
 from core.kernel.secrets import Secrets
 from core.kernel.settings import Settings
+from core.kernel.zone import zone_name
 from core.node.certificate_desk import CertificateDesk
+from core.parking.forecast.service import ForecastService
 from core.parking.service import ParkingService
 from core.store.engine import Store
 from core.traffic.service import TrafficService
@@ -61,6 +63,7 @@ class Services:
     field: FieldService
     traffic: TrafficService
     parking: ParkingService
+    forecast: ForecastService
     certificates: CertificateDesk
     gateway_keys: KeyDesk
 
@@ -74,6 +77,7 @@ def make_services(
     secrets: Secrets,
     bus: Bus,
     clock: Clock,
+    is_demo: bool = False,
 ) -> Services:
     """Build them; nothing is read or sent yet."""
     outbox = Outbox(folders.data / "outbox.sqlite3")
@@ -88,6 +92,7 @@ def make_services(
         tunings=tunings,
         by_rule=lambda condition: rules.book.applied(condition),
     )
+    parking = ParkingService(store=store, bus=bus, clock=clock)
     return Services(
         store=store,
         outbox=outbox,
@@ -108,7 +113,17 @@ def make_services(
         review=ReviewService(store, bus, clock),
         field=FieldService(store=store, bus=bus, clock=clock, outbox=outbox, settings=broker, audit=append),
         traffic=TrafficService(store=store, bus=bus, clock=clock),
-        parking=ParkingService(store=store, bus=bus, clock=clock),
+        parking=parking,
+        forecast=ForecastService(
+            store=store,
+            bus=bus,
+            clock=clock,
+            parking=parking,
+            settings=settings.parking,
+            time_zone=zone_name(settings.site.time_zone),
+            folder=folders.data,
+            is_simulated=is_demo,
+        ),
         certificates=CertificateDesk(store, clock, Path(settings.broker.folder) if settings.broker.folder else None),
         gateway_keys=KeyDesk(store, clock),
     )

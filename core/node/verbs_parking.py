@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from core.access.model import Actor
 from core.link.server import Peer, Verb
+from core.parking.figures_model import LotFigures
+from core.parking.forecast.model import LotEvent, LotForecast, TrainingState
 from core.parking.model import BayChange, BayState, BayStatus, Lot, LotOccupancy, LotVersion
 
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ def parking_verbs(node: Node, actor_of: Callable[[Peer], Actor]) -> dict[str, Ve
         "parking.release": release,
         "parking.set_count": set_count,
         **_history_verbs(node, actor_of),
+        **_forecast_verbs(node, actor_of),
     }
 
 
@@ -66,3 +69,40 @@ def _history_verbs(node: Node, actor_of: Callable[[Peer], Actor]) -> dict[str, V
         return await node.parking.states_at(lot_id, at)
 
     return {"parking.changes": changes, "parking.history": history, "parking.states_at": states_at}
+
+
+def _forecast_verbs(node: Node, actor_of: Callable[[Peer], Actor]) -> dict[str, Verb]:
+    async def figures(peer: Peer, *, lot_id: str, since: datetime, until: datetime, zone: str = "") -> LotFigures:
+        actor_of(peer)
+        return await node.require_services().forecast.figures(lot_id, zone, since, until)
+
+    async def forecast(peer: Peer, *, lot_id: str, at: list[datetime], zone: str = "") -> LotForecast:
+        actor_of(peer)
+        return await node.require_services().forecast.forecast(lot_id, zone, at)
+
+    async def training(peer: Peer) -> TrainingState:
+        actor_of(peer)
+        return node.require_services().forecast.state()
+
+    async def train(peer: Peer) -> TrainingState:
+        return await node.require_services().forecast.train_now(actor_of(peer))
+
+    async def events(peer: Peer) -> list[LotEvent]:
+        actor_of(peer)
+        return await node.require_services().forecast.events()
+
+    async def save_event(peer: Peer, *, event: LotEvent) -> LotEvent:
+        return await node.require_services().forecast.save_event(actor_of(peer), event)
+
+    async def remove_event(peer: Peer, *, event: LotEvent) -> None:
+        await node.require_services().forecast.remove_event(actor_of(peer), event)
+
+    return {
+        "parking.figures": figures,
+        "parking.forecast": forecast,
+        "parking.training": training,
+        "parking.train": train,
+        "parking.events": events,
+        "parking.save_event": save_event,
+        "parking.remove_event": remove_event,
+    }

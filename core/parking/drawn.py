@@ -12,6 +12,7 @@ from core.parking.gates import Gates
 from core.parking.history import Told
 from core.parking.model import BayChange, BayEvidence, BayState, BayStatus, Lot, LotOccupancy
 from core.parking.occupancy import Counted, count_lot
+from core.parking.rules import LotCondition, LotWatch
 
 TOLD_AGAIN_S = 30.0
 """A confirmation is told so often at most: 2,000 bays are confirmed every second."""
@@ -40,6 +41,7 @@ class DrawnLot:
         """Begin with bays nobody knows."""
         self.lot = lot
         self.gates = Gates()
+        self.watch = LotWatch()
         self._settings = settings
         self._bays: dict[str, BayFusion] = {}
         self._told: dict[str, BayStatus] = {}
@@ -146,6 +148,10 @@ class DrawnLot:
     def tick(self, now: datetime) -> Heard:
         """Let time pass: what waits settles, what nobody confirmed becomes stale."""
         return self._conclude(self._bays, now)
+
+    def judge(self, now: datetime) -> list[LotCondition]:
+        """Return what began or ended to be wrong with its bays."""
+        return self.watch.judge(self.lot, self._told, now)
 
     def blame(self, bay_id: str, now: datetime) -> None:
         """Remember that somebody speaks of a bay that is not drawn."""

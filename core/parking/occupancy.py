@@ -87,9 +87,9 @@ def count_lot(
                 f"Entry and exit count {gates.n_occupied} vehicles in {lot.name}, its bays {found.n_occupied}. "
                 "Set the count again, and look at the counters."
             )
-    best = found
+    best, n_whole = found, found.n_bays + found.n_closed
     for basis, figures in ((OccupancyBasis.COUNTS, total), (OccupancyBasis.GATES, gates)):
-        if figures is not None and _known(figures.n_bays, figures.n_unknown) > _known(best.n_bays, best.n_unknown):
+        if figures is not None and figures.n_unknown + max(0, n_whole - figures.n_bays) < best.n_unknown:
             best = replace(
                 found,
                 basis=basis,
@@ -98,10 +98,6 @@ def count_lot(
                 n_unknown=figures.n_unknown,
             )
     return replace(best, drift=drift, faults=tuple(dict.fromkeys(said)))
-
-
-def _known(n_bays: int, n_unknown: int) -> int:
-    return n_bays - n_unknown
 
 
 def _together(counted: Sequence[Counted]) -> Counted | None:

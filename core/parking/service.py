@@ -39,11 +39,13 @@ from core.parking.model import (
     BaysTold,
     Lot,
     LotChanged,
+    LotObserved,
     LotOccupancy,
     LotPlanChanged,
     LotPlanRemoved,
     LotVersion,
 )
+from core.parking.rules import LotCondition
 from core.store.engine import Store
 from core.store.rows import storable
 from core.store.tables import BayCorrectionRow
@@ -89,6 +91,7 @@ class ParkingService:
             bus.subscribe(FieldEventReceived, self._on_event),
             bus.subscribe(DeviceRemoved, self._on_device_removed),
             bus.subscribe(BaysSeen, lambda event: self.take(event.evidence)),
+            bus.subscribe(LotObserved, self._on_observed),
         )
 
     # -- life -----------------------------------------------------------------------------------------------------
@@ -142,6 +145,7 @@ class ParkingService:
         now = self._clock.now()
         for drawn in self._lots.values():
             self._take_over(drawn, drawn.tick(now))
+            self._publish_all(drawn.judge(now))
         if now >= self._recount_at:
             self._recount_at = now + timedelta(seconds=RECOUNT_S)
             self._uncounted.update(self._lots)
@@ -291,7 +295,9 @@ class ParkingService:
         require(actor, Role.SUPERVISOR)
         at = self._clock.now()
         await self._store.write(lambda session: saves.remove_lot(session, actor, lot_id, at=at))
-        self._lots.pop(lot_id, None)
+        drawn = self._lots.pop(lot_id, None)
+        if drawn is not None:
+            self._publish_all(drawn.watch.end_all(drawn.lot, at))
         self._newest.pop(lot_id, None)
         self._uncounted.discard(lot_id)
         self._map_devices()
@@ -453,8 +459,22 @@ class ParkingService:
             confidence=words.SURE if said.is_good else words.DOUBTFUL,
             source=f"sensor:{device_id}",
         )
-        drawn = self._lots[having[0]]
+        drawn, permit = self._lots[having[0]], words.permit_of(said)
+        if permit is not None and said.is_good:
+            drawn.watch.note_permit(bay_id, is_given=permit)
         self._take_over(drawn, drawn.take((word,), now))
+
+    def _on_observed(self, event: LotObserved) -> None:
+        for observation in event.observations:
+            drawn = self._lots.get(observation.lot_id)
+            if drawn is None:
+                self._blame_lot(observation.lot_id, 1)
+            else:
+                self._publish_all(drawn.watch.observe(drawn.lot, observation))
+
+    def _publish_all(self, conditions: Iterable[LotCondition]) -> None:
+        for condition in conditions:
+            self._bus.publish(condition)
 
     def _take_loose(self, reading: Reading) -> None:
         state, counted = words.bay_state_of(reading), words.counted_of(reading)

@@ -33,6 +33,12 @@ def bay_of(event: FieldEvent) -> tuple[str, BayState] | None:
     return (bay_id, BayState(status)) if status in BayState.__members__.values() else None
 
 
+def permit_of(said: Reading | FieldEvent) -> bool | None:
+    """Return whether the vehicle in the bay may stand there; None where nobody said."""
+    found = said.values.get("permit") if isinstance(said, Reading) else said.data.get("permit")
+    return bool(found) if isinstance(found, bool | int | float) else None
+
+
 def counted_of(reading: Reading) -> Counted | None:
     """Return what a device counts of its bays; None where this stream counts none."""
     values = reading.values

@@ -347,6 +347,20 @@ class BayCorrectionRow(Base):
     reason: Mapped[str] = mapped_column(Text)
 
 
+class LotEventRow(Versioned, Base):
+    """Something at a lot that is not every week; an empty `lot_id` means all lots."""
+
+    __tablename__ = "lot_event"
+    __table_args__ = (Index(None, "begins_at"),)
+
+    event_id: Mapped[str] = mapped_column(String(26), primary_key=True)
+    lot_id: Mapped[str] = mapped_column(String(80), default="")
+    name: Mapped[str] = mapped_column(Text)
+    begins_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    effect_percent: Mapped[float | None] = mapped_column(default=None)
+
+
 class ObservationRow(Base):
     """What a scene rule saw; its id makes storing it twice harmless."""
 

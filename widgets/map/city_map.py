@@ -19,7 +19,7 @@ from core.incidents.warnings import RegionalWarning
 from core.kernel.clock import Clock, SystemClock
 from core.kernel.geo import GeoPoint, to_mercator
 from core.media.model import StreamReport
-from core.parking.model import LotOccupancy
+from core.parking.model import BayStatus, Lot, LotOccupancy
 from widgets.base.conditions import UNTRUSTED
 from widgets.base.icons import IconButton
 from widgets.base.labels import ElidedLabel
@@ -27,6 +27,7 @@ from widgets.base.symbols import FLASH_PERIOD_MS
 from widgets.base.theme import look, set_role
 from widgets.base.times import format_age
 from widgets.map.area_layer import AreaLayer
+from widgets.map.lot_layer import LotLayer
 from widgets.map.marker_painter import MarkerPainter
 from widgets.map.markers import Cluster, ItemKey, Marker, MarkerTable, Scene
 from widgets.map.tile_grid import HALF_WORLD_M, RectM
@@ -82,6 +83,7 @@ class CityMap(QWidget):
         self._loader = TileLoader(parent=self)
         self._tiles = TilePainter(self._loader)
         self._areas = AreaLayer()
+        self._lots = LotLayer()
         self._painter = MarkerPainter(look(), self._age_text)
         self._scene = Scene(markers=(), clusters=())
         self._selected: ItemKey | None = None
@@ -154,9 +156,26 @@ class CityMap(QWidget):
         self._on_markers_changed()
 
     def show_lots(self, lots: Mapping[str, LotOccupancy]) -> None:
-        """Show how full the lots are, by lot id (the id of the lot's device)."""
+        """Show how full the lots are, by lot id (the id of its device, where nobody drew the lot)."""
         self._table.set_lots(lots.values())
         self._on_markers_changed()
+
+    def show_plans(self, plans: Iterable[Lot]) -> None:
+        """Show the lots that are drawn, on their ground."""
+        drawn = tuple(plans)
+        self._lots.set_plans(drawn)
+        self._table.set_plans(drawn)
+        self._on_markers_changed()
+
+    def show_bays(self, bays: Mapping[str, Mapping[str, BayStatus]]) -> None:
+        """Show how the bays stand, by lot and bay; later changes in the mapping are painted with `refresh_bays`."""
+        self._lots.set_bays(bays)
+        self.refresh_bays()
+
+    def refresh_bays(self) -> None:
+        """Paint the bays as they stand now."""
+        if self._lots.n_lots:
+            self._canvas.viewport().update()
 
     def show_alarms(self, alarms: tuple[Alarm, ...]) -> None:
         """Mark what has an open alarm, and let what calls pulse."""
@@ -465,6 +484,7 @@ class CityMap(QWidget):
     def paint_below(self, painter: QPainter) -> None:
         """Paint the base map."""
         self._tiles.paint(painter, self.view, self._canvas.devicePixelRatioF())
+        self._lots.paint(painter, self.view)
         self._areas.paint_areas(painter, self.view)
 
     def paint_above(self, painter: QPainter) -> None:
@@ -774,7 +794,7 @@ def _tip(found: Marker | Cluster, age_text: Callable[[datetime | None], str]) ->
     if isinstance(found, Cluster):
         doubt = f", {found.n_untrusted} of them stale or lost" if found.n_untrusted else ""
         return f"{found.n_items} items{doubt}. Click to look nearer."
-    value = {"station": f"{found.text} km/h", "lot": f"{found.text} bays occupied"}.get(found.kind, "")
+    value = {"station": f"{found.text} km/h", "lot": f"bays: {found.text}"}.get(found.kind, "")
     age = age_text(found.since)
     state = f"{found.condition.value} {age}".strip() if found.condition.value != "ok" else ""
     return "  ·  ".join(part for part in (found.name, value, state) if part)

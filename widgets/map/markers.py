@@ -18,7 +18,7 @@ from core.field.model import Device, Reading
 from core.incidents.model import Alarm, Priority, SourceKind
 from core.kernel.geo import GeoPoint, to_mercator_many
 from core.media.model import StreamReport, StreamState
-from core.parking.model import LotOccupancy
+from core.parking.model import Lot, LotOccupancy
 from widgets.base.conditions import UNTRUSTED, Condition, camera_condition, device_condition
 from widgets.map.tile_grid import RectM
 from widgets.traffic.figures import SPEED, UNKNOWN, LotFill, lot_fill, newest
@@ -41,7 +41,7 @@ class Marker:
 
     Attributes:
         x_m, y_m: Web Mercator.
-        text: The value on the marker, e.g. "42" (km/h) or "43/120" (bays); empty shows an icon only.
+        text: The value on the marker, e.g. "42" (km/h) or "43 free" (bays); empty shows an icon only.
         since: Start of a condition that is not OK, as far as it is known.
         priority: Of its most urgent open alarm.
         is_calling: That alarm is not acknowledged.
@@ -111,6 +111,10 @@ class MarkerTable:
         self._streams: Mapping[str, StreamReport] = {}
         self._readings: dict[str, dict[str, Reading]] = {}
         self._lots: dict[str, LotFill] = {}
+        self._plans: dict[str, Lot] = {}
+        self._spoken_for: frozenset[str] = frozenset()
+        """Devices that speak for a drawn lot: the lot stands there, and not they."""
+
         self._alarms: dict[ItemKey, Alarm] = {}
         self._rows: dict[ItemKey, int] = {}
         self._keys: list[ItemKey] = []
@@ -203,8 +207,18 @@ class MarkerTable:
             },
         )
         keys = before.keys() | self._lots.keys()
-        changed = [key for key in keys if before.get(key) != self._lots.get(key) and key in self._devices]
-        self._update([(marker_kind(self._devices[key]), key) for key in changed], is_same_set=True)
+        changed = [key for key in keys if before.get(key) != self._lots.get(key)]
+        self._update([("lot", key) for key in changed if ("lot", key) in self._rows], is_same_set=True)
+
+    def set_plans(self, plans: Iterable[Lot]) -> None:
+        """Replace the drawn lots; each stands where it was drawn, instead of its devices."""
+        before, self._plans = self._plans, {plan.lot_id: plan for plan in plans if plan.position is not None}
+        if [(plan.lot_id, plan.version) for plan in before.values()] == [
+            (plan.lot_id, plan.version) for plan in self._plans.values()
+        ]:
+            return
+        self._spoken_for = frozenset(device_id for plan in self._plans.values() for device_id in plan.device_ids)
+        self._rebuild()
 
     def set_alarms(self, alarms: Iterable[Alarm]) -> None:
         """Replace the open alarms; the most urgent one of each thing counts."""
@@ -289,7 +303,12 @@ class MarkerTable:
 
     def _rebuild(self) -> None:
         keys: list[ItemKey] = [("camera", key) for key in self._cameras]
-        keys += [(marker_kind(device), key) for key, device in self._devices.items()]
+        keys += [("lot", key) for key in self._plans]
+        keys += [
+            (marker_kind(device), key)
+            for key, device in self._devices.items()
+            if not (device.kind == "lot" and (key in self._spoken_for or key in self._plans))
+        ]
         placed = [(key, place) for key in keys if (place := self._place(key)) is not None]
         n_placed = len(placed)
         self._keys = [key for key, _ in placed]
@@ -310,13 +329,22 @@ class MarkerTable:
 
     def _place(self, key: ItemKey) -> GeoPoint | None:
         kind, item_id = key
-        thing = self._cameras.get(item_id) if kind == "camera" else self._devices.get(item_id)
+        thing = self._thing(kind, item_id)
         return None if thing is None else thing.position
+
+    def _thing(self, kind: str, item_id: str) -> Camera | Lot | Device | None:
+        if kind == "camera":
+            return self._cameras.get(item_id)
+        if kind == "lot" and item_id in self._plans:
+            return self._plans[item_id]
+        return None if item_id in self._spoken_for else self._devices.get(item_id)
 
     def _condition(self, key: ItemKey) -> Condition:
         kind, item_id = key
         if kind == "camera":
             return camera_condition(self._cameras[item_id], self._streams.get(item_id))
+        if kind == "lot" and item_id in self._plans:
+            return _lot_condition(self._lots.get(item_id))
         return device_condition(self._devices[item_id])
 
     def _marker(self, row: int) -> Marker:
@@ -331,11 +359,14 @@ class MarkerTable:
         x_m, y_m = self._xy_m[row].tolist()
         alarm = self._alarms.get(key)
         condition = self._condition(key)
-        thing: Camera | Device
+        thing: Camera | Device | Lot
         text, heading_deg, view_angle_deg, since = "", 0.0, 0.0, None
         if kind == "camera":
             thing = camera = self._cameras[item_id]
             heading_deg, view_angle_deg = camera.heading_deg, camera.view_angle_deg
+        elif kind == "lot" and item_id in self._plans:
+            thing = self._plans[item_id]
+            text = _free_text(self._lots.get(item_id))
         else:
             thing = device = self._devices[item_id]
             text = self._value_text(kind, item_id)
@@ -361,14 +392,26 @@ class MarkerTable:
             speed = newest(readings, SPEED.value)
             return UNKNOWN if speed is None else f"{speed:.0f}"
         if kind == "lot":
-            fill = self._lots.get(device_id) or newest(readings, lot_fill)
-            return UNKNOWN if fill is None else f"{fill.n_occupied}/{fill.n_bays}"
+            return _free_text(self._lots.get(device_id) or newest(readings, lot_fill))
         return ""
 
 
 def marker_kind(device: Device) -> str:
     """Return the kind of marker a device gets."""
     return device.kind if device.kind in {"station", "lot"} else "device"
+
+
+def _free_text(fill: LotFill | None) -> str:
+    """Write how many bays are free, and of how many nobody knows."""
+    if fill is None or fill.n_unknown >= fill.n_bays > 0:
+        return UNKNOWN
+    return f"{fill.n_free} free" + (f", {fill.n_unknown} ?" if fill.n_unknown else "")
+
+
+def _lot_condition(fill: LotFill | None) -> Condition:
+    if fill is None:
+        return Condition.UNKNOWN
+    return Condition.STALE if fill.n_unknown >= fill.n_bays > 0 else Condition.OK
 
 
 def _stream_look(report: StreamReport | None) -> StreamState | None:

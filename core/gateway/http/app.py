@@ -7,7 +7,6 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -29,6 +28,9 @@ DESCRIPTION = (
     "needs a device key (`Authorization: Bearer KEY`, or `X-Device-Key: KEY`), which a supervisor makes in Devices or "
     "with `main.py gateway-key`. Every refusal is JSON with a sentence and a way out."
 )
+API_VERSION = "1.0"
+"""Of the addresses and answers, not of the program."""
+
 OPENAPI = "/api/openapi.json"
 OPENAPI_LIMITS = RouteLimits(purpose=None, pace=Pace(per_s=2.0, burst=10.0))
 _REFUSALS = {
@@ -57,7 +59,7 @@ def make_app(room: GatewayRoom) -> tuple[FastAPI, list[GuardedPath]]:
     app = FastAPI(
         title=TITLE,
         description=DESCRIPTION,
-        version=room.version,
+        version=API_VERSION,
         openapi_url=OPENAPI,
         docs_url=None,
         redoc_url=None,
@@ -93,7 +95,7 @@ def _add(app: FastAPI, route: GatewayRoute) -> None:
         response_model=route.answer,
         summary=route.summary,
         responses=responses,
-        operation_id=f"{route.method.lower()}_{route.endpoint.__name__}",
+        operation_id=route.endpoint.__name__,
         **more,
     )
 
@@ -152,6 +154,3 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
 async def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return _refuse(request, Refused(error.status_code, f"{error.detail}.", hint="See /api/openapi.json."))
-
-
-__all__ = ["OPENAPI", "JSONResponse", "Refusal", "guard_app", "make_app"]

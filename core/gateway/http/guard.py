@@ -164,9 +164,8 @@ class Guard:
         found = [path for path in self._paths if path.pattern.fullmatch(scope["path"])]
         if not found:
             raise Refused(404, "There is nothing at this address.", hint="See /api/openapi.json.")
-        method = "GET" if scope["method"] == "HEAD" else scope["method"]
         for path in found:
-            if path.method == method:
+            if path.method == scope["method"]:
                 return path
         allowed = ", ".join(sorted(path.method for path in found))
         raise Refused(405, f"This address does not know {str(scope['method'])[:20]}.", hint=f"It knows {allowed}.")

@@ -51,7 +51,6 @@ class GatewayRoom:
 
     clock: Clock
     bus: Bus
-    version: str
     max_frame_bytes: int
     max_frame_pixels: int
     frames_per_s: float

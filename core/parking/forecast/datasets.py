@@ -41,11 +41,12 @@ def read_birmingham(file: Path) -> dict[str, Counts]:
     return {lot: _counts(found) for lot, found in sorted(rows.items()) if len(found) >= FEWEST_ROWS}
 
 
-def read_dresden(file: Path, capacities: Path) -> dict[str, Counts]:
+def read_dresden(file: Path, capacities: Path) -> tuple[dict[str, Counts], dict[str, str]]:
     """Read free places of Dresden's car parks, a row with each change, and their capacities.
 
     Returns:
-        By lot; lots without a capacity are left out.
+        By lot; lots without a capacity are left out. And the capacities that are stale, "said → used": where more
+        places were free for long than there are said to be, as many as were free stand for the capacity.
 
     Raises:
         BadInputError: A file is something else.
@@ -61,17 +62,22 @@ def read_dresden(file: Path, capacities: Path) -> dict[str, Counts]:
         sizes = {row["place_id"]: float(row["num_all"] or 0) for row in csv.DictReader(_lines(capacities))}
         table = polars.read_parquet(file)
         found: dict[str, Counts] = {}
+        stale: dict[str, str] = {}
         for (lot,), part in table.sort("timestamp").group_by(["place_id"]):
             n_bays = sizes.get(str(lot), 0.0)
             if n_bays <= 0:
                 continue
             at_s = part["timestamp"].dt.epoch("ms").to_numpy().astype(np.float64) / 1000.0
             free = part["free"].to_numpy().astype(np.float64)
+            most_free = float(np.quantile(free, 0.99))
+            if most_free > n_bays:
+                stale[str(lot)] = f"{n_bays:.0f} → {most_free:.0f}"
+                n_bays = most_free
             every = np.full(len(at_s), n_bays)
             found[str(lot)] = Counts(at_s=at_s, n_bays=every, n_occupied=n_bays - free, n_unknown=np.zeros(len(at_s)))
     except (OSError, KeyError, ValueError, polars.exceptions.PolarsError) as error:
         raise _wrong(file, "timestamp, place_id, free", error) from error
-    return dict(sorted(found.items()))
+    return dict(sorted(found.items())), stale
 
 
 def utc_of(text: str, zone: str) -> float:

@@ -110,8 +110,7 @@ def evaluate_birmingham(file: Path) -> dict[str, Any]:
 
 def evaluate_dresden(file: Path, sizes: Path) -> dict[str, Any]:
     """Roll the origin through four weeks: fitted anew every two, on the twelve before; changes carried forward."""
-    counts = read_dresden(file, sizes)
-    # Nobody reports while the feed itself is down: then a count does not stand.
+    counts, stale = read_dresden(file, sizes)
     series = {lot: held(one, slot_s=SLOT_S, time_zone=DRESDEN_ZONE) for lot, one in counts.items()}
     special = Occasions(days=holidays_of("DE", "SN", range(2025, 2027)))
     scored: dict[str, list[Scored]] = {name: [] for name in (*WITHIN_DAY, *FARTHER)}
@@ -128,6 +127,7 @@ def evaluate_dresden(file: Path, sizes: Path) -> dict[str, Any]:
     return {
         "test": f"{ROLLING_FOLDS} x {ROLLING_DAYS} days from {ROLLING_FROM}, {ROLLING_HISTORY_DAYS} of history",
         "data": _data_of(series, {lot: one.data_hash for lot, one in counts.items()}),
+        "stale_capacities": stale,
         "n_lots_with_too_little_history": len(n_short),
         "horizons": {name: _summary(found) for name, found in scored.items()},
     }

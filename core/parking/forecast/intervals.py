@@ -62,6 +62,11 @@ def quantiles(misses: FloatArray, alpha: float) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def first_alpha(n_days: int) -> float:
+    """Return what may lie outside before anything is learned: the hours of a day are one witness, not many."""
+    return max(0.0, 1.0 - ASKED * (1.0 + 1.0 / max(n_days, 1)))
+
+
 def hourly_scale(misses: FloatArray, hours: IntArray) -> FloatArray:
     """Return the mean absolute miss of each local hour, drawn to the mean of all where few were seen; shape (24,)."""
     size = np.abs(misses)

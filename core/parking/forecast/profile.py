@@ -106,7 +106,11 @@ def _with_events(series: Series, usual: FloatArray, events: tuple[EventSpan, ...
         inside = (at_s >= event.begins_s) & (at_s < event.ends_s)
         effect = event.effect
         if effect is None:
-            alike = [e for e in events if e.name == event.name and e.ends_s <= event.begins_s - WEEK_S + DAY_S]
+            alike = [
+                e
+                for e in events
+                if e.name.casefold() == event.name.casefold() and e.ends_s <= event.begins_s - WEEK_S + DAY_S
+            ]
             seen = [beyond[(at_s >= e.begins_s) & (at_s < e.ends_s)] for e in alike]
             known = np.concatenate(seen) if seen else np.zeros(0)
             known = known[~np.isnan(known)]

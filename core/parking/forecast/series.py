@@ -155,7 +155,7 @@ def sampled(counts: Counts, *, slot_s: int, time_zone: str) -> Series:
 
 def extended(series: Series, n_more: int) -> Series:
     """Return it with instants of which nothing is known yet."""
-    grid_s = series.start_s + np.arange(len(series) + n_more) * float(series.slot_s)
+    grid_s = np.arange(len(series) + n_more, dtype=np.float64) * series.slot_s + series.start_s
     values = np.concatenate([series.share, np.full(n_more, np.nan)])
     return _series(grid_s, values, series.slot_s, series.time_zone, series.capacity, series.tidying)
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from core.parking.forecast.boosting import MOST_AHEAD_S, BoostingMissingError, Trees, add_boosting, fit
-from core.parking.forecast.intervals import FEWEST, WINDOW, Doubt, adapt, hourly_scale
+from core.parking.forecast.intervals import FEWEST, WINDOW, Doubt, adapt, first_alpha, hourly_scale
 from core.parking.forecast.methods import (
     BASELINES,
     DEFAULT_DECAY,
@@ -255,9 +255,10 @@ def doubt_of(series: Series, origins: IntArray, n_ahead: IntArray, forecast: Flo
     misses = truth - forecast
     hours = series.slot[origins + n_ahead] * series.slot_s // 3600
     scale = hourly_scale(misses, hours)
+    alpha = first_alpha(len(np.unique(series.day[origins + n_ahead])))
     n_first = max(FEWEST, len(origins) // 3)
     if len(origins) <= n_first:
-        return Doubt(scale=scale, misses=misses / scale[hours])
+        return Doubt(scale=scale, misses=misses / scale[hours], alpha=alpha)
     rest = slice(n_first, None)
     walk = adapt(
         origins=origins[rest],
@@ -266,6 +267,7 @@ def doubt_of(series: Series, origins: IntArray, n_ahead: IntArray, forecast: Flo
         truth=truth[rest],
         scale=scale[hours][rest],
         before=misses[:n_first] / scale[hours][:n_first],
+        alpha=alpha,
     )
     is_judged = ~np.isnan(walk.low)
     held = (walk.low <= truth[rest]) & (truth[rest] <= walk.high)

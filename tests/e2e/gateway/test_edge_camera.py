@@ -1,4 +1,4 @@
-"""An edge camera at a real node: its client posts over HTTP, the tile lives and goes stale, a flood harms nobody else."""
+"""An edge camera at a real node: its client posts over HTTP, the tile lives and goes stale; a flood harms nobody."""
 
 import asyncio
 import threading

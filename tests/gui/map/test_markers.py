@@ -4,7 +4,7 @@ from core.field.model import DeviceState
 from core.incidents.model import Priority, SourceKind
 from core.kernel.geo import GeoPoint
 from core.media.model import StreamState
-from core.parking.model import LotOccupancy
+from core.parking.model import Lot, LotOccupancy
 from tests.gui.map.things import NOW, alarm, camera, lot, reading, station, stream
 from widgets.base.conditions import Condition
 from widgets.map.markers import MAX_SINGLE, MarkerTable
@@ -71,7 +71,7 @@ def test_a_lot_counts_unknown_bays_as_neither_free_nor_occupied():
 
     table.set_readings([reading("parking/west", totalSpotNumber=120, availableSpotNumber=70, unknownSpotNumber=10)])
 
-    assert table.get(("lot", "parking/west")).text == "40/120"
+    assert table.get(("lot", "parking/west")).text == "70 free, 10 ?"
 
 
 def test_what_the_site_counted_goes_before_what_a_gateway_said():
@@ -81,7 +81,24 @@ def test_what_the_site_counted_goes_before_what_a_gateway_said():
 
     table.set_lots([LotOccupancy(lot_id="parking/west", n_bays=100, n_occupied=60, n_unknown=0, at=NOW)])
 
-    assert table.get(("lot", "parking/west")).text == "60/100"
+    assert table.get(("lot", "parking/west")).text == "40 free"
+
+
+def test_a_drawn_lot_stands_where_it_was_drawn_instead_of_its_device():
+    table = MarkerTable()
+    table.set_devices([lot(), station()])
+    table.set_plans([Lot(lot_id="west", name="West", position=GeoPoint(36.0, -30.0), device_ids=("parking/west",))])
+
+    table.set_lots([LotOccupancy(lot_id="west", n_bays=10, n_occupied=4, n_unknown=1, at=NOW)])
+    assert table.get(("lot", "parking/west")) is None
+    assert (table.get(("lot", "west")).text, table.get(("lot", "west")).condition) == ("5 free, 1 ?", Condition.OK)
+
+    table.set_lots([LotOccupancy(lot_id="west", n_bays=10, n_occupied=0, n_unknown=10, at=NOW)])
+    assert (table.get(("lot", "west")).text, table.get(("lot", "west")).condition) == ("--", Condition.STALE)
+
+    table.set_plans([])
+    assert table.get(("lot", "west")) is None
+    assert table.get(("lot", "parking/west")) is not None
 
 
 def test_a_thing_shows_its_most_urgent_alarm_that_still_calls():

@@ -28,7 +28,11 @@ THEIRS = sorted(data_models().keys() - {"GateCount"})
 
 
 def test_the_committed_files_are_those_that_the_models_make():
-    on_disk = {str(file.relative_to(FOLDER)): file.read_text() for file in FOLDER.rglob("*.json")}
+    on_disk = {
+        str(file.relative_to(FOLDER)): file.read_text()
+        for file in FOLDER.rglob("*.json")
+        if file.name != "openapi.json"  # of the HTTP gateway
+    }
 
     assert on_disk == texts(), "run: main.py field-schemas"
 
