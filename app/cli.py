@@ -184,6 +184,13 @@ def _add_parking(verbs: Any) -> None:
     parking = verbs.add_parser("parking", help="lots and bays, without a screen").add_subparsers(
         metavar="WHAT", required=True
     )
+    sight = parking.add_parser("evaluate", help="judge the look at bays on labelled pictures of lots")
+    sight.add_argument("folder", type=Path, help="one labelled lot, or a folder of them")
+    sight.add_argument("--json", action="store_true", help="print one JSON object")
+    sight.add_argument("--model", default="", help="another model than the weights near the test data")
+    sight.add_argument("--truth", type=Path, metavar="FILE", help="parking_truth.json, for clips")
+    sight.add_argument("--data", type=Path, metavar="FOLDER", help="data folder; keeps the converted model")
+    sight.set_defaults(run=run_sight_evaluation)
     forecast = parking.add_parser("forecast-evaluate", help="judge forecasts of lots on public series, split by time")
     forecast.add_argument("folder", type=Path, help="birmingham_uci.csv.gz, and Dresden's parquet with its meta-data")
     forecast.add_argument("--parts", default="birmingham,dresden", help="which of them; default both")
@@ -505,6 +512,21 @@ def run_evaluate(options: argparse.Namespace) -> int:
         seed=options.seed,
         rates=rates_of(options.rates),
         parts=parts_of(options.parts),
+    )
+    return run(order, sys.stdout, as_json=options.json)
+
+
+def run_sight_evaluation(options: argparse.Namespace) -> int:
+    """Judge the look at bays."""
+    from core.parking.sight.evaluate import SightEvaluation
+    from core.parking.sight.evaluate import run_sight_evaluation as run
+
+    beside_source = Path(__file__).resolve().parents[1] / "tests" / "fixtures"
+    order = SightEvaluation(
+        folder=options.folder,
+        models=folders_of(options).models,
+        truth=options.truth or beside_source,
+        model=options.model,
     )
     return run(order, sys.stdout, as_json=options.json)
 

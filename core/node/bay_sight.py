@@ -135,9 +135,9 @@ class BaySightHub:
         """Return the lots that a camera sees."""
         return tuple(lot.lot_id for lot in self._lots.values() if any(v.camera_id == camera_id for v in lot.views))
 
-    async def submit(
+    def submit(
         self, lot_id: str, camera_id: str, jpeg: bytes, at: datetime, *, source: str = ""
-    ) -> tuple[BayEvidence, ...]:
+    ) -> asyncio.Future[tuple[BayEvidence, ...]]:
         """Look at one picture of one view; what it says is published as `BaysSeen` as well.
 
         Args:
@@ -148,20 +148,22 @@ class BaySightHub:
             source: As in `BayEvidence`; empty for "camera:ID".
 
         Returns:
-            One for each bay of the view; none where a newer picture of the view came before this one's turn.
+            To be awaited or left alone: one word for each bay of the view; none where a newer picture of the view came
+            before this one's turn.
 
         Raises:
             BadInputError: There is no such lot or view, or the picture is not usable.
             UnavailableError: The process that looks is gone for the moment.
         """
-        return await self._ask(lot_id, camera_id, jpeg, at, source or f"camera:{camera_id}")
+        answer = self._ask(lot_id, camera_id, jpeg, at, source or f"camera:{camera_id}")
+        # Who does not wait for the answer need not hear of its failure either.
+        answer.add_done_callback(lambda done: None if done.cancelled() else done.exception())
+        return answer
 
     def take_picture(self, camera_id: str, jpeg: bytes, at: datetime) -> None:
         """Take what a worker saw with a camera; every lot that it sees is looked at."""
         for lot_id in self.views_of(camera_id):
-            answer = self._ask(lot_id, camera_id, jpeg, at, f"camera:{camera_id}")
-            # Nobody waits for this one; what went wrong stands in `looked` or in the log.
-            answer.add_done_callback(lambda done: None if done.cancelled() else done.exception())
+            self.submit(lot_id, camera_id, jpeg, at)
 
     def newest(self, lot_id: str, camera_id: str) -> KeptPicture | None:
         """Return the newest picture of a view."""

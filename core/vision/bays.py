@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.floating[Any]]
 
-MIN_FIT = 0.2
-"""Below, a vehicle stands elsewhere; between a box and the bay beside it the fit is hardly ever above 0.05."""
+MIN_FIT = 0.14
+"""Below, a vehicle stands elsewhere: half-way, in ratio, between its own bay (0.25 and more, also where bays are drawn
+carelessly) and the bay beside (hardly ever above 0.08)."""
 
 MIN_SCORE = 0.08
 """Score of a box at which vehicle and no vehicle are equally likely, where the box fits a bay."""

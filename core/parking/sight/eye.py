@@ -23,6 +23,7 @@ from core.parking.sight.model import Looked, Sighting, SightingKind
 from core.parking.sight.patches import cut_patches
 from core.parking.sight.quality import picture_trouble, unreadable_bays
 from core.parking.sight.standing import Standing
+from core.parking.sight.texture import StructureWitness
 from core.vision.bays import BayMatch, match_bays
 
 Picture = NDArray[np.uint8]
@@ -42,6 +43,9 @@ LISTENS = 0.35
 
 MAX_DRIFT = 0.30
 """Of a bay's size: outlines follow a camera that sags by less, one that moved further says nothing more."""
+
+LEAST_DRIFT = 0.10
+"""Less is within how exactly bays are drawn."""
 
 N_MOVED = 3
 """Looks in a row that see the camera moved, or do not know the view any more, before its word is not taken."""
@@ -110,6 +114,7 @@ class BayEye:
             memory.references.clear()
         self._landmarks = Landmarks(self._outlines, memory.references)
         self._standing = Standing(lot.lot_id, view)
+        self._structure = StructureWitness()
         self._n_moved = self._n_lost = 0
         self._trouble: SightingKind | None = None
         self._last: tuple[datetime, Picture, FloatArray] | None = None
@@ -182,12 +187,13 @@ class BayEye:
 
     def _decide(self, seen: _Seen, picture: Picture, outlines: Sequence[FloatArray]) -> FloatArray:
         """Join the methods and the empty looks; NaN where nothing can be said."""
-        looks = small_looks(cut_patches(picture, outlines))
+        patches = cut_patches(picture, outlines)
+        looks = small_looks(patches)
         empties = [self.memory.empties.setdefault(bay, EmptyLook.unknown()) for bay in self.bay_ids]
         learnt = np.array([empty.evidence(look) for empty, look in zip(empties, looks, strict=True)])
         by_look = np.clip(seen.classifier + learnt, -4.0, 4.0)
         if seen.match is None:
-            logits = by_look
+            logits = by_look + self._structure.hear(patches, seen.classifier)
         else:
             logits = seen.detector + LISTENS * by_look
             # A vehicle that hides a bay altogether, and a lot full of what this detector has no name for.
@@ -226,11 +232,12 @@ class BayEye:
         self._n_lost = 0
         width = picture.shape[1]
         moved = [shift.move(outline / width) * width for outline in outlines]
-        if _drift(outlines, moved) > MAX_DRIFT or not _is_sound(shift):
+        drift = _drift(outlines, moved)
+        if drift > MAX_DRIFT or not _is_sound(shift):
             self._n_moved += 1
             return None
         self._n_moved = 0
-        return moved
+        return moved if drift > LEAST_DRIFT else outlines
 
     def _known_still(self, picture: Picture, outlines: Sequence[FloatArray], at: datetime) -> FloatArray | None:
         """Return what the last look said, where nothing changed since and it is no old story."""
