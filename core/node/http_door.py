@@ -5,18 +5,26 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.cameras.model import Camera
 from core.field.model import BadSource
 from core.gateway.http.book import Book
 from core.gateway.http.keys import KeyDesk
 from core.gateway.http.model import GatewayReport, GatewayState
 from core.incidents.model import Condition
+from core.kernel.bus import Bus
 from core.kernel.clock import Clock
 from core.kernel.errors import ConsoleError
 from core.kernel.log import OncePerLoss
 from core.kernel.settings import GatewaySettings
+from core.media.model import EDGE
 from core.node import conditions
+from core.node.bay_sight import BaySightHub
+from core.node.services import Services
+from core.vision.model import MaskKind
 
 if TYPE_CHECKING:
     from core.gateway.http.route import GatewayRoom
@@ -110,6 +118,55 @@ class HttpDoor:
             self._once.lost("counts", f"counts of device keys wait for the database: {error}")
         else:
             self._once.back("counts", "counts of device keys are stored again")
+
+
+def looks_at_posted(camera: Camera) -> bool:
+    """Tell whether a camera's bays are looked at in its pictures as they were posted.
+
+    Where parts of the picture are private, only the worker, which makes them black, shows it to anybody.
+    """
+    is_private = any(mask.kind is MaskKind.PRIVACY for mask in camera.scene.masks)
+    return camera.address.startswith(f"{EDGE}:") and not is_private
+
+
+def make_gateway_room(
+    settings: GatewaySettings,
+    *,
+    clock: Clock,
+    bus: Bus,
+    services: Services,
+    pictures: Path,
+    camera: Callable[[str], Camera | None],
+    bay_sight: BaySightHub,
+    book: Book,
+) -> GatewayRoom:
+    """Return what the gateway's routes may use of the node."""
+    from core.gateway.http.route import GatewayRoom
+
+    async def look(lot_id: str, camera_id: str, jpeg: bytes, at: datetime) -> bool:
+        known = camera(camera_id)
+        if known is not None and not looks_at_posted(known):
+            return False
+        lots = (lot_id, *(other for other in bay_sight.views_of(camera_id) if other != lot_id))
+        looks = await asyncio.gather(*(bay_sight.submit(lot, camera_id, jpeg, at) for lot in lots))
+        return bool(looks[0])
+
+    return GatewayRoom(
+        clock=clock,
+        bus=bus,
+        max_frame_bytes=round(settings.max_frame_mb * 1e6),
+        max_frame_pixels=round(settings.max_frame_megapixels * 1e6),
+        frames_per_s=settings.frames_per_s,
+        pictures=pictures,
+        parking=services.parking,
+        camera=camera,
+        submit=look,
+        devices=lambda: tuple(services.field.devices()),
+        open_alarms=services.incidents.open_alarms,
+        recent_incidents=services.incidents.recent_incidents,
+        on_frame=book.note_frame,
+        on_unusable=book.note_unusable,
+    )
 
 
 def _build(make_room: Callable[[], GatewayRoom], keys: KeyDesk, book: Book) -> Any:

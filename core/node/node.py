@@ -66,7 +66,7 @@ from core.node.dry_runs import DryRuns
 from core.node.ears import Broker, open_broker
 from core.node.fleet import FleetProcess
 from core.node.health import LoopLag, ProcessLoad, disk_free_gb
-from core.node.http_door import HttpDoor
+from core.node.http_door import HttpDoor, looks_at_posted, make_gateway_room
 from core.node.live import Changes, LiveCollector, Snapshot, without_defaults
 from core.node.lock import take_lock
 from core.node.model import Health, Picture, SystemNotice, WorkerReport
@@ -497,33 +497,21 @@ class Node:
             raise_condition=calls.raise_condition,
             return_condition=calls.return_condition,
         )
-        self._spawn(self._http.run(lambda: self._gateway_room(services)))
+        door = self._http
 
-    def _gateway_room(self, services: Services) -> GatewayRoom:
-        from core.gateway.http.route import GatewayRoom
+        def make_room() -> GatewayRoom:
+            return make_gateway_room(
+                self.settings.gateway,
+                clock=self._clock,
+                bus=self._bus,
+                services=services,
+                pictures=self._edge_folder,
+                camera=lambda camera_id: self._sight.camera(camera_id) if self._sight else None,
+                bay_sight=self.bay_sight,
+                book=door.book,
+            )
 
-        wanted, http = self.settings.gateway, self._http
-        assert http is not None
-        return GatewayRoom(
-            clock=self._clock,
-            bus=self._bus,
-            max_frame_bytes=round(wanted.max_frame_mb * 1e6),
-            max_frame_pixels=round(wanted.max_frame_megapixels * 1e6),
-            frames_per_s=wanted.frames_per_s,
-            pictures=self._edge_folder,
-            parking=services.parking,
-            camera=lambda camera_id: self._sight.camera(camera_id) if self._sight else None,
-            submit=self._look_at_lot,
-            devices=lambda: tuple(services.field.devices()),
-            open_alarms=services.incidents.open_alarms,
-            recent_incidents=services.incidents.recent_incidents,
-            on_frame=http.book.note_frame,
-        )
-
-    def _look_at_lot(self, lot_id: str, camera_id: str, jpeg: bytes, at: datetime) -> None:
-        sight = getattr(self, "bay_sight", None)
-        if sight is not None:
-            sight.submit(lot_id, camera_id, jpeg, at)
+        self._spawn(door.run(make_room))
 
     @property
     def _edge_folder(self) -> Path:
@@ -742,10 +730,12 @@ class Node:
         self._bus.subscribe(ReviewChanged, lambda event: self._live.add_reviews(event.items))
 
     def _watch_bays(self, services: Services) -> None:
-        """Have the cameras that see bays send pictures of them."""
+        """Have the cameras that see bays send pictures of them, apart from those whose own pictures are posted."""
         self.bay_sight.set_lots(services.parking.lot_plans())
         if self._supervisor is not None:
-            self._supervisor.set_bay_cameras(self.bay_sight.camera_ids, every_s=BAYS_EVERY_S)
+            cameras = self._sight.cameras if self._sight is not None else ()
+            posted = {camera.camera_id for camera in cameras if looks_at_posted(camera)}
+            self._supervisor.set_bay_cameras(self.bay_sight.camera_ids - posted, every_s=BAYS_EVERY_S)
 
     def _take_view_trouble(self, event: ViewTroubled, services: Services, calls: Calls) -> None:
         """A camera cannot tell its bays any more, or can again."""
@@ -768,6 +758,7 @@ class Node:
             # Passwords may come from a keyring that takes its time.
             await asyncio.to_thread(self._warm_passwords, cameras)
             self._sight.set_cameras(cameras)
+            self._watch_bays(services)
             if self._camera_flow is not None:
                 self._camera_flow.set_cameras(cameras, self._clock.now())
 

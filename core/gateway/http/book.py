@@ -56,6 +56,10 @@ class Book:
     def note_refused(self, sender: Sender, sentence: str) -> None:
         """A request was answered with an error."""
         self.n_requests += 1
+        self.note_unusable(sender, sentence)
+
+    def note_unusable(self, sender: Sender, sentence: str) -> None:
+        """Something that was sent cannot be used; its request may have been answered before."""
         self.n_refused += 1
         if sender.key_id:
             self._keys.note_refused(sender.key_id, sentence)

@@ -12,6 +12,7 @@ from starlette.requests import Request
 
 from core.cameras.model import Camera
 from core.field.model import Device
+from core.gateway.http.book import Sender
 from core.gateway.http.guard import RouteLimits, Visit
 from core.incidents.model import Alarm, Incident
 from core.kernel.bus import Bus
@@ -44,9 +45,11 @@ class GatewayRoom:
     """What routes may use of the node.
 
     Attributes:
-        submit: Takes a lot's picture for looking at: lot, camera, JPEG, when it was taken. Newest wins.
+        submit: Has a lot's picture looked at: lot, camera, JPEG, when it was taken. True once it counts in the bays,
+            False where a newer one came before its turn, or it is looked at elsewhere.
         pictures: Folder for the newest picture of each edge camera.
         on_frame: Hears of each picture that was taken in.
+        on_unusable: Hears whose picture turned out to be unusable after it was answered, and why.
     """
 
     clock: Clock
@@ -57,11 +60,12 @@ class GatewayRoom:
     pictures: Path
     parking: ParkingRoom
     camera: Callable[[str], Camera | None]
-    submit: Callable[[str, str, bytes, datetime], None]
+    submit: Callable[[str, str, bytes, datetime], Awaitable[bool]]
     devices: Callable[[], tuple[Device, ...]]
     open_alarms: Callable[[], Awaitable[tuple[Alarm, ...]]]
     recent_incidents: Callable[[int], Awaitable[tuple[Incident, ...]]]
     on_frame: Callable[[], None] = lambda: None
+    on_unusable: Callable[[Sender, str], None] = lambda _sender, _sentence: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,8 @@ import asyncio
 from core.cameras.model import Camera
 from core.gateway.http.model import KeyPurpose, KeyWish
 from core.gateway.http.pictures import picture_file
-from core.parking.model import BayEvidence, BaysSeen, BayState
+from core.kernel.errors import BadInputError
+from core.parking.model import Lot
 from tests.fixtures.http_gate import MAX_FRAME_BYTES, at_gate, jpeg, occupied, read_answer
 from tests.fixtures.room import SUSI
 
@@ -30,27 +31,51 @@ def test_a_picture_is_taken_shown_and_handed_on_with_its_own_time(tmp_path):
 
 def test_whoever_waits_learns_the_bays_that_this_picture_shows(tmp_path):
     async def scenario(gate):
-        def look(event):
+        async def look(_picture):
             gate.parking.statuses["market"] = (occupied(gate, "A1"),)
+            return True
 
-        gate.bus.subscribe(BaysSeen, look)
-        posting = asyncio.create_task(gate.post(jpeg(), path="/api/parking/market/frame?wait_s=5"))
-        while not gate.looked:
-            await asyncio.sleep(0.01)
-        evidence = BayEvidence(
-            lot_id="market",
-            bay_id="A1",
-            state=BayState.OCCUPIED,
-            at=gate.looked[0][3],
-            confidence=0.9,
-            source="camera:north",
-        )
-        gate.bus.publish(BaysSeen((evidence,)))
+        gate.look = look
 
-        answer = await posting
+        answer = await gate.post(jpeg(), path="/api/parking/market/frame?wait_s=5")
 
         assert answer.status == 200
         assert answer.json["bays"][0]["state"] == "occupied"
+
+    at_gate(tmp_path, scenario)
+
+
+def test_a_picture_that_turns_out_unusable_is_refused_or_counted_once_it_was_answered(tmp_path):
+    async def scenario(gate):
+        may_say = asyncio.Event()
+
+        async def look(_picture):
+            await may_say.wait()
+            raise BadInputError("The picture cannot be decoded.")
+
+        gate.look = look
+        quick = await gate.post(jpeg(seed=1))
+        may_say.set()
+        patient = await gate.post(jpeg(seed=2), path="/api/parking/market/frame?wait_s=5")
+        (key,) = (key for key in gate.keys.keys(SUSI) if key.name == "Pi 1")
+
+        assert quick.status == 202
+        assert (patient.status, patient.json["error"]) == (400, "The picture cannot be decoded.")
+        assert (key.n_accepted, key.n_refused) == (1, 2)
+
+    at_gate(tmp_path, scenario)
+
+
+def test_before_bays_are_drawn_a_picture_is_shown_and_not_looked_at(tmp_path):
+    async def scenario(gate):
+        gate.parking.plans["market"] = Lot(lot_id="market", name="Market car park")
+
+        answer = await gate.post(jpeg())
+
+        assert answer.status == 202
+        assert answer.json["note"] == "No bays are drawn on this camera yet."
+        assert gate.looked == []
+        assert picture_file(gate.pictures, "north").exists()
 
     at_gate(tmp_path, scenario)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import defaultdict
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -12,6 +13,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from core.gateway.http.book import Sender
 from core.gateway.http.frames import IS_LOOKED_AT, FrameHead, FrameOrder, FrameVerdict, Standing, digest_of
 from core.gateway.http.guard import RouteLimits
 from core.gateway.http.jpeg import JpegSize, check_jpeg
@@ -23,9 +25,11 @@ from core.gateway.http.refusal import Refused
 from core.gateway.http.route import GatewayRoom, GatewayRoute, visit_of
 from core.gateway.http.shapes import BayShape, LotDetail, LotShape, bay_shapes, bays_geojson, lot_shape
 from core.kernel.clock import parse_at
-from core.kernel.errors import BadInputError
+from core.kernel.errors import BadInputError, ConsoleError
 from core.media.model import EDGE
-from core.parking.model import BaysSeen, Lot
+from core.parking.model import Lot
+
+log = logging.getLogger(__name__)
 
 MAX_WAIT_S = 5.0
 BODY_S = 20.0
@@ -155,6 +159,7 @@ class _FrameDesk:
         self._order = FrameOrder()
         self._pictures = EdgePictures(room.pictures)
         self._turns: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._looking: set[asyncio.Future[bool]] = set()
 
     async def take(self, request: Request, lot_id: str, camera_id: str, head: FrameHead, *, wait_s: float) -> Response:
         room, key = self._room, visit_of(request).key
@@ -169,7 +174,8 @@ class _FrameDesk:
         is_seen = verdict.standing not in IS_LOOKED_AT
         if not is_seen:
             room.on_frame()
-            is_seen = await self._look(lot_id, camera_id, jpeg, verdict.at, wait_s=wait_s)
+            if _has_bays(lot, camera_id):
+                is_seen = await self._look(visit_of(request).sender, (lot_id, camera_id, jpeg, verdict.at), wait_s)
         return self._answer(lot, camera_id, verdict, size, is_seen=is_seen)
 
     def _place(self, key: GatewayKey, lot_id: str, camera_id: str) -> tuple[Lot, str]:
@@ -209,29 +215,24 @@ class _FrameDesk:
         jpeg = picture_of(body, content_type)
         return jpeg, check_jpeg(jpeg, max_pixels=self._room.max_frame_pixels), digest_of(jpeg)
 
-    async def _look(self, lot_id: str, camera_id: str, jpeg: bytes, at: datetime, *, wait_s: float) -> bool:
-        """Hand a picture on; True where it counts in the bays already."""
-        if wait_s <= 0:
-            self._room.submit(lot_id, camera_id, jpeg, at)
-            return False
-        seen = asyncio.Event()
+    async def _look(self, sender: Sender, picture: tuple[str, str, bytes, datetime], wait_s: float) -> bool:
+        """Have a picture looked at; True where it counts in the bays already."""
+        looking = asyncio.ensure_future(self._room.submit(*picture))
+        self._looking.add(looking)
+        looking.add_done_callback(self._looking.discard)
+        done, _ = await asyncio.wait({looking}, timeout=wait_s)
+        if done:
+            return await looking
 
-        def on_seen(event: BaysSeen) -> None:
-            if any(item.lot_id == lot_id and item.at == at for item in event.evidence):
-                seen.set()
+        def on_done(late: asyncio.Future[bool]) -> None:
+            error = None if late.cancelled() else late.exception()
+            if isinstance(error, ConsoleError):
+                self._room.on_unusable(sender, str(error))
+            elif error is not None:
+                log.error("a posted picture could not be looked at", exc_info=error)
 
-        unsubscribe = self._room.bus.subscribe(BaysSeen, on_seen)
-        try:
-            self._room.submit(lot_id, camera_id, jpeg, at)
-            async with asyncio.timeout(wait_s):
-                await seen.wait()
-        except TimeoutError:
-            return False
-        finally:
-            unsubscribe()
-        # Others who hear of it, the fusion among them, may hear it after us.
-        await asyncio.sleep(0)
-        return True
+        looking.add_done_callback(on_done)
+        return False
 
     def _answer(self, lot: Lot, camera_id: str, verdict: FrameVerdict, size: JpegSize, *, is_seen: bool) -> Response:
         drawn = next((view.outlines for view in lot.views if view.camera_id == camera_id), {})
@@ -250,6 +251,10 @@ class _FrameDesk:
             bays=[bay for bay in bay_shapes(lot, known) if bay.bay_id in drawn],
         )
         return Response(answer.model_dump_json(), status_code=200 if is_seen else 202, media_type="application/json")
+
+
+def _has_bays(lot: Lot, camera_id: str) -> bool:
+    return any(view.camera_id == camera_id and view.outlines for view in lot.views)
 
 
 def _instant(name: str, text: str) -> datetime | None:
