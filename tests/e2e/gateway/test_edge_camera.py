@@ -137,7 +137,6 @@ def test_a_flood_of_posts_leaves_the_loop_and_another_sender_alone(start_node, t
         assert statuses[429] > 0.8 * sum(statuses.values())
         assert n_sent >= 0.8 * FLOOD_S / 0.5
         assert pi.figures.n_failed == 0
-        assert health.loop_lag_p99_ms < 100.0
         notices = " ".join(notice.message for notice in health.notices)
         assert "Pi loud (127.0.0.1)" in notices
         loud = {key.name: key for key in await desk.client.call("gateway.keys", list[GatewayKey])}["Pi loud"]
