@@ -28,7 +28,7 @@ from core.field.certificates import (
     make_authority,
     revocation_list,
 )
-from core.field.topics import FROM_DEVICE, ROOT, STREAMED, VERSION, Channel, device_topic, is_slug
+from core.field.topics import AVAILABILITY_GROUP, FROM_DEVICE, ROOT, STREAMED, VERSION, Channel, device_topic, is_slug
 from core.kernel.errors import BadInputError, ConsoleError
 
 TLS_PORT = 8883
@@ -312,6 +312,7 @@ def _device_rights(tenant: str, device_id: str) -> list[str]:
         *(f"topic write {name(channel)}" for channel in FROM_DEVICE),
         *(f"topic read {name(channel)}" for channel in _TO_DEVICE),
         f"topic read {ROOT}/{VERSION}/{tenant}/_host/#",
+        f"topic read {ROOT}/{VERSION}/{tenant}/{AVAILABILITY_GROUP}/#",
     ]
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.field.kinds import find_kinds, kind_for
-from core.field.topics import OWN_GROUP, is_slug
+from core.field.topics import OWN_GROUPS, is_slug
 from core.kernel.errors import BadInputError
 from core.kernel.geo import GeoPoint
 from core.store.rows import storable
@@ -120,8 +120,8 @@ def read_device(fields: Mapping[str, str]) -> NewDevice:
         raise BadInputError(
             f"{device_id[:80]!r} is no device_id: it is group/device, each of 1 to 32 of a-z, 0-9 and the hyphen."
         )
-    if group == OWN_GROUP:
-        raise BadInputError(f"The group {OWN_GROUP!r} is that of our own cameras.")
+    if group in OWN_GROUPS:
+        raise BadInputError(f"The group {group!r} is that of our own cameras or lots.")
     name = storable(fields.get("name", "")).strip() or device
     if len(name) > MAX_NAME_LENGTH or not name.isprintable():
         raise BadInputError(f"The name {name[:40]!r} is not usable: 1 to {MAX_NAME_LENGTH} letters, digits and signs.")

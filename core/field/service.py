@@ -55,7 +55,7 @@ from core.field.sequence import Sequence as EventSequence
 from core.field.settings import BrokerSettings
 from core.field.sheet import MAX_READINGS, N_SLOTS, DeviceSheet, History, history_of, sheet_of
 from core.field.topics import (
-    OWN_GROUP,
+    OWN_GROUPS,
     AlarmTopic,
     Channel,
     DeviceTopic,
@@ -638,13 +638,13 @@ class FieldService:
     # -- what this node measures ----------------------------------------------------------------------------------
 
     def publish_own(self, topic: DeviceTopic, payload: Payload | None) -> None:
-        """Put what one of our own cameras says on the broker, retained; None takes it away.
+        """Put what one of our own cameras or lots says on the broker, retained; None takes it away.
 
         Raises:
             TopicError: A part of the topic is outside the grammar.
-            ValueError: The topic is not of our own group.
+            ValueError: The topic is of no group of our own.
         """
-        if topic.group != OWN_GROUP:
+        if topic.group not in OWN_GROUPS:
             raise ValueError(f"{topic.device_id} is not ours")
         name = build(topic)
         if payload is None:
@@ -713,7 +713,7 @@ class FieldService:
                     self._on_alarm(message.topic, message)
 
     def _on_device_message(self, topic: DeviceTopic, message: Inbound, now_s: float) -> None:
-        if topic.group == OWN_GROUP:
+        if topic.group in OWN_GROUPS:
             self._done(message)
             return
         device_id = topic.device_id

@@ -20,6 +20,11 @@ MAX_TOPIC_CHARS = 256
 OWN_GROUP = "camera"
 """The group in which this program itself stands: what its cameras measure. Nothing is read from it."""
 
+AVAILABILITY_GROUP = "availability"
+"""Ours as well: how many bays are free, for signs."""
+
+OWN_GROUPS = frozenset({OWN_GROUP, AVAILABILITY_GROUP})
+
 _SLUG = re.compile(r"[a-z0-9-]{1,32}", re.ASCII)
 _ALARM_ID = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
 

@@ -17,7 +17,7 @@ from core.field.kinds import find_kinds
 from core.field.kinds.base import OTHER, DeviceKind, Quantity
 from core.field.model import Device, Reading
 from core.field.payloads import PayloadError
-from core.field.topics import OWN_GROUP, Channel, device_topic
+from core.field.topics import OWN_GROUPS, Channel, device_topic
 from core.gateway.adapter import Publish
 from core.gateway.sparkplug import OUR_GROUP
 
@@ -172,7 +172,7 @@ class HomeAssistantAdapter:
 
 
 def _is_told(device: Device) -> bool:
-    return device.is_enabled and device.device_id.partition("/")[0] not in (OWN_GROUP, OUR_GROUP)
+    return device.is_enabled and device.device_id.partition("/")[0] not in OWN_GROUPS | {OUR_GROUP}
 
 
 def _is_plain(key: str) -> bool:

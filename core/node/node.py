@@ -73,6 +73,7 @@ from core.node.model import Health, Picture, SystemNotice, WorkerReport
 from core.node.pictures import Pictures
 from core.node.services import Services, make_services
 from core.node.sight import CameraBack, CameraLost, Sight
+from core.node.signs import LotSigns
 from core.node.supervisor import VisionSupervisor
 from core.parking.forecast.model import FullExpected
 from core.parking.model import BaysTold, LotChanged, LotPlanChanged, LotPlanRemoved
@@ -201,6 +202,7 @@ class Node:
         self._opening_broker: asyncio.Task[Broker] | None = None
         self._calls: Calls | None = None
         self._camera_flow: CameraFlow | None = None
+        self._signs: LotSigns | None = None
         self._clips_of_alarms: ClipKeeper | None = None
         self._link: MqttLink | None = None
         self._gateway: Gateway | None = None
@@ -282,6 +284,8 @@ class Node:
                 await self._store_counts(is_final=True)
         if self._camera_flow is not None:
             self._camera_flow.say_goodbye(self._clock.now())
+        if self._signs is not None:
+            self._signs.say_goodbye(self._clock.now())
         if self.services is not None:
             await self.services.field.stop()
             self.services.traffic.close()
@@ -715,6 +719,7 @@ class Node:
         self._bus.subscribe(FlowMeasured, lambda event: flow.tell(event.minutes, self._clock.now()))
         self._bus.subscribe(SessionsEnded, lambda event: self._sign_out(event.user_id, event.reason))
         self._bus.subscribe(LotChanged, lambda event: self._live.add_lot(event.occupancy))
+        self._subscribe_signs(services)
         self._bus.subscribe(LotCondition, calls.take_lot_condition)
         self._bus.subscribe(LotPlanChanged, lambda event: self._live.add_lot_plan(event.lot))
         self._bus.subscribe(LotPlanRemoved, lambda event: self._live.remove_lot(event.lot_id))
@@ -748,6 +753,19 @@ class Node:
             calls.raise_condition(condition)
         else:
             calls.return_condition(condition.condition_key)
+
+    def _subscribe_signs(self, services: Services) -> None:
+        """Tell signs how many bays are free."""
+        signs = self._signs = LotSigns(
+            tenant=self.settings.site.tenant, boot=self.node_id, publish=services.field.publish_own
+        )
+        for lot in services.parking.lot_plans():
+            signs.set_lot(lot, self._clock.now())
+        for occupancy in services.parking.lots():
+            signs.tell(occupancy, self._clock.now())
+        self._bus.subscribe(LotChanged, lambda event: signs.tell(event.occupancy, self._clock.now()))
+        self._bus.subscribe(LotPlanChanged, lambda event: signs.set_lot(event.lot, self._clock.now()))
+        self._bus.subscribe(LotPlanRemoved, lambda event: signs.remove_lot(event.lot_id))
 
     async def _read_cameras(self, services: Services) -> None:
         assert self._sight is not None
@@ -830,6 +848,8 @@ class Node:
                     self._spawn(self._write_shift(self.services))
                 if self._camera_flow is not None:
                     self._camera_flow.tell_waiting(self._clock.now())
+                if self._signs is not None:
+                    self._signs.tell_again(self._clock.now())
                 if time.monotonic() >= self._counts_due_s:
                     # Not awaited: while the database is locked the room must still hear how the node is.
                     self._counts_due_s = math.inf

@@ -17,9 +17,9 @@ from paho.mqtt.enums import MQTTProtocolVersion
 
 from core.field.client.device import REBIRTH_WITHIN_S, Access, DeviceInfo, Dialect, FieldDevice
 from core.field.client.runner import FieldRunner
-from core.field.payloads import Command, CommandInfo, CommandResult, Location, StreamInfo
+from core.field.payloads import Command, CommandInfo, CommandResult, Envelope, Location, StreamInfo
 from core.field.settings import BrokerSettings
-from core.field.topics import Channel
+from core.field.topics import AVAILABILITY_GROUP, Channel, DeviceTopic, build
 from core.kernel.clock import Clock, SystemClock
 from core.kernel.errors import BadInputError
 from core.kernel.geo import GeoPoint
@@ -29,6 +29,10 @@ from core.sim.flow import LotModel, Scenario, measure_flow
 from core.sim.lots import as_city_lot
 
 LOT_HEARTBEAT_S = 15.0
+SIGN_DARK_AFTER_S = 180.0
+"""A sign that nobody told anything for so long shows nothing."""
+
+SIGN_BESIDE_DEG = 0.0004
 FIRMWARE = "1.4.2"
 PERIOD_SCHEMA = {"period_s": {"type": "number", "minimum": 1, "maximum": 60}}
 
@@ -75,7 +79,7 @@ class DeviceFleet:
             start_hour: Hour of the day in the city when the fleet starts.
             period_s: Between two measurements of a station.
             scenario: What happens; None is a jam and a silent station every five minutes.
-            garages: More lots: with a sensor in every bay and a gate that counts.
+            garages: More lots: with a sensor in every bay, a gate that counts, and a sign at the entry.
             outbox_folder: Where events wait for their acknowledge; None keeps them in memory.
             rebirth_within_s: Devices that are asked to introduce themselves again spread over this time.
         """
@@ -95,6 +99,7 @@ class DeviceFleet:
             self._devices[lot.key] = _Lot(self, access, lot)
         for drawn in garages:
             self._devices[drawn.lot_id] = _Garage(self, access, drawn)
+            self._devices[f"sign-{drawn.lot_id}"] = _Sign(self, access, drawn)
         self._runner = FieldRunner(tuple(self._devices.values()))
 
     # Life
@@ -427,3 +432,58 @@ class _Garage(_Lot):
     def _say(self, say: Callable[[str, str, Mapping[str, Any]], None]) -> None:
         super()._say(say)
         say("gate", "GateCount", {"entered": self._n_entered, "left": self._n_left})
+
+
+class _Sign(_Device):
+    """A sign at a lot's entry: it shows the free bays that the site publishes, and nothing where nobody knows."""
+
+    group = "sign"
+    model = "Holm Signs V-4"
+
+    def __init__(self, fleet: DeviceFleet, access: Access, lot: Lot) -> None:
+        place = lot.position or GeoPoint(0.0, 0.0)
+        beside = GeoPoint(place.lat_deg - SIGN_BESIDE_DEG, place.lon_deg)
+        super().__init__(fleet, access, f"sign-{lot.lot_id}", f"Sign {lot.name}", beside)
+        self._lot_id = lot.lot_id
+        self._shown: int | None = None
+        self._heard_at_s = -math.inf
+        self._repeat_at_s = 0.0
+
+    def listens_to(self) -> tuple[str, ...]:
+        topic = DeviceTopic(
+            tenant=self._access.broker.tenant,
+            group=AVAILABILITY_GROUP,
+            device=self._lot_id,
+            channel=Channel.STATE,
+            stream="lot",
+        )
+        return (build(topic),)
+
+    def hear(self, topic: DeviceTopic, envelope: Envelope) -> None:  # noqa: ARG002 - it hears one topic
+        """Show another number; what was said long ago counts as nothing."""
+        is_old = (self.clock.now() - envelope.ts).total_seconds() > SIGN_DARK_AFTER_S
+        number = None if is_old else envelope.data.get("availableSpotNumber")
+        self._heard_at_s = self.clock.monotonic()
+        self._show(number if isinstance(number, int) and number >= 0 else None)
+
+    def streams(self) -> tuple[StreamInfo, ...]:
+        return (StreamInfo(name="display", type="SignDisplay", period=LOT_HEARTBEAT_S, stale_s=4 * LOT_HEARTBEAT_S),)
+
+    def measure(self) -> None:
+        if self._shown is not None and self.clock.monotonic() - self._heard_at_s > SIGN_DARK_AFTER_S:
+            self._show(None)
+        elif self.clock.monotonic() >= self._repeat_at_s:
+            self._say(self.tell)
+
+    def tell_state(self) -> None:
+        self._say(self.repeat)
+
+    def _show(self, number: int | None) -> None:
+        if number != self._shown:
+            self._shown = number
+            self._say(self.tell)
+
+    def _say(self, say: Callable[[str, str, Mapping[str, Any]], None]) -> None:
+        self._repeat_at_s = self.clock.monotonic() + LOT_HEARTBEAT_S
+        data = {"dark": 1} if self._shown is None else {"dark": 0, "availableSpotNumber": self._shown}
+        say("display", "SignDisplay", data)

@@ -47,7 +47,18 @@ from core.field.payloads import (
 )
 from core.field.retry import retry_delay_s
 from core.field.settings import BrokerSettings
-from core.field.topics import ROOT, VERSION, Channel, DeviceTopic, HostChannel, HostTopic, TopicError, build, parse
+from core.field.topics import (
+    OWN_GROUPS,
+    ROOT,
+    VERSION,
+    Channel,
+    DeviceTopic,
+    HostChannel,
+    HostTopic,
+    TopicError,
+    build,
+    parse,
+)
 from core.kernel.clock import Clock, SystemClock
 from core.kernel.errors import ConsoleError
 from core.kernel.ids import new_id
@@ -194,6 +205,13 @@ class FieldDevice:
 
     def tell_state(self) -> None:
         """Say the last value of every stream again: somebody new listens."""
+
+    def listens_to(self) -> tuple[str, ...]:
+        """Return topics of the site's own groups whose states this device wants to hear."""
+        return ()
+
+    def hear(self, topic: DeviceTopic, envelope: Envelope) -> None:
+        """Take a state of the site's own, as asked for in `listens_to`."""
 
     def obey(self, command: Command) -> CommandResult:
         """Do what is asked, or begin it and return "running": then `finish` ends it. Called once for each command."""
@@ -545,6 +563,7 @@ class FieldDevice:
                 (self.topic(Channel.TWIN_DESIRED), 1),
                 (f"{host}/{HostChannel.STATE.value}", 1),
                 (f"{host}/{HostChannel.REBIRTH.value}", 1),
+                *((name, 1) for name in self.listens_to()),
             ]
         )
         if self._outbox is not None:
@@ -560,6 +579,8 @@ class FieldDevice:
                     self._rebirth_at_s = time.monotonic() + self._random.uniform(0, self._rebirth_within_s)
                 case HostTopic(core=core) if payload:
                     self._hosts[core] = read(payload, HostState).online
+                case DeviceTopic(group=group, channel=Channel.STATE) if payload and group in OWN_GROUPS:
+                    self.hear(topic, read(payload, Envelope))
                 case DeviceTopic(channel=Channel.EVT_ACK) if payload:
                     self._on_acknowledged(read(payload, EvtAck).ack)
                 case DeviceTopic(channel=Channel.CMD):
