@@ -29,7 +29,6 @@ from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QApplication, QStyleOptionViewItem
 
 from app.bootstrap import Console, ConsoleOptions, choose_platform, make_application
-from app.connection import ConnectionState
 from app.report import ErrorDoor
 from core.field.broker import EmbeddedBroker
 from core.field.client.device import send_at_once
@@ -142,7 +141,7 @@ async def run(app: QApplication, folder: Path, report: Path) -> None:
         target=talk, args=(theirs, address.host, address.port, address.passwords["field"]), daemon=True
     )
     try:
-        await wait_until(lambda: console.connection.state is ConnectionState.SIGNED_IN and console.is_open, "the room")
+        await wait_until(lambda: console.is_furnished, "the room")
         await _empty_wall(console)
         field.start()
         theirs.close()

@@ -200,6 +200,7 @@ async def _measure_start(console: Console, began_s: float) -> dict[str, float]:
 
 async def _measure(console: Console, pipe: Connection) -> dict[str, float]:
     panel = _devices(console)
+    await wait_until(lambda: console.is_furnished, "the panels behind")
     await asyncio.sleep(SETTLE_S)
     before, began_s = await console.connection.call("room.health", dict), time.monotonic()
     console.lag.begin_window()

@@ -202,7 +202,7 @@ def _resident_mb(process: psutil.Process) -> float:
 
 async def _wait_for_room(console: Console) -> None:
     deadline = time.monotonic() + 60.0
-    while not console.is_open or not console.live.cameras:
+    while not console.is_furnished or not console.live.cameras:
         if time.monotonic() > deadline:
             raise SystemExit("the room did not open")
         await asyncio.sleep(0.05)

@@ -44,6 +44,8 @@ HEAVY_MODULES = ("torch", "ultralytics", "vtkmodules", "pyvista", "cv2")
 """None of them may be loaded when the window appears."""
 
 PAINT_S = 2.0
+BETWEEN_PANELS_S = 0.05
+"""The window answers between two panels that are made while it is used."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +138,11 @@ class Console(QObject):
         self.frame: Frame | None = None
         self._summary: dict[str, object] | None = None
         self.is_open = False
+        """What stands in front is there."""
+
+        self.is_furnished = False
+        """So is what stands behind it."""
+
         self._is_painted = asyncio.Event()
         self._finding: asyncio.Task[tuple[PanelInfo, ...]] | None = None
 
@@ -197,34 +204,37 @@ class Console(QObject):
         return in_order(found)
 
     async def _open_room(self) -> None:
-        """Build the room the first time somebody enters it, panel by panel: the window goes on answering."""
+        """Build the room the first time somebody enters it: what is in front first, the rest while it is used."""
         console = self._options.settings.console
         assert self._finding is not None
         panels = await self._finding
         self.frame = Frame(self.room, self.window, panels, theme=console.theme, scale=console.scale_percent / 100.0)
         try:
-            for _ in self.window.furnish(panels, self.room):
-                await asyncio.sleep(0)
+            self.window.divide(panels, self.room)
             self.window.show_room()
             if not self.window.restore_layout():
                 self.window.share_space()
                 QTimer.singleShot(0, self.window.share_space)
             self.window.show_role(self.room.role)
             self.room.role_changed.connect(self.window.show_role)
-            await asyncio.sleep(0)
+            for _ in self.window.furnish(self.window.fronts()):
+                await asyncio.sleep(0)
         finally:
             # Whatever went wrong: what stands must hear of alarms.
             self.live.tell_all()
         self._begin_at_the_wall()
+        self.window.is_furnished_on_sight = True
+        self.is_open = True
+        for _ in self.window.furnish(panel.key for panel in panels):
+            await asyncio.sleep(BETWEEN_PANELS_S)
         # What was made for the room stays: the collector need not look at it again, which costs tens of milliseconds.
         gc.collect()
         gc.freeze()
-        self.is_open = True
+        self.is_furnished = True
 
     def _begin_at_the_wall(self) -> None:
         """Let the first key that is pressed go to the pictures, where the saved layout shows them."""
-        wall = self.window.panel("wall")
-        if wall is not None and wall.isVisible():
+        if "wall" in self.window.fronts():
             self.window.go_to_panel("wall")
 
     def _on_state(self, state: str, sentence: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import SIGNAL, QObject, QTimer, Signal
 
 from core.cameras.model import Camera
 from core.cameras.onvif.model import Steering
@@ -147,6 +147,7 @@ class LiveModel(QObject):
         self._bays_timer = self._make_timer(lambda: self._tell(("bays",)), BAYS_MS)
         self._next = self._make_timer(self._tell_next, 0)
         self._due: list[str] = []
+        self._n_ears = dict.fromkeys(PARTS, 0)
         self._is_held = False
 
     def _make_timer(self, tell: Callable[[], None], wait_ms: int) -> QTimer:
@@ -185,7 +186,26 @@ class LiveModel(QObject):
         self._is_held = False
         self._dirty |= set(PARTS)
         self._fresh_devices = self._fresh_readings = self._fresh_bays = None
+        self._n_ears = self._count_ears()
         self._tell(PARTS)
+
+    def tell_newcomers(self) -> None:
+        """Signal soon, as to somebody who has just come in, the parts that more listen to than when all was told."""
+        before, self._n_ears = self._n_ears, self._count_ears()
+        parts = {name for name in PARTS if self._n_ears[name] > before[name]}
+        if self._is_held or not parts:
+            return
+        self._dirty |= parts
+        if "devices" in parts:
+            self._fresh_devices = None
+        if "readings" in parts:
+            self._fresh_readings = None
+        if "bays" in parts:
+            self._fresh_bays = None
+        self._tell_soon()
+
+    def _count_ears(self) -> dict[str, int]:
+        return {name: self.receivers(SIGNAL(f"{name}_changed()")) for name in PARTS}
 
     def apply(self, data: Any) -> None:
         """Take one push of the node.
@@ -200,11 +220,14 @@ class LiveModel(QObject):
             return
         if changes.bays and not self._bays_timer.isActive():
             self._bays_timer.start()
-        urgent, all_parts = self._timers
+        self._tell_soon()
+        if not self._timers[0].isActive():
+            self._tell_urgent()
+
+    def _tell_soon(self) -> None:
+        all_parts = self._timers[1]
         if not all_parts.isActive() and not self._next.isActive():
             all_parts.start()
-        if not urgent.isActive():
-            self._tell_urgent()
 
     def _tell_urgent(self) -> None:
         """Signal what is urgent at once; what comes right behind it waits a moment for its like."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import PySide6QtAds as QtAds
 from PySide6.QtCore import QByteArray, QSize, Qt, Signal
-from PySide6.QtGui import QAction, QCloseEvent, QKeySequence, QPaintEvent, QShortcut
+from PySide6.QtGui import QAction, QCloseEvent, QKeySequence, QPaintEvent, QShortcut, QShowEvent
 from PySide6.QtWidgets import QMainWindow, QMenu, QStackedWidget, QVBoxLayout, QWidget
 
 from app.panel import Area, PanelInfo
@@ -36,6 +36,30 @@ _AREAS = {
 }
 
 
+class _Place(QWidget):
+    """Where a panel stands or will stand.
+
+    Signals:
+        shown(): It came to the front.
+    """
+
+    shown = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(0, 0, 0, 0)
+
+    def take(self, panel: QWidget) -> None:
+        """Let the panel fill this place."""
+        self._column.addWidget(panel)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Tell that it is seen."""
+        super().showEvent(event)
+        self.shown.emit()
+
+
 class MainWindow(QMainWindow):
     """Holds what is always visible and the docks of the panels.
 
@@ -56,7 +80,9 @@ class MainWindow(QMainWindow):
         self._layout_file = layout_file
         self._docks: dict[str, Any] = {}
         self._widgets: dict[str, QWidget] = {}
+        self._places: dict[str, _Place] = {}
         self._panels: dict[str, PanelInfo] = {}
+        self._room: Room | None = None
         self._actions: dict[str, QAction] = {}
         self._manager: Any = None
         self._top = QVBoxLayout()
@@ -77,18 +103,20 @@ class MainWindow(QMainWindow):
         self._aside: list[Any] = []
         self._parts: dict[Any, tuple[list[int], int]] = {}
         self._is_painted = False
+        self.is_furnished_on_sight = False
+        """A panel that comes to the front is made then; until the first ones stand, they are made one by one."""
 
     @property
     def has_panels(self) -> bool:
-        """The room behind the door has been furnished."""
+        """The room behind the door has its docks."""
         return self._manager is not None
 
     def add_fixed(self, widget: QWidget) -> None:
         """Put a bar above the docks; it cannot be closed."""
         self._top.addWidget(widget)
 
-    def furnish(self, panels: tuple[PanelInfo, ...], room: Room) -> Iterator[None]:
-        """Create every panel once, before any saved layout is restored; yields after each, so that the loop can run."""
+    def divide(self, panels: tuple[PanelInfo, ...], room: Room) -> None:
+        """Give every panel its dock, before any saved layout is restored; the panels themselves are made later."""
         QtAds.CDockManager.setConfigFlag(QtAds.CDockManager.eConfigFlag.OpaqueSplitterResize, True)
         QtAds.CDockManager.setConfigFlag(QtAds.CDockManager.eConfigFlag.FocusHighlighting, True)
         QtAds.CDockManager.setConfigFlag(QtAds.CDockManager.eConfigFlag.DockAreaHasUndockButton, True)
@@ -100,14 +128,14 @@ class MainWindow(QMainWindow):
         self._page.addWidget(self._manager, 1)
         areas: dict[tuple[Area, int], Any] = {}
         previous: dict[Area, Any] = {}
+        self._room = room
         self._panels = {panel.key: panel for panel in panels}
         room.key_wanted.connect(self._add_key)
         for panel in panels:
-            dock = self._make_dock(panel, panel.create(room))
+            dock = self._make_dock(panel)
             stack = (panel.area, panel.stack)
             if stack in areas:
                 self._manager.addDockWidgetTabToArea(dock, areas[stack])
-                yield
                 continue
             if panel.area in previous:
                 inner = QtAds.DockWidgetArea.BottomDockWidgetArea
@@ -117,10 +145,16 @@ class MainWindow(QMainWindow):
             else:
                 areas[stack] = self._manager.addDockWidget(_AREAS[panel.area], dock)
             previous[panel.area] = areas[stack]
-            yield
         for area in areas.values():
             area.setCurrentIndex(0)
         self._first_layout = self._manager.saveState(LAYOUT_VERSION)
+
+    def furnish(self, keys: Iterable[str]) -> Iterator[None]:
+        """Make these panels, where they are not there yet; yields after each, so that the loop can run."""
+        for key in keys:
+            if key not in self._widgets:
+                self.panel(key)
+                yield
 
     def show_door(self) -> None:
         """Nobody is signed in, or the node is not there yet."""
@@ -135,6 +169,7 @@ class MainWindow(QMainWindow):
         dock = self._docks.get(key)
         if dock is None:
             return
+        self.panel(key)
         if dock.isClosed():
             dock.toggleView(True)
         dock.setAsCurrentTab()
@@ -143,7 +178,7 @@ class MainWindow(QMainWindow):
     def go_to_panel(self, key: str) -> None:
         """Show a panel and let the keys go to it: to where they were in it, else to what it is about."""
         self.bring_panel(key)
-        panel = self._widgets.get(key)
+        panel = self.panel(key)
         if panel is None:
             return
         parts = [part for part in focus_order(panel) if part.isVisible() and part.isEnabled()]
@@ -162,7 +197,7 @@ class MainWindow(QMainWindow):
         elif not is_enlarged and self._divided is not None:
             self._divide_again()
         self.bring_panel(key)
-        if focused is not None and self._widgets[key].isAncestorOf(focused):
+        if focused is not None and self._places[key].isAncestorOf(focused):
             focused.setFocus(Qt.FocusReason.OtherFocusReason)
         self.whole_window_given.emit(key if self._divided is not None else "")
 
@@ -221,8 +256,15 @@ class MainWindow(QMainWindow):
                 self._actions[key].setEnabled(is_allowed)
 
     def panel(self, key: str) -> QWidget | None:
-        """Return a panel's widget."""
-        return self._widgets.get(key)
+        """Return a panel's widget; who asks first makes it."""
+        if key in self._widgets or key not in self._panels:
+            return self._widgets.get(key)
+        assert self._room is not None
+        widget = self._panels[key].create(self._room)
+        self._widgets[key] = widget
+        self._places[key].take(widget)
+        self._room.live.tell_newcomers()
+        return widget
 
     def share_space(self) -> None:
         """Give each area of the first layout its share of the window."""
@@ -324,16 +366,22 @@ class MainWindow(QMainWindow):
         shortcut.setAutoRepeat(False)
         shortcut.activated.connect(act)
 
-    def _make_dock(self, panel: PanelInfo, widget: QWidget) -> Any:
+    def _make_dock(self, panel: PanelInfo) -> Any:
+        place = _Place()
+        place.shown.connect(lambda key=panel.key: self._on_place_shown(key))
         dock = QtAds.CDockWidget(self._manager, panel.title)
         dock.setObjectName(panel.key)
         dock.setAccessibleName(panel.title)
-        dock.setWidget(widget, QtAds.CDockWidget.eInsertMode.ForceNoScrollArea)
+        dock.setWidget(place, QtAds.CDockWidget.eInsertMode.ForceNoScrollArea)
         dock.setFeature(QtAds.CDockWidget.DockWidgetFeature.DockWidgetClosable, True)
         dock.setFeature(QtAds.CDockWidget.DockWidgetFeature.DockWidgetDeleteOnClose, False)
         self._docks[panel.key] = dock
-        self._widgets[panel.key] = widget
+        self._places[panel.key] = place
         return dock
+
+    def _on_place_shown(self, key: str) -> None:
+        if self.is_furnished_on_sight:
+            self.panel(key)
 
     def _write_layout(self, saved: dict[str, Any]) -> None:
         try:

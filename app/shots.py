@@ -60,7 +60,7 @@ WAIT_S = 90.0
 
 async def make_shots(console: Console, size: str) -> None:
     """Do what an operator does, and take pictures of it."""
-    await _until(lambda: console.is_open and bool(console.live.cameras))
+    await _until(lambda: console.is_furnished and bool(console.live.cameras))
     await _draw_scene(console)
     wall = console.window.panel("wall")
     assert isinstance(wall, VideoWall)

@@ -163,3 +163,16 @@ def test_what_comes_while_the_room_is_furnished_is_told_when_it_stands(live):
     live.tell_all()
 
     assert heard == [("A", "B")]
+
+
+def test_who_begins_to_listen_later_is_told_what_stands_and_what_else_there_is_is_not_told_again(live, qtbot):
+    told = []
+    live.cameras_changed.connect(lambda: told.append("cameras"))
+    live.load(Snapshot(changes=Changes(alarms=(alarm(),)), rings={}))
+    told.clear()
+
+    live.alarms_changed.connect(lambda: told.append(tuple(live.alarms)))
+    live.tell_newcomers()
+    qtbot.waitUntil(lambda: bool(told))
+
+    assert told == [("A",)]

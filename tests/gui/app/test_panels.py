@@ -1,5 +1,7 @@
 """Every panel that is discovered is built, filled and closed, whatever it is."""
 
+from dataclasses import replace
+
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeySequence
@@ -68,6 +70,35 @@ def test_the_window_stacks_the_panels_as_designed_and_keeps_a_changed_layout(roo
     room.closing.emit()
 
 
+def test_a_panel_behind_another_is_made_when_it_comes_to_the_front(room, qtbot, tmp_path):
+    made = []
+
+    def watched(panel):
+        def create(room):
+            made.append(panel.key)
+            return panel.create(room)
+
+        return replace(panel, create=create)
+
+    panels = tuple(watched(panel) for panel in PANELS)
+    window = MainWindow(QLabel("door"), tmp_path / "layout.json")
+    qtbot.addWidget(window)
+    window.resize(1600, 900)
+    window.show()
+    window.show_room()
+    window.divide(panels, room)
+    list(window.furnish(window.fronts()))
+    window.is_furnished_on_sight = True
+    in_front = window.fronts()
+    assert sorted(made) == sorted(in_front)
+
+    window._docks["review"].setAsCurrentTab()
+
+    qtbot.waitUntil(lambda: made[len(in_front) :] == ["review"])
+    assert window.panel("review").isVisible()
+    room.closing.emit()
+
+
 def test_a_layout_that_broke_the_last_start_is_not_tried_again(room, qtbot, tmp_path):
     import json
 
@@ -75,7 +106,8 @@ def test_a_layout_that_broke_the_last_start_is_not_tried_again(room, qtbot, tmp_
     window = MainWindow(QLabel("door"), file)
     qtbot.addWidget(window)
     window.show_room()
-    list(window.furnish(PANELS, room))
+    window.divide(PANELS, room)
+    list(window.furnish(panel.key for panel in PANELS))
     window.save_layout()
     saved = json.loads(file.read_text())
     file.write_text(json.dumps({**saved, "restoring": True}))
@@ -89,8 +121,6 @@ def test_areas_are_divided_from_the_centre_outwards():
 
 
 def test_an_alarm_of_a_station_is_watched_by_the_nearest_camera(room):
-    from dataclasses import replace
-
     from app.watching import Watchers
     from core.incidents.model import SourceKind
     from core.kernel.geo import GeoPoint
@@ -144,7 +174,8 @@ def furnished(room, qtbot, tmp_path):
     window.resize(1600, 900)
     window.show()
     window.show_room()
-    list(window.furnish(PANELS, room))
+    window.divide(PANELS, room)
+    list(window.furnish(panel.key for panel in PANELS))
     window.share_space()
     window.make_menu(PANELS)
     window.activateWindow()
