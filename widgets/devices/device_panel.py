@@ -110,7 +110,7 @@ class DevicePanel(QWidget):
         self._ordering = QTimer(self)
         self._ordering.setSingleShot(True)
         self._ordering.setInterval(_ORDER_MS)
-        self._ordering.timeout.connect(self._on_order)
+        self._ordering.timeout.connect(self._order)
         self._ageing = QTimer(self)
         self._ageing.setInterval(1000)
         self._ageing.timeout.connect(self._on_second)
@@ -325,8 +325,16 @@ class DevicePanel(QWidget):
             self._refresh_details()
         self._refresh_overlay()
 
-    def _on_order(self) -> None:
-        self._model.refresh()
+    def _order(self) -> None:
+        """Look at the order of all rows; of many, the loop turns between sorting and showing them."""
+        self._model.arrange()
+        if self._model.n_all <= _AT_ONCE:
+            self._on_ordered()
+        else:
+            QTimer.singleShot(0, self, self._on_ordered)
+
+    def _on_ordered(self) -> None:
+        self._model.show()
         self._refresh_overlay()
 
     def _camera_row(self, camera_id: str) -> DeviceRow:
@@ -514,6 +522,7 @@ class DevicePanel(QWidget):
 
     def _on_grouping(self) -> None:
         self._model.set_grouping(self._grouping.currentData())
+        self._order()
 
     def _on_search_left(self) -> None:
         self._tree.setFocus(Qt.FocusReason.ShortcutFocusReason)

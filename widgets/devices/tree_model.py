@@ -145,19 +145,33 @@ class DeviceTreeModel(QAbstractItemModel):
         return has_moved
 
     def refresh(self) -> None:
-        """Look at the order of all rows."""
-        self._is_arranged = False
-        self._show()
+        """Look at the order of all rows, and show it."""
+        self.arrange()
+        self.show()
+
+    def arrange(self) -> None:
+        """Divide and sort everything; `show` puts it there, which takes as long again."""
+        # In the order of the last time, which is nearly right already: that is what makes sorting quick.
+        before = [key for keys in self._arranged.values() for key in keys if key in self._rows]
+        found: dict[Branch, list[Key]] = {}
+        for key in dict.fromkeys([*before, *self._rows]):
+            found.setdefault(self._by.branch_of(self._rows[key]), []).append(key)
+        by = _sort_key(self._column)
+        is_down = self._order is Qt.SortOrder.DescendingOrder
+        for keys in found.values():
+            keys.sort(key=lambda key: by(self._rows[key]), reverse=is_down)
+        self._arranged = {branch: found[branch] for branch in sorted(found)}
+        self._is_arranged = True
 
     def set_query(self, query: str) -> None:
         """Show rows that hold every word of `query`."""
         self._query = tuple(query.lower().split())
-        self._show()
+        self.show()
 
     def set_grouping(self, by: GroupBy) -> None:
-        """Divide the tree otherwise."""
+        """Divide the tree otherwise, from the next `refresh` on."""
         self._by = by
-        self.refresh()
+        self._is_arranged = False
 
     def branch_name(self, number: int) -> str:
         """Return the name of a branch."""
@@ -166,7 +180,7 @@ class DeviceTreeModel(QAbstractItemModel):
     def set_filter(self, state: StateFilter) -> None:
         """Show rows of these states."""
         self._filter = state
-        self._show()
+        self.show()
 
     def refresh_ages(self) -> None:
         """Tell the ages as of now."""
@@ -206,23 +220,10 @@ class DeviceTreeModel(QAbstractItemModel):
         self._shown = shown
         self._places = {key: (number, line) for number, keys in enumerate(shown) for line, key in enumerate(keys)}
 
-    def _arrange(self) -> None:
-        """Divide and sort everything; what the filters leave of it is taken from here."""
-        # In the order of the last time, which is nearly right already: that is what makes sorting quick.
-        before = [key for keys in self._arranged.values() for key in keys if key in self._rows]
-        found: dict[Branch, list[Key]] = {}
-        for key in dict.fromkeys([*before, *self._rows]):
-            found.setdefault(self._by.branch_of(self._rows[key]), []).append(key)
-        by = _sort_key(self._column)
-        is_down = self._order is Qt.SortOrder.DescendingOrder
-        for keys in found.values():
-            keys.sort(key=lambda key: by(self._rows[key]), reverse=is_down)
-        self._arranged = {branch: found[branch] for branch in sorted(found)}
-        self._is_arranged = True
-
-    def _show(self) -> None:
+    def show(self) -> None:
+        """Show what the filters leave, in its order."""
         if not self._is_arranged:
-            self._arrange()
+            self.arrange()
         is_all = not self._query and self._filter is StateFilter.ALL
         groups, n_all, shown = [], [], []
         for branch, keys in self._arranged.items():
