@@ -75,6 +75,8 @@ def test_a_burst_is_a_flood_that_hides_nothing_and_is_shelved_and_escalated_by_k
         await lose_cameras(console)
 
         lost = lambda: [alarm for alarm in console.live.open_alarms() if alarm.kind == "camera_lost"]  # noqa: E731
+        await until(lambda: len(lost()) > 1, "the first of them", timeout_s=90)
+        await act(take_pictures, console, tmp_path, "burst")
         await until(lambda: len(lost()) == N_LOST, "every lost camera", timeout_s=90)
         await until(lambda: alarms.flood_text, "the flood to be said")
         assert N_LOST > BEGINS_ABOVE
@@ -109,5 +111,68 @@ def test_a_burst_is_a_flood_that_hides_nothing_and_is_shelved_and_escalated_by_k
 
         await press(Key.Key_Space)
         await until(lambda: console.live.alarms[escalated.alarm_id].is_acknowledged, "the acknowledge")
+
+    in_room(scenario, timeout_s=200)
+
+
+async def write(text):
+    await act(QTest.keyClicks, QApplication.focusWidget(), text)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_an_alarm_goes_through_its_whole_life_without_a_mouse(start_node, in_room):
+    node = start_node("vision.model=demo")
+
+    async def scenario(open_console):
+        console = open_console(node.folder, desk="Desk 1", size=SIZES[0])
+        await create_administrator(console)
+        alarms = alarms_of(console)
+        console.window.activateWindow()
+        await console.connection.call(
+            "cameras.add",
+            Camera,
+            camera=Camera(camera_id="", name="Gate 1", address="rtsp://127.0.0.1:9/gate-1"),
+            password="",
+        )
+        lost = lambda: [alarm for alarm in console.live.open_alarms() if alarm.kind == "camera_lost"]  # noqa: E731
+        state = lambda: lost()[0].state  # noqa: E731
+        await until(lambda: len(lost()) == 1, "the lost camera", timeout_s=90)
+
+        console.window.go_to_panel("wall")
+        await press(Key.Key_F2)
+        await press(Key.Key_Space)
+        await until(lambda: state() is AlarmState.ACKNOWLEDGED, "the acknowledge, two keys from the wall")
+
+        await press(Key.Key_U)
+        await until(lambda: alarms.action_text.startswith("Take back"), "the question why")
+        await write("wrong row")
+        await press(Key.Key_Return)
+        await until(lambda: state() is AlarmState.UNACKNOWLEDGED, "the acknowledge to be taken back")
+
+        await press(Key.Key_C)
+        await write("The gate is being painted.")
+        await press(Key.Key_Return)
+        await until(lambda: "painted" in lost()[0].comment, "the comment beside the alarm")
+
+        await press(Key.Key_S)
+        await until(lambda: alarms.action_text.startswith("Shelve "), "for how long")
+        await press(Key.Key_Return)
+        await until(lambda: state() is AlarmState.SHELVED, "the shelving")
+        await act(alarms.show_tab, Tab.SHELVED)
+        await act(alarms.table.setFocus)
+        await press(Key.Key_Down)
+        await press(Key.Key_S)
+        await until(lambda: state() is AlarmState.ACKNOWLEDGED, "the shelving to be taken back by who saw it")
+        await act(alarms.show_tab, Tab.ACTIVE)
+
+        await act(alarms.table.setFocus)
+        await press(Key.Key_Down)
+        await press(Key.Key_O)
+        await until(lambda: "out of service" in alarms.action_text, "whose and until when")
+        await press(Key.Key_Tab)
+        await write("New cable on Monday.")
+        await press(Key.Key_Return)
+        await until(lambda: state() is AlarmState.OUT_OF_SERVICE, "the way out of service")
 
     in_room(scenario, timeout_s=200)
