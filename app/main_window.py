@@ -6,6 +6,7 @@ import base64
 import json
 import logging
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,8 @@ class MainWindow(QMainWindow):
         self._panels = {panel.key: panel for panel in panels}
         room.key_wanted.connect(self._add_key)
         for panel in panels:
+            for name in panel.answers:
+                getattr(room, name).connect(partial(self._on_asked, panel.key, name))
             dock = self._make_dock(panel)
             stack = (panel.area, panel.stack)
             if stack in areas:
@@ -378,6 +381,11 @@ class MainWindow(QMainWindow):
         self._docks[panel.key] = dock
         self._places[panel.key] = place
         return dock
+
+    def _on_asked(self, key: str, name: str, *question: object) -> None:
+        if key not in self._widgets:
+            self.panel(key)
+            getattr(self._room, name).emit(*question)
 
     def _on_place_shown(self, key: str) -> None:
         if self.is_furnished_on_sight:

@@ -33,6 +33,7 @@ class PanelInfo:
         create: Builds the widget and connects it; called once, after the window is shown.
         order: Among the panels of one area; panels of equal `stack` share a dock area as tabs.
         icon: Name of its icon in resources/icons.
+        answers: Names of the room's signals that ask something of this panel; who asks before it is made is not missed.
     """
 
     key: str
@@ -44,6 +45,7 @@ class PanelInfo:
     order: int = 0
     stack: int = 0
     icon: str = ""
+    answers: tuple[str, ...] = ()
 
 
 def find_panels() -> Iterator[PanelInfo]:

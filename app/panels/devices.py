@@ -359,4 +359,12 @@ def _seen(outcomes: Iterable[BulkOutcome]) -> list[DeviceAt]:
     return [DeviceAt(device_id=outcome.device_id, version=outcome.version) for outcome in outcomes]
 
 
-PANEL = PanelInfo(key="devices", title="Devices", create=create, area=Area.LEFT, shortcut="Ctrl+Shift+D", icon="device")
+PANEL = PanelInfo(
+    key="devices",
+    title="Devices",
+    create=create,
+    area=Area.LEFT,
+    shortcut="Ctrl+Shift+D",
+    icon="device",
+    answers=("edit_requested",),
+)

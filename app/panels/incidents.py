@@ -145,5 +145,6 @@ PANEL = PanelInfo(
     area=Area.CENTER,
     shortcut="Ctrl+Shift+I",
     icon="warning",
+    answers=("incident_form_requested",),
     order=2,
 )

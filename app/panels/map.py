@@ -104,5 +104,11 @@ def _show_site(city: CityMap, site: SiteInfo) -> None:
 
 
 PANEL = PanelInfo(
-    key="map", title="Map", create=create, area=Area.RIGHT, shortcut="Ctrl+Shift+M", icon="map", order=0, stack=0
+    key="map",
+    title="Map",
+    create=create,
+    area=Area.RIGHT,
+    shortcut="Ctrl+Shift+M",
+    icon="map",
+    answers=("position_wanted", "place_called"),
 )

@@ -300,6 +300,7 @@ PANEL = PanelInfo(
     area=Area.CENTER,
     shortcut="Ctrl+Shift+E",
     icon="scene-zone",
+    answers=("scene_requested",),
     order=1,
     stack=0,
 )

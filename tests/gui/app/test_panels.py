@@ -99,6 +99,22 @@ def test_a_panel_behind_another_is_made_when_it_comes_to_the_front(room, qtbot, 
     room.closing.emit()
 
 
+def test_what_is_asked_of_a_panel_before_it_is_made_is_not_missed(room, qtbot, tmp_path):
+    window = MainWindow(QLabel("door"), tmp_path / "layout.json")
+    qtbot.addWidget(window)
+    window.resize(1600, 900)
+    window.show()
+    window.show_room()
+    room.live.cameras["gate"] = Camera(camera_id="gate", name="Gate", address="x")
+    window.divide(PANELS, room)
+    list(window.furnish(window.fronts()))
+
+    room.scene_requested.emit("gate")
+
+    assert window.panel("scene").camera_id == "gate"
+    room.closing.emit()
+
+
 def test_a_layout_that_broke_the_last_start_is_not_tried_again(room, qtbot, tmp_path):
     import json
 
