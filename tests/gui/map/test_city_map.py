@@ -189,18 +189,20 @@ def test_a_missing_map_file_is_said_in_a_sentence_and_the_markers_go_on(city, qt
 
 
 def test_tiles_of_a_real_file_are_painted(city, qtbot):
+    basemap = testdata("basemap/plain_1.mbtiles")
     bare = canvas(city).grab().toImage()
 
-    city.set_basemap(testdata("basemap/plain_1.mbtiles"))
+    city.set_basemap(basemap)
 
     qtbot.waitUntil(lambda: city._loader.info is not None and not city._loader.n_pending, timeout=5000)
     qtbot.waitUntil(lambda: canvas(city).grab().toImage().pixel(5, 300) != bare.pixel(5, 300), timeout=5000)
 
 
 def test_no_worker_is_left_after_the_map_is_stopped(qtbot):
+    basemap = testdata("basemap/plain_1.mbtiles")
     map_ = CityMap(FakeClock())
     qtbot.addWidget(map_)
-    map_.set_basemap(testdata("basemap/plain_1.mbtiles"))
+    map_.set_basemap(basemap)
 
     map_.stop()
 
