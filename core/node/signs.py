@@ -1,7 +1,7 @@
 """How many bays are free, for signs: each drawn lot and each of its zones, retained on the broker.
 
 `watchfloor/v1/{tenant}/availability/{lot}/state/{lot or zone-…}` holds the newest `OffStreetParking`. What nobody knows
-is left out, so that a sign goes dark instead of promising a bay; and it is told again every minute, so that a sign which
+is left out, so that a sign goes dark instead of promising a bay; and it is told again every minute, so that a sign that
 hears nothing for three goes dark by itself.
 """
 

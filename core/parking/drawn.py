@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -45,6 +46,7 @@ class DrawnLot:
         self._settings = settings
         self._bays: dict[str, BayFusion] = {}
         self._told: dict[str, BayStatus] = {}
+        self._by_topic_name: dict[str, str] = {}
         self._stored_at: dict[str, datetime] = {}
         self._counted: dict[str, Counted] = {}
         self._strangers: Counter[str] = Counter()
@@ -66,6 +68,7 @@ class DrawnLot:
                 self._told[bay_id] = self._bays[bay_id].status(now)
                 new.append(self._told[bay_id])
             self._bays[bay_id].set_stale_s(lot.stale_s)
+        self._by_topic_name = _topic_names(lot)
         self._strangers.clear()
         self._counted = {device: found for device, found in self._counted.items() if device in self.device_ids}
         return Heard(told=tuple(new))
@@ -78,6 +81,10 @@ class DrawnLot:
     def has_bay(self, bay_id: str) -> bool:
         """Tell whether the bay is drawn."""
         return bay_id in self._bays
+
+    def find_bay(self, name: str) -> str:
+        """Return the bay that a device means: by its id, else by id or label as a topic can write them; "" for none."""
+        return name if name in self._bays else self._by_topic_name.get(topic_name(name), "")
 
     def correction(self, bay_id: str) -> Correction | None:
         """Return what an operator said of a bay, while it holds."""
@@ -230,6 +237,22 @@ class DrawnLot:
             f"Bays that are not drawn in {self.lot.name} are spoken of: {listed} "
             f"({self._strangers.total():,} messages). Draw them, or correct the device.",
         )
+
+
+def topic_name(name: str) -> str:
+    """Return a name as a topic can hold it: a-z, 0-9 and hyphens."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:32]
+
+
+def _topic_names(lot: Lot) -> dict[str, str]:
+    """Return bays by what a topic can say of them; what would mean two of them is left out, and an id beats a label."""
+    found: dict[str, str] = {}
+    for names in ([(bay.label, bay.bay_id) for bay in lot.bays], [(bay.bay_id, bay.bay_id) for bay in lot.bays]):
+        count = Counter(topic_name(name) for name, _ in names)
+        found |= {
+            topic_name(name): bay_id for name, bay_id in names if topic_name(name) and count[topic_name(name)] == 1
+        }
+    return found
 
 
 def _is_other(before: BayStatus, after: BayStatus) -> bool:

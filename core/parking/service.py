@@ -442,8 +442,8 @@ class ParkingService:
         said: Reading | FieldEvent,
     ) -> None:
         now = self._clock.now()
-        for bay_id in names:
-            having = [lot_id for lot_id in lots if self._lots[lot_id].has_bay(bay_id)]
+        for name in names:
+            having = [(lot_id, bay_id) for lot_id in lots if (bay_id := self._lots[lot_id].find_bay(name))]
             if len(having) == 1:
                 break
         else:
@@ -451,15 +451,16 @@ class ParkingService:
                 self._lots[lot_id].blame(names[0], now)
                 self._count_soon(lot_id)
             return
+        lot_id, bay_id = having[0]
         word = BayEvidence(
-            lot_id=having[0],
+            lot_id=lot_id,
             bay_id=bay_id,
             state=state,
             at=said.at,
             confidence=words.SURE if said.is_good else words.DOUBTFUL,
             source=f"sensor:{device_id}",
         )
-        drawn, permit = self._lots[having[0]], words.permit_of(said)
+        drawn, permit = self._lots[lot_id], words.permit_of(said)
         if permit is not None and said.is_good:
             drawn.watch.note_permit(bay_id, is_given=permit)
         self._take_over(drawn, drawn.take((word,), now))

@@ -256,6 +256,18 @@ def test_bays_that_are_not_drawn_are_counted_and_named(desk):
     desk(body)
 
 
+@pytest.mark.parametrize(("stream", "bay_id"), [("a1", "A1"), ("A1", "A1"), ("row-7-left", "B1"), ("a3", "")])
+def test_a_bay_is_found_by_what_a_topic_can_say_of_it(desk, stream, bay_id):
+    async def body(one):
+        await draw(one, replace(LOT, bays=(*LOT.bays[:2], Bay(bay_id="B1", label="Row 7, left"))))
+        one.sense({"occupied": 1.0}, stream=stream)
+
+        assert [status.bay_id for status in one.service.bays("quay") if status.is_known] == [bay_id] * bool(bay_id)
+        assert bool(one.lot().faults) is not bool(bay_id)
+
+    desk(body)
+
+
 def test_a_device_that_counts_fills_in_for_bays_nobody_sees(desk):
     async def body(one):
         await draw(one)
