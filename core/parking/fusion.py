@@ -179,12 +179,13 @@ class BayFusion:
         before = self._seen
         if verdict is None:
             self._pending = None
-            self._age(now)
         elif verdict.state is before.state:
             self._pending = None
             self._confirm(verdict, now)
         else:
             self._change(verdict, now)
+        # Also while a change waits: what is shown meanwhile grows old.
+        self._age(now)
         if self._seen.state is not before.state:
             self._watch_correction()
         return self.status(now)

@@ -17,7 +17,7 @@ from widgets.base.sparkline import History, paint_sparkline
 from widgets.base.theme import Look, look
 from widgets.base.times import format_age
 from widgets.lots.fill_bar import paint_fill
-from widgets.lots.words import fill_text
+from widgets.lots.words import fill_text, free_text
 
 WINDOW_S = 3 * 3600.0
 _Index = QModelIndex | QPersistentModelIndex
@@ -244,7 +244,7 @@ class _RowPainter(QStyledItemDelegate):
         strong.setBold(True)
         head = QRectF(room.left(), room.top(), room.width(), body * 1.5)
         lot = row.lot
-        number = "--" if lot is None else str(lot.n_free)
+        number = "--" if lot is None else free_text(lot)
         of = "" if lot is None else f" free of {lot.n_bays}"
         of_width = _text(painter, head, of, font, made.color("text_secondary"), Qt.AlignmentFlag.AlignRight)
         head.setRight(head.right() - of_width)
@@ -284,8 +284,7 @@ class _RowPainter(QStyledItemDelegate):
         zone = row.zone
         assert zone is not None
         inner = room.adjusted(body * 1.4, 0, 0, 0)
-        unknown = f", {zone.n_unknown} unknown" if zone.n_unknown else ""
-        said = f"{zone.n_free} free of {zone.n_bays}{unknown}"
+        said = f"{free_text(zone)} free of {zone.n_bays}"
         width = _text(painter, inner, said, font, made.color("text_secondary"), Qt.AlignmentFlag.AlignRight)
         name = QRectF(inner)
         name.setRight(inner.right() - width - body)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from core.parking.model import BayKind, BayState, BayStatus, LotOccupancy, OccupancyBasis
+from core.parking.model import BayKind, BayState, BayStatus, LotOccupancy, OccupancyBasis, ZoneOccupancy
 
 STATES = {
     BayState.FREE: "Free",
@@ -41,6 +41,15 @@ def source_text(source: str, names: Mapping[str, str]) -> str:
         kind, _, name = word.partition(":")
         parts.append(f"{_SOURCES.get(kind, kind)} {names.get(name, name)}".strip())
     return ", ".join(parts)
+
+
+def free_text(counted: LotOccupancy | ZoneOccupancy) -> str:
+    """Return how many bays are free: a span where nobody knows of some, "--" where nobody knows of any."""
+    if counted.n_unknown >= counted.n_bays:
+        return "--"
+    if not counted.n_unknown:
+        return str(counted.n_free)
+    return f"{counted.n_free} to {counted.n_free + counted.n_unknown}"
 
 
 def fill_text(lot: LotOccupancy) -> str:

@@ -127,6 +127,8 @@ def test_sensed_bays_are_live_stored_corrected_and_stale_after_a_restart(
         assert live.bays["quay"][ids[4]].state is BayState.OCCUPIED
         assert live.bays["quay"][ids[4]].seen is BayState.FREE
         await until(lambda: field.free == 4, "the sign to follow the correction")
+        model = table.model()
+        await until(lambda: "dana" in model.data(model.index(4, 3)), "the table to name who corrected")
         take_pictures(console, tmp_path, "parking")
         await call("parking.correct", BayStatus, lot_id="quay", bay_id=ids[5], state="closed", reason="works")
         await until(lambda: live.lots["quay"].n_closed == 1, "the closed bay")

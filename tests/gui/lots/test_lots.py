@@ -21,7 +21,7 @@ from core.parking.model import (
 from widgets.lots.bay_table import BayFilter, BayTable
 from widgets.lots.correction_bar import CorrectionBar
 from widgets.lots.lot_list import LotList, rows_of
-from widgets.lots.words import fill_text, source_text, state_text
+from widgets.lots.words import fill_text, free_text, source_text, state_text
 
 AT = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 LOT = Lot(
@@ -79,6 +79,7 @@ def line(table, row):
 def test_words_never_say_that_something_old_is_known():
     assert state_text(STATUSES["A2"]) == "Free, stale"
     assert source_text("camera:c1, sensor:lot/7", {"c1": "North"}) == "Camera North, Sensor lot/7"
+    assert free_text(FULL) == "1 to 2"
     assert fill_text(FULL) == "1 occupied, 1 unknown (1 stale); counted from its bays"
 
 
