@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from app.bulk import Portions
 from app.device_page import DevicePageDesk
+from app.key_desk import KeyPageDesk
 from app.panel import Area, PanelInfo
 from app.room import Room
 from core.access.model import Role
@@ -48,6 +49,7 @@ class _Devices(QStackedWidget):
         self._list = DeviceListForm()
         self._new = NewDeviceForm()
         self._page = DevicePageDesk(room)
+        self._keys = KeyPageDesk(room)
         self._portions: Portions | None = None
         self._undo: Callable[[], Coroutine[Any, Any, None]] | None = None
         self._edited_id = ""
@@ -58,6 +60,7 @@ class _Devices(QStackedWidget):
         self.addWidget(self._list)
         self.addWidget(self._new)
         self.addWidget(self._page.page)
+        self.addWidget(self._keys.page)
         self._connect_live()
         self._connect_panel()
         self._connect_form()
@@ -89,6 +92,8 @@ class _Devices(QStackedWidget):
         panel.list_requested.connect(self._on_list)
         panel.new_requested.connect(self._on_new)
         panel.page_requested.connect(self._on_page)
+        panel.keys_requested.connect(self._on_keys)
+        self._keys.page.left.connect(self._show_tree)
         self._page.page.left.connect(self._show_tree)
         self._page.position_wanted.connect(self._pick_on_map)
         self._new.left.connect(self._show_tree)
@@ -232,6 +237,11 @@ class _Devices(QStackedWidget):
         if self._page.open(device_id):
             self.setCurrentWidget(self._page.page)
             self._page.page.focus_tab()
+
+    def _on_keys(self) -> None:
+        self._keys.open()
+        self.setCurrentWidget(self._keys.page)
+        self._keys.page.setFocus()
 
     def _on_new(self) -> None:
         self._new.start()

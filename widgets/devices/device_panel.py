@@ -74,6 +74,7 @@ class DevicePanel(QWidget):
         remove_requested(str, str, int): Kind, id, version.
         list_requested(): Add devices from a list.
         new_requested(): Add one device by hand.
+        keys_requested(): Look at the keys of devices and other systems.
         page_requested(str): Open the page of this device.
     """
 
@@ -86,6 +87,7 @@ class DevicePanel(QWidget):
     remove_requested = Signal(str, str, int)
     list_requested = Signal()
     new_requested = Signal()
+    keys_requested = Signal()
     page_requested = Signal(str)
 
     def __init__(self, clock: Clock | None = None, parent: QWidget | None = None) -> None:
@@ -202,6 +204,7 @@ class DevicePanel(QWidget):
         allow(self._add, role, ROLE_TO_CHANGE, "Add a camera")
         allow(self._add_device, role, ROLE_TO_CHANGE, "Add one device by hand, before it has said anything")
         allow(self._from_list, role, ROLE_TO_CHANGE, "Add devices from a CSV or GeoJSON file")
+        allow(self._keys, role, ROLE_TO_CHANGE, "Keys of edge cameras and other systems for the HTTP gateway")
 
     def select(self, kind: str, item_id: str) -> None:
         """Select a thing without saying so."""
@@ -242,6 +245,8 @@ class DevicePanel(QWidget):
         self._add_device.clicked.connect(self.new_requested)
         self._from_list = QPushButton("Add from list", self)
         self._from_list.clicked.connect(self.list_requested)
+        self._keys = QPushButton("Keys", self)
+        self._keys.clicked.connect(self.keys_requested)
         self._bar = QGridLayout()
         self._bar.setContentsMargins(gap * 2, gap * 2, gap * 2, gap * 2)
         self._bar.setHorizontalSpacing(gap * 2)
@@ -361,26 +366,34 @@ class DevicePanel(QWidget):
         buttons: tuple[QWidget, ...] = (self._add, self._add_device, self._from_list)
         if width >= body * _ONE_LINE_EM:
             lines: tuple[tuple[QWidget, ...], ...] = (
-                (self._search, self._states, self._grouping, self._count, *buttons),
+                (self._search, self._states, self._grouping, self._count, *buttons, self._keys),
             )
         elif width >= body * _TWO_LINES_EM:
-            lines = ((self._search,), (self._states, self._grouping, self._count, *buttons))
+            lines = ((self._search, self._keys), (self._states, self._grouping, self._count, *buttons))
         else:
-            lines = ((self._search,), (self._states, self._count), (self._grouping, *buttons))
+            lines = ((self._search, self._keys), (self._states, self._count), (self._grouping, *buttons))
         if lines == self._lines:
             return
         self._lines = lines
         self._is_one_line = len(lines) == 1
-        for widget in (self._search, self._states, self._grouping, self._count, *buttons):
+        for widget in (self._search, self._states, self._grouping, self._count, *buttons, self._keys):
             self._bar.removeWidget(widget)
         n_columns = max(map(len, lines))
         for number, line in enumerate(lines):
+            n_more = n_columns - len(line)
+            is_search = line[0] is self._search
             for column, widget in enumerate(line):
-                is_last = column == len(line) - 1
-                self._bar.addWidget(widget, number, column, 1, n_columns - column if is_last else 1)
-        for column in range(7):
+                is_wide = column == (0 if is_search else len(line) - 1)
+                at = column + n_more if is_search and column else column
+                self._bar.addWidget(widget, number, at, 1, 1 + n_more if is_wide else 1)
+        for column in range(8):
             self._bar.setColumnStretch(column, int(column == (0 if self._is_one_line else n_columns - 4)))
-        words_of = ((self._add, "Add camera"), (self._add_device, "Add device"), (self._from_list, "Add from list"))
+        words_of = (
+            (self._add, "Add camera"),
+            (self._add_device, "Add device"),
+            (self._from_list, "Add from list"),
+            (self._keys, "Keys"),
+        )
         for button, words in words_of:
             set_role(button, "" if self._is_one_line else "icon")
             button.setText(words if self._is_one_line else "")
@@ -393,6 +406,8 @@ class DevicePanel(QWidget):
         self._add_device.setIcon(QIcon() if self._is_one_line else icon("device"))
         self._from_list.setAccessibleName("Add devices from a list")
         self._from_list.setIcon(QIcon() if self._is_one_line else icon("database"))
+        self._keys.setAccessibleName("Device keys")
+        self._keys.setIcon(QIcon() if self._is_one_line else icon("lock"))
 
     def _fit_columns(self) -> None:
         """Leave out what does not fit; the name gets what the others leave."""
