@@ -105,6 +105,8 @@ ICONS = {
     "undo": path("M8.500 4.500L4 9l4.500 4.500M4 9h10a6 6 0 0 1 0 12h-3.500"),
     "redo": path("M15.500 4.500L20 9l-4.500 4.500M20 9H10a6 6 0 0 0 0 12h3.500"),
     "fit": rect(3, 5, 18, 14) + path("M7 11V9h3M17 13v2h-3"),
+    "bay": path("M6 20V4M18 20V4M6 4h12") + path("M10 16v-7h2.500a2 2 0 0 1 0 4H10"),
+    "bay-row": path("M3 19V5M9 19V5M15 19V5M21 19V5M3 5h18"),
     "scene-select": path("M5 3.500l14 7.500-6.200 1.800L9.500 19z"),
     "scene-zone": path("M5 7.500l13-3 2.500 12L9 20z")
     + dot(5, 7.5, 2)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from PySide6.QtWidgets import QWidget
 
-import resources
+from app.basemap import basemap_of
 from app.panel import Area, PanelInfo
 from app.room import Room
 from core.kernel.geo import GeoPoint
@@ -91,16 +89,7 @@ class _Picking:
 def _show_site(city: CityMap, site: SiteInfo) -> None:
     if site.center is not None:
         city.set_home(GeoPoint(*site.center))
-    if not site.basemap:
-        city.set_basemap(None)
-        return
-    path = Path(site.basemap)
-    if not path.suffix:
-        try:
-            path = resources.path(f"basemap/{site.basemap}.mbtiles")
-        except FileNotFoundError:
-            path = Path(f"{site.basemap}.mbtiles")
-    city.set_basemap(path)
+    city.set_basemap(basemap_of(site))
 
 
 PANEL = PanelInfo(

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
-from PySide6.QtCore import QEvent, QObject, QTimer
-from PySide6.QtGui import QImage
+from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QWidget
 
 from app.panel import Area, PanelInfo
-from app.pumps import make_pump
+from app.pictures import LivePicture
 from app.room import Room
 from core.access.model import Role
 from core.cameras.model import Camera, SceneVersion
@@ -20,15 +18,8 @@ from core.media.model import SourceSpec
 from core.vision.dry_run_model import DryRun
 from core.vision.model import Scene
 from widgets.scene.editor import SceneEditor
-from widgets.video.model import VideoFrame
 
-PICTURE_PERIOD_S = 0.08
-"""Drawing needs no more pictures than this, and leaves the processor to the wall."""
-
-VIEW_SETTLE_MS = 200
 DRY_RUN_POLL_MS = 500
-MIN_VIEW_PX = 640
-"""A picture that is zoomed into for exact points is asked for at least this wide."""
 
 
 def create(room: Room) -> QWidget:
@@ -44,20 +35,14 @@ class _Scene(SceneEditor):
         self._room = room
         self._wanted = ""
         self._placed_on_map = ""
-        self._shown_s = 0.0
-        self._view: dict[str, tuple[int, int]] = {}
-        self._pump = make_pump(room.connection, on_frame=self._on_frame, on_tracks=lambda *_: None, parent=self)
-        self._settling = QTimer(self)
-        self._settling.setSingleShot(True)
-        self._settling.setInterval(VIEW_SETTLE_MS)
-        self._settling.timeout.connect(self._tell_view)
+        self._picture = LivePicture(room, "scene", self.canvas, lambda: self.camera_id, self.show_picture)
+        self._picture.seen.connect(self._on_seen)
         self._dry_run_id = ""
         self._dry_run_orders = 0
         self._is_stop_wanted = False
         self._dry_run_poll = QTimer(self)
         self._dry_run_poll.setInterval(DRY_RUN_POLL_MS)
         self._dry_run_poll.timeout.connect(self._ask_dry_run)
-        self.canvas.installEventFilter(self)
         self._connect_room()
         self._connect_editor()
         self.set_may_edit(room.role >= Role.SUPERVISOR)
@@ -65,13 +50,10 @@ class _Scene(SceneEditor):
     def _connect_room(self) -> None:
         room, live = self._room, self._room.live
         live.cameras_changed.connect(self._on_cameras)
-        live.rings_changed.connect(lambda: self._pump.set_rings(live.rings))
         room.role_changed.connect(lambda role: self.set_may_edit(role >= Role.SUPERVISOR))
         room.selected.connect(self._on_selected)
         room.scene_requested.connect(self._on_scene_requested)
-        room.connection.snapshot_received.connect(lambda _snapshot: self._on_snapshot())
         room.whole_window_given.connect(lambda key: self.set_enlarged(key == "scene"))
-        room.closing.connect(self._pump.close)
         room.closing.connect(self._dry_run_poll.stop)
 
     def _connect_editor(self) -> None:
@@ -95,11 +77,6 @@ class _Scene(SceneEditor):
         if self._wanted in live.cameras and self.isVisible():
             wanted, self._wanted = self._wanted, ""
             self.follow(wanted)
-
-    def _on_snapshot(self) -> None:
-        # A node that was restarted knows nothing of what is seen here.
-        self._view = {}
-        self._settling.start()
 
     def _on_selected(self, kind: str, item_id: str) -> None:
         if kind != "camera":
@@ -125,7 +102,7 @@ class _Scene(SceneEditor):
             self.room_requested.emit(True)
 
     def _on_camera_shown(self, camera_id: str) -> None:
-        self._settling.start()
+        self._picture.settle()
         if camera_id and self.isVisible():
             self._room.select("camera", camera_id)
 
@@ -245,38 +222,6 @@ class _Scene(SceneEditor):
 
     def _stop_dry_run(self, run_id: str) -> None:
         self._room.ask("vision.dry_run_stop", run_id=run_id, refused=lambda _error: None)
-
-    # -- pictures
-
-    def _on_frame(self, camera_id: str, frame: VideoFrame) -> None:
-        now_s = time.monotonic()
-        if now_s - self._shown_s < PICTURE_PERIOD_S:
-            return
-        # The ring may be overwritten while the operator looks at a held picture: it is copied out.
-        image = QImage(frame.data, frame.width, frame.height, frame.width * 4, QImage.Format.Format_RGB32).copy()
-        if frame.is_intact():
-            self._shown_s = now_s
-            self.show_picture(camera_id, image)
-
-    def _tell_view(self) -> None:
-        """Ask for pictures of this camera as long as it can be seen, as large as it is drawn."""
-        sizes: dict[str, tuple[int, int]] = {}
-        if self.camera_id and self.isVisible():
-            ratio = self.devicePixelRatioF()
-            width = max(MIN_VIEW_PX, round(self.canvas.width() * ratio))
-            sizes = {self.camera_id: (width, max(width * 9 // 16, round(self.canvas.height() * ratio)))}
-        self._pump.set_shown(tuple(sizes))
-        if sizes != self._view:
-            self._view = sizes
-            self._room.ask("room.show", sizes=sizes, panel="scene", refused=lambda _error: None)
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Tell when the picture is seen, hidden, or in another size."""
-        if watched is self.canvas and event.type() in (QEvent.Type.Resize, QEvent.Type.Show, QEvent.Type.Hide):
-            self._settling.start()
-            if event.type() == QEvent.Type.Show:
-                self._on_seen()
-        return super().eventFilter(watched, event)
 
     def _on_seen(self) -> None:
         wanted, self._wanted = self._wanted, ""

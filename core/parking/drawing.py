@@ -114,11 +114,16 @@ def renamed(lot: Lot, bay_id: str, new_id: str) -> Lot:
         raise BadInputError(f"An id has 1 to {MAX_ID_LENGTH} characters that can be printed.")
     if new_id != bay_id and bay_of(lot, new_id) is not None:
         raise BadInputError(f"{lot.name} has a bay {new_id} already.", hint="Choose another id.")
-    bays = tuple(replace(bay, bay_id=new_id) if bay.bay_id == bay_id else bay for bay in lot.bays)
+    return renamed_all(lot, {bay_id: new_id})
+
+
+def renamed_all(lot: Lot, new_ids: Mapping[str, str]) -> Lot:
+    """Return the lot in which bays have other ids, everywhere; a new id may be the old one of another."""
     views = tuple(
-        replace(view, outlines={new_id if key == bay_id else key: value for key, value in view.outlines.items()})
+        replace(view, outlines={new_ids.get(key, key): value for key, value in view.outlines.items()})
         for view in lot.views
     )
+    bays = tuple(replace(bay, bay_id=new_ids.get(bay.bay_id, bay.bay_id)) for bay in lot.bays)
     return replace(lot, bays=bays, views=views)
 
 

@@ -372,7 +372,7 @@ class SceneCanvas(QWidget):
         elif hit.selection.corner is not None:
             self._drag = self._drag_corner(hit.selection.corner)
         else:
-            self._drag = self._drag_shape(self._view.to_picture(at))
+            self._drag = self._drag_shape(self._view.to_point(at))
 
     def _drag_key(self) -> str:
         self._n_drags += 1
@@ -436,7 +436,7 @@ class SceneCanvas(QWidget):
             return
         if self._drag is not None:
             is_free = bool(event.modifiers() & Qt.KeyboardModifier.AltModifier)
-            self._drag(self._view.to_picture(at), is_free)
+            self._drag(self._view.to_point(at), is_free)
             return
         self._pointer = self._snap(at, event.modifiers()) if self._draft.tool in KIND_OF else None
         if self._draft.tool is Tool.SELECT:
@@ -475,7 +475,7 @@ class SceneCanvas(QWidget):
             return
         side = side_at(shape, self._view, event.position())
         if side is not None:
-            self._insert_corner(side, inside(self._view.to_picture(event.position())))
+            self._insert_corner(side, inside(self._view.to_point(event.position())))
 
     def _double_click_drawing(self, event: QMouseEvent) -> None:
         # The first press of the two has set its point already.
@@ -492,7 +492,7 @@ class SceneCanvas(QWidget):
         self.update()
 
     def _snap(self, at: QPointF, modifiers: Qt.KeyboardModifier) -> PicturePoint:
-        return self._snap_point(self._view.to_picture(at), bool(modifiers & Qt.KeyboardModifier.AltModifier))
+        return self._snap_point(self._view.to_point(at), bool(modifiers & Qt.KeyboardModifier.AltModifier))
 
     def _snap_point(self, point: PicturePoint, is_free: bool) -> PicturePoint:
         if is_free or self._draft.tool is Tool.ROAD:
@@ -668,7 +668,7 @@ class SceneCanvas(QWidget):
         if self._draft.is_begun:
             self._painter.paint_draft(painter, self._draft, self._pointer, self._view)
         if self._aim is not None:
-            self._painter.paint_aim(painter, self._aim, self._view)
+            self._painter.paint_aim(painter, self._view.to_px(self._aim))
         if self.hasFocus():
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.setPen(QPen(made.color("focus"), 2))

@@ -1,14 +1,17 @@
-"""The sketch that is edited, with what can be undone and whether it differs from what is saved."""
+"""What is being drawn, with what can be undone and whether it differs from what is saved."""
 
 from __future__ import annotations
+
+from typing import Generic, TypeVar
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QUndoCommand, QUndoStack
 
-from widgets.scene.sketch import Sketch
+Sketch = TypeVar("Sketch")
+"""A frozen value: a scene or a lot in the making."""
 
 
-class Document(QObject):
+class Document(QObject, Generic[Sketch]):
     """Holds the sketch; every change goes through `apply` and can be undone.
 
     Signals:
@@ -19,10 +22,10 @@ class Document(QObject):
     changed = Signal()
     state_changed = Signal()
 
-    def __init__(self, parent: QObject | None = None) -> None:
+    def __init__(self, sketch: Sketch, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._sketch = Sketch()
-        self._saved = Sketch()
+        self._sketch = sketch
+        self._saved = sketch
         self.stack = QUndoStack(self)
         self.stack.indexChanged.connect(self._on_index)
 
@@ -33,7 +36,7 @@ class Document(QObject):
 
     @property
     def saved(self) -> Sketch:
-        """What was drawn when the scene was read or saved last."""
+        """What was drawn when it was read or saved last."""
         return self._saved
 
     @property
@@ -79,12 +82,12 @@ class Document(QObject):
         self.state_changed.emit()
 
 
-class _Change(QUndoCommand):
+class _Change(QUndoCommand, Generic[Sketch]):
     """One step."""
 
     _ID = 1
 
-    def __init__(self, document: Document, before: Sketch, after: Sketch, text: str, merge_key: str) -> None:
+    def __init__(self, document: Document[Sketch], before: Sketch, after: Sketch, text: str, merge_key: str) -> None:
         super().__init__(text)
         self._document = document
         self._before = before

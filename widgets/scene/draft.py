@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Generic, TypeVar
 
 from core.vision.model import MaskKind, PicturePoint
 from widgets.scene.sketch import ShapeKind
@@ -22,24 +23,60 @@ class Tool(StrEnum):
     ROAD = "road"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToolInfo:
-    """How a tool is shown and reached."""
+AnyTool = TypeVar("AnyTool", bound=StrEnum)
 
-    tool: Tool
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolInfo(Generic[AnyTool]):
+    """How a tool is shown and reached; `is_safe`: it changes nothing, so whoever may look only has it as well."""
+
+    tool: AnyTool
     title: str
     key: str
     tip: str
+    icon: str
+    is_safe: bool = False
 
 
 TOOLS = (
-    ToolInfo(tool=Tool.SELECT, title="Select", key="V", tip="Select, move and change what is drawn"),
-    ToolInfo(tool=Tool.ZONE, title="Zone", key="Z", tip="Draw a zone that rules watch"),
-    ToolInfo(tool=Tool.LINE, title="Line", key="L", tip="Draw a line that counts by direction"),
-    ToolInfo(tool=Tool.LANE, title="Lane", key="A", tip="Draw a lane and the way traffic drives in it"),
-    ToolInfo(tool=Tool.PRIVACY, title="Privacy", key="P", tip="Black out a part of the picture, everywhere"),
-    ToolInfo(tool=Tool.IGNORE, title="Ignore", key="I", tip="Detect nothing in a part of the picture"),
-    ToolInfo(tool=Tool.ROAD, title="Road", key="R", tip="Set points of the road whose distances are known"),
+    ToolInfo(
+        tool=Tool.SELECT,
+        title="Select",
+        key="V",
+        tip="Select, move and change what is drawn",
+        icon="scene-select",
+        is_safe=True,
+    ),
+    ToolInfo(
+        tool=Tool.ZONE,
+        title="Zone",
+        key="Z",
+        tip="Draw a zone that rules watch",
+        icon="scene-zone",
+    ),
+    ToolInfo(
+        tool=Tool.LINE,
+        title="Line",
+        key="L",
+        tip="Draw a line that counts by direction",
+        icon="scene-line",
+    ),
+    ToolInfo(
+        tool=Tool.LANE, title="Lane", key="A", tip="Draw a lane and the way traffic drives in it", icon="scene-lane"
+    ),
+    ToolInfo(
+        tool=Tool.PRIVACY,
+        title="Privacy",
+        key="P",
+        tip="Black out a part of the picture, everywhere",
+        icon="scene-privacy",
+    ),
+    ToolInfo(
+        tool=Tool.IGNORE, title="Ignore", key="I", tip="Detect nothing in a part of the picture", icon="scene-ignore"
+    ),
+    ToolInfo(
+        tool=Tool.ROAD, title="Road", key="R", tip="Set points of the road whose distances are known", icon="scene-road"
+    ),
 )
 
 KIND_OF = {

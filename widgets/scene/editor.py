@@ -35,7 +35,7 @@ from widgets.base.times import format_clock
 from widgets.scene.calibration import at_position, fit
 from widgets.scene.canvas import KEYS, SceneCanvas
 from widgets.scene.document import Document
-from widgets.scene.draft import Tool
+from widgets.scene.draft import TOOLS, Tool
 from widgets.scene.fields import choice_field, show_choice, text_field
 from widgets.scene.hits import Selection
 from widgets.scene.notice import Answer, Notice
@@ -96,7 +96,7 @@ class SceneEditor(QWidget):
         self._restoring: int | None = None
         self._focus_new = False
         self._saved_at: datetime | None = None
-        self.document = Document(self)
+        self.document = Document(Sketch(), self)
         self.canvas = SceneCanvas()
         self.side = SceneSide()
         self.notice = Notice()
@@ -269,7 +269,7 @@ class SceneEditor(QWidget):
 
     def _build(self) -> None:
         gap = look().sizes.gap
-        self._tools = ToolRow()
+        self._tools = ToolRow(TOOLS)
         left = QWidget()
         column = QVBoxLayout(left)
         column.setContentsMargins(0, 0, 0, 0)

@@ -7,17 +7,16 @@ from collections.abc import Sequence
 
 import numpy as np
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
-from PySide6.QtGui import QBrush, QColor, QFont, QFontMetrics, QPainter, QPen, QPolygonF
+from PySide6.QtGui import QBrush, QColor, QPainter, QPen, QPolygonF
 
 from core.vision.model import CountLine, Lane, Mask, MaskKind, PicturePoint
 from core.vision.plane import Plane
-from widgets.base.theme import Look
 from widgets.scene.draft import Draft, suggested_arrow
 from widgets.scene.hits import Selection, middles
 from widgets.scene.sketch import Shape, Sketch, n_corners, points_of
+from widgets.scene.strokes import Strokes, fill
 from widgets.scene.view import PictureView
 
-_HANDLE_PX = 4.5
 _GRID_STEPS_M = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
 _MAX_GRID_LINES = 24
 _GRID_SAMPLES = 33
@@ -25,16 +24,8 @@ _NAMES_FROM_PX = 420
 """On a smaller picture names would cover what they name."""
 
 
-class ScenePainter:
+class ScenePainter(Strokes):
     """Paints in window pixels: lines keep their width whatever the zoom."""
-
-    def __init__(self, made: Look) -> None:
-        """Keep the colours of a look for pictures."""
-        self._look = made
-        self._plain = made.color("zone")
-        self._strong = made.color("focus")
-        self._ink = made.color("on_picture")
-        self._shadow = QColor(0, 0, 0, 150)
 
     def paint_sketch(self, painter: QPainter, sketch: Sketch, selected: Selection, view: PictureView) -> None:
         """Paint all shapes, what is selected last, with its handles."""
@@ -61,33 +52,25 @@ class ScenePainter:
             painter.setBrush(color if point.ground_xy_m is not None else Qt.BrushStyle.NoBrush)
             painter.drawEllipse(at, 5, 5)
             painter.setBrush(Qt.BrushStyle.NoBrush)
-            self._paint_plate(painter, str(index + 1), at + QPointF(9, 7), color)
+            self.paint_plate(painter, str(index + 1), at + QPointF(9, 7), color)
 
     def paint_draft(self, painter: QPainter, draft: Draft, pointer: PicturePoint | None, view: PictureView) -> None:
         """Paint what is being drawn, with a line to the pointer."""
         pen = QPen(self._strong, 1.6)
         points = [view.to_px(point) for point in draft.points]
         if draft.outline:
-            self._paint_lines(painter, QPolygonF([view.to_px(p) for p in draft.outline]), pen, is_closed=True)
+            self.paint_lines(painter, QPolygonF([view.to_px(p) for p in draft.outline]), pen, is_closed=True)
             start, end = suggested_arrow(draft.outline)
             if not draft.points:
                 painter.setOpacity(0.6)
-                self._paint_arrow(painter, view.to_px(start), view.to_px(end), pen)
+                self.paint_arrow(painter, view.to_px(start), view.to_px(end), pen)
                 painter.setOpacity(1.0)
         if pointer is not None and points:
-            self._paint_lines(painter, QPolygonF([*points, view.to_px(pointer)]), pen, is_closed=False)
+            self.paint_lines(painter, QPolygonF([*points, view.to_px(pointer)]), pen, is_closed=False)
         elif len(points) > 1:
-            self._paint_lines(painter, QPolygonF(points), pen, is_closed=False)
+            self.paint_lines(painter, QPolygonF(points), pen, is_closed=False)
         for index, at in enumerate(points):
-            self._paint_handle(painter, at, is_strong=index == 0 and draft.can_close)
-
-    def paint_aim(self, painter: QPainter, point: PicturePoint, view: PictureView) -> None:
-        """Paint the cross that the arrow keys move."""
-        at = view.to_px(point)
-        for pen in (QPen(self._shadow, 3), QPen(self._strong, 1)):
-            painter.setPen(pen)
-            painter.drawLine(at - QPointF(16, 0), at + QPointF(16, 0))
-            painter.drawLine(at - QPointF(0, 16), at + QPointF(0, 16))
+            self.paint_handle(painter, at, is_strong=index == 0 and draft.can_close)
 
     def paint_grid(self, painter: QPainter, plane: Plane, sketch: Sketch, view: PictureView) -> None:
         """Paint a grid of metres on the road around its points: it has to lie flat between them."""
@@ -106,7 +89,7 @@ class ScenePainter:
                 self._paint_grid_line(painter, plane.picture_of(line), view)
         painter.restore()
         at = view.rect().intersected(QRectF(QPointF(0, 0), view.size)).bottomLeft()
-        self._paint_plate(painter, f"Grid {step:g} m", at + QPointF(8, -26), self._plain)
+        self.paint_plate(painter, f"Grid {step:g} m", at + QPointF(8, -26), self._plain)
 
     def _paint_grid_line(self, painter: QPainter, seen: np.ndarray, view: PictureView) -> None:
         # Far outside of the picture numbers grow without end, and Qt counts in 32 bits.
@@ -131,55 +114,35 @@ class ScenePainter:
         elif is_selected and corners.size():
             wash = QColor(self._strong)
             wash.setAlpha(36)
-            _fill(painter, corners, wash)
+            fill(painter, corners, wash)
         if isinstance(shape, Lane):
             pen.setDashPattern([5, 3])
         if corners.size():
-            self._paint_lines(painter, corners, pen, is_closed=True)
+            self.paint_lines(painter, corners, pen, is_closed=True)
         pen.setStyle(Qt.PenStyle.SolidLine)
         if isinstance(shape, Lane):
-            self._paint_arrow(painter, view.to_px(shape.start), view.to_px(shape.end), pen)
+            self.paint_arrow(painter, view.to_px(shape.start), view.to_px(shape.end), pen)
         if isinstance(shape, CountLine):
             self._paint_count_line(painter, shape, pen, view, is_selected=is_selected)
 
     def _fill_mask(self, painter: QPainter, corners: QPolygonF, kind: MaskKind) -> None:
         if kind is MaskKind.PRIVACY:
-            _fill(painter, corners, QColor(0, 0, 0, 215))
+            fill(painter, corners, QColor(0, 0, 0, 215))
             return
-        _fill(painter, corners, QColor(0, 0, 0, 60))
-        _fill(painter, corners, QBrush(QColor(255, 255, 255, 110), Qt.BrushStyle.BDiagPattern))
+        fill(painter, corners, QColor(0, 0, 0, 60))
+        fill(painter, corners, QBrush(QColor(255, 255, 255, 110), Qt.BrushStyle.BDiagPattern))
 
     def _paint_count_line(
         self, painter: QPainter, line: CountLine, pen: QPen, view: PictureView, *, is_selected: bool
     ) -> None:
         drawn = QLineF(view.to_px(line.start), view.to_px(line.end))
-        self._paint_lines(painter, QPolygonF([drawn.p1(), drawn.p2()]), pen, is_closed=False)
+        self.paint_lines(painter, QPolygonF([drawn.p1(), drawn.p2()]), pen, is_closed=False)
         middle, along = drawn.pointAt(0.5), drawn.unitVector()
         # Forward leads from the left of the line to its right as seen from start to end, y down: (-dy, dx).
         across = QPointF(-along.dy(), along.dx())
-        self._paint_arrow(painter, middle - across * 12, middle + across * 26, pen)
+        self.paint_arrow(painter, middle - across * 12, middle + across * 26, pen)
         if is_selected:
-            self._paint_plate(painter, line.forward_name, middle + across * 34, pen.color())
-
-    def _paint_arrow(self, painter: QPainter, start: QPointF, end: QPointF, pen: QPen) -> None:
-        shaft = QLineF(start, end)
-        if shaft.length() < 1:
-            return
-        back = QLineF(end, start).unitVector()
-        barb = QPointF(back.dx(), back.dy()) * 9
-        side = QPointF(-back.dy(), back.dx()) * 5
-        lines = [shaft, QLineF(end, end + barb + side), QLineF(end, end + barb - side)]
-        for one in (QPen(self._shadow, pen.widthF() + 2.4), QPen(pen.color(), pen.widthF())):
-            painter.setPen(one)
-            painter.drawLines(lines)
-
-    def _paint_lines(self, painter: QPainter, points: QPolygonF, pen: QPen, *, is_closed: bool) -> None:
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-        draw = painter.drawPolygon if is_closed else painter.drawPolyline
-        painter.setPen(QPen(self._shadow, pen.widthF() + 2.4))
-        draw(points)
-        painter.setPen(pen)
-        draw(points)
+            self.paint_plate(painter, line.forward_name, middle + across * 34, pen.color())
 
     def _paint_handles(self, painter: QPainter, shape: Shape, corner: int | None, view: PictureView) -> None:
         for point in middles(shape):
@@ -188,14 +151,7 @@ class ScenePainter:
             painter.setBrush(QColor(255, 255, 255, 120))
             painter.drawEllipse(at, 3, 3)
         for index, point in enumerate(points_of(shape)):
-            self._paint_handle(painter, view.to_px(point), is_strong=index == corner)
-
-    def _paint_handle(self, painter: QPainter, at: QPointF, *, is_strong: bool) -> None:
-        side = _HANDLE_PX + (2 if is_strong else 0)
-        painter.setPen(QPen(self._look.color("picture"), 1))
-        painter.setBrush(self._strong if is_strong else self._ink)
-        painter.drawRect(QRectF(at.x() - side, at.y() - side, 2 * side, 2 * side))
-        painter.setBrush(Qt.BrushStyle.NoBrush)
+            self.paint_handle(painter, view.to_px(point), is_strong=index == corner)
 
     def _paint_name(self, painter: QPainter, shape: Shape, view: PictureView) -> None:
         points: Sequence[PicturePoint] = points_of(shape)
@@ -204,25 +160,4 @@ class ScenePainter:
             at = view.to_px(lowest) + QPointF(6, -24)
         else:
             at = view.to_px(points[0]) + QPointF(6, 6)
-        self._paint_plate(painter, shape.name, at, self._plain)
-
-    def _paint_plate(self, painter: QPainter, text: str, at: QPointF, color: QColor) -> None:
-        font = self._look.font(self._look.sizes.caption, weight=QFont.Weight.DemiBold)
-        metrics = QFontMetrics(font)
-        width, height = metrics.horizontalAdvance(text) + 10, metrics.height() + 2
-        window = painter.window()
-        left = min(max(2.0, at.x()), max(2.0, window.width() - width - 2.0))
-        top = min(max(2.0, at.y()), max(2.0, window.height() - height - 2.0))
-        plate = QRectF(round(left), round(top), width, height)
-        painter.fillRect(plate, QColor(11, 14, 17, 200))
-        painter.fillRect(QRectF(plate.left(), plate.top(), 2, height), color)
-        painter.setFont(font)
-        painter.setPen(self._ink)
-        painter.drawText(plate.adjusted(6, 0, 0, 0), int(Qt.AlignmentFlag.AlignVCenter), text)
-
-
-def _fill(painter: QPainter, corners: QPolygonF, brush: QBrush | QColor) -> None:
-    painter.setPen(Qt.PenStyle.NoPen)
-    painter.setBrush(brush)
-    painter.drawPolygon(corners)
-    painter.setBrush(Qt.BrushStyle.NoBrush)
+        self.paint_plate(painter, shape.name, at, self._plain)

@@ -42,7 +42,7 @@ class SceneSide(QStackedWidget):
         self.properties = ShapeProperties()
         self.rules = RulesForm()
         self.road = RoadForm()
-        self.versions = VersionsList()
+        self.versions = VersionsList("scene")
         self.copy = CopyForm()
         self.dry_run = DryRunForm()
         self._list = QListWidget()

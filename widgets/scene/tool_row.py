@@ -2,41 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any
+
 from PySide6.QtCore import QEvent, QSize, Qt, Signal
 from PySide6.QtWidgets import QToolButton, QWidget
 
 from widgets.base.flow import FlowLayout
 from widgets.base.icons import icon
 from widgets.base.theme import look, set_role
-from widgets.scene.draft import TOOLS, Tool
-
-_ICONS = {
-    Tool.SELECT: "scene-select",
-    Tool.ZONE: "scene-zone",
-    Tool.LINE: "scene-line",
-    Tool.LANE: "scene-lane",
-    Tool.PRIVACY: "scene-privacy",
-    Tool.IGNORE: "scene-ignore",
-    Tool.ROAD: "scene-road",
-}
+from widgets.scene.draft import ToolInfo
 
 
 class ToolRow(QWidget):
     """One button for each tool.
 
     Signals:
-        tool_chosen(object): A `Tool`.
+        tool_chosen(object): The `tool` of a `ToolInfo`.
     """
 
     tool_chosen = Signal(object)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, tools: Sequence[ToolInfo[Any]], parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._infos = {info.tool: info for info in tools}
         gap = look().sizes.gap
         row = FlowLayout(gap // 2, self)
         # No exclusive button group: it takes buttons out of the way of the Tab key.
-        self._buttons: dict[Tool, QToolButton] = {}
-        for info in TOOLS:
+        self._buttons: dict[StrEnum, QToolButton] = {}
+        for info in tools:
             button = QToolButton(self)
             button.setText(info.title)
             button.setToolTip(f"{info.tip} ({info.key})")
@@ -49,9 +44,9 @@ class ToolRow(QWidget):
             self._buttons[info.tool] = button
             row.addWidget(button)
         self._tint()
-        self.show_tool(Tool.SELECT)
+        self.show_tool(tools[0].tool)
 
-    def show_tool(self, tool: Tool) -> None:
+    def show_tool(self, tool: StrEnum) -> None:
         """Mark the tool in hand."""
         for other, button in self._buttons.items():
             button.setChecked(other is tool)
@@ -62,19 +57,23 @@ class ToolRow(QWidget):
         for button in self._buttons.values():
             button.setToolButtonStyle(style)
 
+    def set_offered(self, tool: StrEnum, is_offered: bool) -> None:
+        """Show a tool, or hide it where it has no use."""
+        self._buttons[tool].setVisible(is_offered)
+
     def set_editable(self, is_editable: bool) -> None:
         """Offer the tools that draw, or only the one that selects."""
         for tool, button in self._buttons.items():
-            button.setEnabled(is_editable or tool is Tool.SELECT)
+            button.setEnabled(is_editable or self._infos[tool].is_safe)
 
-    def _on_clicked(self, tool: Tool) -> None:
+    def _on_clicked(self, tool: StrEnum) -> None:
         self.show_tool(tool)
         self.tool_chosen.emit(tool)
 
     def _tint(self) -> None:
         side = look().sizes.icon
         for tool, button in self._buttons.items():
-            button.setIcon(icon(_ICONS[tool]))
+            button.setIcon(icon(self._infos[tool].icon))
             button.setIconSize(QSize(side, side))
 
     def changeEvent(self, event: QEvent) -> None:

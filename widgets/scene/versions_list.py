@@ -1,18 +1,41 @@
-"""Who changed the scene and when; an old version can be looked at and brought back."""
+"""Who changed what is drawn, and when; an old version can be looked at and brought back."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QLabel, QListWidget, QListWidgetItem, QPushButton, QVBoxLayout, QWidget
 
-from core.cameras.model import SceneVersion
 from widgets.base.flow import FlowLayout
 from widgets.base.theme import look, set_role
 from widgets.base.times import format_instant
 
 
+class Version(Protocol):
+    """A saved version: of a camera's scene, or of a lot."""
+
+    @property
+    def number(self) -> int:
+        """1, 2, 3, …; the highest is what counts now."""
+
+    @property
+    def at(self) -> datetime:
+        """When it was saved."""
+
+    @property
+    def actor(self) -> str:
+        """Who saved it; empty where nobody knows."""
+
+    @property
+    def note(self) -> str:
+        """In the author's words; may be empty."""
+
+
 class VersionsList(QWidget):
-    """The versions of one camera's scene, the newest first.
+    """The versions of one drawing, the newest first.
 
     Signals:
         look_requested(int): Show this version instead of what is drawn now.
@@ -22,7 +45,7 @@ class VersionsList(QWidget):
     look_requested = Signal(int)
     restore_requested = Signal(int)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, what: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         gap = look().sizes.gap
         self._is_editable = False
@@ -30,7 +53,7 @@ class VersionsList(QWidget):
         self._note.setWordWrap(True)
         set_role(self._note, "caption")
         self._list = QListWidget(self)
-        self._list.setAccessibleName("Versions of this scene")
+        self._list.setAccessibleName(f"Versions of this {what}")
         self._list.setWordWrap(True)
         self._list.setSpacing(gap)
         self._list.itemActivated.connect(lambda _item: self._on_look())
@@ -50,7 +73,7 @@ class VersionsList(QWidget):
         column.addLayout(buttons)
         self.show_versions(())
 
-    def show_versions(self, versions: tuple[SceneVersion, ...]) -> None:
+    def show_versions(self, versions: Sequence[Version]) -> None:
         """List these."""
         self._list.clear()
         for index, version in enumerate(versions):

@@ -42,16 +42,16 @@ class PictureView:
         rect = self.rect()
         return QPointF(rect.x() + point[0] * rect.width(), rect.y() + point[1] * rect.height())
 
-    def to_picture(self, at: QPointF) -> PicturePoint:
+    def to_point(self, at: QPointF) -> PicturePoint:
         """Return the point under a pixel, also outside of the picture."""
         rect = self.rect()
         return (at.x() - rect.x()) / rect.width(), (at.y() - rect.y()) / rect.height()
 
     def zoomed(self, factor: float, at: QPointF) -> PictureView:
         """Zoom so that the point under `at` stays there."""
-        kept = self.to_picture(at)
+        kept = self.to_point(at)
         nearer = replace(self, zoom=min(MAX_ZOOM, max(1.0, self.zoom * factor)))
-        now = nearer.to_picture(at)
+        now = nearer.to_point(at)
         return replace(
             nearer, middle=(nearer.middle[0] + kept[0] - now[0], nearer.middle[1] + kept[1] - now[1])
         ).settled()

@@ -224,7 +224,7 @@ def test_the_wheel_zooms_towards_the_pointer_and_zero_shows_all(desk):
     QApplication.sendEvent(desk.canvas, turn)
 
     assert desk.canvas.view.zoom > 1.5
-    assert near(desk.canvas.view.to_picture(QPointF(at)), (0.8, 0.3), by=0.01)
+    assert near(desk.canvas.view.to_point(QPointF(at)), (0.8, 0.3), by=0.01)
     desk.keys(Key.Key_0)
     assert desk.canvas.view.zoom == 1.0
 

@@ -1,0 +1,133 @@
+"""Bays: draw a lot on cameras' pictures, on its plan and on the map, and calibrate how its cameras see it."""
+
+from __future__ import annotations
+
+from PySide6.QtWidgets import QWidget
+
+from app.basemap import basemap_of
+from app.panel import Area, PanelInfo
+from app.pictures import LivePicture
+from app.room import Room
+from core.access.model import Role
+from core.kernel.errors import ConsoleError, StaleWriteError
+from core.kernel.geo import GeoPoint
+from core.parking.model import Lot, LotVersion
+from widgets.map.tile_source import open_tiles
+from widgets.parking.editor import BayEditor
+
+_CALIBRATING = "Calibrating: the methods are tried on this camera's pictures ..."
+
+
+def create(room: Room) -> QWidget:
+    """Build the editor and connect it."""
+    return _Bays(room)
+
+
+class _Bays(BayEditor):
+    """The editor in the room: pictures only while it is seen."""
+
+    def __init__(self, room: Room) -> None:
+        super().__init__()
+        self._room = room
+        self._picture = LivePicture(room, "bays", self.canvas, lambda: self.camera_id, self.show_picture)
+        self._picture.seen.connect(self._on_seen)
+        self._connect_room()
+        self._connect_editor()
+        self._on_site()
+        self._on_lots()
+        self.set_may_edit(room.role >= Role.SUPERVISOR)
+
+    def _connect_room(self) -> None:
+        room, live = self._room, self._room.live
+        for changed in (live.lot_plans_changed, live.lots_changed):
+            changed.connect(self._on_lots)
+        live.cameras_changed.connect(self._on_cameras)
+        room.role_changed.connect(lambda role: self.set_may_edit(role >= Role.SUPERVISOR))
+        room.connection.snapshot_received.connect(lambda _snapshot: self._on_site())
+        room.selected.connect(self._on_selected)
+        room.whole_window_given.connect(lambda key: self.set_enlarged(key == "bays"))
+        room.closing.connect(self.background.close)
+
+    def _connect_editor(self) -> None:
+        room = self._room
+        self.place_shown.connect(lambda _camera_id: self._picture.settle())
+        self.save_requested.connect(self._on_save_requested)
+        self.removal_requested.connect(lambda lot_id: room.ask("parking.remove_lot", lot_id=lot_id))
+        self.versions_requested.connect(self._on_versions_requested)
+        self.version_requested.connect(self._on_version_requested)
+        self.calibrate_requested.connect(self._on_calibrate_requested)
+        self.room_requested.connect(lambda is_wanted: room.whole_window_requested.emit("bays", is_wanted))
+        self.told.connect(room.toast)
+
+    def _on_lots(self) -> None:
+        live = self._room.live
+        devices = live.devices
+        counted = {key: devices[key].name if key in devices else key for key in live.lots if key not in live.lot_plans}
+        self.show_lots(live.lot_plans, counted)
+        if not self.lot_id and live.lot_plans and self.canvas.isVisible():
+            self.open_lot(next(iter(live.lot_plans)))
+
+    def _on_cameras(self) -> None:
+        self.show_cameras({key: camera.name for key, camera in self._room.live.cameras.items()})
+
+    def _on_site(self) -> None:
+        site = self._room.connection.site
+        if site is not None:
+            self.set_home(GeoPoint(*site.center) if site.center is not None else None)
+            path = basemap_of(site)
+            self.background.set_source((lambda: open_tiles(path)) if path is not None else None)
+
+    def _on_selected(self, kind: str, item_id: str) -> None:
+        if kind == "lot" and not self.is_dirty and self.isVisible():
+            self.open_lot(item_id)
+
+    def _on_seen(self) -> None:
+        if not self.lot_id:
+            self._on_lots()
+
+    def _on_save_requested(self, lot: Lot, note: str) -> None:
+        def refused(error: ConsoleError) -> None:
+            if isinstance(error, StaleWriteError):
+                self.show_stale(error.message)
+            else:
+                self.show_refused(error.message, error.hint)
+
+        self._room.ask("parking.save_lot", Lot, then=self.show_saved, refused=refused, lot=lot, note=note)
+
+    def _on_versions_requested(self, lot_id: str) -> None:
+        def listed(versions: list[LotVersion]) -> None:
+            self.show_versions(lot_id, versions)
+
+        self._room.ask("parking.versions", list[LotVersion], then=listed, lot_id=lot_id)
+
+    def _on_version_requested(self, lot_id: str, number: int) -> None:
+        self._room.ask(
+            "parking.version",
+            Lot,
+            then=lambda lot: self.show_version(lot_id, number, lot),
+            refused=lambda error: self.show_version_refused(lot_id, error.message, error.hint),
+            lot_id=lot_id,
+            number=number,
+        )
+
+    def _on_calibrate_requested(self, lot_id: str, camera_id: str) -> None:
+        self.show_calibration(lot_id, _CALIBRATING)
+        self._room.ask(
+            "parking.calibrate",
+            then=lambda _answer: self.show_calibration(lot_id, "Calibrated; the figures above are the measured ones."),
+            refused=lambda error: self.show_calibration(lot_id, f"{error.message} {error.hint}".strip()),
+            lot_id=lot_id,
+            camera_id=camera_id,
+        )
+
+
+PANEL = PanelInfo(
+    key="bays",
+    title="Bays",
+    create=create,
+    area=Area.CENTER,
+    shortcut="Ctrl+Shift+B",
+    icon="bay",
+    order=3,
+    stack=0,
+)

@@ -1,0 +1,1316 @@
+"""The bay editor: draw a lot's bays on cameras' pictures, on its plan and on the map; import, number, save them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtGui import (
+    QDragEnterEvent,
+    QDropEvent,
+    QImage,
+    QKeyEvent,
+    QKeySequence,
+    QPainter,
+    QResizeEvent,
+    QShortcut,
+)
+from PySide6.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QMenu,
+    QPushButton,
+    QSplitter,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from core.kernel.errors import BadInputError
+from core.kernel.geo import GeoPoint
+from core.parking.drawing import (
+    PLAN,
+    SameId,
+    bay_of,
+    cameras_of,
+    carried,
+    changed_bays,
+    duplicated,
+    free_ids,
+    free_lane,
+    outlines_at,
+    problem_of,
+    renamed,
+    renamed_lane,
+    take_file,
+    view_of,
+    with_bays,
+    with_lane,
+    with_outlines,
+    with_view,
+    without_bays,
+    without_lane,
+    without_outlines,
+    without_view,
+)
+from core.parking.formats.model import BayFile
+from core.parking.formats.own import lot_geojson, lot_json
+from core.parking.model import Bay, BayView, Lot, LotVersion, Outline, Point
+from core.parking.plans import on_ground
+from core.parking.shapes import carrier, row_of
+from widgets.base.focus import order_focus
+from widgets.base.icons import IconButton
+from widgets.base.theme import look, set_role
+from widgets.base.times import format_clock
+from widgets.parking.canvas import KEYS, BayCanvas
+from widgets.parking.drafts import TOOLS, Tool
+from widgets.parking.map_background import MapBackground
+from widgets.parking.placing import numbered, placed_by
+from widgets.parking.shown import Ref, RefKind, Selected, shapes_of
+from widgets.parking.side import BaySide
+from widgets.parking.surface import PlanView
+from widgets.scene.document import Document
+from widgets.scene.fields import choice_field, show_choice, text_field
+from widgets.scene.notice import Answer, Notice
+from widgets.scene.tool_row import ToolRow
+
+MAP = "@map"
+"""Key of the plan as it lies on the map, in the list of places."""
+
+NOTHING = Lot(lot_id="", name="")
+_SIDE_EM = 23
+_WORDS_EM = 46
+_ROOM_EM = 60
+_NONE_CHOSEN = ("No lot is chosen.", "Choose one above, or make one with the plus.")
+_NONE_THERE = ("There is no drawn lot yet.", "Make one with the plus above.")
+_READ_ONLY = "Changing bays needs the role supervisor; you see them as they are."
+_UNSAVED = "Save first: the calibration looks at what is saved."
+
+
+class BayEditor(QWidget):
+    """One lot at a time. Ctrl+S saves, Ctrl+Z undoes, Ctrl+Shift+Z does again, F holds the picture.
+
+    Signals:
+        place_shown(str): Pictures of this camera are wanted; empty for none.
+        save_requested(object, str): The `Lot` with the version it was begun on, and a note.
+        removal_requested(str): Lot id.
+        versions_requested(str): Lot id; answered by `show_versions`.
+        version_requested(str, int): Lot id and number; answered by `show_version` or `show_version_refused`.
+        calibrate_requested(str, str): Lot and camera id; answered by `show_calibration`.
+        room_requested(bool): Have the whole window, or give it back.
+        told(str, str): A sentence and a hint that need no answer.
+    """
+
+    place_shown = Signal(str)
+    save_requested = Signal(object, str)
+    removal_requested = Signal(str)
+    versions_requested = Signal(str)
+    version_requested = Signal(str, int)
+    calibrate_requested = Signal(str, str)
+    room_requested = Signal(bool)
+    told = Signal(str, str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._lots: dict[str, Lot] = {}
+        self._counted: dict[str, str] = {}
+        self._cameras: dict[str, str] = {}
+        self._base: Lot | None = None
+        self._place = PLAN
+        self._is_on_map = False
+        self._home: GeoPoint | None = None
+        self._may_edit = False
+        self._is_saving = False
+        self._why_not_calibrate = ""
+        self._looked_at: tuple[int, Lot] | None = None
+        self._after_save: Callable[[], None] | None = None
+        self._restoring: int | None = None
+        self._saved_at: datetime | None = None
+        self._carrying: tuple[str, str] | None = None
+        self._pairs: tuple[list[Point], list[Point]] = ([], [])
+        self.document: Document[Lot] = Document(NOTHING, self)
+        self.canvas = BayCanvas()
+        self.side = BaySide()
+        self.notice = Notice()
+        self.background = MapBackground(self)
+        self.setAcceptDrops(True)
+        self._build()
+        self._connect()
+        order_focus(self)
+        self.setFocusProxy(self.canvas)
+        self._show_place()
+        self._refresh()
+
+    # -- what is shown
+
+    @property
+    def lot_id(self) -> str:
+        """The lot that is open; empty for none."""
+        return self._base.lot_id if self._base is not None else ""
+
+    @property
+    def camera_id(self) -> str:
+        """The camera whose picture is drawn on; empty on the plan and the map."""
+        return self._place
+
+    @property
+    def is_cramped(self) -> bool:
+        """There is hardly room for the picture beside its forms."""
+        return self.width() < look().sizes.body * _ROOM_EM
+
+    @property
+    def is_dirty(self) -> bool:
+        """There is something to save."""
+        return self._base is not None and (self.document.is_dirty or self._base.version == 0)
+
+    @property
+    def lot(self) -> Lot:
+        """The lot as it is shown: as it is drawn, or an old version that is looked at."""
+        return self._looked_at[1] if self._looked_at is not None else self.document.sketch
+
+    def show_lots(self, lots: Mapping[str, Lot], counted: Mapping[str, str]) -> None:
+        """Take the newest lots; `counted` are names of those that report counts and may be drawn."""
+        self._lots = dict(sorted(lots.items(), key=lambda item: item[1].name))
+        self._counted = dict(counted)
+        self._list_lots()
+        if self._base is None:
+            if not self._lots:
+                self.canvas.show_nothing(*_NONE_THERE)
+            return
+        now = self._lots.get(self._base.lot_id)
+        if now is not None:
+            self._on_lot_changed(now)
+        elif self._base.version:
+            self._on_lot_gone(self._base)
+
+    def show_cameras(self, cameras: Mapping[str, str]) -> None:
+        """Take the names of all cameras, by id."""
+        if cameras == self._cameras:
+            return
+        self._cameras = dict(cameras)
+        self._list_places()
+        self._refresh()
+
+    def open_lot(self, lot_id: str) -> None:
+        """Show a lot; unsaved changes of another one are asked for first."""
+        lot = self._lots.get(lot_id)
+        if lot is not None and lot_id != self.lot_id:
+            self._leave_for(lambda: self._open(lot))
+
+    def open_place(self, key: str) -> None:
+        """Draw on the plan (empty), on the map (`MAP`), or on a camera's picture (its id)."""
+        self._is_on_map = key == MAP
+        self._place = PLAN if key == MAP else key
+        show_choice(self._where, key)
+        self._show_place()
+        self._refresh()
+        self.canvas.fit()
+
+    def show_picture(self, camera_id: str, image: QImage) -> None:
+        """Show a newer picture of the camera."""
+        if camera_id and camera_id == self._place:
+            self.canvas.show_picture(image)
+
+    def set_may_edit(self, may_edit: bool) -> None:
+        """Let lots be changed, or only looked at."""
+        self._may_edit = may_edit
+        self._refresh()
+
+    def set_home(self, home: GeoPoint | None) -> None:
+        """Name where the map opens for a lot without a place."""
+        self._home = home
+
+    def set_calibratable(self, reason: str) -> None:
+        """Offer calibration, or say why this node cannot do it; empty where it can."""
+        self._why_not_calibrate = reason
+        self._refresh_state()
+
+    def show_calibration(self, lot_id: str, sentence: str) -> None:
+        """Say how a calibration goes, or what came of it."""
+        if lot_id == self.lot_id:
+            self.side.view.show_calibration(sentence)
+
+    def show_versions(self, lot_id: str, versions: Sequence[LotVersion]) -> None:
+        """List who changed the lot and when."""
+        if lot_id == self.lot_id:
+            self.side.versions.show_versions(versions)
+
+    def show_version(self, lot_id: str, number: int, lot: Lot) -> None:
+        """Show an old version that was asked for, or bring it back."""
+        if lot_id != self.lot_id:
+            return
+        if self._restoring == number:
+            self._restore(number, lot)
+            return
+        self._looked_at = (number, lot)
+        self.notice.clear()
+        self._refresh()
+
+    def show_version_refused(self, lot_id: str, sentence: str, hint: str = "") -> None:
+        """Say why an old version cannot be shown; nothing is brought back later."""
+        if lot_id == self.lot_id:
+            self._restoring = None
+            self.notice.say(f"{sentence} {hint}".strip())
+
+    def show_saved(self, lot: Lot) -> None:
+        """The node has stored the lot."""
+        self._is_saving = False
+        self._saved_at = datetime.now(UTC)
+        self._note.clear()
+        self._lots[lot.lot_id] = lot
+        self._list_lots()
+        if lot.lot_id == self.lot_id:
+            self._base = lot
+            self.document.mark_saved(_plain(lot))
+            self.versions_requested.emit(lot.lot_id)
+        self.notice.clear()
+        self._refresh()
+        then, self._after_save = self._after_save, None
+        if then is not None and not self.is_dirty:
+            then()
+
+    def show_refused(self, sentence: str, hint: str = "") -> None:
+        """Say why the lot was not stored; what is drawn stays."""
+        self._is_saving, self._after_save = False, None
+        self.notice.say(f"{sentence} {hint}".strip())
+        self._refresh()
+
+    def show_stale(self, sentence: str) -> None:
+        """Somebody else was faster: ask whose lot counts."""
+        self._is_saving, self._after_save = False, None
+        self._ask_whose(sentence)
+        self._refresh()
+
+    def set_enlarged(self, is_enlarged: bool) -> None:
+        """Show whether the editor has the whole window."""
+        self._enlarge.setChecked(is_enlarged)
+
+    # -- files
+
+    def import_file(self, path: Path) -> None:
+        """Show what a file holds, and offer to take it."""
+        if self._base is None:
+            self.notice.say("Choose a lot first, or make one: the bays of the file go into it.")
+            return
+        if not self._is_editable:
+            self.notice.say(_READ_ONLY)
+            return
+        self._begin_import()
+        self.side.imports.open_file(path)
+
+    def export_file(self, path: Path) -> None:
+        """Write the lot to a file: GeoJSON where its name says so, our own JSON otherwise."""
+        try:
+            text = lot_geojson(self.lot) if path.suffix.lower() == ".geojson" else lot_json(self.lot)
+            path.write_text(text, encoding="utf-8")
+        except BadInputError as error:
+            self.notice.say(str(error))
+        except OSError as error:
+            self.notice.say(f"{path.name} cannot be written: {error.strerror or error}. Choose another place.")
+        else:
+            self.told.emit(f"{self.lot.name} is written to {path.name}.", "")
+
+    # -- building
+
+    def _build(self) -> None:
+        gap = look().sizes.gap
+        self._tools = ToolRow(TOOLS)
+        left = QWidget()
+        column = QVBoxLayout(left)
+        column.setSpacing(gap)
+        column.addWidget(self.canvas, 1)
+        self._hint = QLabel(self.canvas.hint, self)
+        self._hint.setWordWrap(True)
+        self._hint.setToolTip(KEYS)
+        self._hint.setMinimumHeight(round(look().sizes.caption * 2.8))
+        self._hint.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
+        set_role(self._hint, "caption")
+        column.addWidget(self._hint)
+        column.setContentsMargins(gap, gap, gap, 0)
+        split = QSplitter(Qt.Orientation.Horizontal, self)
+        split.addWidget(left)
+        split.addWidget(self.side)
+        split.setStretchFactor(0, 1)
+        split.setStretchFactor(1, 0)
+        split.setChildrenCollapsible(False)
+        self.side.setMinimumWidth(look().sizes.body * 17)
+        split.setSizes([10_000, look().sizes.body * _SIDE_EM])
+        page = QVBoxLayout(self)
+        page.setContentsMargins(0, 0, 0, 0)
+        page.setSpacing(0)
+        page.addWidget(self._build_bar())
+        page.addWidget(self._tools)
+        page.addWidget(self.notice)
+        page.addWidget(split, 1)
+        page.addWidget(self._build_footer())
+        self.setAccessibleName("Bay editor")
+
+    def _build_bar(self) -> QFrame:
+        bar = QFrame(self)
+        set_role(bar, "strip")
+        gap = look().sizes.gap
+        row = QHBoxLayout(bar)
+        row.setContentsMargins(gap, gap // 2, gap, gap // 2)
+        row.setSpacing(gap)
+        self._choice: QComboBox = choice_field("Lot", bar)
+        self._choice.setPlaceholderText("Choose a lot")
+        self._choice.setMinimumContentsLength(12)
+        self._new = IconButton("plus", "A new lot", bar)
+        self._where: QComboBox = choice_field("Where to draw", bar)
+        self._where.setMinimumContentsLength(12)
+        self._level: QComboBox = choice_field("Level", bar)
+        row.addWidget(self._choice, 1)
+        row.addWidget(self._new)
+        row.addWidget(self._where, 1)
+        row.addWidget(self._level)
+        self._undo = IconButton("undo", "Undo (Ctrl+Z)", bar)
+        self._redo = IconButton("redo", "Do again (Ctrl+Shift+Z)", bar)
+        self._freeze = IconButton("pause", "Hold the picture (F)", bar)
+        self._freeze.setCheckable(True)
+        self._fit = IconButton("fit", "Show everything (0)", bar)
+        self._enlarge = IconButton("expand", "Use the whole window (F11)", bar)
+        self._enlarge.setCheckable(True)
+        for button in (self._undo, self._redo, self._freeze, self._fit, self._enlarge):
+            row.addWidget(button)
+        row.addWidget(self._build_more(bar))
+        return bar
+
+    def _build_more(self, bar: QFrame) -> QToolButton:
+        more = QToolButton(bar)
+        more.setText("More")
+        more.setAccessibleName("More: import, export, copy, snap")
+        more.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        menu = QMenu(more)
+        self._import = menu.addAction("Import bays from a file", self._begin_import)
+        self._export = menu.addAction("Export the lot", lambda: self._ask_export("json"))
+        self._export_geo = menu.addAction("Export as GeoJSON", lambda: self._ask_export("geojson"))
+        menu.addSeparator()
+        self._carry = menu.addAction("Copy to another place by four points", self._begin_carry)
+        self._snap = menu.addAction("Snap to grid and corners", self._on_snap)
+        self._snap.setCheckable(True)
+        self._snap.setChecked(True)
+        more.setMenu(menu)
+        return more
+
+    def _build_footer(self) -> QFrame:
+        footer = QFrame(self)
+        set_role(footer, "panel")
+        gap = look().sizes.gap
+        row = QHBoxLayout(footer)
+        row.setContentsMargins(gap * 2, gap, gap * 2, gap)
+        row.setSpacing(gap * 2)
+        self._state = QLabel(footer)
+        self._note = text_field("What was changed, and why", 400)
+        self._note.setPlaceholderText("What was changed, and why (optional)")
+        self._discard = QPushButton("Discard", footer)
+        self._discard.setToolTip("Go back to what is saved; Ctrl+Z brings it back")
+        self._save = QPushButton("Save", footer)
+        set_role(self._save, "primary")
+        row.addWidget(self._state)
+        row.addWidget(self._note, 1)
+        row.addWidget(self._discard)
+        row.addWidget(self._save)
+        return footer
+
+    def _connect(self) -> None:
+        canvas, side = self.canvas, self.side
+        self.document.changed.connect(self._refresh)
+        self.document.state_changed.connect(self._refresh_state)
+        self.background.changed.connect(canvas.update)
+        canvas.reshaped.connect(self._on_reshaped)
+        canvas.outline_drawn.connect(self._on_outline)
+        canvas.row_drawn.connect(self._on_row)
+        canvas.removal_requested.connect(self._on_removal)
+        canvas.duplicate_requested.connect(self._on_duplicate)
+        canvas.point_set.connect(self._on_point)
+        canvas.selection_changed.connect(self._on_selection)
+        canvas.tool_changed.connect(self._on_tool)
+        canvas.hint_changed.connect(self._hint.setText)
+        self._tools.tool_chosen.connect(self._on_tool_chosen)
+        side.list.chosen.connect(self._on_chosen)
+        side.row.changed.connect(self._refresh_row)
+        side.bay.change_requested.connect(self._on_bays_changed)
+        side.bay.rename_requested.connect(self._on_rename)
+        side.bay.numbers_requested.connect(self._on_numbers)
+        side.bay.duplicate_requested.connect(self._on_duplicate)
+        side.bay.take_off_requested.connect(lambda: self._on_removal(self._chosen_refs(), False))
+        side.bay.remove_requested.connect(lambda: self._on_removal(self._chosen_refs(), True))
+        side.lane.rename_requested.connect(self._on_lane_renamed)
+        side.lane.change_requested.connect(self._on_surrounding)
+        side.lane.remove_requested.connect(lambda: self._on_removal(canvas.selected.refs, False))
+        side.lot.change_requested.connect(self.document.apply)
+        side.lot.place_requested.connect(self._on_place_wanted)
+        side.lot.remove_requested.connect(self._on_lot_removal)
+        self._connect_views()
+        self._connect_bars()
+
+    def _connect_views(self) -> None:
+        side = self.side
+        side.view.change_requested.connect(self._on_view)
+        side.view.calibrate_requested.connect(lambda camera_id: self.calibrate_requested.emit(self.lot_id, camera_id))
+        side.view.carry_requested.connect(self._begin_carry)
+        side.view.remove_requested.connect(self._on_view_removed)
+        side.versions.look_requested.connect(self._on_look_wanted)
+        side.versions.restore_requested.connect(self._on_restore_wanted)
+        side.imports.take_requested.connect(self._on_take)
+        side.imports.left.connect(self._leave_front)
+        side.carry.target_chosen.connect(self._on_target)
+        side.carry.place_wanted.connect(self._on_carry_place)
+        side.carry.back_requested.connect(self._on_pair_back)
+        side.carry.carry_requested.connect(self._on_carry)
+        side.carry.left.connect(self._end_carry)
+        side.new_lot.lot_made.connect(self._on_lot_made)
+        side.new_lot.left.connect(self._leave_front)
+
+    def _connect_bars(self) -> None:
+        self.notice.answered.connect(self._say_what_is_looked_at)
+        self._choice.activated.connect(lambda _row: self._on_lot_chosen())
+        self._new.clicked.connect(self._begin_new)
+        self._where.activated.connect(lambda _row: self._on_place_chosen())
+        self._level.activated.connect(lambda _row: self._on_level_chosen())
+        self._undo.clicked.connect(self.document.stack.undo)
+        self._redo.clicked.connect(self.document.stack.redo)
+        self._freeze.toggled.connect(self._on_freeze)
+        self._fit.clicked.connect(self.canvas.fit)
+        self._enlarge.clicked.connect(self._on_enlarge)
+        self._discard.clicked.connect(self._on_discard)
+        self._save.clicked.connect(self._on_save)
+        self._note.returnPressed.connect(self._on_save)
+        for keys, act in (
+            ("Ctrl+Z", self._on_undo),
+            ("Ctrl+Shift+Z", self._on_redo),
+            ("Ctrl+Y", self._on_redo),
+            ("Ctrl+S", self._on_save),
+        ):
+            shortcut = QShortcut(QKeySequence(keys), self, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            shortcut.activated.connect(act)
+        freeze = QShortcut(QKeySequence("F"), self.canvas, context=Qt.ShortcutContext.WidgetShortcut)
+        freeze.activated.connect(self._freeze.toggle)
+
+    # -- what is open
+
+    @property
+    def _is_editable(self) -> bool:
+        return self._may_edit and self._base is not None and self._looked_at is None
+
+    @property
+    def _shown_level(self) -> int | None:
+        """The level whose bays are drawn; None where the lot has one only."""
+        data = self._level.currentData()
+        return int(data) if data is not None and len(self.lot.levels) > 1 else None
+
+    def _leave_for(self, then: Callable[[], None]) -> None:
+        if not self.is_dirty or self._base is None:
+            then()
+            return
+        show_choice(self._choice, self.lot_id)
+        self.notice.ask(
+            f"{self.document.sketch.name} has changes that are not saved.",
+            [
+                ("Save them", lambda: self._save_then(then)),
+                ("Discard them", then),
+                ("Stay here", lambda: None),
+            ],
+        )
+
+    def _open(self, lot: Lot) -> None:
+        self._base = lot
+        self._looked_at = self._after_save = self._saved_at = self._restoring = None
+        self._is_saving = False
+        self._end_carry()
+        self.notice.clear()
+        self.canvas.set_tool(Tool.SELECT)
+        self._freeze.setChecked(False)
+        self._note.clear()
+        self.side.view.show_calibration("")
+        self.side.versions.show_versions(())
+        self.document.load(_plain(lot))
+        self._list_lots()
+        self._list_places()
+        has_plan = any(bay.outline for bay in lot.bays)
+        self.open_place(PLAN if has_plan or not lot.views else lot.views[0].camera_id)
+        self.side.row.show_first(free_ids(lot, ["A1"])[0])
+        if lot.version:
+            self.versions_requested.emit(lot.lot_id)
+
+    def _list_lots(self) -> None:
+        entries = [(lot.lot_id, lot.name) for lot in self._lots.values()]
+        if self._base is not None and self._base.lot_id not in self._lots:
+            entries.append((self._base.lot_id, f"{self._base.name} (new)"))
+        _fill(self._choice, entries)
+        show_choice(self._choice, self.lot_id or None)
+
+    def _list_places(self) -> None:
+        seen = [view.camera_id for view in self.lot.views]
+        others = sorted((key for key in self._cameras if key not in seen), key=lambda key: self._cameras[key])
+        entries = [(PLAN, "Plan"), (MAP, "Map")]
+        entries += [(key, f"{self._camera_name(key)} (sees it)") for key in seen]
+        entries += [(key, self._cameras[key]) for key in others]
+        _fill(self._where, entries)
+        show_choice(self._where, MAP if self._is_on_map else self._place)
+
+    def _list_levels(self) -> None:
+        kept = self._level.currentData()
+        levels = sorted(self.lot.levels, key=lambda level: -level.number)
+        _fill(self._level, [(level.number, level.name or f"Level {level.number}") for level in levels])
+        numbers = [level.number for level in levels]
+        if numbers:
+            show_choice(self._level, kept if kept in numbers else 0 if 0 in numbers else numbers[-1])
+        self._level.setVisible(len(levels) > 1 and self._place == PLAN)
+
+    def _camera_name(self, camera_id: str) -> str:
+        return self._cameras.get(camera_id, camera_id)
+
+    def _place_name(self, key: str) -> str:
+        return {PLAN: "the plan", MAP: "the map"}.get(key) or self._camera_name(key)
+
+    def _show_place(self) -> None:
+        """Show the surface of the place that was chosen."""
+        lot = self.lot
+        if self._base is None:
+            self.canvas.show_nothing(*(_NONE_CHOSEN if self._lots else _NONE_THERE))
+        elif self._is_on_map:
+            origin = lot.position or self._home or GeoPoint(0.0, 0.0)
+            self.canvas.show_map(lot.bearing_deg, lambda painter, view: self._paint_map(painter, view, origin))
+        elif self._place == PLAN:
+            self.canvas.show_plan(lot.bearing_deg if lot.position is not None else None)
+        else:
+            name = self._camera_name(self._place)
+            is_there = self._place in self._cameras
+            missing = "What is drawn is shown without it." if is_there else "What was drawn on it is shown."
+            self.canvas.show_camera(
+                f"No picture of {name} yet." if is_there else f"There is no camera {name} any more.", missing
+            )
+        self.place_shown.emit(self._place if self._base is not None else "")
+
+    def _paint_map(self, painter: QPainter, view: PlanView, origin: GeoPoint) -> None:
+        self.background.paint(painter, view, origin, self.canvas.devicePixelRatioF())
+
+    def _on_lot_gone(self, lot: Lot) -> None:
+        if not self.document.is_dirty:
+            self._leave(lot)
+            return
+        said = f"{lot.name} was removed. What you drew is not saved."
+        if self.notice.text != said:
+            self.notice.ask(
+                said,
+                [
+                    ("Export it", lambda: self._ask_export("json")),
+                    ("Save it as a new lot", self._save_anew),
+                    ("Discard it", lambda: self._leave(lot)),
+                ],
+            )
+
+    def _save_anew(self) -> None:
+        if self._base is not None:
+            self._base = replace(self._base, version=0)
+            self._on_save()
+
+    def _leave(self, lot: Lot) -> None:
+        self._base = self._looked_at = self._restoring = None
+        self._end_carry()
+        self.document.load(NOTHING)
+        self._list_lots()
+        self.notice.say(f"{lot.name} was removed.")
+        self._place, self._is_on_map = PLAN, False
+        self._show_place()
+        self._refresh()
+
+    def _on_lot_changed(self, now: Lot) -> None:
+        base = self._base
+        if base is None or now.version == base.version:
+            return
+        theirs = _plain(now)
+        if theirs == self.document.sketch:
+            self._base = now
+            self.document.mark_saved(theirs)
+        elif not self.document.is_dirty:
+            self._base = now
+            self.document.load(theirs)
+            if not _differs_by_calibration(theirs, _plain(base)):
+                self.told.emit(f"{now.name} was changed at another desk.", "The newest is shown.")
+        elif _differs_by_calibration(theirs, self.document.saved):
+            # A calibration was measured meanwhile: what is drawn here goes on from there.
+            self._base = now
+            self.document.apply(_with_calibration(self.document.sketch, theirs), "Take the calibration over")
+            self.document.mark_saved(theirs)
+        elif not self._is_saving:
+            self._ask_whose(f"{now.name} was changed at another desk meanwhile.")
+            return
+        self.versions_requested.emit(now.lot_id)
+        self._refresh()
+
+    def _ask_whose(self, sentence: str) -> None:
+        self.notice.ask(sentence, [("Load theirs", self._load_theirs), ("Overwrite with mine", self._overwrite)])
+
+    def _load_theirs(self) -> None:
+        if self._base is None:
+            return
+        self._base = self._lots.get(self._base.lot_id, self._base)
+        theirs = _plain(self._base)
+        # As one step: what was drawn here can still be brought back.
+        self.document.apply(theirs, "Load the newest lot")
+        self.document.mark_saved(theirs)
+        self.versions_requested.emit(self._base.lot_id)
+        self._refresh()
+
+    def _overwrite(self) -> None:
+        if self._base is None:
+            return
+        self._base = self._lots.get(self._base.lot_id, self._base)
+        self.document.mark_saved(_plain(self._base))
+        self._on_save()
+
+    # -- what is refreshed
+
+    def _refresh(self) -> None:
+        lot, is_editable = self.lot, self._is_editable
+        if self._is_on_map and self._base is not None:
+            origin = lot.position or self._home or GeoPoint(0.0, 0.0)
+            self.canvas.show_map(lot.bearing_deg, lambda painter, view: self._paint_map(painter, view, origin))
+        self._list_levels()
+        if self._base is not None:
+            self.canvas.show_shapes(shapes_of(lot, self._place, self._shown_level))
+        self.canvas.set_editable(is_editable)
+        self._tools.set_editable(is_editable)
+        self._tools.set_offered(Tool.PLACE, self._is_on_map)
+        self.side.set_editable(is_editable)
+        self.side.list.show_lot(lot if self._base is not None else None, self._place, self._cameras)
+        self.side.lot.show_lot(lot if self._base is not None else None)
+        camera = self._camera_name(self._place) if self._place != PLAN else ""
+        self.side.view.show_view(view_of(lot, self._place) if camera else None, camera)
+        self.side.row.show_place(is_plan=self._place == PLAN)
+        self._refresh_form()
+        self._refresh_state()
+        self._say_what_is_looked_at()
+
+    def _refresh_form(self) -> None:
+        """Show the form of what is in hand: the row that is drawn, a lane, or the chosen bays."""
+        lot, refs = self.lot, self.canvas.selected.refs
+        lanes = [ref.key for ref in refs if ref.kind is RefKind.LANE]
+        if self.canvas.tool is Tool.ROW:
+            self.side.show_form("row")
+        elif len(refs) == 1 and lanes:
+            if self._place == PLAN:
+                self.side.lane.show_surrounding(lot.surroundings[int(lanes[0]) - 1])
+            else:
+                self.side.lane.show_lane(lanes[0])
+            self.side.show_form("lane")
+        else:
+            self._refresh_bay_form()
+
+    def _refresh_bay_form(self) -> None:
+        lot = self.lot
+        bays = [bay for key in self._chosen_ids() if (bay := bay_of(lot, key)) is not None]
+        if not bays:
+            self.side.show_form("")
+            return
+        drawn = outlines_at(lot, self._place)
+        is_placed = all(bay.bay_id in drawn for bay in bays)
+        self.side.bay.show_bays(bays, lot.levels, seen=self._seen_text(bays, drawn), is_placed=is_placed)
+        self.side.show_form("bay")
+
+    def _seen_text(self, bays: Sequence[Bay], drawn: Mapping[str, Outline]) -> str:
+        if len(bays) > 1:
+            return ""
+        bay = bays[0]
+        cameras = [self._camera_name(key) for key in cameras_of(self.lot, bay.bay_id)]
+        seen = f"Seen by {', '.join(cameras)}." if cameras else "Seen by no camera."
+        if bay.bay_id not in drawn and self._is_editable:
+            return f"{seen} Not drawn here: draw it with the Bay tool (B) while it is chosen."
+        return seen
+
+    def _refresh_row(self) -> None:
+        names = self.side.row.names
+        self.canvas.show_row(self.side.row.settings, names.ids)
+        self.side.row.show_taken(self._row_problem(names.ids))
+
+    def _row_problem(self, ids: Sequence[str]) -> str:
+        settings = self.side.row.settings
+        if len(ids) < settings.n_bays:
+            return f"The count ends below zero after {len(ids)}: choose a higher first id."
+        here = outlines_at(self.document.sketch, self._place)
+        taken = [key for key in ids if key in here]
+        if taken:
+            return f"{taken[0]} is drawn here already: choose another first id."
+        known = [key for key in ids if bay_of(self.document.sketch, key) is not None]
+        if known:
+            return f"{len(known)} of these are bays of the lot already ({known[0]}, …): they are matched by id."
+        return ""
+
+    def _refresh_state(self) -> None:
+        stack, is_editable, is_dirty = self.document.stack, self._is_editable, self.is_dirty
+        self._undo.setEnabled(is_editable and stack.canUndo())
+        self._redo.setEnabled(is_editable and stack.canRedo())
+        self._undo.setToolTip(f"Undo: {stack.undoText()} (Ctrl+Z)" if stack.canUndo() else "Undo (Ctrl+Z)")
+        self._redo.setToolTip(f"Again: {stack.redoText()} (Ctrl+Shift+Z)" if stack.canRedo() else "Do again")
+        self._save.setEnabled(is_editable and is_dirty and not self._is_saving)
+        self._save.setText("Saving ..." if self._is_saving else "Save")
+        self._discard.setEnabled(is_editable and self.document.is_dirty and not self._is_saving)
+        self._note.setEnabled(is_editable)
+        self._new.setEnabled(self._may_edit)
+        for action in (self._import, self._carry):
+            action.setEnabled(is_editable)
+        for action in (self._export, self._export_geo):
+            action.setEnabled(self._base is not None)
+        for choice in (self._choice, self._where):
+            choice.setEnabled(not self._is_saving)
+        self._where.setEnabled(self._base is not None and not self._is_saving)
+        self._freeze.setVisible(self._place != PLAN)
+        self.side.view.set_calibratable(self._why_not_calibrate or (_UNSAVED if is_dirty else ""))
+        self._state.setText(self._state_text(is_dirty))
+
+    def _state_text(self, is_dirty: bool) -> str:
+        if self._base is None:
+            return ""
+        if not self._may_edit:
+            return _READ_ONLY
+        if is_dirty:
+            return "●  Not saved"
+        return f"Saved {format_clock(self._saved_at)}" if self._saved_at is not None else "Saved"
+
+    def _say_what_is_looked_at(self) -> None:
+        """Keep the way back in sight, once what was said meanwhile is answered."""
+        if self._looked_at is None or self.notice.text:
+            return
+        number, lot = self._looked_at
+        answers: list[Answer] = [("Back to now", self._stop_looking)]
+        if self._may_edit:
+            answers.insert(0, ("Restore it", lambda: self._restore(number, lot)))
+        self.notice.ask(f"You look at version {number}. Nothing is changed by that.", answers)
+
+    # -- drawing
+
+    def _apply(self, lot: Lot, text: str, merge_key: str = "") -> None:
+        self.document.apply(lot, text, merge_key)
+
+    def _on_reshaped(self, outlines: dict[Ref, Outline], text: str, merge_key: str) -> None:
+        lot = self.document.sketch
+        bays = {ref.key: outline for ref, outline in outlines.items() if ref.kind is RefKind.BAY}
+        lot = with_outlines(lot, self._place, bays) if bays else lot
+        for ref, outline in outlines.items():
+            if ref.kind is RefKind.LANE:
+                lot = with_lane(lot, self._place, ref.key, outline)
+        self._apply(lot, text, merge_key)
+
+    def _on_outline(self, tool: Tool, outline: Outline) -> None:
+        lot, (outline,) = self._settled((outline,))
+        if tool is Tool.LANE:
+            name = free_lane(lot, self._place)
+            lot = with_lane(lot, self._place, name, outline)
+            if self._place == PLAN and self._shown_level is not None:
+                around = (*lot.surroundings[:-1], replace(lot.surroundings[-1], level=self._shown_level))
+                lot = replace(lot, surroundings=around)
+            self._apply(lot, "Draw a lane")
+            self.canvas.set_tool(Tool.SELECT)
+            self.canvas.select([Ref(RefKind.LANE, name)])
+            return
+        bay_id, rest = self._bay_to_draw(lot)
+        if bay_of(lot, bay_id) is None:
+            lot = with_bays(lot, [self._new_bay(bay_id)])
+        self._apply(with_outlines(lot, self._place, {bay_id: outline}), f"Draw bay {bay_id}")
+        if rest:
+            # The next one of the list is drawn with the next outline.
+            self.side.list.show_chosen(rest)
+            self._refresh_bay_form()
+        else:
+            self.canvas.select([Ref(RefKind.BAY, bay_id)])
+
+    def _bay_to_draw(self, lot: Lot) -> tuple[str, tuple[str, ...]]:
+        """Return the bay that an outline is of: the first chosen one that is not drawn here, else a new one."""
+        drawn = outlines_at(lot, self._place)
+        waiting = tuple(key for key in self.side.list.chosen_ids if key not in drawn)
+        if waiting:
+            return waiting[0], waiting[1:]
+        newest = lot.bays[-1].bay_id if lot.bays else "A1"
+        return free_ids(lot, [newest])[0], ()
+
+    def _new_bay(self, bay_id: str) -> Bay:
+        return Bay(bay_id=bay_id, level=self._shown_level or 0)
+
+    def _on_row(self, quad: Outline) -> None:
+        names, settings = self.side.row.names, self.side.row.settings
+        here = outlines_at(self.document.sketch, self._place)
+        try:
+            bays = row_of(quad, settings.n_bays)
+            if len(names.ids) < len(bays) or any(key in here for key in names.ids):
+                raise BadInputError(self._row_problem(names.ids))
+        except BadInputError as error:
+            self.notice.say(str(error))
+            return
+        lot, outlines = self._settled(bays)
+        level = self._shown_level or 0
+        new = [
+            Bay(bay_id=key, kind=names.kind, zone=names.zone, level=level)
+            for key in names.ids
+            if bay_of(lot, key) is None
+        ]
+        lot = with_outlines(with_bays(lot, new), self._place, dict(zip(names.ids, outlines, strict=True)))
+        self.notice.clear()
+        self._apply(lot, f"Draw a row of {len(bays)}")
+        self.canvas.set_tool(Tool.SELECT)
+        self.canvas.select([Ref(RefKind.BAY, key) for key in names.ids])
+        self.side.row.show_first(free_ids(lot, [names.ids[-1]])[0])
+
+    def _settled(self, outlines: Sequence[Outline]) -> tuple[Lot, tuple[Outline, ...]]:
+        """Return the lot, placed where the first outline was drawn on the map before anybody placed it."""
+        lot = self.document.sketch
+        if not self._is_on_map or lot.position is not None:
+            return lot, tuple(outlines)
+        origin = self._home or GeoPoint(0.0, 0.0)
+        made, moved = placed_by(lot, origin, outlines)
+        self.told.emit("The lot has its place on the map now.", "Its plan begins at the first corner that you drew.")
+        return made, moved
+
+    def _on_removal(self, refs: tuple[Ref, ...], is_everywhere: bool) -> None:
+        if not self._is_editable or not refs:
+            return
+        lot = self.document.sketch
+        bays = [ref.key for ref in refs if ref.kind is RefKind.BAY]
+        # From the last one on: surroundings are named by their number.
+        for ref in sorted(refs, key=lambda ref: (len(ref.key), ref.key), reverse=True):
+            if ref.kind is RefKind.LANE:
+                lot = without_lane(lot, self._place, ref.key)
+        if is_everywhere:
+            self._apply(without_bays(lot, bays), f"Remove {_counted(bays)} from the lot")
+            return
+        lot = without_outlines(lot, self._place, bays)
+        nowhere = [key for key in bays if not cameras_of(lot, key) and not _on_plan(lot, key)]
+        self._apply(without_bays(lot, nowhere), f"Take {_counted(bays)} off" if bays else "Remove a lane")
+
+    def _on_duplicate(self) -> None:
+        lot, chosen = self.document.sketch, self.canvas.selected.bay_ids
+        drawn = outlines_at(lot, self._place)
+        if not self._is_editable or not chosen:
+            return
+        first = drawn[chosen[0]]
+        lot, copies = duplicated(lot, self._place, chosen, _beside(first, len(chosen), is_plan=self._place == PLAN))
+        self._apply(lot, f"Duplicate {_counted(chosen)}")
+        self.canvas.select([Ref(RefKind.BAY, key) for key in copies])
+
+    def _on_point(self, tool: Tool, point: Point) -> None:
+        if tool is Tool.PAIRS:
+            self._on_pair(point)
+            return
+        lot = self.document.sketch
+        origin = lot.position or self._home or GeoPoint(0.0, 0.0)
+        self._apply(replace(lot, position=on_ground(point, origin, lot.bearing_deg)), "Place the lot on the map")
+        self.canvas.set_tool(Tool.SELECT)
+        self.canvas.fit()
+
+    # -- selection and forms
+
+    def _chosen_ids(self) -> tuple[str, ...]:
+        """The bays that are worked on: on the canvas, else in the list."""
+        return self.canvas.selected.bay_ids or self.side.list.chosen_ids
+
+    def _chosen_refs(self) -> tuple[Ref, ...]:
+        return tuple(Ref(RefKind.BAY, key) for key in self._chosen_ids())
+
+    def _on_selection(self, selected: Selected) -> None:
+        self.document.end_merge()
+        self.side.list.show_chosen(selected.bay_ids)
+        self._refresh_form()
+        if selected.refs and self._carrying is None and self.side.tab != "Bays":
+            self.side.show_tab("Bays")
+
+    def _on_chosen(self, bay_ids: tuple[str, ...]) -> None:
+        """Follow the list: a bay of another level brings that level, one that is not drawn here waits to be."""
+        bays = [bay for key in bay_ids if (bay := bay_of(self.lot, key)) is not None]
+        levels = {bay.level for bay in bays}
+        if self._place == PLAN and len(levels) == 1 and self._shown_level not in (None, *levels):
+            show_choice(self._level, levels.pop())
+            self.canvas.show_shapes(shapes_of(self.lot, self._place, self._shown_level))
+        with QSignalBlocker(self.canvas):
+            self.canvas.select([Ref(RefKind.BAY, key) for key in bay_ids])
+        self._refresh_form()
+
+    def _on_bays_changed(self, change: Callable[[Bay], Bay], text: str, merge_key: str) -> None:
+        chosen = self._chosen_ids()
+        key = f"{merge_key}-{hash(chosen)}" if merge_key else ""
+        self._apply(changed_bays(self.document.sketch, chosen, change), text, key)
+
+    def _on_rename(self, bay_id: str, new_id: str) -> None:
+        try:
+            lot = renamed(self.document.sketch, bay_id, new_id)
+        except BadInputError as error:
+            self.notice.say(str(error))
+            self._refresh_form()
+            return
+        self._apply(lot, f"Rename bay {bay_id}")
+        self.canvas.select([Ref(RefKind.BAY, new_id)])
+
+    def _on_numbers(self, names: tuple[str, ...]) -> None:
+        try:
+            lot, new_ids = numbered(self.document.sketch, self._place, self._chosen_ids(), names)
+        except BadInputError as error:
+            self.notice.say(str(error))
+            return
+        self._apply(lot, f"Number {_counted(new_ids)}")
+        self.canvas.select([Ref(RefKind.BAY, key) for key in new_ids])
+
+    def _on_lane_renamed(self, name: str) -> None:
+        (ref,) = self.canvas.selected.refs
+        try:
+            lot = renamed_lane(self.document.sketch, self._place, ref.key, name)
+        except BadInputError as error:
+            self.notice.say(str(error))
+            return
+        self._apply(lot, f"Rename {ref.key}")
+        self.canvas.select([Ref(RefKind.LANE, name)])
+
+    def _on_surrounding(self, around: object) -> None:
+        lot, (ref,) = self.document.sketch, self.canvas.selected.refs
+        kept = list(lot.surroundings)
+        kept[int(ref.key) - 1] = around  # type: ignore[call-overload]
+        self._apply(replace(lot, surroundings=tuple(kept)), "Change the surroundings", f"around-{ref.key}")
+
+    def _on_view(self, view: BayView, text: str) -> None:
+        self._apply(with_view(self.document.sketch, view), text)
+
+    def _on_view_removed(self, camera_id: str) -> None:
+        lot = without_view(self.document.sketch, camera_id)
+        nowhere = [bay.bay_id for bay in lot.bays if not bay.outline and not cameras_of(lot, bay.bay_id)]
+        self._apply(without_bays(lot, nowhere), f"Remove the view of {self._camera_name(camera_id)}")
+
+    def _on_place_wanted(self) -> None:
+        self.open_place(MAP)
+        self._on_tool_chosen(Tool.PLACE)
+
+    def _on_tool_chosen(self, tool: Tool) -> None:
+        self.canvas.set_tool(tool)
+        self._tools.show_tool(self.canvas.tool)
+        self.canvas.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _on_tool(self, tool: Tool) -> None:
+        if tool in {info.tool for info in TOOLS}:
+            self._tools.show_tool(tool)
+        if tool is Tool.ROW:
+            self.side.show_tab("Bays")
+            self._refresh_row()
+        self._refresh_form()
+
+    # -- the bars
+
+    def _on_lot_chosen(self) -> None:
+        self.open_lot(str(self._choice.currentData()))
+
+    def _on_place_chosen(self) -> None:
+        key = str(self._where.currentData())
+        if self._carrying is not None:
+            self._end_carry()
+        self.open_place(key)
+
+    def _on_level_chosen(self) -> None:
+        self._refresh()
+        self.canvas.fit()
+
+    def _on_freeze(self, is_frozen: bool) -> None:
+        self.canvas.set_frozen(is_frozen)
+        self._freeze.set_icon_name("play" if is_frozen else "pause")
+        self._freeze.setToolTip("Let the picture run (F)" if is_frozen else "Hold the picture (F)")
+
+    def _on_snap(self) -> None:
+        self.canvas.set_snapping(self._snap.isChecked())
+
+    def _on_enlarge(self, is_wanted: bool) -> None:
+        self.canvas.setFocus(Qt.FocusReason.OtherFocusReason)
+        self.room_requested.emit(is_wanted)
+
+    def _on_undo(self) -> None:
+        if self._undo.isEnabled():
+            self.document.stack.undo()
+
+    def _on_redo(self) -> None:
+        if self._redo.isEnabled():
+            self.document.stack.redo()
+
+    def _on_discard(self) -> None:
+        self._apply(self.document.saved, "Discard the changes")
+
+    def _on_save(self) -> None:
+        if self._base is None or not self._may_edit or self._is_saving or not self.is_dirty:
+            return
+        self._send(self._note.text().strip())
+
+    def _send(self, note: str) -> None:
+        if self._base is None:
+            return
+        lot = self.document.sketch
+        problem = problem_of(lot)
+        if problem:
+            self._after_save = None
+            self.notice.say(f"{problem} Draw it again, or remove it; then save.")
+            return
+        self._is_saving = True
+        self._refresh_state()
+        self.save_requested.emit(replace(lot, version=self._base.version), note)
+
+    def _save_then(self, then: Callable[[], None]) -> None:
+        self._after_save = then
+        self._on_save()
+
+    def _begin_new(self) -> None:
+        self.side.new_lot.start(
+            [(key, name) for key, name in self._counted.items() if key not in self._lots], list(self._lots)
+        )
+        self.side.show_front(self.side.new_lot)
+        self.side.new_lot.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _on_lot_made(self, lot: Lot) -> None:
+        def begin() -> None:
+            self._open(lot)
+            self.side.show_forms()
+            self.canvas.setFocus(Qt.FocusReason.OtherFocusReason)
+
+        self._leave_for(begin)
+
+    def _on_lot_removal(self) -> None:
+        lot = self._base
+        if lot is None:
+            return
+
+        def remove() -> None:
+            if lot.version:
+                self.removal_requested.emit(lot.lot_id)
+                self.document.mark_saved(self.document.sketch)
+            else:
+                self._leave(lot)
+
+        said = f"Remove {lot.name} with {_counted(lot.bays)}? Its history stays."
+        self.notice.ask(said, [("Remove it", remove), ("Keep it", lambda: None)])
+
+    def _leave_front(self) -> None:
+        self.side.show_forms()
+        self.canvas.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    # -- import and export
+
+    def _begin_import(self) -> None:
+        self.canvas.set_tool(Tool.SELECT)
+        self.side.imports.start(
+            self.document.sketch,
+            f"the picture of {self._camera_name(self._place)}",
+            self.canvas.picture_px,
+            is_plan=self._place == PLAN,
+        )
+        self.side.show_front(self.side.imports)
+        self.side.imports.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _on_take(self, found: BayFile, same_id: SameId, file_name: str) -> None:
+        taken = take_file(self.document.sketch, found, self._place, same_id)
+        self._apply(taken.lot, f"Import {file_name}")
+        self._leave_front()
+        if found.is_plan and self._place != PLAN:
+            self.open_place(PLAN)
+        self._list_places()
+        self.canvas.fit()
+        matched = f", {taken.n_matched:,} matched by id" if taken.n_matched else ""
+        self.told.emit(
+            f"{file_name} is drawn: {taken.n_new:,} new bays{matched}.",
+            "It counts when it is saved; Ctrl+Z takes it back.",
+        )
+
+    def _ask_export(self, suffix: str) -> None:
+        kind = "GeoJSON (*.geojson)" if suffix == "geojson" else "Lots (*.json)"
+        dialog = QFileDialog(self, "Export the lot", "", kind)
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setDefaultSuffix(suffix)
+        dialog.selectFile(f"{self.lot_id.replace('/', '-')}.{suffix}")
+        dialog.setOption(QFileDialog.Option.DontUseNativeDialog)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.fileSelected.connect(lambda file: self.export_file(Path(file)))
+        # Beside the room, not in front of it: alarms can be answered meanwhile.
+        dialog.setModal(False)
+        dialog.show()
+
+    # -- copying to another place by pairs of points
+
+    def _begin_carry(self) -> None:
+        if not outlines_at(self.document.sketch, self._place):
+            self.notice.say("Nothing is drawn here yet: show the place that bays are copied from.")
+            return
+        source = self._place
+        targets = [(key, name) for key, name in ((PLAN, "Plan"), *self._cameras.items()) if key != source]
+        if not targets:
+            self.notice.say("There is no other place: add a camera first.")
+            return
+        name = "Plan" if source == PLAN else self._camera_name(source)
+        self.side.carry.start(name, targets)
+        self._carrying = (source, targets[0][0])
+        self._pairs = ([], [])
+        self.side.carry.show_target(targets[0][0])
+        self.side.show_front(self.side.carry)
+        self._on_carry_place(False)
+
+    def _on_target(self, target: str) -> None:
+        if self._carrying is not None:
+            self._carrying = (self._carrying[0], target)
+            self._pairs = (self._pairs[0], [])
+            self._on_carry_place(self._place == target)
+
+    def _on_carry_place(self, is_target: bool) -> None:
+        if self._carrying is not None:
+            self.open_place(self._carrying[int(is_target)])
+            self.canvas.set_tool(Tool.PAIRS)
+            self._show_pairs()
+
+    def _on_pair(self, point: Point) -> None:
+        self._pairs[self._pair_side].append(point)
+        self._show_pairs()
+
+    def _on_pair_back(self) -> None:
+        if self._pairs[self._pair_side]:
+            self._pairs[self._pair_side].pop()
+        self._show_pairs()
+
+    @property
+    def _pair_side(self) -> int:
+        return int(self._carrying is not None and self._place == self._carrying[1])
+
+    def _show_pairs(self) -> None:
+        side = self._pair_side
+        self.canvas.show_points(self._pairs[side])
+        self.side.carry.show_counts(len(self._pairs[0]), len(self._pairs[1]), is_at_target=bool(side))
+        self.side.carry.show_error("")
+
+    def _on_carry(self) -> None:
+        if self._carrying is None:
+            return
+        source, target = self._carrying
+        try:
+            taken = carried(self.document.sketch, source, target, carrier(*self._pairs))
+        except BadInputError as error:
+            self.side.carry.show_error(str(error))
+            return
+        self._apply(taken.lot, f"Copy to {self._place_name(target)}")
+        self._end_carry()
+        self.open_place(target)
+        self._list_places()
+        n_bays = taken.n_new + taken.n_matched
+        self.told.emit(
+            f"{n_bays:,} bays are drawn on {self._place_name(target)}.", "Drag them where they are a little off."
+        )
+
+    def _end_carry(self) -> None:
+        self._carrying, self._pairs = None, ([], [])
+        self.canvas.show_points(())
+        if self.canvas.tool is Tool.PAIRS:
+            self.canvas.set_tool(Tool.SELECT)
+        self.side.show_forms()
+
+    # -- versions
+
+    def _on_look_wanted(self, number: int) -> None:
+        self._restoring = None
+        self.version_requested.emit(self.lot_id, number)
+
+    def _on_restore_wanted(self, number: int) -> None:
+        self._restoring = number
+        self.version_requested.emit(self.lot_id, number)
+
+    def _restore(self, number: int, lot: Lot) -> None:
+        self._restoring = None
+        if self._is_saving or not self._may_edit:
+            reason = "A lot is being saved." if self._may_edit else _READ_ONLY
+            self.told.emit(f"Version {number} is not brought back.", reason)
+            return
+        self._looked_at = None
+        self.notice.clear()
+        self._apply(_plain(lot), f"Restore version {number}")
+        self._refresh()
+        if self.is_dirty:
+            self._send(f"Restored from version {number}.")
+
+    def _stop_looking(self) -> None:
+        self._looked_at = None
+        self._refresh()
+
+    # -- Qt
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Let the letters of the tools work wherever they are not being written."""
+        if self.canvas.press_tool(event):
+            self.canvas.setFocus(Qt.FocusReason.OtherFocusReason)
+            return
+        super().keyPressEvent(event)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Take one file."""
+        urls = event.mimeData().urls()
+        if len(urls) == 1 and urls[0].isLocalFile():
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Show what the file holds."""
+        event.acceptProposedAction()
+        self.import_file(Path(event.mimeData().urls()[0].toLocalFile()))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Show the tools without words where there is no room for them."""
+        super().resizeEvent(event)
+        self._tools.set_compact(self.width() < look().sizes.body * _WORDS_EM)
+
+
+def _plain(lot: Lot) -> Lot:
+    """Return a lot without its version, which is not drawn."""
+    return replace(lot, version=0)
+
+
+def _with_calibration(lot: Lot, theirs: Lot) -> Lot:
+    """Return a lot with the calibrations of another version of it."""
+    found = {view.camera_id: view for view in theirs.views}
+    views = []
+    for view in lot.views:
+        other = found.get(view.camera_id)
+        if other is not None:
+            view = replace(
+                view,
+                method=other.method,
+                image_px=other.image_px,
+                rate=other.rate,
+                calibrated_at=other.calibrated_at,
+            )
+        views.append(view)
+    return replace(lot, views=tuple(views))
+
+
+def _differs_by_calibration(theirs: Lot, ours: Lot) -> bool:
+    return theirs == _with_calibration(ours, theirs)
+
+
+def _on_plan(lot: Lot, bay_id: str) -> bool:
+    bay = bay_of(lot, bay_id)
+    return bay is not None and bool(bay.outline)
+
+
+def _beside(outline: Outline, n_bays: int, *, is_plan: bool) -> Point:
+    """Return how far a copy is put: along the front of the first bay, past all that are copied."""
+    if len(outline) == 4:
+        (x1, y1), (x2, y2) = outline[0], outline[1]
+        return (x2 - x1) * n_bays, (y2 - y1) * n_bays
+    return (2.5, 0.0) if is_plan else (0.03, 0.03)
+
+
+def _counted(bays: Sequence[object]) -> str:
+    return "1 bay" if len(bays) == 1 else f"{len(bays):,} bays"
+
+
+def _fill(choice: QComboBox, entries: Sequence[tuple[object, str]]) -> None:
+    """List entries without telling anyone; what was chosen stays, where it is still there."""
+    listed = [(choice.itemData(row), choice.itemText(row)) for row in range(choice.count())]
+    if listed == list(entries):
+        return
+    kept = choice.currentData()
+    with QSignalBlocker(choice):
+        choice.clear()
+        for data, text in entries:
+            choice.addItem(text, data)
+        choice.setCurrentIndex(choice.findData(kept))
