@@ -14,12 +14,16 @@ from app.room import Room
 from app.twin_process import TwinProcess
 from core.access.model import Role
 from core.incidents.model import Priority, SourceKind
+from core.kernel.errors import ConsoleError
+from core.parking.figures_model import LotFigures
+from core.parking.forecast.model import LotForecast
 from core.parking.model import BayChange, BayState, BayStatus
 from widgets.twin.cones import cones_of
 from widgets.twin.gltf import write_glb
-from widgets.twin.panel import TwinPanel
+from widgets.twin.panel import Heat, ShareAhead, TwinPanel
 
 Writing = Callable[[Path], None]
+_OF_LOTS = (SourceKind.LOT, SourceKind.DEVICE)
 
 
 def create(room: Room) -> QWidget:
@@ -69,6 +73,8 @@ class _Twin(QWidget):
     def _connect_verbs(self) -> None:
         panel = self._panel
         panel.changes_wanted.connect(self._on_changes_wanted)
+        panel.forecast_wanted.connect(self._on_forecast_wanted)
+        panel.figures_wanted.connect(self._on_figures_wanted)
         panel.correction_wanted.connect(self._on_correction)
         panel.release_wanted.connect(self._on_release)
         panel.picture_export_wanted.connect(self._on_picture_export)
@@ -92,25 +98,24 @@ class _Twin(QWidget):
         self._panel.show_statuses(status for bays in self._room.live.bays.values() for status in bays.values())
 
     def _on_alarms(self) -> None:
-        plans = self._room.live.lot_plans
-        by_device = {device_id: lot.lot_id for lot in plans.values() for device_id in (*lot.device_ids, lot.lot_id)}
+        live = self._room.live
         worst: dict[str, Priority] = {}
-        for alarm in self._room.live.open_alarms():
-            lot_id = by_device.get(alarm.source_id) if alarm.source_kind is not SourceKind.CAMERA else None
-            if lot_id is not None:
+        for alarm in live.open_alarms():
+            lot_id = live.lot_id_of(alarm.source_id) if alarm.source_kind in _OF_LOTS else ""
+            if lot_id in live.lot_plans:
                 worst[lot_id] = min(worst.get(lot_id, alarm.priority), alarm.priority)
         self._panel.show_alarms(worst)
 
     def _on_selected(self, kind: str, item_id: str) -> None:
         if kind == "lot":
-            self._panel.select_lot(item_id)
+            self._panel.select_lot(self._room.live.lot_id_of(item_id))
         elif kind == "bay":
             lot_id, _, bay_id = item_id.rpartition("#")
             self._panel.select_bay(lot_id, bay_id)
         elif kind == "alarm":
             alarm = self._room.live.alarms.get(item_id)
-            if alarm is not None and alarm.source_kind is not SourceKind.CAMERA:
-                self._panel.select_lot(alarm.source_id)
+            if alarm is not None and alarm.source_kind in _OF_LOTS:
+                self._panel.select_lot(self._room.live.lot_id_of(alarm.source_id))
 
     def _on_picked(self, lot_id: str, bay_id: str) -> None:
         if bay_id:
@@ -123,6 +128,30 @@ class _Twin(QWidget):
             "parking.changes",
             list[BayChange],
             then=lambda changes: self._panel.show_changes(lot_id, since, changes),
+            lot_id=lot_id,
+            since=since,
+            until=until,
+        )
+
+    def _on_forecast_wanted(self, lot_id: str, zone: str, at: datetime) -> None:
+        def show(forecast: LotForecast) -> None:
+            ahead = ahead_of(forecast)
+            if ahead is not None:
+                self._panel.show_ahead(at, ahead)
+            elif not zone:
+                self._panel.show_no_ahead(lot_id, next(iter(forecast.notes), "There is too little history to say"))
+
+        def refused(error: ConsoleError) -> None:
+            if not zone:
+                self._panel.show_no_ahead(lot_id, error.message)
+
+        self._room.ask("parking.forecast", LotForecast, then=show, refused=refused, lot_id=lot_id, zone=zone, at=[at])
+
+    def _on_figures_wanted(self, lot_id: str, since: datetime, until: datetime) -> None:
+        self._room.ask(
+            "parking.figures",
+            LotFigures,
+            then=lambda figures: self._panel.show_heat(lot_id, heats_of(figures)),
             lot_id=lot_id,
             since=since,
             until=until,
@@ -180,6 +209,37 @@ class _Twin(QWidget):
             self._room.toast(f"{file.name} cannot be written: {error.strerror or error}.", "Choose another folder.")
             return
         self._room.toast(f"The twin is in {file.name}.")
+
+
+def ahead_of(forecast: LotForecast) -> ShareAhead | None:
+    """Return the first instant of a forecast as a share of bays; None where nothing can be said."""
+    if not forecast.points or forecast.n_bays <= 0:
+        return None
+    point = forecast.points[0]
+
+    def occupied(n_free: float) -> float:
+        return min(1.0, max(0.0, 1.0 - n_free / forecast.n_bays))
+
+    return ShareAhead(
+        lot_id=forecast.lot_id,
+        zone=forecast.zone,
+        share=occupied(point.n_free),
+        low=occupied(point.high),
+        high=occupied(point.low),
+        probability=forecast.asked,
+        is_simulated=forecast.is_simulated,
+    )
+
+
+def heats_of(figures: LotFigures) -> dict[str, Heat]:
+    """Return what is known of each bay: vehicles a day of known time, and how long they stay."""
+    days = (figures.until - figures.since).total_seconds() / 86_400
+    turnover = {bay.bay_id: bay.n_stays / (days * bay.known_share) for bay in figures.bays if bay.known_share > 0.0}
+    dwell = {bay.bay_id: bay.mean_stay_min for bay in figures.bays if bay.mean_stay_min is not None}
+    return {
+        kind: Heat(lot_id=figures.lot_id, kind=kind, values=values, unit=unit, is_simulated=figures.is_simulated)
+        for kind, values, unit in (("turnover", turnover, "vehicles a day"), ("dwell", dwell, "min"))
+    }
 
 
 def _save_picture(image: QImage, file: Path) -> None:

@@ -91,13 +91,14 @@ def open_lot(lot_id: str, name: str, *, n_bays: int, bays_per_row: int = 25, pos
     Every lane is a zone: A, B, … Bays are numbered in their zone.
     """
     bays = tuple(_filled(n_bays, bays_per_row, level=0))
+    lanes = tuple(_lanes(bays, bays_per_row, level=0))
     return Lot(
         lot_id=lot_id,
         name=name,
         position=position,
         levels=(Level(number=0, name="Ground"),),
         bays=bays,
-        surroundings=(*_lanes(bays, bays_per_row, level=0), *_around(bays)),
+        surroundings=(*lanes, *_around(bays, lanes)),
     )
 
 
@@ -201,8 +202,9 @@ def _lanes(bays: Sequence[Bay], bays_per_row: int, *, level: int) -> Iterator[Su
         yield Surrounding(kind=SurroundingKind.LANE, outline=outline, level=level)
 
 
-def _around(bays: Sequence[Bay]) -> Iterator[Surrounding]:
+def _around(bays: Sequence[Bay], lanes: Sequence[Surrounding]) -> Iterator[Surrounding]:
     west_m, south_m, east_m, north_m = _extent(bays)
+    north_m = max([north_m, *(y for lane in lanes for _, y in lane.outline)])
     yield from _green(bays, beside_m=0.0)
     yield Surrounding(
         kind=SurroundingKind.BUILDING,

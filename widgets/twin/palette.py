@@ -73,7 +73,7 @@ def _day(theme: Theme) -> Palette:
         floor_stale=rgb("#A9B0B6"),
         car=rgb("#35424E"),
         car_stale=rgb("#7A848D"),
-        glass=rgb("#E9EEF2"),
+        glass=rgb("#B4BFC8"),
         cross=rgb(theme.shelved),
         quality=rgb(theme.quality),
         cone=rgb("#3D4A55"),

@@ -47,6 +47,9 @@ NO_LOT_HINT = "Draw its bays in the calibration panel, or import them."
 STARTING = "The 3D view is starting."
 AGES_MS = 1000
 HEAT_SPAN = timedelta(hours=24)
+MAX_ZONES = 12
+"""Of a lot with more, only the whole is foreseen: each zone is a question of its own."""
+
 HEATS = (("No heat", ""), ("Turnover", "turnover"), ("Dwell", "dwell"))
 
 
@@ -55,8 +58,10 @@ class ShareAhead:
     """What is expected of the bays of a zone.
 
     Attributes:
+        zone: Empty for the whole lot.
         share, low, high: Of its bays that are occupied, 0..1, and between which bounds it will probably be.
-        confidence: How probably, 0..1.
+        probability: That it will be between them, 0..1.
+        is_simulated: Nobody parked there: a demonstration's history stands behind it.
     """
 
     lot_id: str
@@ -64,7 +69,8 @@ class ShareAhead:
     share: float
     low: float
     high: float
-    confidence: float
+    probability: float
+    is_simulated: bool = False
 
     @property
     def words(self) -> str:
@@ -78,12 +84,14 @@ class Heat:
 
     Attributes:
         unit: Of the values, as the legend writes it.
+        is_simulated: Nobody parked there.
     """
 
     lot_id: str
     kind: str
     values: Mapping[str, float]
     unit: str
+    is_simulated: bool = False
 
 
 class TwinPanel(QWidget):
@@ -95,8 +103,8 @@ class TwinPanel(QWidget):
         picked(str, str): Lot and bay; both empty for none.
         lot_picked(str): The operator chose a lot.
         changes_wanted(str, object, object): Lot, and from when to when.
-        forecast_wanted(str, object): Lot, and for when.
-        figures_wanted(str, str, object, object): Lot, kind of heat, from when to when.
+        forecast_wanted(str, str, object): Lot, zone (empty for the whole lot), and for when.
+        figures_wanted(str, object, object): Lot, from when to when.
         snapshot_wanted(str, str): Lot and bay.
         correction_wanted(str, str, object, str): Lot, bay, `BayState` and reason.
         release_wanted(str, str): Lot and bay.
@@ -109,8 +117,8 @@ class TwinPanel(QWidget):
     picked = Signal(str, str)
     lot_picked = Signal(str)
     changes_wanted = Signal(str, object, object)
-    forecast_wanted = Signal(str, object)
-    figures_wanted = Signal(str, str, object, object)
+    forecast_wanted = Signal(str, str, object)
+    figures_wanted = Signal(str, object, object)
     snapshot_wanted = Signal(str, str)
     correction_wanted = Signal(str, str, object, str)
     release_wanted = Signal(str, str)
@@ -127,7 +135,8 @@ class TwinPanel(QWidget):
         self._moment = LIVE
         self._tapes: dict[tuple[str, datetime], Tape] = {}
         self._asked: set[tuple[str, datetime]] = set()
-        self._ahead: dict[str, tuple[ShareAhead, ...]] = {}
+        self._ahead: dict[tuple[str, str], ShareAhead] = {}
+        self._no_ahead: dict[str, str] = {}
         self._heats: dict[str, Heat] = {}
         self._selected: BayKey | None = None
         self._is_day: bool | None = None
@@ -219,16 +228,22 @@ class TwinPanel(QWidget):
         if self._moment.mode is Mode.REPLAY:
             self._show_moment()
 
-    def show_ahead(self, lot_id: str, at: datetime, shares: Iterable[ShareAhead]) -> None:
-        """Take what is expected at a lot."""
+    def show_ahead(self, at: datetime, ahead: ShareAhead) -> None:
+        """Take what is expected at a lot, or in a zone of it."""
         if self._moment.mode is Mode.FORECAST and self._moment.at == at:
-            self._ahead[lot_id] = tuple(shares)
+            self._ahead[ahead.lot_id, ahead.zone] = ahead
             self._show_moment()
 
-    def show_heat(self, heat: Heat) -> None:
-        """Take one figure for each bay of a lot."""
-        if heat.kind == self._heat:
-            self._heats[heat.lot_id] = heat
+    def show_no_ahead(self, lot_id: str, sentence: str) -> None:
+        """Say why nothing can be foreseen at a lot."""
+        self._no_ahead[lot_id] = sentence
+        if self._moment.mode is Mode.FORECAST:
+            self._show_moment()
+
+    def show_heat(self, lot_id: str, heats: Mapping[str, Heat]) -> None:
+        """Take the figures of each bay of a lot, by kind."""
+        if self._heat in heats:
+            self._heats[lot_id] = heats[self._heat]
             self._show_moment()
 
     def show_failed(self, sentence: str) -> None:
@@ -452,9 +467,11 @@ class TwinPanel(QWidget):
         for lot in self._shown_lots:
             if self._heat:
                 until = self._clock.now()
-                self.figures_wanted.emit(lot.lot_id, self._heat, until - HEAT_SPAN, until)
+                self.figures_wanted.emit(lot.lot_id, until - HEAT_SPAN, until)
             if self._moment.mode is Mode.FORECAST:
-                self.forecast_wanted.emit(lot.lot_id, at)
+                zones = sorted({bay.zone for bay in lot.bays} | {""})
+                for zone in zones if len(zones) <= MAX_ZONES else [""]:
+                    self.forecast_wanted.emit(lot.lot_id, zone, at)
             elif self._moment.mode is Mode.REPLAY and at is not None:
                 hour = hour_of(at)
                 is_past = hour + HOUR < self._clock.now()
@@ -483,13 +500,18 @@ class TwinPanel(QWidget):
     def _notice(self) -> str:
         at = self._moment.at
         if at is None:
-            return f"{self.heat_choice.currentText()}, last 24 hours" if self._heat else ""
+            if not self._heat:
+                return ""
+            is_simulated = any(heat.is_simulated for heat in self._heats.values())
+            history = ", a simulated history" if is_simulated else ""
+            return f"{self.heat_choice.currentText()} over the last 24 hours{history}"
         local, now = at.astimezone(), self._clock.now().astimezone()
         when = f"{local:%H:%M}" if local.date() == now.date() else f"{local:%a %Y-%m-%d %H:%M}"
         if self._moment.mode is Mode.REPLAY:
             is_read = all((lot.lot_id, hour_of(at)) in self._tapes for lot in self._shown_lots)
             return f"Replay {when}, not live" if is_read else f"Replay {when}, being read"
-        return f"Forecast for {when}, not known"
+        is_simulated = any(one.is_simulated for one in self._ahead.values())
+        return f"Forecast for {when}, not known" + (", from a simulated history" if is_simulated else "")
 
     def _show_states(self, statuses: Mapping[BayKey, BayStatus], *, at_once: bool) -> None:
         self.table.show_statuses(statuses)
@@ -516,11 +538,12 @@ class TwinPanel(QWidget):
         by_lot: dict[str, str] = {}
         by_zone: dict[tuple[str, str], str] = {}
         for lot in self._shown_lots:
-            ahead = {one.zone: one for one in self._ahead.get(lot.lot_id, ())}
-            by_lot[lot.lot_id] = ahead[""].words if "" in ahead else "No forecast"
-            by_zone |= {(lot.lot_id, zone): one.words for zone, one in ahead.items() if zone}
+            whole = self._ahead.get((lot.lot_id, ""))
+            missing = self._no_ahead.get(lot.lot_id, "No forecast yet")
+            by_lot[lot.lot_id] = whole.words if whole is not None else missing
+            by_zone |= {key: one.words for key, one in self._ahead.items() if key[0] == lot.lot_id and key[1]}
             for bay in lot.bays:
-                one = ahead.get(bay.zone) or ahead.get("")
+                one = self._ahead_of(lot.lot_id, bay.zone)
                 if one is not None:
                     shares[lot.lot_id, bay.bay_id] = one.share
                     words[lot.lot_id, bay.bay_id] = one.words
@@ -530,6 +553,9 @@ class TwinPanel(QWidget):
         self.view.show_legend(Legend("Expected share occupied", "0 %", "100 %"))
         if self.view.scene is not None:
             self.view.show_look(look_by_share(self.view.scene, shares), at_once=True)
+
+    def _ahead_of(self, lot_id: str, zone: str) -> ShareAhead | None:
+        return self._ahead.get((lot_id, zone)) or self._ahead.get((lot_id, ""))
 
     def _show_heat(self) -> None:
         heats = [self._heats[lot.lot_id] for lot in self._shown_lots if lot.lot_id in self._heats]
@@ -553,8 +579,7 @@ class TwinPanel(QWidget):
             return
         lot = self._lots[self._selected[0]]
         if self._moment.mode is Mode.FORECAST:
-            ahead = {one.zone: one for one in self._ahead.get(lot.lot_id, ())}
-            one = ahead.get(bay.zone) or ahead.get("")
+            one = self._ahead_of(lot.lot_id, bay.zone)
             self.card.show_share(lot, bay, one.words if one is not None else "No forecast")
             return
         is_new = self.card.key != self._selected
@@ -615,6 +640,7 @@ class TwinPanel(QWidget):
     def _on_moment(self, moment: Moment) -> None:
         self._moment = moment
         self._ahead.clear()
+        self._no_ahead.clear()
         self._ask_for_moment()
         self._show_moment()
 
