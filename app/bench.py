@@ -51,6 +51,7 @@ def run_benches(names: list[str], *, clip: Path | None, model: str, minutes: flo
         "memory": lambda: _bench_vision("memory", clip, model),
         "ui": bench_ui,
         "wall": _bench_wall,
+        "twin": _bench_twin,
         "start": bench_start,
         "recover": _bench_recover,
         "alarms": _bench_alarms,
@@ -86,6 +87,12 @@ def _bench_wall() -> BenchResult:
     from app.bench_wall import bench_wall
 
     return bench_wall()
+
+
+def _bench_twin() -> BenchResult:
+    from app.bench_twin import bench_twin
+
+    return bench_twin()
 
 
 def _bench_source() -> BenchResult:

@@ -37,6 +37,8 @@ def glb_of(scene: TwinScene, look: BaysLook, palette: Palette) -> bytes:
     document = _Document()
     for level, mesh in scene.grounds.items():
         document.add_static(f"Level {level}", mesh, palette)
+    for level, mesh in scene.bodies.items():
+        document.add_static(f"Bodies of level {level}", mesh, palette)
     for level, mesh in scene.paints.items():
         document.add_static(f"Lines of level {level}", mesh, palette)
     _add_bays(document, scene, look, palette)

@@ -44,11 +44,11 @@ class Palette:
         quality: Hatching of what is unknown, outline of what is stale.
         kinds: Of a bay's symbol; a standard bay has none.
         ramp: From the lowest to the highest figure.
-        sun, sky: Strength of the light from one side and from everywhere, 0..1.
+        sky: Behind and around everything.
+        sun_light, sky_light: Strength of the light from one side and from everywhere, 0..1.
     """
 
-    sky_high: Rgb
-    sky_low: Rgb
+    sky: Rgb
     asphalt: Rgb
     lane: Rgb
     slab: Rgb
@@ -69,8 +69,8 @@ class Palette:
     cone: Rgb
     kinds: dict[BayKind, Rgb]
     ramp: tuple[Rgb, ...]
-    sun: float
-    sky: float
+    sun_light: float
+    sky_light: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,8 +23,7 @@ NIGHT_THEME, DAY_THEME = DARK, DAY
 
 def _night(theme: Theme) -> Palette:
     return Palette(
-        sky_high=rgb("#232B33"),
-        sky_low=rgb("#171C21"),
+        sky=rgb("#171C21"),
         asphalt=rgb("#242A30"),
         lane=rgb("#1F252A"),
         slab=rgb("#2C333A"),
@@ -50,15 +49,14 @@ def _night(theme: Theme) -> Palette:
             BayKind.RESERVED: rgb("#C6C9EE"),
         },
         ramp=(rgb("#2A323A"), rgb("#3F5468"), rgb("#6487A8"), rgb("#A5C4E0"), rgb("#E6F0F8")),
-        sun=0.80,
-        sky=0.42,
+        sun_light=0.80,
+        sky_light=0.42,
     )
 
 
 def _day(theme: Theme) -> Palette:
     return Palette(
-        sky_high=rgb("#DCE3E8"),
-        sky_low=rgb("#C3CBD1"),
+        sky=rgb("#C3CBD1"),
         asphalt=rgb("#A7B0B7"),
         lane=rgb("#9BA4AC"),
         slab=rgb("#B4BCC3"),
@@ -84,6 +82,6 @@ def _day(theme: Theme) -> Palette:
             BayKind.RESERVED: rgb("#4A4C8C"),
         },
         ramp=(rgb("#E2E8EC"), rgb("#B3C8DA"), rgb("#7799B8"), rgb("#416A8F"), rgb("#173E62")),
-        sun=0.75,
-        sky=0.55,
+        sun_light=0.75,
+        sky_light=0.55,
     )

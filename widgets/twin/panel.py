@@ -174,6 +174,11 @@ class TwinPanel(QWidget):
         """Why there is no 3D view; empty where there is one."""
         return self._said.text() if self._has_failed else ""
 
+    @property
+    def empty_sentence(self) -> str:
+        """Why there is nothing to see; empty where there is something."""
+        return self._empty.sentence if self._empty.state is not None else ""
+
     def show_lots(self, lots: Iterable[Lot]) -> None:
         """Show these lots as they are drawn."""
         before, self._lots = self._lots, {lot.lot_id: lot for lot in lots}
@@ -389,7 +394,8 @@ class TwinPanel(QWidget):
     # -- lots and options --------------------------------------------------------------------------------------------
 
     def _fill_lots(self) -> None:
-        chosen = self.lot_choice.currentData()
+        # Where there was one lot only, nobody chose it.
+        chosen = self.lot_choice.currentData() if self.lot_choice.count() > 1 else ALL_LOTS
         self.lot_choice.blockSignals(True)
         self.lot_choice.clear()
         if len(self._lots) != 1:

@@ -6,6 +6,7 @@ process of its own (`widgets/twin/drawing.py`): a graphics driver that fails tak
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -40,6 +41,10 @@ from widgets.twin.scene import KINDS, MARK_Z, Material, Mesh, TwinScene
 SMOOTHING = 8
 """Samples of each pixel in a fine picture."""
 
+NEAR_PX = 17.0
+"""A car as long as this in the picture is drawn with all its faces; a third of them will do for a smaller one."""
+
+CAR_PARTS = ("body", "glass", "far-body", "far-glass")
 SIGN_M = 0.62
 """How far a sign stands behind the line over which one drives in, at a scale of 1."""
 
@@ -146,6 +151,7 @@ class Renderer:
         self._surfaces: dict[tuple[str, int], _Surface] = {}
         self._marks: dict[str, _Glyphs] = {}
         self._cones: vtkActor | None = None
+        self._is_near = True
         self._sun = vtkLight()
         self._sky = vtkLight()
         self._add_lights()
@@ -171,6 +177,8 @@ class Renderer:
         self._look = None
         for level, mesh in scene.grounds.items():
             self._add_surface("ground", level, mesh)
+        for level, mesh in scene.bodies.items():
+            self._add_surface("body", level, mesh)
         for level, mesh in scene.paints.items():
             self._add_surface("paint", level, mesh)
         for level, (mesh, _) in scene.floors.items():
@@ -179,6 +187,8 @@ class Renderer:
         plain = {
             "body": shapes.car_body(),
             "glass": shapes.car_glass(),
+            "far-body": shapes.far_body(),
+            "far-glass": shapes.far_glass(),
             "hatching": shapes.hatching(),
             "question": shapes.question(),
             "crossing": shapes.crossing(),
@@ -187,7 +197,7 @@ class Renderer:
         for name, shape in (plain | kinds).items():
             self._marks[name] = _Glyphs(shape)
             self._renderer.AddActor(self._marks[name].actor)
-            if name not in ("body", "glass"):
+            if name not in CAR_PARTS:
                 self._marks[name].actor.GetProperty().LightingOff()
         self._dress()
 
@@ -230,6 +240,7 @@ class Renderer:
         camera.SetViewUp(*pose.up)
         camera.SetViewAngle(VIEW_ANGLE_DEG)
         self._aim_lights(pose)
+        self._come_near(pose, height_px)
         self._renderer.ResetCameraClippingRange()
         self._window.Render()
         read: Any = self._window.GetRGBACharPixelData
@@ -259,7 +270,7 @@ class Renderer:
         surface = _Surface(mesh)
         self._surfaces[name, level] = surface
         self._renderer.AddActor(surface.actor)
-        if name != "ground":
+        if name != "body":
             surface.actor.GetProperty().LightingOff()
 
     def _add_lights(self) -> None:
@@ -280,11 +291,9 @@ class Renderer:
 
     def _dress(self) -> None:
         palette = self._options.palette
-        self._renderer.GradientBackgroundOn()
-        self._renderer.SetBackground(*_share(palette.sky_low))
-        self._renderer.SetBackground2(*_share(palette.sky_high))
-        self._sun.SetIntensity(palette.sun)
-        self._sky.SetIntensity(palette.sky)
+        self._renderer.SetBackground(*_share(palette.sky))
+        self._sun.SetIntensity(palette.sun_light)
+        self._sky.SetIntensity(palette.sky_light)
         if self._scene is None:
             return
         by_material = _materials(palette)
@@ -370,8 +379,11 @@ class Renderer:
         colors = _repeat(palette.car, len(here))
         colors[look.is_stale[here]] = palette.car_stale
         turns = scene.inward_deg[here] - 90.0
-        self._marks["body"].show(places, turns, scale, colors)
-        self._marks["glass"].show(places, turns, scale, _repeat(palette.glass, len(here)))
+        for name in CAR_PARTS:
+            is_drawn = name.startswith("far-") != self._is_near
+            n = len(here) if is_drawn else 0
+            dark = _repeat(palette.glass, n)
+            self._marks[name].show(places[:n], turns[:n], scale[:n], dark if "glass" in name else colors[:n])
 
     def _show_cones(self, cones: Iterable[Cone]) -> None:
         if self._cones is not None:
@@ -397,6 +409,15 @@ class Renderer:
         drawn.SetLineWidth(1.5)
         drawn.LightingOff()
         self._renderer.AddActor(self._cones)
+
+    def _come_near(self, pose: Pose, height_px: int) -> None:
+        """Choose how many faces a car needs from here; a little later back than forth, so that nothing flickers."""
+        px_per_m = height_px / 2 / math.tan(math.radians(VIEW_ANGLE_DEG / 2)) / pose.distance_m
+        limit_px = NEAR_PX * (0.9 if self._is_near else 1.1)
+        is_near = px_per_m * shapes.CAR_LENGTH_M >= limit_px
+        if is_near != self._is_near:
+            self._is_near = is_near
+            self._place_cars()
 
     def _set_shadows(self, is_on: bool) -> None:
         if not is_on:

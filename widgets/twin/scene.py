@@ -108,7 +108,7 @@ class TwinScene:
         lengths_m, widths_m: Along it and across, shape (n,).
         levels, kinds: Number of the level, index in `KINDS`, shape (n,).
         floors: One face a bay, by level, with the indices of its bays.
-        grounds, paints: Slabs and surroundings, and painted lines, by level.
+        grounds, bodies, paints: What lies flat, what has a height, and painted lines, by level.
         index: Position of a bay in the arrays.
     """
 
@@ -125,6 +125,7 @@ class TwinScene:
     kinds: NDArray[np.uint8]
     floors: dict[int, tuple[Mesh, NDArray[np.intp]]]
     grounds: dict[int, Mesh]
+    bodies: dict[int, Mesh]
     paints: dict[int, Mesh]
     low: Floats
     high: Floats
@@ -138,7 +139,7 @@ class TwinScene:
     @property
     def level_numbers(self) -> tuple[int, ...]:
         """Numbers of all levels, from below."""
-        return tuple(sorted({*self.grounds, *self.floors}))
+        return tuple(sorted({*self.grounds, *self.bodies, *self.floors}))
 
     def lot(self, lot_id: str) -> LotPlace | None:
         """Return a lot's place; None where it is not in the scene."""
@@ -386,6 +387,7 @@ class _Building:
 
     def __init__(self) -> None:
         self._grounds: dict[int, _Faces] = defaultdict(_Faces)
+        self._bodies: dict[int, _Faces] = defaultdict(_Faces)
         self._paints: dict[int, _Faces] = defaultdict(_Faces)
         self._floors: dict[int, tuple[_Faces, list[int]]] = defaultdict(lambda: (_Faces(), []))
         self._lots: list[LotPlace] = []
@@ -438,6 +440,7 @@ class _Building:
                 level: (faces.mesh(), np.array(indices, dtype=np.intp))
                 for level, (faces, indices) in self._floors.items()
             },
+            bodies={level: faces.mesh() for level, faces in self._bodies.items()},
             grounds={level: faces.mesh() for level, faces in self._grounds.items()},
             paints={level: faces.mesh() for level, faces in self._paints.items()},
             low=np.min(lows, axis=0) if lows else np.zeros(3),
@@ -487,20 +490,19 @@ class _Building:
             height_m = heights.get(level, 3.0 * level)
             points = np.asarray([corner for outline in outlines for corner in outline], dtype=np.float64)
             pad = placement.place(_around(points))
-            faces = self._grounds[level]
             top_m = height_m + ASPHALT_Z
             if height_m > 0.0:
-                faces.add_prism(pad, top_m - SLAB_M, top_m, Material.SLAB)
-            faces.add_polygon(_at(pad, top_m + (0.01 if height_m > 0.0 else 0.0)), Material.ASPHALT)
+                self._bodies[level].add_prism(pad, top_m - SLAB_M, top_m - 0.02, Material.SLAB)
+            self._grounds[level].add_polygon(_at(pad, top_m), Material.ASPHALT)
 
     def _add_surrounding(self, one: Surrounding, placement: Placement, base_m: float) -> None:
         points = placement.place(np.asarray(one.outline, dtype=np.float64))
         if _area_m2(points) < 0.0 and one.kind is not SurroundingKind.RAMP:
             points = points[::-1]
-        faces = self._grounds[one.level]
+        faces = self._bodies[one.level]
         match one.kind:
             case SurroundingKind.LANE:
-                faces.add_polygon(_at(points, base_m + LANE_Z), Material.LANE)
+                self._grounds[one.level].add_polygon(_at(points, base_m + LANE_Z), Material.LANE)
             case SurroundingKind.GREEN:
                 faces.add_prism(points, base_m + ASPHALT_Z, base_m + max(0.08, one.height_m), Material.GREEN)
             case SurroundingKind.BUILDING:

@@ -69,6 +69,22 @@ def car_glass() -> Shape:
 
 
 @cache
+def far_body() -> Shape:
+    """Return a third of `car_body`'s faces: what is left of it from afar."""
+    x, y = CAR_WIDTH_M / 2, CAR_LENGTH_M / 2
+    low = [(x, -y, 0.14), (x, y, 0.14), (-x, y, 0.14), (-x, -y, 0.14)]
+    deck = [(x - 0.08, -y + 0.1, 0.86), (x - 0.08, y - 0.1, 0.86), (0.08 - x, y - 0.1, 0.86), (0.08 - x, 0.1 - y, 0.86)]
+    roof = _cabin(0.60, -1.28, 0.22, CAR_HEIGHT_M)
+    return shape_of([*_belt(low, deck), deck, roof])
+
+
+@cache
+def far_glass() -> Shape:
+    """Return the windows alone."""
+    return shape_of(_belt(_cabin(0.76, -1.82, 0.98, 0.87), _cabin(0.60, -1.28, 0.22, CAR_HEIGHT_M)))
+
+
+@cache
 def hatching() -> Shape:
     """Return the stripes over a bay of which nothing is known."""
     stripes = []

@@ -356,8 +356,9 @@ class _Kept(QSortFilterProxyModel):
         self.setDynamicSortFilter(False)
 
     def keep(self, query: str, state: str | None, kind: BayKind | None) -> None:
+        self.beginFilterChange()
         self._wanted = (query, state, kind)
-        self.invalidateFilter()
+        self.endFilterChange(QSortFilterProxyModel.Direction.Rows)
 
     def filterAcceptsRow(self, row: int, parent: _Index) -> bool:
         query, state, kind = self._wanted

@@ -150,6 +150,11 @@ class TwinView(QWidget):
         return self._notice
 
     @property
+    def pulses_per_s(self) -> float:
+        """How often the outline of a lot with an alarm gets brighter."""
+        return 1000 / (2 * self._pulse.interval()) if self._pulse.isActive() else 0.0
+
+    @property
     def options(self) -> Options:
         """What of the scene is drawn, and how."""
         return self._options
@@ -288,12 +293,16 @@ class TwinView(QWidget):
     def fly_to(self, pose: Pose) -> None:
         """Go there; at once where motion is reduced."""
         if look().is_reduced_motion or not self.isVisible():
-            self._flight = None
-            self._flying.stop()
-            self._see(pose)
+            self.fly_to_at_once(pose)
             return
         self._flight = (self._pose, pose, time.monotonic())
         self._flying.start()
+
+    def fly_to_at_once(self, pose: Pose) -> None:
+        """Be there."""
+        self._flight = None
+        self._flying.stop()
+        self._see(pose)
 
     def shot(self) -> QImage:
         """Return what the operator sees, labels included."""
@@ -389,7 +398,7 @@ class TwinView(QWidget):
         self._paint_notice(painter, dress)
 
     def _is_night(self) -> bool:
-        return sum(self._options.palette.sky_low) < 3 * 128
+        return sum(self._options.palette.sky) < 3 * 128
 
     def _paint_rings(self, painter: QPainter, scene: TwinScene) -> None:
         color = look().color("focus")
@@ -639,7 +648,7 @@ class TwinView(QWidget):
         """Paint the newest picture and what lies over it."""
         painter = QPainter(self)
         if self._image is None:
-            painter.fillRect(self.rect(), QColor(*self._options.palette.sky_low))
+            painter.fillRect(self.rect(), QColor(*self._options.palette.sky))
         else:
             painter.drawImage(QRectF(self.rect()), self._image)
         self._paint_over(painter)

@@ -116,7 +116,7 @@ def test_a_ramp_rises_from_its_first_edge_to_the_edge_across():
         kind=SurroundingKind.RAMP, outline=((5.0, 0.0), (9.0, 0.0), (9.0, 16.0), (5.0, 16.0)), height_m=3.0
     )
 
-    points = build_scene([lot_of(SQUARE, surroundings=(ramp,))]).grounds[0].points
+    points = build_scene([lot_of(SQUARE, surroundings=(ramp,))]).bodies[0].points
 
     low, high = points[(points[:, 0] > 4.9) & (points[:, 1] < 0.1)], points[points[:, 1] > 15.0]
     assert high[:, 2].max() - low[:, 2].min() == pytest.approx(3.0, abs=0.1)

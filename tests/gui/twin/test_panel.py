@@ -1,0 +1,366 @@
+"""The twin as an operator uses it, with the geometry and without anybody who draws."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtTest import QTest
+
+from core.incidents.model import Priority
+from core.parking.model import BayChange, BayState, BayStatus
+from core.parking.plans import garage, open_lot
+from widgets.twin import pose as poses
+from widgets.twin.model import Built, Detail, End, Look, Picture, ShowBays, ShowLots, Shown
+from widgets.twin.panel import Heat, ShareAhead, TwinPanel
+from widgets.twin.scene import build_scene
+from widgets.twin.tape import Mode
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+LOT = open_lot("west", "Lot West", n_bays=20)
+
+
+def status(bay_id, state, *, lot_id="west", is_stale=False, reason=""):
+    return BayStatus(
+        lot_id=lot_id,
+        bay_id=bay_id,
+        state=state,
+        since=NOW - timedelta(minutes=4),
+        at=NOW - timedelta(seconds=20),
+        confidence=0.92,
+        source="camera:north",
+        is_stale=is_stale,
+        reason=reason,
+    )
+
+
+@pytest.fixture
+def orders():
+    return []
+
+
+@pytest.fixture
+def panel(qtbot, orders):
+    made = TwinPanel()
+    qtbot.addWidget(made)
+
+    def obey(order):
+        orders.append(order)
+        if isinstance(order, ShowLots):
+            made.show_built(Built(build_scene(order.lots), order.number))
+
+    made.ordered.connect(obey)
+    made.set_may_correct(True)
+    made.resize(1100, 700)
+    made.show()
+    made.show_lots([LOT])
+    made.show_statuses([status("A01", BayState.OCCUPIED), status("A02", BayState.FREE), status("A03", BayState.CLOSED)])
+    made.view.fly_home()
+    made.view.fly_to_at_once(made.view.pose)
+    yield made
+    made.close_timers()
+
+
+def shown_of(panel, bay_id):
+    return Shown(int(panel.view.bays_look.shown[panel.view.scene.index["west", bay_id]]))
+
+
+def place_of(panel, bay_id):
+    view = panel.view
+    at, _ = poses.project(
+        view.pose, view.scene.centres[[view.scene.index["west", bay_id]]], view.width(), view.height()
+    )
+    return QPoint(round(at[0][0]), round(at[0][1]))
+
+
+def test_bays_look_as_they_are_known_and_unknown_where_nobody_spoke(panel):
+    assert shown_of(panel, "A01") is Shown.OCCUPIED
+    assert shown_of(panel, "A02") is Shown.FREE
+    assert shown_of(panel, "A03") is Shown.CLOSED
+    assert shown_of(panel, "A04") is Shown.UNKNOWN
+
+
+def test_a_newer_state_reaches_the_scene_and_the_table(panel, orders):
+    panel.update_statuses((status("A02", BayState.OCCUPIED),))
+
+    assert shown_of(panel, "A02") is Shown.OCCUPIED
+    assert isinstance(orders[-1], ShowBays)
+    assert not orders[-1].is_at_once
+    assert panel.table.texts_of(("west", "A02"))["State"] == "Occupied"
+
+
+def test_what_is_stale_is_said_to_be(panel):
+    panel.update_statuses((status("A01", BayState.OCCUPIED, is_stale=True),))
+
+    assert bool(panel.view.bays_look.is_stale[panel.view.scene.index["west", "A01"]])
+    assert panel.table.texts_of(("west", "A01"))["State"] == "Occupied, stale"
+
+
+def test_a_click_on_a_bay_opens_its_card(panel, qtbot):
+    picked = []
+    panel.picked.connect(lambda *key: picked.append(key))
+
+    QTest.mouseClick(panel.view, Qt.MouseButton.LeftButton, pos=place_of(panel, "A02"))
+
+    assert picked == [("west", "A02")]
+    assert panel.card.isVisible()
+    facts = panel.card.facts.facts
+    assert facts["State"] == "Free"
+    assert facts["Source"] == "Camera north"
+    assert facts["Confidence"] == "92%"
+    assert facts["Kind"] == "Accessible"
+
+
+def test_a_click_on_a_car_opens_the_card_of_its_bay(panel):
+    roof = panel.view.scene.centres[[panel.view.scene.index["west", "A01"]]] + (0.0, 0.0, 1.0)
+    (x, y), _ = (one[0] for one in poses.project(panel.view.pose, roof, panel.view.width(), panel.view.height()))
+
+    QTest.mouseClick(panel.view, Qt.MouseButton.LeftButton, pos=QPoint(round(x), round(y)))
+
+    assert panel.selected == ("west", "A01")
+
+
+def test_escape_closes_the_card(panel):
+    panel.select_bay("west", "A01")
+
+    QTest.keyClick(panel.view, Qt.Key.Key_Escape)
+
+    assert not panel.card.isVisible()
+
+
+def test_full_stop_goes_from_bay_to_bay(panel):
+    QTest.keyClick(panel.view, Qt.Key.Key_Period)
+    QTest.keyClick(panel.view, Qt.Key.Key_Period)
+
+    assert panel.selected == ("west", "A02")
+
+
+def test_a_correction_needs_a_reason(panel):
+    wanted = []
+    panel.correction_wanted.connect(lambda *what: wanted.append(what))
+    panel.select_bay("west", "A02")
+    assert not panel.card.correct.isEnabled()
+
+    QTest.keyClicks(panel.card.reason, "seen on site")
+    panel.card.state_choice.setCurrentIndex(panel.card.state_choice.findData(BayState.OCCUPIED))
+    QTest.mouseClick(panel.card.correct, Qt.MouseButton.LeftButton)
+
+    assert wanted == [("west", "A02", BayState.OCCUPIED, "seen on site")]
+
+
+def test_only_a_bay_that_was_corrected_can_be_released(panel):
+    panel.select_bay("west", "A02")
+    assert not panel.card.release.isEnabled()
+
+    panel.update_statuses((status("A02", BayState.OCCUPIED, reason="seen on site"),))
+
+    assert panel.card.release.isEnabled()
+
+
+def test_a_viewer_corrects_nothing(panel):
+    panel.set_may_correct(False)
+    panel.select_bay("west", "A02")
+
+    assert not panel.card.state_choice.isEnabled()
+    assert not panel.card.reason.isEnabled()
+
+
+def test_table_and_scene_have_the_same_selection(panel):
+    panel.listed.click()
+    panel.table.view.setCurrentIndex(panel.table.view.model().index(4, 0))
+
+    assert panel.selected == ("west", "A05")
+    assert panel.is_table
+
+
+def test_the_table_is_filtered_by_state_and_kind(panel):
+    panel.listed.click()
+    panel.table.state_choice.setCurrentIndex(panel.table.state_choice.findData("free"))
+    assert panel.table.n_shown == 1
+
+    panel.update_statuses((status("A04", BayState.FREE),))
+
+    assert panel.table.n_shown == 2
+    assert panel.table.said.text() == "2 of 20 bays"
+
+
+def test_where_there_is_no_opengl_the_table_stands_with_a_sentence(panel):
+    panel.show_failed("The 3D view ended: this machine's graphics driver broke.")
+
+    assert panel.is_table
+    assert panel.sentence.endswith("The table has the same content.")
+    assert not panel.solid.isEnabled()
+
+
+def change(bay_id, at, state):
+    return BayChange(lot_id="west", bay_id=bay_id, at=at, state=state, confidence=0.9, source="camera:north")
+
+
+def test_a_past_instant_is_asked_for_shown_and_said_to_be_past(panel):
+    asked = []
+    panel.changes_wanted.connect(lambda *what: asked.append(what))
+    at = (NOW - timedelta(hours=5)).replace(minute=5, second=0)
+
+    panel.time_bar.go_to(at)
+    lot_id, since, until = asked[0]
+    assert (lot_id, until - since) == ("west", timedelta(hours=1))
+    assert since <= at < until
+    assert "being read" in panel.view.notice
+
+    panel.show_changes(lot_id, since, [change("A01", since - timedelta(hours=2), BayState.FREE)])
+    assert shown_of(panel, "A01") is Shown.FREE
+    assert shown_of(panel, "A02") is Shown.UNKNOWN
+    assert panel.view.notice.endswith("05, not live")
+    assert panel.view.notice.startswith("Replay")
+
+
+def test_what_happens_now_does_not_disturb_the_replay(panel):
+    panel.time_bar.go_to(NOW - timedelta(hours=5))
+    panel.update_statuses((status("A01", BayState.FREE),))
+
+    assert shown_of(panel, "A01") is Shown.UNKNOWN
+
+
+def test_one_key_goes_back_to_now(panel):
+    panel.time_bar.go_to(NOW - timedelta(hours=5))
+
+    QTest.keyClick(panel.view, Qt.Key.Key_L)
+
+    assert panel.moment.mode is Mode.LIVE
+    assert panel.view.notice == ""
+    assert shown_of(panel, "A01") is Shown.OCCUPIED
+
+
+def test_what_is_past_cannot_be_corrected(panel):
+    panel.select_bay("west", "A01")
+    panel.time_bar.go_to(NOW - timedelta(hours=5))
+
+    assert not panel.card.reason.isEnabled()
+
+
+def test_the_forecast_is_a_share_with_its_doubt_and_no_state(panel):
+    asked = []
+    panel.forecast_wanted.connect(lambda *what: asked.append(what))
+    panel.time_bar.go_to(NOW + timedelta(hours=3))
+    at = panel.moment.at
+    assert ("west", "", at) in asked
+    assert ("west", "A", at) in asked
+
+    panel.show_ahead(at, ShareAhead(lot_id="west", zone="", share=0.62, low=0.5, high=0.74, probability=0.8))
+
+    assert set(panel.view.bays_look.shown.tolist()) == {Shown.SHARE}
+    assert "not known" in panel.view.notice
+    assert panel.table.texts_of(("west", "A01"))["State"] == "62% occupied (50% to 74%)"
+
+
+def test_where_nothing_can_be_foreseen_every_bay_is_unknown(panel):
+    panel.time_bar.go_to(NOW + timedelta(hours=3))
+    panel.show_no_ahead("west", "There are 2 days of history; 14 are needed.")
+
+    assert set(panel.view.bays_look.shown.tolist()) == {Shown.UNKNOWN}
+
+
+def test_heat_shows_figures_and_leaves_out_bays_without_one(panel):
+    panel.heat_choice.setCurrentIndex(panel.heat_choice.findData("turnover"))
+    heat = Heat(lot_id="west", kind="turnover", values={"A01": 8.0, "A02": 4.0}, unit="vehicles a day")
+
+    panel.show_heat("west", {"turnover": heat})
+
+    shares = panel.view.bays_look.shares
+    assert shares[panel.view.scene.index["west", "A02"]] == pytest.approx(0.5)
+    assert shown_of(panel, "A03") is Shown.UNKNOWN
+    assert "last 24 hours" in panel.view.notice
+
+
+def test_page_keys_slice_the_levels_of_a_garage(panel):
+    panel.show_lots([garage("mall", "Mall", n_levels=3, bays_per_level=20)])
+    assert panel.view.options.top_level is None
+
+    QTest.keyClick(panel.view, Qt.Key.Key_PageDown)
+    assert panel.view.options.top_level == 2
+    QTest.keyClick(panel.view, Qt.Key.Key_PageDown)
+    assert panel.view.options.top_level == 1
+
+    found = {int(panel.view.scene.levels[i]) for i in hit_by(panel.view)}
+    assert found
+    assert max(found) == 1
+
+
+def hit_by(view):
+    spots = [(x, y) for x in range(0, view.width(), 12) for y in range(0, view.height(), 12)]
+    return {i for i in (view.bay_at(x, y) for x, y in spots) if i is not None}
+
+
+def test_several_lots_stand_in_one_scene_and_one_can_be_chosen(panel):
+    panel.show_lots([LOT, open_lot("east", "Lot East", n_bays=10)])
+    assert panel.view.scene.n_bays == 30
+
+    panel.lot_choice.setCurrentIndex(panel.lot_choice.findData("east"))
+
+    assert panel.view.scene.n_bays == 10
+
+
+def test_without_a_lot_the_panel_says_how_to_get_one(panel):
+    panel.show_lots([])
+
+    assert panel.shown_lots == ()
+    assert panel.empty_sentence == "No lot is drawn yet."
+
+
+def test_arrows_move_and_turn_the_eye(panel, orders):
+    before = panel.view.pose
+
+    QTest.keyClick(panel.view, Qt.Key.Key_Right)
+    QTest.keyClick(panel.view, Qt.Key.Key_Right, Qt.KeyboardModifier.ShiftModifier)
+
+    assert panel.view.pose.x_m != before.x_m
+    assert panel.view.pose.azimuth_deg != before.azimuth_deg
+    assert isinstance(orders[-1], Look)
+
+
+def test_a_picture_is_painted_with_labels_over_it(panel):
+    size = (panel.view.width(), panel.view.height())
+    pixels = bytes((10, 120, 30, 255)) * (size[0] * size[1])
+
+    panel.show_picture(Picture(panel.view.pose, *size, Detail.FINE, 0.01, pixels))
+    image = panel.view.grab().toImage()
+
+    colors = {image.pixelColor(x, y).getRgb()[:3] for x in range(0, size[0], 7) for y in range(0, size[1], 5)}
+    assert (10, 120, 30) in colors
+    assert len(colors) > 5
+
+
+def test_a_picture_that_came_in_pieces_is_left_out(panel):
+    panel.show_picture(Picture(panel.view.pose, 100, 100, Detail.FINE, 0.01, b"\0" * 17))
+
+    assert not panel.view.has_picture
+
+
+def test_a_lot_with_an_alarm_pulses_at_most_once_a_second(panel):
+    panel.show_alarms({"west": Priority.HIGH})
+
+    assert panel.view.pulses_per_s <= 1.0
+
+    panel.show_alarms({})
+    assert panel.view.pulses_per_s == 0.0
+
+
+def test_a_lot_that_is_drawn_anew_keeps_what_is_known(panel):
+    moved = replace(LOT, version=2, bays=LOT.bays[:15])
+
+    panel.show_lots([moved])
+
+    assert panel.view.scene.n_bays == 15
+    assert shown_of(panel, "A01") is Shown.OCCUPIED
+
+
+def test_nothing_is_ordered_while_nobody_looks(panel, orders):
+    panel.hide()
+    orders.clear()
+
+    panel.update_statuses((status("A02", BayState.OCCUPIED),))
+    assert [order for order in orders if not isinstance(order, End)] == []
+
+    panel.show()
+    assert np.any([isinstance(order, ShowBays) for order in orders])
