@@ -148,43 +148,7 @@ def furnish(s: Scenery, plan: LotPlan) -> None:
         if rng.random() < 0.5:
             marks = [_turned(a, plan.turn_rad) for a in arrow(float(rng.uniform(x0, x1)), y, 0.0, 3.0)]
             s.paint(marks, "paint", (0.86, 0.86, 0.84), opacity=0.8)
-    _ends_of_bays(s, plan)
     _surroundings(s, plan, reach)
-
-
-def _ends_of_bays(s: Scenery, plan: LotPlan) -> None:
-    """Kerbs, wheel stops and bushes where bays end: they are in the picture of every bay, occupied or not."""
-    rng = s.rng
-    has_kerbs, has_bushes, has_stops = (bool(rng.random() < share) for share in (0.35, 0.35, 0.2))
-    stone = float(rng.uniform(0.35, 0.8))
-    for bay in plan.bays:
-        left, right = bay[3], bay[2]
-        along = (right - left) / np.linalg.norm(right - left)
-        inward = bay[:2].mean(axis=0) - bay[2:].mean(axis=0)
-        inward = inward / np.linalg.norm(inward)
-        if has_kerbs:
-            for a, b in ((left, right), (left, left + inward * 2.0)):
-                _block(s, a, b, width_m=0.18, height_m=0.14, rgb=(stone, stone, stone * 0.97))
-        if has_stops and rng.random() < 0.8:
-            a = left + along * 0.4 + inward * 0.7
-            _block(s, a, a + along * 1.5, width_m=0.16, height_m=0.12, rgb=(stone, stone, stone * 0.95))
-        if has_bushes and rng.random() < 0.5:
-            at = left + along * float(rng.uniform(-0.1, 0.4)) - inward * float(rng.uniform(-0.3, 0.8))
-            to = at + along * float(rng.uniform(0.3, 1.2))
-            (x0, y0), (x1, y1) = at.tolist(), to.tolist()
-            hedge(s, x0, y0, x1, y1, float(rng.uniform(0.4, 1.3)), float(rng.uniform(0.4, 1.0)))
-
-
-def _block(s: Scenery, a: FloatArray, b: FloatArray, *, width_m: float, height_m: float, rgb: Rgb) -> None:
-    """Lay a stone from `a` to `b`."""
-    d = (b - a) / max(float(np.linalg.norm(b - a)), 1e-6)
-    n = np.array([-d[1], d[0]]) * width_m / 2
-    foot = [a + n, b + n, b - n, a - n]
-    top = [(*p, height_m) for p in foot]
-    s.mesh.face(top, rgb)
-    for i in range(4):
-        j = (i + 1) % 4
-        s.mesh.face([(*foot[i], 0.0), (*foot[j], 0.0), top[j], top[i]], tuple(0.8 * v for v in rgb))  # type: ignore[arg-type]
 
 
 def _paint_bays(s: Scenery, plan: LotPlan) -> None:

@@ -21,10 +21,10 @@ from core.incidents.dispatch import DispatchService
 from core.incidents.work import Unit
 from core.kernel.errors import ConsoleError
 from core.kernel.wire import from_builtins, to_builtins
-from core.parking.model import Lot
+from core.parking.model import Lot, Outline
 from core.parking.service import ParkingService
 from core.sim.city import DemoCity
-from core.sim.lots import demo_lots
+from core.sim.lots import demo_lots, watched_lot
 from core.sim.parking_history import make_history
 from core.store.engine import Store
 from core.store.tables import BayChangeRow, LotOccupancyRow
@@ -46,12 +46,17 @@ _STAGES_COLLISION = frozenset({"cam-market-cross"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoScene:
-    """One camera's clip and what is drawn on it."""
+    """One camera's clip and what is drawn on it.
+
+    Attributes:
+        bays: Outlines of the bays that it sees, as fractions of the picture.
+    """
 
     key: str
     name: str
     clip: Path
     scene: Scene
+    bays: dict[str, Outline]
 
 
 def load_scenes() -> tuple[DemoScene, ...]:
@@ -67,6 +72,7 @@ def load_scenes() -> tuple[DemoScene, ...]:
             name=item["name"],
             clip=resources.path(f"demo/{item['clip']}"),
             scene=_tuned(from_builtins(item["scene"], Scene), stages_collision=key in _STAGES_COLLISION),
+            bays={bay["key"]: tuple((x, y) for x, y in bay["polygon"]) for bay in item.get("bays", ())},
         )
         for key, item in data.items()
     )
@@ -87,9 +93,10 @@ async def seed_units(service: DispatchService) -> None:
         await service.save_unit(SYSTEM, Unit(unit_id="", call_sign=call_sign, kind=kind))
 
 
-async def seed_lots(service: ParkingService, city: DemoCity) -> None:
+async def seed_lots(service: ParkingService, city: DemoCity, scenes: tuple[DemoScene, ...]) -> None:
     """Draw the demo's lots that are not there yet; what an operator changed stays as it is."""
-    for lot in demo_lots(city):
+    watched = (watched_lot(scene.key, scene.bays) for scene in scenes if scene.bays)
+    for lot in (*demo_lots(city), *watched):
         if service.lot_plan(lot.lot_id) is None:
             await service.save_lot(SYSTEM, lot, note="The demonstration's own.")
 

@@ -21,7 +21,8 @@ from typing import IO, TYPE_CHECKING, Any
 import msgspec
 from paho.mqtt.client import topic_matches_sub
 
-from core.access.model import SYSTEM, Session, SessionsEnded
+from core.access.model import SYSTEM, Actor, Role, Session, SessionsEnded
+from core.access.permission import require
 from core.access.service import AccessService
 from core.cameras.model import Camera, CameraChanged, CameraRemoved
 from core.cameras.onvif.model import SteeringChanged
@@ -57,7 +58,9 @@ from core.media.model import EDGE, ProbeResult, SourceSpec
 from core.media.probe import probe
 from core.node import conditions, demo, verbs
 from core.node.adapters import make_gateway
+from core.node.bay_pictures import cut_bay
 from core.node.bay_sight import BaySightHub
+from core.node.calibrations import Calibrations
 from core.node.calls import Calls
 from core.node.camera_flow import CameraFlow
 from core.node.cap_door import CapDoor, fetch_forever, look_forever
@@ -76,10 +79,10 @@ from core.node.sight import CameraBack, CameraLost, Sight
 from core.node.signs import LotSigns
 from core.node.supervisor import VisionSupervisor
 from core.parking.forecast.model import FullExpected
-from core.parking.model import BaysTold, LotChanged, LotPlanChanged, LotPlanRemoved
+from core.parking.model import BayState, BaysTold, Lot, LotChanged, LotPlanChanged, LotPlanRemoved
 from core.parking.rules import LotCondition
 from core.parking.service import ParkingService
-from core.parking.sight.model import SightConfig, ViewTroubled
+from core.parking.sight.model import Calibration, CalibrationOrder, SightConfig, ViewTroubled
 from core.sim.city import DemoCity, load_city
 from core.store.engine import Store, open_store, sqlite_url
 from core.store.retention import forget_before
@@ -112,6 +115,9 @@ UNUSED_AFTER_S = 2.0
 NONSENSE_FROM, NONSENSE_AT_MOST = 10, 3
 NONSENSE_SHOWN_FOR = timedelta(minutes=10)
 """Senders of so many unusable messages are named in the health panel, so many of them, and so long after the last."""
+
+CORRECTION_AGE = timedelta(minutes=10)
+"""Older words of operators are about other pictures than those that a calibration run looks at."""
 
 BAYS_EVERY_S = 1.5
 """How often a camera that sees bays is looked at."""
@@ -179,6 +185,7 @@ class Node:
         self._load = ProcessLoad()
         self._live = LiveCollector(self._push)
         self.dry_runs = DryRuns()
+        self.calibrations = Calibrations()
         self.bay_sight = BaySightHub(
             SightConfig(
                 models=folders.models,
@@ -270,6 +277,7 @@ class Node:
         if self.services is not None:
             await self.services.ptz.close()
         await self.dry_runs.stop()
+        await self.calibrations.stop()
         await self.bay_sight.stop()
         if self._fleet is not None:
             await self._fleet.stop()
@@ -401,7 +409,7 @@ class Node:
             await self._make_demo_user(services.access)
             await demo.seed_units(services.dispatch)
             assert self._city is not None
-            await demo.seed_lots(services.parking, self._city)
+            await demo.seed_lots(services.parking, self._city, self._scenes)
         self._calls = Calls(
             services.incidents,
             folder=str(self.folders.data),
@@ -1180,6 +1188,72 @@ class Node:
                 detect_fps=camera.detect_fps or DRY_RUN_FPS,
                 limit_s=limit_s,
             )
+        )
+
+    def start_calibration(self, actor: Actor, lot_id: str, camera_id: str) -> str:
+        """Begin to find out how a camera's bays are best looked at; the result is saved into the lot.
+
+        Returns:
+            The run's id.
+
+        Raises:
+            NotPermittedError: The actor is no supervisor.
+            BadInputError: There is no such lot or view.
+            UnavailableError: No picture came yet, another run is going on, or the model is not ready.
+        """
+        require(actor, Role.SUPERVISOR)
+        lot = self.parking.lot_plan(lot_id)
+        if lot is None or not any(view.camera_id == camera_id and view.outlines for view in lot.views):
+            raise BadInputError("No bay is drawn on this camera's picture.", hint="Draw the bays, and save the lot.")
+        pictures = self.bay_sight.pictures(lot_id, camera_id)
+        if not pictures:
+            raise UnavailableError("No picture of this camera came yet.", hint="Wait until it shows the lot.")
+        if self._supervisor is None or self._supervisor.model is None:
+            raise UnavailableError("The detection model is not ready yet.", hint="Wait a moment, then try again.")
+        newest = pictures[-1].at - CORRECTION_AGE
+        corrected = (bay for bay in self.parking.bays(lot_id) if bay.source.startswith("operator:") and bay.at > newest)
+        order = CalibrationOrder(
+            run_id=new_id(),
+            lot=lot,
+            camera_id=camera_id,
+            models=self.folders.models,
+            pictures=tuple(picture.jpeg for picture in pictures),
+            model=self._supervisor.model,
+            engine=self.settings.vision.engine,
+            corrections=tuple((bay.bay_id, bay.state is BayState.OCCUPIED) for bay in corrected if bay.is_known),
+        )
+        return self.calibrations.start(order, save=lambda run: self._save_calibration(actor, lot, run))
+
+    async def _save_calibration(self, actor: Actor, drawn: Lot, run: Calibration) -> None:
+        """Write what a run found into the lot as it is now, unless its bays were drawn anew meanwhile."""
+        lot = self.parking.lot_plan(run.lot_id)
+        before = next(view for view in drawn.views if view.camera_id == run.camera_id)
+        view = next((view for view in lot.views if view.camera_id == run.camera_id), None) if lot else None
+        if lot is None or view is None or view.outlines != before.outlines:
+            raise BadInputError("The bays were drawn anew meanwhile.", hint="Calibrate again.")
+        found = replace(view, method=run.method, image_px=run.image_px, rate=run.rate, calibrated_at=self._clock.now())
+        views = tuple(found if one.camera_id == run.camera_id else one for one in lot.views)
+        await self.parking.save_lot(actor, replace(lot, views=views), note=f"Calibrated. {run.step}")
+
+    async def bay_picture(self, lot_id: str, bay_id: str) -> Picture:
+        """Return the newest picture of a bay, cut to it, from the camera that showed it last.
+
+        Raises:
+            BadInputError: There is no such lot, or no camera sees the bay.
+            UnavailableError: No picture came yet.
+        """
+        lot = self.parking.lot_plan(lot_id)
+        views = [view for view in lot.views if bay_id in view.outlines] if lot is not None else []
+        if not views:
+            raise BadInputError("No camera sees this bay.", hint="Draw it on a camera's picture.")
+        seen = [(kept, view) for view in views if (kept := self.bay_sight.newest(lot_id, view.camera_id)) is not None]
+        if not seen:
+            raise UnavailableError("No picture of this bay came yet.", hint="Wait until its camera shows the lot.")
+        kept, view = max(seen, key=lambda one: one[0].at)
+        jpeg, (width, height) = await asyncio.to_thread(cut_bay, kept.jpeg, view.outlines[bay_id])
+        age_s = max(0.0, (self._clock.now() - kept.at).total_seconds())
+        return Picture(
+            sequence=1, captured_at_s=kept.at.timestamp(), age_s=age_s, width=width, height=height, jpeg=jpeg
         )
 
     # -- consoles -------------------------------------------------------------------------------------------------

@@ -6,11 +6,14 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from core.access.model import Actor
+from core.access.model import Actor, Role
+from core.access.permission import require
 from core.link.server import Peer, Verb
+from core.node.model import Picture
 from core.parking.figures_model import LotFigures
 from core.parking.forecast.model import LotEvent, LotForecast, TrainingState
 from core.parking.model import BayChange, BayState, BayStatus, Lot, LotOccupancy, LotVersion
+from core.parking.sight.model import Calibration, Looked
 
 if TYPE_CHECKING:
     from core.node.node import Node
@@ -51,6 +54,7 @@ def parking_verbs(node: Node, actor_of: Callable[[Peer], Actor]) -> dict[str, Ve
         "parking.release": release,
         "parking.set_count": set_count,
         **_history_verbs(node, actor_of),
+        **_sight_verbs(node, actor_of),
         **_forecast_verbs(node, actor_of),
     }
 
@@ -105,4 +109,33 @@ def _forecast_verbs(node: Node, actor_of: Callable[[Peer], Actor]) -> dict[str, 
         "parking.events": events,
         "parking.save_event": save_event,
         "parking.remove_event": remove_event,
+    }
+
+
+def _sight_verbs(node: Node, actor_of: Callable[[Peer], Actor]) -> dict[str, Verb]:
+    async def calibrate(peer: Peer, *, lot_id: str, camera_id: str) -> str:
+        return node.start_calibration(actor_of(peer), lot_id, camera_id)
+
+    async def calibration(peer: Peer, *, run_id: str) -> Calibration:
+        actor_of(peer)
+        return node.calibrations.state(run_id)
+
+    async def cancel_calibration(peer: Peer, *, run_id: str) -> Calibration:
+        require(actor_of(peer), Role.SUPERVISOR)
+        return node.calibrations.cancel(run_id)
+
+    async def snapshot(peer: Peer, *, lot_id: str, bay_id: str) -> Picture:
+        actor_of(peer)
+        return await node.bay_picture(lot_id, bay_id)
+
+    async def views(peer: Peer, *, lot_id: str) -> list[Looked]:
+        actor_of(peer)
+        return [looked for (lot, _), looked in node.bay_sight.looked.items() if lot == lot_id]
+
+    return {
+        "parking.calibrate": calibrate,
+        "parking.calibration": calibration,
+        "parking.cancel_calibration": cancel_calibration,
+        "parking.snapshot": snapshot,
+        "parking.views": views,
     }

@@ -1,16 +1,20 @@
-"""The demo city's lots as they are drawn: the open one of the city, and a garage of two levels."""
+"""The demo city's lots as they are drawn: an open one, one that a camera watches, and a garage of two levels."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from core.kernel.geo import GeoPoint
-from core.parking.model import Bay, BayKind, Level, Lot, Surrounding, SurroundingKind
+from core.parking.model import Bay, BayKind, BayView, Level, Lot, Outline, SightMethod, Surrounding, SurroundingKind
 from core.parking.plans import garage, on_plan
 from core.sim.city import CityLot, DemoCity, LotBay
 
 GARAGE_ID = "market-garage"
 _GARAGE_AT = GeoPoint(36.0016, -29.9962)
+WATCHED_ID = "lot-west-watched"
+_WATCHED_AT = GeoPoint(35.99665, -30.0118)
+_BAY_WIDTH_M, _BAY_DEPTH_M, _AISLE_M = 2.6, 5.2, 6.6
 _KINDS = {1: BayKind.ACCESSIBLE, 2: BayKind.ACCESSIBLE, 11: BayKind.EV, 12: BayKind.EV, 24: BayKind.LOADING}
 _LOADING_MIN = 15
 
@@ -47,6 +51,39 @@ def drawn(lot: CityLot) -> Lot:
         bays=tuple(bays),
         surroundings=(Surrounding(kind=SurroundingKind.LANE, outline=ground),),
         device_ids=(f"parking/{lot.key}",),
+    )
+
+
+def watched_lot(camera_id: str, outlines: Mapping[str, Outline]) -> Lot:
+    """Return the lot of which only a camera knows: two rows with an aisle between them, as the camera's clip shows.
+
+    Args:
+        camera_id: Whose picture the outlines lie on.
+        outlines: Of the bays a01… in the far row and b01… in the near one.
+    """
+    bays = []
+    for bay_id in outlines:
+        x, is_far = (int(bay_id[1:]) - 1) * _BAY_WIDTH_M, bay_id.startswith("a")
+        y0 = _AISLE_M / 2 if is_far else -_AISLE_M / 2 - _BAY_DEPTH_M
+        outline = ((x, y0), (x + _BAY_WIDTH_M, y0), (x + _BAY_WIDTH_M, y0 + _BAY_DEPTH_M), (x, y0 + _BAY_DEPTH_M))
+        zone = "Far row" if is_far else "Near row"
+        bays.append(Bay(bay_id=bay_id, label=bay_id.upper(), zone=zone, outline=outline))
+    long_m, wide_m = _BAY_WIDTH_M * len(outlines) / 2, _AISLE_M / 2
+    return Lot(
+        lot_id=WATCHED_ID,
+        name="Lot West, by camera",
+        site="West",
+        position=_WATCHED_AT,
+        bearing_deg=20.0,
+        levels=(Level(number=0, name="Ground"),),
+        bays=tuple(bays),
+        surroundings=(
+            Surrounding(
+                kind=SurroundingKind.LANE,
+                outline=((-6.0, -wide_m), (long_m, -wide_m), (long_m, wide_m), (-6.0, wide_m)),
+            ),
+        ),
+        views=(BayView(camera_id=camera_id, outlines=outlines, method=SightMethod.CLASSIFIER),),
     )
 
 

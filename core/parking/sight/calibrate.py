@@ -270,7 +270,7 @@ def judge(ways: Sequence[_Way], structure: FloatArray | None, corrections: dict[
         corrections: By the index of a bay on the newest picture, whether it is occupied.
     """
     detectors = [way.logits for way in ways if way.method is SightMethod.DETECTOR]
-    together = np.nanmean(np.array(detectors), axis=0)
+    together = np.mean([np.nan_to_num(logits) for logits in detectors], axis=0)
     by_look = next(way.logits for way in ways if way.method is SightMethod.CLASSIFIER)
     votes = [together, by_look] + ([structure] if structure is not None else [])
     truth = posterior([np.nan_to_num(vote).ravel() > 0 for vote in votes])
