@@ -9,7 +9,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSplitter, QVBoxLayout, QWidget
 
-from app.panel import Area, PanelInfo, Perspective
+from app.panel import Area, PanelInfo
 from app.room import Room
 from core.access.model import Role
 from core.parking.model import BayState, BayStatus, LotOccupancy
@@ -241,5 +241,4 @@ PANEL = PanelInfo(
     shortcut="Ctrl+Shift+O",
     icon="lot",
     order=5,
-    perspectives=frozenset({Perspective.PARKING}),
 )

@@ -89,7 +89,7 @@ def _forecast_verbs(node: Node, actor_of: Callable[[Peer], Actor]) -> dict[str, 
         return node.require_services().forecast.state()
 
     async def train(peer: Peer) -> TrainingState:
-        return await node.require_services().forecast.train_now(actor_of(peer))
+        return node.require_services().forecast.train(actor_of(peer))
 
     async def events(peer: Peer) -> list[LotEvent]:
         actor_of(peer)

@@ -104,6 +104,9 @@ class TextTable(QTableView):
         header = self.horizontalHeader()
         room = self.viewport().width()
         shown = set(range(len(self._columns)))
+        for column in shown:
+            # A hidden one has no width to ask for.
+            self.setColumnHidden(column, False)
 
         def needed(column: int) -> int:
             return max(header.sectionSizeHint(column), self.sizeHintForColumn(column))

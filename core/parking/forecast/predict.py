@@ -166,7 +166,9 @@ def _notes(seen: Seen) -> tuple[str, ...]:
     tidying = series.tidying
     if np.isnan(series.share[-1]):
         notes.append("Nobody knows how full the lot is right now: the forecast goes by what is usual.")
-    if seen.fit is None:
+    if seen.fit is None and series.n_days_known >= FEWEST_DAYS:
+        notes.append("Not trained yet: a plain baseline is shown, with a wide interval, until the next training.")
+    elif seen.fit is None:
         notes.append(
             f"Little history: {_days(series.n_days_known)}. A plain baseline is shown, with a wide interval; "
             f"from {FEWEST_DAYS} days on models are trained and measured."

@@ -106,6 +106,7 @@ class ForecastService:
         self._warned: set[str] = set()
         self._process: BaseProcess | None = None
         self._is_training = False
+        self._wanted: asyncio.Task[None] | None = None
         self._message = ""
         self._holiday_note = ""
 
@@ -198,14 +199,22 @@ class ForecastService:
             message=self._message,
         )
 
-    async def train_now(self, actor: Actor) -> TrainingState:
-        """Train all lots anew, soon.
+    def train(self, actor: Actor) -> TrainingState:
+        """Begin to train all lots anew; `state` says how far it is.
 
         Raises:
             NotPermittedError: The actor is no supervisor.
         """
         require(actor, Role.SUPERVISOR)
-        await self._train()
+        if self._wanted is None or self._wanted.done():
+            self._wanted = asyncio.get_running_loop().create_task(self._train())
+            self._wanted.add_done_callback(self._on_trained)
+        return replace(self.state(), is_running=True)
+
+    async def finish(self) -> TrainingState:
+        """Wait for the training that was asked for."""
+        if self._wanted is not None:
+            await asyncio.wait({self._wanted})
         return self.state()
 
     async def events(self) -> list[LotEvent]:
@@ -235,6 +244,8 @@ class ForecastService:
 
     async def close(self) -> None:
         """End a training that goes on."""
+        if self._wanted is not None:
+            self._wanted.cancel()
         process, self._process = self._process, None
         if process is None:
             return
@@ -242,6 +253,11 @@ class ForecastService:
         await asyncio.to_thread(process.join, STOP_S)
         if process.is_alive():
             process.kill()
+
+    def _on_trained(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._message = str(error)
+            log.warning("the training of lots failed: %s", error)
 
     def _is_due(self) -> bool:
         if self._saved is None:

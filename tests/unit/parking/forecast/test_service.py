@@ -93,8 +93,8 @@ def trained_folder(tmp_path_factory):
 
     async def story(desk):
         await desk.live_through()
-        await desk.service.train_now(DANA)
-        return desk.service.state()
+        desk.service.train(DANA)
+        return await desk.service.finish()
 
     folder = tmp_path_factory.mktemp("trained")
     state = with_desk(folder, story)
@@ -148,15 +148,22 @@ def test_little_history_gives_a_baseline_and_says_so(tmp_path):
 
 
 def test_a_training_without_enough_history_says_why(tmp_path):
-    state = with_desk(tmp_path, lambda desk: desk.service.train_now(DANA))
+    async def story(desk):
+        assert desk.service.train(DANA).is_running
+        return await desk.service.finish()
+
+    state = with_desk(tmp_path, story)
 
     assert state.trained_at is None
     assert "21 days" in state.message
 
 
 def test_only_a_supervisor_trains(tmp_path):
-    with pytest.raises(NotPermittedError):
-        with_desk(tmp_path, lambda desk: desk.service.train_now(OTTO))
+    async def story(desk):
+        with pytest.raises(NotPermittedError):
+            desk.service.train(OTTO)
+
+    with_desk(tmp_path, story)
 
 
 @pytest.mark.parametrize(
