@@ -19,6 +19,7 @@ from widgets.base.state_overlay import PanelState, StateOverlay
 from widgets.base.theme import look, set_role
 from widgets.lots.bay_table import BayFilter, BayTable
 from widgets.lots.correction_bar import CorrectionBar
+from widgets.lots.gate_bar import GateBar
 from widgets.lots.lot_list import WINDOW_S, LotList, rows_of
 
 SIDE_BY_SIDE_EM = 54
@@ -50,12 +51,13 @@ class _Parking(QWidget):
             self._filter.addItem(wanted.value, wanted)
         self._bay_search = SearchField("Find a bay", self._filter)
         self._bays = BayTable()
+        self._gates = GateBar()
         self._correction = CorrectionBar()
         self._split = QSplitter(Qt.Orientation.Horizontal)
         self._overlay = StateOverlay(self)
         self._lay_out()
         self._connect()
-        self._correction.show_role(may_correct=room.role >= Role.OPERATOR)
+        self._on_role(room.role)
         self._show_lots()
 
     def _lay_out(self) -> None:
@@ -75,6 +77,7 @@ class _Parking(QWidget):
         bays.setContentsMargins(0, 0, 0, 0)
         bays.setSpacing(0)
         bays.addLayout(head)
+        bays.addWidget(self._gates)
         bays.addWidget(self._bays, 1)
         bays.addWidget(self._correction)
         self._split.addWidget(left)
@@ -94,7 +97,7 @@ class _Parking(QWidget):
         live.bays_updated.connect(self._on_bays_updated)
         live.devices_changed.connect(self._show_lots)
         room.selected.connect(self._on_selected)
-        room.role_changed.connect(lambda role: self._correction.show_role(may_correct=role >= Role.OPERATOR))
+        room.role_changed.connect(self._on_role)
         room.node_lost.connect(lambda _sentence: self._lots.show_trusted(is_trusted=False))
         room.node_back.connect(lambda: self._lots.show_trusted(is_trusted=True))
         self._search.query_changed.connect(lambda _query: self._show_lots())
@@ -107,11 +110,18 @@ class _Parking(QWidget):
         self._bays.correction_wanted.connect(self._correction.begin)
         self._correction.correction_requested.connect(self._on_correct)
         self._correction.release_requested.connect(self._on_release)
+        self._gates.count_set.connect(self._on_count_set)
+
+    def _on_role(self, role: Role) -> None:
+        is_operator = role >= Role.OPERATOR
+        self._correction.show_role(may_correct=is_operator)
+        self._gates.show_role(may_set=is_operator)
 
     # -- lots -----------------------------------------------------------------------------------------------------
 
     def _on_lots(self) -> None:
         self._show_lots()
+        self._gates.show_lot(self._room.live.lots.get(self._lot_id))
         for lot in self._room.live.lots.values():
             self._lots.add_trend(lot.lot_id, (lot,))
         self._ask_trends()
@@ -170,6 +180,7 @@ class _Parking(QWidget):
     def _choose(self, lot_id: str, zone: str) -> None:
         self._lot_id, self._zone = lot_id, zone
         self._lots.select(lot_id, zone)
+        self._gates.show_lot(self._room.live.lots.get(lot_id))
         self._show_bays()
 
     # -- bays -----------------------------------------------------------------------------------------------------
@@ -212,6 +223,15 @@ class _Parking(QWidget):
             self._room.ask("parking.correct", BayStatus, lot_id=self._lot_id, bay_id=bay_id, state=state, reason=reason)
         self._correction.clear()
         self._bays.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _on_count_set(self, n_inside: int) -> None:
+        self._room.ask(
+            "parking.set_count",
+            LotOccupancy,
+            lot_id=self._lot_id,
+            n_inside=n_inside,
+            reason="Set in the panel Parking.",
+        )
 
     def _on_release(self) -> None:
         statuses = self._room.live.bays.get(self._lot_id, {})

@@ -175,7 +175,7 @@ class DrawnLot:
         if n_inside is not None and self.gates.at is not None and n_bays and now - self.gates.at <= 4 * limit:
             shown = min(n_bays, max(0, n_inside))
             gates = Counted(n_bays=n_bays, n_occupied=shown, n_unknown=0, at=self.gates.at)
-        return count_lot(
+        counted = count_lot(
             self.lot,
             self._told,
             counted=[found for found in self._counted.values() if now - found.at <= limit],
@@ -183,6 +183,7 @@ class DrawnLot:
             faults=(*self._stranger_faults(now), *self.gates.faults(self.lot.name, n_bays)),
             at=now,
         )
+        return replace(counted, gates=self.gates.figures)
 
     def _fusion(self, known: BayStatus) -> BayFusion:
         return BayFusion(known, stale_s=self.lot.stale_s, settings=self._settings)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from core.parking.model import GateFigures
+
 MAX_STEP = 5000
 """Vehicles between two messages; more is a counter that jumped."""
 
@@ -20,7 +22,7 @@ class Gates:
         n_inside: Vehicles in the lot; None until somebody set the count.
         set_at: When the count was set.
         n_restarts: Counters that began anew since then.
-        n_missing: Vehicles that left beyond those that were inside.
+        n_jumps: Times that a counter rose by more than can be true.
     """
 
     n_inside: int | None = None
@@ -65,6 +67,13 @@ class Gates:
     def n_now(self) -> int | None:
         """Vehicles inside by the counters, as they say it: below zero or above the capacity shows their drift."""
         return None if self.n_inside is None else self.n_inside + self.n_entered - self.n_left
+
+    @property
+    def figures(self) -> GateFigures | None:
+        """What is shown; None where no gate has spoken."""
+        if not self._totals:
+            return None
+        return GateFigures(n_inside=self.n_now, n_entered=self.n_entered, n_left=self.n_left, set_at=self.set_at)
 
     def faults(self, name: str, capacity: int) -> tuple[str, ...]:
         """Say what cannot be right, each with a way out."""

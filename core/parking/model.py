@@ -264,6 +264,20 @@ class ZoneOccupancy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GateFigures:
+    """What entry and exit counted since the count was set.
+
+    Attributes:
+        n_inside: As counted, also where that cannot be right; None until somebody set the count.
+    """
+
+    n_inside: int | None
+    n_entered: int
+    n_left: int
+    set_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LotOccupancy:
     """How full a lot is.
 
@@ -272,6 +286,7 @@ class LotOccupancy:
         n_unknown: Bays whose state nobody knows right now; stale ones are among them.
         n_stale: Those of them whose last state is known.
         drift: Bays that entry and exit count as taken beyond those that are known to be; None without both figures.
+        gates: None where the lot has none.
         faults: What cannot be right about the lot, each a sentence with a way out.
     """
 
@@ -284,6 +299,7 @@ class LotOccupancy:
     n_closed: int = 0
     basis: OccupancyBasis = OccupancyBasis.COUNTS
     drift: int | None = None
+    gates: GateFigures | None = None
     zones: tuple[ZoneOccupancy, ...] = ()
     faults: tuple[str, ...] = ()
 

@@ -617,6 +617,7 @@ def _shown(occupancy: LotOccupancy) -> Iterable[object]:
         occupancy.n_closed,
         occupancy.basis,
         occupancy.drift,
+        occupancy.gates,
         occupancy.zones,
         occupancy.faults,
     )

@@ -1,5 +1,6 @@
 """The list of lots, the table of bays and the correction bar, by mouse and keyboard."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,14 +13,17 @@ from core.parking.model import (
     BayKind,
     BayState,
     BayStatus,
+    GateFigures,
     Level,
     Lot,
     LotOccupancy,
     OccupancyBasis,
     ZoneOccupancy,
 )
+from tests.fixtures.console import press
 from widgets.lots.bay_table import BayFilter, BayTable
 from widgets.lots.correction_bar import CorrectionBar
+from widgets.lots.gate_bar import GateBar
 from widgets.lots.lot_list import LotList, rows_of
 from widgets.lots.words import fill_text, free_text, source_text, state_text
 
@@ -169,3 +173,28 @@ def test_a_viewer_cannot_correct(qtbot):
     assert not bar._release.isEnabled()
     bar.show_role(may_correct=True)
     assert bar._release.isEnabled()
+
+
+def test_gates_say_who_came_and_went_and_how_far_that_is_from_the_bays(qtbot):
+    bar = GateBar()
+    qtbot.addWidget(bar)
+    heard = []
+    bar.count_set.connect(heard.append)
+    bar.show_lot(FULL)
+    assert not bar.isVisible()
+
+    gates = GateFigures(n_inside=3, n_entered=5, n_left=2, set_at=AT)
+    bar.show_lot(replace(FULL, gates=gates, drift=2))
+    assert bar.text.startswith("Gates: 3 inside, +2 beside its bays; 5 in, 2 out since")
+    bar.show_role(may_set=True)
+    bar.show()
+    press(bar, "Set count")
+    assert heard == [3]
+
+
+def test_gates_without_a_beginning_count_nothing(qtbot):
+    bar = GateBar()
+    qtbot.addWidget(bar)
+
+    bar.show_lot(replace(FULL, gates=GateFigures(n_inside=None, n_entered=0, n_left=0, set_at=None)))
+    assert bar.text == "Gates count, from an unknown beginning. Set the count once."
