@@ -246,8 +246,9 @@ class KeyPage(QWidget):
         self._token.setVisible(bool(token))
         self._copy.setVisible(bool(token))
         if token:
-            self._token.selectAll()
             self._token.setFocus()
+            # All of it, with the beginning in sight.
+            self._token.setSelection(len(token), -len(token))
 
     def _on_selected(self, _chosen: QItemSelection, _left: QItemSelection) -> None:
         self._refresh()
@@ -280,6 +281,7 @@ def _about(key: GatewayKey) -> str:
         parts.append(f"Revoked on {format_instant(key.revoked_at)}.")
     if key.last_address:
         parts.append(f"Last seen at {key.last_address}.")
+    parts.append(f"{key.n_accepted:,} requests taken, {key.n_refused:,} refused.")
     if key.last_refusal:
         parts.append(f"Last refused: {key.last_refusal}")
     return " ".join(parts)
