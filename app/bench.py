@@ -57,6 +57,7 @@ def run_benches(names: list[str], *, clip: Path | None, model: str, minutes: flo
         "alarms": _bench_alarms,
         "fleet": _bench_fleet,
         "figures": _bench_figures,
+        "parking": _bench_parking,
         "source": _bench_source,
         "count": _bench_count,
         "speed": _bench_speed,
@@ -123,6 +124,12 @@ def _bench_figures() -> BenchResult:
     from core.node.bench_figures import bench_figures
 
     return bench_figures()
+
+
+def _bench_parking() -> BenchResult:
+    from app.bench_parking import bench_parking
+
+    return bench_parking()
 
 
 def _bench_fleet() -> BenchResult:

@@ -27,7 +27,7 @@ from app.frame import Frame
 from app.lag import UiLag
 from app.live import LiveModel
 from app.main_window import MainWindow
-from app.panel import PanelInfo, find_panels, in_order
+from app.panel import PanelInfo, Perspective, find_panels, in_order
 from app.report import ErrorDoor
 from app.room import Room
 from core.kernel.errors import ConsoleError
@@ -213,6 +213,7 @@ class Console(QObject):
             self.window.divide(panels, self.room)
             self.window.show_room()
             if not self.window.restore_layout():
+                self.window.show_perspective(Perspective.OVERVIEW)
                 self.window.share_space()
                 QTimer.singleShot(0, self.window.share_space)
             self.window.show_role(self.room.role)

@@ -29,9 +29,6 @@ MAX_INCIDENTS = 2000
 """Kept in memory; a console runs for weeks, the history is in the database."""
 
 URGENT_MS = 15
-BAYS_MS = 50
-"""A bay changes its colour while one looks at it."""
-
 PARTS = (
     "cameras",
     "rings",
@@ -56,6 +53,7 @@ PARTS = (
 )
 """In the order in which they are told: an alarm names a camera that must be there already."""
 
+BAY_PARTS = ("lot_plans", "bays")
 URGENT_PARTS = ("cameras", "rings", "incidents", "alarms", "units", "warnings", "steering")
 
 
@@ -71,8 +69,8 @@ class LiveModel(QObject):
         devices_updated(tuple[Device, ...]), readings_updated(tuple[Reading, ...]):
             Newer states of some that were there before: of 10,000 devices a few hundred speak in a fifth of a second.
         bays_updated(tuple[BayStatus, ...]):
-            Bays that stand otherwise, within a twentieth of a second; those of other lots than before come as
-            bays_changed.
+            Bays that stand otherwise, with every push of the node; where other lots or bays are drawn than before,
+            bays_changed comes instead.
     """
 
     cameras_changed = Signal()
@@ -144,7 +142,6 @@ class LiveModel(QObject):
             self._make_timer(self._tell_urgent, URGENT_MS),
             self._make_timer(self._tell_in_turn, COALESCE_MS),
         )
-        self._bays_timer = self._make_timer(lambda: self._tell(("bays",)), BAYS_MS)
         self._next = self._make_timer(self._tell_next, 0)
         self._due: list[str] = []
         self._n_ears = dict.fromkeys(PARTS, 0)
@@ -218,8 +215,8 @@ class LiveModel(QObject):
         self._take(changes)
         if self._is_held:
             return
-        if changes.bays and not self._bays_timer.isActive():
-            self._bays_timer.start()
+        # A bay changes its colour while one looks at it, and the node has coalesced already.
+        self._tell(BAY_PARTS)
         self._tell_soon()
         if not self._timers[0].isActive():
             self._tell_urgent()
@@ -242,7 +239,7 @@ class LiveModel(QObject):
 
     def close(self) -> None:
         """Tell nobody anything any more."""
-        for timer in (*self._timers, self._bays_timer, self._next):
+        for timer in (*self._timers, self._next):
             timer.stop()
         self.blockSignals(True)
 

@@ -15,7 +15,7 @@ from PySide6.QtCore import QByteArray, QSize, Qt, Signal
 from PySide6.QtGui import QAction, QCloseEvent, QKeySequence, QPaintEvent, QShortcut, QShowEvent
 from PySide6.QtWidgets import QMainWindow, QMenu, QStackedWidget, QVBoxLayout, QWidget
 
-from app.panel import Area, PanelInfo
+from app.panel import Area, PanelInfo, Perspective
 from app.room import Room
 from core.access.model import Role
 from widgets.base.focus import focus_order
@@ -159,6 +159,32 @@ class MainWindow(QMainWindow):
                 self.panel(key)
                 yield
 
+    def show_perspective(self, perspective: Perspective) -> None:
+        """Open the panels of this perspective and close the others; what they hold stays, and sizes stay."""
+        if self._divided is not None:
+            self._divide_again()
+            self.whole_window_given.emit("")
+        focused = self.focusWidget()
+        self.setUpdatesEnabled(False)
+        try:
+            fronts: dict[tuple[Area, int], str] = {}
+            for key, panel in self._panels.items():
+                is_wanted = perspective in panel.perspectives and self._is_allowed(panel)
+                if self._docks[key].isClosed() == is_wanted:
+                    self._docks[key].toggleView(is_wanted)
+                stack = panel.area, panel.stack
+                if is_wanted and (stack not in fronts or perspective in panel.leads):
+                    fronts[stack] = key
+            for key in fronts.values():
+                self.bring_panel(key)
+        finally:
+            self.setUpdatesEnabled(True)
+        if focused is not None and focused.isVisible():
+            focused.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _is_allowed(self, panel: PanelInfo) -> bool:
+        return self._room is None or self._room.role >= panel.role
+
     def show_door(self) -> None:
         """Nobody is signed in, or the node is not there yet."""
         self._pages.setCurrentIndex(0)
@@ -293,7 +319,7 @@ class MainWindow(QMainWindow):
             self._manager.setSplitterSizes(area, sizes)
 
     def make_menu(self, panels: tuple[PanelInfo, ...]) -> QMenu:
-        """Return the menu of panels, each with its shortcut, which works even while the menu is closed."""
+        """Return the menu of panels and perspectives, with their keys, which work even while the menu is closed."""
         menu = QMenu("Panels", self)
         for panel in panels:
             action = QAction(panel.title, self)
@@ -301,6 +327,14 @@ class MainWindow(QMainWindow):
             action.setShortcutContext(Qt.ShortcutContext.ApplicationShortcut)
             action.triggered.connect(lambda _checked=False, key=panel.key: self.go_to_panel(key))
             self._actions[panel.key] = action
+            self.addAction(action)
+            menu.addAction(action)
+        menu.addSeparator()
+        for perspective in Perspective:
+            action = QAction(perspective.title, self)
+            action.setShortcut(QKeySequence(perspective.shortcut))
+            action.setShortcutContext(Qt.ShortcutContext.ApplicationShortcut)
+            action.triggered.connect(lambda _checked=False, wanted=perspective: self.show_perspective(wanted))
             self.addAction(action)
             menu.addAction(action)
         menu.addSeparator()
@@ -322,6 +356,7 @@ class MainWindow(QMainWindow):
             focused = self.focusWidget()
             self._divided, self._aside, self._parts = None, [], {}
             self._manager.restoreState(self._first_layout, LAYOUT_VERSION)
+            self.show_perspective(Perspective.OVERVIEW)
             self.share_space()
             if focused is not None and focused.isVisible():
                 focused.setFocus(Qt.FocusReason.OtherFocusReason)

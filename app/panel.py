@@ -6,7 +6,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum
 
 from PySide6.QtWidgets import QWidget
 
@@ -24,6 +24,29 @@ class Area(StrEnum):
     RIGHT = "right"
 
 
+class Perspective(Enum):
+    """What the room is arranged for: its name and its key."""
+
+    OVERVIEW = ("Overview", "F5")
+    WALL = ("Video wall", "F6")
+    ALARMS = ("Alarm handling", "F7")
+    TRAFFIC = ("Traffic", "F8")
+    PARKING = ("Parking", "F9")
+
+    @property
+    def title(self) -> str:
+        """What the menu says."""
+        return self.value[0]
+
+    @property
+    def shortcut(self) -> str:
+        """The key that calls it from anywhere."""
+        return self.value[1]
+
+
+EVERYWHERE = frozenset(Perspective)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PanelInfo:
     """What the window needs to know of a panel before it exists.
@@ -33,6 +56,8 @@ class PanelInfo:
         create: Builds the widget and connects it; called once, after the window is shown.
         order: Among the panels of one area; panels of equal `stack` share a dock area as tabs.
         icon: Name of its icon in resources/icons.
+        perspectives: Those that open it; it can be called into every other one.
+        leads: Those in which it stands in front of its tabs; elsewhere the first of a stack does.
         answers: Names of the room's signals that ask something of this panel; who asks before it is made is not missed.
     """
 
@@ -45,6 +70,8 @@ class PanelInfo:
     order: int = 0
     stack: int = 0
     icon: str = ""
+    perspectives: frozenset[Perspective] = EVERYWHERE
+    leads: frozenset[Perspective] = frozenset()
     answers: tuple[str, ...] = ()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtWidgets import QWidget
 
 from app.basemap import basemap_of
-from app.panel import Area, PanelInfo
+from app.panel import Area, PanelInfo, Perspective
 from app.pictures import LivePicture
 from app.room import Room
 from core.access.model import Role
@@ -130,4 +130,5 @@ PANEL = PanelInfo(
     icon="bay",
     order=3,
     stack=0,
+    perspectives=frozenset({Perspective.PARKING}),
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QFileDialog, QWidget
 
-from app.panel import Area, PanelInfo
+from app.panel import Area, PanelInfo, Perspective
 from app.room import Room
 from core.incidents.figures import Figures
 from core.kernel.errors import ConsoleError
@@ -84,4 +84,5 @@ PANEL = PanelInfo(
     shortcut="Ctrl+Shift+G",
     icon="health",
     order=8,
+    perspectives=frozenset({Perspective.ALARMS}),
 )

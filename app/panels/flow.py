@@ -8,7 +8,7 @@ from PySide6.QtCore import QTimer
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from app.panel import Area, PanelInfo
+from app.panel import Area, PanelInfo, Perspective
 from app.room import Room
 from core.kernel.errors import ConsoleError
 from core.vision.flow import FlowMinute
@@ -82,4 +82,5 @@ PANEL = PanelInfo(
     icon="traffic",
     order=2,
     stack=1,
+    perspectives=frozenset({Perspective.OVERVIEW, Perspective.TRAFFIC}),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QWidget
 
-from app.panel import Area, PanelInfo
+from app.panel import Area, PanelInfo, Perspective
 from app.room import Room
 from widgets.health.health_panel import HealthPanel
 
@@ -42,4 +42,5 @@ PANEL = PanelInfo(
     icon="health",
     order=2,
     stack=1,
+    perspectives=frozenset({Perspective.OVERVIEW, Perspective.WALL, Perspective.ALARMS}),
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 from PySide6.QtWidgets import QWidget
 
-from app.panel import Area, PanelInfo
+from app.panel import Area, PanelInfo, Perspective
 from app.room import Room
 from core.incidents.model import Incident, SourceKind
 from core.incidents.work import HandIncident, IncidentDetail, StepOrder
@@ -147,4 +147,6 @@ PANEL = PanelInfo(
     icon="warning",
     answers=("incident_form_requested",),
     order=2,
+    perspectives=frozenset({Perspective.OVERVIEW, Perspective.ALARMS, Perspective.TRAFFIC}),
+    leads=frozenset({Perspective.ALARMS}),
 )

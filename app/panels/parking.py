@@ -9,7 +9,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSplitter, QVBoxLayout, QWidget
 
-from app.panel import Area, PanelInfo
+from app.panel import Area, PanelInfo, Perspective
 from app.room import Room
 from core.access.model import Role
 from core.parking.model import BayState, BayStatus, LotOccupancy
@@ -261,4 +261,5 @@ PANEL = PanelInfo(
     shortcut="Ctrl+Shift+O",
     icon="lot",
     order=5,
+    perspectives=frozenset({Perspective.PARKING}),
 )

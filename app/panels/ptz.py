@@ -8,7 +8,7 @@ from PySide6.QtCore import QEvent, QObject, Qt, QTimer
 from PySide6.QtGui import QGuiApplication, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
 
-from app.panel import Area, PanelInfo
+from app.panel import Area, PanelInfo, Perspective
 from app.room import Room
 from core.access.model import Role
 from core.cameras.onvif.model import Preset, PtzHead, Velocity
@@ -217,4 +217,6 @@ PANEL = PanelInfo(
     icon="camera",
     order=3,
     stack=1,
+    perspectives=frozenset({Perspective.OVERVIEW, Perspective.WALL, Perspective.TRAFFIC}),
+    leads=frozenset({Perspective.WALL}),
 )

@@ -8,7 +8,7 @@ from PySide6.QtCore import QTimer
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from app.panel import Area, PanelInfo
+from app.panel import Area, PanelInfo, Perspective
 from app.room import Room
 from core.incidents.model import SourceKind
 from core.incidents.review import Outcome, PrecisionReport, ReviewFilter, ReviewItem, ReviewPage
@@ -182,4 +182,5 @@ PANEL = PanelInfo(
     shortcut="Ctrl+Shift+R",
     icon="check",
     order=1,
+    perspectives=frozenset({Perspective.OVERVIEW, Perspective.WALL, Perspective.ALARMS}),
 )

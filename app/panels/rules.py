@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PySide6.QtWidgets import QFileDialog, QWidget
 
-from app.panel import Area, PanelInfo
+from app.panel import Area, PanelInfo, Perspective
 from app.room import Room
 from core.incidents.rules.model import RuleReport, RuleSet, RulesInForce, RuleVersion, TrialReport
 from core.kernel.errors import ConsoleError
@@ -124,4 +124,5 @@ PANEL = PanelInfo(
     shortcut="Ctrl+Shift+U",
     icon="settings",
     order=7,
+    perspectives=frozenset({Perspective.ALARMS}),
 )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QWidget
 
-from app.panel import Area, PanelInfo
+from app.panel import Area, PanelInfo, Perspective
 from app.pictures import LivePicture
 from app.room import Room
 from core.access.model import Role
@@ -248,4 +248,5 @@ PANEL = PanelInfo(
     answers=("scene_requested",),
     order=1,
     stack=0,
+    perspectives=frozenset({Perspective.WALL, Perspective.TRAFFIC}),
 )

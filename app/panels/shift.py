@@ -7,7 +7,7 @@ from datetime import datetime
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from app.panel import Area, PanelInfo
+from app.panel import Area, PanelInfo, Perspective
 from app.room import Room
 from core.incidents.handover import HandOver, ReportContent
 from core.incidents.shift import ShiftPage, ShiftQuery
@@ -127,4 +127,5 @@ PANEL = PanelInfo(
     shortcut="Ctrl+Shift+L",
     icon="clock",
     order=3,
+    perspectives=frozenset({Perspective.OVERVIEW, Perspective.ALARMS}),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from app.panel import Area, PanelInfo
+from app.panel import Area, PanelInfo, Perspective
 from app.room import Room
 from core.field.model import Device
 from widgets.traffic.lot_card import LotCard
@@ -76,4 +76,5 @@ PANEL = PanelInfo(
     icon="station",
     order=1,
     stack=1,
+    perspectives=frozenset({Perspective.OVERVIEW, Perspective.ALARMS, Perspective.TRAFFIC, Perspective.PARKING}),
 )

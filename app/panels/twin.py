@@ -9,7 +9,7 @@ from pathlib import Path
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
-from app.panel import Area, PanelInfo
+from app.panel import Area, PanelInfo, Perspective
 from app.room import Room
 from app.twin_process import TwinProcess
 from core.access.model import Role
@@ -255,4 +255,6 @@ PANEL = PanelInfo(
     shortcut="Ctrl+Shift+T",
     icon="lot",
     order=9,
+    perspectives=frozenset({Perspective.PARKING}),
+    leads=frozenset({Perspective.PARKING}),
 )

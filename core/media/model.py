@@ -34,6 +34,7 @@ class StreamReport:
         reason: A sentence where the state is not LIVE, or where it is LIVE with less than there should be.
         since_s: Seconds in this state.
         frame_age_s: Age of the newest frame; None before the first.
+        patience_s: How old the picture of this camera may be and still be live; 0 where it is as quick as any other.
         detect_fps: Pictures a second that were looked at, over the last 5 s; falls by itself while nothing moves.
         detect_fps_wanted: What the camera's settings ask for; 0 where nothing is detected.
         is_detection_reduced: This machine cannot look as often as wanted, so every camera is looked at less often, all
@@ -55,6 +56,7 @@ class StreamReport:
     hint: str = ""
     since_s: float = 0.0
     frame_age_s: float | None = None
+    patience_s: float = 0.0
     width: int = 0
     height: int = 0
     codec: str = ""

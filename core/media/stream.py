@@ -271,7 +271,9 @@ class CameraStream:
             if self._state is StreamState.LIVE and self._damage.is_worth_saying(now_s):
                 reason, hint = _DAMAGED
             last_frame_s = self._last_frame_s
-            arrivals = [at_s for at_s in self._arrivals if now_s - at_s <= _FPS_WINDOW_S]
+            patience_s = self._allowed_s() if self._is_pushed else 0.0
+            window_s = max(_FPS_WINDOW_S, 2.0 * patience_s)
+            arrivals = [at_s for at_s in self._arrivals if now_s - at_s <= window_s]
             traffic = tuple(self._traffic)
             width, height = self._size
             span_s = arrivals[-1] - arrivals[0] if len(arrivals) > 1 else 0.0
@@ -283,6 +285,7 @@ class CameraStream:
                 hint=hint,
                 since_s=max(0.0, now_s - self._state_since_s),
                 frame_age_s=None if last_frame_s is None else max(0.0, now_s - last_frame_s),
+                patience_s=patience_s,
                 width=width,
                 height=height,
                 codec=self._codec,

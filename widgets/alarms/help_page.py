@@ -44,7 +44,7 @@ class HelpPage(QTextBrowser):
             _keys(in_list),
             _heading("Panels"),
             _keys(self._panels),
-            '<p>Keys are changed in the section <i>keys</i> of the settings, e.g. shelve = ["F5"].</p>',
+            '<p>Keys are changed in the section <i>keys</i> of the settings, e.g. shelve = ["F12"].</p>',
             _heading("States of an alarm"),
             _states(),
             _heading("What leads from one state to another"),

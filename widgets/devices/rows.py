@@ -89,7 +89,7 @@ def camera_row(camera: Camera, report: StreamReport | None, now: datetime) -> De
         if report.frame_age_s is not None:
             seen_at = now - timedelta(seconds=report.frame_age_s)
         if report.state is StreamState.LIVE:
-            value = f"{report.fps:.0f} fps"
+            value = f"{report.fps:.{0 if report.fps >= 1 else 1}f} fps"
     return DeviceRow(
         kind="camera",
         item_id=camera.camera_id,

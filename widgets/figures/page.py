@@ -76,7 +76,7 @@ class FiguresPage(QWidget):
         self._span.setCurrentIndex(1)
         self._span.setMinimumContentsLength(max(map(len, SPANS_H)))
         self._span.currentIndexChanged.connect(lambda _row: self.ask())
-        self._again = QPushButton("Count again  F5", self)
+        self._again = QPushButton("Count again  Ctrl+F5", self)
         self._again.clicked.connect(self.ask)
         self._export = QPushButton("Export CSV…", self)
         self._export.setEnabled(False)
@@ -94,7 +94,7 @@ class FiguresPage(QWidget):
         column.setSpacing(gap * 2)
         column.addLayout(row)
         column.addWidget(self._build_body(), 1)
-        shortcut = QShortcut(QKeySequence("F5"), self)
+        shortcut = QShortcut(QKeySequence("Ctrl+F5"), self)
         shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
         shortcut.activated.connect(self.ask)
 

@@ -174,7 +174,7 @@ class CityMap(QWidget):
 
     def refresh_bays(self) -> None:
         """Paint the bays as they stand now."""
-        if self._lots.n_lots:
+        if self._lots.shows_bays(self.view):
             self._canvas.viewport().update()
 
     def show_alarms(self, alarms: tuple[Alarm, ...]) -> None:

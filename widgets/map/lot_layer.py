@@ -47,11 +47,6 @@ class LotLayer:
         self._grounds: tuple[_Ground, ...] = ()
         self._bays: Mapping[str, Mapping[str, BayStatus]] = {}
 
-    @property
-    def n_lots(self) -> int:
-        """Lots that have a place and bays on it."""
-        return len(self._grounds)
-
     def set_plans(self, plans: Iterable[Lot]) -> None:
         """Show these lots."""
         self._grounds = tuple(ground for plan in plans if (ground := _ground_of(plan)) is not None)
@@ -59,6 +54,10 @@ class LotLayer:
     def set_bays(self, bays: Mapping[str, Mapping[str, BayStatus]]) -> None:
         """Show how bays stand, by lot and bay; the mapping is looked at whenever the map paints."""
         self._bays = bays
+
+    def shows_bays(self, view: MapView) -> bool:
+        """Tell whether any bay is drawn by itself."""
+        return any(_meets(ground.bounds, view.rect) and _is_near(ground, view) for ground in self._grounds)
 
     def paint(self, painter: QPainter, view: MapView) -> None:
         """Paint every lot in view."""
@@ -76,7 +75,7 @@ class LotLayer:
         painter.setBrush(plate)
         painter.setPen(QPen(made.color("line_strong"), 1.5))
         painter.drawPolygon(_polygon(ground.outline, view))
-        if ground.bay_m < LEAST_BAY_PX * view.resolution_m:
+        if not _is_near(ground, view):
             return
         statuses = self._bays.get(ground.lot.lot_id, {})
         for bay_id, ring in ground.bays.items():
@@ -88,6 +87,10 @@ class LotLayer:
             if status is not None and status.state is BayState.CLOSED:
                 painter.drawLine(shape.at(0), shape.at(2))
                 painter.drawLine(shape.at(1), shape.at(3 % shape.size()))
+
+
+def _is_near(ground: _Ground, view: MapView) -> bool:
+    return ground.bay_m >= LEAST_BAY_PX * view.resolution_m
 
 
 def _brush(status: BayStatus | None, made: Look) -> QBrush:

@@ -137,4 +137,4 @@ def stale_after_s(report: StreamReport) -> float:
 
 def _slow_s(report: StreamReport) -> float:
     # A camera that sends one picture in two seconds is not stale for being slow.
-    return 3.0 / report.fps if report.fps > 0 else 0.0
+    return max(report.patience_s, 3.0 / report.fps if report.fps > 0 else 0.0)

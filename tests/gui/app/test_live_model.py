@@ -8,7 +8,11 @@ from core.field.model import Device, Reading
 from core.incidents.model import Incident, IncidentStatus, SourceKind
 from core.kernel.wire import to_builtins
 from core.node.live import Changes, Snapshot, without_defaults
+from core.parking.model import Bay, BayState, BayStatus, Lot, LotOccupancy
 from tests.fixtures.alarms import alarm
+
+AT = datetime(2026, 3, 1, tzinfo=UTC)
+LOT = Lot(lot_id="quay", name="Quay", bays=(Bay(bay_id="A1"), Bay(bay_id="A2")), device_ids=("parking/gw",), version=1)
 
 
 @pytest.fixture
@@ -176,3 +180,49 @@ def test_who_begins_to_listen_later_is_told_what_stands_and_what_else_there_is_i
     qtbot.waitUntil(lambda: bool(told))
 
     assert told == [("A",)]
+
+
+def bay(bay_id="A1", **changes):
+    found = {"state": BayState.FREE, "since": AT, "at": AT, "confidence": 1.0, "source": "sensor:x"} | changes
+    return BayStatus(lot_id="quay", bay_id=bay_id, **found)
+
+
+def test_a_bay_is_told_with_the_push_and_alone(live):
+    push(live, lot_plans=(LOT,), bays=(bay("A1"), bay("A2")))
+    told, all_told = [], []
+    live.bays_updated.connect(told.append)
+    live.bays_changed.connect(lambda: all_told.append(1))
+
+    push(live, bays=(bay("A1", state=BayState.OCCUPIED),))
+
+    assert [[status.bay_id for status in statuses] for statuses in told] == [["A1"]]
+    assert all_told == []
+    assert live.bays["quay"]["A1"].state is BayState.OCCUPIED
+
+
+def test_another_plan_tells_all_bays_and_forgets_those_that_are_not_drawn_any_more(live):
+    push(live, lot_plans=(LOT,), bays=(bay("A1"), bay("A2")))
+    all_told = []
+    live.bays_changed.connect(lambda: all_told.append(dict(live.bays["quay"])))
+
+    push(live, lot_plans=(replace(LOT, version=2, bays=LOT.bays[:1]),))
+
+    assert [list(bays) for bays in all_told] == [["A1"]]
+
+
+def test_a_removed_lot_is_gone_with_its_bays_and_figures(live):
+    counted = LotOccupancy(lot_id="quay", n_bays=2, n_occupied=0, n_unknown=0, at=AT)
+    push(live, lot_plans=(LOT,), bays=(bay(),), lots=(counted,))
+
+    push(live, removed_lots=("quay",))
+
+    assert (live.lot_plans, live.bays, live.lots) == ({}, {}, {})
+
+
+def test_a_device_that_speaks_for_a_drawn_lot_is_no_lot_of_its_own(live):
+    push(live, lots=(LotOccupancy(lot_id="parking/gw", n_bays=9, n_occupied=0, n_unknown=0, at=AT),))
+    push(live, lot_plans=(LOT,))
+
+    assert live.lots == {}
+    assert live.lot_id_of("parking/gw") == "quay"
+    assert live.lot_id_of("parking/other") == "parking/other"

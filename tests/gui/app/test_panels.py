@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel
 from app.connection import NodeConnection
 from app.live import LiveModel
 from app.main_window import MainWindow
-from app.panel import Area, discover_panels
+from app.panel import Area, Perspective, discover_panels
 from app.room import Room
 from core.cameras.model import Camera
 from core.kernel.paths import default_folders
@@ -112,6 +112,21 @@ def test_what_is_asked_of_a_panel_before_it_is_made_is_not_missed(room, qtbot, t
     room.scene_requested.emit("gate")
 
     assert window.panel("scene").camera_id == "gate"
+    room.closing.emit()
+
+
+@pytest.mark.parametrize("perspective", Perspective, ids=lambda perspective: perspective.name.lower())
+def test_a_key_arranges_the_room_for_a_job_and_another_one_for_the_next(room, qtbot, tmp_path, perspective):
+    window = furnished(room, qtbot, tmp_path)
+    wanted = {panel.key for panel in PANELS if perspective in panel.perspectives and panel.role <= room.role}
+
+    QTest.keySequence(window, QKeySequence(perspective.shortcut))
+
+    assert {key for key, dock in window._docks.items() if not dock.isClosed()} == wanted
+    leading = {panel.key for panel in PANELS if perspective in panel.leads}
+    assert leading <= set(window.fronts())
+    window.bring_panel("help")
+    assert window.panel("help").isVisible()
     room.closing.emit()
 
 

@@ -68,7 +68,7 @@ def test_another_span_and_f5_count_again(page, qtbot):
         QTest.keyClick(choice, Qt.Key.Key_Down)
     assert asked.args == [168]
     with qtbot.waitSignal(page.figures_requested) as asked:
-        QTest.keyClick(choice, Qt.Key.Key_F5)
+        QTest.keyClick(choice, Qt.Key.Key_F5, Qt.KeyboardModifier.ControlModifier)
     assert asked.args == [168]
 
 

@@ -73,3 +73,16 @@ def test_a_camera_of_few_pictures_is_not_stale_for_being_slow(wall, clock):
     wall._on_status_tick()
 
     assert wall.tile_of("a").status.is_good
+
+
+def test_an_edge_camera_is_live_for_as_long_as_it_may_take(wall, clock):
+    show_picture(wall, clock, age_s=4.0)
+    wall.show_report(StreamReport(camera_id="a", state=StreamState.LIVE, fps=0.3, patience_s=6.0))
+    wall._on_status_tick()
+    assert wall.tile_of("a").status.word == "LIVE 4.0 s"
+
+    clock.advance(seconds=7.0)
+    wall.show_report(StreamReport(camera_id="a", state=StreamState.LIVE, fps=0.3, patience_s=6.0))
+    wall._on_status_tick()
+
+    assert wall.tile_of("a").status.word.startswith("LOST")

@@ -1,0 +1,256 @@
+"""`main.py bench parking`: from a bay sensor's message on a real broker to the colour of its bay in the twin.
+
+A broker, a node and a console with the twin in front, each in a process of its own, and gateways that tell 200 changes
+a second of 2,000 bays. A change is timed from the moment it is published until every panel of the console took it over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import multiprocessing
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import qasync
+from PySide6.QtWidgets import QApplication
+
+from app.bootstrap import Console, ConsoleOptions, choose_platform, make_application
+from app.connection import ConnectionState
+from app.report import ErrorDoor
+from core.access.service import AccessService
+from core.field.broker import EmbeddedBroker
+from core.kernel.bench import BenchResult, Figure, usual_environment, wait_until
+from core.kernel.bus import Bus
+from core.kernel.clock import SystemClock
+from core.kernel.errors import BadInputError
+from core.kernel.paths import default_folders
+from core.kernel.settings import load_settings
+from core.parking.model import BayState, BayStatus, Lot
+from core.parking.plans import open_lot
+from core.store.engine import open_store, sqlite_url
+
+N_BAYS, N_GATEWAYS = 2000, 40
+CHANGES_PER_S, CHANGE_S = 200, 20.0
+REFERENCE_MS = 300.0
+LOT_ID = "bench"
+NAME, PASSWORD = "bench", "a bench and a lot"
+SETTLE_S, LIMIT_S = 4.0, 180.0
+TWIN = "twin"
+
+
+def bench_parking() -> BenchResult:
+    """Run it in a process of its own, since it needs the window's loop.
+
+    Raises:
+        BadInputError: It did not end.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.json"
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            subprocess.run(  # noqa: S603
+                [sys.executable, "-m", "app.bench_parking", folder, str(report)],
+                cwd=Path(__file__).resolve().parents[1],
+                env=usual_environment(),
+                check=False,
+                timeout=LIMIT_S,
+            )
+        try:
+            data: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise BadInputError("The lot of the bench did not end.", hint="Is there a display?") from error
+    load = f"{data['changes_per_s']:.0f} changes a second of {N_BAYS:,} bays, {data['in_front']} in front"
+    return BenchResult(
+        bench="parking",
+        figures={
+            "p95_ms": Figure(value=round(data["p95_ms"], 1), unit="ms", reference=f"at most {REFERENCE_MS:g}; {load}"),
+            "p50_ms": Figure(value=round(data["p50_ms"], 1), unit="ms", reference=load),
+            "max_ms": Figure(value=round(data["max_ms"], 1), unit="ms", reference=load),
+            "n_unseen": Figure(
+                value=data["n_unseen"], unit="bays", reference="that stand otherwise in the console than last told"
+            ),
+            "lag_p99_ms": Figure(value=round(data["lag_p99_ms"], 1), unit="ms", reference=f"of the window; {load}"),
+            "errors": Figure(value=data["n_errors"], unit="errors", reference="console and node"),
+        },
+    )
+
+
+def bench_lot() -> Lot:
+    """Return the lot of the bench."""
+    lot = open_lot(LOT_ID, "Bench", n_bays=N_BAYS, bays_per_row=50)
+    gateways = tuple(f"parking/gw-{number:02d}" for number in range(N_GATEWAYS))
+    return Lot(lot_id=LOT_ID, name="Bench", bays=lot.bays, levels=lot.levels, device_ids=gateways)
+
+
+async def run(app: QApplication, folder: Path, report: Path) -> None:
+    """Open broker, node and console, and write what was measured."""
+    (folder / "broker").mkdir()
+    broker = EmbeddedBroker(folder / "broker")
+    address = await broker.start()
+    data = folder / "data"
+    await _make_account(data)
+    pipe, theirs = multiprocessing.Pipe()
+    sensors = multiprocessing.Process(
+        target=drive, args=(theirs, address.host, address.port, address.passwords["field"]), daemon=True
+    )
+    sensors.start()
+    theirs.close()
+    settings, _ = load_settings(arguments={"console": {"desk": "bench", "sound": False}})
+    node = subprocess.Popen(  # noqa: S603
+        [
+            *(sys.executable, "main.py", "node", "--data", str(data)),
+            *("--set", f"broker.host={address.host}", "--set", f"broker.port={address.port}"),
+            *("--set", "broker.username=core", "--set", f"broker.protocol={address.protocol}"),
+            *("--set", "site.tenant=city", "--set", "vision.model=demo"),
+        ],
+        env={**os.environ, "WATCHFLOOR_SECRET_BROKER": address.passwords["core"]},
+    )
+    errors = ErrorDoor()
+    errors.open(asyncio.get_event_loop())
+    console, ending = None, None
+    try:
+        await wait_until(lambda: (data / "node.json").exists(), "the node")
+        options = ConsoleOptions(settings=settings, faults=(), folders=default_folders(data), size=(1280, 720))
+        console = Console(app, options, errors, time.perf_counter())
+        ending = asyncio.get_event_loop().create_task(console.run())
+        await wait_until(lambda: console.connection.state is ConnectionState.SIGNED_OUT, "the door")
+        await console.connection.sign_in(NAME, PASSWORD)
+        await wait_until(lambda: console.is_open and console.is_furnished, "the room")
+        result = await _measure(console, pipe)
+        health = await console.connection.call("room.health", dict)
+        result["n_errors"] = errors.n_errors + health["n_errors"]
+        report.write_text(json.dumps(result), encoding="utf-8")
+    finally:
+        if console is not None and ending is not None:
+            console.window.close()
+            await ending
+        pipe.close()
+        sensors.join(5.0)
+        node.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            node.wait(20.0)
+        await broker.stop()
+
+
+async def _make_account(data: Path) -> None:
+    data.mkdir(parents=True, exist_ok=True)
+    clock = SystemClock()
+    store = open_store(sqlite_url(default_folders(data).database), backups=data / "backups", clock=clock)
+    access = AccessService(store, Bus(), clock)
+    await access.create_first_administrator(NAME, PASSWORD, "bench")
+    access.close()
+    await store.close()
+
+
+async def _measure(console: Console, pipe: Connection) -> dict[str, Any]:
+    live = console.live
+    await console.connection.call("parking.save_lot", Lot, lot=bench_lot(), note="bench")
+    await wait_until(lambda: len(live.bays.get(LOT_ID, {})) == N_BAYS, "the lot")
+    has_twin = console.window.panel(TWIN) is not None
+    if has_twin:
+        console.window.bring_panel(TWIN)
+        console.room.select("lot", LOT_ID)
+    await asyncio.sleep(SETTLE_S)
+    pipe.send("all")
+    await wait_until(lambda: pipe.poll(0), "every sensor")
+    pipe.recv()
+    await wait_until(lambda: all(status.is_known for status in live.bays[LOT_ID].values()), "every bay")
+    await asyncio.sleep(SETTLE_S)
+    waits_ms: list[float] = []
+
+    def heard(fresh: tuple[BayStatus, ...]) -> None:
+        # Connected last: every panel has taken these over.
+        now = datetime.now(UTC)
+        waits_ms.extend((now - status.since).total_seconds() * 1000.0 for status in fresh if status.since >= began)
+
+    began = datetime.now(UTC)
+    live.bays_updated.connect(heard)
+    console.lag.begin_window()
+    pipe.send("talk")
+    await wait_until(lambda: pipe.poll(0), "the changes")
+    last: dict[str, bool] = pipe.recv()
+    await asyncio.sleep(SETTLE_S)
+    live.bays_updated.disconnect(heard)
+    statuses = live.bays[LOT_ID]
+    n_unseen = sum(
+        (statuses[bay_id].state is BayState.OCCUPIED) is not is_occupied for bay_id, is_occupied in last.items()
+    )
+    cuts = statistics.quantiles(waits_ms, n=20)
+    return {
+        "p95_ms": cuts[18],
+        "p50_ms": statistics.median(waits_ms),
+        "max_ms": max(waits_ms),
+        "changes_per_s": len(waits_ms) / CHANGE_S,
+        "n_unseen": n_unseen,
+        "lag_p99_ms": console.lag.overall_p99_ms,
+        "in_front": "the twin" if has_twin else "the wall",
+    }
+
+
+def drive(pipe: Connection, host: str, port: int, password: str) -> None:
+    """Entry point of the sensors: says what the bench asks for."""
+    from paho.mqtt import client as mqtt
+    from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="bench-bays", protocol=MQTTProtocolVersion.MQTTv311)
+    client.username_pw_set("field", password)
+    client.max_inflight_messages_set(2000)
+    client.connect(host, port)
+    client.loop_start()
+    bays = [bay.bay_id for bay in bench_lot().bays]
+    states = dict.fromkeys(bays, False)
+
+    def tell(number: int) -> Any:
+        bay_id = bays[number]
+        topic = f"watchfloor/v1/city/parking/gw-{number % N_GATEWAYS:02d}/state/{bay_id.lower()}"
+        return client.publish(topic, _spot(is_occupied=states[bay_id]), qos=1)
+
+    try:
+        while (word := pipe.recv()) is not None:
+            if word == "all":
+                for message in [tell(number) for number in range(len(bays))]:
+                    message.wait_for_publish(30.0)
+                pipe.send("done")
+                continue
+            due_s = time.monotonic()
+            for step in range(round(CHANGES_PER_S * CHANGE_S)):
+                number = step * 7919 % len(bays)
+                states[bays[number]] = not states[bays[number]]
+                tell(number)
+                due_s += 1.0 / CHANGES_PER_S
+                time.sleep(max(0.0, due_s - time.monotonic()))
+            pipe.send(states)
+    except (EOFError, BrokenPipeError):
+        pass  # The bench is over.
+    client.loop_stop()
+
+
+def _spot(*, is_occupied: bool) -> str:
+    ts = datetime.now(UTC).isoformat()
+    return json.dumps(
+        {"v": 1, "type": "ParkingSpot", "ts": ts, "data": {"status": "occupied" if is_occupied else "free"}}
+    )
+
+
+def _run_console(folder: Path, report: Path) -> None:
+    choose_platform()
+    settings, _ = load_settings()
+    app = make_application(ConsoleOptions(settings=settings, faults=(), folders=default_folders(folder / "data")))
+    loop = qasync.QEventLoop(app)
+    asyncio.set_event_loop(loop)
+    with loop:
+        loop.run_until_complete(run(app, folder, report))
+
+
+if __name__ == "__main__":
+    multiprocessing.set_start_method("spawn")
+    _run_console(Path(sys.argv[1]), Path(sys.argv[2]))
