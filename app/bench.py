@@ -61,6 +61,7 @@ def run_benches(names: list[str], *, clip: Path | None, model: str, minutes: flo
         "source": _bench_source,
         "count": _bench_count,
         "speed": _bench_speed,
+        "gateway": _bench_gateway,
         "sync": lambda: _bench_sync(minutes or 10.0),
         "soak": lambda: bench_soak(minutes or 20.0),
     }
@@ -130,6 +131,12 @@ def _bench_parking() -> BenchResult:
     from app.bench_parking import bench_parking
 
     return bench_parking()
+
+
+def _bench_gateway() -> BenchResult:
+    from app.bench_gateway import bench_gateway
+
+    return bench_gateway()
 
 
 def _bench_fleet() -> BenchResult:

@@ -52,7 +52,7 @@ def bench_recover() -> BenchResult:
 
 async def _kill_and_wait(folder: Path) -> list[float]:
     client = LinkClient(on_push=lambda _topic, _data: None, on_gone=lambda _reason: None)
-    await _enter(client, folder)
+    await enter_node(client, folder)
     draft = Camera(camera_id="", name="Bench", address="synthetic:bench")
     camera = await client.call("cameras.add", Camera, camera=draft, password="")
     await client.call("room.show", sizes={camera.camera_id: (480, 270)})
@@ -81,7 +81,8 @@ async def _kill_and_wait(folder: Path) -> list[float]:
     return took_s
 
 
-async def _enter(client: LinkClient, folder: Path) -> None:
+async def enter_node(client: LinkClient, folder: Path) -> None:
+    """Make the first administrator of a node that is starting, and sign in as them."""
     deadline = time.monotonic() + WAIT_S
     while True:
         with contextlib.suppress(ConsoleError):
