@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QWidget
 
 from app.basemap import basemap_of
@@ -12,10 +13,12 @@ from core.access.model import Role
 from core.kernel.errors import ConsoleError, StaleWriteError
 from core.kernel.geo import GeoPoint
 from core.parking.model import Lot, LotVersion
+from core.parking.sight.model import Calibration
 from widgets.map.tile_source import open_tiles
 from widgets.parking.editor import BayEditor
 
 _CALIBRATING = "Calibrating: the methods are tried on this camera's pictures ..."
+_LOOK_EVERY_MS = 700
 
 
 def create(room: Room) -> QWidget:
@@ -114,10 +117,26 @@ class _Bays(BayEditor):
         self.show_calibration(lot_id, _CALIBRATING)
         self._room.ask(
             "parking.calibrate",
-            then=lambda _answer: self.show_calibration(lot_id, "Calibrated; the figures above are the measured ones."),
+            str,
+            then=lambda run_id: self._follow_calibration(lot_id, run_id),
             refused=lambda error: self.show_calibration(lot_id, f"{error.message} {error.hint}".strip()),
             lot_id=lot_id,
             camera_id=camera_id,
+        )
+
+    def _follow_calibration(self, lot_id: str, run_id: str) -> None:
+        def show(run: Calibration) -> None:
+            share = f"{run.fraction:.0%} " if run.state == "running" else ""
+            self.show_calibration(lot_id, f"{share}{run.step} {run.hint}".strip())
+            if run.state == "running":
+                QTimer.singleShot(_LOOK_EVERY_MS, self, lambda: self._follow_calibration(lot_id, run_id))
+
+        self._room.ask(
+            "parking.calibration",
+            Calibration,
+            then=show,
+            refused=lambda error: self.show_calibration(lot_id, f"{error.message} {error.hint}".strip()),
+            run_id=run_id,
         )
 
 

@@ -50,6 +50,9 @@ ALIKE = 0.004
 """Ways of looking whose rates differ by less are alike: the cheaper one is taken."""
 
 MIN_CORRECTIONS = 8
+DETECTOR_INVENTS, OTHERS_INVENT = (0.5, 50.0), (1.0, 5.0)
+"""A detector overlooks vehicles, and hardly ever finds one in an empty bay; of the others nothing is known."""
+
 _FLIP_COST, _UNKNOWN_COST = 0.5, 0.3
 _N_ROUNDS = 60
 
@@ -273,7 +276,8 @@ def judge(ways: Sequence[_Way], structure: FloatArray | None, corrections: dict[
     together = np.mean([np.nan_to_num(logits) for logits in detectors], axis=0)
     by_look = next(way.logits for way in ways if way.method is SightMethod.CLASSIFIER)
     votes = [together, by_look] + ([structure] if structure is not None else [])
-    truth = posterior([np.nan_to_num(vote).ravel() > 0 for vote in votes])
+    invents = [DETECTOR_INVENTS, *[OTHERS_INVENT] * (len(votes) - 1)]
+    truth = posterior([np.nan_to_num(vote).ravel() > 0 for vote in votes], invents)
     tried = []
     for way in ways:
         # As the eye will look: the other one is heard where the detector decides.
@@ -311,22 +315,25 @@ def pick(tried: Sequence[Tried]) -> Tried:
     return min((way for way in tried if worth(way) >= best - ALIKE), key=lambda way: way.seconds)
 
 
-def posterior(votes: Sequence[NDArray[np.bool_]]) -> FloatArray:
+def posterior(votes: Sequence[NDArray[np.bool_]], invents: Sequence[tuple[float, float]]) -> FloatArray:
     """Return the probability of each bay to be occupied, from witnesses of unknown reliability.
 
     Args:
         votes: Of each witness, shape (n,).
+        invents: Of each witness, what is known beforehand of how often it sees a vehicle where none is: times it did,
+            and times it was watched.
 
     Returns:
         Shape (n,). Source: Dawid and Skene (1979), two classes, with weak priors that a witness is right more often
         than wrong.
     """
     said = np.array(votes, np.float64)
+    before = np.array(invents)
     truth = said.mean(axis=0)
     for _ in range(_N_ROUNDS):
         share = np.clip(truth.mean(), 0.02, 0.98)
         hits = ((said * truth).sum(axis=1) + 4.0) / (truth.sum() + 5.0)
-        alarms = ((said * (1 - truth)).sum(axis=1) + 1.0) / ((1 - truth).sum() + 5.0)
+        alarms = ((said * (1 - truth)).sum(axis=1) + before[:, 0]) / ((1 - truth).sum() + before[:, 1])
         yes = np.log(hits[:, None]) * said + np.log(1 - hits[:, None]) * (1 - said)
         no = np.log(alarms[:, None]) * said + np.log(1 - alarms[:, None]) * (1 - said)
         odds = np.log(share / (1 - share)) + (yes - no).sum(axis=0)

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import logging
 import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +42,7 @@ def read_memory(file: Path) -> Memory:
             )
     except FileNotFoundError:
         return Memory()
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         log.warning("what was learnt of a view cannot be read and is learnt anew: %s", error)
         return Memory()
 
