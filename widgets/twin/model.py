@@ -64,6 +64,7 @@ class Palette:
     car: Rgb
     car_stale: Rgb
     glass: Rgb
+    shade: Rgb
     cross: Rgb
     quality: Rgb
     cone: Rgb

@@ -16,6 +16,7 @@ import vtkmodules.vtkRenderingOpenGL2  # noqa: F401 (the drawing behind vtkRende
 from numpy.typing import NDArray
 from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 from vtkmodules.vtkCommonCore import vtkUnsignedCharArray
+from vtkmodules.vtkCommonMath import vtkMatrix4x4
 from vtkmodules.vtkRenderingCore import (
     vtkActor,
     vtkGlyph3DMapper,
@@ -23,12 +24,6 @@ from vtkmodules.vtkRenderingCore import (
     vtkPolyDataMapper,
     vtkRenderer,
     vtkRenderWindow,
-)
-from vtkmodules.vtkRenderingOpenGL2 import (
-    vtkCameraPass,
-    vtkRenderPassCollection,
-    vtkSequencePass,
-    vtkShadowMapPass,
 )
 
 from core.parking.model import BayKind
@@ -44,6 +39,11 @@ SMOOTHING = 8
 NEAR_PX = 17.0
 """A car as long as this in the picture is drawn with all its faces; a third of them will do for a smaller one."""
 
+TO_SUN = (-0.85, 0.2, 0.85)
+SHADOW_PER_M = (-TO_SUN[0] / TO_SUN[2], -TO_SUN[1] / TO_SUN[2])
+"""How far the shadow of a point falls to the east and north for each metre of its height."""
+
+SHADOW_Z = 0.07
 CAR_PARTS = ("body", "glass", "far-body", "far-glass")
 SIGN_M = 0.62
 """How far a sign stands behind the line over which one drives in, at a scale of 1."""
@@ -152,6 +152,8 @@ class Renderer:
         self._marks: dict[str, _Glyphs] = {}
         self._cones: vtkActor | None = None
         self._is_near = True
+        self._shades: dict[int, _Glyphs] = {}
+        self._solid_shades: dict[int, vtkActor] = {}
         self._sun = vtkLight()
         self._sky = vtkLight()
         self._add_lights()
@@ -183,6 +185,8 @@ class Renderer:
             self._add_surface("paint", level, mesh)
         for level, (mesh, _) in scene.floors.items():
             self._add_surface("floor", level, mesh)
+        for level in scene.level_numbers:
+            self._shade_level(scene, level)
         kinds = {f"sign-{kind.value}": shapes.sign(kind) for kind in KINDS if kind is not BayKind.STANDARD}
         plain = {
             "body": shapes.car_body(),
@@ -214,9 +218,7 @@ class Renderer:
 
     def show_options(self, options: Options) -> None:
         """Draw it another way."""
-        before, self._options = self._options, options
-        if before.has_shadows != options.has_shadows:
-            self._set_shadows(options.has_shadows)
+        self._options = options
         self._dress()
 
     def advance(self, seconds: float) -> None:
@@ -250,7 +252,6 @@ class Renderer:
     def close(self) -> None:
         """Let go of everything."""
         self._clear()
-        self._set_shadows(False)
         self._renderer.RemoveAllLights()
         self._window.RemoveRenderer(self._renderer)
         self._window.Finalize()
@@ -261,6 +262,8 @@ class Renderer:
         self._renderer.RemoveAllViewProps()
         self._surfaces.clear()
         self._marks.clear()
+        self._shades.clear()
+        self._solid_shades.clear()
         self._cones = None
         self._scene = None
 
@@ -283,7 +286,7 @@ class Renderer:
         """Let the sun come from the upper left of the picture, and the sky from behind the eye."""
         focus = pose.focus
         self._sun.SetFocalPoint(*focus)
-        self._sun.SetPosition(*(focus + np.array((-0.55, -0.45, 0.95)) * pose.distance_m))
+        self._sun.SetPosition(*(focus + np.array(TO_SUN) * pose.distance_m))
         self._sky.SetFocalPoint(*focus)
         self._sky.SetPosition(*pose.eye)
 
@@ -301,6 +304,7 @@ class Renderer:
             surface.actor.SetVisibility(self._is_level_shown(level))
             if name != "floor":
                 surface.dress(by_material)
+        self._dress_shades()
         self._show_cones(self._options.cones)
         self._color_floors()
         self._place_marks()
@@ -379,6 +383,7 @@ class Renderer:
         colors = _repeat(palette.car, len(here))
         colors[look.is_stale[here]] = palette.car_stale
         turns = scene.inward_deg[here] - 90.0
+        self._place_shades(here, places, turns, scale)
         for name in CAR_PARTS:
             is_drawn = name.startswith("far-") != self._is_near
             n = len(here) if is_drawn else 0
@@ -419,21 +424,64 @@ class Renderer:
             self._is_near = is_near
             self._place_cars()
 
-    def _set_shadows(self, is_on: bool) -> None:
-        if not is_on:
-            no_pass: Any = None
-            self._renderer.SetPass(no_pass)
-            return
-        shadows = vtkShadowMapPass()
-        shadows.GetShadowMapBakerPass().SetResolution(2048)
-        passes = vtkRenderPassCollection()
-        passes.AddItem(shadows.GetShadowMapBakerPass())
-        passes.AddItem(shadows)
-        sequence = vtkSequencePass()
-        sequence.SetPasses(passes)
-        camera = vtkCameraPass()
-        camera.SetDelegatePass(sequence)
-        self._renderer.SetPass(camera)
+    # -- shadows -----------------------------------------------------------------------------------------------------
+
+    def _shade_level(self, scene: TwinScene, level: int) -> None:
+        """Lay the shadows of one level flat onto it: a shadow map costs three pictures, and speckles flat ground."""
+        here = scene.levels == level
+        height_m = float(scene.centres[here, 2].mean()) if here.any() else 0.0
+        flattened = _onto_ground(height_m + SHADOW_Z, height_m)
+        cars = _Glyphs(shapes.far_body())
+        self._shades[level] = cars
+        solid = scene.bodies.get(level)
+        faces = faces_of(solid, (Material.BUILDING, Material.WALL)) if solid is not None else np.zeros(0, np.int64)
+        actors = [cars.actor]
+        if solid is not None and len(faces):
+            mapper = vtkPolyDataMapper()
+            mapper.SetInputData(poly_data(solid.points, faces))
+            shade = vtkActor()
+            shade.SetMapper(mapper)
+            self._solid_shades[level] = shade
+            actors.append(shade)
+        for actor in actors:
+            actor.SetUserMatrix(flattened)
+            actor.GetProperty().LightingOff()
+            self._renderer.AddActor(actor)
+
+    def _place_shades(
+        self, here: NDArray[np.intp], places: NDArray[Any], turns: NDArray[Any], sizes: NDArray[Any]
+    ) -> None:
+        assert self._scene is not None
+        levels = self._scene.levels[here]
+        for level, shade in self._shades.items():
+            mine = (levels == level) & self._options.has_shadows
+            color = _repeat(self._options.palette.shade, int(np.count_nonzero(mine)))
+            shade.show(places[mine], turns[mine], sizes[mine], color)
+
+    def _dress_shades(self) -> None:
+        for level, shade in self._solid_shades.items():
+            shade.SetVisibility(self._options.has_shadows and self._is_level_shown(level))
+            shade.GetProperty().SetColor(*_share(self._options.palette.shade))
+
+
+def faces_of(mesh: Mesh, materials: Iterable[Material]) -> NDArray[np.int64]:
+    """Return the faces that are made of these, as `Mesh.faces`."""
+    wanted, kept, at = set(materials), [], 0
+    for material in mesh.materials.tolist():
+        n = int(mesh.faces[at]) + 1
+        if material in wanted:
+            kept.append(mesh.faces[at : at + n])
+        at += n
+    return np.concatenate(kept) if kept else np.zeros(0, np.int64)
+
+
+def _onto_ground(shadow_m: float, ground_m: float) -> vtkMatrix4x4:
+    """Return what moves every point along the sunlight onto the plane at `shadow_m`."""
+    matrix = vtkMatrix4x4()
+    for row, (per_m, at_m) in enumerate(zip((*SHADOW_PER_M, 0.0), (0.0, 0.0, shadow_m), strict=True)):
+        matrix.SetElement(row, 2, per_m)
+        matrix.SetElement(row, 3, at_m - per_m * ground_m)
+    return matrix
 
 
 def floor_colors(look: BaysLook, palette: Palette) -> NDArray[np.uint8]:
