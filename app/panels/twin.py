@@ -15,6 +15,7 @@ from app.twin_process import TwinProcess
 from core.access.model import Role
 from core.incidents.model import Priority, SourceKind
 from core.kernel.errors import ConsoleError
+from core.node.model import Picture
 from core.parking.figures_model import LotFigures
 from core.parking.forecast.model import LotForecast
 from core.parking.model import BayChange, BayState, BayStatus
@@ -75,6 +76,7 @@ class _Twin(QWidget):
         panel.changes_wanted.connect(self._on_changes_wanted)
         panel.forecast_wanted.connect(self._on_forecast_wanted)
         panel.figures_wanted.connect(self._on_figures_wanted)
+        panel.snapshot_wanted.connect(self._on_snapshot_wanted)
         panel.correction_wanted.connect(self._on_correction)
         panel.release_wanted.connect(self._on_release)
         panel.picture_export_wanted.connect(self._on_picture_export)
@@ -155,6 +157,17 @@ class _Twin(QWidget):
             lot_id=lot_id,
             since=since,
             until=until,
+        )
+
+    def _on_snapshot_wanted(self, lot_id: str, bay_id: str) -> None:
+        key = (lot_id, bay_id)
+        self._room.ask(
+            "parking.snapshot",
+            Picture,
+            then=lambda picture: self._panel.show_snapshot(key, picture.jpeg, picture.age_s),
+            refused=lambda error: self._panel.show_no_snapshot(key, error.message),
+            lot_id=lot_id,
+            bay_id=bay_id,
         )
 
     def _on_correction(self, lot_id: str, bay_id: str, state: BayState, reason: str) -> None:

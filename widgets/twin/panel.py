@@ -30,6 +30,7 @@ from widgets.base.flow import FlowLayout
 from widgets.base.focus import order_focus
 from widgets.base.state_overlay import PanelState, StateOverlay
 from widgets.base.theme import look, set_role
+from widgets.base.times import format_age
 from widgets.twin.bay_card import BayCard
 from widgets.twin.board import Board, look_by_share
 from widgets.twin.model import Built, Cone, Options, Picture
@@ -265,6 +266,16 @@ class TwinPanel(QWidget):
         self.view.say_everything()
         self._order_lots()
 
+    def show_snapshot(self, key: BayKey, jpeg: bytes, age_s: float) -> None:
+        """Take the newest picture of a bay; nothing where another one is looked at by now."""
+        if key == self._selected and self._moment.mode is Mode.LIVE:
+            self.card.show_snapshot(jpeg, f"Picture of {format_age(age_s)} ago")
+
+    def show_no_snapshot(self, key: BayKey, sentence: str) -> None:
+        """Say why there is no picture of a bay."""
+        if key == self._selected:
+            self.card.show_no_snapshot(sentence)
+
     def set_may_correct(self, may: bool) -> None:
         """Offer corrections to those who may make them."""
         self.card.set_may_correct(may)
@@ -488,7 +499,10 @@ class TwinPanel(QWidget):
 
     def _show_moment(self) -> None:
         """Show the bays as they stand at the time that is wanted."""
-        self.card.set_live(self._moment.mode is Mode.LIVE)
+        is_live = self._moment.mode is Mode.LIVE
+        self.card.set_live(is_live)
+        if not is_live:
+            self.card.show_no_snapshot("")
         self.view.show_legend(None)
         self.view.show_captions({}, {})
         match self._moment.mode:

@@ -338,7 +338,7 @@ class Renderer:
         self._fill_bays("hatching", unknown, palette.quality)
         self._fill_bays("crossing", closed, palette.cross)
         self._fill_bays("dashes", look.is_stale & ~unknown, palette.quality)
-        self._put_signs("question", unknown, palette.quality, at_middle=True)
+        self._put_signs("question", unknown, palette.paint, at_middle=True)
         for index, kind in enumerate(KINDS):
             if kind is not BayKind.STANDARD:
                 self._put_signs(f"sign-{kind.value}", self._scene.kinds == index, palette.kinds[kind], at_middle=False)
@@ -364,7 +364,7 @@ class Renderer:
         back = np.zeros(len(here)) if at_middle else scene.lengths_m[here] / 2 - (SIGN_M + 0.55) * scale
         places = scene.centres[here] - inward * np.where(is_under_car, 0.53, back)[:, None]
         places[:, 2] += np.where(is_under_car, shapes.ROOF_Z * _car_scale(scene, here), MARK_Z + 0.03)
-        shrink = np.where(is_under_car, 0.72, 1.0) * scale
+        shrink = np.where(is_under_car, 0.72, 1.3 if at_middle else 1.0) * scale
         sizes = np.column_stack((shrink, shrink, np.ones(len(here))))
         colors = _repeat(color, len(here))
         colors[is_under_car] = self._options.palette.glass

@@ -451,7 +451,7 @@ class TwinView(QWidget):
             if span < ZONE_PX or not self.rect().adjusted(20, 20, -20, -20).contains(int(x), int(y)):
                 continue
             caption = self._zone_captions.get((zone.lot_id, zone.zone), "")
-            if not caption and self._look is not None:
+            if not caption and self._look is not None and not self._is_by_figure:
                 caption = f"{counts(self._look, zone.indices)[0]} free"
             self._paint_text(painter, QPointF(x, y), f"{zone.zone}  {caption}".strip(), dress, taken)
 
@@ -606,11 +606,17 @@ class TwinView(QWidget):
         painter.drawText(inner, Qt.AlignmentFlag.AlignBottom | Qt.AlignmentFlag.AlignRight, self._legend.high)
 
     def _counts(self, place: LotPlace) -> str:
-        if self._look is None:
+        here = np.arange(place.first, place.first + place.n_bays)
+        if self._look is None or self._is_by_figure:
             return f"{place.n_bays} bays"
-        free, _, unknown = counts(self._look, np.arange(place.first, place.first + place.n_bays))
+        free, _, unknown = counts(self._look, here)
         known = f"{free} free of {place.n_bays}"
         return f"{known} · {unknown} not known" if unknown else known
+
+    @property
+    def _is_by_figure(self) -> bool:
+        """Whether bays are coloured by a figure, and none is free or occupied."""
+        return self._legend is not None
 
     def _outline(self, corners: NDArray[np.float64], *, lift_m: float) -> QPolygonF | None:
         at, depth = self._place(corners + np.array((0.0, 0.0, lift_m)))
