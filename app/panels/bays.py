@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QWidget
 
 from app.basemap import basemap_of
+from app.calibrating import CalibrationWatch
 from app.panel import Area, PanelInfo, Perspective
 from app.pictures import LivePicture
 from app.room import Room
@@ -13,12 +13,8 @@ from core.access.model import Role
 from core.kernel.errors import ConsoleError, StaleWriteError
 from core.kernel.geo import GeoPoint
 from core.parking.model import Lot, LotVersion
-from core.parking.sight.model import Calibration
 from widgets.map.tile_source import open_tiles
 from widgets.parking.editor import BayEditor
-
-_CALIBRATING = "Calibrating: the methods are tried on this camera's pictures ..."
-_LOOK_EVERY_MS = 700
 
 
 def create(room: Room) -> QWidget:
@@ -34,6 +30,7 @@ class _Bays(BayEditor):
         self._room = room
         self._picture = LivePicture(room, "bays", self.canvas, lambda: self.camera_id, self.show_picture)
         self._picture.seen.connect(self._on_seen)
+        self._calibrating = CalibrationWatch(room, self.show_calibration, self)
         self._connect_room()
         self._connect_editor()
         self._on_site()
@@ -58,7 +55,8 @@ class _Bays(BayEditor):
         self.removal_requested.connect(lambda lot_id: room.ask("parking.remove_lot", lot_id=lot_id))
         self.versions_requested.connect(self._on_versions_requested)
         self.version_requested.connect(self._on_version_requested)
-        self.calibrate_requested.connect(self._on_calibrate_requested)
+        self.calibrate_requested.connect(self._calibrating.start)
+        self.side.view.stop_requested.connect(self._calibrating.stop)
         self.room_requested.connect(lambda is_wanted: room.whole_window_requested.emit("bays", is_wanted))
         self.told.connect(room.toast)
 
@@ -111,32 +109,6 @@ class _Bays(BayEditor):
             refused=lambda error: self.show_version_refused(lot_id, error.message, error.hint),
             lot_id=lot_id,
             number=number,
-        )
-
-    def _on_calibrate_requested(self, lot_id: str, camera_id: str) -> None:
-        self.show_calibration(lot_id, _CALIBRATING)
-        self._room.ask(
-            "parking.calibrate",
-            str,
-            then=lambda run_id: self._follow_calibration(lot_id, run_id),
-            refused=lambda error: self.show_calibration(lot_id, f"{error.message} {error.hint}".strip()),
-            lot_id=lot_id,
-            camera_id=camera_id,
-        )
-
-    def _follow_calibration(self, lot_id: str, run_id: str) -> None:
-        def show(run: Calibration) -> None:
-            share = f"{run.fraction:.0%} " if run.state == "running" else ""
-            self.show_calibration(lot_id, f"{share}{run.step} {run.hint}".strip())
-            if run.state == "running":
-                QTimer.singleShot(_LOOK_EVERY_MS, self, lambda: self._follow_calibration(lot_id, run_id))
-
-        self._room.ask(
-            "parking.calibration",
-            Calibration,
-            then=show,
-            refused=lambda error: self.show_calibration(lot_id, f"{error.message} {error.hint}".strip()),
-            run_id=run_id,
         )
 
 

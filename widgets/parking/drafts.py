@@ -80,6 +80,10 @@ class Draft:
     def row(self, settings: RowSettings, pointer: Point | None) -> Outline:
         """Return the corners of the row as far as they are known, with `pointer` for the next one; empty before."""
         points = self.points
+        if len(points) == 3 and settings.has_depth:
+            pointer = points[2]
+        elif points and pointer == points[-1]:
+            pointer = None
         if settings.has_depth:
             front = points if len(points) >= 2 else (*points, pointer) if pointer is not None and points else ()
             if len(front) < 2:

@@ -231,10 +231,11 @@ class BayEditor(QWidget):
         self._why_not_calibrate = reason
         self._refresh_state()
 
-    def show_calibration(self, lot_id: str, sentence: str) -> None:
+    def show_calibration(self, lot_id: str, sentence: str, is_going_on: bool) -> None:
         """Say how a calibration goes, or what came of it."""
         if lot_id == self.lot_id:
-            self.side.view.show_calibration(sentence)
+            show = self.side.view.show_calibrating if is_going_on else self.side.view.show_calibrated
+            show(sentence)
 
     def show_versions(self, lot_id: str, versions: Sequence[LotVersion]) -> None:
         """List who changed the lot and when."""
@@ -529,7 +530,7 @@ class BayEditor(QWidget):
         self.canvas.set_tool(Tool.SELECT)
         self._freeze.setChecked(False)
         self._note.clear()
-        self.side.view.show_calibration("")
+        self.side.view.show_calibrated("")
         self.side.versions.show_versions(())
         self.document.load(_plain(lot))
         self._list_lots()
@@ -551,8 +552,8 @@ class BayEditor(QWidget):
         seen = [view.camera_id for view in self.lot.views]
         others = sorted((key for key in self._cameras if key not in seen), key=lambda key: self._cameras[key])
         entries = [(PLAN, "Plan"), (MAP, "Map")]
-        entries += [(key, f"{self._camera_name(key)} (sees it)") for key in seen]
-        entries += [(key, self._cameras[key]) for key in others]
+        entries += [(key, f"Camera {self._camera_name(key)} (sees it)") for key in seen]
+        entries += [(key, f"Camera {self._cameras[key]}") for key in others]
         _fill(self._where, entries)
         show_choice(self._where, MAP if self._is_on_map else self._place)
 

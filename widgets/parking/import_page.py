@@ -20,7 +20,7 @@ from widgets.base.theme import look, set_role
 from widgets.scene.fields import choice_field, form_layout
 
 FILES = "Bays (*.json *.geojson *.xml *.pickle *.pkl CarParkPos*);;All files (*)"
-_SAME_NAMES = {SameId.SAME_BAY: "the same bay", SameId.NEW_BAY: "a new bay, numbered on"}
+_SAME_NAMES = {SameId.SAME_BAY: "the same bay", SameId.NEW_BAY: "a new bay"}
 
 
 class ImportPage(QWidget):
@@ -101,7 +101,7 @@ class ImportPage(QWidget):
             ("Picture height", self._height),
             ("Bay width", self._bay_width),
             ("Bay height", self._bay_height),
-            ("An id that is there is", self._same),
+            ("A known id is", self._same),
         ):
             self._form.addRow(words, field)
         self._table = TextTable(

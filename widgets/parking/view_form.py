@@ -27,12 +27,14 @@ class ViewForm(QWidget):
     Signals:
         change_requested(object, str): The new `BayView`, and what was done.
         calibrate_requested(str): Camera id.
+        stop_requested(): End the calibration.
         carry_requested(): Copy this place's outlines to another one.
         remove_requested(str): Camera id: it sees nothing of the lot any more.
     """
 
     change_requested = Signal(object, str)
     calibrate_requested = Signal(str)
+    stop_requested = Signal()
     carry_requested = Signal()
     remove_requested = Signal(str)
 
@@ -41,6 +43,7 @@ class ViewForm(QWidget):
         self._view: BayView | None = None
         self._is_editable = False
         self._reason = ""
+        self._is_calibrating = False
         self._build()
         self._method.activated.connect(lambda _row: self._on_method())
         self._size.activated.connect(lambda _row: self._on_size())
@@ -69,10 +72,19 @@ class ViewForm(QWidget):
         self._measured.setText(_measured(view))
         self._refresh()
 
-    def show_calibration(self, sentence: str) -> None:
-        """Say how the calibration goes, or what came of it."""
+    def show_calibrating(self, sentence: str) -> None:
+        """Say how the calibration goes; it can be stopped."""
+        self._show_calibration(sentence, is_calibrating=True)
+
+    def show_calibrated(self, sentence: str) -> None:
+        """Say what came of the calibration; nothing where empty."""
+        self._show_calibration(sentence, is_calibrating=False)
+
+    def _show_calibration(self, sentence: str, *, is_calibrating: bool) -> None:
+        self._is_calibrating = is_calibrating
         self._said.setText(sentence)
         self._said.setVisible(bool(sentence))
+        self._refresh()
 
     def set_calibratable(self, reason: str) -> None:
         """Offer to calibrate, or say why it cannot be done now; empty where it can."""
@@ -108,10 +120,12 @@ class ViewForm(QWidget):
         form.addRow("Drawn", self._seen)
         form.addRow("Measured", self._measured)
         self._calibrate = QPushButton("Calibrate", self)
+        self._stop = QPushButton("Stop", self)
+        self._stop.clicked.connect(self.stop_requested)
         self._carry = QPushButton("Copy to another place", self)
         self._remove = QPushButton("Remove this view", self)
         buttons = FlowLayout(gap * 2)
-        for button in (self._calibrate, self._carry, self._remove):
+        for button in (self._calibrate, self._stop, self._carry, self._remove):
             buttons.addWidget(button)
         self._page = QWidget(self)
         inner = QVBoxLayout(self._page)
@@ -133,7 +147,8 @@ class ViewForm(QWidget):
         for widget in (self._method, self._size, self._carry, self._remove):
             widget.setEnabled(self._is_editable)
         reason = self._reason or ("" if self._is_editable else "Calibrating needs the role supervisor.")
-        self._calibrate.setEnabled(not reason)
+        self._calibrate.setEnabled(not reason and not self._is_calibrating)
+        self._stop.setVisible(self._is_calibrating)
         self._why.setText(reason)
         self._why.setVisible(bool(reason))
 

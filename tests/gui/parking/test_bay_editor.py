@@ -582,8 +582,11 @@ def test_a_view_says_how_it_is_looked_at_and_asks_for_a_calibration(at_mast):
     at_mast.press("Calibrate")
 
     assert ("north", "mast") in at_mast.asked
-    at_mast.editor.show_calibration("north", "The node is busy.")
-    assert at_mast.named(QLabel, "What the calibration says").text() == "The node is busy."
+    at_mast.editor.show_calibration("north", "40%: the detector", True)
+    assert at_mast.named(QLabel, "What the calibration says").text() == "40%: the detector"
+    assert at_mast.button("Stop").isVisible()
+    at_mast.editor.show_calibration("north", "No picture of this camera came yet.", False)
+    assert at_mast.button("Calibrate").isEnabled()
 
 
 def test_what_is_not_saved_is_not_calibrated(at_mast):
