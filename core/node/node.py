@@ -1158,7 +1158,23 @@ class Node:
         services = self.require_services()
         if source.username and not source.password and camera_id:
             source = replace(source, password=await services.cameras.password_for(camera_id, source.address))
+        if source.address.startswith(f"{EDGE}:"):
+            return await self._test_posted(camera_id)
         return await asyncio.to_thread(probe, verbs.resolve_demo(source, self._clips), timeout_s=8.0)
+
+    async def _test_posted(self, camera_id: str) -> ProbeResult:
+        """Show what was posted for a camera last; that nothing was yet does not speak against it."""
+        camera = self._sight.camera(camera_id) if self._sight is not None else None
+        if camera is not None:
+            file = picture_file(self._edge_folder, camera.camera_id)
+            found = await asyncio.to_thread(probe, SourceSpec(address=f"{EDGE}:{file}"), timeout_s=8.0)
+            if found.ok:
+                return found
+        return ProbeResult(
+            ok=True,
+            message="Its pictures are posted to the node; none came lately.",
+            hint="Save it, then make a key for it in Devices, Keys.",
+        )
 
     def start_dry_run(self, camera_id: str, *, scene: Scene, source: SourceSpec | None, limit_s: float) -> str:
         """Begin to try a camera's scene over footage, or over its own stream where none is named; returns the run's id.

@@ -7,9 +7,10 @@ from pathlib import PurePath
 
 from core.cameras.address import clean_address
 from core.kernel.errors import BadInputError
+from core.media.model import EDGE
 
 SCHEMES = ("rtsp", "rtsps", "http", "https")
-EXAMPLES = "rtsp://10.0.0.5/stream1, a file path, webcam:0 or synthetic:NAME"
+EXAMPLES = "rtsp://10.0.0.5/stream1, a file path, webcam:0, edge: (posted to the node) or synthetic:NAME"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,8 @@ def check_address(text: str) -> AddressCheck:
         if rest.isdecimal():
             return AddressCheck(plain=address)
         return AddressCheck(sentence="A webcam is named by its number, for example webcam:0.")
+    if colon and kind.lower() == EDGE:
+        return AddressCheck(plain=f"{EDGE}:")
     if colon and kind.lower() in ("synthetic", "demo"):
         return AddressCheck(plain=address) if rest else AddressCheck(sentence=f"Name the scene: {kind.lower()}:NAME.")
     if "://" in address:

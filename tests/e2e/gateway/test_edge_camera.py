@@ -12,7 +12,7 @@ from core.gateway.edge.client import EdgeClient, Sender
 from core.gateway.edge.settings import EdgeSettings
 from core.gateway.edge.sources import open_source
 from core.gateway.http.model import GatewayKey, GatewayReport, GatewayState, KeyPurpose, KeyWish, NewKey
-from core.media.model import StreamState
+from core.media.model import ProbeResult, SourceSpec, StreamState
 from core.node.model import Health
 from core.parking.model import Lot
 from tests.fixtures.http_gate import LOT, Answer, jpeg, read_answer
@@ -84,6 +84,10 @@ def test_posted_pictures_are_a_live_camera_that_goes_stale_when_they_stop(start_
         finally:
             pi.stop()
         assert (desk.streams["north"].width, desk.streams["north"].height) == (320, 240)
+        tested = await desk.client.call(
+            "cameras.test", ProbeResult, source=SourceSpec(address="edge:"), camera_id="north"
+        )
+        assert (tested.ok, tested.width) == (True, 320)
         await desk.until(lambda: desk.streams["north"].state in {StreamState.STALE, StreamState.LOST}, "a stale tile")
         assert pi.figures.n_failed == 0
         picture = await desk.client.call("room.picture", camera_id="north", after=-1)

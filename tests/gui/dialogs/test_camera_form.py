@@ -214,6 +214,7 @@ def test_keys_alone_test_save_and_leave(form, qtbot):
     [
         "rtsp://10.0.0.5/s",
         "rtsps://cam.example:322/a?b=1",
+        "edge:",
         "webcam:0",
         "synthetic:jam",
         "demo:harbour",
