@@ -28,7 +28,7 @@ from widgets.lots.words import KINDS, source_text, state_text
 
 COLUMNS = ("Bay", "State", "Since", "Word of", "Kind", "Where")
 _STATE, _SINCE, _SOURCE, _KIND = 1, 2, 3, 4
-_WIDTHS_EM = (4.5, 8.5, 5.0, 9.5, 6.5)
+_WIDTHS_EM = (4.5, 8.0, 6.0, 9.5, 6.5)
 _Index = QModelIndex | QPersistentModelIndex
 _NOWHERE = QModelIndex()
 
