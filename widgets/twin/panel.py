@@ -76,7 +76,7 @@ class ShareAhead:
     @property
     def words(self) -> str:
         """Say it with its doubt."""
-        return f"{self.share:.0%} occupied ({self.low:.0%} to {self.high:.0%})"
+        return f"{self.share:.0%} occupied ({self.low:.0%} to {self.high:.0%}, {self.probability:.0%} sure)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -251,7 +251,7 @@ def test_the_forecast_is_a_share_with_its_doubt_and_no_state(panel):
 
     assert set(panel.view.bays_look.shown.tolist()) == {Shown.SHARE}
     assert "not known" in panel.view.notice
-    assert panel.table.texts_of(("west", "A01"))["State"] == "62% occupied (50% to 74%)"
+    assert panel.table.texts_of(("west", "A01"))["State"] == "62% occupied (50% to 74%, 80% sure)"
 
 
 def test_where_nothing_can_be_foreseen_every_bay_is_unknown(panel):
