@@ -2,7 +2,8 @@
 
 What rules saw comes from the stored observations, with every begin and end before any delay. For everything else only
 the alarm journal is left: it begins where the rule of that day let the condition through, so a shorter delay than that
-cannot be tried on it. Each condition is replayed by itself through `Signals`, as the room does it live.
+cannot be tried on it. Each condition is replayed by itself through `Signals`, as the room does it live; then what the
+causes of that time would have held is left out of what calls.
 """
 
 from __future__ import annotations
@@ -21,8 +22,11 @@ from core.incidents.model import AlarmMark, Condition, Priority, SourceKind
 from core.incidents.rules.book import RuleBook
 from core.incidents.rules.model import TrialReport, TrialSide
 from core.incidents.signals import Signals, Verdict
+from core.incidents.suppression import Cause, SuppressionRule, find_rule
 from core.kernel.errors import BadInputError
-from core.store.tables import AlarmJournalRow, AlarmRow, CameraRow, ObservationRow
+from core.kernel.geo import GeoPoint
+from core.store import rows
+from core.store.tables import AlarmJournalRow, AlarmRow, CameraRow, IncidentRow, ObservationRow
 from core.vision.model import ObservationKind, Phase
 
 MAX_SPAN = timedelta(days=92)
@@ -39,6 +43,63 @@ class Heard:
     at: datetime
     condition: Condition
     is_raise: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Replayed:
+    """An alarm as it would have been.
+
+    Attributes:
+        until: It was over, or the trial is.
+    """
+
+    at: datetime
+    until: datetime
+    condition: Condition
+    is_chatter: bool
+
+
+class _Causes:
+    """Alarms that explain others, by the hours in which they were active."""
+
+    def __init__(self, alarms: Iterable[_Replayed], rules: tuple[SuppressionRule, ...]) -> None:
+        self._rules = rules
+        self._by_hour: dict[int, list[_Replayed]] = defaultdict(list)
+        for alarm in alarms:
+            for hour in range(_hour(alarm.at), _hour(alarm.until) + 1):
+                self._by_hour[hour].append(alarm)
+
+    def hold(self, alarm: _Replayed) -> bool:
+        """Tell whether an alarm was held as long as it was active: what outlives its cause calls after all."""
+        at = alarm.at
+        while (until := self._held_until(alarm.condition, at)) is not None:
+            if until >= alarm.until:
+                return True
+            at = until
+        return False
+
+    def _held_until(self, condition: Condition, at: datetime) -> datetime | None:
+        ends = [
+            cause.until
+            for cause in self._by_hour.get(_hour(at), ())
+            if cause.at <= at < cause.until
+            and find_rule(condition, (_cause(cause.condition),), rules=self._rules, works=(), now=at)
+        ]
+        return max(ends, default=None)
+
+
+def _hour(at: datetime) -> int:
+    return int(at.timestamp() // 3600)
+
+
+def _cause(condition: Condition) -> Cause:
+    return Cause(
+        condition_key=condition.condition_key,
+        kind=condition.kind,
+        source_kind=condition.source_kind,
+        source_id=condition.source_id,
+        position=condition.position,
+    )
 
 
 def read_history(
@@ -83,9 +144,6 @@ def try_rule(
     notes = []
     if begins[False]:
         notes.append("What comes from the journal had passed the delays of its day: shorter ones find nothing more.")
-    rule = changed.rule(rule_id)
-    if rule is not None and rule.suppression.held_while:
-        notes.append("Suppression by other conditions is not replayed.")
     if is_cut:
         notes.append(f"Only the first {MAX_SIGNALS:,} begins and ends were replayed.")
     return TrialReport(
@@ -118,70 +176,89 @@ def _side(rule_id: str, history: list[Heard], book: RuleBook, since: datetime, u
     by_key: dict[str, list[Heard]] = defaultdict(list)
     for heard in history:
         by_key[heard.condition.condition_key].append(heard)
-    raised: list[tuple[datetime, Condition]] = []
-    n_conditions = n_chatter = n_held = 0
+    n_conditions = 0
+    raised: list[_Replayed] = []
+    explaining: list[_Replayed] = []
+    rules = book.suppressions()
+    causes = frozenset[str]().union(*(rule.causes for rule in rules))
     for key, course in by_key.items():
         # The tags come with the begin; an end belongs to whatever began.
-        rule = book.rule_of(next((one.condition for one in course if one.is_raise), course[0].condition))
-        if rule is None or rule.rule_id != rule_id:
-            continue
-        n_conditions += sum(one.is_raise for one in course)
-        for at, condition, is_chatter in _replay(key, course, book, until):
-            raised.append((at, condition))
-            is_held = bool(book.window_holding(condition, at))
-            n_held += is_held
-            n_chatter += is_chatter and not is_held
-    days = _days(since, until)
-    per_day = Counter(at.astimezone(UTC).date().isoformat() for at, _ in raised)
+        condition = next((one.condition for one in course if one.is_raise), course[0].condition)
+        rule = book.rule_of(condition)
+        is_of_rule = rule is not None and rule.rule_id == rule_id
+        alarms = list(_replay(key, course, book, until)) if is_of_rule or condition.kind in causes else []
+        if condition.kind in causes:
+            explaining += alarms
+        if is_of_rule:
+            n_conditions += sum(one.is_raise for one in course)
+            raised += alarms
+    known = _Causes(explaining, rules)
+    is_held = [bool(book.window_holding(one.condition, one.at)) or known.hold(one) for one in raised]
+    n_chatter = sum(one.is_chatter and not held for one, held in zip(raised, is_held, strict=True))
+    per_day = Counter(one.at.astimezone(UTC).date().isoformat() for one in raised)
     return TrialSide(
         n_conditions=n_conditions,
         n_raised=len(raised),
-        n_called=len(raised) - n_chatter - n_held,
+        n_called=len(raised) - n_chatter - sum(is_held),
         n_chatter=n_chatter,
-        n_held=n_held,
-        raised_per_day={day: per_day[day] for day in days},
-        top=tuple(Counter(condition.source_name for _, condition in raised).most_common(N_TOP)),
+        n_held=sum(is_held),
+        raised_per_day={day: per_day[day] for day in _days(since, until)},
+        top=tuple(Counter(one.condition.source_name for one in raised).most_common(N_TOP)),
     )
 
 
-def _replay(
-    key: str, course: list[Heard], book: RuleBook, until: datetime
-) -> Iterable[tuple[datetime, Condition, bool]]:
-    """Yield when the alarm of one condition is raised, with the condition and whether it chatters by then."""
-    signals, is_on = Signals(), False
+def _replay(key: str, course: list[Heard], book: RuleBook, until: datetime) -> Iterable[_Replayed]:
+    """Yield the alarms of one condition, each when it is over."""
+    signals = Signals()
     waiting: tuple[float, Condition] | None = None
+    active: _Replayed | None = None
     end = Heard(at=until, condition=course[-1].condition, is_raise=False)
     for number, heard in enumerate((*course, end)):
         now_s = heard.at.timestamp()
         if waiting is not None and signals.due_raises(now_s):
-            yield _raised(signals, key, *waiting)
-            waiting, is_on = None, True
-        if signals.due_returns(now_s):
-            is_on = False
+            active, waiting = _begun(signals, key, *waiting, until), None
+        if signals.due_returns(now_s) and active is not None:
+            yield active
+            active = None
         if number == len(course):
-            return
-        if not heard.is_raise:
-            verdict = signals.returned(key, now_s)
-            waiting = None if verdict is Verdict.DROP else waiting
-            is_on = is_on and verdict is not Verdict.PASS
-            continue
+            break
         tuning = book.tuning_of(heard.condition)
-        verdict = signals.raised(key, tuning, now_s)
-        if verdict is Verdict.WAIT and waiting is None:
-            waiting = (now_s + tuning.on_delay_s, heard.condition)
-        elif verdict is Verdict.PASS and not is_on:
-            is_on = True
-            yield _raised(signals, key, now_s, heard.condition)
+        if heard.is_raise:
+            verdict = signals.raised(key, tuning, now_s)
+            if verdict is Verdict.WAIT and waiting is None:
+                waiting = now_s + tuning.on_delay_s, heard.condition
+            elif verdict is Verdict.PASS and active is None:
+                active = _begun(signals, key, now_s, heard.condition, until)
+            elif active is not None:
+                active = replace(active, until=until)
+            continue
+        verdict = signals.returned(key, now_s)
+        if verdict is Verdict.DROP:
+            waiting = None
+        elif active is not None:
+            off_delay_s = tuning.off_delay_s if verdict is Verdict.WAIT else 0.0
+            active = replace(active, until=min(until, heard.at + timedelta(seconds=off_delay_s)))
+            if verdict is Verdict.PASS:
+                yield active
+                active = None
+    if active is not None:
+        yield active
 
 
-def _raised(signals: Signals, key: str, at_s: float, condition: Condition) -> tuple[datetime, Condition, bool]:
-    return datetime.fromtimestamp(at_s, UTC), condition, AlarmMark.CHATTERING in signals.marks(key, at_s)
+def _begun(signals: Signals, key: str, at_s: float, condition: Condition, until: datetime) -> _Replayed:
+    return _Replayed(
+        at=datetime.fromtimestamp(at_s, UTC),
+        until=until,
+        condition=condition,
+        is_chatter=AlarmMark.CHATTERING in signals.marks(key, at_s),
+    )
 
 
 def _observed(
     session: Session, since: datetime, until: datetime, call_from: Callable[[str, ObservationKind], float]
 ) -> Iterable[Heard]:
-    names = {row.camera_id: row.name for row in session.execute(select(CameraRow.camera_id, CameraRow.name))}
+    cameras = select(CameraRow.camera_id, CameraRow.name, CameraRow.lat_deg, CameraRow.lon_deg)
+    known = {row.camera_id: (row.name, rows.position_of(row)) for row in session.execute(cameras)}
     query = (
         select(
             ObservationRow.captured_at,
@@ -200,13 +277,15 @@ def _observed(
     for at, camera_id, kind, phase, key, confidence, values in session.execute(query):
         if phase != Phase.END and confidence < call_from(camera_id, ObservationKind(kind)):
             continue
+        name, position = known.get(camera_id, (camera_id, None))
         condition = _condition(
             f"camera/{camera_id}/{key}",
             kind,
             SourceKind.CAMERA,
             camera_id,
-            names.get(camera_id, camera_id),
+            name,
             frozenset({policy.WAS_PARKED} if values.get(policy.WAS_PARKED) else ()),
+            position,
         )
         if phase != Phase.END:
             yield Heard(at=at, condition=condition, is_raise=True)
@@ -225,21 +304,32 @@ def _journalled(session: Session, since: datetime, until: datetime) -> Iterable[
             AlarmRow.source_kind,
             AlarmRow.source_id,
             AlarmRow.source_name,
+            IncidentRow.lat_deg,
+            IncidentRow.lon_deg,
         )
         .join(AlarmRow, AlarmRow.alarm_id == AlarmJournalRow.alarm_id)
+        .join(IncidentRow, IncidentRow.incident_id == AlarmRow.incident_id)
         .where(AlarmJournalRow.at >= since, AlarmJournalRow.at < until)
         .where(AlarmJournalRow.event.in_((*_BEGINS, Trigger.RETURN.value)), AlarmRow.kind.not_in(_SEEN_KINDS))
         .order_by(AlarmJournalRow.alarm_journal_id)
         .limit(MAX_SIGNALS + 1)
     )
-    for at, event, payload, key, kind, source_kind, source_id, source_name in session.execute(query):
-        tags = frozenset(payload["event"].get("condition", {}).get("tags", ()))
-        condition = _condition(key, kind, SourceKind(source_kind), source_id, source_name, tags)
-        yield Heard(at=at, condition=condition, is_raise=event in _BEGINS)
+    for row in session.execute(query):
+        tags = frozenset(row.payload["event"].get("condition", {}).get("tags", ()))
+        source_kind = SourceKind(row.source_kind)
+        position = rows.position_of(row)
+        condition = _condition(row.condition_key, row.kind, source_kind, row.source_id, row.source_name, tags, position)
+        yield Heard(at=row.at, condition=condition, is_raise=row.event in _BEGINS)
 
 
 def _condition(
-    key: str, kind: str, source_kind: SourceKind, source_id: str, source_name: str, tags: frozenset[str]
+    key: str,
+    kind: str,
+    source_kind: SourceKind,
+    source_id: str,
+    source_name: str,
+    tags: frozenset[str],
+    position: GeoPoint | None,
 ) -> Condition:
     return Condition(
         condition_key=key,
@@ -250,6 +340,7 @@ def _condition(
         source_id=source_id,
         source_name=source_name,
         tags=tags,
+        position=position,
     )
 
 

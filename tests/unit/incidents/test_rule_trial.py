@@ -11,13 +11,14 @@ from core.incidents.rules.model import (
     AlarmRule,
     AppliesTo,
     Guidance,
+    HeldWhile,
     Limits,
     RuleSet,
     RulesInForce,
     Suppression,
 )
 from core.incidents.rules.trial import Heard, read_history, try_rule
-from core.incidents.suppression import Window
+from core.incidents.suppression import Reach, Window
 from core.kernel.errors import BadInputError
 from core.kernel.ids import new_id
 from core.vision.model import Observation, ObservationKind, Phase
@@ -111,6 +112,45 @@ def test_what_a_window_holds_is_raised_and_not_called():
     side = tried(course((0, 100)), book(always)).changed
 
     assert (side.n_raised, side.n_called, side.n_held) == (1, 0, 1)
+
+
+def held_while_a_camera_is_lost(reach=Reach.SAME_SOURCE):
+    held = HeldWhile(name="Camera lost", causes=("camera_lost",), reach=reach)
+    return replace(RULE, suppression=Suppression(held_while=(held,)))
+
+
+def lost_camera(*spans, **changes):
+    return course(*spans, key="camera/a/camera_lost", kind="camera_lost", **changes)
+
+
+def test_what_is_over_before_its_cause_does_not_call():
+    history = [*course((100, 200), (700, 800)), *lost_camera((50, 500))]
+
+    side = tried(history, book(held_while_a_camera_is_lost())).changed
+
+    assert (side.n_raised, side.n_called, side.n_held) == (2, 1, 1)
+
+
+def test_what_outlives_its_cause_calls_after_all():
+    side = tried([*course((100, 900)), *lost_camera((50, 500))], book(held_while_a_camera_is_lost())).changed
+
+    assert (side.n_called, side.n_held) == (1, 0)
+
+
+def test_one_cause_may_go_on_where_another_ends():
+    history = [*course((100, 900)), *lost_camera((50, 500)), *lost_camera((400, 1000), source_id="b")]
+    for number, heard in enumerate(history[4:], start=4):
+        history[number] = replace(heard, condition=replace(heard.condition, condition_key="camera/b/camera_lost"))
+
+    side = tried(history, book(held_while_a_camera_is_lost(Reach.EVERYWHERE))).changed
+
+    assert (side.n_called, side.n_held) == (0, 1)
+
+
+def test_a_cause_elsewhere_holds_nothing():
+    history = [*course((100, 200)), *lost_camera((50, 500), source_id="b")]
+
+    assert tried(history, book(held_while_a_camera_is_lost())).changed.n_called == 1
 
 
 def test_what_comes_from_the_journal_is_replayed_from_before_its_delay():
