@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 
 from core.parking.model import BayEvidence, BayState, BayView, Lot, SightMethod
 from core.parking.sight.classifier import BayClassifier, EmptyLook, small_looks
-from core.parking.sight.finder import VehicleFinder, area_round
+from core.parking.sight.finder import VehicleFinder, area_round, one_by_one
 from core.parking.sight.landmarks import Landmarks, Shift
 from core.parking.sight.model import Looked, Sighting, SightingKind
 from core.parking.sight.patches import cut_patches
 from core.parking.sight.quality import picture_trouble, unreadable_bays
 from core.parking.sight.standing import Standing
 from core.parking.sight.texture import StructureWitness
-from core.vision.bays import BayMatch, match_bays
+from core.vision.bays import MIN_FIT, BayMatch, fit, match_bays
 
 Picture = NDArray[np.uint8]
 FloatArray = NDArray[np.floating[Any]]
@@ -54,6 +54,14 @@ N_LOST = 8
 REUSE_S = 12.0
 """A picture that is the same as the last one is not looked at again for so long."""
 
+DOUBT_LOGIT, DISPUTED_LOGIT = 1.2, 2.5
+"""A bay is in doubt where the detector is less sure than this, in dispute where it sees nothing and the classifier is
+surer than that of a vehicle."""
+
+N_CLOSER, CLOSER_PX = 6, 320
+"""Bays of one picture that are looked at once more at most, and the size of that look."""
+
+_CLOSER_REACH = 1.5
 _STILL_LEVELS = 5.0
 _LEARN_LOGIT = 2.0
 _ASPECT_SLACK = 0.03
@@ -171,6 +179,11 @@ class BayEye:
             boxes = self._finder.find(picture_bgr, area_round([*outlines, *self._lanes_px(wh)], wh), image_px)
             match = match_bays(outlines, boxes)
         classifier = np.zeros(n_bays) if self._classifier is None else self._classifier.logits(patches)
+        if self._finder is not None and match is not None:
+            closer = self._look_closer(self._finder, picture_bgr, outlines, match, classifier)
+            if len(closer):
+                boxes = one_by_one(np.concatenate([boxes, closer]))
+                match = match_bays(outlines, boxes)
         unreadable = unreadable_bays(patches)
         unreadable |= np.array([_short_side(outline) < MIN_BAY_PX for outline in outlines])
         unreadable |= np.array([_is_outside(outline, wh) for outline in outlines])
@@ -181,6 +194,27 @@ class BayEye:
             match=match,
             boxes=boxes,
         )
+
+    def _look_closer(
+        self,
+        finder: VehicleFinder,
+        picture: Picture,
+        outlines: Sequence[FloatArray],
+        match: BayMatch,
+        classifier: FloatArray,
+    ) -> FloatArray:
+        """Look once more, enlarged, at the bays that are in doubt or in dispute; return the boxes that fit them."""
+        dispute = (match.logits < 0) & (classifier > DISPUTED_LOGIT)
+        doubt = np.where(dispute, 0.0, np.abs(match.logits))
+        found = [np.zeros((0, 5), np.float32)]
+        for bay in np.argsort(doubt)[:N_CLOSER].tolist():
+            if doubt[bay] >= DOUBT_LOGIT or _short_side(outlines[bay]) < MIN_BAY_PX:
+                break
+            area = _square_round(outlines[bay], (picture.shape[1], picture.shape[0]))
+            side = area[2] - area[0]
+            boxes = finder.find(picture, area, round(CLOSER_PX / side * max(picture.shape[:2])))
+            found.append(boxes[[fit(outlines[bay], box) >= MIN_FIT for box in boxes]].reshape(-1, 5))
+        return np.concatenate(found)
 
     def _lanes_px(self, wh: tuple[int, int]) -> list[FloatArray]:
         return [np.asarray(lane, np.float32) * np.array(wh, np.float32) for lane in self.view.lanes.values()]
@@ -323,6 +357,14 @@ def digest_of(view: BayView) -> str:
 def _short_side(outline: FloatArray) -> float:
     sides = np.linalg.norm(outline - np.roll(outline, -1, axis=0), axis=1)
     return float(np.sort(sides)[len(sides) // 2 - 1]) if len(sides) > 3 else float(sides.min())
+
+
+def _square_round(outline: FloatArray, wh: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Return a square of the picture with the bay in its middle, pushed inside where it reaches over the edge [px]."""
+    low, high = outline.min(axis=0), outline.max(axis=0)
+    side = min(int((high - low).max() * (1 + _CLOSER_REACH)), *wh)
+    x, y = (int(np.clip((low[k] + high[k] - side) / 2, 0, wh[k] - side)) for k in (0, 1))
+    return x, y, x + side, y + side
 
 
 def _is_outside(outline: FloatArray, wh: tuple[int, int]) -> bool:

@@ -88,7 +88,7 @@ class VehicleFinder:
                 boxes = self._look(rgb[top : top + tile_h, left : left + tile_w], (tile_w, tile_h))
                 boxes = boxes[~_is_cut(boxes, (left, top), (tile_w, tile_h), (wide, tall))]
                 found.append(boxes + np.array([left, top, left, top, 0], np.float32))
-        together = _suppress(np.concatenate(found))
+        together = one_by_one(np.concatenate(found))
         way_back = np.array([(x2 - x1) / wide, (y2 - y1) / tall] * 2, np.float32)
         together[:, :4] = together[:, :4] * way_back + np.array([x1, y1, x1, y1], np.float32)
         return together
@@ -165,7 +165,7 @@ def _is_cut(
     return cut
 
 
-def _suppress(boxes: FloatArray) -> FloatArray:
+def one_by_one(boxes: FloatArray) -> FloatArray:
     """Keep the best of boxes that overlap, whatever their class; best first."""
     from core.vision.decode import overlap
 
