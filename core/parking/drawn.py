@@ -18,6 +18,10 @@ from core.parking.rules import LotCondition, LotWatch
 TOLD_AGAIN_S = 30.0
 """A confirmation is told so often at most: 2,000 bays are confirmed every second."""
 
+SWEEP_S = 2.0
+SWEEP_AT_ONCE = 1000
+"""Bays that nothing is said of are looked at so often, so many of them at once: the loop has other things to do."""
+
 NAMED_AT_MOST, KEPT_AT_MOST = 5, 200
 BLAMED_FOR = timedelta(minutes=10)
 
@@ -51,6 +55,8 @@ class DrawnLot:
         self._counted: dict[str, Counted] = {}
         self._strangers: Counter[str] = Counter()
         self._stranger_at: datetime | None = None
+        self._sweep: list[str] = []
+        self._sweep_at = now
         self.n_late = 0
         self.set_plan(lot, now)
 
@@ -154,7 +160,11 @@ class DrawnLot:
 
     def tick(self, now: datetime) -> Heard:
         """Let time pass: what waits settles, what nobody confirmed becomes stale."""
-        return self._conclude(self._bays, now)
+        if not self._sweep and now >= self._sweep_at:
+            self._sweep, self._sweep_at = list(self._bays), now + timedelta(seconds=SWEEP_S)
+        part, self._sweep = self._sweep[:SWEEP_AT_ONCE], self._sweep[SWEEP_AT_ONCE:]
+        due = [bay_id for bay_id, bay in self._bays.items() if bay.is_settling]
+        return self._conclude(dict.fromkeys(bay_id for bay_id in (*due, *part) if bay_id in self._bays), now)
 
     def judge(self, now: datetime) -> list[LotCondition]:
         """Return what began or ended to be wrong with its bays."""

@@ -145,8 +145,9 @@ class ParkingService:
         now = self._clock.now()
         for drawn in self._lots.values():
             self._take_over(drawn, drawn.tick(now))
-            self._publish_all(drawn.judge(now))
         if now >= self._recount_at:
+            for drawn in self._lots.values():
+                self._publish_all(drawn.judge(now))
             self._recount_at = now + timedelta(seconds=RECOUNT_S)
             self._uncounted.update(self._lots)
         self._count_now()

@@ -1,6 +1,7 @@
 """Lots with drawn bays: saved, fused, stored, corrected, and what is left of them after a restart."""
 
 import asyncio
+import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -18,6 +19,7 @@ from core.kernel.errors import BadInputError, NotPermittedError, StaleWriteError
 from core.parking.model import (
     Bay,
     BayEvidence,
+    BayKind,
     BaysChanged,
     BaysSeen,
     BayState,
@@ -27,6 +29,7 @@ from core.parking.model import (
     LotPlanRemoved,
     OccupancyBasis,
 )
+from core.parking.rules import LotCondition, LotRule
 from core.parking.service import ParkingService
 from core.store.engine import open_store, sqlite_url
 
@@ -80,8 +83,17 @@ class Desk:
         return next(lot for lot in self.service.lots() if lot.lot_id == "quay")
 
 
+@pytest.fixture(scope="module")
+def empty_database(tmp_path_factory):
+    """A database with every table: migrating it for each test would take longer than the test."""
+    file = tmp_path_factory.mktemp("empty") / "db.sqlite3"
+    asyncio.run(open_store(sqlite_url(file), backups=file.parent, clock=FakeClock(AT)).close())
+    return file
+
+
 @pytest.fixture
-def desk(tmp_path):
+def desk(tmp_path, empty_database):
+    shutil.copy(empty_database, tmp_path / "db.sqlite3")
     clock = FakeClock(AT)
 
     def run(body):
@@ -348,6 +360,25 @@ def test_gates_count_on_over_a_restart(desk):
 
     desk(before)
     desk(after)
+
+
+def test_what_is_wrong_at_a_bay_is_told_once_and_taken_back(desk):
+    async def body(one):
+        heard = []
+        one.bus.subscribe(LotCondition, lambda found: heard.append((found.rule, found.place, found.is_begin)))
+        await draw(one, replace(LOT, bays=(Bay(bay_id="E1", kind=BayKind.EV), Bay(bay_id="S1", max_stay_min=4))))
+        one.sense({"occupied": 1.0, "permit": 0.0}, stream="E1")
+        one.sense({"occupied": 1.0}, stream="S1")
+        one.pass_s(5)
+        assert heard == [(LotRule.WRONG_KIND, "E1", True)]
+        one.pass_s(240)
+        assert heard[1:] == [(LotRule.OVERSTAY, "S1", True)]
+        one.sense({"occupied": 0.0}, stream="E1")
+        one.sense({"occupied": 0.0}, stream="S1")
+        one.pass_s(5)
+        assert [is_begin for _, _, is_begin in heard[2:]] == [False, False]
+
+    desk(body)
 
 
 def test_a_removed_lot_takes_its_bays_along_and_leaves_its_history(desk):
