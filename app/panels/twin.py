@@ -65,6 +65,8 @@ class _Twin(QWidget):
         live.bays_changed.connect(self._on_bays)
         live.bays_updated.connect(panel.update_statuses)
         live.alarms_changed.connect(self._on_alarms)
+        room.node_lost.connect(panel.show_lost)
+        room.node_back.connect(panel.show_current)
         room.selected.connect(self._on_selected)
         room.role_changed.connect(lambda role: panel.set_may_correct(role >= Role.OPERATOR))
         panel.set_may_correct(room.role >= Role.OPERATOR)

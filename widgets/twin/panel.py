@@ -6,7 +6,7 @@ In three dimensions, or as a table with the same content and the same selection.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from PySide6.QtCore import QEvent, QTimer, Signal
@@ -142,6 +142,7 @@ class TwinPanel(QWidget):
         self._selected: BayKey | None = None
         self._is_day: bool | None = None
         self._has_failed = False
+        self._lost = ""
         self._cones: tuple[Cone, ...] = ()
         self._make_parts()
         self._build()
@@ -205,6 +206,17 @@ class TwinPanel(QWidget):
             self.view.show_look(self._board.look())
         if self._selected is not None and any((one.lot_id, one.bay_id) == self._selected for one in statuses):
             self._show_card()
+            self.snapshot_wanted.emit(*self._selected)
+
+    def show_lost(self, sentence: str) -> None:
+        """The node is gone: everything is the last that was known."""
+        self._lost = sentence
+        self._show_moment()
+
+    def show_current(self) -> None:
+        """The node is there again."""
+        self._lost = ""
+        self._show_moment()
 
     def show_alarms(self, alarms: Mapping[str, Priority]) -> None:
         """Mark lots that have an alarm."""
@@ -499,7 +511,7 @@ class TwinPanel(QWidget):
 
     def _show_moment(self) -> None:
         """Show the bays as they stand at the time that is wanted."""
-        is_live = self._moment.mode is Mode.LIVE
+        is_live = self._moment.mode is Mode.LIVE and not self._lost
         self.card.set_live(is_live)
         if not is_live:
             self.card.show_no_snapshot("")
@@ -511,15 +523,23 @@ class TwinPanel(QWidget):
             case Mode.REPLAY:
                 self._show_states(self._replayed(), at_once=False)
             case Mode.LIVE:
-                self._show_states(self._statuses, at_once=True)
+                self._show_states(self._present(), at_once=True)
         if self._heat and self._moment.mode is Mode.LIVE:
             self._show_heat()
         self.view.show_notice(self._notice())
         self._show_card()
 
+    def _present(self) -> Mapping[BayKey, BayStatus]:
+        """Return what is known now; without a node nothing confirms it any more."""
+        if not self._lost:
+            return self._statuses
+        return {key: replace(status, is_stale=True) for key, status in self._statuses.items()}
+
     def _notice(self) -> str:
         at = self._moment.at
         if at is None:
+            if self._lost:
+                return "Last known, not live"
             if not self._heat:
                 return ""
             is_simulated = any(heat.is_simulated for heat in self._heats.values())
@@ -603,7 +623,7 @@ class TwinPanel(QWidget):
             self.card.show_share(lot, bay, one.words if one is not None else "No forecast")
             return
         is_new = self.card.key != self._selected
-        statuses = self._replayed() if self._moment.mode is Mode.REPLAY else self._statuses
+        statuses = self._replayed() if self._moment.mode is Mode.REPLAY else self._present()
         at = self._moment.at or self._clock.now()
         self.card.show_bay(lot, bay, statuses.get(self._selected), at)
         if is_new and self._moment.mode is Mode.LIVE:

@@ -355,6 +355,32 @@ def test_a_lot_that_is_drawn_anew_keeps_what_is_known(panel):
     assert shown_of(panel, "A01") is Shown.OCCUPIED
 
 
+def test_without_a_node_everything_is_the_last_that_was_known(panel):
+    panel.select_bay("west", "A01")
+
+    panel.show_lost("The node is gone.")
+
+    assert panel.view.notice == "Last known, not live"
+    assert bool(panel.view.bays_look.is_stale[panel.view.scene.index["west", "A01"]])
+    assert panel.card.facts.facts["State"] == "Occupied, stale"
+    assert not panel.card.reason.isEnabled()
+
+    panel.show_current()
+    assert panel.view.notice == ""
+    assert not panel.view.bays_look.is_stale.any()
+
+
+def test_a_bay_that_changes_while_it_is_looked_at_is_pictured_anew(panel):
+    asked = []
+    panel.select_bay("west", "A01")
+    panel.snapshot_wanted.connect(lambda *key: asked.append(key))
+
+    panel.update_statuses((status("A02", BayState.OCCUPIED),))
+    assert asked == []
+    panel.update_statuses((status("A01", BayState.FREE),))
+    assert asked == [("west", "A01")]
+
+
 def test_nothing_is_ordered_while_nobody_looks(panel, orders):
     panel.hide()
     orders.clear()
