@@ -16,8 +16,8 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
@@ -101,6 +101,9 @@ class BaySightHub:
         self._may_start_s = 0.0
         self._is_stopping = False
         self._pictures: dict[tuple[str, str], list[KeptPicture]] = {}
+        self._held: dict[str, Sighting] = {}
+        """What began and did not end yet, by its condition."""
+
         self.looked: dict[tuple[str, str], Looked] = {}
         """What the last look at each view said, without its evidence."""
 
@@ -112,18 +115,12 @@ class BaySightHub:
             del self._pictures[key]
         for key in set(self.looked) - views:
             del self.looked[key]
+        self._end_held(lambda held: (held.lot_id, held.camera_id) not in views)
         self._tell(SetLots(lots=tuple(self._lots.values())))
 
     def set_model(self, model: str) -> None:
         """Detect with this model, which must be ready."""
-        self._config = SightConfig(
-            models=self._config.models,
-            logs=self._config.logs,
-            memory=self._config.memory,
-            model=model,
-            engine=self._config.engine,
-            n_threads=self._config.n_threads,
-        )
+        self._config = replace(self._config, model=model)
         self._tell(SetModel(model=model))
 
     @property
@@ -290,6 +287,10 @@ class BaySightHub:
     def _tell_sightings(self, sightings: Iterable[Sighting], jpeg: bytes) -> None:
         observed = []
         for sighting in sightings:
+            if sighting.holds:
+                self._held[sighting.condition_key] = sighting
+            else:
+                self._held.pop(sighting.condition_key, None)
             kind = _OBSERVED.get(sighting.kind)
             if kind is None:
                 self._publish(ViewTroubled(sighting))
@@ -311,6 +312,12 @@ class BaySightHub:
         if observed:
             self._publish(LotObserved(tuple(observed)))
 
+    def _end_held(self, is_over: Callable[[Sighting], bool]) -> None:
+        """End what nobody will tell the end of any more."""
+        now = datetime.now(UTC)
+        over = [held for held in self._held.values() if is_over(held)]
+        self._tell_sightings([replace(held, holds=False, at=now, message="") for held in over], b"")
+
     def _keep(self, key: tuple[str, str], picture: KeptPicture) -> None:
         """Keep the newest picture, and some older ones that are apart in time."""
         kept = self._pictures.setdefault(key, [])
@@ -330,6 +337,8 @@ class BaySightHub:
         self._may_start_s = time.monotonic() + RETRY_S
         if not self._is_stopping:
             log.error("the process that looks at bays ended (exit code %s)", process.exitcode)
+            # The next one begins without them, and tells again what still holds.
+            self._end_held(lambda _held: True)
         ask, self._asked = self._asked, None
         if ask is not None and not ask.answer.done():
             ask.answer.set_exception(

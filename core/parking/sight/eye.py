@@ -122,10 +122,24 @@ class BayEye:
             memory.references.clear()
         self._landmarks = Landmarks(self._outlines, memory.references)
         self._standing = Standing(lot.lot_id, view)
+        self._left_over: tuple[Sighting, ...] = ()
         self._structure = StructureWitness()
         self._n_moved = self._n_lost = 0
         self._trouble: SightingKind | None = None
         self._last: tuple[datetime, Picture, FloatArray] | None = None
+
+    def use_finder(self, finder: VehicleFinder | None) -> None:
+        """Look with another detector from now on."""
+        self._finder = finder
+        self._last = None
+
+    def go_on_from(self, before: BayEye) -> None:
+        """The lot was saved: what was told to begin is told to end by this eye."""
+        self._trouble = before._trouble
+        if before.view.lanes == self.view.lanes and before.bay_ids == self.bay_ids:
+            self._standing = before._standing
+        else:
+            self._left_over = before._standing.end_all()
 
     def look(self, picture_bgr: Picture, at: datetime, source: str) -> Looked:
         """Say what stands in the bays.
@@ -292,6 +306,7 @@ class BayEye:
         if self._trouble is not None:
             sightings += (self._sighting(self._trouble, at, holds=False),)
             self._trouble = None
+        sightings, self._left_over = sightings + self._left_over, ()
         return Looked(
             lot_id=self.lot.lot_id,
             camera_id=self.view.camera_id,

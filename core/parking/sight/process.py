@@ -62,9 +62,8 @@ class BaySight:
                     model=found, engine=config.engine, n_threads=config.n_threads, cache=config.models / "cache"
                 )
             )
-        # Every eye holds on to the detector it was made with.
-        self.keep()
-        self._eyes.clear()
+        for eye in self._eyes.values():
+            eye.use_finder(self._finder)
 
     def look(self, lot: Lot, view: BayView, picture_bgr: Picture) -> tuple[BayEvidence, ...]:
         """Say what stands in the bays of one view, now.
@@ -82,10 +81,12 @@ class BaySight:
         key = (lot.lot_id, view.camera_id)
         eye = self._eyes.get(key)
         if eye is None or eye.lot != lot or eye.view != view:
-            memory = read_memory(self._file(key)) if eye is None else eye.memory
+            before, memory = eye, read_memory(self._file(key)) if eye is None else eye.memory
             eye = self._eyes[key] = BayEye(
                 lot, view, finder=self._finder, classifier=self._open_classifier(), memory=memory
             )
+            if before is not None:
+                eye.go_on_from(before)
         looked = eye.look(picture_bgr, at, source)
         if time.monotonic() - self._kept_s.setdefault(key, time.monotonic()) > KEEP_EVERY_S:
             self._kept_s[key] = time.monotonic()

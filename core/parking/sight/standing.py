@@ -72,6 +72,12 @@ class Standing:
             case.seen_at = at
         return self._settle(at)
 
+    def end_all(self) -> tuple[Sighting, ...]:
+        """Forget everything; return the end of what was told."""
+        told = [_ended(case.sighting, case.seen_at) for case in self._cases.values() if case.is_told]
+        self._cases.clear()
+        return tuple(told)
+
     def _settle(self, at: datetime) -> tuple[Sighting, ...]:
         began = []
         for case in self._cases.values():
@@ -109,7 +115,7 @@ class Standing:
         if case is None or (not case.is_told and _moved(case.place, place)):
             self._cases[sighting.condition_key] = _Case(sighting=sighting, since=at, seen_at=at, place=place)
         else:
-            case.seen_at, case.place = at, place
+            case.seen_at = at
 
 
 def _sentence(kind: SightingKind, bay_ids: tuple[str, ...], lane: str) -> str:

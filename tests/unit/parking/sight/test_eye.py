@@ -210,3 +210,14 @@ def test_pictures_that_are_no_use_are_refused_in_a_sentence():
         decode_jpeg(b"GIF89a" + jpeg)
     with pytest.raises(BadInputError, match="of no use"):
         decode_jpeg(jpeg_of(np.zeros((20, 20, 3), np.uint8)))
+
+
+def test_a_trouble_that_began_before_the_lot_was_saved_is_ended_after(make_eye):
+    eye = make_eye()
+    look(eye, draw(), 0)
+    look(eye, np.zeros((WH[1], WH[0], 3), np.uint8), 2)
+
+    saved = make_eye(eye.memory, rate=0.9)
+    saved.go_on_from(eye)
+
+    assert [(one.kind, one.holds) for one in look(saved, draw(), 4).sightings] == [(SightingKind.BLIND_VIEW, False)]
