@@ -1,6 +1,7 @@
 """Calls to the operator while the database comes and goes."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from core.cameras.model import Camera
@@ -15,6 +16,8 @@ from core.media.model import StreamReport, StreamState
 from core.node.calls import Calls
 from core.node.model import Health, WorkerReport
 from core.node.sight import CameraLost
+from core.parking.model import Lot
+from core.parking.rules import LotCondition, LotRule
 from core.vision.messages import Observed
 from core.vision.model import Observation, ObservationKind, Phase
 
@@ -26,6 +29,7 @@ class Incidents:
 
     def __init__(self):
         self.done = []
+        self.pictures = []
         self.is_away = False
         self.refused = ""
         self.n_tries = 0
@@ -38,8 +42,9 @@ class Incidents:
             raise ValueError("a bug")
         self.done.append(what)
 
-    async def raise_condition(self, condition):
+    async def raise_condition(self, condition, picture=None):
         await self._store("raise", condition.condition_key)
+        self.pictures += [picture] if picture is not None else []
 
     async def return_condition(self, key):
         await self._store("return", key)
@@ -407,3 +412,27 @@ def test_a_rule_of_the_site_puts_another_limit_than_the_kind_declares_from_the_n
         assert [what for what, _ in incidents.done] == ["raise", "return"]
 
     asyncio.run(main())
+
+
+def test_what_is_wrong_at_a_lot_is_raised_with_its_picture_and_returned():
+    found = LotCondition(
+        rule=LotRule.MISPARKED,
+        lot=Lot(lot_id="quay", name="Quay"),
+        place="A1+A2",
+        where="bays A1 and A2",
+        is_begin=True,
+        at=datetime(2026, 1, 1, tzinfo=UTC),
+        snapshot_jpeg=b"jpeg",
+    )
+
+    async def scenario(calls, incidents):
+        calls.take_lot_condition(found)
+        calls.take_lot_condition(found)
+        calls.take_lot_condition(replace(found, is_begin=False))
+        await calls.drain(timeout_s=5)
+
+        key = "lot/quay/bay_misparked:A1+A2"
+        assert incidents.done == [("raise", key), ("return", key)]
+        assert [picture.jpeg for picture in incidents.pictures] == [b"jpeg"]
+
+    run(scenario)

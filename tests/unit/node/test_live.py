@@ -2,6 +2,7 @@ import asyncio
 
 from core.field.model import Reading
 from core.node.live import Changes, LiveCollector, without_defaults
+from core.parking.model import BayState, BayStatus
 from tests.fixtures.alarms import AT, alarm
 
 
@@ -64,3 +65,20 @@ def test_a_quiet_room_pushes_nothing():
 
 def test_a_push_carries_only_what_changed():
     assert without_defaults(Changes(removed_cameras=("a",))) == {"removed_cameras": ("a",)}
+
+
+def test_of_a_bay_the_newest_state_is_pushed_and_none_of_a_lot_that_was_removed():
+    def bay(state, lot_id="quay"):
+        return BayStatus(lot_id=lot_id, bay_id="A1", state=state, since=AT, at=AT, confidence=1.0, source="sensor:x")
+
+    async def scenario(live, pushes):
+        live.add_bays((bay(BayState.FREE), bay(BayState.FREE, "hill")))
+        live.add_bays((bay(BayState.OCCUPIED),))
+        live.remove_lot("hill")
+        await asyncio.sleep(0.15)
+
+        (push,) = pushes
+        assert [(status.lot_id, status.state) for status in push.bays] == [("quay", BayState.OCCUPIED)]
+        assert push.removed_lots == ("hill",)
+
+    run(scenario)
