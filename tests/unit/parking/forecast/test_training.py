@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 
@@ -109,3 +111,13 @@ def test_nights_that_are_foreseen_well_have_narrow_intervals():
 
     scale = hourly_scale(misses, hours)
     assert scale[3] < 0.3 * scale[14]
+
+
+def test_without_lightgbm_boosting_is_left_out_and_that_is_said(monkeypatch):
+    monkeypatch.setitem(sys.modules, "lightgbm", None)
+    found = fit_lots({"market": make_series(days=35)})
+
+    assert not found.trees
+    assert "libgomp1" in found.note
+    assert Method.BOOSTED not in found.lots["market"].at(2).errors
+    assert found.lots["market"].at(4).is_won
