@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QPushButton,
+    QScrollArea,
     QSizePolicy,
     QToolButton,
     QVBoxLayout,
@@ -114,12 +115,23 @@ class BayCard(QFrame):
         column = QVBoxLayout(self)
         column.setContentsMargins(gap * 3, gap * 2, gap * 3, gap * 3)
         column.setSpacing(gap * 2)
+        inner = QWidget()
+        told = QVBoxLayout(inner)
+        told.setContentsMargins(0, 0, 0, 0)
+        told.setSpacing(gap * 2)
+        told.addWidget(self.facts)
+        told.addWidget(self._snapshot)
+        told.addWidget(self._said)
+        told.addStretch(1)
+        self._scroll = QScrollArea()
+        self._scroll.setWidget(inner)
+        self._scroll.setWidgetResizable(True)
+        self._scroll.setFrameShape(QFrame.Shape.NoFrame)
+        self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._scroll.setAccessibleName("What is known of the bay")
         column.addLayout(head)
         column.addWidget(self._lot)
-        column.addWidget(self._snapshot)
-        column.addWidget(self._said)
-        column.addWidget(self.facts)
-        column.addStretch(1)
+        column.addWidget(self._scroll, 1)
         column.addWidget(hairline())
         column.addWidget(self.state_choice)
         column.addWidget(self.reason)
@@ -192,10 +204,10 @@ class BayCard(QFrame):
     def _fit_snapshot(self) -> None:
         if self._picture is None:
             return
-        width = max(40, self.contentsRect().width() - look().sizes.gap * 6)
+        width = max(40, self._scroll.viewport().width())
         ratio = self.devicePixelRatioF()
         kept = Qt.AspectRatioMode.KeepAspectRatio
-        size = QSize(round(width * ratio), round(width * 0.75 * ratio))
+        size = QSize(round(width * ratio), round(min(width * 0.75, self.height() * 0.4) * ratio))
         scaled = self._picture.scaled(size, kept, Qt.TransformationMode.SmoothTransformation)
         scaled.setDevicePixelRatio(ratio)
         self._snapshot.setFixedHeight(round(scaled.height() / ratio))

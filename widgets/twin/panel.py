@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from PySide6.QtCore import QEvent, QTimer, Signal
-from PySide6.QtGui import QAction, QHideEvent, QShowEvent
+from PySide6.QtGui import QAction, QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
@@ -47,6 +47,7 @@ NO_LOT = "No lot is drawn yet."
 NO_LOT_HINT = "Draw its bays in the calibration panel, or import them."
 STARTING = "The 3D view is starting."
 AGES_MS = 1000
+CARD_LEAST_EM = 13
 HEAT_SPAN = timedelta(hours=24)
 MAX_ZONES = 12
 """Of a lot with more, only the whole is foreseen: each zone is a question of its own."""
@@ -371,7 +372,6 @@ class TwinPanel(QWidget):
         middle.setSpacing(0)
         middle.addWidget(self._pages, 1)
         middle.addWidget(self.card)
-        self.card.setFixedWidth(self.card.sizeHint().width())
         self.card.hide()
         self._said.setContentsMargins(gap * 2, gap, gap * 2, gap)
         self._said.hide()
@@ -631,6 +631,10 @@ class TwinPanel(QWidget):
 
     # -- what the operator does --------------------------------------------------------------------------------------
 
+    def _fit_card(self) -> None:
+        least = look().sizes.body * CARD_LEAST_EM
+        self.card.setFixedWidth(max(least, min(self.card.sizeHint().width(), round(self.width() * 0.42))))
+
     def _show_page(self, page: QWidget) -> None:
         is_table = page is self.table
         self._pages.setCurrentWidget(page)
@@ -703,6 +707,11 @@ class TwinPanel(QWidget):
 
     # -- Qt ----------------------------------------------------------------------------------------------------------
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Leave more than half of the width to what the card is about."""
+        super().resizeEvent(event)
+        self._fit_card()
+
     def showEvent(self, event: QShowEvent) -> None:
         """Have it drawn when somebody looks."""
         super().showEvent(event)
@@ -720,7 +729,7 @@ class TwinPanel(QWidget):
     def changeEvent(self, event: QEvent) -> None:
         """Take the new theme."""
         if event.type() == QEvent.Type.StyleChange and hasattr(self, "card"):
-            self.card.setFixedWidth(self.card.sizeHint().width())
+            self._fit_card()
             self._refresh_options()
         super().changeEvent(event)
 
