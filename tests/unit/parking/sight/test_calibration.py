@@ -17,6 +17,12 @@ RNG = np.random.default_rng(4)
 TRUTH = RNG.random((8, 30)) < 0.5
 
 
+@pytest.fixture(scope="module")
+def converted(tmp_path_factory):
+    """Return a data folder in which the weights are converted once for all tests here."""
+    return tmp_path_factory.mktemp("converted")
+
+
 def says(truth, *, right, sure=3.0):
     """Return the log odds of a witness who is right so often."""
     errs = np.random.default_rng(int(right * 1000)).random(truth.shape) > right
@@ -106,10 +112,10 @@ def test_a_run_without_a_usable_picture_fails_with_a_sentence(tmp_path):
 @pytest.mark.parametrize(
     ("lot", "method", "least"), [("pklot_ufpr05", "detector", 0.99), ("carpark_cvzone", "classifier", 0.95)]
 )
-def test_real_lots_are_told_right_with_the_method_that_was_picked(lot, method, least, tmp_path, capsys):
+def test_real_lots_are_told_right_with_the_method_that_was_picked(lot, method, least, converted, capsys):
     folder = testdata(f"parking/{lot}")
 
-    assert main(["parking", "evaluate", str(folder), "--json", "--data", str(tmp_path)]) == 0
+    assert main(["parking", "evaluate", str(folder), "--json", "--data", str(converted)]) == 0
 
     report = json.loads(capsys.readouterr().out)["lots"][0]
     assert report["views"][0]["method"] == method
