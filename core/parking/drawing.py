@@ -238,13 +238,18 @@ def duplicated(lot: Lot, place: str, bay_ids: Sequence[str], shift: Point) -> tu
     return with_outlines(with_bays(lot, copies), place, moved), new_ids
 
 
-def carried(lot: Lot, source: str, target: str, carry: Projection) -> Taken:
-    """Draw at `target` what is drawn at `source`; what falls out of the picture there is left out.
+def carried(lot: Lot, source: str, target: str, carry: Projection, bay_ids: Iterable[str]) -> Taken:
+    """Draw some bays at `target` as they are drawn at `source`, and lanes from picture to picture.
 
-    On the plan, outlines of the ground level are carried only: a picture knows one floor.
+    What falls out of the picture there is left out.
     """
+    chosen = set(bay_ids)
     lanes = lanes_at(lot, source) if PLAN not in (source, target) else {}
-    outlines = {key: moved for key, value in outlines_at(lot, source).items() if (moved := _seen(value, target, carry))}
+    outlines = {
+        key: moved
+        for key, value in outlines_at(lot, source).items()
+        if key in chosen and (moved := _seen(value, target, carry))
+    }
     n_matched = sum(key in outlines_at(lot, target) for key in outlines)
     made = with_outlines(lot, target, outlines)
     n_lanes = 0

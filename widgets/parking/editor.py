@@ -19,15 +19,9 @@ from PySide6.QtGui import (
     QShortcut,
 )
 from PySide6.QtWidgets import (
-    QComboBox,
     QFileDialog,
-    QFrame,
-    QHBoxLayout,
     QLabel,
-    QMenu,
-    QPushButton,
     QSplitter,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -39,7 +33,6 @@ from core.parking.drawing import (
     SameId,
     bay_of,
     cameras_of,
-    carried,
     changed_bays,
     duplicated,
     free_ids,
@@ -63,12 +56,14 @@ from core.parking.formats.model import BayFile
 from core.parking.formats.own import lot_geojson, lot_json
 from core.parking.model import Bay, BayView, Lot, LotVersion, Outline, Point
 from core.parking.plans import on_ground
-from core.parking.shapes import carrier, row_of
+from core.parking.shapes import row_of
 from widgets.base.focus import order_focus
-from widgets.base.icons import IconButton
 from widgets.base.theme import look, set_role
 from widgets.base.times import format_clock
+from widgets.parking.bars import Footer, TopBar
 from widgets.parking.canvas import KEYS, BayCanvas
+from widgets.parking.carrying import Carrying
+from widgets.parking.comparing import differs_by_calibration, plain, with_calibration
 from widgets.parking.drafts import TOOLS, Tool
 from widgets.parking.map_background import MapBackground
 from widgets.parking.placing import numbered, placed_by
@@ -76,7 +71,7 @@ from widgets.parking.shown import Ref, RefKind, Selected, shapes_of
 from widgets.parking.side import BaySide
 from widgets.parking.surface import PlanView
 from widgets.scene.document import Document
-from widgets.scene.fields import choice_field, show_choice, text_field
+from widgets.scene.fields import show_choice
 from widgets.scene.notice import Answer, Notice
 from widgets.scene.tool_row import ToolRow
 
@@ -132,11 +127,10 @@ class BayEditor(QWidget):
         self._after_save: Callable[[], None] | None = None
         self._restoring: int | None = None
         self._saved_at: datetime | None = None
-        self._carrying: tuple[str, str] | None = None
-        self._pairs: tuple[list[Point], list[Point]] = ([], [])
         self.document: Document[Lot] = Document(NOTHING, self)
         self.canvas = BayCanvas()
         self.side = BaySide()
+        self._carrying = Carrying(self.canvas, self.side.carry, self)
         self.notice = Notice()
         self.background = MapBackground(self)
         self.setAcceptDrops(True)
@@ -207,7 +201,7 @@ class BayEditor(QWidget):
         """Draw on the plan (empty), on the map (`MAP`), or on a camera's picture (its id)."""
         self._is_on_map = key == MAP
         self._place = PLAN if key == MAP else key
-        show_choice(self._where, key)
+        show_choice(self._bar.place, key)
         self._show_place()
         self._refresh()
         self.canvas.fit()
@@ -263,12 +257,12 @@ class BayEditor(QWidget):
         """The node has stored the lot."""
         self._is_saving = False
         self._saved_at = datetime.now(UTC)
-        self._note.clear()
+        self._footer.note.clear()
         self._lots[lot.lot_id] = lot
         self._list_lots()
         if lot.lot_id == self.lot_id:
             self._base = lot
-            self.document.mark_saved(_plain(lot))
+            self.document.mark_saved(plain(lot))
             self.versions_requested.emit(lot.lot_id)
         self.notice.clear()
         self._refresh()
@@ -290,7 +284,7 @@ class BayEditor(QWidget):
 
     def set_enlarged(self, is_enlarged: bool) -> None:
         """Show whether the editor has the whole window."""
-        self._enlarge.setChecked(is_enlarged)
+        self._bar.enlarge.setChecked(is_enlarged)
 
     # -- files
 
@@ -321,6 +315,7 @@ class BayEditor(QWidget):
 
     def _build(self) -> None:
         gap = look().sizes.gap
+        self._bar, self._footer = TopBar(self), Footer(self)
         self._tools = ToolRow(TOOLS)
         left = QWidget()
         column = QVBoxLayout(left)
@@ -345,80 +340,12 @@ class BayEditor(QWidget):
         page = QVBoxLayout(self)
         page.setContentsMargins(0, 0, 0, 0)
         page.setSpacing(0)
-        page.addWidget(self._build_bar())
+        page.addWidget(self._bar)
         page.addWidget(self._tools)
         page.addWidget(self.notice)
         page.addWidget(split, 1)
-        page.addWidget(self._build_footer())
+        page.addWidget(self._footer)
         self.setAccessibleName("Bay editor")
-
-    def _build_bar(self) -> QFrame:
-        bar = QFrame(self)
-        set_role(bar, "strip")
-        gap = look().sizes.gap
-        row = QHBoxLayout(bar)
-        row.setContentsMargins(gap, gap // 2, gap, gap // 2)
-        row.setSpacing(gap)
-        self._choice: QComboBox = choice_field("Lot", bar)
-        self._choice.setPlaceholderText("Choose a lot")
-        self._choice.setMinimumContentsLength(12)
-        self._new = IconButton("plus", "A new lot", bar)
-        self._where: QComboBox = choice_field("Where to draw", bar)
-        self._where.setMinimumContentsLength(12)
-        self._level: QComboBox = choice_field("Level", bar)
-        row.addWidget(self._choice, 1)
-        row.addWidget(self._new)
-        row.addWidget(self._where, 1)
-        row.addWidget(self._level)
-        self._undo = IconButton("undo", "Undo (Ctrl+Z)", bar)
-        self._redo = IconButton("redo", "Do again (Ctrl+Shift+Z)", bar)
-        self._freeze = IconButton("pause", "Hold the picture (F)", bar)
-        self._freeze.setCheckable(True)
-        self._fit = IconButton("fit", "Show everything (0)", bar)
-        self._enlarge = IconButton("expand", "Use the whole window (F11)", bar)
-        self._enlarge.setCheckable(True)
-        for button in (self._undo, self._redo, self._freeze, self._fit, self._enlarge):
-            row.addWidget(button)
-        row.addWidget(self._build_more(bar))
-        return bar
-
-    def _build_more(self, bar: QFrame) -> QToolButton:
-        more = QToolButton(bar)
-        more.setText("More")
-        more.setAccessibleName("More: import, export, copy, snap")
-        more.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        menu = QMenu(more)
-        self._import = menu.addAction("Import bays from a file", self._begin_import)
-        self._export = menu.addAction("Export the lot", lambda: self._ask_export("json"))
-        self._export_geo = menu.addAction("Export as GeoJSON", lambda: self._ask_export("geojson"))
-        menu.addSeparator()
-        self._carry = menu.addAction("Copy to another place by four points", self._begin_carry)
-        self._snap = menu.addAction("Snap to grid and corners", self._on_snap)
-        self._snap.setCheckable(True)
-        self._snap.setChecked(True)
-        more.setMenu(menu)
-        return more
-
-    def _build_footer(self) -> QFrame:
-        footer = QFrame(self)
-        set_role(footer, "panel")
-        gap = look().sizes.gap
-        row = QHBoxLayout(footer)
-        row.setContentsMargins(gap * 2, gap, gap * 2, gap)
-        row.setSpacing(gap * 2)
-        self._state = QLabel(footer)
-        self._note = text_field("What was changed, and why", 400)
-        self._note.setPlaceholderText("What was changed, and why (optional)")
-        self._discard = QPushButton("Discard", footer)
-        self._discard.setToolTip("Go back to what is saved; Ctrl+Z brings it back")
-        self._save = QPushButton("Save", footer)
-        set_role(self._save, "primary")
-        row.addWidget(self._state)
-        row.addWidget(self._note, 1)
-        row.addWidget(self._discard)
-        row.addWidget(self._save)
-        return footer
 
     def _connect(self) -> None:
         canvas, side = self.canvas, self.side
@@ -462,28 +389,31 @@ class BayEditor(QWidget):
         side.versions.restore_requested.connect(self._on_restore_wanted)
         side.imports.take_requested.connect(self._on_take)
         side.imports.left.connect(self._leave_front)
-        side.carry.target_chosen.connect(self._on_target)
-        side.carry.place_wanted.connect(self._on_carry_place)
-        side.carry.back_requested.connect(self._on_pair_back)
-        side.carry.carry_requested.connect(self._on_carry)
-        side.carry.left.connect(self._end_carry)
+        self._carrying.place_wanted.connect(self.open_place)
+        self._carrying.carry_requested.connect(self._on_carry)
+        self._carrying.left.connect(self._end_carry)
         side.new_lot.lot_made.connect(self._on_lot_made)
         side.new_lot.left.connect(self._leave_front)
 
     def _connect_bars(self) -> None:
         self.notice.answered.connect(self._say_what_is_looked_at)
-        self._choice.activated.connect(lambda _row: self._on_lot_chosen())
-        self._new.clicked.connect(self._begin_new)
-        self._where.activated.connect(lambda _row: self._on_place_chosen())
-        self._level.activated.connect(lambda _row: self._on_level_chosen())
-        self._undo.clicked.connect(self.document.stack.undo)
-        self._redo.clicked.connect(self.document.stack.redo)
-        self._freeze.toggled.connect(self._on_freeze)
-        self._fit.clicked.connect(self.canvas.fit)
-        self._enlarge.clicked.connect(self._on_enlarge)
-        self._discard.clicked.connect(self._on_discard)
-        self._save.clicked.connect(self._on_save)
-        self._note.returnPressed.connect(self._on_save)
+        self._bar.lot.activated.connect(lambda _row: self._on_lot_chosen())
+        self._bar.new.clicked.connect(self._begin_new)
+        self._bar.place.activated.connect(lambda _row: self._on_place_chosen())
+        self._bar.level.activated.connect(lambda _row: self._on_level_chosen())
+        self._bar.imports.triggered.connect(self._begin_import)
+        self._bar.export.triggered.connect(lambda: self._ask_export("json"))
+        self._bar.export_geo.triggered.connect(lambda: self._ask_export("geojson"))
+        self._bar.carry.triggered.connect(self._begin_carry)
+        self._bar.snap.toggled.connect(self.canvas.set_snapping)
+        self._bar.undo.clicked.connect(self.document.stack.undo)
+        self._bar.redo.clicked.connect(self.document.stack.redo)
+        self._bar.freeze.toggled.connect(self._on_freeze)
+        self._bar.fit.clicked.connect(self.canvas.fit)
+        self._bar.enlarge.clicked.connect(self._on_enlarge)
+        self._footer.discard.clicked.connect(self._on_discard)
+        self._footer.save.clicked.connect(self._on_save)
+        self._footer.note.returnPressed.connect(self._on_save)
         for keys, act in (
             ("Ctrl+Z", self._on_undo),
             ("Ctrl+Shift+Z", self._on_redo),
@@ -493,7 +423,7 @@ class BayEditor(QWidget):
             shortcut = QShortcut(QKeySequence(keys), self, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
             shortcut.activated.connect(act)
         freeze = QShortcut(QKeySequence("F"), self.canvas, context=Qt.ShortcutContext.WidgetShortcut)
-        freeze.activated.connect(self._freeze.toggle)
+        freeze.activated.connect(self._bar.freeze.toggle)
 
     # -- what is open
 
@@ -501,17 +431,11 @@ class BayEditor(QWidget):
     def _is_editable(self) -> bool:
         return self._may_edit and self._base is not None and self._looked_at is None
 
-    @property
-    def _shown_level(self) -> int | None:
-        """The level whose bays are drawn; None where the lot has one only."""
-        data = self._level.currentData()
-        return int(data) if data is not None and len(self.lot.levels) > 1 else None
-
     def _leave_for(self, then: Callable[[], None]) -> None:
         if not self.is_dirty or self._base is None:
             then()
             return
-        show_choice(self._choice, self.lot_id)
+        show_choice(self._bar.lot, self.lot_id)
         self.notice.ask(
             f"{self.document.sketch.name} has changes that are not saved.",
             [
@@ -528,11 +452,11 @@ class BayEditor(QWidget):
         self._end_carry()
         self.notice.clear()
         self.canvas.set_tool(Tool.SELECT)
-        self._freeze.setChecked(False)
-        self._note.clear()
+        self._bar.freeze.setChecked(False)
+        self._footer.note.clear()
         self.side.view.show_calibrated("")
         self.side.versions.show_versions(())
-        self.document.load(_plain(lot))
+        self.document.load(plain(lot))
         self._list_lots()
         self._list_places()
         has_plan = any(bay.outline for bay in lot.bays)
@@ -545,8 +469,7 @@ class BayEditor(QWidget):
         entries = [(lot.lot_id, lot.name) for lot in self._lots.values()]
         if self._base is not None and self._base.lot_id not in self._lots:
             entries.append((self._base.lot_id, f"{self._base.name} (new)"))
-        _fill(self._choice, entries)
-        show_choice(self._choice, self.lot_id or None)
+        self._bar.show_lots(entries, self.lot_id)
 
     def _list_places(self) -> None:
         seen = [view.camera_id for view in self.lot.views]
@@ -554,23 +477,10 @@ class BayEditor(QWidget):
         entries = [(PLAN, "Plan"), (MAP, "Map")]
         entries += [(key, f"Camera {self._camera_name(key)} (sees it)") for key in seen]
         entries += [(key, f"Camera {self._cameras[key]}") for key in others]
-        _fill(self._where, entries)
-        show_choice(self._where, MAP if self._is_on_map else self._place)
-
-    def _list_levels(self) -> None:
-        kept = self._level.currentData()
-        levels = sorted(self.lot.levels, key=lambda level: -level.number)
-        _fill(self._level, [(level.number, level.name or f"Level {level.number}") for level in levels])
-        numbers = [level.number for level in levels]
-        if numbers:
-            show_choice(self._level, kept if kept in numbers else 0 if 0 in numbers else numbers[-1])
-        self._level.setVisible(len(levels) > 1 and self._place == PLAN)
+        self._bar.show_places(entries, MAP if self._is_on_map else self._place)
 
     def _camera_name(self, camera_id: str) -> str:
         return self._cameras.get(camera_id, camera_id)
-
-    def _place_name(self, key: str) -> str:
-        return {PLAN: "the plan", MAP: "the map"}.get(key) or self._camera_name(key)
 
     def _show_place(self) -> None:
         """Show the surface of the place that was chosen."""
@@ -628,19 +538,19 @@ class BayEditor(QWidget):
         base = self._base
         if base is None or now.version == base.version:
             return
-        theirs = _plain(now)
+        theirs = plain(now)
         if theirs == self.document.sketch:
             self._base = now
             self.document.mark_saved(theirs)
         elif not self.document.is_dirty:
             self._base = now
             self.document.load(theirs)
-            if not _differs_by_calibration(theirs, _plain(base)):
+            if not differs_by_calibration(theirs, plain(base)):
                 self.told.emit(f"{now.name} was changed at another desk.", "The newest is shown.")
-        elif _differs_by_calibration(theirs, self.document.saved):
+        elif differs_by_calibration(theirs, self.document.saved):
             # A calibration was measured meanwhile: what is drawn here goes on from there.
             self._base = now
-            self.document.apply(_with_calibration(self.document.sketch, theirs), "Take the calibration over")
+            self.document.apply(with_calibration(self.document.sketch, theirs), "Take the calibration over")
             self.document.mark_saved(theirs)
         elif not self._is_saving:
             self._ask_whose(f"{now.name} was changed at another desk meanwhile.")
@@ -655,7 +565,7 @@ class BayEditor(QWidget):
         if self._base is None:
             return
         self._base = self._lots.get(self._base.lot_id, self._base)
-        theirs = _plain(self._base)
+        theirs = plain(self._base)
         # As one step: what was drawn here can still be brought back.
         self.document.apply(theirs, "Load the newest lot")
         self.document.mark_saved(theirs)
@@ -666,7 +576,7 @@ class BayEditor(QWidget):
         if self._base is None:
             return
         self._base = self._lots.get(self._base.lot_id, self._base)
-        self.document.mark_saved(_plain(self._base))
+        self.document.mark_saved(plain(self._base))
         self._on_save()
 
     # -- what is refreshed
@@ -676,9 +586,9 @@ class BayEditor(QWidget):
         if self._is_on_map and self._base is not None:
             origin = lot.position or self._home or GeoPoint(0.0, 0.0)
             self.canvas.show_map(lot.bearing_deg, lambda painter, view: self._paint_map(painter, view, origin))
-        self._list_levels()
+        self._bar.show_levels(lot.levels, is_plan=self._place == PLAN)
         if self._base is not None:
-            self.canvas.show_shapes(shapes_of(lot, self._place, self._shown_level))
+            self.canvas.show_shapes(shapes_of(lot, self._place, self._bar.shown_level))
         self.canvas.set_editable(is_editable)
         self._tools.set_editable(is_editable)
         self._tools.set_offered(Tool.PLACE, self._is_on_map)
@@ -747,26 +657,23 @@ class BayEditor(QWidget):
         return ""
 
     def _refresh_state(self) -> None:
-        stack, is_editable, is_dirty = self.document.stack, self._is_editable, self.is_dirty
-        self._undo.setEnabled(is_editable and stack.canUndo())
-        self._redo.setEnabled(is_editable and stack.canRedo())
-        self._undo.setToolTip(f"Undo: {stack.undoText()} (Ctrl+Z)" if stack.canUndo() else "Undo (Ctrl+Z)")
-        self._redo.setToolTip(f"Again: {stack.redoText()} (Ctrl+Shift+Z)" if stack.canRedo() else "Do again")
-        self._save.setEnabled(is_editable and is_dirty and not self._is_saving)
-        self._save.setText("Saving ..." if self._is_saving else "Save")
-        self._discard.setEnabled(is_editable and self.document.is_dirty and not self._is_saving)
-        self._note.setEnabled(is_editable)
-        self._new.setEnabled(self._may_edit)
-        for action in (self._import, self._carry):
+        is_editable, is_dirty = self._is_editable, self.is_dirty
+        self._bar.show_steps(self.document.stack, is_editable=is_editable)
+        self._footer.save.setEnabled(is_editable and is_dirty and not self._is_saving)
+        self._footer.save.setText("Saving ..." if self._is_saving else "Save")
+        self._footer.discard.setEnabled(is_editable and self.document.is_dirty and not self._is_saving)
+        self._footer.note.setEnabled(is_editable)
+        self._bar.new.setEnabled(self._may_edit)
+        for action in (self._bar.imports, self._bar.carry):
             action.setEnabled(is_editable)
-        for action in (self._export, self._export_geo):
+        for action in (self._bar.export, self._bar.export_geo):
             action.setEnabled(self._base is not None)
-        for choice in (self._choice, self._where):
+        for choice in (self._bar.lot, self._bar.place):
             choice.setEnabled(not self._is_saving)
-        self._where.setEnabled(self._base is not None and not self._is_saving)
-        self._freeze.setVisible(self._place != PLAN)
+        self._bar.place.setEnabled(self._base is not None and not self._is_saving)
+        self._bar.freeze.setVisible(self._place != PLAN)
         self.side.view.set_calibratable(self._why_not_calibrate or (_UNSAVED if is_dirty else ""))
-        self._state.setText(self._state_text(is_dirty))
+        self._footer.state.setText(self._state_text(is_dirty))
 
     def _state_text(self, is_dirty: bool) -> str:
         if self._base is None:
@@ -806,8 +713,8 @@ class BayEditor(QWidget):
         if tool is Tool.LANE:
             name = free_lane(lot, self._place)
             lot = with_lane(lot, self._place, name, outline)
-            if self._place == PLAN and self._shown_level is not None:
-                around = (*lot.surroundings[:-1], replace(lot.surroundings[-1], level=self._shown_level))
+            if self._place == PLAN and self._bar.shown_level is not None:
+                around = (*lot.surroundings[:-1], replace(lot.surroundings[-1], level=self._bar.shown_level))
                 lot = replace(lot, surroundings=around)
             self._apply(lot, "Draw a lane")
             self.canvas.set_tool(Tool.SELECT)
@@ -834,7 +741,7 @@ class BayEditor(QWidget):
         return free_ids(lot, [newest])[0], ()
 
     def _new_bay(self, bay_id: str) -> Bay:
-        return Bay(bay_id=bay_id, level=self._shown_level or 0)
+        return Bay(bay_id=bay_id, level=self._bar.shown_level or 0)
 
     def _on_row(self, quad: Outline) -> None:
         names, settings = self.side.row.names, self.side.row.settings
@@ -847,7 +754,7 @@ class BayEditor(QWidget):
             self.notice.say(str(error))
             return
         lot, outlines = self._settled(bays)
-        level = self._shown_level or 0
+        level = self._bar.shown_level or 0
         new = [
             Bay(bay_id=key, kind=names.kind, zone=names.zone, level=level)
             for key in names.ids
@@ -898,7 +805,7 @@ class BayEditor(QWidget):
 
     def _on_point(self, tool: Tool, point: Point) -> None:
         if tool is Tool.PAIRS:
-            self._on_pair(point)
+            self._carrying.put(point)
             return
         lot = self.document.sketch
         origin = lot.position or self._home or GeoPoint(0.0, 0.0)
@@ -919,16 +826,16 @@ class BayEditor(QWidget):
         self.document.end_merge()
         self.side.list.show_chosen(selected.bay_ids)
         self._refresh_form()
-        if selected.refs and self._carrying is None and self.side.tab != "Bays":
+        if selected.refs and not self._carrying.is_going_on and self.side.tab != "Bays":
             self.side.show_tab("Bays")
 
     def _on_chosen(self, bay_ids: tuple[str, ...]) -> None:
         """Follow the list: a bay of another level brings that level, one that is not drawn here waits to be."""
         bays = [bay for key in bay_ids if (bay := bay_of(self.lot, key)) is not None]
         levels = {bay.level for bay in bays}
-        if self._place == PLAN and len(levels) == 1 and self._shown_level not in (None, *levels):
-            show_choice(self._level, levels.pop())
-            self.canvas.show_shapes(shapes_of(self.lot, self._place, self._shown_level))
+        if self._place == PLAN and len(levels) == 1 and self._bar.shown_level not in (None, *levels):
+            show_choice(self._bar.level, levels.pop())
+            self.canvas.show_shapes(shapes_of(self.lot, self._place, self._bar.shown_level))
         with QSignalBlocker(self.canvas):
             self.canvas.select([Ref(RefKind.BAY, key) for key in bay_ids])
         self._refresh_form()
@@ -1001,11 +908,11 @@ class BayEditor(QWidget):
     # -- the bars
 
     def _on_lot_chosen(self) -> None:
-        self.open_lot(str(self._choice.currentData()))
+        self.open_lot(str(self._bar.lot.currentData()))
 
     def _on_place_chosen(self) -> None:
-        key = str(self._where.currentData())
-        if self._carrying is not None:
+        key = str(self._bar.place.currentData())
+        if self._carrying.is_going_on:
             self._end_carry()
         self.open_place(key)
 
@@ -1015,22 +922,18 @@ class BayEditor(QWidget):
 
     def _on_freeze(self, is_frozen: bool) -> None:
         self.canvas.set_frozen(is_frozen)
-        self._freeze.set_icon_name("play" if is_frozen else "pause")
-        self._freeze.setToolTip("Let the picture run (F)" if is_frozen else "Hold the picture (F)")
-
-    def _on_snap(self) -> None:
-        self.canvas.set_snapping(self._snap.isChecked())
+        self._bar.show_frozen(is_frozen)
 
     def _on_enlarge(self, is_wanted: bool) -> None:
         self.canvas.setFocus(Qt.FocusReason.OtherFocusReason)
         self.room_requested.emit(is_wanted)
 
     def _on_undo(self) -> None:
-        if self._undo.isEnabled():
+        if self._bar.undo.isEnabled():
             self.document.stack.undo()
 
     def _on_redo(self) -> None:
-        if self._redo.isEnabled():
+        if self._bar.redo.isEnabled():
             self.document.stack.redo()
 
     def _on_discard(self) -> None:
@@ -1039,7 +942,7 @@ class BayEditor(QWidget):
     def _on_save(self) -> None:
         if self._base is None or not self._may_edit or self._is_saving or not self.is_dirty:
             return
-        self._send(self._note.text().strip())
+        self._send(self._footer.note.text().strip())
 
     def _send(self, note: str) -> None:
         if self._base is None:
@@ -1135,76 +1038,32 @@ class BayEditor(QWidget):
     # -- copying to another place by pairs of points
 
     def _begin_carry(self) -> None:
-        if not outlines_at(self.document.sketch, self._place):
-            self.notice.say("Nothing is drawn here yet: show the place that bays are copied from.")
-            return
+        shown = shapes_of(self.document.sketch, self._place, self._bar.shown_level)
+        bay_ids = [shape.ref.key for shape in shown if shape.ref.kind is RefKind.BAY]
         source = self._place
         targets = [(key, name) for key, name in ((PLAN, "Plan"), *self._cameras.items()) if key != source]
-        if not targets:
-            self.notice.say("There is no other place: add a camera first.")
+        if not bay_ids or not targets:
+            missing = "there is no other place." if bay_ids else "nothing is drawn here yet."
+            self.notice.say(f"Nothing can be copied: {missing} Show the place that bays are copied from.")
             return
-        name = "Plan" if source == PLAN else self._camera_name(source)
-        self.side.carry.start(name, targets)
-        self._carrying = (source, targets[0][0])
-        self._pairs = ([], [])
-        self.side.carry.show_target(targets[0][0])
         self.side.show_front(self.side.carry)
-        self._on_carry_place(False)
-
-    def _on_target(self, target: str) -> None:
-        if self._carrying is not None:
-            self._carrying = (self._carrying[0], target)
-            self._pairs = (self._pairs[0], [])
-            self._on_carry_place(self._place == target)
-
-    def _on_carry_place(self, is_target: bool) -> None:
-        if self._carrying is not None:
-            self.open_place(self._carrying[int(is_target)])
-            self.canvas.set_tool(Tool.PAIRS)
-            self._show_pairs()
-
-    def _on_pair(self, point: Point) -> None:
-        self._pairs[self._pair_side].append(point)
-        self._show_pairs()
-
-    def _on_pair_back(self) -> None:
-        if self._pairs[self._pair_side]:
-            self._pairs[self._pair_side].pop()
-        self._show_pairs()
-
-    @property
-    def _pair_side(self) -> int:
-        return int(self._carrying is not None and self._place == self._carrying[1])
-
-    def _show_pairs(self) -> None:
-        side = self._pair_side
-        self.canvas.show_points(self._pairs[side])
-        self.side.carry.show_counts(len(self._pairs[0]), len(self._pairs[1]), is_at_target=bool(side))
-        self.side.carry.show_error("")
+        self._carrying.start(source, "Plan" if source == PLAN else self._camera_name(source), targets, bay_ids)
 
     def _on_carry(self) -> None:
-        if self._carrying is None:
+        taken = self._carrying.carry(self.document.sketch)
+        if taken is None:
             return
-        source, target = self._carrying
-        try:
-            taken = carried(self.document.sketch, source, target, carrier(*self._pairs))
-        except BadInputError as error:
-            self.side.carry.show_error(str(error))
-            return
-        self._apply(taken.lot, f"Copy to {self._place_name(target)}")
+        target = self._carrying.target
+        where = "the plan" if target == PLAN else self._camera_name(target)
+        self._apply(taken.lot, f"Copy to {where}")
         self._end_carry()
         self.open_place(target)
         self._list_places()
         n_bays = taken.n_new + taken.n_matched
-        self.told.emit(
-            f"{n_bays:,} bays are drawn on {self._place_name(target)}.", "Drag them where they are a little off."
-        )
+        self.told.emit(f"{n_bays:,} bays are drawn on {where}.", "Drag them where they are a little off.")
 
     def _end_carry(self) -> None:
-        self._carrying, self._pairs = None, ([], [])
-        self.canvas.show_points(())
-        if self.canvas.tool is Tool.PAIRS:
-            self.canvas.set_tool(Tool.SELECT)
+        self._carrying.end()
         self.side.show_forms()
 
     # -- versions
@@ -1225,7 +1084,7 @@ class BayEditor(QWidget):
             return
         self._looked_at = None
         self.notice.clear()
-        self._apply(_plain(lot), f"Restore version {number}")
+        self._apply(plain(lot), f"Restore version {number}")
         self._refresh()
         if self.is_dirty:
             self._send(f"Restored from version {number}.")
@@ -1260,33 +1119,6 @@ class BayEditor(QWidget):
         self._tools.set_compact(self.width() < look().sizes.body * _WORDS_EM)
 
 
-def _plain(lot: Lot) -> Lot:
-    """Return a lot without its version, which is not drawn."""
-    return replace(lot, version=0)
-
-
-def _with_calibration(lot: Lot, theirs: Lot) -> Lot:
-    """Return a lot with the calibrations of another version of it."""
-    found = {view.camera_id: view for view in theirs.views}
-    views = []
-    for view in lot.views:
-        other = found.get(view.camera_id)
-        if other is not None:
-            view = replace(
-                view,
-                method=other.method,
-                image_px=other.image_px,
-                rate=other.rate,
-                calibrated_at=other.calibrated_at,
-            )
-        views.append(view)
-    return replace(lot, views=tuple(views))
-
-
-def _differs_by_calibration(theirs: Lot, ours: Lot) -> bool:
-    return theirs == _with_calibration(ours, theirs)
-
-
 def _on_plan(lot: Lot, bay_id: str) -> bool:
     bay = bay_of(lot, bay_id)
     return bay is not None and bool(bay.outline)
@@ -1302,16 +1134,3 @@ def _beside(outline: Outline, n_bays: int, *, is_plan: bool) -> Point:
 
 def _counted(bays: Sequence[object]) -> str:
     return "1 bay" if len(bays) == 1 else f"{len(bays):,} bays"
-
-
-def _fill(choice: QComboBox, entries: Sequence[tuple[object, str]]) -> None:
-    """List entries without telling anyone; what was chosen stays, where it is still there."""
-    listed = [(choice.itemData(row), choice.itemText(row)) for row in range(choice.count())]
-    if listed == list(entries):
-        return
-    kept = choice.currentData()
-    with QSignalBlocker(choice):
-        choice.clear()
-        for data, text in entries:
-            choice.addItem(text, data)
-        choice.setCurrentIndex(choice.findData(kept))

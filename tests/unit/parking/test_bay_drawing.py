@@ -137,7 +137,7 @@ def test_a_view_is_carried_to_another_camera_and_what_it_does_not_see_is_left_ou
     lot = with_lane(lot, "gate", "Lane 1", LEFT)
     unit = ((0, 0), (1, 0), (1, 1), (0, 1))
 
-    taken = carried(lot, "gate", "mast", carrier(unit, moved(unit, 0.3)))
+    taken = carried(lot, "gate", "mast", carrier(unit, moved(unit, 0.3)), ["A1", "A2"])
 
     assert list(outlines_at(taken.lot, "mast")) == ["A1"]
     assert outlines_at(taken.lot, "mast")["A1"][0] == pytest.approx((0.4, 0.1))
