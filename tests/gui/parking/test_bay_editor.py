@@ -96,7 +96,8 @@ class Desk:
 
     def button(self, words: str) -> QAbstractButton:
         shown = [button for button in self.editor.findChildren(QAbstractButton) if button.isVisible()]
-        return next(b for b in shown if words.lower() in f"{b.text()} {b.accessibleName()}".lower())
+        exact = [button for button in shown if button.text() == words]
+        return (exact or [b for b in shown if words.lower() in f"{b.text()} {b.accessibleName()}".lower()])[0]
 
     def press(self, words: str) -> None:
         button = self.button(words)
