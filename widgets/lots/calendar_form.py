@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QDateTimeEdit, QGridLayout, QLabel, QLineEdit, QPu
 
 from core.kernel.clock import Clock, SystemClock
 from core.parking.forecast.model import LotEvent
+from widgets.base.flow import FlowLayout
 from widgets.base.table import Column, Line, TextTable
 from widgets.base.theme import look, set_role
 from widgets.scene.fields import choice_field
@@ -114,16 +115,17 @@ class CalendarForm(QWidget):
             label = QLabel(words, self)
             set_role(label, "secondary")
             label.setBuddy(field)
-            grid.addWidget(label, place // 2, 2 * (place % 2))
-            grid.addWidget(field, place // 2, 2 * (place % 2) + 1)
-        grid.addWidget(self._save, 2, 2)
-        grid.addWidget(self._remove, 2, 3)
+            grid.addWidget(label, place, 0)
+            grid.addWidget(field, place, 1)
         grid.setColumnStretch(1, 1)
-        grid.setColumnStretch(3, 1)
+        acts = FlowLayout(look().sizes.gap * 2)
+        acts.addWidget(self._save)
+        acts.addWidget(self._remove)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.table)
         column.addLayout(grid)
+        column.addLayout(acts)
         column.addWidget(note)
         self._save.clicked.connect(self._on_save)
         self._remove.clicked.connect(self._on_remove)
