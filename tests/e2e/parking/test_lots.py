@@ -129,7 +129,7 @@ def test_sensed_bays_are_live_stored_corrected_and_stale_after_a_restart(
         await until(lambda: field.free == 4, "the sign to follow the correction")
         model = table.model()
         await until(lambda: "dana" in model.data(model.index(4, 3)), "the table to name who corrected")
-        take_pictures(console, tmp_path, "parking")
+        await act(take_pictures, console, tmp_path, "parking")
         await call("parking.correct", BayStatus, lot_id="quay", bay_id=ids[5], state="closed", reason="works")
         await until(lambda: live.lots["quay"].n_closed == 1, "the closed bay")
 
@@ -167,7 +167,7 @@ def test_sensed_bays_are_live_stored_corrected_and_stale_after_a_restart(
             table.choose((ids[4],))
             await act(press, panel, "Release")
             await until(lambda: not console.live.bays["quay"][ids[4]].reason, "the release")
-            take_pictures(console, tmp_path, "parking-stale")
+            await act(take_pictures, console, tmp_path, "parking-stale")
 
         in_room(night)
     finally:
