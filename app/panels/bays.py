@@ -42,6 +42,7 @@ class _Bays(BayEditor):
         for changed in (live.lot_plans_changed, live.lots_changed):
             changed.connect(self._on_lots)
         live.cameras_changed.connect(self._on_cameras)
+        live.streams_changed.connect(self._on_streams)
         room.role_changed.connect(lambda role: self.set_may_edit(role >= Role.SUPERVISOR))
         room.connection.snapshot_received.connect(lambda _snapshot: self._on_site())
         room.selected.connect(self._on_selected)
@@ -70,6 +71,10 @@ class _Bays(BayEditor):
 
     def _on_cameras(self) -> None:
         self.show_cameras({key: camera.name for key, camera in self._room.live.cameras.items()})
+
+    def _on_streams(self) -> None:
+        reports = self._room.live.streams.values()
+        self.show_sizes({one.camera_id: (one.width, one.height) for one in reports if one.width and one.height})
 
     def _on_site(self) -> None:
         site = self._room.connection.site

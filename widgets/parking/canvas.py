@@ -149,9 +149,9 @@ class BayCanvas(QWidget):
         return isinstance(self._view, PlanView)
 
     @property
-    def picture_px(self) -> tuple[int, int] | None:
-        """Size of the picture; None where none is shown."""
-        return (self._image.width(), self._image.height()) if self._image is not None and not self.is_plan else None
+    def has_picture(self) -> bool:
+        """A camera's picture is shown."""
+        return self._image is not None and not self.is_plan
 
     @property
     def unit_px(self) -> float:

@@ -36,7 +36,7 @@ from core.parking.drawing import (
     take_file,
     view_of,
 )
-from core.parking.formats.model import BayFile
+from core.parking.formats.model import BayFile, Size
 from core.parking.formats.own import lot_geojson, lot_json
 from core.parking.model import Lot, LotVersion, Point
 from widgets.base.focus import order_focus
@@ -98,6 +98,7 @@ class BayEditor(QWidget):
         self._lots: dict[str, Lot] = {}
         self._counted: dict[str, str] = {}
         self._cameras: dict[str, str] = {}
+        self._sizes: dict[str, Size] = {}
         self._base: Lot | None = None
         self._place = PLAN
         self._is_on_map = False
@@ -172,6 +173,10 @@ class BayEditor(QWidget):
         self._cameras = dict(cameras)
         self._list_places()
         self._refresh()
+
+    def show_sizes(self, sizes: Mapping[str, Size]) -> None:
+        """Take the sizes of the cameras' own pictures: what is shown here may be scaled, and files count in theirs."""
+        self._sizes = dict(sizes)
 
     def open_lot(self, lot_id: str) -> None:
         """Show a lot; unsaved changes of another one are asked for first."""
@@ -741,7 +746,7 @@ class BayEditor(QWidget):
         self.side.imports.start(
             self.document.sketch,
             f"the picture of {self._camera_name(self._place)}",
-            self.canvas.picture_px,
+            self._sizes.get(self._place),
             is_plan=self._place == PLAN,
         )
         self.side.show_front(self.side.imports)

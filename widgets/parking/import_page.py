@@ -52,7 +52,7 @@ class ImportPage(QWidget):
         Args:
             lot: That the bays are for.
             place: Name of where they would be drawn: a camera, or the plan.
-            picture_px: Size of the camera's picture; None where there is none.
+            picture_px: Size of the camera's own picture; None where nobody knows it.
             is_plan: The place is the plan, or the map.
         """
         self._lot, self._place, self._picture_px, self._is_plan = lot, place, picture_px, is_plan
@@ -180,7 +180,10 @@ class ImportPage(QWidget):
             return f"{said} They are drawn on a picture: show the camera that took it first, then import."
         where = "the lot and its views" if found.lot is not None else "the plan" if found.is_plan else self._place
         placed = " The lot gets its place on the earth from them." if found.placed_at is not None else ""
-        return f"{said} They go to {where}.{placed}"
+        is_asked = self._document is not None and self._document.frame is Frame.PIXELS
+        is_unsaid = is_asked and self._document is not None and self._document.picture_px is None
+        check_size = " It does not say how large its picture was: check width and height." if is_unsaid else ""
+        return f"{said} They go to {where}.{placed}{check_size}"
 
     @property
     def _can_take(self) -> bool:

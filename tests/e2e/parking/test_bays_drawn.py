@@ -56,7 +56,7 @@ def test_a_row_drawn_by_mouse_on_a_live_picture_is_saved_and_in_the_store(start_
         await until(lambda: editor.lot_id == LOT and editor.canvas.isVisible(), "the lot in the panel")
         await act(take_pictures, console, tmp_path, "bays-plan")
         editor.open_place(CAMERA)
-        await until(lambda: editor.canvas.picture_px is not None, "a picture of the camera")
+        await until(lambda: editor.canvas.has_picture, "a picture of the camera")
 
         await act(QTest.keyClick, editor.canvas, "r")
         first = editor.findChild(type(editor.side.row))

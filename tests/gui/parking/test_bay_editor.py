@@ -494,6 +494,7 @@ def test_a_lot_that_reports_counts_can_be_drawn_under_its_own_id(desk):
 
 
 def test_a_dropped_file_says_what_it_holds_and_is_taken_as_one_step(at_mast, tmp_path):
+    at_mast.editor.show_sizes({"mast": (1280, 720)})
     path = tmp_path / "bays.json"
     good = {"points": [[300, 200], [380, 200], [380, 300], [300, 300]]}
     crossing = {"points": [[0, 0], [80, 80], [80, 0], [0, 80]]}
@@ -503,11 +504,12 @@ def test_a_dropped_file_says_what_it_holds_and_is_taken_as_one_step(at_mast, tmp
 
     said = at_mast.named(QLabel, "What the file holds").text()
     assert said.startswith("bays.json is ultralytics' parking JSON: 1 bay can be used, 1 cannot.")
+    assert "check width and height" in said
     reasons = at_mast.named(QTableView, "Outlines that are left out").model()
     assert [reasons.index(0, column).data() for column in (0, 1)] == ["Its outline crosses itself.", "2"]
     assert at_mast.lot == replace(NORTH, version=0)
     at_mast.press("Take 1 bay")
-    assert at_mast.outline("1")[0] == pytest.approx((300 / 640, 200 / 360), abs=1e-5)
+    assert at_mast.outline("1")[0] == pytest.approx((300 / 1280, 200 / 720), abs=1e-5)
     at_mast.undo()
     assert at_mast.lot == replace(NORTH, version=0)
 
