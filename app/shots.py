@@ -17,6 +17,7 @@ from PySide6.QtGui import QCursor
 from PySide6.QtWidgets import QApplication
 
 from app.bootstrap import Console, ConsoleOptions, choose_platform, make_application, take_picture
+from app.panel import Perspective
 from app.report import ErrorDoor
 from core.cameras.model import Camera
 from core.incidents.cap import CapAlert, CapArea, CapInfo, to_xml
@@ -90,6 +91,16 @@ async def make_shots(console: Console, size: str) -> None:
     console.room.edit_requested.emit("")
     await asyncio.sleep(1.0)
     await _take(console, f"add-camera-{size}")
+    await _shoot_parking(console, size)
+
+
+async def _shoot_parking(console: Console, size: str) -> None:
+    """Look at the lots: in three dimensions, as a list, on their plan, and what is expected of them."""
+    console.window.show_perspective(Perspective.PARKING)
+    for key in ("twin", "parking", "bays", "parking_figures"):
+        console.window.bring_panel(key)
+        await asyncio.sleep(5.0)
+        await _take(console, f"{key.replace('_', '-')}-{size}")
 
 
 async def _draw_scene(console: Console) -> None:
