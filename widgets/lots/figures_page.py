@@ -257,6 +257,7 @@ class ParkingFiguresPage(QWidget):
         self.ahead.setMinimumContentsLength(12)
         self.answer = _text(self, "title")
         self.answer.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.answer.setAccessibleName("What is expected then")
         self._ground, self._notes = _text(self, "secondary"), _text(self, "secondary")
         self.chart = ForecastChart(self)
         self.chart.setMinimumHeight(look().sizes.body * 14)
