@@ -176,4 +176,4 @@ def _measured(view: BayView) -> str:
     if view.rate is None:
         return "Not yet: nobody knows how often it is right here."
     when = f", {format_instant(view.calibrated_at)[:16]}" if view.calibrated_at is not None else ""
-    return f"{view.rate:.1%} of the bays right{when}"
+    return f"About {view.rate:.1%} of bay states right{when}"
