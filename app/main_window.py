@@ -176,7 +176,7 @@ class MainWindow(QMainWindow):
                 if is_wanted and (stack not in fronts or perspective in panel.leads):
                     fronts[stack] = key
             for key in fronts.values():
-                self.bring_panel(key)
+                self._docks[key].setAsCurrentTab()
         finally:
             self.setUpdatesEnabled(True)
         if focused is not None and focused.isVisible():

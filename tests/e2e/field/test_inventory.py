@@ -118,6 +118,7 @@ def test_a_removed_device_leaves_its_history_and_nothing_on_the_broker_and_may_c
 
     async def node_finds_nothing_after_removal(broker, folder):
         async with Node(folder, settings_for(broker)) as node:
+            await node.connected()
             await until(lambda: node.device().state is DeviceState.LOST)
             await node.service.remove_devices(SYSTEM, [seen(node.device().version)])
             await until(lambda: node.link.report().n_outbox == 0)
