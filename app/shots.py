@@ -84,6 +84,9 @@ async def make_shots(console: Console, size: str) -> None:
     # The alarm that was looked at arranged the room; as it was before, the wall takes every camera.
     console.room.put_back_requested.emit()
     console.window.bring_panel("wall")
+    await _shoot_parking(console, size)
+    console.window.restore_first_layout()
+    console.window.bring_panel("wall")
     await _shoot_sixteen(console, wall, size)
     console.window.bring_panel("health")
     await asyncio.sleep(1.5)
@@ -91,15 +94,15 @@ async def make_shots(console: Console, size: str) -> None:
     console.room.edit_requested.emit("")
     await asyncio.sleep(1.0)
     await _take(console, f"add-camera-{size}")
-    await _shoot_parking(console, size)
 
 
 async def _shoot_parking(console: Console, size: str) -> None:
     """Look at the lots: in three dimensions, as a list, on their plan, and what is expected of them."""
     console.window.show_perspective(Perspective.PARKING)
-    for key in ("twin", "parking", "bays", "parking_figures"):
+    # The process that draws the twin starts meanwhile: its picture is the last.
+    for key in ("parking", "bays", "parking_figures", "twin"):
         console.window.bring_panel(key)
-        await asyncio.sleep(5.0)
+        await asyncio.sleep(6.0)
         await _take(console, f"{key.replace('_', '-')}-{size}")
 
 

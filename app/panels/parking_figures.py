@@ -9,7 +9,7 @@ from PySide6.QtCore import QTimer
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
-from app.panel import Area, PanelInfo
+from app.panel import Area, PanelInfo, Perspective
 from app.room import Room
 from core.access.model import Role
 from core.kernel.errors import ConsoleError
@@ -262,4 +262,5 @@ PANEL = PanelInfo(
     shortcut="Ctrl+Shift+Q",
     icon="lot",
     order=6,
+    perspectives=frozenset({Perspective.PARKING}),
 )
