@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent
+from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QWidget
 
 from core.incidents.flood import Flood
 from widgets.base.theme import look, set_role
+
+_ADVICE_EM = 20
+"""Narrower than so many letters beside the rate, the advice is only said on hover and to screen readers."""
 
 _ADVICE = "Grouped by site and kind, the first of each on top. Only P1 and P2 sound. Nothing is hidden."
 
@@ -30,6 +33,7 @@ class FloodBar(QFrame):
         row.setSpacing(gap * 4)
         row.addWidget(self._rate)
         row.addWidget(self._advice, 1)
+        self.setToolTip(_ADVICE)
         self.hide()
 
     @property
@@ -45,3 +49,9 @@ class FloodBar(QFrame):
         self.setAccessibleName(self.text)
         if is_new:
             QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self, self.text))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Leave the advice out where it would stand in a column of single words."""
+        super().resizeEvent(event)
+        left_px = self.width() - self._rate.sizeHint().width()
+        self._advice.setVisible(left_px >= look().sizes.body * _ADVICE_EM)

@@ -6,11 +6,13 @@ import pytest
 from PySide6.QtCore import QBuffer, QByteArray, QIODevice, Qt
 from PySide6.QtGui import QImage
 from PySide6.QtTest import QAbstractItemModelTester, QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QLabel
 
+from core.incidents.flood import Flood
 from core.incidents.model import Priority, Quality
 from core.kernel.clock import FakeClock
 from tests.gui.alarms.making import make_alarm
+from widgets.alarms.flood_bar import FloodBar
 from widgets.alarms.list import AlarmList
 from widgets.alarms.strip import AlarmStrip
 from widgets.alarms.table_model import AlarmTableModel, Column
@@ -482,3 +484,18 @@ def test_a_flood_is_said_and_stands_alarms_together_without_hiding_any(desk):
     desk.list.show_flood(NO_FLOOD)
     assert desk.list.flood_text == ""
     assert desk.rows()[0] == "a11"
+
+
+@pytest.mark.parametrize(("width_px", "is_advice_shown"), [(900, True), (380, False)])
+def test_a_flood_in_a_narrow_list_is_one_line_that_is_not_cut(qtbot, width_px, is_advice_shown):
+    bar = FloodBar()
+    qtbot.addWidget(bar)
+    at = FakeClock().now()
+    bar.show_flood(Flood(calls={("alarm", f"o-{number}", 1): at for number in range(17)}, since=at), "04:34:07")
+    bar.resize(width_px, bar.sizeHint().height())
+    bar.show()
+
+    rate, advice = bar.findChildren(QLabel)
+    assert advice.isVisible() is is_advice_shown
+    assert rate.width() >= rate.sizeHint().width()
+    assert "Nothing is hidden" in bar.accessibleName()
