@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.field import rows
+from core.field.clearing import Remains, store_remains
 from core.field.device_list import NewDevice
 from core.field.model import Device
 from core.field.ports import SUPERVISOR, Actor, AuditHook
@@ -55,10 +56,25 @@ class Inventory:
     """
 
     def __init__(
-        self, *, store: Store, clock: Clock, audit: AuditHook, values_of: Callable[[str], dict[str, Any] | None]
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        audit: AuditHook,
+        values_of: Callable[[str], dict[str, Any] | None],
+        remains_of: Callable[[str], Remains | None],
     ) -> None:
-        """Prepare; `values_of` gives the row of a device that registered itself and is not stored yet."""
-        self._store, self._clock, self._audit, self._values_of = store, clock, audit, values_of
+        """Prepare.
+
+        Args:
+            store: Where the rows are.
+            clock: For times in rows.
+            audit: Adds the audit row of each change.
+            values_of: Gives the row of a device that registered itself and is not stored yet.
+            remains_of: Gives what a device leaves behind when it is removed; None where nobody knows it.
+        """
+        self._store, self._clock, self._audit = store, clock, audit
+        self._values_of, self._remains_of = values_of, remains_of
 
     async def add(
         self, actor: Actor, devices: Sequence[NewDevice], *, source: str = ""
@@ -102,11 +118,12 @@ class Inventory:
 
         return await self._store.write(store)
 
-    async def remove(self, actor: Actor, devices: Sequence[DeviceAt]) -> list[BulkOutcome]:
+    async def remove(self, actor: Actor, devices: Sequence[DeviceAt]) -> tuple[list[BulkOutcome], list[Remains]]:
         """Take devices and their twins out of the list; what they said and what was done with them stays.
 
         Returns:
-            An outcome for each; one that somebody else changed meanwhile stays.
+            An outcome for each, and what those that are gone left on the broker; one that somebody else changed
+            meanwhile stays.
 
         Raises:
             NotPermittedError: Below supervisor.
@@ -115,8 +132,9 @@ class Inventory:
         """
         _check(actor, len(devices))
         now = self._clock.now()
+        remains = {seen.device_id: self._remains_of(seen.device_id) for seen in devices}
 
-        def store(session: Session) -> list[BulkOutcome]:
+        def store(session: Session) -> tuple[list[BulkOutcome], list[Remains]]:
             known = _rows_of(session, [seen.device_id for seen in devices])
             outcomes = []
             for seen in devices:
@@ -132,7 +150,10 @@ class Inventory:
                         session.delete(gone)
                 self._audit(session, actor, action="device.remove", subject=f"{name} ({seen.device_id})", at=now)
                 outcomes.append(BulkOutcome(device_id=seen.device_id))
-            return outcomes
+            removed = {outcome.device_id for outcome in outcomes if not outcome.reason}
+            left = [one for one in remains.values() if one is not None and one.device_id in removed]
+            store_remains(session, left, now)
+            return outcomes, left
 
         return await self._store.write(store)
 

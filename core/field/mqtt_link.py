@@ -83,6 +83,7 @@ class Outgoing:
     expiry_s: float | None
     queued_monotonic: float
     reply: ReplyTo | None = None
+    on_done: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,10 +206,12 @@ class MqttLink:
         is_retained: bool = False,
         expiry_s: float | None = None,
         reply: ReplyTo | None = None,
+        on_done: Callable[[], None] | None = None,
     ) -> bool:
         """Queue a message; it is sent when the link is up, or forgotten `expiry_s` after now.
 
-        Of retained messages only the newest of each topic is kept. False where the queue is full.
+        Of retained messages only the newest of each topic is kept. `on_done` is called on the loop once the broker
+        has the message, where its QoS is 1. False where the queue is full.
         """
         message = Outgoing(
             topic=topic,
@@ -218,6 +221,7 @@ class MqttLink:
             expiry_s=expiry_s,
             queued_monotonic=time.monotonic(),
             reply=reply,
+            on_done=on_done,
         )
         key: object = topic if is_retained else object()
         with self._lock:
@@ -579,6 +583,8 @@ class MqttLink:
         if message is not None and code.is_failure and code.getName() != "No matching subscribers":
             self._n_refused += 1
             log.warning("the broker refused a message on %s: %s", message.topic, code.getName())
+        elif message is not None and message.on_done is not None:
+            self._call_on_loop(message.on_done)
 
     def _on_packet(self, client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
         self._n_received += 1

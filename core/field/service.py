@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from core.field import rows
+from core.field.clearing import Clearing, Remains, gone_by_its_clock, is_from_before, save_clearing
 from core.field.commands import Commands
 from core.field.device_list import NewDevice, read_site
 from core.field.inbox import Inbound
@@ -156,8 +157,9 @@ class Link(Protocol):
         is_retained: bool = False,
         expiry_s: float | None = None,
         reply: ReplyTo | None = None,
+        on_done: Callable[[], None] | None = None,
     ) -> bool:
-        """Queue a message."""
+        """Queue a message; `on_done` is called once the broker has it."""
         ...
 
     def acknowledge(self, messages: Iterable[Inbound]) -> None:
@@ -242,7 +244,10 @@ class FieldService:
         )
         self._acks: dict[str, _Ack] = {}
         self._stored_s = float("-inf")
-        self._inventory = Inventory(store=store, clock=clock, audit=audit, values_of=self._values_of)
+        self._clearing = Clearing(self._take_away)
+        self._inventory = Inventory(
+            store=store, clock=clock, audit=audit, values_of=self._values_of, remains_of=self._remains_of
+        )
         self._gap_acks: dict[str, float] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._looked_s = self._wrote_s = self._kept_s = float("-inf")
@@ -270,6 +275,7 @@ class FieldService:
         """
         await self._commands.load()
         await self._twins.load()
+        await self._store.read(self._clearing.load)
         known, cursors = await self._store.read(rows.load)
         now_s = self._clock.monotonic()
         for device, boot, birth, event_seq in known:
@@ -468,6 +474,7 @@ class FieldService:
             raise BadInputError(f"More than {MAX_DEVICES} devices are not followed.", hint="Remove some first.")
         added, outcomes = await self._inventory.add(actor, devices, source=source)
         for device in added:
+            self._clearing.come_back(device.device_id)
             self._registry.add(device, now_s=self._clock.monotonic())
         self._tell_changed()
         return outcomes
@@ -490,7 +497,9 @@ class FieldService:
 
         A device that is still out there comes back as a new one with its next message: disable it instead.
         """
-        outcomes = await self._inventory.remove(actor, devices)
+        outcomes, remains = await self._inventory.remove(actor, devices)
+        for one in remains:
+            self._clearing.add(one)
         for outcome in outcomes:
             tracked = self._registry.get(outcome.device_id)
             if tracked is not None and not outcome.reason:
@@ -499,8 +508,6 @@ class FieldService:
 
     def _forget_device(self, tracked: Tracked) -> None:
         device_id = tracked.device.device_id
-        for topic in _retained_topics(self._settings.tenant, tracked):
-            self._publish(topic, b"", qos=1, is_retained=True)
         self._registry.forget(device_id)
         self._twins.forget(device_id)
         self._messages.forget(device_id)
@@ -516,6 +523,20 @@ class FieldService:
     def _values_of(self, device_id: str) -> dict[str, Any] | None:
         tracked = self._registry.get(device_id)
         return None if tracked is None else rows.device_values(tracked)
+
+    def _remains_of(self, device_id: str) -> Remains | None:
+        tracked = self._registry.get(device_id)
+        if tracked is None:
+            return None
+        return Remains(
+            device_id=device_id,
+            gone_at=gone_by_its_clock(self._clock.now(), tracked.device.skew_s),
+            topics=_retained_topics(self._settings.tenant, tracked),
+        )
+
+    def _take_away(self, topic: str, on_done: Callable[[], None]) -> bool:
+        link = self._link
+        return link is not None and link.publish(topic, b"", qos=1, is_retained=True, on_done=on_done)
 
     async def rename(self, actor: Actor, device_id: str, *, name: str, expect_version: int) -> Device:
         """Give a device a name that its own description does not overwrite.
@@ -649,9 +670,11 @@ class FieldService:
         name = build(topic)
         if payload is None:
             self._own.pop(name, None)
-        else:
-            self._own[name] = write(payload)
-        self._publish(name, self._own.get(name, b""), qos=1, is_retained=True)
+            self._clearing.want(name)
+            return
+        self._clearing.drop(name)
+        self._own[name] = write(payload)
+        self._publish(name, self._own[name], qos=1, is_retained=True)
 
     # -- from the link --------------------------------------------------------------------------------------------
 
@@ -736,6 +759,9 @@ class FieldService:
             return
         value = decode(message.payload)
         payload = check(value, _MODELS[topic.channel])
+        if self._is_of_before_removal(topic, payload, message):
+            self._done(message)
+            return
         tracked = self._registry.track(topic.device_id, now_s=now_s)
         if tracked is None:
             self._done(message)
@@ -763,6 +789,20 @@ class FieldService:
         if is_live and not isinstance(payload, Status):
             sent_at = payload.ts if isinstance(payload, Envelope) and not payload.hist else None
             self._registry.on_alive(tracked, now_s=now_s, received_at=message.received_at, sent_at=sent_at)
+
+    def _is_of_before_removal(self, topic: DeviceTopic, payload: Payload, message: Inbound) -> bool:
+        """Tell whether a removed device left this behind, and take it away; what it says since brings it back."""
+        gone_at = self._clearing.gone_at(topic.device_id)
+        if gone_at is None:
+            return False
+        # A goodbye stands on the broker also where we hear it live.
+        is_left = message.is_retained or (isinstance(payload, Status) and payload.state != "online")
+        if not is_from_before(getattr(payload, "ts", None), gone_at, is_retained=is_left):
+            self._clearing.come_back(topic.device_id)
+            return False
+        if topic.channel in _RETAINED:
+            self._publish(message.topic, b"", qos=1, is_retained=True)
+        return True
 
     def _on_status(self, tracked: Tracked, status: Status, message: Inbound, is_live: bool) -> None:
         self._registry.on_status(tracked, status, received_at=message.received_at, is_live=is_live)
@@ -1039,6 +1079,7 @@ class FieldService:
             self._ask_for_births(now_s)
         self._mend_gaps(now_s)
         self._clear_closed_alarms(now_s)
+        self._clearing.send_some()
         counted = self._registry.take_counted()
         for device in counted:
             self._bus.publish(DeviceChanged(device))
@@ -1056,7 +1097,8 @@ class FieldService:
         """
         readings, self._to_write = list(self._to_write.values()), {}
         unsaved, twins = self._registry.take_unsaved(), self._twins.take_unsaved()
-        if not readings and not unsaved and not twins:
+        clearing = self._clearing.take_unsaved()
+        if not readings and not unsaved and not twins and not clearing:
             return
         new = [rows.device_values(tracked) for tracked in unsaved if not tracked.is_stored]
         known = [rows.device_values(tracked) for tracked in unsaved if tracked.is_stored]
@@ -1067,6 +1109,7 @@ class FieldService:
             rows.update_devices(session, known)
             rows.insert_readings(session, readings)
             save_reported(session, twins)
+            save_clearing(session, clearing)
 
         try:
             await self._store.write(store)
@@ -1074,6 +1117,7 @@ class FieldService:
             self.n_lost_readings += len(readings)
             self._registry.put_back(unsaved)
             self._twins.put_back(twins)
+            self._clearing.put_back(clearing)
             raise
         for tracked in unsaved:
             tracked.is_stored = True
@@ -1140,12 +1184,21 @@ class FieldService:
         return link is not None and link.publish(topic, payload, qos=1, expiry_s=expiry_s, reply=reply)
 
 
-def _retained_topics(tenant: str, tracked: Tracked) -> list[str]:
+_RETAINED = (
+    Channel.BIRTH,
+    Channel.STATUS,
+    Channel.STATE,
+    Channel.EVT_ACK,
+    Channel.TWIN_DESIRED,
+    Channel.TWIN_REPORTED,
+)
+
+
+def _retained_topics(tenant: str, tracked: Tracked) -> tuple[str, ...]:
     """Return the topics on which something of a device may stand at the broker."""
     device_id = tracked.device.device_id
-    plain = (Channel.BIRTH, Channel.STATUS, Channel.EVT_ACK, Channel.TWIN_DESIRED, Channel.TWIN_REPORTED)
-    streams = [device_topic(tenant, device_id, Channel.STATE, stream) for stream in tracked.newest]
-    return [device_topic(tenant, device_id, channel) for channel in plain] + streams
+    plain = [device_topic(tenant, device_id, channel) for channel in _RETAINED if channel is not Channel.STATE]
+    return (*plain, *(device_topic(tenant, device_id, Channel.STATE, stream) for stream in tracked.newest))
 
 
 _MODELS: dict[Channel, type[Birth | Status | Envelope | CommandResult | TwinState]] = {

@@ -20,6 +20,7 @@ from core.store.tables import (
     LotOccupancyRow,
     ObservationRow,
     ReadingRow,
+    RemovedDeviceRow,
 )
 
 CHUNK = 500
@@ -33,6 +34,7 @@ _KEPT_FOR_A_WHILE: tuple[tuple[type[Base], Any, Any], ...] = (
     (FieldEventRow, FieldEventRow.field_event_id, FieldEventRow.at),
     (DeviceCommandRow, DeviceCommandRow.command_id, DeviceCommandRow.created_at),
     (CapMessageRow, CapMessageRow.cap_message_id, CapMessageRow.sent),
+    (RemovedDeviceRow, RemovedDeviceRow.device_id, RemovedDeviceRow.removed_at),
     (FlowMinuteRow, FlowMinuteRow.flow_minute_id, FlowMinuteRow.minute),
 )
 """Table, key and the column that tells the age; each of these columns has an index."""

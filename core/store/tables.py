@@ -225,6 +225,29 @@ class DeviceTwinRow(Base):
     answered_version: Mapped[int] = mapped_column(BigInteger, default=0)
 
 
+class RemovedDeviceRow(Base):
+    """A device that was removed: what it said before does not make it known again."""
+
+    __tablename__ = "removed_device"
+    __table_args__ = (Index(None, "removed_at"),)
+
+    device_id: Mapped[str] = mapped_column(String(80), primary_key=True)
+    gone_at: Mapped[datetime]
+    """The removal, by the device's own clock."""
+
+    removed_at: Mapped[datetime]
+
+
+class RetainedClearRow(Base):
+    """A topic whose retained message has to be taken away from the broker; gone once the broker confirmed it."""
+
+    __tablename__ = "retained_clear"
+
+    topic: Mapped[str] = mapped_column(String(300), primary_key=True)
+    device_id: Mapped[str] = mapped_column(String(80), default="")
+    """Of the removed device; empty where it was ours."""
+
+
 class LineCountRow(Base):
     """Vehicles over one line in one minute; write it with `counts.add_line_counts`."""
 

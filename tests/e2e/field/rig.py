@@ -1,11 +1,12 @@
 """A node's field side and field devices, as real as they can be on one machine."""
 
 import asyncio
+import contextlib
 import json
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -255,3 +256,41 @@ class FieldDevice:
         self.client.drop_out_messages()
         if thread is not None:
             thread.join(3)
+
+
+def retained(broker: object) -> dict[str, bytes]:
+    """Return what stands on the broker, by topic."""
+    found: dict[str, bytes] = {}
+    has_all = threading.Event()
+    marker = f"marker/{new_id()}"
+
+    def on_message(_client: object, _data: object, message: mqtt.MQTTMessage) -> None:
+        if message.topic == marker:
+            has_all.set()
+        elif message.retain:
+            found[message.topic] = message.payload
+
+    with _visit(broker) as client:
+        client.on_message = on_message
+        client.on_subscribe = lambda *_: client.publish(marker, b"", 1)
+        client.subscribe([("watchfloor/#", 1), (marker, 1)])
+        assert has_all.wait(10)
+    return found
+
+
+def put_back(broker: object, topic: str, payload: bytes) -> None:
+    """Let something stand on the broker again."""
+    with _visit(broker) as client:
+        client.publish(topic, payload, 1, True).wait_for_publish(10)
+
+
+@contextlib.contextmanager
+def _visit(broker: object) -> Iterator[mqtt.Client]:
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=new_id())
+    client.connect(broker.host, broker.port)  # type: ignore[attr-defined]
+    client.loop_start()
+    try:
+        yield client
+    finally:
+        client.disconnect()
+        client.loop_stop()

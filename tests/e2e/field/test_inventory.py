@@ -9,12 +9,12 @@ from core.access import audit
 from core.access.model import SYSTEM, Actor, Role
 from core.field.device_list import NewDevice
 from core.field.inventory import MAX_AT_ONCE, DeviceAt
-from core.field.model import DeviceState
+from core.field.model import DeviceState, LinkState
 from core.field.service import DeviceRemoved
 from core.kernel.errors import BadInputError, NotPermittedError
 from core.kernel.geo import GeoPoint
 from core.store.tables import AuditRow
-from tests.e2e.field.rig import FieldDevice, Node, settings_for, until
+from tests.e2e.field.rig import ROOT, FieldDevice, Node, envelope, put_back, retained, settings_for, until
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -147,5 +147,69 @@ def test_only_a_supervisor_adds_removes_and_switches_and_not_too_many_at_once(mo
             with pytest.raises(BadInputError, match="at a time"):
                 await node.service.add_devices(MAYA, [station(number) for number in range(MAX_AT_ONCE + 1)])
             assert len(node.service.devices()) == 1
+
+    asyncio.run(run())
+
+
+def test_a_device_removed_while_the_broker_is_away_does_not_come_back_with_it_after_a_restart(
+    mosquitto_persistent, tmp_path
+):
+    broker, settings = mosquitto_persistent, settings_for(mosquitto_persistent)
+
+    async def remove_while_the_broker_is_away():
+        async with Node(tmp_path, settings) as node:
+            device = FieldDevice(broker)
+            await until(lambda: node.device() is not None)
+            device.client.publish(f"{device.topic}/state/flow", envelope({"intensity": 4}, seq=1), 1, True)
+            await until(lambda: node.service.newest("station/s1") != ())
+            await node.service.set_desired(MAYA, "station/s1", {"period_s": 30}, expect_version=0)
+            await until(lambda: f"{device.topic}/twin/desired" in retained(broker))
+            device.vanish()
+            await until(lambda: node.device().state is DeviceState.LOST)
+            broker.stop()
+            await until(lambda: node.is_state(LinkState.DOWN))
+            await node.service.remove_devices(MAYA, [seen(node.device().version)])
+
+    async def hear_what_the_broker_kept():
+        async with Node(tmp_path, settings) as node:
+            await node.connected()
+            other = FieldDevice(broker, "station/s2")
+            await until(lambda: node.device("station/s2") is not None)
+            await until(lambda: not any("station/s1" in topic for topic in retained(broker)))
+            await until(lambda: node.device("station/s2").state is DeviceState.ONLINE)
+            assert node.device() is None
+            other.close()
+
+    async def hear_it_speak_again():
+        async with Node(tmp_path, settings) as node:
+            await node.connected()
+            assert node.device() is None
+            device = FieldDevice(broker)
+            await until(lambda: node.device() is not None and node.device().name == "Bridge Street")
+            await until(lambda: f"{device.topic}/birth" in retained(broker))
+            device.close()
+
+    asyncio.run(remove_while_the_broker_is_away())
+    broker.start()
+    assert sum("station/s1" in topic for topic in retained(broker)) >= 4
+    asyncio.run(hear_what_the_broker_kept())
+    asyncio.run(hear_it_speak_again())
+
+
+def test_what_a_broker_brings_back_from_its_last_save_is_taken_away_again(mosquitto, tmp_path):
+    async def run():
+        async with Node(tmp_path, settings_for(mosquitto)) as node:
+            device = FieldDevice(mosquitto)
+            await until(lambda: node.device() is not None)
+            births = retained(mosquitto)
+            device.vanish()
+            await until(lambda: node.device().state is DeviceState.LOST)
+            await node.service.remove_devices(MAYA, [seen(node.device().version)])
+            await until(lambda: not any("station/s1" in topic for topic in retained(mosquitto)))
+            birth = births[f"{ROOT}/station/s1/birth"]
+        put_back(mosquitto, f"{ROOT}/station/s1/birth", birth)
+        async with Node(tmp_path, settings_for(mosquitto)) as node:
+            await until(lambda: not any("station/s1" in topic for topic in retained(mosquitto)))
+            assert node.device() is None
 
     asyncio.run(run())

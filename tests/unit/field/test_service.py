@@ -39,7 +39,7 @@ class RecordingLink:
     def watch(self):
         pass
 
-    def publish(self, topic, payload, *, qos=0, is_retained=False, expiry_s=None):
+    def publish(self, topic, payload, *, qos=0, is_retained=False, expiry_s=None, on_done=None):
         self.sent.append((topic.removeprefix("watchfloor/v1/city/"), payload, is_retained))
         return True
 
@@ -270,6 +270,26 @@ def test_what_our_own_cameras_say_is_said_again_to_a_new_broker_and_never_heard_
         assert site.link.last("camera/cam-1/status") == b""
 
     on_site(tmp_path, body)
+
+
+def test_what_is_ours_and_was_not_taken_away_yet_is_taken_away_after_a_restart(tmp_path):
+    topic = DeviceTopic(tenant="city", group=OWN_GROUP, device="cam-1", channel=Channel.STATUS)
+
+    async def stop_before_the_broker_confirms(site):
+        site.service.publish_own(topic, None)
+
+    async def go_on(site):
+        await site.service.tick()
+        assert site.link.last("camera/cam-1/status") == b""
+        site.service.publish_own(topic, Status(state="online"))
+
+    async def it_stands_again(site):
+        await site.service.tick()
+        assert site.link.sent == []
+
+    on_site(tmp_path, stop_before_the_broker_confirms)
+    on_site(tmp_path, go_on)
+    on_site(tmp_path, it_stands_again)
 
 
 def test_what_came_late_is_marked_as_history(tmp_path):
