@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.vision.assignment import assign
+
 FloatArray = NDArray[np.floating[Any]]
 
 MIN_FIT = 0.14
@@ -105,8 +107,6 @@ def match_bays(outlines: Sequence[FloatArray], boxes: FloatArray) -> BayMatch:
         outlines: Of the bays [px], each (n, 2).
         boxes: Vehicles' x1, y1, x2, y2 [px] and score, shape (k, 5) or wider.
     """
-    from scipy.optimize import linear_sum_assignment
-
     n_bays = len(outlines)
     logits = np.full(n_bays, MISSED_LOGIT)
     box_of = np.full(n_bays, -1, np.int64)
@@ -114,7 +114,7 @@ def match_bays(outlines: Sequence[FloatArray], boxes: FloatArray) -> BayMatch:
         return BayMatch(logits=logits, box_of=box_of, hidden=np.zeros(n_bays), straddles=())
     fits = np.array([[fit(outline, box) for box in boxes] for outline in outlines])
     # Among vehicles that fit alike the one that is surer goes first.
-    rows, columns = linear_sum_assignment(-fits * (0.5 + 0.5 * boxes[:, 4]))
+    rows, columns = assign(-fits * (0.5 + 0.5 * boxes[:, 4]))
     for row, column in zip(rows, columns, strict=True):
         value = _logit(float(fits[row, column]), float(boxes[column, 4]))
         if value > MISSED_LOGIT:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import lap
 import numpy as np
 from numpy.typing import NDArray
 
+from core.vision.assignment import assign
 from core.vision.decode import FloatArray, overlap
 
 SAME_IOU = 0.5
@@ -130,9 +130,8 @@ class MotScorer:
         if free_rows and free_columns:
             open_pairs = shared[np.ix_(free_rows, free_columns)]
             cost = np.where(open_pairs >= SAME_IOU, 1.0 - open_pairs, 1e3)
-            _, chosen, _ = lap.lapjv(cost, extend_cost=True)
-            for row, column in enumerate(chosen.tolist()):
-                if column >= 0 and open_pairs[row, column] >= SAME_IOU:
+            for row, column in zip(*(chosen.tolist() for chosen in assign(cost)), strict=True):
+                if open_pairs[row, column] >= SAME_IOU:
                     pairs[free_rows[row]] = free_columns[column]
         for row, column in pairs.items():
             known = self._matched.get(truth_ids[row])

@@ -14,11 +14,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import lap
 import numpy as np
 from numpy.typing import NDArray
 
 from core.vision import kalman
+from core.vision.assignment import assign
 from core.vision.camera_motion import Motion, move_states
 from core.vision.decode import FloatArray, overlap
 from core.vision.model import BBox, Track, TrackerKind
@@ -208,9 +208,8 @@ class ByteTracker:
             return
         cost = cost_of(tracks, detections[chosen])
         cost[self._memory.group[tracks][:, None] != self._group_of[detections[chosen, 5].astype(np.intp)][None]] = 1e6
-        _, column_of, _ = lap.lapjv(cost, extend_cost=True, cost_limit=accept)
-        is_paired = column_of >= 0
-        rows, columns = tracks[is_paired], chosen[column_of[is_paired]]
+        of_tracks, of_boxes = assign(cost, accept=accept)
+        rows, columns = tracks[of_tracks], chosen[of_boxes]
         if rows.size:
             self._correct(rows, detections[columns], dt_s)
             free_tracks[rows] = False
