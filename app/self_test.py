@@ -81,6 +81,7 @@ def _checks(folders: Folders, settings: Settings) -> dict[str, Callable[[], Chec
         "gateway": lambda: _check_gateway(folders, settings),
         "codecs": _check_codecs,
         "inference": lambda: _check_inference(folders),
+        "forecasts": _check_forecasts,
         "workers": _check_workers,
         "audio": _check_audio,
         "resources": _check_resources,
@@ -346,6 +347,23 @@ def _check_inference(folders: Folders) -> Check:
     if not n_boxes:
         return _fail("The bundled model sees nothing on its own scene.", "Install the program again.")
     return _ok(f"{engine.info.engine} on {engine.info.device}: {n_boxes} vehicles on four pictures.")
+
+
+def _check_forecasts() -> Check:
+    import numpy as np
+
+    from core.parking.forecast.boosting import BoostingMissingError, fit_rows
+
+    rows = np.linspace(0.0, 1.0, 1000)[:, None]
+    try:
+        trees = fit_rows(rows, rows[:, 0])
+    except BoostingMissingError as error:
+        return _warn(
+            f"LightGBM cannot be loaded ({error}).",
+            "Free bays are foreseen by the profile of their weeks alone; install libgomp1.",
+        )
+    away = float(np.abs(trees.predict(rows) - rows[:, 0]).mean())
+    return _ok("LightGBM learns.") if away < 0.05 else _fail(f"LightGBM learns wrongly: {away:.2f} beside 0 to 1.")
 
 
 def _check_workers() -> Check:

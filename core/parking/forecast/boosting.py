@@ -29,6 +29,7 @@ SETTINGS: Mapping[str, Any] = {
     "verbosity": -1,
 }
 N_ROUNDS = 150
+FEWEST_EXAMPLES = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +94,24 @@ def fit(lots: Sequence[tuple[Known, IntArray]], ahead: Sequence[Sequence[int]]) 
     Raises:
         BoostingMissingError: LightGBM cannot be loaded.
     """
+    rows, missed = _examples(lots, ahead)
+    return fit_rows(rows, missed) if len(rows) >= FEWEST_EXAMPLES else Trees()
+
+
+def fit_rows(rows: FloatArray, missed: FloatArray) -> Trees:
+    """Fit numbers to rows.
+
+    Args:
+        rows: Shape (n, n_features); NaN is unknown.
+        missed: Shape (n,).
+
+    Raises:
+        BoostingMissingError: LightGBM cannot be loaded.
+    """
     try:
         import lightgbm
     except (ImportError, OSError) as error:
         raise BoostingMissingError(str(error)) from error
-    rows, missed = _examples(lots, ahead)
-    if len(rows) < 500:
-        return Trees()
     booster = lightgbm.train(dict(SETTINGS), lightgbm.Dataset(rows, missed), num_boost_round=N_ROUNDS)
     return Trees(tuple(_tree(item["tree_structure"]) for item in booster.dump_model()["tree_info"]))
 

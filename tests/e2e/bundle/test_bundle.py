@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-LIMIT_MB = 1100
+LIMIT_MB = 1050
 LIMIT_START_S = 5.0
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
