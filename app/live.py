@@ -10,6 +10,7 @@ from PySide6.QtCore import SIGNAL, QObject, QTimer, Signal
 
 from core.cameras.model import Camera
 from core.cameras.onvif.model import Steering
+from core.drones.model import Drone, DroneLink, DroneState
 from core.field.model import Device, DeviceCommand, Reading, Twin
 from core.incidents.model import Alarm, Incident
 from core.incidents.review import ReviewItem
@@ -48,12 +49,15 @@ PARTS = (
     "shift",
     "steering",
     "reviews",
+    "drone_plans",
+    "drones",
+    "drone_links",
     "rules",
     "health",
 )
 """In the order in which they are told: an alarm names a camera that must be there already."""
 
-BAY_PARTS = ("lot_plans", "bays")
+FAST_PARTS = ("lot_plans", "bays", "drone_plans", "drones")
 URGENT_PARTS = ("cameras", "rings", "incidents", "alarms", "units", "warnings", "steering")
 
 
@@ -64,13 +68,17 @@ class LiveModel(QObject):
         cameras_changed, rings_changed, devices_changed, readings_changed, lots_changed, lot_plans_changed,
         bays_changed, streams_changed,
         counts_changed, alarms_changed, incidents_changed, units_changed, warnings_changed, shift_changed,
-        steering_changed, reviews_changed, rules_changed, health_changed:
+        steering_changed, reviews_changed, rules_changed, health_changed, drones_changed, drone_plans_changed,
+        drone_links_changed:
             Something of that kind is new; read the attribute. Devices and readings: others are there than before.
         devices_updated(tuple[Device, ...]), readings_updated(tuple[Reading, ...]):
             Newer states of some that were there before: of 10,000 devices a few hundred speak in a fifth of a second.
         bays_updated(tuple[BayStatus, ...]):
             Bays that stand otherwise, with every push of the node; where other lots or bays are drawn than before,
             bays_changed comes instead.
+        drones_updated(tuple[DroneState, ...]):
+            Drones that are otherwise, with every push of the node, at most ten times a second; where others are there
+            than before, drones_changed comes instead.
     """
 
     cameras_changed = Signal()
@@ -96,6 +104,10 @@ class LiveModel(QObject):
     reviews_changed = Signal()
     rules_changed = Signal()
     health_changed = Signal()
+    drones_changed = Signal()
+    drones_updated = Signal(object)
+    drone_plans_changed = Signal()
+    drone_links_changed = Signal()
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -130,6 +142,9 @@ class LiveModel(QObject):
 
         self.rules: RulesInForce | None = None
         self.health: Health | None = None
+        self.drones: dict[str, DroneState] = {}
+        self.drone_plans: dict[str, Drone] = {}
+        self.drone_links: tuple[DroneLink, ...] = ()
         self.n_pushes = 0
         self._dirty: set[str] = set()
         self._fresh_devices: dict[str, Device] | None = {}
@@ -137,6 +152,7 @@ class LiveModel(QObject):
         """What came since the last signal; None where everything has to be looked at."""
 
         self._fresh_bays: dict[tuple[str, str], BayStatus] | None = {}
+        self._fresh_drones: dict[str, DroneState] | None = {}
 
         self._timers = (
             self._make_timer(self._tell_urgent, URGENT_MS),
@@ -167,6 +183,9 @@ class LiveModel(QObject):
         self.shift.clear()
         self.steering.clear()
         self.reviews.clear()
+        self.drones.clear()
+        self.drone_plans.clear()
+        self.drone_links = ()
         self.line_totals.clear()
         self.inside.clear()
         self.rings = dict(snapshot.rings)
@@ -182,7 +201,7 @@ class LiveModel(QObject):
         """Signal everything, as to somebody who has just come in."""
         self._is_held = False
         self._dirty |= set(PARTS)
-        self._fresh_devices = self._fresh_readings = self._fresh_bays = None
+        self._fresh_devices = self._fresh_readings = self._fresh_bays = self._fresh_drones = None
         self._n_ears = self._count_ears()
         self._tell(PARTS)
 
@@ -199,6 +218,8 @@ class LiveModel(QObject):
             self._fresh_readings = None
         if "bays" in parts:
             self._fresh_bays = None
+        if "drones" in parts:
+            self._fresh_drones = None
         self._tell_soon()
 
     def _count_ears(self) -> dict[str, int]:
@@ -215,8 +236,8 @@ class LiveModel(QObject):
         self._take(changes)
         if self._is_held:
             return
-        # A bay changes its colour while one looks at it, and the node has coalesced already.
-        self._tell(BAY_PARTS)
+        # Bays and drones change while one looks at them, and the node has coalesced already.
+        self._tell(FAST_PARTS)
         self._tell_soon()
         if not self._timers[0].isActive():
             self._tell_urgent()
@@ -274,6 +295,7 @@ class LiveModel(QObject):
             if self._fresh_readings is not None:
                 self._fresh_readings[key] = reading
         self._take_parking(changes)
+        self._take_drones(changes)
         for report in changes.streams:
             self.streams[report.camera_id] = report
         for alarm in changes.alarms:
@@ -352,6 +374,21 @@ class LiveModel(QObject):
             if self._fresh_bays is not None:
                 self._fresh_bays[bay.lot_id, bay.bay_id] = bay
 
+    def _take_drones(self, changes: Changes) -> None:
+        for plan in changes.drone_plans:
+            self.drone_plans[plan.drone_id] = plan
+        for drone_id in changes.removed_drones:
+            self.drone_plans.pop(drone_id, None)
+            self.drones.pop(drone_id, None)
+            self._fresh_drones = None
+        for state in changes.drones:
+            if state.drone_id not in self.drones:
+                self._fresh_drones = None
+            self.drones[state.drone_id] = state
+            if self._fresh_drones is not None:
+                self._fresh_drones[state.drone_id] = state
+        self.drone_links = changes.drone_links or self.drone_links
+
     def _forget_device(self, device_id: str) -> None:
         self.devices.pop(device_id, None)
         self._fresh_devices = self._fresh_readings = None
@@ -380,6 +417,9 @@ class LiveModel(QObject):
             "shift": bool(changes.shift),
             "steering": bool(changes.steering),
             "reviews": bool(changes.reviews),
+            "drones": bool(changes.drones or changes.removed_drones),
+            "drone_plans": bool(changes.drone_plans or changes.removed_drones),
+            "drone_links": bool(changes.drone_links),
             "rules": changes.rules is not None,
             "health": changes.health is not None,
         }
@@ -413,6 +453,9 @@ class LiveModel(QObject):
             elif name == "bays" and self._fresh_bays is not None:
                 bays, self._fresh_bays = self._fresh_bays, {}
                 self.bays_updated.emit(tuple(bays.values()))
+            elif name == "drones" and self._fresh_drones is not None:
+                drones, self._fresh_drones = self._fresh_drones, {}
+                self.drones_updated.emit(tuple(drones.values()))
             else:
                 self._tell_all_of(name)
 
@@ -423,4 +466,6 @@ class LiveModel(QObject):
             self._fresh_readings = {}
         elif name == "bays":
             self._fresh_bays = {}
+        elif name == "drones":
+            self._fresh_drones = {}
         getattr(self, f"{name}_changed").emit()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 
 from core.cameras.model import Camera
 from core.cameras.onvif.model import Steering
+from core.drones.model import Drone, DroneLink, DroneState
 from core.field.model import Device, DeviceCommand, Reading, Twin
 from core.incidents.model import Alarm, Incident
 from core.incidents.review import ReviewItem
@@ -41,6 +42,10 @@ class Changes:
         removed_lots: Ids.
         bays: Bays that stand otherwise, became stale or were confirmed.
         rules: The alarm rules in force.
+        drones: What is known of drones that are otherwise than before.
+        drone_plans: Drones as they are set up: name, site, fence.
+        removed_drones: Ids.
+        drone_links: All of the node's links to drones, where one of them is otherwise; empty where none is.
     """
 
     alarms: tuple[Alarm, ...] = ()
@@ -66,6 +71,10 @@ class Changes:
     warnings: tuple[RegionalWarning, ...] = ()
     rules: RulesInForce | None = None
     health: Health | None = None
+    drones: tuple[DroneState, ...] = ()
+    drone_plans: tuple[Drone, ...] = ()
+    removed_drones: tuple[str, ...] = ()
+    drone_links: tuple[DroneLink, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +122,10 @@ class LiveCollector:
         self._warnings: dict[str, RegionalWarning] = {}
         self._rules: RulesInForce | None = None
         self._health: Health | None = None
+        self._drones: dict[str, DroneState] = {}
+        self._drone_plans: dict[str, Drone] = {}
+        self._removed_drones: list[str] = []
+        self._drone_links: tuple[DroneLink, ...] = ()
         self._timer: asyncio.TimerHandle | None = None
         self._is_urgent = False
 
@@ -237,6 +250,28 @@ class LiveCollector:
         self._health = health
         self._schedule()
 
+    def add_drones(self, states: tuple[DroneState, ...]) -> None:
+        """Push how drones are with the next flush; newest wins."""
+        self._drones.update({state.drone_id: state for state in states})
+        self._schedule()
+
+    def add_drone_plan(self, drone: Drone) -> None:
+        """Push at once how a drone is set up."""
+        self._drone_plans[drone.drone_id] = drone
+        self._schedule_now()
+
+    def remove_drone(self, drone_id: str) -> None:
+        """Push that a drone is gone."""
+        self._drones.pop(drone_id, None)
+        self._drone_plans.pop(drone_id, None)
+        self._removed_drones.append(drone_id)
+        self._schedule_now()
+
+    def add_drone_links(self, links: tuple[DroneLink, ...]) -> None:
+        """Push how the links to drones are with the next flush."""
+        self._drone_links = links
+        self._schedule()
+
     def _schedule(self) -> None:
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(FLUSH_PERIOD_S, self._flush)
@@ -276,6 +311,10 @@ class LiveCollector:
             warnings=tuple(self._warnings.values()),
             rules=self._rules,
             health=self._health,
+            drones=tuple(self._drones.values()),
+            drone_plans=tuple(self._drone_plans.values()),
+            removed_drones=tuple(self._removed_drones),
+            drone_links=self._drone_links,
         )
         for kept in (self._alarms, self._incidents, self._cameras, self._devices):
             kept.clear()
@@ -293,6 +332,9 @@ class LiveCollector:
         self._removed_cameras, self._removed_devices, self._removed_lots = [], [], []
         self._line_totals, self._inside = {}, {}
         self._rules = self._health = None
+        self._drones.clear()
+        self._drone_plans.clear()
+        self._removed_drones, self._drone_links = [], ()
         self._push(changes)
 
 

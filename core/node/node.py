@@ -27,6 +27,7 @@ from core.access.service import AccessService
 from core.cameras.model import Camera, CameraChanged, CameraRemoved
 from core.cameras.onvif.model import SteeringChanged
 from core.cameras.service import secret_name
+from core.drones.model import DroneChanged, DroneLinksTold, DroneRemoved, DronesTold
 from core.field.commands import CommandChanged
 from core.field.inbox import Inbound
 from core.field.model import DeviceState, LinkReport, LinkState
@@ -299,6 +300,8 @@ class Node:
             self.services.traffic.close()
             await self.services.forecast.close()
             await self.services.parking.close()
+            with contextlib.suppress(ConsoleError):
+                await self.services.drones.close()
         await self._stop_broker()
         if self._server is not None:
             await self._server.stop()
@@ -404,6 +407,7 @@ class Node:
         )
         await services.field.prepare()
         await services.parking.restore()
+        await services.drones.restore()
         await services.gateway_keys.load()
         if self.is_demo:
             await self._make_demo_user(services.access)
@@ -426,6 +430,7 @@ class Node:
         self._spawn(self._forget_forever(store))
         self._spawn(self._keep_alarms(services))
         self._spawn(services.parking.work())
+        self._spawn(services.drones.work())
         self._spawn(self._foresee(services))
         self._subscribe(services, self._calls)
         self._say_who_is_lost(services, self._calls)
@@ -741,6 +746,10 @@ class Node:
         self._bus.subscribe(UnitChanged, lambda event: self._live.add_unit(event.unit))
         self._bus.subscribe(RulesChanged, lambda event: self._live.add_rules(event.in_force))
         self._bus.subscribe(ReviewChanged, lambda event: self._live.add_reviews(event.items))
+        self._bus.subscribe(DronesTold, lambda event: self._live.add_drones(event.states))
+        self._bus.subscribe(DroneChanged, lambda event: self._live.add_drone_plan(event.drone))
+        self._bus.subscribe(DroneRemoved, lambda event: self._live.remove_drone(event.drone_id))
+        self._bus.subscribe(DroneLinksTold, lambda event: self._live.add_drone_links(event.links))
 
     def _watch_bays(self, services: Services) -> None:
         """Have the cameras that see bays send pictures of them, apart from those whose own pictures are posted."""
@@ -1089,6 +1098,8 @@ class Node:
             rules=services.rules.book.in_force,
             steering=services.ptz.steering(),
             health=self._health,
+            drones=services.drones.states(),
+            drone_plans=services.drones.drones(),
         )
         return Snapshot(changes=changes, rings=self._sight.ring_files)
 

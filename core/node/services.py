@@ -10,6 +10,7 @@ from core.access.service import AccessService
 from core.cameras.onvif.ptz import PtzService
 from core.cameras.onvif.service import OnvifService
 from core.cameras.service import CameraService
+from core.drones.service import DroneService
 from core.field.outbox import Outbox
 from core.field.service import FieldService
 from core.field.settings import BrokerSettings
@@ -64,6 +65,7 @@ class Services:
     traffic: TrafficService
     parking: ParkingService
     forecast: ForecastService
+    drones: DroneService
     certificates: CertificateDesk
     gateway_keys: KeyDesk
 
@@ -124,6 +126,7 @@ def make_services(
             folder=folders.data,
             is_simulated=is_demo,
         ),
+        drones=DroneService(store=store, bus=bus, clock=clock),
         certificates=CertificateDesk(store, clock, Path(settings.broker.folder) if settings.broker.folder else None),
         gateway_keys=KeyDesk(store, clock),
     )

@@ -32,6 +32,7 @@ from core.node.model import Health, Picture, SiteInfo, Trend
 from core.node.trend import trend_around
 from core.node.verbs_alarms import alarm_verbs
 from core.node.verbs_dispatch import dispatch_verbs, shift_verbs
+from core.node.verbs_drones import drone_verbs
 from core.node.verbs_gateway import gateway_verbs
 from core.node.verbs_parking import parking_verbs
 from core.node.verbs_rules import rule_verbs
@@ -81,6 +82,7 @@ def make_verbs(node: Node) -> dict[str, Verb]:
         **_user_verbs(node),
         **_traffic_verbs(node),
         **parking_verbs(node, actor_of),
+        **drone_verbs(node, actor_of),
     }
 
 

@@ -384,6 +384,59 @@ class LotEventRow(Versioned, Base):
     effect_percent: Mapped[float | None] = mapped_column(default=None)
 
 
+class DroneRow(Base):
+    """A drone as it is set up."""
+
+    __tablename__ = "drone"
+
+    drone_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    document: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+    """`wire.to_builtins(Drone)`; its version is the row's."""
+
+    changed_at: Mapped[datetime]
+    changed_by: Mapped[str] = mapped_column(Text, default="")
+    version: Mapped[int] = mapped_column(Integer, default=0)
+    """Saves by people; what a drone says of itself does not count."""
+
+
+class DroneFlightRow(Base):
+    """One flight."""
+
+    __tablename__ = "drone_flight"
+    __table_args__ = (Index(None, "drone_id", "began_at"), Index(None, "began_at"))
+
+    flight_id: Mapped[str] = mapped_column(String(26), primary_key=True)
+    drone_id: Mapped[str] = mapped_column(String(64))
+    began_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    distance_m: Mapped[float]
+    max_height_m: Mapped[float | None]
+    battery_used_percent: Mapped[float | None]
+    n_points: Mapped[int] = mapped_column(Integer)
+    source: Mapped[str] = mapped_column(Text)
+    log_file: Mapped[str] = mapped_column(Text, default="")
+    has_lost_end: Mapped[bool] = mapped_column(default=False)
+
+
+class DroneTrackRow(Base):
+    """One point of a flight, thinned."""
+
+    __tablename__ = "drone_track"
+    __table_args__ = (Index(None, "flight_id", "at"), Index(None, "at"))
+
+    drone_track_id: Mapped[int] = mapped_column(RowNumber, primary_key=True)
+    flight_id: Mapped[str] = mapped_column(String(26))
+    at: Mapped[datetime]
+    lat_deg: Mapped[float]
+    lon_deg: Mapped[float]
+    altitude_amsl_m: Mapped[float | None]
+    altitude_home_m: Mapped[float | None]
+    ground_speed_mps: Mapped[float | None]
+    heading_deg: Mapped[float | None]
+    battery_percent: Mapped[float | None]
+
+
 class ObservationRow(Base):
     """What a scene rule saw; its id makes storing it twice harmless."""
 

@@ -1,0 +1,203 @@
+"""One drone as its reports add up: the newest of everything, each with its own age."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import replace
+from datetime import datetime
+from typing import TypeVar
+
+from core.drones.ground import distance_m
+from core.drones.links import DroneLinks
+from core.drones.model import (
+    MAX_TEXTS,
+    QUANTITIES,
+    BatteryPack,
+    DroneReport,
+    DroneState,
+    Gnss,
+    LinkHealth,
+    Measured,
+    Mode,
+    Position,
+    Signing,
+    StatusText,
+)
+
+SAME_TEXT_S = 60.0
+"""A text said again within so long is the same one."""
+
+IMPOSSIBLE_MPS, LEAST_JUMP_M = 100.0, 300.0
+"""Positions from two senders that are apart faster and farther are those of two drones."""
+
+TWO_DRONES_SHOWN_S = 60.0
+NULL_ISLAND_DEG = 1e-6
+T = TypeVar("T", BatteryPack, Gnss)
+
+
+class LiveDrone:
+    """Adds up reports of one drone.
+
+    Threads: the node's loop.
+    """
+
+    def __init__(self, drone_id: str) -> None:
+        """Start knowing nothing."""
+        self._state = DroneState(drone_id=drone_id)
+        self._values: dict[str, Measured] = {}
+        self._links = DroneLinks()
+        self._fixes: dict[tuple[str, str], Position] = {}
+        self._two_drones: tuple[datetime, str] | None = None
+        self._is_dressed = True
+        self.refused: Counter[str] = Counter()
+        """Values that were not finite or impossible, by what they were."""
+
+    @property
+    def state(self) -> DroneState:
+        """Everything known right now."""
+        if not self._is_dressed:
+            self._dress()
+        return self._state
+
+    def take(self, report: DroneReport, now: datetime) -> int:
+        """Add a report; returns how many of its values were refused."""
+        n_refused = 0
+        is_used = self._links.take(report, now)
+        position = self._usable_position(report)
+        if position is not None:
+            self._look_for_two(report, position)
+        if is_used:
+            n_refused = self._merge(report, position)
+        self._is_dressed = False
+        return n_refused
+
+    def watch(self, now: datetime) -> bool:
+        """Look at the ages; returns whether something is otherwise than before."""
+        is_new = self._links.watch(now)
+        if self._two_drones is not None and (now - self._two_drones[0]).total_seconds() > TWO_DRONES_SHOWN_S:
+            self._two_drones, is_new = None, True
+        if is_new:
+            self._is_dressed = False
+        return is_new
+
+    def mark(self, *, flight_id: str, airborne_since: datetime | None) -> None:
+        """Note which flight is flown."""
+        self._state = replace(self._state, flight_id=flight_id, airborne_since=airborne_since)
+
+    def _merge(self, report: DroneReport, position: Position | None) -> int:
+        state, at = self._state, report.at
+        n_refused = self._take_values(report)
+        self._state = replace(
+            state,
+            position=position or state.position,
+            home=report.home or state.home,
+            batteries=_by_number(state.batteries, report.batteries),
+            gnss=_by_number(state.gnss, report.gnss),
+            mode=state.mode if report.mode is None else Mode(name=report.mode, at=at, is_automatic=report.is_automatic),
+            is_armed=state.is_armed if report.is_armed is None else report.is_armed,
+            landed=state.landed if report.landed is None else report.landed,
+            landed_at=state.landed_at if report.landed is None else at,
+            mission=report.mission or state.mission,
+            parts=report.parts or state.parts,
+            texts=_joined(state.texts, report.texts),
+            is_fence_breached=state.is_fence_breached if report.is_fence_breached is None else report.is_fence_breached,
+            footprint=report.footprint or state.footprint,
+            video_uri=report.video_uri or state.video_uri,
+            sent_at=report.sent_at or state.sent_at,
+            is_high_latency=report.is_high_latency,
+        )
+        self._measure_home(at)
+        return n_refused
+
+    def _take_values(self, report: DroneReport) -> int:
+        n_refused = 0
+        for key, value in report.values.items():
+            quantity = QUANTITIES.get(key)
+            if quantity is None or not quantity.lowest <= value <= quantity.highest:
+                self.refused[key[:40]] += 1
+                n_refused += 1
+                continue
+            self._values[key] = Measured(value, report.at)
+        return n_refused
+
+    def _measure_home(self, at: datetime) -> None:
+        position, home = self._state.position, self._state.home
+        if position is not None and home is not None and position.at == at:
+            self._values["home_distance_m"] = Measured(distance_m(position.point, home.point), at)
+
+    def _usable_position(self, report: DroneReport) -> Position | None:
+        point = report.position
+        if point is None:
+            return None
+        if abs(point.lat_deg) < NULL_ISLAND_DEG and abs(point.lon_deg) < NULL_ISLAND_DEG:
+            return None
+        accuracy_m = report.accuracy_m
+        if accuracy_m is not None and not (math.isfinite(accuracy_m) and accuracy_m >= 0.0):
+            accuracy_m = None
+        return Position(point=point, at=report.at, accuracy_m=accuracy_m)
+
+    def _look_for_two(self, report: DroneReport, position: Position) -> None:
+        """Two senders that are never in the same place are two drones with one name."""
+        key = (report.link_id, report.path)
+        for other, fix in self._fixes.items():
+            if other == key:
+                continue
+            apart_m = distance_m(position.point, fix.point)
+            age_s = max(0.1, (position.at - fix.at).total_seconds())
+            if apart_m > LEAST_JUMP_M and apart_m / age_s > IMPOSSIBLE_MPS:
+                senders = " and ".join(sorted(" ".join(part for part in one if part) for one in (key, other)))
+                self._two_drones = (
+                    report.at,
+                    f"Two drones go by this name, {apart_m / 1000.0:,.1f} km apart, heard on {senders}. "
+                    "Give each its own system number or id.",
+                )
+        self._fixes[key] = position
+
+    def _dress(self) -> None:
+        links = self._links
+        faults = [] if self._two_drones is None else [self._two_drones[1]]
+        if links.signing is Signing.BAD:
+            faults.append("Its messages carry wrong signatures. Check the link's key, or who sends there.")
+        self._state = replace(
+            self._state,
+            health=links.health,
+            heartbeat_at=links.heartbeat_at,
+            lost_at=links.lost_at,
+            links=links.statuses(),
+            values=dict(self._values),
+            faults=tuple(faults),
+        )
+        self._is_dressed = True
+
+
+def _by_number(known: tuple[T, ...], new: tuple[T, ...]) -> tuple[T, ...]:
+    if not new:
+        return known
+    by_number: dict[int, T] = {item.number: item for item in known}
+    by_number.update({item.number: item for item in new})
+    return tuple(by_number[number] for number in sorted(by_number))
+
+
+def _joined(known: tuple[StatusText, ...], new: tuple[StatusText, ...]) -> tuple[StatusText, ...]:
+    """Add texts; what is said again within a minute moves to the end and counts up."""
+    texts = list(known)
+    for text in new:
+        same = next(
+            (
+                one
+                for one in texts
+                if (one.level, one.text) == (text.level, text.text) and (text.at - one.at).total_seconds() < SAME_TEXT_S
+            ),
+            None,
+        )
+        if same is not None:
+            texts.remove(same)
+            text = replace(text, first_at=same.first_at, n_times=same.n_times + text.n_times)
+        texts.append(text)
+    return tuple(texts[-MAX_TEXTS:])
+
+
+def is_heard(state: DroneState) -> bool:
+    """Return whether a drone speaks right now."""
+    return state.health is not LinkHealth.LOST

@@ -1,0 +1,256 @@
+"""The drones of a node: what any source reports of them becomes states with ages, told at most ten times a second."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from dataclasses import replace
+from functools import partial
+
+from core.access.model import Actor, Role
+from core.access.permission import require
+from core.drones import rows
+from core.drones.merge import LiveDrone
+from core.drones.model import Drone, DroneChanged, DroneRemoved, DroneReport, DroneState, DronesTold, Fence
+from core.kernel.bus import Bus
+from core.kernel.clock import Clock
+from core.kernel.errors import BadInputError, ConsoleError
+from core.kernel.log import OncePerLoss
+from core.store.engine import Store
+
+log = logging.getLogger(__name__)
+
+TELL_EVERY_S = 0.1
+WATCH_EVERY_S = 0.25
+MAX_DRONES = 500
+"""More than that is nonsense on a link: the others go on, and the count is told."""
+
+MAX_ID_LENGTH, MAX_NAME_LENGTH = 64, 60
+MAX_CORNERS = 200
+MAX_CEILING_M = 10_000.0
+
+
+class DroneService:
+    """Keeps what is known of every drone.
+
+    Threads: the node's loop.
+    """
+
+    def __init__(self, *, store: Store, bus: Bus, clock: Clock) -> None:
+        """Prepare; `restore` reads who is known, `work` watches ages."""
+        self._store = store
+        self._bus = bus
+        self._clock = clock
+        self._drones: dict[str, Drone] = {}
+        self._live: dict[str, LiveDrone] = {}
+        self._untold: set[str] = set()
+        self._unsaved: set[str] = set()
+        self._telling: asyncio.TimerHandle | None = None
+        self._once = OncePerLoss(log)
+        self.refused: Counter[str] = Counter()
+        """Values that cannot be, and reports that name no drone, by link."""
+
+    # -- life -----------------------------------------------------------------------------------------------------
+
+    async def restore(self) -> None:
+        """Read who is known; of where they are now nobody has said anything yet."""
+        for drone in await self._store.read(rows.read_drones):
+            self._drones[drone.drone_id] = drone
+            self._live.setdefault(drone.drone_id, LiveDrone(drone.drone_id))
+
+    async def work(self) -> None:
+        """Watch ages and store who is new, until it is cancelled."""
+        while True:
+            await asyncio.sleep(WATCH_EVERY_S)
+            self.watch()
+            await self.store_new()
+
+    def watch(self) -> None:
+        """Look at the ages of everything."""
+        now = self._clock.now()
+        for drone_id, live in self._live.items():
+            if live.watch(now):
+                self._tell_soon(drone_id)
+
+    async def store_new(self) -> None:
+        """Keep who was heard for the first time or describes itself otherwise; a locked database is tried again."""
+        due = tuple(self._drones[drone_id] for drone_id in self._unsaved if drone_id in self._drones)
+        if not due:
+            return
+        self._unsaved.clear()
+        try:
+            await self._store.write(partial(rows.note_drones, drones=due, at=self._clock.now()))
+        except ConsoleError as error:
+            self._unsaved.update(drone.drone_id for drone in due)
+            self._once.lost("drones", f"new drones wait for the database: {error}")
+            return
+        self._once.back("drones", "new drones are stored again")
+        for drone in due:
+            self._bus.publish(DroneChanged(self._drones.get(drone.drone_id, drone)))
+
+    async def close(self) -> None:
+        """Store what waits."""
+        if self._telling is not None:
+            self._telling.cancel()
+        await self.store_new()
+
+    # -- what is known --------------------------------------------------------------------------------------------
+
+    def drones(self) -> tuple[Drone, ...]:
+        """Return every drone as it is set up."""
+        return tuple(self._drones.values())
+
+    def states(self) -> tuple[DroneState, ...]:
+        """Return what is known of every drone."""
+        return tuple(live.state for live in self._live.values())
+
+    def drone(self, drone_id: str) -> Drone:
+        """Return one as it is set up.
+
+        Raises:
+            BadInputError: There is none of that id.
+        """
+        drone = self._drones.get(drone_id)
+        if drone is None:
+            raise rows.no_drone(drone_id)
+        return drone
+
+    def state(self, drone_id: str) -> DroneState:
+        """Return what is known of one.
+
+        Raises:
+            BadInputError: There is none of that id.
+        """
+        live = self._live.get(drone_id)
+        if live is None:
+            raise rows.no_drone(drone_id)
+        return live.state
+
+    # -- what sources say -----------------------------------------------------------------------------------------
+
+    def take(self, report: DroneReport) -> None:
+        """Add what a source heard; what cannot be is refused, counted, and never shown."""
+        live = self._live.get(report.drone_id) or self._meet(report)
+        if live is None:
+            self.refused[report.link_id] += 1
+            return
+        self.refused[report.link_id] += live.take(report, self._clock.now())
+        self._learn(report)
+        self._tell_soon(report.drone_id)
+
+    def _meet(self, report: DroneReport) -> LiveDrone | None:
+        if not 0 < len(report.drone_id) <= MAX_ID_LENGTH or len(self._live) >= MAX_DRONES:
+            return None
+        self._live[report.drone_id] = live = LiveDrone(report.drone_id)
+        name = report.name.strip()[:MAX_NAME_LENGTH] or report.drone_id
+        self._drones[report.drone_id] = Drone(drone_id=report.drone_id, name=name)
+        self._unsaved.add(report.drone_id)
+        return live
+
+    def _learn(self, report: DroneReport) -> None:
+        known = self._drones[report.drone_id]
+        learned = replace(
+            known,
+            kind=report.kind or known.kind,
+            autopilot=report.autopilot or known.autopilot,
+            system_id=known.system_id if report.system_id is None else report.system_id,
+            uid=report.uid or known.uid,
+        )
+        if learned != known:
+            self._drones[report.drone_id] = learned
+            self._unsaved.add(report.drone_id)
+
+    def _tell_soon(self, drone_id: str) -> None:
+        self._untold.add(drone_id)
+        if self._telling is None:
+            self._telling = asyncio.get_running_loop().call_later(TELL_EVERY_S, self._tell)
+
+    def _tell(self) -> None:
+        self._telling = None
+        untold, self._untold = self._untold, set()
+        states = tuple(self._live[drone_id].state for drone_id in untold if drone_id in self._live)
+        if states:
+            self._bus.publish(DronesTold(states))
+
+    # -- what people set up ---------------------------------------------------------------------------------------
+
+    async def save(self, actor: Actor, drone: Drone) -> Drone:
+        """Name a drone, or set its site, camera and speed.
+
+        Raises:
+            NotPermittedError: The actor is no supervisor.
+            BadInputError: There is no such drone, or it cannot be called that.
+            StaleWriteError: Somebody else saved meanwhile.
+        """
+        require(actor, Role.SUPERVISOR)
+        known = self.drone(drone.drone_id)
+        name = drone.name.strip()
+        if not 0 < len(name) <= MAX_NAME_LENGTH:
+            raise BadInputError(
+                f"A drone's name has 1 to {MAX_NAME_LENGTH} characters.", hint="Write the name that pilots use."
+            )
+        if not 0.0 < drone.max_speed_mps <= 300.0:
+            raise BadInputError("A drone flies between 0 and 300 m/s.", hint="Write its greatest speed in m/s.")
+        changed = replace(
+            known,
+            name=name,
+            site=drone.site.strip()[:MAX_NAME_LENGTH],
+            camera_id=drone.camera_id,
+            max_speed_mps=drone.max_speed_mps,
+            version=drone.version,
+        )
+        return await self._save(actor, changed, action="drones.save", detail=f"named {name}")
+
+    async def set_fence(self, actor: Actor, drone_id: str, fence: Fence | None) -> Drone:
+        """Draw where a drone may fly, or let it fly anywhere.
+
+        Raises:
+            NotPermittedError: The actor is no supervisor.
+            BadInputError: There is no such drone, or that is no fence.
+        """
+        require(actor, Role.SUPERVISOR)
+        known = self.drone(drone_id)
+        if fence is not None:
+            _check_fence(fence)
+        detail = "no fence" if fence is None else f"{len(fence.corners)} corners, {fence.max_height_m or 'no'} m"
+        return await self._save(actor, replace(known, fence=fence), action="drones.fence", detail=detail)
+
+    async def remove(self, actor: Actor, drone_id: str) -> None:
+        """Forget a drone that does not fly any more; its flights stay, and it comes back once it is heard.
+
+        Raises:
+            NotPermittedError: The actor is no supervisor.
+            BadInputError: There is no such drone.
+        """
+        require(actor, Role.SUPERVISOR)
+        known, at = self.drone(drone_id), self._clock.now()
+        await self._store.write(lambda session: rows.remove_drone(session, actor, known, at=at))
+        self._drones.pop(drone_id, None)
+        self._live.pop(drone_id, None)
+        self._unsaved.discard(drone_id)
+        self._bus.publish(DroneRemoved(drone_id))
+
+    async def _save(self, actor: Actor, drone: Drone, *, action: str, detail: str) -> Drone:
+        at = self._clock.now()
+        stored = await self._store.write(
+            lambda session: rows.save_drone(session, actor, drone, action=action, detail=detail, at=at)
+        )
+        self._drones[stored.drone_id] = stored
+        self._bus.publish(DroneChanged(stored))
+        return stored
+
+
+def _check_fence(fence: Fence) -> None:
+    n_corners = len(fence.corners)
+    if n_corners in (1, 2) or n_corners > MAX_CORNERS:
+        raise BadInputError(
+            f"A fence has 3 to {MAX_CORNERS} corners, and this one {n_corners}.", hint="Draw it around the ground."
+        )
+    ceiling_m = fence.max_height_m
+    if ceiling_m is not None and not 0.0 < ceiling_m <= MAX_CEILING_M:
+        raise BadInputError(
+            f"A ceiling lies between 0 and {MAX_CEILING_M:,.0f} m above home.", hint="Write it in metres."
+        )
+    if n_corners == 0 and ceiling_m is None:
+        raise BadInputError("This fence keeps nothing in.", hint="Draw corners, set a ceiling, or remove the fence.")
