@@ -292,6 +292,7 @@ class DevicePanel(QWidget):
         tree.sortByColumn(NAME, Qt.SortOrder.AscendingOrder)
         tree.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         tree.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        tree.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         tree.setDragEnabled(True)
         tree.setDragDropMode(QAbstractItemView.DragDropMode.DragOnly)
         tree.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from enum import Enum
 from typing import Any
 
-from PySide6.QtCore import QAbstractItemModel, QMimeData, QModelIndex, QPersistentModelIndex, QSize, Qt
-from PySide6.QtGui import QColor, QFont, QIcon
+from PySide6.QtCore import QMimeData, QModelIndex, QPersistentModelIndex, QSignalBlocker, QSize, Qt
+from PySide6.QtGui import QColor, QFont, QIcon, QStandardItem, QStandardItemModel
 
 from core.kernel.clock import Clock
 from widgets.base.conditions import UNTRUSTED, Condition, condition_icon
@@ -29,11 +29,6 @@ Key = tuple[str, str]
 
 _KIND_ORDER = {group: number for number, group in enumerate(Group)}
 _Index = QModelIndex | QPersistentModelIndex
-_NOWHERE = QModelIndex()
-_N_COLUMNS = len(COLUMNS)
-_OF_BRANCH = Qt.ItemFlag.ItemIsEnabled
-_OF_THING = _OF_BRANCH | Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemNeverHasChildren
-_OF_CAMERA = _OF_THING | Qt.ItemFlag.ItemIsDragEnabled
 _ORDER = {
     Condition.LOST: 0,
     Condition.STALE: 1,
@@ -79,11 +74,15 @@ class StateFilter(Enum):
         return row.condition in (Condition.OK, Condition.WAITING)
 
 
-class DeviceTreeModel(QAbstractItemModel):
-    """Branches with rows. An index of a row carries its branch's number plus one as its internal id; a branch has 0."""
+class DeviceTreeModel(QStandardItemModel):
+    """Branches with rows.
+
+    Qt keeps how many rows a branch has, and walks over them without asking: a view looks at each of 10,000 rows
+    whenever one comes or goes. What stands in a row is answered here. Rows are empty items, branches are real ones.
+    """
 
     def __init__(self, clock: Clock) -> None:
-        super().__init__()
+        super().__init__(0, len(COLUMNS))
         self._clock = clock
         self._by = GroupBy.KIND
         self._groups: list[Branch] = []
@@ -195,10 +194,10 @@ class DeviceTreeModel(QAbstractItemModel):
 
     def row_at(self, index: _Index) -> DeviceRow | None:
         """Return the row of an index; None for a branch."""
-        number = index.internalId()
-        if not number or not index.isValid():
+        branch = index.parent()
+        if not branch.isValid():
             return None
-        keys = self._shown[number - 1]
+        keys = self._shown[branch.row()]
         return self._rows.get(keys[index.row()]) if index.row() < len(keys) else None
 
     def get(self, key: tuple[str, str]) -> DeviceRow | None:
@@ -211,7 +210,7 @@ class DeviceTreeModel(QAbstractItemModel):
         return QModelIndex() if place is None else self._at(*place, NAME)
 
     def _at(self, group: int, row: int, column: int) -> QModelIndex:
-        return self.createIndex(row, column, group + 1)
+        return self.index(row, column, self.index(group, 0))
 
     def _is_shown(self, row: DeviceRow) -> bool:
         return self._filter.lets_pass(row) and all(word in row.haystack for word in self._query)
@@ -243,7 +242,20 @@ class DeviceTreeModel(QAbstractItemModel):
             self.beginResetModel()
             self._set_shown(shown)
             self._groups, self._n_all = groups, n_all
+            self._count_rows()
             self.endResetModel()
+
+    def _count_rows(self) -> None:
+        """Have a branch item for every branch, with its rows. Who listens hears of the reset around it, and no more."""
+        with QSignalBlocker(self):
+            self.setRowCount(len(self._groups))
+            for number, keys in enumerate(self._shown):
+                if self.item(number) is None:
+                    branch = QStandardItem()
+                    branch.setFlags(Qt.ItemFlag.ItemIsEnabled)
+                    branch.setColumnCount(len(COLUMNS))
+                    self.setItem(number, branch)
+                self.item(number).setRowCount(len(keys))
 
     def _is_reordered(self, shown: list[list[Key]]) -> bool:
         return [len(keys) for keys in shown] == [len(keys) for keys in self._shown] and all(
@@ -262,49 +274,15 @@ class DeviceTreeModel(QAbstractItemModel):
                 self.changePersistentIndex(index, to.siblingAtColumn(index.column()))
         self.layoutChanged.emit()
 
-    def index(self, row: int, column: int, parent: _Index = _NOWHERE) -> QModelIndex:
-        """Return the index of a cell."""
-        # The view asks this and `flags` once for each of 10,000 rows whenever one comes or goes.
-        if row < 0 or not 0 <= column < _N_COLUMNS:
-            return QModelIndex()
-        if not parent.isValid():
-            return self.createIndex(row, column, 0) if row < len(self._groups) else QModelIndex()
-        if parent.internalId() == 0:
-            number = parent.row()
-            if row < len(self._shown[number]):
-                return self.createIndex(row, column, number + 1)
-        return QModelIndex()
-
-    def parent(self, index: _Index = _NOWHERE) -> QModelIndex:  # type: ignore[override]
-        """Return the branch of a row."""
-        number = index.internalId()
-        if not number or not index.isValid():
-            return QModelIndex()
-        return self.createIndex(number - 1, 0, 0)
-
-    def rowCount(self, parent: _Index = _NOWHERE) -> int:
-        """Return how many branches there are, or rows a branch has."""
-        if not parent.isValid():
-            return len(self._groups)
-        return len(self._shown[parent.row()]) if parent.internalId() == 0 and parent.column() == 0 else 0
-
-    def columnCount(self, parent: _Index = _NOWHERE) -> int:
-        """Return the number of columns."""
-        return len(COLUMNS)
-
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Return the title of a column."""
         if orientation is Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole:
             return COLUMNS[section]
         return None
 
-    def flags(self, index: _Index) -> Qt.ItemFlag:
-        """Cameras can be dragged to a tile."""
-        number = index.internalId()
-        if not number:
-            return _OF_BRANCH
-        kind, _ = self._shown[number - 1][index.row()]
-        return _OF_CAMERA if kind == "camera" else _OF_THING
+    def supportedDragActions(self) -> Qt.DropAction:
+        """Nothing leaves the tree by being dragged."""
+        return Qt.DropAction.CopyAction
 
     def data(self, index: _Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Return what a cell shows."""
@@ -314,7 +292,7 @@ class DeviceTreeModel(QAbstractItemModel):
         if role == Qt.ItemDataRole.SizeHintRole and index.column() == NAME:
             return QSize(0, max(24, round(look().sizes.body * 1.7)))
         if row is None:
-            return self._group_data(index, role) if index.internalId() == 0 else None
+            return self._group_data(index, role)
         if role == Qt.ItemDataRole.DisplayRole:
             return self._text(row, index.column())
         if role == Qt.ItemDataRole.DecorationRole and index.column() == STATE:
@@ -332,16 +310,15 @@ class DeviceTreeModel(QAbstractItemModel):
         """Return what can be dragged out."""
         return [CAMERA_MIME]
 
-    def mimeData(self, indexes: list[QModelIndex]) -> QMimeData:  # type: ignore[override]
-        """Return the first camera of `indexes`."""
-        data = QMimeData()
-        for index in indexes:
-            row = self.row_at(index)
+    def mimeData(self, indexes: Sequence[QModelIndex]) -> QMimeData | None:  # type: ignore[override]
+        """Return the first camera of `indexes`; None, and nothing is dragged, where there is none."""
+        for row in map(self.row_at, indexes):
             if row is not None and row.kind == "camera":
+                data = QMimeData()
                 data.setData(CAMERA_MIME, row.item_id.encode())
                 data.setText(row.name)
-                break
-        return data
+                return data
+        return None
 
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
         """Sort within the branches."""
