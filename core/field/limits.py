@@ -24,8 +24,13 @@ class LimitPassed:
     is_beyond: bool
 
 
+_Key = tuple[str, str, str, str]
+
+
 @dataclass(slots=True)
 class _Watched:
+    default: AlarmDefault
+    value: float
     is_beyond: bool = False
     since_s: float | None = None
     """Since when it has been the other way, monotonic."""
@@ -39,7 +44,7 @@ class LimitWatch:
 
     def __init__(self) -> None:
         """Start with nothing beyond its limit."""
-        self._watched: dict[tuple[str, str, AlarmDefault], _Watched] = {}
+        self._watched: dict[str, dict[_Key, _Watched]] = {}
 
     def take(self, reading: Reading, defaults: tuple[AlarmDefault, ...], now_s: float) -> Iterator[LimitPassed]:
         """Judge a reading; what is doubtful or late neither begins nor ends anything."""
@@ -49,7 +54,9 @@ class LimitWatch:
             value = reading.values.get(default.quantity)
             if value is None:
                 continue
-            watched = self._watched.setdefault((reading.device_id, reading.stream, default), _Watched())
+            key = _key(reading.stream, default)
+            watched = self._watched.setdefault(reading.device_id, {}).setdefault(key, _Watched(default, value))
+            watched.default, watched.value = default, value
             if _is_beyond(value, default, is_inside_needed=watched.is_beyond) == watched.is_beyond:
                 watched.since_s = None
                 continue
@@ -58,13 +65,36 @@ class LimitWatch:
             if now_s - watched.since_s < delay_s:
                 continue
             watched.is_beyond, watched.since_s = not watched.is_beyond, None
-            yield LimitPassed(
-                device_id=reading.device_id,
-                stream=reading.stream,
-                default=default,
-                value=value,
-                is_beyond=watched.is_beyond,
-            )
+            yield _passed(reading.device_id, reading.stream, watched)
+
+    def drop_others(self, device_id: str, defaults: tuple[AlarmDefault, ...]) -> Iterator[LimitPassed]:
+        """Forget limits of a device that are not among `defaults` any more; what was beyond one of them is over."""
+        kept = {_key("", default) for default in defaults}
+        watched = self._watched.get(device_id, {})
+        for key in [key for key in watched if _key("", watched[key].default) not in kept]:
+            gone = watched.pop(key)
+            if gone.is_beyond:
+                gone.is_beyond = False
+                yield _passed(device_id, key[0], gone)
+
+    def forget(self, device_id: str) -> None:
+        """A device is gone."""
+        self._watched.pop(device_id, None)
+
+
+def _key(stream: str, default: AlarmDefault) -> _Key:
+    """Return what stays the same where only the figures of a limit are others."""
+    return stream, default.kind, default.quantity, default.title
+
+
+def _passed(device_id: str, stream: str, watched: _Watched) -> LimitPassed:
+    return LimitPassed(
+        device_id=device_id,
+        stream=stream,
+        default=watched.default,
+        value=watched.value,
+        is_beyond=watched.is_beyond,
+    )
 
 
 def _is_beyond(value: float, default: AlarmDefault, *, is_inside_needed: bool) -> bool:

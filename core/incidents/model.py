@@ -255,6 +255,7 @@ class Condition:
         rule_id: Whose figures the alarm follows; empty means those of `kind`.
         where: The zone, line or source that a rule's title may name; empty means the source.
         tags: What a rule may tell apart beside the kind, e.g. "was_parked".
+        quantity: The number of a device that is beyond its limit, by key; empty where it is about none.
     """
 
     condition_key: str
@@ -271,6 +272,7 @@ class Condition:
     rule_id: str = ""
     where: str = ""
     tags: frozenset[str] = frozenset()
+    quantity: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

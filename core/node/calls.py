@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 from core.cameras.model import Camera
-from core.field.kinds import find_kinds
 from core.field.kinds.base import AlarmDefault
 from core.field.limits import LimitPassed, LimitWatch
 from core.field.model import OVERFLOW, Device, DeviceState, FieldEvent, LinkState, Reading
 from core.field.skew import SKEW_S
 from core.incidents.model import Condition, Quality, Snapshot, SourceKind
 from core.incidents.policy import CALLING_KINDS, call_from, condition_of_source
+from core.incidents.rules.book import RuleBook, shipped_book
+from core.incidents.rules.values import limits_of, value_condition
 from core.incidents.service import IncidentService
-from core.incidents.tuning import DEFAULT, AlarmTuning
+from core.kernel.clock import Clock, SystemClock
 from core.kernel.errors import ConsoleError, UnavailableError
 from core.kernel.log import OncePerLoss
 from core.node import conditions
@@ -93,7 +93,8 @@ class Calls:
         folder: str,
         find_camera: Callable[[str], Camera | None],
         find_device: Callable[[str], Device],
-        find_figures: Callable[[], Callable[[Condition], AlarmTuning]] = lambda: _by_default,
+        find_book: Callable[[], RuleBook] = shipped_book,
+        clock: Clock | None = None,
     ) -> None:
         """Prepare.
 
@@ -102,7 +103,8 @@ class Calls:
             folder: Named where the disk runs out.
             find_camera: By its id; None where there is none.
             find_device: By its id.
-            find_figures: Returns what gives a condition the figures of its rule; another one after a change of rules.
+            find_book: Returns the rules in force; another book after a change of rules.
+            clock: For how long a number has been beyond its limit.
         """
         self._incidents = incidents
         self._folder = folder
@@ -114,9 +116,10 @@ class Calls:
         self._once = OncePerLoss(log)
         self._link_lost_s: float | None = None
         self._limits = LimitWatch()
-        self._find_figures = find_figures
-        self._figures = find_figures()
-        self._defaults: dict[str, tuple[str, tuple[AlarmDefault, ...]]] = {}
+        self._clock = clock or SystemClock()
+        self._find_book = find_book
+        self._book = find_book()
+        self._known_limits: dict[str, tuple[str, tuple[AlarmDefault, ...]]] = {}
         """By device: the kind that it was when they were made."""
 
         self._devices: dict[str, tuple[DeviceState, bool]] = {}
@@ -327,7 +330,7 @@ class Calls:
         self._devices[device.device_id] = now
         if before == now or (before is not None and {before, now} <= _CALLS_NOBODY):
             return
-        self._mass_loss.take(device, time.monotonic())
+        self._mass_loss.take(device, self._clock.monotonic())
         self._settle()
 
     def _call_device(self, device: Device) -> None:
@@ -346,46 +349,39 @@ class Calls:
 
     def _on_settling(self) -> None:
         self._settling = None
-        self._mass_loss.tick(time.monotonic())
+        self._mass_loss.tick(self._clock.monotonic())
         self._settle()
 
     def take_device_removed(self, device_id: str) -> None:
         """A device is gone, and with it everything that it was called for."""
         self._devices.pop(device_id, None)
         self._mass_loss.forget(device_id)
-        self._defaults.pop(device_id, None)
+        self._known_limits.pop(device_id, None)
+        self._limits.forget(device_id)
         self._raised = {key for key in self._raised if not key.startswith(f"{SourceKind.DEVICE}/{device_id}/")}
         self._end_later(partial(self._incidents.return_missing, SourceKind.DEVICE, device_id))
 
     def take_reading(self, reading: Reading) -> None:
         """A device measures something: beyond the limits of its kind, or of a rule of its own, it calls."""
         device = self._find_device(reading.device_id)
-        for passed in self._limits.take(reading, self._limits_of(device), time.monotonic()):
-            condition = conditions.device_value(device, passed)
-            if passed.is_beyond:
+        book = self._find_book()
+        if book is not self._book:
+            self._book = book
+            self._known_limits.clear()
+        known = self._known_limits.get(device.device_id)
+        if known is None or known[0] != device.kind:
+            # Also where it said only now what it is.
+            known = self._known_limits[device.device_id] = (device.kind, limits_of(device, book))
+            self._take_passed(device, self._limits.drop_others(device.device_id, known[1]))
+        self._take_passed(device, self._limits.take(reading, known[1], self._clock.monotonic()))
+
+    def _take_passed(self, device: Device, passed: Iterable[LimitPassed]) -> None:
+        for one in passed:
+            condition = value_condition(device, one)
+            if one.is_beyond:
                 self.raise_condition(condition)
             else:
                 self.return_condition(condition.condition_key)
-
-    def _limits_of(self, device: Device) -> tuple[AlarmDefault, ...]:
-        figures = self._find_figures()
-        if figures != self._figures:
-            self._figures = figures
-            self._defaults.clear()
-        kind, defaults = self._defaults.get(device.device_id, ("", ()))
-        if kind != device.kind:
-            # Also where it said only now what it is.
-            defaults = tuple(self._with_rule(device, default) for default in find_kinds()[device.kind].alarms)
-            self._defaults[device.device_id] = (device.kind, defaults)
-        return defaults
-
-    def _with_rule(self, device: Device, default: AlarmDefault) -> AlarmDefault:
-        passed = LimitPassed(device_id=device.device_id, stream="", default=default, value=0.0, is_beyond=True)
-        tuning = self._figures(conditions.device_value(device, passed))
-        if tuning.limit is None:
-            return default
-        above, below = (None, tuning.limit) if tuning.is_below else (tuning.limit, None)
-        return replace(default, above=above, below=below, deadband=tuning.deadband)
 
     def take_field_event(self, event: FieldEvent) -> None:
         """A device had to give something up; that it lasts nobody can say, so the call ends with it."""
@@ -413,7 +409,7 @@ class Calls:
             self._link_lost_s = None
             self.return_condition(conditions.broker_down("", "").condition_key)
             return
-        now_s = time.monotonic()
+        now_s = self._clock.monotonic()
         if self._link_lost_s is None:
             self._link_lost_s = now_s
         if now_s - self._link_lost_s >= BROKER_ALARM_AFTER_S:
@@ -436,7 +432,3 @@ def _describe_flow(values: dict[str, float]) -> str:
     if "intensity" in values:
         parts.append(f"{values['intensity']:.0f} vehicles a minute")
     return ", ".join(parts)
-
-
-def _by_default(_condition: Condition) -> AlarmTuning:
-    return DEFAULT

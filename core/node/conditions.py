@@ -7,10 +7,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from core.cameras.model import Camera
-from core.field.kinds import find_kinds
-from core.field.limits import LimitPassed
 from core.field.model import Device
-from core.incidents.model import Condition, Priority, SourceKind
+from core.incidents.model import Condition, SourceKind
 from core.incidents.policy import condition_of_source, condition_of_system
 from core.kernel.settings import SettingsFault
 from core.media.model import StreamReport, StreamState
@@ -123,34 +121,6 @@ def device_clock(device: Device) -> Condition:
         detail=f"Its clock is {abs(skew_s):,.0f} s {way}; its values are uncertain until it is set.",
         position=device.position,
     )
-
-
-def device_value(device: Device, passed: LimitPassed) -> Condition:
-    """A device measures something beyond the limit of its kind."""
-    default = passed.default
-    condition = condition_of_source(
-        default.kind,
-        source_kind=SourceKind.DEVICE,
-        source_id=device.device_id,
-        source_name=device.name,
-        detail=_describe_limit(device.kind, passed),
-        position=device.position,
-    )
-    return replace(
-        condition,
-        condition_key=f"{condition.condition_key}:{passed.stream}/{default.quantity}",
-        title=default.title.format(where=device.name),
-        priority=Priority(default.priority),
-    )
-
-
-def _describe_limit(kind: str, passed: LimitPassed) -> str:
-    default = passed.default
-    quantities = {item.key: item for item in find_kinds()[kind].quantities}
-    known = quantities.get(default.quantity)
-    title, unit, decimals = (known.title, known.unit, known.decimals) if known else (default.quantity, "", 1)
-    side, limit = ("above", default.above) if default.above is not None else ("below", default.below)
-    return f"{title}: {passed.value:.{decimals}f} {unit}, {side} {limit:g} {unit}".replace(" ,", ",").strip()
 
 
 def device_overflow(device: Device, n_dropped: int) -> Condition:

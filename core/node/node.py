@@ -419,7 +419,8 @@ class Node:
             folder=str(self.folders.data),
             find_camera=lambda camera_id: self._sight.camera(camera_id) if self._sight else None,
             find_device=services.field.device,
-            find_figures=lambda: services.rules.book.tuning_of,
+            find_book=lambda: services.rules.book,
+            clock=self._clock,
         )
         rules_fault = await services.rules.load()
         # Rules begin anew with the node: of what was active before, nobody would ever hear the end.

@@ -146,6 +146,7 @@ class RuleForm(_Form):
         self._source_kinds = self._line("Source kinds", ", ".join(kind.value for kind in SourceKind))
         self._sources = self._line("Sources", "all sources, or their ids", 2000)
         self._tags = self._line("Tags", "none needed")
+        self._quantities = self._line("Numbers", "all, or keys such as batteryLevel")
         self._consequence = choice_field("Consequence", self._body)
         self._consequence.addItem("as the source says", None)
         for consequence, words in CONSEQUENCE_WORDS.items():
@@ -173,7 +174,7 @@ class RuleForm(_Form):
         self._off_delay = self._number("Off-delay", _WEEK_S, " s")
         self._n_raises = self._number("Count", 20, " times", low=1)
         self._window = self._number("Within", DAY_S, " s", low=1)
-        self._limit = self._line("Limit", "none: the rule judges no number", 20)
+        self._limit = self._line("Limit", "none: as the kind of device says", 20)
         self._deadband = self._number("Deadband", 1_000_000, "", decimals=2)
         self._is_below = self._check("Raised below the limit")
         self._is_latching = self._check("Latches: stands until it is reset")
@@ -251,6 +252,7 @@ class RuleForm(_Form):
         show_text(self._source_kinds, ", ".join(applies.source_kinds))
         show_text(self._sources, ", ".join(applies.sources))
         show_text(self._tags, ", ".join(applies.tags))
+        show_text(self._quantities, ", ".join(applies.quantities))
 
     def _applies(self) -> AppliesTo:
         kinds = words_of(self._source_kinds.text())
@@ -262,6 +264,7 @@ class RuleForm(_Form):
             source_kinds=tuple(SourceKind(kind) for kind in kinds),
             sources=words_of(self._sources.text()),
             tags=words_of(self._tags.text()),
+            quantities=words_of(self._quantities.text()),
         )
 
     def _show_limits(self, limits: Limits) -> None:

@@ -48,6 +48,15 @@ class RuleBook:
         self.tunings: Mapping[str, AlarmTuning] = {
             rule_id: tuning_of_rule(rule) for rule_id, rule in self._by_id.items()
         }
+        self.limited_quantities: tuple[str, ...] = tuple(
+            dict.fromkeys(
+                quantity
+                for rule in in_force.rules
+                if rule.limits.limit is not None
+                for quantity in rule.applies_to.quantities
+            )
+        )
+        """Numbers of devices that rules name together with a limit."""
 
     def rule(self, rule_id: str) -> AlarmRule | None:
         """Return a rule by its id."""

@@ -79,7 +79,8 @@ class AppliesTo:
         kinds: Kinds of conditions, e.g. "congestion".
         source_kinds: Cameras, stations, lots, devices, the system.
         sources: Ids of single sources.
-        tags: The condition carries all of these, e.g. "was_parked".
+        tags: The condition carries all of these, e.g. "was_parked"; what a device measures carries its kind and group.
+        quantities: Numbers of devices by key, e.g. "batteryLevel"; with a limit, of devices of every kind.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
@@ -88,6 +89,7 @@ class AppliesTo:
     source_kinds: tuple[SourceKind, ...] = ()
     sources: tuple[Name, ...] = ()
     tags: tuple[Name, ...] = ()
+    quantities: tuple[Name, ...] = ()
 
     def fits(self, condition: Condition) -> bool:
         """Tell whether a condition is meant."""
@@ -96,6 +98,7 @@ class AppliesTo:
             and (not self.source_kinds or condition.source_kind in self.source_kinds)
             and (not self.sources or condition.source_id in self.sources)
             and condition.tags.issuperset(self.tags)
+            and (not self.quantities or condition.quantity in self.quantities)
         )
 
     def covers(self, other: AppliesTo) -> bool:
@@ -108,6 +111,7 @@ class AppliesTo:
             )
             and (not self.sources or (bool(other.sources) and set(other.sources) <= set(self.sources)))
             and set(self.tags) <= set(other.tags)
+            and (not self.quantities or (bool(other.quantities) and set(other.quantities) <= set(self.quantities)))
         )
 
 

@@ -8,8 +8,8 @@ from core.cameras.model import Camera
 from core.field.model import Device, DeviceState, FieldEvent, LinkReport, LinkState, Reading
 from core.incidents.model import Condition, Priority, SourceKind
 from core.incidents.rules.book import RuleBook
-from core.incidents.rules.model import RulesInForce
-from core.incidents.tuning import AlarmTuning
+from core.incidents.rules.model import AlarmRule, AppliesTo, Limits, RuleSet, RulesInForce
+from core.kernel.clock import FakeClock
 from core.kernel.errors import UnavailableError
 from core.kernel.ids import new_id
 from core.media.model import StreamReport, StreamState
@@ -30,6 +30,7 @@ class Incidents:
     def __init__(self):
         self.done = []
         self.pictures = []
+        self.conditions = []
         self.is_away = False
         self.refused = ""
         self.n_tries = 0
@@ -45,6 +46,7 @@ class Incidents:
     async def raise_condition(self, condition, picture=None):
         await self._store("raise", condition.condition_key)
         self.pictures += [picture] if picture is not None else []
+        self.conditions.append(condition)
 
     async def return_condition(self, key):
         await self._store("return", key)
@@ -91,10 +93,10 @@ def health(**changes):
     return Health(**{**values, **changes})
 
 
-def run(scenario):
+def run(scenario, *, find_device=lambda _id: None, **changes):
     async def main():
         incidents = Incidents()
-        calls = Calls(incidents, folder="/data", find_camera=lambda _id: CAMERA, find_device=lambda _id: None)
+        calls = Calls(incidents, folder="/data", find_camera=lambda _id: CAMERA, find_device=find_device, **changes)
         working = asyncio.create_task(calls.work())
         await scenario(calls, incidents)
         working.cancel()
@@ -225,23 +227,22 @@ def test_a_full_disk_and_a_database_that_refuses_call_and_are_taken_back():
     run(scenario)
 
 
-def test_a_broker_that_is_gone_for_a_moment_calls_nobody(monkeypatch):
-    now_s = [1000.0]
-    monkeypatch.setattr("core.node.calls.time.monotonic", lambda: now_s[0])
+def test_a_broker_that_is_gone_for_a_moment_calls_nobody():
+    clock = FakeClock()
 
     async def scenario(calls, incidents):
         gone = health(link=LinkReport(state=LinkState.DOWN, address="broker:1883", reason="refused"))
         calls.take_health(gone)
-        now_s[0] += 3.0
+        clock.advance(seconds=3)
         calls.take_health(gone)
         assert calls._queue.empty()
-        now_s[0] += 10.0
+        clock.advance(seconds=10)
         calls.take_health(gone)
         await calls.drain(timeout_s=5)
 
         assert incidents.done == [("raise", "system/broker")]
 
-    run(scenario)
+    run(scenario, clock=clock)
 
 
 def test_a_certificate_that_ends_soon_calls_until_a_new_one_is_there():
@@ -370,48 +371,93 @@ def test_a_worker_that_ends_again_and_again_calls_and_takes_it_back_once_it_runs
     run(scenario)
 
 
-def test_a_rule_of_the_site_puts_another_limit_than_the_kind_declares_from_the_next_reading_on(monkeypatch):
-    now_s = [1000.0]
-    monkeypatch.setattr("core.node.calls.time.monotonic", lambda: now_s[0])
-    device = Device(device_id="edge/one", kind="edge-camera", name="One", state=DeviceState.ONLINE)
-    rules = [RuleBook(RulesInForce(rules=(), version=1)).tuning_of]
+def book_with(**limits):
+    rule = AlarmRule(rule_id="own", applies_to=AppliesTo(kinds=("device_value",)), limits=Limits(**limits))
+    return RuleBook(RulesInForce(rules=RuleSet(rules=(rule,)), version=1))
 
-    async def main():
-        incidents = Incidents()
-        calls = Calls(
-            incidents,
-            folder="/data",
-            find_camera=lambda _id: CAMERA,
-            find_device=lambda _id: device,
-            find_figures=lambda: rules[0],
-        )
-        working = asyncio.create_task(calls.work())
 
-        def is_warm(celsius):
-            for _ in range(2):
-                at = datetime(2026, 1, 1, tzinfo=UTC)
-                calls.take_reading(
-                    Reading(device_id="edge/one", stream="health", at=at, values={"temperature": celsius})
-                )
-                now_s[0] += 200.0
+def measured(device, **values):
+    return Reading(device_id=device.device_id, stream="s", at=datetime(2026, 1, 1, tzinfo=UTC), values=values)
 
-        is_warm(70.0)
+
+class Measuring:
+    """A device whose readings come every 200 s, under rules that may change."""
+
+    def __init__(self, device, book):
+        self.device, self.book, self.clock = device, book, FakeClock()
+
+    async def take(self, calls, incidents, *readings):
+        for values in readings:
+            calls.take_reading(measured(self.device, **values))
+            self.clock.advance(seconds=200)
         await calls.drain(timeout_s=5)
-        before = list(incidents.done)
-        rules[0] = lambda _condition: AlarmTuning(limit=60.0, deadband=5.0)
-        for celsius in (70.0, 57.0):
-            is_warm(celsius)
-        await calls.drain(timeout_s=5)
-        beyond = list(incidents.done)
-        is_warm(54.0)
-        await calls.drain(timeout_s=5)
-        working.cancel()
+        return [what for what, _ in incidents.done]
 
-        assert before == []
-        assert [what for what, _ in beyond] == ["raise"]
-        assert [what for what, _ in incidents.done] == ["raise", "return"]
+    def run(self, scenario):
+        run(scenario, find_device=lambda _id: self.device, find_book=lambda: self.book, clock=self.clock)
 
-    asyncio.run(main())
+
+EDGE = Device(device_id="edge/one", kind="edge-camera", name="One", state=DeviceState.ONLINE)
+
+
+def test_a_rule_of_the_site_puts_another_limit_than_the_kind_declares_from_the_next_reading_on():
+    site = Measuring(EDGE, RuleBook(RulesInForce(rules=RuleSet(), version=1)))
+    warm, warmer, cool = ({"temperature": celsius} for celsius in (57.0, 70.0, 54.0))
+
+    async def scenario(calls, incidents):
+        assert await site.take(calls, incidents, warmer, warmer) == []
+        site.book = book_with(limit=60.0, deadband=5.0)
+        assert await site.take(calls, incidents, warmer, warmer, warm, warm) == ["raise"]
+        assert await site.take(calls, incidents, cool, cool) == ["raise", "return"]
+
+    site.run(scenario)
+
+
+def test_a_deadband_of_a_rule_goes_with_the_limit_that_the_kind_declares():
+    site = Measuring(EDGE, book_with(deadband=15.0))
+    hot, warm, cool = ({"temperature": celsius} for celsius in (80.0, 65.0, 55.0))
+
+    async def scenario(calls, incidents):
+        assert await site.take(calls, incidents, hot, hot, warm, warm) == ["raise"]
+        assert await site.take(calls, incidents, cool, cool) == ["raise", "return"]
+
+    site.run(scenario)
+
+
+def test_a_limit_that_is_moved_beyond_what_stands_takes_the_call_back():
+    site = Measuring(EDGE, book_with(limit=60.0))
+    warm = {"temperature": 70.0}
+
+    async def scenario(calls, incidents):
+        assert await site.take(calls, incidents, warm, warm) == ["raise"]
+        site.book = book_with(limit=80.0)
+        assert await site.take(calls, incidents, warm, warm) == ["raise", "return"]
+
+    site.run(scenario)
+
+
+def test_a_rule_that_names_a_number_gives_a_device_of_any_kind_a_limit_with_its_deadband():
+    level = AlarmRule(
+        rule_id="flood",
+        applies_to=AppliesTo(kinds=("device_value",), quantities=("level_m",), tags=("gauge",)),
+        limits=Limits(limit=3.0, deadband=0.5),
+    )
+    site = Measuring(
+        Device(device_id="gauge/bridge", kind="other", name="Bridge", state=DeviceState.ONLINE),
+        RuleBook(RulesInForce(rules=RuleSet(rules=(level,)), version=1)),
+    )
+
+    async def scenario(calls, incidents):
+        low, high, falling = ({"level_m": metres, "flow": 99.0} for metres in (2.4, 3.2, 2.7))
+        assert await site.take(calls, incidents, low, high, falling) == ["raise"]
+        assert incidents.conditions[0].title == "level_m: Bridge"
+        assert incidents.conditions[0].detail == "level_m: 3.2, above 3"
+        assert await site.take(calls, incidents, low) == ["raise", "return"]
+        await site.take(calls, incidents, high)
+        site.book = RuleBook(RulesInForce(rules=RuleSet(), version=2))
+        assert await site.take(calls, incidents, high) == ["raise", "return"] * 2
+
+    site.run(scenario)
 
 
 def test_what_is_wrong_at_a_lot_is_raised_with_its_picture_and_returned():
