@@ -195,7 +195,7 @@ def bench_start() -> BenchResult:
         report = _start_console()
         ours.append(float(report["window_s"]))
         heavy |= set(report["heavy_modules"])
-        out = subprocess.run(  # noqa: S603
+        out = subprocess.run(
             [sys.executable, "-c", _BARE_WINDOW], capture_output=True, text=True, check=True, timeout=60
         )
         bare.append(float(out.stdout.split()[-1]))
@@ -217,7 +217,7 @@ def bench_start() -> BenchResult:
 def _start_console() -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "start.json"
-        subprocess.run(  # noqa: S603
+        subprocess.run(
             [*own_command(), "--data", folder, "--for", "0.5", "--start-report", str(report)],
             env=usual_environment(),
             stdout=subprocess.DEVNULL,
@@ -288,7 +288,7 @@ def _busy_room(measure_s: float) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         with contextlib.suppress(subprocess.TimeoutExpired):
-            subprocess.run(  # noqa: S603
+            subprocess.run(
                 [sys.executable, "-m", "app.bench_ui", folder, str(report), str(measure_s)],
                 cwd=Path(__file__).resolve().parents[1],
                 check=False,

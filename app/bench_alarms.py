@@ -58,7 +58,7 @@ def bench_alarms() -> BenchResult:
     """Run a node, a broker, a talking field and a console, each in a process of its own, and measure the console."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
-        room = subprocess.Popen(  # noqa: S603
+        room = subprocess.Popen(
             [sys.executable, "-m", "app.bench_alarms", "console", folder, str(report)],
             cwd=Path(__file__).resolve().parents[1],
         )
@@ -122,7 +122,7 @@ async def run(app: QApplication, folder: Path, report: Path) -> None:
     address = await broker.start()
     settings, _ = load_settings(arguments={"console": {"desk": "bench", "sound": False}})
     data = folder / "data"
-    node = subprocess.Popen(  # noqa: S603
+    node = subprocess.Popen(
         [
             *(sys.executable, "-m", "app.bench_alarms", "node", "node", "--data", str(data), "--demo"),
             *("--set", f"broker.host={address.host}", "--set", f"broker.port={address.port}"),

@@ -55,7 +55,7 @@ def bench_fleet() -> BenchResult:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         with contextlib.suppress(subprocess.TimeoutExpired):
-            subprocess.run(  # noqa: S603
+            subprocess.run(
                 [sys.executable, "-m", "app.bench_fleet", folder, str(report)],
                 cwd=Path(__file__).resolve().parents[1],
                 env=usual_environment(),

@@ -48,7 +48,7 @@ def bench_gateway() -> BenchResult:
     """Post quietly alone, then beside 2,000 posts in 10 s with another key; all over the loopback."""
     with tempfile.TemporaryDirectory() as folder:
         settings = ["--set", "vision.model=demo", "--set", "gateway.enabled=true", "--set", "gateway.port=0"]
-        node = subprocess.Popen([*own_command(), "node", "--data", folder, *settings], stderr=subprocess.DEVNULL)  # noqa: S603
+        node = subprocess.Popen([*own_command(), "node", "--data", folder, *settings], stderr=subprocess.DEVNULL)
         try:
             alone, beside, loud, shares, lag_ms = asyncio.run(_measure(Path(folder), node.pid))
         finally:

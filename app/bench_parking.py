@@ -57,7 +57,7 @@ def bench_parking() -> BenchResult:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         with contextlib.suppress(subprocess.TimeoutExpired):
-            subprocess.run(  # noqa: S603
+            subprocess.run(
                 [sys.executable, "-m", "app.bench_parking", folder, str(report)],
                 cwd=Path(__file__).resolve().parents[1],
                 env=usual_environment(),
@@ -105,7 +105,7 @@ async def run(app: QApplication, folder: Path, report: Path) -> None:
     sensors.start()
     theirs.close()
     settings, _ = load_settings(arguments={"console": {"desk": "bench", "sound": False}})
-    node = subprocess.Popen(  # noqa: S603
+    node = subprocess.Popen(
         [
             *(sys.executable, "main.py", "node", "--data", str(data)),
             *("--set", f"broker.host={address.host}", "--set", f"broker.port={address.port}"),

@@ -32,7 +32,7 @@ WAIT_S = 30.0
 def bench_recover() -> BenchResult:
     """Kill the vision worker of a running node several times; report the median time to the next picture."""
     with tempfile.TemporaryDirectory() as folder:
-        node = subprocess.Popen(  # noqa: S603
+        node = subprocess.Popen(
             [*own_command(), "node", "--data", folder, "--while-used", "--set", "vision.model=demo"],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -53,7 +53,7 @@ class BenchBroker:
 
     def start(self) -> None:
         """Start it and return once it listens."""
-        self._process = subprocess.Popen(  # noqa: S603
+        self._process = subprocess.Popen(
             [self._executable, "-c", str(self._config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         _wait_for_port(self.port)
@@ -113,7 +113,7 @@ class BenchPostgres:
                 "--init-groups",
                 *command,
             ]
-        done = subprocess.run(  # noqa: S603
+        done = subprocess.run(
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

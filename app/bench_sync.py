@@ -185,7 +185,7 @@ class _Consumer:
 
 
 def _start(order: _Order, part: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(  # noqa: S603
+    return subprocess.Popen(
         [sys.executable, "-m", "app.bench_sync", part, json.dumps(asdict(order))],
         cwd=Path(__file__).resolve().parents[1],
         stdout=subprocess.DEVNULL,

@@ -173,7 +173,7 @@ class NodeConnection(QObject):
     async def _start_node(self) -> NodeAddress:
         if self._child is None or self._child.poll() is not None:
             self._set_state(ConnectionState.STARTING, "Starting the node…")
-            self._child = subprocess.Popen(  # noqa: S603
+            self._child = subprocess.Popen(
                 [*own_command(), "node", "--data", str(self.folders.data), "--while-used", *self._node_arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

@@ -163,7 +163,7 @@ class Attempt:
         """Return exit code and output; None where it had to be killed."""
         said = self._scratch / "stderr.txt"
         with said.open("wb") as errors:
-            process = subprocess.Popen(  # noqa: S603 (the program that was just built)
+            process = subprocess.Popen(
                 [str(self._program), *arguments],
                 cwd=self._scratch,
                 env=self._environment(),

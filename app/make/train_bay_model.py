@@ -120,6 +120,11 @@ def _turned(points: Any, turn: float) -> FloatArray:
     return turned
 
 
+def _rgb(light: NDArray[np.floating]) -> Rgb:
+    red, green, blue = np.clip(light, 0.05, 0.9).tolist()
+    return red, green, blue
+
+
 def furnish(s: Scenery, plan: LotPlan) -> None:
     """Lay the ground, paint the bays, and put round them what stands round car parks."""
     rng = s.rng
@@ -128,15 +133,13 @@ def furnish(s: Scenery, plan: LotPlan) -> None:
     grey = float(rng.uniform(0.16, 0.62))
     tint = rng.normal(0, 0.012, 3) + np.array([0.01, 0.0, -0.01]) * float(rng.normal(0, 1))
     material = str(rng.choice(["asphalt", "asphalt", "asphalt", "concrete", "paving", "cobble", "gravel"]))
-    ground: Rgb = tuple(float(v) for v in np.clip(grey + tint, 0.05, 0.9))  # type: ignore[assignment]
+    ground = _rgb(grey + tint)
     s.paint([_turned(rectangle(-reach, -reach, reach, reach), plan.turn_rad)], material, ground)
     wear(s, -reach, -reach, reach, reach, int(rng.integers(0, 40)))
     _cracks(s, reach, int(rng.integers(0, 14)))
     _stains_in_bays(s, plan)
     if rng.random() < 0.35:
-        other: Rgb = tuple(
-            float(v) for v in np.clip(np.array(ground) * rng.uniform(0.6, 1.5) + rng.normal(0, 0.03, 3), 0.05, 0.9)
-        )  # type: ignore[assignment]
+        other = _rgb(np.array(ground) * rng.uniform(0.6, 1.5) + rng.normal(0, 0.03, 3))
         s.paint(
             list(plan.bays),
             str(rng.choice(["asphalt", "paving", "concrete"])),

@@ -22,7 +22,7 @@ NUISANCE = frozenset({AlarmMark.CHATTERING, AlarmMark.REPEATING})
 class Verdict(Enum):
     """What becomes of what a rule says."""
 
-    PASS = "pass"  # noqa: S105
+    PASS = "pass"  # noqa: S105 - lets a signal through
     WAIT = "wait"
     """It is passed on by `due`, unless the rule says the contrary before."""
 

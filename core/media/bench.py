@@ -126,7 +126,7 @@ def _cpu_of_ffmpeg(ffmpeg: str, clip: Path, flags: str) -> float:
     scale = f"scale={TILE_WH[0]}:{TILE_WH[1]}{flags}"
     command = [ffmpeg, "-v", "error", "-nostdin", "-threads", "1", "-i", str(clip)]
     command += ["-an", "-vf", scale, "-pix_fmt", "bgra", "-f", "null", "-"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:

@@ -14,6 +14,9 @@ from core.media.hardware import SOFTWARE
 from core.media.model import EDGE
 
 LOOK_EVERY_S = 0.05
+"""Between two looks at the file, some microseconds each: systems differ in how they tell of a file, and a folder on a
+network tells nothing."""
+
 WAIT_S = 0.5
 """One read takes so long where nothing comes."""
 

@@ -165,7 +165,7 @@ def _our_fps(clip: Path, model: ModelFile, folder: Path) -> tuple[float, float]:
 
 def _torch_fps(weights: str, clip: Path) -> tuple[float, float]:
     """Run ultralytics in a process of its own: this one must stay free of torch."""
-    done = subprocess.run(  # noqa: S603 - our own interpreter and code
+    done = subprocess.run(
         [sys.executable, "-c", _TORCH_CODE, weights, str(clip)],
         capture_output=True,
         text=True,

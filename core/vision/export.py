@@ -90,7 +90,7 @@ def _run_exporter(source: str, out: Path, on_progress: Callable[[ExportProgress]
         "YOLO_AUTOINSTALL": "False",
         "YOLO_VERBOSE": "False",
     }
-    process = subprocess.Popen(  # noqa: S603 - our own program with a path as its argument
+    process = subprocess.Popen(
         [*command, source, str(out)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

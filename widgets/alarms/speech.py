@@ -92,7 +92,7 @@ def speak(command: tuple[str, ...], sentence: str) -> None:
         OSError: The voice does not work, or hangs.
     """
     try:
-        subprocess.run(  # noqa: S603 - found by `find_voice`; the sentence is no argument
+        subprocess.run(
             command,
             input=sentence.encode(),
             stdout=subprocess.DEVNULL,

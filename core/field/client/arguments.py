@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-PASSWORD_VARIABLE = "WATCHFLOOR_FIELD_PASSWORD"  # noqa: S105
+PASSWORD_VARIABLE = "WATCHFLOOR_FIELD_PASSWORD"  # noqa: S105 - the name of a variable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -137,7 +137,7 @@ class PipeSource:
         """Start the program."""
         self._name = Path(command[0]).name
         try:
-            self._process = subprocess.Popen(  # noqa: S603 - the command is ours
+            self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
             )
         except OSError as error:
