@@ -5,30 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from enum import StrEnum
 
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSizeF, Qt, Signal
-from PySide6.QtGui import (
-    QColor,
-    QEnterEvent,
-    QFocusEvent,
-    QImage,
-    QKeyEvent,
-    QMouseEvent,
-    QPainter,
-    QPaintEvent,
-    QPen,
-    QResizeEvent,
-    QWheelEvent,
-)
+from PySide6.QtCore import QPointF, QRectF, QSizeF, Qt, Signal
+from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter
 from PySide6.QtWidgets import QWidget
 
 from core.parking.model import Point
-from widgets.base.state_overlay import paint_hatching, paint_sentence
-from widgets.base.theme import picture_look
+from widgets.base.theme import Look, picture_look
 from widgets.parking.drafts import TOOLS, Draft, RowSettings, Tool, preview
 from widgets.parking.painter import BayPainter
 from widgets.parking.shown import POINT_PX, Hit, Ref, Selected, Shape, hit_at, side_at, snapped, within
 from widgets.parking.surface import PlanView
+from widgets.scene.easel import Drag, Easel, Grip
 from widgets.scene.view import PictureView
 
 View = PictureView | PlanView
@@ -42,7 +31,6 @@ _ARROWS = {
     Qt.Key.Key_Down: (0, -1),
 }
 _STEP_PX, _FINE_PX, _COARSE_PX = 10.0, 2.0, 50.0
-_WHEEL_STEP = 1.2
 _NEAR_PX = 3.0
 _SNAP_M = 0.05
 """Finest step of a grid that points fall onto: half of the lines' smallest distance would be too coarse to draw."""
@@ -55,7 +43,7 @@ KEYS = (
 )
 
 
-class BayCanvas(QWidget):
+class BayCanvas(Easel[View, Draft, Selected, BayPainter]):
     """What is drawn of a lot at one place: on a camera's picture, on the plan, or on the plan as it lies on the map.
 
     Mouse: click to select or set points, drag to move, double click a side to add a corner, Ctrl+click for more,
@@ -69,9 +57,6 @@ class BayCanvas(QWidget):
         removal_requested(object, bool): Tuple of `Ref`, and whether they go from the whole lot.
         duplicate_requested()
         point_set(object, object): The `Tool` (place or pairs) and a `Point`.
-        selection_changed(object): A `Selected`.
-        tool_changed(object): A `Tool`.
-        hint_changed(str): What to do next.
     """
 
     reshaped = Signal(object, str, str)
@@ -80,68 +65,29 @@ class BayCanvas(QWidget):
     removal_requested = Signal(object, bool)
     duplicate_requested = Signal()
     point_set = Signal(object, object)
-    selection_changed = Signal(object)
-    tool_changed = Signal(object)
-    hint_changed = Signal(str)
+    TOOLS = TOOLS
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._view: View = PlanView(size=QSizeF(1, 1))
+        super().__init__(PlanView(size=QSizeF(1, 1)), Draft(tool=Tool.SELECT), Selected(), parent)
         self._shapes: tuple[Shape, ...] = ()
-        self._selected = Selected()
-        self._draft = Draft(tool=Tool.SELECT)
         self._row = RowSettings()
         self._labels: tuple[str, ...] = ()
         self._points: tuple[Point, ...] = ()
-        self._image: QImage | None = None
         self._sentence, self._sentence_hint = "No lot is chosen.", "Choose one above, or make one."
         self._background: Background | None = None
         self._bearing_deg: float | None = None
-        self._is_editable = False
-        self._is_frozen = False
         self._is_empty = True
         self._is_snapping = True
-        self._is_fitted = True
-        self._pointer: Point | None = None
-        self._aim: Point | None = None
-        self._drag: Callable[[Point, bool], None] | None = None
-        self._panned_from: QPointF | None = None
         self._box: QRectF | None = None
-        self._n_drags = 0
-        self._painter: BayPainter | None = None
-        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setMouseTracking(True)
-        self.setMinimumSize(200, 140)
         self.setAccessibleName("Bays as they are drawn")
         self._refresh_hint()
 
     # -- what is shown
 
     @property
-    def view(self) -> View:
-        """Where what is drawn stands in the window."""
-        return self._view
-
-    @property
     def tool(self) -> Tool:
         """What a click does."""
         return self._draft.tool
-
-    @property
-    def draft(self) -> Draft:
-        """What is being drawn."""
-        return self._draft
-
-    @property
-    def selected(self) -> Selected:
-        """What is being worked on."""
-        return self._selected
-
-    @property
-    def hint(self) -> str:
-        """What to do next."""
-        return self._hint()
 
     @property
     def is_plan(self) -> bool:
@@ -185,16 +131,6 @@ class BayCanvas(QWidget):
         self._sentence, self._sentence_hint = sentence, hint
         self._begin(PictureView(size=QSizeF(self.size())), None, None)
 
-    def show_picture(self, image: QImage) -> None:
-        """Show a newer picture, unless it is held; the image owns its pixels."""
-        if isinstance(self._view, PlanView) or (self._is_frozen and self._image is not None):
-            return
-        self._image = image
-        aspect = image.width() / max(1, image.height())
-        if abs(aspect - self._view.aspect) > 1e-3:
-            self._view = replace(self._view, aspect=aspect)
-        self.update()
-
     def show_shapes(self, shapes: tuple[Shape, ...]) -> None:
         """Show what is drawn now; what is no longer there is no longer selected."""
         self._shapes = shapes
@@ -217,35 +153,9 @@ class BayCanvas(QWidget):
         self._points = tuple(points)
         self.update()
 
-    def set_editable(self, is_editable: bool) -> None:
-        """Let the operator change what is drawn, or only look."""
-        self._is_editable = is_editable
-        if not is_editable:
-            self.set_tool(Tool.SELECT)
-        self._refresh_hint()
-
-    def set_frozen(self, is_frozen: bool) -> None:
-        """Hold the picture, or let it run again."""
-        self._is_frozen = is_frozen
-
     def set_snapping(self, is_snapping: bool) -> None:
         """Let points fall onto the grid and onto other corners, or not."""
         self._is_snapping = is_snapping
-
-    def set_tool(self, tool: Tool) -> None:
-        """Choose what a click does; what was begun is given up."""
-        if tool is not Tool.SELECT and not self._is_editable:
-            return
-        is_other = tool is not self._draft.tool
-        self._draft = Draft(tool=tool)
-        self._aim = self._pointer = None
-        if tool not in (Tool.SELECT, Tool.BAY):
-            self._set_selected(Selected())
-        self.setCursor(Qt.CursorShape.ArrowCursor if tool is Tool.SELECT else Qt.CursorShape.CrossCursor)
-        if is_other:
-            self.tool_changed.emit(tool)
-        self._refresh_hint()
-        self.update()
 
     def select(self, refs: Sequence[Ref]) -> None:
         """Select these of what is drawn here."""
@@ -325,20 +235,6 @@ class BayCanvas(QWidget):
         else:
             self.outline_drawn.emit(draft.tool, draft.points)
 
-    def _set_selected(self, selected: Selected) -> None:
-        if selected != self._selected:
-            self._selected = selected
-            self.selection_changed.emit(selected)
-            self._refresh_hint()
-            self.update()
-
-    def _say(self, sentence: str) -> None:
-        self.setAccessibleDescription(sentence)
-        self.hint_changed.emit(sentence)
-
-    def _refresh_hint(self) -> None:
-        self._say(self._hint())
-
     def _hint(self) -> str:
         if not self._is_editable:
             return "Click a bay to see its settings; the wheel zooms."
@@ -354,20 +250,13 @@ class BayCanvas(QWidget):
 
     # -- mouse
 
-    def mousePressEvent(self, event: QMouseEvent) -> None:
-        """Set a point, take hold of something, or begin to pan."""
-        self.setFocus(Qt.FocusReason.MouseFocusReason)
-        at = event.position()
-        if event.button() == Qt.MouseButton.MiddleButton:
-            self._panned_from = at
+    def _press(self, at: QPointF, modifiers: Qt.KeyboardModifier) -> None:
+        if self._is_empty:
             return
-        if event.button() != Qt.MouseButton.LeftButton or self._is_empty:
-            return
-        self._aim = None
-        if self._draft.tool is Tool.SELECT:
-            self._press_selecting(at, event.modifiers())
+        if self.is_selecting:
+            self._press_selecting(at, modifiers)
         else:
-            self._press_drawing(at, event.modifiers())
+            self._press_drawing(at, modifiers)
 
     def _press_drawing(self, at: QPointF, modifiers: Qt.KeyboardModifier) -> None:
         draft = self._draft
@@ -396,18 +285,14 @@ class BayCanvas(QWidget):
         if self._is_editable:
             self._drag = self._take_hold(hit, at)
 
-    def _take_hold(self, hit: Hit, at: QPointF) -> Callable[[Point, bool], None]:
+    def _take_hold(self, hit: Hit, at: QPointF) -> Drag:
         if hit.new_corner_after is not None:
             return self._drag_new_corner(hit.new_corner_after)
         if hit.corner is not None:
             return self._drag_corner(hit.corner)
         return self._drag_all(self._view.to_point(at))
 
-    def _drag_key(self) -> str:
-        self._n_drags += 1
-        return f"drag-{self._n_drags}"
-
-    def _drag_corner(self, index: int) -> Callable[[Point, bool], None]:
+    def _drag_corner(self, index: int) -> Drag:
         key, shape = self._drag_key(), self._single()
 
         def drag(to: Point, is_free: bool) -> None:
@@ -417,19 +302,7 @@ class BayCanvas(QWidget):
 
         return drag
 
-    def _drag_new_corner(self, after: int) -> Callable[[Point, bool], None]:
-        inner: list[Callable[[Point, bool], None]] = []
-
-        def drag(to: Point, is_free: bool) -> None:
-            # A click without a move adds nothing.
-            if not inner:
-                self._insert_corner(after, to)
-                inner.append(self._drag_corner(after + 1))
-            inner[0](to, is_free)
-
-        return drag
-
-    def _drag_all(self, start: Point) -> Callable[[Point, bool], None]:
+    def _drag_all(self, start: Point) -> Drag:
         key, chosen = self._drag_key(), self._chosen()
 
         def drag(to: Point, _is_free: bool) -> None:
@@ -455,37 +328,22 @@ class BayCanvas(QWidget):
         self.reshaped.emit(moved, f"Move {what}", key)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Drag, pan, or draw the line to the pointer."""
-        at = event.position()
-        if self._panned_from is not None:
-            self._view = self._view.panned(at.x() - self._panned_from.x(), at.y() - self._panned_from.y())
-            self._panned_from = at
-            self._is_fitted = False
+        """Drag, pan, draw the line to the pointer, or stretch the rectangle that selects."""
+        if self._box is not None:
+            self._box.setBottomRight(event.position())
             self.update()
-        elif self._box is not None:
-            self._box.setBottomRight(at)
-            self.update()
-        elif self._drag is not None:
-            self._drag(self._view.to_point(at), bool(event.modifiers() & Qt.KeyboardModifier.AltModifier))
-        elif self._draft.tool is Tool.SELECT:
-            self._point_out(at)
         else:
-            self._pointer = self._snap(at, event.modifiers())
-            if self._draft.is_begun:
-                self.update()
+            super().mouseMoveEvent(event)
 
-    def _point_out(self, at: QPointF) -> None:
+    def _grip(self, at: QPointF) -> Grip:
         hit = hit_at(self._shapes, self._selected, self._view, at)
         if hit is None:
-            self.setCursor(Qt.CursorShape.ArrowCursor)
-        elif hit.corner is not None or hit.new_corner_after is not None:
-            self.setCursor(Qt.CursorShape.CrossCursor)
-        else:
-            self.setCursor(Qt.CursorShape.PointingHandCursor)
+            return Grip.NOTHING
+        return Grip.SHAPE if hit.corner is None and hit.new_corner_after is None else Grip.POINT
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         """Let go; what the rectangle holds is selected."""
-        self._drag = self._panned_from = None
+        super().mouseReleaseEvent(event)
         box, self._box = self._box, None
         if box is not None:
             found = within(self._shapes, self._view, box.normalized())
@@ -505,19 +363,6 @@ class BayCanvas(QWidget):
             side = side_at(shape.outline, self._view, event.position())
             if side is not None:
                 self._insert_corner(side, self._view.to_point(event.position()))
-
-    def wheelEvent(self, event: QWheelEvent) -> None:
-        """Zoom towards the pointer."""
-        self._zoom(_WHEEL_STEP ** (event.angleDelta().y() / 120.0), event.position())
-        event.accept()
-
-    def _zoom(self, factor: float, at: QPointF) -> None:
-        self._view = self._view.zoomed(factor, at)
-        self._is_fitted = False
-        self.update()
-
-    def _snap(self, at: QPointF, modifiers: Qt.KeyboardModifier) -> Point:
-        return self._snap_point(self._view.to_point(at), bool(modifiers & Qt.KeyboardModifier.AltModifier))
 
     def _snap_point(self, point: Point, is_free: bool) -> Point:
         if is_free or not self._is_snapping or self._draft.tool in (Tool.PLACE, Tool.PAIRS):
@@ -540,70 +385,30 @@ class BayCanvas(QWidget):
 
     # -- keyboard
 
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Tools, points and zoom; what is no key of ours goes on to the window."""
-        if not (self._press_any(event) or (self._is_editable and self._press_editing(event))):
-            super().keyPressEvent(event)
+    def _may_take(self, tool: StrEnum) -> bool:
+        is_there = tool is not Tool.PLACE or self._background is not None
+        return super()._may_take(tool) and is_there and not self._is_empty
 
-    def press_tool(self, event: QKeyEvent) -> bool:
-        """Take the tool whose letter was pressed; returns whether there is one."""
-        held = event.modifiers() & ~(Qt.KeyboardModifier.ShiftModifier | Qt.KeyboardModifier.KeypadModifier)
-        letter = event.text().upper()
-        tool = next((info.tool for info in TOOLS if info.key == letter), None)
-        if tool is None or held or not self._is_editable or self._is_empty:
-            return False
-        if tool is Tool.PLACE and self._background is None:
-            return False
-        self.set_tool(tool)
-        return True
+    def _drafted(self, tool: StrEnum) -> Draft:
+        return Draft(tool=Tool(tool))
+
+    def _unselects(self, tool: StrEnum) -> bool:
+        return tool not in (Tool.SELECT, Tool.BAY)
+
+    def _unselected(self) -> Selected:
+        return Selected()
+
+    def _close_draft(self) -> None:
+        self._finish(None)
+
+    def _take_back(self) -> None:
+        self._draft = self._draft.back()
 
     def _press_any(self, event: QKeyEvent) -> bool:
-        key = event.key()
-        if key in (Qt.Key.Key_Plus, Qt.Key.Key_Equal, Qt.Key.Key_Minus):
-            factor = 1 / _WHEEL_STEP if key == Qt.Key.Key_Minus else _WHEEL_STEP
-            self._zoom(factor, QPointF(self.width() / 2, self.height() / 2))
-        elif key == Qt.Key.Key_0:
-            self.fit()
-        elif key in (Qt.Key.Key_PageUp, Qt.Key.Key_PageDown):
-            is_adding = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
-            self._step_shape(1 if key == Qt.Key.Key_PageDown else -1, is_adding=is_adding)
-        elif key == Qt.Key.Key_A and event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+        if event.key() == Qt.Key.Key_A and event.modifiers() & Qt.KeyboardModifier.ControlModifier:
             self._set_selected(Selected(refs=tuple(shape.ref for shape in self._shapes)))
-        elif key == Qt.Key.Key_Escape and not self._draft.is_begun and self._selected.refs:
-            self._set_selected(Selected())
-        else:
-            return False
-        return True
-
-    def _press_editing(self, event: QKeyEvent) -> bool:
-        key = event.key()
-        if event.modifiers() & (Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.MetaModifier):
-            return False
-        if self.press_tool(event):
             return True
-        if key in _ARROWS:
-            self._press_arrow(event)
-            return True
-        if self._draft.tool is not Tool.SELECT and self._press_drawing_key(key):
-            return True
-        return self._press_selecting_key(event)
-
-    def _press_drawing_key(self, key: int) -> bool:
-        if key == Qt.Key.Key_Space:
-            self._aim = self._aim or self._middle()
-            self._put(self._aim)
-            self.update()
-        elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            self._finish(None)
-        elif key == Qt.Key.Key_Backspace and self._draft.is_begun:
-            self._draft = self._draft.back()
-            self._refresh_hint()
-            self.update()
-        elif key == Qt.Key.Key_Escape:
-            self.set_tool(self._draft.tool if self._draft.is_begun else Tool.SELECT)
-        else:
-            return False
-        return True
+        return super()._press_any(event)
 
     def _press_selecting_key(self, event: QKeyEvent) -> bool:
         key = event.key()
@@ -637,8 +442,7 @@ class BayCanvas(QWidget):
         elif self._selected.refs:
             self._nudge(dx, dy)
         else:
-            self._view = self._view.panned(-right * self.width() / 10, up * self.height() / 10)
-            self._is_fitted = False
+            self._look_from(self._view.panned(-right * self.width() / 10, up * self.height() / 10))
         self.update()
 
     def _step(self, right_px: float, up_px: float) -> Point:
@@ -664,7 +468,8 @@ class BayCanvas(QWidget):
     def _middle(self) -> Point:
         return self._inside(self._view.to_point(QPointF(self.width() / 2, self.height() / 2)))
 
-    def _step_shape(self, by: int, *, is_adding: bool) -> None:
+    def _step_shape(self, by: int, modifiers: Qt.KeyboardModifier) -> None:
+        is_adding = bool(modifiers & Qt.KeyboardModifier.ShiftModifier)
         refs = [shape.ref for shape in self._shapes]
         if not refs:
             return
@@ -682,43 +487,28 @@ class BayCanvas(QWidget):
             here = self._selected.corner if self._selected.corner is not None else (-1 if by > 0 else 0)
             self._set_selected(replace(self._selected, corner=(here + by) % len(shape.outline)))
 
-    # -- painting and size
+    # -- painting
 
-    def paintEvent(self, event: QPaintEvent) -> None:
-        """Paint what lies below, then what is drawn."""
-        made = picture_look()
-        if self._painter is None:
-            self._painter = BayPainter(made)
-        painter = QPainter(self)
-        painter.fillRect(self.rect(), made.color("window"))
+    def _new_strokes(self, made: Look) -> BayPainter:
+        return BayPainter(made)
+
+    def _paint(self, painter: QPainter, strokes: BayPainter) -> None:
         if self._is_empty:
             self._paint_nothing(painter, QRectF(self.rect()))
-        else:
-            self._paint_below(painter)
-            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-            self._paint_drawn(painter, self._painter)
-        if self.hasFocus():
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.setPen(QPen(made.color("focus"), 2))
-            painter.drawRect(QRectF(self.rect()).adjusted(1, 1, -1, -1))
-        painter.end()
-
-    def _paint_below(self, painter: QPainter) -> None:
-        made, view = picture_look(), self._view
-        if isinstance(view, PlanView):
-            if self._background is not None:
-                self._background(painter, view)
-            elif self._painter is not None:
-                painter.fillRect(self.rect(), made.color("picture"))
-                self._painter.paint_grid(painter, view)
             return
-        rect = view.rect()
-        painter.fillRect(rect, made.color("picture"))
-        if self._image is None:
-            self._paint_nothing(painter, rect)
+        self._paint_below(painter, strokes)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        self._paint_drawn(painter, strokes)
+
+    def _paint_below(self, painter: QPainter, strokes: BayPainter) -> None:
+        view = self._view
+        if not isinstance(view, PlanView):
+            self._paint_picture(painter, view)
+        elif self._background is not None:
+            self._background(painter, view)
         else:
-            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, view.zoom < 4.0)
-            painter.drawImage(rect, self._image)
+            painter.fillRect(self.rect(), picture_look().color("picture"))
+            strokes.paint_grid(painter, view)
 
     def _paint_drawn(self, painter: QPainter, strokes: BayPainter) -> None:
         view, draft = self._view, self._draft
@@ -736,44 +526,3 @@ class BayCanvas(QWidget):
             strokes.paint_aim(painter, view.to_px(self._aim))
         if self._box is not None:
             strokes.paint_box(painter, self._box.normalized())
-
-    def _paint_nothing(self, painter: QPainter, rect: QRectF) -> None:
-        made = picture_look()
-        paint_hatching(painter, rect, QColor(255, 255, 255, 12))
-        ink, secondary = made.theme.on_picture, made.theme.on_picture_secondary
-        paint_sentence(painter, rect, self._sentence, self._sentence_hint, ink, secondary)
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Fit what is drawn into the new window."""
-        self._view = replace(self._view, size=QSizeF(event.size()))
-        if self._is_fitted:
-            self.fit()
-        super().resizeEvent(event)
-
-    def enterEvent(self, event: QEnterEvent) -> None:
-        """Let the pointer, not the keys, say where the next point goes."""
-        self._aim = None
-        super().enterEvent(event)
-
-    def leaveEvent(self, event: QEvent) -> None:
-        """Draw no line to where the pointer was."""
-        self._pointer = None
-        self.update()
-        super().leaveEvent(event)
-
-    def focusInEvent(self, event: QFocusEvent) -> None:
-        """Show the focus."""
-        self.update()
-        super().focusInEvent(event)
-
-    def focusOutEvent(self, event: QFocusEvent) -> None:
-        """Show that the focus is elsewhere."""
-        self.update()
-        super().focusOutEvent(event)
-
-    def changeEvent(self, event: QEvent) -> None:
-        """Take another look."""
-        if event.type() == QEvent.Type.StyleChange:
-            self._painter = None
-            self.update()
-        super().changeEvent(event)

@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
+from enum import StrEnum
 
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSizeF, Qt, Signal
-from PySide6.QtGui import (
-    QColor,
-    QEnterEvent,
-    QFocusEvent,
-    QImage,
-    QKeyEvent,
-    QMouseEvent,
-    QPainter,
-    QPaintEvent,
-    QPen,
-    QResizeEvent,
-    QWheelEvent,
-)
+from PySide6.QtCore import QPointF, QSizeF, Qt, Signal
+from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter
 from PySide6.QtWidgets import QWidget
 
 from core.vision.model import PicturePoint
 from core.vision.plane import Plane
-from widgets.base.state_overlay import paint_hatching, paint_sentence
-from widgets.base.theme import picture_look
+from widgets.base.theme import Look
 from widgets.scene.draft import KIND_OF, TOOLS, Draft, Tool, mask_kind
+from widgets.scene.easel import Drag, Easel, Grip
 from widgets.scene.hits import POINT_PX, Hit, Selection, hit_at, middles, road_at, side_at, snapped
 from widgets.scene.painter import ScenePainter
 from widgets.scene.sketch import (
@@ -54,7 +42,6 @@ _ARROWS = {
     Qt.Key.Key_Down: (0, 1),
 }
 _STEP, _FINE, _COARSE = 0.01, 0.002, 0.05
-_WHEEL_STEP = 1.2
 KEYS = (
     "V Z L A P I R choose a tool. PgUp and PgDn choose a shape, comma and full stop one of its points; arrows move it, "
     "Shift far, Alt finely; Insert adds a corner, Delete removes, T turns a direction round. Drawing: arrows move the "
@@ -64,7 +51,7 @@ KEYS = (
 _HINT_SELECTED = "Drag a point, or the dot between two for another corner. Delete removes, T turns a direction round."
 
 
-class SceneCanvas(QWidget):
+class SceneCanvas(Easel[PictureView, Draft, Selection, ScenePainter]):
     """A camera's picture with what is drawn on it.
 
     Mouse: click to select or set points, drag to move, double click a side to add a corner, wheel to zoom, middle
@@ -73,47 +60,21 @@ class SceneCanvas(QWidget):
 
     Signals:
         change_requested(object, str, str): The new `Sketch`, what was done, and a key for merging steps.
-        selection_changed(object): A `Selection`.
-        tool_changed(object): A `Tool`.
-        hint_changed(str): What to do next.
     """
 
     change_requested = Signal(object, str, str)
-    selection_changed = Signal(object)
-    tool_changed = Signal(object)
-    hint_changed = Signal(str)
+    TOOLS = TOOLS
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._view = PictureView(size=QSizeF(1, 1))
+        super().__init__(PictureView(size=QSizeF(1, 1)), Draft(tool=Tool.SELECT), Selection(), parent)
         self._sketch = Sketch()
-        self._selected = Selection()
-        self._draft = Draft(tool=Tool.SELECT)
-        self._image: QImage | None = None
         self._sentence, self._sentence_hint = "No camera is chosen.", "Choose one above, or on the wall."
         self._plane: Plane | None = None
-        self._is_editable = False
-        self._is_frozen = False
         self._is_road_shown = False
-        self._pointer: PicturePoint | None = None
-        self._aim: PicturePoint | None = None
-        self._drag: Callable[[PicturePoint, bool], None] | None = None
-        self._panned_from: QPointF | None = None
-        self._n_drags = 0
-        self._painter: ScenePainter | None = None
-        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setMouseTracking(True)
-        self.setMinimumSize(200, 140)
         self.setAccessibleName("Picture of the camera, with what is drawn on it")
         self._refresh_hint()
 
     # -- what is shown
-
-    @property
-    def view(self) -> PictureView:
-        """Where the picture stands in the window."""
-        return self._view
 
     @property
     def tool(self) -> Tool:
@@ -121,39 +82,9 @@ class SceneCanvas(QWidget):
         return self._draft.tool
 
     @property
-    def draft(self) -> Draft:
-        """What is being drawn."""
-        return self._draft
-
-    @property
-    def selected(self) -> Selection:
-        """What is being worked on."""
-        return self._selected
-
-    @property
-    def hint(self) -> str:
-        """What to do next."""
-        return self._hint()
-
-    @property
     def aspect(self) -> float:
         """Width over height of the picture."""
         return self._view.aspect
-
-    @property
-    def has_picture(self) -> bool:
-        """A picture is shown."""
-        return self._image is not None
-
-    def show_picture(self, image: QImage) -> None:
-        """Show a newer picture, unless it is held; the image owns its pixels."""
-        if self._is_frozen and self._image is not None:
-            return
-        self._image = image
-        aspect = image.width() / max(1, image.height())
-        if abs(aspect - self._view.aspect) > 1e-3:
-            self._view = replace(self._view, aspect=aspect)
-        self.update()
 
     def show_no_picture(self, sentence: str, hint: str = "") -> None:
         """Forget the picture and say why there is none; what is drawn stays visible."""
@@ -180,35 +111,9 @@ class SceneCanvas(QWidget):
         self._plane = plane
         self.update()
 
-    def set_editable(self, is_editable: bool) -> None:
-        """Let the operator change what is drawn, or only look."""
-        self._is_editable = is_editable
-        if not is_editable:
-            self.set_tool(Tool.SELECT)
-        self._refresh_hint()
-
     def set_road_shown(self, is_shown: bool) -> None:
         """Show the road points; elsewhere they would stand in the way of shapes."""
         self._is_road_shown = is_shown
-        self.update()
-
-    def set_frozen(self, is_frozen: bool) -> None:
-        """Hold the picture, or let it run again."""
-        self._is_frozen = is_frozen
-
-    def set_tool(self, tool: Tool) -> None:
-        """Choose what a click does; what was begun is given up."""
-        if tool is not Tool.SELECT and not self._is_editable:
-            return
-        is_other = tool is not self._draft.tool
-        self._draft = Draft(tool=tool)
-        self._aim = None
-        if tool in KIND_OF:
-            self._set_selected(Selection())
-        self.setCursor(Qt.CursorShape.ArrowCursor if tool is Tool.SELECT else Qt.CursorShape.CrossCursor)
-        if is_other:
-            self.tool_changed.emit(tool)
-        self._refresh_hint()
         self.update()
 
     def select(self, selected: Selection) -> None:
@@ -219,6 +124,7 @@ class SceneCanvas(QWidget):
 
     def fit(self) -> None:
         """Show the whole picture."""
+        self._is_fitted = True
         self._view = replace(self._view, zoom=1.0, middle=(0.5, 0.5))
         self.update()
 
@@ -294,21 +200,6 @@ class SceneCanvas(QWidget):
             return
         self._set_draft(self._draft.put(inside(point)))
 
-    def _set_selected(self, selected: Selection) -> None:
-        if selected == self._selected:
-            return
-        self._selected = selected
-        self.selection_changed.emit(selected)
-        self._refresh_hint()
-        self.update()
-
-    def _say(self, sentence: str) -> None:
-        self.setAccessibleDescription(sentence)
-        self.hint_changed.emit(sentence)
-
-    def _refresh_hint(self) -> None:
-        self._say(self._hint())
-
     def _hint(self) -> str:
         if not self._is_editable:
             return "Click a shape to see its settings; the wheel zooms."
@@ -322,20 +213,11 @@ class SceneCanvas(QWidget):
 
     # -- mouse
 
-    def mousePressEvent(self, event: QMouseEvent) -> None:
-        """Set a point, take hold of something, or begin to pan."""
-        self.setFocus(Qt.FocusReason.MouseFocusReason)
-        at = event.position()
-        if event.button() == Qt.MouseButton.MiddleButton:
-            self._panned_from = at
-            return
-        if event.button() != Qt.MouseButton.LeftButton:
-            return
-        self._aim = None
+    def _press(self, at: QPointF, modifiers: Qt.KeyboardModifier) -> None:
         if self._draft.tool in KIND_OF:
-            self._press_drawing(at, event.modifiers())
+            self._press_drawing(at, modifiers)
         elif self._draft.tool is Tool.ROAD:
-            self._press_road(at, event.modifiers())
+            self._press_road(at, modifiers)
         else:
             self._press_selecting(at)
 
@@ -374,11 +256,7 @@ class SceneCanvas(QWidget):
         else:
             self._drag = self._drag_shape(self._view.to_point(at))
 
-    def _drag_key(self) -> str:
-        self._n_drags += 1
-        return f"drag-{self._n_drags}"
-
-    def _drag_road(self, index: int) -> Callable[[PicturePoint, bool], None]:
+    def _drag_road(self, index: int) -> Drag:
         key = self._drag_key()
 
         def drag(to: PicturePoint, is_free: bool) -> None:
@@ -388,7 +266,7 @@ class SceneCanvas(QWidget):
 
         return drag
 
-    def _drag_corner(self, index: int) -> Callable[[PicturePoint, bool], None]:
+    def _drag_corner(self, index: int) -> Drag:
         ref, key = self._selected.ref, self._drag_key()
         shape = self._sketch.shape(ref)
 
@@ -402,19 +280,7 @@ class SceneCanvas(QWidget):
 
         return drag
 
-    def _drag_new_corner(self, after: int) -> Callable[[PicturePoint, bool], None]:
-        inner: list[Callable[[PicturePoint, bool], None]] = []
-
-        def drag(to: PicturePoint, is_free: bool) -> None:
-            # A click without a move adds nothing.
-            if not inner:
-                self._insert_corner(after, inside(to))
-                inner.append(self._drag_corner(after + 1))
-            inner[0](to, is_free)
-
-        return drag
-
-    def _drag_shape(self, start: PicturePoint) -> Callable[[PicturePoint, bool], None]:
+    def _drag_shape(self, start: PicturePoint) -> Drag:
         ref, key = self._selected.ref, self._drag_key()
         shape = self._sketch.shape(ref)
 
@@ -426,41 +292,16 @@ class SceneCanvas(QWidget):
 
         return drag
 
-    def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Drag, pan, or draw the line to the pointer."""
-        at = event.position()
-        if self._panned_from is not None:
-            self._view = self._view.panned(at.x() - self._panned_from.x(), at.y() - self._panned_from.y())
-            self._panned_from = at
-            self.update()
-            return
-        if self._drag is not None:
-            is_free = bool(event.modifiers() & Qt.KeyboardModifier.AltModifier)
-            self._drag(self._view.to_point(at), is_free)
-            return
-        self._pointer = self._snap(at, event.modifiers()) if self._draft.tool in KIND_OF else None
-        if self._draft.tool is Tool.SELECT:
-            self._point_out(at)
-        if self._draft.is_begun:
-            self.update()
-
     def _hit(self, at: QPointF) -> Hit | None:
         sketch = self._sketch if self._is_road_shown else replace(self._sketch, road=())
         return hit_at(sketch, self._selected, self._view, at)
 
-    def _point_out(self, at: QPointF) -> None:
+    def _grip(self, at: QPointF) -> Grip:
         hit = self._hit(at)
         if hit is None:
-            self.setCursor(Qt.CursorShape.ArrowCursor)
-        elif hit.selection.corner is not None or hit.new_corner_after is not None or hit.selection.road is not None:
-            self.setCursor(Qt.CursorShape.CrossCursor)
-        else:
-            self.setCursor(Qt.CursorShape.PointingHandCursor)
-
-    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        """Let go."""
-        self._drag = None
-        self._panned_from = None
+            return Grip.NOTHING
+        is_point = hit.selection.corner is not None or hit.new_corner_after is not None
+        return Grip.POINT if is_point or hit.selection.road is not None else Grip.SHAPE
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         """Close the outline; on a side of what is selected, add a corner."""
@@ -484,16 +325,6 @@ class SceneCanvas(QWidget):
         elif not self._draft.points:
             self.mousePressEvent(event)
 
-    def wheelEvent(self, event: QWheelEvent) -> None:
-        """Zoom towards the pointer."""
-        factor = _WHEEL_STEP ** (event.angleDelta().y() / 120.0)
-        self._view = self._view.zoomed(factor, event.position())
-        event.accept()
-        self.update()
-
-    def _snap(self, at: QPointF, modifiers: Qt.KeyboardModifier) -> PicturePoint:
-        return self._snap_point(self._view.to_point(at), bool(modifiers & Qt.KeyboardModifier.AltModifier))
-
     def _snap_point(self, point: PicturePoint, is_free: bool) -> PicturePoint:
         if is_free or self._draft.tool is Tool.ROAD:
             return inside(point)
@@ -504,67 +335,27 @@ class SceneCanvas(QWidget):
 
     # -- keyboard
 
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Tools, points and zoom; what is no key of ours goes on to the window."""
-        if not (self._press_any(event) or (self._is_editable and self._press_editing(event))):
-            super().keyPressEvent(event)
+    def _drafted(self, tool: StrEnum) -> Draft:
+        return Draft(tool=Tool(tool))
 
-    def press_tool(self, event: QKeyEvent) -> bool:
-        """Take the tool whose letter was pressed; returns whether there is one."""
-        held = event.modifiers() & ~(Qt.KeyboardModifier.ShiftModifier | Qt.KeyboardModifier.KeypadModifier)
-        letter = event.text().upper()
-        tool = next((info.tool for info in TOOLS if info.key == letter), None)
-        if tool is None or held or not self._is_editable:
-            return False
-        self.set_tool(tool)
-        return True
+    def _unselects(self, tool: StrEnum) -> bool:
+        return tool in KIND_OF
 
-    def _press_any(self, event: QKeyEvent) -> bool:
-        key = event.key()
-        middle = QPointF(self.width() / 2, self.height() / 2)
-        if key in (Qt.Key.Key_Plus, Qt.Key.Key_Equal, Qt.Key.Key_Minus):
-            factor = 1 / _WHEEL_STEP if key == Qt.Key.Key_Minus else _WHEEL_STEP
-            self._view = self._view.zoomed(factor, middle)
-            self.update()
-        elif key == Qt.Key.Key_0:
-            self.fit()
-        elif key in (Qt.Key.Key_PageUp, Qt.Key.Key_PageDown):
-            self._step_shape(1 if key == Qt.Key.Key_PageDown else -1)
-        elif key == Qt.Key.Key_Escape and not self._draft.is_begun and self._selected != Selection():
-            self._set_selected(Selection())
-        else:
-            return False
-        return True
+    def _unselected(self) -> Selection:
+        return Selection()
 
-    def _press_editing(self, event: QKeyEvent) -> bool:
-        key = event.key()
-        has_control = bool(event.modifiers() & (Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.MetaModifier))
-        if has_control:
-            return False
-        if self.press_tool(event):
-            return True
-        if key in _ARROWS:
-            self._press_arrow(event)
-            return True
-        if self._draft.tool is not Tool.SELECT and self._press_drawing_key(event.key()):
-            return True
-        return self._press_selecting_key(event.key())
-
-    def _press_drawing_key(self, key: int) -> bool:
-        if key == Qt.Key.Key_Space:
-            self._put(self._aim or (0.5, 0.5))
-            self._aim = self._aim or (0.5, 0.5)
-        elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self._draft.tool is not Tool.ROAD:
+    def _close_draft(self) -> None:
+        if self._draft.tool is not Tool.ROAD:
             self._set_draft(self._draft.close())
-        elif key == Qt.Key.Key_Backspace and self._draft.is_begun:
-            self._set_draft(self._draft.back())
-        elif key == Qt.Key.Key_Escape:
-            self.set_tool(self._draft.tool if self._draft.is_begun else Tool.SELECT)
-        else:
-            return False
-        return True
 
-    def _press_selecting_key(self, key: int) -> bool:
+    def _take_back(self) -> None:
+        self._draft = self._draft.back()
+
+    def _middle(self) -> PicturePoint:
+        return 0.5, 0.5
+
+    def _press_selecting_key(self, event: QKeyEvent) -> bool:
+        key = event.key()
         if key in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace):
             self.delete_selected()
         elif key in (Qt.Key.Key_Comma, Qt.Key.Key_Period):
@@ -587,11 +378,11 @@ class SceneCanvas(QWidget):
         if self._selected != Selection() and self._draft.tool in (Tool.SELECT, Tool.ROAD) and self._aim is None:
             self._nudge(dx, dy)
         elif self._draft.tool is not Tool.SELECT:
-            x, y = self._aim or (0.5, 0.5)
+            x, y = self._aim or self._middle()
             self._aim = inside((x + dx, y + dy))
             self._pointer = self._aim
         else:
-            self._view = self._view.panned(-dx * self.width(), -dy * self.height())
+            self._look_from(self._view.panned(-dx * self.width(), -dy * self.height()))
         self.update()
 
     def _nudge(self, dx: float, dy: float) -> None:
@@ -615,7 +406,7 @@ class SceneCanvas(QWidget):
         key = f"nudge-{selected.ref.kind.value}-{selected.ref.key}-{selected.corner}"
         self._change(changed(sketch, selected.ref, lambda _old: after), f"Move {what}", key)
 
-    def _step_shape(self, by: int) -> None:
+    def _step_shape(self, by: int, _modifiers: Qt.KeyboardModifier) -> None:
         refs = [ref for ref, _ in self._sketch.shapes()]
         if not refs:
             return
@@ -643,73 +434,20 @@ class SceneCanvas(QWidget):
         if after < n_corners(shape):
             self._insert_corner(after, middles(shape)[after])
 
-    # -- painting and size
+    # -- painting
 
-    def paintEvent(self, event: QPaintEvent) -> None:
-        """Paint the picture, then what is drawn."""
-        made = picture_look()
-        if self._painter is None:
-            self._painter = ScenePainter(made)
-        painter = QPainter(self)
-        painter.fillRect(self.rect(), made.color("window"))
-        rect = self._view.rect()
-        painter.fillRect(rect, made.color("picture"))
-        if self._image is None:
-            self._paint_no_picture(painter, rect)
-        else:
-            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, self._view.zoom < 4.0)
-            painter.drawImage(rect, self._image)
+    def _new_strokes(self, made: Look) -> ScenePainter:
+        return ScenePainter(made)
+
+    def _paint(self, painter: QPainter, strokes: ScenePainter) -> None:
+        self._paint_picture(painter, self._view)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         if self._plane is not None:
-            self._painter.paint_grid(painter, self._plane, self._sketch, self._view)
-        self._painter.paint_sketch(painter, self._sketch, self._selected, self._view)
+            strokes.paint_grid(painter, self._plane, self._sketch, self._view)
+        strokes.paint_sketch(painter, self._sketch, self._selected, self._view)
         if self._is_road_shown:
-            self._painter.paint_road(painter, self._sketch, self._selected.road, self._view)
+            strokes.paint_road(painter, self._sketch, self._selected.road, self._view)
         if self._draft.is_begun:
-            self._painter.paint_draft(painter, self._draft, self._pointer, self._view)
+            strokes.paint_draft(painter, self._draft, self._pointer, self._view)
         if self._aim is not None:
-            self._painter.paint_aim(painter, self._view.to_px(self._aim))
-        if self.hasFocus():
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.setPen(QPen(made.color("focus"), 2))
-            painter.drawRect(QRectF(self.rect()).adjusted(1, 1, -1, -1))
-        painter.end()
-
-    def _paint_no_picture(self, painter: QPainter, rect: QRectF) -> None:
-        made = picture_look()
-        paint_hatching(painter, rect, QColor(255, 255, 255, 12))
-        ink, secondary = made.theme.on_picture, made.theme.on_picture_secondary
-        paint_sentence(painter, rect, self._sentence, self._sentence_hint, ink, secondary)
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Fit the picture into the new window."""
-        self._view = replace(self._view, size=QSizeF(event.size()))
-        super().resizeEvent(event)
-
-    def enterEvent(self, event: QEnterEvent) -> None:
-        """Let the pointer, not the keys, say where the next point goes."""
-        self._aim = None
-        super().enterEvent(event)
-
-    def leaveEvent(self, event: QEvent) -> None:
-        """Draw no line to where the pointer was."""
-        self._pointer = None
-        self.update()
-        super().leaveEvent(event)
-
-    def focusInEvent(self, event: QFocusEvent) -> None:
-        """Show the focus."""
-        self.update()
-        super().focusInEvent(event)
-
-    def focusOutEvent(self, event: QFocusEvent) -> None:
-        """Show that the focus is elsewhere."""
-        self.update()
-        super().focusOutEvent(event)
-
-    def changeEvent(self, event: QEvent) -> None:
-        """Take another look."""
-        if event.type() == QEvent.Type.StyleChange:
-            self._painter = None
-            self.update()
-        super().changeEvent(event)
+            strokes.paint_aim(painter, self._view.to_px(self._aim))
