@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import (
-    QDragEnterEvent,
-    QDropEvent,
-    QImage,
-    QKeyEvent,
-    QKeySequence,
-    QPainter,
-    QResizeEvent,
-    QShortcut,
-)
-from PySide6.QtWidgets import (
-    QFileDialog,
-    QLabel,
-    QSplitter,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QImage, QPainter
+from PySide6.QtWidgets import QFileDialog, QWidget
 
 from core.kernel.errors import BadInputError
 from core.kernel.geo import GeoPoint
@@ -38,11 +22,9 @@ from core.parking.drawing import (
 )
 from core.parking.formats.model import BayFile, Size
 from core.parking.formats.own import lot_geojson, lot_json
-from core.parking.model import Lot, LotVersion, Point
+from core.parking.model import Lot, Point
 from widgets.base.focus import order_focus
-from widgets.base.theme import look, set_role
-from widgets.base.times import format_clock
-from widgets.parking.bars import Footer, TopBar
+from widgets.parking.bars import TopBar
 from widgets.parking.canvas import KEYS, BayCanvas
 from widgets.parking.carrying import Carrying
 from widgets.parking.comparing import differs_by_calibration, plain, with_calibration
@@ -53,71 +35,60 @@ from widgets.parking.shown import RefKind, shapes_of
 from widgets.parking.side import BaySide
 from widgets.parking.surface import PlanView
 from widgets.scene.document import Document
+from widgets.scene.drawing_editor import DrawingEditor
 from widgets.scene.fields import show_choice
-from widgets.scene.notice import Answer, Notice
-from widgets.scene.tool_row import ToolRow
 
 MAP = "@map"
 """Key of the plan as it lies on the map, in the list of places."""
 
 NOTHING = Lot(lot_id="", name="")
-_SIDE_EM = 23
-_WORDS_EM = 46
-_ROOM_EM = 60
 _NONE_CHOSEN = ("No lot is chosen.", "Choose one above, or make one with the plus.")
 _NONE_THERE = ("There is no drawn lot yet.", "Make one with the plus above.")
-_READ_ONLY = "Changing bays needs the role supervisor; you see them as they are."
 _UNSAVED = "Save first: the calibration looks at what is saved."
 
 
-class BayEditor(QWidget):
+class BayEditor(DrawingEditor[Lot, Lot]):
     """One lot at a time. Ctrl+S saves, Ctrl+Z undoes, Ctrl+Shift+Z does again, F holds the picture.
 
     Signals:
         place_shown(str): Pictures of this camera are wanted; empty for none.
         save_requested(object, str): The `Lot` with the version it was begun on, and a note.
         removal_requested(str): Lot id.
-        versions_requested(str): Lot id; answered by `show_versions`.
-        version_requested(str, int): Lot id and number; answered by `show_version` or `show_version_refused`.
         calibrate_requested(str, str): Lot and camera id; answered by `show_calibration`.
-        room_requested(bool): Have the whole window, or give it back.
-        told(str, str): A sentence and a hint that need no answer.
     """
 
     place_shown = Signal(str)
     save_requested = Signal(object, str)
     removal_requested = Signal(str)
-    versions_requested = Signal(str)
-    version_requested = Signal(str, int)
     calibrate_requested = Signal(str, str)
-    room_requested = Signal(bool)
-    told = Signal(str, str)
+
+    THING = "lot"
+    EVERYTHING = "everything"
+    READ_ONLY = "Changing bays needs the role supervisor; you see them as they are."
+    KEYS = KEYS
+    ROOM_EM = 60
+    SIDE_EM = (23, 17)
+
+    canvas: BayCanvas
+    side: BaySide
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+        super().__init__(Document(NOTHING), BayCanvas(), BaySide(), parent)
         self._lots: dict[str, Lot] = {}
         self._counted: dict[str, str] = {}
         self._cameras: dict[str, str] = {}
         self._sizes: dict[str, Size] = {}
-        self._base: Lot | None = None
         self._place = PLAN
         self._is_on_map = False
         self._home: GeoPoint | None = None
-        self._may_edit = False
-        self._is_saving = False
         self._why_not_calibrate = ""
-        self._looked_at: tuple[int, Lot] | None = None
-        self._after_save: Callable[[], None] | None = None
-        self._restoring: int | None = None
-        self._saved_at: datetime | None = None
-        self.document: Document[Lot] = Document(NOTHING, self)
-        self.canvas = BayCanvas()
-        self.side = BaySide()
+        self._bar = TopBar(self._steps, self)
+        self._desk = DrawingDesk(self.document, self.canvas, self.side, self._bar, self.notice)
         self._carrying = Carrying(self.canvas, self.side.carry, self)
-        self.notice = Notice()
         self.background = MapBackground(self)
         self.setAcceptDrops(True)
-        self._build()
+        self._lay_out(self._bar)
+        self.setAccessibleName("Bay editor")
         self._connect()
         order_focus(self)
         self.setFocusProxy(self.canvas)
@@ -129,17 +100,12 @@ class BayEditor(QWidget):
     @property
     def lot_id(self) -> str:
         """The lot that is open; empty for none."""
-        return self._base.lot_id if self._base is not None else ""
+        return self.open_id
 
     @property
     def camera_id(self) -> str:
         """The camera whose picture is drawn on; empty on the plan and the map."""
         return self._place
-
-    @property
-    def is_cramped(self) -> bool:
-        """There is hardly room for the picture beside its forms."""
-        return self.width() < look().sizes.body * _ROOM_EM
 
     @property
     def is_dirty(self) -> bool:
@@ -149,7 +115,7 @@ class BayEditor(QWidget):
     @property
     def lot(self) -> Lot:
         """The lot as it is shown: as it is drawn, or an old version that is looked at."""
-        return self._looked_at[1] if self._looked_at is not None else self.document.sketch
+        return self.shown
 
     def show_lots(self, lots: Mapping[str, Lot], counted: Mapping[str, str]) -> None:
         """Take the newest lots; `counted` are names of those that report counts and may be drawn."""
@@ -198,11 +164,6 @@ class BayEditor(QWidget):
         if camera_id and camera_id == self._place:
             self.canvas.show_picture(image)
 
-    def set_may_edit(self, may_edit: bool) -> None:
-        """Let lots be changed, or only looked at."""
-        self._may_edit = may_edit
-        self._refresh()
-
     def set_home(self, home: GeoPoint | None) -> None:
         """Name where the map opens for a lot without a place."""
         self._home = home
@@ -219,61 +180,6 @@ class BayEditor(QWidget):
             show = self.side.view.show_calibrating if is_going_on else self.side.view.show_calibrated
             show(sentence)
 
-    def show_versions(self, lot_id: str, versions: Sequence[LotVersion]) -> None:
-        """List who changed the lot and when."""
-        if lot_id == self.lot_id:
-            self.side.versions.show_versions(versions)
-
-    def show_version(self, lot_id: str, number: int, lot: Lot) -> None:
-        """Show an old version that was asked for, or bring it back."""
-        if lot_id != self.lot_id:
-            return
-        if self._restoring == number:
-            self._restore(number, lot)
-            return
-        self._looked_at = (number, lot)
-        self.notice.clear()
-        self._refresh()
-
-    def show_version_refused(self, lot_id: str, sentence: str, hint: str = "") -> None:
-        """Say why an old version cannot be shown; nothing is brought back later."""
-        if lot_id == self.lot_id:
-            self._restoring = None
-            self.notice.say(f"{sentence} {hint}".strip())
-
-    def show_saved(self, lot: Lot) -> None:
-        """The node has stored the lot."""
-        self._is_saving = False
-        self._saved_at = datetime.now(UTC)
-        self._footer.note.clear()
-        self._lots[lot.lot_id] = lot
-        self._list_lots()
-        if lot.lot_id == self.lot_id:
-            self._base = lot
-            self.document.mark_saved(plain(lot))
-            self.versions_requested.emit(lot.lot_id)
-        self.notice.clear()
-        self._refresh()
-        then, self._after_save = self._after_save, None
-        if then is not None and not self.is_dirty:
-            then()
-
-    def show_refused(self, sentence: str, hint: str = "") -> None:
-        """Say why the lot was not stored; what is drawn stays."""
-        self._is_saving, self._after_save = False, None
-        self.notice.say(f"{sentence} {hint}".strip())
-        self._refresh()
-
-    def show_stale(self, sentence: str) -> None:
-        """Somebody else was faster: ask whose lot counts."""
-        self._is_saving, self._after_save = False, None
-        self._ask_whose(sentence)
-        self._refresh()
-
-    def set_enlarged(self, is_enlarged: bool) -> None:
-        """Show whether the editor has the whole window."""
-        self._bar.enlarge.setChecked(is_enlarged)
-
     # -- files
 
     def import_file(self, path: Path) -> None:
@@ -282,7 +188,7 @@ class BayEditor(QWidget):
             self.notice.say("Choose a lot first, or make one: the bays of the file go into it.")
             return
         if not self._is_editable:
-            self.notice.say(_READ_ONLY)
+            self.notice.say(self.READ_ONLY)
             return
         self._begin_import()
         self.side.imports.open_file(path)
@@ -301,52 +207,14 @@ class BayEditor(QWidget):
 
     # -- building
 
-    def _build(self) -> None:
-        gap = look().sizes.gap
-        self._bar, self._footer = TopBar(self), Footer(self)
-        self._desk = DrawingDesk(self.document, self.canvas, self.side, self._bar, self.notice)
-        self._tools = ToolRow(TOOLS)
-        left = QWidget()
-        column = QVBoxLayout(left)
-        column.setSpacing(gap)
-        column.addWidget(self.canvas, 1)
-        self._hint = QLabel(self.canvas.hint, self)
-        self._hint.setWordWrap(True)
-        self._hint.setToolTip(KEYS)
-        self._hint.setMinimumHeight(round(look().sizes.caption * 2.8))
-        self._hint.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
-        set_role(self._hint, "caption")
-        column.addWidget(self._hint)
-        column.setContentsMargins(gap, gap, gap, 0)
-        split = QSplitter(Qt.Orientation.Horizontal, self)
-        split.addWidget(left)
-        split.addWidget(self.side)
-        split.setStretchFactor(0, 1)
-        split.setStretchFactor(1, 0)
-        split.setChildrenCollapsible(False)
-        self.side.setMinimumWidth(look().sizes.body * 17)
-        split.setSizes([10_000, look().sizes.body * _SIDE_EM])
-        page = QVBoxLayout(self)
-        page.setContentsMargins(0, 0, 0, 0)
-        page.setSpacing(0)
-        page.addWidget(self._bar)
-        page.addWidget(self._tools)
-        page.addWidget(self.notice)
-        page.addWidget(split, 1)
-        page.addWidget(self._footer)
-        self.setAccessibleName("Bay editor")
-
     def _connect(self) -> None:
         canvas, side = self.canvas, self.side
-        self.document.changed.connect(self._refresh)
-        self.document.state_changed.connect(self._refresh_state)
+        self._connect_steps()
         self.background.changed.connect(canvas.update)
         canvas.point_set.connect(self._on_point)
         self._desk.chosen.connect(self._on_chosen)
         self._desk.told.connect(self.told)
         canvas.tool_changed.connect(self._on_tool)
-        canvas.hint_changed.connect(self._hint.setText)
-        self._tools.tool_chosen.connect(self._on_tool_chosen)
         side.lot.change_requested.connect(self.document.apply)
         side.lot.place_requested.connect(self._on_place_wanted)
         side.lot.remove_requested.connect(self._on_lot_removal)
@@ -357,8 +225,6 @@ class BayEditor(QWidget):
         side = self.side
         side.view.calibrate_requested.connect(lambda camera_id: self.calibrate_requested.emit(self.lot_id, camera_id))
         side.view.carry_requested.connect(self._begin_carry)
-        side.versions.look_requested.connect(self._on_look_wanted)
-        side.versions.restore_requested.connect(self._on_restore_wanted)
         side.imports.take_requested.connect(self._on_take)
         side.imports.left.connect(self._leave_front)
         self._carrying.place_wanted.connect(self.open_place)
@@ -368,7 +234,6 @@ class BayEditor(QWidget):
         side.new_lot.left.connect(self._leave_front)
 
     def _connect_bars(self) -> None:
-        self.notice.answered.connect(self._say_what_is_looked_at)
         self._bar.lot.activated.connect(lambda _row: self._on_lot_chosen())
         self._bar.new.clicked.connect(self._begin_new)
         self._bar.place.activated.connect(lambda _row: self._on_place_chosen())
@@ -378,56 +243,35 @@ class BayEditor(QWidget):
         self._bar.export_geo.triggered.connect(lambda: self._ask_export("geojson"))
         self._bar.carry.triggered.connect(self._begin_carry)
         self._bar.snap.toggled.connect(self.canvas.set_snapping)
-        self._bar.undo.clicked.connect(self.document.stack.undo)
-        self._bar.redo.clicked.connect(self.document.stack.redo)
-        self._bar.freeze.toggled.connect(self._on_freeze)
-        self._bar.fit.clicked.connect(self.canvas.fit)
-        self._bar.enlarge.clicked.connect(self._on_enlarge)
-        self._footer.discard.clicked.connect(self._on_discard)
-        self._footer.save.clicked.connect(self._on_save)
-        self._footer.note.returnPressed.connect(self._on_save)
-        for keys, act in (
-            ("Ctrl+Z", self._on_undo),
-            ("Ctrl+Shift+Z", self._on_redo),
-            ("Ctrl+Y", self._on_redo),
-            ("Ctrl+S", self._on_save),
-        ):
-            shortcut = QShortcut(QKeySequence(keys), self, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
-            shortcut.activated.connect(act)
-        freeze = QShortcut(QKeySequence("F"), self.canvas, context=Qt.ShortcutContext.WidgetShortcut)
-        freeze.activated.connect(self._bar.freeze.toggle)
 
     # -- what is open
 
-    @property
-    def _is_editable(self) -> bool:
-        return self._may_edit and self._base is not None and self._looked_at is None
+    def _id_of(self, kept: Lot) -> str:
+        return kept.lot_id
 
-    def _leave_for(self, then: Callable[[], None]) -> None:
-        if not self.is_dirty or self._base is None:
-            then()
-            return
+    def _open_name(self) -> str:
+        return self.document.sketch.name
+
+    def _drawn(self, kept: Lot) -> Lot:
+        return plain(kept)
+
+    def _newest(self, kept: Lot) -> Lot:
+        return self._lots.get(kept.lot_id, kept)
+
+    def _sketched(self, version: Lot) -> Lot:
+        return plain(version)
+
+    def _show_open(self) -> None:
         show_choice(self._bar.lot, self.lot_id)
-        self.notice.ask(
-            f"{self.document.sketch.name} has changes that are not saved.",
-            [
-                ("Save them", lambda: self._save_then(then)),
-                ("Discard them", then),
-                ("Stay here", lambda: None),
-            ],
-        )
+
+    def _remember(self, kept: Lot) -> None:
+        self._lots[kept.lot_id] = kept
+        self._list_lots()
 
     def _open(self, lot: Lot) -> None:
-        self._base = lot
-        self._looked_at = self._after_save = self._saved_at = self._restoring = None
-        self._is_saving = False
+        self._begin(lot)
         self._end_carry()
-        self.notice.clear()
-        self.canvas.set_tool(Tool.SELECT)
-        self._bar.freeze.setChecked(False)
-        self._footer.note.clear()
         self.side.view.show_calibrated("")
-        self.side.versions.show_versions(())
         self.document.load(plain(lot))
         self._list_lots()
         self._list_places()
@@ -530,27 +374,6 @@ class BayEditor(QWidget):
         self.versions_requested.emit(now.lot_id)
         self._refresh()
 
-    def _ask_whose(self, sentence: str) -> None:
-        self.notice.ask(sentence, [("Load theirs", self._load_theirs), ("Overwrite with mine", self._overwrite)])
-
-    def _load_theirs(self) -> None:
-        if self._base is None:
-            return
-        self._base = self._lots.get(self._base.lot_id, self._base)
-        theirs = plain(self._base)
-        # As one step: what was drawn here can still be brought back.
-        self.document.apply(theirs, "Load the newest lot")
-        self.document.mark_saved(theirs)
-        self.versions_requested.emit(self._base.lot_id)
-        self._refresh()
-
-    def _overwrite(self) -> None:
-        if self._base is None:
-            return
-        self._base = self._lots.get(self._base.lot_id, self._base)
-        self.document.mark_saved(plain(self._base))
-        self._on_save()
-
     # -- what is refreshed
 
     def _refresh(self) -> None:
@@ -583,42 +406,16 @@ class BayEditor(QWidget):
         self._say_what_is_looked_at()
 
     def _refresh_state(self) -> None:
-        is_editable, is_dirty = self._is_editable, self.is_dirty
-        self._bar.show_steps(self.document.stack, is_editable=is_editable)
-        self._footer.save.setEnabled(is_editable and is_dirty and not self._is_saving)
-        self._footer.save.setText("Saving ..." if self._is_saving else "Save")
-        self._footer.discard.setEnabled(is_editable and self.document.is_dirty and not self._is_saving)
-        self._footer.note.setEnabled(is_editable)
+        super()._refresh_state()
         self._bar.new.setEnabled(self._may_edit)
         for action in (self._bar.imports, self._bar.carry):
-            action.setEnabled(is_editable)
+            action.setEnabled(self._is_editable)
         for action in (self._bar.export, self._bar.export_geo):
             action.setEnabled(self._base is not None)
-        for choice in (self._bar.lot, self._bar.place):
-            choice.setEnabled(not self._is_saving)
+        self._bar.lot.setEnabled(not self._is_saving)
         self._bar.place.setEnabled(self._base is not None and not self._is_saving)
-        self._bar.freeze.setVisible(self._place != PLAN)
-        self.side.view.set_calibratable(self._why_not_calibrate or (_UNSAVED if is_dirty else ""))
-        self._footer.state.setText(self._state_text(is_dirty))
-
-    def _state_text(self, is_dirty: bool) -> str:
-        if self._base is None:
-            return ""
-        if not self._may_edit:
-            return _READ_ONLY
-        if is_dirty:
-            return "●  Not saved"
-        return f"Saved {format_clock(self._saved_at)}" if self._saved_at is not None else "Saved"
-
-    def _say_what_is_looked_at(self) -> None:
-        """Keep the way back in sight, once what was said meanwhile is answered."""
-        if self._looked_at is None or self.notice.text:
-            return
-        number, lot = self._looked_at
-        answers: list[Answer] = [("Back to now", self._stop_looking)]
-        if self._may_edit:
-            answers.insert(0, ("Restore it", lambda: self._restore(number, lot)))
-        self.notice.ask(f"You look at version {number}. Nothing is changed by that.", answers)
+        self._steps.freeze.setVisible(self._place != PLAN)
+        self.side.view.set_calibratable(self._why_not_calibrate or (_UNSAVED if self.is_dirty else ""))
 
     # -- tools
 
@@ -635,11 +432,6 @@ class BayEditor(QWidget):
     def _on_place_wanted(self) -> None:
         self.open_place(MAP)
         self._on_tool_chosen(Tool.PLACE)
-
-    def _on_tool_chosen(self, tool: Tool) -> None:
-        self.canvas.set_tool(tool)
-        self._tools.show_tool(self.canvas.tool)
-        self.canvas.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def _on_tool(self, tool: Tool) -> None:
         if tool in {info.tool for info in TOOLS}:
@@ -664,30 +456,6 @@ class BayEditor(QWidget):
         self._refresh()
         self.canvas.fit()
 
-    def _on_freeze(self, is_frozen: bool) -> None:
-        self.canvas.set_frozen(is_frozen)
-        self._bar.show_frozen(is_frozen)
-
-    def _on_enlarge(self, is_wanted: bool) -> None:
-        self.canvas.setFocus(Qt.FocusReason.OtherFocusReason)
-        self.room_requested.emit(is_wanted)
-
-    def _on_undo(self) -> None:
-        if self._bar.undo.isEnabled():
-            self.document.stack.undo()
-
-    def _on_redo(self) -> None:
-        if self._bar.redo.isEnabled():
-            self.document.stack.redo()
-
-    def _on_discard(self) -> None:
-        self.document.apply(self.document.saved, "Discard the changes")
-
-    def _on_save(self) -> None:
-        if self._base is None or not self._may_edit or self._is_saving or not self.is_dirty:
-            return
-        self._send(self._footer.note.text().strip())
-
     def _send(self, note: str) -> None:
         if self._base is None:
             return
@@ -701,10 +469,6 @@ class BayEditor(QWidget):
         self._refresh_state()
         self.save_requested.emit(replace(lot, version=self._base.version), note)
 
-    def _save_then(self, then: Callable[[], None]) -> None:
-        self._after_save = then
-        self._on_save()
-
     def _begin_new(self) -> None:
         self.side.new_lot.start(
             [(key, name) for key, name in self._counted.items() if key not in self._lots], list(self._lots)
@@ -716,7 +480,7 @@ class BayEditor(QWidget):
         def begin() -> None:
             self._open(lot)
             self.side.show_forms()
-            self.canvas.setFocus(Qt.FocusReason.OtherFocusReason)
+            self._go_to_picture()
 
         self._leave_for(begin)
 
@@ -737,7 +501,7 @@ class BayEditor(QWidget):
 
     def _leave_front(self) -> None:
         self.side.show_forms()
-        self.canvas.setFocus(Qt.FocusReason.OtherFocusReason)
+        self._go_to_picture()
 
     # -- import and export
 
@@ -810,41 +574,7 @@ class BayEditor(QWidget):
         self._carrying.end()
         self.side.show_forms()
 
-    # -- versions
-
-    def _on_look_wanted(self, number: int) -> None:
-        self._restoring = None
-        self.version_requested.emit(self.lot_id, number)
-
-    def _on_restore_wanted(self, number: int) -> None:
-        self._restoring = number
-        self.version_requested.emit(self.lot_id, number)
-
-    def _restore(self, number: int, lot: Lot) -> None:
-        self._restoring = None
-        if self._is_saving or not self._may_edit:
-            reason = "A lot is being saved." if self._may_edit else _READ_ONLY
-            self.told.emit(f"Version {number} is not brought back.", reason)
-            return
-        self._looked_at = None
-        self.notice.clear()
-        self.document.apply(plain(lot), f"Restore version {number}")
-        self._refresh()
-        if self.is_dirty:
-            self._send(f"Restored from version {number}.")
-
-    def _stop_looking(self) -> None:
-        self._looked_at = None
-        self._refresh()
-
     # -- Qt
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Let the letters of the tools work wherever they are not being written."""
-        if self.canvas.press_tool(event):
-            self.canvas.setFocus(Qt.FocusReason.OtherFocusReason)
-            return
-        super().keyPressEvent(event)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Take one file."""
@@ -856,8 +586,3 @@ class BayEditor(QWidget):
         """Show what the file holds."""
         event.acceptProposedAction()
         self.import_file(Path(event.mimeData().urls()[0].toLocalFile()))
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Show the tools without words where there is no room for them."""
-        super().resizeEvent(event)
-        self._tools.set_compact(self.width() < look().sizes.body * _WORDS_EM)

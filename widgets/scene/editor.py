@@ -4,103 +4,82 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QImage, QKeyEvent, QKeySequence, QResizeEvent, QShortcut
+from PySide6.QtGui import QImage
 from PySide6.QtWidgets import (
     QComboBox,
     QFileDialog,
     QFrame,
     QHBoxLayout,
-    QLabel,
     QMenu,
-    QPushButton,
-    QSplitter,
     QToolButton,
-    QVBoxLayout,
     QWidget,
 )
 
-from core.cameras.model import Camera, SceneVersion
+from core.cameras.model import Camera
 from core.kernel.errors import BadInputError
 from core.kernel.geo import GeoPoint
 from core.vision.model import RuleSetting, Scene
 from core.vision.scene_file import read_scene, write_scene
 from widgets.base.focus import order_focus
-from widgets.base.icons import IconButton
 from widgets.base.theme import look, set_role
-from widgets.base.times import format_clock
 from widgets.scene.calibration import at_position, fit
 from widgets.scene.canvas import KEYS, SceneCanvas
 from widgets.scene.document import Document
-from widgets.scene.draft import TOOLS, Tool
-from widgets.scene.fields import choice_field, show_choice, text_field
+from widgets.scene.draft import Tool
+from widgets.scene.drawing_editor import DrawingEditor
+from widgets.scene.fields import choice_field, fill_choice, show_choice
 from widgets.scene.hits import Selection
-from widgets.scene.notice import Answer, Notice
+from widgets.scene.notice import Answer
 from widgets.scene.side import SceneSide
 from widgets.scene.sketch import Part, Shape, ShapeRef, Sketch, changed, copied, counted, scene_of, sketch_of, with_rule
-from widgets.scene.tool_row import ToolRow
 
-_SIDE_EM = 20
-_WORDS_EM = 46
-"""From this many letters of width the tools have their names."""
-
-_ROOM_EM = 56
 _FOOTAGE = "Footage (*.mp4 *.mkv *.avi *.mov *.ts *.m4v *.webm);;All files (*)"
 _NONE_CHOSEN = ("No camera is chosen.", "Choose one above, or on the wall.")
 _NONE_THERE = ("There is no camera yet.", "Add one in Devices (Ctrl+Shift+D).")
 _PICK = "Click the place of road point"
-_READ_ONLY = "Changing a scene needs the role supervisor; you see it as it is."
 
 
-class SceneEditor(QWidget):
+class SceneEditor(DrawingEditor[Sketch, Camera]):
     """One camera's scene at a time. Ctrl+S saves, Ctrl+Z undoes, Ctrl+Shift+Z does again, F holds the picture.
 
     Signals:
         camera_shown(str): This camera's picture and versions are wanted; empty for none.
         save_requested(str, object, int, str): Camera id, `Scene`, version it was begun on, note.
-        versions_requested(str): Camera id; answered by `show_versions`.
-        version_requested(str, int): Camera id and number; answered by `show_version` or `show_version_refused`.
         position_requested(int): Let the map name a position; answered by `show_position`.
         position_left(): The map need not name it any more.
         dry_run_requested(str, object, str, float): Camera id, the `Scene` to try, address of the footage (empty for the
             camera's own), and at most so long [s]; answered by `side.dry_run.show_run`.
         dry_run_stop_requested(): Look no further; what was found so far is still wanted.
         dry_run_left(): Nobody wants to know any more: stop it.
-        room_requested(bool): Have the whole window, or give it back.
-        told(str, str): A sentence and a hint that need no answer.
     """
 
     camera_shown = Signal(str)
     save_requested = Signal(str, object, int, str)
-    versions_requested = Signal(str)
-    version_requested = Signal(str, int)
     position_requested = Signal(int)
     position_left = Signal()
     dry_run_requested = Signal(str, object, str, float)
     dry_run_stop_requested = Signal()
     dry_run_left = Signal()
-    room_requested = Signal(bool)
-    told = Signal(str, str)
+
+    THING = "scene"
+    EVERYTHING = "the whole picture"
+    READ_ONLY = "Changing a scene needs the role supervisor; you see it as it is."
+    KEYS = KEYS
+    ROOM_EM = 56
+    SIDE_EM = (20, 15)
+
+    canvas: SceneCanvas
+    side: SceneSide
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+        super().__init__(Document(Sketch()), SceneCanvas(), SceneSide(), parent)
         self._cameras: dict[str, Camera] = {}
-        self._base: Camera | None = None
-        self._may_edit = False
-        self._is_saving = False
-        self._looked_at: tuple[int, Sketch] | None = None
-        self._after_save: Callable[[], None] | None = None
-        self._restoring: int | None = None
         self._focus_new = False
-        self._saved_at: datetime | None = None
-        self.document = Document(Sketch(), self)
-        self.canvas = SceneCanvas()
-        self.side = SceneSide()
-        self.notice = Notice()
-        self._build()
+        self._lay_out(self._build_bar())
+        self.setAccessibleName("Scene editor")
         self._connect()
         order_focus(self)
         self.setFocusProxy(self.canvas)
@@ -111,29 +90,13 @@ class SceneEditor(QWidget):
     @property
     def camera_id(self) -> str:
         """The camera whose scene is open; empty for none."""
-        return self._base.camera_id if self._base is not None else ""
-
-    @property
-    def is_cramped(self) -> bool:
-        """There is hardly room for the picture beside its forms."""
-        return self.width() < look().sizes.body * _ROOM_EM
-
-    @property
-    def is_dirty(self) -> bool:
-        """There is something to save."""
-        return self.document.is_dirty
+        return self.open_id
 
     def show_cameras(self, cameras: tuple[Camera, ...]) -> None:
         """Take the newest settings of all cameras."""
         ordered = sorted(cameras, key=lambda camera: camera.name)
         self._cameras = {camera.camera_id: camera for camera in ordered}
-        listed = [(self._choice.itemData(row), self._choice.itemText(row)) for row in range(self._choice.count())]
-        if listed != [(camera.camera_id, camera.name) for camera in ordered]:
-            self._choice.blockSignals(True)
-            self._choice.clear()
-            for camera in ordered:
-                self._choice.addItem(camera.name, camera.camera_id)
-            self._choice.blockSignals(False)
+        fill_choice(self._choice, [(camera.camera_id, camera.name) for camera in ordered])
         show_choice(self._choice, self.camera_id or None)
         if self._base is None:
             self.canvas.show_no_picture(*(_NONE_CHOSEN if ordered else _NONE_THERE))
@@ -147,20 +110,8 @@ class SceneEditor(QWidget):
     def open_camera(self, camera_id: str) -> None:
         """Show a camera's scene; unsaved changes of another one are asked for first."""
         camera = self._cameras.get(camera_id)
-        if camera is None or camera_id == self.camera_id:
-            return
-        if not self.is_dirty or self._base is None:
-            self._open(camera)
-            return
-        show_choice(self._choice, self.camera_id)
-        self.notice.ask(
-            f"{self._base.name} has changes that are not saved.",
-            [
-                ("Save them", lambda: self._save_then(lambda: self._open(camera))),
-                ("Discard them", lambda: self._open(camera)),
-                ("Stay here", lambda: None),
-            ],
-        )
+        if camera is not None and camera_id != self.camera_id:
+            self._leave_for(lambda: self._open(camera))
 
     def follow(self, camera_id: str) -> None:
         """Show the camera that was selected elsewhere, unless something here is not saved."""
@@ -171,60 +122,6 @@ class SceneEditor(QWidget):
         """Show a newer picture of the camera."""
         if camera_id == self.camera_id:
             self.canvas.show_picture(image)
-
-    def set_may_edit(self, may_edit: bool) -> None:
-        """Let the scene be changed, or only looked at."""
-        self._may_edit = may_edit
-        self._refresh()
-
-    def show_versions(self, camera_id: str, versions: tuple[SceneVersion, ...]) -> None:
-        """List who changed the scene and when."""
-        if camera_id == self.camera_id:
-            self.side.versions.show_versions(versions)
-
-    def show_version(self, camera_id: str, number: int, scene: Scene) -> None:
-        """Show an old version that was asked for, or bring it back."""
-        if camera_id != self.camera_id:
-            return
-        if self._restoring == number:
-            self._restore(number, sketch_of(scene))
-            return
-        self._looked_at = (number, sketch_of(scene))
-        self.notice.clear()
-        self._refresh()
-
-    def show_version_refused(self, camera_id: str, sentence: str, hint: str = "") -> None:
-        """Say why an old version cannot be shown; nothing is brought back later."""
-        if camera_id == self.camera_id:
-            self._restoring = None
-            self.notice.say(f"{sentence} {hint}".strip())
-
-    def show_saved(self, camera: Camera) -> None:
-        """The node has stored the scene."""
-        self._is_saving = False
-        self._saved_at = datetime.now(UTC)
-        self._note.clear()
-        if self._base is not None and camera.camera_id == self._base.camera_id:
-            self._base = camera
-            self.document.mark_saved(sketch_of(camera.scene))
-            self.versions_requested.emit(camera.camera_id)
-        self.notice.clear()
-        self._refresh()
-        then, self._after_save = self._after_save, None
-        if then is not None and not self.is_dirty:
-            then()
-
-    def show_refused(self, sentence: str, hint: str = "") -> None:
-        """Say why the scene was not stored."""
-        self._is_saving, self._after_save = False, None
-        self.notice.say(f"{sentence} {hint}".strip())
-        self._refresh()
-
-    def show_stale(self, sentence: str) -> None:
-        """Somebody else was faster: ask whose scene counts."""
-        self._is_saving, self._after_save = False, None
-        self._ask_whose(sentence)
-        self._refresh()
 
     def show_position(self, index: int, position: GeoPoint) -> None:
         """Place a road point on the earth."""
@@ -239,10 +136,6 @@ class SceneEditor(QWidget):
         """Nobody waits for a click on the map any more."""
         if self.notice.text.startswith(_PICK):
             self.notice.clear()
-
-    def set_enlarged(self, is_enlarged: bool) -> None:
-        """Show whether the editor has the whole window."""
-        self._enlarge.setChecked(is_enlarged)
 
     # -- file
 
@@ -267,40 +160,6 @@ class SceneEditor(QWidget):
 
     # -- building
 
-    def _build(self) -> None:
-        gap = look().sizes.gap
-        self._tools = ToolRow(TOOLS)
-        left = QWidget()
-        column = QVBoxLayout(left)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(gap)
-        column.addWidget(self.canvas, 1)
-        self._hint = QLabel(self.canvas.hint, self)
-        self._hint.setWordWrap(True)
-        self._hint.setToolTip(KEYS)
-        self._hint.setMinimumHeight(round(look().sizes.caption * 2.8))
-        self._hint.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
-        set_role(self._hint, "caption")
-        column.addWidget(self._hint)
-        self._split = QSplitter(Qt.Orientation.Horizontal, self)
-        self._split.addWidget(left)
-        self._split.addWidget(self.side)
-        self._split.setStretchFactor(0, 1)
-        self._split.setStretchFactor(1, 0)
-        self._split.setChildrenCollapsible(False)
-        self.side.setMinimumWidth(look().sizes.body * 15)
-        self._split.setSizes([10_000, look().sizes.body * _SIDE_EM])
-        page = QVBoxLayout(self)
-        page.setContentsMargins(0, 0, 0, 0)
-        page.setSpacing(0)
-        page.addWidget(self._build_bar())
-        page.addWidget(self._tools)
-        page.addWidget(self.notice)
-        page.addWidget(self._split, 1)
-        page.addWidget(self._build_footer())
-        left.setContentsMargins(gap, gap, gap, 0)
-        self.setAccessibleName("Scene editor")
-
     def _build_bar(self) -> QFrame:
         bar = QFrame(self)
         set_role(bar, "strip")
@@ -312,15 +171,7 @@ class SceneEditor(QWidget):
         self._choice.setMinimumContentsLength(14)
         self._choice.setPlaceholderText("Choose a camera")
         row.addWidget(self._choice, 1)
-        self._undo = IconButton("undo", "Undo (Ctrl+Z)", bar)
-        self._redo = IconButton("redo", "Do again (Ctrl+Shift+Z)", bar)
-        self._freeze = IconButton("pause", "Hold the picture (F)", bar)
-        self._freeze.setCheckable(True)
-        self._fit = IconButton("fit", "Show the whole picture (0)", bar)
-        self._enlarge = IconButton("expand", "Use the whole window (F11)", bar)
-        self._enlarge.setCheckable(True)
-        for button in (self._undo, self._redo, self._freeze, self._fit, self._enlarge):
-            row.addWidget(button)
+        row.addWidget(self._steps)
         self._more = QToolButton(bar)
         self._more.setText("More")
         self._more.setAccessibleName("More: copy, import, export")
@@ -336,35 +187,14 @@ class SceneEditor(QWidget):
         row.addWidget(self._more)
         return bar
 
-    def _build_footer(self) -> QFrame:
-        footer = QFrame(self)
-        set_role(footer, "panel")
-        gap = look().sizes.gap
-        row = QHBoxLayout(footer)
-        row.setContentsMargins(gap * 2, gap, gap * 2, gap)
-        row.setSpacing(gap * 2)
-        self._state = QLabel(footer)
-        self._note = text_field("What was changed, and why", 400)
-        self._note.setPlaceholderText("What was changed, and why (optional)")
-        self._discard = QPushButton("Discard", footer)
-        self._discard.setToolTip("Go back to what is saved; Ctrl+Z brings it back")
-        self._save = QPushButton("Save", footer)
-        set_role(self._save, "primary")
-        row.addWidget(self._state)
-        row.addWidget(self._note, 1)
-        row.addWidget(self._discard)
-        row.addWidget(self._save)
-        return footer
-
     def _connect(self) -> None:
         canvas, side, document = self.canvas, self.side, self.document
-        document.changed.connect(self._refresh)
-        document.state_changed.connect(self._refresh_state)
+        self._connect_steps()
+        self._connect_canvas_key("G", self._on_grid)
+        self._choice.activated.connect(lambda _row: self.open_camera(str(self._choice.currentData())))
         canvas.change_requested.connect(document.apply)
         canvas.selection_changed.connect(self._on_selection)
         canvas.tool_changed.connect(self._on_tool)
-        canvas.hint_changed.connect(self._hint.setText)
-        self._tools.tool_chosen.connect(self._on_tool_chosen)
         side.shape_selected.connect(lambda ref: canvas.select(Selection(ref=ref)))
         side.tab_changed.connect(self._refresh_plane)
         side.properties.change_requested.connect(self._on_shape_changed)
@@ -379,59 +209,40 @@ class SceneEditor(QWidget):
         side.road.grid_toggled.connect(lambda _on: self._refresh_plane())
         side.road.tool_requested.connect(lambda: self._on_tool_chosen(Tool.ROAD))
         side.road.refused.connect(self.notice.say)
-        side.versions.look_requested.connect(self._on_look_wanted)
-        side.versions.restore_requested.connect(self._on_restore_wanted)
         side.copy.copy_requested.connect(self._on_copy)
         side.copy.cancelled.connect(self._on_copy_left)
         side.dry_run.start_requested.connect(self._on_dry_run_started)
         side.dry_run.stop_requested.connect(self.dry_run_stop_requested)
         side.dry_run.cancelled.connect(self._on_dry_run_left)
         side.dry_run.file_wanted.connect(self._on_footage_wanted)
-        self._connect_bars()
-
-    def _connect_bars(self) -> None:
-        self.notice.answered.connect(self._say_what_is_looked_at)
-        self._choice.activated.connect(lambda _row: self.open_camera(str(self._choice.currentData())))
-        self._undo.clicked.connect(self.document.stack.undo)
-        self._redo.clicked.connect(self.document.stack.redo)
-        self._freeze.toggled.connect(self._on_freeze)
-        self._fit.clicked.connect(self.canvas.fit)
-        self._enlarge.clicked.connect(self._on_enlarge)
-        self._discard.clicked.connect(self._on_discard)
-        self._save.clicked.connect(self._on_save)
-        self._note.returnPressed.connect(self._on_save)
-        for keys, act in (
-            ("Ctrl+Z", self._on_undo),
-            ("Ctrl+Shift+Z", self._on_redo),
-            ("Ctrl+Y", self._on_redo),
-            ("Ctrl+S", self._on_save),
-        ):
-            shortcut = QShortcut(QKeySequence(keys), self, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
-            shortcut.activated.connect(act)
-        for keys, press in (("F", self._freeze.toggle), ("G", self._on_grid)):
-            shortcut = QShortcut(QKeySequence(keys), self.canvas, context=Qt.ShortcutContext.WidgetShortcut)
-            shortcut.activated.connect(press)
 
     # -- what is open
 
-    @property
-    def _is_editable(self) -> bool:
-        return self._may_edit and self._base is not None and self._looked_at is None
+    def _id_of(self, kept: Camera) -> str:
+        return kept.camera_id
+
+    def _open_name(self) -> str:
+        return self._base.name if self._base is not None else ""
+
+    def _drawn(self, kept: Camera) -> Sketch:
+        return sketch_of(kept.scene)
+
+    def _newest(self, kept: Camera) -> Camera:
+        return self._cameras.get(kept.camera_id, kept)
+
+    def _sketched(self, version: Scene) -> Sketch:
+        return sketch_of(version)
+
+    def _show_open(self) -> None:
+        show_choice(self._choice, self.camera_id)
 
     def _open(self, camera: Camera) -> None:
-        self._base = camera
-        self._looked_at = self._after_save = self._saved_at = self._restoring = None
-        self._is_saving = False
+        self._begin(camera)
         self.dry_run_left.emit()
-        self.notice.clear()
-        self.canvas.set_tool(Tool.SELECT)
         self.canvas.select(Selection())
         self.canvas.fit()
         self.canvas.show_no_picture("No picture yet.", "What is drawn is shown without it.")
-        self._freeze.setChecked(False)
-        self._note.clear()
         self.side.show_forms()
-        self.side.versions.show_versions(())
         self.document.load(sketch_of(camera.scene))
         show_choice(self._choice, camera.camera_id)
         self._refresh()
@@ -477,32 +288,8 @@ class SceneEditor(QWidget):
         elif not self._is_saving:
             self._ask_whose(f"The scene of {now.name} was changed at another desk meanwhile.")
 
-    def _ask_whose(self, sentence: str) -> None:
-        self.notice.ask(
-            sentence,
-            [("Load theirs", self._load_theirs), ("Overwrite with mine", self._overwrite)],
-        )
-
-    def _load_theirs(self) -> None:
-        if self._base is None:
-            return
-        self._base = self._cameras.get(self._base.camera_id, self._base)
-        theirs = sketch_of(self._base.scene)
-        # As one step: what was drawn here can still be brought back.
-        self.document.apply(theirs, "Load the newest scene")
-        self.document.mark_saved(theirs)
-        self.versions_requested.emit(self._base.camera_id)
-        self._refresh()
-
-    def _overwrite(self) -> None:
-        if self._base is None:
-            return
-        self._base = self._cameras.get(self._base.camera_id, self._base)
-        self.document.mark_saved(sketch_of(self._base.scene))
-        self._on_save()
-
     def _refresh(self) -> None:
-        sketch = self._looked_at[1] if self._looked_at is not None else self.document.sketch
+        sketch = self.shown
         is_editable = self._is_editable
         self.canvas.show_sketch(sketch)
         self.canvas.set_editable(is_editable)
@@ -516,16 +303,6 @@ class SceneEditor(QWidget):
         self._refresh_state()
         self._say_what_is_looked_at()
 
-    def _say_what_is_looked_at(self) -> None:
-        """Keep the way back in sight, once what was said meanwhile is answered."""
-        if self._looked_at is None or self.notice.text:
-            return
-        number, sketch = self._looked_at
-        answers: list[Answer] = [("Back to now", self._stop_looking)]
-        if self._may_edit:
-            answers.insert(0, ("Restore it", lambda: self._restore(number, sketch)))
-        self.notice.ask(f"You look at version {number}. Nothing is changed by that.", answers)
-
     def _refresh_properties(self, sketch: Sketch) -> None:
         ref = self.canvas.selected.ref
         shape = sketch.shape(ref)
@@ -535,7 +312,7 @@ class SceneEditor(QWidget):
             self.side.properties.show_shape(ref, shape)
 
     def _refresh_plane(self) -> None:
-        sketch = self._looked_at[1] if self._looked_at is not None else self.document.sketch
+        sketch = self.shown
         found = fit(sketch, self.canvas.aspect)
         self.side.road.show_road(sketch, found)
         self.side.road.show_selected(self.canvas.selected.road)
@@ -544,36 +321,16 @@ class SceneEditor(QWidget):
         self.canvas.set_road_shown(self.side.tab == "Road" or self.canvas.tool is Tool.ROAD)
 
     def _refresh_state(self) -> None:
-        stack = self.document.stack
-        is_editable = self._is_editable
-        is_dirty = self.is_dirty and self._base is not None
-        self._undo.setEnabled(is_editable and stack.canUndo())
-        self._redo.setEnabled(is_editable and stack.canRedo())
-        self._undo.setToolTip(f"Undo: {stack.undoText()} (Ctrl+Z)" if stack.canUndo() else "Undo (Ctrl+Z)")
-        self._redo.setToolTip(f"Again: {stack.redoText()} (Ctrl+Shift+Z)" if stack.canRedo() else "Do again")
-        self._save.setEnabled(is_editable and is_dirty and not self._is_saving)
-        self._save.setText("Saving ..." if self._is_saving else "Save")
-        self._discard.setEnabled(is_editable and is_dirty and not self._is_saving)
-        self._note.setEnabled(is_editable)
+        super()._refresh_state()
         for action in (self._copy_from, self._import, self._dry_run):
-            action.setEnabled(is_editable)
+            action.setEnabled(self._is_editable)
         self._export.setEnabled(self._base is not None)
         self._choice.setEnabled(not self._is_saving)
-        self._state.setText(self._state_text(is_dirty))
-
-    def _state_text(self, is_dirty: bool) -> str:
-        if self._base is None:
-            return ""
-        if not self._may_edit:
-            return _READ_ONLY
-        if is_dirty:
-            return "●  Not saved"
-        return f"Saved {format_clock(self._saved_at)}" if self._saved_at is not None else "Saved"
 
     # -- what the operator does
 
     def _on_selection(self, selected: Selection) -> None:
-        sketch = self._looked_at[1] if self._looked_at is not None else self.document.sketch
+        sketch = self.shown
         self.document.end_merge()
         self.side.show_selected(selected.ref)
         self._refresh_properties(sketch)
@@ -589,11 +346,6 @@ class SceneEditor(QWidget):
         if self._focus_new and self.document.stack.undoText().startswith("Draw "):
             self.side.properties.focus_name()
         self._focus_new = False
-
-    def _on_tool_chosen(self, tool: Tool) -> None:
-        self.canvas.set_tool(tool)
-        self._tools.show_tool(self.canvas.tool)
-        self.canvas.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def _on_tool(self, tool: Tool) -> None:
         self._tools.show_tool(tool)
@@ -620,40 +372,12 @@ class SceneEditor(QWidget):
         )
         self.position_requested.emit(index)
 
-    def _go_to_picture(self) -> None:
-        self.canvas.setFocus(Qt.FocusReason.OtherFocusReason)
-
-    def _on_enlarge(self, is_wanted: bool) -> None:
-        self._go_to_picture()
-        self.room_requested.emit(is_wanted)
-
     def _on_rule(self, setting: RuleSetting, text: str) -> None:
         self.document.apply(with_rule(self.document.sketch, setting), text, f"rule-{setting.kind}-{text}")
-
-    def _on_freeze(self, is_frozen: bool) -> None:
-        self.canvas.set_frozen(is_frozen)
-        self._freeze.set_icon_name("play" if is_frozen else "pause")
-        self._freeze.setToolTip("Let the picture run (F)" if is_frozen else "Hold the picture (F)")
 
     def _on_grid(self) -> None:
         self.side.show_tab("Road")
         self._refresh_plane()
-
-    def _on_undo(self) -> None:
-        if self._undo.isEnabled():
-            self.document.stack.undo()
-
-    def _on_redo(self) -> None:
-        if self._redo.isEnabled():
-            self.document.stack.redo()
-
-    def _on_discard(self) -> None:
-        self.document.apply(self.document.saved, "Discard the changes")
-
-    def _on_save(self) -> None:
-        if self._base is None or not self._may_edit or self._is_saving or not self.is_dirty:
-            return
-        self._send(self._note.text().strip())
 
     def _send(self, note: str) -> None:
         if self._base is None:
@@ -679,14 +403,10 @@ class SceneEditor(QWidget):
         remove: Answer = ("Remove the point", lambda: self._on_road_removed(unplaced))
         self.notice.ask(said, [remove, ("Dismiss", lambda: None)])
 
-    def _save_then(self, then: Callable[[], None]) -> None:
-        self._after_save = then
-        self._on_save()
-
     def _on_copy_wanted(self) -> None:
         others = tuple(camera for key, camera in self._cameras.items() if key != self.camera_id)
         self.side.copy.show_cameras(others)
-        self.side.show_copy()
+        self.side.show_front(self.side.copy)
         self.side.copy.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def _on_copy(self, camera_id: str, parts: tuple[Part, ...]) -> None:
@@ -729,7 +449,7 @@ class SceneEditor(QWidget):
 
     def _on_dry_run(self) -> None:
         self.side.dry_run.show_nothing()
-        self.side.show_dry_run()
+        self.side.show_front(self.side.dry_run)
         self.side.dry_run.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def _on_dry_run_started(self, footage: str, limit_s: float) -> None:
@@ -747,41 +467,3 @@ class SceneEditor(QWidget):
 
     def _on_footage_wanted(self) -> None:
         self._show_dialog(QFileDialog(self, "Choose footage", "", _FOOTAGE), self.side.dry_run.show_footage)
-
-    def _on_look_wanted(self, number: int) -> None:
-        self._restoring = None
-        self.version_requested.emit(self.camera_id, number)
-
-    def _on_restore_wanted(self, number: int) -> None:
-        self._restoring = number
-        self.version_requested.emit(self.camera_id, number)
-
-    def _restore(self, number: int, sketch: Sketch) -> None:
-        self._restoring = None
-        if self._is_saving or not self._may_edit:
-            self.told.emit(
-                f"Version {number} is not brought back.", "A scene is being saved." if self._may_edit else _READ_ONLY
-            )
-            return
-        self._looked_at = None
-        self.notice.clear()
-        self.document.apply(sketch, f"Restore version {number}")
-        self._refresh()
-        if self.is_dirty:
-            self._send(f"Restored from version {number}.")
-
-    def _stop_looking(self) -> None:
-        self._looked_at = None
-        self._refresh()
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Let the letters of the tools work wherever they are not being written."""
-        if self.canvas.press_tool(event):
-            self._go_to_picture()
-            return
-        super().keyPressEvent(event)
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Show the tools without words where there is no room for them."""
-        super().resizeEvent(event)
-        self._tools.set_compact(self.width() < look().sizes.body * _WORDS_EM)

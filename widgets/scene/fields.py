@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from PySide6.QtCore import QSignalBlocker, Qt
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QFormLayout, QLineEdit, QWidget
@@ -59,6 +61,19 @@ def choice_field(name: str, parent: QWidget | None = None) -> QComboBox:
     choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     choice.setMinimumContentsLength(6)
     return choice
+
+
+def fill_choice(choice: QComboBox, entries: Sequence[tuple[object, str]]) -> None:
+    """List entries without telling anyone; what was chosen stays, where it is still there."""
+    listed = [(choice.itemData(row), choice.itemText(row)) for row in range(choice.count())]
+    if listed == list(entries):
+        return
+    kept = choice.currentData()
+    with QSignalBlocker(choice):
+        choice.clear()
+        for data, text in entries:
+            choice.addItem(text, data)
+        choice.setCurrentIndex(choice.findData(kept))
 
 
 def show_choice(choice: QComboBox, data: object) -> None:

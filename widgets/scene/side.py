@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
-from PySide6.QtWidgets import (
-    QListWidget,
-    QListWidgetItem,
-    QScrollArea,
-    QStackedWidget,
-    QTabWidget,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QListWidget, QListWidgetItem, QVBoxLayout, QWidget
 
 from core.vision.model import Mask
 from widgets.base.theme import look
 from widgets.scene.copy_form import CopyForm
 from widgets.scene.dry_run_form import DryRunForm
+from widgets.scene.form_pages import FormPages, padded, scrolled
 from widgets.scene.properties import ShapeProperties
 from widgets.scene.road_form import RoadForm
 from widgets.scene.rules_form import RulesForm
@@ -26,19 +19,17 @@ from widgets.scene.versions_list import VersionsList
 _LIST_ROWS = 6
 
 
-class SceneSide(QStackedWidget):
+class SceneSide(FormPages):
     """Pages of forms; copying and the dry run stand in front of them while they are needed.
 
     Signals:
         shape_selected(object): A `ShapeRef` that was chosen in the list.
-        tab_changed(): Another page is in front.
     """
 
     shape_selected = Signal(object)
-    tab_changed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+        super().__init__("scene", parent)
         self.properties = ShapeProperties()
         self.rules = RulesForm()
         self.road = RoadForm()
@@ -48,42 +39,15 @@ class SceneSide(QStackedWidget):
         self._list = QListWidget()
         self._list.setAccessibleName("What is drawn")
         self._list.currentItemChanged.connect(lambda *_: self._on_row())
-        self._tabs = QTabWidget(self)
-        self._tabs.setAccessibleName("Parts of the scene")
-        self._tabs.setDocumentMode(True)
-        self._tabs.tabBar().setAccessibleName("Forms of the scene")
-        self._tabs.tabBar().setUsesScrollButtons(False)
-        self._tabs.addTab(self._drawn_page(), "Drawn")
-        self._tabs.addTab(_scrolled(self.rules), "Rules")
-        self._tabs.addTab(_scrolled(self.road), "Road")
-        self._tabs.addTab(_padded(self.versions), "Versions")
-        self._tabs.currentChanged.connect(lambda _index: self.tab_changed.emit())
-        self.addWidget(self._tabs)
-        self.addWidget(_scrolled(self.copy))
-        self.addWidget(_padded(self.dry_run))
-
-    @property
-    def tab(self) -> str:
-        """Title of the page in front."""
-        return self._tabs.tabText(self._tabs.currentIndex())
-
-    def show_tab(self, title: str) -> None:
-        """Bring a page to the front."""
-        self.setCurrentIndex(0)
-        titles = [self._tabs.tabText(index) for index in range(self._tabs.count())]
-        self._tabs.setCurrentIndex(titles.index(title))
-
-    def show_copy(self) -> None:
-        """Bring the copy form to the front."""
-        self.setCurrentIndex(1)
-
-    def show_dry_run(self) -> None:
-        """Bring the dry run to the front."""
-        self.setCurrentIndex(2)
-
-    def show_forms(self) -> None:
-        """Leave the copy form or the dry run."""
-        self.setCurrentIndex(0)
+        self._add_tabs(
+            [
+                ("Drawn", self._drawn_page()),
+                ("Rules", scrolled(self.rules, 2)),
+                ("Road", scrolled(self.road, 2)),
+                ("Versions", padded(self.versions)),
+            ]
+        )
+        self._add_fronts([(self.copy, scrolled(self.copy, 2)), (self.dry_run, padded(self.dry_run))])
 
     def show_shapes(self, sketch: Sketch, selected: ShapeRef | None) -> None:
         """List what is drawn."""
@@ -113,7 +77,7 @@ class SceneSide(QStackedWidget):
         column.setSpacing(gap * 2)
         self._drawn = column
         column.addWidget(self._list, 1)
-        column.addWidget(_scrolled(self.properties, margin=0), 3)
+        column.addWidget(scrolled(self.properties, 0), 3)
         return page
 
     def _share_page(self, *, is_selected: bool) -> None:
@@ -134,26 +98,3 @@ def _title(ref: ShapeRef, shape: Shape) -> str:
     kind = f"{shape.kind.value.capitalize()} mask" if isinstance(shape, Mask) else ref.kind.value.capitalize()
     name = shape.name or ref.key
     return name if name.lower().startswith(kind.lower()) else f"{kind}: {name}"
-
-
-def _padded(widget: QWidget) -> QWidget:
-    page = QWidget()
-    gap = look().sizes.gap
-    column = QVBoxLayout(page)
-    column.setContentsMargins(gap * 2, gap * 2, gap * 2, gap * 2)
-    column.addWidget(widget)
-    return page
-
-
-def _scrolled(widget: QWidget, margin: int = 2) -> QScrollArea:
-    area = QScrollArea()
-    inner = QWidget()
-    gap = look().sizes.gap * margin
-    column = QVBoxLayout(inner)
-    column.setContentsMargins(gap, gap, 0, gap)
-    column.addWidget(widget)
-    area.setWidget(inner)
-    area.setWidgetResizable(True)
-    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-    return area

@@ -67,6 +67,7 @@ class Desk:
         shown = [button for button in self.editor.findChildren(QAbstractButton) if button.isVisible()]
         found = [b for b in shown if words.lower() in f"{b.text()} {b.accessibleName()}".lower()]
         assert found, f"no button {words!r}"
+        found.sort(key=lambda button: button.text().lower() != words.lower())
         assert found[0].isEnabled(), f"{words!r} is disabled"
         QTest.mouseClick(found[0], Qt.MouseButton.LeftButton)
 
