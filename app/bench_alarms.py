@@ -23,13 +23,13 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import qasync
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex
 from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QApplication, QStyleOptionViewItem
 
-from app.bootstrap import Console, ConsoleOptions, choose_platform, make_application
+from app.bootstrap import Console, ConsoleOptions
 from app.report import ErrorDoor
+from app.window_bench import run_room
 from core.field.broker import EmbeddedBroker
 from core.field.client.device import send_at_once
 from core.incidents.model import Alarm
@@ -333,16 +333,6 @@ def _now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now_s)) + f".{int(now_s * 1000) % 1000:03d}Z"
 
 
-def _run_console(folder: Path, report: Path) -> None:
-    choose_platform()
-    settings, _ = load_settings()
-    app = make_application(ConsoleOptions(settings=settings, faults=(), folders=default_folders(folder / "data")))
-    loop = qasync.QEventLoop(app)
-    asyncio.set_event_loop(loop)
-    with loop:
-        loop.run_until_complete(run(app, folder, report))
-
-
 def _run_node(arguments: list[str]) -> int:
     """Run a node whose conditions call at once, whatever its rules and device kinds say."""
     from dataclasses import replace
@@ -367,4 +357,4 @@ if __name__ == "__main__":
     multiprocessing.set_start_method("spawn")
     if sys.argv[1] == "node":
         raise SystemExit(_run_node(sys.argv[2:]))
-    _run_console(Path(sys.argv[2]), Path(sys.argv[3]))
+    run_room(run, Path(sys.argv[2]), Path(sys.argv[3]))

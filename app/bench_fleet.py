@@ -8,13 +8,10 @@ published by one client, just as a broker publishes them: same topics, same payl
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import multiprocessing
 import os
-import subprocess
 import sys
-import tempfile
 import time
 from datetime import UTC, datetime
 from functools import partial
@@ -22,50 +19,31 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-import qasync
 from PySide6.QtWidgets import QApplication
 
-from app.bootstrap import Console, ConsoleOptions, choose_platform, make_application
+from app.bootstrap import Console, ConsoleOptions
 from app.connection import ConnectionState
 from app.report import ErrorDoor
-from core.access.service import AccessService
+from app.window_bench import NAME, PASSWORD, field_client, make_store, measure_apart, run_room, start_field
 from core.field import rows
 from core.field.broker import EmbeddedBroker
 from core.field.payloads import Birth, check
 from core.field.registry import Registry
-from core.kernel.bench import WAIT_S, BenchResult, Figure, usual_environment, wait_until
-from core.kernel.bus import Bus
-from core.kernel.clock import SystemClock
-from core.kernel.errors import BadInputError
+from core.kernel.bench import WAIT_S, BenchResult, Figure, wait_until
 from core.kernel.paths import default_folders
 from core.kernel.settings import load_settings
-from core.store.engine import open_store, sqlite_url
 from widgets.devices.device_panel import DevicePanel
 from widgets.devices.tree_model import GroupBy
 
 N_DEVICES, N_GROUPS = 10_000, 20
 UPDATES_PER_S, UPDATE_S = 1000, 10.0
 QUERIES = ("device 1234", "fleet-07", "nothing like it")
-NAME, PASSWORD = "bench", "a bench and a fleet"
 SETTLE_S, LIMIT_S = 5.0, 400.0
 
 
 def bench_fleet() -> BenchResult:
     """Run a broker, a node, a console and the fleet, each in a process of its own, and measure the console."""
-    with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder) / "report.json"
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            subprocess.run(
-                [sys.executable, "-m", "app.bench_fleet", folder, str(report)],
-                cwd=Path(__file__).resolve().parents[1],
-                env=usual_environment(),
-                check=False,
-                timeout=LIMIT_S,
-            )
-        try:
-            data: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise BadInputError("The fleet of the bench did not end.", hint="Is there a display?") from error
+    data = measure_apart("app.bench_fleet", limit_s=LIMIT_S, failed="The fleet of the bench did not end.")
     fleet = f"{N_DEVICES:,} devices stored and retained; console and its node started at 0 s"
     under = f"{data['messages_per_s']:.0f} messages a second from {N_DEVICES:,} devices, tree by kind and by state"
     together = f"{N_DEVICES:,} wills published within {data['publish_s']:.2f} s; from the first one on"
@@ -112,11 +90,7 @@ def birth_of(device_id: str) -> dict[str, Any]:
 
 async def fill_database(folder: Path) -> None:
     """Write the devices and one account, as an earlier run would have left them."""
-    folder.mkdir(parents=True, exist_ok=True)
-    clock = SystemClock()
-    store = open_store(sqlite_url(default_folders(folder).database), backups=folder / "backups", clock=clock)
-    access = AccessService(store, Bus(), clock)
-    await access.create_first_administrator(NAME, PASSWORD, "bench")
+    store = await make_store(folder)
     registry, now = Registry(), datetime.now(UTC)
     values = []
     for device_id in device_ids():
@@ -129,7 +103,6 @@ async def fill_database(folder: Path) -> None:
     for first in range(0, len(values), 500):
         portion = values[first : first + 500]
         await store.write(partial(rows.insert_devices, rows=portion, created_at=now))
-    access.close()
     await store.close()
 
 
@@ -140,12 +113,7 @@ async def run(app: QApplication, folder: Path, report: Path) -> None:
     address = await broker.start()
     data = folder / "data"
     await fill_database(data)
-    pipe, theirs = multiprocessing.Pipe()
-    fleet = multiprocessing.Process(
-        target=drive, args=(theirs, address.host, address.port, address.passwords["field"]), daemon=True
-    )
-    fleet.start()
-    theirs.close()
+    fleet, pipe = start_field(drive, address)
     await wait_until(lambda: pipe.poll(0), "the fleet")
     pipe.recv()
     settings, _ = load_settings(arguments={"console": {"desk": "bench", "sound": False}})
@@ -277,14 +245,7 @@ def _devices(console: Console) -> DevicePanel:
 
 def drive(pipe: Connection, host: str, port: int, password: str) -> None:
     """Entry point of the fleet: leaves what a night leaves on the broker, then does what the bench says."""
-    from paho.mqtt import client as mqtt
-    from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
-
-    client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="bench-fleet", protocol=MQTTProtocolVersion.MQTTv311)
-    client.username_pw_set("field", password)
-    client.max_inflight_messages_set(2000)
-    client.connect(host, port)
-    client.loop_start()
+    client = field_client("bench-fleet", host, port, password)
     ids = device_ids()
 
     def everyone(suffix: str, bodies: list[str]) -> tuple[float, float]:
@@ -339,16 +300,6 @@ def _now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now_s)) + f".{int(now_s * 1000) % 1000:03d}Z"
 
 
-def _run_console(folder: Path, report: Path) -> None:
-    choose_platform()
-    settings, _ = load_settings()
-    app = make_application(ConsoleOptions(settings=settings, faults=(), folders=default_folders(folder / "data")))
-    loop = qasync.QEventLoop(app)
-    asyncio.set_event_loop(loop)
-    with loop:
-        loop.run_until_complete(run(app, folder, report))
-
-
 if __name__ == "__main__":
     multiprocessing.set_start_method("spawn")
-    _run_console(Path(sys.argv[1]), Path(sys.argv[2]))
+    run_room(run, Path(sys.argv[1]), Path(sys.argv[2]))

@@ -14,36 +14,29 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-import qasync
 from PySide6.QtWidgets import QApplication
 
-from app.bootstrap import Console, ConsoleOptions, choose_platform, make_application
+from app.bootstrap import Console, ConsoleOptions
 from app.connection import ConnectionState
 from app.report import ErrorDoor
-from core.access.service import AccessService
+from app.window_bench import NAME, PASSWORD, field_client, make_store, measure_apart, run_room, start_field
 from core.field.broker import EmbeddedBroker
-from core.kernel.bench import BenchResult, Figure, usual_environment, wait_until
-from core.kernel.bus import Bus
-from core.kernel.clock import SystemClock
-from core.kernel.errors import BadInputError
+from core.kernel.bench import BenchResult, Figure, wait_until
 from core.kernel.paths import default_folders
 from core.kernel.settings import load_settings
 from core.parking.model import BayState, BayStatus, Lot
 from core.parking.plans import open_lot
-from core.store.engine import open_store, sqlite_url
 
 N_BAYS, N_GATEWAYS = 2000, 40
 CHANGES_PER_S, CHANGE_S = 200, 20.0
 REFERENCE_MS = 300.0
 LOT_ID = "bench"
-NAME, PASSWORD = "bench", "a bench and a lot"
 SETTLE_S, LIMIT_S = 4.0, 180.0
 TWIN = "twin"
 
@@ -54,20 +47,7 @@ def bench_parking() -> BenchResult:
     Raises:
         BadInputError: It did not end.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder) / "report.json"
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            subprocess.run(
-                [sys.executable, "-m", "app.bench_parking", folder, str(report)],
-                cwd=Path(__file__).resolve().parents[1],
-                env=usual_environment(),
-                check=False,
-                timeout=LIMIT_S,
-            )
-        try:
-            data: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise BadInputError("The lot of the bench did not end.", hint="Is there a display?") from error
+    data = measure_apart("app.bench_parking", limit_s=LIMIT_S, failed="The lot of the bench did not end.")
     load = f"{data['changes_per_s']:.0f} changes a second of {N_BAYS:,} bays, {data['in_front']} in front"
     return BenchResult(
         bench="parking",
@@ -97,13 +77,8 @@ async def run(app: QApplication, folder: Path, report: Path) -> None:
     broker = EmbeddedBroker(folder / "broker")
     address = await broker.start()
     data = folder / "data"
-    await _make_account(data)
-    pipe, theirs = multiprocessing.Pipe()
-    sensors = multiprocessing.Process(
-        target=drive, args=(theirs, address.host, address.port, address.passwords["field"]), daemon=True
-    )
-    sensors.start()
-    theirs.close()
+    await (await make_store(data)).close()
+    sensors, pipe = start_field(drive, address)
     settings, _ = load_settings(arguments={"console": {"desk": "bench", "sound": False}})
     node = subprocess.Popen(
         [
@@ -139,16 +114,6 @@ async def run(app: QApplication, folder: Path, report: Path) -> None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             node.wait(20.0)
         await broker.stop()
-
-
-async def _make_account(data: Path) -> None:
-    data.mkdir(parents=True, exist_ok=True)
-    clock = SystemClock()
-    store = open_store(sqlite_url(default_folders(data).database), backups=data / "backups", clock=clock)
-    access = AccessService(store, Bus(), clock)
-    await access.create_first_administrator(NAME, PASSWORD, "bench")
-    access.close()
-    await store.close()
 
 
 async def _measure(console: Console, pipe: Connection) -> dict[str, Any]:
@@ -198,14 +163,7 @@ async def _measure(console: Console, pipe: Connection) -> dict[str, Any]:
 
 def drive(pipe: Connection, host: str, port: int, password: str) -> None:
     """Entry point of the sensors: says what the bench asks for."""
-    from paho.mqtt import client as mqtt
-    from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
-
-    client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="bench-bays", protocol=MQTTProtocolVersion.MQTTv311)
-    client.username_pw_set("field", password)
-    client.max_inflight_messages_set(2000)
-    client.connect(host, port)
-    client.loop_start()
+    client = field_client("bench-bays", host, port, password)
     bays = [bay.bay_id for bay in bench_lot().bays]
     states = dict.fromkeys(bays, False)
 
@@ -241,16 +199,6 @@ def _spot(*, is_occupied: bool) -> str:
     )
 
 
-def _run_console(folder: Path, report: Path) -> None:
-    choose_platform()
-    settings, _ = load_settings()
-    app = make_application(ConsoleOptions(settings=settings, faults=(), folders=default_folders(folder / "data")))
-    loop = qasync.QEventLoop(app)
-    asyncio.set_event_loop(loop)
-    with loop:
-        loop.run_until_complete(run(app, folder, report))
-
-
 if __name__ == "__main__":
     multiprocessing.set_start_method("spawn")
-    _run_console(Path(sys.argv[1]), Path(sys.argv[2]))
+    run_room(run, Path(sys.argv[1]), Path(sys.argv[2]))

@@ -9,7 +9,7 @@ from enum import StrEnum
 from core.kernel.errors import BadInputError
 from core.parking.model import Outline, Point
 from core.parking.shapes import row_of, row_quad
-from widgets.scene.draft import ToolInfo
+from widgets.scene.draft import tools
 
 
 class Tool(StrEnum):
@@ -23,19 +23,12 @@ class Tool(StrEnum):
     PAIRS = "pairs"
 
 
-TOOLS = (
-    ToolInfo(
-        tool=Tool.SELECT,
-        title="Select",
-        key="V",
-        tip="Select, move and change what is drawn",
-        icon="scene-select",
-        is_safe=True,
-    ),
-    ToolInfo(tool=Tool.BAY, title="Bay", key="B", tip="Draw one bay, corner by corner", icon="bay"),
-    ToolInfo(tool=Tool.ROW, title="Row", key="R", tip="Draw a row: its front, its back, and how many", icon="bay-row"),
-    ToolInfo(tool=Tool.LANE, title="Lane", key="A", tip="Draw a lane that must stay clear", icon="scene-lane"),
-    ToolInfo(tool=Tool.PLACE, title="Place", key="P", tip="Say where the plan's origin lies on the map", icon="map"),
+TOOLS = tools(
+    (Tool.SELECT, "Select", "V", "scene-select", "Select, move and change what is drawn"),
+    (Tool.BAY, "Bay", "B", "bay", "Draw one bay, corner by corner"),
+    (Tool.ROW, "Row", "R", "bay-row", "Draw a row: its front, its back, and how many"),
+    (Tool.LANE, "Lane", "A", "scene-lane", "Draw a lane that must stay clear"),
+    (Tool.PLACE, "Place", "P", "map", "Say where the plan's origin lies on the map"),
 )
 """Pairs are set from the form that copies a view."""
 

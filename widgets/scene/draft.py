@@ -38,45 +38,22 @@ class ToolInfo(Generic[AnyTool]):
     is_safe: bool = False
 
 
-TOOLS = (
-    ToolInfo(
-        tool=Tool.SELECT,
-        title="Select",
-        key="V",
-        tip="Select, move and change what is drawn",
-        icon="scene-select",
-        is_safe=True,
-    ),
-    ToolInfo(
-        tool=Tool.ZONE,
-        title="Zone",
-        key="Z",
-        tip="Draw a zone that rules watch",
-        icon="scene-zone",
-    ),
-    ToolInfo(
-        tool=Tool.LINE,
-        title="Line",
-        key="L",
-        tip="Draw a line that counts by direction",
-        icon="scene-line",
-    ),
-    ToolInfo(
-        tool=Tool.LANE, title="Lane", key="A", tip="Draw a lane and the way traffic drives in it", icon="scene-lane"
-    ),
-    ToolInfo(
-        tool=Tool.PRIVACY,
-        title="Privacy",
-        key="P",
-        tip="Black out a part of the picture, everywhere",
-        icon="scene-privacy",
-    ),
-    ToolInfo(
-        tool=Tool.IGNORE, title="Ignore", key="I", tip="Detect nothing in a part of the picture", icon="scene-ignore"
-    ),
-    ToolInfo(
-        tool=Tool.ROAD, title="Road", key="R", tip="Set points of the road whose distances are known", icon="scene-road"
-    ),
+def tools(*rows: tuple[AnyTool, str, str, str, str]) -> tuple[ToolInfo[AnyTool], ...]:
+    """Return tools from rows of tool, title, key, icon and tip; the first one only selects."""
+    return tuple(
+        ToolInfo(tool=tool, title=title, key=key, icon=icon, tip=tip, is_safe=number == 0)
+        for number, (tool, title, key, icon, tip) in enumerate(rows)
+    )
+
+
+TOOLS = tools(
+    (Tool.SELECT, "Select", "V", "scene-select", "Select, move and change what is drawn"),
+    (Tool.ZONE, "Zone", "Z", "scene-zone", "Draw a zone that rules watch"),
+    (Tool.LINE, "Line", "L", "scene-line", "Draw a line that counts by direction"),
+    (Tool.LANE, "Lane", "A", "scene-lane", "Draw a lane and the way traffic drives in it"),
+    (Tool.PRIVACY, "Privacy", "P", "scene-privacy", "Black out a part of the picture, everywhere"),
+    (Tool.IGNORE, "Ignore", "I", "scene-ignore", "Detect nothing in a part of the picture"),
+    (Tool.ROAD, "Road", "R", "scene-road", "Set points of the road whose distances are known"),
 )
 
 KIND_OF = {

@@ -88,6 +88,15 @@ class GatewayRoute:
     more: dict[str, Any] = field(default_factory=dict)
 
 
+def reading_route(
+    path: str, endpoint: Callable[..., Any], *, limits: RouteLimits, summary: str, answer: Any, **more: Any
+) -> GatewayRoute:
+    """Return an address that only tells; `more` is passed on to FastAPI."""
+    return GatewayRoute(
+        method="GET", path=path, endpoint=endpoint, limits=limits, summary=summary, answer=answer, more=more
+    )
+
+
 def visit_of(request: Request) -> Visit:
     """Return who sent a request, as the guard found."""
     visit: Visit = request.scope["visit"]

@@ -22,7 +22,7 @@ from core.gateway.http.model import GatewayKey, KeyPurpose
 from core.gateway.http.multipart import picture_of
 from core.gateway.http.pictures import EdgePictures
 from core.gateway.http.refusal import Refused
-from core.gateway.http.route import GatewayRoom, GatewayRoute, visit_of
+from core.gateway.http.route import GatewayRoom, GatewayRoute, reading_route, visit_of
 from core.gateway.http.shapes import BayShape, LotDetail, LotShape, bay_shapes, bays_geojson, lot_shape
 from core.kernel.clock import parse_at
 from core.kernel.errors import BadInputError, ConsoleError
@@ -116,22 +116,20 @@ def make_routes(room: GatewayRoom) -> list[GatewayRoute]:
             summary="An edge camera's picture of a lot",
             more={"status_code": 202, "responses": _FRAME_ANSWERS, "openapi_extra": {"requestBody": _FRAME_BODY}},
         ),
-        GatewayRoute(
-            method="GET",
-            path="/api/parking",
-            endpoint=get_lots,
+        reading_route(
+            "/api/parking",
+            get_lots,
             limits=READING,
             summary="Every lot and how full it is",
             answer=list[LotShape],
         ),
-        GatewayRoute(
-            method="GET",
-            path="/api/parking/{lot_id}",
-            endpoint=get_lot,
+        reading_route(
+            "/api/parking/{lot_id}",
+            get_lot,
             limits=READING,
             summary="One lot with its bays",
             answer=LotDetail,
-            more={"responses": {200: {"content": {GEOJSON: {"schema": {"type": "object"}}}}}},
+            responses={200: {"content": {GEOJSON: {"schema": {"type": "object"}}}}},
         ),
     ]
 

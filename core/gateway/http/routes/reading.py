@@ -9,7 +9,7 @@ from fastapi import Query
 from core.gateway.http.guard import RouteLimits
 from core.gateway.http.limits import Pace
 from core.gateway.http.model import KeyPurpose
-from core.gateway.http.route import GatewayRoom, GatewayRoute
+from core.gateway.http.route import GatewayRoom, GatewayRoute, reading_route
 from core.gateway.http.shapes import (
     AlarmShape,
     DeviceShape,
@@ -46,28 +46,7 @@ def make_routes(room: GatewayRoom) -> list[GatewayRoute]:
         return [device_shape(device) for device in found[:limit]]
 
     return [
-        GatewayRoute(
-            method="GET",
-            path="/api/alarms",
-            endpoint=get_alarms,
-            limits=LIMITS,
-            summary="Open alarms",
-            answer=list[AlarmShape],
-        ),
-        GatewayRoute(
-            method="GET",
-            path="/api/incidents",
-            endpoint=get_incidents,
-            limits=LIMITS,
-            summary="Incidents",
-            answer=list[IncidentShape],
-        ),
-        GatewayRoute(
-            method="GET",
-            path="/api/devices",
-            endpoint=get_devices,
-            limits=LIMITS,
-            summary="Field devices",
-            answer=list[DeviceShape],
-        ),
+        reading_route("/api/alarms", get_alarms, limits=LIMITS, summary="Open alarms", answer=list[AlarmShape]),
+        reading_route("/api/incidents", get_incidents, limits=LIMITS, summary="Incidents", answer=list[IncidentShape]),
+        reading_route("/api/devices", get_devices, limits=LIMITS, summary="Field devices", answer=list[DeviceShape]),
     ]
