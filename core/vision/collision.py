@@ -49,6 +49,9 @@ _APART, _N_TORN, _JUMPS = 1.2, 2, 0.8
 _TORN_LATE_S, _TORN_AROUND_S = 0.1, 0.45
 """A tracker shows a new vehicle with its second picture: what breaks at a moment seems to a little later."""
 
+_SETTLED_S = 0.35
+"""After a cut a tracker's boxes glide to where another vehicle stands."""
+
 _N_TOGETHER = 3
 """Moments within which two vehicles that run into each other are jolted, about half a second."""
 
@@ -117,12 +120,8 @@ class CollisionRule:
         if self._times and moment.dt_s > 0 and moment.now_s - self._times[-1] < _PICTURE_EVERY_S - moment.dt_s / 2:
             return
         vehicles = [sighting for sighting in moment.sightings if sighting.track.label in VEHICLE_LABELS]
-        is_gap = moment.dt_s == 0
-        if self._cuts.is_cut(vehicles, moment) or is_gap:
-            self._traces.clear()
-            self._before.clear()
-            self._jolts.clear()
-            self._times.clear()
+        cut_s = self._cuts.last_cut_s(vehicles, moment)
+        self._forget_before(math.inf if moment.dt_s == 0 else cut_s + _SETTLED_S)
         self._confidence_factor = moment.confidence_factor
         moved_s = self._shifts.last_moved_s(moment)
         self._remember(vehicles, moment.now_s)
@@ -130,6 +129,22 @@ class CollisionRule:
         if at_s is not None and moved_s < at_s - BEFORE_S:
             self._judge_all(at_s, moment.now_s, note)
         self._end(moment, note)
+
+    def _forget_before(self, cut_s: float) -> None:
+        """Leave out what was seen before a cut or a gap: it does not go on in what is seen now."""
+        if not self._times or self._times[0] >= cut_s:
+            return
+        self._before.clear()
+        self._jolts.clear()
+        while self._times and self._times[0] < cut_s:
+            self._times.popleft()
+        for key, trace in tuple(self._traces.items()):
+            while trace.rows and trace.rows[0][0] < cut_s:
+                trace.rows.popleft()
+            if not trace.rows:
+                del self._traces[key]
+            elif trace.torn_s < cut_s:
+                trace.torn_s = trace.found_s = -math.inf
 
     def _remember(self, vehicles: list[Sighting], now_s: float) -> None:
         self._times.append(now_s)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,43 +13,83 @@ from numpy.typing import NDArray
 from core.vision.scene_rule import Grey, Moment
 from core.vision.vehicles import Sighting
 
-WINDOW_S = 0.45
-"""A cut is seen late: a tracker gives a new vehicle its number with the second picture."""
+_WINDOW_S = 0.45
+"""So late a tracker gives a new vehicle its number: with the second picture."""
 
-_MIN_CHANGES = 3
 _ESTABLISHED_S = 0.5
-_LARGER_CHANGE = 1.2
-
 _SPREAD = 2.5
 """Sizes of the largest between those who came and went: a crash hides vehicles too, but all in one place."""
 
-_N_USUAL = 12
+_AROUND_S = 1.05
+_N_AROUND = 2
+_LEAP, _STEP, _MORE = 1.75, 2.0, 1.1
+"""Of the largest change in the second before, and in the second after: a picture that stands out by itself; one after
+which nothing is as it was, if vehicles were exchanged as well; and the least that a cut changes."""
+
+_N_EXCHANGED, _N_EXCHANGED_BY_STEP = 3, 2
+_OF_ALL = 0.5
+"""Vehicles that came or went at once, and their share."""
+
+_DIFFERS_BY = 20
+"""Grey levels; noise, and a codec that starts a picture anew, stay below."""
+
+_NOTHING = 0.003
+"""Share of the picture that changes where nobody moves."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """From one picture to the next.
+
+    Attributes:
+        change: Share of the picture that differs; None where it is not known.
+    """
+
+    at_s: float
+    appeared: tuple[Sighting, ...]
+    vanished: tuple[Sighting, ...]
+    n_here: int
+    change: float | None
 
 
 class CutDetector:
-    """Notices that the picture jumped: a loop's seam, an edit, a preset that was driven to.
+    """Notices that the picture jumped: a loop's seam, an edit, a recorder that lost seconds, a preset driven to.
 
-    Vehicles vanish and others appear in the middle of the road, all at once, and more of the picture changed than
-    usual.
+    More of the picture changes than in the second before and the second after: by far, or by a little while vehicles
+    vanish and others appear in the middle of the road. A crash goes on for longer than one picture and hides vehicles
+    in one place only; where traffic is fast and fills the picture, a cut changes hardly more than a fifth of a second
+    does. So that the second after is known, a cut is told late, by a second at most.
     """
 
     def __init__(self, aspect: float) -> None:
         """Start before the first picture."""
         self._aspect = aspect
         self._known: dict[int, tuple[Sighting, float, float]] = {}
-        self._turnover: deque[tuple[float, list[Sighting], list[Sighting], float]] = deque()
-        self._usual: deque[float] = deque(maxlen=_N_USUAL)
+        self._steps: deque[_Step] = deque()
         self._grey: Grey | None = None
-        self._last_s = -math.inf
+        self._last_s = self._cut_s = -math.inf
 
     def forget(self, gone: Iterable[int]) -> None:
-        """Forget vehicles that will not come back; of every picture, also of one that `is_cut` is not asked about."""
+        """Forget vehicles that will not come back; of every picture, also of one that `last_cut_s` is not told of."""
         for key in gone:
             self._known.pop(key, None)
 
-    def is_cut(self, vehicles: list[Sighting], moment: Moment) -> bool:
-        """Take one picture; return whether the picture jumped within the last `WINDOW_S`."""
-        now_s = moment.now_s
+    def last_cut_s(self, vehicles: list[Sighting], moment: Moment) -> float:
+        """Take one picture; return the time of the first picture after the last cut, minus infinity for never."""
+        if moment.dt_s == 0:
+            # The clock stands still over a gap, so what came before would never grow old.
+            self._steps.clear()
+            self._grey = None
+        self._steps.append(self._step(vehicles, moment))
+        while moment.now_s - self._steps[0].at_s > 2 * _AROUND_S + _WINDOW_S:
+            self._steps.popleft()
+        for index in range(_N_AROUND, len(self._steps) - _N_AROUND):
+            at_s = self._steps[index].at_s
+            if max(self._cut_s, moment.now_s - _AROUND_S) < at_s and self._is_cut(index):
+                self._cut_s = at_s
+        return self._cut_s
+
+    def _step(self, vehicles: list[Sighting], moment: Moment) -> _Step:
         here = {sighting.key for sighting in vehicles}
         appeared: list[Sighting] = []
         if self._known:
@@ -59,42 +100,42 @@ class CutDetector:
             if key not in here and seen_s >= self._last_s - 1e-6 and seen_s - first_s > _ESTABLISHED_S
             if self._is_inside(last)
         ]
-        self._remember(vehicles, moment)
-        if moment.dt_s == 0:
-            # The clock stands still over a gap, so what came before would never grow old.
-            self._turnover.clear()
-        self._turnover.append((now_s, appeared, vanished, self._change(moment.grey)))
-        while now_s - self._turnover[0][0] > WINDOW_S:
-            self._turnover.popleft()
-        if not self._is_turned_over(len(here)):
-            return False
-        self._turnover.clear()
-        return True
-
-    def _is_turned_over(self, n_here: int) -> bool:
-        appeared = [each for entry in self._turnover for each in entry[1]]
-        vanished = [each for entry in self._turnover for each in entry[2]]
-        change = max(entry[3] for entry in self._turnover)
-        changed = [*appeared, *vanished]
-        if not changed or change < _LARGER_CHANGE or _spread(changed) < _SPREAD:
-            return False
-        return bool(appeared and vanished) and len(changed) >= max(_MIN_CHANGES, 0.5 * n_here)
-
-    def _remember(self, vehicles: list[Sighting], moment: Moment) -> None:
         for sighting in vehicles:
             first_s = self._known[sighting.key][1] if sighting.key in self._known else moment.now_s
             self._known[sighting.key] = (sighting, first_s, moment.now_s)
         self._last_s = moment.now_s
+        return _Step(moment.now_s, tuple(appeared), tuple(vanished), len(here), self._change(moment.grey))
 
-    def _change(self, grey: Grey | None) -> float:
-        """Return how much more of the picture changed than usual; without pictures anything may have."""
+    def _change(self, grey: Grey | None) -> float | None:
         before, self._grey = self._grey, grey
         if grey is None or before is None or before.shape != grey.shape:
-            return math.inf
-        change = float(np.abs(grey.astype(np.int16) - before).mean())
-        usual = float(np.median(self._usual)) if self._usual else change
-        self._usual.append(change)
-        return change / max(usual, 1e-6)
+            return None
+        return float((np.abs(grey.astype(np.int16) - before) > _DIFFERS_BY).mean()) + _NOTHING
+
+    def _is_cut(self, index: int) -> bool:
+        step = self._steps[index]
+        around = [other for other in self._steps if other is not step and abs(other.at_s - step.at_s) <= _AROUND_S]
+        before = [other.change for other in around if other.at_s < step.at_s and other.change is not None]
+        after = [other.change for other in around if other.at_s > step.at_s and other.change is not None]
+        if step.change is None or min(len(before), len(after)) < _N_AROUND:
+            # Rules that are run on tracks alone know nothing of pictures.
+            return self._grey is None and self._n_exchanged(step) >= _N_EXCHANGED
+        times_before, times_after = step.change / max(before), step.change / max(after)
+        if min(times_before, times_after) >= _LEAP:
+            return True
+        if min(times_before, times_after) < _MORE:
+            return False
+        return self._n_exchanged(step) >= (_N_EXCHANGED if times_before < _STEP else _N_EXCHANGED_BY_STEP)
+
+    def _n_exchanged(self, step: _Step) -> int:
+        """Return how many vehicles came and went with a step, all over the picture; 0 where others went on."""
+        late = [other for other in self._steps if 0 <= other.at_s - step.at_s <= _WINDOW_S]
+        appeared = [each for other in late for each in other.appeared]
+        vanished = [each for other in late for each in other.vanished]
+        exchanged = [*appeared, *vanished]
+        if not appeared or not vanished or _spread(exchanged) < _SPREAD:
+            return 0
+        return len(exchanged) if len(exchanged) >= _OF_ALL * late[-1].n_here else 0
 
     def _is_inside(self, sighting: Sighting) -> bool:
         x1, y1, x2, y2 = sighting.track.bbox_xyxy

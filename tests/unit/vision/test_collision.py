@@ -21,12 +21,12 @@ def car(track_id, x, y, *, width=2 * SIDE, height=SIDE):
     return Track(track_id=track_id, label="car", score=0.8, bbox_xyxy=box)
 
 
-def watch(pictures, *, fps=6.0, scene=None):
+def watch(pictures, *, fps=6.0, scene=None, greys=None):
     """Let the rules see pictures, lists of tracks, and return the collisions that call an operator."""
     rules = SceneRules("camera-1", scene or Scene(), ASPECT)
     seen = []
     for index, tracks in enumerate(pictures):
-        seen += rules.update(tracks, index / fps, AT)
+        seen += rules.update(tracks, index / fps, AT, None if greys is None else greys[index])
     return [item for item in seen if item.kind is ObservationKind.COLLISION and item.confidence >= 0.8]
 
 
@@ -189,3 +189,46 @@ def test_what_happens_while_vehicles_elsewhere_come_and_go_is_a_seam_of_the_stre
 @pytest.mark.parametrize("fps", [8.0, 12.0])
 def test_every_rate_of_a_camera_is_looked_at_often_enough(fps):
     assert watch(crash(fps), fps=fps)
+
+
+def greys(n_pictures, *, leaps_at=(), flashes_at=(), step_px=3):
+    """A road in grey on which a bright van drives; at a leap it is elsewhere, and so is the sun's light on the road."""
+    road = np.random.default_rng(1).integers(60, 140, (90, 160), np.uint8)
+    found, place = [], 10
+    for index in range(n_pictures):
+        place = 10 + (place + step_px + (70 if index in leaps_at else 0) - 10) % 120
+        picture = road.copy()
+        if sum(leap <= index for leap in leaps_at) % 2:
+            picture[60:80] += 40
+        picture[40:50, place : place + 20] = 200
+        if index in flashes_at:
+            picture[:] = 250
+        found.append(picture)
+    return found
+
+
+def test_what_happens_where_the_picture_leaps_is_a_seam_even_if_every_vehicle_seems_to_go_on():
+    n_pictures, impact = len(crash()), int(0.6 / 0.35 * 6)
+
+    assert watch(crash(), greys=greys(n_pictures))
+    assert not watch(crash(), greys=greys(n_pictures, leaps_at=[impact]))
+
+
+def test_a_crash_soon_after_a_seam_calls():
+    assert watch(crash(), greys=greys(len(crash()), leaps_at=[3]))
+
+
+def test_lightning_at_the_moment_of_a_crash_is_no_seam():
+    impact = int(0.6 / 0.35 * 6)
+
+    assert watch(crash(), greys=greys(len(crash()), flashes_at=[impact]))
+
+
+def test_one_vehicle_for_another_where_more_changes_than_for_a_second_is_a_seam():
+    impact = int(0.6 / 0.35 * 6)
+    pictures = [
+        [*cars, car(3, 0.3, 0.25)] if index < impact else [*cars, car(13, 1.3, 0.3)]
+        for index, cars in enumerate(crash())
+    ]
+
+    assert not watch(pictures, greys=greys(len(pictures), leaps_at=[impact]))
