@@ -274,6 +274,11 @@ class LiveModel(QObject):
             return item_id
         return next((plan.lot_id for plan in self.lot_plans.values() if item_id in plan.device_ids), item_id)
 
+    def names_at_lots(self) -> dict[str, str]:
+        """Return the names of who speaks of bays, by id: cameras, and devices of lots."""
+        names = {camera.camera_id: camera.name for camera in self.cameras.values()}
+        return names | {device.device_id: device.name for device in self.devices.values() if device.kind == "lot"}
+
     def _take(self, changes: Changes) -> None:
         for camera in changes.cameras:
             self.cameras[camera.camera_id] = camera

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from PySide6.QtCore import Qt
@@ -190,13 +189,8 @@ class _Parking(QWidget):
         plan = live.lot_plans.get(self._lot_id)
         where = plan.name if plan is not None else ""
         self._title.setText(f"{where}, {self._zone}" if self._zone else where)
-        self._bays.show_lot(plan, live.bays.get(self._lot_id, {}), self._names())
+        self._bays.show_lot(plan, live.bays.get(self._lot_id, {}), live.names_at_lots())
         self._filter_bays()
-
-    def _names(self) -> Mapping[str, str]:
-        live = self._room.live
-        names = {camera.camera_id: camera.name for camera in live.cameras.values()}
-        return names | {device.device_id: device.name for device in live.devices.values() if device.kind == "lot"}
 
     def _on_bays_updated(self, fresh: tuple[BayStatus, ...]) -> None:
         here = [status for status in fresh if status.lot_id == self._lot_id]

@@ -62,6 +62,7 @@ class _Twin(QWidget):
         room, live, panel = self._room, self._room.live, self._panel
         live.lot_plans_changed.connect(self._on_plans)
         live.cameras_changed.connect(self._on_cameras)
+        live.devices_changed.connect(self._on_names)
         live.bays_changed.connect(self._on_bays)
         live.bays_updated.connect(panel.update_statuses)
         live.alarms_changed.connect(self._on_alarms)
@@ -97,6 +98,10 @@ class _Twin(QWidget):
 
     def _on_cameras(self) -> None:
         self._panel.show_cones(cones_of(self._panel.shown_lots, self._room.live.cameras.values()))
+        self._on_names()
+
+    def _on_names(self) -> None:
+        self._panel.set_names(self._room.live.names_at_lots())
 
     def _on_bays(self) -> None:
         self._panel.show_statuses(status for bays in self._room.live.bays.values() for status in bays.values())
@@ -176,7 +181,7 @@ class _Twin(QWidget):
         self._room.ask(
             "parking.correct",
             BayStatus,
-            then=lambda status: self._panel.update_statuses((status,)),
+            then=self._panel.show_corrected,
             lot_id=lot_id,
             bay_id=bay_id,
             state=state,

@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
 
 from core.cameras.model import Camera
 from core.kernel.geo import GeoPoint
-from core.media.model import ProbeResult, SourceSpec
+from core.media.model import EDGE, ProbeResult, SourceSpec
 from core.vision.model import DEFAULT_LABELS, VEHICLE_LABELS, TrackerKind
 from widgets.base.flow import FlowLayout
 from widgets.base.focus import order_focus
@@ -411,12 +411,14 @@ class CameraForm(QWidget):
         self._sub_test.setText("Testing ..." if is_testing_sub else "Test")
         self._test.setText("Testing ..." if is_testing else "Test address")
         is_ready = not why and not self._is_saving
-        self._save.setEnabled(is_ready and self._tested is _Tested.GOOD)
-        self._untested.setVisible(self._tested is not _Tested.GOOD)
+        # Nobody can post for a camera that is not there yet: it gives a picture after it is saved, if at all.
+        is_enough = self._tested is _Tested.GOOD or address.plain.startswith(f"{EDGE}:")
+        self._save.setEnabled(is_ready and is_enough)
+        self._untested.setVisible(not is_enough)
         self._untested.setEnabled(is_ready and not is_testing)
         self._untested.setText("Press again to save untested" if self._is_warned else "Save untested")
         self._save.setText("Saving ..." if self._is_saving else "Save")
-        if not why and self._tested is not _Tested.GOOD:
+        if not why and not is_enough:
             why = "Test the address before saving."
         self._why.setText(why)
         self._save.setToolTip(why or "Ctrl+Enter")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from PySide6.QtCore import QSize, Qt, Signal
@@ -27,8 +28,9 @@ from widgets.base.icons import icon
 from widgets.base.labels import ElidedLabel, hairline
 from widgets.base.theme import look, set_role
 from widgets.base.times import format_age, format_raised
+from widgets.lots.words import source_text
 from widgets.twin.scene import BayKey
-from widgets.twin.words import KIND_WORDS, STATE_WORDS, bay_name, source_words, state_words
+from widgets.twin.words import KIND_WORDS, STATE_WORDS, bay_name, state_words
 
 WIDTH_EM = 19
 
@@ -56,6 +58,7 @@ class BayCard(QFrame):
         self._is_corrected = False
         self._may_correct = False
         self._is_live = True
+        self._names: Mapping[str, str] = {}
         self._picture: QImage | None = None
         self._title = ElidedLabel("")
         set_role(self._title, "title")
@@ -145,12 +148,16 @@ class BayCard(QFrame):
             self.reason.clear()
             self._picture = None
             self.show_no_snapshot("")
+            # Who corrects a bay says that it stands otherwise than it is shown.
+            is_taken = status is not None and status.state is BayState.OCCUPIED
+            wanted = BayState.FREE if is_taken else BayState.OCCUPIED
+            self.state_choice.setCurrentIndex(self.state_choice.findData(wanted))
         self._title.setText(f"Bay {bay_name(bay)}")
         level = next((level.name for level in lot.levels if level.number == bay.level), str(bay.level))
         where = [lot.name or lot.lot_id, f"zone {bay.zone}" if bay.zone else "", level if lot.levels else ""]
         self._lot.setText(" · ".join(part for part in where if part))
         self._is_corrected = status is not None and bool(status.reason)
-        self.facts.show_facts(_facts_of(bay, status, now))
+        self.facts.show_facts(_facts_of(bay, status, now, self._names))
         self._refresh_controls()
 
     def show_share(self, lot: Lot, bay: Bay, sentence: str) -> None:
@@ -177,6 +184,14 @@ class BayCard(QFrame):
         self._snapshot.hide()
         self._said.setText(sentence)
         self._said.setVisible(bool(sentence))
+
+    def show_corrected(self) -> None:
+        """The correction was taken: its reason stands among the facts."""
+        self.reason.clear()
+
+    def set_names(self, names: Mapping[str, str]) -> None:
+        """Call cameras and devices by their names, by id, from the next bay on."""
+        self._names = names
 
     def set_may_correct(self, may: bool) -> None:
         """Offer corrections to those who may make them."""
@@ -224,13 +239,13 @@ class BayCard(QFrame):
         return QSize(look().sizes.body * WIDTH_EM, super().sizeHint().height())
 
 
-def _facts_of(bay: Bay, status: BayStatus | None, now: datetime) -> list[tuple[str, str]]:
+def _facts_of(bay: Bay, status: BayStatus | None, now: datetime, names: Mapping[str, str]) -> list[tuple[str, str]]:
     facts = [("State", state_words(status))]
     if status is not None:
         facts += [
             ("Since", format_raised(status.since, now)),
             ("Confirmed", f"{format_age((now - status.at).total_seconds())} ago"),
-            ("Source", source_words(status.source)),
+            ("Source", source_text(status.source, names)),
             ("Confidence", f"{status.confidence:.0%}"),
         ]
         if status.reason:

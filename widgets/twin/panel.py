@@ -145,6 +145,7 @@ class TwinPanel(QWidget):
         self._has_failed = False
         self._lost = ""
         self._cones: tuple[Cone, ...] = ()
+        self._names: dict[str, str] = {}
         self._make_parts()
         self._build()
         self._connect()
@@ -288,6 +289,21 @@ class TwinPanel(QWidget):
         """Say why there is no picture of a bay."""
         if key == self._selected:
             self.card.show_no_snapshot(sentence)
+
+    def show_corrected(self, status: BayStatus) -> None:
+        """Take the state of a bay whose correction was taken."""
+        self.update_statuses((status,))
+        if (status.lot_id, status.bay_id) == self._selected:
+            self.card.show_corrected()
+
+    def set_names(self, names: Mapping[str, str]) -> None:
+        """Call cameras and devices by their names, by id."""
+        if names == self._names:
+            return
+        self._names = dict(names)
+        self.card.set_names(self._names)
+        self.table.set_names(self._names)
+        self._show_card()
 
     def set_may_correct(self, may: bool) -> None:
         """Offer corrections to those who may make them."""

@@ -36,8 +36,9 @@ from widgets.base.focus import order_focus
 from widgets.base.search import SearchField
 from widgets.base.theme import look, set_role
 from widgets.base.times import format_age, format_raised
+from widgets.lots.words import source_text
 from widgets.twin.scene import BayKey
-from widgets.twin.words import KIND_WORDS, STATE_WORDS, bay_name, source_words, state_words
+from widgets.twin.words import KIND_WORDS, STATE_WORDS, bay_name, state_words
 
 _Index = QModelIndex | QPersistentModelIndex
 _NOWHERE = QModelIndex()
@@ -160,6 +161,11 @@ class BayTable(QWidget):
         chosen.blockSignals(False)
         self.view.viewport().update()
 
+    def set_names(self, names: Mapping[str, str]) -> None:
+        """Call cameras and devices by their names, by id."""
+        self._rows.names = names
+        self._rows.refresh_ages()
+
     def refresh_ages(self) -> None:
         """Tell the ages as of now."""
         self._rows.refresh_ages()
@@ -218,6 +224,9 @@ class _Rows(QAbstractTableModel):
         self._index: dict[BayKey, int] = {}
         self._statuses: dict[BayKey, BayStatus] = {}
         self._words: Mapping[BayKey, str] | None = None
+        self.names: Mapping[str, str] = {}
+        """Of cameras and devices, by id."""
+
         self._icons: dict[str, QIcon] = {}
         self._now = datetime.now(UTC)
 
@@ -331,7 +340,7 @@ class _Rows(QAbstractTableModel):
             case "Confirmed":
                 return format_age((self._now - status.at).total_seconds())
             case "Source":
-                return source_words(status.source)
+                return source_text(status.source, self.names)
         return f"{status.confidence:.0%}"
 
     def _icon(self, status: BayStatus | None) -> QIcon:

@@ -23,7 +23,7 @@ FORECAST_STEP_S = 300
 
 
 class TimeBar(QWidget):
-    """Chooses the instant; a slider over one hour, buttons for the next one, a field for any.
+    """Chooses the instant; a slider over one hour, of now the last one, buttons for the next, a field for any.
 
     Signals:
         moment_changed(object): The `Moment` that is wanted.
@@ -35,7 +35,9 @@ class TimeBar(QWidget):
         super().__init__(parent)
         self._clock = clock or SystemClock()
         self._moment = LIVE
-        self._hour = hour_of(self._now())
+        self._begin = hour_of(self._now())
+        """Of the slider."""
+
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setRange(0, 3600)
         self.slider.setSingleStep(STEP_S)
@@ -49,6 +51,7 @@ class TimeBar(QWidget):
         self.field.setDisplayFormat("yyyy-MM-dd HH:mm")
         self.field.setAccessibleName("Date and time that is shown")
         self.field.setKeyboardTracking(False)
+        self.field.setButtonSymbols(QDateTimeEdit.ButtonSymbols.NoButtons)
         self.live = QPushButton("Live")
         self.live.setCheckable(True)
         self.live.setToolTip("Back to now (L)")
@@ -76,7 +79,8 @@ class TimeBar(QWidget):
         self.slider.valueChanged.connect(self._on_slid)
         self.earlier.clicked.connect(lambda: self.step_hours(-1))
         self.later.clicked.connect(lambda: self.step_hours(1))
-        self.field.dateTimeChanged.connect(lambda at: self.go_to(at.toPython().astimezone()))
+        # What is not shown of the field was not typed either.
+        self.field.dateTimeChanged.connect(lambda at: self.go_to(at.toPython().replace(second=0).astimezone()))
         self.live.clicked.connect(self.go_live)
         self.play.toggled.connect(self._on_play_toggled)
         order_focus(self)
@@ -106,7 +110,8 @@ class TimeBar(QWidget):
         """Go hours back or forth; from now on to the whole hour before or after it."""
         at = self._moment.at
         if at is None:
-            at = self._hour if n < 0 else self._hour + HOUR
+            hour = hour_of(self._now())
+            at = hour if n < 0 else hour + HOUR
             n += 1 if n < 0 else -1
         self.go_to(at + n * HOUR)
 
@@ -127,10 +132,13 @@ class TimeBar(QWidget):
 
     def _refresh(self) -> None:
         at = self._moment.at or self._now()
-        self._hour = hour_of(at)
+        if self._moment.mode is Mode.LIVE:
+            self._begin = at - HOUR
+        elif not self._begin <= at <= self._begin + HOUR:
+            self._begin = hour_of(at)
         is_live = self._moment.mode is Mode.LIVE
         with QSignalBlocker(self.slider), QSignalBlocker(self.field), QSignalBlocker(self.live):
-            self.slider.setValue(round((at - self._hour).total_seconds()))
+            self.slider.setValue(round((at - self._begin).total_seconds()))
             self.field.setDateTime(QDateTime.fromSecsSinceEpoch(int(at.timestamp())))
             self.live.setChecked(is_live)
         self.play.setEnabled(self._moment.mode is Mode.REPLAY)
@@ -141,7 +149,7 @@ class TimeBar(QWidget):
             self._refresh()
 
     def _on_slid(self, seconds: int) -> None:
-        self.go_to(self._hour + timedelta(seconds=seconds) if seconds < 3600 else self._hour + HOUR)
+        self.go_to(self._begin + timedelta(seconds=seconds))
 
     def _on_play_toggled(self, is_on: bool) -> None:
         self.play.setIcon(icon("pause" if is_on else "play"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -60,6 +60,12 @@ ZONE_PX = 90.0
 MAX_LABELS = 220
 FIRST_POSE = Pose(azimuth_deg=20.0, elevation_deg=42.0)
 FLY_TO_BAY_M = 34.0
+PLATE_EM = 34
+"""A plate is no wider: what is longer goes on beneath."""
+
+SIGHT_RIM_PX = 20
+"""A bay whose middle is nearer to the side of the picture is cut off."""
+
 TURN_DEG = 7.5
 """By one press of a key."""
 
@@ -275,6 +281,21 @@ class TwinView(QWidget):
             )
         )
 
+    def _bring_selected_into_sight(self) -> None:
+        """Pan to the selected bay: the card that tells of it takes room from the picture."""
+        i = self._index_of_selected()
+        if i is not None and self._scene is not None:
+            x, y, z = (float(v) for v in self._scene.centres[i])
+            self.fly_to(replace(self.pose, x_m=x, y_m=y, z_m=z))
+
+    def _is_selected_in_sight(self, width_px: int, height_px: int) -> bool:
+        i = self._index_of_selected()
+        if i is None or self._scene is None:
+            return False
+        at, depth = poses.project(self.pose, self._scene.centres[[i]], width_px, height_px)
+        x, y = at[0]
+        return bool(depth[0] > 0 and SIGHT_RIM_PX < x < width_px - SIGHT_RIM_PX and 0 < y < height_px)
+
     def fly_to_lot(self, lot_id: str) -> None:
         """See one lot whole."""
         place = self._scene.lot(lot_id) if self._scene is not None else None
@@ -389,7 +410,7 @@ class TwinView(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         dress = picture_look() if self._is_night() else look()
         self._paint_rings(painter, scene)
-        taken: list[QRectF] = []
+        taken = [self._compass_box(dress)]
         self._paint_lots(painter, scene, dress, taken)
         self._paint_zones(painter, scene, dress, taken)
         self._paint_bays(painter, scene, dress, taken)
@@ -425,9 +446,11 @@ class TwinView(QWidget):
             box = shape.boundingRect()
             if not box.intersects(QRectF(self.rect())):
                 continue
-            captions = [place.name, self._captions.get(place.lot_id) or self._counts(place)]
+            told = QFontMetricsF(dress.font(dress.sizes.small))
+            room_px = min(PLATE_EM * dress.sizes.small, self.width() - 10.0 * dress.sizes.gap - dress.sizes.body)
+            captions = [place.name, *_wrapped(self._captions.get(place.lot_id) or self._counts(place), told, room_px)]
             if place.n_undrawn:
-                captions.append(f"{place.n_undrawn} bays are not drawn: rows, in their order")
+                captions += _wrapped(f"{place.n_undrawn} bays are not drawn: rows, in their order", told, room_px)
             self._paint_plate(painter, QPointF(box.center().x(), box.top() - 10.0), captions, dress, taken, priority)
 
     def _paint_alarm(self, painter: QPainter, shape: QPolygonF, priority: Priority) -> None:
@@ -535,9 +558,13 @@ class TwinView(QWidget):
             painter.drawText(QPointF(box.left() + 2 * gap + symbol, top + m.ascent()), line)
             top += m.height()
 
+    def _compass_box(self, dress: Dress) -> QRectF:
+        side = dress.sizes.body * 2.2
+        return QRectF(self.width() - side - 3 * dress.sizes.gap, 3 * dress.sizes.gap, side, side)
+
     def _paint_compass(self, painter: QPainter, dress: Dress) -> None:
-        radius = dress.sizes.body * 1.1
-        middle = QPointF(self.width() - radius - 3 * dress.sizes.gap, radius + 3 * dress.sizes.gap)
+        box = self._compass_box(dress)
+        radius, middle = box.width() / 2, box.center()
         turn = math.radians(-self._seen_from.azimuth_deg)
         north = QPointF(math.sin(turn), -math.cos(turn))
         side = QPointF(-north.y(), north.x())
@@ -610,7 +637,7 @@ class TwinView(QWidget):
         if self._look is None or self._is_by_figure:
             return f"{place.n_bays} bays"
         free, _, unknown = counts(self._look, here)
-        known = f"{free} free of {place.n_bays}"
+        known = f"{free} free of {place.n_bays}" if unknown < place.n_bays else f"-- free of {place.n_bays}"
         return f"{known} · {unknown} not known" if unknown else known
 
     @property
@@ -669,6 +696,11 @@ class TwinView(QWidget):
         """Have a picture of the new size."""
         super().resizeEvent(event)
         self._frame_first()
+        was = event.oldSize()
+        if self._is_selected_in_sight(was.width(), was.height()) and not self._is_selected_in_sight(
+            self.width(), self.height()
+        ):
+            self._bring_selected_into_sight()
         self._order_look()
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -809,6 +841,18 @@ class TwinView(QWidget):
     def _pick(self, index: int | None) -> None:
         lot_id, bay_id = self._scene.keys[index] if index is not None and self._scene is not None else ("", "")
         self.bay_picked.emit(lot_id, bay_id)
+
+
+def _wrapped(text: str, metrics: QFontMetricsF, room_px: float) -> list[str]:
+    """Break a text between words so that each line fits; a longer word has a line of its own."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and metrics.horizontalAdvance(longer) > room_px:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
 
 
 def _inside(quads: NDArray[np.float64], at: NDArray[np.float64]) -> NDArray[np.bool_]:

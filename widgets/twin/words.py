@@ -27,12 +27,6 @@ def state_words(status: BayStatus | None) -> str:
     return f"{plain}, stale" if status.is_stale and status.state is not BayState.UNKNOWN else plain
 
 
-def source_words(source: str) -> str:
-    """Say whose word it is: "camera:north" is "Camera north"."""
-    kind, has_name, name = source.partition(":")
-    return f"{kind.capitalize()} {name}" if has_name else source
-
-
 def bay_name(bay: Bay) -> str:
     """Return what is painted on the ground."""
     return bay.label or bay.bay_id

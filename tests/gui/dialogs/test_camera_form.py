@@ -94,6 +94,16 @@ def test_a_failed_test_says_why_and_needs_a_second_press_to_save_all_the_same(fo
     assert len(saved) == 1
 
 
+def test_a_camera_whose_pictures_are_posted_is_saved_without_a_test(form, qtbot):
+    fill(qtbot, form, "edge:")
+
+    with qtbot.waitSignal(form.save_requested) as asked:
+        press(qtbot, form._save)
+
+    assert asked.args[0].address == "edge:"
+    assert not form._untested.isVisible()
+
+
 def test_another_address_needs_another_test(form, qtbot):
     fill(qtbot, form)
     press(qtbot, form._test)

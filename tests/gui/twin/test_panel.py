@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QDateTime, QPoint, Qt
 from PySide6.QtTest import QTest
 
 from core.incidents.model import Priority
@@ -121,6 +121,49 @@ def test_a_click_on_a_car_opens_the_card_of_its_bay(panel):
     assert panel.selected == ("west", "A01")
 
 
+def test_a_bay_that_is_picked_at_the_edge_stays_in_sight_beside_its_card(panel, qtbot):
+    view = panel.view
+    width = view.width()
+    while place_of(panel, "A01").x() < width - 60:
+        view.fly_to_at_once(poses.pan(view.pose, -0.5, 0.0))
+    assert place_of(panel, "A01").x() < width
+
+    QTest.mouseClick(view, Qt.MouseButton.LeftButton, pos=place_of(panel, "A01"))
+
+    qtbot.waitUntil(lambda: view.width() < width and 0 < place_of(panel, "A01").x() < view.width(), timeout=5000)
+
+
+def test_a_card_names_the_camera_and_proposes_the_other_state(panel):
+    panel.set_names({"north": "North mast"})
+    panel.select_bay("west", "A01")
+    assert panel.card.facts.facts["Source"] == "Camera North mast"
+    assert panel.card.state_choice.currentData() == BayState.FREE
+
+    panel.select_bay("west", "A02")
+
+    assert panel.card.state_choice.currentData() == BayState.OCCUPIED
+
+
+def test_the_reason_of_a_correction_that_was_taken_is_not_offered_again(panel):
+    panel.select_bay("west", "A02")
+    QTest.keyClicks(panel.card.reason, "a trailer")
+
+    panel.show_corrected(status("A02", BayState.OCCUPIED, reason="a trailer"))
+
+    assert panel.card.reason.text() == ""
+
+
+def test_the_time_that_is_typed_is_meant_to_the_minute(panel):
+    in_two_days = (NOW + timedelta(days=2)).astimezone()
+    typed = in_two_days.replace(hour=18, minute=0, second=0)
+
+    # What the field does not show it keeps from before.
+    panel.time_bar.field.setDateTime(QDateTime.fromSecsSinceEpoch(int(typed.timestamp()) + 37))
+
+    assert panel.moment.mode is Mode.FORECAST
+    assert panel.moment.at == typed
+
+
 def test_escape_closes_the_card(panel):
     panel.select_bay("west", "A01")
 
@@ -213,6 +256,19 @@ def test_a_past_instant_is_asked_for_shown_and_said_to_be_past(panel):
     assert shown_of(panel, "A02") is Shown.UNKNOWN
     assert panel.view.notice.endswith("05, not live")
     assert panel.view.notice.startswith("Replay")
+
+
+def test_the_slider_goes_back_over_the_last_hour_from_now_and_stays_there(panel):
+    slider = panel.time_bar.slider
+    assert slider.value() == slider.maximum()
+
+    QTest.keyClick(slider, Qt.Key.Key_Left)
+    first = panel.moment.at
+    QTest.keyClick(slider, Qt.Key.Key_PageDown)
+
+    assert panel.moment.mode is Mode.REPLAY
+    assert 25 <= (datetime.now(UTC) - first).total_seconds() <= 60
+    assert first - panel.moment.at == timedelta(minutes=10)
 
 
 def test_what_happens_now_does_not_disturb_the_replay(panel):
