@@ -32,6 +32,7 @@ class Perspective(Enum):
     ALARMS = ("Alarm handling", "F7")
     TRAFFIC = ("Traffic", "F8")
     PARKING = ("Parking", "F9")
+    DRONES = ("Drones", "F10")
 
     @property
     def title(self) -> str:

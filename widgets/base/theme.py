@@ -53,6 +53,8 @@ class Theme:
         picture: Behind a video picture, and plates over it, with `on_picture` text; the same in both themes.
         track_*: Boxes on the picture by class; told apart by line style as well.
         map_*: The desaturated basemap.
+        sky, ground: Of an artificial horizon; they differ in lightness.
+        ramp_low, ramp_high: Ends of the scale along which a track is coloured.
     """
 
     key: str
@@ -95,6 +97,10 @@ class Theme:
     map_marker: str = "#C3CCD5"
     trend: str = "#A9BDD1"
     trend_band: str = "#3A4753"
+    sky: str = "#3D5266"
+    ground: str = "#24272A"
+    ramp_low: str = "#4C6A86"
+    ramp_high: str = "#EAF2F9"
 
     def priority(self, priority: Priority) -> str:
         """Return the hue of an alarm priority."""
@@ -157,6 +163,10 @@ DAY = Theme(
     map_marker="#3A444D",
     trend="#62737F",
     trend_band="#C9D5E0",
+    sky="#C6D8E8",
+    ground="#A7A29B",
+    ramp_low="#8FA9C2",
+    ramp_high="#12263A",
 )
 
 THEMES = {theme.key: theme for theme in (DARK, DAY)}

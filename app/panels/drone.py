@@ -1,0 +1,80 @@
+"""One drone's page: how it flies, how it is heard, and what it said."""
+
+from __future__ import annotations
+
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from app.panel import Area, PanelInfo, Perspective
+from app.room import Room
+from core.drones.model import DroneState
+from widgets.drones.history import QuantityHistory
+from widgets.drones.page import DronePage
+
+
+def create(room: Room) -> QWidget:
+    """Build the page and connect it."""
+    return _DronePanel(room)
+
+
+class _DronePanel(QWidget):
+    """Shows the drone that was selected last; the first one where none was."""
+
+    def __init__(self, room: Room) -> None:
+        super().__init__()
+        self._room = room
+        self._drone_id = ""
+        self._history = QuantityHistory()
+        self._page = DronePage(self._history)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self._page)
+        live = room.live
+        live.drones_changed.connect(self._on_drones)
+        live.drones_updated.connect(self._on_updated)
+        live.drone_plans_changed.connect(self._show)
+        room.selected.connect(self._on_selected)
+        room.node_lost.connect(self._page.show_lost)
+        room.node_back.connect(self._page.show_current)
+        self._page.step_wanted.connect(self._on_step)
+        self._on_drones()
+
+    def _on_drones(self) -> None:
+        self._history.add(self._room.live.drones.values())
+        self._show()
+
+    def _on_updated(self, fresh: tuple[DroneState, ...]) -> None:
+        self._history.add(fresh)
+        if any(state.drone_id == self._drone_id for state in fresh):
+            self._show()
+
+    def _on_selected(self, kind: str, item_id: str) -> None:
+        if kind == "drone":
+            self._drone_id = item_id
+            self._show()
+
+    def _on_step(self, step: int) -> None:
+        live = self._room.live
+        names = {key: (live.drone_plans[key].name if key in live.drone_plans else key) for key in live.drones}
+        order = sorted(names, key=lambda key: (names[key].casefold(), key))
+        if order:
+            at = order.index(self._drone_id) + step if self._drone_id in order else 0
+            self._room.select("drone", order[at % len(order)])
+
+    def _show(self) -> None:
+        live = self._room.live
+        if self._drone_id not in live.drones:
+            self._drone_id = next(iter(live.drones), "")
+        self._page.show_drone(live.drone_plans.get(self._drone_id), live.drones.get(self._drone_id))
+
+
+PANEL = PanelInfo(
+    key="drone",
+    title="Drone",
+    create=create,
+    area=Area.CENTER,
+    shortcut="Ctrl+Shift+J",
+    icon="drone",
+    order=10,
+    perspectives=frozenset({Perspective.DRONES}),
+    leads=frozenset({Perspective.DRONES}),
+)
