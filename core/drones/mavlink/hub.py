@@ -1,0 +1,208 @@
+"""All links to drones that speak MAVLink: opened, watched, decoded ten times a second; only listened to."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from core.drones.mavlink.address import LinkAddress
+from core.drones.mavlink.frames import Frame
+from core.drones.mavlink.intake import Intake
+from core.drones.mavlink.owners import Owners
+from core.drones.mavlink.signing import key_of
+from core.drones.mavlink.sockets import Source, make_source
+from core.drones.model import DroneLink, DroneReport, LinkKind, SigningPolicy
+from core.kernel.clock import Clock
+from core.kernel.errors import ConsoleError
+from core.kernel.log import OncePerLoss
+
+log = logging.getLogger(__name__)
+
+FLUSH_S = 0.1
+TELL_EVERY = 10
+"""Flushes between two words about the links themselves."""
+
+FIRST_RETRY_S, LAST_RETRY_S = 1.0, 15.0
+FLOOD_SHOWN = timedelta(seconds=60)
+
+
+class RawLog(Protocol):
+    """Keeps what came, as it came."""
+
+    def write(self, link_id: str, at: datetime, frames: Sequence[Frame]) -> None:
+        """Keep messages that arrived at an instant."""
+        ...
+
+
+@dataclass(slots=True)
+class _Link:
+    address: LinkAddress
+    intake: Intake
+    source: Source
+    is_open: bool = False
+    reason: str = ""
+    n_dropped: int = 0
+    flooded_at: datetime | None = None
+
+
+def secret_name(link_id: str) -> str:
+    """Return under which name a link's signing key is kept."""
+    return f"drone_link/{link_id}"
+
+
+class MavlinkHub:
+    """Opens every link of the settings and hands on what drones say.
+
+    Threads: the node's loop.
+    """
+
+    def __init__(
+        self,
+        addresses: Sequence[LinkAddress],
+        *,
+        take: Callable[[DroneReport], None],
+        tell: Callable[[tuple[DroneLink, ...]], None],
+        clock: Clock,
+        signing: SigningPolicy = SigningPolicy.OFF,
+        get_secret: Callable[[str], str | None] = lambda _name: None,
+        raw_log: RawLog | None = None,
+        n_refused: Callable[[str], int] = lambda _link_id: 0,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            addresses: Of the links.
+            take: Hears what is said of each drone.
+            tell: Hears once a second how the links are, where something is new.
+            clock: Says when something arrived.
+            signing: For links that do not say it themselves.
+            get_secret: Returns a secret by its name; asked before the links are opened.
+            raw_log: Keeps what came.
+            n_refused: Returns how many values of a link were refused.
+        """
+        self._take = take
+        self._tell = tell
+        self._clock = clock
+        self._raw_log = raw_log
+        self._n_refused = n_refused
+        self._owners = Owners()
+        self._once = OncePerLoss(log)
+        self._told: tuple[DroneLink, ...] = ()
+        self._links: dict[str, _Link] = {}
+        for address in addresses:
+            self._add(address, address.signing or signing, get_secret)
+
+    def _add(self, address: LinkAddress, policy: SigningPolicy, get_secret: Callable[[str], str | None]) -> None:
+        secret = get_secret(secret_name(address.link_id)) if policy is not SigningPolicy.OFF else None
+        self._links[address.link_id] = _Link(
+            address=address,
+            intake=Intake(
+                address.link_id,
+                policy=policy,
+                key=key_of(secret) if secret else None,
+                is_stream=address.kind is not LinkKind.UDP,
+            ),
+            source=make_source(address, self._clock),
+        )
+
+    async def run(self) -> None:
+        """Listen until it is cancelled."""
+        tasks = [asyncio.create_task(self._keep_open(link)) for link in self._links.values()]
+        try:
+            n_flushes = 0
+            while True:
+                await asyncio.sleep(FLUSH_S)
+                self.flush()
+                n_flushes += 1
+                if n_flushes % TELL_EVERY == 0:
+                    self._tell_links()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def flush(self) -> None:
+        """Decode what came and hand it on."""
+        for link in self._links.values():
+            for report in link.intake.flush():
+                self._take(self._owners.settled(report))
+
+    def links(self) -> tuple[DroneLink, ...]:
+        """Return how every link is."""
+        return tuple(self._describe(link) for link in self._links.values())
+
+    def source(self, link_id: str) -> Source:
+        """Return what brings a link's bytes."""
+        return self._links[link_id].source
+
+    async def _keep_open(self, link: _Link) -> None:
+        wait_s = FIRST_RETRY_S
+        address = link.address
+
+        def on_open() -> None:
+            nonlocal wait_s
+            wait_s = FIRST_RETRY_S
+            link.is_open, link.reason = True, ""
+            self._once.back(address.link_id, f"drones are listened for on {address.text}")
+
+        def feed(data: bytes, at: datetime, path: str) -> None:
+            frames = link.intake.feed(data, at, path)
+            if frames and self._raw_log is not None:
+                self._raw_log.write(address.link_id, at, frames)
+
+        while True:
+            try:
+                await link.source.run(feed, on_open)
+            except (OSError, ConsoleError, TimeoutError) as error:
+                link.reason = str(error) or "It does not answer."
+                self._once.lost(address.link_id, f"drones cannot be heard on {address.text}: {link.reason}")
+            link.is_open = False
+            await asyncio.sleep(wait_s)
+            wait_s = min(LAST_RETRY_S, wait_s * 2.0)
+
+    def _tell_links(self) -> None:
+        links = self.links()
+        if links != self._told:
+            self._told = links
+            self._tell(links)
+
+    def _describe(self, link: _Link) -> DroneLink:
+        intake, address = link.intake, link.address
+        return DroneLink(
+            link_id=address.link_id,
+            kind=address.kind,
+            address=address.text,
+            is_open=link.is_open,
+            reason=link.reason,
+            signing=intake.policy,
+            heard_at=intake.heard_at,
+            n_messages=intake.n_messages,
+            n_bytes=intake.n_bytes,
+            n_corrupt=intake.n_corrupt,
+            n_unknown=intake.n_unknown,
+            n_refused=self._n_refused(address.link_id),
+            n_bad_signatures=intake.n_bad_signatures,
+            n_dropped=intake.n_dropped,
+            faults=self._faults(link),
+        )
+
+    def _faults(self, link: _Link) -> tuple[str, ...]:
+        now, intake = self._clock.now(), link.intake
+        faults = list(self._owners.faults(link.address.link_id))
+        if intake.n_dropped > link.n_dropped:
+            link.n_dropped, link.flooded_at = intake.n_dropped, now
+        if link.flooded_at is not None and now - link.flooded_at < FLOOD_SHOWN:
+            faults.append(
+                f"More came on {link.address.text} than one link may bring: {intake.n_dropped:,} messages were not "
+                "looked at. Find who sends there."
+            )
+        if intake.policy is not SigningPolicy.OFF and not intake.has_key:
+            faults.append(
+                f"Signatures are to be checked on {link.address.text}, and there is no key. "
+                f"Put it into the secret {secret_name(link.address.link_id)}."
+            )
+        return tuple(faults)

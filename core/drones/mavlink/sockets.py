@@ -1,0 +1,204 @@
+"""Where bytes of MAVLink come from. Nothing here writes: a drone must not take us for its pilot's ground station."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from core.drones.mavlink.address import LinkAddress
+from core.drones.mavlink.tlog import read_tlog_file
+from core.drones.model import LinkKind
+from core.kernel.clock import Clock
+from core.kernel.errors import BadInputError, UnavailableError
+
+BATCH_S = 0.02
+"""Datagrams wait in the system's buffer for so long: one wake for many of them."""
+
+MAX_BATCH = 400
+MAX_DATAGRAM = 65_535
+RECEIVE_BYTES = 4 * 1024 * 1024
+READ_BYTES = 65_536
+CONNECT_TIMEOUT_S = 5.0
+SERIAL_TIMEOUT_S = 0.2
+LONGEST_GAP_S = 5.0
+"""Of a played file: longer silences are cut to it."""
+
+Feed = Callable[[bytes, datetime, str], None]
+"""Takes bytes, their arrival and their sender."""
+
+
+class Source(Protocol):
+    """Brings bytes until it ends or is cancelled."""
+
+    async def run(self, feed: Feed, on_open: Callable[[], None]) -> None:
+        """Open, say so, and hand on what comes.
+
+        Raises:
+            OSError: It cannot be opened, or broke.
+            ConsoleError: It cannot be opened, with the way out.
+        """
+        ...
+
+
+class UdpSource:
+    """Listens on a port; each sender is a path of its own."""
+
+    def __init__(self, address: LinkAddress, clock: Clock) -> None:
+        """Listen at an address."""
+        self._address = address
+        self._clock = clock
+        self.port = address.port
+
+    async def run(self, feed: Feed, on_open: Callable[[], None]) -> None:
+        """See `Source.run`."""
+        loop = asyncio.get_running_loop()
+        with self._open() as listening:
+            self.port = listening.getsockname()[1]
+            on_open()
+            while True:
+                data, sender = await loop.sock_recvfrom(listening, MAX_DATAGRAM)
+                at = self._clock.now()
+                for _ in range(MAX_BATCH):
+                    feed(data, at, f"{sender[0]}:{sender[1]}")
+                    try:
+                        data, sender = listening.recvfrom(MAX_DATAGRAM)
+                    except OSError:
+                        break
+                await asyncio.sleep(BATCH_S)
+
+    @contextmanager
+    def _open(self) -> Iterator[socket.socket]:
+        where = socket.getaddrinfo(self._address.host, self._address.port, type=socket.SOCK_DGRAM)[0]
+        with socket.socket(where[0], socket.SOCK_DGRAM) as listening:
+            listening.setblocking(False)
+            with contextlib.suppress(OSError):
+                listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
+            listening.bind(where[4])
+            yield listening
+
+
+class TcpSource:
+    """Connects to a server that speaks MAVLink: a simulator, a modem, or mavlink-router's tap on port 5760."""
+
+    def __init__(self, address: LinkAddress, clock: Clock) -> None:
+        """Connect to an address."""
+        self._address = address
+        self._clock = clock
+
+    async def run(self, feed: Feed, on_open: Callable[[], None]) -> None:
+        """See `Source.run`."""
+        async with self._connected() as reader:
+            on_open()
+            while data := await reader.read(READ_BYTES):
+                feed(data, self._clock.now(), "")
+        raise UnavailableError("The other side closed the connection.", hint="It is tried again by itself.")
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[asyncio.StreamReader]:
+        opening = asyncio.open_connection(self._address.host, self._address.port)
+        reader, writer = await asyncio.wait_for(opening, CONNECT_TIMEOUT_S)
+        try:
+            yield reader
+        finally:
+            writer.close()
+
+
+class SerialSource:
+    """Reads a radio at a serial port, on a thread of its own."""
+
+    def __init__(self, address: LinkAddress, clock: Clock) -> None:
+        """Read a device."""
+        self._address = address
+        self._clock = clock
+
+    async def run(self, feed: Feed, on_open: Callable[[], None]) -> None:
+        """See `Source.run`."""
+        try:
+            import serial
+        except ImportError as error:
+            raise UnavailableError(
+                "Serial ports need the library pyserial, which is not installed here.",
+                hint="Install it, or let mavlink-router serve the radio by TCP.",
+            ) from error
+        device = await asyncio.to_thread(
+            serial.serial_for_url, self._address.path, baudrate=self._address.baud, timeout=SERIAL_TIMEOUT_S
+        )
+        stopping = threading.Event()
+        pieces: asyncio.Queue[bytes] = asyncio.Queue()
+        reading = asyncio.create_task(
+            asyncio.to_thread(_read_serial, device, stopping, asyncio.get_running_loop(), pieces.put_nowait)
+        )
+        try:
+            on_open()
+            while True:
+                piece = asyncio.create_task(pieces.get())
+                await asyncio.wait({piece, reading}, return_when=asyncio.FIRST_COMPLETED)
+                if not piece.done():
+                    piece.cancel()
+                    reading.result()
+                    raise UnavailableError("The serial port is gone.", hint="Check the radio's cable.")
+                feed(piece.result(), self._clock.now(), "")
+        finally:
+            stopping.set()
+            with contextlib.suppress(OSError):
+                await asyncio.shield(reading)
+
+
+def _read_serial(
+    port: Any, stopping: threading.Event, loop: asyncio.AbstractEventLoop, put: Callable[[bytes], None]
+) -> None:
+    """Hand on what a port brings until it is told to stop."""
+    with contextlib.closing(port):
+        while not stopping.is_set():
+            data = port.read(1) + port.read(port.in_waiting)
+            if data:
+                loop.call_soon_threadsafe(put, data)
+
+
+class FileSource:
+    """Plays a telemetry log as if it arrived now."""
+
+    def __init__(self, address: LinkAddress, clock: Clock) -> None:
+        """Play a file."""
+        self._file = Path(address.path)
+        self._clock = clock
+
+    async def run(self, feed: Feed, on_open: Callable[[], None]) -> None:
+        """See `Source.run`; once through, it holds still."""
+        try:
+            entries = await asyncio.to_thread(lambda: list(read_tlog_file(self._file)))
+        except OSError as error:
+            raise BadInputError(
+                f"The log {self._file} cannot be read ({error.strerror}).", hint="Check the link's path."
+            ) from error
+        on_open()
+        before: datetime | None = None
+        behind_s = 0.0
+        for at, data in entries:
+            behind_s += 0.0 if before is None else min(LONGEST_GAP_S, max(0.0, (at - before).total_seconds()))
+            before = at
+            if behind_s >= BATCH_S:
+                await asyncio.sleep(behind_s)
+                behind_s = 0.0
+            feed(data, self._clock.now(), "")
+        await asyncio.Event().wait()
+
+
+_SOURCES: dict[LinkKind, Callable[[LinkAddress, Clock], Source]] = {
+    LinkKind.UDP: UdpSource,
+    LinkKind.TCP: TcpSource,
+    LinkKind.SERIAL: SerialSource,
+    LinkKind.FILE: FileSource,
+}
+
+
+def make_source(address: LinkAddress, clock: Clock) -> Source:
+    """Return what brings the bytes of a link."""
+    return _SOURCES[address.kind](address, clock)
