@@ -223,6 +223,18 @@ class ParkingSettings(Section):
     warn_full_probability: Annotated[float, Field(ge=0.5, le=1.0)] = 0.7
 
 
+class DroneSettings(Section):
+    """Drones that speak MAVLink; nobody is listened to while `links` is empty, and nothing is ever sent.
+
+    A link is "udp:HOST:PORT" (where we listen), "tcp:HOST:PORT" (a modem, a simulator, mavlink-router),
+    "serial:DEVICE:BAUD" or "file:LOG.tlog"; "NAME=" before it names it, ";warn" or ";require" behind it checks
+    signatures there. Keys come from `WATCHFLOOR_SECRET_DRONE_LINK_NAME` or the keyring.
+    """
+
+    links: Annotated[tuple[Annotated[str, Field(min_length=5, max_length=300)], ...], BeforeValidator(_as_keys)] = ()
+    signing: Literal["off", "warn", "require"] = "off"
+
+
 class Settings(BaseModel):
     """All settings of one start."""
 
@@ -240,6 +252,7 @@ class Settings(BaseModel):
     cap: CapSettings = CapSettings()
     gateway: GatewaySettings = GatewaySettings()
     parking: ParkingSettings = ParkingSettings()
+    drones: DroneSettings = DroneSettings()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -279,6 +292,7 @@ class _Environment(BaseSettings):
     cap: dict[str, Any] = {}
     gateway: dict[str, Any] = {}
     parking: dict[str, Any] = {}
+    drones: dict[str, Any] = {}
 
 
 def load_settings(

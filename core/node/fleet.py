@@ -20,11 +20,12 @@ class FleetProcess:
     Threads: the node's loop.
     """
 
-    def __init__(self, broker: BrokerSettings, *, username: str, password: str) -> None:
-        """Let the devices sign in at `broker` as `username`."""
+    def __init__(self, broker: BrokerSettings, *, username: str, password: str, drone_port: int) -> None:
+        """Let the devices sign in at `broker` as `username`, and drones send to a port of this machine."""
         self._broker = broker
         self._username = username
         self._password = password
+        self._drone_port = drone_port
         self._process: BaseProcess | None = None
         self._pipe: Connection | None = None
 
@@ -33,7 +34,10 @@ class FleetProcess:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(
-            target=run_fleet, args=(theirs, self._broker, self._username, self._password), name="demo-city", daemon=True
+            target=run_fleet,
+            args=(theirs, self._broker, self._username, self._password, self._drone_port),
+            name="demo-city",
+            daemon=True,
         )
         self._process.start()
         theirs.close()
@@ -49,15 +53,16 @@ class FleetProcess:
                 await asyncio.to_thread(self._process.join, 1.0)
 
 
-def run_fleet(pipe: Connection, broker: BrokerSettings, username: str, password: str) -> None:
+def run_fleet(pipe: Connection, broker: BrokerSettings, username: str, password: str, drone_port: int) -> None:
     """Entry point of the process; returns when the node closes the pipe or is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    asyncio.run(_run(pipe, broker, username, password))
+    asyncio.run(_run(pipe, broker, username, password, drone_port))
 
 
-async def _run(pipe: Connection, broker: BrokerSettings, username: str, password: str) -> None:
+async def _run(pipe: Connection, broker: BrokerSettings, username: str, password: str, drone_port: int) -> None:
     from core.sim.city import load_city
     from core.sim.devices import DeviceFleet
+    from core.sim.drones import DroneSwarm, demo_drones
     from core.sim.lots import market_garage
 
     fleet = DeviceFleet(
@@ -70,6 +75,8 @@ async def _run(pipe: Connection, broker: BrokerSettings, username: str, password
         garages=(market_garage(),),
     )
     await fleet.start()
+    flying = asyncio.create_task(DroneSwarm(demo_drones(load_city()), host="127.0.0.1", port=drone_port).run())
     with contextlib.suppress(EOFError, OSError):
         await asyncio.to_thread(pipe.recv)
+    flying.cancel()
     await fleet.stop()

@@ -66,6 +66,7 @@ from core.node.calls import Calls
 from core.node.camera_flow import CameraFlow
 from core.node.cap_door import CapDoor, fetch_forever, look_forever
 from core.node.clips import ClipKeeper
+from core.node.drone_door import DroneDoor, DroneParts
 from core.node.dry_runs import DryRuns
 from core.node.ears import Broker, open_broker
 from core.node.fleet import FleetProcess
@@ -222,6 +223,7 @@ class Node:
         self._scenes: tuple[demo.DemoScene, ...] = ()
         self._clips: dict[str, Path] = {}
         self._fleet: FleetProcess | None = None
+        self.drone_door: DroneDoor | None = None
         self._demo_password = ""
         self._passwords: dict[str, str] = {}
         self._store_reason = "The database is being opened."
@@ -435,6 +437,7 @@ class Node:
         self._spawn(self._foresee(services))
         self._subscribe(services, self._calls)
         self._say_who_is_lost(services, self._calls)
+        self._open_drones(services, self._calls)
         await self._open_eyes(services, self._calls)
         # From here on consoles come in: a driver that hangs keeps pictures back and nothing else.
         self.services = services
@@ -503,8 +506,28 @@ class Node:
             self._attend(alarm)
             self.shift_watch.know(alarm)
         if self.is_demo:
-            self._fleet = FleetProcess(broker.settings, username=broker.field_user, password=broker.field_password)
+            self._fleet = FleetProcess(
+                broker.settings,
+                username=broker.field_user,
+                password=broker.field_password,
+                drone_port=await self.drone_door.demo_port() if self.drone_door is not None else 0,
+            )
             await self._fleet.start()
+
+    def _open_drones(self, services: Services, calls: Calls) -> None:
+        """Listen for drones on the links of the settings."""
+        loop = asyncio.get_running_loop()
+
+        def on_fault(fault: SettingsFault) -> None:
+            loop.call_soon_threadsafe(calls.raise_condition, conditions.settings_fault(fault))
+
+        self.drone_door = DroneDoor(
+            self.settings.drones,
+            DroneParts(service=services.drones, bus=self._bus, clock=self._clock, secrets=self._secrets),
+            is_demo=self.is_demo,
+            on_fault=on_fault,
+        )
+        self._spawn(self.drone_door.run())
 
     def _open_http(self, services: Services, calls: Calls) -> None:
         """Let devices and other systems in by HTTP, where the settings want it."""
@@ -1101,6 +1124,7 @@ class Node:
             health=self._health,
             drones=services.drones.states(),
             drone_plans=services.drones.drones(),
+            drone_links=self.drone_door.links() if self.drone_door is not None else (),
         )
         return Snapshot(changes=changes, rings=self._sight.ring_files)
 

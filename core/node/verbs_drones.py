@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from core.access.model import Actor
-from core.drones.model import Drone, DroneState, Fence
+from core.drones.model import Drone, DroneLink, DroneState, Fence
 from core.link.server import Peer, Verb
 
 if TYPE_CHECKING:
@@ -24,6 +24,10 @@ def drone_verbs(node: Node, actor_of: Callable[[Peer], Actor]) -> dict[str, Verb
         actor_of(peer)
         return list(node.require_services().drones.states())
 
+    async def links(peer: Peer) -> list[DroneLink]:
+        actor_of(peer)
+        return list(node.drone_door.links()) if node.drone_door is not None else []
+
     async def save(peer: Peer, *, drone: Drone) -> Drone:
         return await node.require_services().drones.save(actor_of(peer), drone)
 
@@ -36,6 +40,7 @@ def drone_verbs(node: Node, actor_of: Callable[[Peer], Actor]) -> dict[str, Verb
     return {
         "drones.list": list_drones,
         "drones.states": states,
+        "drones.links": links,
         "drones.save": save,
         "drones.set_fence": set_fence,
         "drones.remove": remove,

@@ -13,6 +13,7 @@ from typing import Any
 from pymavlink.dialects.v20 import ardupilotmega as mavlink
 
 from core.kernel.geo import EARTH_RADIUS_M, GeoPoint
+from core.sim.city import DemoCity
 
 TICK_S = 0.1
 CRUISE_MPS = 12.0
@@ -328,3 +329,27 @@ def square_around(home: GeoPoint, size_m: float) -> tuple[GeoPoint, ...]:
     """Return a square route that begins at home."""
     corners: tuple[Any, ...] = ((0.0, 0.0), (size_m, 0.0), (size_m, size_m), (0.0, size_m))
     return tuple(_moved(home, east_m, north_m) for east_m, north_m in corners)
+
+
+def demo_drones(city: DemoCity) -> tuple[SimDrone, ...]:
+    """Return the demo's three drones: over the harbour, along the centre, and one that often waits."""
+    center = city.center
+    scripts = (
+        DroneScript(system=1, route=square_around(_moved(center, -900.0, -900.0), 450.0), height_m=70.0),
+        DroneScript(
+            system=2,
+            route=square_around(_moved(center, 150.0, 100.0), 320.0),
+            height_m=55.0,
+            speed_mps=9.0,
+            waits_s=20.0,
+            flies_s=420.0,
+        ),
+        DroneScript(
+            system=3,
+            route=square_around(_moved(center, 600.0, 900.0), 260.0),
+            height_m=90.0,
+            waits_s=90.0,
+            flies_s=180.0,
+        ),
+    )
+    return tuple(SimDrone(script) for script in scripts)

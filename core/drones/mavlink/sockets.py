@@ -54,13 +54,20 @@ class UdpSource:
         """Listen at an address."""
         self._address = address
         self._clock = clock
-        self.port = address.port
+        self._bound: asyncio.Event = asyncio.Event()
+        self._port = 0
+
+    async def bound_port(self) -> int:
+        """Wait until it listens; returns the port."""
+        await self._bound.wait()
+        return self._port
 
     async def run(self, feed: Feed, on_open: Callable[[], None]) -> None:
         """See `Source.run`."""
         loop = asyncio.get_running_loop()
         with self._open() as listening:
-            self.port = listening.getsockname()[1]
+            self._port = listening.getsockname()[1]
+            self._bound.set()
             on_open()
             while True:
                 data, sender = await loop.sock_recvfrom(listening, MAX_DATAGRAM)

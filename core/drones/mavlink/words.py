@@ -48,6 +48,7 @@ COPTER_MODES = {
     26: "Autorotate",
     27: "Auto return (RTL)",
     28: "Turtle",
+    29: "Acro by rate",
 }
 PLANE_MODES = {
     0: "Manual",
@@ -147,6 +148,7 @@ _BY_HAND = frozenset(
     {
         "Stabilize",
         "Acro",
+        "Acro by rate",
         "Altitude hold",
         "Sport",
         "Drift",

@@ -1,0 +1,445 @@
+import asyncio
+import hashlib
+import math
+import random
+import struct
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from pymavlink.dialects.v20 import ardupilotmega as mavlink
+
+from core.drones.mavlink.address import parse_link
+from core.drones.mavlink.dialect import CHECKSUM_EXTRAS
+from core.drones.mavlink.frames import FrameSplitter
+from core.drones.mavlink.hub import MavlinkHub
+from core.drones.mavlink.intake import MAX_MESSAGES_PER_S, Intake
+from core.drones.mavlink.owners import Owners
+from core.drones.mavlink.signing import key_of
+from core.drones.model import DroneReport, Landed, LinkKind, Signing, SigningPolicy
+from core.kernel.clock import FakeClock, SystemClock
+from core.kernel.errors import BadInputError
+from core.kernel.geo import GeoPoint
+from core.sim.drones import DroneScript, SimDrone, square_around
+
+AT = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
+HOME = GeoPoint(36.0, -30.0)
+KEY = hashlib.sha256(b"a passphrase").digest()
+
+
+class Voice:
+    """Packs messages as a drone of our choice would send them."""
+
+    def __init__(self, system=1, component=1, *, is_first_version=False):
+        self.mav = mavlink.MAVLink(None, srcSystem=system, srcComponent=component)
+        self.is_first_version = is_first_version
+
+    def pack(self, message):
+        packed = message.pack(self.mav, force_mavlink1=self.is_first_version)
+        self.mav.seq = (self.mav.seq + 1) % 256
+        return bytes(packed)
+
+    def heartbeat(self, *, mav_type=2, autopilot=3, base_mode=0x81, custom_mode=5, status=4):
+        return self.pack(mavlink.MAVLink_heartbeat_message(mav_type, autopilot, base_mode, custom_mode, status, 3))
+
+    def position(self, *, lat=500_000_000, lon=80_000_000, alt=150_000, relative=50_000, hdg=9_000):
+        return self.pack(
+            mavlink.MAVLink_global_position_int_message(1000, lat, lon, alt, relative, 300, 400, -100, hdg)
+        )
+
+    def receiver(self, *, fix=3, satellites=12, eph=90):
+        return self.pack(
+            mavlink.MAVLink_gps_raw_int_message(1, fix, 500_000_000, 80_000_000, 150_000, eph, 0xFFFF, 0, 0, satellites)
+        )
+
+    def attitude(self, *, roll=0.1):
+        return self.pack(mavlink.MAVLink_attitude_message(1000, roll, 0.2, 0.3, 0.0, 0.0, 0.0))
+
+
+def heard(*packets, intake=None, at=AT):
+    """Return the one report that packets of one datagram each add up to."""
+    taking = intake or Intake("udp")
+    for packet in packets:
+        taking.feed(packet, at)
+    (report,) = taking.flush()
+    return report
+
+
+# -- frames -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_first_version", [False, True])
+def test_a_stream_cut_anywhere_gives_the_same_messages(is_first_version):
+    voice = Voice(is_first_version=is_first_version)
+    stream = b"".join([voice.heartbeat(), voice.attitude(), voice.position(), voice.heartbeat()])
+    whole = FrameSplitter(CHECKSUM_EXTRAS).feed(stream)
+
+    for size in (1, 2, 7, 30):
+        splitter = FrameSplitter(CHECKSUM_EXTRAS)
+        parts = [frame for at in range(0, len(stream), size) for frame in splitter.feed(stream[at : at + size])]
+        assert parts == whole
+        assert splitter.n_corrupt == 0
+    assert [frame.message_id for frame in whole] == [0, 30, 33, 0]
+
+
+def test_one_broken_byte_costs_one_message():
+    voice = Voice()
+    packets = [voice.heartbeat(), voice.attitude(), voice.position()]
+    broken = bytearray(packets[1])
+    broken[15] ^= 0xFF
+    splitter = FrameSplitter(CHECKSUM_EXTRAS)
+    frames = splitter.feed(packets[0] + bytes(broken) + packets[2])
+
+    assert [frame.message_id for frame in frames] == [0, 33]
+    assert splitter.n_corrupt >= 1
+
+
+def test_noise_around_messages_is_counted_and_hides_none():
+    rng = random.Random(5)
+    voice, splitter, n_found = Voice(), FrameSplitter(CHECKSUM_EXTRAS), 0
+    for _ in range(200):
+        n_found += len(splitter.feed(rng.randbytes(rng.randrange(40)) + voice.attitude()))
+    # What looked like a long message still waits for its end.
+    n_found += len(splitter.feed(bytes(600)))
+
+    assert n_found == 200
+    assert splitter.n_corrupt > 0
+
+
+def test_an_unknown_message_is_counted_and_what_follows_is_read():
+    unknown = struct.pack("<BBBBBBBHB", 0xFD, 4, 0, 0, 1, 1, 1, 50_000, 0) + bytes(6)
+    splitter = FrameSplitter(CHECKSUM_EXTRAS)
+
+    frames = splitter.feed(unknown + Voice().heartbeat())
+
+    assert [frame.message_id for frame in frames] == [0]
+    assert splitter.n_unknown == 1
+
+
+# -- what messages say ------------------------------------------------------------------------------------------------
+
+
+def test_a_flush_holds_the_newest_of_everything():
+    voice = Voice()
+    report = heard(
+        voice.heartbeat(), voice.attitude(roll=0.1), voice.receiver(), voice.position(), voice.attitude(roll=0.2)
+    )
+
+    assert report.drone_id == "mav-1"
+    assert report.is_heartbeat
+    assert report.values["roll_deg"] == pytest.approx(math.degrees(0.2))
+    assert report.position == GeoPoint(50.0, 8.0)
+    assert (report.values["altitude_amsl_m"], report.values["altitude_home_m"]) == (150.0, 50.0)
+    assert (report.mode, report.is_armed, report.landed, report.kind) == ("Loiter", True, Landed.AIR, "Quadrotor")
+
+
+def test_what_is_unknown_is_left_out_and_never_zero():
+    voice = Voice()
+    battery = mavlink.MAVLink_battery_status_message(0, 0, 0, 32767, [0xFFFF] * 10, -1, -1, -1, -1)
+    status = mavlink.MAVLink_sys_status_message(0, 0, 0, 0, 0xFFFF, -1, -1, 0, 0, 0, 0, 0, 0)
+    report = heard(
+        voice.heartbeat(),
+        voice.receiver(fix=0, satellites=255, eph=0xFFFF),
+        voice.position(lat=0, lon=0, hdg=0xFFFF),
+        voice.pack(battery),
+        voice.pack(status),
+    )
+
+    assert report.position is None
+    assert "altitude_amsl_m" not in report.values
+    assert "heading_deg" not in report.values
+    assert report.batteries == ()
+    (gnss,) = report.gnss
+    assert (gnss.fix, gnss.n_satellites, gnss.hdop, gnss.vdop, gnss.accuracy_m) == (None,) * 5
+
+
+def test_a_position_without_a_fix_is_not_plotted():
+    voice = Voice()
+
+    assert heard(voice.heartbeat(), voice.receiver(fix=1), voice.position()).position is None
+
+
+def test_a_battery_speaks_for_each_pack():
+    voice = Voice()
+    packs = [
+        mavlink.MAVLink_battery_status_message(
+            number, 0, 1, 2_500, [4_000] * 4 + [0xFFFF] * 6, 1_200, 800, -1, percent, 600, 2, fault_bitmask=9
+        )
+        for number, percent in ((0, 80), (1, 40))
+    ]
+    first, second = heard(voice.heartbeat(), *(voice.pack(pack) for pack in packs)).batteries
+
+    assert (first.remaining_percent, second.remaining_percent) == (80, 40)
+    assert (first.voltage_v, first.current_a, first.used_mah, first.temperature_c, first.time_left_s) == (
+        16.0,
+        12.0,
+        800,
+        25.0,
+        600,
+    )
+    assert (first.charge, first.faults) == ("low", ("deep discharge", "over current"))
+
+
+def test_a_long_text_is_put_together():
+    voice = Voice()
+    words = ("x" * 50, "y" * 50, "end")
+    chunks = [mavlink.MAVLink_statustext_message(4, text.encode(), 7, n) for n, text in enumerate(words)]
+    (text,) = heard(voice.heartbeat(), *(voice.pack(chunk) for chunk in chunks)).texts
+
+    assert text.text == "".join(words)
+    assert text.level == "warning"
+
+
+def test_a_clock_at_1970_is_not_shown():
+    voice = Voice()
+    clock = mavlink.MAVLink_system_time_message(12_000_000, 12_000)
+
+    assert heard(voice.heartbeat(), voice.pack(clock)).sent_at is None
+
+
+@pytest.mark.parametrize(
+    ("autopilot", "mav_type", "custom_mode", "mode"),
+    [
+        (3, 2, 6, "Return (RTL)"),
+        (3, 1, 10, "Auto"),
+        (3, 20, 19, "Hover loiter"),
+        (3, 12, 2, "Depth hold"),
+        (3, 10, 4, "Hold"),
+        (12, 2, 3 << 16, "Position"),
+        (12, 2, 4 << 16 | 4 << 24, "Mission"),
+        (12, 2, 4 << 16 | 5 << 24, "Return"),
+        (3, 2, 999, "Mode 999"),
+    ],
+)
+def test_modes_are_said_in_words(autopilot, mav_type, custom_mode, mode):
+    assert heard(Voice().heartbeat(autopilot=autopilot, mav_type=mav_type, custom_mode=custom_mode)).mode == mode
+
+
+def test_our_tables_of_modes_have_every_mode_that_pymavlink_knows():
+    from pymavlink import mavutil
+
+    from core.drones.mavlink import words
+
+    for ours, theirs in (
+        (words.COPTER_MODES, mavutil.mode_mapping_acm),
+        (words.PLANE_MODES, mavutil.mode_mapping_apm),
+        (words.ROVER_MODES, mavutil.mode_mapping_rover),
+        (words.SUB_MODES, mavutil.mode_mapping_sub),
+    ):
+        assert theirs.keys() <= ours.keys()
+
+
+# -- who speaks -------------------------------------------------------------------------------------------------------
+
+
+def test_ground_stations_radios_and_cameras_are_no_drones():
+    intake = Intake("udp")
+    intake.feed(Voice(255, 190).heartbeat(mav_type=6, autopilot=8), AT)
+    intake.feed(Voice(1, 100).heartbeat(mav_type=30, autopilot=8), AT)
+    intake.feed(Voice(9, 1).attitude(), AT)
+
+    assert intake.flush() == []
+
+
+def test_a_radio_tells_of_the_link_and_is_no_heartbeat():
+    voice, intake = Voice(), Intake("udp")
+    heard(voice.heartbeat(), intake=intake)
+    radio = Voice(51, 68).pack(mavlink.MAVLink_radio_status_message(200, 255, 90, 40, 50, 0, 0))
+    report = heard(radio, intake=intake)
+
+    assert not report.is_heartbeat
+    assert report.values == {"radio_signal": 200, "radio_noise": 40, "radio_noise_remote": 50}
+
+
+def test_what_a_drone_says_before_its_first_heartbeat_is_kept():
+    voice = Voice()
+    report = heard(voice.receiver(), voice.position(), voice.heartbeat())
+
+    assert report.position == GeoPoint(50.0, 8.0)
+
+
+def test_missing_numbers_are_the_loss():
+    voice, intake = Voice(), Intake("udp")
+    for number in range(100):
+        packet = voice.heartbeat()
+        if number % 4:
+            intake.feed(packet, AT)
+    (report,) = intake.flush()
+
+    assert report.loss == pytest.approx(0.25, abs=0.02)
+
+
+def test_two_drones_with_one_number_are_told_apart_by_their_hardware():
+    owners = Owners()
+    base = DroneReport(drone_id="mav-1", link_id="a", at=AT, system_id=1, name="Drone 1")
+    owners.settled(replace(base, uid="11"))
+    second = owners.settled(replace(base, link_id="b", uid="22"))
+
+    assert second.drone_id == "mav-1@2"
+    assert "Two drones say that they are system 1" in owners.faults("a")[0]
+    assert owners.settled(replace(base, uid="11")).drone_id == "mav-1"
+
+
+def test_two_drones_with_one_number_are_told_apart_by_where_they_are():
+    owners = Owners()
+    base = DroneReport(drone_id="mav-1", link_id="a", at=AT, system_id=1, name="Drone 1", position=HOME)
+    owners.settled(base)
+    far = replace(base, link_id="b", at=AT + timedelta(seconds=1), position=GeoPoint(36.1, -30.0))
+
+    assert owners.settled(far).drone_id == "mav-1@2"
+
+
+def test_one_drone_on_two_links_is_one():
+    owners = Owners()
+    base = DroneReport(drone_id="mav-1", link_id="a", at=AT, system_id=1, name="Drone 1", position=HOME, uid="11")
+    owners.settled(base)
+
+    assert owners.settled(replace(base, link_id="b")).drone_id == "mav-1"
+    assert owners.faults("a") == ()
+
+
+# -- signatures -------------------------------------------------------------------------------------------------------
+
+
+def signed_drone(key=KEY):
+    return SimDrone(DroneScript(system=4, route=square_around(HOME, 100.0), waits_s=0.0), key=key)
+
+
+def test_signed_messages_are_good_and_wrongly_signed_ones_are_said():
+    right = Intake("udp", policy=SigningPolicy.WARN, key=KEY)
+    wrong = Intake("udp", policy=SigningPolicy.WARN, key=key_of("another"))
+    packets = signed_drone().step()
+
+    assert heard(*packets, intake=right).signing is Signing.GOOD
+    assert heard(*packets, intake=wrong).signing is Signing.BAD
+    assert (right.n_bad_signatures, wrong.n_bad_signatures) == (0, len(packets))
+
+
+def test_where_signatures_are_required_nothing_else_is_taken():
+    intake = Intake("udp", policy=SigningPolicy.REQUIRE, key=KEY)
+    for packet in (*signed_drone(key=None).step(), *signed_drone(key=key_of("another")).step()):
+        intake.feed(packet, AT)
+
+    assert intake.flush() == []
+    assert intake.n_messages == 0
+    assert intake.n_bad_signatures > 0
+
+
+def test_a_signed_message_sent_again_is_refused():
+    intake = Intake("udp", policy=SigningPolicy.REQUIRE, key=KEY)
+    packets = signed_drone().step()
+    for packet in (*packets, *packets):
+        intake.feed(packet, AT)
+
+    assert intake.n_messages == intake.n_bad_signatures == len(packets)
+
+
+def test_a_passphrase_and_its_hexadecimal_digits_are_one_key():
+    assert key_of("a passphrase") == KEY == key_of(KEY.hex())
+
+
+# -- links ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_flood_on_one_link_is_counted_and_not_looked_at():
+    voice, flooded, calm = Voice(), Intake("a"), Intake("b")
+    packet = voice.attitude()
+    for _ in range(MAX_MESSAGES_PER_S + 500):
+        flooded.feed(packet, AT)
+    calm.feed(voice.heartbeat(), AT)
+
+    assert flooded.n_messages == MAX_MESSAGES_PER_S
+    assert flooded.n_dropped == 500
+    assert len(calm.flush()) == 1
+    flooded.feed(voice.heartbeat(), AT + timedelta(seconds=1))
+    assert len(flooded.flush()) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "link_id", "kind"),
+    [
+        ("udp:0.0.0.0:14550", "udp-14550", LinkKind.UDP),
+        ("roof=tcp:10.0.0.7:5760;require", "roof", LinkKind.TCP),
+        ("serial:/dev/ttyUSB0:57600", "serial-ttyUSB0", LinkKind.SERIAL),
+        ("file:/logs/a.tlog", "file-a", LinkKind.FILE),
+    ],
+)
+def test_links_are_read_as_people_write_them(text, link_id, kind):
+    link = parse_link(text)
+
+    assert (link.link_id, link.kind) == (link_id, kind)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "udp", "udp:14550", "carrier:pigeon:1", "udp:a:99999", "udp:a:1;maybe", "a b=udp:a:1"]
+)
+def test_what_is_no_link_is_refused_with_a_way_out(text):
+    with pytest.raises(BadInputError) as refused:
+        parse_link(text)
+
+    assert "udp:HOST:PORT" in refused.value.hint
+
+
+def test_not_one_byte_is_sent_where_we_only_listen():
+    """Counted where it would arrive: at the drone's own sockets, by UDP and by TCP."""
+
+    async def run():
+        reports, packets = asyncio.Queue(), signed_drone(key=None)
+        came_back = bytearray()
+        closed = asyncio.Event()
+
+        async def serve(reader, writer):
+            writer.write(b"".join(Voice(7).heartbeat() for _ in range(3)))
+            came_back.extend(await reader.read())
+            writer.close()
+            closed.set()
+
+        class Answer(asyncio.DatagramProtocol):
+            def datagram_received(self, data, _sender):
+                came_back.extend(data)
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        tcp_port = server.sockets[0].getsockname()[1]
+        links = [parse_link("u=udp:127.0.0.1:0"), parse_link(f"t=tcp:127.0.0.1:{tcp_port}")]
+        hub = MavlinkHub(links, take=reports.put_nowait, tell=lambda _links: None, clock=SystemClock())
+        listening = asyncio.create_task(hub.run())
+        port = await hub.source("u").bound_port()
+        loop = asyncio.get_running_loop()
+        voice, _ = await loop.create_datagram_endpoint(Answer, remote_addr=("127.0.0.1", port))
+        voice.sendto(b"".join(packets.step()))
+        drones = {(await reports.get()).drone_id for _ in range(2)}
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+        await closed.wait()
+        voice.close()
+        server.close()
+        return drones, bytes(came_back), hub.links()
+
+    drones, came_back, links = asyncio.run(run())
+
+    assert drones == {"mav-4", "mav-7"}
+    assert came_back == b""
+    assert [link.n_bytes_sent for link in links] == [0, 0]
+
+
+def test_a_port_that_is_taken_is_said_and_the_other_links_go_on():
+    async def run():
+        told = asyncio.Queue()
+        links = [parse_link("a=udp:127.0.0.1:0")]
+        first = MavlinkHub(links, take=lambda _report: None, tell=lambda _links: None, clock=FakeClock())
+        holding = asyncio.create_task(first.run())
+        port = await first.source("a").bound_port()
+        taken = [parse_link(f"b=udp:127.0.0.1:{port}"), parse_link("c=udp:127.0.0.1:0")]
+        second = MavlinkHub(taken, take=lambda _report: None, tell=told.put_nowait, clock=FakeClock())
+        trying = asyncio.create_task(second.run())
+        links = await told.get()
+        for task in (holding, trying):
+            task.cancel()
+        await asyncio.gather(holding, trying, return_exceptions=True)
+        return links
+
+    taken, free = asyncio.run(run())
+
+    assert not taken.is_open
+    assert "in use" in taken.reason
+    assert free.is_open
