@@ -69,6 +69,7 @@ class Memory:
     mav_type: int = 0
     autopilot: int = 0
     fix_type: int | None = None
+    accuracy_m: float | None = None
     is_heading_known: bool = False
     has_attitude: bool = False
     has_packs: bool = False
@@ -184,9 +185,10 @@ def _battery_status(m: Any, parts: Parts, memory: Memory) -> None:
 
 def _gps_raw(number: int) -> Decoder:
     def read(m: Any, parts: Parts, memory: Memory) -> None:
+        accuracy_m = m.h_acc / 1000.0 if getattr(m, "h_acc", 0) else None
         if number == 0:
             memory.fix_type = m.fix_type
-        accuracy_mm = getattr(m, "h_acc", 0)
+            memory.accuracy_m = accuracy_m
         parts.gnss[number] = Gnss(
             number=number,
             at=parts.at,
@@ -194,12 +196,10 @@ def _gps_raw(number: int) -> Decoder:
             n_satellites=None if m.satellites_visible == NO_UINT8 else m.satellites_visible,
             hdop=_known(m.eph, NO_UINT16, 0.01),
             vdop=_known(m.epv, NO_UINT16, 0.01),
-            accuracy_m=accuracy_mm / 1000.0 if accuracy_mm else None,
+            accuracy_m=accuracy_m,
         )
         if number == 0 and m.fix_type >= _LEAST_FIX and m.cog < NO_UINT16:
             parts.values["course_deg"] = m.cog / 100.0
-        if accuracy_mm and number == 0:
-            parts.others["accuracy_m"] = accuracy_mm / 1000.0
 
     return read
 
@@ -215,7 +215,7 @@ def _global_position(m: Any, parts: Parts, memory: Memory) -> None:
     point = _point(m.lat, m.lon)
     if point is None or (memory.fix_type is not None and memory.fix_type < _LEAST_FIX):
         return
-    parts.others["position"] = point
+    parts.others.update(position=point, accuracy_m=memory.accuracy_m)
     parts.values["altitude_amsl_m"] = m.alt / 1000.0
 
 
