@@ -103,6 +103,7 @@ class Intake:
         policy: SigningPolicy = SigningPolicy.OFF,
         key: bytes | None = None,
         is_stream: bool = False,
+        max_messages_per_s: float = MAX_MESSAGES_PER_S,
     ) -> None:
         """Take what comes on a link.
 
@@ -111,13 +112,15 @@ class Intake:
             policy: What becomes of messages by their signatures.
             key: 32 bytes; without one nothing can be verified.
             is_stream: A message may begin in one piece of data and end in the next.
+            max_messages_per_s: Beyond is a flood.
         """
         self.link_id = link_id
         self.policy = policy
         self._check = SignatureCheck(key) if key is not None and policy is not SigningPolicy.OFF else None
         self._is_stream = is_stream
         self._paths: dict[str, _Path] = {}
-        self._tokens = float(MAX_MESSAGES_PER_S)
+        self._most = max_messages_per_s
+        self._tokens = max_messages_per_s
         self._filled_at: datetime | None = None
         self.heard_at: datetime | None = None
         self.n_messages = 0
@@ -173,8 +176,8 @@ class Intake:
 
     def _may_go_on(self, at: datetime) -> bool:
         if self._filled_at is not None:
-            grown = max(0.0, (at - self._filled_at).total_seconds()) * MAX_MESSAGES_PER_S
-            self._tokens = min(float(MAX_MESSAGES_PER_S), self._tokens + grown)
+            passed_s = max(0.0, (at - self._filled_at).total_seconds())
+            self._tokens = min(self._most, self._tokens + (passed_s * self._most if passed_s else 0.0))
         self._filled_at = at
         return self._tokens > 0.0
 
@@ -235,7 +238,9 @@ class Intake:
         is_drone = frame.message_id == HIGH_LATENCY2 or (frame.message_id == HEARTBEAT and _is_of_drone(frame))
         if not is_drone:
             if len(path.waiting) < MAX_WAITING and frame.message_id != HEARTBEAT:
-                path.waiting[(*key, frame.message_id, _instance(frame))] = frame
+                # Of events each counts, also of those that came early.
+                place = frame.sequence if frame.message_id in EVENT_DECODERS else _instance(frame)
+                path.waiting[(*key, frame.message_id, place)] = frame
             return None
         if len(path.autopilots) >= MAX_SYSTEMS:
             return None
