@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
+from PySide6.QtCore import QObject, QTimer
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from app.panel import Area, PanelInfo, Perspective
 from app.room import Room
-from core.incidents.rules.model import RuleReport, RuleSet, RulesInForce, RuleVersion, TrialReport
+from core.incidents.rules.model import RuleReport, RuleSet, RulesInForce, RuleVersion, TrialRun, TrialState
 from core.kernel.errors import ConsoleError
 from core.kernel.yaml_text import MAX_CHARACTERS
 from widgets.rules.editor import RuleEditor
 
 FILE_NAME = "alarm-rules.yaml"
+POLL_MS = 300
 
 
 def create(room: Room) -> QWidget:
@@ -41,19 +44,6 @@ def _connect(editor: RuleEditor, room: Room) -> QWidget:
 
         room.ask("rules.save", RulesInForce, then=saved, rules=rules, version=version, reason=reason)
 
-    def on_try(rules: RuleSet, rule_id: str, days: int) -> None:
-        until = datetime.now(UTC)
-        room.ask(
-            "rules.try",
-            TrialReport,
-            then=editor.show_trial,
-            refused=refused,
-            rules=rules,
-            rule_id=rule_id,
-            since=until - timedelta(days=days),
-            until=until,
-        )
-
     def on_history() -> None:
         room.ask("rules.history", tuple[RuleVersion, ...], then=editor.show_history, refused=refused)
 
@@ -69,7 +59,7 @@ def _connect(editor: RuleEditor, room: Room) -> QWidget:
     live.rules_changed.connect(on_rules)
     room.role_changed.connect(editor.show_role)
     editor.save_requested.connect(on_save)
-    editor.try_requested.connect(on_try)
+    _Trial(room, editor)
     editor.history_requested.connect(on_history)
     editor.version_requested.connect(on_version)
     editor.import_requested.connect(on_import)
@@ -78,6 +68,82 @@ def _connect(editor: RuleEditor, room: Room) -> QWidget:
     editor.show_role(room.role)
     on_rules()
     return editor
+
+
+class _Trial(QObject):
+    """Has the node try a rule, and asks how far it is; goes with its editor."""
+
+    def __init__(self, room: Room, editor: RuleEditor) -> None:
+        super().__init__(editor)
+        self._room, self._editor = room, editor
+        self._order = 0
+        self._rule_id = self._trial_id = ""
+        self._poll = QTimer(self)
+        self._poll.setInterval(POLL_MS)
+        self._poll.timeout.connect(self._on_poll)
+        editor.try_requested.connect(self._on_try)
+        editor.stop_requested.connect(self._on_stop)
+        room.closing.connect(self._on_stop)
+
+    def _on_try(self, rules: RuleSet, rule_id: str, days: int) -> None:
+        self._on_stop()
+        self._rule_id = rule_id
+        order, until = self._order, datetime.now(UTC)
+
+        def started(trial_id: str) -> None:
+            if order != self._order:
+                self._end(trial_id)
+                return
+            self._trial_id = trial_id
+            self._poll.start()
+
+        self._room.ask(
+            "rules.try",
+            str,
+            then=started,
+            refused=partial(self._on_refused, order),
+            rules=rules,
+            rule_id=rule_id,
+            since=until - timedelta(days=days),
+            until=until,
+        )
+
+    def _on_poll(self) -> None:
+        self._room.ask(
+            "rules.trial",
+            TrialRun,
+            then=self._on_run,
+            refused=partial(self._on_refused, self._order),
+            trial_id=self._trial_id,
+        )
+
+    def _on_run(self, run: TrialRun) -> None:
+        if run.trial_id != self._trial_id:
+            return
+        self._editor.show_trial(self._rule_id, run)
+        if run.state is not TrialState.RUNNING:
+            self._forget()
+
+    def _on_stop(self) -> None:
+        trial_id, rule_id = self._trial_id, self._rule_id
+        self._forget()
+        if rule_id:
+            self._editor.show_trial(rule_id, TrialRun(trial_id=trial_id, state=TrialState.CANCELLED))
+        if trial_id:
+            self._end(trial_id)
+
+    def _on_refused(self, order: int, error: ConsoleError) -> None:
+        if order == self._order:
+            self._forget()
+            self._editor.show_refused(f"{error.message} {error.hint}".strip())
+
+    def _end(self, trial_id: str) -> None:
+        self._room.ask("rules.stop_trial", trial_id=trial_id, refused=lambda _error: None)
+
+    def _forget(self) -> None:
+        self._poll.stop()
+        self._order += 1
+        self._rule_id = self._trial_id = ""
 
 
 def _import(room: Room, editor: RuleEditor, file: Path) -> None:

@@ -80,6 +80,7 @@ from core.node.services import Services, make_services
 from core.node.sight import CameraBack, CameraLost, Sight
 from core.node.signs import LotSigns
 from core.node.supervisor import VisionSupervisor
+from core.node.trials import Trials
 from core.parking.forecast.model import FullExpected
 from core.parking.model import BayState, BaysTold, Lot, LotChanged, LotPlanChanged, LotPlanRemoved
 from core.parking.rules import LotCondition
@@ -187,6 +188,7 @@ class Node:
         self._load = ProcessLoad()
         self._live = LiveCollector(self._push)
         self.dry_runs = DryRuns()
+        self.trials = Trials()
         self.calibrations = Calibrations()
         self.bay_sight = BaySightHub(
             SightConfig(
@@ -280,6 +282,7 @@ class Node:
         if self.services is not None:
             await self.services.ptz.close()
         await self.dry_runs.stop()
+        await self.trials.stop()
         await self.calibrations.stop()
         await self.bay_sight.stop()
         if self._fleet is not None:

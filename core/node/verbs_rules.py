@@ -11,9 +11,9 @@ from core.access.model import Actor
 from core.incidents.figures import Figures, read_figures
 from core.incidents.policy import call_from
 from core.incidents.rules.book import RuleBook
-from core.incidents.rules.model import RuleReport, RuleSet, RulesInForce, RuleVersion, TrialReport
-from core.incidents.rules.trial import read_history, try_rule
+from core.incidents.rules.model import RuleReport, RuleSet, RulesInForce, RuleVersion, TrialRun
 from core.link.server import Peer, Verb
+from core.node.trials import TrialOrder
 from core.vision.model import ObservationKind
 
 if TYPE_CHECKING:
@@ -43,9 +43,7 @@ def rule_verbs(node: Node, actor_of: Callable[[Peer], Actor]) -> dict[str, Verb]
         actor_of(peer)
         return node.require_services().rules.export()
 
-    async def try_on_history(
-        peer: Peer, *, rules: RuleSet, rule_id: str, since: datetime, until: datetime
-    ) -> TrialReport:
+    async def try_on_history(peer: Peer, *, rules: RuleSet, rule_id: str, since: datetime, until: datetime) -> str:
         actor_of(peer)
         services = node.require_services()
         scenes = {camera.camera_id: camera.scene for camera in await services.cameras.list()}
@@ -53,17 +51,24 @@ def rule_verbs(node: Node, actor_of: Callable[[Peer], Actor]) -> dict[str, Verb]
         def least(camera_id: str, kind: ObservationKind) -> float:
             return call_from(kind, scenes[camera_id]) if camera_id in scenes else 0.0
 
-        heard, is_cut = await services.store.read(lambda s: read_history(s, since=since, until=until, call_from=least))
-        return await asyncio.to_thread(
-            try_rule,
-            rule_id,
-            heard,
+        order = TrialOrder(
+            rule_id=rule_id,
             as_it_is=services.rules.book,
             changed=RuleBook(RulesInForce(rules=rules, version=0)),
             since=since,
             until=until,
-            is_cut=is_cut,
+            devices=services.field.devices(),
+            call_from=least,
         )
+        return node.trials.start(services.store, order)
+
+    async def trial(peer: Peer, *, trial_id: str) -> TrialRun:
+        actor_of(peer)
+        return node.trials.state(trial_id)
+
+    async def stop_trial(peer: Peer, *, trial_id: str) -> TrialRun:
+        actor_of(peer)
+        return node.trials.cancel(trial_id)
 
     async def figures(peer: Peer, *, since: datetime, until: datetime) -> Figures:
         actor_of(peer)
@@ -72,6 +77,8 @@ def rule_verbs(node: Node, actor_of: Callable[[Peer], Actor]) -> dict[str, Verb]
     return {
         "alarms.figures": figures,
         "rules.try": try_on_history,
+        "rules.trial": trial,
+        "rules.stop_trial": stop_trial,
         "rules.save": save,
         "rules.history": history,
         "rules.at": rules_at,

@@ -18,7 +18,7 @@ from core.incidents.rules.model import (
     RuleSet,
     RulesInForce,
     RuleVersion,
-    TrialReport,
+    TrialRun,
 )
 from core.incidents.rules.text import check_rules, differences
 from widgets.base.flow import FlowLayout
@@ -46,6 +46,7 @@ class RuleEditor(QWidget):
     Signals:
         save_requested(RuleSet, int, str): Rules, version they began from, reason.
         try_requested(RuleSet, str, int): Rules, id of the one that is tried, days back.
+        stop_requested(): End the trial that goes on, if one does.
         history_requested(): Answered by `show_history`.
         version_requested(int): Answered by `show_draft`.
         import_requested(), export_requested()
@@ -53,6 +54,7 @@ class RuleEditor(QWidget):
 
     save_requested = Signal(object, int, str)
     try_requested = Signal(object, str, int)
+    stop_requested = Signal()
     history_requested = Signal()
     version_requested = Signal(int)
     import_requested = Signal()
@@ -122,10 +124,10 @@ class RuleEditor(QWidget):
         self.pages.document.show_report(file_name, report)
         self.pages.setCurrentWidget(self.pages.document)
 
-    def show_trial(self, report: TrialReport) -> None:
-        """Show a trial's result."""
-        rule = self._draft.find(report.rule_id)
-        self.pages.trial.show_report(rule_name(rule) if rule else report.rule_id, report)
+    def show_trial(self, rule_id: str, run: TrialRun) -> None:
+        """Show how far the trial of a rule is, or its result."""
+        rule = self._draft.find(rule_id)
+        self.pages.trial.show_run(rule_name(rule) if rule else rule_id, run)
 
     def show_refused(self, sentence: str) -> None:
         """Say why the node did not do what was asked."""
@@ -158,6 +160,7 @@ class RuleEditor(QWidget):
         pages.changes.save_requested.connect(self._on_save)
         pages.changes.discard_requested.connect(self._on_discard)
         pages.trial.try_requested.connect(self._on_try)
+        pages.trial.stop_requested.connect(self.stop_requested)
         pages.history.look_requested.connect(self.version_requested)
         pages.document.choose_requested.connect(self.import_requested)
         pages.document.export_requested.connect(self.export_requested)
@@ -274,6 +277,7 @@ class RuleEditor(QWidget):
             self._current_id = self._list.current_key
             self._fault = ""
             self._show_form()
+            self.stop_requested.emit()
             self.pages.trial.show_nothing("Not tried yet.")
 
     def _on_edited(self) -> None:

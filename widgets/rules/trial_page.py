@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
-from core.incidents.rules.model import TrialReport, TrialSide
+from core.incidents.rules.model import TrialReport, TrialRun, TrialSide, TrialState
 from widgets.base.table import Column, Line, TextTable
 from widgets.base.theme import look, set_role
 from widgets.scene.fields import choice_field
@@ -19,14 +19,19 @@ _COMPARED = (
 )
 
 
+_WHOLE = 1000
+
+
 class TrialPage(QWidget):
-    """Span, go, and the comparison.
+    """Span, go, how far it is, and the comparison.
 
     Signals:
         try_requested(int): Days back from now.
+        stop_requested(): End the trial that goes on.
     """
 
     try_requested = Signal(int)
+    stop_requested = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -37,10 +42,17 @@ class TrialPage(QWidget):
         self._span.setCurrentIndex(1)
         self._go = QPushButton("Try it  Ctrl+T", self)
         self._go.clicked.connect(self.start)
+        self._stop = QPushButton("Stop", self)
+        self._stop.clicked.connect(self.stop_requested)
+        self._progress = QProgressBar(self)
+        self._progress.setAccessibleName("How much of the trial is done")
+        self._progress.setRange(0, _WHOLE)
         row = QHBoxLayout()
         row.setSpacing(gap * 2)
         row.addWidget(self._span)
         row.addWidget(self._go)
+        row.addWidget(self._stop)
+        row.addWidget(self._progress, 1)
         row.addStretch(1)
         self._verdict = QLabel(self)
         self._verdict.setWordWrap(True)
@@ -61,29 +73,54 @@ class TrialPage(QWidget):
         self.show_nothing("Replays what is stored through this rule. Nobody is called, nothing is saved.")
 
     def start(self) -> None:
-        """Ask for the trial of the span that is chosen."""
-        self._go.setEnabled(False)
-        self._verdict.setText("Replaying…")
+        """Ask for the trial of the span that is chosen; one that goes on is not begun twice."""
+        if not self._go.isEnabled():
+            return
+        self._show_running(TrialRun(trial_id=""))
         self.try_requested.emit(int(self._span.currentData()))
 
     def show_nothing(self, sentence: str) -> None:
         """Say why there is no result."""
-        self._go.setEnabled(True)
+        self._set_running(is_running=False)
         self._verdict.setText(sentence)
         self._note.setText("")
         for table in (self._compared, self._per_day):
             table.hide()
 
+    def show_run(self, name: str, run: TrialRun) -> None:
+        """Show how far a trial is, or what became of it."""
+        if run.state is TrialState.RUNNING:
+            self._show_running(run)
+        elif run.report is not None:
+            self.show_report(name, run.report)
+        elif run.state is TrialState.CANCELLED:
+            self.show_nothing("Stopped. Nothing was changed.")
+        else:
+            self.show_nothing(f"{run.message} {run.hint}".strip())
+
+    def _show_running(self, run: TrialRun) -> None:
+        self._set_running(is_running=True)
+        self._progress.setValue(round(_WHOLE * run.fraction))
+        n_readings = f" {run.n_readings:,} readings so far." if run.n_readings else ""
+        self._verdict.setText(f"Replaying…{n_readings}")
+
+    def _set_running(self, *, is_running: bool) -> None:
+        self._go.setEnabled(not is_running)
+        # Keys go on to where something can be done.
+        if not is_running and self._stop.hasFocus():
+            self._go.setFocus()
+        self._stop.setVisible(is_running)
+        self._progress.setVisible(is_running)
+
     def show_report(self, name: str, report: TrialReport) -> None:
         """Show a trial's result."""
-        self._go.setEnabled(True)
+        self._set_running(is_running=False)
         before, after = report.as_it_is, report.changed
         span = str(self._span.currentText()).lower()
         self._verdict.setText(
             f"{name} would have raised {_times(after.n_raised)} in the {span}, and called {_times(after.n_called)}."
         )
-        source = f"From {report.n_from_observations} observations and {report.n_from_journal} entries of the journal."
-        self._note.setText(f"{source} {report.note}".strip())
+        self._note.setText(f"{_source(report)} {report.note}".strip())
         self._compared.show_lines(_compared(before, after))
         self._compared.set_fitting(12)
         self._per_day.show_lines(
@@ -94,6 +131,14 @@ class TrialPage(QWidget):
         )
         for table in (self._compared, self._per_day):
             table.show()
+
+
+def _source(report: TrialReport) -> str:
+    parts = [f"{report.n_from_observations:,} observations", f"{report.n_from_journal:,} entries of the journal"]
+    if report.n_readings:
+        devices = "one device" if report.n_devices == 1 else f"{report.n_devices:,} devices"
+        parts.insert(0, f"{report.n_readings:,} readings of {devices}")
+    return f"From {', '.join(parts[:-1])} and {parts[-1]}."
 
 
 def _times(n: int) -> str:

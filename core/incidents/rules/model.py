@@ -360,6 +360,7 @@ class TrialReport:
 
     Attributes:
         n_from_observations, n_from_journal: Begins that were replayed, by where they are stored.
+        n_readings, n_devices: Readings that were replayed, and of how many devices.
         note: What this trial cannot say; empty where there is nothing.
     """
 
@@ -370,4 +371,35 @@ class TrialReport:
     changed: TrialSide
     n_from_observations: int
     n_from_journal: int
+    n_readings: int = 0
+    n_devices: int = 0
     note: str = ""
+
+
+class TrialState(StrEnum):
+    """What became of a trial."""
+
+    RUNNING = "running"
+    DONE = "done"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialRun:
+    """A trial, going on or over.
+
+    Attributes:
+        fraction: How far it is, 0 to 1.
+        n_readings: Replayed so far.
+        report: Once it is done.
+        message, hint: Why it failed.
+    """
+
+    trial_id: str
+    state: TrialState = TrialState.RUNNING
+    fraction: float = 0.0
+    n_readings: int = 0
+    report: TrialReport | None = None
+    message: str = ""
+    hint: str = ""

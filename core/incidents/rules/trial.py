@@ -1,15 +1,16 @@
 """A changed rule tried on what happened: how often it would have raised and called, beside the rule as it is.
 
-What rules saw comes from the stored observations, with every begin and end before any delay. For everything else only
-the alarm journal is left: it begins where the rule of that day let the condition through, so a shorter delay than that
-cannot be tried on it. Each condition is replayed by itself through `Signals`, as the room does it live; then what the
-causes of that time would have held is left out of what calls.
+What rules saw comes from the stored observations, with every begin and end before any delay; what devices measured from
+the stored readings (`readings.py`). For everything else only the alarm journal is left: it begins where the rule of
+that day let the condition through, so a shorter delay than that cannot be tried on it. Each condition is replayed by
+itself through `Signals`, as the room does it live; then what the causes of that time would have held is left out of
+what calls.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -20,7 +21,9 @@ from core.incidents import policy
 from core.incidents.machine import Trigger
 from core.incidents.model import AlarmMark, Condition, Priority, SourceKind
 from core.incidents.rules.book import RuleBook
+from core.incidents.rules.heard import Heard
 from core.incidents.rules.model import TrialReport, TrialSide
+from core.incidents.rules.readings import ReadingReplay
 from core.incidents.signals import Signals, Verdict
 from core.incidents.suppression import Cause, SuppressionRule, find_rule
 from core.kernel.errors import BadInputError
@@ -34,15 +37,6 @@ MAX_SIGNALS = 200_000
 N_TOP = 5
 _SEEN_KINDS = tuple(kind.value for kind in policy.CALLING_KINDS)
 _BEGINS = (Trigger.RAISE.value, Trigger.RAISE_AGAIN.value)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
-    """A condition began or ended, as it is stored."""
-
-    at: datetime
-    condition: Condition
-    is_raise: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,29 +127,59 @@ def try_rule(
     since: datetime,
     until: datetime,
     is_cut: bool = False,
+    measured: ReadingReplay | None = None,
 ) -> TrialReport:
-    """Replay history through a rule as it is and as it would be."""
+    """Replay history through a rule as it is and as it would be.
+
+    Args:
+        rule_id: The rule.
+        history: Of `read_history`.
+        as_it_is: The rules in force.
+        changed: The rules with the change.
+        since: Aware.
+        until: Aware.
+        is_cut: There was more history than that.
+        measured: Of the devices whose readings were replayed; None where the rule judges no numbers.
+    """
+    measured = measured or ReadingReplay((), since=since, until=until)
     heard = sorted((_undelayed(one, as_it_is) for one in history), key=lambda one: one.at)
+    books = (as_it_is, changed)
+    heard = [one for one in heard if not _is_replayed(one, rule_id, books, measured)]
     begins = Counter(
         _is_seen(one.condition)
         for one in heard
-        if one.is_raise and rule_id in {_rule_id_of(book, one.condition) for book in (as_it_is, changed)}
+        if one.is_raise and rule_id in {_rule_id_of(book, one.condition) for book in books}
     )
-    notes = []
-    if begins[False]:
-        notes.append("What comes from the journal had passed the delays of its day: shorter ones find nothing more.")
-    if is_cut:
-        notes.append(f"Only the first {MAX_SIGNALS:,} begins and ends were replayed.")
     return TrialReport(
         rule_id=rule_id,
         since=since,
         until=until,
-        as_it_is=_side(rule_id, heard, as_it_is, since, until),
-        changed=_side(rule_id, heard, changed, since, until),
+        as_it_is=_side(rule_id, heard + measured.as_it_is, as_it_is, since, until),
+        changed=_side(rule_id, heard + measured.changed, changed, since, until),
         n_from_observations=begins[True],
         n_from_journal=begins[False],
-        note=" ".join(notes),
+        n_readings=measured.n_readings,
+        n_devices=len(measured.first_at),
+        note=" ".join(_notes(measured, is_from_journal=bool(begins[False]), is_cut=is_cut)),
     )
+
+
+def _notes(measured: ReadingReplay, *, is_from_journal: bool, is_cut: bool) -> Iterator[str]:
+    if is_from_journal:
+        yield "What comes from the journal had passed the delays of its day: shorter ones find nothing more."
+    if is_cut:
+        yield f"Only the first {MAX_SIGNALS:,} begins and ends were replayed."
+    if measured.is_cut:
+        yield f"Only {measured.n_devices:,} devices were replayed, then {measured.n_readings:,} readings were enough."
+
+
+def _is_replayed(heard: Heard, rule_id: str, books: tuple[RuleBook, ...], measured: ReadingReplay) -> bool:
+    """Tell whether readings say the same as this entry of the journal."""
+    condition = heard.condition
+    first_at = measured.first_at.get(condition.source_id) if condition.quantity else None
+    if first_at is None or heard.at < first_at:
+        return False
+    return rule_id in {_rule_id_of(book, condition) for book in books}
 
 
 def _rule_id_of(book: RuleBook, condition: Condition) -> str:
@@ -165,7 +189,7 @@ def _rule_id_of(book: RuleBook, condition: Condition) -> str:
 
 def _undelayed(heard: Heard, book: RuleBook) -> Heard:
     """Return what the journal has at the instant at which the rule saw it, if its delays were those of `book`."""
-    if _is_seen(heard.condition):
+    if _is_seen(heard.condition) or heard.is_measured:
         return heard
     tuning = book.tuning_of(heard.condition)
     delay_s = tuning.on_delay_s if heard.is_raise else tuning.off_delay_s
@@ -183,6 +207,7 @@ def _side(rule_id: str, history: list[Heard], book: RuleBook, since: datetime, u
     causes = frozenset[str]().union(*(rule.causes for rule in rules))
     for key, course in by_key.items():
         # The tags come with the begin; an end belongs to whatever began.
+        course.sort(key=lambda one: one.at)
         condition = next((one.condition for one in course if one.is_raise), course[0].condition)
         rule = book.rule_of(condition)
         is_of_rule = rule is not None and rule.rule_id == rule_id
@@ -190,8 +215,8 @@ def _side(rule_id: str, history: list[Heard], book: RuleBook, since: datetime, u
         if condition.kind in causes:
             explaining += alarms
         if is_of_rule:
-            n_conditions += sum(one.is_raise for one in course)
-            raised += alarms
+            n_conditions += sum(one.is_raise and one.at >= since for one in course)
+            raised += (one for one in alarms if one.at >= since)
     known = _Causes(explaining, rules)
     is_held = [bool(book.window_holding(one.condition, one.at)) or known.hold(one) for one in raised]
     n_chatter = sum(one.is_chatter and not held for one, held in zip(raised, is_held, strict=True))
@@ -315,10 +340,12 @@ def _journalled(session: Session, since: datetime, until: datetime) -> Iterable[
         .limit(MAX_SIGNALS + 1)
     )
     for row in session.execute(query):
-        tags = frozenset(row.payload["event"].get("condition", {}).get("tags", ()))
+        said = row.payload["event"].get("condition", {})
+        tags, quantity = frozenset(said.get("tags", ())), said.get("quantity", "")
         source_kind = SourceKind(row.source_kind)
         position = rows.position_of(row)
         condition = _condition(row.condition_key, row.kind, source_kind, row.source_id, row.source_name, tags, position)
+        condition = replace(condition, quantity=quantity or _measured_in(row.condition_key))
         yield Heard(at=row.at, condition=condition, is_raise=row.event in _BEGINS)
 
 
@@ -342,6 +369,12 @@ def _condition(
         tags=tags,
         position=position,
     )
+
+
+def _measured_in(condition_key: str) -> str:
+    """Return the number that a device's condition is about, `…:{stream}/{quantity}`; empty where it is about none."""
+    source, _, place = condition_key.partition(":")
+    return place.partition("/")[2] if source.startswith(f"{SourceKind.DEVICE}/") else ""
 
 
 def _is_seen(condition: Condition) -> bool:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QLineEdit, QPlainTextEdit, QPushButton, QTableView, QWidget
+from PySide6.QtWidgets import QLineEdit, QPlainTextEdit, QProgressBar, QPushButton, QTableView, QWidget
 
 from core.access.model import Role
 from core.incidents.model import Priority
@@ -16,7 +16,9 @@ from core.incidents.rules.model import (
     RulesInForce,
     RuleVersion,
     TrialReport,
+    TrialRun,
     TrialSide,
+    TrialState,
 )
 from core.incidents.rules.text import check_text, shipped_rules
 from core.incidents.suppression import Reach, Weekday, Window
@@ -156,6 +158,38 @@ def test_somebody_elses_save_does_not_take_a_draft_away_and_is_said(editor):
     assert "began from version 3" in editor._status.text()
 
 
+def report_of(before, after):
+    return TrialReport(
+        rule_id="congestion",
+        since=AT,
+        until=AT,
+        as_it_is=before,
+        changed=after,
+        n_from_observations=30,
+        n_from_journal=0,
+        n_readings=12_000,
+        n_devices=2,
+    )
+
+
+def test_a_trial_that_goes_on_shows_how_far_it_is_and_is_ended_by_a_button(editor, qtbot):
+    editor.select("congestion")
+    editor.pages.setCurrentWidget(editor.pages.trial)
+    assert button(editor, "Stop").isHidden()
+    button(editor, "Try it  Ctrl+T").click()
+
+    editor.show_trial("congestion", TrialRun(trial_id="1", fraction=0.4, n_readings=12_000))
+    assert part(editor, QProgressBar, "How much of the trial is done").value() == 400
+    assert "12,000 readings" in editor.pages.trial._verdict.text()
+    assert not button(editor, "Try it  Ctrl+T").isEnabled()
+    with qtbot.waitSignal(editor.stop_requested):
+        button(editor, "Stop").click()
+
+    editor.show_trial("congestion", TrialRun(trial_id="1", state=TrialState.CANCELLED))
+    assert "Stopped" in editor.pages.trial._verdict.text()
+    assert button(editor, "Try it  Ctrl+T").isEnabled()
+
+
 def test_a_trial_says_how_often_it_would_have_raised_beside_the_rule_as_it_is(editor, qtbot):
     editor.select("congestion")
     with qtbot.waitSignal(editor.try_requested) as asked:
@@ -165,18 +199,11 @@ def test_a_trial_says_how_often_it_would_have_raised_beside_the_rule_as_it_is(ed
     after = replace(before, n_raised=14, n_called=12, n_chatter=2, raised_per_day={"2026-01-01": 14})
 
     editor.show_trial(
-        TrialReport(
-            rule_id="congestion",
-            since=AT,
-            until=AT,
-            as_it_is=before,
-            changed=after,
-            n_from_observations=30,
-            n_from_journal=0,
-        )
+        "congestion", TrialRun(trial_id="1", state=TrialState.DONE, fraction=1.0, report=report_of(before, after))
     )
 
     assert "would have raised 14 times in the last week, and called 12 times" in editor.pages.trial._verdict.text()
+    assert "12,000 readings of 2 devices, 30 observations" in editor.pages.trial._note.text()
     lines = part(editor, QTableView, "The rule as it is and as it would be").lines
     assert ("Raised, after delays", "20", "14", "-6") in [line.cells for line in lines]
 

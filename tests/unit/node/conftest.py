@@ -1,0 +1,1 @@
+from tests.fixtures.room import room  # noqa: F401
