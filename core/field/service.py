@@ -119,6 +119,14 @@ class ReadingReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class LateReading:
+    """A reading came late, or was kept while nobody listened: it belongs to the past, and is never news."""
+
+    kind: str
+    reading: Reading
+
+
+@dataclass(frozen=True, slots=True)
 class FieldEventReceived:
     """An event from the field is in the database."""
 
@@ -827,6 +835,8 @@ class FieldService:
         # The last value that stands on the broker is shown with its age; what else comes late is only stored.
         if is_newest and (message.is_retained or not reading.is_history):
             self._tell(reading, tracked)
+        elif reading.is_history and not message.is_retained:
+            self._bus.publish(LateReading(tracked.kind.key, reading))
         if not message.is_retained:
             # A retained one was stored when it was live, or by the run before.
             self._keep_reading(reading)
@@ -979,6 +989,9 @@ class FieldService:
         for event in events:
             found = self._registry.get(event.device_id)
             self._bus.publish(FieldEventReceived(found.kind.key if found else "other", event))
+        for reading in readings:
+            found = self._registry.get(reading.device_id)
+            self._bus.publish(LateReading(found.kind.key if found else "other", reading))
 
     def _reading_of(self, event: FieldEvent) -> Reading | None:
         """Return the reading that a device kept in its outbox while nobody listened."""

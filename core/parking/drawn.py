@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from core.parking.fusion import BayFusion, Correction, FusionSettings
 from core.parking.gates import Gates
-from core.parking.history import Told
+from core.parking.history import LateWord, Told
 from core.parking.model import BayChange, BayEvidence, BayState, BayStatus, Lot, LotOccupancy
 from core.parking.occupancy import Counted, count_lot
 from core.parking.rules import LotCondition, LotWatch
@@ -140,6 +140,19 @@ class DrawnLot:
             else:
                 self.n_late += 1
         return self._conclude(touched, now)
+
+    def late(self, word: BayEvidence, now: datetime) -> LateWord:
+        """Return what goes into the history of a bay that a device speaks of late; the present stays as it is."""
+        self.n_late += 1
+        change = BayChange(
+            lot_id=word.lot_id,
+            bay_id=word.bay_id,
+            at=min(word.at, now),
+            state=word.state,
+            confidence=word.confidence,
+            source=word.source,
+        )
+        return LateWord(change=change, stale_s=self.lot.stale_s, present=self._told[word.bay_id], now=now)
 
     def take_count(self, device_id: str, counted: Counted, now: datetime) -> Heard:
         """Take what a device counts; where its bays agree with it, each of them is confirmed."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from sqlalchemy import and_, func, insert, select
@@ -42,6 +42,22 @@ class Told:
     status: BayStatus
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LateWord:
+    """What a device said of a bay while nobody listened: history, never news.
+
+    Attributes:
+        stale_s: So long it holds by itself.
+        present: How the bay stood when the word came.
+        now: When it came.
+    """
+
+    change: BayChange
+    stale_s: float
+    present: BayStatus
+    now: datetime
+
+
 class HistoryWriter:
     """Writes changes behind the service, in order, in batches.
 
@@ -54,22 +70,25 @@ class HistoryWriter:
         self._on_stored = on_stored
         self._bays: list[Told] = []
         self._lots: list[LotOccupancy] = []
+        self._late: list[LateWord] = []
         self._task: asyncio.Task[None] | None = None
         self._once = OncePerLoss(log)
         self._is_closed = False
+        self._is_again = False
         self.n_lost_rows = 0
         """Rows that were not written, because the database was away for too long."""
 
     @property
     def n_waiting(self) -> int:
         """Rows that are not in the database yet."""
-        return len(self._bays) + len(self._lots)
+        return len(self._bays) + len(self._lots) + len(self._late)
 
-    def add(self, bays: Sequence[Told] = (), lots: Sequence[LotOccupancy] = ()) -> None:
-        """Take what changed; it is written soon."""
+    def add(self, bays: Sequence[Told] = (), lots: Sequence[LotOccupancy] = (), late: Sequence[LateWord] = ()) -> None:
+        """Take what changed, and what came late; it is written soon."""
         self._bays += bays
         self._lots += lots
-        for waiting in (self._bays, self._lots):
+        self._late += late
+        for waiting in (self._bays, self._lots, self._late):
             n_over = len(waiting) - MAX_WAITING
             if n_over > 0:
                 del waiting[:n_over]
@@ -99,49 +118,148 @@ class HistoryWriter:
     async def _write(self) -> bool:
         bays, lots = self._bays[:ROWS_AT_ONCE], self._lots[:ROWS_AT_ONCE]
         self._bays, self._lots = self._bays[len(bays) :], self._lots[len(lots) :]
+        # A late word is held against what was known in time: that is written first.
+        late = [] if self._bays else self._late[:ROWS_AT_ONCE]
+        self._late = self._late[len(late) :]
         try:
-            await self._store.write(partial(_write_rows, bays=bays, lots=lots))
+            rows = partial(write_rows, bays=bays, lots=lots, late=late, is_again=self._is_again)
+            await self._store.write(rows)
         except ConsoleError as error:
-            self._bays, self._lots = bays + self._bays, lots + self._lots
+            # The database may have taken them all the same, and only its answer was lost.
+            self._is_again = True
+            self._bays, self._lots, self._late = bays + self._bays, lots + self._lots, late + self._late
             self._once.lost("history", f"changes of bays wait for the database: {error}")
             return False
+        self._is_again = False
         self._once.back("history", "changes of bays are stored again")
         if bays:
             self._on_stored(tuple(told.status for told in bays))
         return True
 
 
-def _write_rows(session: Session, *, bays: Sequence[Told], lots: Sequence[LotOccupancy]) -> None:
-    if bays:
-        session.execute(
-            insert(BayChangeRow),
-            [
-                {
-                    "lot_id": change.lot_id,
-                    "bay_id": change.bay_id,
-                    "at": change.at,
-                    "state": change.state.value,
-                    "confidence": change.confidence,
-                    "source": storable(change.source),
-                    "is_stale": change.is_stale,
-                }
-                for change in (told.change for told in bays)
-            ],
-        )
-    if lots:
-        session.execute(
-            insert(LotOccupancyRow),
-            [
-                {
-                    "lot_id": lot.lot_id,
-                    "at": lot.at,
-                    "n_bays": lot.n_bays,
-                    "n_occupied": lot.n_occupied,
-                    "n_unknown": lot.n_unknown,
-                }
-                for lot in lots
-            ],
-        )
+def write_rows(
+    session: Session,
+    *,
+    bays: Sequence[Told],
+    lots: Sequence[LotOccupancy],
+    late: Sequence[LateWord] = (),
+    is_again: bool = False,
+) -> None:
+    """Write changes; where they may be there already, only those that are not."""
+    changes = [told.change for told in bays]
+    if is_again:
+        changes, lots = _not_stored(session, changes), _not_counted(session, lots)
+    _insert_changes(session, changes)
+    _insert_counts(session, lots)
+    for word in late:
+        write_late(session, word)
+
+
+def _not_stored(session: Session, changes: Sequence[BayChange]) -> list[BayChange]:
+    if not changes:
+        return []
+    first, last = min(one.at for one in changes), max(one.at for one in changes)
+    stored = session.scalars(select(BayChangeRow).where(BayChangeRow.at >= first, BayChangeRow.at <= last))
+    known = {(row.lot_id, row.bay_id, row.at, row.state, row.is_stale) for row in stored}
+    return [one for one in changes if (one.lot_id, one.bay_id, one.at, one.state.value, one.is_stale) not in known]
+
+
+def _not_counted(session: Session, lots: Sequence[LotOccupancy]) -> list[LotOccupancy]:
+    if not lots:
+        return []
+    first, last = min(lot.at for lot in lots), max(lot.at for lot in lots)
+    stored = session.scalars(select(LotOccupancyRow).where(LotOccupancyRow.at >= first, LotOccupancyRow.at <= last))
+    known = {(row.lot_id, row.at) for row in stored}
+    return [lot for lot in lots if (lot.lot_id, lot.at) not in known]
+
+
+def _insert_changes(session: Session, changes: Sequence[BayChange]) -> None:
+    if not changes:
+        return
+    session.execute(
+        insert(BayChangeRow),
+        [
+            {
+                "lot_id": change.lot_id,
+                "bay_id": change.bay_id,
+                "at": change.at,
+                "state": change.state.value,
+                "confidence": change.confidence,
+                "source": storable(change.source),
+                "is_stale": change.is_stale,
+            }
+            for change in changes
+        ],
+    )
+
+
+def _insert_counts(session: Session, lots: Sequence[LotOccupancy]) -> None:
+    if not lots:
+        return
+    session.execute(
+        insert(LotOccupancyRow),
+        [
+            {
+                "lot_id": lot.lot_id,
+                "at": lot.at,
+                "n_bays": lot.n_bays,
+                "n_occupied": lot.n_occupied,
+                "n_unknown": lot.n_unknown,
+            }
+            for lot in lots
+        ],
+    )
+
+
+def write_late(session: Session, word: LateWord) -> bool:
+    """Put what a device said while nobody listened where it belongs; said once more it changes nothing.
+
+    Where others watched the bay meanwhile, their word stands. A device that spoke before and speaks now has said
+    everything in between: what had become stale was known after all. Nothing is said of later than the next thing
+    known, and of no longer than a state may hold by itself.
+
+    Returns:
+        Whether the history is another one.
+    """
+    change = word.change
+    of_bay = (BayChangeRow.lot_id == change.lot_id, BayChangeRow.bay_id == change.bay_id)
+    backwards = select(BayChangeRow).where(*of_bay, BayChangeRow.at <= change.at)
+    backwards = backwards.order_by(BayChangeRow.at.desc(), BayChangeRow.bay_change_id.desc())
+    last = session.scalars(backwards.limit(1)).first()
+    known = session.scalars(backwards.where(BayChangeRow.is_stale.is_(False)).limit(1)).first()
+    is_own = known is not None and known.source == change.source
+    if last is not None and not last.is_stale:
+        is_watched = last.state != BayState.UNKNOWN.value and not is_own
+        if is_watched or last.state == change.state.value:
+            return False
+    added: list[BayChange] = []
+    if known is not None and is_own and last is not None and last.is_stale:
+        gone = select(BayChangeRow.at).where(*of_bay, BayChangeRow.at >= known.at, BayChangeRow.at <= change.at)
+        before = _change(known)
+        added += [replace(before, at=at) for at in session.scalars(gone.where(BayChangeRow.is_stale.is_(True)))]
+    added.append(change)
+    forwards = select(BayChangeRow).where(*of_bay, BayChangeRow.at > change.at)
+    forwards = forwards.order_by(BayChangeRow.at, BayChangeRow.bay_change_id)
+    following = session.scalars(forwards.limit(1)).first()
+    then_known = session.scalars(forwards.where(BayChangeRow.is_stale.is_(False)).limit(1)).first()
+    added += _end_of(word, following, then_known)
+    _insert_changes(session, added)
+    return True
+
+
+def _end_of(word: LateWord, following: BayChangeRow | None, then_known: BayChangeRow | None) -> list[BayChange]:
+    """Return what a late word needs behind it, so that it says no more than is known."""
+    change, present = word.change, word.present
+    until = change.at + timedelta(seconds=word.stale_s)
+    if then_known is not None and then_known.source == change.source:
+        return []
+    if following is not None and following.at <= until:
+        return []
+    if following is None and present.is_known and present.at > change.at:
+        return [
+            replace(change, at=present.at, state=present.state, confidence=present.confidence, source=present.source)
+        ]
+    return [replace(change, at=min(until, word.now), is_stale=True)]
 
 
 def read_newest_lots(session: Session) -> list[LotOccupancy]:

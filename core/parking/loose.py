@@ -23,15 +23,7 @@ class LooseLot:
         """Take what the device counts; returns the occupancy if it is news."""
         # A gateway that counts knows of more bays than have spoken.
         self.is_counting = True
-        return self._take(
-            LotOccupancy(
-                lot_id=self.device_id,
-                n_bays=counted.n_bays,
-                n_occupied=counted.n_occupied,
-                n_unknown=counted.n_unknown,
-                at=counted.at,
-            )
-        )
+        return self._take(occupancy_of(self.device_id, counted))
 
     def take_bay(self, bay_id: str, state: BayState, at: datetime) -> LotOccupancy | None:
         """Take what one bay says; returns the occupancy if it is news."""
@@ -60,6 +52,17 @@ class LooseLot:
             return None
         self.newest = occupancy
         return None if known is not None and figures(known) == figures(occupancy) else occupancy
+
+
+def occupancy_of(lot_id: str, counted: Counted) -> LotOccupancy:
+    """Return how full a lot is by what its device counts."""
+    return LotOccupancy(
+        lot_id=lot_id,
+        n_bays=counted.n_bays,
+        n_occupied=counted.n_occupied,
+        n_unknown=counted.n_unknown,
+        at=counted.at,
+    )
 
 
 def figures(occupancy: LotOccupancy) -> tuple[int, int, int]:

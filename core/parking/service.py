@@ -17,7 +17,7 @@ from core.access import audit
 from core.access.model import SYSTEM, Actor, Role
 from core.access.permission import require
 from core.field.model import FieldEvent, Reading
-from core.field.service import DeviceRemoved, FieldEventReceived, ReadingReceived
+from core.field.service import DeviceRemoved, FieldEventReceived, LateReading, ReadingReceived
 from core.kernel.bus import Bus
 from core.kernel.clock import Clock
 from core.kernel.errors import BadInputError, ConsoleError
@@ -27,7 +27,7 @@ from core.parking.checks import check_lot
 from core.parking.drawn import DrawnLot, Heard
 from core.parking.fusion import Correction, FusionSettings
 from core.parking.history import HistoryWriter
-from core.parking.loose import LooseLot, figures
+from core.parking.loose import LooseLot, figures, occupancy_of
 from core.parking.memory import read_memory, write_memory
 from core.parking.model import (
     BayChange,
@@ -89,6 +89,7 @@ class ParkingService:
         self._unsubscribe = (
             bus.subscribe(ReadingReceived, self._on_reading),
             bus.subscribe(FieldEventReceived, self._on_event),
+            bus.subscribe(LateReading, self._on_late),
             bus.subscribe(DeviceRemoved, self._on_device_removed),
             bus.subscribe(BaysSeen, lambda event: self.take(event.evidence)),
             bus.subscribe(LotObserved, self._on_observed),
@@ -400,11 +401,17 @@ class ParkingService:
         reading, lots = event.reading, self._by_device.get(event.reading.device_id, ())
         if not lots:
             self._take_loose(reading)
-        elif not reading.is_history:
+        elif reading.is_history:
+            self._take_late(reading, lots)
+        else:
             self._take_drawn(reading, lots)
 
+    def _on_late(self, event: LateReading) -> None:
+        if event.kind == words.LOT_KIND:
+            self._take_late(event.reading, self._by_device.get(event.reading.device_id, ()))
+
     def _on_event(self, event: FieldEventReceived) -> None:
-        if event.kind != words.LOT_KIND or event.event.is_history:
+        if event.kind != words.LOT_KIND:
             return
         found, said = event.event, words.bay_of(event.event)
         if said is None:
@@ -412,16 +419,27 @@ class ParkingService:
         lots = self._by_device.get(found.device_id, ())
         if lots:
             self._hear_bay(found.device_id, lots, (said[0],), said[1], found)
+        elif not found.is_history:
+            loose = self._loose.setdefault(found.device_id, LooseLot(found.device_id))
+            self._tell_loose(loose.take_bay(said[0], said[1], found.at))
+
+    def _take_late(self, reading: Reading, lots: tuple[str, ...]) -> None:
+        """Put what a device said while nobody listened into the history, at its own time."""
+        state, counted = words.bay_state_of(reading), words.counted_of(reading)
+        if state is not None and lots:
+            self._hear_bay(reading.device_id, lots, _names_of(reading), state, reading)
+        if counted is None or len(lots) > 1:
             return
-        loose = self._loose.setdefault(found.device_id, LooseLot(found.device_id))
-        self._tell_loose(loose.take_bay(said[0], said[1], found.at))
+        # Where bays are drawn, they are what the figures are made of.
+        lot_id = lots[0] if lots else reading.device_id
+        if lot_id not in self._lots or not self._lots[lot_id].lot.bays:
+            self._writer.add(lots=(occupancy_of(lot_id, counted),))
 
     def _take_drawn(self, reading: Reading, lots: tuple[str, ...]) -> None:
         now = self._clock.now()
         state, counted, gate = words.bay_state_of(reading), words.counted_of(reading), words.gate_of(reading)
         if state is not None:
-            names = (reading.stream, reading.device_id.rpartition("/")[2])
-            self._hear_bay(reading.device_id, lots, names, state, reading)
+            self._hear_bay(reading.device_id, lots, _names_of(reading), state, reading)
         # Figures of a device that serves several lots cannot be divided.
         if len(lots) != 1:
             return
@@ -442,29 +460,36 @@ class ParkingService:
         state: BayState,
         said: Reading | FieldEvent,
     ) -> None:
-        now = self._clock.now()
-        for name in names:
-            having = [(lot_id, bay_id) for lot_id in lots if (bay_id := self._lots[lot_id].find_bay(name))]
-            if len(having) == 1:
-                break
-        else:
+        now, place = self._clock.now(), self._place_of(lots, names)
+        if place is None:
             for lot_id in lots:
                 self._lots[lot_id].blame(names[0], now)
                 self._count_soon(lot_id)
             return
-        lot_id, bay_id = having[0]
+        drawn, bay_id = place
         word = BayEvidence(
-            lot_id=lot_id,
+            lot_id=drawn.lot.lot_id,
             bay_id=bay_id,
             state=state,
             at=said.at,
             confidence=words.SURE if said.is_good else words.DOUBTFUL,
             source=f"sensor:{device_id}",
         )
-        drawn, permit = self._lots[lot_id], words.permit_of(said)
+        if said.is_history:
+            self._writer.add(late=(drawn.late(word, now),))
+            return
+        permit = words.permit_of(said)
         if permit is not None and said.is_good:
             drawn.watch.note_permit(bay_id, is_given=permit)
         self._take_over(drawn, drawn.take((word,), now))
+
+    def _place_of(self, lots: tuple[str, ...], names: tuple[str, ...]) -> tuple[DrawnLot, str] | None:
+        """Return the one bay that is meant; None where there is none, or more than one."""
+        for name in names:
+            having = [(self._lots[lot_id], bay_id) for lot_id in lots if (bay_id := self._lots[lot_id].find_bay(name))]
+            if len(having) == 1:
+                return having[0]
+        return None
 
     def _on_observed(self, event: LotObserved) -> None:
         for observation in event.observations:
@@ -603,6 +628,11 @@ def _read_corrections(session: Session) -> dict[tuple[str, str], Correction]:
 def _note(session: Session, actor: Actor, lot: Lot, bay_id: str, verb: str, detail: str, at: datetime) -> None:
     subject = f"bay {bay_id} of {saves.subject_of(lot)}"
     audit.append(session, actor, action=f"parking.{verb}", subject=subject, detail=detail, at=at)
+
+
+def _names_of(reading: Reading) -> tuple[str, ...]:
+    """Return what may be the name of the bay that a device's stream speaks of."""
+    return reading.stream, reading.device_id.rpartition("/")[2]
 
 
 def _parted(fault: str) -> tuple[str, str]:
