@@ -68,7 +68,11 @@ async def _list(client: LinkClient, options: argparse.Namespace) -> None:
 
 
 def _line(key: GatewayKey) -> str:
-    bound = f"{key.camera_id} of {key.lot_id}" if key.purpose is KeyPurpose.EDGE else "reads"
+    bound = {
+        KeyPurpose.EDGE: f"{key.camera_id} of {key.lot_id}",
+        KeyPurpose.DRONE: f"drone {key.drone_id}",
+        KeyPurpose.READER: "reads",
+    }[key.purpose]
     seen = f"seen {key.last_seen_at:%Y-%m-%d %H:%M:%S} UTC at {key.last_address}" if key.last_seen_at else "never seen"
     state = f"revoked {key.revoked_at:%Y-%m-%d %H:%M:%S} UTC" if key.revoked_at else seen
     refused = f", {key.n_refused:,} refused" if key.n_refused else ""
@@ -76,14 +80,25 @@ def _line(key: GatewayKey) -> str:
 
 
 async def _add(client: LinkClient, options: argparse.Namespace) -> None:
-    purpose = KeyPurpose.EDGE if options.lot or options.camera else KeyPurpose.READER
-    wish = KeyWish(name=options.name, purpose=purpose, lot_id=options.lot, camera_id=options.camera)
+    wish = KeyWish(
+        name=options.name,
+        purpose=_purpose(options),
+        lot_id=options.lot,
+        camera_id=options.camera,
+        drone_id=options.drone,
+    )
     made = await client.call("gateway.add_key", NewKey, wish=wish)
     if options.json:
         print(to_json(made))
         return
     print(made.token)
     print("It is shown once, and kept nowhere: give it to the device now.", file=sys.stderr)
+
+
+def _purpose(options: argparse.Namespace) -> KeyPurpose:
+    if options.drone:
+        return KeyPurpose.DRONE
+    return KeyPurpose.EDGE if options.lot or options.camera else KeyPurpose.READER
 
 
 async def _revoke(client: LinkClient, options: argparse.Namespace) -> None:

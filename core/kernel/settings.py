@@ -7,6 +7,7 @@ falls back to its defaults; what was wrong is returned beside the settings as se
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,6 +33,15 @@ def _known_zone(name: str) -> str:
     if name and not is_zone(name):
         raise ValueError("there is no such time zone; write it like Europe/Berlin")
     return name
+
+
+def _networks(text: str) -> str:
+    for part in text.split(","):
+        try:
+            ipaddress.ip_network(part.strip() or "127.0.0.1", strict=False)
+        except ValueError:
+            raise ValueError(f"{part.strip()!r} is no network; write it like 192.168.4.0/24") from None
+    return text
 
 
 class SiteSettings(Section):
@@ -196,7 +206,8 @@ class GatewaySettings(Section):
     """HTTP for edge cameras and other systems; nobody listens until `enabled`.
 
     Another address than loopback needs a certificate. A key may post `frames_per_s` pictures of at most `max_frame_mb`,
-    which unpack to at most `max_frame_megapixels`.
+    which unpack to at most `max_frame_megapixels`. Drones need a key too, unless they come from one of the networks in
+    `keyless_drones` ("192.168.4.0/24, 127.0.0.1"): whoever is in such a network also sees all drones.
     """
 
     enabled: bool = False
@@ -207,6 +218,7 @@ class GatewaySettings(Section):
     max_frame_mb: Annotated[float, Field(ge=0.1, le=32)] = 8.0
     max_frame_megapixels: Annotated[float, Field(ge=0.1, le=64)] = 16.0
     frames_per_s: Annotated[float, Field(gt=0, le=30)] = 5.0
+    keyless_drones: Annotated[str, AfterValidator(_networks)] = ""
 
 
 class ParkingSettings(Section):

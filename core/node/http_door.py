@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 from collections.abc import Callable
 from datetime import datetime
@@ -23,6 +24,7 @@ from core.kernel.settings import GatewaySettings
 from core.media.model import EDGE
 from core.node import conditions
 from core.node.bay_sight import BaySightHub
+from core.node.drone_video import DroneVideo
 from core.node.services import Services
 from core.vision.model import MaskKind
 
@@ -164,9 +166,28 @@ def make_gateway_room(
         devices=lambda: tuple(services.field.devices()),
         open_alarms=services.incidents.open_alarms,
         recent_incidents=services.incidents.recent_incidents,
+        drones=services.drones,
+        has_drone_key=services.gateway_keys.has_drone,
+        video_of=DroneVideo(drones=services.drones, cameras=services.cameras, camera=camera).camera_of,
+        is_keyless=is_in_networks(settings.keyless_drones),
         on_frame=book.note_frame,
         on_unusable=book.note_unusable,
     )
+
+
+def is_in_networks(text: str) -> Callable[[str], bool]:
+    """Return what tells whether an address lies in one of the networks of a setting; an empty one names none."""
+    networks = tuple(ipaddress.ip_network(part.strip(), strict=False) for part in text.split(",") if part.strip())
+
+    def contains(address: str) -> bool:
+        try:
+            found = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        plain = getattr(found, "ipv4_mapped", None) or found
+        return any(plain in network for network in networks)
+
+    return contains
 
 
 def _build(make_room: Callable[[], GatewayRoom], keys: KeyDesk, book: Book) -> Any:

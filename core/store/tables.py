@@ -831,6 +831,7 @@ class GatewayKeyRow(Base):
     purpose: Mapped[str] = mapped_column(String(16))
     lot_id: Mapped[str] = mapped_column(String(64), default="")
     camera_id: Mapped[str] = mapped_column(String(64), default="")
+    drone_id: Mapped[str] = mapped_column(String(64), default="", server_default="")
     secret_hash: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime]
     created_by: Mapped[str] = mapped_column(Text)

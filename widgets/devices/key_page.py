@@ -19,6 +19,7 @@ from widgets.base.times import format_age, format_instant
 from widgets.devices.details import ROLE_TO_CHANGE, allow
 from widgets.scene.fields import choice_field, form_layout, text_field
 
+MAX_DRONE_ID_LENGTH = 48
 MAX_NAME_LENGTH = 80
 _ONCE = "It is shown this once and kept nowhere: give it to the device now."
 _COLUMNS = (
@@ -159,9 +160,14 @@ class KeyPage(QWidget):
         self._purpose = choice_field("What the key opens", self)
         self._purpose.addItem("Pictures of an edge camera", KeyPurpose.EDGE)
         self._purpose.addItem("Reading, for another system", KeyPurpose.READER)
+        self._purpose.addItem("State and pictures of a drone", KeyPurpose.DRONE)
         self._purpose.currentIndexChanged.connect(lambda _index: self._refresh())
         self._lot = choice_field("Lot", self)
         self._camera = choice_field("Edge camera", self)
+        self._drone = text_field("Id of the drone", MAX_DRONE_ID_LENGTH)
+        self._drone.setPlaceholderText("As it is called in its messages: letters, digits and . _ -")
+        self._drone.textChanged.connect(lambda _text: self._refresh())
+        self._drone.returnPressed.connect(self._on_add)
         self._form = form_layout()
         self._form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
         for words, field in (
@@ -169,6 +175,7 @@ class KeyPage(QWidget):
             ("Opens", self._purpose),
             ("Lot", self._lot),
             ("Camera", self._camera),
+            ("Drone", self._drone),
         ):
             self._form.addRow(words, field)
         self._said = QLabel(self)
@@ -200,6 +207,8 @@ class KeyPage(QWidget):
     def _opens(self, key: GatewayKey) -> str:
         if key.purpose is KeyPurpose.READER:
             return "reading"
+        if key.purpose is KeyPurpose.DRONE:
+            return f"drone {key.drone_id}"
         camera = self._camera.itemText(self._camera.findData(key.camera_id)) or key.camera_id
         return f"{camera}, {self._lot.itemText(self._lot.findData(key.lot_id)) or key.lot_id}"
 
@@ -219,6 +228,7 @@ class KeyPage(QWidget):
         is_edge = self._chosen_purpose() is KeyPurpose.EDGE
         for field in (self._lot, self._camera):
             self._form.setRowVisible(field, is_edge)
+        self._form.setRowVisible(self._drone, self._chosen_purpose() is KeyPurpose.DRONE)
         allow(self._add, self._role, ROLE_TO_CHANGE, "Enter")
         missing = self._missing(is_edge)
         if missing and self._add.isEnabled():
@@ -231,6 +241,8 @@ class KeyPage(QWidget):
     def _missing(self, is_edge: bool) -> str:
         if not self._name.text().strip():
             return "Name who will hold the key."
+        if self._chosen_purpose() is KeyPurpose.DRONE and not self._drone.text().strip():
+            return "Say which drone it is."
         if is_edge and self._lot.currentData() is None:
             return "There is no lot yet: draw one first."
         if is_edge and self._camera.currentData() is None:
@@ -264,6 +276,7 @@ class KeyPage(QWidget):
                 purpose=purpose,
                 lot_id=self._lot.currentData() if is_edge else "",
                 camera_id=self._camera.currentData() if is_edge else "",
+                drone_id=self._drone.text().strip() if purpose is KeyPurpose.DRONE else "",
             )
         )
 

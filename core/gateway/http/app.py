@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import compile_path
 
 from core.gateway.http.book import Book
-from core.gateway.http.guard import Guard, GuardedPath, RouteLimits
+from core.gateway.http.guard import SOCKET, Guard, GuardedPath, RouteLimits
 from core.gateway.http.keys import KeyDesk
 from core.gateway.http.limits import Pace
 from core.gateway.http.refusal import Refused, refused_by
@@ -24,9 +24,10 @@ from core.kernel.errors import ConsoleError
 
 TITLE = "Watchfloor gateway"
 DESCRIPTION = (
-    "Edge cameras post pictures of car parks; other systems read lots, alarms, devices and incidents. Every address "
-    "needs a device key (`Authorization: Bearer KEY`, or `X-Device-Key: KEY`), which a supervisor makes in Devices or "
-    "with `main.py gateway-key`. Every refusal is JSON with a sentence and a way out."
+    "Edge cameras post pictures of car parks; drones post where they are and what they see; other systems read lots, "
+    "alarms, devices, incidents and drones. Every address needs a device key (`Authorization: Bearer KEY`, or "
+    "`X-Device-Key: KEY`), which a supervisor makes in Devices or with `main.py gateway-key`. Every refusal is JSON "
+    "with a sentence and a way out."
 )
 API_VERSION = "1.0"
 """Of the addresses and answers, not of the program."""
@@ -88,6 +89,9 @@ def _add(app: FastAPI, route: GatewayRoute) -> None:
     }
     more = dict(route.more)
     responses = {**refusals, **more.pop("responses", {})}
+    if route.method == SOCKET:
+        app.add_api_websocket_route(route.path, route.endpoint)
+        return
     app.add_api_route(
         route.path,
         route.endpoint,
@@ -113,12 +117,15 @@ def _describe_keys(app: FastAPI, routes: Sequence[GatewayRoute]) -> None:
         schemes = {"key": {"type": "http", "scheme": "bearer", "description": "A device key, `wf_ID_SECRET`."}}
         document.setdefault("components", {})["securitySchemes"] = schemes
         for route in routes:
+            if route.method == SOCKET or not route.more.get("include_in_schema", True):
+                continue
             operation = document["paths"][route.path][route.method.lower()]
             operation["responses"].pop("422", None)
             if route.limits.purpose is not None:
                 operation["security"] = [{"key": []}]
+                wanted = " or ".join(f"`{one.value}`" for one in (route.limits.purpose, *sorted(route.limits.also)))
                 operation["description"] = (
-                    f"{operation.get('description', '')}\n\nNeeds a key of purpose `{route.limits.purpose.value}`; "
+                    f"{operation.get('description', '')}\n\nNeeds a key of purpose {wanted}; "
                     f"{route.limits.pace.per_s:g} requests a second."
                 ).strip()
         for name in ("HTTPValidationError", "ValidationError"):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from core.kernel.clock import parse_at
 from core.kernel.errors import BadInputError
 
 LATE = timedelta(seconds=30)
@@ -16,6 +17,7 @@ AHEAD = timedelta(seconds=2)
 """A sender whose clock is further ahead of ours is told so."""
 
 OLDEST = timedelta(days=7)
+MAX_SEQUENCE = 2**53
 
 
 class Standing(StrEnum):
@@ -59,6 +61,19 @@ class FrameHead:
     captured_at: datetime | None = None
     sent_at: datetime | None = None
     sequence: int | None = None
+
+
+def head_of(*, captured_at: str, sent_at: str, sequence: str) -> FrameHead:
+    """Read the headers X-Captured-At, X-Sent-At and X-Sequence; an empty one says nothing.
+
+    Raises:
+        BadInputError: One of them cannot be read.
+    """
+    return FrameHead(
+        captured_at=_instant("X-Captured-At", captured_at),
+        sent_at=_instant("X-Sent-At", sent_at),
+        sequence=_number(sequence),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,3 +171,22 @@ def _standing_of(
     if at < newest.at or (at == newest.at and head.captured_at is not None):
         return Standing.OVERTAKEN
     return Standing.LATE if is_late else Standing.NEW
+
+
+def _instant(name: str, text: str) -> datetime | None:
+    if not text:
+        return None
+    try:
+        return parse_at(text[:64])
+    except (ValueError, OverflowError) as error:
+        raise BadInputError(
+            f"{name} cannot be read: {text[:40]!r}.", hint="Write it like 2026-11-22T03:00:00.000Z."
+        ) from error
+
+
+def _number(text: str) -> int | None:
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 17 and int(text) < MAX_SEQUENCE):
+        raise BadInputError(f"X-Sequence is no number: {text[:40]!r}.", hint="Count 1, 2, 3, … or leave it out.")
+    return int(text)

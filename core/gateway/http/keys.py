@@ -33,6 +33,9 @@ MAX_TOKEN_CHARS = 128
 MAX_NAME_LENGTH = 80
 MAX_KEYS = 5000
 
+DRONE_ID_HINT = "Ids of drones have 1 to 48 letters, digits and . _ - and begin with a letter or digit."
+
+_DRONE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,47}")
 _TOKEN = re.compile(rf"{PREFIX}_([0-9a-f]{{{2 * N_ID_BYTES}}})_([A-Za-z0-9_-]{{20,100}})")
 _NOBODY = hashlib.sha256(b"nobody holds this key").digest()
 
@@ -98,6 +101,7 @@ class KeyDesk:
             purpose=wish.purpose,
             lot_id=wish.lot_id,
             camera_id=wish.camera_id,
+            drone_id=wish.drone_id,
             created_at=at,
             created_by=actor.name,
         )
@@ -105,7 +109,7 @@ class KeyDesk:
 
         def run(session: Session) -> None:
             session.add(_row(key, secret_hash))
-            detail = f"{key.purpose.value} {key.lot_id} {key.camera_id}".strip()
+            detail = " ".join(part for part in (key.purpose.value, key.lot_id, key.camera_id, key.drone_id) if part)
             audit.append(session, actor, action="gateway.add_key", subject=_subject(key), detail=detail, at=at)
 
         await self._store.write(run)
@@ -145,6 +149,15 @@ class KeyDesk:
         known_hash = held.secret_hash if held is not None else _NOBODY
         is_right = hmac.compare_digest(_hash(match.group(2) if match else ""), known_hash)
         return held.key if held is not None and is_right else None
+
+    def is_open(self, key_id: str) -> bool:
+        """Return whether a key that was found before still opens something."""
+        held = self._held.get(key_id)
+        return held is not None and held.key.revoked_at is None
+
+    def has_drone(self, drone_id: str) -> bool:
+        """Return whether some key that counts is a drone's: then nobody speaks for it without one."""
+        return any(held.key.drone_id == drone_id and held.key.revoked_at is None for held in self._held.values())
 
     def named_by(self, token: str) -> str:
         """Return the id of a key that is known and named in a token, whether its secret is right or not; else empty."""
@@ -215,6 +228,15 @@ def _check(wish: KeyWish) -> None:
         raise BadInputError("Only edge keys are bound to a lot and a camera.", hint="Leave both empty.")
     if max(len(wish.lot_id), len(wish.camera_id)) > 64:
         raise BadInputError("Ids of lots and cameras have at most 64 characters.")
+    if wish.purpose is KeyPurpose.DRONE and not is_drone_id(wish.drone_id):
+        raise BadInputError("A drone's key belongs to one drone.", hint=DRONE_ID_HINT)
+    if wish.purpose is not KeyPurpose.DRONE and wish.drone_id:
+        raise BadInputError("Only a drone's key is bound to a drone.", hint="Leave the drone empty.")
+
+
+def is_drone_id(text: str) -> bool:
+    """Return whether a drone may be called so by HTTP."""
+    return _DRONE_ID.fullmatch(text) is not None
 
 
 def _hash(secret: str) -> bytes:
@@ -232,6 +254,7 @@ def _row(key: GatewayKey, secret_hash: bytes) -> GatewayKeyRow:
         purpose=key.purpose.value,
         lot_id=key.lot_id,
         camera_id=key.camera_id,
+        drone_id=key.drone_id,
         secret_hash=secret_hash.hex(),
         created_at=key.created_at,
         created_by=key.created_by,
@@ -246,6 +269,7 @@ def _key(row: GatewayKeyRow) -> GatewayKey:
         purpose=KeyPurpose(row.purpose),
         lot_id=row.lot_id,
         camera_id=row.camera_id,
+        drone_id=row.drone_id,
         created_at=row.created_at,
         created_by=row.created_by,
         revoked_at=row.revoked_at,

@@ -13,6 +13,9 @@ class KeyPurpose(StrEnum):
     EDGE = "edge"
     """Posts pictures of one camera for one lot."""
 
+    DRONE = "drone"
+    """Tells of one drone, and posts its pictures."""
+
     READER = "reader"
     """Reads what a viewer sees: lots, alarms, devices, incidents."""
 
@@ -23,13 +26,15 @@ class KeyWish:
 
     Attributes:
         name: What people call the device or system that will hold it.
-        lot_id, camera_id: Of an edge key: what it is bound to. Empty for readers.
+        lot_id, camera_id: Of an edge key: what it is bound to. Empty for others.
+        drone_id: Of a drone's key.
     """
 
     name: str
     purpose: KeyPurpose
     lot_id: str = ""
     camera_id: str = ""
+    drone_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +55,7 @@ class GatewayKey:
     created_by: str
     lot_id: str = ""
     camera_id: str = ""
+    drone_id: str = ""
     revoked_at: datetime | None = None
     last_seen_at: datetime | None = None
     last_address: str = ""

@@ -31,6 +31,9 @@ def empty_room() -> GatewayRoom:
         devices=nobody,
         open_alarms=nobody,
         recent_incidents=nobody,
+        drones=nobody,
+        has_drone_key=nobody,
+        video_of=nobody,
     )
 
 

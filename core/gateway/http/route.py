@@ -8,9 +8,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 
 from core.cameras.model import Camera
+from core.drones.model import Drone, DroneReport, DroneState
 from core.field.model import Device
 from core.gateway.http.book import Sender
 from core.gateway.http.guard import RouteLimits, Visit
@@ -40,6 +41,22 @@ class ParkingRoom(Protocol):
         ...
 
 
+class DroneRoom(Protocol):
+    """Drones as they are known now."""
+
+    def drones(self) -> tuple[Drone, ...]:
+        """Return every drone as it is set up."""
+        ...
+
+    def states(self) -> tuple[DroneState, ...]:
+        """Return what is known of every drone."""
+        ...
+
+    def take(self, report: DroneReport) -> None:
+        """Add what a source heard."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayRoom:
     """What routes may use of the node.
@@ -48,6 +65,9 @@ class GatewayRoom:
         submit: Has a lot's picture looked at: lot, camera, JPEG, when it was taken. True once it counts in the bays,
             False where a newer one came before its turn, or it is looked at elsewhere.
         pictures: Folder for the newest picture of each edge camera.
+        has_drone_key: Whether some key that counts belongs to a drone: then nobody speaks for it without one.
+        video_of: Returns the camera that shows a drone's video, which is made with its first picture.
+        is_keyless: Whether drones and their viewers at an address need no key.
         on_frame: Hears of each picture that was taken in.
         on_unusable: Hears whose picture turned out to be unusable after it was answered, and why.
     """
@@ -64,6 +84,10 @@ class GatewayRoom:
     devices: Callable[[], tuple[Device, ...]]
     open_alarms: Callable[[], Awaitable[tuple[Alarm, ...]]]
     recent_incidents: Callable[[int], Awaitable[tuple[Incident, ...]]]
+    drones: DroneRoom
+    has_drone_key: Callable[[str], bool]
+    video_of: Callable[[str], Awaitable[Camera]]
+    is_keyless: Callable[[str], bool] = lambda _address: False
     on_frame: Callable[[], None] = lambda: None
     on_unusable: Callable[[Sender, str], None] = lambda _sender, _sentence: None
 
@@ -73,6 +97,7 @@ class GatewayRoute:
     """One method of one address.
 
     Attributes:
+        method: Of HTTP, or `SOCKET`.
         path: Like "/api/parking/{lot_id}".
         endpoint: As FastAPI takes it; raises `Refused` or a `ConsoleError`.
         answer: Model of the answer; None where the endpoint makes the whole response.
@@ -97,7 +122,7 @@ def reading_route(
     )
 
 
-def visit_of(request: Request) -> Visit:
+def visit_of(request: HTTPConnection) -> Visit:
     """Return who sent a request, as the guard found."""
     visit: Visit = request.scope["visit"]
     return visit

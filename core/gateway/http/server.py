@@ -16,6 +16,7 @@ from typing import Any
 import h11
 from uvicorn import Config, Server
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from core.kernel.errors import BadInputError, UnavailableError
 
@@ -31,6 +32,12 @@ MAX_IGNORED_BYTES = 1_000_000
 """Of a refused body so much is read and thrown away, so that its sender gets to the answer; then it is cut."""
 
 KEEP_ALIVE_S = 15
+MAX_MESSAGE_BYTES = 2 * 1024 * 1024
+"""Of a WebSocket."""
+
+PING_S = 10.0
+"""A WebSocket that does not answer for so long is hung up."""
+
 STOP_S = 3.0
 
 
@@ -65,16 +72,22 @@ class WatchedProtocol(H11Protocol):
         self._stop_waiting()
         if self._is_counted:
             self._is_counted = False
-            per_address = self.config.per_address
-            address = self.client[0] if self.client else ""
-            per_address[address] -= 1
-            if not per_address[address]:
-                del per_address[address]
+            _count_down(self.config.per_address, self.client)
         super().connection_lost(exc)
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """Hand the connection over, with its place among those of its address."""
+        self._stop_waiting()
+        if self._is_counted:
+            self._is_counted = False
+            _count_down(self.config.per_address, self.client)
+        super().handle_websocket_upgrade(event)
 
     def data_received(self, data: bytes) -> None:
         """Hand on what came; a request that does not get on is not waited for."""
         super().data_received(data)
+        if self.transport.get_protocol() is not self:
+            return
         if self.cycle is not None and not self.cycle.response_complete:
             self._n_ignored = 0
             self._stop_waiting()
@@ -112,6 +125,29 @@ class WatchedProtocol(H11Protocol):
     def _give_up(self) -> None:
         self._stop_waiting()
         self.transport.abort()
+
+
+class WatchedSocket(WebSocketsSansIOProtocol):
+    """A WebSocket that goes on counting as a connection of its address."""
+
+    config: _Config
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Go on counting."""
+        super().connection_made(transport)
+        self.config.per_address[self.client[0] if self.client else ""] += 1
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Let go."""
+        _count_down(self.config.per_address, self.client)
+        super().connection_lost(exc)
+
+
+def _count_down(per_address: Counter[str], client: tuple[str, int] | None) -> None:
+    address = client[0] if client else ""
+    per_address[address] -= 1
+    if per_address[address] <= 0:
+        del per_address[address]
 
 
 class _QuietServer(Server):
@@ -157,7 +193,12 @@ class HttpServer:
         config = _Config(
             self._app,
             http=WatchedProtocol,
-            ws="none",
+            ws=WatchedSocket,
+            ws_max_size=MAX_MESSAGE_BYTES,
+            ws_ping_interval=PING_S,
+            ws_ping_timeout=PING_S,
+            # Unpacking is work that a sender could make us do.
+            ws_per_message_deflate=False,
             lifespan="off",
             log_config=None,
             log_level="error",

@@ -121,7 +121,7 @@ def lot_shape(lot: Lot | None, occupancy: LotOccupancy | None) -> LotShape:
         lot_id=lot_id,
         name=lot.name if lot is not None else lot_id,
         site=lot.site if lot is not None else "",
-        position=_position(lot.position) if lot is not None else None,
+        position=position_shape(lot.position) if lot is not None else None,
         n_bays=(lot.capacity or len(lot.bays) or None) if lot is not None else None,
     )
     if occupancy is None:
@@ -201,7 +201,7 @@ def alarm_shape(alarm: Alarm) -> AlarmShape:
         source_kind=alarm.source_kind.value,
         source_id=alarm.source_id,
         source_name=alarm.source_name,
-        position=_position(alarm.position),
+        position=position_shape(alarm.position),
         raised_at=alarm.raised_at,
         changed_at=alarm.changed_at,
         acknowledged_at=alarm.acknowledged_at,
@@ -219,7 +219,7 @@ def incident_shape(incident: Incident) -> IncidentShape:
         source_kind=incident.source_kind.value,
         source_id=incident.source_id,
         source_name=incident.source_name,
-        position=_position(incident.position),
+        position=position_shape(incident.position),
         began_at=incident.began_at,
         ended_at=incident.ended_at,
         disposition=incident.disposition,
@@ -236,13 +236,14 @@ def device_shape(device: Device) -> DeviceShape:
         site=device.site,
         state=device.state.value,
         is_enabled=device.is_enabled,
-        position=_position(device.position),
+        position=position_shape(device.position),
         last_seen_at=device.last_seen_at,
         state_since=device.state_since,
     )
 
 
-def _position(point: GeoPoint | None) -> Position | None:
+def position_shape(point: GeoPoint | None) -> Position | None:
+    """Tell of a position."""
     return None if point is None else Position(lat=point.lat_deg, lon=point.lon_deg)
 
 

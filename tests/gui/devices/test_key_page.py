@@ -72,6 +72,18 @@ def test_a_reader_is_bound_to_nothing(page, qtbot):
     assert asked.args[0] == KeyWish(name="City web", purpose=KeyPurpose.READER)
 
 
+def test_a_drones_key_names_the_drone(page, qtbot):
+    field(page, "What the key opens").setCurrentIndex(2)
+    QTest.keyClicks(field(page, "Name of the device or system"), "Quad")
+    assert not button(page, "Make a key").isEnabled()
+    QTest.keyClicks(field(page, "Id of the drone"), "alpha")
+
+    with qtbot.waitSignal(page.add_requested) as asked:
+        button(page, "Make a key").click()
+
+    assert asked.args[0] == KeyWish(name="Quad", purpose=KeyPurpose.DRONE, drone_id="alpha")
+
+
 def test_a_new_key_is_shown_until_the_page_is_left(page):
     page.show_made(NewKey(key=KEY, token="wf_0011_secret"))
     page.show_keys((KEY,))

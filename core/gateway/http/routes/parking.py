@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from core.gateway.http.book import Sender
-from core.gateway.http.frames import IS_LOOKED_AT, FrameHead, FrameOrder, FrameVerdict, Standing, digest_of
+from core.gateway.http.frames import IS_LOOKED_AT, FrameHead, FrameOrder, FrameVerdict, Standing, digest_of, head_of
 from core.gateway.http.guard import RouteLimits
 from core.gateway.http.jpeg import JpegSize, check_jpeg
 from core.gateway.http.limits import Pace
@@ -24,8 +24,7 @@ from core.gateway.http.pictures import EdgePictures
 from core.gateway.http.refusal import Refused
 from core.gateway.http.route import GatewayRoom, GatewayRoute, reading_route, visit_of
 from core.gateway.http.shapes import BayShape, LotDetail, LotShape, bay_shapes, bays_geojson, lot_shape
-from core.kernel.clock import parse_at
-from core.kernel.errors import BadInputError, ConsoleError
+from core.kernel.errors import ConsoleError
 from core.media.model import EDGE
 from core.parking.model import Lot
 
@@ -35,7 +34,6 @@ MAX_WAIT_S = 5.0
 BODY_S = 20.0
 READING = RouteLimits(purpose=KeyPurpose.READER, pace=Pace(per_s=5.0, burst=20.0), n_at_once=4)
 GEOJSON = "application/geo+json"
-MAX_SEQUENCE = 2**53
 
 
 class FrameAnswer(BaseModel):
@@ -80,11 +78,7 @@ def make_routes(room: GatewayRoom) -> list[GatewayRoute]:
         wait_s: Annotated[float, Query(ge=0, le=MAX_WAIT_S, description="Wait so long for the bays.")] = 0.0,
     ) -> Response:
         """Take one JPEG of at most the size that the node's settings allow: the body itself, or the file of a form."""
-        head = FrameHead(
-            captured_at=_instant("X-Captured-At", x_captured_at),
-            sent_at=_instant("X-Sent-At", x_sent_at),
-            sequence=_number(x_sequence),
-        )
+        head = head_of(captured_at=x_captured_at, sent_at=x_sent_at, sequence=x_sequence)
         return await desk.take(request, lot_id, x_camera, head, wait_s=wait_s)
 
     async def get_lots() -> list[LotShape]:
@@ -253,22 +247,3 @@ class _FrameDesk:
 
 def _has_bays(lot: Lot, camera_id: str) -> bool:
     return any(view.camera_id == camera_id and view.outlines for view in lot.views)
-
-
-def _instant(name: str, text: str) -> datetime | None:
-    if not text:
-        return None
-    try:
-        return parse_at(text[:64])
-    except (ValueError, OverflowError) as error:
-        raise BadInputError(
-            f"{name} cannot be read: {text[:40]!r}.", hint="Write it like 2026-11-22T03:00:00.000Z."
-        ) from error
-
-
-def _number(text: str) -> int | None:
-    if not text:
-        return None
-    if not (text.isascii() and text.isdigit() and len(text) < 17 and int(text) < MAX_SEQUENCE):
-        raise BadInputError(f"X-Sequence is no number: {text[:40]!r}.", hint="Count 1, 2, 3, … or leave it out.")
-    return int(text)
