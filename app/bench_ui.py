@@ -223,7 +223,8 @@ async def _fill_wall(console: Console) -> None:
 
 def _move_markers(console: Console) -> QTimer:
     """Move every marker ten times a second; the positions are made beforehand, as they come made from the link."""
-    city = console.window.panel("map")
+    panel = console.window.panel("map")
+    city = panel.findChild(CityMap) if panel is not None else None
     assert isinstance(city, CityMap)
     center = console.connection.site.center if console.connection.site else None
     lat0, lon0 = center or (0.0, 0.0)

@@ -42,6 +42,7 @@ class Room(QObject):
         incident_form_requested(str): Write down a new incident, at this camera where one is named.
         whole_window_requested(str, bool): Give a panel the whole window, by its key, or divide it again.
         whole_window_given(str): This panel has the whole window now, by its key; empty where none has.
+        replay_moved(object): A flight is replayed: this `Replay` is its moment; None ends it.
         silence_requested(): No sound for a minute.
         alarm_chosen(object): The operator selected this `Alarm`.
         arranged(object): Show everything that belongs to this `Arrangement` of an alarm.
@@ -68,6 +69,7 @@ class Room(QObject):
     incident_form_requested = Signal(str)
     whole_window_requested = Signal(str, bool)
     whole_window_given = Signal(str)
+    replay_moved = Signal(object)
     silence_requested = Signal()
     alarm_chosen = Signal(object)
     arranged = Signal(object)

@@ -1,15 +1,23 @@
-"""The map: where cameras, stations and lots are, and what they say."""
+"""The map: where cameras, stations, lots and drones are, and what they say."""
 
 from __future__ import annotations
 
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.basemap import basemap_of
 from app.panel import Area, PanelInfo
+from app.replay import Replay
 from app.room import Room
+from core.access.model import Role
+from core.drones.ground import distance_m
+from core.drones.model import Drone, DroneState, Fence, TrackPoint
 from core.kernel.geo import GeoPoint
 from core.node.model import SiteInfo
 from widgets.map.city_map import CityMap
+from widgets.map.drone_bar import DroneBar, nearest
+from widgets.map.drone_layer import Replayed
+from widgets.map.ground_tool import Tool
+from widgets.map.tracks import ColorBy, Track
 
 
 def create(room: Room) -> QWidget:
@@ -62,7 +70,135 @@ def create(room: Room) -> QWidget:
     city.picking_ended.connect(room.position_settled)
     city.basemap_failed.connect(room.toast)
     room.closing.connect(city.stop)
-    return city
+    return _MapPanel(room, city)
+
+
+class _MapPanel(QWidget):
+    """The map below the bar of the drones, which is there once a drone is."""
+
+    def __init__(self, room: Room, city: CityMap) -> None:
+        super().__init__()
+        self._room, self._city = room, city
+        self._drone_id = ""
+        self._is_following = False
+        self._bar = DroneBar(self)
+        self._bar.hide()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self._bar)
+        column.addWidget(city, 1)
+        self.setFocusProxy(city)
+        live = room.live
+        live.drones_changed.connect(self._on_fleet)
+        live.drone_plans_changed.connect(self._on_fleet)
+        live.drones_updated.connect(self._on_updated)
+        live.incidents_changed.connect(self._show_near)
+        room.selected.connect(self._on_selected)
+        room.replay_moved.connect(self._on_replay)
+        room.role_changed.connect(self._on_role)
+        self._connect_bar()
+        self._on_role(room.role)
+        self._on_fleet()
+
+    def _connect_bar(self) -> None:
+        bar, city = self._bar, self._city
+        bar.follow_changed.connect(self._on_follow)
+        bar.color_changed.connect(self._on_color)
+        bar.tool_wanted.connect(city.start_tool)
+        bar.fence_closed.connect(city.tool.finish)
+        bar.fence_removed.connect(lambda: self._set_fence(None))
+        city.tool.changed.connect(lambda: bar.show_tool(city.tool.tool, len(city.tool.points)))
+        city.tool.finished.connect(self._on_fence_drawn)
+        city.moved_by_hand.connect(self._leave)
+
+    def _on_fleet(self) -> None:
+        live = self._room.live
+        self._city.show_drones(live.drone_plans, live.drones)
+        self._bar.setVisible(bool(live.drones))
+        if self._drone_id not in live.drones:
+            self._drone_id = ""
+        self._show_selected()
+
+    def _on_updated(self, fresh: tuple[DroneState, ...]) -> None:
+        self._city.update_drones(fresh)
+        if any(state.drone_id == self._drone_id for state in fresh):
+            self._show_near()
+
+    def _on_selected(self, kind: str, item_id: str) -> None:
+        if kind != "drone" or item_id == self._drone_id:
+            return
+        self._drone_id = item_id
+        if self._city.tool.tool is Tool.FENCE:
+            self._city.tool.end()
+        self._ask_track()
+        self._show_selected()
+
+    def _ask_track(self) -> None:
+        """Begin the track with the flight so far, which this console may not have seen."""
+        state = self._room.live.drones.get(self._drone_id)
+        if state is not None and state.flight_id:
+            self._room.ask(
+                "drones.track",
+                list[TrackPoint],
+                then=lambda points: self._city.show_track(state.drone_id, points),
+                refused=lambda _error: None,
+                flight_id=state.flight_id,
+            )
+
+    def _on_follow(self, is_on: bool) -> None:
+        self._is_following = is_on
+        self._show_near()
+
+    def _leave(self) -> None:
+        self._is_following = False
+        self._bar.show_follow(False)
+
+    def _on_color(self, by: ColorBy) -> None:
+        self._city.color_tracks(by)
+        self._bar.show_legend(self._city.track_legend())
+
+    def _on_replay(self, replay: Replay | None) -> None:
+        if replay is None:
+            self._city.show_replayed(None)
+            return
+        self._city.show_replayed(
+            Replayed(drone=replay.drone, state=replay.state, at=replay.at, track=Track.of(replay.track))
+        )
+
+    def _on_role(self, role: Role) -> None:
+        self._bar.set_may_fence(role >= Role.SUPERVISOR)
+
+    def _show_selected(self) -> None:
+        plan = self._room.live.drone_plans.get(self._drone_id)
+        name = self._drone_id if plan is None else plan.name
+        self._bar.show_selected(name, None if plan is None else plan.fence)
+        self._show_near()
+
+    def _show_near(self) -> None:
+        live = self._room.live
+        state, plan = live.drones.get(self._drone_id), live.drone_plans.get(self._drone_id)
+        self._bar.show_legend(self._city.track_legend())
+        if state is None or state.position is None:
+            self._bar.show_near("", None, ())
+            return
+        place = state.position.point
+        if self._is_following:
+            self._city.follow(place)
+        home_m = None if state.home is None else distance_m(place, state.home.point)
+        near = nearest(place, live.incidents.values(), live.units.values())
+        self._bar.show_near(state.drone_id if plan is None else plan.name, home_m, near)
+
+    def _on_fence_drawn(self, corners: tuple[GeoPoint, ...]) -> None:
+        self._set_fence(Fence(corners=corners, max_height_m=self._bar.ceiling_m))
+
+    def _set_fence(self, fence: Fence | None) -> None:
+        if self._drone_id:
+            self._room.ask("drones.set_fence", Drone, then=self._on_fence_saved, drone_id=self._drone_id, fence=fence)
+
+    def _on_fence_saved(self, drone: Drone) -> None:
+        said = "may fly anywhere" if drone.fence is None else f"stays within {len(drone.fence.corners)} corners"
+        self._room.toast(f"{drone.name} {said}.")
 
 
 class _Picking:

@@ -13,6 +13,7 @@ from PySide6.QtGui import QFocusEvent, QHideEvent, QKeyEvent, QMouseEvent, QPain
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolTip, QVBoxLayout, QWidget
 
 from core.cameras.model import Camera
+from core.drones.model import Drone, DroneState, TrackPoint
 from core.field.model import Device, Reading
 from core.incidents.model import Alarm, Incident
 from core.incidents.warnings import RegionalWarning
@@ -27,6 +28,8 @@ from widgets.base.symbols import FLASH_PERIOD_MS
 from widgets.base.theme import look, set_role
 from widgets.base.times import format_age
 from widgets.map.area_layer import AreaLayer
+from widgets.map.drone_layer import DroneLayer, Replayed
+from widgets.map.ground_tool import GroundTool, Tool
 from widgets.map.lot_layer import LotLayer
 from widgets.map.marker_painter import MarkerPainter
 from widgets.map.markers import Cluster, ItemKey, Marker, MarkerTable, Scene
@@ -34,7 +37,11 @@ from widgets.map.tile_grid import HALF_WORLD_M, RectM
 from widgets.map.tile_loader import TileLoader
 from widgets.map.tile_painter import TilePainter
 from widgets.map.tile_source import TileSetInfo, TileSource, open_tiles
+from widgets.map.tracks import ColorBy, Legend
 from widgets.map.view import MIN_RESOLUTION_M, MapView, length_text, position_text, scale_bar
+
+DRONES_MS = 100
+"""Drones move at most so often: the whole map is painted each time."""
 
 HIT_PX = 12.0
 """How far from a marker's middle a click still means it; within its outline it always does."""
@@ -68,6 +75,7 @@ class CityMap(QWidget):
         position_picked(float, float): Latitude and longitude [deg], after `start_picking`.
         picking_ended(): By a pick or by Esc.
         basemap_failed(str, str): Sentence and hint; the map itself goes on without it.
+        moved_by_hand(): The operator looks elsewhere; what is followed is left.
     """
 
     camera_activated = Signal(str)
@@ -75,6 +83,7 @@ class CityMap(QWidget):
     position_picked = Signal(float, float)
     picking_ended = Signal()
     basemap_failed = Signal(str, str)
+    moved_by_hand = Signal()
 
     def __init__(self, clock: Clock | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -84,6 +93,8 @@ class CityMap(QWidget):
         self._tiles = TilePainter(self._loader)
         self._areas = AreaLayer()
         self._lots = LotLayer()
+        self._drones = DroneLayer()
+        self._tool = GroundTool(self)
         self._painter = MarkerPainter(look(), self._age_text)
         self._scene = Scene(markers=(), clusters=())
         self._selected: ItemKey | None = None
@@ -101,6 +112,8 @@ class CityMap(QWidget):
         self._retry = _timer(self, _RETRY_MS, self._on_tile_arrived, is_single=True)
         self._flash = _timer(self, FLASH_PERIOD_MS // 2, self._on_flash)
         self._ageing = _timer(self, 1000, self._on_second)
+        self._drawing_drones = _timer(self, DRONES_MS, self._on_drones_due, is_single=True)
+        self._tool.changed.connect(self._on_tool_changed)
         self._apply_look()
 
     @property
@@ -193,6 +206,68 @@ class CityMap(QWidget):
         self._areas.set_incidents(incidents)
         self._canvas.viewport().update()
 
+    @property
+    def tool(self) -> GroundTool:
+        """What measures and draws fences."""
+        return self._tool
+
+    def show_drones(self, drones: Mapping[str, Drone], states: Mapping[str, DroneState]) -> None:
+        """Show these drones; the mappings are looked at whenever the map paints."""
+        self._drones.set_fleet(drones, states)
+        self._draw_drones_soon()
+
+    def update_drones(self, states: Iterable[DroneState]) -> None:
+        """Let drones go on to where they are."""
+        self._drones.follow_on(states)
+        self._draw_drones_soon()
+
+    def show_track(self, drone_id: str, points: Iterable[TrackPoint]) -> None:
+        """Begin a drone's track with what was flown before this console came in."""
+        self._drones.set_track(drone_id, points)
+        self._draw_drones_soon()
+
+    def show_replayed(self, replayed: Replayed | None) -> None:
+        """Show a drone as it was, marked as a replay; None ends that."""
+        self._drones.set_replayed(replayed)
+        self._draw_drones_soon()
+
+    def color_tracks(self, by: ColorBy) -> None:
+        """Colour the track of the selected drone by height or speed."""
+        self._drones.color_by = by
+        self._canvas.viewport().update()
+
+    def track_legend(self) -> Legend | None:
+        """Return what the colours of the track mean; None where none is coloured."""
+        return self._drones.legend()
+
+    def follow(self, point: GeoPoint) -> None:
+        """Keep a place in the middle, as near or far as one looks."""
+        self._move_to(*to_mercator(point))
+
+    def _draw_drones_soon(self) -> None:
+        if self.isVisible() and not self._drawing_drones.isActive():
+            self._drawing_drones.start()
+
+    def _on_drones_due(self) -> None:
+        self._canvas.viewport().update()
+
+    def _on_tool_changed(self) -> None:
+        self._say(self._tool.sentence)
+        if self._tool.tool is not None:
+            self._canvas.viewport().setCursor(Qt.CursorShape.CrossCursor)
+            self._canvas.setFocus()
+        else:
+            self._canvas.viewport().unsetCursor()
+        self._canvas.viewport().update()
+
+    def start_tool(self, tool: Tool | None) -> None:
+        """Let clicks set points to measure or to fence; None ends that."""
+        self.stop_picking()
+        if tool is None:
+            self._tool.end()
+        else:
+            self._tool.start(tool)
+
     def set_basemap(self, path: Path | None) -> None:
         """Show another map file, or none."""
         if path is None:
@@ -218,6 +293,7 @@ class CityMap(QWidget):
         if key == self._selected:
             return
         self._selected = key
+        self._drones.selected = item_id if kind == "drone" else self._drones.selected
         self._table.select(key)
         marker = self._table.get(key) if key is not None else None
         self._canvas.setAccessibleDescription(marker.name if marker is not None else "Nothing is selected")
@@ -249,7 +325,7 @@ class CityMap(QWidget):
     def show_city(self) -> None:
         """Show everything that has a position; else where the site is; else the extent of the map file."""
         self._is_at_home = True
-        bounds = self._table.bounds()
+        bounds = self._table.bounds() or self._drones.bounds()
         if bounds is not None:
             side_px = max(1.0, min(self.view.width_px, self.view.height_px))
             self._set_rect(_at_least(bounds, 300.0), margin=max(0.06, min(0.3, _EDGE_PX / side_px)))
@@ -263,6 +339,7 @@ class CityMap(QWidget):
 
     def start_picking(self) -> None:
         """Let the next click name a position instead of selecting; Esc ends it."""
+        self._tool.end()
         self._is_picking = True
         self._canvas.viewport().setCursor(Qt.CursorShape.CrossCursor)
         self._say("Click where it stands.  Esc leaves without choosing.")
@@ -279,7 +356,7 @@ class CityMap(QWidget):
 
     def stop(self) -> None:
         """Let go of the map file and of the workers that read it."""
-        for timer in (self._flash, self._ageing, self._retry):
+        for timer in (self._flash, self._ageing, self._retry, self._drawing_drones):
             timer.stop()
         self._loader.close()
 
@@ -359,7 +436,7 @@ class CityMap(QWidget):
     def pan(self, right: float, up: float) -> None:
         """Move the view by parts of its own size."""
         view = self.view.rect
-        self._is_at_home = False
+        self._on_moved_by_hand()
         self._box.translateBy(x=right * (view.right - view.left), y=up * (view.top - view.bottom))
 
     def cycle(self, step: int) -> bool:
@@ -465,6 +542,7 @@ class CityMap(QWidget):
 
     def _on_moved_by_hand(self, *_: object) -> None:
         self._is_at_home = False
+        self.moved_by_hand.emit()
 
     def _on_resized(self, *_: object) -> None:
         # The whole city stays the whole city in a window of another shape, until someone looks elsewhere.
@@ -476,7 +554,8 @@ class CityMap(QWidget):
         self._canvas.viewport().update()
 
     def _on_second(self) -> None:
-        if any(marker.since is not None and marker.condition in UNTRUSTED for marker in self._scene.markers):
+        is_old = any(marker.since is not None and marker.condition in UNTRUSTED for marker in self._scene.markers)
+        if is_old or self._drones.states:
             self._canvas.viewport().update()
 
     # The canvas calls these; they are not for others.
@@ -486,6 +565,7 @@ class CityMap(QWidget):
         self._tiles.paint(painter, self.view, self._canvas.devicePixelRatioF())
         self._lots.paint(painter, self.view)
         self._areas.paint_areas(painter, self.view)
+        self._drones.paint_ground(painter, self.view, self._clock.now())
 
     def paint_above(self, painter: QPainter) -> None:
         """Paint the markers."""
@@ -500,6 +580,8 @@ class CityMap(QWidget):
             pixel_ratio=self._canvas.devicePixelRatioF(),
         )
         self._areas.paint_labels(painter, view)
+        self._drones.paint_drones(painter, view, self._clock.now())
+        self._tool.paint(painter, view)
 
     def click(self, place: QPointF) -> None:
         """Select what lies under the pointer, or name the position while picking."""
@@ -509,6 +591,16 @@ class CityMap(QWidget):
             if point is not None:
                 self.stop_picking()
                 self.position_picked.emit(point.lat_deg, point.lon_deg)
+            return
+        if self._tool.tool is not None:
+            point = view.point_at(place.x(), place.y())
+            if point is not None:
+                self._tool.add(point)
+            return
+        drone_id = self._drones.drone_at(view, place)
+        if drone_id:
+            self.select("drone", drone_id)
+            self.item_selected.emit("drone", drone_id)
             return
         spot = self._areas.spot_at(view, place)
         if spot is not None:
@@ -550,6 +642,9 @@ class CityMap(QWidget):
         if self._is_picking:
             self.stop_picking()
             return True
+        if self._tool.tool is not None:
+            self._tool.end()
+            return True
         if self._selected is not None:
             self._choose(None)
             return True
@@ -559,6 +654,9 @@ class CityMap(QWidget):
         """Bring what is selected: a camera to the wall, anything else to the middle of the map."""
         marker = self._table.get(self._selected) if self._selected is not None else None
         if marker is None:
+            place = self._drones.point_of(self._drones.selected)
+            if place is not None and self._selected == ("drone", self._drones.selected):
+                self.centre_on(place)
             return
         if marker.kind == "camera":
             self.camera_activated.emit(marker.item_id)
@@ -670,7 +768,12 @@ class _Canvas(pg.GraphicsView):  # type: ignore[misc]
         elif key == Qt.Key.Key_Home:
             self._map.show_city()
         elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            self._map.activate_selected()
+            if self._map.tool.tool is not None:
+                self._map.tool.finish()
+            else:
+                self._map.activate_selected()
+        elif key == Qt.Key.Key_Backspace and self._map.tool.tool is not None:
+            self._map.tool.take_back()
         elif key != Qt.Key.Key_Escape or not self._map.step_out():
             event.ignore()
 
