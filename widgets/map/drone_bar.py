@@ -78,6 +78,7 @@ class DroneBar(QFrame):
         self._flow = FlowLayout(gap, controls)
         self._follow = _toggle("Follow", "Keep the drone in the middle of the map")
         self._color = choice_field("Colour of the track")
+        self._color.setMinimumContentsLength(13)
         self._color.addItem("Track by height", ColorBy.HEIGHT)
         self._color.addItem("Track by speed", ColorBy.SPEED)
         self._legend = _Ramp()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from enum import StrEnum
+from itertools import pairwise
 
 from PySide6.QtCore import QObject, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QFont, QFontMetricsF, QPainter, QPen, QPolygonF
@@ -16,7 +17,7 @@ from widgets.map.view import MapView
 MAX_POINTS = 200
 _SENTENCES = {
     "measure": "Click from place to place to measure.  Backspace takes the last one back, Esc ends.",
-    "fence": "Click the corners of the fence.  Backspace takes the last one back, Enter closes it, Esc leaves it as it was.",
+    "fence": "Click the corners of the fence.  Backspace takes the last one back, Enter closes it, Esc drops it.",
 }
 
 
@@ -67,7 +68,7 @@ class GroundTool(QObject):
     def length_m(self) -> float:
         """Along the points, over ground; around the outline of a fence."""
         ring = (*self._points, self._points[0]) if self._tool is Tool.FENCE and self._points else self._points
-        return sum(distance_m(a, b) for a, b in zip(ring, ring[1:], strict=False))
+        return sum(distance_m(a, b) for a, b in pairwise(ring))
 
     def start(self, tool: Tool) -> None:
         """Begin to draw."""
@@ -122,9 +123,7 @@ class GroundTool(QObject):
             painter.drawEllipse(place, 5.0, 5.0)
         painter.setFont(made.font(made.sizes.small, weight=QFont.Weight.DemiBold))
         metrics = QFontMetricsF(painter.font())
-        for (a, b), (start, stop) in zip(
-            zip(self._points, self._points[1:], strict=False), zip(places, places[1:], strict=False), strict=True
-        ):
+        for (a, b), (start, stop) in zip(pairwise(self._points), pairwise(places), strict=True):
             text = length_words(distance_m(a, b))
             box = QRectF(0, 0, metrics.horizontalAdvance(text) + 8, metrics.height())
             if math.hypot(stop.x() - start.x(), stop.y() - start.y()) < box.width():

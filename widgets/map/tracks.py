@@ -151,8 +151,12 @@ def paint_plain(painter: QPainter, view: MapView, track: Track, made: Look, *, s
 def tone_color(tone: int, made: Look) -> QColor:
     """Return one of the `N_TONES` tones of the ramp."""
     low, high, share = made.color("ramp_low"), made.color("ramp_high"), tone / (N_TONES - 1)
-    parts = zip(low.getRgbF()[:3], high.getRgbF()[:3], strict=True)
-    return QColor.fromRgbF(*(max(0.0, min(1.0, a + (b - a) * share)) for a, b in parts))
+    parts = zip(_rgb(low), _rgb(high), strict=True)
+    return QColor(*(round(a + (b - a) * share) for a, b in parts))
+
+
+def _rgb(color: QColor) -> tuple[int, int, int]:
+    return color.red(), color.green(), color.blue()
 
 
 def _values(rows: NDArray[np.float64], by: ColorBy) -> NDArray[np.float64]:
