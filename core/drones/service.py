@@ -13,6 +13,7 @@ from core.access.permission import require
 from core.drones import rows
 from core.drones.merge import LiveDrone
 from core.drones.model import Drone, DroneChanged, DroneRemoved, DroneReport, DroneState, DronesTold, Fence
+from core.drones.rules import DroneWatch
 from core.kernel.bus import Bus
 from core.kernel.clock import Clock
 from core.kernel.errors import BadInputError, ConsoleError
@@ -37,11 +38,20 @@ class DroneService:
     Threads: the node's loop.
     """
 
-    def __init__(self, *, store: Store, bus: Bus, clock: Clock) -> None:
-        """Prepare; `restore` reads who is known, `work` watches ages."""
+    def __init__(self, *, store: Store, bus: Bus, clock: Clock, max_height_m: float | None = None) -> None:
+        """Prepare; `restore` reads who is known, `work` watches ages.
+
+        Args:
+            store: Keeps who is known.
+            bus: Hears what changes.
+            clock: Ages are against it.
+            max_height_m: Above home, for drones whose fence says no other; None for no limit.
+        """
         self._store = store
         self._bus = bus
         self._clock = clock
+        self._max_height_m = max_height_m
+        self._watches: dict[str, DroneWatch] = {}
         self._drones: dict[str, Drone] = {}
         self._live: dict[str, LiveDrone] = {}
         self._untold: set[str] = set()
@@ -72,6 +82,10 @@ class DroneService:
         for drone_id, live in self._live.items():
             if live.watch(now):
                 self._tell_soon(drone_id)
+            watch = self._watches.setdefault(drone_id, DroneWatch())
+            found = watch.look(self._drones[drone_id], live.state, now, max_height_m=self._max_height_m)
+            for condition in tuple(found):
+                self._bus.publish(condition)
 
     async def store_new(self) -> None:
         """Keep who was heard for the first time or describes itself otherwise; a locked database is tried again."""
@@ -227,7 +241,9 @@ class DroneService:
         known, at = self.drone(drone_id), self._clock.now()
         await self._store.write(lambda session: rows.remove_drone(session, actor, known, at=at))
         self._drones.pop(drone_id, None)
-        self._live.pop(drone_id, None)
+        live, watch = self._live.pop(drone_id), self._watches.pop(drone_id, DroneWatch())
+        for condition in watch.end_all(known, live.state, at):
+            self._bus.publish(condition)
         self._unsaved.discard(drone_id)
         self._bus.publish(DroneRemoved(drone_id))
 

@@ -85,6 +85,7 @@ class SourceKind(StrEnum):
     STATION = "station"
     LOT = "lot"
     DEVICE = "device"
+    DRONE = "drone"
     SYSTEM = "system"
     HAND = "hand"
     """Nobody's device: an operator wrote it down."""

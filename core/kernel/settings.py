@@ -240,11 +240,13 @@ class DroneSettings(Section):
 
     A link is "udp:HOST:PORT" (where we listen), "tcp:HOST:PORT" (a modem, a simulator, mavlink-router),
     "serial:DEVICE:BAUD" or "file:LOG.tlog"; "NAME=" before it names it, ";warn" or ";require" behind it checks
-    signatures there. Keys come from `WATCHFLOOR_SECRET_DRONE_LINK_NAME` or the keyring.
+    signatures there. Keys come from `WATCHFLOOR_SECRET_DRONE_LINK_NAME` or the keyring. A drone above `max_height_m`
+    over its home is called, where its fence says no other height; 0 for none.
     """
 
     links: Annotated[tuple[Annotated[str, Field(min_length=5, max_length=300)], ...], BeforeValidator(_as_keys)] = ()
     signing: Literal["off", "warn", "require"] = "off"
+    max_height_m: Annotated[float, Field(ge=0, le=10000)] = 120.0
 
 
 class Settings(BaseModel):

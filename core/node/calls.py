@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from core.cameras.model import Camera
+from core.drones.rules import DroneCondition
 from core.field.kinds.base import AlarmDefault
 from core.field.limits import LimitPassed, LimitWatch
 from core.field.model import OVERFLOW, Device, DeviceState, FieldEvent, LinkState, Reading
@@ -309,6 +310,14 @@ class Calls:
             return
         picture = Snapshot(jpeg=found.snapshot_jpeg, captured_at=found.at) if found.snapshot_jpeg else None
         self.raise_condition(condition, picture)
+
+    def take_drone_condition(self, found: DroneCondition) -> None:
+        """Something is wrong with a drone, or right again."""
+        condition = conditions.of_drone(found)
+        if found.is_begin:
+            self.raise_condition(condition)
+        else:
+            self._return_anyway(condition.condition_key)
 
     def take_full_expected(self, event: FullExpected, find_plan: Callable[[str], Lot | None]) -> None:
         """A lot is expected to be full soon, or no longer."""

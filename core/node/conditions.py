@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from core.cameras.model import Camera
+from core.drones.rules import DroneCondition
 from core.field.model import Device
 from core.incidents.model import Condition, SourceKind
 from core.incidents.policy import condition_of_source, condition_of_system
@@ -70,6 +71,20 @@ def at_lot(found: LotCondition) -> Condition:
         began_at=found.at,
         confidence=found.confidence,
     )
+
+
+def of_drone(found: DroneCondition) -> Condition:
+    """Something is wrong with a drone."""
+    position = found.state.position
+    condition = condition_of_source(
+        found.rule.value,
+        source_kind=SourceKind.DRONE,
+        source_id=found.drone.drone_id,
+        source_name=found.drone.name,
+        detail=found.detail,
+        position=None if position is None else position.point,
+    )
+    return replace(condition, began_at=found.at)
 
 
 def device_lost_key(device_id: str) -> str:

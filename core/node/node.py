@@ -28,6 +28,7 @@ from core.cameras.model import Camera, CameraChanged, CameraRemoved
 from core.cameras.onvif.model import SteeringChanged
 from core.cameras.service import secret_name
 from core.drones.model import DroneChanged, DroneLinksTold, DroneRemoved, DronesTold
+from core.drones.rules import DroneCondition
 from core.field.commands import CommandChanged
 from core.field.inbox import Inbound
 from core.field.model import DeviceState, LinkReport, LinkState
@@ -773,6 +774,7 @@ class Node:
         self._bus.subscribe(UnitChanged, lambda event: self._live.add_unit(event.unit))
         self._bus.subscribe(RulesChanged, lambda event: self._live.add_rules(event.in_force))
         self._bus.subscribe(ReviewChanged, lambda event: self._live.add_reviews(event.items))
+        self._bus.subscribe(DroneCondition, calls.take_drone_condition)
         self._bus.subscribe(DronesTold, lambda event: self._live.add_drones(event.states))
         self._bus.subscribe(DroneChanged, lambda event: self._live.add_drone_plan(event.drone))
         self._bus.subscribe(DroneRemoved, lambda event: self._live.remove_drone(event.drone_id))

@@ -126,7 +126,7 @@ def make_services(
             folder=folders.data,
             is_simulated=is_demo,
         ),
-        drones=DroneService(store=store, bus=bus, clock=clock),
+        drones=DroneService(store=store, bus=bus, clock=clock, max_height_m=settings.drones.max_height_m or None),
         certificates=CertificateDesk(store, clock, Path(settings.broker.folder) if settings.broker.folder else None),
         gateway_keys=KeyDesk(store, clock),
     )

@@ -239,8 +239,8 @@ class Intake:
         if not is_drone:
             if len(path.waiting) < MAX_WAITING and frame.message_id != HEARTBEAT:
                 # Of events each counts, also of those that came early.
-                place = frame.sequence if frame.message_id in EVENT_DECODERS else _instance(frame)
-                path.waiting[(*key, frame.message_id, place)] = frame
+                number = frame.sequence if frame.message_id in EVENT_DECODERS else _instance(frame)
+                path.waiting[(*key, frame.message_id, number)] = frame
             return None
         if len(path.autopilots) >= MAX_SYSTEMS:
             return None
