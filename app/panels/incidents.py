@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QWidget
 
 from app.panel import Area, PanelInfo, Perspective
 from app.room import Room
+from core.access.model import Colleague
 from core.incidents.model import Incident, SourceKind
 from core.incidents.work import HandIncident, IncidentDetail, StepOrder
 from core.kernel.errors import ConsoleError
@@ -38,7 +39,23 @@ def _connect(board: IncidentBoard, room: Room) -> QWidget:
         if current is not None and board.isVisible() and room.connection.session is not None:
             ask_detail(current.incident_id)
 
+    looked_after: dict[str, str] = {}
+
+    def tell_what_is_given(me: str) -> None:
+        """Say so where somebody else gave this operator an incident."""
+        for incident in live.incidents.values():
+            before = looked_after.get(incident.incident_id)
+            looked_after[incident.incident_id] = incident.operator
+            if before in (None, incident.operator) or incident.operator != me or incident.is_closed:
+                continue
+            if incident.incident_id in taken:
+                taken.discard(incident.incident_id)
+                continue
+            room.toast(f"{incident.title} was given to you.", "It stands in Incidents.")
+
     def on_incidents() -> None:
+        session = room.connection.session
+        tell_what_is_given(session.user.name if session else "")
         board.show_incidents(live.incidents)
         refresh_detail()
 
@@ -55,8 +72,16 @@ def _connect(board: IncidentBoard, room: Room) -> QWidget:
             incident_id=incident_id,
         )
 
+    taken: set[str] = set()
+    """What was taken here: nobody has to be told."""
+
     def on_step(incident_id: str, order: StepOrder, version: int) -> None:
+        session = room.connection.session
+        if session is not None and order.operator == session.user.name:
+            taken.add(incident_id)
+
         def refused(error: ConsoleError) -> None:
+            taken.discard(incident_id)
             board.say(f"{error.message} {error.hint}".strip())
 
         # The row changes when the committed event comes back, here as on every other console.
@@ -73,6 +98,9 @@ def _connect(board: IncidentBoard, room: Room) -> QWidget:
             refused=refused,
             wanted=wanted,
         )
+
+    def ask_colleagues() -> None:
+        room.ask("incidents.assignees", list[Colleague], then=board.show_colleagues, refused=lambda _error: None)
 
     def on_publish(incident_id: str) -> None:
         def done(sent: Published) -> None:
@@ -120,6 +148,7 @@ def _connect(board: IncidentBoard, room: Room) -> QWidget:
     board.picture_requested.connect(on_picture)
     board.step_requested.connect(on_step)
     board.open_requested.connect(on_open)
+    board.assignees_requested.connect(ask_colleagues)
     board.publish_requested.connect(on_publish)
     board.pick_requested.connect(on_pick)
     board.goto_requested.connect(lambda incident: _go_to(room, incident))

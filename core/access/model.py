@@ -47,6 +47,19 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Colleague:
+    """Somebody who may be given work.
+
+    Attributes:
+        desks: Where the person is signed in now; empty where nowhere.
+    """
+
+    name: str
+    role: Role
+    desks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
     """Who does something, for the service verbs and the audit.
 

@@ -191,6 +191,12 @@ class AccessService:
             lambda s: tuple(_user(row) for row in s.scalars(select(UserRow).order_by(UserRow.name_key)))
         )
 
+    async def operators(self, actor: Actor) -> tuple[User, ...]:
+        """Return who may work on incidents, by name; for operators."""
+        require(actor, Role.OPERATOR)
+        may = select(UserRow).where(UserRow.role >= Role.OPERATOR.value, UserRow.is_enabled)
+        return await self._store.read(lambda s: tuple(_user(row) for row in s.scalars(may.order_by(UserRow.name_key))))
+
     async def add_user(self, actor: Actor, name: str, password: str, role: Role) -> User:
         """Add someone who may sign in.
 

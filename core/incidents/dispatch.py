@@ -277,6 +277,9 @@ class DispatchService:
         match order.step:
             case Step.ASSIGN:
                 detail = _assign(session, row, order, at)
+            case Step.HAND_ON:
+                detail = f"{row.operator or 'nobody'} to {order.operator}"
+                row.operator = order.operator
             case Step.DEPART:
                 row.en_route_at = at
                 detail = _call_sign(session, row.unit_id)

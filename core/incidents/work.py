@@ -18,6 +18,9 @@ class Step(StrEnum):
 
     OPEN = "open"
     ASSIGN = "assign"
+    HAND_ON = "hand_on"
+    """Another operator looks after it from here on; its unit and its times stay."""
+
     DEPART = "depart"
     ARRIVE = "arrive"
     RESOLVE = "resolve"
@@ -48,6 +51,7 @@ class Need(StrEnum):
     """What must be there before a step is taken."""
 
     ASSIGNEE = "assignee"
+    OPERATOR = "operator"
     UNIT = "unit"
     COMMENT = "comment"
     DISPOSITION = "disposition"
@@ -72,6 +76,7 @@ _N, _A, _E, _S, _R, _C = (
 
 NEXT: dict[tuple[IncidentStatus, Step], IncidentStatus] = {
     **{(status, Step.ASSIGN): _A for status in (_N, _A, _E, _S)},
+    **{(status, Step.HAND_ON): status for status in (_A, _E, _S)},
     (_A, Step.DEPART): _E,
     (_A, Step.ARRIVE): _S,
     (_E, Step.ARRIVE): _S,
@@ -85,6 +90,7 @@ NEXT: dict[tuple[IncidentStatus, Step], IncidentStatus] = {
 
 NEEDS: dict[Step, tuple[Need, ...]] = {
     Step.ASSIGN: (Need.ASSIGNEE,),
+    Step.HAND_ON: (Need.OPERATOR,),
     Step.DEPART: (Need.UNIT,),
     Step.ARRIVE: (Need.UNIT,),
     Step.CLOSE: (Need.DISPOSITION,),
@@ -122,6 +128,7 @@ DISPOSITION_WORDS: dict[Disposition, str] = {
 STEP_WORDS: dict[Step, str] = {
     Step.OPEN: "Opened by hand",
     Step.ASSIGN: "Assigned",
+    Step.HAND_ON: "Handed on",
     Step.DEPART: "En route",
     Step.ARRIVE: "On scene",
     Step.RESOLVE: "Resolved",
@@ -336,6 +343,8 @@ def _timer(name: str, limit_s: float, begin: datetime | None, end: datetime | No
 def _has(need: Need, incident: Incident, order: StepOrder) -> bool:
     if need is Need.ASSIGNEE:
         return bool(order.unit_id or order.operator)
+    if need is Need.OPERATOR:
+        return bool(order.operator)
     if need is Need.UNIT:
         return bool(incident.unit_id)
     if need is Need.COMMENT:
@@ -347,6 +356,7 @@ def _has(need: Need, incident: Incident, order: StepOrder) -> bool:
 
 _MISSING = {
     Need.ASSIGNEE: "Choose a unit or an operator.",
+    Need.OPERATOR: "Choose an operator.",
     Need.UNIT: "No unit is assigned: nobody can be on the way.",
     Need.COMMENT: "Write a comment with it.",
     Need.DISPOSITION: "Say what became of it.",
@@ -355,6 +365,7 @@ _MISSING = {
 _STEP_VERBS = {
     Step.OPEN: "opening it",
     Step.ASSIGN: "assigning it",
+    Step.HAND_ON: "handing it on",
     Step.DEPART: "sending the unit",
     Step.ARRIVE: "arriving",
     Step.RESOLVE: "resolving it",

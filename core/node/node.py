@@ -1327,6 +1327,16 @@ class Node:
         for peer in peers:
             peer.push_encoded(frame)
 
+    def desks_by_user(self) -> dict[str, tuple[str, ...]]:
+        """Return where users are signed in right now, by their id."""
+        found: dict[str, tuple[str, ...]] = {}
+        for peer in self._server.peers if self._server else ():
+            session = peer.state.get("session")
+            if isinstance(session, Session):
+                known = found.get(session.user.user_id, ())
+                found[session.user.user_id] = (*known, session.desk) if session.desk not in known else known
+        return found
+
     def _sign_out(self, user_id: str, reason: str) -> None:
         """End a user's sessions at every console."""
         for peer in tuple(self._server.peers) if self._server else ():

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from core.access.model import Actor
+from core.access.model import Actor, Colleague
 from core.access.permission import actor_of as session_actor
 from core.incidents.handover import HandOver, ReportContent
 from core.incidents.model import Incident, Snapshot
@@ -34,8 +34,19 @@ def dispatch_verbs(node: Node, actor_of: Callable[[Peer], Actor]) -> dict[str, V
         snapshot = await _picture_of(node, wanted.camera_id)
         return await services.dispatch.open_by_hand(actor, wanted, source_name=name, snapshot=snapshot)
 
+    async def assignees(peer: Peer) -> list[Colleague]:
+        desks = node.desks_by_user()
+        return [
+            Colleague(name=user.name, role=user.role, desks=desks.get(user.user_id, ()))
+            for user in await node.require_services().access.operators(actor_of(peer))
+        ]
+
     async def step(peer: Peer, *, incident_id: str, order: StepOrder, version: int) -> Incident:
         actor, services = actor_of(peer), node.require_services()
+        if order.operator not in ("", actor.name):
+            known = await services.access.operators(actor)
+            if order.operator not in {user.name for user in known}:
+                raise BadInputError(f"{order.operator[:40]!r} may not work on incidents.", hint="Choose another one.")
         incident = await services.dispatch.take_step(actor, incident_id, order, expect_version=version)
         if order.step is Step.CLOSE:
             await services.review.take_disposition(actor, incident, note=order.comment)
@@ -59,6 +70,7 @@ def dispatch_verbs(node: Node, actor_of: Callable[[Peer], Actor]) -> dict[str, V
     return {
         "incidents.open": open_by_hand,
         "incidents.step": step,
+        "incidents.assignees": assignees,
         "incidents.detail": detail,
         "incidents.publish": publish,
         "units.save": save_unit,

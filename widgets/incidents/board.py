@@ -23,8 +23,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.access.model import Role
-from core.incidents.model import Alarm, Incident
+from core.access.model import Colleague, Role
+from core.incidents.model import Alarm, Incident, IncidentStatus
 from core.incidents.work import DISPOSITION_WORDS, ONLY_RESOLVED, Disposition, IncidentDetail, Step, StepOrder, Unit
 from core.incidents.work import refusal as refusal_of
 from core.kernel.clock import Clock, SystemClock
@@ -58,6 +58,8 @@ _WITH_NAMES_EM = 22
 """Width of the list from which its timers have names."""
 
 _SELF = "self"
+_OPERATOR = "operator:"
+"""Before the name of another operator; units have ids without a colon."""
 
 
 class _Question(StrEnum):
@@ -77,6 +79,7 @@ class IncidentBoard(QWidget):
         picture_requested(str): Incident id; answered by `show_picture`.
         step_requested(str, StepOrder, int): Incident id, the step, `Incident.work_version` that was seen.
         duty_requested(str, Duty), unit_requested(Unit, int): As `UnitsPage`; `say_of_units` tells what became of it.
+        assignees_requested(): Who can be given an incident; answered by `show_colleagues`.
         open_requested(HandIncident): A new one; answered by `select`, or by `say`.
         publish_requested(str): Incident id; `say` tells what became of it.
         pick_requested(): The next click on the map names the place; answered by `show_position`.
@@ -89,6 +92,7 @@ class IncidentBoard(QWidget):
     step_requested = Signal(str, object, int)
     duty_requested = Signal(str, object)
     unit_requested = Signal(object, int)
+    assignees_requested = Signal()
     open_requested = Signal(object)
     publish_requested = Signal(str)
     pick_requested = Signal()
@@ -100,6 +104,7 @@ class IncidentBoard(QWidget):
         self._role, self._operator = Role.VIEWER, ""
         self._incidents: dict[str, Incident] = {}
         self._units: dict[str, Unit] = {}
+        self._colleagues: tuple[Colleague, ...] = ()
         self._alarms: tuple[Alarm, ...] = ()
         self._attached: frozenset[str] = frozenset()
         self._camera_at_hand = ""
@@ -153,6 +158,12 @@ class IncidentBoard(QWidget):
         """Offer these units."""
         self._units = dict(units)
         self._refresh_where_seen()
+
+    def show_colleagues(self, colleagues: Iterable[Colleague]) -> None:
+        """Offer these operators; a question that is open has them below what it offered before."""
+        had, self._colleagues = bool(self._colleagues), tuple(colleagues)
+        if self._question is _Question.ASSIGNEE and not had:
+            self._ask_assignee()
 
     def show_alarms(self, alarms: Iterable[Alarm]) -> None:
         """Take the open alarms: they keep their incidents open, and can be attached to others."""
@@ -437,9 +448,8 @@ class IncidentBoard(QWidget):
         elif refusal := self._early_refusal(incident, step):
             self._view.say(refusal)
         elif step is Step.ASSIGN:
-            self._ask(
-                _Question.ASSIGNEE, "Who takes it?  Enter or its figure chooses, Esc goes back.", self._assignees()
-            )
+            self.assignees_requested.emit()
+            self._ask_assignee()
         elif step is Step.CLOSE:
             self._ask(_Question.DISPOSITION, "What became of it?", _dispositions(incident))
         else:
@@ -458,8 +468,14 @@ class IncidentBoard(QWidget):
         self._question = question
         self._view.choose(words, answers)
 
+    def _ask_assignee(self) -> None:
+        self._ask(_Question.ASSIGNEE, "Who takes it?  Enter or its figure chooses, Esc goes back.", self._assignees())
+
     def _assignees(self) -> list[Answer]:
-        """Return who can take it: free units first, then whoever sits here; off-duty units are not offered."""
+        """Return who can take it: free units first, then whoever sits here; off-duty units are not offered.
+
+        Other operators come last: what is asked of the node meanwhile moves nothing above them.
+        """
         answers = []
         current = self.current
         offered = [unit for unit in self._units.values() if unit.is_offered]
@@ -470,7 +486,20 @@ class IncidentBoard(QWidget):
             answers.append(Answer(key=unit.unit_id, words=f"{unit.call_sign}, {unit.kind}", reason=reason))
         free = sum(not answer.reason for answer in answers)
         answers.insert(free, Answer(key=_SELF, words=f"{self._operator or 'This desk'}, without a unit"))
-        return answers
+        return answers + self._other_operators()
+
+    def _other_operators(self) -> list[Answer]:
+        current = self.current
+        others = [one for one in self._colleagues if one.name != self._operator]
+        others.sort(key=lambda one: (not one.desks, one.name.casefold()))
+        return [
+            Answer(
+                key=f"{_OPERATOR}{one.name}",
+                words=f"{one.name}, {one.role.name.lower()}{' at ' if one.desks else ''}{', '.join(one.desks)}",
+                reason=_why_not(one, current),
+            )
+            for one in others
+        ]
 
     def _attachable(self) -> list[Answer]:
         alarms = [alarm for alarm in self._alarms if alarm.alarm_id not in self._attached]
@@ -488,6 +517,10 @@ class IncidentBoard(QWidget):
         if incident is None:
             return
         match question:
+            case _Question.ASSIGNEE if key.startswith(_OPERATOR):
+                # Its unit goes on: only who looks after it is another one.
+                step = Step.ASSIGN if incident.status is IncidentStatus.NEW else Step.HAND_ON
+                self._ask_step(step, operator=key.removeprefix(_OPERATOR))
             case _Question.ASSIGNEE:
                 unit_id = "" if key == _SELF else key
                 self._ask_step(Step.ASSIGN, unit_id=unit_id, operator=self._operator)
@@ -607,6 +640,12 @@ def _matches(incident: Incident, query: str, units: Mapping[str, Unit]) -> bool:
     unit = units.get(incident.unit_id)
     parts = (incident.title, incident.source_name, incident.operator, incident.text, unit.call_sign if unit else "")
     return all(word in " ".join(parts).casefold() for word in query.split())
+
+
+def _why_not(colleague: Colleague, incident: Incident | None) -> str:
+    if incident is not None and incident.operator == colleague.name:
+        return "has it already"
+    return "" if colleague.desks else "not signed in"
 
 
 def _dispositions(incident: Incident) -> list[Answer]:

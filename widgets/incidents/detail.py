@@ -54,7 +54,7 @@ class Action:
 
 
 ACTIONS = (
-    Action(key="A", words="Assign", tip="To a unit or to yourself", step=Step.ASSIGN),
+    Action(key="A", words="Assign", tip="To a unit, to yourself or to another operator", step=Step.ASSIGN),
     Action(key="E", words="En route", tip="The unit is on its way", step=Step.DEPART),
     Action(key="S", words="On scene", tip="The unit is there", step=Step.ARRIVE),
     Action(key="R", words="Resolve", tip="Nothing more is to be done on the road", step=Step.RESOLVE),

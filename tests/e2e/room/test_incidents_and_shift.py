@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,14 +11,16 @@ from paho.mqtt import publish
 from paho.mqtt.client import CallbackAPIVersion, Client
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QLineEdit, QTextBrowser
+from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QTextBrowser
 
 from core.access.model import Role, User
 from core.incidents import cap
 from core.incidents.cap import CapAlert, CapArea, CapInfo
-from core.incidents.model import Alarm, AlarmState, IncidentStatus
+from core.incidents.model import Alarm, AlarmState, Incident, IncidentStatus
+from core.incidents.work import HandIncident, Step, StepOrder
+from core.kernel.errors import ConsoleError
 from core.kernel.geo import GeoPoint
-from tests.e2e.room.test_main_job import PASSWORD, create_administrator
+from tests.e2e.room.test_main_job import PASSWORD, create_administrator, sign_in
 from tests.fixtures.console import act, press, until
 from widgets.incidents.board import IncidentBoard
 from widgets.shift.panel import ShiftPanel
@@ -166,6 +169,60 @@ def test_an_incident_is_taken_through_its_whole_life_by_keyboard(start_node, mos
     with sqlite3.connect(node.folder / "watchfloor.sqlite3") as database:
         steps = [row[0] for row in database.execute("SELECT step FROM incident_step ORDER BY incident_step_id")]
     assert steps == ["assign", "depart", "comment", "arrive", "publish", "resolve", "close"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_an_incident_is_given_to_another_operator_who_hears_of_it_at_the_other_desk(start_node, in_room, tmp_path):
+    node = start_node("vision.model=demo")
+
+    async def scenario(open_console):
+        first = open_console(node.folder, desk="Desk 1")
+        await create_administrator(first)
+        await first.connection.call("users.add", User, name="noor", password=PASSWORD, role=Role.OPERATOR)
+        await first.connection.call("users.add", User, name="vera", password=PASSWORD, role=Role.VIEWER)
+        await act(QTest.keyClick, first.window, Qt.Key.Key_I, CTRL_SHIFT)
+        board = first.window.panel("incidents")
+        second = open_console(node.folder, desk="Desk 2")
+        await sign_in(second, "noor")
+        await act(second.window.panel, "incidents")
+        wanted = HandIncident(kind="debris", title="Tyre on lane 2")
+        incident = await first.connection.call("incidents.open", Incident, wanted=wanted)
+
+        await until(lambda: board.current is not None, "it in the list")
+        await act(first.window.activateWindow)
+        await act(board.focusProxy().setFocus)
+        await until(board.focusProxy().hasFocus, "the keys in the list")
+        await key(Qt.Key.Key_A)
+        offered = ("1  dana, without a unit", "2  noor, operator at Desk 2")
+        await until(lambda: board.view.choice.answers == offered, "who may take it, and no viewer")
+        await shoot(first, tmp_path, "who-takes-it")
+        await key(Qt.Key.Key_2)
+
+        await until(lambda: second.live.incidents[incident.incident_id].operator == "noor", "it at the other desk")
+        given = "Tyre on lane 2 was given to you."
+        await until(lambda: given in [label.text() for label in second.window.findChildren(QLabel)], "the notice")
+        assert second.live.incidents[incident.incident_id].status is IncidentStatus.ASSIGNED
+
+        # And back by mouse, with the clock of the work going on.
+        back = StepOrder(step=Step.HAND_ON, operator="dana")
+        await second.connection.call(
+            "incidents.step", Incident, incident_id=incident.incident_id, order=back, version=2
+        )
+        await until(lambda: board.current.operator == "dana", "it back at the first desk")
+        with pytest.raises(ConsoleError, match="'vera' may not"):
+            await first.connection.call(
+                "incidents.step",
+                Incident,
+                incident_id=incident.incident_id,
+                order=replace(back, operator="vera"),
+                version=3,
+            )
+
+    in_room(scenario, timeout_s=150)
+    with sqlite3.connect(node.folder / "watchfloor.sqlite3") as database:
+        rows = list(database.execute("SELECT actor, action, detail FROM audit WHERE action LIKE 'incident.%'"))
+    assert rows[1:] == [("dana", "incident.assign", "noor"), ("noor", "incident.hand_on", "noor to dana")]
 
 
 @pytest.mark.slow

@@ -187,10 +187,10 @@ async def create_administrator(console):
     assert console.connection.session.user.name == "dana"
 
 
-async def sign_in(console):
+async def sign_in(console, user="dana"):
     await until(lambda: console.connection.state is ConnectionState.SIGNED_OUT, "the sign-in page")
     name, password = await until(lambda: f if len(f := fields_of(console.door)) == 2 else None, "two fields")
-    await act(type_into, name, "dana")
+    await act(type_into, name, user)
     await act(type_into, password, PASSWORD)
     await act(QTest.keyClick, password, Qt.Key.Key_Return)
     await until(lambda: console.is_open, "the room")

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QComboBox, QLineEdit
+from PySide6.QtWidgets import QApplication, QComboBox, QLineEdit, QListWidget
 
-from core.access.model import Role
+from core.access.model import Colleague, Role
 from core.incidents.model import Incident, IncidentStatus, Priority, SourceKind
 from core.incidents.work import Disposition, Duty, IncidentDetail, Step, TimelineEntry, Unit
 from core.kernel.clock import FakeClock
@@ -145,6 +145,29 @@ def test_free_units_are_offered_busy_ones_named_and_off_duty_ones_left_out(board
     assert steps == []
     press(board, "1")
     assert [(order.step, order.unit_id, order.operator) for _, order, _ in steps] == [(Step.ASSIGN, "U1", "olga")]
+
+
+def test_other_operators_who_are_signed_in_are_offered_by_key_and_by_click(board, show, steps, qtbot):
+    show(incident("I", unit_id="U1", operator="olga", status=IncidentStatus.EN_ROUTE))
+    with qtbot.waitSignal(board.assignees_requested):
+        press(board, "A", on=board.focusProxy())
+    board.show_colleagues(
+        (
+            Colleague(name="zoe", role=Role.OPERATOR),
+            Colleague(name="olga", role=Role.OPERATOR, desks=("Desk 1",)),
+            Colleague(name="omar", role=Role.SUPERVISOR, desks=("Desk 2",)),
+        )
+    )
+
+    assert board.view.choice.answers[-2:] == ("4  omar, supervisor at Desk 2", "5  zoe, operator  (not signed in)")
+    press(board, "4")
+    press(board, "A", on=board.focusProxy())
+    answers = board.view.choice.findChild(QListWidget)
+    QTest.mouseClick(
+        answers.viewport(), Qt.MouseButton.LeftButton, pos=answers.visualItemRect(answers.item(3)).center()
+    )
+
+    assert [(order.step, order.unit_id, order.operator) for _, order, _ in steps] == [(Step.HAND_ON, "", "omar")] * 2
 
 
 def test_closing_asks_what_became_of_it_and_offers_what_can_be_said_now(board, show, steps):

@@ -1,6 +1,7 @@
 """The life of an incident, its units, and the alarms that count to it, on a real store."""
 
 import contextlib
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 
@@ -148,6 +149,7 @@ def test_the_table_alone_says_which_steps_there_are(status, step):
         step=step,
         comment="because",
         unit_id="U",
+        operator="olga",
         disposition=Disposition.NO_ACTION,
         alarm_id="A",
     )
@@ -180,6 +182,20 @@ def test_nobody_is_on_the_way_where_only_an_operator_is_assigned(room, dispatch,
 
     with pytest.raises(BadInputError, match="No unit"):
         take(incident.incident_id, Step.DEPART)
+
+
+def test_another_operator_takes_over_and_the_unit_and_its_times_stay(room, dispatch, patrol, take):
+    incident = by_hand(room, dispatch)
+    take(incident.incident_id, Step.ASSIGN, unit_id=patrol.unit_id, operator="olga")
+    before = take(incident.incident_id, Step.DEPART)
+
+    after = take(incident.incident_id, Step.HAND_ON, operator="omar")
+
+    assert replace(after, operator="olga", work_version=before.work_version, version=before.version) == before
+    assert after.operator == "omar"
+    assert room.run(dispatch.detail(incident.incident_id)).timeline[-1].detail == "olga to omar"
+    with pytest.raises(BadInputError, match="Choose an operator"):
+        take(incident.incident_id, Step.HAND_ON)
 
 
 def test_a_viewer_takes_no_step(room, dispatch, take):
