@@ -66,6 +66,7 @@ class _Bays(BayEditor):
         devices = live.devices
         counted = {key: devices[key].name if key in devices else key for key in live.lots if key not in live.lot_plans}
         self.show_lots(live.lot_plans, counted)
+        self.show_faults({key: lot.faults for key, lot in live.lots.items()})
         if not self.lot_id and live.lot_plans and self.canvas.isVisible():
             self.open_lot(next(iter(live.lot_plans)))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -12,7 +12,7 @@ from core.parking.fusion import BayFusion, Correction, FusionSettings
 from core.parking.gates import Gates
 from core.parking.history import LateWord, Told
 from core.parking.model import BayChange, BayEvidence, BayState, BayStatus, Lot, LotOccupancy
-from core.parking.occupancy import Counted, count_lot
+from core.parking.occupancy import Counted, count_lot, counted_inside
 from core.parking.rules import LotCondition, LotWatch
 
 TOLD_AGAIN_S = 30.0
@@ -53,6 +53,10 @@ class DrawnLot:
         self._by_topic_name: dict[str, str] = {}
         self._stored_at: dict[str, datetime] = {}
         self._counted: dict[str, Counted] = {}
+        self.conflicts: tuple[str, ...] = ()
+        """What another lot claims as well, each a sentence with a way out."""
+
+        self._doubtful: dict[str, None] = {}
         self._strangers: Counter[str] = Counter()
         self._stranger_at: datetime | None = None
         self._sweep: list[str] = []
@@ -76,6 +80,7 @@ class DrawnLot:
             self._bays[bay_id].set_stale_s(lot.stale_s)
         self._by_topic_name = _topic_names(lot)
         self._strangers.clear()
+        self._doubtful = dict.fromkeys(alike_bays(lot))
         self._counted = {device: found for device, found in self._counted.items() if device in self.device_ids}
         return Heard(told=tuple(new))
 
@@ -184,7 +189,12 @@ class DrawnLot:
         return self.watch.judge(self.lot, self._told, now)
 
     def blame(self, bay_id: str, now: datetime) -> None:
-        """Remember that somebody speaks of a bay that is not drawn."""
+        """Remember that somebody speaks of a bay that is not drawn, or that may be one of several."""
+        meant = _bays_alike(self.lot, bay_id)
+        if len(meant) > 1:
+            if len(self._doubtful) < NAMED_AT_MOST:
+                self._doubtful[_alike_sentence(self.lot, bay_id, meant)] = None
+            return
         if bay_id in self._strangers or len(self._strangers) < KEPT_AT_MOST:
             self._strangers[bay_id] += 1
         self._stranger_at = now
@@ -196,14 +206,18 @@ class DrawnLot:
         n_bays = self.lot.capacity if self.lot.capacity is not None else len(self.lot.bays)
         gates = None
         if n_inside is not None and self.gates.at is not None and n_bays and now - self.gates.at <= 4 * limit:
-            shown = min(n_bays, max(0, n_inside))
-            gates = Counted(n_bays=n_bays, n_occupied=shown, n_unknown=0, at=self.gates.at)
+            gates = counted_inside(n_inside, n_bays, self.gates.at)
         counted = count_lot(
             self.lot,
             self._told,
             counted=[found for found in self._counted.values() if now - found.at <= limit],
             gates=gates,
-            faults=(*self._stranger_faults(now), *self.gates.faults(self.lot.name, n_bays)),
+            faults=(
+                *self.conflicts,
+                *self._doubtful,
+                *self._stranger_faults(now),
+                *self.gates.faults(self.lot.name, n_bays),
+            ),
             at=now,
         )
         return replace(counted, gates=self.gates.figures)
@@ -266,6 +280,30 @@ class DrawnLot:
 def topic_name(name: str) -> str:
     """Return a name as a topic can hold it: a-z, 0-9 and hyphens."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:32]
+
+
+def alike_bays(lot: Lot) -> tuple[str, ...]:
+    """Say which bays of a lot its devices cannot tell apart, as their topics write them."""
+    if not lot.device_ids:
+        return ()
+    by_name: dict[str, list[str]] = {}
+    for bay in lot.bays:
+        by_name.setdefault(topic_name(bay.bay_id), []).append(bay.bay_id)
+    alike = [(name, ids) for name, ids in by_name.items() if name and len(ids) > 1]
+    return tuple(_alike_sentence(lot, name, ids) for name, ids in alike[:NAMED_AT_MOST])
+
+
+def _bays_alike(lot: Lot, name: str) -> list[str]:
+    written = topic_name(name)
+    return [bay.bay_id for bay in lot.bays if written and written in (topic_name(bay.bay_id), topic_name(bay.label))]
+
+
+def _alike_sentence(lot: Lot, name: str, bay_ids: Sequence[str]) -> str:
+    listed = f"{', '.join(bay_ids[:-1])} or {bay_ids[-1]}"
+    return (
+        f"What devices call {name} may be bay {listed} of {lot.name}: it counts in none of them. "
+        "Give them ids that differ in letters or digits."
+    )
 
 
 def _topic_names(lot: Lot) -> dict[str, str]:

@@ -62,6 +62,7 @@ def occupancy_of(lot_id: str, counted: Counted) -> LotOccupancy:
         n_occupied=counted.n_occupied,
         n_unknown=counted.n_unknown,
         at=counted.at,
+        faults=(counted.fault,) if counted.fault else (),
     )
 
 

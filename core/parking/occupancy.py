@@ -15,12 +15,27 @@ MAX_DRIFT = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
-    """What a device or the gates say of a whole lot."""
+    """What a device or the gates say of a whole lot.
+
+    Attributes:
+        fault: Why the figures cannot be right; all bays are unknown then.
+    """
 
     n_bays: int
     n_occupied: int
     n_unknown: int
     at: datetime
+    fault: str = ""
+
+
+def counted_inside(n_inside: int, n_bays: int, at: datetime) -> Counted | None:
+    """Return what entry and exit say of a lot; None where they drifted beyond what can be true.
+
+    A few more than there are bays are vehicles that still look for one.
+    """
+    if not -MAX_DRIFT <= n_inside <= n_bays + MAX_DRIFT:
+        return None
+    return Counted(n_bays=n_bays, n_occupied=min(n_bays, max(0, n_inside)), n_unknown=0, at=at)
 
 
 def count_zone(zone: str, statuses: Iterable[BayStatus]) -> ZoneOccupancy:
@@ -78,7 +93,10 @@ def count_lot(
     said = list(faults)
     total = _together(counted)
     if total is not None:
-        said += _capacity_faults(lot, total)
+        said += [part.fault for part in counted if part.fault]
+        beyond = _capacity_faults(lot, total)
+        # What cannot be right is said, and makes no figure.
+        said, total = said + beyond, None if beyond else total
     drift = None
     if gates is not None and found.n_unknown == 0 and found.n_bays:
         drift = gates.n_occupied - found.n_occupied

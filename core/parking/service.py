@@ -24,6 +24,7 @@ from core.kernel.errors import BadInputError, ConsoleError
 from core.kernel.log import OncePerLoss
 from core.parking import history, saves, words
 from core.parking.checks import check_lot
+from core.parking.conflicts import conflicts_of
 from core.parking.drawn import DrawnLot, Heard
 from core.parking.fusion import Correction, FusionSettings
 from core.parking.history import HistoryWriter
@@ -77,6 +78,7 @@ class ParkingService:
         self._settings = settings or FusionSettings()
         self._lots: dict[str, DrawnLot] = {}
         self._by_device: dict[str, tuple[str, ...]] = {}
+        self._undivided: set[str] = set()
         self._loose: dict[str, LooseLot] = {}
         self._newest: dict[str, LotOccupancy] = {}
         self._strange_lots: Counter[str] = Counter()
@@ -440,8 +442,10 @@ class ParkingService:
         state, counted, gate = words.bay_state_of(reading), words.counted_of(reading), words.gate_of(reading)
         if state is not None:
             self._hear_bay(reading.device_id, lots, _names_of(reading), state, reading)
-        # Figures of a device that serves several lots cannot be divided.
         if len(lots) != 1:
+            if (counted is not None or gate is not None) and reading.device_id not in self._undivided:
+                self._undivided.add(reading.device_id)
+                self._find_conflicts()
             return
         drawn = self._lots[lots[0]]
         if counted is not None:
@@ -462,9 +466,11 @@ class ParkingService:
     ) -> None:
         now, place = self._clock.now(), self._place_of(lots, names)
         if place is None:
-            for lot_id in lots:
-                self._lots[lot_id].blame(names[0], now)
-                self._count_soon(lot_id)
+            # What several lots have is said of them already.
+            if not any(self._lots[lot_id].find_bay(name) for lot_id in lots for name in names):
+                for lot_id in lots:
+                    self._lots[lot_id].blame(names[0], now)
+                    self._count_soon(lot_id)
             return
         drawn, bay_id = place
         word = BayEvidence(
@@ -577,6 +583,17 @@ class ParkingService:
             for device_id in drawn.device_ids:
                 found.setdefault(device_id, []).append(lot_id)
         self._by_device = {device_id: tuple(lots) for device_id, lots in found.items()}
+        self._undivided &= {device_id for device_id, lots in found.items() if len(lots) > 1}
+        self._find_conflicts()
+
+    def _find_conflicts(self) -> None:
+        plans = {lot_id: drawn.lot for lot_id, drawn in self._lots.items()}
+        conflicts = conflicts_of(plans, self._by_device, self._undivided)
+        for lot_id, drawn in self._lots.items():
+            found = tuple(conflicts.get(lot_id, ()))
+            if found != drawn.conflicts:
+                drawn.conflicts = found
+                self._count_soon(lot_id)
 
     def _is_shown(self, lot_id: str) -> bool:
         """A device that speaks for a drawn lot is no lot of its own."""

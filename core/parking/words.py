@@ -44,8 +44,16 @@ def counted_of(reading: Reading) -> Counted | None:
     values = reading.values
     if "totalSpotNumber" not in values or "availableSpotNumber" not in values:
         return None
-    n_bays, n_unknown = round(values["totalSpotNumber"]), round(values.get("unknownSpotNumber", 0.0))
-    n_occupied = max(0, n_bays - n_unknown - round(values["availableSpotNumber"]))
+    n_bays, n_free = round(values["totalSpotNumber"]), round(values["availableSpotNumber"])
+    n_unknown = round(values.get("unknownSpotNumber", 0.0))
+    n_occupied = n_bays - n_unknown - n_free
+    if min(n_bays, n_free, n_unknown, n_occupied) < 0:
+        fault = (
+            f"{reading.device_id} counts {n_free} free and {n_unknown} unknown of {n_bays} bays, which cannot be. "
+            "Look at the device; until it is right, its bays are unknown."
+        )
+        n_bays = max(0, n_bays)
+        return Counted(n_bays=n_bays, n_occupied=0, n_unknown=n_bays, at=reading.at, fault=fault)
     return Counted(n_bays=n_bays, n_occupied=n_occupied, n_unknown=n_unknown, at=reading.at)
 
 

@@ -78,6 +78,8 @@ class BayEditor(DrawingEditor[Lot, Lot]):
         self._counted: dict[str, str] = {}
         self._cameras: dict[str, str] = {}
         self._sizes: dict[str, Size] = {}
+        self._faults: Mapping[str, Sequence[str]] = {}
+        self._faults_before: frozenset[str] | None = None
         self._place = PLAN
         self._is_on_map = False
         self._home: GeoPoint | None = None
@@ -131,6 +133,16 @@ class BayEditor(DrawingEditor[Lot, Lot]):
             self._on_lot_changed(now)
         elif self._base.version:
             self._on_lot_gone(self._base)
+
+    def show_faults(self, faults: Mapping[str, Sequence[str]]) -> None:
+        """Take what cannot be right about the lots, by id; what a save brought about is said at once."""
+        self._faults = faults
+        found = faults.get(self.lot_id, ())
+        self.side.lot.show_faults(found)
+        fresh = [] if self._faults_before is None else [one for one in found if one not in self._faults_before]
+        if fresh:
+            self._faults_before = None
+            self.notice.say(f"Saved. {fresh[0]}")
 
     def show_cameras(self, cameras: Mapping[str, str]) -> None:
         """Take the names of all cameras, by id."""
@@ -266,12 +278,15 @@ class BayEditor(DrawingEditor[Lot, Lot]):
 
     def _remember(self, kept: Lot) -> None:
         self._lots[kept.lot_id] = kept
+        self._faults_before = frozenset(self._faults.get(kept.lot_id, ()))
         self._list_lots()
 
     def _open(self, lot: Lot) -> None:
         self._begin(lot)
         self._end_carry()
         self.side.view.show_calibrated("")
+        self.side.lot.show_faults(self._faults.get(lot.lot_id, ()))
+        self._faults_before = None
         self.document.load(plain(lot))
         self._list_lots()
         self._list_places()

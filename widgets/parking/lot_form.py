@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPushButton, QSpinBox, QVBoxLayout, QWidget
 
 from core.kernel.geo import GeoPoint
@@ -64,6 +64,11 @@ class LotForm(QWidget):
         self._show_levels(lot.levels)
         self._refresh()
 
+    def show_faults(self, faults: Sequence[str]) -> None:
+        """Say what cannot be right about the lot as it is saved."""
+        self._faults.setText("\n".join(f"! {fault}" for fault in faults))
+        self._faults.setVisible(bool(faults))
+
     def set_editable(self, is_editable: bool) -> None:
         """Let it be changed, or only looked at."""
         self._is_editable = is_editable
@@ -85,6 +90,12 @@ class LotForm(QWidget):
         self._stale = NumberField("A state is stale after", STALE_S[0], STALE_S[1], " s", decimals=0)
         self._devices = text_field("Devices of the lot", 4000)
         self._devices.setPlaceholderText("group/device, …")
+        self._faults = QLabel(self)
+        self._faults.setWordWrap(True)
+        self._faults.setTextFormat(Qt.TextFormat.PlainText)
+        self._faults.setAccessibleName("What cannot be right about the lot")
+        self._faults.hide()
+        set_role(self._faults, "field-error")
         self._id = QLabel(self)
         self._id.setWordWrap(True)
         set_role(self._id, "caption")
@@ -113,6 +124,7 @@ class LotForm(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, gap, 0)
         column.setSpacing(gap * 2)
+        column.addWidget(self._faults)
         column.addLayout(form)
         column.addWidget(self._id)
         column.addWidget(title)

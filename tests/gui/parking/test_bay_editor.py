@@ -455,6 +455,23 @@ def test_another_lot_asks_for_what_is_not_saved(desk):
     assert desk.editor.lot_id == "south"
 
 
+def test_what_a_save_brought_about_is_said_and_stays_in_the_form(desk):
+    old = "Bays that are not drawn in North are spoken of: X9 (4 messages). Draw them, or correct the device."
+    shared = "parking/gw is named in North and South, which have the same bays A1: it counts in none. Name it in one."
+    desk.editor.show_faults({"north": (old,)})
+    assert desk.said == ""
+
+    desk.tab("Lot")
+    desk.type_in("Devices of the lot", "parking/gw")
+    desk.save()
+    desk.editor.show_faults({"north": (old,)})
+    assert desk.said == ""
+    desk.editor.show_faults({"north": (old, shared)})
+
+    assert desk.said == f"Saved. {shared}"
+    assert shared in desk.named(QLabel, "What cannot be right about the lot").text()
+
+
 def test_an_old_version_is_looked_at_and_restored(desk):
     at = datetime(2026, 11, 22, tzinfo=UTC)
     listed = [LotVersion(lot_id="north", number=n, at=at, actor="dana", note="") for n in (3, 2)]

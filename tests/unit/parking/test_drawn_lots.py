@@ -416,3 +416,78 @@ def test_nothing_is_lost_on_a_locked_database(desk, tmp_path):
 async def _until(condition):
     while not condition():
         await asyncio.sleep(0.02)
+
+
+NORTH = Lot(lot_id="north", name="North", bays=(Bay(bay_id="A1"), Bay(bay_id="N1")), device_ids=("parking/gw",))
+
+
+def test_a_device_of_two_lots_is_named_at_once_and_counts_in_neither(desk):
+    async def body(one):
+        await draw(one)
+        assert one.lot().faults == ()
+        await one.service.save_lot(DANA, NORTH)
+
+        found = {lot.lot_id: lot.faults for lot in one.service.lots()}
+        assert found["quay"] == found["north"]
+        assert found["quay"][0].startswith("parking/gw is named in Quay and North, which have the same bays A1:")
+        one.sense({"occupied": 1.0})
+        one.sense({"occupied": 1.0}, stream="N1")
+        one.sense({"totalSpotNumber": 3, "availableSpotNumber": 0}, stream="counts")
+        lots = {lot.lot_id: lot for lot in one.service.lots()}
+        assert {key: (lot.n_occupied, lot.n_unknown) for key, lot in lots.items()} == {"quay": (0, 3), "north": (1, 1)}
+        assert "counts vehicles and is named in Quay and North" in lots["quay"].faults[1]
+        assert not any("not drawn" in fault for lot in lots.values() for fault in lot.faults)
+
+        await one.service.remove_lot(DANA, "north")
+        assert one.lot().faults == ()
+
+    desk(body)
+
+
+def test_bays_that_a_device_cannot_tell_apart_are_named(desk):
+    async def body(one):
+        await draw(one, replace(LOT, bays=(Bay(bay_id="A 1"), Bay(bay_id="A-1"), Bay(bay_id="B1"))))
+        one.sense({"occupied": 1.0}, stream="a-1")
+
+        assert one.states() == ["unknown"] * 3
+        assert one.lot().faults == (
+            "What devices call a-1 may be bay A 1 or A-1 of Quay: it counts in none of them. "
+            "Give them ids that differ in letters or digits.",
+        )
+
+    desk(body)
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"totalSpotNumber": 40, "availableSpotNumber": 30}, "Quay has 3 bays, and its devices count 10"),
+        ({"totalSpotNumber": 3, "availableSpotNumber": 5}, "counts 5 free and 0 unknown of 3 bays, which cannot be"),
+    ],
+)
+def test_counts_that_cannot_be_are_said_and_make_no_figure(desk, values, sentence):
+    async def body(one):
+        await draw(one)
+        one.sense(values, stream="counts")
+
+        lot = one.lot()
+        assert (lot.n_occupied, lot.n_free, lot.n_unknown) == (0, 0, 3)
+        assert sentence in lot.faults[0]
+
+    desk(body)
+
+
+def test_gates_that_drifted_beyond_what_can_be_make_no_figure(desk):
+    async def body(one):
+        await draw(one)
+        one.sense({"entered": 0.0, "left": 0.0}, stream="gate")
+        await one.service.set_count(OTTO, "quay", 3)
+        one.sense({"entered": 2.0, "left": 0.0}, stream="gate")
+        # Two more than there are bays still look for one.
+        assert (one.lot().n_occupied, one.lot().n_unknown) == (3, 0)
+        one.sense({"entered": 20.0, "left": 0.0}, stream="gate")
+
+        assert (one.lot().n_occupied, one.lot().n_unknown) == (0, 3)
+        assert "count 23 vehicles in Quay, which has 3 bays" in one.lot().faults[0]
+
+    desk(body)
