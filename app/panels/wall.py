@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import threading
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -21,10 +22,12 @@ from app.pumps import make_pump
 from app.room import Room
 from app.snapshots import FOLDER, Taken, save_shot
 from app.watching import Watchers
+from core.drones.model import DroneState
 from core.incidents.model import Alarm, SourceKind
 from widgets.video.layout import Preset
 from widgets.video.popup import Call
 from widgets.video.shot import Shot
+from widgets.video.telemetry import TelemetryTape
 from widgets.video.wall import VideoWall
 
 log = logging.getLogger(__name__)
@@ -77,6 +80,23 @@ def create(room: Room) -> QWidget:
         if camera_id:
             room.select("camera", camera_id)
 
+    tapes: dict[str, TelemetryTape] = {}
+
+    def on_telemetry(states: Iterable[DroneState]) -> None:
+        for state in states:
+            plan = live.drone_plans.get(state.drone_id)
+            if plan is not None and plan.camera_id in tapes:
+                tapes[plan.camera_id].add(state)
+
+    def on_drones() -> None:
+        names = {plan.camera_id: plan.name for plan in live.drone_plans.values() if plan.camera_id}
+        for camera_id in tapes.keys() - names.keys():
+            del tapes[camera_id]
+        for camera_id, name in names.items():
+            tapes.setdefault(camera_id, TelemetryTape(name)).name = name
+        wall.show_telemetry(tapes)
+        on_telemetry(live.drones.values())
+
     def step_alarm(n: int) -> None:
         room.panel_requested.emit("wall")
         wall.step_alarm(n)
@@ -87,6 +107,9 @@ def create(room: Room) -> QWidget:
     live.counts_changed.connect(on_counts)
     live.alarms_changed.connect(lambda: _show_alarms(room, wall))
     live.cameras_changed.connect(lambda: _show_alarms(room, wall))
+    live.drone_plans_changed.connect(on_drones)
+    live.drones_changed.connect(on_drones)
+    live.drones_updated.connect(on_telemetry)
     for keys, n in (("F4", 1), ("Shift+F4", -1)):
         room.key_wanted.emit(keys, partial(step_alarm, n))
     room.connection.snapshot_received.connect(lambda _snapshot: on_session())

@@ -43,6 +43,7 @@ class Shown:
     ids: bool = True
     zones: bool = True
     trails: bool = False
+    telemetry: bool = True
     hidden_labels: frozenset[str] = frozenset()
 
 

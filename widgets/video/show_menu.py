@@ -16,6 +16,7 @@ _PARTS = (
     ("ids", "Numbers  I", "Numbers of tracks (I)", True),
     ("zones", "Zones  Z", "Zones, lanes, lines and counts (Z)", True),
     ("trails", "Trails  R", "Where vehicles came from, over five seconds (R)", False),
+    ("telemetry", "Telemetry  D", "What a drone said when the picture was taken (D)", True),
 )
 
 
@@ -64,6 +65,7 @@ class ShowMenu(QMenu):
             ids=is_on["ids"],
             zones=is_on["zones"],
             trails=is_on["trails"],
+            telemetry=is_on["telemetry"],
             hidden_labels=frozenset(label for label, tick in self._classes.items() if not tick.isChecked()),
         )
 

@@ -37,6 +37,7 @@ from widgets.video.model import DrawnTrack, TrackSet, VideoFrame
 from widgets.video.overlay import SMALL_PX, OverlayPainter, Shown
 from widgets.video.status import PictureLook, TileStatus, describe_tile, stale_after_s
 from widgets.video.strip import StripText, make_strip, strip_height
+from widgets.video.telemetry import TelemetryTape, on_picture, paint_telemetry
 from widgets.video.tracks import TrackHistory
 from widgets.video.trails import Trails
 from widgets.video.zoom import STEP, WHOLE, Zoom, panned, picture_rect, seen_part, wanted_size, zoomed
@@ -101,6 +102,7 @@ class VideoTile(QWidget):
         self._report_s = 0.0
         self._since_at: datetime | None = None
         self._counts: Mapping[str, Mapping[str, int]] = {}
+        self._telemetry: TelemetryTape | None = None
         self._status = EMPTY
         self._status_s = 0.0
         self._shown = Shown()
@@ -182,6 +184,7 @@ class VideoTile(QWidget):
             self._trails.clear()
             self._zoom = WHOLE
             self._counts = {}
+            self._telemetry = None
             self._alarm, self._is_calling = None, False
         self._strip = None
         self.refresh_status(is_forced=True)
@@ -221,6 +224,10 @@ class VideoTile(QWidget):
         if counts != self._counts:
             self._counts = dict(counts)
             self.repaint_soon()
+
+    def show_telemetry(self, tape: TelemetryTape | None) -> None:
+        """Write onto every picture what the drone that took it said then; None for a camera that does not fly."""
+        self._telemetry = tape
 
     def show_alarm(self, priority: Priority | None, *, is_calling: bool) -> None:
         """Mark the tile with the camera's highest open alarm; flashing while nobody has acknowledged it."""
@@ -405,11 +412,18 @@ class VideoTile(QWidget):
             overlay.paint_trails(painter, self._trails.path(self._shown.hidden_labels), picture)
         if self._shown.boxes and len(self._history):
             overlay.paint_tracks(painter, self._history.at(frame.pts_s), picture, self._shown)
+        self._paint_telemetry(painter, picture)
         if not self._zoom.is_whole:
             self._paint_inset(painter, image)
 
+    def _paint_telemetry(self, painter: QPainter, picture: QRectF) -> None:
+        if self._telemetry is not None and self._frame is not None and self._shown.telemetry:
+            room = picture.intersected(QRectF(self.rect()).adjusted(0, strip_height(self._made), 0, 0))
+            paint_telemetry(painter, picture, room, on_picture(self._telemetry, self._frame.captured_at_s), self._made)
+
     def _paint_old(self, painter: QPainter, ratio: float, made: Look) -> None:
         picture = self._paint_picture(painter, self._greyed(), ratio)
+        self._paint_telemetry(painter, picture)
         self._paint_ageing(painter, picture.intersected(QRectF(self.rect())), made)
 
     def _note_delay(self, frame: VideoFrame) -> None:

@@ -43,6 +43,7 @@ from widgets.video.overlay import Shown
 from widgets.video.popup import Call
 from widgets.video.shot import shot_of
 from widgets.video.show_menu import ShowMenu
+from widgets.video.telemetry import TelemetryTape
 from widgets.video.tile import VideoTile
 from widgets.video.tour import (
     Tour,
@@ -78,6 +79,7 @@ _SWITCH_KEYS = {
     Qt.Key.Key_I: "ids",
     Qt.Key.Key_Z: "zones",
     Qt.Key.Key_R: "trails",
+    Qt.Key.Key_D: "telemetry",
 }
 
 
@@ -103,7 +105,7 @@ class VideoWall(QWidget):
     """Tiles in a chosen division, with a bar of presets and overlay switches above them.
 
     Keys: arrows select, Enter enlarges and restores, Esc steps out, PgUp and PgDn turn pages, 1 to 9 ask for a camera,
-    B boxes, I numbers, Z zones, R trails, Delete empties a tile, Ctrl+arrows move it, the menu key opens its menu.
+    B boxes, I numbers, Z zones, R trails, D telemetry, Delete empties a tile, Ctrl+arrows move it, menu key for more.
     + and - zoom, 0 shows the whole picture, K pins the tile, S saves a picture, Ctrl+1 to Ctrl+9 show saved layouts,
     T starts or pauses a tour, Shift+T ends it, N and P turn through alarms that wait.
 
@@ -137,6 +139,7 @@ class VideoWall(QWidget):
         self._reports: dict[str, _Told] = {}
         self._alarms: dict[str, tuple[Priority, bool]] = {}
         self._counts: dict[str, Mapping[str, Mapping[str, int]]] = {}
+        self._tapes: Mapping[str, TelemetryTape] = {}
         self._layout = WallLayout()
         self._selected = 0
         self._shown = Shown()
@@ -275,6 +278,12 @@ class VideoWall(QWidget):
         tile = self._by_camera.get(camera_id)
         if tile is not None:
             tile.show_counts(counts)
+
+    def show_telemetry(self, tapes: Mapping[str, TelemetryTape]) -> None:
+        """Write onto the pictures of these cameras, by id, what their drones said."""
+        self._tapes = tapes
+        for camera_id, tile in self._by_camera.items():
+            tile.show_telemetry(tapes.get(camera_id))
 
     def show_alarms(self, alarms: Iterable[Alarm]) -> None:
         """Mark the cameras that have open alarms, each with its highest one; unacknowledged ones come first."""
@@ -657,6 +666,7 @@ class VideoWall(QWidget):
             "ids": self._shown.ids,
             "zones": self._shown.zones,
             "trails": self._shown.trails,
+            "telemetry": self._shown.telemetry,
             "hidden_labels": sorted(self._shown.hidden_labels),
             "popups": self._show.has_popups,
             "saved": {name: to_dict(kept) for name, kept in self._saved.items()},
@@ -815,6 +825,7 @@ class VideoWall(QWidget):
         if told is not None:
             tile.show_report(told.report, age_s=self._clock.monotonic() - told.at_s)
         tile.show_counts(self._counts.get(camera.camera_id, {}))
+        tile.show_telemetry(self._tapes.get(camera.camera_id))
         priority, is_calling = self._alarms.get(camera.camera_id, (None, False))
         tile.show_alarm(priority, is_calling=is_calling)
 
