@@ -1,22 +1,24 @@
-"""Boxes and labels of many tracks in few calls: thousands a second go onto a wall of sixteen cameras.
+"""Boxes and labels of all tiles in one call: thousands a second go onto a wall of sixteen cameras.
 
-Making a `QRect` costs more than filling it, and so does each call into Qt. The rectangles lie in one array that numpy
-moves, the labels in one picture that is cut up by one call.
+Everything is a piece of one picture: a bar of a frame is one pixel of it drawn longer, a label is a word and figures
+side by side. Where the pieces go is worked out by numpy for all tiles at once, in the memory that Qt then reads: each
+call into Qt, and each object made for one, costs more than what it paints.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QRect, QRectF, Qt
-from PySide6.QtGui import QBrush, QColor, QFontMetrics, QPainter, QPen, QPixmap
-from shiboken6 import wrapInstance
+from PySide6.QtCore import QRectF, Qt
+from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPixmap
 
 from widgets.base.theme import MIN_TEXT_PX, Look
+from widgets.video.fragments import Floats, Fragments
 from widgets.video.model import DrawnTracks
 
 TINTS = {
@@ -30,392 +32,440 @@ OTHER_TINT = "track_other"
 
 _BARRED = ("track_bus", "track_truck")
 _CORNERED = "track_two_wheeler"
+_SHADOW = "shadow"
+_END = " "
 _BOX_PART, _SMALL_BOX_PART = 0.6, 1.0
 """A label that is much wider than its box would hide the neighbours: it is shortened, then left out."""
 
-_MAX_PLANS = 64
-_ATLAS_WIDTH_PX, _ATLAS_HEIGHT_PX, _MAX_ATLAS_HEIGHT_PX = 512, 64, 256
-_N_SIDES, _N_CORNER_BARS = 4, 8
-_NO_PEN, _NO_BRUSH = QPen(Qt.PenStyle.NoPen), QBrush(Qt.BrushStyle.NoBrush)
+_MAX_KEPT = 512
+_SHEET_WIDTH_PX, _SHEET_HEIGHT_PX = 512, 64
+_NOWHERE = -1e9
+_BEYOND_PX = 8
+"""So far beyond the edges of a zoomed picture boxes end: their frames cannot be seen there."""
 
-# Rectangles as Qt keeps them: left, top, right and bottom, the last two inclusive. Sides are top, bottom, left, right.
-_SIDES = np.array([0, 1, 2, 1, 0, 3, 2, 3, 0, 1, 0, 3, 2, 1, 2, 3])
-_FRAME = np.array([0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, -1, 0, 1, 0, -1], np.int32)
-_BAR_ON_TOP = np.array([0, -1, 0, 1, 0, 0, 0, 0, 0, 2, 0, -1, 0, 2, 0, -1], np.int32)
-_SHADOW = np.array([-1, -1, 1, 1, -1, -1, 1, 1, -1, 2, 1, -2, -1, 2, 1, -2], np.int32)
+_N_KEPT_GROUPS = 24
 
-Edges = NDArray[np.int32]
+Places = NDArray[np.intp]
+
+# What is known of a box once it has its place. Each piece names four of these: x and y of its middle, width and height.
+_X1, _Y1, _X2, _Y2, _WIDTH, _HEIGHT, _MID_X, _MID_Y = range(8)
+_LABEL, _TEXT, _LABEL_MID, _IS_LONG, _IS_SHORT, _IS_ANY, _NONE = range(8, 15)
+_X1_IN, _Y1_IN, _X2_IN, _Y2_IN, _REACH = range(15, 20)
+_N_MARKS = 20
+
+_SIDES = np.array(
+    [
+        (_MID_X, _Y1, _WIDTH, _NONE),
+        (_MID_X, _Y2, _WIDTH, _NONE),
+        (_X1, _MID_Y, _NONE, _HEIGHT),
+        (_X2, _MID_Y, _NONE, _HEIGHT),
+    ]
+)
+_CORNERS = np.array(
+    [
+        (_X1_IN, _Y1, _REACH, _NONE),
+        (_X2_IN, _Y1, _REACH, _NONE),
+        (_X1_IN, _Y2, _REACH, _NONE),
+        (_X2_IN, _Y2, _REACH, _NONE),
+        (_X1, _Y1_IN, _NONE, _REACH),
+        (_X2, _Y1_IN, _NONE, _REACH),
+        (_X1, _Y2_IN, _NONE, _REACH),
+        (_X2, _Y2_IN, _NONE, _REACH),
+    ]
+)
+# What is added to them. The middle of pixel 7 is 7.5, and from pixel 7 to pixel 9 it is three pixels.
+_FRAME = np.array([(0.5, 0.5, 1, 1), (0.5, 0.5, 1, 1), (0.5, 0.5, 1, -1), (0.5, 0.5, 1, -1)])
+_BAR_ON_TOP = np.array([(0.5, 0.5, 1, 3), (0.5, 0.5, 1, 1), (0.5, 1.0, 1, -2), (0.5, 1.0, 1, -2)])
+_DARK_FRAME = np.array([(0.5, 0.5, 3, 3), (0.5, 0.5, 3, 3), (0.5, 0.5, 3, -3), (0.5, 0.5, 3, -3)])
+_CORNER, _DARK_CORNER = np.array([(0.5, 0.5, 1, 1)]), np.array([(1.5, 1.5, 1, 1)])
 
 
-class _Rects:
-    """QRects that lie in one array."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class BoxRoom:
+    """Where the boxes of one picture go, and which of them; kept by who paints, because more is worked out from it.
 
-    def __init__(self) -> None:
-        self._edges: Edges = np.zeros((0, 4), np.int32)
-        self.rects: list[QRect] = []
+    Attributes:
+        picture: Where the whole picture lies for the painter; larger than `room` while it is zoomed.
+        room: What may be painted on.
+        hidden_labels: Classes that are left out.
+        has_ids: Whether labels carry the number of the track.
+        is_small: Whether there is room for the number only.
+    """
 
-    def take(self, n: int) -> Edges:
-        """Return the edges of the first n rectangles, shape (n, 4), to be written."""
-        if n > len(self.rects):
-            # The rectangles must be gone before the memory they lie in.
-            self.rects = []
-            self._edges = np.zeros((max(64, 2 * n), 4), np.int32)
-            at = self._edges.ctypes.data
-            self.rects = [cast(QRect, wrapInstance(at + 16 * place, QRect)) for place in range(len(self._edges))]
-        return self._edges[:n]
+    picture: QRectF
+    room: QRectF
+    hidden_labels: frozenset[str] = frozenset()
+    has_ids: bool = True
+    is_small: bool = False
 
 
-class _Fragments:
-    """Pieces of one picture, of the layout of `QPainter.PixmapFragment`."""
+class Boxed(NamedTuple):
+    """The boxes of one picture, and where they go."""
 
-    def __init__(self, scale: float) -> None:
-        """Paint each pixel of the picture `scale` pixels of the widget large."""
-        self._scale = scale
-        self._values = np.zeros((0, 10))
-        self.first: QPainter.PixmapFragment | None = None
+    tracks: DrawnTracks
+    room: BoxRoom
 
-    def take(self, n: int) -> NDArray[np.float64]:
-        """Return the first n pieces, shape (n, 6): middle x and y, then left, top, width, height in the picture."""
-        if n > len(self._values):
-            self.first = None
-            self._values = np.zeros((max(32, 2 * n), 10))
-            self._values[:, 6:8] = self._scale
-            self._values[:, 9] = 1.0
-            self.first = cast(QPainter.PixmapFragment, wrapInstance(self._values.ctypes.data, QPainter.PixmapFragment))
-        return self._values[:n, :6]
+
+class _Pieces(NamedTuple):
+    """Some pieces of the sheet.
+
+    Attributes:
+        marks: Shape (n, 4), which marks are the middle, width and height of each.
+        added: Shape (n, 4), what is added to these.
+        sources: Shape (n, 4), left, top, width and height in the sheet [px of it].
+    """
+
+    marks: Places
+    added: Floats
+    sources: Floats
+
+
+class _Label(NamedTuple):
+    """The label of one track.
+
+    Attributes:
+        size: Shape (7,) [px of the widget]: how wide a box must be for the long label and for the short one; width of
+            the word, and of what stands before the number without it; width of both labels; height.
+    """
+
+    pieces: _Pieces
+    size: Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Plan:
-    """What follows from the classes of a set of tracks, which seldom change.
+    """What follows from the classes and numbers of a set of tracks, which change far less often than their places.
 
     Attributes:
-        order: Places of the tracks that are drawn: frames by tint, then two-wheelers; None where that is how they lie.
-        labels: Of the tracks in this order.
-        n_framed: How many have a frame.
-        sides: Shape (n_framed, 16), what is added to their edges.
-        runs: Brush, first and last rectangle of each tint.
+        order: Which tracks are drawn; None where it is all of them.
+        owners: Shape (n,), which box of the set each piece belongs to.
+        sizes: Shape (7, n_boxes), of the labels.
+        has_corners: Whether there is a two-wheeler.
     """
 
-    order: NDArray[np.intp] | None
-    labels: tuple[str, ...]
-    n_framed: int
-    sides: Edges
-    runs: tuple[tuple[QBrush, int, int], ...]
+    order: Places | None
+    pieces: _Pieces
+    owners: Places
+    sizes: Floats
+    has_corners: bool
 
 
-class _Atlas:
-    """Labels drawn once, side by side in one opaque picture."""
+class PlacedBoxes:
+    """The boxes of some pictures that are painted together, each ready to be painted onto its own."""
 
-    def __init__(self, made: Look, pixel_ratio: float, *, is_small: bool) -> None:
+    def __init__(self, plans: Sequence[_Plan], rooms: Sequence[BoxRoom], ratio: float) -> None:
+        """Work out what stays while these pictures show these tracks."""
+        n_boxes = [plan.sizes.shape[1] for plan in plans]
+        n_pieces = [len(plan.owners) for plan in plans]
+        firsts = np.cumsum([0, *n_boxes[:-1]])
+        self._n = sum(n_boxes)
+        self._n_pieces = n_pieces
+        self._starts = np.cumsum([0, *n_pieces[:-1]]).tolist()
+        self._scale = 1.0 / ratio
+        self._orders = [plan.order for plan in plans]
+        self._has_corners = any(plan.has_corners for plan in plans)
+        self._owners = np.concatenate([plan.owners for plan in plans]) + np.repeat(firsts, n_pieces)
+        self._which = np.concatenate([plan.pieces.marks for plan in plans]) * self._n + self._owners[:, None]
+        self._added = np.concatenate([plan.pieces.added for plan in plans])
+        self._sizes = np.concatenate([plan.sizes for plan in plans], axis=1)
+        edges = np.repeat(np.array([_edges(room) for room in rooms]).T, n_boxes, axis=1)
+        self._extent, self._corner, self._low, self._high, self._room = np.split(edges, (4, 8, 12, 16))
+        has_room = (self._sizes[4:6] <= self._room[2]) & (self._sizes[6] * 3.0 <= self._room[3])
+        self._sizes[:2][~has_room] = np.inf
+        self._marks = np.zeros((_N_MARKS, self._n))
+        self._fragments = Fragments(sum(n_pieces))
+        self._fragments.values[:, 2:6] = np.concatenate([plan.pieces.sources for plan in plans])
+
+    def place(self, tracks: Sequence[DrawnTracks]) -> None:
+        """Give the boxes of each picture their places."""
+        boxes = [
+            one.boxes if order is None else one.boxes[order] for one, order in zip(tracks, self._orders, strict=True)
+        ]
+        self._mark(np.concatenate(boxes).T)
+        values = self._marks.take(self._which)
+        values += self._added
+        fragments = self._fragments.values
+        fragments[:, :2] = values[:, :2]
+        fragments[:, 6:8] = values[:, 2:]
+        if any(one.opacities for one in tracks):
+            every = [np.array(one.opacities) if one.opacities else np.ones(len(one)) for one in tracks]
+            kept = [one if order is None else one[order] for one, order in zip(every, self._orders, strict=True)]
+            fragments[:, 9] = np.concatenate(kept)[self._owners]
+        else:
+            fragments[:, 9] = 1.0
+
+    def _mark(self, boxes: NDArray[np.float32]) -> None:
+        """Work out the marks of all boxes, shape (4, n) in fractions of their pictures.
+
+        One that runs ahead of its picture ends at the edge.
+        """
+        marks = self._marks
+        placed = boxes * self._extent
+        placed += self._corner
+        np.maximum(placed, self._low, out=placed)
+        np.minimum(placed, self._high, out=placed)
+        edges = np.rint(placed, out=marks[_X1 : _Y2 + 1])
+        extent = np.subtract(edges[2:], edges[:2], out=marks[_WIDTH : _HEIGHT + 1])
+        middle = np.add(edges[2:], edges[:2], out=marks[_MID_X : _MID_Y + 1])
+        middle *= 0.5
+        if self._has_corners:
+            reach = np.rint(extent.min(axis=0) * 0.3, out=marks[_REACH])
+            np.maximum(reach, 3.0, out=reach)
+            half = reach * 0.5
+            np.add(edges[:2], half, out=marks[_X1_IN : _Y1_IN + 1])
+            np.subtract(edges[2:], half, out=marks[_X2_IN : _Y2_IN + 1])
+        self._mark_labels(edges, extent[0])
+        is_seen = (extent > 0.0).all(axis=0)
+        if not is_seen.all():
+            marks[:, ~is_seen] = _NOWHERE
+            marks[_WIDTH : _HEIGHT + 1, ~is_seen] = marks[_IS_LONG : _NONE + 1, ~is_seen] = 0.0
+
+    def _mark_labels(self, edges: Floats, widths: Floats) -> None:
+        """Put the longest label that a box is wide enough for above it, or inside where there is no room above."""
+        marks, room = self._marks, self._room
+        long_from, short_from, word, start, long_width, short_width, height = self._sizes
+        is_long = widths >= long_from
+        # A label of a box at the edge is moved in, so that it can be read.
+        left = np.minimum(edges[0], room[2] - np.where(is_long, long_width, short_width), out=marks[_LABEL])
+        np.maximum(left, room[0], out=left)
+        np.add(left, np.where(is_long, word, start), out=marks[_TEXT])
+        above = edges[1] - height
+        top = np.where(above >= room[1], above, np.maximum(edges[1], room[1]))
+        np.rint(top, out=top)
+        np.add(top, height * 0.5, out=marks[_LABEL_MID])
+        np.multiply(is_long, self._scale, out=marks[_IS_LONG])
+        np.multiply(widths >= short_from, self._scale, out=marks[_IS_ANY])
+        np.subtract(marks[_IS_ANY], marks[_IS_LONG], out=marks[_IS_SHORT])
+
+    def paint(self, painter: QPainter, at: int, sheet: QPixmap) -> None:
+        """Paint the boxes of one of the pictures."""
+        self._fragments.paint(painter, self._starts[at], self._n_pieces[at], sheet)
+
+
+def _edges(room: BoxRoom) -> tuple[float, ...]:
+    """Return what one room gives to each of its boxes [px of the widget], 20 numbers.
+
+    Width and height of the picture twice; its left and top twice; the lowest x1, y1, x2 and y2; the highest ones; left
+    and top of where labels may begin; right of the room, and its height.
+    """
+    picture, within = room.picture, room.room
+    extent, corner = (picture.width(), picture.height()) * 2, (picture.x(), picture.y()) * 2
+    # The frame of a box at the edge of its picture is seen whole; what lies beyond a zoomed one is not.
+    left, top = max(picture.x() + 1, within.x() - _BEYOND_PX), max(picture.y() + 1, within.y() - _BEYOND_PX)
+    right = min(picture.x() + picture.width() - 2, within.x() + within.width() + _BEYOND_PX)
+    bottom = min(picture.y() + picture.height() - 2, within.y() + within.height() + _BEYOND_PX)
+    labels = (
+        within.x(),
+        max(picture.y(), within.y()),
+        within.x() + within.width(),
+        within.height(),
+    )
+    return (*extent, *corner, left, top, left, top, right, bottom, right, bottom, *labels)
+
+
+class _Sheet:
+    """Colours, words and figures, drawn once side by side in one opaque picture.
+
+    Figures stand alone, so that numbers may rise for weeks and nothing is drawn anew.
+    """
+
+    def __init__(self, made: Look, pixel_ratio: float) -> None:
         self._look = made
-        self._ratio = pixel_ratio
-        self._font = made.font(MIN_TEXT_PX if is_small else made.sizes.caption)
-        self._metrics = QFontMetrics(self._font)
-        self._gap = made.sizes.gap // 2 if is_small else made.sizes.gap
-        self.height_px = max(1, round(self._metrics.height() * pixel_ratio))
-        # So that as many labels have room on any screen.
-        self._width_px, first_px, self._most_px = (
-            round(side * max(1.0, pixel_ratio)) for side in (_ATLAS_WIDTH_PX, _ATLAS_HEIGHT_PX, _MAX_ATLAS_HEIGHT_PX)
-        )
-        self._first_px = max(first_px, 2 * self.height_px)
-        self.picture = self._sheet(self._first_px)
-        self._places: dict[tuple[str, str], tuple[int, int, int]] = {}
+        self.ratio = pixel_ratio
+        self._fonts = (made.font(made.sizes.caption), made.font(MIN_TEXT_PX))
+        self._metrics = tuple(QFontMetrics(font) for font in self._fonts)
+        self._gaps = (made.sizes.gap, made.sizes.gap // 2)
+        self.heights_px = tuple(max(1, round(metrics.height() * pixel_ratio)) for metrics in self._metrics)
+        # So that as many words have room in a row on any screen.
+        self._width_px = round(_SHEET_WIDTH_PX * max(1.0, pixel_ratio))
+        self.picture = self._blank(max(_SHEET_HEIGHT_PX, 2 * max(self.heights_px)))
+        self._row_px = max(self.heights_px)
         self._free = (0, 0)
-        self.generation = 0
+        self._colors: dict[str, tuple[float, ...]] = {}
+        self._texts: dict[tuple[str, str, bool], tuple[float, ...]] = {}
 
-    def _sheet(self, height_px: int) -> QPixmap:
+    def _blank(self, height_px: int) -> QPixmap:
         sheet = QPixmap(self._width_px, height_px)
         # What is opaque is copied, not blended.
         sheet.fill(QColor(self._look.theme.picture))
         return sheet
 
-    def place(self, text: str, token: str) -> tuple[int, int, int]:
-        """Return left, top and width of a label in the picture [px of the picture]."""
-        known = self._places.get((text, token))
-        if known is not None:
-            return known
-        width = self._metrics.horizontalAdvance(text) + 2 * self._gap + 2
-        width_px = min(self._width_px, round(width * self._ratio))
+    def color(self, token: str) -> tuple[float, ...]:
+        """Return left, top, width and height of one pixel that has this colour."""
+        known = self._colors.get(token)
+        if known is None:
+            left, top = self._room_for(1)
+            painter = QPainter(self.picture)
+            shadow = QColor(self._look.theme.picture)
+            painter.fillRect(left, top, 1, 1, shadow if token == _SHADOW else self._look.color(token))
+            painter.end()
+            known = self._colors[token] = (left, top, 1, 1)
+        return known
+
+    def text(self, text: str, token: str, *, is_small: bool) -> tuple[float, ...]:
+        """Return left, top, width and height of a text; `token` is the colour of the bar before it, empty for none."""
+        known = self._texts.get((text, token, is_small))
+        if known is None:
+            before = 2 + self._gaps[is_small] if token else 0
+            advance = self._gaps[is_small] if text == _END else self._metrics[is_small].horizontalAdvance(text)
+            width_px = min(self._width_px, max(1, round((before + advance) * self.ratio)))
+            left, top = self._room_for(width_px)
+            self._draw(text, token, QRectF(left, top, width_px, self.heights_px[is_small]), is_small=is_small)
+            known = self._texts[(text, token, is_small)] = (left, top, width_px, self.heights_px[is_small])
+        return known
+
+    def end(self, *, is_small: bool) -> tuple[float, ...]:
+        """Return left, top, width and height of what ends a label."""
+        return self.text(_END, "", is_small=is_small)
+
+    def _room_for(self, width_px: int) -> tuple[int, int]:
         left, top = self._free
         if left + width_px > self._width_px:
-            left, top = 0, top + self.height_px
-        if top + self.height_px > self.picture.height():
-            self._grow()
-            if not self._places:
-                left, top = 0, 0
-        self._draw(text, token, left, top, width_px)
+            left, top = 0, top + self._row_px
+        if top + self._row_px > self.picture.height():
+            old, self.picture = self.picture, self._blank(self.picture.height() * 2)
+            painter = QPainter(self.picture)
+            painter.drawPixmap(0, 0, old)
+            painter.end()
         self._free = (left + width_px, top)
-        self._places[(text, token)] = (left, top, width_px)
-        return left, top, width_px
+        return left, top
 
-    def _grow(self) -> None:
-        """Make room: a larger picture, or where it is large enough a new one: old numbers do not come again."""
-        old = self.picture
-        if old.height() >= self._most_px:
-            self._places.clear()
-            self.generation += 1
-            self.picture = self._sheet(self._first_px)
-            return
-        self.picture = self._sheet(old.height() * 2)
+    def _draw(self, text: str, token: str, place_px: QRectF, *, is_small: bool) -> None:
         painter = QPainter(self.picture)
-        painter.drawPixmap(0, 0, old)
-        painter.end()
-
-    def _draw(self, text: str, token: str, left_px: int, top_px: int, width_px: int) -> None:
-        painter = QPainter(self.picture)
-        painter.translate(left_px, top_px)
-        painter.scale(self._ratio, self._ratio)
-        width, height = width_px / self._ratio, self.height_px / self._ratio
+        painter.translate(place_px.topLeft())
+        painter.scale(self.ratio, self.ratio)
+        width, height = place_px.width() / self.ratio, place_px.height() / self.ratio
         painter.setClipRect(QRectF(0, 0, width, height))
-        painter.fillRect(QRectF(0, 0, 2, height), self._look.color(token))
-        painter.setFont(self._font)
+        left = 0
+        if token:
+            painter.fillRect(QRectF(0, 0, 2, height), self._look.color(token))
+            left = 2 + self._gaps[is_small]
+        painter.setFont(self._fonts[is_small])
         painter.setPen(self._look.color("on_picture"))
-        painter.drawText(QRectF(2 + self._gap, 0, width, height), int(Qt.AlignmentFlag.AlignVCenter), text)
+        painter.drawText(QRectF(left, 0, width, height), int(Qt.AlignmentFlag.AlignVCenter), text)
         painter.end()
 
 
 class BoxPainter:
-    """Paints boxes with class and number onto the pictures of one camera.
+    """Paints boxes with class and number onto pictures.
 
     A car is a thin frame, a bus and a truck carry a bar along the top, two-wheelers are four corners: the classes
     differ without their tints, and the label says the class in words.
     """
 
     def __init__(self, made: Look, pixel_ratio: float) -> None:
-        """Keep brushes of a look; make another painter when the look or the screen changes."""
-        self._look = made
-        self._ratio = pixel_ratio
-        self._shadow = QBrush(QColor(made.theme.picture))
-        self._brushes = {token: QBrush(made.color(token)) for token in (*dict.fromkeys(TINTS.values()), OTHER_TINT)}
-        self._light, self._dark = _Rects(), _Rects()
-        self._corner_light, self._corner_dark = _Rects(), _Rects()
-        self._fragments = _Fragments(1.0 / pixel_ratio)
-        self._plans: dict[tuple[tuple[str, ...], frozenset[str]], _Plan] = {}
-        self._atlas: _Atlas | None = None
-        self._is_small = False
-        self._texts: dict[tuple[tuple[int, ...], tuple[str, ...], bool], tuple[int, NDArray[np.float64]]] = {}
-        self._placed_on = QRectF()
-        self._scale = self._offset = self._low = self._high = np.zeros(4, np.float32)
+        """Keep colours of a look; make another painter when the look or the screen changes."""
+        self.pixel_ratio = pixel_ratio
+        self._sheet = _Sheet(made, pixel_ratio)
+        self._frames: dict[str, tuple[_Pieces, _Pieces]] = {}
+        self._labels: dict[tuple[str, int, bool, bool], _Label] = {}
+        self._plans: dict[tuple[tuple[str, ...], tuple[int, ...], frozenset[str], bool, bool], _Plan] = {}
+        self._groups: dict[tuple[object, ...], PlacedBoxes] = {}
 
-    def paint(
-        self,
-        painter: QPainter,
-        tracks: DrawnTracks,
-        picture: QRectF,
-        *,
-        hidden_labels: frozenset[str] = frozenset(),
-        has_ids: bool = True,
-        is_small: bool = False,
-    ) -> None:
-        """Paint the boxes of one picture.
+    def place(self, pictures: Sequence[Boxed]) -> PlacedBoxes:
+        """Give the boxes of some pictures their places; good until the next call.
 
         Args:
-            painter: On the widget; what lies outside of it is cut off.
-            tracks: Of this picture.
-            picture: Where the whole picture lies; larger than the widget while it is zoomed.
-            hidden_labels: Classes that are left out.
-            has_ids: Whether labels carry the number of the track.
-            is_small: Whether there is room for the number only.
+            pictures: None of them above another. Where one is larger than its room the painter must be cut off there.
         """
-        if is_small is not self._is_small:
-            self._is_small, self._atlas = is_small, None
-        groups = [(opacity, *self._drawn(part, picture, hidden_labels)) for opacity, part in _by_opacity(tracks)]
-        painter.setPen(_NO_PEN)
-        for opacity, plan, edges, _ in groups:
-            if tracks.opacities:
-                painter.setOpacity(opacity)
-            self._paint_frames(painter, plan, edges)
-        painter.setBrush(_NO_BRUSH)
-        # Labels come last: a frame across a number would make it unreadable.
-        for opacity, plan, edges, track_ids in groups:
-            if tracks.opacities:
-                painter.setOpacity(opacity)
-            self._paint_labels(painter, plan, edges, track_ids, picture.top(), has_ids=has_ids)
-        if tracks.opacities:
-            painter.setOpacity(1.0)
+        plans = [self._plan(tracks, room) for tracks, room in pictures]
+        rooms = [room for _, room in pictures]
+        key = (*plans, *rooms)
+        group = self._groups.get(key)
+        if group is None:
+            if len(self._groups) >= _N_KEPT_GROUPS:
+                self._groups.clear()
+            group = self._groups[key] = PlacedBoxes(plans, rooms, self.pixel_ratio)
+        group.place([tracks for tracks, _ in pictures])
+        return group
 
-    def _drawn(
-        self, tracks: DrawnTracks, picture: QRectF, hidden: frozenset[str]
-    ) -> tuple[_Plan, Edges, tuple[int, ...]]:
-        """Return what is drawn, where, and its numbers: without what is hidden or lies outside of the picture."""
-        edges = self._placed(tracks.boxes, picture)
-        labels, track_ids = tracks.labels, tracks.track_ids
-        has_area = edges[:, 2:] > edges[:, :2]
-        if not has_area.all():
-            kept = np.flatnonzero(has_area.all(axis=1))
-            edges = edges[kept]
-            labels = tuple(labels[at] for at in kept.tolist())
-            track_ids = tuple(track_ids[at] for at in kept.tolist())
-        plan = self._plan(labels, hidden)
-        if plan.order is None:
-            return plan, edges, track_ids
-        return plan, edges[plan.order], tuple(track_ids[at] for at in plan.order.tolist())
+    def paint(self, painter: QPainter, placed: PlacedBoxes, at: int) -> None:
+        """Paint the boxes of one of the pictures that were placed together; `painter` has no transform."""
+        placed.paint(painter, at, self._sheet.picture)
 
-    def _placed(self, boxes: NDArray[np.float32], picture: QRectF) -> Edges:
-        """Return boxes in whole pixels, shape (n, 4); one that runs ahead of its picture ends at the edge."""
-        if picture != self._placed_on:
-            x, y, width, height = picture.x(), picture.y(), picture.width(), picture.height()
-            self._placed_on = QRectF(picture)
-            self._scale = np.array((width, height, width, height), np.float32)
-            self._offset = np.array((x, y, x, y), np.float32)
-            self._low, self._high = self._offset, self._offset + self._scale
-        edges = boxes * self._scale
-        edges += self._offset
-        np.maximum(edges, self._low, out=edges)
-        np.minimum(edges, self._high, out=edges)
-        np.rint(edges, out=edges)
-        placed: Edges = edges.astype(np.int32)
-        return placed
-
-    def _plan(self, labels: tuple[str, ...], hidden: frozenset[str]) -> _Plan:
-        plan = self._plans.get((labels, hidden))
+    def _plan(self, tracks: DrawnTracks, room: BoxRoom) -> _Plan:
+        key = (tracks.labels, tracks.track_ids, room.hidden_labels, room.has_ids, room.is_small)
+        plan = self._plans.get(key)
         if plan is None:
-            if len(self._plans) >= _MAX_PLANS:
+            if len(self._plans) >= _MAX_KEPT:
                 self._plans.clear()
-            plan = self._plans[(labels, hidden)] = self._make_plan(labels, hidden)
+            plan = self._plans[key] = self._make_plan(tracks, room)
         return plan
 
-    def _make_plan(self, labels: tuple[str, ...], hidden: frozenset[str]) -> _Plan:
-        tokens = [TINTS.get(label, OTHER_TINT) for label in labels]
-        shown = [at for at, label in enumerate(labels) if label not in hidden]
-        framed = sorted((at for at in shown if tokens[at] != _CORNERED), key=lambda at: tokens[at])
-        order = framed + [at for at in shown if tokens[at] == _CORNERED]
-        runs: list[tuple[QBrush, int, int]] = []
-        for place, at in enumerate(framed):
-            first = runs.pop()[1] if runs and tokens[framed[place - 1]] == tokens[at] else place * _N_SIDES
-            runs.append((self._brushes[tokens[at]], first, (place + 1) * _N_SIDES))
-        sides = [_BAR_ON_TOP if tokens[at] in _BARRED else _FRAME for at in framed]
+    def _make_plan(self, tracks: DrawnTracks, room: BoxRoom) -> _Plan:
+        labels, track_ids = tracks.labels, tracks.track_ids
+        shown = [at for at, label in enumerate(labels) if label not in room.hidden_labels]
+        tokens = [TINTS.get(labels[at], OTHER_TINT) for at in shown]
+        frames = [self._frame(token) for token in tokens]
+        written = [self._label(labels[at], track_ids[at], has_ids=room.has_ids, is_small=room.is_small) for at in shown]
+        # Dark below light, and labels last: a frame across a number would make it unreadable.
+        pieces = [dark for dark, _ in frames] + [light for _, light in frames] + [label.pieces for label in written]
         return _Plan(
-            order=None if order == list(range(len(labels))) else np.array(order, np.intp),
-            labels=tuple(labels[at] for at in order),
-            n_framed=len(framed),
-            sides=np.array(sides, np.int32).reshape(-1, 16),
-            runs=tuple(runs),
+            order=None if len(shown) == len(labels) else np.array(shown, np.intp),
+            pieces=_joined(pieces),
+            owners=np.repeat(np.tile(np.arange(len(shown)), 3), [len(one.marks) for one in pieces]),
+            sizes=np.array([label.size for label in written]).reshape(-1, 7).T,
+            has_corners=_CORNERED in tokens,
         )
 
-    def _paint_frames(self, painter: QPainter, plan: _Plan, edges: Edges) -> None:
-        """Paint frames of one light pixel on a dark one of three: pens cost several times as much as bars."""
-        n_framed = plan.n_framed
-        if n_framed:
-            sides = edges[:n_framed, _SIDES]
-            n_rects = n_framed * _N_SIDES
-            np.add(sides, _SHADOW, out=self._dark.take(n_rects).reshape(-1, 16))
-            np.add(sides, plan.sides, out=self._light.take(n_rects).reshape(-1, 16))
-            painter.setBrush(self._shadow)
-            painter.drawRects(self._dark.rects[:n_rects])
-            rects = self._light.rects
-            for brush, first, last in plan.runs:
-                painter.setBrush(brush)
-                painter.drawRects(rects[first:last])
-        if n_framed < len(edges):
-            self._paint_corners(painter, edges[n_framed:])
+    def _frame(self, token: str) -> tuple[_Pieces, _Pieces]:
+        """Return a dark frame of three pixels and the light one of one pixel on it."""
+        known = self._frames.get(token)
+        if known is None:
+            is_cornered = token == _CORNERED
+            marks = _CORNERS if is_cornered else _SIDES
+            dark = _DARK_CORNER if is_cornered else _DARK_FRAME
+            light = _CORNER if is_cornered else _BAR_ON_TOP if token in _BARRED else _FRAME
+            known = self._frames[token] = (
+                _pieces(marks, dark, self._sheet.color(_SHADOW)),
+                _pieces(marks, light, self._sheet.color(token)),
+            )
+        return known
 
-    def _paint_corners(self, painter: QPainter, edges: Edges) -> None:
-        n_rects = len(edges) * _N_CORNER_BARS
-        bars = self._corner_light.take(n_rects).reshape(-1, _N_CORNER_BARS, 4)
-        x1, y1, x2, y2 = edges.T
-        reach = np.maximum(3, np.rint(np.minimum(x2 - x1, y2 - y1) * 0.3).astype(np.int32))
-        sides = (
-            (x1, y1, x1 + reach, y1),
-            (x2 - reach, y1, x2, y1),
-            (x1, y2, x1 + reach, y2),
-            (x2 - reach, y2, x2, y2),
-            (x1, y1, x1, y1 + reach),
-            (x2, y1, x2, y1 + reach),
-            (x1, y2 - reach, x1, y2),
-            (x2, y2 - reach, x2, y2),
-        )
-        for place, side in enumerate(sides):
-            bars[:, place] = np.stack(side, axis=1)
-        np.add(bars, 1, out=self._corner_dark.take(n_rects).reshape(-1, _N_CORNER_BARS, 4))
-        painter.setBrush(self._shadow)
-        painter.drawRects(self._corner_dark.rects[:n_rects])
-        painter.setBrush(self._brushes[_CORNERED])
-        painter.drawRects(self._corner_light.rects[:n_rects])
+    def _label(self, label: str, track_id: int, *, has_ids: bool, is_small: bool) -> _Label:
+        key = (label, track_id, has_ids, is_small)
+        known = self._labels.get(key)
+        if known is None:
+            if len(self._labels) >= 8 * _MAX_KEPT:
+                self._labels.clear()
+            known = self._labels[key] = self._make_label(label, track_id, has_ids=has_ids, is_small=is_small)
+        return known
 
-    def _paint_labels(
-        self, painter: QPainter, plan: _Plan, edges: Edges, track_ids: tuple[int, ...], top: float, *, has_ids: bool
-    ) -> None:
-        if not len(edges):
-            return
-        places = self._label_places(plan, track_ids, has_ids=has_ids)
-        chosen = self._fitting(places, edges)
-        is_drawn = chosen < places.shape[1]
-        if not is_drawn.all():
-            edges, places, chosen = edges[is_drawn], places[is_drawn], chosen[is_drawn]
-        n = len(edges)
-        if not n:
-            return
-        atlas, scale = self._open_atlas(), 1.0 / self._ratio
-        height = atlas.height_px * scale
-        pieces = self._fragments.take(n)
-        pieces[:, 2:5] = places[np.arange(n), chosen]
-        pieces[:, 5] = atlas.height_px
-        pieces[:, 0] = edges[:, 0] + pieces[:, 4] * (0.5 * scale)
-        above = edges[:, 1] - height
-        pieces[:, 1] = np.rint(np.where(above >= top, above, edges[:, 1])) + 0.5 * height
-        assert self._fragments.first is not None
-        painter.drawPixmapFragments(self._fragments.first, n, atlas.picture)
+    def _make_label(self, label: str, track_id: int, *, has_ids: bool, is_small: bool) -> _Label:
+        sheet, token = self._sheet, TINTS.get(label, OTHER_TINT)
+        found: list[_Pieces] = []
 
-    def _fitting(self, places: NDArray[np.float64], edges: Edges) -> NDArray[np.intp]:
-        """Return which label each box is wide enough for: 0 the longest, the number of labels for none."""
-        part = _SMALL_BOX_PART if self._is_small else _BOX_PART
-        fits = (edges[:, 2] - edges[:, 0])[:, None] >= places[:, :, 2] * (part / self._ratio)
-        chosen: NDArray[np.intp] = np.where(fits.any(axis=1), fits.argmax(axis=1), places.shape[1])
-        return chosen
+        def put(left: int, x: float, shown: int, source: tuple[float, ...]) -> float:
+            """Put a piece `x` from a mark, as large as another mark says; return where the next one begins."""
+            width = source[2] / sheet.ratio
+            found.append(
+                _pieces(np.array([(left, _LABEL_MID, shown, shown)]), np.array([(x + width / 2, 0, 0, 0)]), source)
+            )
+            return x + width
 
-    def _label_places(self, plan: _Plan, track_ids: tuple[int, ...], *, has_ids: bool) -> NDArray[np.float64]:
-        """Return left, top and width of each label in the atlas, shape (n, variants, 3), the longest first."""
-        atlas = self._open_atlas()
-        key = (track_ids, plan.labels, has_ids)
-        known = self._texts.get(key)
-        if known is not None and known[0] == atlas.generation:
-            return known[1]
-        if len(self._texts) >= _MAX_PLANS:
-            self._texts.clear()
-        words = self._words(plan, track_ids, has_ids=has_ids)
-        n_variants = max(1, *map(len, words)) if words else 1
-        # Where the picture was full the first labels of this set went with the old ones: once more, into the new one.
-        for _ in range(2):
-            began = atlas.generation
-            places = np.full((len(words), n_variants, 3), np.inf)
-            for at, (label, texts) in enumerate(zip(plan.labels, words, strict=True)):
-                token = TINTS.get(label, OTHER_TINT)
-                for variant, text in enumerate(texts):
-                    places[at, variant] = atlas.place(text, token)
-            if atlas.generation == began:
-                break
-        self._texts[key] = (atlas.generation, places)
-        return places
-
-    def _words(self, plan: _Plan, track_ids: Iterable[int], *, has_ids: bool) -> list[Sequence[str]]:
-        words: list[Sequence[str]] = []
-        for label, track_id in zip(plan.labels, track_ids, strict=True):
-            number = str(track_id) if has_ids else ""
-            texts = [number] if self._is_small else [f"{label} {number}".rstrip(), number]
-            words.append([text for text in texts if text])
-        return words
-
-    def _open_atlas(self) -> _Atlas:
-        if self._atlas is None:
-            self._atlas = _Atlas(self._look, self._ratio, is_small=self._is_small)
-            self._texts.clear()
-        return self._atlas
+        # Either of the two begins the label.
+        word = put(_LABEL, 0.0, _IS_LONG, sheet.text(f"{label} " if has_ids else label, token, is_small=is_small))
+        start = put(_LABEL, 0.0, _IS_SHORT, sheet.text("", token, is_small=is_small))
+        rest = 0.0
+        for figure in str(track_id) if has_ids else "":
+            rest = put(_TEXT, rest, _IS_ANY, sheet.text(figure, "", is_small=is_small))
+        rest = put(_TEXT, rest, _IS_ANY, sheet.end(is_small=is_small))
+        part = _SMALL_BOX_PART if is_small else _BOX_PART
+        long_from = np.inf if is_small else part * (word + rest)
+        short_from = part * (start + rest) if has_ids else long_from
+        height = sheet.heights_px[is_small] / sheet.ratio
+        # Whole pixels, so that a label that is moved in stays on them.
+        size = (long_from, short_from, word, start, math.ceil(word + rest), math.ceil(start + rest), height)
+        return _Label(_joined(found), np.array(size))
 
 
-def _by_opacity(tracks: DrawnTracks) -> list[tuple[float, DrawnTracks]]:
-    """Return tracks of one opacity at a time."""
-    opacities = tracks.opacities
-    if not opacities:
-        return [(1.0, tracks)]
-    parts = []
-    for opacity in dict.fromkeys(opacities):
-        chosen = [at for at, one in enumerate(opacities) if one == opacity]
-        part = DrawnTracks(
-            track_ids=tuple(tracks.track_ids[at] for at in chosen),
-            labels=tuple(tracks.labels[at] for at in chosen),
-            boxes=tracks.boxes[chosen],
-        )
-        parts.append((opacity, part))
-    return parts
+def _pieces(marks: Places, added: Floats, source: tuple[float, ...]) -> _Pieces:
+    return _Pieces(
+        marks, np.broadcast_to(added, marks.shape), np.broadcast_to(np.array(source, np.float64), marks.shape)
+    )
+
+
+def _joined(pieces: Sequence[_Pieces]) -> _Pieces:
+    if not pieces:
+        return _Pieces(np.zeros((0, 4), np.intp), np.zeros((0, 4)), np.zeros((0, 4)))
+    return _Pieces(*(np.concatenate(parts) for parts in zip(*pieces, strict=True)))

@@ -1,4 +1,4 @@
-"""What is drawn onto a picture: boxes, trails, zones, lanes, lines and their labels. From data, never into pixels."""
+"""What is drawn onto a picture beside boxes: trails, zones, lanes, lines, labels. From data, never into pixels."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ from PySide6.QtGui import (
 
 from core.vision.model import CountLine, Lane, Mask, MaskKind, Scene, Zone
 from widgets.base.theme import MIN_TEXT_PX, Look
-from widgets.video.boxes import BoxPainter
-from widgets.video.model import DrawnTracks
+from widgets.video.fragments import Fragments
 
 SMALL_PX = 400
 """Below this width a picture has room for vehicles, numbers and counts, not for names."""
@@ -73,10 +72,10 @@ class OverlayPainter:
         self._plates: dict[tuple[str, bool], _Plate] = {}
         self._plates_before: dict[tuple[str, bool], _Plate] = {}
         self._shapes_key: tuple[object, ...] = ()
-        self._shapes: list[tuple[QPointF, QPixmap]] = []
+        self._shapes = Fragments(0)
+        self._layer = QPixmap()
         self._names_key: tuple[object, ...] = ()
         self._names: list[tuple[QPointF, QPixmap]] = []
-        self._boxes = BoxPainter(made, pixel_ratio)
         self._trail_pens = (QPen(QColor(0, 0, 0, 110), 3), QPen(made.color("track_other"), 1.4))
         for pen in self._trail_pens:
             pen.setCosmetic(True)
@@ -86,25 +85,6 @@ class OverlayPainter:
         self._line_pen = QPen(made.color("on_picture"), 1.5)
         self._outline_pen = QPen(QColor(0, 0, 0, 110), 3)
         self._taken: list[QRectF] = []
-
-    def paint_tracks(self, painter: QPainter, tracks: DrawnTracks, picture: QRectF, shown: Shown) -> None:
-        """Paint boxes with class and number.
-
-        Args:
-            painter: On the widget; what lies outside of it is cut off.
-            tracks: Of this picture.
-            picture: Where the whole picture lies; larger than the widget while it is zoomed.
-            shown: What the operator wants to see.
-        """
-        if shown.boxes and len(tracks):
-            self._boxes.paint(
-                painter,
-                tracks,
-                picture,
-                hidden_labels=shown.hidden_labels,
-                has_ids=shown.ids,
-                is_small=picture.width() < SMALL_PX,
-            )
 
     def paint_trails(self, painter: QPainter, trails: QPainterPath, picture: QRectF) -> None:
         """Paint where vehicles came from.
@@ -146,19 +126,18 @@ class OverlayPainter:
             room: The part of the widget that can be seen.
             is_selected: The operator looks at this tile.
         """
-        if not (scene.zones or scene.lines or scene.lanes or scene.masks):
+        if not has_drawing(scene):
             return
         if (scene, picture, room) != self._shapes_key:
             self._shapes_key = (scene, QRectF(picture), QRectF(room))
             seen = picture.intersected(room)
-            self._shapes = self._cut(self._draw_shapes(scene, picture, seen), seen)
+            self._cut(self._draw_shapes(scene, picture, seen), seen)
             self._names_key = ()
         # Counts change many times a second, what they stand on does not.
         if (counts, is_selected) != self._names_key:
             self._names_key = (counts, is_selected)
             self._names = self._place_names(scene, counts, picture, picture.intersected(room), is_selected=is_selected)
-        for at, piece in self._shapes:
-            painter.drawPixmap(at, piece)
+        self._shapes.paint(painter, 0, len(self._shapes.values), self._layer)
         for at, piece in self._names:
             painter.drawPixmap(at, piece)
 
@@ -223,20 +202,28 @@ class OverlayPainter:
         self._plates_before = {}
         return [plate for plate in found if plate is not None]
 
-    def _cut(self, layer: QImage, seen: QRectF) -> list[tuple[QPointF, QPixmap]]:
-        """Cut what is drawn out of a layer that is mostly empty: blending nothing costs as much as blending a line."""
+    def _cut(self, layer: QImage, seen: QRectF) -> None:
+        """Note where something is drawn in a layer that is mostly empty: blending nothing costs as much as a line."""
         alpha = np.frombuffer(layer.constBits(), np.uint8).reshape(layer.height(), layer.bytesPerLine())
         alpha = alpha[:, 3 : layer.width() * 4 : 4]
         rows = np.arange(0, alpha.shape[0], _PIECE_PX)
         columns = np.arange(0, alpha.shape[1], _PIECE_PX)
         is_used = np.maximum.reduceat(np.maximum.reduceat(alpha, rows, axis=0), columns, axis=1) > 0
-        pieces: list[tuple[QPointF, QPixmap]] = []
-        for row, used in enumerate(is_used.tolist()):
-            for first, last in _runs(used):
-                part = layer.copy(first * _PIECE_PX, row * _PIECE_PX, (last - first) * _PIECE_PX, _PIECE_PX)
-                at = QPointF(first * _PIECE_PX, row * _PIECE_PX) / self.pixel_ratio
-                pieces.append((seen.topLeft() + at, QPixmap.fromImage(part)))
-        return pieces
+        found = [
+            (first * _PIECE_PX, row * _PIECE_PX, min(last * _PIECE_PX, layer.width()), (row + 1) * _PIECE_PX)
+            for row, used in enumerate(is_used.tolist())
+            for first, last in _runs(used)
+        ]
+        edges = np.array(found, np.float64).reshape(-1, 4)
+        np.minimum(edges[:, 3], layer.height(), out=edges[:, 3])
+        self._shapes = Fragments(len(found))
+        fragments = self._shapes.values
+        fragments[:, 0:2] = (edges[:, :2] + edges[:, 2:]) * (0.5 / self.pixel_ratio) + (seen.left(), seen.top())
+        fragments[:, 2:4] = edges[:, :2]
+        fragments[:, 4:6] = edges[:, 2:] - edges[:, :2]
+        fragments[:, 6:8] = 1.0 / self.pixel_ratio
+        layer.setDevicePixelRatio(1.0)
+        self._layer = QPixmap.fromImage(layer)
 
     def _paint_zone(self, painter: QPainter, zone: Zone, picture: QRectF) -> None:
         outline = QPolygonF([_on(picture, point) for point in zone.polygon])
@@ -316,6 +303,11 @@ class OverlayPainter:
         painter.drawText(QRectF(left, 0, width, height), int(Qt.AlignmentFlag.AlignVCenter), text)
         painter.end()
         return _Plate(made, made.width() / self.pixel_ratio, made.height() / self.pixel_ratio)
+
+
+def has_drawing(scene: Scene) -> bool:
+    """Whether anything of a scene is painted."""
+    return bool(scene.zones or scene.lines or scene.lanes or scene.masks)
 
 
 def _line_text(line: CountLine, counts: Mapping[str, int]) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, Signal
@@ -33,8 +35,9 @@ from core.media.model import StreamReport
 from widgets.base.state_overlay import paint_hatching, paint_sentence
 from widgets.base.symbols import PRIORITY_WORDS
 from widgets.base.theme import Look, picture_look
+from widgets.video.boxes import Boxed, BoxRoom
 from widgets.video.model import DrawnTrack, TrackSet, VideoFrame
-from widgets.video.overlay import SMALL_PX, OverlayPainter, Shown
+from widgets.video.overlay import SMALL_PX, OverlayPainter, Shown, has_drawing
 from widgets.video.status import PictureLook, TileStatus, describe_tile, stale_after_s
 from widgets.video.strip import StripText, make_strip, strip_height
 from widgets.video.telemetry import TelemetryTape, on_picture, paint_telemetry
@@ -50,6 +53,25 @@ _LIVE_STEP_S = 1.0
 _KEPT_STRIPS = 4
 _INSET_PART = 0.24
 """Of the tile's width, for the small picture that shows where a zoomed tile looks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fit:
+    """Where a picture lies while it is not zoomed.
+
+    Attributes:
+        rect: On the tile.
+        on_canvas, at: The same on the canvas, and its corner.
+        bars: What it leaves free of the tile, on the canvas.
+        is_pixel_on_pixel: It was made for this tile: nothing is scaled.
+    """
+
+    key: tuple[object, ...]
+    rect: QRectF
+    on_canvas: QRectF
+    at: QPointF
+    bars: tuple[QRectF, ...]
+    is_pixel_on_pixel: bool
 
 
 class VideoTile(QWidget):
@@ -79,6 +101,8 @@ class VideoTile(QWidget):
         """Lie on `canvas`, which paints this tile in its next turn after `repaint_soon`."""
         super().__init__(canvas)
         self._canvas = canvas
+        # The canvas paints: Qt need not come by at each tile for nothing.
+        self.setUpdatesEnabled(False)
         self._clock = clock
         self._camera: Camera | None = None
         self._is_guest = False
@@ -88,11 +112,11 @@ class VideoTile(QWidget):
         self._history = TrackHistory()
         self._trails = Trails()
         self._zoom = WHOLE
-        self._fit_key: tuple[float, ...] = ()
-        self._fit = QRectF()
+        self._fit: _Fit | None = None
         self._picture = QRectF()
-        self._has_picture = False
-        self._is_exact = False
+        self._has_picture = self._is_live = False
+        self._box_room: BoxRoom | None = None
+        self._box_key: tuple[object, ...] = ()
         self._delay_s: float | None = None
         self._delayed: VideoFrame | None = None
         self._is_pinned = False
@@ -348,9 +372,12 @@ class VideoTile(QWidget):
         """Have the canvas paint this tile in its next turn."""
         self._canvas.update(self.geometry())
 
-    def paint_picture(self, painter: QPainter) -> None:
-        """Paint the picture, or that there is none; `painter` begins at the tile's corner and is cut at its edges."""
-        ratio = self.devicePixelRatioF()
+    def settle(self, ratio: float) -> Boxed | None:
+        """Settle what is painted next; return what is boxed on its picture, and where on the canvas.
+
+        Args:
+            ratio: Device pixels per pixel of the canvas.
+        """
         if self._overlay is None or self._overlay.pixel_ratio != ratio:
             self._made = picture_look()
             self._overlay = OverlayPainter(self._made, ratio)
@@ -358,30 +385,98 @@ class VideoTile(QWidget):
             self._strips.clear()
         look_of = self._status.look
         self._has_picture = look_of is not PictureLook.BLANK and self._renew_picture()
-        if self._has_picture and look_of is PictureLook.LIVE:
-            assert self._frame is not None and self._image is not None  # noqa: PT018
-            self._note_delay(self._frame)
-            self._picture = self._paint_picture(painter, self._image, ratio)
+        self._is_live = self._has_picture and look_of is PictureLook.LIVE
+        if not self._is_live:
+            return None
+        assert self._frame is not None
+        fit = self._fit_of(self._frame, ratio)
+        is_whole = self._zoom.is_whole
+        self._picture = fit.on_canvas if is_whole else picture_rect(self._zoom, fit.rect).translated(self.pos())
+        if not self._shown.boxes or not len(self._history):
+            return None
+        tracks = self._history.at(self._frame.pts_s)
+        return Boxed(tracks, self._room_of_boxes()) if len(tracks) else None
+
+    def _room_of_boxes(self) -> BoxRoom:
+        key = (self._picture, self._shown)
+        if self._box_room is None or key != self._box_key:
+            self._box_key = key
+            self._box_room = BoxRoom(
+                picture=self._picture,
+                room=QRectF(self.geometry()),
+                hidden_labels=self._shown.hidden_labels,
+                has_ids=self._shown.ids,
+                is_small=self._picture.width() < SMALL_PX,
+            )
+        return self._box_room
+
+    def paint_picture(self, painter: QPainter) -> None:
+        """Paint the picture and what lies below its boxes, or that there is none, as `settle` has settled it.
+
+        Args:
+            painter: Of the canvas, without a transform, cut off at the edges of this tile.
+        """
+        if self._is_live:
+            self._paint_live(painter)
             return
+        with self._within(painter):
+            if self._has_picture:
+                room = QRectF(self.rect())
+                picture = picture_rect(self._zoom, self._fit_room())
+                self._paint_scaled(painter, self._greyed(), picture)
+                self._paint_telemetry(painter, picture)
+                self._paint_ageing(painter, picture.intersected(room), self._made)
+            else:
+                self._paint_blank(painter, QRectF(self.rect()))
+
+    @contextmanager
+    def _within(self, painter: QPainter) -> Iterator[None]:
+        """Have the painter of the canvas begin at the tile's corner."""
         painter.save()
-        if self._has_picture:
-            self._paint_old(painter, ratio, self._made)
-        else:
-            self._paint_blank(painter, QRectF(self.rect()))
+        painter.translate(self.pos())
+        yield
         painter.restore()
 
+    def _paint_live(self, painter: QPainter) -> None:
+        """Paint a picture from now; where it was made for this tile nothing is scaled and nothing cut off."""
+        frame, image, shown, picture = self._frame, self._image, self._shown, self._picture
+        overlay, camera, fit = self._overlay, self._camera, self._fit
+        assert frame is not None and image is not None and fit is not None  # noqa: PT018
+        assert overlay is not None and camera is not None  # noqa: PT018
+        self._note_delay(frame)
+        if fit.is_pixel_on_pixel and self._zoom.is_whole:
+            for bar in fit.bars:
+                painter.fillRect(bar, self._made.color("picture"))
+            image.setDevicePixelRatio(overlay.pixel_ratio)
+            painter.drawImage(fit.at, image)
+        else:
+            with self._within(painter):
+                self._paint_scaled(painter, image, picture.translated(-self.pos()))
+        if shown.zones and has_drawing(camera.scene):
+            room = QRectF(self.geometry())
+            overlay.paint_scene(painter, camera.scene, self._counts, picture, room, is_selected=self._is_selected)
+        if shown.trails:
+            overlay.paint_trails(painter, self._trails.path(shown.hidden_labels), picture)
+
     def paint_overlay(self, painter: QPainter) -> None:
-        """Paint boxes, zones, strip and rings onto what `paint_picture` has painted."""
-        overlay, ratio, made = self._overlay, self.devicePixelRatioF(), self._made
-        assert overlay is not None
-        if self._has_picture and self._status.look is PictureLook.LIVE:
-            self._paint_on_live(painter, overlay)
+        """Paint strip, notes and rings above the boxes."""
+        assert self._overlay is not None
+        ratio = self._overlay.pixel_ratio
         if self._camera is not None:
+            if self._is_live and (self._telemetry is not None or not self._zoom.is_whole):
+                self._paint_above(painter)
             if self._strip is None:
                 self._strip = self._make_strip(ratio)
-            painter.drawPixmap(0, 0, self._strip)
-            self._paint_lower_edge(painter, ratio, made)
-        self._paint_rings(painter, made)
+            painter.drawPixmap(self.pos(), self._strip)
+        has_notes = bool(self._note) or (self._report is not None and self._report.is_detection_reduced)
+        has_rings = self._alarm is not None or self._is_selected or self._is_drop_target
+        if has_notes or has_rings:
+            painter.translate(self.pos())
+            if has_notes and self._camera is not None:
+                self._paint_lower_edge(painter, ratio, self._made)
+            if has_rings:
+                self._paint_rings(painter, self._made)
+            painter.resetTransform()
         # The camera's ring came round while it was painted: once more, from a picture that is whole.
         if self._has_picture and self._frame is not None and not self._frame.is_intact() and self._take_renewed():
             self.repaint_soon()
@@ -402,29 +497,18 @@ class VideoTile(QWidget):
         self._image = QImage(newer.data, newer.width, newer.height, newer.width * 4, QImage.Format.Format_RGB32)
         return True
 
-    def _paint_on_live(self, painter: QPainter, overlay: OverlayPainter) -> None:
-        frame, image, picture = self._frame, self._image, self._picture
-        assert frame is not None and image is not None and self._camera is not None  # noqa: PT018
-        if self._shown.zones:
-            room = QRectF(self.rect())
-            overlay.paint_scene(painter, self._camera.scene, self._counts, picture, room, is_selected=self._is_selected)
-        if self._shown.trails:
-            overlay.paint_trails(painter, self._trails.path(self._shown.hidden_labels), picture)
-        if self._shown.boxes and len(self._history):
-            overlay.paint_tracks(painter, self._history.at(frame.pts_s), picture, self._shown)
-        self._paint_telemetry(painter, picture)
-        if not self._zoom.is_whole:
-            self._paint_inset(painter, image)
+    def _paint_above(self, painter: QPainter) -> None:
+        """Paint what a drone said, and where a zoomed picture is looked at."""
+        assert self._image is not None
+        with self._within(painter):
+            self._paint_telemetry(painter, self._picture.translated(-self.pos()))
+            if not self._zoom.is_whole:
+                self._paint_inset(painter, self._image)
 
     def _paint_telemetry(self, painter: QPainter, picture: QRectF) -> None:
         if self._telemetry is not None and self._frame is not None and self._shown.telemetry:
             room = picture.intersected(QRectF(self.rect()).adjusted(0, strip_height(self._made), 0, 0))
             paint_telemetry(painter, picture, room, on_picture(self._telemetry, self._frame.captured_at_s), self._made)
-
-    def _paint_old(self, painter: QPainter, ratio: float, made: Look) -> None:
-        picture = self._paint_picture(painter, self._greyed(), ratio)
-        self._paint_telemetry(painter, picture)
-        self._paint_ageing(painter, picture.intersected(QRectF(self.rect())), made)
 
     def _note_delay(self, frame: VideoFrame) -> None:
         """Keep how late pictures reach the screen, smoothed over about a second."""
@@ -453,52 +537,44 @@ class VideoTile(QWidget):
         )
 
     def _fit_room(self) -> QRectF:
-        """Return where the picture lies while it is not zoomed: letterboxed, pixel on pixel where made for it."""
-        frame = self._frame
-        if frame is None:
-            return QRectF(self.rect())
-        ratio = self.devicePixelRatioF()
-        key = (frame.width, frame.height, self.width(), self.height(), ratio)
-        if key != self._fit_key:
-            self._fit_key = key
-            room = QRectF(self.rect())
-            self._fit = fit = _fitted(frame.width, frame.height, room, ratio)
-            is_pixel_on_pixel = (
-                abs(fit.width() * ratio - frame.width) < 0.5 and abs(fit.height() * ratio - frame.height) < 0.5
+        """Return where the picture lies in the tile while it is not zoomed."""
+        return self._fit_of(self._frame, self.devicePixelRatioF()).rect if self._frame else QRectF(self.rect())
+
+    def _fit_of(self, frame: VideoFrame, ratio: float) -> _Fit:
+        key = (frame.width, frame.height, self.pos(), self.size(), ratio)
+        if self._fit is None or key != self._fit.key:
+            rect = _fitted(frame.width, frame.height, QRectF(self.rect()), ratio)
+            self._fit = _Fit(
+                key=key,
+                rect=rect,
+                on_canvas=rect.translated(self.pos()),
+                at=rect.topLeft() + self.pos(),
+                bars=tuple(bar.translated(self.pos()) for bar in _around(QRectF(self.rect()), rect)),
+                is_pixel_on_pixel=abs(rect.width() * ratio - frame.width) < 0.5
+                and abs(rect.height() * ratio - frame.height) < 0.5,
             )
-            self._is_exact = is_pixel_on_pixel and fit.contains(room)
         return self._fit
 
-    def _paint_picture(self, painter: QPainter, image: QImage, ratio: float) -> QRectF:
-        """Paint the part of the picture that is seen, and return where the whole of it lies."""
-        fit = self._fit_room()
-        if self._is_exact and self._zoom.is_whole:
-            image.setDevicePixelRatio(ratio)
-            painter.drawImage(fit.topLeft(), image)
-            return fit
+    def _paint_scaled(self, painter: QPainter, image: QImage, picture: QRectF) -> None:
+        """Paint the part of an image that is seen where the whole of it is `picture` on the tile."""
         room = QRectF(self.rect())
-        picture = fit if self._zoom.is_whole else picture_rect(self._zoom, fit)
-        _fill_around(painter, room, picture, self._made)
-        if not self._zoom.is_whole:
-            image.setDevicePixelRatio(1.0)
-            seen = picture.intersected(room)
-            across, down = image.width() / picture.width(), image.height() / picture.height()
-            source = QRectF(
-                (seen.x() - picture.x()) * across,
-                (seen.y() - picture.y()) * down,
-                seen.width() * across,
-                seen.height() * down,
-            )
-            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-            painter.drawImage(seen, image, source)
-            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, False)
-        elif abs(fit.width() * ratio - image.width()) < 0.5 and abs(fit.height() * ratio - image.height()) < 0.5:
-            image.setDevicePixelRatio(ratio)
-            painter.drawImage(fit.topLeft(), image)
-        else:
-            image.setDevicePixelRatio(1.0)
-            painter.drawImage(fit, image)
-        return picture
+        for bar in _around(room, picture):
+            painter.fillRect(bar, self._made.color("picture"))
+        image.setDevicePixelRatio(1.0)
+        if self._zoom.is_whole:
+            painter.drawImage(picture, image)
+            return
+        seen = picture.intersected(room)
+        across, down = image.width() / picture.width(), image.height() / picture.height()
+        source = QRectF(
+            (seen.x() - picture.x()) * across,
+            (seen.y() - picture.y()) * down,
+            seen.width() * across,
+            seen.height() * down,
+        )
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        painter.drawImage(seen, image, source)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, False)
 
     def _paint_inset(self, painter: QPainter, image: QImage) -> None:
         """Paint the whole picture small, with a frame around what is seen."""
@@ -788,16 +864,19 @@ def _fitted(width: int, height: int, room: QRectF, ratio: float) -> QRectF:
     return QRectF(left, top, wide, high)
 
 
-def _fill_around(painter: QPainter, room: QRectF, picture: QRectF, made: Look) -> None:
-    """Fill what a letterboxed picture leaves free; a pixel of overlap, so that no seam shows."""
-    if picture.contains(room):
-        return
-    color = made.color("picture")
+def _around(room: QRectF, picture: QRectF) -> list[QRectF]:
+    """Return what a letterboxed picture leaves free; a pixel of overlap, so that no seam shows."""
+    bars = []
     if picture.left() > room.left():
-        painter.fillRect(QRectF(room.left(), room.top(), picture.left() - room.left() + 1, room.height()), color)
         rest = room.right() - picture.right() + 1
-        painter.fillRect(QRectF(picture.right() - 1, room.top(), rest, room.height()), color)
+        bars += [
+            QRectF(room.left(), room.top(), picture.left() - room.left() + 1, room.height()),
+            QRectF(picture.right() - 1, room.top(), rest, room.height()),
+        ]
     if picture.top() > room.top():
-        painter.fillRect(QRectF(room.left(), room.top(), room.width(), picture.top() - room.top() + 1), color)
         rest = room.bottom() - picture.bottom() + 1
-        painter.fillRect(QRectF(room.left(), picture.bottom() - 1, room.width(), rest), color)
+        bars += [
+            QRectF(room.left(), room.top(), room.width(), picture.top() - room.top() + 1),
+            QRectF(room.left(), picture.bottom() - 1, room.width(), rest),
+        ]
+    return [bar & room for bar in bars]

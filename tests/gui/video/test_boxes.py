@@ -6,7 +6,7 @@ from PySide6.QtCore import QRectF
 from PySide6.QtGui import QColor, QImage, QPainter
 
 from widgets.base.theme import picture_look
-from widgets.video.boxes import BoxPainter
+from widgets.video.boxes import Boxed, BoxPainter, BoxRoom
 from widgets.video.model import NO_TRACKS, DrawnTracks
 
 GROUND = QColor(0x60, 0x60, 0x60)
@@ -31,7 +31,8 @@ class Sheet:
         image.setDevicePixelRatio(self.ratio)
         image.fill(GROUND)
         painter = QPainter(image)
-        self.boxes.paint(painter, drawn, picture, **{"has_ids": False, "is_small": True, **choice})
+        room = BoxRoom(picture=picture, room=PICTURE, **{"has_ids": False, "is_small": True, **choice})
+        self.boxes.paint(painter, self.boxes.place([Boxed(drawn, room)]), 0)
         painter.end()
         return image
 
@@ -132,6 +133,37 @@ def test_a_label_stands_above_its_box_and_inside_where_there_is_no_room_above(qa
     assert rows(80)
     assert max(rows(80)) < 80
     assert min(rows(2)) > 2
+
+
+def test_a_label_at_the_right_edge_is_moved_in_so_that_it_can_be_read(qapp):
+    sheet = Sheet()
+    text = picture_look().color("on_picture").name()
+
+    def n_written(left):
+        drawn = tracks(("car", (left, 100, left + 150, 160)), first_id=1000)
+        image = sheet.paint(drawn, has_ids=True, is_small=False)
+        return sum(image.pixelColor(x, y).name() == text for x in range(400) for y in range(70, 98))
+
+    assert n_written(352) == n_written(100) > 0
+
+
+def test_pictures_that_are_placed_together_keep_their_own_boxes_and_choices(qapp):
+    sheet, image = Sheet(), QImage(400, 200, QImage.Format.Format_RGB32)
+    image.fill(GROUND)
+    drawn = tracks(("car", (20, 20, 60, 60)), ("bus", (100, 50, 160, 90)))
+    left, right = QRectF(0, 0, 200, 200), QRectF(200, 0, 200, 200)
+    rooms = [
+        BoxRoom(picture=left, room=left, has_ids=False, is_small=True),
+        BoxRoom(picture=right, room=right, has_ids=False, is_small=True, hidden_labels=frozenset({"bus"})),
+    ]
+    placed = sheet.boxes.place([Boxed(drawn, room) for room in rooms])
+    painter = QPainter(image)
+    for at in range(2):
+        sheet.boxes.paint(painter, placed, at)
+    painter.end()
+
+    assert colored(image, "track_car") == outline(10, 20, 30, 60) | outline(210, 20, 230, 60)
+    assert max(x for x, _ in colored(image, "track_bus")) == 80
 
 
 def test_texts_follow_the_choice(qapp):

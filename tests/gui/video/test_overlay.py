@@ -7,8 +7,9 @@ from PySide6.QtGui import QFontMetrics, QImage, QPainter
 
 from core.vision.model import CountLine, Scene, Zone
 from widgets.base.theme import MIN_TEXT_PX, picture_look
+from widgets.video.boxes import Boxed, BoxPainter, BoxRoom
 from widgets.video.model import DrawnTracks
-from widgets.video.overlay import SMALL_PX, OverlayPainter, Shown
+from widgets.video.overlay import SMALL_PX, OverlayPainter
 
 SCENE = Scene(
     zones=(
@@ -43,8 +44,9 @@ class Canvas:
         """Return the label of a car that is as wide as this part of the picture."""
         boxes = np.array([(0.4, 0.4, 0.4 + width, 0.6)], np.float32)
         tracks = DrawnTracks(track_ids=(17,), labels=("car",), boxes=boxes)
-        painter = QPainter(self.image)
-        self.painter.paint_tracks(painter, tracks, self.picture, Shown())
+        painter, boxes = QPainter(self.image), BoxPainter(picture_look(), 1.0)
+        room = BoxRoom(picture=self.picture, room=self.picture, is_small=self.picture.width() < SMALL_PX)
+        boxes.paint(painter, boxes.place([Boxed(tracks, room)]), 0)
         painter.end()
         return self.plate_above(0.4, 0.4)
 
@@ -56,8 +58,8 @@ class Canvas:
         made, is_small = picture_look(), self.picture.width() < SMALL_PX
         metrics = QFontMetrics(made.font(MIN_TEXT_PX if is_small else made.sizes.caption))
         gap = made.sizes.gap // 2 if is_small else made.sizes.gap
-        widths = {metrics.horizontalAdvance(text) + 2 * gap + 2: text for text in ("car 17", "17")}
-        return widths.get(width, "")
+        figures = metrics.horizontalAdvance("1") + metrics.horizontalAdvance("7") + 2 * gap + 2
+        return {figures + metrics.horizontalAdvance("car "): "car 17", figures: "17"}.get(width, "")
 
 
 def test_a_small_picture_shows_the_counts_of_its_lines_and_no_names(qapp):
