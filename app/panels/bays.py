@@ -15,6 +15,7 @@ from core.kernel.geo import GeoPoint
 from core.parking.model import Lot, LotVersion
 from widgets.map.tile_source import open_tiles
 from widgets.parking.editor import BayEditor
+from widgets.parking.gates_form import CameraLine
 
 
 def create(room: Room) -> QWidget:
@@ -34,6 +35,7 @@ class _Bays(BayEditor):
         self._connect_room()
         self._connect_editor()
         self._on_site()
+        self._on_cameras()
         self._on_lots()
         self.set_may_edit(room.role >= Role.SUPERVISOR)
 
@@ -71,7 +73,22 @@ class _Bays(BayEditor):
             self.open_lot(next(iter(live.lot_plans)))
 
     def _on_cameras(self) -> None:
-        self.show_cameras({key: camera.name for key, camera in self._room.live.cameras.items()})
+        cameras = self._room.live.cameras
+        self.show_cameras({key: camera.name for key, camera in cameras.items()})
+        self.side.lot.gates.show_lines(
+            [
+                CameraLine(
+                    camera_id=key,
+                    camera_name=camera.name,
+                    line_key=line.key,
+                    line_name=line.name,
+                    forward_name=line.forward_name,
+                    backward_name=line.backward_name,
+                )
+                for key, camera in cameras.items()
+                for line in camera.scene.lines
+            ]
+        )
 
     def _on_streams(self) -> None:
         reports = self._room.live.streams.values()

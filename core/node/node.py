@@ -648,6 +648,7 @@ class Node:
             on_lost=self._bus.publish,
             on_back=self._bus.publish,
             on_rules_reset=calls.take_rules_reset,
+            on_counted=self._bus.publish,
         )
         midnight = self._clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
         self._sight.set_totals(await services.traffic.totals(since=midnight))
@@ -822,6 +823,7 @@ class Node:
             # Passwords may come from a keyring that takes its time.
             await asyncio.to_thread(self._warm_passwords, cameras)
             self._sight.set_cameras(cameras)
+            services.parking.set_lines({one.camera_id: [line.key for line in one.scene.lines] for one in cameras})
             self._watch_bays(services)
             if self._camera_flow is not None:
                 self._camera_flow.set_cameras(cameras, self._clock.now())

@@ -28,7 +28,7 @@ from core.vision.messages import (
     Observed,
     RulesReset,
 )
-from core.vision.model import ObservationKind
+from core.vision.model import CameraWatched, LineCrossed, Observation, ObservationKind
 
 log = logging.getLogger(__name__)
 
@@ -73,10 +73,12 @@ class Sight:
         on_lost: Callable[[CameraLost], None],
         on_back: Callable[[CameraBack], None],
         on_rules_reset: Callable[[str], None],
+        on_counted: Callable[[LineCrossed | CameraWatched], None] = lambda _event: None,
     ) -> None:
         """Put ring files into the folder `rings`.
 
         `on_rules_reset` hears of a camera whose rules began anew: no end will come for what they had begun.
+        `on_counted` hears of every crossing of a counting line, and that a camera with such lines is watched.
         """
         self._supervisor = supervisor
         self._rings = rings
@@ -89,6 +91,7 @@ class Sight:
         self._on_lost = on_lost
         self._on_back = on_back
         self._on_rules_reset = on_rules_reset
+        self._on_counted = on_counted
         self._cameras: dict[str, Camera] = {}
         self._jobs: dict[str, CameraJob] = {}
         self._lost: set[str] = set()
@@ -258,6 +261,8 @@ class Sight:
             self._mark_gap(report.camera_id)
         if report.state is StreamState.LIVE:
             self._end_loss(report.camera_id)
+            if camera.scene.lines and (report.is_quiet or report.detect_fps > 0.0):
+                self._on_counted(CameraWatched(camera_id=report.camera_id, at=self._clock.now()))
         if report.state in BLIND_STATES and report.since_s >= LOST_ALARM_AFTER_S and report.camera_id not in self._lost:
             self._lost.add(report.camera_id)
             self._on_lost(CameraLost(camera=camera, report=report))
@@ -275,7 +280,23 @@ class Sight:
             key = (observation.camera_id, observation.rule_key, observation.direction, observation.label, minute)
             self._minutes[key] += 1
             self._add_total(observation.camera_id, observation.rule_key, observation.direction)
+            self._tell_crossing(observation)
         self._on_observed(message)
+
+    def _tell_crossing(self, observation: Observation) -> None:
+        camera = self._cameras.get(observation.camera_id)
+        lines = camera.scene.lines if camera is not None else ()
+        line = next((line for line in lines if line.key == observation.rule_key), None)
+        # A line that was removed or renamed since then is no gate any more.
+        if line is not None and observation.direction in (line.forward_name, line.backward_name):
+            self._on_counted(
+                LineCrossed(
+                    camera_id=observation.camera_id,
+                    line_key=line.key,
+                    is_forward=observation.direction == line.forward_name,
+                    at=observation.captured_at,
+                )
+            )
 
     def _add_total(self, camera_id: str, line: str, direction: str) -> None:
         today = self._clock.now().date()

@@ -15,6 +15,7 @@ MAX_NAME_LENGTH = 80
 MAX_ID_LENGTH = 64
 MAX_POINTS = 64
 MAX_VIEWS, MAX_LEVELS, MAX_SURROUNDINGS, MAX_DEVICES, MAX_LANES = 64, 40, 2000, 256, 64
+MAX_GATES = 32
 MAX_PLAN_M = 5000.0
 MAX_STAY_MIN = 7 * 24 * 60
 STALE_S = (5.0, 7 * 86_400.0)
@@ -44,6 +45,7 @@ def check_lot(lot: Lot) -> None:
     _check_once((view.camera_id for view in lot.views), "Camera {} has two views of this lot.")
     for surrounding in lot.surroundings:
         _check_plan_outline(surrounding.outline, f"A {surrounding.kind.value} of the surroundings")
+    _check_once((f"{gate.line_key} of camera {gate.camera_id}" for gate in lot.gates), "Line {} is a gate twice.")
     _check_once((str(level.number) for level in lot.levels), "Two levels have the number {}.")
     for level in lot.levels:
         _check_name(level.name, f"Level {level.number}")
@@ -57,6 +59,7 @@ def _check_figures(lot: Lot) -> None:
         (len(lot.levels), MAX_LEVELS, "levels"),
         (len(lot.surroundings), MAX_SURROUNDINGS, "surroundings"),
         (len(lot.device_ids), MAX_DEVICES, "devices"),
+        (len(lot.gates), MAX_GATES, "gates"),
     ):
         if count > limit:
             raise BadInputError(f"The lot has {count:,} {what}.", hint=f"Divide it: {limit:,} are the most.")

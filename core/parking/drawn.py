@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from core.parking.fusion import BayFusion, Correction, FusionSettings
-from core.parking.gates import Gates
+from core.parking.gates import MAX_UNSEEN_S, Gates
 from core.parking.history import LateWord, Told
 from core.parking.model import BayChange, BayEvidence, BayState, BayStatus, Lot, LotOccupancy
 from core.parking.occupancy import Counted, count_lot, counted_inside
 from core.parking.rules import LotCondition, LotWatch
+from core.vision.model import LineCrossed
 
 TOLD_AGAIN_S = 30.0
 """A confirmation is told so often at most: 2,000 bays are confirmed every second."""
@@ -56,6 +57,7 @@ class DrawnLot:
         self.conflicts: tuple[str, ...] = ()
         """What another lot claims as well, each a sentence with a way out."""
 
+        self._gone_gates: tuple[str, ...] = ()
         self._doubtful: dict[str, None] = {}
         self._strangers: Counter[str] = Counter()
         self._stranger_at: datetime | None = None
@@ -78,6 +80,7 @@ class DrawnLot:
                 self._told[bay_id] = self._bays[bay_id].status(now)
                 new.append(self._told[bay_id])
             self._bays[bay_id].set_stale_s(lot.stale_s)
+        self.gates.keep(gate.camera_id for gate in lot.gates)
         self._by_topic_name = _topic_names(lot)
         self._strangers.clear()
         self._doubtful = dict.fromkeys(alike_bays(lot))
@@ -184,6 +187,26 @@ class DrawnLot:
         due = [bay_id for bay_id, bay in self._bays.items() if bay.is_settling]
         return self._conclude(dict.fromkeys(bay_id for bay_id in (*due, *part) if bay_id in self._bays), now)
 
+    def cross(self, crossed: LineCrossed) -> bool:
+        """Take a crossing of a camera's line; returns whether it is a gate of this lot."""
+        gates = [
+            one for one in self.lot.gates if (one.camera_id, one.line_key) == (crossed.camera_id, crossed.line_key)
+        ]
+        for gate in gates:
+            self.gates.cross(gate.key, is_entry=crossed.is_forward is gate.is_entry_forward, at=crossed.at)
+        return bool(gates)
+
+    def set_lines(self, lines: Mapping[str, Collection[str]]) -> bool:
+        """Take the counting lines that there are, by camera; returns whether that changes what is wrong."""
+        gone = [gate for gate in self.lot.gates if gate.line_key not in lines.get(gate.camera_id, ())]
+        said = tuple(
+            f"Line {gate.line_key} of camera {gate.camera_id} is a gate of {self.lot.name} and is not there any more. "
+            "Draw it again, or take the gate away."
+            for gate in gone
+        )
+        is_other, self._gone_gates = said != self._gone_gates, said
+        return is_other
+
     def judge(self, now: datetime) -> list[LotCondition]:
         """Return what began or ended to be wrong with its bays."""
         return self.watch.judge(self.lot, self._told, now)
@@ -202,18 +225,15 @@ class DrawnLot:
     def occupancy(self, now: datetime) -> LotOccupancy:
         """Count the lot."""
         limit = timedelta(seconds=self.lot.stale_s)
-        n_inside = self.gates.n_now
         n_bays = self.lot.capacity if self.lot.capacity is not None else len(self.lot.bays)
-        gates = None
-        if n_inside is not None and self.gates.at is not None and n_bays and now - self.gates.at <= 4 * limit:
-            gates = counted_inside(n_inside, n_bays, self.gates.at)
         counted = count_lot(
             self.lot,
             self._told,
             counted=[found for found in self._counted.values() if now - found.at <= limit],
-            gates=gates,
+            gates=self._inside(n_bays, now),
             faults=(
                 *self.conflicts,
+                *self._gone_gates,
                 *self._doubtful,
                 *self._stranger_faults(now),
                 *self.gates.faults(self.lot.name, n_bays),
@@ -221,6 +241,17 @@ class DrawnLot:
             at=now,
         )
         return replace(counted, gates=self.gates.figures)
+
+    def _inside(self, n_bays: int, now: datetime) -> Counted | None:
+        """Return what entry and exit say; None where somebody may have passed them unseen."""
+        gates = self.gates
+        if gates.n_now is None or gates.at is None or not n_bays or self._gone_gates:
+            return None
+        is_old = now - gates.at > 4 * timedelta(seconds=self.lot.stale_s)
+        cameras = {gate.camera_id for gate in self.lot.gates}
+        if is_old or gates.unseen_s > MAX_UNSEEN_S or gates.unwatched(cameras, now):
+            return None
+        return counted_inside(gates.n_now, n_bays, gates.at)
 
     def _fusion(self, known: BayStatus) -> BayFusion:
         return BayFusion(known, stale_s=self.lot.stale_s, settings=self._settings)

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 from core.parking.model import GateFigures
 
 MAX_STEP = 5000
 """Vehicles between two messages; more is a counter that jumped."""
+
+UNSEEN_AFTER_S = 10.0
+"""A camera at a gate that says nothing for so long was not watching."""
+
+MAX_UNSEEN_S = 60.0
+"""Time in which nobody watched a gate, after which its count is no figure any more."""
+
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(slots=True)
@@ -32,12 +41,44 @@ class Gates:
     n_restarts: int = 0
     n_jumps: int = 0
     at: datetime | None = None
+    unseen_s: float = 0.0
+    """Time in which the cameras at the gates were away since the count was set, all together."""
+
+    _seen: dict[str, datetime] = field(default_factory=dict)
     _totals: dict[str, tuple[datetime, int, int]] = field(default_factory=dict)
 
     def set_count(self, n_inside: int, at: datetime) -> None:
         """Begin with a known count: what passes the gates from now on is added and taken away."""
         self.n_inside, self.set_at, self.at = n_inside, at, at
         self.n_entered = self.n_left = self.n_restarts = self.n_jumps = 0
+        self.unseen_s = 0.0
+
+    def cross(self, gate: str, *, is_entry: bool, at: datetime) -> None:
+        """Count one vehicle that a camera saw at a gate."""
+        _, entered, left = self._totals.get(gate, (at, 0, 0))
+        self._totals[gate] = (at, entered + is_entry, left + (not is_entry))
+        self.n_entered += is_entry
+        self.n_left += not is_entry
+        self.at = at if self.at is None else max(self.at, at)
+
+    def watch(self, camera_id: str, at: datetime) -> bool:
+        """Note that a camera watches its gates; returns whether it was away before."""
+        known = self._seen.get(camera_id)
+        self._seen[camera_id] = at
+        self.at = at if self.at is None else max(self.at, at)
+        away_s = (at - known).total_seconds() if known is not None else 0.0
+        if away_s > UNSEEN_AFTER_S:
+            self.unseen_s += away_s
+        return known is None or away_s > UNSEEN_AFTER_S
+
+    def keep(self, camera_ids: Iterable[str]) -> None:
+        """Forget cameras that are no gates of the lot any more."""
+        kept = set(camera_ids)
+        self._seen = {camera_id: at for camera_id, at in self._seen.items() if camera_id in kept}
+
+    def unwatched(self, camera_ids: Iterable[str], now: datetime) -> list[str]:
+        """Return those cameras that do not watch right now."""
+        return [one for one in camera_ids if (now - self._seen.get(one, _LONG_AGO)).total_seconds() > UNSEEN_AFTER_S]
 
     def take(self, gate: str, *, entered: int, left: int, at: datetime) -> bool:
         """Take a gate's totals.
@@ -71,7 +112,7 @@ class Gates:
     @property
     def figures(self) -> GateFigures | None:
         """What is shown; None where no gate has spoken."""
-        if not self._totals:
+        if not self._totals and not self._seen:
             return None
         return GateFigures(n_inside=self.n_now, n_entered=self.n_entered, n_left=self.n_left, set_at=self.set_at)
 
@@ -88,4 +129,9 @@ class Gates:
             found.append(f"A counter of {name} began anew {self.n_restarts} times since the count was set. {way_out}")
         if self.n_jumps:
             found.append(f"A counter of {name} jumped {self.n_jumps} times by more than {MAX_STEP:,}. {way_out}")
+        if n_now is not None and self.unseen_s > MAX_UNSEEN_S:
+            found.append(
+                f"Cameras at the gates of {name} were away for {self.unseen_s / 60.0:.0f} minutes since the count was "
+                "set: who passed then is not counted. Set the count again."
+            )
         return tuple(found)

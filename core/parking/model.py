@@ -127,6 +127,24 @@ class Surrounding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LineGate:
+    """A counting line of a camera that is an entry or exit of the lot.
+
+    Attributes:
+        is_entry_forward: Who crosses forward, as the line is drawn, enters; who crosses backward leaves.
+    """
+
+    camera_id: str
+    line_key: str
+    is_entry_forward: bool = True
+
+    @property
+    def key(self) -> str:
+        """What its counts are kept under."""
+        return f"camera:{self.camera_id}/{self.line_key}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lot:
     """A car park as it is drawn.
 
@@ -134,6 +152,7 @@ class Lot:
         position: Where the plan's origin lies; None where nobody placed it.
         bearing_deg: Of the plan's y axis, clockwise from north.
         device_ids: Field devices whose bays and counters belong to this lot; its own id always does.
+        gates: Counting lines of cameras at its entries and exits, beside counters among its devices.
         capacity: Bays in all, where not every bay is drawn; None counts the drawn ones.
         stale_s: A state that nothing confirmed for so long is shown as stale.
         version: Rises with every save; saving names the version it began on.
@@ -149,6 +168,7 @@ class Lot:
     views: tuple[BayView, ...] = ()
     surroundings: tuple[Surrounding, ...] = ()
     device_ids: tuple[str, ...] = ()
+    gates: tuple[LineGate, ...] = ()
     capacity: int | None = None
     stale_s: float = 300.0
     version: int = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Collection, Coroutine, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -50,6 +50,7 @@ from core.parking.rules import LotCondition
 from core.store.engine import Store
 from core.store.rows import storable
 from core.store.tables import BayCorrectionRow
+from core.vision.model import CameraWatched, LineCrossed
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +80,7 @@ class ParkingService:
         self._lots: dict[str, DrawnLot] = {}
         self._by_device: dict[str, tuple[str, ...]] = {}
         self._undivided: set[str] = set()
+        self._lines: dict[str, frozenset[str]] | None = None
         self._loose: dict[str, LooseLot] = {}
         self._newest: dict[str, LotOccupancy] = {}
         self._strange_lots: Counter[str] = Counter()
@@ -95,6 +97,8 @@ class ParkingService:
             bus.subscribe(DeviceRemoved, self._on_device_removed),
             bus.subscribe(BaysSeen, lambda event: self.take(event.evidence)),
             bus.subscribe(LotObserved, self._on_observed),
+            bus.subscribe(LineCrossed, self._on_crossed),
+            bus.subscribe(CameraWatched, self._on_watched),
         )
 
     # -- life -----------------------------------------------------------------------------------------------------
@@ -497,6 +501,28 @@ class ParkingService:
                 return having[0]
         return None
 
+    def set_lines(self, lines: Mapping[str, Collection[str]]) -> None:
+        """Take the counting lines that cameras have, by camera: some of them are gates."""
+        self._lines = {camera_id: frozenset(keys) for camera_id, keys in lines.items()}
+        self._find_gone_gates()
+
+    def _find_gone_gates(self) -> None:
+        if self._lines is not None:
+            for lot_id, drawn in self._lots.items():
+                if drawn.set_lines(self._lines):
+                    self._count_soon(lot_id)
+
+    def _on_crossed(self, event: LineCrossed) -> None:
+        for lot_id, drawn in self._lots.items():
+            if drawn.cross(event):
+                self._count_soon(lot_id)
+
+    def _on_watched(self, event: CameraWatched) -> None:
+        for lot_id, drawn in self._lots.items():
+            is_gate = any(gate.camera_id == event.camera_id for gate in drawn.lot.gates)
+            if is_gate and drawn.gates.watch(event.camera_id, event.at):
+                self._count_soon(lot_id)
+
     def _on_observed(self, event: LotObserved) -> None:
         for observation in event.observations:
             drawn = self._lots.get(observation.lot_id)
@@ -572,6 +598,7 @@ class ParkingService:
         else:
             heard = drawn.set_plan(lot, now)
         self._map_devices()
+        self._find_gone_gates()
         self._bus.publish(LotPlanChanged(lot))
         self._take_over(drawn, heard)
         self._uncounted.add(lot.lot_id)

@@ -261,6 +261,24 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LineCrossed:
+    """On the bus: one vehicle crossed a counting line; forward as the line is drawn."""
+
+    camera_id: str
+    line_key: str
+    is_forward: bool
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraWatched:
+    """On the bus, about once a second: a camera's pictures come and its lines count."""
+
+    camera_id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EngineInfo:
     """Which engine runs the model, and why; shown in the health panel.
 

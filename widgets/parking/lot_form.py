@@ -12,9 +12,10 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPushButton, QSpin
 
 from core.kernel.geo import GeoPoint
 from core.parking.checks import MAX_BAYS, MAX_NAME_LENGTH, STALE_S
-from core.parking.model import Level, Lot
+from core.parking.model import Level, LineGate, Lot
 from widgets.base.icons import IconButton
 from widgets.base.theme import look, set_role
+from widgets.parking.gates_form import GatesForm
 from widgets.scene.fields import NumberField, form_layout, show_text, text_field
 
 _STOREY_M = 3.0
@@ -61,6 +62,7 @@ class LotForm(QWidget):
         if not self._devices.hasFocus():
             show_text(self._devices, ", ".join(lot.device_ids))
         self._id.setText(f"Id {lot.lot_id}: devices and signs know the lot by it.")
+        self.gates.show_gates(lot.gates)
         self._show_levels(lot.levels)
         self._refresh()
 
@@ -96,6 +98,7 @@ class LotForm(QWidget):
         self._faults.setAccessibleName("What cannot be right about the lot")
         self._faults.hide()
         set_role(self._faults, "field-error")
+        self.gates = GatesForm(self)
         self._id = QLabel(self)
         self._id.setWordWrap(True)
         set_role(self._id, "caption")
@@ -127,6 +130,7 @@ class LotForm(QWidget):
         column.addWidget(self._faults)
         column.addLayout(form)
         column.addWidget(self._id)
+        column.addWidget(self.gates)
         column.addWidget(title)
         column.addLayout(self._levels)
         column.addLayout(buttons)
@@ -142,6 +146,7 @@ class LotForm(QWidget):
         self._stale.valueChanged.connect(lambda value: self._change("stale_s", value, "time until stale"))
         self._position.editingFinished.connect(self._on_position)
         self._devices.editingFinished.connect(self._on_devices)
+        self.gates.gates_changed.connect(self._on_gates)
         self._place.clicked.connect(self.place_requested)
         self._above.clicked.connect(lambda: self._add_level(1))
         self._below.clicked.connect(lambda: self._add_level(-1))
@@ -179,6 +184,11 @@ class LotForm(QWidget):
             found = tuple(dict.fromkeys(part for part in re.split(r"[,;\s]+", self._devices.text()) if part))
             if found != self._lot.device_ids:
                 self._change("device_ids", found, "devices")
+
+    def _on_gates(self, gates: tuple[LineGate, ...]) -> None:
+        if self._lot is not None:
+            # Each is a step of its own.
+            self.change_requested.emit(replace(self._lot, gates=gates), "Change the lot's gates", "")
 
     def _add_level(self, by: int) -> None:
         if self._lot is None:
@@ -218,6 +228,7 @@ class LotForm(QWidget):
         used = {bay.level for bay in self._lot.bays} if self._lot is not None else set()
         for row in self._rows:
             row.set_usable(is_editable=self._is_editable, has_bays=row.level.number in used)
+        self.gates.set_editable(self._is_editable)
         fields: tuple[QWidget, ...] = (self._name, self._site, self._position, self._place, self._bearing)
         for field in (*fields, self._capacity, self._stale, self._devices, self._above, self._below, self._remove):
             field.setEnabled(self._is_editable)

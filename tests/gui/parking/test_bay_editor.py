@@ -14,9 +14,10 @@ from PySide6.QtWidgets import QAbstractButton, QComboBox, QLabel, QLineEdit, QLi
 from core.kernel.geo import GeoPoint
 from core.parking.drawing import cameras_of, outlines_at
 from core.parking.formats.own import lot_json
-from core.parking.model import Bay, BayKind, BayView, Lot, LotVersion
+from core.parking.model import Bay, BayKind, BayView, LineGate, Lot, LotVersion
 from core.parking.plans import on_ground
 from widgets.parking.editor import MAP, BayEditor
+from widgets.parking.gates_form import CameraLine
 
 BOX = ((0.0, 0.0), (2.5, 0.0), (2.5, 5.0), (0.0, 5.0))
 LEFT = ((0.1, 0.1), (0.3, 0.1), (0.3, 0.4), (0.1, 0.4))
@@ -453,6 +454,29 @@ def test_another_lot_asks_for_what_is_not_saved(desk):
     assert desk.editor.lot_id == "north"
     desk.press("Discard them")
     assert desk.editor.lot_id == "south"
+
+
+def test_a_counting_line_of_a_camera_becomes_a_gate_and_is_turned_round(desk):
+    line = CameraLine(
+        camera_id="c9",
+        camera_name="Barrier",
+        line_key="l1",
+        line_name="Entry",
+        forward_name="to the city",
+        backward_name="to the lot",
+    )
+    desk.editor.side.lot.gates.show_lines([line])
+    desk.tab("Lot")
+    desk.choose("Add a camera's line as a gate", "Barrier: Entry")
+    assert desk.lot.gates == (LineGate(camera_id="c9", line_key="l1"),)
+
+    desk.choose("Way into the lot over Barrier: Entry", "in: to the lot")
+    assert desk.lot.gates == (LineGate(camera_id="c9", line_key="l1", is_entry_forward=False),)
+    assert desk.save().gates == desk.lot.gates
+    desk.press("Take the gate Barrier: Entry away")
+    assert desk.lot.gates == ()
+    desk.undo()
+    assert len(desk.lot.gates) == 1
 
 
 def test_what_a_save_brought_about_is_said_and_stays_in_the_form(desk):

@@ -12,7 +12,16 @@ from core.kernel.ids import new_id
 from core.media.model import SourceSpec, StreamReport, StreamState
 from core.node.sight import Sight
 from core.vision.messages import Heartbeat, Observed, RulesReset
-from core.vision.model import Observation, ObservationKind, Phase, Scene, Zone
+from core.vision.model import (
+    CameraWatched,
+    CountLine,
+    LineCrossed,
+    Observation,
+    ObservationKind,
+    Phase,
+    Scene,
+    Zone,
+)
 
 ZONE = Zone(key="zone-a", name="Lane A", polygon=((0.1, 0.1), (0.5, 0.1), (0.5, 0.5)))
 
@@ -22,7 +31,7 @@ class Told:
 
     def __init__(self):
         self.jobs = ()
-        self.lost, self.back, self.observed, self.reset = [], [], [], []
+        self.lost, self.back, self.observed, self.reset, self.counted = [], [], [], [], []
 
     def set_cameras(self, jobs):
         self.jobs = jobs
@@ -57,6 +66,7 @@ def sight(told, clock, tmp_path):
         on_lost=told.lost.append,
         on_back=told.back.append,
         on_rules_reset=told.reset.append,
+        on_counted=told.counted.append,
     )
 
 
@@ -88,6 +98,21 @@ def crossing(clock, direction="in", camera_id="a"):
             direction=direction,
         )
     )
+
+
+def test_who_counts_at_a_line_hears_of_crossings_by_the_way_the_line_is_drawn(sight, told, clock):
+    line = CountLine(key="gate", name="Gate", start=(0.1, 0.5), end=(0.9, 0.5), forward_name="in", backward_name="out")
+    sight.set_cameras((camera("a", scene=Scene(lines=(line,))), camera("b")))
+    sight.take(beat(report(StreamState.LIVE, detect_fps=5.0), report(StreamState.LIVE, "b", detect_fps=5.0)))
+    sight.take(beat(report(StreamState.LIVE), report(StreamState.STALE)))
+    for direction in ("in", "out", "renamed"):
+        sight.take(crossing(clock, direction))
+
+    assert told.counted == [
+        CameraWatched(camera_id="a", at=clock.now()),
+        LineCrossed(camera_id="a", line_key="gate", is_forward=True, at=clock.now()),
+        LineCrossed(camera_id="a", line_key="gate", is_forward=False, at=clock.now()),
+    ]
 
 
 def test_every_enabled_camera_gets_a_job_and_a_ring(sight, told):

@@ -24,6 +24,7 @@ from core.parking.model import (
     BaysSeen,
     BayState,
     BaysTold,
+    LineGate,
     Lot,
     LotPlanChanged,
     LotPlanRemoved,
@@ -32,6 +33,7 @@ from core.parking.model import (
 from core.parking.rules import LotCondition, LotRule
 from core.parking.service import ParkingService
 from core.store.engine import open_store, sqlite_url
+from core.vision.model import CameraWatched, LineCrossed
 
 AT = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 DANA = Actor(name="dana", role=Role.SUPERVISOR, desk="1")
@@ -491,3 +493,87 @@ def test_gates_that_drifted_beyond_what_can_be_make_no_figure(desk):
         assert "count 23 vehicles in Quay, which has 3 bays" in one.lot().faults[0]
 
     desk(body)
+
+
+GARAGE = Lot(lot_id="quay", name="Quay", capacity=10, gates=(LineGate(camera_id="c9", line_key="l1"),))
+
+
+def pass_gate(one, *ways, line="l1"):
+    for is_forward in ways:
+        at = one.clock.now()
+        one.bus.publish(LineCrossed(camera_id="c9", line_key=line, is_forward=is_forward, at=at))
+
+
+def watch(one, seconds):
+    for _ in range(seconds):
+        one.bus.publish(CameraWatched(camera_id="c9", at=one.clock.now()))
+        one.pass_s(1)
+
+
+def test_a_cameras_counting_line_is_a_gate_of_the_lot(desk):
+    async def body(one):
+        one.service.set_lines({"c9": ["l1"]})
+        await draw(one, GARAGE)
+        watch(one, 1)
+        await one.service.set_count(OTTO, "quay", 4)
+        pass_gate(one, True, True, False)
+        pass_gate(one, True, line="another")
+
+        lot = one.lot()
+        assert (lot.n_occupied, lot.n_unknown, lot.basis) == (5, 0, OccupancyBasis.GATES)
+        assert (lot.gates.n_entered, lot.gates.n_left) == (2, 1)
+
+    desk(body)
+
+
+def test_a_gate_that_nobody_watches_makes_no_figure_and_says_so(desk):
+    async def body(one):
+        one.service.set_lines({"c9": ["l1"]})
+        await draw(one, GARAGE)
+        watch(one, 2)
+        await one.service.set_count(OTTO, "quay", 4)
+        one.pass_s(20)
+        assert one.lot().n_unknown == 10
+        watch(one, 1)
+        assert one.lot().n_unknown == 0
+        one.pass_s(300)
+        watch(one, 1)
+
+        assert one.lot().n_unknown == 10
+        assert "Cameras at the gates of Quay were away for 5 minutes" in one.lot().faults[0]
+        await one.service.set_count(OTTO, "quay", 7)
+        assert (one.lot().n_occupied, one.lot().faults) == (7, ())
+
+    desk(body)
+
+
+def test_a_gate_whose_line_is_gone_is_named(desk):
+    async def body(one):
+        one.service.set_lines({"c9": ["l1"]})
+        await draw(one, GARAGE)
+        watch(one, 1)
+        await one.service.set_count(OTTO, "quay", 4)
+        one.service.set_lines({"c9": []})
+
+        assert one.lot().n_unknown == 10
+        assert "Line l1 of camera c9 is a gate of Quay and is not there any more." in one.lot().faults[0]
+
+    desk(body)
+
+
+def test_vehicles_that_passed_while_the_node_was_away_are_missed_and_said(desk):
+    async def before(one):
+        one.service.set_lines({"c9": ["l1"]})
+        await draw(one, GARAGE)
+        watch(one, 1)
+        await one.service.set_count(OTTO, "quay", 4)
+        pass_gate(one, True)
+
+    async def after(one):
+        one.clock.advance(seconds=120)
+        watch(one, 1)
+        assert one.lot().gates.n_inside == 5
+        assert "were away for 2 minutes" in one.lot().faults[0]
+
+    desk(before)
+    desk(after)
