@@ -42,6 +42,12 @@ class FleetProcess:
         self._process.start()
         theirs.close()
 
+    def tell_gateway(self, url: str) -> None:
+        """Say where drones post."""
+        if self._pipe is not None:
+            with contextlib.suppress(OSError):
+                self._pipe.send(url)
+
     async def stop(self) -> None:
         """End it, within some seconds."""
         if self._pipe is not None:
@@ -62,9 +68,11 @@ def run_fleet(pipe: Connection, broker: BrokerSettings, username: str, password:
 async def _run(pipe: Connection, broker: BrokerSettings, username: str, password: str, drone_port: int) -> None:
     from core.sim.city import load_city
     from core.sim.devices import DeviceFleet
+    from core.sim.drone_seed import demo_scripts, flying_sender
     from core.sim.drones import DroneSwarm, demo_drones
     from core.sim.lots import market_garage
 
+    posting, by_mqtt = demo_scripts(load_city())
     fleet = DeviceFleet(
         load_city(),
         host=broker.host,
@@ -73,10 +81,20 @@ async def _run(pipe: Connection, broker: BrokerSettings, username: str, password
         username=username,
         password=password,
         garages=(market_garage(),),
+        drones={"Survey 5": by_mqtt},
     )
     await fleet.start()
     flying = asyncio.create_task(DroneSwarm(demo_drones(load_city()), host="127.0.0.1", port=drone_port).run())
+    sender = None
     with contextlib.suppress(EOFError, OSError):
-        await asyncio.to_thread(pipe.recv)
+        while True:
+            # The node says where its gateway listens, again where that is another address.
+            url = await asyncio.to_thread(pipe.recv)
+            if sender is not None:
+                await asyncio.to_thread(sender.stop)
+            sender = flying_sender(url, posting)
+            sender.start()
+    if sender is not None:
+        await asyncio.to_thread(sender.stop)
     flying.cancel()
     await fleet.stop()

@@ -54,8 +54,10 @@ class HttpDoor:
         clock: Clock,
         raise_condition: Callable[[Condition], None],
         return_condition: Callable[[str], None],
+        on_open: Callable[[str], None] = lambda _address: None,
     ) -> None:
-        """Open nothing yet."""
+        """Open nothing yet; `on_open` hears where it listens, each time."""
+        self._on_open = on_open
         self._settings = settings
         self._keys = keys
         self._raise = raise_condition
@@ -107,6 +109,8 @@ class HttpDoor:
         self._state, self._reason = GatewayState.OPEN, ""
         self._return(conditions.gateway_down("").condition_key)
         self._once.back("gateway", "the gateway listens")
+        if self._server is not None:
+            self._on_open(self._server.address)
 
     def _failed(self, sentence: str) -> None:
         self._state, self._reason = GatewayState.FAILED, sentence
@@ -172,6 +176,15 @@ def make_gateway_room(
         is_keyless=is_in_networks(settings.keyless_drones),
         on_frame=book.note_frame,
         on_unusable=book.note_unusable,
+    )
+
+
+def demo_gateway(settings: GatewaySettings) -> GatewaySettings:
+    """Return the gateway of the demonstration: on any port of this machine, for its own drone."""
+    if settings.enabled:
+        return settings
+    return settings.model_copy(
+        update={"enabled": True, "host": "127.0.0.1", "port": 0, "keyless_drones": "127.0.0.1", "certificate_file": ""}
     )
 
 

@@ -27,6 +27,7 @@ from core.access.service import AccessService
 from core.cameras.model import Camera, CameraChanged, CameraRemoved
 from core.cameras.onvif.model import SteeringChanged
 from core.cameras.service import secret_name
+from core.drones.by_mqtt import take_from_field
 from core.drones.model import DroneChanged, DroneLinksTold, DroneRemoved, DronesTold
 from core.drones.rules import DroneCondition
 from core.field.commands import CommandChanged
@@ -72,7 +73,7 @@ from core.node.dry_runs import DryRuns
 from core.node.ears import Broker, open_broker
 from core.node.fleet import FleetProcess
 from core.node.health import LoopLag, ProcessLoad, disk_free_gb
-from core.node.http_door import HttpDoor, looks_at_posted, make_gateway_room
+from core.node.http_door import HttpDoor, demo_gateway, looks_at_posted, make_gateway_room
 from core.node.live import Changes, LiveCollector, Snapshot, without_defaults
 from core.node.lock import take_lock
 from core.node.model import Health, Picture, SystemNotice, WorkerReport
@@ -438,6 +439,7 @@ class Node:
         self._spawn(self._keep_alarms(services))
         self._spawn(services.parking.work())
         self._spawn(services.drones.work())
+        take_from_field(self._bus, self._clock, device=services.field.device, take=services.drones.take)
         self._spawn(self._foresee(services))
         self._subscribe(services, self._calls)
         self._say_who_is_lost(services, self._calls)
@@ -535,18 +537,20 @@ class Node:
 
     def _open_http(self, services: Services, calls: Calls) -> None:
         """Let devices and other systems in by HTTP, where the settings want it."""
+        settings = demo_gateway(self.settings.gateway) if self.is_demo else self.settings.gateway
         self._http = HttpDoor(
-            self.settings.gateway,
+            settings,
             keys=services.gateway_keys,
             clock=self._clock,
             raise_condition=calls.raise_condition,
             return_condition=calls.return_condition,
+            on_open=lambda address: self._fleet.tell_gateway(address) if self._fleet is not None else None,
         )
         door = self._http
 
         def make_room() -> GatewayRoom:
             return make_gateway_room(
-                self.settings.gateway,
+                settings,
                 clock=self._clock,
                 bus=self._bus,
                 services=services,

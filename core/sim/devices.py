@@ -25,10 +25,12 @@ from core.kernel.errors import BadInputError
 from core.kernel.geo import GeoPoint
 from core.parking.model import BayKind, Lot
 from core.sim.city import CityLot, DemoCity, TrafficStation
+from core.sim.drone_seed import SeedScript, field_state_at
 from core.sim.flow import LotModel, Scenario, measure_flow
 from core.sim.lots import as_city_lot
 
 LOT_HEARTBEAT_S = 15.0
+DRONE_PERIOD_S = 0.5
 SIGN_DARK_AFTER_S = 180.0
 """A sign that nobody told anything for so long shows nothing."""
 
@@ -60,6 +62,7 @@ class DeviceFleet:
         period_s: float = 2.0,
         scenario: Scenario | None = None,
         garages: Sequence[Lot] = (),
+        drones: Mapping[str, SeedScript] | None = None,
         outbox_folder: Path | None = None,
         rebirth_within_s: float = REBIRTH_WITHIN_S,
     ) -> None:
@@ -79,6 +82,7 @@ class DeviceFleet:
             start_hour: Hour of the day in the city when the fleet starts.
             period_s: Between two measurements of a station.
             scenario: What happens; None is a jam and a silent station every five minutes.
+            drones: What flies, by its name; they speak MQTT.
             garages: More lots: with a sensor in every bay, a gate that counts, and a sign at the entry.
             outbox_folder: Where events wait for their acknowledge; None keeps them in memory.
             rebirth_within_s: Devices that are asked to introduce themselves again spread over this time.
@@ -100,6 +104,9 @@ class DeviceFleet:
         for drawn in garages:
             self._devices[drawn.lot_id] = _Garage(self, access, drawn)
             self._devices[f"sign-{drawn.lot_id}"] = _Sign(self, access, drawn)
+        for name, script in (drones or {}).items():
+            key = name.lower().replace(" ", "-")
+            self._devices[key] = _Drone(self, access, key, name, script)
         self._runner = FieldRunner(tuple(self._devices.values()))
 
     # Life
@@ -432,6 +439,26 @@ class _Garage(_Lot):
     def _say(self, say: Callable[[str, str, Mapping[str, Any]], None]) -> None:
         super()._say(say)
         say("gate", "GateCount", {"entered": self._n_entered, "left": self._n_left})
+
+
+class _Drone(_Device):
+    """A drone that speaks MQTT."""
+
+    group = "drone"
+    model = "Holm Air Q-2"
+
+    def __init__(self, fleet: DeviceFleet, access: Access, key: str, name: str, script: SeedScript) -> None:
+        super().__init__(fleet, access, key, name, script.center)
+        self._script = script
+        self._due_s = 0.0
+
+    def streams(self) -> tuple[StreamInfo, ...]:
+        return (StreamInfo(name="state", type="DroneState", period=DRONE_PERIOD_S, stale_s=10 * DRONE_PERIOD_S),)
+
+    def measure(self) -> None:
+        if self._fleet.elapsed_s >= self._due_s:
+            self._due_s = self._fleet.elapsed_s + DRONE_PERIOD_S
+            self.stream_on("state", "DroneState", field_state_at(self._script, self._fleet.elapsed_s, self._random))
 
 
 class _Sign(_Device):

@@ -172,7 +172,7 @@ def test_the_link_is_lost_by_telemetry_alone_however_long_pictures_come(tmp_path
         (found,) = (await gate.ask("GET", "/api/drones", key=gate.reader)).json
         assert found["link"] == "lost"
         assert found["heard_age_s"] == pytest.approx(6.0)
-        assert found["values"]["temperature_c"] == {"value": 1.0, "age_s": 6.0, "is_stale": False}
+        assert found["values"]["temperature_c"] == {"value": 1.0, "age_s": 6.0, "stale_s": 10.0}
         assert (await gate.ask("GET", "/api/latest", key=key)).json["ageS"] == pytest.approx(6.0)
 
     at_gate(tmp_path, scenario)

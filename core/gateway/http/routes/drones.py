@@ -37,11 +37,11 @@ Named = Annotated[str, Query(alias="drone", max_length=48, description="Id of th
 
 
 class QuantityShape(BaseModel):
-    """One value and how old it is [s]."""
+    """One value, how old it is [s], and from which age it is no longer the present."""
 
     value: float
     age_s: float
-    is_stale: bool
+    stale_s: float
 
 
 class DroneShape(BaseModel):
@@ -299,7 +299,7 @@ def drone_shape(drone: Drone | None, state: DroneState, now: datetime, *, has_vi
             key: QuantityShape(
                 value=round(one.value, 6),
                 age_s=_age_s(one.at, now) or 0.0,
-                is_stale=(now - one.at).total_seconds() > QUANTITIES[key].stale_s,
+                stale_s=QUANTITIES[key].stale_s,
             )
             for key, one in state.values.items()
             if key in QUANTITIES
