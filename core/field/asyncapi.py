@@ -25,7 +25,7 @@ from core.field.payloads import (
     Status,
     TwinState,
 )
-from core.field.topics import ALARM_ADDRESS, VERSION, Channel, HostChannel, address_of
+from core.field.topics import ALARM_ADDRESS, FLEET_ADDRESS, VERSION, Channel, HostChannel, address_of
 
 DIALECT = "http://json-schema.org/draft-07/schema#"
 BINDING = "0.2.0"
@@ -177,6 +177,17 @@ DELIVERIES: dict[str, Delivery] = {
             qos=1,
             is_retained=True,
             title="The whole state of an alarm; taken away ten minutes after it closed.",
+        ),
+        Delivery(
+            key="fleet",
+            address=FLEET_ADDRESS,
+            model=Envelope,
+            is_ours=True,
+            qos=0,
+            is_retained=False,
+            expiry="10 s",
+            title="A drone, whatever link it is heard on, once a second: `DroneState` with `droneId`, `name`, `link`, "
+            "`mode`; what is old is left out.",
         ),
     )
 }

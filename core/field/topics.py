@@ -23,7 +23,10 @@ OWN_GROUP = "camera"
 AVAILABILITY_GROUP = "availability"
 """Ours as well: how many bays are free, for signs."""
 
-OWN_GROUPS = frozenset({OWN_GROUP, AVAILABILITY_GROUP})
+FLEET_GROUP = "fleet"
+"""Ours as well: where every drone is, for other systems."""
+
+OWN_GROUPS = frozenset({OWN_GROUP, AVAILABILITY_GROUP, FLEET_GROUP})
 
 _SLUG = re.compile(r"[a-z0-9-]{1,32}", re.ASCII)
 _ALARM_ID = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
@@ -213,6 +216,7 @@ def address_of(channel: Channel | HostChannel) -> str:
 
 
 ALARM_ADDRESS = f"{ROOT}/{VERSION}/{{tenant}}/_alarm/{{alarmId}}"
+FLEET_ADDRESS = f"{ROOT}/{VERSION}/{{tenant}}/{FLEET_GROUP}/{{drone}}/tele/state"
 PING_ADDRESS = f"{ROOT}/{VERSION}/{{tenant}}/_ping/{{core}}"
 
 

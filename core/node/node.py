@@ -69,6 +69,7 @@ from core.node.camera_flow import CameraFlow
 from core.node.cap_door import CapDoor, fetch_forever, look_forever
 from core.node.clips import ClipKeeper
 from core.node.drone_door import DroneDoor, DroneParts
+from core.node.drone_topics import DroneTopics
 from core.node.dry_runs import DryRuns
 from core.node.ears import Broker, open_broker
 from core.node.fleet import FleetProcess
@@ -216,6 +217,9 @@ class Node:
         self._calls: Calls | None = None
         self._camera_flow: CameraFlow | None = None
         self._signs: LotSigns | None = None
+        self._drone_topics = DroneTopics(
+            tenant=settings.site.tenant, boot=self.node_id, publish=self._publish_to_broker
+        )
         self._clips_of_alarms: ClipKeeper | None = None
         self._link: MqttLink | None = None
         self._gateway: Gateway | None = None
@@ -781,6 +785,7 @@ class Node:
         self._bus.subscribe(ReviewChanged, lambda event: self._live.add_reviews(event.items))
         self._bus.subscribe(DroneCondition, calls.take_drone_condition)
         self._bus.subscribe(DronesTold, lambda event: self._live.add_drones(event.states))
+        self._bus.subscribe(DronesTold, lambda event: self._drone_topics.note(event.states))
         self._bus.subscribe(DroneChanged, lambda event: self._live.add_drone_plan(event.drone))
         self._bus.subscribe(DroneRemoved, lambda event: self._live.remove_drone(event.drone_id))
         self._bus.subscribe(DroneLinksTold, lambda event: self._live.add_drone_links(event.links))
@@ -902,6 +907,8 @@ class Node:
                     self._camera_flow.tell_waiting(self._clock.now())
                 if self._signs is not None:
                     self._signs.tell_again(self._clock.now())
+                known = {drone.drone_id: drone for drone in self.services.drones.drones()}
+                self._drone_topics.tell(known, self._clock.now())
                 if time.monotonic() >= self._counts_due_s:
                     # Not awaited: while the database is locked the room must still hear how the node is.
                     self._counts_due_s = math.inf

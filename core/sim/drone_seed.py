@@ -23,6 +23,8 @@ from core.sim.city import DemoCity
 TIMEOUT_S = 2.0
 RETRY_S = 1.0
 GRAVITY = 9.81
+RAMP_S = 15.0
+"""A drone climbs, and comes down, for so long."""
 
 
 @dataclass(slots=True)
@@ -133,7 +135,7 @@ def state_at(script: SeedScript, t_s: float, dice: random.Random) -> dict[str, A
         "roll": round(math.degrees(math.atan2(speed * turn, GRAVITY)) + dice.gauss(0.0, 0.6), 2),
         "Vx": round(speed * math.sin(course), 2),
         "Vy": round(speed * math.cos(course), 2),
-        "Vz": 0.0,
+        "Vz": round(view.climb_mps, 2),
         "Ax": round(dice.gauss(0.0, 0.05), 3),
         "Ay": round(speed * turn + dice.gauss(0.0, 0.05), 3),
         "Az": round(GRAVITY + dice.gauss(0.0, 0.05), 3),
@@ -165,13 +167,14 @@ class View:
     east_m: float
     north_m: float
     height_m: float
+    climb_mps: float
     heading_deg: float
 
 
 def view_at(script: SeedScript, t_s: float) -> View:
     """Return where the drone is and where its camera looks."""
     in_flight_s = t_s % (script.flies_s + script.rests_s)
-    ramp = min(1.0, in_flight_s / 15.0, max(0.0, (script.flies_s - in_flight_s) / 15.0))
+    ramp = min(1.0, in_flight_s / RAMP_S, max(0.0, (script.flies_s - in_flight_s) / RAMP_S))
     flown_s = min(in_flight_s, script.flies_s)
     angle = flown_s * script.speed_mps / script.radius_m
     east, north = script.radius_m * math.sin(angle), script.radius_m * math.cos(angle)
@@ -180,6 +183,7 @@ def view_at(script: SeedScript, t_s: float) -> View:
         east_m=east,
         north_m=north,
         height_m=script.height_m * ramp,
+        climb_mps=0.0 if ramp in (0.0, 1.0) else math.copysign(script.height_m / RAMP_S, RAMP_S - in_flight_s),
         heading_deg=math.degrees(angle + math.pi / 2.0) % 360.0,
     )
 
