@@ -308,19 +308,26 @@ class FieldService:
 
     async def stop(self) -> None:
         """Say goodbye, write what is waiting and end; within some seconds whatever the broker does."""
-        if self._link is not None:
-            await asyncio.to_thread(self._link.stop)
         for task in self._tasks:
             task.cancel()
         for task in self._tasks:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         self._tasks = []
+        if self._link is None:
+            await self._write_what_waits()
+        else:
+            # A broker that hangs takes its second, and nothing waits for it meanwhile.
+            await asyncio.gather(asyncio.to_thread(self._link.stop), self._write_what_waits())
+            # What came while we said goodbye.
+            await self._write_what_waits()
+        await self._commands.close()
+
+    async def _write_what_waits(self) -> None:
         with contextlib.suppress(ConsoleError):
             await self._write_some_events()
         with contextlib.suppress(ConsoleError):
             await self._write_readings()
-        await self._commands.close()
 
     async def _forever(self, work: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
         """Supervise a task: a fault of one turn must not end the field for good."""

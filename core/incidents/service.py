@@ -490,6 +490,9 @@ class IncidentService:
         )
         if device.is_enabled and device.state in _SILENT:
             return await self.raise_condition(condition)
+        if not self._signals.knows(condition.condition_key):
+            # A thousand new devices need not ask the database whether they were lost.
+            return None
         return await self.return_condition(condition.condition_key)
 
     async def acknowledge(

@@ -69,6 +69,10 @@ class Signals:
         """Take it that a condition holds: its alarm was active before the start."""
         self._signals.setdefault(key, _Signal(tuning)).is_raised = True
 
+    def knows(self, key: str) -> bool:
+        """Tell whether a condition was raised lately, or stands; what is not known here stands nowhere."""
+        return key in self._signals
+
     def raised(self, key: str, tuning: AlarmTuning, now_s: float) -> Verdict:
         """A rule says that its condition holds."""
         signal = self._signals.setdefault(key, _Signal(tuning))

@@ -525,3 +525,18 @@ def test_a_viewer_writes_no_comments_and_nobody_writes_empty_ones(room: Room) ->
         room.run(room.incidents.comment(VERA, alarm.alarm_id, "Hello"))
     with pytest.raises(BadInputError, match="empty"):
         room.run(room.incidents.comment(OLGA, alarm.alarm_id, "  "))
+
+
+def test_a_device_of_which_nothing_stands_asks_nothing_of_the_database_and_one_that_was_lost_does(room, monkeypatch):
+    here = Device(device_id="air/a", kind="other", name="A", state=DeviceState.ONLINE)
+    room.run(room.incidents.take_device_state(replace(here, device_id="air/b", state=DeviceState.LOST)))
+    asked = []
+    write = room.store.write
+    monkeypatch.setattr(room.store, "write", lambda run: (asked.append(run), write(run))[1])
+
+    assert room.run(room.incidents.take_device_state(here)) is None
+    assert asked == []
+    room.pass_time(60)
+    returned = room.run(room.incidents.take_device_state(replace(here, device_id="air/b")))
+    assert returned is not None
+    assert not returned.is_active
