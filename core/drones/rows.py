@@ -6,18 +6,20 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from core.access import audit
 from core.access.model import Actor
-from core.drones.model import Drone
+from core.drones.model import Drone, Flight, TrackPoint
 from core.kernel.errors import BadInputError, StaleWriteError
+from core.kernel.geo import GeoPoint
 from core.kernel.wire import from_builtins, to_builtins
 from core.store.rows import storable
-from core.store.tables import DroneRow
+from core.store.tables import DroneFlightRow, DroneRow, DroneTrackRow
 
 log = logging.getLogger(__name__)
 
@@ -82,3 +84,91 @@ def no_drone(drone_id: str) -> BadInputError:
 def subject_of(drone: Drone) -> str:
     """Return what the audit calls a drone."""
     return f"{drone.name} ({drone.drone_id})"
+
+
+def save_flights(session: Session, flights: Sequence[Flight], points: Sequence[tuple[str, TrackPoint]]) -> None:
+    """Keep flights as they stand now, and new points of their tracks, by flight."""
+    for flight in flights:
+        row = session.get(DroneFlightRow, flight.flight_id)
+        if row is None:
+            row = DroneFlightRow(flight_id=flight.flight_id, drone_id=flight.drone_id, began_at=flight.began_at)
+            session.add(row)
+        row.ended_at, row.distance_m, row.max_height_m = flight.ended_at, flight.distance_m, flight.max_height_m
+        row.battery_used_percent, row.n_points = flight.battery_used_percent, flight.n_points
+        row.source, row.log_file = storable(flight.source), flight.log_file
+        row.has_lost_end = flight.has_lost_end
+    session.flush()
+    if points:
+        session.execute(insert(DroneTrackRow), [_track_row(flight_id, point) for flight_id, point in points])
+
+
+def read_flights(
+    session: Session, *, drone_id: str, since: datetime | None, until: datetime | None, limit: int
+) -> tuple[Flight, ...]:
+    """Return flights, the newest first; an empty id means every drone."""
+    query = select(DroneFlightRow).order_by(DroneFlightRow.began_at.desc()).limit(limit)
+    if drone_id:
+        query = query.where(DroneFlightRow.drone_id == drone_id)
+    if since is not None:
+        query = query.where(DroneFlightRow.began_at >= since)
+    if until is not None:
+        query = query.where(DroneFlightRow.began_at < until)
+    return tuple(_flight(row) for row in session.scalars(query))
+
+
+def read_flight(session: Session, flight_id: str) -> Flight:
+    """Return one flight.
+
+    Raises:
+        BadInputError: There is none of that id.
+    """
+    row = session.get(DroneFlightRow, flight_id)
+    if row is None:
+        raise BadInputError(f"There is no flight {flight_id[:40]!r}.", hint="Look at the list of flights again.")
+    return _flight(row)
+
+
+def read_track(session: Session, flight_id: str) -> tuple[TrackPoint, ...]:
+    """Return a flight's points in order."""
+    query = select(DroneTrackRow).where(DroneTrackRow.flight_id == flight_id).order_by(DroneTrackRow.at)
+    return tuple(
+        TrackPoint(
+            at=row.at,
+            point=GeoPoint(row.lat_deg, row.lon_deg),
+            **{key: getattr(row, key) for key in _FIGURES},
+        )
+        for row in session.scalars(query)
+    )
+
+
+def close_open_flights(session: Session) -> int:
+    """End flights that a node left open when it ended: nobody saw how; returns how many."""
+    rows = tuple(session.scalars(select(DroneFlightRow).where(DroneFlightRow.ended_at.is_(None))))
+    for row in rows:
+        newest = session.scalar(select(func.max(DroneTrackRow.at)).where(DroneTrackRow.flight_id == row.flight_id))
+        row.ended_at, row.has_lost_end = newest or row.began_at, True
+    return len(rows)
+
+
+_FIGURES = ("altitude_amsl_m", "altitude_home_m", "ground_speed_mps", "heading_deg", "battery_percent")
+
+
+def _track_row(flight_id: str, point: TrackPoint) -> dict[str, Any]:
+    place = {"lat_deg": point.point.lat_deg, "lon_deg": point.point.lon_deg}
+    return {"flight_id": flight_id, "at": point.at, **place, **{key: getattr(point, key) for key in _FIGURES}}
+
+
+def _flight(row: DroneFlightRow) -> Flight:
+    return Flight(
+        flight_id=row.flight_id,
+        drone_id=row.drone_id,
+        began_at=row.began_at,
+        ended_at=row.ended_at,
+        distance_m=row.distance_m,
+        max_height_m=row.max_height_m,
+        battery_used_percent=row.battery_used_percent,
+        n_points=row.n_points,
+        source=row.source,
+        log_file=row.log_file,
+        has_lost_end=row.has_lost_end,
+    )

@@ -11,6 +11,8 @@ from functools import partial
 from core.access.model import Actor, Role
 from core.access.permission import require
 from core.drones import rows
+from core.drones.export import ExportFormat
+from core.drones.history import DroneHistory, ExportedFile
 from core.drones.merge import LiveDrone
 from core.drones.model import Drone, DroneChanged, DroneRemoved, DroneReport, DroneState, DronesTold, Fence
 from core.drones.rules import DroneWatch
@@ -24,6 +26,7 @@ log = logging.getLogger(__name__)
 
 TELL_EVERY_S = 0.1
 WATCH_EVERY_S = 0.25
+STORE_EVERY_S = 1.0
 MAX_DRONES = 500
 """More than that is nonsense on a link: the others go on, and the count is told."""
 
@@ -38,19 +41,29 @@ class DroneService:
     Threads: the node's loop.
     """
 
-    def __init__(self, *, store: Store, bus: Bus, clock: Clock, max_height_m: float | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        bus: Bus,
+        clock: Clock,
+        history: DroneHistory,
+        max_height_m: float | None = None,
+    ) -> None:
         """Prepare; `restore` reads who is known, `work` watches ages.
 
         Args:
             store: Keeps who is known.
             bus: Hears what changes.
             clock: Ages are against it.
+            history: Keeps what they fly.
             max_height_m: Above home, for drones whose fence says no other; None for no limit.
         """
         self._store = store
         self._bus = bus
         self._clock = clock
         self._max_height_m = max_height_m
+        self.history = history
         self._watches: dict[str, DroneWatch] = {}
         self._drones: dict[str, Drone] = {}
         self._live: dict[str, LiveDrone] = {}
@@ -65,22 +78,29 @@ class DroneService:
 
     async def restore(self) -> None:
         """Read who is known; of where they are now nobody has said anything yet."""
+        await self.history.restore()
         for drone in await self._store.read(rows.read_drones):
             self._drones[drone.drone_id] = drone
             self._live.setdefault(drone.drone_id, LiveDrone(drone.drone_id))
 
     async def work(self) -> None:
         """Watch ages and store who is new, until it is cancelled."""
+        due_s = 0.0
         while True:
             await asyncio.sleep(WATCH_EVERY_S)
             self.watch()
-            await self.store_new()
+            if self._clock.monotonic() >= due_s:
+                due_s = self._clock.monotonic() + STORE_EVERY_S
+                await self.store_new()
+                await self.history.store_new()
 
     def watch(self) -> None:
         """Look at the ages of everything."""
         now = self._clock.now()
         for drone_id, live in self._live.items():
             if live.watch(now):
+                self._tell_soon(drone_id)
+            if self.history.look(self._drones[drone_id], live):
                 self._tell_soon(drone_id)
             watch = self._watches.setdefault(drone_id, DroneWatch())
             found = watch.look(self._drones[drone_id], live.state, now, max_height_m=self._max_height_m)
@@ -108,6 +128,7 @@ class DroneService:
         if self._telling is not None:
             self._telling.cancel()
         await self.store_new()
+        await self.history.store_new()
 
     # -- what is known --------------------------------------------------------------------------------------------
 
@@ -186,6 +207,11 @@ class DroneService:
         states = tuple(self._live[drone_id].state for drone_id in untold if drone_id in self._live)
         if states:
             self._bus.publish(DronesTold(states))
+
+    async def export(self, actor: Actor, flight_id: str, kind: ExportFormat) -> ExportedFile:
+        """Write a flight as a file of another program; as `DroneHistory.export`."""
+        flight = await self._store.read(partial(rows.read_flight, flight_id=flight_id))
+        return await self.history.export(actor, flight_id, kind, self._drones.get(flight.drone_id))
 
     # -- what people set up ---------------------------------------------------------------------------------------
 

@@ -247,6 +247,8 @@ class DroneSettings(Section):
     links: Annotated[tuple[Annotated[str, Field(min_length=5, max_length=300)], ...], BeforeValidator(_as_keys)] = ()
     signing: Literal["off", "warn", "require"] = "off"
     max_height_m: Annotated[float, Field(ge=0, le=10000)] = 120.0
+    keep_log_days: Annotated[int, Field(ge=1, le=3660)] = 30
+    """Of every byte that came; flights and their tracks stay."""
 
 
 class Settings(BaseModel):

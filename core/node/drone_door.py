@@ -101,5 +101,6 @@ class DroneDoor:
             clock=self._parts.clock,
             signing=SigningPolicy(self._settings.signing),
             get_secret=self._parts.secrets.get_secret,
+            raw_log=service.history.raw_logs,
             n_refused=lambda link_id: service.refused[link_id],
         )

@@ -953,6 +953,9 @@ class Node:
         """Delete what is older than the settings say, once an hour."""
         while True:
             before = self._clock.now() - timedelta(days=self.settings.store.keep_readings_days)
+            if self.services is not None:
+                logs_before = self._clock.now() - timedelta(days=self.settings.drones.keep_log_days)
+                await self.services.drones.history.forget(logs_before)
             try:
                 n_rows = await forget_before(store, before)
             except ConsoleError as error:

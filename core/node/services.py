@@ -10,6 +10,7 @@ from core.access.service import AccessService
 from core.cameras.onvif.ptz import PtzService
 from core.cameras.onvif.service import OnvifService
 from core.cameras.service import CameraService
+from core.drones.history import DroneHistory
 from core.drones.service import DroneService
 from core.field.outbox import Outbox
 from core.field.service import FieldService
@@ -126,7 +127,13 @@ def make_services(
             folder=folders.data,
             is_simulated=is_demo,
         ),
-        drones=DroneService(store=store, bus=bus, clock=clock, max_height_m=settings.drones.max_height_m or None),
+        drones=DroneService(
+            store=store,
+            bus=bus,
+            clock=clock,
+            history=DroneHistory(store=store, bus=bus, clock=clock, folder=folders.data / "drones"),
+            max_height_m=settings.drones.max_height_m or None,
+        ),
         certificates=CertificateDesk(store, clock, Path(settings.broker.folder) if settings.broker.folder else None),
         gateway_keys=KeyDesk(store, clock),
     )

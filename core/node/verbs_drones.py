@@ -1,12 +1,15 @@
-"""What a console may ask about drones: who is known, how they are, and where they may fly."""
+"""What a console may ask about drones: who is known, how they are, where they may fly, and what they flew."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from core.access.model import Actor
-from core.drones.model import Drone, DroneLink, DroneState, Fence
+from core.drones.export import ExportFormat
+from core.drones.history import DroneHistory, ExportedFile, ReplayedState
+from core.drones.model import Drone, DroneLink, DroneState, Fence, Flight, TrackPoint
 from core.link.server import Peer, Verb
 
 if TYPE_CHECKING:
@@ -44,4 +47,44 @@ def drone_verbs(node: Node, actor_of: Callable[[Peer], Actor]) -> dict[str, Verb
         "drones.save": save,
         "drones.set_fence": set_fence,
         "drones.remove": remove,
+        **_history_verbs(node, actor_of),
+    }
+
+
+def _history_verbs(node: Node, actor_of: Callable[[Peer], Actor]) -> dict[str, Verb]:
+    def history() -> DroneHistory:
+        return node.require_services().drones.history
+
+    async def flights(
+        peer: Peer, *, drone_id: str = "", since: datetime | None = None, until: datetime | None = None
+    ) -> list[Flight]:
+        actor_of(peer)
+        return list(await history().flights(drone_id, since=since, until=until))
+
+    async def track(peer: Peer, *, flight_id: str) -> list[TrackPoint]:
+        actor_of(peer)
+        return list(await history().track(flight_id))
+
+    async def replay(peer: Peer, *, flight_id: str, at: datetime) -> ReplayedState:
+        actor_of(peer)
+        return await history().replay(flight_id, at)
+
+    async def export(peer: Peer, *, flight_id: str, kind: ExportFormat) -> ExportedFile:
+        return await node.require_services().drones.export(actor_of(peer), flight_id, kind)
+
+    async def import_log(
+        peer: Peer, *, upload_id: str, name: str, data: bytes, is_last: bool = True, drone_id: str = ""
+    ) -> list[Flight]:
+        return list(
+            await history().import_part(
+                actor_of(peer), upload_id=upload_id, name=name, data=data, is_last=is_last, drone_id=drone_id
+            )
+        )
+
+    return {
+        "drones.flights": flights,
+        "drones.history": track,
+        "drones.replay": replay,
+        "drones.export": export,
+        "drones.import": import_log,
     }

@@ -231,7 +231,7 @@ def _attitude(m: Any, parts: Parts, memory: Memory) -> None:
 def _attitude_quaternion(m: Any, parts: Parts, memory: Memory) -> None:
     if memory.has_attitude:
         return
-    roll, pitch, _ = _euler_deg(m.q1, m.q2, m.q3, m.q4)
+    roll, pitch, _ = euler_deg(m.q1, m.q2, m.q3, m.q4)
     parts.values["roll_deg"], parts.values["pitch_deg"] = roll, pitch
 
 
@@ -376,7 +376,7 @@ def _nav_controller(m: Any, parts: Parts, _memory: Memory) -> None:
 
 
 def _gimbal(m: Any, parts: Parts, _memory: Memory) -> None:
-    roll, pitch, _ = _euler_deg(*m.q)
+    roll, pitch, _ = euler_deg(*m.q)
     parts.values["gimbal_roll_deg"], parts.values["gimbal_pitch_deg"] = roll, pitch
 
 
@@ -456,7 +456,7 @@ def _point(lat_e7: int, lon_e7: int) -> GeoPoint | None:
         return None
 
 
-def _euler_deg(w: float, x: float, y: float, z: float) -> tuple[float, float, float]:
+def euler_deg(w: float, x: float, y: float, z: float) -> tuple[float, float, float]:
     """Return roll, pitch and yaw [deg] of a quaternion; not finite where it is none."""
     roll = math.atan2(2.0 * (w * x + y * z), 1.0 - 2.0 * (x * x + y * y))
     sine = 2.0 * (w * y - z * x)

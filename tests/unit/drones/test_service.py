@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from core.access.model import SYSTEM
+from core.drones.history import DroneHistory
 from core.drones.model import (
     DroneReport,
     DronesTold,
@@ -36,7 +37,12 @@ def with_service(tmp_path, clock, body):
     async def run():
         bus = Bus()
         store = open_store(sqlite_url(tmp_path / "db.sqlite3"), backups=tmp_path, clock=clock)
-        service = DroneService(store=store, bus=bus, clock=clock)
+        service = DroneService(
+            store=store,
+            bus=bus,
+            clock=clock,
+            history=DroneHistory(store=store, bus=bus, clock=clock, folder=tmp_path / "drones"),
+        )
         told = []
         bus.subscribe(DronesTold, told.append)
         try:
