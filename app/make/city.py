@@ -14,6 +14,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from core.parking.plans import on_ground
+from core.sim.lots import WATCHED_AT, WATCHED_BEARING_DEG
+
 SEED = 20_261
 NAME = "Marenholm"
 CENTER_LAT_DEG, CENTER_LON_DEG = 36.0, -30.0
@@ -548,6 +551,14 @@ def geo(point: Points) -> dict[str, float]:
     return {"lat_deg": lat, "lon_deg": lon}
 
 
+def supermarket(x_m: float, y_m: float) -> Points:
+    """Return the position [m] of a point on the plan of the supermarket's lot, as its camera's scene is built."""
+    place = on_ground((x_m, y_m), WATCHED_AT, WATCHED_BEARING_DEG)
+    return np.array(
+        [(place.lon_deg - CENTER_LON_DEG) * METERS_PER_LON_DEG, (place.lat_deg - CENTER_LAT_DEG) * METERS_PER_LAT_DEG]
+    )
+
+
 def nearest_on(line: Points, point: Points) -> int:
     """Return the index of the point of `line` nearest to `point`."""
     return int(np.hypot(*(line - point).T).argmin())
@@ -570,7 +581,7 @@ def furniture(ground: Ground, ring: Points) -> dict[str, object]:
         "cam-station-square": ("Station Square", cross(8, -3), cross(7, -4), 74.0),
         "cam-tram-street": ("Tram Street", cross(4.4, -3), cross(1, -3), 52.0),
         "cam-old-town": ("Old Town", cross(-1, 3), cross(-2, 5), 66.0),
-        "cam-lot-west": ("Lot West", lot_outline[0], lot_outline.mean(axis=0), 78.0),
+        "cam-lot-west": ("Supermarket", supermarket(-5.5, -15.5), supermarket(13.2, -0.4), 78.0),
     }
     sides = {"north": (0, 1250), "west": (-1250, 200), "south": (250, -500), "east": (1250, 330)}
     ring_at = {side: ring[nearest_on(ring, np.array(at, float))] for side, at in sides.items()}

@@ -1093,7 +1093,7 @@ def lot_west() -> CameraScene:
     )
     return CameraScene(
         key="cam-lot-west",
-        name="Lot West",
+        name="Supermarket",
         camera=camera,
         light="day",
         place=_lot_west,

@@ -38,6 +38,7 @@ class _ParkingFigures(QWidget):
         self._room = room
         self._page: ParkingFiguresPage | None = None
         self._wanted = ""
+        self._asked: tuple[str, str, datetime] | None = None
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
         self._anew = QTimer(self)
@@ -164,11 +165,22 @@ class _ParkingFigures(QWidget):
         if page is None or not self._may_ask or not lot_id:
             return
         at = min(max(when, datetime.now(UTC)), datetime.now(UTC) + timedelta(days=7) - timedelta(minutes=1))
+        self._asked = asked = (lot_id, zone, at)
+
+        def show(forecast: LotForecast) -> None:
+            # Answers overtake each other: what was asked last counts.
+            if asked == self._asked:
+                page.show_answer(forecast)
+
+        def refuse(error: ConsoleError) -> None:
+            if asked == self._asked:
+                page.show_no_answer(str(error))
+
         self._room.ask(
             "parking.forecast",
             LotForecast,
-            then=page.show_answer,
-            refused=lambda error: page.show_no_answer(str(error)),
+            then=show,
+            refused=refuse,
             lot_id=lot_id,
             zone=zone,
             at=[at],

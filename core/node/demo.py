@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -21,9 +22,10 @@ from core.incidents.dispatch import DispatchService
 from core.incidents.work import Unit
 from core.kernel.errors import ConsoleError
 from core.kernel.wire import from_builtins, to_builtins
-from core.parking.model import Lot, Outline
+from core.parking.model import BayState, Lot, Outline
 from core.parking.service import ParkingService
 from core.sim.city import DemoCity
+from core.sim.flow import ParkingBefore
 from core.sim.lots import demo_lots, watched_lot
 from core.sim.parking_history import make_history
 from core.store.engine import Store
@@ -127,8 +129,13 @@ async def seed_cameras(service: CameraService, city: DemoCity, scenes: tuple[Dem
         )
 
 
-async def seed_history(store: Store, lots: tuple[Lot, ...], *, now: datetime, time_zone: str) -> None:
-    """Write weeks that nobody lived for the lots that have none; the panels say that they are simulated."""
+async def seed_history(store: Store, lots: Iterable[Lot], *, now: datetime, time_zone: str) -> bool:
+    """Write weeks that nobody lived for the lots that have none; the panels say that they are simulated.
+
+    Returns:
+        Whether there was such a lot.
+    """
+    has_written = False
     for lot in lots:
         if not lot.bays or await store.read(partial(_has_history, lot_id=lot.lot_id, before=now - timedelta(days=2))):
             continue
@@ -149,6 +156,30 @@ async def seed_history(store: Store, lots: tuple[Lot, ...], *, now: datetime, ti
         for table, rows in ((BayChangeRow, bays), (LotOccupancyRow, counts)):
             for first in range(0, len(rows), ROWS_AT_ONCE):
                 await store.write(partial(_insert, table=table, rows=rows[first : first + ROWS_AT_ONCE]))
+        has_written = True
+    return has_written
+
+
+async def live_on(service: ParkingService, store: Store, *, now: datetime, time_zone: str) -> ParkingBefore:
+    """Give the lots with sensors a past, and return what they go on from.
+
+    A lot that a camera watches has none: the clip before the camera knows no night.
+    """
+    sensed = [lot for lot in service.lot_plans() if not lot.views]
+    if await seed_history(store, sensed, now=now, time_zone=time_zone):
+        await service.restore()
+    known = (BayState.FREE, BayState.OCCUPIED)
+    return ParkingBefore(
+        time_zone=time_zone,
+        occupied={
+            lot.lot_id: {
+                status.bay_id: status.state is BayState.OCCUPIED
+                for status in service.bays(lot.lot_id)
+                if status.state in known
+            }
+            for lot in sensed
+        },
+    )
 
 
 def _has_history(session: Session, *, lot_id: str, before: datetime) -> bool:

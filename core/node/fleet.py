@@ -10,6 +10,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
 from core.field.settings import BrokerSettings
+from core.sim.flow import ParkingBefore
 
 STOP_TIMEOUT_S = 4.0
 
@@ -20,11 +21,14 @@ class FleetProcess:
     Threads: the node's loop.
     """
 
-    def __init__(self, broker: BrokerSettings, *, username: str, password: str, drone_port: int) -> None:
-        """Let the devices sign in at `broker` as `username`, and drones send to a port of this machine."""
+    def __init__(
+        self, broker: BrokerSettings, *, username: str, password: str, before: ParkingBefore, drone_port: int
+    ) -> None:
+        """Let devices sign in at `broker` as `username`, lots go on from `before`, drones send to a port of ours."""
         self._broker = broker
         self._username = username
         self._password = password
+        self._before = before
         self._drone_port = drone_port
         self._process: BaseProcess | None = None
         self._pipe: Connection | None = None
@@ -35,7 +39,7 @@ class FleetProcess:
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(
             target=run_fleet,
-            args=(theirs, self._broker, self._username, self._password, self._drone_port),
+            args=(theirs, self._broker, self._username, self._password, self._before, self._drone_port),
             name="demo-city",
             daemon=True,
         )
@@ -59,13 +63,17 @@ class FleetProcess:
                 await asyncio.to_thread(self._process.join, 1.0)
 
 
-def run_fleet(pipe: Connection, broker: BrokerSettings, username: str, password: str, drone_port: int) -> None:
+def run_fleet(
+    pipe: Connection, broker: BrokerSettings, username: str, password: str, before: ParkingBefore, drone_port: int
+) -> None:
     """Entry point of the process; returns when the node closes the pipe or is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    asyncio.run(_run(pipe, broker, username, password, drone_port))
+    asyncio.run(_run(pipe, broker, username, password, before, drone_port))
 
 
-async def _run(pipe: Connection, broker: BrokerSettings, username: str, password: str, drone_port: int) -> None:
+async def _run(
+    pipe: Connection, broker: BrokerSettings, username: str, password: str, before: ParkingBefore, drone_port: int
+) -> None:
     from core.sim.city import load_city
     from core.sim.devices import DeviceFleet
     from core.sim.drone_seed import demo_scripts, flying_sender
@@ -82,6 +90,7 @@ async def _run(pipe: Connection, broker: BrokerSettings, username: str, password
         password=password,
         garages=(market_garage(),),
         drones={"Survey 5": by_mqtt},
+        before=before,
     )
     await fleet.start()
     flying = asyncio.create_task(DroneSwarm(demo_drones(load_city()), host="127.0.0.1", port=drone_port).run())

@@ -90,6 +90,7 @@ from core.parking.rules import LotCondition
 from core.parking.service import ParkingService
 from core.parking.sight.model import Calibration, CalibrationOrder, SightConfig, ViewTroubled
 from core.sim.city import DemoCity, load_city
+from core.sim.flow import ParkingBefore
 from core.store.engine import Store, open_store, sqlite_url
 from core.store.retention import forget_before
 from core.traffic.service import FlowMeasured, StationCongestion
@@ -232,6 +233,11 @@ class Node:
         self._clips: dict[str, Path] = {}
         self._fleet: FleetProcess | None = None
         self.drone_door: DroneDoor | None = None
+        self._gateway_address = ""
+        self._lots_before: ParkingBefore | None = None
+        self._has_past = asyncio.Event()
+        """Of the demonstration: its lots were given one."""
+
         self._demo_password = ""
         self._passwords: dict[str, str] = {}
         self._store_reason = "The database is being opened."
@@ -462,13 +468,35 @@ class Node:
     async def _foresee(self, services: Services) -> None:
         """Train and warn; the demonstration gets a past first."""
         if self.is_demo:
-            await demo.seed_history(
+            self._lots_before = await demo.live_on(
+                services.parking,
                 services.store,
-                services.parking.lot_plans(),
                 now=self._clock.now(),
                 time_zone=zone_name(self.settings.site.time_zone),
             )
+            self._has_past.set()
         await services.forecast.work()
+
+    async def _start_city(self, broker: Broker) -> None:
+        """Start the demonstration's devices, once their lots have a past to go on from."""
+        await self._has_past.wait()
+        assert self._lots_before is not None
+        self._fleet = FleetProcess(
+            broker.settings,
+            username=broker.field_user,
+            password=broker.field_password,
+            before=self._lots_before,
+            drone_port=await self.drone_door.demo_port() if self.drone_door is not None else 0,
+        )
+        await self._fleet.start()
+        if self._gateway_address:
+            self._fleet.tell_gateway(self._gateway_address)
+
+    def _on_gateway_open(self, address: str) -> None:
+        """Say to the demonstration's drones where they post."""
+        self._gateway_address = address
+        if self._fleet is not None:
+            self._fleet.tell_gateway(address)
 
     def _say_who_is_lost(self, services: Services, calls: Calls) -> None:
         """Confirm the alarms of devices that were lost before the start: the broker says only what is new."""
@@ -516,13 +544,7 @@ class Node:
             self._attend(alarm)
             self.shift_watch.know(alarm)
         if self.is_demo:
-            self._fleet = FleetProcess(
-                broker.settings,
-                username=broker.field_user,
-                password=broker.field_password,
-                drone_port=await self.drone_door.demo_port() if self.drone_door is not None else 0,
-            )
-            await self._fleet.start()
+            self._spawn(self._start_city(broker))
 
     def _open_drones(self, services: Services, calls: Calls) -> None:
         """Listen for drones on the links of the settings."""
@@ -548,7 +570,7 @@ class Node:
             clock=self._clock,
             raise_condition=calls.raise_condition,
             return_condition=calls.return_condition,
-            on_open=lambda address: self._fleet.tell_gateway(address) if self._fleet is not None else None,
+            on_open=self._on_gateway_open,
         )
         door = self._http
 

@@ -12,6 +12,7 @@ import ssl
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from paho.mqtt.enums import MQTTProtocolVersion
 
@@ -26,7 +27,7 @@ from core.kernel.geo import GeoPoint
 from core.parking.model import BayKind, Lot
 from core.sim.city import CityLot, DemoCity, TrafficStation
 from core.sim.drone_seed import SeedScript, field_state_at
-from core.sim.flow import LotModel, Scenario, measure_flow
+from core.sim.flow import LotModel, ParkingBefore, Scenario, measure_flow, share_at, usual_share
 from core.sim.lots import as_city_lot
 
 LOT_HEARTBEAT_S = 15.0
@@ -63,6 +64,7 @@ class DeviceFleet:
         scenario: Scenario | None = None,
         garages: Sequence[Lot] = (),
         drones: Mapping[str, SeedScript] | None = None,
+        before: ParkingBefore | None = None,
         outbox_folder: Path | None = None,
         rebirth_within_s: float = REBIRTH_WITHIN_S,
     ) -> None:
@@ -84,6 +86,7 @@ class DeviceFleet:
             scenario: What happens; None is a jam and a silent station every five minutes.
             drones: What flies, by its name; they speak MQTT.
             garages: More lots: with a sensor in every bay, a gate that counts, and a sign at the entry.
+            before: None begins anew, by the hour of the city.
             outbox_folder: Where events wait for their acknowledge; None keeps them in memory.
             rebirth_within_s: Devices that are asked to introduce themselves again spread over this time.
         """
@@ -91,6 +94,7 @@ class DeviceFleet:
         self.seed, self.speed, self.start_hour = seed, speed, start_hour
         self._began_s = self.clock.monotonic()
         self.rebirth_within_s = rebirth_within_s
+        self.before = before
         self.outbox_folder = outbox_folder
         self.scenario = scenario or Scenario()
         self.dialect = Dialect()
@@ -152,6 +156,12 @@ class DeviceFleet:
     def hour(self, city_s: float) -> float:
         """Return the hour of the day in the city, 0..24."""
         return (self.start_hour + city_s / 3600) % 24
+
+    def parked_share(self, *, is_garage: bool) -> float:
+        """Return how full a lot is wanted to be now."""
+        if self.before is None:
+            return share_at(self.hour(self.city_s))
+        return usual_share(self.clock.now().astimezone(ZoneInfo(self.before.time_zone)), is_garage=is_garage)
 
     def n_waiting(self, key: str) -> int:
         """Return how many events of a device are not acknowledged yet."""
@@ -349,10 +359,12 @@ class _Lot(_Device):
 
     group = "parking"
     model = "Holm Sensors PG-1"
+    is_garage = False
 
     def __init__(self, fleet: DeviceFleet, access: Access, lot: CityLot) -> None:
         super().__init__(fleet, access, lot.key, lot.name, lot.position)
-        self._bays = LotModel(lot, hour=fleet.start_hour, seed=fleet.seed)
+        before = fleet.before.occupied.get(lot.key) if fleet.before is not None else None
+        self._bays = LotModel(lot, share=self._share(), seed=fleet.seed, before=before)
         self._change_at_s: float | None = None
         self._heartbeat_at_s = 0.0
         self._untold = list(self._bays.occupied)
@@ -375,12 +387,15 @@ class _Lot(_Device):
             self._change_at_s = now_s + self._bays.pause_s()
         if now_s >= self._change_at_s:
             self._change_at_s = now_s + self._bays.pause_s()
-            bay, is_occupied = self._bays.step(hour=self._fleet.hour(self._fleet.city_s))
+            bay, is_occupied = self._bays.step(share=self._share())
             self._report(bay, is_occupied=is_occupied)
             self._say(self.tell)
         elif now_s >= self._heartbeat_at_s:
             self._tell_rest()
             self._say(self.tell)
+
+    def _share(self) -> float:
+        return self._fleet.parked_share(is_garage=self.is_garage)
 
     def _tell_rest(self) -> None:
         """Tell once of every bay, so that nobody has to wait for it to change."""
@@ -412,6 +427,7 @@ class _Garage(_Lot):
     """A garage's gateway: beside its bays it counts who enters and leaves, and knows who may stand in special bays."""
 
     model = "Holm Sensors PG-2"
+    is_garage = True
 
     def __init__(self, fleet: DeviceFleet, access: Access, lot: Lot) -> None:
         super().__init__(fleet, access, as_city_lot(lot))

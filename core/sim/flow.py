@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 import math
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from core.sim.city import CityLot, TrafficStation
 
@@ -25,6 +27,9 @@ _DAY = (
 """Hour of the day, and the share of a road's capacity that wants to drive."""
 
 _LOT_DAY = ((0, 0.30), (6, 0.30), (9, 0.78), (12, 0.88), (15, 0.74), (18, 0.62), (21, 0.40), (24, 0.30))
+
+MIN_SHARE, MAX_SHARE = 0.02, 0.985
+"""Of a lot's bays: one is always left behind, and hardly any lot fills to the last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,23 +114,36 @@ def measure_flow(station: TrafficStation, *, hour: float, jam: float, seed: int,
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParkingBefore:
+    """What the lots of the city go on from: the wall clock, and how their bays stood.
+
+    Attributes:
+        time_zone: In which the city's people get up.
+        occupied: Of each bay by lot and bay id, where it is known.
+    """
+
+    time_zone: str
+    occupied: Mapping[str, Mapping[str, bool]]
+
+
 class LotModel:
     """Bays of a lot, and who comes and goes."""
 
-    def __init__(self, lot: CityLot, *, hour: float, seed: int) -> None:
-        """Fill the lot as it is at that hour."""
+    def __init__(self, lot: CityLot, *, share: float, seed: int, before: Mapping[str, bool] | None = None) -> None:
+        """Go on from `before`, whether each bay was occupied; fill the others so that the lot is full to `share`."""
         self._random = random.Random(f"{seed}:{lot.key}")
-        share = _interpolate(_LOT_DAY, hour)
-        self.occupied = {bay.key: self._random.random() < share for bay in lot.bays}
+        filled = {bay.key: self._random.random() < share for bay in lot.bays}
+        self.occupied = filled | {key: was for key, was in (before or {}).items() if key in filled}
 
     @property
     def n_free(self) -> int:
         """Bays nobody stands in."""
         return sum(not is_occupied for is_occupied in self.occupied.values())
 
-    def step(self, *, hour: float) -> tuple[str, bool]:
-        """Let one car come or go; returns the bay and whether it is occupied now."""
-        wanted = _interpolate(_LOT_DAY, hour) * len(self.occupied)
+    def step(self, *, share: float) -> tuple[str, bool]:
+        """Let one car come or go, towards `share` of the bays; returns the bay and whether it is occupied now."""
+        wanted = share * len(self.occupied)
         n_occupied = len(self.occupied) - self.n_free
         comes = self._random.random() < 0.5 + (wanted - n_occupied) * 0.09
         candidates = [key for key, is_occupied in self.occupied.items() if is_occupied is not comes]
@@ -139,6 +157,40 @@ class LotModel:
     def pause_s(self) -> float:
         """Return how long until the next car."""
         return min(20.0, 1.5 + self._random.expovariate(1 / 4.0))
+
+
+def share_at(hour: float) -> float:
+    """Return how full a lot of a city without weekdays is."""
+    return _interpolate(_LOT_DAY, hour)
+
+
+def usual_share(wall: datetime, *, is_garage: bool) -> float:
+    """Return how full a lot usually is, by weekday and time of day.
+
+    A garage has offices on weekdays and shops on Saturday; an open lot commuters by day and the theatre on Friday and
+    Saturday evening.
+    """
+    hour = wall.hour + wall.minute / 60
+    share = _garage(wall.weekday(), hour) if is_garage else _open(wall.weekday(), hour)
+    return min(max(share, MIN_SHARE), MAX_SHARE)
+
+
+def _garage(weekday: int, hour: float) -> float:
+    if weekday == 6:
+        return 0.08 + 0.25 * _bump(hour, 15.0, 4.0)
+    if weekday == 5:
+        return 0.08 + 0.9 * _bump(hour, 14.5, 3.5)
+    return 0.1 + 0.72 * _bump(hour, 11.5, 4.0) + 0.25 * _bump(hour, 18.0, 2.0)
+
+
+def _open(weekday: int, hour: float) -> float:
+    evening = 0.75 if weekday in (4, 5) else 0.2
+    day = 0.25 if weekday >= 5 else 0.85
+    return 0.08 + day * _bump(hour, 12.5, 4.5) + evening * _bump(hour, 20.5, 1.8)
+
+
+def _bump(hour: float, middle: float, width: float) -> float:
+    return math.exp(-(((hour - middle) / width) ** 2))
 
 
 def _interpolate(points: tuple[tuple[float, float], ...], at: float) -> float:

@@ -12,8 +12,8 @@ from core.sim.city import CityLot, DemoCity, LotBay
 
 GARAGE_ID = "market-garage"
 _GARAGE_AT = GeoPoint(36.0016, -29.9962)
-WATCHED_ID = "lot-west-watched"
-_WATCHED_AT = GeoPoint(35.99665, -30.0118)
+WATCHED_ID = "supermarket"
+WATCHED_AT, WATCHED_BEARING_DEG = GeoPoint(35.99665, -30.0118), 20.0
 _BAY_WIDTH_M, _BAY_DEPTH_M, _AISLE_M = 2.6, 5.2, 6.6
 _KINDS = {1: BayKind.ACCESSIBLE, 2: BayKind.ACCESSIBLE, 11: BayKind.EV, 12: BayKind.EV, 24: BayKind.LOADING}
 _LOADING_MIN = 15
@@ -71,10 +71,10 @@ def watched_lot(camera_id: str, outlines: Mapping[str, Outline]) -> Lot:
     long_m, wide_m = _BAY_WIDTH_M * len(outlines) / 2, _AISLE_M / 2
     return Lot(
         lot_id=WATCHED_ID,
-        name="Lot West, by camera",
+        name="Supermarket",
         site="West",
-        position=_WATCHED_AT,
-        bearing_deg=20.0,
+        position=WATCHED_AT,
+        bearing_deg=WATCHED_BEARING_DEG,
         levels=(Level(number=0, name="Ground"),),
         bays=tuple(bays),
         surroundings=(

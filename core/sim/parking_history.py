@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.parking.model import BayChange, BayState, Lot, LotOccupancy
+from core.sim.flow import MAX_SHARE, MIN_SHARE, usual_share
 
 SOURCE = "sim:history"
 STEP_S = 300
@@ -94,31 +95,8 @@ def _wanted(
     walls = [datetime.fromtimestamp(int(at), zone) for at in steps_s]
     first = walls[0].date().toordinal()
     mood = random.normal(1.0, 0.06, walls[-1].date().toordinal() - first + 1)
-    shape = _garage if is_garage else _open
-    shares = [
-        shape(wall.weekday(), wall.hour + wall.minute / 60) * mood[wall.date().toordinal() - first] for wall in walls
-    ]
-    return np.array([min(max(share, 0.02), 0.985) for share in shares])
-
-
-def _garage(weekday: int, hour: float) -> float:
-    """Offices on weekdays, shops on Saturday."""
-    if weekday == 6:
-        return 0.08 + 0.25 * _bump(hour, 15.0, 4.0)
-    if weekday == 5:
-        return 0.08 + 0.9 * _bump(hour, 14.5, 3.5)
-    return 0.1 + 0.72 * _bump(hour, 11.5, 4.0) + 0.25 * _bump(hour, 18.0, 2.0)
-
-
-def _open(weekday: int, hour: float) -> float:
-    """Commuters by day, the theatre on Friday and Saturday evening."""
-    evening = 0.75 if weekday in (4, 5) else 0.2
-    day = 0.25 if weekday >= 5 else 0.85
-    return 0.08 + day * _bump(hour, 12.5, 4.5) + evening * _bump(hour, 20.5, 1.8)
-
-
-def _bump(hour: float, middle: float, width: float) -> float:
-    return float(np.exp(-(((hour - middle) / width) ** 2)))
+    shares = [usual_share(wall, is_garage=is_garage) * mood[wall.date().toordinal() - first] for wall in walls]
+    return np.array([min(max(share, MIN_SHARE), MAX_SHARE) for share in shares])
 
 
 def _outages(steps_s: NDArray[np.int64], until_s: float) -> NDArray[Any]:

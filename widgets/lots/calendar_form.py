@@ -8,11 +8,12 @@ from zoneinfo import ZoneInfo
 
 from PySide6.QtCore import QDateTime, Qt, Signal
 from PySide6.QtGui import QKeySequence, QShortcut
-from PySide6.QtWidgets import QDateTimeEdit, QGridLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from core.kernel.clock import Clock, SystemClock
 from core.parking.forecast.model import LotEvent
 from widgets.base.flow import FlowLayout
+from widgets.base.moment_edit import MomentEdit
 from widgets.base.table import Column, Line, TextTable
 from widgets.base.theme import look, set_role
 from widgets.scene.fields import choice_field
@@ -185,8 +186,8 @@ class CalendarForm(QWidget):
             self.remove_requested.emit(self._chosen)
 
 
-def _instant(name: str, parent: QWidget) -> QDateTimeEdit:
-    field = QDateTimeEdit(parent)
+def _instant(name: str, parent: QWidget) -> MomentEdit:
+    field = MomentEdit(parent)
     field.setDisplayFormat("yyyy-MM-dd HH:mm")
     field.setAccessibleName(name)
     return field
@@ -198,6 +199,6 @@ def _shown(at: datetime, zone: ZoneInfo) -> QDateTime:
     return QDateTime.fromString(f"{wall:%Y-%m-%d %H:%M}", "yyyy-MM-dd HH:mm")
 
 
-def _meant(field: QDateTimeEdit, zone: ZoneInfo) -> datetime:
+def _meant(field: MomentEdit, zone: ZoneInfo) -> datetime:
     wall = datetime.strptime(field.dateTime().toString("yyyy-MM-dd HH:mm"), "%Y-%m-%d %H:%M")
     return wall.replace(tzinfo=zone).astimezone(UTC)

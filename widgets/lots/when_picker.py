@@ -7,17 +7,18 @@ from zoneinfo import ZoneInfo
 
 from PySide6.QtCore import QSignalBlocker, Qt, QTime, Signal
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QLabel, QTimeEdit, QWidget
+from PySide6.QtWidgets import QLabel, QWidget
 
 from core.kernel.clock import Clock, SystemClock
 from widgets.base.flow import FlowLayout
+from widgets.base.moment_edit import MomentEdit
 from widgets.base.theme import look, set_role
 from widgets.scene.fields import choice_field
 
 STEP_MIN = 15
 
 
-class QuarterEdit(QTimeEdit):
+class QuarterEdit(MomentEdit):
     """A time of day; Up and Down go by quarters of an hour where the minutes are."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -28,7 +29,7 @@ class QuarterEdit(QTimeEdit):
 
     def stepBy(self, steps: int) -> None:
         """Step by an hour or by a quarter."""
-        if self.currentSection() == QTimeEdit.Section.MinuteSection:
+        if self.currentSection() == self.Section.MinuteSection:
             self.setTime(self.time().addSecs(60 * STEP_MIN * steps))
             return
         super().stepBy(steps)

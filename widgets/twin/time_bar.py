@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from PySide6.QtCore import QDateTime, QSignalBlocker, Qt, QTimer, Signal
-from PySide6.QtWidgets import QDateTimeEdit, QHBoxLayout, QPushButton, QSlider, QToolButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSlider, QToolButton, QWidget
 
 from core.kernel.clock import Clock, SystemClock
 from widgets.base.focus import order_focus
 from widgets.base.icons import icon
+from widgets.base.moment_edit import MomentEdit
 from widgets.base.theme import look, set_role
 from widgets.twin.tape import HOUR, LIVE, Mode, Moment, hour_of, moment_of
 
@@ -47,11 +48,11 @@ class TimeBar(QWidget):
         self.later = _button("next", "An hour later")
         self.play = _button("play", "Replay the hour in a minute")
         self.play.setCheckable(True)
-        self.field = QDateTimeEdit()
+        self.field = MomentEdit()
         self.field.setDisplayFormat("yyyy-MM-dd HH:mm")
         self.field.setAccessibleName("Date and time that is shown")
         self.field.setKeyboardTracking(False)
-        self.field.setButtonSymbols(QDateTimeEdit.ButtonSymbols.NoButtons)
+        self.field.setButtonSymbols(MomentEdit.ButtonSymbols.NoButtons)
         self.live = QPushButton("Live")
         self.live.setCheckable(True)
         self.live.setToolTip("Back to now (L)")

@@ -124,6 +124,16 @@ def test_a_time_after_the_clocks_went_forward_is_meant_on_the_wall(page):
     assert page.when.when == datetime(2026, 3, 30, 16, 0, tzinfo=UTC)
 
 
+def test_a_click_on_the_hour_is_enough_to_type_another_one(page):
+    page.when.at.setTime(QTime(7, 15))
+    at_hour = QPoint(8, page.when.at.lineEdit().height() // 2)
+
+    QTest.mouseClick(page.when.at.lineEdit(), Qt.MouseButton.LeftButton, pos=at_hour)
+    QTest.keyClicks(page.when.at, "1800")
+
+    assert page.when.at.time() == QTime(18, 0)
+
+
 def test_a_time_of_today_that_is_over_means_now(page):
     page.when.set_zone(ZONE)
     page.when.at.setTime(QTime(1, 0))

@@ -62,11 +62,11 @@ def test_one_station_falls_silent_for_a_while():
 
 
 def test_a_lot_neither_overflows_nor_stands_still():
-    lot = LotModel(CITY.lots[0], hour=8, seed=1)
+    lot = LotModel(CITY.lots[0], share=0.6, seed=1)
     changes = []
     for _ in range(500):
         before = dict(lot.occupied)
-        key, is_occupied = lot.step(hour=12)
+        key, is_occupied = lot.step(share=0.88)
         assert {k for k in before if before[k] != lot.occupied[k]} <= {key}
         assert lot.occupied[key] is is_occupied
         changes.append(key)
@@ -76,9 +76,15 @@ def test_a_lot_neither_overflows_nor_stands_still():
     assert 1.5 <= min(lot.pause_s() for _ in range(50)) <= 20
 
 
+def test_a_lot_goes_on_from_how_its_bays_stood():
+    before = {bay.key: number % 3 == 0 for number, bay in enumerate(CITY.lots[0].bays)}
+
+    assert LotModel(CITY.lots[0], share=0.9, seed=1, before=before).occupied == before
+
+
 def test_a_full_lot_lets_someone_leave():
-    lot = LotModel(dataclasses.replace(CITY.lots[0], bays=CITY.lots[0].bays[:1]), hour=8, seed=1)
+    lot = LotModel(dataclasses.replace(CITY.lots[0], bays=CITY.lots[0].bays[:1]), share=0.6, seed=1)
     for _ in range(20):
         was = dict(lot.occupied)
-        lot.step(hour=12)
+        lot.step(share=0.88)
         assert lot.occupied != was
