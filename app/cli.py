@@ -458,6 +458,7 @@ def run_broker_config(options: argparse.Namespace) -> int:
         print(f'  [broker]\n  host = "{report.site.hosts[0]}"\n  port = {report.site.port}\n  tls = true')
         print(f'  ca_file = "{folder / "ca.crt"}"')
         print(f'  certificate_file = "{clients / "core.crt"}"\n  key_file = "{clients / "core.key"}"')
+        print(f'  folder = "{folder}"    # only where consoles may issue certificates: the node then writes there')
         print(f"Keep {folder / 'ca.key'} apart, with a copy: who has it can make clients.")
     elif report.has_new_server:
         print("The broker has a new certificate: systemctl restart mosquitto.")

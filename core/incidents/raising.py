@@ -18,8 +18,8 @@ from core.incidents.model import Alarm, AlarmMark, Condition, Incident, Incident
 from core.incidents.tuning import Tunings
 from core.incidents.writer import Changed
 from core.kernel.ids import new_id
-from core.store.rows import storable
-from core.store.tables import AlarmRow, IncidentRow
+from core.store.rows import storable, within
+from core.store.tables import MAX_SOURCE_ID, AlarmRow, IncidentRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +166,8 @@ def storable_condition(condition: Condition) -> Condition:
         condition_key=storable(condition.condition_key),
         title=storable(condition.title),
         detail=storable(condition.detail),
-        source_id=storable(condition.source_id),
+        # A setting is named by its file, whose path may be long.
+        source_id=within(storable(condition.source_id), MAX_SOURCE_ID),
         source_name=storable(condition.source_name),
     )
 

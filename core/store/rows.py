@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Protocol
 
 from core.kernel.errors import StaleWriteError
@@ -49,3 +50,11 @@ def check_version(version: int, *, expect_version: int, what: str) -> None:
 def storable(text: str) -> str:
     """Drop NUL characters and lone surrogates: PostgreSQL cannot keep either."""
     return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
+
+
+def within(text: str, n_most: int) -> str:
+    """Return a text that fits a column of `n_most` characters; a longer one keeps its end, and others stay apart."""
+    if len(text) <= n_most:
+        return text
+    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+    return f"{digest}~{text[len(digest) + 1 - n_most :]}"

@@ -54,6 +54,9 @@ Json = JSON().with_variant(JSONB(), "postgresql")
 # SQLite numbers rows by itself only where the key is exactly INTEGER.
 RowNumber = BigInteger().with_variant(Integer(), "sqlite")
 
+MAX_SOURCE_ID = 80
+"""Characters of what an alarm is about."""
+
 
 class Base(DeclarativeBase):
     """All tables; constraint names are fixed so that a migration can name them."""
@@ -471,7 +474,7 @@ class IncidentRow(Versioned, Base):
     kind: Mapped[str] = mapped_column(String(64))
     title: Mapped[str] = mapped_column(Text)
     source_kind: Mapped[str] = mapped_column(String(16))
-    source_id: Mapped[str] = mapped_column(String(80))
+    source_id: Mapped[str] = mapped_column(String(MAX_SOURCE_ID))
     source_name: Mapped[str] = mapped_column(Text)
     status: Mapped[str] = mapped_column(String(16))
     began_at: Mapped[datetime]
@@ -664,7 +667,7 @@ class AlarmRow(Versioned, Base):
     detail: Mapped[str] = mapped_column(Text)
     priority: Mapped[int] = mapped_column(Integer)
     source_kind: Mapped[str] = mapped_column(String(16))
-    source_id: Mapped[str] = mapped_column(String(80))
+    source_id: Mapped[str] = mapped_column(String(MAX_SOURCE_ID))
     source_name: Mapped[str] = mapped_column(Text)
     is_active: Mapped[bool]
     is_acknowledged: Mapped[bool]
@@ -737,7 +740,7 @@ class OutOfServiceRow(Versioned, Base):
     """Empty where the whole source is meant."""
 
     source_kind: Mapped[str] = mapped_column(String(16))
-    source_id: Mapped[str] = mapped_column(String(80))
+    source_id: Mapped[str] = mapped_column(String(MAX_SOURCE_ID))
     source_name: Mapped[str] = mapped_column(Text)
     owner: Mapped[str] = mapped_column(Text)
     reason: Mapped[str] = mapped_column(Text)

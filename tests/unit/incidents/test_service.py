@@ -22,6 +22,7 @@ from core.incidents.model import (
     Snapshot,
     SourceKind,
 )
+from core.incidents.policy import condition_of_system
 from core.kernel.errors import BadInputError, NotPermittedError, StaleWriteError, UnavailableError
 from core.kernel.ids import new_id
 from core.store.tables import AuditRow, ObservationRow
@@ -540,3 +541,16 @@ def test_a_device_of_which_nothing_stands_asks_nothing_of_the_database_and_one_t
     returned = room.run(room.incidents.take_device_state(replace(here, device_id="air/b")))
     assert returned is not None
     assert not returned.is_active
+
+
+def test_sources_with_long_names_are_stored_as_what_they_end_with_and_stay_apart(room):
+    parts = [f"/srv/{letter}/{'long/' * 40}watchfloor.toml:vision.wrong" for letter in "ab"]
+    alarms = [
+        room.run(room.incidents.raise_condition(condition_of_system("settings", part=part, detail="")))
+        for part in parts
+    ]
+
+    assert [len(alarm.source_id) for alarm in alarms] == [80, 80]
+    assert alarms[0].source_id != alarms[1].source_id
+    assert all(alarm.source_id.endswith("watchfloor.toml:vision.wrong") for alarm in alarms)
+    assert not room.run(room.incidents.return_condition(alarms[0].condition_key)).is_active
