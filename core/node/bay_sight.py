@@ -25,6 +25,7 @@ from core.kernel.errors import BadInputError, UnavailableError
 from core.parking.model import (
     BayEvidence,
     BaysSeen,
+    BaysSeenLate,
     Lot,
     LotObservation,
     LotObservationKind,
@@ -66,6 +67,7 @@ class _Ask:
     key: tuple[str, str]
     message: LookAtBays
     answer: asyncio.Future[tuple[BayEvidence, ...]]
+    is_history: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +94,7 @@ class BaySightHub:
         self._config = config
         self._publish = publish
         self._lots: dict[str, Lot] = {}
-        self._waiting: OrderedDict[tuple[str, str], _Ask] = OrderedDict()
+        self._waiting: OrderedDict[tuple[str, str, bool], _Ask] = OrderedDict()
         self._asked: _Ask | None = None
         self._asked_s = 0.0
         self._tickets = itertools.count(1)
@@ -152,10 +154,20 @@ class BaySightHub:
             BadInputError: There is no such lot or view, or the picture is not usable.
             UnavailableError: The process that looks is gone for the moment.
         """
-        answer = self._ask(lot_id, camera_id, jpeg, at, source or f"camera:{camera_id}")
+        answer = self._ask(lot_id, camera_id, jpeg, at, source=source or f"camera:{camera_id}")
         # Who does not wait for the answer need not hear of its failure either.
         answer.add_done_callback(lambda done: None if done.cancelled() else done.exception())
         return answer
+
+    def submit_history(
+        self, lot_id: str, camera_id: str, jpeg: bytes, at: datetime
+    ) -> asyncio.Future[tuple[BayEvidence, ...]]:
+        """Look at a picture of the past; what it says is published as `BaysSeenLate`, and nothing else follows.
+
+        Raises:
+            As `submit`.
+        """
+        return self._ask(lot_id, camera_id, jpeg, at, source=f"camera:{camera_id}", is_history=True)
 
     def take_picture(self, camera_id: str, jpeg: bytes, at: datetime) -> None:
         """Take what a worker saw with a camera; every lot that it sees is looked at."""
@@ -192,7 +204,7 @@ class BaySightHub:
             await asyncio.to_thread(process.join, 1.0)
 
     def _ask(
-        self, lot_id: str, camera_id: str, jpeg: bytes, at: datetime, source: str
+        self, lot_id: str, camera_id: str, jpeg: bytes, at: datetime, *, source: str, is_history: bool = False
     ) -> asyncio.Future[tuple[BayEvidence, ...]]:
         lot = self._lots.get(lot_id)
         if lot is None:
@@ -211,12 +223,14 @@ class BaySightHub:
             at=at,
             source=source,
         )
-        ask = _Ask(key=key, message=message, answer=asyncio.get_running_loop().create_future())
-        passed_over = self._waiting.get(key)
+        answer = asyncio.get_running_loop().create_future()
+        ask = _Ask(key=key, message=message, answer=answer, is_history=is_history)
+        place = (*key, is_history)
+        passed_over = self._waiting.get(place)
         if passed_over is not None and not passed_over.answer.done():
             passed_over.answer.set_result(())
         # In place of the older one: a camera that sends more often does not come to its turn more often.
-        self._waiting[key] = ask
+        self._waiting[place] = ask
         self._next()
         return ask.answer
 
@@ -273,6 +287,12 @@ class BaySightHub:
         if looked is None:
             if not ask.answer.done():
                 ask.answer.set_exception(BadInputError(answer.message, hint=answer.hint))
+            return
+        if ask.is_history:
+            if looked.evidence:
+                self._publish(BaysSeenLate(looked.evidence))
+            if not ask.answer.done():
+                ask.answer.set_result(looked.evidence)
             return
         self._keep(ask.key, KeptPicture(at=ask.message.at, jpeg=ask.message.jpeg))
         self.looked[ask.key] = Looked(

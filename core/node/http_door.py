@@ -157,6 +157,12 @@ def make_gateway_room(
         looks = await asyncio.gather(*(bay_sight.submit(lot, camera_id, jpeg, at) for lot in lots))
         return bool(looks[0])
 
+    async def look_back(lot_id: str, camera_id: str, jpeg: bytes, at: datetime) -> bool:
+        known = camera(camera_id)
+        if known is not None and not looks_at_posted(known):
+            return False
+        return bool(await bay_sight.submit_history(lot_id, camera_id, jpeg, at))
+
     return GatewayRoom(
         clock=clock,
         bus=bus,
@@ -167,6 +173,7 @@ def make_gateway_room(
         parking=services.parking,
         camera=camera,
         submit=look,
+        submit_history=look_back,
         devices=lambda: tuple(services.field.devices()),
         open_alarms=services.incidents.open_alarms,
         recent_incidents=services.incidents.recent_incidents,

@@ -160,7 +160,13 @@ class DrawnLot:
             confidence=word.confidence,
             source=word.source,
         )
-        return LateWord(change=change, stale_s=self.lot.stale_s, present=self._told[word.bay_id], now=now)
+        return LateWord(
+            change=change,
+            stale_s=self.lot.stale_s,
+            tells_changes=word.source.startswith("sensor:"),
+            present=self._told[word.bay_id],
+            now=now,
+        )
 
     def take_count(self, device_id: str, counted: Counted, now: datetime) -> Heard:
         """Take what a device counts; where its bays agree with it, each of them is confirmed."""

@@ -48,12 +48,15 @@ class LateWord:
 
     Attributes:
         stale_s: So long it holds by itself.
+        tells_changes: Who speaks says every change and nothing else, as a sensor; a camera says what it sees now and
+            then.
         present: How the bay stood when the word came.
         now: When it came.
     """
 
     change: BayChange
     stale_s: float
+    tells_changes: bool
     present: BayStatus
     now: datetime
 
@@ -230,10 +233,12 @@ def write_late(session: Session, word: LateWord) -> bool:
     is_own = known is not None and known.source == change.source
     if last is not None and not last.is_stale:
         is_watched = last.state != BayState.UNKNOWN.value and not is_own
-        if is_watched or last.state == change.state.value:
+        if is_watched:
             return False
+        if last.state == change.state.value:
+            return is_own and _hold_on(session, word)
     added: list[BayChange] = []
-    if known is not None and is_own and last is not None and last.is_stale:
+    if word.tells_changes and known is not None and is_own and last is not None and last.is_stale:
         gone = select(BayChangeRow.at).where(*of_bay, BayChangeRow.at >= known.at, BayChangeRow.at <= change.at)
         before = _change(known)
         added += [replace(before, at=at) for at in session.scalars(gone.where(BayChangeRow.is_stale.is_(True)))]
@@ -244,6 +249,29 @@ def write_late(session: Session, word: LateWord) -> bool:
     then_known = session.scalars(forwards.where(BayChangeRow.is_stale.is_(False)).limit(1)).first()
     added += _end_of(word, following, then_known)
     _insert_changes(session, added)
+    _hold_on(session, word)
+    return True
+
+
+def _hold_on(session: Session, word: LateWord) -> bool:
+    """Let a state hold for as long as it may from now on; returns whether that changes anything."""
+    change = word.change
+    following = session.scalars(
+        select(BayChangeRow)
+        .where(BayChangeRow.lot_id == change.lot_id, BayChangeRow.bay_id == change.bay_id, BayChangeRow.at > change.at)
+        .order_by(BayChangeRow.at, BayChangeRow.bay_change_id)
+        .limit(2)
+    ).all()
+    if not following or not following[0].is_stale:
+        return False
+    until = min(change.at + timedelta(seconds=word.stale_s), word.now)
+    if len(following) > 1:
+        until = min(until, following[1].at)
+    if until <= following[0].at:
+        return False
+    # Nobody confirmed it from then on, as was believed: that began later.
+    following[0].at, following[0].state = until, change.state.value
+    session.flush()
     return True
 
 
@@ -251,7 +279,7 @@ def _end_of(word: LateWord, following: BayChangeRow | None, then_known: BayChang
     """Return what a late word needs behind it, so that it says no more than is known."""
     change, present = word.change, word.present
     until = change.at + timedelta(seconds=word.stale_s)
-    if then_known is not None and then_known.source == change.source:
+    if word.tells_changes and then_known is not None and then_known.source == change.source:
         return []
     if following is not None and following.at <= until:
         return []

@@ -402,6 +402,13 @@ class BaysSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class BaysSeenLate:
+    """On the bus: what a picture of the past showed of bays; history, never news."""
+
+    evidence: tuple[BayEvidence, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class BaysChanged:
     """On the bus: bays stand otherwise than before, or became stale; stored already."""
 

@@ -35,6 +35,7 @@ from core.parking.model import (
     BayEvidence,
     BaysChanged,
     BaysSeen,
+    BaysSeenLate,
     BayState,
     BayStatus,
     BaysTold,
@@ -96,6 +97,7 @@ class ParkingService:
             bus.subscribe(LateReading, self._on_late),
             bus.subscribe(DeviceRemoved, self._on_device_removed),
             bus.subscribe(BaysSeen, lambda event: self.take(event.evidence)),
+            bus.subscribe(BaysSeenLate, lambda event: self.take_late(event.evidence)),
             bus.subscribe(LotObserved, self._on_observed),
             bus.subscribe(LineCrossed, self._on_crossed),
             bus.subscribe(CameraWatched, self._on_watched),
@@ -400,6 +402,14 @@ class ParkingService:
                 self._blame_lot(lot_id, len(said))
                 continue
             self._take_over(drawn, drawn.take(said, now))
+
+    def take_late(self, evidence: Sequence[BayEvidence]) -> None:
+        """Put what pictures of the past show into the history; the present stays as it is."""
+        now = self._clock.now()
+        drawn = [(self._lots.get(word.lot_id), word) for word in evidence if word.state is not BayState.UNKNOWN]
+        self._writer.add(
+            late=[lot.late(word, now) for lot, word in drawn if lot is not None and lot.has_bay(word.bay_id)]
+        )
 
     def _on_reading(self, event: ReadingReceived) -> None:
         if event.kind != words.LOT_KIND:

@@ -23,7 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--key-file", type=Path, metavar="FILE", help=f"holds the device key; the variable {KEY_VARIABLE} beats it"
     )
     parser.add_argument("--ca", type=Path, metavar="FILE", help="whom to trust, where the site signs for itself")
-    parser.add_argument("--spool", type=Path, metavar="FOLDER", help="keep here what could not be sent")
+    parser.add_argument(
+        "--spool", type=Path, metavar="FOLDER", help="keep here what could not be sent, and send it afterwards"
+    )
     parser.add_argument("--spool-mb", type=float, metavar="MB", help="at most so much of it; default 200")
     parser.add_argument("--loop", action="store_true", help="begin a clip or replay again at its end")
     parser.add_argument("--count", type=int, metavar="N", help="end after so many pictures")

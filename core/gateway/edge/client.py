@@ -1,7 +1,8 @@
 """Posts an edge camera's newest picture again and again; what the gateway answers decides when the next one goes.
 
 One thread takes pictures, the caller's sends them. Between them lies one picture: while the network is slow or away,
-new ones replace old ones, and what arrives is always the newest.
+new ones replace old ones, and what arrives first is always the newest. What could not be sent is kept in a spool, where
+there is one, and sent afterwards as history, one between two new ones.
 """
 
 from __future__ import annotations
@@ -35,6 +36,15 @@ JITTER = 0.25
 REOPEN_FIRST_S, REOPEN_LONGEST_S = 1.0, 30.0
 TELL_EVERY_S = 60.0
 MAX_ANSWER_BYTES = 1_000_000
+KEPT_EVERY_S = 1.0
+"""Between two pictures of the spool: the node looks at what is new meanwhile."""
+
+KEPT_WAIT_S = 5
+"""A kept picture is waited for so long until it was looked at: only then it is let go of."""
+
+NEVER_TAKEN = frozenset({400, 413, 415, 422})
+"""Answers that say that this picture will not be taken, however often it is sent."""
+
 LASTING = frozenset({401, 403, 404, 409})
 """Answers that say the settings are wrong: asking often does not help."""
 
@@ -46,6 +56,7 @@ class Shot:
     jpeg: bytes
     captured_at: datetime
     sequence: int
+    is_history: bool = False
 
 
 @dataclass(slots=True)
@@ -54,6 +65,8 @@ class Figures:
 
     Attributes:
         n_replaced: Pictures that a newer one overtook before they were sent.
+        n_sent_late: Of those, kept and sent afterwards.
+        n_dropped: Of those, gone for want of room.
         trouble: Why nothing arrives; empty while all is well.
     """
 
@@ -61,6 +74,8 @@ class Figures:
     n_sent: int = 0
     n_failed: int = 0
     n_replaced: int = 0
+    n_sent_late: int = 0
+    n_dropped: int = 0
     trouble: str = ""
     last_answer: str = ""
 
@@ -81,6 +96,7 @@ class Camera:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._work, name="camera", daemon=True)
         self.has_ended = False
+        self._is_woken = False
         self.trouble = ""
         self.n_taken = 0
         self.n_replaced = 0
@@ -99,9 +115,15 @@ class Camera:
     def wait(self, timeout_s: float) -> Shot | None:
         """Return the newest picture and take it away; None where none came in time."""
         with self._changed:
-            self._changed.wait_for(lambda: self._newest is not None or self.has_ended, timeout_s)
+            self._changed.wait_for(lambda: self._newest is not None or self.has_ended or self._is_woken, timeout_s)
             shot, self._newest = self._newest, None
             return shot
+
+    def wake(self) -> None:
+        """Let nobody wait for a picture any more; from any thread."""
+        with self._changed:
+            self._is_woken = True
+            self._changed.notify_all()
 
     def give_back(self, shot: Shot) -> None:
         """Take back a picture that could not be sent: it is sent again unless a newer one is there."""
@@ -204,8 +226,8 @@ class Sender:
             "Content-Type": "image/jpeg",
             "X-Captured-At": shot.captured_at.isoformat(),
             "X-Sent-At": datetime.now(UTC).isoformat(),
-            "X-Sequence": str(shot.sequence),
         }
+        headers |= {"X-Historical": "true"} if shot.is_history else {"X-Sequence": str(shot.sequence)}
         is_reused = self._connection is not None
         try:
             answer, body = self._ask(shot, headers)
@@ -226,7 +248,8 @@ class Sender:
         connection = self._connect()
         # A gateway that refuses the picture answers before all of it was sent.
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            connection.request("POST", self._base + self._settings.path, body=shot.jpeg, headers=headers)
+            path = self._base + self._settings.path + (f"?wait_s={KEPT_WAIT_S}" if shot.is_history else "")
+            connection.request("POST", path, body=shot.jpeg, headers=headers)
         answer = connection.getresponse()
         return answer, answer.read(MAX_ANSWER_BYTES)
 
@@ -257,11 +280,13 @@ class EdgeClient:
         self._spool = spool
         self._stopping = threading.Event()
         self._n_failures = 0
+        self._kept_due_s = 0.0
         self.figures = Figures()
 
     def stop_soon(self) -> None:
         """Let `run` end; from any thread."""
         self._stopping.set()
+        self._camera.wake()
 
     def run(self, *, n_most: int | None = None, for_s: float | None = None) -> Figures:
         """Work; returns what was done."""
@@ -270,11 +295,16 @@ class EdgeClient:
         self._camera.start()
         try:
             while not self._stopping.is_set() and time.monotonic() < ends_s:
-                shot = self._camera.wait(0.2)
+                due_s = min(ends_s, told_s + TELL_EVERY_S, self._kept_due_s if self._has_kept else float("inf"))
+                shot = self._camera.wait(max(0.0, due_s - time.monotonic()))
                 if shot is not None:
                     self._send(shot, ends_s)
-                elif self._camera.has_ended:
+                elif self._camera.has_ended and not self._has_kept:
                     break
+                elif self._camera.has_ended:
+                    self._stopping.wait(max(0.0, min(self._kept_due_s, ends_s) - time.monotonic()))
+                if self._has_kept and time.monotonic() >= self._kept_due_s:
+                    self._send_kept()
                 if n_most is not None and self.figures.n_sent >= n_most:
                     break
                 if time.monotonic() - told_s > TELL_EVERY_S:
@@ -301,6 +331,35 @@ class EdgeClient:
             return
         self._pause(shot, f"Refused ({status}): {words}", LONGEST_PAUSE_S if status in LASTING else wait_s, ends_s)
 
+    @property
+    def _has_kept(self) -> bool:
+        """There is something to send afterwards, and the gateway takes what is new."""
+        return self._spool is not None and len(self._spool) > 0 and self._n_failures == 0 and self.figures.n_sent > 0
+
+    def _send_kept(self) -> None:
+        """Send the oldest picture of the spool, as what it is: history."""
+        assert self._spool is not None
+        kept = self._spool.oldest()
+        if kept is None:
+            return
+        file, jpeg, captured_at = kept
+        self._kept_due_s = time.monotonic() + KEPT_EVERY_S
+        try:
+            status, words, wait_s = self._sender.post(Shot(jpeg, captured_at, 0, is_history=True))
+        except (OSError, http.client.HTTPException) as error:
+            log.info("what is kept waits on: %s", error or type(error).__name__)
+            self._kept_due_s = time.monotonic() + LONGEST_PAUSE_S
+            return
+        if status < 300:
+            self._spool.remove(file)
+            self.figures.n_sent_late += 1
+        elif status in NEVER_TAKEN:
+            log.warning("a kept picture of %s is not taken (%d): %s", f"{captured_at:%Y-%m-%d %H:%M:%S}", status, words)
+            self._spool.remove(file)
+            self.figures.n_dropped += 1
+        else:
+            self._kept_due_s = time.monotonic() + (LONGEST_PAUSE_S if status in LASTING else max(KEPT_EVERY_S, wait_s))
+
     def _pause(self, shot: Shot, sentence: str, wait_s: float, ends_s: float) -> None:
         self._n_failures += 1
         self.figures.n_failed += 1
@@ -315,7 +374,11 @@ class EdgeClient:
     def _tell(self) -> None:
         figures = self.figures
         figures.n_taken, figures.n_replaced = self._camera.n_taken, self._camera.n_replaced
-        kept = f", {len(self._spool):,} kept here" if self._spool is not None else ""
+        kept = ""
+        if self._spool is not None:
+            n_dropped = figures.n_dropped + self._spool.n_dropped
+            kept = f", {figures.n_sent_late} of those that were kept sent afterwards, {len(self._spool):,} kept here"
+            kept += f", {n_dropped:,} older ones dropped for want of room" if n_dropped else ""
         log.info(
             "%d pictures taken, %d sent, %d tries failed%s. %s",
             figures.n_taken,

@@ -27,6 +27,9 @@ class Standing(StrEnum):
     LATE = "late"
     """Newer than all others of its camera, and more than 30 s old."""
 
+    HISTORICAL = "historical"
+    """Its sender kept it while nobody took it: history only, whatever is newer."""
+
     DUPLICATE = "duplicate"
     """It was here already."""
 
@@ -37,11 +40,12 @@ class Standing(StrEnum):
     """A newer one of its camera is here already."""
 
 
-IS_LOOKED_AT = frozenset({Standing.NEW, Standing.LATE})
+IS_LOOKED_AT = frozenset({Standing.NEW, Standing.LATE, Standing.HISTORICAL})
 
 SENTENCES = {
     Standing.NEW: "",
     Standing.LATE: "The picture came late: what it shows is stored with its own time.",
+    Standing.HISTORICAL: "The picture was kept by its sender: what it shows goes into the history with its own time.",
     Standing.DUPLICATE: "This picture was here already; it counts once.",
     Standing.FROZEN: "This picture is the same as the one before: it says nothing about now. Look at the camera.",
     Standing.OVERTAKEN: "A newer picture of this camera is here already; this one is not looked at.",
@@ -56,20 +60,27 @@ class FrameHead:
         captured_at: By the sender's clock; None where it does not say.
         sent_at: The same clock when it was sent: with both, a wrong clock does no harm.
         sequence: Counts up; None where it does not count.
+        is_history: It was kept while nobody took it.
     """
 
     captured_at: datetime | None = None
     sent_at: datetime | None = None
     sequence: int | None = None
+    is_history: bool = False
 
 
-def head_of(*, captured_at: str, sent_at: str, sequence: str) -> FrameHead:
-    """Read the headers X-Captured-At, X-Sent-At and X-Sequence; an empty one says nothing.
+def head_of(*, captured_at: str, sent_at: str, sequence: str, historical: str = "") -> FrameHead:
+    """Read the headers X-Captured-At, X-Sent-At, X-Sequence and X-Historical; an empty one says nothing.
 
     Raises:
-        BadInputError: One of them cannot be read.
+        BadInputError: One of them cannot be read, or a picture of the past does not say when it was taken.
     """
+    if historical not in ("", "true", "false"):
+        raise BadInputError(f"X-Historical is {historical[:40]!r}.", hint='Write "true", or leave it out.')
+    if historical == "true" and not captured_at:
+        raise BadInputError("A picture of the past needs X-Captured-At.", hint="Send when it was taken.")
     return FrameHead(
+        is_history=historical == "true",
         captured_at=_instant("X-Captured-At", captured_at),
         sent_at=_instant("X-Sent-At", sent_at),
         sequence=_number(sequence),
@@ -121,6 +132,9 @@ class FrameOrder:
                 f"The picture is said to be from {at:%Y-%m-%d}.",
                 hint="Set the sender's clock, or send X-Sent-At as well.",
             )
+        if head.is_history:
+            note = " ".join((SENTENCES[Standing.HISTORICAL], *notes))
+            return FrameVerdict(standing=Standing.HISTORICAL, at=at, skew_s=skew_s, note=note)
         newest = self._newest.get(source)
         if newest is not None and newest.at > received_at + AHEAD:
             # Our own clock was set back: what came before it tells nothing any more.

@@ -28,6 +28,7 @@ def empty_room() -> GatewayRoom:
         parking=nobody,
         camera=nobody,
         submit=nobody,
+        submit_history=nobody,
         devices=nobody,
         open_alarms=nobody,
         recent_incidents=nobody,

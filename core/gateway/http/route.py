@@ -81,6 +81,7 @@ class GatewayRoom:
     parking: ParkingRoom
     camera: Callable[[str], Camera | None]
     submit: Callable[[str, str, bytes, datetime], Awaitable[bool]]
+    submit_history: Callable[[str, str, bytes, datetime], Awaitable[bool]]
     devices: Callable[[], tuple[Device, ...]]
     open_alarms: Callable[[], Awaitable[tuple[Alarm, ...]]]
     recent_incidents: Callable[[int], Awaitable[tuple[Incident, ...]]]

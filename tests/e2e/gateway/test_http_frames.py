@@ -29,6 +29,23 @@ def test_a_picture_is_taken_shown_and_handed_on_with_its_own_time(tmp_path):
     at_gate(tmp_path, scenario)
 
 
+def test_a_kept_picture_is_looked_at_for_the_history_alone_and_never_shown(tmp_path):
+    async def scenario(gate):
+        now = jpeg(seed=1)
+        await gate.post(now, X_Captured_At=gate.ago(0), X_Sequence=7)
+        old = await gate.post(jpeg(seed=2), X_Captured_At=gate.ago(3600), X_Sent_At=gate.ago(0), X_Historical="true")
+        nameless = await gate.post(jpeg(seed=3), X_Historical="true")
+
+        assert (old.status, old.json["standing"], old.json["is_looked_at"]) == (200, "historical", True)
+        ((lot, camera, _, at),) = gate.looked_back
+        assert (lot, camera, (gate.clock.now() - at).total_seconds()) == ("market", "north", 3600.0)
+        assert len(gate.looked) == 1
+        assert picture_file(gate.pictures, "north").read_bytes() == now
+        assert (nameless.status, nameless.json["error"]) == (400, "A picture of the past needs X-Captured-At.")
+
+    at_gate(tmp_path, scenario)
+
+
 def test_whoever_waits_learns_the_bays_that_this_picture_shows(tmp_path):
     async def scenario(gate):
         async def look(_picture):

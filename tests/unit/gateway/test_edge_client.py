@@ -101,15 +101,43 @@ def test_pictures_go_out_with_key_time_and_number(gateway, frames):
 
 def test_while_the_gateway_refuses_newer_pictures_take_the_place_of_older_ones(gateway, frames, monkeypatch, tmp_path):
     monkeypatch.setattr("core.gateway.edge.client.FIRST_PAUSE_S", 0.2)
+    monkeypatch.setattr("core.gateway.edge.client.KEPT_EVERY_S", 0.02)
     there = gateway(503, 503, 202)
     spool = Spool(tmp_path / "spool", max_bytes=1_000_000)
 
     figures = client_for(there.address, frames, spool=spool).run()
 
     assert (figures.n_sent, figures.n_failed) == (1, 2)
-    assert there.taken[-1][:2] == (202, jpeg(seed=2)), "an old picture is sent before the newest"
-    assert len(spool) == 2
-    assert figures.n_replaced == 2
+    sent = [(body, headers.get("X-Historical")) for status, body, headers in there.taken if status == 202]
+    assert sent == [(jpeg(seed=2), None), (jpeg(seed=0), "true"), (jpeg(seed=1), "true")], "the newest goes first"
+    assert (len(spool), figures.n_replaced, figures.n_sent_late) == (0, 2, 2)
+
+
+def test_what_was_kept_before_a_restart_is_sent_with_its_own_time(gateway, frames, monkeypatch, tmp_path):
+    monkeypatch.setattr("core.gateway.edge.client.KEPT_EVERY_S", 0.02)
+    Spool(tmp_path / "spool", max_bytes=1_000_000).keep(jpeg(seed=9), NOON)
+    (tmp_path / "spool" / "holiday.jpg").write_bytes(b"no time in its name")
+    there = gateway(202)
+
+    client_for(there.address, frames, spool=Spool(tmp_path / "spool", max_bytes=1_000_000)).run()
+
+    late = [headers for _, body, headers in there.taken if body == jpeg(seed=9)]
+    assert [(one["X-Historical"], one["X-Captured-At"]) for one in late] == [("true", NOON.isoformat())]
+    assert "X-Sequence" not in late[0]
+    assert list((tmp_path / "spool").iterdir()) == []
+
+
+def test_a_kept_picture_that_nobody_takes_is_given_up_and_another_waits(gateway, frames, monkeypatch, tmp_path):
+    monkeypatch.setattr("core.gateway.edge.client.KEPT_EVERY_S", 0.02)
+    spool = Spool(tmp_path / "spool", max_bytes=1_000_000)
+    for number in range(2):
+        spool.keep(jpeg(seed=8 + number), NOON + timedelta(seconds=number))
+    there = gateway(202, 400, 503)
+
+    figures = client_for(there.address, frames, spool=spool, loops=True, period_s=0.2).run(for_s=1.0)
+
+    assert figures.n_dropped == 1
+    assert [captured_at for _, _, captured_at in [spool.oldest()]] == [NOON + timedelta(seconds=1)]
 
 
 def test_a_key_that_is_refused_is_not_tried_again_and_again(gateway, frames):
@@ -136,6 +164,7 @@ def test_the_spool_keeps_the_newest_within_its_size_also_after_a_restart(tmp_pat
     again.keep(b"x" * 100, NOON + timedelta(seconds=9))
     again.keep(b"y" * 1000, NOON + timedelta(seconds=10))
 
+    assert again.n_dropped == 2
     kept = sorted((tmp_path / "spool").iterdir())
     assert [file.read_bytes()[:1] for file in kept] == [b"\x03", b"x"]
     assert kept[0].name == "20261122T120003_000000Z.jpg"

@@ -21,6 +21,7 @@ from core.parking.model import (
     BayEvidence,
     BaysChanged,
     BaysSeen,
+    BaysSeenLate,
     BayState,
     BaysTold,
     Lot,
@@ -220,6 +221,25 @@ def test_where_a_camera_watched_meanwhile_its_word_stands(sqlite, tmp_path):
         assert await desk.rows() == [("A1", 0.0, "free")]
 
     run(sqlite, tmp_path, body)
+
+
+def test_pictures_of_the_past_say_how_bays_stood_when_they_were_taken(any_database, tmp_path):
+    async def body(desk):
+        desk.pass_min(90)
+        desk.told.clear()
+        for minute, state in ((20, "occupied"), (22, "occupied"), (24, "free"), (60, "occupied")):
+            at = AT + timedelta(minutes=minute)
+            word = BayEvidence(
+                lot_id="quay", bay_id="A1", state=BayState(state), at=at, confidence=0.9, source="camera:pi"
+            )
+            desk.bus.publish(BaysSeenLate((word,)))
+
+        # Between two pictures that are far apart nobody knows.
+        await desk.service.close()
+        assert await desk.spans() == [(20.0, 24.0, True), (24.0, 29.0, False), (60.0, 65.0, True)]
+        assert desk.told == []
+
+    run(any_database, tmp_path, body)
 
 
 def test_late_counts_of_a_lot_that_nobody_drew_are_kept_at_their_time(sqlite, tmp_path):

@@ -39,7 +39,8 @@ GEOJSON = "application/geo+json"
 class FrameAnswer(BaseModel):
     """What became of a picture.
 
-    `standing` is "new", "late", "duplicate", "frozen" or "overtaken"; only new and late ones are looked at. `bays` are
+    `standing` is "new", "late", "historical", "duplicate", "frozen" or "overtaken"; the first three are looked at, and
+    historical ones go into the history only. `bays` are
     those that this camera sees, as they are known now: with status 200 this picture counts in them, with 202 not yet.
     """
 
@@ -75,10 +76,14 @@ def make_routes(room: GatewayRoom) -> list[GatewayRoute]:
             str, Header(description="The same clock when it was sent: a wrong one does no harm.")
         ] = "",
         x_sequence: Annotated[str, Header(description="Counts up with each picture.")] = "",
+        x_historical: Annotated[
+            str,
+            Header(description='"true": kept while nobody took it; goes into the history only, with X-Captured-At.'),
+        ] = "",
         wait_s: Annotated[float, Query(ge=0, le=MAX_WAIT_S, description="Wait so long for the bays.")] = 0.0,
     ) -> Response:
         """Take one JPEG of at most the size that the node's settings allow: the body itself, or the file of a form."""
-        head = head_of(captured_at=x_captured_at, sent_at=x_sent_at, sequence=x_sequence)
+        head = head_of(captured_at=x_captured_at, sent_at=x_sent_at, sequence=x_sequence, historical=x_historical)
         return await desk.take(request, lot_id, x_camera, head, wait_s=wait_s)
 
     async def get_lots() -> list[LotShape]:
@@ -167,7 +172,9 @@ class _FrameDesk:
         if not is_seen:
             room.on_frame()
             if _has_bays(lot, camera_id):
-                is_seen = await self._look(visit_of(request).sender, (lot_id, camera_id, jpeg, verdict.at), wait_s)
+                submit = room.submit_history if verdict.standing is Standing.HISTORICAL else room.submit
+                looking = asyncio.ensure_future(submit(lot_id, camera_id, jpeg, verdict.at))
+                is_seen = await self._look(visit_of(request).sender, looking, wait_s)
         return self._answer(lot, camera_id, verdict, size, is_seen=is_seen)
 
     def _place(self, key: GatewayKey, lot_id: str, camera_id: str) -> tuple[Lot, str]:
@@ -207,9 +214,8 @@ class _FrameDesk:
         jpeg = picture_of(body, content_type)
         return jpeg, check_jpeg(jpeg, max_pixels=self._room.max_frame_pixels), digest_of(jpeg)
 
-    async def _look(self, sender: Sender, picture: tuple[str, str, bytes, datetime], wait_s: float) -> bool:
-        """Have a picture looked at; True where it counts in the bays already."""
-        looking = asyncio.ensure_future(self._room.submit(*picture))
+    async def _look(self, sender: Sender, looking: asyncio.Future[bool], wait_s: float) -> bool:
+        """Wait for a picture that is looked at; True where it counts in the bays already."""
         self._looking.add(looking)
         looking.add_done_callback(self._looking.discard)
         done, _ = await asyncio.wait({looking}, timeout=wait_s)
