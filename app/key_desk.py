@@ -20,9 +20,11 @@ class KeyPageDesk(QObject):
         super().__init__()
         self._room = room
         self.page = KeyPage()
+        self._selected: dict[str, str] = {}
         self.page.add_requested.connect(self._on_add)
         self.page.revoke_requested.connect(self._on_revoke)
         self.page.show_role(room.role)
+        room.selected.connect(self._selected.__setitem__)
         room.role_changed.connect(self.page.show_role)
         room.live.cameras_changed.connect(self._show_places)
         room.live.lot_plans_changed.connect(self._show_places)
@@ -33,9 +35,10 @@ class KeyPageDesk(QObject):
         self.page.installEventFilter(self)
 
     def open(self) -> None:
-        """Begin with an empty form."""
+        """Begin with an empty form, at the lot and the camera that were selected last."""
         self.page.start()
         self._show_places()
+        self.page.prefer(self._selected.get("lot", ""), self._selected.get("camera", ""))
         self._ask()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:

@@ -115,6 +115,12 @@ class KeyPage(QWidget):
             choice.setCurrentIndex(max(0, choice.findData(chosen)) if places else -1)
         self._refresh()
 
+    def prefer(self, lot_id: str, camera_id: str) -> None:
+        """Choose this lot and this edge camera, where they are offered."""
+        for choice, wanted in ((self._lot, lot_id), (self._camera, camera_id)):
+            if choice.findData(wanted) >= 0:
+                choice.setCurrentIndex(choice.findData(wanted))
+
     def show_keys(self, keys: Sequence[GatewayKey]) -> None:
         """Show every key; those that count first."""
         self._keys = {key.key_id: key for key in sorted(keys, key=lambda key: (key.revoked_at is not None, key.name))}

@@ -128,3 +128,12 @@ def test_what_is_missing_is_said(page):
     QTest.keyClicks(field(page, "Name of the device or system"), "Pi 7")
 
     assert "address edge:" in button(page, "Make a key").toolTip()
+
+
+def test_the_form_begins_at_the_lot_and_camera_that_were_looked_at(page):
+    page.show_places({"market": "Market car park", "quay": "Quay"}, {"north": "North", "south": "South"})
+    page.prefer("quay", "south")
+    assert (field(page, "Lot").currentData(), field(page, "Edge camera").currentData()) == ("quay", "south")
+
+    page.prefer("", "a camera that posts nothing")
+    assert (field(page, "Lot").currentData(), field(page, "Edge camera").currentData()) == ("quay", "south")
