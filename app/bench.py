@@ -62,6 +62,7 @@ def run_benches(names: list[str], *, clip: Path | None, model: str, minutes: flo
         "count": _bench_count,
         "speed": _bench_speed,
         "gateway": _bench_gateway,
+        "drone-http": _bench_drone_http,
         "sync": lambda: _bench_sync(minutes or 10.0),
         "soak": lambda: bench_soak(minutes or 20.0),
     }
@@ -131,6 +132,12 @@ def _bench_parking() -> BenchResult:
     from app.bench_parking import bench_parking
 
     return bench_parking()
+
+
+def _bench_drone_http() -> BenchResult:
+    from app.bench_drone_http import bench_drone_http
+
+    return bench_drone_http()
 
 
 def _bench_gateway() -> BenchResult:

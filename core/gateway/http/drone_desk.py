@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from core.drones.model import DroneReport, DroneState, DronesTold
+from core.drones.model import DroneRemoved, DroneReport, DroneState, DronesTold
 from core.gateway.http.book import Sender
 from core.gateway.http.frames import IS_LOOKED_AT, FrameHead, FrameOrder, FrameVerdict, digest_of
 from core.gateway.http.guard import Visit
@@ -21,12 +21,16 @@ from core.gateway.http.pictures import EdgePictures
 from core.gateway.http.refusal import Refused
 from core.gateway.http.route import GatewayRoom
 from core.gateway.telemetry import QR, SEED_FIELDS, Telemetry, report_of
+from core.kernel.errors import BadInputError
 from core.media.model import EDGE
 from core.vision.model import MaskKind
 
 LINK = "http"
 MAX_KEYLESS = 50
 """Drones that come without a key, since the node started."""
+
+QUICK_BYTES = 128 * 1024
+"""A picture of at most so much is looked through faster than it is handed to a thread and back."""
 
 _UNFIT = re.compile(r"[^A-Za-z0-9._-]+")
 
@@ -82,11 +86,13 @@ class DroneDesk:
         self._posted: OrderedDict[str, Posted] = OrderedDict()
         self._shown: dict[str, Shown] = {}
         self._keyless: set[str] = set()
+        self._met: set[str] = set()
         self._order = FrameOrder()
         self._pictures = EdgePictures(room.pictures)
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._viewers: set[Viewer] = set()
         room.bus.subscribe(DronesTold, self._on_told)
+        room.bus.subscribe(DroneRemoved, self._on_removed)
 
     # -- who --------------------------------------------------------------------------------------------------------
 
@@ -127,7 +133,10 @@ class DroneDesk:
 
     def state(self, drone_id: str) -> DroneState | None:
         """Return what is known of a drone; None where there is none."""
-        return next((state for state in self._room.drones.states() if state.drone_id == drone_id), None)
+        try:
+            return self._room.drones.state(drone_id)
+        except BadInputError:
+            return None
 
     # -- telemetry --------------------------------------------------------------------------------------------------
 
@@ -196,7 +205,10 @@ class DroneDesk:
             BadInputError: It is no picture.
         """
         drone_id, room = self.drone_of(visit, wanted), self._room
-        jpeg, digest = await asyncio.to_thread(_checked, body, content_type, room.max_frame_pixels)
+        if len(body) <= QUICK_BYTES:
+            jpeg, digest = _checked(body, content_type, room.max_frame_pixels)
+        else:
+            jpeg, digest = await asyncio.to_thread(_checked, body, content_type, room.max_frame_pixels)
         async with self._turns[drone_id]:
             verdict = self._order.judge((LINK, drone_id), head, digest, room.clock.now())
             if verdict.standing in IS_LOOKED_AT:
@@ -205,10 +217,11 @@ class DroneDesk:
 
     async def _show(self, drone_id: str, path: str, jpeg: bytes, at: datetime) -> None:
         room = self._room
-        if self.state(drone_id) is None:
+        if drone_id not in self._met and self.state(drone_id) is None:
             # Its pictures are no sign that the drone itself is heard.
             now = room.clock.now()
             room.drones.take(DroneReport(drone_id=drone_id, link_id=LINK, path=path, at=now, is_heartbeat=False))
+        self._met.add(drone_id)
         camera = await room.video_of(drone_id)
         if not camera.is_enabled:
             raise Refused(409, f"Camera {camera.name} is disabled here.", hint="Enable it in Devices.")
@@ -251,6 +264,13 @@ class DroneDesk:
                 viewer.pictures[drone_id] = shown
                 viewer.news.set()
         viewer.videos = drone_ids
+
+    def _on_removed(self, event: DroneRemoved) -> None:
+        """It comes back once it is heard."""
+        for known in (self._posted, self._shown):
+            known.pop(event.drone_id, None)
+        for names in (self._met, self._keyless):
+            names.discard(event.drone_id)
 
     def _on_told(self, event: DronesTold) -> None:
         for viewer in self._viewers:

@@ -52,6 +52,14 @@ class DroneRoom(Protocol):
         """Return what is known of every drone."""
         ...
 
+    def state(self, drone_id: str) -> DroneState:
+        """Return what is known of one.
+
+        Raises:
+            BadInputError: There is none of that id.
+        """
+        ...
+
     def take(self, report: DroneReport) -> None:
         """Add what a source heard."""
         ...
