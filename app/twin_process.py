@@ -1,4 +1,4 @@
-"""The process that draws the twin: started when somebody looks, ended with its panel, started again when it breaks."""
+"""The process that draws the twin or another scene: started when somebody looks, ended with its panel."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import multiprocessing
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
 from multiprocessing.connection import Connection
 
@@ -22,6 +23,7 @@ MAX_STARTS = 3
 WITHIN_S = 300.0
 """A drawing process that breaks more often than this is not started again: the table says the same."""
 
+Drawing = Callable[[Connection, Options], None]
 END_S = 3.0
 GONE = "The 3D view ended: this machine's graphics driver broke."
 
@@ -46,9 +48,11 @@ class TwinProcess(QObject):
     failed = Signal(str)
     _ended = Signal(object)
 
-    def __init__(self, options: Options, parent: QObject | None = None) -> None:
+    def __init__(self, options: Options, parent: QObject | None = None, draw: Drawing = draw_for) -> None:
+        """Prepare; `draw` is what the process does."""
         super().__init__(parent)
         self._options = options
+        self._draw = draw
         self._pipe: Connection | None = None
         self._process: multiprocessing.process.BaseProcess | None = None
         self._starts_s: deque[float] = deque(maxlen=MAX_STARTS)
@@ -73,7 +77,7 @@ class TwinProcess(QObject):
         self._starts_s.append(time.monotonic())
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        process = context.Process(target=draw_for, args=(theirs, self._options), name="twin", daemon=True)
+        process = context.Process(target=self._draw, args=(theirs, self._options), name="twin", daemon=True)
         process.start()
         theirs.close()
         self._pipe, self._process = ours, process

@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.panel import Area, PanelInfo, Perspective
+from app.replay import Replay
 from app.room import Room
 from core.drones.model import DroneState
 from widgets.drones.history import QuantityHistory
@@ -23,6 +24,7 @@ class _DronePanel(QWidget):
         super().__init__()
         self._room = room
         self._drone_id = ""
+        self._replay: Replay | None = None
         self._history = QuantityHistory()
         self._page = DronePage(self._history)
         column = QVBoxLayout(self)
@@ -33,6 +35,7 @@ class _DronePanel(QWidget):
         live.drones_updated.connect(self._on_updated)
         live.drone_plans_changed.connect(self._show)
         room.selected.connect(self._on_selected)
+        room.replay_moved.connect(self._on_replay)
         room.node_lost.connect(self._page.show_lost)
         room.node_back.connect(self._page.show_current)
         self._page.step_wanted.connect(self._on_step)
@@ -52,6 +55,10 @@ class _DronePanel(QWidget):
             self._drone_id = item_id
             self._show()
 
+    def _on_replay(self, replay: Replay | None) -> None:
+        self._replay = replay
+        self._show()
+
     def _on_step(self, step: int) -> None:
         live = self._room.live
         names = {key: (live.drone_plans[key].name if key in live.drone_plans else key) for key in live.drones}
@@ -62,6 +69,9 @@ class _DronePanel(QWidget):
 
     def _show(self) -> None:
         live = self._room.live
+        if self._replay is not None:
+            self._page.show_replayed(self._replay.drone, self._replay.state, self._replay.at)
+            return
         if self._drone_id not in live.drones:
             self._drone_id = next(iter(live.drones), "")
         self._page.show_drone(live.drone_plans.get(self._drone_id), live.drones.get(self._drone_id))

@@ -9,9 +9,10 @@ from __future__ import annotations
 import contextlib
 import time
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from widgets.twin.model import (
     Built,
@@ -28,6 +29,7 @@ from widgets.twin.model import (
     ShowOptions,
     Taken,
 )
+from widgets.twin.pose import Pose
 from widgets.twin.scene import build_scene
 
 if TYPE_CHECKING:
@@ -51,29 +53,51 @@ def draw_for(pipe: Connection, options: Options) -> None:
 
         renderer = Renderer(options)
     except (ImportError, RuntimeError) as error:
-        _say_failed(pipe, f"The 3D view cannot be loaded: {error}.")
+        say_failed(pipe, f"The 3D view cannot be loaded: {error}.")
         return
     with contextlib.suppress(EOFError, OSError):
-        _Loop(pipe, renderer).run()
+        _TwinLoop(pipe, renderer).run()
     renderer.close()
 
 
-def _say_failed(pipe: Connection, sentence: str) -> None:
+def say_failed(pipe: Connection, sentence: str) -> None:
+    """Tell why nothing can be drawn here."""
     with contextlib.suppress(OSError):
         pipe.send(Failed(sentence))
 
 
-class _Loop:
-    """Takes orders, moves cars, draws."""
+class Drawer(Protocol):
+    """What draws a scene."""
 
-    def __init__(self, pipe: Connection, renderer: Renderer) -> None:
+    @property
+    def device(self) -> str:
+        """What OpenGL calls the hardware; known after the first picture."""
+        ...
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether something is on its way."""
+        ...
+
+    def advance(self, seconds: float) -> None:
+        """Let time go by."""
+        ...
+
+    def draw(self, pose: Pose, width_px: int, height_px: int, detail: Detail) -> NDArray[np.uint8]:
+        """Return a picture, RGBA, upper row first."""
+        ...
+
+
+class DrawingLoop:
+    """Takes orders, lets things move, draws; what a scene is made of its heirs know."""
+
+    def __init__(self, pipe: Connection, renderer: Drawer) -> None:
         self._pipe = pipe
         self._renderer = renderer
         self._look: Look | None = None
         self._n_under_way = 0
         self._is_known = False
         self._is_software = True
-        self._number = -1
         self._owed: Detail | None = None
         self._changed_at_s = 0.0
         self._moved_at_s = time.monotonic()
@@ -102,33 +126,27 @@ class _Loop:
             if isinstance(order, Taken):
                 self._n_under_way -= 1
             else:
-                # What is said of another set of lots comes after it.
+                # What is said of another scene comes after it.
                 before = orders.pop(type(order), None)
-                if isinstance(order, ShowBays) and isinstance(before, ShowBays) and before.is_at_once:
-                    order = ShowBays(order.look, order.number, is_at_once=True)
-                orders[type(order)] = order
+                orders[type(order)] = order if before is None else self._joined(before, order)
             if not self._pipe.poll(0):
                 break
         for order in orders.values():
             self._obey(order)
 
+    def _joined(self, before: Order, order: Order) -> Order:
+        """Return what counts of two orders of one kind."""
+        return order
+
     def _obey(self, order: Order) -> None:
-        match order:
-            case ShowLots(lots, number):
-                scene = build_scene(lots)
-                self._renderer.show_scene(scene)
-                self._number = number
-                self._pipe.send(Built(scene, number))
-            case ShowBays(look, number, is_at_once):
-                if number != self._number:
-                    return
-                self._renderer.show_bays(look, at_once=is_at_once)
-                self._moved_at_s = time.monotonic()
-            case ShowOptions(options):
-                self._renderer.show_options(options)
-            case Look():
-                self._look = order
+        if isinstance(order, Look):
+            self._look = order
+        else:
+            self._obey_scene(order)
         self._owe()
+
+    def _obey_scene(self, order: Order) -> None:
+        """Show something else."""
 
     def _owe(self) -> None:
         self._owed = Detail.QUICK
@@ -166,3 +184,31 @@ class _Loop:
         self._is_software = not device or any(name in device.lower() for name in SOFTWARE)
         self._is_known = True
         self._pipe.send(Ready(device, self._is_software))
+
+
+class _TwinLoop(DrawingLoop):
+    """Draws lots, and lets cars drive."""
+
+    def __init__(self, pipe: Connection, renderer: Renderer) -> None:
+        super().__init__(pipe, renderer)
+        self._twin = renderer
+        self._number = -1
+
+    def _joined(self, before: Order, order: Order) -> Order:
+        if isinstance(order, ShowBays) and isinstance(before, ShowBays) and before.is_at_once:
+            return ShowBays(order.look, order.number, is_at_once=True)
+        return order
+
+    def _obey_scene(self, order: Order) -> None:
+        match order:
+            case ShowLots(lots, number):
+                scene = build_scene(lots)
+                self._twin.show_scene(scene)
+                self._number = number
+                self._pipe.send(Built(scene, number))
+            case ShowBays(look, number, is_at_once):
+                if number == self._number:
+                    self._twin.show_bays(look, at_once=is_at_once)
+                    self._moved_at_s = time.monotonic()
+            case ShowOptions(options):
+                self._twin.show_options(options)

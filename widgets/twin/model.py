@@ -154,6 +154,11 @@ class ShowOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class SceneOrder:
+    """To a drawing process of another scene than lots: whatever that is made of."""
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
     """To the drawing process: see the scene from here, in a picture of this size [px]."""
 
@@ -212,5 +217,5 @@ class Failed:
     sentence: str
 
 
-Order = ShowLots | ShowBays | ShowOptions | Look | Taken | End
+Order = ShowLots | ShowBays | ShowOptions | SceneOrder | Look | Taken | End
 Answer = Ready | Built | Picture | Failed
