@@ -139,7 +139,7 @@ class _MapPanel(QWidget):
         state = self._room.live.drones.get(self._drone_id)
         if state is not None and state.flight_id:
             self._room.ask(
-                "drones.track",
+                "drones.history",
                 list[TrackPoint],
                 then=lambda points: self._city.show_track(state.drone_id, points),
                 refused=lambda _error: None,

@@ -21,7 +21,16 @@ from core.drones.mavlink.player import reports_of
 from core.drones.mavlink.raw_log import RawLogs
 from core.drones.mavlink.tlog import stamp
 from core.drones.merge import LiveDrone
-from core.drones.model import Drone, DroneReport, DroneState, Flight, FlightChanged, TrackPoint
+from core.drones.model import (
+    Drone,
+    DroneReport,
+    DroneState,
+    ExportedFile,
+    Flight,
+    FlightChanged,
+    ReplayedState,
+    TrackPoint,
+)
 from core.drones.replay import BEFORE, Replay, reports_of_track
 from core.kernel.bus import Bus
 from core.kernel.clock import Clock
@@ -39,23 +48,6 @@ MAX_WAITING_POINTS = 50_000
 RAW, IMPORTED = "raw", "imported"
 AFTER = timedelta(seconds=5)
 _MAVLINK_PREFIX = "mav-"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReplayedState:
-    """A drone as it was known at an instant of a flight."""
-
-    flight: Flight
-    at: datetime
-    state: DroneState
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExportedFile:
-    """A flight as a file."""
-
-    name: str
-    data: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

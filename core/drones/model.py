@@ -598,6 +598,23 @@ class Flight:
         return ((self.ended_at or now) - self.began_at).total_seconds()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayedState:
+    """A drone as it was known at an instant of a flight."""
+
+    flight: Flight
+    at: datetime
+    state: DroneState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportedFile:
+    """A flight as a file."""
+
+    name: str
+    data: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class DronesTold:
     """On the bus, at most ten times a second: drones are otherwise than before."""

@@ -12,9 +12,18 @@ from core.access.model import Actor, Role
 from core.access.permission import require
 from core.drones import rows
 from core.drones.export import ExportFormat
-from core.drones.history import DroneHistory, ExportedFile
+from core.drones.history import DroneHistory
 from core.drones.merge import LiveDrone
-from core.drones.model import Drone, DroneChanged, DroneRemoved, DroneReport, DroneState, DronesTold, Fence
+from core.drones.model import (
+    Drone,
+    DroneChanged,
+    DroneRemoved,
+    DroneReport,
+    DroneState,
+    DronesTold,
+    ExportedFile,
+    Fence,
+)
 from core.drones.rules import DroneWatch
 from core.kernel.bus import Bus
 from core.kernel.clock import Clock

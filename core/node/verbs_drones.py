@@ -8,8 +8,17 @@ from typing import TYPE_CHECKING
 
 from core.access.model import Actor
 from core.drones.export import ExportFormat
-from core.drones.history import DroneHistory, ExportedFile, ReplayedState
-from core.drones.model import Drone, DroneLink, DroneState, Fence, Flight, TrackPoint
+from core.drones.history import DroneHistory
+from core.drones.model import (
+    Drone,
+    DroneLink,
+    DroneState,
+    ExportedFile,
+    Fence,
+    Flight,
+    ReplayedState,
+    TrackPoint,
+)
 from core.link.server import Peer, Verb
 
 if TYPE_CHECKING:
@@ -69,8 +78,8 @@ def _history_verbs(node: Node, actor_of: Callable[[Peer], Actor]) -> dict[str, V
         actor_of(peer)
         return await history().replay(flight_id, at)
 
-    async def export(peer: Peer, *, flight_id: str, kind: ExportFormat) -> ExportedFile:
-        return await node.require_services().drones.export(actor_of(peer), flight_id, kind)
+    async def export(peer: Peer, *, flight_id: str, form: ExportFormat) -> ExportedFile:
+        return await node.require_services().drones.export(actor_of(peer), flight_id, form)
 
     async def import_log(
         peer: Peer, *, upload_id: str, name: str, data: bytes, is_last: bool = True, drone_id: str = ""
