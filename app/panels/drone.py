@@ -25,6 +25,7 @@ class _DronePanel(QWidget):
         self._room = room
         self._drone_id = ""
         self._replay: Replay | None = None
+        self._replayed = QuantityHistory()
         self._history = QuantityHistory()
         self._page = DronePage(self._history)
         column = QVBoxLayout(self)
@@ -56,7 +57,12 @@ class _DronePanel(QWidget):
             self._show()
 
     def _on_replay(self, replay: Replay | None) -> None:
-        self._replay = replay
+        before, self._replay = self._replay, replay
+        if replay is None or before is None or replay.at < before.at or replay.track is not before.track:
+            self._replayed.clear()
+        if replay is not None:
+            self._replayed.add((replay.state,))
+        self._page.charts.show_history(self._history if replay is None else self._replayed)
         self._show()
 
     def _on_step(self, step: int) -> None:

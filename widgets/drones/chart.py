@@ -57,6 +57,14 @@ class QuantityCharts(QWidget):
             self._drone_id = drone_id
             self._redraw()
 
+    def show_history(self, history: QuantityHistory) -> None:
+        """Chart what stands in another history: that of a replay, or again that of now."""
+        if history is not self._history:
+            self._history = history
+            for chart in self._charts:
+                chart.history = history
+            self._redraw()
+
     def show_at(self, at: datetime) -> None:
         """Draw up to an instant."""
         self._at = at
@@ -82,7 +90,7 @@ class _Chart(pg.PlotWidget):  # type: ignore[misc]
 
     def __init__(self, history: QuantityHistory, key: str, parent: QWidget) -> None:
         super().__init__(parent, background=None)
-        self._history = history
+        self.history = history
         self.choice = choice_field("Quantity", parent)
         self.choice.addItem(title_of(key), key)
         self.setMenuEnabled(False)
@@ -117,7 +125,7 @@ class _Chart(pg.PlotWidget):  # type: ignore[misc]
     def draw(self, drone_id: str, at: datetime | None, span_s: float) -> None:
         """Draw the quantity up to an instant."""
         key = self.choice.currentData()
-        at_s, values = self._history.series(drone_id, key)
+        at_s, values = self.history.series(drone_id, key)
         end_s = at.timestamp() if at is not None else (at_s[-1] if at_s.size else 0.0)
         is_in = (at_s >= end_s - span_s) & (at_s <= end_s)
         at_s, values = at_s[is_in], values[is_in]

@@ -42,6 +42,11 @@ class QuantityHistory:
         for key in [key for key in self._rings if key[0] == drone_id]:
             del self._rings[key], self._heads[key]
 
+    def clear(self) -> None:
+        """Forget everything: another flight is replayed, or an earlier moment of it."""
+        self._rings.clear()
+        self._heads.clear()
+
     def keys(self, drone_id: str) -> tuple[str, ...]:
         """Return what was said of a drone, in the order of `KEYS`."""
         return tuple(key for key in KEYS if (drone_id, key) in self._rings)

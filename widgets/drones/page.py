@@ -169,7 +169,7 @@ class DronePage(QWidget):
         self._notice.setTextFormat(Qt.TextFormat.PlainText)
         self._notice.setContentsMargins(*[look().sizes.gap * 2] * 4)
         self._notice.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        set_role(self._notice, "title")
+        set_role(self._notice, "toast")
         self._notice.hide()
         return self._notice
 

@@ -70,6 +70,7 @@ class TrackPage(QWidget):
         split.addWidget(self._table)
         split.setStretchFactor(0, 3)
         split.setStretchFactor(1, 2)
+        split.setSizes([look().sizes.body * 36, look().sizes.body * 20])
         split.setChildrenCollapsible(False)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -185,7 +186,7 @@ class TrackView(QWidget):
         """Show what was drawn."""
         self.ordered.emit(Taken())
         image = QImage(
-            picture.pixels, picture.width_px, picture.height_px, picture.width_px * 4, QImage.Format.Format_RGBA8888
+            picture.pixels, picture.width_px, picture.height_px, picture.width_px * 4, QImage.Format.Format_RGBX8888
         )
         self._image, self._seen_from = image.copy(), picture.pose
         self.update()

@@ -73,14 +73,16 @@ class Track:
         if position is None:
             return False
         at_s, (x_m, y_m) = position.at.timestamp(), to_mercator(position.point)
+        height, speed = _known(state.value("altitude_home_m")), _known(state.value("ground_speed_mps"))
         if self._n:
             last = self._rows[self._n - 1]
-            if at_s < last[2] + LEAST_S or np.hypot(x_m - last[0], y_m - last[1]) < LEAST_M:
+            climbed_m = abs(height - last[3]) if np.isfinite(height) and np.isfinite(last[3]) else 0.0
+            is_same = np.hypot(x_m - last[0], y_m - last[1]) < LEAST_M and climbed_m < LEAST_M
+            if at_s < last[2] + LEAST_S or is_same:
                 return False
         if self._n == len(self._rows):
             self._make_room()
-        height, speed = state.value("altitude_home_m"), state.value("ground_speed_mps")
-        self._rows[self._n] = x_m, y_m, at_s, _known(height), _known(speed)
+        self._rows[self._n] = x_m, y_m, at_s, height, speed
         self._n += 1
         return True
 
