@@ -52,6 +52,7 @@ _TORN_LATE_S, _TORN_AROUND_S = 0.1, 0.45
 _SETTLED_S = 0.35
 """After a cut a tracker's boxes glide to where another vehicle stands."""
 
+_SAME_TIME_S = 0.01
 _N_TOGETHER = 3
 """Moments within which two vehicles that run into each other are jolted, about half a second."""
 
@@ -238,21 +239,37 @@ class CollisionRule:
     def _is_torn_elsewhere(self, key: int, at_s: float) -> bool:
         """Return whether vehicles elsewhere broke off, appeared or jumped as well: then it was the picture."""
         own = self._traces[key]
-        lost: list[Trace] = []
-        found: list[Trace] = []
+        others: list[Trace] = []
         n_jumps = n_whole = 0
         for other_key, other in self._traces.items():
             apart = math.dist(other.middle, own.middle) / max(own.size, other.size)
             if other_key == key or apart < _APART or other.is_weak:
                 continue
-            begins_s, ends_s = other.rows[0][0], other.rows[-1][0]
-            if self._times[0] + 0.01 < begins_s and abs(begins_s - at_s - _TORN_LATE_S) <= _TORN_AROUND_S:
-                found.append(other)
-            elif ends_s < self._times[-1] - 0.01 and abs(ends_s - at_s - _TORN_LATE_S) <= _TORN_AROUND_S:
-                lost.append(other)
-            elif (evidence := weigh(other, at_s, self._aspect)) is not None and evidence.is_driving:
+            others.append(other)
+            if (evidence := weigh(other, at_s, self._aspect)) is not None and evidence.is_driving:
                 is_jump = max(evidence.jolt, 2 * evidence.leap) > _JUMPS
                 n_jumps, n_whole = n_jumps + is_jump, n_whole + (not is_jump)
+        times = list(self._times)
+        return any(
+            self._is_seam(others, times[index - 1], times[index : index + 2], n_jumps, n_whole)
+            for index in range(1, len(times))
+            if abs(times[index] - at_s - _TORN_LATE_S) <= _TORN_AROUND_S
+        )
+
+    def _is_seam(
+        self, others: list[Trace], before_s: float, after_s: list[float], n_jumps: int, n_whole: int
+    ) -> bool:
+        """Return whether more vehicles broke off before a picture or began with it than went on.
+
+        Args:
+            others: Who is elsewhere.
+            before_s: Time of the picture before.
+            after_s: Of this one and the next: a tracker shows a new vehicle with its second picture.
+            n_jumps: Vehicles that were pushed, or seem to have been.
+            n_whole: Vehicles that drove on.
+        """
+        lost = [other for other in others if abs(other.rows[-1][0] - before_s) < _SAME_TIME_S]
+        found = [other for other in others if any(abs(other.rows[0][0] - one) < _SAME_TIME_S for one in after_s)]
         # Who is lost and found where it was is one vehicle that something hid.
         lost, found = (
             [one for one in lost if not any(_is_same_place(one, two) for two in found)],
