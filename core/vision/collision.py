@@ -257,9 +257,7 @@ class CollisionRule:
             if abs(times[index] - at_s - _TORN_LATE_S) <= _TORN_AROUND_S
         )
 
-    def _is_seam(
-        self, others: list[Trace], before_s: float, after_s: list[float], n_jumps: int, n_whole: int
-    ) -> bool:
+    def _is_seam(self, others: list[Trace], before_s: float, after_s: list[float], n_jumps: int, n_whole: int) -> bool:
         """Return whether more vehicles broke off before a picture or began with it than went on.
 
         Args:

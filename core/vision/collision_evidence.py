@@ -38,9 +38,11 @@ _MOST_JOLT = 4.5
 _PIXEL_SHAPE = 0.006
 """And to its proportions, natural logarithm times size: of a small box a pixel is much."""
 
-_TURNS_ON_ITS_WAY = 0.3
-"""Of its sides' logarithm for each of its sizes that it drives: a quarter turn at full lock takes it eight metres."""
+_TURNS_ON_ITS_WAY, _FORESHORTENED = 0.4, 3.0
+"""Of its sides' logarithm for each of its sizes that it drives: a quarter turn at full lock takes it eight metres, of
+which a camera sees no more than a third where they lead away from it."""
 
+_ANOTHER_BOX = 0.6
 _BORDER = 0.006
 _TORN_WITHIN_S = 0.8
 _NEAR_TEAR_S = 0.3
@@ -100,6 +102,9 @@ class Weights:
 
 WEIGHTS = Weights()
 _TOP_JOLT, _TOP_SHAPE = 2.5, 0.7
+_LEAP, _LEAP_UNSEEN = 0.15, 0.3
+"""How far two ways may miss each other; further where nobody saw how the vehicle was thrown."""
+
 _LEAST_SPIN, _TOP_SPIN = 0.1, 0.25
 """Boxes that tremble reach the first, a car that is spun by a quarter turn within a second the second."""
 
@@ -114,7 +119,7 @@ def logit_of(evidence: Evidence, weights: Weights = WEIGHTS) -> float:
         + weights.contact * evidence.contact
         + weights.shape * min(evidence.shape, _TOP_SHAPE)
         + weights.halt * evidence.halt
-        + weights.leap * max(0.0, evidence.leap - 0.15)
+        + weights.leap * max(0.0, evidence.leap - _LEAP - _LEAP_UNSEEN * evidence.torn)
         + weights.torn * evidence.torn * evidence.contact
         + weights.pushed_back * evidence.pushed_back * evidence.contact
         + weights.spin * spins(evidence)
@@ -258,8 +263,11 @@ def _spin(before: Sequence[Row], after: Sequence[Row], size: float) -> float:
     """Return how much a box became wider and lower, or narrower and higher, beyond what its way explains.
 
     Who turns by steering drives a circle meanwhile. What covers or shows a part of a vehicle changes one side of its
-    box only, and what comes nearer or goes away changes both alike.
+    box only, and what comes nearer or goes away changes both alike. A box that another vehicle falls into, or out of,
+    is another one from one picture to the next.
     """
+    if any(_log_step(*pair) > _ANOTHER_BOX for pair in pairwise([*before, *after])):
+        return 0.0
     wider = _log_of(after[-3:], 3, 1) - _log_of(before, 3, 1)
     higher = _log_of(after[-3:], 4, 2) - _log_of(before, 4, 2)
     if wider * higher >= 0:
@@ -267,8 +275,15 @@ def _spin(before: Sequence[Row], after: Sequence[Row], size: float) -> float:
     turned = 2 * min(abs(wider), abs(higher)) - 2 * _PIXEL_SHAPE / size
     _, x1, y1, x2, y2, _ = before[-1]
     _, left, top, right, bottom, _ = after[-1]
-    way = math.hypot((left + right - x1 - x2) / 2, (top + bottom - y1 - y2) / 2) / size
+    way = math.hypot((left + right - x1 - x2) / 2, _FORESHORTENED * (top + bottom - y1 - y2) / 2) / size
     return max(0.0, turned - _TURNS_ON_ITS_WAY * way)
+
+
+def _log_step(first: Row, second: Row) -> float:
+    """Return how much a box's sides changed from one picture to the next, natural logarithm."""
+    return max(
+        abs(math.log((second[far] - second[near]) / (first[far] - first[near]))) for far, near in ((3, 1), (4, 2))
+    )
 
 
 def _log_of(rows: Sequence[Row], far: int, near: int) -> float:

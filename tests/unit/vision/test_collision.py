@@ -232,3 +232,76 @@ def test_one_vehicle_for_another_where_more_changes_than_for_a_second_is_a_seam(
     ]
 
     assert not watch(pictures, greys=greys(len(pictures), leaps_at=[impact]))
+
+
+CORNERS_M = np.array([(along, across, up) for along in (-2.25, 2.25) for across in (-0.9, 0.9) for up in (0.0, 1.5)])
+"""Of a car around the middle of its floor."""
+
+
+def seen_from_a_mast(way, *, yaw_deg, fps=8.0, label="car", height_m=8.0, away_m=25.0):
+    """Return the pictures of one car: `way` gives x, y [m] and heading [rad] at a time, seen by a real lens."""
+    chance = np.random.default_rng(int(yaw_deg))
+    tilt = math.atan2(height_m, away_m)
+    pictures = []
+    for index in range(int(6 * fps)):
+        x, y, heading = way(index / fps)
+        points = CORNERS_M @ _turned(heading) + (x, y, 0.0)
+        right, forward, up = (points @ _turned(math.radians(yaw_deg))).T
+        forward, up = forward + away_m, up - height_m
+        depth = forward * math.cos(tilt) - up * math.sin(tilt)
+        across = ASPECT / 2 + 1.3 * right / depth
+        down = 0.5 - 1.3 * (forward * math.sin(tilt) + up * math.cos(tilt)) / depth
+        box = np.array([across.min(), down.min(), across.max(), down.max()]) + chance.normal(0, 0.5 / 384, 4)
+        bbox = (box[0] / ASPECT, box[1], box[2] / ASPECT, box[3])
+        pictures.append([Track(track_id=1, label=label, score=0.8, bbox_xyxy=bbox)])
+    return pictures
+
+
+def _turned(angle):
+    cos, sin = math.cos(angle), math.sin(angle)
+    return np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]]).T
+
+
+def spun(t):
+    """A standing car is hit at its end: two radians a second on the spot, for a little more than a second."""
+    after = min(1.2, max(0.0, t - 2.0))
+    return 1.5 * after, 0.5 * after, 2.0 * after
+
+
+def steered(speed, radius):
+    """A car that drives half a circle of this radius [m] at this speed [m/s]."""
+
+    def way(t):
+        angle = min(math.pi, max(0.0, (t - 2.0) * speed / radius))
+        straight = speed * (min(t, 2.0) - 2.0)
+        return straight + radius * math.sin(angle), radius * (1 - math.cos(angle)), angle
+
+    return way
+
+
+AROUND_DEG = range(0, 360, 30)
+
+
+@pytest.mark.parametrize("fps", [5.0, 8.0])
+def test_a_standing_car_that_is_spun_calls_from_most_sides(fps):
+    said = [bool(watch(seen_from_a_mast(spun, yaw_deg=yaw, fps=fps), fps=fps)) for yaw in AROUND_DEG]
+
+    assert sum(said) >= 9
+
+
+@pytest.mark.parametrize(("speed", "radius"), [(3.0, 6.0), (4.0, 7.0), (5.0, 10.0)])
+def test_a_car_that_is_steered_through_a_tight_turn_calls_nobody_from_any_side(speed, radius):
+    said = [watch(seen_from_a_mast(steered(speed, radius), yaw_deg=yaw), fps=8.0) for yaw in AROUND_DEG]
+
+    assert not any(said)
+
+
+def test_a_motorcycle_turns_on_the_spot_and_calls_nobody():
+    assert watch(seen_from_a_mast(spun, yaw_deg=0), fps=8.0)
+    assert not watch(seen_from_a_mast(spun, yaw_deg=0, label="motorcycle"), fps=8.0)
+
+
+def test_a_box_that_another_vehicle_falls_out_of_is_no_car_that_was_spun():
+    boxes = [(4 * SIDE, 1.2 * SIDE) if t < 2 else (1.6 * SIDE, 1.5 * SIDE) for t in np.arange(0, 4, 1 / 6)]
+
+    assert not watch([[car(1, 0.8, 0.6, width=width, height=height)] for width, height in boxes])
