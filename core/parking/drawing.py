@@ -49,6 +49,12 @@ def bay_of(lot: Lot, bay_id: str) -> Bay | None:
     return next((bay for bay in lot.bays if bay.bay_id == bay_id), None)
 
 
+def bays_of(lot: Lot, bay_ids: Iterable[str]) -> list[Bay]:
+    """Return those of these bays that the lot has, in the order they are asked for."""
+    known = {bay.bay_id: bay for bay in lot.bays}
+    return [known[bay_id] for bay_id in bay_ids if bay_id in known]
+
+
 def view_of(lot: Lot, camera_id: str) -> BayView | None:
     """Return what a camera sees of the lot; None where nothing is drawn on its picture."""
     return next((view for view in lot.views if view.camera_id == camera_id), None)
@@ -142,7 +148,8 @@ def without_view(lot: Lot, camera_id: str) -> Lot:
 def with_outlines(lot: Lot, place: str, outlines: Mapping[str, Outline]) -> Lot:
     """Return the lot with these outlines at a place; ids that the lot does not have become bays."""
     kept = {bay_id: rounded(outline) for bay_id, outline in outlines.items()}
-    missing = tuple(Bay(bay_id=bay_id) for bay_id in kept if bay_of(lot, bay_id) is None)
+    known = {bay.bay_id for bay in lot.bays}
+    missing = tuple(Bay(bay_id=bay_id) for bay_id in kept if bay_id not in known)
     lot = replace(lot, bays=(*lot.bays, *missing)) if missing else lot
     if place == PLAN:
         return changed_bays(lot, kept, lambda bay: replace(bay, outline=kept[bay.bay_id]))

@@ -37,6 +37,7 @@ class BayList(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._shown: object = None
         self._lot: Lot | None = None
         self._place = PLAN
         self._is_showing = False
@@ -99,6 +100,11 @@ class BayList(QWidget):
 
     def _refresh(self) -> None:
         lot = self._lot
+        shown = self._what_is_shown(lot)
+        if shown == self._shown:
+            # Moving outlines changes no row, and there may be thousands.
+            return
+        self._shown = shown
         kept = self.chosen_ids
         here = outlines_at(lot, self._place) if lot is not None else {}
         bays = sorted_bays(lot) if lot is not None else ()
@@ -109,6 +115,13 @@ class BayList(QWidget):
         self._is_showing = False
         self.show_chosen(kept)
         self._count.setText(self._summary(lot) if lot is not None else "")
+
+    def _what_is_shown(self, lot: Lot | None) -> object:
+        if lot is None:
+            return None
+        bays = [(bay.bay_id, bay.label, bay.kind, bay.level, bay.zone, bool(bay.outline)) for bay in lot.bays]
+        views = [(view.camera_id, tuple(view.outlines)) for view in lot.views]
+        return bays, views, dict(self._cameras), self._place, self._filter.currentData()
 
     def _line(self, lot: Lot, bay: Bay) -> Line:
         names = [self._cameras.get(camera_id, camera_id) for camera_id in cameras_of(lot, bay.bay_id)]

@@ -133,7 +133,11 @@ class BayCanvas(Easel[View, Draft, Selected, BayPainter]):
 
     def show_shapes(self, shapes: tuple[Shape, ...]) -> None:
         """Show what is drawn now; what is no longer there is no longer selected."""
-        self._shapes = shapes
+        before = {shape.ref: shape for shape in self._shapes}
+        # The same one again is quicker to compare than its like.
+        self._shapes = shapes = tuple(
+            was if (was := before.get(shape.ref)) is not None and was == shape else shape for shape in shapes
+        )
         known = {shape.ref: shape for shape in shapes}
         refs = tuple(ref for ref in self._selected.refs if ref in known)
         corner = self._selected.corner

@@ -12,6 +12,7 @@ from core.kernel.geo import GeoPoint
 from core.parking.drawing import (
     PLAN,
     bay_of,
+    bays_of,
     cameras_of,
     changed_bays,
     duplicated,
@@ -114,7 +115,7 @@ class DrawingDesk(QObject):
 
     def _refresh_bay_form(self) -> None:
         lot = self.stand.lot
-        bays = [bay for key in self._chosen_ids() if (bay := bay_of(lot, key)) is not None]
+        bays = bays_of(lot, self._chosen_ids())
         if not bays:
             self.side.show_form("")
             return
@@ -287,7 +288,7 @@ class DrawingDesk(QObject):
 
     def _on_chosen(self, bay_ids: tuple[str, ...]) -> None:
         """Follow the list: a bay of another level brings that level, one that is not drawn here waits to be."""
-        bays = [bay for key in bay_ids if (bay := bay_of(self.stand.lot, key)) is not None]
+        bays = bays_of(self.stand.lot, bay_ids)
         levels = {bay.level for bay in bays}
         if self.stand.place == PLAN and len(levels) == 1 and self._bar.shown_level not in (None, *levels):
             show_choice(self._bar.level, levels.pop())

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QBrush, QColor, QFont, QFontMetrics, QPainter, QPen, QPolygonF
+from PySide6.QtGui import QBrush, QColor, QFont, QFontMetrics, QPainter, QPen, QPixmap, QPolygonF
 
 from core.parking.model import BayKind, Outline, Point
 from core.parking.shapes import middle_of
+from widgets.base.theme import Look
 from widgets.map.view import length_text
 from widgets.parking.shown import RefKind, Selected, Shape, middles
 from widgets.parking.surface import PlanView, Surface
@@ -29,19 +31,48 @@ _NAME_ROOM = 1.15
 class BayPainter(Strokes):
     """Paints what is drawn of a lot at one place."""
 
+    def __init__(self, made: Look) -> None:
+        """Keep the colours and the font of a look for pictures."""
+        super().__init__(made)
+        self._font = made.font(made.sizes.caption, weight=QFont.Weight.DemiBold)
+        self._metrics = QFontMetrics(self._font)
+        self._kept: tuple[tuple[Shape, ...], Surface, float] | None = None
+        self._layer = QPixmap()
+
     def paint_shapes(self, painter: QPainter, shapes: Sequence[Shape], selected: Selected, view: Surface) -> None:
-        """Paint all outlines, what is selected last, with its handles."""
+        """Paint all outlines, what is selected last, with its handles.
+
+        What is not selected is painted once and kept: while something is dragged, thousands of others stay as they are.
+        """
         chosen = set(selected.refs)
-        ordered = sorted(shapes, key=lambda shape: (shape.ref in chosen, shape.ref.kind is RefKind.BAY))
+        below = tuple(shape for shape in shapes if shape.ref not in chosen) if chosen else tuple(shapes)
+        ratio = painter.device().devicePixelRatioF()
+        if self._kept is None or self._kept != (below, view, ratio):
+            self._kept = (below, view, ratio)
+            self._layer = self._painted(below, view, ratio)
+        painter.drawPixmap(QPointF(0, 0), self._layer)
+        above = [shape for shape in shapes if shape.ref in chosen]
+        self._paint_all(painter, above, view, is_selected=True)
+        if len(above) == 1:
+            self._paint_handles(painter, above[0], selected.corner, view)
+
+    def _painted(self, shapes: Sequence[Shape], view: Surface, ratio: float) -> QPixmap:
+        layer = QPixmap((view.size * ratio).toSize())
+        layer.setDevicePixelRatio(ratio)
+        layer.fill(Qt.GlobalColor.transparent)
+        painter = QPainter(layer)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        self._paint_all(painter, shapes, view, is_selected=False)
+        painter.end()
+        return layer
+
+    def _paint_all(self, painter: QPainter, shapes: Sequence[Shape], view: Surface, *, is_selected: bool) -> None:
         window = QRectF(QPointF(0, 0), view.size).adjusted(-20, -20, 20, 20)
-        for shape in ordered:
-            corners = QPolygonF([view.to_px(point) for point in shape.outline])
+        transform = view.transform()
+        for shape in sorted(shapes, key=lambda shape: shape.ref.kind is RefKind.BAY):
+            corners = transform.map(_polygon(shape.outline))
             if corners.boundingRect().intersects(window):
-                self._paint_shape(painter, shape, corners, is_selected=shape.ref in chosen)
-        if len(chosen) == 1:
-            single = next((shape for shape in shapes if shape.ref in chosen), None)
-            if single is not None:
-                self._paint_handles(painter, single, selected.corner, view)
+                self._paint_shape(painter, shape, corners, is_selected=is_selected)
 
     def paint_draft(
         self, painter: QPainter, points: Outline, pointer: Point | None, view: Surface, *, can_close: bool
@@ -124,16 +155,16 @@ class BayPainter(Strokes):
         self._paint_name(painter, corners, shape.name, KIND_MARKS[shape.kind], is_selected=is_selected)
 
     def _paint_name(self, painter: QPainter, corners: QPolygonF, name: str, mark: str, *, is_selected: bool) -> None:
-        font = self._look.font(self._look.sizes.caption, weight=QFont.Weight.DemiBold)
-        metrics = QFontMetrics(font)
-        at = QPointF(*middle_of(tuple((point.x(), point.y()) for point in corners.toList())))
-        room = corners.boundingRect()
+        metrics, room = self._metrics, corners.boundingRect()
+        if metrics.height() > room.height() and not is_selected:
+            return
         lines = [name, mark] if mark and room.height() > metrics.height() * 2.6 else [name]
         width = max(metrics.horizontalAdvance(line) for line in lines)
         is_tight = width * _NAME_ROOM > room.width() or metrics.height() > room.height()
         if is_tight and not is_selected:
             return
-        painter.setFont(font)
+        at = QPointF(*middle_of(tuple((point.x(), point.y()) for point in corners.toList())))
+        painter.setFont(self._font)
         height = metrics.height() * len(lines)
         box = QRectF(at.x() - width, at.y() - height / 2, 2 * width, height)
         flags = int(Qt.AlignmentFlag.AlignCenter)
@@ -150,3 +181,8 @@ class BayPainter(Strokes):
             painter.drawEllipse(view.to_px(point), 3, 3)
         for index, point in enumerate(shape.outline):
             self.paint_handle(painter, view.to_px(point), is_strong=index == corner)
+
+
+@lru_cache(maxsize=50_000)
+def _polygon(outline: Outline) -> QPolygonF:
+    return QPolygonF([QPointF(x, y) for x, y in outline])

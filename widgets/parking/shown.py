@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QPolygonF
@@ -97,13 +99,34 @@ def hit_at(shapes: tuple[Shape, ...], selected: Selected, view: Surface, at: QPo
     # A lane may cover the whole lot: it is taken hold of by its border, unless it is selected already.
     found = [
         shape
-        for shape in shapes
+        for shape in near(shapes, view, at, EDGE_PX)
         if (shape.ref.kind is RefKind.BAY or shape.ref in selected.refs or side_at(shape.outline, view, at) is not None)
         and is_on(shape.outline, view, at)
     ]
     if not found:
         return None
     return Hit(ref=min(found, key=lambda shape: (shape.ref not in selected.refs, area_of(shape.outline))).ref)
+
+
+@lru_cache(maxsize=50_000)
+def box_of(outline: Outline) -> tuple[float, float, float, float]:
+    """Return the least and the greatest x and y of an outline, as x, y, x, y."""
+    xs, ys = [x for x, _ in outline], [y for _, y in outline]
+    return min(xs), min(ys), max(xs), max(ys)
+
+
+def near(shapes: Iterable[Shape], view: Surface, at: QPointF, reach_px: float) -> list[Shape]:
+    """Return the outlines whose box reaches to within so many pixels; the others need no closer look."""
+    x, y = view.to_point(at)
+    # A plan may be turned, and a picture's sides differ.
+    ways = [view.to_point(at + step * reach_px) for step in (QPointF(1, 1), QPointF(1, -1))]
+    dx, dy = max(abs(one[0] - x) for one in ways), max(abs(one[1] - y) for one in ways)
+    found = []
+    for shape in shapes:
+        left, low, right, high = box_of(shape.outline)
+        if left - dx <= x <= right + dx and low - dy <= y <= high + dy:
+            found.append(shape)
+    return found
 
 
 def within(shapes: tuple[Shape, ...], view: Surface, rect: QRectF) -> tuple[Ref, ...]:
@@ -139,7 +162,7 @@ def is_on(outline: Outline, view: Surface, at: QPointF) -> bool:
 def snapped(point: Point, others: tuple[Shape, ...], view: Surface) -> Point | None:
     """Return another outline's corner that is near to a point; None where there is none."""
     at = view.to_px(point)
-    corners = (corner for shape in others for corner in shape.outline)
+    corners = (corner for shape in near(others, view, at, SNAP_PX) for corner in shape.outline)
     best = min(((QLineF(at, view.to_px(corner)).length(), corner) for corner in corners), default=None)
     return best[1] if best is not None and best[0] <= SNAP_PX else None
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from PySide6.QtCore import QPointF, QRectF, QSizeF
+from PySide6.QtGui import QTransform
 
 from core.kernel.geo import GeoPoint, to_mercator
 from core.parking.model import Outline, Point
@@ -33,6 +34,9 @@ class Surface(Protocol):
 
     def to_point(self, at: QPointF) -> Point:
         """Return the point under a pixel."""
+
+    def transform(self) -> QTransform:
+        """Return `to_px` for many points at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +64,15 @@ class PlanView:
         up = (self.size.height() / 2 - at.y()) / self.px_per_m
         x, y = self._turned(right, up, -self.turn_deg)
         return self.middle[0] + x, self.middle[1] + y
+
+    def transform(self) -> QTransform:
+        """Return `to_px` for many points at once."""
+        turn = math.radians(self.turn_deg)
+        cos, sin = math.cos(turn) * self.px_per_m, math.sin(turn) * self.px_per_m
+        x, y = self.middle
+        dx = self.size.width() / 2 - (x * cos + y * sin)
+        dy = self.size.height() / 2 + (y * cos - x * sin)
+        return QTransform(cos, sin, sin, -cos, dx, dy)
 
     def zoomed(self, factor: float, at: QPointF) -> PlanView:
         """Zoom so that the point under `at` stays there."""

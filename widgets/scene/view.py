@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from PySide6.QtCore import QPointF, QRectF, QSizeF
+from PySide6.QtGui import QTransform
 
 from core.vision.model import PicturePoint
 
@@ -46,6 +47,11 @@ class PictureView:
         """Return the point under a pixel, also outside of the picture."""
         rect = self.rect()
         return (at.x() - rect.x()) / rect.width(), (at.y() - rect.y()) / rect.height()
+
+    def transform(self) -> QTransform:
+        """Return `to_px` for many points at once."""
+        rect = self.rect()
+        return QTransform(rect.width(), 0.0, 0.0, rect.height(), rect.x(), rect.y())
 
     def zoomed(self, factor: float, at: QPointF) -> PictureView:
         """Zoom so that the point under `at` stays there."""
