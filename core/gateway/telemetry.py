@@ -71,6 +71,9 @@ SEED_FIELDS = (*SEED_NUMBERS, QR)
 MAX_BYTES = 64 * 1024
 MAX_FIELDS = 200
 MAX_TEXT_CHARS = 200
+LEAST_COURSE_MPS = 0.5
+"""What hardly moves goes nowhere."""
+
 LEAST_PA = 10_000.0
 """A pressure from here on is meant in Pa."""
 
@@ -202,7 +205,9 @@ def _values(telemetry: Telemetry) -> dict[str, float]:
         found["velocity_down_mps"] = -climb
     east, north = number("Vx"), number("Vy")
     if east is not None and north is not None:
-        found.setdefault("ground_speed_mps", math.hypot(east, north))
+        speed = found.setdefault("ground_speed_mps", math.hypot(east, north))
+        if speed >= LEAST_COURSE_MPS:
+            found.setdefault("course_deg", math.degrees(math.atan2(east, north)) % 360.0)
     return found
 
 

@@ -251,6 +251,20 @@ class DroneSettings(Section):
     """Of every byte that came; flights and their tracks stay."""
 
 
+class CotSettings(Section):
+    """Drones and units for TAK, as Cursor on Target; nobody is told while `url` is empty.
+
+    "udp://239.2.3.1:6969", "tcp://HOST:8087" or "tls://HOST:8089". With TLS the server's certificate is checked against
+    `ca_file` (empty: the machine's authorities), and `certificate_file` with `key_file` is shown to it.
+    """
+
+    url: Annotated[str, Field(max_length=300)] = ""
+    every_s: Annotated[float, Field(ge=0.2, le=60)] = 2.0
+    ca_file: str = ""
+    certificate_file: str = ""
+    key_file: str = ""
+
+
 class Settings(BaseModel):
     """All settings of one start."""
 
@@ -269,6 +283,7 @@ class Settings(BaseModel):
     gateway: GatewaySettings = GatewaySettings()
     parking: ParkingSettings = ParkingSettings()
     drones: DroneSettings = DroneSettings()
+    cot: CotSettings = CotSettings()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -309,6 +324,7 @@ class _Environment(BaseSettings):
     gateway: dict[str, Any] = {}
     parking: dict[str, Any] = {}
     drones: dict[str, Any] = {}
+    cot: dict[str, Any] = {}
 
 
 def load_settings(

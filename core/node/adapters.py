@@ -7,12 +7,14 @@ from collections.abc import Callable
 from core.cameras.model import Camera
 from core.field.service import FieldService
 from core.gateway.adapter import Adapter, Gateway, Publish
+from core.gateway.cot import UNIT_PREFIX, CotSender, drone_event, unit_event
 from core.gateway.frigate import FrigateAdapter
 from core.gateway.home_assistant import HomeAssistantAdapter
 from core.gateway.sparkplug import SparkplugAdapter
 from core.kernel.clock import Clock
-from core.kernel.settings import Settings
+from core.kernel.settings import CotSettings, Settings
 from core.node.calls import Calls
+from core.node.services import Services
 
 
 def make_gateway(
@@ -55,3 +57,17 @@ def make_gateway(
             )
         )
     return Gateway(adapters, clock=clock, to_field=field.on_messages)
+
+
+def make_cot(settings: CotSettings, *, clock: Clock, services: Services) -> CotSender:
+    """Build what tells TAK of drones and units."""
+
+    def events() -> list[bytes]:
+        now = clock.now()
+        drones = {drone.drone_id: drone for drone in services.drones.drones()}
+        found = [drone_event(drones.get(state.drone_id), state, now) for state in services.drones.states()]
+        units = (device for device in services.field.devices() if device.device_id.startswith(UNIT_PREFIX))
+        found.extend(unit_event(device) for device in units)
+        return [event for event in found if event is not None]
+
+    return CotSender(settings, events=events, clock=clock)

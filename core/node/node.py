@@ -37,6 +37,7 @@ from core.field.mqtt_link import MqttLink
 from core.field.service import DeviceChanged, DeviceRemoved, FieldEventReceived, ReadingReceived
 from core.field.twins import TwinChanged
 from core.gateway.adapter import AdapterReport, Gateway
+from core.gateway.cot import CotSender
 from core.gateway.http.model import GatewayReport, GatewayState
 from core.gateway.http.pictures import picture_file
 from core.incidents.model import Alarm, AlarmChanged, Incident, IncidentChanged, SourceKind
@@ -60,7 +61,7 @@ from core.media.hardware import AUTO, OFF, SOFTWARE, HardwareDecode, choose_hard
 from core.media.model import EDGE, ProbeResult, SourceSpec
 from core.media.probe import probe
 from core.node import conditions, demo, verbs
-from core.node.adapters import make_gateway
+from core.node.adapters import make_cot, make_gateway
 from core.node.bay_pictures import cut_bay
 from core.node.bay_sight import BaySightHub
 from core.node.calibrations import Calibrations
@@ -224,6 +225,7 @@ class Node:
         self._clips_of_alarms: ClipKeeper | None = None
         self._link: MqttLink | None = None
         self._gateway: Gateway | None = None
+        self._cot: CotSender | None = None
         self._http: HttpDoor | None = None
         self._sight: Sight | None = None
         self._hardware: HardwareDecode | None = None
@@ -459,6 +461,8 @@ class Node:
         self.services = services
         await asyncio.gather(self._read_cameras(services), self._open_ears(services, broker, open_alarms))
         self._open_http(services, self._calls)
+        self._cot = make_cot(self.settings.cot, clock=self._clock, services=services)
+        self._spawn(self._cot.run())
         for fault in self._faults:
             self._calls.raise_condition(conditions.settings_fault(fault))
         if rules_fault:
@@ -1080,7 +1084,8 @@ class Node:
     def _adapter_reports(self) -> tuple[AdapterReport, ...]:
         if self._gateway is None or self._link is None:
             return ()
-        return self._gateway.reports(self._link.refused_filters)
+        told = self._cot.report() if self._cot is not None else None
+        return (*self._gateway.reports(self._link.refused_filters), *((told,) if told is not None else ()))
 
     def _notices(self) -> tuple[SystemNotice, ...]:
         found = [(f"settings/{index}", fault.sentence, "") for index, fault in enumerate(self._faults)]
