@@ -113,11 +113,16 @@ class FramePump(QObject):
             feed = self._feeds.get(camera_id)
             if feed is None or (feed.reader is None and not self._open(feed, now_s)):
                 continue
-            assert feed.reader is not None
-            for tracks in feed.reader.track_arrays_after(feed.track_sequence):
-                feed.track_sequence = tracks.sequence
-                self._on_tracks(camera_id, _track_set(tracks))
-            frame = lend_frame(feed.reader, feed.frame_sequence)
+            reader = feed.reader
+            assert reader is not None
+            newest = reader.newest_tracks
+            if newest != feed.track_sequence:
+                found = reader.track_arrays_after(feed.track_sequence)
+                for tracks in found:
+                    self._on_tracks(camera_id, _track_set(tracks))
+                # Kept where nothing was found as well: a camera without detection is not searched each time.
+                feed.track_sequence = max(newest, found[-1].sequence if found else 0)
+            frame = lend_frame(reader, feed.frame_sequence)
             if frame is not None:
                 feed.frame_sequence = frame.sequence
                 self.n_frames += 1

@@ -479,6 +479,11 @@ class RingReader:
         """Whose pictures these are."""
         return self._mapping.camera_id
 
+    @property
+    def newest_tracks(self) -> int:
+        """Sequence of the newest track set; of an empty ring the number that counting begins at."""
+        return self._mapping.words[_W_TRACKS]
+
     def newest_frame(self, after_sequence: int) -> RingFrame | None:
         """Copy the newest picture, whole; None where none is newer than `after_sequence`."""
         for _ in range(_MAX_TRIES):

@@ -53,14 +53,8 @@ _LABEL, _TEXT, _LABEL_MID, _IS_LONG, _IS_SHORT, _IS_ANY, _NONE = range(8, 15)
 _X1_IN, _Y1_IN, _X2_IN, _Y2_IN, _REACH = range(15, 20)
 _N_MARKS = 20
 
-_SIDES = np.array(
-    [
-        (_MID_X, _Y1, _WIDTH, _NONE),
-        (_MID_X, _Y2, _WIDTH, _NONE),
-        (_X1, _MID_Y, _NONE, _HEIGHT),
-        (_X2, _MID_Y, _NONE, _HEIGHT),
-    ]
-)
+_ACROSS = np.array([(_MID_X, _Y1, _WIDTH, _NONE), (_MID_X, _Y2, _WIDTH, _NONE)])
+_DOWN = np.array([(_X1, _MID_Y, _NONE, _HEIGHT), (_X2, _MID_Y, _NONE, _HEIGHT)])
 _CORNERS = np.array(
     [
         (_X1_IN, _Y1, _REACH, _NONE),
@@ -74,9 +68,9 @@ _CORNERS = np.array(
     ]
 )
 # What is added to them. The middle of pixel 7 is 7.5, and from pixel 7 to pixel 9 it is three pixels.
-_FRAME = np.array([(0.5, 0.5, 1, 1), (0.5, 0.5, 1, 1), (0.5, 0.5, 1, -1), (0.5, 0.5, 1, -1)])
-_BAR_ON_TOP = np.array([(0.5, 0.5, 1, 3), (0.5, 0.5, 1, 1), (0.5, 1.0, 1, -2), (0.5, 1.0, 1, -2)])
-_DARK_FRAME = np.array([(0.5, 0.5, 3, 3), (0.5, 0.5, 3, 3), (0.5, 0.5, 3, -3), (0.5, 0.5, 3, -3)])
+_LINE, _DARK_LINE = np.array([(0.5, 0.5, 1, 1)]), np.array([(0.5, 0.5, 3, 3)])
+_BAR_ON_TOP = np.array([(0.5, 0.5, 1, 3), (0.5, 0.5, 1, 1)])
+_SIDE = np.array([(0.5, 0.5, 1, -1)])
 _CORNER, _DARK_CORNER = np.array([(0.5, 0.5, 1, 1)]), np.array([(1.5, 1.5, 1, 1)])
 
 
@@ -302,6 +296,14 @@ class _Sheet:
             known = self._colors[token] = (left, top, 1, 1)
         return known
 
+    def profile(self, token: str) -> tuple[float, ...]:
+        """Return left, top, width and height of a dark pixel, one of this colour and a dark one, side by side."""
+        left, top = self._room_for(3)
+        painter = QPainter(self.picture)
+        painter.fillRect(left + 1, top, 1, 1, self._look.color(token))
+        painter.end()
+        return left, top, 3, 1
+
     def text(self, text: str, token: str, *, is_small: bool) -> tuple[float, ...]:
         """Return left, top, width and height of a text; `token` is the colour of the bar before it, empty for none."""
         known = self._texts.get((text, token, is_small))
@@ -409,17 +411,21 @@ class BoxPainter:
         )
 
     def _frame(self, token: str) -> tuple[_Pieces, _Pieces]:
-        """Return a dark frame of three pixels and the light one of one pixel on it."""
+        """Return what is dark of a frame of three pixels, and the light line of one pixel on it."""
         known = self._frames.get(token)
         if known is None:
-            is_cornered = token == _CORNERED
-            marks = _CORNERS if is_cornered else _SIDES
-            dark = _DARK_CORNER if is_cornered else _DARK_FRAME
-            light = _CORNER if is_cornered else _BAR_ON_TOP if token in _BARRED else _FRAME
-            known = self._frames[token] = (
-                _pieces(marks, dark, self._sheet.color(_SHADOW)),
-                _pieces(marks, light, self._sheet.color(token)),
-            )
+            shadow, color = self._sheet.color(_SHADOW), self._sheet.color(token)
+            if token == _CORNERED:
+                known = _pieces(_CORNERS, _DARK_CORNER, shadow), _pieces(_CORNERS, _CORNER, color)
+            else:
+                # What goes down touches a line of memory at each pixel: dark, light and dark are painted at once.
+                sides = _pieces(_DOWN, _SIDE, self._sheet.profile(token))
+                across = _BAR_ON_TOP if token in _BARRED else _LINE
+                known = (
+                    _joined([_pieces(_ACROSS, _DARK_LINE, shadow), sides]),
+                    _pieces(_ACROSS, across, color),
+                )
+            self._frames[token] = known
         return known
 
     def _label(self, label: str, track_id: int, *, has_ids: bool, is_small: bool) -> _Label:

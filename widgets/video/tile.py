@@ -20,6 +20,7 @@ from PySide6.QtGui import (
     QImage,
     QKeyEvent,
     QMouseEvent,
+    QMoveEvent,
     QPainter,
     QPen,
     QPixmap,
@@ -66,7 +67,7 @@ class _Fit:
         is_pixel_on_pixel: It was made for this tile: nothing is scaled.
     """
 
-    key: tuple[object, ...]
+    key: tuple[float, ...]
     rect: QRectF
     on_canvas: QRectF
     at: QPointF
@@ -541,7 +542,7 @@ class VideoTile(QWidget):
         return self._fit_of(self._frame, self.devicePixelRatioF()).rect if self._frame else QRectF(self.rect())
 
     def _fit_of(self, frame: VideoFrame, ratio: float) -> _Fit:
-        key = (frame.width, frame.height, self.pos(), self.size(), ratio)
+        key = (frame.width, frame.height, ratio)
         if self._fit is None or key != self._fit.key:
             rect = _fitted(frame.width, frame.height, QRectF(self.rect()), ratio)
             self._fit = _Fit(
@@ -835,9 +836,14 @@ class VideoTile(QWidget):
         event.acceptProposedAction()
         self.camera_dropped.emit(camera_id)
 
+    def moveEvent(self, event: QMoveEvent) -> None:
+        """Work out anew where the picture lies on the canvas."""
+        self._fit = self._box_room = None
+        super().moveEvent(event)
+
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Draw the strip anew and ask for pictures of this size."""
-        self._strip = None
+        self._strip = self._fit = self._box_room = None
         self._strips.clear()
         super().resizeEvent(event)
         self.shown_size_changed.emit()

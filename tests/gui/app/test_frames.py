@@ -1,0 +1,67 @@
+"""What the pump brings from the rings to the wall."""
+
+import time
+
+import numpy as np
+import pytest
+
+from app.frames import FramePump
+from core.media.ring import FrameRing, TrackMark
+
+
+class Camera:
+    """A ring that is written here, and everything the pump brought from it."""
+
+    def __init__(self, path):
+        self.ring = FrameRing.create(path, camera_id="c0", max_wh=(64, 48))
+        self.frames, self.tracks = [], []
+        self.pump = FramePump(
+            on_frame=lambda _, frame: self.frames.append(frame.pts_s),
+            on_tracks=lambda _, tracks: self.tracks.append((tracks.pts_s, tracks.labels)),
+        )
+        self.pump.set_rings({"c0": str(path)})
+        self.pump.set_shown(("c0",))
+
+    def picture(self, pts_s):
+        self.ring.write_frame(
+            np.zeros((48, 64, 4), np.uint8),
+            pts_s=pts_s,
+            received_s=time.monotonic(),
+            captured_at_s=time.time(),
+            epoch=1,
+        )
+
+    def seen(self, pts_s, *labels):
+        marks = [TrackMark(track_id=1, label=label, score=0.9, bbox_xyxy=(0, 0, 1, 1)) for label in labels]
+        self.ring.write_tracks(pts_s, marks, epoch=1)
+
+
+@pytest.fixture
+def camera(qapp, tmp_path):
+    made = Camera(tmp_path / "c0.ring")
+    yield made
+    made.pump.close()
+    made.ring.close()
+
+
+def test_tracks_come_once_each_in_their_order_before_the_picture_they_belong_to(camera, qtbot):
+    camera.picture(1.0)
+    qtbot.waitUntil(lambda: camera.frames == [1.0])
+    assert camera.tracks == []
+
+    camera.seen(2.0, "car")
+    camera.seen(3.0, "bus", "car")
+    camera.picture(3.0)
+    qtbot.waitUntil(lambda: camera.frames == [1.0, 3.0])
+    camera.picture(4.0)
+    qtbot.waitUntil(lambda: camera.frames == [1.0, 3.0, 4.0])
+
+    assert camera.tracks == [(2.0, ("car",)), (3.0, ("bus", "car"))]
+
+
+def test_what_was_written_before_the_wall_was_opened_is_not_lost(camera, qtbot):
+    camera.seen(1.0, "car")
+    camera.picture(1.0)
+
+    qtbot.waitUntil(lambda: camera.frames == [1.0])
+    assert camera.tracks == [(1.0, ("car",))]
