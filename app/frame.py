@@ -15,12 +15,17 @@ from app.panel import PanelInfo
 from app.panels.alarms import go_to
 from app.room import Room
 from app.voice import ConsoleVoice
+from core.access.model import Role
 from core.incidents.model import Alarm
 from widgets.alarms.strip import AlarmStrip
 from widgets.base.banner import Banner
 from widgets.base.theme import THEMES, apply_theme
 from widgets.base.toasts import Toasts
 from widgets.header.header_bar import HeaderBar
+from widgets.header.sound_question import SoundQuestion
+
+SOUND_TEST = "sound_test/"
+"""How the keys of notices begin that ask for a test of a desk's sound."""
 
 
 class Frame(QObject):
@@ -33,13 +38,17 @@ class Frame(QObject):
         self._room = room
         self._window = window
         self._theme, self._scale = theme, scale
+        self._reminded: set[str] = set()
+        """Desks whose test this supervisor was asked for since signing in."""
+
         self.header = HeaderBar()
         self.banner = Banner()
         self.strip = AlarmStrip()
+        self.sound_question = SoundQuestion()
         self.toasts = Toasts(window)
         self.voice = ConsoleVoice(room)
         self.arranger = Arranger(room, window)
-        for bar in (self.header, self.banner, self.strip):
+        for bar in (self.header, self.banner, self.sound_question, self.strip):
             window.add_fixed(bar)
         self.header.add_menu("Panels", window.make_menu(panels))
         self.header.show_theme(theme, scale)
@@ -75,7 +84,8 @@ class Frame(QObject):
         self.strip.tab_chosen.connect(self._on_tab_chosen)
         room.flood.changed.connect(self.strip.gauges.show_flood)
         self.voice.changed.connect(self._on_voice)
-        header.sound_test_requested.connect(self.voice.test)
+        header.sound_test_requested.connect(self._on_sound_test)
+        self.sound_question.answered.connect(self._on_sound_answer)
         header.sound_output_chosen.connect(self.voice.choose_output)
         header.speech_switched.connect(self.voice.set_speaking)
         header.sound_menu_opened.connect(self.voice.look_for_outputs)
@@ -108,6 +118,24 @@ class Frame(QObject):
         else:
             self.banner.clear_cause("database")
 
+        if health is not None and self._room.role >= Role.SUPERVISOR:
+            for notice in health.notices:
+                if notice.key.startswith(SOUND_TEST) and notice.key not in self._reminded:
+                    self._reminded.add(notice.key)
+                    self._room.toast(notice.message, notice.hint)
+
+    def _on_sound_test(self) -> None:
+        self.voice.test()
+        self.sound_question.ask()
+
+    def _on_sound_answer(self, is_heard: bool) -> None:
+        words = "heard" if is_heard else "not heard"
+        self._room.ask(
+            "desk.note_sound_test",
+            then=lambda _none: self._room.toast(f"Kept in the shift log: the test sound was {words}."),
+            is_heard=is_heard,
+        )
+
     def _on_alarms(self) -> None:
         alarms = self._room.live.open_alarms()
         self.header.show_alarms(alarms)
@@ -122,6 +150,7 @@ class Frame(QObject):
         self._room.tab_wanted.emit(name)
 
     def _on_session(self) -> None:
+        self._reminded.clear()
         connection = self._room.connection
         self.header.show_session(connection.session)
         if connection.site is not None:

@@ -45,6 +45,7 @@ class ShiftKind(StrEnum):
     SHELVED = "shelved"
     OUT_OF_SERVICE = "out_of_service"
     HAND_OVER = "hand_over"
+    SOUND_TEST = "sound_test"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -442,6 +442,7 @@ class Node:
             clock=self._clock,
         )
         rules_fault = await services.rules.load()
+        await services.sound_tests.load()
         # Rules begin anew with the node: of what was active before, nobody would ever hear the end.
         await services.incidents.start()
         await services.keeper.start()
@@ -1100,6 +1101,7 @@ class Node:
         )
         found.extend(self._nonsense_notices())
         if self.services is not None:
+            found.extend(self.services.sound_tests.due())
             found.extend(self.services.parking.notices())
         if self._model_note:
             found.append(("model", self._model_note, "Set vision.model to a model for real cameras."))

@@ -25,6 +25,7 @@ from core.incidents.review import ReviewService
 from core.incidents.rules.desk import RuleDesk
 from core.incidents.service import IncidentService
 from core.incidents.shift import ShiftService
+from core.incidents.sound_tests import SoundTests
 from core.incidents.tuning import Tunings
 from core.incidents.warnings import WarningPolicy, WarningService
 from core.kernel.bus import Bus
@@ -59,6 +60,7 @@ class Services:
     keeper: AlarmKeeper
     dispatch: DispatchService
     shift: ShiftService
+    sound_tests: SoundTests
     hand_over: HandOverService
     warnings: WarningService
     review: ReviewService
@@ -111,6 +113,7 @@ def make_services(
         keeper=AlarmKeeper(store, bus, clock, tunings),
         dispatch=DispatchService(store, bus, clock, evidence=folders.evidence),
         shift=ShiftService(store, bus, clock),
+        sound_tests=SoundTests(store, bus, clock),
         hand_over=HandOverService(store, bus, clock, folder=folders.data / "reports", site=settings.site.name),
         warnings=WarningService(store, bus, clock, incidents, _warning_policy(settings)),
         review=ReviewService(store, bus, clock),

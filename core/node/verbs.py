@@ -174,6 +174,12 @@ def _room_verbs(node: Node) -> dict[str, Verb]:
     async def report_sound(peer: Peer, *, reason: str) -> None:
         actor = actor_of(peer)
         node.take_desk_sound(peer, actor.desk, reason[:300])
+        await node.require_services().sound_tests.see(actor.desk)
+
+    async def note_sound_test(peer: Peer, *, is_heard: bool) -> None:
+        actor = actor_of(peer)
+        await node.require_services().sound_tests.note(actor, is_heard=is_heard)
+        node.take_desk_sound(peer, actor.desk, "" if is_heard else f"{actor.name} did not hear the test sound.")
 
     async def issue_certificate(peer: Peer, *, device_id: str) -> IssuedCertificate:
         return await node.require_services().certificates.issue(actor_of(peer), device_id)
@@ -198,6 +204,7 @@ def _room_verbs(node: Node) -> dict[str, Verb]:
         "room.show": show,
         "room.rings": rings,
         "desk.report_sound": report_sound,
+        "desk.note_sound_test": note_sound_test,
         "room.health": health,
         "room.picture": picture,
         "devices.set_enabled": set_device_enabled,

@@ -28,6 +28,7 @@ KIND_WORDS = {
     ShiftKind.SHELVED: "Shelved",
     ShiftKind.OUT_OF_SERVICE: "Out of service",
     ShiftKind.HAND_OVER: "Hand-over",
+    ShiftKind.SOUND_TEST: "Sound test",
 }
 _COLUMNS = (
     Column(title="Entry"),
