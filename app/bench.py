@@ -63,6 +63,7 @@ def run_benches(names: list[str], *, clip: Path | None, model: str, minutes: flo
         "speed": _bench_speed,
         "gateway": _bench_gateway,
         "drone-http": _bench_drone_http,
+        "drones": _bench_drones,
         "sync": lambda: _bench_sync(minutes or 10.0),
         "soak": lambda: bench_soak(minutes or 20.0),
     }
@@ -138,6 +139,12 @@ def _bench_drone_http() -> BenchResult:
     from app.bench_drone_http import bench_drone_http
 
     return bench_drone_http()
+
+
+def _bench_drones() -> BenchResult:
+    from app.bench_drones import bench_drones
+
+    return bench_drones()
 
 
 def _bench_gateway() -> BenchResult:

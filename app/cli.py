@@ -82,7 +82,7 @@ def make_parser() -> argparse.ArgumentParser:
         nargs="*",
         metavar="NAME",
         help="decode, detect, stream, cameras, memory, ui, wall, twin, start, recover, source, count, speed, gateway, "
-        "drone-http, sync, soak",
+        "drone-http, drones, sync, soak",
     )
     bench.add_argument("--minutes", type=float, help="length of the soak (20) and of sync (10)")
     bench.add_argument("--json", action="store_true", help="one JSON object a bench")

@@ -617,7 +617,7 @@ class ExportedFile:
 
 @dataclass(frozen=True, slots=True)
 class DronesTold:
-    """On the bus, at most ten times a second: drones are otherwise than before."""
+    """On the bus, what came close together in one: drones are otherwise than before."""
 
     states: tuple[DroneState, ...]
 

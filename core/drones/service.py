@@ -1,4 +1,4 @@
-"""The drones of a node: what any source reports of them becomes states with ages, told at most ten times a second."""
+"""The drones of a node: what any source reports of them becomes states with ages."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ from core.store.engine import Store
 
 log = logging.getLogger(__name__)
 
-TELL_EVERY_S = 0.1
+TELL_EVERY_S = 0.08
+"""Never more often; what comes after a rest is told at once, so that what links bring ten times a second stays that."""
+
 WATCH_EVERY_S = 0.25
 STORE_EVERY_S = 1.0
 MAX_DRONES = 500
@@ -79,6 +81,7 @@ class DroneService:
         self._untold: set[str] = set()
         self._unsaved: set[str] = set()
         self._telling: asyncio.TimerHandle | None = None
+        self._told_s = 0.0
         self._once = OncePerLoss(log)
         self.refused: Counter[str] = Counter()
         """Values that cannot be, and reports that name no drone, by link."""
@@ -208,10 +211,13 @@ class DroneService:
     def _tell_soon(self, drone_id: str) -> None:
         self._untold.add(drone_id)
         if self._telling is None:
-            self._telling = asyncio.get_running_loop().call_later(TELL_EVERY_S, self._tell)
+            loop = asyncio.get_running_loop()
+            # Not before everything that came together was taken: one call later at the earliest.
+            self._telling = loop.call_at(max(loop.time(), self._told_s + TELL_EVERY_S), self._tell)
 
     def _tell(self) -> None:
         self._telling = None
+        self._told_s = asyncio.get_running_loop().time()
         untold, self._untold = self._untold, set()
         states = tuple(self._live[drone_id].state for drone_id in untold if drone_id in self._live)
         if states:

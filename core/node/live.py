@@ -251,9 +251,9 @@ class LiveCollector:
         self._schedule()
 
     def add_drones(self, states: tuple[DroneState, ...]) -> None:
-        """Push how drones are with the next flush; newest wins."""
+        """Push at once how drones are; they are told about ten times a second, and newest wins."""
         self._drones.update({state.drone_id: state for state in states})
-        self._schedule()
+        self._schedule_now()
 
     def add_drone_plan(self, drone: Drone) -> None:
         """Push at once how a drone is set up."""

@@ -49,6 +49,7 @@ class DroneScript:
     speed_mps: float = CRUISE_MPS
     waits_s: float = 5.0
     flies_s: float = 600.0
+    attitudes_per_tick: int = 1
 
 
 @dataclass(slots=True)
@@ -83,6 +84,9 @@ class SimDrone:
     battery: float = 1.0
     t_s: float = 0.0
     is_silent: bool = False
+    is_autopilot_silent: bool = False
+    """Only its radio still talks."""
+
     _leg: int = 1
     _texts: list[tuple[int, str]] = field(default_factory=list)
     _phase: str = "ground"
@@ -180,7 +184,11 @@ class SimDrone:
 
     def _speak(self) -> None:
         every = self._n_ticks
-        self._say_attitude()
+        if self.is_autopilot_silent:
+            self._mav.radio_status_send(190, 188, 90, 40, 45, 0, 0)
+            return
+        for _ in range(self.script.attitudes_per_tick):
+            self._say_attitude()
         if every % 2 == 0:
             self._say_position()
         if every % 5 == 0:

@@ -114,8 +114,12 @@ class MavlinkHub:
         tasks = [asyncio.create_task(self._keep_open(link)) for link in self._links.values()]
         try:
             n_flushes = 0
+            due_s = asyncio.get_running_loop().time()
             while True:
-                await asyncio.sleep(FLUSH_S)
+                # By a grid: what is shown ten times a second must not wait for the time that flushing takes.
+                now_s = asyncio.get_running_loop().time()
+                due_s = max(due_s + FLUSH_S, now_s)
+                await asyncio.sleep(due_s - now_s)
                 self.flush()
                 n_flushes += 1
                 if n_flushes % TELL_EVERY == 0:
@@ -175,7 +179,7 @@ class MavlinkHub:
         return DroneLink(
             link_id=address.link_id,
             kind=address.kind,
-            address=address.text,
+            address=link.source.where or address.text,
             is_open=link.is_open,
             reason=link.reason,
             signing=intake.policy,

@@ -35,7 +35,13 @@ Feed = Callable[[bytes, datetime, str], None]
 
 
 class Source(Protocol):
-    """Brings bytes until it ends or is cancelled."""
+    """Brings bytes until it ends or is cancelled.
+
+    Attributes:
+        where: The address where it listens, where that says more than the settings; empty otherwise.
+    """
+
+    where: str
 
     async def run(self, feed: Feed, on_open: Callable[[], None]) -> None:
         """Open, say so, and hand on what comes.
@@ -54,6 +60,7 @@ class UdpSource:
         """Listen at an address."""
         self._address = address
         self._clock = clock
+        self.where = ""
         self._bound: asyncio.Event = asyncio.Event()
         self._port = 0
 
@@ -68,6 +75,7 @@ class UdpSource:
         with self._open() as listening:
             self._port = listening.getsockname()[1]
             self._bound.set()
+            self.where = f"udp:{self._address.host}:{self._port}"
             on_open()
             while True:
                 data, sender = await loop.sock_recvfrom(listening, MAX_DATAGRAM)
@@ -96,6 +104,7 @@ class TcpSource:
 
     def __init__(self, address: LinkAddress, clock: Clock) -> None:
         """Connect to an address."""
+        self.where = ""
         self._address = address
         self._clock = clock
 
@@ -122,6 +131,7 @@ class SerialSource:
 
     def __init__(self, address: LinkAddress, clock: Clock) -> None:
         """Read a device."""
+        self.where = ""
         self._address = address
         self._clock = clock
 
@@ -174,6 +184,7 @@ class FileSource:
 
     def __init__(self, address: LinkAddress, clock: Clock) -> None:
         """Play a file."""
+        self.where = ""
         self._file = Path(address.path)
         self._clock = clock
 
