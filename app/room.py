@@ -15,6 +15,7 @@ from app.frames import Pump
 from app.lag import UiLag
 from app.live import LiveModel
 from core.access.model import Role, Session
+from core.incidents.model import SourceKind
 from core.kernel.errors import ConsoleError
 from core.kernel.settings import ConsoleSettings, KeySettings
 from widgets.alarms.keys import Keymap, keymap_of
@@ -139,6 +140,13 @@ class Room(QObject):
     def select(self, kind: str, item_id: str) -> None:
         """Tell every panel what the operator looks at now."""
         self.selected.emit(kind, item_id)
+
+    def drone_of(self, kind: str, item_id: str) -> str:
+        """Return the drone that something selected is about; empty where it is about none."""
+        if kind == "drone":
+            return item_id
+        alarm = self.live.alarms.get(item_id) if kind == "alarm" else None
+        return alarm.source_id if alarm is not None and alarm.source_kind is SourceKind.DRONE else ""
 
     def toast(self, sentence: str, hint: str = "") -> None:
         """Tell the operator something that needs no answer."""

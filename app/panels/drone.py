@@ -52,8 +52,9 @@ class _DronePanel(QWidget):
             self._show()
 
     def _on_selected(self, kind: str, item_id: str) -> None:
-        if kind == "drone":
-            self._drone_id = item_id
+        drone_id = self._room.drone_of(kind, item_id)
+        if drone_id:
+            self._drone_id = drone_id
             self._show()
 
     def _on_replay(self, replay: Replay | None) -> None:

@@ -21,8 +21,9 @@ def create(room: Room) -> QWidget:
         room.panel_requested.emit("drone")
 
     def on_selected(kind: str, item_id: str) -> None:
-        if kind == "drone":
-            strip.choose(item_id)
+        drone_id = room.drone_of(kind, item_id)
+        if drone_id:
+            strip.choose(drone_id)
 
     live.drones_changed.connect(show)
     live.drone_plans_changed.connect(show)

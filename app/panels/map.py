@@ -126,9 +126,10 @@ class _MapPanel(QWidget):
             self._show_near()
 
     def _on_selected(self, kind: str, item_id: str) -> None:
-        if kind != "drone" or item_id == self._drone_id:
+        drone_id = self._room.drone_of(kind, item_id)
+        if not drone_id or drone_id == self._drone_id:
             return
-        self._drone_id = item_id
+        self._drone_id = drone_id
         if self._city.tool.tool is Tool.FENCE:
             self._city.tool.end()
         self._ask_track()

@@ -73,7 +73,7 @@ _FACT_KEYS = (
     "pressure_hpa",
 )
 _TEXT_COLUMNS = (Column(title="Message"), Column(title="Level"), Column(title="Time"), Column(title="Times", rank=1))
-_NARROW_EM = 42
+_NARROW_EM, _TALL_EM = 42, 50
 
 
 class DronePage(QWidget):
@@ -124,6 +124,7 @@ class DronePage(QWidget):
         self._split.addWidget(self._tabs)
         self._split.setStretchFactor(0, 3)
         self._split.setStretchFactor(1, 2)
+        self._split.setSizes([look().sizes.body * 24, look().sizes.body * 12])
         self._split.setChildrenCollapsible(False)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -350,10 +351,11 @@ class DronePage(QWidget):
             super().keyPressEvent(event)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Put the figures below the instruments in a narrow dock."""
+        """Put the figures below the instruments in a narrow and high dock."""
         super().resizeEvent(event)
-        is_narrow = self.width() < look().sizes.body * _NARROW_EM
-        wanted = QBoxLayout.Direction.TopToBottom if is_narrow else QBoxLayout.Direction.LeftToRight
+        em = look().sizes.body
+        is_upright = self.width() < em * _NARROW_EM and self.height() > em * _TALL_EM
+        wanted = QBoxLayout.Direction.TopToBottom if is_upright else QBoxLayout.Direction.LeftToRight
         if self._upper.direction() is not wanted:
             self._upper.setDirection(wanted)
 

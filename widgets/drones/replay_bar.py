@@ -54,6 +54,7 @@ class ReplayBar(QFrame):
         self.play.setCheckable(True)
         self.slider = QSlider(Qt.Orientation.Horizontal, self)
         self.slider.setAccessibleName("Moment of the flight")
+        self.slider.setMinimumWidth(look().sizes.body * 6)
         self.slider.setSingleStep(STEP_S * 10)
         self.slider.setPageStep(PAGE_S * 10)
         self._time = QLabel(self)
@@ -89,7 +90,9 @@ class ReplayBar(QFrame):
     def start(self, title: str, began_at: datetime, length_s: float) -> None:
         """Replay a flight from its beginning."""
         self._began_at, self._length_s = began_at, max(0.1, length_s)
-        self._title.setText(f"REPLAY  {title}")
+        self._title.setText("REPLAY")
+        self._title.setToolTip(title)
+        self._title.setAccessibleName(f"Replay of {title}")
         with QSignalBlocker(self.slider):
             self.slider.setRange(0, round(self._length_s * 10))
         self.show()
@@ -104,7 +107,7 @@ class ReplayBar(QFrame):
         self._at_s = max(0.0, min(seconds, self._length_s))
         with QSignalBlocker(self.slider):
             self.slider.setValue(round(self._at_s * 10))
-        self._time.setText(f"{duration_words(self._at_s)} / {duration_words(self._length_s)}")
+        self._time.setText(f"{_clock_words(self._at_s)} / {_clock_words(self._length_s)}")
         self.moment_changed.emit(self.at)
 
     def end(self) -> None:
@@ -139,3 +142,8 @@ class ReplayBar(QFrame):
             self.go_to(0.0)
         self._ticked_s = self._clock.monotonic()
         self._ticking.start()
+
+
+def _clock_words(seconds: float) -> str:
+    """Write minutes and seconds; hours where there are any."""
+    return duration_words(seconds).removeprefix("00:")

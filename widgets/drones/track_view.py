@@ -36,6 +36,9 @@ from widgets.twin.pose import Pose
 FIRST_POSE = Pose(azimuth_deg=20.0, elevation_deg=28.0)
 TURN_DEG = 7.5
 MAX_LINES = 400
+LABELS_APART = 0.2
+"""Of the track's extent: the highest point is named where it lies so far from the drone."""
+
 _COLUMNS = (
     Column(title="Time"),
     Column(title="Height", is_figure=True),
@@ -65,6 +68,7 @@ class TrackPage(QWidget):
         set_role(self._said, "title")
         self._said.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._table = TextTable("Points of the flight", _COLUMNS, self)
+        self._table.setMinimumWidth(look().sizes.body * 15)
         split = QSplitter(Qt.Orientation.Horizontal, self)
         split.addWidget(self.view)
         split.addWidget(self._table)
@@ -226,8 +230,11 @@ class TrackView(QWidget):
         if track is None or not len(track.points):
             return
         made = look()
-        highest = track.points[int(np.argmax(track.points[:, 2]))]
-        for point, word in ((highest, "highest "), (track.points[-1], "")):
+        at = int(np.argmax(track.points[:, 2]))
+        ends = [(track.points[-1], "")]
+        if np.hypot(*(track.points[at] - track.points[-1])[:2]) > LABELS_APART * float((track.high - track.low).max()):
+            ends.append((track.points[at], "highest "))
+        for point, word in ends:
             places, depths = poses.project(self._seen_from, point[None, :].astype(float), self.width(), self.height())
             if depths[0] <= 0:
                 continue
