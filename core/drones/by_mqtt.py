@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from core.drones.model import LOST_S, QUANTITIES, BatteryPack, DroneReport, Gnss, Home, Landed
-from core.field.kinds.drone import KIND
+from core.drones.model import LOST_S, QUANTITIES, BatteryPack, DroneReport, Fix, Gnss, Home, Landed
+from core.field.kinds.drone import FIXES, KIND
 from core.field.model import Device, Reading
 from core.field.service import ReadingReceived
 from core.kernel.bus import Bus
@@ -48,7 +48,7 @@ def report_of(reading: Reading, *, name: str, now: datetime) -> DroneReport:
         name=name,
         sent_at=reading.at,
         values={key: value for key, value in values.items() if key in QUANTITIES} if is_good else {},
-        position=_point(values, "lat", "lon") if is_good else None,
+        position=_point(values, "lat", "lon") if is_good and values.get("fix") != 0.0 else None,
         accuracy_m=values.get("accuracy"),
         home=_home(values, now) if is_good else None,
         batteries=_batteries(values, now) if is_good else (),
@@ -90,8 +90,17 @@ def _batteries(values: Mapping[str, float], at: datetime) -> tuple[BatteryPack, 
 
 
 def _gnss(values: Mapping[str, float], at: datetime) -> tuple[Gnss, ...]:
-    n_satellites, hdop = values.get("satellites"), values.get("hdop")
-    if n_satellites is None and hdop is None:
+    fix, n_satellites = values.get("fix"), values.get("satellites")
+    if fix is None:
+        # How many satellites it sees does not say whether it knows where it is.
         return ()
-    count = None if n_satellites is None else round(n_satellites)
-    return (Gnss(number=0, at=at, n_satellites=count, hdop=hdop, accuracy_m=values.get("accuracy")),)
+    return (
+        Gnss(
+            number=0,
+            at=at,
+            fix=Fix(FIXES[round(fix)]),
+            n_satellites=None if n_satellites is None else round(n_satellites),
+            hdop=values.get("hdop"),
+            accuracy_m=values.get("accuracy"),
+        ),
+    )

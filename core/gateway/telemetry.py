@@ -239,7 +239,8 @@ def _batteries(telemetry: Telemetry, at: datetime) -> tuple[BatteryPack, ...]:
 
 def _gnss(telemetry: Telemetry, at: datetime) -> tuple[Gnss, ...]:
     n_satellites, hdop, fix = telemetry.number("satellites"), telemetry.number("hdop"), telemetry.said.get("fix")
-    if n_satellites is None and hdop is None and fix is None:
+    if fix is None:
+        # How many satellites it sees does not say whether it knows where it is.
         return ()
     count = None if n_satellites is None else round(n_satellites)
     return (Gnss(number=0, at=at, fix=fix, n_satellites=count, hdop=hdop, accuracy_m=telemetry.number("accuracy")),)

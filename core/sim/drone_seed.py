@@ -191,7 +191,7 @@ def view_at(script: SeedScript, t_s: float) -> View:
 def field_state_at(script: SeedScript, t_s: float, dice: random.Random) -> dict[str, Any]:
     """Return the same state as a drone says it over MQTT."""
     seed = state_at(script, t_s, dice)
-    kept = ("altitude_home_m", "battery", "voltage", "satellites", "homeLat", "homeLon", "armed", "landed")
+    kept = ("altitude_home_m", "battery", "voltage", "satellites", "fix", "homeLat", "homeLon", "armed", "landed")
     return {
         "lat": seed["gpsy"],
         "lon": seed["gpsx"],

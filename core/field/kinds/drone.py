@@ -13,6 +13,8 @@ from core.field.kinds.base import DeviceKind, KindPayload, Moment, Number, Quant
 PAYLOAD = "DroneState"
 STREAM = "state"
 STALE_S = 5.0
+FIXES = ("none", "2d", "3d", "dgps", "rtk_float", "rtk_fixed", "static", "ppp")
+"""What a satellite receiver knows, as numbers of a reading: the places in here."""
 
 
 class DroneState(KindPayload):
@@ -24,6 +26,7 @@ class DroneState(KindPayload):
         battery: Charge [%].
         time_left: In the air, on this battery [s].
         accuracy: Of the position, horizontal [m].
+        fix: Of its satellite receiver; `satellites` and `hdop` count only beside it.
         armed: Its motors may turn.
     """
 
@@ -50,12 +53,15 @@ class DroneState(KindPayload):
     hdop: Annotated[Number, Field(ge=0, le=100)] = None
     home_lat: Annotated[Number, Field(alias="homeLat", ge=-90, le=90)] = None
     home_lon: Annotated[Number, Field(alias="homeLon", ge=-180, le=180)] = None
+    fix: Literal["none", "2d", "3d", "dgps", "rtk_float", "rtk_fixed", "static", "ppp"] | None = None
     armed: bool | None = None
     landed: Literal["ground", "air", "take_off", "landing"] | None = None
 
     def values(self) -> dict[str, float]:
-        """Return the numbers, and 1 or 0 for whether it is armed and whether it is in the air."""
+        """Return the numbers, the place of its fix in `FIXES`, and 1 or 0 for armed and in the air."""
         found = super().values()
+        if self.fix is not None:
+            found["fix"] = float(FIXES.index(self.fix))
         if self.armed is not None:
             found["armed"] = float(self.armed)
         if self.landed is not None:
@@ -81,6 +87,7 @@ def simulate(moment: Moment) -> Iterable[Said]:
             "ground_speed_mps": 8.7,
             "battery": round(100.0 - (moment.elapsed_s / 12.0) % 80.0, 1),
             "satellites": 15,
+            "fix": "3d",
             "armed": True,
             "landed": "air",
         },
@@ -110,6 +117,7 @@ KIND = DeviceKind(
         Quantity(key="current", title="Current", unit="A", decimals=1),
         Quantity(key="timeLeft", title="Time left", unit="s", decimals=0),
         Quantity(key="satellites", title="Satellites", unit="", decimals=0),
+        Quantity(key="fix", title="Fix", unit="", decimals=0),
         Quantity(key="hdop", title="HDOP", unit="", decimals=1),
         Quantity(key="accuracy", title="Accuracy", unit="m", decimals=1),
         Quantity(key="lat", title="Latitude", unit="°", decimals=5),

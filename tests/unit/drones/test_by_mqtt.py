@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from core.drones.by_mqtt import report_of, take_from_field
-from core.drones.model import Landed
+from core.drones.model import Fix, Landed
 from core.field.kinds.drone import KIND, DroneState
 from core.field.model import Device, Reading
 from core.field.service import ReadingReceived
@@ -22,16 +22,19 @@ def reading(age_s: float = 0.0, **values: float) -> Reading:
 
 
 def test_its_words_become_the_rooms():
-    said = DroneState(lat=47.0, lon=8.0, heading_deg=90, battery=71, satellites=14, armed=True, landed="air").values()
+    said = DroneState(
+        lat=47.0, lon=8.0, heading_deg=90, battery=71, satellites=14, fix="3d", armed=True, landed="air"
+    ).values()
     report = report_of(reading(**said), name="Quad", now=CLOCK.now())
 
     assert (report.position, report.values) == (GeoPoint(47.0, 8.0), {"heading_deg": 90.0})
     assert (report.batteries[0].remaining_percent, report.gnss[0].n_satellites) == (71.0, 14)
+    assert report.gnss[0].fix is Fix.THREE_D
     assert (report.is_armed, report.landed, report.is_heartbeat) == (True, Landed.AIR, True)
 
 
 def test_what_it_did_not_say_is_not_known_and_no_fix_is_no_place():
-    report = report_of(reading(lat=0.0, lon=0.0, homeLat=47.0), name="", now=CLOCK.now())
+    report = report_of(reading(lat=0.0, lon=0.0, homeLat=47.0, satellites=9.0), name="", now=CLOCK.now())
 
     assert report.position is None
     assert report.home is None
