@@ -102,8 +102,8 @@ class Weights:
 
 WEIGHTS = Weights()
 _TOP_JOLT, _TOP_SHAPE = 2.5, 0.7
-_LEAP, _LEAP_UNSEEN = 0.15, 0.3
-"""How far two ways may miss each other; further where nobody saw how the vehicle was thrown."""
+_LEAP = 0.15
+"""Boxes tremble: so far two ways may miss each other."""
 
 _LEAST_SPIN, _TOP_SPIN = 0.1, 0.25
 """Boxes that tremble reach the first, a car that is spun by a quarter turn within a second the second."""
@@ -119,7 +119,7 @@ def logit_of(evidence: Evidence, weights: Weights = WEIGHTS) -> float:
         + weights.contact * evidence.contact
         + weights.shape * min(evidence.shape, _TOP_SHAPE)
         + weights.halt * evidence.halt
-        + weights.leap * max(0.0, evidence.leap - _LEAP - _LEAP_UNSEEN * evidence.torn)
+        + weights.leap * max(0.0, evidence.leap - _LEAP)
         + weights.torn * evidence.torn * evidence.contact
         + weights.pushed_back * evidence.pushed_back * evidence.contact
         + weights.spin * spins(evidence)
