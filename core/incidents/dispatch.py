@@ -33,7 +33,7 @@ from core.kernel.clock import Clock
 from core.kernel.errors import BadInputError, StaleWriteError, UnavailableError
 from core.kernel.ids import new_id
 from core.store.engine import Store
-from core.store.rows import check_version, place, storable
+from core.store.rows import check_version, place, storable, words_of
 from core.store.tables import AlarmRow, IncidentAlarmRow, IncidentRow, IncidentStepRow, UnitRow
 
 MAX_TEXT = 2000
@@ -92,11 +92,11 @@ class DispatchService:
             BadInputError: Neither kind nor title was given.
         """
         require(actor, Role.OPERATOR)
-        kind, title = _clean(wanted.kind, 64), _clean(wanted.title, MAX_TITLE)
+        kind, title = words_of(wanted.kind, 64), words_of(wanted.title, MAX_TITLE)
         if not (kind or title):
             raise BadInputError("The incident has no kind and no title.", hint="Say in a word what happened.")
         evidence, note = await self._keep(snapshot)
-        text = "\n".join(part for part in (_clean(wanted.text), note) if part)
+        text = "\n".join(part for part in (words_of(wanted.text, MAX_TEXT), note) if part)
         at = self._clock.now()
 
         def run(session: Session) -> _Done:
@@ -139,7 +139,7 @@ class DispatchService:
             BadInputError: The table does not know this step from here, or something is missing; with the sentence.
         """
         require(actor, Role.OPERATOR)
-        order = replace(order, comment=_clean(order.comment), operator=_clean(order.operator, 64))
+        order = replace(order, comment=words_of(order.comment, MAX_TEXT), operator=words_of(order.operator, 64))
         at = self._clock.now()
 
         def run(session: Session) -> _Done:
@@ -217,7 +217,7 @@ class DispatchService:
             BadInputError: No call sign, one that another unit has, or an id that is not there.
         """
         require(actor, Role.SUPERVISOR)
-        call_sign, kind = _clean(unit.call_sign, 40), _clean(unit.kind, 32)
+        call_sign, kind = words_of(unit.call_sign, 40), words_of(unit.kind, 32)
         if not call_sign:
             raise BadInputError("The unit has no call sign.", hint="Write how it is called on the radio.")
         at = self._clock.now()
@@ -596,7 +596,3 @@ def _last_step_since(session: Session, incident_id: str, version: int) -> Incide
 def _who_was_faster(row: IncidentRow, step: IncidentStepRow) -> str:
     desk = f" at {step.desk}" if step.desk else ""
     return f"{step.actor}{desk} was faster: {work.STEP_WORDS[Step(step.step)].lower()}, {step.detail or row.title}."
-
-
-def _clean(text: str, limit: int = MAX_TEXT) -> str:
-    return storable(text).strip()[:limit]

@@ -24,7 +24,7 @@ from core.kernel.clock import Clock
 from core.kernel.errors import BadInputError, NotPermittedError, StaleWriteError
 from core.kernel.ids import new_id
 from core.store.engine import Store
-from core.store.rows import check_version, storable
+from core.store.rows import check_version, storable, words_of
 from core.store.tables import AlarmRow, OutOfServiceRow, PlannedWorksRow
 
 UNACKNOWLEDGE_WITHIN = timedelta(minutes=10)
@@ -107,7 +107,7 @@ class AlarmHandling:
         """
         require(actor, Role.OPERATOR)
         at = self._clock.now()
-        said = storable(comment).strip()[:MAX_TEXT]
+        said = words_of(comment, MAX_TEXT)
 
         def make(alarm: Alarm) -> Event:
             role = self._tunings.of_alarm(alarm).reset_role
@@ -146,7 +146,7 @@ class AlarmHandling:
         if shelving is Shelving.UNSHELVED or not for_s > 0:
             raise BadInputError("Shelving needs a time.", hint="Say for how long.")
         at = self._clock.now()
-        said = storable(comment).strip()[:MAX_TEXT]
+        said = words_of(comment, MAX_TEXT)
 
         def make(alarm: Alarm) -> Event:
             if alarm.is_suppressed_or_shelved:
@@ -174,7 +174,7 @@ class AlarmHandling:
         """
         require(actor, Role.OPERATOR)
         at = self._clock.now()
-        said = storable(comment).strip()[:MAX_TEXT]
+        said = words_of(comment, MAX_TEXT)
 
         def make(alarm: Alarm) -> Event:
             if alarm.shelving is Shelving.UNSHELVED:
@@ -302,7 +302,7 @@ class AlarmHandling:
         """
         require(actor, Role.SUPERVISOR)
         at = self._clock.now()
-        said = storable(comment).strip()[:MAX_TEXT]
+        said = words_of(comment, MAX_TEXT)
 
         def run(session: Session) -> Changed:
             alarm = ledger.alarm_of(_meant_row(session, meant))
@@ -335,7 +335,7 @@ class AlarmHandling:
         """
         require(actor, Role.SUPERVISOR)
         at = self._clock.now()
-        said = storable(comment).strip()[:MAX_TEXT]
+        said = words_of(comment, MAX_TEXT)
 
         def run(session: Session) -> Changed:
             row = session.get(OutOfServiceRow, hold_id)
@@ -510,7 +510,7 @@ def _answer(changed: Changed, alarm_id: str) -> Alarm:
 
 
 def _text(text: str, hint: str) -> str:
-    said = storable(text).strip()[:MAX_TEXT]
+    said = words_of(text, MAX_TEXT)
     if not said:
         raise BadInputError("Nothing was written.", hint=hint)
     return said

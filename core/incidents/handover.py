@@ -27,7 +27,7 @@ from core.kernel.errors import BadInputError, UnavailableError
 from core.kernel.ids import new_id
 from core.kernel.wire import from_builtins, to_builtins
 from core.store.engine import Store
-from core.store.rows import storable
+from core.store.rows import words_of
 from core.store.tables import (
     AlarmJournalRow,
     AlarmRow,
@@ -127,7 +127,7 @@ class HandOverService:
             BadInputError: The shift would begin in the future, or is longer than a week.
         """
         now = self._clock.now()
-        words = storable(comment).strip()[:MAX_COMMENT]
+        words = words_of(comment, MAX_COMMENT)
 
         def run(session: Session) -> ReportContent:
             begin = since or _last_end(session) or now - SHIFT
@@ -181,7 +181,7 @@ class HandOverService:
             BadInputError: There is no such report, it is signed, or its own author would sign it.
         """
         require(incoming, Role.OPERATOR)
-        at, words = self._clock.now(), storable(comment).strip()[:MAX_COMMENT]
+        at, words = self._clock.now(), words_of(comment, MAX_COMMENT)
 
         def run(session: Session) -> tuple[HandOver, ShiftEntryAdded]:
             row = session.get(HandOverRow, hand_over_id)

@@ -35,6 +35,7 @@ from core.incidents.model import (
     SourceKind,
 )
 from core.incidents.raising import Raising, raise_alarm, raise_all, return_alarm
+from core.incidents.rules.book import shipped_tunings
 from core.incidents.signals import NUISANCE, REPEAT_S, Signals, Verdict
 from core.incidents.tuning import AlarmTuning, Tunings
 from core.incidents.writer import AlarmWriter, Changed, joined
@@ -44,7 +45,7 @@ from core.kernel.errors import BadInputError, StaleWriteError, UnavailableError
 from core.kernel.geo import GeoPoint
 from core.kernel.ids import new_id
 from core.store.engine import Store
-from core.store.rows import storable
+from core.store.rows import storable, words_of
 from core.store.tables import AlarmRow, IncidentRow, ObservationRow
 from core.vision.model import Observation, Phase
 
@@ -105,7 +106,7 @@ class IncidentService:
 
         Alarms follow the figures of `tunings`; `by_rule` gives a condition its rule, title and priority.
         """
-        self.tunings = tunings or Tunings()
+        self.tunings = tunings or shipped_tunings()
         self._by_rule = by_rule
         self._store = store
         self._writer = AlarmWriter(store, bus)
@@ -509,7 +510,7 @@ class IncidentService:
             BadInputError: There is no such alarm.
         """
         require(actor, Role.OPERATOR)
-        comment = storable(comment).strip()[:MAX_COMMENT_LENGTH]
+        comment = words_of(comment, MAX_COMMENT_LENGTH)
         at = self._clock.now()
 
         def run(session: Session) -> Changed:
@@ -545,7 +546,7 @@ class IncidentService:
             BadInputError: There is no such open alarm, or nothing was written.
         """
         require(actor, Role.OPERATOR)
-        text = storable(comment).strip()[:MAX_COMMENT_LENGTH]
+        text = words_of(comment, MAX_COMMENT_LENGTH)
         if not text:
             raise BadInputError("The comment is empty.", hint="Write what the next operator should know.")
         at = self._clock.now()

@@ -20,7 +20,7 @@ from core.kernel.bus import Bus
 from core.kernel.clock import Clock
 from core.kernel.errors import BadInputError
 from core.store.engine import Store
-from core.store.rows import storable
+from core.store.rows import storable, words_of
 from core.store.tables import ShiftEntryRow
 
 log = logging.getLogger(__name__)
@@ -125,7 +125,7 @@ class ShiftService:
             BadInputError: Nothing was written, or the entry to be corrected is not there.
         """
         require(actor, Role.OPERATOR)
-        words = storable(text).strip()[:MAX_TEXT]
+        words = words_of(text, MAX_TEXT)
         if not words:
             raise BadInputError("The entry is empty.", hint="Write what the next shift should know.")
         at = self._clock.now()

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 
 from core.incidents.machine import TABLE, Row, Trigger
 from core.incidents.model import AlarmState, Priority
-from core.incidents.tuning import DEFAULT, DEFAULTS, AlarmTuning
+from core.incidents.rules.book import shipped_book
+from core.incidents.tuning import DEFAULT, AlarmTuning
 
 STATES: dict[AlarmState, str] = {
     AlarmState.NORMAL: "nothing is wrong, or it is over and was seen; not in the list",
@@ -97,8 +98,12 @@ within 60 s chatters: it makes no new sound, and has returned only after 60 s of
 | rule | on-delay | off-delay | latches | shelved at most (1/2/3/4) | by a supervisor | escalates | calls again |
 |---|---|---|---|---|---|---|---|"""
     lines = text.splitlines()
-    named = {"(any)": DEFAULT, **DEFAULTS}
-    return [*lines, *(_figures_of(name, tuning) for name, tuning in named.items()), ""]
+    rows = {"(any)": _figures_of("(any)", DEFAULT)}
+    for name, tuning in shipped_book().tunings.items():
+        row = _figures_of(name, tuning)
+        if row.removeprefix(f"| {name} ") != rows["(any)"].removeprefix("| (any) "):
+            rows[name] = row
+    return [*lines, *rows.values(), ""]
 
 
 def _figures_of(name: str, tuning: AlarmTuning) -> str:

@@ -134,38 +134,6 @@ class Cause:
     position: GeoPoint | None = None
 
 
-RULES: tuple[SuppressionRule, ...] = (
-    SuppressionRule(
-        rule_id="broker-away",
-        title="No link to the field devices",
-        causes=frozenset({"broker"}),
-        kinds=frozenset({"device_lost", "devices_lost"}),
-        reach=Reach.EVERYWHERE,
-    ),
-    SuppressionRule(
-        rule_id="behind-gateway",
-        title="Behind a lost gateway",
-        causes=frozenset({"gateway_lost"}),
-        kinds=frozenset({"device_lost", "devices_lost"}),
-        reach=Reach.SAME_GROUP,
-    ),
-    SuppressionRule(
-        rule_id="camera-lost",
-        title="The camera is lost",
-        causes=frozenset({"camera_lost"}),
-        kinds=frozenset({"camera_moved", "camera_blinded", "camera_frozen"}),
-        reach=Reach.SAME_SOURCE,
-    ),
-    SuppressionRule(
-        rule_id="site-power",
-        title="No mains power there",
-        causes=frozenset({"site_power_lost"}),
-        kinds=frozenset({"camera_lost", "device_lost", "gateway_lost"}),
-        reach=Reach.NEARBY,
-    ),
-)
-
-
 def find_rule(
     subject: Condition | Alarm,
     causes: Iterable[Cause],

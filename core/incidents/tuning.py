@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from core.access.model import Role
 from core.incidents.model import Alarm, Priority
-from core.incidents.suppression import RULES, SuppressionRule
+from core.incidents.suppression import SuppressionRule
 
 MINUTE_S = 60.0
 HOUR_S = 3600.0
@@ -91,18 +91,7 @@ class AlarmTuning:
 
 
 DEFAULT = AlarmTuning()
-DEFAULTS: dict[str, AlarmTuning] = {
-    "collision": AlarmTuning(is_latching=True),
-    "device_lost": AlarmTuning(on_delay_s=15.0),
-    "gateway_lost": AlarmTuning(on_delay_s=5.0),
-    "camera_blinded": AlarmTuning(off_delay_s=10.0),
-    "camera_frozen": AlarmTuning(off_delay_s=10.0),
-    # What says that nothing is recorded must not be put aside.
-    "database": AlarmTuning(can_be_shelved=False),
-    "disk": AlarmTuning(can_be_shelved=False),
-    "evidence": AlarmTuning(can_be_shelved=False),
-}
-"""By the rule's id; where a rule has none, by the kind of its conditions."""
+"""What a rule does not say."""
 
 
 class Tunings:
@@ -111,25 +100,19 @@ class Tunings:
     Threads: the node's loop; the mapping is replaced as a whole.
     """
 
-    def __init__(
-        self, own: Mapping[str, AlarmTuning] | None = None, *, suppression: tuple[SuppressionRule, ...] = RULES
-    ) -> None:
-        """Take the figures of the site's own rules; what they do not name keeps its default."""
-        self._own = dict(own or {})
+    def __init__(self, by_rule: Mapping[str, AlarmTuning], *, suppression: tuple[SuppressionRule, ...]) -> None:
+        """Take the figures of rules by their id; what has no rule keeps the default."""
+        self._by_rule = dict(by_rule)
         self.suppression = suppression
         """What is suppressed by design."""
 
-    def replace(self, own: Mapping[str, AlarmTuning]) -> None:
+    def replace(self, by_rule: Mapping[str, AlarmTuning]) -> None:
         """Put other figures in force; alarms that stand follow them from now on."""
-        self._own = dict(own)
+        self._by_rule = dict(by_rule)
 
     def of(self, rule_id: str, kind: str) -> AlarmTuning:
-        """Return the figures of a rule, else of a kind, else the default."""
-        for key in (rule_id, kind):
-            for known in (self._own, DEFAULTS):
-                if key in known:
-                    return known[key]
-        return DEFAULT
+        """Return the figures of a rule; of what has none, those of the rule that is called as its kind."""
+        return self._by_rule.get(rule_id) or self._by_rule.get(kind, DEFAULT)
 
     def of_alarm(self, alarm: Alarm) -> AlarmTuning:
         """Return the figures that an alarm follows."""

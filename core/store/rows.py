@@ -52,6 +52,11 @@ def storable(text: str) -> str:
     return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
 
 
+def words_of(text: str, n_most: int) -> str:
+    """Return what somebody wrote as it is kept: storable, without blanks around it, at most `n_most` characters."""
+    return storable(text).strip()[:n_most]
+
+
 def within(text: str, n_most: int) -> str:
     """Return a text that fits a column of `n_most` characters; a longer one keeps its end, and others stay apart."""
     if len(text) <= n_most:

@@ -5,14 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cache
 
 from core.access.model import Role
 from core.incidents.model import Alarm, AlarmState, Shelving
+from core.incidents.rules.book import shipped_tunings
 from core.incidents.tuning import Tunings
 
-_FIGURES = Tunings()
 TAKE_BACK_WITHIN = timedelta(minutes=10)
 """An acknowledge can be taken back for so long."""
+
+
+@cache
+def _figures() -> Tunings:
+    """Return the figures before the node has said what may be done."""
+    return shipped_tunings()
 
 
 class Action(StrEnum):
@@ -87,4 +94,4 @@ def actions_of(alarm: Alarm, role: Role, now: datetime) -> tuple[Action, ...]:
 
 def longest_shelving(alarm: Alarm, role: Role) -> timedelta:
     """Return how long this role may shelve an alarm by the shipped figures; nothing where it may not."""
-    return _FIGURES.of_alarm(alarm).longest_shelving(alarm.priority, role)
+    return _figures().of_alarm(alarm).longest_shelving(alarm.priority, role)

@@ -10,7 +10,7 @@ from core.incidents.model import Alarm, Condition, Priority
 from core.incidents.rules.model import AlarmRule, RulesInForce
 from core.incidents.rules.text import shipped_rules
 from core.incidents.suppression import Reach, SuppressionRule
-from core.incidents.tuning import DEFAULT, AlarmTuning
+from core.incidents.tuning import DEFAULT, AlarmTuning, Tunings
 
 
 def tuning_of_rule(rule: AlarmRule) -> AlarmTuning:
@@ -146,6 +146,12 @@ class RuleBook:
 def shipped_book() -> RuleBook:
     """Return the book of the rules that the program brings."""
     return RuleBook(RulesInForce(rules=shipped_rules(), version=0))
+
+
+def shipped_tunings() -> Tunings:
+    """Return the figures and suppressions of the rules that the program brings."""
+    book = shipped_book()
+    return Tunings(book.tunings, suppression=book.suppressions())
 
 
 def _for_all(seconds: float | None, by_default: Mapping[Priority, float]) -> Mapping[Priority, float]:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from core.access import audit
 from core.access.model import Actor, Role
 from core.access.permission import require
-from core.incidents.rules.book import RuleBook, shipped_book
+from core.incidents.rules.book import RuleBook, shipped_book, shipped_tunings
 from core.incidents.rules.model import (
     MAX_REASON_LENGTH,
     MIN_REASON_LENGTH,
@@ -23,13 +23,12 @@ from core.incidents.rules.model import (
     RuleVersion,
 )
 from core.incidents.rules.text import check_rules, check_text, differences, rules_of_text, shipped_rules, text_of_rules
-from core.incidents.tuning import Tunings
 from core.kernel.bus import Bus
 from core.kernel.clock import Clock
 from core.kernel.errors import BadInputError, ConsoleError, StaleWriteError
 from core.kernel.wire import from_builtins, to_builtins
 from core.store.engine import Store
-from core.store.rows import storable
+from core.store.rows import storable, words_of
 from core.store.tables import RuleVersionRow
 
 log = logging.getLogger(__name__)
@@ -49,7 +48,7 @@ class RuleDesk:
         self._bus = bus
         self._clock = clock
         self.book: RuleBook = shipped_book()
-        self.tunings = Tunings(self.book.tunings, suppression=self.book.suppressions())
+        self.tunings = shipped_tunings()
 
     async def load(self) -> str:
         """Take up the rules that were saved last.
@@ -80,7 +79,7 @@ class RuleDesk:
             StaleWriteError: Somebody saved since `expect_version`.
         """
         require(actor, Role.SUPERVISOR)
-        reason = storable(reason).strip()[:MAX_REASON_LENGTH]
+        reason = words_of(reason, MAX_REASON_LENGTH)
         if len(reason) < MIN_REASON_LENGTH:
             raise BadInputError(
                 "A change of the alarm rules needs a reason.", hint="Write why, for whoever asks later."

@@ -16,7 +16,7 @@ from core.incidents import ledger
 from core.incidents.evidence import Evidence
 from core.incidents.model import AlarmState, Condition, Priority, SourceKind
 from core.incidents.raising import Raising, raise_alarm, raise_all
-from core.incidents.tuning import Tunings
+from core.incidents.rules.book import shipped_tunings
 from core.store.tables import AlarmJournalRow, AlarmRow, OutOfServiceRow, PlannedWorksRow
 from tests.fixtures.room import Room, make_condition
 
@@ -95,7 +95,7 @@ def hold(session: Session, room: Room) -> None:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
 @given(burst=st.lists(conditions, min_size=1, max_size=12), is_held=st.booleans())
 def test_a_burst_leaves_what_one_after_the_other_leaves(room: Room, burst: list[Condition], is_held: bool) -> None:
-    tunings = Tunings()
+    tunings = shipped_tunings()
     raisings = [Raising(condition=one, at=room.clock.now()) for one in burst]
 
     def outcome(together: bool) -> list[object]:
@@ -171,7 +171,7 @@ def test_a_burst_takes_hardly_more_statements_than_one(room: Room) -> None:
         def run(session: Session) -> None:
             connection = session.connection()
             event.listen(connection, "before_cursor_execute", lambda *args: statements.append(args[2]))
-            raise_all(session, burst, Tunings())
+            raise_all(session, burst, shipped_tunings())
             raise Undo
 
         with pytest.raises(Undo):
@@ -187,7 +187,7 @@ def test_the_first_alarm_of_an_incident_keeps_the_picture(room: Room) -> None:
         condition=condition_of("edge_hot", "gate-a/one", Priority.HIGH), at=room.clock.now(), evidence=picture
     )
 
-    changed = room.run(room.store.write(lambda session: raise_all(session, [raising, raising], Tunings())))
+    changed = room.run(room.store.write(lambda session: raise_all(session, [raising, raising], shipped_tunings())))
 
     assert [one.used_evidence for one in changed] == [True, False]
     assert changed[0].incidents[0].snapshot_path == "2026/a.jpg"

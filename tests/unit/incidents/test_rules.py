@@ -10,7 +10,7 @@ import pytest
 
 from core.incidents.keeper import RELEASE_AFTER_S, AlarmKeeper
 from core.incidents.model import AlarmState, Condition, Priority, SourceKind
-from core.incidents.rules.book import RuleBook, shipped_book
+from core.incidents.rules.book import RuleBook, shipped_book, shipped_tunings
 from core.incidents.rules.desk import RuleDesk
 from core.incidents.rules.model import (
     MATRIX,
@@ -34,8 +34,7 @@ from core.incidents.rules.text import (
     shipped_rules,
     text_of_rules,
 )
-from core.incidents.suppression import RULES, Weekday, Window
-from core.incidents.tuning import DEFAULTS
+from core.incidents.suppression import Weekday, Window
 from core.kernel.errors import BadInputError, NotPermittedError, StaleWriteError
 from core.store.tables import RuleVersionRow
 from tests.fixtures.room import OLGA, SUSI, make_condition
@@ -84,21 +83,33 @@ def test_the_shipped_split_of_priorities_is_about_80_15_5_of_what_is_expected_to
 
 
 def test_a_site_that_configures_nothing_has_the_figures_of_the_study():
-    book = shipped_book()
+    of = shipped_tunings().of
 
-    for kind, tuning in DEFAULTS.items():
-        if book.rule(kind) is not None:
-            ours = book.tuning_of(condition(kind))
-            assert ours == replace(tuning, limit=ours.limit, deadband=ours.deadband), kind
+    assert {kind: of("", kind).on_delay_s for kind in ("device_lost", "gateway_lost", "collision")} == {
+        "device_lost": 15.0,
+        "gateway_lost": 5.0,
+        "collision": 0.0,
+    }
+    assert {kind: of("", kind).off_delay_s for kind in ("camera_blinded", "camera_frozen")} == {
+        "camera_blinded": 10.0,
+        "camera_frozen": 10.0,
+    }
+    assert of("", "collision").is_latching
+    # What says that nothing is recorded must not be put aside.
+    assert not any(of("", kind).can_be_shelved for kind in ("database", "disk", "evidence"))
 
 
 def test_the_shipped_rules_hold_what_another_condition_explains():
-    def holds(rules):
-        return {
-            (rule.rule_id, cause, kind, rule.reach) for rule in rules for cause in rule.causes for kind in rule.kinds
-        }
+    held = {
+        (rule.rule_id, cause, kind)
+        for rule in shipped_tunings().suppression
+        for cause in rule.causes
+        for kind in rule.kinds
+    }
 
-    assert holds(shipped_book().suppressions()) == holds(RULES)
+    assert {("broker-away", "broker", "device_lost"), ("behind-gateway", "gateway_lost", "devices_lost")} <= held
+    assert {("camera-lost", "camera_lost", kind) for kind in ("camera_moved", "camera_blinded")} <= held
+    assert {("site-power", "site_power_lost", kind) for kind in ("camera_lost", "gateway_lost")} <= held
 
 
 def test_every_condition_has_a_rule():
