@@ -227,9 +227,11 @@ def _gnss(state: DroneState, now: datetime, flies: bool | None) -> _Judged:
     if flies is not True:
         return _FINE if flies is False else _UNKNOWN
     fresh = [one for one in state.gnss if not is_stale(one.at, now, GNSS_STALE_S)]
-    if not fresh:
+    # Who says nothing of a fix, and sees satellites, may well have one.
+    telling = [one for one in fresh if one.fix is not None or one.n_satellites == 0]
+    if not telling:
         return _UNKNOWN
-    has_fix = any(one.fix not in (None, Fix.NONE, Fix.TWO_D) for one in fresh)
+    has_fix = any(one.fix not in (None, Fix.NONE, Fix.TWO_D) for one in telling)
     n_satellites = max((one.n_satellites or 0 for one in fresh), default=0)
     return _Judged(not has_fix, f"No fix in three dimensions, {n_satellites} satellites.")
 

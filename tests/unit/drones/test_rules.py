@@ -129,6 +129,14 @@ def test_lost_satellites_call_in_the_air_only():
     assert looked(DroneWatch(), flying(gnss=blind, landed=Landed.GROUND)) == []
 
 
+def test_a_receiver_that_says_nothing_of_a_fix_calls_nobody_and_a_dead_one_does():
+    silent = (Gnss(number=0, at=AT, n_satellites=17, hdop=0.9),)
+    dead = (Gnss(number=0, at=AT, n_satellites=0),)
+
+    assert looked(DroneWatch(), flying(gnss=silent)) == []
+    assert looked(DroneWatch(), flying(gnss=dead)) == [(DroneRule.GNSS, True)]
+
+
 def test_shaking_calls():
     values = {"altitude_home_m": Measured(50.0, AT), "vibration_z_mps2": Measured(45.0, AT)}
 
