@@ -97,20 +97,23 @@ class FlightLog:
         if step_m >= LEAST_STEP_M:
             flight = replace(flight, distance_m=flight.distance_m + step_m)
             self._from = position
-        if self._is_due(position):
+        if self._is_due(state, position):
             self._last_point = point_of(state, position)
             self.points.append(self._last_point)
             flight = replace(flight, n_points=flight.n_points + 1)
         return flight
 
-    def _is_due(self, position: Position) -> bool:
+    def _is_due(self, state: DroneState, position: Position) -> bool:
         last = self._last_point
         if last is None:
             return True
         age_s = (position.at - last.at).total_seconds()
         if age_s >= POINT_AT_LEAST_EVERY_S:
             return True
-        return age_s >= POINT_EVERY_S and distance_m(last.point, position.point) >= POINT_EVERY_M
+        height_m, before_m = state.value("altitude_home_m"), last.altitude_home_m
+        climbed_m = 0.0 if height_m is None or before_m is None else abs(height_m - before_m)
+        has_moved = distance_m(last.point, position.point) >= POINT_EVERY_M or climbed_m >= POINT_EVERY_M
+        return age_s >= POINT_EVERY_S and has_moved
 
     def _end(self, at: datetime, *, has_lost_end: bool = False) -> Flight:
         assert self.flight is not None

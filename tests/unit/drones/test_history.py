@@ -1,6 +1,7 @@
 import asyncio
 import json
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -82,6 +83,18 @@ def test_a_flight_is_kept_from_take_off_to_landing(tmp_path):
         assert flight.n_points == len(track)
         assert 15 < len(track) < 50
         assert room.drones.state("mav-1").flight_id == ""
+
+    with_room(tmp_path, body)
+
+
+def test_a_climb_on_the_spot_is_part_of_the_track(tmp_path):
+    async def body(room):
+        room.fly(SimDrone(SCRIPT), 16)
+        (flight,) = await room.history.flights()
+        heights = [point.altitude_home_m for point in await room.history.track(flight.flight_id)]
+        steps = [after - before for before, after in pairwise(heights)]
+        assert len(heights) >= 4
+        assert all(3.0 <= step < 7.0 for step in steps), "3 m/s, at most a point a second"
 
     with_room(tmp_path, body)
 
