@@ -190,6 +190,7 @@ def _score(lot: str, of: Known, n_past: int, fit: LotFit, training: Training, n_
         truth=truth[usable],
         scale=judged.doubt.scale[hours],
         before=judged.doubt.misses,
+        slots_a_day=series.slots_a_day,
         alpha=judged.doubt.alpha,
     )
     return Scored(

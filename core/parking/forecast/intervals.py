@@ -14,6 +14,9 @@ from core.parking.forecast.series import FloatArray, IntArray
 
 ASKED = 0.9
 GAMMA = 0.03
+GAMMA_HOURS = 4
+"""Farther ahead, the more forecasts are under way together, the less each of them teaches."""
+
 WINDOW = 400
 FEWEST = 30
 LEAST_SCALE = 0.005
@@ -62,9 +65,35 @@ def quantiles(misses: FloatArray, alpha: float) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def first_alpha(n_days: int) -> float:
-    """Return what may lie outside before anything is learned: the hours of a day are one witness, not many."""
-    return max(0.0, 1.0 - ASKED * (1.0 + 1.0 / max(n_days, 1)))
+def n_witnesses(misses: FloatArray, days: IntArray, days_ahead: float) -> float:
+    """Return how many independent misses these are worth.
+
+    The hours of a day are one witness, not many. Days that are wrong alike are fewer again, by their autocorrelation
+    from one to the next, down to one witness for each span of the horizon: what is foreseen for three days on can be
+    wrong for three days together.
+
+    Args:
+        misses: Shape (k,).
+        days: Of the targets, shape (k,).
+        days_ahead: Mean of the horizons.
+
+    Source: Bayley and Hammersley, "The effective number of independent observations in an autocorrelated time
+    series", Supplement to JRSS 1946; for a first-order process.
+    """
+    _, where = np.unique(days, return_inverse=True)
+    daily = np.bincount(where, misses) / np.bincount(where)
+    n_days = len(daily)
+    if n_days < 3 or days_ahead < 1.0:
+        return float(max(1, n_days))
+    around = daily - daily.mean()
+    alike = float((around[1:] * around[:-1]).sum() / max((around**2).sum(), 1e-12))
+    worth = n_days * (1.0 - alike) / (1.0 + alike) if alike > 0.0 else n_days
+    return float(np.clip(worth, max(1.0, n_days / days_ahead), n_days))
+
+
+def first_alpha(n_witnesses: float) -> float:
+    """Return what may lie outside before anything is learned."""
+    return max(0.0, 1.0 - ASKED * (1.0 + 1.0 / max(n_witnesses, 1.0)))
 
 
 def hourly_scale(misses: FloatArray, hours: IntArray) -> FloatArray:
@@ -101,6 +130,7 @@ def adapt(
     truth: FloatArray,
     scale: FloatArray,
     before: FloatArray,
+    slots_a_day: int,
     alpha: float = 1.0 - ASKED,
 ) -> Walk:
     """Walk through origins in order of time; what came is learned only once it came.
@@ -112,6 +142,7 @@ def adapt(
         truth: Shape (k,).
         scale: Of each target, shape (k,).
         before: Misses in `scale` from before the first origin, oldest first.
+        slots_a_day: What the horizons are counted in.
         alpha: To begin with.
     """
     window = list(before[-WINDOW:])
@@ -122,7 +153,8 @@ def adapt(
             window.append(float((truth[n_learned] - forecast[n_learned]) / scale[n_learned]))
             if not np.isnan(low[n_learned]):
                 is_outside = not low[n_learned] <= truth[n_learned] <= high[n_learned]
-                alpha = float(np.clip(alpha + GAMMA * (1.0 - ASKED - is_outside), 0.0, 0.5))
+                gamma = GAMMA * min(1.0, slots_a_day * GAMMA_HOURS / 24.0 / n_ahead[n_learned])
+                alpha = float(np.clip(alpha + gamma * (1.0 - ASKED - is_outside), 0.0, 0.5))
             n_learned += 1
         if len(window) < FEWEST:
             continue

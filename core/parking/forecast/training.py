@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from core.parking.forecast.boosting import MOST_AHEAD_S, BoostingMissingError, Trees, add_boosting, fit
-from core.parking.forecast.intervals import FEWEST, WINDOW, Doubt, adapt, first_alpha, hourly_scale
+from core.parking.forecast.intervals import FEWEST, WINDOW, Doubt, adapt, first_alpha, hourly_scale, n_witnesses
 from core.parking.forecast.methods import (
     BASELINES,
     DEFAULT_DECAY,
@@ -255,7 +255,8 @@ def doubt_of(series: Series, origins: IntArray, n_ahead: IntArray, forecast: Flo
     misses = truth - forecast
     hours = series.slot[origins + n_ahead] * series.slot_s // 3600
     scale = hourly_scale(misses, hours)
-    alpha = first_alpha(len(np.unique(series.day[origins + n_ahead])))
+    days_ahead = float(n_ahead.mean()) / series.slots_a_day
+    alpha = first_alpha(n_witnesses(misses / scale[hours], series.day[origins + n_ahead], days_ahead))
     n_first = max(FEWEST, len(origins) // 3)
     if len(origins) <= n_first:
         return Doubt(scale=scale, misses=misses / scale[hours], alpha=alpha)
@@ -267,6 +268,7 @@ def doubt_of(series: Series, origins: IntArray, n_ahead: IntArray, forecast: Flo
         truth=truth[rest],
         scale=scale[hours][rest],
         before=misses[:n_first] / scale[hours][:n_first],
+        slots_a_day=series.slots_a_day,
         alpha=alpha,
     )
     is_judged = ~np.isnan(walk.low)

@@ -3,7 +3,7 @@ import sys
 import numpy as np
 import pytest
 
-from core.parking.forecast.intervals import ASKED, Doubt, adapt, hourly_scale
+from core.parking.forecast.intervals import ASKED, Doubt, adapt, first_alpha, hourly_scale, n_witnesses
 from core.parking.forecast.methods import BASELINES, Method
 from core.parking.forecast.series import cut
 from core.parking.forecast.training import fit_lots
@@ -73,6 +73,7 @@ def test_intervals_widen_while_they_miss():
         truth=truth,
         scale=np.full(120, 0.01),
         before=np.random.default_rng(1).normal(size=100),
+        slots_a_day=48,
     )
 
     assert walk.high[59] < 0.6
@@ -89,12 +90,42 @@ def test_an_interval_learns_of_a_target_only_once_it_came():
             truth=one,
             scale=np.full(40, 0.01),
             before=np.random.default_rng(1).normal(size=100),
+            slots_a_day=48,
         )
         for one in (truth, np.full(40, 0.5))
     ]
 
     assert walks[0].high[17] == walks[1].high[17]
     assert walks[0].high[19] > walks[1].high[19]
+
+
+def test_days_that_are_wrong_alike_are_fewer_witnesses():
+    days = np.repeat(np.arange(28), 24)
+    noise = np.random.default_rng(2).normal(size=28)
+    drifting = np.cumsum(noise)
+
+    assert n_witnesses(np.repeat(noise, 24), days, 5.0) > 20.0
+    assert 28 / 5.0 <= n_witnesses(np.repeat(drifting, 24), days, 5.0) < 14.0
+    assert n_witnesses(np.repeat(drifting, 24), days, 0.25) == 28.0
+    assert first_alpha(5.6) < first_alpha(28.0) == pytest.approx(1.0 - 0.9 * (1.0 + 1.0 / 28))
+
+
+def test_a_run_of_alike_days_narrows_far_forecasts_less_than_near_ones():
+    truth = np.random.default_rng(3).normal(0.5, 0.01, size=900)
+
+    def alpha_after(n_ahead):
+        return adapt(
+            origins=np.arange(900),
+            n_ahead=np.full(900, n_ahead),
+            forecast=np.full(900, 0.5),
+            truth=truth,
+            scale=np.full(900, 0.05),
+            before=np.random.default_rng(1).normal(size=100),
+            slots_a_day=48,
+            alpha=0.05,
+        ).alpha
+
+    assert 0.05 < alpha_after(7 * 48) < alpha_after(8)
 
 
 def test_the_chance_of_a_full_lot_is_how_often_it_was_full_where_this_was_said():
