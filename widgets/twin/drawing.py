@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Protocol
 
@@ -98,6 +99,7 @@ class DrawingLoop:
         self._n_under_way = 0
         self._is_known = False
         self._is_software = True
+        self._look_number = 0
         self._owed: Detail | None = None
         self._changed_at_s = 0.0
         self._moved_at_s = time.monotonic()
@@ -175,7 +177,9 @@ class DrawingLoop:
             self._introduce()
         self._owed = Detail.FINE if detail is Detail.QUICK else None
         self._n_under_way += 1
-        self._pipe.send(Picture(look.pose, look.width_px, look.height_px, detail, draw_s))
+        self._pipe.send(
+            Picture(look.pose, look.width_px, look.height_px, detail, draw_s, look_number=self._look_number)
+        )
         self._pipe.send_bytes(np.ascontiguousarray(pixels).reshape(-1).data)
 
     def _introduce(self) -> None:
@@ -196,7 +200,7 @@ class _TwinLoop(DrawingLoop):
 
     def _joined(self, before: Order, order: Order) -> Order:
         if isinstance(order, ShowBays) and isinstance(before, ShowBays) and before.is_at_once:
-            return ShowBays(order.look, order.number, is_at_once=True)
+            return replace(order, is_at_once=True)
         return order
 
     def _obey_scene(self, order: Order) -> None:
@@ -206,8 +210,9 @@ class _TwinLoop(DrawingLoop):
                 self._twin.show_scene(scene)
                 self._number = number
                 self._pipe.send(Built(scene, number))
-            case ShowBays(look, number, is_at_once):
+            case ShowBays(look, number, is_at_once, look_number):
                 if number == self._number:
+                    self._look_number = look_number
                     self._twin.show_bays(look, at_once=is_at_once)
                     self._moved_at_s = time.monotonic()
             case ShowOptions(options):

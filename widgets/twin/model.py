@@ -139,11 +139,13 @@ class ShowBays:
     Attributes:
         number: Of the lots these are the bays of.
         is_at_once: Nothing drives in: the scene jumps to another instant.
+        look_number: Rises with every look; `Picture` names the newest one that it shows.
     """
 
     look: BaysLook
     number: int
     is_at_once: bool = False
+    look_number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +186,7 @@ class Picture:
     Attributes:
         pose: It was seen from here; labels that are laid over it belong there.
         draw_s: How long drawing it took.
+        look_number: Of the newest `ShowBays` that is in it.
     """
 
     pose: Pose
@@ -192,6 +195,7 @@ class Picture:
     detail: Detail
     draw_s: float
     pixels: bytes = field(default=b"", repr=False)
+    look_number: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,7 @@ class TwinView(QWidget):
         live_wanted(): The operator wants to see what is now.
         level_step_wanted(int): One level up or down.
         bay_step_wanted(int): The next bay or the one before.
+        look_painted(int): The first picture with this look of the bays, counted by `look_number`, was painted.
     """
 
     ordered = Signal(object)
@@ -95,6 +96,7 @@ class TwinView(QWidget):
     live_wanted = Signal()
     level_step_wanted = Signal(int)
     bay_step_wanted = Signal(int)
+    look_painted = Signal(int)
 
     def __init__(self, options: Options, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -125,6 +127,8 @@ class TwinView(QWidget):
         self._flight: tuple[Pose, Pose, float] | None = None
         self._is_bright = True
         self.n_pictures = 0
+        self.look_number = 0
+        self._drawn_look = self._painted_look = 0
         self.draw_s = 0.0
         self._flying = QTimer(self)
         self._flying.setInterval(FLIGHT_STEP_MS)
@@ -193,8 +197,9 @@ class TwinView(QWidget):
     def show_look(self, shown: BaysLook, *, at_once: bool = False) -> None:
         """Show how bays stand."""
         self._look = shown
+        self.look_number += 1
         if self.isVisible():
-            self.ordered.emit(ShowBays(shown, self._number, at_once))
+            self.ordered.emit(ShowBays(shown, self._number, at_once, self.look_number))
         self.update()
 
     def show_board(self, board: Board | None) -> None:
@@ -247,6 +252,7 @@ class TwinView(QWidget):
         # The bytes belong to Python: the copy is the widget's own, in the format that is painted fastest.
         self._image = image.convertToFormat(QImage.Format.Format_RGB32)
         self._seen_from = picture.pose
+        self._drawn_look = picture.look_number
         self.draw_s = picture.draw_s
         self.n_pictures += 1
         self.update()
@@ -691,6 +697,9 @@ class TwinView(QWidget):
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRect(self.rect().adjusted(1, 1, -1, -1))
         painter.end()
+        if self._drawn_look != self._painted_look:
+            self._painted_look = self._drawn_look
+            self.look_painted.emit(self._painted_look)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Have a picture of the new size."""
@@ -708,7 +717,7 @@ class TwinView(QWidget):
         super().showEvent(event)
         self._frame_first()
         if self._look is not None:
-            self.ordered.emit(ShowBays(self._look, self._number, True))
+            self.ordered.emit(ShowBays(self._look, self._number, True, self.look_number))
         self._order_look()
 
     def hideEvent(self, event: QHideEvent) -> None:

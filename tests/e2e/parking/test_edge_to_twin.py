@@ -28,7 +28,7 @@ from core.kernel.paths import default_folders
 from core.node.demo import seed_history
 from core.parking.model import Bay, BayChange, BayState, BayView, Lot, SightMethod
 from core.parking.service import ParkingService
-from core.parking.sight.cases import find_lots
+from core.parking.sight.cases import LabelledPicture, find_lots
 from core.store.engine import open_store, sqlite_url
 from tests.e2e.room.test_main_job import create_administrator
 from tests.fixtures import drawn_lot
@@ -86,7 +86,9 @@ def pklot_stream(folder: Path) -> Stream:
     source, weights = testdata("parking/pklot_ufpr05"), testdata("weights/yolo11n.pt")
     model = folder.parent / "yolo11n.onnx"
     subprocess.run([sys.executable, "main.py", "export-model", str(weights), str(model)], cwd=ROOT, check=True)
-    pictures = find_lots(source)[0].pictures
+    labelled = sorted(find_lots(source)[0].pictures, key=lambda picture: picture.at)
+    # Of pictures in which nothing changed, an empty lot at noon, one is enough.
+    pictures = [one for one, before in zip(labelled, [None, *labelled], strict=False) if not is_alike(one, before)]
     for picture in pictures:
         (folder / f"{picture.at:%Y%m%dT%H%M%S}.jpg").write_bytes((source / "frames" / picture.name).read_bytes())
     outlines = {bay: tuple((x / 1280, y / 720) for x, y in outline) for bay, outline in pictures[0].outlines.items()}
@@ -96,9 +98,12 @@ def pklot_stream(folder: Path) -> Stream:
         bays=tuple(Bay(bay_id=bay) for bay in outlines),
         views=(BayView(camera_id=CAMERA_ID, outlines=outlines),),
     )
-    ordered = sorted(pictures, key=lambda picture: picture.at)
-    truths = tuple(one.occupied for one in ordered)
-    return Stream(folder=folder, lot=lot, truths=truths, model=str(model), period_s=5.0)
+    truths = tuple(one.occupied for one in pictures)
+    return Stream(folder=folder, lot=lot, truths=truths, model=str(model), period_s=6.0)
+
+
+def is_alike(picture: LabelledPicture, before: LabelledPicture | None) -> bool:
+    return before is not None and picture.occupied == before.occupied
 
 
 STREAMS = {"painted": painted_stream, "pklot": pklot_stream}
@@ -259,7 +264,7 @@ async def ask_ahead(desk: Desk, twin: TwinPanel) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", STREAMS)
 def test_an_edge_stream_is_seen_corrected_replayed_and_foreseen(start_node, in_room, tmp_path, name):
     frames = tmp_path / "frames"
@@ -289,7 +294,8 @@ def test_an_edge_stream_is_seen_corrected_replayed_and_foreseen(start_node, in_r
             )
         )
         await until(lambda: len(desk.states()) == len(stream.lot.bays), "every bay to be seen")
-        while (await call("gateway.keys", list[GatewayKey]))[0].n_accepted <= len(stream.truths):
+        # A calibration is worth as much as the pictures that it knows: of a view some are kept, 20 s apart.
+        while (await call("gateway.keys", list[GatewayKey]))[0].n_accepted <= 2 * len(stream.truths):
             await asyncio.sleep(0.2)
         await calibrate(desk)
         await desk.look(f"{name}-1-calibrated")
@@ -323,7 +329,7 @@ def test_an_edge_stream_is_seen_corrected_replayed_and_foreseen(start_node, in_r
         await desk.look(f"{name}-7-answer")
 
     try:
-        in_room(scenario, timeout_s=500.0)
+        in_room(scenario, timeout_s=800.0)
     finally:
         for process in edge:
             end_process(process, timeout_s=15.0)
