@@ -61,13 +61,13 @@ def at_lot(found: LotCondition) -> Condition:
         source_kind=SourceKind.LOT,
         source_id=lot.lot_id,
         source_name=lot.name,
-        where=f"{found.where}, {lot.name}",
+        where=f"{found.where}, {lot.name}" if found.where else lot.name,
         detail=found.detail,
         position=lot.position,
     )
     return replace(
         condition,
-        condition_key=f"{condition.condition_key}:{found.place}",
+        condition_key=f"{condition.condition_key}:{found.place}" if found.place else condition.condition_key,
         began_at=found.at,
         confidence=found.confidence,
     )

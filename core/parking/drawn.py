@@ -214,8 +214,11 @@ class DrawnLot:
         return is_other
 
     def judge(self, now: datetime) -> list[LotCondition]:
-        """Return what began or ended to be wrong with its bays."""
-        return self.watch.judge(self.lot, self._told, now)
+        """Return what began or ended to be wrong with its bays, and whether it is full."""
+        return [
+            *self.watch.judge(self.lot, self._told, now),
+            *self.watch.judge_fill(self.lot, self.occupancy(now), now),
+        ]
 
     def blame(self, bay_id: str, now: datetime) -> None:
         """Remember that somebody speaks of a bay that is not drawn, or that may be one of several."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from core.parking.model import Bay, BayKind, BayState, BayStatus, Lot, LotObservation, LotObservationKind
+from core.parking.model import Bay, BayKind, BayState, BayStatus, Lot, LotObservation, LotObservationKind, LotOccupancy
 
 NEEDS_PERMIT = frozenset({BayKind.ACCESSIBLE, BayKind.EV, BayKind.LOADING, BayKind.RESERVED})
 LEAST_CONFIDENCE = 0.5
@@ -21,6 +21,7 @@ class LotRule(StrEnum):
     WRONG_KIND = "bay_wrong_kind"
     MISPARKED = "bay_misparked"
     LANE_BLOCKED = "lot_lane_blocked"
+    FULL = "lot_full"
 
 
 _OF_OBSERVATION = {
@@ -34,8 +35,8 @@ class LotCondition:
     """On the bus: something at a lot is wrong, or right again.
 
     Attributes:
-        place: Bay, bays joined by "+", or lane; with lot and rule it names the condition.
-        where: The place as operators call it.
+        place: Bay, bays joined by "+", or lane; with lot and rule it names the condition. Empty for the whole lot.
+        where: The place as operators call it; empty for the whole lot.
     """
 
     rule: LotRule
@@ -78,6 +79,13 @@ class LotWatch:
             if place not in drawn:
                 found += self._turn(rule, lot, place, place, False, "", now)
         return found
+
+    def judge_fill(self, lot: Lot, counted: LotOccupancy, now: datetime) -> list[LotCondition]:
+        """Return whether the lot became full, or is so no more."""
+        if counted.n_bays == 0 or (counted.n_free == 0 and counted.n_unknown > 0):
+            return []
+        detail = f"All {counted.n_bays} bays are occupied."
+        return self._turn(LotRule.FULL, lot, "", "", counted.n_free == 0, detail, now)
 
     def observe(self, lot: Lot, observation: LotObservation) -> list[LotCondition]:
         """Take what a camera saw begin or end."""

@@ -368,7 +368,8 @@ def test_what_is_wrong_at_a_bay_is_told_once_and_taken_back(desk):
     async def body(one):
         heard = []
         one.bus.subscribe(LotCondition, lambda found: heard.append((found.rule, found.place, found.is_begin)))
-        await draw(one, replace(LOT, bays=(Bay(bay_id="E1", kind=BayKind.EV), Bay(bay_id="S1", max_stay_min=4))))
+        bays = (Bay(bay_id="E1", kind=BayKind.EV), Bay(bay_id="S1", max_stay_min=4), Bay(bay_id="S2"))
+        await draw(one, replace(LOT, bays=bays))
         one.sense({"occupied": 1.0, "permit": 0.0}, stream="E1")
         one.sense({"occupied": 1.0}, stream="S1")
         one.pass_s(5)

@@ -7,7 +7,7 @@ import pytest
 
 from core.incidents.model import Priority
 from core.node import conditions
-from core.parking.model import Bay, BayKind, BayState, BayStatus, Lot, LotObservation, LotObservationKind
+from core.parking.model import Bay, BayKind, BayState, BayStatus, Lot, LotObservation, LotObservationKind, LotOccupancy
 from core.parking.rules import LotRule, LotWatch
 
 AT = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
@@ -45,6 +45,28 @@ def test_what_nobody_knows_neither_begins_nor_ends_anything(doubt):
     assert judge(watch, doubtful, minutes=60) == []
     judge(watch, status("A1", "occupied"), minutes=60)
     assert judge(watch, doubtful, minutes=61) == []
+
+
+@pytest.mark.parametrize(("n_occupied", "n_unknown", "is_full"), [(10, 0, True), (9, 1, False), (9, 0, False)])
+def test_a_lot_is_full_only_where_every_bay_is_known_to_be_taken(n_occupied, n_unknown, is_full):
+    counted = LotOccupancy(lot_id="quay", at=AT, n_bays=10, n_occupied=n_occupied, n_unknown=n_unknown)
+
+    found = LotWatch().judge_fill(LOT, counted, AT)
+
+    assert [(one.rule, one.is_begin) for one in found] == ([(LotRule.FULL, True)] if is_full else [])
+
+
+def test_a_full_lot_stays_full_until_a_bay_is_known_to_be_free():
+    watch = LotWatch()
+    full = LotOccupancy(lot_id="quay", at=AT, n_bays=10, n_occupied=10, n_unknown=0)
+    (began,) = watch.judge_fill(LOT, full, AT)
+
+    assert watch.judge_fill(LOT, replace(full, n_occupied=9, n_unknown=1), AT) == []
+    (ended,) = watch.judge_fill(LOT, replace(full, n_occupied=9), AT)
+
+    condition = conditions.at_lot(began)
+    assert (condition.title, condition.detail) == ("Full: Quay", "All 10 bays are occupied.")
+    assert conditions.at_lot(ended).condition_key == condition.condition_key
 
 
 def test_only_a_reader_that_says_no_makes_a_wrong_kind():
