@@ -293,7 +293,7 @@ def test_an_edge_stream_is_seen_corrected_replayed_and_foreseen(start_node, in_r
                 env={**os.environ, "WATCHFLOOR_EDGE_KEY": key},
             )
         )
-        await until(lambda: len(desk.states()) == len(stream.lot.bays), "every bay to be seen")
+        await until(lambda: len(desk.states()) == len(stream.lot.bays), "every bay to be seen", timeout_s=120)
         # A calibration is worth as much as the pictures that it knows: of a view some are kept, 20 s apart.
         while (await call("gateway.keys", list[GatewayKey]))[0].n_accepted <= 2 * len(stream.truths):
             await asyncio.sleep(0.2)

@@ -13,7 +13,6 @@ from core.parking.rules import LotRule
 from tests.e2e.parking.test_lots import take_pictures
 from tests.e2e.room.test_main_job import create_administrator
 from tests.fixtures.console import act, until
-from widgets.alarms.list import AlarmList
 
 SIZE = (1920, 1080)
 SENSED = Lot(
@@ -75,8 +74,7 @@ def test_overstay_wrong_kind_and_a_full_lot_call_with_their_place_and_an_inciden
                 assert not alarm.is_acknowledged
                 assert alarm.incident_id in live.incidents
         console.window.bring_panel("alarms")
-        listed = console.window.panel("alarms").findChild(AlarmList)
-        await until(lambda: listed.isVisible(), "the list of alarms")
+        await until(console.window.panel("alarms").isVisible, "the list of alarms")
         await act(take_pictures, console, tmp_path, "lot-rules")
 
         field.sense("S1", "free")
