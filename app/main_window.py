@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import PySide6QtAds as QtAds
-from PySide6.QtCore import QByteArray, QSize, Qt, Signal
-from PySide6.QtGui import QAction, QCloseEvent, QKeySequence, QPaintEvent, QShortcut, QShowEvent
+from PySide6.QtCore import QByteArray, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QAction, QCloseEvent, QKeySequence, QPaintEvent, QResizeEvent, QShortcut, QShowEvent
 from PySide6.QtWidgets import QMainWindow, QMenu, QStackedWidget, QVBoxLayout, QWidget
 
 from app.panel import Area, PanelInfo, Perspective
@@ -317,6 +317,22 @@ class MainWindow(QMainWindow):
         """Set the sizes [px] of the splitter that `area` stands in, where it has that many parts."""
         if area is not None and len(self._manager.splitterSizes(area)) == len(sizes):
             self._manager.setSplitterSizes(area, sizes)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Keep the left column as wide as its names need where the window becomes narrower."""
+        super().resizeEvent(event)
+        if event.size().width() < event.oldSize().width():
+            # The splitter takes its share of the new width first.
+            QTimer.singleShot(0, self, self._widen_left)
+
+    def _widen_left(self) -> None:
+        area = self._first_of(Area.LEFT)
+        sizes = list(self._manager.splitterSizes(area)) if area is not None else []
+        missing = MIN_LEFT_PX - sizes[0] if len(sizes) > 1 and sizes[0] == area.width() else 0
+        widest = max(range(1, len(sizes)), key=sizes.__getitem__, default=0)
+        if missing > 0 and sizes[widest] - missing >= MIN_LEFT_PX:
+            sizes[0], sizes[widest] = MIN_LEFT_PX, sizes[widest] - missing
+            self._share(area, sizes)
 
     def make_menu(self, panels: tuple[PanelInfo, ...]) -> QMenu:
         """Return the menu of panels and perspectives, with their keys, which work even while the menu is closed."""
