@@ -85,6 +85,7 @@ async def make_shots(console: Console, size: str) -> None:
     console.room.put_back_requested.emit()
     console.window.bring_panel("wall")
     await _shoot_parking(console, size)
+    await _shoot_drones(console, size)
     console.window.restore_first_layout()
     console.window.bring_panel("wall")
     await _shoot_sixteen(console, wall, size)
@@ -101,6 +102,15 @@ async def _shoot_parking(console: Console, size: str) -> None:
     console.window.show_perspective(Perspective.PARKING)
     # The process that draws the twin starts meanwhile: its picture is the last.
     for key in ("parking", "bays", "parking_figures", "twin"):
+        console.window.bring_panel(key)
+        await asyncio.sleep(6.0)
+        await _take(console, f"{key.replace('_', '-')}-{size}")
+
+
+async def _shoot_drones(console: Console, size: str) -> None:
+    """Look at the fleet and at one drone, at its flight in three dimensions, and at the flights that are over."""
+    console.window.show_perspective(Perspective.DRONES)
+    for key in ("drone", "drone_track", "flights"):
         console.window.bring_panel(key)
         await asyncio.sleep(6.0)
         await _take(console, f"{key.replace('_', '-')}-{size}")
