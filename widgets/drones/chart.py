@@ -98,6 +98,7 @@ class _Chart(pg.PlotWidget):  # type: ignore[misc]
         self.hideButtons()
         self.getAxis("bottom").setTickSpacing(1.0, 0.5)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.viewport().setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._curve = self.plot([], [], connect="finite")
         self._figure = QLabel(self)
         self._figure.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)

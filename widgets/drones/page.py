@@ -111,6 +111,7 @@ class DronePage(QWidget):
         self._tabs.addTab(self._charts, "Charts")
         self._tabs.addTab(self._log, "Messages")
         self._tabs.setDocumentMode(True)
+        self._tabs.setAccessibleName("Charts and messages")
         self._tabs.tabBar().setAccessibleName("Charts or messages")
         self._split = QSplitter(Qt.Orientation.Vertical, self)
         upper = QWidget(self)

@@ -11,6 +11,7 @@ from core.incidents.model import Priority, SourceKind
 from core.kernel.geo import GeoPoint
 from tests.fixtures.alarms import alarm
 from tests.gui.app.test_panels import PANELS, furnished, room  # noqa: F401
+from widgets.map.city_map import CityMap
 from widgets.video.layout import Preset
 
 
@@ -46,7 +47,8 @@ def middle_of(rect):
 
 
 def test_selecting_an_alarm_shows_its_cameras_and_its_place_and_backspace_puts_all_back(desk, room, qtbot):  # noqa: F811
-    wall, city, alarms = (desk.panel(key) for key in ("wall", "map", "alarms"))
+    wall, alarms = desk.panel("wall"), desk.panel("alarms")
+    city = desk.panel("map").findChild(CityMap)
     wall.set_preset(Preset.NINE)
     desk.go_to_panel("scene")
     QApplication.processEvents()
