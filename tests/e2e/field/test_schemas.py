@@ -9,6 +9,7 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from core.access.model import SYSTEM
+from core.drones.model import DroneState, LinkHealth, Measured
 from core.field.client.device import Access, DeviceInfo
 from core.field.client.runner import FieldRunner
 from core.field.client.simulate import SimulatedDevice
@@ -17,6 +18,8 @@ from core.field.kinds.base import KindPayload
 from core.field.model import DeviceState
 from core.field.payloads import Payload
 from core.field.settings import BrokerSettings
+from core.kernel.clock import SystemClock
+from core.node.drone_topics import DroneTopics
 from tests.e2e.field.rig import Node, settings_for, until
 from tests.fixtures.schemas import channel_of, complaints, document, model_of, operation_of
 
@@ -66,6 +69,15 @@ def codec(monkeypatch):
     return seen, wrong
 
 
+def say_a_drone(node):
+    """Tell of a drone as the node does, whatever link it was heard on."""
+    now = SystemClock().now()
+    height = Measured(30.5, now)
+    topics = DroneTopics(tenant=node.settings.tenant, boot="night", publish=node.link.publish)
+    topics.note((DroneState(drone_id="quad-2", health=LinkHealth.LIVE, values={"altitude_home_m": height}),))
+    topics.tell({}, now)
+
+
 def test_every_payload_of_a_real_exchange_fits_what_is_published(mosquitto, tmp_path, codec):
     seen, wrong = codec
     kinds = [kind for kind in find_kinds().values() if kind.simulate]
@@ -93,6 +105,7 @@ def test_every_payload_of_a_real_exchange_fits_what_is_published(mosquitto, tmp_
                     await node.service.send_command(SYSTEM, device_id, "fly")
                     await node.service.set_desired(SYSTEM, device_id, {"period_s": 0.2}, expect_version=0)
                 runner.call_soon(lambda: devices["station"].stream_on("flow", "TrafficFlowObserved", {"intensity": 1}))
+                say_a_drone(node)
                 node.service.publish_alarm({"alarm_id": "01A", "version": 1, "is_open": True, "title": "x"})
                 await until(lambda: node.service.commands() == () and node.service.n_events > 3)
                 await until(lambda: all(node.service.twin(i).answered_version == 1 for i in ids))
