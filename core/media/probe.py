@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 import av
 
 from core.kernel.errors import BadInputError, ConsoleError, UnavailableError
 from core.media.convert import to_jpeg
+from core.media.masks import Polygon, PrivacyMask
 from core.media.model import ProbeResult, SourceSpec
 from core.media.source import Source, open_source, public_address
 
 THUMBNAIL_WH = (320, 320)
 
 
-def probe(spec: SourceSpec, *, timeout_s: float = 8.0) -> ProbeResult:
+def probe(spec: SourceSpec, *, timeout_s: float = 8.0, privacy: Sequence[Polygon] = ()) -> ProbeResult:
     """Open `spec`, decode one picture and hang up; never raises for a bad camera.
 
     Returns within `timeout_s` and a second: a camera that hangs is left to a daemon thread, which hangs up when it
     comes back.
+
+    Args:
+        spec: Of the camera.
+        timeout_s: How long it may take.
+        privacy: Parts of the picture that are black before anyone gets it.
     """
     found: list[ProbeResult] = []
     is_late = threading.Event()
@@ -32,7 +39,7 @@ def probe(spec: SourceSpec, *, timeout_s: float = 8.0) -> ProbeResult:
 
     def try_it() -> None:
         try:
-            found.append(_look_at(limited, is_late, time.monotonic() + timeout_s))
+            found.append(_look_at(limited, privacy, is_late, time.monotonic() + timeout_s))
         except ConsoleError as error:
             found.append(ProbeResult(ok=False, message=error.message, hint=error.hint))
 
@@ -49,10 +56,10 @@ def probe(spec: SourceSpec, *, timeout_s: float = 8.0) -> ProbeResult:
     )
 
 
-def _look_at(spec: SourceSpec, is_late: threading.Event, deadline_s: float) -> ProbeResult:
+def _look_at(spec: SourceSpec, privacy: Sequence[Polygon], is_late: threading.Event, deadline_s: float) -> ProbeResult:
     source = open_source(spec)
     try:
-        frame = _first_frame(source, is_late, deadline_s, public_address(spec.address))
+        frame = PrivacyMask(privacy).blacken(_first_frame(source, is_late, deadline_s, public_address(spec.address)))
         rate = f" at {source.fps:.3g} frames/s" if source.fps else ""
         return ProbeResult(
             ok=True,

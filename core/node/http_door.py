@@ -26,7 +26,6 @@ from core.node import conditions
 from core.node.bay_sight import BaySightHub
 from core.node.drone_video import DroneVideo
 from core.node.services import Services
-from core.vision.model import MaskKind
 
 if TYPE_CHECKING:
     from core.gateway.http.route import GatewayRoom
@@ -131,8 +130,7 @@ def looks_at_posted(camera: Camera) -> bool:
 
     Where parts of the picture are private, only the worker, which makes them black, shows it to anybody.
     """
-    is_private = any(mask.kind is MaskKind.PRIVACY for mask in camera.scene.masks)
-    return camera.address.startswith(f"{EDGE}:") and not is_private
+    return camera.address.startswith(f"{EDGE}:") and not camera.scene.private_parts
 
 
 def make_gateway_room(

@@ -12,7 +12,7 @@ import secrets
 import shutil
 import ssl
 import time
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -58,8 +58,10 @@ from core.kernel.zone import zone_name
 from core.link import protocol
 from core.link.server import LinkServer, Peer
 from core.media.hardware import AUTO, OFF, SOFTWARE, HardwareDecode, choose_hardware
+from core.media.masks import Polygon
 from core.media.model import EDGE, ProbeResult, SourceSpec
 from core.media.probe import probe
+from core.media.source import public_address
 from core.node import conditions, demo, verbs
 from core.node.adapters import make_cot, make_gateway
 from core.node.bay_pictures import cut_bay
@@ -1246,14 +1248,16 @@ class Node:
             source = replace(source, password=await services.cameras.password_for(camera_id, source.address))
         if source.address.startswith(f"{EDGE}:"):
             return await self._test_posted(camera_id)
-        return await asyncio.to_thread(probe, verbs.resolve_demo(source, self._clips), timeout_s=8.0)
+        private = _private_parts(await services.cameras.list(), camera_id, source.address)
+        return await asyncio.to_thread(probe, verbs.resolve_demo(source, self._clips), timeout_s=8.0, privacy=private)
 
     async def _test_posted(self, camera_id: str) -> ProbeResult:
         """Show what was posted for a camera last; that nothing was yet does not speak against it."""
         camera = self._sight.camera(camera_id) if self._sight is not None else None
         if camera is not None:
             file = picture_file(self._edge_folder, camera.camera_id)
-            found = await asyncio.to_thread(probe, SourceSpec(address=f"{EDGE}:{file}"), timeout_s=8.0)
+            source = SourceSpec(address=f"{EDGE}:{file}")
+            found = await asyncio.to_thread(probe, source, timeout_s=8.0, privacy=camera.scene.private_parts)
             if found.ok:
                 return found
         return ProbeResult(
@@ -1456,3 +1460,15 @@ def _write_private(path: Path, text: str) -> None:
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
     temporary.replace(path)
+
+
+def _private_parts(cameras: Sequence[Camera], camera_id: str, address: str) -> tuple[Polygon, ...]:
+    """Return what nobody may see at an address: whoever types it anew sees no more than on the wall."""
+    wanted = public_address(address)
+    return tuple(
+        part
+        for camera in cameras
+        if camera.camera_id == camera_id
+        or wanted in (public_address(camera.address), public_address(camera.sub_address))
+        for part in camera.scene.private_parts
+    )

@@ -197,6 +197,11 @@ class Scene:
     plane: RoadPlane | None = None
     rules: tuple[RuleSetting, ...] = ()
 
+    @property
+    def private_parts(self) -> tuple[tuple[PicturePoint, ...], ...]:
+        """What nobody may see: polygons in fractions of the frame."""
+        return tuple(mask.polygon for mask in self.masks if mask.kind is MaskKind.PRIVACY)
+
 
 class ObservationKind(StrEnum):
     """What a scene rule can see."""

@@ -41,7 +41,7 @@ from core.vision.messages import (
     OpenLooks,
     RulesReset,
 )
-from core.vision.model import EngineInfo, MaskKind, Observation, ObservationKind, Phase, Track
+from core.vision.model import EngineInfo, Observation, ObservationKind, Phase, Track
 from core.vision.schedule import ATTENTION, MOTION, QUIET, is_due, next_due_s
 
 log = logging.getLogger(__name__)
@@ -132,7 +132,7 @@ class CameraSlot:
             job.camera_id,
             job.source,
             sub_spec=job.sub_source,
-            privacy=[mask.polygon for mask in job.scene.masks if mask.kind is MaskKind.PRIVACY],
+            privacy=job.scene.private_parts,
             on_frame=self._on_frame,
             on_state=self._on_state,
             clock=SystemClock(),

@@ -44,7 +44,7 @@ from widgets.twin.view import Legend, TwinView
 ALL_LOTS = ""
 ALL_LEVELS = None
 NO_LOT = "No lot is drawn yet."
-NO_LOT_HINT = "Draw its bays in the calibration panel, or import them."
+NO_LOT_HINT = "Draw its bays in Bays (Ctrl+Shift+B), or import them."
 STARTING = "The 3D view is starting."
 AGES_MS = 1000
 CARD_LEAST_EM = 13

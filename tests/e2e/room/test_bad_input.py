@@ -3,6 +3,7 @@
 import json
 import sqlite3
 
+import av
 import pytest
 
 from core.cameras.model import Camera
@@ -10,6 +11,7 @@ from core.field.model import LinkState
 from core.kernel.errors import ConsoleError, NotPermittedError
 from core.media.model import ProbeResult, SourceSpec, StreamState
 from core.sim.rtsp import Content
+from core.vision.model import Mask, Scene
 from tests.fixtures.link import PASSWORD, at_desk
 
 pytestmark = pytest.mark.timeout(120)
@@ -139,6 +141,44 @@ def test_a_database_that_is_locked_is_named_at_the_door_and_taken_when_it_is_fre
         database.execute("COMMIT")
         database.close()
         await desk.enter()
+
+    at_desk(node.folder, scenario)
+
+
+def test_a_private_part_stays_black_when_the_camera_or_its_address_is_tested(start_node, start_camera):
+    node = start_node("vision.model=demo")
+    camera = start_camera()
+    left = Mask(key="left", name="Garden", polygon=((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0)))
+
+    async def scenario(desk):
+        await desk.enter()
+
+        async def look(camera_id):
+            found = await desk.client.call(
+                "cameras.test", ProbeResult, source=SourceSpec(address=camera.url), camera_id=camera_id
+            )
+            (frame,) = av.CodecContext.create("mjpeg", "r").decode(av.Packet(found.thumbnail_jpeg))
+            picture = frame.to_ndarray(format="gray")
+            middle = picture.shape[1] // 2
+            return picture[:, : middle - 4].max(), picture[:, middle + 4 :].max()
+
+        before = await look("")
+        added = await desk.client.call(
+            "cameras.add", Camera, camera=Camera(camera_id="", name="Test", address=camera.url), password=""
+        )
+        await desk.client.call(
+            "cameras.save_scene",
+            Camera,
+            camera_id=added.camera_id,
+            scene=Scene(masks=(left,)),
+            version=added.version,
+            note="",
+        )
+        for camera_id in (added.camera_id, ""):
+            private, public = await look(camera_id)
+            assert private < 10
+            assert public > 30
+        assert min(before) > 30
 
     at_desk(node.folder, scenario)
 
