@@ -23,7 +23,6 @@ from core.vision.collision_evidence import (
     median_of,
     nearest,
     size_of,
-    spins,
     touching,
     weigh,
 )
@@ -207,7 +206,7 @@ class CollisionRule:
         camera = median_of(list(jolts.values())) if len(jolts) > _N_FOR_SHAKE else 0.0
         self._jolts.append({key: jolt - camera for key, jolt in jolts.items()})
         for key, evidence in found.items():
-            if evidence is None or not (evidence.is_driving or spins(evidence)):
+            if evidence is None or not evidence.is_driving:
                 self._before.pop(key, None)
                 continue
             others = [jolt for other, jolt in jolts.items() if other != key]

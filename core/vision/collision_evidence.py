@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from core.vision.pedestrian import TWO_WHEELERS
 from core.vision.vehicles import Sighting
 
 BEFORE_S, AFTER_S = 1.0, 1.0
@@ -38,11 +37,6 @@ _MOST_JOLT = 4.5
 _PIXEL_SHAPE = 0.006
 """And to its proportions, natural logarithm times size: of a small box a pixel is much."""
 
-_TURNS_ON_ITS_WAY, _FORESHORTENED = 0.4, 3.0
-"""Of its sides' logarithm for each of its sizes that it drives: a quarter turn at full lock takes it eight metres, of
-which a camera sees no more than a third where they lead away from it."""
-
-_ANOTHER_BOX = 0.6
 _BORDER = 0.006
 _TORN_WITHIN_S = 0.8
 _NEAR_TEAR_S = 0.3
@@ -69,7 +63,6 @@ class Evidence:
         rebound: How much of its speed it has backwards afterwards: steel springs back a little, and only who is hit
             by another one goes back as fast as it came.
         pushed_back: 1 where the vehicle it touches was jolted at about the same time: who pushes is pushed.
-        spin: How much more it turned than the way it came allows, natural logarithm of the box's sides.
     """
 
     jolt: float
@@ -80,7 +73,6 @@ class Evidence:
     torn: float = 0.0
     rebound: float = 0.0
     pushed_back: float = 0.0
-    spin: float = 0.0
     is_driving: bool = True
 
 
@@ -97,17 +89,10 @@ class Weights:
     torn: float = 1.0
     rebound: float = -7.5
     pushed_back: float = 2.0
-    spin: float = 7.3
 
 
 WEIGHTS = Weights()
 _TOP_JOLT, _TOP_SHAPE = 2.5, 0.7
-_LEAP = 0.15
-"""Boxes tremble: so far two ways may miss each other."""
-
-_LEAST_SPIN, _TOP_SPIN = 0.1, 0.25
-"""Boxes that tremble reach the first, a car that is spun by a quarter turn within a second the second."""
-
 _SPRINGS_BACK, _PUSHED_BACK = 0.3, 0.7
 
 
@@ -119,17 +104,11 @@ def logit_of(evidence: Evidence, weights: Weights = WEIGHTS) -> float:
         + weights.contact * evidence.contact
         + weights.shape * min(evidence.shape, _TOP_SHAPE)
         + weights.halt * evidence.halt
-        + weights.leap * max(0.0, evidence.leap - _LEAP)
+        + weights.leap * max(0.0, evidence.leap - 0.15)
         + weights.torn * evidence.torn * evidence.contact
         + weights.pushed_back * evidence.pushed_back * evidence.contact
-        + weights.spin * spins(evidence)
         + weights.rebound * max(0.0, evidence.rebound - _SPRINGS_BACK - _PUSHED_BACK * evidence.contact)
     )
-
-
-def spins(evidence: Evidence) -> float:
-    """Return how surely the vehicle was turned, not steered, 0..1."""
-    return min(1.0, max(0.0, evidence.spin - _LEAST_SPIN) / (_TOP_SPIN - _LEAST_SPIN))
 
 
 def confidence_of(logit: float) -> float:
@@ -218,7 +197,6 @@ def weigh(trace: Trace, at_s: float, aspect: float) -> Evidence | None:
     end = math.hypot(*common(_edge_speeds(after[len(after) // 2 :]))) / size_after
     # What the network is not sure of moves by itself.
     clear = min(1.0, max(0.0, (median_of([row[5] for row in (*before, *after)]) - 0.25) / 0.2))
-    is_steered = not is_mixed and trace.sighting.track.label not in TWO_WHEELERS
     return Evidence(
         jolt=max(0.0, jolt) * clear,
         contact=0.0,
@@ -227,7 +205,6 @@ def weigh(trace: Trace, at_s: float, aspect: float) -> Evidence | None:
         leap=_leap(before, after, speed_before, speed_after) / size,
         torn=float(abs(trace.torn_s - at_s) < _TORN_WITHIN_S),
         rebound=_rebound(common(speed_before), common(speed_after), size_before, size_after),
-        spin=clear * _spin(before[-3:], after, size) if is_steered else 0.0,
         is_driving=is_driving,
     )
 
@@ -257,38 +234,6 @@ def _rebound(before: Vector, after: Vector, size_before: float, size_after: floa
         return 0.0
     along = (before[0] * after[0] + before[1] * after[1]) / length
     return max(0.0, -along / size_after) / (length / size_before)
-
-
-def _spin(before: Sequence[Row], after: Sequence[Row], size: float) -> float:
-    """Return how much a box became wider and lower, or narrower and higher, beyond what its way explains.
-
-    Who turns by steering drives a circle meanwhile. What covers or shows a part of a vehicle changes one side of its
-    box only, and what comes nearer or goes away changes both alike. A box that another vehicle falls into, or out of,
-    is another one from one picture to the next.
-    """
-    if any(_log_step(*pair) > _ANOTHER_BOX for pair in pairwise([*before, *after])):
-        return 0.0
-    wider = _log_of(after[-3:], 3, 1) - _log_of(before, 3, 1)
-    higher = _log_of(after[-3:], 4, 2) - _log_of(before, 4, 2)
-    if wider * higher >= 0:
-        return 0.0
-    turned = 2 * min(abs(wider), abs(higher)) - 2 * _PIXEL_SHAPE / size
-    _, x1, y1, x2, y2, _ = before[-1]
-    _, left, top, right, bottom, _ = after[-1]
-    way = math.hypot((left + right - x1 - x2) / 2, _FORESHORTENED * (top + bottom - y1 - y2) / 2) / size
-    return max(0.0, turned - _TURNS_ON_ITS_WAY * way)
-
-
-def _log_step(first: Row, second: Row) -> float:
-    """Return how much a box's sides changed from one picture to the next, natural logarithm."""
-    return max(
-        abs(math.log((second[far] - second[near]) / (first[far] - first[near]))) for far, near in ((3, 1), (4, 2))
-    )
-
-
-def _log_of(rows: Sequence[Row], far: int, near: int) -> float:
-    """Return the natural logarithm of a box's side between two of its edges."""
-    return math.log(median_of([row[far] - row[near] for row in rows]))
 
 
 def _whole(rows: Sequence[Row], aspect: float) -> list[Row]:
