@@ -15,6 +15,9 @@ HYSTERESIS_S = 3.0
 """A better link is taken once it was better for so long; a lost one is left at once."""
 
 HIGH_LATENCY_LOST_S = 90.0
+FORGOTTEN_S = 600.0
+"""A way that brought no heartbeat for so long, and is not used, is no longer shown."""
+
 LOSS_STEP = 0.05
 """Links whose losses differ by less are equally good."""
 
@@ -26,15 +29,16 @@ Key = tuple[str, str]
 
 @dataclass(slots=True)
 class _Heard:
-    health: LinkHealth = LinkHealth.LIVE
+    health: LinkHealth = LinkHealth.LOST
     heartbeats: deque[datetime] = field(default_factory=lambda: deque(maxlen=REGAIN_N))
     loss: float | None = None
     signing: Signing = Signing.OFF
     is_high_latency: bool = False
 
     def beat(self, at: datetime) -> None:
+        is_first = not self.heartbeats
         self.heartbeats.append(at)
-        if self.health is LinkHealth.LOST and not self._is_regained():
+        if self.health is LinkHealth.LOST and not is_first and not self._is_regained():
             return
         self.health = LinkHealth.LIVE
 
@@ -87,10 +91,10 @@ class DroneLinks:
         key = (report.link_id, report.path)
         heard = self._heard.setdefault(key, _Heard())
         heard.signing = report.signing
-        heard.is_high_latency = report.is_high_latency
         if report.loss is not None:
             heard.loss = report.loss
         if report.is_heartbeat:
+            heard.is_high_latency = report.is_high_latency
             heard.beat(report.at)
         if self._used is None:
             self._used = key
@@ -103,7 +107,8 @@ class DroneLinks:
         for heard in self._heard.values():
             heard.watch(now)
         self._choose(now)
-        if self.health is LinkHealth.LOST:
+        self._forget(now)
+        if self.health is LinkHealth.LOST and self.heartbeat_at is not None:
             self.lost_at = self.lost_at or now
         else:
             self.lost_at = None
@@ -123,6 +128,16 @@ class DroneLinks:
             )
             for (link_id, path), heard in self._heard.items()
         )
+
+    def _forget(self, now: datetime) -> None:
+        """Drop ways that a drone came by long ago: a modem that calls anew has another port each time."""
+        gone = [
+            key
+            for key, heard in self._heard.items()
+            if key != self._used and heard.heartbeats and (now - heard.heartbeats[-1]).total_seconds() > FORGOTTEN_S
+        ]
+        for key in gone:
+            del self._heard[key]
 
     def _shape(self) -> tuple[object, ...]:
         return (self._used, *(heard.health for heard in self._heard.values()))

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from dataclasses import replace
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from core.drones.ground import distance_m
 from core.drones.links import DroneLinks
@@ -32,7 +32,19 @@ IMPOSSIBLE_MPS, LEAST_JUMP_M = 100.0, 300.0
 """Positions from two senders that are apart faster and farther are those of two drones."""
 
 TWO_DRONES_SHOWN_S = 60.0
+MAX_SENDERS = 32
+"""Of one drone, whose places are compared."""
+
 NULL_ISLAND_DEG = 1e-6
+_OF_PACK = {
+    "remaining_percent": (0.0, 100.0),
+    "voltage_v": (0.0, 1000.0),
+    "current_a": (-2000.0, 2000.0),
+    "used_mah": (0.0, 10_000_000.0),
+    "temperature_c": (-100.0, 300.0),
+    "time_left_s": (0.0, 1_000_000.0),
+}
+_OF_RECEIVER = {"n_satellites": (0.0, 250.0), "hdop": (0.0, 1000.0), "vdop": (0.0, 1000.0), "accuracy_m": (0.0, 1e6)}
 T = TypeVar("T", BatteryPack, Gnss)
 
 
@@ -92,8 +104,8 @@ class LiveDrone:
             state,
             position=position or state.position,
             home=report.home or state.home,
-            batteries=_by_number(state.batteries, report.batteries),
-            gnss=_by_number(state.gnss, report.gnss),
+            batteries=_by_number(state.batteries, tuple(_possible(pack, _OF_PACK) for pack in report.batteries)),
+            gnss=_by_number(state.gnss, tuple(_possible(receiver, _OF_RECEIVER) for receiver in report.gnss)),
             mode=state.mode if report.mode is None else Mode(name=report.mode, at=at, is_automatic=report.is_automatic),
             is_armed=state.is_armed if report.is_armed is None else report.is_armed,
             landed=state.landed if report.landed is None else report.landed,
@@ -152,7 +164,11 @@ class LiveDrone:
                     f"Two drones go by this name, {apart_m / 1000.0:,.1f} km apart, heard on {senders}. "
                     "Give each its own system number or id.",
                 )
+        self._fixes.pop(key, None)
         self._fixes[key] = position
+        if len(self._fixes) > MAX_SENDERS:
+            # The first one is who spoke longest ago.
+            del self._fixes[next(iter(self._fixes))]
 
     def _dress(self) -> None:
         links = self._links
@@ -169,6 +185,19 @@ class LiveDrone:
             faults=tuple(faults),
         )
         self._is_dressed = True
+
+
+def _possible(said: T, limits: dict[str, tuple[float, float]]) -> T:
+    """Take away what cannot be: not finite, or outside its limits; then it is unknown."""
+    values = {name: getattr(said, name) for name in limits}
+    wrong: dict[str, Any] = {
+        name: None for name, value in values.items() if value is not None and not _is_within(value, limits[name])
+    }
+    return replace(said, **wrong) if wrong else said
+
+
+def _is_within(value: float, limits: tuple[float, float]) -> bool:
+    return math.isfinite(value) and limits[0] <= value <= limits[1]
 
 
 def _by_number(known: tuple[T, ...], new: tuple[T, ...]) -> tuple[T, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from core.drones.mavlink import words
@@ -28,6 +28,9 @@ MAX_WAITING = 64
 """Messages of a component that are kept until it says with a heartbeat that it is an autopilot."""
 
 MAX_EVENTS = 64
+DEBT_S = 0.1
+"""What one piece of data costs beyond the rate is paid back for so long at most: nobody is muted by one datagram."""
+
 LOSS_OVER = 200
 """Messages that the share of lost ones is counted over."""
 
@@ -88,6 +91,7 @@ class _Path:
     sequences: dict[tuple[int, int], _Sequence] = field(default_factory=dict)
     peripherals: dict[tuple[int, int, int], Frame] = field(default_factory=dict)
     radio: Frame | None = None
+    heard_at: datetime | None = None
 
 
 class Intake:
@@ -138,18 +142,17 @@ class Intake:
     def feed(self, data: bytes, at: datetime, path: str = "") -> list[Frame]:
         """Take what arrived at an instant from a sender; returns the messages that were taken."""
         self.n_bytes += len(data)
-        if not self._may_go_on(at) or (path not in self._paths and len(self._paths) >= MAX_PATHS):
+        if not self._may_go_on(at):
             self.n_dropped += max(1, len(data) // BYTES_OF_ONE)
             return []
-        known = self._paths.get(path)
-        if known is None:
-            known = self._paths[path] = _Path(FrameSplitter(CHECKSUM_EXTRAS))
+        known = self._paths.get(path) or _Path(FrameSplitter(CHECKSUM_EXTRAS))
         splitter = known.splitter
         before = splitter.n_corrupt + splitter.n_unknown
         frames = splitter.feed(data)
         if not self._is_stream:
             splitter.end()
-        self._tokens -= len(frames) + splitter.n_corrupt + splitter.n_unknown - before
+        cost = len(frames) + splitter.n_corrupt + splitter.n_unknown - before
+        self._tokens = max(self._tokens - cost, -self._most * DEBT_S)
         self._count_faults(splitter)
         taken = []
         for frame in frames:
@@ -157,9 +160,11 @@ class Intake:
             if signing is not None:
                 self._sort(known, frame, at, signing)
                 taken.append(frame)
+        if taken or self._is_stream:
+            self._keep(path, known)
         if taken:
             self.n_messages += len(taken)
-            self.heard_at = at
+            self.heard_at = known.heard_at = at
         return taken
 
     def flush(self) -> list[DroneReport]:
@@ -173,6 +178,13 @@ class Intake:
             path.peripherals.clear()
             path.radio = None
         return reports
+
+    def _keep(self, path: str, known: _Path) -> None:
+        """Remember a sender; where there are too many, who was silent longest is forgotten."""
+        if path not in self._paths and len(self._paths) >= MAX_PATHS:
+            silent = min(self._paths, key=lambda one: self._paths[one].heard_at or datetime.min.replace(tzinfo=UTC))
+            del self._paths[silent]
+        self._paths[path] = known
 
     def _may_go_on(self, at: datetime) -> bool:
         if self._filled_at is not None:

@@ -22,7 +22,12 @@ BATCH_S = 0.02
 """Datagrams wait in the system's buffer for so long: one wake for many of them."""
 
 MAX_BATCH = 400
-MAX_DATAGRAM = 65_535
+MAX_DATAGRAM = 9_000
+"""A jumbo packet; a drone's are below 1,500 bytes, and what is longer is cut."""
+
+SILENT_S, PROBE_EVERY_S, PROBES = 10, 5, 3
+"""A TCP connection that brings nothing is probed by the system, and given up when nobody answers."""
+
 RECEIVE_BYTES = 4 * 1024 * 1024
 READ_BYTES = 65_536
 CONNECT_TIMEOUT_S = 5.0
@@ -120,10 +125,20 @@ class TcpSource:
     async def _connected(self) -> AsyncIterator[asyncio.StreamReader]:
         opening = asyncio.open_connection(self._address.host, self._address.port)
         reader, writer = await asyncio.wait_for(opening, CONNECT_TIMEOUT_S)
+        _probe_when_silent(writer.get_extra_info("socket"))
         try:
             yield reader
         finally:
             writer.close()
+
+
+def _probe_when_silent(connection: socket.socket) -> None:
+    """Have the system notice that the other side lost its power: who only listens never hears of it otherwise."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (("TCP_KEEPIDLE", SILENT_S), ("TCP_KEEPINTVL", PROBE_EVERY_S), ("TCP_KEEPCNT", PROBES)):
+        option = getattr(socket, name, None)
+        if option is not None:
+            connection.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 class SerialSource:

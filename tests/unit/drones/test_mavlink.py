@@ -13,7 +13,7 @@ from core.drones.mavlink.address import parse_link
 from core.drones.mavlink.dialect import CHECKSUM_EXTRAS
 from core.drones.mavlink.frames import FrameSplitter
 from core.drones.mavlink.hub import MavlinkHub
-from core.drones.mavlink.intake import MAX_MESSAGES_PER_S, Intake
+from core.drones.mavlink.intake import MAX_MESSAGES_PER_S, MAX_PATHS, Intake
 from core.drones.mavlink.owners import Owners
 from core.drones.mavlink.signing import key_of
 from core.drones.model import DroneReport, Landed, LinkKind, Signing, SigningPolicy
@@ -353,6 +353,27 @@ def test_a_flood_on_one_link_is_counted_and_not_looked_at():
     assert len(calm.flush()) == 1
     flooded.feed(voice.heartbeat(), AT + timedelta(seconds=1))
     assert len(flooded.flush()) == 1
+
+
+def test_one_datagram_of_noise_mutes_nobody_for_long():
+    voice, link = Voice(), Intake("a")
+    link.feed(b"\xfe" * 60_000, AT)
+
+    link.feed(voice.heartbeat(), AT + timedelta(seconds=0.2))
+
+    assert len(link.flush()) == 1
+
+
+def test_a_drone_whose_modem_calls_from_a_new_port_each_time_is_always_heard():
+    link = Intake("a")
+    steady = Voice(system=1)
+    for call in range(3 * MAX_PATHS):
+        at = AT + timedelta(seconds=call)
+        link.feed(b"no message at all", at, f"10.0.0.9:{call}")
+        link.feed(Voice(system=2).heartbeat(), at, f"10.0.0.2:{call}")
+        link.feed(steady.heartbeat(), at, "10.0.0.1:14550")
+        heard_now = {(report.drone_id, report.path) for report in link.flush()}
+        assert heard_now == {("mav-1", "10.0.0.1:14550"), ("mav-2", f"10.0.0.2:{call}")}
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,11 @@ import pytest
 from core.access.model import SYSTEM
 from core.drones.history import DroneHistory
 from core.drones.model import (
+    BatteryPack,
     DroneReport,
     DronesTold,
     Fence,
+    Gnss,
     Home,
     LinkHealth,
     StatusText,
@@ -111,6 +113,41 @@ def test_each_value_is_as_old_as_its_own_message(tmp_path, clock):
         assert state.fresh("heading_deg", clock.now()) is None
         assert state.value("heading_deg") == 12.0
         assert is_stale(state.values["heading_deg"].at, clock.now(), 2.0)
+
+    with_service(tmp_path, clock, body)
+
+
+def test_a_pack_below_nothing_and_a_dilution_that_is_no_number_are_unknown(tmp_path, clock):
+    async def body(service, _told):
+        pack = BatteryPack(number=0, at=clock.now(), remaining_percent=-20.0, voltage_v=22.0)
+        receiver = Gnss(number=0, at=clock.now(), hdop=float("nan"), n_satellites=9)
+        service.take(report(clock, batteries=(pack,), gnss=(receiver,)))
+        state = service.state("d1")
+
+        assert (state.battery_percent, state.batteries[0].voltage_v) == (None, 22.0)
+        assert (state.gnss[0].hdop, state.gnss[0].n_satellites) == (None, 9)
+
+    with_service(tmp_path, clock, body)
+
+
+def test_a_drone_whose_autopilot_was_never_heard_is_not_called_live(tmp_path, clock):
+    async def body(service, _told):
+        service.take(report(clock, is_heartbeat=False, values={"heading_deg": 12.0}))
+        assert service.state("d1").health is LinkHealth.LOST
+        assert service.state("d1").lost_at is None
+
+        service.take(report(clock))
+        assert service.state("d1").health is LinkHealth.LIVE
+
+    with_service(tmp_path, clock, body)
+
+
+def test_a_way_that_brought_nothing_for_long_is_no_longer_shown(tmp_path, clock):
+    async def body(service, _told):
+        service.take(report(clock, path="10.0.0.2:1"))
+        beat(service, clock, 700, path="10.0.0.2:2")
+
+        assert [link.path for link in service.state("d1").links] == ["10.0.0.2:2"]
 
     with_service(tmp_path, clock, body)
 
