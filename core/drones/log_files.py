@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -102,7 +103,9 @@ def _read_ulog(file: Path) -> Iterator[DroneReport]:
         parts = Parts(at=begin + timedelta(microseconds=number * width_us))
         for name, multi_id, columns, place in binned.get(number, ()):
             row = {key: float(values[place]) for key, values in columns.items()}
-            _TOPICS[name](row | {"multi_id": float(multi_id)}, parts)
+            # A topic of another release may have other columns; the others still tell.
+            with contextlib.suppress(KeyError):
+                _TOPICS[name](row | {"multi_id": float(multi_id)}, parts)
         for message in texts.get(number, ()):
             level = tuple(TextLevel)[max(0, min(7, message.log_level - 48))]
             parts.texts.append(StatusText(level=level, text=message.message, at=parts.at, first_at=parts.at))
@@ -140,8 +143,13 @@ def _px4_receiver(row: Row, parts: Parts) -> None:
         accuracy_m=row["eph"],
     )
     if number == 0 and fix >= 2 and "position" not in parts.others:
-        _place(row["lat"] / 1e7, row["lon"] / 1e7, parts, accuracy_m=row["eph"])
-        parts.values["altitude_amsl_m"] = row["alt"] / 1e3
+        # PX4 1.14 changed names and units.
+        is_new = "latitude_deg" in row
+        lat_deg, lon_deg = (
+            (row["latitude_deg"], row["longitude_deg"]) if is_new else (row["lat"] / 1e7, row["lon"] / 1e7)
+        )
+        _place(lat_deg, lon_deg, parts, accuracy_m=row["eph"])
+        parts.values["altitude_amsl_m"] = row["altitude_msl_m"] if is_new else row["alt"] / 1e3
         parts.values["ground_speed_mps"] = row["vel_m_s"]
 
 

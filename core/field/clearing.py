@@ -13,7 +13,7 @@ from functools import partial
 from typing import Protocol
 
 from sqlalchemy import delete, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from core.field.mqtt_link import SESSION_EXPIRY_S
 from core.store.tables import DeviceRow, RemovedDeviceRow, RetainedClearRow
@@ -191,6 +191,6 @@ def save_clearing(session: Session, changes: ClearingChanges) -> None:
         session.merge(RetainedClearRow(topic=topic, device_id=""))
 
 
-def _delete(session: Session, column: object, keys: Sequence[str]) -> None:
+def _delete(session: Session, column: InstrumentedAttribute[str], keys: Sequence[str]) -> None:
     for begin in range(0, len(keys), MAX_AT_ONCE):
-        session.execute(delete(column.class_).where(column.in_(keys[begin : begin + MAX_AT_ONCE])))  # type: ignore[attr-defined]
+        session.execute(delete(column.class_).where(column.in_(keys[begin : begin + MAX_AT_ONCE])))

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from core.drones.mavlink.frames import Frame
+from core.drones.mavlink.decode import RADIO_DECODERS
+from core.drones.mavlink.frames import START_V1, Frame
 from core.drones.mavlink.tlog import read_tlog, stamp
 
 MAX_WAITING_BYTES = 16 * 1024 * 1024
@@ -84,7 +85,7 @@ class RawLogs:
                 for at, data in read_tlog(_from(file, since)):
                     if at > until:
                         return
-                    if at >= since and _system_of(data) == system:
+                    if at >= since and (_system_of(data) == system or _number_of(data) in RADIO_DECODERS):
                         yield at, data
             hour += HOUR
 
@@ -118,5 +119,9 @@ def _from(file: Path, since: datetime) -> bytes:
         return log.read()
 
 
+def _number_of(message: bytes) -> int:
+    return message[5] if message[0] == START_V1 else int.from_bytes(message[7:10], "little")
+
+
 def _system_of(message: bytes) -> int:
-    return message[3] if message[0] == 0xFE else message[5]
+    return message[3] if message[0] == START_V1 else message[5]

@@ -287,7 +287,7 @@ def put_back(broker: object, topic: str, payload: bytes) -> None:
 @contextlib.contextmanager
 def _visit(broker: object) -> Iterator[mqtt.Client]:
     client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=new_id())
-    client.connect(broker.host, broker.port)  # type: ignore[attr-defined]
+    client.connect(broker.host, broker.port)
     client.loop_start()
     try:
         yield client

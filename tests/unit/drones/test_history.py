@@ -6,14 +6,16 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+from pymavlink.dialects.v20 import ardupilotmega as mavlink
 
 from core.access.model import SYSTEM
 from core.drones.export import ExportFormat
 from core.drones.history import DroneHistory
-from core.drones.log_files import read_log
+from core.drones.log_files import _px4_receiver, read_log
+from core.drones.mavlink.decode import Parts
 from core.drones.mavlink.intake import Intake
 from core.drones.mavlink.player import reports_of
-from core.drones.mavlink.raw_log import RawLogs
+from core.drones.mavlink.raw_log import HOUR, RawLogs
 from core.drones.mavlink.tlog import read_tlog, stamp
 from core.drones.merge import LiveDrone
 from core.drones.service import DroneService
@@ -225,6 +227,11 @@ def test_raw_bytes_are_found_by_time_and_old_ones_forgotten(tmp_path):
     assert found[-1][0] <= until
     assert len({at for at, _ in found}) == 21
     assert list(logs.read("udp", since, until, system=2)) == []
+    radio = mavlink.MAVLink(None, srcSystem=51, srcComponent=68)
+    said = mavlink.MAVLink_radio_status_message(180, 170, 90, 40, 41, 0, 3).pack(radio)
+    logs.write("udp", AT, Intake("udp").feed(bytes(said), AT))
+    logs.store(logs.take())
+    assert bytes(said) in [data for _, data in logs.read("udp", AT - HOUR, AT + HOUR, system=1)]
     assert logs.forget(AT) == 0
     assert logs.forget(AT + timedelta(seconds=1)) == 1
     assert len(list(reports_of(logs.read("udp", AT - timedelta(hours=1), AT, system=1), "x"))) == 1
@@ -234,3 +241,22 @@ def test_a_stamp_before_each_message_is_read_back(tmp_path):
     packet = SimDrone(SCRIPT).step()[0]
 
     assert list(read_tlog(stamp(AT) + packet)) == [(AT, packet)]
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        {"lat": 47.0e7, "lon": 8.0e7, "alt": 430_000.0},
+        {"latitude_deg": 47.0, "longitude_deg": 8.0, "altitude_msl_m": 430.0},
+    ],
+    ids=["before 1.14", "since 1.14"],
+)
+def test_a_receiver_is_read_by_the_names_of_old_and_new_px4(place):
+    parts = Parts(at=AT)
+    row = {"multi_id": 0.0, "fix_type": 3.0, "satellites_used": 11.0, "hdop": 0.8, "vdop": 1.1, "eph": 0.9}
+
+    _px4_receiver(row | {"vel_m_s": 4.0} | place, parts)
+    told = parts.report("d1", "file")
+
+    assert (told.position.lat_deg, told.position.lon_deg) == pytest.approx((47.0, 8.0))
+    assert told.values["altitude_amsl_m"] == pytest.approx(430.0)
