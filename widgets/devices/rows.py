@@ -5,25 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from core.cameras.model import Camera
+from core.field.kinds import find_kinds
+from core.field.kinds.base import OTHER
 from core.field.model import Device, DeviceState, Reading
 from core.media.model import StreamReport, StreamState
 from widgets.base.conditions import Condition, camera_condition, device_condition
 from widgets.traffic.figures import SPEED, UNKNOWN, lot_fill, newest
 
+CAMERAS = "Cameras"
+"""The branch of the cameras; those of devices have the names that their kinds declare."""
 
-class Group(StrEnum):
-    """The branches of the tree by kind, in their order."""
-
-    CAMERAS = "Cameras"
-    STATIONS = "Stations"
-    LOTS = "Lots"
-    OTHER = "Other devices"
-
-
-_GROUPS = {"camera": Group.CAMERAS, "station": Group.STATIONS, "lot": Group.LOTS}
+_N_VALUES = 2
 _CAMERA_WORDS = {
     StreamState.CONNECTING: "connecting",
     StreamState.LIVE: "live",
@@ -74,9 +68,9 @@ class DeviceRow:
         return self.kind, self.item_id
 
     @property
-    def group(self) -> Group:
+    def group(self) -> str:
         """The branch it hangs on where the tree is divided by kind."""
-        return _GROUPS.get(self.kind, Group.OTHER)
+        return CAMERAS if self.kind == "camera" else find_kinds().get(self.kind, OTHER).plural
 
 
 def camera_row(camera: Camera, report: StreamReport | None, now: datetime) -> DeviceRow:
@@ -134,4 +128,9 @@ def _value(kind: str, readings: list[Reading]) -> str:
     newest_first = sorted(readings, key=lambda reading: reading.at, reverse=True)
     if not newest_first:
         return UNKNOWN
-    return ", ".join(f"{name} {value:g}" for name, value in list(newest_first[0].values.items())[:2]) or UNKNOWN
+    declared = find_kinds().get(kind, OTHER).quantities
+    said = {key: value for reading in reversed(newest_first) for key, value in reading.values.items()}
+    if not declared:
+        return ", ".join(f"{name} {value:g}" for name, value in list(newest_first[0].values.items())[:_N_VALUES])
+    known = [one for one in declared if one.key in said][:_N_VALUES]
+    return ", ".join(f"{one.title} {said[one.key]:.{one.decimals}f} {one.unit}".rstrip() for one in known) or UNKNOWN

@@ -10,11 +10,12 @@ from typing import Any
 from PySide6.QtCore import QMimeData, QModelIndex, QPersistentModelIndex, QSignalBlocker, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QIcon, QStandardItem, QStandardItemModel
 
+from core.field.kinds.base import OTHER
 from core.kernel.clock import Clock
 from widgets.base.conditions import UNTRUSTED, Condition, condition_icon
 from widgets.base.theme import look
 from widgets.base.times import format_age, format_instant
-from widgets.devices.rows import DeviceRow, Group
+from widgets.devices.rows import CAMERAS, DeviceRow
 
 CAMERA_MIME = "application/x-watchfloor-camera"
 """Drag data of a camera: its id in UTF-8."""
@@ -27,7 +28,7 @@ Branch = tuple[int, str]
 Key = tuple[str, str]
 """Kind and id of a thing."""
 
-_KIND_ORDER = {group: number for number, group in enumerate(Group)}
+_KIND_ORDER = {CAMERAS: 0, OTHER.plural: 2}
 _Index = QModelIndex | QPersistentModelIndex
 _ORDER = {
     Condition.LOST: 0,
@@ -49,7 +50,7 @@ class GroupBy(Enum):
     def branch_of(self, row: DeviceRow) -> Branch:
         """Return what the branch of a row is sorted by, and its name."""
         if self is GroupBy.KIND:
-            return _KIND_ORDER[row.group], row.group.value
+            return _KIND_ORDER.get(row.group, 1), row.group
         if self is GroupBy.SITE:
             return (0, row.site) if row.site else (1, NO_SITE)
         return _ORDER[row.condition], row.state.capitalize()

@@ -133,6 +133,7 @@ class DeviceKind:
     """Everything the program knows about a kind of device.
 
     Attributes:
+        title, plural: What one is called, and the branch of the tree on which all of them hang.
         groups: Topic groups whose devices are of this kind when they announce no type.
         payloads: Model of the data by the envelope's `type`; the first also reads data without a type.
         streams: The first is the pattern for streams that are not listed.
@@ -143,6 +144,7 @@ class DeviceKind:
 
     key: str
     title: str
+    plural: str
     groups: frozenset[str]
     streams: tuple[Stream, ...]
     quantities: tuple[Quantity, ...]
@@ -199,6 +201,7 @@ Number = Annotated[float | None, BeforeValidator(_no_numbers_in_disguise)]
 OTHER = DeviceKind(
     key="other",
     title="Device",
+    plural="Other devices",
     groups=frozenset(),
     streams=(Stream(key="state", title="State", stale_s=300.0),),
     quantities=(),

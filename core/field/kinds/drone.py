@@ -97,6 +97,7 @@ def simulate(moment: Moment) -> Iterable[Said]:
 KIND = DeviceKind(
     key="drone",
     title="Drone",
+    plural="Drones",
     groups=frozenset({"drone", "drones"}),
     streams=(Stream(key=STREAM, title="State", stale_s=STALE_S),),
     quantities=(

@@ -62,6 +62,7 @@ def simulate(moment: Moment) -> Iterable[Said]:
 KIND = DeviceKind(
     key="edge-camera",
     title="Edge camera",
+    plural="Edge cameras",
     groups=frozenset({"edge-camera", "edge-cameras", "edge"}),
     streams=(
         Stream(key="health", title="Health", stale_s=30.0),

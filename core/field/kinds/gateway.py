@@ -33,6 +33,7 @@ def simulate(moment: Moment) -> Iterable[Said]:
 KIND = DeviceKind(
     key="gateway",
     title="Gateway",
+    plural="Gateways",
     groups=frozenset({"gateway", "gateways"}),
     streams=(Stream(key="cabinet", title="Cabinet", stale_s=90.0),),
     quantities=(

@@ -88,6 +88,7 @@ def simulate(moment: Moment) -> Iterable[Said]:
 KIND = DeviceKind(
     key="lot",
     title="Parking lot",
+    plural="Lots",
     groups=frozenset({"lot", "lots", "parking"}),
     streams=(
         Stream(key="occupancy", title="Occupancy", stale_s=300.0),

@@ -31,6 +31,7 @@ def simulate(moment: Moment) -> Iterable[Said]:
 KIND = DeviceKind(
     key="sign",
     title="Parking sign",
+    plural="Signs",
     groups=frozenset({"sign", "signs"}),
     streams=(Stream(key="display", title="Display", stale_s=180.0),),
     quantities=(

@@ -47,6 +47,7 @@ def simulate(moment: Moment) -> Iterable[Said]:
 KIND = DeviceKind(
     key="station",
     title="Traffic station",
+    plural="Stations",
     groups=frozenset({"station", "stations", "traffic"}),
     streams=(Stream(key="flow", title="Flow", stale_s=90.0),),
     quantities=(

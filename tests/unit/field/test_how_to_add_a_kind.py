@@ -1,33 +1,17 @@
 """The page that says how to add a device kind is run as it stands."""
 
 import re
-import textwrap
 from datetime import UTC, datetime
-from pathlib import Path
 from random import Random
 
 import pytest
 
-import core.field.kinds as kinds
-from core.field.kinds import find_kinds, kind_for, simulated_kind
+from core.field.kinds import kind_for, simulated_kind
 from core.field.kinds.base import Moment
 from core.field.limits import LimitWatch
 from core.field.model import Reading
 from core.field.payloads import PayloadError
-
-PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "add-a-device-kind.md"
-
-
-@pytest.fixture
-def air(tmp_path, monkeypatch):
-    """The kind of the page, in a folder beside ours and found by looking."""
-    code = textwrap.dedent(re.search(r"   ```python\n(.*?)   ```", PAGE.read_text(), re.DOTALL).group(1))
-    (tmp_path / "air_of_the_page.py").write_text(code)
-    monkeypatch.setattr(kinds, "__path__", [*kinds.__path__, str(tmp_path)])
-    kinds._find.cache_clear()
-    yield find_kinds()["air"]
-    monkeypatch.undo()
-    kinds._find.cache_clear()
+from tests.fixtures.how_to_kind import PAGE
 
 
 def test_the_declaration_is_about_thirty_lines(air):

@@ -1,0 +1,1 @@
+from tests.fixtures.how_to_kind import air  # noqa: F401
