@@ -54,6 +54,39 @@ def paint_priority(
         is_doubled: A second outline around it: what stands for flashing in reduced-motion mode.
     """
     color = QColor(made.theme.priority(priority))
+    # The figure of an outline stands on the surface behind it, and so is text.
+    figure = made.color("text") if is_hollow else QColor(text_on(color.name()))
+    _paint(painter, rect, priority, color, figure, is_hollow=is_hollow, is_doubled=is_doubled, made=made)
+
+
+def paint_no_priority(painter: QPainter, rect: QRectF, priority: Priority, made: Look) -> None:
+    """Paint the grey outline of a priority that nothing has right now."""
+    grey = made.color("text_disabled")
+    _paint(painter, rect, priority, grey, grey, is_hollow=True, is_doubled=False, made=made)
+
+
+def paint_priority_plate(painter: QPainter, rect: QRectF, priority: Priority, made: Look) -> None:
+    """Lay a surface of the program under a symbol that would else stand on a map of any colour."""
+    plate = made.color("panel")
+    painter.save()
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(QPen(plate, 3.0, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap, Qt.PenJoinStyle.RoundJoin))
+    painter.setBrush(plate)
+    _draw(painter, priority, rect)
+    painter.restore()
+
+
+def _paint(
+    painter: QPainter,
+    rect: QRectF,
+    priority: Priority,
+    color: QColor,
+    figure: QColor,
+    *,
+    is_hollow: bool,
+    is_doubled: bool,
+    made: Look,
+) -> None:
     painter.save()
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     side = min(rect.width(), rect.height())
@@ -79,7 +112,7 @@ def paint_priority(
     font = made.font(max(7, round(square.height() * (0.62 if priority in (Priority.CRITICAL, Priority.LOW) else 0.5))))
     font.setWeight(QFont.Weight.Bold)
     painter.setFont(font)
-    painter.setPen(color if is_hollow else QColor(text_on(color.name())))
+    painter.setPen(figure)
     painter.drawText(_figure_box(priority, square), Qt.AlignmentFlag.AlignCenter, str(int(priority)))
     painter.restore()
 

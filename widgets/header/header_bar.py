@@ -18,7 +18,7 @@ from core.media.model import StreamReport
 from core.node.model import Health, SiteInfo
 from widgets.base.conditions import Condition, paint_condition
 from widgets.base.labels import ElidedLabel
-from widgets.base.symbols import PRIORITY_WORDS, paint_priority
+from widgets.base.symbols import PRIORITY_WORDS, paint_no_priority, paint_priority
 from widgets.base.theme import look, set_role
 from widgets.header.sound_menu import SoundMenu
 from widgets.health.conditions import PartState, at_most, database_state, link_state, node_state, vision_state
@@ -425,10 +425,8 @@ class _Count(QToolButton):
         painter = QPainter(self)
         side = made.sizes.body * 1.15
         box = QRectF(made.sizes.gap * 1.5, (self.height() - side) / 2, side, side)
-        if not self.count:
-            painter.setOpacity(0.55)
-        paint_priority(painter, box, self._priority, made, is_hollow=not self.count)
-        painter.setOpacity(1.0)
+        paint = paint_priority if self.count else paint_no_priority
+        paint(painter, box, self._priority, made)
         painter.setFont(made.font(made.sizes.body))
         painter.setPen(made.color("text" if self.count else "text_disabled"))
         text = QRectF(self.rect()).adjusted(box.right() + made.sizes.gap, 0, 0, 0)

@@ -11,7 +11,7 @@ from PySide6.QtGui import QBrush, QColor, QPainter, QPen, QPolygonF
 from core.incidents.model import Incident, Priority, SourceKind
 from core.incidents.warnings import RegionalWarning, circle_ring
 from core.kernel.geo import GeoPoint, to_mercator
-from widgets.base.symbols import paint_priority, priority_shape
+from widgets.base.symbols import paint_priority, paint_priority_plate
 from widgets.base.theme import look
 from widgets.map.tile_grid import RectM
 from widgets.map.view import MapView
@@ -98,7 +98,7 @@ class AreaLayer:
             hatch.setAlpha(60)
             for ring in area.rings:
                 outline = QPolygonF([QPointF(*view.to_px(*point)) for point in ring])
-                painter.setPen(Qt.PenStyle.NoPen)
+                painter.setPen(QPen(look().color("panel"), 4.0))
                 painter.setBrush(tint)
                 painter.drawPolygon(outline)
                 painter.setPen(QPen(color, 2.0, Qt.PenStyle.DashLine))
@@ -155,13 +155,7 @@ class AreaLayer:
         x, y = spot.px(view)
         box = QRectF(x - _SYMBOL_PX / 2, y - _SYMBOL_PX / 2, _SYMBOL_PX, _SYMBOL_PX)
         made = look()
-        around = priority_shape(spot.priority, box.adjusted(-3, -3, 3, 3))
-        painter.setPen(QPen(made.color("panel"), 3.0))
-        painter.setBrush(made.color("panel"))
-        if isinstance(around, QPolygonF):
-            painter.drawPolygon(around)
-        else:
-            painter.drawRoundedRect(around, 4, 4)
+        paint_priority_plate(painter, box.adjusted(-3, -3, 3, 3), spot.priority, made)
         paint_priority(painter, box, spot.priority, made)
 
 

@@ -12,7 +12,7 @@ from PySide6.QtGui import QBrush, QColor, QFont, QFontMetricsF, QPainter, QPaint
 
 from core.incidents.model import Priority
 from widgets.base.conditions import UNTRUSTED, Condition
-from widgets.base.symbols import paint_bad_quality, paint_priority
+from widgets.base.symbols import paint_bad_quality, paint_priority, paint_priority_plate
 from widgets.base.theme import Look
 from widgets.map.markers import Cluster, ItemKey, Marker, Scene
 from widgets.map.spread import Box, Taken, spread
@@ -216,12 +216,15 @@ class MarkerPainter:
             painter.setBrush(Qt.BrushStyle.NoBrush)
             if self._look.is_reduced_motion:
                 # Nothing flashes: a double outline says the same.
-                painter.setPen(QPen(color, 2))
-                for grow in (4.0, 8.0):
-                    painter.drawRoundedRect(body.adjusted(-grow, -grow, grow, grow), radius, radius)
+                for pen in (QPen(self._look.color("panel"), 5), QPen(color, 2)):
+                    painter.setPen(pen)
+                    for grow in (4.0, 8.0):
+                        painter.drawRoundedRect(body.adjusted(-grow, -grow, grow, grow), radius, radius)
                 return
-            painter.setPen(QPen(color, 3))
-            painter.drawRoundedRect(body.adjusted(-4, -4, 4, 4), radius, radius)
+            # An edge of our own below: a ring is seen on any map.
+            for pen in (QPen(self._look.color("panel"), 6), QPen(color, 3)):
+                painter.setPen(pen)
+                painter.drawRoundedRect(body.adjusted(-4, -4, 4, 4), radius, radius)
             if is_lit:
                 glow = QColor(color)
                 glow.setAlpha(110)
@@ -322,12 +325,9 @@ class MarkerPainter:
     def _draw_badges(self, painter: QPainter, body: QRectF, marker: Marker) -> None:
         side = self._height * 0.76
         if marker.priority is not None:
-            paint_priority(
-                painter,
-                QRectF(body.right() - side * 0.55, body.top() - side * 0.55, side, side),
-                marker.priority,
-                self._look,
-            )
+            badge = QRectF(body.right() - side * 0.55, body.top() - side * 0.55, side, side)
+            paint_priority_plate(painter, badge, marker.priority, self._look)
+            paint_priority(painter, badge, marker.priority, self._look)
         if marker.condition is Condition.DISABLED:
             painter.setPen(QPen(self._look.color("text_disabled"), 2))
             painter.drawLine(body.bottomLeft() + QPointF(4, -4), body.topRight() + QPointF(-4, 4))

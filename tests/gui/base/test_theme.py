@@ -2,13 +2,18 @@
 
 import itertools
 import math
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PySide6.QtCore import QRectF
+from PySide6.QtGui import QColor, QImage, QPainter, QPalette
 from PySide6.QtWidgets import QLabel, QPushButton
 
 import resources
 from core.incidents.model import Priority
+from widgets.base.symbols import paint_priority
 from widgets.base.theme import (
     DARK,
     DAY,
@@ -20,12 +25,36 @@ from widgets.base.theme import (
     body_px,
     contrast,
     look,
+    palette_of,
     sizes_for,
+    stylesheet_of,
     text_on,
 )
 
 SURFACES = ("window", "panel", "raised", "hover", "pressed", "selection")
+MAP_SURFACES = ("map_land", "map_water", "map_green", "map_building", "map_road", "map_road_major")
 ALARMS = ("critical", "high", "medium", "low", "quality")
+
+TEXTS = ("text", "text_secondary", "text_disabled", "quality", "focus")
+"""What is written with on surfaces; "quality" says what a device's last word was, "focus" is a link."""
+
+SYMBOLS = (*ALARMS, "shelved", "focus", "line_strong")
+"""What stands as a shape on surfaces, in rows that are selected, pointed at or flash as well."""
+
+MAP_SYMBOLS = (*ALARMS, "shelved", "focus", "map_marker")
+TRACKS = ("track_car", "track_bus", "track_truck", "track_two_wheeler", "track_other", "zone")
+READ_ON = {
+    "on_focus": ("focus",),
+    "on_picture": ("picture",),
+    "on_picture_secondary": ("picture",),
+    "map_label": MAP_SURFACES,
+    "text": ("sky", "ground"),
+}
+"""What is written with on anything else than a surface."""
+
+SEEN_ON = {"trend": (*SURFACES, "trend_band"), **dict.fromkeys(TRACKS, ("picture",))}
+NEITHER = ("line", "ramp_low", "ramp_high")
+"""Hairlines that nothing depends on; the ends of a scale that is read by its figures."""
 
 # Machado, Oliveira and Fernandes 2009, severity 1.0, on linear RGB.
 MACHADO = {
@@ -60,31 +89,28 @@ def colors_of(theme):
 both_themes = pytest.mark.parametrize("theme", THEMES.values(), ids=THEMES.keys())
 
 
-@both_themes
-@pytest.mark.parametrize("surface", SURFACES)
-@pytest.mark.parametrize("ink", ["text", "text_secondary", "text_disabled"])
-def test_every_text_reads_on_every_surface(theme, surface, ink):
-    if (ink, surface) in {("text_disabled", "selection"), ("text_disabled", "hover")}:
-        # Disabled text is on neither: a disabled row cannot be selected or pointed at.
-        assert contrast(getattr(theme, ink), getattr(theme, surface)) >= 3.0
-        return
-    assert contrast(getattr(theme, ink), getattr(theme, surface)) >= 4.5
+def faint(theme, inks, surfaces, least):
+    """Return what has less contrast than `least`, with its ratio."""
+    ratios = {(i, s): contrast(getattr(theme, i), getattr(theme, s)) for i in inks for s in surfaces}
+    return {pair: round(ratio, 2) for pair, ratio in ratios.items() if ratio < least}
+
+
+def test_every_colour_of_a_theme_has_a_part_in_these_tests():
+    on_others = {name for ink, surfaces in (READ_ON | SEEN_ON).items() for name in (ink, *surfaces)}
+    parts = {*SURFACES, *MAP_SURFACES, *TEXTS, *SYMBOLS, *MAP_SYMBOLS, *on_others, *NEITHER}
+
+    assert parts == set(colors_of(DARK))
 
 
 @both_themes
-@pytest.mark.parametrize(
-    ("ink", "surface"),
-    [
-        ("on_focus", "focus"),
-        ("on_picture", "picture"),
-        ("on_picture_secondary", "picture"),
-        ("map_label", "map_land"),
-        ("map_label", "map_water"),
-        ("map_label", "map_building"),
-    ],
-)
-def test_text_reads_on_coloured_surfaces(theme, ink, surface):
-    assert contrast(getattr(theme, ink), getattr(theme, surface)) >= 4.5
+def test_every_text_reads_on_every_surface(theme):
+    assert faint(theme, TEXTS, SURFACES, 4.5) == {}
+
+
+@both_themes
+@pytest.mark.parametrize("ink", READ_ON)
+def test_text_reads_on_coloured_surfaces(theme, ink):
+    assert faint(theme, [ink], READ_ON[ink], 4.5) == {}
 
 
 @both_themes
@@ -96,10 +122,75 @@ def test_the_figure_on_an_alarm_fill_reads(theme, alarm):
 
 
 @both_themes
-@pytest.mark.parametrize("alarm", [*ALARMS, "shelved", "focus", "line_strong"])
-@pytest.mark.parametrize("surface", ["window", "panel", "raised"])
-def test_symbols_rings_and_borders_stand_out_from_every_surface(theme, alarm, surface):
-    assert contrast(getattr(theme, alarm), getattr(theme, surface)) >= 3.0
+def test_symbols_rings_and_borders_stand_out_from_every_surface(theme):
+    assert faint(theme, SYMBOLS, SURFACES, 3.0) == {}
+
+
+@both_themes
+def test_symbols_stand_out_from_every_part_of_the_map(theme):
+    assert faint(theme, MAP_SYMBOLS, MAP_SURFACES, 3.0) == {}
+
+
+@both_themes
+@pytest.mark.parametrize("ink", SEEN_ON)
+def test_lines_stand_out_from_what_they_are_drawn_on(theme, ink):
+    assert faint(theme, [ink], SEEN_ON[ink], 3.0) == {}
+
+
+@both_themes
+def test_every_rule_of_the_stylesheet_writes_so_that_it_reads(theme):
+    sheet = stylesheet_of(replace(look(), theme=theme))
+    written = 0
+    for selector, body in re.findall(r"([^{}]+)\{([^{}]*)\}", sheet):
+        said = dict(
+            re.findall(r"(?<![-\w])(color|background|selection-color|selection-background-color):\s*(#\w{6})", body)
+        )
+        for ink, fill in (("color", "background"), ("selection-color", "selection-background-color")):
+            if ink not in said:
+                continue
+            # Where a rule says no background, it writes on whichever surface it stands.
+            fills = [said[fill]] if fill in said else [getattr(theme, surface) for surface in SURFACES]
+            if "banner" in selector:
+                fills = [theme.critical]
+            written += 1
+            assert min(contrast(said[ink], one) for one in fills) >= 4.5, selector.strip()
+    assert written > 20
+
+
+@both_themes
+def test_every_pair_of_the_palette_reads(theme):
+    role, palette = QPalette.ColorRole, palette_of(theme)
+    pairs = {
+        role.WindowText: (role.Window,),
+        role.Text: (role.Base, role.AlternateBase),
+        role.ButtonText: (role.Button, role.Light, role.Midlight),
+        role.ToolTipText: (role.ToolTipBase,),
+        role.PlaceholderText: (role.Base,),
+        role.HighlightedText: (role.Highlight,),
+        role.Link: (role.Window, role.Base),
+        role.LinkVisited: (role.Window, role.Base),
+    }
+    for group in (QPalette.ColorGroup.Active, QPalette.ColorGroup.Inactive, QPalette.ColorGroup.Disabled):
+        for ink, fills in pairs.items():
+            for fill in fills:
+                inks = palette.color(group, ink).name(), palette.color(group, fill).name()
+                assert contrast(*inks) >= 4.5, (group.name, ink.name, fill.name)
+
+
+@both_themes
+@pytest.mark.parametrize("priority", Priority)
+def test_the_figure_of_an_outlined_symbol_is_written_in_the_colour_of_text(theme, priority, qapp):
+    made = replace(look(), theme=theme)
+    picture = QImage(64, 64, QImage.Format.Format_RGB32)
+    picture.fill(QColor(theme.selection))
+    painter = QPainter(picture)
+    paint_priority(painter, QRectF(0, 0, 64, 64), priority, made, is_hollow=True)
+    painter.end()
+
+    seen = {picture.pixelColor(x, y).name().upper() for x in range(64) for y in range(64)}
+
+    assert theme.text in seen
+    assert theme.priority(priority) in seen
 
 
 @both_themes
