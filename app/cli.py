@@ -294,6 +294,8 @@ def run_node(options: argparse.Namespace) -> int:
             with contextlib.suppress(NotImplementedError):  # Windows has no signal handlers on a loop.
                 loop.add_signal_handler(number, node.stop_soon)
         await node.run()
+        if node.failure:
+            print(node.failure, file=sys.stderr)
         return not node.has_failed
 
     return EXIT_OK if asyncio.run(run()) else EXIT_FAILED

@@ -60,6 +60,9 @@ class StoreSettings(Section):
     """Where the truth is kept; empty means the SQLite file in the data folder."""
 
     url: str = ""
+    stand_by: bool = False
+    """Where another node writes into the database: wait for its end and go on from there, and do not end."""
+
     keep_readings_days: Annotated[int, Field(ge=1, le=3660)] = 90
 
 

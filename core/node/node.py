@@ -50,6 +50,7 @@ from core.kernel.bus import Bus
 from core.kernel.clock import Clock, SystemClock
 from core.kernel.errors import BadInputError, ConsoleError, NotPermittedError, UnavailableError
 from core.kernel.ids import new_id
+from core.kernel.lock import HeldError, Holder, take_lock
 from core.kernel.log import OncePerLoss
 from core.kernel.paths import Folders
 from core.kernel.secrets import Secrets
@@ -79,7 +80,6 @@ from core.node.fleet import FleetProcess
 from core.node.health import LoopLag, ProcessLoad, disk_free_gb
 from core.node.http_door import HttpDoor, demo_gateway, looks_at_posted, make_gateway_room
 from core.node.live import Changes, LiveCollector, Snapshot, without_defaults
-from core.node.lock import take_lock
 from core.node.model import Health, Picture, SystemNotice, WorkerReport
 from core.node.pictures import Pictures
 from core.node.services import Services, make_services
@@ -111,6 +111,10 @@ log = logging.getLogger(__name__)
 VERSION = "0.1.0"
 LOOPBACK = "127.0.0.1"
 STORE_RETRY_S = 3.0
+PLACE_RETRY_S = 0.1
+PLACE_FOR_S = 3.0
+"""A node that was killed and started again waits so long for the server to notice the death of the first."""
+
 FORGET_EVERY_S = 3600.0
 DRAIN_S = 5.0
 BROKER_START_S = 8.0
@@ -174,7 +178,10 @@ class Node:
         self.node_id = new_id()
         self.key = secrets.token_urlsafe(32)
         self.has_failed = False
-        """The room could not be opened: whoever supervises the node should hear of it."""
+        """The room could not be opened, or not be kept: whoever supervises the node should hear of it."""
+
+        self.failure = ""
+        """Why, where it is a sentence."""
 
         self.services: Services | None = None
         self.basemap = settings.site.basemap
@@ -183,6 +190,7 @@ class Node:
         self._is_while_used = is_while_used
         self._on_open = on_open
         self._clock = clock or SystemClock()
+        self._me = Holder.of_this_process(self._clock.now())
         self._bus = Bus()
         self._secrets = Secrets()
         self._once = OncePerLoss(log)
@@ -275,7 +283,12 @@ class Node:
             ConsoleError: The folders cannot be used, another node runs here, or the port is taken.
         """
         self._open_folders()
-        self._lock = take_lock(self.folders.data / "node.lock")
+        self._lock = take_lock(
+            self.folders.data / "node.lock",
+            self._me,
+            does=f"works on the folder {self.folders.data} already",
+            hint="End it first, or give this one another folder with --data.",
+        )
         self._sweep_runtime()
         self._lag.start()
         if self.is_demo:
@@ -402,10 +415,15 @@ class Node:
             await self._open_room()
         except asyncio.CancelledError:
             raise
-        except BaseException:
-            self.has_failed = True
-            self.stop_soon()
+        except BaseException as error:
+            self._fail(str(error) if isinstance(error, ConsoleError) else "")
             raise
+
+    def _fail(self, sentence: str) -> None:
+        """End, so that whoever supervises the node starts another one."""
+        self.has_failed = True
+        self.failure = sentence
+        self.stop_soon()
 
     async def _open_room(self) -> None:
         """Open the store and the broker, however long that takes, then everything that needs them."""
@@ -634,9 +652,22 @@ class Node:
 
     async def _open_store(self) -> Store:
         url = self.settings.store.url or sqlite_url(self.folders.database)
+        # Where a person looks at the door of this very node, they can read there whom it waits for.
+        may_wait = self.settings.store.stand_by or self._is_while_used
+        until_s = time.monotonic() + PLACE_FOR_S
         while True:
             try:
-                store = await asyncio.to_thread(open_store, url, backups=self.folders.backups, clock=self._clock)
+                store = await asyncio.to_thread(
+                    open_store, url, backups=self.folders.backups, clock=self._clock, writer=self._me
+                )
+            except HeldError as error:
+                if time.monotonic() > until_s:
+                    if not may_wait:
+                        raise
+                    self._store_reason = str(error)
+                    self._once.lost("store", f"this node stands by: {error}")
+                await asyncio.sleep(PLACE_RETRY_S)
+                continue
             except ConsoleError as error:
                 self._store_reason = str(error)
                 self._once.lost("store", f"the database is not open: {error}")
@@ -922,6 +953,9 @@ class Node:
             self._check_unused()
             self.bay_sight.watch()
             self._end_old_sessions()
+            if self.services is not None and self.services.store.superseded:
+                log.error("the node ends: %s", self.services.store.superseded)
+                self._fail(self.services.store.superseded)
             if self._link is not None:
                 self._link.watch()
             if self._gateway is not None:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -22,8 +22,10 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from core.kernel.clock import Clock
 from core.kernel.errors import BadInputError, ConsoleError, UnavailableError
+from core.kernel.lock import HeldError, Holder, take_lock
 from core.store import migrate
 from core.store.faults import Fault, fault_of
+from core.store.fence import BEAT_S, LONGEST_SILENCE_S, Fence, SupersededError
 from core.store.tables import Base, SettingRow
 from core.store.writer import Writer
 
@@ -49,6 +51,11 @@ _PG_ARGUMENTS: dict[str, Any] = {
     "tcp_user_timeout": 10_000,
     "options": "-c timezone=UTC -c lock_timeout=5s -c statement_timeout=60s",
 }
+_PG_FENCED = (
+    # The server notices a dead machine as fast as we notice a dead server: its place must become free.
+    " -c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3"
+    f" -c idle_session_timeout={LONGEST_SILENCE_S}s -c idle_in_transaction_session_timeout={LONGEST_SILENCE_S}s"
+)
 
 
 def sqlite_url(file: Path) -> str:
@@ -56,7 +63,9 @@ def sqlite_url(file: Path) -> str:
     return URL.create("sqlite", database=str(file)).render_as_string(hide_password=False)
 
 
-def open_store(url: str, *, backups: Path, clock: Clock, retry_for_s: float = RETRY_FOR_S) -> Store:
+def open_store(
+    url: str, *, backups: Path, clock: Clock, retry_for_s: float = RETRY_FOR_S, writer: Holder | None = None
+) -> Store:
     """Open a database and bring it to this program's tables; blocks, so call it off the loop.
 
     Args:
@@ -64,21 +73,28 @@ def open_store(url: str, *, backups: Path, clock: Clock, retry_for_s: float = RE
         backups: Folder for copies of the SQLite file made before a migration.
         clock: For the instants in rows and file names.
         retry_for_s: How long a write or read waits for a database that is locked or away.
+        writer: A node names itself here and is the only one that writes until the store is closed; a tool does not.
 
     Raises:
         BadInputError: The URL, the file or the account is not usable, or the database is of a newer version; nothing
             was changed in it.
+        HeldError: Another node writes into this database; the sentence names it.
         UnavailableError: Locked, unreachable, read-only or without space.
     """
     parsed = _parse(url)
     place = _place_of(parsed)
-    if parsed.get_backend_name() == "sqlite":
-        _prepare_sqlite(Path(str(parsed.database)), place, backups, clock)
-    engine = _make_engine(parsed, is_reader=False)
+    is_sqlite = parsed.get_backend_name() == "sqlite"
+    lock = _lock_sqlite(Path(str(parsed.database)), place, writer) if is_sqlite and writer is not None else None
+    fence = None if is_sqlite or writer is None else Fence(writer, place)
+    engine = _make_engine(parsed, is_reader=False, is_fenced=fence is not None)
     try:
-        _prepare(engine, place, clock)
+        if is_sqlite:
+            _prepare_sqlite(Path(str(parsed.database)), place, backups, clock)
+        _prepare(engine, place, clock, fence)
     except BaseException:
         engine.dispose()
+        if lock is not None:
+            lock.close()
         raise
     return Store(
         writer_engine=engine,
@@ -86,6 +102,7 @@ def open_store(url: str, *, backups: Path, clock: Clock, retry_for_s: float = RE
         place=place,
         clock=clock,
         retry_for_s=retry_for_s,
+        place_kept=lock if fence is None else fence,
     )
 
 
@@ -96,9 +113,16 @@ class Store:
     """
 
     def __init__(
-        self, *, writer_engine: Engine, reader_engine: Engine, place: str, clock: Clock, retry_for_s: float
+        self,
+        *,
+        writer_engine: Engine,
+        reader_engine: Engine,
+        place: str,
+        clock: Clock,
+        retry_for_s: float,
+        place_kept: Fence | IO[bytes] | None = None,
     ) -> None:
-        """Take over two prepared engines; use `open_store`."""
+        """Take over two prepared engines, and what keeps other nodes from writing; use `open_store`."""
         self.place = place
         """What the operator calls the database; without a password."""
 
@@ -111,11 +135,15 @@ class Store:
         self._faults: dict[str, ConsoleError] = {}
         self._is_closed = False
         self._readers = ThreadPoolExecutor(N_READERS, thread_name_prefix="store-reader")
+        self._fence = place_kept if isinstance(place_kept, Fence) else None
+        self._file_lock = None if isinstance(place_kept, Fence) else place_kept
         self._writer = Writer(
             writer_engine,
             fault_of=self._fault_of,
             on_outcome=lambda error: self._note("writing", error),
             retry_for_s=retry_for_s,
+            guard=None if self._fence is None else self._fence.hold,
+            beat_s=None if self._fence is None else BEAT_S,
         )
 
     @property
@@ -161,6 +189,11 @@ class Store:
             await self.read(lambda session: session.get(SettingRow, "store.probe") is not None)
         return self.status()
 
+    @property
+    def superseded(self) -> str:
+        """Why this store will never write again, since another node has written meanwhile; empty where it may."""
+        return "" if self._fence is None else self._fence.superseded
+
     async def close(self) -> None:
         """Write what is queued and let the database go; later calls are refused."""
         self._is_closed = True
@@ -177,6 +210,8 @@ class Store:
                 raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
                 raw.close()
         self._writer_engine.dispose()
+        if self._file_lock is not None:
+            self._file_lock.close()
 
     def _touch(self, session: Session) -> None:
         session.merge(SettingRow(key="store.probe", value=1, changed_at=self._clock.now()))
@@ -203,6 +238,8 @@ class Store:
             pause_s = min(pause_s * 2, 1.0)
 
     def _fault_of(self, error: BaseException) -> Fault | None:
+        if isinstance(error, HeldError | SupersededError):
+            return Fault(is_transient=True, error=error)
         return fault_of(error, self.place)
 
     def _note(self, doing: str, error: ConsoleError | None) -> None:
@@ -259,20 +296,41 @@ def _prepare_sqlite(file: Path, place: str, backups: Path, clock: Clock) -> None
         # Password hashes lie in it: nobody else may read it. SQLite gives the files beside it the same mode.
         os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
     except OSError as error:
-        raise BadInputError(
-            f"The database {place} cannot be opened ({error.strerror}).",
-            hint="Name a file in a folder where this user may write.",
-        ) from error
+        raise _cannot_open(place, error) from error
     revision, names = migrate.read_sqlite_revision(file, place)
     migrate.check_revision(revision, names, place)
     if revision is not None and revision != migrate.known_revisions()[-1]:
         migrate.back_up(file, backups, revision=revision, at=clock.now())
 
 
-def _prepare(engine: Engine, place: str, clock: Clock) -> None:
+def _lock_sqlite(file: Path, place: str, me: Holder) -> IO[bytes]:
+    """Keep other nodes from a SQLite file; the system lets go of the lock with this process."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        return take_lock(
+            file.with_name(f"{file.name}.writer"),
+            me,
+            does=f"writes into the database {place}, and only one may",
+            hint="End that node, or give this one another database in store.url.",
+        )
+    except OSError as error:
+        raise _cannot_open(place, error) from error
+
+
+def _cannot_open(place: str, error: OSError) -> BadInputError:
+    return BadInputError(
+        f"The database {place} cannot be opened ({error.strerror}).",
+        hint="Name a file in a folder where this user may write.",
+    )
+
+
+def _prepare(engine: Engine, place: str, clock: Clock, fence: Fence | None) -> None:
     """Check, migrate and write once: what cannot work should say so now."""
     try:
         with engine.connect() as connection:
+            if fence is not None:
+                # First of all: nobody changes the tables under a node that works.
+                fence.take(connection)
             revision, names = migrate.read_revision(connection)
         migrate.check_revision(revision, names, place)
         if engine.dialect.name == "sqlite":
@@ -282,6 +340,8 @@ def _prepare(engine: Engine, place: str, clock: Clock) -> None:
             migrate.upgrade(engine)
         with Session(engine) as session, session.begin():
             session.merge(SettingRow(key="store.opened", value=1, changed_at=clock.now()))
+        if fence is not None:
+            fence.begin(engine)
     except (SQLAlchemyError, sqlite3.Error) as error:
         fault = fault_of(error, place)
         if fault is None:
@@ -309,7 +369,7 @@ def _check_sqlite(engine: Engine, place: str) -> None:
         raw.close()
 
 
-def _make_engine(url: URL, *, is_reader: bool) -> Engine:
+def _make_engine(url: URL, *, is_reader: bool, is_fenced: bool = False) -> Engine:
     n_connections = N_READERS if is_reader else 1
     if url.get_backend_name() == "sqlite":
         engine = create_engine(
@@ -321,11 +381,12 @@ def _make_engine(url: URL, *, is_reader: bool) -> Engine:
         _listen_sqlite(engine, is_reader=is_reader)
         return engine
     reader_options: dict[str, Any] = {"isolation_level": "REPEATABLE READ"} if is_reader else {}
+    arguments = {**_PG_ARGUMENTS, "options": _PG_ARGUMENTS["options"] + _PG_FENCED} if is_fenced else _PG_ARGUMENTS
     engine = create_engine(
         url,
         pool_size=n_connections,
-        max_overflow=1,  # the advisory lock of a migration and its transaction
-        connect_args=_PG_ARGUMENTS,
+        max_overflow=1,  # to ask what became of a transaction while its broken connection still has its place
+        connect_args=arguments,
         **reader_options,
     )
     return engine.execution_options(postgresql_readonly=True) if is_reader else engine

@@ -64,12 +64,25 @@ class Writer:
         fault_of: Callable[[BaseException], Fault | None],
         on_outcome: Callable[[ConsoleError | None], None],
         retry_for_s: float,
+        guard: Callable[[Connection], None] | None = None,
+        beat_s: float | None = None,
     ) -> None:
-        """Start the thread; `on_outcome` hears of every try on that thread: None, or the fault."""
+        """Start the thread.
+
+        Args:
+            engine: Of the one connection that writes.
+            fault_of: Tells a fault of the database from one of a function.
+            on_outcome: Hears of every try on that thread: None, or the fault.
+            retry_for_s: How long a function waits for a database that is locked or away.
+            guard: Raises, at the begin of a transaction, where this process may not write.
+            beat_s: Where nothing is written, `guard` is asked this often.
+        """
         self._engine = engine
         self._fault_of = fault_of
         self._on_outcome = on_outcome
         self._retry_for_s = retry_for_s
+        self._guard = guard
+        self._beat_s = beat_s
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._pending: deque[_Job] = deque()
         self._n_alone = 0
@@ -126,12 +139,12 @@ class Writer:
                 _settle(outcome.job, outcome.value, outcome.error)
 
     def _gather(self) -> bool:
-        """Move what is queued to `_pending`, waiting for the first; False once closed and empty."""
+        """Move what is queued to `_pending`, waiting for the first or for a beat; False once closed and empty."""
         while True:
             try:
-                job = self._queue.get(block=not self._pending and not self._is_closed.is_set())
+                job = self._queue.get(block=not self._pending and not self._is_closed.is_set(), timeout=self._beat_s)
             except queue.Empty:
-                return bool(self._pending)
+                return bool(self._pending) or not self._is_closed.is_set()
             if job is not None:
                 self._pending.append(job)
 
@@ -141,6 +154,8 @@ class Writer:
         until = time.monotonic() + BATCH_TIME_S
         with self._engine.connect() as connection:
             transaction = connection.begin()
+            if self._guard is not None:
+                self._guard(connection)
             for job in list(self._pending)[:limit]:
                 outcomes.append(self._attempt(connection, job))
                 if time.monotonic() > until:
@@ -217,6 +232,8 @@ class Writer:
             return False
         if fault is not None:
             self._on_outcome(fault.error)
+        if not self._pending:
+            return True
         _settle(self._pending.popleft(), None, error if fault is None else fault.error)
         self._n_alone = max(0, self._n_alone - 1)
         return False
