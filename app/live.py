@@ -12,6 +12,7 @@ from core.cameras.model import Camera
 from core.cameras.onvif.model import Steering
 from core.drones.model import Drone, DroneLink, DroneState
 from core.field.model import Device, DeviceCommand, Reading, Twin
+from core.incidents.holds import Holds
 from core.incidents.model import Alarm, Incident
 from core.incidents.review import ReviewItem
 from core.incidents.rules.model import RulesInForce
@@ -53,6 +54,7 @@ PARTS = (
     "drones",
     "drone_links",
     "rules",
+    "holds",
     "health",
 )
 """In the order in which they are told: an alarm names a camera that must be there already."""
@@ -68,7 +70,8 @@ class LiveModel(QObject):
         cameras_changed, rings_changed, devices_changed, readings_changed, lots_changed, lot_plans_changed,
         bays_changed, streams_changed,
         counts_changed, alarms_changed, incidents_changed, units_changed, warnings_changed, shift_changed,
-        steering_changed, reviews_changed, rules_changed, health_changed, drones_changed, drone_plans_changed,
+        steering_changed, reviews_changed, rules_changed, holds_changed, health_changed, drones_changed,
+        drone_plans_changed,
         drone_links_changed:
             Something of that kind is new; read the attribute. Devices and readings: others are there than before.
         devices_updated(tuple[Device, ...]), readings_updated(tuple[Reading, ...]):
@@ -103,6 +106,7 @@ class LiveModel(QObject):
     steering_changed = Signal()
     reviews_changed = Signal()
     rules_changed = Signal()
+    holds_changed = Signal()
     health_changed = Signal()
     drones_changed = Signal()
     drones_updated = Signal(object)
@@ -141,6 +145,7 @@ class LiveModel(QObject):
         """Where the pictures of each camera lie on the node's machine."""
 
         self.rules: RulesInForce | None = None
+        self.holds = Holds()
         self.health: Health | None = None
         self.drones: dict[str, DroneState] = {}
         self.drone_plans: dict[str, Drone] = {}
@@ -323,6 +328,7 @@ class LiveModel(QObject):
         self.inside.update(changes.inside)
         self._take_work(changes)
         self.rules = changes.rules or self.rules
+        self.holds = changes.holds or self.holds
         self.health = changes.health or self.health
         self._mark(changes)
 
@@ -426,6 +432,7 @@ class LiveModel(QObject):
             "drone_plans": bool(changes.drone_plans or changes.removed_drones),
             "drone_links": bool(changes.drone_links),
             "rules": changes.rules is not None,
+            "holds": changes.holds is not None,
             "health": changes.health is not None,
         }
         self._dirty |= {name for name, is_new in marks.items() if is_new}

@@ -14,7 +14,7 @@ from core.access.model import Actor, Role
 from core.access.permission import ROLE_NAMES, require
 from core.incidents import events, holds, ledger
 from core.incidents.events import Event
-from core.incidents.holds import OutOfService
+from core.incidents.holds import Holds, HoldsChanged, OutOfService
 from core.incidents.model import Alarm, AlarmState, Shelving, SourceKind
 from core.incidents.suppression import PlannedWorks
 from core.incidents.tuning import SHELVE_REASONS, AlarmTuning, Tunings
@@ -31,6 +31,7 @@ UNACKNOWLEDGE_WITHIN = timedelta(minutes=10)
 LONGEST_OUT_OF_SERVICE = timedelta(days=31)
 LONGEST_WORKS = timedelta(days=31)
 MAX_TEXT = 500
+MAX_PAST_WORKS = 500
 _LOOK_AGAIN = "Look at the list again."
 
 
@@ -69,6 +70,7 @@ class AlarmHandling:
     def __init__(self, store: Store, bus: Bus, clock: Clock, tunings: Tunings) -> None:
         """Alarms follow the figures of `tunings`."""
         self._store = store
+        self._bus = bus
         self._writer = AlarmWriter(store, bus)
         self._clock = clock
         self._tunings = tunings
@@ -266,7 +268,7 @@ class AlarmHandling:
             )
             return self._take_out(session, actor, hold, subject=f"{alarm.title} ({alarm.alarm_id})")
 
-        return _answer(await self._writer.commit(run), meant.alarm_id)
+        return _answer(await self._commit_holds(run), meant.alarm_id)
 
     async def set_source_out_of_service(
         self, actor: Actor, source_kind: SourceKind, source_id: str, *, name: str, reason: str, until: datetime
@@ -289,7 +291,7 @@ class AlarmHandling:
             since=at,
             until=until,
         )
-        await self._writer.commit(
+        await self._commit_holds(
             lambda s: self._take_out(s, actor, hold, subject=f"{name} ({source_kind}/{source_id})")
         )
         return hold
@@ -325,7 +327,7 @@ class AlarmHandling:
             back = ledger.record(session, row, _put_back_event(actor, at, said), actor)
             return Changed(alarms=(*changed.alarms, *(() if back is None else (back.alarm,))))
 
-        return _answer(await self._writer.commit(run), meant.alarm_id)
+        return _answer(await self._commit_holds(run), meant.alarm_id)
 
     async def return_source_to_service(self, actor: Actor, hold_id: str, *, version: int, comment: str = "") -> None:
         """Put back what one row took out of service.
@@ -346,7 +348,7 @@ class AlarmHandling:
             audit.append(session, actor, action="alarm.return_to_service", subject=subject, detail=said, at=at)
             return self._put_back(session, actor, [row], at, said)
 
-        await self._writer.commit(run)
+        await self._commit_holds(run)
 
     async def out_of_service(self) -> tuple[OutOfService, ...]:
         """Return all that is out of service, the first to come back first."""
@@ -398,31 +400,33 @@ class AlarmHandling:
         """
         require(actor, Role.SUPERVISOR)
         at = self._clock.now()
-        _check_end(works.title, max(at, works.since), works.until, LONGEST_WORKS)
-        if not works.source_ids:
+        since = max(at, works.since)
+        _check_end(works.title, since, works.until, LONGEST_WORKS, hint="Say what is done.")
+        _text(works.reason, "Say why.")
+        if not works.sources:
             raise BadInputError("The works name no source.", hint="Choose the cameras or devices they concern.")
 
         def run(session: Session) -> PlannedWorks:
             row = PlannedWorksRow(
                 works_id=new_id(),
                 title=storable(works.title).strip()[:MAX_TEXT],
-                source_kind=works.source_kind.value,
-                source_ids=sorted(storable(one) for one in works.source_ids),
+                sources=sorted([one.kind.value, storable(one.source_id)] for one in works.sources),
                 kinds=sorted(storable(one) for one in works.kinds),
-                since=works.since,
+                since=since,
                 until=works.until,
                 owner=actor.name,
                 reason=storable(works.reason).strip()[:MAX_TEXT],
             )
             session.add(row)
             session.flush()
-            detail = (
-                f"{works.since:%Y-%m-%d %H:%M} to {works.until:%Y-%m-%d %H:%M} UTC, {len(works.source_ids)} sources"
-            )
+            n_sources = len(works.sources)
+            detail = f"{since:%Y-%m-%d %H:%M} to {works.until:%Y-%m-%d %H:%M} UTC, {n_sources} sources: {row.reason}"
             audit.append(session, actor, action="alarm.plan_works", subject=row.title, detail=detail, at=at)
             return holds.works_of(row)
 
-        return await self._store.write(run)
+        planned = await self._store.write(run)
+        await self._tell_holds()
+        return planned
 
     async def end_works(self, actor: Actor, works_id: str, *, version: int) -> None:
         """End works, or call them off.
@@ -438,16 +442,35 @@ class AlarmHandling:
             if row is None or row.until <= at:
                 raise BadInputError("These works are over.", hint=_LOOK_AGAIN)
             check_version(row.version, expect_version=version, what=row.title)
-            row.until = at
+            row.until, row.ended_by = at, actor.name
             session.flush()
             audit.append(session, actor, action="alarm.end_works", subject=row.title, at=at)
 
         await self._store.write(run)
+        await self._tell_holds()
 
     async def works(self) -> tuple[PlannedWorks, ...]:
         """Return works that go on or are still to come."""
         at = self._clock.now()
         return await self._store.read(lambda s: holds.works(s, at))
+
+    async def past_works(self, *, limit: int = MAX_PAST_WORKS) -> tuple[PlannedWorks, ...]:
+        """Return works that are over, the last to end first."""
+        at, at_most = self._clock.now(), max(0, min(limit, MAX_PAST_WORKS))
+        return await self._store.read(lambda s: holds.past_works(s, at, limit=at_most))
+
+    async def holds(self) -> Holds:
+        """Return what is out of service, and works that go on or are still to come."""
+        at = self._clock.now()
+        return await self._store.read(lambda s: holds.holds_at(s, at))
+
+    async def _commit_holds(self, run: Callable[[Session], Changed]) -> Changed:
+        changed = await self._writer.commit(run)
+        await self._tell_holds()
+        return changed
+
+    async def _tell_holds(self) -> None:
+        self._bus.publish(HoldsChanged(holds=await self.holds()))
 
     async def _do(
         self, actor: Actor, meant: Meant, make: Callable[[Alarm], Event], *, action: str, detail: str
@@ -516,12 +539,12 @@ def _text(text: str, hint: str) -> str:
     return said
 
 
-def _check_end(reason: str, at: datetime, until: datetime, longest: timedelta) -> str:
+def _check_end(reason: str, at: datetime, until: datetime, longest: timedelta, *, hint: str = "Say why.") -> str:
     if until <= at:
         raise BadInputError("The end lies in the past.", hint="Choose a later end.")
     if until - at > longest:
         raise BadInputError(f"That is longer than {longest.days} days.", hint="Choose an earlier end, and prolong it.")
-    return _text(reason, "Say why.")
+    return _text(reason, hint)
 
 
 def _span(span: timedelta) -> str:

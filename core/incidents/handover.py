@@ -17,9 +17,11 @@ from sqlalchemy.orm import Session
 from core.access import audit
 from core.access.model import Actor, Role
 from core.access.permission import require
-from core.incidents import ledger, work
+from core.incidents import holds, ledger, work
+from core.incidents.holds import OutOfService
 from core.incidents.model import Alarm, AlarmState, Incident, Quality
 from core.incidents.shift import Draft, ShiftEntryAdded, ShiftKind, add_entry, entry_of
+from core.incidents.suppression import PlannedWorks
 from core.incidents.work import Disposition, timers_of
 from core.kernel.bus import Bus
 from core.kernel.clock import Clock
@@ -296,13 +298,18 @@ def _sections(session: Session, since: datetime, until: datetime) -> tuple[Repor
     plain.sort(key=lambda alarm: (alarm.is_acknowledged, alarm.priority))
     units = {row.unit_id: row.call_sign for row in session.scalars(select(UnitRow))}
     working, closed, n_untouched = _incidents(session, since)
+    held = holds.holds_at(session, until)
     return (
         _section("Open alarms", [_open_line(alarm) for alarm in plain], "No alarm is open."),
         _section("Shelved", [_shelved_line(alarm) for alarm in by_state[AlarmState.SHELVED]], "Nothing is shelved."),
         _section(
             "Out of service",
-            [_service_line(alarm) for alarm in by_state[AlarmState.OUT_OF_SERVICE]],
+            [_service_line(alarm) for alarm in by_state[AlarmState.OUT_OF_SERVICE]]
+            + [_silent_line(hold) for hold in held.services if not any(hold.covers(alarm) for alarm in alarms)],
             "Nothing is out of service.",
+        ),
+        _section(
+            "Planned works", [_works_line(works, until) for works in held.works], "None go on, and none are announced."
         ),
         _section(
             "Suppressed by design",
@@ -368,6 +375,16 @@ def _service_line(alarm: Alarm) -> str:
     end = alarm.out_of_service_until
     until = f"until {_instant(end)}" if end is not None else "without an end"
     return f"{_name(alarm)}: {until}, by {alarm.out_of_service_by}, {alarm.out_of_service_reason or 'no reason given'}"
+
+
+def _silent_line(hold: OutOfService) -> str:
+    """Write down what is out of service and has no alarm that would say so."""
+    return f"{hold.source_name}: until {_instant(hold.until)}, by {hold.owner}, {hold.reason}; it has no alarm"
+
+
+def _works_line(works: PlannedWorks, at: datetime) -> str:
+    when = "go on" if works.since <= at else f"begin {_instant(works.since)}"
+    return f"{works.title}: {when}, until {_instant(works.until)}, by {works.by}, {works.reason or 'no reason given'}"
 
 
 def _incident_line(incident: Incident, units: dict[str, str], until: datetime) -> str:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from core.incidents.events import Service
 from core.incidents.model import Alarm, Condition, Shelving, SourceKind
-from core.incidents.suppression import Cause, PlannedWorks, SuppressionRule, find_rule
+from core.incidents.suppression import Cause, PlannedWorks, Source, SuppressionRule, find_rule
 from core.store.rows import position_of
 from core.store.tables import AlarmRow, OutOfServiceRow, PlannedWorksRow
 
@@ -54,6 +54,31 @@ class OutOfService:
         return (self.source_kind, self.source_id) == (subject.source_kind, subject.source_id)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holds:
+    """All that somebody keeps from calling on purpose, also where no alarm is there.
+
+    Attributes:
+        services: Out of service now, the first to come back first.
+        works: Those that go on or are still to come, the first to begin first.
+    """
+
+    services: tuple[OutOfService, ...] = ()
+    works: tuple[PlannedWorks, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldsChanged:
+    """Something else is out of service, or works were planned, or ended; published after the commit."""
+
+    holds: Holds
+
+
+def holds_at(session: Session, at: datetime) -> Holds:
+    """Return what is held at an instant."""
+    return Holds(services=out_of_service(session, at), works=works(session, at))
+
+
 def out_of_service(session: Session, at: datetime) -> tuple[OutOfService, ...]:
     """Return all that is out of service, the first to come back first."""
     query = select(OutOfServiceRow).where(OutOfServiceRow.until > at).order_by(OutOfServiceRow.until)
@@ -91,6 +116,14 @@ def alarms_under(session: Session, hold: OutOfService) -> list[AlarmRow]:
 def works(session: Session, at: datetime) -> tuple[PlannedWorks, ...]:
     """Return works that go on or are still to come."""
     query = select(PlannedWorksRow).where(PlannedWorksRow.until > at).order_by(PlannedWorksRow.since)
+    return tuple(works_of(row) for row in session.scalars(query))
+
+
+def past_works(session: Session, at: datetime, *, limit: int) -> tuple[PlannedWorks, ...]:
+    """Return works that are over, the last to end first."""
+    query = (
+        select(PlannedWorksRow).where(PlannedWorksRow.until <= at).order_by(PlannedWorksRow.until.desc()).limit(limit)
+    )
     return tuple(works_of(row) for row in session.scalars(query))
 
 
@@ -180,13 +213,13 @@ def works_of(row: PlannedWorksRow) -> PlannedWorks:
     return PlannedWorks(
         works_id=row.works_id,
         title=row.title,
-        source_kind=SourceKind(row.source_kind),
-        source_ids=frozenset(row.source_ids),
+        sources=frozenset(Source(kind=SourceKind(kind), source_id=source_id) for kind, source_id in row.sources),
         kinds=frozenset(row.kinds),
         since=row.since,
         until=row.until,
         by=row.owner,
         reason=row.reason,
+        ended_by=row.ended_by,
         version=row.version,
     )
 

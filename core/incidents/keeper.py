@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from core.access.model import SYSTEM
 from core.incidents import events, holds, ledger
 from core.incidents.events import Event
+from core.incidents.holds import Holds, HoldsChanged
 from core.incidents.model import Alarm, AlarmChanged, AlarmMark
 from core.incidents.suppression import SuppressionRule, find_rule
 from core.incidents.timers import Due, Timers, deadlines_of
@@ -46,7 +47,10 @@ class AlarmKeeper:
         self._releases_s: dict[str, float] = {}
         self._judged: tuple[tuple[SuppressionRule, ...], frozenset[tuple[str, ...]]] | None = None
         self._next_release_s = float("-inf")
+        self._bus = bus
+        self._told = Holds()
         bus.subscribe(AlarmChanged, lambda event: self._arm((event.alarm,)))
+        bus.subscribe(HoldsChanged, self._on_holds)
 
     async def start(self) -> None:
         """Arm the deadlines that are stored; those that passed while the node was away fall due at once."""
@@ -95,6 +99,9 @@ class AlarmKeeper:
             # Nothing came of it: whatever armed it is gone.
             self._timers.arm(alarm_id, {}, now=at, now_s=self._clock.monotonic())
 
+    def _on_holds(self, event: HoldsChanged) -> None:
+        self._told = event.holds
+
     def _arm(self, alarms: Iterable[Alarm]) -> None:
         now, now_s = self._clock.now(), self._clock.monotonic()
         for alarm in alarms:
@@ -107,7 +114,12 @@ class AlarmKeeper:
 
     async def _keep_suppression(self, now_s: float) -> None:
         at, rules = self._clock.now(), self._tunings.suppression
-        causes, works = await self._store.read(lambda s: (holds.causes(s, rules), holds.works(s, at)))
+        causes, held = await self._store.read(lambda s: (holds.causes(s, rules), holds.holds_at(s, at)))
+        works = held.works
+        if held != self._told:
+            # Its time is over; what somebody did was told at once.
+            self._told = held
+            self._bus.publish(HoldsChanged(holds=held))
         in_force = frozenset((cause.kind, cause.condition_key) for cause in causes) | frozenset(
             (one.works_id, str(one.version)) for one in works if one.since <= at
         )

@@ -98,23 +98,32 @@ class SuppressionRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """What an alarm may come from."""
+
+    kind: SourceKind
+    source_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedWorks:
     """Works that somebody announced: from one instant to another, alarms of some sources are expected.
 
     Attributes:
-        source_ids: Of cameras, stations, lots or devices.
         kinds: Kinds of conditions; empty means all.
+        ended_by: Who ended them before their time; `until` is that instant then, before `since` where they were
+            called off.
     """
 
     works_id: str
     title: str
-    source_kind: SourceKind
-    source_ids: frozenset[str]
+    sources: frozenset[Source]
     kinds: frozenset[str] = frozenset()
     since: datetime
     until: datetime
     by: str
     reason: str = ""
+    ended_by: str = ""
     version: int = 1
 
     @property
@@ -159,7 +168,7 @@ def find_rule(
 
 def _is_expected(subject: Condition | Alarm, works: PlannedWorks) -> bool:
     is_of_kind = not works.kinds or subject.kind in works.kinds
-    return is_of_kind and subject.source_kind is works.source_kind and subject.source_id in works.source_ids
+    return is_of_kind and Source(kind=subject.source_kind, source_id=subject.source_id) in works.sources
 
 
 def _reaches(reach: Reach, cause: Cause, subject: Condition | Alarm) -> bool:

@@ -10,6 +10,7 @@ from core.cameras.model import Camera
 from core.cameras.onvif.model import Steering
 from core.drones.model import Drone, DroneLink, DroneState
 from core.field.model import Device, DeviceCommand, Reading, Twin
+from core.incidents.holds import Holds
 from core.incidents.model import Alarm, Incident
 from core.incidents.review import ReviewItem
 from core.incidents.rules.model import RulesInForce
@@ -42,6 +43,7 @@ class Changes:
         removed_lots: Ids.
         bays: Bays that stand otherwise, became stale or were confirmed.
         rules: The alarm rules in force.
+        holds: All that is out of service, and works; where one of them is otherwise.
         drones: What is known of drones that are otherwise than before.
         drone_plans: Drones as they are set up: name, site, fence.
         removed_drones: Ids.
@@ -70,6 +72,7 @@ class Changes:
     shift: tuple[ShiftEntry, ...] = ()
     warnings: tuple[RegionalWarning, ...] = ()
     rules: RulesInForce | None = None
+    holds: Holds | None = None
     health: Health | None = None
     drones: tuple[DroneState, ...] = ()
     drone_plans: tuple[Drone, ...] = ()
@@ -121,6 +124,7 @@ class LiveCollector:
         self._shift: list[ShiftEntry] = []
         self._warnings: dict[str, RegionalWarning] = {}
         self._rules: RulesInForce | None = None
+        self._holds: Holds | None = None
         self._health: Health | None = None
         self._drones: dict[str, DroneState] = {}
         self._drone_plans: dict[str, Drone] = {}
@@ -240,6 +244,11 @@ class LiveCollector:
         self._rules = rules
         self._schedule_now()
 
+    def add_holds(self, holds: Holds) -> None:
+        """Push at once what is out of service, and works."""
+        self._holds = holds
+        self._schedule_now()
+
     def add_warning(self, warning: RegionalWarning) -> None:
         """Push a regional warning at once."""
         self._warnings[warning.warning_id] = warning
@@ -310,6 +319,7 @@ class LiveCollector:
             shift=tuple(self._shift),
             warnings=tuple(self._warnings.values()),
             rules=self._rules,
+            holds=self._holds,
             health=self._health,
             drones=tuple(self._drones.values()),
             drone_plans=tuple(self._drone_plans.values()),
@@ -331,7 +341,7 @@ class LiveCollector:
         self._bays.clear()
         self._removed_cameras, self._removed_devices, self._removed_lots = [], [], []
         self._line_totals, self._inside = {}, {}
-        self._rules = self._health = None
+        self._rules = self._holds = self._health = None
         self._drones.clear()
         self._drone_plans.clear()
         self._removed_drones, self._drone_links = [], ()

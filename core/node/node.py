@@ -40,6 +40,7 @@ from core.gateway.adapter import AdapterReport, Gateway
 from core.gateway.cot import CotSender
 from core.gateway.http.model import GatewayReport, GatewayState
 from core.gateway.http.pictures import picture_file
+from core.incidents.holds import HoldsChanged
 from core.incidents.model import Alarm, AlarmChanged, Incident, IncidentChanged, SourceKind
 from core.incidents.review import ReviewChanged
 from core.incidents.rules.model import RulesChanged
@@ -842,6 +843,7 @@ class Node:
         self._bus.subscribe(ShiftEntryAdded, lambda event: self._live.add_shift_entry(event.entry))
         self._bus.subscribe(UnitChanged, lambda event: self._live.add_unit(event.unit))
         self._bus.subscribe(RulesChanged, lambda event: self._live.add_rules(event.in_force))
+        self._bus.subscribe(HoldsChanged, lambda event: self._live.add_holds(event.holds))
         self._bus.subscribe(ReviewChanged, lambda event: self._live.add_reviews(event.items))
         self._bus.subscribe(DroneCondition, calls.take_drone_condition)
         self._bus.subscribe(DronesTold, lambda event: self._live.add_drones(event.states))
@@ -1206,6 +1208,7 @@ class Node:
             units=await services.dispatch.units(),
             warnings=services.warnings.warnings(),
             rules=services.rules.book.in_force,
+            holds=await services.handling.holds(),
             steering=services.ptz.steering(),
             health=self._health,
             drones=services.drones.states(),

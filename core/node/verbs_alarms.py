@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from core.access.model import Actor
-from core.incidents.handling import Limits, Meant
+from core.incidents.handling import MAX_PAST_WORKS, Limits, Meant
 from core.incidents.holds import OutOfService
 from core.incidents.model import Alarm, JournalEntry, Shelving, SourceKind
 from core.incidents.suppression import PlannedWorks
@@ -151,4 +151,13 @@ def _works(node: Node, actor_of: Callable[[Peer], Actor]) -> dict[str, Verb]:
         actor_of(peer)
         return list(await node.require_services().handling.works())
 
-    return {"alarms.plan_works": plan, "alarms.end_works": end, "alarms.works": listed}
+    async def past(peer: Peer, *, limit: int = MAX_PAST_WORKS) -> list[PlannedWorks]:
+        actor_of(peer)
+        return list(await node.require_services().handling.past_works(limit=limit))
+
+    return {
+        "alarms.plan_works": plan,
+        "alarms.end_works": end,
+        "alarms.works": listed,
+        "alarms.past_works": past,
+    }

@@ -755,13 +755,16 @@ class PlannedWorksRow(Versioned, Base):
 
     works_id: Mapped[str] = mapped_column(String(26), primary_key=True)
     title: Mapped[str] = mapped_column(Text)
-    source_kind: Mapped[str] = mapped_column(String(16))
-    source_ids: Mapped[list[Any]] = mapped_column(Json, default=list)
+    sources: Mapped[list[Any]] = mapped_column(Json, default=list)
+    """Pairs of kind and id."""
+
     kinds: Mapped[list[Any]] = mapped_column(Json, default=list)
     since: Mapped[datetime]
     until: Mapped[datetime] = mapped_column(index=True)
     owner: Mapped[str] = mapped_column(Text)
     reason: Mapped[str] = mapped_column(Text, default="")
+    ended_by: Mapped[str] = mapped_column(Text, default="")
+    """Who ended them before their time."""
 
 
 class RuleVersionRow(Base):

@@ -1,6 +1,7 @@
 """What people do with alarms: shelve, reset, take back, take out of service, tick; and what then happens by itself."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,9 +10,11 @@ from core.access import audit
 from core.field.model import Device, DeviceState
 from core.incidents import ledger, machine
 from core.incidents.handling import Meant
+from core.incidents.holds import Holds, HoldsChanged
 from core.incidents.model import Alarm, AlarmChanged, AlarmState, Priority, Quality, Shelving, SourceKind
-from core.incidents.suppression import PlannedWorks, Reach, SuppressionRule, Window
+from core.incidents.suppression import PlannedWorks, Reach, Source, SuppressionRule, Window
 from core.incidents.tuning import SHELVE_REASONS, AlarmTuning
+from core.kernel.clock import FakeClock
 from core.kernel.errors import BadInputError, NotPermittedError, StaleWriteError
 from core.kernel.geo import GeoPoint
 from core.store.tables import AlarmRow
@@ -20,6 +23,7 @@ from tests.fixtures.room import OLGA, OMAR, SUSI, VERA, Room, make_condition
 KEY = make_condition().condition_key
 REASON = SHELVE_REASONS[0]
 HOUR_S = 3600.0
+RING_NORTH = Source(kind=SourceKind.CAMERA, source_id="ring-north")
 
 
 def raise_one(room: Room, **changes: object) -> Alarm:
@@ -481,23 +485,120 @@ def test_what_had_called_before_it_was_suppressed_still_waits_for_its_acknowledg
     assert now(room, device).state is AlarmState.RETURNED_UNACKNOWLEDGED
 
 
-def plan(room: Room, *, starts_in_s: float = 0.0) -> PlannedWorks:
+def make_works(room: Room, *, starts_in_s: float = 0.0, **changes) -> PlannedWorks:
     since = room.clock.now() + timedelta(seconds=starts_in_s)
-    return room.run(
-        room.handling.plan_works(
-            SUSI,
-            PlannedWorks(
-                works_id="",
-                title="Ring resurfacing",
-                source_kind=SourceKind.CAMERA,
-                source_ids=frozenset({"ring-north"}),
-                kinds=frozenset({"congestion"}),
-                since=since,
-                until=since + timedelta(hours=4),
-                by="",
-            ),
+    made = PlannedWorks(
+        works_id="",
+        title="Ring resurfacing",
+        sources=frozenset({RING_NORTH}),
+        kinds=frozenset({"congestion"}),
+        since=since,
+        until=since + timedelta(hours=4),
+        by="",
+        reason="New asphalt",
+    )
+    return replace(made, **changes)
+
+
+def plan(room: Room, actor=SUSI, *, starts_in_s: float = 0.0, **changes) -> PlannedWorks:
+    return room.run(room.handling.plan_works(actor, make_works(room, starts_in_s=starts_in_s, **changes)))
+
+
+def told_holds(room: Room) -> Holds:
+    return [event.holds for event in room.events if isinstance(event, HoldsChanged)][-1]
+
+
+def audited(room: Room) -> list[tuple[str, str, str]]:
+    """Return the newest first."""
+    return [(row.actor, row.action, row.subject) for row in room.run(audit.recent(room.store))]
+
+
+def test_works_say_who_planned_them_and_every_console_is_told(room: Room) -> None:
+    works = plan(room, starts_in_s=600)
+
+    assert works.by == "susi"
+    assert told_holds(room).works == (works,)
+    assert audited(room)[0] == ("susi", "alarm.plan_works", "Ring resurfacing")
+
+
+def test_works_concern_sources_of_several_kinds(room: Room) -> None:
+    station = Source(kind=SourceKind.STATION, source_id="ring/one")
+    plan(room, sources=frozenset({RING_NORTH, station}), kinds=frozenset())
+
+    by_camera = raise_one(room)
+    by_station = raise_one(room, condition_key="s", source_kind=SourceKind.STATION, source_id="ring/one")
+    other = raise_one(room, condition_key="o", source_kind=SourceKind.DEVICE, source_id="ring/one")
+
+    assert {by_camera.suppressed_by, by_station.suppressed_by} == {"works: Ring resurfacing"}
+    assert other.is_calling
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"title": " "}, "Nothing was written"),
+        ({"reason": ""}, "Nothing was written"),
+        ({"sources": frozenset()}, "name no source"),
+        ({"until": FakeClock().now()}, "lies in the past"),
+        ({"until": FakeClock().now() + timedelta(days=40)}, "longer than 31 days"),
+    ],
+)
+def test_works_that_cannot_be_are_refused_with_a_sentence(room: Room, changes, sentence: str) -> None:
+    with pytest.raises(BadInputError, match=sentence):
+        plan(room, **changes)
+
+    assert room.run(room.handling.works()) == ()
+
+
+def test_operators_neither_plan_works_nor_end_them(room: Room) -> None:
+    works = plan(room)
+
+    with pytest.raises(NotPermittedError):
+        plan(room, OLGA)
+    with pytest.raises(NotPermittedError):
+        room.run(room.handling.end_works(OLGA, works.works_id, version=works.version))
+
+    assert room.run(room.handling.works()) == (works,)
+
+
+def test_works_that_are_over_stay_in_the_list_of_past_ones_with_who_ended_them(room: Room) -> None:
+    ended, called_off, done = (
+        plan(room, title=title, starts_in_s=at) for title, at in (("A", 0), ("B", 600), ("C", 0))
+    )
+    room.pass_time(60)
+    room.run(room.handling.end_works(SUSI, ended.works_id, version=ended.version))
+    room.pass_time(60)
+    room.run(room.handling.end_works(SUSI, called_off.works_id, version=called_off.version))
+    room.pass_time(4 * HOUR_S)
+
+    past = room.run(room.handling.past_works())
+
+    assert [(one.title, one.ended_by) for one in past] == [("C", ""), ("B", "susi"), ("A", "susi")]
+    assert past[1].until < past[1].since, "called off before it began"
+    assert past[0].works_id == done.works_id
+    assert told_holds(room).works == (), "consoles are told that the last one is over"
+
+
+def test_two_supervisors_do_not_end_the_same_works_twice(room: Room) -> None:
+    works = plan(room)
+    room.run(room.handling.end_works(SUSI, works.works_id, version=works.version))
+
+    with pytest.raises(BadInputError, match="are over"):
+        room.run(room.handling.end_works(SUSI, works.works_id, version=works.version))
+
+
+def test_consoles_are_told_what_is_out_of_service_without_an_alarm_until_its_end(room: Room) -> None:
+    until = room.clock.now() + timedelta(hours=1)
+    hold = room.run(
+        room.handling.set_source_out_of_service(
+            SUSI, SourceKind.CAMERA, "ring-north", name="Ring North", reason="Lens", until=until
         )
     )
+    before = told_holds(room)
+    room.pass_time(HOUR_S)
+
+    assert before.services == (hold,)
+    assert told_holds(room).services == ()
 
 
 def test_planned_works_hold_what_they_explain_from_their_begin_to_their_end(room: Room) -> None:

@@ -80,8 +80,7 @@ def hold(session: Session, room: Room) -> None:
         PlannedWorksRow(
             works_id="works",
             title="Road",
-            source_kind="device",
-            source_ids=["gate-b/one"],
+            sources=[["device", "gate-b/one"]],
             kinds=["edge_hot"],
             since=now,
             until=now + timedelta(hours=1),

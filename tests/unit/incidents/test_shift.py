@@ -11,10 +11,11 @@ from core.incidents.dispatch import DispatchService
 from core.incidents.handover import HandOverService, file_name, to_fragment, to_text
 from core.incidents.model import Priority, Quality, Shelving, SourceKind
 from core.incidents.shift import ShiftEntryAdded, ShiftKind, ShiftQuery, ShiftService, ShiftWatch
+from core.incidents.suppression import PlannedWorks, Source
 from core.incidents.work import Disposition, HandIncident, Step, StepOrder
 from core.kernel.errors import BadInputError, ConsoleError, NotPermittedError, UnavailableError
 from tests.fixtures.alarms import AT, alarm
-from tests.fixtures.room import OLGA, OMAR, VERA, Room, make_condition
+from tests.fixtures.room import OLGA, OMAR, SUSI, VERA, Room, make_condition
 
 
 @pytest.fixture
@@ -180,6 +181,31 @@ def test_the_report_says_what_is_open_what_happened_and_what_is_not_known(room, 
     assert "olga on Tyre: gone" in comments
     assert "It was signal 13 [entry 2] (corrects entry 1)" in comments
     assert lines_of(content, "What is not known")[0].startswith("Congestion in Lane A, B: quality stale")
+
+
+def test_the_report_says_what_is_out_of_service_without_an_alarm_and_which_works_are_planned(room, hand_over):
+    at = room.clock.now()
+    room.run(
+        room.handling.set_source_out_of_service(
+            SUSI, SourceKind.DEVICE, "ring/12", name="Mast 12", reason="Swapped", until=at + timedelta(hours=2)
+        )
+    )
+    works = PlannedWorks(
+        works_id="",
+        title="Tunnel cleaning",
+        sources=frozenset({Source(kind=SourceKind.CAMERA, source_id="t")}),
+        since=at + timedelta(hours=1),
+        until=at + timedelta(hours=3),
+        by="",
+        reason="Every month",
+    )
+    room.run(room.handling.plan_works(SUSI, works))
+
+    content = room.run(hand_over.preview(OLGA))
+
+    assert "Mast 12" in lines_of(content, "Out of service")[0]
+    assert "by susi, Swapped; it has no alarm" in lines_of(content, "Out of service")[0]
+    assert "Tunnel cleaning: begin" in lines_of(content, "Planned works")[0]
 
 
 def test_nothing_a_person_wrote_becomes_markup(room, hand_over, busy_room):
