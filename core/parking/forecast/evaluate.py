@@ -41,7 +41,25 @@ WITHIN_DAY = {"30 min": 30, "60 min": 60, "2 h": 120, "4 h": 240}
 FARTHER = {"1 day": 1440, "3 days": 4320, "7 days": 10080}
 SLOT_S = 1800
 TEST_FROM, TEST_TO = "2016-12-13", "2016-12-20"
-ROLLING_FROM, ROLLING_FOLDS, ROLLING_DAYS, ROLLING_HISTORY_DAYS = "2026-05-04", 2, 14, 84
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rolling:
+    """An origin that moves on: everything is fitted anew for each fold, on what came before it only.
+
+    Attributes:
+        first_day: Local date on which the first fold begins.
+        days: Length of a fold.
+        history_days: What is fitted on, before each fold.
+    """
+
+    first_day: str
+    folds: int
+    days: int
+    history_days: int
+
+
+ROLLING = Rolling(first_day="2026-05-04", folds=2, days=14, history_days=84)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,16 +126,16 @@ def evaluate_birmingham(file: Path) -> dict[str, Any]:
     }
 
 
-def evaluate_dresden(file: Path, sizes: Path) -> dict[str, Any]:
-    """Roll the origin through four weeks: fitted anew every two, on the twelve before; changes carried forward."""
+def evaluate_dresden(file: Path, sizes: Path, rolling: Rolling = ROLLING) -> dict[str, Any]:
+    """Roll the origin through the last weeks; changes are carried forward."""
     counts, stale = read_dresden(file, sizes)
     series = {lot: held(one, slot_s=SLOT_S, time_zone=DRESDEN_ZONE) for lot, one in counts.items()}
     special = Occasions(days=holidays_of("DE", "SN", range(2025, 2027)))
     scored: dict[str, list[Scored]] = {name: [] for name in (*WITHIN_DAY, *FARTHER)}
     n_short: Counter[str] = Counter()
-    for fold in range(ROLLING_FOLDS):
-        begin_s = utc_of(ROLLING_FROM, DRESDEN_ZONE) + fold * ROLLING_DAYS * DAY_S
-        cuts = {lot: _span(one, begin_s) for lot, one in series.items()}
+    for fold in range(rolling.folds):
+        begin_s = utc_of(rolling.first_day, DRESDEN_ZONE) + fold * rolling.days * DAY_S
+        cuts = {lot: _span(one, begin_s, rolling) for lot, one in series.items()}
         spans = {lot: one for lot, one in cuts.items() if one is not None and one.n_days_known >= 7}
         past = {lot: cut(one, _first_at(one, begin_s)) for lot, one in spans.items()}
         training = fit_lots(past, dict.fromkeys(past, special))
@@ -125,7 +143,7 @@ def evaluate_dresden(file: Path, sizes: Path) -> dict[str, Any]:
         for name, minutes in (*WITHIN_DAY.items(), *FARTHER.items()):
             scored[name] += _score_all(spans, past, training, minutes, special)
     return {
-        "test": f"{ROLLING_FOLDS} x {ROLLING_DAYS} days from {ROLLING_FROM}, {ROLLING_HISTORY_DAYS} of history",
+        "test": f"{rolling.folds} x {rolling.days} days from {rolling.first_day}, {rolling.history_days} of history",
         "data": _data_of(series, {lot: one.data_hash for lot, one in counts.items()}),
         "stale_capacities": stale,
         "n_lots_with_too_little_history": len(n_short),
@@ -137,10 +155,10 @@ def _first_at(series: Series, at_s: float) -> int:
     return math.ceil((at_s - series.start_s) / series.slot_s)
 
 
-def _span(series: Series, begin_s: float) -> Series | None:
+def _span(series: Series, begin_s: float, rolling: Rolling) -> Series | None:
     """Return the history before a fold and the fold itself."""
-    first = max(0, _first_at(series, begin_s - ROLLING_HISTORY_DAYS * DAY_S))
-    last = min(len(series), _first_at(series, begin_s + ROLLING_DAYS * DAY_S))
+    first = max(0, _first_at(series, begin_s - rolling.history_days * DAY_S))
+    last = min(len(series), _first_at(series, begin_s + rolling.days * DAY_S))
     if last - first < 7 * series.slots_a_day or _first_at(series, begin_s) <= first:
         return None
     return Series(
@@ -252,10 +270,35 @@ def _by(
     return foresee(of, method, origins, n_ahead, persistence=persistence)
 
 
-def _summary(lots: Sequence[Scored]) -> dict[str, Any]:
+def _by_lot(scored: Sequence[Scored]) -> list[Scored]:
+    """Join what is scored of the same lot in several folds."""
+    parts: dict[str, list[Scored]] = {}
+    for one in scored:
+        parts.setdefault(one.lot, []).append(one)
+
+    def joined(folds: Sequence[Scored], of: Callable[[Scored], FloatArray]) -> FloatArray:
+        return np.concatenate([of(fold) for fold in folds])
+
+    return [
+        Scored(
+            lot=lot,
+            method=folds[-1].method,
+            truth=joined(folds, lambda one: one.truth),
+            forecast=joined(folds, lambda one: one.forecast),
+            baselines={name: np.concatenate([fold.baselines[name] for fold in folds]) for name in folds[0].baselines},
+            low=joined(folds, lambda one: one.low),
+            high=joined(folds, lambda one: one.high),
+            full=joined(folds, lambda one: one.full),
+        )
+        for lot, folds in parts.items()
+    ]
+
+
+def _summary(scored: Sequence[Scored]) -> dict[str, Any]:
     """Put all lots together: pooled errors beside the mean over lots, and the worst lot by name."""
-    if not lots:
+    if not scored:
         return {"n": 0, "n_lots": 0}
+    lots = _by_lot(scored)
 
     def pooled(of: Callable[[Scored], Any]) -> Any:
         return np.concatenate([of(one) for one in lots])
@@ -298,7 +341,7 @@ def _summary(lots: Sequence[Scored]) -> dict[str, Any]:
             "brier": round(float(((full - is_full)[has_chance] ** 2).mean()), 5) if has_chance.any() else None,
             "brier_of_base_rate": round(base_rate * (1 - base_rate), 5),
         },
-        "methods": dict(Counter(one.method for one in lots)),
+        "methods": dict(Counter(one.method for one in scored)),
     }
 
 

@@ -1,7 +1,6 @@
 """Lots with drawn bays: saved, fused, stored, corrected, and what is left of them after a restart."""
 
 import asyncio
-import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -32,7 +31,7 @@ from core.parking.model import (
 )
 from core.parking.rules import LotCondition, LotRule
 from core.parking.service import ParkingService
-from core.store.engine import open_store, sqlite_url
+from core.store.engine import open_store
 from core.vision.model import CameraWatched, LineCrossed
 
 AT = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
@@ -50,9 +49,9 @@ LOT = Lot(
 class Desk:
     """A service on its own database, and what it told."""
 
-    def __init__(self, folder, clock):
-        self.folder, self.clock, self.bus = folder, clock, Bus()
-        self.store = open_store(sqlite_url(folder / "db.sqlite3"), backups=folder, clock=clock, retry_for_s=0.2)
+    def __init__(self, url, folder, clock):
+        self.clock, self.bus = clock, Bus()
+        self.store = open_store(url, backups=folder, clock=clock, retry_for_s=0.2)
         self.service = ParkingService(store=self.store, bus=self.bus, clock=clock)
         self.told, self.stored, self.plans, self.removed = [], [], [], []
         self.bus.subscribe(BaysTold, lambda event: self.told.extend(event.bays))
@@ -85,22 +84,13 @@ class Desk:
         return next(lot for lot in self.service.lots() if lot.lot_id == "quay")
 
 
-@pytest.fixture(scope="module")
-def empty_database(tmp_path_factory):
-    """A database with every table: migrating it for each test would take longer than the test."""
-    file = tmp_path_factory.mktemp("empty") / "db.sqlite3"
-    asyncio.run(open_store(sqlite_url(file), backups=file.parent, clock=FakeClock(AT)).close())
-    return file
-
-
-@pytest.fixture
-def desk(tmp_path, empty_database):
-    shutil.copy(empty_database, tmp_path / "db.sqlite3")
+def runner(url, folder):
+    """Return what runs a story at a desk, again and again on the same database."""
     clock = FakeClock(AT)
 
     def run(body):
         async def whole():
-            one = Desk(tmp_path, clock)
+            one = Desk(url, folder, clock)
             try:
                 await one.service.restore()
                 return await body(one)
@@ -111,6 +101,11 @@ def desk(tmp_path, empty_database):
         return asyncio.run(whole())
 
     return run
+
+
+@pytest.fixture
+def desk(any_store, tmp_path):
+    return runner(any_store, tmp_path)
 
 
 async def draw(one, lot=LOT):
@@ -399,7 +394,7 @@ def test_a_removed_lot_takes_its_bays_along_and_leaves_its_history(desk):
     desk(body)
 
 
-def test_nothing_is_lost_on_a_locked_database(desk, tmp_path):
+def test_nothing_is_lost_on_a_locked_database(sqlite_store, tmp_path):
     async def body(one):
         await draw(one)
         with closing(sqlite3.connect(tmp_path / "db.sqlite3", isolation_level=None)) as other:
@@ -413,7 +408,7 @@ def test_nothing_is_lost_on_a_locked_database(desk, tmp_path):
         assert len(one.stored) == 1
         assert one.service.n_lost_rows == 0
 
-    desk(body)
+    runner(sqlite_store, tmp_path)(body)
 
 
 async def _until(condition):

@@ -1,7 +1,6 @@
 """What a bay's sensor said while nobody listened: history at its own time, under both databases, and never news."""
 
 import asyncio
-import shutil
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -29,31 +28,12 @@ from core.parking.model import (
     LotOccupancy,
 )
 from core.parking.service import ParkingService
-from core.store.engine import open_store, sqlite_url
-from tests.fixtures.postgres import postgres_server, postgres_url  # noqa: F401
+from core.store.engine import open_store
 
 AT = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 DANA = Actor(name="dana", role=Role.SUPERVISOR, desk="1")
 LOT = Lot(lot_id="quay", name="Quay", bays=(Bay(bay_id="A1"), Bay(bay_id="A2")), device_ids=("parking/gw",))
 GATEWAY = "sensor:parking/gw"
-
-
-@pytest.fixture(scope="module")
-def empty_database(tmp_path_factory):
-    file = tmp_path_factory.mktemp("empty") / "db.sqlite3"
-    asyncio.run(open_store(sqlite_url(file), backups=file.parent, clock=FakeClock(AT)).close())
-    return file
-
-
-@pytest.fixture
-def sqlite(tmp_path, empty_database):
-    shutil.copy(empty_database, tmp_path / "db.sqlite3")
-    return sqlite_url(tmp_path / "db.sqlite3")
-
-
-@pytest.fixture(params=["sqlite", "postgres_url"])
-def any_database(request):
-    return request.getfixturevalue(request.param)
 
 
 class Desk:
@@ -119,7 +99,7 @@ def run(url, folder, body):
     return asyncio.run(whole())
 
 
-def test_what_a_sensor_kept_fills_the_gap_and_its_stays_count_whole(any_database, tmp_path):
+def test_what_a_sensor_kept_fills_the_gap_and_its_stays_count_whole(both_stores, tmp_path):
     async def body(desk):
         desk.sense("free")
         desk.pass_min(10)  # Nothing is heard any more: stale after five minutes.
@@ -134,10 +114,10 @@ def test_what_a_sensor_kept_fills_the_gap_and_its_stays_count_whole(any_database
         assert await desk.states_at(66) == {"A1": ("free", False)}
         assert (20.0, 65.0, True) in await desk.spans()
 
-    run(any_database, tmp_path, body)
+    run(both_stores, tmp_path, body)
 
 
-def test_the_same_late_word_said_again_changes_nothing(any_database, tmp_path):
+def test_the_same_late_word_said_again_changes_nothing(both_stores, tmp_path):
     async def body(desk):
         desk.sense("free")
         desk.pass_min(90)
@@ -149,10 +129,10 @@ def test_the_same_late_word_said_again_changes_nothing(any_database, tmp_path):
         assert len(rows) == len(set(rows))
         assert [span for span in await desk.spans() if span[2]] == [(20.0, 65.0, True)]
 
-    run(any_database, tmp_path, body)
+    run(both_stores, tmp_path, body)
 
 
-def test_a_late_word_is_told_to_nobody_and_leaves_the_present_as_it_is(sqlite, tmp_path):
+def test_a_late_word_is_told_to_nobody_and_leaves_the_present_as_it_is(sqlite_store, tmp_path):
     async def body(desk):
         desk.sense("free")
         desk.pass_min(90)
@@ -182,10 +162,10 @@ def test_a_late_word_is_told_to_nobody_and_leaves_the_present_as_it_is(sqlite, t
         assert desk.told == []
         assert await desk.states_at(21) == {"A1": ("occupied", False)}
 
-    run(sqlite, tmp_path, body)
+    run(sqlite_store, tmp_path, body)
 
 
-def test_a_late_word_never_stands_over_what_is_newer(sqlite, tmp_path):
+def test_a_late_word_never_stands_over_what_is_newer(sqlite_store, tmp_path):
     async def body(desk):
         desk.sense("free")
         desk.pass_min(90)
@@ -196,10 +176,10 @@ def test_a_late_word_never_stands_over_what_is_newer(sqlite, tmp_path):
         assert await desk.states_at(51) == {"A1": ("occupied", False)}
         assert await desk.states_at(91) == {"A1": ("free", False)}
 
-    run(sqlite, tmp_path, body)
+    run(sqlite_store, tmp_path, body)
 
 
-def test_a_late_word_alone_holds_no_longer_than_a_state_may(sqlite, tmp_path):
+def test_a_late_word_alone_holds_no_longer_than_a_state_may(sqlite_store, tmp_path):
     async def body(desk):
         desk.pass_min(90)
         desk.sense_late({"occupied": 1.0}, 20, stream="A2")
@@ -208,10 +188,10 @@ def test_a_late_word_alone_holds_no_longer_than_a_state_may(sqlite, tmp_path):
         assert await desk.states_at(24) == {"A2": ("occupied", False)}
         assert await desk.states_at(26) == {"A2": ("occupied", True)}
 
-    run(sqlite, tmp_path, body)
+    run(sqlite_store, tmp_path, body)
 
 
-def test_where_a_camera_watched_meanwhile_its_word_stands(sqlite, tmp_path):
+def test_where_a_camera_watched_meanwhile_its_word_stands(sqlite_store, tmp_path):
     async def body(desk):
         word = BayEvidence(lot_id="quay", bay_id="A1", state=BayState.FREE, at=AT, confidence=0.9, source="camera:c1")
         desk.bus.publish(BaysSeen((word,)))
@@ -220,10 +200,10 @@ def test_where_a_camera_watched_meanwhile_its_word_stands(sqlite, tmp_path):
 
         assert await desk.rows() == [("A1", 0.0, "free")]
 
-    run(sqlite, tmp_path, body)
+    run(sqlite_store, tmp_path, body)
 
 
-def test_pictures_of_the_past_say_how_bays_stood_when_they_were_taken(any_database, tmp_path):
+def test_pictures_of_the_past_say_how_bays_stood_when_they_were_taken(both_stores, tmp_path):
     async def body(desk):
         desk.pass_min(90)
         desk.told.clear()
@@ -239,10 +219,10 @@ def test_pictures_of_the_past_say_how_bays_stood_when_they_were_taken(any_databa
         assert await desk.spans() == [(20.0, 24.0, True), (24.0, 29.0, False), (60.0, 65.0, True)]
         assert desk.told == []
 
-    run(any_database, tmp_path, body)
+    run(both_stores, tmp_path, body)
 
 
-def test_late_counts_of_a_lot_that_nobody_drew_are_kept_at_their_time(sqlite, tmp_path):
+def test_late_counts_of_a_lot_that_nobody_drew_are_kept_at_their_time(sqlite_store, tmp_path):
     async def body(desk):
         desk.pass_min(60)
         desk.told.clear()
@@ -254,10 +234,10 @@ def test_late_counts_of_a_lot_that_nobody_drew_are_kept_at_their_time(sqlite, tm
         assert desk.told == []
         assert [lot.lot_id for lot in desk.service.lots()] == ["quay"]
 
-    run(sqlite, tmp_path, body)
+    run(sqlite_store, tmp_path, body)
 
 
-def test_rows_that_the_database_took_without_saying_so_are_not_written_twice(any_database, tmp_path):
+def test_rows_that_the_database_took_without_saying_so_are_not_written_twice(both_stores, tmp_path):
     async def body(desk):
         change = BayChange(lot_id="quay", bay_id="A1", at=AT, state=BayState.FREE, confidence=0.9, source=GATEWAY)
         count = LotOccupancy(lot_id="quay", n_bays=2, n_occupied=0, n_unknown=1, at=AT + timedelta(minutes=1))
@@ -268,10 +248,10 @@ def test_rows_that_the_database_took_without_saying_so_are_not_written_twice(any
         assert await desk.rows() == [("A1", 0.0, "free")]
         assert [one.n_unknown for one in await desk.service.history("quay", since=count.at)] == [1]
 
-    run(any_database, tmp_path, body)
+    run(both_stores, tmp_path, body)
 
 
-def test_a_lot_s_document_and_versions_survive_in_postgresql(postgres_url, tmp_path):  # noqa: F811
+def test_a_lot_s_document_and_versions_survive_in_postgresql(postgres_store, tmp_path):
     async def body(desk):
         drawn = desk.service.lot_plan("quay")
         await desk.service.save_lot(DANA, drawn, note="again")
@@ -288,4 +268,4 @@ def test_a_lot_s_document_and_versions_survive_in_postgresql(postgres_url, tmp_p
         assert [(str(bay.state), bay.is_stale) for bay in after.bays("quay")] == [("occupied", True), ("closed", False)]
         await after.close()
 
-    run(postgres_url, tmp_path, body)
+    run(postgres_store, tmp_path, body)

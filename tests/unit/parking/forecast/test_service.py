@@ -4,6 +4,8 @@ import asyncio
 import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from sqlalchemy import insert
@@ -32,12 +34,19 @@ LOT = Lot(
 )
 
 
+class Place(NamedTuple):
+    """Where a desk keeps its rows and its models."""
+
+    url: str
+    folder: Path
+
+
 class Desk:
     """Lots, their forecasts, and a database."""
 
-    def __init__(self, folder, clock, **settings):
-        self.folder, self.clock, self.bus = folder, clock, Bus()
-        self.store = open_store(sqlite_url(folder / "db.sqlite3"), backups=folder, clock=clock, retry_for_s=0.2)
+    def __init__(self, place, clock, **settings):
+        self.folder, self.clock, self.bus = place.folder, clock, Bus()
+        self.store = open_store(place.url, backups=place.folder, clock=clock, retry_for_s=0.2)
         self.parking = ParkingService(store=self.store, bus=self.bus, clock=clock)
         self.warned = []
         self.bus.subscribe(FullExpected, self.warned.append)
@@ -74,9 +83,9 @@ class Desk:
         await self.store.close()
 
 
-def with_desk(folder, story, **settings):
+def with_desk(place, story, **settings):
     async def run():
-        desk = Desk(folder, FakeClock(AT), **settings)
+        desk = Desk(place, FakeClock(AT), **settings)
         try:
             await desk.parking.restore()
             await desk.draw()
@@ -87,8 +96,13 @@ def with_desk(folder, story, **settings):
     return asyncio.run(run())
 
 
+@pytest.fixture
+def fresh(any_store, tmp_path):
+    return Place(any_store, tmp_path)
+
+
 @pytest.fixture(scope="module")
-def trained_folder(tmp_path_factory):
+def trained_folder(tmp_path_factory, migrated_sqlite):
     """Forty days that nobody lived, and the models of them."""
 
     async def story(desk):
@@ -97,15 +111,28 @@ def trained_folder(tmp_path_factory):
         return await desk.service.finish()
 
     folder = tmp_path_factory.mktemp("trained")
-    state = with_desk(folder, story)
+    shutil.copy(migrated_sqlite, folder / "db.sqlite3")
+    state = with_desk(Place(sqlite_url(folder / "db.sqlite3"), folder), story)
     assert (state.n_lots, state.is_running, state.message) == (3, False, "")
     return folder
 
 
-@pytest.fixture
-def trained(trained_folder, tmp_path):
+@pytest.fixture(scope="module")
+def lived_postgres(tmp_path_factory, postgres_server, migrated_postgres):
+    """The same forty days in the other kind of database."""
+    name = postgres_server.make_database(like=migrated_postgres)
+    with_desk(Place(postgres_server.url(name), tmp_path_factory.mktemp("lived")), Desk.live_through)
+    return name
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.slow)])
+def trained(request, trained_folder, tmp_path):
     """A copy of its own."""
-    return shutil.copytree(trained_folder, tmp_path / "data")
+    folder = shutil.copytree(trained_folder, tmp_path / "data")
+    if request.param == "sqlite":
+        return Place(sqlite_url(folder / "db.sqlite3"), folder)
+    server = request.getfixturevalue("postgres_server")
+    return Place(server.url(server.make_database(like=request.getfixturevalue("lived_postgres"))), folder)
 
 
 def test_a_trained_lot_is_foreseen_and_its_models_outlive_the_node(trained):
@@ -126,20 +153,20 @@ def test_a_trained_lot_is_foreseen_and_its_models_outlive_the_node(trained):
     assert len(found.data_hash) == 16
 
 
-def test_a_lot_nobody_ever_counted_has_not_enough_history(tmp_path):
-    found = with_desk(tmp_path, lambda desk: desk.service.forecast("quay", "", [AT + timedelta(hours=1)]))
+def test_a_lot_nobody_ever_counted_has_not_enough_history(fresh):
+    found = with_desk(fresh, lambda desk: desk.service.forecast("quay", "", [AT + timedelta(hours=1)]))
 
     assert found.points == ()
     assert "Not enough history" in found.notes[0]
 
 
-def test_little_history_gives_a_baseline_and_says_so(tmp_path):
+def test_little_history_gives_a_baseline_and_says_so(fresh):
     async def story(desk):
         hours = [(AT - timedelta(hours=hour), 5 + hour % 20) for hour in range(5 * 24, 0, -1)]
         await desk.count(*hours)
         return await desk.service.forecast("quay", "", [AT + timedelta(hours=1), AT + timedelta(days=2)])
 
-    found = with_desk(tmp_path, story)
+    found = with_desk(fresh, story)
 
     assert all(point.is_baseline for point in found.points)
     assert found.points[0].high - found.points[0].low > 5
@@ -147,37 +174,37 @@ def test_little_history_gives_a_baseline_and_says_so(tmp_path):
     assert found.measured == ()
 
 
-def test_a_training_without_enough_history_says_why(tmp_path):
+def test_a_training_without_enough_history_says_why(fresh):
     async def story(desk):
         assert desk.service.train(DANA).is_running
         return await desk.service.finish()
 
-    state = with_desk(tmp_path, story)
+    state = with_desk(fresh, story)
 
     assert state.trained_at is None
     assert "21 days" in state.message
 
 
-def test_only_a_supervisor_trains(tmp_path):
+def test_only_a_supervisor_trains(fresh):
     async def story(desk):
         with pytest.raises(NotPermittedError):
             desk.service.train(OTTO)
 
-    with_desk(tmp_path, story)
+    with_desk(fresh, story)
 
 
 @pytest.mark.parametrize(
     ("ahead", "words"),
     [(timedelta(hours=-1), "over"), (timedelta(days=8), "seven days")],
 )
-def test_what_cannot_be_foreseen_is_refused_with_a_sentence(tmp_path, ahead, words):
+def test_what_cannot_be_foreseen_is_refused_with_a_sentence(fresh, ahead, words):
     with pytest.raises(BadInputError, match=words):
-        with_desk(tmp_path, lambda desk: desk.service.forecast("quay", "", [AT + ahead]))
+        with_desk(fresh, lambda desk: desk.service.forecast("quay", "", [AT + ahead]))
 
 
-def test_a_zone_that_is_not_there_is_refused(tmp_path):
+def test_a_zone_that_is_not_there_is_refused(fresh):
     with pytest.raises(BadInputError, match="no zone"):
-        with_desk(tmp_path, lambda desk: desk.service.figures("quay", "C", AT - timedelta(days=1), AT))
+        with_desk(fresh, lambda desk: desk.service.figures("quay", "C", AT - timedelta(days=1), AT))
 
 
 def test_the_figures_of_zones_add_up_to_those_of_the_lot(trained):
@@ -196,7 +223,7 @@ def test_the_figures_of_zones_add_up_to_those_of_the_lot(trained):
 
 def test_a_file_of_models_that_cannot_be_read_is_none(trained):
     async def story(desk):
-        file = trained / "forecast" / "training.json"
+        file = desk.folder / "forecast" / "training.json"
         file.write_text("{}")
         return await desk.service.forecast("quay", "", [AT + timedelta(hours=2)])
 
@@ -216,7 +243,7 @@ def test_a_lot_that_fills_up_is_warned_of_once_and_taken_back(trained):
     assert [(event.is_begin, event.probability) for event in warned] == [(True, 0.8), (False, 0.3)]
 
 
-def test_the_calendar_is_kept_changed_and_guarded_against_two_at_once(tmp_path):
+def test_the_calendar_is_kept_changed_and_guarded_against_two_at_once(both_stores, tmp_path):
     event = LotEvent(event_id="", name=" Match ", begins_at=AT, ends_at=AT + timedelta(hours=3), lot_id="quay")
 
     async def story(desk):
@@ -230,7 +257,7 @@ def test_the_calendar_is_kept_changed_and_guarded_against_two_at_once(tmp_path):
         await desk.service.remove_event(OTTO, changed)
         return kept, found, await desk.service.events()
 
-    kept, found, left = with_desk(tmp_path, story)
+    kept, found, left = with_desk(Place(both_stores, tmp_path), story)
 
     assert (kept.name, kept.version) == ("Match", 1)
     assert [(one.effect_percent, one.version) for one in found] == [(20.0, 2)]
@@ -246,11 +273,11 @@ def test_the_calendar_is_kept_changed_and_guarded_against_two_at_once(tmp_path):
         ({"ends_at": AT + timedelta(days=60)}, "longer"),
     ],
 )
-def test_an_event_that_makes_no_sense_is_refused(tmp_path, change, words):
+def test_an_event_that_makes_no_sense_is_refused(fresh, change, words):
     event = LotEvent(event_id="", name="Fair", begins_at=AT, ends_at=AT + timedelta(hours=3))
 
     with pytest.raises(BadInputError, match=words):
-        with_desk(tmp_path, lambda desk: desk.service.save_event(OTTO, replace(event, **change)))
+        with_desk(fresh, lambda desk: desk.service.save_event(OTTO, replace(event, **change)))
 
 
 def test_what_an_operator_knows_of_an_evening_changes_its_forecast(trained):
