@@ -94,6 +94,7 @@ class CityMap(QWidget):
         self._areas = AreaLayer()
         self._lots = LotLayer()
         self._drones = DroneLayer()
+        self._painted_drones: tuple[object, ...] | None = None
         self._tool = GroundTool(self)
         self._painter = MarkerPainter(look(), self._age_text)
         self._scene = Scene(markers=(), clusters=())
@@ -214,17 +215,17 @@ class CityMap(QWidget):
     def show_drones(self, drones: Mapping[str, Drone], states: Mapping[str, DroneState]) -> None:
         """Show these drones; the mappings are looked at whenever the map paints."""
         self._drones.set_fleet(drones, states)
-        self._draw_drones_soon()
+        self._draw_drones_anew()
 
     def update_drones(self, states: Iterable[DroneState]) -> None:
-        """Let drones go on to where they are."""
+        """Let drones go on to where they are; figures that change with nothing else wait for the next second."""
         self._drones.follow_on(states)
         self._draw_drones_soon()
 
     def show_track(self, drone_id: str, points: Iterable[TrackPoint]) -> None:
         """Begin a drone's track with what was flown before this console came in."""
         self._drones.set_track(drone_id, points)
-        self._draw_drones_soon()
+        self._draw_drones_anew()
 
     def show_replayed(self, replayed: Replayed | None) -> None:
         """Show a drone as it was, marked as a replay; None ends that."""
@@ -244,12 +245,17 @@ class CityMap(QWidget):
         """Keep a place in the middle, as near or far as one looks."""
         self._move_to(*to_mercator(point))
 
+    def _draw_drones_anew(self) -> None:
+        self._painted_drones = None
+        self._draw_drones_soon()
+
     def _draw_drones_soon(self) -> None:
         if self.isVisible() and not self._drawing_drones.isActive():
             self._drawing_drones.start()
 
     def _on_drones_due(self) -> None:
-        self._canvas.viewport().update()
+        if self._drones.places(self.view, self._clock.now()) != self._painted_drones:
+            self._canvas.viewport().update()
 
     def _on_tool_changed(self) -> None:
         self._say(self._tool.sentence)
@@ -580,7 +586,9 @@ class CityMap(QWidget):
             pixel_ratio=self._canvas.devicePixelRatioF(),
         )
         self._areas.paint_labels(painter, view)
-        self._drones.paint_drones(painter, view, self._clock.now())
+        now = self._clock.now()
+        self._drones.paint_drones(painter, view, now)
+        self._painted_drones = self._drones.places(view, now)
         self._tool.paint(painter, view)
 
     def click(self, place: QPointF) -> None:

@@ -35,6 +35,8 @@ TAIL = timedelta(minutes=2)
 HIT_PX = 16.0
 _SIDE_PX = 30.0
 _LEAST_RING_PX = 14.0
+_TURN_DEG = 4.0
+"""A smaller turn of a drone is no reason to paint the map anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +132,14 @@ class DroneLayer:
 
     # -- painting ----------------------------------------------------------------------------------------------------
 
+    def places(self, view: MapView, now: datetime) -> tuple[object, ...]:
+        """Return, to the pixel and to a few degrees, how drones stand in the picture.
+
+        As long as this is the same, a new picture would show nothing new but figures.
+        """
+        shown = [*self._states.values(), *(() if self._replayed is None else (self._replayed.state,))]
+        return tuple(_place_of(state, view, now) for state in shown)
+
     def paint_ground(self, painter: QPainter, view: MapView, now: datetime) -> None:
         """Paint fences, tracks, what cameras see, and how far a silent drone may be."""
         made = look()
@@ -181,6 +191,16 @@ class _Symbol:
     now: datetime
     is_selected: bool
     is_replayed: bool = False
+
+
+def _place_of(state: DroneState, view: MapView, now: datetime) -> tuple[object, ...]:
+    points = [*(() if state.position is None else (state.position.point,)), *footprint_of(state, now)]
+    if state.home is not None:
+        points.append(state.home.point)
+    pixels = [view.to_px(*to_mercator(point)) for point in points]
+    heading = state.value("heading_deg")
+    turned = None if heading is None else round(heading / _TURN_DEG)
+    return state.drone_id, state.health, turned, *((round(x), round(y)) for x, y in pixels)
 
 
 def _paint_fence(

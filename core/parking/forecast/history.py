@@ -19,6 +19,8 @@ from core.store.tables import BayChangeRow, LotOccupancyRow
 MOST_CHANGES = 400_000
 """Changes that are looked at for one answer: more would keep the machine busy for too long."""
 
+_KNOWN = {BayState.OCCUPIED.value: True, BayState.FREE.value: False}
+
 
 def read_counts(session: Session, lot_id: str, since: datetime, until: datetime) -> Counts:
     """Return what was counted at a lot."""
@@ -80,6 +82,4 @@ def _counts(rows: Sequence[tuple[float, float, float, float]]) -> Counts:
 
 
 def _is_occupied(state: str, *, is_stale: bool) -> bool | None:
-    if is_stale or state not in (BayState.OCCUPIED.value, BayState.FREE.value):
-        return None
-    return state == BayState.OCCUPIED.value
+    return None if is_stale else _KNOWN.get(state)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import multiprocessing
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from multiprocessing.connection import Connection
@@ -311,16 +311,17 @@ class ForecastService:
         series: dict[str, Series] = {}
         hashes: dict[str, str] = {}
         occasions: dict[str, Occasions] = {}
-        for lot_id, zone in self._subjects():
-            counts = await self._read(lot_id, zone, now)
-            if len(counts.at_s) == 0:
-                continue
-            one = await asyncio.to_thread(self._series, counts, now)
-            if one is None or one.n_days_known < FEWEST_DAYS:
-                continue
-            key = _key(lot_id, zone)
-            series[key], hashes[key] = one, counts.data_hash
-            occasions[key] = await self._occasions(lot_id)
+        for lot in self._parking.lots():
+            known = await self._read(lot.lot_id, self._zones_of(lot.lot_id), now)
+            for zone, counts in known.items():
+                if len(counts.at_s) == 0:
+                    continue
+                one = await asyncio.to_thread(self._series, counts, now)
+                if one is None or one.n_days_known < FEWEST_DAYS:
+                    continue
+                key = _key(lot.lot_id, zone)
+                series[key], hashes[key] = one, counts.data_hash
+                occasions[key] = await self._occasions(lot.lot_id)
         return TrainingOrder(series=series, occasions=occasions, hashes=hashes, at=now, file=self._file)
 
     async def _run(self, order: TrainingOrder) -> TrainingDone:
@@ -375,8 +376,11 @@ class ForecastService:
         """Return the history with how full it is right now, which is never older than the question."""
         known = self._known.get((lot_id, zone))
         if known is None or not 0 <= now.timestamp() - known.read_at_s < KEPT_S:
-            known = _Known(await self._read(lot_id, zone, now), now.timestamp())
-            self._known[lot_id, zone] = known
+            # The zones of a lot are read together: each would read the changes of the whole lot again.
+            zones = [one for one in self._zones_of(lot_id) if one] if zone else [""]
+            for name, counts in (await self._read(lot_id, {zone, *zones}, now)).items():
+                self._known[lot_id, name] = _Known(counts, now.timestamp())
+            known = self._known[lot_id, zone]
         return _with_now(known.counts, self._now(lot_id, zone), now)
 
     def _now(self, lot_id: str, zone: str) -> tuple[int, int, int] | None:
@@ -388,13 +392,18 @@ class ForecastService:
         part = next((one for one in lot.zones if one.zone == zone), None)
         return None if part is None else (part.n_bays, part.n_occupied, part.n_unknown)
 
-    async def _read(self, lot_id: str, zone: str, now: datetime) -> Counts:
+    async def _read(self, lot_id: str, zones: Collection[str], now: datetime) -> dict[str, Counts]:
+        """Return the history of a lot's zones, and with an empty name of the lot itself."""
         since = now - HISTORY
-        if not zone:
-            return await self._store.read(lambda session: read_counts(session, lot_id, since, now))
-        bay_ids = self._bays_of(lot_id, zone)
-        changes = await self._store.read(lambda session: read_bay_changes(session, lot_id, since, now))
-        return await asyncio.to_thread(counts_of_changes, changes, bay_ids)
+        found: dict[str, Counts] = {}
+        if "" in zones:
+            found[""] = await self._store.read(lambda session: read_counts(session, lot_id, since, now))
+        bay_ids = {zone: self._bays_of(lot_id, zone) for zone in zones if zone}
+        if bay_ids:
+            changes = await self._store.read(lambda session: read_bay_changes(session, lot_id, since, now))
+            for zone, its_own in bay_ids.items():
+                found[zone] = await asyncio.to_thread(counts_of_changes, changes, its_own)
+        return found
 
     async def _occasions(self, lot_id: str) -> Occasions:
         now = self._clock.now()
@@ -422,13 +431,10 @@ class ForecastService:
                 )
         return replace(found, is_simulated=self._is_simulated)
 
-    def _subjects(self) -> list[tuple[str, str]]:
-        found = []
-        for lot in self._parking.lots():
-            plan = self._parking.lot_plan(lot.lot_id)
-            zones = sorted({bay.zone for bay in plan.bays if bay.zone}) if plan is not None else []
-            found += [(lot.lot_id, zone) for zone in ("", *zones)]
-        return found
+    def _zones_of(self, lot_id: str) -> list[str]:
+        """Return the zones that are foreseen each by itself, after the empty name of the lot as a whole."""
+        plan = self._parking.lot_plan(lot_id)
+        return ["", *(sorted({bay.zone for bay in plan.bays if bay.zone}) if plan is not None else [])]
 
     def _bays_of(self, lot_id: str, zone: str) -> tuple[str, ...]:
         """Return the bays that count; none where only the lot as a whole does.

@@ -4,9 +4,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from PySide6.QtCore import QPointF, Qt
+from PySide6.QtCore import QEvent, QObject, QPointF, Qt
 from PySide6.QtGui import QColor, QImage, QPainter
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
 
 from core.drones.ground import distance_m, moved
 from core.drones.model import DroneState, Fence, LinkHealth, Position
@@ -206,3 +207,40 @@ def test_two_corners_are_no_fence(city):
 
     assert drawn == []
     assert city.tool.tool is Tool.FENCE
+
+
+def test_a_drone_that_moves_less_than_a_pixel_costs_no_new_picture(city, qtbot):
+    states = {"d1": flying()}
+    city.show_drones({"d1": drone()}, states)
+    n_painted = painted_of(city, qtbot)
+
+    def move(north_m):
+        before = n_painted()
+        position = Position(at=NOW, point=moved(flying().position.point, north_m, 0.0))
+        states["d1"] = replace(flying(), position=position)
+        city.update_drones(states.values())
+        qtbot.waitUntil(lambda: not city._drawing_drones.isActive())
+        QApplication.sendPostedEvents()
+        QApplication.processEvents()
+        return n_painted() - before
+
+    assert city.view.ground_m > 0.5
+    assert move(0.0) == 0
+    assert move(60.0) > 0
+
+
+def painted_of(city, qtbot):
+    """Return what counts how often the map was painted, once it is at rest."""
+
+    class Watch(QObject):
+        n = 0
+
+        def eventFilter(self, watched, event):
+            self.n += event.type() == QEvent.Type.Paint
+            return False
+
+    watch = Watch(city)
+    canvas_of(city).installEventFilter(watch)
+    qtbot.waitUntil(lambda: watch.n > 0 and not city._drawing_drones.isActive())
+    QApplication.processEvents()
+    return lambda: watch.n
