@@ -25,10 +25,10 @@ from core.kernel.clock import Clock, SystemClock
 from core.kernel.errors import BadInputError
 from core.kernel.geo import GeoPoint
 from core.parking.model import BayKind, Lot
-from core.sim.city import CityLot, DemoCity, TrafficStation
+from core.sim.city import DemoCity, TrafficStation
 from core.sim.drone_seed import SeedScript, field_state_at
 from core.sim.flow import LotModel, ParkingBefore, Scenario, measure_flow, share_at, usual_share
-from core.sim.lots import as_city_lot
+from core.sim.lots import drawn
 
 LOT_HEARTBEAT_S = 15.0
 DRONE_PERIOD_S = 0.5
@@ -104,10 +104,10 @@ class DeviceFleet:
         for station in city.stations:
             self._devices[station.key] = _Station(self, access, station, period_s)
         for lot in city.lots:
-            self._devices[lot.key] = _Lot(self, access, lot)
-        for drawn in garages:
-            self._devices[drawn.lot_id] = _Garage(self, access, drawn)
-            self._devices[f"sign-{drawn.lot_id}"] = _Sign(self, access, drawn)
+            self._devices[lot.key] = _Lot(self, access, drawn(lot))
+        for garage in garages:
+            self._devices[garage.lot_id] = _Garage(self, access, garage)
+            self._devices[f"sign-{garage.lot_id}"] = _Sign(self, access, garage)
         for name, script in (drones or {}).items():
             key = name.lower().replace(" ", "-")
             self._devices[key] = _Drone(self, access, key, name, script)
@@ -361,11 +361,10 @@ class _Lot(_Device):
     model = "Holm Sensors PG-1"
     is_garage = False
 
-    def __init__(self, fleet: DeviceFleet, access: Access, lot: CityLot) -> None:
-        super().__init__(fleet, access, lot.key, lot.name, lot.position)
-        before = fleet.before.occupied.get(lot.key) if fleet.before is not None else None
+    def __init__(self, fleet: DeviceFleet, access: Access, lot: Lot) -> None:
+        super().__init__(fleet, access, lot.lot_id, lot.name, lot.position or GeoPoint(0.0, 0.0))
+        before = fleet.before.occupied.get(lot.lot_id) if fleet.before is not None else None
         self._bays = LotModel(lot, share=self._share(), seed=fleet.seed, before=before)
-        self._change_at_s: float | None = None
         self._heartbeat_at_s = 0.0
         self._untold = list(self._bays.occupied)
 
@@ -382,15 +381,12 @@ class _Lot(_Device):
         )
 
     def measure(self) -> None:
-        now_s = self._fleet.clock.monotonic()
-        if self._change_at_s is None:
-            self._change_at_s = now_s + self._bays.pause_s()
-        if now_s >= self._change_at_s:
-            self._change_at_s = now_s + self._bays.pause_s()
-            bay, is_occupied = self._bays.step(share=self._share())
+        changed = self._bays.go_on(self._fleet.city_s, share=self._share())
+        for bay, is_occupied in changed:
             self._report(bay, is_occupied=is_occupied)
+        if changed:
             self._say(self.tell)
-        elif now_s >= self._heartbeat_at_s:
+        elif self._fleet.clock.monotonic() >= self._heartbeat_at_s:
             self._tell_rest()
             self._say(self.tell)
 
@@ -430,7 +426,7 @@ class _Garage(_Lot):
     is_garage = True
 
     def __init__(self, fleet: DeviceFleet, access: Access, lot: Lot) -> None:
-        super().__init__(fleet, access, as_city_lot(lot))
+        super().__init__(fleet, access, lot)
         self._special = {bay.bay_id for bay in lot.bays if bay.kind in (BayKind.EV, BayKind.RESERVED)}
         self._n_entered = self._n_left = 0
 

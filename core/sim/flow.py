@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from core.sim.city import CityLot, TrafficStation
+from core.parking.model import Bay, Lot
+from core.sim.city import TrafficStation
 
 CAPACITY_PER_LANE = 30.0
 """Vehicles a minute that one lane carries at most."""
@@ -30,6 +31,18 @@ _LOT_DAY = ((0, 0.30), (6, 0.30), (9, 0.78), (12, 0.88), (15, 0.74), (18, 0.62),
 
 MIN_SHARE, MAX_SHARE = 0.02, 0.985
 """Of a lot's bays: one is always left behind, and hardly any lot fills to the last."""
+
+STAY_MIN, MIN_STAY_MIN = 95.0, 5.0
+"""How long vehicles stay in the mean, and at least."""
+
+SHORT_STAY_SHARE = 0.6
+"""Mean stay where it is limited, in the limit: one in five or six overstays."""
+
+BUSY_S, BUSY_PACE = 180.0, 4.0
+"""The first minutes, and how much livelier they are."""
+
+CATCH_UP_S = 1800.0
+"""In so long a lot that is emptier than it is wanted fills up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,35 +141,78 @@ class ParkingBefore:
 
 
 class LotModel:
-    """Bays of a lot, and who comes and goes."""
+    """Bays of a lot, and who comes and goes: vehicles stay as long as they do in the lot's seeded history.
 
-    def __init__(self, lot: CityLot, *, share: float, seed: int, before: Mapping[str, bool] | None = None) -> None:
+    The first minutes are busier, as after a train came in, so that who has just opened the twin sees vehicles move.
+    """
+
+    def __init__(self, lot: Lot, *, share: float, seed: int, before: Mapping[str, bool] | None = None) -> None:
         """Go on from `before`, whether each bay was occupied; fill the others so that the lot is full to `share`."""
-        self._random = random.Random(f"{seed}:{lot.key}")
-        filled = {bay.key: self._random.random() < share for bay in lot.bays}
+        self._random = random.Random(f"{seed}:{lot.lot_id}")
+        self._stay_s = {bay.bay_id: stay_min(bay) * 60.0 for bay in lot.bays}
+        filled = {bay_id: self._random.random() < share for bay_id in self._stay_s}
         self.occupied = filled | {key: was for key, was in (before or {}).items() if key in filled}
+        self._leaves_s = {key: self._left_s(key) for key, is_taken in self.occupied.items() if is_taken}
+        self._now_s = 0.0
 
     @property
     def n_free(self) -> int:
         """Bays nobody stands in."""
         return sum(not is_occupied for is_occupied in self.occupied.values())
 
-    def step(self, *, share: float) -> tuple[str, bool]:
-        """Let one car come or go, towards `share` of the bays; returns the bay and whether it is occupied now."""
-        wanted = share * len(self.occupied)
-        n_occupied = len(self.occupied) - self.n_free
-        comes = self._random.random() < 0.5 + (wanted - n_occupied) * 0.09
-        candidates = [key for key, is_occupied in self.occupied.items() if is_occupied is not comes]
-        if not candidates:
-            comes = not comes
-            candidates = list(self.occupied)
-        key = self._random.choice(candidates)
-        self.occupied[key] = comes
-        return key, comes
+    def go_on(self, now_s: float, *, share: float) -> list[tuple[str, bool]]:
+        """Let vehicles come and go until an instant, towards `share` of the bays.
 
-    def pause_s(self) -> float:
-        """Return how long until the next car."""
-        return min(20.0, 1.5 + self._random.expovariate(1 / 4.0))
+        Args:
+            now_s: Since the lot began.
+            share: How full it would be by the time of day.
+
+        Returns:
+            Each bay that changed and whether it is occupied now, in order.
+        """
+        changed: list[tuple[str, bool]] = []
+        while True:
+            rate = self._arrivals_a_second(share)
+            comes_s = self._now_s + self._random.expovariate(rate) if rate > 0 else math.inf
+            leaver = min(self._leaves_s, key=self._leaves_s.__getitem__, default="")
+            goes_s = self._leaves_s.get(leaver, math.inf)
+            if min(comes_s, goes_s) > now_s:
+                self._now_s = now_s
+                return changed
+            self._now_s = min(comes_s, goes_s)
+            changed.append(self._leave(leaver) if goes_s <= comes_s else self._come())
+
+    def _arrivals_a_second(self, share: float) -> float:
+        """Return so many that the lot stays as full as it is wanted, and catches up where it is not."""
+        if self.n_free == 0:
+            return 0.0
+        wanted = share * len(self.occupied)
+        mean_s = sum(self._stay_s.values()) / len(self._stay_s)
+        pace = BUSY_PACE if self._now_s < BUSY_S else 1.0
+        return pace * max(0.0, wanted / mean_s + (wanted - len(self._leaves_s)) / CATCH_UP_S)
+
+    def _come(self) -> tuple[str, bool]:
+        bay_id = self._random.choice([key for key, is_occupied in self.occupied.items() if not is_occupied])
+        self.occupied[bay_id] = True
+        shortest_s = MIN_STAY_MIN * 60.0
+        stays_s = shortest_s + self._random.expovariate(1.0 / (self._stay_s[bay_id] - shortest_s))
+        self._leaves_s[bay_id] = self._now_s + stays_s
+        return bay_id, True
+
+    def _leave(self, bay_id: str) -> tuple[str, bool]:
+        del self._leaves_s[bay_id]
+        self.occupied[bay_id] = False
+        return bay_id, False
+
+    def _left_s(self, bay_id: str) -> float:
+        """Return when somebody leaves who stood there before the beginning; more of them in its first minutes."""
+        left_s = self._random.expovariate(1.0 / self._stay_s[bay_id])
+        return left_s / BUSY_PACE if left_s < BUSY_PACE * BUSY_S else left_s - (BUSY_PACE - 1.0) * BUSY_S
+
+
+def stay_min(bay: Bay) -> float:
+    """Return how long vehicles stay in a bay, in the mean."""
+    return STAY_MIN if bay.max_stay_min is None else SHORT_STAY_SHARE * bay.max_stay_min
 
 
 def share_at(hour: float) -> float:

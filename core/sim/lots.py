@@ -8,7 +8,7 @@ from dataclasses import replace
 from core.kernel.geo import GeoPoint
 from core.parking.model import Bay, BayKind, BayView, Level, Lot, Outline, SightMethod, Surrounding, SurroundingKind
 from core.parking.plans import garage, on_plan
-from core.sim.city import CityLot, DemoCity, LotBay
+from core.sim.city import CityLot, DemoCity
 
 GARAGE_ID = "market-garage"
 _GARAGE_AT = GeoPoint(36.0016, -29.9962)
@@ -94,14 +94,3 @@ def market_garage() -> Lot:
         replace(bay, max_stay_min=_LOADING_MIN if bay.kind is BayKind.LOADING else bay.max_stay_min) for bay in lot.bays
     )
     return replace(lot, site="Centre", bays=bays, device_ids=(f"parking/{GARAGE_ID}",))
-
-
-def as_city_lot(lot: Lot) -> CityLot:
-    """Return what moves the vehicles of a drawn lot: its bays by their ids."""
-    return CityLot(
-        key=lot.lot_id,
-        name=lot.name,
-        position=lot.position or _GARAGE_AT,
-        outline=(),
-        bays=tuple(LotBay(key=bay.bay_id, outline=()) for bay in lot.bays),
-    )

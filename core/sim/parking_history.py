@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.parking.model import BayChange, BayState, Lot, LotOccupancy
-from core.sim.flow import MAX_SHARE, MIN_SHARE, usual_share
+from core.sim.flow import MAX_SHARE, MIN_SHARE, MIN_STAY_MIN, stay_min, usual_share
 
 SOURCE = "sim:history"
 STEP_S = 300
-STAY_MIN = 95.0
+MIN_STEPS = 1 + int(60 * MIN_STAY_MIN / STEP_S)
+"""A vehicle comes and goes somewhere within a step: so many apart it stayed its shortest time."""
+
 OUTAGE_DAYS, OUTAGE_H = (9, 20), 3.0
 """Days before the end on which the sensors of a lot were silent for a while at noon."""
 
@@ -48,12 +50,16 @@ def make_history(lot: Lot, *, until: datetime, days: int, time_zone: str, seed: 
     occupied, was_out = random.random(n_bays) < wanted[0], True
     changes: list[BayChange] = []
     counts: list[LotOccupancy] = []
-    leaves = STEP_S / (60.0 * STAY_MIN)
+    stays = np.array([stay_min(bay) for bay in lot.bays]) * 60.0 / STEP_S
+    # Of those that stayed their shortest time so many leave with each step that all stay as long as they should.
+    leaves = 1.0 / (stays - MIN_STEPS + 1.0)
+    stood = np.full(n_bays, MIN_STEPS)
     for at_s, share, out in zip(steps_s, wanted, is_out, strict=True):
-        comes = np.clip(leaves * share / max(1.0 - share, 0.02) * appeal, 0.0, 0.95)
+        comes = np.clip(share / max(1.0 - share, 0.02) / stays * appeal, 0.0, 0.95)
         draw = random.random(n_bays)
-        turned = np.where(occupied, draw < leaves, draw < comes)
+        turned = np.where(occupied, (draw < leaves) & (stood >= MIN_STEPS), draw < comes)
         occupied = occupied ^ turned
+        stood = np.where(turned, 1, stood + 1)
         # When an outage begins or ends, every bay says something new; while it lasts, none does.
         told = np.arange(n_bays) if out != was_out else np.flatnonzero(turned & (not out))
         offsets = random.integers(0, STEP_S, n_bays)

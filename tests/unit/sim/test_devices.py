@@ -130,7 +130,7 @@ def test_all_thirteen_devices_introduce_themselves_and_say_goodbye(start_fleet, 
 
 
 def test_every_message_fits_the_grammar_and_the_declared_kind(start_fleet, core):
-    connected(start_fleet(clock=FastClock()))
+    connected(start_fleet(clock=FastClock(), speed=30.0))
     wait_until(lambda: len(core.seqs()) >= 3 and core.heard["traffic/station-02/state/flow"], what="all messages")
 
     for suffix, bodies in list(core.heard.items()):
@@ -209,7 +209,7 @@ def test_an_unplugged_device_is_reported_lost_by_the_broker_and_comes_back(start
 
 
 def test_events_survive_a_dead_broker_and_none_is_missing(start_fleet, core, mosquitto):  # noqa: F811
-    fleet = connected(start_fleet(clock=FastClock()))
+    fleet = connected(start_fleet(clock=FastClock(), speed=30.0))
     wait_until(lambda: len(core.seqs()) >= 2, what="two events")
 
     mosquitto.kill()
@@ -229,7 +229,7 @@ def test_events_survive_a_dead_broker_and_none_is_missing(start_fleet, core, mos
 
 def test_an_event_is_sent_again_until_it_is_acknowledged(start_fleet, core):
     core.acknowledges = False
-    fleet = connected(start_fleet(clock=FastClock()))
+    fleet = connected(start_fleet(clock=FastClock(), speed=30.0))
     wait_until(lambda: core.seqs().count(1) >= 2, what="the first event to be sent again")
 
     assert fleet.n_waiting("lot-west") >= 1
@@ -239,7 +239,7 @@ def test_events_are_held_while_the_core_says_it_is_away(start_fleet, core):
     state = f"{ROOT}/_host/core/state"
     core.publish(state, {"online": False, "timestamp": 0, "epoch": 1}, retain=True)
     wait_until(lambda: core.heard["_host/core/state"], what="the state of the core")
-    fleet = connected(start_fleet(clock=FastClock()))
+    fleet = connected(start_fleet(clock=FastClock(), speed=30.0))
     wait_until(lambda: fleet.n_waiting("lot-west") >= 2, what="two events in the outbox")
     assert core.seqs() == []
 
