@@ -1,7 +1,8 @@
-"""What cameras measure, for other systems: each camera is a device on the broker, each lane and line one stream of it.
+"""What cameras measure, for other systems: each camera is a device on the broker, each lane, line and zone a stream.
 
 `watchfloor/v1/{tenant}/camera/{camera}/state/{stream}` holds the last minute as a retained `TrafficFlowObserved`, with
-birth and status beside it like those of any device. The group `camera` is this program's own: nothing is read from it.
+birth and status beside it like those of any device. A camera with two zones or more has a stream `od` as well: who went
+from which zone to which. The group `camera` is this program's own: nothing is read from it.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import re
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -30,7 +32,24 @@ OLD = timedelta(seconds=90)
 MAX_WAITING = 20_000
 """Minutes that wait for the broker at most: of fifty streams, more than six hours. The oldest go first."""
 
+KEPT = timedelta(minutes=10)
+"""Parts of one minute that come farther apart are not put together."""
+
+WAYS = "od"
+"""The stream of origins and destinations, and their `subject` in `FlowMinute`."""
+
 _MAX_SLUG = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Said:
+    """What one stream says of one minute."""
+
+    camera_id: str
+    stream: str
+    minute: datetime
+    is_complete: bool
+    data: dict[str, Any]
 
 
 class CameraFlow:
@@ -56,7 +75,8 @@ class CameraFlow:
             is_connected: Whether the broker hears us; minutes wait until it does.
         """
         self._is_connected = is_connected
-        self._waiting: deque[FlowMinute] = deque(maxlen=MAX_WAITING)
+        self._waiting: deque[_Said] = deque(maxlen=MAX_WAITING)
+        self._known: dict[tuple[str, datetime], dict[tuple[str, str], FlowMinute]] = {}
         self._tenant = tenant
         self._boot = boot
         self._publish = publish
@@ -68,7 +88,7 @@ class CameraFlow:
 
     def set_cameras(self, cameras: Iterable[Camera], now: datetime) -> None:
         """Introduce the cameras that measure; take away what no longer is there."""
-        measuring = {camera.camera_id: camera for camera in cameras if camera.scene.lanes or camera.scene.lines}
+        measuring = {camera.camera_id: camera for camera in cameras if camera.scene.measures}
         for camera_id in set(self._cameras) - set(measuring):
             self._withdraw(camera_id)
         for camera_id, camera in measuring.items():
@@ -80,9 +100,40 @@ class CameraFlow:
             self._introduce(camera, streams, now)
 
     def tell(self, minutes: Iterable[FlowMinute], now: datetime) -> None:
-        """Publish each lane's and line's minutes, oldest first; while the broker is away they wait for it."""
-        self._waiting.extend(minute for minute in minutes if self._knows(minute))
+        """Publish the minutes of each stream, oldest first; while the broker is away they wait for it."""
+        changed: dict[tuple[str, datetime], set[str]] = {}
+        for minute in minutes:
+            place = minute.camera_id, minute.minute
+            stream = WAYS if minute.subject == WAYS else stream_of(minute)
+            if stream not in self._streams.get(minute.camera_id, {}):
+                continue
+            mark = minute.key if stream == WAYS else minute.label
+            self._known.setdefault(place, {})[stream, mark] = minute
+            changed.setdefault(place, set()).add(stream)
+            if minute.subject == "zone" and WAYS in self._streams[minute.camera_id]:
+                # A minute in which nobody went from zone to zone says so.
+                changed[place].add(WAYS)
+        for (camera_id, at), streams in sorted(changed.items(), key=lambda item: item[0][1]):
+            self._waiting.extend(said for stream in sorted(streams) if (said := self._say_of(camera_id, at, stream)))
+        for place in [place for place in self._known if abs(now - place[1]) > KEPT]:
+            del self._known[place]
         self.tell_waiting(now)
+
+    def _say_of(self, camera_id: str, at: datetime, stream: str) -> _Said | None:
+        known = self._known[camera_id, at]
+        parts = {mark: minute for (name, mark), minute in known.items() if name == stream}
+        if stream == WAYS:
+            zone = next((minute for minute in known.values() if minute.subject == "zone"), None)
+            if zone is None:
+                return None
+            names = {one.key: one.name for one in self._cameras[camera_id].scene.zones}
+            whole, data = zone, ways_of(zone, parts.values(), names)
+        elif "" in parts:
+            whole = parts.pop("")
+            data = data_of(whole, parts, lane_id=_lane_number(self._cameras[camera_id].scene, whole))
+        else:
+            return None
+        return _Said(camera_id=camera_id, stream=stream, minute=at, is_complete=whole.is_complete, data=data)
 
     def tell_waiting(self, now: datetime) -> None:
         """Publish what waits, one minute of each stream; call it once a second.
@@ -91,15 +142,15 @@ class CameraFlow:
         """
         if not self._waiting or not self._is_connected():
             return
-        said: set[tuple[str, str]] = set()
-        later: deque[FlowMinute] = deque(maxlen=MAX_WAITING)
-        for minute in self._waiting:
-            place = minute.camera_id, stream_of(minute)
-            if place in said:
-                later.append(minute)
-            elif self._knows(minute) and not self._is_older(minute, now):
-                said.add(place)
-                self._tell_one(minute, place[1], now)
+        told: set[tuple[str, str]] = set()
+        later: deque[_Said] = deque(maxlen=MAX_WAITING)
+        for said in self._waiting:
+            place = said.camera_id, said.stream
+            if place in told:
+                later.append(said)
+            elif said.stream in self._streams.get(said.camera_id, {}) and not self._is_older(said, now):
+                told.add(place)
+                self._tell_one(said, now)
         self._waiting = later
 
     def show_lost(self, camera_id: str, now: datetime) -> None:
@@ -117,17 +168,14 @@ class CameraFlow:
         for camera_id in self._born:
             self._say(camera_id, Channel.STATUS, Status(state="offline", boot=self._boot, ts=now))
 
-    def _knows(self, minute: FlowMinute) -> bool:
-        return not minute.label and stream_of(minute) in self._streams.get(minute.camera_id, {})
-
-    def _is_older(self, minute: FlowMinute, now: datetime) -> bool:
+    def _is_older(self, said: _Said, now: datetime) -> bool:
         """Whether a later minute was told; not where that one lies ahead, because the clock was set back since."""
-        told = self._told.get((minute.camera_id, stream_of(minute)), minute.minute)
-        return minute.minute < told <= now
+        told = self._told.get((said.camera_id, said.stream), said.minute)
+        return said.minute < told <= now
 
-    def _tell_one(self, minute: FlowMinute, stream: str, now: datetime) -> None:
-        self._told[minute.camera_id, stream] = minute.minute
-        ended_at = minute.minute + timedelta(minutes=1)
+    def _tell_one(self, said: _Said, now: datetime) -> None:
+        self._told[said.camera_id, said.stream] = said.minute
+        ended_at = said.minute + timedelta(minutes=1)
         self._seq += 1
         envelope = Envelope(
             id=new_id(),
@@ -135,11 +183,11 @@ class CameraFlow:
             ts=min(ended_at, now),
             boot=self._boot,
             seq=self._seq,
-            q=Quality.GOOD if minute.is_complete else Quality.UNCERTAIN,
+            q=Quality.GOOD if said.is_complete else Quality.UNCERTAIN,
             hist=now - ended_at > OLD,
-            data=data_of(minute, lane_id=_lane_number(self._cameras[minute.camera_id].scene, minute)),
+            data=said.data,
         )
-        self._say(minute.camera_id, Channel.STATE, envelope, stream)
+        self._say(said.camera_id, Channel.STATE, envelope, said.stream)
 
     def _introduce(self, camera: Camera, streams: dict[str, str], now: datetime) -> None:
         position = camera.position
@@ -178,14 +226,16 @@ class CameraFlow:
 
 
 def streams_of(scene: Scene) -> dict[str, str]:
-    """Return the streams of a camera and what the operator calls them: its lanes, and its lines by direction."""
+    """Return a camera's streams and what the operator calls them: lanes, lines by direction, zones, and their ways."""
     lanes = {slug(f"lane-{lane.key}"): lane.name for lane in scene.lanes}
     lines = {
         slug(f"line-{line.key}-{way}"): f"{line.name}, {way}"
         for line in scene.lines
         for way in (line.forward_name, line.backward_name)
     }
-    return lanes | lines
+    zones = {slug(f"zone-{zone.key}"): zone.name for zone in scene.zones}
+    ways = {WAYS: "Origins and destinations"} if len(scene.zones) > 1 else {}
+    return lanes | lines | zones | ways
 
 
 def stream_of(minute: FlowMinute) -> str:
@@ -194,20 +244,27 @@ def stream_of(minute: FlowMinute) -> str:
     return slug(f"{minute.subject}-{minute.key}{tail}")
 
 
-def data_of(minute: FlowMinute, *, lane_id: int | None = None) -> dict[str, Any]:
+def data_of(
+    minute: FlowMinute, classes: Mapping[str, FlowMinute] | None = None, *, lane_id: int | None = None
+) -> dict[str, Any]:
     """Return a minute in the names of FIWARE's TrafficFlowObserved, and what that does not name in ours.
+
+    Args:
+        minute: Over all classes.
+        classes: The same minute by class.
+        lane_id: Of a lane.
 
     Returns:
         What is not known is left out. `intensity` is of the seconds that were seen (`observedSeconds`), speeds are in
-        km/h, lengths in metres.
+        km/h, lengths in metres. `intensityByVehicleType` is there where its classes add up to the whole.
     """
+    by_type = {label: one.n_vehicles for label, one in sorted((classes or {}).items()) if one.n_vehicles}
     found: dict[str, Any] = {
-        "dateObservedFrom": minute.minute.isoformat(),
-        "dateObservedTo": (minute.minute + timedelta(minutes=1)).isoformat(),
-        "observedSeconds": minute.observed_s,
+        **_span_of(minute),
         "laneId": lane_id,
         "laneDirection": minute.direction or None,
         "intensity": minute.n_vehicles,
+        "intensityByVehicleType": by_type if by_type and sum(by_type.values()) == minute.n_vehicles else None,
         "averageVehicleSpeed": minute.speed_kmh,
         "averageVehicleSpeedError": minute.speed_error_kmh,
         "occupancy": minute.occupancy,
@@ -215,6 +272,36 @@ def data_of(minute: FlowMinute, *, lane_id: int | None = None) -> dict[str, Any]
         "queueLength": minute.queue_m,
     }
     return {name: value for name, value in found.items() if value is not None}
+
+
+def ways_of(zone: FlowMinute, ways: Iterable[FlowMinute], names: Mapping[str, str]) -> dict[str, Any]:
+    """Return who went from which zone to which in one minute; a pair that is not named had nobody.
+
+    Args:
+        zone: Any zone's minute: how much of it was seen.
+        ways: With "FROM>TO" as key.
+        names: Of the zones, by key.
+    """
+    found = []
+    for way in sorted(ways, key=lambda way: way.key):
+        origin, _, target = way.key.partition(">")
+        if way.n_vehicles:
+            found.append(
+                {
+                    "origin": names.get(origin, origin),
+                    "destination": names.get(target, target),
+                    "intensity": way.n_vehicles,
+                }
+            )
+    return {**_span_of(zone), "originDestination": found}
+
+
+def _span_of(minute: FlowMinute) -> dict[str, Any]:
+    return {
+        "dateObservedFrom": minute.minute.isoformat(),
+        "dateObservedTo": (minute.minute + timedelta(minutes=1)).isoformat(),
+        "observedSeconds": minute.observed_s,
+    }
 
 
 def slug(text: str) -> str:

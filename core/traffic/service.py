@@ -167,11 +167,17 @@ class TrafficService:
                 stored = await self._store.read(lambda session: _in_chunks(session, unread))
                 self._ledger.take_stored(unread, stored)
             waiting = self._ledger.waiting()
-            for first in range(0, len(waiting), ROWS_AT_ONCE):
-                chunk = waiting[first : first + ROWS_AT_ONCE]
-                await self._store.write(partial(write_rows, minutes=chunk))
-                self._ledger.note_written(chunk, self._clock.now())
-                self._bus.publish(FlowMeasured(chunk))
+            n_written = 0
+            try:
+                for first in range(0, len(waiting), ROWS_AT_ONCE):
+                    chunk = waiting[first : first + ROWS_AT_ONCE]
+                    await self._store.write(partial(write_rows, minutes=chunk))
+                    self._ledger.note_written(chunk, self._clock.now())
+                    n_written += len(chunk)
+            finally:
+                # Told together: the parts of one minute may lie in two chunks.
+                if n_written:
+                    self._bus.publish(FlowMeasured(waiting[:n_written]))
 
     async def flow(self, *, since: datetime, camera_id: str = "", n_most: int = 20_000) -> list[FlowMinute]:
         """Return what cameras measured in the minutes from `since` on, oldest first.

@@ -198,6 +198,11 @@ class Scene:
     rules: tuple[RuleSetting, ...] = ()
 
     @property
+    def measures(self) -> bool:
+        """Whether anything is drawn that counts or measures traffic."""
+        return bool(self.lanes or self.lines or self.zones)
+
+    @property
     def private_parts(self) -> tuple[tuple[PicturePoint, ...], ...]:
         """What nobody may see: polygons in fractions of the frame."""
         return tuple(mask.polygon for mask in self.masks if mask.kind is MaskKind.PRIVACY)

@@ -1,26 +1,34 @@
-"""Flow view: the operator picks a camera, a lane or line, and how far back; the chart shows the minutes."""
+"""Flow view: the operator picks a camera, a lane, line or zone, and how far back; the chart shows the minutes.
+
+Below it stands which classes came; for the ways from zone to zone a table takes the place of the chart.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, timedelta
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QStackedWidget, QVBoxLayout, QWidget
 
 from core.cameras.model import Camera
 from core.kernel.clock import Clock, SystemClock
 from core.vision.flow import FlowMinute
 from widgets.base.focus import order_focus
 from widgets.base.state_overlay import PanelState, StateOverlay
+from widgets.base.table import Column, TextTable
 from widgets.base.theme import look, set_role
 from widgets.traffic.flow_chart import FlowChart, slots_of
+from widgets.traffic.flow_mix import mix_of, n_minutes_of_zones, since_of, ways_of
 
 SPANS = (("1 h", 60), ("3 h", 180), ("12 h", 720))
-NOTHING_DRAWN = "No camera has a lane or a counting line."
+NOTHING_DRAWN = "No camera has a lane, a zone or a counting line."
 DRAW_HINT = "Draw them in the scene editor (Ctrl+Shift+E)."
 
 Place = tuple[str, str, str]
 """Subject, key and direction, as in `FlowMinute`."""
+
+WAYS: Place = ("od", "", "")
 
 
 class FlowView(QWidget):
@@ -38,15 +46,21 @@ class FlowView(QWidget):
         self._cameras: dict[str, Camera] = {}
         self._minutes: tuple[FlowMinute, ...] = ()
         self.camera_choice = _choice("Camera", 6)
-        self.place_choice = _choice("Lane or line", 6)
+        self.place_choice = _choice("Lane, line or zone", 6)
         self.span_choice = _choice("How far back", 3)
         for text, n_minutes in SPANS:
             self.span_choice.addItem(text, n_minutes)
         self.chart = FlowChart(self)
-        self.said = QLabel(self)
-        set_role(self.said, "secondary")
-        self.said.setWordWrap(True)
-        self._overlay = StateOverlay(self.chart)
+        self.ways = TextTable(
+            "Ways from zone to zone",
+            (Column(title="Way"), Column(title="Vehicles", is_figure=True), Column(title="Share", is_figure=True)),
+            self,
+        )
+        self._shown = QStackedWidget(self)
+        self._shown.addWidget(self.chart)
+        self._shown.addWidget(self.ways)
+        self.said, self.mix = _sentence(self), _sentence(self)
+        self._overlay = StateOverlay(self._shown)
         row = QHBoxLayout()
         row.addWidget(self.camera_choice, 2)
         row.addWidget(self.place_choice, 2)
@@ -55,8 +69,9 @@ class FlowView(QWidget):
         gap = look().sizes.gap * 2
         column.setContentsMargins(gap, gap, gap, gap)
         column.addLayout(row)
-        column.addWidget(self.chart, 1)
+        column.addWidget(self._shown, 1)
         column.addWidget(self.said)
+        column.addWidget(self.mix)
         self.chart.minute_pointed.connect(self.said.setText)
         self.camera_choice.currentIndexChanged.connect(self._on_camera)
         self.place_choice.currentIndexChanged.connect(self._show)
@@ -66,7 +81,7 @@ class FlowView(QWidget):
 
     def show_cameras(self, cameras: Iterable[Camera]) -> None:
         """Offer the cameras that measure; what was chosen stays chosen."""
-        measuring = sorted((one for one in cameras if one.scene.lanes or one.scene.lines), key=lambda one: one.name)
+        measuring = sorted((one for one in cameras if one.scene.measures), key=lambda one: one.name)
         if {one.camera_id: one for one in measuring} == self._cameras and self._cameras:
             return
         self._cameras = {one.camera_id: one for one in measuring}
@@ -90,7 +105,7 @@ class FlowView(QWidget):
         """Show what was measured; an answer about a camera that is no longer chosen is left out."""
         if camera_id != self.camera_choice.currentData():
             return
-        self._minutes = tuple(one for one in minutes if not one.label)
+        self._minutes = tuple(minutes)
         self._show()
 
     def show_refused(self, sentence: str, hint: str) -> None:
@@ -110,15 +125,38 @@ class FlowView(QWidget):
         place: Place | None = self.place_choice.currentData()
         if place is None or not self._cameras:
             return
-        mine = [one for one in self._minutes if (one.subject, one.key, one.direction) == tuple(place)]
-        slots = slots_of(mine, self._clock.now(), self.span_choice.currentData())
-        self.chart.show_slots(slots)
-        if any(slot.measured for slot in slots):
+        if tuple(place) == WAYS:
+            is_known = self._show_ways()
+        else:
+            is_known = self._show_chart(
+                [one for one in self._minutes if (one.subject, one.key, one.direction) == tuple(place)]
+            )
+        if is_known:
             self._overlay.clear()
         else:
             self._overlay.show_state(
                 PanelState.EMPTY, "Nothing was measured in this time.", "A minute is shown when it has ended."
             )
+
+    def _show_chart(self, mine: Sequence[FlowMinute]) -> bool:
+        totals = [one for one in mine if not one.label]
+        slots = slots_of(totals, self._clock.now(), self.span_choice.currentData())
+        self._shown.setCurrentWidget(self.chart)
+        self.said.show()
+        self.chart.show_slots(slots)
+        self.mix.setText(mix_of(since_of(mine, slots[0].start)).sentence if slots else "")
+        return any(slot.measured for slot in slots)
+
+    def _show_ways(self) -> bool:
+        n_minutes: int = self.span_choice.currentData()
+        since = self._clock.now().astimezone(UTC) - timedelta(minutes=n_minutes + 1)
+        mine = since_of(self._minutes, since)
+        self._shown.setCurrentWidget(self.ways)
+        self.said.hide()
+        self.ways.show_lines(ways_of(self._cameras[self.camera_choice.currentData()].scene, mine))
+        n_known = min(n_minutes, n_minutes_of_zones(mine))
+        self.mix.setText(f"Looked at in {n_known} of the last {n_minutes} minutes" if n_known else "")
+        return n_known > 0
 
 
 def _places_of(camera: Camera) -> dict[Place, str]:
@@ -129,7 +167,16 @@ def _places_of(camera: Camera) -> dict[Place, str]:
         for line in camera.scene.lines
         for way in dict.fromkeys((line.forward_name, line.backward_name))
     }
-    return lanes | lines
+    zones: dict[Place, str] = {("zone", zone.key, ""): f"Into {zone.name}" for zone in camera.scene.zones}
+    ways: dict[Place, str] = {WAYS: "From zone to zone"} if len(camera.scene.zones) > 1 else {}
+    return lanes | lines | zones | ways
+
+
+def _sentence(parent: QWidget) -> QLabel:
+    label = QLabel(parent)
+    set_role(label, "secondary")
+    label.setWordWrap(True)
+    return label
 
 
 def _choice(name: str, n_characters: int) -> QComboBox:

@@ -10,7 +10,7 @@ from PySide6.QtTest import QTest
 from core.cameras.model import Camera
 from core.kernel.clock import FakeClock
 from core.vision.flow import FlowMinute
-from core.vision.model import CountLine, Lane, Scene
+from core.vision.model import CountLine, Lane, Scene, Zone
 from widgets.base.state_overlay import PanelState
 from widgets.traffic.flow_chart import sentence_of, slots_of
 from widgets.traffic.flow_view import FlowView
@@ -25,6 +25,8 @@ CAMERA = Camera(
         lines=(CountLine(key="gate", name="Gate", start=(0, 0.5), end=(1, 0.5), forward_name="in"),),
     ),
 )
+MIX = (("car", 16), ("bus", 3), ("truck", 1))
+ZONES = (Zone(key="north", name="North", polygon=BOX), Zone(key="east", name="East", polygon=BOX))
 BARE = Camera(camera_id="c2", name="Bare", address="rtsp://camera/2")
 
 
@@ -149,3 +151,42 @@ def test_gaps_and_zeros_look_different(view, ago):
     view.show_minutes("c1", [*zeros, *rest])
 
     assert len({image.constBits().tobytes() for image in (whole, gaps, view.chart.grab().toImage())}) == 3
+
+
+def test_the_classes_of_the_time_that_is_shown_are_told(view, ago):
+    view.show_cameras((CAMERA,))
+
+    view.show_minutes(
+        "c1", [ago(1, n_vehicles=20), *(replace(ago(1), label=what, n_vehicles=n) for what, n in MIX), ago(70)]
+    )
+
+    assert view.mix.text() == "20 vehicles: 80% car, 15% bus, 5% truck"
+
+
+def test_ways_from_zone_to_zone_are_a_table_the_busiest_first(view, ago):
+    view.show_cameras((replace(CAMERA, scene=Scene(zones=ZONES)),))
+    view.place_choice.setCurrentIndex(view.place_choice.findText("From zone to zone"))
+
+    view.show_minutes(
+        "c1",
+        [
+            *(ago(n, subject="zone", key="north") for n in (1, 2, 90)),
+            *(ago(n, subject="od", key="north>east", n_vehicles=1) for n in (1, 90)),
+            ago(2, subject="od", key="east>north", n_vehicles=3),
+        ],
+    )
+
+    assert [line.cells for line in view.ways.lines] == [("East → North", "3", "75%"), ("North → East", "1", "25%")]
+    assert view.ways.isVisible()
+    assert not view.chart.isVisible()
+    assert view.mix.text() == "Looked at in 2 of the last 60 minutes"
+
+
+def test_ways_of_a_time_that_nobody_saw_are_not_zero(view):
+    view.show_cameras((replace(CAMERA, scene=Scene(zones=ZONES)),))
+    view.place_choice.setCurrentIndex(view.place_choice.findText("From zone to zone"))
+
+    view.show_minutes("c1", [])
+
+    assert view.ways.lines == ()
+    assert view._overlay.state is PanelState.EMPTY

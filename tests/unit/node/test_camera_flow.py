@@ -10,7 +10,7 @@ from core.field.topics import build, is_slug, parse
 from core.kernel.geo import GeoPoint
 from core.node.camera_flow import CameraFlow, slug, streams_of
 from core.vision.flow import FlowMinute
-from core.vision.model import CountLine, Lane, Scene
+from core.vision.model import CountLine, Lane, Scene, Zone
 
 MINUTE = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 NOW = MINUTE + timedelta(seconds=66)
@@ -31,6 +31,7 @@ CAMERA = Camera(
     position=GeoPoint(23.8, 90.4),
     scene=SCENE,
 )
+MIX = {"bus": 2, "car": 5}
 HEAD = "watchfloor/v1/city/camera/01jd0000000000000000000001"
 
 
@@ -114,13 +115,42 @@ def test_a_minute_that_waited_for_the_database_is_history():
     assert read(broker.retained[f"{HEAD}/state/lane-right"], Envelope).hist
 
 
-def test_lines_speak_by_direction_and_classes_stay_at_home():
+def test_lines_speak_by_direction_and_say_which_classes_came():
+    broker, flow = start()
+    line = FlowMinute(camera_id=CAMERA.camera_id, subject="line", key="gate", minute=MINUTE, direction="in")
+
+    flow.tell([replace(line, n_vehicles=7), *(replace(line, n_vehicles=n, label=what) for what, n in MIX.items())], NOW)
+
+    data = decode(broker.retained[f"{HEAD}/state/line-gate-in"])["data"]
+    assert (data["intensity"], data["intensityByVehicleType"]) == (7, MIX)
+
+
+def test_classes_that_are_not_all_known_yet_are_not_told():
     broker, flow = start()
     line = FlowMinute(camera_id=CAMERA.camera_id, subject="line", key="gate", minute=MINUTE, direction="in")
 
     flow.tell([replace(line, n_vehicles=7), replace(line, n_vehicles=2, label="bus")], NOW)
+    assert "intensityByVehicleType" not in decode(broker.retained[f"{HEAD}/state/line-gate-in"])["data"]
 
-    assert decode(broker.retained[f"{HEAD}/state/line-gate-in"])["data"]["intensity"] == 7
+    flow.tell([replace(line, n_vehicles=5, label="car")], NOW)
+    assert decode(broker.retained[f"{HEAD}/state/line-gate-in"])["data"]["intensityByVehicleType"] == MIX
+
+
+def test_who_went_from_zone_to_zone_is_told_each_minute_also_where_nobody_did():
+    zones = (Zone(key="north", name="North arm", polygon=BOX), Zone(key="east", name="East arm", polygon=BOX))
+    broker, flow = start(replace(CAMERA, scene=Scene(zones=zones)))
+    zone = FlowMinute(camera_id=CAMERA.camera_id, subject="zone", key="north", minute=MINUTE, n_vehicles=4)
+    way = replace(zone, subject="od", key="north>east", n_vehicles=3)
+
+    flow.tell([zone, way], NOW)
+    assert decode(broker.retained[f"{HEAD}/state/zone-north"])["data"]["intensity"] == 4
+    assert decode(broker.retained[f"{HEAD}/state/od"])["data"]["originDestination"] == [
+        {"origin": "North arm", "destination": "East arm", "intensity": 3}
+    ]
+
+    later = MINUTE + timedelta(minutes=1)
+    flow.tell([replace(zone, minute=later, n_vehicles=0)], NOW + timedelta(minutes=1))
+    assert decode(broker.retained[f"{HEAD}/state/od"])["data"]["originDestination"] == []
 
 
 def test_what_is_removed_disappears_from_the_broker():
