@@ -13,15 +13,17 @@ from app.panel import Area, PanelInfo, Perspective
 from app.room import Room
 from app.twin_process import TwinProcess
 from core.access.model import Role
-from core.incidents.model import Priority, SourceKind
+from core.incidents.model import Alarm, Priority, SourceKind
 from core.kernel.errors import ConsoleError
 from core.node.model import Picture
 from core.parking.figures_model import LotFigures
 from core.parking.forecast.model import LotForecast
 from core.parking.model import BayChange, BayState, BayStatus
+from core.parking.rules import LotRule
 from widgets.twin.cones import cones_of
 from widgets.twin.gltf import write_glb
 from widgets.twin.panel import Heat, ShareAhead, TwinPanel
+from widgets.twin.scene import BayKey
 
 Writing = Callable[[Path], None]
 _OF_LOTS = (SourceKind.LOT, SourceKind.DEVICE)
@@ -97,7 +99,7 @@ class _Twin(QWidget):
         self._on_cameras()
 
     def _on_cameras(self) -> None:
-        self._panel.show_cones(cones_of(self._panel.shown_lots, self._room.live.cameras.values()))
+        self._panel.show_cones(cones_of(self._panel.shown_lots, self._room.live.cameras.values()), ())
         self._on_names()
 
     def _on_names(self) -> None:
@@ -109,11 +111,14 @@ class _Twin(QWidget):
     def _on_alarms(self) -> None:
         live = self._room.live
         worst: dict[str, Priority] = {}
+        misparked: list[tuple[BayKey, BayKey]] = []
         for alarm in live.open_alarms():
             lot_id = live.lot_id_of(alarm.source_id) if alarm.source_kind in _OF_LOTS else ""
             if lot_id in live.lot_plans:
                 worst[lot_id] = min(worst.get(lot_id, alarm.priority), alarm.priority)
+                misparked += misparked_of(alarm, lot_id)
         self._panel.show_alarms(worst)
+        self._panel.show_misparked(misparked)
 
     def _on_selected(self, kind: str, item_id: str) -> None:
         if kind == "lot":
@@ -229,6 +234,14 @@ class _Twin(QWidget):
             self._room.toast(f"{file.name} cannot be written: {error.strerror or error}.", "Choose another folder.")
             return
         self._room.toast(f"The twin is in {file.name}.")
+
+
+def misparked_of(alarm: Alarm, lot_id: str) -> list[tuple[BayKey, BayKey]]:
+    """Return the two bays that an alarm says one vehicle takes; none where it says something else, or it is over."""
+    if alarm.kind != LotRule.MISPARKED or not alarm.is_active:
+        return []
+    bays = alarm.condition_key.rpartition(":")[2].split("+")
+    return [((lot_id, bays[0]), (lot_id, bays[1]))] if len(bays) == 2 else []
 
 
 def ahead_of(forecast: LotForecast) -> ShareAhead | None:

@@ -8,18 +8,15 @@ from typing import Any
 
 import numpy as np
 import pyvista as pv
-import vtkmodules.vtkRenderingOpenGL2  # noqa: F401 (the drawing behind vtkRenderingCore)
 from numpy.typing import NDArray
-from vtkmodules.util.numpy_support import vtk_to_numpy
-from vtkmodules.vtkCommonCore import vtkUnsignedCharArray
-from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper, vtkRenderer, vtkRenderWindow
+from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper
 
 from widgets.drones.track_model import ShowTrack, grid_step_m
+from widgets.twin.canvas import Canvas, paint_plain, swapped
 from widgets.twin.drawing import DrawingLoop
 from widgets.twin.model import Detail, Options, Order, ShowOptions
-from widgets.twin.pose import VIEW_ANGLE_DEG, Pose
+from widgets.twin.pose import Pose
 
-SMOOTHING = 8
 CURTAIN_OPACITY, GRID_OPACITY = 0.22, 0.4
 LINE_PX = 4.0
 _ARROW = np.array([(0.0, 1.0, 0.0), (0.7, -0.8, 0.0), (0.0, -0.4, 0.35), (-0.7, -0.8, 0.0)])
@@ -36,27 +33,21 @@ class TrackRenderer:
     is_moving = False
 
     def __init__(self, options: Options) -> None:
-        self._renderer = vtkRenderer()
-        self._window = vtkRenderWindow()
-        self._window.SetOffScreenRendering(True)
-        self._window.SetMultiSamples(0)
-        self._window.AddRenderer(self._renderer)
-        self._pixels = vtkUnsignedCharArray()
+        self._canvas = Canvas()
+        self._renderer = self._canvas.renderer
         self.show_options(options)
 
     @property
     def device(self) -> str:
         """What OpenGL calls the hardware; known after the first picture."""
-        lines = self._window.ReportCapabilities().splitlines()
-        found = (line.split(":", 1)[1].strip() for line in lines if line.startswith("OpenGL renderer string"))
-        return next(found, "")
+        return self._canvas.device
 
     def advance(self, seconds: float) -> None:
         """Let time go by: nothing moves by itself."""
 
     def show_options(self, options: Options) -> None:
         """Take other colours."""
-        self._renderer.SetBackground(*(part / 255.0 for part in options.palette.sky))
+        self._canvas.set_sky(options.palette.sky)
 
     def show_track(self, track: ShowTrack) -> None:
         """Draw another track."""
@@ -70,28 +61,12 @@ class TrackRenderer:
             self._add(_marker(track, track.marker), track, opacity=1.0)
 
     def draw(self, pose: Pose, width_px: int, height_px: int, detail: Detail) -> NDArray[np.uint8]:
-        """Return a picture, RGBA, upper row first, shape (height, width, 4); it is good until the next one."""
-        samples = SMOOTHING if detail is Detail.FINE else 0
-        if self._window.GetMultiSamples() != samples:
-            self._window.SetMultiSamples(samples)
-        if tuple(self._window.GetSize()) != (width_px, height_px):
-            self._window.SetSize(width_px, height_px)
-        camera = self._renderer.GetActiveCamera()
-        camera.SetFocalPoint(*pose.focus)
-        camera.SetPosition(*pose.eye)
-        camera.SetViewUp(*pose.up)
-        camera.SetViewAngle(VIEW_ANGLE_DEG)
-        self._renderer.ResetCameraClippingRange()
-        self._window.Render()
-        read: Any = self._window.GetRGBACharPixelData
-        read(0, 0, width_px - 1, height_px - 1, 0, self._pixels, 0)
-        return np.asarray(vtk_to_numpy(self._pixels)).reshape(height_px, width_px, 4)[::-1]
+        """Return a picture, BGRA, upper row first, shape (height, width, 4); it is good until the next one."""
+        return self._canvas.draw(pose, width_px, height_px, detail)
 
     def close(self) -> None:
         """Let go of everything."""
-        self._renderer.RemoveAllViewProps()
-        self._window.RemoveRenderer(self._renderer)
-        self._window.Finalize()
+        self._canvas.close()
 
     def _add(self, mesh: Any, track: ShowTrack, *, opacity: float) -> vtkActor:
         mapper = vtkPolyDataMapper()
@@ -103,9 +78,8 @@ class TrackRenderer:
             mapper.SetColorModeToDirectScalars()
         else:
             mapper.ScalarVisibilityOff()
-            actor.GetProperty().SetColor(*(part / 255.0 for part in track.ink))
         actor.SetMapper(mapper)
-        actor.GetProperty().LightingOff()
+        paint_plain(actor, track.ink)
         actor.GetProperty().SetOpacity(opacity)
         self._renderer.AddActor(actor)
         return actor
@@ -140,7 +114,7 @@ def run_loop(pipe: Connection, options: Options) -> None:
 def _line(track: ShowTrack) -> Any:
     n = len(track.points)
     mesh = pv.PolyData(track.points.astype(np.float32), lines=np.concatenate(([n], np.arange(n))))
-    mesh.point_data["color"] = track.colors
+    mesh.point_data["color"] = swapped(track.colors)
     return mesh
 
 
@@ -152,7 +126,7 @@ def _curtain(track: ShowTrack) -> Any:
     upper = np.arange(n - 1)
     faces = np.column_stack((np.full(n - 1, 4), upper, upper + 1, upper + 1 + n, upper + n))
     mesh = pv.PolyData(np.vstack((track.points, feet)).astype(np.float32), faces=faces.reshape(-1))
-    mesh.point_data["color"] = np.vstack((track.colors, track.colors))
+    mesh.point_data["color"] = swapped(np.vstack((track.colors, track.colors)))
     return mesh
 
 

@@ -36,6 +36,7 @@ from widgets.twin.pose import Pose
 FIRST_POSE = Pose(azimuth_deg=20.0, elevation_deg=28.0)
 TURN_DEG = 7.5
 MAX_LINES = 400
+RIM_PX = 4.0
 LABELS_APART = 0.2
 """Of the track's extent: the highest point is named where it lies so far from the drone."""
 
@@ -190,7 +191,7 @@ class TrackView(QWidget):
         """Show what was drawn."""
         self.ordered.emit(Taken())
         image = QImage(
-            picture.pixels, picture.width_px, picture.height_px, picture.width_px * 4, QImage.Format.Format_RGBX8888
+            picture.pixels, picture.width_px, picture.height_px, picture.width_px * 4, QImage.Format.Format_RGB32
         )
         self._image, self._seen_from = image.copy(), picture.pose
         self.update()
@@ -243,6 +244,9 @@ class TrackView(QWidget):
             metrics = painter.fontMetrics()
             plate = QRectF(0, 0, metrics.horizontalAdvance(text) + 10, metrics.height())
             plate.moveCenter(QPointF(places[0][0], places[0][1] - metrics.height() * 1.2))
+            # A label that would reach over the border lies along it.
+            plate.moveLeft(max(RIM_PX, min(plate.left(), self.width() - RIM_PX - plate.width())))
+            plate.moveTop(max(RIM_PX, min(plate.top(), self.height() - RIM_PX - plate.height())))
             painter.fillRect(plate, made.color("panel"))
             painter.setPen(made.color("text"))
             painter.drawText(plate, Qt.AlignmentFlag.AlignCenter, text)

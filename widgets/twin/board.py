@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.parking.model import BayState, BayStatus
-from widgets.twin.model import BaysLook, Shown
+from widgets.twin.model import BaysLook, Shown, plain_look
 from widgets.twin.scene import BayKey, TwinScene
 
 SHOWN = {
@@ -26,6 +27,8 @@ class Board:
         self._scene = scene
         self.shown: NDArray[np.uint8] = np.full(scene.n_bays, Shown.UNKNOWN, dtype=np.uint8)
         self.is_stale: NDArray[np.bool_] = np.zeros(scene.n_bays, dtype=bool)
+        self.is_corrected: NDArray[np.bool_] = np.zeros(scene.n_bays, dtype=bool)
+        self._misparked: NDArray[np.intp] = np.zeros((0, 2), dtype=np.intp)
         self.statuses: dict[BayKey, BayStatus] = {}
 
     def take(self, statuses: Iterable[BayStatus]) -> bool:
@@ -37,9 +40,10 @@ class Board:
             if i is None:
                 continue
             self.statuses[key] = status
-            shown = SHOWN[status.state]
-            if self.shown[i] != shown or self.is_stale[i] != status.is_stale:
-                self.shown[i], self.is_stale[i] = shown, status.is_stale
+            shown, is_corrected = SHOWN[status.state], bool(status.reason)
+            before = (self.shown[i], self.is_stale[i], self.is_corrected[i])
+            if before != (shown, status.is_stale, is_corrected):
+                self.shown[i], self.is_stale[i], self.is_corrected[i] = shown, status.is_stale, is_corrected
                 is_changed = True
         return is_changed
 
@@ -47,13 +51,25 @@ class Board:
         """Forget what was known before."""
         self.shown[:] = Shown.UNKNOWN
         self.is_stale[:] = False
+        self.is_corrected[:] = False
         self.statuses.clear()
         self.take(statuses)
 
+    def set_misparked(self, pairs: Iterable[tuple[BayKey, BayKey]]) -> None:
+        """Say which two bays one vehicle takes; those that are not in the scene are left out."""
+        index = self._scene.index
+        known = [(index[a], index[b]) for a, b in pairs if a in index and b in index]
+        self._misparked = np.array(sorted(known), dtype=np.intp).reshape(-1, 2)
+
     def look(self) -> BaysLook:
-        """Return how the bays stand."""
-        shares = np.zeros(self._scene.n_bays, dtype=np.float32)
-        return BaysLook(shown=self.shown.copy(), is_stale=self.is_stale.copy(), shares=shares)
+        """Return how the bays stand; where a bay of a pair is known to be empty, no vehicle stands across them."""
+        both = (self.shown[self._misparked] == Shown.OCCUPIED).all(axis=1)
+        return replace(
+            plain_look(self.shown.copy()),
+            is_stale=self.is_stale.copy(),
+            is_corrected=self.is_corrected.copy(),
+            misparked=self._misparked[both],
+        )
 
 
 def look_by_share(scene: TwinScene, shares: Mapping[BayKey, float]) -> BaysLook:
@@ -64,7 +80,7 @@ def look_by_share(scene: TwinScene, shares: Mapping[BayKey, float]) -> BaysLook:
         i = scene.index.get(key)
         if i is not None:
             shown[i], values[i] = Shown.SHARE, share
-    return BaysLook(shown=shown, is_stale=np.zeros(scene.n_bays, dtype=bool), shares=values)
+    return replace(plain_look(shown), shares=values)
 
 
 def counts(look: BaysLook, indices: NDArray[np.intp]) -> tuple[int, int, int]:

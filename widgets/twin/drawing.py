@@ -85,7 +85,7 @@ class Drawer(Protocol):
         ...
 
     def draw(self, pose: Pose, width_px: int, height_px: int, detail: Detail) -> NDArray[np.uint8]:
-        """Return a picture, RGBA, upper row first."""
+        """Return a picture, BGRA, upper row first."""
         ...
 
 

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from widgets.twin import shapes
-from widgets.twin.model import BaysLook, Palette, Rgb, Shown
-from widgets.twin.scene import KINDS, Material, Mesh, TwinScene
+from widgets.twin.faces import Material, Mesh
+from widgets.twin.model import BaysLook, Palette, Rgb, Shown, material_colors
+from widgets.twin.scene import KINDS, TwinScene
 
 FLOAT, UINT = 5126, 5125
 ARRAY_BUFFER, ELEMENT_BUFFER = 34962, 34963
@@ -35,6 +36,7 @@ def write_glb(file: Path, scene: TwinScene, look: BaysLook, palette: Palette) ->
 def glb_of(scene: TwinScene, look: BaysLook, palette: Palette) -> bytes:
     """Return the file's bytes."""
     document = _Document()
+    document.add_static("Earth", scene.earth, palette)
     for level, mesh in scene.grounds.items():
         document.add_static(f"Level {level}", mesh, palette)
     for level, mesh in scene.bodies.items():
@@ -107,7 +109,7 @@ class _Document:
 
     def add_static(self, name: str, mesh: Mesh, palette: Palette) -> None:
         """Add faces that stay where they are, one part for each material."""
-        colors = _colors(palette)
+        colors = material_colors(palette)
         faces = _split(mesh.faces)
         parts = []
         for material in Material:
@@ -203,15 +205,3 @@ def _split(faces: NDArray[np.int64]) -> list[NDArray[np.int64]]:
         found.append(faces[at : at + 1 + n])
         at += n + 1
     return found
-
-
-def _colors(palette: Palette) -> dict[Material, Rgb]:
-    return {
-        Material.ASPHALT: palette.asphalt,
-        Material.LANE: palette.lane,
-        Material.SLAB: palette.slab,
-        Material.GREEN: palette.green,
-        Material.BUILDING: palette.building,
-        Material.WALL: palette.wall,
-        Material.PAINT: palette.paint,
-    }

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.parking.model import BayKind, Lot
+from widgets.twin.faces import Material
 from widgets.twin.pose import Pose
 from widgets.twin.scene import TwinScene
 
@@ -42,6 +43,7 @@ class Palette:
 
     Attributes:
         quality: Hatching of what is unknown, outline of what is stale.
+        corrected: Frame and pencil of what an operator said against all others.
         kinds: Of a bay's symbol; a standard bay has none.
         ramp: From the lowest to the highest figure.
         sky: Behind and around everything.
@@ -68,6 +70,13 @@ class Palette:
     cross: Rgb
     quality: Rgb
     cone: Rgb
+    corrected: Rgb
+    earth: Rgb
+    kerb: Rgb
+    trunk: Rgb
+    leaves: Rgb
+    post: Rgb
+    lamp: Rgb
     kinds: dict[BayKind, Rgb]
     ramp: tuple[Rgb, ...]
     sun_light: float
@@ -82,11 +91,45 @@ class BaysLook:
         shown: `Shown` of each, shape (n,), uint8.
         is_stale: Shape (n,), bool.
         shares: 0..1 where `shown` is SHARE, shape (n,), float32.
+        is_corrected: An operator's word stands against all others, shape (n,), bool.
+        misparked: Two bays that one vehicle takes, shape (k, 2); it is drawn once, across their line.
     """
 
     shown: NDArray[np.uint8]
     is_stale: NDArray[np.bool_]
     shares: NDArray[np.float32]
+    is_corrected: NDArray[np.bool_]
+    misparked: NDArray[np.intp]
+
+
+def plain_look(shown: NDArray[np.uint8]) -> BaysLook:
+    """Return bays of which nothing but their state is said."""
+    return BaysLook(
+        shown=shown,
+        is_stale=np.zeros(len(shown), dtype=bool),
+        shares=np.zeros(len(shown), dtype=np.float32),
+        is_corrected=np.zeros(len(shown), dtype=bool),
+        misparked=np.zeros((0, 2), dtype=np.intp),
+    )
+
+
+def material_colors(palette: Palette) -> dict[Material, Rgb]:
+    """Return what each material looks like."""
+    return {
+        Material.ASPHALT: palette.asphalt,
+        Material.LANE: palette.lane,
+        Material.SLAB: palette.slab,
+        Material.GREEN: palette.green,
+        Material.BUILDING: palette.building,
+        Material.WALL: palette.wall,
+        Material.PAINT: palette.paint,
+        Material.EARTH: palette.earth,
+        Material.KERB: palette.kerb,
+        Material.TRUNK: palette.trunk,
+        Material.LEAVES: palette.leaves,
+        Material.POST: palette.post,
+        Material.LAMP: palette.lamp,
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,12 +152,14 @@ class Options:
     """What of the scene is drawn, and how.
 
     Attributes:
-        top_level: The highest level that is drawn; None for all.
+        top_level: The one level of each lot that is drawn, or the next below it; None for all.
+        is_apart: Levels are pulled apart, so that each is seen whole.
         is_animated: Cars drive in and out; else they are there and gone.
     """
 
     palette: Palette
     top_level: int | None = None
+    is_apart: bool = False
     has_shadows: bool = False
     is_animated: bool = True
     cones: tuple[Cone, ...] = ()
@@ -181,7 +226,7 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """From the drawing process, followed by the pixels: RGBA, upper row first.
+    """From the drawing process, followed by the pixels: BGRA, upper row first.
 
     Attributes:
         pose: It was seen from here; labels that are laid over it belong there.

@@ -43,6 +43,13 @@ def _night(theme: Theme) -> Palette:
         cross=rgb(theme.shelved),
         quality=rgb(theme.quality),
         cone=rgb(theme.trend),
+        corrected=rgb("#F2F5F7"),
+        earth=rgb("#1C2227"),
+        kerb=rgb("#454F58"),
+        trunk=rgb("#3A3A36"),
+        leaves=rgb("#3C4F48"),
+        post=rgb("#59646E"),
+        lamp=rgb("#F4EDDA"),
         kinds={
             BayKind.ACCESSIBLE: rgb(theme.track_bus),
             BayKind.EV: rgb("#BFDCC8"),
@@ -50,8 +57,8 @@ def _night(theme: Theme) -> Palette:
             BayKind.RESERVED: rgb("#C6C9EE"),
         },
         ramp=(rgb("#2A323A"), rgb("#3F5468"), rgb("#6487A8"), rgb("#A5C4E0"), rgb("#E6F0F8")),
-        sun_light=0.80,
-        sky_light=0.42,
+        sun_light=0.68,
+        sky_light=0.52,
     )
 
 
@@ -77,6 +84,13 @@ def _day(theme: Theme) -> Palette:
         cross=rgb(theme.shelved),
         quality=rgb(theme.quality),
         cone=rgb("#3D4A55"),
+        corrected=rgb("#1B242C"),
+        earth=rgb("#B9C2C6"),
+        kerb=rgb("#D5DBE0"),
+        trunk=rgb("#857D72"),
+        leaves=rgb("#8FA797"),
+        post=rgb("#7E8992"),
+        lamp=rgb("#F7F9FA"),
         kinds={
             BayKind.ACCESSIBLE: rgb("#2B5C94"),
             BayKind.EV: rgb("#2F5F48"),
@@ -84,6 +98,6 @@ def _day(theme: Theme) -> Palette:
             BayKind.RESERVED: rgb("#4A4C8C"),
         },
         ramp=(rgb("#E2E8EC"), rgb("#B3C8DA"), rgb("#7799B8"), rgb("#416A8F"), rgb("#173E62")),
-        sun_light=0.75,
-        sky_light=0.55,
+        sun_light=0.56,
+        sky_light=0.64,
     )

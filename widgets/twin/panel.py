@@ -34,15 +34,20 @@ from widgets.base.times import format_age
 from widgets.twin.bay_card import BayCard
 from widgets.twin.board import Board, look_by_share
 from widgets.twin.model import Built, Cone, Options, Picture
+from widgets.twin.overlay import Legend
 from widgets.twin.palette import DAY_THEME, NIGHT_THEME, palette_for
 from widgets.twin.scene import BayKey
 from widgets.twin.table import BayTable
 from widgets.twin.tape import HOUR, LIVE, Mode, Moment, Tape, hour_of
 from widgets.twin.time_bar import TimeBar
-from widgets.twin.view import Legend, TwinView
+from widgets.twin.view import TwinView
 
 ALL_LOTS = ""
 ALL_LEVELS = None
+APART = "apart"
+ALL_ROW = 1
+"""Of the levels' choice: below it levels one by one, above it all of them apart."""
+
 NO_LOT = "No lot is drawn yet."
 NO_LOT_HINT = "Draw its bays in Bays (Ctrl+Shift+B), or import them."
 STARTING = "The 3D view is starting."
@@ -145,6 +150,8 @@ class TwinPanel(QWidget):
         self._has_failed = False
         self._lost = ""
         self._cones: tuple[Cone, ...] = ()
+        self._no_position: tuple[str, ...] = ()
+        self._misparked: frozenset[tuple[BayKey, BayKey]] = frozenset()
         self._names: dict[str, str] = {}
         self._make_parts()
         self._build()
@@ -224,9 +231,18 @@ class TwinPanel(QWidget):
         """Mark lots that have an alarm."""
         self.view.show_alarms(alarms)
 
-    def show_cones(self, cones: Iterable[Cone]) -> None:
-        """Take what cameras see."""
-        self._cones = tuple(cones)
+    def show_misparked(self, pairs: Iterable[tuple[BayKey, BayKey]]) -> None:
+        """Take which two bays one vehicle takes, by the alarms of now."""
+        misparked = frozenset(pairs)
+        if misparked == self._misparked:
+            return
+        self._misparked = misparked
+        if self._moment.mode is Mode.LIVE:
+            self._show_moment()
+
+    def show_cones(self, cones: Iterable[Cone], no_position: Iterable[str]) -> None:
+        """Take what cameras see, and the names of those of which nobody said where they stand."""
+        self._cones, self._no_position = tuple(cones), tuple(no_position)
         self._refresh_options()
 
     def show_built(self, built: Built) -> None:
@@ -336,7 +352,7 @@ class TwinPanel(QWidget):
 
     def _make_parts(self) -> None:
         self.lot_choice = _choice("Lot", 10)
-        self.level_choice = _choice("Highest level that is shown", 7)
+        self.level_choice = _choice("Level that is shown", 7)
         self.heat_choice = _choice("Heat over the last 24 hours", 7)
         for words, kind in HEATS:
             self.heat_choice.addItem(words, kind)
@@ -468,11 +484,12 @@ class TwinPanel(QWidget):
         chosen = self.level_choice.currentData()
         self.level_choice.blockSignals(True)
         self.level_choice.clear()
+        self.level_choice.addItem("Levels apart", APART)
         self.level_choice.addItem("All levels", ALL_LEVELS)
         for number in sorted(levels, reverse=True):
             self.level_choice.addItem(levels[number], number)
-        found = self.level_choice.findData(chosen) if chosen is not None else 0
-        self.level_choice.setCurrentIndex(max(0, found))
+        found = self.level_choice.findData(chosen) if chosen is not None else ALL_ROW
+        self.level_choice.setCurrentIndex(found if found >= 0 else ALL_ROW)
         self.level_choice.setVisible(len(levels) > 1)
         self.level_choice.blockSignals(False)
 
@@ -484,10 +501,12 @@ class TwinPanel(QWidget):
     def _options(self) -> Options:
         is_day = not look().theme.is_dark if self._is_day is None else self._is_day
         shown = {lot.lot_id for lot in self._shown_lots}
+        level = self.level_choice.currentData()
         cones = tuple(cone for cone in self._cones if cone.lot_id in shown) if self.cones.isChecked() else ()
         return Options(
             palette=palette_for(DAY_THEME if is_day else NIGHT_THEME),
-            top_level=self.level_choice.currentData(),
+            top_level=level if isinstance(level, int) else None,
+            is_apart=level == APART,
             has_shadows=self.shadows.isChecked(),
             is_animated=self.motion.isChecked() and not look().is_reduced_motion,
             cones=cones,
@@ -495,6 +514,7 @@ class TwinPanel(QWidget):
 
     def _refresh_options(self) -> None:
         self.view.show_options(self._options())
+        self.view.show_no_position(self._no_position if self.cones.isChecked() else ())
 
     def _bay_of(self, key: BayKey) -> Bay | None:
         lot = self._lots.get(key[0])
@@ -574,6 +594,7 @@ class TwinPanel(QWidget):
         if self.view.scene is None or self._board is None:
             return
         self._board.start_from(statuses.values())
+        self._board.set_misparked(self._misparked if self._moment.mode is Mode.LIVE else ())
         self.view.show_board(self._board if self._moment.mode is Mode.LIVE else None)
         if not self._heat or self._moment.mode is not Mode.LIVE:
             self.view.show_look(self._board.look(), at_once=at_once)
@@ -663,7 +684,7 @@ class TwinPanel(QWidget):
 
     def _on_level_step(self, step: int) -> None:
         row = self.level_choice.currentIndex() - step
-        if self.level_choice.count() > 2 and 0 <= row < self.level_choice.count():
+        if self.level_choice.isVisibleTo(self) and 0 <= row < self.level_choice.count():
             self.level_choice.setCurrentIndex(row)
 
     def _on_bay_step(self, step: int) -> None:

@@ -133,6 +133,11 @@ def between(begin: Pose, end: Pose, share: float) -> Pose:
     )
 
 
+def px_per_m(depth_m: Vector, height_px: float) -> Vector:
+    """Return how large a metre is so far before the eye, in a picture of this height; shape as `depth_m`."""
+    return np.asarray(height_px / 2 / math.tan(math.radians(VIEW_ANGLE_DEG / 2)) / depth_m)
+
+
 def project(pose: Pose, points: Vector, width_px: float, height_px: float) -> tuple[Vector, Vector]:
     """Return where points lie in the picture.
 

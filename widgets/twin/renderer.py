@@ -6,35 +6,29 @@ process of its own (`widgets/twin/drawing.py`): a graphics driver that fails tak
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import pyvista as pv
-import vtkmodules.vtkRenderingOpenGL2  # noqa: F401 (the drawing behind vtkRenderingCore)
 from numpy.typing import NDArray
 from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
-from vtkmodules.vtkCommonCore import vtkUnsignedCharArray
 from vtkmodules.vtkCommonMath import vtkMatrix4x4
 from vtkmodules.vtkRenderingCore import (
     vtkActor,
     vtkGlyph3DMapper,
     vtkLight,
     vtkPolyDataMapper,
-    vtkRenderer,
-    vtkRenderWindow,
 )
 
 from core.parking.model import BayKind
 from widgets.twin import shapes
-from widgets.twin.model import BaysLook, Cone, Detail, Options, Palette, Rgb, Shown
+from widgets.twin.canvas import Canvas, paint_plain, swapped
+from widgets.twin.faces import Material, Mesh
+from widgets.twin.model import BaysLook, Cone, Detail, Options, Palette, Rgb, Shown, material_colors
 from widgets.twin.motion import Cars
-from widgets.twin.pose import VIEW_ANGLE_DEG, Pose
-from widgets.twin.scene import KINDS, MARK_Z, Material, Mesh, TwinScene
-
-SMOOTHING = 8
-"""Samples of each pixel in a fine picture."""
+from widgets.twin.pose import Pose, px_per_m
+from widgets.twin.scene import KINDS, MARK_Z, TwinScene, spread
 
 NEAR_PX = 17.0
 """A car as long as this in the picture is drawn with all its faces; a third of them will do for a smaller one."""
@@ -44,6 +38,19 @@ SHADOW_PER_M = (-TO_SUN[0] / TO_SUN[2], -TO_SUN[1] / TO_SUN[2])
 """How far the shadow of a point falls to the east and north for each metre of its height."""
 
 SHADOW_Z = 0.07
+SOFT_LIGHT = """
+  float upward = 0.5 + 0.5 * dot(normalVCVSOutput, upVC);
+  float sunward = max(0.0, dot(normalVCVSOutput, sunVC));
+  gl_FragData[0] = vec4(diffuseColor * (skyLight * (0.75 + 0.25 * upward) + sunLight * sunward), 1.0);
+"""
+"""A bright sky, a dimmer ground and one sun: softer than VTK's lights, and less work for software OpenGL."""
+
+ASKEW_DEG = 9.0
+"""So a vehicle is drawn that stands across two bays."""
+
+HOOD_M, HOOD_Z = 1.45, 0.90
+"""Before the middle of a car, and over the ground: where the sign of a correction lies on it."""
+
 CAR_PARTS = ("body", "glass", "far-body", "far-glass")
 SIGN_M = 0.62
 """How far a sign stands behind the line over which one drives in, at a scale of 1."""
@@ -77,7 +84,7 @@ class _Surface:
     def color(self, colors: NDArray[np.uint8]) -> None:
         """Colour every face; shape (m, 3)."""
         kept = self._mesh.GetCellData().GetArray("color")
-        vtk_to_numpy(kept)[:] = colors
+        vtk_to_numpy(kept)[:] = swapped(colors)
         kept.Modified()
         self._mesh.Modified()
 
@@ -123,7 +130,7 @@ class _Glyphs:
         self._places.points = np.ascontiguousarray(places, dtype=np.float32)
         turns = np.zeros((n, 3), dtype=np.float32)
         turns[:, 2] = turns_deg
-        for name, values in (("turn", turns), ("size", sizes.astype(np.float32)), ("color", colors)):
+        for name, values in (("turn", turns), ("size", sizes.astype(np.float32)), ("color", swapped(colors))):
             array = numpy_to_vtk(np.ascontiguousarray(values), deep=1)
             array.SetName(name)
             self._places.GetPointData().AddArray(array)
@@ -139,32 +146,31 @@ class Renderer:
 
     def __init__(self, options: Options) -> None:
         self._options = options
+        self._drawn: TwinScene | None = None
+        """As it was given; `_scene` is the same, pulled apart where that is wanted."""
+
         self._scene: TwinScene | None = None
         self._look: BaysLook | None = None
         self._cars: Cars | None = None
-        self._renderer = vtkRenderer()
-        self._window = vtkRenderWindow()
-        self._window.SetOffScreenRendering(True)
-        self._window.SetMultiSamples(0)
-        self._window.AddRenderer(self._renderer)
-        self._pixels = vtkUnsignedCharArray()
+        self._canvas = Canvas()
+        self._renderer = self._canvas.renderer
         self._surfaces: dict[tuple[str, int], _Surface] = {}
         self._marks: dict[str, _Glyphs] = {}
         self._cones: vtkActor | None = None
         self._is_near = True
         self._shades: dict[int, _Glyphs] = {}
         self._solid_shades: dict[int, vtkActor] = {}
-        self._sun = vtkLight()
-        self._sky = vtkLight()
-        self._add_lights()
+        self._lit: list[vtkActor] = []
+        self._levels: frozenset[int] = frozenset()
+        self._renderer.SetAutomaticLightCreation(False)
+        # `SOFT_LIGHT` does the work; without a light VTK reckons no directions of faces for it.
+        self._renderer.AddLight(vtkLight())
         self._dress()
 
     @property
     def device(self) -> str:
         """What OpenGL calls the hardware; known after the first picture."""
-        lines = self._window.ReportCapabilities().splitlines()
-        found = (line.split(":", 1)[1].strip() for line in lines if line.startswith("OpenGL renderer string"))
-        return next(found, "")
+        return self._canvas.device
 
     @property
     def is_moving(self) -> bool:
@@ -173,20 +179,30 @@ class Renderer:
 
     def show_scene(self, scene: TwinScene) -> None:
         """Build everything anew."""
-        self._clear()
-        self._scene = scene
+        self._build(scene)
         self._cars = Cars(scene.n_bays)
         self._look = None
-        for level, mesh in scene.grounds.items():
-            self._add_surface("ground", level, mesh)
+        self._dress()
+
+    def _build(self, scene: TwinScene) -> None:
+        self._clear()
+        self._drawn = scene
+        scene = self._scene = spread(scene) if self._options.is_apart else scene
+        # What covers is drawn before what it covers: a pixel that is hidden already costs no shading.
+        self._add_glyphs()
         for level, mesh in scene.bodies.items():
             self._add_surface("body", level, mesh)
+        for level in scene.level_numbers:
+            self._shade_level(scene, level)
         for level, mesh in scene.paints.items():
             self._add_surface("paint", level, mesh)
         for level, (mesh, _) in scene.floors.items():
             self._add_surface("floor", level, mesh)
-        for level in scene.level_numbers:
-            self._shade_level(scene, level)
+        for level, mesh in scene.grounds.items():
+            self._add_surface("ground", level, mesh)
+        self._add_surface("earth", min(scene.level_numbers, default=0), scene.earth)
+
+    def _add_glyphs(self) -> None:
         kinds = {f"sign-{kind.value}": shapes.sign(kind) for kind in KINDS if kind is not BayKind.STANDARD}
         plain = {
             "body": shapes.car_body(),
@@ -197,13 +213,17 @@ class Renderer:
             "question": shapes.question(),
             "crossing": shapes.crossing(),
             "dashes": shapes.dashes(),
+            "frame": shapes.frame(),
+            "pencil": shapes.pencil(),
         }
         for name, shape in (plain | kinds).items():
             self._marks[name] = _Glyphs(shape)
             self._renderer.AddActor(self._marks[name].actor)
-            if name not in CAR_PARTS:
+            if name in CAR_PARTS:
+                self._marks[name].actor.GetProperty().BackfaceCullingOn()
+                self._light(self._marks[name].actor)
+            else:
                 self._marks[name].actor.GetProperty().LightingOff()
-        self._dress()
 
     def show_bays(self, look: BaysLook, *, at_once: bool) -> None:
         """Show how bays stand; cars drive in and out unless everything is to be there at once."""
@@ -218,7 +238,10 @@ class Renderer:
 
     def show_options(self, options: Options) -> None:
         """Draw it another way."""
+        is_other_scene = options.is_apart != self._options.is_apart
         self._options = options
+        if is_other_scene and self._drawn is not None:
+            self._build(self._drawn)
         self._dress()
 
     def advance(self, seconds: float) -> None:
@@ -230,31 +253,15 @@ class Renderer:
                 self._place_marks()
 
     def draw(self, pose: Pose, width_px: int, height_px: int, detail: Detail) -> NDArray[np.uint8]:
-        """Return a picture, RGBA, upper row first, shape (height, width, 4); it is good until the next one."""
-        samples = SMOOTHING if detail is Detail.FINE else 0
-        if self._window.GetMultiSamples() != samples:
-            self._window.SetMultiSamples(samples)
-        if tuple(self._window.GetSize()) != (width_px, height_px):
-            self._window.SetSize(width_px, height_px)
-        camera = self._renderer.GetActiveCamera()
-        camera.SetFocalPoint(*pose.focus)
-        camera.SetPosition(*pose.eye)
-        camera.SetViewUp(*pose.up)
-        camera.SetViewAngle(VIEW_ANGLE_DEG)
+        """Return a picture, BGRA, upper row first, shape (height, width, 4); it is good until the next one."""
         self._aim_lights(pose)
         self._come_near(pose, height_px)
-        self._renderer.ResetCameraClippingRange()
-        self._window.Render()
-        read: Any = self._window.GetRGBACharPixelData
-        read(0, 0, width_px - 1, height_px - 1, 0, self._pixels, 0)
-        return np.asarray(vtk_to_numpy(self._pixels)).reshape(height_px, width_px, 4)[::-1]
+        return self._canvas.draw(pose, width_px, height_px, detail)
 
     def close(self) -> None:
         """Let go of everything."""
         self._clear()
-        self._renderer.RemoveAllLights()
-        self._window.RemoveRenderer(self._renderer)
-        self._window.Finalize()
+        self._canvas.close()
 
     # -- building ----------------------------------------------------------------------------------------------------
 
@@ -264,8 +271,9 @@ class Renderer:
         self._marks.clear()
         self._shades.clear()
         self._solid_shades.clear()
+        self._lit.clear()
         self._cones = None
-        self._scene = None
+        self._scene = self._drawn = None
 
     def _add_surface(self, name: str, level: int, mesh: Mesh) -> None:
         if len(mesh.materials) == 0:
@@ -273,35 +281,41 @@ class Renderer:
         surface = _Surface(mesh)
         self._surfaces[name, level] = surface
         self._renderer.AddActor(surface.actor)
-        if name != "body":
+        if name == "body":
+            self._light(surface.actor)
+        else:
             surface.actor.GetProperty().LightingOff()
 
-    def _add_lights(self) -> None:
-        self._renderer.SetAutomaticLightCreation(False)
-        for light in (self._sun, self._sky):
-            light.SetPositional(False)
-            self._renderer.AddLight(light)
+    def _light(self, actor: vtkActor) -> None:
+        """Have an actor lit by `SOFT_LIGHT`."""
+        actor.GetShaderProperty().AddFragmentShaderReplacement("//VTK::Light::Impl", True, SOFT_LIGHT, False)
+        self._lit.append(actor)
 
     def _aim_lights(self, pose: Pose) -> None:
-        """Let the sun come from the upper left of the picture, and the sky from behind the eye."""
-        focus = pose.focus
-        self._sun.SetFocalPoint(*focus)
-        self._sun.SetPosition(*(focus + np.array(TO_SUN) * pose.distance_m))
-        self._sky.SetFocalPoint(*focus)
-        self._sky.SetPosition(*pose.eye)
+        """Tell where sun and sky are as seen from here; both stay where they are over the ground."""
+        towards = np.array((pose.right, pose.up, -pose.forward))
+        sun = towards @ (np.array(TO_SUN) / np.linalg.norm(TO_SUN))
+        up = towards @ np.array((0.0, 0.0, 1.0))
+        palette = self._options.palette
+        for actor in self._lit:
+            uniforms = actor.GetShaderProperty().GetFragmentCustomUniforms()
+            uniforms.SetUniform3f("sunVC", sun.tolist())
+            uniforms.SetUniform3f("upVC", up.tolist())
+            uniforms.SetUniformf("sunLight", palette.sun_light)
+            uniforms.SetUniformf("skyLight", palette.sky_light)
 
     # -- colours and levels ------------------------------------------------------------------------------------------
 
     def _dress(self) -> None:
         palette = self._options.palette
-        self._renderer.SetBackground(*_share(palette.sky))
-        self._sun.SetIntensity(palette.sun_light)
-        self._sky.SetIntensity(palette.sky_light)
+        self._canvas.set_sky(palette.sky)
         if self._scene is None:
             return
+        self._levels = self._scene.levels_shown(self._options.top_level)
         by_material = _materials(palette)
         for (name, level), surface in self._surfaces.items():
-            surface.actor.SetVisibility(self._is_level_shown(level))
+            # The ground that everything lies on stays, whichever level is looked at.
+            surface.actor.SetVisibility(name == "earth" or level in self._levels)
             if name != "floor":
                 surface.dress(by_material)
         self._dress_shades()
@@ -310,14 +324,10 @@ class Renderer:
         self._place_marks()
         self._place_cars()
 
-    def _is_level_shown(self, level: int) -> bool:
-        top = self._options.top_level
-        return top is None or level <= top
-
     def _shown_bays(self, mask: NDArray[np.bool_]) -> NDArray[np.intp]:
         assert self._scene is not None
         if self._options.top_level is not None:
-            mask = mask & (self._scene.levels <= self._options.top_level)
+            mask = mask & np.isin(self._scene.levels, tuple(self._levels))
         return np.flatnonzero(mask)
 
     def _color_floors(self) -> None:
@@ -338,6 +348,8 @@ class Renderer:
         self._fill_bays("hatching", unknown, palette.quality)
         self._fill_bays("crossing", closed, palette.cross)
         self._fill_bays("dashes", look.is_stale & ~unknown, palette.quality)
+        self._fill_bays("frame", look.is_corrected, palette.corrected)
+        self._put_pencils(look.is_corrected)
         self._put_signs("question", unknown, palette.paint, at_middle=True)
         for index, kind in enumerate(KINDS):
             if kind is not BayKind.STANDARD:
@@ -370,19 +382,39 @@ class Renderer:
         colors[is_under_car] = self._options.palette.glass
         self._marks[name].show(places, scene.inward_deg[here] - 90.0, sizes, colors)
 
+    def _put_pencils(self, mask: NDArray[np.bool_]) -> None:
+        """Lay the sign of a correction at the far end of the bay, or on the hood of the car that stands there."""
+        scene, cars = self._scene, self._cars
+        assert scene is not None
+        assert cars is not None
+        here = self._shown_bays(mask)
+        is_on_car = cars.presence[here] >= 1.0
+        scale = np.clip(scene.widths_m[here] / 2.5, 0.4, 1.6)
+        ahead = np.where(is_on_car, HOOD_M, scene.lengths_m[here] / 2 - 1.1 * scale)
+        places = scene.centres[here] + _ways(scene.inward_deg[here]) * ahead[:, None]
+        places[:, 2] += np.where(is_on_car, HOOD_Z * _car_scale(scene, here), MARK_Z + 0.03)
+        sizes = np.column_stack((scale, scale, np.ones(len(here))))
+        colors = _repeat(self._options.palette.corrected, len(here))
+        colors[is_on_car] = self._options.palette.glass
+        self._marks["pencil"].show(places, scene.inward_deg[here] - 90.0, sizes, colors)
+
     def _place_cars(self) -> None:
         scene, look, cars = self._scene, self._look, self._cars
         if scene is None or look is None or cars is None:
             return
-        here = self._shown_bays(cars.presence > 0.0)
+        has_car = cars.presence > 0.0
+        # One vehicle takes both bays: it is drawn once.
+        has_car[look.misparked[:, 1]] = False
+        here = self._shown_bays(has_car)
         still_out, grown = cars.reach(here)
+        centres, askew_deg = _across_lines(scene, look.misparked)
         inward = _ways(scene.inward_deg[here])
-        places = scene.centres[here] - inward * (still_out * scene.lengths_m[here])[:, None]
+        places = centres[here] - inward * (still_out * scene.lengths_m[here])[:, None]
         scale = (_car_scale(scene, here) * grown)[:, None] * np.ones((1, 3))
         palette = self._options.palette
         colors = _repeat(palette.car, len(here))
         colors[look.is_stale[here]] = palette.car_stale
-        turns = scene.inward_deg[here] - 90.0
+        turns = scene.inward_deg[here] - 90.0 + askew_deg[here]
         self._place_shades(here, places, turns, scale)
         for name in CAR_PARTS:
             is_drawn = name.startswith("far-") != self._is_near
@@ -409,17 +441,15 @@ class Renderer:
         mapper.SetInputData(pv.PolyData(np.array(points, dtype=np.float32), lines=np.array(lines)))
         self._cones = vtkActor()
         self._cones.SetMapper(mapper)
-        drawn = self._cones.GetProperty()
-        drawn.SetColor(*_share(self._options.palette.cone))
-        drawn.SetLineWidth(1.5)
-        drawn.LightingOff()
+        paint_plain(self._cones, self._options.palette.cone)
+        self._cones.GetProperty().SetLineWidth(1.5)
         self._renderer.AddActor(self._cones)
 
     def _come_near(self, pose: Pose, height_px: int) -> None:
         """Choose how many faces a car needs from here; a little later back than forth, so that nothing flickers."""
-        px_per_m = height_px / 2 / math.tan(math.radians(VIEW_ANGLE_DEG / 2)) / pose.distance_m
+        large_px = float(px_per_m(np.array(pose.distance_m), height_px)) * shapes.CAR_LENGTH_M
         limit_px = NEAR_PX * (0.9 if self._is_near else 1.1)
-        is_near = px_per_m * shapes.CAR_LENGTH_M >= limit_px
+        is_near = large_px >= limit_px
         if is_near != self._is_near:
             self._is_near = is_near
             self._place_cars()
@@ -460,8 +490,8 @@ class Renderer:
 
     def _dress_shades(self) -> None:
         for level, shade in self._solid_shades.items():
-            shade.SetVisibility(self._options.has_shadows and self._is_level_shown(level))
-            shade.GetProperty().SetColor(*_share(self._options.palette.shade))
+            shade.SetVisibility(self._options.has_shadows and level in self._levels)
+            paint_plain(shade, self._options.palette.shade)
 
 
 def faces_of(mesh: Mesh, materials: Iterable[Material]) -> NDArray[np.int64]:
@@ -509,17 +539,27 @@ def ramp_colors(shares: NDArray[np.float32], palette: Palette) -> NDArray[np.uin
 
 def _materials(palette: Palette) -> NDArray[np.uint8]:
     colors = np.zeros((len(Material), 3), dtype=np.uint8)
-    for material, color in {
-        Material.ASPHALT: palette.asphalt,
-        Material.LANE: palette.lane,
-        Material.SLAB: palette.slab,
-        Material.GREEN: palette.green,
-        Material.BUILDING: palette.building,
-        Material.WALL: palette.wall,
-        Material.PAINT: palette.paint,
-    }.items():
+    for material, color in material_colors(palette).items():
         colors[material] = color
     return colors
+
+
+def _across_lines(scene: TwinScene, misparked: NDArray[np.intp]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return where the car of each bay stands, shape (n, 3), and how far askew, shape (n,): in the middle, or across.
+
+    Two bays that face each other, or lie apart, have no line between them: their car stays in the first one.
+    """
+    centres, askew_deg = scene.centres, np.zeros(scene.n_bays)
+    first, second = misparked[:, 0], misparked[:, 1]
+    way = centres[second] - centres[first]
+    across_m = np.linalg.norm(way, axis=1)
+    along = np.abs((way * _ways(scene.inward_deg[first])).sum(axis=1))
+    beside = (across_m < 0.75 * (scene.widths_m[first] + scene.widths_m[second])) & (along < scene.lengths_m[first] / 2)
+    if beside.any():
+        centres = centres.copy()
+        centres[first[beside]] += way[beside] / 2
+        askew_deg[first[beside]] = ASKEW_DEG
+    return centres, askew_deg
 
 
 def _car_scale(scene: TwinScene, here: NDArray[np.intp]) -> NDArray[np.float64]:
@@ -535,7 +575,3 @@ def _ways(angles_deg: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _repeat(color: Rgb, n: int) -> NDArray[np.uint8]:
     return np.tile(np.array(color, dtype=np.uint8), (n, 1))
-
-
-def _share(color: Rgb) -> tuple[float, float, float]:
-    return (color[0] / 255, color[1] / 255, color[2] / 255)

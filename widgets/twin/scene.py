@@ -10,13 +10,14 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.parking.model import Bay, BayKind, Lot, Outline, Surrounding, SurroundingKind
 from core.parking.plans import BAY_LENGTH_M, BAY_WIDTH_M, LANE_WIDTH_M, Row, bays_of, on_plan
+from widgets.twin.faces import Faces, Material, Mesh, at_height, different_lines, strips
+from widgets.twin.surroundings import add_green, add_lamps, dashes_along
 
 Floats = NDArray[np.float64]
 BayKey = tuple[str, str]
@@ -28,39 +29,21 @@ TOGETHER_M = 1500.0
 
 GAP_M = 24.0
 MARGIN_M = 2.0
-PAINT_M = 0.12
-ASPHALT_Z, LANE_Z, FLOOR_Z, PAINT_Z, MARK_Z = -0.12, -0.06, 0.0, 0.05, 0.09
+ASPHALT_Z, LANE_Z, FLOOR_Z, MARK_Z = -0.12, -0.06, 0.0, 0.09
 """Heights over the level's ground [m]: far enough apart that none shines through another from 500 m."""
+
+EARTH_Z = -0.2
+EARTH_M = 9.0
+"""So far the ground goes on around all lots."""
+
+MOUTH_M = 0.55
+"""So far before a bay its label is written."""
+
+APART_SHARE = 0.85
+"""Of a level's shorter side: so far apart levels are pulled, that one sees each from half above."""
 
 SLAB_M = 0.3
 BAYS_PER_ROW = 25
-
-
-class Material(IntEnum):
-    """What a face is made of; its colour is the palette's."""
-
-    ASPHALT = 0
-    LANE = 1
-    SLAB = 2
-    GREEN = 3
-    BUILDING = 4
-    WALL = 5
-    PAINT = 6
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mesh:
-    """Faces of any number of corners.
-
-    Attributes:
-        points: [m], shape (n, 3).
-        faces: The number of corners and their indices, one face after the other.
-        materials: `Material` of each face, shape (m,).
-    """
-
-    points: NDArray[np.float32]
-    faces: NDArray[np.int64]
-    materials: NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +55,7 @@ class LotPlace:
         low, high: Opposite corners of the box around it [m], shape (3,).
         hull: Corners of its ground [m], shape (4, 3).
         n_undrawn: Bays that nobody drew; they stand in rows, in the order of the list.
+        levels: Numbers of its levels that carry anything, from below.
     """
 
     lot_id: str
@@ -82,6 +66,29 @@ class LotPlace:
     high: Floats
     hull: Floats
     n_undrawn: int
+    levels: tuple[int, ...] = (0,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeckPlace:
+    """One level of one lot: what lies on it hides what is below it.
+
+    Attributes:
+        name: Of the level; empty where the lot has no other.
+        pad: Corners of its ground, counter-clockwise [m], shape (4, 3).
+        indices: Its bays in the scene's arrays.
+    """
+
+    lot_id: str
+    level: int
+    name: str
+    pad: Floats
+    indices: NDArray[np.intp]
+
+    @property
+    def height_m(self) -> float:
+        """Of its ground over the scene's."""
+        return float(self.pad[0, 2])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,12 +110,14 @@ class TwinScene:
         keys: Lot and bay, in the order of all arrays.
         labels: What is painted on the ground.
         corners: Of the upright box of each bay [m], shape (n, 4, 3); the first two lie where one drives in.
-        centres: [m], shape (n, 3).
+        centres, mouths: Middle, and where a bay's label is written before it [m], shape (n, 3).
         inward_deg: The way one drives in, counter-clockwise from east, shape (n,).
         lengths_m, widths_m: Along it and across, shape (n,).
         levels, kinds: Number of the level, index in `KINDS`, shape (n,).
         floors: One face a bay, by level, with the indices of its bays.
         grounds, bodies, paints: What lies flat, what has a height, and painted lines, by level.
+        earth: What lies around and below everything.
+        decks: Every level of every lot, from above.
         index: Position of a bay in the arrays.
     """
 
@@ -118,6 +127,7 @@ class TwinScene:
     labels: tuple[str, ...]
     corners: Floats
     centres: Floats
+    mouths: Floats
     inward_deg: Floats
     lengths_m: Floats
     widths_m: Floats
@@ -127,6 +137,8 @@ class TwinScene:
     grounds: dict[int, Mesh]
     bodies: dict[int, Mesh]
     paints: dict[int, Mesh]
+    earth: Mesh
+    decks: tuple[DeckPlace, ...]
     low: Floats
     high: Floats
     index: dict[BayKey, int] = field(repr=False)
@@ -144,6 +156,29 @@ class TwinScene:
     def lot(self, lot_id: str) -> LotPlace | None:
         """Return a lot's place; None where it is not in the scene."""
         return next((lot for lot in self.lots if lot.lot_id == lot_id), None)
+
+    def top_level_of(self, lot_id: str, top: int | None) -> int | None:
+        """Return the level of a lot that is seen where levels above `top` are taken away; None where none is."""
+        place = self.lot(lot_id)
+        kept = [level for level in place.levels if top is None or level <= top] if place is not None else []
+        return max(kept, default=None)
+
+    def levels_shown(self, top: int | None) -> frozenset[int]:
+        """Return the levels that are drawn: all, or of each lot the one that is `top` or comes next below it."""
+        if top is None:
+            return frozenset(self.level_numbers)
+        found = (self.top_level_of(lot.lot_id, top) for lot in self.lots)
+        return frozenset(level for level in found if level is not None)
+
+    def is_uncovered(self, top: int | None) -> NDArray[np.bool_]:
+        """Return the bays that no level of their own lot covers where those above `top` are taken away; shape (n,)."""
+        found = np.zeros(self.n_bays, dtype=bool)
+        for lot in self.lots:
+            here = slice(lot.first, lot.first + lot.n_bays)
+            level = self.top_level_of(lot.lot_id, top)
+            if level is not None:
+                found[here] = self.levels[here] == level
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,61 +370,14 @@ def _facing_free_ground(boxes: Floats, levels: NDArray[np.int64]) -> Floats:
     return turned
 
 
-class _Faces:
-    """Collects faces of one mesh."""
-
-    def __init__(self) -> None:
-        self._points: list[Floats] = []
-        self._faces: list[NDArray[np.int64]] = []
-        self._materials: list[NDArray[np.uint8]] = []
-        self._n_points = 0
-
-    def add_polygon(self, points: Floats, material: Material) -> None:
-        """Add one face; points [m], shape (k, 3)."""
-        self._faces.append(np.concatenate(([len(points)], np.arange(len(points)) + self._n_points)))
-        self._take(points, material, 1)
-
-    def add_quads(self, quads: Floats, material: Material) -> None:
-        """Add many faces of four corners; quads [m], shape (n, 4, 3)."""
-        n = len(quads)
-        faces = np.column_stack((np.full(n, 4), np.arange(4 * n).reshape(n, 4) + self._n_points))
-        self._faces.append(faces.ravel())
-        self._take(quads.reshape(-1, 3), material, n)
-
-    def add_prism(self, points: Floats, low_m: float, high_m: float, material: Material) -> None:
-        """Add a body over an outline; points [m], shape (k, 2)."""
-        self.add_polygon(_at(points, high_m), material)
-        following = np.roll(points, -1, axis=0)
-        sides = np.stack((_at(points, low_m), _at(following, low_m), _at(following, high_m), _at(points, high_m)), 1)
-        self.add_quads(sides, material)
-
-    def mesh(self) -> Mesh:
-        """Return what was collected."""
-        return Mesh(
-            points=np.concatenate(self._points).astype(np.float32) if self._points else np.zeros((0, 3), np.float32),
-            faces=np.concatenate(self._faces).astype(np.int64) if self._faces else np.zeros(0, np.int64),
-            materials=np.concatenate(self._materials) if self._materials else np.zeros(0, np.uint8),
-        )
-
-    def _take(self, points: Floats, material: Material, n_faces: int) -> None:
-        self._points.append(np.asarray(points, dtype=np.float64))
-        self._materials.append(np.full(n_faces, material, dtype=np.uint8))
-        self._n_points += len(points)
-
-
-def _at(points: Floats, height_m: float | Floats) -> Floats:
-    """Return points (k, 2) at a height as (k, 3)."""
-    return np.column_stack((points, np.broadcast_to(height_m, len(points))))
-
-
 class _Building:
     """Puts lot after lot into one scene."""
 
     def __init__(self) -> None:
-        self._grounds: dict[int, _Faces] = defaultdict(_Faces)
-        self._bodies: dict[int, _Faces] = defaultdict(_Faces)
-        self._paints: dict[int, _Faces] = defaultdict(_Faces)
-        self._floors: dict[int, tuple[_Faces, list[int]]] = defaultdict(lambda: (_Faces(), []))
+        self._grounds: dict[int, Faces] = defaultdict(Faces)
+        self._bodies: dict[int, Faces] = defaultdict(Faces)
+        self._paints: dict[int, Faces] = defaultdict(Faces)
+        self._floors: dict[int, tuple[Faces, list[int]]] = defaultdict(lambda: (Faces(), []))
         self._lots: list[LotPlace] = []
         self._zones: list[ZonePlace] = []
         self._keys: list[BayKey] = []
@@ -397,6 +385,7 @@ class _Building:
         self._corners: list[Floats] = []
         self._levels: list[NDArray[np.int64]] = []
         self._kinds: list[NDArray[np.uint8]] = []
+        self._decks: list[DeckPlace] = []
 
     def add(self, lot: Lot, placement: Placement, n_undrawn: int) -> None:
         """Add one lot whose bays all have outlines."""
@@ -414,7 +403,7 @@ class _Building:
         self._kinds.append(np.array([KINDS.index(bay.kind) for bay in lot.bays], dtype=np.uint8))
         self._add_floors(outlines, corners, placement, levels, base, first)
         self._add_paint(corners, levels)
-        self._add_grounds(lot, placement, heights)
+        self._add_grounds(lot, placement, heights, first)
         self._add_zones(lot, corners, first)
         self._add_place(lot, placement, heights, n_undrawn, first)
 
@@ -431,6 +420,7 @@ class _Building:
             labels=tuple(self._labels),
             corners=corners,
             centres=corners.mean(axis=1),
+            mouths=_mouths(corners, inward),
             inward_deg=np.degrees(np.arctan2(inward[:, 1], inward[:, 0])),
             lengths_m=np.linalg.norm(inward, axis=1),
             widths_m=np.linalg.norm(across, axis=1),
@@ -443,6 +433,8 @@ class _Building:
             bodies={level: faces.mesh() for level, faces in self._bodies.items()},
             grounds={level: faces.mesh() for level, faces in self._grounds.items()},
             paints={level: faces.mesh() for level, faces in self._paints.items()},
+            earth=_earth(self._lots),
+            decks=tuple(sorted(self._decks, key=lambda deck: -deck.height_m)),
             low=np.min(lows, axis=0) if lows else np.zeros(3),
             high=np.max(highs, axis=0) if highs else np.array((10.0, 10.0, 1.0)),
             index={key: i for i, key in enumerate(self._keys)},
@@ -467,25 +459,29 @@ class _Building:
                 indices += (here + first).tolist()
             for i in np.flatnonzero((levels == level) & ~is_four).tolist():
                 outline = placement.place(np.asarray(outlines[i], dtype=np.float64))
-                faces.add_polygon(_at(outline, base[i] + FLOOR_Z), Material.LANE)
+                faces.add_polygon(at_height(outline, base[i] + FLOOR_Z), Material.LANE)
                 indices.append(i + first)
 
     def _add_paint(self, corners: Floats, levels: NDArray[np.int64]) -> None:
-        """Paint both sides and the back of every bay; where one drives in there is no line."""
+        """Paint both sides and the back of every bay, once where neighbours share one; where one drives in is none."""
         for level in np.unique(levels):
             here = corners[levels == level]
-            for a, b in ((1, 2), (2, 3), (3, 0)):
-                self._paints[int(level)].add_quads(_strips(here[:, a], here[:, b]), Material.PAINT)
+            begins, ends = here[:, (1, 2, 3)].reshape(-1, 3), here[:, (2, 3, 0)].reshape(-1, 3)
+            once = different_lines(begins, ends)
+            self._paints[int(level)].add_quads(strips(begins[once], ends[once]), Material.PAINT)
 
-    def _add_grounds(self, lot: Lot, placement: Placement, heights: dict[int, float]) -> None:
+    def _add_grounds(self, lot: Lot, placement: Placement, heights: dict[int, float], first: int) -> None:
         by_level: dict[int, list[Outline]] = defaultdict(list)
-        for bay in lot.bays:
+        indices: dict[int, list[int]] = defaultdict(list)
+        for i, bay in enumerate(lot.bays):
             by_level[bay.level].append(bay.outline)
+            indices[bay.level].append(first + i)
         for one in lot.surroundings:
             if is_drawn(one.outline):
                 if one.kind is SurroundingKind.LANE:
                     by_level[one.level].append(one.outline)
                 self._add_surrounding(one, placement, heights.get(one.level, 3.0 * one.level))
+        names = {level.number: level.name for level in lot.levels}
         for level, outlines in by_level.items():
             height_m = heights.get(level, 3.0 * level)
             points = np.asarray([corner for outline in outlines for corner in outline], dtype=np.float64)
@@ -493,7 +489,18 @@ class _Building:
             top_m = height_m + ASPHALT_Z
             if height_m > 0.0:
                 self._bodies[level].add_prism(pad, top_m - SLAB_M, top_m - 0.02, Material.SLAB)
-            self._grounds[level].add_polygon(_at(pad, top_m), Material.ASPHALT)
+            self._grounds[level].add_polygon(at_height(pad, top_m), Material.ASPHALT)
+            if level == max(by_level):
+                add_lamps(self._bodies[level], pad, top_m)
+            self._decks.append(
+                DeckPlace(
+                    lot_id=lot.lot_id,
+                    level=level,
+                    name=names.get(level, f"Level {level}") if len(by_level) > 1 else "",
+                    pad=at_height(pad, height_m),
+                    indices=np.array(indices[level], dtype=np.intp),
+                )
+            )
 
     def _add_surrounding(self, one: Surrounding, placement: Placement, base_m: float) -> None:
         points = placement.place(np.asarray(one.outline, dtype=np.float64))
@@ -502,9 +509,10 @@ class _Building:
         faces = self._bodies[one.level]
         match one.kind:
             case SurroundingKind.LANE:
-                self._grounds[one.level].add_polygon(_at(points, base_m + LANE_Z), Material.LANE)
+                self._grounds[one.level].add_polygon(at_height(points, base_m + LANE_Z), Material.LANE)
+                self._paints[one.level].add_quads(dashes_along(points, base_m + LANE_Z + 0.03), Material.KERB)
             case SurroundingKind.GREEN:
-                faces.add_prism(points, base_m + ASPHALT_Z, base_m + max(0.08, one.height_m), Material.GREEN)
+                add_green(faces, points, base_m + ASPHALT_Z, base_m + max(0.08, one.height_m))
             case SurroundingKind.BUILDING:
                 faces.add_prism(points, base_m + ASPHALT_Z, base_m + max(3.0, one.height_m), Material.BUILDING)
             case SurroundingKind.WALL:
@@ -541,8 +549,9 @@ class _Building:
                 n_bays=len(lot.bays),
                 low=np.append(box.min(axis=0), min(floors)),
                 high=np.append(box.max(axis=0), max(floors) + 2.0),
-                hull=_at(box, min(floors)),
+                hull=at_height(box, min(floors)),
                 n_undrawn=n_undrawn,
+                levels=tuple(sorted({deck.level for deck in self._decks if deck.lot_id == lot.lot_id})),
             )
         )
 
@@ -565,6 +574,71 @@ def _around(points: Floats) -> Floats:
     )
 
 
+def _mouths(corners: Floats, inward: Floats) -> Floats:
+    """Return where the labels of bays are written, shape (n, 3)."""
+    length = np.maximum(np.linalg.norm(inward, axis=1, keepdims=True), 1e-9)
+    return np.asarray((corners[:, 0] + corners[:, 1]) / 2 - inward / length * MOUTH_M)
+
+
+def _earth(lots: Sequence[LotPlace]) -> Mesh:
+    """Return the ground that all lots lie on."""
+    faces = Faces()
+    if lots:
+        low, high = np.min([lot.low for lot in lots], axis=0), np.max([lot.high for lot in lots], axis=0)
+        around_m = EARTH_M
+        (west, south), (east, north) = low[:2] - around_m, high[:2] + around_m
+        box = np.array(((west, south), (east, south), (east, north), (west, north)))
+        faces.add_polygon(at_height(box, float(low[2]) + EARTH_Z), Material.EARTH)
+    return faces.mesh()
+
+
+def spread(scene: TwinScene) -> TwinScene:
+    """Return the scene with its levels pulled apart, so far that each is seen whole over the one below it."""
+    sides = [np.linalg.norm(np.diff(deck.pad, axis=0)[:2], axis=1).min() for deck in scene.decks if deck.name]
+    if not sides:
+        return scene
+    gap_m = float(max(sides)) * APART_SHARE
+    numbers = scene.level_numbers
+    ground = next((i for i, number in enumerate(numbers) if number >= 0), len(numbers) - 1)
+    lifts_m = {number: (i - ground) * gap_m for i, number in enumerate(numbers)}
+    by_bay = np.array([lifts_m[int(level)] for level in scene.levels])
+    up = np.zeros((scene.n_bays, 3))
+    up[:, 2] = by_bay
+    lots = tuple(_lifted_lot(lot, lifts_m) for lot in scene.lots)
+    return replace(
+        scene,
+        lots=lots,
+        zones=tuple(
+            replace(zone, at=(zone.at[0], zone.at[1], zone.at[2] + lifts_m[zone.level])) for zone in scene.zones
+        ),
+        corners=scene.corners + up[:, None],
+        centres=scene.centres + up,
+        mouths=scene.mouths + up,
+        floors={level: (_lifted(mesh, lifts_m[level]), indices) for level, (mesh, indices) in scene.floors.items()},
+        grounds={level: _lifted(mesh, lifts_m[level]) for level, mesh in scene.grounds.items()},
+        bodies={level: _lifted(mesh, lifts_m[level]) for level, mesh in scene.bodies.items()},
+        paints={level: _lifted(mesh, lifts_m[level]) for level, mesh in scene.paints.items()},
+        earth=_lifted(scene.earth, min(lifts_m.values())),
+        decks=tuple(replace(deck, pad=deck.pad + np.array((0.0, 0.0, lifts_m[deck.level]))) for deck in scene.decks),
+        low=np.min([lot.low for lot in lots], axis=0),
+        high=np.max([lot.high for lot in lots], axis=0),
+    )
+
+
+def _lifted_lot(lot: LotPlace, lifts_m: dict[int, float]) -> LotPlace:
+    lowest, highest = lifts_m[lot.levels[0]], lifts_m[lot.levels[-1]]
+    return replace(
+        lot,
+        low=lot.low + np.array((0.0, 0.0, lowest)),
+        high=lot.high + np.array((0.0, 0.0, highest)),
+        hull=lot.hull + np.array((0.0, 0.0, lowest)),
+    )
+
+
+def _lifted(mesh: Mesh, up_m: float) -> Mesh:
+    return replace(mesh, points=mesh.points + np.array((0.0, 0.0, up_m), dtype=np.float32))
+
+
 def _sloped(points: Floats, low_m: float, rise_m: float) -> Floats:
     """Lift an outline from its first edge to the edge across."""
     along = points[1] - points[0]
@@ -572,16 +646,3 @@ def _sloped(points: Floats, low_m: float, rise_m: float) -> Floats:
     far = (points - points[0]) @ across
     span = float(np.abs(far).max()) or 1.0
     return np.column_stack((points, low_m + rise_m * np.abs(far) / span))
-
-
-def _strips(begin: Floats, end: Floats) -> Floats:
-    """Return painted lines between points (n, 3) as faces (n, 4, 3)."""
-    along = end - begin
-    length = np.maximum(np.linalg.norm(along[:, :2], axis=1, keepdims=True), 1e-9)
-    way = np.column_stack((along[:, :2] / length, np.zeros(len(along))))
-    side = np.column_stack((-way[:, 1], way[:, 0], np.zeros(len(way)))) * PAINT_M / 2
-    reach = way * PAINT_M / 2
-    low, high = begin - reach, end + reach
-    strips = np.stack((low - side, high - side, high + side, low + side), axis=1)
-    strips[..., 2] += PAINT_Z
-    return strips

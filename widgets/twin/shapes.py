@@ -40,13 +40,17 @@ class Shape:
 
 
 def shape_of(polygons: Iterable[Sequence[Solid]]) -> Shape:
-    """Return faces as one shape; no corner is shared, so that edges stay sharp."""
-    points: list[Solid] = []
+    """Return faces as one shape; corners are shared: light is reckoned for each face, edges stay sharp."""
+    points: dict[Solid, int] = {}
     faces: list[int] = []
     for polygon in polygons:
-        faces += [len(polygon), *range(len(points), len(points) + len(polygon))]
-        points += polygon
-    return Shape(np.array(points, dtype=np.float32).reshape(-1, 3), np.array(faces, dtype=np.int64))
+        faces += [len(polygon), *(points.setdefault(_rounded(corner), len(points)) for corner in polygon)]
+    return Shape(np.array(list(points), dtype=np.float32).reshape(-1, 3), np.array(faces, dtype=np.int64))
+
+
+def _rounded(corner: Solid) -> Solid:
+    """Return a corner to a tenth of a millimetre."""
+    return (round(float(corner[0]), 4), round(float(corner[1]), 4), round(float(corner[2]), 4))
 
 
 @cache
@@ -99,6 +103,21 @@ def crossing() -> Shape:
     """Return the cross over a closed bay."""
     x, y = 0.40, 0.46 * _RATIO
     return _filling([*_stroke([(-x, -y), (x, y)], 0.13), *_stroke([(-x, y), (x, -y)], 0.13)])
+
+
+@cache
+def frame() -> Shape:
+    """Return the whole outline of a bay whose state an operator corrected."""
+    x, y = 0.43, 0.45 * _RATIO
+    return _filling(_stroke([(-x, -y), (x, -y), (x, y), (-x, y), (-x, -y)], 0.07))
+
+
+@cache
+def pencil() -> Shape:
+    """Return the sign of a correction."""
+    shaft = _stroke([(-0.20, -0.20), (0.42, 0.42)], 0.24)
+    tip = [(-0.62, -0.62), (-0.24, -0.42), (-0.42, -0.24)]
+    return _flat([*shaft, tip])
 
 
 @cache

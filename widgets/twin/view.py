@@ -8,27 +8,21 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QColor,
-    QFont,
-    QFontMetricsF,
     QHideEvent,
     QImage,
     QKeyEvent,
-    QLinearGradient,
     QMouseEvent,
     QPainter,
-    QPainterPath,
     QPaintEvent,
     QPen,
-    QPolygonF,
     QResizeEvent,
     QShowEvent,
     QWheelEvent,
@@ -36,15 +30,13 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from core.incidents.model import Priority
-from widgets.base.symbols import paint_priority
-from widgets.base.theme import Look as Dress
-from widgets.base.theme import look, picture_look
-from widgets.base.times import format_age
+from widgets.base.theme import look
 from widgets.twin import pose as poses
-from widgets.twin.board import Board, counts
+from widgets.twin.board import Board
 from widgets.twin.model import BaysLook, Look, Options, Picture, ShowBays, ShowLots, ShowOptions, Taken
+from widgets.twin.overlay import Legend, Overlay, Sight, Told
 from widgets.twin.pose import Pose
-from widgets.twin.scene import BayKey, LotPlace, TwinScene
+from widgets.twin.scene import BayKey, TwinScene, spread
 from widgets.twin.shapes import ROOF_Z
 
 FLIGHT_S = 0.7
@@ -53,30 +45,13 @@ PULSE_MS = 500
 """Half of a pulse: one in a second, far below what WCAG 2.3.1 allows."""
 
 CLICK_PX = 4
-NEAR_PX = 30.0
-"""A bay as wide as this in the picture carries its label."""
-
-ZONE_PX = 90.0
-MAX_LABELS = 220
 FIRST_POSE = Pose(azimuth_deg=20.0, elevation_deg=42.0)
 FLY_TO_BAY_M = 34.0
-PLATE_EM = 34
-"""A plate is no wider: what is longer goes on beneath."""
-
 SIGHT_RIM_PX = 20
 """A bay whose middle is nearer to the side of the picture is cut off."""
 
 TURN_DEG = 7.5
 """By one press of a key."""
-
-
-@dataclass(frozen=True, slots=True)
-class Legend:
-    """What the colours of a figure mean: its name, and both ends of the ramp."""
-
-    title: str
-    low: str
-    high: str
 
 
 class TwinView(QWidget):
@@ -108,24 +83,22 @@ class TwinView(QWidget):
         self._options = options
         self._number = 0
         self._scene: TwinScene | None = None
-        self._look: BaysLook | None = None
-        self._board: Board | None = None
+        self._given: TwinScene | None = None
+        """As it was built; `_scene` is the same, pulled apart where that is wanted."""
+
+        self._told = Told()
+        self._overlay = Overlay()
         self._image: QImage | None = None
+        self._pixels = b""
         self._seen_from = FIRST_POSE
         self._pose = FIRST_POSE
         self._is_framed = False
         self._selected: BayKey | None = None
         self._hovered: int | None = None
-        self._alarms: dict[str, Priority] = {}
-        self._notice = ""
-        self._legend: Legend | None = None
-        self._captions: dict[str, str] = {}
-        self._zone_captions: dict[tuple[str, str], str] = {}
         self._pressed_at: QPointF | None = None
         self._dragged_to: QPointF | None = None
         self._has_dragged = False
         self._flight: tuple[Pose, Pose, float] | None = None
-        self._is_bright = True
         self.n_pictures = 0
         self.look_number = 0
         self._drawn_look = self._painted_look = 0
@@ -147,7 +120,7 @@ class TwinView(QWidget):
     @property
     def bays_look(self) -> BaysLook | None:
         """How the bays are shown to stand."""
-        return self._look
+        return self._told.look
 
     @property
     def pose(self) -> Pose:
@@ -157,7 +130,7 @@ class TwinView(QWidget):
     @property
     def notice(self) -> str:
         """What the operator reads over the picture: that it is not live."""
-        return self._notice
+        return self._told.notice
 
     @property
     def pulses_per_s(self) -> float:
@@ -184,9 +157,10 @@ class TwinView(QWidget):
         """Take the geometry of the lots that were ordered last."""
         if number != self._number:
             return
-        before = self._scene
-        self._scene = scene
-        self._look = None
+        before = self._given
+        self._given = scene
+        self._scene = spread(scene) if self._options.is_apart else scene
+        self._told.look = None
         self._hovered = None
         if self._selected not in scene.index:
             self._selected = None
@@ -196,7 +170,7 @@ class TwinView(QWidget):
 
     def show_look(self, shown: BaysLook, *, at_once: bool = False) -> None:
         """Show how bays stand."""
-        self._look = shown
+        self._told.look = shown
         self.look_number += 1
         if self.isVisible():
             self.ordered.emit(ShowBays(shown, self._number, at_once, self.look_number))
@@ -204,41 +178,50 @@ class TwinView(QWidget):
 
     def show_board(self, board: Board | None) -> None:
         """Say what is known of each bay, for ages on labels; None while the scene is not live."""
-        self._board = board
+        self._told.board = board
         self.update()
 
     def show_options(self, options: Options) -> None:
         """Draw it another way."""
         if options == self._options:
             return
+        is_other_scene = options.is_apart != self._options.is_apart
         self._options = options
         self.ordered.emit(ShowOptions(options))
+        if is_other_scene and self._given is not None:
+            self._scene = spread(self._given) if options.is_apart else self._given
+            self.fly_home()
         self.update()
 
     def show_notice(self, sentence: str) -> None:
         """Say over the picture that it is not what is now; nothing for live."""
-        self._notice = sentence
+        self._told.notice = sentence
         self.update()
 
     def show_legend(self, legend: Legend | None) -> None:
         """Say what the colours mean; None where they are states."""
-        self._legend = legend
+        self._told.legend = legend
         self.update()
 
     def show_captions(self, by_lot: Mapping[str, str], by_zone: Mapping[tuple[str, str], str]) -> None:
         """Say these instead of counts, under the names of lots and zones."""
-        self._captions, self._zone_captions = dict(by_lot), dict(by_zone)
+        self._told.captions, self._told.zone_captions = dict(by_lot), dict(by_zone)
+        self.update()
+
+    def show_no_position(self, names: Iterable[str]) -> None:
+        """Name cameras that see bays, and of which nobody said where they stand."""
+        self._told.no_position = tuple(names)
         self.update()
 
     def show_alarms(self, alarms: Mapping[str, Priority]) -> None:
         """Mark lots that have an alarm, the most urgent one of each."""
-        self._alarms = dict(alarms)
+        self._told.alarms = dict(alarms)
         is_pulsing = bool(alarms) and not look().is_reduced_motion
         if is_pulsing and not self._pulse.isActive():
             self._pulse.start()
         elif not is_pulsing:
             self._pulse.stop()
-            self._is_bright = True
+            self._told.is_bright = True
         self.update()
 
     def show_picture(self, picture: Picture) -> None:
@@ -246,11 +229,11 @@ class TwinView(QWidget):
         self.ordered.emit(Taken())
         if len(picture.pixels) != picture.width_px * picture.height_px * 4:
             return
-        image = QImage(
-            picture.pixels, picture.width_px, picture.height_px, picture.width_px * 4, QImage.Format.Format_RGBX8888
+        # Painted without converting; the bytes belong to Python and are kept as long as the image.
+        self._pixels = picture.pixels
+        self._image = QImage(
+            self._pixels, picture.width_px, picture.height_px, picture.width_px * 4, QImage.Format.Format_RGB32
         )
-        # The bytes belong to Python: the copy is the widget's own, in the format that is painted fastest.
-        self._image = image.convertToFormat(QImage.Format.Format_RGB32)
         self._seen_from = picture.pose
         self._drawn_look = picture.look_number
         self.draw_s = picture.draw_s
@@ -341,15 +324,17 @@ class TwinView(QWidget):
         if scene is None or scene.n_bays == 0:
             return None
         way = poses.ray(self._pose, x_px, y_px, self.width(), self.height())
-        top = self._options.top_level
-        levels = sorted({int(level) for level in np.unique(scene.levels)}, reverse=True)
-        for level in levels:
-            if top is not None and level > top:
+        levels = scene.levels_shown(self._options.top_level)
+        for deck in scene.decks:
+            if deck.level not in levels:
                 continue
-            here = np.flatnonzero(scene.levels == level)
-            found = self._hit(here, way)
+            found = self._hit(deck.indices, way)
             if found is not None:
                 return found
+            at = poses.on_plane(self._pose, way, deck.height_m)
+            if at is not None and _inside(deck.pad[None, :, :2], at[:2])[0]:
+                # Its ground hides what is below.
+                return None
         return None
 
     def _hit(self, here: NDArray[np.intp], way: NDArray[np.float64]) -> int | None:
@@ -362,8 +347,8 @@ class TwinView(QWidget):
                 if at is None:
                     continue
                 same = here[np.abs(scene.centres[here, 2] - height_m) < 0.01]
-                if lift_m and self._look is not None:
-                    same = same[self._look.shown[same] == 2]
+                if lift_m and self._told.look is not None:
+                    same = same[self._told.look.shown[same] == 2]
                 inside = _inside(scene.corners[same][:, :, :2], at[:2])
                 if inside.any():
                     return int(same[int(np.argmax(inside))])
@@ -380,9 +365,9 @@ class TwinView(QWidget):
             self._see(poses.framing(self._scene.low, self._scene.high, self._aspect(), FIRST_POSE))
 
     def _see(self, pose: Pose) -> None:
+        # Painted anew with the picture that comes: what lies over it belongs to where that one was seen from.
         self._pose = pose
         self._order_look()
-        self.update()
 
     def _order_look(self) -> None:
         if not self.isVisible() or self._scene is None:
@@ -404,277 +389,21 @@ class TwinView(QWidget):
         self._see(poses.between(begin, end, share))
 
     def _on_pulse(self) -> None:
-        self._is_bright = not self._is_bright
+        self._told.is_bright = not self._told.is_bright
         self.update()
 
     # -- painting ----------------------------------------------------------------------------------------------------
 
-    def _paint_over(self, painter: QPainter) -> None:
-        scene = self._scene
-        if scene is None or self._image is None:
-            return
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        dress = picture_look() if self._is_night() else look()
-        self._paint_rings(painter, scene)
-        taken = [self._compass_box(dress)]
-        self._paint_lots(painter, scene, dress, taken)
-        self._paint_zones(painter, scene, dress, taken)
-        self._paint_bays(painter, scene, dress, taken)
-        self._paint_compass(painter, dress)
-        self._paint_legend(painter, dress)
-        self._paint_notice(painter, dress)
-
-    def _is_night(self) -> bool:
-        return sum(self._options.palette.sky) < 3 * 128
-
-    def _paint_rings(self, painter: QPainter, scene: TwinScene) -> None:
-        color = look().color("focus")
-        for index, width in ((self._hovered, 1.5), (self._index_of_selected(), 3.0)):
-            if index is None or not self._is_shown(index):
-                continue
-            shape = self._outline(scene.corners[index], lift_m=0.12)
-            if shape is None:
-                continue
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.setPen(QPen(QColor(11, 14, 17, 190), width + 2.5))
-            painter.drawPolygon(shape)
-            painter.setPen(QPen(color, width))
-            painter.drawPolygon(shape)
-
-    def _paint_lots(self, painter: QPainter, scene: TwinScene, dress: Dress, taken: list[QRectF]) -> None:
-        for place in scene.lots:
-            shape = self._outline(place.hull, lift_m=0.0)
-            if shape is None:
-                continue
-            priority = self._alarms.get(place.lot_id)
-            if priority is not None:
-                self._paint_alarm(painter, shape, priority)
-            box = shape.boundingRect()
-            if not box.intersects(QRectF(self.rect())):
-                continue
-            told = QFontMetricsF(dress.font(dress.sizes.small))
-            room_px = min(PLATE_EM * dress.sizes.small, self.width() - 10.0 * dress.sizes.gap - dress.sizes.body)
-            captions = [place.name, *_wrapped(self._captions.get(place.lot_id) or self._counts(place), told, room_px)]
-            if place.n_undrawn:
-                captions += _wrapped(f"{place.n_undrawn} bays are not drawn: rows, in their order", told, room_px)
-            self._paint_plate(painter, QPointF(box.center().x(), box.top() - 10.0), captions, dress, taken, priority)
-
-    def _paint_alarm(self, painter: QPainter, shape: QPolygonF, priority: Priority) -> None:
-        color = QColor(look().theme.priority(priority))
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-        painter.setPen(QPen(color, 4.0 if self._is_bright else 1.5))
-        painter.drawPolygon(shape)
-        if look().is_reduced_motion:
-            painter.setPen(QPen(QColor(11, 14, 17), 1.5))
-            painter.drawPolygon(shape)
-
-    def _paint_zones(self, painter: QPainter, scene: TwinScene, dress: Dress, taken: list[QRectF]) -> None:
-        if len(scene.zones) <= len(scene.lots) or not scene.zones:
-            return
-        at, depth = self._place(np.array([zone.at for zone in scene.zones]))
-        painter.setFont(dress.font(dress.sizes.small, weight=QFont.Weight.DemiBold))
-        for zone, (x, y), far in zip(scene.zones, at, depth, strict=True):
-            if far <= 0.0 or not zone.zone or not self._is_level_labelled(zone.level):
-                continue
-            span = len(zone.indices) * 2.5 / 2 * self._px_per_m(far)
-            if span < ZONE_PX or not self.rect().adjusted(20, 20, -20, -20).contains(int(x), int(y)):
-                continue
-            caption = self._zone_captions.get((zone.lot_id, zone.zone), "")
-            if not caption and self._look is not None and not self._is_by_figure:
-                caption = f"{counts(self._look, zone.indices)[0]} free"
-            self._paint_text(painter, QPointF(x, y), f"{zone.zone}  {caption}".strip(), dress, taken)
-
-    def _paint_bays(self, painter: QPainter, scene: TwinScene, dress: Dress, taken: list[QRectF]) -> None:
-        if scene.n_bays == 0:
-            return
-        inward = np.radians(scene.inward_deg)
-        reach = scene.lengths_m / 2 + 0.55
-        mouths = scene.centres - np.column_stack(
-            (np.cos(inward) * reach, np.sin(inward) * reach, np.zeros(len(inward)))
+    def _sight(self, scene: TwinScene) -> Sight:
+        return Sight(
+            scene=scene,
+            options=self._options,
+            pose=self._seen_from,
+            width_px=self.width(),
+            height_px=self.height(),
+            ratio=self.devicePixelRatioF(),
+            levels=scene.levels_shown(self._options.top_level),
         )
-        at, depth = self._place(mouths)
-        wide = scene.widths_m * self._px_per_m_many(depth)
-        is_seen = (depth > 0) & (wide >= NEAR_PX) & (at[:, 0] > 0) & (at[:, 0] < self.width())
-        is_seen &= (at[:, 1] > 0) & (at[:, 1] < self.height())
-        if self._options.top_level is not None:
-            is_seen &= scene.levels == self._options.top_level
-        elif len(scene.level_numbers) > 1:
-            is_seen &= _topmost(scene)
-        seen = np.flatnonzero(is_seen)
-        painter.setFont(dress.mono_font(dress.sizes.caption))
-        now = datetime.now().astimezone()
-        for i in seen[np.argsort(depth[seen])][:MAX_LABELS].tolist():
-            text = scene.labels[i]
-            status = self._board.statuses.get(scene.keys[i]) if self._board is not None else None
-            if status is not None and status.is_stale and wide[i] >= 1.6 * NEAR_PX:
-                text = f"{text}  {format_age((now - status.at).total_seconds())}"
-            self._paint_text(painter, QPointF(*at[i]), text, dress, taken)
-
-    def _paint_text(self, painter: QPainter, at: QPointF, text: str, dress: Dress, taken: list[QRectF]) -> None:
-        """Write a label with a rim, unless another one is there already."""
-        metrics = QFontMetricsF(painter.font())
-        box = metrics.boundingRect(text)
-        box.moveCenter(at)
-        if any(box.intersects(other) for other in taken):
-            return
-        taken.append(box.adjusted(-3, -1, 3, 1))
-        path = QPainterPath()
-        path.addText(box.left(), box.center().y() + metrics.capHeight() / 2, painter.font(), text)
-        painter.strokePath(path, QPen(dress.color("window"), 3.0, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap))
-        painter.fillPath(path, dress.color("text"))
-
-    def _paint_plate(
-        self,
-        painter: QPainter,
-        at: QPointF,
-        lines: list[str],
-        dress: Dress,
-        taken: list[QRectF],
-        priority: Priority | None,
-    ) -> None:
-        """Write a lot's name and figures on a plate whose lower edge is at `at`."""
-        fonts = [dress.font(dress.sizes.body, weight=QFont.Weight.DemiBold), dress.font(dress.sizes.small)]
-        metrics = [QFontMetricsF(fonts[min(i, 1)]) for i in range(len(lines))]
-        gap = dress.sizes.gap
-        symbol = dress.sizes.body + 2 * gap if priority is not None else 0
-        width = max(m.horizontalAdvance(line) for m, line in zip(metrics, lines, strict=True)) + 4 * gap + symbol
-        height = sum(m.height() for m in metrics) + 2 * gap
-        box = QRectF(at.x() - width / 2, at.y() - height, width, height)
-        head_px = (dress.sizes.title + 8.0 * gap) if self._notice else 3.0 * gap
-        if box.top() < head_px:
-            # The lot is larger than the picture: its name stands in the corner, as on a sheet.
-            box.moveTopLeft(QPointF(3.0 * gap, head_px))
-        box.moveLeft(min(max(box.left(), 3.0 * gap), max(3.0 * gap, self.width() - width - 3.0 * gap)))
-        for other in taken:
-            if box.intersects(other):
-                box.moveTop(other.bottom() + 4)
-        taken.append(box)
-        plate = dress.color("panel")
-        plate.setAlpha(225)
-        painter.setPen(QPen(dress.color("line_strong") if priority is None else QColor(dress.theme.priority(priority))))
-        painter.setBrush(plate)
-        painter.drawRoundedRect(box, dress.sizes.radius, dress.sizes.radius)
-        if priority is not None:
-            side = float(dress.sizes.body)
-            paint_priority(painter, QRectF(box.left() + 2 * gap, box.top() + gap, side, side), priority, dress)
-        top = box.top() + gap
-        for i, (line, m) in enumerate(zip(lines, metrics, strict=True)):
-            painter.setFont(fonts[min(i, 1)])
-            painter.setPen(dress.color("text" if i == 0 else "text_secondary"))
-            painter.drawText(QPointF(box.left() + 2 * gap + symbol, top + m.ascent()), line)
-            top += m.height()
-
-    def _compass_box(self, dress: Dress) -> QRectF:
-        side = dress.sizes.body * 2.2
-        return QRectF(self.width() - side - 3 * dress.sizes.gap, 3 * dress.sizes.gap, side, side)
-
-    def _paint_compass(self, painter: QPainter, dress: Dress) -> None:
-        box = self._compass_box(dress)
-        radius, middle = box.width() / 2, box.center()
-        turn = math.radians(-self._seen_from.azimuth_deg)
-        north = QPointF(math.sin(turn), -math.cos(turn))
-        side = QPointF(-north.y(), north.x())
-        plate = dress.color("panel")
-        plate.setAlpha(200)
-        painter.setPen(QPen(dress.color("line_strong")))
-        painter.setBrush(plate)
-        painter.drawEllipse(middle, radius, radius)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(dress.color("text"))
-        tip, foot = middle + north * radius * 0.82, middle + north * radius * 0.30
-        painter.drawPolygon(QPolygonF([tip, foot + side * radius * 0.26, foot - side * radius * 0.26]))
-        painter.setFont(dress.font(dress.sizes.caption, weight=QFont.Weight.DemiBold))
-        painter.setPen(dress.color("text"))
-        letter = middle - north * radius * 0.18
-        painter.drawText(QRectF(letter.x() - 12, letter.y() - 10, 24, 20), Qt.AlignmentFlag.AlignCenter, "N")
-
-    def _paint_notice(self, painter: QPainter, dress: Dress) -> None:
-        """Frame the picture and say so when it is not what is now."""
-        if not self._notice:
-            return
-        color = dress.color("focus")
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-        painter.setPen(QPen(color, 4.0, Qt.PenStyle.DashLine))
-        painter.drawRect(QRectF(self.rect()).adjusted(2, 2, -2, -2))
-        painter.setFont(dress.font(dress.sizes.title, weight=QFont.Weight.DemiBold))
-        metrics = QFontMetricsF(painter.font())
-        gap = dress.sizes.gap
-        box = QRectF(0, 0, metrics.horizontalAdvance(self._notice) + 6 * gap, metrics.height() + 2 * gap)
-        box.moveTopLeft(QPointF(3 * gap, 3 * gap))
-        painter.setPen(QPen(color, 1.5))
-        painter.setBrush(dress.color("panel"))
-        painter.drawRoundedRect(box, dress.sizes.radius, dress.sizes.radius)
-        painter.setPen(dress.color("text"))
-        painter.drawText(box, Qt.AlignmentFlag.AlignCenter, self._notice)
-
-    def _paint_legend(self, painter: QPainter, dress: Dress) -> None:
-        """Paint the ramp of a figure with both of its ends."""
-        if self._legend is None:
-            return
-        gap, ramp = dress.sizes.gap, self._options.palette.ramp
-        painter.setFont(dress.font(dress.sizes.small))
-        metrics = QFontMetricsF(painter.font())
-        width = max(
-            dress.sizes.body * 12.0,
-            metrics.horizontalAdvance(self._legend.title),
-            metrics.horizontalAdvance(f"{self._legend.low}      {self._legend.high}"),
-        )
-        box = QRectF(0, 0, width + 4 * gap, metrics.height() * 2 + dress.sizes.body + 4 * gap)
-        box.moveBottomLeft(QPointF(3 * gap, self.height() - 3 * gap))
-        plate = dress.color("panel")
-        plate.setAlpha(225)
-        painter.setPen(QPen(dress.color("line_strong")))
-        painter.setBrush(plate)
-        painter.drawRoundedRect(box, dress.sizes.radius, dress.sizes.radius)
-        inner = box.adjusted(2 * gap, gap, -2 * gap, -gap)
-        painter.setPen(dress.color("text"))
-        painter.drawText(inner, Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft, self._legend.title)
-        bar = QRectF(inner.left(), inner.top() + metrics.height() + gap, inner.width(), dress.sizes.body)
-        shades = QLinearGradient(bar.topLeft(), bar.topRight())
-        for i, color in enumerate(ramp):
-            shades.setColorAt(i / (len(ramp) - 1), QColor(*color))
-        painter.fillRect(bar, shades)
-        painter.setPen(dress.color("text_secondary"))
-        painter.drawText(inner, Qt.AlignmentFlag.AlignBottom | Qt.AlignmentFlag.AlignLeft, self._legend.low)
-        painter.drawText(inner, Qt.AlignmentFlag.AlignBottom | Qt.AlignmentFlag.AlignRight, self._legend.high)
-
-    def _counts(self, place: LotPlace) -> str:
-        here = np.arange(place.first, place.first + place.n_bays)
-        if self._look is None or self._is_by_figure:
-            return f"{place.n_bays} bays"
-        free, _, unknown = counts(self._look, here)
-        known = f"{free} free of {place.n_bays}" if unknown < place.n_bays else f"-- free of {place.n_bays}"
-        return f"{known} · {unknown} not known" if unknown else known
-
-    @property
-    def _is_by_figure(self) -> bool:
-        """Whether bays are coloured by a figure, and none is free or occupied."""
-        return self._legend is not None
-
-    def _outline(self, corners: NDArray[np.float64], *, lift_m: float) -> QPolygonF | None:
-        at, depth = self._place(corners + np.array((0.0, 0.0, lift_m)))
-        if np.any(depth <= 0.1):
-            return None
-        return QPolygonF([QPointF(x, y) for x, y in at])
-
-    def _place(self, points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        return poses.project(self._seen_from, points, self.width(), self.height())
-
-    def _px_per_m(self, depth: float) -> float:
-        return self.height() / 2 / math.tan(math.radians(poses.VIEW_ANGLE_DEG / 2)) / max(depth, 0.1)
-
-    def _px_per_m_many(self, depth: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray(self.height() / 2 / math.tan(math.radians(poses.VIEW_ANGLE_DEG / 2)) / np.maximum(depth, 0.1))
-
-    def _is_shown(self, index: int) -> bool:
-        top = self._options.top_level
-        return top is None or (self._scene is not None and int(self._scene.levels[index]) <= top)
-
-    def _is_level_labelled(self, level: int) -> bool:
-        top = self._options.top_level
-        if top is not None:
-            return level == top
-        return self._scene is not None and level == max(self._scene.level_numbers)
 
     def _index_of_selected(self) -> int | None:
         if self._selected is None or self._scene is None:
@@ -690,7 +419,9 @@ class TwinView(QWidget):
             painter.fillRect(self.rect(), QColor(*self._options.palette.sky))
         else:
             painter.drawImage(QRectF(self.rect()), self._image)
-        self._paint_over(painter)
+            if self._scene is not None:
+                sight = self._sight(self._scene)
+                self._overlay.paint(painter, sight, self._told, self._hovered, self._index_of_selected())
         if self.hasFocus():
             painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
             painter.setPen(QPen(look().color("focus"), 2))
@@ -716,8 +447,8 @@ class TwinView(QWidget):
         """Say how bays stand now: nothing was said while nobody looked."""
         super().showEvent(event)
         self._frame_first()
-        if self._look is not None:
-            self.ordered.emit(ShowBays(self._look, self._number, True, self.look_number))
+        if self._told.look is not None:
+            self.ordered.emit(ShowBays(self._told.look, self._number, True, self.look_number))
         self._order_look()
 
     def hideEvent(self, event: QHideEvent) -> None:
@@ -748,7 +479,7 @@ class TwinView(QWidget):
         if is_turning or event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
             self._see(poses.orbit(self._pose, moved.x() * 0.3, moved.y() * 0.3))
             return
-        per_px = 1.0 / self._px_per_m(self._pose.distance_m)
+        per_px = 1.0 / float(poses.px_per_m(np.array(self._pose.distance_m), self.height()))
         lean = max(0.25, math.sin(math.radians(self._pose.elevation_deg)))
         self._see(poses.pan(self._pose, -moved.x() * per_px, moved.y() * per_px / lean))
 
@@ -852,31 +583,9 @@ class TwinView(QWidget):
         self.bay_picked.emit(lot_id, bay_id)
 
 
-def _wrapped(text: str, metrics: QFontMetricsF, room_px: float) -> list[str]:
-    """Break a text between words so that each line fits; a longer word has a line of its own."""
-    lines = [""]
-    for word in text.split():
-        longer = f"{lines[-1]} {word}".strip()
-        if lines[-1] and metrics.horizontalAdvance(longer) > room_px:
-            lines.append(word)
-        else:
-            lines[-1] = longer
-    return lines
-
-
 def _inside(quads: NDArray[np.float64], at: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Return which four-cornered outlines, counter-clockwise, hold a point; quads of shape (n, 4, 2)."""
     edges = np.roll(quads, -1, axis=1) - quads
     around = at[None, None] - quads
     cross = edges[..., 0] * around[..., 1] - edges[..., 1] * around[..., 0]
     return np.asarray(np.all(cross >= -1e-6, axis=1))
-
-
-def _topmost(scene: TwinScene) -> NDArray[np.bool_]:
-    """Return the bays that no level of their own lot covers."""
-    is_top = np.zeros(scene.n_bays, dtype=bool)
-    for lot in scene.lots:
-        here = slice(lot.first, lot.first + lot.n_bays)
-        if lot.n_bays:
-            is_top[here] = scene.levels[here] == scene.levels[here].max()
-    return is_top

@@ -12,7 +12,7 @@ from app.twin_process import TwinProcess
 from core.parking.model import BayState, BayStatus
 from core.parking.plans import open_lot
 from widgets.twin import pose as poses
-from widgets.twin.model import BaysLook, Detail, Options, Shown
+from widgets.twin.model import Detail, Options, Shown, plain_look
 from widgets.twin.palette import NIGHT_THEME, palette_for
 from widgets.twin.panel import TwinPanel
 from widgets.twin.pose import Pose, framing
@@ -118,9 +118,7 @@ def test_a_scene_that_was_opened_and_closed_leaves_no_vtk_object_behind():
     from widgets.twin.renderer import Renderer
 
     scene = build_scene([LOT])
-    look = BaysLook(
-        shown=np.full(12, Shown.OCCUPIED, np.uint8), is_stale=np.zeros(12, bool), shares=np.zeros(12, np.float32)
-    )
+    look = plain_look(np.full(12, Shown.OCCUPIED, np.uint8))
     pose = framing(scene.low, scene.high, 1.5, Pose())
 
     def open_and_close():
@@ -143,9 +141,7 @@ def test_shadows_darken_the_ground_beside_a_car_and_can_be_taken_away_again():
     from widgets.twin.renderer import Renderer
 
     scene = build_scene([LOT])
-    look = BaysLook(
-        shown=np.full(12, Shown.OCCUPIED, np.uint8), is_stale=np.zeros(12, bool), shares=np.zeros(12, np.float32)
-    )
+    look = plain_look(np.full(12, Shown.OCCUPIED, np.uint8))
     pose = framing(scene.low, scene.high, 1.5, Pose())
     plain, shaded = Options(palette=PALETTE), Options(palette=PALETTE, has_shadows=True)
     renderer = Renderer(plain)

@@ -377,7 +377,7 @@ def test_arrows_move_and_turn_the_eye(panel, orders):
 
 def test_a_picture_is_painted_with_labels_over_it(panel):
     size = (panel.view.width(), panel.view.height())
-    pixels = bytes((10, 120, 30, 255)) * (size[0] * size[1])
+    pixels = bytes((30, 120, 10, 255)) * (size[0] * size[1])  # blue first
 
     panel.show_picture(Picture(panel.view.pose, *size, Detail.FINE, 0.01, pixels))
     image = panel.view.grab().toImage()

@@ -7,7 +7,7 @@ import numpy as np
 
 from core.parking.plans import open_lot
 from widgets.twin.gltf import glb_of, triangles
-from widgets.twin.model import BaysLook, Shown
+from widgets.twin.model import Shown, plain_look
 from widgets.twin.palette import NIGHT_THEME, palette_for
 from widgets.twin.scene import build_scene
 
@@ -23,7 +23,7 @@ def document_of(data):
 def made(n_bays=8):
     scene = build_scene([open_lot("a", "A", n_bays=n_bays)])
     shown = np.array([Shown.OCCUPIED, Shown.FREE] * (n_bays // 2), dtype=np.uint8)
-    look = BaysLook(shown=shown, is_stale=np.zeros(n_bays, bool), shares=np.zeros(n_bays, np.float32))
+    look = plain_look(shown)
     return document_of(glb_of(scene, look, palette_for(NIGHT_THEME)))
 
 
