@@ -17,6 +17,7 @@ from app.room import Room
 from app.voice import ConsoleVoice
 from core.access.model import Role
 from core.incidents.model import Alarm
+from widgets.alarms.order import silent_services
 from widgets.alarms.strip import AlarmStrip
 from widgets.base.banner import Banner
 from widgets.base.theme import THEMES, apply_theme
@@ -63,6 +64,7 @@ class Frame(QObject):
         live.health_changed.connect(self._on_health)
         live.streams_changed.connect(lambda: self.header.show_streams(live.streams))
         live.alarms_changed.connect(self._on_alarms)
+        live.holds_changed.connect(self._on_alarms)
         room.connection.session_changed.connect(lambda _session: self._on_session())
         room.node_lost.connect(self._on_node_lost)
         room.node_back.connect(lambda: self.banner.clear_cause("node"))
@@ -139,7 +141,7 @@ class Frame(QObject):
     def _on_alarms(self) -> None:
         alarms = self._room.live.open_alarms()
         self.header.show_alarms(alarms)
-        self.strip.show_alarms(alarms)
+        self.strip.show_alarms(alarms, len(silent_services(self._room.live.holds.services, alarms)))
 
     def _on_alarm_chosen(self, alarm: Alarm) -> None:
         self._window.bring_panel("alarms")

@@ -49,6 +49,7 @@ class Room(QObject):
         arranged(object): Show everything that belongs to this `Arrangement` of an alarm.
         newest_wanted(): Select the most urgent alarm that calls.
         tab_wanted(str): Bring this part of the alarm list to the front, by `Tab.value`.
+        service_wanted(object, str): Ask why and for how long this source is to be out of service: `SourceKind` and id.
         put_back_requested(): The room is to be put back as it was before the first `arranged`.
         put_back(): Show what was there before the first `arranged`.
         node_lost(str): The node is gone, with a sentence; what is shown is the last known.
@@ -76,6 +77,7 @@ class Room(QObject):
     arranged = Signal(object)
     newest_wanted = Signal()
     tab_wanted = Signal(str)
+    service_wanted = Signal(object, str)
     put_back_requested = Signal()
     put_back = Signal()
     node_lost = Signal(str)

@@ -11,8 +11,11 @@ from PySide6.QtWidgets import QWidget
 
 from app.panel import Area, PanelInfo
 from app.room import Room
+from app.sources import sources_of
 from core.incidents.handling import Limits
+from core.incidents.holds import OutOfService
 from core.incidents.model import Alarm, Clip, JournalEntry, SourceKind
+from core.incidents.suppression import Source
 from core.kernel.errors import ConsoleError
 from core.node.model import Trend
 from widgets.alarms.actions import Action, Answer
@@ -135,6 +138,7 @@ def _connect(alarms: AlarmList, room: Room) -> QWidget:
             alarms.select(item_id)
 
     _connect_guidance(alarms.detail.guidance, room)
+    _connect_service(alarms, room)
     live.alarms_changed.connect(lambda: alarms.show_alarms(live.open_alarms()))
     room.flood.changed.connect(alarms.show_flood)
     alarms.acknowledge_requested.connect(on_acknowledge)
@@ -159,6 +163,35 @@ def _connect(alarms: AlarmList, room: Room) -> QWidget:
     room.node_lost.connect(lambda sentence: alarms.show_stale(sentence, "The list is the last one known."))
     room.node_back.connect(alarms.show_current)
     return alarms
+
+
+def _connect_service(alarms: AlarmList, room: Room) -> None:
+    live = room.live
+
+    def on_take_out(named: list[tuple[Source, str]], reason: str, span: timedelta) -> None:
+        for source, name in named:
+            room.ask(
+                "alarms.set_source_out_of_service",
+                source_kind=source.kind,
+                source_id=source.source_id,
+                name=name,
+                reason=reason,
+                until=datetime.now(UTC) + span,
+            )
+
+    def on_back(hold: OutOfService) -> None:
+        room.ask("alarms.return_source_to_service", hold_id=hold.hold_id, version=hold.version)
+
+    def on_wanted(kind: SourceKind, source_id: str) -> None:
+        room.panel_requested.emit("alarms")
+        alarms.take_out_sources((Source(kind=kind, source_id=source_id),))
+
+    alarms.take_out_requested.connect(on_take_out)
+    alarms.service_back_requested.connect(on_back)
+    room.service_wanted.connect(on_wanted)
+    live.holds_changed.connect(lambda: alarms.show_services(live.holds.services))
+    for changed in (live.cameras_changed, live.devices_changed, live.lot_plans_changed, live.drone_plans_changed):
+        changed.connect(lambda: alarms.show_sources(sources_of(live)))
 
 
 class _AskAgain(QTimer):
@@ -239,4 +272,12 @@ def go_to(room: Room, alarm: Alarm) -> None:
     room.panel_requested.emit("map")
 
 
-PANEL = PanelInfo(key="alarms", title="Alarms", create=create, area=Area.BOTTOM, shortcut="Ctrl+Shift+A", icon="alarm")
+PANEL = PanelInfo(
+    key="alarms",
+    title="Alarms",
+    create=create,
+    area=Area.BOTTOM,
+    shortcut="Ctrl+Shift+A",
+    icon="alarm",
+    answers=("service_wanted",),
+)

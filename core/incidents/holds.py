@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from core.incidents.events import Service
 from core.incidents.model import Alarm, Condition, Shelving, SourceKind
-from core.incidents.suppression import Cause, PlannedWorks, Source, SuppressionRule, find_rule
+from core.incidents.suppression import Cause, PlannedWorks, Source, SuppressionRule, find_rule, kinds_meant
 from core.store.rows import position_of
 from core.store.tables import AlarmRow, OutOfServiceRow, PlannedWorksRow
 
@@ -51,7 +51,7 @@ class OutOfService:
         """Tell whether a condition, or its source, is meant."""
         if self.condition_key:
             return self.condition_key == subject.condition_key
-        return (self.source_kind, self.source_id) == (subject.source_kind, subject.source_id)
+        return Source(kind=self.source_kind, source_id=self.source_id).is_of(subject)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,19 +85,6 @@ def out_of_service(session: Session, at: datetime) -> tuple[OutOfService, ...]:
     return tuple(hold_of(row) for row in session.scalars(query))
 
 
-def service_of(session: Session, subject: Condition | Alarm, at: datetime) -> Service | None:
-    """Return who took a condition or its source out of service; None while it is in service."""
-    query = (
-        select(OutOfServiceRow)
-        .where(OutOfServiceRow.until > at, _covers(subject))
-        # Of several, the one that lasts longest.
-        .order_by(OutOfServiceRow.until.desc())
-        .limit(1)
-    )
-    row = session.scalar(query)
-    return None if row is None else hold_of(row).service
-
-
 def covering(session: Session, subject: Condition | Alarm) -> list[OutOfServiceRow]:
     """Return every row that takes a condition out of service."""
     return list(session.scalars(select(OutOfServiceRow).where(_covers(subject))))
@@ -109,7 +96,8 @@ def alarms_under(session: Session, hold: OutOfService) -> list[AlarmRow]:
     if hold.condition_key:
         query = query.where(AlarmRow.condition_key == hold.condition_key)
     else:
-        query = query.where(AlarmRow.source_kind == hold.source_kind.value, AlarmRow.source_id == hold.source_id)
+        kinds = [kind.value for kind in kinds_meant(hold.source_kind)]
+        query = query.where(AlarmRow.source_kind.in_(kinds), AlarmRow.source_id == hold.source_id)
     return list(session.scalars(query))
 
 
@@ -229,7 +217,7 @@ def _covers(subject: Condition | Alarm) -> ColumnElement[bool]:
         OutOfServiceRow.condition_key == subject.condition_key,
         and_(
             OutOfServiceRow.condition_key == "",
-            OutOfServiceRow.source_kind == subject.source_kind.value,
+            OutOfServiceRow.source_kind.in_([kind.value for kind in kinds_meant(subject.source_kind)]),
             OutOfServiceRow.source_id == subject.source_id,
         ),
     )

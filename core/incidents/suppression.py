@@ -97,12 +97,24 @@ class SuppressionRule:
         return any(window.holds(local) for window in self.windows)
 
 
+_OF_DEVICES = (SourceKind.DEVICE, SourceKind.STATION, SourceKind.LOT)
+
+
+def kinds_meant(kind: SourceKind) -> tuple[SourceKind, ...]:
+    """Return the kinds of which one thing may raise alarms: a station that jams is the device that is lost."""
+    return _OF_DEVICES if kind in _OF_DEVICES else (kind,)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """What an alarm may come from."""
 
     kind: SourceKind
     source_id: str
+
+    def is_of(self, subject: Condition | Alarm) -> bool:
+        """Tell whether a condition comes from it."""
+        return self.source_id == subject.source_id and subject.source_kind in kinds_meant(self.kind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +180,8 @@ def find_rule(
 
 def _is_expected(subject: Condition | Alarm, works: PlannedWorks) -> bool:
     is_of_kind = not works.kinds or subject.kind in works.kinds
-    return is_of_kind and Source(kind=subject.source_kind, source_id=subject.source_id) in works.sources
+    meant = (Source(kind=kind, source_id=subject.source_id) for kind in kinds_meant(subject.source_kind))
+    return is_of_kind and any(source in works.sources for source in meant)
 
 
 def _reaches(reach: Reach, cause: Cause, subject: Condition | Alarm) -> bool:

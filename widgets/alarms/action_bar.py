@@ -16,7 +16,9 @@ from widgets.base.flow import FlowLayout
 from widgets.base.theme import look, set_role
 
 _MINUTES = (5, 15, 30, 60, 2 * 60, 4 * 60, 8 * 60, 12 * 60, 24 * 60)
-_DAYS = (1, 2, 3, 7, 14, 30)
+SERVICE_SPANS = tuple(timedelta(days=days) for days in (1, 2, 3, 7, 14, 30))
+"""For how long something can be taken out of service."""
+
 _FIRST_MINUTES = 30
 
 
@@ -91,10 +93,9 @@ class ActionBar(QFrame):
             return
         if is_shelving:
             self._fill(_spans(longest), default=min(timedelta(minutes=_FIRST_MINUTES), longest))
-            self._title.setText(f"Shelve {what}, for {_span_words(longest)} at most:")
+            self._title.setText(f"Shelve {what}, for {span_words(longest)} at most:")
         elif is_service:
-            spans = [timedelta(days=days) for days in _DAYS]
-            self._fill(spans, default=spans[0])
+            self._fill(SERVICE_SPANS, default=SERVICE_SPANS[0])
             self._title.setText(
                 f"Take {what} out of service. You are noted as its owner; it does not call until the end:"
             )
@@ -130,7 +131,7 @@ class ActionBar(QFrame):
     def _fill(self, spans: Sequence[timedelta], *, default: timedelta) -> None:
         self._span.clear()
         for span in spans:
-            self._span.addItem(_span_words(span), span)
+            self._span.addItem(span_words(span), span)
         fitting = [index for index, span in enumerate(spans) if span <= default]
         self._span.setCurrentIndex(fitting[-1] if fitting else 0)
 
@@ -179,7 +180,8 @@ def _spans(longest: timedelta) -> list[timedelta]:
     return found if found and found[-1] == longest else [*found, longest]
 
 
-def _span_words(span: timedelta) -> str:
+def span_words(span: timedelta) -> str:
+    """Write a time as one chooses it: "30 min", "24 h", "2 days"."""
     minutes = round(span.total_seconds() / 60)
     if minutes < 120:
         return f"{minutes} min"

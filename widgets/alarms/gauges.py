@@ -97,9 +97,10 @@ class AlarmGauges(QWidget):
         """Return how many alarms are held that way."""
         return self._held[tab].count
 
-    def show_alarms(self, alarms: Iterable[Alarm]) -> None:
-        """Count what is held."""
+    def show_alarms(self, alarms: Iterable[Alarm], n_silent: int = 0) -> None:
+        """Count what is held, and what is out of service and has no alarm."""
         counts = tab_counts(alarms)
+        counts[Tab.OUT_OF_SERVICE] += n_silent
         for tab, gauge in self._held.items():
             gauge.show_count(counts[tab])
 

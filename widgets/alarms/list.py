@@ -38,7 +38,9 @@ from PySide6.QtWidgets import (
 from core.access.model import Role
 from core.incidents.flood import NO_FLOOD, Flood
 from core.incidents.handling import Limits
+from core.incidents.holds import OutOfService
 from core.incidents.model import Alarm, AlarmState, Clip
+from core.incidents.suppression import Source
 from core.kernel.clock import Clock, SystemClock
 from core.kernel.settings import KeySettings
 from core.node.model import Trend
@@ -48,7 +50,9 @@ from widgets.alarms.delegates import PriorityDelegate, StateDelegate, TwoLineDel
 from widgets.alarms.detail import AlarmDetail
 from widgets.alarms.flood_bar import FloodBar
 from widgets.alarms.keys import BUTTON_KEYS, Keymap, keymap_of
-from widgets.alarms.order import HELD_LETTERS, Choice, Tab, strip_alarms, tab_of
+from widgets.alarms.order import HELD_LETTERS, Choice, Tab, silent_services, strip_alarms, tab_of
+from widgets.alarms.service import ServiceView
+from widgets.alarms.sources import NamedSource
 from widgets.alarms.table_model import AlarmTableModel, Column
 from widgets.base.search import SearchField
 from widgets.base.state_overlay import PanelState, StateOverlay
@@ -103,6 +107,9 @@ class AlarmList(QWidget):
         selection_changed(object): The one selected `Alarm`, or None.
         limits_requested(str): Alarm id; answer with `show_limits`.
         snapshot_requested(str, str): Alarm id and incident id; answer with `show_snapshot`.
+        take_out_requested(object, str, object): `list[tuple[Source, str]]` with names, reason, how long they are to be
+            out of service.
+        service_back_requested(object): This `OutOfService` is to be put back into service.
         silence_requested(): No sound for a minute.
         put_back_requested(): The room is to be as it was before an alarm arranged it.
         counts_changed(object): `dict[Priority, int]` of unacknowledged alarms.
@@ -118,6 +125,8 @@ class AlarmList(QWidget):
     selection_changed = Signal(object)
     limits_requested = Signal(str)
     snapshot_requested = Signal(str, str)
+    take_out_requested = Signal(object, str, object)
+    service_back_requested = Signal(object)
     silence_requested = Signal()
     put_back_requested = Signal()
     counts_changed = Signal(object)
@@ -139,6 +148,7 @@ class AlarmList(QWidget):
         self._role = Role.OPERATOR
         self._limits: dict[str, Limits] = {}
         self._flood = NO_FLOOD
+        self._services: tuple[OutOfService, ...] = ()
         self._model = AlarmTableModel(self._clock, self)
         self._changed: dict[str, Alarm] = {}
         self._removed: set[str] = set()
@@ -215,6 +225,12 @@ class AlarmList(QWidget):
         self._action_bar.answered.connect(self._on_answered)
         self._action_bar.left.connect(self._leave_action)
         column.addWidget(self._action_bar)
+        self._service = ServiceView(self._keymap.text("out_of_service"), left)
+        self._service.take_out_requested.connect(self.take_out_requested)
+        self._service.put_back_requested.connect(self.service_back_requested)
+        self._service.page_changed.connect(self._show_parts)
+        self._service.hide()
+        column.addWidget(self._service, 1)
         column.addWidget(self._table, 1)
         self._splitter.addWidget(left)
         self._splitter.addWidget(self._detail)
@@ -378,6 +394,11 @@ class AlarmList(QWidget):
         return self._table
 
     @property
+    def service(self) -> ServiceView:
+        """What is out of service."""
+        return self._service
+
+    @property
     def detail(self) -> AlarmDetail:
         """The pane of the selected alarm."""
         return self._detail
@@ -420,7 +441,23 @@ class AlarmList(QWidget):
     def show_role(self, role: Role) -> None:
         """Offer what this role may do."""
         self._role = role
+        self._service.show_role(role)
         self._refresh_detail()
+
+    def show_services(self, services: Iterable[OutOfService]) -> None:
+        """Take over what is out of service; what has no alarm is listed and counted as well."""
+        self._services = tuple(services)
+        self._after_change()
+
+    def show_sources(self, sources: Iterable[NamedSource]) -> None:
+        """Take over what can be taken out of service."""
+        self._service.show_sources(sources)
+
+    def take_out_sources(self, chosen: Iterable[Source] = ()) -> None:
+        """Ask what is to be taken out of service, with these ticked already."""
+        if self._role >= Role.SUPERVISOR:
+            self.show_tab(Tab.OUT_OF_SERVICE)
+            self._service.begin(chosen)
 
     def show_tab(self, tab: Tab) -> None:
         """Bring a part of the list to the front."""
@@ -578,6 +615,12 @@ class AlarmList(QWidget):
         self.begin(Action.UNSHELVE if is_shelved else Action.SHELVE)
 
     def _on_service(self) -> None:
+        if self._service.has_keys and self._service.is_chosen:
+            self._service.put_back()
+            return
+        if self._service.has_keys or not self.selected_alarms():
+            self.take_out_sources()
+            return
         is_out = any(alarm.state is AlarmState.OUT_OF_SERVICE for alarm in self.selected_alarms())
         self.begin(Action.PUT_BACK if is_out else Action.TAKE_OUT)
 
@@ -656,6 +699,8 @@ class AlarmList(QWidget):
     def _after_change(self) -> None:
         self._refresh_overlay()
         self._refresh_detail()
+        self._service.show_holds(self._services, self._model.alarms, self._clock.now())
+        self._show_parts()
         counts = self._model.counts()
         n_calling, in_tabs = sum(counts.values()), self._model.tab_counts()
         n_there, n_shown = in_tabs[self._model.filter.tab], self._model.rowCount()
@@ -667,6 +712,7 @@ class AlarmList(QWidget):
     def _name_tabs(self) -> None:
         """Write the counts; where there is no room, what is held goes by the letter of its symbol."""
         counts = self._model.tab_counts()
+        counts[Tab.OUT_OF_SERVICE] += len(silent_services(self._services, self._model.alarms))
         width_em = self._list_em
         for index, tab in enumerate(Tab):
             name = tab.value
@@ -731,6 +777,7 @@ class AlarmList(QWidget):
         tab = list(Tab)[index]
         self._choice.setVisible(tab is Tab.ACTIVE and self._has_room_for_choice)
         self._with_kept_place(lambda: self._model.set_filter(replace(self._model.filter, tab=tab)))
+        self._show_parts()
         self._fit_columns()
         if tab is Tab.HISTORY:
             self.history_requested.emit()
@@ -746,6 +793,12 @@ class AlarmList(QWidget):
         if self._place is Place.BESIDE and self._detail.alarm_id is not None:
             width -= max(self._detail.minimumWidth(), round(width * _BESIDE_SHARE))
         return width / look().sizes.body
+
+    def _show_parts(self) -> None:
+        """Show what is out of service above the alarms that it holds; alone where it holds none, or asks."""
+        is_service = self._model.filter.tab is Tab.OUT_OF_SERVICE
+        self._service.setVisible(is_service)
+        self._table.setVisible(not is_service or (not self._service.is_asking and self._model.rowCount() > 0))
 
     def _on_goto(self) -> None:
         alarms = self.selected_alarms()

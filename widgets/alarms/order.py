@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from core.incidents.holds import OutOfService
 from core.incidents.model import Alarm, AlarmMark, AlarmState, Priority, Quality, Shelving
 from widgets.base.times import format_raised
 
@@ -90,6 +91,12 @@ def tab_counts(alarms: Iterable[Alarm]) -> dict[Tab, int]:
     """Count open alarms by tab; every tab is in it."""
     found = Counter(tab_of(alarm) for alarm in alarms)
     return {tab: found[tab] for tab in Tab}
+
+
+def silent_services(services: tuple[OutOfService, ...], alarms: Iterable[Alarm]) -> tuple[OutOfService, ...]:
+    """Return what is out of service and has no alarm that says so."""
+    standing = [alarm for alarm in alarms if alarm.state is AlarmState.OUT_OF_SERVICE] if services else []
+    return tuple(hold for hold in services if not any(hold.covers(alarm) for alarm in standing))
 
 
 def hold_text(alarm: Alarm, now: datetime) -> str:

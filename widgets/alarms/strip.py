@@ -142,8 +142,8 @@ class AlarmStrip(QWidget):
         """The alarms on the strip, most urgent first."""
         return tuple(cell.alarm for cell in self._cells if cell.alarm is not None and not cell.isHidden())
 
-    def show_alarms(self, alarms: Iterable[Alarm]) -> None:
-        """Take over every open alarm; the strip chooses."""
+    def show_alarms(self, alarms: Iterable[Alarm], n_silent: int = 0) -> None:
+        """Take over every open alarm, and how much is out of service without one; the strip chooses."""
         kept = tuple(alarms)
         self._n_calling = sum(alarm.is_calling for alarm in kept)
         chosen = strip_alarms(kept)
@@ -152,7 +152,7 @@ class AlarmStrip(QWidget):
             if index < len(chosen):
                 cell.show_alarm(chosen[index])
         self._quiet.setVisible(not chosen)
-        self.gauges.show_alarms(kept)
+        self.gauges.show_alarms(kept, n_silent)
         self.setAccessibleName(f"Alarm strip, {self._n_calling} unacknowledged")
         self.update()
 

@@ -6,8 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from PySide6.QtCore import QAbstractTableModel, QEvent, QModelIndex, QPersistentModelIndex, QSize, Qt
-from PySide6.QtGui import QIcon, QResizeEvent
+from PySide6.QtCore import (
+    QAbstractTableModel,
+    QEvent,
+    QItemSelectionModel,
+    QModelIndex,
+    QPersistentModelIndex,
+    QSize,
+    Qt,
+)
+from PySide6.QtGui import QFocusEvent, QIcon, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
 from widgets.base.conditions import UNTRUSTED, Condition, condition_icon
@@ -81,9 +89,19 @@ class TextTable(QTableView):
         index = self.currentIndex()
         return self._lines.lines[index.row()].key if index.isValid() else ""
 
+    def select_key(self, key: str) -> bool:
+        """Make the line with this key the current one; False where it is not there."""
+        row = next((row for row, line in enumerate(self._lines.lines) if line.key == key), None)
+        if row is not None:
+            self.setCurrentIndex(self._lines.index(row, 0))
+        return row is not None
+
     def show_lines(self, lines: Sequence[Line]) -> None:
-        """Show these lines."""
+        """Show these lines; the current one stays current wherever it stands now."""
+        current = self.current_key
         self._lines.show_lines(tuple(lines))
+        if current != self.current_key:
+            self.select_key(current)
         # Measuring asks for every cell: not several times a second, only for texts of other lengths.
         lengths = tuple(max(map(len, cells)) for cells in zip(*(line.cells for line in lines), strict=True))
         if lengths != self._lengths:
@@ -128,6 +146,13 @@ class TextTable(QTableView):
             self._fit_rows()
             self._fit_columns()
         super().changeEvent(event)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """Show which line the keys mean: Qt makes one current and does not say so."""
+        super().focusInEvent(event)
+        flags = QItemSelectionModel.SelectionFlag.ClearAndSelect | QItemSelectionModel.SelectionFlag.Rows
+        if self.currentIndex().isValid():
+            self.selectionModel().select(self.currentIndex(), flags)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Show what fits."""

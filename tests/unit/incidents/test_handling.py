@@ -527,7 +527,7 @@ def test_works_concern_sources_of_several_kinds(room: Room) -> None:
 
     by_camera = raise_one(room)
     by_station = raise_one(room, condition_key="s", source_kind=SourceKind.STATION, source_id="ring/one")
-    other = raise_one(room, condition_key="o", source_kind=SourceKind.DEVICE, source_id="ring/one")
+    other = raise_one(room, condition_key="o", source_kind=SourceKind.DEVICE, source_id="ring/two")
 
     assert {by_camera.suppressed_by, by_station.suppressed_by} == {"works: Ring resurfacing"}
     assert other.is_calling
@@ -585,6 +585,22 @@ def test_two_supervisors_do_not_end_the_same_works_twice(room: Room) -> None:
 
     with pytest.raises(BadInputError, match="are over"):
         room.run(room.handling.end_works(SUSI, works.works_id, version=works.version))
+
+
+def test_a_station_that_is_out_of_service_calls_neither_as_a_device_nor_for_its_jam(room: Room) -> None:
+    until = room.clock.now() + timedelta(hours=1)
+    jam = raise_one(room, condition_key="jam", source_kind=SourceKind.STATION, source_id="ring/one")
+    hold = room.run(
+        room.handling.set_source_out_of_service(
+            SUSI, SourceKind.DEVICE, "ring/one", name="Ring 1", reason="Road is dug up", until=until
+        )
+    )
+    lost = raise_one(room, condition_key="lost", source_kind=SourceKind.DEVICE, source_id="ring/one")
+    held = [now(room, one).state for one in (jam, lost)]
+    room.run(room.handling.return_source_to_service(SUSI, hold.hold_id, version=hold.version))
+
+    assert held == [AlarmState.OUT_OF_SERVICE, AlarmState.OUT_OF_SERVICE]
+    assert all(now(room, one).state is AlarmState.ACKNOWLEDGED for one in (jam, lost))
 
 
 def test_consoles_are_told_what_is_out_of_service_without_an_alarm_until_its_end(room: Room) -> None:
