@@ -22,6 +22,7 @@ from widgets.alarms.strip import AlarmStrip
 from widgets.base.banner import Banner
 from widgets.base.theme import THEMES, apply_theme
 from widgets.base.toasts import Toasts
+from widgets.drones.words import sending_sentence
 from widgets.header.header_bar import HeaderBar
 from widgets.header.sound_question import SoundQuestion
 
@@ -44,12 +45,15 @@ class Frame(QObject):
 
         self.header = HeaderBar()
         self.banner = Banner()
+        self.sending = Banner()
+        """Of its own: it must not stand before what is worse."""
+
         self.strip = AlarmStrip()
         self.sound_question = SoundQuestion()
         self.toasts = Toasts(window)
         self.voice = ConsoleVoice(room)
         self.arranger = Arranger(room, window)
-        for bar in (self.header, self.banner, self.sound_question, self.strip):
+        for bar in (self.header, self.banner, self.sending, self.sound_question, self.strip):
             window.add_fixed(bar)
         self.header.add_menu("Panels", window.make_menu(panels))
         self.header.show_theme(theme, scale)
@@ -65,6 +69,7 @@ class Frame(QObject):
         live.streams_changed.connect(lambda: self.header.show_streams(live.streams))
         live.alarms_changed.connect(self._on_alarms)
         live.holds_changed.connect(self._on_alarms)
+        live.drone_links_changed.connect(self._on_drone_links)
         room.connection.session_changed.connect(lambda _session: self._on_session())
         room.node_lost.connect(self._on_node_lost)
         room.node_back.connect(lambda: self.banner.clear_cause("node"))
@@ -111,6 +116,14 @@ class Frame(QObject):
     def _on_newest(self) -> None:
         self._window.go_to_panel("alarms")
         self._room.newest_wanted.emit()
+
+    def _on_drone_links(self) -> None:
+        """A link that sends to drones is said in red in every window, for as long as it does."""
+        sending = [sending_sentence(link) for link in self._room.live.drone_links if link.is_active]
+        if sending:
+            self.sending.show_cause("drone_links", " ".join(sending))
+        else:
+            self.sending.clear_cause("drone_links")
 
     def _on_health(self) -> None:
         health = self._room.live.health

@@ -35,12 +35,14 @@ class _DronePanel(QWidget):
         live.drones_changed.connect(self._on_drones)
         live.drones_updated.connect(self._on_updated)
         live.drone_plans_changed.connect(self._show)
+        live.drone_links_changed.connect(self._on_links)
         room.selected.connect(self._on_selected)
         room.replay_moved.connect(self._on_replay)
         room.node_lost.connect(self._page.show_lost)
         room.node_back.connect(self._page.show_current)
         self._page.step_wanted.connect(self._on_step)
         self._on_drones()
+        self._on_links()
 
     def _on_drones(self) -> None:
         self._history.add(self._room.live.drones.values())
@@ -50,6 +52,9 @@ class _DronePanel(QWidget):
         self._history.add(fresh)
         if any(state.drone_id == self._drone_id for state in fresh):
             self._show()
+
+    def _on_links(self) -> None:
+        self._page.show_links({link.link_id: link for link in self._room.live.drone_links})
 
     def _on_selected(self, kind: str, item_id: str) -> None:
         drone_id = self._room.drone_of(kind, item_id)

@@ -518,6 +518,24 @@ class SigningPolicy(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ActiveProfile:
+    """A link that asks drones for messages, because a supervisor said so; it ends by itself.
+
+    Attributes:
+        by: Name of the supervisor.
+        beats_as_station: It says that it is a ground station, which hides from drones that their pilot's is lost.
+        n_sent_before: What had been sent on the link before it began [bytes].
+    """
+
+    by: str
+    reason: str
+    since: datetime
+    until: datetime
+    beats_as_station: bool = False
+    n_sent_before: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DroneLink:
     """One link of the node and how it is.
 
@@ -525,8 +543,8 @@ class DroneLink:
         address: As it stands in the settings.
         is_open: It can be heard on.
         reason: Why it is not open; empty where it is.
-        is_active: It may ask drones for messages: off unless a supervisor switched it on.
-        n_bytes_sent: 0 as long as it only listens.
+        active: While it asks drones for messages; None where it only listens.
+        n_bytes_sent: Since the node began; 0 as long as it only listened.
         n_corrupt: Messages whose checksum was wrong, and bytes that were none.
         n_unknown: Messages of a number that nobody here knows.
         n_refused: Values that were not finite or impossible.
@@ -540,7 +558,7 @@ class DroneLink:
     address: str
     is_open: bool = False
     reason: str = ""
-    is_active: bool = False
+    active: ActiveProfile | None = None
     signing: SigningPolicy = SigningPolicy.OFF
     heard_at: datetime | None = None
     n_messages: int = 0
@@ -552,6 +570,11 @@ class DroneLink:
     n_bad_signatures: int = 0
     n_dropped: int = 0
     faults: tuple[str, ...] = ()
+
+    @property
+    def is_active(self) -> bool:
+        """Return whether it sends: off unless a supervisor switched it on."""
+        return self.active is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -239,7 +239,11 @@ class ParkingSettings(Section):
 
 
 class DroneSettings(Section):
-    """Drones that speak MAVLink; nobody is listened to while `links` is empty, and nothing is ever sent.
+    """Drones that speak MAVLink; nobody is listened to while `links` is empty.
+
+    Nothing is sent, unless a supervisor lets a link ask for a while. It then speaks as system `active_system`, which no
+    drone may have, and says that it is a "companion" computer, which no failsafe listens to. As "ground_station"
+    (`active_heartbeat`) it hides from drones that their pilot's own is lost.
 
     A link is "udp:HOST:PORT" (where we listen), "tcp:HOST:PORT" (a modem, a simulator, mavlink-router),
     "serial:DEVICE:BAUD" or "file:LOG.tlog"; "NAME=" before it names it, ";warn" or ";require" behind it checks
@@ -252,6 +256,11 @@ class DroneSettings(Section):
     max_height_m: Annotated[float, Field(ge=0, le=10000)] = 120.0
     keep_log_days: Annotated[int, Field(ge=1, le=3660)] = 30
     """Of every byte that came; flights and their tracks stay."""
+
+    active_system: Annotated[int, Field(ge=1, le=254)] = 245
+    """Never 255: that is what pilots' ground stations use."""
+
+    active_heartbeat: Literal["companion", "ground_station"] = "companion"
 
 
 class CotSettings(Section):

@@ -581,7 +581,13 @@ class Node:
 
         self.drone_door = DroneDoor(
             self.settings.drones,
-            DroneParts(service=services.drones, bus=self._bus, clock=self._clock, secrets=self._secrets),
+            DroneParts(
+                service=services.drones,
+                bus=self._bus,
+                clock=self._clock,
+                secrets=self._secrets,
+                store=services.store,
+            ),
             is_demo=self.is_demo,
             on_fault=on_fault,
         )

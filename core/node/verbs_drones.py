@@ -19,7 +19,9 @@ from core.drones.model import (
     ReplayedState,
     TrackPoint,
 )
+from core.kernel.errors import UnavailableError
 from core.link.server import Peer, Verb
+from core.node.drone_door import DroneDoor
 
 if TYPE_CHECKING:
     from core.node.node import Node
@@ -40,6 +42,17 @@ def drone_verbs(node: Node, actor_of: Callable[[Peer], Actor]) -> dict[str, Verb
         actor_of(peer)
         return list(node.drone_door.links()) if node.drone_door is not None else []
 
+    def door() -> DroneDoor:
+        if node.drone_door is None:
+            raise UnavailableError("No link to drones is open here.", hint="Name one under drones.links.")
+        return node.drone_door
+
+    async def activate(peer: Peer, *, link_id: str, reason: str, minutes: int) -> DroneLink:
+        return await door().activate(actor_of(peer), link_id, reason=reason, minutes=minutes)
+
+    async def deactivate(peer: Peer, *, link_id: str) -> DroneLink:
+        return await door().deactivate(actor_of(peer), link_id)
+
     async def save(peer: Peer, *, drone: Drone) -> Drone:
         return await node.require_services().drones.save(actor_of(peer), drone)
 
@@ -53,6 +66,8 @@ def drone_verbs(node: Node, actor_of: Callable[[Peer], Actor]) -> dict[str, Verb
         "drones.list": list_drones,
         "drones.states": states,
         "drones.links": links,
+        "drones.activate_link": activate,
+        "drones.deactivate_link": deactivate,
         "drones.save": save,
         "drones.set_fence": set_fence,
         "drones.remove": remove,

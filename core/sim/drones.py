@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import socket
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pymavlink.dialects.v20 import ardupilotmega as mavlink
+from pymavlink.dialects.v20 import all as mavlink
 
+from core.drones.mavlink.voice import Voice
 from core.kernel.geo import EARTH_RADIUS_M, GeoPoint
 from core.sim.city import DemoCity
 
@@ -23,8 +26,7 @@ FULL_V, EMPTY_V = 25.2, 21.0
 FLIGHT_S = 1500.0
 """A full battery lasts so long in the air."""
 
-SIGNING_EPOCH_S = 1_420_070_400
-"""2015-01-01, where times of signatures begin."""
+MAX_DATAGRAM = 2_048
 
 _COPTER_LOITER, _COPTER_AUTO, _COPTER_RTL, _COPTER_LAND = 5, 3, 6, 9
 _SENSORS = 0x1 | 0x2 | 0x4 | 0x8 | 0x20 | 0x10000 | 0x100000 | 0x200000
@@ -40,6 +42,9 @@ class DroneScript:
         ground_m: Of home above the sea.
         waits_s: On the ground before it takes off.
         flies_s: In the air before it returns and lands; then everything begins anew with a full battery.
+        is_sparse: It says its heartbeat and status texts; the rest only to who asks.
+        is_old: It knows no intervals of messages, only streams of them.
+        video_uri: Where its camera's video is; empty for none.
     """
 
     system: int
@@ -50,6 +55,9 @@ class DroneScript:
     waits_s: float = 5.0
     flies_s: float = 600.0
     attitudes_per_tick: int = 1
+    is_sparse: bool = False
+    is_old: bool = False
+    video_uri: str = ""
 
 
 @dataclass(slots=True)
@@ -61,17 +69,6 @@ class _Where:
     north_mps: float = 0.0
     climb_mps: float = 0.0
     heading_deg: float = 0.0
-
-
-class _Outgoing:
-    """Collects what the generated parser would send."""
-
-    def __init__(self) -> None:
-        self.packets: list[bytes] = []
-
-    def write(self, packet: bytes) -> None:
-        """Keep one message."""
-        self.packets.append(bytes(packet))
 
 
 @dataclass
@@ -87,7 +84,11 @@ class SimDrone:
     is_autopilot_silent: bool = False
     """Only its radio still talks."""
 
+    heard: Counter[str] = field(default_factory=Counter)
+    """What was sent to it, by message and command."""
+
     _leg: int = 1
+    _wanted: set[int] = field(default_factory=set)
     _texts: list[tuple[int, str]] = field(default_factory=list)
     _phase: str = "ground"
     _phase_s: float = 0.0
@@ -95,14 +96,15 @@ class SimDrone:
 
     def __post_init__(self) -> None:
         """Prepare its voice."""
-        self._outgoing = _Outgoing()
-        self._mav = mavlink.MAVLink(self._outgoing, srcSystem=self.script.system, srcComponent=1)
+        self._voice = Voice(self.script.system, 1, key=self.key)
+        self._ears = mavlink.MAVLink(None, srcSystem=self.script.system, srcComponent=1)
+        self._ears.robust_parsing = True
         if self.key is not None:
-            signing = self._mav.signing
-            signing.secret_key = self.key
-            signing.sign_outgoing = True
-            signing.link_id = 1
-            signing.timestamp = int((time.time() - SIGNING_EPOCH_S) * 100_000)
+            self._ears.signing.secret_key = self.key
+
+    @property
+    def _mav(self) -> Any:
+        return self._voice.mav
 
     @property
     def is_armed(self) -> bool:
@@ -125,8 +127,33 @@ class SimDrone:
         self._fly(dt_s)
         self._speak()
         self._n_ticks += 1
-        packets, self._outgoing.packets = self._outgoing.packets, []
+        packets = self._voice.take()
         return [] if self.is_silent else packets
+
+    def hear(self, data: bytes) -> None:
+        """Take what a ground station or a console sends: what it asks for comes with the next steps."""
+        for message in self._ears.parse_buffer(data) or ():
+            name = message.get_type()
+            self.heard[name if name != "COMMAND_LONG" else f"{name} {message.command}"] += 1
+            if name == "COMMAND_LONG" and message.target_system == self.script.system:
+                self._obey(message)
+            elif name == "REQUEST_DATA_STREAM":
+                self._wanted.update(_OF_STREAMS.get(message.req_stream_id, ()))
+
+    def _obey(self, message: Any) -> None:
+        number = int(message.param1)
+        is_known = True
+        if message.command == mavlink.MAV_CMD_SET_MESSAGE_INTERVAL and not self.script.is_old:
+            self._wanted.add(number)
+        elif message.command == mavlink.MAV_CMD_REQUEST_MESSAGE and number in self._once:
+            self._once[number]()
+        else:
+            is_known = False
+        result = mavlink.MAV_RESULT_ACCEPTED if is_known else mavlink.MAV_RESULT_UNSUPPORTED
+        self._mav.command_ack_send(message.command, result)
+
+    def _says(self, number: int) -> bool:
+        return not self.script.is_sparse or number in self._wanted
 
     # -- flying ---------------------------------------------------------------------------------------------------
 
@@ -187,16 +214,19 @@ class SimDrone:
         if self.is_autopilot_silent:
             self._mav.radio_status_send(190, 188, 90, 40, 45, 0, 0)
             return
-        for _ in range(self.script.attitudes_per_tick):
+        for _ in range(self.script.attitudes_per_tick if self._says(mavlink.MAVLINK_MSG_ID_ATTITUDE) else 0):
             self._say_attitude()
         if every % 2 == 0:
             self._say_position()
         if every % 5 == 0:
             self._say_receiver()
         if every % 10 == 0:
+            self._say_heartbeat()
             self._say_life()
-        if every % 50 == 0:
+        if every % 50 == 0 and not self.script.is_sparse:
             self._say_home()
+            self._say_version()
+            self._say_video()
         for severity, text in self._texts:
             self._mav.statustext_send(severity, text.encode()[:50])
         self._texts.clear()
@@ -215,17 +245,20 @@ class SimDrone:
 
     def _say_position(self) -> None:
         where, script, point = self.where, self.script, self.position
-        self._mav.global_position_int_send(
-            self._boot_ms,
-            round(point.lat_deg * 1e7),
-            round(point.lon_deg * 1e7),
-            round((script.ground_m + where.height_m) * 1000.0),
-            round(where.height_m * 1000.0),
-            round(where.north_mps * 100.0),
-            round(where.east_mps * 100.0),
-            round(-where.climb_mps * 100.0),
-            round(where.heading_deg * 100.0) % 36_000,
-        )
+        if self._says(mavlink.MAVLINK_MSG_ID_GLOBAL_POSITION_INT):
+            self._mav.global_position_int_send(
+                self._boot_ms,
+                round(point.lat_deg * 1e7),
+                round(point.lon_deg * 1e7),
+                round((script.ground_m + where.height_m) * 1000.0),
+                round(where.height_m * 1000.0),
+                round(where.north_mps * 100.0),
+                round(where.east_mps * 100.0),
+                round(-where.climb_mps * 100.0),
+                round(where.heading_deg * 100.0) % 36_000,
+            )
+        if not self._says(mavlink.MAVLINK_MSG_ID_VFR_HUD):
+            return
         speed_mps = math.hypot(where.east_mps, where.north_mps)
         throttle = 45 if self.is_armed else 0
         self._mav.vfr_hud_send(
@@ -239,23 +272,26 @@ class SimDrone:
 
     def _say_receiver(self) -> None:
         point, where = self.position, self.where
-        self._mav.gps_raw_int_send(
-            int(self.t_s * 1e6),
-            mavlink.GPS_FIX_TYPE_3D_FIX,
-            round(point.lat_deg * 1e7),
-            round(point.lon_deg * 1e7),
-            round((self.script.ground_m + where.height_m) * 1000.0),
-            80,
-            130,
-            round(math.hypot(where.east_mps, where.north_mps) * 100.0),
-            round(where.heading_deg * 100.0) % 36_000,
-            14,
-            h_acc=900,
-        )
+        if self._says(mavlink.MAVLINK_MSG_ID_GPS_RAW_INT):
+            self._mav.gps_raw_int_send(
+                int(self.t_s * 1e6),
+                mavlink.GPS_FIX_TYPE_3D_FIX,
+                round(point.lat_deg * 1e7),
+                round(point.lon_deg * 1e7),
+                round((self.script.ground_m + where.height_m) * 1000.0),
+                80,
+                130,
+                round(math.hypot(where.east_mps, where.north_mps) * 100.0),
+                round(where.heading_deg * 100.0) % 36_000,
+                14,
+                h_acc=900,
+            )
+        if not self._says(mavlink.MAVLINK_MSG_ID_VIBRATION):
+            return
         shake = 12.0 if self.is_armed else 0.5
         self._mav.vibration_send(int(self.t_s * 1e6), shake, shake * 0.9, shake * 1.2, 0, 0, 0)
 
-    def _say_life(self) -> None:
+    def _say_heartbeat(self) -> None:
         armed = mavlink.MAV_MODE_FLAG_SAFETY_ARMED if self.is_armed else 0
         self._mav.heartbeat_send(
             mavlink.MAV_TYPE_QUADROTOR,
@@ -264,20 +300,30 @@ class SimDrone:
             self._mode(),
             mavlink.MAV_STATE_ACTIVE if self.is_armed else mavlink.MAV_STATE_STANDBY,
         )
+
+    def _say_life(self) -> None:
         volts = EMPTY_V + (FULL_V - EMPTY_V) * self.battery
         amps = 18.0 if self.is_armed else 0.8
         percent = round(self.battery * 100.0)
         sensors = (_SENSORS, _SENSORS, _SENSORS)
-        self._mav.sys_status_send(*sensors, 220, round(volts * 1000), round(amps * 100), percent, 0, 0, 0, 0, 0, 0)
+        if self._says(mavlink.MAVLINK_MSG_ID_SYS_STATUS):
+            self._mav.sys_status_send(*sensors, 220, round(volts * 1000), round(amps * 100), percent, 0, 0, 0, 0, 0, 0)
+        if self._says(mavlink.MAVLINK_MSG_ID_BATTERY_STATUS):
+            self._say_battery(volts, amps, percent)
+        landed = mavlink.MAV_LANDED_STATE_IN_AIR if self.where.height_m > 0.3 else mavlink.MAV_LANDED_STATE_ON_GROUND
+        if self._says(mavlink.MAVLINK_MSG_ID_EXTENDED_SYS_STATE):
+            self._mav.extended_sys_state_send(0, landed)
+        if self._says(mavlink.MAVLINK_MSG_ID_MISSION_CURRENT):
+            self._mav.mission_current_send(self._leg, len(self.script.route), 3 if self._phase == "route" else 2)
+        if not self.script.is_sparse:
+            self._mav.system_time_send(int(time.time() * 1e6), self._boot_ms)
+            self._mav.wind_send(225.0, 3.5, 0.0)
+
+    def _say_battery(self, volts: float, amps: float, percent: int) -> None:
         cells = [round(volts / 6.0 * 1000.0)] * 6 + [0xFFFF] * 4
         used_mah = round((1.0 - self.battery) * 7_500.0)
         left_s = round(self.battery * FLIGHT_S)
         self._mav.battery_status_send(0, 1, 1, 3_100, cells, round(amps * 100), used_mah, -1, percent, left_s, 1)
-        landed = mavlink.MAV_LANDED_STATE_IN_AIR if self.where.height_m > 0.3 else mavlink.MAV_LANDED_STATE_ON_GROUND
-        self._mav.extended_sys_state_send(0, landed)
-        self._mav.mission_current_send(self._leg, len(self.script.route), 3 if self._phase == "route" else 2)
-        self._mav.system_time_send(int(time.time() * 1e6), self._boot_ms)
-        self._mav.wind_send(225.0, 3.5, 0.0)
 
     def _mode(self) -> int:
         return {
@@ -293,7 +339,37 @@ class SimDrone:
         lat, lon = round(home.lat_deg * 1e7), round(home.lon_deg * 1e7)
         level = [1.0, 0.0, 0.0, 0.0]
         self._mav.home_position_send(lat, lon, round(self.script.ground_m * 1000), 0, 0, 0, level, 0, 0, 0)
+
+    def _say_version(self) -> None:
         self._mav.autopilot_version_send(0, 0, 0, 0, 0, *([[0] * 8] * 3), 0, 0, 0x5EED_0000 + self.script.system)
+
+    def _say_video(self) -> None:
+        uri = self.script.video_uri
+        if uri:
+            figures = (1, 1, mavlink.VIDEO_STREAM_TYPE_RTSP, 1, 25.0, 640, 360, 800, 0, 63)
+            self._mav.video_stream_information_send(*figures, b"Down", uri.encode())
+
+    @property
+    def _once(self) -> dict[int, Callable[[], None]]:
+        return {
+            mavlink.MAVLINK_MSG_ID_HOME_POSITION: self._say_home,
+            mavlink.MAVLINK_MSG_ID_AUTOPILOT_VERSION: self._say_version,
+            mavlink.MAVLINK_MSG_ID_VIDEO_STREAM_INFORMATION: self._say_video,
+        }
+
+
+_OF_STREAMS = {
+    mavlink.MAV_DATA_STREAM_POSITION: (mavlink.MAVLINK_MSG_ID_GLOBAL_POSITION_INT,),
+    mavlink.MAV_DATA_STREAM_EXTRA1: (mavlink.MAVLINK_MSG_ID_ATTITUDE,),
+    mavlink.MAV_DATA_STREAM_EXTRA2: (mavlink.MAVLINK_MSG_ID_VFR_HUD,),
+    mavlink.MAV_DATA_STREAM_EXTRA3: (mavlink.MAVLINK_MSG_ID_BATTERY_STATUS, mavlink.MAVLINK_MSG_ID_VIBRATION),
+    mavlink.MAV_DATA_STREAM_EXTENDED_STATUS: (
+        mavlink.MAVLINK_MSG_ID_SYS_STATUS,
+        mavlink.MAVLINK_MSG_ID_GPS_RAW_INT,
+        mavlink.MAVLINK_MSG_ID_MISSION_CURRENT,
+    ),
+}
+"""What an older autopilot says in each of its streams."""
 
 
 class DroneSwarm:
@@ -309,6 +385,8 @@ class DroneSwarm:
         """Fly and send until it is cancelled."""
         loop = asyncio.get_running_loop()
         self._sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in self._drones]
+        for one in self._sockets:
+            one.setblocking(False)
         try:
             due_s = loop.time()
             while True:
@@ -319,8 +397,15 @@ class DroneSwarm:
             for one in self._sockets:
                 one.close()
 
+    def _listen(self) -> None:
+        for drone, one in zip(self._drones, self._sockets, strict=True):
+            with contextlib.suppress(BlockingIOError, ConnectionRefusedError):
+                while True:
+                    drone.hear(one.recv(MAX_DATAGRAM))
+
     def step(self) -> None:
-        """Fly one tick and send what is said."""
+        """Hear what came, fly one tick and send what is said."""
+        self._listen()
         for drone, one in zip(self._drones, self._sockets, strict=True):
             packets = drone.step()
             if packets:

@@ -10,12 +10,20 @@ from PySide6.QtCore import QEvent, QRectF, QSize, Qt
 from PySide6.QtGui import QFont, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
-from core.drones.model import BATTERY_STALE_S, BatteryPack, LinkHealth, LinkStatus
+from core.drones.model import BATTERY_STALE_S, BatteryPack, DroneLink, LinkHealth, LinkStatus
 from widgets.base.conditions import paint_condition
 from widgets.base.theme import look
 from widgets.base.times import format_age
-from widgets.drones.figure import cross_out
-from widgets.drones.words import HEALTH_CONDITIONS, HEALTH_WORDS, SIGNING_WORDS, UNKNOWN, age_of, pack_words
+from widgets.drones.figure import cross_out, paint_sending
+from widgets.drones.words import (
+    HEALTH_CONDITIONS,
+    HEALTH_WORDS,
+    SIGNING_WORDS,
+    UNKNOWN,
+    age_of,
+    pack_words,
+    sending_words,
+)
 
 LOW_PERCENT = 20.0
 """Below this a bar says so in words; whether it alarms is the rules' business."""
@@ -29,6 +37,7 @@ class BarText:
         share: 0..1; None where nobody knows, and then nothing is filled.
         age: Of old figures; empty where they are the present ones.
         mark: Of a link, how it is heard; None for a battery.
+        sending: That the link sends, in words; empty while it only listens.
     """
 
     title: str
@@ -38,11 +47,12 @@ class BarText:
     age: str = ""
     note: str = ""
     mark: LinkHealth | None = None
+    sending: str = ""
 
     @property
     def sentence(self) -> str:
         """The bar for a screen reader."""
-        parts = (self.title, self.figure, self.note, self.facts, f"{self.age} old" if self.age else "")
+        parts = (self.title, self.figure, self.sending, self.note, self.facts, f"{self.age} old" if self.age else "")
         return ", ".join(part for part in parts if part)
 
 
@@ -64,8 +74,8 @@ def battery_bar(pack: BatteryPack, now: datetime) -> BarText:
     )
 
 
-def link_bar(link: LinkStatus, now: datetime) -> BarText:
-    """Return the bar of one link: full where nothing is lost on the way."""
+def link_bar(link: LinkStatus, now: datetime, node_link: DroneLink | None = None) -> BarText:
+    """Return the bar of one link: full where nothing is lost on the way; `node_link` says whether we send on it."""
     age = UNKNOWN if link.heartbeat_at is None else format_age((now - link.heartbeat_at).total_seconds())
     is_heard = link.health is not LinkHealth.LOST
     parts = [
@@ -80,6 +90,7 @@ def link_bar(link: LinkStatus, now: datetime) -> BarText:
         share=None if link.loss is None or not is_heard else 1.0 - link.loss,
         facts="  ·  ".join(part for part in parts if part),
         mark=link.health,
+        sending="" if node_link is None else sending_words(node_link),
     )
 
 
@@ -181,6 +192,10 @@ class _Bar(QWidget):
             below = QRectF(0, line.bottom() + sizes.gap * 2.5, self.width(), sizes.small * 1.6)
             painter.setFont(made.font(sizes.small))
             painter.setPen(made.color("text_secondary"))
+            if text.sending:
+                paint_sending(painter, below, f"{text.sending}  ·  {text.facts}", made)
+                painter.end()
+                return
             cut = painter.fontMetrics().elidedText(text.facts, Qt.TextElideMode.ElideRight, self.width())
             painter.drawText(below, _LEFT, cut)
         painter.end()

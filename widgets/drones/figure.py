@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QFont, QFontMetricsF, QPainter, QPen
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen
 
-from widgets.base.theme import Look
+from widgets.base.theme import Look, text_on
 from widgets.drones.words import Shown
 
 
@@ -40,6 +40,18 @@ def paint_figure(painter: QPainter, rect: QRectF, one: Shown, made: Look, *, tit
         painter.drawText(line.adjusted(width + made.sizes.gap * 0.75, metrics.height() * 0.12, 0, 0), _LEFT, one.unit)
     if one.age:
         cross_out(painter, QRectF(line.left(), line.center().y(), width, 0), made)
+    painter.restore()
+
+
+def paint_sending(painter: QPainter, rect: QRectF, words: str, made: Look) -> None:
+    """Paint on red that a link sends: nothing else of a drone is red."""
+    painter.save()
+    painter.fillRect(rect, made.color("critical"))
+    painter.setFont(made.font(made.sizes.small, weight=QFont.Weight.DemiBold))
+    painter.setPen(QColor(text_on(made.theme.critical)))
+    inner = rect.adjusted(made.sizes.gap, 0, -made.sizes.gap, 0)
+    cut = painter.fontMetrics().elidedText(words, Qt.TextElideMode.ElideRight, round(inner.width()))
+    painter.drawText(inner, _LEFT, cut)
     painter.restore()
 
 

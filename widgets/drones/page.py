@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Signal
@@ -20,8 +20,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.drones.model import HEALTH_STALE_S, Drone, DroneState, StatusText
+from core.drones.model import HEALTH_STALE_S, Drone, DroneLink, DroneState, StatusText
 from core.kernel.clock import Clock, SystemClock
+from widgets.base.banner import Banner
 from widgets.base.conditions import ConditionSymbol
 from widgets.base.facts import FactList
 from widgets.base.focus import order_focus
@@ -46,6 +47,7 @@ from widgets.drones.words import (
     lost_sentence,
     mission_words,
     mode_words,
+    sending_sentence,
     shown,
 )
 
@@ -92,6 +94,7 @@ class DronePage(QWidget):
         self._clock = clock or SystemClock()
         self._drone: Drone | None = None
         self._state: DroneState | None = None
+        self._node_links: Mapping[str, DroneLink] = {}
         self._replayed_at: datetime | None = None
         self._texts: tuple[StatusText, ...] | None = None
         self._n_ticks = 0
@@ -131,6 +134,8 @@ class DronePage(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(self._build_head())
+        self._sending = Banner(self)
+        column.addWidget(self._sending)
         column.addWidget(self._build_notice())
         column.addWidget(self._split, 1)
         self._overlay = StateOverlay(self)
@@ -256,6 +261,16 @@ class DronePage(QWidget):
         self._show_emptiness()
         self.refresh()
 
+    def show_links(self, links: Mapping[str, DroneLink]) -> None:
+        """Show on which of the node's links something is sent, by id."""
+        self._node_links = links
+        self.refresh()
+
+    @property
+    def sending(self) -> str:
+        """The red sentence of links that send to this drone; empty while all only listen."""
+        return self._sending.text
+
     def show_lost(self, sentence: str) -> None:
         """The node is gone: what stands here is the last known."""
         self._overlay.show_state(PanelState.STALE, sentence)
@@ -275,7 +290,7 @@ class DronePage(QWidget):
         self._show_notice(state, now)
         self._instrument.show_attitude(attitude_of(state, now))
         self._batteries.show_bars([battery_bar(pack, now) for pack in state.batteries])
-        self._links.show_bars([link_bar(link, now) for link in state.links])
+        self._show_links(state, now)
         self._facts.show_facts(self._facts_of(state, now))
         self._show_texts(state)
         self._charts.show_drone(state.drone_id)
@@ -317,6 +332,16 @@ class DronePage(QWidget):
             words = f"Not well: {', '.join(ill)}" if ill else f"{n_enabled} well"
             facts.append(("Parts", f"{words}, {age} old" if age else words))
         return facts
+
+    def _show_links(self, state: DroneState, now: datetime) -> None:
+        links = {} if self._replayed_at is not None else self._node_links
+        self._links.show_bars([link_bar(link, now, links.get(link.link_id)) for link in state.links])
+        heard_on = {link.link_id for link in state.links}
+        sending = [sending_sentence(link) for link in links.values() if link.is_active and link.link_id in heard_on]
+        if sending:
+            self._sending.show_cause("sending", " ".join(sending))
+        else:
+            self._sending.clear_cause("sending")
 
     def _show_texts(self, state: DroneState) -> None:
         if state.texts == self._texts:

@@ -21,12 +21,12 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QFrame, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
-from core.drones.model import Drone, DroneState, LinkHealth
+from core.drones.model import Drone, DroneLink, DroneState, LinkHealth
 from core.kernel.clock import Clock, SystemClock
 from widgets.base.conditions import Condition, paint_condition
 from widgets.base.state_overlay import PanelState, StateOverlay, paint_hatching
 from widgets.base.theme import look
-from widgets.drones.figure import paint_figure
+from widgets.drones.figure import paint_figure, paint_sending
 from widgets.drones.words import (
     HEIGHT_KEYS,
     SPEED_KEYS,
@@ -38,6 +38,7 @@ from widgets.drones.words import (
     landed_words,
     link_words,
     mode_words,
+    sending_words,
     shown,
 )
 
@@ -61,18 +62,27 @@ class CardText:
     landed: str
     figures: tuple[Shown, ...]
     fault: str = ""
+    sending: str = ""
     is_lost: bool = False
+
+    @property
+    def n_notes(self) -> int:
+        """Lines that are not always there."""
+        return bool(self.fault) + bool(self.sending)
 
     @property
     def sentence(self) -> str:
         """The whole card for a screen reader."""
         figures = (f"{title}: {one.sentence}" for title, one in zip(_TITLES, self.figures, strict=True))
-        parts = (self.name, self.link, self.mode, self.armed, self.landed, *figures, self.fault)
+        parts = (self.name, self.link, self.sending, self.mode, self.armed, self.landed, *figures, self.fault)
         return ", ".join(part for part in parts if part)
 
 
-def card_of(drone: Drone | None, state: DroneState, now: datetime) -> CardText:
-    """Return what the card of a drone says at an instant."""
+def card_of(
+    drone: Drone | None, state: DroneState, now: datetime, links: Mapping[str, DroneLink] | None = None
+) -> CardText:
+    """Return what the card of a drone says at an instant; `links` are the node's, by id."""
+    sending = [sending_words(links[one.link_id]) for one in state.links if links and one.link_id in links]
     return CardText(
         drone_id=state.drone_id,
         name=state.drone_id if drone is None else drone.name,
@@ -88,6 +98,7 @@ def card_of(drone: Drone | None, state: DroneState, now: datetime) -> CardText:
             shown(state, "home_distance_m", now),
         ),
         fault=" ".join(state.faults),
+        sending=next((words for words in sending if words), ""),
         is_lost=state.health is LinkHealth.LOST and state.heartbeat_at is not None,
     )
 
@@ -110,6 +121,7 @@ class FleetStrip(QWidget):
         self._clock = clock or SystemClock()
         self._drones: Mapping[str, Drone] = {}
         self._states: Mapping[str, DroneState] = {}
+        self._links: Mapping[str, DroneLink] = {}
         self._cards: dict[str, _Card] = {}
         self._chosen = ""
         self._build()
@@ -154,6 +166,11 @@ class FleetStrip(QWidget):
             self._rebuild()
         self.refresh()
 
+    def show_links(self, links: Mapping[str, DroneLink]) -> None:
+        """Show on which of the node's links something is sent."""
+        self._links = links
+        self.refresh()
+
     def choose(self, drone_id: str) -> None:
         """Mark a drone without saying so."""
         self._chosen = drone_id if drone_id in self._states else ""
@@ -174,7 +191,7 @@ class FleetStrip(QWidget):
         """Show everything as of now."""
         now = self._clock.now()
         for drone_id, card in self._cards.items():
-            card.show_text(card_of(self._drones.get(drone_id), self._states[drone_id], now))
+            card.show_text(card_of(self._drones.get(drone_id), self._states[drone_id], now, self._links))
         self._describe()
 
     def step(self, step: int) -> None:
@@ -204,7 +221,7 @@ class FleetStrip(QWidget):
             card.deleteLater()
         now = self._clock.now()
         for drone_id, state in self._states.items():
-            text = card_of(self._drones.get(drone_id), state, now)
+            text = card_of(self._drones.get(drone_id), state, now, self._links)
             if drone_id not in self._cards:
                 card = self._cards[drone_id] = _Card(text, self._list)
                 card.pressed.connect(self._on_pressed)
@@ -317,7 +334,7 @@ class _Card(QWidget):
         """Say something else."""
         if text == self.text:
             return
-        is_higher = bool(text.fault) is not bool(self.text.fault)
+        is_higher = text.n_notes != self.text.n_notes
         self.text = text
         if is_higher:
             self._refit()
@@ -333,8 +350,7 @@ class _Card(QWidget):
         sizes = look().sizes
         rows = 1 if self.width() >= sizes.body * _WIDE_EM else 2
         height = sizes.gap * 4 + sizes.title * 1.5 + sizes.small * 1.5 + rows * self._figure_px
-        if self.text.fault:
-            height += sizes.small * 1.5
+        height += self.text.n_notes * sizes.small * 1.5
         if self.height() != round(height):
             self.setFixedHeight(round(height))
         self.setToolTip(self.text.fault)
@@ -358,6 +374,10 @@ class _Card(QWidget):
         room = frame.adjusted(sizes.gap * 2, sizes.gap * 1.5, -sizes.gap * 2, -sizes.gap)
         room.setTop(self._paint_head(painter, room))
         room.setTop(self._paint_state(painter, room))
+        if self.text.sending:
+            line = QRectF(room.left(), room.top(), room.width(), sizes.small * 1.5)
+            paint_sending(painter, line, self.text.sending, made)
+            room.setTop(line.bottom() + 1)
         if self.text.fault:
             room.setTop(self._paint_fault(painter, room))
         self._paint_figures(painter, room)

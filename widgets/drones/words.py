@@ -14,6 +14,7 @@ from core.drones.model import (
     QUANTITIES,
     BatteryPack,
     Drone,
+    DroneLink,
     DroneState,
     Fix,
     Gnss,
@@ -218,6 +219,22 @@ def duration_words(seconds: float) -> str:
     """Write a duration as hours, minutes and seconds."""
     whole = max(0, round(seconds))
     return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+
+
+def sending_words(link: DroneLink) -> str:
+    """Return in few words that a link sends; empty while it only listens."""
+    active = link.active
+    return "" if active is None else f"SENDS  {link.n_bytes_sent - active.n_sent_before:,} bytes"
+
+
+def sending_sentence(link: DroneLink) -> str:
+    """Return who lets a link send, until when and why; empty while it only listens."""
+    active = link.active
+    if active is None:
+        return ""
+    risk = " Drones may not notice that their pilot's station is lost." if active.beats_as_station else ""
+    until = format_clock(active.until)
+    return f"Link {link.link_id} SENDS to drones until {until}, by {active.by}: {active.reason}.{risk}"
 
 
 def lost_sentence(drone: Drone | None, state: DroneState, now: datetime) -> str:

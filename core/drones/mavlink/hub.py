@@ -1,23 +1,24 @@
-"""All links to drones that speak MAVLink: opened, watched, decoded ten times a second; only listened to."""
+"""All links to drones that speak MAVLink: opened, watched, decoded ten times a second, asked on where that is on."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from core.drones.mavlink.address import LinkAddress
+from core.drones.mavlink.asking import Asking, BeatAs
 from core.drones.mavlink.frames import Frame
 from core.drones.mavlink.intake import Intake
 from core.drones.mavlink.owners import Owners
 from core.drones.mavlink.signing import key_of
 from core.drones.mavlink.sockets import Source, make_source
-from core.drones.model import DroneLink, DroneReport, LinkKind, SigningPolicy
+from core.drones.model import ActiveProfile, DroneLink, DroneReport, LinkKind, SigningPolicy
 from core.kernel.clock import Clock
-from core.kernel.errors import ConsoleError
+from core.kernel.errors import BadInputError, ConsoleError
 from core.kernel.log import OncePerLoss
 
 log = logging.getLogger(__name__)
@@ -38,11 +39,38 @@ class RawLog(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnVoice:
+    """How links speak while they are active.
+
+    Attributes:
+        system: Our own number.
+    """
+
+    system: int = 245
+    beat_as: BeatAs = BeatAs.COMPANION
+
+
+@dataclass(frozen=True, slots=True)
+class _Active:
+    """What goes on while a link is active.
+
+    Attributes:
+        ends_s: Of the monotonic clock: a wall clock that is set back makes it no longer.
+    """
+
+    profile: ActiveProfile
+    asking: Asking
+    ends_s: float
+
+
 @dataclass(slots=True)
 class _Link:
     address: LinkAddress
     intake: Intake
     source: Source
+    key: bytes | None = None
+    active: _Active | None = None
     is_open: bool = False
     reason: str = ""
     n_dropped: int = 0
@@ -71,6 +99,8 @@ class MavlinkHub:
         get_secret: Callable[[str], str | None] = lambda _name: None,
         raw_log: RawLog | None = None,
         n_refused: Callable[[str], int] = lambda _link_id: 0,
+        voice: OwnVoice | None = None,
+        on_over: Callable[[str, ActiveProfile], None] = lambda _link_id, _profile: None,
     ) -> None:
         """Prepare.
 
@@ -83,7 +113,11 @@ class MavlinkHub:
             get_secret: Returns a secret by its name; asked before the links are opened.
             raw_log: Keeps what came.
             n_refused: Returns how many values of a link were refused.
+            voice: How links speak while they are active.
+            on_over: Hears which link is not active any more, because its time is over.
         """
+        self._voice = voice or OwnVoice()
+        self._on_over = on_over
         self._take = take
         self._tell = tell
         self._clock = clock
@@ -98,12 +132,14 @@ class MavlinkHub:
 
     def _add(self, address: LinkAddress, policy: SigningPolicy, get_secret: Callable[[str], str | None]) -> None:
         secret = get_secret(secret_name(address.link_id)) if policy is not SigningPolicy.OFF else None
+        key = key_of(secret) if secret else None
         self._links[address.link_id] = _Link(
             address=address,
+            key=key,
             intake=Intake(
                 address.link_id,
                 policy=policy,
-                key=key_of(secret) if secret else None,
+                key=key,
                 is_stream=address.kind is not LinkKind.UDP,
             ),
             source=make_source(address, self._clock),
@@ -121,6 +157,7 @@ class MavlinkHub:
                 due_s = max(due_s + FLUSH_S, now_s)
                 await asyncio.sleep(due_s - now_s)
                 self.flush()
+                self.speak()
                 n_flushes += 1
                 if n_flushes % TELL_EVERY == 0:
                     self._tell_links()
@@ -134,6 +171,71 @@ class MavlinkHub:
         for link in self._links.values():
             for report in link.intake.flush():
                 self._take(self._owners.settled(report))
+
+    def check_may_ask(self, link_id: str) -> None:
+        """Let pass what can be active.
+
+        Raises:
+            BadInputError: There is no such link, nobody can be asked on it, or what is asked could not be signed.
+        """
+        link = self._links.get(link_id)
+        if link is None:
+            raise BadInputError(f"There is no link {link_id[:40]!r}.", hint="Look at the list of links again.")
+        if not link.source.can_send:
+            raise BadInputError(f"{link.address.text} is a file: nobody hears a question.", hint="Choose a real link.")
+        if link.intake.policy is not SigningPolicy.OFF and link.key is None:
+            raise BadInputError(
+                f"{link.address.text} checks signatures, and there is no key to sign questions with.",
+                hint=f"Put it into the secret {secret_name(link_id)}.",
+            )
+
+    def activate(self, link_id: str, profile: ActiveProfile, *, for_s: float) -> ActiveProfile:
+        """Ask on a link from now on, for a while; returns the profile as it is told.
+
+        Raises:
+            BadInputError: As `check_may_ask`.
+        """
+        self.check_may_ask(link_id)
+        link = self._links[link_id]
+        beat_as = self._voice.beat_as
+        told = replace(
+            profile,
+            beats_as_station=beat_as is BeatAs.GROUND_STATION,
+            n_sent_before=link.source.n_bytes_sent,
+        )
+        asking = Asking(
+            system=self._voice.system,
+            beat_as=beat_as,
+            key=link.key,
+            is_stream=link.address.kind is not LinkKind.UDP,
+        )
+        link.active = _Active(told, asking, self._clock.monotonic() + for_s)
+        self._tell_links()
+        return told
+
+    def deactivate(self, link_id: str) -> ActiveProfile | None:
+        """Fall silent on a link at once; returns what was on."""
+        link = self._links.get(link_id)
+        if link is None or link.active is None:
+            return None
+        was, link.active = link.active.profile, None
+        self._tell_links()
+        return was
+
+    def speak(self) -> None:
+        """Send what active links have to say, and end those whose time is over."""
+        now_s = self._clock.monotonic()
+        for link_id, link in self._links.items():
+            if link.active is None:
+                continue
+            if now_s >= link.active.ends_s:
+                self._on_over(link_id, link.active.profile)
+                self.deactivate(link_id)
+                continue
+            if not link.is_open:
+                continue
+            for path, packet in link.active.asking.due(now_s, link.intake.signed_10us):
+                link.source.send(packet, path)
 
     def links(self) -> tuple[DroneLink, ...]:
         """Return how every link is."""
@@ -157,6 +259,8 @@ class MavlinkHub:
             frames = link.intake.feed(data, at, path)
             if frames and self._raw_log is not None:
                 self._raw_log.write(address.link_id, at, frames)
+            if link.active is not None:
+                link.active.asking.note(frames, self._clock.monotonic(), path)
 
         while True:
             try:
@@ -183,7 +287,9 @@ class MavlinkHub:
             is_open=link.is_open,
             reason=link.reason,
             signing=intake.policy,
+            active=None if link.active is None else link.active.profile,
             heard_at=intake.heard_at,
+            n_bytes_sent=link.source.n_bytes_sent,
             n_messages=intake.n_messages,
             n_bytes=intake.n_bytes,
             n_corrupt=intake.n_corrupt,
@@ -203,6 +309,11 @@ class MavlinkHub:
             faults.append(
                 f"More came on {link.address.text} than one link may bring: {intake.n_dropped:,} messages were not "
                 "looked at. Find who sends there."
+            )
+        if link.active is not None and link.active.asking.is_number_taken:
+            faults.append(
+                f"Somebody on {link.address.text} speaks as system {self._voice.system}, our own number, "
+                "and is not asked. Give one of them another (drones.active_system)."
             )
         if intake.policy is not SigningPolicy.OFF and not intake.has_key:
             faults.append(

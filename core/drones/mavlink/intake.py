@@ -139,6 +139,11 @@ class Intake:
         """Whether signatures can be verified."""
         return self._check is not None
 
+    @property
+    def signed_10us(self) -> int:
+        """Return the newest time of a good signature; 0 where none was seen."""
+        return self._check.newest_10us if self._check is not None else 0
+
     def feed(self, data: bytes, at: datetime, path: str = "") -> list[Frame]:
         """Take what arrived at an instant from a sender; returns the messages that were taken."""
         self.n_bytes += len(data)

@@ -39,6 +39,11 @@ class SignatureCheck:
         self._times: dict[tuple[int, int, int], int] = {}
         self._newest = 0
 
+    @property
+    def newest_10us(self) -> int:
+        """Return the newest time that was signed well; 0 before the first."""
+        return self._newest
+
     def judge(self, frame: Frame) -> Signing:
         """Return what a message's signature is worth."""
         if not frame.is_signed:

@@ -1,18 +1,21 @@
-"""Where bytes of MAVLink come from. Nothing here writes: a drone must not take us for its pilot's ground station."""
+"""Where bytes of MAVLink come from, and the one way out: `send`, which only the active profile of a link uses."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import queue
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 from core.drones.mavlink.address import LinkAddress
+from core.drones.mavlink.frames import MAX_FRAME_BYTES
 from core.drones.mavlink.tlog import read_tlog_file
 from core.drones.model import LinkKind
 from core.kernel.clock import Clock
@@ -32,6 +35,9 @@ RECEIVE_BYTES = 4 * 1024 * 1024
 READ_BYTES = 65_536
 CONNECT_TIMEOUT_S = 5.0
 SERIAL_TIMEOUT_S = 0.2
+MAX_UNSENT_BYTES = 4096
+"""What a link does not take is left out: nothing that is asked is worth waiting in a queue."""
+
 LONGEST_GAP_S = 5.0
 """Of a played file: longer silences are cut to it."""
 
@@ -44,9 +50,17 @@ class Source(Protocol):
 
     Attributes:
         where: The address where it listens, where that says more than the settings; empty otherwise.
+        n_bytes_sent: What the system took from us; 0 as long as nobody calls `send`.
+        can_send: There is somebody at the other end.
     """
 
     where: str
+    n_bytes_sent: int
+    can_send: bool
+
+    def send(self, data: bytes, path: str, /) -> None:
+        """Send one message to a sender of ours; what cannot go at once is left out."""
+        ...
 
     async def run(self, feed: Feed, on_open: Callable[[], None]) -> None:
         """Open, say so, and hand on what comes.
@@ -66,8 +80,18 @@ class UdpSource:
         self._address = address
         self._clock = clock
         self.where = ""
+        self.n_bytes_sent = 0
+        self.can_send = True
         self._bound: asyncio.Event = asyncio.Event()
         self._port = 0
+        self._socket: socket.socket | None = None
+
+    def send(self, data: bytes, path: str, /) -> None:
+        """See `Source.send`."""
+        host, _, port = path.rpartition(":")
+        if self._socket is not None:
+            with contextlib.suppress(OSError):
+                self.n_bytes_sent += self._socket.sendto(data, (host, int(port)))
 
     async def bound_port(self) -> int:
         """Wait until it listens; returns the port."""
@@ -101,7 +125,11 @@ class UdpSource:
             with contextlib.suppress(OSError):
                 listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
             listening.bind(where[4])
-            yield listening
+            self._socket = listening
+            try:
+                yield listening
+            finally:
+                self._socket = None
 
 
 class TcpSource:
@@ -110,8 +138,19 @@ class TcpSource:
     def __init__(self, address: LinkAddress, clock: Clock) -> None:
         """Connect to an address."""
         self.where = ""
+        self.n_bytes_sent = 0
+        self.can_send = True
         self._address = address
         self._clock = clock
+        self._writer: asyncio.StreamWriter | None = None
+
+    def send(self, data: bytes, _path: str, /) -> None:
+        """See `Source.send`."""
+        writer = self._writer
+        if writer is None or writer.transport.get_write_buffer_size() > MAX_UNSENT_BYTES:
+            return
+        writer.write(data)
+        self.n_bytes_sent += len(data)
 
     async def run(self, feed: Feed, on_open: Callable[[], None]) -> None:
         """See `Source.run`."""
@@ -126,9 +165,11 @@ class TcpSource:
         opening = asyncio.open_connection(self._address.host, self._address.port)
         reader, writer = await asyncio.wait_for(opening, CONNECT_TIMEOUT_S)
         _probe_when_silent(writer.get_extra_info("socket"))
+        self._writer = writer
         try:
             yield reader
         finally:
+            self._writer = None
             writer.close()
 
 
@@ -147,8 +188,19 @@ class SerialSource:
     def __init__(self, address: LinkAddress, clock: Clock) -> None:
         """Read a device."""
         self.where = ""
+        self.n_bytes_sent = 0
+        self.can_send = True
         self._address = address
         self._clock = clock
+        self._unsent: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+
+    def send(self, data: bytes, _path: str, /) -> None:
+        """See `Source.send`; the thread that reads the port writes it."""
+        if self._unsent.qsize() < MAX_UNSENT_BYTES // MAX_FRAME_BYTES:
+            self._unsent.put(data)
+
+    def _count_sent(self, n_bytes: int) -> None:
+        self.n_bytes_sent += n_bytes
 
     async def run(self, feed: Feed, on_open: Callable[[], None]) -> None:
         """See `Source.run`."""
@@ -164,9 +216,10 @@ class SerialSource:
         )
         stopping = threading.Event()
         pieces: asyncio.Queue[bytes] = asyncio.Queue()
-        reading = asyncio.create_task(
-            asyncio.to_thread(_read_serial, device, stopping, asyncio.get_running_loop(), pieces.put_nowait)
-        )
+        loop = asyncio.get_running_loop()
+        self._unsent = unsent = queue.SimpleQueue[bytes]()
+        ways = _SerialWays(loop=loop, unsent=unsent, put=pieces.put_nowait, count=self._count_sent)
+        reading = asyncio.create_task(asyncio.to_thread(_serve_serial, device, stopping, ways))
         try:
             on_open()
             while True:
@@ -183,15 +236,26 @@ class SerialSource:
                 await asyncio.shield(reading)
 
 
-def _read_serial(
-    port: Any, stopping: threading.Event, loop: asyncio.AbstractEventLoop, put: Callable[[bytes], None]
-) -> None:
-    """Hand on what a port brings until it is told to stop."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _SerialWays:
+    """Between the thread of a serial port and the node's loop."""
+
+    loop: asyncio.AbstractEventLoop
+    unsent: queue.SimpleQueue[bytes]
+    put: Callable[[bytes], None]
+    count: Callable[[int], None]
+
+
+def _serve_serial(port: Any, stopping: threading.Event, ways: _SerialWays) -> None:
+    """Hand on what a port brings, and write what is to go out, until it is told to stop."""
     with contextlib.closing(port):
         while not stopping.is_set():
             data = port.read(1) + port.read(port.in_waiting)
             if data:
-                loop.call_soon_threadsafe(put, data)
+                ways.loop.call_soon_threadsafe(ways.put, data)
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    ways.loop.call_soon_threadsafe(ways.count, port.write(ways.unsent.get_nowait()))
 
 
 class FileSource:
@@ -200,8 +264,13 @@ class FileSource:
     def __init__(self, address: LinkAddress, clock: Clock) -> None:
         """Play a file."""
         self.where = ""
+        self.n_bytes_sent = 0
+        self.can_send = False
         self._file = Path(address.path)
         self._clock = clock
+
+    def send(self, data: bytes, path: str, /) -> None:
+        """Nobody hears: a file is no drone."""
 
     async def run(self, feed: Feed, on_open: Callable[[], None]) -> None:
         """See `Source.run`; once through, it holds still."""
