@@ -99,7 +99,7 @@ class _Twin(QWidget):
         self._on_cameras()
 
     def _on_cameras(self) -> None:
-        self._panel.show_cones(cones_of(self._panel.shown_lots, self._room.live.cameras.values()), ())
+        self._panel.show_cones(*cones_of(self._panel.shown_lots, self._room.live.cameras.values()))
         self._on_names()
 
     def _on_names(self) -> None:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from itertools import combinations
 
-from core.cameras.model import Camera
+from core.cameras.model import MOUNT_HEIGHT_M, Camera
 from core.kernel.errors import BadInputError
 from core.vision.model import CountLine, Lane, Mask, PicturePoint, RoadPlane, Scene, Zone
 from core.vision.plane import solve
@@ -36,6 +36,8 @@ def check_camera(camera: Camera) -> None:
         raise BadInputError(f"{camera.transport!r} is no transport.", hint="Use tcp or udp.")
     _check_span("The heading", camera.heading_deg, -360.0, 360.0, "degrees")
     _check_span("The opening", camera.view_angle_deg, 1.0, 360.0, "degrees")
+    if camera.mount_height_m is not None:
+        _check_span("The mounting height", camera.mount_height_m, *MOUNT_HEIGHT_M, "m")
     _check_span("The detection rate", camera.detect_fps, 0.0, MAX_DETECT_FPS, "pictures a second")
     if any(not label.strip() or len(label) > 32 for label in camera.labels):
         raise BadInputError("One of the classes to detect has no name.", hint="Use car, bus, truck and the like.")

@@ -8,6 +8,9 @@ from datetime import datetime
 from core.kernel.geo import GeoPoint
 from core.vision.model import DEFAULT_LABELS, Scene, TrackerKind
 
+MOUNT_HEIGHT_M = (0.5, 200.0)
+"""What a mounting height can be."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Camera:
@@ -22,6 +25,7 @@ class Camera:
         site: Where it belongs, in the operators' words; empty where nobody said.
         heading_deg: Where it looks, clockwise from true north.
         view_angle_deg: Horizontal opening, for the map's wedge.
+        mount_height_m: Of the camera over the ground below it; None until someone measured it.
         detect_fps: Pictures a second that go through the detector; 0 turns detection off.
         model: Name or path of a model; empty means the site's default.
         version: Bumped by every write; guards against two operators racing.
@@ -40,6 +44,7 @@ class Camera:
     site: str = ""
     heading_deg: float = 0.0
     view_angle_deg: float = 60.0
+    mount_height_m: float | None = None
     detect_fps: float = 8.0
     labels: tuple[str, ...] = DEFAULT_LABELS
     tracker: TrackerKind = TrackerKind.BYTETRACK

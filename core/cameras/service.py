@@ -360,6 +360,7 @@ def _camera(row: CameraRow) -> Camera:
         site=row.site,
         heading_deg=row.heading_deg,
         view_angle_deg=row.view_angle_deg,
+        mount_height_m=row.mount_height_m,
         detect_fps=row.detect_fps,
         labels=tuple(str(label) for label in row.labels),
         tracker=_read(lambda: TrackerKind(row.tracker), TrackerKind.BYTETRACK, row),
@@ -391,6 +392,7 @@ def _write(row: CameraRow, camera: Camera) -> None:
     row.site = storable(camera.site).strip()
     row.heading_deg = camera.heading_deg
     row.view_angle_deg = camera.view_angle_deg
+    row.mount_height_m = camera.mount_height_m
     row.detect_fps = camera.detect_fps
     row.labels = [*camera.labels]
     row.tracker = camera.tracker.value

@@ -103,6 +103,7 @@ class CameraRow(Versioned, Base):
     site: Mapped[str] = mapped_column(Text, default="")
     heading_deg: Mapped[float] = mapped_column(default=0.0)
     view_angle_deg: Mapped[float] = mapped_column(default=60.0)
+    mount_height_m: Mapped[float | None] = mapped_column(default=None)
     detect_fps: Mapped[float] = mapped_column(default=8.0)
     labels: Mapped[list[Any]] = mapped_column(Json, default=list)
     tracker: Mapped[str] = mapped_column(String(32), default="bytetrack")

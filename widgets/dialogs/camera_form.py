@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.cameras.model import Camera
+from core.cameras.model import MOUNT_HEIGHT_M, Camera
 from core.kernel.geo import GeoPoint
 from core.media.model import EDGE, ProbeResult, SourceSpec
 from core.vision.model import DEFAULT_LABELS, VEHICLE_LABELS, TrackerKind
@@ -138,7 +138,7 @@ class CameraForm(QWidget):
         text = "Not on the map" if position is None else f"{position.lat_deg:.5f}, {position.lon_deg:.5f}"
         self._place.setText(text)
         self._clear_place.setEnabled(position is not None)
-        for field in (self._heading, self._opening):
+        for field in (self._heading, self._opening, self._height):
             field.setEnabled(position is not None)
 
     def show_refused(self, sentence: str, hint: str = "") -> None:
@@ -311,6 +311,9 @@ class CameraForm(QWidget):
         self._heading = _number("Looks to", 0.0, 359.0, "°  from north", decimals=0)
         self._heading.setWrapping(True)
         self._opening = _number("Opening", 5.0, 360.0, "°  wide", decimals=0)
+        self._height = _number("Mounting height", 0.0, MOUNT_HEIGHT_M[1], " m", decimals=1)
+        self._height.setSpecialValueText("not measured")
+        self._height.setToolTip("Over the ground below the camera; the twin draws from there what it sees")
         self._site = _line("Site", 200)
         self._site.setPlaceholderText("Where it belongs; may be empty")
         form = _form()
@@ -319,6 +322,7 @@ class CameraForm(QWidget):
         form.addRow("", buttons)
         form.addRow("Looks to", self._heading)
         form.addRow("Opening", self._opening)
+        form.addRow("Mounted", self._height)
         return form
 
     def _build_footer(self) -> QVBoxLayout:
@@ -369,6 +373,7 @@ class CameraForm(QWidget):
         self._site.setText(camera.site)
         self._heading.setValue(camera.heading_deg % 360)
         self._opening.setValue(camera.view_angle_deg)
+        self._height.setValue(camera.mount_height_m or 0.0)
         self.show_position(camera.position)
         self._on_source_changed()
         self._name.setFocus()
@@ -551,6 +556,7 @@ class CameraForm(QWidget):
                 site=self._site.text().strip(),
                 heading_deg=self._heading.value(),
                 view_angle_deg=self._opening.value(),
+                mount_height_m=self._height.value() or None,
                 detect_fps=self._rate.value(),
                 labels=tuple(label for label, box in self._labels.items() if box.isChecked()) or DEFAULT_LABELS,
                 tracker=TrackerKind(self._tracker.currentData()),

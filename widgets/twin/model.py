@@ -139,12 +139,21 @@ class Cone:
     Attributes:
         apex: Of the camera, in the scene [m].
         ground: Corners of what it sees [m], shape (k, 3).
+        height_m: Over the ground that it looks at.
+        heading_deg: Where it looks, clockwise from north.
+        view_angle_deg: Horizontal opening.
+        tilt_deg: Down from the horizon; None where no calibration tells.
     """
 
     lot_id: str
     camera_id: str
+    name: str
     apex: tuple[float, float, float]
     ground: tuple[tuple[float, float, float], ...]
+    height_m: float
+    heading_deg: float
+    view_angle_deg: float
+    tilt_deg: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

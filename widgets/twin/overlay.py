@@ -142,6 +142,7 @@ class Overlay:
         taken = [compass[1]]
         self._paint_lots(painter, sight, told, dress, taken)
         self._paint_decks(painter, sight, told, dress, taken)
+        self._paint_cameras(painter, sight, dress, taken)
         self._paint_zones(painter, sight, told, dress, taken)
         self._paint_bays(painter, sight, told, dress, taken)
         compass[0].put(painter, compass[1])
@@ -236,6 +237,18 @@ class Overlay:
             if not caption and told.look is not None and not told.is_by_figure:
                 caption = f"{counts(told.look, zone.indices)[0]} free"
             self._write(painter, QPointF(x, y), f"{zone.zone}  {caption}".strip(), font, sight, dress, taken)
+
+    def _paint_cameras(self, painter: QPainter, sight: Sight, dress: Dress, taken: list[QRectF]) -> None:
+        """Name every camera where it hangs, and how high."""
+        cones = sight.options.cones
+        if not cones:
+            return
+        at, depth = sight.place(np.array([cone.apex for cone in cones]))
+        font = dress.font(dress.sizes.small, weight=QFont.Weight.DemiBold)
+        for cone, (x, y), far in zip(cones, at.tolist(), depth.tolist(), strict=True):
+            if far > 0.0:
+                text = f"{cone.name}  {cone.height_m:.1f} m"
+                self._write(painter, QPointF(x, y - dress.sizes.body), text, font, sight, dress, taken)
 
     # -- bays --------------------------------------------------------------------------------------------------------
 

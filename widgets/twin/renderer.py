@@ -430,8 +430,10 @@ class Renderer:
         lines: list[int] = []
         for cone in cones:
             first = len(points)
-            points += [cone.apex, *cone.ground]
+            foot = (*cone.apex[:2], cone.apex[2] - cone.height_m)
+            points += [cone.apex, *cone.ground, foot]
             n = len(cone.ground)
+            lines += [2, first, first + 1 + n]
             for i in range(n):
                 lines += [2, first, first + 1 + i]
                 lines += [2, first + 1 + i, first + 1 + (i + 1) % n]

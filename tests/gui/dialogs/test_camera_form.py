@@ -181,6 +181,8 @@ def test_a_position_from_the_map_is_saved(form, qtbot):
     assert not form._heading.isEnabled()
     form.show_position(GeoPoint(36.0, -30.0))
     form._heading.setValue(270)
+    assert form._height.text() == "not measured"
+    form._height.setValue(6.5)
     press(qtbot, form._test)
     form.show_probe(GOOD)
 
@@ -189,6 +191,7 @@ def test_a_position_from_the_map_is_saved(form, qtbot):
 
     assert asked.args[0].position == GeoPoint(36.0, -30.0)
     assert asked.args[0].heading_deg == 270
+    assert asked.args[0].mount_height_m == 6.5
 
 
 def test_a_refusal_by_the_node_is_said_and_the_form_can_be_used_again(form, qtbot):
