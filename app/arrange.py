@@ -8,7 +8,7 @@ from PySide6.QtCore import QObject, QTimer
 
 from app.main_window import MainWindow
 from app.room import Room
-from app.watching import Watchers
+from core.cameras.watching import Watchers
 from core.incidents.model import Alarm
 
 SETTLE_MS = 120

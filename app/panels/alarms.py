@@ -14,8 +14,8 @@ from app.room import Room
 from app.sources import sources_of
 from core.incidents.handling import Limits
 from core.incidents.holds import OutOfService
-from core.incidents.model import Alarm, Clip, JournalEntry, SourceKind
 from core.incidents.suppression import Source
+from core.incidents.model import Alarm, Clip, ClipInfo, JournalEntry, SourceKind
 from core.kernel.errors import ConsoleError
 from core.node.model import Trend
 from widgets.alarms.actions import Action, Answer
@@ -94,7 +94,7 @@ def _connect(alarms: AlarmList, room: Room) -> QWidget:
             alarms.show_snapshot(alarm_id, content)
 
         room.ask("incidents.snapshot", bytes, then=show, incident_id=incident_id)
-        ask_clip(alarm_id, incident_id)
+        ask_clips(alarm_id, incident_id)
 
     def ask_trend(alarm: Alarm) -> None:
         def show(trend: Trend | None) -> None:
@@ -111,22 +111,29 @@ def _connect(alarms: AlarmList, room: Room) -> QWidget:
             at=alarm.raised_at,
         )
 
-    def ask_clip(alarm_id: str, incident_id: str) -> None:
-        def show(clip: Clip | None) -> None:
-            alarms.show_clip(alarm_id, clip)
-            if clip is None and _is_fresh(live.alarms.get(alarm_id)):
+    def ask_clips(alarm_id: str, incident_id: str) -> None:
+        def show(clips: list[ClipInfo]) -> None:
+            alarms.show_clips(alarm_id, tuple(clips))
+            is_open = not clips or any(clip.is_being_taken for clip in clips)
+            if is_open and _is_fresh(live.alarms.get(alarm_id)):
                 # The ten seconds after it are not over yet.
                 clip_timer.start_for(alarm_id, incident_id)
+
+        room.ask("incidents.clips", list[ClipInfo], then=show, refused=lambda _error: None, incident_id=incident_id)
+
+    def on_clip_wanted(alarm_id: str, incident_id: str, camera_id: str) -> None:
+        def show(clip: Clip | None) -> None:
+            alarms.show_clip(alarm_id, clip)
 
         room.ask(
             "incidents.clip",
             Clip | None,  # type: ignore[arg-type]
             then=show,
-            refused=lambda _error: None,
             incident_id=incident_id,
+            camera_id=camera_id,
         )
 
-    clip_timer = _AskAgain(alarms, ask_clip)
+    clip_timer = _AskAgain(alarms, ask_clips)
 
     def on_selection(alarm: Alarm | None) -> None:
         if alarm is not None:
@@ -152,6 +159,7 @@ def _connect(alarms: AlarmList, room: Room) -> QWidget:
     room.tab_wanted.connect(lambda name: alarms.show_tab(Tab(name)))
     alarms.comment_requested.connect(on_comment)
     alarms.snapshot_requested.connect(on_snapshot_wanted)
+    alarms.clip_requested.connect(on_clip_wanted)
     alarms.selection_changed.connect(on_selection)
     alarms.goto_requested.connect(lambda alarm: go_to(room, alarm))
     alarms.silence_requested.connect(room.silence_requested)

@@ -21,7 +21,7 @@ from app.panel import Area, PanelInfo
 from app.pumps import make_pump
 from app.room import Room
 from app.snapshots import FOLDER, Taken, save_shot
-from app.watching import Watchers
+from core.cameras.watching import Watchers
 from core.drones.model import DroneState
 from core.incidents.model import Alarm, SourceKind
 from widgets.video.layout import Preset

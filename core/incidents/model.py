@@ -293,6 +293,24 @@ class ClipPicture:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClipInfo:
+    """What is kept of one camera around an incident's first call.
+
+    Attributes:
+        n_pictures: 0 where there is no film, or none yet.
+        missing: A sentence for what of the twenty seconds is not there; empty where nothing is missing.
+        is_being_taken: The ten seconds after it are not over yet.
+    """
+
+    incident_id: str
+    camera_id: str
+    camera_name: str
+    n_pictures: int
+    missing: str
+    is_being_taken: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Clip:
     """What a camera saw around an alarm, the oldest picture first."""
 

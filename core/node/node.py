@@ -61,7 +61,7 @@ from core.link import protocol
 from core.link.server import LinkServer, Peer
 from core.media.hardware import AUTO, OFF, SOFTWARE, HardwareDecode, choose_hardware
 from core.media.masks import Polygon
-from core.media.model import EDGE, ProbeResult, SourceSpec
+from core.media.model import EDGE, ProbeResult, SourceSpec, StreamState
 from core.media.probe import probe
 from core.media.source import public_address
 from core.node import conditions, demo, verbs
@@ -467,6 +467,7 @@ class Node:
         # Rules begin anew with the node: of what was active before, nobody would ever hear the end.
         await services.incidents.start()
         await services.keeper.start()
+        await services.clips.start()
         open_alarms = await services.incidents.open_alarms()
         self._storing = self._spawn(self._calls.work())
         self._spawn(self._forget_forever(store))
@@ -771,6 +772,8 @@ class Node:
             services.clips,
             cameras=lambda: self._sight.cameras if self._sight is not None else (),
             ask=lambda camera_id, clip_id: self._supervisor.keep_clip(camera_id, clip_id) if self._supervisor else None,
+            spawn=self._spawn,
+            why_dark=self._why_dark,
         )
         flow = self._camera_flow = CameraFlow(
             tenant=self.settings.site.tenant,
@@ -941,9 +944,14 @@ class Node:
         if isinstance(message, BaysPictured):
             self.bay_sight.take_picture(message.camera_id, message.jpeg, message.captured_at)
         if isinstance(message, ClipKept) and self._clips_of_alarms is not None:
-            self._spawn(self._clips_of_alarms.keep(message))
+            self._clips_of_alarms.take_clip(message)
         if isinstance(message, EngineFailed) and self._calls is not None:
             self._calls.take_engine_failed(message)
+
+    def _why_dark(self, camera_id: str) -> str:
+        """Say why a camera shows nothing just now; empty where it does."""
+        report = self._sight.streams.get(camera_id) if self._sight is not None else None
+        return "" if report is None or report.state is StreamState.LIVE else report.reason
 
     def _on_worker(self, report: WorkerReport) -> None:
         if report.state == "restarting" and self._sight is not None:

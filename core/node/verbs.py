@@ -19,7 +19,7 @@ from core.field.inventory import BulkOutcome, DeviceAt
 from core.field.messages import DeviceMessage
 from core.field.model import Device, DeviceCommand, Twin
 from core.field.sheet import SPANS_S, DeviceSheet, History
-from core.incidents.model import Clip, Incident, SourceKind
+from core.incidents.model import Clip, ClipInfo, Incident, SourceKind
 from core.incidents.review import Outcome, PrecisionReport, ReviewFilter, ReviewItem, ReviewPage
 from core.incidents.shift import Draft, ShiftKind
 from core.kernel.errors import BadInputError, NotPermittedError, UnavailableError
@@ -445,9 +445,13 @@ def _incident_verbs(node: Node) -> dict[str, Verb]:
             at=at,
         )
 
-    async def clip_of(peer: Peer, *, incident_id: str) -> Clip | None:
+    async def clips_of(peer: Peer, *, incident_id: str) -> list[ClipInfo]:
         actor_of(peer)
-        return await node.require_services().clips.load(incident_id)
+        return list(await node.require_services().clips.clips_of(incident_id))
+
+    async def clip_of(peer: Peer, *, incident_id: str, camera_id: str) -> Clip | None:
+        actor_of(peer)
+        return await node.require_services().clips.load(incident_id, camera_id)
 
     async def snapshot_of(peer: Peer, *, incident_id: str) -> bytes:
         actor_of(peer)
@@ -459,6 +463,7 @@ def _incident_verbs(node: Node) -> dict[str, Verb]:
 
     return {
         "incidents.snapshot": snapshot_of,
+        "incidents.clips": clips_of,
         "incidents.clip": clip_of,
         "alarms.trend": trend_of,
         "incidents.recent": recent,

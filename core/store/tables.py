@@ -611,12 +611,16 @@ class CapMessageRow(Base):
 
 
 class IncidentClipRow(Base):
-    """What a camera saw ten seconds before and after an incident's first alarm; the film lies beside the snapshots."""
+    """What a camera saw ten seconds before and after an incident's first call; the film lies beside the snapshots."""
 
     __tablename__ = "incident_clip"
 
     incident_id: Mapped[str] = mapped_column(ForeignKey("incident.incident_id"), primary_key=True)
-    camera_id: Mapped[str] = mapped_column(String(64))
+    camera_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    camera_name: Mapped[str] = mapped_column(Text)
+    rank: Mapped[int] = mapped_column(Integer)
+    """0 for the camera that sees it best."""
+
     at: Mapped[datetime]
     """Of the alarm."""
 
@@ -625,7 +629,11 @@ class IncidentClipRow(Base):
 
     n_pictures: Mapped[int] = mapped_column(Integer)
     path: Mapped[str] = mapped_column(Text)
+    """Empty where there is no film, or none yet."""
+
     sha256: Mapped[str] = mapped_column(String(64))
+    missing: Mapped[str] = mapped_column(Text)
+    """What of the twenty seconds is not there, and why."""
 
 
 class ReviewRow(Versioned, Base):

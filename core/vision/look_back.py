@@ -72,8 +72,8 @@ class LookBack:
             return True
 
     def finished(self, now_s: float) -> list[tuple[str, tuple[ClipPicture, ...]]]:
-        """Return the clips whose time is over, each once; those without a picture are left out."""
+        """Return the clips whose time is over, each once; without a picture where the camera gave none."""
         with self._lock:
             over = [taking for taking in self._taking if taking.until_s <= now_s]
             self._taking = [taking for taking in self._taking if taking.until_s > now_s]
-        return [(taking.clip_id, tuple(taking.pictures)) for taking in over if taking.pictures]
+        return [(taking.clip_id, tuple(taking.pictures)) for taking in over]

@@ -114,7 +114,7 @@ class KeepClip:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipKept:
-    """Worker to node: the pictures of a clip, the oldest first: wall time [s] and JPEG."""
+    """Worker to node: the pictures of a clip, the oldest first: wall time [s] and JPEG; none where it took none."""
 
     camera_id: str
     clip_id: str

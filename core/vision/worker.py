@@ -23,6 +23,7 @@ from core.kernel.log import start_logging
 from core.vision.detector_link import DetectorLink
 from core.vision.messages import (
     CameraJob,
+    ClipKept,
     Heartbeat,
     KeepClip,
     Looked,
@@ -120,8 +121,8 @@ class _Worker:
             self._set_cameras(message.cameras)
         elif isinstance(message, KeepClip):
             asked = self._slots.get(message.camera_id)
-            if asked is not None:
-                asked.look_back.begin(message.clip_id, time.monotonic())
+            if asked is None or not asked.look_back.begin(message.clip_id, time.monotonic()):
+                self._send(ClipKept(camera_id=message.camera_id, clip_id=message.clip_id, pictures=()))
         elif isinstance(message, UseDetector):
             self._detector.use(message)
 

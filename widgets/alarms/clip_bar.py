@@ -4,40 +4,56 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QHideEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QToolButton, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSlider, QToolButton, QVBoxLayout, QWidget
 
-from core.incidents.model import Clip
+from core.incidents.model import Clip, ClipInfo
 from widgets.base.theme import look, set_role
 
 STEP_MS = 100
 
 
 class ClipBar(QWidget):
-    """A slider through the pictures of a clip; Left and Right step, Space on the button plays.
+    """Which camera, and a slider through the pictures of its clip; Left and Right step, Space on the button plays.
 
     Signals:
         picture_wanted(bytes): The JPEG to show.
+        clip_wanted(str): Camera whose clip is to be shown; answer with `show_clip`.
     """
 
     picture_wanted = Signal(bytes)
+    clip_wanted = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._clip: Clip | None = None
+        self._clips: tuple[ClipInfo, ...] = ()
         self._clock_s = 0.0
-        self._play = QToolButton(self)
+        self._cameras = QComboBox(self)
+        self._cameras.setAccessibleName("Camera of the clip")
+        self._missing = QLabel(self)
+        self._missing.setAccessibleName("What is missing of the clip")
+        self._missing.setWordWrap(True)
+        set_role(self._missing, "caption")
+        self._player = QWidget(self)
+        self._play = QToolButton(self._player)
         self._play.setText("Play")
         self._play.setCheckable(True)
         self._play.setAccessibleName("Play ten seconds before and after the alarm")
         set_role(self._play, "quiet")
-        self._slider = QSlider(Qt.Orientation.Horizontal, self)
+        self._slider = QSlider(Qt.Orientation.Horizontal, self._player)
         self._slider.setAccessibleName("Moment, before or after the alarm")
         self._slider.setPageStep(5)
-        self._moment = QLabel(self)
+        self._moment = QLabel(self._player)
         set_role(self._moment, "caption")
         self._moment.setMinimumWidth(self._moment.fontMetrics().horizontalAdvance("+10.0 s") + look().sizes.gap)
         self._moment.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        row = QHBoxLayout(self)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(look().sizes.gap)
+        column.addWidget(self._cameras)
+        column.addWidget(self._player)
+        column.addWidget(self._missing)
+        row = QHBoxLayout(self._player)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(look().sizes.gap * 2)
         row.addWidget(self._play)
@@ -46,6 +62,7 @@ class ClipBar(QWidget):
         self._timer = QTimer(self)
         self._timer.setInterval(STEP_MS)
         self._timer.timeout.connect(self._on_step)
+        self._cameras.activated.connect(self._on_camera)
         self._play.toggled.connect(self._on_play)
         self._slider.valueChanged.connect(self._on_moment)
         self.hide()
@@ -55,11 +72,34 @@ class ClipBar(QWidget):
         """Where in the clip the picture is, e.g. "-4.0 s"."""
         return self._moment.text()
 
+    @property
+    def missing_text(self) -> str:
+        """What is not there of the camera that is chosen."""
+        return self._missing.text()
+
+    def show_clips(self, clips: tuple[ClipInfo, ...]) -> None:
+        """Offer the cameras of an incident, and ask for the clip of the chosen one, or of the best that has one."""
+        chosen = self._chosen_id()
+        self._clips = clips
+        self._cameras.clear()
+        for clip in clips:
+            self._cameras.addItem(clip.camera_name, clip.camera_id)
+        usable = [clip.camera_id for clip in clips if clip.n_pictures]
+        camera_id = chosen if chosen in usable else next(iter(usable), clips[0].camera_id if clips else "")
+        self._cameras.setCurrentIndex(self._cameras.findData(camera_id))
+        self._cameras.setVisible(len(clips) > 1)
+        if self._clip is None or self._clip.camera_id != camera_id:
+            self.show_clip(None)
+            if camera_id in usable:
+                self.clip_wanted.emit(camera_id)
+        self._tell_missing()
+
     def show_clip(self, clip: Clip | None) -> None:
         """Offer a clip from its picture nearest to the alarm; None where there is none."""
         self._clip = clip if clip is not None and clip.pictures else None
         self._play.setChecked(False)
-        self.setVisible(self._clip is not None)
+        self._player.setVisible(self._clip is not None)
+        self._tell_missing()
         if self._clip is None:
             return
         offsets = [picture.offset_s for picture in self._clip.pictures]
@@ -68,6 +108,23 @@ class ClipBar(QWidget):
         self._slider.setValue(min(range(len(offsets)), key=lambda index: abs(offsets[index])))
         self._slider.blockSignals(False)
         self._tell()
+
+    def _chosen_id(self) -> str:
+        return str(self._cameras.currentData() or "")
+
+    def _on_camera(self, _index: int) -> None:
+        self.show_clip(None)
+        chosen = next((clip for clip in self._clips if clip.camera_id == self._chosen_id()), None)
+        if chosen is not None and chosen.n_pictures:
+            self.clip_wanted.emit(chosen.camera_id)
+
+    def _tell_missing(self) -> None:
+        chosen = next((clip for clip in self._clips if clip.camera_id == self._chosen_id()), None)
+        missing = "" if chosen is None else chosen.missing
+        name = "" if chosen is None or len(self._clips) > 1 else f"{chosen.camera_name}: "
+        self._missing.setText(f"{name}{missing}" if missing else "")
+        self._missing.setVisible(bool(missing))
+        self.setVisible(self._clip is not None or bool(self._clips))
 
     def _on_play(self, is_on: bool) -> None:
         self._play.setText("Pause" if is_on else "Play")

@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.incidents.model import Alarm, Clip, Priority
+from core.incidents.model import Alarm, Clip, ClipInfo, Priority
 from core.node.model import Trend
 from widgets.alarms.actions import ACTION_WORDS, Action
 from widgets.alarms.clip_bar import ClipBar
@@ -137,6 +137,7 @@ class AlarmDetail(QScrollArea):
     acknowledge_clicked = Signal()
     goto_clicked = Signal()
     comment_entered = Signal(str)
+    clip_wanted = Signal(str)
     left = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -200,6 +201,7 @@ class AlarmDetail(QScrollArea):
         column.addWidget(self._snapshot)
         self._clip = ClipBar(lower)
         self._clip.picture_wanted.connect(self._snapshot.show_picture)
+        self._clip.clip_wanted.connect(self.clip_wanted)
         column.addWidget(self._clip)
         self._trend = TrendChart(lower)
         column.addWidget(self._trend)
@@ -278,6 +280,7 @@ class AlarmDetail(QScrollArea):
         """
         if alarm.alarm_id != self.alarm_id:
             self._comment.clear()
+            self._clip.show_clips(())
             self._clip.show_clip(None)
             self._trend.show_trend(None, alarm.raised_at)
             has_path = bool(alarm.incident_id)
@@ -343,6 +346,10 @@ class AlarmDetail(QScrollArea):
             self._snapshot.show_picture(content)
         else:
             self._snapshot.show_nothing("No picture")
+
+    def show_clips(self, clips: tuple[ClipInfo, ...]) -> None:
+        """Offer the cameras that were asked what they saw before and after."""
+        self._clip.show_clips(clips)
 
     def show_clip(self, clip: Clip | None) -> None:
         """Offer what the camera saw before and after; None where nothing was kept."""

@@ -39,8 +39,8 @@ from core.access.model import Role
 from core.incidents.flood import NO_FLOOD, Flood
 from core.incidents.handling import Limits
 from core.incidents.holds import OutOfService
-from core.incidents.model import Alarm, AlarmState, Clip
 from core.incidents.suppression import Source
+from core.incidents.model import Alarm, AlarmState, Clip, ClipInfo
 from core.kernel.clock import Clock, SystemClock
 from core.kernel.settings import KeySettings
 from core.node.model import Trend
@@ -106,7 +106,8 @@ class AlarmList(QWidget):
         goto_requested(object): The `Alarm` to show on wall and map.
         selection_changed(object): The one selected `Alarm`, or None.
         limits_requested(str): Alarm id; answer with `show_limits`.
-        snapshot_requested(str, str): Alarm id and incident id; answer with `show_snapshot`.
+        snapshot_requested(str, str): Alarm id and incident id; answer with `show_snapshot` and `show_clips`.
+        clip_requested(str, str, str): Alarm id, incident id and camera id; answer with `show_clip`.
         take_out_requested(object, str, object): `list[tuple[Source, str]]` with names, reason, how long they are to be
             out of service.
         service_back_requested(object): This `OutOfService` is to be put back into service.
@@ -125,6 +126,7 @@ class AlarmList(QWidget):
     selection_changed = Signal(object)
     limits_requested = Signal(str)
     snapshot_requested = Signal(str, str)
+    clip_requested = Signal(str, str, str)
     take_out_requested = Signal(object, str, object)
     service_back_requested = Signal(object)
     silence_requested = Signal()
@@ -210,6 +212,7 @@ class AlarmList(QWidget):
         self._detail.put_back_clicked.connect(self.put_back_requested)
         self._detail.comment_entered.connect(self._on_comment)
         self._detail.left.connect(self._on_detail_left)
+        self._detail.clip_wanted.connect(self._on_clip_wanted)
         self._place = Place.BESIDE
         self._is_commenting = False
         self._splitter = QSplitter(Qt.Orientation.Horizontal, self)
@@ -467,6 +470,11 @@ class AlarmList(QWidget):
         """Show the picture that was asked for; one that comes too late is ignored, empty bytes mean there is none."""
         if alarm_id == self._detail.alarm_id:
             self._detail.show_snapshot(content)
+
+    def show_clips(self, alarm_id: str, clips: tuple[ClipInfo, ...]) -> None:
+        """Offer the cameras that saw an alarm; what comes too late is ignored."""
+        if alarm_id == self._detail.alarm_id:
+            self._detail.show_clips(clips)
 
     def show_clip(self, alarm_id: str, clip: Clip | None) -> None:
         """Offer what a camera saw around an alarm; one that comes too late is ignored."""
@@ -817,6 +825,11 @@ class AlarmList(QWidget):
         self._is_commenting = True
         self._arrange()
         self._detail.focus_comment()
+
+    def _on_clip_wanted(self, camera_id: str) -> None:
+        alarm = self.model.alarm(self._detail.alarm_id or "")
+        if alarm is not None:
+            self.clip_requested.emit(alarm.alarm_id, alarm.incident_id, camera_id)
 
     def _on_detail_left(self) -> None:
         self._is_commenting = False

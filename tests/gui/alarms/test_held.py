@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QApplication
 
 from core.access.model import Role
 from core.incidents.handling import Limits
-from core.incidents.model import AlarmMark, AlarmState, Clip, ClipPicture, Priority, Quality, Shelving
+from core.incidents.model import AlarmMark, AlarmState, Clip, ClipInfo, ClipPicture, Priority, Quality, Shelving
 from core.kernel.clock import FakeClock
 from core.node.model import Trend, TrendPoint
 from tests.gui.alarms.making import NOW, make_alarm
@@ -272,6 +272,47 @@ def test_before_and_after_are_looked_through_by_keyboard(desk):
     assert desk.detail.has_picture
     desk.select("shelved")
     assert not desk.detail.has_clip
+
+
+def an_info(camera_id, n_pictures=4, missing=""):
+    return ClipInfo(
+        incident_id="incident-calling",
+        camera_id=camera_id,
+        camera_name=camera_id.upper(),
+        n_pictures=n_pictures,
+        missing=missing,
+        is_being_taken=False,
+    )
+
+
+def test_each_camera_that_saw_it_is_offered_and_what_is_missing_is_said(desk):
+    wanted = []
+    desk.clip_requested.connect(lambda *asked: wanted.append(asked))
+    desk.select("calling")
+
+    desk.show_clips(
+        "calling", (an_info("c0", 0, "It gave no picture."), an_info("c1", missing="Half of it."), an_info("c2"))
+    )
+    desk.show_clip("calling", a_clip(-9.5, 0.2))
+    bar = desk.detail._clip
+
+    assert wanted == [("calling", "incident-calling", "c1")], "the best one that has a film"
+    assert bar.missing_text == "Half of it."
+    bar._cameras.setFocus()
+    press(Qt.Key.Key_Down)
+    assert wanted[-1] == ("calling", "incident-calling", "c2")
+    for _ in range(2):
+        press(Qt.Key.Key_Up)
+    assert bar.missing_text == "It gave no picture."
+    assert not bar._player.isVisible()
+
+
+def test_one_camera_that_gave_nothing_is_named(desk):
+    desk.select("calling")
+
+    desk.show_clips("calling", (an_info("c0", 0, "It did not answer in time."),))
+
+    assert desk.detail._clip.missing_text == "C0: It did not answer in time."
 
 
 def test_a_clip_of_another_alarm_is_not_shown(desk):

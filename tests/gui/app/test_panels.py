@@ -152,7 +152,7 @@ def test_areas_are_divided_from_the_centre_outwards():
 
 
 def test_an_alarm_of_a_station_is_watched_by_the_nearest_camera(room):
-    from app.watching import Watchers
+    from core.cameras.watching import Watchers
     from core.incidents.model import SourceKind
     from core.kernel.geo import GeoPoint
     from tests.fixtures.alarms import alarm

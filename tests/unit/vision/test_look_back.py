@@ -71,3 +71,11 @@ def test_a_flood_of_alarms_takes_a_bounded_number_of_clips():
 
     assert sum(taken) == MAX_CLIPS
     assert not look_back.begin("0", 2.0)
+
+
+def test_a_camera_that_gave_nothing_says_so():
+    look_back = LookBack()
+
+    look_back.begin("dark", 15.0)
+
+    assert look_back.finished(26.0) == [("dark", ())]
