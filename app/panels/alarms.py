@@ -14,8 +14,8 @@ from app.room import Room
 from app.sources import sources_of
 from core.incidents.handling import Limits
 from core.incidents.holds import OutOfService
-from core.incidents.suppression import Source
 from core.incidents.model import Alarm, Clip, ClipInfo, JournalEntry, SourceKind
+from core.incidents.suppression import Source
 from core.kernel.errors import ConsoleError
 from core.node.model import Trend
 from widgets.alarms.actions import Action, Answer

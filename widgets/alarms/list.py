@@ -39,8 +39,8 @@ from core.access.model import Role
 from core.incidents.flood import NO_FLOOD, Flood
 from core.incidents.handling import Limits
 from core.incidents.holds import OutOfService
-from core.incidents.suppression import Source
 from core.incidents.model import Alarm, AlarmState, Clip, ClipInfo
+from core.incidents.suppression import Source
 from core.kernel.clock import Clock, SystemClock
 from core.kernel.settings import KeySettings
 from core.node.model import Trend

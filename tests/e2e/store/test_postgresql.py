@@ -277,7 +277,9 @@ BEFORE_SEVERAL_CAMERAS = (
     "CREATE TABLE incident_clip (incident_id VARCHAR(26) NOT NULL, camera_id VARCHAR(64) NOT NULL,"
     " at TIMESTAMP NOT NULL, began_at TIMESTAMP NOT NULL, n_pictures INTEGER NOT NULL, path TEXT NOT NULL,"
     " sha256 VARCHAR(64) NOT NULL, CONSTRAINT pk_incident_clip PRIMARY KEY (incident_id),"
-    " CONSTRAINT fk_incident_clip_incident_id_incident FOREIGN KEY (incident_id) REFERENCES incident (incident_id))",
-    "INSERT INTO incident_clip VALUES (:incident_id, 'ring', '2026-01-01 00:00:00', '2026-01-01 00:00:00', 7, 'a', 'b')",
+    " CONSTRAINT fk_incident_clip_incident_id_incident FOREIGN KEY (incident_id)"
+    " REFERENCES incident (incident_id))",
+    "INSERT INTO incident_clip VALUES (:incident_id, 'ring', '2026-01-01 00:00:00', '2026-01-01 00:00:00', 7, 'a',"
+    " 'b')",
     "UPDATE alembic_version SET version_num = '0019'",
 )
