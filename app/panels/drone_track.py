@@ -43,7 +43,7 @@ class _DroneTrack(QWidget):
         process.picture.connect(page.show_picture)
         process.started_again.connect(page.say_everything)
         process.failed.connect(page.show_failed)
-        room.live.drones_changed.connect(lambda: self._on_updated(tuple(room.live.drones.values())))
+        room.live.drones_changed.connect(self._on_fleet)
         room.live.drones_updated.connect(self._on_updated)
         room.selected.connect(self._on_selected)
         room.replay_moved.connect(self._on_replay)
@@ -53,6 +53,14 @@ class _DroneTrack(QWidget):
         if not self._process.is_running:
             self._process.start()
         self._show()
+
+    def _on_fleet(self) -> None:
+        """Take the fleet over; who was removed has no track any more."""
+        drones = self._room.live.drones
+        self._tracks = {drone_id: track for drone_id, track in self._tracks.items() if drone_id in drones}
+        if self._drone_id not in drones:
+            self._drone_id = ""
+        self._on_updated(tuple(drones.values()))
 
     def _on_updated(self, fresh: tuple[DroneState, ...]) -> None:
         self._drone_id = self._drone_id or (fresh[0].drone_id if fresh else "")

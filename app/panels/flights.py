@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from PySide6.QtCore import QTimer
 from PySide6.QtGui import QShowEvent
@@ -15,7 +17,7 @@ from app.panel import Area, PanelInfo, Perspective
 from app.replay import Replay
 from app.room import Room
 from core.drones.export import ExportFormat
-from core.drones.model import Drone, ExportedFile, Flight, ReplayedState, TrackPoint
+from core.drones.model import Drone, ExportedFile, Flight, ImportedLog, ReplayedState, TrackPoint
 from core.kernel.errors import ConsoleError
 from core.kernel.ids import new_id
 from widgets.drones.flights import LOG_ENDINGS, FlightsPage
@@ -170,20 +172,38 @@ class _Flights(QWidget):
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
         dialog.selectFile(exported.name)
         dialog.setOption(QFileDialog.Option.DontUseNativeDialog)
-        dialog.fileSelected.connect(lambda name: self._room.run(self._write(Path(name), exported.data)))
+        dialog.fileSelected.connect(lambda name: self._room.run(self._write(Path(name), exported)))
         dialog.finished.connect(dialog.deleteLater)
         # Beside the room, not in front of it: alarms can be answered meanwhile.
         dialog.setModal(False)
         dialog.show()
 
-    async def _write(self, file: Path, data: bytes) -> None:
+    async def _write(self, file: Path, exported: ExportedFile) -> None:
+        """Fetch a file in parts, so that alarms come through in between; it stands there whole or not at all."""
+        unfinished = file.with_name(f"{file.name}.part")
         try:
-            await asyncio.to_thread(file.write_bytes, data)
+            with await asyncio.to_thread(unfinished.open, "wb") as out:
+                await self._fetch(exported, out)
+            await asyncio.to_thread(unfinished.replace, file)
         except OSError as error:
             raise ConsoleError(
                 f"{file.name} cannot be written: {error.strerror}.", hint="Choose another folder."
             ) from error
+        finally:
+            with contextlib.suppress(OSError):
+                await asyncio.to_thread(unfinished.unlink, missing_ok=True)
         self._room.toast(f"The flight is in {file.name}.")
+
+    async def _fetch(self, exported: ExportedFile, out: BinaryIO) -> None:
+        n_bytes = 0
+        while n_bytes < exported.n_bytes:
+            part = await self._room.connection.call(
+                "drones.export_part", bytes, export_id=exported.export_id, first=n_bytes
+            )
+            if not part:
+                raise ConsoleError("The file came in pieces and broke off.", hint="Export the flight again.")
+            await asyncio.to_thread(out.write, part)
+            n_bytes += len(part)
 
     def _on_import(self) -> None:
         endings = " ".join(f"*{ending}" for ending in LOG_ENDINGS)
@@ -209,31 +229,31 @@ class _Flights(QWidget):
 
     async def _take_one(self, file: Path) -> str:
         try:
-            flights = await self._send(file)
+            log = await self._send(file)
         except OSError as error:
             return f"{file.name}: cannot be read ({error.strerror})."
         except ConsoleError as error:
             return f"{file.name}: {error.message} {error.hint}".strip()
-        n_points = sum(flight.n_points for flight in flights)
-        words = "1 flight" if len(flights) == 1 else f"{len(flights)} flights"
-        return f"{file.name}: {words}, {n_points:,} points."
+        n_points = sum(flight.n_points for flight in log.flights)
+        words = "1 flight" if len(log.flights) == 1 else f"{len(log.flights)} flights"
+        return " ".join((f"{file.name}: {words}, {n_points:,} points.", *log.notes))
 
-    async def _send(self, file: Path) -> list[Flight]:
+    async def _send(self, file: Path) -> ImportedLog:
         """Send a log in parts, so that the link has room for alarms in between."""
         data = await asyncio.to_thread(file.read_bytes)
-        upload_id, flights = new_id(), list[Flight]()
+        upload_id, log = new_id(), ImportedLog()
         for first in range(0, max(1, len(data)), PART_BYTES):
             part = data[first : first + PART_BYTES]
             is_last = first + PART_BYTES >= len(data)
-            flights = await self._room.connection.call(
+            log = await self._room.connection.call(
                 "drones.import",
-                list[Flight],
+                ImportedLog,
                 upload_id=upload_id,
                 name=file.name,
                 data=part,
                 is_last=is_last,
             )
-        return flights
+        return log
 
 
 PANEL = PanelInfo(

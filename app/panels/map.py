@@ -195,7 +195,15 @@ class _MapPanel(QWidget):
 
     def _set_fence(self, fence: Fence | None) -> None:
         if self._drone_id:
-            self._room.ask("drones.set_fence", Drone, then=self._on_fence_saved, drone_id=self._drone_id, fence=fence)
+            plan = self._room.live.drone_plans.get(self._drone_id)
+            self._room.ask(
+                "drones.set_fence",
+                Drone,
+                then=self._on_fence_saved,
+                drone_id=self._drone_id,
+                fence=fence,
+                version=0 if plan is None else plan.version,
+            )
 
     def _on_fence_saved(self, drone: Drone) -> None:
         said = "may fly anywhere" if drone.fence is None else f"stays within {len(drone.fence.corners)} corners"

@@ -45,12 +45,26 @@ class FlightLog:
     _seen: Position | None = None
     _last_point: TrackPoint | None = None
     _ground_since: datetime | None = None
+    _heard_before: datetime | None = None
+    """Of a flight that was flown when the node ended, until it is heard again: when it was heard last."""
+
+    def resume(self, flight: Flight, newest: TrackPoint | None) -> None:
+        """Wait for a flight that was flown when the node ended to be heard again."""
+        self.flight = flight
+        self._heard_before = flight.began_at if newest is None else newest.at
+        if newest is not None:
+            self._last_point = newest
+            self._from = Position(point=newest.point, at=newest.at)
+            if newest.battery_percent is not None:
+                self._battery_percent = newest.battery_percent + (flight.battery_used_percent or 0.0)
 
     def look(self, state: DroneState, now: datetime) -> Flight | None:
-        """Go on with what is known now; returns the flight where it begins or ends."""
+        """Go on with what is known now; returns the flight where it begins, ends or is heard again."""
         flies = True if self.is_forced else is_airborne(state)
         if self.flight is None:
             return self._begin(state, now) if flies and state.health is not LinkHealth.LOST else None
+        if self._heard_before is not None:
+            return self._look_again(self.flight, state, flies, self._heard_before, now)
         if flies is False:
             self._ground_since = self._ground_since or now
             if (now - self._ground_since).total_seconds() >= LANDED_FOR_S:
@@ -63,13 +77,32 @@ class FlightLog:
             return self._end(heard_at, has_lost_end=True)
         return None
 
-    def finish(self, at: datetime) -> Flight | None:
-        """End a flight whose log is over."""
-        return None if self.flight is None else self._end(at)
+    def _look_again(
+        self, flight: Flight, state: DroneState, flies: bool | None, heard_before: datetime, now: datetime
+    ) -> Flight | None:
+        """Look whether a flight goes on after the node was away; what was not heard of it is never made up."""
+        is_heard = state.health is not LinkHealth.LOST
+        heard_at = state.heartbeat_at if is_heard and state.heartbeat_at is not None else now
+        away_s = (heard_at - heard_before).total_seconds()
+        if is_heard and flies and away_s < LOST_FOR_S:
+            self._heard_before = None
+            self.flight = replace(flight, was_interrupted=True)
+            return self.flight
+        if (is_heard and flies is not None) or away_s >= LOST_FOR_S:
+            return self.finish(heard_before, has_lost_end=True)
+        return None
+
+    def finish(self, at: datetime, *, has_lost_end: bool = False) -> Flight | None:
+        """End a flight whose log is over, or whose drone is not looked at any more."""
+        if self.flight is None:
+            return None
+        if self._heard_before is not None:
+            self.flight = replace(self.flight, was_interrupted=True)
+        return self._end(self._heard_before or at, has_lost_end=has_lost_end)
 
     def _begin(self, state: DroneState, now: datetime) -> Flight:
         self._battery_percent = state.battery_percent
-        self._from = self._seen = self._last_point = self._ground_since = None
+        self._from = self._seen = self._last_point = self._ground_since = self._heard_before = None
         self.flight = Flight(
             flight_id=new_id(), drone_id=self.drone_id, began_at=now, source=self.source, log_file=self.log_file
         )
@@ -119,7 +152,7 @@ class FlightLog:
         assert self.flight is not None
         ended = replace(self.flight, ended_at=max(at, self.flight.began_at), has_lost_end=has_lost_end)
         self.flight = None
-        self._ground_since = None
+        self._ground_since = self._heard_before = None
         return ended
 
 
@@ -139,5 +172,5 @@ def point_of(state: DroneState, position: Position) -> TrackPoint:
         altitude_home_m=fresh("altitude_home_m"),
         ground_speed_mps=fresh("ground_speed_mps"),
         heading_deg=fresh("heading_deg"),
-        battery_percent=state.battery_percent,
+        battery_percent=state.fresh_battery_percent(position.at),
     )

@@ -11,6 +11,9 @@ from core.drones.model import DEGRADED_S, LOST_S, DroneReport, LinkHealth, LinkS
 REGAIN_N, REGAIN_WITHIN_S = 2, 3.0
 """Heartbeats that a lost link needs, within so long, before it counts again."""
 
+AGAIN_WITHIN_S = 15.0
+"""A node that begins waits so long for a drone that flew when it ended: links must open, and drones speak."""
+
 HYSTERESIS_S = 3.0
 """A better link is taken once it was better for so long; a lost one is left at once."""
 
@@ -69,7 +72,17 @@ class DroneLinks:
         self._heard: dict[Key, _Heard] = {}
         self._used: Key | None = None
         self._better_since: tuple[Key, datetime] | None = None
+        self._before: tuple[datetime, datetime] | None = None
         self.lost_at: datetime | None = None
+
+    def remember(self, heartbeat_at: datetime, now: datetime) -> None:
+        """Note when it was heard last before the node ended; it has `AGAIN_WITHIN_S` to be heard again."""
+        self._before = (heartbeat_at, now)
+
+    @property
+    def link_ids(self) -> set[str]:
+        """Where it is heard, or was."""
+        return {link_id for link_id, _ in self._heard}
 
     @property
     def health(self) -> LinkHealth:
@@ -79,7 +92,8 @@ class DroneLinks:
     @property
     def heartbeat_at(self) -> datetime | None:
         """When its autopilot spoke last, on whichever link."""
-        return max((heard.heartbeats[-1] for heard in self._heard.values() if heard.heartbeats), default=None)
+        before = None if self._before is None else self._before[0]
+        return max((heard.heartbeats[-1] for heard in self._heard.values() if heard.heartbeats), default=before)
 
     @property
     def signing(self) -> Signing:
@@ -108,11 +122,16 @@ class DroneLinks:
             heard.watch(now)
         self._choose(now)
         self._forget(now)
-        if self.health is LinkHealth.LOST and self.heartbeat_at is not None:
+        if self.health is LinkHealth.LOST and self.heartbeat_at is not None and not self._may_still_be_heard(now):
             self.lost_at = self.lost_at or now
         else:
             self.lost_at = None
         return self._shape() != before
+
+    def _may_still_be_heard(self, now: datetime) -> bool:
+        if self._before is None or any(heard.heartbeats for heard in self._heard.values()):
+            return False
+        return (now - self._before[1]).total_seconds() < AGAIN_WITHIN_S
 
     def statuses(self) -> tuple[LinkStatus, ...]:
         """Return every link, the used one marked."""
@@ -140,7 +159,7 @@ class DroneLinks:
             del self._heard[key]
 
     def _shape(self) -> tuple[object, ...]:
-        return (self._used, *(heard.health for heard in self._heard.values()))
+        return (self._used, self.lost_at is None, *(heard.health for heard in self._heard.values()))
 
     def _choose(self, now: datetime) -> None:
         if self._used is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -44,46 +43,62 @@ _FIXES = {2: Fix.TWO_D, 3: Fix.THREE_D, 4: Fix.DGPS, 5: Fix.RTK_FLOAT, 6: Fix.RT
 _EVENTS = {10: ("is_armed", True), 11: ("is_armed", False), 18: ("landed", Landed.GROUND), 28: ("landed", Landed.AIR)}
 """Source: ArduPilot's LogEvent: armed, disarmed, land complete, not landed."""
 
+_HOME = 1
+"""Of ORGN. Source: ArduPilot's LogOriginType: 0 is the estimator's origin, 1 home."""
+
 Row = Mapping[str, float]
 Reader = Callable[[Row, Parts], None]
 
 
-def read_log(file: Path, drone_id: str) -> Iterator[DroneReport]:
-    """Yield what a log says, ten times a second of its own time; of several drones of a telemetry log the first.
+def read_log(file: Path, notes: list[str] | None = None) -> Iterator[DroneReport]:
+    """Yield what a log says, ten times a second of its own time.
+
+    Reports of a telemetry log name the drone that they are of as MAVLink does; other logs are of one drone, without
+    an id.
+
+    Args:
+        file: The log; its ending says of which kind.
+        notes: Gets a sentence for each part of it that cannot be read.
 
     Raises:
         BadInputError: It is no log of a kind that is known, or cannot be read.
     """
+    notes = [] if notes is None else notes
     reader = {".tlog": _read_tlog, ".ulg": _read_ulog, ".bin": _read_dataflash}.get(file.suffix.lower())
     if reader is None:
         raise BadInputError(f"{file.name} is no flight log that is known here.", hint=_HINT)
     n_reports = 0
     try:
-        for report in reader(file):
+        for report in reader(file, notes):
             n_reports += 1
-            yield replace(report, drone_id=drone_id)
+            yield report
     except BadInputError:
         raise
     # The libraries' readers raise whatever a broken file leads them to.
     except Exception as error:
         if n_reports == 0:
             raise BadInputError(f"{file.name} cannot be read ({error}).", hint=_HINT) from error
+        notes.append(f"It breaks off, and what follows is not read ({error}).")
     if n_reports == 0:
         raise BadInputError(f"{file.name} holds nothing of a drone.", hint=_HINT)
 
 
-def _read_tlog(file: Path) -> Iterator[DroneReport]:
-    first = ""
-    for report in reports_of(read_tlog_file(file), "file"):
-        first = first or report.drone_id
-        if report.drone_id == first:
-            yield report
+def _read_tlog(file: Path, _notes: list[str]) -> Iterator[DroneReport]:
+    return reports_of(read_tlog_file(file), "file")
+
+
+def _missing_words(kind: str, missing: Mapping[str, set[str]]) -> list[str]:
+    """Return a sentence for each part of a log that lacks columns."""
+    return [
+        f"Its {kind} {name} has no column {', '.join(sorted(columns))}, and was not read whole."
+        for name, columns in sorted(missing.items())
+    ]
 
 
 # -- PX4 --------------------------------------------------------------------------------------------------------------
 
 
-def _read_ulog(file: Path) -> Iterator[DroneReport]:
+def _read_ulog(file: Path, notes: list[str]) -> Iterator[DroneReport]:
     from pyulog import ULog
 
     log = ULog(str(file), message_name_filter_list=list(_TOPICS), disable_str_exceptions=True)
@@ -96,6 +111,7 @@ def _read_ulog(file: Path) -> Iterator[DroneReport]:
             newest[stamp_us // width_us] = place
         for number, place in newest.items():
             binned.setdefault(number, []).append((data.name, data.multi_id, data.data, place))
+    missing: dict[str, set[str]] = {}
     texts: dict[int, list[Any]] = {}
     for message in log.logged_messages:
         texts.setdefault(message.timestamp // width_us, []).append(message)
@@ -104,12 +120,15 @@ def _read_ulog(file: Path) -> Iterator[DroneReport]:
         for name, multi_id, columns, place in binned.get(number, ()):
             row = {key: float(values[place]) for key, values in columns.items()}
             # A topic of another release may have other columns; the others still tell.
-            with contextlib.suppress(KeyError):
+            try:
                 _TOPICS[name](row | {"multi_id": float(multi_id)}, parts)
+            except KeyError as error:
+                missing.setdefault(name, set()).add(str(error.args[0]))
         for message in texts.get(number, ()):
             level = tuple(TextLevel)[max(0, min(7, message.log_level - 48))]
             parts.texts.append(StatusText(level=level, text=message.message, at=parts.at, first_at=parts.at))
         yield replace(parts.report("", "file"), autopilot="PX4")
+    notes += _missing_words("topic", missing)
 
 
 def _ulog_offset_us(log: Any, file: Path) -> int:
@@ -228,21 +247,26 @@ _TOPICS: dict[str, Reader] = {
 # -- ArduPilot --------------------------------------------------------------------------------------------------------
 
 
-def _read_dataflash(file: Path) -> Iterator[DroneReport]:
+def _read_dataflash(file: Path, notes: list[str]) -> Iterator[DroneReport]:
     from pymavlink.DFReader import DFReader_binary
 
     log = DFReader_binary(str(file))
     try:
         parts: Parts | None = None
+        missing: dict[str, set[str]] = {}
         while (message := log.recv_match(type=list(_MESSAGES))) is not None:
             at = EPOCH + timedelta(seconds=message._timestamp)
             if parts is None or not timedelta(0) <= at - parts.at < BIN:
                 if parts is not None:
                     yield _of_dataflash(parts, log)
                 parts = Parts(at=at)
-            _MESSAGES[message.get_type()](message, parts)
+            try:
+                _MESSAGES[message.get_type()](message, parts)
+            except AttributeError as error:
+                missing.setdefault(message.get_type(), set()).add(str(error.args[0]))
         if parts is not None:
             yield _of_dataflash(parts, log)
+        notes += _missing_words("message", missing)
     finally:
         log.close()
 
@@ -317,6 +341,9 @@ def _df_vibration(m: Any, parts: Parts) -> None:
 
 
 def _df_home(m: Any, parts: Parts) -> None:
+    # The other kind is where the estimator's own zero lies, which stays where the first fix was.
+    if m.Type != _HOME:
+        return
     point = _point(m.Lat, m.Lng)
     if point is not None:
         parts.others["home"] = Home(point=point, at=parts.at, altitude_amsl_m=m.Alt)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from core.drones.ground import distance_m
 from core.drones.links import DroneLinks
@@ -32,6 +33,9 @@ IMPOSSIBLE_MPS, LEAST_JUMP_M = 100.0, 300.0
 """Positions from two senders that are apart faster and farther are those of two drones."""
 
 TWO_DRONES_SHOWN_S = 60.0
+JUMPS, JUMPS_WITHIN_S = 3, 30.0
+"""A place that somebody jumps away from and comes back to so often is that of another drone."""
+
 MAX_SENDERS = 32
 """Of one drone, whose places are compared."""
 
@@ -46,6 +50,7 @@ _OF_PACK = {
 }
 _OF_RECEIVER = {"n_satellites": (0.0, 250.0), "hdop": (0.0, 1000.0), "vdop": (0.0, 1000.0), "accuracy_m": (0.0, 1e6)}
 T = TypeVar("T", BatteryPack, Gnss)
+V = TypeVar("V")
 
 
 class LiveDrone:
@@ -60,8 +65,10 @@ class LiveDrone:
         self._values: dict[str, Measured] = {}
         self._links = DroneLinks()
         self._fixes: dict[tuple[str, str], Position] = {}
+        self._places: dict[tuple[str, str], Turns[Position]] = {}
         self._two_drones: tuple[datetime, str] | None = None
         self._is_dressed = True
+        self._is_from_before = False
         self.refused: Counter[str] = Counter()
         """Values that were not finite or impossible, by what they were."""
 
@@ -72,6 +79,27 @@ class LiveDrone:
             self._dress()
         return self._state
 
+    @property
+    def link_ids(self) -> set[str]:
+        """The links that it is heard on."""
+        return self._links.link_ids
+
+    def remember(self, state: DroneState, now: datetime) -> None:
+        """Go on from what was known when the node ended: where it was last heard, and that it flew.
+
+        It is called lost only after it had time to be heard again.
+        """
+        self._state, self._values = state, dict(state.values)
+        self._is_from_before = True
+        if state.heartbeat_at is not None:
+            self._links.remember(state.heartbeat_at, now)
+        self._is_dressed = False
+
+    def name_two(self, at: datetime, sentence: str) -> None:
+        """Say for a while that two drones go by this id."""
+        self._two_drones = (at, sentence)
+        self._is_dressed = False
+
     def take(self, report: DroneReport, now: datetime) -> int:
         """Add a report; returns how many of its values were refused."""
         n_refused = 0
@@ -79,6 +107,8 @@ class LiveDrone:
         position = self._usable_position(report)
         if position is not None:
             self._look_for_two(report, position)
+        if report.has_two_senders or (position is not None and self._jumps(report, position)):
+            self._name_two_on_one_way(report)
         if is_used:
             n_refused = self._merge(report, position)
         self._is_dressed = False
@@ -99,6 +129,10 @@ class LiveDrone:
 
     def _merge(self, report: DroneReport, position: Position | None) -> int:
         state, at = self._state, report.at
+        if self._is_from_before and report.is_heartbeat:
+            # Whether it still flies is what it says now.
+            state = replace(state, is_armed=None, armed_at=None, landed=None, landed_at=None)
+            self._is_from_before = False
         n_refused = self._take_values(report)
         self._state = replace(
             state,
@@ -108,6 +142,7 @@ class LiveDrone:
             gnss=_by_number(state.gnss, tuple(_possible(receiver, _OF_RECEIVER) for receiver in report.gnss)),
             mode=state.mode if report.mode is None else Mode(name=report.mode, at=at, is_automatic=report.is_automatic),
             is_armed=state.is_armed if report.is_armed is None else report.is_armed,
+            armed_at=state.armed_at if report.is_armed is None else at,
             landed=state.landed if report.landed is None else report.landed,
             landed_at=state.landed_at if report.landed is None else at,
             mission=report.mission or state.mission,
@@ -155,9 +190,8 @@ class LiveDrone:
         for other, fix in self._fixes.items():
             if other == key:
                 continue
-            apart_m = distance_m(position.point, fix.point)
-            age_s = max(0.1, (position.at - fix.at).total_seconds())
-            if apart_m > LEAST_JUMP_M and apart_m / age_s > IMPOSSIBLE_MPS:
+            if is_jump(fix, position):
+                apart_m = distance_m(position.point, fix.point)
                 senders = " and ".join(sorted(" ".join(part for part in one if part) for one in (key, other)))
                 self._two_drones = (
                     report.at,
@@ -170,9 +204,28 @@ class LiveDrone:
             # The first one is who spoke longest ago.
             del self._fixes[next(iter(self._fixes))]
 
+    def _jumps(self, report: DroneReport, position: Position) -> bool:
+        """Return whether one sender is in two places in turns."""
+        key = (report.link_id, report.path)
+        places = self._places.get(key)
+        if places is None:
+            if len(self._places) >= MAX_SENDERS:
+                del self._places[next(iter(self._places))]
+            places = self._places[key] = Turns(is_jump, JUMPS, JUMPS_WITHIN_S)
+        return places.take(position, position.at)
+
+    def _name_two_on_one_way(self, report: DroneReport) -> None:
+        where = " ".join(part for part in (report.link_id, report.path) if part)
+        self.name_two(
+            report.at,
+            f"Two drones go by this name on {where}, in turns: what is shown may be of either. "
+            "Give each its own system number or id.",
+        )
+
     def _dress(self) -> None:
         links = self._links
-        faults = [] if self._two_drones is None else [self._two_drones[1]]
+        namesake = "" if self._two_drones is None else self._two_drones[1]
+        faults = [namesake] if namesake else []
         if links.signing is Signing.BAD:
             faults.append("Its messages carry wrong signatures. Check the link's key, or who sends there.")
         self._state = replace(
@@ -182,9 +235,48 @@ class LiveDrone:
             lost_at=links.lost_at,
             links=links.statuses(),
             values=dict(self._values),
+            namesake=namesake,
             faults=tuple(faults),
         )
         self._is_dressed = True
+
+
+class Turns(Generic[V]):
+    """Notices who is, in turns, now one and now another."""
+
+    __slots__ = ("_is_other", "_left", "_newest", "_turned_at", "_within_s")
+
+    def __init__(self, is_other: Callable[[V, V], bool], n: int, within_s: float) -> None:
+        """Notice `n` turns within so many seconds, by what tells two apart."""
+        self._is_other = is_other
+        self._within_s = within_s
+        self._newest: V | None = None
+        self._left: V | None = None
+        self._turned_at: deque[datetime] = deque(maxlen=n)
+
+    def take(self, value: V, at: datetime) -> bool:
+        """Go on; returns whether this turn is one of too many."""
+        newest, self._newest = self._newest, value
+        if newest is None or not self._is_other(newest, value):
+            return False
+        left, self._left = self._left, newest
+        # One turn is a receiver that found itself, or a restart; back to what was left, and away again, are two.
+        if left is None or self._is_other(left, value):
+            self._turned_at.clear()
+            return False
+        self._turned_at.append(at)
+        return len(self._turned_at) == self._turned_at.maxlen and self.is_recent(at)
+
+    def is_recent(self, at: datetime) -> bool:
+        """Return whether the first of the last turns is no longer ago than that."""
+        return bool(self._turned_at) and (at - self._turned_at[0]).total_seconds() <= self._within_s
+
+
+def is_jump(a: Position, b: Position) -> bool:
+    """Return whether no drone flies from one place to the other in that time."""
+    apart_m = distance_m(a.point, b.point)
+    age_s = max(0.1, abs((b.at - a.at).total_seconds()))
+    return apart_m > LEAST_JUMP_M and apart_m / age_s > IMPOSSIBLE_MPS
 
 
 def _possible(said: T, limits: dict[str, tuple[float, float]]) -> T:

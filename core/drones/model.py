@@ -24,6 +24,7 @@ HEALTH_STALE_S = 5.0
 MISSION_STALE_S = 5.0
 LANDED_STALE_S = 5.0
 
+MAX_ID_LENGTH = 64
 MAX_TEXTS = 50
 """Status texts that a state carries; older ones are in the history."""
 
@@ -385,7 +386,8 @@ class DroneState:
         video_uri: Where it says its video is; empty where it does not.
         sent_at: The drone's own clock, for display only; None where that is not set.
         is_high_latency: It speaks by satellite: rarely, and late.
-        faults: What cannot be right, each a sentence with a way out.
+        namesake: What says that two drones go by this id, a sentence with a way out; empty where nothing does.
+        faults: What cannot be right, each a sentence with a way out; `namesake` is one of them.
     """
 
     drone_id: str
@@ -399,6 +401,7 @@ class DroneState:
     gnss: tuple[Gnss, ...] = ()
     mode: Mode | None = None
     is_armed: bool | None = None
+    armed_at: datetime | None = None
     landed: Landed | None = None
     landed_at: datetime | None = None
     mission: Mission | None = None
@@ -412,6 +415,7 @@ class DroneState:
     video_uri: str = ""
     sent_at: datetime | None = None
     is_high_latency: bool = False
+    namesake: str = ""
     faults: tuple[str, ...] = ()
 
     def value(self, key: str) -> float | None:
@@ -424,6 +428,23 @@ class DroneState:
         measured = self.values.get(key)
         return None if measured is None or is_stale(measured.at, now, QUANTITIES[key].stale_s) else measured.value
 
+    def fresh_mode(self, now: datetime) -> str:
+        """Return the mode where it is the present one; empty otherwise."""
+        return "" if self.mode is None or is_stale(self.mode.at, now, MODE_STALE_S) else self.mode.name
+
+    def fresh_armed(self, now: datetime) -> bool | None:
+        """Return whether its motors are armed, where it said so just now."""
+        return None if self.armed_at is None or is_stale(self.armed_at, now, MODE_STALE_S) else self.is_armed
+
+    def fresh_landed(self, now: datetime) -> Landed | None:
+        """Return whether it flies, where it said so just now."""
+        return None if self.landed_at is None or is_stale(self.landed_at, now, LANDED_STALE_S) else self.landed
+
+    def fresh_battery_percent(self, now: datetime) -> float | None:
+        """Return the charge of the emptiest pack that said so just now."""
+        packs = (pack for pack in self.batteries if not is_stale(pack.at, now, BATTERY_STALE_S))
+        return min((pack.remaining_percent for pack in packs if pack.remaining_percent is not None), default=None)
+
     @property
     def is_in_air(self) -> bool | None:
         """Return whether it flies, as far as it says so."""
@@ -431,7 +452,7 @@ class DroneState:
 
     @property
     def battery_percent(self) -> float | None:
-        """Return the charge of the emptiest pack that says so."""
+        """Return the last charge of the emptiest pack that says so, however old."""
         known = [pack.remaining_percent for pack in self.batteries if pack.remaining_percent is not None]
         return min(known, default=None)
 
@@ -463,6 +484,7 @@ class DroneReport:
         position: Never 0, 0: that is a receiver without a fix.
         texts: As they were said; repeated ones are joined here.
         loss: As in `LinkStatus`.
+        has_two_senders: Two drones speak at once where this came from; what is said here may be of either.
     """
 
     drone_id: str
@@ -495,6 +517,7 @@ class DroneReport:
     loss: float | None = None
     signing: Signing = Signing.OFF
     is_high_latency: bool = False
+    has_two_senders: bool = False
 
 
 class LinkKind(StrEnum):
@@ -602,6 +625,7 @@ class Flight:
         source: "live", or the name of the imported file.
         log_file: With the raw bytes, relative to the folder of drones; empty where there is none.
         has_lost_end: The link was lost in the air: nobody saw the end.
+        was_interrupted: The node ended while it was flown: a part of it was not heard.
     """
 
     flight_id: str
@@ -615,6 +639,7 @@ class Flight:
     source: str = "live"
     log_file: str = ""
     has_lost_end: bool = False
+    was_interrupted: bool = False
 
     def duration_s(self, now: datetime) -> float:
         """Return how long it lasted, or lasts by now."""
@@ -632,10 +657,29 @@ class ReplayedState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportedFile:
-    """A flight as a file."""
+    """A flight as a file that lies at the node for a while, to be fetched in parts.
 
+    Attributes:
+        export_id: Names it when its parts are asked for.
+        name: What a person would call it.
+    """
+
+    export_id: str
     name: str
-    data: bytes
+    n_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedLog:
+    """What a log that was brought in holds.
+
+    Attributes:
+        flights: Of every drone in it; empty as long as parts of it are to come.
+        notes: What could not be read of it, each a sentence.
+    """
+
+    flights: tuple[Flight, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -668,6 +712,6 @@ class DroneLinksTold:
 
 @dataclass(frozen=True, slots=True)
 class FlightChanged:
-    """On the bus: a flight began or ended; stored already."""
+    """On the bus: a flight began, ended or goes on after the node was away; stored already."""
 
     flight: Flight

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import func, insert, select
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from core.access import audit
@@ -22,6 +22,9 @@ from core.store.rows import storable
 from core.store.tables import DroneFlightRow, DroneRow, DroneTrackRow
 
 log = logging.getLogger(__name__)
+
+LEARNT = ("kind", "autopilot", "system_id", "uid")
+"""What a drone says of itself; all else of it is set up by people."""
 
 
 def read_drones(session: Session) -> tuple[Drone, ...]:
@@ -36,14 +39,29 @@ def read_drones(session: Session) -> tuple[Drone, ...]:
 
 
 def note_drones(session: Session, drones: Sequence[Drone], *, at: datetime) -> None:
-    """Keep drones as they describe themselves; what was saved by a person is not taken back."""
+    """Keep what drones say of themselves; what people set up stands beside it and is not touched."""
     for drone in drones:
-        row = session.get(DroneRow, drone.drone_id)
+        row = session.get(DroneRow, drone.drone_id, with_for_update=True)
         if row is None:
-            row = DroneRow(drone_id=drone.drone_id, version=0)
-            session.add(row)
-        row.name, row.document = storable(drone.name), to_builtins(replace(drone, version=0))
-        row.changed_at, row.changed_by = at, ""
+            document = to_builtins(replace(drone, version=0))
+            session.add(
+                DroneRow(
+                    drone_id=drone.drone_id,
+                    version=0,
+                    name=storable(drone.name),
+                    document=document,
+                    changed_at=at,
+                    changed_by="",
+                )
+            )
+            continue
+        learnt = to_builtins(drone)
+        row.document = {**row.document, **{key: learnt[key] for key in LEARNT if key in learnt}}
+
+
+def with_learnt(drone: Drone, said: Drone) -> Drone:
+    """Return a drone as people set it up, with what it says of itself."""
+    return replace(drone, **{key: getattr(said, key) for key in LEARNT})
 
 
 def save_drone(session: Session, actor: Actor, drone: Drone, *, action: str, detail: str, at: datetime) -> Drone:
@@ -96,7 +114,7 @@ def save_flights(session: Session, flights: Sequence[Flight], points: Sequence[t
         row.ended_at, row.distance_m, row.max_height_m = flight.ended_at, flight.distance_m, flight.max_height_m
         row.battery_used_percent, row.n_points = flight.battery_used_percent, flight.n_points
         row.source, row.log_file = storable(flight.source), flight.log_file
-        row.has_lost_end = flight.has_lost_end
+        row.has_lost_end, row.was_interrupted = flight.has_lost_end, flight.was_interrupted
     session.flush()
     if points:
         session.execute(insert(DroneTrackRow), [_track_row(flight_id, point) for flight_id, point in points])
@@ -131,26 +149,27 @@ def read_flight(session: Session, flight_id: str) -> Flight:
 def read_track(session: Session, flight_id: str) -> tuple[TrackPoint, ...]:
     """Return a flight's points in order."""
     query = select(DroneTrackRow).where(DroneTrackRow.flight_id == flight_id).order_by(DroneTrackRow.at)
-    return tuple(
-        TrackPoint(
-            at=row.at,
-            point=GeoPoint(row.lat_deg, row.lon_deg),
-            **{key: getattr(row, key) for key in _FIGURES},
-        )
-        for row in session.scalars(query)
-    )
+    return tuple(_point(row) for row in session.scalars(query))
 
 
-def close_open_flights(session: Session) -> int:
-    """End flights that a node left open when it ended: nobody saw how; returns how many."""
-    rows = tuple(session.scalars(select(DroneFlightRow).where(DroneFlightRow.ended_at.is_(None))))
-    for row in rows:
-        newest = session.scalar(select(func.max(DroneTrackRow.at)).where(DroneTrackRow.flight_id == row.flight_id))
-        row.ended_at, row.has_lost_end = newest or row.began_at, True
-    return len(rows)
+def read_open_flights(session: Session) -> tuple[tuple[Flight, TrackPoint | None], ...]:
+    """Return flights that a node left open when it ended, each with the newest point of its track."""
+    rows = session.scalars(select(DroneFlightRow).where(DroneFlightRow.ended_at.is_(None)))
+    return tuple((_flight(row), _newest_point(session, row.flight_id)) for row in rows)
+
+
+def _newest_point(session: Session, flight_id: str) -> TrackPoint | None:
+    query = select(DroneTrackRow).where(DroneTrackRow.flight_id == flight_id)
+    row = session.scalars(query.order_by(DroneTrackRow.at.desc()).limit(1)).first()
+    return None if row is None else _point(row)
 
 
 _FIGURES = ("altitude_amsl_m", "altitude_home_m", "ground_speed_mps", "heading_deg", "battery_percent")
+
+
+def _point(row: DroneTrackRow) -> TrackPoint:
+    figures = {key: getattr(row, key) for key in _FIGURES}
+    return TrackPoint(at=row.at, point=GeoPoint(row.lat_deg, row.lon_deg), **figures)
 
 
 def _track_row(flight_id: str, point: TrackPoint) -> dict[str, Any]:
@@ -171,4 +190,5 @@ def _flight(row: DroneFlightRow) -> Flight:
         source=row.source,
         log_file=row.log_file,
         has_lost_end=row.has_lost_end,
+        was_interrupted=row.was_interrupted,
     )

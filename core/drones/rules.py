@@ -126,7 +126,7 @@ class DroneWatch:
         yield DroneRule.LINK_LOST, _link_lost(state, now, flies, 0.0)
         yield DroneRule.MISSING, _link_lost(state, now, flies, MISSING_AFTER_S)
         yield DroneRule.TEXT, _text(state, now)
-        yield DroneRule.TWO, _Judged(True, state.faults[0]) if _is_two(state) else _FINE
+        yield DroneRule.TWO, _Judged(True, state.namesake) if state.namesake else _FINE
         if state.health is LinkHealth.LOST:
             return
         yield DroneRule.FENCE, _fence(drone, state, now, flies)
@@ -239,7 +239,3 @@ def _gnss(state: DroneState, now: datetime, flies: bool | None) -> _Judged:
 def _text(state: DroneState, now: datetime) -> _Judged:
     loud = [one for one in state.texts if one.level in _LOUD and not is_stale(one.at, now, TEXT_HOLDS_S)]
     return _Judged(True, f"It says: {loud[-1].text}") if loud else _FINE
-
-
-def _is_two(state: DroneState) -> bool:
-    return any(fault.startswith("Two drones") for fault in state.faults)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import partial
 
 from core.access.model import Actor, Role
@@ -15,6 +15,8 @@ from core.drones.export import ExportFormat
 from core.drones.history import DroneHistory
 from core.drones.merge import LiveDrone
 from core.drones.model import (
+    MAX_ID_LENGTH,
+    QUANTITIES,
     Drone,
     DroneChanged,
     DroneRemoved,
@@ -23,6 +25,11 @@ from core.drones.model import (
     DronesTold,
     ExportedFile,
     Fence,
+    Flight,
+    Landed,
+    Measured,
+    Position,
+    TrackPoint,
 )
 from core.drones.rules import DroneWatch
 from core.kernel.bus import Bus
@@ -41,7 +48,7 @@ STORE_EVERY_S = 1.0
 MAX_DRONES = 500
 """More than that is nonsense on a link: the others go on, and the count is told."""
 
-MAX_ID_LENGTH, MAX_NAME_LENGTH = 64, 60
+MAX_NAME_LENGTH = 60
 MAX_CORNERS = 200
 MAX_CEILING_M = 10_000.0
 
@@ -89,11 +96,13 @@ class DroneService:
     # -- life -----------------------------------------------------------------------------------------------------
 
     async def restore(self) -> None:
-        """Read who is known; of where they are now nobody has said anything yet."""
-        await self.history.restore()
+        """Read who is known, and where those that flew were heard last; of now nobody has said anything yet."""
         for drone in await self._store.read(rows.read_drones):
             self._drones[drone.drone_id] = drone
             self._live.setdefault(drone.drone_id, LiveDrone(drone.drone_id))
+        now = self._clock.now()
+        for drone_id, (flight, newest) in (await self.history.restore(self._drones.keys())).items():
+            self._live[drone_id].remember(last_state(flight, newest), now)
 
     async def work(self) -> None:
         """Watch ages and store who is new, until it is cancelled."""
@@ -104,7 +113,7 @@ class DroneService:
             if self._clock.monotonic() >= due_s:
                 due_s = self._clock.monotonic() + STORE_EVERY_S
                 await self.store_new()
-                await self.history.store_new()
+                await self.history.keep()
 
     def watch(self) -> None:
         """Look at the ages of everything."""
@@ -151,6 +160,15 @@ class DroneService:
     def states(self) -> tuple[DroneState, ...]:
         """Return what is known of every drone."""
         return tuple(live.state for live in self._live.values())
+
+    def uids(self) -> dict[str, str]:
+        """Return the hardware numbers of those that say them, by drone."""
+        return {drone.drone_id: drone.uid for drone in self._drones.values() if drone.uid}
+
+    def is_heard_beside(self, drone_id: str, link_id: str) -> bool:
+        """Return whether a drone is heard on another link than that one."""
+        live = self._live.get(drone_id)
+        return live is not None and bool(live.link_ids - {link_id})
 
     def drone(self, drone_id: str) -> Drone:
         """Return one as it is set up.
@@ -202,8 +220,14 @@ class DroneService:
             kind=report.kind or known.kind,
             autopilot=report.autopilot or known.autopilot,
             system_id=known.system_id if report.system_id is None else report.system_id,
-            uid=report.uid or known.uid,
+            uid=known.uid or report.uid,
         )
+        if report.uid and report.uid != learned.uid:
+            self._live[report.drone_id].name_two(
+                report.at,
+                f"Two drones go by this name: the hardware numbers end with {learned.uid[-8:]} and {report.uid[-8:]}. "
+                "Give each its own system number or id, or remove this one if it does not fly any more.",
+            )
         if learned != known:
             self._drones[report.drone_id] = learned
             self._unsaved.add(report.drone_id)
@@ -257,19 +281,27 @@ class DroneService:
         )
         return await self._save(actor, changed, action="drones.save", detail=f"named {name}")
 
-    async def set_fence(self, actor: Actor, drone_id: str, fence: Fence | None) -> Drone:
+    async def set_fence(self, actor: Actor, drone_id: str, fence: Fence | None, version: int) -> Drone:
         """Draw where a drone may fly, or let it fly anywhere.
+
+        Args:
+            actor: Who does it.
+            drone_id: Whose fence it is.
+            fence: Where it may fly; None for anywhere.
+            version: Of the drone as it was when somebody began to draw.
 
         Raises:
             NotPermittedError: The actor is no supervisor.
             BadInputError: There is no such drone, or that is no fence.
+            StaleWriteError: Somebody else saved meanwhile.
         """
         require(actor, Role.SUPERVISOR)
         known = self.drone(drone_id)
         if fence is not None:
             _check_fence(fence)
         detail = "no fence" if fence is None else f"{len(fence.corners)} corners, {fence.max_height_m or 'no'} m"
-        return await self._save(actor, replace(known, fence=fence), action="drones.fence", detail=detail)
+        changed = replace(known, fence=fence, version=version)
+        return await self._save(actor, changed, action="drones.fence", detail=detail)
 
     async def remove(self, actor: Actor, drone_id: str) -> None:
         """Forget a drone that does not fly any more; its flights stay, and it comes back once it is heard.
@@ -285,6 +317,7 @@ class DroneService:
         live, watch = self._live.pop(drone_id), self._watches.pop(drone_id, DroneWatch())
         for condition in watch.end_all(known, live.state, at):
             self._bus.publish(condition)
+        self.history.drop(drone_id, live.state.heartbeat_at)
         self._unsaved.discard(drone_id)
         self._bus.publish(DroneRemoved(drone_id))
 
@@ -293,9 +326,31 @@ class DroneService:
         stored = await self._store.write(
             lambda session: rows.save_drone(session, actor, drone, action=action, detail=detail, at=at)
         )
+        # What it said of itself meanwhile is not taken back.
+        stored = rows.with_learnt(stored, self._drones.get(stored.drone_id, stored))
         self._drones[stored.drone_id] = stored
         self._bus.publish(DroneChanged(stored))
         return stored
+
+
+def last_state(flight: Flight, newest: TrackPoint | None) -> DroneState:
+    """Return what is known of a drone that flew when the node ended."""
+    state = DroneState(
+        drone_id=flight.drone_id,
+        landed=Landed.AIR,
+        landed_at=flight.began_at if newest is None else newest.at,
+        airborne_since=flight.began_at,
+        flight_id=flight.flight_id,
+        heartbeat_at=flight.began_at if newest is None else newest.at,
+    )
+    if newest is None:
+        return state
+    values = {key: getattr(newest, key) for key in QUANTITIES.keys() & {one.name for one in fields(TrackPoint)}}
+    return replace(
+        state,
+        position=Position(point=newest.point, at=newest.at),
+        values={key: Measured(value, newest.at) for key, value in values.items() if value is not None},
+    )
 
 
 def _check_fence(fence: Fence) -> None:

@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
-from core.drones.model import BATTERY_STALE_S, POSITION_STALE_S, Drone, DroneState, is_stale
+from core.drones.model import POSITION_STALE_S, Drone, DroneState, is_stale
 from core.field.model import Device, DeviceState
 from core.gateway.adapter import AdapterReport
 from core.kernel.clock import Clock
@@ -37,6 +37,9 @@ DRONE_STALE, UNIT_STALE = timedelta(seconds=10), timedelta(minutes=3)
 UNIT_PREFIX = "unit/"
 CONNECT_S, SEND_S = 5.0, 5.0
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 30.0
+KEY_NAME = "cot_key"
+"""Of the secret that the key of TAK is encrypted with."""
+
 PORTS = {"udp": 6969, "tcp": 8087, "tls": 8089}
 
 
@@ -81,14 +84,13 @@ def drone_event(drone: Drone | None, state: DroneState, now: datetime) -> bytes 
     track = {"course": state.fresh("course_deg", now), "speed": state.fresh("ground_speed_mps", now)}
     if known := {key: f"{value:.1f}" for key, value in track.items() if value is not None}:
         ElementTree.SubElement(detail, "track", known)
-    packs = [pack for pack in state.batteries if not is_stale(pack.at, now, BATTERY_STALE_S)]
-    charges = [pack.remaining_percent for pack in packs if pack.remaining_percent is not None]
-    if charges:
-        ElementTree.SubElement(detail, "status", {"battery": f"{min(charges):.0f}"})
+    charge = state.fresh_battery_percent(now)
+    if charge is not None:
+        ElementTree.SubElement(detail, "status", {"battery": f"{charge:.0f}"})
     heights = (("altitude_amsl_m", "above the sea"), ("altitude_home_m", "above home"))
     words = [f"{value:.0f} m {where}" for key, where in heights if (value := state.fresh(key, now)) is not None]
-    if state.mode is not None:
-        words.append(state.mode.name)
+    if mode := state.fresh_mode(now):
+        words.append(mode)
     if words:
         ElementTree.SubElement(detail, "remarks").text = _printable(", ".join(words))
     return ElementTree.tostring(event)
@@ -136,6 +138,10 @@ def _instant(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
+class _LockedKeyError(Exception):
+    """A key is encrypted, and nobody told its passphrase."""
+
+
 # -- sending --------------------------------------------------------------------------------------------------------
 
 
@@ -145,9 +151,17 @@ class CotSender:
     Threads: the node's loop.
     """
 
-    def __init__(self, settings: CotSettings, *, events: Callable[[], Iterable[bytes]], clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: CotSettings,
+        *,
+        events: Callable[[], Iterable[bytes]],
+        clock: Clock,
+        get_secret: Callable[[str], str | None] = lambda _name: None,
+    ) -> None:
         """Prepare; `events` returns what is to be sent now."""
         self._settings = settings
+        self._get_secret = get_secret
         self._events = events
         self._clock = clock
         self._once = OncePerLoss(log)
@@ -228,13 +242,25 @@ class CotSender:
         try:
             tls = ssl.create_default_context(cafile=settings.ca_file or None)
             if settings.certificate_file:
-                tls.load_cert_chain(settings.certificate_file, settings.key_file or None)
+                tls.load_cert_chain(settings.certificate_file, settings.key_file or None, self._passphrase)
+        except _LockedKeyError as error:
+            raise BadInputError(
+                "The key for TAK is encrypted, and its passphrase is not known.",
+                hint=f"Put it into the secret {KEY_NAME}, or decrypt the key.",
+            ) from error
         except (OSError, ssl.SSLError) as error:
             raise BadInputError(
                 f"The certificates for TAK cannot be used ({error}).",
-                hint="Check cot.ca_file, cot.certificate_file.",
+                hint=f"Check cot.ca_file, cot.certificate_file, and the secret {KEY_NAME} if the key is encrypted.",
             ) from error
         return tls
+
+    def _passphrase(self) -> str:
+        """Return with what the key is encrypted; asked only where it is, and never of whoever sits at the terminal."""
+        found = self._get_secret(KEY_NAME)
+        if found is None:
+            raise _LockedKeyError
+        return found
 
 
 async def _drain(reader: asyncio.StreamReader) -> None:

@@ -59,7 +59,9 @@ def make_gateway(
     return Gateway(adapters, clock=clock, to_field=field.on_messages)
 
 
-def make_cot(settings: CotSettings, *, clock: Clock, services: Services) -> CotSender:
+def make_cot(
+    settings: CotSettings, *, clock: Clock, services: Services, get_secret: Callable[[str], str | None]
+) -> CotSender:
     """Build what tells TAK of drones and units."""
 
     def events() -> list[bytes]:
@@ -70,4 +72,4 @@ def make_cot(settings: CotSettings, *, clock: Clock, services: Services) -> CotS
         found.extend(unit_event(device) for device in units)
         return [event for event in found if event is not None]
 
-    return CotSender(settings, events=events, clock=clock)
+    return CotSender(settings, events=events, clock=clock, get_secret=get_secret)

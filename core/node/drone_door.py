@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from core.access import audit
 from core.access.model import SYSTEM, Actor, Role
 from core.access.permission import require
-from core.drones.model import ActiveProfile, DroneLink, DroneLinksTold, SigningPolicy
+from core.drones.model import ActiveProfile, DroneLink, DroneLinksTold, DroneRemoved, SigningPolicy
 from core.drones.service import DroneService
 from core.kernel.bus import Bus
 from core.kernel.clock import Clock
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+AGAIN_AFTER_S = 1.0
 DEMO_LINK = "demo=udp:127.0.0.1:0"
 MAX_ACTIVE_MIN = 60
 MIN_REASON, MAX_REASON = 3, 200
@@ -76,13 +77,25 @@ class DroneDoor:
         """Listen until it is cancelled."""
         if not self._texts:
             return
-        self._hub = await asyncio.to_thread(self._make_hub)
+        self._hub = hub = await asyncio.to_thread(self._make_hub)
         self._is_made.set()
+        self._parts.bus.subscribe(DroneRemoved, lambda event: hub.forget(event.drone_id))
         try:
-            await self._hub.run()
+            await self._keep_listening(hub)
         finally:
             for task in self._writing:
                 task.cancel()
+
+    async def _keep_listening(self, hub: MavlinkHub) -> None:
+        while True:
+            listening = asyncio.create_task(hub.run())
+            try:
+                await asyncio.wait({listening})
+            finally:
+                listening.cancel()
+                await asyncio.gather(listening, return_exceptions=True)
+            log.error("listening for drones broke off, and begins anew", exc_info=listening.exception())
+            await asyncio.sleep(AGAIN_AFTER_S)
 
     async def activate(self, actor: Actor, link_id: str, *, reason: str, minutes: int) -> DroneLink:
         """Let a link ask drones for messages for a while; it is written down before the first byte goes out.
@@ -198,4 +211,5 @@ class DroneDoor:
             n_refused=lambda link_id: service.refused[link_id],
             voice=OwnVoice(system=self._settings.active_system, beat_as=BeatAs(self._settings.active_heartbeat)),
             on_over=self._on_over,
+            uids=service.uids,
         )

@@ -10,9 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from core.drones.model import (
-    BATTERY_STALE_S,
     GNSS_STALE_S,
-    LANDED_STALE_S,
     POSITION_STALE_S,
     Drone,
     DroneState,
@@ -93,19 +91,19 @@ def data_of(drone: Drone | None, state: DroneState, now: datetime) -> dict[str, 
         if state.position.accuracy_m is not None:
             data["accuracy"] = state.position.accuracy_m
     data |= {key: value for key in _QUANTITIES if (value := state.fresh(key, now)) is not None}
-    packs = [pack for pack in state.batteries if not is_stale(pack.at, now, BATTERY_STALE_S)]
-    charges = [pack.remaining_percent for pack in packs if pack.remaining_percent is not None]
-    if charges:
-        data["battery"] = min(charges)
+    charge = state.fresh_battery_percent(now)
+    if charge is not None:
+        data["battery"] = charge
     receivers = [one for one in state.gnss if not is_stale(one.at, now, GNSS_STALE_S) and one.n_satellites is not None]
     if receivers:
         data["satellites"] = max(one.n_satellites or 0 for one in receivers)
     if state.home is not None:
         data |= {"homeLat": state.home.point.lat_deg, "homeLon": state.home.point.lon_deg}
-    if state.is_armed is not None:
-        data["armed"] = state.is_armed
-    if state.landed is not None and state.landed_at is not None and not is_stale(state.landed_at, now, LANDED_STALE_S):
-        data["landed"] = state.landed.value
-    if state.mode is not None:
-        data["mode"] = state.mode.name
+    armed, landed, mode = state.fresh_armed(now), state.fresh_landed(now), state.fresh_mode(now)
+    if armed is not None:
+        data["armed"] = armed
+    if landed is not None:
+        data["landed"] = landed.value
+    if mode:
+        data["mode"] = mode
     return data

@@ -484,7 +484,9 @@ class Node:
         self.services = services
         await asyncio.gather(self._read_cameras(services), self._open_ears(services, broker, open_alarms))
         self._open_http(services, self._calls)
-        self._cot = make_cot(self.settings.cot, clock=self._clock, services=services)
+        self._cot = make_cot(
+            self.settings.cot, clock=self._clock, services=services, get_secret=self._secrets.get_secret
+        )
         self._spawn(self._cot.run())
         for fault in self._faults:
             self._calls.raise_condition(conditions.settings_fault(fault))

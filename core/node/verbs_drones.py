@@ -16,6 +16,7 @@ from core.drones.model import (
     ExportedFile,
     Fence,
     Flight,
+    ImportedLog,
     ReplayedState,
     TrackPoint,
 )
@@ -56,8 +57,8 @@ def drone_verbs(node: Node, actor_of: Callable[[Peer], Actor]) -> dict[str, Verb
     async def save(peer: Peer, *, drone: Drone) -> Drone:
         return await node.require_services().drones.save(actor_of(peer), drone)
 
-    async def set_fence(peer: Peer, *, drone_id: str, fence: Fence | None = None) -> Drone:
-        return await node.require_services().drones.set_fence(actor_of(peer), drone_id, fence)
+    async def set_fence(peer: Peer, *, drone_id: str, version: int, fence: Fence | None = None) -> Drone:
+        return await node.require_services().drones.set_fence(actor_of(peer), drone_id, fence, version)
 
     async def remove(peer: Peer, *, drone_id: str) -> None:
         await node.require_services().drones.remove(actor_of(peer), drone_id)
@@ -96,13 +97,14 @@ def _history_verbs(node: Node, actor_of: Callable[[Peer], Actor]) -> dict[str, V
     async def export(peer: Peer, *, flight_id: str, form: ExportFormat) -> ExportedFile:
         return await node.require_services().drones.export(actor_of(peer), flight_id, form)
 
+    async def export_part(peer: Peer, *, export_id: str, first: int) -> bytes:
+        return await history().export_part(actor_of(peer), export_id, first)
+
     async def import_log(
         peer: Peer, *, upload_id: str, name: str, data: bytes, is_last: bool = True, drone_id: str = ""
-    ) -> list[Flight]:
-        return list(
-            await history().import_part(
-                actor_of(peer), upload_id=upload_id, name=name, data=data, is_last=is_last, drone_id=drone_id
-            )
+    ) -> ImportedLog:
+        return await history().import_part(
+            actor_of(peer), upload_id=upload_id, name=name, data=data, is_last=is_last, drone_id=drone_id
         )
 
     return {
@@ -110,5 +112,6 @@ def _history_verbs(node: Node, actor_of: Callable[[Peer], Actor]) -> dict[str, V
         "drones.history": track,
         "drones.replay": replay,
         "drones.export": export,
+        "drones.export_part": export_part,
         "drones.import": import_log,
     }

@@ -45,6 +45,7 @@ class DroneScript:
         is_sparse: It says its heartbeat and status texts; the rest only to who asks.
         is_old: It knows no intervals of messages, only streams of them.
         video_uri: Where its camera's video is; empty for none.
+        hardware: Its autopilot's number; 0 for one that is made of the system's.
     """
 
     system: int
@@ -58,6 +59,7 @@ class DroneScript:
     is_sparse: bool = False
     is_old: bool = False
     video_uri: str = ""
+    hardware: int = 0
 
 
 @dataclass(slots=True)
@@ -341,7 +343,8 @@ class SimDrone:
         self._mav.home_position_send(lat, lon, round(self.script.ground_m * 1000), 0, 0, 0, level, 0, 0, 0)
 
     def _say_version(self) -> None:
-        self._mav.autopilot_version_send(0, 0, 0, 0, 0, *([[0] * 8] * 3), 0, 0, 0x5EED_0000 + self.script.system)
+        hardware = self.script.hardware or 0x5EED_0000 + self.script.system
+        self._mav.autopilot_version_send(0, 0, 0, 0, 0, *([[0] * 8] * 3), 0, 0, hardware)
 
     def _say_video(self) -> None:
         uri = self.script.video_uri

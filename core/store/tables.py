@@ -421,13 +421,14 @@ class DroneFlightRow(Base):
     source: Mapped[str] = mapped_column(Text)
     log_file: Mapped[str] = mapped_column(Text, default="")
     has_lost_end: Mapped[bool] = mapped_column(default=False)
+    was_interrupted: Mapped[bool] = mapped_column(default=False)
 
 
 class DroneTrackRow(Base):
     """One point of a flight, thinned."""
 
     __tablename__ = "drone_track"
-    __table_args__ = (Index(None, "flight_id", "at"), Index(None, "at"))
+    __table_args__ = (Index(None, "flight_id", "at"),)
 
     drone_track_id: Mapped[int] = mapped_column(RowNumber, primary_key=True)
     flight_id: Mapped[str] = mapped_column(String(26))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -14,6 +14,7 @@ from core.drones.mavlink.asking import Asking, BeatAs
 from core.drones.mavlink.frames import Frame
 from core.drones.mavlink.intake import Intake
 from core.drones.mavlink.owners import Owners
+from core.drones.mavlink.raw_log import log_name
 from core.drones.mavlink.signing import key_of
 from core.drones.mavlink.sockets import Source, make_source
 from core.drones.model import ActiveProfile, DroneLink, DroneReport, LinkKind, SigningPolicy
@@ -34,8 +35,12 @@ FLOOD_SHOWN = timedelta(seconds=60)
 class RawLog(Protocol):
     """Keeps what came, as it came."""
 
-    def write(self, link_id: str, at: datetime, frames: Sequence[Frame]) -> None:
-        """Keep messages that arrived at an instant."""
+    def write(self, name: str, at: datetime, frames: Sequence[Frame]) -> None:
+        """Keep messages that arrived at an instant, in the log of a name."""
+        ...
+
+    def faults(self) -> tuple[str, ...]:
+        """Return what is wrong with the logs, each a sentence with a way out."""
         ...
 
 
@@ -101,6 +106,7 @@ class MavlinkHub:
         n_refused: Callable[[str], int] = lambda _link_id: 0,
         voice: OwnVoice | None = None,
         on_over: Callable[[str, ActiveProfile], None] = lambda _link_id, _profile: None,
+        uids: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         """Prepare.
 
@@ -115,6 +121,7 @@ class MavlinkHub:
             n_refused: Returns how many values of a link were refused.
             voice: How links speak while they are active.
             on_over: Hears which link is not active any more, because its time is over.
+            uids: Returns the hardware numbers of the drones that are known, by drone.
         """
         self._voice = voice or OwnVoice()
         self._on_over = on_over
@@ -123,7 +130,7 @@ class MavlinkHub:
         self._clock = clock
         self._raw_log = raw_log
         self._n_refused = n_refused
-        self._owners = Owners()
+        self._owners = Owners(uids)
         self._once = OncePerLoss(log)
         self._told: tuple[DroneLink, ...] = ()
         self._links: dict[str, _Link] = {}
@@ -147,7 +154,7 @@ class MavlinkHub:
 
     async def run(self) -> None:
         """Listen until it is cancelled."""
-        tasks = [asyncio.create_task(self._keep_open(link)) for link in self._links.values()]
+        tasks = {link_id: asyncio.create_task(self._keep_open(link)) for link_id, link in self._links.items()}
         try:
             n_flushes = 0
             due_s = asyncio.get_running_loop().time()
@@ -160,17 +167,33 @@ class MavlinkHub:
                 self.speak()
                 n_flushes += 1
                 if n_flushes % TELL_EVERY == 0:
+                    self._revive(tasks)
                     self._tell_links()
         finally:
-            for task in tasks:
+            for task in tasks.values():
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*tasks.values(), return_exceptions=True)
+
+    def _revive(self, tasks: dict[str, asyncio.Task[None]]) -> None:
+        """Open links anew whose listening ended by an error of ours: none stays silent unseen."""
+        for link_id, task in tasks.items():
+            if not task.done():
+                continue
+            link, error = self._links[link_id], task.exception()
+            link.is_open = False
+            link.reason = f"Listening broke off ({type(error).__name__}: {error}). It is opened anew by itself."
+            log.error("listening for drones on %s broke off", link.address.text, exc_info=error)
+            tasks[link_id] = asyncio.create_task(self._keep_open(link))
 
     def flush(self) -> None:
         """Decode what came and hand it on."""
         for link in self._links.values():
             for report in link.intake.flush():
                 self._take(self._owners.settled(report))
+
+    def forget(self, drone_id: str) -> None:
+        """Let go of a drone that was removed."""
+        self._owners.forget(drone_id)
 
     def check_may_ask(self, link_id: str) -> None:
         """Let pass what can be active.
@@ -258,7 +281,8 @@ class MavlinkHub:
         def feed(data: bytes, at: datetime, path: str) -> None:
             frames = link.intake.feed(data, at, path)
             if frames and self._raw_log is not None:
-                self._raw_log.write(address.link_id, at, frames)
+                for name, own in self._by_log(address.link_id, path, frames).items():
+                    self._raw_log.write(name, at, own)
             if link.active is not None:
                 link.active.asking.note(frames, self._clock.monotonic(), path)
 
@@ -271,6 +295,16 @@ class MavlinkHub:
             link.is_open = False
             await asyncio.sleep(wait_s)
             wait_s = min(LAST_RETRY_S, wait_s * 2.0)
+
+    def _by_log(self, link_id: str, path: str, frames: Sequence[Frame]) -> Mapping[str, Sequence[Frame]]:
+        """Part messages by the logs that they belong to: a drone whose number another one has too has its own."""
+        if not self._owners.has_namesakes:
+            return {link_id: frames}
+        parted: dict[str, list[Frame]] = {}
+        for frame in frames:
+            own_id = self._owners.own_id(frame.system, (link_id, path))
+            parted.setdefault(log_name(link_id, own_id), []).append(frame)
+        return parted
 
     def _tell_links(self) -> None:
         links = self.links()
@@ -303,6 +337,8 @@ class MavlinkHub:
     def _faults(self, link: _Link) -> tuple[str, ...]:
         now, intake = self._clock.now(), link.intake
         faults = list(self._owners.faults(link.address.link_id))
+        if self._raw_log is not None:
+            faults += self._raw_log.faults()
         if intake.n_dropped > link.n_dropped:
             link.n_dropped, link.flooded_at = intake.n_dropped, now
         if link.flooded_at is not None and now - link.flooded_at < FLOOD_SHOWN:

@@ -18,6 +18,7 @@ from core.drones.mavlink.decode import (
 from core.drones.mavlink.dialect import CHECKSUM_EXTRAS, INSTANCE_OFFSETS, decode, number_of
 from core.drones.mavlink.frames import Frame, FrameSplitter
 from core.drones.mavlink.signing import SignatureCheck
+from core.drones.merge import Turns
 from core.drones.model import DroneReport, Signing, SigningPolicy
 
 MAX_MESSAGES_PER_S = 6000
@@ -31,6 +32,12 @@ MAX_EVENTS = 64
 DEBT_S = 0.1
 """What one piece of data costs beyond the rate is paid back for so long at most: nobody is muted by one datagram."""
 
+OTHER_BOOT_S = 1.0
+"""Clocks that began so far apart are those of two drones."""
+
+TURNS, TURNS_WITHIN_S = 6, 10.0
+"""Clocks that take turns so often are those of two drones that speak at once."""
+
 LOSS_OVER = 200
 """Messages that the share of lost ones is counted over."""
 
@@ -39,6 +46,9 @@ BYTES_OF_ONE = 40
 
 HEARTBEAT = number_of("HEARTBEAT")
 HIGH_LATENCY2 = number_of("HIGH_LATENCY2")
+TIMED = frozenset({number_of("ATTITUDE"), number_of("GLOBAL_POSITION_INT")})
+"""They begin with the time since the drone was switched on [ms]."""
+
 _AUTOPILOT_OFFSET, _TYPE_OFFSET, _TYPE_GROUND_STATION = 5, 4, 6
 _MAIN_COMPONENT: Final = 1
 
@@ -78,7 +88,19 @@ class _Autopilot:
     events: list[Frame] = field(default_factory=list)
     at: datetime | None = None
     has_beaten: bool = False
+    has_two: bool = False
+    clocks: Turns[float] = field(
+        default_factory=lambda: Turns(lambda a, b: abs(a - b) > OTHER_BOOT_S, TURNS, TURNS_WITHIN_S)
+    )
     signing: Signing = Signing.OFF
+
+    def look_at_clock(self, frame: Frame, at: datetime) -> None:
+        """Note by when a drone was switched on whether two take turns under one number.
+
+        Counters do not tell: an autopilot has one for each of its ports, and a router may join those.
+        """
+        booted_s = at.timestamp() - int.from_bytes(frame.raw[frame.payload : frame.payload + 4], "little") / 1000.0
+        self.has_two = self.clocks.take(booted_s, at) or (self.has_two and self.clocks.is_recent(at))
 
 
 @dataclass(slots=True)
@@ -236,6 +258,8 @@ class Intake:
         if autopilot is None:
             return
         autopilot.at, autopilot.signing = at, signing
+        if number in TIMED and frame.n_payload >= 4:
+            autopilot.look_at_clock(frame, at)
         if number in EVENT_DECODERS:
             if len(autopilot.events) < MAX_EVENTS:
                 autopilot.events.append(frame)
@@ -278,6 +302,9 @@ class Intake:
         if autopilot.at is None or not (frames or radio or peripherals):
             return None
         at = autopilot.at if frames else self.heard_at or autopilot.at
+        has_beaten, autopilot.has_beaten = autopilot.has_beaten, False
+        autopilot.states.clear()
+        autopilot.events.clear()
         parts = Parts(at=at)
         for frame in (*frames, *peripherals, *((radio,) if radio else ())):
             message = decode(frame)
@@ -285,20 +312,17 @@ class Intake:
             if message is not None:
                 decoder(message, parts, autopilot.memory)
         sequence = path.sequences.get((autopilot.system, autopilot.component))
-        report = replace(
+        return replace(
             parts.report(drone_id_of(autopilot.system, autopilot.component), self.link_id),
             path=name,
-            is_heartbeat=autopilot.has_beaten,
+            is_heartbeat=has_beaten,
             system_id=autopilot.system,
             name=f"Drone {autopilot.system}",
             loss=None if sequence is None else sequence.loss,
+            has_two_senders=autopilot.has_two,
             signing=autopilot.signing,
             uid=autopilot.memory.uid,
         )
-        autopilot.states.clear()
-        autopilot.events.clear()
-        autopilot.has_beaten = False
-        return report
 
 
 def drone_id_of(system: int, component: int) -> str:

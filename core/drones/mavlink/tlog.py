@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import mmap
+import os
 import struct
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import IO
 
 from core.drones.mavlink.dialect import CHECKSUM_EXTRAS
 from core.drones.mavlink.frames import START_V1, START_V2, FrameSplitter
 
+Bytes = bytes | mmap.mmap
 _STAMP = struct.Struct(">Q")
 STAMP_BYTES = _STAMP.size
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -22,12 +27,12 @@ def stamp(at: datetime) -> bytes:
     return _STAMP.pack((at - EPOCH) // timedelta(microseconds=1))
 
 
-def read_tlog(data: bytes) -> Iterator[tuple[datetime, bytes]]:
-    """Yield each message's arrival and bytes; what is broken between two messages is passed over.
+def read_tlog(data: Bytes, first: int = 0) -> Iterator[tuple[datetime, bytes]]:
+    """Yield each message's arrival and bytes from a place on; what is broken between two messages is passed over.
 
     Unknown messages are yielded as well; a log that begins in 1970, because nobody set the clock, keeps its own times.
     """
-    at = 0
+    at = first
     while (found := _entry(data, at)) is not None:
         start, length = found
         (us,) = _STAMP.unpack_from(data, start)
@@ -36,11 +41,22 @@ def read_tlog(data: bytes) -> Iterator[tuple[datetime, bytes]]:
 
 
 def read_tlog_file(file: Path) -> Iterator[tuple[datetime, bytes]]:
-    """As `read_tlog`, of a file."""
-    return read_tlog(file.read_bytes())
+    """As `read_tlog`, of a file; what is not looked at is not in memory."""
+    with file.open("rb") as log, mapped(log) as data:
+        yield from read_tlog(data)
 
 
-def _entry(data: bytes, at: int) -> tuple[int, int] | None:
+@contextmanager
+def mapped(log: IO[bytes]) -> Iterator[Bytes]:
+    """Map a file that is open for reading."""
+    if os.fstat(log.fileno()).st_size == 0:
+        yield b""
+        return
+    with mmap.mmap(log.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        yield data
+
+
+def _entry(data: Bytes, at: int) -> tuple[int, int] | None:
     """Return where the next entry begins and how long its message is; None at the end."""
     while at + STAMP_BYTES + 3 <= len(data):
         length = _message_bytes(data, at + STAMP_BYTES)
@@ -50,7 +66,7 @@ def _entry(data: bytes, at: int) -> tuple[int, int] | None:
     return None
 
 
-def _message_bytes(data: bytes, at: int) -> int | None:
+def _message_bytes(data: Bytes, at: int) -> int | None:
     if data[at] == START_V1:
         length = 8 + data[at + 1]
     elif data[at] == START_V2:
@@ -60,7 +76,7 @@ def _message_bytes(data: bytes, at: int) -> int | None:
     return length if at + length <= len(data) else None
 
 
-def _is_plausible(data: bytes, at: int, length: int) -> bool:
+def _is_plausible(data: Bytes, at: int, length: int) -> bool:
     (us,) = _STAMP.unpack_from(data, at)
     if us >= _HIGHEST_US:
         return False

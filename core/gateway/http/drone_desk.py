@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from core.cameras.model import Camera, CameraChanged
 from core.drones.model import DroneRemoved, DroneReport, DroneState, DronesTold
 from core.gateway.http.book import Sender
 from core.gateway.http.frames import IS_LOOKED_AT, FrameHead, FrameOrder, FrameVerdict, digest_of
@@ -23,7 +24,6 @@ from core.gateway.http.route import GatewayRoom
 from core.gateway.telemetry import QR, SEED_FIELDS, Telemetry, report_of
 from core.kernel.errors import BadInputError
 from core.media.model import EDGE
-from core.vision.model import MaskKind
 
 LINK = "http"
 MAX_KEYLESS = 50
@@ -92,7 +92,10 @@ class DroneDesk:
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._viewers: set[Viewer] = set()
         room.bus.subscribe(DronesTold, self._on_told)
+        self._drones_by_camera: dict[str, str] = {}
+        self._private: set[str] = set()
         room.bus.subscribe(DroneRemoved, self._on_removed)
+        room.bus.subscribe(CameraChanged, lambda event: self._note_privacy(event.camera))
 
     # -- who --------------------------------------------------------------------------------------------------------
 
@@ -114,8 +117,6 @@ class DroneDesk:
         drone_id = wanted or f"http-{_UNFIT.sub('-', visit.sender.address)}"[:48].rstrip("-")
         if not is_drone_id(drone_id):
             raise Refused(400, f"{wanted[:48]!r} is no id of a drone.", hint=DRONE_ID_HINT)
-        if drone_id in self._keyless and not self._room.has_drone_key(drone_id):
-            return drone_id
         self._check_keyless(drone_id)
         self._keyless.add(drone_id)
         return drone_id
@@ -123,12 +124,11 @@ class DroneDesk:
     def _check_keyless(self, drone_id: str) -> None:
         if self._room.has_drone_key(drone_id):
             raise Refused(403, f"The drone {drone_id} has a key of its own.", hint="Send that key.")
-        state = self.state(drone_id)
-        if state is not None and any(link.link_id != LINK for link in state.links):
+        if self._room.drones.is_heard_beside(drone_id, LINK):
             raise Refused(
                 403, f"The drone {drone_id} is heard on another link.", hint="Make a key for it, and send it."
             )
-        if len(self._keyless) >= MAX_KEYLESS:
+        if drone_id not in self._keyless and len(self._keyless) >= MAX_KEYLESS:
             raise Refused(403, f"More than {MAX_KEYLESS} drones come without a key.", hint="Make keys for them.")
 
     def state(self, drone_id: str) -> DroneState | None:
@@ -186,7 +186,7 @@ class DroneDesk:
         seed = {key: posted.said.get(key) for key in SEED_FIELDS}
         return {
             **seed,
-            "armed": state.is_armed if state is not None else None,
+            "armed": state.fresh_armed(self._room.clock.now()) if state is not None else None,
             "timestamp": posted.at.replace(tzinfo=None).isoformat(),
             "droneId": posted.drone_id,
             "ageS": round((self._room.clock.now() - posted.at).total_seconds(), 3),
@@ -227,10 +227,12 @@ class DroneDesk:
             raise Refused(409, f"Camera {camera.name} is disabled here.", hint="Enable it in Devices.")
         if not camera.address.startswith(f"{EDGE}:"):
             raise Refused(409, f"Camera {camera.name} is read by the node itself.", hint="Do not post its pictures.")
+        self._drones_by_camera[camera.camera_id] = drone_id
+        self._note_privacy(camera)
         await asyncio.to_thread(self._pictures.put, camera.camera_id, jpeg)
         room.on_frame()
-        if any(mask.kind is MaskKind.PRIVACY for mask in camera.scene.masks):
-            self._shown.pop(drone_id, None)
+        # A mask may have been drawn meanwhile.
+        if camera.camera_id in self._private:
             return
         number = self._shown[drone_id].number + 1 if drone_id in self._shown else 1
         self._shown[drone_id] = shown = Shown(drone_id, jpeg, at, number)
@@ -264,6 +266,17 @@ class DroneDesk:
                 viewer.pictures[drone_id] = shown
                 viewer.news.set()
         viewer.videos = drone_ids
+
+    def _note_privacy(self, camera: Camera) -> None:
+        """Show nothing of a camera from the moment that a part of its picture is private; its worker blackens it."""
+        if not camera.scene.private_parts:
+            self._private.discard(camera.camera_id)
+            return
+        self._private.add(camera.camera_id)
+        drone_id = self._drones_by_camera.get(camera.camera_id, "")
+        self._shown.pop(drone_id, None)
+        for viewer in self._viewers:
+            viewer.pictures.pop(drone_id, None)
 
     def _on_removed(self, event: DroneRemoved) -> None:
         """It comes back once it is heard."""

@@ -60,6 +60,10 @@ class DroneRoom(Protocol):
         """
         ...
 
+    def is_heard_beside(self, drone_id: str, link_id: str) -> bool:
+        """Return whether a drone is heard on another link than that one."""
+        ...
+
     def take(self, report: DroneReport) -> None:
         """Add what a source heard."""
         ...

@@ -8,7 +8,8 @@ import pytest
 import websockets.asyncio.client as websockets
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from core.cameras.model import Camera
+from core.cameras.model import Camera, CameraChanged
+from core.drones.model import DroneReport
 from core.gateway.telemetry import SEED_FIELDS
 from core.kernel.geo import GeoPoint
 from core.vision.model import Mask, MaskKind, Scene
@@ -210,6 +211,35 @@ def test_a_picture_with_a_private_part_is_shown_by_its_camera_only(tmp_path):
         await gate.ask("POST", "/api/video", key=key, body=jpeg())
         assert (gate.pictures / "drone-alpha.jpg").exists()
         assert (await gate.ask("GET", "/api/drones/alpha/frame", key=gate.reader)).status == 404
+
+    at_gate(tmp_path, scenario)
+
+
+def test_a_picture_from_before_a_mask_was_drawn_is_shown_to_nobody_any_more(tmp_path):
+    async def scenario(gate: Gate) -> None:
+        gate.is_keyless = True
+        await gate.ask("POST", "/api/video?drone=d1", body=jpeg())
+        assert (await gate.ask("GET", "/api/drones/d1/frame")).status == 200
+        mask = Mask(key="m", name="Yard", kind=MaskKind.PRIVACY, polygon=((0.0, 0.0), (0.5, 0.0), (0.5, 0.5)))
+        camera = Camera(camera_id="drone-d1", name="Drone d1", address="edge:", scene=Scene(masks=(mask,)))
+        gate.bus.publish(CameraChanged(camera=camera))
+
+        # The drone sent nothing since.
+        assert (await gate.ask("GET", "/api/drones/d1/frame")).status == 404
+
+    at_gate(tmp_path, scenario)
+
+
+def test_who_has_no_key_is_refused_as_soon_as_the_drone_is_heard_elsewhere(tmp_path):
+    async def scenario(gate: Gate) -> None:
+        gate.is_keyless = True
+        assert (await post_data(gate, {"temp": 20.0, "droneId": "mav-1"})).status == 201
+        gate.drones.take(DroneReport(drone_id="mav-1", link_id="udp-14550", at=gate.clock.now()))
+        refused = await post_data(gate, {"temp": 99.0, "droneId": "mav-1"})
+
+        assert refused.status == 403
+        assert "heard on another link" in refused.json["error"]
+        assert gate.drones.state("mav-1").value("temperature_c") == 20.0
 
     at_gate(tmp_path, scenario)
 

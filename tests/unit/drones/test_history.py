@@ -1,8 +1,14 @@
 import asyncio
+import errno
+import io
 import json
+import os
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -10,14 +16,17 @@ from pymavlink.dialects.v20 import ardupilotmega as mavlink
 
 from core.access.model import SYSTEM
 from core.drones.export import ExportFormat
-from core.drones.history import DroneHistory
-from core.drones.log_files import _px4_receiver, read_log
+from core.drones.history import EXPORT_PART_BYTES, DroneHistory
+from core.drones.imports import flights_of
+from core.drones.log_files import _TOPICS, _df_home, _px4_receiver, read_log
 from core.drones.mavlink.decode import Parts
 from core.drones.mavlink.intake import Intake
 from core.drones.mavlink.player import reports_of
 from core.drones.mavlink.raw_log import HOUR, RawLogs
 from core.drones.mavlink.tlog import read_tlog, stamp
 from core.drones.merge import LiveDrone
+from core.drones.model import FlightChanged, ImportedLog, Landed
+from core.drones.rules import DroneCondition, DroneRule
 from core.drones.service import DroneService
 from core.kernel.bus import Bus
 from core.kernel.clock import FakeClock
@@ -53,9 +62,9 @@ class Room:
             self.clock.advance(seconds=0.1)
 
 
-def with_room(tmp_path, body):
+def with_room(tmp_path, body, clock=None):
     async def run():
-        room = Room(tmp_path, FakeClock(AT))
+        room = Room(tmp_path, clock or FakeClock(AT))
         try:
             await room.drones.restore()
             return await body(room)
@@ -123,17 +132,188 @@ def test_a_replay_at_any_speed_ends_in_the_state_that_was_known_live(tmp_path):
     with_room(tmp_path, body)
 
 
-def test_a_node_that_ended_in_flight_says_that_nobody_saw_the_end(tmp_path):
-    async def first(room):
-        room.fly(SimDrone(SCRIPT), 25)
+def flown_before(tmp_path, seconds=25):
+    """Return a drone that flies, and the clock of a node that ended meanwhile."""
+    drone = SimDrone(SCRIPT)
 
-    async def second(room):
+    async def body(room):
+        room.fly(drone, seconds)
+        return room.clock
+
+    return drone, with_room(tmp_path, body)
+
+
+def test_a_flight_goes_on_where_its_drone_is_heard_again_after_a_restart(tmp_path):
+    drone, clock = flown_before(tmp_path)
+    clock.advance(seconds=5)
+
+    async def body(room):
+        (begun,) = await room.history.flights()
+        remembered = room.drones.state("mav-1")
+        assert (remembered.flight_id, remembered.landed) == (begun.flight_id, Landed.AIR)
+        assert remembered.position is not None
+        room.fly(drone, 1)
+        assert room.drones.state("mav-1").flight_id == begun.flight_id
+        room.fly(drone, 25)
         (flight,) = await room.history.flights()
-        assert flight.has_lost_end
-        assert flight.ended_at == (await room.history.track(flight.flight_id))[-1].at
+        track = await room.history.track(flight.flight_id)
 
-    with_room(tmp_path, first)
-    with_room(tmp_path, second)
+        assert flight.flight_id == begun.flight_id
+        assert (flight.was_interrupted, flight.has_lost_end) == (True, False)
+        assert flight.duration_s(room.clock.now()) == pytest.approx(38, abs=2)
+        assert len(track) == flight.n_points
+        assert sorted({point.at for point in track}) == [point.at for point in track]
+
+    with_room(tmp_path, body, clock)
+
+
+def test_a_flight_whose_drone_landed_while_the_node_was_away_ends_where_it_was_heard_last(tmp_path):
+    drone, clock = flown_before(tmp_path)
+    heard_at = clock.now()
+    for _ in range(230):
+        drone.step()
+        clock.advance(seconds=0.1)
+
+    async def body(room):
+        room.fly(drone, 2)
+        (flight,) = await room.history.flights()
+
+        assert (flight.was_interrupted, flight.has_lost_end) == (True, True)
+        assert flight.ended_at == (await room.history.track(flight.flight_id))[-1].at
+        assert (heard_at - flight.ended_at).total_seconds() < 10
+        assert room.drones.state("mav-1").flight_id == ""
+
+    with_room(tmp_path, body, clock)
+
+
+def test_a_drone_that_is_not_heard_again_after_a_restart_is_lost_in_the_air_where_it_was(tmp_path):
+    _, clock = flown_before(tmp_path)
+    begun = []
+
+    async def body(room):
+        room.bus.subscribe(DroneCondition, lambda event: begun.append((event.rule, event.is_begin)))
+        room.drones.watch()
+        room.clock.advance(seconds=10)
+        room.drones.watch()
+        assert (DroneRule.LINK_LOST, True) not in begun, "links open first"
+        room.clock.advance(seconds=6)
+        room.drones.watch()
+        assert (DroneRule.LINK_LOST, True) in begun
+        assert room.drones.state("mav-1").position is not None
+        assert (await room.history.flights())[0].ended_at is None
+        room.clock.advance(seconds=600)
+        room.drones.watch()
+        (flight,) = await room.history.flights()
+        assert (flight.was_interrupted, flight.has_lost_end) == (True, True)
+
+    with_room(tmp_path, body, clock)
+
+
+def test_removing_a_drone_in_flight_ends_its_flight_where_it_was_heard_last(tmp_path):
+    async def body(room):
+        room.fly(SimDrone(SCRIPT), 25)
+        room.clock.advance(seconds=30)
+        await room.drones.remove(SYSTEM, "mav-1")
+        (flight,) = await room.history.flights()
+
+        assert flight.has_lost_end
+        assert (room.clock.now() - flight.ended_at).total_seconds() == pytest.approx(30, abs=2)
+
+    with_room(tmp_path, body)
+
+
+def test_a_flight_is_told_where_it_begins_and_ends_and_written_every_few_seconds(tmp_path):
+    async def body(room):
+        told, drone, writes = [], SimDrone(SCRIPT), []
+        room.bus.subscribe(FlightChanged, lambda event: told.append(event.flight.ended_at is not None))
+        write = room.store.write
+        room.store.write = lambda work: (writes.append(work), write(work))[1]
+        for _ in range(51):
+            room.fly(drone, 1)
+            await room.history.keep()
+
+        assert told == [False, True]
+        assert len(writes) <= 8
+
+    with_room(tmp_path, body)
+
+
+def test_a_disk_that_is_full_is_said_counted_and_tried_again(tmp_path, monkeypatch):
+    async def body(room):
+        drone, full = SimDrone(SCRIPT), [True]
+        store = RawLogs.store
+
+        def storing(logs, pieces):
+            if full[0]:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            store(logs, pieces)
+
+        monkeypatch.setattr(RawLogs, "store", storing)
+        room.fly(drone, 1)
+        await room.history.keep()
+        (fault,) = room.history.raw_logs.faults()
+        assert "No space left on device" in fault
+        assert "messages wait" in fault
+        room.fly(drone, 1)
+        full[0] = False
+        await room.history.keep()
+
+        assert room.history.raw_logs.faults() == ()
+        found = list(room.history.raw_logs.read("udp", AT - HOUR, AT + HOUR, system=1))
+        assert len({at for at, _ in found}) == 20
+        assert [at for at, _ in found] == sorted(at for at, _ in found)
+
+    with_room(tmp_path, body)
+
+
+class FullDisk(io.FileIO):
+    """A file on a disk that has room for 10 bytes."""
+
+    has_taken = False
+
+    def write(self, data):
+        if self.name.suffix == ".idx":
+            return super().write(data)
+        if self.has_taken:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        self.has_taken = True
+        return super().write(data[:10])
+
+
+def test_what_a_disk_takes_only_a_part_of_leaves_no_half_of_a_message(tmp_path, monkeypatch):
+    logs, drone, intake = RawLogs(tmp_path), SimDrone(SCRIPT), Intake("udp")
+
+    def say(at):
+        logs.write("udp", at, [frame for packet in drone.step() for frame in intake.feed(packet, at)])
+
+    say(AT)
+    logs.store(logs.take())
+    (file,) = tmp_path.rglob("*.tlog")
+    before = file.read_bytes()
+    say(AT + timedelta(seconds=1))
+    pieces = logs.take()
+    with monkeypatch.context() as full:
+        full.setattr(Path, "open", lambda file, mode, **_how: FullDisk(file, mode))
+        with pytest.raises(OSError, match="No space left"):
+            logs.store(pieces)
+    assert file.read_bytes() == before
+    logs.give_back(pieces)
+    logs.store(logs.take())
+
+    assert len({at for at, _ in logs.read("udp", AT - HOUR, AT + HOUR, system=1)}) == 2
+
+
+def test_who_writes_at_once_writes_nothing_twice(tmp_path):
+    async def body(room):
+        drone = SimDrone(SCRIPT)
+        for _ in range(20):
+            room.fly(drone, 0.5)
+            await asyncio.gather(room.history.keep(), room.history.flights(), room.history.keep())
+        found = list(room.history.raw_logs.read("udp", AT - HOUR, AT + HOUR, system=1))
+        assert len({at for at, _ in found}) == 100
+        assert [at for at, _ in found] == sorted(at for at, _ in found)
+
+    with_room(tmp_path, body)
 
 
 def test_what_is_exported_can_be_read_by_others(tmp_path):
@@ -141,21 +321,52 @@ def test_what_is_exported_can_be_read_by_others(tmp_path):
         room.fly(SimDrone(SCRIPT), 51)
         (flight,) = await room.history.flights()
         files = {kind: await room.drones.export(SYSTEM, flight.flight_id, kind) for kind in ExportFormat}
-        return flight, files, await room.history.track(flight.flight_id)
+        data = {kind: await fetched(room, exported) for kind, exported in files.items()}
+        return flight, files, data, await room.history.track(flight.flight_id)
 
-    flight, files, track = with_room(tmp_path, body)
+    flight, files, data, track = with_room(tmp_path, body)
 
     spaces = {"g": "http://www.topografix.com/GPX/1/1", "x": "http://www.google.com/kml/ext/2.2"}
-    points = ET.fromstring(files[ExportFormat.GPX].data).findall(".//g:trkpt", spaces)
+    points = ET.fromstring(data[ExportFormat.GPX]).findall(".//g:trkpt", spaces)
     assert len(points) == len(track)
     assert float(points[0].get("lat")) == pytest.approx(track[0].point.lat_deg)
-    assert len(ET.fromstring(files[ExportFormat.KML].data).findall(".//x:coord", spaces)) == len(track)
-    feature = json.loads(files[ExportFormat.GEOJSON].data)["features"][0]
+    assert len(ET.fromstring(data[ExportFormat.KML]).findall(".//x:coord", spaces)) == len(track)
+    feature = json.loads(data[ExportFormat.GEOJSON])["features"][0]
     assert len(feature["geometry"]["coordinates"]) == len(feature["properties"]["times"]) == len(track)
-    assert files[ExportFormat.CSV].data.count(b"\n") == len(track) + 1
-    entries = list(read_tlog(files[ExportFormat.TLOG].data))
+    assert data[ExportFormat.CSV].count(b"\n") == len(track) + 1
+    entries = list(read_tlog(data[ExportFormat.TLOG]))
     assert entries[0][0] <= flight.began_at < flight.ended_at <= entries[-1][0]
     assert files[ExportFormat.GPX].name == "Drone-1-20260101-120011.gpx"
+
+
+async def fetched(room, exported):
+    """Return the bytes of an export, part by part."""
+    data = b""
+    while part := await room.history.export_part(SYSTEM, exported.export_id, len(data)):
+        assert len(part) <= EXPORT_PART_BYTES
+        data += part
+    assert len(data) == exported.n_bytes
+    return data
+
+
+def test_an_export_of_any_length_comes_in_parts_and_is_not_kept_for_ever(tmp_path, monkeypatch):
+    monkeypatch.setattr("core.drones.history.EXPORT_PART_BYTES", 4096)
+
+    async def body(room):
+        room.fly(SimDrone(SCRIPT), 51)
+        (flight,) = await room.history.flights()
+        exported = [await room.drones.export(SYSTEM, flight.flight_id, ExportFormat.TLOG) for _ in range(9)]
+        assert exported[-1].n_bytes > 10 * 4096
+        assert len(list(read_tlog(await fetched(room, exported[-1])))) > 1000
+        with pytest.raises(BadInputError, match="not kept any more"):
+            await room.history.export_part(SYSTEM, exported[0].export_id, 0)
+        with pytest.raises(BadInputError, match="not kept any more"):
+            await room.history.export_part(SYSTEM, "../../db.sqlite3", 0)
+
+    with_room(tmp_path, body)
+    assert len(list((tmp_path / "drones" / "exported").iterdir())) == 8
+    with_room(tmp_path, lambda room: asyncio.sleep(0))
+    assert list((tmp_path / "drones" / "exported").iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -171,12 +382,12 @@ def test_logs_of_others_are_brought_in_and_replayed(tmp_path, name, n_flights):
     file = testdata(f"mavlink/{name}")
 
     async def body(room):
-        flights = await room.history.import_file(SYSTEM, file)
+        flights = (await room.history.import_file(SYSTEM, file)).flights
         assert len(flights) == n_flights
         last = max(flights, key=lambda flight: flight.began_at)
         end = await room.history.replay(last.flight_id, last.ended_at + timedelta(days=1))
         again = LiveDrone(last.drone_id)
-        for report in read_log(file, last.drone_id):
+        for report in read_log(file):
             again.take(report, report.at)
         assert end.state.position == again.state.position
         assert end.state.values == again.state.values
@@ -201,15 +412,114 @@ def test_a_log_that_comes_in_parts_is_one(tmp_path):
 
     async def body(room):
         half = len(data) // 2
-        assert (
-            await room.history.import_part(SYSTEM, upload_id="u1", name="v.tlog", data=data[:half], is_last=False) == ()
-        )
-        (flight,) = await room.history.import_part(
-            SYSTEM, upload_id="u1", name="v.tlog", data=data[half:], is_last=True
-        )
+        begun = await room.history.import_part(SYSTEM, upload_id="u1", name="v.tlog", data=data[:half], is_last=False)
+        assert begun == ImportedLog()
+        log = await room.history.import_part(SYSTEM, upload_id="u1", name="v.tlog", data=data[half:], is_last=True)
+        (flight,) = log.flights
+        assert log.notes == ()
         assert (flight.drone_id, flight.source) == ("file v", "v.tlog")
 
     with_room(tmp_path, body)
+
+
+@cache
+def log_of_three(seconds=44):
+    """Return a telemetry log of three drones that fly at once."""
+    drones = [SimDrone(replace(SCRIPT, system=system, height_m=10.0 * system)) for system in (1, 2, 3)]
+    entries, at = [], AT
+    for _ in range(seconds * 10):
+        entries += [stamp(at) + packet for drone in drones for packet in drone.step()]
+        at += timedelta(seconds=0.1)
+    return b"".join(entries)
+
+
+@pytest.mark.parametrize(
+    ("drone_id", "ids"),
+    [
+        ("mav-2", {"file f", "mav-2", "file f mav-3"}),
+        ("Falcon", {"Falcon", "file f mav-2", "file f mav-3"}),
+    ],
+)
+def test_the_drone_that_a_log_is_said_to_be_of_is_the_one_of_that_id_or_the_first(tmp_path, drone_id, ids):
+    file = tmp_path / "f.tlog"
+    file.write_bytes(log_of_three(15))
+
+    assert {flight.drone_id for flight in flights_of(file, "f.tlog", "x", drone_id).flights} == ids
+
+
+def test_a_log_of_several_drones_has_the_flights_of_each(tmp_path):
+    async def body(room):
+        log = await room.history.import_part(SYSTEM, upload_id="u1", name="f.tlog", data=log_of_three(), is_last=True)
+        assert [flight.drone_id for flight in log.flights] == ["file f", "file f mav-2", "file f mav-3"]
+        assert "3 drones (mav-1, mav-2, mav-3)" in log.notes[0]
+        heights = [flight.max_height_m for flight in log.flights]
+        assert heights == [pytest.approx(10.0 * system, abs=1) for system in (1, 2, 3)]
+        for flight in log.flights:
+            middle = flight.began_at + (flight.ended_at - flight.began_at) / 2
+            state = (await room.history.replay(flight.flight_id, middle)).state
+            assert state.value("altitude_home_m") == pytest.approx(flight.max_height_m, abs=1)
+        exported = await room.drones.export(SYSTEM, log.flights[1].flight_id, ExportFormat.TLOG)
+        systems = {report.drone_id for report in reports_of(read_tlog(await fetched(room, exported)), "x")}
+        assert systems == {"mav-2"}
+
+    with_room(tmp_path, body)
+
+
+@pytest.mark.parametrize("drone_id", ["../../etc", "x" * 65, "a\nb", " d"])
+def test_an_import_names_a_drone_and_no_path(tmp_path, drone_id):
+    async def body(room):
+        if drone_id == "../../etc":
+            log = await room.history.import_part(
+                SYSTEM, upload_id="u1", name="../../f.tlog", data=log_of_three(15), is_last=True, drone_id=drone_id
+            )
+            assert log.flights[0].log_file.startswith("imported/")
+            return
+        with pytest.raises(BadInputError):
+            await room.history.import_part(
+                SYSTEM, upload_id="u1", name="f.tlog", data=b"x", is_last=True, drone_id=drone_id
+            )
+
+    with_room(tmp_path, body)
+    assert {file.parent.name for file in tmp_path.rglob("*.tlog")} <= {"imported"}
+
+
+def test_uploads_that_nobody_goes_on_with_are_few_and_do_not_stay(tmp_path):
+    folder = tmp_path / "drones" / "imported"
+
+    async def body(room):
+        for number in range(8):
+            await room.history.import_part(SYSTEM, upload_id=f"u{number}", name="f.tlog", data=b"x", is_last=False)
+        with pytest.raises(BadInputError, match="at once"):
+            await room.history.import_part(SYSTEM, upload_id="u9", name="f.tlog", data=b"x", is_last=False)
+        for file in folder.iterdir():
+            os.utime(file, (0, AT.timestamp() - 7200))
+        await room.history.forget(AT)
+        assert list(folder.iterdir()) == []
+        await room.history.import_part(SYSTEM, upload_id="u9", name="f.tlog", data=b"x", is_last=False)
+
+    with_room(tmp_path, body)
+    with_room(tmp_path, lambda room: asyncio.sleep(0))
+    assert list(folder.iterdir()) == []
+
+
+def test_columns_that_a_log_lacks_are_named(tmp_path, monkeypatch):
+    file = testdata("mavlink/px4_sample_log_small.ulg")
+    monkeypatch.setitem(_TOPICS, "battery_status", lambda row, _parts: row["no_such_column"])
+
+    async def body(room):
+        log = await room.history.import_file(SYSTEM, file)
+        assert log.flights
+        assert log.notes == ("Its topic battery_status has no column no_such_column, and was not read whole.",)
+
+    with_room(tmp_path, body)
+
+
+def test_the_zero_of_an_estimator_is_not_home():
+    parts = Parts(at=AT)
+    _df_home(SimpleNamespace(Type=0, Lat=50.0, Lng=8.0, Alt=100.0), parts)
+    assert "home" not in parts.others
+    _df_home(SimpleNamespace(Type=1, Lat=50.0, Lng=8.0, Alt=100.0), parts)
+    assert parts.others["home"].point == GeoPoint(50.0, 8.0)
 
 
 def test_raw_bytes_are_found_by_time_and_old_ones_forgotten(tmp_path):

@@ -1,12 +1,17 @@
 import asyncio
 import hashlib
 import math
+import os
 import random
+import select
+import socket
 import struct
+import tty
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from fastcrc.crc16 import mcrf4xx
 from pymavlink.dialects.v20 import ardupilotmega as mavlink
 
 from core.drones.mavlink.address import parse_link
@@ -15,12 +20,14 @@ from core.drones.mavlink.frames import FrameSplitter
 from core.drones.mavlink.hub import MavlinkHub
 from core.drones.mavlink.intake import MAX_MESSAGES_PER_S, MAX_PATHS, Intake
 from core.drones.mavlink.owners import Owners
+from core.drones.mavlink.raw_log import RawLogs
 from core.drones.mavlink.signing import key_of
+from core.drones.mavlink.tlog import read_tlog_file
 from core.drones.model import DroneReport, Landed, LinkKind, Signing, SigningPolicy
 from core.kernel.clock import FakeClock, SystemClock
 from core.kernel.errors import BadInputError
 from core.kernel.geo import GeoPoint
-from core.sim.drones import DroneScript, SimDrone, square_around
+from core.sim.drones import DroneScript, DroneSwarm, SimDrone, square_around
 
 AT = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 HOME = GeoPoint(36.0, -30.0)
@@ -287,6 +294,232 @@ def test_two_drones_with_one_number_are_told_apart_by_where_they_are():
     far = replace(base, link_id="b", at=AT + timedelta(seconds=1), position=GeoPoint(36.1, -30.0))
 
     assert owners.settled(far).drone_id == "mav-1@2"
+
+
+def test_a_drone_of_known_hardware_keeps_its_id_whoever_is_heard_first():
+    owners = Owners(lambda: {"mav-1": "11", "mav-1@2": "22"})
+    base = DroneReport(drone_id="mav-1", link_id="a", at=AT, system_id=1, name="Drone 1")
+
+    assert owners.settled(replace(base, link_id="b", uid="22")).drone_id == "mav-1@2"
+    assert owners.settled(replace(base, uid="11")).drone_id == "mav-1"
+
+
+def test_another_drone_under_a_known_number_is_named_and_not_merged():
+    owners = Owners(lambda: {"mav-1": "1111"})
+    base = DroneReport(drone_id="mav-1", link_id="a", at=AT, system_id=1, name="Drone 1")
+    report = owners.settled(replace(base, uid="9999"))
+
+    assert report.drone_id == "mav-1@2"
+    (fault,) = owners.faults("a")
+    assert "hardware number ends with 9999" in fault
+    owners.forget("mav-1@2")
+    assert owners.faults("a") == ()
+
+
+def test_hardware_numbers_that_take_turns_on_one_path_are_two_drones():
+    owners = Owners(lambda: {"mav-1": "11"})
+    base = DroneReport(drone_id="mav-1", link_id="a", at=AT, system_id=1, name="Drone 1")
+    seen = [
+        owners.settled(replace(base, uid=uid, at=AT + timedelta(seconds=second)))
+        for second, uid in enumerate(("11", "22", "11"))
+    ]
+
+    assert [one.has_two_senders for one in seen] == [False, False, True]
+
+
+def test_two_drones_that_take_turns_on_one_path_are_noticed_by_when_they_were_switched_on():
+    drones = [SimDrone(DroneScript(system=1, route=square_around(HOME, 60.0))) for _ in range(2)]
+    for _ in range(100):
+        drones[1].step()
+    alone, together = Intake("udp"), Intake("udp")
+    for number in range(30):
+        at = AT + timedelta(seconds=number * 0.1)
+        packets = [drone.step() for drone in drones]
+        alone.feed(b"".join(packets[0]), at)
+        together.feed(b"".join(packets[0]), at)
+        together.feed(b"".join(packets[1]), at)
+
+    assert [report.has_two_senders for report in alone.flush()] == [False]
+    assert [report.has_two_senders for report in together.flush()] == [True]
+
+
+def test_one_drone_whose_router_joins_two_of_its_ports_is_one():
+    drone, intake = SimDrone(DroneScript(system=1, route=square_around(HOME, 60.0))), Intake("udp")
+    for number in range(60):
+        at = AT + timedelta(seconds=number * 0.1)
+        packets = drone.step()
+        intake.feed(b"".join(packets), at)
+        # The other port, a little later and with a counter of its own.
+        intake.feed(b"".join(recounted(packet, 100) for packet in packets), at + timedelta(seconds=0.4))
+
+    assert [report.has_two_senders for report in intake.flush()] == [False]
+
+
+def recounted(packet, ahead):
+    """Return a message with another number, checked anew."""
+    raw = bytearray(packet)
+    raw[4] = (raw[4] + ahead) & 0xFF
+    extra = CHECKSUM_EXTRAS[int.from_bytes(raw[7:10], "little")]
+    raw[-2:] = mcrf4xx(bytes((extra,)), mcrf4xx(bytes(raw[1:-2]), 0xFFFF)).to_bytes(2, "little")
+    return bytes(raw)
+
+
+def test_two_drones_of_one_number_have_their_bytes_apart(tmp_path):
+    """Each under its own name, by sockets, as a node keeps them."""
+
+    async def run():
+        told, logs = {}, RawLogs(tmp_path)
+        heard = asyncio.Event()
+
+        def take(report):
+            told[report.drone_id] = told.get(report.drone_id, 0) + 1
+            if told.get("mav-1@2", 0) > 5:
+                heard.set()
+
+        hub = MavlinkHub(
+            [parse_link("u=udp:127.0.0.1:0")], take=take, tell=lambda _links: None, clock=SystemClock(), raw_log=logs
+        )
+        listening = asyncio.create_task(hub.run())
+        port = await hub.source("u").bound_port()
+        drones = [
+            SimDrone(DroneScript(system=1, route=square_around(home, 60.0), hardware=number))
+            for number, home in ((11, HOME), (22, GeoPoint(37.0, -30.0)))
+        ]
+        swarms = [asyncio.create_task(DroneSwarm((drone,), host="127.0.0.1", port=port).run()) for drone in drones]
+        async with asyncio.timeout(20):
+            await heard.wait()
+        for task in (*swarms, listening):
+            task.cancel()
+        await asyncio.gather(*swarms, listening, return_exceptions=True)
+        logs.store(logs.take())
+        return {file.parent.name: places_in(file) for file in tmp_path.rglob("*.tlog")}, hub.links()[0].faults
+
+    places, faults = asyncio.run(run())
+
+    assert set(places) == {"u", "u@2"}
+    assert len(places["u@2"]) == 1
+    assert any("Two drones say that they are system 1" in fault for fault in faults)
+
+
+def places_in(file):
+    """Return where the positions of a log are, in whole degrees north."""
+    decoder = mavlink.MAVLink(None)
+    messages = [decoder.decode(bytearray(data)) for _, data in read_tlog_file(file)]
+    return {round(m.lat / 1e7) for m in messages if m.get_type() == "GLOBAL_POSITION_INT"}
+
+
+def test_a_link_whose_listening_breaks_by_an_error_of_ours_is_named_and_opened_anew(monkeypatch, caplog):
+    async def run():
+        reports, told = asyncio.Queue(), []
+        hub = MavlinkHub(
+            [parse_link("u=udp:127.0.0.1:0")], take=reports.put_nowait, tell=told.append, clock=SystemClock()
+        )
+        source, once = hub.source("u"), [True]
+        run_source = source.run
+
+        async def run_badly(feed, on_open):
+            if once.pop() if once else False:
+                raise ZeroDivisionError("half of nothing")
+            await run_source(feed, on_open)
+
+        monkeypatch.setattr(source, "run", run_badly)
+        listening = asyncio.create_task(hub.run())
+        async with asyncio.timeout(20):
+            port = await source.bound_port()
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as voice:
+                voice.sendto(b"".join(signed_drone(key=None).step()), ("127.0.0.1", port))
+            report = await reports.get()
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+        return report, told
+
+    report, told = asyncio.run(run())
+
+    assert report.drone_id == "mav-4"
+    assert any("ZeroDivisionError: half of nothing" in links[0].reason for links in told)
+    assert [record.levelname for record in caplog.records if "broke off" in record.message] == ["ERROR"]
+
+
+def test_a_router_that_relays_several_drones_brings_each_of_them():
+    """As mavlink-router does: all from one address, several messages in a datagram."""
+
+    async def run():
+        seen = asyncio.Queue()
+        hub = MavlinkHub(
+            [parse_link("tap=udp:127.0.0.1:0")], take=seen.put_nowait, tell=lambda _links: None, clock=SystemClock()
+        )
+        listening = asyncio.create_task(hub.run())
+        port = await hub.source("tap").bound_port()
+        drones = [SimDrone(DroneScript(system=n, route=square_around(HOME, 60.0))) for n in (1, 2, 3)]
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as router:
+            router.sendto(b"".join(packet for drone in drones for packet in drone.step()), ("127.0.0.1", port))
+            async with asyncio.timeout(20):
+                found = [await seen.get() for _ in drones]
+            router.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                router.recv(1)
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+        return found, hub.links()[0]
+
+    found, link = asyncio.run(run())
+
+    assert {(report.drone_id, report.has_two_senders) for report in found} == {
+        ("mav-1", False),
+        ("mav-2", False),
+        ("mav-3", False),
+    }
+    assert len({report.path for report in found}) == 1
+    assert link.faults == ()
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="pseudo-terminals are of POSIX")
+def test_a_radio_at_a_serial_port_is_heard_unplugged_and_heard_again(tmp_path):
+    port = tmp_path / "radio"
+
+    def plug():
+        radio, device = os.openpty()
+        tty.setraw(device)
+        port.unlink(missing_ok=True)
+        port.symlink_to(os.ttyname(device))
+        return radio, device
+
+    async def run():
+        reports, told = asyncio.Queue(), asyncio.Queue()
+        hub = MavlinkHub(
+            [parse_link(f"radio=serial:{port}:57600")],
+            take=reports.put_nowait,
+            tell=told.put_nowait,
+            clock=SystemClock(),
+        )
+        drone, (radio, device) = signed_drone(key=None), plug()
+        listening = asyncio.create_task(hub.run())
+        async with asyncio.timeout(30):
+            while not hub.links()[0].is_open:
+                await told.get()
+            os.write(radio, b"".join(drone.step()))
+            first = await reports.get()
+            sent = os.read(radio, 1) if select.select([radio], [], [], 0)[0] else b""
+            os.close(device)
+            os.close(radio)
+            while hub.links()[0].is_open:
+                await told.get()
+            reason = hub.links()[0].reason
+            radio, device = plug()
+            while not hub.links()[0].is_open:
+                await told.get()
+            os.write(radio, b"".join(drone.step() + drone.step()))
+            again = await reports.get()
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+        os.close(device)
+        os.close(radio)
+        return first.drone_id, sent, reason, again.drone_id
+
+    first, sent, reason, again = asyncio.run(run())
+
+    assert (first, again, sent) == ("mav-4", "mav-4", b"")
+    assert reason
 
 
 def test_one_drone_on_two_links_is_one():

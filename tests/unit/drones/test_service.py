@@ -13,6 +13,7 @@ from core.drones.model import (
     Fence,
     Gnss,
     Home,
+    Landed,
     LinkHealth,
     StatusText,
     TextLevel,
@@ -285,9 +286,11 @@ def test_who_was_heard_and_what_a_supervisor_set_up_is_known_after_a_restart(tmp
         service.take(report(clock, name="Eagle", kind="Quadrotor", system_id=7))
         await service.store_new()
         named = await service.save(SYSTEM, replace(service.drone("d1"), name="Falcon"))
-        await service.set_fence(SYSTEM, "d1", fence)
+        await service.set_fence(SYSTEM, "d1", fence, named.version)
         with pytest.raises(StaleWriteError):
             await service.save(SYSTEM, named)
+        with pytest.raises(StaleWriteError):
+            await service.set_fence(SYSTEM, "d1", None, named.version)
 
     async def second(service, _told):
         drone = service.drone("d1")
@@ -298,12 +301,98 @@ def test_who_was_heard_and_what_a_supervisor_set_up_is_known_after_a_restart(tmp
     with_service(tmp_path, clock, second)
 
 
+def test_what_a_drone_says_of_itself_takes_nothing_back_that_a_person_saved(tmp_path, clock):
+    async def first(service, _told):
+        service.take(report(clock, name="Eagle"))
+        await service.store_new()
+        before = service._drones["d1"]
+        await service.save(SYSTEM, replace(service.drone("d1"), name="Falcon", site="Roof"))
+        # As a node would that heard of the drone before it heard of the save.
+        service._drones["d1"] = before
+        service.take(report(clock, kind="Quadrotor", autopilot="PX4"))
+        await service.store_new()
+
+    async def second(service, _told):
+        drone = service.drone("d1")
+        assert (drone.name, drone.site, drone.kind, drone.autopilot, drone.version) == (
+            "Falcon",
+            "Roof",
+            "Quadrotor",
+            "PX4",
+            1,
+        )
+
+    with_service(tmp_path, clock, first)
+    with_service(tmp_path, clock, second)
+
+
+def test_what_a_drone_says_while_somebody_saves_it_is_kept(tmp_path, clock):
+    async def body(service, _told):
+        service.take(report(clock))
+        await service.store_new()
+        saving = asyncio.create_task(service.save(SYSTEM, replace(service.drone("d1"), name="Falcon")))
+        await asyncio.sleep(0)
+        service.take(report(clock, kind="Quadrotor"))
+        await saving
+
+        assert (service.drone("d1").name, service.drone("d1").kind) == ("Falcon", "Quadrotor")
+
+    with_service(tmp_path, clock, body)
+
+
+def test_another_hardware_number_under_one_name_is_named_and_never_taken_over(tmp_path, clock):
+    async def body(service, _told):
+        service.take(report(clock, uid="00000011"))
+        assert service.state("d1").namesake == ""
+        service.take(report(clock, uid="00000022"))
+
+        assert service.drone("d1").uid == "00000011"
+        assert "00000011 and 00000022" in service.state("d1").namesake
+        assert service.state("d1").namesake in service.state("d1").faults
+
+    with_service(tmp_path, clock, body)
+
+
+def test_two_drones_on_one_way_are_named_and_a_receiver_that_finds_itself_is_none(tmp_path, clock):
+    far = GeoPoint(50.2, 8.0)
+
+    async def body(service, _told):
+        for place in (HERE, far, far, far):
+            service.take(report(clock, position=place))
+            clock.advance(seconds=1)
+        assert service.state("d1").namesake == ""
+        for place in (HERE, far, HERE, far):
+            service.take(report(clock, position=place))
+            clock.advance(seconds=1)
+        assert "Two drones go by this name on udp, in turns" in service.state("d1").namesake
+        clock.advance(seconds=61)
+        service.watch()
+        assert service.state("d1").namesake == ""
+
+    with_service(tmp_path, clock, body)
+
+
+def test_whether_it_is_armed_and_how_it_flies_is_known_as_long_as_it_says_so(tmp_path, clock):
+    async def body(service, _told):
+        pack = BatteryPack(number=0, at=clock.now(), remaining_percent=80.0)
+        service.take(report(clock, is_armed=True, mode="Auto", landed=Landed.AIR, batteries=(pack,)))
+        state = service.state("d1")
+        now = clock.now() + timedelta(seconds=4)
+        assert (state.fresh_armed(now), state.fresh_mode(now), state.fresh_landed(now)) == (True, "Auto", Landed.AIR)
+        assert state.fresh_battery_percent(now) == 80.0
+        later = clock.now() + timedelta(seconds=11)
+        assert (state.fresh_armed(later), state.fresh_mode(later), state.fresh_landed(later)) == (None, "", None)
+        assert (state.fresh_battery_percent(later), state.battery_percent) == (None, 80.0)
+
+    with_service(tmp_path, clock, body)
+
+
 def test_a_fence_of_two_corners_is_none(tmp_path, clock):
     async def body(service, _told):
         service.take(report(clock))
         with pytest.raises(BadInputError):
-            await service.set_fence(SYSTEM, "d1", Fence(corners=(HERE, HERE)))
+            await service.set_fence(SYSTEM, "d1", Fence(corners=(HERE, HERE)), 0)
         with pytest.raises(BadInputError):
-            await service.set_fence(SYSTEM, "d1", Fence())
+            await service.set_fence(SYSTEM, "d1", Fence(), 0)
 
     with_service(tmp_path, clock, body)

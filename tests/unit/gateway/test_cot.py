@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import ssl
+from dataclasses import replace
 from datetime import timedelta
 from xml.etree import ElementTree
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 from core.drones.model import BatteryPack, Drone, DroneState, Measured, Mode, Position
 from core.field.model import Device, DeviceState
@@ -46,6 +48,17 @@ def test_a_drone_is_one_event_with_its_own_time_and_no_height_that_nobody_knows(
     assert event.find("detail/track").attrib == {"course": "0.0"}
     assert event.find("detail/status").get("battery") == "71"
     assert event.find("detail/remarks").text == "520 m above the sea, Auto"
+
+
+def test_a_mode_and_a_charge_that_are_old_are_not_told():
+    at = NOW - timedelta(seconds=11)
+    old = replace(
+        state(), mode=Mode(name="Auto", at=at), batteries=(BatteryPack(number=0, at=at, remaining_percent=7),)
+    )
+    event = ElementTree.fromstring(drone_event(DRONE, old, NOW) or b"")
+
+    assert event.find("detail/remarks").text == "520 m above the sea"
+    assert event.find("detail/status") is None
 
 
 def test_a_drone_that_is_nowhere_or_was_there_long_ago_is_not_sent():
@@ -133,6 +146,54 @@ def test_a_stream_goes_on_on_a_new_connection_where_one_is_hung_up(tmp_path, sch
         server.close()
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("passphrase", "reason"),
+    [
+        (None, "The key for TAK is encrypted, and its passphrase is not known."),
+        ("wrong", "cannot be used"),
+        ("right", ""),
+    ],
+)
+def test_an_encrypted_key_needs_its_passphrase_and_asks_nobody_at_the_terminal(tmp_path, passphrase, reason):
+    authority = Authority(tmp_path)
+    pair, client = authority.issue_server(), authority.issue_client("node")
+    key = serialization.load_pem_private_key(client.key.read_bytes(), password=None)
+    locked = tmp_path / "locked.key"
+    locked.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.BestAvailableEncryption(b"right"),
+        )
+    )
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(authority.certificate))
+    tls.load_cert_chain(pair.certificate, pair.key)
+    tls.verify_mode = ssl.CERT_REQUIRED
+
+    async def run():
+        server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0, ssl=tls)
+        files = {"ca_file": str(authority.certificate), "certificate_file": str(client.certificate)}
+        settings = CotSettings(
+            url=f"tls://127.0.0.1:{server.sockets[0].getsockname()[1]}", every_s=0.2, key_file=str(locked), **files
+        )
+        sender = CotSender(
+            settings,
+            events=lambda: [EVENT],
+            clock=SystemClock(),
+            get_secret=lambda name: passphrase if name == "cot_key" else None,
+        )
+        task = asyncio.create_task(sender.run())
+        async with asyncio.timeout(20.0):
+            while not (sender.report().reason if reason else sender.report().n_messages):
+                await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        server.close()
+        return sender.report().reason
+
+    assert reason in asyncio.run(run())
 
 
 def test_a_server_that_nobody_vouches_for_hears_nothing(tmp_path):

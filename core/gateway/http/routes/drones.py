@@ -53,8 +53,8 @@ class DroneShape(BaseModel):
     heard_age_s: float | None = None
     position: Position | None = None
     position_age_s: float | None = None
-    mode: str = ""
-    is_armed: bool | None = None
+    mode: str = Field(default="", description="Empty where it is not the present one.")
+    is_armed: bool | None = Field(default=None, description="Null where it is not the present state.")
     battery_percent: float | None = None
     battery_age_s: float | None = None
     has_video: bool = False
@@ -290,8 +290,8 @@ def drone_shape(drone: Drone | None, state: DroneState, now: datetime, *, has_vi
         heard_age_s=_age_s(state.heartbeat_at, now),
         position=position_shape(state.position.point) if state.position is not None else None,
         position_age_s=_age_s(state.position.at, now) if state.position is not None else None,
-        mode=state.mode.name if state.mode is not None else "",
-        is_armed=state.is_armed,
+        mode=state.fresh_mode(now),
+        is_armed=state.fresh_armed(now),
         battery_percent=state.battery_percent,
         battery_age_s=_age_s(min((pack.at for pack in packs), default=None), now),
         has_video=has_video,
