@@ -125,8 +125,10 @@ class DroneWatch:
         flies = is_airborne(state)
         yield DroneRule.LINK_LOST, _link_lost(state, now, flies, 0.0)
         yield DroneRule.MISSING, _link_lost(state, now, flies, MISSING_AFTER_S)
-        yield DroneRule.TEXT, _text(state, now)
-        yield DroneRule.TWO, _Judged(True, state.namesake) if state.namesake else _FINE
+        # Who is not heard takes nothing back.
+        unless_said = _UNKNOWN if state.health is LinkHealth.LOST else _FINE
+        yield DroneRule.TEXT, _text(state, now) or unless_said
+        yield DroneRule.TWO, _Judged(True, state.namesake) if state.namesake else unless_said
         if state.health is LinkHealth.LOST:
             return
         yield DroneRule.FENCE, _fence(drone, state, now, flies)
@@ -236,6 +238,6 @@ def _gnss(state: DroneState, now: datetime, flies: bool | None) -> _Judged:
     return _Judged(not has_fix, f"No fix in three dimensions, {n_satellites} satellites.")
 
 
-def _text(state: DroneState, now: datetime) -> _Judged:
+def _text(state: DroneState, now: datetime) -> _Judged | None:
     loud = [one for one in state.texts if one.level in _LOUD and not is_stale(one.at, now, TEXT_HOLDS_S)]
-    return _Judged(True, f"It says: {loud[-1].text}") if loud else _FINE
+    return _Judged(True, f"It says: {loud[-1].text}") if loud else None

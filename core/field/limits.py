@@ -67,6 +67,13 @@ class LimitWatch:
             watched.is_beyond, watched.since_s = not watched.is_beyond, None
             yield _passed(reading.device_id, reading.stream, watched)
 
+    def is_within(self, device_id: str, stream: str, quantity: str) -> bool:
+        """Tell whether a number was told that lies within all its limits, and by their deadbands."""
+        watched = [
+            one for key, one in self._watched.get(device_id, {}).items() if (key[0], key[2]) == (stream, quantity)
+        ]
+        return bool(watched) and not any(_is_beyond(one.value, one.default, is_inside_needed=True) for one in watched)
+
     def drop_others(self, device_id: str, defaults: tuple[AlarmDefault, ...]) -> Iterator[LimitPassed]:
         """Forget limits of a device that are not among `defaults` any more; what was beyond one of them is over."""
         kept = {_key("", default) for default in defaults}

@@ -135,7 +135,9 @@ class Gateway:
         self._was_connected = is_connected
 
     def tick(self) -> None:
-        """Let every adapter do what is due; once a second."""
+        """Let every adapter do what is due; once a second, while the broker is there."""
+        if not self._was_connected:
+            return
         now_s = self._clock.monotonic()
         for adapter in self._adapters:
             self._guard(adapter, lambda adapter=adapter: adapter.tick(now_s))  # type: ignore[misc]

@@ -21,6 +21,9 @@ from core.incidents.model import Condition, Priority, SourceKind
 
 MAX_OBJECTS = 5000
 FORGOTTEN_AFTER_S = 3600.0
+OBJECT = "frigate_object"
+"""Kind of the conditions that come from here."""
+
 """Frigate tells the end of each object; an end that was lost must not hold an alarm for ever."""
 
 Name = Annotated[str, Field(min_length=1, max_length=64)]
@@ -123,10 +126,14 @@ class FrigateAdapter:
         self._follow(event, message.received_at)
 
     def connected(self) -> None:
-        """What it saw stays until it says otherwise."""
+        """What it saw stays until it says otherwise; the time in which it could not be heard is no silence."""
+        now_s = self._now_s()
+        self._seen = {object_id: (now_s, places) for object_id, (_, places) in self._seen.items()}
 
     def tick(self, now_s: float) -> None:
         """Let go of objects of which nothing was heard for long."""
+        if self._is_available is False:
+            return
         for object_id, (heard_s, _) in tuple(self._seen.items()):
             if now_s - heard_s > FORGOTTEN_AFTER_S:
                 self._let_go(object_id)
@@ -184,7 +191,7 @@ class FrigateAdapter:
         score = f", {seen.top_score:.0%} sure" if seen.top_score else ""
         condition = Condition(
             condition_key=f"{SourceKind.CAMERA}/{source_id}/frigate:{plain_name(zone)}:{plain_name(label)}",
-            kind="frigate_object",
+            kind=OBJECT,
             tags=frozenset({plain_name(zone), plain_name(label)}),
             title=f"{label.replace('_', ' ').capitalize()} in {zone.replace('_', ' ')}",
             detail=f"Seen by Frigate's camera {name}{score}.",

@@ -13,6 +13,7 @@ from sqlalchemy.orm.attributes import flag_modified
 
 from core.access.model import Actor
 from core.incidents import events, machine, same_event
+from core.incidents.doubt import Doubtful
 from core.incidents.events import Event
 from core.incidents.machine import Trigger
 from core.incidents.model import (
@@ -241,10 +242,15 @@ def raises_since(session: Session, since: datetime) -> list[tuple[str, str, str,
     return [(key, rule_id, kind, at) for key, rule_id, kind, at in session.execute(query)]
 
 
-def conditions_of(session: Session, *which: ColumnElement[bool]) -> list[tuple[str, str, str]]:
-    """Return condition key, rule and kind of the alarms that are meant."""
-    query = select(AlarmRow.condition_key, AlarmRow.rule_id, AlarmRow.kind).where(*which)
-    return [(key, rule_id, kind) for key, rule_id, kind in session.execute(query)]
+def conditions_of(session: Session, *which: ColumnElement[bool]) -> list[tuple[Doubtful, str]]:
+    """Return the alarms that are meant, each with its rule."""
+    query = select(
+        AlarmRow.condition_key, AlarmRow.kind, AlarmRow.source_kind, AlarmRow.source_id, AlarmRow.rule_id
+    ).where(*which)
+    return [
+        (Doubtful(condition_key=key, kind=kind, source_kind=SourceKind(source), source_id=source_id), rule_id)
+        for key, kind, source, source_id, rule_id in session.execute(query)
+    ]
 
 
 def journal_of(session: Session, alarm_id: str) -> tuple[JournalEntry, ...]:

@@ -22,6 +22,7 @@ from core.access.permission import require
 from core.field.kinds.gateway import KIND as GATEWAY
 from core.field.model import Device, DeviceState
 from core.incidents import ledger, policy
+from core.incidents.doubt import Doubts, Hearing, hear_nobody
 from core.incidents.events import Acknowledged, Commented, Marked, QualityChanged
 from core.incidents.evidence import Evidence, discard_snapshot, load_snapshot, save_snapshot
 from core.incidents.holds import describe_hold
@@ -52,9 +53,6 @@ from core.vision.model import Observation, Phase
 log = logging.getLogger(__name__)
 
 MAX_ROWS = 2000
-CONFIRM_S = 180.0
-"""How long a condition from before a restart may wait for its rule: jams take a minute or two to be seen again."""
-
 _SILENT = {
     DeviceState.LOST: "Its connection to the broker broke.",
     DeviceState.STALE: "It has been silent for longer than its kind may be.",
@@ -83,6 +81,7 @@ class Step(Enum):
 
     RAISE = "raise"
     RETURN = "return"
+    END_DOUBT = "end doubt"
     MARK = "mark"
 
 
@@ -115,8 +114,8 @@ class IncidentService:
         self._signals = Signals()
         self._waiting: dict[str, _Waiting] = {}
         self._overdue: deque[tuple[Step, str]] = deque()
-        self._unconfirmed: dict[str, float] = {}
-        """What was active at the start and no rule has said again yet: until when it may."""
+        self._doubts = Doubts()
+        self._hearing: Hearing = hear_nobody
 
         self._heard: dict[str, Verdict] = {}
         """What was made of observations that are not stored yet: another try hears the same."""
@@ -127,11 +126,15 @@ class IncidentService:
         self._following: dict[str, tuple[str, Condition]] = {}
         """Conditions that hold behind a call of the same event: the incident and the condition, by its key."""
 
+    def hear_by(self, hearing: Hearing) -> None:
+        """Ask `hearing` about the sources of what is doubtful; until then none of them is heard."""
+        self._hearing = hearing
+
     async def start(self) -> tuple[Alarm, ...]:
         """Take over what was active when the node ended, as doubtful until its rule says so again.
 
-        An acknowledge lives through a restart. The rules begin anew and raise again what still holds; what none of them
-        has raised after `CONFIRM_S` is returned, since nobody would ever hear its end.
+        An acknowledge lives through a restart. The rules begin anew and raise again what still holds. What none of them
+        says again stays active, as last known, until its source has been heard for long enough to say it.
 
         Returns:
             The alarms that are doubtful now.
@@ -163,7 +166,7 @@ class IncidentService:
         )
 
     async def _doubt(self, *which: ColumnElement[bool]) -> tuple[Alarm, ...]:
-        at, until_s = self._clock.now(), self._clock.monotonic() + CONFIRM_S
+        at = self._clock.now()
 
         def run(session: Session) -> Changed:
             rows = session.scalars(select(AlarmRow).where(*which)).all()
@@ -171,14 +174,15 @@ class IncidentService:
             return Changed(alarms=tuple(one.alarm for one in found if one is not None))
 
         changed = await self._commit(run)
-        for key, rule_id, kind in await self._store.read(lambda s: ledger.conditions_of(s, *which)):
-            self._signals.assume(key, self.tunings.of(rule_id, kind))
-            self._unconfirmed[key] = until_s
+        found = await self._store.read(lambda s: ledger.conditions_of(s, *which))
+        for doubtful, rule_id in found:
+            self._signals.assume(doubtful.condition_key, self.tunings.of(rule_id, doubtful.kind))
+        self._doubts.add(doubtful for doubtful, _ in found)
         return changed.alarms
 
     async def _confirm(self, condition_key: str) -> None:
         """A rule says again what was doubtful since the start."""
-        if condition_key not in self._unconfirmed:
+        if condition_key not in self._doubts:
             return
         at = self._clock.now()
 
@@ -189,7 +193,7 @@ class IncidentService:
             return Changed() if transition is None else Changed(alarms=(transition.alarm,))
 
         await self._commit(run)
-        self._unconfirmed.pop(condition_key, None)
+        self._doubts.discard(condition_key)
 
     async def raise_condition(self, condition: Condition, snapshot: Snapshot | None = None) -> Alarm | None:
         """Open an alarm for a condition, or note that it holds again; one that holds already is left alone.
@@ -216,7 +220,6 @@ class IncidentService:
             The alarm; None where no alarm of it was active, or where its rule waits whether it comes back.
         """
         verdict = self._signals.returned(condition_key, self._clock.monotonic())
-        self._unconfirmed.pop(condition_key, None)
         if verdict is Verdict.DROP:
             self._waiting.pop(condition_key, None)
         if verdict is not Verdict.PASS:
@@ -232,10 +235,7 @@ class IncidentService:
         now_s = self._clock.monotonic()
         self._overdue.extend((Step.RAISE, key) for key in self._signals.due_raises(now_s))
         self._overdue.extend((Step.RETURN, key) for key in self._signals.due_returns(now_s))
-        for key in [key for key, due_s in self._unconfirmed.items() if due_s <= now_s]:
-            del self._unconfirmed[key]
-            self._signals.forget(key)
-            self._overdue.append((Step.RETURN, key))
+        self._overdue.extend((Step.END_DOUBT, key) for key in self._doubts.over(self._hearing, now_s))
         self._overdue.extend((Step.MARK, key) for key in self._signals.marks_changed(now_s))
         while self._overdue:
             # A burst is one transaction of the store; of one condition one step at a time.
@@ -257,6 +257,8 @@ class IncidentService:
             await self._raise_waiting(key)
         elif step is Step.RETURN:
             await self._return_now(key)
+        elif step is Step.END_DOUBT:
+            await self._end_doubt(key)
         else:
             await self._mark(key)
 
@@ -276,10 +278,24 @@ class IncidentService:
 
     async def _return_now(self, condition_key: str) -> Alarm | None:
         at = self._clock.now()
-        changed = await self._commit(lambda s: return_alarm(s, condition_key, at, self.tunings))
+        changed = await self._commit(lambda s: self._return_in(s, condition_key, at))
+        self._doubts.discard(condition_key)
         if changed.answer is not None and self._following:
             await self._call_next(changed.answer.incident_id)
         return changed.answer
+
+    async def _end_doubt(self, condition_key: str) -> None:
+        if condition_key in self._doubts:
+            # Nobody said meanwhile that it holds.
+            await self._return_now(condition_key)
+            self._signals.forget(condition_key)
+
+    def _return_in(self, session: Session, condition_key: str, at: datetime) -> Changed:
+        row = ledger.find_open(session, storable(condition_key)) if condition_key in self._doubts else None
+        if row is not None:
+            # Its source was heard, or nobody would know that it is over.
+            ledger.record(session, row, QualityChanged(at=at, quality=Quality.GOOD), SYSTEM)
+        return return_alarm(session, condition_key, at, self.tunings)
 
     async def _mark(self, condition_key: str) -> None:
         at = self._clock.now()
@@ -335,7 +351,7 @@ class IncidentService:
         returned = (await self._commit(run)).alarms
         for alarm in returned:
             self._signals.forget(alarm.condition_key)
-            self._unconfirmed.pop(alarm.condition_key, None)
+            self._doubts.discard(alarm.condition_key)
         await self._call_all_waiting()
         return returned
 
@@ -384,7 +400,7 @@ class IncidentService:
                 return Changed()
             key = raising.condition.condition_key
             if observation.phase is Phase.END:
-                return return_alarm(session, key, at, self.tunings)
+                return self._return_in(session, key, at)
             changed = self._raise_seen(session, observation, position, raising)
             if observation.phase is Phase.INSTANT and not changed.followed:
                 ended = return_alarm(session, key, at, self.tunings)
@@ -396,7 +412,10 @@ class IncidentService:
         if condition is not None and observation.phase is Phase.BEGIN:
             await self._confirm(condition.condition_key)
         if condition is not None and verdict is Verdict.PASS:
-            await self._follow(condition, changed, has_ended=observation.phase is Phase.END)
+            has_ended = observation.phase is Phase.END
+            if has_ended:
+                self._doubts.discard(condition.condition_key)
+            await self._follow(condition, changed, has_ended=has_ended)
         return changed.answer if changed.alarms else None
 
     def _hear(
@@ -566,7 +585,10 @@ class IncidentService:
         return changed.answer
 
     async def set_quality(self, source_kind: SourceKind, source_id: str, quality: Quality) -> tuple[Alarm, ...]:
-        """Mark the open alarms of a source as doubtful while it is lost; their states stay as last known."""
+        """Mark the open alarms of a source as doubtful while it is lost; their states stay as last known.
+
+        A source that is back makes good only what it has not still to say again since the start.
+        """
         at = self._clock.now()
 
         def run(session: Session) -> Changed:
@@ -575,6 +597,8 @@ class IncidentService:
             )
             # Not the alarm that says that the source is lost: that one is certain.
             rows = [row for row in session.scalars(query).all() if not row.kind.endswith("_lost")]
+            if quality is Quality.GOOD:
+                rows = [row for row in rows if row.condition_key not in self._doubts]
             found = [ledger.record(session, row, QualityChanged(at=at, quality=quality), SYSTEM) for row in rows]
             return Changed(alarms=tuple(one.alarm for one in found if one is not None))
 

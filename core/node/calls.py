@@ -11,12 +11,15 @@ from functools import partial
 from typing import Any
 
 from core.cameras.model import Camera
+from core.drones.merge import is_heard
+from core.drones.model import DroneState
 from core.drones.rules import DroneCondition
 from core.field.kinds.base import AlarmDefault
 from core.field.limits import LimitPassed, LimitWatch
 from core.field.model import OVERFLOW, Device, DeviceState, FieldEvent, LinkState, Reading
 from core.field.skew import SKEW_S
-from core.incidents.model import Condition, Quality, Snapshot, SourceKind
+from core.incidents.doubt import Doubtful
+from core.incidents.model import Alarm, Condition, Quality, Snapshot, SourceKind
 from core.incidents.policy import CALLING_KINDS, call_from, condition_of_source
 from core.incidents.rules.book import RuleBook, shipped_book
 from core.incidents.rules.values import limits_of, value_condition
@@ -114,6 +117,12 @@ class Calls:
         self._find_camera = find_camera
         self._find_device = find_device
         self._raised: set[str] = set()
+        self._doubtful: set[str] = set()
+        """Alarms from before the start, by condition key, until something is said of them."""
+
+        self._open: dict[tuple[SourceKind, str], set[str]] = {}
+        """Open alarms by source: who has none need not be told that it is lost."""
+
         self._once = OncePerLoss(log)
         self._link_lost_s: float | None = None
         self._limits = LimitWatch()
@@ -124,12 +133,37 @@ class Calls:
         """By device: the kind that it was when they were made."""
 
         self._devices: dict[str, tuple[DeviceState, bool]] = {}
+        self._drones_heard: dict[str, bool] = {}
         self._mass_loss = MassLoss(
             call=self._call_device,
             raise_condition=self.raise_condition,
             return_condition=self._return_anyway,
         )
         self._settling: asyncio.TimerHandle | None = None
+
+    def know(self, alarm: Alarm) -> None:
+        """Follow which sources have open alarms."""
+        source = (alarm.source_kind, alarm.source_id)
+        if alarm.is_open:
+            self._open.setdefault(source, set()).add(alarm.alarm_id)
+            return
+        ids = self._open.get(source, set())
+        ids.discard(alarm.alarm_id)
+        if not ids:
+            self._open.pop(source, None)
+
+    def doubt(self, alarms: Iterable[Alarm]) -> None:
+        """Take back also these, which were raised before the start, once they are good again."""
+        self._doubtful.update(alarm.condition_key for alarm in alarms)
+
+    def is_measured(self, doubtful: Doubtful) -> bool | None:
+        """Tell whether the number of an alarm was told, within its limit; None where no limit asks for it."""
+        prefix = f"{SourceKind.DEVICE}/{doubtful.source_id}/{doubtful.kind}:"
+        stream, _, quantity = doubtful.condition_key.removeprefix(prefix).rpartition("/")
+        limits = self._limits_of(self._find_device(doubtful.source_id))
+        if not any((limit.kind, limit.quantity) == (doubtful.kind, quantity) for limit in limits):
+            return None
+        return self._limits.is_within(doubtful.source_id, stream, quantity)
 
     def raise_condition(self, condition: Condition, picture: Snapshot | None = None) -> None:
         """Call an operator; again only after it was good in between."""
@@ -145,13 +179,15 @@ class Calls:
         ):
             return
         self._raised.add(condition.condition_key)
+        self._doubtful.discard(condition.condition_key)
         self._once.lost(condition.condition_key, f"{condition.title}: {condition.detail}")
 
     def return_condition(self, condition_key: str) -> None:
         """Take a call back; nothing where there was none in this run or an earlier one."""
-        if condition_key not in self._raised:
+        if condition_key not in self._raised and condition_key not in self._doubtful:
             return
         self._raised.discard(condition_key)
+        self._doubtful.discard(condition_key)
         self._once.back(condition_key, f"good again: {condition_key}")
         self._end_later(partial(self._incidents.return_condition, condition_key), lane=condition_key)
 
@@ -260,9 +296,14 @@ class Calls:
         self._end_later(partial(self._incidents.set_quality, SourceKind.CAMERA, event.camera_id, Quality.GOOD))
 
     def take_rules_reset(self, camera_id: str) -> None:
-        """A camera's rules began anew: no end will come for what they had begun."""
+        """A camera's rules were changed: what they had begun is over."""
         lost = [conditions.camera_lost_key(camera_id)]
         self._end_later(partial(self._incidents.return_missing, SourceKind.CAMERA, camera_id, lost))
+
+    def take_rules_begun_anew(self, camera_id: str) -> None:
+        """A camera's rules forgot what they had begun: it holds until they have looked for long enough."""
+        lost = [conditions.camera_lost_key(camera_id)]
+        self._end_later(partial(self._incidents.doubt_source, SourceKind.CAMERA, camera_id, lost))
 
     def take_camera_removed(self, camera_id: str) -> None:
         """A camera is gone, and with it everything that it was called for."""
@@ -277,8 +318,7 @@ class Calls:
             self.return_condition(conditions.worker_unstable(report.key, "").condition_key)
         if report.state == "restarting":
             for camera_id in report.camera_ids:
-                lost = [conditions.camera_lost_key(camera_id)]
-                self._end_later(partial(self._incidents.doubt_source, SourceKind.CAMERA, camera_id, lost))
+                self.take_rules_begun_anew(camera_id)
         if report.engine is not None:
             self.return_condition(conditions.detection_off("").condition_key)
 
@@ -319,6 +359,13 @@ class Calls:
         else:
             self._return_anyway(condition.condition_key)
 
+    def take_drones(self, states: Iterable[DroneState]) -> None:
+        """Drones are heard, or no longer: what they were called for stays, as last known."""
+        for state in states:
+            if self._drones_heard.get(state.drone_id) != is_heard(state):
+                self._drones_heard[state.drone_id] = is_heard(state)
+                self._tell_quality(SourceKind.DRONE, state.drone_id, is_heard=is_heard(state))
+
     def take_full_expected(self, event: FullExpected, find_plan: Callable[[str], Lot | None]) -> None:
         """A lot is expected to be full soon, or no longer."""
         plan = find_plan(event.lot_id)
@@ -333,14 +380,24 @@ class Calls:
         skew_s = abs(device.skew_s or 0.0)
         if device.is_enabled and skew_s > SKEW_S:
             self.raise_condition(conditions.device_clock(device))
-        elif not device.is_enabled or skew_s < SKEW_GOOD_S:
+        elif not device.is_enabled or (device.skew_s is not None and skew_s < SKEW_GOOD_S):
             self.return_condition(conditions.device_clock_key(device.device_id))
         before, now = self._devices.get(device.device_id), (device.state, device.is_enabled)
         self._devices[device.device_id] = now
-        if before == now or (before is not None and {before, now} <= _CALLS_NOBODY):
+        if before == now:
+            return
+        for kind in (SourceKind.DEVICE, SourceKind.STATION):
+            self._tell_quality(kind, device.device_id, is_heard=device.state is DeviceState.ONLINE)
+        if before is not None and {before, now} <= _CALLS_NOBODY:
             return
         self._mass_loss.take(device, self._clock.monotonic())
         self._settle()
+
+    def _tell_quality(self, kind: SourceKind, source_id: str, *, is_heard: bool) -> None:
+        """What a lost source called for stays, as last known."""
+        if (kind, source_id) in self._open:
+            quality = Quality.GOOD if is_heard else Quality.STALE
+            self._end_later(partial(self._incidents.set_quality, kind, source_id, quality))
 
     def _call_device(self, device: Device) -> None:
         self._end_later(partial(self._incidents.take_device_state, device), lane=f"device/{device.device_id}")
@@ -348,6 +405,7 @@ class Calls:
     def _return_anyway(self, condition_key: str) -> None:
         """Take a call back also where it was not raised here; after what the same source called before."""
         self._raised.discard(condition_key)
+        self._doubtful.discard(condition_key)
         lane = "/".join(condition_key.split("/")[:3]) if condition_key.startswith("device/") else condition_key
         self._end_later(partial(self._incidents.return_condition, condition_key), lane=lane)
 
@@ -368,11 +426,29 @@ class Calls:
         self._known_limits.pop(device_id, None)
         self._limits.forget(device_id)
         self._raised = {key for key in self._raised if not key.startswith(f"{SourceKind.DEVICE}/{device_id}/")}
-        self._end_later(partial(self._incidents.return_missing, SourceKind.DEVICE, device_id))
+        self._take_removed(SourceKind.DEVICE, device_id)
+        self._take_removed(SourceKind.STATION, device_id)
+
+    def take_lot_removed(self, lot_id: str) -> None:
+        """A lot is gone, and with it everything that it was called for."""
+        self._take_removed(SourceKind.LOT, lot_id)
+
+    def take_drone_removed(self, drone_id: str) -> None:
+        """A drone is gone, and with it everything that it was called for."""
+        self._drones_heard.pop(drone_id, None)
+        self._take_removed(SourceKind.DRONE, drone_id)
+
+    def _take_removed(self, kind: SourceKind, source_id: str) -> None:
+        self._end_later(partial(self._incidents.return_missing, kind, source_id))
 
     def take_reading(self, reading: Reading) -> None:
         """A device measures something: beyond the limits of its kind, or of a rule of its own, it calls."""
         device = self._find_device(reading.device_id)
+        limits = self._limits_of(device)
+        self._take_passed(device, self._limits.take(reading, limits, self._clock.monotonic()))
+
+    def _limits_of(self, device: Device) -> tuple[AlarmDefault, ...]:
+        """Return the limits in force for a device; what was beyond one that is no more is over."""
         book = self._find_book()
         if book is not self._book:
             self._book = book
@@ -382,7 +458,7 @@ class Calls:
             # Also where it said only now what it is.
             known = self._known_limits[device.device_id] = (device.kind, limits_of(device, book))
             self._take_passed(device, self._limits.drop_others(device.device_id, known[1]))
-        self._take_passed(device, self._limits.take(reading, known[1], self._clock.monotonic()))
+        return known[1]
 
     def _take_passed(self, device: Device, passed: Iterable[LimitPassed]) -> None:
         for one in passed:
@@ -412,9 +488,12 @@ class Calls:
         else:
             self.raise_condition(conditions.database_down(health.database_reason))
         link = health.link
-        if link is not None and link.certificate_ends_at is not None:
+        if link is None:
+            # Nobody has tried yet.
+            return
+        if link.certificate_ends_at is not None:
             self._judge_certificate(link.certificate_ends_at, health.at)
-        if link is None or link.state is LinkState.CONNECTED:
+        if link.state is LinkState.CONNECTED:
             self._link_lost_s = None
             self.return_condition(conditions.broker_down("", "").condition_key)
             return

@@ -79,6 +79,7 @@ from core.node.dry_runs import DryRuns
 from core.node.ears import Broker, open_broker
 from core.node.fleet import FleetProcess
 from core.node.health import LoopLag, ProcessLoad, disk_free_gb
+from core.node.hearing import Hearing
 from core.node.http_door import HttpDoor, demo_gateway, looks_at_posted, make_gateway_room
 from core.node.live import Changes, LiveCollector, Snapshot, without_defaults
 from core.node.model import Health, Picture, SystemNotice, WorkerReport
@@ -464,11 +465,22 @@ class Node:
         )
         rules_fault = await services.rules.load()
         await services.sound_tests.load()
-        # Rules begin anew with the node: of what was active before, nobody would ever hear the end.
-        await services.incidents.start()
+        # Rules begin anew with the node: what was active before stays so until its source is heard.
+        calls = self._calls
+        services.incidents.hear_by(
+            Hearing(
+                services=services,
+                stream=lambda camera_id: self._sight.streams.get(camera_id) if self._sight else None,
+                workers=lambda: self._supervisor.reports() if self._supervisor else (),
+                is_measured=calls.is_measured,
+            )
+        )
+        calls.doubt(await services.incidents.start())
         await services.keeper.start()
         await services.clips.start()
         open_alarms = await services.incidents.open_alarms()
+        for alarm in open_alarms:
+            calls.know(alarm)
         self._storing = self._spawn(self._calls.work())
         self._spawn(self._forget_forever(store))
         self._spawn(self._keep_alarms(services))
@@ -726,6 +738,7 @@ class Node:
             on_lost=self._bus.publish,
             on_back=self._bus.publish,
             on_rules_reset=calls.take_rules_reset,
+            on_rules_begun_anew=calls.take_rules_begun_anew,
             on_counted=self._bus.publish,
         )
         midnight = self._clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
@@ -798,6 +811,7 @@ class Node:
         def on_alarm(event: AlarmChanged) -> None:
             self._n_alarms += event.alarm.version == 1
             self._live.add_alarm(event.alarm)
+            calls.know(event.alarm)
             self.shift_watch.take(event.alarm)
             self._attend(event.alarm)
             clips.take_alarm(event.alarm)
@@ -859,6 +873,9 @@ class Node:
         self._bus.subscribe(DroneCondition, calls.take_drone_condition)
         self._bus.subscribe(DronesTold, lambda event: self._live.add_drones(event.states))
         self._bus.subscribe(DronesTold, lambda event: self._drone_topics.note(event.states))
+        self._bus.subscribe(DronesTold, lambda event: calls.take_drones(event.states))
+        self._bus.subscribe(DroneRemoved, lambda event: calls.take_drone_removed(event.drone_id))
+        self._bus.subscribe(LotPlanRemoved, lambda event: calls.take_lot_removed(event.lot_id))
         self._bus.subscribe(DroneChanged, lambda event: self._live.add_drone_plan(event.drone))
         self._bus.subscribe(DroneRemoved, lambda event: self._live.remove_drone(event.drone_id))
         self._bus.subscribe(DroneLinksTold, lambda event: self._live.add_drone_links(event.links))
@@ -1267,8 +1284,10 @@ class Node:
         if reason:
             self._deaf[peer] = desk
             self._calls.raise_condition(conditions.desk_deaf(desk, reason))
-        elif self._deaf.pop(peer, None) is not None:
-            self._hear_again(desk)
+            return
+        # Also where it was deaf before the node began.
+        self._deaf.pop(peer, None)
+        self._hear_again(desk)
 
     def _hear_again(self, desk: str) -> None:
         if self._calls is not None and desk not in self._deaf.values():

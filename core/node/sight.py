@@ -73,11 +73,13 @@ class Sight:
         on_lost: Callable[[CameraLost], None],
         on_back: Callable[[CameraBack], None],
         on_rules_reset: Callable[[str], None],
+        on_rules_begun_anew: Callable[[str], None],
         on_counted: Callable[[LineCrossed | CameraWatched], None] = lambda _event: None,
     ) -> None:
         """Put ring files into the folder `rings`.
 
-        `on_rules_reset` hears of a camera whose rules began anew: no end will come for what they had begun.
+        `on_rules_reset` hears of a camera whose rules were changed, `on_rules_begun_anew` of one whose rules forgot
+        what they had begun: no end will come for it.
         `on_counted` hears of every crossing of a counting line, and that a camera with such lines is watched.
         """
         self._supervisor = supervisor
@@ -91,6 +93,7 @@ class Sight:
         self._on_lost = on_lost
         self._on_back = on_back
         self._on_rules_reset = on_rules_reset
+        self._on_rules_begun_anew = on_rules_begun_anew
         self._on_counted = on_counted
         self._cameras: dict[str, Camera] = {}
         self._jobs: dict[str, CameraJob] = {}
@@ -164,7 +167,13 @@ class Sight:
         before, self._jobs = self._jobs, {job.camera_id: job for job in jobs}
         self._supervisor.set_cameras(tuple(jobs))
         for camera_id, job in before.items():
-            if camera_id in self._cameras and self._jobs.get(camera_id) != job:
+            now = self._jobs.get(camera_id)
+            if camera_id not in self._cameras or now == job:
+                continue
+            if now is not None and (now.scene, now.labels) == (job.scene, job.labels):
+                # Another address or pace changes nothing of what there is to see.
+                self._on_rules_begun_anew(camera_id)
+            else:
                 self._on_rules_reset(camera_id)
 
     def _sub_spec_of(self, camera: Camera) -> SourceSpec | None:
@@ -191,7 +200,7 @@ class Sight:
             self._take_observed(message)
         elif isinstance(message, RulesReset):
             if message.camera_id in self._cameras:
-                self._on_rules_reset(message.camera_id)
+                self._on_rules_begun_anew(message.camera_id)
         elif not isinstance(message, BaysPictured | ClipKept | EngineOpened | EngineFailed | Measured):
             log.warning("a worker said something unknown: %r", type(message))
 

@@ -79,6 +79,12 @@ class TrafficService:
         """Listen no more."""
         self._unsubscribe()
 
+    def is_measured(self, device_id: str) -> bool:
+        """Tell whether a station's flow is known right now."""
+        now_s, kind = self._clock.monotonic(), find_kinds()[STATION]
+        lanes = self._newest.get(device_id, {})
+        return any(item.is_good and now_s - seen_s <= kind.stale_s(name) for name, (seen_s, item) in lanes.items())
+
     async def add_counts(self, counts: Sequence[LineCount]) -> None:
         """Add vehicles to their minutes.
 

@@ -136,6 +136,7 @@ class FieldDevice:
     """
 
     WINDOW = 500
+    STREAMS = ({"name": "flow", "smartDataModel": "TrafficFlowObserved"},)
 
     def __init__(
         self,
@@ -187,7 +188,7 @@ class FieldDevice:
                     "name": "Bridge Street",
                     "fw": "2.1",
                     "ts": format_at(datetime.now(UTC)),
-                    "streams": [{"name": "flow", "smartDataModel": "TrafficFlowObserved"}],
+                    "streams": self.STREAMS,
                     "location": {"lat": 52.1, "lon": 4.3},
                 }
             ),

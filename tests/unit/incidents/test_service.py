@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from core.access import audit
 from core.field.model import Device, DeviceState
 from core.incidents import ledger, machine
+from core.incidents.doubt import CONFIRM_S
 from core.incidents.model import (
     Alarm,
     AlarmChanged,
@@ -387,18 +388,70 @@ def test_an_acknowledge_lives_through_a_restart_where_the_rule_says_it_again(roo
     assert stored.n_calls == 1
 
 
-def test_after_a_start_nothing_stays_active_that_no_rule_says_again(room: Room) -> None:
-    alarm = raise_one(room)
+def start_again(room: Room, sources_heard: set[str]) -> None:
+    """Restart, hear exactly the sources in `sources_heard`, and look at them once."""
     room.restart()
-
+    room.incidents.hear_by(lambda doubtful: CONFIRM_S if doubtful.source_id in sources_heard else None)
     room.run(room.incidents.start())
+    room.pass_time(0)
+
+
+def test_what_no_rule_says_again_after_a_start_has_returned_once_its_source_was_heard_for_long_enough(
+    room: Room,
+) -> None:
+    alarm = raise_one(room)
+
+    start_again(room, {"ring-north"})
     room.pass_time(179)
-    before = room.run(room.incidents.open_alarms())[0].state
+    before = room.run(room.incidents.open_alarms())[0]
     room.pass_time(1)
 
-    stored = room.run(room.incidents.open_alarms())
-    assert before is AlarmState.UNACKNOWLEDGED
-    assert [(one.alarm_id, one.state) for one in stored] == [(alarm.alarm_id, AlarmState.RETURNED_UNACKNOWLEDGED)]
+    (stored,) = room.run(room.incidents.open_alarms())
+    assert (before.state, before.quality) == (AlarmState.UNACKNOWLEDGED, Quality.STALE)
+    assert (stored.alarm_id, stored.state) == (alarm.alarm_id, AlarmState.RETURNED_UNACKNOWLEDGED)
+    assert stored.quality is Quality.GOOD
+
+
+def test_an_alarm_whose_source_is_not_heard_after_a_start_stays_active_for_as_long_as_that_lasts(room: Room) -> None:
+    alarm = acknowledge(room, raise_one(room))
+
+    start_again(room, set())
+    for _ in range(3):
+        room.pass_time(24 * 3600)
+
+    (stored,) = room.run(room.incidents.open_alarms())
+    assert (stored.alarm_id, stored.is_active, stored.quality) == (alarm.alarm_id, True, Quality.STALE)
+
+
+def test_a_source_that_is_lost_again_before_it_was_heard_for_long_enough_says_nothing(room: Room) -> None:
+    raise_one(room)
+    heard = {"ring-north"}
+
+    start_again(room, heard)
+    room.pass_time(170)
+    heard.clear()
+    room.pass_time(1)
+    heard.add("ring-north")
+    room.pass_time(1)
+    room.pass_time(179)
+    before = room.run(room.incidents.open_alarms())[0].is_active
+    room.pass_time(1)
+
+    assert before
+    assert not room.run(room.incidents.open_alarms())[0].is_active
+
+
+def test_a_source_that_is_heard_again_makes_good_only_what_is_said_again(room: Room) -> None:
+    raise_one(room)
+    raise_one(room, condition_key="camera/ring-north/stopped_vehicle:zone-a:7")
+    start_again(room, set())
+
+    raise_one(room)
+    room.run(room.incidents.set_quality(SourceKind.CAMERA, "ring-north", Quality.STALE))
+    room.run(room.incidents.set_quality(SourceKind.CAMERA, "ring-north", Quality.GOOD))
+
+    qualities = {alarm.condition_key: alarm.quality for alarm in room.run(room.incidents.open_alarms())}
+    assert qualities == {KEY: Quality.GOOD, "camera/ring-north/stopped_vehicle:zone-a:7": Quality.STALE}
 
 
 def test_an_end_that_is_heard_after_a_restart_counts_at_once(room: Room) -> None:
@@ -442,10 +495,22 @@ def test_an_acknowledge_lives_through_the_restart_of_a_worker(room: Room) -> Non
 def test_what_no_rule_says_again_after_the_restart_of_a_worker_is_returned(room: Room) -> None:
     acknowledge(room, take(room, observe(room)))
 
+    room.incidents.hear_by(lambda _doubtful: CONFIRM_S)
     room.run(room.incidents.doubt_source(SourceKind.CAMERA, "ring-north"))
+    room.pass_time(0)
     room.pass_time(180)
 
     assert room.run(room.incidents.open_alarms()) == ()
+
+
+def test_a_worker_that_does_not_come_back_ends_no_alarm(room: Room) -> None:
+    seen = acknowledge(room, take(room, observe(room)))
+
+    room.run(room.incidents.doubt_source(SourceKind.CAMERA, "ring-north"))
+    room.pass_time(3600)
+
+    (stored,) = room.run(room.incidents.open_alarms())
+    assert (stored.alarm_id, stored.is_active, stored.quality) == (seen.alarm_id, True, Quality.STALE)
 
 
 def test_conditions_that_a_source_no_longer_has_are_returned(room: Room) -> None:

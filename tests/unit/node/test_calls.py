@@ -5,8 +5,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from core.cameras.model import Camera
+from core.drones.model import DroneState, LinkHealth
 from core.field.model import Device, DeviceState, FieldEvent, LinkReport, LinkState, Reading
-from core.incidents.model import Condition, Priority, SourceKind
+from core.incidents.doubt import Doubtful
+from core.incidents.model import Alarm, Condition, Priority, SourceKind
 from core.incidents.rules.book import RuleBook
 from core.incidents.rules.model import AlarmRule, AppliesTo, Limits, RuleSet, RulesInForce
 from core.kernel.clock import FakeClock
@@ -77,6 +79,28 @@ def condition(key="system/x"):
         source_id="x",
         source_name="Watchfloor",
     )
+
+
+def doubtful_alarm(key, **changes):
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    alarm = Alarm(
+        alarm_id=key,
+        condition_key=key,
+        occurrence="o",
+        incident_id="i",
+        kind="x",
+        title="X",
+        detail="",
+        priority=Priority.LOW,
+        source_kind=SourceKind.DEVICE,
+        source_id="south/p1",
+        source_name="P1",
+        is_active=True,
+        is_acknowledged=False,
+        raised_at=at,
+        changed_at=at,
+    )
+    return replace(alarm, **changes)
 
 
 def health(**changes):
@@ -458,6 +482,85 @@ def test_a_rule_that_names_a_number_gives_a_device_of_any_kind_a_limit_with_its_
         assert await site.take(calls, incidents, high) == ["raise", "return"] * 2
 
     site.run(scenario)
+
+
+def test_what_was_active_before_the_start_is_taken_back_by_the_first_word_that_it_is_good():
+    async def scenario(calls, incidents):
+        calls.doubt([doubtful_alarm("system/broker"), doubtful_alarm("system/disk")])
+
+        calls.take_health(health())
+        calls.take_health(health())
+        await calls.drain(timeout_s=5)
+
+        assert incidents.done == [("return", "system/disk")]
+
+    run(scenario)
+
+
+def test_a_clock_that_nobody_has_measured_is_not_right_again():
+    async def scenario(calls, incidents):
+        device = Device(device_id="south/p1", kind="other", name="P1", state=DeviceState.UNKNOWN)
+        calls.doubt([doubtful_alarm("device/south/p1/device_clock")])
+
+        calls.take_device(device)
+        calls.take_device(replace(device, state=DeviceState.ONLINE, skew_s=0.2))
+        await calls.drain(timeout_s=5)
+
+        assert [what for what in incidents.done if what[0] == "return"] == [("return", "device/south/p1/device_clock")]
+
+    run(scenario)
+
+
+def test_a_lost_device_makes_what_it_called_for_doubtful_and_one_without_alarms_asks_for_nothing():
+    async def scenario(calls, incidents):
+        calls.know(doubtful_alarm("device/south/p1/device_value:flow/x"))
+        for device_id in ("south/p1", "south/p2"):
+            for state in (DeviceState.ONLINE, DeviceState.UNKNOWN):
+                calls.take_device(Device(device_id=device_id, kind="other", name="P", state=state))
+        await calls.drain(timeout_s=5)
+
+        assert [what for what in incidents.done if what[0] == "quality"] == [("quality", "south/p1")] * 2
+
+    run(scenario)
+
+
+def test_a_drone_that_is_heard_no_more_makes_what_it_called_for_doubtful_once():
+    async def scenario(calls, incidents):
+        calls.know(doubtful_alarm("drone/d1/drone_fence", source_kind=SourceKind.DRONE, source_id="d1"))
+        lost = DroneState(drone_id="d1")
+
+        calls.take_drones([lost])
+        calls.take_drones([lost, replace(lost, drone_id="d2")])
+        calls.take_drones([replace(lost, health=LinkHealth.LIVE)])
+        await calls.drain(timeout_s=5)
+
+        assert incidents.done == [("quality", "d1")] * 2
+
+    run(scenario)
+
+
+def test_the_number_of_an_alarm_is_told_again_only_well_within_its_limit():
+    device = Device(device_id="edge/e1", kind="edge-camera", name="E1", state=DeviceState.ONLINE)
+    slow = Doubtful(
+        condition_key="device/edge/e1/device_value:vitals/framesPerSecond",
+        kind="device_value",
+        source_kind=SourceKind.DEVICE,
+        source_id="edge/e1",
+    )
+
+    async def scenario(calls, _incidents):
+        told = []
+        for fps in (None, 6.0, 8.0):
+            if fps is not None:
+                at = datetime(2026, 1, 1, tzinfo=UTC)
+                values = {"framesPerSecond": fps}
+                calls.take_reading(Reading(device_id="edge/e1", stream="vitals", at=at, values=values))
+            told.append(calls.is_measured(slow))
+
+        assert told == [False, False, True]
+        assert calls.is_measured(replace(slow, condition_key="device/edge/e1/device_value:vitals/other")) is None
+
+    run(scenario, find_device=lambda _id: device)
 
 
 def test_what_is_wrong_at_a_lot_is_raised_with_its_picture_and_returned():

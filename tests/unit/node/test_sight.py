@@ -31,7 +31,7 @@ class Told:
 
     def __init__(self):
         self.jobs = ()
-        self.lost, self.back, self.observed, self.reset, self.counted = [], [], [], [], []
+        self.lost, self.back, self.observed, self.reset, self.begun_anew, self.counted = [], [], [], [], [], []
 
     def set_cameras(self, jobs):
         self.jobs = jobs
@@ -66,6 +66,7 @@ def sight(told, clock, tmp_path):
         on_lost=told.lost.append,
         on_back=told.back.append,
         on_rules_reset=told.reset.append,
+        on_rules_begun_anew=told.begun_anew.append,
         on_counted=told.counted.append,
     )
 
@@ -174,13 +175,23 @@ def test_of_a_camera_whose_rules_begin_anew_no_end_is_waited_for(sight, told, ch
     assert told.reset == ["a"]
 
 
-def test_a_worker_whose_rules_broke_says_so(sight, told):
+def test_a_worker_whose_rules_broke_says_so_and_ends_nothing(sight, told):
     sight.set_cameras((camera("a"),))
 
     sight.take(RulesReset(camera_id="a"))
     sight.take(RulesReset(camera_id="removed"))
 
-    assert told.reset == ["a"]
+    assert told.begun_anew == ["a"]
+    assert told.reset == []
+
+
+def test_another_address_ends_nothing_of_what_was_seen(sight, told):
+    sight.set_cameras((camera("a"),))
+
+    sight.set_cameras((camera("a", address="synthetic:elsewhere"),))
+
+    assert told.begun_anew == ["a"]
+    assert told.reset == []
 
 
 def test_a_removed_camera_is_not_told_as_one_whose_rules_begin_anew(sight, told):
