@@ -1,4 +1,4 @@
-"""Two consoles at one real node answer the same alarm within 50 ms: one wins, the other reads who, both end up alike."""
+"""Two consoles at one real node answer an alarm within 50 ms: one wins, the other reads who, both end up alike."""
 
 import asyncio
 

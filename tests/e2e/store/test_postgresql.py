@@ -10,14 +10,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import Session
 
 from core.access import audit
 from core.access.model import Role
 from core.cameras.model import Camera
 from core.incidents import cap, ledger, machine
 from core.incidents.cap import CapAlert, CapInfo
-from core.incidents.clips import ClipStore
 from core.incidents.dispatch import DispatchService
 from core.incidents.figures import read_figures
 from core.incidents.handover import HandOverService
@@ -255,31 +253,3 @@ def test_whatever_happens_to_alarms_the_journal_gives_what_the_tables_say(postgr
         life.step()
 
     assert_journal_gives_the_tables(postgres_room)
-
-
-def test_a_clip_from_before_several_cameras_is_kept_with_its_camera(room: Room, postgres_room: Room) -> None:
-    for one in (room, postgres_room):
-        alarm = one.run(one.incidents.raise_condition(make_condition()))
-
-        def downgrade_and_write(session: Session, incident_id: str = alarm.incident_id) -> None:
-            for line in BEFORE_SEVERAL_CAMERAS:
-                session.execute(text(line), {"incident_id": incident_id} if ":incident_id" in line else {})
-
-        one.run(one.store.write(downgrade_and_write))
-        one.restart()
-        (info,) = one.run(ClipStore(one.store, evidence=one.folder).clips_of(alarm.incident_id))
-
-        assert (info.camera_id, info.camera_name, info.n_pictures, info.missing) == ("ring", "ring", 7, "")
-
-
-BEFORE_SEVERAL_CAMERAS = (
-    "DROP TABLE incident_clip",
-    "CREATE TABLE incident_clip (incident_id VARCHAR(26) NOT NULL, camera_id VARCHAR(64) NOT NULL,"
-    " at TIMESTAMP NOT NULL, began_at TIMESTAMP NOT NULL, n_pictures INTEGER NOT NULL, path TEXT NOT NULL,"
-    " sha256 VARCHAR(64) NOT NULL, CONSTRAINT pk_incident_clip PRIMARY KEY (incident_id),"
-    " CONSTRAINT fk_incident_clip_incident_id_incident FOREIGN KEY (incident_id)"
-    " REFERENCES incident (incident_id))",
-    "INSERT INTO incident_clip VALUES (:incident_id, 'ring', '2026-01-01 00:00:00', '2026-01-01 00:00:00', 7, 'a',"
-    " 'b')",
-    "UPDATE alembic_version SET version_num = '0019'",
-)
