@@ -14,6 +14,7 @@ from app.main_window import MainWindow
 from app.panel import PanelInfo
 from app.panels.alarms import go_to
 from app.room import Room
+from app.tab_keys import TabKeys
 from app.voice import ConsoleVoice
 from core.access.model import Role
 from core.incidents.model import Alarm
@@ -53,6 +54,7 @@ class Frame(QObject):
         self.toasts = Toasts(window)
         self.voice = ConsoleVoice(room)
         self.arranger = Arranger(room, window)
+        self.tab_keys = TabKeys(window)
         for bar in (self.header, self.banner, self.sending, self.sound_question, self.strip):
             window.add_fixed(bar)
         self.header.add_menu("Panels", window.make_menu(panels))

@@ -18,7 +18,7 @@ from PySide6.QtWidgets import QMainWindow, QMenu, QStackedWidget, QVBoxLayout, Q
 from app.panel import Area, PanelInfo, Perspective
 from app.room import Room
 from core.access.model import Role
-from widgets.base.focus import focus_order
+from widgets.base.focus import focus_into
 from widgets.base.theme import dress_dock_manager
 
 log = logging.getLogger(__name__)
@@ -210,11 +210,7 @@ class MainWindow(QMainWindow):
         panel = self.panel(key)
         if panel is None:
             return
-        parts = [part for part in focus_order(panel) if part.isVisible() and part.isEnabled()]
-        largest = max(parts, key=lambda part: part.width() * part.height(), default=None)
-        here = panel.focusProxy() or panel.focusWidget() or largest
-        if here is not None:
-            here.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        focus_into(panel)
 
     def enlarge_panel(self, key: str, is_enlarged: bool) -> None:
         """Give one panel the room of all docks, or divide the window again as it was; the bars above stay."""
@@ -239,6 +235,24 @@ class MainWindow(QMainWindow):
         """Return the keys of the panels that stand in front of their tabs."""
         return tuple(key for key, dock in self._docks.items() if not dock.isClosed() and dock.isCurrentTab())
 
+    @property
+    def panel_with_keys(self) -> str:
+        """Key of the panel that the keys go to; empty where they go to none."""
+        focused = self.focusWidget()
+        here = (key for key, panel in self._widgets.items() if focused is not None and panel.isAncestorOf(focused))
+        return next(here, "")
+
+    @property
+    def bars(self) -> tuple[QWidget, ...]:
+        """What stands above the docks."""
+        items = (self._top.itemAt(at) for at in range(self._top.count()))
+        return tuple(bar for item in items if item is not None and (bar := item.widget()) is not None)
+
+    def stack_of(self, key: str) -> tuple[str, ...]:
+        """Return the keys of the panels that share their tabs with this one, in their order, itself among them."""
+        area = self._docks[key].dockAreaWidget() if key in self._docks else None
+        return () if area is None else tuple(dock.objectName() for dock in area.openedDockWidgets())
+
     def bring_panels(self, keys: Iterable[str]) -> None:
         """Put these panels in front of their tabs, and let the keys stay where they are."""
         focused = self.focusWidget()
@@ -249,9 +263,7 @@ class MainWindow(QMainWindow):
 
     def toggle_whole_window(self) -> None:
         """Give the panel that has the keys the whole window, or divide it again."""
-        focused = self.focusWidget()
-        here = (key for key, panel in self._widgets.items() if focused is not None and panel.isAncestorOf(focused))
-        key = next(here, "")
+        key = self.panel_with_keys
         if key:
             self.enlarge_panel(key, self._divided is None)
 

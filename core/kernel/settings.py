@@ -169,6 +169,7 @@ class KeySettings(Section):
     reset: Keys = ("R",)
     out_of_service: Keys = ("O",)
     comment: Keys = ("C",)
+    tick: Keys = ("T",)
     go_to: Keys = ("G", "Return", "Enter")
     escalate: Keys = ("E",)
     make_incident: Keys = ("I",)

@@ -255,6 +255,13 @@ class AlarmDetail(QScrollArea):
         row.addWidget(self._put_back)
         return row
 
+    def focus_step(self) -> None:
+        """Let the keys go to the next step of the guidance that is not ticked."""
+        box = self.guidance.next_step
+        if box is not None:
+            box.setFocus(Qt.FocusReason.ShortcutFocusReason)
+            self.ensureWidgetVisible(box)
+
     @property
     def comment_draft(self) -> str:
         """What stands in the comment field."""

@@ -14,6 +14,13 @@ from widgets.alarms.keys import COMMANDS, Keymap
 from widgets.alarms.order import STATE_WORDS
 from widgets.base.theme import look
 
+N_TAB_KEYS = 9
+_TAB_KEYS = (
+    ("Next or previous panel that is seen, and the bars above", "Ctrl+Tab, Ctrl+Shift+Tab"),
+    ("Next or previous panel behind the same tabs", "Alt+Page Down, Alt+Page Up"),
+    (f"Tab 1 to {N_TAB_KEYS} inside this panel, counted from the top", f"Alt+1 to Alt+{N_TAB_KEYS}"),
+)
+
 
 class HelpPage(QTextBrowser):
     """Read with the arrow keys; nothing in it leads elsewhere."""
@@ -39,7 +46,7 @@ class HelpPage(QTextBrowser):
         in_list += [("Filter", "/"), ("Step out", "Esc")]
         parts = [
             _heading("Keys that work everywhere"),
-            _keys((*here, ("This panel alone, or divide the window again", "F11"))),
+            _keys((*here, ("This panel alone, or divide the window again", "F11"), *_TAB_KEYS)),
             _heading("Keys of the alarm list"),
             _keys(in_list),
             _heading("Panels"),

@@ -36,6 +36,7 @@ COMMANDS = (
     Command(name="reset", words="Reset an alarm that stayed although its cause is over"),
     Command(name="out_of_service", words="Take out of service, with owner, reason and end; or return to service"),
     Command(name="comment", words="Write a comment"),
+    Command(name="tick", words="Go to the next step of its guidance; Space ticks it"),
     Command(name="go_to", words="Go to camera and map"),
     Command(name="escalate", words="Escalate"),
     Command(name="make_incident", words="Go to its incident"),

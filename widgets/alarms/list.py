@@ -21,6 +21,7 @@ from PySide6.QtCore import (
 from PySide6.QtGui import QFont, QFontMetrics, QHideEvent, QKeyEvent, QKeySequence, QResizeEvent, QShortcut, QShowEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
+    QApplication,
     QComboBox,
     QFrame,
     QHBoxLayout,
@@ -370,6 +371,7 @@ class AlarmList(QWidget):
             "escalate": lambda: self._for_selected(self.escalate_requested),
             "make_incident": lambda: self._for_selected(self.incident_requested),
             "comment": self._on_comment_wanted,
+            "tick": self._on_tick_wanted,
             "go_to": self._on_goto,
             "next": lambda: self.step_calling(1),
             "previous": lambda: self.step_calling(-1),
@@ -805,8 +807,12 @@ class AlarmList(QWidget):
     def _show_parts(self) -> None:
         """Show what is out of service above the alarms that it holds; alone where it holds none, or asks."""
         is_service = self._model.filter.tab is Tab.OUT_OF_SERVICE
+        is_listed = not is_service or (not self._service.is_asking and self._model.rowCount() > 0)
+        had_keys = self._table.hasFocus() or self._service.has_keys
         self._service.setVisible(is_service)
-        self._table.setVisible(not is_service or (not self._service.is_asking and self._model.rowCount() > 0))
+        self._table.setVisible(is_listed)
+        if had_keys and not self._service.is_asking:
+            (self._service if is_service and not is_listed else self._table).setFocus()
 
     def _on_goto(self) -> None:
         alarms = self.selected_alarms()
@@ -831,6 +837,10 @@ class AlarmList(QWidget):
         if alarm is not None:
             self.clip_requested.emit(alarm.alarm_id, alarm.incident_id, camera_id)
 
+    def _on_tick_wanted(self) -> None:
+        if self._detail.isVisible():
+            self._detail.focus_step()
+
     def _on_detail_left(self) -> None:
         self._is_commenting = False
         self._arrange()
@@ -854,6 +864,10 @@ class AlarmList(QWidget):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Step out of a selection with Esc."""
+        focused = QApplication.focusWidget()
+        if event.key() == Qt.Key.Key_Escape and focused is not None and self._detail.isAncestorOf(focused):
+            self._on_detail_left()
+            return
         if event.key() == Qt.Key.Key_Escape and self._table.selectionModel().hasSelection():
             self._table.selectionModel().clear()
             return

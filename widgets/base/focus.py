@@ -20,6 +20,21 @@ def focus_order(root: QWidget) -> list[QWidget]:
     return list(_in_widget(root))
 
 
+def stops_in(root: QWidget) -> list[QWidget]:
+    """Return what the keys can go to in `root` as it is now."""
+    return [part for part in focus_order(root) if part.isVisible() and part.isEnabled()]
+
+
+def focus_into(root: QWidget) -> None:
+    """Let the keys go to where they were in `root`, else to what it is about: its own choice, or its largest part."""
+    stops = stops_in(root)
+    largest = max(stops, key=lambda part: part.width() * part.height(), default=None)
+    before = root.focusWidget()
+    here = root.focusProxy() or (before if before in stops else None) or largest
+    if here is not None:
+        here.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+
 def _in_widget(widget: QWidget) -> Iterator[QWidget]:
     if isinstance(widget, QTabWidget):
         yield widget.tabBar()

@@ -53,6 +53,12 @@ class AlarmGuidance(QWidget):
         """The checklist as the operator sees it: whether each step is ticked."""
         return {step: box.isChecked() for step, box in self._boxes.items()}
 
+    @property
+    def next_step(self) -> QCheckBox | None:
+        """The first box that is not ticked, else the last one; None where there is no checklist."""
+        boxes = [box for box in self._boxes.values() if box.isEnabled()]
+        return next((box for box in boxes if not box.isChecked()), boxes[-1] if boxes else None)
+
     def show_rules(self, in_force: RulesInForce) -> None:
         """Follow these rules."""
         self._book = RuleBook(in_force)

@@ -95,17 +95,21 @@ def test_backspace_in_a_text_field_deletes_a_letter_and_puts_nothing_back(desk, 
     assert wall.visible_camera_ids == ("c3", "c2", "c1", "c0")
 
 
-@pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel.key)
-def test_two_keystrokes_acknowledge_the_most_urgent_alarm_from_any_panel(panel, desk, room, qtbot):  # noqa: F811
-    desk.go_to_panel(panel.key)
+def test_two_keystrokes_acknowledge_the_most_urgent_alarm_from_any_panel(desk, room, qtbot):  # noqa: F811
     keys = [Qt.Key.Key_F2, Qt.Key.Key_Space]
-
-    for key in keys:
-        QTest.keyClick(QApplication.focusWidget() or desk, key)
-
-    asked = [named for verb, named in room.asked if verb == "alarms.acknowledge"]
-    assert [(one["alarm_id"], one["occurrence"]) for one in asked] == [("collision", "o")]
     assert len(keys) <= 2
+    answered = {}
+    for panel in PANELS:
+        desk.go_to_panel(panel.key)
+        for key in keys:
+            QTest.keyClick(QApplication.focusWidget() or desk, key)
+        asked = [named for verb, named in room.asked if verb == "alarms.acknowledge"]
+        answered[panel.key] = [(one["alarm_id"], one["occurrence"]) for one in asked]
+        room.asked.clear()
+        # Its row says "sent" until the node answered; here it never does.
+        desk.panel("alarms").show_refused("collision")
+
+    assert answered == {panel.key: [("collision", "o")] for panel in PANELS}
 
 
 def test_f1_prints_the_keys(desk, qtbot):
