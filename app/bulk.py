@@ -1,51 +1,75 @@
-"""Many devices changed one portion after the other, so that the room goes on and the operator may stop it."""
+"""Many things changed one portion after the other, so that the room goes on and the operator may stop it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 from app.connection import NodeConnection
-from core.field.inventory import MAX_AT_ONCE, BulkOutcome
+from core.field.inventory import MAX_AT_ONCE
 from core.kernel.errors import ConsoleError
 
 _T = TypeVar("_T")
 
 
 class Portions:
-    """One change of many devices.
+    """One change of many things.
 
     Attributes:
-        outcomes: Of what was sent so far.
-        refused: Why the rest was not sent; empty where all were, or somebody stopped it.
+        refused: Why the rest was not done; empty where all were.
     """
 
-    def __init__(self, connection: NodeConnection, on_progress: Callable[[int, int], None]) -> None:
-        """Send over `connection`; `on_progress` hears how many of how many are done."""
+    def __init__(self, connection: NodeConnection, on_progress: Callable[[int, int], None], n_all: int) -> None:
+        """Work over `connection`; `on_progress` hears how many of `n_all` are done."""
         self._connection, self._on_progress = connection, on_progress
+        self._n_done, self._n_all = 0, n_all
         self._is_stopped = False
-        self.outcomes: list[BulkOutcome] = []
         self.refused = ""
+        on_progress(0, n_all)
 
     def stop(self) -> None:
         """Send no further portion; what was sent counts."""
         self._is_stopped = True
 
-    async def send(self, verb: str, devices: Sequence[_T], **args: Any) -> list[BulkOutcome]:
-        """Send all devices as the verb's `devices`; returns the outcomes.
+    async def send(
+        self,
+        verb: str,
+        devices: Sequence[Any],
+        kind: type[_T],
+        *,
+        n_at_once: int = MAX_AT_ONCE,
+        **args: Any,
+    ) -> list[_T]:
+        """Send all devices as the verb's `devices`; returns the outcomes, each a `kind`, of those that were sent.
 
         A refusal ends it; what was done before stays done, and `refused` says why.
         """
-        self._on_progress(0, len(devices))
-        for first in range(0, len(devices), MAX_AT_ONCE):
-            portion = list(devices[first : first + MAX_AT_ONCE])
-            if self._is_stopped:
-                self.refused = f"Stopped: {len(devices) - first:,} were not sent."
+        outcomes: list[_T] = []
+        for first in range(0, len(devices), n_at_once):
+            portion = list(devices[first : first + n_at_once])
+            if not self._may_go_on():
                 break
             try:
-                self.outcomes += await self._connection.call(verb, list[BulkOutcome], devices=portion, **args)
+                outcomes += await self._connection.call(verb, list[kind], devices=portion, **args)  # type: ignore[valid-type]
             except ConsoleError as error:
                 self.refused = f"{error.message} {error.hint}".strip()
                 break
-            self._on_progress(first + len(portion), len(devices))
-        return self.outcomes
+            self._count(len(portion))
+        return outcomes
+
+    async def each(self, things: Sequence[_T], step: Callable[[_T], Awaitable[None]]) -> None:
+        """Do a step with one thing after the other, until somebody stops it."""
+        for thing in things:
+            if not self._may_go_on():
+                return
+            await step(thing)
+            self._count(1)
+
+    def _may_go_on(self) -> bool:
+        if self._is_stopped:
+            self.refused = f"Stopped: {self._n_all - self._n_done:,} were not done."
+        return not self.refused
+
+    def _count(self, n_done: int) -> None:
+        self._n_done += n_done
+        self._on_progress(self._n_done, self._n_all)

@@ -15,6 +15,7 @@ from core.field.messages import DeviceMessage
 from core.field.model import Device, DeviceCommand, Reading, Twin
 from core.field.sheet import DeviceSheet, History
 from core.kernel.errors import ConsoleError
+from widgets.devices.command_fields import CommandWish
 from widgets.devices.identity_form import Identity
 from widgets.devices.page import DevicePage
 
@@ -105,15 +106,15 @@ class DevicePageDesk(QObject):
     def _on_history(self, stream: str, key: str, span_s: float) -> None:
         self._ask("devices.history", History, self.page.history.show_history, stream=stream, key=key, span_s=span_s)
 
-    def _on_send(self, name: str, args: dict[str, Any], ttl_s: float) -> None:
+    def _on_send(self, wish: CommandWish) -> None:
         self._ask(
             "devices.command",
             DeviceCommand,
             lambda command: self.page.commands.show_commands([command]),
             refused=self.page.commands.show_refused,
-            name=name,
-            args=args,
-            ttl_s=ttl_s,
+            name=wish.name,
+            args=dict(wish.args),
+            ttl_s=wish.ttl_s,
         )
 
     def _on_twin_change(self, changes: dict[str, Any], version: int) -> None:
@@ -139,6 +140,8 @@ class DevicePageDesk(QObject):
             steps.append(("devices.rename", {"name": identity.name}))
         if identity.site != known.site:
             steps.append(("devices.set_site", {"site": identity.site}))
+        if identity.tags != known.tags:
+            steps.append(("devices.set_tags", {"tags": list(identity.tags)}))
         if identity.position != known.position:
             steps.append(("devices.move", {"position": identity.position}))
         try:

@@ -28,6 +28,9 @@ COALESCE_MS = 200
 """Nobody reads figures that change faster, and tables that show them are what the window paints longest."""
 
 MAX_INCIDENTS = 2000
+MAX_COMMANDS = 12_000
+"""More than may wait for an answer: of a command to many each is followed."""
+
 """Kept in memory; a console runs for weeks, the history is in the database."""
 
 URGENT_MS = 15
@@ -335,7 +338,7 @@ class LiveModel(QObject):
     def _take_work(self, changes: Changes) -> None:
         for command in changes.commands:
             self.commands[command.command_id] = command
-        while len(self.commands) > MAX_INCIDENTS:
+        while len(self.commands) > MAX_COMMANDS:
             del self.commands[next(iter(self.commands))]
         for twin in changes.twins:
             self.twins[twin.device_id] = twin

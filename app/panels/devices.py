@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
-from functools import partial
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from app.bulk import Portions
+from app.device_bulk import BulkDesk
 from app.device_page import DevicePageDesk
 from app.key_desk import KeyPageDesk
 from app.panel import Area, PanelInfo
@@ -27,7 +26,6 @@ from core.media.model import ProbeResult, SourceSpec
 from widgets.devices.device_panel import DevicePanel
 from widgets.devices.identity_form import NewDeviceForm
 from widgets.devices.list_form import DeviceListForm
-from widgets.devices.rows import DeviceRow
 from widgets.dialogs.camera_form import CameraForm
 from widgets.dialogs.found_cameras import CameraChoice, FoundCameras
 
@@ -51,7 +49,7 @@ class _Devices(QStackedWidget):
         self._page = DevicePageDesk(room)
         self._keys = KeyPageDesk(room)
         self._portions: Portions | None = None
-        self._undo: Callable[[], Coroutine[Any, Any, None]] | None = None
+        self._bulk = BulkDesk(room, self._panel.bulk)
         self._edited_id = ""
         self._is_new = False
         self.addWidget(self._panel)
@@ -61,11 +59,12 @@ class _Devices(QStackedWidget):
         self.addWidget(self._new)
         self.addWidget(self._page.page)
         self.addWidget(self._keys.page)
+        self.addWidget(self._bulk.page)
+        self.addWidget(self._bulk.removed)
         self._connect_live()
         self._connect_panel()
         self._connect_form()
         self._connect_list()
-        self._connect_bulk()
         self._panel.show_role(room.role)
 
     def _connect_live(self) -> None:
@@ -93,6 +92,10 @@ class _Devices(QStackedWidget):
         panel.new_requested.connect(self._on_new)
         panel.page_requested.connect(self._on_page)
         panel.keys_requested.connect(self._on_keys)
+        panel.removed_requested.connect(self._bulk.open_removed)
+        self._bulk.page_wanted.connect(self._show_page)
+        self._bulk.page.left.connect(self._show_tree)
+        self._bulk.removed.left.connect(self._show_tree)
         self._keys.page.left.connect(self._show_tree)
         self._page.page.left.connect(self._show_tree)
         self._page.position_wanted.connect(self._pick_on_map)
@@ -121,13 +124,6 @@ class _Devices(QStackedWidget):
         form.undo_requested.connect(lambda added: self._room.run(self._take_list_back(added)))
         form.stop_requested.connect(self._on_stop)
         form.left.connect(self._show_tree)
-
-    def _connect_bulk(self) -> None:
-        bulk = self._panel.bulk
-        bulk.enable_requested.connect(lambda rows, is_enabled: self._room.run(self._switch_all(rows, is_enabled)))
-        bulk.remove_requested.connect(lambda rows: self._room.run(self._remove_all(rows)))
-        bulk.undo_requested.connect(self._on_undo)
-        bulk.stop_requested.connect(self._on_stop)
 
     def _on_selected(self, kind: str, item_id: str) -> None:
         if kind != "alarm":
@@ -160,6 +156,10 @@ class _Devices(QStackedWidget):
     def _show_tree(self) -> None:
         self.setCurrentWidget(self._panel)
         self._panel.tree.setFocus()
+
+    def _show_page(self, page: QWidget) -> None:
+        self.setCurrentWidget(page)
+        page.setFocus()
 
     def _on_test(self, source: SourceSpec, camera_id: str) -> None:
         def refused(error: ConsoleError) -> None:
@@ -288,15 +288,6 @@ class _Devices(QStackedWidget):
         if self._portions is not None:
             self._portions.stop()
 
-    def _on_undo(self) -> None:
-        undo, self._undo = self._undo, None
-        if undo is not None:
-            self._room.run(undo())
-
-    def _begin(self, on_progress: Callable[[int, int], None]) -> Portions:
-        self._portions = Portions(self._room.connection, on_progress)
-        return self._portions
-
     async def _read_list(self, path: Path) -> None:
         try:
             found = await asyncio.to_thread(lambda: read_device_list(path.read_bytes(), path.name))
@@ -308,61 +299,15 @@ class _Devices(QStackedWidget):
             self._list.show_list(found, path.name)
 
     async def _add_list(self, devices: tuple[NewDevice, ...], file_name: str) -> None:
-        portions = self._begin(self._list.show_progress)
-        outcomes = await portions.send("devices.add", devices, source=file_name)
+        portions = self._portions = Portions(self._room.connection, self._list.show_progress, len(devices))
+        outcomes = await portions.send("devices.add", devices, BulkOutcome, source=file_name)
         self._list.show_outcomes(outcomes, refused=portions.refused)
 
     async def _take_list_back(self, added: tuple[BulkOutcome, ...]) -> None:
-        portions = self._begin(self._list.show_progress)
-        outcomes = await portions.send("devices.remove", _seen(added))
+        portions = self._portions = Portions(self._room.connection, self._list.show_progress, len(added))
+        outcomes = await portions.send("devices.remove", _seen(added), BulkOutcome)
         n_removed = sum(not outcome.reason for outcome in outcomes)
         self._list.show_taken_back(n_removed, len(added) - n_removed)
-
-    async def _switch_all(self, rows: tuple[DeviceRow, ...], is_enabled: bool) -> None:
-        """Switch cameras one by one, devices in portions; what was switched can be switched back."""
-        chosen = [row for row in rows if row.is_enabled != is_enabled]
-        devices = [DeviceAt(device_id=row.item_id, version=row.version) for row in chosen if row.kind != "camera"]
-        portions = self._begin(self._panel.bulk.show_progress)
-        outcomes = await portions.send("devices.set_enabled_many", devices, is_enabled=is_enabled)
-        cameras = [row for row in chosen if row.kind == "camera"]
-        switched = await self._switch_cameras([(row.item_id, row.version) for row in cameras], is_enabled)
-        done = [outcome for outcome in outcomes if not outcome.reason]
-        n_kept = len(outcomes) - len(done) + len(cameras) - len(switched)
-        word = "enabled" if is_enabled else "disabled"
-        said = f"{len(done) + len(switched):,} {word}" + (f", {n_kept:,} left as they were" if n_kept else "")
-        self._undo = partial(self._switch_back, _seen(done), switched, not is_enabled)
-        self._panel.bulk.show_done(f"{said}. {portions.refused}".strip(), can_undo=bool(done or switched))
-
-    async def _switch_back(self, devices: list[DeviceAt], cameras: list[tuple[str, int]], is_enabled: bool) -> None:
-        portions = self._begin(self._panel.bulk.show_progress)
-        outcomes = await portions.send("devices.set_enabled_many", devices, is_enabled=is_enabled)
-        switched = await self._switch_cameras(cameras, is_enabled)
-        n_back = sum(not outcome.reason for outcome in outcomes) + len(switched)
-        self._panel.bulk.show_done(f"{n_back:,} switched back. {portions.refused}".strip(), can_undo=False)
-
-    async def _switch_cameras(self, cameras: list[tuple[str, int]], is_enabled: bool) -> list[tuple[str, int]]:
-        """Return id and new version of those that were switched; one that somebody else changed is left alone."""
-        switched = []
-        for camera_id, version in cameras:
-            try:
-                camera = await self._room.connection.call(
-                    "cameras.set_enabled", Camera, camera_id=camera_id, is_enabled=is_enabled, version=version
-                )
-            except ConsoleError as error:
-                self._room.toast(error.message, error.hint)
-                continue
-            switched.append((camera_id, camera.version))
-        return switched
-
-    async def _remove_all(self, rows: tuple[DeviceRow, ...]) -> None:
-        """Remove devices; cameras are removed one at a time, for each takes a scene along that somebody drew."""
-        devices = [DeviceAt(device_id=row.item_id, version=row.version) for row in rows if row.kind != "camera"]
-        portions = self._begin(self._panel.bulk.show_progress)
-        outcomes = await portions.send("devices.remove", devices)
-        n_removed = sum(not outcome.reason for outcome in outcomes)
-        n_kept = len(rows) - n_removed
-        kept = f", {n_kept:,} stay: cameras are removed one by one" if n_kept else ""
-        self._panel.bulk.show_done(f"{n_removed:,} removed{kept}. {portions.refused}".strip(), can_undo=False)
 
 
 def _seen(outcomes: Iterable[BulkOutcome]) -> list[DeviceAt]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -123,6 +123,19 @@ class IssuedCertificate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateOutcome:
+    """What became of one device of many that shall have a certificate.
+
+    Attributes:
+        reason: Why it got none; empty where it did.
+    """
+
+    device_id: str
+    reason: str = ""
+    issued: IssuedCertificate | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerReport:
     """What was done to a folder."""
 
@@ -174,22 +187,40 @@ def issue_certificate(folder: Path, device_id: str, now: datetime, *, days: int 
         BadInputError: The id is outside the grammar, or the folder was not made by `write_broker`.
         ConsoleError: The folder cannot be written.
     """
-    user = user_of(device_id)
+    (issued,) = issue_certificates(folder, [device_id], now, days=days)
+    return issued
+
+
+def issue_certificates(
+    folder: Path, device_ids: Sequence[str], now: datetime, *, days: int = CLIENT_DAYS
+) -> list[IssuedCertificate]:
+    """Give devices a certificate each, writing the folder once; see `issue_certificate`.
+
+    Raises:
+        BadInputError: An id is outside the grammar, or the folder was not made by `write_broker`; nothing was issued.
+        ConsoleError: The folder cannot be written.
+    """
+    users = {user_of(device_id): device_id for device_id in device_ids}
     with _changing(folder):
         site = _known_site(folder)
         authority = _authority(folder, site.tenant, now)
-        clients = tuple(_revoked(client, now) if client.user == user else client for client in site.clients)
-        client, pair = _issue(authority, user, "device", device_id, now, days)
-        site = msgspec.structs.replace(site, clients=(*clients, client))
+        clients = tuple(_revoked(client, now) if client.user in users else client for client in site.clients)
+        new = [
+            (device_id, *_issue(authority, user, "device", device_id, now, days)) for user, device_id in users.items()
+        ]
+        site = msgspec.structs.replace(site, clients=(*clients, *(client for _, client, _ in new)))
         _write_broker_side(folder, site, authority, now)
-    return IssuedCertificate(
-        user=user,
-        device_id=device_id,
-        ends_at=client.ends_at,
-        certificate_pem=pair.certificate_pem.decode(),
-        key_pem=pair.key_pem.decode(),
-        authority_pem=authority.certificate_pem.decode(),
-    )
+    return [
+        IssuedCertificate(
+            user=client.user,
+            device_id=device_id,
+            ends_at=client.ends_at,
+            certificate_pem=pair.certificate_pem.decode(),
+            key_pem=pair.key_pem.decode(),
+            authority_pem=authority.certificate_pem.decode(),
+        )
+        for device_id, client, pair in new
+    ]
 
 
 def revoke(folder: Path, names: Iterable[str], now: datetime) -> tuple[str, ...]:

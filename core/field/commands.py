@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Protocol
@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from core.field.model import CommandStatus, Device, DeviceCommand
+from core.field.model import CommandOutcome, CommandStatus, Device, DeviceCommand
 from core.field.mqtt_link import ReplyTo
 from core.field.outbox import Outbox
 from core.field.payloads import Command, CommandResult, write
@@ -68,6 +68,17 @@ class _Pending:
         return self.sent_s > float("-inf")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _New:
+    """A command that is not written down yet."""
+
+    command: DeviceCommand
+    device: Device
+    topic: str
+    body: bytes
+    ttl_s: float
+
+
 class Commands:
     """Every command without a final answer.
 
@@ -90,6 +101,7 @@ class Commands:
         self._tenant, self._audit, self._send = tenant, audit, send
         self._pending: dict[str, _Pending] = {}
         self._timed_out: dict[str, tuple[DeviceCommand, float]] = {}
+        self._unwritten: dict[str, DeviceCommand] = {}
         self._keeping: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
@@ -128,7 +140,7 @@ class Commands:
 
         stored = await self._store.read(read)
         # What was just answered may not be written yet.
-        newer = {item.command.command_id: item.command for item in self._pending.values()}
+        newer = self._unwritten | {item.command.command_id: item.command for item in self._pending.values()}
         return [newer.get(command.command_id, command) for command in stored]
 
     async def send(
@@ -141,16 +153,50 @@ class Commands:
             BadInputError: The device is disabled, or the command cannot be written down.
             UnavailableError: Outbox or database cannot be written, or too much waits already; nothing was sent.
         """
-        if actor.role < OPERATOR:
-            raise NotPermittedError("Commands to devices need the role operator.")
+        _check_actor(actor)
+        new = self._prepare(actor, device, name, args, ttl_s)
+        await self._begin(actor, [new])
+        return new.command
+
+    async def send_many(
+        self,
+        actor: Actor,
+        devices: Sequence[Device],
+        name: str,
+        args: Mapping[str, Any] | None = None,
+        *,
+        ttl_s: float = 30.0,
+    ) -> list[CommandOutcome]:
+        """Send one command to many devices; one that does not offer it, or is disabled, is left out with the reason.
+
+        Raises:
+            NotPermittedError: Below operator.
+            UnavailableError: Outbox or database cannot be written; nothing was sent.
+        """
+        _check_actor(actor)
+        outcomes, new = [], []
+        for device in devices:
+            try:
+                if name not in device.commands:
+                    offered = ", ".join(device.commands) or "none so far"
+                    raise BadInputError(f"It does not offer {name}; it offers {offered}.")
+                prepared = self._prepare(actor, device, name, args, ttl_s)
+            except BadInputError as error:
+                outcomes.append(CommandOutcome(device_id=device.device_id, reason=error.message))
+                continue
+            new.append(prepared)
+            outcomes.append(CommandOutcome(device_id=device.device_id, command=prepared.command))
+        if new:
+            await self._begin(actor, new)
+        return outcomes
+
+    def _prepare(self, actor: Actor, device: Device, name: str, args: Mapping[str, Any] | None, ttl_s: float) -> _New:
         if not device.is_enabled:
             raise BadInputError(f"{device.name} is disabled.", hint="Enable it first.")
         if not 1.0 <= ttl_s <= MAX_TTL_S:
             raise BadInputError(f"A command cannot live for {ttl_s:g} s.", hint=f"Use 1 to {MAX_TTL_S:g} s.")
         if not name or len(name) > 64 or len(args or {}) > MAX_ARGS:
             raise BadInputError(f"The command {name[:40]!r} has no usable name or too many arguments.")
-        if len(self._pending) >= MAX_PENDING:
-            raise UnavailableError(f"{MAX_PENDING} commands wait for their answers.", hint="Wait a moment.")
         now = self._clock.now()
         command = DeviceCommand(
             command_id=new_id(),
@@ -164,13 +210,24 @@ class Commands:
             args=dict(args or {}),
             changed_at=now,
         )
-        body = _body(command, actor)
         topic = device_topic(self._tenant, device.device_id, Channel.CMD)
-        await self._store.write(lambda session: self._add(session, actor, device, command))
-        await self._outbox.add(command, topic, body)
-        self._pending[command.command_id] = _Pending(command, topic, body, self._clock.monotonic() + ttl_s)
-        self._bus.publish(CommandChanged(command))
-        return command
+        return _New(command=command, device=device, topic=topic, body=_body(command, actor), ttl_s=ttl_s)
+
+    async def _begin(self, actor: Actor, new: Sequence[_New]) -> None:
+        """Write commands down, and have them sent with the next tick."""
+        if len(self._pending) + len(new) > MAX_PENDING:
+            raise UnavailableError(f"{MAX_PENDING} commands wait for their answers.", hint="Wait a moment.")
+
+        def store(session: Session) -> None:
+            for one in new:
+                self._add(session, actor, one.device, one.command)
+
+        await self._store.write(store)
+        await self._outbox.add([(one.command, one.topic, one.body) for one in new])
+        for one in new:
+            ends_s = self._clock.monotonic() + one.ttl_s
+            self._pending[one.command.command_id] = _Pending(one.command, one.topic, one.body, ends_s)
+            self._bus.publish(CommandChanged(one.command))
 
     def tick(self, *, is_connected: bool) -> None:
         """Send what is due, and end what has run out of time; call it ten times a second."""
@@ -245,6 +302,7 @@ class Commands:
         item = self._pending.get(command.command_id)
         if item is not None:
             item.command = command
+        self._unwritten[command.command_id] = command
         self._bus.publish(CommandChanged(command))
         task = asyncio.get_running_loop().create_task(self._keep(command))
         self._keeping.add(task)
@@ -256,6 +314,8 @@ class Commands:
             await self._store.write(lambda session: _update(session, command))
         except ConsoleError as error:
             log.warning("the answer to the command %s is not kept: %s", command.command_id, error)
+        if self._unwritten.get(command.command_id) is command:
+            del self._unwritten[command.command_id]
 
     def _add(self, session: Session, actor: Actor, device: Device, command: DeviceCommand) -> None:
         session.add(
@@ -295,6 +355,11 @@ class Commands:
                 changed_at=self._clock.now(),
             )
         )
+
+
+def _check_actor(actor: Actor) -> None:
+    if actor.role < OPERATOR:
+        raise NotPermittedError("Commands to devices need the role operator.")
 
 
 def _body(command: DeviceCommand, actor: Actor) -> bytes:

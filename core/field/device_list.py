@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,8 @@ from core.store.rows import storable
 MAX_ROWS = 20_000
 MAX_BYTES = 16 * 1024 * 1024
 MAX_NAME_LENGTH = 200
-COLUMNS = ("device_id", "name", "kind", "site", "lat_deg", "lon_deg", "enabled")
+MAX_TAGS, MAX_TAG_LENGTH = 16, 32
+COLUMNS = ("device_id", "name", "kind", "site", "tags", "lat_deg", "lon_deg", "enabled")
 """Of a CSV file, in any order; only the first is needed. The same names are the properties of a GeoJSON feature."""
 
 _YES, _NO = frozenset({"", "1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
@@ -32,6 +33,7 @@ class NewDevice:
         device_id: "{group}/{device}" of its topics.
         kind: Key of its device kind.
         site: Where it belongs; may be empty.
+        tags: Words under which it is found.
     """
 
     device_id: str
@@ -39,6 +41,7 @@ class NewDevice:
     kind: str
     position: GeoPoint | None = None
     site: str = ""
+    tags: tuple[str, ...] = ()
     is_enabled: bool = True
 
 
@@ -134,6 +137,7 @@ def read_device(fields: Mapping[str, str]) -> NewDevice:
         kind=kind,
         position=_position(fields.get("lat_deg", "").strip(), fields.get("lon_deg", "").strip()),
         site=read_site(fields.get("site", "")),
+        tags=tags_of(fields.get("tags", "")),
         is_enabled=_is_enabled(fields.get("enabled", "").strip().lower()),
     )
 
@@ -148,6 +152,30 @@ def read_site(text: str) -> str:
     if len(site) > MAX_NAME_LENGTH or (site and not site.isprintable()):
         raise BadInputError(f"The site {site[:40]!r} is not usable: at most {MAX_NAME_LENGTH} letters, digits, signs.")
     return site
+
+
+def read_tags(tags: Iterable[str]) -> tuple[str, ...]:
+    """Return tags as they are kept: in lower case, each once, in order.
+
+    Raises:
+        BadInputError: There are too many, or one cannot be shown.
+    """
+    clean = tuple(sorted({tag for tag in (" ".join(storable(one).lower().split()) for one in tags) if tag}))
+    if len(clean) > MAX_TAGS:
+        raise BadInputError(f"{len(clean)} tags are too many: a device has at most {MAX_TAGS}.")
+    for tag in clean:
+        if len(tag) > MAX_TAG_LENGTH or not tag.isprintable() or "|" in tag or "," in tag:
+            raise BadInputError(f"The tag {tag[:40]!r} is not usable: at most {MAX_TAG_LENGTH} letters, digits, signs.")
+    return clean
+
+
+def tags_of(text: str) -> tuple[str, ...]:
+    """Return the tags in a text, with a comma or an upright line between them.
+
+    Raises:
+        BadInputError: There are too many, or one cannot be shown.
+    """
+    return read_tags(text.replace("|", ",").split(","))
 
 
 def _position(lat: str, lon: str) -> GeoPoint | None:

@@ -52,6 +52,7 @@ class Device:
         device_id: "{group}/{device}" of its topics.
         kind: Key of its device kind: "station", "lot", …
         site: Where it belongs, in the operators' words; empty where nobody said.
+        tags: Words under which people want to find it.
         n_bad_messages: Payloads that could not be used since the node started.
         commands: Names of those it says it obeys.
         skew_s: Its clock minus ours; None until it was measured. Beyond 5 s its values are uncertain.
@@ -64,6 +65,7 @@ class Device:
     is_enabled: bool = True
     position: GeoPoint | None = None
     site: str = ""
+    tags: tuple[str, ...] = ()
     last_seen_at: datetime | None = None
     state_since: datetime | None = None
     firmware: str = ""
@@ -78,6 +80,25 @@ class Device:
     def is_new(self) -> bool:
         """Nobody has named, placed, enabled or disabled it yet."""
         return self.version == 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemovedDevice:
+    """A device that somebody removed and nobody put back.
+
+    Attributes:
+        removal_id: What puts it back.
+        is_back: It speaks again, and is there as a new one.
+    """
+
+    removal_id: str
+    device_id: str
+    name: str
+    kind: str
+    site: str
+    removed_at: datetime
+    removed_by: str
+    is_back: bool = False
 
 
 class CommandStatus(StrEnum):
@@ -120,6 +141,19 @@ class DeviceCommand:
     expires_at: datetime
     args: dict[str, Any] = field(default_factory=dict)
     changed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandOutcome:
+    """What became of asking one device of many.
+
+    Attributes:
+        reason: Why nothing was sent; empty where `command` is on its way.
+    """
+
+    device_id: str
+    reason: str = ""
+    command: DeviceCommand | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
@@ -49,13 +49,13 @@ class Outbox:
         """
         return await self._run(self._open)
 
-    async def add(self, command: DeviceCommand, topic: str, body: bytes) -> None:
-        """Keep a command; it counts as sent from here on.
+    async def add(self, kept: Sequence[tuple[DeviceCommand, str, bytes]]) -> None:
+        """Keep commands with their topics and bodies, all or none; they count as sent from here on.
 
         Raises:
             UnavailableError: The file cannot be written.
         """
-        await self._run(lambda: self._add(command, topic, body))
+        await self._run(lambda: self._add(kept))
 
     async def note(self, command: DeviceCommand) -> None:
         """Keep what became of a command; a final answer takes it out.
@@ -104,23 +104,24 @@ class Outbox:
         self._connection.execute("PRAGMA synchronous=FULL")
         self._connection.executescript(_TABLES)
 
-    def _add(self, command: DeviceCommand, topic: str, body: bytes) -> None:
-        with self._db() as db:
-            db.execute(
-                "INSERT INTO command VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    command.command_id,
-                    command.device_id,
-                    command.name,
-                    topic,
-                    body,
-                    command.status.value,
-                    command.text,
-                    command.sent_by,
-                    format_at(command.created_at),
-                    format_at(command.expires_at),
-                ),
+    def _add(self, kept: Sequence[tuple[DeviceCommand, str, bytes]]) -> None:
+        values = [
+            (
+                command.command_id,
+                command.device_id,
+                command.name,
+                topic,
+                body,
+                command.status.value,
+                command.text,
+                command.sent_by,
+                format_at(command.created_at),
+                format_at(command.expires_at),
             )
+            for command, topic, body in kept
+        ]
+        with self._db() as db:
+            db.executemany("INSERT INTO command VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
 
     def _note(self, command: DeviceCommand) -> None:
         with self._db() as db:

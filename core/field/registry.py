@@ -120,7 +120,11 @@ class Registry:
     def add(self, device: Device, *, now_s: float) -> None:
         """Follow a device that an operator added before it has said anything."""
         self.restore(device, boot="", birth={}, now_s=now_s)
-        self._tracked[device.device_id].has_changed = True
+        self.mark(device.device_id)
+
+    def mark(self, device_id: str) -> None:
+        """Tell of a device with the next `take_changed`."""
+        self._tracked[device_id].has_changed = True
 
     def forget(self, device_id: str) -> None:
         """Follow a device no more; what it says from now on makes it known anew."""
@@ -139,6 +143,7 @@ class Registry:
             name=device.name,
             position=device.position,
             site=device.site,
+            tags=device.tags,
             is_enabled=device.is_enabled,
             version=device.version,
         )

@@ -18,18 +18,32 @@ from sqlalchemy.orm import Session
 from core.field import rows
 from core.field.clearing import Clearing, Remains, gone_by_its_clock, is_from_before, save_clearing
 from core.field.commands import Commands
-from core.field.device_list import NewDevice, read_site
+from core.field.device_list import NewDevice
 from core.field.inbox import Inbound
-from core.field.inventory import BulkOutcome, DeviceAt, Inventory
+from core.field.inventory import (
+    MAX_AT_ONCE,
+    BulkOutcome,
+    Change,
+    DeviceAt,
+    DeviceEdit,
+    Inventory,
+    enabling,
+    moving,
+    renaming,
+    siting,
+    tagging,
+)
 from core.field.messages import DeviceMessage, Messages
 from core.field.model import (
     BadSource,
+    CommandOutcome,
     Device,
     DeviceCommand,
     FieldEvent,
     LinkReport,
     LinkState,
     Reading,
+    RemovedDevice,
     Twin,
 )
 from core.field.mqtt_link import ReplyTo
@@ -49,8 +63,9 @@ from core.field.payloads import (
     decode,
     write,
 )
-from core.field.ports import SUPERVISOR, Actor, AuditHook, no_audit
+from core.field.ports import Actor, AuditHook, no_audit
 from core.field.registry import MAX_DEVICES, Registry, Tracked
+from core.field.removals import Restored, load_removed
 from core.field.sequence import Arrival
 from core.field.sequence import Sequence as EventSequence
 from core.field.settings import BrokerSettings
@@ -70,10 +85,9 @@ from core.field.topics import (
 from core.field.twins import Twins, save_reported
 from core.kernel.bus import Bus
 from core.kernel.clock import Clock
-from core.kernel.errors import BadInputError, ConsoleError, NotPermittedError, UnavailableError
+from core.kernel.errors import BadInputError, ConsoleError, UnavailableError
 from core.kernel.geo import GeoPoint
 from core.store.engine import Store
-from core.store.rows import check_version, place, storable
 from core.store.tables import DeviceRow, ReadingRow
 
 log = logging.getLogger(__name__)
@@ -478,10 +492,7 @@ class FieldService:
             BadInputError: Nobody knows the device.
             StaleWriteError: Someone else was faster.
         """
-        action = "device.enable" if is_enabled else "device.disable"
-        return await self._change(
-            actor, device_id, expect_version, lambda row: setattr(row, "is_enabled", is_enabled), action=action
-        )
+        return await self._change(actor, device_id, expect_version, enabling(is_enabled))
 
     async def add_devices(self, actor: Actor, devices: Sequence[NewDevice], *, source: str = "") -> list[BulkOutcome]:
         """Add devices that are not there yet; see `Inventory.add`."""
@@ -494,11 +505,9 @@ class FieldService:
         self._tell_changed()
         return outcomes
 
-    async def set_enabled_many(
-        self, actor: Actor, devices: Sequence[DeviceAt], *, is_enabled: bool
-    ) -> list[BulkOutcome]:
-        """Listen to many devices, or not any more; see `Inventory.set_enabled`."""
-        changed, outcomes = await self._inventory.set_enabled(actor, devices, is_enabled=is_enabled)
+    async def edit_devices(self, actor: Actor, edits: Sequence[DeviceEdit]) -> list[BulkOutcome]:
+        """Change many devices, each as it says; see `Inventory.edit`."""
+        changed, outcomes = await self._inventory.edit(actor, edits)
         for device in changed:
             tracked = self._registry.get(device.device_id)
             if tracked is not None:
@@ -520,6 +529,46 @@ class FieldService:
             if tracked is not None and not outcome.reason:
                 self._forget_device(tracked)
         return outcomes
+
+    async def removed_devices(self) -> list[RemovedDevice]:
+        """Return the devices that were removed and not put back, the newest first.
+
+        Raises:
+            UnavailableError: The database is away.
+        """
+        removed = await self._store.read(load_removed)
+        return [replace(one, is_back=self._registry.get(one.device_id) is not None) for one in removed]
+
+    async def restore_devices(self, actor: Actor, removal_ids: Sequence[str]) -> list[BulkOutcome]:
+        """Put removed devices back as they were; see `Inventory.restore`. Each is asked to describe itself again."""
+        if len(self._registry.devices()) + len(removal_ids) > MAX_DEVICES:
+            raise BadInputError(f"More than {MAX_DEVICES} devices are not followed.", hint="Remove some first.")
+        found, outcomes = await self._inventory.restore(actor, removal_ids)
+        for one in found:
+            self._take_back(one)
+        self._tell_changed()
+        if found:
+            self._wants_rebirth = True
+            self._ask_for_births(self._clock.monotonic())
+        return outcomes
+
+    def _take_back(self, found: Restored) -> None:
+        device_id, now_s = found.device.device_id, self._clock.monotonic()
+        self._clearing.come_back(device_id)
+        tracked = self._registry.get(device_id)
+        if tracked is None:
+            self._registry.restore(found.device, boot=found.boot, birth=dict(found.birth), now_s=now_s)
+            if found.birth:
+                self._rebuild(device_id, dict(found.birth))
+            self._registry.mark(device_id)
+        else:
+            tracked.is_stored = True
+            self._registry.replace_device(found.device)
+        if found.event_seq is not None and device_id not in self._sequences:
+            self._sequences[device_id] = EventSequence(taken=found.event_seq)
+            self._stored_seqs[device_id] = found.event_seq
+        if found.twin is not None:
+            self._twins.take_back(found.twin)
 
     def _forget_device(self, tracked: Tracked) -> None:
         device_id = tracked.device.device_id
@@ -561,17 +610,7 @@ class FieldService:
             BadInputError: Nobody knows the device, or the name is empty or longer than 200 characters.
             StaleWriteError: Someone else was faster.
         """
-        clean = storable(name).strip()
-        if not clean or len(clean) > 200:
-            raise BadInputError(f"A device cannot be called {name[:40]!r}.", hint="Use 1 to 200 characters.")
-        return await self._change(
-            actor,
-            device_id,
-            expect_version,
-            lambda row: setattr(row, "name", clean),
-            action="device.rename",
-            detail=clean,
-        )
+        return await self._change(actor, device_id, expect_version, renaming(name))
 
     async def move(self, actor: Actor, device_id: str, *, position: GeoPoint | None, expect_version: int) -> Device:
         """Place a device on the map.
@@ -581,10 +620,7 @@ class FieldService:
             BadInputError: Nobody knows the device.
             StaleWriteError: Someone else was faster.
         """
-        where = "nowhere" if position is None else f"{position.lat_deg:.6f}, {position.lon_deg:.6f}"
-        return await self._change(
-            actor, device_id, expect_version, lambda row: place(row, position), action="device.move", detail=where
-        )
+        return await self._change(actor, device_id, expect_version, moving(position))
 
     async def set_site(self, actor: Actor, device_id: str, *, site: str, expect_version: int) -> Device:
         """Say where a device belongs; an empty text takes it out of its site.
@@ -594,15 +630,17 @@ class FieldService:
             BadInputError: Nobody knows the device, or the text cannot be shown.
             StaleWriteError: Someone else was faster.
         """
-        clean = read_site(site)
-        return await self._change(
-            actor,
-            device_id,
-            expect_version,
-            lambda row: setattr(row, "site", clean),
-            action="device.set_site",
-            detail=clean or "none",
-        )
+        return await self._change(actor, device_id, expect_version, siting(site))
+
+    async def set_tags(self, actor: Actor, device_id: str, *, tags: Sequence[str], expect_version: int) -> Device:
+        """Say under which words a device is found.
+
+        Raises:
+            NotPermittedError: Below supervisor.
+            BadInputError: Nobody knows the device, or a tag cannot be used.
+            StaleWriteError: Someone else was faster.
+        """
+        return await self._change(actor, device_id, expect_version, tagging(tags))
 
     async def send_command(
         self, actor: Actor, device_id: str, name: str, args: Mapping[str, Any] | None = None, *, ttl_s: float = 30.0
@@ -617,6 +655,37 @@ class FieldService:
         command = await self._commands.send(actor, self._tracked(device_id).device, name, args, ttl_s=ttl_s)
         self._commands.tick(is_connected=self._was_connected)
         return command
+
+    async def send_commands(
+        self,
+        actor: Actor,
+        device_ids: Sequence[str],
+        name: str,
+        args: Mapping[str, Any] | None = None,
+        *,
+        ttl_s: float = 30.0,
+    ) -> list[CommandOutcome]:
+        """Send one command to many devices; see `Commands.send_many`.
+
+        Raises:
+            NotPermittedError: Below operator.
+            BadInputError: Too many at once.
+            UnavailableError: The outbox or the database cannot be written; nothing was sent.
+        """
+        if len(device_ids) > MAX_AT_ONCE:
+            raise BadInputError(
+                f"{len(device_ids)} devices at once are too many.", hint=f"Send {MAX_AT_ONCE} at a time."
+            )
+        known = [tracked.device for tracked in map(self._registry.get, device_ids) if tracked is not None]
+        there = {device.device_id for device in known}
+        gone = [
+            CommandOutcome(device_id=device_id, reason="There is no such device any more.")
+            for device_id in device_ids
+            if device_id not in there
+        ]
+        outcomes = await self._commands.send_many(actor, known, name, args, ttl_s=ttl_s)
+        self._commands.tick(is_connected=self._was_connected)
+        return outcomes + gone
 
     async def set_desired(
         self, actor: Actor, device_id: str, changes: Mapping[str, Any], *, expect_version: int
@@ -1144,35 +1213,10 @@ class FieldService:
 
     # -- helpers --------------------------------------------------------------------------------------------------
 
-    async def _change(
-        self,
-        actor: Actor,
-        device_id: str,
-        expect_version: int,
-        change: Callable[[DeviceRow], None],
-        *,
-        action: str,
-        detail: str = "",
-    ) -> Device:
-        if actor.role < SUPERVISOR:
-            raise NotPermittedError("Changing devices needs the role supervisor.")
+    async def _change(self, actor: Actor, device_id: str, expect_version: int, change: Change) -> Device:
         tracked = self._tracked(device_id)
-        values = rows.device_values(tracked)
-        now = self._clock.now()
-
-        def store(session: Session) -> Device:
-            row = session.get(DeviceRow, device_id)
-            if row is None:
-                rows.insert_devices(session, [values], now)
-                row = session.get_one(DeviceRow, device_id)
-            check_version(row.version, expect_version=expect_version, what=f"The device {row.name}")
-            subject = f"{row.name} ({device_id})"
-            change(row)
-            session.flush()
-            self._audit(session, actor, action=action, subject=subject, at=now, detail=detail)
-            return rows.device(row)
-
-        stored = await self._store.write(store)
+        seen = DeviceAt(device_id=device_id, version=expect_version)
+        stored = await self._inventory.change(actor, seen, change)
         tracked.is_stored = True
         device = self._registry.replace_device(stored)
         self._registry.take_changed()

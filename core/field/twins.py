@@ -74,6 +74,15 @@ class Twins:
         self._twins.pop(device_id, None)
         self._unsaved.discard(device_id)
 
+    def take_back(self, twin: Twin) -> None:
+        """A removed device was put back with what is desired of it; what it says by now is newer than what is kept."""
+        live = self.get(twin.device_id)
+        if live.reported_at is not None:
+            twin = replace(live, desired=twin.desired, desired_by=twin.desired_by, version=twin.version)
+        self._twins[twin.device_id] = twin
+        self.publish_desired(twin.device_id)
+        self._bus.publish(TwinChanged(twin))
+
     async def set_desired(
         self, actor: Actor, device: Device, changes: Mapping[str, Any], *, expect_version: int
     ) -> Twin:
@@ -206,15 +215,43 @@ def _twin(row: DeviceTwinRow) -> Twin:
     return Twin(
         device_id=row.device_id,
         desired=row.desired,
-        desired_by={
-            key: DesiredBy(by=str(item["by"]), at=parse_at(str(item["at"]))) for key, item in row.desired_by.items()
-        },
+        desired_by=_asked(row.desired_by),
         version=row.desired_version,
         reported=row.reported,
         reported_version=row.reported_version,
         reported_at=row.reported_at,
         answered_version=row.answered_version,
     )
+
+
+def _asked(values: Mapping[str, Any]) -> dict[str, DesiredBy]:
+    return {key: DesiredBy(by=str(item["by"]), at=parse_at(str(item["at"]))) for key, item in values.items()}
+
+
+def twin_values(row: DeviceTwinRow) -> dict[str, Any]:
+    """Return what is desired of a device as plain data, for a removal that may be undone."""
+    return {"desired": row.desired, "desired_by": row.desired_by, "desired_version": row.desired_version}
+
+
+def twin_of_values(device_id: str, values: Mapping[str, Any]) -> Twin:
+    """Return what was desired of a device when it was removed."""
+    return Twin(
+        device_id=device_id,
+        desired=dict(values["desired"]),
+        desired_by=_asked(values["desired_by"]),
+        # A device that has looked at this version already looks again.
+        version=int(values["desired_version"]) + 1,
+    )
+
+
+def store_twin(session: Session, twin: Twin) -> None:
+    """Write what is desired of a device that was put back; within `Store.write`."""
+    row = session.get(DeviceTwinRow, twin.device_id)
+    wanted = _row(twin)
+    if row is None:
+        session.add(wanted)
+        return
+    row.desired, row.desired_by, row.desired_version = wanted.desired, wanted.desired_by, wanted.desired_version
 
 
 def _row(twin: Twin) -> DeviceTwinRow:

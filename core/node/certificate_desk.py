@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from sqlalchemy.orm import Session
@@ -9,7 +10,8 @@ from sqlalchemy.orm import Session
 from core.access import audit
 from core.access.model import Actor, Role
 from core.access.permission import require
-from core.field.broker_config import IssuedCertificate, issue_certificate, revoke, user_of
+from core.field.broker_config import CertificateOutcome, IssuedCertificate, issue_certificates, revoke, user_of
+from core.field.inventory import MAX_AT_ONCE
 from core.kernel.clock import Clock
 from core.kernel.errors import BadInputError
 from core.store.engine import Store
@@ -35,15 +37,38 @@ class CertificateDesk:
             BadInputError: The id is outside the grammar, or there is no folder to sign in.
             UnavailableError: The audit cannot be written.
         """
+        (outcome,) = await self.issue_many(actor, [device_id])
+        if outcome.issued is None:
+            raise BadInputError(outcome.reason)
+        return outcome.issued
+
+    async def issue_many(self, actor: Actor, device_ids: Sequence[str]) -> list[CertificateOutcome]:
+        """Give devices a new certificate each; an id that no certificate can carry is left out with the reason.
+
+        Raises:
+            NotPermittedError: Below supervisor.
+            BadInputError: Too many at once, or there is no folder to sign in.
+            UnavailableError: The audit cannot be written.
+        """
         require(actor, Role.SUPERVISOR)
+        if len(device_ids) > MAX_AT_ONCE:
+            raise BadInputError(
+                f"{len(device_ids)} devices at once are too many.", hint=f"Send {MAX_AT_ONCE} at a time."
+            )
         folder, now = self._require_folder(), self._clock.now()
-        user_of(device_id)
+        refused = {device_id: reason for device_id in device_ids if (reason := _why_not(device_id))}
+        wanted = [device_id for device_id in dict.fromkeys(device_ids) if device_id not in refused]
 
-        def run(session: Session) -> IssuedCertificate:
-            audit.append(session, actor, action="device.issue_certificate", subject=device_id, at=now)
-            return issue_certificate(folder, device_id, now)
+        def run(session: Session) -> list[IssuedCertificate]:
+            for device_id in wanted:
+                audit.append(session, actor, action="device.issue_certificate", subject=device_id, at=now)
+            return issue_certificates(folder, wanted, now)
 
-        return await self._store.write(run)
+        issued = {one.device_id: one for one in await self._store.write(run)} if wanted else {}
+        return [
+            CertificateOutcome(device_id=key, reason=refused.get(key, ""), issued=issued.get(key))
+            for key in dict.fromkeys(device_ids)
+        ]
 
     async def revoke(self, actor: Actor, device_id: str) -> None:
         """Take a device's certificate back; its rights end at the broker's next reload.
@@ -69,3 +94,11 @@ class CertificateDesk:
                 hint="Set broker.folder to what broker-config made, or run broker-config where the folder lies.",
             )
         return self._folder
+
+
+def _why_not(device_id: str) -> str:
+    try:
+        user_of(device_id)
+    except BadInputError as error:
+        return error.message
+    return ""

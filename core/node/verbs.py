@@ -13,11 +13,11 @@ from core.access.model import Actor, Role, Session, User
 from core.access.permission import require
 from core.cameras.model import Camera, SceneVersion
 from core.cameras.onvif.model import CameraDescription, Discovery, Preset, PtzHead, Velocity
-from core.field.broker_config import IssuedCertificate
+from core.field.broker_config import CertificateOutcome, IssuedCertificate
 from core.field.device_list import NewDevice
-from core.field.inventory import BulkOutcome, DeviceAt
+from core.field.inventory import BulkOutcome, DeviceAt, DeviceEdit
 from core.field.messages import DeviceMessage
-from core.field.model import Device, DeviceCommand, Twin
+from core.field.model import CommandOutcome, Device, DeviceCommand, RemovedDevice, Twin
 from core.field.sheet import SPANS_S, DeviceSheet, History
 from core.incidents.model import Clip, ClipInfo, Incident, SourceKind
 from core.incidents.review import Outcome, PrecisionReport, ReviewFilter, ReviewItem, ReviewPage
@@ -235,8 +235,23 @@ def _device_verbs(node: Node) -> dict[str, Verb]:
     async def add(peer: Peer, *, devices: list[NewDevice], source: str = "") -> list[BulkOutcome]:
         return await node.require_services().field.add_devices(actor_of(peer), devices, source=source[:200])
 
-    async def set_enabled_many(peer: Peer, *, devices: list[DeviceAt], is_enabled: bool) -> list[BulkOutcome]:
-        return await node.require_services().field.set_enabled_many(actor_of(peer), devices, is_enabled=is_enabled)
+    async def edit(peer: Peer, *, devices: list[DeviceEdit]) -> list[BulkOutcome]:
+        return await node.require_services().field.edit_devices(actor_of(peer), devices)
+
+    async def removed(peer: Peer) -> list[RemovedDevice]:
+        actor_of(peer)
+        return await node.require_services().field.removed_devices()
+
+    async def restore(peer: Peer, *, devices: list[str]) -> list[BulkOutcome]:
+        return await node.require_services().field.restore_devices(actor_of(peer), devices)
+
+    async def command_many(
+        peer: Peer, *, devices: list[str], name: str, args: dict[str, Any] | None = None, ttl_s: float = 30.0
+    ) -> list[CommandOutcome]:
+        return await node.require_services().field.send_commands(actor_of(peer), devices, name, args, ttl_s=ttl_s)
+
+    async def issue_certificates(peer: Peer, *, devices: list[str]) -> list[CertificateOutcome]:
+        return await node.require_services().certificates.issue_many(actor_of(peer), devices)
 
     async def rename(peer: Peer, *, device_id: str, name: str, version: int) -> Device:
         return await node.require_services().field.rename(actor_of(peer), device_id, name=name, expect_version=version)
@@ -249,6 +264,11 @@ def _device_verbs(node: Node) -> dict[str, Verb]:
     async def set_site(peer: Peer, *, device_id: str, site: str, version: int) -> Device:
         return await node.require_services().field.set_site(
             actor_of(peer), device_id, site=site, expect_version=version
+        )
+
+    async def set_tags(peer: Peer, *, device_id: str, tags: list[str], version: int) -> Device:
+        return await node.require_services().field.set_tags(
+            actor_of(peer), device_id, tags=tags, expect_version=version
         )
 
     async def remove(peer: Peer, *, devices: list[DeviceAt]) -> list[BulkOutcome]:
@@ -272,7 +292,12 @@ def _device_verbs(node: Node) -> dict[str, Verb]:
         "devices.sheet": sheet,
         "devices.history": history,
         "devices.add": add,
-        "devices.set_enabled_many": set_enabled_many,
+        "devices.edit": edit,
+        "devices.removed": removed,
+        "devices.restore": restore,
+        "devices.command_many": command_many,
+        "devices.issue_certificates": issue_certificates,
+        "devices.set_tags": set_tags,
         "devices.rename": rename,
         "devices.move": move,
         "devices.set_site": set_site,

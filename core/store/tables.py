@@ -144,6 +144,9 @@ class DeviceRow(Versioned, Base):
     lat_deg: Mapped[float | None] = mapped_column(default=None)
     lon_deg: Mapped[float | None] = mapped_column(default=None)
     site: Mapped[str] = mapped_column(Text, default="")
+    tags: Mapped[list[Any]] = mapped_column(Json, default=list, server_default="[]")
+    """Words under which it is found, as texts."""
+
     last_seen_at: Mapped[datetime | None] = mapped_column(default=None)
     state_since: Mapped[datetime | None] = mapped_column(default=None)
     firmware: Mapped[str] = mapped_column(Text, default="")
@@ -240,6 +243,29 @@ class RemovedDeviceRow(Base):
     """The removal, by the device's own clock."""
 
     removed_at: Mapped[datetime]
+
+
+class DeviceRemovalRow(Base):
+    """One removal of a device, with what puts it back; stays also where the device came back by itself."""
+
+    __tablename__ = "device_removal"
+    __table_args__ = (Index(None, "device_id"),)
+
+    removal_id: Mapped[str] = mapped_column(String(26), primary_key=True)
+    device_id: Mapped[str] = mapped_column(String(80))
+    name: Mapped[str] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(String(32))
+    site: Mapped[str] = mapped_column(Text, default="")
+    kept: Mapped[dict[str, Any]] = mapped_column(Json)
+    """The rest of its row, by column."""
+
+    twin: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+    """The row of its twin, by column; empty where it had none."""
+
+    removed_at: Mapped[datetime]
+    removed_by: Mapped[str] = mapped_column(Text)
+    restored_at: Mapped[datetime | None] = mapped_column(default=None)
+    restored_by: Mapped[str] = mapped_column(Text, default="")
 
 
 class RetainedClearRow(Base):

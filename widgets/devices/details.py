@@ -294,6 +294,7 @@ def device_facts(
         ("Battery", _first_known(_BATTERY, "%", readings, more)),
         ("Signal", _first_known(_SIGNAL, "", readings, more)),
         ("Site", _known(device.site)),
+        ("Tags", _known(", ".join(device.tags))),
         ("Last message", ago(device.last_seen_at)),
         ("In this state since", format_instant(device.state_since) if device.state_since else UNKNOWN),
         ("Position", _place(device.position)),

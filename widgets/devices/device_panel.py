@@ -51,7 +51,7 @@ _AT_ONCE, _ORDER_MS = 1000, 1000
 """Of more things the order is looked at once a second only: of 10,000 some change their branch all the time."""
 
 _SIDE_BY_SIDE_PX = 900
-_ONE_LINE_EM, _TWO_LINES_EM = 46, 26
+_ONE_LINE_EM, _TWO_LINES_EM = 52, 26
 """Below so many letters of width the search field gets a line of its own, and then the chooser of branches one."""
 
 _COLUMN_EM = {ADDRESS: 46, SEEN: 34, VALUE: 19}
@@ -75,6 +75,7 @@ class DevicePanel(QWidget):
         list_requested(): Add devices from a list.
         new_requested(): Add one device by hand.
         keys_requested(): Look at the keys of devices and other systems.
+        removed_requested(): Look at what was removed.
         page_requested(str): Open the page of this device.
     """
 
@@ -88,6 +89,7 @@ class DevicePanel(QWidget):
     list_requested = Signal()
     new_requested = Signal()
     keys_requested = Signal()
+    removed_requested = Signal()
     page_requested = Signal(str)
 
     def __init__(self, clock: Clock | None = None, parent: QWidget | None = None) -> None:
@@ -247,6 +249,9 @@ class DevicePanel(QWidget):
         self._from_list.clicked.connect(self.list_requested)
         self._keys = QPushButton("Keys", self)
         self._keys.clicked.connect(self.keys_requested)
+        self._removed = QPushButton("Removed", self)
+        self._removed.setToolTip("Devices that were removed, and the way back")
+        self._removed.clicked.connect(self.removed_requested)
         self._bar = QGridLayout()
         self._bar.setContentsMargins(gap * 2, gap * 2, gap * 2, gap * 2)
         self._bar.setHorizontalSpacing(gap * 2)
@@ -367,17 +372,17 @@ class DevicePanel(QWidget):
         buttons: tuple[QWidget, ...] = (self._add, self._add_device, self._from_list)
         if width >= body * _ONE_LINE_EM:
             lines: tuple[tuple[QWidget, ...], ...] = (
-                (self._search, self._states, self._grouping, self._count, *buttons, self._keys),
+                (self._search, self._states, self._grouping, self._count, *buttons, self._removed, self._keys),
             )
         elif width >= body * _TWO_LINES_EM:
-            lines = ((self._search, self._keys), (self._states, self._grouping, self._count, *buttons))
+            lines = ((self._search, self._removed, self._keys), (self._states, self._grouping, self._count, *buttons))
         else:
-            lines = ((self._search, self._keys), (self._states, self._count), (self._grouping, *buttons))
+            lines = ((self._search, self._removed, self._keys), (self._states, self._count), (self._grouping, *buttons))
         if lines == self._lines:
             return
         self._lines = lines
         self._is_one_line = len(lines) == 1
-        for widget in (self._search, self._states, self._grouping, self._count, *buttons, self._keys):
+        for widget in (self._search, self._states, self._grouping, self._count, *buttons, self._removed, self._keys):
             self._bar.removeWidget(widget)
         n_columns = max(map(len, lines))
         for number, line in enumerate(lines):
@@ -387,12 +392,13 @@ class DevicePanel(QWidget):
                 is_wide = column == (0 if is_search else len(line) - 1)
                 at = column + n_more if is_search and column else column
                 self._bar.addWidget(widget, number, at, 1, 1 + n_more if is_wide else 1)
-        for column in range(8):
+        for column in range(9):
             self._bar.setColumnStretch(column, int(column == (0 if self._is_one_line else n_columns - 4)))
         words_of = (
             (self._add, "Add camera"),
             (self._add_device, "Add device"),
             (self._from_list, "Add from list"),
+            (self._removed, "Removed"),
             (self._keys, "Keys"),
         )
         for button, words in words_of:
@@ -407,6 +413,8 @@ class DevicePanel(QWidget):
         self._add_device.setIcon(QIcon() if self._is_one_line else icon("device"))
         self._from_list.setAccessibleName("Add devices from a list")
         self._from_list.setIcon(QIcon() if self._is_one_line else icon("database"))
+        self._removed.setAccessibleName("Removed devices")
+        self._removed.setIcon(QIcon() if self._is_one_line else icon("undo"))
         self._keys.setAccessibleName("Device keys")
         self._keys.setIcon(QIcon() if self._is_one_line else icon("lock"))
 

@@ -26,6 +26,7 @@ class Identity:
 
     name: str
     site: str
+    tags: tuple[str, ...]
     position: GeoPoint | None
 
 
@@ -91,10 +92,12 @@ class IdentityForm(QWidget):
         self._name = text_field("Name", MAX_NAME_LENGTH)
         self._site = text_field("Site", MAX_NAME_LENGTH)
         self._site.setPlaceholderText("Where it belongs; may be empty")
+        self._tags = text_field("Tags", 500)
+        self._tags.setPlaceholderText("Words to find it by, with commas between them")
         self._place = _Place(self)
         self._place.pick_requested.connect(self.pick_requested)
         self._place.changed.connect(self._refresh)
-        for field in (self._name, self._site):
+        for field in (self._name, self._site, self._tags):
             field.textChanged.connect(lambda _text: self._refresh())
             field.returnPressed.connect(self._on_save)
         self._save = QPushButton("Save", self)
@@ -113,6 +116,7 @@ class IdentityForm(QWidget):
         form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
         form.addRow("Name", self._name)
         form.addRow("Site", self._site)
+        form.addRow("Tags", self._tags)
         form.addRow("Position", self._place)
         rows = QVBoxLayout(self)
         rows.setContentsMargins(0, 0, 0, 0)
@@ -148,7 +152,12 @@ class IdentityForm(QWidget):
 
     @property
     def _typed(self) -> Identity:
-        return Identity(name=self._name.text().strip(), site=self._site.text().strip(), position=self._place.position)
+        return Identity(
+            name=self._name.text().strip(),
+            site=self._site.text().strip(),
+            tags=_words(self._tags.text()),
+            position=self._place.position,
+        )
 
     def _show_known(self) -> None:
         device = self._device
@@ -157,12 +166,13 @@ class IdentityForm(QWidget):
         self._place.show_position(device.position)
         self._name.setText(device.name)
         self._site.setText(device.site)
+        self._tags.setText(", ".join(device.tags))
         self._said.hide()
         self._refresh()
 
     def _refresh(self) -> None:
         has_changed = self._device is not None and self._typed != _identity_of(self._device)
-        for field in (self._name, self._site):
+        for field in (self._name, self._site, self._tags):
             field.setReadOnly(self._role is None or self._role < ROLE_TO_CHANGE)
         for button in (self._place.pick, self._place.clear):
             allow(button, self._role, ROLE_TO_CHANGE, "")
@@ -202,6 +212,8 @@ class NewDeviceForm(QWidget):
         for key, kind in sorted(find_kinds().items()):
             self._kind.addItem(kind.title, key)
         self._site = text_field("Site", MAX_NAME_LENGTH)
+        self._tags = text_field("Tags", 500)
+        self._tags.setPlaceholderText("Words to find it by, with commas between them")
         self._place = _Place(self)
         self._place.pick_requested.connect(self.pick_requested)
         self._enabled = QCheckBox("Enabled", self)
@@ -221,12 +233,13 @@ class NewDeviceForm(QWidget):
             ("Name", self._name),
             ("Kind", self._kind),
             ("Site", self._site),
+            ("Tags", self._tags),
             ("Position", self._place),
             ("", self._enabled),
         )
         for words, field in rows_of:
             form.addRow(words, field)
-        for field in (self._id, self._name, self._site):
+        for field in (self._id, self._name, self._site, self._tags):
             field.returnPressed.connect(self._on_add)
         buttons = FlowLayout(gap * 2)
         buttons.addWidget(self._add)
@@ -244,7 +257,7 @@ class NewDeviceForm(QWidget):
 
     def start(self) -> None:
         """Begin with empty fields."""
-        for field in (self._id, self._name, self._site):
+        for field in (self._id, self._name, self._site, self._tags):
             field.clear()
         self._kind.setCurrentIndex(0)
         self._enabled.setChecked(True)
@@ -266,6 +279,7 @@ class NewDeviceForm(QWidget):
             "name": self._name.text(),
             "kind": str(self._kind.currentData()),
             "site": self._site.text(),
+            "tags": self._tags.text(),
             "lat_deg": "" if position is None else str(position.lat_deg),
             "lon_deg": "" if position is None else str(position.lon_deg),
             "enabled": "yes" if self._enabled.isChecked() else "no",
@@ -286,5 +300,10 @@ class NewDeviceForm(QWidget):
         super().keyPressEvent(event)
 
 
+def _words(text: str) -> tuple[str, ...]:
+    """Return what is typed as the node would keep it; the node says what is wrong with it."""
+    return tuple(sorted({" ".join(word.lower().split()) for word in text.split(",") if word.strip()}))
+
+
 def _identity_of(device: Device) -> Identity:
-    return Identity(name=device.name, site=device.site, position=device.position)
+    return Identity(name=device.name, site=device.site, tags=device.tags, position=device.position)

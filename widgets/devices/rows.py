@@ -114,7 +114,7 @@ def device_row(device: Device, readings: Iterable[Reading]) -> DeviceRow:
         address=device.device_id,
         is_enabled=device.is_enabled,
         version=device.version,
-        haystack=f"{device.name} {device.device_id} {state} {device.kind} {device.site}".lower(),
+        haystack=" ".join((device.name, device.device_id, state, device.kind, device.site, *device.tags)).lower(),
         site=device.site,
     )
 

@@ -189,6 +189,7 @@ class FieldDevice:
                     "fw": "2.1",
                     "ts": format_at(datetime.now(UTC)),
                     "streams": self.STREAMS,
+                    "commands": [{"name": "restart"}],
                     "location": {"lat": 52.1, "lon": 4.3},
                 }
             ),

@@ -110,14 +110,25 @@ def test_with_several_rows_chosen_by_keyboard_all_of_them_are_switched(panel, qt
     assert ([row.item_id for row in rows], is_enabled) == (["station/s0", "station/s1"], False)
 
 
-def test_what_was_done_with_many_can_be_undone_until_others_are_chosen(panel, qtbot):
+def test_what_was_done_with_many_can_be_undone_also_after_others_are_chosen_until_it_is_put_away(panel, qtbot):
     panel.bulk.show_progress(1, 2)
     assert button(panel.bulk, "Stop").isVisible()
     panel.bulk.show_done("2 disabled.", can_undo=True)
+    panel.tree.selectAll()
+    panel.tree.clearSelection()
     with qtbot.waitSignal(panel.bulk.undo_requested):
         button(panel.bulk, "Undo").click()
+
+    button(panel.bulk, "Put away").click()
+    assert not panel.bulk.isVisible()
+
+
+def test_an_operator_commands_many_and_changes_none(panel):
+    panel.show_role(Role.OPERATOR)
     panel.tree.selectAll()
-    assert not button(panel.bulk, "Undo").isVisible()
+
+    offered = {words: button(panel.bulk, words).isEnabled() for words in ("Command", "Edit", "Certificates", "Disable")}
+    assert offered == {"Command": True, "Edit": False, "Certificates": False, "Disable": False}
 
 
 def test_below_supervisor_nothing_can_be_done_with_many(panel):

@@ -14,6 +14,7 @@ from core.field.sheet import DeviceSheet, History, HistorySlot, OfferedCommand, 
 from core.kernel.clock import FakeClock
 from core.kernel.geo import GeoPoint
 from tests.gui.map.things import NOW, reading, station
+from widgets.devices.command_fields import CommandWish
 from widgets.devices.identity_form import NewDeviceForm
 from widgets.devices.page import DevicePage
 
@@ -105,7 +106,7 @@ def test_a_message_that_is_read_stays_while_others_come(page):
 
 def test_a_command_is_sent_with_its_arguments_only_after_the_button_was_held(page, qtbot):
     page.show_tab("Commands")
-    field = page.commands._args["period_s"]
+    field = page.commands.fields._args["period_s"]
     field.setText("10")
     sent = []
     page.commands.send_requested.connect(lambda *what: sent.append(what))
@@ -115,12 +116,12 @@ def test_a_command_is_sent_with_its_arguments_only_after_the_button_was_held(pag
 
     page.commands._send.setFocus()
     qtbot.keyClick(page.commands._send, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
-    assert sent == [("set-period", {"period_s": 10}, 30.0)]
+    assert sent == [(CommandWish(name="set-period", args={"period_s": 10}, ttl_s=30.0),)]
 
 
 def test_an_argument_that_cannot_be_meant_is_not_sent(page, qtbot):
     page.show_tab("Commands")
-    page.commands._args["period_s"].setText("soon")
+    page.commands.fields._args["period_s"].setText("soon")
 
     with qtbot.assertNotEmitted(page.commands.send_requested):
         qtbot.keyClick(page.commands._send, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)

@@ -10,10 +10,13 @@ from sqlalchemy import select
 from core.access import audit
 from core.access.model import Actor, Role
 from core.field.device_list import NewDevice
-from core.field.inventory import DeviceAt
+from core.field.inbox import Inbound
+from core.field.inventory import DeviceAt, DeviceEdit
 from core.field.outbox import Outbox
+from core.field.payloads import Birth, CommandInfo, write
 from core.field.service import FieldService
 from core.field.settings import BrokerSettings
+from core.field.topics import Channel, device_topic
 from core.kernel.bus import Bus
 from core.kernel.clock import FakeClock
 from core.kernel.errors import BadInputError, ConsoleError, NotPermittedError
@@ -45,19 +48,28 @@ VERBS: dict[str, tuple[Role, Args]] = {
     "devices.move": (Role.SUPERVISOR, lambda one: of(one, version=2, position=GeoPoint(36.0, -30.0))),
     "devices.set_site": (Role.SUPERVISOR, lambda one: of(one, version=2, site="Old town")),
     "devices.set_enabled": (Role.SUPERVISOR, lambda one: of(one, version=2, is_enabled=False)),
-    "devices.set_enabled_many": (
-        Role.SUPERVISOR,
-        lambda one: {"devices": [DeviceAt(device_id=one, version=2)], "is_enabled": False},
-    ),
+    "devices.set_tags": (Role.SUPERVISOR, lambda one: of(one, version=2, tags=["north"])),
+    "devices.edit": (Role.SUPERVISOR, lambda one: {"devices": [DeviceEdit(device_id=one, version=2, site="Quay")]}),
+    "devices.command_many": (Role.OPERATOR, lambda one: {"devices": [one], "name": "restart"}),
+    "devices.removed": (Role.VIEWER, lambda _one: {}),
+    "devices.restore": (Role.SUPERVISOR, lambda removal_id: {"devices": [removal_id]}),
     "devices.set_desired": (Role.SUPERVISOR, lambda one: of(one, changes={"period_s": 5}, version=0)),
     "devices.remove": (Role.SUPERVISOR, lambda one: {"devices": [DeviceAt(device_id=one, version=2)]}),
     "devices.issue_certificate": (Role.SUPERVISOR, of),
+    "devices.issue_certificates": (Role.SUPERVISOR, lambda one: {"devices": [one]}),
     "devices.revoke_certificate": (Role.SUPERVISOR, of),
 }
 """Least role of every verb, and its arguments for a device."""
 
-NEEDS_A_FOLDER = {"devices.issue_certificate", "devices.revoke_certificate"}
+NEEDS_A_FOLDER = {"devices.issue_certificate", "devices.issue_certificates", "devices.revoke_certificate"}
 """Without one they are refused after the role was looked at; what they write is tested beside their desk."""
+
+
+def birth_of(device_id, clock):
+    """Return what a device says that obeys one command."""
+    birth = write(Birth(boot="1", commands=(CommandInfo(name="restart"),)))
+    topic = device_topic("city", device_id, Channel.BIRTH)
+    return Inbound(topic=topic, payload=birth, qos=1, is_retained=False, received_at=clock.now())
 
 
 async def answers(folder, monkeypatch):
@@ -83,12 +95,17 @@ async def answers(folder, monkeypatch):
         await field.add_devices(
             maker, [NewDevice(device_id=device_id, name=device_id, kind="station") for device_id in cases.values()]
         )
+        field.on_messages([birth_of(device_id, clock) for device_id in cases.values()])
         for (verb, role), device_id in cases.items():
+            about = device_id
+            if verb == "devices.restore":
+                (gone,) = await field.remove_devices(maker, [DeviceAt(device_id=device_id, version=2)])
+                about = gone.removal_id
             actor = Actor(name=device_id, role=role, desk="Desk 1")
             monkeypatch.setattr(verbs, "actor_of", lambda _peer, actor=actor: actor)
             error = None
             try:
-                await found[verb](None, **VERBS[verb][1](device_id))
+                await found[verb](None, **VERBS[verb][1](about))
             except ConsoleError as raised:
                 error = raised
             query = select(AuditRow.action).where(AuditRow.actor == device_id)
