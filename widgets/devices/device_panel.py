@@ -51,7 +51,7 @@ _AT_ONCE, _ORDER_MS = 1000, 1000
 """Of more things the order is looked at once a second only: of 10,000 some change their branch all the time."""
 
 _SIDE_BY_SIDE_PX = 900
-_ONE_LINE_EM, _TWO_LINES_EM = 52, 26
+_ONE_LINE_EM, _TWO_LINES_EM = 56, 26
 """Below so many letters of width the search field gets a line of its own, and then the chooser of branches one."""
 
 _COLUMN_EM = {ADDRESS: 46, SEEN: 34, VALUE: 19}
@@ -249,7 +249,8 @@ class DevicePanel(QWidget):
         self._from_list.clicked.connect(self.list_requested)
         self._keys = QPushButton("Keys", self)
         self._keys.clicked.connect(self.keys_requested)
-        self._removed = QPushButton("Removed", self)
+        self._removed = QPushButton(self)
+        set_role(self._removed, "icon")
         self._removed.setToolTip("Devices that were removed, and the way back")
         self._removed.clicked.connect(self.removed_requested)
         self._bar = QGridLayout()
@@ -377,7 +378,7 @@ class DevicePanel(QWidget):
         elif width >= body * _TWO_LINES_EM:
             lines = ((self._search, self._removed, self._keys), (self._states, self._grouping, self._count, *buttons))
         else:
-            lines = ((self._search, self._removed, self._keys), (self._states, self._count), (self._grouping, *buttons))
+            lines = ((self._search, self._keys), (self._states, self._removed, self._count), (self._grouping, *buttons))
         if lines == self._lines:
             return
         self._lines = lines
@@ -398,7 +399,6 @@ class DevicePanel(QWidget):
             (self._add, "Add camera"),
             (self._add_device, "Add device"),
             (self._from_list, "Add from list"),
-            (self._removed, "Removed"),
             (self._keys, "Keys"),
         )
         for button, words in words_of:
@@ -414,7 +414,7 @@ class DevicePanel(QWidget):
         self._from_list.setAccessibleName("Add devices from a list")
         self._from_list.setIcon(QIcon() if self._is_one_line else icon("database"))
         self._removed.setAccessibleName("Removed devices")
-        self._removed.setIcon(QIcon() if self._is_one_line else icon("undo"))
+        self._removed.setIcon(icon("undo"))
         self._keys.setAccessibleName("Device keys")
         self._keys.setIcon(QIcon() if self._is_one_line else icon("lock"))
 
@@ -500,6 +500,8 @@ class DevicePanel(QWidget):
         self._select_in_tree()
         if len(self._chosen) > 1:
             self._choose_again()
+        # A reset tells nobody that what was chosen is gone.
+        self._on_chosen()
 
     def _choose_again(self) -> None:
         """What was chosen stays chosen, wherever it stands now."""

@@ -99,6 +99,7 @@ def test_many_devices_are_edited_commanded_removed_and_put_back_each_with_its_re
         bar = panel.currentWidget().bulk
 
         async def choose_all():
+            await until(lambda: panel.currentWidget().n_shown == N_DEVICES + 1, "the tree to show all")
             await act(tree.setFocus)
             await act(key, tree, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
             await until(lambda: bar._chosen.text() == f"{N_DEVICES + 1} chosen", "all to be chosen")

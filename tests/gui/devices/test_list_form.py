@@ -137,3 +137,12 @@ def test_below_supervisor_nothing_can_be_done_with_many(panel):
 
     assert not button(panel.bulk, "Enable").isEnabled()
     assert "supervisor" in button(panel.bulk, "Hold to remove").toolTip()
+
+
+def test_what_was_chosen_and_is_gone_is_not_offered_any_more(panel):
+    panel.tree.selectAll()
+    assert panel.bulk.isVisible()
+
+    panel.show_devices(())
+
+    assert not panel.bulk.isVisible()
