@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -13,7 +14,7 @@ from core.node.supervisor import DETECTOR, VisionSupervisor
 from core.sim.kserve import InferenceServer
 from core.vision.engine import open_engine
 from core.vision.messages import CameraJob, EngineFailed, EngineOpened, Heartbeat, WorkerConfig
-from core.vision.model import Mask, MaskKind, Scene
+from core.vision.model import Mask, MaskKind, PlanePoint, RoadPlane, Scene
 from core.vision.models import find_model
 from tests.fixtures.clips import make_clip
 from tests.unit.vision.toy_model import save_toy_openvino
@@ -334,6 +335,40 @@ def test_a_model_that_is_put_right_is_used_without_a_restart_of_the_node(run_ser
         assert service.supervisor.n_restarts == 0
 
     run_service(scenario, tmp_path / "late_openvino_model")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_other_classes_and_a_road_on_one_line_are_said_and_the_neighbour_loses_no_picture(run_service, busy_clip):
+    on_a_line = RoadPlane(
+        points=tuple(PlanePoint(picture=(0.2 * n, 0.2 * n), ground_xy_m=(0.0, 5.0 * n)) for n in range(1, 5))
+    )
+
+    async def scenario(service):
+        service.supervisor.set_cameras(
+            (
+                service.job("good", busy_clip),
+                replace(service.job("other", busy_clip), labels=("giraffe",)),
+                service.job("road", busy_clip, scene=Scene(plane=on_a_line)),
+            )
+        )
+
+        await service.until(
+            lambda: (
+                len(newest := service.newest()) == 3 and newest["good"].n_detections and newest["road"].n_detections
+            ),
+            "vehicles on the cameras that can see them",
+        )
+        await service.until(lambda: service.who_said("giraffe") == {"other"}, "the other classes to be said")
+        await service.until(lambda: service.who_said("on one line") == {"road"}, "the bad road to be said")
+
+        before = service.newest()["good"]
+        await service.until(lambda: service.newest()["good"].n_frames > before.n_frames + 3 * CLIP_FPS, "three seconds")
+        after = service.newest()["good"]
+        assert (after.detection_reason, after.n_dropped, after.n_damaged) == ("", before.n_dropped, 0)
+        assert service.newest()["other"].n_detections == 0
+
+    run_service(scenario)
 
 
 @pytest.mark.timeout(300)
