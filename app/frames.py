@@ -17,8 +17,8 @@ from widgets.video.model import TrackSet, VideoFrame
 
 log = logging.getLogger(__name__)
 
-POLL_MS = 20
-"""What came meanwhile is painted in one go; a shorter wait is not seen, and costs."""
+POLL_MS = 30
+"""What came meanwhile is painted in one go: cameras of 30 pictures a second lose none, and a shorter wait costs."""
 
 REOPEN_AFTER_S = 1.0
 
@@ -54,7 +54,7 @@ class Pump(Protocol):
 
 
 class FramePump(QObject):
-    """Polls the rings of the cameras that are shown, fifty times a second.
+    """Polls the rings of the cameras that are shown, 33 times a second.
 
     Args of the callbacks: camera id, and the newest frame or the track sets since the last call. They run on the GUI
     thread and must only store and `update()`.

@@ -238,6 +238,11 @@ def _describe_collisions(report: dict[str, Any]) -> list[str]:
         f"{report['n_early']} before an impact, from: {', '.join(report['normal_clips_calling']) or 'none'}",
     ]
     lines += [
+        f"collisions  told with {one['from_confidence']:.1f} to {one['below']:.1f}: "
+        f"{one['n_true']} of {one['n_told']} true"
+        for one in report["reliability"]
+    ]
+    lines += [
         f"  {one['clip']:36} {one['fps']:4g}/s  {'found' if one['is_found'] else 'missed':6} after {one['after_s']} s  "
         f"{one['confidence']:.2f}"
         for one in report["accidents"]

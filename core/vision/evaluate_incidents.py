@@ -26,7 +26,28 @@ WHOLE_PICTURE = Zone(
 )
 """One zone for every clip alike; it has to hold the queues of a whole junction at red, which are no jam."""
 
+BANDS = ((0.6, 0.7), (0.7, 0.8), (0.8, 0.9), (0.9, 1.0))
+"""Of confidence; less than the first is not told."""
+
 See = Callable[[Path], SeenClip]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """One event that was told, with the highest confidence it had, and whether there was a collision."""
+
+    confidence: float
+    is_true: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reliability:
+    """Whether a confidence means what it says: of the events told with it, how many were collisions."""
+
+    from_confidence: float
+    below: float
+    n_told: int
+    n_true: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +59,7 @@ class AccidentResult:
         is_found: Called, and within `SOON_S` where the impact is known.
         n_early: Calls before anything had happened: false alarms.
         confidence: The highest that was told, calling or not.
+        told: Every event, calling or not; true from the impact until `SOON_S` after it.
     """
 
     clip: str
@@ -47,6 +69,7 @@ class AccidentResult:
     after_s: float | None
     n_early: int
     confidence: float
+    told: tuple[Told, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +80,7 @@ class NormalResult:
         n_calls: Over the clip shown once.
         n_calls_looped: Over the clip looped with jittered cuts.
         confidence: The highest that was told in either.
+        told: Every event over the looped clip, calling or not; none of them is true.
     """
 
     clip: str
@@ -65,6 +89,7 @@ class NormalResult:
     n_calls_looped: int
     hours_looped: float
     confidence: float
+    told: tuple[Told, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +101,7 @@ class CollisionReport:
         false_per_camera_hour: On normal clips, looped with jittered cuts.
         normal_clips_calling: Those that called at any rate when they were shown once, or looped.
         n_early: Calls on accident clips before the impact.
+        reliability: By bands of confidence, accidents and looped normal clips together.
     """
 
     call_from: float
@@ -87,6 +113,7 @@ class CollisionReport:
     hours_looped: float
     normal_clips_calling: tuple[str, ...]
     n_early: int
+    reliability: tuple[Reliability, ...]
     accidents: tuple[AccidentResult, ...]
     normal: tuple[NormalResult, ...]
 
@@ -151,6 +178,7 @@ def judge_accident(case: Case, fps: float, said: Said, call_from: float) -> Acci
         after_s=after_s,
         n_early=len(early),
         confidence=max((observation.confidence for observation in told), default=0.0),
+        told=_events(told, lambda pts_s: impact_s is None or -READ_WITHIN_S <= pts_s - impact_s <= SOON_S),
     )
 
 
@@ -163,7 +191,32 @@ def _judge_normal(case: Case, fps: float, said: Said, again: Said, call_from: fl
         n_calls_looped=_n_calls(told_again, call_from),
         hours_looped=again.length_s / 3600,
         confidence=max((observation.confidence for observation in (*told, *told_again)), default=0.0),
+        told=_events(told_again, lambda _pts_s: False),
     )
+
+
+def _events(told: Iterable[Observation], is_true_at: Callable[[float], bool]) -> tuple[Told, ...]:
+    """Return each event once; it is told again whenever it becomes surer."""
+    events: dict[str, Told] = {}
+    for one in told:
+        before = events.get(one.condition_key)
+        events[one.condition_key] = Told(
+            confidence=max(one.confidence, before.confidence if before else 0.0),
+            is_true=is_true_at(one.pts_s) or (before is not None and before.is_true),
+        )
+    return tuple(events.values())
+
+
+def reliability_of(told: Iterable[Told]) -> tuple[Reliability, ...]:
+    """Count by bands of confidence what was told, and what of it was true."""
+    known = tuple(told)
+    found = []
+    for start, end in BANDS:
+        inside = [one for one in known if start <= one.confidence < end or one.confidence == end == 1.0]
+        found.append(
+            Reliability(from_confidence=start, below=end, n_told=len(inside), n_true=sum(one.is_true for one in inside))
+        )
+    return tuple(found)
 
 
 def _n_calls(told: Iterable[Observation], call_from: float) -> int:
@@ -194,6 +247,9 @@ def sum_up(accidents: Sequence[AccidentResult], normal: Sequence[NormalResult], 
         hours_looped=round(hours, 2),
         normal_clips_calling=tuple(sorted(calling)),
         n_early=sum(one.n_early for one in accidents),
+        reliability=reliability_of(
+            [event for one in accidents for event in one.told] + [event for one in normal for event in one.told]
+        ),
         accidents=tuple(accidents),
         normal=tuple(normal),
     )

@@ -13,7 +13,7 @@ from core.media.convert import Letterbox
 from core.vision.evaluate import Evaluation, evaluate_vision, parts_of, rates_of
 from core.vision.evaluate_clips import Case, Said, Shows, find_cases, looped, once, run_clip
 from core.vision.evaluate_detection import read_labels
-from core.vision.evaluate_incidents import NormalResult, judge_accident, sum_up
+from core.vision.evaluate_incidents import NormalResult, Told, judge_accident, sum_up
 from core.vision.evaluate_tracks import read_mot
 from core.vision.footage import SeenClip, SeenPicture
 from core.vision.model import Observation, ObservationKind, Phase
@@ -40,7 +40,7 @@ def judged(*observations, case=CRASH):
     return judge_accident(case, 8.0, Said(observations=observations, tracks=(), length_s=20.0), 0.8)
 
 
-def normal(n_calls=0, n_calls_looped=0, hours_looped=0.5, clip="traffic_here.mp4"):
+def normal(n_calls=0, n_calls_looped=0, hours_looped=0.5, clip="traffic_here.mp4", told=()):
     return NormalResult(
         clip=clip,
         fps=8.0,
@@ -48,6 +48,7 @@ def normal(n_calls=0, n_calls_looped=0, hours_looped=0.5, clip="traffic_here.mp4
         n_calls_looped=n_calls_looped,
         hours_looped=hours_looped,
         confidence=0.0,
+        told=told,
     )
 
 
@@ -108,6 +109,15 @@ def test_false_alarms_are_told_by_the_hour():
 
     assert report.false_per_camera_hour == 3.0
     assert report.normal_clips_calling == ("traffic_here.mp4",)
+
+
+def test_each_confidence_is_held_against_what_was_there():
+    crash = judged(told(5.0, 0.65), told(11.0, 0.7, key="b"), told(12.0, 0.92, key="b"))
+    quiet = normal(told=(Told(confidence=0.85, is_true=False),))
+
+    found = {one.from_confidence: (one.n_true, one.n_told) for one in sum_up([crash], [quiet], 0.8).reliability}
+
+    assert found == {0.6: (0, 1), 0.7: (0, 0), 0.8: (0, 1), 0.9: (1, 1)}
 
 
 def test_recall_counts_each_accident_once_for_each_rate():
