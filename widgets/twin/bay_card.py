@@ -189,6 +189,16 @@ class BayCard(QFrame):
         """The correction was taken: its reason stands among the facts."""
         self.reason.clear()
 
+    @property
+    def shown_picture(self) -> QImage | None:
+        """The newest picture of the bay; None where there is none."""
+        return self._picture
+
+    @property
+    def picture_words(self) -> str:
+        """What is said of the picture, or why there is none."""
+        return self._said.text()
+
     def set_names(self, names: Mapping[str, str]) -> None:
         """Call cameras and devices by their names, by id, from the next bay on."""
         self._names = names

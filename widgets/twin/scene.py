@@ -39,7 +39,7 @@ EARTH_M = 9.0
 MOUTH_M = 0.55
 """So far before a bay its label is written."""
 
-APART_SHARE = 0.85
+APART_SHARE = 1.1
 """Of a level's shorter side: so far apart levels are pulled, that one sees each from half above."""
 
 SLAB_M = 0.3

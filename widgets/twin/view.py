@@ -133,6 +133,16 @@ class TwinView(QWidget):
         return self._told.notice
 
     @property
+    def written(self) -> tuple[str, ...]:
+        """The words that were painted over the last picture."""
+        return tuple(self._overlay.written)
+
+    @property
+    def is_flying(self) -> bool:
+        """Whether the eye is on its way."""
+        return self._flight is not None
+
+    @property
     def pulses_per_s(self) -> float:
         """How often the outline of a lot with an alarm gets brighter."""
         return 1000 / (2 * self._pulse.interval()) if self._pulse.isActive() else 0.0

@@ -5,17 +5,20 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QDateTime, QPoint, Qt
+from PySide6.QtCore import QBuffer, QDateTime, QPoint, Qt
+from PySide6.QtGui import QColor, QImage
 from PySide6.QtTest import QTest
 
 from core.incidents.model import Priority
 from core.parking.model import BayChange, BayState, BayStatus
 from core.parking.plans import garage, open_lot
+from widgets.base.theme import look
 from widgets.twin import pose as poses
-from widgets.twin.model import Built, Detail, End, Look, Picture, ShowBays, ShowLots, Shown
+from widgets.twin.model import Built, Cone, Detail, End, Look, Picture, ShowBays, ShowLots, Shown
 from widgets.twin.panel import Heat, ShareAhead, TwinPanel
 from widgets.twin.scene import build_scene
 from widgets.twin.tape import Mode
+from widgets.twin.view import FLY_TO_BAY_M
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 LOT = open_lot("west", "Lot West", n_bays=20)
@@ -338,13 +341,72 @@ def test_page_keys_slice_the_levels_of_a_garage(panel):
     QTest.keyClick(panel.view, Qt.Key.Key_PageDown)
     assert panel.view.options.top_level == 1
 
-    found = {int(panel.view.scene.levels[i]) for i in hit_by(panel.view)}
-    assert found
-    assert max(found) == 1
+    assert levels_hit_in(panel.view) == {1}, "what is drawn is picked, and nothing through it"
+
+
+def test_the_deck_of_a_level_hides_what_is_below_it_from_the_pointer(panel):
+    panel.show_lots([garage("mall", "Mall", n_levels=3, bays_per_level=20)])
+    panel.view.see_from_above()
+    panel.view.fly_to_at_once(panel.view.pose)
+
+    assert levels_hit_in(panel.view) == {2}
+
+
+def choose_level(panel, words):
+    panel.level_choice.setCurrentIndex(panel.level_choice.findText(words))
+    panel.view.fly_to_at_once(panel.view.pose)
+
+
+def show_white_picture(panel):
+    """Have a picture painted, so that what is written over it can be read."""
+    size = (panel.view.width(), panel.view.height())
+    panel.show_picture(Picture(panel.view.pose, *size, Detail.FINE, 0.01, b"\xff" * (4 * size[0] * size[1])))
+    return panel.view.grab().toImage()
+
+
+def test_levels_apart_are_all_picked_named_and_counted(panel):
+    mall = garage("mall", "Mall", n_levels=3, bays_per_level=20)
+    panel.show_lots([mall])
+    taken = [bay.bay_id for bay in mall.bays if bay.level == 1][:15]
+    panel.show_statuses(
+        [
+            status(bay.bay_id, BayState.OCCUPIED if bay.bay_id in taken else BayState.FREE, lot_id="mall")
+            for bay in mall.bays
+        ]
+    )
+    assert panel.view.options.is_apart is False
+    heights = sorted({round(float(z), 1) for z in panel.view.scene.centres[:, 2]})
+    assert heights == [0.0, 3.0, 6.0]
+
+    choose_level(panel, "Levels apart")
+
+    assert panel.view.options.is_apart
+    assert levels_hit_in(panel.view) == {0, 1, 2}
+    show_white_picture(panel)
+    written = panel.view.written
+    for words in ("Level 2   20 free of 20", "Level 1   5 free of 20", "Ground   20 free of 20"):
+        assert words in written
+
+    choose_level(panel, "Level 1")
+    show_white_picture(panel)
+    assert "Level 1   5 free of 20" in panel.view.written
+    assert not any(words.startswith(("Level 2", "Ground")) for words in panel.view.written)
+
+
+def test_an_open_lot_beside_a_garage_stays_in_sight_whichever_level_is_chosen(panel):
+    panel.show_lots([LOT, garage("mall", "Mall", n_levels=3, bays_per_level=20)])
+    choose_level(panel, "Level 2")
+
+    lots = {panel.view.scene.keys[i][0]: int(panel.view.scene.levels[i]) for i in hit_by(panel.view)}
+    assert lots == {"west": 0, "mall": 2}
+
+
+def levels_hit_in(view):
+    return {int(view.scene.levels[i]) for i in hit_by(view)}
 
 
 def hit_by(view):
-    spots = [(x, y) for x in range(0, view.width(), 12) for y in range(0, view.height(), 12)]
+    spots = [(x, y) for x in range(0, view.width(), 24) for y in range(0, view.height(), 24)]
     return {i for i in (view.bay_at(x, y) for x, y in spots) if i is not None}
 
 
@@ -446,3 +508,183 @@ def test_nothing_is_ordered_while_nobody_looks(panel, orders):
 
     panel.show()
     assert np.any([isinstance(order, ShowBays) for order in orders])
+
+
+def test_the_selected_bay_has_a_ring_where_it_lies(panel):
+    plain = show_white_picture(panel)
+    panel.view.select(("west", "A02"))
+    ringed = panel.view.grab().toImage()
+
+    corners = panel.view.scene.corners[panel.view.scene.index["west", "A02"]]
+    lifted = corners + np.array((0.0, 0.0, 0.12))
+    at, _ = poses.project(panel.view.pose, lifted, panel.view.width(), panel.view.height())
+    focus = look().color("focus").getRgb()[:3]
+    # Over the edge where one drives in its label is written.
+    for a, b in list(zip(at, np.roll(at, -1, axis=0), strict=True))[1:]:
+        x, y = np.rint((a + b) / 2).astype(int)
+        around = [(x + i, y + j) for i in range(-2, 3) for j in range(-2, 3)]
+        assert any(np.abs(np.subtract(ringed.pixelColor(*p).getRgb()[:3], focus)).max() < 40 for p in around)
+        assert not any(np.abs(np.subtract(plain.pixelColor(*p).getRgb()[:3], focus)).max() < 40 for p in around)
+
+
+def test_bays_that_are_near_carry_their_name_and_an_old_state_its_age(panel):
+    panel.update_statuses((status("A03", BayState.CLOSED, is_stale=True),))
+    panel.view.fly_to_bay(("west", "A02"))
+    panel.view.fly_to_at_once(panel.view.pose)
+
+    image = show_white_picture(panel)
+
+    assert "A02" in panel.view.written
+    (dated,) = [words for words in panel.view.written if words.startswith("A03")]
+    assert dated.removeprefix("A03").strip()[0].isdigit(), "seconds since it was known"
+    (x, y), _ = (
+        one[0]
+        for one in poses.project(
+            panel.view.pose,
+            panel.view.scene.mouths[[panel.view.scene.index["west", "A02"]]],
+            panel.view.width(),
+            panel.view.height(),
+        )
+    )
+    ink = [image.pixelColor(round(x) + i, round(y) + j).lightness() for i in range(-12, 13) for j in range(-6, 7)]
+    assert min(ink) < 100 < 200 < max(ink)
+
+
+def test_the_legend_shows_every_state_and_gives_way_to_that_of_a_figure(panel):
+    states = show_white_picture(panel)
+    panel.heat_choice.setCurrentIndex(panel.heat_choice.findData("turnover"))
+    panel.show_heat("west", {"turnover": Heat(lot_id="west", kind="turnover", values={"A01": 8.0}, unit="a day")})
+    figure = show_white_picture(panel)
+
+    corner = [(x, y) for x in range(20, 300, 3) for y in range(panel.view.height() - 40, panel.view.height() - 16, 3)]
+    assert len({states.pixelColor(*at).getRgb()[:3] for at in corner}) > 6
+    assert any(states.pixelColor(*at) != figure.pixelColor(*at) for at in corner)
+
+
+def test_f_flies_to_the_selected_bay_and_home_back_over_everything(panel, qtbot):
+    panel.select_bay("west", "A07")
+    far = panel.view.pose
+
+    QTest.keyClick(panel.view, Qt.Key.Key_F)
+    bay = panel.view.scene.centres[panel.view.scene.index["west", "A07"]]
+    assert (panel.view.pose.x_m, panel.view.pose.y_m) == pytest.approx(tuple(bay[:2]))
+    assert panel.view.pose.distance_m < far.distance_m
+    qtbot.waitUntil(lambda: not panel.view.is_flying, timeout=5000)
+    at = place_of(panel, "A07")
+    assert (at.x(), at.y()) == pytest.approx((panel.view.width() / 2, panel.view.height() / 2), abs=2)
+
+    QTest.keyClick(panel.view, Qt.Key.Key_Home)
+    assert panel.view.pose.distance_m > FLY_TO_BAY_M
+
+
+def test_a_double_click_flies_to_the_bay_under_it(panel):
+    QTest.mouseDClick(panel.view, Qt.MouseButton.LeftButton, pos=place_of(panel, "A09"))
+
+    bay = panel.view.scene.centres[panel.view.scene.index["west", "A09"]]
+    assert (panel.view.pose.x_m, panel.view.pose.y_m) == pytest.approx(tuple(bay[:2]))
+
+
+def test_return_in_the_table_flies_to_the_bay_in_three_dimensions(panel):
+    panel.listed.click()
+    panel.table.view.setFocus()
+    panel.table.view.setCurrentIndex(panel.table.view.model().index(4, 0))
+
+    QTest.keyClick(panel.table.view, Qt.Key.Key_Return)
+
+    assert not panel.is_table
+    bay = panel.view.scene.centres[panel.view.scene.index["west", "A05"]]
+    assert (panel.view.pose.x_m, panel.view.pose.y_m) == pytest.approx(tuple(bay[:2]))
+
+
+def test_the_card_shows_the_picture_of_its_bay_with_its_age_and_of_no_other(panel):
+    asked = []
+    panel.snapshot_wanted.connect(lambda *key: asked.append(key))
+    panel.select_bay("west", "A02")
+    assert asked == [("west", "A02")]
+
+    panel.show_snapshot(("west", "A05"), jpeg_of("red"), 3.0)
+    assert panel.card.shown_picture is None
+    panel.show_snapshot(("west", "A02"), jpeg_of("blue"), 12.0)
+
+    assert QColor(panel.card.shown_picture.pixel(4, 4)).blue() > 200
+    assert "12 s ago" in panel.card.picture_words
+
+
+def jpeg_of(name):
+    image = QImage(32, 24, QImage.Format.Format_RGB32)
+    image.fill(QColor(name))
+    data = QBuffer()
+    data.open(QBuffer.OpenModeFlag.WriteOnly)
+    image.save(data, "JPEG")
+    return bytes(data.data().data())
+
+
+def test_dwell_is_a_heat_of_its_own_with_its_unit(panel):
+    asked = []
+    panel.figures_wanted.connect(lambda *what: asked.append(what))
+    panel.heat_choice.setCurrentIndex(panel.heat_choice.findData("dwell"))
+    (lot_id, since, until), *_ = asked
+    assert (lot_id, until - since) == ("west", timedelta(hours=24))
+
+    panel.show_heat("west", {"dwell": Heat(lot_id="west", kind="dwell", values={"A01": 90.0, "A02": 30.0}, unit="min")})
+
+    shares = panel.view.bays_look.shares
+    assert shares[panel.view.scene.index["west", "A01"]] == pytest.approx(1.0)
+    assert shares[panel.view.scene.index["west", "A02"]] == pytest.approx(1 / 3)
+    assert panel.view.notice.startswith("Dwell")
+
+
+def test_cameras_without_a_position_are_named_once_cones_are_wanted(panel):
+    panel.show_cones((), ("North mast",))
+    show_white_picture(panel)
+    assert "No position: North mast" not in panel.view.written
+
+    panel.cones.setChecked(True)
+    show_white_picture(panel)
+
+    assert "No position: North mast" in panel.view.written
+
+
+def test_a_camera_is_named_where_it_hangs_with_its_height(panel):
+    cone = Cone(
+        lot_id="west",
+        camera_id="mast",
+        name="North mast",
+        apex=(5.0, 5.0, 6.5),
+        ground=((0.0, 0.0, 0.1), (9.0, 0.0, 0.1), (9.0, 9.0, 0.1)),
+        height_m=6.5,
+        heading_deg=0.0,
+        view_angle_deg=60.0,
+        tilt_deg=None,
+    )
+    panel.show_cones((cone,), ())
+    panel.cones.setChecked(True)
+    assert panel.view.options.cones == (cone,)
+
+    show_white_picture(panel)
+
+    assert "North mast  6.5 m" in panel.view.written
+
+
+def test_one_vehicle_across_two_bays_is_shown_live_and_not_in_the_past(panel):
+    panel.update_statuses((status("A02", BayState.OCCUPIED),))
+    index = panel.view.scene.index
+
+    panel.show_misparked([(("west", "A01"), ("west", "A02"))])
+    assert panel.view.bays_look.misparked.tolist() == [[index["west", "A01"], index["west", "A02"]]]
+
+    panel.update_statuses((status("A02", BayState.FREE),))
+    assert panel.view.bays_look.misparked.tolist() == [], "what is known to be empty is not taken"
+    panel.time_bar.go_to(NOW - timedelta(hours=5))
+    assert panel.view.bays_look.misparked.tolist() == []
+
+
+def test_shadows_and_daylight_are_off_until_they_are_wanted(panel):
+    assert not panel.view.options.has_shadows
+    night = panel.view.options.palette
+
+    panel.shadows.setChecked(True)
+    panel.day.setChecked(True)
+
+    assert panel.view.options.has_shadows
+    assert sum(panel.view.options.palette.sky) > sum(night.sky) + 200
