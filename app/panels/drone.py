@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 from app.panel import Area, PanelInfo, Perspective
 from app.replay import Replay
 from app.room import Room
+from core.cameras.model import Camera
 from core.drones.model import DroneState
 from widgets.drones.history import QuantityHistory
 from widgets.drones.page import DronePage
@@ -40,7 +41,10 @@ class _DronePanel(QWidget):
         room.replay_moved.connect(self._on_replay)
         room.node_lost.connect(self._page.show_lost)
         room.node_back.connect(self._page.show_current)
+        room.role_changed.connect(self._page.set_role)
         self._page.step_wanted.connect(self._on_step)
+        self._page.video_wanted.connect(self._on_video_wanted)
+        self._page.set_role(room.role)
         self._on_drones()
         self._on_links()
 
@@ -78,6 +82,13 @@ class _DronePanel(QWidget):
         if order:
             at = order.index(self._drone_id) + step if self._drone_id in order else 0
             self._room.select("drone", order[at % len(order)])
+
+    def _on_video_wanted(self, drone_id: str) -> None:
+        self._room.ask("drones.add_video", Camera, then=self._on_video_added, drone_id=drone_id)
+
+    def _on_video_added(self, camera: Camera) -> None:
+        self._room.toast(f"{camera.name} is a camera now.")
+        self._room.camera_called.emit(camera.camera_id, False)
 
     def _show(self) -> None:
         live = self._room.live

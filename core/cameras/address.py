@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from core.kernel.errors import BadInputError, ConsoleError
-from core.media.model import EDGE
+from core.media.model import EDGE, NETWORK_SCHEMES
 from core.media.parameters import split_login, take_parameters
 
-NETWORK_SCHEMES = ("rtsp", "rtsps", "http", "https")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
 _WAY_OUT = (
-    "Write rtsp://HOST/PATH, http://HOST/PATH, webcam:0, edge:, synthetic:NAME or the path of a file, "
-    "with user and password in their own fields."
+    "Write rtsp://HOST/PATH, rtmp://HOST/APP/KEY, http://HOST/PATH, webcam:0, edge:, synthetic:NAME or the path of a "
+    "file, with user and password in their own fields."
 )
 
 

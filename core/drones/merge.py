@@ -25,6 +25,7 @@ from core.drones.model import (
     Signing,
     StatusText,
 )
+from core.media.parameters import public_address
 
 SAME_TEXT_S = 60.0
 """A text said again within so long is the same one."""
@@ -150,7 +151,7 @@ class LiveDrone:
             texts=_joined(state.texts, report.texts),
             is_fence_breached=state.is_fence_breached if report.is_fence_breached is None else report.is_fence_breached,
             footprint=report.footprint or state.footprint,
-            video_uri=report.video_uri or state.video_uri,
+            video_uri=public_address(report.video_uri) or state.video_uri,
             sent_at=report.sent_at or state.sent_at,
             is_high_latency=report.is_high_latency,
         )

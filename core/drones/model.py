@@ -383,7 +383,7 @@ class DroneState:
         links: The used one is marked.
         airborne_since: None on the ground, and where nobody knows.
         flight_id: Of the flight that is flown; empty on the ground.
-        video_uri: Where it says its video is; empty where it does not.
+        video_uri: Where it says its video is, without user and password; empty where it does not.
         sent_at: The drone's own clock, for display only; None where that is not set.
         is_high_latency: It speaks by satellite: rarely, and late.
         namesake: What says that two drones go by this id, a sentence with a way out; empty where nothing does.

@@ -85,6 +85,9 @@ class DroneService:
         self._watches: dict[str, DroneWatch] = {}
         self._drones: dict[str, Drone] = {}
         self._live: dict[str, LiveDrone] = {}
+        self._videos: dict[str, str] = {}
+        """Where a drone says its video is, as it said it: with user and password."""
+
         self._untold: set[str] = set()
         self._unsaved: set[str] = set()
         self._telling: asyncio.TimerHandle | None = None
@@ -192,6 +195,10 @@ class DroneService:
             raise rows.no_drone(drone_id)
         return live.state
 
+    def said_video(self, drone_id: str) -> str:
+        """Return where a drone says its video is, password and all, for the node alone; empty where it does not."""
+        return self._videos.get(drone_id, "")
+
     # -- what sources say -----------------------------------------------------------------------------------------
 
     def take(self, report: DroneReport) -> None:
@@ -201,6 +208,8 @@ class DroneService:
             self.refused[report.link_id] += 1
             return
         self.refused[report.link_id] += live.take(report, self._clock.now())
+        if report.video_uri:
+            self._videos[report.drone_id] = report.video_uri
         self._learn(report)
         self._tell_soon(report.drone_id)
 
@@ -319,6 +328,7 @@ class DroneService:
             self._bus.publish(condition)
         self.history.drop(drone_id, live.state.heartbeat_at)
         self._unsaved.discard(drone_id)
+        self._videos.pop(drone_id, None)
         self._bus.publish(DroneRemoved(drone_id))
 
     async def _save(self, actor: Actor, drone: Drone, *, action: str, detail: str) -> Drone:

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from core.media.source import address_kind, public_address
+from core.media.parameters import public_address
+from core.media.source import address_kind
 
 PERIOD_S = 0.2
 """Between two knocks in the first minute of an outage."""
@@ -25,7 +26,7 @@ _AT_ONCE_S = 0.3
 _SLICE_S = 0.05
 # Cameras that share a switch come back together: they are not called in the same instant.
 _MAX_JITTER_S = 0.05
-_DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
+_DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322, "rtmp": 1935, "rtmps": 443, "http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+NETWORK_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "http", "https")
+"""How addresses of streams begin that come over a network."""
+
 EDGE = "edge"
 """Addresses of this kind belong to cameras whose pictures are posted to the node: `edge:`."""
 
@@ -85,7 +88,7 @@ class SourceSpec:
     """Where pictures come from.
 
     Attributes:
-        address: `rtsp://…`, `rtsps://…`, `http(s)://…`, a file path or `file:…`, `webcam:0`, `synthetic:NAME`,
+        address: `rtsp(s)://…`, `rtmp(s)://…`, `http(s)://…`, a file path or `file:…`, `webcam:0`, `synthetic:NAME`,
             `edge:PATH` for pictures that are posted to the node.
         username, password: Never part of the address, the logs or a picture of the screen.
         transport: "tcp" or "udp"; RTSP only.

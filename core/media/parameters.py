@@ -60,6 +60,11 @@ def split_login(address: str) -> tuple[str, str]:
     return scheme.group() + rest[len(login) + 1 :], login
 
 
+def public_address(address: str) -> str:
+    """Return the address without any user name and password somebody typed into it."""
+    return take_parameters(split_login(address.strip())[0]).address
+
+
 def take_parameters(address: str) -> Parameters:
     """Take user and password out of the path and the query of a network address; others are left alone."""
     host = _HOST.match(address)

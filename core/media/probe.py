@@ -13,7 +13,8 @@ from core.kernel.errors import BadInputError, ConsoleError, UnavailableError
 from core.media.convert import to_jpeg
 from core.media.masks import Polygon, PrivacyMask
 from core.media.model import ProbeResult, SourceSpec
-from core.media.source import Source, open_source, public_address
+from core.media.parameters import public_address
+from core.media.source import Source, open_source
 
 THUMBNAIL_WH = (320, 320)
 

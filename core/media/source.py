@@ -26,8 +26,8 @@ from av.stream import Disposition
 
 from core.kernel.errors import BadInputError, ConsoleError, UnavailableError
 from core.media.hardware import SOFTWARE, HardwareError, accelerator
-from core.media.model import EDGE, SourceSpec
-from core.media.parameters import fill_parameters, split_login, take_parameters
+from core.media.model import EDGE, NETWORK_SCHEMES, SourceSpec
+from core.media.parameters import fill_parameters, public_address, split_login
 from core.media.pushed import PushedSource, pushed_file
 
 SYNTHETIC_WH = (640, 360)
@@ -37,7 +37,6 @@ KEYFRAME_PERIOD_S = 0.5
 # Some encoders never send another key frame (intra refresh): after this long, decode what comes.
 MAX_WAIT_FOR_KEYFRAME_S = 12.0
 
-_NETWORK_SCHEMES = frozenset({"rtsp", "rtsps", "http", "https"})
 _SCHEME = re.compile(r"^([a-zA-Z][a-zA-Z0-9+.-]+):")
 _FAST_PROBING = {"analyzeduration": "1", "probesize": "32", "fpsprobesize": "0"}
 # MPEG-TS, MJPEG and HLS need more than 32 bytes to be told apart, but not libav's five seconds.
@@ -132,7 +131,7 @@ def open_source(spec: SourceSpec) -> Source:
 
 
 def address_kind(address: str) -> str:
-    """Return "rtsp", "rtsps", "http", "https", "webcam", "synthetic", "edge" or "file".
+    """Return one of `NETWORK_SCHEMES`, "webcam", "synthetic", "edge" or "file".
 
     Raises:
         BadInputError: No address of these kinds.
@@ -142,7 +141,7 @@ def address_kind(address: str) -> str:
     # One letter before the colon is a drive of Windows.
     match = _SCHEME.match(address.strip())
     scheme = match.group(1).lower() if match else "file"
-    if scheme in _NETWORK_SCHEMES:
+    if scheme in NETWORK_SCHEMES:
         if not _host_of(address):
             raise BadInputError(
                 f"{public_address(address)} names no host, or its port is no number.", hint="Like rtsp://camera/stream."
@@ -152,13 +151,8 @@ def address_kind(address: str) -> str:
         return scheme
     raise BadInputError(
         f"{public_address(address)} is not a kind of address that can be shown.",
-        hint="Use rtsp://, rtsps://, http://, https://, a file path, webcam:0, synthetic:NAME or edge:.",
+        hint="Use rtsp(s)://, rtmp(s)://, http(s)://, a file path, webcam:0, synthetic:NAME or edge:.",
     )
-
-
-def public_address(address: str) -> str:
-    """Return the address without any user name and password somebody typed into it."""
-    return take_parameters(split_login(address.strip())[0]).address
 
 
 class _LibavSource:
@@ -434,6 +428,11 @@ def _open_network(spec: SourceSpec) -> Source:
         if slow is None:
             raise BadInputError(f"{name} sends nothing that can be decoded as a picture.", hint=_USE_H264)
         return slow
+    if scheme in {"rtmp", "rtmps"}:
+        # For RTMP libav takes "timeout" as the wish to be the server.
+        options = {"rw_timeout": io_timeout, "rtmp_live": "live", **_HTTP_PROBING}
+        container = _open_container(_authenticated(spec), name, None, options, spec.hardware)
+        return _LibavSource(container, name, is_live=True, hardware=spec.hardware)
     options |= {"rw_timeout": io_timeout, **_HTTP_PROBING}
     container = _open_container(_authenticated(spec), name, None, options, spec.hardware)
     return _LibavSource(container, name, is_live=container.duration is None, hardware=spec.hardware)
@@ -540,8 +539,9 @@ def _open_container(
         failure = HardwareDecodeError(f"{hardware} cannot decode {name}: {error}.")
     except FFmpegError as error:
         failure = explain(error, name)
-        if "timeout" in options and isinstance(error, av.error.InvalidDataError):
-            failure = _explain_silence(name, time.monotonic() - began_s, int(options["timeout"]) / 1e6)
+        patience_us = options.get("timeout") or options.get("rw_timeout")
+        if patience_us and isinstance(error, av.error.InvalidDataError):
+            failure = _explain_silence(name, time.monotonic() - began_s, int(patience_us) / 1e6)
     # Raised out here so that no traceback leads to libav's exception, which has the password in its address.
     raise failure
 

@@ -24,7 +24,8 @@ from core.kernel.clock import Clock, SystemClock
 from core.kernel.errors import BadInputError, ConsoleError, UnavailableError
 from core.media.knock import door_of, wait_for_return
 from core.media.model import EDGE, SourceSpec, StreamReport, StreamState
-from core.media.source import HardwareDecodeError, LoginRefusedError, Source, open_source, public_address
+from core.media.parameters import public_address
+from core.media.source import HardwareDecodeError, LoginRefusedError, Source, open_source
 
 STALE_AFTER_S = 0.9
 """So that the badge is there within a second of the last picture."""

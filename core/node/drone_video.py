@@ -1,4 +1,4 @@
-"""A drone's posted pictures are a camera of the wall: made with the first one, and found again afterwards."""
+"""A drone's video as a camera of the wall: posted pictures at once, a stream it tells of when a supervisor says so."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 
-from core.access.model import SYSTEM
+from core.access.model import SYSTEM, Actor
 from core.cameras.model import Camera
 from core.cameras.service import CameraService
 from core.drones.service import DroneService
 from core.gateway.http.refusal import Refused
-from core.kernel.errors import ConsoleError
-from core.media.model import EDGE
+from core.kernel.errors import BadInputError, ConsoleError
+from core.media.model import EDGE, NETWORK_SCHEMES
+from core.media.parameters import public_address
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +58,31 @@ class DroneVideo:
             return found
         async with self._turns[drone_id]:
             return self._known(drone_id) or await self._make(drone_id)
+
+    async def add_said(self, actor: Actor, drone_id: str) -> Camera:
+        """Make the video that a drone says it has a camera of the wall, and its own.
+
+        Raises:
+            NotPermittedError: The actor is no supervisor.
+            BadInputError: It says of none, or of none that can be watched.
+        """
+        drone = self._drones.drone(drone_id)
+        said = self._drones.said_video(drone_id)
+        if not said:
+            raise BadInputError(f"{drone.name} does not say where its video is.", hint="Add the camera in Devices.")
+        if not said.lower().startswith(tuple(f"{scheme}://" for scheme in NETWORK_SCHEMES)):
+            raise BadInputError(
+                f"{drone.name} sends its video to {public_address(said)[:80]}, which cannot be watched.",
+                hint="Have it serve RTSP, RTMP or HTTP, or add another address in Devices.",
+            )
+        camera = Camera(camera_id="", name=f"Drone {drone.name}", address=said, detect_fps=DETECT_FPS)
+        async with self._turns[drone_id]:
+            if drone.camera_id and self._camera(drone.camera_id) is not None:
+                raise BadInputError(f"{drone.name} has a camera already.", hint="Look at it on the wall.")
+            added = await self._cameras.add(actor, camera, "")
+            await self._drones.save(actor, replace(self._drones.drone(drone_id), camera_id=added.camera_id))
+        log.info("the video of drone %s is the camera %s", drone_id, added.camera_id)
+        return added
 
     def _known(self, drone_id: str) -> Camera | None:
         camera_id = self._drones.drone(drone_id).camera_id

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,6 @@ from core.kernel.settings import GatewaySettings
 from core.media.model import EDGE
 from core.node import conditions
 from core.node.bay_sight import BaySightHub
-from core.node.drone_video import DroneVideo
 from core.node.services import Services
 
 if TYPE_CHECKING:
@@ -141,6 +140,7 @@ def make_gateway_room(
     services: Services,
     pictures: Path,
     camera: Callable[[str], Camera | None],
+    video_of: Callable[[str], Awaitable[Camera]],
     bay_sight: BaySightHub,
     book: Book,
 ) -> GatewayRoom:
@@ -177,7 +177,7 @@ def make_gateway_room(
         recent_incidents=services.incidents.recent_incidents,
         drones=services.drones,
         has_drone_key=services.gateway_keys.has_drone,
-        video_of=DroneVideo(drones=services.drones, cameras=services.cameras, camera=camera).camera_of,
+        video_of=video_of,
         is_keyless=is_in_networks(settings.keyless_drones),
         on_frame=book.note_frame,
         on_unusable=book.note_unusable,

@@ -62,8 +62,8 @@ from core.link.server import LinkServer, Peer
 from core.media.hardware import AUTO, OFF, SOFTWARE, HardwareDecode, choose_hardware
 from core.media.masks import Polygon
 from core.media.model import EDGE, ProbeResult, SourceSpec, StreamState
+from core.media.parameters import public_address
 from core.media.probe import probe
-from core.media.source import public_address
 from core.node import conditions, demo, verbs
 from core.node.adapters import make_cot, make_gateway
 from core.node.bay_pictures import cut_bay
@@ -75,6 +75,7 @@ from core.node.cap_door import CapDoor, fetch_forever, look_forever
 from core.node.clips import ClipKeeper
 from core.node.drone_door import DroneDoor, DroneParts
 from core.node.drone_topics import DroneTopics
+from core.node.drone_video import DroneVideo
 from core.node.dry_runs import DryRuns
 from core.node.ears import Broker, open_broker
 from core.node.fleet import FleetProcess
@@ -239,6 +240,7 @@ class Node:
         self._gateway: Gateway | None = None
         self._cot: CotSender | None = None
         self._http: HttpDoor | None = None
+        self._drone_video: DroneVideo | None = None
         self._sight: Sight | None = None
         self._hardware: HardwareDecode | None = None
         self._supervisor: VisionSupervisor | None = None
@@ -628,12 +630,29 @@ class Node:
                 bus=self._bus,
                 services=services,
                 pictures=self._edge_folder,
-                camera=lambda camera_id: self._sight.camera(camera_id) if self._sight else None,
+                camera=self._watched_camera,
+                video_of=self.drone_video().camera_of,
                 bay_sight=self.bay_sight,
                 book=door.book,
             )
 
         self._spawn(door.run(make_room))
+
+    def drone_video(self) -> DroneVideo:
+        """Return what makes cameras of drones' videos.
+
+        Raises:
+            UnavailableError: The node waits for its database.
+        """
+        if self._drone_video is None:
+            services = self.require_services()
+            self._drone_video = DroneVideo(
+                drones=services.drones, cameras=services.cameras, camera=self._watched_camera
+            )
+        return self._drone_video
+
+    def _watched_camera(self, camera_id: str) -> Camera | None:
+        return self._sight.camera(camera_id) if self._sight else None
 
     @property
     def _edge_folder(self) -> Path:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from core.access.model import Actor
+from core.cameras.model import Camera
 from core.drones.export import ExportFormat
 from core.drones.history import DroneHistory
 from core.drones.model import (
@@ -54,6 +55,9 @@ def drone_verbs(node: Node, actor_of: Callable[[Peer], Actor]) -> dict[str, Verb
     async def deactivate(peer: Peer, *, link_id: str) -> DroneLink:
         return await door().deactivate(actor_of(peer), link_id)
 
+    async def add_video(peer: Peer, *, drone_id: str) -> Camera:
+        return await node.drone_video().add_said(actor_of(peer), drone_id)
+
     async def save(peer: Peer, *, drone: Drone) -> Drone:
         return await node.require_services().drones.save(actor_of(peer), drone)
 
@@ -69,6 +73,7 @@ def drone_verbs(node: Node, actor_of: Callable[[Peer], Actor]) -> dict[str, Verb
         "drones.links": links,
         "drones.activate_link": activate,
         "drones.deactivate_link": deactivate,
+        "drones.add_video": add_video,
         "drones.save": save,
         "drones.set_fence": set_fence,
         "drones.remove": remove,

@@ -19,7 +19,7 @@ from typing import Any, TextIO
 from core.kernel.clock import format_at
 from core.kernel.errors import ConsoleError
 from core.media.model import SourceSpec
-from core.media.source import public_address
+from core.media.parameters import public_address
 from core.vision.analyse import Analysed, CameraAnalyser
 from core.vision.decode import FloatArray
 from core.vision.engine import Engine, open_engine

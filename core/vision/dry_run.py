@@ -21,7 +21,7 @@ from typing import TextIO
 from core.kernel.errors import ConsoleError
 from core.kernel.wire import to_builtins, to_json
 from core.media.model import SourceSpec
-from core.media.source import public_address
+from core.media.parameters import public_address
 from core.vision.analyse import CameraAnalyser
 from core.vision.dry_run_model import MAX_FOOTAGE_S, DryRun, DryRunOrder, Raised
 from core.vision.engine import Engine, open_engine

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtGui import QFocusEvent
 from PySide6.QtWidgets import QLineEdit, QWidget
 
-from core.media.source import public_address
+from core.media.parameters import public_address
 
 _MAX_LENGTH = 1024
 

@@ -7,9 +7,8 @@ from pathlib import PurePath
 
 from core.cameras.address import clean_address
 from core.kernel.errors import BadInputError
-from core.media.model import EDGE
+from core.media.model import EDGE, NETWORK_SCHEMES
 
-SCHEMES = ("rtsp", "rtsps", "http", "https")
 EXAMPLES = "rtsp://10.0.0.5/stream1, a file path, webcam:0, edge: (posted to the node) or synthetic:NAME"
 
 
@@ -65,7 +64,7 @@ def _check_url(address: str) -> AddressCheck:
     if scheme.lower() == "file":
         path = address.removeprefix(f"{scheme}://").partition("/")[2]
         return AddressCheck(plain=address) if path.strip("/") else AddressCheck(sentence="Name the file.")
-    if scheme.lower() not in SCHEMES:
+    if scheme.lower() not in NETWORK_SCHEMES:
         return AddressCheck(sentence=f"{scheme}:// is not a kind of source. Use {EXAMPLES}.")
     if any(blank in address for blank in " \t"):
         return AddressCheck(sentence="An address has no blanks; write %20 for one.")

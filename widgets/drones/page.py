@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.access.model import Role
 from core.drones.model import HEALTH_STALE_S, Drone, DroneLink, DroneState, StatusText
 from core.kernel.clock import Clock, SystemClock
 from widgets.base.banner import Banner
@@ -35,6 +36,7 @@ from widgets.drones.cards import BarColumn, battery_bar, link_bar
 from widgets.drones.chart import QuantityCharts
 from widgets.drones.history import QuantityHistory
 from widgets.drones.instrument import FlightInstrument, attitude_of
+from widgets.drones.video_offer import VideoOffer
 from widgets.drones.words import (
     UNKNOWN,
     age_of,
@@ -85,9 +87,11 @@ class DronePage(QWidget):
 
     Signals:
         step_wanted(int): The next (1) or previous (-1) drone.
+        video_wanted(str): Id of the drone whose stream is to be a camera.
     """
 
     step_wanted = Signal(int)
+    video_wanted = Signal(str)
 
     def __init__(self, history: QuantityHistory, clock: Clock | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -183,13 +187,15 @@ class DronePage(QWidget):
     def _build_side(self) -> QWidget:
         self._batteries = BarColumn("Batteries", "No battery is known.")
         self._links = BarColumn("Links", "No link has heard it.")
+        self._video = VideoOffer()
+        self._video.wanted.connect(self.video_wanted)
         self._facts = FactList()
         side = QWidget(self)
         column = QVBoxLayout(side)
         gap = look().sizes.gap
         column.setContentsMargins(0, 0, gap * 2, 0)
         column.setSpacing(gap * 3)
-        for part in (self._batteries, self._links, self._facts):
+        for part in (self._batteries, self._links, self._video, self._facts):
             column.addWidget(part)
         column.addStretch(1)
         scroll = QScrollArea(self)
@@ -261,6 +267,15 @@ class DronePage(QWidget):
         self._show_emptiness()
         self.refresh()
 
+    @property
+    def video(self) -> VideoOffer:
+        """The stream that can be added as a camera."""
+        return self._video
+
+    def set_role(self, role: Role) -> None:
+        """Offer what this role may do; the node decides."""
+        self._video.set_role(role)
+
     def show_links(self, links: Mapping[str, DroneLink]) -> None:
         """Show on which of the node's links something is sent, by id."""
         self._node_links = links
@@ -291,6 +306,7 @@ class DronePage(QWidget):
         self._instrument.show_attitude(attitude_of(state, now))
         self._batteries.show_bars([battery_bar(pack, now) for pack in state.batteries])
         self._show_links(state, now)
+        self._show_video(state)
         self._facts.show_facts(self._facts_of(state, now))
         self._show_texts(state)
         self._charts.show_drone(state.drone_id)
@@ -342,6 +358,12 @@ class DronePage(QWidget):
             self._sending.show_cause("sending", " ".join(sending))
         else:
             self._sending.clear_cause("sending")
+
+    def _show_video(self, state: DroneState) -> None:
+        if self._replayed_at is None:
+            self._video.show_offer(self._drone, state)
+        else:
+            self._video.hide()
 
     def _show_texts(self, state: DroneState) -> None:
         if state.texts == self._texts:

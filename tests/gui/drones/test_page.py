@@ -8,9 +8,11 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
+from core.access.model import Role
 from core.drones.model import DroneState, LinkHealth, Measured
 from core.kernel.clock import FakeClock
 from tests.fixtures.drones import NOW, drone, flying
+from widgets.base.hold_button import HoldButton
 from widgets.drones.history import QuantityHistory
 from widgets.drones.page import DronePage
 
@@ -136,3 +138,19 @@ def test_page_up_and_down_go_from_drone_to_drone(page, qtbot):
     QTest.keyClick(page, Qt.Key.Key_PageUp)
 
     assert steps == [1, -1]
+
+
+def test_a_stream_that_a_drone_tells_of_is_offered_to_supervisors_until_it_has_a_camera(page):
+    wanted = []
+    page.video_wanted.connect(wanted.append)
+    page.show_drone(drone(), flying(video_uri="rtsp://10.0.0.4/down"))
+    hold = page.video.findChild(HoldButton)
+    assert page.video.facts == {"It says its video is at": "rtsp://10.0.0.4/down"}
+    assert not hold.isEnabled()
+
+    page.set_role(Role.SUPERVISOR)
+    QTest.keyClick(hold, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    assert wanted == ["d1"]
+
+    page.show_drone(drone(camera_id="cam"), flying(video_uri="rtsp://10.0.0.4/down"))
+    assert page.video.facts == {}

@@ -8,8 +8,9 @@ import pytest
 
 from core.kernel.errors import BadInputError, ConsoleError, UnavailableError
 from core.media.model import SourceSpec
+from core.media.parameters import public_address
 from core.media.probe import probe
-from core.media.source import address_kind, file_path, open_source, public_address
+from core.media.source import address_kind, file_path, open_source
 from tests.fixtures.clips import make_clip, make_tone
 from tests.fixtures.processes import free_port
 from tests.fixtures.testdata import testdata
@@ -27,6 +28,8 @@ def read_all(source) -> list[av.VideoFrame]:
     [
         ("rtsp://10.0.0.7/stream", "rtsp"),
         ("RTSPS://camera.local:322/s", "rtsps"),
+        ("rtmp://drone.local/live/down", "rtmp"),
+        ("rtmps://drone.local/live/down", "rtmps"),
         ("http://camera/mjpg", "http"),
         ("webcam:0", "webcam"),
         ("synthetic:north", "synthetic"),

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from core.access.model import SYSTEM
+from core.access.model import SYSTEM, Actor, Role
 from core.cameras.service import CameraService
 from core.drones.history import DroneHistory
 from core.drones.model import DroneReport
@@ -13,6 +13,7 @@ from core.drones.service import DroneService
 from core.gateway.http.refusal import Refused
 from core.kernel.bus import Bus
 from core.kernel.clock import FakeClock
+from core.kernel.errors import BadInputError, NotPermittedError
 from core.kernel.secrets import Secrets
 from core.node import drone_video
 from core.node.drone_video import DroneVideo
@@ -91,3 +92,56 @@ def test_there_are_not_more_than_a_wall_can_take(tmp_path, monkeypatch):
 )
 def test_only_named_networks_need_no_key(networks, address, is_in):
     assert is_in_networks(networks)(address) is is_in
+
+
+SUPERVISOR = Actor(name="sven", role=Role.SUPERVISOR, desk="1")
+
+
+def says(drones, uri):
+    drones.take(DroneReport(drone_id="a", link_id="http", at=FakeClock().now(), video_uri=uri))
+
+
+def test_a_stream_that_a_drone_tells_of_is_its_camera_once_a_supervisor_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(Secrets, "set_secret", lambda _self, name, value: kept.update({name: value}))
+    kept = {}
+
+    async def body(drones, cameras):
+        says(drones, "rtsp://pilot:geheim@10.0.0.4:8554/down")
+        video = DroneVideo(drones=drones, cameras=cameras, camera={}.get)
+        with pytest.raises(NotPermittedError):
+            await video.add_said(replace(SUPERVISOR, role=Role.OPERATOR), "a")
+
+        added = await video.add_said(SUPERVISOR, "a")
+
+        assert drones.drone("a").camera_id == added.camera_id
+        assert (added.address, added.username, added.has_password) == (
+            "rtsp://10.0.0.4:8554/down",
+            "pilot",
+            True,
+        )
+        assert added.detect_fps > 0, "what it sees from above is looked at"
+        assert list(kept.values()) == ["geheim"]
+
+    in_room(tmp_path, body)
+
+
+def test_consoles_and_records_see_no_password_of_a_stream(tmp_path):
+    async def body(drones, _cameras):
+        says(drones, "rtsp://pilot:geheim@10.0.0.4/down")
+
+        assert drones.state("a").video_uri == "rtsp://10.0.0.4/down"
+        assert drones.said_video("a") == "rtsp://pilot:geheim@10.0.0.4/down"
+
+    in_room(tmp_path, body)
+
+
+def test_what_cannot_be_watched_over_the_network_is_no_camera(tmp_path):
+    async def body(drones, cameras):
+        video = DroneVideo(drones=drones, cameras=cameras, camera={}.get)
+        for uri in ("", "udp://0.0.0.0:5600", "file:///etc/passwd", "5600"):
+            says(drones, uri)
+            with pytest.raises(BadInputError):
+                await video.add_said(SUPERVISOR, "a")
+        assert await cameras.list() == ()
+
+    in_room(tmp_path, body)
