@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter, defaultdict
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,8 @@ from sqlalchemy.orm import Session as Rows
 
 from core.incidents import ledger as journal
 from core.incidents import machine
+from core.incidents.figures import read_figures
+from core.node.bench_figures import plain_figures, plain_rows, same_figures
 from core.store.engine import sqlite_url
 from core.store.tables import AlarmRow
 from tests.fixtures.alarm_work import Workforce
@@ -140,6 +143,12 @@ def assert_journal_gives_alarms(rows) -> None:
         assert machine.replay(journal.events_of(rows, row.alarm_id)) == journal.alarm_of(row)
 
 
+def assert_figures_follow_from_the_journal(rows) -> None:
+    counted = plain_rows(rows)
+    since, until = counted[0].at, counted[-1].at + timedelta(seconds=1)
+    assert same_figures(read_figures(rows, since=since, until=until), plain_figures(counted, since, until)) == []
+
+
 def assert_audit_holds(folder: Path, url: str) -> None:
     verified = subprocess.run(
         [sys.executable, str(ROOT / "main.py"), "audit", "verify", "--data", str(folder), "--set", f"store.url={url}"],
@@ -184,5 +193,6 @@ def test_kills_amid_every_kind_of_transition_lose_and_double_none(
         assert stored.by_event.keys() >= MIX
         assert all(found == list(range(1, len(found) + 1)) for found in stored.sequences.values())
         assert_journal_gives_alarms(rows)
+        assert_figures_follow_from_the_journal(rows)
     engine.dispose()
     assert_audit_holds(tmp_path / "node-0", url)

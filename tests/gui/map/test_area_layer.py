@@ -4,11 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from PySide6.QtCore import QPointF, Qt
-from PySide6.QtGui import QImage, QPainter
+from PySide6.QtGui import QImage, QPainter, QPolygonF
 
+from core.incidents import cap
 from core.incidents.model import Incident, IncidentStatus, Priority, SourceKind
 from core.incidents.warnings import RegionalWarning
 from core.kernel.geo import GeoPoint, to_mercator
+from tests.fixtures.testdata import testdata
 from widgets.base.theme import look
 from widgets.map.area_layer import AreaLayer
 from widgets.map.tile_grid import RectM
@@ -130,3 +132,31 @@ def test_an_incident_is_found_under_the_pointer(qapp, view):
     assert layer.spot_at(view, QPointF(205, 197)).incident_id == "I"
     assert layer.spot_at(view, QPointF(300, 300)) is None
     assert has_color(paint(layer, view), look().color("medium"))
+
+
+@pytest.mark.testdata
+def test_the_polygon_of_a_real_warning_is_tinted_where_it_is_and_nowhere_else(qapp):
+    (polygon,) = cap.parse(testdata("messages/cap/thunderstorm.cap").read_bytes()).infos[0].areas[0].polygons
+    corners = [to_mercator(point) for point in polygon]
+    middle_x, middle_y = (sum(axis[:-1]) / len(axis[:-1]) for axis in zip(*corners, strict=True))
+    half_m = 2 * max(abs(x - middle_x) for x, _ in corners)
+    around = MapView(
+        rect=RectM(middle_x - half_m, middle_y - half_m, middle_x + half_m, middle_y + half_m),
+        width_px=SIDE_PX,
+        height_px=SIDE_PX,
+    )
+    layer = AreaLayer()
+    layer.set_warnings((warning(title="", polygons=(polygon,)),))
+
+    image = paint(layer, around)
+    outline = QPolygonF([QPointF(*around.to_px(*corner)) for corner in corners])
+    inside = [
+        outline.containsPoint(QPointF(x, y), Qt.FillRule.OddEvenFill)
+        for x in range(0, 400, 8)
+        for y in range(0, 400, 8)
+    ]
+    tinted = [image.pixelColor(x, y) != Qt.GlobalColor.black for x in range(0, 400, 8) for y in range(0, 400, 8)]
+
+    n_wrong = sum(a is not b for a, b in zip(inside, tinted, strict=True))
+    assert 100 < sum(inside) < 2000
+    assert n_wrong < 0.05 * len(inside), "only the outline and the name lie across its edge"
