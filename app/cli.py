@@ -482,7 +482,7 @@ def run_field_client(options: argparse.Namespace) -> int:
 
 def run_field_schemas(options: argparse.Namespace) -> int:
     """Write the grammar of the field for other people's programs."""
-    from core.field.asyncapi import write_all
+    from core.gateway.asyncapi import write_all
     from core.gateway.http.openapi import write_openapi
 
     try:

@@ -215,8 +215,17 @@ def address_of(channel: Channel | HostChannel) -> str:
     return f"{tail}/{{stream}}" if channel in STREAMED else tail
 
 
+def own_address_of(group: str, channel: Channel) -> str:
+    """Return the topic on which this program itself says something, with its parts as `{names}`."""
+    address = address_of(channel)
+    return address.replace("{group}/{device}", f"{group}/{{{OWN_DEVICES[group]}}}")
+
+
 ALARM_ADDRESS = f"{ROOT}/{VERSION}/{{tenant}}/_alarm/{{alarmId}}"
 FLEET_ADDRESS = f"{ROOT}/{VERSION}/{{tenant}}/{FLEET_GROUP}/{{drone}}/tele/state"
+OWN_DEVICES = {OWN_GROUP: "camera", AVAILABILITY_GROUP: "lot"}
+"""Of the groups in which this program itself introduces something: what stands for a device there."""
+
 PING_ADDRESS = f"{ROOT}/{VERSION}/{{tenant}}/_ping/{{core}}"
 
 

@@ -10,13 +10,11 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import msgspec
-
 from core.field.inbox import Inbound
 from core.field.kinds import find_kinds
 from core.field.kinds.base import OTHER, DeviceKind, Quantity
 from core.field.model import Device, Reading
-from core.field.payloads import PayloadError
+from core.field.payloads import Payload, PayloadError, write
 from core.field.topics import OWN_GROUPS, Channel, device_topic
 from core.gateway.adapter import Publish
 from core.gateway.sparkplug import OUR_GROUP
@@ -25,6 +23,21 @@ LOOKED_AT_ONCE = 500
 """Devices in one second: ten thousand take twenty."""
 
 _DEVICE_CLASSES = {"km/h": "speed", "s": "duration", "°C": "temperature", "V": "voltage", "dBm": "signal_strength"}
+
+
+class DiscoveryConfig(Payload):
+    """Home Assistant's discovery payload of one device, as far as we use it.
+
+    Attributes:
+        dev, o: The device and who tells of it.
+        cmps: Its sensors by key.
+    """
+
+    dev: dict[str, Any]
+    o: dict[str, Any]
+    availability: list[dict[str, Any]]
+    cmps: dict[str, dict[str, Any]]
+    qos: int
 
 
 class HomeAssistantAdapter:
@@ -139,25 +152,25 @@ class HomeAssistantAdapter:
             }
         if not sensors:
             return b""
-        config = {
-            "dev": {
+        config = DiscoveryConfig(
+            dev={
                 "ids": [unique],
                 "name": device.name,
                 "mf": "Watchfloor",
                 "mdl": kind.title,
                 **({"sw": device.firmware} if device.firmware else {}),
             },
-            "o": {"name": "Watchfloor", "sw": self._version},
-            "availability": [
+            o={"name": "Watchfloor", "sw": self._version},
+            availability=[
                 {
                     "topic": device_topic(self._tenant, device.device_id, Channel.STATUS),
                     "value_template": "{{ 'online' if value_json.state == 'online' else 'offline' }}",
                 }
             ],
-            "cmps": sensors,
-            "qos": 1,
-        }
-        return msgspec.json.encode(config)
+            cmps=sensors,
+            qos=1,
+        )
+        return write(config)
 
     def _quantities(self, device: Device, kind: DeviceKind) -> list[tuple[str, Quantity]]:
         """Return stream and quantity of all that a device has said; before it spoke, of all its kind may say."""

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.field.asyncapi import data_models
 from core.field.kinds import kind_for
 from core.field.payloads import MAX_DEPTH, Birth, Envelope, PayloadError, Quality, Status, decode, read
+from core.gateway.asyncapi import data_models
 
 TS = "2026-11-20T21:54:03.120Z"
 json_values = st.recursive(

@@ -6,11 +6,11 @@ from random import Random
 
 import pytest
 
-from core.field.asyncapi import DELIVERIES, data_models, texts, write_all
 from core.field.kinds import find_kinds, kind_for
 from core.field.kinds.base import Moment
 from core.field.payloads import Envelope, write
 from core.field.topics import Channel, HostChannel, address_of
+from core.gateway.asyncapi import DELIVERIES, data_models, texts, write_all
 from tests.fixtures.schemas import FOLDER, complaints, document
 from tests.fixtures.testdata import testdata
 
