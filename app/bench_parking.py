@@ -33,6 +33,8 @@ from core.kernel.bench import BenchResult, Figure, wait_until
 from core.kernel.errors import BadInputError
 from core.kernel.paths import default_folders
 from core.kernel.settings import load_settings
+from core.node.bench_bays import N_BAYS_EACH, N_CAMERAS, measure_bay_cost
+from core.node.bench_vision import DETECT_FPS
 from core.parking.model import BayState, BayStatus, Lot
 from core.parking.plans import open_lot
 from widgets.twin.view import TwinView
@@ -52,6 +54,9 @@ def bench_parking() -> BenchResult:
         BadInputError: It did not end.
     """
     data = measure_apart("app.bench_parking", limit_s=LIMIT_S, failed="The lot of the bench did not end.")
+    cost = measure_bay_cost()
+    cameras = f"{N_CAMERAS} cameras at {DETECT_FPS:g}/s, half of them see {N_BAYS_EACH} bays each"
+    shared = f"{cameras}; {cost.n_looks} looks at bays"
     load = f"{data['changes_per_s']:.0f} changes a second of {N_BAYS:,} bays, the twin in front"
     return BenchResult(
         bench="parking",
@@ -71,6 +76,16 @@ def bench_parking() -> BenchResult:
             ),
             "lag_p99_ms": Figure(value=round(data["lag_p99_ms"], 1), unit="ms", reference=f"of the window; {load}"),
             "errors": Figure(value=data["n_errors"], unit="errors", reference="console and node"),
+            "rate_with_bays": Figure(
+                value=round(cost.with_bays / max(cost.without_bays, 1e-9), 3),
+                unit="of the rate of cameras without bays at the same time",
+                reference=f"{cost.with_bays:.2f} and {cost.without_bays:.2f} looks a second; {shared} (>= 0.95)",
+            ),
+            "rate_after_bays": Figure(
+                value=round((cost.with_bays + cost.without_bays) / max(2 * cost.before, 1e-9), 3),
+                unit="of the rate of all cameras before",
+                reference=f"{cost.before:.2f} looks a second before; {shared}",
+            ),
         },
     )
 

@@ -296,7 +296,12 @@ class BaySightHub:
             return
         self._keep(ask.key, KeptPicture(at=ask.message.at, jpeg=ask.message.jpeg))
         self.looked[ask.key] = Looked(
-            lot_id=looked.lot_id, camera_id=looked.camera_id, at=looked.at, trouble=looked.trouble, hint=looked.hint
+            lot_id=looked.lot_id,
+            camera_id=looked.camera_id,
+            at=looked.at,
+            trouble=looked.trouble,
+            hint=looked.hint,
+            note=looked.note,
         )
         if looked.evidence:
             self._publish(BaysSeen(looked.evidence))

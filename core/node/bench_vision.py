@@ -9,6 +9,7 @@ import os
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -287,13 +288,17 @@ class _Crowd:
     engine: str
 
 
-class _Vision:
+class Vision:
     """Workers and detector on a supervisor of their own; used as an async context manager."""
 
     def __init__(self, folder: Path, model: ModelFile, input_wh: tuple[int, int] | None) -> None:
+        """Begin with no camera; models lie in `folder`."""
         self._scratch = tempfile.TemporaryDirectory(prefix="watchfloor-bench-")
         self._folder = Path(self._scratch.name)
         self._reports: dict[str, StreamReport] = {}
+        self.on_message: Callable[[object], None] = lambda _message: None
+        """Hears what the workers send beside their reports."""
+
         self._failure: EngineFailed | None = None
         config = WorkerConfig(
             key="",
@@ -307,17 +312,20 @@ class _Vision:
             config, cameras_per_worker=16, on_message=self._take, on_worker=lambda _report: None
         )
 
-    async def __aenter__(self) -> _Vision:
+    async def __aenter__(self) -> Vision:
+        """Start the processes."""
         await self.supervisor.start()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        """End them."""
         await self.supervisor.stop()
         self._scratch.cleanup()
 
     def read(self, clips: list[Path], *, detect_fps: float, view_wh: tuple[int, int]) -> None:
+        """Play each clip as a camera, again and again."""
         jobs = []
         for number, clip in enumerate(clips):
             ring = self._folder / f"bench-{number}.ring"
@@ -328,6 +336,11 @@ class _Vision:
         self.supervisor.set_cameras(tuple(jobs))
 
     async def until_live(self, n_cameras: int, *, is_detecting: bool) -> None:
+        """Wait for every camera's pictures.
+
+        Raises:
+            UnavailableError: They do not come.
+        """
         deadline_s = time.monotonic() + _START_S
         while time.monotonic() < deadline_s:
             if self._failure is not None:
@@ -340,13 +353,16 @@ class _Vision:
 
     @property
     def reports(self) -> tuple[StreamReport, ...]:
+        """How every camera is, by its newest report."""
         return tuple(self._reports.values())
 
     def processes(self) -> list[psutil.Process]:
+        """Return the workers, and the detector last."""
         pids = [report.pid for report in self.supervisor.reports() if report.pid is not None]
         return [psutil.Process(pid) for pid in pids]
 
     def engine(self) -> str:
+        """Return what detects, in words."""
         engines = [report.engine for report in self.supervisor.reports() if report.engine is not None]
         return f"{engines[0].model_name} {engines[0].engine} {engines[0].precision}" if engines else "no engine"
 
@@ -355,6 +371,8 @@ class _Vision:
             self._reports.update({report.camera_id: report for report in message.streams})
         elif isinstance(message, EngineFailed):
             self._failure = message
+        else:
+            self.on_message(message)
 
 
 async def _measure(
@@ -367,7 +385,7 @@ async def _measure(
     view_wh: tuple[int, int] = (32, 18),
 ) -> _Measured:
     """Run cameras and take CPU time and memory; a tiny view keeps every picture decoded."""
-    async with _Vision(folder, model, input_wh) as vision:
+    async with Vision(folder, model, input_wh) as vision:
         vision.read(clips, detect_fps=detect_fps, view_wh=view_wh)
         await vision.until_live(len(clips), is_detecting=detect_fps > 0)
         await asyncio.sleep(SETTLE_S)
@@ -391,7 +409,7 @@ async def _crowd(roads: list[Path], model: ModelFile, folder: Path, wh: tuple[in
     """Let more cameras than can be ask for looks, and see which share they get; double them once where all get all."""
     n_cameras = N_CROWD
     while True:
-        async with _Vision(folder, model, wh) as vision:
+        async with Vision(folder, model, wh) as vision:
             clips = [roads[number % len(roads)] for number in range(n_cameras)]
             vision.read(clips, detect_fps=DETECT_FPS, view_wh=(32, 18))
             await vision.until_live(n_cameras, is_detecting=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from PySide6.QtCore import Signal
@@ -44,6 +45,7 @@ class ViewForm(QWidget):
         self._is_editable = False
         self._reason = ""
         self._is_calibrating = False
+        self._notes: dict[str, str] = {}
         self._build()
         self._method.activated.connect(lambda _row: self._on_method())
         self._size.activated.connect(lambda _row: self._on_size())
@@ -70,7 +72,13 @@ class ViewForm(QWidget):
         lanes = f", {n_lanes} {'lane' if n_lanes == 1 else 'lanes'}" if n_lanes else ""
         self._seen.setText(f"{n_bays} {'bay' if n_bays == 1 else 'bays'}{lanes}.")
         self._measured.setText(_measured(view))
+        self._show_note()
         self._refresh()
+
+    def show_notes(self, notes: Mapping[str, str]) -> None:
+        """Say of each camera what it cannot tell now; no sentence where it tells everything."""
+        self._notes = dict(notes)
+        self._show_note()
 
     def show_calibrating(self, sentence: str) -> None:
         """Say how the calibration goes; it can be stopped."""
@@ -99,12 +107,14 @@ class ViewForm(QWidget):
     def _build(self) -> None:
         gap = look().sizes.gap
         self._title, self._none, self._seen = QLabel(self), QLabel(self), QLabel(self)
-        self._measured, self._said, self._why = QLabel(self), QLabel(self), QLabel(self)
+        self._measured, self._note, self._said, self._why = (QLabel(self) for _ in range(4))
         set_role(self._title, "title")
-        for label in (self._none, self._seen, self._measured, self._said, self._why):
+        for label in (self._none, self._seen, self._measured, self._note, self._said, self._why):
             label.setWordWrap(True)
         for label in (self._none, self._why):
             set_role(label, "caption")
+        self._note.setAccessibleName("What this camera cannot tell now")
+        self._note.hide()
         self._said.setAccessibleName("What the calibration says")
         self._said.hide()
         self._method = choice_field("How bays are told")
@@ -132,6 +142,7 @@ class ViewForm(QWidget):
         inner.setContentsMargins(0, 0, 0, 0)
         inner.setSpacing(gap * 2)
         inner.addLayout(form)
+        inner.addWidget(self._note)
         inner.addWidget(self._said)
         inner.addLayout(buttons)
         inner.addWidget(self._why)
@@ -142,6 +153,11 @@ class ViewForm(QWidget):
         column.addWidget(self._none)
         column.addWidget(self._page)
         column.addStretch(1)
+
+    def _show_note(self) -> None:
+        note = self._notes.get(self._view.camera_id, "") if self._view is not None else ""
+        self._note.setText(note)
+        self._note.setVisible(bool(note))
 
     def _refresh(self) -> None:
         for widget in (self._method, self._size, self._carry, self._remove):

@@ -107,8 +107,13 @@ class EmptyLook:
         """Return log odds for a vehicle by how unlike the empty bay this is; 0 while it is unknown."""
         if not self.is_known:
             return 0.0
-        away = float(np.median(np.abs(cells - self.mean) / (self.spread + _FLOOR)))
+        away = float(np.median(self.away(cells)))
         return _WEIGHT * float(np.clip(2.0 * (away - _SAME) / (_OTHER - _SAME) - 1.0, -1.0, 1.0))
+
+    def away(self, cells: FloatArray) -> FloatArray:
+        """Return how far each cell is from its empty look, in its own spread, shape (3, CELLS, CELLS)."""
+        far: FloatArray = np.abs(cells - self.mean) / (self.spread + _FLOOR)
+        return far
 
     def learn(self, cells: FloatArray) -> None:
         """Take a look at the bay while it is empty."""

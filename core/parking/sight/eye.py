@@ -22,7 +22,8 @@ from core.parking.sight.landmarks import Landmarks, Shift
 from core.parking.sight.model import Looked, Sighting, SightingKind
 from core.parking.sight.patches import cut_patches
 from core.parking.sight.quality import picture_trouble, unreadable_bays
-from core.parking.sight.standing import Standing
+from core.parking.sight.standing import Standing, Stray, strays_of_boxes
+from core.parking.sight.strays import StrayWatch
 from core.parking.sight.texture import StructureWitness
 from core.vision.bays import MIN_FIT, BayMatch, fit, match_bays
 
@@ -61,6 +62,9 @@ surer than that of a vehicle."""
 N_CLOSER, CLOSER_PX = 6, 320
 """Bays of one picture that are looked at once more at most, and the size of that look."""
 
+ACROSS_LOGIT = 1.0
+"""How surely a bay is taken by a vehicle that stands across it and the one beside."""
+
 _CLOSER_REACH = 1.5
 _STILL_LEVELS = 5.0
 _LEARN_LOGIT = 2.0
@@ -75,11 +79,13 @@ class Memory:
     Attributes:
         digest: Of the outlines that it was learnt with.
         aspect: Width over height of the pictures.
+        lane_empties: Of pieces of the lanes.
     """
 
     digest: str = ""
     aspect: float | None = None
     empties: dict[str, EmptyLook] = field(default_factory=dict)
+    lane_empties: dict[str, EmptyLook] = field(default_factory=dict)
     references: list[Picture] = field(default_factory=list)
 
 
@@ -119,8 +125,14 @@ class BayEye:
             # Drawn anew, on a picture of now: what was learnt round other outlines says nothing of these.
             memory.digest, memory.aspect = digest, None
             memory.empties.clear()
+            memory.lane_empties.clear()
             memory.references.clear()
         self._landmarks = Landmarks(self._outlines, memory.references)
+        self._lanes = {name: np.asarray(lane, np.float32) for name, lane in view.lanes.items() if len(lane) >= 3}
+        self._strays = StrayWatch(self.bay_ids, self._lanes, memory.lane_empties)
+        self._shift: Shift | None = None
+        """How far the camera sags, where it does."""
+
         self._standing = Standing(lot.lot_id, view)
         self._left_over: tuple[Sighting, ...] = ()
         self._structure = StructureWitness()
@@ -172,8 +184,12 @@ class BayEye:
                 "Turn it back, or draw the bays anew on a picture of now.",
             )
         seen = self.see(picture_bgr, moved)
-        logits = self._decide(seen, picture_bgr, moved)
-        sightings = self._standing.take(seen.match, seen.boxes, self.bay_ids, wh, at)
+        patches = cut_patches(picture_bgr, moved)
+        looks = small_looks(patches)
+        logits = self._decide(seen, patches, looks)
+        strays = self._find_strays(seen, picture_bgr, moved, logits)
+        sightings = self._standing.take(strays, at)
+        self._learn(logits, looks)
         self._last = (at, _tiny(picture_bgr, outlines), logits)
         return self._report(logits, at, source, sightings)
 
@@ -190,7 +206,8 @@ class BayEye:
         match, boxes = None, np.zeros((0, 5), np.float32)
         if self._finder is not None and (self.view.method is not SightMethod.CLASSIFIER or self._classifier is None):
             image_px = self.view.image_px or DEFAULT_IMAGE_PX
-            boxes = self._finder.find(picture_bgr, area_round([*outlines, *self._lanes_px(wh)], wh), image_px)
+            area = area_round([*outlines, *self._lanes_px(wh).values()], wh)
+            boxes = self._finder.find(picture_bgr, area, image_px)
             match = match_bays(outlines, boxes)
         classifier = np.zeros(n_bays) if self._classifier is None else self._classifier.logits(patches)
         if self._finder is not None and match is not None:
@@ -230,13 +247,32 @@ class BayEye:
             found.append(boxes[[fit(outlines[bay], box) >= MIN_FIT for box in boxes]].reshape(-1, 5))
         return np.concatenate(found)
 
-    def _lanes_px(self, wh: tuple[int, int]) -> list[FloatArray]:
-        return [np.asarray(lane, np.float32) * np.array(wh, np.float32) for lane in self.view.lanes.values()]
+    def _lanes_px(self, wh: tuple[int, int]) -> dict[str, FloatArray]:
+        """Return the lanes where they lie now."""
+        lanes = {name: lane * np.array(wh, np.float32) for name, lane in self._lanes.items()}
+        if self._shift is None:
+            return lanes
+        return {name: self._shift.move(lane / wh[0]) * wh[0] for name, lane in lanes.items()}
 
-    def _decide(self, seen: _Seen, picture: Picture, outlines: Sequence[FloatArray]) -> FloatArray:
+    def _find_strays(
+        self, seen: _Seen, picture: Picture, outlines: Sequence[FloatArray], logits: FloatArray
+    ) -> list[Stray]:
+        """Return vehicles that stand astray; both bays under one across them are taken, whatever each looks like."""
+        lanes = self._lanes_px((picture.shape[1], picture.shape[0]))
+        if seen.match is not None:
+            return strays_of_boxes(seen.match, seen.boxes, self.bay_ids, lanes)
+        if self._classifier is None:
+            return []
+        empties = [self.memory.empties[bay] for bay in self.bay_ids]
+        found = self._strays.find(picture, outlines, lanes, empties, self._classifier)
+        for stray in found:
+            for bay_id in stray.bay_ids:
+                bay = self.bay_ids.index(bay_id)
+                logits[bay] = np.fmax(logits[bay], ACROSS_LOGIT)
+        return found
+
+    def _decide(self, seen: _Seen, patches: Picture, looks: FloatArray) -> FloatArray:
         """Join the methods and the empty looks; NaN where nothing can be said."""
-        patches = cut_patches(picture, outlines)
-        looks = small_looks(patches)
         empties = [self.memory.empties.setdefault(bay, EmptyLook.unknown()) for bay in self.bay_ids]
         learnt = np.array([empty.evidence(look) for empty, look in zip(empties, looks, strict=True)])
         by_look = np.clip(seen.classifier + learnt, -4.0, 4.0)
@@ -248,11 +284,14 @@ class BayEye:
             logits = np.where(seen.match.is_hidden, np.nan, logits)
             if self.view.calibrated_at is None and sees_nothing(seen.detector, by_look):
                 logits = np.where((by_look > 1.0) & (seen.detector < 0), np.nan, logits)
-        logits = np.where(seen.unreadable, np.nan, logits)
-        for value, empty, look in zip(logits, empties, looks, strict=True):
+        told: FloatArray = np.where(seen.unreadable, np.nan, logits)
+        return told
+
+    def _learn(self, logits: FloatArray, looks: FloatArray) -> None:
+        """Learn what bays look like that are surely empty."""
+        for bay_id, value, look in zip(self.bay_ids, logits, looks, strict=True):
             if value < -_LEARN_LOGIT:
-                empty.learn(look)
-        return logits
+                self.memory.empties[bay_id].learn(look)
 
     def _shape_trouble(self, picture: Picture) -> str:
         height, width = picture.shape[:2]
@@ -285,6 +324,7 @@ class BayEye:
             self._n_moved += 1
             return None
         self._n_moved = 0
+        self._shift = shift if drift > LEAST_DRIFT else None
         return moved if drift > LEAST_DRIFT else outlines
 
     def _known_still(self, picture: Picture, outlines: Sequence[FloatArray], at: datetime) -> FloatArray | None:
@@ -314,6 +354,7 @@ class BayEye:
             evidence=evidence,
             sightings=sightings,
             n_reused=n_reused,
+            note=self._strays.note,
         )
 
     def _evidence(self, bay_id: str, logit: float, at: datetime, source: str) -> BayEvidence:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core.parking.sight.classifier import EmptyLook
+from core.parking.sight.classifier import CELLS, EmptyLook
 from core.parking.sight.eye import Memory
 
 log = logging.getLogger(__name__)
@@ -27,17 +27,17 @@ def read_memory(file: Path) -> Memory:
     """Read what is known of a view; an empty memory where there is none, or the file is broken."""
     try:
         with np.load(file, allow_pickle=False) as kept:
-            ids = [str(bay) for bay in kept["bay_ids"]]
+            ids, lane_ids = ([str(one) for one in kept[name]] for name in ("bay_ids", "lane_ids"))
             means, spreads, counts = kept["means"], kept["spreads"], kept["counts"]
-            empties = {
-                bay: EmptyLook(mean=means[i].copy(), spread=spreads[i].copy(), n=int(counts[i]))
-                for i, bay in enumerate(ids)
-            }
+            looks = [
+                EmptyLook(mean=means[i].copy(), spread=spreads[i].copy(), n=int(counts[i])) for i in range(len(counts))
+            ]
             aspect = float(kept["aspect"])
             return Memory(
                 digest=str(kept["digest"]),
                 aspect=aspect if aspect > 0 else None,
-                empties=empties,
+                empties=dict(zip(ids, looks[: len(ids)], strict=True)),
+                lane_empties=dict(zip(lane_ids, looks[len(ids) :], strict=True)),
                 references=list(kept["references"]),
             )
     except FileNotFoundError:
@@ -49,8 +49,11 @@ def read_memory(file: Path) -> Memory:
 
 def write_memory(file: Path, memory: Memory) -> None:
     """Keep what is known of a view; a full disk costs the memory, not the sight."""
-    ids = [bay for bay, empty in memory.empties.items() if empty.n]
-    cells = (0, 3, 12, 12)
+    learnt, lanes = (
+        {key: empty for key, empty in empties.items() if empty.n} for empties in (memory.empties, memory.lane_empties)
+    )
+    looks = [*learnt.values(), *lanes.values()]
+    cells = (0, 3, CELLS, CELLS)
     temporary = file.with_suffix(".part")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -59,10 +62,11 @@ def write_memory(file: Path, memory: Memory) -> None:
                 out,
                 digest=np.array(memory.digest),
                 aspect=np.array(memory.aspect or 0.0),
-                bay_ids=np.array(ids, dtype=np.str_),
-                means=np.stack([memory.empties[bay].mean for bay in ids]) if ids else np.zeros(cells, np.float32),
-                spreads=np.stack([memory.empties[bay].spread for bay in ids]) if ids else np.zeros(cells, np.float32),
-                counts=np.array([memory.empties[bay].n for bay in ids], np.int64),
+                bay_ids=np.array(list(learnt), dtype=np.str_),
+                lane_ids=np.array(list(lanes), dtype=np.str_),
+                means=np.stack([empty.mean for empty in looks]) if looks else np.zeros(cells, np.float32),
+                spreads=np.stack([empty.spread for empty in looks]) if looks else np.zeros(cells, np.float32),
+                counts=np.array([empty.n for empty in looks], np.int64),
                 references=np.stack(memory.references) if memory.references else np.zeros((0, 1, 1), np.uint8),
             )
         os.replace(temporary, file)

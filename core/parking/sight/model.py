@@ -69,6 +69,7 @@ class Looked:
         trouble: Why nothing can be told of the whole view, one sentence; empty where it can.
         hint: What to do about it.
         n_reused: Bays whose state was taken over, because nothing changed since the last look.
+        note: What of misparked vehicles and lanes cannot be told yet; empty where everything can.
     """
 
     lot_id: str
@@ -79,6 +80,7 @@ class Looked:
     trouble: str = ""
     hint: str = ""
     n_reused: int = 0
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

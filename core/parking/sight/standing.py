@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -27,12 +27,43 @@ _SAME_PLACE = 0.25
 """Of its own size: a vehicle that moved less has not moved."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stray:
+    """A vehicle on one picture that stands across two bays, or in a lane.
+
+    Attributes:
+        box: x1, y1, x2, y2 [px].
+        score: That a vehicle is there, 0..1.
+        bay_ids: Of the two bays; empty in a lane.
+        lane: Its name; empty across bays.
+    """
+
+    box: tuple[float, float, float, float]
+    score: float
+    bay_ids: tuple[str, ...] = ()
+    lane: str = ""
+
+    @property
+    def kind(self) -> SightingKind:
+        """What is wrong with it."""
+        return SightingKind.BLOCKED_LANE if self.lane else SightingKind.MISPARKED
+
+
 @dataclass(slots=True)
-class _Case:
-    sighting: Sighting
+class _Stand:
+    """One vehicle that has not moved."""
+
+    place: FloatArray
     since: datetime
     seen_at: datetime
-    place: FloatArray
+
+
+@dataclass(slots=True)
+class _Case:
+    """One condition: whoever stands there, one or several after each other."""
+
+    sighting: Sighting
+    stands: list[_Stand]
     is_told: bool = False
 
 
@@ -44,84 +75,100 @@ class Standing:
         self._lot_id, self._view = lot_id, view
         self._cases: dict[str, _Case] = {}
 
-    def take(
-        self,
-        match: BayMatch | None,
-        boxes: FloatArray,
-        bay_ids: Sequence[str],
-        wh: tuple[int, int],
-        at: datetime,
-    ) -> tuple[Sighting, ...]:
-        """Take one picture's boxes [px]; return what began or ended."""
-        if match is None:
-            return self._over(at)
-        for bay, beside, box in match.straddles:
-            names = tuple(sorted((bay_ids[bay], bay_ids[beside])))
-            self._see(SightingKind.MISPARKED, boxes[box], at, bay_ids=names)
-        for name, outline in self._view.lanes.items():
-            lane = np.asarray(outline, np.float64) * np.array(wh)
-            taken = set(match.box_of.tolist())
-            for index, box in enumerate(boxes):
-                if index not in taken and box[4] >= MIN_SCORE and _stands_in(box, lane):
-                    self._see(SightingKind.BLOCKED_LANE, box, at, lane=name)
+    def take(self, strays: Iterable[Stray], at: datetime) -> tuple[Sighting, ...]:
+        """Take what one picture shows; return what began or ended."""
+        for stray in strays:
+            self._see(stray, at)
         return self._settle(at)
 
     def hold(self, at: datetime) -> tuple[Sighting, ...]:
         """Nothing changed since the last picture: what stood there stands there still."""
         for case in self._cases.values():
-            case.seen_at = at
+            newest = max(stand.seen_at for stand in case.stands)
+            for stand in case.stands:
+                stand.seen_at = at if stand.seen_at == newest else stand.seen_at
         return self._settle(at)
 
     def end_all(self) -> tuple[Sighting, ...]:
         """Forget everything; return the end of what was told."""
-        told = [_ended(case.sighting, case.seen_at) for case in self._cases.values() if case.is_told]
+        told = [
+            _ended(case.sighting, max(stand.seen_at for stand in case.stands))
+            for case in self._cases.values()
+            if case.is_told
+        ]
         self._cases.clear()
         return tuple(told)
 
     def _settle(self, at: datetime) -> tuple[Sighting, ...]:
-        began = []
-        for case in self._cases.values():
-            if (at - case.seen_at).total_seconds() < OVER_AFTER_S and not case.is_told:
-                least_s = MISPARKED_AFTER_S if case.sighting.kind is SightingKind.MISPARKED else BLOCKED_AFTER_S
-                if (at - case.since).total_seconds() >= least_s:
-                    case.is_told = True
-                    began.append(case.sighting)
-        return (*began, *self._over(at))
-
-    def _over(self, at: datetime) -> tuple[Sighting, ...]:
-        ended = []
+        began, ended = [], []
         for key, case in list(self._cases.items()):
-            if (at - case.seen_at).total_seconds() >= OVER_AFTER_S:
+            case.stands = [stand for stand in case.stands if (at - stand.seen_at).total_seconds() < OVER_AFTER_S]
+            if not case.stands:
                 del self._cases[key]
-                if case.is_told:
-                    ended.append(_ended(case.sighting, at))
-        return tuple(ended)
+                ended += [_ended(case.sighting, at)] if case.is_told else []
+                continue
+            least_s = MISPARKED_AFTER_S if case.sighting.kind is SightingKind.MISPARKED else BLOCKED_AFTER_S
+            if not case.is_told and any((at - stand.since).total_seconds() >= least_s for stand in case.stands):
+                case.is_told = True
+                began.append(case.sighting)
+        return (*began, *ended)
 
-    def _see(
-        self, kind: SightingKind, box: FloatArray, at: datetime, *, bay_ids: tuple[str, ...] = (), lane: str = ""
-    ) -> None:
-        place = np.asarray(box[:4], np.float64)
+    def _see(self, stray: Stray, at: datetime) -> None:
+        place = np.asarray(stray.box, np.float64)
         sighting = Sighting(
             lot_id=self._lot_id,
             camera_id=self._view.camera_id,
-            kind=kind,
+            kind=stray.kind,
             at=at,
-            bay_ids=bay_ids,
-            lane=lane,
-            message=_sentence(kind, bay_ids, lane),
-            confidence=round(min(0.95, 0.5 + float(box[4]) / 2), 3),
+            bay_ids=stray.bay_ids,
+            lane=stray.lane,
+            message=_sentence(stray),
+            confidence=round(min(0.95, 0.5 + stray.score / 2), 3),
         )
-        case = self._cases.get(sighting.condition_key)
-        if case is None or (not case.is_told and _moved(case.place, place)):
-            self._cases[sighting.condition_key] = _Case(sighting=sighting, since=at, seen_at=at, place=place)
+        case = self._cases.setdefault(sighting.condition_key, _Case(sighting=sighting, stands=[]))
+        if not case.is_told:
+            case.sighting = sighting
+        known = next((stand for stand in case.stands if not _moved(stand.place, place)), None)
+        if known is None:
+            case.stands.append(_Stand(place=place, since=at, seen_at=at))
         else:
-            case.seen_at = at
+            known.seen_at = at
 
 
-def _sentence(kind: SightingKind, bay_ids: tuple[str, ...], lane: str) -> str:
-    if kind is SightingKind.MISPARKED:
-        return f"A vehicle stands across bays {' and '.join(bay_ids)}."
-    return f"A vehicle stands in the lane {lane}."
+def strays_of_boxes(
+    match: BayMatch, boxes: FloatArray, bay_ids: Sequence[str], lanes: Mapping[str, FloatArray]
+) -> list[Stray]:
+    """Return which of a detector's boxes stand where they must not.
+
+    Args:
+        match: Of the boxes and the bays.
+        boxes: x1, y1, x2, y2 [px] and score, shape (k, 5).
+        bay_ids: In the order of `match`.
+        lanes: Outlines by name [px].
+    """
+    found = [
+        _stray(boxes[box], bay_ids=tuple(sorted((bay_ids[bay], bay_ids[beside]))))
+        for bay, beside, box in match.straddles
+    ]
+    taken = set(match.box_of.tolist())
+    for name, lane in lanes.items():
+        found += [
+            _stray(box, lane=name)
+            for index, box in enumerate(boxes)
+            if index not in taken and box[4] >= MIN_SCORE and _stands_in(box, lane)
+        ]
+    return found
+
+
+def _stray(box: FloatArray, *, bay_ids: tuple[str, ...] = (), lane: str = "") -> Stray:
+    x1, y1, x2, y2, score = (float(value) for value in box[:5])
+    return Stray(box=(x1, y1, x2, y2), score=score, bay_ids=bay_ids, lane=lane)
+
+
+def _sentence(stray: Stray) -> str:
+    if stray.lane:
+        return f"A vehicle stands in the lane {stray.lane}."
+    return f"A vehicle stands across bays {' and '.join(stray.bay_ids)}."
 
 
 def _ended(sighting: Sighting, at: datetime) -> Sighting:

@@ -633,6 +633,17 @@ def test_a_view_says_how_it_is_looked_at_and_asks_for_a_calibration(at_mast):
     assert at_mast.button("Calibrate").isEnabled()
 
 
+def test_a_view_says_what_it_cannot_tell_and_only_of_its_own_camera(at_mast):
+    at_mast.tab("Camera")
+    said = at_mast.named(QLabel, "What this camera cannot tell now")
+
+    at_mast.editor.side.view.show_notes({"mast": "The lane Aisle is watched where it was seen clear: 40% so far."})
+    assert said.isVisible()
+    assert "40%" in said.text()
+    at_mast.editor.side.view.show_notes({"mast": "", "other": "The picture is black."})
+    assert not said.isVisible()
+
+
 def test_what_is_not_saved_is_not_calibrated(at_mast):
     at_mast.click((0.2, 0.2))
     at_mast.keys("d")

@@ -57,6 +57,7 @@ def test_vehicles_on_the_seams_of_tiles_are_found_once_and_where_they_stand(find
     assert ((shared > SAME_IOU).sum(axis=1) == 1).all()
 
 
+@pytest.mark.slow
 def test_engines_for_more_sizes_than_are_kept_are_made_anew_and_see_the_same(finder, large):
     area = (*AT, AT[0] + PART_WH[0], AT[1] + PART_WH[1])
     before = finder.find(large, area, 2400)

@@ -6,7 +6,7 @@ import numpy as np
 
 from core.parking.model import BayView
 from core.parking.sight.model import SightingKind
-from core.parking.sight.standing import Standing
+from core.parking.sight.standing import Standing, strays_of_boxes
 from core.vision.bays import match_bays
 
 START = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
@@ -15,6 +15,7 @@ BAYS = ("a", "b")
 OUTLINES = [np.array([(x, 100), (x + 60, 100), (x + 60, 150), (x, 150)], np.float32) for x in (100, 160)]
 LANE = ((0.0, 0.6), (1.0, 0.6), (1.0, 0.9), (0.0, 0.9))
 IN_LANE = (300.0, 300.0, 380.0, 400.0, 0.8)
+FARTHER_ON = (600.0, 300.0, 680.0, 400.0, 0.8)
 ACROSS = (132.0, 80.0, 188.0, 148.0, 0.8)
 
 
@@ -27,7 +28,8 @@ def see(standing, boxes, seconds):
     told = []
     array = np.array(boxes, np.float32).reshape(-1, 5)
     for second in range(seconds[0], seconds[1], 2):
-        told += standing.take(match_bays(OUTLINES, array), array, BAYS, WH, START + timedelta(seconds=second))
+        strays = strays_of_boxes(match_bays(OUTLINES, array), array, BAYS, {"Aisle": np.array(LANE) * WH})
+        told += standing.take(strays, START + timedelta(seconds=second))
     return [(one.kind, one.holds, one.lane or one.bay_ids) for one in told]
 
 
@@ -61,3 +63,15 @@ def test_a_short_look_away_ends_nothing():
 
     assert see(standing, [], (40, 46)) == []
     assert see(standing, [IN_LANE], (46, 70)) == []
+
+
+def test_two_vehicles_in_one_lane_block_it_as_one_does():
+    assert see(make(), [IN_LANE, FARTHER_ON], (0, 40)) == [(SightingKind.BLOCKED_LANE, True, "Aisle")]
+
+
+def test_a_lane_stays_blocked_until_the_last_vehicle_has_left():
+    standing = make()
+    see(standing, [IN_LANE, FARTHER_ON], (0, 40))
+
+    assert see(standing, [FARTHER_ON], (40, 80)) == []
+    assert see(standing, [], (80, 100)) == [(SightingKind.BLOCKED_LANE, False, "Aisle")]
