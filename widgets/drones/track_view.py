@@ -244,9 +244,7 @@ class TrackView(QWidget):
             metrics = painter.fontMetrics()
             plate = QRectF(0, 0, metrics.horizontalAdvance(text) + 10, metrics.height())
             plate.moveCenter(QPointF(places[0][0], places[0][1] - metrics.height() * 1.2))
-            # A label that would reach over the border lies along it.
-            plate.moveLeft(max(RIM_PX, min(plate.left(), self.width() - RIM_PX - plate.width())))
-            plate.moveTop(max(RIM_PX, min(plate.top(), self.height() - RIM_PX - plate.height())))
+            plate = kept_inside(plate, self.width(), self.height())
             painter.fillRect(plate, made.color("panel"))
             painter.setPen(made.color("text"))
             painter.drawText(plate, Qt.AlignmentFlag.AlignCenter, text)
@@ -317,6 +315,13 @@ class TrackView(QWidget):
     def minimumSizeHint(self) -> QSize:
         """Return what can still be read."""
         return QSize(220, 160)
+
+
+def kept_inside(plate: QRectF, width_px: int, height_px: int) -> QRectF:
+    """Return a label moved along the border of a picture where it would reach over it."""
+    left = max(RIM_PX, min(plate.left(), width_px - RIM_PX - plate.width()))
+    top = max(RIM_PX, min(plate.top(), height_px - RIM_PX - plate.height()))
+    return QRectF(left, top, plate.width(), plate.height())
 
 
 def _heading_of(points: np.ndarray) -> float:
