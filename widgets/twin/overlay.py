@@ -199,26 +199,25 @@ class Overlay:
         plate.put(painter, box)
 
     def _paint_decks(self, painter: QPainter, sight: Sight, told: Told, dress: Dress, taken: list[QRectF]) -> None:
-        """Name every level of a garage that is drawn, at the corner of it that lies leftmost, with its count."""
+        """Name every level of a garage that is drawn, left of it or above, with its count."""
         for deck in sight.scene.decks:
             if not deck.name or not sight.is_level_shown(deck.level):
                 continue
             at, depth = sight.place(deck.pad)
             if np.any(depth <= 0.1):
                 continue
-            x, y = at[int(np.argmin(at[:, 0]))]
             caption = _deck_count(deck, told)
-            plate = self._stamps.plate((f"{deck.name}   {caption}".strip(),), dress, None, sight.ratio)
-            box = plate.at(QPointF(x - plate.size.width() / 2 - dress.sizes.gap, y))
-            box.moveLeft(max(box.left(), 3.0 * dress.sizes.gap))
-            # Levels of a closed garage lie three metres apart: names that would touch give way upwards.
+            words = f"{deck.name}   {caption}".strip()
+            plate = self._stamps.plate((words,), dress, None, sight.ratio)
+            box = _beside(plate, at, 3.0 * dress.sizes.gap)
+            # Levels of a closed garage lie three metres apart: the lower name gives way downwards.
             while any(box.intersects(other) for other in taken):
-                box.translate(0.0, -2.0)
-            if box.top() < 0 or box.bottom() > sight.height_px:
+                box.translate(0.0, 2.0)
+            if box.top() < 0 or box.bottom() > sight.height_px or box.left() > sight.width_px:
                 continue
             taken.append(box)
             plate.put(painter, box)
-            self.written.append(f"{deck.name}   {caption}".strip())
+            self.written.append(words)
 
     def _paint_zones(self, painter: QPainter, sight: Sight, told: Told, dress: Dress, taken: list[QRectF]) -> None:
         scene = sight.scene
@@ -277,7 +276,7 @@ class Overlay:
         if status is None or not is_wide:
             return scene.labels[i]
         if status.is_stale:
-            return f"{scene.labels[i]}  {format_age((now - status.at).total_seconds())}"
+            return f"{scene.labels[i]}  {format_age((now - status.at).total_seconds())} ago"
         return scene.labels[i]
 
     def _write(
@@ -390,6 +389,19 @@ def _count_words(shown: BaysLook, here: NDArray[np.intp]) -> str:
     free, _, unknown = counts(shown, here)
     known = f"{free} free of {len(here)}" if unknown < len(here) else f"-- free of {len(here)}"
     return f"{known} · {unknown} not known" if unknown else known
+
+
+def _beside(plate: Stamp, corners_px: NDArray[np.float64], rim_px: float) -> QRectF:
+    """Return where a plate lies left of an outline, shape (4, 2); above it where there is no room for that."""
+    x, y = corners_px[int(np.argmin(corners_px[:, 0]))].tolist()
+    left = x - plate.size.width() - rim_px
+    if left >= rim_px:
+        return plate.at(QPointF(left + plate.size.width() / 2, y))
+    x, y = corners_px[int(np.argmin(corners_px[:, 1]))].tolist()
+    box = plate.at(QPointF(x, y - plate.size.height()))
+    box.moveLeft(max(rim_px, box.left()))
+    box.moveTop(max(rim_px, box.top()))
+    return box
 
 
 def _deck_count(deck: DeckPlace, told: Told) -> str:
