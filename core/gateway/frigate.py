@@ -21,10 +21,10 @@ from core.incidents.model import Condition, Priority, SourceKind
 
 MAX_OBJECTS = 5000
 FORGOTTEN_AFTER_S = 3600.0
+"""Frigate tells the end of each object; an end that was lost must not hold an alarm for ever."""
+
 OBJECT = "frigate_object"
 """Kind of the conditions that come from here."""
-
-"""Frigate tells the end of each object; an end that was lost must not hold an alarm for ever."""
 
 Name = Annotated[str, Field(min_length=1, max_length=64)]
 
