@@ -2,7 +2,7 @@
 
 import contextlib
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from core.access import audit
 from core.incidents import work
 from core.incidents.dispatch import DispatchService
-from core.incidents.model import IncidentChanged, IncidentStatus, Priority, Snapshot, SourceKind
+from core.incidents.model import Incident, IncidentChanged, IncidentStatus, Priority, Snapshot, SourceKind
 from core.incidents.work import (
     NEEDS,
     NEXT,
@@ -387,6 +387,39 @@ def test_the_time_to_assign_runs_near_and_late_against_sixty_seconds(room, dispa
     assert state_after(45) == (TimerState.RUNNING, 45)
     assert state_after(46) == (TimerState.NEAR, 46)
     assert state_after(61) == (TimerState.LATE, 61)
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "limit_s"),
+    [
+        ("En route", {"assigned_at": 0}, 60),
+        ("On scene", {"assigned_at": -30, "en_route_at": 0}, 240),
+    ],
+)
+def test_the_times_to_depart_and_to_arrive_run_against_their_limits(name, known, limit_s):
+    opened = datetime(2026, 1, 1, tzinfo=UTC)
+    times = {key: opened + timedelta(seconds=seconds) for key, seconds in known.items()}
+    incident = Incident(
+        incident_id="I",
+        kind="fire",
+        title="Smoke",
+        source_kind=SourceKind.HAND,
+        source_id="hand",
+        source_name="By hand",
+        status=IncidentStatus.ASSIGNED,
+        began_at=opened - timedelta(seconds=60),
+        unit_id="u1",
+        **times,
+    )
+
+    def state_after(seconds):
+        timers = {timer.name: timer for timer in timers_of(incident, opened + timedelta(seconds=seconds))}
+        return timers[name].state
+
+    assert state_after(0.75 * limit_s) is TimerState.RUNNING
+    assert state_after(0.75 * limit_s + 1) is TimerState.NEAR
+    assert state_after(limit_s) is TimerState.NEAR
+    assert state_after(limit_s + 1) is TimerState.LATE
 
 
 def test_times_that_ended_keep_what_they_took(room, dispatch, patrol, take):
