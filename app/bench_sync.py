@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
@@ -25,6 +25,10 @@ from app.bench_servers import BenchBroker, BenchPostgres
 from core.kernel.bench import BenchResult, Figure
 from core.kernel.errors import UnavailableError
 from core.store.engine import sqlite_url
+
+if TYPE_CHECKING:
+    from core.kernel.clock import Clock
+    from core.store.engine import Store
 
 N_DEVICES = 50
 RATE_PER_S = 1000.0
@@ -228,6 +232,19 @@ def _disturb(
     return outages
 
 
+async def _open_as_node(url: str, folder: Path, clock: Clock) -> Store:
+    """Open the store as its one writer; a killed consumer's place is free once the server has noticed the death."""
+    from core.kernel.lock import HeldError, Holder
+    from core.store.engine import open_store
+
+    me = Holder.of_this_process(clock.now())
+    while True:
+        try:
+            return open_store(url, backups=folder, clock=clock, writer=me)
+        except HeldError:
+            await asyncio.sleep(0.05)
+
+
 async def _rows(order: _Order) -> dict[tuple[str, int], int]:
     """Return how often each event stands in the database."""
     from sqlalchemy import func, select
@@ -374,11 +391,10 @@ async def _consume(order: _Order) -> None:
     from core.field.settings import BrokerSettings
     from core.kernel.bus import Bus
     from core.kernel.clock import SystemClock
-    from core.store.engine import open_store
 
     folder, clock, bus = Path(order.folder), SystemClock(), Bus()
     settings = BrokerSettings(host="127.0.0.1", port=order.port, protocol="5")
-    store = open_store(order.url, backups=folder, clock=clock)
+    store = await _open_as_node(order.url, folder, clock)
     outbox = Outbox(folder / "outbox.sqlite3")
     service = FieldService(store=store, bus=bus, clock=clock, outbox=outbox, settings=settings)
     await service.prepare()

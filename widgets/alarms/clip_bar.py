@@ -16,7 +16,7 @@ class ClipBar(QWidget):
     """Which camera, and a slider through the pictures of its clip; Left and Right step, Space on the button plays.
 
     Signals:
-        picture_wanted(bytes): The JPEG to show.
+        picture_wanted(bytes): The JPEG to show; empty where the camera that was chosen has none.
         clip_wanted(str): Camera whose clip is to be shown; answer with `show_clip`.
     """
 
@@ -27,6 +27,7 @@ class ClipBar(QWidget):
         super().__init__(parent)
         self._clip: Clip | None = None
         self._clips: tuple[ClipInfo, ...] = ()
+        self._has_chosen = False
         self._clock_s = 0.0
         self._cameras = QComboBox(self)
         self._cameras.setAccessibleName("Camera of the clip")
@@ -80,6 +81,7 @@ class ClipBar(QWidget):
     def show_clips(self, clips: tuple[ClipInfo, ...]) -> None:
         """Offer the cameras of an incident, and ask for the clip of the chosen one, or of the best that has one."""
         chosen = self._chosen_id()
+        self._has_chosen = self._has_chosen and bool(clips)
         self._clips = clips
         self._cameras.clear()
         for clip in clips:
@@ -108,12 +110,18 @@ class ClipBar(QWidget):
         self._slider.setValue(min(range(len(offsets)), key=lambda index: abs(offsets[index])))
         self._slider.blockSignals(False)
         self._tell()
+        if self._has_chosen:
+            # Else the picture of the alarm itself stands there, which is larger.
+            self.picture_wanted.emit(self._clip.pictures[self._slider.value()].jpeg)
 
     def _chosen_id(self) -> str:
         return str(self._cameras.currentData() or "")
 
     def _on_camera(self, _index: int) -> None:
+        self._has_chosen = True
         self.show_clip(None)
+        # Nothing of another camera stands above this one's name.
+        self.picture_wanted.emit(b"")
         chosen = next((clip for clip in self._clips if clip.camera_id == self._chosen_id()), None)
         if chosen is not None and chosen.n_pictures:
             self.clip_wanted.emit(chosen.camera_id)

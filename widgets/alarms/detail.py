@@ -200,7 +200,7 @@ class AlarmDetail(QScrollArea):
         self._snapshot = Snapshot(lower)
         column.addWidget(self._snapshot)
         self._clip = ClipBar(lower)
-        self._clip.picture_wanted.connect(self._snapshot.show_picture)
+        self._clip.picture_wanted.connect(self.show_snapshot)
         self._clip.clip_wanted.connect(self.clip_wanted)
         column.addWidget(self._clip)
         self._trend = TrendChart(lower)

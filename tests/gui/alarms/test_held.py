@@ -1,5 +1,6 @@
 """Shelving, taking out of service, resetting and taking back, by keyboard alone."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -301,10 +302,14 @@ def test_each_camera_that_saw_it_is_offered_and_what_is_missing_is_said(desk):
     bar._cameras.setFocus()
     press(Qt.Key.Key_Down)
     assert wanted[-1] == ("calling", "incident-calling", "c2")
+    assert not desk.detail.has_picture, "the picture of another camera is gone at once"
+    desk.show_clip("calling", replace(a_clip(-9.5, 0.2), camera_id="c2"))
+    assert desk.detail.has_picture
     for _ in range(2):
         press(Qt.Key.Key_Up)
     assert bar.missing_text == "It gave no picture."
     assert not bar._player.isVisible()
+    assert not desk.detail.has_picture
 
 
 def test_one_camera_that_gave_nothing_is_named(desk):
