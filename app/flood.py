@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import datetime
+
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.live import LiveModel
-from core.incidents.flood import NO_FLOOD, Flood, looked_at
+from core.incidents.flood import NO_FLOOD, Call, Flood, looked_at, told
 from core.kernel.clock import Clock, SystemClock
 
 LOOK_EVERY_MS = 1000
@@ -33,9 +36,16 @@ class FloodWatch(QObject):
 
     def look(self) -> None:
         """Count anew, as of now."""
-        before, self.flood = self.flood, looked_at(self.flood, self._live.open_alarms(), self._clock.now())
-        if self.flood is not before:
-            self.changed.emit(self.flood)
+        self._show(looked_at(self.flood, self._live.open_alarms(), self._clock.now()))
+
+    def _show(self, flood: Flood) -> None:
+        before, self.flood = self.flood, flood
+        if flood is not before:
+            self.changed.emit(flood)
+
+    def take_calls(self, calls: Iterable[tuple[Call, datetime]]) -> None:
+        """Take over what the node's journal says of the last ten minutes."""
+        self._show(told(self.flood, calls, self._clock.now()))
 
     def close(self) -> None:
         """Stop counting."""

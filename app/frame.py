@@ -10,6 +10,7 @@ from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QApplication
 
 from app.arrange import Arranger
+from app.escalation import EscalationWatch
 from app.main_window import MainWindow
 from app.panel import PanelInfo
 from app.panels.alarms import go_to
@@ -55,6 +56,7 @@ class Frame(QObject):
         self.voice = ConsoleVoice(room)
         self.arranger = Arranger(room, window)
         self.tab_keys = TabKeys(window)
+        self.escalations = EscalationWatch(room)
         for bar in (self.header, self.banner, self.sending, self.sound_question, self.strip):
             window.add_fixed(bar)
         self.header.add_menu("Panels", window.make_menu(panels))

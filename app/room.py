@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from datetime import datetime
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal
@@ -15,6 +16,7 @@ from app.frames import Pump
 from app.lag import UiLag
 from app.live import LiveModel
 from core.access.model import Role, Session
+from core.incidents.flood import Call
 from core.incidents.model import SourceKind
 from core.kernel.errors import ConsoleError
 from core.kernel.settings import ConsoleSettings, KeySettings
@@ -107,11 +109,21 @@ class Room(QObject):
         # A camera is told as soon as it is stored, its stream once the node reads it: only then it has a ring.
         live.streams_changed.connect(self._ask_rings)
         connection.session_changed.connect(self._on_session_changed)
+        connection.snapshot_received.connect(lambda _snapshot: self._ask_calls())
 
     @property
     def role(self) -> Role:
         """Role of who is signed in; a viewer before anybody is."""
         return self.connection.session.user.role if self.connection.session else Role.VIEWER
+
+    def _ask_calls(self) -> None:
+        """What called before this desk was opened counts for its flood as it does in the figures."""
+        self.ask(
+            "alarms.recent_calls",
+            list[tuple[Call, datetime]],
+            then=self.flood.take_calls,
+            refused=lambda _error: None,
+        )
 
     def ask(
         self,

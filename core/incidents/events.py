@@ -88,10 +88,11 @@ class Realarmed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Escalated:
-    """Nobody acknowledged it in time; `level` is the new one."""
+    """Nobody acknowledged it in time; `level` is the new one, `to` who it calls."""
 
     at: datetime
     level: int
+    to: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

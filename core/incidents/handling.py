@@ -217,9 +217,10 @@ class AlarmHandling:
                 raise BadInputError(
                     f"{alarm.title} does not wait for an answer.", hint="Only what nobody acknowledged is escalated."
                 )
-            if alarm.escalation_level >= self._tunings.of_alarm(alarm).max_escalation:
+            tuning, level = self._tunings.of_alarm(alarm), alarm.escalation_level + 1
+            if level > tuning.max_escalation:
                 raise BadInputError(f"{alarm.title} is at the last level already.", hint="Acknowledge it, or call.")
-            return events.Escalated(at=at, level=alarm.escalation_level + 1)
+            return events.Escalated(at=at, level=level, to=tuning.escalation_words(level))
 
         return await self._do(actor, meant, make, action="alarm.escalate", detail="by hand")
 

@@ -89,7 +89,7 @@ class AlarmKeeper:
                 row = session.get(AlarmRow, alarm_id)
                 if row is None:
                     continue
-                transition = ledger.record(session, row, _event_of(what, ledger.alarm_of(row), at), SYSTEM)
+                transition = ledger.record(session, row, self._event_of(what, ledger.alarm_of(row), at), SYSTEM)
                 if transition is not None:
                     last[alarm_id] = transition.alarm
             return Changed(alarms=tuple(last.values()))
@@ -101,6 +101,21 @@ class AlarmKeeper:
 
     def _on_holds(self, event: HoldsChanged) -> None:
         self._told = event.holds
+
+    def _event_of(self, due: Due, alarm: Alarm, at: datetime) -> Event:
+        match due:
+            case Due.UNSHELVE:
+                return events.ShelvingExpired(at=at)
+            case Due.SERVICE:
+                return events.ServiceExpired(at=at)
+            case Due.ESCALATE:
+                level = alarm.escalation_level + 1
+                to = self._tunings.of_alarm(alarm).escalation_words(level)
+                return events.Escalated(at=at, level=level, to=to)
+            case Due.REALARM:
+                return events.Realarmed(at=at)
+            case Due.STALE:
+                return events.Marked(at=at, marks=alarm.marks | {AlarmMark.STALE})
 
     def _arm(self, alarms: Iterable[Alarm]) -> None:
         now, now_s = self._clock.now(), self._clock.monotonic()
@@ -163,17 +178,3 @@ class AlarmKeeper:
             return Changed(alarms=tuple(found))
 
         await self._writer.commit(run)
-
-
-def _event_of(due: Due, alarm: Alarm, at: datetime) -> Event:
-    match due:
-        case Due.UNSHELVE:
-            return events.ShelvingExpired(at=at)
-        case Due.SERVICE:
-            return events.ServiceExpired(at=at)
-        case Due.ESCALATE:
-            return events.Escalated(at=at, level=alarm.escalation_level + 1)
-        case Due.REALARM:
-            return events.Realarmed(at=at)
-        case Due.STALE:
-            return events.Marked(at=at, marks=alarm.marks | {AlarmMark.STALE})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +16,7 @@ from core.access.model import Actor
 from core.incidents import events, machine, same_event
 from core.incidents.doubt import Doubtful
 from core.incidents.events import Event
+from core.incidents.flood import Call
 from core.incidents.machine import Trigger
 from core.incidents.model import (
     Alarm,
@@ -242,6 +244,23 @@ def raises_since(session: Session, since: datetime) -> list[tuple[str, str, str,
     return [(key, rule_id, kind, at) for key, rule_id, kind, at in session.execute(query)]
 
 
+def calls_since(session: Session, since: datetime) -> tuple[tuple[Call, datetime], ...]:
+    """Return every call since then, each with its number among those of its occurrence, and when it came."""
+    recent = select(AlarmJournalRow.alarm_id).where(AlarmJournalRow.at > since, AlarmJournalRow.is_call)
+    query = (
+        select(AlarmJournalRow.alarm_id, AlarmJournalRow.occurrence, AlarmJournalRow.at)
+        .where(AlarmJournalRow.alarm_id.in_(recent), AlarmJournalRow.is_call)
+        .order_by(AlarmJournalRow.alarm_journal_id)
+    )
+    numbers: Counter[tuple[str, str]] = Counter()
+    found = []
+    for alarm_id, occurrence, at in session.execute(query):
+        numbers[alarm_id, occurrence] += 1
+        if at > since:
+            found.append(((alarm_id, occurrence, numbers[alarm_id, occurrence]), at))
+    return tuple(found)
+
+
 def conditions_of(session: Session, *which: ColumnElement[bool]) -> list[tuple[Doubtful, str]]:
     """Return the alarms that are meant, each with its rule."""
     query = select(
@@ -358,8 +377,9 @@ def _event_of(payload: dict[str, Any]) -> Event:
 
 
 def _words_of(event: dict[str, Any]) -> str:
-    """Return what a person said: a reason, a comment, or both."""
-    reason = event.get("reason") or event.get("service", {}).get("reason") or event.get("step", "")
+    """Return what a person said: a reason, a comment, or both; of an escalation who it calls."""
+    said = (event.get("reason"), event.get("service", {}).get("reason"), event.get("step"), event.get("to"))
+    reason = next(filter(None, said), "")
     return ": ".join(str(part) for part in (reason, event.get("comment", "")) if part)
 
 

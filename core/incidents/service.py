@@ -21,10 +21,11 @@ from core.access.model import SYSTEM, Actor, Role
 from core.access.permission import require
 from core.field.kinds.gateway import KIND as GATEWAY
 from core.field.model import Device, DeviceState
-from core.incidents import ledger, policy
+from core.incidents import flood, ledger, policy
 from core.incidents.doubt import Doubts, Hearing, hear_nobody
 from core.incidents.events import Acknowledged, Commented, Marked, QualityChanged
 from core.incidents.evidence import Evidence, discard_snapshot, load_snapshot, save_snapshot
+from core.incidents.flood import Call
 from core.incidents.holds import describe_hold
 from core.incidents.model import (
     Alarm,
@@ -621,6 +622,11 @@ class IncidentService:
             .where(AlarmRow.is_open, ~AlarmRow.is_acknowledged, AlarmRow.calling_since.is_not(None))
         )
         return await self._store.read(lambda s: s.scalar(query) or 0)
+
+    async def recent_calls(self) -> tuple[tuple[Call, datetime], ...]:
+        """Return what called within the time over which floods are counted, in order."""
+        since = self._clock.now() - flood.WINDOW
+        return await self._store.read(lambda s: ledger.calls_since(s, since))
 
     async def recent_incidents(self, limit: int = 200) -> tuple[Incident, ...]:
         """Return the newest incidents, newest first."""

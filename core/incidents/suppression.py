@@ -78,7 +78,8 @@ class SuppressionRule:
 
     Attributes:
         causes, kinds: Kinds of conditions.
-        source_kinds: Whose alarms are held; empty means everyone's.
+        source_kinds, sources: Whose alarms are held; empty means everyone's.
+        is_only_own: Held is what follows the alarm rule `of_rule`, and nothing else of the same kinds.
         windows: Hours, by the clock of the node's place, in which alarms of the alarm rule `of_rule` are held.
     """
 
@@ -88,8 +89,10 @@ class SuppressionRule:
     kinds: frozenset[str]
     reach: Reach
     source_kinds: frozenset[SourceKind] = frozenset()
+    sources: frozenset[str] = frozenset()
     windows: tuple[Window, ...] = ()
     of_rule: str = ""
+    is_only_own: bool = False
 
     def is_hour(self, now: datetime) -> bool:
         """Tell whether one of its windows holds at an aware instant."""
@@ -171,11 +174,21 @@ def find_rule(
     for rule in rules:
         if rule.windows and subject.rule_id == rule.of_rule and rule.is_hour(now):
             return rule.rule_id
-        if subject.kind not in rule.kinds or (rule.source_kinds and subject.source_kind not in rule.source_kinds):
+        if not _is_meant(subject, rule):
             continue
         if any(cause.kind in rule.causes and _reaches(rule.reach, cause, subject) for cause in known):
             return rule.rule_id
     return ""
+
+
+def _is_meant(subject: Condition | Alarm, rule: SuppressionRule) -> bool:
+    return (
+        subject.kind in rule.kinds
+        and (not rule.source_kinds or subject.source_kind in rule.source_kinds)
+        and (not rule.sources or subject.source_id in rule.sources)
+        # Tags and numbers are not kept with an alarm; which rule it follows, because of them, is.
+        and (not rule.is_only_own or (subject.rule_id or subject.kind) == rule.of_rule)
+    )
 
 
 def _is_expected(subject: Condition | Alarm, works: PlannedWorks) -> bool:

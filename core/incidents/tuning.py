@@ -54,6 +54,8 @@ class AlarmTuning:
         is_comment_needed: An acknowledge says something.
         escalate_s: Without an acknowledge the next level is called after so long, by priority; 0 means never.
         max_escalation: The last level.
+        escalation_roles: Whose desks each level calls, at least; the last one counts for the levels after it.
+        escalation_names: Who is meant at each level, in the site's words; may be fewer than there are levels.
         realarm_s: What is acknowledged and still active calls again after so long, by priority; 0 means never.
         fleeting_s: What was over sooner, unacknowledged, is marked as fleeting.
     """
@@ -77,10 +79,25 @@ class AlarmTuning:
     is_comment_needed: bool = False
     escalate_s: Mapping[Priority, float] = field(default_factory=lambda: _by_priority(60.0, 5 * MINUTE_S, 0.0, 0.0))
     max_escalation: int = 3
+    escalation_roles: tuple[Role, ...] = (Role.SUPERVISOR,)
+    escalation_names: tuple[str, ...] = ()
     realarm_s: Mapping[Priority, float] = field(
         default_factory=lambda: _by_priority(30 * MINUTE_S, 2 * HOUR_S, 0.0, 0.0)
     )
     fleeting_s: float = 10.0
+
+    def escalated_to(self, level: int) -> Role | None:
+        """Return whose desks a level calls, at least; None below the first one."""
+        if level < 1:
+            return None
+        return self.escalation_roles[min(level, len(self.escalation_roles)) - 1]
+
+    def escalation_words(self, level: int) -> str:
+        """Return who a level calls, for the journal: the role, and the name where the site has one."""
+        role = self.escalated_to(level)
+        name = self.escalation_names[level - 1] if 0 < level <= len(self.escalation_names) else ""
+        words = "" if role is None else role.name.lower()
+        return f"{words}, {name}" if name and name.lower() != words else words
 
     def longest_shelving(self, priority: Priority, role: Role) -> timedelta:
         """Return how long this role may shelve such an alarm; nothing where it may not."""

@@ -45,6 +45,7 @@ from core.incidents.model import Alarm, AlarmChanged, Incident, IncidentChanged,
 from core.incidents.review import ReviewChanged
 from core.incidents.rules.model import RulesChanged
 from core.incidents.shift import ShiftEntryAdded, ShiftWatch
+from core.incidents.tuning import Tunings
 from core.incidents.warnings import WarningChanged
 from core.incidents.work import UnitChanged
 from core.kernel.bus import Bus
@@ -582,7 +583,7 @@ class Node:
         )
         await services.field.start(self._link)
         await self._open_cap(services, self._link)
-        services.field.publish_open_alarms(_alarm_payload(alarm) for alarm in open_alarms)
+        services.field.publish_open_alarms(_alarm_payload(alarm, services.tunings) for alarm in open_alarms)
         for alarm in open_alarms:
             self._attend(alarm)
             self.shift_watch.know(alarm)
@@ -834,7 +835,7 @@ class Node:
             self.shift_watch.take(event.alarm)
             self._attend(event.alarm)
             clips.take_alarm(event.alarm)
-            services.field.publish_alarm(_alarm_payload(event.alarm))
+            services.field.publish_alarm(_alarm_payload(event.alarm, services.tunings))
 
         def on_incident(event: IncidentChanged) -> None:
             self._n_incidents += event.incident.version == 1
@@ -1538,9 +1539,11 @@ def _joined(recent: tuple[Incident, ...], open_ones: tuple[Incident, ...]) -> tu
     return tuple(by_id[incident_id] for incident_id in sorted(by_id))
 
 
-def _alarm_payload(alarm: Alarm) -> dict[str, Any]:
+def _alarm_payload(alarm: Alarm, tunings: Tunings) -> dict[str, Any]:
     """Return an alarm as it stands on the broker."""
-    return {**msgspec.to_builtins(alarm), "state": alarm.state.value, "is_open": alarm.is_open}
+    escalated_to = tunings.of_alarm(alarm).escalation_words(alarm.escalation_level)
+    states = {"state": alarm.state.value, "is_open": alarm.is_open, "escalated_to": escalated_to}
+    return {**msgspec.to_builtins(alarm), **states}
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from core.access.model import Actor
+from core.incidents.flood import Call
 from core.incidents.handling import MAX_PAST_WORKS, Limits, Meant
 from core.incidents.holds import OutOfService
 from core.incidents.model import Alarm, JournalEntry, Shelving, SourceKind
@@ -60,6 +61,10 @@ def _seeing(node: Node, actor_of: Callable[[Peer], Actor]) -> dict[str, Verb]:
         actor_of(peer)
         return list(await node.require_services().incidents.history(since=since, until=until, limit=limit))
 
+    async def recent_calls(peer: Peer) -> list[tuple[Call, datetime]]:
+        actor_of(peer)
+        return list(await node.require_services().incidents.recent_calls())
+
     async def limits(peer: Peer, *, alarm_id: str) -> Limits:
         return await node.require_services().handling.limits(actor_of(peer), alarm_id)
 
@@ -72,6 +77,7 @@ def _seeing(node: Node, actor_of: Callable[[Peer], Actor]) -> dict[str, Verb]:
         "alarms.tick": tick,
         "alarms.journal": journal,
         "alarms.history": history,
+        "alarms.recent_calls": recent_calls,
         "alarms.limits": limits,
     }
 

@@ -48,8 +48,8 @@ class Voice:
     """What the voice remembers. All times are monotonic seconds.
 
     Attributes:
-        calling: Occurrence -> priority of every alarm nobody has acknowledged.
-        sounded_once: Medium alarms that had their one chime, by occurrence.
+        calling: Call -> priority of every alarm nobody has acknowledged; one that is escalated calls anew.
+        sounded_once: Medium alarms that had their one chime, by call.
         is_bus_lost: The link to the node or the broker is gone.
         is_flooded: More calls come than can be answered: medium ones have no chime.
         last_sound: And when it began; None before the first.
@@ -77,11 +77,10 @@ class Voice:
 
 def heard(voice: Voice, alarms: Iterable[Alarm]) -> Voice:
     """Take over the open alarms; a new critical one breaks the silence, but not the mute."""
-    calling = {alarm.occurrence: alarm.priority for alarm in alarms if alarm.is_calling}
+    calling = {_call_of(alarm): _loudness(alarm) for alarm in alarms if alarm.is_calling}
     known = dict(voice.calling)
     is_new_critical = any(
-        priority is Priority.CRITICAL and known.get(occurrence) is not Priority.CRITICAL
-        for occurrence, priority in calling.items()
+        priority is Priority.CRITICAL and known.get(call) is not Priority.CRITICAL for call, priority in calling.items()
     )
     return replace(
         voice,
@@ -89,6 +88,15 @@ def heard(voice: Voice, alarms: Iterable[Alarm]) -> Voice:
         sounded_once=voice.sounded_once & calling.keys(),
         silent_until_s=float("-inf") if is_new_critical else voice.silent_until_s,
     )
+
+
+def _call_of(alarm: Alarm) -> str:
+    return f"{alarm.occurrence}/{alarm.escalation_level}" if alarm.escalation_level else alarm.occurrence
+
+
+def _loudness(alarm: Alarm) -> Priority:
+    """Return what is heard; what was escalated is heard also where its own priority has no sound."""
+    return min(alarm.priority, Priority.MEDIUM) if alarm.escalation_level else alarm.priority
 
 
 def with_bus(voice: Voice, *, is_lost: bool) -> Voice:
@@ -145,7 +153,7 @@ def step(voice: Voice, now_s: float) -> tuple[Voice, Sound | None]:
 
 def _told_once(voice: Voice) -> Voice:
     """Count every medium alarm as heard."""
-    medium = {occurrence for occurrence, priority in voice.calling if priority is Priority.MEDIUM}
+    medium = {call for call, priority in voice.calling if priority is Priority.MEDIUM}
     return voice if medium <= voice.sounded_once else replace(voice, sounded_once=voice.sounded_once | medium)
 
 

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QCheckBox, QLabel, QSizePolicy, QVBoxLayout, QWidg
 from core.access.model import Role
 from core.incidents.machine import Trigger
 from core.incidents.model import Alarm, JournalEntry
-from core.incidents.rules.book import RuleBook, shipped_book
+from core.incidents.rules.book import RuleBook, shipped_book, tuning_of_rule
 from core.incidents.rules.model import AlarmRule, RulesInForce
 from widgets.base.theme import look, set_role
 from widgets.base.times import format_instant
@@ -123,12 +123,16 @@ class AlarmGuidance(QWidget):
 
     def _escalation_words(self, rule: AlarmRule) -> str:
         """Say who is called next, or was called last, while nobody acknowledges."""
-        recipients, alarm = rule.escalation.recipients, self._alarm
-        if not recipients or alarm is None or not alarm.is_calling:
+        alarm, tuning = self._alarm, tuning_of_rule(rule)
+        if alarm is None or not alarm.is_calling:
             return ""
         level = alarm.escalation_level
-        called = f"Called: {', '.join(recipients[:level])}. " if level else ""
-        return f"{called}Next: {recipients[level]}." if level < len(recipients) else called.strip()
+        called = ", ".join(dict.fromkeys(tuning.escalation_words(one) for one in range(1, level + 1)))
+        words = f"Called: {called}." if called else ""
+        is_meant = bool(rule.escalation.recipients or rule.escalation.roles or tuning.escalate_s[alarm.priority])
+        if level >= tuning.max_escalation or not is_meant:
+            return words
+        return f"{words} Next: {tuning.escalation_words(level + 1)}.".strip()
 
     def _show_steps(self, steps: tuple[str, ...]) -> None:
         if tuple(self._boxes) == steps:

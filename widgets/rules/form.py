@@ -28,6 +28,7 @@ from core.incidents.rules.model import (
     Guidance,
     Limits,
     Link,
+    RoleName,
     Suppression,
     TimeToRespond,
 )
@@ -178,12 +179,19 @@ class RuleForm(_Form):
         self._deadband = self._number("Deadband", 1_000_000, "", decimals=2)
         self._is_below = self._check("Raised below the limit")
         self._is_latching = self._check("Latches: stands until it is reset")
+        self._reset_role = choice_field("Reset by", self._body)
+        for role in RoleName:
+            self._reset_role.addItem(role.value, role)
+        self._reset_role.currentIndexChanged.connect(lambda _row: self.edited.emit())
+        self._is_latching.toggled.connect(self._reset_role.setEnabled)
+        self._form.addRow("Reset by", self._reset_role)
         self._fleeting = self._number("Fleeting below", _WEEK_S, " s")
 
     def _build_wait(self) -> None:
         self._section("While it waits")
         self._escalate = self._number("Escalate after", _WEEK_S, " s", low=_UNSET)
-        self._recipients = self._line("Recipients", "one for each level, e.g. supervisor, duty officer")
+        self._roles = self._line("Desks called", "supervisor; or one role for each level, e.g. operator, supervisor")
+        self._recipients = self._line("Names", "one for each level, e.g. shift leader, duty officer")
         self._realarm = self._number("Re-alarm after", _WEEK_S, " s", low=_UNSET)
         self._shelve = self._number("Longest shelving", _WEEK_S, " s", low=_UNSET)
         self._can_be_shelved = self._check("May be shelved")
@@ -206,6 +214,7 @@ class RuleForm(_Form):
             self._expected.show_value(rule.expected_per_week)
             self._show_limits(rule.limits)
             self._escalate.show_value(_shown(rule.escalation.after_s))
+            show_text(self._roles, ", ".join(rule.escalation.roles))
             show_text(self._recipients, ", ".join(rule.escalation.recipients))
             _show_lines(self._held, held_text(rule.suppression.held_while))
             _show_lines(self._windows, windows_text(rule.suppression.windows))
@@ -231,7 +240,7 @@ class RuleForm(_Form):
             consequence=Consequence(consequence) if (consequence := self._consequence.currentData()) else None,
             time_to_respond=TimeToRespond(time) if (time := self._time.currentData()) else None,
             limits=self._limits(),
-            escalation=Escalation(after_s=_said(self._escalate), recipients=words_of(self._recipients.text())),
+            escalation=self._escalation(),
             suppression=Suppression(
                 held_while=held_of(self._held.toPlainText()), windows=windows_of(self._windows.toPlainText())
             ),
@@ -267,6 +276,17 @@ class RuleForm(_Form):
             quantities=words_of(self._quantities.text()),
         )
 
+    def _escalation(self) -> Escalation:
+        roles = words_of(self._roles.text())
+        unknown = [role for role in roles if role not in set(RoleName)]
+        if unknown:
+            raise ValueError(f'"{unknown[0]}" is none of the roles {", ".join(RoleName)}.')
+        return Escalation(
+            after_s=_said(self._escalate),
+            roles=tuple(RoleName(role) for role in roles),
+            recipients=words_of(self._recipients.text()),
+        )
+
     def _show_limits(self, limits: Limits) -> None:
         for field, value in (
             (self._on_delay, limits.on_delay_s),
@@ -282,6 +302,8 @@ class RuleForm(_Form):
         show_text(self._limit, "" if limits.limit is None else f"{limits.limit:g}")
         show_checked(self._is_below, limits.is_below)
         show_checked(self._is_latching, limits.is_latching)
+        show_choice(self._reset_role, limits.reset_role)
+        self._reset_role.setEnabled(limits.is_latching)
         show_checked(self._can_be_shelved, limits.can_be_shelved)
         show_checked(self._is_comment_needed, limits.is_comment_needed)
 
@@ -300,12 +322,17 @@ class RuleForm(_Form):
             deadband=self._deadband.value(),
             is_below=self._is_below.isChecked(),
             is_latching=self._is_latching.isChecked(),
+            reset_role=self._chosen_reset_role(),
             is_comment_needed=self._is_comment_needed.isChecked(),
             can_be_shelved=self._can_be_shelved.isChecked(),
             shelve_max_s=_said(self._shelve),
             realarm_s=_said(self._realarm),
             fleeting_s=self._fleeting.value(),
         )
+
+    def _chosen_reset_role(self) -> RoleName:
+        """Return who may reset it; where nothing latches, nobody has to."""
+        return RoleName(self._reset_role.currentData()) if self._is_latching.isChecked() else RoleName.OPERATOR
 
 
 class GuidanceForm(_Form):

@@ -26,6 +26,7 @@ def tuning_of_rule(rule: AlarmRule) -> AlarmTuning:
         deadband=limits.deadband,
         is_below=limits.is_below,
         is_latching=limits.is_latching,
+        reset_role=limits.reset_role.role,
         can_be_shelved=limits.can_be_shelved,
         is_comment_needed=limits.is_comment_needed,
         fleeting_s=limits.fleeting_s,
@@ -33,7 +34,9 @@ def tuning_of_rule(rule: AlarmRule) -> AlarmTuning:
         shelved_max_supervisor_s=_for_all(limits.shelve_max_s, DEFAULT.shelved_max_supervisor_s),
         realarm_s=_for_all(limits.realarm_s, DEFAULT.realarm_s),
         escalate_s=_for_all(escalation.after_s, DEFAULT.escalate_s),
-        max_escalation=len(escalation.recipients) or DEFAULT.max_escalation,
+        max_escalation=max(len(escalation.recipients), len(escalation.roles)) or DEFAULT.max_escalation,
+        escalation_roles=tuple(one.role for one in escalation.roles) or DEFAULT.escalation_roles,
+        escalation_names=escalation.recipients,
     )
 
 
@@ -113,9 +116,21 @@ class RuleBook:
                 kinds=frozenset(rule.applies_to.kinds),
                 reach=held.reach,
                 source_kinds=frozenset(rule.applies_to.source_kinds),
+                sources=frozenset(rule.applies_to.sources),
+                of_rule=rule.rule_id,
+                is_only_own=self._shares_kinds(number),
             )
-            for rule in self.in_force.rules
+            for number, rule in enumerate(self.in_force.rules)
             for held in rule.suppression.held_while
+        )
+
+    def _shares_kinds(self, number: int) -> bool:
+        """Tell whether not all conditions of a rule's kinds and sources follow it: some follow another one."""
+        rules = tuple(self.in_force.rules)
+        applies = rules[number].applies_to
+        before = (other.applies_to.kinds for other in rules[:number])
+        return bool(applies.tags or applies.quantities) or any(
+            not kinds or set(kinds) & set(applies.kinds) for kinds in before
         )
 
     def window_holding(self, condition: Condition | Alarm, at: datetime) -> str:

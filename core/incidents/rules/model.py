@@ -13,6 +13,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import ConfigDict, Field
 
+from core.access.model import Role
 from core.incidents.model import Condition, Priority, SourceKind
 from core.incidents.suppression import Reach, Window
 
@@ -61,6 +62,19 @@ MATRIX: dict[tuple[Consequence, TimeToRespond], Priority] = {
     for time, number in zip(_TIMES, numbers, strict=True)
 }
 """Priority by consequence and time to respond."""
+
+
+class RoleName(StrEnum):
+    """A role as rules name it."""
+
+    OPERATOR = "operator"
+    SUPERVISOR = "supervisor"
+    ADMINISTRATOR = "administrator"
+
+    @property
+    def role(self) -> Role:
+        """The role."""
+        return Role[self.name]
 
 
 class Link(StrEnum):
@@ -120,6 +134,7 @@ class Limits:
     """The figures of `AlarmTuning` that a site may set.
 
     Attributes:
+        reset_role: Who may reset what latches, at least.
         realarm_s, shelve_max_s: None means what `AlarmTuning` has for the priority.
     """
 
@@ -133,6 +148,7 @@ class Limits:
     deadband: Annotated[float, Field(ge=0)] = 0.0
     is_below: bool = False
     is_latching: bool = False
+    reset_role: RoleName = RoleName.OPERATOR
     is_comment_needed: bool = False
     can_be_shelved: bool = True
     shelve_max_s: Seconds | None = None
@@ -146,12 +162,15 @@ class Escalation:
 
     Attributes:
         after_s: Per level; None means what `AlarmTuning` has for the priority, 0 never.
-        recipients: One name for each level; none means three levels without names.
+        roles: Whose desks are called at each level, at least; the last one counts for those after it, none means
+            supervisors.
+        recipients: One name for each level; without roles and names there are three levels.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
 
     after_s: Seconds | None = None
+    roles: Annotated[tuple[RoleName, ...], Field(max_length=5)] = ()
     recipients: Annotated[tuple[Name, ...], Field(max_length=5)] = ()
 
 

@@ -13,6 +13,7 @@ from core.incidents.rules.model import (
     FORMAT,
     AlarmRule,
     Difference,
+    RoleName,
     RuleProblem,
     RuleReport,
     RuleSet,
@@ -174,6 +175,8 @@ def _problems_within(rule: AlarmRule, item: Node) -> list[RuleProblem]:
     limits = rule.limits
     if limits.deadband and limits.limit is None:
         say("A deadband needs a limit.", "limits", "deadband")
+    if limits.reset_role is not RoleName.OPERATOR and not limits.is_latching:
+        say("It says who may reset it, and does not latch.", "limits", "reset_role")
     if limits.shelve_max_s and not limits.can_be_shelved:
         say("It cannot be shelved, and says for how long.", "limits", "shelve_max_s")
     if limits.n_raises > 1 and limits.on_delay_s > limits.window_s:

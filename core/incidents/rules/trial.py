@@ -3,8 +3,8 @@
 What rules saw comes from the stored observations, with every begin and end before any delay; what devices measured from
 the stored readings (`readings.py`). For everything else only the alarm journal is left: it begins where the rule of
 that day let the condition through, so a shorter delay than that cannot be tried on it. Each condition is replayed by
-itself through `Signals`, as the room does it live; then what the causes of that time would have held is left out of
-what calls.
+itself through `Signals`, as the room does it live; then what the causes and planned works of that time would have held
+is left out of what calls.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.incidents import policy
+from core.incidents import holds, policy
 from core.incidents.machine import Trigger
 from core.incidents.model import AlarmMark, Condition, Priority, SourceKind
 from core.incidents.rules.book import RuleBook
@@ -25,7 +25,7 @@ from core.incidents.rules.heard import Heard
 from core.incidents.rules.model import TrialReport, TrialSide
 from core.incidents.rules.readings import ReadingReplay
 from core.incidents.signals import Signals, Verdict
-from core.incidents.suppression import Cause, SuppressionRule, find_rule
+from core.incidents.suppression import Cause, PlannedWorks, SuppressionRule, find_rule
 from core.kernel.errors import BadInputError
 from core.kernel.geo import GeoPoint
 from core.store import rows
@@ -54,10 +54,13 @@ class _Replayed:
 
 
 class _Causes:
-    """Alarms that explain others, by the hours in which they were active."""
+    """What explains alarms: others, by the hours in which they were active, and works."""
 
-    def __init__(self, alarms: Iterable[_Replayed], rules: tuple[SuppressionRule, ...]) -> None:
+    def __init__(
+        self, alarms: Iterable[_Replayed], rules: tuple[SuppressionRule, ...], works: tuple[PlannedWorks, ...]
+    ) -> None:
         self._rules = rules
+        self._works = works
         self._by_hour: dict[int, list[_Replayed]] = defaultdict(list)
         for alarm in alarms:
             for hour in range(_hour(alarm.at), _hour(alarm.until) + 1):
@@ -79,6 +82,7 @@ class _Causes:
             if cause.at <= at < cause.until
             and find_rule(condition, (_cause(cause.condition),), rules=self._rules, works=(), now=at)
         ]
+        ends += (one.until for one in self._works if find_rule(condition, (), rules=(), works=(one,), now=at))
         return max(ends, default=None)
 
 
@@ -118,6 +122,11 @@ def read_history(
     return seen[:MAX_SIGNALS], len(seen) > MAX_SIGNALS
 
 
+def read_works(session: Session, *, since: datetime, until: datetime) -> tuple[PlannedWorks, ...]:
+    """Return the works that went on in a span; those that were ended early ended then."""
+    return tuple(one for one in holds.works(session, since) if one.since < until)
+
+
 def try_rule(
     rule_id: str,
     history: Iterable[Heard],
@@ -128,6 +137,7 @@ def try_rule(
     until: datetime,
     is_cut: bool = False,
     measured: ReadingReplay | None = None,
+    works: tuple[PlannedWorks, ...] = (),
 ) -> TrialReport:
     """Replay history through a rule as it is and as it would be.
 
@@ -140,6 +150,7 @@ def try_rule(
         until: Aware.
         is_cut: There was more history than that.
         measured: Of the devices whose readings were replayed; None where the rule judges no numbers.
+        works: That went on in the span, as `read_works` has them.
     """
     measured = measured or ReadingReplay((), since=since, until=until)
     heard = sorted((_undelayed(one, as_it_is) for one in history), key=lambda one: one.at)
@@ -154,8 +165,8 @@ def try_rule(
         rule_id=rule_id,
         since=since,
         until=until,
-        as_it_is=_side(rule_id, heard + measured.as_it_is, as_it_is, since, until),
-        changed=_side(rule_id, heard + measured.changed, changed, since, until),
+        as_it_is=_side(rule_id, heard + measured.as_it_is, as_it_is, works, since, until),
+        changed=_side(rule_id, heard + measured.changed, changed, works, since, until),
         n_from_observations=begins[True],
         n_from_journal=begins[False],
         n_readings=measured.n_readings,
@@ -196,7 +207,14 @@ def _undelayed(heard: Heard, book: RuleBook) -> Heard:
     return replace(heard, at=heard.at - timedelta(seconds=delay_s))
 
 
-def _side(rule_id: str, history: list[Heard], book: RuleBook, since: datetime, until: datetime) -> TrialSide:
+def _side(
+    rule_id: str,
+    history: list[Heard],
+    book: RuleBook,
+    works: tuple[PlannedWorks, ...],
+    since: datetime,
+    until: datetime,
+) -> TrialSide:
     by_key: dict[str, list[Heard]] = defaultdict(list)
     for heard in history:
         by_key[heard.condition.condition_key].append(heard)
@@ -216,8 +234,9 @@ def _side(rule_id: str, history: list[Heard], book: RuleBook, since: datetime, u
             explaining += alarms
         if is_of_rule:
             n_conditions += sum(one.is_raise and one.at >= since for one in course)
-            raised += (one for one in alarms if one.at >= since)
-    known = _Causes(explaining, rules)
+            own = (replace(one, condition=replace(one.condition, rule_id=rule_id)) for one in alarms)
+            raised += (one for one in own if one.at >= since)
+    known = _Causes(explaining, rules, works)
     is_held = [bool(book.window_holding(one.condition, one.at)) or known.hold(one) for one in raised]
     n_chatter = sum(one.is_chatter and not held for one, held in zip(raised, is_held, strict=True))
     per_day = Counter(one.at.astimezone(UTC).date().isoformat() for one in raised)

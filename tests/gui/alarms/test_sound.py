@@ -115,6 +115,25 @@ def test_an_alarm_that_becomes_critical_breaks_the_silence_too():
     assert listen(risen, from_s=1, to_s=1)[0] == [(1.0, Sound.CRITICAL)]
 
 
+def test_an_escalation_is_heard_anew_also_where_the_alarm_had_its_chime_or_has_none():
+    voice, _ = listen(calling(Priority.MEDIUM, Priority.LOW), to_s=5)
+    for number, priority in ((0, Priority.MEDIUM), (1, Priority.LOW)):
+        escalated = make_alarm(f"a{number}", priority, escalation_level=1)
+
+        _, told = listen(heard(voice, [escalated]), from_s=6, to_s=30)
+
+        assert [sound for _, sound in told] == [Sound.MEDIUM]
+
+
+def test_the_escalation_of_a_critical_alarm_breaks_the_silence():
+    voice = silenced(calling(Priority.CRITICAL), 0.0)
+
+    escalated = heard(voice, [make_alarm("a0", Priority.CRITICAL, escalation_level=1)])
+
+    assert step(voice, 1.0)[1] is None
+    assert step(escalated, 1.0)[1] is Sound.CRITICAL
+
+
 def test_mute_is_not_broken_and_ends_by_itself_after_30_min():
     voice = muted(calling(Priority.HIGH), 0.0)
     voice = heard(voice, [make_alarm("a0", Priority.HIGH), make_alarm("new", Priority.CRITICAL)])

@@ -126,7 +126,7 @@ def test_who_was_called_and_who_is_next_is_said_while_nobody_acknowledges(guidan
     guidance.show_alarm(crash())
     assert "Next: supervisor." in read(guidance)
     guidance.show_alarm(crash(escalation_level=1, version=2))
-    assert "Called: supervisor. Next: duty officer." in read(guidance)
+    assert "Called: supervisor. Next: supervisor, duty officer." in read(guidance)
     guidance.show_alarm(crash(is_acknowledged=True, version=3))
     assert "supervisor" not in read(guidance)
 

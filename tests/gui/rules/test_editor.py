@@ -13,6 +13,7 @@ from core.incidents.model import Priority
 from core.incidents.rules.model import (
     Difference,
     HeldWhile,
+    RoleName,
     RulesInForce,
     RuleVersion,
     TrialReport,
@@ -110,6 +111,23 @@ def test_consequence_and_time_give_the_priority_as_one_chooses(editor):
     rule = editor.draft.find("congestion")
     assert rule.priority is Priority.HIGH
     assert part(editor, QTableView, "Alarm rules").lines[listed(editor).index("congestion")].cells[1] == "2"
+
+
+def test_who_resets_what_latches_and_whose_desks_are_called_is_chosen_in_the_form(editor):
+    editor.select("collision")
+    choice = part(editor, QWidget, "Reset by")
+    choice.setCurrentIndex(choice.findText("supervisor"))
+    give(part(editor, QLineEdit, "Desks called"), "operator, supervisor")
+
+    rule = editor.draft.find("collision")
+    assert rule.limits.reset_role is RoleName.SUPERVISOR
+    assert rule.escalation.roles == (RoleName.OPERATOR, RoleName.SUPERVISOR)
+
+
+def test_nobody_resets_what_does_not_latch(editor):
+    editor.select("congestion")
+
+    assert not part(editor, QWidget, "Reset by").isEnabled()
 
 
 def test_guidance_and_checklist_are_lines_of_text(editor):

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from core.incidents.flood import NO_FLOOD, looked_at
+from core.incidents.flood import NO_FLOOD, looked_at, told
 from tests.fixtures.alarms import AT, alarm
 
 
@@ -53,9 +53,57 @@ def test_looking_twice_counts_nothing_twice_and_coming_back_does():
     flood = looked_at(NO_FLOOD, raised(3), AT)
     assert looked_at(flood, raised(3), AT) is flood
 
-    again = [replace(one, n_repeats=1, changed_at=after(minutes=1)) for one in raised(3)]
+    again = [replace(one, n_repeats=1, n_calls=2, changed_at=after(minutes=1)) for one in raised(3)]
     assert looked_at(flood, again, after(minutes=1)).n_calls == 6
 
 
 def test_what_was_raised_before_this_desk_was_opened_counts_by_its_own_time():
     assert not looked_at(NO_FLOOD, raised(40), after(minutes=30)).is_on
+
+
+def test_each_number_of_a_call_counts_once_as_the_journal_has_it():
+    flood = looked_at(NO_FLOOD, raised(3), AT)
+
+    again = [replace(one, n_calls=3, changed_at=after(minutes=1)) for one in raised(3)]
+    flood = looked_at(flood, again, after(minutes=1))
+
+    assert flood.n_calls == 9
+
+
+def test_what_repeats_without_a_call_counts_once():
+    flood = looked_at(NO_FLOOD, raised(3), AT)
+
+    chattering = [replace(one, n_repeats=8, changed_at=after(minutes=1)) for one in raised(3)]
+
+    assert looked_at(flood, chattering, after(minutes=1)).n_calls == 3
+
+
+def test_a_comment_on_an_old_call_makes_no_new_one():
+    flood = looked_at(NO_FLOOD, raised(1), AT)
+    later = after(minutes=30)
+
+    flood = looked_at(flood, raised(1), later)
+    commented = [replace(one, comment="seen", changed_at=later) for one in raised(1)]
+
+    assert looked_at(flood, commented, later).n_calls == 0
+
+
+def test_what_was_held_counts_from_when_it_calls():
+    held = raised(1, n_calls=0)
+    flood = looked_at(NO_FLOOD, held, AT)
+    later = after(minutes=30)
+
+    let_go = [replace(one, n_calls=1, calling_since=later, changed_at=later) for one in held]
+
+    assert looked_at(flood, let_go, later).n_calls == 1
+
+
+def test_the_journal_tells_a_desk_that_was_only_just_opened_what_called_before():
+    flood = looked_at(NO_FLOOD, raised(1, n_calls=3), after(minutes=5))
+    calls = [(("A0", "o0", number), after(minutes=number)) for number in (1, 2, 3)]
+    calls += [(("gone", "x", 1), after(minutes=4)), (("older", "y", 1), after(minutes=-6))]
+
+    flood = told(flood, calls, after(minutes=5))
+
+    assert flood.n_calls == 4
+    assert looked_at(flood, [], after(minutes=12)).n_calls == 2

@@ -12,6 +12,8 @@ from core.incidents import ledger, machine
 from core.incidents.handling import Meant
 from core.incidents.holds import Holds, HoldsChanged
 from core.incidents.model import Alarm, AlarmChanged, AlarmState, Priority, Quality, Shelving, SourceKind
+from core.incidents.rules.book import RuleBook
+from core.incidents.rules.model import AlarmRule, Escalation, Limits, RoleName, RuleSet, RulesInForce
 from core.incidents.suppression import PlannedWorks, Reach, Source, SuppressionRule, Window
 from core.incidents.tuning import SHELVE_REASONS, AlarmTuning
 from core.kernel.clock import FakeClock
@@ -54,6 +56,10 @@ def acknowledge(room: Room, alarm: Alarm, actor=OLGA) -> Alarm:
 
 def shelve(room: Room, alarm: Alarm, *, actor=OLGA, for_s: float = HOUR_S, **more) -> Alarm:
     return room.run(room.handling.shelve(actor, meant(alarm), for_s=for_s, reason=REASON, **more))
+
+
+def book_of(*rules: AlarmRule) -> RuleBook:
+    return RuleBook(RulesInForce(rules=RuleSet(rules=rules), version=1))
 
 
 @pytest.fixture
@@ -229,6 +235,59 @@ def test_a_latched_alarm_stands_until_it_is_acknowledged_and_reset(room: Room, c
         AlarmState.LATCHED_ACKNOWLEDGED,
         AlarmState.NORMAL,
     ]
+
+
+def test_only_who_the_rule_names_resets_a_latched_alarm(room: Room, crash: Alarm) -> None:
+    rules = book_of(AlarmRule(rule_id=crash.rule_id, limits=Limits(is_latching=True, reset_role=RoleName.SUPERVISOR)))
+    room.tunings.replace(rules.tunings)
+    seen = acknowledge(room, return_one(room))
+
+    with pytest.raises(NotPermittedError, match="needs a supervisor"):
+        room.run(room.handling.reset(OLGA, meant(seen)))
+
+    assert not room.run(room.handling.limits(OLGA, seen.alarm_id)).may_reset
+    assert room.run(room.handling.reset(SUSI, meant(seen))).state is AlarmState.NORMAL
+
+
+# -- escalated ------------------------------------------------------------------------------------------------------
+
+
+def test_an_escalation_calls_again_and_the_journal_says_whom(room: Room, crash: Alarm) -> None:
+    rules = book_of(
+        AlarmRule(
+            rule_id=crash.rule_id,
+            escalation=Escalation(after_s=60, roles=(RoleName.OPERATOR, RoleName.SUPERVISOR), recipients=("leader",)),
+        )
+    )
+    room.tunings.replace(rules.tunings)
+    room.run(room.keeper.start())
+
+    room.pass_time(60)
+    room.pass_time(60)
+
+    (alarm,) = room.run(room.incidents.open_alarms())
+    calls = [entry.comment for entry in room.run(room.incidents.journal(crash.alarm_id)) if entry.event == "escalate"]
+    assert (alarm.escalation_level, alarm.n_calls) == (2, crash.n_calls + 2)
+    assert calls == ["operator, leader", "supervisor"]
+
+
+def test_an_acknowledge_that_meets_an_escalation_counts(room: Room, crash: Alarm) -> None:
+    room.run(room.handling.escalate(OLGA, meant(crash)))
+
+    assert acknowledge(room, crash).state is AlarmState.ACKNOWLEDGED
+
+
+def test_calls_are_numbered_as_the_alarm_numbers_them(room: Room, crash: Alarm) -> None:
+    room.pass_time(30)
+    escalated = room.run(room.handling.escalate(OLGA, meant(crash)))
+
+    calls = room.run(room.incidents.recent_calls())
+
+    assert calls == tuple(
+        ((crash.alarm_id, crash.occurrence, number), at)
+        for number, at in ((1, crash.raised_at), (2, escalated.changed_at))
+    )
+    assert escalated.n_calls == 2
 
 
 def test_an_active_alarm_is_not_reset(room: Room, crash: Alarm) -> None:

@@ -17,12 +17,12 @@ from core.incidents.rules.model import (
     RulesInForce,
     Suppression,
 )
-from core.incidents.rules.trial import Heard, read_history, try_rule
-from core.incidents.suppression import Reach, Window
+from core.incidents.rules.trial import Heard, read_history, read_works, try_rule
+from core.incidents.suppression import PlannedWorks, Reach, Source, Window
 from core.kernel.errors import BadInputError
 from core.kernel.ids import new_id
 from core.vision.model import Observation, ObservationKind, Phase
-from tests.fixtures.room import make_condition
+from tests.fixtures.room import SUSI, make_condition
 
 T0 = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 RULE = AlarmRule(rule_id="jam", applies_to=AppliesTo(kinds=("congestion",)), guidance=Guidance(action="Look."))
@@ -43,7 +43,7 @@ def course(*spans, key="camera/a/congestion:z", **changes):
     ]
 
 
-def tried(history, changed, as_it_is=None):
+def tried(history, changed, as_it_is=None, **more):
     return try_rule(
         "jam",
         history,
@@ -51,6 +51,7 @@ def tried(history, changed, as_it_is=None):
         changed=changed,
         since=T0 - timedelta(hours=1),
         until=T0 + timedelta(days=2),
+        **more,
     )
 
 
@@ -151,6 +152,46 @@ def test_a_cause_elsewhere_holds_nothing():
     history = [*course((100, 200)), *lost_camera((50, 500), source_id="b")]
 
     assert tried(history, book(held_while_a_camera_is_lost())).changed.n_called == 1
+
+
+def works(begin_s, end_s, **changes):
+    announced = PlannedWorks(
+        works_id="w",
+        title="New kerbs",
+        sources=frozenset({Source(kind=SourceKind.CAMERA, source_id="ring-north")}),
+        since=T0 + timedelta(seconds=begin_s),
+        until=T0 + timedelta(seconds=end_s),
+        by="susi",
+        reason="The kerbs are new.",
+    )
+    return replace(announced, **changes)
+
+
+@pytest.mark.parametrize(
+    ("announced", "n_called"),
+    [
+        (works(0, 1000), 0),
+        (works(0, 300), 1),
+        (works(500, 1000), 1),
+        (works(0, 1000, sources=frozenset({Source(kind=SourceKind.CAMERA, source_id="elsewhere")})), 1),
+        (works(0, 1000, kinds=frozenset({"camera_lost"})), 1),
+    ],
+)
+def test_what_planned_works_would_have_held_does_not_call(announced, n_called):
+    side = tried(course((100, 900)), book(), works=(announced,)).changed
+
+    assert (side.n_raised, side.n_called, side.n_held) == (1, n_called, 1 - n_called)
+
+
+def test_works_of_the_span_are_read_and_no_others(room):
+    at = room.clock.now()
+    for hours in ((1, 2), (30, 40)):
+        since, until = (at + timedelta(hours=one) for one in hours)
+        room.run(room.handling.plan_works(SUSI, works(0, 1, since=since, until=until)))
+
+    found = room.run(room.store.read(lambda s: read_works(s, since=at, until=at + timedelta(days=1))))
+
+    assert [one.since for one in found] == [at + timedelta(hours=1)]
 
 
 def test_what_comes_from_the_journal_is_replayed_from_before_its_delay():

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from core.access.model import Role
 from core.incidents.keeper import RELEASE_AFTER_S, AlarmKeeper
 from core.incidents.model import AlarmState, Condition, Priority, SourceKind
 from core.incidents.rules.book import RuleBook, shipped_book, shipped_tunings
@@ -18,6 +19,7 @@ from core.incidents.rules.model import (
     AppliesTo,
     Consequence,
     Guidance,
+    HeldWhile,
     Limits,
     RulesChanged,
     RuleSet,
@@ -34,7 +36,7 @@ from core.incidents.rules.text import (
     shipped_rules,
     text_of_rules,
 )
-from core.incidents.suppression import Weekday, Window
+from core.incidents.suppression import Cause, Reach, Weekday, Window, find_rule
 from core.kernel.errors import BadInputError, NotPermittedError, StaleWriteError
 from core.store.tables import RuleVersionRow
 from tests.fixtures.room import OLGA, SUSI, make_condition
@@ -421,3 +423,76 @@ def test_an_alarm_in_the_hours_of_its_rule_is_held_and_calls_when_they_are_over(
     room.run(keeper.tick())
     (alarm,) = room.run(room.incidents.open_alarms())
     assert alarm.is_calling
+
+
+# -- whom a rule suppresses ------------------------------------------------------------------------------------------
+
+LOST = Cause(condition_key="camera/x/camera_lost", kind="camera_lost", source_kind=SourceKind.CAMERA, source_id="x")
+HELD = Suppression(held_while=(HeldWhile(name="lost", causes=("camera_lost",), reach=Reach.EVERYWHERE),))
+
+
+def holds(rules: RuleBook, subject: Condition) -> bool:
+    """Tell whether a lost camera suppresses a condition under these rules."""
+    at = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    return bool(find_rule(rules.applied(subject), (LOST,), rules=rules.suppressions(), works=(), now=at))
+
+
+@pytest.mark.parametrize(
+    ("applies_to", "is_held", "is_not_held"),
+    [
+        (AppliesTo(kinds=("congestion",), sources=("a",)), {"source_id": "a"}, {"source_id": "b"}),
+        (AppliesTo(kinds=("congestion",), tags=("bus",)), {"tags": frozenset({"bus"})}, {}),
+        (AppliesTo(kinds=("congestion",), quantities=("level",)), {"quantity": "level"}, {"quantity": "rain"}),
+        (
+            AppliesTo(kinds=("congestion",), source_kinds=(SourceKind.STATION,)),
+            {"source_kind": SourceKind.STATION},
+            {"source_kind": SourceKind.CAMERA},
+        ),
+    ],
+)
+def test_a_rule_suppresses_only_what_it_is_for(applies_to, is_held, is_not_held):
+    rules = book(
+        AlarmRule(rule_id="some", applies_to=applies_to, suppression=HELD, guidance=ACT),
+        AlarmRule(rule_id="all", guidance=ACT),
+    )
+
+    assert holds(rules, condition(**is_held))
+    assert not holds(rules, condition(**is_not_held))
+
+
+def test_what_follows_an_earlier_rule_is_not_suppressed_by_a_later_one_of_its_kind():
+    rules = book(
+        AlarmRule(rule_id="first", applies_to=AppliesTo(sources=("a",)), guidance=ACT),
+        AlarmRule(rule_id="rest", applies_to=AppliesTo(kinds=("congestion",)), suppression=HELD, guidance=ACT),
+    )
+
+    assert not holds(rules, condition(source_id="a"))
+    assert holds(rules, condition(source_id="b"))
+
+
+# -- who resets, and who is called -----------------------------------------------------------------------------------
+
+
+def test_who_may_reset_and_whom_an_escalation_calls_are_read_and_written():
+    text = """
+rules:
+  - rule_id: crash
+    limits: {is_latching: true, reset_role: supervisor}
+    escalation: {after_s: 60, roles: [operator, supervisor], recipients: [shift leader]}
+    guidance: {action: Look.}
+"""
+    rules = rules_of_text(text)
+    tuning = book(*rules).tunings["crash"]
+
+    assert rules_of_text(text_of_rules(rules)) == rules
+    assert tuning.reset_role is Role.SUPERVISOR
+    assert tuning.max_escalation == 2
+    assert [tuning.escalated_to(level) for level in range(4)] == [None, Role.OPERATOR, *[Role.SUPERVISOR] * 2]
+    assert [tuning.escalation_words(level) for level in (1, 2)] == ["operator, shift leader", "supervisor"]
+
+
+def test_who_may_reset_what_does_not_latch_is_refused():
+    report = check_text("rules:\n- {rule_id: x, limits: {reset_role: supervisor}, guidance: {action: Look.}}")
+
+    assert "does not latch" in report.problems[0].sentence
+    assert report.rules is None
