@@ -165,6 +165,8 @@ class Overlay:
             small = QFontMetricsF(dress.font(dress.sizes.small))
             room_px = min(PLATE_EM * dress.sizes.small, sight.width_px - 10.0 * dress.sizes.gap - dress.sizes.body)
             captions = [place.name, *_wrapped(told.captions.get(place.lot_id) or _counts(place, told), small, room_px)]
+            if not sight.options.is_apart:
+                captions += [_deck_words(deck, told) for deck in _named_decks(sight) if deck.lot_id == place.lot_id]
             if place.n_undrawn:
                 captions += _wrapped(f"{place.n_undrawn} bays are not drawn: rows, in their order", small, room_px)
             if told.no_position and place is sight.scene.lots[0]:
@@ -199,18 +201,14 @@ class Overlay:
         plate.put(painter, box)
 
     def _paint_decks(self, painter: QPainter, sight: Sight, told: Told, dress: Dress, taken: list[QRectF]) -> None:
-        """Name every level of a garage that is drawn, left of it or above, with its count."""
-        for deck in sight.scene.decks:
-            if not deck.name or not sight.is_level_shown(deck.level):
-                continue
+        """Name every level that stands apart, left of it or above, with its count; else the lot's plate says it."""
+        for deck in _named_decks(sight) if sight.options.is_apart else ():
             at, depth = sight.place(deck.pad)
             if np.any(depth <= 0.1):
                 continue
-            caption = _deck_count(deck, told)
-            words = f"{deck.name}   {caption}".strip()
+            words = _deck_words(deck, told)
             plate = self._stamps.plate((words,), dress, None, sight.ratio)
             box = _beside(plate, at, 3.0 * dress.sizes.gap)
-            # Levels of a closed garage lie three metres apart: the lower name gives way downwards.
             while any(box.intersects(other) for other in taken):
                 box.translate(0.0, 2.0)
             if box.top() < 0 or box.bottom() > sight.height_px or box.left() > sight.width_px:
@@ -404,10 +402,15 @@ def _beside(plate: Stamp, corners_px: NDArray[np.float64], rim_px: float) -> QRe
     return box
 
 
-def _deck_count(deck: DeckPlace, told: Told) -> str:
+def _named_decks(sight: Sight) -> list[DeckPlace]:
+    """Return the levels that are drawn of lots with several, from above."""
+    return [deck for deck in sight.scene.decks if deck.name and sight.is_level_shown(deck.level)]
+
+
+def _deck_words(deck: DeckPlace, told: Told) -> str:
     if told.look is None or told.is_by_figure or not len(deck.indices):
-        return ""
-    return _count_words(told.look, deck.indices)
+        return deck.name
+    return f"{deck.name}   {_count_words(told.look, deck.indices)}"
 
 
 def _is_labelled(sight: Sight, lot_id: str, level: int) -> bool:

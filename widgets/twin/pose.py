@@ -13,6 +13,10 @@ VIEW_ANGLE_DEG = 32.0
 
 MIN_ELEVATION_DEG, MAX_ELEVATION_DEG = 6.0, 89.9
 MIN_DISTANCE_M, MAX_DISTANCE_M = 6.0, 6000.0
+FRAMED_RIM = 1.12
+"""So much farther off than needed: names and the legend lie around what is framed."""
+
+N_CENTRINGS = 4
 
 Vector = NDArray[np.float64]
 
@@ -92,19 +96,37 @@ def zoom(pose: Pose, factor: float, towards: Vector | None = None) -> Pose:
 
 
 def framing(low: Vector, high: Vector, aspect: float, pose: Pose) -> Pose:
-    """Return `pose`, its directions kept, moved so that the box from `low` to `high` [m] is seen whole.
+    """Return `pose`, its directions kept, moved so that the box from `low` to `high` [m] fills the picture.
 
     Width of the picture by its height is `aspect`.
     """
     centre = (low + high) / 2
     corners = np.array([[x, y, z] for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])])
-    around = corners - centre
+    found = replace(pose, x_m=float(centre[0]), y_m=float(centre[1]), z_m=float(centre[2]))
+    found = replace(found, distance_m=_distance_for(corners, aspect, found))
+    for _ in range(N_CENTRINGS):
+        # What is near looks larger: the middle of the box is not the middle of its picture.
+        around = corners - found.eye
+        depth = around @ found.forward
+        if np.any(depth <= 0.0):
+            break
+        sideways, upwards = around @ found.right / depth, around @ found.up / depth
+        lean = max(0.25, math.sin(math.radians(found.elevation_deg)))
+        right_m = float(sideways.max() + sideways.min()) / 2 * found.distance_m
+        ahead_m = float(upwards.max() + upwards.min()) / 2 * found.distance_m / lean
+        found = pan(found, right_m, ahead_m)
+        found = replace(found, distance_m=_distance_for(corners, aspect, found))
+    return found
+
+
+def _distance_for(corners: Vector, aspect: float, pose: Pose) -> float:
+    """Return from how far off all corners are seen, with a rim."""
+    around = corners - pose.focus
     tan_y = math.tan(math.radians(VIEW_ANGLE_DEG / 2))
     wide = np.abs(around @ pose.right) / (tan_y * aspect)
     high_up = np.abs(around @ pose.up) / tan_y
-    needed = np.maximum(wide, high_up) - around @ pose.forward
-    distance_m = min(MAX_DISTANCE_M, max(MIN_DISTANCE_M, float(needed.max()) * 1.06))
-    return replace(pose, x_m=float(centre[0]), y_m=float(centre[1]), z_m=float(centre[2]), distance_m=distance_m)
+    needed = float((np.maximum(wide, high_up) - around @ pose.forward).max())
+    return min(MAX_DISTANCE_M, max(MIN_DISTANCE_M, needed * FRAMED_RIM))
 
 
 def between(begin: Pose, end: Pose, share: float) -> Pose:
