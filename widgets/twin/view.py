@@ -44,6 +44,9 @@ FLIGHT_STEP_MS = 16
 PULSE_MS = 500
 """Half of a pulse: one in a second, far below what WCAG 2.3.1 allows."""
 
+MAX_UNANSWERED = 3
+"""So many orders to look from somewhere go out before a picture came back."""
+
 CLICK_PX = 4
 FIRST_POSE = Pose(azimuth_deg=20.0, elevation_deg=42.0)
 FLY_TO_BAY_M = 34.0
@@ -99,6 +102,8 @@ class TwinView(QWidget):
         self._dragged_to: QPointF | None = None
         self._has_dragged = False
         self._flight: tuple[Pose, Pose, float] | None = None
+        self._n_unanswered = 0
+        self._is_look_due = False
         self.n_pictures = 0
         self.look_number = 0
         self._drawn_look = self._painted_look = 0
@@ -237,6 +242,9 @@ class TwinView(QWidget):
     def show_picture(self, picture: Picture) -> None:
         """Take a picture of the drawing process."""
         self.ordered.emit(Taken())
+        self._n_unanswered = 0
+        if self._is_look_due:
+            self._order_look()
         if len(picture.pixels) != picture.width_px * picture.height_px * 4:
             return
         # Painted without converting; the bytes belong to Python and are kept as long as the image.
@@ -252,6 +260,7 @@ class TwinView(QWidget):
 
     def say_everything(self) -> None:
         """Say all that the drawing process has to know, to one that has just begun."""
+        self._n_unanswered = 0
         self.ordered.emit(ShowOptions(self._options))
         self._order_look()
 
@@ -384,7 +393,12 @@ class TwinView(QWidget):
             return
         ratio = self.devicePixelRatioF()
         width, height = round(self.width() * ratio), round(self.height() * ratio)
-        if width >= 8 and height >= 8:
+        if width < 8 or height < 8:
+            return
+        # More orders than pictures only keep both processes awake: the newest goes out with the picture that comes.
+        self._is_look_due = self._n_unanswered >= MAX_UNANSWERED
+        if not self._is_look_due:
+            self._n_unanswered += 1
             self.ordered.emit(Look(self._pose, width, height))
 
     def _on_flight(self) -> None:

@@ -688,3 +688,17 @@ def test_shadows_and_daylight_are_off_until_they_are_wanted(panel):
 
     assert panel.view.options.has_shadows
     assert sum(panel.view.options.palette.sky) > sum(night.sky) + 200
+
+
+def test_no_more_looks_are_ordered_than_pictures_come_and_the_last_one_goes_out_with_them(panel, orders):
+    show_white_picture(panel)
+    orders.clear()
+    for _ in range(20):
+        QTest.keyClick(panel.view, Qt.Key.Key_Right)
+    assert len([order for order in orders if isinstance(order, Look)]) <= 3
+
+    orders.clear()
+    show_white_picture(panel)
+
+    (newest,) = [order for order in orders if isinstance(order, Look)]
+    assert newest.pose == panel.view.pose
