@@ -65,6 +65,11 @@ class Arranger(QObject):
         self._alarm = alarm
         self._settling.start()
 
+    def _would_hide_keys(self, key: str) -> bool:
+        """Tell whether the operator went on meanwhile to what stands behind the same tabs."""
+        working = self._window.panel_with_keys
+        return working != key and working in self._window.stack_of(key)
+
     def _arrange(self) -> None:
         alarm = self._alarm
         if alarm is None:
@@ -75,7 +80,7 @@ class Arranger(QObject):
                 self._fronts = self._window.fronts()
             self._room.arranged.emit(Arrangement(alarm=alarm, camera_ids=camera_ids))
             if not self._window.has_whole_panel:
-                self._window.bring_panels(PANELS)
+                self._window.bring_panels(key for key in PANELS if not self._would_hide_keys(key))
         elif camera_ids:
             self._room.camera_called.emit(camera_ids[0], True)
         self._room.select("alarm", alarm.alarm_id)

@@ -79,6 +79,7 @@ class Frame(QObject):
         room.node_back.connect(lambda: self.banner.clear_cause("node"))
         room.toast_requested.connect(self.toasts.show_toast)
         room.panel_requested.connect(self._window.bring_panel)
+        room.keys_requested.connect(self._window.go_to_panel)
         self._window.whole_window_given.connect(room.whole_window_given)
         room.whole_window_requested.connect(self._window.enlarge_panel)
         room.closing.connect(self.voice.close)

@@ -34,6 +34,7 @@ class Room(QObject):
         role_changed(object): The `Role` of who is signed in.
         toast_requested(str, str): A sentence and a hint.
         panel_requested(str): Bring a panel to the front, by its key.
+        keys_requested(str): The same, and let the keys go to it.
         key_wanted(str, object): Call this wherever the keys are in the window, also while the panel that asks is
             hidden; emitted while panels are created.
         position_wanted(object): A callable that takes latitude and longitude: the map's next click goes to it; None
@@ -64,6 +65,7 @@ class Room(QObject):
     role_changed = Signal(object)
     toast_requested = Signal(str, str)
     panel_requested = Signal(str)
+    keys_requested = Signal(str)
     key_wanted = Signal(str, object)
     position_wanted = Signal(object)
     position_settled = Signal()

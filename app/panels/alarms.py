@@ -83,8 +83,8 @@ def _connect(alarms: AlarmList, room: Room) -> QWidget:
         room.ask("alarms.limits", Limits, then=show, refused=lambda _error: None, alarm_id=alarm_id)
 
     def on_incident(alarm: Alarm) -> None:
+        room.keys_requested.emit("incidents")
         room.select("incident", alarm.incident_id)
-        room.panel_requested.emit("incidents")
 
     def on_comment(alarm_id: str, _occurrence: str, _version: int, comment: str) -> None:
         room.ask("alarms.comment", alarm_id=alarm_id, text=comment)
@@ -191,7 +191,7 @@ def _connect_service(alarms: AlarmList, room: Room) -> None:
         room.ask("alarms.return_source_to_service", hold_id=hold.hold_id, version=hold.version)
 
     def on_wanted(kind: SourceKind, source_id: str) -> None:
-        room.panel_requested.emit("alarms")
+        room.keys_requested.emit("alarms")
         alarms.take_out_sources((Source(kind=kind, source_id=source_id),))
 
     alarms.take_out_requested.connect(on_take_out)

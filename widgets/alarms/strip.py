@@ -29,6 +29,7 @@ class StripCell(QAbstractButton):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.setAttribute(Qt.WidgetAttribute.WA_Hover)
+        self.setAccessibleName("No alarm")
 
     @property
     def alarm(self) -> Alarm | None:

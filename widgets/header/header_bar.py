@@ -229,7 +229,7 @@ class HeaderBar(QFrame):
 
     def _build_operator_menu(self) -> QMenu:
         menu = QMenu(self)
-        self._who = menu.addAction("")
+        self._who = menu.addAction("Nobody is signed in")
         self._who.setEnabled(False)
         menu.addSeparator()
         menu.addAction("Sign out", self.sign_out_requested.emit)

@@ -48,6 +48,7 @@ class ChoiceList(QWidget):
         self._question.setWordWrap(True)
         set_role(self._question, "secondary")
         self._list = QListWidget(self)
+        self._list.setAccessibleName("Answers")
         self._list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._list.itemActivated.connect(self._on_item)
         self._list.itemClicked.connect(self._on_item)

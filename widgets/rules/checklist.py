@@ -34,6 +34,7 @@ class AlarmGuidance(QWidget):
         self._alarm: Alarm | None = None
         self._role = Role.VIEWER
         self._told: dict[str, str] = {}
+        self._sent: set[str] = set()
         self._boxes: dict[str, QCheckBox] = {}
         self._marks: dict[str, QLabel] = {}
         column = QVBoxLayout(self)
@@ -155,6 +156,7 @@ class AlarmGuidance(QWidget):
         alarm = self._alarm
         if alarm is None:
             return
+        self._sent.clear()
         for step, box in self._boxes.items():
             with QSignalBlocker(box):
                 box.setChecked(step in alarm.ticked)
@@ -165,10 +167,16 @@ class AlarmGuidance(QWidget):
             box.setAccessibleDescription(who)
 
     def _on_clicked(self, step: str, is_done: bool) -> None:
-        if self._alarm is not None:
-            # It changes when the committed event comes back, here as on every other console.
-            self._boxes[step].setEnabled(False)
-            self.tick_requested.emit(self._alarm, step, is_done)
+        if self._alarm is None or step in self._sent:
+            with QSignalBlocker(self._boxes[step]):
+                self._boxes[step].setChecked(not is_done)
+            return
+        # It counts when the committed event comes back, here as on every other console. The box stays enabled: the keys
+        # would leave it else.
+        self._sent.add(step)
+        self._marks[step].setText("sent…")
+        self._marks[step].show()
+        self.tick_requested.emit(self._alarm, step, is_done)
 
 
 def _label(role: str, parent: QWidget) -> QLabel:

@@ -36,7 +36,7 @@ class CopyForm(QWidget):
         set_role(title, "title")
         self._camera = choice_field("Camera to copy from", self)
         self._camera.currentIndexChanged.connect(self._refresh)
-        self._parts = {part: QCheckBox(self) for part in Part}
+        self._parts = {part: QCheckBox(part.value.capitalize(), self) for part in Part}
         note = QLabel("Shapes are added to those that are here; road points and rules replace them.", self)
         note.setWordWrap(True)
         set_role(note, "caption")

@@ -100,9 +100,7 @@ class HandOverView(QWidget):
 
     def select_report(self, hand_over_id: str) -> None:
         """Look at a report of before."""
-        for row, line in enumerate(self._table.lines):
-            if line.key == hand_over_id:
-                self._table.setCurrentIndex(self._table.model().index(row, 0))
+        self._table.select_key(hand_over_id)
 
     def show_role(self, role: Role) -> None:
         """Let operators hand over; the node decides."""

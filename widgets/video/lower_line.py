@@ -77,6 +77,7 @@ class LowerLine(QFrame):
 
     def _build_name(self, row: QHBoxLayout) -> None:
         self._name = _NameField(self)
+        self._name.setAccessibleName("Name of the layout or tour")
         self._name.setMaxLength(40)
         self._name.returnPressed.connect(self._on_name)
         self._name.left.connect(self._name.hide)

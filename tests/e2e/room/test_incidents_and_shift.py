@@ -140,7 +140,7 @@ def test_an_incident_is_taken_through_its_whole_life_by_keyboard(start_node, mos
         def status():
             return board.current.status if board.current is not None else None
 
-        await act(board.focusProxy().setFocus)
+        await act(QTest.keyClick, first.window, Qt.Key.Key_I, CTRL_SHIFT)
         await key(Qt.Key.Key_A, Qt.Key.Key_1)
         await until(lambda: status() is IncidentStatus.ASSIGNED, "assigned")
         await key(Qt.Key.Key_E)
@@ -191,7 +191,7 @@ def test_an_incident_is_given_to_another_operator_who_hears_of_it_at_the_other_d
 
         await until(lambda: board.current is not None, "it in the list")
         await act(first.window.activateWindow)
-        await act(board.focusProxy().setFocus)
+        await act(QTest.keyClick, first.window, Qt.Key.Key_I, CTRL_SHIFT)
         await until(board.focusProxy().hasFocus, "the keys in the list")
         await key(Qt.Key.Key_A)
         offered = ("1  dana, without a unit", "2  noor, operator at Desk 2")
@@ -262,7 +262,7 @@ def test_a_shift_with_an_open_and_a_shelved_alarm_is_handed_over_and_signed(star
         await key(Qt.Key.Key_Return)
         await until(lambda: any(line.cells[0] == "Signal 12 flashes" for line in panel.log.lines), "the note")
 
-        await act(panel.show_hand_over)
+        await key(Qt.Key.Key_H)
         await until(lambda: "Dam overflows" in panel.hand_over.report_text, "the report")
         await shoot(console, tmp_path, "hand-over")
         report = panel.findChild(QTextBrowser).toPlainText()

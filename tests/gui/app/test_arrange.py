@@ -47,14 +47,14 @@ def middle_of(rect):
 
 
 def test_selecting_an_alarm_shows_its_cameras_and_its_place_and_backspace_puts_all_back(desk, room, qtbot):  # noqa: F811
-    wall, alarms = desk.panel("wall"), desk.panel("alarms")
+    wall = desk.panel("wall")
     city = desk.panel("map").findChild(CityMap)
     wall.set_preset(Preset.NINE)
     desk.go_to_panel("scene")
     QApplication.processEvents()
     before = (wall.layout_state(), wall.visible_camera_ids, city.view.rect, set(desk.fronts()))
 
-    alarms.select("collision")
+    QTest.keyClick(desk, Qt.Key.Key_F2)
     qtbot.waitUntil(lambda: wall.visible_camera_ids == ("c3", "c2", "c1", "c0"))
     assert wall.isVisible()
     assert wall.layout_state() == before[0], "what an alarm shows is not kept"
@@ -65,6 +65,17 @@ def test_selecting_an_alarm_shows_its_cameras_and_its_place_and_backspace_puts_a
     qtbot.waitUntil(lambda: set(desk.fronts()) == before[3])
     assert wall.visible_camera_ids == before[1]
     assert middle_of(city.view.rect) == pytest.approx(middle_of(before[2]), abs=30.0)
+
+
+def test_who_went_on_to_the_incidents_is_not_taken_back_to_the_wall(desk, room, qtbot):  # noqa: F811
+    with qtbot.waitSignal(room.arranged):
+        QTest.keyClick(desk, Qt.Key.Key_F2)
+        QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_I)
+        assert desk.panel_with_keys == "incidents"
+
+    assert desk.panel_with_keys == "incidents"
+    assert desk.panel("incidents").isVisible()
+    assert desk.panel("map").isVisible()
 
 
 def test_the_next_alarm_keeps_what_was_there_before_the_first(desk, qtbot):
