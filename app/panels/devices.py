@@ -86,6 +86,7 @@ class _Devices(QStackedWidget):
         panel.add_camera_requested.connect(lambda: self._on_edit(""))
         panel.edit_requested.connect(self._on_edit)
         panel.scene_requested.connect(self._room.scene_requested)
+        panel.service_requested.connect(self._room.service_wanted)
         panel.set_enabled_requested.connect(self._on_set_enabled)
         panel.remove_requested.connect(self._on_remove)
         panel.list_requested.connect(self._on_list)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from PySide6.QtCore import QEvent, QItemSelection, QItemSelectionModel, QModelIndex, QPoint, Qt, QTimer, Signal
-from PySide6.QtGui import QHideEvent, QIcon, QKeyEvent, QResizeEvent, QShowEvent
+from PySide6.QtGui import QHideEvent, QIcon, QKeyEvent, QKeySequence, QResizeEvent, QShortcut, QShowEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QComboBox,
@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
 from core.access.model import Role
 from core.cameras.model import Camera
 from core.field.model import Device, Reading
+from core.incidents.model import SourceKind
 from core.kernel.clock import Clock, SystemClock
 from core.media.model import StreamReport
 from widgets.base.focus import order_focus
@@ -70,6 +71,7 @@ class DevicePanel(QWidget):
         add_camera_requested()
         edit_requested(str): Camera id.
         scene_requested(str): Draw on this camera's picture.
+        service_requested(object, str): Take it out of service: `SourceKind` and id.
         set_enabled_requested(str, str, bool, int): Kind, id, wanted state, version.
         remove_requested(str, str, int): Kind, id, version.
         list_requested(): Add devices from a list.
@@ -84,6 +86,7 @@ class DevicePanel(QWidget):
     add_camera_requested = Signal()
     edit_requested = Signal(str)
     scene_requested = Signal(str)
+    service_requested = Signal(object, str)
     set_enabled_requested = Signal(str, str, bool, int)
     remove_requested = Signal(str, str, int)
     list_requested = Signal()
@@ -306,6 +309,9 @@ class DevicePanel(QWidget):
         tree.setTextElideMode(Qt.TextElideMode.ElideRight)
         tree.customContextMenuRequested.connect(self._on_menu)
         tree.doubleClicked.connect(self._on_goto)
+        service = QShortcut(QKeySequence("O"), tree)
+        service.setContext(Qt.ShortcutContext.WidgetShortcut)
+        service.activated.connect(self._on_service)
         tree.expanded.connect(lambda index: self._on_branch(index, True))
         tree.collapsed.connect(lambda index: self._on_branch(index, False))
         tree.selectionModel().currentChanged.connect(self._on_current)
@@ -579,11 +585,24 @@ class DevicePanel(QWidget):
             lambda: self.set_enabled_requested.emit(row.kind, row.item_id, not row.is_enabled, row.version)
         )
         switch.setEnabled(self._role is not None and self._role >= role_to_switch(row.kind))
+        service = menu.addAction("Take out of service   O", lambda: self._ask_service(*row.key))
+        service.setEnabled(self._may_take_out)
         if row.kind == "camera":
             menu.addAction("Edit scene", lambda: self.scene_requested.emit(row.item_id))
             edit = menu.addAction("Edit", lambda: self.edit_requested.emit(row.item_id))
             edit.setEnabled(self._role is not None and self._role >= ROLE_TO_CHANGE)
         return menu
+
+    @property
+    def _may_take_out(self) -> bool:
+        return self._role is not None and self._role >= Role.SUPERVISOR
+
+    def _on_service(self) -> None:
+        if self._selected is not None and self._may_take_out:
+            self._ask_service(*self._selected)
+
+    def _ask_service(self, kind: str, item_id: str) -> None:
+        self.service_requested.emit(SourceKind.CAMERA if kind == "camera" else SourceKind.DEVICE, item_id)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Enter goes to what is selected, Alt+Enter opens its page, Esc lets go of it."""

@@ -6,6 +6,7 @@ from PySide6.QtWidgets import QPushButton
 
 from core.access.model import Role
 from core.field.model import DeviceState
+from core.incidents.model import SourceKind
 from core.kernel.clock import FakeClock
 from core.media.model import StreamState
 from tests.gui.map.things import camera, lot, reading, station, stream
@@ -257,6 +258,27 @@ def test_the_menu_offers_to_enable_what_is_disabled(panel, qtbot):
         next(action for action in menu.actions() if action.text() == "Enable").trigger()
 
     assert caught.args == ["camera", "cam-2", True, 1]
+
+
+def test_a_supervisor_takes_a_row_out_of_service_by_its_menu_or_by_one_key(panel, qtbot):
+    def offered():
+        menu = panel.menu_for(panel._model.get(("camera", "cam-2")))
+        return next(action for action in menu.actions() if action.text().startswith("Take out of service"))
+
+    panel.show_role(Role.OPERATOR)
+    assert not offered().isEnabled()
+    panel.show_role(Role.SUPERVISOR)
+    with qtbot.waitSignal(panel.service_requested) as caught:
+        offered().trigger()
+    assert caught.args == [SourceKind.CAMERA, "cam-2"]
+
+    panel.select("camera", "cam-2")
+    panel.activateWindow()
+    panel.tree.setFocus()
+    qtbot.waitUntil(panel.tree.hasFocus)
+    with qtbot.waitSignal(panel.service_requested) as by_key:
+        qtbot.keyClick(panel.tree, Qt.Key.Key_O)
+    assert by_key.args == caught.args
 
 
 def test_ten_thousand_devices_are_filtered_at_once(panel, qtbot):
