@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from app.drone_choice import DroneChoice
 from app.panel import Area, PanelInfo, Perspective
 from app.replay import Replay
 from app.room import Room
@@ -24,7 +25,7 @@ class _DronePanel(QWidget):
     def __init__(self, room: Room) -> None:
         super().__init__()
         self._room = room
-        self._drone_id = ""
+        self._choice = DroneChoice(room, self)
         self._replay: Replay | None = None
         self._replayed = QuantityHistory()
         self._history = QuantityHistory()
@@ -37,12 +38,12 @@ class _DronePanel(QWidget):
         live.drones_updated.connect(self._on_updated)
         live.drone_plans_changed.connect(self._show)
         live.drone_links_changed.connect(self._on_links)
-        room.selected.connect(self._on_selected)
+        self._choice.changed.connect(self._show)
         room.replay_moved.connect(self._on_replay)
         room.node_lost.connect(self._page.show_lost)
         room.node_back.connect(self._page.show_current)
         room.role_changed.connect(self._page.set_role)
-        self._page.step_wanted.connect(self._on_step)
+        self._page.step_wanted.connect(self._choice.step)
         self._page.video_wanted.connect(self._on_video_wanted)
         self._page.set_role(room.role)
         self._on_drones()
@@ -54,17 +55,11 @@ class _DronePanel(QWidget):
 
     def _on_updated(self, fresh: tuple[DroneState, ...]) -> None:
         self._history.add(fresh)
-        if any(state.drone_id == self._drone_id for state in fresh):
+        if any(state.drone_id == self._choice.drone_id for state in fresh):
             self._show()
 
     def _on_links(self) -> None:
         self._page.show_links({link.link_id: link for link in self._room.live.drone_links})
-
-    def _on_selected(self, kind: str, item_id: str) -> None:
-        drone_id = self._room.drone_of(kind, item_id)
-        if drone_id:
-            self._drone_id = drone_id
-            self._show()
 
     def _on_replay(self, replay: Replay | None) -> None:
         before, self._replay = self._replay, replay
@@ -75,14 +70,6 @@ class _DronePanel(QWidget):
         self._page.charts.show_history(self._history if replay is None else self._replayed)
         self._show()
 
-    def _on_step(self, step: int) -> None:
-        live = self._room.live
-        names = {key: (live.drone_plans[key].name if key in live.drone_plans else key) for key in live.drones}
-        order = sorted(names, key=lambda key: (names[key].casefold(), key))
-        if order:
-            at = order.index(self._drone_id) + step if self._drone_id in order else 0
-            self._room.select("drone", order[at % len(order)])
-
     def _on_video_wanted(self, drone_id: str) -> None:
         self._room.ask("drones.add_video", Camera, then=self._on_video_added, drone_id=drone_id)
 
@@ -91,13 +78,10 @@ class _DronePanel(QWidget):
         self._room.camera_called.emit(camera.camera_id, False)
 
     def _show(self) -> None:
-        live = self._room.live
         if self._replay is not None:
             self._page.show_replayed(self._replay.drone, self._replay.state, self._replay.at)
             return
-        if self._drone_id not in live.drones:
-            self._drone_id = next(iter(live.drones), "")
-        self._page.show_drone(live.drone_plans.get(self._drone_id), live.drones.get(self._drone_id))
+        self._page.show_drone(self._choice.plan, self._choice.state)
 
 
 PANEL = PanelInfo(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from app.drone_choice import DroneChoice, ask_flight_so_far
 from app.panel import Area, PanelInfo, Perspective
 from app.replay import Replay
 from app.room import Room
@@ -25,10 +26,13 @@ class _DroneTrack(QWidget):
     def __init__(self, room: Room) -> None:
         super().__init__()
         self._room = room
-        self._drone_id = ""
+        self._choice = DroneChoice(room, self)
         self._replay: Replay | None = None
         self._played: tuple[tuple[TrackPoint, ...], Track] = ((), Track())
         self._tracks: dict[str, Track] = {}
+        self._flights: dict[str, str] = {}
+        """Flight that the track of a drone begins with, by drone."""
+
         self._page = TrackPage(self)
         self._process = TwinProcess(self._page.view.options, self, draw_track_for)
         column = QVBoxLayout(self)
@@ -45,7 +49,7 @@ class _DroneTrack(QWidget):
         process.failed.connect(page.show_failed)
         room.live.drones_changed.connect(self._on_fleet)
         room.live.drones_updated.connect(self._on_updated)
-        room.selected.connect(self._on_selected)
+        self._choice.changed.connect(self._show)
         room.replay_moved.connect(self._on_replay)
         room.closing.connect(process.close)
 
@@ -58,20 +62,26 @@ class _DroneTrack(QWidget):
         """Take the fleet over; who was removed has no track any more."""
         drones = self._room.live.drones
         self._tracks = {drone_id: track for drone_id, track in self._tracks.items() if drone_id in drones}
-        if self._drone_id not in drones:
-            self._drone_id = ""
+        self._flights = {drone_id: flight for drone_id, flight in self._flights.items() if drone_id in drones}
         self._on_updated(tuple(drones.values()))
+        self._show()
 
     def _on_updated(self, fresh: tuple[DroneState, ...]) -> None:
-        self._drone_id = self._drone_id or (fresh[0].drone_id if fresh else "")
         is_new = [state.drone_id for state in fresh if self._tracks.setdefault(state.drone_id, Track()).add(state)]
-        if self._drone_id in is_new:
+        if self._choice.drone_id in is_new:
             self._show()
 
-    def _on_selected(self, kind: str, item_id: str) -> None:
-        drone_id = self._room.drone_of(kind, item_id)
-        if drone_id:
-            self._drone_id = drone_id
+    def _ask_flight(self, state: DroneState) -> None:
+        """Begin the track with the flight so far, once for each flight."""
+        if state.flight_id and self._flights.get(state.drone_id) != state.flight_id:
+            self._flights[state.drone_id] = state.flight_id
+            ask_flight_so_far(self._room, state, self._on_flight)
+
+    def _on_flight(self, drone_id: str, points: list[TrackPoint]) -> None:
+        state = self._room.live.drones.get(drone_id)
+        if state is not None:
+            self._tracks[drone_id] = Track.of(points)
+            self._tracks[drone_id].add(state)
             self._show()
 
     def _on_replay(self, replay: Replay | None) -> None:
@@ -87,11 +97,12 @@ class _DroneTrack(QWidget):
             title = f"REPLAY  {self._replay.drone.name}  {self._replay.at.astimezone():%Y-%m-%d %H:%M:%S}"
             self._page.show_track(title, self._played[1], self._replay.at)
             return
-        track = self._tracks.get(self._drone_id)
-        if track is not None:
-            plan = self._room.live.drone_plans.get(self._drone_id)
-            name = self._drone_id if plan is None else plan.name
-            self._page.show_track(f"{name}  since this console came in", track, None)
+        drone_id, state = self._choice.drone_id, self._choice.state
+        if state is not None:
+            self._ask_flight(state)
+        since = "this flight" if state is not None and state.flight_id else "since this console came in"
+        title = f"{self._choice.name_of(drone_id)}  {since}" if drone_id else "No drone is known."
+        self._page.show_track(title, self._tracks.get(drone_id, Track()), None)
 
 
 PANEL = PanelInfo(

@@ -5,12 +5,14 @@ from __future__ import annotations
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.basemap import basemap_of
+from app.drone_choice import ask_flight_so_far
 from app.panel import Area, PanelInfo
 from app.replay import Replay
 from app.room import Room
 from core.access.model import Role
 from core.drones.ground import distance_m
-from core.drones.model import Drone, DroneState, Fence, TrackPoint
+from core.drones.model import Drone, DroneState, Fence
+from core.field.model import Device, is_unit
 from core.kernel.geo import GeoPoint
 from core.node.model import SiteInfo
 from widgets.map.city_map import CityMap
@@ -94,6 +96,8 @@ class _MapPanel(QWidget):
         live.drone_plans_changed.connect(self._on_fleet)
         live.drones_updated.connect(self._on_updated)
         live.incidents_changed.connect(self._show_near)
+        live.units_changed.connect(self._show_near)
+        live.devices_updated.connect(self._on_devices)
         room.selected.connect(self._on_selected)
         room.replay_moved.connect(self._on_replay)
         room.role_changed.connect(self._on_role)
@@ -120,6 +124,10 @@ class _MapPanel(QWidget):
             self._drone_id = ""
         self._show_selected()
 
+    def _on_devices(self, fresh: tuple[Device, ...]) -> None:
+        if any(is_unit(device) for device in fresh):
+            self._show_near()
+
     def _on_updated(self, fresh: tuple[DroneState, ...]) -> None:
         self._city.update_drones(fresh)
         if any(state.drone_id == self._drone_id for state in fresh):
@@ -137,15 +145,7 @@ class _MapPanel(QWidget):
 
     def _ask_track(self) -> None:
         """Begin the track with the flight so far, which this console may not have seen."""
-        state = self._room.live.drones.get(self._drone_id)
-        if state is not None and state.flight_id:
-            self._room.ask(
-                "drones.history",
-                list[TrackPoint],
-                then=lambda points: self._city.show_track(state.drone_id, points),
-                refused=lambda _error: None,
-                flight_id=state.flight_id,
-            )
+        ask_flight_so_far(self._room, self._room.live.drones.get(self._drone_id), self._city.show_track)
 
     def _on_follow(self, is_on: bool) -> None:
         self._is_following = is_on
@@ -187,7 +187,7 @@ class _MapPanel(QWidget):
         if self._is_following:
             self._city.follow(place)
         home_m = None if state.home is None else distance_m(place, state.home.point)
-        near = nearest(place, live.incidents.values(), live.units.values())
+        near = nearest(place, live.incidents.values(), live.units.values(), live.devices.values())
         self._bar.show_near(state.drone_id if plan is None else plan.name, home_m, near)
 
     def _on_fence_drawn(self, corners: tuple[GeoPoint, ...]) -> None:

@@ -44,6 +44,10 @@ class LinkState(StrEnum):
     REFUSED = "refused"
 
 
+UNIT_PREFIX = "unit/"
+"""How the ids of devices begin that units carry."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
     """One field device.
@@ -80,6 +84,11 @@ class Device:
     def is_new(self) -> bool:
         """Nobody has named, placed, enabled or disabled it yet."""
         return self.version == 1
+
+
+def is_unit(device: Device) -> bool:
+    """Return whether a device says where a unit is: its group is the units'."""
+    return device.device_id.startswith(UNIT_PREFIX)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

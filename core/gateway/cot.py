@@ -34,7 +34,6 @@ DRONE_TYPE, UNIT_TYPE = "a-f-A-M-H-Q", "a-f-G-E-V"
 """Friendly: a rotary-wing unmanned aircraft, and a vehicle on the ground."""
 
 DRONE_STALE, UNIT_STALE = timedelta(seconds=10), timedelta(minutes=3)
-UNIT_PREFIX = "unit/"
 CONNECT_S, SEND_S = 5.0, 5.0
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 30.0
 KEY_NAME = "cot_key"

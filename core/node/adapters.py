@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from core.cameras.model import Camera
+from core.field.model import is_unit
 from core.field.service import FieldService
 from core.gateway.adapter import Adapter, Gateway, Publish
-from core.gateway.cot import UNIT_PREFIX, CotSender, drone_event, unit_event
+from core.gateway.cot import CotSender, drone_event, unit_event
 from core.gateway.frigate import FrigateAdapter
 from core.gateway.home_assistant import HomeAssistantAdapter
 from core.gateway.sparkplug import SparkplugAdapter
@@ -68,7 +69,7 @@ def make_cot(
         now = clock.now()
         drones = {drone.drone_id: drone for drone in services.drones.drones()}
         found = [drone_event(drones.get(state.drone_id), state, now) for state in services.drones.states()]
-        units = (device for device in services.field.devices() if device.device_id.startswith(UNIT_PREFIX))
+        units = (device for device in services.field.devices() if is_unit(device))
         found.extend(unit_event(device) for device in units)
         return [event for event in found if event is not None]
 

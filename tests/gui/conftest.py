@@ -17,3 +17,16 @@ def dressed(qapp):
     yield
     if look().theme is not DARK or look().is_reduced_motion:
         apply_theme(qapp, DARK, base_px=16)
+
+
+@pytest.fixture
+def open_widget(qtbot):
+    """Return a function that shows a widget in a size; it is closed after the test."""
+
+    def open_in_size(widget, width, height):
+        qtbot.addWidget(widget)
+        widget.resize(width, height)
+        widget.show()
+        return widget
+
+    return open_in_size

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QHideEvent, QKeyEvent, QResizeEvent, QShowEvent
+from PySide6.QtCore import QEvent, QSize, Qt, Signal
+from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QBoxLayout,
     QFrame,
@@ -32,6 +32,7 @@ from widgets.base.state_overlay import PanelState, StateOverlay
 from widgets.base.table import Column, Line, TextTable
 from widgets.base.theme import look, set_role
 from widgets.base.times import format_clock
+from widgets.base.while_seen import WhileSeen
 from widgets.drones.cards import BarColumn, battery_bar, link_bar
 from widgets.drones.chart import QuantityCharts
 from widgets.drones.history import QuantityHistory
@@ -103,9 +104,7 @@ class DronePage(QWidget):
         self._texts: tuple[StatusText, ...] | None = None
         self._n_ticks = 0
         self._build(history)
-        self._tick = QTimer(self)
-        self._tick.setInterval(TICK_MS)
-        self._tick.timeout.connect(self._on_tick)
+        self._tick = WhileSeen(self, TICK_MS, self._on_tick, self.refresh)
         self._show_emptiness()
 
     # -- building ----------------------------------------------------------------------------------------------------
@@ -406,17 +405,6 @@ class DronePage(QWidget):
         wanted = QBoxLayout.Direction.TopToBottom if is_upright else QBoxLayout.Direction.LeftToRight
         if self._upper.direction() is not wanted:
             self._upper.setDirection(wanted)
-
-    def showEvent(self, event: QShowEvent) -> None:
-        """Follow the drone only while someone looks."""
-        super().showEvent(event)
-        self.refresh()
-        self._tick.start()
-
-    def hideEvent(self, event: QHideEvent) -> None:
-        """Stop following."""
-        super().hideEvent(event)
-        self._tick.stop()
 
     def changeEvent(self, event: QEvent) -> None:
         """Take the new size of text."""

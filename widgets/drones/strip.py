@@ -6,18 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from PySide6.QtCore import QEvent, QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QFont,
     QFontMetricsF,
-    QHideEvent,
     QKeyEvent,
     QMouseEvent,
     QPainter,
     QPaintEvent,
     QPen,
     QResizeEvent,
-    QShowEvent,
 )
 from PySide6.QtWidgets import QFrame, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
@@ -26,6 +24,7 @@ from core.kernel.clock import Clock, SystemClock
 from widgets.base.conditions import Condition, paint_condition
 from widgets.base.state_overlay import PanelState, StateOverlay, paint_hatching
 from widgets.base.theme import look
+from widgets.base.while_seen import WhileSeen
 from widgets.drones.figure import paint_figure, paint_sending
 from widgets.drones.words import (
     HEIGHT_KEYS,
@@ -125,9 +124,7 @@ class FleetStrip(QWidget):
         self._cards: dict[str, _Card] = {}
         self._chosen = ""
         self._build()
-        self._tick = QTimer(self)
-        self._tick.setInterval(TICK_MS)
-        self._tick.timeout.connect(self.refresh)
+        self._tick = WhileSeen(self, TICK_MS, self.refresh, self.refresh)
 
     def _build(self) -> None:
         self._list = _List(self)
@@ -264,17 +261,6 @@ class FleetStrip(QWidget):
         said = "No drone is chosen" if card is None else card.text.sentence
         if self._list.accessibleDescription() != said:
             self._list.setAccessibleDescription(said)
-
-    def showEvent(self, event: QShowEvent) -> None:
-        """Count ages only while someone can see them."""
-        super().showEvent(event)
-        self.refresh()
-        self._tick.start()
-
-    def hideEvent(self, event: QHideEvent) -> None:
-        """Stop counting."""
-        super().hideEvent(event)
-        self._tick.stop()
 
     def sizeHint(self) -> QSize:
         """Return room for a column of cards."""

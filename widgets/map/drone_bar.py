@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QFrame, QPushButton, QSizePolicy, QVBoxLayout, QWi
 
 from core.drones.ground import distance_m
 from core.drones.model import Fence
+from core.field.model import Device, DeviceState, is_unit
 from core.incidents.model import Incident
 from core.incidents.work import Unit
 from core.kernel.geo import GeoPoint
@@ -21,7 +22,7 @@ from widgets.map.ground_tool import Tool, length_words
 from widgets.map.tracks import N_TONES, ColorBy, Legend, tone_color
 from widgets.scene.fields import NumberField, choice_field
 
-MAX_NEAR = 3
+MAX_NEAR, MAX_UNITS = 3, 2
 NO_CEILING = "no ceiling"
 
 
@@ -33,18 +34,32 @@ class Near:
     distance_m: float
 
 
-def nearest(place: GeoPoint, incidents: Iterable[Incident], units: Iterable[Unit]) -> tuple[Near, ...]:
-    """Return the open incidents around a place, the nearest first; a unit is where its incident is."""
+def nearest(
+    place: GeoPoint, incidents: Iterable[Incident], units: Iterable[Unit], devices: Iterable[Device]
+) -> tuple[Near, ...]:
+    """Return the incidents in work and the units around a place, the nearest of each first.
+
+    A unit is where its own device says it is; who is sent to an incident is named with it.
+    """
     sent = {unit.incident_id: unit.call_sign for unit in units if unit.incident_id}
     found = [
         Near(
-            name=f"{one.title} ({sent[one.incident_id]})" if one.incident_id in sent else one.title,
+            name=f"{one.title} ({sent[one.incident_id]} sent)" if one.incident_id in sent else one.title,
             distance_m=distance_m(place, one.position),
         )
         for one in incidents
         if one.position is not None and not one.is_closed and one.taken_up_by
     ]
-    return tuple(sorted(found, key=lambda near: near.distance_m)[:MAX_NEAR])
+    heard = [
+        Near(name=one.name or one.device_id, distance_m=distance_m(place, one.position))
+        for one in devices
+        if is_unit(one) and one.position is not None and one.state is DeviceState.ONLINE
+    ]
+    return (*_first(found, MAX_NEAR), *_first(heard, MAX_UNITS))
+
+
+def _first(near: list[Near], most: int) -> list[Near]:
+    return sorted(near, key=lambda one: one.distance_m)[:most]
 
 
 class DroneBar(QFrame):

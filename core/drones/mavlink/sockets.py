@@ -72,16 +72,25 @@ class Source(Protocol):
         ...
 
 
-class UdpSource:
+class _Source:
+    """What every source has."""
+
+    can_send = True
+
+    def __init__(self, address: LinkAddress, clock: Clock) -> None:
+        """Know where, and what time it is."""
+        self.where = ""
+        self.n_bytes_sent = 0
+        self._address = address
+        self._clock = clock
+
+
+class UdpSource(_Source):
     """Listens on a port; each sender is a path of its own."""
 
     def __init__(self, address: LinkAddress, clock: Clock) -> None:
         """Listen at an address."""
-        self._address = address
-        self._clock = clock
-        self.where = ""
-        self.n_bytes_sent = 0
-        self.can_send = True
+        super().__init__(address, clock)
         self._bound: asyncio.Event = asyncio.Event()
         self._port = 0
         self._socket: socket.socket | None = None
@@ -132,16 +141,12 @@ class UdpSource:
                 self._socket = None
 
 
-class TcpSource:
+class TcpSource(_Source):
     """Connects to a server that speaks MAVLink: a simulator, a modem, or mavlink-router's tap on port 5760."""
 
     def __init__(self, address: LinkAddress, clock: Clock) -> None:
         """Connect to an address."""
-        self.where = ""
-        self.n_bytes_sent = 0
-        self.can_send = True
-        self._address = address
-        self._clock = clock
+        super().__init__(address, clock)
         self._writer: asyncio.StreamWriter | None = None
 
     def send(self, data: bytes, _path: str, /) -> None:
@@ -182,16 +187,12 @@ def _probe_when_silent(connection: socket.socket) -> None:
             connection.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
-class SerialSource:
+class SerialSource(_Source):
     """Reads a radio at a serial port, on a thread of its own."""
 
     def __init__(self, address: LinkAddress, clock: Clock) -> None:
         """Read a device."""
-        self.where = ""
-        self.n_bytes_sent = 0
-        self.can_send = True
-        self._address = address
-        self._clock = clock
+        super().__init__(address, clock)
         self._unsent: queue.SimpleQueue[bytes] = queue.SimpleQueue()
 
     def send(self, data: bytes, _path: str, /) -> None:
@@ -258,27 +259,22 @@ def _serve_serial(port: Any, stopping: threading.Event, ways: _SerialWays) -> No
                     ways.loop.call_soon_threadsafe(ways.count, port.write(ways.unsent.get_nowait()))
 
 
-class FileSource:
+class FileSource(_Source):
     """Plays a telemetry log as if it arrived now."""
 
-    def __init__(self, address: LinkAddress, clock: Clock) -> None:
-        """Play a file."""
-        self.where = ""
-        self.n_bytes_sent = 0
-        self.can_send = False
-        self._file = Path(address.path)
-        self._clock = clock
+    can_send = False
 
     def send(self, data: bytes, path: str, /) -> None:
         """Nobody hears: a file is no drone."""
 
     async def run(self, feed: Feed, on_open: Callable[[], None]) -> None:
         """See `Source.run`; once through, it holds still."""
+        file = Path(self._address.path)
         try:
-            entries = await asyncio.to_thread(lambda: list(read_tlog_file(self._file)))
+            entries = await asyncio.to_thread(lambda: list(read_tlog_file(file)))
         except OSError as error:
             raise BadInputError(
-                f"The log {self._file} cannot be read ({error.strerror}).", hint="Check the link's path."
+                f"The log {file} cannot be read ({error.strerror}).", hint="Check the link's path."
             ) from error
         on_open()
         before: datetime | None = None

@@ -5,20 +5,21 @@ from xml.etree import ElementTree as ET
 import pytest
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QFileDialog
+from PySide6.QtWidgets import QAbstractButton, QFileDialog, QLineEdit
 
 from app.panel import Perspective
 from core.drones.ground import moved
 from core.drones.model import LinkHealth
 from core.kernel.geo import to_mercator
 from tests.fixtures.console import act, press, until
+from widgets.base.hold_button import HoldButton
 from widgets.drones.flights import FlightsPage
 from widgets.drones.page import DronePage
 from widgets.drones.strip import FleetStrip
 from widgets.drones.track_view import TrackPage
 from widgets.map.city_map import CityMap
 
-SIZES = ((1920, 1080), (1280, 800))
+LARGE, SMALL = (1920, 1080), (1280, 800)
 GPX = "{http://www.topografix.com/GPX/1/1}"
 
 
@@ -64,15 +65,40 @@ async def export(console, page, file):
     await until(file.exists, "the file")
 
 
+async def shoot(console, folder, name):
+    """Keep what is seen, in the sizes of a large and of a small screen."""
+    for width, height in (SMALL, LARGE):
+        console.window.resize(width, height)
+        await until(lambda wide=width: console.window.width() == wide, "the size")
+        console.window.grab().save(str(folder / f"{name}-{width}.png"))
+
+
+async def ask_on(console, link_id):
+    """Let a link ask by its row: a reason, and the button held; then have it only listen again."""
+    fleet, live = console.window.panel("drones"), console.live
+
+    def link():
+        return next(one for one in live.drone_links if one.link_id == link_id)
+
+    await until(lambda: live.drone_links, "the links")
+    assert link().n_bytes_sent == 0
+    await act(press, fleet, "Ask…")
+    await act(QTest.keyClicks, fleet.findChild(QLineEdit), "home is missing")
+    hold = fleet.findChild(HoldButton)
+    await act(QTest.keyClick, hold, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    await until(lambda: link().is_active and link().n_bytes_sent > 0, "bytes that are counted")
+    await until(lambda: console.frame.sending.isVisible(), "the red bar")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.timeout(420)
 def test_drones_of_every_kind_are_seen_a_breach_calls_and_the_flight_is_replayed_and_exported(
-    start_node, in_room, tmp_path, size
+    start_node, in_room, tmp_path
 ):
     node = start_node(demo=True)
 
     async def scenario(open_console):
-        console = open_console(node.folder, desk="Drones", size=size)
+        console = open_console(node.folder, desk="Drones", size=LARGE)
         await until(lambda: console.is_open, "the room")
         console.window.show_perspective(Perspective.DRONES)
         strip = await until(lambda: part(console, "drones", FleetStrip), "the fleet")
@@ -99,7 +125,14 @@ def test_drones_of_every_kind_are_seen_a_breach_calls_and_the_flight_is_replayed
             "the alarm of the fence",
             timeout_s=30,
         )
-        console.window.grab().save(str(tmp_path / f"fence-{size[0]}.png"))
+        await shoot(console, tmp_path, "fence")
+
+        # A link that is let ask is red in the whole window until it only listens again.
+        await ask_on(console, "demo")
+        await until(lambda: page.sending, "the red sentence on the page")
+        await shoot(console, tmp_path, "asking")
+        await act(press, console.window.panel("drones"), "Only listen")
+        await until(lambda: not live.drone_links[0].is_active and not page.sending, "silence")
 
         # The flight is listed, replayed as what it is, and ends with what was known then.
         console.window.bring_panel("flights")
@@ -122,7 +155,7 @@ def test_drones_of_every_kind_are_seen_a_breach_calls_and_the_flight_is_replayed
         solid = part(console, "drone_track", TrackPage)
         await until(lambda: solid.title.startswith("REPLAY") or "OpenGL" in solid.title, "the flight in 3D")
         await until(lambda: solid.view.has_picture or not solid.view.isVisible(), "a picture of it")
-        console.window.grab().save(str(tmp_path / f"replay-{size[0]}.png"))
+        await shoot(console, tmp_path, "replay")
         await act(press, flights, "End replay")
         await until(lambda: not page.notice.startswith("REPLAY"), "now again")
 
@@ -131,4 +164,4 @@ def test_drones_of_every_kind_are_seen_a_breach_calls_and_the_flight_is_replayed
         places = ET.parse(file).getroot().findall(f"{GPX}trk/{GPX}trkseg/{GPX}trkpt")
         assert len(places) > 3
 
-    in_room(scenario, timeout_s=280.0)
+    in_room(scenario, timeout_s=400.0)

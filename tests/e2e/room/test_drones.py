@@ -63,7 +63,10 @@ def test_signed_drones_are_seen_call_for_help_and_are_replayed(start_node, monke
         assert (fence_alarm.source_id, fence_alarm.position is not None) == ("mav-1", True)
         silence = await desk.until(lambda: desk.alarm("drone_link_lost"), "the silence's alarm")
         assert silence.source_id == "mav-2"
-        assert (await states())["mav-2"].health is LinkHealth.LOST
+        silent = (await states())["mav-2"]
+        assert silent.health is LinkHealth.LOST
+        assert (silent.lost_at - silent.heartbeat_at).total_seconds() == pytest.approx(5.0, abs=0.5)
+        assert silent.values["radio_signal"].at > silent.heartbeat_at + timedelta(seconds=4), "its radio still talks"
 
         await until(lambda seen: seen["mav-1"].landed is Landed.GROUND, "the landing")
         deadline = time.monotonic() + 20

@@ -20,12 +20,8 @@ def clock():
 
 
 @pytest.fixture
-def strip(qtbot, clock):
-    strip = FleetStrip(clock)
-    qtbot.addWidget(strip)
-    strip.resize(360, 600)
-    strip.show()
-    return strip
+def strip(open_widget, clock):
+    return open_widget(FleetStrip(clock), 360, 600)
 
 
 def test_a_card_says_what_matters_of_a_drone(strip):

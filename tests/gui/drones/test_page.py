@@ -28,12 +28,8 @@ def history():
 
 
 @pytest.fixture
-def page(qtbot, clock, history):
-    page = DronePage(history, clock)
-    qtbot.addWidget(page)
-    page.resize(1000, 700)
-    page.show()
-    return page
+def page(open_widget, clock, history):
+    return open_widget(DronePage(history, clock), 1000, 700)
 
 
 def pixels(widget):

@@ -19,12 +19,8 @@ def clock():
 
 
 @pytest.fixture
-def header(qtbot, clock):
-    made = HeaderBar(clock)
-    qtbot.addWidget(made)
-    made.resize(1920, 48)
-    made.show()
-    return made
+def header(open_widget, clock):
+    return open_widget(HeaderBar(clock), 1920, 48)
 
 
 def session():

@@ -58,12 +58,8 @@ def clock():
 
 
 @pytest.fixture
-def panel(qtbot, clock):
-    made = HealthPanel(clock)
-    qtbot.addWidget(made)
-    made.resize(1200, 800)
-    made.show()
-    return made
+def panel(open_widget, clock):
+    return open_widget(HealthPanel(clock), 1200, 800)
 
 
 def test_before_the_node_spoke_everything_is_unknown(panel):

@@ -11,12 +11,14 @@ from PySide6.QtWidgets import QApplication
 
 from core.drones.ground import distance_m, moved
 from core.drones.model import DroneState, Fence, LinkHealth, Position
+from core.field.model import DeviceState
 from core.incidents.model import IncidentStatus
 from core.incidents.work import Unit
 from core.kernel.clock import FakeClock
 from core.kernel.geo import GeoPoint, to_mercator
 from tests.fixtures.drones import HOME, NOW, drone, flying, track
 from tests.gui.map.test_area_layer import incident
+from tests.gui.map.things import station
 from widgets.base.theme import look
 from widgets.map.city_map import CityMap
 from widgets.map.drone_bar import nearest
@@ -131,9 +133,18 @@ def test_distances_are_told_to_open_incidents_and_who_is_there():
         here,
         [at_work("far", far), at_work("crash", near), incident(incident_id="shut", status=IncidentStatus.CLOSED)],
         [Unit(unit_id="u", call_sign="Patrol 1", kind="Patrol", incident_id="crash")],
+        [
+            station("unit/tow-1", name="Tow 1", position=moved(here, 0, 200)),
+            station("unit/silent", name="Silent", position=here, state=DeviceState.LOST),
+            station("station/s1", name="No unit", position=here),
+        ],
     )
 
-    assert [(one.name, round(one.distance_m, -1)) for one in found] == [("crash (Patrol 1)", 500.0), ("far", 3_000.0)]
+    assert [(one.name, round(one.distance_m, -1)) for one in found] == [
+        ("crash (Patrol 1 sent)", 500.0),
+        ("far", 3_000.0),
+        ("Tow 1", 200.0),
+    ]
 
 
 @pytest.fixture

@@ -17,12 +17,8 @@ def clock():
 
 
 @pytest.fixture
-def table(qtbot, clock):
-    made = StationTable(clock)
-    qtbot.addWidget(made)
-    made.resize(900, 400)
-    made.show()
-    return made
+def table(open_widget, clock):
+    return open_widget(StationTable(clock), 900, 400)
 
 
 def test_a_station_shows_its_newest_figures_with_the_units_in_the_heading(table):
