@@ -14,6 +14,7 @@ from core.kernel.clock import FakeClock
 from core.kernel.errors import UnavailableError
 from core.kernel.lock import HeldError, Holder
 from core.store.engine import open_store, sqlite_url
+from core.store.fence import _ADVISORY_LOCK
 from core.store.tables import SettingRow
 from tests.fixtures.console import NodeProcess
 from tests.fixtures.link import at_desk
@@ -210,3 +211,60 @@ def test_a_second_node_process_ends_with_the_sentence_and_one_that_stands_by_tak
 async def hears_at_the_door(desk, words):
     while not any(words in notice for notice in (await desk.knock()).notices):
         await asyncio.sleep(0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_a_second_node_on_one_data_folder_ends_with_the_sentence(tmp_path):
+    first = NodeProcess(tmp_path / "node", "vision.model=demo")
+    try:
+        second = subprocess.run(
+            [sys.executable, str(ROOT / "main.py"), "node", "--data", str(first.folder)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    finally:
+        first.stop()
+
+    assert second.returncode == 1
+    assert f"The node on {socket.gethostname()} (process {first.process.pid}, since " in second.stderr
+    assert "works on the folder" in second.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_a_node_that_loses_its_place_says_so_at_every_desk_and_ends_once_it_is_out_of_date(postgres_url, tmp_path):
+    node = NodeProcess(tmp_path / "node", f"store.url={postgres_url}", "vision.model=demo")
+
+    async def scenario(desk):
+        await desk.enter()
+        with server(postgres_url) as other:
+            take_place(other)
+            await desk.until(
+                lambda: "writes into the database" in desk.health.database_reason and not desk.health.is_database_ok,
+                "the red bar's sentence",
+            )
+            assert node.process.poll() is None, "it goes on trying"
+            words = {"host": "south", "pid": 22, "since": "2026-01-01T00:00:00+00:00", "epoch": 99}
+            other.execute("UPDATE setting SET value = %s WHERE key = 'store.writer'", [json.dumps(words)])
+        await asyncio.to_thread(node.process.wait, 40)
+
+    try:
+        at_desk(node.folder, scenario)
+    finally:
+        node.stop()
+    assert node.process.returncode == 1
+    assert "The node on south" in (node.folder / "logs" / "node.log").read_text()
+
+
+def take_place(other):
+    """Cut the node off and be faster than it."""
+    while True:
+        other.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name = 'watchfloor' AND datname = current_database()"
+        )
+        if other.execute("SELECT pg_try_advisory_lock(%s)", [_ADVISORY_LOCK]).fetchone()[0]:
+            return
