@@ -155,7 +155,7 @@ def _run(url: str | None, *, rate_per_s: float, seconds: float, is_disturbed: bo
             consumer.start()
             sender = _start(order, "sender")
             outages = _disturb(sender, consumer, broker, seconds=seconds, is_disturbed=is_disturbed)
-            said = json.loads((folder / "sent.json").read_text(encoding="utf-8"))
+            said = _said(folder)
             consumer.stop()
         finally:
             if sender is not None and sender.poll() is None:
@@ -164,6 +164,16 @@ def _run(url: str | None, *, rate_per_s: float, seconds: float, is_disturbed: bo
             broker.kill()
         after = asyncio.run(_rows(order))
         return _judge(said, before, after, _reports(folder), outages)
+
+
+def _said(folder: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads((folder / "sent.json").read_text(encoding="utf-8")))
+    except FileNotFoundError as error:
+        raise UnavailableError(
+            f"The senders' outboxes were not empty {DRAIN_TIMEOUT_S:.0f} s after the load: nothing can be counted.",
+            hint="Run it on a machine that does nothing else.",
+        ) from error
 
 
 class _Consumer:
