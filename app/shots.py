@@ -7,7 +7,7 @@ import asyncio
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +19,7 @@ from PySide6.QtWidgets import QApplication
 from app.bootstrap import Console, ConsoleOptions, choose_platform, make_application, take_picture
 from app.panel import Perspective
 from app.report import ErrorDoor
+from app.shots_alarms import shoot_alarms
 from core.cameras.model import Camera
 from core.incidents.cap import CapAlert, CapArea, CapInfo, to_xml
 from core.incidents.model import Incident
@@ -89,12 +90,20 @@ async def make_shots(console: Console, size: str) -> None:
     console.window.restore_first_layout()
     console.window.bring_panel("wall")
     await _shoot_sixteen(console, wall, size)
+    await _shoot_alarms(console, size)
+    console.window.restore_first_layout()
     console.window.bring_panel("health")
     await asyncio.sleep(1.5)
     await _take(console, f"health-{size}")
     console.room.edit_requested.emit("")
     await asyncio.sleep(1.0)
     await _take(console, f"add-camera-{size}")
+
+
+async def _shoot_alarms(console: Console, size: str) -> None:
+    """Look at what keeps alarms quiet, and at a flood that nothing kept."""
+    with tempfile.TemporaryDirectory() as folder:
+        await shoot_alarms(console, Path(folder), lambda name: _take(console, f"{name}-{size}"), _until)
 
 
 async def _shoot_parking(console: Console, size: str) -> None:
@@ -269,7 +278,13 @@ async def _until(is_true: Callable[[], bool], *, at_most_s: float = WAIT_S) -> N
         await asyncio.sleep(0.1)
 
 
-async def _run(app: QApplication, size: str, folder: Path) -> None:
+async def _make_alarm_shots(console: Console, size: str) -> None:
+    await _until(lambda: console.is_furnished and bool(console.live.cameras))
+    await asyncio.sleep(3.0)
+    await _shoot_alarms(console, size)
+
+
+async def _run(app: QApplication, size: str, folder: Path, make: Callable[[Console, str], Awaitable[None]]) -> None:
     width, _, height = size.partition("x")
     _write_warning(folder / "cap")
     options = ConsoleOptions(
@@ -284,7 +299,7 @@ async def _run(app: QApplication, size: str, folder: Path) -> None:
     console = Console(app, options, errors, time.perf_counter())
     ending = asyncio.get_event_loop().create_task(console.run())
     try:
-        await make_shots(console, size)
+        await make(console, size)
     finally:
         console.window.close()
         await ending
@@ -294,7 +309,9 @@ def main() -> int:
     """Make all shots at one size."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", default="1920x1080")
-    size = parser.parse_args().size
+    parser.add_argument("--only", choices=("alarms",), help="take these alone")
+    options = parser.parse_args()
+    size, make = options.size, _make_alarm_shots if options.only == "alarms" else make_shots
     choose_platform()
     with tempfile.TemporaryDirectory() as folder:
         app = make_application(
@@ -303,7 +320,7 @@ def main() -> int:
         loop = qasync.QEventLoop(app)
         asyncio.set_event_loop(loop)
         with loop:
-            loop.run_until_complete(_run(app, size, Path(folder)))
+            loop.run_until_complete(_run(app, size, Path(folder), make))
     return 0
 
 

@@ -808,11 +808,13 @@ class AlarmList(QWidget):
         """Show what is out of service above the alarms that it holds; alone where it holds none, or asks."""
         is_service = self._model.filter.tab is Tab.OUT_OF_SERVICE
         is_listed = not is_service or (not self._service.is_asking and self._model.rowCount() > 0)
-        had_keys = self._table.hasFocus() or self._service.has_keys
+        left_table, left_service = self._table.hasFocus() and not is_listed, self._service.has_keys and not is_service
         self._service.setVisible(is_service)
         self._table.setVisible(is_listed)
-        if had_keys and not self._service.is_asking:
-            (self._service if is_service and not is_listed else self._table).setFocus()
+        if left_table and not self._service.is_asking:
+            self._service.setFocus()
+        elif left_service:
+            self._table.setFocus()
 
     def _on_goto(self) -> None:
         alarms = self.selected_alarms()

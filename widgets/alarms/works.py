@@ -28,6 +28,7 @@ from core.incidents.suppression import PlannedWorks, Source
 from core.kernel.clock import Clock, SystemClock
 from widgets.alarms.sources import NamedSource, SourcePicker, names_of, summed_up
 from widgets.base.focus import order_focus
+from widgets.base.labels import ElidedLabel
 from widgets.base.moment_edit import MomentEdit
 from widgets.base.search import SearchField
 from widgets.base.state_overlay import PanelState, StateOverlay
@@ -372,7 +373,8 @@ class WorksPage(QWidget):
     def _build_detail(self) -> QWidget:
         gap = look().sizes.gap
         page = QWidget(self)
-        self._detail = QLabel(page)
+        self._heading, self._detail = ElidedLabel("", page), QLabel(page)
+        set_role(self._heading, "title")
         self._detail.setTextFormat(Qt.TextFormat.PlainText)
         self._detail.setWordWrap(True)
         self._detail.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
@@ -392,8 +394,9 @@ class WorksPage(QWidget):
         inner_column = QVBoxLayout(inner)
         inner_column.setContentsMargins(gap * 3, gap * 2, gap * 3, gap * 2)
         inner_column.setSpacing(gap * 2)
-        inner_column.addWidget(self._detail)
+        inner_column.addWidget(self._heading)
         inner_column.addLayout(buttons)
+        inner_column.addWidget(self._detail)
         inner_column.addStretch(1)
         scroll = QScrollArea(page)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
@@ -444,19 +447,20 @@ class WorksPage(QWidget):
     def _show_detail(self) -> None:
         works, now = self.current, self._clock.now()
         if works is None:
+            self._heading.setText("")
             self._detail.setText("Select works to read what they concern.")
         else:
             names = names_of(works.sources, self._known)
-            held = [f"{one.title}, {one.source_name}" for one in self._alarms if one.suppressed_by == works.rule_id]
+            held = [_words(one) for one in self._alarms if one.suppressed_by == works.rule_id]
+            self._heading.setText(works.title)
             parts = [
-                works.title,
                 f"{state_words(works, now)}. From {_minute(works.since)} to {_minute(works.until)}, by {works.by}.",
                 f"Reason: {works.reason}" if works.reason else "",
                 f"Only these kinds: {', '.join(sorted(works.kinds))}" if works.kinds else "",
                 f"Sources ({len(names)}): {', '.join(names)}",
                 f"Alarms it holds ({len(held)}): {'; '.join(held)}" if held else "",
             ]
-            self._detail.setText("\n\n".join(part for part in parts if part))
+            self._detail.setText("\n".join(part for part in parts if part))
         self._refresh_buttons()
 
     def _refresh_buttons(self) -> None:
@@ -519,6 +523,10 @@ class WorksPage(QWidget):
         super().changeEvent(event)
         if event.type() == QEvent.Type.StyleChange and hasattr(self, "_splitter"):
             self._arrange()
+
+
+def _words(alarm: Alarm) -> str:
+    return alarm.title if alarm.source_name in alarm.title else f"{alarm.title}, {alarm.source_name}"
 
 
 def _minute(at: datetime) -> str:
