@@ -10,6 +10,7 @@ from app.main_window import MainWindow
 from app.room import Room
 from core.cameras.watching import Watchers
 from core.incidents.model import Alarm
+from core.incidents.rules.book import RuleBook
 
 SETTLE_MS = 120
 """Stepping through the list with a held key arranges nothing in between."""
@@ -22,11 +23,19 @@ class Arrangement:
     """What belongs to an alarm.
 
     Attributes:
-        camera_ids: Those that see it, the nearest first; empty where none does.
+        camera_ids: The one that its rule links, then those that see it, the nearest first; empty where none does.
     """
 
     alarm: Alarm
     camera_ids: tuple[str, ...]
+
+
+def cameras_of(room: Room, alarm: Alarm) -> tuple[str, ...]:
+    """Return the cameras of an alarm: the one that its rule links first, then those that see it, the nearest first."""
+    rules = room.live.rules
+    rule = None if rules is None else RuleBook(rules).rule_of_alarm(alarm)
+    linked = "" if rule is None else rule.guidance.camera
+    return Watchers(room.live.cameras.values()).around(alarm, linked)
 
 
 class Arranger(QObject):
@@ -74,7 +83,7 @@ class Arranger(QObject):
         alarm = self._alarm
         if alarm is None:
             return
-        camera_ids = Watchers(self._room.live.cameras.values()).around(alarm)
+        camera_ids = cameras_of(self._room, alarm)
         if self._room.console.arrange_for_alarms:
             if self._fronts is None:
                 self._fronts = self._window.fronts()

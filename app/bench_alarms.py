@@ -1,7 +1,7 @@
 """`main.py bench alarms`: from a device's publish to the painted row, while the field talks; and a burst of alarms.
 
-The whole way is measured, from an edge camera that says it is hot: broker, field link, limit, transaction, push, list,
-paint. One thing differs from a room: on-delays are left out, for they are waiting and no work.
+The whole way is measured, from a device that says it has too much load: broker, field link, limit, transaction, push,
+list, paint. The limit stands in an alarm rule of the bench, which has no on-delay: that would be waiting and no work.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -30,13 +31,20 @@ from PySide6.QtWidgets import QApplication, QStyleOptionViewItem
 from app.bootstrap import Console, ConsoleOptions
 from app.report import ErrorDoor
 from app.window_bench import run_room
+from core.access.model import SYSTEM
 from core.field.broker import EmbeddedBroker
 from core.field.client.device import send_at_once
 from core.incidents.model import Alarm
+from core.incidents.rules.desk import RuleDesk
+from core.incidents.rules.model import AlarmRule, AppliesTo, Guidance, Limits
+from core.incidents.rules.text import shipped_rules
 from core.kernel.bench import BenchResult, Figure, wait_until
+from core.kernel.bus import Bus
+from core.kernel.clock import SystemClock
 from core.kernel.errors import BadInputError
 from core.kernel.paths import default_folders
 from core.kernel.settings import load_settings
+from core.store.engine import open_store, sqlite_url
 from widgets.alarms.delegates import PriorityDelegate
 from widgets.alarms.list import AlarmList
 from widgets.alarms.table_model import ALARM_ROLE
@@ -50,6 +58,7 @@ N_BURST = 500
 QUIET_EVERY = 20
 """Of so many messages one is of a device that has nothing new to say."""
 
+QUANTITY, LIMIT = "benchLoad", 75.0
 SETTLE_S = 6.0
 LIMIT_S = 240.0
 
@@ -122,12 +131,14 @@ async def run(app: QApplication, folder: Path, report: Path) -> None:
     address = await broker.start()
     settings, _ = load_settings(arguments={"console": {"desk": "bench", "sound": False}})
     data = folder / "data"
+    await _save_rule(data)
     node = subprocess.Popen(
         [
-            *(sys.executable, "-m", "app.bench_alarms", "node", "node", "--data", str(data), "--demo"),
+            *(sys.executable, "main.py", "node", "--data", str(data), "--demo"),
             *("--set", f"broker.host={address.host}", "--set", f"broker.port={address.port}"),
             *("--set", "broker.username=core", "--set", f"broker.protocol={address.protocol}"),
         ],
+        cwd=Path(__file__).resolve().parents[1],
         env={**os.environ, "WATCHFLOOR_SECRET_BROKER": address.passwords["core"]},
     )
     await wait_until(lambda: (data / "node.json").exists(), "the node")
@@ -219,7 +230,7 @@ async def _answer(pipe: Connection) -> dict[str, float]:
 
 
 def talk(pipe: Connection, host: str, port: int, password: str) -> None:
-    """Entry point of the field: stations that talk all the time, edge cameras that are hot when the bench says so."""
+    """Entry point of the field: stations that talk all the time, devices that are hot when the bench says so."""
     from paho.mqtt import client as mqtt
     from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
@@ -229,12 +240,12 @@ def talk(pipe: Connection, host: str, port: int, password: str) -> None:
     client.on_socket_open = send_at_once
     client.connect(host, port)
     client.loop_start()
-    singles = [f"edge/single-{index:03d}" for index in range(N_SINGLE)]
-    burst = [f"edge/burst-{index:03d}" for index in range(N_BURST)]
+    singles = [f"bench/single-{index:03d}" for index in range(N_SINGLE)]
+    burst = [f"bench/burst-{index:03d}" for index in range(N_BURST)]
     talking = _Talking(client, [*singles, *burst])
     for number, device in enumerate((*singles, *burst)):
         client.publish(f"watchfloor/v1/city/{device}/status", _status("online"), qos=1)
-        client.publish(f"watchfloor/v1/city/{device}/state/health", _health(number, 40.0), qos=1)
+        client.publish(f"watchfloor/v1/city/{device}/state/load", _load(number, 40.0), qos=1)
     pipe.send("ready")
     try:
         while not pipe.poll(0):
@@ -305,25 +316,25 @@ class _Talking:
 
     def _say(self, device: str) -> None:
         # One count for all: a device's numbers must never go back, or its message is an old one that came late.
-        health = _health(self._sequence, 95.0 if device in self._hot else 40.0)
-        self._client.publish(f"watchfloor/v1/city/{device}/state/health", health, qos=1)
+        load = _load(self._sequence, 95.0 if device in self._hot else 40.0)
+        self._client.publish(f"watchfloor/v1/city/{device}/state/load", load, qos=1)
 
 
 def _status(state: str) -> str:
     return json.dumps({"v": 1, "state": state, "boot": "bench", "ts": _now()})
 
 
-def _health(sequence: int, temperature: float) -> str:
+def _load(sequence: int, load: float) -> str:
     body = {
         "v": 1,
         "id": f"{sequence:026d}",
-        "type": "Camera",
+        "type": "Bench",
         "ts": _now(),
         "boot": "bench",
         "seq": sequence,
         "q": "good",
         "hist": False,
-        "data": {"on": True, "framesPerSecond": 25.0, "temperature": temperature},
+        "data": {QUANTITY: load},
     }
     return json.dumps(body)
 
@@ -333,28 +344,25 @@ def _now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now_s)) + f".{int(now_s * 1000) % 1000:03d}Z"
 
 
-def _run_node(arguments: list[str]) -> int:
-    """Run a node whose conditions call at once, whatever its rules and device kinds say."""
-    from dataclasses import replace
-
-    from app.cli import main
-    from core.field.kinds import edge_camera
-    from core.incidents.tuning import AlarmTuning, Tunings
-
-    hot = tuple(replace(default, on_delay_s=0.0) for default in edge_camera.KIND.alarms)
-    edge_camera.KIND = replace(edge_camera.KIND, alarms=hot)
-
-    figures_of = Tunings.of
-
-    def without_delay(self: Tunings, rule_id: str, kind: str) -> AlarmTuning:
-        return replace(figures_of(self, rule_id, kind), on_delay_s=0.0)
-
-    Tunings.of = without_delay  # type: ignore[method-assign]
-    return main(arguments)
+async def _save_rule(data: Path) -> None:
+    """Put the rule of the bench in force before the node starts, as a supervisor would: it has no on-delay."""
+    folders = default_folders(data)
+    folders.make()
+    clock = SystemClock()
+    store = open_store(sqlite_url(folders.database), backups=folders.backups, clock=clock)
+    rule = AlarmRule(
+        rule_id="bench_load",
+        title="Load: {where}",
+        applies_to=AppliesTo(quantities=(QUANTITY,)),
+        limits=Limits(limit=LIMIT),
+        guidance=Guidance(action="Nothing: it is a bench."),
+    )
+    shipped = shipped_rules()
+    rules = replace(shipped, rules=(rule, *shipped.rules))
+    await RuleDesk(store, Bus(), clock).save(SYSTEM, rules, expect_version=0, reason="The bench's own rule")
+    await store.close()
 
 
 if __name__ == "__main__":
     multiprocessing.set_start_method("spawn")
-    if sys.argv[1] == "node":
-        raise SystemExit(_run_node(sys.argv[2:]))
     run_room(run, Path(sys.argv[2]), Path(sys.argv[3]))

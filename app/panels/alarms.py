@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import QTimer, QUrl
+from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QWidget
 
 from app.panel import Area, PanelInfo
 from app.room import Room
 from app.sources import sources_of
+from core.cameras.watching import Watchers
 from core.incidents.handling import Limits
 from core.incidents.holds import OutOfService
 from core.incidents.model import Alarm, Clip, ClipInfo, JournalEntry, SourceKind
+from core.incidents.rules.model import Guidance, Link
 from core.incidents.suppression import Source
 from core.kernel.errors import ConsoleError
 from core.node.model import Trend
@@ -145,6 +149,7 @@ def _connect(alarms: AlarmList, room: Room) -> QWidget:
             alarms.select(item_id)
 
     _connect_guidance(alarms.detail.guidance, room)
+    alarms.detail.guidance.link_requested.connect(partial(_show_link, room, alarms))
     _connect_service(alarms, room)
     live.alarms_changed.connect(lambda: alarms.show_alarms(live.open_alarms()))
     room.flood.changed.connect(alarms.show_flood)
@@ -253,6 +258,35 @@ def _connect_guidance(guidance: AlarmGuidance, room: Room) -> None:
     guidance.journal_requested.connect(on_journal)
     guidance.show_role(room.role)
     on_rules()
+
+
+def _show_link(room: Room, alarms: AlarmList, alarm: Alarm, guidance: Guidance, link: Link) -> None:
+    """Show what a rule links, in the room."""
+    if link is Link.TREND:
+        alarms.detail.go_to_trend()
+    elif link is Link.PAGE:
+        if not QDesktopServices.openUrl(QUrl(guidance.page)):
+            room.toast(f"No browser opened {guidance.page}.", "Open it by hand.")
+    elif link is Link.CAMERA:
+        _show_camera(room, alarm, guidance)
+    elif alarm.position is None:
+        room.toast(f"Where {alarm.title} is, nobody knows.", "Give its source a place on the map.")
+    else:
+        room.panel_requested.emit("map")
+        room.select("alarm", alarm.alarm_id)
+        room.place_called.emit(alarm.position)
+
+
+def _show_camera(room: Room, alarm: Alarm, guidance: Guidance) -> None:
+    watchers = Watchers(room.live.cameras.values())
+    if guidance.camera and watchers.linked(guidance.camera) is None:
+        room.toast(f"There is no camera {guidance.camera}, which the rule names.", "Correct the rule's linked camera.")
+    camera_ids = watchers.around(alarm, guidance.camera)
+    if not camera_ids:
+        room.toast(f"No camera sees {alarm.title}.", "Link one in its rule.")
+        return
+    room.panel_requested.emit("wall")
+    room.camera_called.emit(camera_ids[0], False)
 
 
 def _arguments(answer: Answer) -> dict[str, Any]:

@@ -22,6 +22,7 @@ class Watchers:
 
     def __init__(self, cameras: Collection[Camera]) -> None:
         self._positions = {camera.camera_id: camera.position for camera in cameras}
+        self._by_name = {camera.name.casefold(): camera.camera_id for camera in cameras}
         enabled = {camera.camera_id: camera.position for camera in cameras if camera.is_enabled}
         placed = {camera_id: to_mercator(position) for camera_id, position in enabled.items() if position is not None}
         self._camera_ids = list(placed)
@@ -31,8 +32,20 @@ class Watchers:
         """Return the camera that an alarm comes from, or the nearest one to where it happened."""
         return next(iter(self.around(alarm)), None)
 
-    def around(self, alarm: Alarm) -> tuple[str, ...]:
-        """Return the camera that an alarm comes from and those near by, the nearest first; six at most."""
+    def linked(self, wanted: str) -> str | None:
+        """Return the camera of an id or a name, as a rule's guidance has it; None where there is none."""
+        return wanted if wanted in self._positions else self._by_name.get(wanted.casefold())
+
+    def around(self, alarm: Alarm, linked: str = "") -> tuple[str, ...]:
+        """Return the cameras of an alarm, six at most.
+
+        First the one that its rule links, by name or id, then the one it comes from, then those near by, the nearest
+        first.
+        """
+        first = self.linked(linked)
+        return tuple(dict.fromkeys((*(() if first is None else (first,)), *self._around(alarm))))[:MOST]
+
+    def _around(self, alarm: Alarm) -> tuple[str, ...]:
         own = (alarm.source_id,) if alarm.source_kind is SourceKind.CAMERA else ()
         position = alarm.position
         if position is None and own:

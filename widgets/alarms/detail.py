@@ -367,6 +367,10 @@ class AlarmDetail(QScrollArea):
         if self._alarm is not None:
             self._trend.show_trend(trend, self._alarm.raised_at)
 
+    def go_to_trend(self) -> None:
+        """Bring the trend into view."""
+        self.ensureWidgetVisible(self._trend)
+
     @property
     def trend_text(self) -> str:
         """What a screen reader says of the trend; empty where there is none."""

@@ -5,16 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
-from PySide6.QtWidgets import QCheckBox, QLabel, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from core.access.model import Role
 from core.incidents.machine import Trigger
 from core.incidents.model import Alarm, JournalEntry
 from core.incidents.rules.book import RuleBook, shipped_book, tuning_of_rule
-from core.incidents.rules.model import AlarmRule, RulesInForce
+from core.incidents.rules.model import AlarmRule, Link, RulesInForce
 from widgets.base.theme import look, set_role
 from widgets.base.times import format_instant
 from widgets.rules.words import LINK_WORDS, TIME_WORDS, duration_words
+
+LINK_TIPS = {
+    Link.CAMERA: "Show the camera of the rule, or else the nearest one, on the wall",
+    Link.MAP: "Show the place in the middle of the map",
+    Link.TREND: "Show half an hour before and after",
+    Link.PAGE: "Open the page of the rule in the browser",
+}
 
 
 class AlarmGuidance(QWidget):
@@ -23,10 +30,12 @@ class AlarmGuidance(QWidget):
     Signals:
         tick_requested(Alarm, str, bool): The alarm as it is shown, the step, and whether it is done.
         journal_requested(str): Alarm id: who ticked what, and when; answered by `show_journal`.
+        link_requested(Alarm, Guidance, Link): Show what the rule links.
     """
 
     tick_requested = Signal(object, str, bool)
     journal_requested = Signal(str)
+    link_requested = Signal(object, object, object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -45,8 +54,15 @@ class AlarmGuidance(QWidget):
         self._cause = _label("secondary", self)
         self._steps = QVBoxLayout()
         self._steps.setSpacing(look().sizes.gap)
+        self._links = {link: self._link_button(link) for link in Link}
+        row = QHBoxLayout()
+        row.setSpacing(look().sizes.gap)
+        for button in self._links.values():
+            row.addWidget(button)
+        row.addStretch(1)
         for part in (self._heading, self._action, self._cause):
             column.addWidget(part)
+        column.addLayout(row)
         column.addLayout(self._steps)
 
     @property
@@ -107,6 +123,7 @@ class AlarmGuidance(QWidget):
             self._heading.setText("What to do")
             self._action.setText("No rule says what to do about this alarm.")
             self._cause.hide()
+            self._show_links(())
             return
         guidance = rule.guidance
         allowed = ""
@@ -116,9 +133,9 @@ class AlarmGuidance(QWidget):
             allowed = f", {TIME_WORDS[rule.time_to_respond]}"
         self._heading.setText(f"What to do{allowed}")
         self._action.setText(guidance.action)
-        links = ", ".join(LINK_WORDS[link].lower() for link in guidance.links)
+        self._show_links(guidance.shown)
         cause = f"Cause: {guidance.cause}" if guidance.cause else ""
-        lines = (cause, f"See: {links} (G)" if links else "", self._escalation_words(rule))
+        lines = (cause, self._escalation_words(rule))
         self._cause.setText("\n".join(line for line in lines if line))
         self._cause.setVisible(bool(self._cause.text()))
 
@@ -134,6 +151,23 @@ class AlarmGuidance(QWidget):
         if level >= tuning.max_escalation or not is_meant:
             return words
         return f"{words} Next: {tuning.escalation_words(level + 1)}.".strip()
+
+    def _link_button(self, link: Link) -> QPushButton:
+        button = QPushButton(LINK_WORDS[link], self)
+        button.setAccessibleName(f"Show {LINK_WORDS[link].lower()}")
+        button.setToolTip(LINK_TIPS[link])
+        button.clicked.connect(lambda: self._on_link(link))
+        button.hide()
+        return button
+
+    def _show_links(self, links: tuple[Link, ...]) -> None:
+        for link, button in self._links.items():
+            button.setVisible(link in links)
+
+    def _on_link(self, link: Link) -> None:
+        rule = None if self._alarm is None else self._book.rule_of_alarm(self._alarm)
+        if rule is not None:
+            self.link_requested.emit(self._alarm, rule.guidance, link)
 
     def _show_steps(self, steps: tuple[str, ...]) -> None:
         if tuple(self._boxes) == steps:

@@ -347,12 +347,17 @@ class GuidanceForm(_Form):
         self._links: dict[Link, QCheckBox] = {}
         row = QHBoxLayout()
         for link, words in LINK_WORDS.items():
+            if link is Link.PAGE:
+                # It is there as soon as its address is.
+                continue
             box = QCheckBox(words, self._body)
             box.toggled.connect(lambda _checked: self.edited.emit())
             row.addWidget(box)
             self._links[link] = box
         row.addStretch(1)
         self._form.addRow("Shown beside it", row)
+        self._camera = self._line("Linked camera", "name or id; empty: the nearest one", 80)
+        self._page = self._line("Page", "https://… of the site's handbook", 500)
         self._checklist = self._text("Checklist", "One step in each line; ticks go to the journal", 7)
         self._column.addStretch(1)
 
@@ -365,17 +370,21 @@ class GuidanceForm(_Form):
             self._time_allowed.show_value(_shown(guidance.time_allowed_s))
             for link, box in self._links.items():
                 show_checked(box, link in guidance.links)
+            show_text(self._camera, guidance.camera)
+            show_text(self._page, guidance.page)
             _show_lines(self._checklist, "\n".join(guidance.checklist))
 
     def rule(self, before: AlarmRule) -> AlarmRule:
         """Return the rule with what the form says."""
-        kept = [link for link in before.guidance.links if self._links[link].isChecked()]
+        kept = [link for link in before.guidance.links if link is Link.PAGE or self._links[link].isChecked()]
         added = [link for link, box in self._links.items() if box.isChecked() and link not in kept]
         guidance = Guidance(
             cause=self._cause.toPlainText().strip(),
             action=self._action.toPlainText().strip(),
             time_allowed_s=_said(self._time_allowed),
             links=(*kept, *added),
+            camera=self._camera.text().strip(),
+            page=self._page.text().strip(),
             checklist=lines_of(self._checklist.toPlainText()),
         )
         return replace(before, guidance=guidance)

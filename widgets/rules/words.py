@@ -26,7 +26,7 @@ TIME_WORDS = {
     TimeToRespond.UNDER_30_MIN: "under 30 min",
     TimeToRespond.OVER_30_MIN: "over 30 min",
 }
-LINK_WORDS = {Link.CAMERA: "Camera", Link.MAP: "Map", Link.TREND: "Trend"}
+LINK_WORDS = {Link.CAMERA: "Camera", Link.MAP: "Map", Link.TREND: "Trend", Link.PAGE: "Page"}
 REACH_WORDS = {
     Reach.SAME_SOURCE: "same source",
     Reach.SAME_GROUP: "same group",

@@ -83,6 +83,7 @@ class Link(StrEnum):
     CAMERA = "camera"
     MAP = "map"
     TREND = "trend"
+    PAGE = "page"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,6 +207,8 @@ class Guidance:
     Attributes:
         time_allowed_s: Until the first action; None means as the time to respond says.
         links: What to look at, the first one first.
+        camera: Name or id of the camera that is looked at before the nearest one; empty leaves it to the place.
+        page: Address of a page that says more, e.g. in the site's handbook.
         checklist: Steps; each tick goes to the journal.
     """
 
@@ -215,7 +218,16 @@ class Guidance:
     action: Words = ""
     time_allowed_s: Seconds | None = None
     links: tuple[Link, ...] = ()
+    camera: Annotated[str, Field(max_length=80)] = ""
+    page: Annotated[str, Field(max_length=500, pattern=r"^(https?://\S+)?$")] = ""
     checklist: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=200)], ...], Field(max_length=20)] = ()
+
+    @property
+    def shown(self) -> tuple[Link, ...]:
+        """What the console can show, in the rule's order: what is named is shown also where no link says so."""
+        named = ((Link.CAMERA, self.camera), (Link.PAGE, self.page))
+        links = (*self.links, *(link for link, value in named if value and link not in self.links))
+        return tuple(link for link in links if link is not Link.PAGE or self.page)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

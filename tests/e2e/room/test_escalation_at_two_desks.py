@@ -36,6 +36,31 @@ def listen(broker, heard):
 
 
 @pytest.mark.slow
+def test_the_other_desk_sees_which_one_does_not_hear_its_alarms(mosquitto, tmp_path):
+    async def scenario():
+        async with running(tmp_path, mosquitto.port):
+            folder = tmp_path / "data"
+            first, second = Desk(folder), SecondDesk(folder)
+            await first.enter()
+            await first.client.call("users.add", User, name="susi", role=Role.SUPERVISOR, password=PASSWORD)
+            await second.sit_down()
+
+            await second.client.call("desk.report_sound", reason="No sound device is there.")
+            deaf = await first.until(lambda: first.alarm("sound"), "the alarm")
+            await second.client.call("desk.report_sound", reason="")
+            await first.until(lambda: not first.alarm("sound"), "its end")
+            await second.client.call("desk.note_sound_test", is_heard=False)
+            unheard = await first.until(lambda: first.alarm("sound"), "the failed test")
+            await second.client.close()
+            await first.until(lambda: not first.alarm("sound"), "the end with the console")
+            await first.client.close()
+        assert deaf.detail == "At Desk 2: No sound device is there."
+        assert unheard.detail == "At Desk 2: susi did not hear the test sound."
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.slow
 def test_an_escalation_calls_again_at_both_desks_and_says_whom_it_calls(mosquitto, tmp_path):
     async def scenario():
         heard: list[dict] = []

@@ -1,13 +1,16 @@
 """Selecting an alarm arranges the room; one key puts it back; two keystrokes acknowledge from anywhere."""
 
+from dataclasses import replace
+
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QLineEdit
+from PySide6.QtWidgets import QApplication, QLineEdit, QPushButton
 
 from app.frame import Frame
 from core.cameras.model import Camera
 from core.incidents.model import Priority, SourceKind
+from core.incidents.rules.model import AlarmRule, Guidance, Link, RuleSet, RulesInForce
 from core.kernel.geo import GeoPoint
 from tests.fixtures.alarms import alarm
 from tests.gui.app.test_panels import PANELS, furnished, room  # noqa: F401
@@ -90,6 +93,58 @@ def test_the_next_alarm_keeps_what_was_there_before_the_first(desk, qtbot):
     QTest.keyClick(desk, Qt.Key.Key_Backspace)
 
     qtbot.waitUntil(lambda: wall.visible_camera_ids == before)
+
+
+def link_to(room, **guidance):  # noqa: F811
+    """Let the rule of the collision link these."""
+    rule = AlarmRule(rule_id="collision", guidance=Guidance(action="Look.", **guidance))
+    room.live.rules = RulesInForce(rules=RuleSet(rules=(rule,)), version=1)
+    room.live.alarms["collision"] = replace(room.live.alarms["collision"], rule_id="collision")
+    room.live.tell_all()
+
+
+def test_the_camera_that_a_rule_links_comes_before_the_nearest(desk, room, qtbot):  # noqa: F811
+    link_to(room, camera="c1")
+
+    desk.panel("alarms").select("collision")
+
+    qtbot.waitUntil(lambda: desk.panel("wall").visible_camera_ids == ("c1", "c3", "c2", "c0"))
+
+
+def test_selecting_a_link_shows_it_in_the_room(desk, room, qtbot):  # noqa: F811
+    link_to(room, links=(Link.CAMERA, Link.MAP, Link.TREND), camera="C0")
+    called, places, panels = [], [], []
+    room.camera_called.connect(lambda camera_id, _is_alarm: called.append(camera_id))
+    room.place_called.connect(places.append)
+    room.panel_requested.connect(panels.append)
+    alarms = desk.panel("alarms")
+    alarms.select("collision")
+    qtbot.waitUntil(lambda: alarms.detail.alarm_id == "collision")
+    guidance = alarms.detail.guidance
+
+    for name in ("Camera", "Map", "Trend"):
+        button = next(one for one in guidance.findChildren(QPushButton) if one.text() == name)
+        assert button.isVisibleTo(guidance)
+        button.click()
+
+    assert called == ["c0"]
+    assert places == [GeoPoint(52.0, 4.012)]
+    assert panels == ["wall", "map"]
+
+
+def test_a_link_to_a_camera_that_is_gone_says_so_and_shows_the_nearest(desk, room, qtbot):  # noqa: F811
+    link_to(room, camera="Old bridge")
+    said, called = [], []
+    room.toast_requested.connect(lambda sentence, _hint: said.append(sentence))
+    room.camera_called.connect(lambda camera_id, _is_alarm: called.append(camera_id))
+    alarms = desk.panel("alarms")
+    alarms.select("collision")
+    qtbot.waitUntil(lambda: alarms.detail.alarm_id == "collision")
+
+    next(one for one in alarms.detail.guidance.findChildren(QPushButton) if one.text() == "Camera").click()
+
+    assert called == ["c3"]
+    assert "Old bridge" in said[0]
 
 
 def test_backspace_in_a_text_field_deletes_a_letter_and_puts_nothing_back(desk, qtbot):

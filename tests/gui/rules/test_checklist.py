@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QCheckBox, QLabel
+from PySide6.QtWidgets import QCheckBox, QLabel, QPushButton
 
 from core.access.model import Role
 from core.incidents.model import AlarmState, JournalEntry, SourceKind
-from core.incidents.rules.model import Escalation, Guidance, RulesInForce
+from core.incidents.rules.model import Escalation, Guidance, Link, RulesInForce
 from core.incidents.rules.text import shipped_rules
 from tests.fixtures.alarms import alarm
 from widgets.rules.checklist import AlarmGuidance
@@ -49,7 +49,7 @@ def test_it_says_what_to_do_why_and_within_what_time(guidance):
     assert "What to do within 60 s" in said
     assert "call the emergency services" in said
     assert "Cause: Two vehicles" in said
-    assert "camera, map (G)" in said
+    assert [one.text() for one in guidance.findChildren(QPushButton) if one.isVisible()] == ["Camera", "Map"]
 
 
 def test_a_step_is_ticked_by_key_and_counts_when_the_node_has_it(guidance, qtbot):
@@ -120,6 +120,22 @@ def test_other_rules_show_at_once(guidance):
 
     assert "Ring the bell." in read(guidance)
     assert guidance.steps == {"Rung": False}
+
+
+def test_each_link_of_the_rule_is_a_button_that_asks_for_it(guidance):
+    rule = shipped_rules().find("collision")
+    rule = replace(rule, guidance=replace(rule.guidance, links=(Link.MAP, Link.PAGE), camera="Bridge", page=""))
+    guidance.show_rules(RulesInForce(rules=shipped_rules().with_rule(rule), version=1))
+    guidance.show_alarm(crash())
+    asked = []
+    guidance.link_requested.connect(lambda alarm, said, link: asked.append((alarm.kind, said.camera, link)))
+
+    shown = [one for one in guidance.findChildren(QPushButton) if one.isVisible()]
+    for button in shown:
+        QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+
+    assert [one.text() for one in shown] == ["Camera", "Map"]
+    assert asked == [("collision", "Bridge", Link.CAMERA), ("collision", "Bridge", Link.MAP)]
 
 
 def test_who_was_called_and_who_is_next_is_said_while_nobody_acknowledges(guidance):

@@ -41,6 +41,66 @@ def test_a_driver_that_hangs_keeps_pictures_back_and_no_console(folders, monkeyp
     assert asyncio.run(run()) == ((), "")
 
 
+class Told:
+    """Stands in for the calls to the operator: what was raised and taken back, in order."""
+
+    def __init__(self):
+        self.said = []
+
+    def raise_condition(self, condition):
+        self.said.append(("raised", condition.condition_key, condition.detail))
+
+    def return_condition(self, key):
+        self.said.append(("returned", key))
+
+
+@pytest.fixture
+def told(folders):
+    node = Node(Settings(), folders)
+    node._calls = Told()
+    return node, node._calls.said
+
+
+def test_a_desk_that_does_not_hear_its_alarms_is_said_by_name_and_why(told):
+    node, said = told
+
+    node.take_desk_sound(object(), "Desk 2", "No sound device is there.")
+
+    assert said == [("raised", "system/sound:Desk 2", "At Desk 2: No sound device is there.")]
+
+
+def test_a_desk_hears_again_once_none_of_its_consoles_is_deaf(told):
+    node, said = told
+    left, right = object(), object()
+    for console in (left, right):
+        node.take_desk_sound(console, "Desk 2", "Muted at the amplifier.")
+    del said[:]
+
+    node.take_desk_sound(left, "Desk 2", "")
+    assert said == []
+    node.take_desk_sound(right, "Desk 2", "")
+
+    assert said == [("returned", "system/sound:Desk 2")]
+
+
+def test_a_deaf_desk_that_nobody_sits_at_misses_nothing(told):
+    node, said = told
+    console = object()
+    node.take_desk_sound(console, "Desk 2", "No sound device is there.")
+
+    node.let_go(console)
+
+    assert said[-1] == ("returned", "system/sound:Desk 2")
+
+
+def test_a_desk_that_was_deaf_before_the_node_began_takes_that_back_itself(told):
+    node, said = told
+
+    node.take_desk_sound(object(), "Desk 2", "")
+
+    assert said == [("returned", "system/sound:Desk 2")]
+
+
 def test_what_it_says_of_the_database_holds_no_password(folders):
     folders.make()
     url = "postgresql://watch@db.example/floor?password=hunter2"
