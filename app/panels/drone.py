@@ -50,6 +50,7 @@ class _DronePanel(QWidget):
         self._on_links()
 
     def _on_drones(self) -> None:
+        self._history.keep_only(self._room.live.drones)
         self._history.add(self._room.live.drones.values())
         self._show()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.basemap import basemap_of
@@ -11,7 +13,7 @@ from app.replay import Replay
 from app.room import Room
 from core.access.model import Role
 from core.drones.ground import distance_m
-from core.drones.model import Drone, DroneState, Fence
+from core.drones.model import POSITION_STALE_S, Drone, DroneState, Fence, LinkHealth, is_stale
 from core.field.model import Device, is_unit
 from core.kernel.geo import GeoPoint
 from core.node.model import SiteInfo
@@ -188,7 +190,9 @@ class _MapPanel(QWidget):
             self._city.follow(place)
         home_m = None if state.home is None else distance_m(place, state.home.point)
         near = nearest(place, live.incidents.values(), live.units.values(), live.devices.values())
-        self._bar.show_near(state.drone_id if plan is None else plan.name, home_m, near)
+        at = state.position.at
+        is_old = state.health is LinkHealth.LOST or is_stale(at, datetime.now(UTC), POSITION_STALE_S)
+        self._bar.show_near(state.drone_id if plan is None else plan.name, home_m, near, old_at=at if is_old else None)
 
     def _on_fence_drawn(self, corners: tuple[GeoPoint, ...]) -> None:
         self._set_fence(Fence(corners=corners, max_height_m=self._bar.ceiling_m))

@@ -76,6 +76,9 @@ class DroneHistory:
     """Flights and their logs.
 
     Threads: the node's loop; files are read and written off it.
+
+    Attributes:
+        folder: Where all that is kept in files lies.
     """
 
     def __init__(self, *, store: Store, bus: Bus, clock: Clock, folder: Path) -> None:
@@ -83,7 +86,7 @@ class DroneHistory:
         self._store = store
         self._bus = bus
         self._clock = clock
-        self._folder = folder
+        self.folder = folder
         self.raw_logs = RawLogs(folder / RAW)
         self._flights: dict[str, FlightLog] = {}
         self._changed: dict[str, Flight] = {}
@@ -103,7 +106,7 @@ class DroneHistory:
         A flight goes on where its drone is heard again in the air within `LOST_FOR_S`, and ends otherwise where it
         was heard last.
         """
-        await asyncio.to_thread(_clear_unfinished, self._folder)
+        await asyncio.to_thread(_clear_unfinished, self.folder)
         open_flights = await self._store.read(rows.read_open_flights)
         newest = {flight.drone_id: flight for flight, _ in sorted(open_flights, key=lambda one: one[0].began_at)}
         resumed = {}
@@ -203,7 +206,7 @@ class DroneHistory:
         """Delete raw logs that are older, and what nobody fetched or went on with; flights and tracks stay."""
         try:
             await asyncio.to_thread(self.raw_logs.forget, before)
-            await asyncio.to_thread(_clear_unfinished, self._folder, self._clock.now() - UNFINISHED_FOR)
+            await asyncio.to_thread(_clear_unfinished, self.folder, self._clock.now() - UNFINISHED_FOR)
         except OSError as error:
             self._once.lost("old logs", f"old logs of drones are not deleted: {error}")
         else:
@@ -254,7 +257,7 @@ class DroneHistory:
             if first is not None:
                 return _named(reports_of(chain((first,), entries), "log"), flight.drone_id)
             name, _, vehicle = flight.log_file.partition(VEHICLE)
-            file = self._folder / name
+            file = self.folder / name
             if name.startswith(IMPORTED) and file.exists():
                 return reports_of_vehicle(file, vehicle, flight.drone_id)
             return reports_of_track(flight, track)
@@ -310,14 +313,14 @@ class DroneHistory:
         if not export_id.isalnum() or first < 0:
             raise _export_gone()
         try:
-            return await asyncio.to_thread(_read_part, self._folder / EXPORTED / export_id, first)
+            return await asyncio.to_thread(_read_part, self.folder / EXPORTED / export_id, first)
         except OSError as error:
             raise _export_gone() from error
 
     def _write_export(
         self, export_id: str, flight: Flight, name: str, kind: ExportFormat, track: tuple[TrackPoint, ...]
     ) -> int:
-        folder = self._folder / EXPORTED
+        folder = self.folder / EXPORTED
         folder.mkdir(parents=True, exist_ok=True)
         for old in sorted(folder.iterdir())[: -(MAX_EXPORTS - 1)]:
             old.unlink(missing_ok=True)
@@ -340,7 +343,7 @@ class DroneHistory:
         if n_messages:
             return
         name, _, vehicle = flight.log_file.partition(VEHICLE)
-        file = self._folder / name
+        file = self.folder / name
         if not name.endswith(".tlog") or not file.exists():
             raise BadInputError(
                 "The bytes of this flight are not kept as a telemetry log.", hint="Choose GPX, KML, GeoJSON or CSV."
@@ -380,7 +383,7 @@ class DroneHistory:
             raise BadInputError(
                 f"A drone's id has at most {MAX_ID_LENGTH} printable characters.", hint="Choose a drone of the list."
             )
-        part = self._folder / IMPORTED / f"{upload_id}{UNFINISHED}"
+        part = self.folder / IMPORTED / f"{upload_id}{UNFINISHED}"
         await asyncio.to_thread(_append, part, data)
         if not is_last:
             return ImportedLog()

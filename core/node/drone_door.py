@@ -83,6 +83,7 @@ class DroneDoor:
         try:
             await self._keep_listening(hub)
         finally:
+            hub.close()
             for task in self._writing:
                 task.cancel()
 
@@ -190,6 +191,7 @@ class DroneDoor:
         from core.drones.mavlink.address import LinkAddress, parse_link
         from core.drones.mavlink.asking import BeatAs
         from core.drones.mavlink.hub import MavlinkHub, OwnVoice
+        from core.drones.mavlink.signed_times import SignedTimes
 
         addresses: dict[str, LinkAddress] = {}
         for text in self._texts:
@@ -212,4 +214,5 @@ class DroneDoor:
             voice=OwnVoice(system=self._settings.active_system, beat_as=BeatAs(self._settings.active_heartbeat)),
             on_over=self._on_over,
             uids=service.uids,
+            signed_times=SignedTimes(service.history.folder / "signed.json"),
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 import numpy as np
@@ -37,9 +37,9 @@ class QuantityHistory:
             if percent is not None:
                 self._note(state.drone_id, BATTERY_KEY, max(pack.at for pack in state.batteries), percent)
 
-    def forget(self, drone_id: str) -> None:
-        """Let go of a drone that was removed."""
-        for key in [key for key in self._rings if key[0] == drone_id]:
+    def keep_only(self, drone_ids: Collection[str]) -> None:
+        """Let go of drones that were removed."""
+        for key in [key for key in self._rings if key[0] not in drone_ids]:
             del self._rings[key], self._heads[key]
 
     def clear(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 from PySide6.QtCore import QEvent, QRectF, QSignalBlocker, QSize, Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent
@@ -167,8 +168,19 @@ class DroneBar(QFrame):
         """Show what the colours mean."""
         self._legend.show_legend(legend)
 
-    def show_near(self, name: str, home_m: float | None, near: Iterable[Near]) -> None:
-        """Tell how far the selected drone is from what; an empty name tells nothing."""
+    def show_near(
+        self, name: str, home_m: float | None, near: Iterable[Near], *, old_at: datetime | None = None
+    ) -> None:
+        """Tell how far the selected drone is from what; an empty name tells nothing.
+
+        Args:
+            name: Of the drone.
+            home_m: Its way home; None where that is not known.
+            near: What is near to it.
+            old_at: When it was there, where that is not the present.
+        """
+        if old_at is not None:
+            name = f"{name}, last known at {old_at.astimezone():%H:%M:%S}"
         parts = [] if home_m is None else [f"home {length_words(home_m)}"]
         parts += [f"{one.name} {length_words(one.distance_m)}" for one in near]
         text = f"{name}:  {'  ·  '.join(parts)}" if name and parts else ""

@@ -15,6 +15,7 @@ from core.drones.mavlink.frames import Frame
 from core.drones.mavlink.intake import Intake
 from core.drones.mavlink.owners import Owners
 from core.drones.mavlink.raw_log import log_name
+from core.drones.mavlink.signed_times import SignedTimes, Times
 from core.drones.mavlink.signing import key_of
 from core.drones.mavlink.sockets import Source, make_source
 from core.drones.model import ActiveProfile, DroneLink, DroneReport, LinkKind, SigningPolicy
@@ -25,6 +26,9 @@ from core.kernel.log import OncePerLoss
 log = logging.getLogger(__name__)
 
 FLUSH_S = 0.1
+KEEP_TIMES_S = 2.0
+"""Between two writes of the newest signed times: what is recorded in the last of them is believed after a crash."""
+
 TELL_EVERY = 10
 """Flushes between two words about the links themselves."""
 
@@ -107,6 +111,7 @@ class MavlinkHub:
         voice: OwnVoice | None = None,
         on_over: Callable[[str, ActiveProfile], None] = lambda _link_id, _profile: None,
         uids: Callable[[], Mapping[str, str]] = dict,
+        signed_times: SignedTimes | None = None,
     ) -> None:
         """Prepare.
 
@@ -122,6 +127,7 @@ class MavlinkHub:
             voice: How links speak while they are active.
             on_over: Hears which link is not active any more, because its time is over.
             uids: Returns the hardware numbers of the drones that are known, by drone.
+            signed_times: Keeps the newest signed times; without it old messages are believed after a restart.
         """
         self._voice = voice or OwnVoice()
         self._on_over = on_over
@@ -134,6 +140,7 @@ class MavlinkHub:
         self._once = OncePerLoss(log)
         self._told: tuple[DroneLink, ...] = ()
         self._links: dict[str, _Link] = {}
+        self._signed_times = signed_times
         for address in addresses:
             self._add(address, address.signing or signing, get_secret)
 
@@ -147,6 +154,7 @@ class MavlinkHub:
                 address.link_id,
                 policy=policy,
                 key=key,
+                times=self._signed_times.of(address.link_id, key) if self._signed_times is not None and key else None,
                 is_stream=address.kind is not LinkKind.UDP,
             ),
             source=make_source(address, self._clock),
@@ -155,6 +163,7 @@ class MavlinkHub:
     async def run(self) -> None:
         """Listen until it is cancelled."""
         tasks = {link_id: asyncio.create_task(self._keep_open(link)) for link_id, link in self._links.items()}
+        keeping = [asyncio.create_task(self._keep_times(times)) for times in (self._signed_times,) if times is not None]
         try:
             n_flushes = 0
             due_s = asyncio.get_running_loop().time()
@@ -170,9 +179,9 @@ class MavlinkHub:
                     self._revive(tasks)
                     self._tell_links()
         finally:
-            for task in tasks.values():
+            for task in (*tasks.values(), *keeping):
                 task.cancel()
-            await asyncio.gather(*tasks.values(), return_exceptions=True)
+            await asyncio.gather(*tasks.values(), *keeping, return_exceptions=True)
 
     def _revive(self, tasks: dict[str, asyncio.Task[None]]) -> None:
         """Open links anew whose listening ended by an error of ours: none stays silent unseen."""
@@ -190,6 +199,29 @@ class MavlinkHub:
         for link in self._links.values():
             for report in link.intake.flush():
                 self._take(self._owners.settled(report))
+
+    async def _keep_times(self, times: SignedTimes) -> None:
+        """Keep the newest signed times for the next start; a disk that does not take them is tried again."""
+        while True:
+            await asyncio.sleep(KEEP_TIMES_S)
+            try:
+                await asyncio.to_thread(times.keep, self._signed())
+            except OSError as error:
+                self._once.lost("signed", f"the newest signed times of drones are not kept: {error}")
+            else:
+                self._once.back("signed", "the newest signed times of drones are kept again")
+
+    def _signed(self) -> dict[str, tuple[bytes, Times]]:
+        found = {link_id: link.intake.signed for link_id, link in self._links.items()}
+        return {link_id: signed for link_id, signed in found.items() if signed is not None}
+
+    def close(self) -> None:
+        """Keep what a restart needs; call it once nothing is heard any more."""
+        if self._signed_times is not None:
+            try:
+                self._signed_times.keep(self._signed())
+            except OSError as error:
+                log.error("the newest signed times of drones are not kept: %s", error)
 
     def forget(self, drone_id: str) -> None:
         """Let go of a drone that was removed."""

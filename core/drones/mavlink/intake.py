@@ -17,6 +17,7 @@ from core.drones.mavlink.decode import (
 )
 from core.drones.mavlink.dialect import CHECKSUM_EXTRAS, INSTANCE_OFFSETS, decode, number_of
 from core.drones.mavlink.frames import Frame, FrameSplitter
+from core.drones.mavlink.signed_times import Times
 from core.drones.mavlink.signing import SignatureCheck
 from core.drones.merge import Turns
 from core.drones.model import DroneReport, Signing, SigningPolicy
@@ -128,6 +129,7 @@ class Intake:
         *,
         policy: SigningPolicy = SigningPolicy.OFF,
         key: bytes | None = None,
+        times: Times | None = None,
         is_stream: bool = False,
         max_messages_per_s: float = MAX_MESSAGES_PER_S,
     ) -> None:
@@ -137,12 +139,13 @@ class Intake:
             link_id: Named in reports.
             policy: What becomes of messages by their signatures.
             key: 32 bytes; without one nothing can be verified.
+            times: Signed times that were heard before; what is not newer is not believed.
             is_stream: A message may begin in one piece of data and end in the next.
             max_messages_per_s: Beyond is a flood.
         """
         self.link_id = link_id
         self.policy = policy
-        self._check = SignatureCheck(key) if key is not None and policy is not SigningPolicy.OFF else None
+        self._check = SignatureCheck(key, times) if key is not None and policy is not SigningPolicy.OFF else None
         self._is_stream = is_stream
         self._paths: dict[str, _Path] = {}
         self._most = max_messages_per_s
@@ -160,6 +163,11 @@ class Intake:
     def has_key(self) -> bool:
         """Whether signatures can be verified."""
         return self._check is not None
+
+    @property
+    def signed(self) -> tuple[bytes, Times] | None:
+        """Return the key and the newest signed times; None where nothing is verified."""
+        return self._check.signed if self._check is not None else None
 
     @property
     def signed_10us(self) -> int:

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 
 from core.drones.mavlink.frames import Frame
+from core.drones.mavlink.signed_times import Stream, Times
 from core.drones.model import Signing
 
 KEY_BYTES = 32
@@ -33,11 +34,16 @@ def key_of(secret: str) -> bytes:
 class SignatureCheck:
     """Verifies the messages of one link."""
 
-    def __init__(self, key: bytes) -> None:
-        """Verify with a key of 32 bytes."""
+    def __init__(self, key: bytes, times: Times | None = None) -> None:
+        """Verify with a key of 32 bytes, and believe nothing that is not newer than these times."""
         self._key = key
-        self._times: dict[tuple[int, int, int], int] = {}
-        self._newest = 0
+        self._times: dict[Stream, int] = dict(times or {})
+        self._newest = max(self._times.values(), default=0)
+
+    @property
+    def signed(self) -> tuple[bytes, Times]:
+        """Return the key, and the newest time of each stream."""
+        return self._key, dict(self._times)
 
     @property
     def newest_10us(self) -> int:

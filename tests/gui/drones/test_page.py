@@ -150,3 +150,11 @@ def test_a_stream_that_a_drone_tells_of_is_offered_to_supervisors_until_it_has_a
 
     page.show_drone(drone(camera_id="cam"), flying(video_uri="rtsp://10.0.0.4/down"))
     assert page.video.facts == {}
+
+
+def test_a_drone_that_was_removed_leaves_no_charts(history):
+    history.add((flying("d1"), flying("d2")))
+    history.keep_only({"d2"})
+
+    assert history.keys("d1") == ()
+    assert history.keys("d2")

@@ -19,9 +19,10 @@ from core.kernel.geo import GeoPoint, to_mercator
 from tests.fixtures.drones import HOME, NOW, drone, flying, track
 from tests.gui.map.test_area_layer import incident
 from tests.gui.map.things import station
+from widgets.base.labels import ElidedLabel
 from widgets.base.theme import look
 from widgets.map.city_map import CityMap
-from widgets.map.drone_bar import nearest
+from widgets.map.drone_bar import DroneBar, nearest
 from widgets.map.drone_layer import DroneLayer, Replayed, footprint_of
 from widgets.map.ground_tool import Tool
 from widgets.map.tile_grid import RectM
@@ -255,3 +256,14 @@ def painted_of(city, qtbot):
     qtbot.waitUntil(lambda: watch.n > 0 and not city._drawing_drones.isActive())
     QApplication.processEvents()
     return lambda: watch.n
+
+
+def test_where_a_drone_was_is_not_told_as_where_it_is(qtbot):
+    bar = DroneBar()
+    qtbot.addWidget(bar)
+    bar.show_near("Falcon 1", 340.0, (), old_at=NOW)
+    (label,) = [one for one in bar.findChildren(ElidedLabel) if one.text()]
+
+    assert label.text() == f"Falcon 1, last known at {NOW.astimezone():%H:%M:%S}:  home 340 m"
+    bar.show_near("Falcon 1", 340.0, ())
+    assert label.text() == "Falcon 1:  home 340 m"

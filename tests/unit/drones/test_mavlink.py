@@ -21,6 +21,7 @@ from core.drones.mavlink.hub import MavlinkHub
 from core.drones.mavlink.intake import MAX_MESSAGES_PER_S, MAX_PATHS, Intake
 from core.drones.mavlink.owners import Owners
 from core.drones.mavlink.raw_log import RawLogs
+from core.drones.mavlink.signed_times import SignedTimes
 from core.drones.mavlink.signing import key_of
 from core.drones.mavlink.tlog import read_tlog_file
 from core.drones.model import DroneReport, Landed, LinkKind, Signing, SigningPolicy
@@ -697,3 +698,28 @@ def test_a_port_that_is_taken_is_said_and_the_other_links_go_on():
     assert not taken.is_open
     assert "in use" in taken.reason
     assert free.is_open
+
+
+def test_what_was_recorded_before_a_restart_is_not_believed_after_it(tmp_path):
+    file = tmp_path / "signed.json"
+    drone = signed_drone()
+    recorded = b"".join(drone.step())
+    before = Intake("udp", policy=SigningPolicy.REQUIRE, key=KEY, times=SignedTimes(file).of("udp", KEY))
+    assert before.feed(recorded, AT)
+    assert SignedTimes(file).keep({"udp": before.signed})
+
+    times = SignedTimes(file)
+    after = Intake("udp", policy=SigningPolicy.REQUIRE, key=KEY, times=times.of("udp", KEY))
+    assert after.feed(recorded, AT) == []
+    assert after.n_bad_signatures > 0
+    assert after.feed(b"".join(drone.step()), AT)
+    assert times.of("udp", key_of("another")) == {}
+    assert not times.keep({"udp": before.signed}), "nothing new"
+
+
+def test_times_that_cannot_be_read_are_said_and_hinder_nobody(tmp_path, caplog):
+    file = tmp_path / "signed.json"
+    file.write_text("{")
+
+    assert SignedTimes(file).of("udp", KEY) == {}
+    assert "cannot be read" in caplog.text
