@@ -1,4 +1,4 @@
-"""What one link brings: split and checked at once, decoded ten times a second, and of a state only the newest."""
+"""What one link brings: split and checked at once, decoded twenty times a second, and of a state only the newest."""
 
 from __future__ import annotations
 

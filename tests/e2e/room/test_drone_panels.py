@@ -60,7 +60,8 @@ async def export(console, page, file):
     next(action for action in button.menu().actions() if "GPX" in action.text()).trigger()
     dialog = await until(lambda: next(iter(console.window.findChildren(QFileDialog)), None), "the dialog")
     await until(dialog.isVisible, "the dialog on the screen")
-    dialog.selectFile(str(file))
+    # As somebody types it: a name that is being edited is not replaced by a selection.
+    await act(dialog.findChild(QLineEdit).setText, str(file))
     await act(dialog.accept)
     await until(file.exists, "the file")
 
