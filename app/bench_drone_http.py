@@ -12,7 +12,6 @@ import http.client
 import json
 import math
 import multiprocessing
-import subprocess
 import sys
 import threading
 import time
@@ -28,16 +27,12 @@ import numpy as np
 import psutil
 from PySide6.QtWidgets import QApplication
 
-from app.bootstrap import Console, ConsoleOptions
-from app.connection import ConnectionState
+from app.bootstrap import Console
 from app.frames import FramePump
-from app.report import ErrorDoor
-from app.window_bench import NAME, PASSWORD, make_store, measure_apart, run_room
+from app.window_bench import make_store, measure_apart, measure_in_room, node_of_bench, run_room
 from core.cameras.model import Camera
 from core.gateway.http.model import GatewayReport, GatewayState, KeyPurpose, KeyWish, NewKey
 from core.kernel.bench import BenchResult, Figure, wait_until
-from core.kernel.paths import default_folders
-from core.kernel.settings import load_settings
 from core.media.convert import to_jpeg
 from core.media.model import EDGE
 from core.node.drone_video import PREFIX
@@ -105,43 +100,17 @@ async def run(app: QApplication, folder: Path, report: Path) -> None:
     """Open node and console, and write what was measured."""
     data = folder / "data"
     await (await make_store(data)).close()
-    settings, _ = load_settings(arguments={"console": {"desk": "bench", "sound": False}})
-    wanted = ("vision.model=demo", "gateway.enabled=true", "gateway.port=0")
-    node = subprocess.Popen(
-        [
-            *(sys.executable, "main.py", "node", "--data", str(data)),
-            *(part for setting in wanted for part in ("--set", setting)),
-        ]
-    )
     pipe, theirs = multiprocessing.Pipe()
     drones = multiprocessing.Process(target=fly, args=(theirs,), daemon=True)
-    drones.start()
-    theirs.close()
-    errors = ErrorDoor()
-    errors.open(asyncio.get_event_loop())
-    console, ending = None, None
-    try:
-        await wait_until(lambda: (data / "node.json").exists(), "the node")
-        options = ConsoleOptions(settings=settings, faults=(), folders=default_folders(data), size=(1920, 1080))
-        console = Console(app, options, errors, time.perf_counter())
-        ending = asyncio.get_event_loop().create_task(console.run())
-        await wait_until(lambda: console.connection.state is ConnectionState.SIGNED_OUT, "the door")
-        await console.connection.sign_in(NAME, PASSWORD)
-        await wait_until(lambda: console.is_open and console.is_furnished, "the room")
-        result = await _measure(console, pipe)
-        health = await console.connection.call("room.health", dict)
-        result["n_errors"] = errors.n_errors + health["n_errors"]
-        result["node_lag_p99_ms"] = health["loop_lag_p99_ms"]
-        report.write_text(json.dumps(result), encoding="utf-8")
-    finally:
-        if console is not None and ending is not None:
-            console.window.close()
-            await ending
-        pipe.close()
-        drones.join(5.0)
-        node.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            node.wait(20.0)
+    with node_of_bench(data, "vision.model=demo", "gateway.enabled=true", "gateway.port=0"):
+        drones.start()
+        theirs.close()
+        try:
+            result = await measure_in_room(app, data, lambda console: _measure(console, pipe), size=(1920, 1080))
+            report.write_text(json.dumps(result), encoding="utf-8")
+        finally:
+            pipe.close()
+            drones.join(5.0)
 
 
 async def _measure(console: Console, pipe: Connection) -> dict[str, Any]:

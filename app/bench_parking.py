@@ -8,12 +8,9 @@ in which its bay has the new colour; a second figure ends where every panel of t
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import multiprocessing
-import os
 import statistics
-import subprocess
 import sys
 import time
 from collections import deque
@@ -24,15 +21,19 @@ from typing import Any
 
 from PySide6.QtWidgets import QApplication
 
-from app.bootstrap import Console, ConsoleOptions
-from app.connection import ConnectionState
-from app.report import ErrorDoor
-from app.window_bench import NAME, PASSWORD, field_client, make_store, measure_apart, run_room, start_field
+from app.bootstrap import Console
+from app.window_bench import (
+    field_client,
+    make_store,
+    measure_apart,
+    measure_in_room,
+    node_of_bench,
+    run_room,
+    start_field,
+)
 from core.field.broker import EmbeddedBroker
 from core.kernel.bench import BenchResult, Figure, wait_until
 from core.kernel.errors import BadInputError
-from core.kernel.paths import default_folders
-from core.kernel.settings import load_settings
 from core.node.bench_bays import N_BAYS_EACH, N_CAMERAS, measure_bay_cost
 from core.node.bench_vision import DETECT_FPS
 from core.parking.model import BayState, BayStatus, Lot
@@ -105,40 +106,18 @@ async def run(app: QApplication, folder: Path, report: Path) -> None:
     data = folder / "data"
     await (await make_store(data)).close()
     sensors, pipe = start_field(drive, address)
-    settings, _ = load_settings(arguments={"console": {"desk": "bench", "sound": False}})
-    node = subprocess.Popen(
-        [
-            *(sys.executable, "main.py", "node", "--data", str(data)),
-            *("--set", f"broker.host={address.host}", "--set", f"broker.port={address.port}"),
-            *("--set", "broker.username=core", "--set", f"broker.protocol={address.protocol}"),
-            *("--set", "site.tenant=city", "--set", "vision.model=demo"),
-        ],
-        env={**os.environ, "WATCHFLOOR_SECRET_BROKER": address.passwords["core"]},
+    wanted = (
+        *(f"broker.host={address.host}", f"broker.port={address.port}", "broker.username=core"),
+        *(f"broker.protocol={address.protocol}", "site.tenant=city", "vision.model=demo"),
     )
-    errors = ErrorDoor()
-    errors.open(asyncio.get_event_loop())
-    console, ending = None, None
+    secrets = {"WATCHFLOOR_SECRET_BROKER": address.passwords["core"]}
     try:
-        await wait_until(lambda: (data / "node.json").exists(), "the node")
-        options = ConsoleOptions(settings=settings, faults=(), folders=default_folders(data), size=(1280, 720))
-        console = Console(app, options, errors, time.perf_counter())
-        ending = asyncio.get_event_loop().create_task(console.run())
-        await wait_until(lambda: console.connection.state is ConnectionState.SIGNED_OUT, "the door")
-        await console.connection.sign_in(NAME, PASSWORD)
-        await wait_until(lambda: console.is_open and console.is_furnished, "the room")
-        result = await _measure(console, pipe)
-        health = await console.connection.call("room.health", dict)
-        result["n_errors"] = errors.n_errors + health["n_errors"]
-        report.write_text(json.dumps(result), encoding="utf-8")
+        with node_of_bench(data, *wanted, secrets=secrets):
+            result = await measure_in_room(app, data, lambda console: _measure(console, pipe), size=(1280, 800))
+            report.write_text(json.dumps(result), encoding="utf-8")
     finally:
-        if console is not None and ending is not None:
-            console.window.close()
-            await ending
         pipe.close()
         sensors.join(5.0)
-        node.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            node.wait(20.0)
         await broker.stop()
 
 

@@ -6,10 +6,12 @@ import asyncio
 import contextlib
 import json
 import multiprocessing
+import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -18,10 +20,12 @@ from typing import Any
 import qasync
 from PySide6.QtWidgets import QApplication
 
-from app.bootstrap import ConsoleOptions, choose_platform, make_application
+from app.bootstrap import Console, ConsoleOptions, choose_platform, make_application
+from app.connection import ConnectionState
+from app.report import ErrorDoor
 from core.access.service import AccessService
 from core.field.broker import BrokerAddress
-from core.kernel.bench import usual_environment
+from core.kernel.bench import usual_environment, wait_until
 from core.kernel.bus import Bus
 from core.kernel.clock import SystemClock
 from core.kernel.errors import BadInputError
@@ -78,6 +82,51 @@ async def make_store(data: Path) -> Store:
     await access.create_first_administrator(NAME, PASSWORD, "bench")
     access.close()
     return store
+
+
+@contextlib.contextmanager
+def node_of_bench(
+    data: Path, *settings: str, secrets: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a node with settings `KEY=VALUE` until it is left."""
+    node = subprocess.Popen(
+        [
+            *(sys.executable, "main.py", "node", "--data", str(data)),
+            *(part for setting in settings for part in ("--set", setting)),
+        ],
+        env={**os.environ, **(secrets or {})},
+    )
+    try:
+        yield node
+    finally:
+        node.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            node.wait(20.0)
+
+
+async def measure_in_room(
+    app: QApplication, data: Path, measure: Callable[[Console], Awaitable[dict[str, Any]]], *, size: tuple[int, int]
+) -> dict[str, Any]:
+    """Open a console at the node of a folder, sign in, and return what was measured, with errors and the node's lag."""
+    settings, _ = load_settings(arguments={"console": {"desk": "bench", "sound": False}})
+    errors = ErrorDoor()
+    errors.open(asyncio.get_event_loop())
+    await wait_until(lambda: (data / "node.json").exists(), "the node")
+    options = ConsoleOptions(settings=settings, faults=(), folders=default_folders(data), size=size)
+    console = Console(app, options, errors, time.perf_counter())
+    ending = asyncio.get_event_loop().create_task(console.run())
+    try:
+        await wait_until(lambda: console.connection.state is ConnectionState.SIGNED_OUT, "the door")
+        await console.connection.sign_in(NAME, PASSWORD)
+        await wait_until(lambda: console.is_open and console.is_furnished, "the room")
+        result = await measure(console)
+        health = await console.connection.call("room.health", dict)
+        result["n_errors"] = errors.n_errors + health["n_errors"]
+        result["node_lag_p99_ms"] = health["loop_lag_p99_ms"]
+        return result
+    finally:
+        console.window.close()
+        await ending
 
 
 def start_field(drive: Callable[..., None], address: BrokerAddress) -> tuple[BaseProcess, Connection]:

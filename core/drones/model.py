@@ -354,6 +354,7 @@ class Drone:
         camera_id: Of the camera that shows its video; empty for none.
         max_speed_mps: What its last position spreads with, once it is silent.
         version: Rises with every save; saving names the version it began on.
+        is_other: Somebody else's, heard by Remote ID: what it says of itself nobody verified, and no rule calls for it.
     """
 
     drone_id: str
@@ -367,6 +368,7 @@ class Drone:
     fence: Fence | None = None
     max_speed_mps: float = 20.0
     version: int = 0
+    is_other: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -484,6 +486,7 @@ class DroneReport:
         position: Never 0, 0: that is a receiver without a fix.
         texts: As they were said; repeated ones are joined here.
         loss: As in `LinkStatus`.
+        is_other: As in `Drone`.
         has_two_senders: Two drones speak at once where this came from; what is said here may be of either.
     """
 
@@ -518,6 +521,7 @@ class DroneReport:
     signing: Signing = Signing.OFF
     is_high_latency: bool = False
     has_two_senders: bool = False
+    is_other: bool = False
 
 
 class LinkKind(StrEnum):

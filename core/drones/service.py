@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import Counter
 from dataclasses import fields, replace
+from datetime import datetime
 from functools import partial
 
 from core.access.model import Actor, Role
@@ -47,6 +48,9 @@ WATCH_EVERY_S = 0.25
 STORE_EVERY_S = 1.0
 MAX_DRONES = 500
 """More than that is nonsense on a link: the others go on, and the count is told."""
+
+MAX_OTHERS, OTHERS_FORGOTTEN_S = 100, 600.0
+"""Drones of others, and how long one that is silent is still shown."""
 
 MAX_NAME_LENGTH = 60
 MAX_CORNERS = 200
@@ -121,9 +125,12 @@ class DroneService:
     def watch(self) -> None:
         """Look at the ages of everything."""
         now = self._clock.now()
+        self._forget_others(now)
         for drone_id, live in self._live.items():
             if live.watch(now):
                 self._tell_soon(drone_id)
+            if self._drones[drone_id].is_other:
+                continue
             if self.history.look(self._drones[drone_id], live):
                 self._tell_soon(drone_id)
             watch = self._watches.setdefault(drone_id, DroneWatch())
@@ -216,11 +223,26 @@ class DroneService:
     def _meet(self, report: DroneReport) -> LiveDrone | None:
         if not 0 < len(report.drone_id) <= MAX_ID_LENGTH or len(self._live) >= MAX_DRONES:
             return None
+        if report.is_other and sum(drone.is_other for drone in self._drones.values()) >= MAX_OTHERS:
+            return None
         self._live[report.drone_id] = live = LiveDrone(report.drone_id)
         name = report.name.strip()[:MAX_NAME_LENGTH] or report.drone_id
-        self._drones[report.drone_id] = Drone(drone_id=report.drone_id, name=name)
-        self._unsaved.add(report.drone_id)
+        met = Drone(drone_id=report.drone_id, name=name, kind=report.kind, is_other=report.is_other)
+        self._drones[report.drone_id] = met
+        if met.is_other:
+            # Who passes by is nobody whom the room has set up.
+            self._bus.publish(DroneChanged(met))
+        else:
+            self._unsaved.add(report.drone_id)
         return live
+
+    def _forget_others(self, now: datetime) -> None:
+        """Let go of drones of others that passed by."""
+        for drone_id in tuple(drone_id for drone_id, drone in self._drones.items() if drone.is_other):
+            heard_at = self._live[drone_id].state.heartbeat_at
+            if heard_at is None or (now - heard_at).total_seconds() > OTHERS_FORGOTTEN_S:
+                del self._drones[drone_id], self._live[drone_id]
+                self._bus.publish(DroneRemoved(drone_id))
 
     def _learn(self, report: DroneReport) -> None:
         known = self._drones[report.drone_id]
@@ -237,7 +259,7 @@ class DroneService:
                 f"Two drones go by this name: the hardware numbers end with {learned.uid[-8:]} and {report.uid[-8:]}. "
                 "Give each its own system number or id, or remove this one if it does not fly any more.",
             )
-        if learned != known:
+        if learned != known and not known.is_other:
             self._drones[report.drone_id] = learned
             self._unsaved.add(report.drone_id)
 

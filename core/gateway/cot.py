@@ -33,6 +33,9 @@ UNKNOWN_M = "9999999.0"
 DRONE_TYPE, UNIT_TYPE = "a-f-A-M-H-Q", "a-f-G-E-V"
 """Friendly: a rotary-wing unmanned aircraft, and a vehicle on the ground."""
 
+OTHER_TYPE = "a-u-A-M-H-Q"
+"""Unknown whose: a drone of others."""
+
 DRONE_STALE, UNIT_STALE = timedelta(seconds=10), timedelta(minutes=3)
 CONNECT_S, SEND_S = 5.0, 5.0
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 30.0
@@ -76,7 +79,9 @@ def drone_event(drone: Drone | None, state: DroneState, now: datetime) -> bytes 
     position = state.position
     if position is None or is_stale(position.at, now, POSITION_STALE_S):
         return None
-    event = _event(f"watchfloor-{state.drone_id}", DRONE_TYPE, position.point, position.at, DRONE_STALE)
+    is_other = drone is not None and drone.is_other
+    kind = OTHER_TYPE if is_other else DRONE_TYPE
+    event = _event(f"watchfloor-{state.drone_id}", kind, position.point, position.at, DRONE_STALE)
     if position.accuracy_m is not None:
         event[0].set("ce", f"{position.accuracy_m:.1f}")
     detail = _detail(event, drone.name if drone is not None else state.drone_id)
@@ -88,6 +93,8 @@ def drone_event(drone: Drone | None, state: DroneState, now: datetime) -> bytes 
         ElementTree.SubElement(detail, "status", {"battery": f"{charge:.0f}"})
     heights = (("altitude_amsl_m", "above the sea"), ("altitude_home_m", "above home"))
     words = [f"{value:.0f} m {where}" for key, where in heights if (value := state.fresh(key, now)) is not None]
+    if is_other:
+        words.append("by Remote ID, not verified")
     if mode := state.fresh_mode(now):
         words.append(mode)
     if words:

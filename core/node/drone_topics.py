@@ -61,11 +61,14 @@ class DroneTopics:
         """Publish what is new; call it once a second."""
         news, self._news = self._news, {}
         for drone_id, state in news.items():
+            drone = drones.get(drone_id)
+            # Only what is the room's own is told as its fleet.
+            if drone is not None and drone.is_other:
+                continue
             topic = DeviceTopic(
                 tenant=self._tenant, group=FLEET_GROUP, device=slug(drone_id), channel=Channel.TELE, stream=STREAM
             )
             self._seq += 1
-            drone = drones.get(drone_id)
             envelope = Envelope(
                 id=new_id(),
                 type=PAYLOAD,

@@ -199,7 +199,7 @@ class MavlinkHub:
         """Decode what came and hand it on."""
         for link in self._links.values():
             for report in link.intake.flush():
-                self._take(self._owners.settled(report))
+                self._take(report if report.is_other else self._owners.settled(report))
 
     async def _keep_times(self, times: SignedTimes) -> None:
         """Keep the newest signed times for the next start; a disk that does not take them is tried again."""

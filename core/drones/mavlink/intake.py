@@ -17,6 +17,7 @@ from core.drones.mavlink.decode import (
 )
 from core.drones.mavlink.dialect import CHECKSUM_EXTRAS, INSTANCE_OFFSETS, decode, number_of
 from core.drones.mavlink.frames import Frame, FrameSplitter
+from core.drones.mavlink.remote_id import REMOTE_ID, RemoteIds
 from core.drones.mavlink.signed_times import Times
 from core.drones.mavlink.signing import SignatureCheck
 from core.drones.merge import Turns
@@ -148,6 +149,7 @@ class Intake:
         self._check = SignatureCheck(key, times) if key is not None and policy is not SigningPolicy.OFF else None
         self._is_stream = is_stream
         self._paths: dict[str, _Path] = {}
+        self._others = RemoteIds(link_id)
         self._most = max_messages_per_s
         self._tokens = max_messages_per_s
         self._filled_at: datetime | None = None
@@ -203,7 +205,7 @@ class Intake:
         return taken
 
     def flush(self) -> list[DroneReport]:
-        """Return what came since the last flush, one report for each drone on each path."""
+        """Return what came since the last flush, one report for each drone on each path, and for each of others."""
         reports = []
         for name, path in self._paths.items():
             for autopilot in path.autopilots.values():
@@ -212,7 +214,7 @@ class Intake:
                     reports.append(report)
             path.peripherals.clear()
             path.radio = None
-        return reports
+        return reports + self._others.flush()
 
     def _keep(self, path: str, known: _Path) -> None:
         """Remember a sender; where there are too many, who was silent longest is forgotten."""
@@ -257,6 +259,9 @@ class Intake:
             return
         if number in PERIPHERAL_DECODERS:
             path.peripherals[frame.system, frame.component, number] = frame
+            return
+        if number in REMOTE_ID:
+            self._others.take(frame, at)
             return
         if number not in STATE_DECODERS and number not in EVENT_DECODERS:
             return

@@ -30,7 +30,7 @@ MAX_KEYLESS = 50
 """Drones that come without a key, since the node started."""
 
 QUICK_BYTES = 128 * 1024
-"""A picture of at most so much is looked through faster than it is handed to a thread and back."""
+"""A picture of at most so much is looked through and laid into memory faster than it is handed to a thread and back."""
 
 _UNFIT = re.compile(r"[^A-Za-z0-9._-]+")
 
@@ -229,7 +229,10 @@ class DroneDesk:
             raise Refused(409, f"Camera {camera.name} is read by the node itself.", hint="Do not post its pictures.")
         self._drones_by_camera[camera.camera_id] = drone_id
         self._note_privacy(camera)
-        await asyncio.to_thread(self._pictures.put, camera.camera_id, jpeg)
+        if len(jpeg) <= QUICK_BYTES:
+            self._pictures.put(camera.camera_id, jpeg)
+        else:
+            await asyncio.to_thread(self._pictures.put, camera.camera_id, jpeg)
         room.on_frame()
         # A mask may have been drawn meanwhile.
         if camera.camera_id in self._private:
@@ -251,6 +254,9 @@ class DroneDesk:
         """Tell somebody everything, and what is new from now on; returns the way to end that."""
         self._viewers.add(viewer)
         viewer.states.update({s.drone_id: s for s in self._room.drones.states() if viewer.may_see(s.drone_id)})
+        for drone_id in viewer.videos & self._shown.keys():
+            if viewer.may_see(drone_id):
+                viewer.pictures[drone_id] = self._shown[drone_id]
         viewer.news.set()
 
         def end() -> None:

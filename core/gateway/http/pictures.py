@@ -21,10 +21,13 @@ class EdgePictures:
         Raises:
             OSError: Memory is full.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
         file = picture_file(self._folder, camera_id)
         fresh = file.with_suffix(".new")
-        fresh.write_bytes(jpeg)
+        try:
+            fresh.write_bytes(jpeg)
+        except FileNotFoundError:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            fresh.write_bytes(jpeg)
         fresh.replace(file)
 
 

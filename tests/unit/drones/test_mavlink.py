@@ -723,3 +723,51 @@ def test_times_that_cannot_be_read_are_said_and_hinder_nobody(tmp_path, caplog):
 
     assert SignedTimes(file).of("udp", KEY) == {}
     assert "cannot be read" in caplog.text
+
+
+# -- drones of others -------------------------------------------------------------------------------------------------
+
+
+def remote_id(mac, *, uas_id=b"", place=None, operator=None):
+    """Return what a receiver passes on of a transponder."""
+    voice, address = Voice(1, 236), list(mac.ljust(20, b"\0"))
+    said = []
+    if uas_id:
+        said.append(mavlink.MAVLink_open_drone_id_basic_id_message(0, 0, address, 1, 2, list(uas_id.ljust(20, b"\0"))))
+    if place is not None:
+        lat, lon = (round(part * 1e7) for part in place)
+        said.append(
+            mavlink.MAVLink_open_drone_id_location_message(
+                *(0, 0, address, 2, 9_000, 500, 6_300, lat, lon, -1000.0, 180.0, 0, 55.0, 10, 4, 4, 3, 10.0, 1)
+            )
+        )
+    if operator is not None:
+        lat, lon = (round(part * 1e7) for part in operator)
+        said.append(
+            mavlink.MAVLink_open_drone_id_system_message(0, 0, address, 1, 0, lat, lon, 1, 0, 0.0, 0.0, 0, 0, 0.0, 0)
+        )
+    return b"".join(voice.pack(message) for message in said)
+
+
+def test_a_drone_of_others_says_who_and_where_it_is_and_nobody_believes_more():
+    intake = Intake("udp")
+    intake.feed(remote_id(b"\1\2", place=(36.1, -30.1)), AT)
+    assert intake.flush() == [], "nobody knows who"
+    intake.feed(remote_id(b"\1\2", uas_id=b"1596F3/..", place=(36.1, -30.1), operator=(36.2, -30.2)), AT)
+    (report,) = intake.flush()
+
+    assert (report.drone_id, report.is_other) == ("rid-1596F3-..", True)
+    assert (report.name, report.kind) == ("Not verified: 1596F3/..", "Drone of others, by Remote ID")
+    assert report.position == GeoPoint(36.1, -30.1)
+    assert report.values == {"course_deg": 90.0, "ground_speed_mps": 5.0, "altitude_home_m": 55.0}
+    assert report.home is None
+    (text,) = report.texts
+    assert "Its operator says to be at 36.20000, -30.20000; nobody verified it." in text.text
+    assert intake.flush() == []
+
+
+def test_a_transponder_that_our_own_drone_feeds_is_no_drone_of_others():
+    intake = Intake("udp")
+    intake.feed(remote_id(b"", uas_id=b"OWN", place=(36.1, -30.1)), AT)
+
+    assert intake.flush() == []

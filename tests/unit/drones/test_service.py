@@ -8,6 +8,8 @@ from core.access.model import SYSTEM
 from core.drones.history import DroneHistory
 from core.drones.model import (
     BatteryPack,
+    DroneChanged,
+    DroneRemoved,
     DroneReport,
     DronesTold,
     Fence,
@@ -20,7 +22,8 @@ from core.drones.model import (
     is_stale,
     uncertainty_m,
 )
-from core.drones.service import DroneService
+from core.drones.rules import DroneCondition
+from core.drones.service import MAX_OTHERS, DroneService
 from core.kernel.bus import Bus
 from core.kernel.clock import FakeClock
 from core.kernel.errors import BadInputError, StaleWriteError
@@ -396,3 +399,33 @@ def test_a_fence_of_two_corners_is_none(tmp_path, clock):
             await service.set_fence(SYSTEM, "d1", Fence(), 0)
 
     with_service(tmp_path, clock, body)
+
+
+def test_a_drone_of_others_is_shown_and_neither_called_for_nor_kept(tmp_path, clock):
+    async def first(service, _told):
+        conditions, removed, plans = [], [], []
+        service._bus.subscribe(DroneCondition, conditions.append)
+        service._bus.subscribe(DroneRemoved, lambda event: removed.append(event.drone_id))
+        service._bus.subscribe(DroneChanged, lambda event: plans.append(event.drone))
+        service.take(report(clock, drone_id="rid-1", is_other=True, position=HERE, landed=Landed.AIR))
+        assert [(plan.drone_id, plan.is_other) for plan in plans] == [("rid-1", True)]
+        clock.advance(seconds=60)
+        service.watch()
+        assert service.state("rid-1").health is LinkHealth.LOST
+        assert conditions == []
+        await service.store_new()
+        assert await service.history.flights() == ()
+        clock.advance(seconds=600)
+        service.watch()
+        assert (removed, service.drones()) == (["rid-1"], ())
+        for number in range(MAX_OTHERS + 5):
+            service.take(report(clock, drone_id=f"rid-{number}", is_other=True))
+        assert len(service.drones()) == MAX_OTHERS
+        assert service.refused["udp"] == 5
+        await service.store_new()
+
+    async def second(service, _told):
+        assert service.drones() == ()
+
+    with_service(tmp_path, clock, first)
+    with_service(tmp_path, clock, second)
