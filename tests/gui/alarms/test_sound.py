@@ -116,11 +116,11 @@ def test_an_alarm_that_becomes_critical_breaks_the_silence_too():
 
 
 def test_an_escalation_is_heard_anew_also_where_the_alarm_had_its_chime_or_has_none():
-    voice, _ = listen(calling(Priority.MEDIUM, Priority.LOW), to_s=5)
+    _, voice = listen(calling(Priority.MEDIUM, Priority.LOW), to_s=5)
     for number, priority in ((0, Priority.MEDIUM), (1, Priority.LOW)):
         escalated = make_alarm(f"a{number}", priority, escalation_level=1)
 
-        _, told = listen(heard(voice, [escalated]), from_s=6, to_s=30)
+        told, _ = listen(heard(voice, [escalated]), from_s=6, to_s=30)
 
         assert [sound for _, sound in told] == [Sound.MEDIUM]
 
