@@ -27,6 +27,8 @@ FLIGHT_S = 1500.0
 """A full battery lasts so long in the air."""
 
 MAX_DATAGRAM = 2_048
+LOOKS_DOWN_DEG = 55.0
+CAMERA_FOV_DEG = (62.0, 38.0)
 
 _COPTER_LOITER, _COPTER_AUTO, _COPTER_RTL, _COPTER_LAND = 5, 3, 6, 9
 _SENSORS = 0x1 | 0x2 | 0x4 | 0x8 | 0x20 | 0x10000 | 0x100000 | 0x200000
@@ -44,6 +46,7 @@ class DroneScript:
         flies_s: In the air before it returns and lands; then everything begins anew with a full battery.
         is_sparse: It says its heartbeat and status texts; the rest only to who asks.
         is_old: It knows no intervals of messages, only streams of them.
+        has_camera: A camera hangs below it, which looks ahead and down.
         video_uri: Where its camera's video is; empty for none.
         hardware: Its autopilot's number; 0 for one that is made of the system's.
     """
@@ -58,6 +61,7 @@ class DroneScript:
     attitudes_per_tick: int = 1
     is_sparse: bool = False
     is_old: bool = False
+    has_camera: bool = False
     video_uri: str = ""
     hardware: int = 0
 
@@ -222,6 +226,8 @@ class SimDrone:
             self._say_position()
         if every % 5 == 0:
             self._say_receiver()
+            if self.script.has_camera:
+                self._say_camera()
         if every % 10 == 0:
             self._say_heartbeat()
             self._say_life()
@@ -346,6 +352,15 @@ class SimDrone:
         hardware = self.script.hardware or 0x5EED_0000 + self.script.system
         self._mav.autopilot_version_send(0, 0, 0, 0, 0, *([[0] * 8] * 3), 0, 0, hardware)
 
+    def _say_camera(self) -> None:
+        half = math.radians(LOOKS_DOWN_DEG) / 2.0
+        level = [math.cos(half), 0.0, -math.sin(half), 0.0]
+        self._mav.gimbal_device_attitude_status_send(0, 0, self._boot_ms, 0, level, 0.0, 0.0, 0.0, 0)
+        point, height_mm = self.position, round((self.script.ground_m + self.where.height_m) * 1000.0)
+        place = (round(point.lat_deg * 1e7), round(point.lon_deg * 1e7), height_mm)
+        unknown = (0x7FFFFFFF, 0x7FFFFFFF, 0x7FFFFFFF)
+        self._mav.camera_fov_status_send(self._boot_ms, *place, *unknown, level, *CAMERA_FOV_DEG)
+
     def _say_video(self) -> None:
         uri = self.script.video_uri
         if uri:
@@ -431,7 +446,9 @@ def demo_drones(city: DemoCity) -> tuple[SimDrone, ...]:
     """Return the demo's three drones: over the harbour, along the centre, and one that often waits."""
     center = city.center
     scripts = (
-        DroneScript(system=1, route=square_around(_moved(center, -900.0, -900.0), 450.0), height_m=70.0),
+        DroneScript(
+            system=1, route=square_around(_moved(center, -900.0, -900.0), 450.0), height_m=70.0, has_camera=True
+        ),
         DroneScript(
             system=2,
             route=square_around(_moved(center, 150.0, 100.0), 320.0),

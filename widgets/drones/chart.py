@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import numpy as np
@@ -85,11 +86,17 @@ class QuantityCharts(QWidget):
             chart.draw(self._drone_id, self._at, float(self._span.currentData()))
 
 
+class _MinutesAgo(pg.AxisItem):  # type: ignore[misc] # pyqtgraph has no types
+    def tickStrings(self, values: Sequence[float], _scale: float, _spacing: float) -> list[str]:
+        """Write how long ago, with its unit."""
+        return ["now" if value == 0.0 else f"{value:g} min" for value in values]
+
+
 class _Chart(pg.PlotWidget):  # type: ignore[misc]
     """One quantity over time; it cannot be moved by hand, so that its right edge is always the present."""
 
     def __init__(self, history: QuantityHistory, key: str, parent: QWidget) -> None:
-        super().__init__(parent, background=None)
+        super().__init__(parent, background=None, axisItems={"bottom": _MinutesAgo(orientation="bottom")})
         self.history = history
         self.choice = choice_field("Quantity", parent)
         self.choice.addItem(title_of(key), key)
@@ -133,6 +140,8 @@ class _Chart(pg.PlotWidget):  # type: ignore[misc]
         self._curve.setData((at_s - end_s) / 60.0, values)
         self.setXRange(-span_s / 60.0, 0.0, padding=0.0)
         known = values[np.isfinite(values)]
+        # A scale would say that nothing is zero to one.
+        self.getAxis("left").setStyle(showValues=bool(known.size))
         if known.size:
             low, high = float(known.min()), float(known.max())
             room = max(high - low, _least_span(key)) * 0.08

@@ -771,3 +771,12 @@ def test_a_transponder_that_our_own_drone_feeds_is_no_drone_of_others():
     intake.feed(remote_id(b"", uas_id=b"OWN", place=(36.1, -30.1)), AT)
 
     assert intake.flush() == []
+
+
+def test_a_simulated_camera_says_where_it_looks():
+    drone = SimDrone(DroneScript(system=4, route=square_around(HOME, 100.0), has_camera=True))
+    report = heard(*(packet for _ in range(12) for packet in drone.step()))
+
+    assert report.values["gimbal_pitch_deg"] == pytest.approx(-55.0, abs=0.01)
+    assert (report.values["camera_h_fov_deg"], report.values["camera_v_fov_deg"]) == (62.0, 38.0)
+    assert report.footprint.center is None
