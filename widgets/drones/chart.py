@@ -8,6 +8,7 @@ from datetime import datetime
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QSignalBlocker, QSize, Qt
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from core.drones.model import QUANTITIES
@@ -17,6 +18,9 @@ from widgets.drones.words import UNKNOWN
 from widgets.scene.fields import choice_field
 
 SPANS_S = (("1 minute", 60.0), ("5 minutes", 300.0), ("10 minutes", 600.0))
+_TWO_EM = 9
+"""From so many letters of height two charts can be read."""
+
 FIRST_KEYS = ("altitude_home_m", "ground_speed_mps")
 
 
@@ -57,6 +61,14 @@ class QuantityCharts(QWidget):
         if drone_id != self._drone_id:
             self._drone_id = drone_id
             self._redraw()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Leave the second chart away where two could not be read."""
+        super().resizeEvent(event)
+        has_room = self.height() >= look().sizes.body * _TWO_EM
+        for part in (self._charts[1], self._charts[1].choice):
+            part.setVisible(has_room)
+        self._charts[0].showAxis("bottom", not has_room)
 
     def show_history(self, history: QuantityHistory) -> None:
         """Chart what stands in another history: that of a replay, or again that of now."""

@@ -10,12 +10,11 @@ from PySide6.QtWidgets import QFormLayout, QFrame, QHBoxLayout, QLabel, QLineEdi
 
 from core.access.model import Role
 from core.drones.model import DroneLink, LinkKind, SigningPolicy
-from widgets.base.banner import Banner
 from widgets.base.conditions import Condition, ConditionSymbol
 from widgets.base.hold_button import HoldButton
 from widgets.base.labels import ElidedLabel
 from widgets.base.theme import look, set_role
-from widgets.base.times import format_age
+from widgets.base.times import format_age, format_clock
 from widgets.drones.words import sending_sentence, sending_words
 from widgets.scene.fields import NumberField
 
@@ -106,7 +105,7 @@ class _Row(QFrame):
         self._symbol = ConditionSymbol(self)
         self._name = ElidedLabel(link_id, self)
         self._name.setMinimumWidth(look().sizes.body * 4)
-        self._said = QLabel(self)
+        self._said = ElidedLabel("", self)
         set_role(self._said, "secondary")
         self._switch = QPushButton("Ask…", self)
         self._switch.setAccessibleName(f"Ask on {link_id}")
@@ -116,9 +115,14 @@ class _Row(QFrame):
         head.setSpacing(gap * 2)
         head.addWidget(self._symbol)
         head.addWidget(self._name, 1)
-        head.addWidget(self._said)
+        head.addWidget(self._said, 1)
         head.addWidget(self._switch)
-        self._sending = Banner(self)
+        self._sending = QFrame(self)
+        set_role(self._sending, "banner")
+        self._sends = ElidedLabel("", self._sending)
+        within = QHBoxLayout(self._sending)
+        within.setContentsMargins(gap * 2, gap, gap * 2, gap)
+        within.addWidget(self._sends)
         self._form = _Form(link_id, self)
         self._form.confirmed.connect(self._on_confirmed)
         self._form.cancelled.connect(self._form.hide)
@@ -133,24 +137,25 @@ class _Row(QFrame):
     @property
     def words(self) -> str:
         """What the row says."""
-        return "  ".join(part for part in (self._name.text(), self._said.text(), self._sending.text) if part)
+        return "  ".join(part for part in (self._name.text(), self._said.text(), self._sends.text()) if part)
 
     def show_link(self, link: DroneLink, now: datetime) -> None:
         """Show how it is."""
-        condition, state = _state_of(link, now)
-        words = sending_words(link) or state
+        condition, words = _state_of(link, now)
         self._symbol.show_condition(condition)
-        if self._said.text() != words:
-            self._said.setText(words)
+        self._said.setText(words)
         self._name.setText(link.link_id)
-        self.setToolTip("\n".join([link.address, link.reason, *link.faults]).strip())
+        said = [link.address, sending_sentence(link), link.reason, *link.faults]
+        self.setToolTip("\n".join(part for part in said if part))
         self._can_ask = link.kind is not LinkKind.FILE
         self._is_active = link.is_active
-        if link.is_active:
+        if link.active is not None:
             self._form.hide()
-            self._sending.show_cause("active", sending_sentence(link))
+            until = format_clock(link.active.until)
+            self._sends.setText(f"{sending_words(link)}  ·  until {until}  ·  {link.active.by}: {link.active.reason}")
         else:
-            self._sending.clear_cause("active")
+            self._sends.setText("")
+        self._sending.setVisible(link.is_active)
         self._refresh()
 
     def set_role(self, role: Role) -> None:

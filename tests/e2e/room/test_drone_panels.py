@@ -5,7 +5,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QFileDialog, QLineEdit
+from PySide6.QtWidgets import QAbstractButton, QApplication, QFileDialog, QLineEdit
 
 from app.panel import Perspective
 from core.drones.ground import moved
@@ -71,6 +71,9 @@ async def shoot(console, folder, name):
     for width, height in (SMALL, LARGE):
         console.window.resize(width, height)
         await until(lambda wide=width: console.window.width() == wide, "the size")
+        for _ in range(3):
+            # Panels, what is in them, and what those put elsewhere for want of room.
+            await act(QApplication.processEvents)
         console.window.grab().save(str(folder / f"{name}-{width}.png"))
 
 

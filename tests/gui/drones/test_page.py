@@ -117,6 +117,18 @@ def test_any_quantity_is_charted_and_silence_is_a_gap(page, history, clock):
     assert (np.diff(at_s) > 0).all()
 
 
+def test_where_two_charts_could_not_be_read_there_is_one_with_its_time(page):
+    charts = page.charts
+    charts.resize(600, 300)
+    first, second = charts._charts
+    assert not second.isHidden()
+
+    charts.resize(600, 100)
+
+    assert second.isHidden()
+    assert first.getAxis("bottom").isVisible()
+
+
 def test_an_old_value_that_comes_late_does_not_turn_the_chart_back(history):
     state = flying(values={"climb_mps": 2.0})
     history.add([state])
