@@ -70,6 +70,12 @@ AT_ONCE = 3
 
 _LONG_TABS_EM, _LETTERS_EM = 62, 30
 _CHOICE_EM = 50
+_BUTTONS_EM = 14
+"""What the buttons take that stand in the bar where the detail has no room."""
+
+_WITH_FLOOD_EM = 24
+"""From this height on the line of a flood stays while something is asked."""
+
 _BESIDE_SHARE = 0.31
 _BESIDE_EM = 41
 _BELOW_EM = 30
@@ -274,6 +280,7 @@ class AlarmList(QWidget):
         table.setTabKeyNavigation(False)
         table.setCornerButtonEnabled(False)
         table.setAccessibleName("Open alarms")
+        table.setMinimumHeight(sizes.row)
         table.verticalHeader().hide()
         table.verticalHeader().setDefaultSectionSize(sizes.row)
         table.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
@@ -499,6 +506,7 @@ class AlarmList(QWidget):
             self._with_kept_place(lambda: self._model.group_by(self._site_of if flood.is_on else None))
         self._flood = flood
         self._flood_bar.show_flood(flood, format_clock(flood.since) if flood.since is not None else "")
+        self._make_room()
 
     @property
     def flood_text(self) -> str:
@@ -585,6 +593,7 @@ class AlarmList(QWidget):
             self.acknowledge_selected()
         elif action in (Action.SHELVE, Action.UNACKNOWLEDGE, Action.TAKE_OUT):
             self._action_bar.ask(action, alarms, self._longest_shelving(alarms))
+            self._make_room()
         else:
             self._send(alarms, Answer(action=action, comment=self._detail.comment_draft))
             self._detail.clear_comment()
@@ -618,7 +627,13 @@ class AlarmList(QWidget):
 
     def _leave_action(self) -> None:
         self._action_bar.hide()
+        self._make_room()
         self._table.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _make_room(self) -> None:
+        """Let what is asked be read whole: in a low list the line of the flood waits, which the strip says too."""
+        is_asking = not self._action_bar.isHidden() and self.height() < look().sizes.body * _WITH_FLOOD_EM
+        self._flood_bar.setVisible(self._flood.is_on and not is_asking)
 
     def _on_shelve(self) -> None:
         is_shelved = any(alarm.state is AlarmState.SHELVED for alarm in self.selected_alarms())
@@ -724,10 +739,11 @@ class AlarmList(QWidget):
         counts = self._model.tab_counts()
         counts[Tab.OUT_OF_SERVICE] += len(silent_services(self._services, self._model.alarms))
         width_em = self._list_em
+        letters_em = _LETTERS_EM if self._bar_goto.isHidden() else _LETTERS_EM + _BUTTONS_EM
         for index, tab in enumerate(Tab):
             name = tab.value
             if width_em < _LONG_TABS_EM:
-                name = HELD_LETTERS.get(tab, tab.value[0] if width_em < _LETTERS_EM else tab.value)
+                name = HELD_LETTERS.get(tab, tab.value[0] if width_em < letters_em else tab.value)
             text = name if tab is Tab.HISTORY else f"{name} {counts[tab]}"
             if self._tabs.tabText(index) != text:
                 self._tabs.setTabText(index, text)
