@@ -29,6 +29,8 @@ _SAME, _OTHER = 0.8, 2.2
 """Distance from the learnt empty look, in its own spread: below it is the same, above it is something else."""
 
 _WEIGHT = 1.6
+_PLAIN = 0.08
+"""Spread of brightness below which an empty bay has no pattern."""
 
 
 class BayClassifier:
@@ -114,6 +116,16 @@ class EmptyLook:
         """Return how far each cell is from its empty look, in its own spread, shape (3, CELLS, CELLS)."""
         far: FloatArray = np.abs(cells - self.mean) / (self.spread + _FLOOR)
         return far
+
+    def likeness(self, cells: FloatArray, part: tuple[slice, slice] = (slice(None), slice(None))) -> float | None:
+        """Return how alike the pattern of brightness is to the empty one, -1..1, however dark or bright it is now.
+
+        None where the empty bay has no pattern: bare ground without a line.
+        """
+        now, then = (grey[part].ravel() for grey in (cells[0], self.mean[0]))
+        if then.std() < _PLAIN:
+            return None
+        return float(np.corrcoef(now, then)[0, 1]) if now.std() > 1e-6 else 0.0
 
     def learn(self, cells: FloatArray) -> None:
         """Take a look at the bay while it is empty."""

@@ -21,7 +21,7 @@ from core.parking.sight.finder import VehicleFinder, area_round, one_by_one
 from core.parking.sight.landmarks import Landmarks, Shift
 from core.parking.sight.model import Looked, Sighting, SightingKind
 from core.parking.sight.patches import cut_patches
-from core.parking.sight.quality import picture_trouble, unreadable_bays
+from core.parking.sight.quality import paleness, picture_trouble, unreadable_bays
 from core.parking.sight.standing import Standing, Stray, strays_of_boxes
 from core.parking.sight.strays import StrayWatch
 from core.parking.sight.texture import StructureWitness
@@ -61,6 +61,12 @@ surer than that of a vehicle."""
 
 N_CLOSER, CLOSER_PX = 6, 320
 """Bays of one picture that are looked at once more at most, and the size of that look."""
+
+PALE_LEVEL, LOST_LIKENESS = 160.0, 0.4
+"""A bay as pale as this, of which the pattern of its lines is lost, is not called free."""
+
+WHITE_LEVEL, WHITE_SPAN = 205.0, 40.0
+"""Nor is one that is as white and as plain as this, while nobody knows what it looks like empty."""
 
 ACROSS_LOGIT = 1.0
 """How surely a bay is taken by a vehicle that stands across it and the one beside."""
@@ -285,7 +291,7 @@ class BayEye:
             if self.view.calibrated_at is None and sees_nothing(seen.detector, by_look):
                 logits = np.where((by_look > 1.0) & (seen.detector < 0), np.nan, logits)
         told: FloatArray = np.where(seen.unreadable, np.nan, logits)
-        return told
+        return np.where(_may_be_snow(patches, looks, empties) & (told < 0), np.nan, told)
 
     def _learn(self, logits: FloatArray, looks: FloatArray) -> None:
         """Learn what bays look like that are surely empty."""
@@ -402,6 +408,19 @@ def sees_nothing(detector: FloatArray, by_look: FloatArray) -> bool:
     """Whether the detector hardly finds a vehicle where the bays' looks say that many stand."""
     n_by_look = int((by_look > 2.0).sum())
     return n_by_look >= 3 and int((detector > 0).sum()) < 0.25 * n_by_look
+
+
+def _may_be_snow(patches: Picture, looks: FloatArray, empties: Sequence[EmptyLook]) -> NDArray[np.bool_]:
+    """Tell which bays are white and do not look as they do when they are empty: a vehicle may stand under it."""
+    level, span = paleness(patches)
+    found = np.zeros(len(patches), bool)
+    for bay in np.flatnonzero(level >= PALE_LEVEL).tolist():
+        likeness = empties[bay].likeness(looks[bay]) if empties[bay].is_known else 0.0
+        if not empties[bay].is_known:
+            found[bay] = level[bay] >= WHITE_LEVEL and span[bay] < WHITE_SPAN
+        elif likeness is not None:
+            found[bay] = likeness < LOST_LIKENESS
+    return found
 
 
 def digest_of(view: BayView) -> str:

@@ -18,6 +18,7 @@ _BLANK_SPAN = 10.0
 _DARK_LEVEL = 22.0
 _BURNT_LEVEL, _BURNT_SHARE = 250, 0.6
 _DEAD_SPAN = 2.0
+_INNER = slice(12, 36)
 _END_OF_IMAGE = b"\xff\xd9"
 _START_OF_IMAGE = b"\xff\xd8"
 
@@ -87,6 +88,21 @@ def picture_trouble(grey: Picture) -> str:
     return ""
 
 
+def paleness(patches: Picture) -> tuple[FloatArray, FloatArray]:
+    """Tell how white each bay is inside, and how much it differs within itself.
+
+    Args:
+        patches: As `cut_patches` returns them.
+
+    Returns:
+        The middle level of the darkest colour, and the span of levels, 0..255, each of shape (n,).
+    """
+    inner = patches[:, _INNER, _INNER].astype(np.float32).min(axis=3)
+    level = np.median(inner, axis=(1, 2))
+    span = np.percentile(inner, 97, axis=(1, 2)) - np.percentile(inner, 3, axis=(1, 2))
+    return level, span
+
+
 def unreadable_bays(patches: Picture) -> NDArray[np.bool_]:
     """Tell which bays show nothing: burnt out, or without a picture there.
 
@@ -96,7 +112,7 @@ def unreadable_bays(patches: Picture) -> NDArray[np.bool_]:
     Returns:
         Shape (n,).
     """
-    inner = patches[:, 12:36, 12:36].astype(np.float32).max(axis=3)
+    inner = patches[:, _INNER, _INNER].astype(np.float32).max(axis=3)
     span = np.percentile(inner, 97, axis=(1, 2)) - np.percentile(inner, 3, axis=(1, 2))
     burnt = (inner >= _BURNT_LEVEL).mean(axis=(1, 2)) > 0.85
     black = (inner <= 6).mean(axis=(1, 2)) > 0.85

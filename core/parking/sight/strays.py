@@ -36,8 +36,8 @@ MAX_PIECES = 120
 STILL_SEEN = 0.3
 """Likeness from which a side is only darker or brighter than it was: a vehicle hides the line between two bays."""
 
-_SIDE, _PLAIN = 5, 0.08
-"""Columns of the touching side, and a spread of brightness below which it has no pattern."""
+_SIDE = 5
+"""Columns of the touching side."""
 
 _LEARN_LOGIT = 2.0
 _GAP = 0.3
@@ -218,18 +218,11 @@ def _is_across(seam: _Seam, looks: FloatArray, empties: Sequence[EmptyLook]) -> 
         columns = columns if is_right else columns[::-1]
         if float(np.median(columns[_TOUCHING])) < CHANGED or float(np.median(columns[_OUTER])) > UNCHANGED:
             return False
-        if _likeness(looks[bay], empty, is_right=is_right) > STILL_SEEN:
+        side = slice(CELLS - _SIDE, CELLS) if is_right else slice(0, _SIDE)
+        # A line shows through a shadow; a vehicle hides it.
+        if (empty.likeness(looks[bay], (_MIDDLE, side)) or 0.0) > STILL_SEEN:
             return False
     return True
-
-
-def _likeness(look: FloatArray, empty: EmptyLook, *, is_right: bool) -> float:
-    """Return how alike the pattern of the touching side is to its empty one, -1..1: a line shows through a shadow."""
-    side = slice(CELLS - _SIDE, CELLS) if is_right else slice(0, _SIDE)
-    now, then = (cells[0][_MIDDLE, side].ravel() for cells in (look, empty.mean))
-    if then.std() < _PLAIN:
-        return 0.0
-    return float(np.corrcoef(now, then)[0, 1]) if now.std() > 1e-6 else 0.0
 
 
 def _away(look: FloatArray, empty: EmptyLook) -> FloatArray:

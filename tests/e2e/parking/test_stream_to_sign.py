@@ -25,6 +25,7 @@ from tests.fixtures.console import act, until
 from tests.fixtures.drawn_lot import AISLE, BAYS, TAKEN, WH, corner_of, draw, drawn_lot, put_vehicle
 
 FPS = 5
+STALE_S = 20.0
 OTHERS = set(BAYS) - TAKEN
 MISPARKED, BLOCKED = "One vehicle across bays 12 and 13, Quay", "Blocked: lane Aisle, Quay"
 
@@ -121,7 +122,7 @@ def test_who_stands_astray_is_seen_by_a_streaming_camera_and_becomes_an_incident
         await act(take_pictures, console, tmp_path, "astray")
 
         camera.switch_clip(learning)
-        await until(lambda: not titles() & {MISPARKED, BLOCKED}, "their end", timeout_s=90)
+        await until(lambda: not titles() & {MISPARKED, BLOCKED}, "their end", timeout_s=240)
 
     try:
         in_room(scenario, timeout_s=450.0)
@@ -139,7 +140,7 @@ async def furnish(console, address) -> None:
     call = console.connection.call
     camera = Camera(camera_id="mast", name="Mast", address=address, detect_fps=0.0)
     await call("cameras.add", Camera, camera=camera, password="")
-    lot = replace(drawn_lot("mast", lanes={"Aisle": AISLE}), lot_id="quay", name="Quay")
+    lot = replace(drawn_lot("mast", lanes={"Aisle": AISLE}), lot_id="quay", name="Quay", stale_s=STALE_S)
     await call("parking.save_lot", Lot, lot=lot, note="drawn")
 
 
