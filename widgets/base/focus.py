@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QLayout, QScrollArea, QSplitter, QStackedWidget, QTabWidget, QWidget
+from PySide6.QtWidgets import QLayout, QScrollArea, QSplitter, QStackedWidget, QTabBar, QTabWidget, QWidget
 
 
 def order_focus(root: QWidget) -> None:
@@ -27,7 +27,8 @@ def stops_in(root: QWidget) -> list[QWidget]:
 
 def focus_into(root: QWidget) -> None:
     """Let the keys go to where they were in `root`, else to what it is about: its own choice, or its largest part."""
-    stops = stops_in(root)
+    # Rows of tabs are passed through: nobody works in them.
+    stops = [part for part in stops_in(root) if not isinstance(part, QTabBar)]
     largest = max(stops, key=lambda part: part.width() * part.height(), default=None)
     before = root.focusWidget()
     here = root.focusProxy() or (before if before in stops else None) or largest

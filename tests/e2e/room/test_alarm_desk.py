@@ -336,6 +336,7 @@ def test_works_are_planned_and_ended_and_a_camera_is_taken_out_of_service_by_key
         assert alarms.service.lines[0].cells[1] == "dana"
         await act(take_pictures, console, tmp_path, "out-of-service")
         await until(lambda: alarms.service.has_keys, "the keys in the list")
+        await press(Key.Key_Down)
         await press(Key.Key_O)
         await until(lambda: not live.holds.services, "it in service")
 
