@@ -56,6 +56,7 @@ def run_benches(names: list[str], *, clip: Path | None, model: str, minutes: flo
         "recover": _bench_recover,
         "alarms": _bench_alarms,
         "fleet": _bench_fleet,
+        "exit": _bench_exit,
         "figures": _bench_figures,
         "parking": _bench_parking,
         "source": _bench_source,
@@ -157,6 +158,12 @@ def _bench_fleet() -> BenchResult:
     from app.bench_fleet import bench_fleet
 
     return bench_fleet()
+
+
+def _bench_exit() -> BenchResult:
+    from app.bench_exit import bench_exit
+
+    return bench_exit()
 
 
 def _bench_recover() -> BenchResult:

@@ -70,9 +70,9 @@ def bench_fleet() -> BenchResult:
     )
 
 
-def device_ids() -> list[str]:
-    """Return the ids of the fleet."""
-    return [f"fleet-{number % N_GROUPS:02d}/device-{number:05d}" for number in range(N_DEVICES)]
+def device_ids(n_devices: int) -> list[str]:
+    """Return the ids of a fleet."""
+    return [f"fleet-{number % N_GROUPS:02d}/device-{number:05d}" for number in range(n_devices)]
 
 
 def birth_of(device_id: str) -> dict[str, Any]:
@@ -88,12 +88,12 @@ def birth_of(device_id: str) -> dict[str, Any]:
     }
 
 
-async def fill_database(folder: Path) -> None:
+async def fill_database(folder: Path, n_devices: int) -> None:
     """Write the devices and one account, as an earlier run would have left them."""
     store = await make_store(folder)
     registry, now = Registry(), datetime.now(UTC)
     values = []
-    for device_id in device_ids():
+    for device_id in device_ids(n_devices):
         tracked = registry.track(device_id, now_s=0.0)
         assert tracked is not None
         birth = birth_of(device_id)
@@ -112,7 +112,7 @@ async def run(app: QApplication, folder: Path, report: Path) -> None:
     broker = EmbeddedBroker(folder / "broker")
     address = await broker.start()
     data = folder / "data"
-    await fill_database(data)
+    await fill_database(data, N_DEVICES)
     fleet, pipe = start_field(drive, address)
     await wait_until(lambda: pipe.poll(0), "the fleet")
     pipe.recv()
@@ -246,7 +246,7 @@ def _devices(console: Console) -> DevicePanel:
 def drive(pipe: Connection, host: str, port: int, password: str) -> None:
     """Entry point of the fleet: leaves what a night leaves on the broker, then does what the bench says."""
     client = field_client("bench-fleet", host, port, password)
-    ids = device_ids()
+    ids = device_ids(N_DEVICES)
 
     def everyone(suffix: str, bodies: list[str]) -> tuple[float, float]:
         first_s = time.monotonic()

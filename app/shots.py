@@ -14,7 +14,7 @@ from pathlib import Path
 
 import qasync
 from PySide6.QtGui import QCursor
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QStackedWidget
 
 from app.bootstrap import Console, ConsoleOptions, choose_platform, make_application, take_picture
 from app.panel import Perspective
@@ -30,8 +30,14 @@ from core.kernel.paths import default_folders
 from core.kernel.settings import load_settings
 from core.media.model import StreamState
 from core.sim.city import load_city
+from core.sim.device_list import device_list
 from core.vision.model import Lane, Mask, PlanePoint, RoadPlane
 from widgets.base.theme import DARK
+from widgets.devices.bulk_page import BulkPage, BulkTask
+from widgets.devices.command_fields import CommandWish
+from widgets.devices.device_panel import DevicePanel
+from widgets.devices.list_form import DeviceListForm
+from widgets.devices.rows import device_row
 from widgets.incidents.board import IncidentBoard
 from widgets.review.queue import ReviewQueue
 from widgets.scene.editor import SceneEditor
@@ -58,6 +64,7 @@ _ROAD = RoadPlane(
 )
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "screenshots"
 WAIT_S = 90.0
+_N_LISTED = 5000
 
 
 async def make_shots(console: Console, size: str) -> None:
@@ -92,6 +99,7 @@ async def make_shots(console: Console, size: str) -> None:
     await _shoot_sixteen(console, wall, size)
     await _shoot_alarms(console, size)
     console.window.restore_first_layout()
+    await _shoot_devices(console, size)
     console.window.bring_panel("health")
     await asyncio.sleep(1.5)
     await _take(console, f"health-{size}")
@@ -123,6 +131,37 @@ async def _shoot_drones(console: Console, size: str) -> None:
         console.window.bring_panel(key)
         await asyncio.sleep(6.0)
         await _take(console, f"{key.replace('_', '-')}-{size}")
+
+
+async def _shoot_devices(console: Console, size: str) -> None:
+    """Command a few devices at once, then add 5,000 from a list, of which some cannot be used, and take them back."""
+    console.window.go_to_panel("devices")
+    devices = console.window.panel("devices")
+    assert isinstance(devices, QStackedWidget)
+    panel, form, page = devices.findChild(DevicePanel), devices.findChild(DeviceListForm), devices.findChild(BulkPage)
+    assert isinstance(panel, DevicePanel)
+    assert isinstance(form, DeviceListForm)
+    assert isinstance(page, BulkPage)
+    rows = [device_row(one, ()) for one in console.live.devices.values() if "identify" in one.commands][:6]
+    panel.bulk.task_requested.emit(BulkTask.COMMAND, tuple(rows))
+    page.send_requested.emit(CommandWish(name="identify"))
+    await _until(lambda: "done" in page.said, at_most_s=20.0)
+    await asyncio.sleep(1.0)
+    await _take(console, f"device-command-{size}")
+    page.left.emit()
+    panel.list_requested.emit()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "junctions.csv"
+        path.write_text(device_list(_N_LISTED), encoding="utf-8")
+        form.file_chosen.emit(path)
+        await _until(lambda: form.n_usable > 0, at_most_s=20.0)
+    form.add()
+    await _until(lambda: form.n_added > 0, at_most_s=60.0)
+    await asyncio.sleep(2.0)
+    await _take(console, f"device-import-{size}")
+    form.take_back()
+    await _until(lambda: form.n_added == 0, at_most_s=60.0)
+    form.left.emit()
 
 
 async def _draw_scene(console: Console) -> None:

@@ -106,7 +106,7 @@ class Registry:
         elif state in (DeviceState.ONLINE, DeviceState.DISABLED):
             state = DeviceState.UNKNOWN
         tracked = Tracked(
-            device=replace(device, state=state),
+            device=device if state is device.state else replace(device, state=state),
             kind=kind,
             seen_s=now_s,
             boot=boot,
@@ -186,7 +186,9 @@ class Registry:
         tracked.kind = kind
         tracked.stale_s = min(stale) if stale else kind.streams[0].stale_s
         commands = tuple(command.name for command in birth.commands)
-        changed = replace(device, kind=kind.key, firmware=birth.fw, commands=commands)
+        changed = device
+        if (device.kind, device.firmware, device.commands) != (kind.key, birth.fw, commands):
+            changed = replace(device, kind=kind.key, firmware=birth.fw, commands=commands)
         if device.is_new and birth.name.strip() and device.name == device.device_id.partition("/")[2]:
             changed = replace(changed, name=birth.name.strip())
         if device.position is None and birth.location is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, cast
 
@@ -24,7 +24,9 @@ def load(
     session: Session,
 ) -> tuple[list[tuple[Device, str, dict[str, Any], int | None]], dict[str, tuple[datetime | None, str]]]:
     """Return every device with its boot, birth and stored event number, and time and boot of each one's last event."""
-    rows = [(device(row), row.boot, row.birth, row.event_seq) for row in session.scalars(select(DeviceRow))]
+    # Columns and not rows of the mapper: of ten thousand those take twice as long.
+    found = cast(Iterable[DeviceRow], session.execute(select(*DeviceRow.__table__.columns)))
+    rows = [(device(row), row.boot, row.birth, row.event_seq) for row in found]
     is_last = and_(FieldEventRow.device_id == DeviceRow.device_id, FieldEventRow.seq == DeviceRow.event_seq)
     last = session.scalars(select(FieldEventRow).join(DeviceRow, is_last))
     return rows, {event.device_id: (event.at, event.boot) for event in last}

@@ -67,9 +67,9 @@ class DeviceListForm(QWidget):
         self._progress.setTextVisible(False)
         self._add = QPushButton(self)
         set_role(self._add, "primary")
-        self._add.clicked.connect(self._on_add)
+        self._add.clicked.connect(self.add)
         self._undo = QPushButton("Take them back", self)
-        self._undo.clicked.connect(lambda: self.undo_requested.emit(self._added))
+        self._undo.clicked.connect(self.take_back)
         self._leave = QPushButton(self)
         self._leave.clicked.connect(self._on_leave)
         buttons = FlowLayout(gap * 2)
@@ -83,6 +83,16 @@ class DeviceListForm(QWidget):
         column.addLayout(buttons)
         self.setFocusProxy(self._choose)
         self.start()
+
+    @property
+    def n_usable(self) -> int:
+        """Devices that the button would add."""
+        return 0 if self._list is None else len(self._list.devices)
+
+    @property
+    def n_added(self) -> int:
+        """Devices that were added and can be taken back."""
+        return len(self._added)
 
     def start(self) -> None:
         """Begin anew, without a file."""
@@ -150,7 +160,7 @@ class DeviceListForm(QWidget):
         self._table.show_lines(lines)
 
     def _refresh(self) -> None:
-        n_good = 0 if self._list is None else len(self._list.devices)
+        n_good = self.n_usable
         self._table.setVisible(bool(self._table.lines))
         self._progress.setVisible(self._is_working)
         self._choose.setEnabled(not self._is_working)
@@ -168,9 +178,14 @@ class DeviceListForm(QWidget):
         dialog.setModal(False)
         dialog.show()
 
-    def _on_add(self) -> None:
+    def add(self) -> None:
+        """Ask for what the file holds to be added."""
         if self._list is not None:
             self.add_requested.emit(self._list.devices, self._file_name)
+
+    def take_back(self) -> None:
+        """Ask for what was added to be taken back."""
+        self.undo_requested.emit(self._added)
 
     def _on_leave(self) -> None:
         if self._is_working:

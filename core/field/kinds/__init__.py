@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cache
 
 from core.field.kinds.base import OTHER, DeviceKind
@@ -18,11 +19,18 @@ def find_kinds() -> Mapping[str, DeviceKind]:
         ImportError: A file of this package cannot be imported.
         ValueError: Two files use one key, or a file exports no `KIND`.
     """
-    return _find()
+    return _find().by_key
+
+
+@dataclass(frozen=True, slots=True)
+class _Kinds:
+    by_key: dict[str, DeviceKind]
+    by_group: dict[str, DeviceKind]
+    by_type: dict[str, list[DeviceKind]]
 
 
 @cache
-def _find() -> dict[str, DeviceKind]:
+def _find() -> _Kinds:
     kinds = {OTHER.key: OTHER}
     for info in sorted(pkgutil.iter_modules(__path__), key=lambda found: found.name):
         if info.name == "base":
@@ -33,7 +41,14 @@ def _find() -> dict[str, DeviceKind]:
         if kind.key in kinds:
             raise ValueError(f"two device kinds are called {kind.key!r}")
         kinds[kind.key] = kind
-    return kinds
+    by_group: dict[str, DeviceKind] = {}
+    by_type: dict[str, list[DeviceKind]] = {}
+    for kind in kinds.values():
+        for group in kind.groups:
+            by_group.setdefault(group, kind)
+        for payload_type in kind.payloads:
+            by_type.setdefault(payload_type, []).append(kind)
+    return _Kinds(kinds, by_group, by_type)
 
 
 def kind_for(group: str, types: Iterable[str] = ()) -> DeviceKind:
@@ -41,12 +56,12 @@ def kind_for(group: str, types: Iterable[str] = ()) -> DeviceKind:
 
     Where several kinds know a type, the one of the device's group is meant.
     """
-    kinds = find_kinds()
+    found = _find()
     for payload_type in types:
-        able = [kind for kind in kinds.values() if payload_type in kind.payloads]
+        able = found.by_type.get(payload_type)
         if able:
             return next((kind for kind in able if group in kind.groups), able[0])
-    return next((kind for kind in kinds.values() if group in kind.groups), OTHER)
+    return found.by_group.get(group, OTHER)
 
 
 def kind_of_key(key: str) -> DeviceKind:
