@@ -297,7 +297,8 @@ class BulkDesk(QObject):
     def _follow(self, command: DeviceCommand) -> None:
         device_id = self._commands[command.command_id]
         condition = CONDITIONS.get(command.status, Condition.LOST)
-        self._results[device_id] = replace(self._results[device_id], text=sentence_of(command), condition=condition)
+        text = sentence_of(command).removeprefix(f"{command.name}: ").rstrip(".")
+        self._results[device_id] = replace(self._results[device_id], text=text, condition=condition)
 
     def _end_commands(self) -> None:
         live = self._room.live.commands

@@ -152,7 +152,9 @@ async def _shoot_devices(console: Console, size: str) -> None:
     panel.list_requested.emit()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "junctions.csv"
-        path.write_text(device_list(_N_LISTED), encoding="utf-8")
+        some = next(one.position for one in console.live.devices.values() if one.position is not None)
+        text = device_list(_N_LISTED, south=some.lat_deg - 0.03, west=some.lon_deg - 0.03)
+        path.write_text(text, encoding="utf-8")
         form.file_chosen.emit(path)
         await _until(lambda: form.n_usable > 0, at_most_s=20.0)
     form.add()

@@ -16,7 +16,6 @@ from PySide6.QtWidgets import (
     QLabel,
     QProgressBar,
     QPushButton,
-    QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
@@ -82,6 +81,7 @@ class BulkResult:
     condition: Condition
 
 
+_N_SHORT = 24
 _ORDER = {Condition.OK: 2, Condition.WAITING: 1}
 
 
@@ -259,6 +259,7 @@ class BulkPage(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._is_working = self._can_undo = False
+        self._texts: dict[str, str] = {}
         gap = look().sizes.gap
         self._title = QLabel(self)
         set_role(self._title, "title")
@@ -268,14 +269,11 @@ class BulkPage(QWidget):
         self._certificates.issue_requested.connect(self.issue_requested)
         for form in (self._edit, self._command):
             form.refused.connect(self.show_refused)
-        self._parts = {
+        self._parts: dict[BulkTask, QWidget] = {
             BulkTask.EDIT: self._edit,
             BulkTask.COMMAND: self._command,
             BulkTask.CERTIFICATES: self._certificates,
         }
-        self._forms = QStackedWidget(self)
-        for part in self._parts.values():
-            self._forms.addWidget(part)
         self._said = QLabel(self)
         self._said.setWordWrap(True)
         self._said.setTextFormat(Qt.TextFormat.PlainText)
@@ -285,9 +283,14 @@ class BulkPage(QWidget):
         self._progress.setTextVisible(False)
         self.table = TextTable(
             "What became of each device",
-            (Column(title="Result"), Column(title="Device"), Column(title="Identifier", rank=1)),
+            (Column(title="Device"), Column(title="Result"), Column(title="Identifier", rank=1)),
             self,
         )
+        self.table.selectionModel().currentChanged.connect(lambda *_: self._say_chosen())
+        self._about = QLabel(self)
+        self._about.setWordWrap(True)
+        self._about.setTextFormat(Qt.TextFormat.PlainText)
+        self._about.setAccessibleName("What became of the chosen device")
         self._stop = QPushButton("Stop", self)
         self._stop.clicked.connect(self.stop_requested)
         self._undo = QPushButton("Undo", self)
@@ -300,11 +303,13 @@ class BulkPage(QWidget):
         rows = QVBoxLayout(self)
         rows.setContentsMargins(gap * 3, gap * 3, gap * 3, gap * 3)
         rows.setSpacing(gap * 2)
-        for widget in (self._title, self._forms, self._said, self._progress):
+        for widget in (self._title, *self._parts.values(), self._said, self._progress):
             rows.addWidget(widget)
         rows.addWidget(self.table, 1)
+        rows.addWidget(self._about)
         rows.addLayout(buttons)
         rows.addStretch(0)
+        self._show_part(None)
         self._refresh()
 
     @property
@@ -323,10 +328,7 @@ class BulkPage(QWidget):
         self._title.setText(f"{words[task]} {len(rows):,} devices")
         if task is BulkTask.EDIT:
             self._edit.start(sites)
-        self._forms.setCurrentWidget(self._parts[task])
-        # As high as what it shows: the results have the rest.
-        self._forms.setMaximumHeight(self._parts[task].sizeHint().height())
-        self._forms.show()
+        self._show_part(task)
         self._is_working = self._can_undo = False
         self._said.setText("")
         self.show_results(())
@@ -335,13 +337,12 @@ class BulkPage(QWidget):
     def show_report(self) -> None:
         """Show nothing but what became of the last thing that was done."""
         self._title.setText("What became of each device")
-        self._forms.hide()
+        self._show_part(None)
         self.setFocusProxy(self.table)
 
     def show_offered(self, offered: Sequence[OfferedCommand]) -> None:
         """Offer what at least one of the chosen devices obeys."""
         self._command.show_offered(offered)
-        self._forms.setMaximumHeight(self._command.sizeHint().height())
 
     def show_refused(self, sentence: str) -> None:
         """Say why nothing was done."""
@@ -363,13 +364,15 @@ class BulkPage(QWidget):
             [
                 Line(
                     key=one.item_id,
-                    cells=(one.text, one.name, one.item_id),
+                    cells=(one.name, _short(one.text), one.item_id),
                     condition=one.condition,
                     tip=f"{one.name} ({one.item_id})\n{one.text}",
                 )
                 for one in ordered
             ]
         )
+        self._texts = {one.item_id: f"{one.name}: {one.text}" for one in ordered}
+        self._say_chosen()
         self._refresh()
 
     def show_done(self, sentence: str, *, can_undo: bool) -> None:
@@ -378,8 +381,18 @@ class BulkPage(QWidget):
         self._said.setText(sentence)
         self._refresh()
 
+    def _show_part(self, task: BulkTask | None) -> None:
+        for one, part in self._parts.items():
+            part.setVisible(one is task)
+
+    def _say_chosen(self) -> None:
+        """Say in full what became of the chosen device; the table has room for its first words."""
+        self._about.setText(self._texts.get(self.table.current_key, ""))
+        self._about.setVisible(bool(self._about.text()))
+
     def _refresh(self) -> None:
-        self._forms.setEnabled(not self._is_working)
+        for part in self._parts.values():
+            part.setEnabled(not self._is_working)
         self._said.setVisible(bool(self._said.text()))
         self._progress.setVisible(self._is_working)
         self._stop.setVisible(self._is_working)
@@ -394,3 +407,7 @@ class BulkPage(QWidget):
             self.stop_requested.emit()
         else:
             self.left.emit()
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _N_SHORT else f"{text[: _N_SHORT - 1].rstrip()}…"

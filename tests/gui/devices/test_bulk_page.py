@@ -90,7 +90,19 @@ def test_what_was_not_done_stands_first_with_its_reason(page):
         ]
     )
 
-    assert [one.cells[0] for one in page.table.lines] == ["It was changed.", "waits", "changed"]
+    assert [one.cells[1] for one in page.table.lines] == ["It was changed.", "waits", "changed"]
+
+
+def test_a_long_reason_is_read_in_full_when_its_line_is_chosen(page):
+    reason = "It does not offer restart; it offers identify, set-period."
+    page.start(BulkTask.COMMAND, ROWS, [])
+    page.show_results(
+        [BulkResult(item_id="station/s0", name="Station 0", text=reason, condition=Condition.LOST)],
+    )
+    page.table.selectRow(0)
+
+    assert page._about.text() == f"Station 0: {reason}"
+    assert page._about.isVisible()
 
 
 def test_escape_stops_what_goes_on_and_leaves_when_it_is_done(page, qtbot):
