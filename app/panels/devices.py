@@ -276,7 +276,9 @@ class _Devices(QStackedWidget):
 
     async def _remove_device(self, device: DeviceAt) -> None:
         (outcome,) = await self._room.connection.call("devices.remove", list[BulkOutcome], devices=[device])
-        self._room.toast(outcome.reason or f"{device.device_id} is removed; its history stays, and Removed devices puts it back.")
+        self._room.toast(
+            outcome.reason or f"{device.device_id} is removed; its history stays, and Removed devices puts it back."
+        )
 
     # -- many at once ---------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from core.field.mqtt_link import SESSION_EXPIRY_S
@@ -177,10 +177,20 @@ def is_from_before(ts: datetime | None, gone_at: datetime, *, is_retained: bool)
 
 def store_remains(session: Session, remains: Iterable[Remains], at: datetime) -> None:
     """Keep who was removed and what is to be cleared; in the transaction that removes them."""
-    for one in remains:
-        session.merge(RemovedDeviceRow(device_id=one.device_id, gone_at=one.gone_at, removed_at=at))
-        for topic in one.topics:
-            session.merge(RetainedClearRow(topic=topic, device_id=one.device_id))
+    gone = {one.device_id: one for one in remains}
+    topics = {topic: one.device_id for one in gone.values() for topic in one.topics}
+    if not gone:
+        return
+    _delete(session, RemovedDeviceRow.device_id, tuple(gone))
+    _delete(session, RetainedClearRow.topic, tuple(topics))
+    session.execute(
+        insert(RemovedDeviceRow),
+        [{"device_id": one.device_id, "gone_at": one.gone_at, "removed_at": at} for one in gone.values()],
+    )
+    if topics:
+        session.execute(
+            insert(RetainedClearRow), [{"topic": topic, "device_id": device_id} for topic, device_id in topics.items()]
+        )
 
 
 def save_clearing(session: Session, changes: ClearingChanges) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from core.field import removals, rows
@@ -167,21 +167,23 @@ class Inventory:
             # What it said in the last half second is kept as well.
             rows.update_devices(session, self._values([seen.device_id for seen in devices]))
             known = self._known(session, [seen.device_id for seen in devices])
-            outcomes, removed = [], set()
+            asked = select(DeviceTwinRow).where(DeviceTwinRow.device_id.in_(list(known)))
+            twins = {twin.device_id: twin for twin in session.scalars(asked)}
+            outcomes, kept = [], []
             for seen in devices:
                 row = known.pop(seen.device_id, None)
                 if row is None or row.version != seen.version:
                     outcomes.append(_refused(seen.device_id, row, _why_not(row, seen.version)))
                     continue
-                twin = session.get(DeviceTwinRow, seen.device_id)
-                removal = removals.removal_of(row, twin, actor, now)
-                session.add(removal)
+                removal = removals.removal_of(row, twins.get(seen.device_id), actor, now)
+                kept.append(removal)
                 self._note(session, actor, row, Change(action="device.remove", apply=_as_it_is))
-                for gone in (row, twin):
-                    if gone is not None:
-                        session.delete(gone)
-                removed.add(seen.device_id)
                 outcomes.append(BulkOutcome(device_id=seen.device_id, removal_id=removal.removal_id))
+            # All at once: with one flush for each, 400 devices take the database two seconds.
+            removed = {removal.device_id for removal in kept}
+            session.add_all(kept)
+            session.execute(delete(DeviceTwinRow).where(DeviceTwinRow.device_id.in_(removed)))
+            session.execute(delete(DeviceRow).where(DeviceRow.device_id.in_(removed)))
             left = [one for one in remains.values() if one is not None and one.device_id in removed]
             store_remains(session, left, now)
             return outcomes, left
