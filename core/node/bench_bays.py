@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import resources
+from core.kernel.bench import wait_until
 from core.node.bay_sight import BaySightHub
 from core.node.bench_vision import DETECT_FPS, Vision
 from core.parking.model import Bay, BaysSeen, BayView, Lot, Outline
@@ -73,6 +74,7 @@ async def _measure(folder: Path) -> BayCost:
             await asyncio.sleep(SETTLE_S)
             before = await _rates(vision)
             vision.supervisor.set_bay_cameras(frozenset(watching), every_s=EVERY_S)
+            await wait_until(lambda: len(seen) >= len(watching), "the first looks at bays")
             await asyncio.sleep(SETTLE_S)
             n_before = len(seen)
             after = await _rates(vision)
