@@ -81,7 +81,7 @@ class BulkResult:
     condition: Condition
 
 
-_N_SHORT = 24
+_N_SHORT = 16
 _ORDER = {Condition.OK: 2, Condition.WAITING: 1}
 
 
