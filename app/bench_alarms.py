@@ -11,26 +11,21 @@ import contextlib
 import gc
 import json
 import multiprocessing
-import os
 import random
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-import psutil
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex
 from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QApplication, QStyleOptionViewItem
 
-from app.bootstrap import Console, ConsoleOptions
-from app.report import ErrorDoor
-from app.window_bench import run_room
+from app.bootstrap import Console
+from app.window_bench import make_store, measure_apart, measure_in_room, node_of_bench, run_room, start_field
 from core.access.model import SYSTEM
 from core.field.broker import EmbeddedBroker
 from core.field.client.device import send_at_once
@@ -41,10 +36,7 @@ from core.incidents.rules.text import shipped_rules
 from core.kernel.bench import BenchResult, Figure, wait_until
 from core.kernel.bus import Bus
 from core.kernel.clock import SystemClock
-from core.kernel.errors import BadInputError
-from core.kernel.paths import default_folders
-from core.kernel.settings import load_settings
-from core.store.engine import open_store, sqlite_url
+from core.store.engine import Store
 from widgets.alarms.delegates import PriorityDelegate
 from widgets.alarms.list import AlarmList
 from widgets.alarms.table_model import ALARM_ROLE
@@ -65,20 +57,7 @@ LIMIT_S = 240.0
 
 def bench_alarms() -> BenchResult:
     """Run a node, a broker, a talking field and a console, each in a process of its own, and measure the console."""
-    with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder) / "report.json"
-        room = subprocess.Popen(
-            [sys.executable, "-m", "app.bench_alarms", "console", folder, str(report)],
-            cwd=Path(__file__).resolve().parents[1],
-        )
-        try:
-            room.wait(LIMIT_S)
-        except subprocess.TimeoutExpired:
-            _end_with_children(room)
-        try:
-            data: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise BadInputError("The room of the bench did not end.", hint="Is there a display?") from error
+    data = measure_apart("app.bench_alarms", limit_s=LIMIT_S, failed="The room of the bench did not end.")
     under = f"{data['messages_per_s']:.0f} messages a second beside it, {data['n_painted']:.0f} alarms"
     burst = f"{N_BURST} devices hot at once, {data['n_burst']:.0f} of them in the list"
     return BenchResult(
@@ -96,16 +75,6 @@ def bench_alarms() -> BenchResult:
             "errors": Figure(value=data["n_errors"], unit="errors", reference="console and node"),
         },
     )
-
-
-def _end_with_children(process: subprocess.Popen[bytes]) -> None:
-    """End a room that hangs, with its node, broker and field."""
-    family = psutil.Process(process.pid).children(recursive=True)
-    process.kill()
-    for child in family:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            child.kill()
-    process.wait(10.0)
 
 
 class _Watching(PriorityDelegate):
@@ -129,55 +98,24 @@ async def run(app: QApplication, folder: Path, report: Path) -> None:
     (folder / "broker").mkdir()
     broker = EmbeddedBroker(folder / "broker")
     address = await broker.start()
-    settings, _ = load_settings(arguments={"console": {"desk": "bench", "sound": False}})
     data = folder / "data"
-    await _save_rule(data)
-    node = subprocess.Popen(
-        [
-            *(sys.executable, "main.py", "node", "--data", str(data), "--demo"),
-            *("--set", f"broker.host={address.host}", "--set", f"broker.port={address.port}"),
-            *("--set", "broker.username=core", "--set", f"broker.protocol={address.protocol}"),
-        ],
-        cwd=Path(__file__).resolve().parents[1],
-        env={**os.environ, "WATCHFLOOR_SECRET_BROKER": address.passwords["core"]},
+    store = await make_store(data)
+    await _save_rule(store)
+    await store.close()
+    field, pipe = start_field(talk, address)
+    wanted = (
+        *(f"broker.host={address.host}", f"broker.port={address.port}", "broker.username=core"),
+        *(f"broker.protocol={address.protocol}", "site.tenant=city", "vision.model=demo"),
     )
-    await wait_until(lambda: (data / "node.json").exists(), "the node")
-    options = ConsoleOptions(settings=settings, faults=(), folders=default_folders(data), size=(1920, 1080))
-    errors = ErrorDoor()
-    errors.open(asyncio.get_event_loop())
-    console = Console(app, options, errors, time.perf_counter())
-    ending = asyncio.get_event_loop().create_task(console.run())
-    pipe, theirs = multiprocessing.Pipe()
-    field = multiprocessing.Process(
-        target=talk, args=(theirs, address.host, address.port, address.passwords["field"]), daemon=True
-    )
+    secrets = {"WATCHFLOOR_SECRET_BROKER": address.passwords["core"]}
     try:
-        await wait_until(lambda: console.is_furnished, "the room")
-        await _empty_wall(console)
-        field.start()
-        theirs.close()
-        result = await _measure(console, pipe)
-        health = await console.connection.call("room.health", dict)
-        result["n_errors"] = errors.n_errors + health["n_errors"]
-        report.write_text(json.dumps(result), encoding="utf-8")
+        with node_of_bench(data, *wanted, secrets=secrets):
+            result = await measure_in_room(app, data, lambda console: _measure(console, pipe), size=(1920, 1080))
+            report.write_text(json.dumps(result), encoding="utf-8")
     finally:
-        console.window.close()
-        await ending
         pipe.close()
-        if field.pid is not None:
-            field.join(5.0)
-        node.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            node.wait(20.0)
+        field.join(5.0)
         await broker.stop()
-
-
-async def _empty_wall(console: Console) -> None:
-    """Switch the demo's cameras off: pictures have benches of their own."""
-    for camera in tuple(console.live.cameras.values()):
-        await console.connection.call(
-            "cameras.set_enabled", camera_id=camera.camera_id, is_enabled=False, version=camera.version
-        )
 
 
 async def _measure(console: Console, pipe: Connection) -> dict[str, float]:
@@ -344,12 +282,8 @@ def _now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now_s)) + f".{int(now_s * 1000) % 1000:03d}Z"
 
 
-async def _save_rule(data: Path) -> None:
+async def _save_rule(store: Store) -> None:
     """Put the rule of the bench in force before the node starts, as a supervisor would: it has no on-delay."""
-    folders = default_folders(data)
-    folders.make()
-    clock = SystemClock()
-    store = open_store(sqlite_url(folders.database), backups=folders.backups, clock=clock)
     rule = AlarmRule(
         rule_id="bench_load",
         title="Load: {where}",
@@ -359,10 +293,9 @@ async def _save_rule(data: Path) -> None:
     )
     shipped = shipped_rules()
     rules = replace(shipped, rules=(rule, *shipped.rules))
-    await RuleDesk(store, Bus(), clock).save(SYSTEM, rules, expect_version=0, reason="The bench's own rule")
-    await store.close()
+    await RuleDesk(store, Bus(), SystemClock()).save(SYSTEM, rules, expect_version=0, reason="The bench's own rule")
 
 
 if __name__ == "__main__":
     multiprocessing.set_start_method("spawn")
-    run_room(run, Path(sys.argv[2]), Path(sys.argv[3]))
+    run_room(run, Path(sys.argv[1]), Path(sys.argv[2]))
