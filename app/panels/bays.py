@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QWidget
 
 from app.basemap import basemap_of
@@ -10,16 +9,14 @@ from app.calibrating import CalibrationWatch
 from app.panel import Area, PanelInfo, Perspective
 from app.pictures import LivePicture
 from app.room import Room
+from app.sight_notes import SightNotes
 from core.access.model import Role
 from core.kernel.errors import ConsoleError, StaleWriteError
 from core.kernel.geo import GeoPoint
 from core.parking.model import Lot, LotVersion
-from core.parking.sight.model import Looked
 from widgets.map.tile_source import open_tiles
 from widgets.parking.editor import BayEditor
 from widgets.parking.gates_form import CameraLine
-
-VIEWS_EVERY_MS = 4000
 
 
 def create(room: Room) -> QWidget:
@@ -36,9 +33,7 @@ class _Bays(BayEditor):
         self._picture = LivePicture(room, "bays", self.canvas, lambda: self.camera_id, self.show_picture)
         self._picture.seen.connect(self._on_seen)
         self._calibrating = CalibrationWatch(room, self.show_calibration, self)
-        self._views = QTimer(self)
-        self._views.setInterval(VIEWS_EVERY_MS)
-        self._views.timeout.connect(self._ask_views)
+        self._notes = SightNotes(room, self.side.view, lambda: self.lot_id, self.side.view.show_notes)
         self._connect_room()
         self._connect_editor()
         self._on_site()
@@ -57,8 +52,6 @@ class _Bays(BayEditor):
         room.selected.connect(self._on_selected)
         room.whole_window_given.connect(lambda key: self.set_enlarged(key == "bays"))
         room.closing.connect(self.background.close)
-        room.closing.connect(self._views.stop)
-        self._views.start()
 
     def _connect_editor(self) -> None:
         room = self._room
@@ -113,17 +106,6 @@ class _Bays(BayEditor):
     def _on_selected(self, kind: str, item_id: str) -> None:
         if kind == "lot" and not self.is_dirty and self.isVisible():
             self.open_lot(item_id)
-
-    def _ask_views(self) -> None:
-        """Ask what the lot's cameras cannot tell, while somebody looks."""
-        if not self.lot_id or not self.side.view.isVisible():
-            return
-
-        def heard(views: list[Looked]) -> None:
-            said = {one.camera_id: f"{one.trouble} {one.hint}" if one.trouble else one.note for one in views}
-            self.side.view.show_notes({camera_id: sentence.strip() for camera_id, sentence in said.items()})
-
-        self._room.ask("parking.views", list[Looked], then=heard, lot_id=self.lot_id)
 
     def _on_seen(self) -> None:
         if not self.lot_id:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from PySide6.QtCore import Qt
@@ -10,6 +11,7 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSplitter, QVBoxLayout, QW
 
 from app.panel import Area, PanelInfo, Perspective
 from app.room import Room
+from app.sight_notes import SightNotes
 from core.access.model import Role
 from core.parking.model import BayState, BayStatus, LotOccupancy
 from widgets.base.labels import ElidedLabel
@@ -20,6 +22,7 @@ from widgets.lots.bay_table import BayFilter, BayTable
 from widgets.lots.correction_bar import CorrectionBar
 from widgets.lots.gate_bar import GateBar
 from widgets.lots.lot_list import WINDOW_S, LotList, rows_of
+from widgets.lots.sight_bar import SightBar
 
 SIDE_BY_SIDE_EM = 54
 """From this width on, in letters, bays stand beside the lots, and below them in less."""
@@ -51,6 +54,8 @@ class _Parking(QWidget):
         self._bay_search = SearchField("Find a bay", self._filter)
         self._bays = BayTable()
         self._gates = GateBar()
+        self._sight = SightBar()
+        self._notes = SightNotes(room, self, lambda: self._lot_id, self._show_notes)
         self._correction = CorrectionBar()
         self._split = QSplitter(Qt.Orientation.Horizontal)
         self._overlay = StateOverlay(self)
@@ -77,6 +82,7 @@ class _Parking(QWidget):
         bays.setSpacing(0)
         bays.addLayout(head)
         bays.addWidget(self._gates)
+        bays.addWidget(self._sight)
         bays.addWidget(self._bays, 1)
         bays.addWidget(self._correction)
         self._split.addWidget(left)
@@ -177,7 +183,10 @@ class _Parking(QWidget):
             self._choose(lot_id, "")
 
     def _choose(self, lot_id: str, zone: str) -> None:
+        if lot_id != self._lot_id:
+            self._show_notes({})
         self._lot_id, self._zone = lot_id, zone
+        self._notes.ask()
         self._lots.select(lot_id, zone)
         self._gates.show_lot(self._room.live.lots.get(lot_id))
         self._show_bays()
@@ -191,6 +200,9 @@ class _Parking(QWidget):
         self._title.setText(f"{where}, {self._zone}" if self._zone else where)
         self._bays.show_lot(plan, live.bays.get(self._lot_id, {}), live.names_at_lots())
         self._filter_bays()
+
+    def _show_notes(self, notes: Mapping[str, str]) -> None:
+        self._sight.show_notes(notes, {key: camera.name for key, camera in self._room.live.cameras.items()})
 
     def _on_bays_updated(self, fresh: tuple[BayStatus, ...]) -> None:
         here = [status for status in fresh if status.lot_id == self._lot_id]
@@ -245,6 +257,7 @@ class _Parking(QWidget):
         """Ask for what was before, when somebody looks."""
         super().showEvent(event)
         self._ask_trends()
+        self._notes.ask()
 
 
 PANEL = PanelInfo(

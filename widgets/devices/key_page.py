@@ -21,7 +21,7 @@ from widgets.scene.fields import choice_field, form_layout, text_field
 
 MAX_DRONE_ID_LENGTH = 48
 MAX_NAME_LENGTH = 80
-_ONCE = "It is shown this once and kept nowhere: give it to the device now."
+_ONCE = "It is shown this once and kept nowhere: give it to the device now"
 _COLUMNS = (
     Column(title="Name"),
     Column(title="Opens", rank=2),
@@ -130,7 +130,8 @@ class KeyPage(QWidget):
     def show_made(self, made: NewKey) -> None:
         """Show a new key, once."""
         self._name.clear()
-        self._say(f"The key of {made.key.name}. {_ONCE}")
+        lot = f", with the lot's id {made.key.lot_id}" if made.key.purpose is KeyPurpose.EDGE else ""
+        self._say(f"The key of {made.key.name}. {_ONCE}{lot}.")
         self._show_token(made.token)
         self._refresh()
 

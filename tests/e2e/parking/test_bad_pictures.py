@@ -24,6 +24,7 @@ from tests.fixtures.processes import end_process
 from tests.fixtures.testdata import ROOT
 from widgets.lots.bay_table import BayTable
 from widgets.lots.lot_list import LotList
+from widgets.lots.sight_bar import SightBar
 
 SIZE = (1920, 1080)
 MOVED, BLIND = "Camera moved, bays unknown: Campus lot", "Bays not seen: Campus lot"
@@ -103,12 +104,13 @@ def test_a_camera_that_was_turned_or_blinded_is_alarmed_and_its_bays_are_unknown
             await mast.show_until(picture_of, lambda: holds(title) and not known(), f"{title} and unknown bays")
             console.window.bring_panel("parking")
             panel = console.window.panel("parking")
-            table, lots = panel.findChild(BayTable), panel.findChild(LotList)
+            table, lots, sight = (panel.findChild(kind) for kind in (BayTable, LotList, SightBar))
             await until(lambda: table.isVisible() and lots.rows, "the panel Parking")
             await until(
                 lambda: next(row for row in lots.rows if row.lot_id == "campus").lot.n_unknown == len(seen.bays),
                 "the lot's count of unknown bays",
             )
+            await until(lambda: sight.isVisible() and sight.text.startswith("Mast: "), "what the camera cannot tell")
             await act(take_pictures, console, tmp_path, name)
             await mast.show_until(straight, lambda: not holds(title) and len(known()) == len(seen.bays), "its end")
 

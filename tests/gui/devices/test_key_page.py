@@ -91,6 +91,7 @@ def test_a_new_key_is_shown_until_the_page_is_left(page):
     shown = field(page, "The new key")
     assert (shown.text(), shown.isReadOnly(), shown.isVisible()) == ("wf_0011_secret", True, True)
     assert "kept nowhere" in page.said
+    assert "the lot's id market" in page.said
     page.start()
     assert page.token == ""
     assert not shown.isVisible()

@@ -25,6 +25,7 @@ from widgets.lots.bay_table import BayFilter, BayTable
 from widgets.lots.correction_bar import CorrectionBar
 from widgets.lots.gate_bar import GateBar
 from widgets.lots.lot_list import LotList, rows_of
+from widgets.lots.sight_bar import SightBar
 from widgets.lots.words import fill_text, free_text, source_text, state_text
 
 AT = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
@@ -198,3 +199,26 @@ def test_gates_without_a_beginning_count_nothing(qtbot):
 
     bar.show_lot(replace(FULL, gates=GateFigures(n_inside=None, n_entered=0, n_left=0, set_at=None)))
     assert bar.text == "Gates count, from an unknown beginning. Set the count once."
+
+
+# -- what cameras cannot tell
+
+
+def test_what_a_camera_cannot_tell_is_said_by_its_name_and_goes_when_it_can(qtbot):
+    bar = SightBar()
+    qtbot.addWidget(bar)
+
+    bar.show_notes({"c1": "The lane Aisle is watched where it was seen clear: 40% so far.", "c2": ""}, {"c1": "Mast"})
+    assert not bar.isHidden()
+    assert bar.text == "Mast: The lane Aisle is watched where it was seen clear: 40% so far."
+    bar.show_notes({"c1": "", "c2": ""}, {"c1": "Mast"})
+    assert bar.isHidden()
+
+
+def test_of_many_cameras_only_the_names_take_the_bays_room(qtbot):
+    bar = SightBar()
+    qtbot.addWidget(bar)
+
+    bar.show_notes({"c1": "a", "c2": "b", "c3": "c"}, {"c1": "South", "c2": "North", "c3": "Roof"})
+
+    assert bar.text.startswith("3 cameras do not tell everything: North, Roof, South.")
