@@ -319,12 +319,12 @@ def place_of(twin: TwinPanel, bay_id: str) -> QPoint:
 
 
 async def enough_pictures(desk: Desk, stream: Stream) -> None:
-    """Wait for the whole stream: a calibration is worth as much as the pictures that it knows, some, 20 s apart."""
+    """Wait for twice the stream: a calibration is worth as much as the pictures that it knows, some, 20 s apart."""
 
     async def n_posted() -> int:
         return (await desk.console.connection.call("gateway.keys", list[GatewayKey]))[0].n_accepted
 
-    wanted = await n_posted() + len(stream.truths)
+    wanted = await n_posted() + 2 * len(stream.truths) + 1
     while await n_posted() < wanted:
         await asyncio.sleep(0.2)
 
@@ -333,7 +333,9 @@ async def calibrate(desk: Desk, editor) -> None:
     """Have the program pick how it looks, by the button in the panel Bays."""
     await act(click_tab, editor, "Camera")
     await act(press, editor, "Calibrate")
-    await until(lambda: desk.live.lot_plans[LOT_ID].views[0].calibrated_at, "the calibration", timeout_s=120)
+    said = named(editor, QLabel, "What the calibration says")
+    await until(lambda: "is looked at with" in said.text(), "the calibration", timeout_s=120)
+    await until(lambda: desk.live.lot_plans[LOT_ID].views[0].calibrated_at, "what it found, in the lot")
 
 
 async def follow(desk: Desk, twin: TwinPanel, stream: Stream) -> None:
