@@ -280,6 +280,7 @@ class BayEditor(DrawingEditor[Lot, Lot]):
         self._lots[kept.lot_id] = kept
         self._faults_before = frozenset(self._faults.get(kept.lot_id, ()))
         self._list_lots()
+        self._list_places()
 
     def _open(self, lot: Lot) -> None:
         self._begin(lot)

@@ -6,6 +6,7 @@ Pictures of the window lie in the folder of `pytest --basetemp`, or in that of W
 """
 
 import asyncio
+import math
 import os
 import re
 import subprocess
@@ -39,7 +40,7 @@ from core.kernel.clock import SystemClock
 from core.kernel.paths import default_folders
 from core.node.demo import seed_history
 from core.parking.drawing import outlines_at
-from core.parking.model import Bay, BayChange, BayState, Lot
+from core.parking.model import Bay, BayChange, BayState, Lot, SightMethod
 from core.parking.sight.cases import LabelledPicture, find_lots
 from core.store.engine import open_store, sqlite_url
 from tests.e2e.parking.test_bays_drawn import draw
@@ -74,6 +75,7 @@ class Stream:
         draw_bays: Has the operator put the bays onto the camera's picture in the panel Bays.
         model: To detect vehicles with.
         period_s: Between two pictures; a camera is believed that a bay changed after three seconds.
+        learnt_s: How long the camera is watched before it is calibrated.
     """
 
     folder: Path
@@ -81,6 +83,7 @@ class Stream:
     draw_bays: Callable[[Any], Coroutine[Any, Any, None]]
     model: str
     period_s: float
+    learnt_s: float
 
     @property
     def bay_ids(self) -> tuple[str, ...]:
@@ -96,7 +99,7 @@ def painted_stream(folder: Path) -> Stream:
         taken = fillings[number // 4]
         (folder / f"{number:02}.jpg").write_bytes(drawn_lot.jpeg_of(drawn_lot.draw(taken, seed=number)))
         truths.append({bay: bay in taken for bay in drawn_lot.BAYS})
-    return Stream(folder=folder, truths=tuple(truths), draw_bays=draw_rows, model="demo", period_s=1.5)
+    return Stream(folder=folder, truths=tuple(truths), draw_bays=draw_rows, model="demo", period_s=1.5, learnt_s=6.0)
 
 
 def pklot_stream(folder: Path) -> Stream:
@@ -116,6 +119,7 @@ def pklot_stream(folder: Path) -> Stream:
         draw_bays=partial(import_bays, path=min((source / "xml").glob("*.xml")), n_bays=len(pictures[0].occupied)),
         model=str(model),
         period_s=6.0,
+        learnt_s=50.0,
     )
 
 
@@ -319,12 +323,12 @@ def place_of(twin: TwinPanel, bay_id: str) -> QPoint:
 
 
 async def enough_pictures(desk: Desk, stream: Stream) -> None:
-    """Wait for twice the stream: a calibration is worth as much as the pictures that it knows, some, 20 s apart."""
+    """Wait for what a calibration is to know: of the pictures of a view some are kept, 20 s apart."""
 
     async def n_posted() -> int:
         return (await desk.console.connection.call("gateway.keys", list[GatewayKey]))[0].n_accepted
 
-    wanted = await n_posted() + 2 * len(stream.truths) + 1
+    wanted = await n_posted() + math.ceil(stream.learnt_s / stream.period_s)
     while await n_posted() < wanted:
         await asyncio.sleep(0.2)
 
@@ -336,6 +340,15 @@ async def calibrate(desk: Desk, editor) -> None:
     said = named(editor, QLabel, "What the calibration says")
     await until(lambda: "is looked at with" in said.text(), "the calibration", timeout_s=120)
     await until(lambda: desk.live.lot_plans[LOT_ID].views[0].calibrated_at, "what it found, in the lot")
+
+
+async def choose_classifier(desk: Desk, editor) -> None:
+    """Overrule the calibration: the demonstration's detector knows the demo city only and may mislead it."""
+    await until(lambda: not editor.is_dirty, "what the calibration saved")
+    await act(QTest.keyClicks, named(editor, QComboBox, "How bays are told"), "Classifier")
+    if editor.is_dirty:
+        await act(press, editor, "Save")
+    await until(lambda: desk.live.lot_plans[LOT_ID].views[0].method is SightMethod.CLASSIFIER, "the operator's choice")
 
 
 async def follow(desk: Desk, twin: TwinPanel, stream: Stream) -> None:
@@ -370,10 +383,8 @@ async def correct(desk: Desk, twin: TwinPanel, bay_id: str) -> None:
 
 
 async def replay(desk: Desk, twin: TwinPanel) -> None:
-    """Pull the slider back over the last minutes and see what was stored."""
-    slider = twin.time_bar.slider
-    for _ in range(2):
-        await act(QTest.keyClick, slider, Qt.Key.Key_Left)
+    """Go back by a key of the slider and see what was stored of the camera then."""
+    await act(QTest.keyClick, twin.time_bar.slider, Qt.Key.Key_Left)
     assert twin.moment.mode is Mode.REPLAY
     at = twin.moment.at
     assert datetime.now(UTC) - at < timedelta(minutes=3)
@@ -383,6 +394,7 @@ async def replay(desk: Desk, twin: TwinPanel) -> None:
     )
     then = {change.bay_id: change.state for change in stored if change.at <= at}
     assert len(then) == len(desk.live.bays[LOT_ID])
+    assert any(change.source.startswith("camera:") for change in stored if change.at <= at)
     assert n_occupied_in(twin) == sum(state is BayState.OCCUPIED for state in then.values())
     assert not twin.card.correct.isEnabled()
 
@@ -444,6 +456,8 @@ def test_an_edge_stream_is_seen_corrected_replayed_and_foreseen(start_node, in_r
         await until(lambda: len(desk.states()) == len(stream.bay_ids), "every bay to be seen", timeout_s=120)
         await enough_pictures(desk, stream)
         await calibrate(desk, editor)
+        if stream.model == "demo":
+            await choose_classifier(desk, editor)
         await desk.look(f"{name}-2-calibrated")
         await act(press, editor, "Use the whole window")
 

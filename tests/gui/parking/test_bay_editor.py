@@ -379,6 +379,22 @@ def test_after_a_save_nothing_is_left_to_save_and_undo_still_goes_back(desk):
     assert desk.editor.is_dirty
 
 
+def test_a_camera_whose_first_bays_were_saved_is_listed_as_one_that_sees_the_lot(desk):
+    place = desk.named(QComboBox, "Where to draw")
+    desk.editor.open_lot("south")
+    camera_id = next(key for key in CAMERAS if all(view.camera_id != key for view in desk.lot.views))
+    desk.editor.open_place(camera_id)
+    desk.editor.show_picture(camera_id, QImage(640, 360, QImage.Format.Format_RGB32))
+    desk.keys("b")
+    desk.click((0.2, 0.2), (0.4, 0.2), (0.4, 0.4))
+    desk.keys(Qt.Key.Key_Return)
+    assert "(sees it)" not in place.currentText()
+
+    desk.save()
+
+    assert place.currentText() == f"Camera {CAMERAS[camera_id]} (sees it)"
+
+
 def test_whoever_was_slower_is_asked_and_may_load_theirs_and_still_go_back(desk):
     desk.keys(Qt.Key.Key_PageDown, "d")
     theirs = replace(NORTH, name="Theirs", version=4)
