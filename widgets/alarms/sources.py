@@ -181,8 +181,14 @@ class SourcePicker(QWidget):
         """Offer these."""
         known = {one.source: one for one in sources}
         if known != self._known:
+            row = self._list.currentIndex().row()
+            current = self._model.shown[row].source if row >= 0 else None
             self._known = known
             self._model.show_sources(tuple(known.values()))
+            # Whoever is in the list stays on the line where a device comes in meanwhile.
+            at = next((at for at, one in enumerate(self._model.shown) if one.source == current), None)
+            if at is not None:
+                self._list.setCurrentIndex(self._model.index(at))
             self._say()
 
     def choose(self, sources: Iterable[Source]) -> None:

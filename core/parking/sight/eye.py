@@ -68,6 +68,9 @@ PALE_LEVEL, LOST_LIKENESS = 160.0, 0.4
 WHITE_LEVEL, WHITE_SPAN = 205.0, 40.0
 """Nor is one that is as white and as plain as this, while nobody knows what it looks like empty."""
 
+SNOW_LIKENESS, SNOW_BAYS, SNOW_SHARE = 0.6, 4, 0.5
+"""Where so many of the bays are as pale as that, and hardly one of them looks as it does empty, snow may lie."""
+
 ACROSS_LOGIT = 1.0
 """How surely a bay is taken by a vehicle that stands across it and the one beside."""
 
@@ -192,6 +195,14 @@ class BayEye:
         seen = self.see(picture_bgr, moved)
         patches = cut_patches(picture_bgr, moved)
         looks = small_looks(patches)
+        if seen.match is None and self._may_be_snowed_in(patches, looks):
+            return self._blind(
+                at,
+                source,
+                SightingKind.BLIND_VIEW,
+                "The bays are white and look otherwise than they do empty: snow may lie on them.",
+                "They are told again when the ground shows.",
+            )
         logits = self._decide(seen, patches, looks)
         strays = self._find_strays(seen, picture_bgr, moved, logits)
         sightings = self._standing.take(strays, at)
@@ -276,6 +287,20 @@ class BayEye:
                 bay = self.bay_ids.index(bay_id)
                 logits[bay] = np.fmax(logits[bay], ACROSS_LOGIT)
         return found
+
+    def _may_be_snowed_in(self, patches: Picture, looks: FloatArray) -> bool:
+        """Tell whether most bays are pale, and have lost the pattern of their lines."""
+        level, _ = paleness(patches)
+        known = [(bay, self.memory.empties.get(bay_id)) for bay, bay_id in enumerate(self.bay_ids)]
+        alike = {
+            bay: likeness
+            for bay, empty in known
+            if empty is not None and empty.is_known and (likeness := empty.likeness(looks[bay])) is not None
+        }
+        pale = [likeness for bay, likeness in alike.items() if level[bay] >= PALE_LEVEL]
+        if len(pale) < max(SNOW_BAYS, SNOW_SHARE * len(alike)):
+            return False
+        return float(np.median(pale)) < SNOW_LIKENESS
 
     def _decide(self, seen: _Seen, patches: Picture, looks: FloatArray) -> FloatArray:
         """Join the methods and the empty looks; NaN where nothing can be said."""

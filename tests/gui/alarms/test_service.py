@@ -15,7 +15,7 @@ from core.kernel.clock import FakeClock
 from tests.gui.alarms.making import NOW, make_alarm
 from widgets.alarms.list import AlarmList
 from widgets.alarms.order import Tab
-from widgets.alarms.sources import NamedSource
+from widgets.alarms.sources import NamedSource, SourcePicker
 from widgets.alarms.strip import AlarmStrip
 
 Key = Qt.Key
@@ -151,3 +151,15 @@ def test_an_operator_looks_and_changes_nothing(desk):
 
     assert desk.asked == []
     assert not desk.service.is_asking
+
+
+def test_a_device_that_comes_in_does_not_take_the_line_away_that_one_is_on(desk):
+    desk.service.begin()
+    picker = desk.service.findChild(SourcePicker)
+    QTest.keyClicks(QApplication.focusWidget(), "mast")
+    QTest.keyClick(QApplication.focusWidget(), Key.Key_Return)
+
+    desk.show_sources([GATE, MAST, NamedSource(source=Source(kind=SourceKind.DEVICE, source_id="a"), name="A mast")])
+    QTest.keyClick(QApplication.focusWidget(), Key.Key_Space)
+
+    assert picker.chosen == {MAST.source}

@@ -64,6 +64,15 @@ def test_bays_under_snow_are_never_called_free_for_certain(classifier, share):
     assert n_unknown >= len(BAYS) - len(TAKEN)
 
 
+@pytest.mark.parametrize("share", [0.1, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5])
+def test_snow_that_comes_over_a_known_lot_never_makes_it_tell_a_wrong_state(classifier, share):
+    right, wrong, n_unknown = look_in(classifier, lambda picture: snowed(picture, share), knows_empty=True)
+
+    assert wrong == []
+    assert right == 16 - n_unknown
+    assert n_unknown == 16 or share < 0.3
+
+
 @pytest.mark.parametrize("share", [0.8, 1.0])
 def test_a_lot_that_is_snowed_in_is_unknown_altogether(classifier, share):
     assert look_in(classifier, lambda picture: snowed(picture, share)) == (0, [], 16)
