@@ -273,7 +273,8 @@ def judge(ways: Sequence[_Way], structure: FloatArray | None, corrections: dict[
         corrections: By the index of a bay on the newest picture, whether it is occupied.
     """
     detectors = [way.logits for way in ways if way.method is SightMethod.DETECTOR]
-    together = np.mean([np.nan_to_num(logits) for logits in detectors], axis=0)
+    # What one size overlooks another finds; hardly any finds a vehicle where none is.
+    together = np.max([np.nan_to_num(logits) for logits in detectors], axis=0)
     by_look = next(way.logits for way in ways if way.method is SightMethod.CLASSIFIER)
     votes = [together, by_look] + ([structure] if structure is not None else [])
     invents = [DETECTOR_INVENTS, *[OTHERS_INVENT] * (len(votes) - 1)]

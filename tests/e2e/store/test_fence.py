@@ -243,7 +243,11 @@ def test_a_node_that_loses_its_place_says_so_at_every_desk_and_ends_once_it_is_o
         with server(postgres_url) as other:
             take_place(other)
             await desk.until(
-                lambda: "writes into the database" in desk.health.database_reason and not desk.health.is_database_ok,
+                lambda: (
+                    (health := desk.health) is not None
+                    and "writes into the database" in health.database_reason
+                    and not health.is_database_ok
+                ),
                 "the red bar's sentence",
             )
             assert node.process.poll() is None, "it goes on trying"
