@@ -24,6 +24,7 @@ from PySide6.QtCore import QPoint, Qt, QTimer
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
+    QAbstractButton,
     QApplication,
     QComboBox,
     QDoubleSpinBox,
@@ -298,7 +299,9 @@ async def import_bays(editor, path: Path, n_bays: int) -> None:
     await act(press, editor, "Choose a file")
     await until(lambda: editor.findChildren(QFileDialog), "the dialog")
     await act(choose_in_dialog, editor, path)
-    await act(press, editor, f"Take {n_bays} bays")
+    take = f"Take {n_bays} bays"
+    await until(lambda: any(one.text() == take for one in editor.findChildren(QAbstractButton)), "the bays of the file")
+    await act(press, editor, take)
 
 
 async def save_bays(desk: Desk, editor, stream: Stream, camera_id: str) -> None:

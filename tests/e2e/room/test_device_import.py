@@ -5,7 +5,7 @@ import sqlite3
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QFileDialog, QLineEdit
+from PySide6.QtWidgets import QDialogButtonBox, QFileDialog, QLineEdit
 
 from core.sim.device_list import device_list
 from tests.e2e.room.test_main_job import create_administrator
@@ -15,12 +15,15 @@ N_ROWS, N_BAD = 5000, 37
 
 
 def choose_in_dialog(form, path):
-    """Type the file's name into the dialog, as an operator does, and press Enter."""
+    """Type the file's name into the dialog, as an operator does, and press Open."""
     (dialog,) = form.findChildren(QFileDialog)
     name = dialog.findChild(QLineEdit, "fileNameEdit")
     name.setFocus()
     QTest.keyClicks(name, str(path))
-    QTest.keyClick(name, Qt.Key.Key_Return)
+    # Enter may go to the names that are offered for what is typed.
+    name.completer().popup().hide()
+    button = dialog.findChild(QDialogButtonBox).button(QDialogButtonBox.StandardButton.Open)
+    QTest.mouseClick(button, Qt.MouseButton.LeftButton)
 
 
 @pytest.mark.slow
