@@ -21,6 +21,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -92,12 +93,14 @@ def test(options: argparse.Namespace) -> int:
     # Widgets are tried without a screen, where a window is active as soon as it is shown; the rest needs a real one.
     widgets = [path for path in chosen if path.startswith(WIDGET_TESTS)]
     others = [path for path in chosen if not path.startswith(WIDGET_TESTS)]
-    codes = []
-    if widgets or not chosen:
-        env = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
-        codes.append(call([PYTHON, "-m", "pytest", *marks, *(widgets or [WIDGET_TESTS])], env=env))
-    if others or not chosen:
-        with screen(always=True) as env:
+    codes: list[int] = []
+    with contextlib.ExitStack() as beside:
+        if widgets or not chosen:
+            command = [PYTHON, "-m", "pytest", *marks, *(widgets or [WIDGET_TESTS])]
+            # One core is theirs: most of the others wait for processes, brokers and pictures.
+            beside.enter_context(called_beside(command, codes, env={**os.environ, "QT_QPA_PLATFORM": "offscreen"}))
+        if others or not chosen:
+            env = beside.enter_context(screen(always=True))
             codes.append(call([PYTHON, "-m", "pytest", *marks, *(others or [f"--ignore={WIDGET_TESTS}"])], env=env))
     return max(codes)
 
@@ -270,6 +273,22 @@ def call(command: Sequence[str | Path], *, env: dict[str, str] | None = None, qu
         return 130
     except FileNotFoundError:
         return 127
+
+
+@contextlib.contextmanager
+def called_beside(command: Sequence[str | Path], codes: list[int], *, env: dict[str, str]) -> Iterator[None]:
+    """Run a command in the project's folder meanwhile; its words come at the end, and its exit code in `codes`."""
+    with tempfile.TemporaryFile() as said:
+        words = [str(part) for part in command]
+        process = subprocess.Popen(words, cwd=ROOT, env=env, stdout=said, stderr=subprocess.STDOUT)
+        try:
+            yield
+            codes.append(process.wait())
+        finally:
+            process.kill()
+            process.wait()
+            said.seek(0)
+            print(said.read().decode(errors="replace"), flush=True)
 
 
 def require(command: Sequence[str]) -> None:

@@ -39,6 +39,7 @@ N_DEVICES, N_GROUPS = 10_000, 20
 UPDATES_PER_S, UPDATE_S = 1000, 10.0
 QUERIES = ("device 1234", "fleet-07", "nothing like it")
 SETTLE_S, LIMIT_S = 5.0, 400.0
+_LAGS = ("fill_lag_max_ms", "talk_lag_max_ms", "wills_lag_max_ms")
 
 
 def bench_fleet() -> BenchResult:
@@ -53,7 +54,17 @@ def bench_fleet() -> BenchResult:
             "tree_s": Figure(value=round(data["tree_s"], 2), unit="s", reference=fleet),
             "values_s": Figure(value=round(data["values_s"], 2), unit="s", reference=f"{fleet}; newest values as well"),
             "node_s": Figure(value=round(data["node_s"], 2), unit="s", reference="the node's door, same start"),
-            "lag_max_ms": Figure(value=round(data["lag_max_ms"], 1), unit="ms", reference=under),
+            "lag_max_ms": Figure(
+                value=round(max(data[key] for key in _LAGS), 1),
+                unit="ms",
+                reference="of the window, the largest of signing in until the tree is full, messages, and all wills",
+            ),
+            "fill_lag_max_ms": Figure(
+                value=round(data["fill_lag_max_ms"], 1),
+                unit="ms",
+                reference=f"from signing in until {N_DEVICES:,} devices with their values stand in the tree",
+            ),
+            "talk_lag_max_ms": Figure(value=round(data["talk_lag_max_ms"], 1), unit="ms", reference=under),
             "lag_p99_ms": Figure(value=round(data["lag_p99_ms"], 1), unit="ms", reference=under),
             "search_max_ms": Figure(
                 value=round(data["search_max_ms"], 1), unit="ms", reference=f"one key of {', '.join(QUERIES)}; painted"
@@ -155,6 +166,7 @@ async def run(app: QApplication, folder: Path, report: Path) -> None:
 
 async def _measure_start(console: Console, began_s: float) -> dict[str, float]:
     await wait_until(lambda: console.connection.state is ConnectionState.SIGNED_OUT, "the door")
+    console.lag.begin_window()
     await console.connection.sign_in(NAME, PASSWORD)
     await wait_until(lambda: console.is_open, "the room")
     panel = _devices(console)
@@ -162,12 +174,13 @@ async def _measure_start(console: Console, began_s: float) -> dict[str, float]:
     panel.tree.viewport().repaint()
     tree_s = time.monotonic() - began_s
     await wait_until(lambda: len(console.live.readings) >= N_DEVICES, "the values", every_s=0.01)
-    return {"tree_s": tree_s, "values_s": time.monotonic() - began_s}
+    values_s = time.monotonic() - began_s
+    await wait_until(lambda: console.is_furnished, "the panels behind")
+    return {"tree_s": tree_s, "values_s": values_s, "fill_lag_max_ms": console.lag.overall_max_ms}
 
 
 async def _measure(console: Console, pipe: Connection) -> dict[str, float]:
     panel = _devices(console)
-    await wait_until(lambda: console.is_furnished, "the panels behind")
     await asyncio.sleep(SETTLE_S)
     before, began_s = await console.connection.call("room.health", dict), time.monotonic()
     console.lag.begin_window()
@@ -178,7 +191,7 @@ async def _measure(console: Console, pipe: Connection) -> dict[str, float]:
     pipe.recv()
     after, took_s = await console.connection.call("room.health", dict), time.monotonic() - began_s
     figures = {
-        "lag_max_ms": console.lag.overall_max_ms,
+        "talk_lag_max_ms": console.lag.overall_max_ms,
         "lag_p99_ms": console.lag.overall_p99_ms,
         "messages_per_s": (after["n_messages"] - before["n_messages"]) / took_s,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from app.connection import NodeConnection
@@ -34,36 +34,30 @@ class Portions:
     async def send(
         self,
         verb: str,
-        devices: Sequence[Any],
+        things: Sequence[Any],
         kind: type[_T],
         *,
         n_at_once: int = MAX_AT_ONCE,
+        named: str = "devices",
         **args: Any,
     ) -> list[_T]:
-        """Send all devices as the verb's `devices`; returns the outcomes, each a `kind`, of those that were sent.
+        """Send all things as the verb's argument `named`; returns the outcomes, each a `kind`, of those that were sent.
 
         A refusal ends it; what was done before stays done, and `refused` says why.
         """
         outcomes: list[_T] = []
-        for first in range(0, len(devices), n_at_once):
-            portion = list(devices[first : first + n_at_once])
+        for first in range(0, len(things), n_at_once):
+            portion = list(things[first : first + n_at_once])
             if not self._may_go_on():
                 break
             try:
-                outcomes += await self._connection.call(verb, list[kind], devices=portion, **args)  # type: ignore[valid-type]
+                answer = list[kind]  # type: ignore[valid-type]  # made while running: the caller names the type
+                outcomes += await self._connection.call(verb, answer, **{named: portion}, **args)
             except ConsoleError as error:
                 self.refused = f"{error.message} {error.hint}".strip()
                 break
             self._count(len(portion))
         return outcomes
-
-    async def each(self, things: Sequence[_T], step: Callable[[_T], Awaitable[None]]) -> None:
-        """Do a step with one thing after the other, until somebody stops it."""
-        for thing in things:
-            if not self._may_go_on():
-                return
-            await step(thing)
-            self._count(1)
 
     def _may_go_on(self) -> bool:
         if self._is_stopped:

@@ -10,9 +10,11 @@ import getpass
 import signal
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from app.bench_names import BENCHES
 from core.kernel.errors import ConsoleError
 from core.kernel.paths import Folders, default_folders
 from core.kernel.settings import Settings, SettingsFault, load_settings
@@ -87,8 +89,7 @@ def make_parser() -> argparse.ArgumentParser:
         "names",
         nargs="*",
         metavar="NAME",
-        help="decode, detect, stream, cameras, memory, ui, wall, twin, start, recover, source, count, speed, gateway, "
-        "drone-http, drones, sync, soak",
+        help=", ".join(BENCHES),
     )
     bench.add_argument("--minutes", type=float, help="length of the soak (20) and of sync (10)")
     bench.add_argument("--json", action="store_true", help="one JSON object a bench")
@@ -336,7 +337,9 @@ def run_detect(options: argparse.Namespace) -> int:
 
 
 def run_dry_run(options: argparse.Namespace) -> int:
-    """List what the rules of a scene would have raised over footage."""
+    """List what a scene's rules would have raised over footage, and what would have called by the shipped rules."""
+    from core.incidents.rehearsal import rehearse
+    from core.incidents.rules.book import shipped_book
     from core.media.model import SourceSpec
     from core.vision.dry_run import run_dry_run as run
     from core.vision.model import DEFAULT_LABELS, Scene
@@ -344,9 +347,10 @@ def run_dry_run(options: argparse.Namespace) -> int:
 
     folders = folders_of(options)
     labels: tuple[str, ...] = DEFAULT_LABELS
-    scene, detect_fps = Scene(), 8.0
+    scene, detect_fps, name = Scene(), 8.0, "this camera"
     if options.camera:
         camera = _stored_camera(options, folders)
+        name = camera.name
         labels, scene, detect_fps = camera.labels, camera.scene, camera.detect_fps or detect_fps
     elif options.zones is not None:
         scene = read_scene(options.zones)
@@ -358,6 +362,7 @@ def run_dry_run(options: argparse.Namespace) -> int:
         model=options.model,
         labels=labels,
         detect_fps=detect_fps,
+        rehearse=partial(rehearse, book=shipped_book(), camera_name=name),
         as_json=options.json,
     )
 

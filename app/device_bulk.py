@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,12 +14,12 @@ from PySide6.QtCore import QObject, Signal
 from app.bulk import Portions
 from app.device_page import save_certificate
 from app.room import Room
+from core.cameras.many import CameraAt, CameraEdit
 from core.cameras.model import Camera
 from core.field.broker_config import CertificateOutcome
 from core.field.inventory import BulkOutcome, DeviceAt, DeviceEdit
 from core.field.model import CommandOutcome, CommandStatus, Device, DeviceCommand, RemovedDevice
 from core.field.sheet import DeviceSheet, OfferedCommand
-from core.kernel.errors import ConsoleError
 from widgets.base.conditions import Condition
 from widgets.devices.bulk_bar import BulkBar
 from widgets.devices.bulk_page import BulkEdit, BulkPage, BulkResult, BulkTask
@@ -30,6 +30,9 @@ from widgets.devices.rows import DeviceRow
 
 N_AT_ONCE = 100
 """Small enough that the count moves, and that Stop stops soon."""
+
+N_CAMERAS_AT_ONCE = 10
+"""That are put back: each takes its whole scene along."""
 
 N_SHEETS = 8
 """Devices of different offers that are asked what arguments their commands take."""
@@ -136,16 +139,14 @@ class BulkDesk(QObject):
     async def _switch(self, rows: tuple[DeviceRow, ...], is_enabled: bool) -> None:
         """Enable or disable; each can be switched back to what it was."""
         edits = [
-            DeviceEdit(device_id=row.item_id, version=row.version, is_enabled=is_enabled)
-            for row in rows
-            if row.kind != "camera"
+            DeviceEdit(device_id=device.device_id, version=device.version, is_enabled=is_enabled)
+            for device in self._known(rows)
         ]
-
-        def switched(camera: Camera) -> tuple[str, dict[str, Any]]:
-            return "cameras.set_enabled", {"camera_id": camera.camera_id, "is_enabled": is_enabled}
-
-        word = "enabled" if is_enabled else "disabled"
-        await self._change(rows, edits, switched, word)
+        of_cameras = [
+            CameraEdit(camera_id=camera.camera_id, version=camera.version, is_enabled=is_enabled)
+            for camera in self._cameras(rows)
+        ]
+        await self._change(self._begin(rows), edits, of_cameras, "enabled" if is_enabled else "disabled")
 
     async def _edit(self, rows: tuple[DeviceRow, ...], edit: BulkEdit) -> None:
         """Change sites and tags; each can get back what it had."""
@@ -161,101 +162,86 @@ class BulkDesk(QObject):
                     tags=tags if has_tags else None,
                 )
             )
-
-        def moved(camera: Camera) -> tuple[str, dict[str, Any]] | str:
-            if edit.site is None:
-                return "A camera has no tags."
-            return "cameras.update", {"camera": replace(camera, site=edit.site), "password": None}
-
-        await self._change(rows, edits, moved, "changed")
+        portions, cameras = self._begin(rows), self._cameras(rows)
+        if edit.site is None:
+            for camera in cameras:
+                self._fail(camera.camera_id, "A camera has no tags.")
+            cameras = []
+        of_cameras = [
+            CameraEdit(camera_id=camera.camera_id, version=camera.version, site=edit.site) for camera in cameras
+        ]
+        await self._change(portions, edits, of_cameras, "changed")
 
     async def _change(
-        self,
-        rows: tuple[DeviceRow, ...],
-        edits: Sequence[DeviceEdit],
-        ask_of: Callable[[Camera], tuple[str, dict[str, Any]] | str],
-        word: str,
+        self, portions: Portions, edits: Sequence[DeviceEdit], of_cameras: Sequence[CameraEdit], word: str
     ) -> None:
-        """Send edits of devices in portions and then those of cameras one by one.
-
-        Args:
-            rows: What was chosen.
-            edits: Of the devices among them.
-            ask_of: Gives verb and arguments for a camera, or why nothing is to be done with it.
-            word: What was done, for the sentence.
-        """
-        portions = self._begin(rows)
-        before = {device.device_id: device for device in self._known(rows)}
-        outcomes = await portions.send("devices.edit", edits, BulkOutcome, n_at_once=N_AT_ONCE)
-        self._note(outcomes, word)
-        done = {outcome.device_id: outcome.version for outcome in outcomes if not outcome.reason}
+        """Send edits in portions; `word` is what was done, for the sentence."""
+        live = self._room.live
+        devices, cameras = dict(live.devices), dict(live.cameras)
+        outcomes = await self._send_edits(portions, edits, of_cameras, word)
+        versions = {outcome.device_id: outcome.version for outcome in outcomes if not outcome.reason}
         back = [
-            _way_back(edit, before[edit.device_id], done[edit.device_id])
+            _way_back(edit, devices[edit.device_id], versions[edit.device_id])
             for edit in edits
-            if edit.device_id in done and edit.device_id in before
+            if edit.device_id in versions
         ]
-        changed: list[tuple[Camera, Camera]] = []
+        cameras_back = [
+            _camera_way_back(edit, cameras[edit.camera_id], versions[edit.camera_id])
+            for edit in of_cameras
+            if edit.camera_id in versions
+        ]
+        names = {item_id: result.name for item_id, result in self._results.items()}
+        self._end(word, partial(self._change_back, names, back, cameras_back))
 
-        async def change(camera: Camera) -> None:
-            asked = ask_of(camera)
-            if isinstance(asked, str):
-                self._fail(camera.camera_id, asked)
-                return
-            verb, args = asked
-            try:
-                after = await self._room.connection.call(verb, Camera, version=camera.version, **args)
-            except ConsoleError as error:
-                self._fail(camera.camera_id, f"{error.message} {error.hint}".strip())
-                return
-            changed.append((camera, after))
-            self._done(camera.camera_id, word)
-
-        chosen = [self._room.live.cameras.get(row.item_id) for row in rows if row.kind == "camera"]
-        await portions.each([camera for camera in chosen if camera is not None], change)
-        undo = partial(self._change_back, rows, back, changed)
-        self._end(word, undo)
+    async def _send_edits(
+        self, portions: Portions, edits: Sequence[DeviceEdit], of_cameras: Sequence[CameraEdit], word: str
+    ) -> list[BulkOutcome]:
+        outcomes = await portions.send("devices.edit", edits, BulkOutcome, n_at_once=N_AT_ONCE)
+        outcomes += await portions.send(
+            "cameras.edit_many", of_cameras, BulkOutcome, n_at_once=N_AT_ONCE, named="cameras"
+        )
+        self._note(outcomes, word)
+        return outcomes
 
     async def _change_back(
-        self, rows: tuple[DeviceRow, ...], edits: Sequence[DeviceEdit], cameras: Sequence[tuple[Camera, Camera]]
+        self, names: Mapping[str, str], edits: Sequence[DeviceEdit], of_cameras: Sequence[CameraEdit]
     ) -> None:
-        gone_back = {edit.device_id for edit in edits} | {before.camera_id for before, _ in cameras}
-        portions = self._begin([row for row in rows if row.item_id in gone_back])
-        self._note(await portions.send("devices.edit", edits, BulkOutcome, n_at_once=N_AT_ONCE), "as before")
-
-        async def change(pair: tuple[Camera, Camera]) -> None:
-            before, after = pair
-            try:
-                await self._room.connection.call(
-                    "cameras.update", Camera, camera=before, version=after.version, password=None
-                )
-            except ConsoleError as error:
-                self._fail(before.camera_id, f"{error.message} {error.hint}".strip())
-                return
-            self._done(before.camera_id, "as before")
-
-        await portions.each(cameras, change)
+        ids = [*(edit.device_id for edit in edits), *(edit.camera_id for edit in of_cameras)]
+        portions = self._begin_with({item_id: names[item_id] for item_id in ids})
+        await self._send_edits(portions, edits, of_cameras, "as before")
         self._end("as before", None)
 
     async def _remove(self, rows: tuple[DeviceRow, ...]) -> None:
-        """Remove devices; a camera is removed by itself, for it takes a scene along that somebody drew."""
-        portions = self._begin(rows)
+        """Remove devices and cameras; all can be put back, but a camera's password has to be typed anew."""
+        portions, cameras = self._begin(rows), self._cameras(rows)
         seen = [DeviceAt(device_id=row.item_id, version=row.version) for row in rows if row.kind != "camera"]
         outcomes = await portions.send("devices.remove", seen, BulkOutcome, n_at_once=N_AT_ONCE)
-        self._note(outcomes, "removed")
-        for row in rows:
-            if row.kind == "camera":
-                self._fail(row.item_id, "It stays: a camera takes its scene along, and is removed by itself.")
+        cameras_at = [CameraAt(camera_id=camera.camera_id, version=camera.version) for camera in cameras]
+        of_cameras = await portions.send(
+            "cameras.remove_many", cameras_at, BulkOutcome, n_at_once=N_AT_ONCE, named="cameras"
+        )
+        self._note([*outcomes, *of_cameras], "removed")
         removal_ids = [outcome.removal_id for outcome in outcomes if outcome.removal_id]
-        names = {row.item_id: row.name for row in rows if row.kind != "camera"}
-        self._end("removed", partial(self._restore, names, removal_ids) if removal_ids else None)
+        gone = {outcome.device_id for outcome in of_cameras if not outcome.reason}
+        names = {row.item_id: row.name for row in rows}
+        back = [camera for camera in cameras if camera.camera_id in gone]
+        self._end("removed", partial(self._restore, names, removal_ids, back) if removal_ids or back else None)
 
-    async def _restore(self, names: dict[str, str], removal_ids: Sequence[str]) -> None:
-        """Put devices back as they were when they were removed."""
+    async def _restore(self, names: dict[str, str], removal_ids: Sequence[str], cameras: Sequence[Camera] = ()) -> None:
+        """Put devices and cameras back as they were when they were removed."""
         self._results = {}
-        portions = self._portions = Portions(self._room.connection, self._on_progress, len(removal_ids))
+        n_all = len(removal_ids) + len(cameras)
+        portions = self._portions = Portions(self._room.connection, self._on_progress, n_all)
         outcomes = await portions.send("devices.restore", removal_ids, BulkOutcome, n_at_once=N_AT_ONCE)
-        for outcome in outcomes:
+        of_cameras = await portions.send(
+            "cameras.put_back", cameras, BulkOutcome, n_at_once=N_CAMERAS_AT_ONCE, named="cameras"
+        )
+        for outcome in (*outcomes, *of_cameras):
             self._put(outcome.device_id, names.get(outcome.device_id, outcome.device_id), outcome.reason, "put back")
+        had_password = {camera.camera_id for camera in cameras if camera.has_password}
+        for outcome in of_cameras:
+            if outcome.device_id in had_password and not outcome.reason:
+                self._done(outcome.device_id, "put back; its password is gone, type it anew in its settings")
         self._end("put back", None)
 
     async def _send(self, rows: tuple[DeviceRow, ...], wish: CommandWish) -> None:
@@ -341,6 +327,10 @@ class BulkDesk(QObject):
         found = (self._room.live.devices.get(row.item_id) for row in rows if row.kind != "camera")
         return [device for device in found if device is not None]
 
+    def _cameras(self, rows: Iterable[DeviceRow]) -> list[Camera]:
+        found = (self._room.live.cameras.get(row.item_id) for row in rows if row.kind == "camera")
+        return [camera for camera in found if camera is not None]
+
     def _fresh(self, rows: Iterable[DeviceRow]) -> tuple[DeviceRow, ...]:
         """Return rows as the tree shows them now: they may have changed since they were chosen."""
         devices = self._room.live.devices
@@ -349,13 +339,17 @@ class BulkDesk(QObject):
         )
 
     def _begin(self, rows: Sequence[DeviceRow]) -> Portions:
+        return self._begin_with({row.item_id: row.name for row in rows})
+
+    def _begin_with(self, names: Mapping[str, str]) -> Portions:
+        """Begin with these, each by its name; nothing is done with any yet."""
         self._undo = None
         self._commands = {}
         self._results = {
-            row.item_id: BulkResult(item_id=row.item_id, name=row.name, text="not done", condition=Condition.UNKNOWN)
-            for row in rows
+            item_id: BulkResult(item_id=item_id, name=name, text="not done", condition=Condition.UNKNOWN)
+            for item_id, name in names.items()
         }
-        self._portions = Portions(self._room.connection, self._on_progress, len(rows))
+        self._portions = Portions(self._room.connection, self._on_progress, len(names))
         return self._portions
 
     def _on_progress(self, n_done: int, n_all: int) -> None:
@@ -398,5 +392,15 @@ def _way_back(edit: DeviceEdit, before: Device, version: int) -> DeviceEdit:
         version=version,
         site=None if edit.site is None else before.site,
         tags=None if edit.tags is None else before.tags,
+        is_enabled=None if edit.is_enabled is None else before.is_enabled,
+    )
+
+
+def _camera_way_back(edit: CameraEdit, before: Camera, version: int) -> CameraEdit:
+    """Return what undoes an edit of a camera that was done."""
+    return CameraEdit(
+        camera_id=edit.camera_id,
+        version=version,
+        site=None if edit.site is None else before.site,
         is_enabled=None if edit.is_enabled is None else before.is_enabled,
     )

@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject, Signal
 
 from app.room import Room
 from core.field.broker_config import IssuedCertificate
+from core.field.event_log import DeviceEvent
 from core.field.messages import DeviceMessage
 from core.field.model import Device, DeviceCommand, Reading, Twin
 from core.field.sheet import DeviceSheet, History
@@ -100,6 +101,8 @@ class DevicePageDesk(QObject):
     def _on_refresh(self) -> None:
         if self.page.tab == "Messages":
             self._ask("devices.messages", list[DeviceMessage], self.page.messages.show_messages)
+        elif self.page.tab == "Events":
+            self._ask("devices.events", list[DeviceEvent], self.page.events.show_events)
         else:
             self._ask("devices.sheet", DeviceSheet, self.page.show_sheet)
 

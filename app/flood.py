@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.live import LiveModel
 from core.incidents.flood import NO_FLOOD, Call, Flood, looked_at, told
 from core.kernel.clock import Clock, SystemClock
+from core.node.model import Health
 
 LOOK_EVERY_MS = 1000
 
@@ -28,6 +29,8 @@ class FloodWatch(QObject):
         self._live = live
         self._clock = clock or SystemClock()
         self.flood: Flood = NO_FLOOD
+        self._ahead = timedelta()
+        self._health: Health | None = None
         live.alarms_changed.connect(self.look)
         self._timer = QTimer(self)
         self._timer.setInterval(LOOK_EVERY_MS)
@@ -36,7 +39,14 @@ class FloodWatch(QObject):
 
     def look(self) -> None:
         """Count anew, as of now."""
-        self._show(looked_at(self.flood, self._live.open_alarms(), self._clock.now()))
+        self._show(looked_at(self.flood, self._live.open_alarms(), self._now()))
+
+    def _now(self) -> datetime:
+        """Return the time of the node, which dates the calls: a desk's own clock may be wrong by minutes."""
+        now, health = self._clock.now(), self._live.health
+        if health is not None and health is not self._health:
+            self._health, self._ahead = health, now - health.at
+        return now - self._ahead
 
     def _show(self, flood: Flood) -> None:
         before, self.flood = self.flood, flood
@@ -45,7 +55,7 @@ class FloodWatch(QObject):
 
     def take_calls(self, calls: Iterable[tuple[Call, datetime]]) -> None:
         """Take over what the node's journal says of the last ten minutes."""
-        self._show(told(self.flood, calls, self._clock.now()))
+        self._show(told(self.flood, calls, self._now()))
 
     def close(self) -> None:
         """Stop counting."""

@@ -343,7 +343,7 @@ class LiveModel(QObject):
         for twin in changes.twins:
             self.twins[twin.device_id] = twin
         for steering in changes.steering:
-            if steering.by:
+            if steering.by or steering.away_since is not None:
                 self.steering[steering.camera_id] = steering
             else:
                 self.steering.pop(steering.camera_id, None)

@@ -17,8 +17,9 @@ PICTURE_PERIOD_S = 0.08
 """Drawing needs no more pictures than this, and leaves the processor to the wall."""
 
 VIEW_SETTLE_MS = 200
-MIN_VIEW_PX = 640
-"""A picture that is zoomed into for exact points is asked for at least this wide."""
+MIN_VIEW_PX = 1280
+"""A picture is asked for at least this wide: it is zoomed into for exact points, and what is drawn belongs to the
+camera's large stream, which may show more than the small one."""
 
 
 class LivePicture(QObject):

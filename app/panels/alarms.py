@@ -301,7 +301,7 @@ def _arguments(answer: Answer) -> dict[str, Any]:
             }
         case Action.TAKE_OUT:
             return {"reason": answer.reason, "until": datetime.now(UTC) + answer.span}
-        case Action.UNACKNOWLEDGE:
+        case Action.UNACKNOWLEDGE | Action.CLOSE_UNHEARD:
             return {"reason": answer.reason}
         case _:
             return {"comment": answer.comment}

@@ -6,12 +6,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QFileDialog, QWidget
+from PySide6.QtWidgets import QWidget
 
 from app.panel import Area, PanelInfo, Perspective
 from app.room import Room
 from core.incidents.figures import Figures
 from core.kernel.errors import ConsoleError
+from widgets.base.file_dialogs import ask_target
 from widgets.figures.page import FiguresPage
 from widgets.figures.rows import csv_of
 
@@ -51,16 +52,8 @@ class _Figures(FiguresPage):
         )
 
     def _on_export_wanted(self, figures: Figures) -> None:
-        dialog = QFileDialog(self, "Export alarm figures", "", "CSV (*.csv)")
-        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        dialog.setDefaultSuffix("csv")
-        dialog.selectFile(f"alarm-figures-{figures.until:%Y-%m-%d}.csv")
-        dialog.setOption(QFileDialog.Option.DontUseNativeDialog)
-        dialog.fileSelected.connect(lambda name: self._write(figures, Path(name)))
-        dialog.finished.connect(dialog.deleteLater)
-        # Beside the room, not in front of it: alarms can be answered meanwhile.
-        dialog.setModal(False)
-        dialog.show()
+        name = f"alarm-figures-{figures.until:%Y-%m-%d}.csv"
+        ask_target(self, "Export alarm figures", name, "CSV (*.csv)", lambda file: self._write(figures, file))
 
     def _write(self, figures: Figures, file: Path) -> None:
         try:

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from PySide6.QtCore import QTimer
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QFileDialog, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.panel import Area, PanelInfo, Perspective
 from app.replay import Replay
@@ -20,6 +20,7 @@ from core.drones.export import ExportFormat
 from core.drones.model import Drone, ExportedFile, Flight, ImportedLog, ReplayedState, TrackPoint
 from core.kernel.errors import ConsoleError
 from core.kernel.ids import new_id
+from widgets.base.file_dialogs import ask_files, ask_target
 from widgets.drones.flights import LOG_ENDINGS, FlightsPage
 
 ANEW_AFTER_MS = 5_000
@@ -168,15 +169,10 @@ class _Flights(QWidget):
             self._room.ask("drones.export", ExportedFile, then=self._ask_where, flight_id=flight.flight_id, form=form)
 
     def _ask_where(self, exported: ExportedFile) -> None:
-        dialog = QFileDialog(self, "Export a flight", exported.name)
-        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        dialog.selectFile(exported.name)
-        dialog.setOption(QFileDialog.Option.DontUseNativeDialog)
-        dialog.fileSelected.connect(lambda name: self._room.run(self._write(Path(name), exported)))
-        dialog.finished.connect(dialog.deleteLater)
-        # Beside the room, not in front of it: alarms can be answered meanwhile.
-        dialog.setModal(False)
-        dialog.show()
+        def write(file: Path) -> None:
+            self._room.run(self._write(file, exported))
+
+        ask_target(self, "Export a flight", exported.name, "", write)
 
     async def _write(self, file: Path, exported: ExportedFile) -> None:
         """Fetch a file in parts, so that alarms come through in between; it stands there whole or not at all."""
@@ -207,16 +203,10 @@ class _Flights(QWidget):
 
     def _on_import(self) -> None:
         endings = " ".join(f"*{ending}" for ending in LOG_ENDINGS)
-        dialog = QFileDialog(self, "Import flight logs", "", f"Flight logs ({endings})")
-        dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
-        dialog.setOption(QFileDialog.Option.DontUseNativeDialog)
-        dialog.filesSelected.connect(self._import)
-        dialog.finished.connect(dialog.deleteLater)
-        dialog.setModal(False)
-        dialog.show()
+        ask_files(self, "Import flight logs", f"Flight logs ({endings})", self._import)
 
-    def _import(self, names: Iterable[str]) -> None:
-        self._room.run(self._take_in(tuple(Path(name) for name in names)))
+    def _import(self, files: Iterable[str | Path]) -> None:
+        self._room.run(self._take_in(tuple(Path(file) for file in files)))
 
     async def _take_in(self, files: tuple[Path, ...]) -> None:
         """Bring logs in one after the other, and report of each what came of it."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QTimer
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QFileDialog, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.panel import Area, PanelInfo, Perspective
 from app.room import Room
@@ -16,6 +16,7 @@ from core.kernel.errors import ConsoleError
 from core.parking.figures_model import LotFigures
 from core.parking.forecast.model import LotEvent, LotForecast, TrainingState
 from core.parking.model import LotOccupancy
+from widgets.base.file_dialogs import ask_target
 from widgets.lots.figures_page import ParkingFiguresPage, free_of, thinned
 from widgets.lots.forecast_words import csv_of
 
@@ -233,17 +234,10 @@ class _ParkingFigures(QWidget):
     def _on_export(self, figures: LotFigures | None, forecast: LotForecast | None) -> None:
         if figures is None and forecast is None:
             return
-        dialog = QFileDialog(self, "Export parking figures", "", "CSV (*.csv)")
-        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        dialog.setDefaultSuffix("csv")
         lot_id = figures.lot_id if figures is not None else "lot"
-        dialog.selectFile(f"parking-{lot_id.replace('/', '-')}-{datetime.now():%Y-%m-%d}.csv")
-        dialog.setOption(QFileDialog.Option.DontUseNativeDialog)
-        dialog.fileSelected.connect(lambda name: self._write(csv_of(figures, forecast), Path(name)))
-        dialog.finished.connect(dialog.deleteLater)
-        # Beside the room, not in front of it: alarms can be answered meanwhile.
-        dialog.setModal(False)
-        dialog.show()
+        name = f"parking-{lot_id.replace('/', '-')}-{datetime.now():%Y-%m-%d}.csv"
+        text = csv_of(figures, forecast)
+        ask_target(self, "Export parking figures", name, "CSV (*.csv)", lambda file: self._write(text, file))
 
     def _write(self, text: str, file: Path) -> None:
         try:

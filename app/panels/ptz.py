@@ -69,6 +69,7 @@ class _Ptz(QWidget):
         pad.set_preset_requested.connect(
             lambda name, token: self._ask_presets("ptz.set_preset", name=name, token=token)
         )
+        pad.home_here_requested.connect(lambda: self._ask("ptz.set_home"))
         pad.remove_preset_requested.connect(lambda token: self._ask_presets("ptz.remove_preset", token=token))
 
     def _on_selected(self, kind: str, item_id: str) -> None:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer
-from PySide6.QtWidgets import QFileDialog, QWidget
+from PySide6.QtWidgets import QWidget
 
 from app.panel import Area, PanelInfo, Perspective
 from app.room import Room
 from core.incidents.rules.model import RuleReport, RuleSet, RulesInForce, RuleVersion, TrialRun, TrialState
 from core.kernel.errors import ConsoleError
 from core.kernel.yaml_text import MAX_CHARACTERS
+from widgets.base.file_dialogs import ask_file, ask_target
 from widgets.rules.editor import RuleEditor
 
+FILES = "Alarm rules (*.yaml *.yml)"
 FILE_NAME = "alarm-rules.yaml"
 POLL_MS = 300
 
@@ -51,10 +52,10 @@ def _connect(editor: RuleEditor, room: Room) -> QWidget:
         room.ask("rules.at", RuleSet, then=editor.show_draft, refused=refused, version=version)
 
     def on_import() -> None:
-        _ask_file(editor, QFileDialog.AcceptMode.AcceptOpen, lambda file: _import(room, editor, file))
+        ask_file(editor, "Import alarm rules", FILES, lambda file: _import(room, editor, file))
 
     def on_export() -> None:
-        _ask_file(editor, QFileDialog.AcceptMode.AcceptSave, lambda file: _export(room, file))
+        ask_target(editor, "Export alarm rules", FILE_NAME, FILES, lambda file: _export(room, file))
 
     live.rules_changed.connect(on_rules)
     room.role_changed.connect(editor.show_role)
@@ -165,21 +166,6 @@ def _export(room: Room, file: Path) -> None:
         room.toast(f"The alarm rules are in {file.name}.")
 
     room.ask("rules.export", str, then=write)
-
-
-def _ask_file(parent: QWidget, mode: QFileDialog.AcceptMode, take: Callable[[Path], None]) -> None:
-    is_open = mode is QFileDialog.AcceptMode.AcceptOpen
-    dialog = QFileDialog(parent, f"{'Import' if is_open else 'Export'} alarm rules", "", "Alarm rules (*.yaml *.yml)")
-    dialog.setAcceptMode(mode)
-    if not is_open:
-        dialog.setDefaultSuffix("yaml")
-        dialog.selectFile(FILE_NAME)
-    dialog.setOption(QFileDialog.Option.DontUseNativeDialog)
-    dialog.fileSelected.connect(lambda name: take(Path(name)))
-    dialog.finished.connect(dialog.deleteLater)
-    # Beside the room, not in front of it: alarms can be answered meanwhile.
-    dialog.setModal(False)
-    dialog.show()
 
 
 PANEL = PanelInfo(

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from PySide6.QtGui import QImage
-from PySide6.QtWidgets import QFileDialog, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.panel import Area, PanelInfo, Perspective
 from app.room import Room
@@ -20,6 +20,7 @@ from core.parking.figures_model import LotFigures
 from core.parking.forecast.model import LotForecast
 from core.parking.model import BayChange, BayState, BayStatus
 from core.parking.rules import LotRule
+from widgets.base.file_dialogs import ask_target
 from widgets.twin.cones import cones_of
 from widgets.twin.gltf import write_glb
 from widgets.twin.panel import Heat, ShareAhead, TwinPanel
@@ -216,16 +217,9 @@ class _Twin(QWidget):
         self._ask_file("Export the scene", "twin", "glb", lambda file: write_glb(file, scene, look, palette))
 
     def _ask_file(self, title: str, name: str, suffix: str, write: Writing) -> None:
-        dialog = QFileDialog(self, title, "", f"{suffix.upper()} (*.{suffix})")
-        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        dialog.setDefaultSuffix(suffix)
-        dialog.selectFile(f"{name}-{datetime.now():%Y-%m-%d-%H%M}.{suffix}")
-        dialog.setOption(QFileDialog.Option.DontUseNativeDialog)
-        dialog.fileSelected.connect(lambda chosen: self._write(Path(chosen), write))
-        dialog.finished.connect(dialog.deleteLater)
-        # Beside the room, not in front of it: alarms can be answered meanwhile.
-        dialog.setModal(False)
-        dialog.show()
+        file_name = f"{name}-{datetime.now():%Y-%m-%d-%H%M}.{suffix}"
+        filters = f"{suffix.upper()} (*.{suffix})"
+        ask_target(self, title, file_name, filters, lambda file: self._write(file, write))
 
     def _write(self, file: Path, write: Writing) -> None:
         try:

@@ -34,6 +34,7 @@ def create(room: Room) -> QWidget:
                 until=draft.until,
                 by="",
                 reason=draft.reason,
+                kinds=draft.kinds,
             ),
         )
 
@@ -49,6 +50,10 @@ def create(room: Room) -> QWidget:
     def on_sources() -> None:
         page.show_sources(sources_of(live))
 
+    def on_rules() -> None:
+        if live.rules is not None:
+            page.show_kinds(kind for rule in live.rules.rules for kind in rule.applies_to.kinds)
+
     page.plan_requested.connect(on_plan)
     page.end_requested.connect(on_end)
     page.past_requested.connect(on_past)
@@ -56,6 +61,8 @@ def create(room: Room) -> QWidget:
     live.alarms_changed.connect(lambda: page.show_alarms(live.open_alarms()))
     for changed in (live.cameras_changed, live.devices_changed, live.lot_plans_changed, live.drone_plans_changed):
         changed.connect(on_sources)
+    live.rules_changed.connect(on_rules)
+    on_rules()
     room.node_back.connect(on_past)
     page.show_role(room.role)
     room.role_changed.connect(page.show_role)

@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from core.kernel.errors import BadInputError, ConsoleError
 from core.media.model import EDGE, NETWORK_SCHEMES
 from core.media.parameters import split_login, take_parameters
+from core.media.webcam import WEBCAM, webcam_address
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
 _WAY_OUT = (
@@ -48,10 +49,11 @@ def clean_address(text: str) -> CleanAddress:
         raise BadInputError("The camera's address is empty or cannot be used.", hint=_WAY_OUT)
     scheme, separator, rest = address.partition(":")
     scheme = scheme.lower()
-    if separator and scheme == "webcam":
-        if not rest.isdecimal():
-            raise BadInputError(f"{rest!r} is no number of a webcam.", hint="Write webcam:0 for the first one.")
-        return CleanAddress(address=f"webcam:{int(rest)}")
+    webcam = webcam_address(address)
+    if webcam is not None:
+        return CleanAddress(address=webcam)
+    if separator and scheme == WEBCAM:
+        raise BadInputError(f"{rest!r} is no number of a webcam.", hint="Write webcam:0 for the first one.")
     if separator and scheme == EDGE:
         # Its pictures are posted to the node; where they lie is the node's own affair.
         return CleanAddress(address=f"{EDGE}:")

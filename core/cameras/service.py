@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
@@ -18,9 +18,20 @@ from core.access.model import Actor, Role
 from core.access.permission import require
 from core.cameras.address import CleanAddress, clean_address, complete_onvif, host_of, hosts_of
 from core.cameras.checks import check_camera, check_scene
+from core.cameras.many import (
+    CameraAt,
+    CameraEdit,
+    changes_of,
+    check_many,
+    refused,
+    role_for,
+    rows_of,
+    why_not,
+)
 from core.cameras.model import Camera, CameraChanged, CameraRemoved, SceneVersion
 from core.cameras.onvif.http import http_parts
 from core.cameras.scenes import append_version, list_versions, read_version
+from core.field.inventory import BulkOutcome
 from core.kernel.bus import Bus
 from core.kernel.clock import Clock
 from core.kernel.errors import BadInputError
@@ -207,6 +218,103 @@ class CameraService:
         stored = await self._store.write(run)
         self._bus.publish(CameraChanged(camera=stored))
         return stored
+
+    async def edit_many(self, actor: Actor, edits: Sequence[CameraEdit]) -> tuple[BulkOutcome, ...]:
+        """Change many cameras, each as it says; one that somebody else changed meanwhile is left alone.
+
+        Returns:
+            An outcome for each that was asked for.
+
+        Raises:
+            NotPermittedError: Below operator; below supervisor where more is changed than whether they are on.
+            BadInputError: Too many at once, or a text cannot be shown; nothing was changed.
+        """
+        check_many(actor, role_for(edits), len(edits))
+        wanted = [(edit, changes_of(edit)) for edit in edits]
+        at, more = self._clock.now(), f"one of {len(edits)}" if len(edits) > 1 else ""
+
+        def run(session: Session) -> tuple[tuple[Camera, ...], tuple[BulkOutcome, ...]]:
+            known = rows_of(session, [edit.camera_id for edit in edits])
+            outcomes, changed, lines = [], [], []
+            for edit, changes in wanted:
+                row = known.get(edit.camera_id)
+                fresh = [] if row is None else [change for change in changes if not change.is_done(row)]
+                reason = why_not(row, edit.version) or ("" if fresh else "It is so already.")
+                if row is None or reason:
+                    outcomes.append(refused(edit.camera_id, row, reason))
+                    continue
+                for change in fresh:
+                    change.apply(row)
+                    detail = ", ".join(filter(None, (change.detail, more)))
+                    lines.append(audit.Line(action=change.action, subject=_subject(_camera(row)), detail=detail))
+                changed.append(row)
+            session.flush()
+            audit.append_all(session, actor, lines, at=at)
+            outcomes += [BulkOutcome(device_id=row.camera_id, version=row.version) for row in changed]
+            return tuple(_camera(row) for row in changed), tuple(outcomes)
+
+        changed, outcomes = await self._store.write(run)
+        for camera in changed:
+            self._bus.publish(CameraChanged(camera=camera))
+        return outcomes
+
+    async def remove_many(self, actor: Actor, cameras: Sequence[CameraAt]) -> tuple[BulkOutcome, ...]:
+        """Remove many cameras and their passwords; what they saw and the versions of their scenes stay.
+
+        Returns:
+            An outcome for each; one that somebody else changed meanwhile stays.
+
+        Raises:
+            NotPermittedError: Below supervisor.
+            BadInputError: Too many at once.
+        """
+        check_many(actor, Role.SUPERVISOR, len(cameras))
+        at = self._clock.now()
+
+        def run(session: Session) -> tuple[tuple[Camera, ...], tuple[BulkOutcome, ...]]:
+            known = rows_of(session, [seen.camera_id for seen in cameras])
+            outcomes, removed = [], []
+            for seen in cameras:
+                row = known.pop(seen.camera_id, None)
+                reason = why_not(row, seen.version)
+                if row is None or reason:
+                    outcomes.append(refused(seen.camera_id, row, reason))
+                    continue
+                removed.append(_camera(row))
+                session.delete(row)
+                outcomes.append(BulkOutcome(device_id=seen.camera_id))
+            session.flush()
+            lines = [audit.Line(action="camera.remove", subject=_subject(camera), detail="") for camera in removed]
+            audit.append_all(session, actor, lines, at=at)
+            return tuple(removed), tuple(outcomes)
+
+        removed, outcomes = await self._store.write(run)
+        for camera in removed:
+            if camera.has_password:
+                await asyncio.to_thread(self._keep_password, camera.camera_id, "")
+            self._bus.publish(CameraRemoved(camera_id=camera.camera_id))
+        return outcomes
+
+    async def put_back(self, actor: Actor, cameras: Sequence[Camera]) -> tuple[BulkOutcome, ...]:
+        """Add cameras that were removed, with their ids and scenes; their passwords are gone and have to be typed anew.
+
+        Returns:
+            An outcome for each that was asked for.
+
+        Raises:
+            NotPermittedError: Below supervisor.
+            BadInputError: Too many at once.
+        """
+        check_many(actor, Role.SUPERVISOR, len(cameras))
+        outcomes = []
+        for camera in cameras:
+            try:
+                stored = await self.add(actor, camera)
+            except BadInputError as error:
+                outcomes.append(refused(camera.camera_id, None, f"{error.message} {error.hint}".strip()))
+                continue
+            outcomes.append(BulkOutcome(device_id=stored.camera_id, version=stored.version))
+        return tuple(outcomes)
 
     async def save_scene(
         self, actor: Actor, camera_id: str, scene: Scene, *, expect_version: int, note: str = ""

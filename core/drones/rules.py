@@ -113,6 +113,10 @@ class DroneWatch:
                 rule=rule, drone=drone, state=state, is_begin=judged.holds, at=now, detail=judged.detail
             )
 
+    def forget(self, rule: str) -> None:
+        """Somebody closed what was called: if it holds it begins anew."""
+        self._open = {one: detail for one, detail in self._open.items() if one != rule}
+
     def end_all(self, drone: Drone, state: DroneState, now: datetime) -> Iterable[DroneCondition]:
         """Return the end of everything that holds: the drone is removed."""
         rules = tuple(self._open)

@@ -122,6 +122,11 @@ class DroneService:
                 await self.store_new()
                 await self.history.keep()
 
+    def forget_condition(self, drone_id: str, rule: str) -> None:
+        """Somebody closed what was called for a drone that was not heard: if it holds it begins anew."""
+        if drone_id in self._watches:
+            self._watches[drone_id].forget(rule)
+
     def watch(self) -> None:
         """Look at the ages of everything."""
         now = self._clock.now()

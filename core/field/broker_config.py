@@ -54,7 +54,7 @@ SYSTEMS: dict[str, tuple[str, ...]] = {
 
 _CORE = (
     *("readwrite {root}/#", "readwrite spBv1.0/#", "readwrite homeassistant/#", "readwrite frigate/#"),
-    *("readwrite thing/product/#", "readwrite sys/product/#", "read v1.1/#", "read $SYS/#"),
+    *("read v1.1/#", "read $SYS/#"),
 )
 
 

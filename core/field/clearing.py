@@ -16,9 +16,13 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from core.field.mqtt_link import SESSION_EXPIRY_S
+from core.kernel.clock import Clock
 from core.store.tables import DeviceRow, RemovedDeviceRow, RetainedClearRow
 
 MAX_GONE = 50_000
+AGAIN_AFTER_S = 60.0
+"""What the broker did not confirm for so long is handed over once more: another message may have taken its place."""
+
 MAX_AT_ONCE = 500
 """Topics that are handed to the link in one go, so that it has room for what else is to be said."""
 
@@ -63,11 +67,12 @@ class Clearing:
     Threads: the owner's loop only.
     """
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, clock: Clock) -> None:
         """Start with nothing to do."""
         self._send = send
+        self._clock = clock
         self._waiting: dict[str, None] = {}
-        self._sent: set[str] = set()
+        self._sent: dict[str, float] = {}
         self._gone: dict[str, datetime] = {}
         self._topics_of: dict[str, tuple[str, ...]] = {}
         self._wanted: dict[str, None] = {}
@@ -109,7 +114,7 @@ class Clearing:
         """Something stands there again that has to stay."""
         if topic in self._waiting or topic in self._sent:
             self._waiting.pop(topic, None)
-            self._sent.discard(topic)
+            self._sent.pop(topic, None)
             self._note_done(topic)
 
     def come_back(self, device_id: str) -> None:
@@ -126,11 +131,15 @@ class Clearing:
 
     def send_some(self) -> None:
         """Hand the next topics to the link; call it once a second and where something is new."""
+        now_s = self._clock.monotonic()
+        for topic in [topic for topic, sent_s in self._sent.items() if now_s - sent_s >= AGAIN_AFTER_S]:
+            del self._sent[topic]
+            self._waiting[topic] = None
         for topic in list(self._waiting)[: max(0, MAX_AT_ONCE - len(self._sent))]:
             if not self._send(topic, partial(self._on_done, topic)):
                 return
             del self._waiting[topic]
-            self._sent.add(topic)
+            self._sent[topic] = now_s
 
     def take_unsaved(self) -> ClearingChanges:
         """Return what the store does not know yet."""
@@ -145,8 +154,7 @@ class Clearing:
         self._back = {**dict.fromkeys(d for d in changes.back if d not in self._gone), **self._back}
 
     def _on_done(self, topic: str) -> None:
-        if topic in self._sent:
-            self._sent.discard(topic)
+        if self._sent.pop(topic, None) is not None:
             self._note_done(topic)
 
     def _note_done(self, topic: str) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Protocol
@@ -32,6 +33,8 @@ RESEND_EVERY_S = 5.0
 MAX_ARGS = 64
 MAX_TTL_S = 3600.0
 MAX_PENDING = 10_000
+KEEP_AGAIN_S = 2.0
+IDS_AT_ONCE = 500
 LATE_ANSWER_S = 600.0
 """A device that answers after its time is still believed for so long: what it did counts, not what we feared."""
 
@@ -102,7 +105,11 @@ class Commands:
         self._pending: dict[str, _Pending] = {}
         self._timed_out: dict[str, tuple[DeviceCommand, float]] = {}
         self._unwritten: dict[str, DeviceCommand] = {}
-        self._keeping: set[asyncio.Task[None]] = set()
+        """What became of commands and the database does not know yet; written until it does."""
+
+        self._beginning: set[asyncio.Task[None]] = set()
+        self._keeping: asyncio.Task[None] | None = None
+        self._keep_again_s: float | None = None
 
     def __len__(self) -> int:
         """Return how many have no final answer yet."""
@@ -119,11 +126,19 @@ class Commands:
             UnavailableError: The outbox or the database cannot be used.
         """
         now, now_s = self._clock.now(), self._clock.monotonic()
-        for command, topic, body in await self._outbox.open():
+        kept = await self._outbox.open()
+        known = await self._store.read(lambda session: _final_ids(session, [command for command, _, _ in kept]))
+        ended = [command for command, _, _ in kept if command.status.is_final and command.command_id not in known]
+        for command, topic, body in kept:
+            if command.status.is_final or command.command_id in known:
+                continue
             left_s = (command.expires_at - now).total_seconds()
             # It may have left before the node ended, so it counts as sent.
             self._pending[command.command_id] = _Pending(command, topic, body, now_s + left_s, _LONG_AGO_S)
+        refused = await self._store.write_each([replace(command, changed_at=now) for command in ended], _update_all)
         await self._store.write(self._close_orphans)
+        lost = {command.command_id for command in refused}
+        await self._outbox.settle([*known, *(one.command_id for one in ended if one.command_id not in lost)])
 
     async def history(self, device_id: str, *, n_most: int = 200) -> list[DeviceCommand]:
         """Return a device's commands, newest first; an empty id means those of all devices.
@@ -155,7 +170,7 @@ class Commands:
         """
         _check_actor(actor)
         new = self._prepare(actor, device, name, args, ttl_s)
-        await self._begin(actor, [new])
+        await self._begin_whole(actor, [new])
         return new.command
 
     async def send_many(
@@ -187,7 +202,7 @@ class Commands:
             new.append(prepared)
             outcomes.append(CommandOutcome(device_id=device.device_id, command=prepared.command))
         if new:
-            await self._begin(actor, new)
+            await self._begin_whole(actor, new)
         return outcomes
 
     def _prepare(self, actor: Actor, device: Device, name: str, args: Mapping[str, Any] | None, ttl_s: float) -> _New:
@@ -213,6 +228,18 @@ class Commands:
         topic = device_topic(self._tenant, device.device_id, Channel.CMD)
         return _New(command=command, device=device, topic=topic, body=_body(command, actor), ttl_s=ttl_s)
 
+    async def _begin_whole(self, actor: Actor, new: Sequence[_New]) -> None:
+        """Begin commands also where whoever asked goes meanwhile: half a beginning would stay queued for ever."""
+        task = asyncio.get_running_loop().create_task(self._begin(actor, new))
+        self._beginning.add(task)
+        task.add_done_callback(self._on_begun)
+        await asyncio.shield(task)
+
+    def _on_begun(self, task: asyncio.Task[None]) -> None:
+        self._beginning.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.warning("a command was not sent: %s", error)
+
     async def _begin(self, actor: Actor, new: Sequence[_New]) -> None:
         """Write commands down, and have them sent with the next tick."""
         if len(self._pending) + len(new) > MAX_PENDING:
@@ -223,7 +250,14 @@ class Commands:
                 self._add(session, actor, one.device, one.command)
 
         await self._store.write(store)
-        await self._outbox.add([(one.command, one.topic, one.body) for one in new])
+        try:
+            await self._outbox.add([(one.command, one.topic, one.body) for one in new])
+        except UnavailableError as error:
+            for one in new:
+                self._tell(
+                    replace(one.command, status=CommandStatus.FAILED, text=f"It was never sent: {error.message}")
+                )
+            raise
         for one in new:
             ends_s = self._clock.monotonic() + one.ttl_s
             self._pending[one.command.command_id] = _Pending(one.command, one.topic, one.body, ends_s)
@@ -254,6 +288,8 @@ class Commands:
         for command_id, (_, ended_s) in list(self._timed_out.items()):
             if now_s - ended_s > LATE_ANSWER_S:
                 del self._timed_out[command_id]
+        if self._keep_again_s is not None and now_s >= self._keep_again_s:
+            self._keep_soon()
 
     def send_again(self) -> None:
         """The connection is a new one: what is not answered goes out at the next tick."""
@@ -276,8 +312,9 @@ class Commands:
 
     async def close(self) -> None:
         """Write down what is known, and let the outbox go."""
-        if self._keeping:
-            await asyncio.wait(self._keeping, timeout=2.0)
+        running = [*self._beginning, *([] if self._keeping is None else [self._keeping])]
+        if running:
+            await asyncio.wait(running, timeout=2.0)
         await self._outbox.close()
 
     def _end(self, item: _Pending) -> None:
@@ -304,18 +341,40 @@ class Commands:
             item.command = command
         self._unwritten[command.command_id] = command
         self._bus.publish(CommandChanged(command))
-        task = asyncio.get_running_loop().create_task(self._keep(command))
-        self._keeping.add(task)
-        task.add_done_callback(self._keeping.discard)
+        self._keep_soon()
 
-    async def _keep(self, command: DeviceCommand) -> None:
-        try:
-            await self._outbox.note(command)
-            await self._store.write(lambda session: _update(session, command))
-        except ConsoleError as error:
-            log.warning("the answer to the command %s is not kept: %s", command.command_id, error)
-        if self._unwritten.get(command.command_id) is command:
-            del self._unwritten[command.command_id]
+    def _keep_soon(self) -> None:
+        if self._keeping is None or self._keeping.done():
+            self._keep_again_s = None
+            self._keeping = asyncio.get_running_loop().create_task(self._keep_all())
+
+    async def _keep_all(self) -> None:
+        """Write down what became of commands until nothing is left; what cannot be written now is tried again."""
+        while self._unwritten:
+            try:
+                await self._keep(list(self._unwritten.values()))
+            except ConsoleError as error:
+                log.warning("the answers to %d commands are not kept yet: %s", len(self._unwritten), error)
+                self._keep_again_s = self._clock.monotonic() + KEEP_AGAIN_S
+                return
+
+    async def _keep(self, commands: Sequence[DeviceCommand]) -> None:
+        """Keep in the outbox how commands stand, until the database has it: the node may end in between.
+
+        Raises:
+            UnavailableError: The database is away.
+        """
+        with _logged("the outbox does not know how commands ended"):
+            await self._outbox.note(commands)
+        refused = await self._store.write_each(commands, _update_all)
+        for command in commands:
+            if self._unwritten.get(command.command_id) is command:
+                del self._unwritten[command.command_id]
+        refused_ids = {command.command_id for command in refused}
+        ended = [one.command_id for one in commands if one.status.is_final and one.command_id not in refused_ids]
+        if ended:
+            with _logged("the outbox still holds commands that ended"):
+                await self._outbox.settle(ended)
 
     def _add(self, session: Session, actor: Actor, device: Device, command: DeviceCommand) -> None:
         session.add(
@@ -357,6 +416,25 @@ class Commands:
         )
 
 
+@contextlib.contextmanager
+def _logged(what: str) -> Iterator[None]:
+    try:
+        yield
+    except UnavailableError as error:
+        log.warning("%s: %s", what, error)
+
+
+def _final_ids(session: Session, commands: Sequence[DeviceCommand]) -> set[str]:
+    """Return which of these commands the database knows to have ended."""
+    unfinished = [status.value for status in CommandStatus if not status.is_final]
+    ended = select(DeviceCommandRow.command_id).where(DeviceCommandRow.status.not_in(unfinished))
+    found: set[str] = set()
+    for begin in range(0, len(commands), IDS_AT_ONCE):
+        ids = [command.command_id for command in commands[begin : begin + IDS_AT_ONCE]]
+        found.update(session.scalars(ended.where(DeviceCommandRow.command_id.in_(ids))))
+    return found
+
+
 def _check_actor(actor: Actor) -> None:
     if actor.role < OPERATOR:
         raise NotPermittedError("Commands to devices need the role operator.")
@@ -368,6 +446,7 @@ def _body(command: DeviceCommand, actor: Actor) -> bytes:
         name=command.name,
         args=command.args,
         exp=int(command.expires_at.timestamp() * 1000),
+        timestamp=int(command.created_at.timestamp() * 1000),
         user=actor.name,
         desk=actor.desk,
     )
@@ -383,6 +462,11 @@ def _update(session: Session, command: DeviceCommand) -> None:
         .where(DeviceCommandRow.command_id == command.command_id)
         .values(status=command.status.value, text=storable(command.text), changed_at=command.changed_at)
     )
+
+
+def _update_all(session: Session, commands: Sequence[DeviceCommand]) -> None:
+    for command in commands:
+        _update(session, command)
 
 
 def _command(row: DeviceCommandRow) -> DeviceCommand:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,9 @@ from core.store.rows import storable
 
 MAX_ROWS = 20_000
 MAX_BYTES = 16 * 1024 * 1024
+MAX_ROW_LINES = 20
+"""A cell in quotation marks may go over so many."""
+
 MAX_NAME_LENGTH = 200
 MAX_TAGS, MAX_TAG_LENGTH = 16, 32
 COLUMNS = ("device_id", "name", "kind", "site", "tags", "lat_deg", "lon_deg", "enabled")
@@ -93,19 +96,21 @@ def read_device_list(content: bytes, file_name: str) -> DeviceList:
     lines: list[int] = []
     bad: list[BadRow] = []
     line_of: dict[str, int] = {}
-    for line, shown, fields in rows:
+    for row in rows:
         if len(devices) + len(bad) >= MAX_ROWS:
             raise BadInputError(f"{file_name} has more than {MAX_ROWS} rows.", hint="Divide it into parts.")
         try:
-            device = read_device(fields)
+            if row.reason:
+                raise BadInputError(row.reason)
+            device = read_device(row.fields)
             if (first := line_of.get(device.device_id)) is not None:
                 raise BadInputError(f"{device.device_id} stands in line {first} already.")
         except BadInputError as error:
-            bad.append(BadRow(line=line, text=shown[:160], reason=error.message))
+            bad.append(BadRow(line=row.line, text=row.text[:160], reason=error.message))
             continue
-        line_of[device.device_id] = line
+        line_of[device.device_id] = row.line
         devices.append(device)
-        lines.append(line)
+        lines.append(row.line)
     if not devices and not bad:
         raise BadInputError(f"{file_name} holds no devices.", hint=f"Name them by {', '.join(COLUMNS)}.")
     return DeviceList(devices=tuple(devices), lines=tuple(lines), bad=tuple(bad))
@@ -193,41 +198,66 @@ def _is_enabled(text: str) -> bool:
     raise BadInputError(f"enabled is {text[:20]!r}; write yes or no.")
 
 
-_Rows = Iterator[tuple[int, str, Mapping[str, str]]]
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One row of a file, and where it stands; `reason` says why nothing can be read in it."""
+
+    line: int
+    text: str
+    fields: Mapping[str, str]
+    reason: str = ""
 
 
-def _csv_rows(text: str, file_name: str) -> _Rows:
+def _csv_rows(text: str, file_name: str) -> Iterator[_Row]:
     try:
-        dialect: type[csv.Dialect] | csv.Dialect = csv.Sniffer().sniff(text.partition("\n")[0], delimiters=",;\t")
+        separator = csv.Sniffer().sniff(text.partition("\n")[0], delimiters=",;\t").delimiter
     except csv.Error:
-        dialect = csv.excel
-    reader = csv.reader(io.StringIO(text, newline=""), dialect, strict=True)
-    header = [cell.strip().lower() for cell in _next(reader, file_name, lambda: reader.line_num)]
+        separator = ","
+    lines = list(io.StringIO(text, newline=""))
+    try:
+        first, n_lines = _read_cells(lines, 0, separator)
+    except csv.Error as error:
+        raise BadInputError(f"The first line of {file_name} cannot be read: {error}.") from error
+    header = [cell.strip().lower() for cell in first]
     if "device_id" not in header:
         raise BadInputError(
             f"The first line of {file_name} does not name the column device_id.",
             hint=f"It may name {', '.join(COLUMNS)}, in any order.",
         )
-    while True:
-        line = reader.line_num + 1
-        cells = _next(reader, file_name, lambda: reader.line_num)
-        if cells is _END:
-            return
-        if any(cell.strip() for cell in cells):
-            yield line, ", ".join(cells), dict(zip(header, cells, strict=False))
+    at = n_lines
+    while at < len(lines):
+        row, n_lines = _read_row(lines, at, header, separator)
+        if row.text:
+            yield row
+        at += n_lines
 
 
-_END: list[str] = []
+def _read_row(lines: Sequence[str], at: int, header: Sequence[str], separator: str) -> tuple[_Row, int]:
+    """Read the row that begins at a line; returns also of how many lines it is.
 
-
-def _next(reader: Iterator[list[str]], file_name: str, line: Callable[[], int]) -> list[str]:
+    Where a quotation mark is missing or one too many, only this line is bad: a mark further down that happens to fit
+    must not swallow the rows between.
+    """
     try:
-        return next(reader, _END)
+        cells, n_lines = _read_cells(lines, at, separator)
     except csv.Error as error:
-        raise BadInputError(f"{file_name} cannot be read from line {line()} on: {error}.") from error
+        reason = f"The line cannot be read ({error}): check its quotation marks."
+        return _Row(at + 1, lines[at].strip(), {}, reason), 1
+    fields = dict(zip(header, cells, strict=False))
+    if n_lines > 1 and any("\n" in fields.get(name, "") or "\r" in fields.get(name, "") for name in COLUMNS):
+        reason = "A cell goes over several lines: check the quotation marks of the line."
+        return _Row(at + 1, lines[at].strip(), {}, reason), 1
+    text = ", ".join(cells) if any(cell.strip() for cell in cells) else ""
+    return _Row(at + 1, text, fields), n_lines
 
 
-def _geojson_rows(text: str, file_name: str) -> _Rows:
+def _read_cells(lines: Sequence[str], at: int, separator: str) -> tuple[list[str], int]:
+    """Return the cells of the row that begins at a line, and of how many lines it is."""
+    reader = csv.reader(lines[at : at + MAX_ROW_LINES], delimiter=separator, strict=True)
+    return next(reader, []), max(1, reader.line_num)
+
+
+def _geojson_rows(text: str, file_name: str) -> Iterator[_Row]:
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -237,7 +267,7 @@ def _geojson_rows(text: str, file_name: str) -> _Rows:
         raise BadInputError(f"{file_name} is no GeoJSON FeatureCollection.", hint="It has a list called features.")
     for number, feature in enumerate(features, start=1):
         shown = json.dumps(feature, ensure_ascii=False)[:200]
-        yield number, shown, _feature_fields(feature)
+        yield _Row(number, shown, _feature_fields(feature))
 
 
 def _feature_fields(feature: Any) -> Mapping[str, str]:

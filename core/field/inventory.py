@@ -31,9 +31,10 @@ MEANWHILE = "Somebody else changed it meanwhile."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BulkOutcome:
-    """What became of one device of many.
+    """What became of one device or camera of many.
 
     Attributes:
+        device_id: Of a camera its own id.
         reason: Why nothing was done; empty where it was.
         version: Of the device now; what undoes the change has to name it.
         removal_id: Of a removal: what puts the device back.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from core.field.kinds.base import AlarmDefault
 from core.field.model import Reading
@@ -15,6 +16,7 @@ class LimitPassed:
 
     Attributes:
         stream: Where the quantity was measured; one device may measure it in several.
+        measured_at: By the device; None where a limit is no more.
     """
 
     device_id: str
@@ -22,6 +24,7 @@ class LimitPassed:
     default: AlarmDefault
     value: float
     is_beyond: bool
+    measured_at: datetime | None = None
 
 
 _Key = tuple[str, str, str, str]
@@ -65,7 +68,7 @@ class LimitWatch:
             if now_s - watched.since_s < delay_s:
                 continue
             watched.is_beyond, watched.since_s = not watched.is_beyond, None
-            yield _passed(reading.device_id, reading.stream, watched)
+            yield replace(_passed(reading.device_id, reading.stream, watched), measured_at=reading.at)
 
     def is_within(self, device_id: str, stream: str, quantity: str) -> bool:
         """Tell whether a number was told that lies within all its limits, and by their deadbands."""
@@ -83,6 +86,12 @@ class LimitWatch:
             if gone.is_beyond:
                 gone.is_beyond = False
                 yield _passed(device_id, key[0], gone)
+
+    def forget_limit(self, device_id: str, stream: str, kind: str, quantity: str) -> None:
+        """Take one number of a device as within its limit, until it is told."""
+        watched = self._watched.get(device_id, {})
+        for key in [key for key in watched if key[:3] == (stream, kind, quantity)]:
+            del watched[key]
 
     def forget(self, device_id: str) -> None:
         """A device is gone."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict, deque
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -127,28 +126,33 @@ def _read(kept: _Kept, kind: DeviceKind) -> DeviceMessage:
         shown,
         quality=str(envelope.q.value),
         sent_at=envelope.ts,
-        meaning=_values(envelope, kind.read, {one.key: one for one in kind.quantities}),
+        meaning=(*_head(envelope), *meaning_of(kind, envelope.type, envelope.data)),
     )
 
 
-def _values(
-    envelope: Envelope, read: Callable[[str, dict[str, Any]], Mapping[str, float]], known: Mapping[str, Any]
-) -> tuple[tuple[str, str], ...]:
-    head = [("Type", envelope.type)] if envelope.type else []
-    head += [("Number", str(envelope.seq))] if envelope.seq is not None else []
+def meaning_of(kind: DeviceKind, payload_type: str, data: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Return names and texts of data: numbers as the kind shows them, everything else as it came."""
     try:
-        values = read(envelope.type, envelope.data)
+        values = kind.read(payload_type, data)
     except PayloadError:
         values = {}
+    known = {one.key: one for one in kind.quantities}
+    numbers = []
     for key, value in values.items():
         quantity = known.get(key)
-        head.append(
+        numbers.append(
             (quantity.title, f"{value:.{quantity.decimals}f} {quantity.unit}".strip())
             if quantity is not None
             else (key, f"{value:g}")
         )
-    rest = {key: item for key, item in envelope.data.items() if key not in values}
-    return (*head, *((key, _text(item)) for key, item in rest.items()))
+    rest = {key: item for key, item in data.items() if key not in values}
+    return (*numbers, *((key, _text(item)) for key, item in rest.items()))
+
+
+def _head(envelope: Envelope) -> list[tuple[str, str]]:
+    head = [("Type", envelope.type)] if envelope.type else []
+    head += [("Number", str(envelope.seq))] if envelope.seq is not None else []
+    return head
 
 
 def _text(value: Any) -> str:

@@ -13,6 +13,13 @@ OVERFLOW = "OutboxOverflow"
 """Type of the event by which a device says that its outbox was full; its data has `dropped`, a number of messages."""
 
 
+ALERT = "Alert"
+"""Type of the event by which a device calls an operator: FIWARE Smart Data Models, Alert."""
+
+INFORMATIONAL = "informational"
+"""Severity of an alert that is only kept."""
+
+
 class DeviceState(StrEnum):
     """What is known about a device's link."""
 
@@ -253,6 +260,13 @@ class FieldEvent:
     stream: str = ""
 
 
+def calls_operator(event: FieldEvent) -> bool:
+    """Return whether an event calls: what a device gave up, and alerts that are neither late nor only information."""
+    if event.event_type == OVERFLOW:
+        return isinstance(event.data.get("dropped"), int)
+    return event.event_type == ALERT and not event.is_history and event.data.get("severity") != INFORMATIONAL
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BadSource:
     """Someone who sends what cannot be used.
@@ -283,6 +297,26 @@ class Reading:
     values: dict[str, float]
     is_good: bool = True
     is_history: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldLosses:
+    """What the field said and the database will never hold, since the node started.
+
+    Attributes:
+        n_events: Numbered events that their devices no longer had, or that the database refused.
+        n_readings: Readings for which there was no room, or that the database refused.
+        n_turned_away: Messages of devices beyond the most that are followed.
+    """
+
+    n_events: int = 0
+    n_readings: int = 0
+    n_turned_away: int = 0
+
+    @property
+    def n_all(self) -> int:
+        """All of them together; 0 where nothing was lost."""
+        return self.n_events + self.n_readings + self.n_turned_away
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

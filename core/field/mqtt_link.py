@@ -233,6 +233,11 @@ class MqttLink:
         self._wake()
         return True
 
+    def say_online(self) -> None:
+        """Say once more that this core is there, and what its clock shows; nothing while there is no connection."""
+        if self._is_connected and not self._is_stopping.is_set():
+            self._publish_host_state(is_online=True)
+
     def acknowledge(self, messages: Iterable[Inbound]) -> None:
         """Tell the broker that these are stored; call it after the commit."""
         self._acks.extend((message.connection, message.mid) for message in messages if message.mid is not None)
@@ -350,7 +355,7 @@ class MqttLink:
             elif now - began_at > (CONNACK_TIMEOUT_S if self._is_protocol_sure else FIRST_CONNACK_TIMEOUT_S):
                 return self._no_answer()
             if self._is_connected and now - self._ponged_at > HALF_OPEN_S:
-                return _Ended(LinkState.DOWN, f"The broker at {self._settings.address} stopped answering.")
+                return self._unanswered()
             if self._is_stopping.is_set():
                 if not self._is_connected:
                     return _Ended(LinkState.DOWN, "Closed.")
@@ -672,8 +677,14 @@ class MqttLink:
     def _no_answer(self) -> _Ended:
         return self._other_protocol(f"The broker at {self._settings.address} took the connection but does not answer.")
 
+    def _unanswered(self) -> _Ended:
+        return _Ended(LinkState.DOWN, f"The broker at {self._settings.address} stopped answering.")
+
     def _lost(self) -> _Ended:
         address = self._settings.address
+        if self._is_connected and time.monotonic() - self._ponged_at > PING_STALE_S:
+            # paho heard nothing for twice the keepalive, and hung up.
+            return self._unanswered()
         if self._is_connected:
             return _Ended(LinkState.DOWN, f"The connection to the broker at {address} broke.")
         if self._settings.is_tls and any(word in self._socket_error.lower() for word in ("alert", "certificate")):

@@ -14,6 +14,7 @@ from typing import TypeVar
 from core.field.model import CommandStatus, DeviceCommand
 from core.kernel.clock import format_at, parse_at
 from core.kernel.errors import UnavailableError
+from core.store.rows import storable
 
 T = TypeVar("T")
 
@@ -42,7 +43,7 @@ class Outbox:
         """Number of this start of the core; higher than at every start before."""
 
     async def open(self) -> list[tuple[DeviceCommand, str, bytes]]:
-        """Open the file and return what was not answered when the core last ended: command, topic, body.
+        """Open the file and return what was not settled when the core last ended: command, topic, body.
 
         Raises:
             UnavailableError: The file cannot be used.
@@ -57,13 +58,21 @@ class Outbox:
         """
         await self._run(lambda: self._add(kept))
 
-    async def note(self, command: DeviceCommand) -> None:
-        """Keep what became of a command; a final answer takes it out.
+    async def note(self, commands: Sequence[DeviceCommand]) -> None:
+        """Keep what became of commands.
 
         Raises:
             UnavailableError: The file cannot be written.
         """
-        await self._run(lambda: self._note(command))
+        await self._run(lambda: self._note(commands))
+
+    async def settle(self, command_ids: Sequence[str]) -> None:
+        """Forget commands: how each ended is in the database.
+
+        Raises:
+            UnavailableError: The file cannot be written.
+        """
+        await self._run(lambda: self._settle(command_ids))
 
     async def close(self) -> None:
         """Let the file go."""
@@ -123,15 +132,14 @@ class Outbox:
         with self._db() as db:
             db.executemany("INSERT INTO command VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
 
-    def _note(self, command: DeviceCommand) -> None:
+    def _note(self, commands: Sequence[DeviceCommand]) -> None:
+        values = [(command.status.value, storable(command.text), command.command_id) for command in commands]
         with self._db() as db:
-            if command.status.is_final:
-                db.execute("DELETE FROM command WHERE command_id = ?", (command.command_id,))
-                return
-            db.execute(
-                "UPDATE command SET status = ?, text = ? WHERE command_id = ?",
-                (command.status.value, command.text, command.command_id),
-            )
+            db.executemany("UPDATE command SET status = ?, text = ? WHERE command_id = ?", values)
+
+    def _settle(self, command_ids: Sequence[str]) -> None:
+        with self._db() as db:
+            db.executemany("DELETE FROM command WHERE command_id = ?", [(command_id,) for command_id in command_ids])
 
     def _close(self) -> None:
         if self._connection is not None:

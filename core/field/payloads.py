@@ -176,11 +176,18 @@ class CommandResult(Payload):
 
 
 class EvtAck(Payload):
-    """Everything up to `ack` is in the database; the device may forget it."""
+    """Everything up to `ack` is in the database; the device may forget it.
+
+    Attributes:
+        boot: Of the event `ack`; where the device's own event of that number has another one, another outbox is meant.
+        timestamp: When it was written, by the core's clock, in epoch milliseconds.
+    """
 
     ack: int = Field(ge=0)
     host: str
     epoch: int = Field(ge=0)
+    boot: Ident = ""
+    timestamp: int | None = None
 
 
 class HostState(Payload):
@@ -192,12 +199,17 @@ class HostState(Payload):
 
 
 class Command(Payload):
-    """What we ask of a device; `exp` is in epoch milliseconds."""
+    """What we ask of a device.
+
+    Attributes:
+        exp, timestamp: When it is over and when it was given, by the core's clock, in epoch milliseconds.
+    """
 
     id: str
     name: str
     args: dict[str, Any] = Field(default_factory=dict)
     exp: int
+    timestamp: int | None = None
     user: str
     desk: str = ""
     ver: int = MAJOR_VERSION
@@ -224,10 +236,8 @@ class TwinState(Payload):
     desired: int = Field(default=0, ge=0, lt=2**62)
 
 
-class AlarmOnBroker(Payload):
-    """The whole state of an alarm, retained for other systems; an empty payload takes it away."""
-
-    model_config = ConfigDict(extra="allow", frozen=True, populate_by_name=True)
+class AlarmPayload(Payload):
+    """What the field link needs of an alarm on the broker; `core.incidents.on_broker` has all of it."""
 
     alarm_id: Ident
     version: int

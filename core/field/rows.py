@@ -6,16 +6,20 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Executable, Table, and_, bindparam, insert, select, update
+from sqlalchemy import Executable, Table, and_, bindparam, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from core.field.device_list import NewDevice
-from core.field.model import Device, DeviceState, FieldEvent, Reading
+from core.field.model import Device, DeviceState, FieldEvent, Reading, calls_operator
 from core.field.registry import Tracked
 from core.store.rows import position_of, storable
 from core.store.tables import Base, DeviceRow, FieldEventRow, ReadingRow
 
+EventKey = tuple[str, int, str]
+"""Device, number and start of the device."""
+
+KEYS_AT_ONCE = 100
 NAMED = 2
 """Version of a device that an operator has named: its own description does not overwrite that any more."""
 
@@ -140,6 +144,19 @@ def insert_events(session: Session, events: Sequence[FieldEvent]) -> None:
         session.connection().execute(_insert_once(session, FieldEventRow), [event_values(event) for event in events])
 
 
+def find_events(session: Session, keys: Sequence[EventKey]) -> set[EventKey]:
+    """Return which of these events are stored."""
+    found: set[EventKey] = set()
+    columns = (FieldEventRow.device_id, FieldEventRow.seq, FieldEventRow.boot)
+    for begin in range(0, len(keys), KEYS_AT_ONCE):
+        some = [
+            and_(*(column == part for column, part in zip(columns, key, strict=True)))
+            for key in keys[begin : begin + KEYS_AT_ONCE]
+        ]
+        found.update((row.device_id, row.seq, row.boot) for row in session.execute(select(*columns).where(or_(*some))))
+    return found
+
+
 def insert_readings(session: Session, readings: Sequence[Reading]) -> None:
     """Add readings; one of the same stream and instant stays as it is."""
     if readings:
@@ -167,6 +184,7 @@ def event_values(event: FieldEvent) -> dict[str, Any]:
         "is_good": event.is_good,
         "is_history": event.is_history,
         "data": event.data,
+        "is_waiting": calls_operator(event),
     }
 
 

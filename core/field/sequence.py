@@ -9,8 +9,12 @@ from enum import StrEnum
 from core.field.model import FieldEvent
 
 GAP_REPEATS = 3
+REPEAT_APART_S = 1.0
+"""What comes again sooner waited somewhere: the device has not sent again in between."""
+
 GAP_AFTER_S = 6.0
 GAP_AT_MOST_S = 60.0
+MAX_INTRODUCTIONS = 5
 MAX_HELD = 2000
 
 
@@ -44,48 +48,67 @@ class Sequence:
     held: dict[int, FieldEvent] = field(default_factory=dict)
     _gap_since_s: float | None = None
     _lowest_seen: tuple[int, int] = (0, 0)
+    _repeat_s: float = float("-inf")
+    _n_introductions: int = 0
 
     def offer(self, event: FieldEvent, now_s: float) -> tuple[Arrival, list[FieldEvent]]:
         """Take an event in; returns what it is and the events that may be stored now, in order."""
         if self._is_new_outbox(event):
-            self.n_resets += 1
-            self.taken = None
-            self.held.clear()
-            self._gap_since_s = None
+            self.begin_anew()
         if self.taken is not None and event.seq <= self.taken:
             return Arrival.DUPLICATE, []
         # A device may number its first event 0 or 1.
         is_next = event.seq <= 1 if self.taken is None else event.seq == self.taken + 1
         if is_next:
-            return Arrival.IN_ORDER, self._release(event)
+            return Arrival.IN_ORDER, self._release(event, now_s)
         if event.seq in self.held:
-            self._note_repeat(event.seq)
+            self._note_repeat(event.seq, now_s)
             if self._is_gap_given_up(now_s):
-                return Arrival.IN_ORDER, self._skip_gap()
+                return Arrival.IN_ORDER, self._skip_gap(now_s)
             return Arrival.DUPLICATE, []
         if len(self.held) >= MAX_HELD:
             return Arrival.TURNED_AWAY, []
         self.held[event.seq] = event
         if self._gap_since_s is None:
             self._gap_since_s = now_s
-        self._note_repeat(event.seq)
+        self._note_repeat(event.seq, now_s)
         return Arrival.HELD, []
 
     def gap_age_s(self, now_s: float) -> float | None:
         """Return for how long something has been missing; None where nothing is."""
         return None if self._gap_since_s is None else now_s - self._gap_since_s
 
+    def begin_anew(self) -> None:
+        """The device has another outbox, which counts from the beginning."""
+        self.n_resets += 1
+        self.forget_untaken(None)
+
+    def wait_on(self, now_s: float) -> None:
+        """The device cannot be heard: that what is missing does not come says nothing, and its time begins anew."""
+        if self._gap_since_s is not None:
+            self._gap_since_s = now_s
+            self._lowest_seen = (0, 0)
+
+    def on_introduction(self, now_s: float) -> None:
+        """The device connected or started: what is missing may come with all that it sends now.
+
+        One that introduces itself all the time does not hold up its own events for ever.
+        """
+        if (self.gap_age_s(now_s) or 0.0) >= REPEAT_APART_S and self._n_introductions < MAX_INTRODUCTIONS:
+            self._n_introductions += 1
+            self.wait_on(now_s)
+
     def give_up_old_gap(self, now_s: float) -> list[FieldEvent]:
-        """Return the held events where what is missing will not come any more."""
+        """Return the held events where what is missing will not come any more; only while the device is heard."""
         if self._gap_since_s is None or now_s - self._gap_since_s < GAP_AT_MOST_S:
             return []
-        return self._skip_gap()
+        return self._skip_gap(now_s)
 
     def forget_untaken(self, stored: int | None) -> None:
         """Go back to what is stored: the device sends the rest again."""
         self.taken = stored
         self.held.clear()
-        self._gap_since_s = None
+        self._end_gap()
 
     def _is_new_outbox(self, event: FieldEvent) -> bool:
         """A wiped device starts to count again: an old number with a newer time, from another start of the device.
@@ -96,13 +119,15 @@ class Sequence:
             return False
         return event.boot != self.last_boot and event.at > self.last_at + timedelta(seconds=1)
 
-    def _release(self, event: FieldEvent) -> list[FieldEvent]:
+    def _release(self, event: FieldEvent, now_s: float) -> list[FieldEvent]:
         ready = [event]
         while ready[-1].seq + 1 in self.held:
             ready.append(self.held.pop(ready[-1].seq + 1))
         self._take(ready)
-        if not self.held:
-            self._gap_since_s = None
+        self._end_gap()
+        if self.held:
+            # Behind it something else is missing.
+            self._gap_since_s = now_s
         return ready
 
     def _take(self, ready: list[FieldEvent]) -> None:
@@ -111,11 +136,13 @@ class Sequence:
         newest = max(event.at for event in ready)
         self.last_at = newest if self.last_at is None else max(self.last_at, newest)
 
-    def _note_repeat(self, seq: int) -> None:
+    def _note_repeat(self, seq: int, now_s: float) -> None:
         lowest = min(self.held)
-        if seq == lowest:
-            known, n_times = self._lowest_seen
-            self._lowest_seen = (lowest, n_times + 1 if known == lowest else 1)
+        known, n_times = self._lowest_seen
+        if seq != lowest or (known == lowest and now_s - self._repeat_s < REPEAT_APART_S):
+            return
+        self._repeat_s = now_s
+        self._lowest_seen = (lowest, n_times + 1 if known == lowest else 1)
 
     def _is_gap_given_up(self, now_s: float) -> bool:
         """The device has sent again and again, and the missing ones were never among it: it no longer has them."""
@@ -123,8 +150,14 @@ class Sequence:
             return False
         return self._lowest_seen[1] >= GAP_REPEATS and now_s - self._gap_since_s >= GAP_AFTER_S
 
-    def _skip_gap(self) -> list[FieldEvent]:
+    def _skip_gap(self, now_s: float) -> list[FieldEvent]:
         lowest = min(self.held)
-        self.n_skipped += lowest - (1 if self.taken is None else self.taken + 1)
+        if self.taken is not None or self.n_resets:
+            self.n_skipped += lowest - (1 if self.taken is None else self.taken + 1)
+        # Of a device that nobody knew, what came before was another core's.
+        return self._release(self.held.pop(lowest), now_s)
+
+    def _end_gap(self) -> None:
         self._gap_since_s = None
-        return self._release(self.held.pop(lowest))
+        self._lowest_seen = (0, 0)
+        self._n_introductions = 0

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-import msgspec
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from core.field import rows
-from core.field.clearing import Clearing, Remains, gone_by_its_clock, is_from_before, save_clearing
+from core.field import event_log, rows
+from core.field.clearing import Clearing, ClearingChanges, Remains, gone_by_its_clock, is_from_before, save_clearing
 from core.field.commands import Commands
 from core.field.device_list import NewDevice
+from core.field.event_log import DeviceEvent
 from core.field.inbox import Inbound
 from core.field.inventory import (
     MAX_AT_ONCE,
@@ -39,7 +40,9 @@ from core.field.model import (
     CommandOutcome,
     Device,
     DeviceCommand,
+    DeviceState,
     FieldEvent,
+    FieldLosses,
     LinkReport,
     LinkState,
     Reading,
@@ -49,6 +52,7 @@ from core.field.model import (
 from core.field.mqtt_link import ReplyTo
 from core.field.outbox import Outbox
 from core.field.payloads import (
+    AlarmPayload,
     Birth,
     CommandResult,
     Envelope,
@@ -103,6 +107,7 @@ ACK_AFTER_N = 50
 """A device hears of its stored events at once, but then only so often: its window is four times as wide."""
 
 REBIRTH_AT_MOST_EVERY_S = 30.0
+TIME_AT_MOST_EVERY_S = 30.0
 CLOSED_ALARM_STAYS_S = 600.0
 MAX_EVENTS_WAITING = 20_000
 MAX_READINGS_WAITING = 20_000
@@ -149,6 +154,15 @@ class FieldEventReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class EventsLost:
+    """Events of a device are not in the database and will not come any more; `reason` is a sentence."""
+
+    device_id: str
+    n_events: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class LinkChanged:
     """The link to the broker is in another state."""
 
@@ -188,9 +202,33 @@ class Link(Protocol):
         """Tell the broker that these are stored."""
         ...
 
+    def say_online(self) -> None:
+        """Say once more that this core is there, and what its clock shows."""
+        ...
+
     def report(self) -> LinkReport:
         """Return how the link is."""
         ...
+
+
+_ReadingKey = tuple[str, str, datetime]
+
+
+def _key_of(reading: Reading) -> _ReadingKey:
+    return reading.device_id, reading.stream, reading.at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Unwritten:
+    """What the database does not know yet; `devices` with what their rows are to hold."""
+
+    readings: list[Reading]
+    devices: list[tuple[Tracked, dict[str, Any]]]
+    twins: list[Twin]
+    clearing: ClearingChanges
+
+    def __bool__(self) -> bool:
+        return bool(self.readings or self.devices or self.twins or self.clearing)
 
 
 @dataclass(slots=True)
@@ -199,6 +237,14 @@ class _Alarm:
 
     payload: bytes
     clear_at_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """Up to which event of a device everything is in the database, and the start of the device that event is of."""
+
+    seq: int
+    boot: str
 
 
 @dataclass(slots=True)
@@ -238,12 +284,15 @@ class FieldService:
         self._messages = Messages()
         self._link: Link | None = None
         self._sequences: dict[str, EventSequence] = {}
-        self._stored_seqs: dict[str, int] = {}
+        self._stored: dict[str, _Stored] = {}
         self._events: list[tuple[FieldEvent, Inbound | None]] = []
+        self._in_write: dict[str, int] = {}
+        """Of the events that are being written, the last number of each device."""
+
         self._has_events = asyncio.Event()
         self._fresh: dict[tuple[str, str], Reading] = {}
         self._told: set[tuple[str, str]] = set()
-        self._to_write: dict[tuple[str, str, datetime], Reading] = {}
+        self._to_write: dict[_ReadingKey, Reading] = {}
         self._alarms: dict[str, _Alarm] = {}
         self._are_alarms_known = False
         self._own: dict[str, bytes] = {}
@@ -266,15 +315,19 @@ class FieldService:
         )
         self._acks: dict[str, _Ack] = {}
         self._stored_s = float("-inf")
-        self._clearing = Clearing(self._take_away)
+        self._clearing = Clearing(self._take_away, clock)
         self._inventory = Inventory(
             store=store, clock=clock, audit=audit, values_of=self._values_of, remains_of=self._remains_of
         )
         self._gap_acks: dict[str, float] = {}
+        self._repeated: dict[str, _Stored] = {}
+        self._doubted: dict[str, _Stored] = {}
         self._tasks: list[asyncio.Task[None]] = []
-        self._looked_s = self._wrote_s = self._kept_s = float("-inf")
+        self._looked_s = self._kept_s = float("-inf")
         self._rebirth_s = float("-inf")
         self._wants_rebirth = False
+        self._time_s = float("-inf")
+        self._wants_time = False
         self._was_connected = False
         self._hears = False
         """The broker answers: silence is then a device's own."""
@@ -284,8 +337,7 @@ class FieldService:
         """Events stored."""
 
         self.n_duplicates = 0
-        self.n_lost_readings = 0
-        """Readings that were not written, because the database was away."""
+        self._losses = FieldLosses()
 
     # -- life -----------------------------------------------------------------------------------------------------
 
@@ -308,7 +360,7 @@ class FieldService:
             if event_seq is not None:
                 last_at, last_boot = cursors.get(device.device_id, (None, ""))
                 self._sequences[device.device_id] = EventSequence(taken=event_seq, last_at=last_at, last_boot=last_boot)
-                self._stored_seqs[device.device_id] = event_seq
+                self._stored[device.device_id] = _Stored(event_seq, last_boot)
         self._registry.take_changed()
 
     async def start(self, link: Link) -> None:
@@ -317,7 +369,8 @@ class FieldService:
         link.start()
         self._tasks = [
             asyncio.create_task(self._forever(self._write_events, "field-events"), name="field-events"),
-            asyncio.create_task(self._forever(self._tick_forever, "field-tick"), name="field-tick"),
+            asyncio.create_task(self._forever(self._turn_forever, "field-turn"), name="field-turn"),
+            asyncio.create_task(self._forever(self._write_forever, "field-write"), name="field-write"),
         ]
 
     async def stop(self) -> None:
@@ -338,7 +391,8 @@ class FieldService:
         await self._commands.close()
 
     async def _write_what_waits(self) -> None:
-        with contextlib.suppress(ConsoleError):
+        # What cannot be written now, its devices keep.
+        with contextlib.suppress(ConsoleError, SQLAlchemyError):
             await self._write_some_events()
         with contextlib.suppress(ConsoleError):
             await self._write_readings()
@@ -403,6 +457,35 @@ class FieldService:
         """
         return self._messages.of(device_id, self._tracked(device_id).kind)
 
+    async def events(self, device_id: str, *, n_most: int = 200) -> list[DeviceEvent]:
+        """Return a device's stored events, the newest first.
+
+        Raises:
+            BadInputError: Nobody knows the device.
+            UnavailableError: The database is away.
+        """
+        kind, stored = self._tracked(device_id).kind, self._stored.get(device_id)
+        stored_seq = 0 if stored is None else stored.seq
+        return await self._store.read(
+            lambda s: event_log.read_events(s, device_id, kind, stored_seq=stored_seq, n_most=n_most)
+        )
+
+    async def waiting_events(self) -> list[FieldEvent]:
+        """Return the events whose call an earlier run did not store, in the order in which they came.
+
+        Raises:
+            UnavailableError: The database is away.
+        """
+        return await self._store.read(event_log.waiting_events)
+
+    async def forget_waiting(self, events: Sequence[FieldEvent]) -> None:
+        """Call nobody for these events: their device is gone.
+
+        Raises:
+            UnavailableError: The database is away.
+        """
+        await self._store.write(lambda s: event_log.claim(s, events))
+
     def sheet(self, device_id: str) -> DeviceSheet:
         """Return what a device says about itself.
 
@@ -420,6 +503,10 @@ class FieldService:
         if self._link is None:
             return None
         return replace(self._link.report(), n_outbox=len(self._commands))
+
+    def losses(self) -> FieldLosses:
+        """Return what was said and will never be in the database, since the start."""
+        return replace(self._losses, n_turned_away=self._registry.n_turned_away)
 
     async def history(self, device_id: str, stream: str, *, since: datetime, n_most: int = 5000) -> list[Reading]:
         """Return a stream's stored readings from `since` on, oldest first, at most the newest `n_most`.
@@ -566,7 +653,7 @@ class FieldService:
             self._registry.replace_device(found.device)
         if found.event_seq is not None and device_id not in self._sequences:
             self._sequences[device_id] = EventSequence(taken=found.event_seq)
-            self._stored_seqs[device_id] = found.event_seq
+            self._stored[device_id] = _Stored(found.event_seq, "")
         if found.twin is not None:
             self._twins.take_back(found.twin)
 
@@ -577,6 +664,7 @@ class FieldService:
         self._messages.forget(device_id)
         self._acks.pop(device_id, None)
         self._gap_acks.pop(device_id, None)
+        self._repeated.pop(device_id, None)
         # How far its events are stored is kept: should it still be out there, it goes on counting.
         self._bus.publish(DeviceRemoved(device_id))
 
@@ -704,24 +792,20 @@ class FieldService:
 
     # -- alarms on the broker -------------------------------------------------------------------------------------
 
-    def publish_alarm(self, alarm: Mapping[str, Any]) -> None:
+    def publish_alarm(self, alarm: AlarmPayload) -> None:
         """Put an alarm's full state on the broker, retained; a closed one is taken away after ten minutes.
-
-        Args:
-            alarm: Plain data with at least `alarm_id`, `version` and `is_open`.
 
         Raises:
             BadInputError: The id cannot stand in a topic.
         """
-        topic = self._alarm_topic(str(alarm["alarm_id"]))
-        is_open = bool(alarm.get("is_open", True))
-        entry = _Alarm(payload=msgspec.json.encode(dict(alarm)))
-        if not is_open:
+        topic = self._alarm_topic(alarm.alarm_id)
+        entry = _Alarm(payload=write(alarm))
+        if not alarm.is_open:
             entry.clear_at_s = self._clock.monotonic() + CLOSED_ALARM_STAYS_S
         self._alarms[topic] = entry
         self._publish(topic, entry.payload, qos=1, is_retained=True)
 
-    def publish_open_alarms(self, alarms: Iterable[Mapping[str, Any]]) -> None:
+    def publish_open_alarms(self, alarms: Iterable[AlarmPayload]) -> None:
         """Put all open alarms on the broker and take away what an earlier run left there; once, after the start."""
         for alarm in alarms:
             self.publish_alarm(alarm)
@@ -777,9 +861,8 @@ class FieldService:
             self._publish(topic, entry.payload, qos=1, is_retained=True)
         for name, payload in self._own.items():
             self._publish(name, payload, qos=1, is_retained=True)
-        for device_id in self._stored_seqs:
-            if self._registry.get(device_id) is not None:
-                self._acknowledge_device(device_id)
+        for device_id in self._stored:
+            self._acknowledge_device(device_id)
         self._twins.publish_all_desired()
         self._commands.send_again()
 
@@ -790,6 +873,8 @@ class FieldService:
         if is_answering and not self._hears:
             now_s = self._clock.monotonic()
             self._registry.begin_to_listen(now_s)
+            for sequence in self._sequences.values():
+                sequence.wait_on(now_s)
             self._wants_rebirth = True
             self._ask_for_births(now_s)
         self._hears = is_answering
@@ -802,6 +887,12 @@ class FieldService:
         settings = self._settings
         topic = build(HostTopic(tenant=settings.tenant, core=settings.core_id, channel=HostChannel.REBIRTH))
         self._publish(topic, write(Rebirth()), qos=1, expiry_s=30.0)
+
+    def _tell_time(self, now_s: float) -> None:
+        """Tell devices that came what our clock shows: by it, and not by their own, a command comes too late."""
+        if self._wants_time and now_s - self._time_s >= TIME_AT_MOST_EVERY_S and self._link is not None:
+            self._wants_time, self._time_s = False, now_s
+            self._link.say_online()
 
     def on_messages(self, batch: Sequence[Inbound]) -> None:
         """Take in a batch; the link's `on_message`. Never raises for what a message holds."""
@@ -868,8 +959,8 @@ class FieldService:
                 self._on_event(tracked, payload, message, now_s)
             case Envelope():
                 self._on_values(tracked, topic.stream, payload, message)
-        if is_live and isinstance(payload, Birth | Status) and payload.ts is not None:
-            self._note_birth_time(tracked, payload, message)
+        if is_live and isinstance(payload, Birth | Status):
+            self._on_introduction(tracked, payload, message, now_s)
         if is_live and not isinstance(payload, Status):
             sent_at = payload.ts if isinstance(payload, Envelope) and not payload.hist else None
             self._registry.on_alive(tracked, now_s=now_s, received_at=message.received_at, sent_at=sent_at)
@@ -895,11 +986,15 @@ class FieldService:
                 tracked, now_s=self._clock.monotonic(), received_at=message.received_at, sent_at=None
             )
 
-    def _note_birth_time(self, tracked: Tracked, payload: Birth | Status, message: Inbound) -> None:
+    def _on_introduction(self, tracked: Tracked, payload: Birth | Status, message: Inbound, now_s: float) -> None:
         # A last will was written when the connection began, and speaks long after.
         is_will = isinstance(payload, Status) and payload.state == "lost"
         if payload.ts is not None and not is_will:
             self._registry.on_clock(tracked, payload.ts, message.received_at)
+        self._wants_time |= isinstance(payload, Birth)
+        sequence = self._sequences.get(tracked.device.device_id)
+        if sequence is not None and (isinstance(payload, Birth) or payload.state == "online"):
+            sequence.on_introduction(now_s)
 
     def _on_values(self, tracked: Tracked, stream: str, envelope: Envelope, message: Inbound) -> None:
         found = self._registry.on_values(
@@ -928,9 +1023,12 @@ class FieldService:
 
     def _keep_reading(self, reading: Reading) -> None:
         if len(self._to_write) >= MAX_READINGS_WAITING:
-            self.n_lost_readings += 1
+            self._lose_readings(1)
             return
-        self._to_write[reading.device_id, reading.stream, reading.at] = reading
+        self._to_write[_key_of(reading)] = reading
+
+    def _lose_readings(self, n_readings: int) -> None:
+        self._losses = replace(self._losses, n_readings=self._losses.n_readings + n_readings)
 
     def _on_bad(self, source: str, sentence: str, message: Inbound, now_s: float) -> None:
         self._done(message)
@@ -964,16 +1062,16 @@ class FieldService:
         n_resets, n_skipped = sequence.n_resets, sequence.n_skipped
         arrival, ready = sequence.offer(event, now_s)
         if sequence.n_resets != n_resets:
-            self._stored_seqs.pop(device_id, None)
+            self._stored.pop(device_id, None)
             log.warning("%s began to count its events anew at %d", device_id, event.seq)
-        if sequence.n_skipped != n_skipped:
-            log.warning("%s no longer had %d events", device_id, sequence.n_skipped - n_skipped)
+        self._tell_skipped(device_id, sequence.n_skipped - n_skipped)
         # The hop to the broker is done with; what is missing end to end, the device sends again.
         if arrival is not Arrival.IN_ORDER:
             self._done(message)
         if arrival is Arrival.DUPLICATE:
             self.n_duplicates += 1
             self._gap_acks.setdefault(device_id, now_s + LOOK_EVERY_S)
+            self._repeated[device_id] = _Stored(event.seq, event.boot)
         if arrival is Arrival.HELD:
             self._gap_acks.setdefault(device_id, now_s + GAP_ACK_AFTER_S)
         self._queue_events(ready, message)
@@ -995,7 +1093,9 @@ class FieldService:
         log.error("%d events could not be stored for too long; their devices will send them again", len(self._events))
         self._release_hop()
         for device_id, sequence in self._sequences.items():
-            sequence.forget_untaken(self._stored_seqs.get(device_id))
+            stored = self._stored.get(device_id)
+            # A write that runs either succeeds or puts its events back.
+            sequence.forget_untaken(self._in_write.get(device_id, None if stored is None else stored.seq))
         self._events.clear()
 
     def _release_hop(self) -> None:
@@ -1022,21 +1122,57 @@ class FieldService:
                     # One of them cannot be stored: find it.
                     n_most = 1
                     continue
-                event, _ = self._events.pop(0)
-                log.exception("the event %d of %s cannot be stored and is left out", event.seq, event.device_id)
+                event, message = self._events.pop(0)
+                if message is not None:
+                    self._done(message)
+                log.exception("the event %d of %s cannot be stored: %r", event.seq, event.device_id, event.data)
+                self._tell_lost(event.device_id, 1, f"The database refuses the event {event.seq}; the log holds it.")
 
     async def _write_some_events(self, n_most: int = EVENTS_PER_WRITE) -> None:
         """Store the oldest events and tell their devices.
 
         Raises:
             UnavailableError: The database is away; the events wait on.
+            SQLAlchemyError: One of them cannot be stored; all wait on.
         """
         batch = self._events[:n_most]
         if not batch:
             return
+        del self._events[: len(batch)]
         events = [event for event, _ in batch]
-        readings = [reading for reading in map(self._reading_of, events) if reading is not None]
         cursors = {event.device_id: event.seq for event in events}
+        n_resets = {device_id: self._n_resets(device_id) for device_id in cursors}
+        self._in_write = cursors
+        try:
+            readings = await self._store_events(events, cursors)
+        except BaseException:
+            self._events[:0] = batch
+            raise
+        finally:
+            self._in_write = {}
+        self.n_events += len(batch)
+        for event in events:
+            # A device that began anew meanwhile counts from the beginning: this was its outbox before.
+            if self._n_resets(event.device_id) == n_resets[event.device_id]:
+                self._stored[event.device_id] = _Stored(event.seq, event.boot)
+        if self._link is not None:
+            self._link.acknowledge(message for _, message in batch if message is not None)
+        self._stored_s = self._clock.monotonic()
+        self._acknowledge_stored(events)
+        for event in events:
+            found = self._registry.get(event.device_id)
+            self._bus.publish(FieldEventReceived(found.kind.key if found else "other", event))
+        for reading in readings:
+            found = self._registry.get(reading.device_id)
+            self._bus.publish(LateReading(found.kind.key if found else "other", reading))
+
+    def _n_resets(self, device_id: str) -> int:
+        sequence = self._sequences.get(device_id)
+        return 0 if sequence is None else sequence.n_resets
+
+    async def _store_events(self, events: Sequence[FieldEvent], cursors: Mapping[str, int]) -> list[Reading]:
+        """Store events, what they measured, how far they go and their devices; returns what they measured."""
+        readings = [reading for reading in map(self._reading_of, events) if reading is not None]
         unsaved = [tracked for tracked in map(self._registry.get, cursors) if tracked and not tracked.is_stored]
         now = self._clock.now()
         new = [rows.device_values(tracked) for tracked in unsaved]
@@ -1055,19 +1191,7 @@ class FieldService:
         await self._store.write(store)
         for tracked in unsaved:
             tracked.is_stored = True
-        del self._events[: len(batch)]
-        self.n_events += len(batch)
-        self._stored_seqs.update(cursors)
-        if self._link is not None:
-            self._link.acknowledge(message for _, message in batch if message is not None)
-        self._stored_s = self._clock.monotonic()
-        self._acknowledge_stored(events)
-        for event in events:
-            found = self._registry.get(event.device_id)
-            self._bus.publish(FieldEventReceived(found.kind.key if found else "other", event))
-        for reading in readings:
-            found = self._registry.get(reading.device_id)
-            self._bus.publish(LateReading(found.kind.key if found else "other", reading))
+        return readings
 
     def _reading_of(self, event: FieldEvent) -> Reading | None:
         """Return the reading that a device kept in its outbox while nobody listened."""
@@ -1108,40 +1232,108 @@ class FieldService:
 
     def _acknowledge_device(self, device_id: str) -> None:
         """Tell a device up to where its events are stored."""
-        stored = self._stored_seqs.get(device_id)
-        if stored is None:
+        stored = self._stored.get(device_id)
+        if stored is None or self._registry.get(device_id) is None:
+            # Who was removed is told when it speaks again; nothing must stand there until then.
             return
         ack = self._acks.setdefault(device_id, _Ack())
         ack.n_untold, ack.told_s = 0, self._clock.monotonic()
-        payload = write(EvtAck(ack=stored, host=self._settings.core_id, epoch=self._outbox.epoch))
+        self._publish_ack(device_id, stored, is_retained=True)
+
+    def _acknowledge_repeated(self, device_id: str) -> None:
+        """Tell a device that has what it sent again: it may not remember that it ever sent what came after."""
+        repeated, stored = self._repeated.pop(device_id, None), self._stored.get(device_id)
+        if repeated is None or stored is None or repeated.seq > stored.seq:
+            return
+        if repeated.boot != stored.boot:
+            self._doubted[device_id] = repeated
+        elif repeated.seq < stored.seq:
+            self._publish_ack(device_id, repeated, is_retained=False)
+
+    async def _look_up_doubted(self) -> None:
+        """Tell repetitions from the events of another memory whose clock is behind: those the database never saw.
+
+        Raises:
+            UnavailableError: The database is away; what is not acknowledged comes again.
+        """
+        doubted, self._doubted = self._doubted, {}
+        if not doubted:
+            return
+        keys = [(device_id, said.seq, said.boot) for device_id, said in doubted.items()]
+        known = await self._store.read(lambda session: rows.find_events(session, keys))
+        for key in keys:
+            device_id, seq, _ = key
+            if key in known:
+                self._publish_ack(device_id, doubted[device_id], is_retained=False)
+                continue
+            self._sequences[device_id].begin_anew()
+            self._stored.pop(device_id, None)
+            log.warning("%s began to count its events anew before %d", device_id, seq)
+
+    def _publish_ack(self, device_id: str, stored: _Stored, *, is_retained: bool) -> None:
+        host, epoch = self._settings.core_id, self._outbox.epoch
+        now_ms = int(self._clock.now().timestamp() * 1000)
+        payload = write(EvtAck(ack=stored.seq, boot=stored.boot, host=host, epoch=epoch, timestamp=now_ms))
         topic = device_topic(self._settings.tenant, device_id, Channel.EVT_ACK)
-        self._publish(topic, payload, qos=1, is_retained=True)
+        self._publish(topic, payload, qos=1, is_retained=is_retained)
 
     def _mend_gaps(self, now_s: float) -> None:
         for device_id, due_s in list(self._gap_acks.items()):
             if now_s >= due_s:
                 del self._gap_acks[device_id]
                 self._acknowledge_device(device_id)
-        for sequence in self._sequences.values():
-            age_s = sequence.gap_age_s(now_s)
-            if age_s is None:
-                continue
-            n_skipped = sequence.n_skipped
-            ready = sequence.give_up_old_gap(now_s)
-            if ready:
-                log.warning("%s no longer had %d events", ready[0].device_id, sequence.n_skipped - n_skipped)
-                self._events += [(event, None) for event in ready]
-                self._has_events.set()
+                self._acknowledge_repeated(device_id)
+        for device_id, sequence in self._sequences.items():
+            if sequence.gap_age_s(now_s) is not None:
+                self._mend_gap(device_id, sequence, now_s)
+
+    def _mend_gap(self, device_id: str, sequence: EventSequence, now_s: float) -> None:
+        tracked = self._registry.get(device_id)
+        if not self._hears or tracked is None or tracked.device.state is not DeviceState.ONLINE:
+            sequence.wait_on(now_s)
+            return
+        n_skipped = sequence.n_skipped
+        ready = sequence.give_up_old_gap(now_s)
+        if ready:
+            self._tell_skipped(device_id, sequence.n_skipped - n_skipped)
+            self._events += [(event, None) for event in ready]
+            self._has_events.set()
+
+    def _tell_skipped(self, device_id: str, n_skipped: int) -> None:
+        if n_skipped:
+            self._tell_lost(device_id, n_skipped, "It was heard for a while, and no longer had them.")
+
+    def _tell_lost(self, device_id: str, n_events: int, reason: str) -> None:
+        self._losses = replace(self._losses, n_events=self._losses.n_events + n_events)
+        log.error("%d events of %s are lost: %s", n_events, device_id, reason)
+        self._bus.publish(EventsLost(device_id, n_events, reason))
 
     # -- what moves by itself -------------------------------------------------------------------------------------
 
-    async def _tick_forever(self) -> None:
+    async def _turn_forever(self) -> None:
         while True:
-            await self.tick()
+            self._turn()
             await asyncio.sleep(TICK_S)
 
+    async def _write_forever(self) -> None:
+        # Apart from the turns: a database that is away holds up nothing but what is for it.
+        while True:
+            await self._write_what_is_due()
+            await asyncio.sleep(WRITE_EVERY_S)
+
     async def tick(self) -> None:
-        """Publish what is fresh, write what is due, look after silence, gaps, commands and the link."""
+        """Turn once, and write what waits."""
+        self._turn()
+        await self._write_what_is_due()
+
+    async def _write_what_is_due(self) -> None:
+        with contextlib.suppress(UnavailableError):
+            await self._write_readings()
+        with contextlib.suppress(UnavailableError):
+            await self._look_up_doubted()
+
+    def _turn(self) -> None:
+        """Publish what is fresh, look after silence, gaps, commands and the link."""
         now_s = self._clock.monotonic()
         fresh, self._fresh = self._fresh, {}
         self._told = set(fresh)
@@ -1155,10 +1347,6 @@ class FieldService:
             self._look(now_s)
         for device in self._registry.take_changed():
             self._bus.publish(DeviceChanged(device))
-        if now_s - self._wrote_s >= WRITE_EVERY_S:
-            self._wrote_s = now_s
-            with contextlib.suppress(UnavailableError):
-                await self._write_readings()
 
     def _look(self, now_s: float) -> None:
         if self._link is not None:
@@ -1166,6 +1354,7 @@ class FieldService:
         if self._hears:
             self._registry.check_silence(now_s, self._clock.now())
             self._ask_for_births(now_s)
+            self._tell_time(now_s)
         self._mend_gaps(now_s)
         self._clear_closed_alarms(now_s)
         self._clearing.send_some()
@@ -1182,34 +1371,53 @@ class FieldService:
         """Write the devices that changed and the readings that wait.
 
         Raises:
-            UnavailableError: The database is away; devices wait on, readings are given up and counted.
+            UnavailableError: The database is away; all of it waits on, as far as there is room.
         """
         readings, self._to_write = list(self._to_write.values()), {}
-        unsaved, twins = self._registry.take_unsaved(), self._twins.take_unsaved()
-        clearing = self._clearing.take_unsaved()
-        if not readings and not unsaved and not twins and not clearing:
+        waiting = _Unwritten(
+            readings=readings,
+            devices=[(tracked, rows.device_values(tracked)) for tracked in self._registry.take_unsaved()],
+            twins=self._twins.take_unsaved(),
+            clearing=self._clearing.take_unsaved(),
+        )
+        if not waiting:
             return
-        new = [rows.device_values(tracked) for tracked in unsaved if not tracked.is_stored]
-        known = [rows.device_values(tracked) for tracked in unsaved if tracked.is_stored]
         now = self._clock.now()
 
         def store(session: Session) -> None:
-            rows.insert_devices(session, new, now)
-            rows.update_devices(session, known)
-            rows.insert_readings(session, readings)
-            save_reported(session, twins)
-            save_clearing(session, clearing)
+            _save_devices(session, waiting.devices, now)
+            rows.insert_readings(session, waiting.readings)
+            save_reported(session, waiting.twins)
+            save_clearing(session, waiting.clearing)
 
         try:
-            await self._store.write(store)
-        except UnavailableError:
-            self.n_lost_readings += len(readings)
-            self._registry.put_back(unsaved)
-            self._twins.put_back(twins)
-            self._clearing.put_back(clearing)
+            try:
+                await self._store.write(store)
+            except SQLAlchemyError:
+                await self._write_apart(waiting, now)
+            else:
+                _mark_stored(waiting.devices)
+        except (UnavailableError, asyncio.CancelledError):
+            self._put_back(waiting)
             raise
-        for tracked in unsaved:
-            tracked.is_stored = True
+
+    async def _write_apart(self, waiting: _Unwritten, now: datetime) -> None:
+        """Something of it cannot be stored: find it, and store the rest."""
+        each = self._store.write_each
+        refused = await each(waiting.devices, lambda session, some: _save_devices(session, some, now))
+        refused_ids = {tracked.device.device_id for tracked, _ in refused}
+        _mark_stored([one for one in waiting.devices if one[0].device.device_id not in refused_ids])
+        self._lose_readings(len(await each(waiting.readings, rows.insert_readings)))
+        await each(waiting.twins, save_reported)
+        await each([waiting.clearing], lambda session, some: save_clearing(session, some[0]))
+
+    def _put_back(self, waiting: _Unwritten) -> None:
+        self._registry.put_back(tracked for tracked, _ in waiting.devices)
+        self._twins.put_back(waiting.twins)
+        self._clearing.put_back(waiting.clearing)
+        readings = {_key_of(reading): reading for reading in waiting.readings} | self._to_write
+        self._to_write = dict(itertools.islice(readings.items(), MAX_READINGS_WAITING))
+        self._lose_readings(len(readings) - len(self._to_write))
 
     # -- helpers --------------------------------------------------------------------------------------------------
 
@@ -1263,6 +1471,16 @@ def _retained_topics(tenant: str, tracked: Tracked) -> tuple[str, ...]:
     device_id = tracked.device.device_id
     plain = [device_topic(tenant, device_id, channel) for channel in _RETAINED if channel is not Channel.STATE]
     return (*plain, *(device_topic(tenant, device_id, Channel.STATE, stream) for stream in tracked.newest))
+
+
+def _save_devices(session: Session, devices: Sequence[tuple[Tracked, dict[str, Any]]], now: datetime) -> None:
+    rows.insert_devices(session, [values for tracked, values in devices if not tracked.is_stored], now)
+    rows.update_devices(session, [values for tracked, values in devices if tracked.is_stored])
+
+
+def _mark_stored(devices: Iterable[tuple[Tracked, dict[str, Any]]]) -> None:
+    for tracked, _ in devices:
+        tracked.is_stored = True
 
 
 _MODELS: dict[Channel, type[Birth | Status | Envelope | CommandResult | TwinState]] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -174,7 +174,7 @@ class Twins:
         self._unsaved |= {twin.device_id for twin in unsaved}
 
 
-def save_reported(session: Session, twins: list[Twin]) -> None:
+def save_reported(session: Session, twins: Sequence[Twin]) -> None:
     """Write what devices said; within `Store.write`."""
     for twin in twins:
         row = session.get(DeviceTwinRow, twin.device_id)

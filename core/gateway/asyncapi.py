@@ -13,7 +13,6 @@ from pydantic.json_schema import models_json_schema
 from core.field.kinds import find_kinds
 from core.field.kinds.base import KindPayload
 from core.field.payloads import (
-    AlarmOnBroker,
     Birth,
     Command,
     CommandResult,
@@ -40,6 +39,7 @@ from core.field.topics import (
 from core.gateway.frigate import FrigateEvent
 from core.gateway.home_assistant import DiscoveryConfig
 from core.gateway.sparkplug import NAMESPACE
+from core.incidents.on_broker import AlarmOnBroker
 
 DIALECT = "http://json-schema.org/draft-07/schema#"
 BINDING = "0.2.0"

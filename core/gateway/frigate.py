@@ -100,6 +100,18 @@ class FrigateAdapter:
         self._is_available: bool | None = None
 
     @property
+    def is_available(self) -> bool | None:
+        """Whether it runs; None while it has not said."""
+        return self._is_available
+
+    def forget(self, condition_key: str) -> None:
+        """Somebody closed what was called for a place: whatever is there still calls anew."""
+        for key in [key for key, place in self._places.items() if place.condition_key == condition_key]:
+            del self._places[key]
+            for _, places in self._seen.values():
+                places.discard(key)
+
+    @property
     def filters(self) -> tuple[tuple[str, int], ...]:
         """Its events, and whether it runs."""
         return ((f"{self._topic}/events", 1), (f"{self._topic}/available", 1))

@@ -6,23 +6,37 @@ has been heard for so long that its rules would have said it again is taken as o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 from core.incidents.model import SourceKind
+from core.incidents.same_event import SAME_PASSER, do_touch, offset_of
+from core.vision.model import BBox, Observation, ObservationKind
 
 CONFIRM_S = 180.0
 """For so long a source is heard before its silence counts: jams take a minute or two to be seen again."""
 
 
+STANDS_WITHIN = 0.5
+"""Box sizes around where a vehicle stood: there it is the same one, and the next of a queue is not."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doubtful:
-    """An active alarm of which no rule has said since the start that it holds."""
+    """An active alarm of which no rule has said since the start that it holds.
+
+    Attributes:
+        rule_key, seen_at, bbox_xyxy: Of what a camera saw last of it: zone or lane, when, and where in the picture.
+    """
 
     condition_key: str
     kind: str
     source_kind: SourceKind
     source_id: str
+    rule_key: str = ""
+    seen_at: datetime | None = None
+    bbox_xyxy: BBox | None = None
 
 
 Hearing = Callable[[Doubtful], float | None]
@@ -62,6 +76,20 @@ class Doubts:
         self._heard_since_s.pop(condition_key, None)
         self._over.discard(condition_key)
 
+    def seen_again(self, seen: Observation, taken: Container[str]) -> str | None:
+        """Return the condition key of what a rule that numbers anew says again: of several the nearest.
+
+        Args:
+            seen: What begins for that rule.
+            taken: Keys of what was seen again already.
+        """
+        found = [
+            (offset, key)
+            for key, one in self._doubtful.items()
+            if key not in taken and (offset := _offset(one, seen)) is not None
+        ]
+        return min(found)[1] if found else None
+
     def over(self, hearing: Hearing, now_s: float) -> list[str]:
         """Return, once each, what sources that were heard for long enough, and all that time, did not say again."""
         found = []
@@ -75,3 +103,27 @@ class Doubts:
                 found.append(key)
         self._over.update(found)
         return found
+
+
+def _offset(one: Doubtful, seen: Observation) -> float | None:
+    """Return how far something is from where it was, in its own sizes; None where it is not the same.
+
+    An impact happens once: after a start it is always another one. What is named by its place needs no number.
+    """
+    if (one.source_kind, one.source_id, one.kind) != (SourceKind.CAMERA, seen.camera_id, seen.kind):
+        return None
+    if one.bbox_xyxy is None or seen.bbox_xyxy is None or one.seen_at is None:
+        return None
+    offset = offset_of(one.bbox_xyxy, seen.bbox_xyxy)
+    match seen.kind:
+        case ObservationKind.STOPPED_VEHICLE:
+            is_same = offset <= STANDS_WITHIN
+        case ObservationKind.OBJECT_LEFT:
+            is_same = do_touch(one.bbox_xyxy, seen.bbox_xyxy)
+        case ObservationKind.LOITERING:
+            is_same = one.rule_key == seen.rule_key
+        case ObservationKind.WRONG_WAY:
+            is_same = one.rule_key == seen.rule_key and seen.captured_at - one.seen_at <= SAME_PASSER
+        case _:
+            is_same = False
+    return offset if is_same else None

@@ -42,10 +42,16 @@ class Raised:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Returned:
-    """The condition is over; `is_fleeting` where nobody could have acted in that time."""
+    """The condition is over.
+
+    Attributes:
+        is_fleeting: Nobody could have acted in that time.
+        measured_at: When a device measured the number that says so; None where none did.
+    """
 
     at: datetime
     is_fleeting: bool = False
+    measured_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -255,7 +255,7 @@ class AlarmHandling:
         said = _check_end(reason, at, until, LONGEST_OUT_OF_SERVICE)
 
         def run(session: Session) -> Changed:
-            alarm = ledger.alarm_of(_meant_row(session, meant))
+            alarm = ledger.alarm_of(meant_row(session, meant))
             hold = OutOfService(
                 hold_id=new_id(),
                 condition_key=alarm.condition_key,
@@ -308,7 +308,7 @@ class AlarmHandling:
         said = words_of(comment, MAX_TEXT)
 
         def run(session: Session) -> Changed:
-            alarm = ledger.alarm_of(_meant_row(session, meant))
+            alarm = ledger.alarm_of(meant_row(session, meant))
             if not alarm.out_of_service_by:
                 raise BadInputError(f"{alarm.title} is in service.", hint=_LOOK_AGAIN)
             held = holds.covering(session, alarm)
@@ -480,7 +480,7 @@ class AlarmHandling:
         at = self._clock.now()
 
         def run(session: Session) -> Changed:
-            row = _meant_row(session, meant)
+            row = meant_row(session, meant)
             alarm = ledger.alarm_of(row)
             transition = ledger.record(session, row, make(alarm), actor)
             if transition is None:
@@ -507,7 +507,13 @@ def _check_shelving(alarm: Alarm, wanted: timedelta, longest: timedelta, tuning:
     raise BadInputError(f"{alarm.title} cannot be shelved.", hint="Acknowledge it, and have its cause mended.")
 
 
-def _meant_row(session: Session, meant: Meant) -> AlarmRow:
+def meant_row(session: Session, meant: Meant) -> AlarmRow:
+    """Return the open alarm that is meant.
+
+    Raises:
+        BadInputError: There is none any more.
+        StaleWriteError: It called again since somebody looked at it.
+    """
     row = _open_row(session, meant.alarm_id)
     if row.occurrence != meant.occurrence or ledger.called_since(session, meant.alarm_id, meant.version):
         raise StaleWriteError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -13,14 +14,18 @@ from core.incidents import events, holds, ledger
 from core.incidents.events import Event
 from core.incidents.holds import Holds, HoldsChanged
 from core.incidents.model import Alarm, AlarmChanged, AlarmMark
+from core.incidents.rules.model import RulesChanged
 from core.incidents.suppression import SuppressionRule, find_rule
 from core.incidents.timers import Due, Timers, deadlines_of
 from core.incidents.tuning import Tunings
 from core.incidents.writer import AlarmWriter, Changed
 from core.kernel.bus import Bus
 from core.kernel.clock import Clock
+from core.kernel.errors import UnavailableError
 from core.store.engine import Store
 from core.store.tables import AlarmRow
+
+log = logging.getLogger(__name__)
 
 SPREAD_S = 5.0
 """Of alarms whose shelving ends at once, one calls after the other."""
@@ -50,7 +55,9 @@ class AlarmKeeper:
         self._bus = bus
         self._told = Holds()
         bus.subscribe(AlarmChanged, lambda event: self._arm((event.alarm,)))
+        self._is_ruled_anew = False
         bus.subscribe(HoldsChanged, self._on_holds)
+        bus.subscribe(RulesChanged, self._on_rules)
 
     async def start(self) -> None:
         """Arm the deadlines that are stored; those that passed while the node was away fall due at once."""
@@ -63,6 +70,10 @@ class AlarmKeeper:
         Raises:
             UnavailableError: The database is away; what is due stays due.
         """
+        if self._is_ruled_anew:
+            # Alarms that stand follow the figures that are in force now.
+            await self.start()
+            self._is_ruled_anew = False
         now_s = self._clock.monotonic()
         chosen = self._spread(self._timers.due(now_s), now_s)[:MAX_BATCH]
         if chosen:
@@ -81,32 +92,59 @@ class AlarmKeeper:
         return found
 
     async def _fire(self, due: list[tuple[str, Due]]) -> None:
+        """Do what is due; what cannot be stored although the database is there is given up and logged."""
+        try:
+            await self._fire_together(due)
+        except UnavailableError:
+            raise
+        except Exception:
+            # One that cannot be stored must not keep back the others, nor come again every second.
+            if len(due) > 1:
+                for one in due:
+                    await self._fire([one])
+                return
+            alarm_id, what = due[0]
+            log.exception("%s of the alarm %s could not be stored", what.value, alarm_id)
+            self._timers.disarm(alarm_id, what)
+
+    async def _fire_together(self, due: list[tuple[str, Due]]) -> None:
         at = self._clock.now()
 
         def run(session: Session) -> Changed:
             last: dict[str, Alarm] = {}
             for alarm_id, what in due:
                 row = session.get(AlarmRow, alarm_id)
-                if row is None:
-                    continue
-                transition = ledger.record(session, row, self._event_of(what, ledger.alarm_of(row), at), SYSTEM)
+                event = None if row is None else self._event_of(session, what, ledger.alarm_of(row), at)
+                transition = None if event is None else ledger.record(session, row, event, SYSTEM)
                 if transition is not None:
                     last[alarm_id] = transition.alarm
             return Changed(alarms=tuple(last.values()))
 
         changed = await self._writer.commit(run)
-        for alarm_id in {alarm_id for alarm_id, _ in due} - {alarm.alarm_id for alarm in changed.alarms}:
-            # Nothing came of it: whatever armed it is gone.
-            self._timers.arm(alarm_id, {}, now=at, now_s=self._clock.monotonic())
+        known = {alarm.alarm_id for alarm in changed.alarms}
+        for alarm_id, what in due:
+            if alarm_id not in known:
+                # Nothing came of it: whatever armed it is gone.
+                self._timers.disarm(alarm_id, what)
 
     def _on_holds(self, event: HoldsChanged) -> None:
         self._told = event.holds
 
-    def _event_of(self, due: Due, alarm: Alarm, at: datetime) -> Event:
+    def _on_rules(self, _event: RulesChanged) -> None:
+        self._is_ruled_anew = True
+
+    def _event_of(self, session: Session, due: Due, alarm: Alarm, at: datetime) -> Event | None:
+        """Return what happens to an alarm now; None where that is not due any more."""
+        if due not in deadlines_of(alarm, self._tunings.of_alarm(alarm)):
+            return None
         match due:
             case Due.UNSHELVE:
                 return events.ShelvingExpired(at=at)
             case Due.SERVICE:
+                left = holds.in_force(session, (), at).service_for(alarm)
+                if left is not None and left.until != alarm.out_of_service_until:
+                    # Its source, or it by itself, was taken out for longer.
+                    return events.TakenOut(at=at, service=left)
                 return events.ServiceExpired(at=at)
             case Due.ESCALATE:
                 level = alarm.escalation_level + 1

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, insert, select
+from sqlalchemy import bindparam, delete, func, insert, select
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import flag_modified
 
 from core.access.model import Actor
 from core.incidents import events, machine, same_event
-from core.incidents.doubt import Doubtful
-from core.incidents.events import Event
+from core.incidents.events import Event, Raised, Returned
 from core.incidents.flood import Call
 from core.incidents.machine import Trigger
 from core.incidents.model import (
@@ -31,14 +30,14 @@ from core.incidents.model import (
     Shelving,
     SourceKind,
 )
-from core.incidents.same_event import Seen
-from core.kernel.geo import GeoPoint
+from core.kernel.ids import new_id
 from core.kernel.wire import from_builtins, to_builtins
-from core.store.rows import place_values, position_of
-from core.store.tables import AlarmJournalRow, AlarmRow, Base, IncidentRow, ObservationRow
-from core.vision.model import Observation, ObservationKind
+from core.store.rows import place_values, position_of, storable, within
+from core.store.tables import MAX_SOURCE_ID, AlarmJournalRow, AlarmRow, Base, IncidentRow, RaiseCountRow
+from core.vision.model import ObservationKind
 
-MAX_SIGHTINGS = 500
+MAX_SOURCES = 500
+"""In one statement."""
 
 # Of every alarm in a burst: built once, and past the unit of work, which would take most of the time.
 _OPEN_KEYS = select(AlarmRow.condition_key).where(
@@ -60,6 +59,17 @@ class Transition:
 def find_open(session: Session, condition_key: str) -> AlarmRow | None:
     """Return the one open alarm of a condition."""
     return session.scalar(select(AlarmRow).where(AlarmRow.condition_key == condition_key, AlarmRow.is_open))
+
+
+def active_since(session: Session, row: AlarmRow) -> datetime:
+    """Return when the condition of an alarm began to hold this time."""
+    if not row.n_repeats:
+        return row.raised_at
+    query = select(func.max(AlarmJournalRow.at)).where(
+        AlarmJournalRow.alarm_id == row.alarm_id,
+        AlarmJournalRow.event.in_([Trigger.RAISE.value, Trigger.RAISE_AGAIN.value]),
+    )
+    return session.scalar(query) or row.raised_at
 
 
 def insert_incidents(session: Session, incidents: Sequence[Incident], confidences: Sequence[float]) -> None:
@@ -91,41 +101,22 @@ def open_keys(session: Session, condition_keys: Sequence[str]) -> frozenset[str]
     return frozenset(session.connection().execute(_OPEN_KEYS, {"keys": list(condition_keys)}).scalars())
 
 
-def find_event(session: Session, observation: Observation, position: GeoPoint | None) -> str | None:
-    """Return the incident that an observation is another sighting of; None where it is the first.
-
-    A condition whose alarm is open keeps to its own incident.
-    """
-    at = observation.captured_at
-    query = (
-        select(ObservationRow, IncidentRow)
-        .join(IncidentRow, ObservationRow.incident_id == IncidentRow.incident_id)
-        .where(ObservationRow.captured_at >= at - same_event.SAME_PLACE)
-        .where(ObservationRow.captured_at <= at + same_event.SAME_PLACE)
-        .limit(MAX_SIGHTINGS)
-    )
-    known = [
-        Seen(
-            incident_id=incident.incident_id,
-            camera_id=row.camera_id,
-            kind=ObservationKind(row.kind),
-            rule_key=row.rule_key,
-            at=row.captured_at,
-            bbox_xyxy=None if row.bbox_xyxy is None else tuple(row.bbox_xyxy),
-            position=position_of(incident),
-        )
-        for row, incident in session.execute(query)
-    ]
-    new = Seen(
-        incident_id="",
-        camera_id=observation.camera_id,
-        kind=observation.kind,
-        rule_key=observation.rule_key,
-        at=at,
-        bbox_xyxy=observation.bbox_xyxy,
-        position=position,
-    )
-    return same_event.find_event(new, known)
+def active_keys_of(session: Session, sources: Collection[tuple[SourceKind, str]]) -> list[str]:
+    """Return the keys of all that is active at these sources."""
+    by_kind: dict[SourceKind, list[str]] = {}
+    for kind, source_id in sorted(sources):
+        by_kind.setdefault(kind, []).append(within(storable(source_id), MAX_SOURCE_ID))
+    found: list[str] = []
+    for kind, ids in by_kind.items():
+        for first in range(0, len(ids), MAX_SOURCES):
+            found += session.scalars(
+                select(AlarmRow.condition_key).where(
+                    AlarmRow.source_kind == kind.value,
+                    AlarmRow.source_id.in_(ids[first : first + MAX_SOURCES]),
+                    AlarmRow.is_active,
+                )
+            )
+    return found
 
 
 def active_alarms(session: Session, incident_id: str) -> list[AlarmRow]:
@@ -136,13 +127,21 @@ def active_alarms(session: Session, incident_id: str) -> list[AlarmRow]:
 
 def needs_own_call(session: Session, incident_id: str, condition: Condition) -> bool:
     """Tell whether a condition calls although it belongs to an incident that may call already."""
-    return all(
-        row.condition_key == condition.condition_key
-        or same_event.needs_own_call(
-            condition.kind, condition.priority, than_kind=row.kind, than_priority=Priority(row.priority)
-        )
-        for row in active_alarms(session, incident_id)
-    )
+    rows = active_alarms(session, incident_id)
+    is_own = any(row.condition_key == condition.condition_key for row in rows)
+    return is_own or all(_is_news_beside(row, condition) for row in rows)
+
+
+def _is_news_beside(row: AlarmRow, condition: Condition) -> bool:
+    if same_event.needs_own_call(
+        condition.kind, condition.priority, than_kind=row.kind, than_priority=Priority(row.priority)
+    ):
+        return True
+    if row.kind != condition.kind or condition.began_at is None:
+        return False
+    # An impact is never seen twice: the one that nobody confirms was another one.
+    is_other_impact = row.kind == ObservationKind.COLLISION and row.quality == Quality.STALE
+    return is_other_impact or condition.began_at - row.raised_at > same_event.NEWS_AGAIN
 
 
 def is_most_urgent(session: Session, incident: IncidentRow, condition: Condition) -> bool:
@@ -244,6 +243,65 @@ def raises_since(session: Session, since: datetime) -> list[tuple[str, str, str,
     return [(key, rule_id, kind, at) for key, rule_id, kind, at in session.execute(query)]
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """By which numbers a condition came and went last; None where it did not, or where no number said so."""
+
+    raised_at: datetime | None = None
+    returned_at: datetime | None = None
+
+
+def measured_last(session: Session, span: timedelta) -> dict[str, Measured]:
+    """Return by condition key which measurements the newest raise and return followed.
+
+    Args:
+        session: Of `Store.read`.
+        span: Before the newest entry of the journal, whenever that was: a node may have been away for hours.
+    """
+    newest = session.scalar(select(func.max(AlarmJournalRow.at)))
+    if newest is None:
+        return {}
+    query = (
+        select(AlarmRow.condition_key, AlarmJournalRow.payload)
+        .join(AlarmRow, AlarmRow.alarm_id == AlarmJournalRow.alarm_id)
+        .where(AlarmJournalRow.at >= newest - span)
+        .where(AlarmJournalRow.event.in_([Trigger.RAISE.value, Trigger.RAISE_AGAIN.value, Trigger.RETURN.value]))
+        .order_by(AlarmJournalRow.alarm_journal_id)
+    )
+    found: dict[str, Measured] = {}
+    for key, payload in session.execute(query):
+        event, known = _event_of(payload), found.get(key, Measured())
+        if isinstance(event, Raised) and event.condition.measured_at is not None:
+            found[key] = replace(known, raised_at=event.condition.measured_at)
+        elif isinstance(event, Returned) and event.measured_at is not None:
+            found[key] = replace(known, returned_at=event.measured_at)
+    return found
+
+
+def count_raise(session: Session, condition: Condition, at: datetime, *, keep_since: datetime) -> None:
+    """Keep that a condition came without being raised, and forget what came before `keep_since`."""
+    session.execute(delete(RaiseCountRow).where(RaiseCountRow.at < keep_since))
+    session.add(
+        RaiseCountRow(
+            count_id=new_id(),
+            condition_key=storable(condition.condition_key),
+            rule_id=storable(condition.rule_id or condition.kind),
+            kind=storable(condition.kind),
+            at=at,
+        )
+    )
+
+
+def counted_since(session: Session, since: datetime) -> list[tuple[str, str, str, datetime]]:
+    """Return condition key, rule, kind and instant of all that was counted since then, and not raised."""
+    query = (
+        select(RaiseCountRow.condition_key, RaiseCountRow.rule_id, RaiseCountRow.kind, RaiseCountRow.at)
+        .where(RaiseCountRow.at >= since)
+        .order_by(RaiseCountRow.at)
+    )
+    return [(key, rule_id, kind, at) for key, rule_id, kind, at in session.execute(query)]
+
+
 def calls_since(session: Session, since: datetime) -> tuple[tuple[Call, datetime], ...]:
     """Return every call since then, each with its number among those of its occurrence, and when it came."""
     recent = select(AlarmJournalRow.alarm_id).where(AlarmJournalRow.at > since, AlarmJournalRow.is_call)
@@ -259,17 +317,6 @@ def calls_since(session: Session, since: datetime) -> tuple[tuple[Call, datetime
         if at > since:
             found.append(((alarm_id, occurrence, numbers[alarm_id, occurrence]), at))
     return tuple(found)
-
-
-def conditions_of(session: Session, *which: ColumnElement[bool]) -> list[tuple[Doubtful, str]]:
-    """Return the alarms that are meant, each with its rule."""
-    query = select(
-        AlarmRow.condition_key, AlarmRow.kind, AlarmRow.source_kind, AlarmRow.source_id, AlarmRow.rule_id
-    ).where(*which)
-    return [
-        (Doubtful(condition_key=key, kind=kind, source_kind=SourceKind(source), source_id=source_id), rule_id)
-        for key, kind, source, source_id, rule_id in session.execute(query)
-    ]
 
 
 def journal_of(session: Session, alarm_id: str) -> tuple[JournalEntry, ...]:

@@ -9,6 +9,11 @@ from enum import IntEnum, StrEnum
 from core.kernel.geo import GeoPoint
 
 
+def kind_words(kind: str) -> str:
+    """Return a kind of alarm as people say it: "stopped_vehicle" is "Stopped vehicle"."""
+    return kind.replace("_", " ").capitalize()
+
+
 class Priority(IntEnum):
     """How urgent an alarm is; 1 is the most urgent."""
 
@@ -257,6 +262,7 @@ class Condition:
         where: The zone, line or source that a rule's title may name; empty means the source.
         tags: What a rule may tell apart beside the kind, e.g. "was_parked".
         quantity: The number of a device that is beyond its limit, by key; empty where it is about none.
+        measured_at: When the device measured that number; None where it is about none.
     """
 
     condition_key: str
@@ -274,6 +280,7 @@ class Condition:
     where: str = ""
     tags: frozenset[str] = frozenset()
     quantity: str = ""
+    measured_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -344,6 +351,16 @@ class JournalEntry:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlarmChanged:
     """An alarm was raised or changed; published after the commit."""
+
+    alarm: Alarm
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClosedUnheard:
+    """A supervisor closed an alarm whose source is not heard; published after the commit.
+
+    Whoever follows the condition takes it as over: a source that comes back with it calls anew.
+    """
 
     alarm: Alarm
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from functools import cache
 
-from core.incidents.model import Condition, Priority, SourceKind
+from core.incidents.model import Condition, Priority, SourceKind, kind_words
 from core.incidents.rules.book import RuleBook, shipped_book
-from core.incidents.same_event import AT_THE_CAMERA
 from core.kernel.geo import GeoPoint
-from core.vision.model import WHOLE_PICTURE_KEY, Observation, ObservationKind, Phase, Scene
+from core.vision.model import AT_THE_CAMERA, WHOLE_PICTURE_KEY, Observation, ObservationKind, Phase, Scene
 from core.vision.tuning import Tuning
 
 CALLING_KINDS = frozenset(
@@ -29,6 +28,11 @@ CALLING_KINDS = frozenset(
 )
 """Crossings and entries are counted, not alarmed: they are not here."""
 
+SOURCE_LOST = frozenset(
+    {"camera_lost", "device_lost", "gateway_lost", "devices_lost", "drone_link_lost", "drone_missing"}
+)
+"""They say that a source is lost, and are certain as long as it is; any other alarm of it is the last one known."""
+
 WAS_PARKED = "was_parked"
 """Tag of a vehicle that stood there before anybody looked."""
 
@@ -43,7 +47,12 @@ CAUSES = {
 
 def key_of_observation(observation: Observation) -> str:
     """Return the condition key that an observation begins or ends."""
-    return f"camera/{observation.camera_id}/{observation.condition_key}"
+    return key_at(observation.camera_id, observation.condition_key)
+
+
+def key_at(camera_id: str, condition_key: str) -> str:
+    """Return the condition key of what the rules of a camera call so."""
+    return f"camera/{camera_id}/{condition_key}"
 
 
 def call_from(kind: ObservationKind, scene: Scene) -> float:
@@ -144,7 +153,7 @@ def _by_shipped_rule(
         Condition(
             condition_key=condition_key,
             kind=kind,
-            title=kind.replace("_", " ").capitalize(),
+            title=kind_words(kind),
             detail=detail,
             priority=Priority.MEDIUM,
             source_kind=source_kind,

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.access import audit
-from core.access.model import SYSTEM
+from core.access.model import SYSTEM, Actor
 from core.incidents import holds, ledger, machine
 from core.incidents.events import Raised, Returned, Suppressed
 from core.incidents.evidence import Evidence
@@ -142,14 +142,23 @@ def _audit(session: Session, transitions: Iterable[ledger.Transition], at: datet
     audit.append_all(session, SYSTEM, lines, at=at)
 
 
-def return_alarm(session: Session, condition_key: str, at: datetime, tunings: Tunings) -> Changed:
-    """Note that a condition is over; nothing where no alarm of it is active."""
+def return_alarm(
+    session: Session,
+    condition_key: str,
+    at: datetime,
+    tunings: Tunings,
+    *,
+    actor: Actor = SYSTEM,
+    measured_at: datetime | None = None,
+) -> Changed:
+    """Note that a condition is over, or that `actor` says so; nothing where no alarm of it is active."""
     row = ledger.find_open(session, storable(condition_key))
     if row is None:
         return Changed()
-    active_s = (at - row.raised_at).total_seconds()
+    active_s = (at - ledger.active_since(session, row)).total_seconds()
     is_fleeting = 0 < active_s < tunings.of(row.rule_id, row.kind).fleeting_s
-    transition = ledger.record(session, row, Returned(at=at, is_fleeting=is_fleeting), SYSTEM)
+    returned = Returned(at=at, is_fleeting=is_fleeting, measured_at=measured_at)
+    transition = ledger.record(session, row, returned, actor)
     if transition is None:
         return Changed()
     incident = session.get_one(IncidentRow, transition.alarm.incident_id)

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
@@ -21,33 +21,36 @@ from core.access.model import SYSTEM, Actor, Role
 from core.access.permission import require
 from core.field.kinds.gateway import KIND as GATEWAY
 from core.field.model import Device, DeviceState
-from core.incidents import flood, ledger, policy
+from core.incidents import flood, ledger, policy, sightings
 from core.incidents.doubt import Doubts, Hearing, hear_nobody
-from core.incidents.events import Acknowledged, Commented, Marked, QualityChanged
+from core.incidents.events import Acknowledged, Commented, Event, Marked, QualityChanged, Unshelved
 from core.incidents.evidence import Evidence, discard_snapshot, load_snapshot, save_snapshot
 from core.incidents.flood import Call
+from core.incidents.handling import Meant, meant_row
 from core.incidents.holds import describe_hold
 from core.incidents.model import (
     Alarm,
+    ClosedUnheard,
     Condition,
     Incident,
     JournalEntry,
     Quality,
+    Shelving,
     Snapshot,
     SourceKind,
 )
 from core.incidents.raising import Raising, raise_alarm, raise_all, return_alarm
 from core.incidents.rules.book import shipped_tunings
+from core.incidents.same_event import View
 from core.incidents.signals import NUISANCE, REPEAT_S, Signals, Verdict
 from core.incidents.tuning import AlarmTuning, Tunings
 from core.incidents.writer import AlarmWriter, Changed, joined
 from core.kernel.bus import Bus
 from core.kernel.clock import Clock
 from core.kernel.errors import BadInputError, StaleWriteError, UnavailableError
-from core.kernel.geo import GeoPoint
 from core.kernel.ids import new_id
 from core.store.engine import Store
-from core.store.rows import storable, words_of
+from core.store.rows import place_values, storable, words_of
 from core.store.tables import AlarmRow, IncidentRow, ObservationRow
 from core.vision.model import Observation, Phase
 
@@ -60,6 +63,7 @@ _SILENT = {
 }
 MAX_COMMENT_LENGTH = 2000
 MAX_TOGETHER = 256
+MEASURED_LATELY = timedelta(minutes=2)
 """Steps that share a transaction of the store."""
 
 
@@ -74,7 +78,7 @@ class _Waiting:
     condition: Condition
     snapshot: Snapshot | None = None
     observation: Observation | None = None
-    position: GeoPoint | None = None
+    view: View | None = None
 
 
 class Step(Enum):
@@ -109,11 +113,15 @@ class IncidentService:
         self.tunings = tunings or shipped_tunings()
         self._by_rule = by_rule
         self._store = store
+        self._bus = bus
         self._writer = AlarmWriter(store, bus)
         self._clock = clock
         self._evidence = evidence
         self._signals = Signals()
         self._waiting: dict[str, _Waiting] = {}
+        self._returns_measured_at: dict[str, datetime] = {}
+        """Of numbers whose return waits for its off-delay."""
+
         self._overdue: deque[tuple[Step, str]] = deque()
         self._doubts = Doubts()
         self._hearing: Hearing = hear_nobody
@@ -124,6 +132,9 @@ class IncidentService:
         self._together: list[tuple[Raising, asyncio.Future[Changed]]] = []
         self._raising_together: asyncio.Task[None] | None = None
         self._keeps_pictures: bool | None = None
+        self._again: dict[str, str] = {}
+        """Of what cameras saw again under another number: the condition key of its alarm, by the one of now."""
+
         self._following: dict[str, tuple[str, Condition]] = {}
         """Conditions that hold behind a call of the same event: the incident and the condition, by its key."""
 
@@ -141,8 +152,9 @@ class IncidentService:
             The alarms that are doubtful now.
         """
         at, now_s = self._clock.now(), self._clock.monotonic()
-        since = at - timedelta(seconds=REPEAT_S)
-        for key, rule_id, kind, raised_at in await self._store.read(lambda s: ledger.raises_since(s, since)):
+        since = at - timedelta(seconds=max(REPEAT_S, self.tunings.longest_window_s))
+        came = await self._store.read(lambda s: [*ledger.raises_since(s, since), *ledger.counted_since(s, since)])
+        for key, rule_id, kind, raised_at in sorted(came, key=lambda one: one[3]):
             self._signals.note(key, now_s - (at - raised_at).total_seconds(), self.tunings.of(rule_id, kind))
         return await self._doubt(AlarmRow.is_active.is_(True))
 
@@ -159,12 +171,24 @@ class IncidentService:
         for key, (_, condition) in tuple(self._following.items()):
             if (condition.source_kind, condition.source_id) == (source_kind, source_id):
                 del self._following[key]
+        self._forget_numbers({(source_kind, source_id)})
         return await self._doubt(
             AlarmRow.is_active.is_(True),
             AlarmRow.source_kind == source_kind.value,
             AlarmRow.source_id == source_id,
             AlarmRow.condition_key.not_in(sorted(sure)),
         )
+
+    async def doubt_conditions(self, condition_keys: Collection[str]) -> tuple[Alarm, ...]:
+        """Take what is active of these conditions as doubtful until its rule says so again; as `doubt_source`.
+
+        Returns:
+            The alarms that are doubtful now.
+        """
+        for key in condition_keys:
+            self._following.pop(key, None)
+        keys = sorted(storable(key) for key in condition_keys)
+        return await self._doubt(AlarmRow.is_active.is_(True), AlarmRow.condition_key.in_(keys))
 
     async def _doubt(self, *which: ColumnElement[bool]) -> tuple[Alarm, ...]:
         at = self._clock.now()
@@ -175,7 +199,7 @@ class IncidentService:
             return Changed(alarms=tuple(one.alarm for one in found if one is not None))
 
         changed = await self._commit(run)
-        found = await self._store.read(lambda s: ledger.conditions_of(s, *which))
+        found = await self._store.read(lambda s: sightings.doubtful_of(s, *which))
         for doubtful, rule_id in found:
             self._signals.assume(doubtful.condition_key, self.tunings.of(rule_id, doubtful.kind))
         self._doubts.add(doubtful for doubtful, _ in found)
@@ -204,9 +228,13 @@ class IncidentService:
         """
         condition = self._by_rule(condition)
         key = condition.condition_key
-        verdict = self._signals.raised(key, self._tuning(condition), self._clock.monotonic())
+        verdict = self._signals.raised(
+            key, self._tuning(condition), self._clock.monotonic(), priority=condition.priority
+        )
         if verdict is Verdict.WAIT:
-            self._waiting.setdefault(key, _Waiting(condition=condition, snapshot=snapshot))
+            self._wait(_Waiting(condition=condition, snapshot=snapshot))
+        if verdict is Verdict.COUNT:
+            await self._keep_count(condition)
         if verdict is not Verdict.PASS:
             return None
         evidence, condition = await self._keep_picture(condition, snapshot, name=new_id())
@@ -214,8 +242,52 @@ class IncidentService:
         await self._confirm(key)
         return changed.answer
 
-    async def return_condition(self, condition_key: str) -> Alarm | None:
-        """Note that a condition is over.
+    async def _keep_count(self, condition: Condition) -> None:
+        at = self._clock.now()
+        try:
+            await self._store.write(lambda s: self._count(s, condition, at))
+        except UnavailableError as error:
+            # Not tried again: it would count twice. It is forgotten only by a restart within the window.
+            log.warning("that %s came is not stored: %s", condition.condition_key, error)
+
+    def _count(self, session: Session, condition: Condition, at: datetime) -> None:
+        keep_since = at - timedelta(seconds=max(REPEAT_S, self.tunings.longest_window_s))
+        ledger.count_raise(session, condition, at, keep_since=keep_since)
+
+    def _wait(self, waiting: _Waiting) -> None:
+        """Let a condition wait; of one that waits already the most urgent is raised."""
+        key = waiting.condition.condition_key
+        known = self._waiting.get(key)
+        if known is None:
+            self._waiting[key] = waiting
+        elif waiting.condition.priority < known.condition.priority:
+            self._waiting[key] = replace(waiting, snapshot=waiting.snapshot or known.snapshot)
+
+    async def raise_moment(self, condition: Condition, claim: Callable[[Session], bool]) -> Alarm | None:
+        """Call for what happened at one moment, or of which nobody can say how long it lasts.
+
+        `claim` runs in the same transaction and says whether this still has to be called for: a try whose answer was
+        lost, or a node that was killed, called already.
+
+        Returns:
+            The alarm, returned at once; None where it was called for before.
+        """
+        condition = self._by_rule(condition)
+        key = condition.condition_key
+        self._signals.note(key, self._clock.monotonic(), self._tuning(condition))
+        raising = self._raising(condition, None)
+
+        def run(session: Session) -> Changed:
+            if not claim(session):
+                return Changed()
+            raised = raise_alarm(session, raising, self.tunings)
+            ended = return_alarm(session, key, raising.at, self.tunings)
+            return replace(joined((raised, ended)), answer=ended.answer or raised.answer)
+
+        return (await self._commit(run)).answer
+
+    async def return_condition(self, condition_key: str, measured_at: datetime | None = None) -> Alarm | None:
+        """Note that a condition is over; `measured_at` where a number of a device says so.
 
         Returns:
             The alarm; None where no alarm of it was active, or where its rule waits whether it comes back.
@@ -223,12 +295,16 @@ class IncidentService:
         verdict = self._signals.returned(condition_key, self._clock.monotonic())
         if verdict is Verdict.DROP:
             self._waiting.pop(condition_key, None)
+        if verdict is Verdict.WAIT and measured_at is not None:
+            self._returns_measured_at[condition_key] = measured_at
         if verdict is not Verdict.PASS:
             return None
-        return await self._return_now(condition_key)
+        return await self._return_now(condition_key, measured_at)
 
     async def tick(self) -> None:
         """Pass on what has waited long enough; call it about once a second.
+
+        What cannot be stored although the database is there is given up and logged: the others must not wait for it.
 
         Raises:
             UnavailableError: The database is away; what is due stays due.
@@ -236,8 +312,14 @@ class IncidentService:
         now_s = self._clock.monotonic()
         self._overdue.extend((Step.RAISE, key) for key in self._signals.due_raises(now_s))
         self._overdue.extend((Step.RETURN, key) for key in self._signals.due_returns(now_s))
-        self._overdue.extend((Step.END_DOUBT, key) for key in self._doubts.over(self._hearing, now_s))
         self._overdue.extend((Step.MARK, key) for key in self._signals.marks_changed(now_s))
+        await self._work_off()
+        self._overdue.extend((Step.END_DOUBT, key) for key in self._doubts.over(self._hearing, now_s))
+        await self._work_off()
+        self._signals.sweep(now_s)
+
+    async def _work_off(self) -> None:
+        """Pass on what is overdue."""
         while self._overdue:
             # A burst is one transaction of the store; of one condition one step at a time.
             first: dict[str, tuple[Step, str]] = {}
@@ -246,18 +328,28 @@ class IncidentService:
             steps = (self._pass_on(step, key) for step, key in first.values())
             errors = await asyncio.gather(*steps, return_exceptions=True)
             for item, error in zip(first.values(), errors, strict=True):
-                if error is None:
-                    self._overdue.remove(item)
-            failed = next((error for error in errors if error is not None), None)
-            if failed is not None:
-                raise failed
-        self._signals.sweep(now_s)
+                if isinstance(error, UnavailableError):
+                    continue
+                self._overdue.remove(item)
+                if error is not None:
+                    self._give_up(*item, error)
+            away = next((error for error in errors if isinstance(error, UnavailableError)), None)
+            if away is not None:
+                raise away
+
+    def _give_up(self, step: Step, key: str, error: BaseException) -> None:
+        log.error("%s of %s could not be stored", step.value, key, exc_info=error)
+        if step is Step.RAISE:
+            # Its rule may say it again.
+            self._waiting.pop(key, None)
+            self._signals.forget(key)
 
     async def _pass_on(self, step: Step, key: str) -> None:
         if step is Step.RAISE:
             await self._raise_waiting(key)
         elif step is Step.RETURN:
-            await self._return_now(key)
+            await self._return_now(key, self._returns_measured_at.get(key))
+            self._returns_measured_at.pop(key, None)
         elif step is Step.END_DOUBT:
             await self._end_doubt(key)
         else:
@@ -273,13 +365,21 @@ class IncidentService:
         if seen is None:
             changed = await self._raise(raising)
         else:
-            changed = await self._commit(lambda s: self._raise_seen(s, seen, waiting.position, raising), evidence)
+            behind = self._incidents_behind()
+            changed = await self._commit(lambda s: self._raise_seen(s, seen, waiting.view, behind, raising), evidence)
         await self._follow(condition, changed, has_ended=False)
         self._waiting.pop(key, None)
 
-    async def _return_now(self, condition_key: str) -> Alarm | None:
+    async def measured_lately(self) -> dict[str, ledger.Measured]:
+        """Return which measurements the newest raises and returns followed, by condition key.
+
+        After a restart the broker sends again what the run before had not yet confirmed, though it has called for it.
+        """
+        return await self._store.read(lambda session: ledger.measured_last(session, MEASURED_LATELY))
+
+    async def _return_now(self, condition_key: str, measured_at: datetime | None = None) -> Alarm | None:
         at = self._clock.now()
-        changed = await self._commit(lambda s: self._return_in(s, condition_key, at))
+        changed = await self._commit(lambda s: self._return_in(s, condition_key, at, measured_at))
         self._doubts.discard(condition_key)
         if changed.answer is not None and self._following:
             await self._call_next(changed.answer.incident_id)
@@ -291,12 +391,14 @@ class IncidentService:
             await self._return_now(condition_key)
             self._signals.forget(condition_key)
 
-    def _return_in(self, session: Session, condition_key: str, at: datetime) -> Changed:
+    def _return_in(
+        self, session: Session, condition_key: str, at: datetime, measured_at: datetime | None = None
+    ) -> Changed:
         row = ledger.find_open(session, storable(condition_key)) if condition_key in self._doubts else None
         if row is not None:
             # Its source was heard, or nobody would know that it is over.
             ledger.record(session, row, QualityChanged(at=at, quality=Quality.GOOD), SYSTEM)
-        return return_alarm(session, condition_key, at, self.tunings)
+        return return_alarm(session, condition_key, at, self.tunings, measured_at=measured_at)
 
     async def _mark(self, condition_key: str) -> None:
         at = self._clock.now()
@@ -329,24 +431,29 @@ class IncidentService:
     ) -> tuple[Alarm, ...]:
         """Return every active condition of a source that is not among `still_active`.
 
-        For a source whose rules are others now, or that was removed: no end will ever come for what they had begun.
+        For a source whose rules are others now: no end will ever come for what they had begun.
         """
-        kept = frozenset(still_active)
+        return await self._return_all({(source_kind, source_id)}, frozenset(still_active))
+
+    async def return_sources(self, sources: Collection[tuple[SourceKind, str]]) -> tuple[Alarm, ...]:
+        """Return every active condition of sources that were removed, however many, in one transaction."""
+        return await self._return_all(frozenset(sources), frozenset())
+
+    async def _return_all(
+        self, sources: Collection[tuple[SourceKind, str]], kept: Collection[str]
+    ) -> tuple[Alarm, ...]:
         for key, (_, condition) in tuple(self._following.items()):
-            if (condition.source_kind, condition.source_id) == (source_kind, source_id) and key not in kept:
+            if (condition.source_kind, condition.source_id) in sources and key not in kept:
                 del self._following[key]
         for key, waiting in tuple(self._waiting.items()):
-            source = (waiting.condition.source_kind, waiting.condition.source_id)
-            if source == (source_kind, source_id) and key not in kept:
+            if (waiting.condition.source_kind, waiting.condition.source_id) in sources and key not in kept:
                 del self._waiting[key]
                 self._signals.forget(key)
+        self._forget_numbers(sources)
         at = self._clock.now()
 
         def run(session: Session) -> Changed:
-            query = select(AlarmRow.condition_key).where(
-                AlarmRow.source_kind == source_kind.value, AlarmRow.source_id == source_id, AlarmRow.is_active
-            )
-            keys = [key for key in session.scalars(query).all() if key not in kept]
+            keys = [key for key in ledger.active_keys_of(session, sources) if key not in kept]
             return joined(return_alarm(session, key, at, self.tunings) for key in keys)
 
         returned = (await self._commit(run)).alarms
@@ -361,7 +468,7 @@ class IncidentService:
         observation: Observation,
         *,
         camera_name: str,
-        position: GeoPoint | None = None,
+        view: View | None = None,
         snapshot: Snapshot | None = None,
         call_from: float = 0.0,
     ) -> Alarm | None:
@@ -373,7 +480,7 @@ class IncidentService:
         Args:
             observation: What was seen.
             camera_name: For the list.
-            position: Where, as far as it is known.
+            view: Where its camera stands and looks, as far as it is known.
             snapshot: The picture of it.
             call_from: Confidence below which it is stored and nobody is called.
 
@@ -381,15 +488,20 @@ class IncidentService:
             The alarm it changed; None where it is only counted or was known already.
         """
         condition = policy.condition_of_observation(
-            observation, camera_name=camera_name, position=position, call_from=call_from
+            observation,
+            camera_name=camera_name,
+            position=observation.position or (None if view is None else view.position),
+            call_from=call_from,
         )
-        condition = None if condition is None else self._by_rule(condition)
-        verdict = self._hear(observation, condition, snapshot, position)
+        if condition is not None:
+            observation, condition = self._as_known(observation, self._by_rule(condition))
+        verdict = self._hear(observation, condition, snapshot, view)
         evidence: Evidence | None = None
         if condition is not None and observation.phase is not Phase.END and verdict is Verdict.PASS:
             evidence, condition = await self._keep_picture(condition, snapshot, name=observation.observation_id)
         at = self._clock.now()
         raising = None if condition is None else self._raising(condition, evidence)
+        behind = self._incidents_behind()
 
         def run(session: Session) -> Changed:
             known = session.get(ObservationRow, observation.observation_id)
@@ -397,12 +509,14 @@ class IncidentService:
                 return Changed(is_known=True, used_evidence=_names(session, known.incident_id, evidence))
             session.add(_observation_row(observation))
             session.flush()
+            if raising is not None and verdict is Verdict.COUNT:
+                self._count(session, raising.condition, at)
             if raising is None or verdict is not Verdict.PASS:
                 return Changed()
             key = raising.condition.condition_key
             if observation.phase is Phase.END:
                 return self._return_in(session, key, at)
-            changed = self._raise_seen(session, observation, position, raising)
+            changed = self._raise_seen(session, observation, view, behind, raising)
             if observation.phase is Phase.INSTANT and not changed.followed:
                 ended = return_alarm(session, key, at, self.tunings)
                 return replace(ended, used_evidence=changed.used_evidence)
@@ -419,12 +533,32 @@ class IncidentService:
             await self._follow(condition, changed, has_ended=has_ended)
         return changed.answer if changed.alarms else None
 
+    def _as_known(self, observation: Observation, condition: Condition) -> tuple[Observation, Condition]:
+        """Return what was seen under the key of its alarm where a rule numbers anew: no doubtful alarm is meant twice.
+
+        Rules number vehicles and things from 1 in every run, so that one which stands outlives a worker and its number.
+        """
+        key = condition.condition_key
+        known = self._again.get(key)
+        if known is None and observation.phase is Phase.BEGIN:
+            known = self._doubts.seen_again(observation, taken=self._again.values())
+        if known is None:
+            return observation, condition
+        self._again[key] = known
+        said = known.removeprefix(policy.key_at(observation.camera_id, ""))
+        return replace(observation, condition_key=said), replace(condition, condition_key=known)
+
+    def _forget_numbers(self, sources: Collection[tuple[SourceKind, str]]) -> None:
+        """The rules of these sources number anew."""
+        of_cameras = tuple(policy.key_at(one, "") for kind, one in sources if kind is SourceKind.CAMERA)
+        self._again = {key: known for key, known in self._again.items() if not key.startswith(of_cameras)}
+
     def _hear(
         self,
         observation: Observation,
         condition: Condition | None,
         snapshot: Snapshot | None,
-        position: GeoPoint | None,
+        view: View | None,
     ) -> Verdict:
         """Say what becomes of an observation, the same for every try to store it."""
         known = self._heard.get(observation.observation_id)
@@ -432,26 +566,30 @@ class IncidentService:
             return known or Verdict.PASS
         key, now_s = condition.condition_key, self._clock.monotonic()
         if observation.phase is Phase.BEGIN:
-            verdict = self._signals.raised(key, self._tuning(condition), now_s)
+            verdict = self._signals.raised(key, self._tuning(condition), now_s, priority=condition.priority)
         elif observation.phase is Phase.END:
             verdict = self._signals.returned(key, now_s)
         else:
             self._signals.note(key, now_s, self._tuning(condition))
             verdict = Verdict.PASS
         if verdict is Verdict.WAIT and observation.phase is Phase.BEGIN:
-            waiting = _Waiting(condition=condition, snapshot=snapshot, observation=observation, position=position)
-            self._waiting.setdefault(key, waiting)
+            self._wait(_Waiting(condition=condition, snapshot=snapshot, observation=observation, view=view))
         if verdict is Verdict.DROP and observation.phase is Phase.END:
             self._waiting.pop(key, None)
         self._heard[observation.observation_id] = verdict
         return verdict
 
     def _raise_seen(
-        self, session: Session, observation: Observation, position: GeoPoint | None, raising: Raising
+        self,
+        session: Session,
+        observation: Observation,
+        view: View | None,
+        behind: Mapping[str, str],
+        raising: Raising,
     ) -> Changed:
         """Raise what was seen, or let it join the incident of an event that calls already."""
         row = session.get_one(ObservationRow, observation.observation_id)
-        event = ledger.find_event(session, observation, position)
+        event = sightings.find_event(session, observation, view, behind)
         if event is not None and not ledger.needs_own_call(session, event, raising.condition):
             row.incident_id = event
             return Changed(followed=event)
@@ -461,6 +599,10 @@ class IncidentService:
             return changed
         # An earlier try, whose answer got lost, may have stored the picture.
         return replace(changed, used_evidence=_names(session, row.incident_id, raising.evidence))
+
+    def _incidents_behind(self) -> dict[str, str]:
+        """Return the incident of every condition that holds behind another one, by its key."""
+        return {key: incident_id for key, (incident_id, _) in self._following.items()}
 
     async def _follow(self, condition: Condition, changed: Changed, *, has_ended: bool) -> None:
         """Remember a condition that stands behind another one of its event, and call it when that one has ended."""
@@ -527,7 +669,7 @@ class IncidentService:
         Raises:
             NotPermittedError: The actor is no operator.
             StaleWriteError: Someone was faster, or the condition came back since; with the sentence for the toast.
-            BadInputError: There is no such alarm.
+            BadInputError: There is no such alarm, or its rule wants a comment and there is none.
         """
         require(actor, Role.OPERATOR)
         comment = words_of(comment, MAX_COMMENT_LENGTH)
@@ -544,6 +686,10 @@ class IncidentService:
             if row.occurrence != occurrence or ledger.called_since(session, alarm_id, expect_version):
                 raise StaleWriteError(
                     f"{row.title} called again since you looked at it.", hint="Look at it once more, then acknowledge."
+                )
+            if not comment and self.tunings.of_alarm(ledger.alarm_of(row)).is_comment_needed:
+                raise BadInputError(
+                    f"{row.title} is acknowledged only with a comment.", hint="Write what you found, then acknowledge."
                 )
             event = Acknowledged(at=at, occurrence=occurrence, by=actor.name, desk=actor.desk, comment=comment)
             transition = ledger.record(session, row, event, actor)
@@ -585,19 +731,77 @@ class IncidentService:
         assert changed.answer is not None
         return changed.answer
 
-    async def set_quality(self, source_kind: SourceKind, source_id: str, quality: Quality) -> tuple[Alarm, ...]:
-        """Mark the open alarms of a source as doubtful while it is lost; their states stay as last known.
+    async def close_unheard(self, actor: Actor, meant: Meant, *, reason: str) -> Alarm:
+        """Close an active alarm whose source is not heard and may never be: a source that comes back calls anew.
 
-        A source that is back makes good only what it has not still to say again since the start.
+        What is latched waits for its reset as always.
+
+        Raises:
+            NotPermittedError, StaleWriteError, BadInputError: With the sentence for the toast.
         """
+        require(actor, Role.SUPERVISOR)
+        said = words_of(reason, MAX_COMMENT_LENGTH)
+        if not said:
+            raise BadInputError("Closing it needs a reason.", hint="Say why its source will not tell that it is over.")
         at = self._clock.now()
 
         def run(session: Session) -> Changed:
-            query = select(AlarmRow).where(
-                AlarmRow.is_open, AlarmRow.source_kind == source_kind.value, AlarmRow.source_id == source_id
-            )
-            # Not the alarm that says that the source is lost: that one is certain.
-            rows = [row for row in session.scalars(query).all() if not row.kind.endswith("_lost")]
+            row = meant_row(session, meant)
+            alarm = ledger.alarm_of(row)
+            if not alarm.is_active:
+                raise BadInputError(f"{alarm.title} is over already.", hint="Acknowledge or reset it.")
+            if alarm.suppressed_by or alarm.out_of_service_by:
+                raise BadInputError(f"{alarm.title} is held: {describe_hold(alarm)}", hint="Look at its tab.")
+            if alarm.quality is not Quality.STALE:
+                raise BadInputError(f"The source of {alarm.title} is heard.", hint="It tells when this is over.")
+            steps: list[Event] = [Commented(at=at, comment=said)]
+            if alarm.shelving is not Shelving.UNSHELVED:
+                steps.append(Unshelved(at=at, by=actor.name, desk=actor.desk, comment=said))
+            for step in steps:
+                ledger.record(session, row, step, actor)
+            changed = return_alarm(session, alarm.condition_key, at, self.tunings, actor=actor)
+            seen = Acknowledged(at=at, occurrence=alarm.occurrence, by=actor.name, desk=actor.desk, comment=said)
+            last = ledger.record(session, row, seen, actor)
+            subject = f"{alarm.title} ({alarm.alarm_id})"
+            audit.append(session, actor, action="alarm.close_unheard", subject=subject, detail=said, at=at)
+            answer = changed.answer if last is None else last.alarm
+            return replace(changed, answer=answer, alarms=() if answer is None else (answer,))
+
+        changed = await self._commit(run)
+        assert changed.answer is not None
+        key = changed.answer.condition_key
+        self._doubts.discard(key)
+        self._signals.forget(key)
+        self._following.pop(key, None)
+        self._bus.publish(ClosedUnheard(alarm=changed.answer))
+        await self._call_next(changed.answer.incident_id)
+        return changed.answer
+
+    async def set_quality(
+        self, source_kind: SourceKind, source_id: str, quality: Quality, sure: Collection[str] = ()
+    ) -> tuple[Alarm, ...]:
+        """Mark the open alarms of a source as doubtful while it is lost; their states stay as last known.
+
+        A source that is back makes good only what it has not still to say again since the start. Kinds in `sure` stay
+        as they are: they say themselves what is wrong with the source.
+        """
+        return await self._set_quality(
+            quality,
+            AlarmRow.source_kind == source_kind.value,
+            AlarmRow.source_id == source_id,
+            AlarmRow.kind.not_in(sorted(sure)),
+        )
+
+    async def set_quality_of(self, condition_key: str, quality: Quality) -> tuple[Alarm, ...]:
+        """Do what `set_quality` does for one condition of a source that tells of several."""
+        return await self._set_quality(quality, AlarmRow.condition_key == storable(condition_key))
+
+    async def _set_quality(self, quality: Quality, *which: ColumnElement[bool]) -> tuple[Alarm, ...]:
+        at = self._clock.now()
+
+        def run(session: Session) -> Changed:
+            query = select(AlarmRow).where(AlarmRow.is_open, *which)
+            rows = [row for row in session.scalars(query).all() if row.kind not in policy.SOURCE_LOST]
             if quality is Quality.GOOD:
                 rows = [row for row in rows if row.condition_key not in self._doubts]
             found = [ledger.record(session, row, QualityChanged(at=at, quality=quality), SYSTEM) for row in rows]
@@ -777,6 +981,7 @@ def _observation_row(observation: Observation) -> ObservationRow:
         bbox_xyxy=None if observation.bbox_xyxy is None else list(observation.bbox_xyxy),
         confidence=observation.confidence,
         values={name: value for name, value in observation.values.items() if math.isfinite(value)},
+        **place_values(observation.position),
     )
 
 

@@ -16,6 +16,7 @@ from core.access.model import SYSTEM, Actor, Role
 from core.access.permission import require
 from core.incidents.flood import NO_FLOOD, Flood, looked_at
 from core.incidents.model import Alarm, Shelving
+from core.incidents.policy import SOURCE_LOST
 from core.kernel.bus import Bus
 from core.kernel.clock import Clock
 from core.kernel.errors import BadInputError
@@ -234,7 +235,7 @@ class ShiftWatch:
         was_out = before is not None and bool(before.out_of_service_by)
         if bool(alarm.out_of_service_by) is not was_out:
             self._tell_service(alarm, name, was_out=was_out)
-        if alarm.kind.endswith("_lost"):
+        if alarm.kind in SOURCE_LOST:
             was_active = before is not None and before.is_active
             if alarm.is_active and not was_active:
                 self._lost.append(alarm.source_name)

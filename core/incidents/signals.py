@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 
-from core.incidents.model import AlarmMark
+from core.incidents.model import AlarmMark, Priority
 from core.incidents.tuning import AlarmTuning
 
 CHATTER_S = 60.0
@@ -26,6 +26,9 @@ class Verdict(Enum):
     WAIT = "wait"
     """It is passed on by `due`, unless the rule says the contrary before."""
 
+    COUNT = "count"
+    """It has not come often enough yet; who keeps that counts on after a restart."""
+
     DROP = "drop"
     """It is over before it was passed on, or known already."""
 
@@ -36,6 +39,7 @@ class _Signal:
 
     Attributes:
         is_raised: As the alarm knows it.
+        worst: The most urgent that was said while it is raised or waits.
         raise_due_s, return_due_s: When the other is passed on; None while nothing waits.
         told: Marks that the alarm knows of.
         raises_s: When it was raised lately, passed on or not.
@@ -43,6 +47,7 @@ class _Signal:
 
     tuning: AlarmTuning
     is_raised: bool = False
+    worst: Priority = Priority.LOW
     raise_due_s: float | None = None
     return_due_s: float | None = None
     told: frozenset[AlarmMark] = frozenset()
@@ -73,15 +78,18 @@ class Signals:
         """Tell whether a condition was raised lately, or stands; what is not known here stands nowhere."""
         return key in self._signals
 
-    def raised(self, key: str, tuning: AlarmTuning, now_s: float) -> Verdict:
+    def raised(self, key: str, tuning: AlarmTuning, now_s: float, priority: Priority = Priority.LOW) -> Verdict:
         """A rule says that its condition holds."""
         signal = self._signals.setdefault(key, _Signal(tuning))
         signal.tuning = tuning
+        is_held = signal.is_raised or signal.raise_due_s is not None
+        is_worse = is_held and priority < signal.worst
+        signal.worst = min(signal.worst, priority) if is_held else priority
         if signal.is_raised and signal.return_due_s is not None:
             # It was over for less than the off-delay: for the alarm it held all the time.
             signal.return_due_s = None
             signal.raises_s.append(now_s)
-            return Verdict.DROP
+            return Verdict.PASS if is_worse else Verdict.DROP
         if signal.is_raised:
             # What the alarm makes of it (a higher priority, a worse state) is decided there.
             return Verdict.PASS
@@ -89,7 +97,7 @@ class Signals:
             return Verdict.WAIT
         signal.raises_s.append(now_s)
         if signal.n_raises_since(now_s - tuning.window_s) < tuning.n_raises:
-            return Verdict.DROP
+            return Verdict.COUNT
         if tuning.on_delay_s > 0:
             signal.raise_due_s = now_s + tuning.on_delay_s
             return Verdict.WAIT
@@ -143,12 +151,16 @@ class Signals:
     def marks(self, key: str, now_s: float) -> frozenset[AlarmMark]:
         """Return how the condition makes itself a nuisance."""
         signal = self._signals.get(key)
-        if signal is None or len(signal.raises_s) < N_NUISANCE:
+        if signal is None:
+            return frozenset()
+        # Of what is counted before it calls, the first ones were no alarms.
+        n_nuisance = N_NUISANCE + signal.tuning.n_raises - 1
+        if len(signal.raises_s) < n_nuisance:
             return frozenset()
         found = set()
-        if signal.n_raises_since(now_s - CHATTER_S) >= N_NUISANCE:
+        if signal.n_raises_since(now_s - CHATTER_S) >= n_nuisance:
             found.add(AlarmMark.CHATTERING)
-        if signal.n_raises_since(now_s - REPEAT_S) >= N_NUISANCE:
+        if signal.n_raises_since(now_s - REPEAT_S) >= n_nuisance:
             found.add(AlarmMark.REPEATING)
         return frozenset(found)
 
@@ -169,7 +181,7 @@ class Signals:
             for key, one in self._signals.items()
             if not one.is_raised
             and one.raise_due_s is None
-            and (not one.raises_s or one.raises_s[-1] < now_s - REPEAT_S)
+            and (not one.raises_s or one.raises_s[-1] < now_s - max(REPEAT_S, one.tuning.window_s))
         ]
         for key in quiet:
             del self._signals[key]

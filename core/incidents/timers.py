@@ -83,6 +83,11 @@ class Timers:
                 continue
             self._push(_Armed(now_s + max(0.0, (at - now).total_seconds()), alarm_id, due, at))
 
+    def disarm(self, alarm_id: str, due: Due) -> None:
+        """Wait for one deadline of an alarm no more."""
+        if self._armed.pop((alarm_id, due), None) is not None:
+            self._by_alarm[alarm_id].discard(due)
+
     def due(self, now_s: float) -> Iterable[tuple[str, Due]]:
         """Return what has come, the earliest first; it stays due until the alarm is armed anew."""
         found = []

@@ -127,6 +127,11 @@ class Tunings:
         """Put other figures in force; alarms that stand follow them from now on."""
         self._by_rule = dict(by_rule)
 
+    @property
+    def longest_window_s(self) -> float:
+        """Over how long raises are counted at most."""
+        return max((tuning.window_s for tuning in self._by_rule.values() if tuning.n_raises > 1), default=0.0)
+
     def of(self, rule_id: str, kind: str) -> AlarmTuning:
         """Return the figures of a rule; of what has none, those of the rule that is called as its kind."""
         return self._by_rule.get(rule_id) or self._by_rule.get(kind, DEFAULT)

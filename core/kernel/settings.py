@@ -167,6 +167,7 @@ class KeySettings(Section):
     shelve: Keys = ("S",)
     unacknowledge: Keys = ("U",)
     reset: Keys = ("R",)
+    close_unheard: Keys = ("X",)
     out_of_service: Keys = ("O",)
     comment: Keys = ("C",)
     tick: Keys = ("T",)

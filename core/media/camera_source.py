@@ -3,6 +3,10 @@
 Only one stream is read at a time, apart from the moments of a change: what is shown is what is analysed, so that boxes
 lie on their vehicles to the picture. The small stream is enough for detection and for most tiles, at a tenth of the
 work; a large or zoomed tile brings the main stream. Where the wanted one fails, the other one stands in and says so.
+
+What is drawn (masks, lines, bays) lies where it was drawn only on pictures of the main stream's shape: a 4:3 crop of a
+16:9 picture would bare what a privacy mask covers. So of a camera with a drawing the small stream is shown only after
+the main one's shape was seen and found to be the same.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from core.kernel.clock import Clock, SystemClock
-from core.media.masks import Polygon, PrivacyMask
+from core.media.masks import WHOLE, Polygon, PrivacyMask
 from core.media.model import SourceSpec, StreamReport, StreamState
 from core.media.stream import STALE_AFTER_S, CameraStream, StreamFrame
 
@@ -34,6 +38,12 @@ STAND_IN_AFTER_S = 0.6
 
 ASSUMED_SUB_WH = (640, 360)
 
+SAME_SHAPE = 0.03
+"""Width over height of the two streams may differ by this much: encoders round sizes to blocks of pixels."""
+
+SHAPE_KEPT_S = 600.0
+"""A small stream of another shape is looked at again after this long: somebody may have set the camera right."""
+
 _LOOK_EVERY_S = 0.2
 _CAUGHT_UP_WITHIN_S = 1.0
 _RETIRE_AFTER_S = 0.5
@@ -50,6 +60,12 @@ class Role(StrEnum):
 
 
 _NAMES = {Role.MAIN: "large", Role.SUB: "small"}
+
+_OTHER_SHAPE = "The small stream shows another part of the picture ({sub}) than the large one ({main})"
+_NOT_USED = f"{_OTHER_SHAPE}: what is drawn would lie elsewhere on it, so only the large one is used."
+_NOTHING_DRAWN = f"{_OTHER_SHAPE}; once something is drawn, only the large one is used."
+_SAME_SHAPE_HINT = "Set both streams of the camera to the same shape."
+_MASKS_UNSURE = "The small stream is not shown in its place: whether privacy masks cover it is not known yet."
 
 
 class StreamChoice:
@@ -121,6 +137,7 @@ class CameraSource:
         *,
         sub_spec: SourceSpec | None = None,
         privacy: Sequence[Polygon] = (),
+        is_drawn_on: bool = False,
         on_frame: Callable[[StreamFrame], None],
         on_state: Callable[[StreamState, str, str], None],
         clock: Clock | None = None,
@@ -133,6 +150,7 @@ class CameraSource:
             spec: The main stream.
             sub_spec: The small stream; None where the camera has one stream only.
             privacy: Parts of the picture that are black before anyone gets it.
+            is_drawn_on: Something else is drawn on the picture too.
             on_frame: Takes each picture.
             on_state: Hears of each change of state.
             clock: Of this machine.
@@ -142,7 +160,12 @@ class CameraSource:
         # A small picture costs less to decode than to fetch from a graphics card.
         sub = None if sub_spec is None else replace(sub_spec, hardware="")
         self._specs = {Role.MAIN: spec} if sub is None else {Role.MAIN: spec, Role.SUB: sub}
+        self._privacy = tuple(privacy)
         self._mask = PrivacyMask(privacy)
+        self._has_masks = bool(privacy)
+        self._is_drawn_on = is_drawn_on
+        self._shapes: dict[Role, tuple[int, int]] = {}
+        self._compared_s = 0.0
         self._on_frame = on_frame
         self._on_state = on_state
         self._clock = clock or SystemClock()
@@ -202,9 +225,25 @@ class CameraSource:
             for leg in self._legs.values():
                 leg.stream.set_keyframes_only(only)
 
+    def hide_all(self) -> None:
+        """Blacken whole pictures where parts are private: nobody knows any more where in them those parts are."""
+        if self._privacy:
+            with self._hand_lock:
+                self._mask = PrivacyMask((WHOLE,))
+
+    def hide_parts(self) -> None:
+        """Blacken the private parts only, as they were drawn."""
+        with self._hand_lock:
+            self._mask = PrivacyMask(self._privacy)
+
     def set_view(self, view_wh: tuple[int, int] | None) -> None:
         """Tell how large the camera is shown [px]; None where nobody looks."""
         self._view_wh = view_wh
+        self._wake.set()
+
+    def set_drawn_on(self, is_drawn_on: bool) -> None:
+        """Tell whether something is drawn on the picture, privacy masks apart."""
+        self._is_drawn_on = is_drawn_on
         self._wake.set()
 
     def report(self) -> StreamReport:
@@ -212,7 +251,7 @@ class CameraSource:
         with self._lock:
             legs, wanted, retired = dict(self._legs), self._wanted, self._retired
         reports = {role: leg.stream.report() for role, leg in legs.items()}
-        found = self._combined(reports, wanted)
+        found = self._with_shapes(self._combined(reports, wanted))
         now_s = self._clock.monotonic()
         if not self.has_sub:
             return replace(found, n_frames=self._n_frames)
@@ -241,13 +280,16 @@ class CameraSource:
     def _choose(self) -> None:
         """Open what is needed, and hang up what is not."""
         now_s = self._clock.monotonic()
-        self._wanted = wanted = self._choice.wanted(self._view_wh, self._sub_wh, now_s)
+        wanted = self._choice.wanted(self._view_wh, self._sub_wh, now_s)
+        if wanted is Role.SUB and self._needs_main(now_s):
+            wanted = Role.MAIN
+        self._wanted = wanted
         other = Role.SUB if wanted is Role.MAIN else Role.MAIN
         if wanted not in self._legs:
             self._open(wanted)
             return
         if _needs_stand_in(self._legs[wanted].stream.report()):
-            if other not in self._legs:
+            if other not in self._legs and not (other is Role.SUB and self._must_hide_sub):
                 log.warning("camera %s: the %s stream is called instead", self.camera_id, _NAMES[other])
                 self._open(other)
             return
@@ -281,6 +323,52 @@ class CameraSource:
                 n_abandoned=known.n_abandoned + gone.n_abandoned,
                 n_damaged=known.n_damaged + gone.n_damaged,
             )
+
+    # Whether the streams show the same
+
+    @property
+    def _has_other_shape(self) -> bool:
+        """The small stream is known to show another part of the picture."""
+        shapes = self._shapes
+        return len(shapes) > 1 and not is_same_shape(shapes[Role.MAIN], shapes[Role.SUB])
+
+    def _needs_main(self, now_s: float) -> bool:
+        """Tell whether what is drawn would lie elsewhere on the small stream, or nobody knows yet."""
+        if not (self._has_masks or self._is_drawn_on):
+            return False
+        is_known_lately = self._has_other_shape and now_s - self._compared_s < SHAPE_KEPT_S
+        return Role.MAIN not in self._shapes or is_known_lately
+
+    @property
+    def _must_hide_sub(self) -> bool:
+        """Not even where the main stream is away may the small one be shown."""
+        is_unsure = self._has_masks and Role.MAIN not in self._shapes
+        return is_unsure or (self._has_other_shape and (self._has_masks or self._is_drawn_on))
+
+    def _note_shape(self, leg: _Leg, frame: StreamFrame) -> None:
+        if leg.role is Role.SUB:
+            self._compared_s = frame.received_s
+        shape = _upright_wh(frame)
+        if self._shapes.get(leg.role) == shape:
+            return
+        self._shapes[leg.role] = shape
+        if self._has_other_shape:
+            log.warning("camera %s: %s %s", self.camera_id, self._shape_sentence(), _SAME_SHAPE_HINT)
+        self._wake.set()
+
+    def _shape_sentence(self) -> str:
+        sizes = {role.value: "{}x{}".format(*wh) for role, wh in self._shapes.items()}
+        return (_NOT_USED if self._has_masks or self._is_drawn_on else _NOTHING_DRAWN).format(**sizes)
+
+    def _with_shapes(self, found: StreamReport) -> StreamReport:
+        """Say what the shape of the small stream means for the picture, beside what there is to say anyway."""
+        if self._has_other_shape:
+            said, hint = self._shape_sentence(), _SAME_SHAPE_HINT
+        elif self.has_sub and self._must_hide_sub and found.state in {StreamState.LOST, StreamState.UNUSABLE}:
+            said, hint = _MASKS_UNSURE, ""
+        else:
+            return found
+        return replace(found, reason=f"{found.reason} {said}".strip(), hint=found.hint or hint)
 
     def _heard(self, state: StreamState, reason: str, hint: str) -> None:
         del state, reason, hint
@@ -321,6 +409,10 @@ class CameraSource:
                 return
             if leg.role is Role.SUB:
                 self._sub_wh = (frame.frame.width, frame.frame.height)
+            if self.has_sub:
+                self._note_shape(leg, frame)
+            if leg.role is Role.SUB and self._must_hide_sub:
+                return
             if leg is not self._shown:
                 if not self._may_take_over(leg, frame):
                     leg.previous = (frame.pts_s, frame.received_s)
@@ -349,7 +441,7 @@ class CameraSource:
 
     def _show(self, leg: _Leg, frame: StreamFrame) -> None:
         gap_s = frame.received_s - self._last_received_s
-        if self._last_pts_s is None or gap_s > STALE_AFTER_S:
+        if self._last_pts_s is None or gap_s > STALE_AFTER_S or self._has_other_shape:
             self._epoch += 1
         at_s = frame.pts_s if self._last_pts_s is None else self._last_pts_s + max(gap_s, 0.001)
         leg.offset_s = at_s - frame.pts_s
@@ -366,6 +458,17 @@ class CameraSource:
             leg.epoch = frame.epoch
             self._epoch += 1
         return replace(frame, pts_s=frame.pts_s + (leg.offset_s or 0.0), epoch=self._epoch)
+
+
+def _upright_wh(frame: StreamFrame) -> tuple[int, int]:
+    picture = frame.frame
+    return (picture.height, picture.width) if picture.rotation % 180 else (picture.width, picture.height)
+
+
+def is_same_shape(one_wh: tuple[int, int], other_wh: tuple[int, int]) -> bool:
+    """Tell whether two pictures of these sizes [px] can be of the same part of the world."""
+    ratio = one_wh[0] * other_wh[1] / (one_wh[1] * other_wh[0])
+    return 1.0 / (1.0 + SAME_SHAPE) <= ratio <= 1.0 + SAME_SHAPE
 
 
 def _needs_stand_in(report: StreamReport) -> bool:

@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 Polygon = Sequence[tuple[float, float]]
 """Corners x, y in fractions of the upright picture."""
 
+WHOLE: Polygon = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
+"""All of the picture."""
+
 _PLANAR_YUV = frozenset({"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p"})
 _PACKED_RGB = frozenset({"rgb24", "bgr24"})
 _NEUTRAL_CHROMA = 128

@@ -43,6 +43,10 @@ class StreamReport:
         is_detection_reduced: This machine cannot look as often as wanted, so every camera is looked at less often, all
             by the same share; `detection_reason` says so in a sentence. Counts of such minutes may miss vehicles.
         detection_share: Of the wanted rate, what this machine has room for; the same for every camera.
+        is_undersampled: It is looked at too rarely for counts that hold: nothing of such seconds counts as observed.
+        is_blind: Pictures come, but not what the scene was drawn for: dark, covered, frozen, moved or turned away. What
+            its rules do not say means nothing.
+        is_away: Its head is turned away from home, the view that its scene is drawn for.
         is_quiet: Nothing moves, so the picture is looked at every few seconds only; nothing is missing.
         detection_reason: A sentence for tile and health panel where detection is reduced or away; else empty.
         n_dropped: Frames skipped since the start because a newer one was there.
@@ -68,6 +72,9 @@ class StreamReport:
     detect_fps_wanted: float = 0.0
     is_detection_reduced: bool = False
     detection_share: float = 1.0
+    is_undersampled: bool = False
+    is_blind: bool = False
+    is_away: bool = False
     is_quiet: bool = False
     detection_reason: str = ""
     n_frames: int = 0

@@ -29,6 +29,7 @@ from core.media.hardware import SOFTWARE, HardwareError, accelerator
 from core.media.model import EDGE, NETWORK_SCHEMES, SourceSpec
 from core.media.parameters import fill_parameters, public_address, split_login
 from core.media.pushed import PushedSource, pushed_file
+from core.media.webcam import WEBCAM, check_device, explain_device, list_webcams, webcam_address
 
 SYNTHETIC_WH = (640, 360)
 SYNTHETIC_FPS = 15
@@ -121,8 +122,8 @@ def open_source(spec: SourceSpec) -> Source:
     kind = address_kind(address)
     if kind == "synthetic":
         return SyntheticSource(address.split(":", 1)[1])
-    if kind == "webcam":
-        return _open_webcam(address, spec)
+    if kind == WEBCAM:
+        return _open_webcam(spec)
     if kind == EDGE:
         return PushedSource(pushed_file(address))
     if kind == "file":
@@ -131,13 +132,15 @@ def open_source(spec: SourceSpec) -> Source:
 
 
 def address_kind(address: str) -> str:
-    """Return one of `NETWORK_SCHEMES`, "webcam", "synthetic", "edge" or "file".
+    """Return one of `NETWORK_SCHEMES`, `WEBCAM`, "synthetic", "edge" or "file".
 
     Raises:
         BadInputError: No address of these kinds.
     """
     if not address.strip():
         raise BadInputError("The address is empty.", hint="Enter rtsp://…, http://…, a file, or webcam:0.")
+    if webcam_address(address) is not None:
+        return WEBCAM
     # One letter before the colon is a drive of Windows.
     match = _SCHEME.match(address.strip())
     scheme = match.group(1).lower() if match else "file"
@@ -147,7 +150,7 @@ def address_kind(address: str) -> str:
                 f"{public_address(address)} names no host, or its port is no number.", hint="Like rtsp://camera/stream."
             )
         return scheme
-    if scheme in {"file", "webcam", "synthetic", EDGE}:
+    if scheme in {"file", WEBCAM, "synthetic", EDGE}:
         return scheme
     raise BadInputError(
         f"{public_address(address)} is not a kind of address that can be shown.",
@@ -474,26 +477,31 @@ def _open_file(spec: SourceSpec) -> Source:
         raise
 
 
-def _open_webcam(address: str, spec: SourceSpec) -> Source:
-    number = address.split(":", 1)[1].strip()
-    if not number.isdigit():
-        raise BadInputError(f"{address} names no webcam.", hint="Use webcam:0 for the first one.")
+def _open_webcam(spec: SourceSpec) -> Source:
+    """Open a camera of this machine; it has neither password nor time-outs, the stream's watch ends one that hangs."""
+    address = webcam_address(spec.address)
+    if address is None:
+        raise BadInputError(f"{spec.address} names no webcam.", hint="Use webcam:0 for the first one.")
+    number = address.removeprefix(f"{WEBCAM}:")
+    name, options = f"webcam {number}", dict[str, str]()
     if sys.platform.startswith("linux"):
-        device, driver = f"/dev/video{int(number)}", "v4l2"
+        device, driver = (f"/dev/video{number}" if number.isdecimal() else number), "v4l2"
+        check_device(Path(device), name)
     elif sys.platform == "darwin":
-        device, driver = f"{int(number)}:none", "avfoundation"
+        device, driver, options = f"{number}:none", "avfoundation", {"framerate": "30"}
     else:
-        names = [found.name for found in av.enumerate_input_devices("dshow") if "video" in found.media_types]
-        if int(number) >= len(names):
-            raise BadInputError(f"There is no webcam {number} on this machine.", hint=f"It has {len(names)}.")
-        device, driver = f"video={names[int(number)]}", "dshow"
-    del spec  # A webcam has neither password nor time-outs; the stream's watch ends one that hangs.
-    options = {"framerate": "30"} if driver == "avfoundation" else {}
+        known = {webcam.address: webcam.name for webcam in list_webcams()}
+        if address not in known:
+            raise explain_device(FileNotFoundError(errno.ENOENT, ""), name)
+        device, driver = f"video={known[address]}", "dshow"
+    failure: ConsoleError | None = None
     try:
-        container = _open_container(device, f"Webcam {number}", driver, options)
-    except BadInputError as error:
-        raise BadInputError(f"There is no webcam {number} on this machine.", hint=error.message) from None
-    return _LibavSource(container, f"Webcam {number}", is_live=True)
+        container = av.open(device, format=driver, options=options, metadata_errors="replace")
+    except FFmpegError as error:
+        failure = explain_device(OSError(error.errno, error.strerror), name)
+    if failure is not None:
+        raise failure
+    return _LibavSource(container, name, is_live=True)
 
 
 def file_path(address: str) -> Path:

@@ -32,16 +32,16 @@ def make_gateway(
     wanted = settings.adapters
     adapters: list[Adapter] = []
     if wanted.frigate:
-        adapters.append(
-            FrigateAdapter(
-                topic=wanted.frigate_topic,
-                zones=tuple(zone.strip() for zone in wanted.frigate_zones.split(",") if zone.strip()),
-                cameras=cameras,
-                raise_condition=calls.raise_condition,
-                return_condition=calls.return_condition,
-                now_s=clock.monotonic,
-            )
+        frigate = FrigateAdapter(
+            topic=wanted.frigate_topic,
+            zones=tuple(zone.strip() for zone in wanted.frigate_zones.split(",") if zone.strip()),
+            cameras=cameras,
+            raise_condition=calls.raise_condition,
+            return_condition=calls.return_condition,
+            now_s=clock.monotonic,
         )
+        calls.follow(frigate)
+        adapters.append(frigate)
     if wanted.sparkplug:
         adapters.append(
             SparkplugAdapter(tenant=settings.site.tenant, to_field=field.on_messages, publish=publish, now=clock.now)

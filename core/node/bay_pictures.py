@@ -1,14 +1,16 @@
-"""One bay's part of its camera's newest picture."""
+"""Pictures of bays: one bay's part of its camera's newest one, and what nobody may see of one that was posted."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import av
 import numpy as np
 
-from core.kernel.errors import UnavailableError
+from core.kernel.errors import BadInputError, UnavailableError
 from core.media.convert import to_jpeg
+from core.media.masks import Polygon, PrivacyMask
 from core.parking.model import Outline
 
 MARGIN = 0.6
@@ -17,6 +19,8 @@ MARGIN = 0.6
 LEAST_PX = 96
 MAX_WH = (960, 720)
 QUALITY = 85
+MASKED_QUALITY = 92
+MAX_SIDE_PX = 8192
 
 
 def cut_bay(jpeg: bytes, outline: Outline) -> tuple[bytes, tuple[int, int]]:
@@ -33,8 +37,7 @@ def cut_bay(jpeg: bytes, outline: Outline) -> tuple[bytes, tuple[int, int]]:
         UnavailableError: The picture cannot be decoded.
     """
     try:
-        decoder: Any = av.CodecContext.create("mjpeg", "r")
-        frame = decoder.decode(av.Packet(jpeg))[0]
+        frame = _decode(jpeg)
     except (av.FFmpegError, IndexError) as error:
         raise UnavailableError("The newest picture of this bay is broken.", hint="Try again in a moment.") from error
     points = np.asarray(outline, np.float64) * (frame.width, frame.height)
@@ -45,3 +48,26 @@ def cut_bay(jpeg: bytes, outline: Outline) -> tuple[bytes, tuple[int, int]]:
     part = np.ascontiguousarray(frame.to_ndarray(format="rgb24")[y1:y2, x1:x2])
     cut = av.VideoFrame.from_ndarray(part, format="rgb24")
     return to_jpeg(cut, max_wh=MAX_WH, quality=QUALITY), (x2 - x1, y2 - y1)
+
+
+def mask(jpeg: bytes, private_parts: Sequence[Polygon]) -> bytes:
+    """Return a picture whose private parts are black.
+
+    Args:
+        jpeg: The whole picture.
+        private_parts: As fractions of it.
+
+    Raises:
+        BadInputError: The picture cannot be decoded.
+    """
+    try:
+        frame = PrivacyMask(private_parts).blacken(_decode(jpeg))
+        return to_jpeg(frame, max_wh=(MAX_SIDE_PX, MAX_SIDE_PX), quality=MASKED_QUALITY)
+    except (av.FFmpegError, IndexError, ValueError) as error:
+        raise BadInputError("The picture cannot be decoded.", hint="Send it again.") from error
+
+
+def _decode(jpeg: bytes) -> av.VideoFrame:
+    decoder: Any = av.CodecContext.create("mjpeg", "r")
+    frame: av.VideoFrame = decoder.decode(av.Packet(jpeg))[0]
+    return frame

@@ -15,7 +15,7 @@ import queue
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
@@ -40,6 +40,7 @@ from core.parking.sight.model import (
     SightConfig,
     Sighting,
     SightingKind,
+    SightInterrupted,
     ViewTroubled,
 )
 
@@ -56,6 +57,11 @@ N_NEWEST = 12
 KEEP_APART_S = 20.0
 MAX_KEPT_BYTES = 128_000_000
 
+PrivateParts = tuple[tuple[tuple[float, float], ...], ...]
+"""What nobody may see of a camera's pictures: polygons in fractions of them."""
+
+MASKED_MEANWHILE = "A part of this camera's picture became private meanwhile."
+
 _OBSERVED = {
     SightingKind.MISPARKED: LotObservationKind.MISPARKED,
     SightingKind.BLOCKED_LANE: LotObservationKind.LANE_BLOCKED,
@@ -67,7 +73,8 @@ class _Ask:
     key: tuple[str, str]
     message: LookAtBays
     answer: asyncio.Future[tuple[BayEvidence, ...]]
-    is_history: bool = False
+    shows_private: bool = False
+    """A part of the picture became private while it was looked at: nobody may see it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +96,7 @@ class BaySightHub:
 
         Args:
             config: Of the process.
-            publish: Takes `BaysSeen`, `LotObserved` and `ViewTroubled`.
+            publish: Takes `BaysSeen`, `BaysSeenLate`, `LotObserved`, `ViewTroubled` and `SightInterrupted`.
         """
         self._config = config
         self._publish = publish
@@ -103,8 +110,15 @@ class BaySightHub:
         self._may_start_s = 0.0
         self._is_stopping = False
         self._pictures: dict[tuple[str, str], list[KeptPicture]] = {}
+        self._private_parts: dict[str, PrivateParts] = {}
+        self._history: dict[tuple[str, str], _Ask] = {}
+        """The newest picture of the past of each view, waiting or looked at."""
+
         self._held: dict[str, Sighting] = {}
         """What began and did not end yet, by its condition."""
+
+        self._untold: set[str] = set()
+        """Keys of what is held and was closed: it is told again if the next picture does not end it."""
 
         self.looked: dict[tuple[str, str], Looked] = {}
         """What the last look at each view said, without its evidence."""
@@ -117,8 +131,26 @@ class BaySightHub:
             del self._pictures[key]
         for key in set(self.looked) - views:
             del self.looked[key]
+        for key in set(self._history) - views:
+            del self._history[key]
         self._end_held(lambda held: (held.lot_id, held.camera_id) not in views)
         self._tell(SetLots(lots=tuple(self._lots.values())))
+
+    def set_private_parts(self, by_camera: Mapping[str, PrivateParts]) -> None:
+        """Take what nobody may see of each camera's pictures; those from before a change are let go of."""
+        before, now = self._private_parts, dict(by_camera)
+        self._private_parts = now
+        changed = {camera_id for camera_id in before | now if before.get(camera_id, ()) != now.get(camera_id, ())}
+        for key in [key for key in self._pictures if key[1] in changed]:
+            del self._pictures[key]
+        for key in [key for key in self._history if key[1] in changed]:
+            del self._history[key]
+        for place in [place for place in self._waiting if place[1] in changed]:
+            ask = self._waiting.pop(place)
+            if not ask.answer.done():
+                ask.answer.set_exception(UnavailableError(MASKED_MEANWHILE, hint="Send it again."))
+        if self._asked is not None and self._asked.key[1] in changed:
+            self._asked.shows_private = True
 
     def set_model(self, model: str) -> None:
         """Detect with this model, which must be ready."""
@@ -154,25 +186,56 @@ class BaySightHub:
             BadInputError: There is no such lot or view, or the picture is not usable.
             UnavailableError: The process that looks is gone for the moment.
         """
-        answer = self._ask(lot_id, camera_id, jpeg, at, source=source or f"camera:{camera_id}")
-        # Who does not wait for the answer need not hear of its failure either.
-        answer.add_done_callback(lambda done: None if done.cancelled() else done.exception())
-        return answer
+        ask = self._make_ask(lot_id, camera_id, jpeg, at, source=source or f"camera:{camera_id}")
+        place = (*ask.key, False)
+        passed_over = self._waiting.get(place)
+        if passed_over is not None and not passed_over.answer.done():
+            passed_over.answer.set_result(())
+        # In place of the older one: a camera that sends more often does not come to its turn more often.
+        self._waiting[place] = ask
+        self._next()
+        return ask.answer
 
     def submit_history(
         self, lot_id: str, camera_id: str, jpeg: bytes, at: datetime
     ) -> asyncio.Future[tuple[BayEvidence, ...]]:
         """Look at a picture of the past; what it says is published as `BaysSeenLate`, and nothing else follows.
 
-        Raises:
-            As `submit`.
-        """
-        return self._ask(lot_id, camera_id, jpeg, at, source=f"camera:{camera_id}", is_history=True)
+        None is passed over for another: of each view one waits or is looked at, and whoever sends that one again shares
+        its answer.
 
-    def take_picture(self, camera_id: str, jpeg: bytes, at: datetime) -> None:
-        """Take what a worker saw with a camera; every lot that it sees is looked at."""
+        Raises:
+            UnavailableError: Another one of this view is not looked at yet; its sender keeps this one meanwhile.
+            As `submit` otherwise.
+        """
+        key = (lot_id, camera_id)
+        before = self._history.get(key)
+        if before is not None and _stands(before.answer):
+            if (before.message.at, before.message.jpeg) == (at, jpeg):
+                return before.answer
+            if not before.answer.done():
+                raise UnavailableError(
+                    "An older picture of this camera is looked at first.", hint="Keep this one, and send it again."
+                )
+        ask = self._make_ask(lot_id, camera_id, jpeg, at, source=f"camera:{camera_id}", is_history=True)
+        self._history[key] = self._waiting[(*key, True)] = ask
+        self._next()
+        return ask.answer
+
+    def take_picture(self, camera_id: str, jpeg: bytes, at: datetime, private_parts: PrivateParts = ()) -> None:
+        """Take what a worker saw with a camera; every lot that it sees is looked at.
+
+        One that was on its way when a mask was drawn, with other `private_parts` black than are now, is let go of.
+        """
+        if private_parts != self._private_parts.get(camera_id, ()):
+            return
         for lot_id in self.views_of(camera_id):
             self.submit(lot_id, camera_id, jpeg, at)
+
+    def is_told(self, lot_id: str, camera_id: str) -> bool:
+        """Tell whether the newest picture of a view says what stands in its bays."""
+        looked = self.looked.get((lot_id, camera_id))
+        return looked is not None and not looked.trouble
 
     def newest(self, lot_id: str, camera_id: str) -> KeptPicture | None:
         """Return the newest picture of a view."""
@@ -203,9 +266,9 @@ class BaySightHub:
             process.kill()
             await asyncio.to_thread(process.join, 1.0)
 
-    def _ask(
+    def _make_ask(
         self, lot_id: str, camera_id: str, jpeg: bytes, at: datetime, *, source: str, is_history: bool = False
-    ) -> asyncio.Future[tuple[BayEvidence, ...]]:
+    ) -> _Ask:
         lot = self._lots.get(lot_id)
         if lot is None:
             raise BadInputError(f"There is no lot {lot_id!r}.", hint="Look at the list of lots.")
@@ -214,7 +277,6 @@ class BaySightHub:
                 f"The lot {lot.name} has no view of a camera {camera_id!r}.",
                 hint="Draw its bays on a picture of that camera first.",
             )
-        key = (lot_id, camera_id)
         message = LookAtBays(
             ticket=next(self._tickets),
             lot_id=lot_id,
@@ -222,17 +284,12 @@ class BaySightHub:
             jpeg=jpeg,
             at=at,
             source=source,
+            is_history=is_history,
         )
         answer = asyncio.get_running_loop().create_future()
-        ask = _Ask(key=key, message=message, answer=answer, is_history=is_history)
-        place = (*key, is_history)
-        passed_over = self._waiting.get(place)
-        if passed_over is not None and not passed_over.answer.done():
-            passed_over.answer.set_result(())
-        # In place of the older one: a camera that sends more often does not come to its turn more often.
-        self._waiting[place] = ask
-        self._next()
-        return ask.answer
+        # Who does not wait for the answer need not hear of its failure either.
+        answer.add_done_callback(lambda done: None if done.cancelled() else done.exception())
+        return _Ask(key=(lot_id, camera_id), message=message, answer=answer)
 
     def _next(self) -> None:
         if self._asked is not None or not self._waiting or self._is_stopping:
@@ -288,13 +345,15 @@ class BaySightHub:
             if not ask.answer.done():
                 ask.answer.set_exception(BadInputError(answer.message, hint=answer.hint))
             return
-        if ask.is_history:
+        if ask.message.is_history:
             if looked.evidence:
                 self._publish(BaysSeenLate(looked.evidence))
             if not ask.answer.done():
                 ask.answer.set_result(looked.evidence)
             return
-        self._keep(ask.key, KeptPicture(at=ask.message.at, jpeg=ask.message.jpeg))
+        jpeg = b"" if ask.shows_private else ask.message.jpeg
+        if jpeg:
+            self._keep(ask.key, KeptPicture(at=ask.message.at, jpeg=jpeg))
         self.looked[ask.key] = Looked(
             lot_id=looked.lot_id,
             camera_id=looked.camera_id,
@@ -305,9 +364,24 @@ class BaySightHub:
         )
         if looked.evidence:
             self._publish(BaysSeen(looked.evidence))
-        self._tell_sightings(looked.sightings, ask.message.jpeg)
+        self._tell_sightings(looked.sightings, jpeg)
+        if looked.evidence and not looked.trouble:
+            # What began before the process was started anew, it cannot tell the end of.
+            self._end_held(lambda held: (held.lot_id, held.camera_id) == ask.key and held.kind not in _OBSERVED)
+        self._tell_untold(ask.key, jpeg)
         if not ask.answer.done():
             ask.answer.set_result(looked.evidence)
+
+    def tell_again(self, lot_id: str) -> None:
+        """Somebody closed what was called at a lot: what still holds there is told again with the next picture."""
+        self._untold |= {key for key, held in self._held.items() if held.lot_id == lot_id}
+
+    def _tell_untold(self, view: tuple[str, str], jpeg: bytes) -> None:
+        self._untold &= self._held.keys()
+        again = [self._held[key] for key in self._untold]
+        again = [held for held in again if (held.lot_id, held.camera_id) == view]
+        self._untold -= {held.condition_key for held in again}
+        self._tell_sightings(again, jpeg)
 
     def _tell_sightings(self, sightings: Iterable[Sighting], jpeg: bytes) -> None:
         observed = []
@@ -316,26 +390,37 @@ class BaySightHub:
                 self._held[sighting.condition_key] = sighting
             else:
                 self._held.pop(sighting.condition_key, None)
-            kind = _OBSERVED.get(sighting.kind)
-            if kind is None:
+            if sighting.kind in _OBSERVED:
+                observed.append(self._observation_of(sighting, jpeg))
+            else:
                 self._publish(ViewTroubled(sighting))
-                continue
-            lot = self._lots.get(sighting.lot_id)
-            order = [bay.bay_id for bay in lot.bays] if lot is not None else []
-            observed.append(
-                LotObservation(
-                    kind=kind,
-                    lot_id=sighting.lot_id,
-                    place=sighting.lane or "+".join(bay for bay in order if bay in sighting.bay_ids),
-                    camera_id=sighting.camera_id,
-                    is_begin=sighting.holds,
-                    at=sighting.at,
-                    confidence=sighting.confidence,
-                    snapshot_jpeg=jpeg if sighting.holds else b"",
-                )
-            )
         if observed:
             self._publish(LotObserved(tuple(observed)))
+
+    def _observation_of(self, sighting: Sighting, jpeg: bytes = b"") -> LotObservation:
+        lot = self._lots.get(sighting.lot_id)
+        order = [bay.bay_id for bay in lot.bays] if lot is not None else []
+        return LotObservation(
+            kind=_OBSERVED[sighting.kind],
+            lot_id=sighting.lot_id,
+            place=sighting.lane or "+".join(bay for bay in order if bay in sighting.bay_ids),
+            camera_id=sighting.camera_id,
+            is_begin=sighting.holds,
+            at=sighting.at,
+            confidence=sighting.confidence,
+            snapshot_jpeg=jpeg if sighting.holds else b"",
+        )
+
+    def _doubt_held(self) -> None:
+        """The process ended: the next one begins without what it saw begin, and tells again what still holds."""
+        self.looked.clear()
+        views = tuple(held for held in self._held.values() if held.kind not in _OBSERVED)
+        strays = tuple(held for held in self._held.values() if held.kind in _OBSERVED)
+        self._held = {held.condition_key: held for held in views}
+        if views or strays:
+            self._publish(
+                SightInterrupted(views=views, observations=tuple(self._observation_of(held) for held in strays))
+            )
 
     def _end_held(self, is_over: Callable[[Sighting], bool]) -> None:
         """End what nobody will tell the end of any more."""
@@ -362,8 +447,7 @@ class BaySightHub:
         self._may_start_s = time.monotonic() + RETRY_S
         if not self._is_stopping:
             log.error("the process that looks at bays ended (exit code %s)", process.exitcode)
-            # The next one begins without them, and tells again what still holds.
-            self._end_held(lambda _held: True)
+            self._doubt_held()
         ask, self._asked = self._asked, None
         if ask is not None and not ask.answer.done():
             ask.answer.set_exception(
@@ -377,6 +461,11 @@ class BaySightHub:
         for ask in asks:
             if not ask.answer.done():
                 ask.answer.set_exception(UnavailableError(message))
+
+
+def _stands(answer: asyncio.Future[tuple[BayEvidence, ...]]) -> bool:
+    """Whether a look is on its way, or was made."""
+    return not answer.done() or (not answer.cancelled() and not isinstance(answer.exception(), UnavailableError))
 
 
 def _write(pipe: Connection, outbox: queue.SimpleQueue[object]) -> None:

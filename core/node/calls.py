@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -16,32 +16,42 @@ from core.drones.model import DroneState
 from core.drones.rules import DroneCondition
 from core.field.kinds.base import AlarmDefault
 from core.field.limits import LimitPassed, LimitWatch
-from core.field.model import OVERFLOW, Device, DeviceState, FieldEvent, LinkState, Reading
+from core.field.model import Device, DeviceState, FieldEvent, FieldLosses, LinkState, Reading, calls_operator
+from core.field.service import EventsLost
 from core.field.skew import SKEW_S
+from core.gateway.frigate import OBJECT, FrigateAdapter
 from core.incidents.doubt import Doubtful
+from core.incidents.ledger import Measured
 from core.incidents.model import Alarm, Condition, Quality, Snapshot, SourceKind
-from core.incidents.policy import CALLING_KINDS, call_from, condition_of_source
+from core.incidents.policy import CALLING_KINDS, SOURCE_LOST, call_from, condition_of_source
 from core.incidents.rules.book import RuleBook, shipped_book
 from core.incidents.rules.values import limits_of, value_condition
+from core.incidents.same_event import View
 from core.incidents.service import IncidentService
 from core.kernel.clock import Clock, SystemClock
-from core.kernel.errors import ConsoleError, UnavailableError
+from core.kernel.errors import BadInputError, ConsoleError, UnavailableError
 from core.kernel.log import OncePerLoss
 from core.node import conditions
+from core.node.event_calls import EventCalls, ForgetWaiting, forget_nothing
+from core.node.hearing import bays_of
 from core.node.mass_loss import SETTLE_S, MassLoss
 from core.node.model import Health, WorkerReport
+from core.node.raised import Raised
 from core.node.sight import CameraBack, CameraLost
 from core.parking.forecast.model import FullExpected
-from core.parking.model import Lot
+from core.parking.model import BayStatus, Lot
 from core.parking.rules import LotCondition
+from core.parking.sight.model import SightInterrupted
 from core.traffic.service import StationCongestion
 from core.vision.messages import EngineFailed, Observed
-from core.vision.model import Phase
+from core.vision.model import AT_THE_CAMERA, Phase
 
 log = logging.getLogger(__name__)
 
 BROKER_ALARM_AFTER_S = 10.0
 CERTIFICATE_ENDS_SOON = timedelta(days=30)
+LOSSES_END_AFTER_S = 60.0
+REPEATED_WITHIN = timedelta(seconds=30)
 RETRY_S = 2.0
 MAX_TOGETHER = 256
 MAX_WAITING = 50_000
@@ -62,8 +72,14 @@ SKEW_GOOD_S = 4.0
 _CALLS_NOBODY = {(DeviceState.ONLINE, True), (DeviceState.UNKNOWN, True)}
 """A broker that goes takes every device from one to the other and back: none of them has an alarm to change."""
 
+_OF_DEVICES = (SourceKind.DEVICE, SourceKind.STATION)
+
 UNSTABLE_AFTER = 3
 """Ends of one worker in a row before an operator hears of it."""
+
+
+def _nothing() -> None:
+    return
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +88,15 @@ class _Step:
 
     Attributes:
         n_bytes: Of the picture that waits with it.
-        lane: Steps of one lane are stored one after the other, those of others may share a transaction with them; empty
-            waits for everything before it, and everything after waits for it.
+        lane: Steps of one lane are stored one after the other, those of others may share a transaction with them;
+            empty waits for everything before it, and everything after waits for it.
+        on_refused: Called where it cannot be stored and is given up.
     """
 
     run: Callable[[], Coroutine[Any, Any, Any]]
     n_bytes: int = 0
     lane: str = ""
+    on_refused: Callable[[], object] = _nothing
 
 
 class Calls:
@@ -98,6 +116,7 @@ class Calls:
         find_camera: Callable[[str], Camera | None],
         find_device: Callable[[str], Device],
         find_book: Callable[[], RuleBook] = shipped_book,
+        forget_waiting: ForgetWaiting = forget_nothing,
         clock: Clock | None = None,
     ) -> None:
         """Prepare.
@@ -108,6 +127,7 @@ class Calls:
             find_camera: By its id; None where there is none.
             find_device: By its id.
             find_book: Returns the rules in force; another book after a change of rules.
+            forget_waiting: Lets events of removed devices, which would call, wait no longer.
             clock: For how long a number has been beyond its limit.
         """
         self._incidents = incidents
@@ -116,15 +136,33 @@ class Calls:
         self._n_picture_bytes = 0
         self._find_camera = find_camera
         self._find_device = find_device
-        self._raised: set[str] = set()
+        self._raised = Raised()
+        self._gone: set[tuple[SourceKind, str]] | None = None
+        """Removed sources of the step that was queued last; None once anything else stands behind it, or it is done."""
+
         self._doubtful: set[str] = set()
         """Alarms from before the start, by condition key, until something is said of them."""
 
-        self._open: dict[tuple[SourceKind, str], set[str]] = {}
-        """Open alarms by source: who has none need not be told that it is lost."""
+        self._open: dict[tuple[SourceKind, str], dict[str, Alarm]] = {}
+        """Open alarms by source and id: who has none need not be told that it is lost."""
+
+        self._seen_by_frigate: dict[str, Alarm] = {}
+        self._unjudged: dict[str, Alarm] = {}
+        """Open alarms of lots of which it may be another question now whether they are heard."""
+
+        self._asked_at: dict[str, int] = {}
+        """The version of an alarm for which another quality was asked."""
+
+        self._is_heard: Callable[[Doubtful], bool] = lambda _doubtful: True
+        self._frigate: FrigateAdapter | None = None
+
+        self._blind: set[str] = set()
+        self._blinding: dict[str, set[str]] = {}
+        """Alarms that say of a camera that it sees nothing, by camera, while they are active."""
 
         self._once = OncePerLoss(log)
         self._link_lost_s: float | None = None
+        self._losses, self._lost_data_s = FieldLosses(), float("-inf")
         self._limits = LimitWatch()
         self._clock = clock or SystemClock()
         self._find_book = find_book
@@ -133,6 +171,9 @@ class Calls:
         """By device: the kind that it was when they were made."""
 
         self._devices: dict[str, tuple[DeviceState, bool]] = {}
+        self._fell_silent: set[str] = set()
+        """Devices that are heard no more; one that has not spoken since the start may do so any moment."""
+
         self._drones_heard: dict[str, bool] = {}
         self._mass_loss = MassLoss(
             call=self._call_device,
@@ -140,17 +181,65 @@ class Calls:
             return_condition=self._return_anyway,
         )
         self._settling: asyncio.TimerHandle | None = None
+        self._measured: Mapping[str, Measured] = {}
+        self._events = EventCalls(
+            incidents,
+            find_device=find_device,
+            forget_waiting=forget_waiting,
+            later=lambda lane, run: self._later(_Step(run, lane=lane), MAX_WAITING),
+        )
 
     def know(self, alarm: Alarm) -> None:
-        """Follow which sources have open alarms."""
+        """Follow which sources have open alarms; what is stored after its source was lost is the last one known."""
+        if alarm.kind in AT_THE_CAMERA:
+            kept = self._blinding.setdefault(alarm.source_id, set())
+            (kept.add if alarm.is_active else kept.discard)(alarm.alarm_id)
         source = (alarm.source_kind, alarm.source_id)
         if alarm.is_open:
-            self._open.setdefault(source, set()).add(alarm.alarm_id)
+            self._open.setdefault(source, {})[alarm.alarm_id] = alarm
+            if alarm.kind == OBJECT:
+                self._seen_by_frigate[alarm.alarm_id] = alarm
+            elif alarm.source_kind is SourceKind.LOT:
+                self._unjudged[alarm.alarm_id] = alarm
+            if alarm.quality is Quality.GOOD and alarm.kind not in SOURCE_LOST and self._is_silent(alarm):
+                self._end_later(partial(self._incidents.set_quality_of, alarm.condition_key, Quality.STALE))
             return
-        ids = self._open.get(source, set())
-        ids.discard(alarm.alarm_id)
-        if not ids:
+        known = self._open.get(source, {})
+        known.pop(alarm.alarm_id, None)
+        if not known:
             self._open.pop(source, None)
+        for others in (self._seen_by_frigate, self._unjudged, self._asked_at):
+            others.pop(alarm.alarm_id, None)
+
+    def _is_silent(self, alarm: Alarm) -> bool:
+        """Tell whether the device or drone of an alarm is known not to be heard, or its camera to be blind."""
+        if alarm.source_kind is SourceKind.DRONE:
+            return not self._drones_heard.get(alarm.source_id, True)
+        if alarm.source_kind is SourceKind.CAMERA:
+            return alarm.source_id in self._blind and alarm.kind not in AT_THE_CAMERA
+        if alarm.source_kind not in _OF_DEVICES:
+            return False
+        return alarm.source_id in self._fell_silent
+
+    def hear_by(self, is_heard: Callable[[Doubtful], bool]) -> None:
+        """Ask `is_heard` about the sources of what lots and Frigate told; until then all of them are."""
+        self._is_heard = is_heard
+
+    def follow(self, frigate: FrigateAdapter) -> None:
+        """Ask this adapter whether Frigate runs, and let it forget what was closed."""
+        self._frigate = frigate
+
+    def is_frigate_heard(self) -> bool:
+        """Tell whether Frigate runs, as far as it has said."""
+        return self._frigate is None or self._frigate.is_available is not False
+
+    def is_blind(self, camera_id: str) -> bool:
+        """Whether a camera shows nothing that its rules could go by, as its worker or an alarm of it says."""
+        return camera_id in self._blind or bool(self._blinding.get(camera_id))
+
+    def know_measured(self, measured: Mapping[str, Measured]) -> None:
+        """Call for nothing again that the run before called for: the broker sends again what that had not confirmed."""
+        self._measured = measured
 
     def doubt(self, alarms: Iterable[Alarm]) -> None:
         """Take back also these, which were raised before the start, once they are good again."""
@@ -166,30 +255,33 @@ class Calls:
         return self._limits.is_within(doubtful.source_id, stream, quantity)
 
     def raise_condition(self, condition: Condition, picture: Snapshot | None = None) -> None:
-        """Call an operator; again only after it was good in between."""
-        if condition.condition_key in self._raised:
+        """Call an operator; again only after it was good in between, or where it is worse or another by its tags."""
+        state = (condition.priority, condition.tags)
+        if self._raised.get(condition.condition_key) == state:
             return
         if not self._later(
             _Step(
                 partial(self._incidents.raise_condition, condition, picture),
                 0 if picture is None else len(picture.jpeg),
                 lane=condition.condition_key,
+                on_refused=lambda: self._raised.discard(condition.condition_key),
             ),
             MAX_WAITING,
         ):
             return
-        self._raised.add(condition.condition_key)
+        self._raised.note(condition.condition_key, state)
         self._doubtful.discard(condition.condition_key)
         self._once.lost(condition.condition_key, f"{condition.title}: {condition.detail}")
 
-    def return_condition(self, condition_key: str) -> None:
+    def return_condition(self, condition_key: str, measured_at: datetime | None = None) -> None:
         """Take a call back; nothing where there was none in this run or an earlier one."""
         if condition_key not in self._raised and condition_key not in self._doubtful:
             return
         self._raised.discard(condition_key)
         self._doubtful.discard(condition_key)
         self._once.back(condition_key, f"good again: {condition_key}")
-        self._end_later(partial(self._incidents.return_condition, condition_key), lane=condition_key)
+        returning = partial(self._incidents.return_condition, condition_key, measured_at)
+        self._end_later(returning, lane=condition_key)
 
     async def work(self) -> None:
         """Store what waits, in order, until cancelled; a database that is away is waited for."""
@@ -227,9 +319,11 @@ class Calls:
                 continue
             except ConsoleError as error:
                 log.error("an alarm could not be stored: %s", error)
+                step.on_refused()
             except Exception:
                 # One that cannot be stored must not keep back all that come after it.
                 log.exception("an alarm could not be stored")
+                step.on_refused()
             self._once.back("store", "alarms are stored again")
             return
 
@@ -242,6 +336,7 @@ class Calls:
 
     def _later(self, step: _Step, n_most: int) -> bool:
         """Queue a step unless more than `n_most` wait already; returns whether it was queued."""
+        self._gone = None
         if self._queue.qsize() >= n_most:
             self._once.lost(
                 "queue", f"more than {n_most:,} alarms and counts wait for the database; newer ones are lost"
@@ -251,8 +346,8 @@ class Calls:
         self._queue.put_nowait(step)
         return True
 
-    def _end_later(self, run: Callable[[], Coroutine[Any, Any, Any]], *, lane: str = "") -> None:
-        self._later(_Step(run, lane=lane), MAX_WAITING_ENDS)
+    def _end_later(self, run: Callable[[], Coroutine[Any, Any, Any]], *, lane: str = "") -> bool:
+        return self._later(_Step(run, lane=lane), MAX_WAITING_ENDS)
 
     def take_observed(self, message: Observed) -> None:
         """A scene rule saw something."""
@@ -265,7 +360,7 @@ class Calls:
             self._incidents.take_observation,
             observation,
             camera_name=camera.name,
-            position=camera.position,
+            view=_view_of(camera),
             snapshot=picture,
             call_from=call_from(observation.kind, camera.scene),
         )
@@ -290,10 +385,69 @@ class Calls:
         self.raise_condition(conditions.camera_lost(event.camera, event.report))
         self._end_later(partial(self._incidents.set_quality, SourceKind.CAMERA, event.camera.camera_id, Quality.STALE))
 
+        self._judge_lots()
+
+    def _judge_lots(self) -> None:
+        """A camera came or went, and with it what its lots are known by."""
+        for (kind, _), alarms in self._open.items():
+            if kind is SourceKind.LOT:
+                self._unjudged.update(alarms)
+
+    def take_bays(self, bays: Iterable[BayStatus]) -> None:
+        """Bays are unknown, or known again: what was called there is the last one known, or known again."""
+        for lot_id, bay_ids in _by_lot(bays).items():
+            for alarm in self._open.get((SourceKind.LOT, lot_id), {}).values():
+                place = bays_of(alarm.kind, alarm.condition_key)
+                if not place or not place.isdisjoint(bay_ids):
+                    self._unjudged[alarm.alarm_id] = alarm
+
+    def tell_quality(self) -> None:
+        """Say of alarms that lots and Frigate told whether their sources are heard; call it once a second."""
+        unjudged, self._unjudged = self._unjudged, {}
+        for alarm in (*unjudged.values(), *self._seen_by_frigate.values()):
+            doubtful = Doubtful(
+                condition_key=alarm.condition_key,
+                kind=alarm.kind,
+                source_kind=alarm.source_kind,
+                source_id=alarm.source_id,
+            )
+            wanted = Quality.GOOD if self._is_heard(doubtful) else Quality.STALE
+            if alarm.quality is not wanted and self._asked_at.get(alarm.alarm_id) != alarm.version:
+                self._asked_at[alarm.alarm_id] = alarm.version
+                self._end_later(partial(self._incidents.set_quality_of, alarm.condition_key, wanted))
+
+    def take_closed(self, alarm: Alarm) -> None:
+        """A supervisor closed what nobody is heard of: whoever comes back with it calls anew."""
+        key = alarm.condition_key
+        self._raised.discard(key)
+        self._doubtful.discard(key)
+        self._once.back(key, f"closed, and not heard: {key}")
+        if self._frigate is not None:
+            self._frigate.forget(key)
+        if alarm.source_kind is SourceKind.DEVICE:
+            stream, _, quantity = key.partition(f"/{alarm.kind}:")[2].rpartition("/")
+            self._limits.forget_limit(alarm.source_id, stream, alarm.kind, quantity)
+
     def take_camera_back(self, event: CameraBack) -> None:
         """A camera shows pictures again."""
         self.return_condition(conditions.camera_lost_key(event.camera_id))
-        self._end_later(partial(self._incidents.set_quality, SourceKind.CAMERA, event.camera_id, Quality.GOOD))
+        if event.camera_id in self._blind:
+            self.take_camera_blind(event.camera_id)
+        else:
+            self._end_later(partial(self._incidents.set_quality, SourceKind.CAMERA, event.camera_id, Quality.GOOD))
+        self._judge_lots()
+
+    def take_camera_blind(self, camera_id: str) -> None:
+        """A camera shows pictures, but not what its scene was drawn for: its alarms are as last known."""
+        self._blind.add(camera_id)
+        self._end_later(
+            partial(self._incidents.set_quality, SourceKind.CAMERA, camera_id, Quality.STALE, sure=AT_THE_CAMERA)
+        )
+
+    def take_camera_sighted(self, camera_id: str) -> None:
+        """A camera sees again."""
+        self._blind.discard(camera_id)
+        self._end_later(partial(self._incidents.set_quality, SourceKind.CAMERA, camera_id, Quality.GOOD))
 
     def take_rules_reset(self, camera_id: str) -> None:
         """A camera's rules were changed: what they had begun is over."""
@@ -307,8 +461,9 @@ class Calls:
 
     def take_camera_removed(self, camera_id: str) -> None:
         """A camera is gone, and with it everything that it was called for."""
-        self._raised.discard(conditions.camera_lost_key(camera_id))
-        self._end_later(partial(self._incidents.return_missing, SourceKind.CAMERA, camera_id))
+        self._blind.discard(camera_id)
+        self._blinding.pop(camera_id, None)
+        self._take_removed(SourceKind.CAMERA, camera_id)
 
     def take_worker(self, report: WorkerReport) -> None:
         """A worker started, opened its engine or ended."""
@@ -351,6 +506,14 @@ class Calls:
         picture = Snapshot(jpeg=found.snapshot_jpeg, captured_at=found.at) if found.snapshot_jpeg else None
         self.raise_condition(condition, picture)
 
+    def take_sight_interrupted(self, event: SightInterrupted) -> None:
+        """Nobody looks at bays for a moment: what was seen holds as last known, until it is seen again or no more."""
+        keys = conditions.sight_keys(event)
+        for key in keys:
+            self._raised.discard(key)
+        self._doubtful |= keys
+        self._end_later(partial(self._incidents.doubt_conditions, keys))
+
     def take_drone_condition(self, found: DroneCondition) -> None:
         """Something is wrong with a drone, or right again."""
         condition = conditions.of_drone(found)
@@ -386,7 +549,11 @@ class Calls:
         self._devices[device.device_id] = now
         if before == now:
             return
-        for kind in (SourceKind.DEVICE, SourceKind.STATION):
+        if device.state is DeviceState.ONLINE:
+            self._fell_silent.discard(device.device_id)
+        elif before is not None or device.state is not DeviceState.UNKNOWN:
+            self._fell_silent.add(device.device_id)
+        for kind in _OF_DEVICES:
             self._tell_quality(kind, device.device_id, is_heard=device.state is DeviceState.ONLINE)
         if before is not None and {before, now} <= _CALLS_NOBODY:
             return
@@ -422,10 +589,11 @@ class Calls:
     def take_device_removed(self, device_id: str) -> None:
         """A device is gone, and with it everything that it was called for."""
         self._devices.pop(device_id, None)
+        self._fell_silent.discard(device_id)
         self._mass_loss.forget(device_id)
         self._known_limits.pop(device_id, None)
         self._limits.forget(device_id)
-        self._raised = {key for key in self._raised if not key.startswith(f"{SourceKind.DEVICE}/{device_id}/")}
+        self._events.forget(device_id)
         self._take_removed(SourceKind.DEVICE, device_id)
         self._take_removed(SourceKind.STATION, device_id)
 
@@ -439,7 +607,20 @@ class Calls:
         self._take_removed(SourceKind.DRONE, drone_id)
 
     def _take_removed(self, kind: SourceKind, source_id: str) -> None:
-        self._end_later(partial(self._incidents.return_missing, kind, source_id))
+        """Take back all that a source was called for; thousands that are removed together are one step."""
+        self._raised.drop(kind, source_id)
+        if self._gone is None:
+            gone: set[tuple[SourceKind, str]] = set()
+            if not self._end_later(partial(self._return_gone, gone)):
+                return
+            self._gone = gone
+        self._gone.add((kind, source_id))
+
+    async def _return_gone(self, gone: set[tuple[SourceKind, str]]) -> None:
+        if self._gone is gone:
+            # Who is removed from now on was not seen by this one.
+            self._gone = None
+        await self._incidents.return_sources(gone)
 
     def take_reading(self, reading: Reading) -> None:
         """A device measures something: beyond the limits of its kind, or of a rule of its own, it calls."""
@@ -463,22 +644,42 @@ class Calls:
     def _take_passed(self, device: Device, passed: Iterable[LimitPassed]) -> None:
         for one in passed:
             condition = value_condition(device, one)
+            if self._is_answered(condition.condition_key, one):
+                # Where it is beyond the limit still, the next reading says so.
+                self._limits.forget_limit(one.device_id, one.stream, one.default.kind, one.default.quantity)
+                continue
             if one.is_beyond:
                 self.raise_condition(condition)
             else:
-                self.return_condition(condition.condition_key)
+                self.return_condition(condition.condition_key, one.measured_at)
+
+    def _is_answered(self, condition_key: str, passed: LimitPassed) -> bool:
+        """Tell whether the run before knew what came after this number was measured."""
+        known = self._measured.get(condition_key)
+        if known is None or passed.measured_at is None:
+            return False
+        after = known.returned_at if passed.is_beyond else known.raised_at
+        # What is older by more is no repetition: the device's clock went back.
+        return after is not None and after - REPEATED_WITHIN < passed.measured_at <= after
 
     def take_field_event(self, event: FieldEvent) -> None:
-        """A device had to give something up; that it lasts nobody can say, so the call ends with it."""
-        n_dropped = event.data.get("dropped")
-        if event.event_type != OVERFLOW or not isinstance(n_dropped, int):
-            return
-        condition = conditions.device_overflow(self._find_device(event.device_id), n_dropped)
-        self.raise_condition(condition)
-        self.return_condition(condition.condition_key)
+        """A device had to give something up, or says itself that something happened."""
+        if calls_operator(event):
+            self._events.take(event)
+
+    def take_events_lost(self, lost: EventsLost) -> None:
+        """Events are missing for good; the call ends with it, and stands until somebody has read it."""
+        try:
+            device = self._find_device(lost.device_id)
+        except BadInputError:
+            device = Device(device_id=lost.device_id, kind="", name=lost.device_id)
+        condition = conditions.events_lost(device, lost)
+        raising = partial(self._incidents.raise_moment, condition, lambda _session: True)
+        self._later(_Step(raising, lane=condition.condition_key), MAX_WAITING)
 
     def take_health(self, health: Health) -> None:
-        """Judge disk, database and broker, once a second."""
+        """Judge disk, database, broker and what is lost of the field, once a second."""
+        self._judge_losses(health.losses)
         if health.disk_free_gb < conditions.LOW_DISK_GB:
             self.raise_condition(conditions.disk_low(self._folder, health.disk_free_gb))
         else:
@@ -503,12 +704,33 @@ class Calls:
         if now_s - self._link_lost_s >= BROKER_ALARM_AFTER_S:
             self.raise_condition(conditions.broker_down(link.address, link.reason))
 
+    def _judge_losses(self, losses: FieldLosses) -> None:
+        now_s = self._clock.monotonic()
+        if losses.n_readings + losses.n_turned_away > self._losses.n_readings + self._losses.n_turned_away:
+            self._losses, self._lost_data_s = losses, now_s
+            self.raise_condition(conditions.field_data_lost(losses))
+        elif now_s - self._lost_data_s >= LOSSES_END_AFTER_S:
+            self.return_condition(conditions.field_data_lost(losses).condition_key)
+
     def _judge_certificate(self, ends_at: datetime, now: datetime) -> None:
         condition = conditions.certificate_ends(ends_at, now)
         if ends_at - now < CERTIFICATE_ENDS_SOON:
             self.raise_condition(condition)
         else:
             self.return_condition(condition.condition_key)
+
+
+def _by_lot(bays: Iterable[BayStatus]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for bay in bays:
+        found.setdefault(bay.lot_id, set()).add(bay.bay_id)
+    return found
+
+
+def _view_of(camera: Camera) -> View | None:
+    if camera.position is None:
+        return None
+    return View(position=camera.position, heading_deg=camera.heading_deg, view_angle_deg=camera.view_angle_deg)
 
 
 def _describe_flow(values: dict[str, float]) -> str:

@@ -154,12 +154,12 @@ class CameraFlow:
         self._waiting = later
 
     def show_lost(self, camera_id: str, now: datetime) -> None:
-        """A camera shows nothing: what stands on the broker is the last that it measured."""
+        """A camera shows nothing, or nothing that counts: what stands on the broker is the last that it measured."""
         if camera_id in self._born:
             self._say(camera_id, Channel.STATUS, Status(state="lost", boot=self._boot, ts=now))
 
     def show_back(self, camera_id: str, now: datetime) -> None:
-        """A camera that was lost measures again."""
+        """A camera that was lost or blind measures again."""
         if camera_id in self._born:
             self._say(camera_id, Channel.STATUS, Status(state="online", boot=self._boot, ts=now))
 

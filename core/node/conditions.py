@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from core.cameras.model import Camera
 from core.drones.rules import DroneCondition
-from core.field.model import Device
-from core.incidents.model import Condition, SourceKind
+from core.field.event_log import title_of
+from core.field.model import Device, FieldEvent, FieldLosses
+from core.field.registry import MAX_DEVICES
+from core.field.service import EventsLost
+from core.incidents.model import Condition, Priority, SourceKind
 from core.incidents.policy import condition_of_source, condition_of_system
 from core.kernel.settings import SettingsFault
 from core.media.model import StreamReport, StreamState
 from core.parking.forecast.model import FullExpected
 from core.parking.model import Lot
-from core.parking.rules import LotCondition
-from core.parking.sight.model import Sighting, SightingKind
+from core.parking.rules import LotCondition, rule_of
+from core.parking.sight.model import Sighting, SightingKind, SightInterrupted
 
 LOW_DISK_GB = 2.0
 FULL_DISK_GB = 0.3
@@ -51,6 +55,13 @@ def view_troubled(sighting: Sighting, lot_name: str, camera_name: str) -> Condit
         detail=f"{camera_name}: {sighting.message} The bays that only it sees are unknown.",
     )
     return replace(condition, condition_key=f"{condition.condition_key}:{sighting.camera_id}")
+
+
+def sight_keys(event: SightInterrupted) -> frozenset[str]:
+    """Return the keys of what the process that looks at bays had seen begin."""
+    views = {view_troubled(sighting, "", "").condition_key for sighting in event.views}
+    strays = {f"{SourceKind.LOT}/{seen.lot_id}/{rule_of(seen.kind).value}:{seen.place}" for seen in event.observations}
+    return frozenset(views | strays)
 
 
 def at_lot(found: LotCondition) -> Condition:
@@ -138,9 +149,10 @@ def device_clock(device: Device) -> Condition:
     )
 
 
-def device_overflow(device: Device, n_dropped: int) -> Condition:
+def device_overflow(device: Device, event: FieldEvent) -> Condition:
     """A device's outbox was full: what it gave up is gone for good."""
-    return condition_of_source(
+    n_dropped = event.data["dropped"]
+    condition = condition_of_source(
         "device_overflow",
         source_kind=SourceKind.DEVICE,
         source_id=device.device_id,
@@ -148,6 +160,74 @@ def device_overflow(device: Device, n_dropped: int) -> Condition:
         detail=f"Its outbox was full for too long, and it gave up {n_dropped:,} messages, measurements first.",
         position=device.position,
     )
+    return replace(condition, began_at=event.received_at)
+
+
+def device_alert(device: Device, event: FieldEvent) -> Condition:
+    """A device itself says that something happened where it stands.
+
+    It begins when it was received: a clock that stands still must not make one of two.
+    """
+    severity = str(event.data.get("severity"))
+    severity = severity if severity in _PRIORITIES else "medium"
+    tags = {slug for key in ("category", "subCategory") if (slug := _slug(event.data.get(key)))}
+    title = title_of(event)
+    condition = condition_of_source(
+        "device_alert",
+        source_kind=SourceKind.DEVICE,
+        source_id=device.device_id,
+        source_name=device.name,
+        detail=f"The device says: {title.lower()}, {severity}, at {event.at:%H:%M:%S} UTC.",
+        position=device.position,
+        tags=frozenset({*tags, severity, device.kind, device.device_id.partition("/")[0]}),
+    )
+    return replace(
+        condition,
+        condition_key=f"{condition.condition_key}:{_slug(title) or 'alert'}",
+        title=f"{title}: {device.name}",
+        priority=_PRIORITIES[severity],
+        began_at=event.received_at,
+    )
+
+
+def device_alert_beyond(alert: Condition) -> Condition:
+    """One alert of a device that has called for more sorts of them than anybody can look at."""
+    head, _, _ = alert.condition_key.rpartition(":")
+    return replace(alert, condition_key=f"{head}:more", title=f"More alerts: {alert.source_name}")
+
+
+_PRIORITIES = {
+    "critical": Priority.CRITICAL,
+    "high": Priority.HIGH,
+    "medium": Priority.MEDIUM,
+    "low": Priority.LOW,
+}
+
+
+def _slug(text: object) -> str:
+    """Return a text as it may stand in a key or a tag."""
+    return re.sub(r"[^a-z0-9]+", "-", str(text).lower()).strip("-")[:64] if isinstance(text, str) else ""
+
+
+def events_lost(device: Device, lost: EventsLost) -> Condition:
+    """Numbered events of a device are missing for good."""
+    what = "One of its events is" if lost.n_events == 1 else f"{lost.n_events:,} of its events are"
+    return condition_of_source(
+        "events_lost",
+        source_kind=SourceKind.DEVICE,
+        source_id=device.device_id,
+        source_name=device.name,
+        detail=f"{what} lost. {lost.reason}",
+        position=device.position,
+    )
+
+
+def field_data_lost(losses: FieldLosses) -> Condition:
+    """What devices measure is not all stored."""
+    detail = f"{losses.n_readings:,} readings are not stored since the start; the log says of whom and why."
+    if losses.n_turned_away:
+        detail += f" {losses.n_turned_away:,} messages are of devices beyond the {MAX_DEVICES:,} that are followed."
+    return condition_of_system("field_data_lost", detail=detail)
 
 
 def settings_fault(fault: SettingsFault) -> Condition:

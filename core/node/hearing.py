@@ -7,25 +7,40 @@ from dataclasses import dataclass
 
 from core.drones.merge import is_heard
 from core.drones.rules import DroneRule
-from core.field.model import DeviceState, LinkState
+from core.field.model import Device, DeviceState, LinkState
 from core.gateway.frigate import FORGOTTEN_AFTER_S, OBJECT
 from core.incidents.doubt import CONFIRM_S, Doubtful
 from core.incidents.model import SourceKind
+from core.incidents.same_event import PASSING
 from core.kernel.errors import BadInputError
 from core.media.model import StreamReport, StreamState
 from core.node.model import WorkerReport
 from core.node.services import Services
 from core.parking.model import BayState
 from core.parking.rules import LotRule
+from core.vision.model import AT_THE_CAMERA, ObservationKind, Scene
+from core.vision.tuning import RULES, patience_s
 
 AT_ONCE_S = 0.0
 DRONE_S = 30.0
 """A drone that is heard says all it has to say within this time."""
 
+SLACK_S = 60.0
+"""Beyond the time that a rule of a camera takes to say something again: for its worker, and for the first looks."""
+
+PASSER_S = 30.0
+"""The same of who passes: whoever comes later is somebody else, and calls."""
+
+_TUNED = frozenset(rule.kind.value for rule in RULES)
 _OF_BAYS = frozenset(rule.value for rule in (LotRule.OVERSTAY, LotRule.WRONG_KIND, LotRule.MISPARKED))
 _OF_VIEWS = frozenset({"bays_moved", "bays_blind"})
 _BY_WORD = frozenset({"evidence", "broker", "database", "disk"})
 """Of these the node says itself when they are good again."""
+
+
+def bays_of(kind: str, condition_key: str) -> frozenset[str]:
+    """Return the bays that a condition of a lot is about; none where it is about more than single bays."""
+    return frozenset(condition_key.partition(f"{kind}:")[2].split("+")) if kind in _OF_BAYS else frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,22 +51,36 @@ class Hearing:
         stream: How a camera's stream is; None where nobody has said.
         workers: How every worker is, and the detector.
         is_measured: Whether a device has told the number of a condition, well within its limit.
+        is_view_told: Whether the newest picture of a lot by a camera says what stands in its bays.
+        is_frigate_heard: Whether Frigate runs.
+        is_blind: Whether a camera shows nothing that its rules could go by.
+        is_gone: Whether a camera was removed; False as long as nobody has read the settings.
+        scene: What is drawn on a camera; None as long as nobody has read the settings.
     """
 
     services: Services
     stream: Callable[[str], StreamReport | None]
     workers: Callable[[], tuple[WorkerReport, ...]]
     is_measured: Callable[[Doubtful], bool | None]
+    is_view_told: Callable[[str, str], bool]
+    is_frigate_heard: Callable[[], bool]
+    is_blind: Callable[[str], bool]
+    is_gone: Callable[[str], bool]
+    scene: Callable[[str], Scene | None]
 
     def __call__(self, doubtful: Doubtful) -> float | None:
-        """Return for how long [s] the source must be heard before its silence counts; None while it is not heard."""
+        """Return for how long [s] the source must be heard before its silence counts; None while it is not heard.
+
+        Of a source that is in no list any more nobody will ever hear: what it was called for is over at once, also
+        where the node was killed between the removal and the end of its alarms.
+        """
         match doubtful.source_kind:
             case SourceKind.CAMERA:
                 return self._camera(doubtful)
             case SourceKind.DEVICE:
                 return self._device(doubtful)
             case SourceKind.STATION:
-                return CONFIRM_S if self.services.traffic.is_measured(doubtful.source_id) else None
+                return self._station(doubtful)
             case SourceKind.LOT:
                 return self._lot(doubtful)
             case SourceKind.DRONE:
@@ -62,22 +91,61 @@ class Hearing:
                 # What people or authorities said is kept here, and was said again at the start where it still holds.
                 return CONFIRM_S
 
+    def is_heard(self, doubtful: Doubtful) -> bool:
+        """Tell whether a source is heard now, also where it says that it cannot see."""
+        if doubtful.source_kind is SourceKind.LOT and doubtful.kind in _OF_VIEWS:
+            return self._is_live(doubtful.condition_key.partition(f"{doubtful.kind}:")[2])
+        return self(doubtful) is not None
+
+    def _is_live(self, camera_id: str) -> bool:
+        report = self.stream(camera_id)
+        return report is not None and report.state is StreamState.LIVE
+
     def _camera(self, doubtful: Doubtful) -> float | None:
         if doubtful.kind == OBJECT:
-            return FORGOTTEN_AFTER_S if self._is_connected else None
+            return FORGOTTEN_AFTER_S if self._is_connected and self.is_frigate_heard() else None
+        if self.is_gone(doubtful.source_id):
+            return AT_ONCE_S
         report = self.stream(doubtful.source_id)
         if report is None or report.state is not StreamState.LIVE:
             return None
         if doubtful.kind == "camera_lost":
             return AT_ONCE_S
+        if report.is_blind or (doubtful.kind not in AT_THE_CAMERA and self.is_blind(doubtful.source_id)):
+            # Who is blind keeps silent about everything, and each is judged by the picture before it judges others.
+            return None
+        if doubtful.kind == ObservationKind.CAMERA_MOVED:
+            # Rules that begin anew take what they see for what was drawn on: only a person can say that it is.
+            return None
+        if doubtful.kind == ObservationKind.OBJECT_LEFT:
+            # Nor does the ground that they learn lack what lies on it.
+            return None
         is_watched = report.detect_fps_wanted <= 0.0 or report.detect_fps > 0.0 or report.is_quiet
-        return CONFIRM_S if is_watched else None
+        return self._patience_s(doubtful) if is_watched else None
 
-    def _device(self, doubtful: Doubtful) -> float | None:
+    def _patience_s(self, doubtful: Doubtful) -> float:
+        """Return how long the rules of a camera may take to see again what they were called for."""
+        scene = self.scene(doubtful.source_id)
+        own_s = 0.0
+        if scene is not None and doubtful.kind in _TUNED:
+            own_s = patience_s(scene, ObservationKind(doubtful.kind))
+        return own_s + PASSER_S if doubtful.kind in PASSING else max(CONFIRM_S, own_s + SLACK_S)
+
+    def _station(self, doubtful: Doubtful) -> float | None:
+        if self._find_device(doubtful.source_id) is None:
+            return AT_ONCE_S
+        return CONFIRM_S if self.services.traffic.is_measured(doubtful.source_id) else None
+
+    def _find_device(self, device_id: str) -> Device | None:
         try:
-            device = self.services.field.device(doubtful.source_id)
+            return self.services.field.device(device_id)
         except BadInputError:
             return None
+
+    def _device(self, doubtful: Doubtful) -> float | None:
+        device = self._find_device(doubtful.source_id)
+        if device is None:
+            return AT_ONCE_S
         if device.state is not DeviceState.ONLINE:
             return None
         is_measured = self.is_measured(doubtful)
@@ -86,14 +154,16 @@ class Hearing:
         return AT_ONCE_S if is_measured else None
 
     def _lot(self, doubtful: Doubtful) -> float | None:
+        lot_id = doubtful.source_id
+        if self.services.parking.lot_plan(lot_id) is None and self._find_device(lot_id) is None:
+            return AT_ONCE_S
         _, _, place = doubtful.condition_key.partition(f"{doubtful.kind}:")
         if doubtful.kind in _OF_VIEWS:
-            report = self.stream(place)
-            return CONFIRM_S if report is not None and report.state is StreamState.LIVE else None
+            is_told = self._is_live(place) and self.is_view_told(doubtful.source_id, place)
+            return CONFIRM_S if is_told else None
         statuses = self.services.parking.bays(doubtful.source_id)
         known = [status for status in statuses if status.is_known]
-        if doubtful.kind in _OF_BAYS:
-            wanted = set(place.split("+"))
+        if wanted := bays_of(doubtful.kind, doubtful.condition_key):
             # A bay that is not drawn any more has nobody to speak of it, and nothing that could be wrong.
             is_known = all(status.is_known for status in statuses if status.bay_id in wanted)
         elif doubtful.kind == LotRule.FULL:
@@ -111,7 +181,7 @@ class Hearing:
         try:
             state = self.services.drones.state(doubtful.source_id)
         except BadInputError:
-            return None
+            return AT_ONCE_S
         if not is_heard(state):
             return None
         return AT_ONCE_S if doubtful.kind in (DroneRule.LINK_LOST, DroneRule.MISSING) else DRONE_S

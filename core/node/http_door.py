@@ -7,6 +7,7 @@ import ipaddress
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from core.kernel.log import OncePerLoss
 from core.kernel.settings import GatewaySettings
 from core.media.model import EDGE
 from core.node import conditions
+from core.node.bay_pictures import mask
 from core.node.bay_sight import BaySightHub
 from core.node.services import Services
 
@@ -132,6 +134,26 @@ def looks_at_posted(camera: Camera) -> bool:
     return camera.address.startswith(f"{EDGE}:") and not camera.scene.private_parts
 
 
+async def look_back(
+    bay_sight: BaySightHub,
+    camera: Callable[[str], Camera | None],
+    lot_id: str,
+    camera_id: str,
+    jpeg: bytes,
+    at: datetime,
+) -> None:
+    """Have a posted picture of the past looked at, its private parts black; ends once it is in the history.
+
+    Raises:
+        As `BaySightHub.submit_history`.
+    """
+    known = camera(camera_id)
+    if known is not None and known.scene.private_parts:
+        jpeg = await asyncio.to_thread(mask, jpeg, known.scene.private_parts)
+    # Who stops waiting stops no look: the same picture, sent again, shares its answer.
+    await asyncio.shield(bay_sight.submit_history(lot_id, camera_id, jpeg, at))
+
+
 def make_gateway_room(
     settings: GatewaySettings,
     *,
@@ -155,12 +177,6 @@ def make_gateway_room(
         looks = await asyncio.gather(*(bay_sight.submit(lot, camera_id, jpeg, at) for lot in lots))
         return bool(looks[0])
 
-    async def look_back(lot_id: str, camera_id: str, jpeg: bytes, at: datetime) -> bool:
-        known = camera(camera_id)
-        if known is not None and not looks_at_posted(known):
-            return False
-        return bool(await bay_sight.submit_history(lot_id, camera_id, jpeg, at))
-
     return GatewayRoom(
         clock=clock,
         bus=bus,
@@ -171,7 +187,7 @@ def make_gateway_room(
         parking=services.parking,
         camera=camera,
         submit=look,
-        submit_history=look_back,
+        submit_history=partial(look_back, bay_sight, camera),
         devices=lambda: tuple(services.field.devices()),
         open_alarms=services.incidents.open_alarms,
         recent_incidents=services.incidents.recent_incidents,

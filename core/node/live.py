@@ -34,7 +34,7 @@ class Changes:
         commands: Commands to devices that went out, were answered or ran out of time; in a snapshot those that wait.
         twins: What devices should be set to and say they are set to.
         inside: Vehicles inside each zone right now, by camera and zone.
-        steering: Who steers which camera; without a name, nobody does any more.
+        steering: Who steers which camera, and which are turned away; without either it is as usual.
         reviews: Incidents that were reviewed, or wait again; none in a snapshot.
         units: Who can be sent; a removed one comes once more.
         shift: Entries written since; none in a snapshot.

@@ -1,7 +1,8 @@
 """Many devices lost within seconds are one alarm: a gateway, a switch or a site is gone, and not a thousand devices.
 
 Who is in such a loss makes no alarm of its own while it lasts. Once only a few have not come back they are called one
-by one, and the loss is over.
+by one, and the loss is over. A gateway is always called by its own name: it explains the devices behind it, until it
+is back.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from core.field.kinds.gateway import KIND as GATEWAY
 from core.field.model import Device, DeviceState
 from core.incidents.model import Condition
 from core.node import conditions
@@ -76,6 +78,11 @@ class MassLoss:
 
     def take(self, device: Device, now_s: float) -> None:
         """A device is in another state; it is called or taken back unless it belongs to a loss."""
+        if device.kind == GATEWAY.key:
+            # Also one that was something else when it was lost.
+            self.forget(device.device_id)
+            self._call(device)
+            return
         if device.is_enabled and device.state in _LOST:
             self._take_lost(device, now_s)
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from core.field.model import LinkReport
+from core.field.model import FieldLosses, LinkReport
 from core.gateway.adapter import AdapterReport
 from core.gateway.http.model import GatewayReport
 from core.vision.model import EngineInfo, Track
@@ -61,6 +61,7 @@ class Health:
     database_reason: str = ""
     disk_free_gb: float = 0.0
     link: LinkReport | None = None
+    losses: FieldLosses = field(default_factory=FieldLosses)
     adapters: tuple[AdapterReport, ...] = ()
     gateway: GatewayReport | None = None
     workers: tuple[WorkerReport, ...] = ()

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -25,27 +26,28 @@ from core.access.model import SYSTEM, Actor, Role, Session, SessionsEnded
 from core.access.permission import require
 from core.access.service import AccessService
 from core.cameras.model import Camera, CameraChanged, CameraRemoved
-from core.cameras.onvif.model import SteeringChanged
+from core.cameras.onvif.model import HeadTurned, SteeringChanged
 from core.cameras.service import secret_name
 from core.drones.by_mqtt import take_from_field
 from core.drones.model import DroneChanged, DroneLinksTold, DroneRemoved, DronesTold
 from core.drones.rules import DroneCondition
 from core.field.commands import CommandChanged
 from core.field.inbox import Inbound
-from core.field.model import DeviceState, LinkReport, LinkState
+from core.field.model import DeviceState, FieldLosses, LinkReport, LinkState
 from core.field.mqtt_link import MqttLink
-from core.field.service import DeviceChanged, DeviceRemoved, FieldEventReceived, ReadingReceived
+from core.field.service import DeviceChanged, DeviceRemoved, EventsLost, FieldEventReceived, ReadingReceived
 from core.field.twins import TwinChanged
 from core.gateway.adapter import AdapterReport, Gateway
 from core.gateway.cot import CotSender
 from core.gateway.http.model import GatewayReport, GatewayState
 from core.gateway.http.pictures import picture_file
 from core.incidents.holds import HoldsChanged
-from core.incidents.model import Alarm, AlarmChanged, Incident, IncidentChanged, SourceKind
+from core.incidents.model import Alarm, AlarmChanged, ClosedUnheard, Incident, IncidentChanged, SourceKind
+from core.incidents.on_broker import on_broker
+from core.incidents.rehearsal import rehearse
 from core.incidents.review import ReviewChanged
 from core.incidents.rules.model import RulesChanged
 from core.incidents.shift import ShiftEntryAdded, ShiftWatch
-from core.incidents.tuning import Tunings
 from core.incidents.warnings import WarningChanged
 from core.incidents.work import UnitChanged
 from core.kernel.bus import Bus
@@ -61,12 +63,13 @@ from core.kernel.zone import zone_name
 from core.link import protocol
 from core.link.server import LinkServer, Peer
 from core.media.hardware import AUTO, OFF, SOFTWARE, HardwareDecode, choose_hardware
-from core.media.masks import Polygon
+from core.media.masks import WHOLE, Polygon
 from core.media.model import EDGE, ProbeResult, SourceSpec, StreamState
 from core.media.parameters import public_address
 from core.media.probe import probe
 from core.node import conditions, demo, verbs
 from core.node.adapters import make_cot, make_gateway
+from core.node.alarm_timers import AlarmTimers
 from core.node.bay_pictures import cut_bay
 from core.node.bay_sight import BaySightHub
 from core.node.calibrations import Calibrations
@@ -90,12 +93,13 @@ from core.node.services import Services, make_services
 from core.node.sight import CameraBack, CameraLost, Sight
 from core.node.signs import LotSigns
 from core.node.supervisor import VisionSupervisor
+from core.node.tested import covered
 from core.node.trials import Trials
 from core.parking.forecast.model import FullExpected
 from core.parking.model import BayState, BaysTold, Lot, LotChanged, LotPlanChanged, LotPlanRemoved
 from core.parking.rules import LotCondition
 from core.parking.service import ParkingService
-from core.parking.sight.model import Calibration, CalibrationOrder, SightConfig, ViewTroubled
+from core.parking.sight.model import Calibration, CalibrationOrder, SightConfig, SightInterrupted, ViewTroubled
 from core.sim.city import DemoCity, load_city
 from core.sim.flow import ParkingBefore
 from core.store.engine import Store, open_store, sqlite_url
@@ -120,7 +124,13 @@ PLACE_FOR_S = 3.0
 """A node that was killed and started again waits so long for the server to notice the death of the first."""
 
 FORGET_EVERY_S = 3600.0
-DRAIN_S = 5.0
+EXIT_S = 2.5
+"""So long after it was told to, a node has ended, whatever the broker does; what it starts from is stored by then…"""
+
+GOODBYE_S = 1.25
+"""…and so much of that is the field link's, which may wait for a broker that hangs."""
+
+DRAIN_LEAST_S = 0.25
 BROKER_START_S = 8.0
 HOUSEKEEPING_S = 1.0
 COUNTS_EVERY_S = 5.0
@@ -309,7 +319,12 @@ class Node:
         self._spawn(self._keep_house())
 
     async def stop(self) -> None:
-        """Close everything, in reverse; each part within its own bound."""
+        """Close everything, in reverse; each part within its own bound.
+
+        What waits for the database gets what is left of `EXIT_S`. An end that is not stored then is harmless: at the
+        next start its alarm is doubtful, and ends with its source or because that is gone.
+        """
+        until_s = time.monotonic() + EXIT_S
         with contextlib.suppress(OSError):
             self.folders.node_file.unlink(missing_ok=True)
         await self._end_tasks(self._tasks - {self._storing})
@@ -325,11 +340,12 @@ class Node:
             await self._supervisor.stop()
         # Only now: what the workers said last is stored too.
         if self._calls is not None:
-            await self._calls.drain(timeout_s=DRAIN_S)
+            left_s = until_s - GOODBYE_S - time.monotonic()
+            await self._calls.drain(timeout_s=max(DRAIN_LEAST_S, left_s))
         await self._end_tasks(self._tasks)
         if self.services is not None and self._sight is not None:
             with contextlib.suppress(ConsoleError):
-                await self._store_counts(is_final=True)
+                await self._store_counts()
         if self._camera_flow is not None:
             self._camera_flow.say_goodbye(self._clock.now())
         if self._signs is not None:
@@ -464,21 +480,28 @@ class Node:
             find_camera=lambda camera_id: self._sight.camera(camera_id) if self._sight else None,
             find_device=services.field.device,
             find_book=lambda: services.rules.book,
+            forget_waiting=services.field.forget_waiting,
             clock=self._clock,
         )
         rules_fault = await services.rules.load()
         await services.sound_tests.load()
         # Rules begin anew with the node: what was active before stays so until its source is heard.
         calls = self._calls
-        services.incidents.hear_by(
-            Hearing(
-                services=services,
-                stream=lambda camera_id: self._sight.streams.get(camera_id) if self._sight else None,
-                workers=lambda: self._supervisor.reports() if self._supervisor else (),
-                is_measured=calls.is_measured,
-            )
+        hearing = Hearing(
+            services=services,
+            stream=lambda camera_id: self._sight.streams.get(camera_id) if self._sight else None,
+            workers=lambda: self._supervisor.reports() if self._supervisor else (),
+            is_measured=calls.is_measured,
+            is_frigate_heard=calls.is_frigate_heard,
+            is_view_told=self.bay_sight.is_told,
+            is_blind=calls.is_blind,
+            is_gone=lambda camera_id: self._sight is not None and self._sight.is_gone(camera_id),
+            scene=self._scene_of,
         )
+        services.incidents.hear_by(hearing)
+        calls.hear_by(hearing.is_heard)
         calls.doubt(await services.incidents.start())
+        calls.know_measured(await services.incidents.measured_lately())
         await services.keeper.start()
         await services.clips.start()
         open_alarms = await services.incidents.open_alarms()
@@ -493,6 +516,8 @@ class Node:
         self._spawn(self._foresee(services))
         self._subscribe(services, self._calls)
         self._say_who_is_lost(services, self._calls)
+        for event in await services.field.waiting_events():
+            self._calls.take_field_event(event)
         self._open_drones(services, self._calls)
         await self._open_eyes(services, self._calls)
         # From here on consoles come in: a driver that hangs keeps pictures back and nothing else.
@@ -583,7 +608,7 @@ class Node:
         )
         await services.field.start(self._link)
         await self._open_cap(services, self._link)
-        services.field.publish_open_alarms(_alarm_payload(alarm, services.tunings) for alarm in open_alarms)
+        services.field.publish_open_alarms(on_broker(alarm, services.tunings) for alarm in open_alarms)
         for alarm in open_alarms:
             self._attend(alarm)
             self.shift_watch.know(alarm)
@@ -654,6 +679,10 @@ class Node:
 
     def _watched_camera(self, camera_id: str) -> Camera | None:
         return self._sight.camera(camera_id) if self._sight else None
+
+    def _scene_of(self, camera_id: str) -> Scene | None:
+        camera = self._watched_camera(camera_id)
+        return None if camera is None else camera.scene
 
     @property
     def _edge_folder(self) -> Path:
@@ -746,6 +775,9 @@ class Node:
             on_worker=self._on_worker,
         )
         await self._supervisor.start()
+        # Before the first picture: of a head that is away nobody knows what it shows.
+        await services.ptz.load()
+        self._supervisor.set_away(services.ptz.away_ids)
         self._sight = Sight(
             self._supervisor,
             rings=self._runtime / "rings",
@@ -760,6 +792,8 @@ class Node:
             on_rules_reset=calls.take_rules_reset,
             on_rules_begun_anew=calls.take_rules_begun_anew,
             on_counted=self._bus.publish,
+            on_blind=self._take_blind,
+            on_sighted=self._take_sighted,
         )
         midnight = self._clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
         self._sight.set_totals(await services.traffic.totals(since=midnight))
@@ -823,7 +857,8 @@ class Node:
 
         def on_back(event: CameraBack) -> None:
             calls.take_camera_back(event)
-            flow.show_back(event.camera_id, self._clock.now())
+            if not calls.is_blind(event.camera_id):
+                flow.show_back(event.camera_id, self._clock.now())
 
         self._bus.subscribe(CameraLost, on_lost)
         self._bus.subscribe(CameraBack, on_back)
@@ -835,7 +870,7 @@ class Node:
             self.shift_watch.take(event.alarm)
             self._attend(event.alarm)
             clips.take_alarm(event.alarm)
-            services.field.publish_alarm(_alarm_payload(event.alarm, services.tunings))
+            services.field.publish_alarm(on_broker(event.alarm, services.tunings))
 
         def on_incident(event: IncidentChanged) -> None:
             self._n_incidents += event.incident.version == 1
@@ -854,7 +889,22 @@ class Node:
             self._live.add_device(event.device)
             calls.take_device(event.device)
 
+        def on_closed(event: ClosedUnheard) -> None:
+            alarm = event.alarm
+            calls.take_closed(alarm)
+            if alarm.source_kind is SourceKind.LOT:
+                services.parking.forget_condition(
+                    alarm.source_id, alarm.kind, alarm.condition_key.partition(f"{alarm.kind}:")[2]
+                )
+                services.forecast.forget_expected(alarm.source_id)
+                self.bay_sight.tell_again(alarm.source_id)
+            elif alarm.source_kind is SourceKind.DRONE:
+                services.drones.forget_condition(alarm.source_id, alarm.kind)
+            elif alarm.source_kind is SourceKind.STATION:
+                services.traffic.forget_jam(alarm.source_id)
+
         self._bus.subscribe(AlarmChanged, on_alarm)
+        self._bus.subscribe(ClosedUnheard, on_closed)
         self._bus.subscribe(IncidentChanged, on_incident)
         self._bus.subscribe(CameraChanged, on_camera)
         self._bus.subscribe(CameraRemoved, on_camera_removed)
@@ -868,6 +918,7 @@ class Node:
         self._bus.subscribe(ReadingReceived, lambda event: self._live.add_reading(event.reading))
         self._bus.subscribe(ReadingReceived, lambda event: calls.take_reading(event.reading))
         self._bus.subscribe(FieldEventReceived, lambda event: calls.take_field_event(event.event))
+        self._bus.subscribe(EventsLost, calls.take_events_lost)
         self._bus.subscribe(CommandChanged, lambda event: self._live.add_command(event.command))
         self._bus.subscribe(TwinChanged, lambda event: self._live.add_twin(event.twin))
         self._bus.subscribe(StationCongestion, calls.take_congestion)
@@ -882,8 +933,11 @@ class Node:
         self._bus.subscribe(LotPlanChanged, lambda _event: self._watch_bays(services))
         self._bus.subscribe(LotPlanRemoved, lambda _event: self._watch_bays(services))
         self._bus.subscribe(ViewTroubled, lambda event: self._take_view_trouble(event, services, calls))
+        self._bus.subscribe(SightInterrupted, calls.take_sight_interrupted)
         self._bus.subscribe(BaysTold, lambda event: self._live.add_bays(event.bays))
+        self._bus.subscribe(BaysTold, lambda event: calls.take_bays(event.bays))
         self._bus.subscribe(SteeringChanged, lambda event: self._live.add_steering(event.steering))
+        self._bus.subscribe(HeadTurned, lambda _event: self._take_away(services))
         self._bus.subscribe(WarningChanged, lambda event: self._live.add_warning(event.warning))
         self._bus.subscribe(ShiftEntryAdded, lambda event: self._live.add_shift_entry(event.entry))
         self._bus.subscribe(UnitChanged, lambda event: self._live.add_unit(event.unit))
@@ -903,6 +957,8 @@ class Node:
     def _watch_bays(self, services: Services) -> None:
         """Have the cameras that see bays send pictures of them, apart from those whose own pictures are posted."""
         self.bay_sight.set_lots(services.parking.lot_plans())
+        if self._sight is not None:
+            self.bay_sight.set_private_parts({one.camera_id: one.scene.private_parts for one in self._sight.cameras})
         if self._supervisor is not None:
             cameras = self._sight.cameras if self._sight is not None else ()
             posted = {camera.camera_id for camera in cameras if looks_at_posted(camera)}
@@ -932,6 +988,23 @@ class Node:
         self._bus.subscribe(LotChanged, lambda event: signs.tell(event.occupancy, self._clock.now()))
         self._bus.subscribe(LotPlanChanged, lambda event: signs.set_lot(event.lot, self._clock.now()))
         self._bus.subscribe(LotPlanRemoved, lambda event: signs.remove_lot(event.lot_id))
+
+    def _take_blind(self, camera_id: str) -> None:
+        """A camera shows pictures, but not what its scene was drawn for: whoever reads its minutes hears it, too."""
+        assert self._calls is not None
+        self._calls.take_camera_blind(camera_id)
+        if self._camera_flow is not None:
+            self._camera_flow.show_lost(camera_id, self._clock.now())
+
+    def _take_sighted(self, camera_id: str) -> None:
+        assert self._calls is not None
+        self._calls.take_camera_sighted(camera_id)
+        if self._camera_flow is not None:
+            self._camera_flow.show_back(camera_id, self._clock.now())
+
+    def _take_away(self, services: Services) -> None:
+        if self._supervisor is not None:
+            self._supervisor.set_away(services.ptz.away_ids)
 
     async def _read_cameras(self, services: Services) -> None:
         assert self._sight is not None
@@ -981,7 +1054,7 @@ class Node:
         if isinstance(message, Measured) and self.services is not None:
             self.services.traffic.take_minutes(message.minutes)
         if isinstance(message, BaysPictured):
-            self.bay_sight.take_picture(message.camera_id, message.jpeg, message.captured_at)
+            self.bay_sight.take_picture(message.camera_id, message.jpeg, message.captured_at, message.private_parts)
         if isinstance(message, ClipKept) and self._clips_of_alarms is not None:
             self._clips_of_alarms.take_clip(message)
         if isinstance(message, EngineFailed) and self._calls is not None:
@@ -1018,6 +1091,7 @@ class Node:
             if self.services is not None:
                 assert self._calls is not None
                 self._calls.take_health(self._health)
+                self._calls.tell_quality()
                 if not self._is_writing_shift:
                     self._is_writing_shift = True
                     self._spawn(self._write_shift(self.services))
@@ -1047,7 +1121,7 @@ class Node:
 
     async def _keep_counts(self) -> None:
         try:
-            await self._store_counts(is_final=False)
+            await self._store_counts()
         except ConsoleError as error:
             self._once.lost("counts", f"counts and minutes wait for the database: {error}")
         else:
@@ -1057,15 +1131,10 @@ class Node:
 
     async def _keep_alarms(self, services: Services) -> None:
         """Do once a second what happens to alarms by themselves."""
+        timers = AlarmTimers({"delays": services.incidents.tick, "deadlines": services.keeper.tick})
         while True:
             await asyncio.sleep(HOUSEKEEPING_S)
-            try:
-                await services.incidents.tick()
-                await services.keeper.tick()
-            except ConsoleError as error:
-                self._once.lost("alarm timers", f"the deadlines of alarms wait for the database: {error}")
-            else:
-                self._once.back("alarm timers", "the deadlines of alarms are kept again")
+            await timers.tick()
 
     async def _forget_forever(self, store: Store) -> None:
         """Delete what is older than the settings say, once an hour."""
@@ -1084,11 +1153,11 @@ class Node:
                     log.info("%d rows from before %s are deleted", n_rows, before.date())
             await asyncio.sleep(FORGET_EVERY_S)
 
-    async def _store_counts(self, *, is_final: bool) -> None:
+    async def _store_counts(self) -> None:
         assert self.services is not None
         if self._sight is None:
             return
-        counts = self._sight.take_counts(is_final=is_final)
+        counts = self._sight.take_counts()
         try:
             if counts:
                 await self.services.traffic.add_counts(counts)
@@ -1123,6 +1192,7 @@ class Node:
             database_reason=reason,
             disk_free_gb=disk_free_gb(self.folders.data),
             link=link,
+            losses=self.services.field.losses() if self.services else FieldLosses(),
             adapters=self._adapter_reports(),
             gateway=self._http.report() if self._http is not None else None,
             workers=self._supervisor.reports() if self._supervisor else (),
@@ -1340,8 +1410,11 @@ class Node:
             source = replace(source, password=await services.cameras.password_for(camera_id, source.address))
         if source.address.startswith(f"{EDGE}:"):
             return await self._test_posted(camera_id)
-        private = _private_parts(await services.cameras.list(), camera_id, source.address)
-        return await asyncio.to_thread(probe, verbs.resolve_demo(source, self._clips), timeout_s=8.0, privacy=private)
+        cameras = await services.cameras.list()
+        private = _private_parts(cameras, camera_id, source.address, away=services.ptz.away_ids)
+        opened = verbs.resolve_demo(source, self._clips)
+        found = await asyncio.to_thread(probe, opened, timeout_s=8.0, privacy=private)
+        return covered(found, source.address, cameras, {} if self._sight is None else self._sight.streams)
 
     async def _test_posted(self, camera_id: str) -> ProbeResult:
         """Show what was posted for a camera last; that nothing was yet does not speak against it."""
@@ -1368,6 +1441,11 @@ class Node:
         camera = None if self._sight is None else self._sight.camera(camera_id)
         if camera is None or self._supervisor is None:
             raise BadInputError("There is no such camera.", hint="Look at the list again.")
+        if source is None and camera_id in self.require_services().ptz.away_ids:
+            raise UnavailableError(
+                f"{camera.name} is turned away from the view that its scene is for.",
+                hint="Send it home in PTZ, or try the scene on recorded footage.",
+            )
         if self._supervisor.model is None:
             raise UnavailableError("The detection model is not ready yet.", hint="Wait a moment, then try again.")
         return self.dry_runs.start(
@@ -1385,6 +1463,7 @@ class Node:
                 overlap=self.settings.vision.overlap,
                 detect_fps=camera.detect_fps or DRY_RUN_FPS,
                 limit_s=limit_s,
+                rehearse=partial(rehearse, book=self.require_services().rules.book, camera_name=camera.name),
             )
         )
 
@@ -1539,13 +1618,6 @@ def _joined(recent: tuple[Incident, ...], open_ones: tuple[Incident, ...]) -> tu
     return tuple(by_id[incident_id] for incident_id in sorted(by_id))
 
 
-def _alarm_payload(alarm: Alarm, tunings: Tunings) -> dict[str, Any]:
-    """Return an alarm as it stands on the broker."""
-    escalated_to = tunings.of_alarm(alarm).escalation_words(alarm.escalation_level)
-    states = {"state": alarm.state.value, "is_open": alarm.is_open, "escalated_to": escalated_to}
-    return {**msgspec.to_builtins(alarm), **states}
-
-
 def _write_private(path: Path, text: str) -> None:
     """Write a file that only the owner can read; consoles see it whole or not at all."""
     temporary = path.with_suffix(".tmp")
@@ -1556,7 +1628,9 @@ def _write_private(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
-def _private_parts(cameras: Sequence[Camera], camera_id: str, address: str) -> tuple[Polygon, ...]:
+def _private_parts(
+    cameras: Sequence[Camera], camera_id: str, address: str, *, away: frozenset[str]
+) -> tuple[Polygon, ...]:
     """Return what nobody may see at an address: whoever types it anew sees no more than on the wall."""
     wanted = public_address(address)
     return tuple(
@@ -1564,5 +1638,11 @@ def _private_parts(cameras: Sequence[Camera], camera_id: str, address: str) -> t
         for camera in cameras
         if camera.camera_id == camera_id
         or wanted in (public_address(camera.address), public_address(camera.sub_address))
-        for part in camera.scene.private_parts
+        for part in _hidden_parts(camera, away)
     )
+
+
+def _hidden_parts(camera: Camera, away: frozenset[str]) -> tuple[Polygon, ...]:
+    """Return what is black: all of the picture where nobody knows any more where in it the private parts are."""
+    parts = camera.scene.private_parts
+    return (WHOLE,) if parts and camera.camera_id in away else parts

@@ -75,12 +75,16 @@ class Sight:
         on_rules_reset: Callable[[str], None],
         on_rules_begun_anew: Callable[[str], None],
         on_counted: Callable[[LineCrossed | CameraWatched], None] = lambda _event: None,
+        on_blind: Callable[[str], None] = lambda _camera_id: None,
+        on_sighted: Callable[[str], None] = lambda _camera_id: None,
     ) -> None:
         """Put ring files into the folder `rings`.
 
         `on_rules_reset` hears of a camera whose rules were changed, `on_rules_begun_anew` of one whose rules forgot
         what they had begun: no end will come for it.
         `on_counted` hears of every crossing of a counting line, and that a camera with such lines is watched.
+        `on_blind` hears of a camera whose pictures do not show what its scene was drawn for, `on_sighted` that they do
+        again.
         """
         self._supervisor = supervisor
         self._rings = rings
@@ -95,13 +99,16 @@ class Sight:
         self._on_rules_reset = on_rules_reset
         self._on_rules_begun_anew = on_rules_begun_anew
         self._on_counted = on_counted
+        self._on_blind = on_blind
+        self._on_sighted = on_sighted
+        self._blind: set[str] = set()
         self._cameras: dict[str, Camera] = {}
+        self._are_cameras_known = False
         self._jobs: dict[str, CameraJob] = {}
         self._lost: set[str] = set()
         self._totals: dict[str, dict[str, dict[str, int]]] = {}
         self._totals_day = clock.now().date()
         self._minutes: dict[tuple[str, str, str, str, datetime], int] = defaultdict(int)
-        self._gaps: set[tuple[str, datetime]] = set()
         self._base = _Sums()
         self.streams: dict[str, StreamReport] = {}
         self.inside: dict[str, dict[str, int]] = {}
@@ -109,6 +116,10 @@ class Sight:
     def camera(self, camera_id: str) -> Camera | None:
         """Return a camera's settings as they are in force."""
         return self._cameras.get(camera_id)
+
+    def is_gone(self, camera_id: str) -> bool:
+        """Return whether there is no such camera; False as long as nobody has read the settings."""
+        return self._are_cameras_known and camera_id not in self._cameras
 
     @property
     def cameras(self) -> tuple[Camera, ...]:
@@ -135,6 +146,7 @@ class Sight:
         for camera_id in set(self._cameras) - {camera.camera_id for camera in cameras}:
             self._forget(camera_id)
         self._cameras = {camera.camera_id: camera for camera in cameras}
+        self._are_cameras_known = True
         jobs: list[CameraJob] = []
         for camera in cameras:
             if not camera.is_enabled:
@@ -209,7 +221,6 @@ class Sight:
         for camera_id in camera_ids:
             if camera_id in self._cameras:
                 self._base.add(self.streams.get(camera_id))
-                self._mark_gap(camera_id)
                 self._set_stream(
                     StreamReport(
                         camera_id=camera_id,
@@ -226,15 +237,8 @@ class Sight:
             total.add(report)
         return total.n_frames, total.n_dropped, total.n_detections, total.n_observations
 
-    def take_counts(self, *, is_final: bool) -> list[LineCount]:
-        """Return the counts of minutes since the last call; open minutes too, the store adds up.
-
-        Args:
-            is_final: The node stops: what is open now will not be completed.
-        """
-        if is_final:
-            for camera_id in self._cameras:
-                self._mark_gap(camera_id)
+    def take_counts(self) -> list[LineCount]:
+        """Return the counts of minutes since the last call; open minutes too, the store adds up."""
         taken = [
             LineCount(
                 camera_id=camera_id,
@@ -243,13 +247,10 @@ class Sight:
                 label=label,
                 minute=minute,
                 n_vehicles=count,
-                is_complete=(camera_id, minute) not in self._gaps,
             )
             for (camera_id, line, direction, label, minute), count in self._minutes.items()
         ]
         self._minutes.clear()
-        oldest = self._clock.now().timestamp() - 180.0
-        self._gaps = {(camera_id, minute) for camera_id, minute in self._gaps if minute.timestamp() > oldest}
         return taken
 
     def give_back(self, counts: Sequence[LineCount]) -> None:
@@ -258,23 +259,32 @@ class Sight:
             self._minutes[count.camera_id, count.line_key, count.direction, count.label, count.minute] += (
                 count.n_vehicles
             )
-            if not count.is_complete:
-                self._gaps.add((count.camera_id, count.minute))
 
     def _take_report(self, report: StreamReport) -> None:
         camera = self._cameras[report.camera_id]
         if not camera.is_enabled:
             return
         self._set_stream(report)
-        if report.state is not StreamState.LIVE:
-            self._mark_gap(report.camera_id)
+        self._follow_sight(report)
         if report.state is StreamState.LIVE:
             self._end_loss(report.camera_id)
-            if camera.scene.lines and (report.is_quiet or report.detect_fps > 0.0):
+            is_counting = not report.is_blind and not report.is_undersampled
+            if camera.scene.lines and is_counting and (report.is_quiet or report.detect_fps > 0.0):
                 self._on_counted(CameraWatched(camera_id=report.camera_id, at=self._clock.now()))
         if report.state in BLIND_STATES and report.since_s >= LOST_ALARM_AFTER_S and report.camera_id not in self._lost:
             self._lost.add(report.camera_id)
             self._on_lost(CameraLost(camera=camera, report=report))
+
+    def _follow_sight(self, report: StreamReport) -> None:
+        camera_id = report.camera_id
+        if report.state is not StreamState.LIVE or report.is_blind is (camera_id in self._blind):
+            return
+        if report.is_blind:
+            self._blind.add(camera_id)
+            self._on_blind(camera_id)
+        else:
+            self._blind.discard(camera_id)
+            self._on_sighted(camera_id)
 
     def _end_loss(self, camera_id: str) -> None:
         """Nobody waits for the camera's picture any more: it is there, or it is not wanted."""
@@ -316,9 +326,6 @@ class Sight:
         counts[direction] = counts.get(direction, 0) + 1
         self._on_totals(camera_id, self._totals[camera_id])
 
-    def _mark_gap(self, camera_id: str) -> None:
-        self._gaps.add((camera_id, self._clock.now().replace(second=0, microsecond=0)))
-
     def _set_stream(self, report: StreamReport) -> None:
         self.streams[report.camera_id] = report
         self._on_stream(report)
@@ -328,6 +335,7 @@ class Sight:
         self.inside.pop(camera_id, None)
         self._totals.pop(camera_id, None)
         self._lost.discard(camera_id)
+        self._blind.discard(camera_id)
         self._ring_of(camera_id).unlink(missing_ok=True)
         remove_left(self._rings, camera_id)
 

@@ -16,6 +16,7 @@ from core.field.topics import AVAILABILITY_GROUP, Channel, DeviceTopic
 from core.kernel.ids import new_id
 from core.node.camera_flow import slug
 from core.parking.model import Lot, LotOccupancy, ZoneOccupancy
+from core.parking.occupancy import sign_zones
 
 PAYLOAD = "OffStreetParking"
 MODEL = "Watchfloor lot"
@@ -43,7 +44,7 @@ class LotSigns:
 
     def set_lot(self, lot: Lot, now: datetime) -> None:
         """Introduce a lot, as it is drawn now."""
-        streams = frozenset((WHOLE, *(stream_of(bay.zone) for bay in lot.bays if bay.zone)))
+        streams = frozenset((WHOLE, *map(stream_of, sign_zones(lot))))
         for stream in self._streams.get(lot.lot_id, frozenset()) - streams:
             self._say(lot.lot_id, Channel.STATE, None, stream)
             self._told.pop((lot.lot_id, stream), None)
@@ -63,7 +64,7 @@ class LotSigns:
                     period=PERIOD.total_seconds(),
                     stale_s=STALE_S,
                 )
-                for stream in sorted(streams)[:64]
+                for stream in sorted(streams)
             ),
         )
         self._say(lot.lot_id, Channel.BIRTH, birth)

@@ -26,6 +26,7 @@ from core.vision.messages import (
     Heartbeat,
     KeepClip,
     SetAttention,
+    SetAway,
     SetBayCameras,
     SetCameras,
     SetViews,
@@ -101,6 +102,7 @@ class VisionSupervisor:
         self._detector = _Running(key=DETECTOR)
         self._line: UseDetector | None = None
         self._called: frozenset[str] = frozenset()
+        self._away: frozenset[str] = frozenset()
         self._bays = SetBayCameras(camera_ids=frozenset(), every_s=0.0)
         self._sizes: dict[str, tuple[int, int]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -172,6 +174,14 @@ class VisionSupervisor:
         for worker in self._workers:
             worker.outbox.put(SetAttention(camera_ids=camera_ids))
 
+    def set_away(self, camera_ids: frozenset[str]) -> None:
+        """Say which cameras are turned away from the view that their scenes are of; before the first picture, too."""
+        if camera_ids == self._away:
+            return
+        self._away = camera_ids
+        for worker in self._workers:
+            worker.outbox.put(SetAway(camera_ids=camera_ids))
+
     def set_bay_cameras(self, camera_ids: frozenset[str], *, every_s: float) -> None:
         """Have these cameras send a picture of their bays this often."""
         wanted = SetBayCameras(camera_ids=camera_ids, every_s=every_s)
@@ -225,7 +235,8 @@ class VisionSupervisor:
 
     def _make_process(self, context: SpawnContext, worker: _Running, theirs: Connection) -> BaseProcess:
         if worker is not self._detector:
-            config = replace(self._pattern, key=worker.key, cameras=tuple(worker.jobs.values()))
+            jobs = tuple(worker.jobs.values())
+            config = replace(self._pattern, key=worker.key, cameras=jobs, away=self._away)
             return context.Process(target=run_worker, args=(theirs, config), name=f"vision-{worker.key}", daemon=True)
         pattern = self._pattern
         detector = DetectorConfig(
@@ -272,6 +283,7 @@ class VisionSupervisor:
                 self._on_worker(_report(worker))
         elif isinstance(message, EngineOpened):
             worker.engine, worker.reason = message.engine, ""
+            log.info("detection runs: %s", message.engine.reason)
             self._on_worker(_report(worker))
         elif isinstance(message, EngineFailed):
             worker.reason = f"{message.message} {message.hint}".strip()

@@ -14,7 +14,7 @@ from core.field.model import Device
 from core.incidents.rules.book import RuleBook
 from core.incidents.rules.model import TrialReport, TrialRun, TrialState
 from core.incidents.rules.readings import ReadingReplay, subjects_of
-from core.incidents.rules.trial import read_history, read_works, try_rule
+from core.incidents.rules.trial import count_put_aside, read_history, read_works, try_rule
 from core.kernel.errors import BadInputError, ConsoleError, UnavailableError
 from core.kernel.ids import new_id
 from core.store.engine import Store
@@ -137,6 +137,9 @@ class Trials:
             is_cut=is_cut,
             measured=replay,
             works=await store.read(lambda session: read_works(session, since=since, until=until)),
+            n_put_aside=await store.read(
+                lambda session: count_put_aside(session, order.rule_id, since=since, until=until)
+            ),
         )
 
     def _keep(self, run: TrialRun) -> None:

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from core.access.model import Actor, Role, Session, User
 from core.access.permission import require
+from core.cameras.many import CameraAt, CameraEdit
 from core.cameras.model import Camera, SceneVersion
 from core.cameras.onvif.model import CameraDescription, Discovery, Preset, PtzHead, Velocity
 from core.field.broker_config import CertificateOutcome, IssuedCertificate
 from core.field.device_list import NewDevice
+from core.field.event_log import DeviceEvent
 from core.field.inventory import BulkOutcome, DeviceAt, DeviceEdit
 from core.field.messages import DeviceMessage
 from core.field.model import CommandOutcome, Device, DeviceCommand, RemovedDevice, Twin
@@ -278,6 +280,10 @@ def _device_verbs(node: Node) -> dict[str, Verb]:
         actor_of(peer)
         return node.require_services().field.messages(device_id)
 
+    async def events(peer: Peer, *, device_id: str, limit: int = 200) -> list[DeviceEvent]:
+        actor_of(peer)
+        return await node.require_services().field.events(device_id, n_most=limit)
+
     async def sheet(peer: Peer, *, device_id: str) -> DeviceSheet:
         actor_of(peer)
         return node.require_services().field.sheet(device_id)
@@ -289,6 +295,7 @@ def _device_verbs(node: Node) -> dict[str, Verb]:
 
     return {
         "devices.messages": messages,
+        "devices.events": events,
         "devices.sheet": sheet,
         "devices.history": history,
         "devices.add": add,
@@ -330,7 +337,19 @@ def _camera_verbs(node: Node) -> dict[str, Verb]:
         require(actor_of(peer), Role.SUPERVISOR)
         return await node.test_source(source, camera_id)
 
+    async def edit_many(peer: Peer, *, cameras: list[CameraEdit]) -> list[BulkOutcome]:
+        return list(await node.require_services().cameras.edit_many(actor_of(peer), cameras))
+
+    async def remove_many(peer: Peer, *, cameras: list[CameraAt]) -> list[BulkOutcome]:
+        return list(await node.require_services().cameras.remove_many(actor_of(peer), cameras))
+
+    async def put_back(peer: Peer, *, cameras: list[Camera]) -> list[BulkOutcome]:
+        return list(await node.require_services().cameras.put_back(actor_of(peer), cameras))
+
     return {
+        "cameras.edit_many": edit_many,
+        "cameras.remove_many": remove_many,
+        "cameras.put_back": put_back,
         "cameras.add": add,
         "cameras.update": update,
         "cameras.remove": remove,
@@ -407,6 +426,9 @@ def _ptz_verbs(node: Node) -> dict[str, Verb]:
     async def go_to_preset(peer: Peer, *, camera_id: str, token: str) -> None:
         await node.require_services().ptz.go_to_preset(actor_of(peer), peer, camera_id, token)
 
+    async def set_home(peer: Peer, *, camera_id: str) -> None:
+        await node.require_services().ptz.set_home(actor_of(peer), peer, camera_id)
+
     async def set_preset(peer: Peer, *, camera_id: str, name: str, token: str = "") -> list[Preset]:
         ptz = node.require_services().ptz
         return list(await ptz.set_preset(actor_of(peer), peer, camera_id, name=name, token=token))
@@ -421,6 +443,7 @@ def _ptz_verbs(node: Node) -> dict[str, Verb]:
         "ptz.step": step,
         "ptz.go": go,
         "ptz.go_to_preset": go_to_preset,
+        "ptz.set_home": set_home,
         "ptz.set_preset": set_preset,
         "ptz.remove_preset": remove_preset,
     }

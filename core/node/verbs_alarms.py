@@ -42,6 +42,10 @@ def _seeing(node: Node, actor_of: Callable[[Peer], Actor]) -> dict[str, Verb]:
         meant = Meant(alarm_id=alarm_id, occurrence=occurrence, version=version)
         return await node.require_services().handling.reset(actor_of(peer), meant, comment=comment)
 
+    async def close_unheard(peer: Peer, *, alarm_id: str, occurrence: str, version: int, reason: str) -> Alarm:
+        meant = Meant(alarm_id=alarm_id, occurrence=occurrence, version=version)
+        return await node.require_services().incidents.close_unheard(actor_of(peer), meant, reason=reason)
+
     async def escalate(peer: Peer, *, alarm_id: str, occurrence: str, version: int) -> Alarm:
         meant = Meant(alarm_id=alarm_id, occurrence=occurrence, version=version)
         return await node.require_services().handling.escalate(actor_of(peer), meant)
@@ -72,6 +76,7 @@ def _seeing(node: Node, actor_of: Callable[[Peer], Actor]) -> dict[str, Verb]:
         "alarms.acknowledge": acknowledge,
         "alarms.unacknowledge": unacknowledge,
         "alarms.reset": reset,
+        "alarms.close_unheard": close_unheard,
         "alarms.escalate": escalate,
         "alarms.comment": comment,
         "alarms.tick": tick,

@@ -20,8 +20,20 @@ MAX_PLAN_M = 5000.0
 MAX_STAY_MIN = 7 * 24 * 60
 STALE_S = (5.0, 7 * 86_400.0)
 
+BAY_ID_HINT = f"Use 1 to {MAX_ID_LENGTH} printable characters other than + and :."
+
 _LOT_ID = re.compile(r"(?=.{1,80}$)[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9._-]+)?")
 """A device's id is one as well."""
+
+
+def is_bay_id(text: str) -> bool:
+    """Tell whether a bay can have this id; + and : divide the keys of what is wrong at bays."""
+    return bool(text.strip()) and len(text) <= MAX_ID_LENGTH and text.isprintable() and not set(text) & set("+:")
+
+
+def plain_bay_id(text: str) -> str:
+    """Return what stands for an id that another program gave."""
+    return text.replace("+", "-").replace(":", "-")
 
 
 def check_lot(lot: Lot) -> None:
@@ -80,10 +92,8 @@ def _check_bays(lot: Lot) -> None:
 
 def _check_bay(bay: Bay) -> None:
     what = f"Bay {bay.label or bay.bay_id}"[:MAX_NAME_LENGTH]
-    if not bay.bay_id.strip() or len(bay.bay_id) > MAX_ID_LENGTH or not bay.bay_id.isprintable():
-        raise BadInputError(
-            f"{bay.bay_id[:40]!r} is no id for a bay.", hint=f"Use 1 to {MAX_ID_LENGTH} printable characters."
-        )
+    if not is_bay_id(bay.bay_id):
+        raise BadInputError(f"{bay.bay_id[:40]!r} is no id for a bay.", hint=BAY_ID_HINT)
     _check_name(bay.label, what)
     _check_name(bay.zone, f"The zone of {what.lower()}")
     if bay.max_stay_min is not None and not 1 <= bay.max_stay_min <= MAX_STAY_MIN:

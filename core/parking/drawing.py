@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from core.kernel.errors import BadInputError
 from core.kernel.geo import GeoPoint
-from core.parking.formats.checking import MAX_ID_LENGTH
+from core.parking.checks import BAY_ID_HINT, MAX_ID_LENGTH, is_bay_id
 from core.parking.formats.model import BayFile, FoundBay
 from core.parking.model import Bay, BayView, Lot, Outline, Point, Surrounding, SurroundingKind
 from core.parking.shapes import Projection, area_of, crosses_itself, label_key
@@ -116,8 +116,8 @@ def renamed(lot: Lot, bay_id: str, new_id: str) -> Lot:
         BadInputError: The id is empty, too long, or taken.
     """
     new_id = new_id.strip()
-    if not new_id or len(new_id) > MAX_ID_LENGTH or not new_id.isprintable():
-        raise BadInputError(f"An id has 1 to {MAX_ID_LENGTH} characters that can be printed.")
+    if not is_bay_id(new_id):
+        raise BadInputError(f"{new_id[:40]!r} is no id for a bay.", hint=BAY_ID_HINT)
     if new_id != bay_id and bay_of(lot, new_id) is not None:
         raise BadInputError(f"{lot.name} has a bay {new_id} already.", hint="Choose another id.")
     return renamed_all(lot, {bay_id: new_id})

@@ -12,7 +12,7 @@ from core.parking.fusion import BayFusion, Correction, FusionSettings
 from core.parking.gates import MAX_UNSEEN_S, Gates
 from core.parking.history import LateWord, Told
 from core.parking.model import BayChange, BayEvidence, BayState, BayStatus, Lot, LotOccupancy
-from core.parking.occupancy import Counted, count_lot, counted_inside
+from core.parking.occupancy import Counted, count_lot, counted_inside, sign_faults
 from core.parking.rules import LotCondition, LotWatch
 from core.vision.model import LineCrossed
 
@@ -58,6 +58,7 @@ class DrawnLot:
         """What another lot claims as well, each a sentence with a way out."""
 
         self._gone_gates: tuple[str, ...] = ()
+        self._sign_faults: tuple[str, ...] = ()
         self._doubtful: dict[str, None] = {}
         self._strangers: Counter[str] = Counter()
         self._stranger_at: datetime | None = None
@@ -84,6 +85,7 @@ class DrawnLot:
         self._by_topic_name = _topic_names(lot)
         self._strangers.clear()
         self._doubtful = dict.fromkeys(alike_bays(lot))
+        self._sign_faults = sign_faults(lot)
         self._counted = {device: found for device, found in self._counted.items() if device in self.device_ids}
         return Heard(told=tuple(new))
 
@@ -243,6 +245,7 @@ class DrawnLot:
             faults=(
                 *self.conflicts,
                 *self._gone_gates,
+                *self._sign_faults,
                 *self._doubtful,
                 *self._stranger_faults(now),
                 *self.gates.faults(self.lot.name, n_bays),

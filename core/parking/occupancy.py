@@ -12,6 +12,25 @@ from core.parking.model import BayState, BayStatus, Lot, LotOccupancy, Occupancy
 MAX_DRIFT = 3
 """Bays by which entry and exit may differ from the bays before it is said."""
 
+MAX_SIGN_ZONES = 63
+"""A device has 64 streams at most, and the whole lot is one of them."""
+
+
+def sign_zones(lot: Lot) -> tuple[str, ...]:
+    """Return the zones that signs are told of, in the plan's order."""
+    return tuple(dict.fromkeys(bay.zone for bay in lot.bays if bay.zone))[:MAX_SIGN_ZONES]
+
+
+def sign_faults(lot: Lot) -> tuple[str, ...]:
+    """Say which zones signs are not told of."""
+    n_zones = len({bay.zone for bay in lot.bays if bay.zone})
+    if n_zones <= MAX_SIGN_ZONES:
+        return ()
+    return (
+        f"{lot.name} has {n_zones} zones, and signs are told of its first {MAX_SIGN_ZONES}. "
+        "Join zones, or divide the lot.",
+    )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:

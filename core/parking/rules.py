@@ -10,6 +10,9 @@ from enum import StrEnum
 from core.parking.model import Bay, BayKind, BayState, BayStatus, Lot, LotObservation, LotObservationKind, LotOccupancy
 
 NEEDS_PERMIT = frozenset({BayKind.ACCESSIBLE, BayKind.EV, BayKind.LOADING, BayKind.RESERVED})
+PERMIT_HOLDS = timedelta(minutes=2)
+"""A reader speaks of who drives up, a moment before the bay is seen to be taken; so long its word waits for that."""
+
 LEAST_CONFIDENCE = 0.5
 """What a camera is less sure of is not said."""
 
@@ -28,6 +31,11 @@ _OF_OBSERVATION = {
     LotObservationKind.MISPARKED: LotRule.MISPARKED,
     LotObservationKind.LANE_BLOCKED: LotRule.LANE_BLOCKED,
 }
+
+
+def rule_of(kind: LotObservationKind) -> LotRule:
+    """Return the rule that a camera's observation begins or ends."""
+    return _OF_OBSERVATION[kind]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,11 +65,15 @@ class LotWatch:
     _open: dict[tuple[LotRule, str], str] = field(default_factory=dict)
     """What is wrong, and the place in the operators' words."""
 
-    _permits: dict[str, bool] = field(default_factory=dict)
+    _permits: dict[str, tuple[bool, datetime]] = field(default_factory=dict)
+    """What a reader said, and when."""
 
-    def note_permit(self, bay_id: str, *, is_given: bool) -> None:
+    _taken: set[str] = field(default_factory=set)
+    """Bays that were known to be occupied when they were known last."""
+
+    def note_permit(self, bay_id: str, *, is_given: bool, at: datetime) -> None:
         """A charger or reader at a bay says whether the vehicle may stand there."""
-        self._permits[bay_id] = is_given
+        self._permits[bay_id] = (is_given, at)
 
     def judge(self, lot: Lot, statuses: Mapping[str, BayStatus], now: datetime) -> list[LotCondition]:
         """Return what began or ended."""
@@ -70,9 +82,8 @@ class LotWatch:
             status = statuses.get(bay.bay_id)
             if status is None or not status.is_known:
                 continue
-            if status.state is not BayState.OCCUPIED:
-                self._permits.pop(bay.bay_id, None)
-            for rule, is_wrong, detail in _verdicts(bay, status, self._permits.get(bay.bay_id), now):
+            permit = self._permit_of(bay.bay_id, status, now)
+            for rule, is_wrong, detail in _verdicts(bay, status, permit, now):
                 found += self._turn(rule, lot, bay.bay_id, f"bay {bay.label or bay.bay_id}", is_wrong, detail, now)
         drawn = {bay.bay_id for bay in lot.bays}
         for rule, place in [key for key in self._open if key[0] in (LotRule.OVERSTAY, LotRule.WRONG_KIND)]:
@@ -80,18 +91,33 @@ class LotWatch:
                 found += self._turn(rule, lot, place, place, False, "", now)
         return found
 
+    def _permit_of(self, bay_id: str, status: BayStatus, now: datetime) -> bool | None:
+        """Return what the reader said of who stands there; its word ends with the stay."""
+        said = self._permits.get(bay_id)
+        if status.state is BayState.OCCUPIED:
+            self._taken.add(bay_id)
+        elif bay_id in self._taken:
+            self._taken.discard(bay_id)
+            self._permits.pop(bay_id, None)
+        elif said is not None and now - said[1] > PERMIT_HOLDS:
+            del self._permits[bay_id]
+        known = self._permits.get(bay_id)
+        return None if known is None else known[0]
+
     def judge_fill(self, lot: Lot, counted: LotOccupancy, now: datetime) -> list[LotCondition]:
         """Return whether the lot became full, or is so no more."""
-        if counted.n_bays == 0 or (counted.n_free == 0 and counted.n_unknown > 0):
+        if counted.n_free == 0 and counted.n_unknown > 0:
             return []
         detail = f"All {counted.n_bays} bays are occupied."
-        return self._turn(LotRule.FULL, lot, "", "", counted.n_free == 0, detail, now)
+        # A lot whose bays are all closed has none that could be taken.
+        is_full = counted.n_bays > 0 and counted.n_free == 0
+        return self._turn(LotRule.FULL, lot, "", "", is_full, detail, now)
 
     def observe(self, lot: Lot, observation: LotObservation) -> list[LotCondition]:
         """Take what a camera saw begin or end."""
         if observation.is_begin and observation.confidence < LEAST_CONFIDENCE:
             return []
-        rule, is_wrong = _OF_OBSERVATION[observation.kind], observation.is_begin
+        rule, is_wrong = rule_of(observation.kind), observation.is_begin
         key, where = (rule, observation.place), _where(lot, observation)
         if is_wrong == (key in self._open):
             return []
@@ -112,6 +138,14 @@ class LotWatch:
                 snapshot_jpeg=observation.snapshot_jpeg,
             )
         ]
+
+    def forget(self, observation: LotObservation) -> None:
+        """Take what a camera saw begin as never told: whoever looks now begins anew, and tells it again."""
+        self._open.pop((rule_of(observation.kind), observation.place), None)
+
+    def forget_closed(self, rule: str, place: str) -> None:
+        """Somebody closed what was called: if it holds it begins anew."""
+        self._open = {key: where for key, where in self._open.items() if key != (rule, place)}
 
     def end_all(self, lot: Lot, now: datetime) -> list[LotCondition]:
         """Return the end of everything: the lot is gone."""

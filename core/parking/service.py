@@ -48,6 +48,7 @@ from core.parking.model import (
     LotVersion,
 )
 from core.parking.rules import LotCondition
+from core.parking.sight.model import SightInterrupted
 from core.store.engine import Store
 from core.store.rows import storable
 from core.store.tables import BayCorrectionRow
@@ -99,6 +100,7 @@ class ParkingService:
             bus.subscribe(BaysSeen, lambda event: self.take(event.evidence)),
             bus.subscribe(BaysSeenLate, lambda event: self.take_late(event.evidence)),
             bus.subscribe(LotObserved, self._on_observed),
+            bus.subscribe(SightInterrupted, self._on_interrupted),
             bus.subscribe(LineCrossed, self._on_crossed),
             bus.subscribe(CameraWatched, self._on_watched),
         )
@@ -203,6 +205,12 @@ class ParkingService:
         """Return how every bay of a drawn lot stands, in the plan's order."""
         drawn = self._lots.get(lot_id)
         return () if drawn is None else drawn.statuses()
+
+    def forget_condition(self, lot_id: str, rule: str, place: str) -> None:
+        """Somebody closed what was called at a place of a lot that nobody watches: if it holds it begins anew."""
+        drawn = self._lots.get(lot_id)
+        if drawn is not None:
+            drawn.watch.forget_closed(rule, place)
 
     def all_bays(self) -> tuple[BayStatus, ...]:
         """Return how every bay of every drawn lot stands."""
@@ -500,7 +508,7 @@ class ParkingService:
             return
         permit = words.permit_of(said)
         if permit is not None and said.is_good:
-            drawn.watch.note_permit(bay_id, is_given=permit)
+            drawn.watch.note_permit(bay_id, is_given=permit, at=now)
         self._take_over(drawn, drawn.take((word,), now))
 
     def _place_of(self, lots: tuple[str, ...], names: tuple[str, ...]) -> tuple[DrawnLot, str] | None:
@@ -540,6 +548,12 @@ class ParkingService:
                 self._blame_lot(observation.lot_id, 1)
             else:
                 self._publish_all(drawn.watch.observe(drawn.lot, observation))
+
+    def _on_interrupted(self, event: SightInterrupted) -> None:
+        for observation in event.observations:
+            drawn = self._lots.get(observation.lot_id)
+            if drawn is not None:
+                drawn.watch.forget(observation)
 
     def _publish_all(self, conditions: Iterable[LotCondition]) -> None:
         for condition in conditions:

@@ -40,13 +40,14 @@ def middle_of(outline: Outline) -> Point:
 def crosses_itself(outline: Outline) -> bool:
     """Tell whether two sides that are no neighbours meet."""
     sides = list(zip(outline, (*outline[1:], outline[0]), strict=True))
-    n_sides = len(sides)
-    return any(
-        _meet(*sides[first], *sides[second])
-        for first in range(n_sides)
-        for second in range(first + 2, n_sides)
-        if (first, second) != (0, n_sides - 1)
-    )
+    corners = np.asarray(outline, np.float64)
+    ends = np.roll(corners, -1, axis=0)
+    low, high = np.minimum(corners, ends), np.maximum(corners, ends)
+    # Only sides whose upright boxes touch can meet: few of many.
+    are_apart = (low[:, None] > high[None]).any(axis=2)
+    pairs = np.argwhere(np.triu(~(are_apart | are_apart.T), k=2)).tolist()
+    last = len(sides) - 1
+    return any(_meet(*sides[first], *sides[second]) for first, second in pairs if (first, second) != (0, last))
 
 
 def holds(outline: Outline, point: Point) -> bool:

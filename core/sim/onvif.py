@@ -14,12 +14,11 @@ import os
 import re
 import secrets
 import socket
-import struct
 import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -29,7 +28,7 @@ from types import TracebackType
 from urllib.request import parse_http_list, parse_keqv_list
 from xml.sax.saxutils import escape
 
-from core.cameras.onvif.discovery import GROUP
+from core.cameras.onvif.discovery import GROUP, own_addresses
 from core.cameras.onvif.soap import NAMESPACES, token_digest
 from core.kernel.errors import ConsoleError
 from core.kernel.xml import Element, parse
@@ -83,6 +82,11 @@ class Fault(StrEnum):
 
     KEEPS_TURNING = "keeps_turning"
     """Answers a stop with a fault, and forgets the time-out of a move."""
+
+    SAYS_NOT_WHERE = "says_not_where"
+    """Does not tell where it looks, nor whether it turns."""
+
+    NO_HOME = "no_home"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,22 +221,27 @@ class OnvifSimulator:
         for thread in self._threads:
             thread.join(5.0)
 
-    def answer_probes(self, *, in_group: bool = False, answer: Callable[[str], list[bytes]] | None = None) -> int:
+    def answer_probes(
+        self, *, interfaces: Sequence[str] = (), answer: Callable[[str], list[bytes]] | None = None
+    ) -> int:
         """Answer WS-Discovery probes; returns the port.
 
         Args:
-            in_group: Join the multicast group; otherwise probes are taken on a free port of the loopback.
+            interfaces: Own IPv4 addresses in whose networks the multicast group is joined; without any, probes are
+                taken on a free port of the loopback.
             answer: Returns the packets for a probe's message id, in place of the true one.
         """
         responder = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         responder.settimeout(0.2)
-        if in_group:
+        if interfaces:
             responder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             responder.bind(("", GROUP[1]))
-            member = struct.pack("4sL", socket.inet_aton(GROUP[0]), socket.INADDR_ANY)
-            responder.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, member)
         else:
             responder.bind(("127.0.0.1", 0))
+        for interface in interfaces:
+            # Each by name: the network of the default route need not be the one that cameras are in.
+            member = socket.inet_aton(GROUP[0]) + socket.inet_aton(interface)
+            responder.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, member)
         self._responders.append(responder)
         self._run("onvif-discovery", lambda: self._answer_probes(responder, answer or self._probe_answers))
         return int(responder.getsockname()[1])
@@ -502,7 +511,8 @@ class OnvifSimulator:
             '<tptz:GetNodesResponse><tptz:PTZNode token="Node_1"><tt:Name>Node</tt:Name>'
             f"<tt:SupportedPTZSpaces>{supported}</tt:SupportedPTZSpaces>"
             f"<tt:MaximumNumberOfPresets>{self._max_presets}</tt:MaximumNumberOfPresets>"
-            "<tt:HomeSupported>true</tt:HomeSupported></tptz:PTZNode></tptz:GetNodesResponse>"
+            f"<tt:HomeSupported>{str(Fault.NO_HOME not in self.faults).lower()}</tt:HomeSupported>"
+            "</tptz:PTZNode></tptz:GetNodesResponse>"
         )
 
     def _on_continuous_move(self, verb: Element) -> str | tuple[int, dict[str, str], bytes]:
@@ -535,7 +545,9 @@ class OnvifSimulator:
         self._look_at(pan, tilt, zoom if has_zoom else self._head.zoom)
         return "<tptz:AbsoluteMoveResponse/>"
 
-    def _on_get_status(self, _: Element) -> str:
+    def _on_get_status(self, _: Element) -> str | tuple[int, dict[str, str], bytes]:
+        if Fault.SAYS_NOT_WHERE in self.faults:
+            return _soap_fault("NoStatus", "The head has no status")
         head = self._head
         word = "MOVING" if head.velocity != (0.0, 0.0, 0.0) else "IDLE"
         return (
@@ -716,7 +728,7 @@ def main() -> int:
             profiles=profiles,
         )
         with camera:
-            camera.answer_probes(in_group=True)
+            camera.answer_probes(interfaces=own_addresses())
             sys.stdout.write(f"{camera.address} {address}\n")
             sys.stdout.flush()
             with contextlib.suppress(KeyboardInterrupt):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import cast
 
-from sqlalchemy import Table, and_
+from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -21,9 +21,8 @@ def upsert_add(
     label: str,
     minute: datetime,
     n_vehicles: int,
-    is_complete: bool = True,
 ) -> None:
-    """Add vehicles to one minute of one line; a minute once incomplete stays so."""
+    """Add vehicles to one minute of one line."""
     table = cast(Table, LineCountRow.__table__)
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     statement = insert(table).values(
@@ -33,14 +32,10 @@ def upsert_add(
         label=label,
         minute=minute,
         n_vehicles=n_vehicles,
-        is_complete=is_complete,
     )
     session.execute(
         statement.on_conflict_do_update(
             index_elements=["camera_id", "line_key", "direction", "label", "minute"],
-            set_={
-                "n_vehicles": table.c.n_vehicles + statement.excluded.n_vehicles,
-                "is_complete": and_(table.c.is_complete, statement.excluded.is_complete),
-            },
+            set_={"n_vehicles": table.c.n_vehicles + statement.excluded.n_vehicles},
         )
     )

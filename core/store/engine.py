@@ -9,7 +9,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -31,6 +31,7 @@ from core.store.writer import Writer
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+ItemT = TypeVar("ItemT")
 
 N_READERS = 4
 RETRY_FOR_S = 12.0
@@ -162,6 +163,24 @@ class Store:
             StaleWriteError: A versioned row was changed meanwhile.
         """
         return await asyncio.shield(asyncio.wrap_future(self._writer.submit(fn)))
+
+    async def write_each(self, items: Sequence[ItemT], save: Callable[[Session, Sequence[ItemT]], None]) -> list[ItemT]:
+        """Write items in one transaction, and in smaller ones where one of them cannot be; returns those that cannot.
+
+        Raises:
+            UnavailableError: The database stayed away; some may be written.
+        """
+        if not items:
+            return []
+        try:
+            await self.write(lambda session: save(session, items))
+        except SQLAlchemyError:
+            half = len(items) // 2
+            if half == 0:
+                log.exception("this cannot be stored: %.2000r", items[0])
+                return list(items)
+            return [*await self.write_each(items[:half], save), *await self.write_each(items[half:], save)]
+        return []
 
     async def read(self, fn: Callable[[Session], T]) -> T:
         """Run `fn` on a reader's thread; it sees one snapshot and cannot write.

@@ -114,6 +114,21 @@ class CameraRow(Versioned, Base):
     created_at: Mapped[datetime]
 
 
+class CameraHeadRow(Base):
+    """Where the head of a camera stands that was turned from here; one without a row never was."""
+
+    __tablename__ = "camera_head"
+
+    camera_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    away_since: Mapped[datetime | None] = mapped_column(default=None)
+    """None while it stands at home, the view that the camera's scene was drawn for."""
+
+    home_pan: Mapped[float | None] = mapped_column(default=None)
+    home_tilt: Mapped[float | None] = mapped_column(default=None)
+    home_zoom: Mapped[float | None] = mapped_column(default=None)
+    """In the head's own units; None where the camera does not say where it looks."""
+
+
 class SceneVersionRow(Base):
     """What was drawn on a camera's picture at one time; written with every change of the scene, never changed."""
 
@@ -182,7 +197,16 @@ class FieldEventRow(Base):
     """
 
     __tablename__ = "field_event"
-    __table_args__ = (Index(None, "device_id", "seq", "boot", unique=True), Index(None, "at"))
+    __table_args__ = (
+        Index(None, "device_id", "seq", "boot", unique=True),
+        Index(None, "at"),
+        Index(
+            "ix_field_event_is_waiting",
+            "field_event_id",
+            sqlite_where=text("is_waiting"),
+            postgresql_where=text("is_waiting"),
+        ),
+    )
 
     field_event_id: Mapped[int] = mapped_column(RowNumber, primary_key=True)
     device_id: Mapped[str] = mapped_column(String(80))
@@ -195,6 +219,8 @@ class FieldEventRow(Base):
     is_good: Mapped[bool] = mapped_column(default=True)
     is_history: Mapped[bool] = mapped_column(default=False)
     data: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+    is_waiting: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    """It calls an operator, and its call is not stored yet: a node that was killed in between finds it here."""
 
 
 class DeviceCommandRow(Base):
@@ -279,7 +305,7 @@ class RetainedClearRow(Base):
 
 
 class LineCountRow(Base):
-    """Vehicles over one line in one minute; write it with `counts.add_line_counts`."""
+    """Vehicles over one line in one minute; write it with `counts.upsert_add`."""
 
     __tablename__ = "line_count"
     __table_args__ = (
@@ -295,7 +321,6 @@ class LineCountRow(Base):
     label: Mapped[str] = mapped_column(String(32))
     minute: Mapped[datetime]
     n_vehicles: Mapped[int] = mapped_column(Integer)
-    is_complete: Mapped[bool] = mapped_column(default=True)
 
 
 class FlowMinuteRow(Base):
@@ -472,7 +497,16 @@ class ObservationRow(Base):
     """What a scene rule saw; its id makes storing it twice harmless."""
 
     __tablename__ = "observation"
-    __table_args__ = (Index(None, "camera_id", "captured_at"), Index(None, "captured_at"))
+    __table_args__ = (
+        Index(None, "camera_id", "captured_at"),
+        Index(None, "captured_at"),
+        Index(
+            "ix_observation_incident_id",
+            "incident_id",
+            sqlite_where=text("incident_id IS NOT NULL"),
+            postgresql_where=text("incident_id IS NOT NULL"),
+        ),
+    )
 
     observation_id: Mapped[str] = mapped_column(String(64), primary_key=True)
     camera_id: Mapped[str] = mapped_column(String(64))
@@ -490,6 +524,9 @@ class ObservationRow(Base):
     confidence: Mapped[float] = mapped_column(default=1.0)
     values: Mapped[dict[str, Any]] = mapped_column("quantities", Json, default=dict)
     incident_id: Mapped[str | None] = mapped_column(String(26), default=None)
+    lat_deg: Mapped[float | None] = mapped_column(default=None)
+    lon_deg: Mapped[float | None] = mapped_column(default=None)
+    """Of the point on the ground that was seen; None where no road plane tells it."""
 
 
 class IncidentRow(Versioned, Base):
@@ -764,6 +801,18 @@ class AlarmJournalRow(Base):
 
     payload: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
     """The event itself, as plain data."""
+
+
+class RaiseCountRow(Base):
+    """A condition came, and by its rule not often enough yet to be raised."""
+
+    __tablename__ = "raise_count"
+
+    count_id: Mapped[str] = mapped_column(String(26), primary_key=True)
+    condition_key: Mapped[str] = mapped_column(Text)
+    rule_id: Mapped[str] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(Text)
+    at: Mapped[datetime] = mapped_column(index=True)
 
 
 class OutOfServiceRow(Versioned, Base):

@@ -8,11 +8,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineCount:
-    """Vehicles over one line in one minute.
-
-    Attributes:
-        is_complete: False where the camera was not seen for a part of the minute.
-    """
+    """Vehicles over one line in one minute; how much of it was watched, the line's `FlowMinute` says."""
 
     camera_id: str
     line_key: str
@@ -20,4 +16,3 @@ class LineCount:
     label: str
     minute: datetime
     n_vehicles: int
-    is_complete: bool = True

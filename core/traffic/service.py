@@ -105,38 +105,9 @@ class TrafficService:
                     label=count.label,
                     minute=count.minute.replace(second=0, microsecond=0),
                     n_vehicles=count.n_vehicles,
-                    is_complete=count.is_complete,
                 )
 
         await self._store.write(store)
-
-    async def counts(self, camera_id: str, since: datetime) -> list[LineCount]:
-        """Return a camera's counts of the minutes from `since` on, oldest first.
-
-        Raises:
-            UnavailableError: The database is away.
-        """
-
-        def read(session: Session) -> list[LineCount]:
-            query = (
-                select(LineCountRow)
-                .where(LineCountRow.camera_id == camera_id, LineCountRow.minute >= since)
-                .order_by(LineCountRow.minute, LineCountRow.line_key, LineCountRow.direction, LineCountRow.label)
-            )
-            return [
-                LineCount(
-                    camera_id=row.camera_id,
-                    line_key=row.line_key,
-                    direction=row.direction,
-                    label=row.label,
-                    minute=row.minute,
-                    n_vehicles=row.n_vehicles,
-                    is_complete=row.is_complete,
-                )
-                for row in session.scalars(query)
-            ]
-
-        return await self._store.read(read)
 
     async def totals(self, *, since: datetime) -> dict[str, dict[str, dict[str, int]]]:
         """Return vehicles by camera, line and direction in the minutes from `since` on.
@@ -197,6 +168,10 @@ class TrafficService:
             UnavailableError: The database is away.
         """
         return await self._store.read(lambda session: read_since(session, since, camera_id, n_most))
+
+    def forget_jam(self, device_id: str) -> None:
+        """Somebody closed the jam of a station that was not heard: if it holds it begins anew."""
+        self._jams.pop(device_id, None)
 
     def _on_reading(self, event: ReadingReceived) -> None:
         reading = event.reading

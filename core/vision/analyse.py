@@ -50,6 +50,7 @@ class CameraAnalyser:
         *,
         aspect: float,
         engine_labels: Sequence[str],
+        wanted_per_s: float = 0.0,
     ) -> None:
         """Start with an empty picture.
 
@@ -61,6 +62,7 @@ class CameraAnalyser:
             tracker: Which algorithm.
             aspect: Width of the picture over its height.
             engine_labels: Classes of the network, by index.
+            wanted_per_s: How often pictures should be looked at; 0 where any rate will do.
         """
         self._labels = tuple(engine_labels)
         self._shown = frozenset(labels)
@@ -69,7 +71,7 @@ class CameraAnalyser:
         self._is_wanted = np.array([label in followed for label in engine_labels], bool)
         self._is_confused = np.array([label in _CONFUSED for label in engine_labels], bool)
         self._tracker = make_tracker(tracker, labels=self._labels, aspect=aspect)
-        self._rules = SceneRules(camera_id, scene, aspect, labels=self._shown)
+        self._rules = SceneRules(camera_id, scene, aspect, labels=self._shown, wanted_per_s=wanted_per_s)
         self._masks = IgnoreMasks(scene)
         self._motion = CameraMotionEstimator() if tracker is TrackerKind.BOTSORT else None
 
@@ -135,6 +137,16 @@ class CameraAnalyser:
     def is_settled(self) -> bool:
         """Whether nobody is followed who moves or is out of sight: while nothing changes, nobody has to look."""
         return self._tracker.is_settled
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether the picture does not show what the scene was drawn for: dark, covered, frozen or moved."""
+        return self._rules.is_blind
+
+    @property
+    def is_undersampled(self) -> bool:
+        """Whether the camera is looked at too rarely for counts that hold."""
+        return self._rules.is_undersampled
 
     def take_minutes(self, now: datetime) -> tuple[FlowMinute, ...]:
         """Return what was measured in the minutes that ended since the last call.

@@ -7,18 +7,34 @@ picture time of their own: a quiet scene is looked at every ten seconds only, an
 from __future__ import annotations
 
 import math
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.vision.model import WHOLE_PICTURE_KEY, ObservationKind, Phase, Scene
-from core.vision.scene_rule import Grey, Moment, Notebook, Place
+from core.vision.scene_rule import Grey, Moment, Notebook, Place, SceneRule
 from core.vision.tuning import Tuning
 
 LONG_GAP_S = 12.0
 WHOLE_PICTURE = Place(key=WHOLE_PICTURE_KEY, name="")
 
 _Floats = NDArray[np.float32]
+
+
+@runtime_checkable
+class ConditionRule(SceneRule, Protocol):
+    """A rule about the camera itself; as long as its condition holds, the others' silence means nothing."""
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether the picture does not show what the scene was drawn for, for so long that it calls."""
+        ...
+
+    @property
+    def is_unsure(self) -> bool:
+        """Whether the newest picture shows nothing to go by; also before that has lasted."""
+        ...
 
 
 class Cadence:
@@ -45,6 +61,7 @@ class _Held:
         self._kind = kind
         self._hold_s, self._end_s = hold_s, end_s
         self._for_s = 0.0
+        self.is_wrong = False
         self.has_begun = False
         self._confidence = 0.0
 
@@ -52,6 +69,7 @@ class _Held:
         self, is_wrong: bool, step_s: float, note: Notebook, *, confidence: float, values: dict[str, float]
     ) -> None:
         """Take one look; begin or end where it is time."""
+        self.is_wrong = is_wrong
         self._for_s = self._for_s + step_s if is_wrong is not self.has_begun else 0.0
         if is_wrong is self.has_begun or self._for_s < (self._end_s if self.has_begun else self._hold_s):
             return
@@ -99,6 +117,16 @@ class BlindedRule:
             tau_s = self._RESIGN_S if cause else self._LEARN_S
             self._usual += (sharpness - self._usual) * min(1.0, step_s / tau_s)
         self._held.take(bool(cause), step_s, note, confidence=confidence, values={cause: 1.0} if cause else {})
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether nothing has been shown for long enough to call."""
+        return self._held.has_begun
+
+    @property
+    def is_unsure(self) -> bool:
+        """Whether the newest picture shows nothing."""
+        return self._held.has_begun or self._held.is_wrong
 
     def _judge(self, grey: Grey, sharpness: float) -> tuple[str, float]:
         low, high = np.percentile(grey, (5, 99))
@@ -159,6 +187,16 @@ class FrozenRule:
             self._has_begun = True
             confidence = 0.75 + 0.1 * is_same + 0.1 * (self._usual > 0.3)
             self._write(Phase.BEGIN, confidence, note)
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether the picture stands still."""
+        return self._has_begun
+
+    @property
+    def is_unsure(self) -> bool:
+        """As `is_blind`: a quiet road may look the same for seconds."""
+        return self._has_begun
 
     def _moves_again(self, note: Notebook) -> None:
         if self._same_s:
@@ -224,6 +262,16 @@ class MovedRule:
         if float(self._recent.mean()) < self.STRUCTURE * float(self._reference.mean()):
             return
         self._compare(step_s, note)
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether the picture shows something else than the scene was drawn on."""
+        return self._held.has_begun
+
+    @property
+    def is_unsure(self) -> bool:
+        """Whether the newest picture shows something else."""
+        return self._held.has_begun or self._held.is_wrong
 
     def _compare(self, step_s: float, note: Notebook) -> None:
         assert self._reference is not None

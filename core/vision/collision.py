@@ -27,12 +27,13 @@ from core.vision.collision_evidence import (
     weigh,
 )
 from core.vision.cuts import CutDetector, ShiftDetector
-from core.vision.model import VEHICLE_LABELS, BBox, ObservationKind, Phase, Scene
+from core.vision.model import VEHICLE_LABELS, WHOLE_PICTURE_KEY, BBox, ObservationKind, Phase, Scene
 from core.vision.scene_rule import Moment, Notebook, Place, is_news
 from core.vision.tuning import Tuning
 from core.vision.vehicles import Sighting
 
 KIND = ObservationKind.COLLISION
+_CONDITION = f"{KIND.value}:{WHOLE_PICTURE_KEY}"
 REPORT_FROM = 0.6
 """Less sure than this is not worth a line in the review."""
 
@@ -89,7 +90,7 @@ class _Event:
     place: tuple[float, float]
     size: float
     at_s: float
-    condition_key: str
+    number: int
     confidence: float
     seen_s: float
     is_told: bool = False
@@ -111,7 +112,7 @@ class CollisionRule:
         self._events: list[_Event] = []
         self._cuts = CutDetector(aspect)
         self._shifts = ShiftDetector()
-        self._place = Place(key="camera", name="Camera")
+        self._place = Place(key=WHOLE_PICTURE_KEY, name="Camera")
         self._confidence_factor = 1.0
 
     def update(self, moment: Moment, note: Notebook) -> None:
@@ -242,7 +243,7 @@ class CollisionRule:
         others: list[Trace] = []
         n_jumps = n_whole = 0
         for other_key, other in self._traces.items():
-            apart = math.dist(other.middle, own.middle) / max(own.size, other.size)
+            apart = math.dist(other.middle, own.middle) / max(own.size, other.size, 1e-6)
             if other_key == key or apart < _APART or other.is_weak:
                 continue
             others.append(other)
@@ -331,8 +332,7 @@ class CollisionRule:
         ground = trace.sighting.ground
         event = self._same_event(keys, ground, at_s)
         if event is None:
-            condition = f"{KIND.value}:camera:{key}"
-            event = _Event(keys, ground, trace.sighting.size, at_s, condition, 0.0, now_s)
+            event = _Event(keys, ground, trace.sighting.size, at_s, key, 0.0, now_s)
             self._events.append(event)
         event.keys |= keys
         event.seen_s = now_s
@@ -343,7 +343,8 @@ class CollisionRule:
             KIND,
             Phase.BEGIN,
             self._place,
-            event.condition_key,
+            _CONDITION,
+            number=event.number,
             sighting=trace.sighting,
             confidence=confidence,
             values={
@@ -371,7 +372,7 @@ class CollisionRule:
             if moment.now_s - event.seen_s < _OVER_AFTER_S:
                 continue
             self._events.remove(event)
-            note.add(KIND, Phase.END, self._place, event.condition_key, confidence=event.confidence)
+            note.add(KIND, Phase.END, self._place, _CONDITION, number=event.number, confidence=event.confidence)
 
 
 def _is_same_place(lost: Trace, found: Trace) -> bool:

@@ -23,6 +23,9 @@ _STEP_S = 0.18
 """Speeds are taken over at least this long: over less the trembling of boxes is larger than the movement."""
 
 _MIN_SPAN_S = 0.35
+_VANISHED_S, _N_BEFORE_VANISHING = 0.3, 4
+"""Who is not seen any more soon after the moment was seen too little to say that it was pushed."""
+
 _MOVES_AT = 0.6
 STANDS_BELOW = 0.3
 _PIXEL = 0.02
@@ -181,6 +184,8 @@ def weigh(trace: Trace, at_s: float, aspect: float) -> Evidence | None:
     if min(len(before), len(after)) < 3:
         return None
     if min(before[-1][0] - before[0][0], after[-1][0] - after[0][0]) < _MIN_SPAN_S:
+        return None
+    if after[-1][0] < at_s + AFTER_S - _VANISHED_S and len(after) < _N_BEFORE_VANISHING:
         return None
     size_before, size_after = size_of(before[-4:]), size_of(after)
     size = math.sqrt(size_before * size_after)

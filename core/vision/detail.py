@@ -39,28 +39,29 @@ class Detail:
 
 
 def detail_area(scene: Scene) -> BBox | None:
-    """Return the part of the frame that holds every zone marked for detail, or None."""
+    """Return the part of the frame that holds every zone marked for detail; None where a crop would show no more."""
     points = [point for zone in scene.zones if zone.detail for point in zone.polygon]
     if not points:
         return None
     x, y = zip(*points, strict=True)
     margin_x, margin_y = MARGIN * (max(x) - min(x)), MARGIN * (max(y) - min(y))
-    return (
-        max(0.0, min(x) - margin_x),
-        max(0.0, min(y) - margin_y),
-        min(1.0, max(x) + margin_x),
-        min(1.0, max(y) + margin_y),
-    )
+    x1, y1 = max(0.0, min(x) - margin_x), max(0.0, min(y) - margin_y)
+    x2, y2 = min(1.0, max(x) + margin_x), min(1.0, max(y) + margin_y)
+    return (x1, y1, x2, y2) if max(x2 - x1, y2 - y1) <= LARGEST else None
 
 
 def detail_of(frame: av.VideoFrame, scene: Scene, network_wh: tuple[int, int]) -> Detail | None:
-    """Cut the detail out of a frame; None where no zone asks for one, or it would show no more than the whole."""
+    """Cut the detail out of a frame, which should be of the main stream: of a small one it is only enlarged.
+
+    Returns:
+        None where no zone asks for one, or it would show no more than the whole.
+    """
     area = detail_area(scene)
     if area is None or frame.rotation % 360:
         return None
     x1, y1 = int(area[0] * frame.width) // 2 * 2, int(area[1] * frame.height) // 2 * 2
     x2, y2 = round(area[2] * frame.width), round(area[3] * frame.height)
-    if max((x2 - x1) / frame.width, (y2 - y1) / frame.height) > LARGEST or min(x2 - x1, y2 - y1) < 16:
+    if min(x2 - x1, y2 - y1) < 16:
         return None
     # Of a huge picture no more than the network can use: all of 4K in RGB is 25 MB for each look.
     shrink = min(1.0, max(network_wh[0] / (x2 - x1), network_wh[1] / (y2 - y1)))

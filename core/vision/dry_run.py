@@ -1,6 +1,7 @@
 """What the rules of a scene would have raised over recorded footage: nothing is stored, nobody is called.
 
-The footage is looked at as often as a live camera is, by picture time, so that the rules see what they would have seen.
+The footage is looked at as often as a live camera is, by picture time, with the same masks and the same closer look, so
+that the rules see what they would have seen.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from core.kernel.wire import to_builtins, to_json
 from core.media.model import SourceSpec
 from core.media.parameters import public_address
 from core.vision.analyse import CameraAnalyser
+from core.vision.decode import FloatArray
+from core.vision.detail import detail_of, merge_detail
 from core.vision.dry_run_model import MAX_FOOTAGE_S, DryRun, DryRunOrder, Raised
 from core.vision.engine import Engine, open_engine
 from core.vision.model import DEFAULT_LABELS, Observation, ObservationKind, Phase, Scene
@@ -41,9 +44,10 @@ COUNTED = (ObservationKind.ZONE_ENTERED, ObservationKind.LINE_CROSSED)
 class Collector:
     """Turns observations into what was raised: begin and end of one condition are one entry."""
 
-    def __init__(self, scene: Scene) -> None:
-        """Start with nothing raised."""
+    def __init__(self, scene: Scene, rehearse: Callable[[DryRun], DryRun] | None = None) -> None:
+        """Start with nothing raised; `rehearse` adds the calls that would have come of it."""
         self._tuning = Tuning(scene)
+        self._rehearse = rehearse
         self._raised: list[Raised] = []
         self._open: dict[str, int] = {}
         self._counted: Counter[str] = Counter()
@@ -59,23 +63,26 @@ class Collector:
                 self._begin(observation, first_pts_s)
 
     def report(self, run: DryRun) -> DryRun:
-        """Return the run with everything that was raised so far."""
-        return replace(
+        """Return the run with everything that was raised so far, and what an operator would have heard of it."""
+        found = replace(
             run,
             raised=tuple(self._raised[:MAX_RAISED]),
             n_raised=dict(Counter(one.kind.value for one in self._raised)),
-            n_calling=dict(Counter(one.kind.value for one in self._raised if one.calls)),
+            n_sure=dict(Counter(one.kind.value for one in self._raised if one.sure_s is not None)),
             n_counted=dict(self._counted),
         )
+        return found if self._rehearse is None else self._rehearse(found)
 
     def _begin(self, observation: Observation, first_pts_s: float) -> None:
-        calls = observation.confidence >= self._call_from(observation.kind)
+        is_sure = observation.confidence >= self._call_from(observation.kind)
+        at_s = round(observation.pts_s - first_pts_s, 2)
         index = self._open.get(observation.condition_key)
         if index is not None:
             # The rule has become surer.
             known = self._raised[index]
             confidence = max(known.confidence, observation.confidence)
-            self._raised[index] = replace(known, confidence=confidence, calls=known.calls or calls)
+            sure_s = at_s if is_sure and known.sure_s is None else known.sure_s
+            self._raised[index] = replace(known, confidence=confidence, sure_s=sure_s)
             return
         if observation.phase is Phase.BEGIN:
             self._open[observation.condition_key] = len(self._raised)
@@ -84,9 +91,10 @@ class Collector:
                 kind=observation.kind,
                 rule_key=observation.rule_key,
                 place=observation.rule_name,
-                at_s=round(observation.pts_s - first_pts_s, 2),
+                condition_key=observation.condition_key,
+                at_s=at_s,
                 confidence=observation.confidence,
-                calls=calls,
+                sure_s=at_s if is_sure else None,
                 label=observation.label,
                 bbox_xyxy=observation.bbox_xyxy,
                 values=observation.values,
@@ -120,7 +128,7 @@ def dry_run(
         must_stop: Asked at every picture.
     """
     run = DryRun(run_id=order.run_id, camera_id=order.camera_id)
-    collector = Collector(order.scene)
+    collector = Collector(order.scene, order.rehearse)
     try:
         model = find_model(order.model, folder=order.models, allow_download=False)
         engine = open_engine(
@@ -152,7 +160,7 @@ def _look(
     source = replace(order.source, realtime=False, loops=False)
     analyser: CameraAnalyser | None = None
     first_pts_s = due_pts_s = 0.0
-    with PreparedPictures(source, engine.info.input_wh) as pictures:
+    with PreparedPictures(source, engine.info.input_wh, scene=order.scene) as pictures:
         for picture in pictures:
             if analyser is None:
                 analyser = _analyser_of(order, engine, picture)
@@ -167,7 +175,7 @@ def _look(
             if footage_s > min(order.limit_s, MAX_FOOTAGE_S) or time.monotonic() - began_s > MAX_WORK_S:
                 return _cut_short(collector.report(run))
             due_pts_s = next_due_s(due_pts_s, picture.pts_s, order.detect_fps)
-            boxes = engine.infer(picture.rgb[None])[0]
+            boxes = _boxes_of(picture, engine, order.scene)
             captured_at = began_at + timedelta(seconds=footage_s)
             seen = analyser.update(boxes, picture.letterbox, picture.pts_s, captured_at, picture.rgb)
             collector.take(seen.observations, first_pts_s)
@@ -176,6 +184,15 @@ def _look(
                 told_s = time.monotonic()
                 on_progress(collector.report(run))
     return replace(collector.report(run), state="done")
+
+
+def _boxes_of(picture: Prepared, engine: Engine, scene: Scene) -> FloatArray:
+    """Return what the detector finds in the whole and in the detail of a picture, as a live camera has it."""
+    boxes = engine.infer(picture.rgb[None])[0]
+    detail = None if picture.frame is None else detail_of(picture.frame, scene, engine.info.input_wh)
+    if detail is None:
+        return boxes
+    return merge_detail(boxes, engine.infer(detail.rgb[None])[0], detail, picture.letterbox)
 
 
 def _analyser_of(order: DryRunOrder, engine: Engine, picture: Prepared) -> CameraAnalyser:
@@ -244,6 +261,7 @@ def run_dry_run(
     model: str = "",
     labels: Sequence[str] = DEFAULT_LABELS,
     detect_fps: float = 8.0,
+    rehearse: Callable[[DryRun], DryRun] | None = None,
     as_json: bool = False,
 ) -> int:
     """Run the rules over footage and write what they would have raised; what the command line calls.
@@ -260,6 +278,7 @@ def run_dry_run(
         labels=tuple(labels),
         detect_fps=detect_fps,
         n_threads=os.cpu_count() or 1,
+        rehearse=rehearse,
     )
     run = dry_run(order)
     if as_json:
@@ -271,14 +290,15 @@ def run_dry_run(
 
 
 def describe(run: DryRun) -> list[str]:
-    """Say in lines what was raised, and how much by each rule."""
+    """Say in lines what was raised, and how much by each rule, and what an operator would have heard of it."""
     lines = [_describe_one(one) for one in run.raised]
     if not run.raised:
         lines.append("No rule would have raised anything.")
     lines.append("")
-    lines += [
-        f"{kind:16} {n:5} raised {run.n_calling.get(kind, 0):5} calling" for kind, n in sorted(run.n_raised.items())
-    ]
+    for call in run.calls or ():
+        of = f"{len(call.raised)} raised" if len(call.raised) > 1 else ""
+        lines.append(f"{call.at_s:8.1f} s  calls   {call.title}, {call.priority}  {of}".rstrip())
+    lines += [f"{kind:16} {n:5} raised {run.n_sure.get(kind, 0):5} sure" for kind, n in sorted(run.n_raised.items())]
     lines += [f"{kind:16} {n:5} counted" for kind, n in sorted(run.n_counted.items())]
     lines.append(f"{run.footage_s:.1f} s of footage, {run.state}. {run.message} {run.hint}".rstrip())
     return lines
@@ -286,7 +306,7 @@ def describe(run: DryRun) -> list[str]:
 
 def _describe_one(one: Raised) -> str:
     lasted = "      " if one.ended_s is None else f"{one.ended_s - one.at_s:5.1f}s"
-    calls = "calls" if one.calls else "-"
+    is_sure = "sure" if one.sure_s is not None else "-"
     figures = " ".join(f"{name}={value:g}" for name, value in one.values.items())
     where = one.place or one.rule_key
-    return f"{one.at_s:8.1f} s  {lasted}  {one.kind.value:16} {where:20} {one.confidence:4.0%}  {calls:5} {figures}"
+    return f"{one.at_s:8.1f} s  {lasted}  {one.kind.value:16} {where:20} {one.confidence:4.0%}  {is_sure:5} {figures}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,15 +13,32 @@ MAX_FOOTAGE_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DryCall:
+    """One call that an operator would have had, of one condition or of several sightings of one event.
+
+    Attributes:
+        at_s: Picture time of the call, from the start of the footage; after the delay of its alarm rule.
+        title, priority: As the alarm would have been listed.
+        raised: Which of the run's conditions it is made of, by their place in the list, the calling one first.
+    """
+
+    at_s: float
+    title: str
+    priority: str
+    raised: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Raised:
     """One condition that a rule would have raised.
 
     Attributes:
+        condition_key: As the rule's observations have it.
         place: Name of the zone or lane; empty for the camera itself.
         at_s: Picture time of its beginning, from the start of the footage.
         ended_s: Of its end; None where it lasted to the end of the footage, or was only a moment.
         confidence: The highest that was told.
-        calls: The rule was sure enough to call an operator.
+        sure_s: From when on the rule was sure enough to call an operator; None where it never was.
     """
 
     kind: ObservationKind
@@ -29,7 +47,8 @@ class Raised:
     at_s: float
     ended_s: float | None = None
     confidence: float = 1.0
-    calls: bool = True
+    sure_s: float | None = None
+    condition_key: str = ""
     label: str = ""
     bbox_xyxy: BBox | None = None
     values: dict[str, float] = field(default_factory=dict)
@@ -45,7 +64,8 @@ class DryRun:
         length_s: Of the whole footage; None where that is not known.
         raised: In order; the first 500.
         n_raised: All of them, by kind.
-        n_calling: Those that would have called an operator, by kind.
+        n_sure: Those of which the rule was sure enough to call an operator, by kind.
+        calls: What an operator would have heard of them, in order; None where that was not asked.
         n_counted: Crossings and entries, by kind.
         message, hint: Why it failed, or what was left out.
     """
@@ -57,7 +77,8 @@ class DryRun:
     length_s: float | None = None
     raised: tuple[Raised, ...] = ()
     n_raised: dict[str, int] = field(default_factory=dict)
-    n_calling: dict[str, int] = field(default_factory=dict)
+    n_sure: dict[str, int] = field(default_factory=dict)
+    calls: tuple[DryCall, ...] | None = None
     n_counted: dict[str, int] = field(default_factory=dict)
     message: str = ""
     hint: str = ""
@@ -73,6 +94,7 @@ class DryRunOrder:
         overlap: Boxes of one class that overlap more are one object, intersection over union.
         detect_fps: Pictures looked at for each second of footage.
         limit_s: Footage after this is left out.
+        rehearse: Adds the calls that would have come of what was raised; runs in the dry run's process.
     """
 
     run_id: str
@@ -89,3 +111,4 @@ class DryRunOrder:
     detect_fps: float = 8.0
     limit_s: float = MAX_FOOTAGE_S
     n_threads: int = 1
+    rehearse: Callable[[DryRun], DryRun] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from dataclasses import dataclass, field
@@ -77,3 +78,7 @@ class LookBack:
             over = [taking for taking in self._taking if taking.until_s <= now_s]
             self._taking = [taking for taking in self._taking if taking.until_s > now_s]
         return [(taking.clip_id, tuple(taking.pictures)) for taking in over]
+
+    def broken_off(self) -> list[tuple[str, tuple[ClipPicture, ...]]]:
+        """Return the clips that are being taken, as far as they are: no picture comes any more."""
+        return self.finished(math.inf)

@@ -51,6 +51,7 @@ class MinuteMeasures:
     """Measures one camera's scene; used from one thread.
 
     Attributes:
+        plane: How the picture lies on the road; None where nobody set it, or where it cannot be used.
         plane_fault: Why there is no road plane although one was set; empty where all is well.
         speeds: What is known in the newest picture, by the vehicles' keys.
     """
@@ -61,7 +62,7 @@ class MinuteMeasures:
         self.speeds: dict[int, Speed] = {}
         self._camera_id = camera_id
         self._scene = scene
-        plane = self._solve(scene, aspect)
+        self.plane = plane = self._solve(scene, aspect)
         self._meter = None if plane is None else SpeedMeter(plane)
         self._lanes = [_LaneMeter(lane, aspect, plane) for lane in scene.lanes]
         self._zones = [(zone.key, ZonePresence(zone, aspect)) for zone in scene.zones]
@@ -77,6 +78,8 @@ class MinuteMeasures:
         crossings: Sequence[tuple[CountLine, Crossing]],
         clock: PictureClock,
         captured_at: datetime,
+        *,
+        watched_s: float,
     ) -> None:
         """Take one picture.
 
@@ -86,8 +89,10 @@ class MinuteMeasures:
             crossings: Who crossed a counting line in this picture.
             clock: Of the pictures, already advanced to this one.
             captured_at: Wall time of the picture.
+            watched_s: Of the seconds since the last picture, those in which nobody can have passed unseen: none of a
+                camera that is blind, or looked at too rarely.
         """
-        minute = self._turn_to(captured_at, clock.dt_s)
+        minute = self._turn_to(captured_at, clock.dt_s, min(watched_s, clock.dt_s))
         if self._meter is not None:
             if clock.is_gap:
                 self._meter.forget_all()
@@ -96,7 +101,7 @@ class MinuteMeasures:
         for line, crossing in crossings:
             minute.lines[line.key, crossing.direction, crossing.sighting.track.label] += 1
         for lane in self._lanes:
-            lane.update(minute.lanes[lane.key], sightings, self.speeds, clock)
+            lane.update(minute.lanes[lane.key], sightings, self.speeds, clock.now_s, watched_s)
             lane.forget(gone)
         self._follow_ways(minute, sightings, gone, clock.now_s)
 
@@ -126,18 +131,18 @@ class MinuteMeasures:
             self.plane_fault = str(error)
             return None
 
-    def _turn_to(self, captured_at: datetime, dt_s: float) -> _Minute:
-        """Give the seconds since the last picture to their minutes, and return the one that is now open."""
+    def _turn_to(self, captured_at: datetime, dt_s: float, watched_s: float) -> _Minute:
+        """Give the watched seconds since the last picture to their minutes, and return the one that is now open."""
         start = captured_at.astimezone(UTC).replace(second=0, microsecond=0)
         last, self._last_at = self._last_at, captured_at
         passed_s = 0.0 if last is None else (captured_at - last).total_seconds()
         if self._open is None or self._open.start == start:
             self._open = self._open or _Minute(start)
-            self._open.observe(dt_s)
+            self._open.observe(watched_s)
             return self._open
         is_set = abs(passed_s - dt_s) > CLOCK_SET_S
-        since_start_s = 0.0 if is_set else min(dt_s, (captured_at - start).total_seconds())
-        self._open.observe(dt_s - since_start_s)
+        since_start_s = 0.0 if is_set else min(watched_s, (captured_at - start).total_seconds())
+        self._open.observe(watched_s - since_start_s)
         self._close()
         self._open = _Minute(start)
         self._open.observe(since_start_s)
@@ -287,24 +292,29 @@ class _LaneMeter:
         self._queued: dict[int, _OnLane] = {}
 
     def update(
-        self, minute: _LaneMinute, sightings: Sequence[Sighting], speeds: dict[int, Speed], clock: PictureClock
+        self,
+        minute: _LaneMinute,
+        sightings: Sequence[Sighting],
+        speeds: dict[int, Speed],
+        now_s: float,
+        watched_s: float,
     ) -> None:
         for crossing in self._counter.update(sightings):
             minute.classes[crossing.sighting.track.label] += 1
         inside = self._shape.inside(sightings)
-        minute.vehicle_s += len(inside) * clock.dt_s
+        minute.vehicle_s += len(inside) * watched_s
         for sighting in inside:
             speed = speeds.get(sighting.key)
             if speed is not None:
-                minute.speeds[sighting.key].add(speed, clock.now_s)
+                minute.speeds[sighting.key].add(speed, now_s)
         if self._road is None:
             if any(self._covers_middle(sighting) for sighting in inside):
-                minute.covered_s += clock.dt_s
+                minute.covered_s += watched_s
             return
-        now = self._road.place(inside, clock.now_s)
-        minute.covered_s += self._covered_s(now, clock)
+        now = self._road.place(inside, now_s)
+        minute.covered_s += self._covered_s(now, watched_s)
         self._before = now
-        self._note_queue(now, speeds, clock.now_s)
+        self._note_queue(now, speeds, now_s)
         minute.queue_m = max(minute.queue_m, _longest_queue(self._queued.values()))
 
     def forget(self, keys: Iterable[int]) -> None:
@@ -341,17 +351,17 @@ class _LaneMeter:
         is_beside = x1 * self._aspect <= self._middle[0] <= x2 * self._aspect
         return is_beside and (y1 + y2) / 2 <= self._middle[1] <= y2
 
-    def _covered_s(self, now: dict[int, _OnLane], clock: PictureClock) -> float:
-        """Return for how long since the last picture somebody stood over the middle, each moving evenly meanwhile."""
-        if self._road is None or clock.dt_s <= 0:
+    def _covered_s(self, now: dict[int, _OnLane], watched_s: float) -> float:
+        """Return for how long of the watched seconds somebody stood over the middle, each moving evenly meanwhile."""
+        if self._road is None or watched_s <= 0:
             return 0.0
         total_s = 0.0
         for key, there in now.items():
             before = self._before.get(key)
             ahead = self._road.length_m / 2 - there.middle_m
             was_ahead = ahead if before is None else self._road.length_m / 2 - before.middle_m
-            total_s += clock.dt_s * _share_within(was_ahead, ahead, there.length_m / 2)
-        return min(clock.dt_s, total_s)
+            total_s += watched_s * _share_within(was_ahead, ahead, there.length_m / 2)
+        return min(watched_s, total_s)
 
     def _note_queue(self, now: dict[int, _OnLane], speeds: dict[int, Speed], now_s: float) -> None:
         for key, there in now.items():

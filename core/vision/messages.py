@@ -8,7 +8,7 @@ from pathlib import Path
 
 from core.media.model import SourceSpec, StreamReport
 from core.vision.flow import FlowMinute
-from core.vision.model import DEFAULT_LABELS, EngineInfo, Observation, Scene, TrackerKind
+from core.vision.model import DEFAULT_LABELS, EngineInfo, Observation, PicturePoint, Scene, TrackerKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +40,7 @@ class WorkerConfig:
             node is still fetching or converting one: the pictures do not wait for it.
         n_threads: Of the inference engine.
         input_wh: Another input size than the model's own [px].
+        away: As in `SetAway`, for the first picture.
     """
 
     key: str
@@ -52,6 +53,7 @@ class WorkerConfig:
     overlap: float = 0.5
     input_wh: tuple[int, int] | None = None
     cameras: tuple[CameraJob, ...] = ()
+    away: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +90,13 @@ class SetAttention:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SetAway:
+    """Node to worker: cameras, of all workers, that are turned away from home, the view that their scenes are of."""
+
+    camera_ids: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SetBayCameras:
     """Node to worker: cameras that see bays; each sends a picture of them this often."""
 
@@ -97,11 +106,16 @@ class SetBayCameras:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaysPictured:
-    """Worker to node: the newest picture of a camera that sees bays."""
+    """Worker to node: the newest picture of a camera that sees bays.
+
+    Attributes:
+        private_parts: What is black in it.
+    """
 
     camera_id: str
     jpeg: bytes
     captured_at: datetime
+    private_parts: tuple[tuple[PicturePoint, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

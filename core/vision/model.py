@@ -71,7 +71,8 @@ class Zone:
         congestion_capacity: Vehicles that fill the zone; None turns the congestion rule off.
         free_flow_speed: Ground-point speed when traffic flows freely, fractions of the frame height per second;
             None lets the rule learn it.
-        detail: Small and far away: the detector looks at it once more, enlarged. Costs one more inference a picture.
+        detail: Small and far away: the detector looks at it once more, enlarged. Costs one more inference a picture,
+            and the main stream is read also while nobody looks at a large tile.
     """
 
     key: str
@@ -203,6 +204,11 @@ class Scene:
         return bool(self.lanes or self.lines or self.zones)
 
     @property
+    def is_drawn(self) -> bool:
+        """Whether anything is drawn that belongs to a place in the picture."""
+        return self.measures or bool(self.masks) or self.plane is not None
+
+    @property
     def private_parts(self) -> tuple[tuple[PicturePoint, ...], ...]:
         """What nobody may see: polygons in fractions of the frame."""
         return tuple(mask.polygon for mask in self.masks if mask.kind is MaskKind.PRIVACY)
@@ -230,6 +236,10 @@ class ObservationKind(StrEnum):
     CAMERA_FROZEN = "camera_frozen"
 
 
+AT_THE_CAMERA = frozenset({ObservationKind.CAMERA_MOVED, ObservationKind.CAMERA_BLINDED, ObservationKind.CAMERA_FROZEN})
+"""What is wrong with the camera itself; nothing else that it says, or does not say, can be trusted meanwhile."""
+
+
 class Phase(StrEnum):
     """Whether an observation is a moment, or the beginning or end of a condition."""
 
@@ -251,6 +261,7 @@ class Observation:
         direction: The line's direction name; empty otherwise.
         confidence: How sure the rule is, 0..1; of a hundred with 0.8 about eighty are true.
         values: Figures of the rule, e.g. {"density": 0.8, "speed_ratio": 0.2, "n_vehicles": 12}.
+        position: Of the ground that was seen; None where no road plane tells it well enough.
     """
 
     observation_id: str
@@ -268,6 +279,7 @@ class Observation:
     bbox_xyxy: BBox | None = None
     confidence: float = 1.0
     values: dict[str, float] = field(default_factory=dict)
+    position: GeoPoint | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

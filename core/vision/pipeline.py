@@ -7,12 +7,16 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import av
 import numpy as np
 from numpy.typing import NDArray
 
 from core.media.convert import Letterbox, TileScaler
+from core.media.masks import PrivacyMask
 from core.media.model import SourceSpec
 from core.media.source import Source, open_source
+from core.vision.detail import detail_area
+from core.vision.model import Scene
 
 N_PREPARED = 4
 """Pictures that may wait: enough to ride out a key frame, few enough that memory and delay stay small."""
@@ -26,12 +30,14 @@ class Prepared:
         rgb: Shape (h, w, 3), uint8.
         pts_s: Picture time.
         aspect: Width of the camera's picture over its height.
+        frame: The picture itself, where a zone is looked at more closely; else None.
     """
 
     rgb: NDArray[np.uint8]
     letterbox: Letterbox
     pts_s: float
     aspect: float
+    frame: av.VideoFrame | None = None
 
 
 class PreparedPictures:
@@ -44,14 +50,21 @@ class PreparedPictures:
         n_dropped: Pictures of a live source that were passed over.
     """
 
-    def __init__(self, spec: SourceSpec, input_wh: tuple[int, int]) -> None:
+    def __init__(self, spec: SourceSpec, input_wh: tuple[int, int], *, scene: Scene | None = None) -> None:
         """Open the source; reading begins with `__enter__`.
+
+        Args:
+            spec: Of the source.
+            input_wh: Of the network [px].
+            scene: Drawn on its pictures: what is private in it is black, what is looked at more closely comes along.
 
         Raises:
             BadInputError, NotPermittedError, UnavailableError: As from `open_source`.
         """
         self._source: Source = open_source(spec)
         self._input_wh = input_wh
+        self._mask = PrivacyMask(scene.private_parts if scene is not None else ())
+        self._keeps_frames = scene is not None and detail_area(scene) is not None
         self._queue: queue.Queue[Prepared | None] = queue.Queue(maxsize=N_PREPARED)
         self._stopping = threading.Event()
         self._failure: BaseException | None = None
@@ -102,13 +115,15 @@ class PreparedPictures:
         index = 0
         fps = self._source.fps or 25.0
         while not self._stopping.is_set() and (frames := self._source.read()) is not None:
-            for frame in frames:
+            for seen in frames:
+                frame = self._mask.blacken(seen)
                 rgb, letterbox = scaler.to_network_rgb(frame, self._input_wh)
                 # Raw streams carry no time: count pictures instead.
                 pts_s = index / fps if frame.pts is None else float(frame.pts * frame.time_base)
                 index += 1
                 aspect = letterbox.frame_w / letterbox.frame_h
-                self._put(Prepared(rgb=rgb, letterbox=letterbox, pts_s=pts_s, aspect=aspect))
+                kept = frame if self._keeps_frames else None
+                self._put(Prepared(rgb=rgb, letterbox=letterbox, pts_s=pts_s, aspect=aspect, frame=kept))
 
     def _put(self, prepared: Prepared | None) -> None:
         while not self._stopping.is_set():

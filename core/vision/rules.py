@@ -12,10 +12,12 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from core.vision.camera_condition import BlindedRule, FrozenRule, MovedRule
+from core.kernel.ids import new_id
+from core.vision.camera_condition import BlindedRule, ConditionRule, FrozenRule, MovedRule
 from core.vision.collision import CollisionRule
 from core.vision.congestion import CongestionRule
 from core.vision.congestion_lane import LaneCongestionRule
+from core.vision.held_ends import HeldEnds
 from core.vision.lines import LineCounter
 from core.vision.loitering import LoiteringRule
 from core.vision.masks import IgnoreMasks
@@ -45,6 +47,15 @@ RULE_MAKERS: tuple[tuple[ObservationKind, Callable[[Scene, float], SceneRule]], 
 )
 """Rules besides those of zones and lines, each made from the scene and the picture's aspect where it is switched on."""
 
+LEAST_LOOKS_PER_S = 3.0
+"""What is looked at less often passes lines unseen; of a camera that is asked for less, its own rate counts."""
+
+_RATE_SLACK = 0.8
+"""Of the wanted looks, fewer than which are too few: pictures do not come as evenly as they are asked for."""
+
+_MISSED_LOOKS = 3.0
+"""A pause as long as so many looks is not observed."""
+
 EMPTY_AFTER_S = 2.0
 """An alarmed zone is empty when nobody was in it for this long."""
 
@@ -66,7 +77,13 @@ class SceneRules:
     """Everything drawn on one camera's picture, watched; used from one thread."""
 
     def __init__(
-        self, camera_id: str, scene: Scene, aspect: float, labels: frozenset[str] = frozenset(VEHICLE_LABELS)
+        self,
+        camera_id: str,
+        scene: Scene,
+        aspect: float,
+        labels: frozenset[str] = frozenset(VEHICLE_LABELS),
+        *,
+        wanted_per_s: float = 0.0,
     ) -> None:
         """Lay out zones and lines.
 
@@ -75,17 +92,23 @@ class SceneRules:
             scene: What was drawn.
             aspect: Width of the picture over its height.
             labels: Classes that count on this camera; zones and lines see no others.
+            wanted_per_s: How often pictures should be looked at; 0 where any rate will do.
         """
         self.measures = MinuteMeasures(camera_id, scene, aspect)
         self._labels = labels
         self._camera_id = camera_id
+        self._run = new_id()
         self._clock = PictureClock()
         self._memory = VehicleMemory(aspect)
         self._lines = [(line, LineCounter(line, aspect)) for line in scene.lines]
         tuning = Tuning(scene)
         self._zones = {zone.key: _ZoneRules(zone, aspect, tuning) for zone in scene.zones}
         self._masks = IgnoreMasks(scene)
-        self._rules = tuple(make(scene, aspect) for kind, make in RULE_MAKERS if tuning.is_on(kind))
+        rules = [make(scene, aspect) for kind, make in RULE_MAKERS if tuning.is_on(kind)]
+        self._conditions = tuple(rule for rule in rules if isinstance(rule, ConditionRule))
+        self._rules = tuple(rule for rule in rules if not isinstance(rule, ConditionRule))
+        self._least_per_s = min(LEAST_LOOKS_PER_S, wanted_per_s)
+        self._ends = HeldEnds()
 
     def update(
         self,
@@ -105,25 +128,7 @@ class SceneRules:
         """
         self._clock.advance(pts_s)
         sightings, gone = self._memory.update(self._masks.outside(tracks), self._clock)
-        note = Notebook(self._camera_id, pts_s, captured_at)
-        counted = [sighting for sighting in sightings if sighting.track.label in self._labels]
-        crossings = []
-        for line, counter in self._lines:
-            for crossing in counter.update(counted):
-                crossings.append((line, crossing))
-                key = f"line_crossed:{line.key}:{crossing.sighting.key}"
-                note.add(
-                    ObservationKind.LINE_CROSSED,
-                    Phase.INSTANT,
-                    place_of(line),
-                    key,
-                    sighting=crossing.sighting,
-                    direction=crossing.direction,
-                )
-            counter.forget(gone)
-        for zone in self._zones.values():
-            zone.update(counted, gone, self._clock, note)
-        self.measures.update(counted, gone, crossings, self._clock, captured_at)
+        note = Notebook(self._camera_id, pts_s, captured_at, run=self._run, plane=self.measures.plane)
         moment = Moment(
             sightings,
             gone,
@@ -133,9 +138,49 @@ class SceneRules:
             looks_per_s=self._clock.looks_per_s,
             picture=picture,
         )
+        # First of all: what the others see is worth as much as the picture.
+        for condition in self._conditions:
+            condition.update(moment, note)
+        counted = [sighting for sighting in sightings if sighting.track.label in self._labels]
+        crossings = []
+        for line, counter in self._lines:
+            for crossing in counter.update(counted):
+                crossings.append((line, crossing))
+                note.add(
+                    ObservationKind.LINE_CROSSED,
+                    Phase.INSTANT,
+                    place_of(line),
+                    f"line_crossed:{line.key}",
+                    number=crossing.sighting.key,
+                    sighting=crossing.sighting,
+                    direction=crossing.direction,
+                )
+            counter.forget(gone)
+        for zone in self._zones.values():
+            zone.update(counted, gone, self._clock, note)
+        is_unsure = any(condition.is_unsure for condition in self._conditions)
+        watched_s = 0.0 if is_unsure or self.is_undersampled else self._clock.dt_s
+        self.measures.update(counted, gone, crossings, self._clock, captured_at, watched_s=watched_s)
         for rule in self._rules:
             rule.update(moment, note)
-        return note.observations
+        if self.is_blind:
+            self._ends.distrust()
+        if is_unsure:
+            return self._ends.hold_back(note.observations)
+        return self._ends.let_go(note.observations, moment.dt_s, pts_s, captured_at)
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether the picture does not show what the scene was drawn for: dark, covered, frozen or moved."""
+        return any(condition.is_blind for condition in self._conditions)
+
+    @property
+    def is_undersampled(self) -> bool:
+        """Whether the camera is looked at too rarely for counts that hold."""
+        if not self._least_per_s:
+            return False
+        is_slow = self._clock.looks_per_s < _RATE_SLACK * self._least_per_s
+        return is_slow or self._clock.dt_s * self._least_per_s > _MISSED_LOOKS
 
     def n_inside(self, zone_key: str) -> int:
         """Return how many vehicles are in a zone now.
@@ -222,5 +267,5 @@ class _ZoneRules:
         self, note: Notebook, kind: ObservationKind, phase: Phase, sighting: Sighting, values: dict[str, float]
     ) -> None:
         """Write down what concerns one vehicle."""
-        key = f"{kind.value}:{self._zone.key}:{sighting.key}"
-        note.add(kind, phase, self._place, key, sighting=sighting, values=values)
+        key = f"{kind.value}:{self._zone.key}"
+        note.add(kind, phase, self._place, key, number=sighting.key, sighting=sighting, values=values)

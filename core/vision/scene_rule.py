@@ -11,8 +11,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from core.kernel.geo import GeoPoint
 from core.kernel.ids import new_id
 from core.vision.model import BBox, CountLine, Lane, Observation, ObservationKind, Phase, PicturePoint, Zone
+from core.vision.plane import Plane
 from core.vision.vehicles import Sighting
 
 Grey = NDArray[np.uint8]
@@ -23,6 +25,12 @@ FOLLOWED_FROM_PER_S = 3.0
 
 SMALL_SIDE_PX = 160
 """Longer side of the small grey picture, about."""
+
+BOX_HEIGHT_PX, BOX_NOISE_PX = 360.0, 2.0
+"""Of a picture as a network is given it, and of the lower edge of a box in it."""
+
+MAX_DOUBT_M = 15.0
+"""Of a position; where the road plane tells it less well there is none."""
 
 
 class Moment:
@@ -123,12 +131,24 @@ def is_news(confidence: float, told: float | None, call_from: float) -> bool:
 class Notebook:
     """Collects the observations of one picture."""
 
-    def __init__(self, camera_id: str, pts_s: float, captured_at: datetime) -> None:
-        """Start with an empty page."""
+    def __init__(
+        self, camera_id: str, pts_s: float, captured_at: datetime, *, run: str = "", plane: Plane | None = None
+    ) -> None:
+        """Start with an empty page.
+
+        Args:
+            camera_id: Written into the observations.
+            pts_s: Picture time.
+            captured_at: Wall time of the picture.
+            run: Of the rules; keeps what they number apart from what others numbered before them.
+            plane: How the picture lies on the road; what begins gets its position from it.
+        """
         self.observations: list[Observation] = []
         self._camera_id = camera_id
         self._pts_s = pts_s
         self._captured_at = captured_at
+        self._run = run
+        self._plane = plane
 
     def add(
         self,
@@ -137,6 +157,7 @@ class Notebook:
         place: Place,
         condition_key: str,
         *,
+        number: int | None = None,
         sighting: Sighting | None = None,
         bbox_xyxy: BBox | None = None,
         direction: str = "",
@@ -151,6 +172,7 @@ class Notebook:
             place: Where.
             condition_key: Same text for the begin and the end of one condition. A begin may be written again when the
                 rule has become surer.
+            number: Of the one vehicle or thing that is meant, where a place may have several; rules begin at 1.
             sighting: Who; gives class, track and box.
             bbox_xyxy: Where there is no sighting.
             direction: The line's direction name.
@@ -165,7 +187,7 @@ class Notebook:
                 phase=phase,
                 rule_key=place.key,
                 rule_name=place.name,
-                condition_key=condition_key,
+                condition_key=condition_key if number is None else f"{condition_key}:{self._run}-{number}",
                 pts_s=self._pts_s,
                 captured_at=self._captured_at,
                 label=sighting.track.label if sighting else "",
@@ -174,8 +196,20 @@ class Notebook:
                 bbox_xyxy=sighting.track.bbox_xyxy if sighting else bbox_xyxy,
                 confidence=round(min(1.0, max(0.0, confidence)), 3),
                 values=values or {},
+                position=self._position_of(sighting, bbox_xyxy, place) if phase is Phase.BEGIN else None,
             )
         )
+
+    def _position_of(self, sighting: Sighting | None, bbox_xyxy: BBox | None, place: Place) -> GeoPoint | None:
+        """Return where something is on earth; None where the road plane does not tell it well enough."""
+        box = sighting.track.bbox_xyxy if sighting else bbox_xyxy
+        plane = self._plane
+        if plane is None or plane.origin is None or box is None:
+            return None
+        # Who stands somewhere touches the ground below; a lane or a zone lies on it.
+        point = (box[0] + box[2]) / 2, box[3] if box != place.bbox_xyxy else (box[1] + box[3]) / 2
+        doubt_m = plane.ground_error_m(point, BOX_HEIGHT_PX, noise_px=BOX_NOISE_PX)
+        return plane.geo_of(point) if doubt_m <= MAX_DOUBT_M else None
 
 
 def small_grey(picture: NDArray[np.uint8]) -> Grey:

@@ -23,11 +23,11 @@ from core.media.ring import FrameRing, TrackMark
 from core.media.stream import StreamFrame
 from core.vision.analyse import Analysed, CameraAnalyser
 from core.vision.decode import FloatArray
-from core.vision.detail import Detail, detail_of, merge_detail
+from core.vision.detail import Detail, detail_area, detail_of, merge_detail
 from core.vision.detector_link import Asks
 from core.vision.flow import FlowMinute
 from core.vision.gate import MotionGate, Movement, heartbeat_s, small_grey
-from core.vision.look_back import LookBack
+from core.vision.look_back import ClipPicture, LookBack
 from core.vision.looks import N_SLOTS, LookWriter
 from core.vision.messages import (
     BaysPictured,
@@ -52,6 +52,9 @@ SNAPSHOT_WH = (1280, 720)
 BAYS_WH, BAYS_QUALITY = (2560, 1440), 90
 """Of pictures in which bays are looked at: small ones need every pixel, and edges without a codec's ringing."""
 
+DETAIL_WH = (2560, 1440)
+"""What is small and far away is found in the large stream: the small one has no more of it than the network sees."""
+
 SILENT_KINDS = (ObservationKind.ZONE_ENTERED, ObservationKind.LINE_CROSSED)
 """They are counted and call nobody: no picture is kept of them."""
 
@@ -73,6 +76,12 @@ OTHER_CLASSES = (
     "Nothing is found here: the model {model} knows {known}, this camera looks for {wanted}. "
     "Choose another model, or other classes in the camera's settings."
 )
+UNDERSAMPLED = (
+    "Looked at fewer than three times a second: vehicles may pass unseen, so its minutes are not complete. "
+    "Ask for more pictures a second in its settings, or from the camera."
+)
+AWAY = "Away from home: rules rest, nothing is counted. ⌂ in PTZ sends it back."
+AWAY_BLACK = "Away from home: all is black, for parts are private. ⌂ in PTZ sends it back."
 BROKEN = "The analysis of this camera broke {n} times lately and began anew; the log of its worker says more."
 
 
@@ -90,13 +99,16 @@ class _Asked:
 class CameraSlot:
     """One camera; `_on_frame` runs on the camera's own thread, `take` on the detector link's."""
 
-    def __init__(self, job: CameraJob, *, asks: Asks, send: Callable[[object], None]) -> None:
+    def __init__(
+        self, job: CameraJob, *, asks: Asks, send: Callable[[object], None], look_back: LookBack | None = None
+    ) -> None:
         """Open its ring.
 
         Args:
             job: What is asked of the camera.
             asks: Takes looks for the detector.
             send: Takes observations for the node.
+            look_back: What was kept of the same picture under the job before; clips go on being taken.
 
         Raises:
             ConsoleError, OSError: The ring cannot be used.
@@ -106,6 +118,7 @@ class CameraSlot:
         self.is_attended = False
         self._bays_every_s: float | None = None
         self._bays_due_s = 0.0
+        self._looks_closer = job.detect_fps > 0 and detail_area(job.scene) is not None
         self.share = 1.0
         self.analyser: CameraAnalyser | None = None
         self._asks = asks
@@ -117,8 +130,9 @@ class CameraSlot:
         self._no_room = ""
         self._lock = threading.Lock()
         self._gate = MotionGate()
-        self.look_back = LookBack()
+        self.look_back = look_back or LookBack()
         self._is_quiet = False
+        self._is_away = False
         self._looked_s = 0.0
         self._due_s = 0.0
         self._n_marks = 0
@@ -133,6 +147,7 @@ class CameraSlot:
             job.source,
             sub_spec=job.sub_source,
             privacy=job.scene.private_parts,
+            is_drawn_on=job.scene.is_drawn,
             on_frame=self._on_frame,
             on_state=self._on_state,
             clock=SystemClock(),
@@ -144,8 +159,9 @@ class CameraSlot:
         self.stream.start()
 
     def close(self) -> None:
-        """End; what the detector still has of this camera is not taken any more."""
+        """End; what the detector still has of this camera is not taken any more, clips are sent as far as they are."""
         has_let_go = self.stream.stop(timeout_s=2.0)
+        self._send_clips(self.look_back.broken_off())
         # After this no answer is taken any more, so nothing is measured behind the last minutes' back.
         self.lose_detector()
         self.tell_last_minutes()
@@ -158,8 +174,10 @@ class CameraSlot:
     def show_at(self, view_wh: tuple[int, int] | None) -> None:
         """Show the picture in this size; None where no console does."""
         self.view_wh = view_wh
-        # Bays need the large stream also while no tile shows it.
-        self.stream.set_view(BAYS_WH if self._bays_every_s is not None else view_wh)
+        # Bays and what is far away need the large stream also while no tile shows it.
+        sees_bays = self._bays_every_s is not None
+        self.stream.set_view(BAYS_WH if sees_bays else DETAIL_WH if self._looks_closer else view_wh)
+        self.stream.set_drawn_on(sees_bays or self.job.scene.is_drawn)
         self.stream.set_keyframes_only(view_wh is None and self.job.detect_fps <= 0)
 
     def show_bays_every(self, every_s: float | None) -> None:
@@ -167,6 +185,25 @@ class CameraSlot:
         if every_s != self._bays_every_s:
             self._bays_every_s = every_s
             self.show_at(self.view_wh)
+
+    def leave_home(self) -> None:
+        """Its head turns away from the view that its scene is of: to rules and measures that is a gap."""
+        self.stream.hide_all()
+        with self._lock:
+            self._is_away = True
+            self._is_quiet = False
+            self._asked.clear()
+            self._waits_since_s = None
+
+    def come_home(self) -> None:
+        """Its head stands again where its scene was drawn."""
+        with self._lock:
+            if not self._is_away:
+                return
+            self._is_away = False
+            self._gate = MotionGate()
+            self._looked_s = self._due_s = 0.0
+        self.stream.hide_parts()
 
     def use_detector(self, engine: EngineInfo) -> None:
         """A detector is there, the first or the next."""
@@ -224,6 +261,7 @@ class CameraSlot:
         base = self.stream.report()
         wants = self.job.detect_fps > 0
         is_reduced = wants and self.share < 1.0 and self._looks is not None
+        analyser = self.analyser
         return replace(
             base,
             n_dropped=base.n_dropped + self._n_passed_over,
@@ -234,6 +272,9 @@ class CameraSlot:
             detect_fps_wanted=self.job.detect_fps,
             is_detection_reduced=is_reduced,
             detection_share=self.share,
+            is_undersampled=wants and analyser is not None and analyser.is_undersampled,
+            is_away=self._is_away,
+            is_blind=self._is_away or (analyser is not None and analyser.is_blind),
             is_quiet=wants and self._is_quiet,
             detection_reason=self._detection_reason(now_s, is_reduced=is_reduced),
         )
@@ -246,7 +287,19 @@ class CameraSlot:
 
     def tell_clips(self, now_s: float) -> None:
         """Send the clips whose time is over, also where pictures stopped coming."""
-        for clip_id, pictures in self.look_back.finished(now_s):
+        self._send_clips(self.look_back.finished(now_s))
+
+    def leave_look_back(self, job: CameraJob) -> LookBack | None:
+        """Give away what is kept of the picture; None where the next job shows another one, or less of it."""
+        mine = self.job
+        seen = (mine.source, mine.sub_source, mine.scene.private_parts)
+        if (job.source, job.sub_source, job.scene.private_parts) != seen:
+            return None
+        kept, self.look_back = self.look_back, LookBack()
+        return kept
+
+    def _send_clips(self, clips: list[tuple[str, tuple[ClipPicture, ...]]]) -> None:
+        for clip_id, pictures in clips:
             self._send(ClipKept(camera_id=self.job.camera_id, clip_id=clip_id, pictures=pictures))
 
     def tell_last_minutes(self) -> None:
@@ -266,8 +319,12 @@ class CameraSlot:
             return {} if analyser is None else {zone.key: analyser.n_inside(zone.key) for zone in self.job.scene.zones}
 
     def _detection_reason(self, now_s: float, *, is_reduced: bool) -> str:
+        if self._is_away and self.job.scene.private_parts:
+            return AWAY_BLACK
         if self.job.detect_fps <= 0:
             return ""
+        if self._is_away:
+            return AWAY
         if self._looks is None:
             return self._no_room or NO_DETECTOR
         if self._no_room:
@@ -281,6 +338,8 @@ class CameraSlot:
         if is_reduced:
             return OVERLOADED.format(percent=self.share * 100.0)
         analyser = self.analyser
+        if analyser is not None and analyser.is_undersampled:
+            return UNDERSAMPLED
         return "" if analyser is None else analyser.plane_fault
 
     def _other_classes(self) -> str:
@@ -310,6 +369,9 @@ class CameraSlot:
                 epoch=frame.epoch,
             )
         self.look_back.take(frame, is_quiet=self._is_quiet)
+        if self._is_away:
+            self._clear_marks(frame)
+            return
         if self._bays_every_s is not None and is_due(frame.received_s, self._bays_due_s):
             self._bays_due_s = next_due_s(self._bays_due_s, frame.received_s, 1.0 / self._bays_every_s)
             self._send_bays(frame)
@@ -323,12 +385,21 @@ class CameraSlot:
         except (ConsoleError, ValueError, OSError, ArithmeticError):
             log.exception("camera %s: no picture of its bays", self.job.camera_id)
             return
-        self._send(BaysPictured(camera_id=self.job.camera_id, jpeg=jpeg, captured_at=frame.captured_at))
+        self._send(
+            BaysPictured(
+                camera_id=self.job.camera_id,
+                jpeg=jpeg,
+                captured_at=frame.captured_at,
+                private_parts=self.job.scene.private_parts,
+            )
+        )
 
     def _consider(self, frame: StreamFrame) -> None:
         """Ask the detector to look, or let the scene rest."""
         movement = self._gate.look(small_grey(frame.frame), frame.pts_s)
         with self._lock:
+            if self._is_away:
+                return
             urgency, wanted_per_s, rest_s = MOTION, self.job.detect_fps, 0.0
             self._is_quiet = movement is Movement.QUIET and self.analyser is not None and self.analyser.is_settled
             if self._is_quiet:
@@ -357,8 +428,8 @@ class CameraSlot:
         rgb, letterbox = self._scaler.to_network_rgb(frame.frame, looks.wh)
         detail = detail_of(frame.frame, self.job.scene, looks.wh)
         with self._lock:
-            if looks is not self._looks:
-                return  # The detector went away while the picture was prepared.
+            if looks is not self._looks or self._is_away:
+                return  # The detector went away while the picture was prepared, or the head turned.
             sequence = self._write(looks, [rgb] if detail is None else [rgb, detail.rgb])
             if sequence is None:
                 return
@@ -431,6 +502,7 @@ class CameraSlot:
                 job.tracker,
                 aspect=asked.letterbox.frame_w / asked.letterbox.frame_h,
                 engine_labels=engine.labels,
+                wanted_per_s=job.detect_fps,
             )
         boxes = found[0]
         if asked.detail is not None and len(found) > 1:
@@ -444,6 +516,10 @@ class CameraSlot:
         if tracks or self._n_marks:
             self.ring.write_tracks(frame.pts_s, [_mark(track) for track in tracks], epoch=frame.epoch)
         self._n_marks = len(tracks)
+
+    def _clear_marks(self, frame: StreamFrame) -> None:
+        with self._lock:
+            self._publish((), frame)
 
     def _tell(self, seen: Analysed, frame: StreamFrame) -> None:
         """Send what the rules saw; not under the lock, for a snapshot takes its time."""

@@ -186,7 +186,8 @@ class LaneStoppedRule:
             KIND,
             phase,
             lane.shape.place,
-            f"{lane.shape.condition(KIND)}:{stand.sighting.key}",
+            lane.shape.condition(KIND),
+            number=stand.sighting.key,
             sighting=stand.sighting,
             confidence=stand.told or 0.0,
             values={

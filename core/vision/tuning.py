@@ -181,6 +181,15 @@ class Tuning:
         return min(figure.high, max(figure.low, wanted))
 
 
+def patience_s(scene: Scene, kind: ObservationKind) -> float:
+    """Return for how long [s] the most patient rule of a kind looks on a camera before it says that something holds."""
+    tuning = Tuning(scene)
+    waits_s = [tuning.value(kind, one.name) for one in rule(kind).figures if one.unit == "s"]
+    if kind is ObservationKind.STOPPED_VEHICLE:
+        waits_s += [zone.stopped_after_s for zone in scene.zones if zone.stopped_after_s is not None]
+    return max(waits_s, default=0.0)
+
+
 def rule(kind: ObservationKind) -> RuleInfo:
     """Return what can be tuned on a rule.
 

@@ -21,6 +21,7 @@ from core.kernel.clock import SystemClock
 from core.kernel.errors import ConsoleError
 from core.kernel.log import start_logging
 from core.vision.detector_link import DetectorLink
+from core.vision.look_back import LookBack
 from core.vision.messages import (
     CameraJob,
     ClipKept,
@@ -28,6 +29,7 @@ from core.vision.messages import (
     KeepClip,
     Looked,
     SetAttention,
+    SetAway,
     SetBayCameras,
     SetCameras,
     SetViews,
@@ -54,6 +56,7 @@ class _Worker:
         self._slots: dict[str, CameraSlot] = {}
         self._sizes: dict[str, tuple[int, int]] = {}
         self._called: frozenset[str] = frozenset()
+        self._away = config.away
         self._bays = SetBayCameras(camera_ids=frozenset(), every_s=0.0)
         self._engine: EngineInfo | None = None
         self._detector = DetectorLink(
@@ -113,6 +116,10 @@ class _Worker:
         elif isinstance(message, SetAttention):
             self._called = message.camera_ids
             self._share_attention()
+        elif isinstance(message, SetAway):
+            self._away = message.camera_ids
+            for slot in tuple(self._slots.values()):
+                self._share_away(slot)
         elif isinstance(message, SetBayCameras):
             self._bays = message
             for slot in tuple(self._slots.values()):
@@ -135,21 +142,25 @@ class _Worker:
 
     def _set_cameras(self, jobs: tuple[CameraJob, ...]) -> None:
         wanted = {job.camera_id: job for job in jobs}
+        kept: dict[str, LookBack | None] = {}
         for camera_id, slot in tuple(self._slots.items()):
-            if wanted.get(camera_id) != slot.job:
+            job = wanted.get(camera_id)
+            if job != slot.job:
                 with self._slots_lock:
                     del self._slots[camera_id]
+                kept[camera_id] = None if job is None else slot.leave_look_back(job)
                 slot.close()
         for camera_id, job in wanted.items():
             if camera_id in self._slots:
                 continue
             try:
-                slot = CameraSlot(job, asks=self._detector, send=self._send)
+                slot = CameraSlot(job, asks=self._detector, send=self._send, look_back=kept.get(camera_id))
             except (OSError, ConsoleError) as error:
                 log.error("camera %s cannot be shown: %s", camera_id, error)
                 continue
             slot.show_at(self._sizes.get(camera_id))
             self._share_bays(slot)
+            self._share_away(slot)
             with self._slots_lock:
                 self._slots[camera_id] = slot
                 if self._engine is not None:
@@ -159,6 +170,12 @@ class _Worker:
 
     def _share_bays(self, slot: CameraSlot) -> None:
         slot.show_bays_every(self._bays.every_s if slot.job.camera_id in self._bays.camera_ids else None)
+
+    def _share_away(self, slot: CameraSlot) -> None:
+        if slot.job.camera_id in self._away:
+            slot.leave_home()
+        else:
+            slot.come_home()
 
     def _share_attention(self) -> None:
         attended = self._called | watched_cameras(self._sizes)

@@ -147,7 +147,8 @@ class WrongWayRule:
             KIND,
             Phase.BEGIN,
             lane.place,
-            _condition(lane, course),
+            lane.condition(KIND),
+            number=course.sighting.key,
             sighting=course.sighting,
             confidence=confidence,
             values={"lengths": round(course.lengths, 1), "held_s": round(course.against_s, 1)},
@@ -175,7 +176,8 @@ class WrongWayRule:
             KIND,
             Phase.END,
             lane.place,
-            _condition(lane, course),
+            lane.condition(KIND),
+            number=course.sighting.key,
             sighting=course.sighting,
             confidence=course.told,
             values={"held_s": round(course.against_s, 1)},
@@ -186,10 +188,6 @@ def _has_jumped(sighting: Sighting) -> bool:
     assert sighting.previous is not None
     step = math.dist(sighting.ground, sighting.previous)
     return step > 1.5 * sighting.speed * sighting.since_s + JUMP * sighting.size
-
-
-def _condition(lane: LaneShape, course: _Course) -> str:
-    return f"{lane.condition(KIND)}:{course.sighting.key}"
 
 
 def _confidence(course: _Course, excess: float) -> float:

@@ -20,6 +20,7 @@ SERVICE_SPANS = tuple(timedelta(days=days) for days in (1, 2, 3, 7, 14, 30))
 """For how long something can be taken out of service."""
 
 _FIRST_MINUTES = 30
+_ANSWERS = {Action.SHELVE: "Shelve", Action.TAKE_OUT: "Take out", Action.CLOSE_UNHEARD: "Close"}
 
 
 class ActionBar(QFrame):
@@ -100,6 +101,10 @@ class ActionBar(QFrame):
             self._title.setText(
                 f"Take {what} out of service. You are noted as its owner; it does not call until the end:"
             )
+        elif action is Action.CLOSE_UNHEARD:
+            self._title.setText(
+                f"Close {what}: nobody is heard there who could say that it is over. What comes back calls anew."
+            )
         else:
             self._title.setText(f"Take back the acknowledge of {what}: it waits for one again.")
         for control, is_wanted in (
@@ -112,7 +117,7 @@ class ActionBar(QFrame):
         name = "Comment" if is_shelving else "Reason"
         self._text.setPlaceholderText(name)
         self._text.setAccessibleName(f"{name}; Enter answers")
-        self._do.setText({Action.SHELVE: "Shelve", Action.TAKE_OUT: "Take out"}.get(action, "Take back"))
+        self._do.setText(_ANSWERS.get(action, "Take back"))
         self._refresh()
         self._open(self._span if is_shelving or is_service else self._text)
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from functools import cache
 
 from core.access.model import Role
-from core.incidents.model import Alarm, AlarmState, Shelving
+from core.incidents.model import Alarm, AlarmState, Quality, Shelving
 from core.incidents.rules.book import shipped_tunings
 from core.incidents.tuning import Tunings
 
@@ -32,6 +32,7 @@ class Action(StrEnum):
     UNSHELVE = "unshelve"
     TAKE_OUT = "set_out_of_service"
     PUT_BACK = "return_to_service"
+    CLOSE_UNHEARD = "close_unheard"
 
 
 ACTION_WORDS = {
@@ -42,6 +43,7 @@ ACTION_WORDS = {
     Action.UNSHELVE: "Unshelve",
     Action.TAKE_OUT: "Out of service",
     Action.PUT_BACK: "Return to service",
+    Action.CLOSE_UNHEARD: "Close unheard",
 }
 
 _STATES = {
@@ -62,8 +64,13 @@ _STATES = {
     Action.UNSHELVE: {AlarmState.SHELVED},
     Action.TAKE_OUT: set(AlarmState) - {AlarmState.NORMAL, AlarmState.OUT_OF_SERVICE},
     Action.PUT_BACK: {AlarmState.OUT_OF_SERVICE},
+    Action.CLOSE_UNHEARD: {AlarmState.UNACKNOWLEDGED, AlarmState.ACKNOWLEDGED, AlarmState.SHELVED},
 }
-_ROLES = {Action.TAKE_OUT: Role.SUPERVISOR, Action.PUT_BACK: Role.SUPERVISOR}
+_ROLES = {
+    Action.TAKE_OUT: Role.SUPERVISOR,
+    Action.PUT_BACK: Role.SUPERVISOR,
+    Action.CLOSE_UNHEARD: Role.SUPERVISOR,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +96,9 @@ def actions_of(alarm: Alarm, role: Role, now: datetime) -> tuple[Action, ...]:
         if alarm.state in states and role >= _ROLES.get(action, Role.OPERATOR)
     ]
     is_late = alarm.acknowledged_at is None or now - alarm.acknowledged_at > TAKE_BACK_WITHIN
-    return tuple(action for action in found if action is not Action.UNACKNOWLEDGE or not is_late)
+    is_unheard = alarm.is_active and alarm.quality is Quality.STALE
+    fits = {Action.UNACKNOWLEDGE: not is_late, Action.CLOSE_UNHEARD: is_unheard}
+    return tuple(action for action in found if fits.get(action, True))
 
 
 def longest_shelving(alarm: Alarm, role: Role) -> timedelta:

@@ -38,6 +38,7 @@ from widgets.rules.checklist import AlarmGuidance
 _FACTS = ("State", "Held", "Remark", "Source", "Raised", "Returned", "Acknowledged", "Repeats", "Comment")
 _LEAST_EM = 18.5
 """Room for the facts and the scroll bar, in letters; with less they would be cut."""
+_COMMENT_HINT = "Comment   C"
 
 
 class Snapshot(QWidget):
@@ -156,7 +157,7 @@ class AlarmDetail(QScrollArea):
         self._column.setSpacing(gap * 2)
         self._upper = self._build_upper(body)
         self._comment = CommentField(body)
-        self._comment.setPlaceholderText("Comment   C")
+        self._comment.setPlaceholderText(_COMMENT_HINT)
         self._comment.setAccessibleName("Comment on the alarm; Enter saves it")
         self._comment.setMaxLength(500)
         self._comment.returnPressed.connect(lambda: self.comment_entered.emit(self.comment_draft))
@@ -384,11 +385,18 @@ class AlarmDetail(QScrollArea):
     def focus_comment(self) -> None:
         """Let the operator write."""
         if self._alarm is not None:
+            self._comment.setPlaceholderText(_COMMENT_HINT)
             self._comment.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def ask_comment(self, hint: str) -> None:
+        """Let the operator write what is missing; `hint` stands in the field until they do."""
+        self.focus_comment()
+        self._comment.setPlaceholderText(hint)
 
     def clear_comment(self) -> None:
         """Empty the field: what stood there was sent."""
         self._comment.clear()
+        self._comment.setPlaceholderText(_COMMENT_HINT)
 
     def changeEvent(self, event: QEvent) -> None:
         """Take over another look."""

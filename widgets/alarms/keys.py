@@ -34,6 +34,7 @@ COMMANDS = (
     Command(name="shelve", words="Shelve for a while, with a reason; of a shelved one: take it back"),
     Command(name="unacknowledge", words="Take an acknowledge back within 10 minutes, with a reason"),
     Command(name="reset", words="Reset an alarm that stayed although its cause is over"),
+    Command(name="close_unheard", words="Close an alarm whose source is not heard and may never be, with a reason"),
     Command(name="out_of_service", words="Take out of service, with owner, reason and end; or return to service"),
     Command(name="comment", words="Write a comment"),
     Command(name="tick", words="Go to the next step of its guidance; Space ticks it"),

@@ -222,6 +222,9 @@ class AlarmList(QWidget):
         self._detail.clip_wanted.connect(self._on_clip_wanted)
         self._place = Place.BESIDE
         self._is_commenting = False
+        self._acknowledged_by_comment = ""
+        """The alarm whose acknowledge waits for its comment."""
+
         self._splitter = QSplitter(Qt.Orientation.Horizontal, self)
         self._splitter.setChildrenCollapsible(False)
         left = QWidget(self._splitter)
@@ -374,6 +377,7 @@ class AlarmList(QWidget):
             "shelve": self._on_shelve,
             "unacknowledge": lambda: self.begin(Action.UNACKNOWLEDGE),
             "reset": lambda: self.begin(Action.RESET),
+            "close_unheard": lambda: self.begin(Action.CLOSE_UNHEARD),
             "out_of_service": self._on_service,
             "escalate": lambda: self._for_selected(self.escalate_requested),
             "make_incident": lambda: self._for_selected(self.incident_requested),
@@ -559,6 +563,12 @@ class AlarmList(QWidget):
         """Ask for an acknowledge of each selected alarm that calls; a comment goes with a single one."""
         alarms = self.selected_alarms()
         comment = self._detail.comment_draft if len(alarms) == 1 else ""
+        if len(alarms) == 1 and not comment and self._needs_comment(alarms[0]):
+            # Nothing is asked of the node that it would refuse: the keys go to where the words are missing.
+            self._on_comment_wanted()
+            self._detail.ask_comment("Say what you found; Enter acknowledges")
+            self._acknowledged_by_comment = alarms[0].alarm_id
+            return
         self._acknowledge(alarms, comment)
         if comment:
             self._detail.clear_comment()
@@ -591,12 +601,16 @@ class AlarmList(QWidget):
             return
         if action is Action.ACKNOWLEDGE:
             self.acknowledge_selected()
-        elif action in (Action.SHELVE, Action.UNACKNOWLEDGE, Action.TAKE_OUT):
+        elif action in _ASKS:
             self._action_bar.ask(action, alarms, self._longest_shelving(alarms))
             self._make_room()
         else:
             self._send(alarms, Answer(action=action, comment=self._detail.comment_draft))
             self._detail.clear_comment()
+
+    def _needs_comment(self, alarm: Alarm) -> bool:
+        limits = self._limits.get(alarm.alarm_id)
+        return alarm.is_calling and limits is not None and limits.is_comment_needed
 
     def _longest_shelving(self, alarms: Iterable[Alarm]) -> timedelta:
         return min(
@@ -801,6 +815,8 @@ class AlarmList(QWidget):
 
     def _on_tab(self, index: int) -> None:
         tab = list(Tab)[index]
+        if not self._action_bar.isHidden():
+            self._leave_action()
         self._choice.setVisible(tab is Tab.ACTIVE and self._has_room_for_choice)
         self._with_kept_place(lambda: self._model.set_filter(replace(self._model.filter, tab=tab)))
         self._show_parts()
@@ -841,11 +857,15 @@ class AlarmList(QWidget):
         alarms = self.selected_alarms()
         if len(alarms) == 1 and text:
             alarm = alarms[0]
-            self.comment_requested.emit(alarm.alarm_id, alarm.occurrence, alarm.version, text)
+            if alarm.alarm_id == self._acknowledged_by_comment and alarm.is_calling:
+                self._acknowledge(alarms, text)
+            else:
+                self.comment_requested.emit(alarm.alarm_id, alarm.occurrence, alarm.version, text)
             self._detail.clear_comment()
             self._on_detail_left()
 
     def _on_comment_wanted(self) -> None:
+        self._acknowledged_by_comment = ""
         self._is_commenting = True
         self._arrange()
         self._detail.focus_comment()
@@ -860,6 +880,7 @@ class AlarmList(QWidget):
             self._detail.focus_step()
 
     def _on_detail_left(self) -> None:
+        self._acknowledged_by_comment = ""
         self._is_commenting = False
         self._arrange()
         self._table.setFocus()
@@ -917,6 +938,9 @@ class AlarmList(QWidget):
         super().hideEvent(event)
         self._tick_timer.stop()
 
+
+_ASKS = frozenset({Action.SHELVE, Action.UNACKNOWLEDGE, Action.TAKE_OUT, Action.CLOSE_UNHEARD})
+"""They need a reason."""
 
 _NOTHING = {
     Tab.ACTIVE: "No open alarms.",

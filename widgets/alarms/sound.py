@@ -95,8 +95,8 @@ def _call_of(alarm: Alarm) -> str:
 
 
 def _loudness(alarm: Alarm) -> Priority:
-    """Return what is heard; what was escalated is heard also where its own priority has no sound."""
-    return min(alarm.priority, Priority.MEDIUM) if alarm.escalation_level else alarm.priority
+    """Return what is heard: what was escalated is heard as a high alarm at least, in a flood as well."""
+    return min(alarm.priority, Priority.HIGH) if alarm.escalation_level else alarm.priority
 
 
 def with_bus(voice: Voice, *, is_lost: bool) -> Voice:

@@ -25,6 +25,7 @@ KIND_WORDS = {
 _Index = QModelIndex | QPersistentModelIndex
 _NOWHERE = QModelIndex()
 _MAX_NAMED = 3
+_ID_PART = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +78,9 @@ class _Sources(QAbstractListModel):
         self.endResetModel()
 
     def _fits(self, one: NamedSource) -> bool:
-        words = f"{one.words} {one.source.source_id}".casefold() if self._query else ""
-        return all(word in words for word in self._query)
+        words, source_id = one.words.casefold(), one.source.source_id.casefold()
+        # A digit or two are in almost every id: whoever types "gate 2" means a name.
+        return all(word in words or (len(word) >= _ID_PART and word in source_id) for word in self._query)
 
     def toggle(self, row: int) -> None:
         if 0 <= row < len(self.shown):
@@ -100,7 +102,7 @@ class _Sources(QAbstractListModel):
         return None
 
 
-class _List(QListView):
+class TickList(QListView):
     """Ticks with Space and with a click anywhere in a row.
 
     Signals:
@@ -147,7 +149,7 @@ class SourcePicker(QWidget):
         self._model = _Sources(self)
         self._search = SearchField("Find cameras, devices, lots, drones", scope, self)
         self._search.query_changed.connect(self._model.set_query)
-        self._list = _List(self)
+        self._list = TickList(self)
         self._list.setModel(self._model)
         self._list.setUniformItemSizes(True)
         self._list.setAccessibleName("Sources; Space ticks")

@@ -34,7 +34,7 @@ class Speech:
     """What was said, and what waits to be said. Times are monotonic seconds.
 
     Attributes:
-        known: Calls that were said or passed over: occurrence and repeat.
+        known: Calls that were said or passed over: occurrence and its number of calls.
         waiting: Calls that nobody heard of yet, most urgent first.
         said: Sentences of the last minute and when they were said.
     """
@@ -47,10 +47,10 @@ class Speech:
 
 def listened(speech: Speech, alarms: Iterable[Alarm], *, is_flooded: bool) -> Speech:
     """Take over the open alarms; in a flood only critical ones are said, low ones never."""
-    calling = {(alarm.occurrence, alarm.n_repeats): alarm for alarm in alarms if alarm.is_calling}
+    calling = {(alarm.occurrence, alarm.n_calls): alarm for alarm in alarms if alarm.is_calling}
     lowest = Priority.CRITICAL if is_flooded else Priority.MEDIUM
     fresh = [alarm for call, alarm in calling.items() if call not in speech.known and alarm.priority <= lowest]
-    kept = [calling[call] for alarm in speech.waiting if (call := (alarm.occurrence, alarm.n_repeats)) in calling]
+    kept = [calling[call] for alarm in speech.waiting if (call := (alarm.occurrence, alarm.n_calls)) in calling]
     waiting = sorted((alarm for alarm in (*kept, *fresh) if alarm.priority <= lowest), key=_urgency)
     return replace(speech, known=frozenset(calling), waiting=tuple(waiting))
 
@@ -65,7 +65,8 @@ def next_sentence(speech: Speech, now_s: float) -> tuple[Speech, str]:
     if not speech.waiting or now_s - speech.last_s < EVERY_S:
         return speech, ""
     first = speech.waiting[0]
-    sentence = f"{PRIORITY_WORDS[first.priority]}. {first.title}. {first.source_name}."
+    escalated = f"Escalated to level {first.escalation_level}. " if first.escalation_level else ""
+    sentence = f"{escalated}{PRIORITY_WORDS[first.priority]}. {first.title}. {first.source_name}."
     rest = speech.waiting[1:]
     if len(speech.waiting) > SUMS_UP_ABOVE:
         sentence, rest = f"{len(speech.waiting)} new alarms. {sentence}", ()

@@ -23,9 +23,10 @@ from PySide6.QtWidgets import (
 )
 
 from core.access.model import Role
-from core.incidents.model import Alarm
+from core.incidents.model import Alarm, kind_words
 from core.incidents.suppression import PlannedWorks, Source
 from core.kernel.clock import Clock, SystemClock
+from widgets.alarms.kinds import KindPicker
 from widgets.alarms.sources import NamedSource, SourcePicker, names_of, summed_up
 from widgets.base.focus import order_focus
 from widgets.base.labels import ElidedLabel
@@ -60,6 +61,7 @@ class WorksDraft:
     since: datetime
     until: datetime
     reason: str
+    kinds: frozenset[str] = frozenset()
 
 
 def state_words(works: PlannedWorks, now: datetime) -> str:
@@ -102,6 +104,7 @@ class WorksForm(QScrollArea):
         self._title.setText("" if like is None else like.title)
         self._reason.setText("" if like is None else like.reason)
         self.sources.choose(frozenset() if like is None else like.sources)
+        self.kinds.choose(frozenset() if like is None else like.kinds)
         self._since.setDateTime(_shown(now))
         self._until.setDateTime(_shown(now + span))
         self._error.hide()
@@ -127,6 +130,8 @@ class WorksForm(QScrollArea):
             field.textChanged.connect(self._refresh)
         self.sources = SourcePicker(self, body)
         self.sources.changed.connect(self._refresh)
+        self.kinds = KindPicker(body)
+        self.kinds.changed.connect(self._refresh)
         self._since, self._until = MomentEdit(body), MomentEdit(body)
         for moment in (self._since, self._until):
             moment.setDisplayFormat("yyyy-MM-dd HH:mm")
@@ -138,7 +143,7 @@ class WorksForm(QScrollArea):
         form.setVerticalSpacing(gap * 2)
         rows = (
             *(("Works", self._title), ("Reason", self._reason), ("Sources", self.sources)),
-            *(("From", self._since), ("To", self._until)),
+            *(("From", self._since), ("To", self._until), ("Kinds", self.kinds)),
         )
         for name, row in rows:
             row.setAccessibleName(name)
@@ -191,7 +196,8 @@ class WorksForm(QScrollArea):
             self._said.setText("The end lies before the begin, or in the past.")
         else:
             self._said.setText(
-                f"For {format_age(span_s)} alarms of these sources do not call."
+                f"For {format_age(span_s)} {'these' if self.kinds.chosen else 'all'} kinds of alarms of these sources"
+                " do not call."
                 " They are listed as suppressed by design, with the name of the works."
             )
         self._do.setEnabled(not missing and span_s > 0)
@@ -206,6 +212,7 @@ class WorksForm(QScrollArea):
                     since=_meant(self._since),
                     until=_meant(self._until),
                     reason=self._reason.text().strip(),
+                    kinds=self.kinds.chosen,
                 )
             )
 
@@ -291,6 +298,10 @@ class WorksPage(QWidget):
         self._known = {one.source: one for one in sources}
         self._form.sources.show_sources(self._known.values())
         self._show()
+
+    def show_kinds(self, kinds: Iterable[str]) -> None:
+        """Take over the kinds to which works can be limited."""
+        self._form.kinds.show_kinds(kinds)
 
     def show_alarms(self, alarms: Iterable[Alarm]) -> None:
         """Say beside works which alarms they hold."""
@@ -456,7 +467,7 @@ class WorksPage(QWidget):
             parts = [
                 f"{state_words(works, now)}. From {_minute(works.since)} to {_minute(works.until)}, by {works.by}.",
                 f"Reason: {works.reason}" if works.reason else "",
-                f"Only these kinds: {', '.join(sorted(works.kinds))}" if works.kinds else "",
+                f"Only these kinds: {', '.join(sorted(map(kind_words, works.kinds)))}" if works.kinds else "",
                 f"Sources ({len(names)}): {', '.join(names)}",
                 f"Alarms it holds ({len(held)}): {'; '.join(held)}" if held else "",
             ]

@@ -11,7 +11,6 @@ from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QCheckBox,
     QCompleter,
-    QFileDialog,
     QFormLayout,
     QLabel,
     QProgressBar,
@@ -25,6 +24,7 @@ from core.field.device_list import MAX_NAME_LENGTH, read_site, tags_of
 from core.field.sheet import OfferedCommand
 from core.kernel.errors import BadInputError
 from widgets.base.conditions import Condition
+from widgets.base.file_dialogs import ask_folder
 from widgets.base.flow import FlowLayout
 from widgets.base.hold_button import HoldButton
 from widgets.base.table import Column, Line, TextTable
@@ -227,14 +227,7 @@ class _CertificatePart(QWidget):
         allow(self._issue, role, BulkTask.CERTIFICATES.role, "Choose where the files shall lie")
 
     def _on_issue(self) -> None:
-        dialog = QFileDialog(self, "Choose a folder for the certificates")
-        dialog.setFileMode(QFileDialog.FileMode.Directory)
-        dialog.setOption(QFileDialog.Option.DontUseNativeDialog)
-        dialog.setOption(QFileDialog.Option.ShowDirsOnly)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.fileSelected.connect(self.issue_requested)
-        dialog.setModal(False)
-        dialog.show()
+        ask_folder(self, "Choose a folder for the certificates", self.issue_requested.emit)
 
 
 class BulkPage(QWidget):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFileDialog, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
 from core.access.model import Role
 from core.field.broker_config import IssuedCertificate
+from widgets.base.file_dialogs import ask_folder
 from widgets.base.flow import FlowLayout
 from widgets.base.hold_button import HoldButton
 from widgets.base.theme import look
@@ -89,11 +90,4 @@ class CertificateForm(QWidget):
         self._said.setText(f"{sentence} {hint}".strip())
 
     def _on_issue(self) -> None:
-        dialog = QFileDialog(self, "Choose a folder for the certificate")
-        dialog.setFileMode(QFileDialog.FileMode.Directory)
-        dialog.setOption(QFileDialog.Option.DontUseNativeDialog)
-        dialog.setOption(QFileDialog.Option.ShowDirsOnly)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.fileSelected.connect(self.issue_requested)
-        dialog.setModal(False)
-        dialog.show()
+        ask_folder(self, "Choose a folder for the certificate", self.issue_requested.emit)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QFileDialog, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from core.field.device_list import COLUMNS, BadRow, DeviceList
 from core.field.inventory import BulkOutcome
+from widgets.base.file_dialogs import ask_file
 from widgets.base.flow import FlowLayout
 from widgets.base.table import Column, Line, TextTable
 from widgets.base.theme import look, set_role
@@ -171,12 +171,7 @@ class DeviceListForm(QWidget):
         self._leave.setText("Stop" if self._is_working else "Done" if self._added else "Cancel")
 
     def _on_choose(self) -> None:
-        dialog = QFileDialog(self, "Choose a list of devices", "", _FILES)
-        dialog.setOption(QFileDialog.Option.DontUseNativeDialog)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.fileSelected.connect(lambda name: self.file_chosen.emit(Path(name)))
-        dialog.setModal(False)
-        dialog.show()
+        ask_file(self, "Choose a list of devices", _FILES, self.file_chosen.emit)
 
     def add(self) -> None:
         """Ask for what the file holds to be added."""

@@ -5,73 +5,42 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QLabel, QPlainTextEdit, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
 from core.field.messages import DeviceMessage
 from widgets.base.conditions import Condition
-from widgets.base.table import Column, Line, TextTable
-from widgets.base.theme import look, set_role
+from widgets.base.table import Column, Line
 from widgets.base.times import format_age, format_clock, format_instant
+from widgets.devices.list_with_text import ListWithText
 
 _COLUMNS = (Column(title="Topic"), Column(title="Came"), Column(title="Quality", rank=1), Column(title="Size", rank=2))
 _NONE = "No message has come since the node began."
 
 
-class MessageList(QWidget):
+class MessageList(ListWithText):
     """A table of messages, and below it the chosen one, decoded and raw."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+        super().__init__(
+            "Last messages, the newest first",
+            _COLUMNS,
+            text_title="The chosen message, decoded and as it came",
+            parent=parent,
+        )
         self._messages: dict[str, DeviceMessage] = {}
-        gap = look().sizes.gap
-        self.table = TextTable("Last messages, the newest first", _COLUMNS, self)
-        self.table.selectionModel().currentChanged.connect(lambda *_: self._show_current())
-        self._said = QLabel(_NONE, self)
-        self._said.setWordWrap(True)
-        self._said.setTextFormat(Qt.TextFormat.PlainText)
-        self._text = QPlainTextEdit(self)
-        self._text.setReadOnly(True)
-        self._text.setTabChangesFocus(True)
-        self._text.setAccessibleName("The chosen message, decoded and as it came")
-        set_role(self._text, "mono")
-        lower = QWidget(self)
-        column = QVBoxLayout(lower)
-        column.setContentsMargins(0, gap, 0, 0)
-        column.addWidget(self._said)
-        column.addWidget(self._text, 1)
-        split = QSplitter(Qt.Orientation.Vertical, self)
-        split.addWidget(self.table)
-        split.addWidget(lower)
-        split.setChildrenCollapsible(False)
-        rows = QVBoxLayout(self)
-        rows.setContentsMargins(0, gap, 0, 0)
-        rows.addWidget(split)
-        self.setFocusProxy(self.table)
-
-    @property
-    def text(self) -> str:
-        """What is read of the chosen message."""
-        return f"{self._said.text()}\n{self._text.toPlainText()}"
+        self._show_none(_NONE)
 
     def show_messages(self, messages: Sequence[DeviceMessage]) -> None:
         """Show these, the newest first; the chosen one stays chosen."""
-        before = self.table.current_key
         found = {f"{one.at.timestamp():.6f} {one.topic} {number}": one for number, one in _numbered(messages)}
-        if found == self._messages:
-            return
-        self._messages = found
-        self.table.show_lines([_line(key, one) for key, one in found.items()])
-        keys = list(found)
-        if keys:
-            self.table.selectRow(keys.index(before) if before in found else 0)
-        self._show_current()
+        if found != self._messages:
+            self._messages = found
+            self._show_lines([_line(key, one) for key, one in found.items()])
 
     def _show_current(self) -> None:
         message = self._messages.get(self.table.current_key)
-        self._text.setVisible(message is not None)
         if message is None:
-            self._said.setText(_NONE)
+            self._show_none(_NONE)
             return
         came = f"{format_instant(message.at)}, {message.n_bytes:,} bytes"
         retained = ", stood on the broker" if message.is_retained else ""
@@ -79,12 +48,9 @@ class MessageList(QWidget):
         if message.sent_at is not None and not message.is_retained:
             on_its_way = f", {format_age((message.at - message.sent_at).total_seconds())} after its own time"
         trouble = f"\nCould not be used: {message.reason}" if message.reason else ""
-        self._said.setText(f"{came}{retained}{on_its_way}.{trouble}")
         meaning = "\n".join(f"{name}: {text}" for name, text in message.meaning)
         raw = _indented(message.raw)
-        text = f"{meaning}\n\n{raw}" if meaning else raw
-        if self._text.toPlainText() != text:
-            self._text.setPlainText(text)
+        self._show_text(f"{came}{retained}{on_its_way}.{trouble}", f"{meaning}\n\n{raw}" if meaning else raw)
 
 
 def _numbered(messages: Sequence[DeviceMessage]) -> list[tuple[int, DeviceMessage]]:

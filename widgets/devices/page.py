@@ -32,6 +32,7 @@ from widgets.base.theme import look, set_role
 from widgets.devices.certificate_form import CertificateForm
 from widgets.devices.command_form import CommandForm
 from widgets.devices.details import device_facts
+from widgets.devices.event_list import EventList
 from widgets.devices.history_chart import HistoryView
 from widgets.devices.identity_form import IdentityForm
 from widgets.devices.message_list import MessageList
@@ -47,7 +48,7 @@ class DevicePage(QWidget):
 
     Signals:
         left(): Back to the tree.
-        refresh_requested(): The messages or the sheet in front should be asked for anew.
+        refresh_requested(): The events, messages or the sheet in front should be asked for anew.
     """
 
     left = Signal()
@@ -61,6 +62,7 @@ class DevicePage(QWidget):
         self._sheet: DeviceSheet | None = None
         self.identity = IdentityForm(self)
         self.messages = MessageList(self)
+        self.events = EventList(self)
         self.twin = TwinForm(self._clock, self)
         self.commands = CommandForm(self)
         self.history = HistoryView(self)
@@ -109,6 +111,7 @@ class DevicePage(QWidget):
             for part in (self.twin, self.commands, self.history, self.certificate):
                 part.start()
             self.messages.show_messages(())
+            self.events.show_events(())
         self.identity.show_device(device)
         self._refresh()
 
@@ -146,6 +149,7 @@ class DevicePage(QWidget):
         choice, group = FlowLayout(gap), QButtonGroup(self)
         for page, title in (
             (self._build_overview(), "Overview"),
+            (self.events, "Events"),
             (self.messages, "Messages"),
             (self.twin, "Settings"),
             (self.commands, "Commands"),
@@ -216,7 +220,7 @@ class DevicePage(QWidget):
 
     def _on_timer(self) -> None:
         self._refresh()
-        if self.tab in ("Overview", "Messages"):
+        if self.tab in ("Overview", "Events", "Messages"):
             self.refresh_requested.emit()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:

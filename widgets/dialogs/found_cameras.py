@@ -44,6 +44,8 @@ class CameraChoice:
 class FoundCameras(QWidget):
     """A page: the list above, the chosen camera below. Enter asks the camera, Ctrl+Enter takes it, Esc leaves.
 
+    A webcam needs no question: Enter takes it.
+
     Signals:
         search_requested(): Answered by `show_found`.
         describe_requested(int, str, str, str): Number of the question, address, user and password; answered by
@@ -211,7 +213,11 @@ class FoundCameras(QWidget):
             lines.append(
                 Line(
                     key=str(index),
-                    cells=(name if not owner else f"{name} (added: {owner})", model, _host(camera.address)),
+                    cells=(
+                        name if not owner else f"{name} (added: {owner})",
+                        "Webcam of the node's machine" if camera.is_plugged_in else model,
+                        camera.address if camera.is_plugged_in else _host(camera.address),
+                    ),
                     condition=Condition.DISABLED if camera.camera_id else Condition.OK,
                     tip=" ".join(part for part in (camera.location, camera.address) if part),
                 )
@@ -221,6 +227,11 @@ class FoundCameras(QWidget):
     def _chosen_camera(self) -> FoundCamera | None:
         key = self._table.current_key
         return self._found[int(key)] if key and int(key) < len(self._found) else None
+
+    def _chosen_webcam(self) -> FoundCamera | None:
+        camera = self._chosen_camera()
+        is_meant = camera is not None and camera.is_plugged_in and camera.address == self._address.text()
+        return camera if is_meant else None
 
     def _say(self, sentence: str, hint: str = "") -> None:
         self._answer.setText(sentence)
@@ -236,10 +247,11 @@ class FoundCameras(QWidget):
     def _refresh(self) -> None:
         self._search.setEnabled(not self._is_searching)
         self._search.setText("Searching ..." if self._is_searching else "Search again")
-        self._ask.setEnabled(bool(self._address.text().strip()) and not self._is_asking)
+        is_plugged_in = self._chosen_webcam() is not None
+        self._ask.setEnabled(bool(self._address.text().strip()) and not self._is_asking and not is_plugged_in)
         self._ask.setText("Asking ..." if self._is_asking else "Ask this camera")
         self._streams.setVisible(self._description is not None)
-        self._take.setEnabled(self._description is not None)
+        self._take.setEnabled(self._description is not None or is_plugged_in)
         if self._found:
             self._overlay.clear()
         elif self._is_searching:
@@ -266,6 +278,9 @@ class FoundCameras(QWidget):
             self._forget_description()
 
     def _on_ask(self) -> None:
+        if self._chosen_webcam() is not None:
+            self._on_take()
+            return
         address = complete_onvif(self._address.text())
         if not address or self._is_asking:
             return
@@ -277,6 +292,14 @@ class FoundCameras(QWidget):
         self.describe_requested.emit(self._n_asked, address, self._user.text(), self._password.text())
 
     def _on_take(self) -> None:
+        webcam = self._chosen_webcam()
+        if webcam is not None:
+            self.chosen.emit(
+                CameraChoice(
+                    name=webcam.name, address=webcam.address, sub_address="", onvif_address="", username="", password=""
+                )
+            )
+            return
         description = self._description
         main = description.profile(str(self._main.currentData())) if description is not None else None
         if description is None or main is None:

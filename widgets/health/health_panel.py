@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
+from core.field.model import FieldLosses
 from core.gateway.adapter import AdapterReport
 from core.gateway.http.model import GatewayReport, GatewayState
 from core.kernel.clock import Clock, SystemClock
@@ -388,10 +389,18 @@ def _link_facts(health: Health | None, now: datetime) -> list[tuple[str, str]]:
         ("Received", str(link.n_received)),
         ("Published", str(link.n_published)),
         ("Waiting to be sent", str(link.n_outbox)),
+        ("Lost for good", _lost_words(health.losses)),
         ("Reconnects", str(link.n_reconnects)),
         *((adapter.title, _adapter_words(adapter)) for adapter in health.adapters),
         *([("HTTP gateway", _gateway_words(health.gateway))] if health.gateway is not None else []),
     ]
+
+
+def _lost_words(losses: FieldLosses) -> str:
+    if not losses.n_all:
+        return "nothing"
+    turned_away = f", {losses.n_turned_away:,} messages of too many devices" if losses.n_turned_away else ""
+    return f"{losses.n_events:,} events, {losses.n_readings:,} readings{turned_away}"
 
 
 def _adapter_words(adapter: AdapterReport) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QImage, QPainter
-from PySide6.QtWidgets import QFileDialog, QWidget
+from PySide6.QtWidgets import QWidget
 
 from core.kernel.errors import BadInputError
 from core.kernel.geo import GeoPoint
@@ -23,6 +23,7 @@ from core.parking.drawing import (
 from core.parking.formats.model import BayFile, Size
 from core.parking.formats.own import lot_geojson, lot_json
 from core.parking.model import Lot, Point
+from widgets.base.file_dialogs import ask_target
 from widgets.base.focus import order_focus
 from widgets.parking.bars import TopBar
 from widgets.parking.canvas import KEYS, BayCanvas
@@ -548,16 +549,7 @@ class BayEditor(DrawingEditor[Lot, Lot]):
 
     def _ask_export(self, suffix: str) -> None:
         kind = "GeoJSON (*.geojson)" if suffix == "geojson" else "Lots (*.json)"
-        dialog = QFileDialog(self, "Export the lot", "", kind)
-        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        dialog.setDefaultSuffix(suffix)
-        dialog.selectFile(f"{self.lot_id.replace('/', '-')}.{suffix}")
-        dialog.setOption(QFileDialog.Option.DontUseNativeDialog)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.fileSelected.connect(lambda file: self.export_file(Path(file)))
-        # Beside the room, not in front of it: alarms can be answered meanwhile.
-        dialog.setModal(False)
-        dialog.show()
+        ask_target(self, "Export the lot", f"{self.lot_id.replace('/', '-')}.{suffix}", kind, self.export_file)
 
     # -- copying to another place by pairs of points
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QFileDialog, QLabel, QPushButton, QSpinBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QPushButton, QSpinBox, QVBoxLayout, QWidget
 
 from core.kernel.errors import BadInputError
 from core.parking.drawing import SameId
@@ -14,6 +18,7 @@ from core.parking.formats.checking import Answers, check
 from core.parking.formats.model import BadRow, BayFile, Document, Frame, Size
 from core.parking.formats.reading import KNOWN, read_file
 from core.parking.model import Lot
+from widgets.base.file_dialogs import ask_file
 from widgets.base.flow import FlowLayout
 from widgets.base.table import Column, Line, TextTable
 from widgets.base.theme import look, set_role
@@ -33,9 +38,13 @@ class ImportPage(QWidget):
 
     take_requested = Signal(object, object, str)
     left = Signal()
+    _has_answered = Signal(int, object)
+    """Which work it was, and a `Document`, a `BayFile`, a `BadInputError`, or None where it broke."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._n_works = 0
+        self.is_working = False
         self._path: Path | None = None
         self._document: Document | None = None
         self._found: BayFile | None = None
@@ -56,24 +65,45 @@ class ImportPage(QWidget):
             is_plan: The place is the plan, or the map.
         """
         self._lot, self._place, self._picture_px, self._is_plan = lot, place, picture_px, is_plan
+        self._n_works += 1
+        self.is_working = False
         self._path = self._document = self._found = None
         self._said.setText("")
         self._table.show_lines(())
         self._refresh()
 
     def open_file(self, path: Path, picture: str = "") -> None:
-        """Read a file and show what it holds."""
-        self._path, self._found = path, None
-        try:
-            self._document = read_file(path, picture)
-        except BadInputError as error:
-            self._document = None
-            self._said.setText(str(error))
-            self._table.show_lines(())
-            self._refresh()
+        """Begin to read a file, which may be large; show what it holds once it is there, unless another is chosen."""
+        self._path, self._document = path, None
+        self._begin(f"Reading {path.name} …", partial(read_file, path, picture))
+
+    def _begin(self, said: str, work: Callable[[], Document | BayFile]) -> None:
+        """Read or check on a thread of its own; the newest work counts."""
+        self._n_works += 1
+        self.is_working, self._found = True, None
+        self._said.setText(said)
+        self._table.show_lines(())
+        self._refresh()
+        job = partial(_work, work, partial(self._has_answered.emit, self._n_works))
+        threading.Thread(target=job, name="bays of a file", daemon=True).start()
+
+    def _on_answered(self, number: int, answer: Document | BayFile | BadInputError | None) -> None:
+        if number != self._n_works or self._path is None:
             return
-        self._show_questions(self._document)
-        self._check()
+        self.is_working = False
+        if isinstance(answer, Document):
+            self._document = answer
+            self._show_questions(answer)
+            self._check()
+            return
+        if isinstance(answer, BayFile):
+            self._found = answer
+            self._said.setText(self._summary(self._path.name, answer))
+            self._show_bad(answer.bad)
+        else:
+            broken = f"{self._path.name} could not be read; the log says more."
+            self._said.setText(broken if answer is None else str(answer))
+        self._refresh()
 
     def _build(self) -> None:
         gap = look().sizes.gap
@@ -131,6 +161,7 @@ class ImportPage(QWidget):
         self.setFocusProxy(self._choose)
 
     def _connect(self) -> None:
+        self._has_answered.connect(self._on_answered, Qt.ConnectionType.QueuedConnection)
         self._choose.clicked.connect(self._on_choose)
         self._take.clicked.connect(self._on_take)
         self._leave.clicked.connect(self.left)
@@ -162,15 +193,7 @@ class ImportPage(QWidget):
             bay_px=(self._bay_width.value(), self._bay_height.value()),
             lot=self._lot,
         )
-        try:
-            self._found = check(document, answers)
-        except BadInputError as error:
-            self._found = None
-            self._said.setText(str(error))
-        else:
-            self._said.setText(self._summary(self._path.name, self._found))
-            self._show_bad(self._found.bad)
-        self._refresh()
+        self._begin(f"Checking {self._path.name} …", partial(check, document, answers))
 
     def _summary(self, name: str, found: BayFile) -> str:
         n_bad = f", {len(found.bad):,} cannot" if found.bad else ""
@@ -182,8 +205,9 @@ class ImportPage(QWidget):
         placed = " The lot gets its place on the earth from them." if found.placed_at is not None else ""
         is_asked = self._document is not None and self._document.frame is Frame.PIXELS
         is_unsaid = is_asked and self._document is not None and self._document.picture_px is None
+        ids = f" In the ids of {_bays(found.n_other_ids)}, - stands for + and :." if found.n_other_ids else ""
         check_size = " It does not say how large its picture was: check width and height." if is_unsaid else ""
-        return f"{said} They go to {where}.{placed}{check_size}"
+        return f"{said} They go to {where}.{placed}{ids}{check_size}"
 
     @property
     def _can_take(self) -> bool:
@@ -215,13 +239,7 @@ class ImportPage(QWidget):
         self._take.setText(f"Take {_bays(n_bays)}")
 
     def _on_choose(self) -> None:
-        dialog = QFileDialog(self, "Choose a file of bays", "", FILES)
-        dialog.setOption(QFileDialog.Option.DontUseNativeDialog)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.fileSelected.connect(lambda name: self.open_file(Path(name)))
-        # Beside the room, not in front of it: alarms can be answered meanwhile.
-        dialog.setModal(False)
-        dialog.show()
+        ask_file(self, "Choose a file of bays", FILES, self.open_file)
 
     def _on_picture(self) -> None:
         if self._path is not None:
@@ -237,6 +255,20 @@ class ImportPage(QWidget):
             self.left.emit()
             return
         super().keyPressEvent(event)
+
+
+def _work(
+    work: Callable[[], Document | BayFile], tell: Callable[[Document | BayFile | BadInputError | None], None]
+) -> None:
+    answer: Document | BayFile | BadInputError | None = None
+    try:
+        answer = work()
+    except BadInputError as error:
+        answer = error
+    finally:
+        # The page may be gone by now.
+        with contextlib.suppress(RuntimeError):
+            tell(answer)
 
 
 def _spin(name: str) -> QSpinBox:

@@ -26,6 +26,7 @@ from widgets.base.flow import FlowLayout
 from widgets.base.labels import ElidedLabel
 from widgets.base.state_overlay import PanelState, StateOverlay
 from widgets.base.theme import look, set_role
+from widgets.base.times import format_clock
 
 RENEW_MS = 400
 """The node stops a camera whose move is not renewed for three of these."""
@@ -83,7 +84,8 @@ class PtzPad(QWidget):
     Signals:
         move_requested(Velocity): Turn so; again every `RENEW_MS` while it is held.
         stop_requested()
-        preset_requested(str): Its token; empty for the home direction.
+        preset_requested(str): Its token; empty for home.
+        home_here_requested(): The scene is drawn for where the head stands now.
         set_preset_requested(str, str): Name, and token of the preset to replace or nothing.
         remove_preset_requested(str)
     """
@@ -93,6 +95,7 @@ class PtzPad(QWidget):
     preset_requested = Signal(str)
     set_preset_requested = Signal(str, str)
     remove_preset_requested = Signal(str)
+    home_here_requested = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -161,6 +164,12 @@ class PtzPad(QWidget):
         else:
             self._who.setText(f"{steering.by} steers" + (f" at {steering.desk}." if steering.desk else "."))
         self._who.setVisible(bool(self._who.text()))
+        away_since = None if steering is None else steering.away_since
+        self._away.setVisible(away_since is not None)
+        if away_since is not None:
+            self._away.setText(
+                f"Away from home since {format_clock(away_since)}: the rules of its scene rest until ⌂ brings it back."
+            )
 
     def show_role(self, role: Role) -> None:
         """Offer what this role may do; the node decides."""
@@ -216,7 +225,12 @@ class PtzPad(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(gap * 3, gap * 2, gap * 3, gap * 2)
         column.setSpacing(gap)
-        for widget in (self._title, self._who):
+        self._away = QLabel(self)
+        self._away.setWordWrap(True)
+        self._away.setTextFormat(Qt.TextFormat.PlainText)
+        set_role(self._away, "secondary")
+        self._away.hide()
+        for widget in (self._title, self._who, self._away):
             column.addWidget(widget)
         column.addLayout(body, 1)
         column.addWidget(self._note)
@@ -238,8 +252,8 @@ class PtzPad(QWidget):
             grid.addWidget(button, row, place)
             self._ways[way] = button
         self._home = QPushButton("⌂", self)
-        self._home.setAccessibleName("Home direction")
-        self._home.setToolTip("Home direction")
+        self._home.setAccessibleName("Home")
+        self._home.setToolTip("Home: the view that the scene was drawn for")
         set_role(self._home, "icon")
         self._home.clicked.connect(lambda: self.preset_requested.emit(""))
         grid.addWidget(self._home, 1, 1)
@@ -278,7 +292,10 @@ class PtzPad(QWidget):
         self._remove = QPushButton("Remove", self)
         self._remove.clicked.connect(self._on_remove)
         buttons = FlowLayout(look().sizes.gap)
-        for button in (self._go, self._keep, self._remove):
+        self._home_here = QPushButton("Home is here", self)
+        self._home_here.setToolTip("The scene is drawn for where the head stands now")
+        self._home_here.clicked.connect(self.home_here_requested.emit)
+        for button in (self._go, self._keep, self._remove, self._home_here):
             buttons.addWidget(button)
         column = QVBoxLayout()
         column.setSpacing(look().sizes.gap)
@@ -311,6 +328,7 @@ class PtzPad(QWidget):
         self._go.setEnabled(may and has_preset)
         self._keep.setVisible(may_set)
         self._remove.setVisible(may_set)
+        self._home_here.setVisible(may_set)
         self._remove.setEnabled(may_set and has_preset)
         if self._presets.count():
             self._no_presets.clear()

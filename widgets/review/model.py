@@ -8,6 +8,7 @@ from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt
 
+from core.incidents.model import kind_words
 from core.incidents.review import Outcome, PrecisionReport, ReviewItem, RulePrecision
 from widgets.base.table import Line
 from widgets.base.theme import look
@@ -22,11 +23,6 @@ OUTCOME_WORDS = {Outcome.TRUE: "true", Outcome.FALSE: "false", Outcome.DUPLICATE
 
 
 _MARKS = {Outcome.TRUE: "✓", Outcome.FALSE: "✗", Outcome.DUPLICATE: "="}
-
-
-def kind_words(kind: str) -> str:
-    """Return a rule's kind as people say it: "stopped_vehicle" is "Stopped vehicle"."""
-    return kind.replace("_", " ").capitalize()
 
 
 def describe_item(item: ReviewItem) -> str:

@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.access.model import Role
+from core.incidents.model import kind_words
 from core.incidents.review import Outcome, PrecisionReport, ReviewFilter, ReviewItem, ReviewPage, Waiting
 from core.vision.model import ObservationKind
 from widgets.alarms.detail import Snapshot
@@ -44,7 +45,6 @@ from widgets.review.model import (
     TIME,
     ReviewTable,
     describe_item,
-    kind_words,
     precision_lines,
 )
 

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.incidents.model import kind_words
 from core.vision.dry_run_model import DryRun, Raised
 from widgets.base.flow import FlowLayout
 from widgets.base.icons import IconButton
@@ -24,6 +25,7 @@ from widgets.base.theme import look, set_role
 from widgets.scene.fields import NumberField, form_layout, text_field
 
 _DONE = 100
+_CALL = "  CALL, "
 
 
 class DryRunForm(QWidget):
@@ -47,7 +49,9 @@ class DryRunForm(QWidget):
         title = QLabel("Dry run", self)
         set_role(title, "title")
         note = QLabel(
-            "What the scene as it is drawn here would have raised. Nothing is stored, nobody is called.", self
+            "What the scene as it is drawn here would have raised, and the calls of it. Nothing is stored, nobody is "
+            "called. Other cameras, planned works, suppression and acknowledging are left out.",
+            self,
         )
         note.setWordWrap(True)
         set_role(note, "caption")
@@ -131,11 +135,19 @@ class DryRunForm(QWidget):
         self._progress.setRange(0, _DONE if run.length_s else 0)
         self._progress.setValue(round(_DONE * min(1.0, run.footage_s / run.length_s)) if run.length_s else 0)
         self._verdict.setText(_verdict(run))
-        texts = [_row(raised) for raised in run.raised]
+        texts = _rows(run)
         if texts != self.rows:
             self._list.clear()
             for text in texts:
-                self._list.addItem(QListWidgetItem(text))
+                self._list.addItem(self._listed(text))
+
+    def _listed(self, text: str) -> QListWidgetItem:
+        item = QListWidgetItem(text)
+        if _CALL in text:
+            strong = self._list.font()
+            strong.setBold(True)
+            item.setFont(strong)
+        return item
 
     def _set_running(self, is_running: bool) -> None:
         self._start.setEnabled(not is_running)
@@ -159,8 +171,11 @@ class DryRunForm(QWidget):
 
 
 def _verdict(run: DryRun) -> str:
-    n_raised, n_calling = sum(run.n_raised.values()), sum(run.n_calling.values())
-    found = f"{n_raised} raised, {n_calling} of them would have called, in {_clock(run.footage_s)} of footage."
+    n_raised, n_calls = sum(run.n_raised.values()), len(run.calls or ())
+    calls = "1 call" if n_calls == 1 else f"{n_calls} calls"
+    found = f"{n_raised} raised, {calls}, in {_clock(run.footage_s)} of footage."
+    if n_raised > len(run.raised):
+        found += f" Calls are those of the first {len(run.raised)}."
     states = {
         "running": "Looking ... ",
         "cancelled": "Stopped. ",
@@ -170,12 +185,31 @@ def _verdict(run: DryRun) -> str:
     return f"{said}{found}" if run.state != "failed" else said.strip()
 
 
-def _row(raised: Raised) -> str:
-    kind = raised.kind.value.replace("_", " ").capitalize()
+def _rows(run: DryRun) -> list[str]:
+    """Return each call with what it is made of, then what called nobody."""
+    rows: list[str] = []
+    listed: set[int] = set()
+    for call in run.calls or ():
+        rows.append(f"{_clock(call.at_s)}{_CALL}{call.priority}: {call.title}")
+        rows += [_row(run.raised[index], "part of this call") for index in call.raised]
+        listed.update(call.raised)
+    for index, raised in enumerate(run.raised):
+        if index not in listed:
+            is_held = raised.sure_s is not None
+            rows.append(
+                _row(
+                    raised,
+                    "does not call: held back by its alarm rule" if is_held else "does not call: not sure enough",
+                )
+            )
+    return rows
+
+
+def _row(raised: Raised, outcome: str) -> str:
+    kind = kind_words(raised.kind.value)
     where = f", {raised.place}" if raised.place else ""
     until = f" to {_clock(raised.ended_s)}" if raised.ended_s is not None else ""
-    calls = "calls" if raised.calls else "does not call"
-    return f"{_clock(raised.at_s)}{until}  {kind}{where}\n{calls}, confidence {raised.confidence:.2f}"
+    return f"{_clock(raised.at_s)}{until}  {kind}{where}\n{outcome}, confidence {raised.confidence:.2f}"
 
 
 def _clock(seconds: float) -> str:

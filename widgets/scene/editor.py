@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +9,6 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import (
     QComboBox,
-    QFileDialog,
     QFrame,
     QHBoxLayout,
     QMenu,
@@ -23,6 +21,7 @@ from core.kernel.errors import BadInputError
 from core.kernel.geo import GeoPoint
 from core.vision.model import RuleSetting, Scene
 from core.vision.scene_file import read_scene, write_scene
+from widgets.base.file_dialogs import ask_file, ask_target
 from widgets.base.focus import order_focus
 from widgets.base.theme import look, set_role
 from widgets.scene.calibration import at_position, fit
@@ -36,6 +35,7 @@ from widgets.scene.notice import Answer
 from widgets.scene.side import SceneSide
 from widgets.scene.sketch import Part, Shape, ShapeRef, Sketch, changed, copied, counted, scene_of, sketch_of, with_rule
 
+_SCENES = "Scenes (*.json *.toml)"
 _FOOTAGE = "Footage (*.mp4 *.mkv *.avi *.mov *.ts *.m4v *.webm);;All files (*)"
 _NONE_CHOSEN = ("No camera is chosen.", "Choose one above, or on the wall.")
 _NONE_THERE = ("There is no camera yet.", "Add one in Devices (Ctrl+Shift+D).")
@@ -425,27 +425,10 @@ class SceneEditor(DrawingEditor[Sketch, Camera]):
         self._go_to_picture()
 
     def _on_import(self) -> None:
-        self._ask_file(QFileDialog.AcceptMode.AcceptOpen, self.import_file)
+        ask_file(self, "Import a scene", _SCENES, self.import_file)
 
     def _on_export(self) -> None:
-        self._ask_file(QFileDialog.AcceptMode.AcceptSave, self.export_file)
-
-    def _ask_file(self, mode: QFileDialog.AcceptMode, take: Callable[[Path], None]) -> None:
-        word = "Import" if mode is QFileDialog.AcceptMode.AcceptOpen else "Export"
-        dialog = QFileDialog(self, f"{word} a scene", "", "Scenes (*.json *.toml)")
-        dialog.setAcceptMode(mode)
-        if mode is QFileDialog.AcceptMode.AcceptSave:
-            dialog.setDefaultSuffix("json")
-            dialog.selectFile(f"{self.camera_id}.json")
-        self._show_dialog(dialog, take)
-
-    def _show_dialog(self, dialog: QFileDialog, take: Callable[[Path], None]) -> None:
-        dialog.setOption(QFileDialog.Option.DontUseNativeDialog)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.fileSelected.connect(lambda file: take(Path(file)))
-        # Beside the room, not in front of it: alarms can be answered meanwhile.
-        dialog.setModal(False)
-        dialog.show()
+        ask_target(self, "Export a scene", f"{self.camera_id}.json", _SCENES, self.export_file)
 
     def _on_dry_run(self) -> None:
         self.side.dry_run.show_nothing()
@@ -466,4 +449,4 @@ class SceneEditor(DrawingEditor[Sketch, Camera]):
         self.dry_run_left.emit()
 
     def _on_footage_wanted(self) -> None:
-        self._show_dialog(QFileDialog(self, "Choose footage", "", _FOOTAGE), self.side.dry_run.show_footage)
+        ask_file(self, "Choose footage", _FOOTAGE, self.side.dry_run.show_footage)

@@ -24,7 +24,7 @@ from widgets.scene.fields import (
 from widgets.scene.sketch import Shape, ShapeKind, ShapeRef
 
 _ROWS: dict[ShapeKind, tuple[str, ...]] = {
-    ShapeKind.ZONE: ("labels", "counts", "alarms", "stopped", "capacity", "free_flow"),
+    ShapeKind.ZONE: ("labels", "counts", "alarms", "detail", "stopped", "capacity", "free_flow"),
     ShapeKind.LINE: ("labels", "forward", "backward", "turn"),
     ShapeKind.LANE: ("labels", "turn"),
     ShapeKind.MASK: ("mask",),
@@ -159,6 +159,14 @@ class ShapeProperties(QWidget):
         self._alarms.toggled.connect(
             lambda on: self._edit("alarms", lambda zone: replace(zone, alarms_presence=on), "Change what calls")
         )
+        self._detail = QCheckBox("Look closer: far away", self)
+        self._detail.setToolTip(
+            "Vehicles are small there: the detector looks at this part of the large stream once more, enlarged. "
+            "Costs a second look at each picture. Zones of more than half of the picture gain nothing."
+        )
+        self._detail.toggled.connect(
+            lambda on: self._edit("detail", lambda zone: replace(zone, detail=on), "Change how closely it is looked at")
+        )
         self._stopped = _optional("Stopped after", 3600.0, " s", "off", decimals=0)
         self._stopped.valueChanged.connect(
             lambda value: self._edit("stopped", lambda zone: replace(zone, stopped_after_s=value or None))
@@ -172,7 +180,7 @@ class ShapeProperties(QWidget):
         self._free_flow.valueChanged.connect(
             lambda value: self._edit("free flow", lambda zone: replace(zone, free_flow_speed=value or None))
         )
-        for row, box in (("counts", self._counts), ("alarms", self._alarms)):
+        for row, box in (("counts", self._counts), ("alarms", self._alarms), ("detail", self._detail)):
             self._form.addRow(box)
             self._rows[row] = box
         self._add("stopped", "Stopped after", self._stopped)
@@ -202,6 +210,7 @@ class ShapeProperties(QWidget):
     def _show_zone(self, zone: Zone) -> None:
         show_checked(self._counts, zone.counts_presence)
         show_checked(self._alarms, zone.alarms_presence)
+        show_checked(self._detail, zone.detail)
         self._stopped.show_value(zone.stopped_after_s or 0.0)
         self._capacity.show_value(zone.congestion_capacity or 0.0)
         self._free_flow.show_value(zone.free_flow_speed or 0.0)

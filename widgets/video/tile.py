@@ -453,7 +453,9 @@ class VideoTile(QWidget):
         else:
             with self._within(painter):
                 self._paint_scaled(painter, image, picture.translated(-self.pos()))
-        if shown.zones and has_drawing(camera.scene):
+        # Of a camera whose head turned they would lie on something else.
+        is_away = self._report is not None and self._report.is_away
+        if shown.zones and has_drawing(camera.scene) and not is_away:
             room = QRectF(self.geometry())
             overlay.paint_scene(painter, camera.scene, self._counts, picture, room, is_selected=self._is_selected)
         if shown.trails:
@@ -469,7 +471,7 @@ class VideoTile(QWidget):
             if self._strip is None:
                 self._strip = self._make_strip(ratio)
             painter.drawPixmap(self.pos(), self._strip)
-        has_notes = bool(self._note) or (self._report is not None and self._report.is_detection_reduced)
+        has_notes = bool(self._note) or bool(self._detection_note())
         has_rings = self._alarm is not None or self._is_selected or self._is_drop_target
         if has_notes or has_rings:
             painter.translate(self.pos())
@@ -637,7 +639,11 @@ class VideoTile(QWidget):
 
     def _detection_note(self) -> str:
         report = self._report
-        if report is None or not report.is_detection_reduced or not self._status.is_good:
+        if report is None or not self._status.is_good:
+            return ""
+        if report.is_away:
+            return report.detection_reason
+        if not report.is_detection_reduced:
             return ""
         figures = f"{report.detect_fps:.2g} of {report.detect_fps_wanted:.2g}/s"
         return figures if self.width() < SMALL_PX else f"Detects {figures}"

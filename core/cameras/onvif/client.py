@@ -178,7 +178,13 @@ class OnvifCamera:
         if found is None:
             return PtzStatus()
         turn, zoom = found.find("Position", "PanTilt"), found.find("Position", "Zoom")
-        return PtzStatus(pan=_figure(turn, "x"), tilt=_figure(turn, "y"), zoom=_figure(zoom, "x"))
+        words = {found.read("MoveStatus", part).upper() for part in ("PanTilt", "Zoom")}
+        return PtzStatus(
+            pan=_figure(turn, "x"),
+            tilt=_figure(turn, "y"),
+            zoom=_figure(zoom, "x"),
+            is_moving="MOVING" in words if words & {"MOVING", "IDLE"} else None,
+        )
 
     async def presets(self, profile: str) -> tuple[Preset, ...]:
         """Return the directions that the camera remembers."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
+
+from core.media.webcam import WEBCAM
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundCamera:
-    """A camera that answered a probe.
+    """A camera that answered a probe, or is plugged into the node's machine.
 
     Attributes:
         endpoint: Its endpoint reference: stays the same when its address changes.
-        address: Of its device service.
+        address: Of its device service; `webcam:N` of one that is plugged in, which speaks no ONVIF.
         maker, model, name, location: As its scopes say; empty where they do not.
         camera_id: Of the camera of ours with the same host; empty where it was not added yet.
     """
@@ -23,6 +26,11 @@ class FoundCamera:
     model: str = ""
     location: str = ""
     camera_id: str = ""
+
+    @property
+    def is_plugged_in(self) -> bool:
+        """There is nobody to ask: its address is all that it takes."""
+        return self.address.startswith(f"{WEBCAM}:")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +131,12 @@ class PtzStatus:
     pan: float | None = None
     tilt: float | None = None
     zoom: float | None = None
+    is_moving: bool | None = None
+
+    @property
+    def has_place(self) -> bool:
+        """The camera says where it looks."""
+        return self.pan is not None and self.tilt is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,19 +151,29 @@ class PtzHead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Steering:
-    """Who steers a camera.
+    """Who steers a camera, and whether it is turned away.
 
     Attributes:
         by, desk: Empty where nobody does.
+        away_since: Since when its head is away from home, the view that its scene was drawn for; None where it is
+            there.
     """
 
     camera_id: str
     by: str = ""
     desk: str = ""
+    away_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SteeringChanged:
-    """Somebody took a camera, or let it go."""
+    """Somebody took a camera, or let it go; its head left home, or came back."""
 
     steering: Steering
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadTurned:
+    """A head is about to leave home, or stands there again; told after it was stored, and before the head turns."""
+
+    camera_id: str

@@ -14,8 +14,18 @@ from core.access.model import Actor, Role
 from core.access.permission import require
 from core.cameras.model import Camera, CameraChanged, CameraRemoved
 from core.cameras.onvif.client import OnvifCamera
-from core.cameras.onvif.model import Preset, PtzAbilities, PtzHead, Steering, SteeringChanged, Velocity
-from core.cameras.onvif.soap import LoginRefusedError
+from core.cameras.onvif.home import HomeViews, is_near
+from core.cameras.onvif.model import (
+    HeadTurned,
+    Preset,
+    PtzAbilities,
+    PtzHead,
+    PtzStatus,
+    Steering,
+    SteeringChanged,
+    Velocity,
+)
+from core.cameras.onvif.soap import CameraFaultError, LoginRefusedError
 from core.cameras.service import CameraService
 from core.kernel.bus import Bus
 from core.kernel.clock import Clock
@@ -28,6 +38,15 @@ T = TypeVar("T")
 
 HOLD_S = 5.0
 """So long after the last move a camera still belongs to who steered it."""
+
+LOOK_HOME_S = 2.0
+"""A head that is away is asked so often whether it stands at home."""
+
+SETTLE_S = 3.0
+"""So long a head stands at home before it counts: its pictures come late."""
+
+SILENT_SETTLES = 5.0
+"""So much longer where the camera says neither where it looks nor whether it turns."""
 
 DEAD_MAN_S = 1.2
 """A move that the console does not renew for so long ends: a key may be released where nobody hears it."""
@@ -71,6 +90,9 @@ class _Head:
         sent: What the camera was told last; None where it stands still as far as we know.
         sending: One request at a time, so that a stop never overtakes the move before it.
         n_changes: Of the camera's settings since we know it.
+        n_turns: How often it was told to turn.
+        is_sent_home: The last turn was the way home.
+        standing: Of what is said about its home, one at a time, so that an arrival never overtakes the next turn.
     """
 
     camera_id: str
@@ -87,12 +109,18 @@ class _Head:
     opening: asyncio.Lock = field(default_factory=asyncio.Lock)
     watch: asyncio.Task[None] | None = None
     n_changes: int = 0
+    n_turns: int = 0
+    is_sent_home: bool = False
+    standing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    homing: asyncio.Task[None] | None = None
 
 
 class PtzService:
     """Steers the cameras that can be steered.
 
     Whoever steers holds the camera for `HOLD_S` after the last move; a higher role, from supervisor on, may take it.
+    From its first turn until it is back a head counts as away from home, the view that the camera's scene was drawn
+    for; a camera with privacy masks is only ever sent home, because they would not turn with it.
 
     Threads: all calls come from the owner's loop.
     """
@@ -107,8 +135,13 @@ class PtzService:
         hold_s: float = HOLD_S,
         dead_man_s: float = DEAD_MAN_S,
         timeout_s: float = TIMEOUT_S,
+        look_home_s: float = LOOK_HOME_S,
+        settle_s: float = SETTLE_S,
     ) -> None:
         """Ask nothing yet."""
+        self._homes = HomeViews(store, clock)
+        self._look_home_s = look_home_s
+        self._settle_s = settle_s
         self._cameras = cameras
         self._store = store
         self._bus = bus
@@ -124,9 +157,22 @@ class PtzService:
             bus.subscribe(CameraRemoved, self._on_removed),
         )
 
+    async def load(self) -> None:
+        """Know again which heads are away; before any camera is read."""
+        await self._homes.load({camera.camera_id for camera in await self._cameras.list()})
+        for camera_id in self._homes.away_ids:
+            self._await_home(self._heads.setdefault(camera_id, _Head(camera_id=camera_id)))
+
+    @property
+    def away_ids(self) -> frozenset[str]:
+        """Cameras whose heads are not known to stand at home."""
+        return self._homes.away_ids
+
     def steering(self) -> tuple[Steering, ...]:
-        """Return who steers which camera now."""
-        return tuple(_steering(head) for head in self._heads.values() if self._is_held(head))
+        """Return who steers which camera now, and which are away."""
+        away = self._homes.away_ids
+        heads = self._heads.values()
+        return tuple(self._steering(head) for head in heads if self._is_held(head) or head.camera_id in away)
 
     async def look(self, actor: Actor, camera_id: str) -> PtzHead:
         """Return what a camera's head can do, its presets and where it looks.
@@ -142,6 +188,8 @@ class PtzService:
             abilities = session.abilities
             presets = await session.camera.presets(session.profile) if abilities.max_presets else ()
             status = await session.camera.status(session.profile)
+            can_go_home = abilities.has_home or (abilities.can_go and self._homes.home_of(camera_id).has_place)
+            abilities = replace(abilities, has_home=can_go_home)
             return PtzHead(camera_id=camera_id, abilities=abilities, presets=presets, status=status)
 
         return await self._with_session(head, ask)
@@ -150,7 +198,7 @@ class PtzService:
         """Turn with this speed until `stop`; asked again at least every second, or the camera stops.
 
         Raises:
-            NotPermittedError: The actor is no operator, or somebody else steers.
+            NotPermittedError: The actor is no operator, somebody else steers, or the camera has privacy masks.
             BadInputError, UnavailableError: As `look`.
         """
         if velocity == Velocity():
@@ -159,7 +207,7 @@ class PtzService:
         require(actor, Role.OPERATOR)
         ticket = self._draw(camera_id, owner)
         try:
-            head = await self._take(actor, owner, camera_id)
+            head = await self._take_to_turn(actor, owner, camera_id)
         except BadInputError:
             self._tickets.pop((camera_id, owner), None)
             raise
@@ -189,23 +237,61 @@ class PtzService:
 
     async def step(self, actor: Actor, owner: Hashable, camera_id: str, by: Velocity) -> None:
         """Turn by a part of the head's range; raises as `move`."""
-        head = await self._take(actor, owner, camera_id)
+        head = await self._take_to_turn(actor, owner, camera_id)
         await self._tell(head, lambda session: session.camera.step(session.profile, by))
 
     async def go(
         self, actor: Actor, owner: Hashable, camera_id: str, *, pan: float, tilt: float, zoom: float | None
     ) -> None:
         """Turn to a direction in generic units; raises as `move`."""
-        head = await self._take(actor, owner, camera_id)
+        head = await self._take_to_turn(actor, owner, camera_id)
         await self._tell(head, lambda session: session.camera.go(session.profile, pan=pan, tilt=tilt, zoom=zoom))
 
     async def go_to_preset(self, actor: Actor, owner: Hashable, camera_id: str, token: str) -> None:
-        """Turn to a remembered direction; an empty token is the home direction. Raises as `move`."""
-        head = await self._take(actor, owner, camera_id)
-        if token:
-            await self._tell(head, lambda session: session.camera.go_to_preset(session.profile, token))
-        else:
-            await self._tell(head, lambda session: session.camera.go_home(session.profile))
+        """Turn to a remembered direction; an empty token is home. Raises as `move`."""
+        if not token:
+            await self.go_home(actor, owner, camera_id)
+            return
+        head = await self._take_to_turn(actor, owner, camera_id)
+        await self._tell(head, lambda session: session.camera.go_to_preset(session.profile, token))
+
+    async def go_home(self, actor: Actor, owner: Hashable, camera_id: str) -> None:
+        """Turn to the view that the camera's scene was drawn for: where it stood before it was turned from here.
+
+        Where the camera does not say where it looks, that is what it calls home itself. Raises as `move`.
+        """
+        camera = await self._camera(camera_id)
+        if self._homes.away_since(camera_id) is None:
+            _refuse_private(camera)
+        head = await self._take(actor, owner, camera)
+        await self._leave_home(head)
+
+        async def turn(session: _Session) -> None:
+            home = self._homes.home_of(camera_id)
+            if home.pan is not None and home.tilt is not None and session.abilities.can_go:
+                await session.camera.go(session.profile, pan=home.pan, tilt=home.tilt, zoom=home.zoom)
+            else:
+                await session.camera.go_home(session.profile)
+
+        await self._tell(head, turn)
+        head.is_sent_home = True
+
+    async def set_home(self, actor: Actor, owner: Hashable, camera_id: str) -> None:
+        """Say that the camera's scene is drawn for where its head stands now.
+
+        Raises:
+            NotPermittedError: The actor is no supervisor, or somebody else steers.
+            BadInputError: The head still turns; otherwise as `look`.
+        """
+        require(actor, Role.SUPERVISOR)
+        head = await self._take(actor, owner, await self._camera(camera_id))
+        async with head.standing:
+            stands = await self._where(head)
+            if stands.is_moving or head.wanted is not None or head.sent is not None:
+                raise BadInputError("The head still turns.", hint="Wait until it stands, then say it again.")
+            await self._homes.set_home(camera_id, stands)
+        self._tell_turned(head)
+        await self._audit(actor, "camera.home", camera_id, "")
 
     async def set_preset(
         self, actor: Actor, owner: Hashable, camera_id: str, *, name: str, token: str = ""
@@ -223,7 +309,7 @@ class PtzService:
         name = storable(name).strip()
         if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable():
             raise BadInputError("The preset needs a name.", hint=f"Use 1 to {MAX_NAME_LENGTH} letters and digits.")
-        head = await self._take(actor, owner, camera_id)
+        head = await self._take(actor, owner, await self._camera(camera_id))
         await self._tell(head, lambda session: session.camera.set_preset(session.profile, name, token))
         await self._audit(actor, "camera.preset_set", camera_id, name)
         return await self._with_session(head, lambda session: session.camera.presets(session.profile))
@@ -231,7 +317,7 @@ class PtzService:
     async def remove_preset(self, actor: Actor, owner: Hashable, camera_id: str, token: str) -> tuple[Preset, ...]:
         """Forget a direction; returns what is left. Raises as `set_preset`."""
         require(actor, Role.SUPERVISOR)
-        head = await self._take(actor, owner, camera_id)
+        head = await self._take(actor, owner, await self._camera(camera_id))
         await self._tell(head, lambda session: session.camera.remove_preset(session.profile, token))
         await self._audit(actor, "camera.preset_remove", camera_id, token)
         return await self._with_session(head, lambda session: session.camera.presets(session.profile))
@@ -258,10 +344,18 @@ class PtzService:
 
     # -- who steers -----------------------------------------------------------------------------------------------
 
-    async def _take(self, actor: Actor, owner: Hashable, camera_id: str) -> _Head:
-        """Let the actor have the camera, or say who has it."""
+    async def _take_to_turn(self, actor: Actor, owner: Hashable, camera_id: str) -> _Head:
+        """Let the actor have the camera, whose head leaves home with this."""
         require(actor, Role.OPERATOR)
         camera = await self._camera(camera_id)
+        _refuse_private(camera)
+        head = await self._take(actor, owner, camera)
+        await self._leave_home(head)
+        return head
+
+    async def _take(self, actor: Actor, owner: Hashable, camera: Camera) -> _Head:
+        """Let the actor have the camera, or say who has it."""
+        require(actor, Role.OPERATOR)
         head = self._head(camera)
         holder = head.holder if self._is_held(head) else None
         if holder is not None and holder.owner != owner and not _outranks(actor, holder.actor):
@@ -272,9 +366,9 @@ class PtzService:
             )
         head.holder = _Holder(actor, owner, self._clock.monotonic() + self._hold_s)
         if holder is None or holder.owner != owner:
-            self._bus.publish(SteeringChanged(steering=_steering(head)))
+            self._bus.publish(SteeringChanged(steering=self._steering(head)))
             detail = "" if holder is None else f"taken from {holder.actor.name}"
-            self._spawn(self._audit(actor, "camera.steer", camera_id, detail))
+            self._spawn(self._audit(actor, "camera.steer", head.camera_id, detail))
             self._spawn(self._free_later(head))
         return head
 
@@ -297,10 +391,89 @@ class PtzService:
 
     def _let_go(self, head: _Head) -> None:
         head.holder = None
-        self._bus.publish(SteeringChanged(steering=Steering(camera_id=head.camera_id)))
+        self._bus.publish(SteeringChanged(steering=self._steering(head)))
 
     def _is_held(self, head: _Head) -> bool:
         return head.holder is not None and head.holder.until_s > self._clock.monotonic()
+
+    def _steering(self, head: _Head) -> Steering:
+        actor = None if head.holder is None else head.holder.actor
+        return Steering(
+            camera_id=head.camera_id,
+            by="" if actor is None else actor.name,
+            desk="" if actor is None else actor.desk,
+            away_since=self._homes.away_since(head.camera_id),
+        )
+
+    # -- home -----------------------------------------------------------------------------------------------------
+
+    async def _leave_home(self, head: _Head) -> None:
+        """Store and tell that a head is away, before it turns: what happens after that, nobody may have missed it."""
+        async with head.standing:
+            head.n_turns += 1
+            head.is_sent_home = False
+            if self._homes.away_since(head.camera_id) is not None:
+                return
+            await self._homes.leave(head.camera_id, await self._where(head))
+        self._tell_turned(head)
+        self._await_home(head)
+
+    def _tell_turned(self, head: _Head) -> None:
+        self._bus.publish(HeadTurned(camera_id=head.camera_id))
+        self._bus.publish(SteeringChanged(steering=self._steering(head)))
+
+    def _await_home(self, head: _Head) -> None:
+        if head.homing is None or head.homing.done():
+            head.homing = self._spawn(self._watch_home(head))
+
+    async def _watch_home(self, head: _Head) -> None:
+        """Look where a head stands until it is at home, by whatever way it came there."""
+        since_s, n_turns, before = math.inf, head.n_turns, PtzStatus()
+        while self._homes.away_since(head.camera_id) is not None:
+            await asyncio.sleep(self._look_home_s)
+            try:
+                stands = await self._where(head)
+            except ConsoleError:
+                since_s = math.inf
+                continue
+            now_s = self._clock.monotonic()
+            may_be = head.n_turns == n_turns and self._may_be_home(head, stands, before)
+            n_turns, before = head.n_turns, stands
+            since_s = min(since_s, now_s) if may_be else math.inf
+            is_told = stands.has_place or stands.is_moving is not None
+            if now_s - since_s >= self._settle_s * (1.0 if is_told else SILENT_SETTLES):
+                await self._arrive(head, n_turns, stands)
+
+    def _may_be_home(self, head: _Head, stands: PtzStatus, before: PtzStatus) -> bool:
+        if stands.is_moving or head.wanted is not None or head.sent is not None:
+            return False
+        home = self._homes.home_of(head.camera_id)
+        if home.has_place and stands.has_place:
+            return is_near(home, stands)
+        # It went where it was sent, as far as anybody can tell.
+        return head.is_sent_home and (stands.is_moving is not None or stands == before)
+
+    async def _arrive(self, head: _Head, n_turns: int, stands: PtzStatus) -> None:
+        async with head.standing:
+            if head.n_turns != n_turns:
+                return
+            try:
+                await self._homes.arrive(head.camera_id, stands)
+            except UnavailableError as error:
+                log.warning("camera %s stands at home, which waits for the database: %s", head.camera_id, error)
+                return
+        self._tell_turned(head)
+
+    async def _where(self, head: _Head) -> PtzStatus:
+        """Return where a head stands; empty where the camera does not say."""
+
+        async def ask(session: _Session) -> PtzStatus:
+            try:
+                return await session.camera.status(session.profile)
+            except CameraFaultError:
+                return PtzStatus()
+
+        return await self._with_session(head, ask)
 
     # -- what the camera is told ----------------------------------------------------------------------------------
 
@@ -424,7 +597,10 @@ class PtzService:
     def _on_removed(self, event: CameraRemoved) -> None:
         head = self._heads.pop(event.camera_id, None)
         self._tickets = {key: ticket for key, ticket in self._tickets.items() if key[0] != event.camera_id}
+        self._spawn(self._homes.forget(event.camera_id))
         if head is not None:
+            if head.homing is not None:
+                head.homing.cancel()
             if head.holder is not None:
                 self._let_go(head)
             self._end_turning(head)
@@ -470,7 +646,10 @@ def _outranks(actor: Actor, other: Actor) -> bool:
     return actor.role >= Role.SUPERVISOR and actor.role > other.role
 
 
-def _steering(head: _Head) -> Steering:
-    if head.holder is None:
-        return Steering(camera_id=head.camera_id)
-    return Steering(camera_id=head.camera_id, by=head.holder.actor.name, desk=head.holder.actor.desk)
+def _refuse_private(camera: Camera) -> None:
+    """Refuse to turn a camera whose privacy masks lie where they were drawn, whatever the picture shows."""
+    if camera.scene.private_parts:
+        raise NotPermittedError(
+            f"{camera.name} has privacy masks, which do not turn with its head.",
+            hint="Set them up in the camera itself, where they do; a supervisor can then remove them in Scene.",
+        )

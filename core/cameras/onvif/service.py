@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from core.access.model import Actor, Role
@@ -11,9 +11,10 @@ from core.access.permission import require
 from core.cameras.address import complete_onvif, host_of, hosts_of
 from core.cameras.onvif.client import OnvifCamera
 from core.cameras.onvif.discovery import discover
-from core.cameras.onvif.model import CameraDescription, Discovery
+from core.cameras.onvif.model import CameraDescription, Discovery, FoundCamera
 from core.cameras.service import CameraService
 from core.kernel.errors import UnavailableError
+from core.media.webcam import Webcam, list_webcams
 
 DESCRIBE_S = 15.0
 """A camera with many profiles is asked often; the console waits 20 s."""
@@ -25,14 +26,21 @@ class OnvifService:
     Threads: all calls come from the owner's loop.
     """
 
-    def __init__(self, cameras: CameraService, *, search: Callable[[], Awaitable[Discovery]] = discover) -> None:
+    def __init__(
+        self,
+        cameras: CameraService,
+        *,
+        search: Callable[[], Awaitable[Discovery]] = discover,
+        list_webcams: Callable[[], Sequence[Webcam]] = list_webcams,
+    ) -> None:
         """Ask nothing yet."""
         self._cameras = cameras
+        self._list_webcams = list_webcams
         self._search = search
         self._searching: asyncio.Task[Discovery] | None = None
 
     async def find(self, actor: Actor) -> Discovery:
-        """Return the cameras in the networks of this node, and which ones we have already.
+        """Return the cameras in the networks of this node, those plugged into it, and which ones we have already.
 
         Raises:
             NotPermittedError: The actor is no supervisor.
@@ -42,10 +50,17 @@ class OnvifService:
             # Two supervisors who search at once hear the same answers.
             self._searching = asyncio.ensure_future(self._search())
         found = await asyncio.shield(self._searching)
+        plugged_in = await asyncio.to_thread(self._list_webcams)
         owners: dict[str, str] = {}
         for camera in await self._cameras.list():
-            owners |= dict.fromkeys(hosts_of((camera.address, camera.onvif_address)), camera.camera_id)
-        marked = (replace(one, camera_id=owners.get(host_of(one.address), "")) for one in found.cameras)
+            owners |= dict.fromkeys(
+                (*hosts_of((camera.address, camera.onvif_address)), camera.address), camera.camera_id
+            )
+        marked = [replace(one, camera_id=owners.get(host_of(one.address), "")) for one in found.cameras]
+        marked += [
+            FoundCamera(endpoint=one.address, address=one.address, name=one.name, camera_id=owners.get(one.address, ""))
+            for one in plugged_in
+        ]
         return replace(found, cameras=tuple(marked))
 
     async def describe(

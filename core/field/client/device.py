@@ -25,6 +25,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from core.field.client.host_clock import HostClock
 from core.field.client.memory import CommandMemory, Facts, open_memory
 from core.field.client.outbox import EventOutbox, Worth
 from core.field.kinds.base import DeviceKind
@@ -182,6 +183,7 @@ class FieldDevice:
         self._is_plugged = True
         self._is_refused = False
         self._hosts: dict[str, bool] = {}
+        self._host_clock = HostClock()
         self._rebirth_at_s: float | None = None
         self._tell_dropped_at_s = 0.0
         self._db: sqlite3.Connection | None = None
@@ -578,11 +580,11 @@ class FieldDevice:
                 case HostTopic(channel=HostChannel.REBIRTH):
                     self._rebirth_at_s = time.monotonic() + self._random.uniform(0, self._rebirth_within_s)
                 case HostTopic(core=core) if payload:
-                    self._hosts[core] = read(payload, HostState).online
+                    self._on_host(core, read(payload, HostState))
                 case DeviceTopic(group=group, channel=Channel.STATE) if payload and group in OWN_GROUPS:
                     self.hear(topic, read(payload, Envelope))
                 case DeviceTopic(channel=Channel.EVT_ACK) if payload:
-                    self._on_acknowledged(read(payload, EvtAck).ack)
+                    self._on_acknowledged(read(payload, EvtAck))
                 case DeviceTopic(channel=Channel.CMD):
                     self._on_command(read(payload, Command))
                 case DeviceTopic(channel=Channel.TWIN_DESIRED) if payload:
@@ -590,9 +592,15 @@ class FieldDevice:
         except (TopicError, PayloadError) as error:
             log.debug("device %s cannot use a message on %s: %s", self.device_id, message.topic, error)
 
-    def _on_acknowledged(self, seq: int) -> None:
+    def _on_host(self, core: str, said: HostState) -> None:
+        self._hosts[core] = said.online
+        self._host_clock.begin(said.epoch)
+        self._host_clock.note(said.timestamp, time.monotonic())
+
+    def _on_acknowledged(self, said: EvtAck) -> None:
+        self._host_clock.note(said.timestamp, time.monotonic())
         if self._outbox is not None:
-            self._outbox.acknowledge(seq)
+            self._outbox.acknowledge(said.ack, said.boot)
 
     def _on_command(self, command: Command) -> None:
         if self.is_silent or self._commands is None:
@@ -601,7 +609,7 @@ class FieldDevice:
         if known is not None:
             self._answer(known)
             return
-        if command.exp <= self.clock.now().timestamp() * 1000:
+        if self._is_too_late(command):
             result = CommandResult(id=command.id, status="expired", code=408, text="came too late")
         else:
             # Noted before it is done: a device that dies over it must not do it twice.
@@ -610,6 +618,12 @@ class FieldDevice:
         self._commands.keep(result)
         self._answer(result)
         self.obeyed(command, result)
+
+    def _is_too_late(self, command: Command) -> bool:
+        """Judge by the device's own clock and, where that is slow, by the core's: MQTT 3.1.1 lets commands wait."""
+        now_s = time.monotonic()
+        self._host_clock.note(command.timestamp, now_s)
+        return command.exp <= self.clock.now().timestamp() * 1000 or self._host_clock.is_past(command.exp, now_s)
 
     def _obey(self, command: Command) -> CommandResult:
         try:

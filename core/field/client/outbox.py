@@ -6,6 +6,8 @@ import sqlite3
 from collections.abc import Callable
 from enum import IntEnum
 
+import msgspec
+
 from core.field.client.memory import Facts
 
 BATCH = 200
@@ -26,6 +28,12 @@ class Worth(IntEnum):
     EVENT = 1
 
 
+class _Signed(msgspec.Struct):
+    """What of a message tells which start of the device wrote it."""
+
+    boot: str | None = None
+
+
 class EventOutbox:
     """Messages by number, strictly one more each time, over restarts where they are kept in a file.
 
@@ -44,6 +52,9 @@ class EventOutbox:
         self._n_rows, self._n_bytes = self._measure()
         self._in_air: dict[int, float] = {}
         self._sent_up_to = 0
+        self._ever_sent_up_to = 0
+        """Since the power came on: what the core may have."""
+
         self._has_progress = False
         self._progress_s = float("-inf")
         self._facts = Facts(db)
@@ -66,12 +77,15 @@ class EventOutbox:
             self._make_room()
         return seq
 
-    def acknowledge(self, seq: int) -> None:
+    def acknowledge(self, seq: int, boot: str = "") -> None:
         """Forget everything up to `seq`.
 
-        A number that was never given is somebody else's, from before this outbox was made: it is ignored.
+        What stands on the broker may be meant for an outbox before this one, whose memory was changed. So the message
+        of that number has to be of the start `boot`; where it is not here or does not tell, the number has to have
+        been sent since the power came on. What is ignored wrongly is sent again, and acknowledged again.
         """
-        if seq > self.last_seq:
+        own = self._boot_of(seq) if boot else None
+        if seq > self._ever_sent_up_to if own is None else own != boot:
             return
         found = self._db.execute("SELECT count(*), sum(length(body)) FROM ob WHERE seq <= ?", (seq,)).fetchone()
         if not found[0]:
@@ -102,12 +116,23 @@ class EventOutbox:
             self._in_air[seq] = now_s
         if rows:
             self._sent_up_to = rows[-1][0]
+            self._ever_sent_up_to = max(self._ever_sent_up_to, self._sent_up_to)
         return [(int(seq), bytes(body)) for seq, body in rows]
 
     def forget_sent(self) -> None:
         """Count everything as unsent: the connection is a new one."""
         self._in_air.clear()
         self._sent_up_to = 0
+
+    def _boot_of(self, seq: int) -> str | None:
+        """Return of which start of the device a message is; None where it is not here any more, or does not tell."""
+        row = self._db.execute("SELECT body FROM ob WHERE seq = ?", (seq,)).fetchone()
+        if row is None:
+            return None
+        try:
+            return msgspec.json.decode(row[0], type=_Signed).boot
+        except msgspec.DecodeError:
+            return None
 
     def _make_room(self) -> None:
         n_most = max(1, min(DROP_AT_ONCE, self._max_rows // 10))

@@ -28,11 +28,11 @@ class ItemFlowObserved(KindPayload):
 
 
 class Alert(KindPayload):
-    """FIWARE Smart Data Models, Alert: what the camera itself calls an event."""
+    """FIWARE Smart Data Models, Alert: what the camera itself calls an event; it calls unless informational."""
 
     category: Annotated[str, Field(max_length=64)]
     sub_category: Annotated[str, Field(alias="subCategory", max_length=64)] = ""
-    severity: Literal["informational", "low", "medium", "high", "critical"] = "informational"
+    severity: Literal["informational", "low", "medium", "high", "critical"] = "medium"
 
 
 def simulate(moment: Moment) -> Iterable[Said]:

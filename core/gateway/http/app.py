@@ -136,7 +136,9 @@ def _describe_keys(app: FastAPI, routes: Sequence[GatewayRoute]) -> None:
 
 
 def _refuse(request: Request, why: Refused) -> Response:
-    visit_of(request).refusal = why.message
+    visit = visit_of(request)
+    visit.is_put_off = why.retry_after_s is not None
+    visit.refusal = "" if visit.is_put_off else why.message
     headers = {name.decode(): value.decode() for name, value in why.headers}
     return Response(why.body, status_code=why.status, headers=headers)
 

@@ -94,12 +94,14 @@ class Visit:
 
     Attributes:
         refusal: Why it was refused after all; empty while it is not.
+        is_put_off: It is asked to come again: its sender did nothing wrong, and is not named among those that did.
     """
 
     sender: Sender
     limits: RouteLimits
     key: GatewayKey | None = None
     refusal: str = ""
+    is_put_off: bool = False
     has_answered: bool = False
 
 
@@ -239,7 +241,7 @@ class Guard:
         async def send_on(message: Message) -> None:
             if message["type"] == "http.response.start":
                 visit.has_answered = True
-                if message["status"] >= 400 and not visit.refusal:
+                if message["status"] >= 400 and not visit.refusal and not visit.is_put_off:
                     visit.refusal = f"It was answered with status {message['status']}."
             await send(message)
 

@@ -76,6 +76,7 @@ class GatewayRoom:
     Attributes:
         submit: Has a lot's picture looked at: lot, camera, JPEG, when it was taken. True once it counts in the bays,
             False where a newer one came before its turn, or it is looked at elsewhere.
+        submit_history: As `submit`, for a picture of the past; ends once it is in the history.
         pictures: Folder for the newest picture of each edge camera.
         has_drone_key: Whether some key that counts belongs to a drone: then nobody speaks for it without one.
         video_of: Returns the camera that shows a drone's video, which is made with its first picture.
@@ -93,7 +94,7 @@ class GatewayRoom:
     parking: ParkingRoom
     camera: Callable[[str], Camera | None]
     submit: Callable[[str, str, bytes, datetime], Awaitable[bool]]
-    submit_history: Callable[[str, str, bytes, datetime], Awaitable[bool]]
+    submit_history: Callable[[str, str, bytes, datetime], Awaitable[None]]
     devices: Callable[[], tuple[Device, ...]]
     open_alarms: Callable[[], Awaitable[tuple[Alarm, ...]]]
     recent_incidents: Callable[[int], Awaitable[tuple[Incident, ...]]]

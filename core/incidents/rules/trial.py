@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.incidents import holds, policy
@@ -40,7 +40,7 @@ _BEGINS = (Trigger.RAISE.value, Trigger.RAISE_AGAIN.value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Replayed:
+class Replayed:
     """An alarm as it would have been.
 
     Attributes:
@@ -57,16 +57,16 @@ class _Causes:
     """What explains alarms: others, by the hours in which they were active, and works."""
 
     def __init__(
-        self, alarms: Iterable[_Replayed], rules: tuple[SuppressionRule, ...], works: tuple[PlannedWorks, ...]
+        self, alarms: Iterable[Replayed], rules: tuple[SuppressionRule, ...], works: tuple[PlannedWorks, ...]
     ) -> None:
         self._rules = rules
         self._works = works
-        self._by_hour: dict[int, list[_Replayed]] = defaultdict(list)
+        self._by_hour: dict[int, list[Replayed]] = defaultdict(list)
         for alarm in alarms:
             for hour in range(_hour(alarm.at), _hour(alarm.until) + 1):
                 self._by_hour[hour].append(alarm)
 
-    def hold(self, alarm: _Replayed) -> bool:
+    def hold(self, alarm: Replayed) -> bool:
         """Tell whether an alarm was held as long as it was active: what outlives its cause calls after all."""
         at = alarm.at
         while (until := self._held_until(alarm.condition, at)) is not None:
@@ -127,6 +127,18 @@ def read_works(session: Session, *, since: datetime, until: datetime) -> tuple[P
     return tuple(one for one in holds.works(session, since) if one.since < until)
 
 
+def count_put_aside(session: Session, rule_id: str, *, since: datetime, until: datetime) -> int:
+    """Return how often alarms of a rule were shelved or taken out of service in a span."""
+    query = (
+        select(func.count())
+        .select_from(AlarmJournalRow)
+        .join(AlarmRow, AlarmRow.alarm_id == AlarmJournalRow.alarm_id)
+        .where(AlarmJournalRow.at >= since, AlarmJournalRow.at < until, AlarmRow.rule_id == rule_id)
+        .where(AlarmJournalRow.event.in_((Trigger.SHELVE.value, Trigger.TAKE_OUT.value)))
+    )
+    return session.scalar(query) or 0
+
+
 def try_rule(
     rule_id: str,
     history: Iterable[Heard],
@@ -138,6 +150,7 @@ def try_rule(
     is_cut: bool = False,
     measured: ReadingReplay | None = None,
     works: tuple[PlannedWorks, ...] = (),
+    n_put_aside: int = 0,
 ) -> TrialReport:
     """Replay history through a rule as it is and as it would be.
 
@@ -151,6 +164,7 @@ def try_rule(
         is_cut: There was more history than that.
         measured: Of the devices whose readings were replayed; None where the rule judges no numbers.
         works: That went on in the span, as `read_works` has them.
+        n_put_aside: Of `count_put_aside`.
     """
     measured = measured or ReadingReplay((), since=since, until=until)
     heard = sorted((_undelayed(one, as_it_is) for one in history), key=lambda one: one.at)
@@ -171,13 +185,16 @@ def try_rule(
         n_from_journal=begins[False],
         n_readings=measured.n_readings,
         n_devices=len(measured.first_at),
-        note=" ".join(_notes(measured, is_from_journal=bool(begins[False]), is_cut=is_cut)),
+        note=" ".join(_notes(measured, is_from_journal=bool(begins[False]), is_cut=is_cut, n_put_aside=n_put_aside)),
     )
 
 
-def _notes(measured: ReadingReplay, *, is_from_journal: bool, is_cut: bool) -> Iterator[str]:
+def _notes(measured: ReadingReplay, *, is_from_journal: bool, is_cut: bool, n_put_aside: int) -> Iterator[str]:
     if is_from_journal:
         yield "What comes from the journal had passed the delays of its day: shorter ones find nothing more."
+    if n_put_aside:
+        times = "once" if n_put_aside == 1 else f"{n_put_aside} times"
+        yield f"Its alarms were shelved or taken out of service {times} then; they are counted as calling all the same."
     if is_cut:
         yield f"Only the first {MAX_SIGNALS:,} begins and ends were replayed."
     if measured.is_cut:
@@ -219,8 +236,8 @@ def _side(
     for heard in history:
         by_key[heard.condition.condition_key].append(heard)
     n_conditions = 0
-    raised: list[_Replayed] = []
-    explaining: list[_Replayed] = []
+    raised: list[Replayed] = []
+    explaining: list[Replayed] = []
     rules = book.suppressions()
     causes = frozenset[str]().union(*(rule.causes for rule in rules))
     for key, course in by_key.items():
@@ -229,7 +246,7 @@ def _side(
         condition = next((one.condition for one in course if one.is_raise), course[0].condition)
         rule = book.rule_of(condition)
         is_of_rule = rule is not None and rule.rule_id == rule_id
-        alarms = list(_replay(key, course, book, until)) if is_of_rule or condition.kind in causes else []
+        alarms = list(replay(key, course, book, until)) if is_of_rule or condition.kind in causes else []
         if condition.kind in causes:
             explaining += alarms
         if is_of_rule:
@@ -251,11 +268,11 @@ def _side(
     )
 
 
-def _replay(key: str, course: list[Heard], book: RuleBook, until: datetime) -> Iterable[_Replayed]:
+def replay(key: str, course: list[Heard], book: RuleBook, until: datetime) -> Iterable[Replayed]:
     """Yield the alarms of one condition, each when it is over."""
     signals = Signals()
     waiting: tuple[float, Condition] | None = None
-    active: _Replayed | None = None
+    active: Replayed | None = None
     end = Heard(at=until, condition=course[-1].condition, is_raise=False)
     for number, heard in enumerate((*course, end)):
         now_s = heard.at.timestamp()
@@ -289,8 +306,8 @@ def _replay(key: str, course: list[Heard], book: RuleBook, until: datetime) -> I
         yield active
 
 
-def _begun(signals: Signals, key: str, at_s: float, condition: Condition, until: datetime) -> _Replayed:
-    return _Replayed(
+def _begun(signals: Signals, key: str, at_s: float, condition: Condition, until: datetime) -> Replayed:
+    return Replayed(
         at=datetime.fromtimestamp(at_s, UTC),
         until=until,
         condition=condition,

@@ -45,6 +45,7 @@ def value_condition(device: Device, passed: LimitPassed) -> Condition:
         title=default.title.format(where=device.name),
         priority=Priority(default.priority),
         quantity=default.quantity,
+        measured_at=passed.measured_at,
     )
 
 

@@ -278,6 +278,10 @@ class ForecastService:
             found = await self.forecast(lot.lot_id, "", instants)
             self._judge(lot.lot_id, found)
 
+    def forget_expected(self, lot_id: str) -> None:
+        """Somebody closed the warning of a lot that nobody watches: if it is expected still it begins anew."""
+        self._warned.discard(lot_id)
+
     def _judge(self, lot_id: str, found: LotForecast) -> None:
         chances = [(point.full_probability or 0.0, point.at) for point in found.points]
         limit = self._settings.warn_full_probability

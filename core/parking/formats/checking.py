@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 from core.kernel.errors import BadInputError
 from core.kernel.geo import GeoPoint
+from core.parking.checks import BAY_ID_HINT, MAX_ID_LENGTH, is_bay_id, plain_bay_id
 from core.parking.formats.model import MAX_CORNERS, BadRow, BayFile, Document, FoundBay, Frame, Row, Size
 from core.parking.model import BayView, Lot, Outline, Point
 from core.parking.plans import on_plan
 from core.parking.shapes import area_of, crosses_itself
 
-MAX_ID_LENGTH = 64
 MIN_AREA = 2.5e-5
 """Of a picture: 5 x 5 pixels in one of 1280 x 720, where nothing can be told apart."""
 
@@ -89,7 +89,9 @@ def _checked(
     lanes: dict[str, Outline] = {}
     bad = list(document.bad)
     taken: dict[str, int] = {}
-    for row in document.rows:
+    n_other_ids = 0
+    for given in document.rows:
+        row = given if given.is_lane else _with_plain_id(given)
         outline = outline_of(row)
         reason = _name_reason(row, taken) or _shape_reason(outline)
         if not reason and not row.is_lane:
@@ -103,8 +105,22 @@ def _checked(
             lanes[_free_name(lanes, row.name or "Lane")] = kept
         else:
             bays.append(_found(row, kept))
+            n_other_ids += row is not given
     bad.sort(key=lambda one: one.number)
-    return BayFile(title=document.title, is_plan=is_plan, bays=tuple(bays), lanes=lanes, bad=tuple(bad))
+    return BayFile(
+        title=document.title,
+        is_plan=is_plan,
+        bays=tuple(bays),
+        lanes=lanes,
+        bad=tuple(bad),
+        n_other_ids=n_other_ids,
+    )
+
+
+def _with_plain_id(row: Row) -> Row:
+    """Return a row whose id a bay can have; the one that it was given stays as label."""
+    bay_id = plain_bay_id(row.name)
+    return row if bay_id == row.name else replace(row, name=bay_id, label=row.label or row.name)
 
 
 def _found(row: Row, outline: Outline) -> FoundBay:
@@ -124,8 +140,8 @@ def _name_reason(row: Row, taken: Mapping[str, int]) -> str:
     name = row.name
     if row.is_lane or not name:
         return ""
-    if len(name) > MAX_ID_LENGTH or not name.isprintable():
-        return f"Its id has {len(name)} characters; an id has 1 to {MAX_ID_LENGTH} that can be printed."
+    if not is_bay_id(name):
+        return f"{name[:40]!r} is no id for a bay. {BAY_ID_HINT}"
     return f"The id {name} stands in entry {taken[name]} already." if name in taken else ""
 
 

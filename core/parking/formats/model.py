@@ -116,6 +116,7 @@ class BayFile:
         lanes: By name.
         placed_at: Where the plan's origin was laid, because the lot had no place yet: latitude and longitude [deg].
         lot: The whole lot, where the file is our own; only what can be used of it.
+        n_other_ids: Bays whose ids are others than in the file, because a bay cannot have those.
     """
 
     title: str
@@ -125,3 +126,4 @@ class BayFile:
     bad: tuple[BadRow, ...] = ()
     placed_at: Point | None = None
     lot: Lot | None = None
+    n_other_ids: int = 0

@@ -23,6 +23,14 @@ _ADMITTED = frozenset(
 """Operations that make lists, tuples and whole numbers, and nothing else."""
 
 
+_STORES = frozenset({"PUT", "BINPUT", "LONG_BINPUT"})
+MAX_STORED = 200_000
+"""Highest place that a value is stored at: the reader makes room for all below it."""
+
+MAX_OPERATIONS = 1_000_000
+"""A pair takes six."""
+
+
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module_name: str, global_name: str, /) -> Any:
         raise pickle.UnpicklingError(f"{module_name}.{global_name} is asked for")
@@ -44,9 +52,13 @@ def read(content: bytes, file_name: str) -> Document:
         BadInputError: The file holds anything but lists, tuples and whole numbers; nothing of it was run.
     """
     try:
-        for operation, _, _ in pickletools.genops(content):
+        for number, (operation, argument, _) in enumerate(pickletools.genops(content)):
+            if number >= MAX_OPERATIONS:
+                raise pickle.UnpicklingError(f"more than {MAX_OPERATIONS:,} operations are asked for")
             if operation.name not in _ADMITTED:
                 raise pickle.UnpicklingError(f"{operation.name} is asked for")
+            if operation.name in _STORES and argument is not None and argument > MAX_STORED:
+                raise pickle.UnpicklingError(f"room for {argument:,} values is asked for")
         entries = _Unpickler(io.BytesIO(content)).load()
     except (pickle.UnpicklingError, ValueError, EOFError, IndexError, KeyError, AttributeError, MemoryError) as error:
         raise BadInputError(

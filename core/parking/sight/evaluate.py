@@ -177,19 +177,20 @@ def _judge(
     looked = sight.look_at(lot, view, pixels, picture.at, f"camera:{CAMERA}")
     seconds = time.monotonic() - began_s
     errors, n_unknown = [], 0
-    for word in looked.evidence:
-        truth = picture.occupied.get(word.bay_id)
-        if truth is None:
-            continue
-        tally.add(truth, word.state)
-        n_unknown += word.state is BayState.UNKNOWN
-        if word.state.value != ("occupied" if truth else "free"):
+    words = {word.bay_id: word for word in looked.evidence}
+    for bay_id, truth in picture.occupied.items():
+        word = words.get(bay_id)
+        # A picture that says nothing of a bay leaves it unknown.
+        said = BayState.UNKNOWN if word is None else word.state
+        tally.add(truth, said)
+        n_unknown += said is BayState.UNKNOWN
+        if said.value != ("occupied" if truth else "free"):
             errors.append(
                 {
-                    "bay": word.bay_id,
+                    "bay": bay_id,
                     "truth": "occupied" if truth else "free",
-                    "said": word.state.value,
-                    "confidence": word.confidence,
+                    "said": said.value,
+                    "confidence": 0.0 if word is None else word.confidence,
                 }
             )
     return {

@@ -52,6 +52,8 @@ N_MOVED = 3
 """Looks in a row that see the camera moved, or do not know the view any more, before its word is not taken."""
 
 N_LOST = 8
+"""Looks in a row that recognise nothing before the camera is taken as turned away; none of them says anything."""
+
 REUSE_S = 12.0
 """A picture that is the same as the last one is not looked at again for so long."""
 
@@ -155,8 +157,10 @@ class BayEye:
         self._last = None
 
     def go_on_from(self, before: BayEye) -> None:
-        """The lot was saved: what was told to begin is told to end by this eye."""
+        """The lot was saved: what was told to begin is told to end by this eye, and who was lost is lost."""
         self._trouble = before._trouble
+        if before.view.outlines == self.view.outlines:
+            self._n_lost, self._n_moved = before._n_lost, before._n_moved
         if before.view.lanes == self.view.lanes and before.bay_ids == self.bay_ids:
             self._standing = before._standing
         else:
@@ -192,6 +196,8 @@ class BayEye:
                 "The camera looks elsewhere than when its bays were drawn.",
                 "Turn it back, or draw the bays anew on a picture of now.",
             )
+        if self._n_lost:
+            return self._wait_to_know(at)
         seen = self.see(picture_bgr, moved)
         patches = cut_patches(picture_bgr, moved)
         looks = small_looks(patches)
@@ -421,6 +427,19 @@ class BayEye:
             sightings=sightings,
             trouble=trouble,
             hint=hint,
+        )
+
+    def _wait_to_know(self, at: datetime) -> Looked:
+        """Say nothing of bays, and learn nothing: it may rain, or the camera may look elsewhere."""
+        self._last = None
+        sightings, self._left_over = self._left_over, ()
+        return Looked(
+            lot_id=self.lot.lot_id,
+            camera_id=self.view.camera_id,
+            at=at,
+            sightings=sightings,
+            trouble="The lot is not recognised in this picture; nothing is said of its bays.",
+            hint=f"After {N_LOST} pictures like this the camera is taken as turned away.",
         )
 
     def _sighting(self, kind: SightingKind, at: datetime, *, holds: bool, message: str = "") -> Sighting:

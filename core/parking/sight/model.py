@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
-from core.parking.model import BayEvidence, Lot, SightMethod
+from core.parking.model import BayEvidence, Lot, LotObservation, SightMethod
 
 
 class SightingKind(StrEnum):
@@ -59,6 +59,19 @@ class ViewTroubled:
     """On the bus: a camera cannot tell its bays any more, or can again."""
 
     sighting: Sighting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SightInterrupted:
+    """On the bus: the process that looks at bays ended; what it saw begin holds on, as last known.
+
+    Attributes:
+        views: Troubles of whole views.
+        observations: Vehicles that stood where they must not.
+    """
+
+    views: tuple[Sighting, ...]
+    observations: tuple[LotObservation, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +134,7 @@ class LookAtBays:
     Attributes:
         ticket: Comes back with the answer.
         source: As in `BayEvidence`.
+        is_history: It is of the past: nothing is learnt from it, and no condition begins or ends with it.
     """
 
     ticket: int
@@ -129,6 +143,7 @@ class LookAtBays:
     jpeg: bytes
     at: datetime
     source: str
+    is_history: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,10 +6,12 @@ It is a process of its own, of low priority: cameras' pictures and the detector 
 from __future__ import annotations
 
 import contextlib
+import copy
 import logging
 import os
 import signal
 import time
+from dataclasses import replace
 from datetime import datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -18,7 +20,7 @@ from core.kernel.errors import ConsoleError
 from core.kernel.log import start_logging
 from core.parking.model import BayEvidence, BayView, Lot
 from core.parking.sight.classifier import BayClassifier
-from core.parking.sight.eye import BayEye, Picture
+from core.parking.sight.eye import BayEye, Memory, Picture
 from core.parking.sight.finder import ModelChoice, VehicleFinder
 from core.parking.sight.memory import memory_file, read_memory, write_memory
 from core.parking.sight.model import BaysLooked, LookAtBays, Looked, SetLots, SetModel, SightConfig
@@ -81,10 +83,8 @@ class BaySight:
         key = (lot.lot_id, view.camera_id)
         eye = self._eyes.get(key)
         if eye is None or eye.lot != lot or eye.view != view:
-            before, memory = eye, read_memory(self._file(key)) if eye is None else eye.memory
-            eye = self._eyes[key] = BayEye(
-                lot, view, finder=self._finder, classifier=self._open_classifier(), memory=memory
-            )
+            before = eye
+            eye = self._eyes[key] = self._open_eye(lot, view, self._memory_of(key))
             if before is not None:
                 eye.go_on_from(before)
         looked = eye.look(picture_bgr, at, source)
@@ -92,6 +92,12 @@ class BaySight:
             self._kept_s[key] = time.monotonic()
             write_memory(self._file(key), eye.memory)
         return looked
+
+    def look_back(self, lot: Lot, view: BayView, picture_bgr: Picture, at: datetime, source: str) -> Looked:
+        """Say what a picture of the past shows, with what is known of the view; the live eye never hears of it."""
+        memory = copy.deepcopy(self._memory_of((lot.lot_id, view.camera_id)))
+        looked = self._open_eye(lot, view, memory).look(picture_bgr, at, source)
+        return replace(looked, sightings=())
 
     def keep(self) -> None:
         """Write what was learnt."""
@@ -110,6 +116,13 @@ class BaySight:
         self.keep()
         if self._finder is not None:
             self._finder.close()
+
+    def _open_eye(self, lot: Lot, view: BayView, memory: Memory) -> BayEye:
+        return BayEye(lot, view, finder=self._finder, classifier=self._open_classifier(), memory=memory)
+
+    def _memory_of(self, key: tuple[str, str]) -> Memory:
+        eye = self._eyes.get(key)
+        return read_memory(self._file(key)) if eye is None else eye.memory
 
     def _file(self, key: tuple[str, str]) -> Path:
         return memory_file(self._config.memory, *key)
@@ -162,7 +175,8 @@ class _Process:
             return BaysLooked(ticket=ask.ticket, looked=None, message="The lot has no view of this camera any more.")
         try:
             picture = decode_jpeg(ask.jpeg)
-            looked = self._sight.look_at(lot, view, picture, ask.at, ask.source)
+            look = self._sight.look_back if ask.is_history else self._sight.look_at
+            looked = look(lot, view, picture, ask.at, ask.source)
         except ConsoleError as error:
             return BaysLooked(ticket=ask.ticket, looked=None, message=error.message, hint=error.hint)
         except Exception:

@@ -74,19 +74,21 @@ class Standing:
         """Begin with nothing standing."""
         self._lot_id, self._view = lot_id, view
         self._cases: dict[str, _Case] = {}
+        self._looked_at: datetime | None = None
 
     def take(self, strays: Iterable[Stray], at: datetime) -> tuple[Sighting, ...]:
         """Take what one picture shows; return what began or ended."""
         for stray in strays:
             self._see(stray, at)
+        self._looked_at = at
         return self._settle(at)
 
     def hold(self, at: datetime) -> tuple[Sighting, ...]:
-        """Nothing changed since the last picture: what stood there stands there still."""
+        """Nothing changed since the last picture: what stood there stands there still, what was gone is gone."""
         for case in self._cases.values():
-            newest = max(stand.seen_at for stand in case.stands)
             for stand in case.stands:
-                stand.seen_at = at if stand.seen_at == newest else stand.seen_at
+                stand.seen_at = at if stand.seen_at == self._looked_at else stand.seen_at
+        self._looked_at = at
         return self._settle(at)
 
     def end_all(self) -> tuple[Sighting, ...]:

@@ -10,6 +10,7 @@ from core.field.client.device import Access, DeviceInfo, FieldDevice
 from core.field.client.runner import FieldRunner
 from core.field.model import CommandStatus, DeviceState, LinkState
 from core.field.payloads import CommandResult, StreamInfo
+from core.field.service import LinkChanged
 from core.field.settings import BrokerSettings
 from tests.e2e.field.rig import Node, settings_for, until
 from tests.e2e.field.test_client import status_of
@@ -19,6 +20,7 @@ pytestmark = pytest.mark.timeout(240)
 
 PER_S = 50
 DEVICE_ID = "traffic/post-1"
+MAX_IN_AIR = 200
 
 
 class Counter(FieldDevice):
@@ -57,11 +59,21 @@ class Counter(FieldDevice):
         return CommandResult(id=command.id, status="done")
 
 
-async def count_through(tmp_path, *, device_port, node_port, disturb, seconds):
-    """Let a device count while `disturb(step)` is called once a second; returns what is stored and the last number."""
+async def count_through(
+    tmp_path, *, device_port, node_port, disturb, seconds, keepalive_s=10, reports=None, devices=None
+):
+    """Let a device count while `disturb(step)` is called once a second; returns what is stored and the last number.
+
+    What the link said goes into `reports`, the device into `devices`.
+    """
     device = Counter(device_port, tmp_path / "device.sqlite3")
+    if devices is not None:
+        devices.append(device)
     runner = FieldRunner([device])
-    async with Node(tmp_path, BrokerSettings(host="127.0.0.1", port=node_port)) as node:
+    settings = BrokerSettings(host="127.0.0.1", port=node_port, keepalive_s=keepalive_s)
+    async with Node(tmp_path, settings) as node:
+        if reports is not None:
+            node.bus.subscribe(LinkChanged, lambda event: reports.append(event.report))
         runner.start()
         try:
             await until(lambda: (found := node.device(DEVICE_ID)) is not None and found.state is DeviceState.ONLINE)
@@ -124,6 +136,82 @@ def test_nothing_is_lost_or_doubled(mosquitto, proxy_to, tmp_path, trouble, side
     assert last_seq >= 8 * PER_S
     # One for the device or the node; a proxy that was cut closes the old one before the next is let in.
     assert proxy.n_most_open <= 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("side", "keepalive_s"),
+    # At an hour it is the link's own ping that ends the connection.
+    [("device", 10), ("node", 10), ("node", 3600)],
+)
+def test_a_connection_that_died_unsaid_is_given_up_by_who_hears_nothing_and_nothing_is_lost(
+    mosquitto, proxy_to, tmp_path, side, keepalive_s
+):
+    proxy = proxy_to(mosquitto.port)
+    ports = {"device_port": mosquitto.port, "node_port": mosquitto.port, f"{side}_port": proxy.port}
+    reports, devices = [], []
+
+    def disturb(step):
+        if step == 2:
+            proxy.cut(*Way)
+        elif step == 27:
+            proxy.mend_for_new()
+
+    stored, last_seq = asyncio.run(
+        count_through(
+            tmp_path,
+            disturb=disturb,
+            seconds=32,
+            keepalive_s=keepalive_s,
+            reports=reports,
+            devices=devices,
+            **ports,
+        )
+    )
+
+    assert stored == list(range(1, last_seq + 1))
+    assert devices[0].n_connects >= (2 if side == "device" else 1)
+    said = [report.reason for report in reports]
+    assert any("stopped answering" in reason for reason in said) is (side == "node")
+
+
+@pytest.mark.slow
+def test_a_gap_and_then_a_long_time_without_anybody_loses_nothing(start_mosquitto, proxy_to, tmp_path):
+    broker = start_mosquitto(extra_config="max_queued_messages 100")
+    to_node, to_device = proxy_to(broker.port), proxy_to(broker.port)
+
+    async def run():
+        device = Counter(to_device.port, tmp_path / "device.sqlite3")
+        runner = FieldRunner([device])
+        async with Node(tmp_path, BrokerSettings(host="127.0.0.1", port=to_node.port)) as node:
+            runner.start()
+            try:
+                await until(lambda: (found := node.device(DEVICE_ID)) is not None and found.state is DeviceState.ONLINE)
+                device.is_counting = True
+                await until(lambda: DEVICE_ID in node.service._sequences)
+                # The node takes nothing for a while: the broker's queue is full and drops, and what is newer comes.
+                to_node.delay(mean_s=3.0, jitter_s=0.0)
+                await asyncio.sleep(4.0)
+                to_node.delay(mean_s=0.0, jitter_s=0.0)
+                await until(lambda: node.service._sequences[DEVICE_ID].held, what="a gap")
+                to_node.cut(*Way)
+                to_device.cut(*Way)
+                n_stored = len(await node.stored_seqs(DEVICE_ID))
+                await asyncio.sleep(70.0)
+                assert len(await node.stored_seqs(DEVICE_ID)) - n_stored <= MAX_IN_AIR
+                to_node.mend_for_new()
+                to_device.mend_for_new()
+                await asyncio.sleep(1.0)
+                device.is_counting = False
+                await until(lambda: device.n_waiting == 0, timeout_s=90, what="every event to be acknowledged")
+                return await node.stored_seqs(DEVICE_ID), device.last_seq, node.service.losses()
+            finally:
+                await asyncio.to_thread(runner.stop)
+
+    stored, last_seq, losses = asyncio.run(run())
+    assert stored == list(range(1, last_seq + 1))
+    assert last_seq >= 70 * PER_S
+    assert losses.n_events == 0
 
 
 def test_a_reset_in_the_middle_costs_nothing(mosquitto, proxy_to, tmp_path):

@@ -10,9 +10,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from paho.mqtt.enums import MQTTProtocolVersion
 
 from core.access.model import SYSTEM, Actor, Role
-from core.field.client.device import Access, DeviceInfo, FieldDevice, access_to
+from core.field.client.device import Access, DeviceInfo, Dialect, FieldDevice, access_to
 from core.field.client.runner import FieldRunner
 from core.field.client.simulate import SimulatedDevice
 from core.field.commands import CommandChanged
@@ -32,12 +33,13 @@ ROOT = Path(__file__).parents[3]
 class Post(FieldDevice):
     """A post that counts, can be told to blink and has one setting."""
 
-    def __init__(self, broker, *, name="post-1", memory=None, access=None, clock=None):
+    def __init__(self, broker, *, name="post-1", memory=None, access=None, clock=None, dialect=None):
         super().__init__(
             DeviceInfo(group="traffic", device=name, name="Post 1", firmware="3.1"),
             access or Access(broker=BrokerSettings(host=broker.host, port=broker.port)),
             memory_file=memory,
             clock=clock,
+            dialect=dialect,
             rebirth_within_s=0.1,
         )
         self.blinks = []
@@ -364,6 +366,24 @@ def test_a_wrong_clock_is_measured_shown_and_makes_values_uncertain_but_not_late
                 )
                 newest = node.service.newest("traffic/post-1")[0]
                 assert (newest.is_good, newest.is_history) == (False, False)
+
+    asyncio.run(run())
+
+
+def test_a_command_that_waited_at_the_broker_is_too_late_also_for_a_device_whose_clock_is_slow(mosquitto, tmp_path):
+    async def run():
+        async with Node(tmp_path, settings_for(mosquitto)) as node:
+            post = Post(mosquitto, clock=SlowClock(), dialect=Dialect(MQTTProtocolVersion.MQTTv311, is_sure=True))
+            with Powered(post):
+                await online(node)
+                topic = "watchfloor/v1/city/traffic/post-1/cmd"
+                body = {"id": "LATE", "name": "blink", "exp": int(time.time() * 1000) - 5000, "user": "x"}
+                n_before = post.n_published
+                node.link.publish(topic, json.dumps(body).encode(), qos=1)
+                await until(lambda: post.n_published > n_before)
+                sent = await node.service.send_command(SYSTEM, "traffic/post-1", "blink", ttl_s=20)
+                await until(lambda: status_of(node, sent.command_id) is CommandStatus.DONE)
+                assert post.blinks == [sent.command_id]
 
     asyncio.run(run())
 

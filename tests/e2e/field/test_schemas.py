@@ -19,9 +19,12 @@ from core.field.model import DeviceState
 from core.field.payloads import Payload
 from core.field.settings import BrokerSettings
 from core.field.topics import ROOT
+from core.incidents.on_broker import on_broker
+from core.incidents.rules.book import shipped_tunings
 from core.kernel.clock import SystemClock
 from core.node.drone_topics import DroneTopics
 from tests.e2e.field.rig import Node, settings_for, until
+from tests.fixtures.alarms import alarm
 from tests.fixtures.schemas import channel_of, complaints, document, is_json, model_of, operation_of
 
 
@@ -107,7 +110,7 @@ def test_every_payload_of_a_real_exchange_fits_what_is_published(mosquitto, tmp_
                     await node.service.set_desired(SYSTEM, device_id, {"period_s": 0.2}, expect_version=0)
                 runner.call_soon(lambda: devices["station"].stream_on("flow", "TrafficFlowObserved", {"intensity": 1}))
                 say_a_drone(node)
-                node.service.publish_alarm({"alarm_id": "01A", "version": 1, "is_open": True, "title": "x"})
+                node.service.publish_alarm(on_broker(alarm(), shipped_tunings()))
                 await until(lambda: node.service.commands() == () and node.service.n_events > 3)
                 await until(lambda: all(node.service.twin(i).answered_version == 1 for i in ids))
                 await until(lambda: not any(device.n_waiting for device in devices.values()))
@@ -122,7 +125,18 @@ def test_every_payload_of_a_real_exchange_fits_what_is_published(mosquitto, tmp_
 
     assert wrong == []
     assert {name for way, name in seen if way == "emitted"} >= {
-        *("Birth", "Status", "Envelope", "EvtAck", "Command", "CommandResult", "TwinState", "HostState", "Rebirth")
+        *(
+            "Birth",
+            "Status",
+            "Envelope",
+            "EvtAck",
+            "Command",
+            "CommandResult",
+            "TwinState",
+            "HostState",
+            "Rebirth",
+            "AlarmOnBroker",
+        )
     }
     assert {name for way, name in seen if way == "accepted"} >= {"Birth", "Envelope", "EvtAck", "Command", "TwinState"}
     channels = set()

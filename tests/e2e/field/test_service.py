@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from core.access.model import SYSTEM, Actor, Role
 from core.field.commands import CommandChanged
 from core.field.model import CommandStatus, DeviceState, LinkState
+from core.field.payloads import AlarmPayload
 from core.field.ports import OPERATOR, SUPERVISOR
 from core.field.service import FieldEventReceived, ReadingReceived
 from core.kernel.errors import BadInputError, NotPermittedError, StaleWriteError
@@ -181,8 +182,8 @@ def test_alarms_stand_on_the_broker_and_what_an_earlier_run_left_is_taken_away(m
     async def run():
         async with Node(tmp_path, settings_for(mosquitto)) as node:
             await node.connected()
-            node.service.publish_alarm({"alarm_id": "01OLD", "version": 1, "is_open": True})
-            node.service.publish_alarm({"alarm_id": "01KEPT", "version": 3, "is_open": True})
+            node.service.publish_alarm(AlarmPayload(alarm_id="01OLD", version=1, is_open=True))
+            node.service.publish_alarm(AlarmPayload(alarm_id="01KEPT", version=3, is_open=True))
             await asyncio.sleep(0.3)
         device = FieldDevice(mosquitto)
         standing: dict[str, bytes] = {}
@@ -191,7 +192,7 @@ def test_alarms_stand_on_the_broker_and_what_an_earlier_run_left_is_taken_away(m
         device.client.subscribe(f"{ROOT}/_alarm/+", 1)
         await until(lambda: len(standing) == 2)
         async with Node(tmp_path, settings_for(mosquitto)) as node:
-            node.service.publish_open_alarms([{"alarm_id": "01KEPT", "version": 4, "is_open": True}])
+            node.service.publish_open_alarms([AlarmPayload(alarm_id="01KEPT", version=4, is_open=True)])
             await until(lambda: standing["/01OLD"] == b"")
             await until(lambda: json.loads(standing["01KEPT"])["version"] == 4)
         device.close()
@@ -304,7 +305,7 @@ def test_stopping_with_a_frozen_broker_and_work_unsent_takes_three_seconds_at_mo
             mosquitto.pause()
             sent = await node.service.send_command(SYSTEM, "station/s1", "reboot", ttl_s=60)
             for number in range(1000):
-                node.service.publish_alarm({"alarm_id": f"01A{number}", "version": 1, "is_open": True})
+                node.service.publish_alarm(AlarmPayload(alarm_id=f"01A{number}", version=1, is_open=True))
             began = time.monotonic()
         assert time.monotonic() - began <= 3.0
         mosquitto.resume()

@@ -5,7 +5,8 @@ import asyncio
 from core.cameras.model import Camera
 from core.gateway.http.model import KeyPurpose, KeyWish
 from core.gateway.http.pictures import picture_file
-from core.kernel.errors import BadInputError
+from core.gateway.http.routes import parking
+from core.kernel.errors import BadInputError, UnavailableError
 from core.parking.model import Lot
 from tests.fixtures.http_gate import MAX_FRAME_BYTES, at_gate, jpeg, occupied, read_answer
 from tests.fixtures.room import SUSI
@@ -42,6 +43,31 @@ def test_a_kept_picture_is_looked_at_for_the_history_alone_and_never_shown(tmp_p
         assert len(gate.looked) == 1
         assert picture_file(gate.pictures, "north").read_bytes() == now
         assert (nameless.status, nameless.json["error"]) == (400, "A picture of the past needs X-Captured-At.")
+
+    at_gate(tmp_path, scenario)
+
+
+def test_the_sender_of_a_kept_picture_keeps_it_until_it_is_in_the_history(tmp_path, monkeypatch):
+    monkeypatch.setattr(parking, "MAX_WAIT_S", 0.05)
+
+    async def scenario(gate):
+        async def others_first(_picture):
+            raise UnavailableError("An older picture of this camera is looked at first.")
+
+        async def slowly(_picture):
+            await asyncio.Event().wait()
+
+        past = {"X_Captured_At": gate.ago(3600), "X_Sent_At": gate.ago(0), "X_Historical": "true"}
+        gate.look_back = others_first
+        second = await gate.post(jpeg(seed=2), **past)
+        gate.look_back = slowly
+        waited = await gate.post(jpeg(seed=2), **past)
+
+        assert (second.status, second.json["error"]) == (503, "An older picture of this camera is looked at first.")
+        assert (waited.status, waited.json["error"]) == (503, "This picture of the past is not looked at yet.")
+        assert all(int(answer.headers["retry-after"]) >= 1 for answer in (second, waited))
+        (key,) = (key for key in gate.keys.keys(SUSI) if key.name == "Pi 1")
+        assert (key.n_accepted, key.n_refused) == (2, 0)
 
     at_gate(tmp_path, scenario)
 
@@ -91,6 +117,7 @@ def test_before_bays_are_drawn_a_picture_is_shown_and_not_looked_at(tmp_path):
 
         assert answer.status == 202
         assert answer.json["note"] == "No bays are drawn on this camera yet."
+        assert answer.json["is_looked_at"] is False
         assert gate.looked == []
         assert picture_file(gate.pictures, "north").exists()
 

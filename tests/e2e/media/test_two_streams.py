@@ -177,6 +177,93 @@ def test_a_hidden_camera_without_detection_decodes_key_frames_only(tile):
     assert tile.source.report().state is StreamState.LIVE
 
 
+# -- streams of different shape ---------------------------------------------------------------------------------------
+
+
+FACES = ((0.0, 0.0), (0.3, 0.0), (0.3, 0.5), (0.0, 0.5))
+DRAWINGS = [{"privacy": (FACES,)}, {"is_drawn_on": True}]
+
+
+@pytest.fixture
+def cropping(start_camera: Callable[..., RtspCamera], tmp_path):  # noqa: F811
+    """A wide main stream, and a 4:3 cut out of it as the small one."""
+    main = start_camera(make_clip(tmp_path / "wide.mp4", width=640, height=384))
+    sub = start_camera(make_clip(tmp_path / "crop.mp4", width=256, height=192))
+    return main, sub
+
+
+@pytest.mark.parametrize("drawing", DRAWINGS, ids=["privacy mask", "zones"])
+def test_a_small_stream_of_another_shape_is_never_shown_where_something_is_drawn(cropping, drawing):
+    main, sub = cropping
+    tile = Tile(main, sub, **drawing)
+    tile.source.set_view(SMALL_TILE)
+    tile.source.start()
+    wait_until(lambda: "another part of the picture" in tile.source.report().reason, what="the sentence")
+    wait_until(lambda: sub.n_clients == 0, what="the small stream to be hung up")
+    tile.wait_for_frames(20)
+    live = tile.source.report()
+    main.refuse()
+    main.drop_clients()
+    wait_until(lambda: tile.source.report().state is StreamState.LOST, what="the loss")
+    lost = tile.source.report()
+    n_calls = sub.n_sessions
+
+    assert tile.source.stop(timeout_s=8.0)
+    assert {frame.frame.width for frame in tile.frames} == {640}
+    assert {frame.epoch for frame in tile.frames} == {1}
+    assert (live.state, live.is_sub) == (StreamState.LIVE, False)
+    assert "(256x192) than the large one (640x384)" in live.reason
+    assert "same shape" in live.hint
+    assert "refuses the connection" in lost.reason
+    assert "only the large one is used" in lost.reason
+    assert n_calls == 1
+
+
+@pytest.mark.parametrize("drawing", DRAWINGS, ids=["privacy mask", "zones"])
+def test_a_small_stream_of_the_same_shape_is_used_once_the_large_one_was_seen(cameras, drawing):
+    tile = Tile(*cameras, **drawing)
+    tile.source.set_view(SMALL_TILE)
+    tile.source.start()
+    tile.wait_for_width(320)
+    wait_until(lambda: cameras[0].n_clients == 0, what="the large stream to be hung up")
+    reason = tile.source.report().reason
+
+    assert tile.source.stop(timeout_s=8.0)
+    assert [width for width, _ in itertools.groupby(frame.frame.width for frame in tile.frames)] == [640, 320]
+    assert {frame.epoch for frame in tile.frames} == {1}
+    assert reason == ""
+
+
+def test_where_nothing_is_drawn_another_shape_is_said_and_what_moves_is_followed_anew(cropping):
+    tile = Tile(*cropping)
+    tile.source.set_view(SMALL_TILE)
+    tile.source.start()
+    tile.wait_for_width(256)
+    tile.source.set_view(LARGE_TILE)
+    tile.wait_for_width(640)
+    reason = tile.source.report().reason
+
+    assert tile.source.stop(timeout_s=8.0)
+    assert "once something is drawn, only the large one is used" in reason
+    assert [epoch for epoch, _ in itertools.groupby(frame.epoch for frame in tile.frames)] == [1, 2]
+
+
+def test_under_a_privacy_mask_the_small_stream_does_not_stand_in_before_the_large_one_was_seen(cameras):
+    main, sub = cameras
+    main.refuse()
+    tile = Tile(main, sub, privacy=(FACES,))
+    tile.source.set_view(SMALL_TILE)
+    tile.source.start()
+    wait_until(lambda: "not shown in its place" in tile.source.report().reason, what="the sentence")
+    n_calls, n_before = sub.n_sessions, len(tile.frames)
+    main.accept()
+    tile.wait_for_width(640)
+    tile.wait_for_width(320)
+
+    assert tile.source.stop(timeout_s=8.0)
+    assert n_calls == n_before == 0
+
+
 def test_stopping_in_the_middle_of_a_change_leaves_no_thread(cameras, tile):
     tile.source.set_view(SMALL_TILE)
     tile.source.start()

@@ -95,6 +95,7 @@ def test_a_row_drawn_by_mouse_on_a_live_picture_is_saved_and_in_the_store(start_
         path = tmp_path / "bays.json"
         path.write_text('[{"points": [[10, 10], [90, 10], [90, 60], [10, 60]]}, {"points": [[1, 1], [2, 2]]}]')
         editor.import_file(path)
+        await until(lambda: not editor.side.imports.is_working, "what the file holds")
         await act(take_pictures, console, tmp_path, "bays-import")
 
     in_room(scenario)

@@ -28,10 +28,12 @@ from PySide6.QtWidgets import (
     QApplication,
     QComboBox,
     QDoubleSpinBox,
-    QFileDialog,
     QLabel,
     QLineEdit,
+    QSlider,
     QSpinBox,
+    QStyle,
+    QStyleOptionSlider,
     QTabBar,
     QToolButton,
 )
@@ -45,10 +47,9 @@ from core.parking.model import Bay, BayChange, BayState, Lot, SightMethod
 from core.parking.sight.cases import LabelledPicture, find_lots
 from core.store.engine import open_store, sqlite_url
 from tests.e2e.parking.test_bays_drawn import draw
-from tests.e2e.room.test_device_import import choose_in_dialog
 from tests.e2e.room.test_main_job import create_administrator
 from tests.fixtures import drawn_lot
-from tests.fixtures.console import act, fields_of, press, type_into, until
+from tests.fixtures.console import act, choose_in_dialog, fields_of, press, type_into, until
 from tests.fixtures.processes import end_process
 from tests.fixtures.testdata import ROOT, testdata
 from widgets.devices.key_page import KeyPage
@@ -297,8 +298,7 @@ async def import_bays(editor, path: Path, n_bays: int) -> None:
     """Import the lot's bays from the file that it came with."""
     await act(choose_in_menu, named(editor, QToolButton, "More: import, export, copy, snap"), "Import bays from a file")
     await act(press, editor, "Choose a file")
-    await until(lambda: editor.findChildren(QFileDialog), "the dialog")
-    await act(choose_in_dialog, editor, path)
+    await choose_in_dialog(editor, path)
     take = f"Take {n_bays} bays"
     await until(lambda: any(one.text() == take for one in editor.findChildren(QAbstractButton)), "the bays of the file")
     await act(press, editor, take)
@@ -385,9 +385,19 @@ async def correct(desk: Desk, twin: TwinPanel, bay_id: str) -> None:
     await until(lambda: twin.view.bays_look.shown[twin.view.scene.index[LOT_ID, bay_id]] == Shown.CLOSED, "its cross")
 
 
+def handle_of(slider: QSlider) -> QPoint:
+    option = QStyleOptionSlider()
+    slider.initStyleOption(option)
+    style, part = QStyle.ComplexControl.CC_Slider, QStyle.SubControl.SC_SliderHandle
+    return slider.style().subControlRect(style, option, part, slider).center()
+
+
 async def replay(desk: Desk, twin: TwinPanel) -> None:
     """Go back by a key of the slider and see what was stored of the camera then."""
-    await act(QTest.keyClick, twin.time_bar.slider, Qt.Key.Key_Left)
+    slider = twin.time_bar.slider
+    await act(click_at, slider, handle_of(slider))
+    await until(slider.hasFocus, "the keys to be the slider's")
+    await act(QTest.keyClick, slider, Qt.Key.Key_Left)
     assert twin.moment.mode is Mode.REPLAY
     at = twin.moment.at
     assert datetime.now(UTC) - at < timedelta(minutes=3)
@@ -413,7 +423,8 @@ def next_at_six() -> datetime:
 async def ask_twin(twin: TwinPanel, when: datetime) -> None:
     """Ask the twin what it will be then."""
     field = twin.time_bar.field
-    await act(field.setFocus)
+    await act(click_at, field.lineEdit(), QPoint(8, field.height() // 2))
+    await until(field.hasFocus, "the keys to be the field's")
     await act(QTest.keyClick, field, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
     await act(QTest.keyClicks, field, f"{when.astimezone():%Y-%m-%d %H:%M}")
     await act(QTest.keyClick, field, Qt.Key.Key_Return)

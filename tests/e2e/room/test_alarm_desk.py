@@ -7,12 +7,13 @@ import asyncio
 import os
 import sqlite3
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 
 from core.access.model import Role, User
 from core.cameras.model import Camera
@@ -22,6 +23,7 @@ from core.incidents.rules.model import RulesInForce
 from core.incidents.work import Disposition
 from tests.e2e.room.test_main_job import PASSWORD, create_administrator
 from tests.fixtures.console import act, until
+from widgets.alarms.action_bar import ActionBar
 from widgets.alarms.list import AlarmList
 from widgets.alarms.order import Tab
 from widgets.alarms.table_model import Column
@@ -34,7 +36,20 @@ SIZES = ((1920, 1080), (1280, 800))
 N_LOST = 14
 
 
-def take_pictures(console, tmp_path, name):
+def cut_in(page) -> list[str]:
+    """Return the parts of the question above the list that do not lie whole within it."""
+    (bar,) = page.findChildren(ActionBar)
+    shown = [part for part in bar.findChildren(QWidget) if part.isVisible()]
+    assert shown
+    return [
+        f"{type(part).__name__} {part.accessibleName()}"
+        for part in shown
+        if not page.rect().contains(QRect(part.mapTo(page, QPoint()), part.size()))
+    ]
+
+
+def take_pictures(console, tmp_path, name, *, whole=None):
+    """Grab the window at both sizes; the question of the list `whole` must not be cut in either."""
     folder = Path(os.environ.get("WATCHFLOOR_PICTURES", tmp_path))
     folder.mkdir(parents=True, exist_ok=True)
     for width, height in SIZES:
@@ -43,6 +58,7 @@ def take_pictures(console, tmp_path, name):
         picture = console.window.grab()
         assert (picture.width(), picture.height()) >= (width, height)
         assert picture.save(str(folder / f"{name}-{width}x{height}.png"))
+        assert whole is None or not cut_in(whole)
 
 
 async def press(key, modifier=Qt.KeyboardModifier.NoModifier):
@@ -82,7 +98,9 @@ def test_a_burst_is_a_flood_that_hides_nothing_and_is_shelved_and_escalated_by_k
         console.window.activateWindow()
         await lose_cameras(console)
 
-        lost = lambda: [alarm for alarm in console.live.open_alarms() if alarm.kind == "camera_lost"]  # noqa: E731
+        def lost():
+            return [alarm for alarm in console.live.open_alarms() if alarm.kind == "camera_lost"]
+
         await until(lambda: len(lost()) > 1, "the first of them", timeout_s=90)
         await act(take_pictures, console, tmp_path, "burst")
         await until(lambda: len(lost()) == N_LOST, "every lost camera", timeout_s=90)
@@ -98,9 +116,12 @@ def test_a_burst_is_a_flood_that_hides_nothing_and_is_shelved_and_escalated_by_k
         shelved = alarms.selected_alarms()[0]
         await press(Key.Key_S)
         await until(lambda: alarms.action_text.startswith("Shelve "), "the question")
-        await act(take_pictures, console, tmp_path, "shelving")
+        await act(partial(take_pictures, whole=alarms), console, tmp_path, "shelving")
         await press(Key.Key_Return)
-        is_shelved = lambda: console.live.alarms[shelved.alarm_id].state is AlarmState.SHELVED  # noqa: E731
+
+        def is_shelved():
+            return console.live.alarms[shelved.alarm_id].state is AlarmState.SHELVED
+
         await until(is_shelved, "the alarm to be shelved")
         await until(lambda: console.frame.strip.gauges.count(Tab.SHELVED) == 1, "the count beside the strip")
         await press(Key.Key_2, ALT)
@@ -110,9 +131,15 @@ def test_a_burst_is_a_flood_that_hides_nothing_and_is_shelved_and_escalated_by_k
         await press(Key.Key_N)
         escalated = alarms.selected_alarms()[0]
         await press(Key.Key_E)
-        level = lambda: console.live.alarms[escalated.alarm_id].escalation_level  # noqa: E731
+
+        def level():
+            return console.live.alarms[escalated.alarm_id].escalation_level
+
         await until(lambda: level() == 1, "the escalation")
-        remark = lambda: alarms.model.index(alarms.model.row_of(escalated.alarm_id), Column.COMMENT).data()  # noqa: E731
+
+        def remark():
+            return alarms.model.index(alarms.model.row_of(escalated.alarm_id), Column.COMMENT).data()
+
         await until(lambda: "escalated 1" in remark(), "the escalation beside its row")
         await act(take_pictures, console, tmp_path, "escalation")
 
@@ -169,7 +196,10 @@ def test_an_alarm_goes_through_its_whole_life_without_a_mouse(start_node, in_roo
             address = f"rtsp://127.0.0.1:9/gate-{number}"
             camera = Camera(camera_id="", name=f"Gate {number}", address=address)
             await call("cameras.add", Camera, camera=camera, password="")
-        lost = lambda: [alarm for alarm in live.open_alarms() if alarm.kind == "camera_lost"]  # noqa: E731
+
+        def lost():
+            return [alarm for alarm in live.open_alarms() if alarm.kind == "camera_lost"]
+
         await until(lambda: len(lost()) == 2, "both lost cameras", timeout_s=90)
 
         # See, select, arrange, acknowledge: two keys from the wall.
@@ -177,8 +207,13 @@ def test_an_alarm_goes_through_its_whole_life_without_a_mouse(start_node, in_roo
         await until(lambda: console.window.panel_with_keys == "wall", "the keys at the wall")
         await press(Key.Key_F2)
         chosen = alarms.selected_alarms()[0]
-        now = lambda: live.alarms.get(chosen.alarm_id)  # noqa: E731
-        state = lambda: now().state  # noqa: E731
+
+        def now():
+            return live.alarms.get(chosen.alarm_id)
+
+        def state():
+            return now().state
+
         await press(Key.Key_Space)
         await until(lambda: state() is AlarmState.ACKNOWLEDGED, "the acknowledge, two keys from the wall")
         await until(lambda: console.frame.arranger.is_arranged, "the room around the alarm")
@@ -245,7 +280,10 @@ def test_an_alarm_goes_through_its_whole_life_without_a_mouse(start_node, in_roo
         await until(lambda: board.current.status is IncidentStatus.RESOLVED, "it to be resolved")
         await press(Key.Key_X)
         await press(Key.Key_1)
-        incident = lambda: live.incidents[chosen.incident_id]  # noqa: E731
+
+        def incident():
+            return live.incidents[chosen.incident_id]
+
         await until(lambda: incident().status is IncidentStatus.CLOSED, "the incident to be closed")
         assert incident().disposition == Disposition.TRUE
 
@@ -299,7 +337,10 @@ def test_works_are_planned_and_ended_and_a_camera_is_taken_out_of_service_by_key
         for name in names:
             camera = Camera(camera_id="", name=name, address=f"rtsp://127.0.0.1:9/{name[-1]}")
             await console.connection.call("cameras.add", Camera, camera=camera, password="")
-        by_name = lambda name: next((one for one in live.open_alarms() if one.source_name == name), None)  # noqa: E731
+
+        def by_name(name):
+            return next((one for one in live.open_alarms() if one.source_name == name), None)
+
         await until(lambda: all(by_name(name) for name in names), "both lost cameras", timeout_s=90)
 
         await press(Key.Key_C, CTRL_SHIFT)

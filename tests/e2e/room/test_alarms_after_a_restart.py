@@ -7,7 +7,9 @@ from datetime import timedelta
 
 import pytest
 
+from core.access.model import Actor, Role
 from core.field.model import DeviceState
+from core.incidents.handling import Meant
 from core.incidents.model import Quality
 from core.kernel.clock import SystemClock
 from core.kernel.paths import Folders
@@ -26,6 +28,12 @@ class Cabinet(FieldDevice):
 
     def say(self, **data):
         self.client.publish(f"{self.topic}/state/cabinet", envelope(data, kind="Device"), 1)
+
+    def fall_silent(self):
+        self.client.publish(f"{self.topic}/status", self._status("lost"), 1, True)
+
+    def come_back(self):
+        self.client.publish(f"{self.topic}/status", self._status("online"), 1, True)
 
 
 class LaterClock(SystemClock):
@@ -79,7 +87,10 @@ def test_an_alarm_outlives_a_restart_and_a_broker_that_is_away_and_ends_with_the
     async def scenario():
         gateway = Cabinet(mosquitto, GATEWAY)
         async with running(tmp_path, mosquitto.port) as node:
-            known = lambda: any(one.device_id == GATEWAY for one in node.services.field.devices())  # noqa: E731
+
+            def known():
+                return any(one.device_id == GATEWAY for one in node.services.field.devices())
+
             await until(known, what="the gateway")
             gateway.say(mainsPower=0)
             raised = await found(node, lambda alarm: alarm.is_active)
@@ -102,6 +113,33 @@ def test_an_alarm_outlives_a_restart_and_a_broker_that_is_away_and_ends_with_the
             over = await found(node, lambda alarm: not alarm.is_active)
         assert (unsaid.is_active, unsaid.quality) == (True, Quality.STALE)
         assert (over.alarm_id, over.quality) == (raised.alarm_id, Quality.GOOD)
+        gateway.close()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.slow
+def test_what_a_lost_device_called_for_is_closed_by_a_supervisor_and_calls_anew_when_it_is_back(mosquitto, tmp_path):
+    supervisor = Actor(name="susi", role=Role.SUPERVISOR, desk="Desk 1")
+
+    async def scenario():
+        gateway = Cabinet(mosquitto, GATEWAY)
+        async with running(tmp_path, mosquitto.port) as node:
+            await until(lambda: [one for one in node.services.field.devices() if one.device_id == GATEWAY], what="it")
+            gateway.say(mainsPower=0)
+            await found(node, lambda alarm: alarm.is_active)
+            gateway.fall_silent()
+            held = await found(node, lambda alarm: alarm.quality is Quality.STALE)
+
+            meant = Meant(alarm_id=held.alarm_id, occurrence=held.occurrence, version=held.version)
+            closed = await node.services.incidents.close_unheard(supervisor, meant, reason="The cabinet is gone")
+            listed = await power_alarm(node)
+            gateway.come_back()
+            gateway.say(mainsPower=0)
+            again = await found(node, lambda alarm: alarm.is_active)
+        assert (closed.is_open, listed) == (False, None)
+        assert again.alarm_id != closed.alarm_id
+        assert again.is_calling
         gateway.close()
 
     asyncio.run(scenario())

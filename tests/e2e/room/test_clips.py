@@ -70,7 +70,10 @@ def test_cameras_around_an_alarm_keep_films_without_what_is_private_and_a_dark_o
         await desk.enter()
         for number, address, scene in ((1, film, PRIVATE), (2, film, Scene()), (3, "rtsp://127.0.0.1:9/x", Scene())):
             await desk.client.call("cameras.add", Camera, camera=camera(number, address, scene), password="")
-        live = lambda: [report for report in desk.streams.values() if report.state is StreamState.LIVE]  # noqa: E731
+
+        def live():
+            return [report for report in desk.streams.values() if report.state is StreamState.LIVE]
+
         await desk.until(lambda: len(live()) == 2, "two cameras", 60)
         since_s = time.monotonic()
         await desk.until(lambda: time.monotonic() > since_s + 4.0, "something from before the alarm")

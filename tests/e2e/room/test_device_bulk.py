@@ -10,6 +10,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLineEdit
 
+from core.cameras.model import Camera
 from core.field.client.device import Access, DeviceInfo
 from core.field.client.runner import FieldRunner
 from core.field.client.simulate import SimulatedDevice
@@ -19,7 +20,8 @@ from tests.e2e.room.test_main_job import create_administrator
 from tests.fixtures.console import act, press, until
 from widgets.base.hold_button import HoldButton
 
-N_DEVICES = 4
+N_DEVICES, N_CAMERAS = 4, 2
+N_ALL = N_DEVICES + 1 + N_CAMERAS
 TENANT = "e2e"
 
 
@@ -44,10 +46,10 @@ def posts(mosquitto):
     runner.stop()
 
 
-def audited(folder):
+def audited(folder, what="device"):
     with sqlite3.connect(folder / "watchfloor.sqlite3") as database:
-        query = "select action, count(*) from audit where action like 'device.%' group by action"
-        return dict(database.execute(query).fetchall())
+        query = "select action, count(*) from audit where action like ? group by action"
+        return dict(database.execute(query, (f"{what}.%",)).fetchall())
 
 
 def key(widget, code, modifier=Qt.KeyboardModifier.NoModifier):
@@ -95,14 +97,23 @@ def test_many_devices_are_edited_commanded_removed_and_put_back_each_with_its_re
             ),
             "all devices to say what they obey",
         )
+        for n in range(N_CAMERAS):
+            camera = Camera(camera_id="", name=f"Camera {n}", address="synthetic:a")
+            await console.connection.call("cameras.add", Camera, camera=camera, password="")
+        await until(lambda: len(live.cameras) == N_CAMERAS, "the cameras")
+        names_of_cameras = {one.camera_id for one in live.cameras.values()}
+
+        def sources():
+            return (*live.devices.values(), *live.cameras.values())
+
         tree = panel.currentWidget().tree
         bar = panel.currentWidget().bulk
 
         async def choose_all():
-            await until(lambda: panel.currentWidget().n_shown == N_DEVICES + 1, "the tree to show all")
+            await until(lambda: panel.currentWidget().n_shown == N_ALL, "the tree to show all")
             await act(tree.setFocus)
             await act(key, tree, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
-            await until(lambda: bar._chosen.text() == f"{N_DEVICES + 1} chosen", "all to be chosen")
+            await until(lambda: bar._chosen.text() == f"{N_ALL} chosen", "all to be chosen")
 
         await choose_all()
         await act(press, bar, "Edit")
@@ -110,11 +121,12 @@ def test_many_devices_are_edited_commanded_removed_and_put_back_each_with_its_re
         await act(write, page, "Site", "Harbour")
         await act(write, page, "Add tags", "night")
         await act(press, page, "Change them")
-        await until(lambda: page.said.startswith("5 changed"), "the edit")
-        await until(lambda: {device.site for device in live.devices.values()} == {"Harbour"}, "the new site")
+        await until(lambda: page.said.startswith("7 changed"), "the edit")
+        await until(lambda: {one.site for one in sources()} == {"Harbour"}, "the new site")
         await act(press, page, "Undo")
-        await until(lambda: page.said.startswith("5 as before"), "the way back")
+        await until(lambda: page.said.startswith("7 as before"), "the way back")
         await until(lambda: {(one.site, one.tags) for one in live.devices.values()} == {("", ())}, "what was before")
+        await until(lambda: {one.site for one in live.cameras.values()} == {""}, "the cameras as before")
         await act(key, page, Qt.Key.Key_Escape)
 
         await choose_all()
@@ -124,24 +136,25 @@ def test_many_devices_are_edited_commanded_removed_and_put_back_each_with_its_re
         await until(lambda: "4 done" in page.said, "every answer")
         results = {line.key: line.tip for line in page.table.lines}
         assert "does not offer" in results["gateway/dumb"]
-        assert page.table.lines[0].key == "gateway/dumb"
+        assert all("obeys no commands" in results[camera_id] for camera_id in names_of_cameras)
         assert all("done" in results[f"gateway/g{n}"] for n in range(N_DEVICES))
         await act(key, page, Qt.Key.Key_Escape)
 
         await choose_all()
         await act(press, bar, "Disable")
-        await until(lambda: not any(one.is_enabled for one in live.devices.values()), "all to be disabled")
+        await until(lambda: not any(one.is_enabled for one in sources()), "all to be disabled")
         await choose_all()
         await act(hold, bar, "Hold to remove")
-        await until(lambda: not live.devices, "an empty tree")
-        assert bar._said.text().startswith("5 removed")
+        await until(lambda: not sources(), "an empty tree")
+        await until(lambda: bar._said.text().startswith("7 removed"), "the count of those that are gone")
         await act(press, bar, "Undo")
-        await until(lambda: len(live.devices) == N_DEVICES + 1, "all to be back")
-        assert not any(one.is_enabled for one in live.devices.values())
+        await until(lambda: len(sources()) == N_ALL, "all to be back")
+        assert not any(one.is_enabled for one in sources())
+        assert {one.camera_id for one in live.cameras.values()} == names_of_cameras
 
         await choose_all()
         await act(hold, bar, "Hold to remove")
-        await until(lambda: not live.devices, "an empty tree again")
+        await until(lambda: not sources(), "an empty tree again")
         await act(press, bar, "Put away")
         await act(press, panel, "Removed")
         removed = panel.currentWidget()
@@ -160,6 +173,12 @@ def test_many_devices_are_edited_commanded_removed_and_put_back_each_with_its_re
             "device.disable": 5,
             "device.remove": 10,
             "device.restore": 10,
+        }
+        assert audited(node.folder, "camera") == {
+            "camera.add": 2 * N_CAMERAS,
+            "camera.change": 2 * N_CAMERAS,
+            "camera.disable": N_CAMERAS,
+            "camera.remove": 2 * N_CAMERAS,
         }
 
     in_room(scenario, timeout_s=240)

@@ -1,4 +1,10 @@
-"""Events stored once each, over a scripted loop: workers are killed, the database is locked, the broker is away."""
+"""Events stored once each, over a scripted loop: processes are killed, the database is locked, the broker is away.
+
+What may be lost: who passes while nobody looks. Pictures are live and kept by nobody, so a passage is not seen between
+the crash of its worker and the next connection to its camera, or while the detector loads; a zone's end is not told
+where its worker crashed before the zone was empty for long enough. Both are counted here by the clock of the road, and
+nothing else may be missing: all that was seen is stored once, whatever became of database and broker.
+"""
 
 import asyncio
 import json
@@ -18,14 +24,16 @@ import pytest
 from core.access.model import SYSTEM
 from core.cameras.model import Camera
 from core.cameras.service import CameraService
+from core.incidents.signals import N_NUISANCE
 from core.kernel.bus import Bus
 from core.kernel.clock import SystemClock
 from core.kernel.paths import default_folders
 from core.kernel.secrets import Secrets
+from core.node.supervisor import DETECTOR
 from core.store.engine import open_store, sqlite_url
 from core.vision.flow import FlowMinute
 from core.vision.model import CountLine, ObservationKind, RuleSetting, Scene, Zone
-from tests.fixtures.live_road import CROSSES_AFTER_S, GONE_AFTER_S, LiveRoad
+from tests.fixtures.live_road import CROSSES_AFTER_S, GONE_AFTER_S, PERIOD_S, LiveRoad
 from tests.fixtures.processes import wait_until
 from tests.unit.vision.toy_model import save_toy_openvino
 
@@ -34,6 +42,17 @@ MINUTES = "SELECT * FROM flow_minute WHERE subject = 'line' AND direction = 'out
 SEED = 11
 BROKER_AWAY_S = 60.0
 LOCKED_S = 5.0
+DETECTION_RUNS = "detection runs"
+BEFORE_S, LAST_S = 2.0, 10.0
+"""A camera is watched for so long before who comes is known for sure; and all is told so long after they came."""
+
+DUE_S = {
+    ("line_crossed", "instant"): CROSSES_AFTER_S + 1.0,
+    ("vehicle_in_zone", "begin"): GONE_AFTER_S,
+    ("vehicle_in_zone", "end"): GONE_AFTER_S + 5.5,
+}
+"""What each passage gives, and when at the latest after it began."""
+
 TUNED = (ObservationKind.VEHICLE_IN_ZONE, ObservationKind.LINE_CROSSED, ObservationKind.ZONE_ENTERED)
 SCENE = Scene(
     lines=(CountLine(key="line", name="Line", start=(0.5, 1.0), end=(0.5, 0.0), forward_name="out"),),
@@ -98,13 +117,25 @@ def observed(database) -> list[sqlite3.Row]:
     return rows(database, "SELECT * FROM observation")
 
 
-def kill_a_worker(folders, chance: random.Random) -> str:
-    """End a worker as a crash does; returns its key."""
-    log = "\n".join(path.read_text(errors="replace") for path in folders.logs.glob("node*"))
-    newest = dict(re.findall(r"vision worker (\d+) started with \d+ cameras \(pid (\d+)\)", log))
-    key = chance.choice(sorted(newest))
-    os.kill(int(newest[key]), signal.SIGKILL)
-    return key
+def said(folders) -> str:
+    """All that the node logged."""
+    return "\n".join(path.read_text(errors="replace") for path in folders.logs.glob("node*"))
+
+
+def processes(folders) -> dict[str, int]:
+    """Every worker and the detector, by key, with its newest pid."""
+    started = re.findall(r"vision worker (\w+) started with \d+ cameras \(pid (\d+)\)", said(folders))
+    return {key: int(pid) for key, pid in started}
+
+
+def kill(folders, key: str, road: LiveRoad) -> None:
+    """End a process as a crash does; while the detector loads the road is watched by nobody."""
+    n_opened = said(folders).count(DETECTION_RUNS)
+    since_s = time.time()
+    os.kill(processes(folders)[key], signal.SIGKILL)
+    if key == DETECTOR:
+        wait_until(lambda: said(folders).count(DETECTION_RUNS) > n_opened, timeout_s=30.0, what="the next detector")
+        road.unseen.append((since_s, time.time() + 1.0))
 
 
 class Ear:
@@ -140,10 +171,13 @@ class Ear:
         self._client.loop_stop()
 
 
-def make_trouble(folders, mosquitto, ready_s: float) -> list[str]:
-    """Kill, lock and take away; returns the workers that were killed, after the broker is back."""
+def make_trouble(folders, mosquitto, road: LiveRoad, ready_s: float) -> list[str]:
+    """Kill, lock and take away; returns the processes that were killed, after the broker is back."""
     chance = random.Random(SEED)
-    killed = []
+    # Each of them once, and one of them twice.
+    killed = sorted(processes(folders))
+    killed.append(chance.choice(killed))
+    chance.shuffle(killed)
     wait_until(lambda: time.time() > ready_s + 2.0, what="the first passages")
     mosquitto.stop()
     away_s = time.time()
@@ -153,10 +187,10 @@ def make_trouble(folders, mosquitto, ready_s: float) -> list[str]:
         locked_s = time.time()
         wait_until(lambda: time.time() > locked_s + LOCKED_S, what="the lock's time")
         connection.execute("ROLLBACK")
-    for after_s in (16.0, 32.0, 48.0):
-        at_s = away_s + after_s + chance.uniform(-4.0, 4.0)
+    for key, after_s in zip(killed, (15.0, 27.0, 39.0, 51.0), strict=True):
+        at_s = away_s + after_s + chance.uniform(-3.0, 3.0)
         wait_until(lambda at_s=at_s: time.time() > at_s, timeout_s=60.0, what="the next crash")
-        killed.append(kill_a_worker(folders, chance))
+        kill(folders, key, road)
     wait_until(lambda: time.time() > away_s + BROKER_AWAY_S, timeout_s=60.0, what="the broker's absence")
     mosquitto.start()
     return killed
@@ -187,10 +221,10 @@ def test_each_event_is_stored_once_and_told_once_through_crashes_a_locked_databa
     )
     ready_s = time.time()
 
-    killed = make_trouble(folders, mosquitto, ready_s)
+    killed = make_trouble(folders, mosquitto, road, ready_s)
 
-    road.last_starts_s = time.time() + 1.0
-    wait_until(lambda: time.time() > road.last_starts_s + GONE_AFTER_S + 5.0, timeout_s=30.0, what="the last to leave")
+    road.last_starts_s = time.time() + PERIOD_S + 1.0
+    wait_until(lambda: time.time() > road.last_starts_s + GONE_AFTER_S + 5.0, timeout_s=40.0, what="the last to leave")
     alarms = {row["alarm_id"]: row for row in rows(folders.database, "SELECT * FROM alarm")}
     wait_until(
         lambda: all(ear.alarms().get(key, {}).get("version") == row["version"] for key, row in alarms.items()),
@@ -206,28 +240,31 @@ def test_each_event_is_stored_once_and_told_once_through_crashes_a_locked_databa
     assert_events_are_stored_once(folders.database, road, ready_s)
     assert_gaps_are_no_zeros(folders.database, road, ready_s)
     assert_alarms_are_told(folders.database, ear)
-    assert len(killed) == 3
+    assert set(killed) == {"1", "2", DETECTOR}
 
 
 def assert_events_are_stored_once(database, road: LiveRoad, ready_s: float) -> None:
-    """Who was watched from before to after is there once; of those that fell into a crash, nobody is there twice."""
+    """What was watched until it was due is there once; nothing is there twice, and nothing that nobody could see."""
     seen = observed(database)
     assert len({row["observation_id"] for row in seen}) == len(seen)
-    n_certain = 0
+    n_certain: Counter[tuple[str, str]] = Counter()
+    n_lost = 0
     for number in range(N_CAMERAS):
         mine = [row for row in seen if row["camera_id"] == camera_id(number)]
         for passage in road.passages(number, ready_s, time.time()):
-            from_s, to_s = passage.starts_s, passage.starts_s + GONE_AFTER_S + 5.5
+            from_s = passage.starts_s
             there = Counter(
-                (row["kind"], row["phase"]) for row in mine if from_s <= seconds(row["captured_at"]) <= to_s
+                (row["kind"], row["phase"]) for row in mine if from_s <= seconds(row["captured_at"]) <= from_s + LAST_S
             )
-            wanted = {("line_crossed", "instant"): 1, ("vehicle_in_zone", "begin"): 1, ("vehicle_in_zone", "end"): 1}
-            if road.was_watched(number, from_s - 2.0, to_s):
-                n_certain += 1
-                assert there == wanted, f"{camera_id(number)}, {datetime.fromtimestamp(from_s, UTC)}: {there}"
-            else:
-                assert there["line_crossed", "instant"] <= 1
-    assert n_certain >= 12, "hardly anything was watched: this proves nothing"
+            for what, due_s in DUE_S.items():
+                is_certain = road.was_watched(number, from_s - BEFORE_S, from_s + due_s)
+                n_certain[what] += is_certain
+                n_lost += not there[what]
+                allowed = {1} if is_certain else {0, 1}
+                assert there[what] in allowed, f"{what} of {camera_id(number)} at {from_s - ready_s:.1f} s: {there}"
+            assert there.keys() <= DUE_S.keys()
+    assert min(n_certain.values()) >= 12, "hardly anything was watched: this proves nothing"
+    assert n_lost, "nobody was missed: the crashes came at no time that matters"
 
 
 def assert_gaps_are_no_zeros(database, road: LiveRoad, ready_s: float) -> None:
@@ -246,8 +283,9 @@ def assert_gaps_are_no_zeros(database, road: LiveRoad, ready_s: float) -> None:
         watched_s = sum(
             max(0.0, min(last, start_s + 60.0) - max(opened, start_s)) for opened, last in road.watched[number]
         )
+        was_unseen = any(since < start_s + 60.0 and until > start_s for since, until in road.unseen)
         assert row["observed_s"] <= watched_s + 1.0
-        assert minute.is_complete or watched_s < 60.0 or start_s < ready_s
+        assert minute.is_complete or watched_s < 60.0 or start_s < ready_s or was_unseen
         crossed = [
             one
             for one in road.passages(number, start_s - 10.0, start_s + 60.0)
@@ -256,8 +294,14 @@ def assert_gaps_are_no_zeros(database, road: LiveRoad, ready_s: float) -> None:
         assert row["n_vehicles"] <= len(crossed)
 
 
+def n_raises(database, alarm_id: str) -> int:
+    """How often an alarm began, as its journal says."""
+    raised = "SELECT * FROM alarm_journal WHERE event IN ('raise', 'raise_again')"
+    return sum(row["alarm_id"] == alarm_id for row in rows(database, raised))
+
+
 def assert_alarms_are_told(database, ear: Ear) -> None:
-    """Every alarm is on the broker under its id, as often repeated as its condition came; no version differs."""
+    """Every alarm is on the broker under its id, as often repeated as its condition came back; no version differs."""
     told = ear.alarms()
     alarms = rows(database, "SELECT * FROM alarm")
     assert told.keys() == {row["alarm_id"] for row in alarms}
@@ -269,8 +313,12 @@ def assert_alarms_are_told(database, ear: Ear) -> None:
             for one in observed(database)
             if one["camera_id"] == row["source_id"] and (one["kind"], one["phase"]) == ("vehicle_in_zone", "begin")
         ]
-        assert told[row["alarm_id"]]["n_repeats"] == row["n_repeats"] == len(begun) - 1
-        assert {one["incident_id"] for one in begun} == {row["incident_id"]}
+        # A zone that somebody drives into every twelve seconds chatters: from the third time on it is not believed to
+        # be over, and who comes meanwhile begins nothing.
+        assert told[row["alarm_id"]]["n_repeats"] == row["n_repeats"] == n_raises(database, row["alarm_id"]) - 1
+        joined = [one["incident_id"] for one in begun if one["incident_id"] is not None]
+        assert set(joined) == {row["incident_id"]}
+        assert N_NUISANCE <= n_raises(database, row["alarm_id"]) <= len(joined)
     said_by_id: dict[tuple[str, object], dict] = {}
     for topic, said in ear.heard:
         key = (said["alarm_id"], said["version"]) if "/_alarm/" in topic else (topic, said.get("id"))

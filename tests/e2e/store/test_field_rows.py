@@ -1,13 +1,14 @@
 """Field data in both databases: nothing is stored twice, also where nobody knows whether a commit went through."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
 
-from core.field import rows
+from core.field import event_log, rows
 from core.field.model import FieldEvent, Reading
 from core.store.engine import sqlite_url
 from core.store.tables import FieldEventRow, ReadingRow
@@ -46,6 +47,22 @@ def test_an_event_is_stored_once_and_a_wiped_device_may_use_its_number_again(eit
     query = select(FieldEventRow.seq, FieldEventRow.boot).order_by(FieldEventRow.field_event_id)
     stored = either_room.run(either_room.store.read(lambda s: [tuple(row) for row in s.execute(query)]))
     assert stored == [(1, "B1"), (2, "B1"), (3, "B1"), (1, "B2")]
+
+
+def test_an_alert_waits_for_its_call_and_is_claimed_once(either_room: Room) -> None:
+    alerts = [replace(event(seq), event_type="Alert", data={"severity": "high"}) for seq in (1, 2)]
+    either_room.run(either_room.store.write(lambda s: rows.insert_events(s, [*alerts, event(3)])))
+
+    def claim(*events: FieldEvent) -> bool:
+        return either_room.run(either_room.store.write(lambda s: event_log.claim(s, events)))
+
+    waiting = either_room.run(either_room.store.read(event_log.waiting_events))
+    assert waiting == alerts
+    assert claim(alerts[0])
+    assert not claim(alerts[0], event(3))
+    assert either_room.run(either_room.store.read(event_log.waiting_events)) == [alerts[1]]
+    assert claim(*alerts)
+    assert not claim(*alerts)
 
 
 def test_a_reading_of_one_instant_is_stored_once_and_says_that_it_came_late(either_room: Room) -> None:

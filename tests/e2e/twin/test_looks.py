@@ -8,7 +8,7 @@ import pytest
 
 from core.parking.model import BayKind
 from core.parking.plans import garage, open_lot
-from widgets.twin.model import Detail, Options, Shown, plain_look
+from widgets.twin.model import Cone, Detail, Options, Shown, plain_look
 from widgets.twin.palette import DAY_THEME, NIGHT_THEME, palette_for
 from widgets.twin.pose import Pose, framing, project
 from widgets.twin.scene import KINDS, build_scene, spread
@@ -266,6 +266,38 @@ def test_shadows_lie_beside_cars_away_from_the_sun_once_they_are_wanted(studio):
     at, _ = project(studio.pose, studio.scene.centres[[studio.of("A04")]], *SIZE)
     assert np.flatnonzero(changed[round(at[0][1])]).min() > at[0][0], "the sun stands in the west"
     assert (studio.draw() == plain).all()
+
+
+def test_what_a_camera_sees_is_outlined_on_the_ground_from_where_it_hangs_once_that_is_wanted(studio):
+    x, y = studio.scene.centres[:, :2].mean(axis=0)
+    ground = tuple((x + a, y + b, 0.15) for a, b in ((-6.0, -5.0), (6.0, -5.0), (8.0, 6.0), (-8.0, 6.0)))
+    cone = Cone(
+        lot_id="west",
+        camera_id="mast",
+        name="Mast",
+        apex=(x, y - 9.0, 8.0),
+        ground=ground,
+        height_m=8.0,
+        heading_deg=0.0,
+        view_angle_deg=70.0,
+        tilt_deg=40.0,
+    )
+    lines = [*zip(ground, (*ground[1:], ground[0]), strict=True), *((cone.apex, corner) for corner in ground)]
+    middles, _ = project(studio.pose, np.array(lines).mean(axis=1), *SIZE)
+
+    def outlined(picture):
+        parts = (picture[round(v) - 2 : round(v) + 3, round(u) - 2 : round(u) + 3] for u, v in middles)
+        return [bool(is_color(part, studio.palette.cone, within=25).any()) for part in parts]
+
+    studio.show({})
+    without = studio.draw()
+    studio.set(cones=(cone,))
+    shown = studio.draw()
+    studio.set(cones=())
+
+    assert outlined(shown) == [True] * 8
+    assert outlined(without) == [False] * 8
+    assert (studio.draw() == without).all()
 
 
 @pytest.fixture(scope="module")

@@ -29,15 +29,22 @@ def test_the_whole_evaluation_holds_what_is_promised(evaluated_folder, capsys):
 
     code, report, _ = evaluate(evaluated_folder, capsys, "--rates", "8", "--minutes", "2")
 
-    parts, drops = report["parts"], [score["ap50_minus_f32"] for score in report["parts"]["detection"]]
+    parts = report["parts"]
     assert code == 0
     assert report["left_out"] == []
-    assert min(drops) >= -0.5
+    # What is reached, less a small margin: who makes it worse is told.
+    assert min(score["ap50_minus_f32"] for score in parts["detection"]) >= -0.5
+    assert min(score["recall_minus_f32"] for score in parts["detection"]) >= -1.0
+    for high, ap50, recall in ((384, 0.665, 0.61), (640, 0.73, 0.78)):
+        scores = [score for score in parts["detection"] if score["input_wh"] == [640, high]]
+        assert min(score["ap50"] for score in scores) >= ap50
+        assert min(score["recall"] for score in scores) >= recall
     assert sum(count["error"] <= 0.03 for count in parts["counts"] if count["fps"] == 0) >= 3
-    assert parts["tracking"]["mota"] > 0.5
+    assert parts["tracking"]["mota"] >= 0.57
+    assert parts["tracking"]["n_switches"] <= 5
     assert all(jam["is_jam"] == (jam["began_s"] is not None) for jam in parts["congestion"])
     assert parts["collisions"]["normal_clips_calling"] == []
-    assert parts["collisions"]["recall"] >= 0.5
+    assert parts["collisions"]["recall"] >= 0.65
 
     _, again, said = evaluate(evaluated_folder, capsys, "--parts", "counts")
 

@@ -132,6 +132,16 @@ def test_no_time_longer_than_the_limit_is_offered(desk):
     assert [span.itemText(index) for index in range(span.count())] == ["5 min", "15 min", "20 min"]
 
 
+def test_the_question_goes_with_the_tab_on_which_it_was_asked(desk):
+    desk.select("calling")
+    desk.begin(Action.SHELVE)
+    assert desk.action_text.startswith("Shelve ")
+
+    desk.show_tab(Tab.OUT_OF_SERVICE)
+
+    assert desk.action_text == ""
+
+
 def test_a_critical_alarm_is_not_shelved_by_an_operator_and_the_list_says_so(desk):
     desk.show_changes([make_alarm("calling", Priority.CRITICAL, version=2)])
     desk._apply_changes()
@@ -341,3 +351,44 @@ def test_the_trend_around_an_alarm_is_shown_and_said(desk):
     assert not desk.detail._trend.grab().isNull()
     desk.show_trend("calling", None)
     assert desk.detail.trend_text == ""
+
+
+def test_x_closes_what_nobody_hears_with_a_reason_for_a_supervisor_alone(desk):
+    desk.show_alarms([make_alarm("unheard", quality=Quality.STALE), make_alarm("heard")])
+    desk.select("unheard")
+    press(Qt.Key.Key_X)
+    assert desk.action_text == ""
+
+    desk.show_role(Role.SUPERVISOR)
+    desk.select("heard")
+    press(Qt.Key.Key_X)
+    assert desk.action_text == ""
+
+    desk.select("unheard")
+    press(Qt.Key.Key_X)
+    assert desk.action_text.startswith("Close Congestion: nobody is heard there")
+    QTest.keyClicks(QApplication.focusWidget(), "Mast was taken down")
+    press(Qt.Key.Key_Return)
+
+    ((alarm_id, answer),) = desk.answers
+    assert (alarm_id, answer.action, answer.reason) == ("unheard", Action.CLOSE_UNHEARD, "Mast was taken down")
+
+
+def test_where_a_rule_wants_a_comment_the_acknowledge_goes_with_what_is_written(desk):
+    asked, written = [], []
+    desk.acknowledge_requested.connect(lambda *what: asked.append(what))
+    desk.comment_requested.connect(lambda *what: written.append(what))
+    desk.select("calling")
+    desk.show_limits(
+        "calling", Limits(shelve_reasons=(), longest_shelving_s=0.0, may_reset=True, is_comment_needed=True)
+    )
+
+    press(Qt.Key.Key_A)
+    assert asked == []
+    assert QApplication.focusWidget().placeholderText() == "Say what you found; Enter acknowledges"
+    QTest.keyClicks(QApplication.focusWidget(), "Police is there")
+    press(Qt.Key.Key_Return)
+
+    assert [(alarm_id, comment) for alarm_id, _, _, comment in asked] == [("calling", "Police is there")]
+    assert written == []
+    assert desk.table.hasFocus()

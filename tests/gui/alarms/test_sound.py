@@ -115,14 +115,15 @@ def test_an_alarm_that_becomes_critical_breaks_the_silence_too():
     assert listen(risen, from_s=1, to_s=1)[0] == [(1.0, Sound.CRITICAL)]
 
 
-def test_an_escalation_is_heard_anew_also_where_the_alarm_had_its_chime_or_has_none():
-    _, voice = listen(calling(Priority.MEDIUM, Priority.LOW), to_s=5)
+@pytest.mark.parametrize("is_flooded", [False, True])
+def test_an_escalation_is_heard_as_a_high_alarm_also_in_a_flood_or_where_the_alarm_had_its_chime(is_flooded):
+    _, voice = listen(with_flood(calling(Priority.MEDIUM, Priority.LOW), is_on=is_flooded), to_s=5)
     for number, priority in ((0, Priority.MEDIUM), (1, Priority.LOW)):
         escalated = make_alarm(f"a{number}", priority, escalation_level=1)
 
         told, _ = listen(heard(voice, [escalated]), from_s=6, to_s=30)
 
-        assert [sound for _, sound in told] == [Sound.MEDIUM]
+        assert told[:2] == [(6.0, Sound.HIGH), (16.0, Sound.HIGH)]
 
 
 def test_the_escalation_of_a_critical_alarm_breaks_the_silence():

@@ -70,3 +70,16 @@ def test_what_came_while_the_desk_was_silent_is_not_said_afterwards():
 def test_a_voice_that_does_not_work_is_an_error_and_no_crash():
     with pytest.raises(OSError, match="ends with 3"):
         speak((sys.executable, "-c", "raise SystemExit(3)"), "Critical. Collision.")
+
+
+def test_an_escalation_and_a_higher_priority_are_said_although_the_alarm_is_known():
+    _, speech = talk(after(make_alarm("a", Priority.HIGH)), to_s=5)
+
+    worse = make_alarm("a", Priority.CRITICAL, n_calls=2)
+    told, speech = talk(after(worse, speech=speech), from_s=10, to_s=15)
+    assert told == [(10, "Critical. Congestion. Harbour Road.")]
+
+    escalated = make_alarm("a", Priority.CRITICAL, n_calls=3, escalation_level=1)
+    assert talk(after(escalated, speech=speech), from_s=20, to_s=25)[0] == [
+        (20, "Escalated to level 1. Critical. Congestion. Harbour Road.")
+    ]

@@ -109,6 +109,20 @@ def test_works_are_planned_from_the_list_by_keys_alone(page):
     assert draft.until - draft.since == timedelta(hours=4)
 
 
+def test_works_are_limited_to_the_kinds_that_are_ticked_and_stay_so_when_planned_again(page):
+    page.show_kinds(["camera_lost", "congestion", "collision"])
+    page.show_works([works("going", kinds=frozenset({"congestion", "of_an_older_rule"}))])
+    press(Key.Key_P)
+    assert page.form.kinds.chosen == {"congestion", "of_an_older_rule"}
+    page.form.kinds.setFocus()
+
+    press(Key.Key_Home)
+    press(Key.Key_Space)
+    press(Key.Key_Return, CTRL)
+
+    assert page.asked[-1][1].kinds == {"camera_lost", "congestion", "of_an_older_rule"}
+
+
 def test_a_refusal_keeps_what_was_written(page):
     press(Key.Key_P)
     page.show_refused("That is longer than 31 days. Choose an earlier end, and prolong it.")

@@ -6,6 +6,7 @@ what a button would let down.
 
 from collections.abc import Iterator
 
+import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAccessible
 from PySide6.QtTest import QTest
@@ -24,8 +25,10 @@ from PySide6.QtWidgets import (
 
 from app.panel import Perspective
 from core.access.model import Role
+from core.node.model import SiteInfo
 from tests.gui.app.test_arrange import desk  # noqa: F401
 from tests.gui.app.test_panels import PANELS, room  # noqa: F401
+from widgets.dialogs.sign_in import SignInPage
 
 ROWS = (QAccessible.Role.Cell, QAccessible.Role.ListItem, QAccessible.Role.TreeItem)
 """Their names are what stands in them; an empty cell is no control."""
@@ -159,6 +162,27 @@ def test_what_is_asked_in_place_has_names(desk, room, qtbot):  # noqa: F811
         found[name] = unnamed(desk)
 
     assert {name: paths for name, paths in found.items() if paths} == {}
+
+
+@pytest.mark.parametrize("needs_administrator", [False, True])
+def test_the_door_is_without_an_unnamed_control(qtbot, needs_administrator):
+    door = SignInPage()
+    qtbot.addWidget(door)
+    door.resize(900, 700)
+    door.show()
+    door.show_site(
+        SiteInfo(
+            name="Marenholm",
+            node_id="n",
+            version="0.1",
+            protocol=1,
+            is_demo=False,
+            is_ready=True,
+            needs_administrator=needs_administrator,
+        )
+    )
+
+    assert unnamed(door) == []
 
 
 def test_every_perspective_is_without_an_unnamed_control(desk):  # noqa: F811

@@ -60,7 +60,10 @@ def test_the_window_stacks_the_panels_as_designed_and_keeps_a_changed_layout(roo
     window = furnished(room, qtbot, tmp_path)
 
     wall, alarms = window.panel("wall"), window.panel("alarms")
-    top_of = lambda widget: widget.mapTo(window, widget.rect().topLeft())  # noqa: E731
+
+    def top_of(widget):
+        return widget.mapTo(window, widget.rect().topLeft())
+
     qtbot.waitUntil(lambda: wall.height() > alarms.height())
     assert top_of(alarms).y() > top_of(wall).y()
     assert top_of(window.panel("devices")).x() < top_of(wall).x() < top_of(window.panel("map")).x()

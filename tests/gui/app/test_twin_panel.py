@@ -13,10 +13,11 @@ from vtkmodules.util.numpy_support import vtk_to_numpy
 from vtkmodules.vtkIOGeometry import vtkGLTFReader
 
 from app.panels.twin import create, heats_of, misparked_of
-from core.incidents.model import Alarm, Priority, SourceKind
+from core.incidents.model import SourceKind
 from core.parking.figures_model import BayFigures, Dwell, LotFigures
 from core.parking.model import BayState, BayStatus
 from core.parking.plans import open_lot
+from tests.fixtures.alarms import alarm
 from tests.gui.app.test_room_panels import AskedRoom
 from widgets.twin.panel import TwinPanel
 
@@ -123,20 +124,13 @@ def test_a_file_that_cannot_be_written_is_said(twin, tmp_path):
     assert hint == "Choose another folder."
 
 
-ALARM = Alarm(
+ALARM = alarm(
     alarm_id="1",
     condition_key="lot/west/bay_misparked:A04+A05",
-    occurrence="1",
-    incident_id="1",
     kind="bay_misparked",
-    title="",
-    detail="",
-    priority=Priority.LOW,
     source_kind=SourceKind.LOT,
     source_id="west",
     source_name="Lot West",
-    is_active=True,
-    is_acknowledged=False,
     raised_at=NOW,
     changed_at=NOW,
 )

@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QPushButton
 
 from core.access.model import Role
+from core.field.event_log import DeviceEvent
 from core.field.messages import DeviceMessage
 from core.field.model import CommandStatus, DesiredBy, DeviceCommand, Twin
 from core.field.sheet import DeviceSheet, History, HistorySlot, OfferedCommand, OfferedQuantity
@@ -102,6 +103,42 @@ def test_a_message_that_is_read_stays_while_others_come(page):
     page.messages.show_messages([replace(old, topic="state/b", at=NOW + timedelta(seconds=1)), old])
 
     assert page.messages.table.currentIndex().row() == 1
+
+
+def test_events_say_what_the_device_calls_them_when_they_came_and_what_became_of_them(page):
+    page.show_tab("Events")
+    alert = DeviceEvent(
+        event_number=2,
+        seq=8,
+        title="Car stopped",
+        at=NOW,
+        received_at=NOW + timedelta(seconds=2),
+        is_late=False,
+        is_good=True,
+        is_calling=True,
+        meaning=(("Severity", "Medium"),),
+    )
+    late = replace(alert, event_number=1, seq=7, is_late=True, received_at=NOW + timedelta(hours=1))
+    count = replace(alert, event_number=0, seq=6, title="Count", is_calling=False, is_good=False)
+
+    page.events.show_events([alert, late, count])
+
+    lines = page.events.table.lines
+    assert [(line.cells[0], line.cells[3]) for line in lines] == [
+        ("Car stopped", "called"),
+        ("Car stopped", "late"),
+        ("Count", "stored"),
+    ]
+    assert "Severity: Medium" in page.events.text
+    assert "received 2.0 s later, number 8." in page.events.text
+
+    page.events.table.selectRow(1)
+    assert "It came late: it is history, and called nobody." in page.events.text
+    page.events.table.selectRow(2)
+    assert "not to be trusted" in page.events.text
+
+    page.show_device(station(device_id="traffic/other"), [])
+    assert page.events.table.lines == ()
 
 
 def test_a_command_is_sent_with_its_arguments_only_after_the_button_was_held(page, qtbot):
@@ -201,11 +238,11 @@ def test_the_parts_are_reached_and_left_by_keys(page, qtbot):
     page.focus_tab()
     qtbot.waitUntil(lambda: page._tabs["Overview"].hasFocus())
     seen = []
-    for _ in range(6):
+    for _ in range(7):
         seen.append(page.tab)
         qtbot.keyClick(page, Qt.Key.Key_PageDown, Qt.KeyboardModifier.ControlModifier)
 
-    assert seen == ["Overview", "Messages", "Settings", "Commands", "History", "Certificate"]
+    assert seen == ["Overview", "Events", "Messages", "Settings", "Commands", "History", "Certificate"]
     with qtbot.waitSignal(page.left):
         qtbot.keyClick(page, Qt.Key.Key_Escape)
 

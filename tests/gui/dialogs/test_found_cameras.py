@@ -174,3 +174,19 @@ def test_a_login_in_a_second_address_is_not_left_on_the_screen(qtbot):
     form._sub.editingFinished.emit()
 
     assert form._sub.text() == "rtsp://10.0.0.7/2"
+
+
+def test_a_webcam_of_the_nodes_machine_is_taken_without_a_question(page, qtbot):
+    webcam = FoundCamera(endpoint="webcam:0", address="webcam:0", name="Desk")
+    page.show_found(Discovery(cameras=(BRIDGE, webcam)))
+    page._table.selectRow(1)
+
+    assert not page._ask.isEnabled()
+    with qtbot.waitSignal(page.chosen) as chosen:
+        press(qtbot, page._take)
+    assert chosen.args[0] == CameraChoice(
+        name="Desk", address="webcam:0", sub_address="", onvif_address="", username="", password=""
+    )
+    page._table.selectRow(0)
+    assert page._ask.isEnabled()
+    assert not page._take.isEnabled()

@@ -5,7 +5,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QScrollArea
 
-from core.field.model import LinkReport, LinkState
+from core.field.model import FieldLosses, LinkReport, LinkState
 from core.gateway.adapter import AdapterReport
 from core.kernel.clock import FakeClock
 from core.media.model import StreamState
@@ -66,6 +66,15 @@ def test_before_the_node_spoke_everything_is_unknown(panel):
     assert panel.facts("node")["State"] == "--"
     assert panel.facts("broker")["Round trip"] == "--"
     assert panel._overlay.state is PanelState.LOADING
+
+
+def test_what_was_lost_of_the_field_is_shown(panel):
+    panel.show_health(health())
+    assert panel.facts("broker")["Lost for good"] == "nothing"
+    panel.show_health(health(losses=FieldLosses(n_events=2, n_readings=1200)))
+    assert panel.facts("broker")["Lost for good"] == "2 events, 1,200 readings"
+    panel.show_health(health(losses=FieldLosses(n_turned_away=7)))
+    assert panel.facts("broker")["Lost for good"] == "0 events, 0 readings, 7 messages of too many devices"
 
 
 def test_each_adapter_says_what_it_does_or_why_it_cannot(panel):

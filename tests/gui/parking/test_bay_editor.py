@@ -1,12 +1,14 @@
 """The bay editor on a lot of one row, used by mouse and keyboard as an operator does."""
 
 import json
+import os
+import threading
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtCore import QCoreApplication, QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QColor, QDropEvent, QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QComboBox, QLabel, QLineEdit, QListWidget, QSpinBox, QTableView
@@ -43,6 +45,7 @@ class Desk:
     """The editor, and what an operator does with it."""
 
     editor: BayEditor
+    bot: Any
     saves: list[tuple[Lot, str]] = field(default_factory=list)
     asked: list[Any] = field(default_factory=list)
 
@@ -126,6 +129,7 @@ class Desk:
         data.setUrls([QUrl.fromLocalFile(str(path))])
         copy = Qt.DropAction.CopyAction
         self.editor.dropEvent(QDropEvent(QPointF(9, 9), copy, data, Qt.MouseButton.LeftButton, NONE))
+        self.bot.waitUntil(lambda: not self.editor.side.imports.is_working)
 
     @property
     def said(self) -> str:
@@ -137,7 +141,7 @@ def desk(qtbot):
     editor = BayEditor()
     qtbot.addWidget(editor)
     editor.resize(1280, 720)
-    made = Desk(editor)
+    made = Desk(editor, qtbot)
     editor.save_requested.connect(lambda *args: made.saves.append(args))
     for signal in (editor.version_requested, editor.calibrate_requested, editor.removal_requested, editor.told):
         signal.connect(lambda *args: made.asked.append(args if len(args) > 1 else args[0]))
@@ -579,6 +583,24 @@ def test_the_wrong_file_is_named_and_nothing_can_be_taken(at_mast, tmp_path):
 
     assert at_mast.named(QLabel, "What the file holds").text().startswith("lot.jpg is a JPEG picture")
     assert not at_mast.editor.side.imports._take.isVisible()
+
+
+def test_while_a_large_file_is_read_the_room_goes_on_and_a_second_choice_wins(at_mast, tmp_path):
+    slow, quick = tmp_path / "slow.json", tmp_path / "quick.json"
+    os.mkfifo(slow)
+    quick.write_text(json.dumps([{"points": [[300, 200], [380, 200], [380, 300], [300, 300]]}]))
+    said = at_mast.named(QLabel, "What the file holds")
+
+    at_mast.editor.import_file(slow)
+
+    assert said.text() == "Reading slow.json …"
+    assert not at_mast.editor.side.imports._take.isVisible()
+    at_mast.drop(quick)
+    # Only now its reading comes to an end.
+    slow.write_text(json.dumps([{"points": [[1, 1], [2, 2]]}]))
+    at_mast.bot.waitUntil(lambda: not any(one.name == "bays of a file" for one in threading.enumerate()))
+    QCoreApplication.processEvents()
+    assert said.text().startswith("quick.json is ultralytics' parking JSON: 1 bay can be used.")
 
 
 def test_bays_of_a_picture_are_not_put_onto_the_plan(desk, tmp_path):

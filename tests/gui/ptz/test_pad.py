@@ -1,3 +1,5 @@
+from datetime import UTC, datetime
+
 import pytest
 from PySide6.QtCore import Qt
 
@@ -192,3 +194,22 @@ def test_a_camera_without_presets_says_how_one_is_made(pad):
 
     assert pad._no_presets.isVisible()
     assert pad._no_presets.accessibleName() == "No presets."
+
+
+def test_a_head_that_is_away_says_since_when_and_what_brings_it_back(pad):
+    pad.show_steering(Steering(camera_id="cam-1", away_since=datetime(2026, 1, 1, 12, 3, tzinfo=UTC)), is_mine=False)
+
+    assert pad._away.isVisible()
+    assert pad._away.text().startswith("Away from home since ")
+    assert not pad._who.isVisible()
+
+    pad.show_steering(None, is_mine=False)
+    assert not pad._away.isVisible()
+
+
+def test_a_supervisor_says_that_home_is_here_and_an_operator_is_not_asked(pad, qtbot):
+    with qtbot.waitSignal(pad.home_here_requested):
+        qtbot.mouseClick(pad._home_here, Qt.MouseButton.LeftButton)
+
+    pad.show_role(Role.OPERATOR)
+    assert not pad._home_here.isVisible()

@@ -11,7 +11,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractSpinBox, QCheckBox, QLabel, QLineEdit, QListWidget
 
 from core.cameras.model import Camera, SceneVersion
-from core.vision.dry_run_model import DryRun, Raised
+from core.vision.dry_run_model import DryCall, DryRun, Raised
 from core.vision.model import Lane, Mask, ObservationKind, PlanePoint, RoadPlane, RuleSetting, Scene
 from core.vision.scene_file import read_scene
 from core.vision.tuning import RULES
@@ -178,6 +178,18 @@ def test_settings_of_a_zone_are_typed_and_typing_is_one_step_back(desk):
     desk.press("Undo")
     desk.press("Undo")
     assert desk.sketch.zones[0] == ZONE
+
+
+def test_a_zone_that_is_far_away_can_be_looked_at_more_closely(desk):
+    desk.keys(Key.Key_PageDown)
+    box = next(box for box in desk.editor.findChildren(QCheckBox) if box.text().startswith("Look closer"))
+    assert not box.isChecked()
+    box.click()
+    desk.save()
+    _, scene, _, _ = desk.saves[-1]
+
+    assert [zone.detail for zone in scene.zones] == [True]
+    assert box.isChecked()
 
 
 def test_a_zone_shows_its_settings_and_a_line_its_own(desk):
@@ -433,19 +445,30 @@ def test_a_dry_run_shows_what_would_have_been_raised_and_who_would_have_been_cal
     assert (camera_id, footage, limit_s) == ("ring", "/clips/jam.mp4", 300.0)
     assert scene.zones[0].polygon[0][1] == pytest.approx(0.21)
     assert not desk.is_offered("Start")
-    raised = Raised(kind=ObservationKind.CONGESTION, rule_key="zone-1", place="Junction", at_s=75.0, confidence=0.9)
+    jam = Raised(kind=ObservationKind.CONGESTION, rule_key="zone-1", place="Junction", at_s=75.0, confidence=0.9)
     done = DryRun(
         run_id="1",
         state="done",
         footage_s=130.0,
-        raised=(raised,),
-        n_raised={"congestion": 1},
-        n_calling={"congestion": 1},
+        raised=(
+            replace(jam, sure_s=75.0),
+            Raised(kind=ObservationKind.STOPPED_VEHICLE, rule_key="a", place="", at_s=80.0, ended_s=95.0, sure_s=80.0),
+            replace(jam, kind=ObservationKind.COLLISION, at_s=90.0, confidence=0.4),
+            replace(jam, at_s=100.0, ended_s=101.0, sure_s=100.0),
+        ),
+        n_raised={"congestion": 2, "stopped_vehicle": 1, "collision": 1},
+        calls=(DryCall(at_s=75.0, title="Jam: Junction", priority="high", raised=(0, 1)),),
     )
     desk.editor.side.dry_run.show_run(done)
 
-    assert "1 raised, 1 of them would have called, in 2:10" in desk.editor.side.dry_run.verdict
-    assert desk.editor.side.dry_run.rows == ["1:15  Congestion, Junction\ncalls, confidence 0.90"]
+    assert "4 raised, 1 call, in 2:10" in desk.editor.side.dry_run.verdict
+    assert desk.editor.side.dry_run.rows == [
+        "1:15  CALL, high: Jam: Junction",
+        "1:15  Congestion, Junction\npart of this call, confidence 0.90",
+        "1:20 to 1:35  Stopped vehicle\npart of this call, confidence 1.00",
+        "1:30  Collision, Junction\ndoes not call: not sure enough, confidence 0.40",
+        "1:40 to 1:41  Congestion, Junction\ndoes not call: held back by its alarm rule, confidence 0.90",
+    ]
     assert desk.is_offered("Start")
 
 

@@ -662,3 +662,21 @@ def test_each_tile_is_painted_in_its_own_place_and_the_gaps_stay_free(room):
     room.live("c1", color=0xF0)
     image = canvas.grab().toImage()
     assert {camera_id: middle(camera_id, image) for camera_id in colors} == {**colors, "c1": 0xF0}
+
+
+def test_a_turned_camera_says_on_its_picture_that_its_rules_rest_and_shows_no_zones_where_they_are_not(room):
+    room.live("c1")
+
+    def n_colors():
+        picture = room.picture("c1")
+        rows, columns = range(60, picture.height() - 60), range(0, picture.width(), 7)
+        return len({picture.pixel(x, y) for y in rows for x in columns})
+
+    drawn = n_colors()
+
+    said = "Away from home: rules rest."
+    report = StreamReport(camera_id="c1", state=StreamState.LIVE, fps=15, is_away=True, detection_reason=said)
+    room.wall.show_report(report)
+
+    assert room.tile("c1")._detection_note() == said
+    assert n_colors() == 1 < drawn

@@ -2,10 +2,13 @@
 
 import asyncio
 import os
+import socket
+from types import SimpleNamespace
 
+import psutil
 import pytest
 
-from core.cameras.onvif.discovery import discover, read_matches
+from core.cameras.onvif.discovery import GROUP, discover, own_addresses, read_matches
 from core.kernel.errors import BadInputError
 from core.sim.onvif import OnvifSimulator
 
@@ -74,3 +77,33 @@ def test_a_network_that_cannot_be_asked_is_said():
     found = search(9, interfaces=("192.0.2.99",))
 
     assert "192.0.2.99" in found.notice
+
+
+LOOPBACK = "127.0.0.1"
+
+
+def test_a_camera_hears_the_question_to_the_group_and_is_found():
+    with OnvifSimulator(name="Bridge East") as camera:
+        assert camera.answer_probes(interfaces=(LOOPBACK,)) == GROUP[1]
+        found = asyncio.run(discover(listen_s=0.4, interfaces=(LOOPBACK,)))
+
+    # Other devices may be in that network as well.
+    assert [one.name for one in found.cameras if one.address == camera.address] == ["Bridge East"]
+
+
+def test_every_network_card_that_is_up_is_asked_whether_a_route_leads_there_or_not(monkeypatch):
+    def card(*addresses):
+        return [SimpleNamespace(family=socket.AF_INET, address=address) for address in addresses]
+
+    cards = {
+        "lo": card(LOOPBACK),
+        "office": card("10.0.0.5"),
+        "cameras": card("10.9.0.1", "10.9.0.2"),
+        "wlan": card("10.7.0.1"),
+    }
+    monkeypatch.setattr(psutil, "net_if_addrs", lambda: cards)
+    monkeypatch.setattr(psutil, "net_if_stats", lambda: {name: SimpleNamespace(isup=name != "wlan") for name in cards})
+
+    assert own_addresses() == ("10.0.0.5", "10.9.0.1", "10.9.0.2")
+    del cards["office"], cards["cameras"]
+    assert own_addresses() == (LOOPBACK,)

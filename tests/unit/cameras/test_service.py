@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from core.access import audit
 from core.cameras.address import clean_address
+from core.cameras.many import CameraAt, CameraEdit
 from core.cameras.model import Camera, CameraChanged, CameraRemoved
 from core.kernel.errors import BadInputError, NotPermittedError, StaleWriteError
 from core.kernel.geo import GeoPoint
@@ -235,6 +236,10 @@ def test_one_row_that_somebody_broke_by_hand_does_not_take_the_wall_down(room: R
         ("rtsp://u:Pa55@cam/v?token=Pa55", "rtsp://cam/v?token={password}", "u", "Pa55"),
         ("rtsp://cam/user=a_password=_channel=1", "rtsp://cam/user=a_password=_channel=1", "", ""),
         ("webcam:0", "webcam:0", "", ""),
+        ("WEBCAM:02", "webcam:2", "", ""),
+        ("/dev/video3", "webcam:3", "", ""),
+        ("webcam:/dev/video3", "webcam:3", "", ""),
+        ("/dev/v4l/by-id/usb-Acme_Cam-video-index0", "webcam:/dev/v4l/by-id/usb-Acme_Cam-video-index0", "", ""),
         ("synthetic:traffic", "synthetic:traffic", "", ""),
         ("demo:ring", "demo:ring", "", ""),
         ("/data/clips/a b.mp4", "/data/clips/a b.mp4", "", ""),
@@ -313,3 +318,67 @@ def test_an_id_that_is_taken_is_refused(room: Room) -> None:
 
     with pytest.raises(BadInputError, match="already"):
         add(room, camera_id="demo-1")
+
+
+def three(room: Room) -> list[Camera]:
+    return [add(room, name=f"Camera {n}", address=f"rtsp://10.0.0.{n}/a") for n in range(3)]
+
+
+def test_many_cameras_get_a_site_and_one_that_somebody_changed_meanwhile_is_left_alone(room: Room) -> None:
+    cameras = three(room)
+    room.run(room.cameras.set_enabled(OLGA, cameras[1].camera_id, False, expect_version=1))
+    room.events.clear()
+
+    edits = [CameraEdit(camera_id=one.camera_id, version=1, site="Harbour") for one in cameras]
+    outcomes = room.run(room.cameras.edit_many(SUSI, [*edits, CameraEdit(camera_id="gone", version=1, site="x")]))
+
+    reasons = {outcome.device_id: outcome.reason for outcome in outcomes}
+    assert [reasons[one.camera_id] for one in cameras] == ["", "Somebody else changed it meanwhile.", ""]
+    assert reasons["gone"] == "There is no such camera any more."
+    stored = {one.camera_id: (one.site, one.version) for one in room.run(room.cameras.list())}
+    assert [stored[one.camera_id] for one in cameras] == [("Harbour", 2), ("", 2), ("Harbour", 2)]
+    assert {event.camera.site for event in room.events} == {"Harbour"}
+    again = room.run(
+        room.cameras.edit_many(SUSI, [CameraEdit(camera_id=cameras[0].camera_id, version=2, site="Harbour")])
+    )
+    assert again[0].reason == "It is so already."
+
+
+def test_an_operator_switches_many_cameras_and_moves_none(room: Room) -> None:
+    cameras = three(room)
+
+    off = [CameraEdit(camera_id=one.camera_id, version=1, is_enabled=False) for one in cameras]
+    assert not any(outcome.reason for outcome in room.run(room.cameras.edit_many(OLGA, off)))
+    assert not any(one.is_enabled for one in room.run(room.cameras.list()))
+
+    with pytest.raises(NotPermittedError):
+        room.run(room.cameras.edit_many(OLGA, [CameraEdit(camera_id=cameras[0].camera_id, version=2, site="x")]))
+    with pytest.raises(NotPermittedError):
+        room.run(room.cameras.remove_many(OLGA, [CameraAt(camera_id=cameras[0].camera_id, version=2)]))
+    with pytest.raises(NotPermittedError):
+        room.run(room.cameras.edit_many(VERA, off))
+
+
+def test_more_cameras_than_one_transaction_may_take_are_refused(room: Room) -> None:
+    edits = [CameraEdit(camera_id=str(n), version=1, is_enabled=False) for n in range(501)]
+
+    with pytest.raises(BadInputError, match="501 cameras at once"):
+        room.run(room.cameras.edit_many(SUSI, edits))
+
+
+def test_removed_cameras_are_put_back_with_their_scenes_and_without_their_passwords(room: Room) -> None:
+    kept = add(room, name="Kept")
+    camera = add(room, password="hunter2", name="Gate", scene=Scene(zones=(ZONE,)))
+    seen = [CameraAt(camera_id=camera.camera_id, version=1), CameraAt(camera_id=kept.camera_id, version=7)]
+
+    gone, stays = sorted(room.run(room.cameras.remove_many(SUSI, seen)), key=lambda one: one.reason)
+    assert (gone.device_id, gone.reason) == (camera.camera_id, "")
+    assert (stays.device_id, stays.reason) == (kept.camera_id, "Somebody else changed it meanwhile.")
+    assert room.run(room.cameras.list()) == (kept,)
+    assert password_of(room, camera) == ""
+
+    (back,) = room.run(room.cameras.put_back(SUSI, [camera]))
+    assert back.reason == ""
+    assert room.run(room.cameras.get(camera.camera_id)) == replace(camera, has_password=False)
+    (twice,) = room.run(room.cameras.put_back(SUSI, [camera]))
+    assert "already" in twice.reason

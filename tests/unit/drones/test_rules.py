@@ -155,3 +155,12 @@ def test_what_a_drone_says_of_itself_calls_for_a_minute():
 
 def test_what_nobody_knows_changes_nothing():
     assert looked(DroneWatch(), DroneState(drone_id="d1", health=LinkHealth.LIVE)) == []
+
+
+def test_what_was_closed_while_the_drone_was_not_heard_begins_anew_where_it_still_holds():
+    watch = DroneWatch()
+    looked(watch, flying(is_fence_breached=True))
+
+    watch.forget("drone_fence")
+
+    assert looked(watch, flying(is_fence_breached=True)) == [(DroneRule.FENCE, True)]

@@ -32,24 +32,61 @@ def test_an_acknowledge_covers_everything_before_it():
     outbox = an_outbox()
     for _ in range(5):
         outbox.add(number)
+    outbox.take_due(0.0)
     outbox.acknowledge(3)
+    outbox.forget_sent()
 
     assert len(outbox) == 2
     assert [seq for seq, _ in outbox.take_due(0.0)] == [4, 5]
 
 
-def test_an_acknowledge_from_before_this_outbox_is_ignored():
+def test_an_acknowledge_that_stood_on_the_broker_for_the_memory_before_this_one_takes_nothing_that_was_never_sent():
     outbox = an_outbox()
-    outbox.add(number)
+    for _ in range(30):
+        outbox.add(number)
+    outbox.acknowledge(20)
     outbox.acknowledge(500)
 
-    assert len(outbox) == 1
+    assert [seq for seq, _ in outbox.take_due(0.0)] == list(range(1, 31))
+
+
+def test_an_acknowledge_for_the_memory_before_this_one_takes_nothing_that_was_sent_either():
+    outbox = an_outbox()
+    for _ in range(30):
+        outbox.add(lambda seq: b'{"seq": %d, "boot": "new"}' % seq)
+    outbox.take_due(0.0)
+
+    outbox.acknowledge(20, "old")
+    assert len(outbox) == 30
+    outbox.acknowledge(20, "new")
+    assert len(outbox) == 10
+
+
+def test_an_acknowledge_counts_also_where_the_power_was_away_and_nothing_was_sent_since(tmp_path):
+    first = an_outbox(tmp_path / "lot.sqlite3")
+    for _ in range(BATCH + 50):
+        first.add(lambda seq: b'{"seq": %d, "boot": "b1"}' % seq)
+    second = an_outbox(tmp_path / "lot.sqlite3")
+    second.acknowledge(BATCH + 40, "b1")
+
+    assert len(second) == 10
+
+
+def test_an_acknowledge_of_what_was_sent_on_the_connection_before_counts():
+    outbox = an_outbox()
+    outbox.add(number)
+    outbox.take_due(0.0)
+    outbox.forget_sent()
+    outbox.acknowledge(1)
+
+    assert len(outbox) == 0
 
 
 def test_numbers_go_on_after_a_restart_also_when_nothing_was_left(tmp_path):
     first = an_outbox(tmp_path / "lot.sqlite3")
     first.add(number)
     first.add(number)
+    first.take_due(0.0)
     first.acknowledge(2)
 
     second = an_outbox(tmp_path / "lot.sqlite3")

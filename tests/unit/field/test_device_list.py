@@ -71,10 +71,38 @@ def test_of_two_rows_with_one_id_the_second_is_left_out_and_says_where_the_first
     assert found.bad == (BadRow(line=4, text="station/s1", reason="station/s1 stands in line 2 already."),)
 
 
-def test_a_cell_over_two_lines_does_not_shift_the_numbers_of_the_rows_behind_it():
-    found = read_csv("device_id,name", '"station/s1","North', 'bridge"', "nonsense,")
+def test_a_quotation_mark_that_is_doubled_in_a_cell_is_one():
+    (device,) = read_csv("device_id;name", 'station/s1;"The ""Old"" bridge"').devices
 
-    assert [bad.line for bad in found.bad] == [2, 4]
+    assert device.name == 'The "Old" bridge'
+
+
+def test_a_cell_over_two_lines_does_not_shift_the_numbers_of_the_rows_behind_it():
+    found = read_csv("device_id,remarks", '"station/s1","North', 'bridge"', "nonsense,")
+
+    assert [device.device_id for device in found.devices] == ["station/s1"]
+    assert [bad.line for bad in found.bad] == [4]
+
+
+@pytest.mark.parametrize(
+    ("rows", "bad_lines"),
+    [
+        (['station/s1,"North', "station/s2,South"], [2]),
+        (['station/s1,"North" bridge', "station/s2,South"], [2]),
+        (['station/s1,"North', "station/s2,South", 'station/s3,"East"'], [2]),
+        (['station/s1,"North,', "station/s2,South", 'x",'], [2, 4]),
+        (["station/s0,", 'station/s1,"', "station/s2,South"], [3]),
+        (['station/s1,"North', *(f"station/s{n}," for n in range(2, 5000))], [2]),
+    ],
+    ids=["open", "text behind", "closed by a later row", "swallows a row", "last cell", "to the end of the file"],
+)
+def test_a_stray_quotation_mark_costs_its_own_row_and_no_other(rows, bad_lines):
+    found = read_csv("device_id,name", *rows)
+
+    good = {row.partition(",")[0] for number, row in enumerate(rows, start=2) if number not in bad_lines}
+    assert {device.device_id for device in found.devices} == good
+    assert [bad.line for bad in found.bad] == bad_lines
+    assert all("quotation marks" in bad.reason for bad in found.bad[:1])
 
 
 def test_geojson_points_become_devices_and_other_shapes_are_named():
@@ -109,7 +137,7 @@ def test_geojson_points_become_devices_and_other_shapes_are_named():
         (b"name\nx", "d.csv", "device_id"),
         (b"", "d.csv", "device_id"),
         (b"device_id\n", "d.csv", "no devices"),
-        (b'device_id\n"station/s1', "d.csv", "line"),
+        (b'device_id,"name\nstation/s1', "d.csv", "line"),
         (b"{", "d.json", "no JSON"),
         (b"[" * 100_000, "d.json", "no JSON"),
         (b"[]", "d.json", "FeatureCollection"),

@@ -63,13 +63,68 @@ def test_a_gap_is_given_up_only_after_the_device_has_sent_again_without_it():
     assert sequence.n_skipped == 39
 
 
-def test_an_old_gap_is_given_up_even_where_the_device_sends_nothing_again():
+def test_copies_that_waited_somewhere_and_come_in_one_burst_do_not_say_that_the_rest_is_gone():
+    sequence = Sequence(taken=10)
+    offer(sequence, 50, 0.0)
+    for copy in range(10):
+        assert offer(sequence, 50, 7.0 + copy * 0.05) == (Arrival.DUPLICATE, [])
+
+
+def test_a_gap_is_given_up_after_a_minute_where_a_device_that_is_heard_sends_nothing_again():
     sequence = Sequence(taken=10)
     offer(sequence, 12, 0.0)
 
     assert sequence.give_up_old_gap(59.0) == []
     assert [item.seq for item in sequence.give_up_old_gap(61.0)] == [12]
     assert sequence.n_skipped == 1
+
+
+def test_the_time_in_which_a_device_could_not_be_heard_does_not_age_a_gap():
+    sequence = Sequence(taken=10)
+    offer(sequence, 12, 0.0)
+    sequence.wait_on(500.0)
+
+    assert sequence.give_up_old_gap(559.0) == []
+    assert offer(sequence, 11, 559.5) == (Arrival.IN_ORDER, [11, 12])
+    assert sequence.n_skipped == 0
+
+
+def test_repetitions_count_from_the_last_silence_on():
+    sequence = Sequence(taken=10)
+    for now_s in (0.0, 2.0, 4.0):
+        offer(sequence, 12, now_s)
+    sequence.wait_on(100.0)
+
+    assert offer(sequence, 12, 107.0) == (Arrival.DUPLICATE, [])
+
+
+def test_a_device_that_introduces_itself_all_the_time_does_not_hold_its_events_back_for_ever():
+    sequence = Sequence(taken=10)
+    offer(sequence, 12, 0.0)
+    for half_minutes in range(1, 20):
+        sequence.on_introduction(half_minutes * 30.0)
+        if sequence.give_up_old_gap(half_minutes * 30.0):
+            break
+
+    assert sequence.taken == 12
+
+
+def test_behind_a_gap_that_is_given_up_the_next_one_has_a_minute_of_its_own():
+    sequence = Sequence(taken=10)
+    offer(sequence, 12, 0.0)
+    offer(sequence, 14, 50.0)
+
+    assert [item.seq for item in sequence.give_up_old_gap(61.0)] == [12]
+    assert sequence.give_up_old_gap(120.0) == []
+    assert [item.seq for item in sequence.give_up_old_gap(122.0)] == [14]
+
+
+def test_what_a_device_said_before_anybody_knew_it_is_no_loss():
+    sequence = Sequence()
+    offer(sequence, 5000, 0.0)
+
+    assert [item.seq for item in sequence.give_up_old_gap(61.0)] == [5000]
+    assert sequence.n_skipped == 0
 
 
 def test_a_wiped_device_that_counts_anew_is_not_taken_for_a_repetition():

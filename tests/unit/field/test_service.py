@@ -2,13 +2,20 @@ import asyncio
 import json
 from datetime import timedelta
 
+from sqlalchemy import select
+from sqlalchemy.exc import DataError
+
+from core.access.model import SYSTEM
+from core.field import rows
 from core.field.inbox import Inbound
-from core.field.model import DeviceState, LinkReport, LinkState
+from core.field.model import CommandStatus, DeviceState, LinkReport, LinkState
 from core.field.outbox import Outbox
-from core.field.payloads import Status
+from core.field.payloads import AlarmPayload, Status
 from core.field.service import (
     CLOSED_ALARM_STAYS_S,
     REBIRTH_AT_MOST_EVERY_S,
+    TIME_AT_MOST_EVERY_S,
+    EventsLost,
     FieldEventReceived,
     FieldService,
     ReadingReceived,
@@ -19,6 +26,7 @@ from core.kernel.bus import Bus
 from core.kernel.clock import FakeClock, format_at
 from core.kernel.errors import UnavailableError
 from core.store.engine import open_store, sqlite_url
+from core.store.tables import FieldEventRow, ReadingRow
 
 ROOT = "watchfloor/v1/city/station/s1"
 
@@ -27,6 +35,7 @@ class RecordingLink:
     """Stands for the broker: remembers what it was told to send and to acknowledge."""
 
     def __init__(self):
+        self.n_times_told = 0
         self.sent = []
         self.acknowledged = []
 
@@ -39,9 +48,12 @@ class RecordingLink:
     def watch(self):
         pass
 
-    def publish(self, topic, payload, *, qos=0, is_retained=False, expiry_s=None, on_done=None):
+    def publish(self, topic, payload, *, qos=0, is_retained=False, expiry_s=None, reply=None, on_done=None):
         self.sent.append((topic.removeprefix("watchfloor/v1/city/"), payload, is_retained))
         return True
+
+    def say_online(self):
+        self.n_times_told += 1
 
     def acknowledge(self, messages):
         self.acknowledged += [message.mid for message in messages]
@@ -70,16 +82,18 @@ class Site:
         self.told = []
         self.bus.subscribe(FieldEventReceived, lambda event: self.told.append(event.event.seq))
         self.bus.subscribe(ReadingReceived, lambda event: self.told.append(event.reading.values))
+        self.lost = []
+        self.bus.subscribe(EventsLost, self.lost.append)
         self.mid = 0
 
-    def hear(self, tail, **fields):
+    def hear(self, tail, *, root=ROOT, **fields):
         self.mid += 1
         is_event = tail == "evt"
         body = json.dumps({"ts": format_at(self.clock.now()), "data": {"intensity": 1}, **fields}).encode()
         self.service.on_messages(
             [
                 Inbound(
-                    topic=f"{ROOT}/{tail}",
+                    topic=f"{root}/{tail}",
                     payload=body,
                     qos=1,
                     is_retained=False,
@@ -91,6 +105,13 @@ class Site:
 
     def link_is(self, state):
         self.service.on_link_state(LinkReport(state=state, address="here"))
+
+    async def stored(self):
+        query = select(FieldEventRow.device_id, FieldEventRow.seq).order_by(FieldEventRow.field_event_id)
+        return await self.store.read(lambda session: [tuple(row) for row in session.execute(query)])
+
+    async def readings(self):
+        return await self.store.read(lambda session: [row.values for row in session.scalars(select(ReadingRow))])
 
     @property
     def n_rebirths(self):
@@ -123,7 +144,28 @@ def test_an_event_is_acknowledged_and_told_only_after_the_commit(tmp_path):
         await site.service._write_some_events()
         assert site.link.acknowledged == [1, 2]
         assert site.told == [1, 2]
-        assert json.loads(site.link.last("evt/ack")) == {"ack": 2, "host": "core", "epoch": 1}
+        said = json.loads(site.link.last("evt/ack"))
+        now_ms = site.clock.now().timestamp() * 1000
+        assert said == {"ack": 2, "boot": "", "host": "core", "epoch": 1, "timestamp": now_ms}
+
+    on_site(tmp_path, body)
+
+
+def test_stored_events_are_listed_and_those_that_call_wait_until_their_call_is_stored(tmp_path):
+    alert = {"category": "traffic", "subCategory": "carStopped", "severity": "high"}
+
+    async def body(site):
+        site.hear("evt", seq=1, type="TrafficFlowObserved")
+        site.hear("evt", seq=2, type="Alert", data=alert)
+        site.hear("evt", seq=3, type="Alert", data=alert, hist=True)
+        await site.service._write_some_events()
+
+        shown = [(one.seq, one.is_late, one.is_calling) for one in await site.service.events("station/s1")]
+        assert shown == [(3, True, False), (2, False, True), (1, False, False)]
+        waiting = await site.service.waiting_events()
+        assert [(one.seq, one.data) for one in waiting] == [(2, alert)]
+        await site.service.forget_waiting(waiting)
+        assert await site.service.waiting_events() == []
 
     on_site(tmp_path, body)
 
@@ -145,6 +187,197 @@ def test_while_the_database_is_away_the_hop_is_released_but_the_device_is_not_to
         assert json.loads(site.link.last("evt/ack"))["ack"] == 1
         assert site.link.acknowledged == [1]
         assert site.told == [1]
+
+    on_site(tmp_path, body)
+
+
+def test_a_gap_is_not_given_up_while_nobody_can_be_heard_so_the_device_keeps_what_is_missing(tmp_path):
+    async def body(site):
+        site.link_is(LinkState.CONNECTED)
+        for seq in [*range(1, 10), *range(11, 21)]:
+            site.hear("evt", seq=seq)
+        site.link_is(LinkState.DOWN)
+        for _ in range(70):
+            site.clock.advance(seconds=1)
+            await site.service.tick()
+        site.link_is(LinkState.CONNECTED)
+        await site.service.tick()
+        site.hear("birth", name="S1", boot="b")
+        await site.service.tick()
+        await site.service._write_some_events()
+        assert json.loads(site.link.last("evt/ack"))["ack"] == 9
+
+        site.clock.advance(seconds=1)
+        for seq in range(10, 21):
+            site.hear("evt", seq=seq)
+        await site.service._write_some_events()
+        assert [seq for _, seq in await site.stored()] == list(range(1, 21))
+        assert (site.lost, site.service.losses().n_events) == ([], 0)
+
+    on_site(tmp_path, body)
+
+
+def test_a_gap_is_not_given_up_while_its_device_is_away(tmp_path):
+    async def body(site):
+        site.link_is(LinkState.CONNECTED)
+        site.hear("evt", seq=1)
+        site.hear("evt", seq=3)
+        site.hear("status", state="lost")
+        for _ in range(70):
+            site.clock.advance(seconds=1)
+            await site.service.tick()
+        site.hear("status", state="online")
+        await site.service.tick()
+        site.hear("evt", seq=2)
+        await site.service._write_some_events()
+
+        assert [seq for _, seq in await site.stored()] == [1, 2, 3]
+
+    on_site(tmp_path, body)
+
+
+def test_events_that_a_device_no_longer_has_are_counted_and_told(tmp_path):
+    async def body(site):
+        site.link_is(LinkState.CONNECTED)
+        site.hear("evt", seq=1)
+        site.hear("evt", seq=5)
+        for _ in range(62):
+            site.clock.advance(seconds=1)
+            await site.service.tick()
+
+        ((device_id, n_events),) = [(lost.device_id, lost.n_events) for lost in site.lost]
+        assert (device_id, n_events, site.service.losses().n_events) == ("station/s1", 3, 3)
+
+    on_site(tmp_path, body)
+
+
+def test_events_that_come_while_a_write_runs_and_all_is_let_go_are_not_taken_for_the_written_ones(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("core.field.service.MAX_EVENTS_WAITING", 20)
+    other = ROOT.replace("s1", "s2")
+
+    async def body(site):
+        gate, write = asyncio.Event(), site.store.write
+
+        async def slow(fn):
+            await gate.wait()
+            return await write(fn)
+
+        site.store.write = slow
+        for seq in range(1, 6):
+            site.hear("evt", seq=seq)
+        writing = asyncio.create_task(site.service._write_some_events())
+        await asyncio.sleep(0)
+        for seq in range(1, 22):
+            site.hear("evt", seq=seq, root=other)
+        for seq in range(1, 9):
+            site.hear("evt", seq=seq, root=other)
+        gate.set()
+        await writing
+        site.hear("evt", seq=6)
+        site.hear("evt", seq=9, root=other)
+        await site.service._write_some_events()
+
+        stored = await site.stored()
+        assert [seq for device_id, seq in stored if device_id == "station/s1"] == list(range(1, 7))
+        assert [seq for device_id, seq in stored if device_id == "station/s2"] == list(range(1, 10))
+        assert json.loads(site.link.last("s2/evt/ack"))["ack"] == 9
+
+    on_site(tmp_path, body)
+
+
+def test_a_device_that_begins_anew_while_its_old_events_are_written_is_not_told_that_the_new_ones_are(tmp_path):
+    async def body(site):
+        gate, write = asyncio.Event(), site.store.write
+
+        async def slow(fn):
+            await gate.wait()
+            return await write(fn)
+
+        site.store.write = slow
+        for seq in range(1, 6):
+            site.hear("evt", seq=seq, boot="old")
+        writing = asyncio.create_task(site.service._write_some_events())
+        await asyncio.sleep(0)
+        site.clock.advance(seconds=60)
+        site.hear("evt", seq=1, boot="new")
+        gate.set()
+        await writing
+        assert site.link.last("evt/ack") is None
+        await site.service._write_some_events()
+
+        said = json.loads(site.link.last("evt/ack"))
+        assert (said["ack"], said["boot"]) == (1, "new")
+
+    on_site(tmp_path, body)
+
+
+def refuse_rows(site, is_bad):
+    """Let the database refuse readings for which `is_bad(values)`."""
+    insert = rows.insert_readings
+
+    def refuse(session, readings):
+        if any(is_bad(reading.values) for reading in readings):
+            raise DataError("INSERT", {}, ValueError("it does not fit"))
+        insert(session, readings)
+
+    site.monkeypatch.setattr("core.field.service.rows.insert_readings", refuse)
+
+
+def test_a_reading_that_cannot_be_stored_takes_no_other_with_it_and_is_counted(tmp_path, monkeypatch):
+    async def body(site):
+        site.monkeypatch = monkeypatch
+        refuse_rows(site, lambda values: values["intensity"] == 3)
+        for value in range(1, 6):
+            site.clock.advance(seconds=1)
+            site.hear("state/flow", data={"intensity": value}, type="TrafficFlowObserved")
+        await site.service.tick()
+
+        assert [values["intensity"] for values in await site.readings()] == [1, 2, 4, 5]
+        assert site.service.losses().n_readings == 1
+        loaded, _ = await site.store.read(rows.load)
+        assert [device.device_id for device, *_ in loaded] == ["station/s1"]
+
+    on_site(tmp_path, body)
+
+
+def test_readings_wait_for_a_database_that_is_away(tmp_path):
+    async def body(site):
+        async def refuse(_fn):
+            raise UnavailableError("The database is locked.")
+
+        write, site.store.write = site.store.write, refuse
+        site.hear("state/flow", data={"intensity": 7}, type="TrafficFlowObserved")
+        await site.service.tick()
+        site.store.write = write
+        site.clock.advance(seconds=1)
+        await site.service.tick()
+
+        assert [values["intensity"] for values in await site.readings()] == [7]
+        assert site.service.losses().n_readings == 0
+
+    on_site(tmp_path, body)
+
+
+def test_an_event_that_cannot_be_stored_is_counted_and_told_and_the_others_are_stored(tmp_path, monkeypatch):
+    insert = rows.insert_events
+
+    def refuse(session, events):
+        if any(event.seq == 2 for event in events):
+            raise DataError("INSERT", {}, ValueError("it does not fit"))
+        insert(session, events)
+
+    monkeypatch.setattr("core.field.service.rows.insert_events", refuse)
+
+    async def body(site):
+        for seq in (1, 2, 3):
+            site.hear("evt", seq=seq)
+        await site.service._write_events()
+
+        assert [seq for _, seq in await site.stored()] == [1, 3]
+        assert [lost.n_events for lost in site.lost] == [1]
+        assert sorted(site.link.acknowledged) == [1, 2, 3]
 
     on_site(tmp_path, body)
 
@@ -235,9 +468,113 @@ def test_a_broker_that_comes_back_twice_in_a_short_time_has_the_devices_asked_tw
     on_site(tmp_path, body)
 
 
+def test_devices_that_come_are_told_the_time_together_and_not_too_often(tmp_path):
+    async def body(site):
+        site.link_is(LinkState.CONNECTED)
+        for _ in range(20):
+            site.hear("birth", name="S1", boot="b")
+        for _ in range(int(TIME_AT_MOST_EVERY_S) - 1):
+            await site.service.tick()
+            site.hear("birth", name="S1", boot="b")
+            site.clock.advance(seconds=1)
+        assert site.link.n_times_told == 1
+
+        site.clock.advance(seconds=1)
+        await site.service.tick()
+        assert site.link.n_times_told == 2
+        site.clock.advance(seconds=TIME_AT_MOST_EVERY_S)
+        await site.service.tick()
+        assert site.link.n_times_told == 2
+
+    on_site(tmp_path, body)
+
+
+def test_a_removed_device_is_acknowledged_again_only_when_it_speaks(tmp_path):
+    async def body(site):
+        site.hear("evt", seq=1)
+        await site.service._write_some_events()
+        site.hear("evt", seq=2)
+        site.link.sent.clear()
+        site.service._forget_device(site.service._tracked("station/s1"))
+        await site.service._write_some_events()
+        assert site.link.last("evt/ack") is None
+
+        site.hear("evt", seq=2)
+        site.clock.advance(seconds=2)
+        await site.service.tick()
+        assert json.loads(site.link.last("evt/ack"))["ack"] == 2
+
+    on_site(tmp_path, body)
+
+
+def test_a_new_memory_whose_clock_is_behind_is_not_taken_for_a_repetition(tmp_path):
+    async def body(site):
+        for seq in range(1, 6):
+            site.hear("evt", seq=seq, boot="old")
+        await site.service._write_some_events()
+        site.link.sent.clear()
+        long_ago = format_at(site.clock.now() - timedelta(days=400))
+        for _ in range(3):
+            for seq in range(1, 4):
+                site.hear("evt", seq=seq, boot="new", ts=long_ago)
+            await site.service._write_some_events()
+            site.clock.advance(seconds=2)
+            await site.service.tick()
+
+        assert [seq for _, seq in await site.stored()] == [1, 2, 3, 4, 5, 1, 2, 3]
+        acks = [json.loads(payload) for topic, payload, _ in site.link.sent if topic.endswith("evt/ack")]
+        assert all(ack["boot"] == "old" for ack in acks[:1])
+        assert (acks[-1]["ack"], acks[-1]["boot"]) == (3, "new")
+
+    on_site(tmp_path, body)
+
+
+def test_what_a_restarted_device_sends_again_is_acknowledged_by_its_own_number(tmp_path):
+    async def body(site):
+        for seq, boot in ((1, "b1"), (2, "b1"), (3, "b2")):
+            site.hear("evt", seq=seq, boot=boot)
+        await site.service._write_some_events()
+        site.link.sent.clear()
+        site.hear("evt", seq=2, boot="b1")
+        for _ in range(2):
+            site.clock.advance(seconds=2)
+            await site.service.tick()
+
+        acks = [json.loads(payload) for topic, payload, _ in site.link.sent if topic.endswith("evt/ack")]
+        assert [(ack["ack"], ack["boot"]) for ack in acks] == [(3, "b2"), (2, "b1")]
+        assert [seq for _, seq in await site.stored()] == [1, 2, 3]
+
+    on_site(tmp_path, body)
+
+
+def test_a_database_that_hangs_holds_up_neither_commands_nor_what_is_seen_of_devices(tmp_path):
+    async def body(site):
+        site.link_is(LinkState.CONNECTED)
+        site.hear("state/flow", type="TrafficFlowObserved")
+        command = await site.service.send_command(SYSTEM, "station/s1", "blink", ttl_s=30)
+        write, hangs = site.store.write, asyncio.Event()
+
+        async def hang(fn):
+            await hangs.wait()
+            return await write(fn)
+
+        site.store.write = hang
+        await site.service.start(site.link)
+        site.hear("state/flow", type="TrafficFlowObserved")
+        await asyncio.sleep(0)
+        site.clock.advance(seconds=91)
+        while site.state is not DeviceState.STALE or site.service.commands():
+            await asyncio.sleep(0.01)
+        (ended,) = await site.service.command_history("station/s1")
+        assert (ended.command_id, ended.status) == (command.command_id, CommandStatus.TIMEOUT)
+        hangs.set()
+
+    on_site(tmp_path, body)
+
+
 def test_a_closed_alarm_leaves_the_broker_after_ten_minutes(tmp_path):
     async def body(site):
-        site.service.publish_alarm({"alarm_id": "01A", "version": 2, "is_open": False})
+        site.service.publish_alarm(AlarmPayload(alarm_id="01A", version=2, is_open=False))
         await site.service.tick()
         assert json.loads(site.link.last("_alarm/01A"))["version"] == 2
 

@@ -11,9 +11,17 @@ from core.field.model import Device, DeviceState
 from core.incidents import ledger, machine
 from core.incidents.handling import Meant
 from core.incidents.holds import Holds, HoldsChanged
-from core.incidents.model import Alarm, AlarmChanged, AlarmState, Priority, Quality, Shelving, SourceKind
+from core.incidents.model import Alarm, AlarmChanged, AlarmState, ClosedUnheard, Priority, Quality, Shelving, SourceKind
 from core.incidents.rules.book import RuleBook
-from core.incidents.rules.model import AlarmRule, Escalation, Limits, RoleName, RuleSet, RulesInForce
+from core.incidents.rules.model import (
+    AlarmRule,
+    Escalation,
+    Limits,
+    RoleName,
+    RulesChanged,
+    RuleSet,
+    RulesInForce,
+)
 from core.incidents.suppression import PlannedWorks, Reach, Source, SuppressionRule, Window
 from core.incidents.tuning import SHELVE_REASONS, AlarmTuning
 from core.kernel.clock import FakeClock
@@ -867,3 +875,142 @@ def test_a_lost_source_neither_ends_nor_begins_anything(room: Room) -> None:
 
     lost = now(room, alarm)
     assert (lost.state, lost.is_active, lost.quality) == (AlarmState.ACKNOWLEDGED, True, Quality.STALE)
+
+
+# -- what a rule wants, and what nobody hears any more --------------------------------------------------------------
+
+
+def test_a_rule_that_wants_a_comment_takes_no_acknowledge_without_one(room: Room) -> None:
+    room.tunings.replace({"congestion": AlarmTuning(is_comment_needed=True)})
+    alarm = raise_one(room)
+
+    with pytest.raises(BadInputError, match="only with a comment"):
+        acknowledge(room, alarm)
+    seen = room.run(
+        room.incidents.acknowledge(
+            OLGA, alarm.alarm_id, occurrence=alarm.occurrence, expect_version=alarm.version, comment="Police is there"
+        )
+    )
+
+    assert (seen.state, seen.comment) == (AlarmState.ACKNOWLEDGED, "Police is there")
+
+
+def rule_anew(room: Room, tuning: AlarmTuning) -> None:
+    room.tunings.replace({"collision": tuning})
+    room.bus.publish(RulesChanged(in_force=RulesInForce(rules=RuleSet(), version=2)))
+
+
+def test_new_times_of_a_rule_count_for_what_calls_already(room: Room, crash: Alarm) -> None:
+    rule_anew(room, AlarmTuning(escalate_s={}))
+    room.pass_time(120)
+    before = now(room, crash).escalation_level
+    rule_anew(room, AlarmTuning(escalate_s={Priority.CRITICAL: 200}))
+    room.pass_time(1)
+    room.pass_time(80)
+
+    assert (before, now(room, crash).escalation_level) == (0, 1)
+
+
+def test_of_two_times_out_of_service_the_longer_one_counts(room: Room) -> None:
+    alarm = raise_one(room)
+    week, day = (room.clock.now() + timedelta(days=days) for days in (7, 1))
+    room.run(
+        room.handling.set_source_out_of_service(
+            SUSI, SourceKind.CAMERA, "ring-north", name="Ring North", reason="Mast is moved", until=week
+        )
+    )
+    room.run(room.handling.set_out_of_service(SUSI, meant(now(room, alarm)), reason="Lens is replaced", until=day))
+
+    room.pass_time(24 * HOUR_S)
+    after_a_day = now(room, alarm)
+    room.pass_time(6 * 24 * HOUR_S)
+
+    assert (after_a_day.state, after_a_day.out_of_service_reason) == (AlarmState.OUT_OF_SERVICE, "Mast is moved")
+    assert now(room, alarm).state is AlarmState.UNACKNOWLEDGED
+
+
+def lose_camera(room: Room, alarm: Alarm) -> Alarm:
+    room.run(room.incidents.set_quality(SourceKind.CAMERA, alarm.source_id, Quality.STALE))
+    return now(room, alarm)
+
+
+def test_a_supervisor_closes_what_nobody_hears_and_a_source_that_comes_back_calls_anew(room: Room) -> None:
+    closed = []
+    room.bus.subscribe(ClosedUnheard, closed.append)
+    alarm = lose_camera(room, raise_one(room))
+
+    gone = room.run(room.incidents.close_unheard(SUSI, meant(alarm), reason="The mast was taken down"))
+    again = raise_one(room)
+
+    assert (gone.is_open, gone.comment, gone.acknowledged_by) == (False, "The mast was taken down", "susi")
+    assert [event.alarm for event in closed] == [gone]
+    journal = room.run(room.incidents.journal(alarm.alarm_id))
+    assert [(one.event, one.actor) for one in journal[-3:]] == [
+        ("comment", "susi"),
+        ("return", "susi"),
+        ("acknowledge", "susi"),
+    ]
+    assert again.is_calling
+    assert again.alarm_id != gone.alarm_id
+    assert room.run(audit.verify(room.store)).ok
+
+
+def test_a_shelved_alarm_that_nobody_hears_is_closed_with_its_shelving(room: Room) -> None:
+    alarm = lose_camera(room, shelve(room, raise_one(room)))
+
+    assert not room.run(room.incidents.close_unheard(SUSI, meant(alarm), reason="Taken down")).is_open
+
+
+def test_what_is_latched_waits_for_its_reset_although_nobody_hears_it(room: Room, crash: Alarm) -> None:
+    gone = room.run(room.incidents.close_unheard(SUSI, meant(lose_camera(room, crash)), reason="Taken down"))
+
+    assert gone.state is AlarmState.LATCHED_ACKNOWLEDGED
+
+
+def test_only_what_is_active_and_not_heard_is_closed_and_only_by_a_supervisor_with_a_reason(room: Room) -> None:
+    alarm = raise_one(room)
+
+    def close(actor=SUSI, reason="Taken down"):
+        return room.run(room.incidents.close_unheard(actor, meant(now(room, alarm)), reason=reason))
+
+    with pytest.raises(BadInputError, match="is heard"):
+        close()
+    lose_camera(room, alarm)
+    with pytest.raises(NotPermittedError):
+        close(OLGA)
+    with pytest.raises(BadInputError, match="reason"):
+        close(reason=" ")
+    return_one(room)
+    with pytest.raises(BadInputError, match="over already"):
+        close()
+
+
+def test_a_deadline_that_cannot_be_stored_is_given_up_and_the_others_come(
+    room: Room, crash: Alarm, monkeypatch
+) -> None:
+    other = raise_one(
+        room, condition_key="camera/b/collision:x", source_id="b", kind="collision", priority=Priority.CRITICAL
+    )
+    store = ledger.record
+
+    def refuse_one(session, row, event, actor):
+        if row is not None and row.alarm_id == crash.alarm_id:
+            raise ValueError("a bug")
+        return store(session, row, event, actor)
+
+    monkeypatch.setattr(ledger, "record", refuse_one)
+    room.pass_time(60)
+    room.pass_time(1)
+
+    assert (now(room, crash).escalation_level, now(room, other).escalation_level) == (0, 1)
+
+
+def test_a_place_without_mains_is_the_last_one_known_while_its_gateway_is_lost(room: Room) -> None:
+    room.tunings.replace({})
+    at_gateway = {"source_kind": SourceKind.DEVICE, "source_id": "north/gw"}
+    mains = raise_one(room, condition_key="device/north/gw/site_power_lost", kind="site_power_lost", **at_gateway)
+    lost = raise_one(room, condition_key="device/north/gw/device_lost", kind="device_lost", **at_gateway)
+
+    room.run(room.incidents.set_quality(SourceKind.DEVICE, "north/gw", Quality.STALE))
+
+    assert (now(room, mains).quality, now(room, lost).quality) == (Quality.STALE, Quality.GOOD)

@@ -90,6 +90,8 @@ def test_a_rule_with_a_count_calls_with_the_third_time_in_its_window(room: Room)
     for _ in range(3):
         rule_says(room, True)
         states.append(listed(room))
+        if states[-1]:
+            assert (the_alarm(room).n_calls, the_alarm(room).marks) == (1, frozenset())
         rule_says(room, False)
         room.pass_time(10)
 
@@ -220,3 +222,84 @@ def test_a_deadline_that_was_taken_back_never_falls_due(room: Room) -> None:
     timers.arm("b", {Due.ESCALATE: now}, now=now, now_s=0.0)
 
     assert timers.due(1e9) == [("b", Due.ESCALATE)]
+
+
+def test_of_what_waits_for_its_delay_the_most_urgent_is_raised(room: Room) -> None:
+    tune(room, on_delay_s=60)
+    rule_says(room, True)
+    room.run(room.incidents.raise_condition(make_condition(priority=Priority.CRITICAL)))
+    rule_says(room, True)
+    room.pass_time(60)
+
+    assert the_alarm(room).priority is Priority.CRITICAL
+
+
+def test_what_comes_back_worse_within_the_off_delay_calls(room: Room) -> None:
+    tune(room, off_delay_s=120)
+    rule_says(room, True)
+    acknowledge(room)
+    rule_says(room, False)
+    room.run(room.incidents.raise_condition(make_condition(priority=Priority.CRITICAL)))
+
+    alarm = the_alarm(room)
+    assert (alarm.priority, alarm.is_calling) == (Priority.CRITICAL, True)
+
+
+def test_a_count_over_an_hour_is_kept_for_an_hour(room: Room) -> None:
+    tune(room, n_raises=3, window_s=3600)
+    for _ in range(3):
+        rule_says(room, True)
+        rule_says(room, False)
+        room.pass_time(1000)
+
+    assert [alarm.n_calls for alarm in room.run(room.incidents.open_alarms())] == [1]
+
+
+def test_a_repeat_that_was_over_before_anybody_could_act_is_fleeting(room: Room) -> None:
+    rule_says(room, True)
+    room.pass_time(30)
+    rule_says(room, False)
+    room.pass_time(30)
+    assert the_alarm(room).marks == frozenset()
+
+    rule_says(room, True)
+    room.pass_time(3)
+    rule_says(room, False)
+
+    assert the_alarm(room).marks == {AlarmMark.FLEETING}
+
+
+def test_a_step_that_cannot_be_stored_is_given_up_and_the_others_are_taken(room: Room, monkeypatch, caplog) -> None:
+    tune(room, on_delay_s=60)
+    rule_says(room, True)
+    room.run(room.incidents.raise_condition(make_condition(condition_key="camera/b/congestion:x", source_id="b")))
+    store = ledger.record_new
+
+    def refuse_one(session, raised, actor):
+        if any(event.condition.condition_key == KEY for event in raised):
+            raise ValueError("a bug")
+        return store(session, raised, actor)
+
+    monkeypatch.setattr(ledger, "record_new", refuse_one)
+    room.pass_time(60)
+    assert [alarm.source_id for alarm in room.run(room.incidents.open_alarms())] == ["b"]
+
+    monkeypatch.setattr(ledger, "record_new", store)
+    rule_says(room, True)
+    room.pass_time(60)
+    assert len(listed(room)) == 2
+
+
+def test_what_was_counted_before_a_restart_counts(room: Room) -> None:
+    tune(room, n_raises=3, window_s=3600)
+    for _ in range(2):
+        rule_says(room, True)
+        rule_says(room, False)
+        room.pass_time(900)
+    room.restart()
+    tune(room, n_raises=3, window_s=3600)
+    room.run(room.incidents.start())
+
+    rule_says(room, True)
+
+    assert listed(room) == [AlarmState.UNACKNOWLEDGED]

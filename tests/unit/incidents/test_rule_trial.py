@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from core.incidents.handling import Meant
 from core.incidents.model import SourceKind
 from core.incidents.rules.book import RuleBook
 from core.incidents.rules.model import (
@@ -17,8 +18,9 @@ from core.incidents.rules.model import (
     RulesInForce,
     Suppression,
 )
-from core.incidents.rules.trial import Heard, read_history, read_works, try_rule
+from core.incidents.rules.trial import Heard, count_put_aside, read_history, read_works, try_rule
 from core.incidents.suppression import PlannedWorks, Reach, Source, Window
+from core.incidents.tuning import SHELVE_REASONS
 from core.kernel.errors import BadInputError
 from core.kernel.ids import new_id
 from core.vision.model import Observation, ObservationKind, Phase
@@ -73,7 +75,7 @@ def test_an_off_delay_joins_what_came_back_at_once():
 def test_a_count_waits_for_the_third():
     report = tried(course((0, 1), (20, 21), (40, 41), (5000, 5001)), book(n_raises=3, window_s=60))
 
-    assert report.changed.n_raised == 1
+    assert (report.changed.n_raised, report.changed.n_called) == (1, 1)
 
 
 def test_what_chatters_is_raised_and_makes_no_sound():
@@ -258,3 +260,22 @@ def test_a_span_that_is_too_long_is_refused(room):
                 lambda s: read_history(s, since=T0, until=T0 + timedelta(days=93), call_from=lambda _camera, _kind: 0.0)
             )
         )
+
+
+def test_a_trial_says_that_its_alarms_were_put_aside_and_counts_them_all_the_same(room):
+    begin = room.clock.now()
+    condition = make_condition(kind="congestion", condition_key="camera/x/congestion:z")
+    alarm = room.run(room.incidents.raise_condition(condition))
+    meant = Meant(alarm_id=alarm.alarm_id, occurrence=alarm.occurrence, version=alarm.version)
+    room.run(room.handling.shelve(SUSI, meant, for_s=300.0, reason=SHELVE_REASONS[0]))
+    until = room.clock.now() + timedelta(seconds=1)
+
+    counts = [
+        room.run(room.store.read(lambda s, rule=rule: count_put_aside(s, rule, since=begin, until=until)))
+        for rule in (alarm.rule_id, "another")
+    ]
+
+    assert counts == [1, 0]
+    report = tried(course((0, 10)), book(), n_put_aside=1)
+    assert "shelved or taken out of service once" in report.note
+    assert report.changed.n_called == 1

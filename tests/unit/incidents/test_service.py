@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import sqlite3
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select
@@ -12,6 +13,7 @@ from core.access import audit
 from core.field.model import Device, DeviceState
 from core.incidents import ledger, machine
 from core.incidents.doubt import CONFIRM_S
+from core.incidents.ledger import Measured
 from core.incidents.model import (
     Alarm,
     AlarmChanged,
@@ -24,6 +26,7 @@ from core.incidents.model import (
     SourceKind,
 )
 from core.incidents.policy import condition_of_system
+from core.incidents.tuning import AlarmTuning
 from core.kernel.errors import BadInputError, NotPermittedError, StaleWriteError, UnavailableError
 from core.kernel.ids import new_id
 from core.store.tables import AuditRow, ObservationRow
@@ -247,6 +250,17 @@ def test_a_lost_camera_makes_its_alarms_doubtful_but_not_the_one_that_says_so(ro
     assert [(alarm.kind, alarm.quality, alarm.state) for alarm in changed] == [
         ("congestion", Quality.STALE, AlarmState.UNACKNOWLEDGED)
     ]
+
+
+def test_a_blind_camera_makes_its_alarms_doubtful_but_not_the_one_that_says_so(room: Room) -> None:
+    raise_one(room)
+    raise_one(room, condition_key="camera/ring-north/camera_blinded", kind="camera_blinded")
+
+    changed = room.run(
+        room.incidents.set_quality(SourceKind.CAMERA, "ring-north", Quality.STALE, sure={"camera_blinded"})
+    )
+
+    assert [(alarm.kind, alarm.quality) for alarm in changed] == [("congestion", Quality.STALE)]
 
 
 def test_the_same_observation_twice_changes_nothing(room: Room) -> None:
@@ -503,6 +517,18 @@ def test_what_no_rule_says_again_after_the_restart_of_a_worker_is_returned(room:
     assert room.run(room.incidents.open_alarms()) == ()
 
 
+def test_only_the_conditions_that_are_named_become_doubtful(room: Room) -> None:
+    lane, full = (raise_one(room, condition_key=f"lot/quay/{kind}") for kind in ("lot_lane_blocked:Fire", "lot_full"))
+
+    doubtful = room.run(room.incidents.doubt_conditions({lane.condition_key, "lot/quay/never_raised"}))
+
+    assert [(alarm.alarm_id, alarm.is_active, alarm.quality) for alarm in doubtful] == [
+        (lane.alarm_id, True, Quality.STALE)
+    ]
+    listed = {alarm.alarm_id: alarm for alarm in room.run(room.incidents.open_alarms())}
+    assert listed[full.alarm_id] == full
+
+
 def test_a_worker_that_does_not_come_back_ends_no_alarm(room: Room) -> None:
     seen = acknowledge(room, take(room, observe(room)))
 
@@ -521,6 +547,22 @@ def test_conditions_that_a_source_no_longer_has_are_returned(room: Room) -> None
     changed = room.run(room.incidents.return_missing(SourceKind.CAMERA, "ring-north", {KEY}))
 
     assert [alarm.condition_key for alarm in changed] == ["camera/ring-north/stopped_vehicle:zone-a:7"]
+
+
+def test_what_thousands_of_removed_sources_were_called_for_ends_in_one_transaction(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = {(SourceKind.DEVICE, f"north/p{n}") for n in range(5000)}
+    for source in ("north/p7", "north/p4999", "south/p7"):
+        raise_one(room, condition_key=f"device/{source}/x", source_kind=SourceKind.DEVICE, source_id=source)
+    writes: list[object] = []
+    write = room.store.write
+    monkeypatch.setattr(room.store, "write", lambda fn: writes.append(fn) or write(fn))
+
+    changed = room.run(room.incidents.return_sources(gone))
+
+    assert sorted(alarm.source_id for alarm in changed) == ["north/p4999", "north/p7"]
+    assert len(writes) == 1
 
 
 def test_a_lost_device_calls_after_a_moment_and_a_goodbye_does_not(room: Room) -> None:
@@ -619,3 +661,33 @@ def test_sources_with_long_names_are_stored_as_what_they_end_with_and_stay_apart
     assert alarms[0].source_id != alarms[1].source_id
     assert all(alarm.source_id.endswith("watchfloor.toml:vision.wrong") for alarm in alarms)
     assert not room.run(room.incidents.return_condition(alarms[0].condition_key)).is_active
+
+
+def test_by_which_numbers_conditions_came_and_went_lately_is_known_after_a_restart(room):
+    at = room.clock.now()
+    for key in ("device/a", "device/b"):
+        condition = make_condition(condition_key=key, measured_at=at + timedelta(seconds=1))
+        room.run(room.incidents.raise_condition(condition))
+    room.run(room.incidents.return_condition("device/a", at + timedelta(seconds=2)))
+    room.run(room.incidents.raise_condition(make_condition(condition_key="camera/c")))
+    room.restart()
+
+    assert room.run(room.incidents.measured_lately()) == {
+        "device/a": Measured(at + timedelta(seconds=1), at + timedelta(seconds=2)),
+        "device/b": Measured(at + timedelta(seconds=1), None),
+    }
+    # However long nobody kept the journal; only what came after it makes it old.
+    room.clock.advance(seconds=7200.0)
+    assert len(room.run(room.incidents.measured_lately())) == 2
+    room.run(room.incidents.raise_condition(make_condition(condition_key="camera/d")))
+    assert room.run(room.incidents.measured_lately()) == {}
+
+
+def test_a_return_that_waited_for_its_off_delay_is_known_by_its_measurement_too(room):
+    at = room.clock.now()
+    room.tunings.replace({"congestion": AlarmTuning(off_delay_s=10.0)})
+    room.run(room.incidents.raise_condition(make_condition(condition_key="device/a", measured_at=at)))
+    room.run(room.incidents.return_condition("device/a", at + timedelta(seconds=1)))
+    room.pass_time(11.0)
+
+    assert room.run(room.incidents.measured_lately()) == {"device/a": Measured(at, at + timedelta(seconds=1))}

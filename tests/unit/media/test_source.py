@@ -247,6 +247,15 @@ def test_a_webcam_that_is_not_there_is_a_sentence():
     assert "no webcam 97" in result.message
 
 
+@pytest.mark.parametrize("address", ["/dev/video97", "webcam:/dev/v4l/by-id/usb-Nobody-video-index0"])
+def test_a_webcam_is_named_by_its_device_as_well(address):
+    result = probe(SourceSpec(address=address), timeout_s=4)
+
+    assert not result.ok
+    assert "There is no webcam" in result.message
+    assert result.hint
+
+
 @pytest.mark.testdata
 def test_real_portrait_footage_opens_upright():
     result = probe(SourceSpec(address=str(testdata("video/traffic_intersection_portrait_br.mp4"))))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from core.kernel.clock import SystemClock
 from core.kernel.errors import BadInputError, UnavailableError
 from core.media import stream as stream_module
+from core.media.camera_source import CameraSource
 from core.media.model import SourceSpec, StreamState
 from core.media.probe import probe
 from core.media.source import LoginRefusedError
@@ -353,3 +354,30 @@ def test_a_probe_that_hangs_beyond_all_time_outs_returns_all_the_same(monkeypatc
     assert time.monotonic() - began_s < 1.5
     assert result.message == "rtsp://camera/s did not answer within 0.5 s."
     release.set()
+
+
+def test_a_camera_whose_head_turned_is_black_all_over_where_any_of_it_is_private(room):
+    window = ((0.0, 0.0), (0.2, 0.0), (0.2, 0.2))
+    source = CameraSource(
+        "cam-1",
+        SourceSpec(address="synthetic:a"),
+        privacy=(window,),
+        on_frame=room.frames.append,
+        on_state=room.on_state,
+    )
+
+    def brightest_of_the_next():
+        n_frames = len(room.frames)
+        wait_until(lambda: len(room.frames) > n_frames, what="the next picture")
+        return room.frames[-1].frame.to_ndarray(format="gray").max()
+
+    source.start()
+    at_home = brightest_of_the_next()
+    source.hide_all()
+    away = brightest_of_the_next()
+    source.hide_parts()
+    again = brightest_of_the_next()
+    source.stop()
+
+    assert min(at_home, again) > 100
+    assert away < 10

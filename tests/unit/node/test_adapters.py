@@ -31,6 +31,9 @@ class Calls:
     def return_condition(self, key):
         pass
 
+    def follow(self, frigate):
+        pass
+
 
 def gateway(field, **adapters):
     settings, faults = load_settings(None, {"adapters": adapters})

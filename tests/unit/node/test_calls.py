@@ -1,27 +1,38 @@
 """Calls to the operator while the database comes and goes."""
 
 import asyncio
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from core.cameras.model import Camera
 from core.drones.model import DroneState, LinkHealth
-from core.field.model import Device, DeviceState, FieldEvent, LinkReport, LinkState, Reading
+from core.field.inbox import Inbound
+from core.field.model import Device, DeviceState, FieldEvent, FieldLosses, LinkReport, LinkState, Reading
+from core.field.service import EventsLost
+from core.gateway.frigate import OBJECT, FrigateAdapter
 from core.incidents.doubt import Doubtful
-from core.incidents.model import Alarm, Condition, Priority, SourceKind
+from core.incidents.ledger import Measured
+from core.incidents.model import Condition, Priority, Quality, SourceKind
 from core.incidents.rules.book import RuleBook
 from core.incidents.rules.model import AlarmRule, AppliesTo, Limits, RuleSet, RulesInForce
 from core.kernel.clock import FakeClock
 from core.kernel.errors import UnavailableError
 from core.kernel.ids import new_id
 from core.media.model import StreamReport, StreamState
-from core.node.calls import Calls
+from core.node import conditions
+from core.node.calls import LOSSES_END_AFTER_S, Calls
 from core.node.model import Health, WorkerReport
-from core.node.sight import CameraLost
-from core.parking.model import Lot
+from core.node.sight import CameraBack, CameraLost
+from core.parking.model import BayState, BayStatus, Lot, LotObservation, LotObservationKind
 from core.parking.rules import LotCondition, LotRule
+from core.parking.sight.model import Sighting, SightingKind, SightInterrupted
 from core.vision.messages import Observed
 from core.vision.model import Observation, ObservationKind, Phase
+from tests.e2e.gateway.test_frigate import event
+from tests.fixtures.alarms import alarm
 
 CAMERA = Camera(camera_id="a", name="A", address="synthetic:a")
 
@@ -50,7 +61,10 @@ class Incidents:
         self.pictures += [picture] if picture is not None else []
         self.conditions.append(condition)
 
-    async def return_condition(self, key):
+    async def raise_moment(self, condition, _claim):
+        await self._store("moment", condition.condition_key)
+
+    async def return_condition(self, key, _measured_at=None):
         await self._store("return", key)
 
     async def take_observation(self, observation, *, snapshot, **_where):
@@ -59,11 +73,20 @@ class Incidents:
     async def return_missing(self, source_kind, source_id, still_active=()):
         await self._store("return missing", source_id, *still_active)
 
+    async def return_sources(self, sources):
+        await self._store("return sources", *sorted(source_id for _kind, source_id in sources))
+
     async def doubt_source(self, source_kind, source_id, sure=()):
         await self._store("doubt", source_id, *sure)
 
-    async def set_quality(self, source_kind, source_id, quality):
+    async def doubt_conditions(self, condition_keys):
+        await self._store("doubt", *sorted(condition_keys))
+
+    async def set_quality(self, source_kind, source_id, quality, sure=()):
         await self._store("quality", source_id)
+
+    async def set_quality_of(self, condition_key, quality):
+        await self._store("quality of", condition_key, quality)
 
     async def take_device_state(self, device):
         await self._store("device", device.state)
@@ -82,25 +105,8 @@ def condition(key="system/x"):
 
 
 def doubtful_alarm(key, **changes):
-    at = datetime(2026, 1, 1, tzinfo=UTC)
-    alarm = Alarm(
-        alarm_id=key,
-        condition_key=key,
-        occurrence="o",
-        incident_id="i",
-        kind="x",
-        title="X",
-        detail="",
-        priority=Priority.LOW,
-        source_kind=SourceKind.DEVICE,
-        source_id="south/p1",
-        source_name="P1",
-        is_active=True,
-        is_acknowledged=False,
-        raised_at=at,
-        changed_at=at,
-    )
-    return replace(alarm, **changes)
+    source = {"source_kind": SourceKind.DEVICE, "source_id": "south/p1", "source_name": "P1"}
+    return alarm(alarm_id=key, condition_key=key, **(source | changes))
 
 
 def health(**changes):
@@ -251,6 +257,47 @@ def test_a_full_disk_and_a_database_that_refuses_call_and_are_taken_back():
     run(scenario)
 
 
+def test_readings_that_are_lost_call_until_none_were_lost_for_a_minute():
+    clock = FakeClock()
+    key = "system/field_data_lost"
+
+    async def scenario(calls, incidents):
+        calls.take_health(health())
+        calls.take_health(health(losses=FieldLosses(n_readings=3)))
+        clock.advance(seconds=LOSSES_END_AFTER_S - 1)
+        calls.take_health(health(losses=FieldLosses(n_readings=4)))
+        clock.advance(seconds=LOSSES_END_AFTER_S - 1)
+        calls.take_health(health(losses=FieldLosses(n_readings=4)))
+        await calls.drain(timeout_s=5)
+        assert incidents.done == [("raise", key)]
+
+        clock.advance(seconds=1)
+        calls.take_health(health(losses=FieldLosses(n_readings=4)))
+        await calls.drain(timeout_s=5)
+        assert incidents.done == [("raise", key), ("return", key)]
+
+    run(scenario, clock=clock)
+
+
+def test_events_that_are_lost_call_for_their_device():
+    lost = EventsLost("d", 12, "It no longer had them.")
+
+    async def scenario(calls, incidents):
+        calls.take_events_lost(lost)
+        await calls.drain(timeout_s=5)
+
+        key = "device/d/events_lost"
+        assert incidents.done == [("moment", key)]
+
+    device = Device(device_id="d", kind="station", name="Bridge")
+    run(scenario, find_device=lambda _id: device)
+    condition = conditions.events_lost(device, lost)
+    assert (condition.title, condition.detail) == (
+        "Events lost: Bridge",
+        "12 of its events are lost. It no longer had them.",
+    )
+
+
 def test_a_broker_that_is_gone_for_a_moment_calls_nobody():
     clock = FakeClock()
 
@@ -337,16 +384,15 @@ def test_a_device_that_gave_data_up_calls_once_for_each_time_it_says_so():
         )
 
     async def scenario(calls, incidents):
-        calls._find_device = lambda _id: Device(device_id="d", kind="station", name="D")
         calls.take_field_event(event("OutboxOverflow", dropped=1000))
         calls.take_field_event(event("Count", dropped=5))
         calls.take_field_event(event("OutboxOverflow", dropped="many"))
         await calls.drain(timeout_s=5)
 
         key = "device/d/device_overflow"
-        assert incidents.done == [("raise", key), ("return", key)]
+        assert incidents.done == [("moment", key)]
 
-    run(scenario)
+    run(scenario, find_device=lambda _id: Device(device_id="d", kind="station", name="D"))
 
 
 def test_a_camera_whose_rules_begin_anew_is_still_waited_for_where_it_is_lost_and_a_removed_one_is_not():
@@ -365,8 +411,77 @@ def test_a_camera_whose_rules_begin_anew_is_still_waited_for_where_it_is_lost_an
         assert [what for what in incidents.done if what[0] != "quality"] == [
             ("raise", key),
             ("return missing", "a", key),
-            ("return missing", "a"),
+            ("return sources", "a"),
         ]
+
+    run(scenario)
+
+
+def test_thousands_of_devices_that_are_removed_together_are_one_step_and_hold_no_other_alarm_back():
+    async def scenario(calls, incidents):
+        for n in range(5000):
+            calls.take_device_removed(f"north/p{n}")
+        calls.raise_condition(condition("fire"))
+        await calls.drain(timeout_s=5)
+
+        assert [what[0] for what in incidents.done] == ["return sources", "raise"]
+        assert len(set(incidents.done[0])) == 1 + 5000
+
+    run(scenario)
+
+
+def test_a_device_that_called_again_between_two_removals_does_not_leave_its_alarm_behind():
+    async def scenario(calls, incidents):
+        calls.raise_condition(condition("device/north/p1/x"))
+        calls.take_device_removed("north/p1")
+        calls.raise_condition(condition("device/north/p1/x"))
+        calls.take_device_removed("north/p2")
+        calls.take_device_removed("north/p1")
+        await calls.drain(timeout_s=5)
+
+        assert [(what[0], "north/p1" in what) for what in incidents.done] == [
+            ("raise", False),
+            ("return sources", True),
+            ("raise", False),
+            ("return sources", True),
+        ]
+
+    run(scenario)
+
+
+def test_who_is_removed_while_others_are_being_taken_back_is_a_step_of_its_own():
+    async def scenario(calls, incidents):
+        began, may_end = asyncio.Event(), asyncio.Event()
+        take_back = incidents.return_sources
+
+        async def slow(sources):
+            seen = set(sources)
+            began.set()
+            await may_end.wait()
+            await take_back(seen)
+
+        incidents.return_sources = slow
+        calls.take_device_removed("north/p1")
+        await began.wait()
+        calls.take_device_removed("north/p2")
+        may_end.set()
+        await calls.drain(timeout_s=5)
+
+        assert [set(what[1:]) for what in incidents.done] == [{"north/p1"}, {"north/p2"}]
+
+    run(scenario)
+
+
+def test_a_station_that_was_removed_in_a_jam_and_comes_back_calls_again():
+    jam = replace(condition("station/north/p1/station_congestion"), source_kind=SourceKind.STATION)
+
+    async def scenario(calls, incidents):
+        for _ in range(2):
+            calls.raise_condition(jam)
+            calls.take_device_removed("north/p1")
+        await calls.drain(timeout_s=5)
+
+        assert [what[0] for what in incidents.done] == ["raise", "return sources"] * 2
 
     run(scenario)
 
@@ -435,6 +550,43 @@ def test_a_rule_of_the_site_puts_another_limit_than_the_kind_declares_from_the_n
         assert await site.take(calls, incidents, cool, cool) == ["raise", "return"]
 
     site.run(scenario)
+
+
+POST = Device(device_id="post/p1", kind="post", name="Post 1", state=DeviceState.ONLINE)
+LOAD = "device/post/p1/device_value:s/load"
+
+
+def second(number):
+    return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=number)
+
+
+@pytest.mark.parametrize(
+    ("known", "said", "stored"),
+    [
+        # It ended as raised: the newest reading says so again, which confirms it.
+        (Measured(raised_at=second(3), returned_at=second(2)), ((1, 80), (2, 20), (3, 80)), ["raise"]),
+        (Measured(raised_at=second(3), returned_at=second(2)), ((2, 20), (3, 80), (4, 20)), ["raise", "return"]),
+        # It ended as returned.
+        (Measured(raised_at=second(1), returned_at=second(2)), ((1, 80), (2, 20)), []),
+        (Measured(raised_at=second(1), returned_at=second(2)), ((1, 80), (2, 20), (3, 80)), ["raise"]),
+        (Measured(raised_at=second(1), returned_at=second(2)), ((1, 80), (3, 80)), ["raise"]),
+        # The device's clock went back: that is no repetition.
+        (Measured(raised_at=second(1), returned_at=second(2)), ((-60, 80),), ["raise"]),
+    ],
+)
+def test_what_the_run_before_called_for_is_not_called_again_where_the_broker_repeats_it(known, said, stored):
+    rule = AlarmRule(rule_id="own", applies_to=AppliesTo(quantities=("load",)), limits=Limits(limit=50.0))
+    book = RuleBook(RulesInForce(rules=RuleSet(rules=(rule,)), version=1))
+
+    async def scenario(calls, incidents):
+        calls.know_measured({LOAD: known})
+        for number, load in said:
+            values = {"load": float(load)}
+            calls.take_reading(Reading(device_id=POST.device_id, stream="s", at=second(number), values=values))
+        await calls.drain(timeout_s=5)
+        assert incidents.done == [(what, LOAD) for what in stored]
+
+    run(scenario, find_device=lambda _id: POST, find_book=lambda: book)
 
 
 def test_a_deadband_of_a_rule_goes_with_the_limit_that_the_kind_declares():
@@ -583,5 +735,190 @@ def test_what_is_wrong_at_a_lot_is_raised_with_its_picture_and_returned():
         key = "lot/quay/bay_misparked:A1+A2"
         assert incidents.done == [("raise", key), ("return", key)]
         assert [picture.jpeg for picture in incidents.pictures] == [b"jpeg"]
+
+    run(scenario)
+
+
+def test_a_disk_that_fills_up_further_is_called_as_what_it_is_now():
+    async def scenario(calls, incidents):
+        for free_gb in (1.9, 1.8, 0.1, 0.1):
+            calls.take_health(health(disk_free_gb=free_gb))
+        await calls.drain(timeout_s=5)
+
+        assert [found.priority for found in incidents.conditions] == [Priority.HIGH, Priority.CRITICAL]
+
+    run(scenario)
+
+
+def test_a_call_that_could_not_be_stored_is_made_again_when_it_is_said_again():
+    async def scenario(calls, incidents):
+        incidents.refused = "system/x"
+        calls.raise_condition(condition())
+        await calls.drain(timeout_s=5)
+        incidents.refused = ""
+
+        calls.raise_condition(condition())
+        await calls.drain(timeout_s=5)
+
+        assert incidents.done == [("raise", "system/x")]
+
+    run(scenario)
+
+
+def test_an_alarm_that_is_stored_after_its_device_was_lost_is_the_last_one_known():
+    async def scenario(calls, incidents):
+        calls.take_device(Device(device_id="south/p1", kind="other", name="P1", state=DeviceState.LOST))
+        calls.know(doubtful_alarm("device/south/p1/device_value:flow/x"))
+        calls.know(doubtful_alarm("device/south/p1/device_lost", kind="device_lost"))
+        await calls.drain(timeout_s=5)
+
+        told = [what for what in incidents.done if what[0] == "quality of"]
+        assert told == [("quality of", "device/south/p1/device_value:flow/x", Quality.STALE)]
+
+    run(scenario)
+
+
+def test_what_is_called_at_a_lot_is_as_known_as_its_bays():
+    heard = {"A1": True}
+    alarm = doubtful_alarm(
+        "lot/quay/bay_overstay:A1", kind="bay_overstay", source_kind=SourceKind.LOT, source_id="quay"
+    )
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    bay = BayStatus(
+        lot_id="quay", bay_id="A1", state=BayState.OCCUPIED, since=at, at=at, confidence=1.0, source="camera:a"
+    )
+
+    async def scenario(calls, incidents):
+        calls.hear_by(lambda doubtful: heard[doubtful.condition_key[-2:]])
+        calls.know(alarm)
+        calls.tell_quality()
+        heard["A1"] = False
+        calls.take_bays([replace(bay, bay_id="A2")])
+        calls.tell_quality()
+        await calls.drain(timeout_s=5)
+        assert incidents.done == []
+
+        calls.take_bays([replace(bay, is_stale=True)])
+        calls.tell_quality()
+        calls.know(replace(alarm, quality=Quality.STALE, version=2))
+        heard["A1"] = True
+        calls.tell_quality()
+        calls.tell_quality()
+        await calls.drain(timeout_s=5)
+
+        key = alarm.condition_key
+        assert incidents.done == [("quality of", key, Quality.STALE), ("quality of", key, Quality.GOOD)]
+
+    run(scenario)
+
+
+def test_a_number_that_was_closed_while_its_device_was_lost_calls_anew_when_it_is_still_beyond():
+    site = Measuring(EDGE, book_with(limit=60.0))
+    hot = {"temperature": 70.0}
+
+    async def scenario(calls, incidents):
+        assert await site.take(calls, incidents, hot, hot) == ["raise"]
+        key = "device/edge/one/device_value:s/temperature"
+        calls.take_closed(doubtful_alarm(key, kind="device_value", source_id="edge/one"))
+        assert await site.take(calls, incidents, hot, hot) == ["raise", "raise"]
+
+    site.run(scenario)
+
+
+def test_what_frigate_saw_is_the_last_one_known_while_it_is_offline_and_calls_anew_once_it_was_closed():
+    async def scenario(calls, incidents):
+        frigate = FrigateAdapter(
+            topic="frigate",
+            zones=(),
+            cameras=lambda: (CAMERA,),
+            raise_condition=calls.raise_condition,
+            return_condition=calls.return_condition,
+            now_s=lambda: 0.0,
+        )
+        calls.follow(frigate)
+        calls.hear_by(lambda _doubtful: calls.is_frigate_heard())
+
+        def hear(topic, words):
+            at = datetime(2026, 1, 1, tzinfo=UTC)
+            frigate.take(Inbound(topic=f"frigate/{topic}", payload=words, qos=1, is_retained=False, received_at=at))
+            calls.tell_quality()
+
+        hear("events", json.dumps(event(camera="A")).encode())
+        key = "camera/a/frigate:driveway:car"
+        alarm = doubtful_alarm(key, kind=OBJECT, source_kind=SourceKind.CAMERA, source_id="a")
+        calls.know(alarm)
+        hear("available", b"online")
+        hear("available", b"offline")
+        calls.know(replace(alarm, quality=Quality.STALE, version=2))
+        calls.take_closed(alarm)
+        hear("events", json.dumps(event("update", camera="A")).encode())
+        await calls.drain(timeout_s=5)
+
+        assert incidents.done == [("raise", key), ("quality of", key, Quality.STALE), ("raise", key)]
+
+
+def test_a_camera_that_comes_back_blind_is_not_made_good_before_it_sees():
+    qualities = []
+
+    async def scenario(calls, incidents):
+        async def set_quality(_source_kind, source_id, quality, sure=()):
+            qualities.append((source_id, quality, "camera_blinded" in sure))
+
+        incidents.set_quality = set_quality
+        calls.take_camera_blind("a")
+        calls.take_camera_back(CameraBack(camera_id="a"))
+        calls.take_camera_sighted("a")
+        await calls.drain(timeout_s=5)
+
+    run(scenario)
+
+    assert qualities == [("a", Quality.STALE, True), ("a", Quality.STALE, True), ("a", Quality.GOOD, False)]
+
+
+def test_a_camera_is_blind_as_long_as_an_alarm_says_so_also_after_a_restart():
+    async def scenario(calls, _incidents):
+        covered = doubtful_alarm("c", kind="camera_blinded", source_kind=SourceKind.CAMERA, source_id="a")
+        calls.know(covered)
+        was_blind = calls.is_blind("a"), calls.is_blind("b")
+        calls.know(replace(covered, is_active=False))
+
+        assert was_blind == (True, False)
+        assert not calls.is_blind("a")
+
+    run(scenario)
+
+
+def test_what_nobody_looks_at_for_a_moment_is_doubted_and_said_again_or_returned():
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    blind = Sighting(lot_id="quay", camera_id="c1", kind=SightingKind.BLIND_VIEW, at=at)
+    lane = LotCondition(
+        rule=LotRule.LANE_BLOCKED, lot=Lot(lot_id="quay", name="Quay"), place="Fire", where="", is_begin=True, at=at
+    )
+    in_lane = LotObservation(
+        kind=LotObservationKind.LANE_BLOCKED,
+        lot_id="quay",
+        place="Fire",
+        camera_id="c1",
+        is_begin=True,
+        at=at,
+        confidence=0.9,
+    )
+
+    async def scenario(calls, incidents):
+        calls.raise_condition(conditions.view_troubled(blind, "Quay", "Mast"))
+        calls.take_lot_condition(lane)
+        calls.take_sight_interrupted(SightInterrupted(views=(blind,), observations=(in_lane,)))
+        calls.take_lot_condition(lane)
+        calls.return_condition("lot/quay/bays_blind:c1")
+        await calls.drain(timeout_s=5)
+
+        blind_key, lane_key = "lot/quay/bays_blind:c1", "lot/quay/lot_lane_blocked:Fire"
+        assert incidents.done == [
+            ("raise", blind_key),
+            ("raise", lane_key),
+            ("doubt", blind_key, lane_key),
+            ("raise", lane_key),
+            ("return", blind_key),
+        ]
 
     run(scenario)

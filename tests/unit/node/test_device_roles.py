@@ -36,6 +36,7 @@ def of(device_id: str, **more: Any) -> dict[str, Any]:
 VERBS: dict[str, tuple[Role, Args]] = {
     "devices.messages": (Role.VIEWER, of),
     "devices.sheet": (Role.VIEWER, of),
+    "devices.events": (Role.VIEWER, of),
     "devices.history": (Role.VIEWER, lambda one: of(one, stream="flow", key="intensity", span_s=3600.0)),
     "devices.commands": (Role.VIEWER, of),
     "devices.twin": (Role.VIEWER, of),

@@ -3,9 +3,12 @@
 import asyncio
 import threading
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
+from core.incidents.rehearsal import rehearse
+from core.incidents.rules.book import shipped_book
 from core.kernel.errors import BadInputError, UnavailableError
 from core.node.dry_runs import DryRuns
 from core.vision.dry_run_model import DryRun
@@ -20,9 +23,11 @@ async def end_of(runs: DryRuns, run_id: str) -> DryRun:
 
 
 def test_a_dry_run_tells_its_result_and_makes_room_for_the_next(tmp_path):
+    judge = partial(rehearse, book=shipped_book(), camera_name="Ring")
+
     async def both() -> list[DryRun]:
         runs = DryRuns()
-        order = ghost_order(tmp_path)
+        order = replace(ghost_order(tmp_path), rehearse=judge)
         results = []
         for number in range(2):
             run_id = runs.start(replace(order, run_id=f"run-{number}", camera_id="cam-1"))
@@ -37,6 +42,7 @@ def test_a_dry_run_tells_its_result_and_makes_room_for_the_next(tmp_path):
         ("run-1", "cam-1", "done"),
     ]
     assert results[0].n_raised == {"wrong_way": 1}
+    assert [(call.raised, call.at_s) for call in results[0].calls] == [((0,), results[0].raised[0].sure_s)]
 
 
 def test_only_one_runs_at_a_time_and_it_can_be_stopped(tmp_path):

@@ -164,3 +164,17 @@ def test_a_second_loss_at_the_same_place_is_another_alarm(desk):
     desk.loss.tick(61.0)
 
     assert len(desk.raised) == 2
+
+
+def test_a_gateway_is_called_by_its_own_name_and_taken_back_whoever_else_is_lost_with_it(desk):
+    gateway = Device(device_id="plaza/gateway", kind="gateway", name="GW", site="")
+    lost = [*devices(3), gateway, *devices(N_MANY, name="behind")]
+    desk.lose(lost)
+    desk.loss.tick(SAY_AFTER_S)
+    called = set(desk.singles)
+
+    desk.find(lost)
+
+    assert called == {"plaza/gateway"}
+    assert not desk.singles
+    assert not desk.raised

@@ -32,6 +32,7 @@ class Told:
     def __init__(self):
         self.jobs = ()
         self.lost, self.back, self.observed, self.reset, self.begun_anew, self.counted = [], [], [], [], [], []
+        self.blind, self.sighted = [], []
 
     def set_cameras(self, jobs):
         self.jobs = jobs
@@ -68,6 +69,8 @@ def sight(told, clock, tmp_path):
         on_rules_reset=told.reset.append,
         on_rules_begun_anew=told.begun_anew.append,
         on_counted=told.counted.append,
+        on_blind=told.blind.append,
+        on_sighted=told.sighted.append,
     )
 
 
@@ -209,7 +212,7 @@ def test_crossings_are_counted_by_minute_and_as_a_total(sight, clock):
     clock.advance(seconds=40)
     sight.take(crossing(clock, "in"))
 
-    counts = sight.take_counts(is_final=False)
+    counts = sight.take_counts()
 
     assert sight.totals == {"a": {"gate": {"in": 3, "out": 1}}}
     assert sorted((count.minute.minute, count.direction, count.n_vehicles) for count in counts) == [
@@ -217,30 +220,18 @@ def test_crossings_are_counted_by_minute_and_as_a_total(sight, clock):
         (0, "out", 1),
         (1, "in", 1),
     ]
-    assert all(count.is_complete for count in counts)
-    assert sight.take_counts(is_final=False) == [], "counted once"
-
-
-def test_a_minute_in_which_the_camera_was_not_seen_is_marked_incomplete(sight, clock):
-    sight.set_cameras((camera(),))
-    sight.take(crossing(clock))
-    sight.mark_restarting(("a",))
-
-    (count,) = sight.take_counts(is_final=False)
-
-    assert not count.is_complete
+    assert sight.take_counts() == [], "counted once"
 
 
 def test_counts_that_could_not_be_stored_come_again_with_what_came_since(sight, clock):
     sight.set_cameras((camera(),))
     sight.take(crossing(clock, "in"))
-    sight.mark_restarting(("a",))
 
-    sight.give_back(sight.take_counts(is_final=False))
+    sight.give_back(sight.take_counts())
     sight.take(crossing(clock, "in"))
 
-    (count,) = sight.take_counts(is_final=False)
-    assert (count.n_vehicles, count.is_complete) == (2, False)
+    (count,) = sight.take_counts()
+    assert count.n_vehicles == 2
 
 
 def test_the_totals_begin_anew_at_midnight(sight, clock):
@@ -305,3 +296,32 @@ def test_a_removed_camera_leaves_no_pictures_for_the_detector_behind(sight, tmp_
     sight.set_cameras((camera("b"),))
 
     assert {path.name for path in (tmp_path / "rings").glob("*.looks")} == {"b.77-1.looks"}
+
+
+def test_a_camera_that_sees_nothing_is_told_once_and_told_again_when_it_sees(sight, told, clock):
+    sight.set_cameras((camera("a"),))
+    for is_blind in (False, True, True, False, False):
+        sight.take(beat(report(StreamState.LIVE, is_blind=is_blind, detect_fps=5.0)))
+
+    assert told.blind == ["a"]
+    assert told.sighted == ["a"]
+
+
+def test_a_camera_that_is_lost_while_it_saw_nothing_is_not_told_to_see(sight, told):
+    sight.set_cameras((camera("a"),))
+    sight.take(beat(report(StreamState.LIVE, is_blind=True)))
+    sight.take(beat(report(StreamState.STALE)))
+
+    assert told.sighted == []
+
+
+@pytest.mark.parametrize("fault", [{"is_blind": True}, {"is_undersampled": True}])
+def test_nobody_counts_at_the_lines_of_a_camera_that_sees_nothing_or_too_rarely(sight, told, clock, fault):
+    line = CountLine(key="gate", name="Gate", start=(0.1, 0.5), end=(0.9, 0.5), forward_name="in", backward_name="out")
+    sight.set_cameras((camera("a", scene=Scene(lines=(line,))),))
+    sight.take(beat(report(StreamState.LIVE, detect_fps=5.0)))
+    n_watched = len(told.counted)
+    sight.take(beat(report(StreamState.LIVE, detect_fps=5.0, **fault)))
+
+    assert n_watched == 1
+    assert not any(isinstance(event, CameraWatched) for event in told.counted[1:])

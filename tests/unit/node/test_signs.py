@@ -1,11 +1,14 @@
 """What signs are told: never a bay that nobody knows to be free."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from core.field.topics import Channel
 from core.node.signs import LotSigns
+from core.parking.drawn import DrawnLot
+from core.parking.fusion import FusionSettings
 from core.parking.model import Bay, Lot, LotOccupancy, ZoneOccupancy
 
 AT = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
@@ -53,6 +56,20 @@ def test_free_bays_are_published_for_the_lot_and_its_zones(broker):
         "availableSpotNumber": 0,
     }
     assert broker.retained["lot"].q == "good"
+
+
+def test_every_zone_that_is_published_was_announced_and_more_than_a_device_may_have_are_named(broker):
+    lot = replace(LOT, bays=tuple(Bay(bay_id=f"B{i}", zone=f"Row {i}") for i in range(70)))
+    zones = tuple(ZoneOccupancy(zone=bay.zone, n_bays=1, n_occupied=0, n_unknown=0) for bay in lot.bays)
+
+    broker.signs.set_lot(lot, AT)
+    broker.signs.tell(full(n_bays=70, zones=zones), AT)
+
+    announced = {stream.name for stream in broker.retained["birth"].streams}
+    assert len(announced) == 64
+    assert announced == {key for key in broker.retained if key not in ("birth", "status")}
+    (fault,) = DrawnLot(lot, now=AT, settings=FusionSettings()).occupancy(AT).faults
+    assert fault.startswith("Quay has 70 zones, and signs are told of its first 63.")
 
 
 def test_a_lot_nobody_knows_anything_of_has_no_number(broker):

@@ -2,13 +2,14 @@
 
 import json
 import pickle
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
 from core.kernel.errors import BadInputError
 from core.kernel.geo import GeoPoint
-from core.parking.formats import own
+from core.parking.formats import own, positions
 from core.parking.formats.checking import Answers, check
 from core.parking.formats.reading import read_content, read_file
 from core.parking.model import Bay, BayKind, BayState, BayView, Level, Lot
@@ -292,6 +293,13 @@ def test_geojson_is_written_for_a_lot_that_has_a_place():
 # -- rows that cannot be used
 
 
+def test_an_id_that_a_bay_cannot_have_is_taken_without_plus_and_colon_and_stays_as_label():
+    found = read({"slots": [{"id": "urn:bay:7", "points": SQUARE}, {"id": "A1+A2", "points": SQUARE}]})
+
+    assert [(bay.bay_id, bay.label) for bay in found.bays] == [("urn-bay-7", "urn:bay:7"), ("A1-A2", "A1+A2")]
+    assert (found.n_other_ids, found.bad) == (2, ())
+
+
 def test_each_row_that_cannot_be_used_is_listed_with_its_reason():
     slots = [
         {"id": 1, "points": SQUARE},
@@ -317,7 +325,7 @@ def test_each_row_that_cannot_be_used_is_listed_with_its_reason():
         (6, "It has 2 corners; an outline has at least three."),
         (7, "“['a', 4]” is no pair of numbers."),
         (8, "It has no points."),
-        (9, "Its id has 65 characters; an id has 1 to 64 that can be printed."),
+        (9, f"'{'x' * 40}' is no id for a bay. Use 1 to 64 printable characters other than + and :."),
         (10, "A corner is at no number."),
     ]
 
@@ -376,6 +384,31 @@ def test_positions_of_every_pickle_protocol_are_read(protocol):
 def test_a_pickle_of_anything_else_is_refused_and_nothing_of_it_is_run(value):
     with pytest.raises(BadInputError, match="nothing of it was run"):
         read_content(pickle.dumps(value), "CarParkPos")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x80\x02]r\x00\x2d\x31\x01.",
+        b"\x80\x02]" + b"p20000000\n.",
+    ],
+    ids=["a far place", "a far place in text"],
+)
+def test_a_small_pickle_that_asks_for_much_memory_is_refused(content):
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadInputError, match="nothing of it was run"):
+            read_content(content, "CarParkPos")
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_pickle_of_more_lists_than_there_can_be_bays_is_refused(monkeypatch):
+    monkeypatch.setattr(positions, "MAX_OPERATIONS", 1000)
+
+    with pytest.raises(BadInputError, match="more than 1,000 operations"):
+        read_content(b"\x80\x04" + b"]" * 1_100 + b".", "CarParkPos")
 
 
 def test_of_a_pickled_list_only_pairs_are_positions():

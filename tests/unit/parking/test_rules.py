@@ -69,22 +69,70 @@ def test_a_full_lot_stays_full_until_a_bay_is_known_to_be_free():
     assert conditions.at_lot(ended).condition_key == condition.condition_key
 
 
+def test_a_full_lot_whose_bays_are_all_closed_is_full_no_more():
+    watch = LotWatch()
+    full = LotOccupancy(lot_id="quay", at=AT, n_bays=10, n_occupied=10, n_unknown=0)
+    watch.judge_fill(LOT, full, AT)
+
+    found = watch.judge_fill(LOT, replace(full, n_bays=0, n_occupied=0, n_closed=10), AT)
+
+    assert [(one.rule, one.is_begin) for one in found] == [(LotRule.FULL, False)]
+
+
 def test_only_a_reader_that_says_no_makes_a_wrong_kind():
     watch = LotWatch()
     taken = status("E1", "occupied")
 
     assert judge(watch, taken) == []
-    watch.note_permit("E1", is_given=True)
+    watch.note_permit("E1", is_given=True, at=AT)
     assert judge(watch, taken) == []
-    watch.note_permit("E1", is_given=False)
+    watch.note_permit("E1", is_given=False, at=AT)
     assert judge(watch, taken) == [(LotRule.WRONG_KIND, "E1", True)]
     assert judge(watch, status("E1", "free")) == [(LotRule.WRONG_KIND, "E1", False)]
     assert judge(watch, taken) == []
 
 
+def test_a_reader_that_says_no_before_the_bay_is_seen_taken_is_remembered():
+    watch = LotWatch()
+    judge(watch, status("E1", "free"))
+
+    watch.note_permit("E1", is_given=False, at=AT + timedelta(seconds=21))
+
+    assert judge(watch, status("E1", "free"), minutes=0.4) == []
+    assert judge(watch, status("E1", "occupied"), minutes=0.5) == [(LotRule.WRONG_KIND, "E1", True)]
+    assert judge(watch, status("E1", "occupied"), minutes=30) == []
+    assert judge(watch, status("E1", "free"), minutes=31) == [(LotRule.WRONG_KIND, "E1", False)]
+
+
+def test_whoever_drove_on_says_nothing_about_who_comes_later():
+    watch = LotWatch()
+    watch.note_permit("E1", is_given=False, at=AT)
+
+    assert judge(watch, status("E1", "free"), minutes=2.1) == []
+    assert judge(watch, status("E1", "occupied"), minutes=2.2) == []
+
+
+def test_what_the_process_that_looks_had_seen_begin_begins_again_after_it_ended():
+    watch = LotWatch()
+    seen = LotObservation(
+        kind=LotObservationKind.LANE_BLOCKED,
+        lot_id="quay",
+        place="Fire lane",
+        camera_id="c1",
+        is_begin=True,
+        at=AT,
+        confidence=0.8,
+    )
+    watch.observe(LOT, seen)
+
+    watch.forget(seen)
+
+    assert [one.is_begin for one in watch.observe(LOT, seen)] == [True]
+
+
 def test_a_bay_without_a_limit_and_of_no_kind_is_never_wrong():
     watch = LotWatch()
-    watch.note_permit("A2", is_given=False)
+    watch.note_permit("A2", is_given=False, at=AT)
 
     assert judge(watch, status("A2", "occupied"), minutes=10_000) == []
 
@@ -126,3 +174,12 @@ def test_the_alarm_names_bay_and_lot_and_is_no_urgent_one():
     assert condition.condition_key == "lot/quay/bay_overstay:A1"
     assert condition.detail == "Occupied for 31 minutes; 30 are allowed."
     assert condition.priority is Priority.LOW
+
+
+def test_what_was_closed_while_nobody_knew_begins_anew_where_it_still_holds():
+    watch = LotWatch()
+    judge(watch, status("A1", "occupied"), minutes=31)
+
+    watch.forget_closed("bay_overstay", "A1")
+
+    assert judge(watch, status("A1", "occupied"), minutes=32) == [(LotRule.OVERSTAY, "A1", True)]

@@ -6,11 +6,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine
 
 from core.incidents import ledger, machine
 from core.incidents.model import Quality
-from core.store import migrate
 from core.store.engine import sqlite_url
 from core.store.tables import AlarmRow
 from tests.fixtures.room import Room
@@ -36,19 +34,9 @@ RAISED = {
 
 
 @pytest.fixture
-def older_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def older_file(tmp_path: Path, database_before) -> Path:
     """A file as version 0003 left it: one alarm of a camera that is lost."""
-    folder = tmp_path / "migrations"
-    (folder / "versions").mkdir(parents=True)
-    (folder / "env.py").write_bytes((migrate.MIGRATIONS / "env.py").read_bytes())
-    for file in sorted((migrate.MIGRATIONS / "versions").glob("*.py"))[:3]:
-        (folder / "versions" / file.name).write_bytes(file.read_bytes())
-    file = tmp_path / "watchfloor.sqlite3"
-    with monkeypatch.context() as older:
-        older.setattr(migrate, "MIGRATIONS", folder)
-        engine = create_engine(sqlite_url(file))
-        migrate.upgrade(engine)
-        engine.dispose()
+    file = database_before("0004")
     with closing(sqlite3.connect(file)) as connection, connection:
         connection.execute(
             "INSERT INTO incident (incident_id, kind, title, source_kind, source_id, source_name, status, began_at,"

@@ -13,7 +13,7 @@ from core.vision.model import Phase
 MINUTE = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 
 
-def count(n_vehicles, *, minute=MINUTE, label="car", is_complete=True, camera_id="cam"):
+def count(n_vehicles, *, minute=MINUTE, label="car", camera_id="cam"):
     return LineCount(
         camera_id=camera_id,
         line_key="l1",
@@ -21,7 +21,6 @@ def count(n_vehicles, *, minute=MINUTE, label="car", is_complete=True, camera_id
         label=label,
         minute=minute,
         n_vehicles=n_vehicles,
-        is_complete=is_complete,
     )
 
 
@@ -53,14 +52,11 @@ def say(bus, clock, *, speed, occupancy=0.5, lane="lane-1", age_s=0.0, is_good=T
 def test_counts_of_one_minute_are_added_up(tmp_path):
     async def body(service, _bus, _clock):
         await service.add_counts([count(2), count(3, label="bus")])
-        await service.add_counts([count(5, minute=MINUTE + timedelta(seconds=40), is_complete=False)])
+        await service.add_counts([count(5, minute=MINUTE + timedelta(seconds=40))])
         await service.add_counts([count(9, camera_id="other"), count(1, minute=MINUTE - timedelta(minutes=1))])
-        found = await service.counts("cam", MINUTE)
+        found = await service.totals(since=MINUTE)
 
-        assert [(item.label, item.n_vehicles, item.is_complete) for item in found] == [
-            ("bus", 3, True),
-            ("car", 7, False),
-        ]
+        assert found == {"cam": {"l1": {"north": 10}}, "other": {"l1": {"north": 9}}}
 
     with_service(tmp_path, body)
 
@@ -128,5 +124,19 @@ def test_other_kinds_of_devices_raise_no_jam(tmp_path):
             clock.advance(seconds=10)
 
         assert told == []
+
+    with_service(tmp_path, body)
+
+
+def test_a_jam_that_was_closed_while_its_station_was_silent_is_told_anew(tmp_path):
+    async def body(service, bus, clock):
+        told = phases_of(bus)
+        for _ in range(2):
+            for _ in range(8):
+                say(bus, clock, speed=8)
+                clock.advance(seconds=10)
+            service.forget_jam("station/a")
+
+        assert told == [Phase.BEGIN, Phase.BEGIN]
 
     with_service(tmp_path, body)

@@ -5,7 +5,9 @@ from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 
+import av
 import msgspec
+import numpy as np
 import pytest
 
 from core.kernel.ids import new_id
@@ -13,7 +15,7 @@ from core.kernel.wire import from_bytes, to_bytes
 from core.media.model import SourceSpec
 from core.vision.dry_run import MAX_RAISED, Collector, describe, dry_run, run_dry_run
 from core.vision.dry_run_model import DryRun, DryRunOrder
-from core.vision.model import Lane, Observation, ObservationKind, Phase, RuleSetting, Scene
+from core.vision.model import Lane, Mask, Observation, ObservationKind, Phase, RuleSetting, Scene, Zone
 from tests.unit.vision.roads import START_AT
 from tests.unit.vision.test_detect import write_clip
 from tests.unit.vision.toy_model import save_toy_openvino
@@ -48,22 +50,23 @@ def test_begin_and_end_of_one_condition_are_one_entry():
     run = collected(saw(K.WRONG_WAY, at_s=3.0), saw(K.WRONG_WAY, Phase.END, at_s=9.0))
 
     (one,) = run.raised
-    assert (one.at_s, one.ended_s, one.calls) == (3.0, 9.0, True)
-    assert run.n_raised == run.n_calling == {"wrong_way": 1}
+    assert (one.at_s, one.ended_s, one.sure_s) == (3.0, 9.0, 3.0)
+    assert run.n_raised == run.n_sure == {"wrong_way": 1}
+    assert run.calls is None
 
 
 def test_what_the_rule_is_not_sure_of_is_listed_and_does_not_call_until_it_is():
     unsure = collected(saw(K.WRONG_WAY, confidence=0.7))
     surer = collected(saw(K.WRONG_WAY, confidence=0.7), saw(K.WRONG_WAY, at_s=2.0, confidence=0.85))
 
-    assert [one.calls for one in unsure.raised] == [False]
-    assert [(one.calls, one.at_s, one.confidence) for one in surer.raised] == [(True, 0.0, 0.85)]
+    assert [one.sure_s for one in unsure.raised] == [None]
+    assert [(one.sure_s, one.at_s, one.confidence) for one in surer.raised] == [(2.0, 0.0, 0.85)]
 
 
 def test_the_cameras_own_figure_says_what_calls():
     scene = Scene(rules=(RuleSetting(kind="wrong_way", values={"call_from": 0.5}),))
 
-    assert collected(saw(K.WRONG_WAY, confidence=0.6), scene=scene).n_calling == {"wrong_way": 1}
+    assert collected(saw(K.WRONG_WAY, confidence=0.6), scene=scene).n_sure == {"wrong_way": 1}
 
 
 def test_counts_are_told_by_number():
@@ -137,6 +140,46 @@ def test_the_rules_run_over_a_clip_at_the_cameras_own_rate(order):
     assert [one.kind for one in run.raised] == [K.WRONG_WAY]
     assert run.footage_s == pytest.approx(5.9, abs=0.3)
     assert run.length_s == pytest.approx(6.0, abs=0.2)
+
+
+def test_what_is_private_is_black_for_the_rules_as_it_is_live(order):
+    lower_half = Mask(key="houses", name="Houses", polygon=((0.0, 0.4), (1.0, 0.4), (1.0, 1.0), (0.0, 1.0)))
+
+    run = dry_run(replace(order, scene=replace(GHOST, masks=(lower_half,))))
+
+    assert run.state == "done"
+    assert K.WRONG_WAY not in run.n_raised
+
+
+def test_a_zone_that_is_far_away_is_looked_at_as_closely_as_it_is_live(order, tmp_path):
+    clip = write_far_away(tmp_path / "far.mp4")
+    edge = (0.375 + 0.25 / 6, 0.625 - 0.25 / 6)
+    far = Zone(
+        key="far",
+        name="Far",
+        polygon=((edge[0], edge[0]), (edge[1], edge[0]), (edge[1], edge[1]), (edge[0], edge[1])),
+        alarms_presence=True,
+        detail=True,
+    )
+
+    def raised(zone):
+        return [one.kind for one in dry_run(replace(order, source=clip, scene=Scene(zones=(zone,)))).raised]
+
+    assert raised(replace(far, detail=False)) == []
+    assert raised(far) == [K.VEHICLE_IN_ZONE]
+
+
+def write_far_away(path: Path) -> SourceSpec:
+    """A car that is four times too small for the toy network, in the middle of a picture four times its size."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10, options={"qscale": "2"})
+        stream.width, stream.height, stream.pix_fmt = 384, 256, "yuv420p"
+        picture = np.zeros((256, 384, 3), np.uint8)
+        picture[112:144, 176:208] = 250
+        for _ in range(20):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
+    return SourceSpec(address=str(path))
 
 
 def test_a_dry_run_can_be_stopped(order):

@@ -79,3 +79,18 @@ def test_a_camera_that_gave_nothing_says_so():
     look_back.begin("dark", 15.0)
 
     assert look_back.finished(26.0) == [("dark", ())]
+
+
+def test_a_camera_that_ends_hands_over_what_it_has_of_its_clips():
+    look_back = LookBack()
+    watch(look_back, from_s=0, to_s=15)
+    look_back.begin("a", 15.0)
+    watch(look_back, from_s=15, to_s=18)
+
+    ((clip_id, pictures),) = look_back.broken_off()
+
+    found = offsets(pictures, 15.0)
+    assert clip_id == "a"
+    assert found[0] <= -9.0
+    assert 2.5 <= found[-1] < 3.0
+    assert look_back.broken_off() == look_back.finished(99.0) == []

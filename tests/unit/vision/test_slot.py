@@ -13,9 +13,10 @@ import pytest
 from core.media.model import SourceSpec
 from core.media.ring import FrameRing, RingReader
 from core.media.stream import StreamFrame
+from core.vision.look_back import AFTER_S
 from core.vision.looks import N_SLOTS, LookReader
-from core.vision.messages import CameraJob, LookAt, Looked, OpenLooks
-from core.vision.model import EngineInfo
+from core.vision.messages import CameraJob, ClipKept, LookAt, Looked, OpenLooks
+from core.vision.model import EngineInfo, Mask, Scene, Zone
 from core.vision.slot import CameraSlot
 
 WH = (96, 64)
@@ -50,6 +51,7 @@ class BrokenAnalyser:
     """Rules with a bug."""
 
     is_settled = True
+    is_blind = is_undersampled = False
 
     def hold(self, pts_s, captured_at):
         raise ZeroDivisionError
@@ -65,14 +67,16 @@ class BrokenAnalyser:
 
 
 class Camera:
-    def __init__(self, folder):
+    def __init__(self, folder, scene=None):
         self.detector = Detector()
         self.now_s = time.monotonic()
         self.n = 0
         ring = folder / "a.ring"
         FrameRing.create(ring, camera_id="a", max_wh=WH).close()
-        job = CameraJob(camera_id="a", source=SourceSpec(address="synthetic:a"), ring=ring, detect_fps=5.0)
-        self.slot = CameraSlot(job, asks=self.detector, send=lambda message: None)
+        source = SourceSpec(address="synthetic:a")
+        self.job = CameraJob(camera_id="a", source=source, ring=ring, detect_fps=5.0, scene=scene or Scene())
+        self.sent = []
+        self.slot = CameraSlot(self.job, asks=self.detector, send=self.sent.append)
         self.slot.show_at(WH)
         self.reader = RingReader.open(ring)
 
@@ -101,6 +105,17 @@ class Camera:
                 camera_id="a", sequence=sequence, boxes=(np.zeros((0, 6), np.float32).tobytes(),), seconds=0.01, share=1
             )
         )
+
+    def change_to(self, job):
+        """Give the camera another job, as its worker does."""
+        kept = self.slot.leave_look_back(job)
+        self.slot.close()
+        self.slot = CameraSlot(job, asks=self.detector, send=self.sent.append, look_back=kept)
+
+    @property
+    def clips(self):
+        """Clips that were sent, each with how many pictures it has."""
+        return [(message.clip_id, len(message.pictures)) for message in self.sent if isinstance(message, ClipKept)]
 
     @property
     def reason(self):
@@ -223,3 +238,91 @@ def test_the_next_detector_gets_a_file_of_its_own_and_nothing_is_left_of_the_las
 
     assert len(set(opened)) == 3
     assert list(tmp_path.glob("*.looks")) == [opened[-1]]
+
+
+def test_a_camera_that_is_turned_away_is_shown_and_not_looked_at_and_its_tile_says_so(camera):
+    camera.slot.use_detector(ENGINE)
+    camera.see(seconds=1.0)
+    camera.answer()
+    n_asked = len(camera.detector.looks)
+
+    camera.slot.leave_home()
+    shown = camera.reader.newest_frame(0).sequence
+    camera.see(seconds=5.0)
+    away = camera.slot.report(camera.now_s)
+    n_away = len(camera.detector.looks)
+    camera.slot.come_home()
+    camera.see(seconds=1.0)
+    camera.answer()
+
+    assert n_away == n_asked
+    assert camera.reader.newest_frame(0).sequence > shown
+    assert away.is_blind
+    assert not away.is_quiet
+    assert "Away from home" in away.detection_reason
+    assert len(camera.detector.looks) > n_away
+    assert "Away" not in camera.reason
+
+
+def test_an_answer_to_a_picture_from_before_the_head_turned_comes_too_late(camera):
+    camera.slot.use_detector(ENGINE)
+    camera.see(seconds=1.0)
+
+    camera.slot.leave_home()
+    camera.answer()
+
+    assert camera.slot.analyser is None
+
+
+def test_where_parts_are_private_the_tile_says_why_all_is_black(tmp_path):
+    window = Mask(key="window", name="Window", polygon=((0.0, 0.0), (0.2, 0.0), (0.2, 0.2)))
+    camera = Camera(tmp_path, Scene(masks=(window,)))
+
+    camera.slot.leave_home()
+
+    assert "all is black" in camera.reason
+    camera.slot.close()
+    camera.reader.close()
+
+
+SQUARE = ((0.1, 0.1), (0.4, 0.1), (0.4, 0.4), (0.1, 0.4))
+
+
+def test_a_scene_that_is_saved_while_a_clip_is_taken_costs_no_picture_of_it(camera):
+    camera.see(seconds=4.0)
+    camera.slot.look_back.begin("clip", camera.now_s)
+    camera.see(seconds=2.0)
+
+    camera.change_to(replace(camera.job, scene=Scene(zones=(Zone(key="a", name="A", polygon=SQUARE),))))
+    early = camera.clips
+    camera.see(seconds=9.0)
+    camera.slot.tell_clips(camera.now_s)
+
+    assert early == []
+    ((clip_id, n_pictures),) = camera.clips
+    assert clip_id == "clip"
+    # Of five pictures a second every third is kept before an alarm, every second one after it.
+    assert n_pictures >= 4.0 * 5 / 3 + AFTER_S * 5 / 2 - 3
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"scene": Scene(masks=(Mask(key="m", name="M", polygon=SQUARE),))},
+        {"source": SourceSpec(address="synthetic:other")},
+    ],
+    ids=["another part is private", "another camera"],
+)
+def test_where_the_picture_is_another_one_the_clip_ends_with_what_there_is(camera, change):
+    camera.see(seconds=4.0)
+    camera.slot.look_back.begin("clip", camera.now_s)
+    camera.see(seconds=2.0)
+
+    camera.change_to(replace(camera.job, **change))
+    told = camera.clips
+    camera.slot.look_back.begin("next", camera.now_s)
+    ((_, kept),) = camera.slot.look_back.broken_off()
+
+    assert [clip_id for clip_id, _ in told] == ["clip"]
+    assert told[0][1] >= 4.0 * 5 / 3 + 2.0 * 5 / 2 - 3
+    assert kept == ()

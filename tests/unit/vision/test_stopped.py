@@ -129,3 +129,13 @@ def test_a_vehicle_that_leaves_the_zone_ends_its_condition():
     seen = watch(Scene(zones=(zone,)), after_the_quiet(path, seconds=25))
 
     assert [phase for phase, _ in phases(seen)] == [Phase.BEGIN, Phase.END]
+
+
+def test_rules_that_begin_anew_use_no_condition_key_again():
+    def path(at_s):
+        return arrive_and_stop(at_s)
+
+    runs = [watch(SCENE, after_the_quiet(path, seconds=20)) for _ in range(2)]
+
+    assert [len(seen) for seen in runs] == [1, 1]
+    assert runs[0][0].condition_key != runs[1][0].condition_key

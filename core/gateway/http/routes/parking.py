@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
+from collections.abc import Awaitable
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -24,7 +25,7 @@ from core.gateway.http.pictures import EdgePictures
 from core.gateway.http.refusal import Refused
 from core.gateway.http.route import GatewayRoom, GatewayRoute, reading_route, visit_of
 from core.gateway.http.shapes import BayShape, LotDetail, LotShape, bay_shapes, bays_geojson, lot_shape
-from core.kernel.errors import ConsoleError
+from core.kernel.errors import ConsoleError, UnavailableError
 from core.media.model import EDGE
 from core.parking.model import Lot
 
@@ -39,8 +40,8 @@ GEOJSON = "application/geo+json"
 class FrameAnswer(BaseModel):
     """What became of a picture.
 
-    `standing` is "new", "late", "historical", "duplicate", "frozen" or "overtaken"; the first three are looked at, and
-    historical ones go into the history only. `bays` are
+    `standing` is "new", "late", "historical", "duplicate", "frozen" or "overtaken"; the first three are looked at
+    where bays are drawn on the camera, and historical ones go into the history only. `bays` are
     those that this camera sees, as they are known now: with status 200 this picture counts in them, with 202 not yet.
     """
 
@@ -78,7 +79,10 @@ def make_routes(room: GatewayRoom) -> list[GatewayRoute]:
         x_sequence: Annotated[str, Header(description="Counts up with each picture.")] = "",
         x_historical: Annotated[
             str,
-            Header(description='"true": kept while nobody took it; goes into the history only, with X-Captured-At.'),
+            Header(
+                description='"true": kept while nobody took it; goes into the history only, with X-Captured-At. '
+                "Keep it while the answer is 503."
+            ),
         ] = "",
         wait_s: Annotated[float, Query(ge=0, le=MAX_WAIT_S, description="Wait so long for the bays.")] = 0.0,
     ) -> Response:
@@ -171,9 +175,12 @@ class _FrameDesk:
         is_seen = verdict.standing not in IS_LOOKED_AT
         if not is_seen:
             room.on_frame()
-            if _has_bays(lot, camera_id):
-                submit = room.submit_history if verdict.standing is Standing.HISTORICAL else room.submit
-                looking = asyncio.ensure_future(submit(lot_id, camera_id, jpeg, verdict.at))
+            if not _has_bays(lot, camera_id):
+                pass
+            elif verdict.standing is Standing.HISTORICAL:
+                is_seen = await self._look_back(room.submit_history(lot_id, camera_id, jpeg, verdict.at))
+            else:
+                looking = asyncio.ensure_future(room.submit(lot_id, camera_id, jpeg, verdict.at))
                 is_seen = await self._look(visit_of(request).sender, looking, wait_s)
         return self._answer(lot, camera_id, verdict, size, is_seen=is_seen)
 
@@ -232,13 +239,33 @@ class _FrameDesk:
         looking.add_done_callback(on_done)
         return False
 
+    async def _look_back(self, submitted: Awaitable[None]) -> bool:
+        """Wait until a picture of the past is in the history: only then its sender may let it go.
+
+        Raises:
+            Refused: It takes longer, or another one comes first.
+        """
+        try:
+            async with asyncio.timeout(MAX_WAIT_S):
+                await submitted
+        except TimeoutError:
+            raise Refused(
+                503,
+                "This picture of the past is not looked at yet.",
+                hint="Keep it, and send it again: it is looked at once.",
+                retry_after_s=MAX_WAIT_S,
+            ) from None
+        except UnavailableError as error:
+            raise Refused(503, error.message, hint=error.hint, retry_after_s=MAX_WAIT_S) from error
+        return True
+
     def _answer(self, lot: Lot, camera_id: str, verdict: FrameVerdict, size: JpegSize, *, is_seen: bool) -> Response:
         drawn = next((view.outlines for view in lot.views if view.camera_id == camera_id), {})
         known = {bay.bay_id: bay for bay in self._room.parking.bays(lot.lot_id)}
         note = verdict.note if drawn else f"{verdict.note} No bays are drawn on this camera yet.".strip()
         answer = FrameAnswer(
             standing=verdict.standing,
-            is_looked_at=verdict.standing in IS_LOOKED_AT,
+            is_looked_at=bool(drawn) and verdict.standing in IS_LOOKED_AT,
             note=note,
             lot_id=lot.lot_id,
             camera_id=camera_id,

@@ -23,6 +23,12 @@ def moved_by(picture, dx, dy):
     return cv2.warpAffine(picture, shift, WH, borderMode=cv2.BORDER_REFLECT)
 
 
+def elsewhere():
+    """Return a picture of another place."""
+    noise = np.random.default_rng(1).integers(0, 255, (WH[1], WH[0], 3)).astype(np.uint8)
+    return cv2.convertScaleAbs(cv2.GaussianBlur(noise, (0, 0), 3), alpha=4.0, beta=-380)
+
+
 @pytest.fixture(scope="module")
 def classifier():
     return BayClassifier()
@@ -139,13 +145,54 @@ def test_a_camera_that_was_turned_says_nothing_and_calls(make_eye):
 def test_another_place_altogether_is_not_taken_for_the_lot(make_eye):
     eye = make_eye()
     look(eye, draw(), 0)
-    elsewhere = cv2.GaussianBlur(
-        np.random.default_rng(1).integers(0, 255, (WH[1], WH[0], 3)).astype(np.uint8), (0, 0), 3
-    )
 
-    told = [look(eye, cv2.convertScaleAbs(elsewhere, alpha=4.0, beta=-380), 20 * i) for i in range(1, N_LOST + 1)]
+    told = [look(eye, elsewhere(), 20 * i) for i in range(1, N_LOST + 1)]
 
+    assert [looked.evidence for looked in told[:-1]] == [()] * (N_LOST - 1)
+    assert all("not recognised" in looked.trouble for looked in told[:-1])
     assert are_unknown(told[-1])
+    assert [one.kind for looked in told for one in looked.sightings] == [SightingKind.MOVED_VIEW]
+
+
+def test_nothing_is_learnt_of_a_place_that_is_not_recognised(make_eye):
+    eye = make_eye()
+    look(eye, draw(), 0)
+    learnt = {bay: empty.n for bay, empty in eye.memory.empties.items()}
+
+    for i in range(1, N_LOST + 1):
+        look(eye, elsewhere(), 20 * i)
+
+    assert {bay: empty.n for bay, empty in eye.memory.empties.items()} == learnt
+
+
+def test_after_a_restart_a_camera_that_looks_elsewhere_says_nothing_either(make_eye):
+    eye = make_eye()
+    look(eye, draw(), 0)
+
+    told = [look(make_eye(eye.memory), elsewhere(), 20 * i) for i in range(1, 4)]
+
+    assert [looked.evidence for looked in told] == [()] * 3
+
+
+def test_a_lot_that_is_saved_again_and_again_hides_no_camera_that_looks_elsewhere(make_eye):
+    eye = make_eye()
+    look(eye, draw(), 0)
+    told = []
+    for i in range(1, N_LOST + 1):
+        saved = make_eye(eye.memory, rate=0.9 + i / 100)
+        saved.go_on_from(eye)
+        eye = saved
+        told.append(look(eye, elsewhere(), 20 * i))
+
+    assert [one.kind for looked in told for one in looked.sightings] == [SightingKind.MOVED_VIEW]
+
+
+def test_one_look_past_a_lorry_says_nothing_and_the_next_one_everything(make_eye):
+    eye = make_eye()
+    look(eye, draw(), 0)
+
+    assert look(eye, elsewhere(), 20).evidence == ()
+    assert taken_in(look(eye, draw(), 40)) == TAKEN
 
 
 def test_bays_burnt_out_by_glare_are_unknown_and_the_others_known(make_eye):

@@ -75,3 +75,20 @@ def test_a_lane_stays_blocked_until_the_last_vehicle_has_left():
 
     assert see(standing, [FARTHER_ON], (40, 80)) == []
     assert see(standing, [], (80, 100)) == [(SightingKind.BLOCKED_LANE, False, "Aisle")]
+
+
+def test_who_has_left_is_over_also_where_nothing_changes_in_the_picture_afterwards():
+    standing = make()
+    see(standing, [IN_LANE], (0, 60))
+
+    see(standing, [], (60, 62))
+    told = [one for second in range(62, 80, 2) for one in standing.hold(START + timedelta(seconds=second))]
+
+    assert [(one.kind, one.holds) for one in told] == [(SightingKind.BLOCKED_LANE, False)]
+
+
+def test_who_stands_in_a_picture_that_does_not_change_stays():
+    standing = make()
+    see(standing, [IN_LANE], (0, 60))
+
+    assert [one for second in range(60, 90, 2) for one in standing.hold(START + timedelta(seconds=second))] == []

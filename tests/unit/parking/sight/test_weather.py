@@ -23,14 +23,16 @@ def classifier():
     return BayClassifier()
 
 
-def look_in(classifier, weather, *, knows_empty=False):
-    """Show a fine day, then the weather; return bays told right, how sure the wrong ones are, and bays not told."""
+def look_in(classifier, weather, *, n_fine=1):
+    """Show fine days, then the weather; return bays told right, how sure the wrong ones are, and bays not told."""
     lot = drawn_lot()
     eye = BayEye(lot, lot.views[0], finder=None, classifier=classifier, memory=Memory())
-    for number in range(12 if knows_empty else 1):
+    for number in range(n_fine):
         taken = TAKEN if number % 2 == 0 else set(BAYS) - TAKEN
         eye.look(draw(taken, seed=number), START + timedelta(seconds=20 * number), "camera:cam")
-    return judged(eye.look(weather(draw(seed=99)), START + timedelta(seconds=600), "camera:cam"), TAKEN)
+    looked = eye.look(weather(draw(seed=99)), START + timedelta(seconds=600), "camera:cam")
+    right, wrong, n_unknown = judged(looked, TAKEN)
+    return right, wrong, n_unknown + len(BAYS) - len(looked.evidence)
 
 
 def judged(looked, taken):
@@ -56,17 +58,22 @@ def test_a_night_without_light_is_unknown_altogether(classifier, share):
 
 @pytest.mark.parametrize("share", [0.6, 0.7])
 def test_bays_under_snow_are_never_called_free_for_certain(classifier, share):
-    """White vehicles under snow look as their bays do; coloured ones are still seen."""
-    right, wrong, n_unknown = look_in(classifier, lambda picture: snowed(picture, share))
+    """White vehicles under snow look as their bays do; coloured ones are still seen in a view that was drawn on it."""
+    right, wrong, n_unknown = look_in(classifier, lambda picture: snowed(picture, share), n_fine=0)
 
     assert wrong == []
     assert right >= 1
     assert n_unknown >= len(BAYS) - len(TAKEN)
 
 
+@pytest.mark.parametrize("share", [0.6, 0.7])
+def test_a_lot_that_is_not_recognised_under_snow_is_unknown_altogether(classifier, share):
+    assert look_in(classifier, lambda picture: snowed(picture, share)) == (0, [], 16)
+
+
 @pytest.mark.parametrize("share", [0.1, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5])
 def test_snow_that_comes_over_a_known_lot_never_makes_it_tell_a_wrong_state(classifier, share):
-    right, wrong, n_unknown = look_in(classifier, lambda picture: snowed(picture, share), knows_empty=True)
+    right, wrong, n_unknown = look_in(classifier, lambda picture: snowed(picture, share), n_fine=12)
 
     assert wrong == []
     assert right == 16 - n_unknown
@@ -96,7 +103,7 @@ def test_an_eye_that_knows_its_empty_bays_does_no_worse_in_any_weather(classifie
         return WEATHERS[name](picture, share)
 
     _, fresh, _ = look_in(classifier, weather)
-    _, learnt, _ = look_in(classifier, weather, knows_empty=True)
+    _, learnt, _ = look_in(classifier, weather, n_fine=12)
 
     assert len(learnt) <= max(len(fresh), 1)
 

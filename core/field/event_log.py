@@ -1,0 +1,143 @@
+"""Events that devices must not lose, as they are stored: what people read of them, and which still have to call."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import bindparam, select, update
+from sqlalchemy.orm import Session
+
+from core.field.kinds.base import DeviceKind
+from core.field.messages import meaning_of
+from core.field.model import FieldEvent, calls_operator
+from core.store.tables import FieldEventRow
+
+MAX_EVENTS = 500
+"""Shown of one device."""
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[_-][A-Za-z0-9]+)*")
+_PARTS = re.compile(r"[A-Z]+[0-9]*(?![a-z])|[A-Z]?[a-z0-9]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceEvent:
+    """One stored event of a device.
+
+    Attributes:
+        event_number: Of the row; tells two events apart.
+        seq: As the device counts.
+        title: What the device calls it, in words.
+        at: By the device's own clock, never later than `received_at`.
+        is_late: It was history when it came: nobody was called.
+        meaning: Names and texts of what was read in it.
+    """
+
+    event_number: int
+    seq: int
+    title: str
+    at: datetime
+    received_at: datetime
+    is_late: bool
+    is_good: bool
+    is_calling: bool
+    meaning: tuple[tuple[str, str], ...] = ()
+
+
+def read_events(
+    session: Session, device_id: str, kind: DeviceKind, *, stored_seq: int, n_most: int
+) -> list[DeviceEvent]:
+    """Return a device's newest events, the newest first.
+
+    Args:
+        session: To read by.
+        device_id: Of the device.
+        kind: How its data are read.
+        stored_seq: Number of its last event. A device that counts anew begins below the numbers it had before.
+        n_most: So many; at most `MAX_EVENTS`.
+    """
+    n_most = max(1, min(n_most, MAX_EVENTS))
+    of_device = select(FieldEventRow).where(FieldEventRow.device_id == device_id).order_by(FieldEventRow.seq.desc())
+    found = session.scalars(of_device.where(FieldEventRow.seq <= stored_seq).limit(2 * n_most)).all()
+    before = session.scalars(of_device.where(FieldEventRow.seq > stored_seq).limit(n_most)).all()
+    newest = sorted((*found, *before), key=lambda row: row.field_event_id, reverse=True)[:n_most]
+    return [_shown(row, kind) for row in newest]
+
+
+def waiting_events(session: Session) -> list[FieldEvent]:
+    """Return the events whose call was not stored yet, in the order in which they came."""
+    query = select(FieldEventRow).where(FieldEventRow.is_waiting).order_by(FieldEventRow.field_event_id)
+    return [_event(row) for row in session.scalars(query)]
+
+
+def claim(session: Session, events: Sequence[FieldEvent]) -> bool:
+    """Note that these are called for; returns whether any of them still waited for that."""
+    waiting = session.execute(
+        select(FieldEventRow.device_id, FieldEventRow.seq, FieldEventRow.boot).where(FieldEventRow.is_waiting)
+    )
+    left = {tuple(row) for row in waiting} & {(one.device_id, one.seq, one.boot) for one in events}
+    if not left:
+        return False
+    table = FieldEventRow.__table__
+    session.connection().execute(
+        update(table)  # type: ignore[arg-type]  # a mapped class gives its table as a FromClause
+        .where(
+            table.c.device_id == bindparam("b_device_id"),
+            table.c.seq == bindparam("b_seq"),
+            table.c.boot == bindparam("b_boot"),
+        )
+        .values(is_waiting=False),
+        [{"b_device_id": device_id, "b_seq": seq, "b_boot": boot} for device_id, seq, boot in sorted(left)],
+    )
+    return True
+
+
+def in_words(name: str) -> str:
+    """Return a name of a payload as people read it: "carStopped" is "Car stopped"; what is no name stays as it is."""
+    if not _NAME.fullmatch(name):
+        return name
+    parts = [part if part.isupper() and len(part) > 1 else part.lower() for part in _PARTS.findall(name)]
+    words = " ".join(parts)
+    return words[:1].upper() + words[1:]
+
+
+def _shown(row: FieldEventRow, kind: DeviceKind) -> DeviceEvent:
+    event = _event(row)
+    meaning = ((in_words(name), in_words(text)) for name, text in meaning_of(kind, event.event_type, event.data))
+    return DeviceEvent(
+        event_number=row.field_event_id,
+        seq=event.seq,
+        title=title_of(event),
+        at=event.at,
+        received_at=event.received_at,
+        is_late=event.is_history,
+        is_good=event.is_good,
+        is_calling=calls_operator(event),
+        meaning=tuple(meaning),
+    )
+
+
+def title_of(event: FieldEvent) -> str:
+    """Return what a device calls an event: what it is about, where it says that, or else its type."""
+    for key in ("subCategory", "category"):
+        said = event.data.get(key)
+        if isinstance(said, str) and said.strip():
+            return in_words(said.strip()[:64])
+    return in_words(event.event_type) or "Event"
+
+
+def _event(row: FieldEventRow) -> FieldEvent:
+    return FieldEvent(
+        device_id=row.device_id,
+        seq=row.seq,
+        event_id=row.event_id,
+        event_type=row.event_type,
+        at=row.at,
+        received_at=row.received_at,
+        boot=row.boot,
+        is_good=row.is_good,
+        is_history=row.is_history,
+        data=row.data,
+    )

@@ -1,0 +1,163 @@
+"""Sightings in rows: which incident they belong to, and where what is doubtful now was seen last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Session
+
+from core.incidents import ledger, same_event
+from core.incidents.doubt import Doubtful
+from core.incidents.machine import SAME_OCCURRENCE_S
+from core.incidents.model import SourceKind
+from core.incidents.policy import key_at, key_of_observation
+from core.incidents.same_event import Seen, View
+from core.store.rows import position_of
+from core.store.tables import AlarmRow, CameraRow, IncidentRow, ObservationRow
+from core.vision.model import BBox, Observation, ObservationKind, Phase
+
+MAX_SIGHTINGS = 500
+
+
+def find_event(session: Session, observation: Observation, view: View | None, behind: Mapping[str, str]) -> str | None:
+    """Return the incident that an observation is another sighting of; None where it is the first.
+
+    A condition whose alarm is open keeps to its own incident as long as it is the same occurrence.
+
+    Args:
+        session: Of the store.
+        observation: What began.
+        view: Of its camera; None where nobody placed it.
+        behind: Incidents of conditions that hold behind the call of another one, by condition key.
+    """
+    own = ledger.find_open(session, key_of_observation(observation))
+    if own is not None and _is_same_occurrence(own, observation):
+        return own.incident_id
+    holding = {**behind, **_active(session)}
+    known = {row.observation_id: (row, True) for row in _begun(session, holding)}
+    for row in _lately(session, observation):
+        known.setdefault(row.observation_id, (row, False))
+    new = Seen(
+        incident_id="",
+        camera_id=observation.camera_id,
+        kind=observation.kind,
+        rule_key=observation.rule_key,
+        at=observation.captured_at,
+        bbox_xyxy=observation.bbox_xyxy,
+        position=observation.position,
+        view=view,
+    )
+    others = {row.camera_id for row, _ in known.values()} - {observation.camera_id}
+    views = _views(session, others)
+    return same_event.find_event(
+        new, (_seen(session, row, views.get(row.camera_id), holds=holds) for row, holds in known.values())
+    )
+
+
+def _is_same_occurrence(alarm: AlarmRow, observation: Observation) -> bool:
+    since = alarm.returned_at
+    return since is None or observation.captured_at - since <= timedelta(seconds=SAME_OCCURRENCE_S)
+
+
+def _active(session: Session) -> dict[str, str]:
+    """Return the incident of every condition of a camera that calls, or called, and holds."""
+    query = select(AlarmRow.condition_key, AlarmRow.incident_id).where(
+        AlarmRow.is_open,
+        AlarmRow.is_active,
+        AlarmRow.kind.in_(sorted(kind.value for kind in same_event.ON_THE_ROAD)),
+    )
+    return {row.condition_key: row.incident_id for row in session.execute(query)}
+
+
+def _lately(session: Session, observation: Observation) -> Iterable[ObservationRow]:
+    """Return sightings of about the same time that belong to an incident, the newest first."""
+    query = (
+        select(ObservationRow)
+        .where(ObservationRow.captured_at >= observation.captured_at - same_event.SAME_PLACE)
+        .where(ObservationRow.captured_at <= observation.captured_at + same_event.SAME_PLACE)
+        .where(ObservationRow.incident_id.is_not(None))
+        .order_by(ObservationRow.captured_at.desc(), ObservationRow.observation_id.desc())
+        .limit(MAX_SIGHTINGS)
+    )
+    return session.scalars(query)
+
+
+def _views(session: Session, camera_ids: Iterable[str]) -> dict[str, View]:
+    """Return where cameras stand and look, of those that somebody placed."""
+    query = select(CameraRow).where(CameraRow.camera_id.in_(sorted(camera_ids)))
+    return {
+        row.camera_id: View(position=at, heading_deg=row.heading_deg, view_angle_deg=row.view_angle_deg)
+        for row in session.scalars(query)
+        if (at := position_of(row)) is not None
+    }
+
+
+def _seen(session: Session, row: ObservationRow, view: View | None, *, holds: bool) -> Seen:
+    assert row.incident_id is not None
+    if view is None:
+        # Its camera is gone: where it stood is known, and not where it looked.
+        incident = session.get(IncidentRow, row.incident_id)
+        at = None if incident is None else position_of(incident)
+        view = None if at is None else View(position=at)
+    return Seen(
+        incident_id=row.incident_id,
+        camera_id=row.camera_id,
+        kind=ObservationKind(row.kind),
+        rule_key=row.rule_key,
+        at=row.captured_at,
+        bbox_xyxy=_box_of(row),
+        holds=holds,
+        position=position_of(row),
+        view=view,
+    )
+
+
+def doubtful_of(session: Session, *which: ColumnElement[bool]) -> list[tuple[Doubtful, str]]:
+    """Return the alarms that are meant, each with where its condition was seen last, and its rule."""
+    alarms = session.scalars(select(AlarmRow).where(*which)).all()
+    holding = {row.condition_key: row.incident_id for row in alarms if row.source_kind == SourceKind.CAMERA}
+    last: dict[str, ObservationRow] = {}
+    for seen in _begun(session, holding):
+        last.setdefault(key_at(seen.camera_id, seen.condition_key), seen)
+    return [(_doubtful(row, last.get(row.condition_key)), row.rule_id) for row in alarms]
+
+
+def _doubtful(alarm: AlarmRow, seen: ObservationRow | None) -> Doubtful:
+    return Doubtful(
+        condition_key=alarm.condition_key,
+        kind=alarm.kind,
+        source_kind=SourceKind(alarm.source_kind),
+        source_id=alarm.source_id,
+        rule_key="" if seen is None else seen.rule_key,
+        seen_at=None if seen is None else seen.captured_at,
+        bbox_xyxy=None if seen is None else _box_of(seen),
+    )
+
+
+def _begun(session: Session, holding: Mapping[str, str]) -> list[ObservationRow]:
+    """Return how conditions that hold began, the newest first.
+
+    Args:
+        session: Of the store.
+        holding: Incident of each condition, by its key.
+    """
+    if not holding:
+        return []
+    query = (
+        select(ObservationRow)
+        .where(ObservationRow.incident_id.in_(sorted(set(holding.values()))))
+        .where(ObservationRow.phase == Phase.BEGIN.value)
+        .order_by(ObservationRow.captured_at.desc(), ObservationRow.observation_id.desc())
+        .limit(MAX_SIGHTINGS)
+    )
+    rows = session.scalars(query)
+    return [row for row in rows if holding.get(key_at(row.camera_id, row.condition_key)) == row.incident_id]
+
+
+def _box_of(row: ObservationRow) -> BBox | None:
+    if row.bbox_xyxy is None:
+        return None
+    x1, y1, x2, y2 = row.bbox_xyxy
+    return x1, y1, x2, y2

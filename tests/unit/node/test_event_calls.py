@@ -1,0 +1,239 @@
+"""What devices raise themselves: called once, whatever is killed in between."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from core.field import event_log, rows
+from core.field.kinds import find_kinds
+from core.field.model import Device, FieldEvent
+from core.incidents.model import AlarmState, Priority
+from core.kernel.errors import BadInputError
+from core.kernel.geo import GeoPoint
+from core.node.calls import Calls
+
+CAMERA = Device(device_id="edge/c1", kind="edge-camera", name="Mast 1", position=GeoPoint(1.0, 2.0))
+STOPPED = {"category": "traffic", "subCategory": "carStopped", "severity": "medium"}
+
+
+def find(device_id):
+    if device_id != CAMERA.device_id:
+        raise BadInputError("There is no such device.")
+    return CAMERA
+
+
+class Desk:
+    """The part of a node between stored events and alarms."""
+
+    def __init__(self, room):
+        self.room, self.n_events = room, 0
+
+    def event(self, data=None, *, event_type="Alert", **changes):
+        self.n_events += 1
+        now = self.room.clock.now()
+        made = FieldEvent(
+            device_id=CAMERA.device_id,
+            seq=self.n_events,
+            event_id=f"e{self.n_events}",
+            event_type=event_type,
+            at=now - timedelta(seconds=1),
+            received_at=now + timedelta(milliseconds=self.n_events),
+            boot="b1",
+            is_good=True,
+            is_history=False,
+            data=STOPPED if data is None else data,
+        )
+        return replace(made, **changes)
+
+    def store(self, *events):
+        self.room.run(self.room.store.write(lambda s: rows.insert_events(s, events)))
+
+    def waiting(self):
+        return self.room.run(self.room.store.read(event_log.waiting_events))
+
+    def call(self, *events):
+        """Let a node's calls work off these events."""
+
+        async def forget_waiting(gone):
+            await self.room.store.write(lambda s: event_log.claim(s, gone))
+
+        async def main():
+            calls = Calls(
+                self.room.incidents,
+                folder="",
+                find_camera=lambda _id: None,
+                find_device=find,
+                forget_waiting=forget_waiting,
+            )
+            working = asyncio.create_task(calls.work())
+            for event in events:
+                calls.take_field_event(event)
+            await calls.drain(timeout_s=5)
+            working.cancel()
+
+        self.room.run(main())
+
+    def hear(self, *events):
+        """Store events, and call for them as a node does that lives on."""
+        self.store(*events)
+        self.call(*events)
+
+    def alarms(self):
+        return self.room.run(self.room.incidents.open_alarms())
+
+    def n_journal(self):
+        (alarm,) = self.alarms()
+        return len(self.room.run(self.room.incidents.journal(alarm.alarm_id)))
+
+
+@pytest.fixture
+def desk(room):
+    return Desk(room)
+
+
+def test_an_alert_of_a_device_is_an_alarm_with_its_words_and_its_severity(desk):
+    event = desk.event()
+    desk.hear(event)
+
+    (alarm,) = desk.alarms()
+    assert (alarm.title, alarm.priority, alarm.source_id) == ("Car stopped: Mast 1", Priority.MEDIUM, "edge/c1")
+    assert alarm.condition_key == "device/edge/c1/device_alert:car-stopped"
+    assert alarm.state is AlarmState.RETURNED_UNACKNOWLEDGED, "that it lasts, nobody can know"
+    assert alarm.position == CAMERA.position
+    assert alarm.marks == frozenset(), "a moment is not fleeting"
+    assert desk.waiting() == []
+
+
+@pytest.mark.parametrize(
+    ("severity", "priority"),
+    [("critical", 1), ("high", 2), ("medium", 3), ("low", 4), ("unheard of", 3), (["x"], 3), (None, 3)],
+)
+def test_its_severity_is_its_priority_and_one_that_nobody_knows_is_medium(desk, severity, priority):
+    desk.hear(desk.event({**STOPPED, "severity": severity}))
+
+    assert [alarm.priority for alarm in desk.alarms()] == [priority]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"is_history": True}, {"data": {**STOPPED, "severity": "informational"}}, {"event_type": "Count"}],
+    ids=["late", "informational", "a count"],
+)
+def test_what_is_late_or_only_information_is_stored_and_calls_nobody(desk, change):
+    event = desk.event(**change)
+    desk.hear(event)
+
+    assert desk.alarms() == ()
+    assert desk.waiting() == []
+
+
+def test_a_burst_of_one_sort_is_one_alarm_and_the_most_urgent_counts(desk):
+    events = [desk.event() for _ in range(300)] + [desk.event({**STOPPED, "severity": "high"})]
+    desk.hear(*events)
+
+    (alarm,) = desk.alarms()
+    assert alarm.priority is Priority.HIGH
+    assert desk.n_journal() == 2, "raised and returned once"
+    assert desk.waiting() == []
+
+
+def test_a_device_that_invents_sorts_has_no_alarm_for_each(desk):
+    desk.hear(*(desk.event({**STOPPED, "subCategory": f"sort{n}"}) for n in range(60)))
+
+    titles = {alarm.title for alarm in desk.alarms()}
+    assert len(titles) == 17
+    assert "More alerts: Mast 1" in titles
+
+
+def test_a_node_that_is_killed_between_the_event_and_its_alarm_calls_at_its_next_start(desk):
+    event = desk.event()
+    desk.store(event)
+
+    left = desk.waiting()
+    assert left == [event]
+    desk.call(*left)
+
+    assert [alarm.title for alarm in desk.alarms()] == ["Car stopped: Mast 1"]
+    assert desk.waiting() == []
+
+
+def test_a_call_whose_answer_was_lost_is_not_made_again(desk):
+    events = [desk.event(), desk.event()]
+    desk.hear(*events)
+    before = desk.n_journal()
+
+    desk.call(*events)
+
+    assert desk.n_journal() == before
+    assert desk.waiting() == []
+
+
+def test_alarm_and_event_are_stored_together_or_not_at_all(desk, monkeypatch):
+    event = desk.event()
+
+    def break_off(*_args):
+        raise OSError("killed here")
+
+    monkeypatch.setattr("core.incidents.service.return_alarm", break_off)
+    desk.hear(event)
+    assert (desk.alarms(), desk.waiting()) == ((), [event])
+
+    monkeypatch.undo()
+    desk.call(*desk.waiting())
+    assert len(desk.alarms()) == 1
+
+
+def test_the_same_thing_seen_again_later_counts_up_and_calls_again(desk):
+    desk.hear(desk.event())
+    desk.hear(desk.event())
+
+    (alarm,) = desk.alarms()
+    assert alarm.n_repeats == 1
+
+
+def test_the_event_of_a_device_that_was_removed_meanwhile_waits_no_longer(desk):
+    event = replace(desk.event(), device_id="edge/gone")
+    desk.hear(event)
+
+    assert desk.alarms() == ()
+    assert desk.waiting() == []
+
+
+def test_what_is_lost_for_good_calls_also_where_it_comes_late(desk):
+    event = desk.event({"dropped": 5}, event_type="OutboxOverflow", is_history=True)
+    desk.store(event)
+
+    assert desk.waiting() == [event]
+    desk.call(event)
+    assert [alarm.kind for alarm in desk.alarms()] == ["device_overflow"]
+
+
+def test_events_are_listed_newest_first_in_words_also_where_a_device_counts_anew(desk):
+    old = [desk.event({"count": n}, event_type="Count", boot="b0", seq=100 + n) for n in range(5)]
+    fresh = [desk.event(seq=1), desk.event(seq=2, is_history=True)]
+    desk.store(*old)
+    desk.store(*fresh)
+
+    kind = find_kinds()["edge-camera"]
+    found = desk.room.run(
+        desk.room.store.read(lambda s: event_log.read_events(s, "edge/c1", kind, stored_seq=2, n_most=4))
+    )
+
+    assert [(one.seq, one.is_late, one.is_calling) for one in found] == [
+        (2, True, False),
+        (1, False, True),
+        (104, False, False),
+        (103, False, False),
+    ]
+    assert found[1].title == "Car stopped"
+    assert dict(found[1].meaning) == {"Category": "Traffic", "Sub category": "Car stopped", "Severity": "Medium"}
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("carStopped", "Car stopped"), ("CO2High", "CO2 high"), ("road-closed", "Road closed"), ("12 %", "12 %")],
+)
+def test_names_of_payloads_are_read_as_words(name, words):
+    assert event_log.in_words(name) == words

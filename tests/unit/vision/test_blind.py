@@ -1,0 +1,152 @@
+"""What a camera that sees nothing says: no zeros, and no end of what it last saw."""
+
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from core.vision.model import AT_THE_CAMERA, CountLine, Lane, ObservationKind, Phase, Scene, Zone
+from core.vision.rules import SceneRules
+from tests.unit.vision.pictures import after, filmed
+from tests.unit.vision.roads import ASPECT, START_AT, track_at
+
+LINE = CountLine(key="gate", name="Gate", start=(0.1, 0.5), end=(0.9, 0.5))
+YARD = Zone(
+    key="yard",
+    name="Yard",
+    polygon=((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)),
+    stopped_after_s=5.0,
+)
+
+
+def dark(picture, _at_s):
+    return picture * 0.02
+
+
+def run(rules, pictures, tracks=lambda _at_s: []):
+    """Return all observations and all minutes."""
+    seen = []
+    for pts_s, picture in pictures:
+        seen += rules.update(tracks(pts_s), pts_s, START_AT + timedelta(seconds=pts_s), picture)
+    return seen, rules.measures.take_all()
+
+
+def of_the_scene(observations):
+    beside = {*AT_THE_CAMERA, ObservationKind.ZONE_ENTERED}
+    return [(one.kind, one.phase) for one in observations if one.kind not in beside]
+
+
+def observed_s(minutes):
+    return {minute.minute.minute: minute.observed_s for minute in minutes if minute.subject == "line"}
+
+
+def test_a_minute_in_which_the_lens_is_covered_is_a_gap_and_no_zero():
+    rules = SceneRules("cam-1", Scene(lines=(LINE,)), ASPECT)
+
+    seen, minutes = run(rules, filmed(180, change=after(30.0, dark, 150.0), fps=2.0))
+
+    assert {one.kind for one in seen} == {ObservationKind.CAMERA_BLINDED}
+    # Not even the seconds before anybody was called: nobody saw the road in them.
+    assert observed_s(minutes) == pytest.approx({0: 30.0, 2: 27.0}, abs=2.0)
+    assert not any(minute.is_complete for minute in minutes)
+
+
+def test_a_minute_of_a_frozen_picture_is_a_gap_and_no_zero():
+    picture = next(iter(filmed(1)))[1]
+    rules = SceneRules("cam-1", Scene(lines=(LINE,)), ASPECT)
+
+    seen, minutes = run(rules, ((step / 2, picture) for step in range(2 * 120)))
+
+    assert [one.kind for one in seen] == [ObservationKind.CAMERA_FROZEN]
+    assert list(observed_s(minutes)) == [0]
+    assert not any(minute.is_complete for minute in minutes)
+
+
+@pytest.mark.parametrize(
+    ("looks_per_s", "wanted_per_s", "is_complete"), [(1, 8.0, False), (2, 8.0, False), (5, 8.0, True), (1, 1.0, True)]
+)
+def test_a_minute_with_too_few_looks_is_not_complete(looks_per_s, wanted_per_s, is_complete):
+    rules = SceneRules("cam-1", Scene(lines=(LINE,)), ASPECT, wanted_per_s=wanted_per_s)
+    for step in range(60 * looks_per_s):
+        rules.update([], step / looks_per_s, START_AT + timedelta(seconds=step / looks_per_s))
+
+    minutes = rules.measures.take_all()
+
+    assert [minute.is_complete for minute in minutes] == ([True] * 2 if is_complete else [False] * len(minutes))
+    assert rules.is_undersampled is not is_complete
+
+
+def test_a_pause_of_the_detector_is_not_observed():
+    rules = SceneRules("cam-1", Scene(lines=(LINE,)), ASPECT, wanted_per_s=8.0)
+    for at_s in [*np.arange(0, 20, 0.2), *np.arange(22.5, 60, 0.2)]:
+        rules.update([], float(at_s), START_AT + timedelta(seconds=float(at_s)))
+
+    assert observed_s(rules.measures.take_all())[0] == pytest.approx(57.3, abs=0.5)
+
+
+def test_what_a_lane_measures_is_of_the_seconds_in_which_it_was_seen():
+    lane = Lane(key="lane", name="Lane", polygon=YARD.polygon, start=(0.5, 0.0), end=(0.5, 1.0))
+    rules = SceneRules("cam-1", Scene(lanes=(lane,)), ASPECT)
+    standing = [track_at(0.5, 0.55)]
+
+    _, minutes = run(rules, filmed(59, change=after(20.0, dark), fps=2.0), lambda at_s: standing if at_s < 20 else [])
+
+    (whole,) = (minute for minute in minutes if minute.subject == "lane" and not minute.label)
+    assert whole.observed_s == pytest.approx(20.0, abs=1.0)
+    assert whole.occupancy == pytest.approx(1.0, abs=0.05)
+
+
+def test_who_stood_there_when_the_lens_was_covered_is_not_told_to_have_left():
+    rules = SceneRules("cam-1", Scene(zones=(YARD,)), ASPECT)
+    change = after(20.0, dark, 100.0)
+
+    before, _ = run(rules, filmed(100, change=change, fps=2.0), lambda at_s: [track_at(0.5, 0.5)] if at_s < 20 else [])
+    soon, _ = run(rules, filmed(50, from_s=100.0, fps=2.0))
+    later, _ = run(rules, filmed(20, from_s=150.0, fps=2.0))
+
+    stopped = ObservationKind.STOPPED_VEHICLE
+    assert of_the_scene(before) == [(stopped, Phase.BEGIN)]
+    assert of_the_scene(soon) == []
+    assert of_the_scene(later) == [(stopped, Phase.END)]
+    assert later[-1].captured_at > START_AT + timedelta(seconds=150)
+
+
+def test_a_jam_that_is_still_there_when_the_camera_sees_again_never_ended():
+    yard = Zone(key="yard", name="Yard", polygon=YARD.polygon, alarms_presence=True)
+    rules = SceneRules("cam-1", Scene(zones=(yard,)), ASPECT)
+
+    def there(at_s):
+        return [] if 20 <= at_s < 60 else [track_at(0.5, 0.5)]
+
+    seen, _ = run(rules, filmed(200, change=after(20.0, dark, 60.0), fps=2.0), there)
+
+    assert {phase for _, phase in of_the_scene(seen)} == {Phase.BEGIN}
+
+
+def test_who_leaves_while_the_camera_sees_is_told_at_once():
+    rules = SceneRules("cam-1", Scene(zones=(YARD,)), ASPECT)
+
+    seen, _ = run(rules, filmed(60, fps=2.0), lambda at_s: [track_at(0.5, 0.5)] if at_s < 15 else [])
+
+    assert of_the_scene(seen) == [(ObservationKind.STOPPED_VEHICLE, phase) for phase in (Phase.BEGIN, Phase.END)]
+
+
+def test_what_ends_while_something_passes_in_front_of_the_lens_is_told_a_moment_later():
+    rules = SceneRules("cam-1", Scene(zones=(YARD,)), ASPECT)
+    glance = after(43.0, dark, 46.0)
+
+    seen, _ = run(rules, filmed(60, change=glance, fps=2.0), lambda at_s: [track_at(0.5, 0.5)] if at_s < 15 else [])
+
+    (begin, end) = (one for one in seen if one.kind is ObservationKind.STOPPED_VEHICLE)
+    assert (begin.phase, end.phase) == (Phase.BEGIN, Phase.END)
+    assert 46.0 < end.pts_s < 54.0
+
+
+def test_what_ends_while_the_picture_shows_something_else_is_held_back_before_anybody_is_called():
+    rules = SceneRules("cam-1", Scene(zones=(YARD,)), ASPECT)
+    turned = after(43.0, lambda picture, _at_s: np.roll(picture, 60, axis=1))
+
+    seen, _ = run(rules, filmed(90, change=turned, fps=2.0), lambda at_s: [track_at(0.5, 0.5)] if at_s < 15 else [])
+
+    assert [one.kind for one in seen if one.kind in AT_THE_CAMERA] == [ObservationKind.CAMERA_MOVED]
+    assert of_the_scene(seen) == [(ObservationKind.STOPPED_VEHICLE, Phase.BEGIN)]
