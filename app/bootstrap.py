@@ -137,6 +137,7 @@ class Console(QObject):
         self.window = MainWindow(self.door, options.folders.data / "console-layout.json")
         self.frame: Frame | None = None
         self._summary: dict[str, object] | None = None
+        self._is_opening = False
         self.is_open = False
         """What stands in front is there."""
 
@@ -186,10 +187,12 @@ class Console(QObject):
             self._options.start_report.write_text(json.dumps(report), encoding="utf-8")
 
     def _on_snapshot(self, snapshot: Snapshot) -> None:
-        if not self.window.has_panels:
-            self.live.hold()
+        self.live.hold()
         self.live.load(snapshot)
-        if not self.window.has_panels:
+        if self.is_open:
+            self.live.tell_all_in_turn()
+        elif not self._is_opening:
+            self._is_opening = True
             self.room.run(self._open_room())
 
     async def _find_panels(self) -> tuple[PanelInfo, ...]:
@@ -218,11 +221,11 @@ class Console(QObject):
                 QTimer.singleShot(0, self.window.share_space)
             self.window.show_role(self.room.role)
             self.room.role_changed.connect(self.window.show_role)
-            for _ in self.window.furnish(self.window.fronts()):
+            for _ in self.window.furnish(self.window.fronts(), is_whole=False):
                 await asyncio.sleep(0)
         finally:
             # Whatever went wrong: what stands must hear of alarms.
-            self.live.tell_all()
+            self.live.tell_all_in_turn()
         self._begin_at_the_wall()
         self.window.is_furnished_on_sight = True
         self.is_open = True

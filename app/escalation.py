@@ -18,7 +18,7 @@ class EscalationWatch(QObject):
         super().__init__(room)
         self._room = room
         self._levels: dict[str, int] | None = None
-        self._book: RuleBook = shipped_book()
+        self._book: RuleBook | None = None
         self._rules: RulesInForce | None = None
         room.live.alarms_changed.connect(self._look)
 
@@ -45,5 +45,6 @@ class EscalationWatch(QObject):
         rules = self._room.live.rules
         if rules is not None and rules is not self._rules:
             self._rules, self._book = rules, RuleBook(rules)
+        self._book = self._book or shipped_book()
         rule = self._book.rule_of_alarm(alarm)
         return DEFAULT if rule is None else self._book.tunings[rule.rule_id]

@@ -207,11 +207,19 @@ class LiveModel(QObject):
 
     def tell_all(self) -> None:
         """Signal everything, as to somebody who has just come in."""
+        self._mark_all()
+        self._tell(PARTS)
+
+    def tell_all_in_turn(self) -> None:
+        """Signal everything, one part a turn of the loop: ten thousand devices take a while."""
+        self._mark_all()
+        self._tell_in_turn()
+
+    def _mark_all(self) -> None:
         self._is_held = False
         self._dirty |= set(PARTS)
         self._fresh_devices = self._fresh_readings = self._fresh_bays = self._fresh_drones = None
         self._n_ears = self._count_ears()
-        self._tell(PARTS)
 
     def tell_newcomers(self) -> None:
         """Signal soon, as to somebody who has just come in, the parts that more listen to than when all was told."""

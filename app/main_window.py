@@ -15,7 +15,7 @@ from PySide6.QtCore import QByteArray, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QCloseEvent, QKeySequence, QPaintEvent, QResizeEvent, QShortcut, QShowEvent
 from PySide6.QtWidgets import QMainWindow, QMenu, QStackedWidget, QVBoxLayout, QWidget
 
-from app.panel import Area, PanelInfo, Perspective
+from app.panel import Area, MadeInParts, PanelInfo, Perspective
 from app.room import Room
 from core.access.model import Role
 from widgets.base.focus import focus_into
@@ -152,12 +152,20 @@ class MainWindow(QMainWindow):
             area.setCurrentIndex(0)
         self._first_layout = self._manager.saveState(LAYOUT_VERSION)
 
-    def furnish(self, keys: Iterable[str]) -> Iterator[None]:
-        """Make these panels, where they are not there yet; yields after each, so that the loop can run."""
+    def furnish(self, keys: Iterable[str], *, is_whole: bool = True) -> Iterator[None]:
+        """Make these panels, where they are not there yet; yields after each, so that the loop can run.
+
+        Args:
+            keys: In their order; unknown ones are passed over.
+            is_whole: Also what stands behind their fronts, see `MadeInParts`.
+        """
         for key in keys:
             if key not in self._widgets:
                 self.panel(key)
                 yield
+            widget = self._widgets.get(key)
+            if is_whole and isinstance(widget, MadeInParts):
+                yield from widget.make_rest()
 
     def show_perspective(self, perspective: Perspective) -> None:
         """Open the panels of this perspective and close the others; what they hold stays, and sizes stay."""

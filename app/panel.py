@@ -7,6 +7,7 @@ import pkgutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum, StrEnum
+from typing import Protocol, runtime_checkable
 
 from PySide6.QtWidgets import QWidget
 
@@ -74,6 +75,14 @@ class PanelInfo:
     perspectives: frozenset[Perspective] = EVERYWHERE
     leads: frozenset[Perspective] = frozenset()
     answers: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class MadeInParts(Protocol):
+    """A panel's widget that makes what stands behind its front when it is asked for, or in the background."""
+
+    def make_rest(self) -> Iterator[None]:
+        """Make what is not there yet; yields after each part, so that the loop can run."""
 
 
 def find_panels() -> Iterator[PanelInfo]:

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QWidget
 
 from app.panel import Area, PanelInfo
 from app.room import Room
-from app.sources import sources_of
+from app.sources import SourcesOnSight
 from core.cameras.watching import Watchers
 from core.incidents.handling import Limits
 from core.incidents.holds import OutOfService
@@ -203,8 +203,7 @@ def _connect_service(alarms: AlarmList, room: Room) -> None:
     alarms.service_back_requested.connect(on_back)
     room.service_wanted.connect(on_wanted)
     live.holds_changed.connect(lambda: alarms.show_services(live.holds.services))
-    for changed in (live.cameras_changed, live.devices_changed, live.lot_plans_changed, live.drone_plans_changed):
-        changed.connect(lambda: alarms.show_sources(sources_of(live)))
+    SourcesOnSight(live, alarms.service, alarms.show_sources)
 
 
 class _AskAgain(QTimer):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
 
 from PySide6.QtWidgets import QStackedWidget, QWidget
@@ -42,30 +43,20 @@ class _Devices(QStackedWidget):
         super().__init__()
         self._room = room
         self._panel = DevicePanel()
-        self._form = CameraForm()
-        self._found = FoundCameras()
-        self._list = DeviceListForm()
-        self._new = NewDeviceForm()
-        self._page = DevicePageDesk(room)
-        self._keys = KeyPageDesk(room)
         self._portions: Portions | None = None
-        self._bulk = BulkDesk(room, self._panel.bulk)
         self._edited_id = ""
         self._is_new = False
         self.addWidget(self._panel)
-        self.addWidget(self._form)
-        self.addWidget(self._found)
-        self.addWidget(self._list)
-        self.addWidget(self._new)
-        self.addWidget(self._page.page)
-        self.addWidget(self._keys.page)
-        self.addWidget(self._bulk.page)
-        self.addWidget(self._bulk.removed)
         self._connect_live()
         self._connect_panel()
-        self._connect_form()
-        self._connect_list()
         self._panel.show_role(room.role)
+
+    def make_rest(self) -> Iterator[None]:
+        """Make one after the other what stands behind the tree, where nobody has asked for it yet."""
+        for name in ("_bulk", "_form", "_found", "_list", "_new", "_page", "_keys"):
+            if name not in self.__dict__:
+                getattr(self, name)
+                yield
 
     def _connect_live(self) -> None:
         live, panel = self._room.live, self._panel
@@ -93,38 +84,73 @@ class _Devices(QStackedWidget):
         panel.new_requested.connect(self._on_new)
         panel.page_requested.connect(self._on_page)
         panel.keys_requested.connect(self._on_keys)
-        panel.removed_requested.connect(self._bulk.open_removed)
-        self._bulk.page_wanted.connect(self._show_page)
-        self._bulk.page.left.connect(self._show_tree)
-        self._bulk.removed.left.connect(self._show_tree)
-        self._keys.page.left.connect(self._show_tree)
-        self._page.page.left.connect(self._show_tree)
-        self._page.position_wanted.connect(self._pick_on_map)
-        self._new.left.connect(self._show_tree)
-        self._new.pick_requested.connect(lambda: self._pick_on_map(self._new.take_position))
-        self._new.add_requested.connect(lambda device: self._room.run(self._add_one(device)))
+        panel.removed_requested.connect(lambda: self._bulk.open_removed())
 
-    def _connect_form(self) -> None:
-        form = self._form
+    @cached_property
+    def _form(self) -> CameraForm:
+        form = CameraForm(self)
         form.test_requested.connect(self._on_test)
         form.save_requested.connect(self._on_save)
         form.cancelled.connect(self._show_tree)
         form.position_requested.connect(self._on_position_wanted)
         form.scene_requested.connect(self._room.scene_requested)
         form.find_requested.connect(self._on_find)
-        found = self._found
+        self.addWidget(form)
+        return form
+
+    @cached_property
+    def _found(self) -> FoundCameras:
+        found = FoundCameras(self)
         found.search_requested.connect(self._on_search)
         found.describe_requested.connect(self._on_describe)
         found.chosen.connect(self._on_found)
         found.cancelled.connect(lambda: self.setCurrentWidget(self._form))
+        self.addWidget(found)
+        return found
 
-    def _connect_list(self) -> None:
-        form = self._list
+    @cached_property
+    def _list(self) -> DeviceListForm:
+        form = DeviceListForm(self)
         form.file_chosen.connect(lambda path: self._room.run(self._read_list(path)))
         form.add_requested.connect(lambda devices, name: self._room.run(self._add_list(devices, name)))
         form.undo_requested.connect(lambda added: self._room.run(self._take_list_back(added)))
         form.stop_requested.connect(self._on_stop)
         form.left.connect(self._show_tree)
+        self.addWidget(form)
+        return form
+
+    @cached_property
+    def _new(self) -> NewDeviceForm:
+        form = NewDeviceForm(self)
+        form.left.connect(self._show_tree)
+        form.pick_requested.connect(lambda: self._pick_on_map(form.take_position))
+        form.add_requested.connect(lambda device: self._room.run(self._add_one(device)))
+        self.addWidget(form)
+        return form
+
+    @cached_property
+    def _page(self) -> DevicePageDesk:
+        desk = DevicePageDesk(self._room)
+        desk.page.left.connect(self._show_tree)
+        desk.position_wanted.connect(self._pick_on_map)
+        self.addWidget(desk.page)
+        return desk
+
+    @cached_property
+    def _keys(self) -> KeyPageDesk:
+        desk = KeyPageDesk(self._room)
+        desk.page.left.connect(self._show_tree)
+        self.addWidget(desk.page)
+        return desk
+
+    @cached_property
+    def _bulk(self) -> BulkDesk:
+        desk = BulkDesk(self._room, self._panel.bulk)
+        desk.page_wanted.connect(self._show_page)
+        for page in (desk.page, desk.removed):
+            page.left.connect(self._show_tree)
+            self.addWidget(page)
+        return desk
 
     def _on_selected(self, kind: str, item_id: str) -> None:
         if kind != "alarm":

@@ -6,7 +6,7 @@ from PySide6.QtWidgets import QWidget
 
 from app.panel import Area, PanelInfo, Perspective
 from app.room import Room
-from app.sources import sources_of
+from app.sources import SourcesOnSight
 from core.incidents.suppression import PlannedWorks
 from core.kernel.errors import ConsoleError
 from widgets.alarms.works import WorksDraft, WorksPage
@@ -47,9 +47,6 @@ def create(room: Room) -> QWidget:
 
         room.ask("alarms.past_works", list[PlannedWorks], then=page.show_past, refused=refused)
 
-    def on_sources() -> None:
-        page.show_sources(sources_of(live))
-
     def on_rules() -> None:
         if live.rules is not None:
             page.show_kinds(kind for rule in live.rules.rules for kind in rule.applies_to.kinds)
@@ -59,8 +56,7 @@ def create(room: Room) -> QWidget:
     page.past_requested.connect(on_past)
     live.holds_changed.connect(lambda: page.show_works(live.holds.works))
     live.alarms_changed.connect(lambda: page.show_alarms(live.open_alarms()))
-    for changed in (live.cameras_changed, live.devices_changed, live.lot_plans_changed, live.drone_plans_changed):
-        changed.connect(on_sources)
+    SourcesOnSight(live, page, page.show_sources)
     live.rules_changed.connect(on_rules)
     on_rules()
     room.node_back.connect(on_past)

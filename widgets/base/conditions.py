@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import lru_cache
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QIcon, QPainter, QPaintEvent, QPen, QPixmap
@@ -97,14 +98,20 @@ def paint_condition(painter: QPainter, rect: QRectF, condition: Condition, made:
 
 
 def condition_icon(condition: Condition, side_px: int) -> QIcon:
-    """Return the symbol for lists and menus; make it anew on `QEvent.Type.StyleChange`."""
+    """Return the symbol for lists and menus; ask again on `QEvent.Type.StyleChange`."""
+    return QIcon(_made_icon(condition, side_px, look()))
+
+
+@lru_cache(maxsize=256)
+def _made_icon(condition: Condition, side_px: int, made_for: Look) -> QIcon:
+    """Return the symbol; every table asks for all of them whenever docks are moved."""
     made = QIcon()
     for ratio in (1, 2):
         pixmap = QPixmap(side_px * ratio, side_px * ratio)
         pixmap.setDevicePixelRatio(ratio)
         pixmap.fill(Qt.GlobalColor.transparent)
         painter = QPainter(pixmap)
-        paint_condition(painter, QRectF(0, 0, side_px, side_px), condition, look())
+        paint_condition(painter, QRectF(0, 0, side_px, side_px), condition, made_for)
         painter.end()
         made.addPixmap(pixmap)
         made.addPixmap(pixmap, QIcon.Mode.Selected)

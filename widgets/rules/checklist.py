@@ -39,7 +39,7 @@ class AlarmGuidance(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._book: RuleBook = shipped_book()
+        self._book: RuleBook | None = None
         self._alarm: Alarm | None = None
         self._role = Role.VIEWER
         self._told: dict[str, str] = {}
@@ -93,7 +93,7 @@ class AlarmGuidance(QWidget):
         is_other = before is None or (before.alarm_id, before.occurrence) != (alarm.alarm_id, alarm.occurrence)
         if is_other:
             self._told = {}
-        rule = self._book.rule_of_alarm(alarm)
+        rule = self._rule_of(alarm)
         self._show_words(rule)
         self._show_steps(() if rule is None else rule.guidance.checklist)
         self._refresh()
@@ -117,6 +117,11 @@ class AlarmGuidance(QWidget):
         """A tick was refused: show the steps as they are."""
         if self._alarm is not None and self._alarm.alarm_id == alarm_id:
             self._refresh()
+
+    def _rule_of(self, alarm: Alarm) -> AlarmRule | None:
+        # Reading the shipped rules takes a while, and the rules in force are most often there first.
+        self._book = self._book or shipped_book()
+        return self._book.rule_of_alarm(alarm)
 
     def _show_words(self, rule: AlarmRule | None) -> None:
         if rule is None:
@@ -165,7 +170,7 @@ class AlarmGuidance(QWidget):
             button.setVisible(link in links)
 
     def _on_link(self, link: Link) -> None:
-        rule = None if self._alarm is None else self._book.rule_of_alarm(self._alarm)
+        rule = None if self._alarm is None else self._rule_of(self._alarm)
         if rule is not None:
             self.link_requested.emit(self._alarm, rule.guidance, link)
 
