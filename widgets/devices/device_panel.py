@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from PySide6.QtCore import QEvent, QItemSelection, QItemSelectionModel, QModelIndex, QPoint, Qt, QTimer, Signal
@@ -48,7 +49,7 @@ from widgets.devices.tree_model import (
     StateFilter,
 )
 
-_AT_ONCE, _ORDER_MS = 1000, 1000
+_AT_ONCE, _PORTION, _ORDER_MS = 1000, 2000, 1000
 """Of more things the order is looked at once a second only: of 10,000 some change their branch all the time."""
 
 _SIDE_BY_SIDE_PX = 900
@@ -118,6 +119,14 @@ class DevicePanel(QWidget):
         self._ordering.setSingleShot(True)
         self._ordering.setInterval(_ORDER_MS)
         self._ordering.timeout.connect(self._order)
+        self._making = QTimer(self)
+        self._making.setSingleShot(True)
+        self._making.setInterval(0)
+        self._making.timeout.connect(self._make_some)
+        self._to_make: Iterator[str] | None = None
+        self._fresh: dict[str, DeviceRow] = {}
+        """Rows that are made for the next tree, by device."""
+
         self._ageing = QTimer(self)
         self._ageing.setInterval(1000)
         self._ageing.timeout.connect(self._on_second)
@@ -324,8 +333,33 @@ class DevicePanel(QWidget):
         return tree
 
     def _refresh(self) -> None:
+        self._fresh = {}
+        if len(self._devices) <= _AT_ONCE:
+            self._to_make = None
+            self._show_made()
+        else:
+            self._to_make = iter(tuple(self._devices))
+            self._making.start()
+
+    def _make_some(self) -> None:
+        """Make some of many rows; what comes meanwhile is newer than what is made here."""
+        if self._to_make is None:
+            return
+        portion = list(islice(self._to_make, _PORTION))
+        self._fresh |= {
+            key: self._device_row(key) for key in portion if key in self._devices and key not in self._fresh
+        }
+        if portion:
+            self._making.start()
+        else:
+            self._to_make = None
+            self._show_made()
+
+    def _show_made(self) -> None:
         rows = [self._camera_row(key) for key in self._cameras]
-        self._model.show_rows(rows + [self._device_row(key) for key in self._devices])
+        rows += [self._fresh[key] if key in self._fresh else self._device_row(key) for key in self._devices]
+        self._fresh = {}
+        self._model.show_rows(rows)
         if self._selected is not None and self._model.get(self._selected) is None:
             self._selected = None
             self.item_selected.emit("", "")
@@ -334,6 +368,8 @@ class DevicePanel(QWidget):
 
     def _update(self, rows: list[DeviceRow]) -> None:
         """Bring single lines up to date: most of 10,000 devices say nothing new in a tenth of a second."""
+        if self._to_make is not None:
+            self._fresh |= {row.item_id: row for row in rows if row.kind != "camera"}
         if self._model.update_rows(rows):
             if self._model.n_all <= _AT_ONCE:
                 self._model.refresh()
