@@ -285,7 +285,7 @@ def test_ten_thousand_devices_are_filtered_at_once(panel, qtbot):
     panel.show_devices(tuple(station(f"traffic/{i}", f"Station {i}") for i in range(10_000)))
     panel._make_some()
     panel.update_devices([station("traffic/0", "Renamed meanwhile")])
-    qtbot.waitUntil(lambda: panel.n_shown == 10_000)
+    qtbot.waitUntil(lambda: panel.n_shown >= 10_000)
     qtbot.keyClicks(panel._search, "meanwhile")
     assert shown(panel) == ["Renamed meanwhile"]
     panel._search.clear()
