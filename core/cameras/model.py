@@ -27,7 +27,6 @@ class Camera:
         view_angle_deg: Horizontal opening, for the map's wedge.
         mount_height_m: Of the camera over the ground below it; None until someone measured it.
         detect_fps: Pictures a second that go through the detector; 0 turns detection off.
-        model: Name or path of a model; empty means the site's default.
         version: Bumped by every write; guards against two operators racing.
     """
 
@@ -48,7 +47,6 @@ class Camera:
     detect_fps: float = 8.0
     labels: tuple[str, ...] = DEFAULT_LABELS
     tracker: TrackerKind = TrackerKind.BYTETRACK
-    model: str = ""
     scene: Scene = field(default_factory=Scene)
     version: int = 1
 

@@ -41,7 +41,7 @@ from core.kernel.wire import from_builtins, to_builtins
 from core.store.engine import Store
 from core.store.rows import check_version, place, position_of, storable
 from core.store.tables import CameraRow
-from core.vision.model import Scene, TrackerKind
+from core.vision.model import UNREADABLE, Scene, TrackerKind
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -472,8 +472,7 @@ def _camera(row: CameraRow) -> Camera:
         detect_fps=row.detect_fps,
         labels=tuple(str(label) for label in row.labels),
         tracker=_read(lambda: TrackerKind(row.tracker), TrackerKind.BYTETRACK, row),
-        model=row.model,
-        scene=_read(lambda: from_builtins(row.scene, Scene), Scene(), row),
+        scene=_read(lambda: from_builtins(row.scene, Scene), UNREADABLE, row),
         version=row.version,
     )
 
@@ -504,5 +503,6 @@ def _write(row: CameraRow, camera: Camera) -> None:
     row.detect_fps = camera.detect_fps
     row.labels = [*camera.labels]
     row.tracker = camera.tracker.value
-    row.model = storable(camera.model)
-    row.scene = to_builtins(camera.scene)
+    # Another name must not write over what a newer program can read again.
+    if camera.scene != UNREADABLE:
+        row.scene = to_builtins(camera.scene)

@@ -73,7 +73,7 @@ class TileScaler:
         Returns:
             Shape (h, w, 4), B G R A; a view of memory that nobody writes again.
         """
-        turns = _quarter_turns(frame)
+        turns = quarter_turns(frame)
         width, height = fit_inside(_upright(frame, turns), wh)
         if turns % 2:
             width, height = height, width
@@ -85,7 +85,7 @@ class TileScaler:
         Returns:
             Shape (wh[1], wh[0], 3), R G B, contiguous; and the way back to fractions of the frame.
         """
-        turns = _quarter_turns(frame)
+        turns = quarter_turns(frame)
         frame_w, frame_h = _upright(frame, turns)
         scale = min(wh[0] / frame_w, wh[1] / frame_h)
         width = max(1, min(wh[0], round(frame_w * scale)))
@@ -126,7 +126,7 @@ def to_jpeg(frame: av.VideoFrame, max_wh: tuple[int, int], quality: int = 85) ->
     Raises:
         BadInputError: The frame cannot be encoded.
     """
-    turns = _quarter_turns(frame)
+    turns = quarter_turns(frame)
     width, height = fit_inside(_upright(frame, turns), max_wh)
     if turns % 2:
         width, height = height, width
@@ -170,10 +170,15 @@ class _Output:
         return rows.reshape(height, plane.line_size)[:, : width * n_channels].reshape(height, width, n_channels)
 
 
-def _quarter_turns(frame: av.VideoFrame) -> int:
+def quarter_turns(frame: av.VideoFrame) -> int:
     """Return how many quarter turns against the clock bring the frame upright (0 to 3)."""
     rotation_deg: int = frame.rotation
     return round(rotation_deg / 90) % 4
+
+
+def upright_size(frame: av.VideoFrame) -> tuple[int, int]:
+    """Return width and height of a frame as it is looked at [px]."""
+    return _upright(frame, quarter_turns(frame))
 
 
 def _upright(frame: av.VideoFrame, turns: int) -> tuple[int, int]:

@@ -1080,6 +1080,8 @@ class Node:
             self._live.add_health(self._health)
             self._check_unused()
             self.bay_sight.watch()
+            if self._sight is not None:
+                self._sight.watch()
             self._end_old_sessions()
             if self.services is not None and self.services.store.superseded:
                 log.error("the node ends: %s", self.services.store.superseded)

@@ -35,6 +35,9 @@ log = logging.getLogger(__name__)
 LOST_ALARM_AFTER_S = 5.0
 """A camera that drops one connection is no news; one that stays away is."""
 
+AGAIN_S = 10.0
+"""A camera that cannot be given to a worker is tried again this often."""
+
 BLIND_STATES = (StreamState.LOST, StreamState.UNAUTHORISED, StreamState.UNUSABLE)
 
 
@@ -106,6 +109,8 @@ class Sight:
         self._are_cameras_known = False
         self._jobs: dict[str, CameraJob] = {}
         self._lost: set[str] = set()
+        self._unusable_since: dict[str, float] = {}
+        self._tried_s = 0.0
         self._totals: dict[str, dict[str, dict[str, int]]] = {}
         self._totals_day = clock.now().date()
         self._minutes: dict[tuple[str, str, str, str, datetime], int] = defaultdict(int)
@@ -147,6 +152,8 @@ class Sight:
             self._forget(camera_id)
         self._cameras = {camera.camera_id: camera for camera in cameras}
         self._are_cameras_known = True
+        unusable, self._unusable_since = self._unusable_since, {}
+        self._tried_s = self._clock.monotonic()
         jobs: list[CameraJob] = []
         for camera in cameras:
             if not camera.is_enabled:
@@ -157,6 +164,7 @@ class Sight:
                 spec = self._spec_of(camera)
                 self._make_ring(camera.camera_id)
             except (ConsoleError, OSError) as error:
+                self._unusable_since[camera.camera_id] = unusable.get(camera.camera_id, self._tried_s)
                 self._set_stream(
                     StreamReport(camera_id=camera.camera_id, state=StreamState.UNUSABLE, reason=str(error))
                 )
@@ -187,6 +195,24 @@ class Sight:
                 self._on_rules_begun_anew(camera_id)
             else:
                 self._on_rules_reset(camera_id)
+
+    def watch(self) -> None:
+        """Call for the cameras that no worker could be given, and try them again; once a second."""
+        now_s = self._clock.monotonic()
+        for camera_id, since_s in self._unusable_since.items():
+            self._take_report(replace(self.streams[camera_id], since_s=now_s - since_s))
+        if self._unusable_since and now_s - self._tried_s >= AGAIN_S:
+            self._tried_s = now_s
+            if any(self._can_read(self._cameras[camera_id]) for camera_id in self._unusable_since):
+                self.set_cameras(self.cameras)
+
+    def _can_read(self, camera: Camera) -> bool:
+        try:
+            self._spec_of(camera)
+            self._make_ring(camera.camera_id)
+        except (ConsoleError, OSError):
+            return False
+        return True
 
     def _sub_spec_of(self, camera: Camera) -> SourceSpec | None:
         """Return the camera's smaller stream, which has the same user and transport; without it the camera goes on."""

@@ -107,7 +107,6 @@ class CameraRow(Versioned, Base):
     detect_fps: Mapped[float] = mapped_column(default=8.0)
     labels: Mapped[list[Any]] = mapped_column(Json, default=list)
     tracker: Mapped[str] = mapped_column(String(32), default="bytetrack")
-    model: Mapped[str] = mapped_column(Text, default="")
     scene: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
     """`wire.to_builtins(Scene)`."""
 

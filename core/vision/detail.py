@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import av
@@ -9,9 +10,9 @@ import numpy as np
 from av.video.reformatter import Interpolation
 from numpy.typing import NDArray
 
-from core.media.convert import Letterbox, TileScaler
+from core.media.convert import Letterbox, TileScaler, quarter_turns, upright_size
 from core.vision.decode import FloatArray, suppress
-from core.vision.model import BBox, Scene
+from core.vision.model import BBox, PicturePoint, Scene
 
 MARGIN = 0.25
 """Of the zone's size on every side: a vehicle that stands in it reaches out of it."""
@@ -38,11 +39,21 @@ class Detail:
     letterbox: Letterbox
 
 
-def detail_area(scene: Scene) -> BBox | None:
-    """Return the part of the frame that holds every zone marked for detail; None where a crop would show no more."""
-    points = [point for zone in scene.zones if zone.detail for point in zone.polygon]
-    if not points:
-        return None
+def detail_areas(scene: Scene) -> tuple[BBox, ...]:
+    """Return the parts of the frame to look at more closely: one that holds every zone marked for it, or one a zone.
+
+    Empty where no zone asks for it, or crops would show no more than the whole.
+    """
+    polygons = [zone.polygon for zone in scene.zones if zone.detail]
+    if not polygons:
+        return ()
+    together = _area_around([point for polygon in polygons for point in polygon])
+    if together is not None:
+        return (together,)
+    return tuple(area for polygon in polygons if (area := _area_around(polygon)) is not None)
+
+
+def _area_around(points: Sequence[PicturePoint]) -> BBox | None:
     x, y = zip(*points, strict=True)
     margin_x, margin_y = MARGIN * (max(x) - min(x)), MARGIN * (max(y) - min(y))
     x1, y1 = max(0.0, min(x) - margin_x), max(0.0, min(y) - margin_y)
@@ -50,17 +61,25 @@ def detail_area(scene: Scene) -> BBox | None:
     return (x1, y1, x2, y2) if max(x2 - x1, y2 - y1) <= LARGEST else None
 
 
-def detail_of(frame: av.VideoFrame, scene: Scene, network_wh: tuple[int, int]) -> Detail | None:
-    """Cut the detail out of a frame, which should be of the main stream: of a small one it is only enlarged.
+def detail_of(frame: av.VideoFrame, scene: Scene, network_wh: tuple[int, int], *, turn: int = 0) -> Detail | None:
+    """Cut a detail out of a frame, which should be of the main stream: of a small one it is only enlarged.
+
+    Args:
+        frame: Any pixel layout; its rotation is applied.
+        scene: Its zones say where.
+        network_wh: Size of the network's input [px].
+        turn: Counts the looks: zones that lie far apart have their turn one after the other.
 
     Returns:
         None where no zone asks for one, or it would show no more than the whole.
     """
-    area = detail_area(scene)
-    if area is None or frame.rotation % 360:
+    areas = detail_areas(scene)
+    if not areas:
         return None
-    x1, y1 = int(area[0] * frame.width) // 2 * 2, int(area[1] * frame.height) // 2 * 2
-    x2, y2 = round(area[2] * frame.width), round(area[3] * frame.height)
+    area, turns = areas[turn % len(areas)], quarter_turns(frame)
+    width, height = upright_size(frame)
+    x1, y1 = int(area[0] * width) // 2 * 2, int(area[1] * height) // 2 * 2
+    x2, y2 = round(area[2] * width), round(area[3] * height)
     if min(x2 - x1, y2 - y1) < 16:
         return None
     # Of a huge picture no more than the network can use: all of 4K in RGB is 25 MB for each look.
@@ -72,12 +91,13 @@ def detail_of(frame: av.VideoFrame, scene: Scene, network_wh: tuple[int, int]) -
             format="yuv420p",
             interpolation=Interpolation.AREA,
         )
-        x1, y1 = int(area[0] * frame.width) // 2 * 2, int(area[1] * frame.height) // 2 * 2
-        x2, y2 = round(area[2] * frame.width), round(area[3] * frame.height)
-    whole = frame.to_ndarray(format="rgb24")
+    whole = np.rot90(frame.to_ndarray(format="rgb24"), turns)
+    height, width = whole.shape[:2]
+    x1, y1 = int(area[0] * width) // 2 * 2, int(area[1] * height) // 2 * 2
+    x2, y2 = round(area[2] * width), round(area[3] * height)
     crop = av.VideoFrame.from_ndarray(np.ascontiguousarray(whole[y1:y2, x1:x2]), format="rgb24")
     rgb, letterbox = TileScaler().to_network_rgb(crop, network_wh)
-    exact = (x1 / frame.width, y1 / frame.height, x2 / frame.width, y2 / frame.height)
+    exact = (x1 / width, y1 / height, x2 / width, y2 / height)
     return Detail(rgb=rgb, area=exact, letterbox=letterbox)
 
 

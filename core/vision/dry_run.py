@@ -19,11 +19,12 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TextIO
 
-from core.kernel.errors import ConsoleError
+from core.kernel.errors import BadInputError, ConsoleError
 from core.kernel.wire import to_builtins, to_json
 from core.media.model import SourceSpec
 from core.media.parameters import public_address
 from core.vision.analyse import CameraAnalyser
+from core.vision.classes import other_classes
 from core.vision.decode import FloatArray
 from core.vision.detail import detail_of, merge_detail
 from core.vision.dry_run_model import MAX_FOOTAGE_S, DryRun, DryRunOrder, Raised
@@ -51,6 +52,8 @@ class Collector:
         self._raised: list[Raised] = []
         self._open: dict[str, int] = {}
         self._counted: Counter[str] = Counter()
+        self.footage_s = 0.0
+        """Seconds of pictures looked at so far."""
 
     def take(self, observations: Iterable[Observation], first_pts_s: float) -> None:
         """Take what the rules saw in one picture."""
@@ -66,6 +69,7 @@ class Collector:
         """Return the run with everything that was raised so far, and what an operator would have heard of it."""
         found = replace(
             run,
+            footage_s=round(self.footage_s, 2),
             raised=tuple(self._raised[:MAX_RAISED]),
             n_raised=dict(Counter(one.kind.value for one in self._raised)),
             n_sure=dict(Counter(one.kind.value for one in self._raised if one.sure_s is not None)),
@@ -160,6 +164,9 @@ def _look(
     source = replace(order.source, realtime=False, loops=False)
     analyser: CameraAnalyser | None = None
     first_pts_s = due_pts_s = 0.0
+    n_looks = 0
+    if others := other_classes(engine.info, order.labels):
+        raise BadInputError(others)
     with PreparedPictures(source, engine.info.input_wh, scene=order.scene) as pictures:
         for picture in pictures:
             if analyser is None:
@@ -175,21 +182,30 @@ def _look(
             if footage_s > min(order.limit_s, MAX_FOOTAGE_S) or time.monotonic() - began_s > MAX_WORK_S:
                 return _cut_short(collector.report(run))
             due_pts_s = next_due_s(due_pts_s, picture.pts_s, order.detect_fps)
-            boxes = _boxes_of(picture, engine, order.scene)
+            boxes = _boxes_of(picture, engine, order.scene, turn=n_looks)
+            n_looks += 1
             captured_at = began_at + timedelta(seconds=footage_s)
             seen = analyser.update(boxes, picture.letterbox, picture.pts_s, captured_at, picture.rgb)
             collector.take(seen.observations, first_pts_s)
-            run = replace(run, footage_s=round(footage_s, 2))
+            collector.footage_s = footage_s
             if time.monotonic() - told_s >= PROGRESS_EVERY_S:
                 told_s = time.monotonic()
                 on_progress(collector.report(run))
-    return replace(collector.report(run), state="done")
+        n_broken = pictures.n_broken
+    name = os.path.basename(order.source.address)
+    if analyser is None:
+        raise BadInputError(f"No picture of {name} can be decoded.", hint="Does it play? Export it again.")
+    done = replace(collector.report(run), state="done")
+    if not n_broken:
+        return done
+    message = f"{n_broken} parts of {name} cannot be decoded; what happened in them was not seen."
+    return replace(done, message=message, hint="Export it again, without errors.")
 
 
-def _boxes_of(picture: Prepared, engine: Engine, scene: Scene) -> FloatArray:
+def _boxes_of(picture: Prepared, engine: Engine, scene: Scene, *, turn: int) -> FloatArray:
     """Return what the detector finds in the whole and in the detail of a picture, as a live camera has it."""
     boxes = engine.infer(picture.rgb[None])[0]
-    detail = None if picture.frame is None else detail_of(picture.frame, scene, engine.info.input_wh)
+    detail = None if picture.frame is None else detail_of(picture.frame, scene, engine.info.input_wh, turn=turn)
     if detail is None:
         return boxes
     return merge_detail(boxes, engine.infer(detail.rgb[None])[0], detail, picture.letterbox)

@@ -214,6 +214,18 @@ class Scene:
         return tuple(mask.polygon for mask in self.masks if mask.kind is MaskKind.PRIVACY)
 
 
+UNREADABLE = Scene(
+    masks=(
+        Mask(
+            key="unreadable",
+            name="All is black: what was drawn cannot be read",
+            polygon=((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)),
+        ),
+    )
+)
+"""In the place of a scene that this program cannot read: nobody knows what in the picture is private."""
+
+
 class ObservationKind(StrEnum):
     """What a scene rule can see."""
 

@@ -15,7 +15,7 @@ from core.media.convert import Letterbox, TileScaler
 from core.media.masks import PrivacyMask
 from core.media.model import SourceSpec
 from core.media.source import Source, open_source
-from core.vision.detail import detail_area
+from core.vision.detail import detail_areas
 from core.vision.model import Scene
 
 N_PREPARED = 4
@@ -64,7 +64,7 @@ class PreparedPictures:
         self._source: Source = open_source(spec)
         self._input_wh = input_wh
         self._mask = PrivacyMask(scene.private_parts if scene is not None else ())
-        self._keeps_frames = scene is not None and detail_area(scene) is not None
+        self._keeps_frames = scene is not None and bool(detail_areas(scene))
         self._queue: queue.Queue[Prepared | None] = queue.Queue(maxsize=N_PREPARED)
         self._stopping = threading.Event()
         self._failure: BaseException | None = None

@@ -22,8 +22,9 @@ from core.media.model import StreamReport, StreamState
 from core.media.ring import FrameRing, TrackMark
 from core.media.stream import StreamFrame
 from core.vision.analyse import Analysed, CameraAnalyser
+from core.vision.classes import other_classes
 from core.vision.decode import FloatArray
-from core.vision.detail import Detail, detail_area, detail_of, merge_detail
+from core.vision.detail import Detail, detail_areas, detail_of, merge_detail
 from core.vision.detector_link import Asks
 from core.vision.flow import FlowMinute
 from core.vision.gate import MotionGate, Movement, heartbeat_s, small_grey
@@ -41,7 +42,7 @@ from core.vision.messages import (
     OpenLooks,
     RulesReset,
 )
-from core.vision.model import EngineInfo, Observation, ObservationKind, Phase, Track
+from core.vision.model import UNREADABLE, EngineInfo, Observation, ObservationKind, Phase, Track
 from core.vision.schedule import ATTENTION, MOTION, QUIET, is_due, next_due_s
 
 log = logging.getLogger(__name__)
@@ -71,17 +72,16 @@ BREAKS_SHOWN_S = 600.0
 OVERLOADED = "This machine cannot look as often as asked: every camera gets {percent:.0f} % of its rate."
 NO_DETECTOR = "Nothing is detected now: the detector is away or still loading. Pictures go on."
 SILENT_DETECTOR = "Nothing is detected now: the detector does not answer. Pictures go on."
-_MAX_NAMED = 4
-OTHER_CLASSES = (
-    "Nothing is found here: the model {model} knows {known}, this camera looks for {wanted}. "
-    "Choose another model, or other classes in the camera's settings."
-)
 UNDERSAMPLED = (
     "Looked at fewer than three times a second: vehicles may pass unseen, so its minutes are not complete. "
     "Ask for more pictures a second in its settings, or from the camera."
 )
 AWAY = "Away from home: rules rest, nothing is counted. ⌂ in PTZ sends it back."
 AWAY_BLACK = "Away from home: all is black, for parts are private. ⌂ in PTZ sends it back."
+UNREADABLE_BLACK = (
+    "All is black: what was drawn on this camera cannot be read, and nobody knows what in it is private. "
+    "Restore a version of its scene, or draw it anew."
+)
 BROKEN = "The analysis of this camera broke {n} times lately and began anew; the log of its worker says more."
 
 
@@ -118,7 +118,8 @@ class CameraSlot:
         self.is_attended = False
         self._bays_every_s: float | None = None
         self._bays_due_s = 0.0
-        self._looks_closer = job.detect_fps > 0 and detail_area(job.scene) is not None
+        self._looks_closer = job.detect_fps > 0 and bool(detail_areas(job.scene))
+        self._n_closer = 0
         self.share = 1.0
         self.analyser: CameraAnalyser | None = None
         self._asks = asks
@@ -275,7 +276,7 @@ class CameraSlot:
             is_undersampled=wants and analyser is not None and analyser.is_undersampled,
             is_away=self._is_away,
             is_blind=self._is_away or (analyser is not None and analyser.is_blind),
-            is_quiet=wants and self._is_quiet,
+            is_quiet=wants and self._is_quiet and not self._is_silent(now_s),
             detection_reason=self._detection_reason(now_s, is_reduced=is_reduced),
         )
 
@@ -321,6 +322,8 @@ class CameraSlot:
     def _detection_reason(self, now_s: float, *, is_reduced: bool) -> str:
         if self._is_away and self.job.scene.private_parts:
             return AWAY_BLACK
+        if self.job.scene == UNREADABLE:
+            return UNREADABLE_BLACK
         if self.job.detect_fps <= 0:
             return ""
         if self._is_away:
@@ -329,9 +332,9 @@ class CameraSlot:
             return self._no_room or NO_DETECTOR
         if self._no_room:
             return self._no_room
-        if (since_s := self._waits_since_s) is not None and now_s - since_s > SILENT_AFTER_S:
+        if self._is_silent(now_s):
             return SILENT_DETECTOR
-        if others := self._other_classes():
+        if self._engine is not None and (others := other_classes(self._engine, self.job.labels)):
             return others
         if n_lately := sum(now_s - at_s <= BREAKS_SHOWN_S for at_s in tuple(self._broke_at)):
             return BROKEN.format(n=n_lately)
@@ -342,19 +345,15 @@ class CameraSlot:
             return UNDERSAMPLED
         return "" if analyser is None else analyser.plane_fault
 
-    def _other_classes(self) -> str:
-        """Say that the model knows nothing of what the camera looks for; empty where it knows some of it."""
-        engine, wanted = self._engine, self.job.labels
-        if engine is None or not wanted or set(wanted) & set(engine.labels):
-            return ""
-        known = engine.labels[:_MAX_NAMED]
-        more = f" and {len(engine.labels) - _MAX_NAMED} more" if len(engine.labels) > _MAX_NAMED else ""
-        return OTHER_CLASSES.format(model=engine.model_name, known=", ".join(known) + more, wanted=", ".join(wanted))
+    def _is_silent(self, now_s: float) -> bool:
+        return (since_s := self._waits_since_s) is not None and now_s - since_s > SILENT_AFTER_S
 
     def _drop_looks(self) -> None:
         looks, self._looks = self._looks, None
         self._asked.clear()
         self._waits_since_s = None
+        # Nobody looks any more, so nobody can say that nothing happens.
+        self._is_quiet, self._looked_s = False, 0.0
         self.share = 1.0
         if looks is not None:
             looks.close()
@@ -426,7 +425,8 @@ class CameraSlot:
         if looks is None or not self._may_ask(frame.received_s):
             return
         rgb, letterbox = self._scaler.to_network_rgb(frame.frame, looks.wh)
-        detail = detail_of(frame.frame, self.job.scene, looks.wh)
+        detail = detail_of(frame.frame, self.job.scene, looks.wh, turn=self._n_closer)
+        self._n_closer += 1
         with self._lock:
             if looks is not self._looks or self._is_away:
                 return  # The detector went away while the picture was prepared, or the head turned.

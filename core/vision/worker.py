@@ -13,6 +13,7 @@ import os
 import signal
 import threading
 import time
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
 import psutil
@@ -20,6 +21,7 @@ import psutil
 from core.kernel.clock import SystemClock
 from core.kernel.errors import ConsoleError
 from core.kernel.log import start_logging
+from core.media.model import StreamReport, StreamState
 from core.vision.detector_link import DetectorLink
 from core.vision.look_back import LookBack
 from core.vision.messages import (
@@ -43,6 +45,22 @@ from core.vision.slot import CameraSlot
 
 log = logging.getLogger(__name__)
 
+AGAIN_S = 10.0
+"""A camera that could not be opened is tried again this often."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Failed:
+    """A camera that could not be opened.
+
+    Attributes:
+        since_s, tried_s: Monotonic time of the first and of the last try.
+    """
+
+    reason: str
+    since_s: float
+    tried_s: float
+
 
 class _Worker:
     """The process; `run` returns when the node says so or is gone."""
@@ -63,6 +81,9 @@ class _Worker:
             on_engine=self._use_engine, on_looked=self._take_looked, on_gone=self._lose_engine
         )
         self._me = psutil.Process()
+        self._jobs: tuple[CameraJob, ...] = ()
+        self._failed: dict[str, _Failed] = {}
+        self._setting = threading.Lock()
 
     def run(self) -> None:
         self._set_cameras(self._config.cameras)
@@ -70,6 +91,7 @@ class _Worker:
         threading.Thread(target=self._listen, name="node", daemon=True).start()
         self._me.cpu_percent(None)
         while not self._stopping.wait(1.0):
+            self._try_again()
             self._send(self._heartbeat())
             now = SystemClock().now()
             for slot in tuple(self._slots.values()):
@@ -85,8 +107,18 @@ class _Worker:
     def _heartbeat(self) -> Heartbeat:
         now_s = time.monotonic()
         slots = tuple(self._slots.values())
+        failed = tuple(
+            StreamReport(
+                camera_id=camera_id,
+                state=StreamState.UNUSABLE,
+                reason=one.reason,
+                hint="It is tried again every few seconds.",
+                since_s=now_s - one.since_s,
+            )
+            for camera_id, one in tuple(self._failed.items())
+        )
         return Heartbeat(
-            streams=tuple(slot.report(now_s) for slot in slots),
+            streams=tuple(slot.report(now_s) for slot in slots) + failed,
             inside={slot.job.camera_id: slot.n_inside() for slot in slots if slot.analyser is not None},
             cpu_percent=self._me.cpu_percent(None),
             memory_mb=self._me.memory_info().rss / 1e6,
@@ -140,8 +172,21 @@ class _Worker:
         except (BrokenPipeError, OSError):
             self._stopping.set()
 
-    def _set_cameras(self, jobs: tuple[CameraJob, ...]) -> None:
+    def _try_again(self) -> None:
+        """Open anew what could not be opened: memory that was full may be free now."""
+        now_s = time.monotonic()
+        if any(now_s - one.tried_s >= AGAIN_S for one in tuple(self._failed.values())):
+            self._set_cameras(None)
+
+    def _set_cameras(self, jobs: tuple[CameraJob, ...] | None) -> None:
+        """Show exactly these cameras; None for the same ones again."""
+        with self._setting:
+            self._jobs = self._jobs if jobs is None else jobs
+            self._open_slots(self._jobs)
+
+    def _open_slots(self, jobs: tuple[CameraJob, ...]) -> None:
         wanted = {job.camera_id: job for job in jobs}
+        self._failed = {camera_id: one for camera_id, one in self._failed.items() if camera_id in wanted}
         kept: dict[str, LookBack | None] = {}
         for camera_id, slot in tuple(self._slots.items()):
             job = wanted.get(camera_id)
@@ -157,7 +202,9 @@ class _Worker:
                 slot = CameraSlot(job, asks=self._detector, send=self._send, look_back=kept.get(camera_id))
             except (OSError, ConsoleError) as error:
                 log.error("camera %s cannot be shown: %s", camera_id, error)
+                self._note_failure(camera_id, str(error))
                 continue
+            self._failed.pop(camera_id, None)
             slot.show_at(self._sizes.get(camera_id))
             self._share_bays(slot)
             self._share_away(slot)
@@ -167,6 +214,12 @@ class _Worker:
                     slot.use_detector(self._engine)
             slot.start()
         self._share_attention()
+
+    def _note_failure(self, camera_id: str, reason: str) -> None:
+        now_s = time.monotonic()
+        before = self._failed.get(camera_id)
+        since_s = now_s if before is None else before.since_s
+        self._failed[camera_id] = _Failed(reason=reason, since_s=since_s, tried_s=now_s)
 
     def _share_bays(self, slot: CameraSlot) -> None:
         slot.show_bays_every(self._bays.every_s if slot.job.camera_id in self._bays.camera_ids else None)

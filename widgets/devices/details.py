@@ -270,7 +270,6 @@ def camera_facts(camera: Camera, report: StreamReport | None) -> list[tuple[str,
         ),
         ("Looks for", ", ".join(camera.labels)),
         ("Tracker", camera.tracker.value),
-        ("Model", camera.model or "the site's default"),
     ]
 
 

@@ -147,14 +147,6 @@ class CameraForm(QWidget):
         self._say(sentence, hint)
         self._refresh()
 
-    def show_models(self, models: tuple[str, ...]) -> None:
-        """Offer these models beside the site's default."""
-        kept = self._model.currentText() if self._model.currentIndex() > 0 else ""
-        self._model.clear()
-        self._model.addItem("The site's default")
-        self._model.addItems(list(models))
-        self._model.setCurrentIndex(max(0, self._model.findText(kept)))
-
     def _build(self) -> None:
         gap = look().sizes.gap
         self._title = ElidedLabel("", self)
@@ -284,14 +276,10 @@ class CameraForm(QWidget):
         self._tracker.setAccessibleName("Tracker")
         self._tracker.addItem("ByteTrack: light", TrackerKind.BYTETRACK)
         self._tracker.addItem("BoT-SORT: for a moving camera", TrackerKind.BOTSORT)
-        self._model = _choice(self)
-        self._model.setAccessibleName("Model")
-        self._model.addItem("The site's default")
         form = _form()
         form.addRow("Detection", self._rate)
         form.addRow("Looks for", boxes)
         form.addRow("Tracker", self._tracker)
-        form.addRow("Model", self._model)
         self._scene = QPushButton("Edit the scene", self)
         self._scene.setToolTip("Zones, lines, lanes, masks, the road and the rules, on the live picture")
         self._scene.clicked.connect(self._on_scene)
@@ -367,9 +355,6 @@ class CameraForm(QWidget):
         for label, box in self._labels.items():
             box.setChecked(label in camera.labels)
         self._tracker.setCurrentIndex(max(0, self._tracker.findData(camera.tracker)))
-        if camera.model and self._model.findText(camera.model) < 0:
-            self._model.addItem(camera.model)
-        self._model.setCurrentIndex(max(0, self._model.findText(camera.model)) if camera.model else 0)
         self._site.setText(camera.site)
         self._heading.setValue(camera.heading_deg % 360)
         self._opening.setValue(camera.view_angle_deg)
@@ -560,7 +545,6 @@ class CameraForm(QWidget):
                 detect_fps=self._rate.value(),
                 labels=tuple(label for label, box in self._labels.items() if box.isChecked()) or DEFAULT_LABELS,
                 tracker=TrackerKind(self._tracker.currentData()),
-                model="" if self._model.currentIndex() <= 0 else self._model.currentText(),
             ),
             password,
         )

@@ -101,6 +101,7 @@ class PtzPad(QWidget):
         super().__init__(parent)
         self._head: PtzHead | None = None
         self._role = Role.VIEWER
+        self._camera_is_away = False
         self._held: set[Way] = set()
         self._naming = ""
         self._build()
@@ -164,12 +165,14 @@ class PtzPad(QWidget):
         else:
             self._who.setText(f"{steering.by} steers" + (f" at {steering.desk}." if steering.desk else "."))
         self._who.setVisible(bool(self._who.text()))
+        self._camera_is_away = steering is not None and steering.away_since is not None
         away_since = None if steering is None else steering.away_since
         self._away.setVisible(away_since is not None)
         if away_since is not None:
             self._away.setText(
                 f"Away from home since {format_clock(away_since)}: the rules of its scene rest until ⌂ brings it back."
             )
+        self._refresh()
 
     def show_role(self, role: Role) -> None:
         """Offer what this role may do; the node decides."""
@@ -222,6 +225,10 @@ class PtzPad(QWidget):
         self._note.setWordWrap(True)
         self._note.setTextFormat(Qt.TextFormat.PlainText)
         self._note.hide()
+        self._home_by_word = QPushButton("Home is here", self)
+        self._home_by_word.setToolTip("The scene is drawn for what the camera shows now, though it cannot be asked")
+        self._home_by_word.clicked.connect(self.home_here_requested.emit)
+        self._home_by_word.hide()
         column = QVBoxLayout(self)
         column.setContentsMargins(gap * 3, gap * 2, gap * 3, gap * 2)
         column.setSpacing(gap)
@@ -234,6 +241,7 @@ class PtzPad(QWidget):
             column.addWidget(widget)
         column.addLayout(body, 1)
         column.addWidget(self._note)
+        column.addWidget(self._home_by_word, 0, Qt.AlignmentFlag.AlignHCenter)
         self._overlay = StateOverlay(self)
 
     def _build_buttons(self) -> QVBoxLayout:
@@ -329,6 +337,10 @@ class PtzPad(QWidget):
         self._keep.setVisible(may_set)
         self._remove.setVisible(may_set)
         self._home_here.setVisible(may_set)
+        # Above the overlay that says why nothing can be steered: who is away must have a way back.
+        cannot_ask = self._head is None and self._overlay.state is not PanelState.LOADING
+        self._home_by_word.setVisible(cannot_ask and self._camera_is_away and self._role >= Role.SUPERVISOR)
+        self._home_by_word.raise_()
         self._remove.setEnabled(may_set and has_preset)
         if self._presets.count():
             self._no_presets.clear()

@@ -264,9 +264,11 @@ class PtzService:
         if self._homes.away_since(camera_id) is None:
             _refuse_private(camera)
         head = await self._take(actor, owner, camera)
-        await self._leave_home(head)
+        n_turns = await self._leave_home(head)
 
         async def turn(session: _Session) -> None:
+            # Another wish that came meanwhile is told after this one, or was told before: who knows where that ends.
+            head.is_sent_home = head.n_turns == n_turns
             home = self._homes.home_of(camera_id)
             if home.pan is not None and home.tilt is not None and session.abilities.can_go:
                 await session.camera.go(session.profile, pan=home.pan, tilt=home.tilt, zoom=home.zoom)
@@ -274,19 +276,29 @@ class PtzService:
                 await session.camera.go_home(session.profile)
 
         await self._tell(head, turn)
-        head.is_sent_home = True
 
     async def set_home(self, actor: Actor, owner: Hashable, camera_id: str) -> None:
         """Say that the camera's scene is drawn for where its head stands now.
+
+        One that is away and cannot be asked any more is taken at the supervisor's word: a fixed camera may hang in its
+        place.
 
         Raises:
             NotPermittedError: The actor is no supervisor, or somebody else steers.
             BadInputError: The head still turns; otherwise as `look`.
         """
         require(actor, Role.SUPERVISOR)
-        head = await self._take(actor, owner, await self._camera(camera_id))
+        is_away = self._homes.away_since(camera_id) is not None
+        camera = await (self._cameras.get(camera_id) if is_away else self._camera(camera_id))
+        head = await self._take(actor, owner, camera)
         async with head.standing:
-            stands = await self._where(head)
+            try:
+                stands = await self._where(head)
+            except ConsoleError as error:
+                if not is_away:
+                    raise
+                log.warning("camera %s is at home by word, it cannot be asked: %s", camera_id, error)
+                stands = PtzStatus()
             if stands.is_moving or head.wanted is not None or head.sent is not None:
                 raise BadInputError("The head still turns.", hint="Wait until it stands, then say it again.")
             await self._homes.set_home(camera_id, stands)
@@ -407,16 +419,22 @@ class PtzService:
 
     # -- home -----------------------------------------------------------------------------------------------------
 
-    async def _leave_home(self, head: _Head) -> None:
-        """Store and tell that a head is away, before it turns: what happens after that, nobody may have missed it."""
+    async def _leave_home(self, head: _Head) -> int:
+        """Store and tell that a head is away, before it turns: what happens after that, nobody may have missed it.
+
+        Returns:
+            The number of this turn.
+        """
         async with head.standing:
             head.n_turns += 1
             head.is_sent_home = False
+            n_turns = head.n_turns
             if self._homes.away_since(head.camera_id) is not None:
-                return
+                return n_turns
             await self._homes.leave(head.camera_id, await self._where(head))
         self._tell_turned(head)
         self._await_home(head)
+        return n_turns
 
     def _tell_turned(self, head: _Head) -> None:
         self._bus.publish(HeadTurned(camera_id=head.camera_id))

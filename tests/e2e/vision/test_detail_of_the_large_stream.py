@@ -8,7 +8,7 @@ import pytest
 
 from core.media.model import SourceSpec
 from core.media.ring import FrameRing
-from core.vision.detail import detail_area
+from core.vision.detail import detail_areas
 from core.vision.looks import LookReader
 from core.vision.messages import CameraJob, LookAt, OpenLooks
 from core.vision.model import EngineInfo, Scene, Zone
@@ -99,7 +99,7 @@ def test_what_is_far_away_is_cut_out_of_the_large_stream_although_nobody_looks(l
     wait_until(lambda: looker.pictures() is not None, what="a look")
     whole, detail = looker.pictures()
 
-    assert detail_area(Scene(zones=(FAR,))) is not None
+    assert detail_areas(Scene(zones=(FAR,)))
     # The stripes are there; in the small stream, which shows their mean, they never were.
     assert detail.std() > 3 * whole.std()
     assert detail.std() > 20

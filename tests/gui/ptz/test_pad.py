@@ -213,3 +213,19 @@ def test_a_supervisor_says_that_home_is_here_and_an_operator_is_not_asked(pad, q
 
     pad.show_role(Role.OPERATOR)
     assert not pad._home_here.isVisible()
+
+
+def test_a_camera_that_is_away_and_cannot_be_asked_offers_supervisors_the_way_home(pad, qtbot):
+    away = Steering(camera_id="cam-1", by="", desk="", away_since=datetime(2026, 11, 22, tzinfo=UTC))
+    heard = []
+    pad.home_here_requested.connect(lambda: heard.append("home"))
+    pad.show_steering(away, is_mine=False)
+    assert not pad._home_by_word.isVisible()
+
+    pad.show_nothing("Bridge is not steered.", "Enter its ONVIF address in its settings.")
+    assert pad.childAt(pad._home_by_word.geometry().center()) is pad._home_by_word
+    qtbot.mouseClick(pad._home_by_word, Qt.MouseButton.LeftButton)
+    assert heard == ["home"]
+
+    pad.show_role(Role.OPERATOR)
+    assert not pad._home_by_word.isVisible()

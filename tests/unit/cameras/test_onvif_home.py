@@ -1,11 +1,14 @@
 """A head that was turned from here is away from home until it stands there again, whatever happened meanwhile."""
 
+import asyncio
+import dataclasses
+
 import pytest
 
 from core.cameras.model import Camera
 from core.cameras.onvif.home import is_near
 from core.cameras.onvif.model import HeadTurned, PtzStatus, Velocity
-from core.kernel.errors import BadInputError, NotPermittedError
+from core.kernel.errors import BadInputError, NotPermittedError, UnavailableError
 from core.sim.onvif import Fault, OnvifSimulator
 from core.vision.model import Mask, MaskKind, Scene
 from tests.fixtures.room import OLGA, SUSI, VERA, Room
@@ -175,6 +178,61 @@ def test_a_supervisor_says_that_home_is_where_it_stands_now_and_that_is_where_it
 
     assert steer(room, scenario) == frozenset()
     assert head.position == pytest.approx((0.5, 0.0, 0.0))
+
+
+def test_a_turn_that_comes_while_a_silent_head_is_sent_home_leaves_it_away(room, head):
+    add(room, head)
+    head.faults.add(Fault.SAYS_NOT_WHERE)
+
+    async def scenario(ptz):
+        await ptz.step(OLGA, "desk-1", "bridge", RIGHT)
+        way_home = asyncio.create_task(ptz.go_to_preset(OLGA, "desk-1", "bridge", ""))
+        while ptz._heads["bridge"].n_turns < 2:
+            await asyncio.sleep(0)
+        await asyncio.gather(way_home, ptz.step(OLGA, "desk-1", "bridge", RIGHT))
+        n_asked = head.asked.count("GetStatus")
+        await until(lambda: head.asked.count("GetStatus") > n_asked + 16, "sixteen looks at it")
+        return ptz.away_ids
+
+    assert steer(room, scenario) == {"bridge"}
+    assert head.asked.count("RelativeMove") == 2
+    assert "GotoHomePosition" in head.asked
+
+
+@pytest.mark.parametrize("what", ["the camera is silent", "a fixed camera hangs there now"])
+def test_a_supervisor_brings_a_camera_back_that_cannot_be_asked_any_more(room, head, what):
+    camera = add(room, head)
+
+    async def scenario(ptz):
+        await ptz.step(OLGA, "desk-1", "bridge", RIGHT)
+        if what == "the camera is silent":
+            head.close()
+        else:
+            fixed = dataclasses.replace(camera, onvif_address="")
+            await room.cameras.update(SUSI, fixed, expect_version=camera.version)
+        with pytest.raises(NotPermittedError):
+            await ptz.set_home(OLGA, "desk-3", "bridge")
+        away = ptz.away_ids
+        await ptz.set_home(SUSI, "desk-3", "bridge")
+        return away, ptz.away_ids
+
+    assert steer(room, scenario) == ({"bridge"}, frozenset())
+
+    async def later(ptz):
+        return ptz.away_ids
+
+    assert steer(room, later) == frozenset()
+
+
+def test_a_camera_at_home_that_cannot_be_asked_keeps_the_home_that_is_known(room, head):
+    add(room, head)
+    head.close()
+
+    async def scenario(ptz):
+        with pytest.raises(UnavailableError):
+            await ptz.set_home(SUSI, "desk-3", "bridge")
+
+    steer(room, scenario)
 
 
 def test_home_is_not_set_while_the_head_turns(room, head):

@@ -14,7 +14,8 @@ from core.cameras.many import CameraAt, CameraEdit
 from core.cameras.model import Camera, CameraChanged, CameraRemoved
 from core.kernel.errors import BadInputError, NotPermittedError, StaleWriteError
 from core.kernel.geo import GeoPoint
-from core.vision.model import CountLine, Scene, TrackerKind, Zone
+from core.store.tables import CameraRow
+from core.vision.model import UNREADABLE, CountLine, Scene, TrackerKind, Zone
 from tests.fixtures.room import OLGA, SUSI, VERA, Room
 
 SQUARE = ((0.1, 0.1), (0.9, 0.1), (0.9, 0.9), (0.1, 0.9))
@@ -217,7 +218,7 @@ def test_one_row_that_somebody_broke_by_hand_does_not_take_the_wall_down(room: R
 
     listed = room.run(room.cameras.list())
 
-    assert [(camera.name, camera.scene) for camera in listed] == [("A", Scene()), ("B", Scene())]
+    assert [(camera.name, camera.scene) for camera in listed] == [("A", Scene()), ("B", UNREADABLE)]
 
 
 @pytest.mark.parametrize(
@@ -382,3 +383,20 @@ def test_removed_cameras_are_put_back_with_their_scenes_and_without_their_passwo
     assert room.run(room.cameras.get(camera.camera_id)) == replace(camera, has_password=False)
     (twice,) = room.run(room.cameras.put_back(SUSI, [camera]))
     assert "already" in twice.reason
+
+
+def test_a_scene_that_cannot_be_read_hides_all_and_is_not_written_over(room):
+    camera = add(room)
+    drawn = {"masks": [{"key": "w", "name": "Window", "kind": "hologram", "polygon": [[0, 0], [1, 0], [1, 1]]}]}
+
+    def damage(session):
+        session.get(CameraRow, camera.camera_id).scene = drawn
+
+    room.run(room.store.write(damage))
+    (seen,) = room.run(room.cameras.list())
+    assert seen.scene.private_parts == (((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)),)
+
+    room.run(room.cameras.update(SUSI, replace(seen, name="Renamed"), expect_version=seen.version))
+
+    kept = room.run(room.store.read(lambda session: session.get(CameraRow, camera.camera_id).scene))
+    assert kept == drawn

@@ -10,6 +10,7 @@ from core.kernel.clock import FakeClock
 from core.kernel.errors import BadInputError
 from core.kernel.ids import new_id
 from core.media.model import SourceSpec, StreamReport, StreamState
+from core.media.ring import FrameRing
 from core.node.sight import Sight
 from core.vision.messages import Heartbeat, Observed, RulesReset
 from core.vision.model import (
@@ -134,6 +135,32 @@ def test_a_camera_with_a_bad_address_says_so_and_does_not_keep_the_others_from_w
     assert [job.camera_id for job in told.jobs] == ["b"]
     assert sight.streams["a"].state is StreamState.UNUSABLE
     assert "no good" in sight.streams["a"].reason
+
+
+def test_a_camera_that_no_worker_can_be_given_calls_and_is_tried_again(sight, told, clock, monkeypatch):
+    def no_room(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(FrameRing, "create", no_room)
+        sight.set_cameras((camera(),))
+        clock.advance(seconds=2.0)
+        sight.watch()
+        assert told.lost == []
+        clock.advance(seconds=4.0)
+        sight.watch()
+        sight.watch()
+        assert [event.report.state for event in told.lost] == [StreamState.UNUSABLE]
+        assert "No space left" in told.lost[0].report.reason
+        clock.advance(seconds=10.0)
+        sight.watch()
+        assert told.jobs == ()
+
+    clock.advance(seconds=10.0)
+    sight.watch()
+    assert [job.camera_id for job in told.jobs] == ["a"]
+    sight.take(beat(report(StreamState.LIVE)))
+    assert [event.camera_id for event in told.back] == ["a"]
 
 
 def test_a_short_loss_is_no_news_and_a_long_one_is_told_once(sight, told):

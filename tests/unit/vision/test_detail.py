@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from core.media.convert import TileScaler
-from core.vision.detail import detail_area, detail_of, merge_detail
+from core.vision.detail import detail_areas, detail_of, merge_detail
 from core.vision.model import Scene, Zone
 
 NETWORK_WH = (640, 384)
@@ -23,6 +23,17 @@ def frame():
     return av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format="yuv420p")
 
 
+class Rotated:
+    """A frame whose stream says that it stands on its side; libav lets nobody set that."""
+
+    def __init__(self, frame, rotation):
+        self._frame = frame
+        self.rotation = rotation
+
+    def __getattr__(self, name):
+        return getattr(self._frame, name)
+
+
 def boxes(*rows):
     return np.array(rows, np.float32).reshape(-1, 6)
 
@@ -40,8 +51,30 @@ def test_only_zones_that_ask_for_it_are_looked_at_more_closely(frame):
 def test_the_area_holds_every_zone_with_a_margin_inside_the_frame():
     near_edge = ((0.0, 0.0), (0.1, 0.0), (0.1, 0.1), (0.0, 0.1))
 
-    assert detail_area(scene(FAR)) == pytest.approx((0.35, 0.05, 0.65, 0.35))
-    assert detail_area(scene(near_edge)) == pytest.approx((0.0, 0.0, 0.125, 0.125))
+    assert detail_areas(scene(FAR))[0] == pytest.approx((0.35, 0.05, 0.65, 0.35))
+    assert detail_areas(scene(near_edge))[0] == pytest.approx((0.0, 0.0, 0.125, 0.125))
+
+
+def test_zones_far_apart_have_their_turn_one_after_the_other(frame):
+    left = ((0.0, 0.1), (0.1, 0.1), (0.1, 0.3), (0.0, 0.3))
+    right = ((0.9, 0.1), (1.0, 0.1), (1.0, 0.3), (0.9, 0.3))
+    both = scene(left, right)
+
+    looked = [detail_of(frame, both, NETWORK_WH, turn=turn).area[0] for turn in range(4)]
+
+    assert looked == pytest.approx([0.0, 0.875, 0.0, 0.875], abs=0.01)
+    assert len(detail_areas(scene(FAR, ((0.5, 0.3), (0.6, 0.3), (0.6, 0.4))))) == 1
+
+
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_a_turned_picture_is_looked_at_as_it_stands(frame, degrees):
+    upright = frame.to_ndarray(format="rgb24")
+    stored = av.VideoFrame.from_ndarray(np.ascontiguousarray(np.rot90(upright, -degrees // 90)), format="rgb24")
+    turned = Rotated(stored.reformat(format="yuv420p"), degrees)
+
+    there = bright_box(detail_of(turned, scene(FAR), NETWORK_WH).rgb)
+
+    assert there == pytest.approx(bright_box(detail_of(frame, scene(FAR), NETWORK_WH).rgb), abs=3)
 
 
 def test_a_crop_that_would_show_hardly_more_is_not_made(frame):

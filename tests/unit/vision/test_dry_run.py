@@ -203,6 +203,29 @@ def test_footage_that_cannot_be_read_is_a_sentence(order, tmp_path):
     assert run.message
 
 
+def test_footage_without_one_whole_picture_is_no_footage_on_which_nothing_happened(order, tmp_path):
+    whole = Path(order.source.address).read_bytes()
+    at = whole.index(b"mdat") + 4
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(
+        whole[:at] + b"\xff" * (len(whole) - at)
+        if whole.index(b"moov") < at
+        else whole[:at] + b"\xff" * (whole.index(b"moov") - 4 - at) + whole[whole.index(b"moov") - 4 :]
+    )
+
+    run = dry_run(replace(order, source=SourceSpec(address=str(broken))))
+
+    assert run.state == "failed"
+    assert "broken.mp4" in run.message
+
+
+def test_a_model_that_knows_nothing_of_what_the_camera_looks_for_fails(order):
+    run = dry_run(replace(order, labels=("giraffe",)))
+
+    assert run.state == "failed"
+    assert "giraffe" in run.message
+
+
 def test_the_command_prints_json_for_scripts(order):
     out = StringIO()
 

@@ -16,7 +16,7 @@ from core.media.stream import StreamFrame
 from core.vision.look_back import AFTER_S
 from core.vision.looks import N_SLOTS, LookReader
 from core.vision.messages import CameraJob, ClipKept, LookAt, Looked, OpenLooks
-from core.vision.model import EngineInfo, Mask, Scene, Zone
+from core.vision.model import UNREADABLE, EngineInfo, Mask, Scene, Zone
 from core.vision.slot import CameraSlot
 
 WH = (96, 64)
@@ -155,7 +155,7 @@ def test_a_model_with_other_classes_is_said_with_what_it_knows_and_pictures_go_o
 
     assert "the model sea knows boat, buoy, swan, pier and 1 more" in report.detection_reason
     assert "looks for car, bus, truck, motorcycle" in report.detection_reason
-    assert "Choose another model" in report.detection_reason
+    assert "vision.model" in report.detection_reason
     assert camera.reader.newest_frame(0) is not None
 
 
@@ -262,6 +262,34 @@ def test_a_camera_that_is_turned_away_is_shown_and_not_looked_at_and_its_tile_sa
     assert "Away from home" in away.detection_reason
     assert len(camera.detector.looks) > n_away
     assert "Away" not in camera.reason
+
+
+@pytest.mark.parametrize("how", ["it is gone", "it does not answer"])
+def test_a_quiet_camera_is_not_watched_any_more_without_its_detector(camera, how):
+    camera.slot.use_detector(ENGINE)
+    for _ in range(60):
+        camera.see(seconds=0.2, level=90)
+        if camera.slot._asked:
+            camera.answer()
+    assert camera.slot.report(camera.now_s).is_quiet
+
+    if how == "it is gone":
+        camera.slot.lose_detector()
+        camera.see(seconds=0.2)
+    else:
+        camera.see(seconds=20.0, level=90)
+
+    assert not camera.slot.report(camera.now_s).is_quiet
+
+
+def test_of_a_scene_that_cannot_be_read_nothing_is_shown_and_the_tile_says_so(tmp_path):
+    camera = Camera(tmp_path, UNREADABLE)
+    camera.slot.use_detector(ENGINE)
+
+    camera.see(seconds=0.4)
+
+    assert "cannot be read" in camera.reason
+    assert camera.job.scene.private_parts == (((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)),)
 
 
 def test_an_answer_to_a_picture_from_before_the_head_turned_comes_too_late(camera):
