@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
@@ -37,7 +38,7 @@ from widgets.base.state_overlay import paint_hatching, paint_sentence
 from widgets.base.symbols import PRIORITY_WORDS
 from widgets.base.theme import Look, picture_look
 from widgets.video.boxes import Boxed, BoxRoom
-from widgets.video.model import DrawnTrack, TrackSet, VideoFrame
+from widgets.video.model import DrawnTrack, Picture, TrackSet
 from widgets.video.overlay import SMALL_PX, OverlayPainter, Shown, has_drawing
 from widgets.video.status import PictureLook, TileStatus, describe_tile, stale_after_s
 from widgets.video.strip import StripText, make_strip, strip_height
@@ -52,8 +53,19 @@ _LIVE_STEP_S = 1.0
 """The age of a live picture is written anew this often: more would only flicker."""
 
 _KEPT_STRIPS = 4
+_KEPT_IMAGES = 3
+"""As many as a ring has slots."""
+
 _INSET_PART = 0.24
 """Of the tile's width, for the small picture that shows where a zoomed tile looks."""
+
+
+class _Borrowed(NamedTuple):
+    """An image over memory of a ring, which comes round again and again."""
+
+    data: memoryview
+    size: tuple[int, int]
+    image: QImage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,8 +119,10 @@ class VideoTile(QWidget):
         self._clock = clock
         self._camera: Camera | None = None
         self._is_guest = False
-        self._frame: VideoFrame | None = None
+        self._frame: Picture | None = None
         self._image: QImage | None = None
+        self._images: list[_Borrowed] = []
+        self._place, self._corner = self.geometry(), self.pos()
         self._grey: QImage | None = None
         self._history = TrackHistory()
         self._trails = Trails()
@@ -119,7 +133,7 @@ class VideoTile(QWidget):
         self._box_room: BoxRoom | None = None
         self._box_key: tuple[object, ...] = ()
         self._delay_s: float | None = None
-        self._delayed: VideoFrame | None = None
+        self._delayed: Picture | None = None
         self._is_pinned = False
         self._note = ""
         self._plates: dict[str, QPixmap] = {}
@@ -173,7 +187,7 @@ class VideoTile(QWidget):
         return self._history.at(pts_s).rows() if len(self._history) else ()
 
     @property
-    def frame(self) -> VideoFrame | None:
+    def frame(self) -> Picture | None:
         """The newest picture."""
         return self._frame
 
@@ -204,6 +218,7 @@ class VideoTile(QWidget):
         self._camera, self._is_guest = camera, is_guest
         if is_other:
             self._frame = self._image = self._grey = self._report = self._since_at = None
+            self._images.clear()
             self._delayed = self._delay_s = None
             self._history.clear()
             self._trails.clear()
@@ -215,15 +230,29 @@ class VideoTile(QWidget):
         self.refresh_status(is_forced=True)
         self.repaint_soon()
 
-    def show_frame(self, frame: VideoFrame) -> None:
+    def show_frame(self, frame: Picture) -> None:
         """Show a newer picture; the status is looked at again only where the picture was not live."""
-        self._frame = frame
-        # The image borrows the frame's memory: self._frame keeps it alive for as long.
-        self._image = QImage(frame.data, frame.width, frame.height, frame.width * 4, QImage.Format.Format_RGB32)
+        self._take(frame)
         self._grey = None
         if self._status.look is not PictureLook.LIVE:
             self.refresh_status(is_forced=True)
         self.repaint_soon()
+
+    def _take(self, frame: Picture) -> None:
+        self._frame, data = frame, frame.data
+        size = frame.width, frame.height
+        for known in self._images:
+            if known.data is data and known.size == size:
+                self._image = known.image
+                return
+        self._image = image = QImage(data, *size, frame.width * 4, QImage.Format.Format_RGB32)
+        if self._overlay is not None:
+            image.setDevicePixelRatio(self._overlay.pixel_ratio)
+        if not isinstance(data, memoryview):
+            return
+        if len(self._images) >= _KEPT_IMAGES:
+            del self._images[0]
+        self._images.append(_Borrowed(data, size, image))
 
     def show_tracks(self, tracks: TrackSet) -> None:
         """Keep boxes for the pictures to come; nothing is painted before one of these arrives."""
@@ -371,7 +400,7 @@ class VideoTile(QWidget):
 
     def repaint_soon(self) -> None:
         """Have the canvas paint this tile in its next turn."""
-        self._canvas.update(self.geometry())
+        self._canvas.update(self._place)
 
     def settle(self, ratio: float) -> Boxed | None:
         """Settle what is painted next; return what is boxed on its picture, and where on the canvas.
@@ -384,6 +413,9 @@ class VideoTile(QWidget):
             self._overlay = OverlayPainter(self._made, ratio)
             self._strip = None
             self._strips.clear()
+            for image in (self._image, *(known.image for known in self._images)):
+                if image is not None:
+                    image.setDevicePixelRatio(ratio)
         look_of = self._status.look
         self._has_picture = look_of is not PictureLook.BLANK and self._renew_picture()
         self._is_live = self._has_picture and look_of is PictureLook.LIVE
@@ -392,7 +424,7 @@ class VideoTile(QWidget):
         assert self._frame is not None
         fit = self._fit_of(self._frame, ratio)
         is_whole = self._zoom.is_whole
-        self._picture = fit.on_canvas if is_whole else picture_rect(self._zoom, fit.rect).translated(self.pos())
+        self._picture = fit.on_canvas if is_whole else picture_rect(self._zoom, fit.rect).translated(self._corner)
         if not self._shown.boxes or not len(self._history):
             return None
         tracks = self._history.at(self._frame.pts_s)
@@ -404,7 +436,7 @@ class VideoTile(QWidget):
             self._box_key = key
             self._box_room = BoxRoom(
                 picture=self._picture,
-                room=QRectF(self.geometry()),
+                room=QRectF(self._place),
                 hidden_labels=self._shown.hidden_labels,
                 has_ids=self._shown.ids,
                 is_small=self._picture.width() < SMALL_PX,
@@ -434,7 +466,7 @@ class VideoTile(QWidget):
     def _within(self, painter: QPainter) -> Iterator[None]:
         """Have the painter of the canvas begin at the tile's corner."""
         painter.save()
-        painter.translate(self.pos())
+        painter.translate(self._corner)
         yield
         painter.restore()
 
@@ -448,15 +480,14 @@ class VideoTile(QWidget):
         if fit.is_pixel_on_pixel and self._zoom.is_whole:
             for bar in fit.bars:
                 painter.fillRect(bar, self._made.color("picture"))
-            image.setDevicePixelRatio(overlay.pixel_ratio)
             painter.drawImage(fit.at, image)
         else:
             with self._within(painter):
-                self._paint_scaled(painter, image, picture.translated(-self.pos()))
+                self._paint_scaled(painter, image, picture.translated(-self._corner))
         # Of a camera whose head turned they would lie on something else.
         is_away = self._report is not None and self._report.is_away
-        if shown.zones and has_drawing(camera.scene) and not is_away:
-            room = QRectF(self.geometry())
+        if shown.zones and not is_away and has_drawing(camera.scene):
+            room = QRectF(self._place)
             overlay.paint_scene(painter, camera.scene, self._counts, picture, room, is_selected=self._is_selected)
         if shown.trails:
             overlay.paint_trails(painter, self._trails.path(shown.hidden_labels), picture)
@@ -470,11 +501,11 @@ class VideoTile(QWidget):
                 self._paint_above(painter)
             if self._strip is None:
                 self._strip = self._make_strip(ratio)
-            painter.drawPixmap(self.pos(), self._strip)
+            painter.drawPixmap(self._corner, self._strip)
         has_notes = bool(self._note) or bool(self._detection_note())
         has_rings = self._alarm is not None or self._is_selected or self._is_drop_target
         if has_notes or has_rings:
-            painter.translate(self.pos())
+            painter.translate(self._corner)
             if has_notes and self._camera is not None:
                 self._paint_lower_edge(painter, ratio, self._made)
             if has_rings:
@@ -496,15 +527,14 @@ class VideoTile(QWidget):
         newer = self._frame.renewed() if self._frame is not None else None
         if newer is None:
             return False
-        self._frame = newer
-        self._image = QImage(newer.data, newer.width, newer.height, newer.width * 4, QImage.Format.Format_RGB32)
+        self._take(newer)
         return True
 
     def _paint_above(self, painter: QPainter) -> None:
         """Paint what a drone said, and where a zoomed picture is looked at."""
         assert self._image is not None
         with self._within(painter):
-            self._paint_telemetry(painter, self._picture.translated(-self.pos()))
+            self._paint_telemetry(painter, self._picture.translated(-self._corner))
             if not self._zoom.is_whole:
                 self._paint_inset(painter, self._image)
 
@@ -513,7 +543,7 @@ class VideoTile(QWidget):
             room = picture.intersected(QRectF(self.rect()).adjusted(0, strip_height(self._made), 0, 0))
             paint_telemetry(painter, picture, room, on_picture(self._telemetry, self._frame.captured_at_s), self._made)
 
-    def _note_delay(self, frame: VideoFrame) -> None:
+    def _note_delay(self, frame: Picture) -> None:
         """Keep how late pictures reach the screen, smoothed over about a second."""
         if frame is self._delayed:
             return
@@ -543,16 +573,16 @@ class VideoTile(QWidget):
         """Return where the picture lies in the tile while it is not zoomed."""
         return self._fit_of(self._frame, self.devicePixelRatioF()).rect if self._frame else QRectF(self.rect())
 
-    def _fit_of(self, frame: VideoFrame, ratio: float) -> _Fit:
+    def _fit_of(self, frame: Picture, ratio: float) -> _Fit:
         key = (frame.width, frame.height, ratio)
         if self._fit is None or key != self._fit.key:
             rect = _fitted(frame.width, frame.height, QRectF(self.rect()), ratio)
             self._fit = _Fit(
                 key=key,
                 rect=rect,
-                on_canvas=rect.translated(self.pos()),
-                at=rect.topLeft() + self.pos(),
-                bars=tuple(bar.translated(self.pos()) for bar in _around(QRectF(self.rect()), rect)),
+                on_canvas=rect.translated(self._corner),
+                at=rect.topLeft() + self._corner,
+                bars=tuple(bar.translated(self._corner) for bar in _around(QRectF(self.rect()), rect)),
                 is_pixel_on_pixel=abs(rect.width() * ratio - frame.width) < 0.5
                 and abs(rect.height() * ratio - frame.height) < 0.5,
             )
@@ -563,7 +593,6 @@ class VideoTile(QWidget):
         room = QRectF(self.rect())
         for bar in _around(room, picture):
             painter.fillRect(bar, self._made.color("picture"))
-        image.setDevicePixelRatio(1.0)
         if self._zoom.is_whole:
             painter.drawImage(picture, image)
             return
@@ -588,7 +617,6 @@ class VideoTile(QWidget):
         inset = QRectF(self.width() - width - gap, self.height() - height - gap, width, height)
         if inset.top() < strip_height(made) or inset.left() < 0:
             return
-        image.setDevicePixelRatio(1.0)
         painter.drawImage(inset, image)
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.setPen(QPen(made.color("picture"), 3))
@@ -844,11 +872,13 @@ class VideoTile(QWidget):
 
     def moveEvent(self, event: QMoveEvent) -> None:
         """Work out anew where the picture lies on the canvas."""
+        self._place, self._corner = self.geometry(), self.pos()
         self._fit = self._box_room = None
         super().moveEvent(event)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Draw the strip anew and ask for pictures of this size."""
+        self._place = self.geometry()
         self._strip = self._fit = self._box_room = None
         self._strips.clear()
         super().resizeEvent(event)
