@@ -52,6 +52,7 @@ EMPTY = TileStatus(word="", look=PictureLook.BLANK, sentence="No camera", hint="
 _LIVE_STEP_S = 1.0
 """The age of a live picture is written anew this often: more would only flicker."""
 
+_RING_PX, _CALLING_RING_PX = 2, 4
 _KEPT_STRIPS = 4
 _KEPT_IMAGES = 3
 """As many as a ring has slots."""
@@ -312,6 +313,7 @@ class VideoTile(QWidget):
         """Draw the ring of the selected tile."""
         if is_selected is not self._is_selected:
             self._is_selected = is_selected
+            self._strip = None
             self.repaint_soon()
 
     def set_pinned(self, is_pinned: bool) -> None:
@@ -540,7 +542,8 @@ class VideoTile(QWidget):
 
     def _paint_telemetry(self, painter: QPainter, picture: QRectF) -> None:
         if self._telemetry is not None and self._frame is not None and self._shown.telemetry:
-            room = picture.intersected(QRectF(self.rect()).adjusted(0, strip_height(self._made), 0, 0))
+            below = strip_height(self._made) + self._strip_inset()
+            room = picture.intersected(QRectF(self.rect()).adjusted(0, below, 0, 0))
             paint_telemetry(painter, picture, room, on_picture(self._telemetry, self._frame.captured_at_s), self._made)
 
     def _note_delay(self, frame: Picture) -> None:
@@ -657,7 +660,8 @@ class VideoTile(QWidget):
 
     def _paint_lower_edge(self, painter: QPainter, ratio: float, made: Look) -> None:
         """Paint why the camera is here, and that it is looked at less often than it should be."""
-        left, bottom = float(made.sizes.gap), self.height() - made.sizes.gap
+        inset = self._note_inset(made)
+        left, bottom = float(inset), self.height() - inset
         for text in (self._note, self._detection_note()):
             if text:
                 plate = self._plate(text, ratio, made)
@@ -685,7 +689,8 @@ class VideoTile(QWidget):
             font = made.font(made.sizes.caption)
             metrics = QFontMetrics(font)
             gap = made.sizes.gap
-            cut = metrics.elidedText(text, Qt.TextElideMode.ElideRight, max(8, self.width() - 4 * gap))
+            room = self.width() - 2 * self._note_inset(made) - 2 * gap
+            cut = metrics.elidedText(text, Qt.TextElideMode.ElideRight, max(8, room))
             width, height = metrics.horizontalAdvance(cut) + 2 * gap, metrics.height() + 2
             plate = QPixmap(round(width * ratio), round(height * ratio))
             plate.setDevicePixelRatio(ratio)
@@ -710,6 +715,7 @@ class VideoTile(QWidget):
             is_hollow=self._is_dark_half(),
             is_doubled=self._is_calling and made.is_reduced_motion,
             is_pinned=self._is_pinned,
+            inset=self._strip_inset(),
         )
         # The two halves of a flash come again and again.
         strip = self._strips.get(text)
@@ -718,6 +724,20 @@ class VideoTile(QWidget):
                 self._strips.clear()
             strip = self._strips[text] = make_strip(text, self.width(), ratio, made)
         return strip
+
+    @staticmethod
+    def _note_inset(made: Look) -> int:
+        """Return how far notes keep from the edges: no ring covers them, and none makes them jump."""
+        return _RING_PX + _CALLING_RING_PX + made.sizes.gap // 2
+
+    def _strip_inset(self) -> int:
+        """Return what rings cover of the strip beyond its own margin; the same in both halves of a flash."""
+        alarm = 0
+        if self._alarm is not None:
+            alarm = _CALLING_RING_PX if self._is_calling else _RING_PX
+            if self._is_calling and picture_look().is_reduced_motion:
+                alarm = 3 * _RING_PX
+        return max(0, alarm + (_RING_PX if self._is_selected else 0) - _RING_PX)
 
     def _is_dark_half(self) -> bool:
         if not self._is_calling:
@@ -730,16 +750,16 @@ class VideoTile(QWidget):
         inset = 0.0
         painter.setBrush(Qt.BrushStyle.NoBrush)
         if self._is_selected or self._is_drop_target:
-            inset = self._ring(painter, made.color("focus"), 2.0, inset, self._is_drop_target)
+            inset = self._ring(painter, made.color("focus"), _RING_PX, inset, self._is_drop_target)
         if self._alarm is None:
             return
         color = QColor(made.theme.priority(self._alarm))
         if self._is_calling and made.is_reduced_motion:
-            inset = self._ring(painter, color, 2.0, inset)
-            self._ring(painter, color, 2.0, inset + 2.0)
+            inset = self._ring(painter, color, _RING_PX, inset)
+            self._ring(painter, color, _RING_PX, inset + _RING_PX)
             return
         is_wide = self._is_calling and self._is_flash_on
-        self._ring(painter, color, 4.0 if is_wide else 2.0, inset)
+        self._ring(painter, color, _CALLING_RING_PX if is_wide else _RING_PX, inset)
 
     def _ring(self, painter: QPainter, color: QColor, width: float, inset: float, is_dashed: bool = False) -> float:
         half = width / 2
