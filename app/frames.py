@@ -108,9 +108,9 @@ class FramePump(QObject):
             feed.reader.close()
 
     def _on_poll(self) -> None:
-        now_s = time.monotonic()
+        now_s, feeds, n_frames = time.monotonic(), self._feeds, 0
         for camera_id in self._shown:
-            feed = self._feeds.get(camera_id)
+            feed = feeds.get(camera_id)
             if feed is None or (feed.reader is None and not self._open(feed, now_s)):
                 continue
             reader = feed.reader
@@ -125,9 +125,10 @@ class FramePump(QObject):
             frame = reader.lend_newest(feed.frame_sequence)
             if frame is not None:
                 feed.frame_sequence = frame.sequence
-                self.n_frames += 1
+                n_frames += 1
                 self.ages_s.append(now_s - frame.received_s)
                 self._on_frame(camera_id, frame)
+        self.n_frames += n_frames
 
     def _open(self, feed: _Feed, now_s: float) -> bool:
         if now_s < feed.retry_at_s:
