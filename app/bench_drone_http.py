@@ -38,7 +38,7 @@ from core.media.model import EDGE
 from core.node.drone_video import PREFIX
 from core.node.health import percentile
 from widgets.video.layout import Preset
-from widgets.video.model import VideoFrame
+from widgets.video.model import Picture
 from widgets.video.wall import VideoWall
 
 N_DRONES = 10
@@ -179,7 +179,7 @@ async def _furnish(console: Console) -> tuple[str, dict[str, str]]:
     return found.address, keys
 
 
-def _note(seen: list[tuple[str, int, float]], camera_id: str, frame: VideoFrame) -> None:
+def _note(seen: list[tuple[str, int, float]], camera_id: str, frame: Picture) -> None:
     number = read_number(frame)
     if frame.is_intact():
         seen.append((camera_id.removeprefix(PREFIX), number, time.time()))
@@ -199,7 +199,7 @@ def _ages_ms(posted: dict[str, list[tuple[int, float]]], seen: list[tuple[str, i
     return found
 
 
-def read_number(frame: VideoFrame) -> int:
+def read_number(frame: Picture) -> int:
     """Return the number that a picture carries in its upper edge."""
     row = frame.height // 24
     number = 0

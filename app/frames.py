@@ -13,7 +13,7 @@ from PySide6.QtCore import QObject, Qt, QTimer
 
 from core.kernel.errors import ConsoleError
 from core.media.ring import RingReader, TrackArrays
-from widgets.video.model import TrackSet, VideoFrame
+from widgets.video.model import Picture, TrackSet
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class FramePump(QObject):
     def __init__(
         self,
         *,
-        on_frame: Callable[[str, VideoFrame], None],
+        on_frame: Callable[[str, Picture], None],
         on_tracks: Callable[[str, TrackSet], None],
         parent: QObject | None = None,
     ) -> None:
@@ -108,9 +108,9 @@ class FramePump(QObject):
             feed.reader.close()
 
     def _on_poll(self) -> None:
-        now_s = time.monotonic()
+        now_s, feeds, n_frames = time.monotonic(), self._feeds, 0
         for camera_id in self._shown:
-            feed = self._feeds.get(camera_id)
+            feed = feeds.get(camera_id)
             if feed is None or (feed.reader is None and not self._open(feed, now_s)):
                 continue
             reader = feed.reader
@@ -122,12 +122,13 @@ class FramePump(QObject):
                     self._on_tracks(camera_id, _track_set(tracks))
                 # Kept where nothing was found as well: a camera without detection is not searched each time.
                 feed.track_sequence = max(newest, found[-1].sequence if found else 0)
-            frame = lend_frame(reader, feed.frame_sequence)
+            frame = reader.lend_newest(feed.frame_sequence)
             if frame is not None:
                 feed.frame_sequence = frame.sequence
-                self.n_frames += 1
+                n_frames += 1
                 self.ages_s.append(now_s - frame.received_s)
                 self._on_frame(camera_id, frame)
+        self.n_frames += n_frames
 
     def _open(self, feed: _Feed, now_s: float) -> bool:
         if now_s < feed.retry_at_s:
@@ -139,28 +140,6 @@ class FramePump(QObject):
             log.debug("no ring %s yet: %s", feed.path, error)
             return False
         return True
-
-
-def lend_frame(reader: RingReader, after: int) -> VideoFrame | None:
-    """Return the newest picture of a ring where it lies; None where none is newer than `after`."""
-    lent = reader.lend_newest(after)
-    if lent is None:
-        return None
-
-    def renewed() -> VideoFrame | None:
-        return None if reader.is_closed else lend_frame(reader, 0)
-
-    return VideoFrame(
-        sequence=lent.sequence,
-        pts_s=lent.pts_s,
-        received_s=lent.received_s,
-        captured_at_s=lent.captured_at_s,
-        width=lent.width,
-        height=lent.height,
-        data=lent.data,
-        is_intact=lent.is_intact,
-        renewed=renewed,
-    )
 
 
 def _track_set(found: TrackArrays) -> TrackSet:

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QWidget
 
 from app.pumps import make_pump
 from app.room import Room
-from widgets.video.model import VideoFrame
+from widgets.video.model import Picture
 
 PICTURE_PERIOD_S = 0.08
 """Drawing needs no more pictures than this, and leaves the processor to the wall."""
@@ -64,7 +64,7 @@ class LivePicture(QObject):
         self._view = {}
         self._settling.start()
 
-    def _on_frame(self, camera_id: str, frame: VideoFrame) -> None:
+    def _on_frame(self, camera_id: str, frame: Picture) -> None:
         now_s = time.monotonic()
         if now_s - self._shown_s < PICTURE_PERIOD_S:
             return

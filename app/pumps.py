@@ -9,13 +9,13 @@ from PySide6.QtCore import QObject
 from app.connection import NodeConnection
 from app.frames import FramePump
 from app.remote_frames import RemotePump
-from widgets.video.model import TrackSet, VideoFrame
+from widgets.video.model import Picture, TrackSet
 
 
 def make_pump(
     connection: NodeConnection,
     *,
-    on_frame: Callable[[str, VideoFrame], None],
+    on_frame: Callable[[str, Picture], None],
     on_tracks: Callable[[str, TrackSet], None],
     parent: QObject,
 ) -> FramePump | RemotePump:

@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +61,8 @@ _W_MAGIC, _W_VERSION, _W_N_SLOTS, _W_MAX_W, _W_MAX_H, _W_N_TRACK_SLOTS, _W_CAMER
 _W_WRITER, _W_EPOCH, _W_FRAME, _W_TRACKS, _W_N_LABELS = range(8, 13)
 # Words of a slot: frames use all, track slots have the number of tracks where frames have the width.
 _S_LOCK, _S_SEQUENCE, _S_EPOCH, _S_WIDTH, _S_HEIGHT, _S_PTS, _S_RECEIVED, _S_CAPTURED = range(8)
+_FRAME_WORDS = struct.Struct("@4Q3d")
+"""What follows the lock, native: each word is still read in one access."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,12 +114,16 @@ class TrackSet:
     tracks: tuple[TrackMark, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class LentFrame:
+class LentFrame(NamedTuple):
     """One picture that still lies in the ring: nothing is copied, and it is whole only while `is_intact` says so.
 
+    A tuple, because one is made for each picture of a wall.
+
     Attributes:
-        data: As in `RingFrame`; the writer comes round to it after as many pictures as the ring has slots.
+        data: As in `RingFrame`; the writer comes round to it after as many pictures as the ring has slots. The same
+            object for every picture of one size in one slot, so that what was made of it can be kept.
+        lock, lock_word: The counter of the slot as it was, and where it stands.
+        reader: Who lent it.
     """
 
     sequence: int
@@ -127,13 +134,28 @@ class LentFrame:
     width: int
     height: int
     data: memoryview
-    _lock: int
-    _lock_word: memoryview[int]
+    lock: int
+    lock_word: memoryview[int]
+    reader: RingReader
 
     def is_intact(self) -> bool:
         """Whether the writer has not touched it yet: ask after the last look at `data`."""
         fence()
-        return self._lock_word[0] == self._lock
+        return self.lock_word[0] == self.lock
+
+    def renewed(self) -> LentFrame | None:
+        """Return the newest picture of the same ring; None where it is closed."""
+        return None if self.reader.is_closed else self.reader.lend_newest(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _LentSlot:
+    """What pictures of one size in one slot have in common."""
+
+    width: int
+    height: int
+    data: memoryview
+    lock_word: memoryview[int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -462,6 +484,7 @@ class RingReader:
         self._mapping = mapping
         self._layout = mapping.layout
         self._labels: tuple[str, ...] = ()
+        self._slots: dict[int, _LentSlot] = {}
         self.is_closed = False
 
     @classmethod
@@ -506,7 +529,7 @@ class RingReader:
 
     def lend_newest(self, after_sequence: int) -> LentFrame | None:
         """Return the newest picture where it lies; None where none is newer than `after_sequence`."""
-        words, floats = self._mapping.words, self._mapping.floats
+        words = self._mapping.words
         for _ in range(_MAX_TRIES):
             sequence = words[_W_FRAME]
             if sequence <= after_sequence:
@@ -515,29 +538,43 @@ class RingReader:
             slot = at // 8
             lock = words[slot + _S_LOCK]
             fence()
-            width, height = words[slot + _S_WIDTH], words[slot + _S_HEIGHT]
-            if lock % 2 or words[slot + _S_SEQUENCE] != sequence:
+            there, epoch, width, height, pts_s, received_s, captured_at_s = _FRAME_WORDS.unpack_from(
+                words, at + 8 * _S_SEQUENCE
+            )
+            if lock % 2 or there != sequence:
                 if words[_W_FRAME] == sequence and not lock % 2:
                     return None  # an empty ring
                 continue
             if not (0 < width <= self._layout.max_w and 0 < height <= self._layout.max_h):
                 continue
-            start = at + SLOT_HEADER_BYTES
+            lent = self._slots.get(at)
+            if lent is None or (lent.width, lent.height) != (width, height):
+                lent = self._slots[at] = self._lend_slot(at, width, height)
             frame = LentFrame(
-                sequence=sequence,
-                pts_s=floats[slot + _S_PTS],
-                received_s=floats[slot + _S_RECEIVED],
-                captured_at_s=floats[slot + _S_CAPTURED],
-                epoch=words[slot + _S_EPOCH],
-                width=width,
-                height=height,
-                data=self._mapping.bytes[start : start + width * height * 4],
-                _lock=lock,
-                _lock_word=words[slot + _S_LOCK : slot + _S_LOCK + 1],
+                sequence,
+                pts_s,
+                received_s,
+                captured_at_s,
+                epoch,
+                width,
+                height,
+                lent.data,
+                lock,
+                lent.lock_word,
+                self,
             )
             if frame.is_intact():
                 return frame
         return None
+
+    def _lend_slot(self, at: int, width: int, height: int) -> _LentSlot:
+        start, slot = at + SLOT_HEADER_BYTES, at // 8
+        return _LentSlot(
+            width=width,
+            height=height,
+            data=self._mapping.bytes[start : start + width * height * 4],
+            lock_word=self._mapping.words[slot + _S_LOCK : slot + _S_LOCK + 1],
+        )
 
     def tracks_after(self, sequence: int) -> list[TrackSet]:
         """Copy every track set newer than `sequence` that has not been overwritten, oldest first."""
@@ -549,6 +586,7 @@ class RingReader:
     def close(self) -> None:
         """Let go of the file; a picture that was lent can still be looked at."""
         self.is_closed = True
+        self._slots.clear()
         self._mapping.close()
 
     def track_arrays_after(self, sequence: int) -> list[TrackArrays]:
@@ -569,7 +607,12 @@ class RingReader:
             return None
         pts_s, epoch, content = read
         records = np.frombuffer(content, TRACK_RECORD)
-        labels = tuple(map(self._label, records["label"].tolist()))
+        indices = records["label"].tolist()
+        known = self._labels
+        if indices and max(indices) < len(known):
+            labels = tuple([known[index] for index in indices])
+        else:
+            labels = tuple(map(self._label, indices))
         return TrackArrays(sequence=sequence, pts_s=pts_s, epoch=epoch, labels=labels, records=records)
 
     def _read_tracks(self, sequence: int) -> TrackSet | None:

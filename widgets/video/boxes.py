@@ -43,8 +43,6 @@ _NOWHERE = -1e9
 _BEYOND_PX = 8
 """So far beyond the edges of a zoomed picture boxes end: their frames cannot be seen there."""
 
-_N_KEPT_GROUPS = 24
-
 Places = NDArray[np.intp]
 
 # What is known of a box once it has its place. Each piece names four of these: x and y of its middle, width and height.
@@ -362,7 +360,7 @@ class BoxPainter:
         self._frames: dict[str, tuple[_Pieces, _Pieces]] = {}
         self._labels: dict[tuple[str, int, bool, bool], _Label] = {}
         self._plans: dict[tuple[tuple[str, ...], tuple[int, ...], frozenset[str], bool, bool], _Plan] = {}
-        self._groups: dict[tuple[object, ...], PlacedBoxes] = {}
+        self._group: tuple[tuple[object, ...], PlacedBoxes] | None = None
 
     def place(self, pictures: Sequence[Boxed]) -> PlacedBoxes:
         """Give the boxes of some pictures their places; good until the next call.
@@ -373,11 +371,9 @@ class BoxPainter:
         plans = [self._plan(tracks, room) for tracks, room in pictures]
         rooms = [room for _, room in pictures]
         key = (*plans, *rooms)
-        group = self._groups.get(key)
-        if group is None:
-            if len(self._groups) >= _N_KEPT_GROUPS:
-                self._groups.clear()
-            group = self._groups[key] = PlacedBoxes(plans, rooms, self.pixel_ratio)
+        if self._group is None or self._group[0] != key:
+            self._group = key, PlacedBoxes(plans, rooms, self.pixel_ratio)
+        group = self._group[1]
         group.place([tracks for tracks, _ in pictures])
         return group
 

@@ -9,7 +9,7 @@ from PySide6.QtGui import QPainter, QPaintEvent, QRegion
 from PySide6.QtWidgets import QWidget
 
 from widgets.base.theme import look, picture_look
-from widgets.video.boxes import BoxPainter
+from widgets.video.boxes import Boxed, BoxPainter
 from widgets.video.tile import VideoTile
 
 
@@ -24,12 +24,14 @@ class WallCanvas(QWidget):
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self._tiles: tuple[tuple[VideoTile, QRect], ...] = ()
+        self._boxed: list[Boxed | None] = []
         self._boxes: BoxPainter | None = None
         self._covered = QRegion()
 
     def show_tiles(self, tiles: Sequence[VideoTile]) -> None:
         """Paint exactly these, at the places they have now."""
         self._tiles = tuple((tile, tile.geometry()) for tile in tiles)
+        self._boxed = [None] * len(tiles)
         self._covered = QRegion()
         for _, place in self._tiles:
             self._covered += place
@@ -43,19 +45,21 @@ class WallCanvas(QWidget):
         if not gaps.isEmpty():
             painter.setClipRegion(gaps)
             painter.fillRect(gaps.boundingRect(), look().color("window"))
-        changed = [(tile, place) for tile, place in self._tiles if region.intersects(place)]
-        ratio = self.devicePixelRatioF()
-        settled = [tile.settle(ratio) for tile, _ in changed]
+        tiles, boxed, ratio = self._tiles, self._boxed, self.devicePixelRatioF()
+        changed = [at for at, (_, place) in enumerate(tiles) if region.intersects(place)]
+        for at in changed:
+            boxed[at] = tiles[at][0].settle(ratio)
         boxes = self._box_painter(ratio)
-        boxed = [one for one in settled if one is not None]
-        placed, at = boxes.place(boxed) if boxed else None, 0
-        for (tile, place), has_boxes in zip(changed, settled, strict=True):
+        # Those of unchanged tiles as well: other tiles change each time, and a group of others is worked out anew.
+        shown = [at for at, one in enumerate(boxed) if one is not None]
+        placed = boxes.place([one for one in boxed if one is not None]) if shown else None
+        for at in changed:
+            tile, place = tiles[at]
             # A region of one rectangle is painted much faster than one of several.
             painter.setClipRect(place)
             tile.paint_picture(painter)
-            if has_boxes is not None and placed is not None:
-                boxes.paint(painter, placed, at)
-                at += 1
+            if placed is not None and boxed[at] is not None:
+                boxes.paint(painter, placed, shown.index(at))
             tile.paint_overlay(painter)
         painter.end()
 

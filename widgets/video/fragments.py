@@ -33,6 +33,6 @@ class Fragments:
             return
         first = self._starts.get(start)
         if first is None:
-            at = self.values.ctypes.data + start * self.values.strides[0]
+            at = self.values.__array_interface__["data"][0] + start * self.values.strides[0]
             first = self._starts[start] = cast(QPainter.PixmapFragment, wrapInstance(at, QPainter.PixmapFragment))
         painter.drawPixmapFragments(first, n, picture)

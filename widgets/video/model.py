@@ -9,6 +9,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from core.media.ring import LentFrame
 from core.vision.model import BBox, Track
 
 
@@ -49,6 +50,10 @@ class VideoFrame:
         """Refuse a picture that is smaller than it says: painting it would read foreign memory."""
         if self.width < 1 or self.height < 1 or memoryview(self.data).nbytes < self.width * self.height * 4:
             raise ValueError(f"frame {self.sequence}: {self.width}x{self.height} does not fit its bytes")
+
+
+Picture = VideoFrame | LentFrame
+"""One in memory of its own, or one that lies in a ring."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from core.cameras.model import Camera
-from widgets.video.model import DrawnTrack, VideoFrame
+from widgets.video.model import DrawnTrack, Picture
 
 _N_TRIES = 4
 
@@ -30,13 +30,13 @@ class Shot:
     boxes: tuple[DrawnTrack, ...]
 
 
-def shot_of(camera: Camera, frame: VideoFrame, boxes_at: Callable[[float], tuple[DrawnTrack, ...]]) -> Shot | None:
+def shot_of(camera: Camera, frame: Picture, boxes_at: Callable[[float], tuple[DrawnTrack, ...]]) -> Shot | None:
     """Copy a picture, whole: where the camera writes it anew meanwhile, its newest one.
 
     `boxes_at` says what is boxed on the picture of a picture time. Returns None where the camera was faster every time:
     half of one picture and half of another prove nothing.
     """
-    taken: VideoFrame | None = frame
+    taken: Picture | None = frame
     for _ in range(_N_TRIES):
         if taken is None:
             return None

@@ -22,6 +22,7 @@ class StripText:
     Attributes:
         delay: How late pictures are shown, "45 ms"; empty where it is not known.
         is_hollow, is_doubled: How the sign of the alarm is drawn.
+        inset: What rings around the tile cover of its edges beyond the margin that is there anyway.
     """
 
     name: str
@@ -31,6 +32,7 @@ class StripText:
     is_hollow: bool = False
     is_doubled: bool = False
     is_pinned: bool = False
+    inset: int = 0
 
 
 def strip_height(made: Look) -> int:
@@ -44,11 +46,12 @@ def make_strip(text: StripText, width: int, ratio: float, made: Look) -> QPixmap
     The age is never left out; where the room ends the delay goes first, then the word LIVE, then the name is shortened.
     """
     sizes, height, gap = made.sizes, strip_height(made), made.sizes.gap
-    strip = QPixmap(max(1, round(width * ratio)), max(1, round(height * ratio)))
+    strip = QPixmap(max(1, round(width * ratio)), max(1, round((height + text.inset) * ratio)))
     strip.setDevicePixelRatio(ratio)
     strip.fill(BACKGROUND)
     painter = QPainter(strip)
-    left, right = float(gap * 2), float(width - gap * 2)
+    painter.translate(0, text.inset)
+    left, right = float(gap * 2 + text.inset), float(width - gap * 2 - text.inset)
     side = height - 2 * max(2, gap // 2)
     middle = (height - side) / 2
     if text.alarm is not None:

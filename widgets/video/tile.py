@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
@@ -37,7 +38,7 @@ from widgets.base.state_overlay import paint_hatching, paint_sentence
 from widgets.base.symbols import PRIORITY_WORDS
 from widgets.base.theme import Look, picture_look
 from widgets.video.boxes import Boxed, BoxRoom
-from widgets.video.model import DrawnTrack, TrackSet, VideoFrame
+from widgets.video.model import DrawnTrack, Picture, TrackSet
 from widgets.video.overlay import SMALL_PX, OverlayPainter, Shown, has_drawing
 from widgets.video.status import PictureLook, TileStatus, describe_tile, stale_after_s
 from widgets.video.strip import StripText, make_strip, strip_height
@@ -51,9 +52,41 @@ EMPTY = TileStatus(word="", look=PictureLook.BLANK, sentence="No camera", hint="
 _LIVE_STEP_S = 1.0
 """The age of a live picture is written anew this often: more would only flicker."""
 
+_RING_PX, _CALLING_RING_PX = 2, 4
 _KEPT_STRIPS = 4
+_KEPT_IMAGES = 3
+"""As many as a ring has slots."""
+
 _INSET_PART = 0.24
 """Of the tile's width, for the small picture that shows where a zoomed tile looks."""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Now:
+    """What changes with every picture, apart from the widget: there a write costs twenty times as much.
+
+    Attributes:
+        grey: Of a picture that ages; made when it is painted.
+        picture: Where the whole picture lies on the canvas.
+        delay_s: How late pictures reach the screen; `delayed` is the last one that it was taken of.
+    """
+
+    frame: Picture | None = None
+    image: QImage | None = None
+    grey: QImage | None = None
+    picture: QRectF = field(default_factory=QRectF)
+    has_picture: bool = False
+    is_live: bool = False
+    delay_s: float | None = None
+    delayed: Picture | None = None
+
+
+class _Borrowed(NamedTuple):
+    """An image over memory of a ring, which comes round again and again."""
+
+    data: memoryview
+    size: tuple[int, int]
+    image: QImage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,19 +140,15 @@ class VideoTile(QWidget):
         self._clock = clock
         self._camera: Camera | None = None
         self._is_guest = False
-        self._frame: VideoFrame | None = None
-        self._image: QImage | None = None
-        self._grey: QImage | None = None
+        self._now = _Now()
+        self._images: list[_Borrowed] = []
+        self._place, self._corner = self.geometry(), self.pos()
         self._history = TrackHistory()
         self._trails = Trails()
         self._zoom = WHOLE
         self._fit: _Fit | None = None
-        self._picture = QRectF()
-        self._has_picture = self._is_live = False
         self._box_room: BoxRoom | None = None
         self._box_key: tuple[object, ...] = ()
-        self._delay_s: float | None = None
-        self._delayed: VideoFrame | None = None
         self._is_pinned = False
         self._note = ""
         self._plates: dict[str, QPixmap] = {}
@@ -166,16 +195,16 @@ class VideoTile(QWidget):
     @property
     def boxes(self) -> tuple[DrawnTrack, ...]:
         """What is boxed on the picture that is shown."""
-        return self.boxes_at(self._frame.pts_s) if self._frame is not None else ()
+        return self.boxes_at(self._now.frame.pts_s) if self._now.frame is not None else ()
 
     def boxes_at(self, pts_s: float) -> tuple[DrawnTrack, ...]:
         """Return what is boxed on the picture of this picture time."""
         return self._history.at(pts_s).rows() if len(self._history) else ()
 
     @property
-    def frame(self) -> VideoFrame | None:
+    def frame(self) -> Picture | None:
         """The newest picture."""
-        return self._frame
+        return self._now.frame
 
     @property
     def zoom(self) -> Zoom:
@@ -203,8 +232,9 @@ class VideoTile(QWidget):
         is_other = (camera.camera_id if camera else None) != self.camera_id
         self._camera, self._is_guest = camera, is_guest
         if is_other:
-            self._frame = self._image = self._grey = self._report = self._since_at = None
-            self._delayed = self._delay_s = None
+            self._now.frame = self._now.image = self._now.grey = self._report = self._since_at = None
+            self._images.clear()
+            self._now.delayed = self._now.delay_s = None
             self._history.clear()
             self._trails.clear()
             self._zoom = WHOLE
@@ -215,15 +245,29 @@ class VideoTile(QWidget):
         self.refresh_status(is_forced=True)
         self.repaint_soon()
 
-    def show_frame(self, frame: VideoFrame) -> None:
+    def show_frame(self, frame: Picture) -> None:
         """Show a newer picture; the status is looked at again only where the picture was not live."""
-        self._frame = frame
-        # The image borrows the frame's memory: self._frame keeps it alive for as long.
-        self._image = QImage(frame.data, frame.width, frame.height, frame.width * 4, QImage.Format.Format_RGB32)
-        self._grey = None
+        self._take(frame)
+        self._now.grey = None
         if self._status.look is not PictureLook.LIVE:
             self.refresh_status(is_forced=True)
         self.repaint_soon()
+
+    def _take(self, frame: Picture) -> None:
+        now, data = self._now, frame.data
+        now.frame, size = frame, (frame.width, frame.height)
+        for known in self._images:
+            if known.data is data and known.size == size:
+                now.image = known.image
+                return
+        now.image = image = QImage(data, *size, frame.width * 4, QImage.Format.Format_RGB32)
+        if self._overlay is not None:
+            image.setDevicePixelRatio(self._overlay.pixel_ratio)
+        if not isinstance(data, memoryview):
+            return
+        if len(self._images) >= _KEPT_IMAGES:
+            del self._images[0]
+        self._images.append(_Borrowed(data, size, image))
 
     def show_tracks(self, tracks: TrackSet) -> None:
         """Keep boxes for the pictures to come; nothing is painted before one of these arrives."""
@@ -283,6 +327,7 @@ class VideoTile(QWidget):
         """Draw the ring of the selected tile."""
         if is_selected is not self._is_selected:
             self._is_selected = is_selected
+            self._strip = None
             self.repaint_soon()
 
     def set_pinned(self, is_pinned: bool) -> None:
@@ -300,7 +345,7 @@ class VideoTile(QWidget):
 
     def zoom_by(self, factor: float, at: QPointF | None = None) -> None:
         """Zoom so that what lies at `at` stays there; the middle where no place is given."""
-        if self._image is not None:
+        if self._now.image is not None:
             room = self._fit_room()
             self._set_zoom(zoomed(self._zoom, factor, at if at is not None else room.center(), room))
 
@@ -343,7 +388,7 @@ class VideoTile(QWidget):
     def _describe(self, now_s: float) -> TileStatus:
         if self._camera is None:
             return EMPTY
-        picture_age_s = now_s - self._frame.received_s if self._frame is not None else None
+        picture_age_s = now_s - self._now.frame.received_s if self._now.frame is not None else None
         return describe_tile(
             self._report,
             since_at=self._since_at,
@@ -353,9 +398,9 @@ class VideoTile(QWidget):
 
     def stale_in_s(self) -> float | None:
         """Return when the picture becomes stale if no other comes; None where it is no live one."""
-        if self._frame is None or self._report is None or not self._status.is_good:
+        if self._now.frame is None or self._report is None or not self._status.is_good:
             return None
-        return stale_after_s(self._report) - (self._clock.monotonic() - self._frame.received_s)
+        return stale_after_s(self._report) - (self._clock.monotonic() - self._now.frame.received_s)
 
     def _rename(self) -> None:
         if self._camera is None:
@@ -371,7 +416,7 @@ class VideoTile(QWidget):
 
     def repaint_soon(self) -> None:
         """Have the canvas paint this tile in its next turn."""
-        self._canvas.update(self.geometry())
+        self._canvas.update(self._place)
 
     def settle(self, ratio: float) -> Boxed | None:
         """Settle what is painted next; return what is boxed on its picture, and where on the canvas.
@@ -384,30 +429,34 @@ class VideoTile(QWidget):
             self._overlay = OverlayPainter(self._made, ratio)
             self._strip = None
             self._strips.clear()
+            for image in (self._now.image, *(known.image for known in self._images)):
+                if image is not None:
+                    image.setDevicePixelRatio(ratio)
         look_of = self._status.look
-        self._has_picture = look_of is not PictureLook.BLANK and self._renew_picture()
-        self._is_live = self._has_picture and look_of is PictureLook.LIVE
-        if not self._is_live:
+        now = self._now
+        now.has_picture = look_of is not PictureLook.BLANK and self._renew_picture()
+        now.is_live = now.has_picture and look_of is PictureLook.LIVE
+        if not now.is_live:
             return None
-        assert self._frame is not None
-        fit = self._fit_of(self._frame, ratio)
+        assert now.frame is not None
+        fit = self._fit_of(now.frame, ratio)
         is_whole = self._zoom.is_whole
-        self._picture = fit.on_canvas if is_whole else picture_rect(self._zoom, fit.rect).translated(self.pos())
-        if not self._shown.boxes or not len(self._history):
+        now.picture = fit.on_canvas if is_whole else picture_rect(self._zoom, fit.rect).translated(self._corner)
+        if not self._shown.boxes:
             return None
-        tracks = self._history.at(self._frame.pts_s)
+        tracks = self._history.at(now.frame.pts_s)
         return Boxed(tracks, self._room_of_boxes()) if len(tracks) else None
 
     def _room_of_boxes(self) -> BoxRoom:
-        key = (self._picture, self._shown)
+        key = (self._now.picture, self._shown)
         if self._box_room is None or key != self._box_key:
             self._box_key = key
             self._box_room = BoxRoom(
-                picture=self._picture,
-                room=QRectF(self.geometry()),
+                picture=self._now.picture,
+                room=QRectF(self._place),
                 hidden_labels=self._shown.hidden_labels,
                 has_ids=self._shown.ids,
-                is_small=self._picture.width() < SMALL_PX,
+                is_small=self._now.picture.width() < SMALL_PX,
             )
         return self._box_room
 
@@ -417,11 +466,11 @@ class VideoTile(QWidget):
         Args:
             painter: Of the canvas, without a transform, cut off at the edges of this tile.
         """
-        if self._is_live:
+        if self._now.is_live:
             self._paint_live(painter)
             return
         with self._within(painter):
-            if self._has_picture:
+            if self._now.has_picture:
                 room = QRectF(self.rect())
                 picture = picture_rect(self._zoom, self._fit_room())
                 self._paint_scaled(painter, self._greyed(), picture)
@@ -434,13 +483,14 @@ class VideoTile(QWidget):
     def _within(self, painter: QPainter) -> Iterator[None]:
         """Have the painter of the canvas begin at the tile's corner."""
         painter.save()
-        painter.translate(self.pos())
+        painter.translate(self._corner)
         yield
         painter.restore()
 
     def _paint_live(self, painter: QPainter) -> None:
         """Paint a picture from now; where it was made for this tile nothing is scaled and nothing cut off."""
-        frame, image, shown, picture = self._frame, self._image, self._shown, self._picture
+        now, shown = self._now, self._shown
+        frame, image, picture = now.frame, now.image, now.picture
         overlay, camera, fit = self._overlay, self._camera, self._fit
         assert frame is not None and image is not None and fit is not None  # noqa: PT018
         assert overlay is not None and camera is not None  # noqa: PT018
@@ -448,15 +498,14 @@ class VideoTile(QWidget):
         if fit.is_pixel_on_pixel and self._zoom.is_whole:
             for bar in fit.bars:
                 painter.fillRect(bar, self._made.color("picture"))
-            image.setDevicePixelRatio(overlay.pixel_ratio)
             painter.drawImage(fit.at, image)
         else:
             with self._within(painter):
-                self._paint_scaled(painter, image, picture.translated(-self.pos()))
+                self._paint_scaled(painter, image, picture.translated(-self._corner))
         # Of a camera whose head turned they would lie on something else.
         is_away = self._report is not None and self._report.is_away
-        if shown.zones and has_drawing(camera.scene) and not is_away:
-            room = QRectF(self.geometry())
+        if shown.zones and not is_away and has_drawing(camera.scene):
+            room = QRectF(self._place)
             overlay.paint_scene(painter, camera.scene, self._counts, picture, room, is_selected=self._is_selected)
         if shown.trails:
             overlay.paint_trails(painter, self._trails.path(shown.hidden_labels), picture)
@@ -464,62 +513,66 @@ class VideoTile(QWidget):
     def paint_overlay(self, painter: QPainter) -> None:
         """Paint strip, notes and rings above the boxes."""
         assert self._overlay is not None
-        ratio = self._overlay.pixel_ratio
+        ratio, now = self._overlay.pixel_ratio, self._now
         if self._camera is not None:
-            if self._is_live and (self._telemetry is not None or not self._zoom.is_whole):
+            if now.is_live and (self._telemetry is not None or not self._zoom.is_whole):
                 self._paint_above(painter)
             if self._strip is None:
                 self._strip = self._make_strip(ratio)
-            painter.drawPixmap(self.pos(), self._strip)
+            painter.drawPixmap(self._corner, self._strip)
         has_notes = bool(self._note) or bool(self._detection_note())
         has_rings = self._alarm is not None or self._is_selected or self._is_drop_target
         if has_notes or has_rings:
-            painter.translate(self.pos())
+            painter.translate(self._corner)
             if has_notes and self._camera is not None:
                 self._paint_lower_edge(painter, ratio, self._made)
             if has_rings:
                 self._paint_rings(painter, self._made)
             painter.resetTransform()
         # The camera's ring came round while it was painted: once more, from a picture that is whole.
-        if self._has_picture and self._frame is not None and not self._frame.is_intact() and self._take_renewed():
+        if now.has_picture and now.frame is not None and not now.frame.is_intact() and self._take_renewed():
             self.repaint_soon()
 
     def _renew_picture(self) -> bool:
         """Make sure that there is a whole picture; False where there is none at all."""
-        if self._frame is None or self._image is None:
+        now = self._now
+        if now.frame is None or now.image is None:
             return False
-        if not self._frame.is_intact():
+        if not now.frame.is_intact():
             self._take_renewed()
         return True
 
     def _take_renewed(self) -> bool:
-        newer = self._frame.renewed() if self._frame is not None else None
+        newer = self._now.frame.renewed() if self._now.frame is not None else None
         if newer is None:
             return False
-        self._frame = newer
-        self._image = QImage(newer.data, newer.width, newer.height, newer.width * 4, QImage.Format.Format_RGB32)
+        self._take(newer)
         return True
 
     def _paint_above(self, painter: QPainter) -> None:
         """Paint what a drone said, and where a zoomed picture is looked at."""
-        assert self._image is not None
+        assert self._now.image is not None
         with self._within(painter):
-            self._paint_telemetry(painter, self._picture.translated(-self.pos()))
+            self._paint_telemetry(painter, self._now.picture.translated(-self._corner))
             if not self._zoom.is_whole:
-                self._paint_inset(painter, self._image)
+                self._paint_inset(painter, self._now.image)
 
     def _paint_telemetry(self, painter: QPainter, picture: QRectF) -> None:
-        if self._telemetry is not None and self._frame is not None and self._shown.telemetry:
-            room = picture.intersected(QRectF(self.rect()).adjusted(0, strip_height(self._made), 0, 0))
-            paint_telemetry(painter, picture, room, on_picture(self._telemetry, self._frame.captured_at_s), self._made)
+        if self._telemetry is not None and self._now.frame is not None and self._shown.telemetry:
+            below = strip_height(self._made) + self._strip_inset()
+            room = picture.intersected(QRectF(self.rect()).adjusted(0, below, 0, 0))
+            paint_telemetry(
+                painter, picture, room, on_picture(self._telemetry, self._now.frame.captured_at_s), self._made
+            )
 
-    def _note_delay(self, frame: VideoFrame) -> None:
+    def _note_delay(self, frame: Picture) -> None:
         """Keep how late pictures reach the screen, smoothed over about a second."""
-        if frame is self._delayed:
+        now = self._now
+        if frame is now.delayed:
             return
-        self._delayed = frame
+        now.delayed = frame
         delay_s = max(0.0, self._clock.monotonic() - frame.received_s)
-        self._delay_s = delay_s if self._delay_s is None else self._delay_s + 0.1 * (delay_s - self._delay_s)
+        now.delay_s = delay_s if now.delay_s is None else now.delay_s + 0.1 * (delay_s - now.delay_s)
 
     def _paint_blank(self, painter: QPainter, room: QRectF) -> None:
         made = picture_look()
@@ -541,18 +594,18 @@ class VideoTile(QWidget):
 
     def _fit_room(self) -> QRectF:
         """Return where the picture lies in the tile while it is not zoomed."""
-        return self._fit_of(self._frame, self.devicePixelRatioF()).rect if self._frame else QRectF(self.rect())
+        return self._fit_of(self._now.frame, self.devicePixelRatioF()).rect if self._now.frame else QRectF(self.rect())
 
-    def _fit_of(self, frame: VideoFrame, ratio: float) -> _Fit:
+    def _fit_of(self, frame: Picture, ratio: float) -> _Fit:
         key = (frame.width, frame.height, ratio)
         if self._fit is None or key != self._fit.key:
             rect = _fitted(frame.width, frame.height, QRectF(self.rect()), ratio)
             self._fit = _Fit(
                 key=key,
                 rect=rect,
-                on_canvas=rect.translated(self.pos()),
-                at=rect.topLeft() + self.pos(),
-                bars=tuple(bar.translated(self.pos()) for bar in _around(QRectF(self.rect()), rect)),
+                on_canvas=rect.translated(self._corner),
+                at=rect.topLeft() + self._corner,
+                bars=tuple(bar.translated(self._corner) for bar in _around(QRectF(self.rect()), rect)),
                 is_pixel_on_pixel=abs(rect.width() * ratio - frame.width) < 0.5
                 and abs(rect.height() * ratio - frame.height) < 0.5,
             )
@@ -563,7 +616,6 @@ class VideoTile(QWidget):
         room = QRectF(self.rect())
         for bar in _around(room, picture):
             painter.fillRect(bar, self._made.color("picture"))
-        image.setDevicePixelRatio(1.0)
         if self._zoom.is_whole:
             painter.drawImage(picture, image)
             return
@@ -588,7 +640,6 @@ class VideoTile(QWidget):
         inset = QRectF(self.width() - width - gap, self.height() - height - gap, width, height)
         if inset.top() < strip_height(made) or inset.left() < 0:
             return
-        image.setDevicePixelRatio(1.0)
         painter.drawImage(inset, image)
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.setPen(QPen(made.color("picture"), 3))
@@ -606,9 +657,9 @@ class VideoTile(QWidget):
         painter.drawPixmap(inset.topLeft() - QPointF(0, plate.deviceIndependentSize().height()), plate)
 
     def _greyed(self) -> QImage:
-        if self._grey is None and self._image is not None:
-            self._grey = self._image.convertToFormat(QImage.Format.Format_Grayscale8)
-        return self._grey if self._grey is not None else QImage()
+        if self._now.grey is None and self._now.image is not None:
+            self._now.grey = self._now.image.convertToFormat(QImage.Format.Format_Grayscale8)
+        return self._now.grey if self._now.grey is not None else QImage()
 
     def _paint_ageing(self, painter: QPainter, picture: QRectF, made: Look) -> None:
         room = QRectF(self.rect()).adjusted(0, strip_height(made), 0, 0)
@@ -629,7 +680,8 @@ class VideoTile(QWidget):
 
     def _paint_lower_edge(self, painter: QPainter, ratio: float, made: Look) -> None:
         """Paint why the camera is here, and that it is looked at less often than it should be."""
-        left, bottom = float(made.sizes.gap), self.height() - made.sizes.gap
+        inset = self._note_inset(made)
+        left, bottom = float(inset), self.height() - inset
         for text in (self._note, self._detection_note()):
             if text:
                 plate = self._plate(text, ratio, made)
@@ -657,7 +709,8 @@ class VideoTile(QWidget):
             font = made.font(made.sizes.caption)
             metrics = QFontMetrics(font)
             gap = made.sizes.gap
-            cut = metrics.elidedText(text, Qt.TextElideMode.ElideRight, max(8, self.width() - 4 * gap))
+            room = self.width() - 2 * self._note_inset(made) - 2 * gap
+            cut = metrics.elidedText(text, Qt.TextElideMode.ElideRight, max(8, room))
             width, height = metrics.horizontalAdvance(cut) + 2 * gap, metrics.height() + 2
             plate = QPixmap(round(width * ratio), round(height * ratio))
             plate.setDevicePixelRatio(ratio)
@@ -677,11 +730,12 @@ class VideoTile(QWidget):
         text = StripText(
             name=f"{name}  (Esc returns)" if self._is_guest else name,
             status=self._status,
-            delay=f"{self._delay_s * 1000:.0f} ms" if self._delay_s is not None else "",
+            delay=f"{self._now.delay_s * 1000:.0f} ms" if self._now.delay_s is not None else "",
             alarm=self._alarm,
             is_hollow=self._is_dark_half(),
             is_doubled=self._is_calling and made.is_reduced_motion,
             is_pinned=self._is_pinned,
+            inset=self._strip_inset(),
         )
         # The two halves of a flash come again and again.
         strip = self._strips.get(text)
@@ -690,6 +744,20 @@ class VideoTile(QWidget):
                 self._strips.clear()
             strip = self._strips[text] = make_strip(text, self.width(), ratio, made)
         return strip
+
+    @staticmethod
+    def _note_inset(made: Look) -> int:
+        """Return how far notes keep from the edges: no ring covers them, and none makes them jump."""
+        return _RING_PX + _CALLING_RING_PX + made.sizes.gap // 2
+
+    def _strip_inset(self) -> int:
+        """Return what rings cover of the strip beyond its own margin; the same in both halves of a flash."""
+        alarm = 0
+        if self._alarm is not None:
+            alarm = _CALLING_RING_PX if self._is_calling else _RING_PX
+            if self._is_calling and picture_look().is_reduced_motion:
+                alarm = 3 * _RING_PX
+        return max(0, alarm + (_RING_PX if self._is_selected else 0) - _RING_PX)
 
     def _is_dark_half(self) -> bool:
         if not self._is_calling:
@@ -702,16 +770,16 @@ class VideoTile(QWidget):
         inset = 0.0
         painter.setBrush(Qt.BrushStyle.NoBrush)
         if self._is_selected or self._is_drop_target:
-            inset = self._ring(painter, made.color("focus"), 2.0, inset, self._is_drop_target)
+            inset = self._ring(painter, made.color("focus"), _RING_PX, inset, self._is_drop_target)
         if self._alarm is None:
             return
         color = QColor(made.theme.priority(self._alarm))
         if self._is_calling and made.is_reduced_motion:
-            inset = self._ring(painter, color, 2.0, inset)
-            self._ring(painter, color, 2.0, inset + 2.0)
+            inset = self._ring(painter, color, _RING_PX, inset)
+            self._ring(painter, color, _RING_PX, inset + _RING_PX)
             return
         is_wide = self._is_calling and self._is_flash_on
-        self._ring(painter, color, 4.0 if is_wide else 2.0, inset)
+        self._ring(painter, color, _CALLING_RING_PX if is_wide else _RING_PX, inset)
 
     def _ring(self, painter: QPainter, color: QColor, width: float, inset: float, is_dashed: bool = False) -> float:
         half = width / 2
@@ -772,7 +840,7 @@ class VideoTile(QWidget):
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Zoom about the pointer."""
         notches = event.angleDelta().y() / 120.0
-        if self._image is None or not notches:
+        if self._now.image is None or not notches:
             event.ignore()
             return
         self.chosen.emit()
@@ -795,8 +863,8 @@ class VideoTile(QWidget):
             lines.append(f"{stream}, {report.codec}" if report.codec else stream)
         if report.decoder:
             lines.append(f"Decoded by {report.decoder}" + (", smaller stream" if report.is_sub else ", main stream"))
-        if self._delay_s is not None:
-            lines.append(f"Shown {self._delay_s * 1000:.0f} ms after it arrived")
+        if self._now.delay_s is not None:
+            lines.append(f"Shown {self._now.delay_s * 1000:.0f} ms after it arrived")
         if report.detect_fps_wanted:
             lines.append(f"Detects {report.detect_fps:.3g} of {report.detect_fps_wanted:.3g} pictures/s")
         lines += [sentence for sentence in (report.detection_reason, report.reason) if sentence]
@@ -844,11 +912,13 @@ class VideoTile(QWidget):
 
     def moveEvent(self, event: QMoveEvent) -> None:
         """Work out anew where the picture lies on the canvas."""
+        self._place, self._corner = self.geometry(), self.pos()
         self._fit = self._box_room = None
         super().moveEvent(event)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Draw the strip anew and ask for pictures of this size."""
+        self._place = self.geometry()
         self._strip = self._fit = self._box_room = None
         self._strips.clear()
         super().resizeEvent(event)

@@ -38,7 +38,7 @@ from widgets.video.layout import (
     without_guests,
 )
 from widgets.video.lower_line import LowerLine
-from widgets.video.model import TrackSet, VideoFrame
+from widgets.video.model import Picture, TrackSet
 from widgets.video.overlay import Shown
 from widgets.video.popup import Call
 from widgets.video.shot import shot_of
@@ -260,7 +260,7 @@ class VideoWall(QWidget):
         if tile is not None:
             tile.show_report(report)
 
-    def show_frame(self, camera_id: str, frame: VideoFrame) -> None:
+    def show_frame(self, camera_id: str, frame: Picture) -> None:
         """Show a newer picture; one of a camera that cannot be seen is dropped."""
         tile = self._by_camera.get(camera_id)
         if tile is not None:

@@ -16,7 +16,7 @@ from core.kernel.clock import FakeClock
 from core.media.model import StreamReport, StreamState
 from core.vision.model import Track
 from tests.gui.video.conftest import SCENE
-from widgets.base.theme import DARK, DAY, apply_theme, look
+from widgets.base.theme import DARK, DAY, apply_theme, look, picture_look
 from widgets.video.layout import Preset
 from widgets.video.model import TrackSet, VideoFrame
 from widgets.video.popup import Call
@@ -240,6 +240,25 @@ def test_with_reduced_motion_nothing_pulses(room, qapp):
     room.tile("c1").set_flash(False)
 
     assert room.picture("c1") == one
+
+
+def test_rings_touch_nothing_that_is_written_on_a_tile(room):
+    tile = room.tile("c1")
+    room.live("c1")
+    tile.set_note("Stopped vehicle in Bus lane")
+    tile.set_flash(True)
+    room.wall.bring("c1")
+    room.wall.show_alarms((alarm("c1", Priority.HIGH),))
+
+    image = room.picture("c1")
+    inner, across, down = 6, image.width() - 7, image.height() - 7
+    ring = {image.pixelColor(x, image.height() // 2).name() for x in (inner - 1, across + 1)}
+    assert ring == {QColor(picture_look().theme.priority(Priority.HIGH)).name()}
+    beside = [(x, y) for x in (inner, across) for y in range(inner, down + 1)]
+    beside += [(x, y) for y in (inner, down) for x in range(inner, across + 1)]
+    ground = [at for at in beside if at[1] > 40]
+    assert {image.pixelColor(*at).name() for at in ground} == {"#404040"}
+    assert max(image.pixelColor(*at).lightness() for at in beside) <= 0x40
 
 
 def test_the_most_urgent_alarm_marks_the_tile(room):
