@@ -22,7 +22,6 @@ from core.vision.collision_evidence import (
     logit_of,
     median_of,
     nearest,
-    size_of,
     touching,
     weigh,
 )
@@ -170,15 +169,14 @@ class CollisionRule:
         x1, y1, x2, y2 = sighting.track.bbox_xyxy
         for key, trace in self._traces.items():
             lost_s = now_s - trace.rows[-1][0]
-            if not 0 < lost_s <= _FOUND_AFTER_S or not self._touches_another(key, trace):
+            if not 0 < lost_s <= _FOUND_AFTER_S:
                 continue
-            _, left, top, right, bottom, _ = trace.rows[-1]
-            size = size_of([trace.rows[-1]])
-            distance = math.dist(
-                ((x1 + x2) / 2 * self._aspect, (y1 + y2) / 2), ((left + right) / 2, (top + bottom) / 2)
-            )
-            distance /= size
-            if max(size, sighting.size) < 2 * min(size, sighting.size) and distance < best_distance:
+            size = trace.size
+            if max(size, sighting.size) >= 2 * min(size, sighting.size):
+                continue
+            distance = math.dist(((x1 + x2) / 2 * self._aspect, (y1 + y2) / 2), trace.middle) / size
+            # Contact last: that asks for every other vehicle.
+            if distance < best_distance and self._touches_another(key, trace):
                 best, best_distance = key, distance
         if best is None:
             return Trace(deque(maxlen=128), sighting)

@@ -216,20 +216,20 @@ def weigh(trace: Trace, at_s: float, aspect: float) -> Evidence | None:
 
 def _jump(before: Sequence[Row], after: Sequence[Row], speed_before: Edges, speed_after: Edges) -> float:
     """Return the largest step from one picture to the next that neither the way before nor the way after explains."""
-    rows = [*before, *after]
-    largest = 0.0
-    for index, (first, second) in enumerate(pairwise(rows)):
-        if index == len(before) - 1:
-            # From the one to the other: see `_leap`.
-            continue
-        misses = []
-        for speed in (speed_before, speed_after):
-            left, top, right, bottom = (
-                second[side + 1] - first[side + 1] - speed[side] * (second[0] - first[0]) for side in range(4)
-            )
-            misses.append(math.hypot(*common((left, top, right, bottom))))
-        largest = max(largest, min(misses))
-    return largest
+    # From the one to the other: see `_leap`.
+    return max(
+        min(_miss(first, second, speed_before), _miss(first, second, speed_after))
+        for rows in (before, after)
+        for first, second in pairwise(rows)
+    )
+
+
+def _miss(first: Row, second: Row, speed: Edges) -> float:
+    begin_s, x1, y1, x2, y2, _ = first
+    end_s, left, top, right, bottom, _ = second
+    dt_s = end_s - begin_s
+    x = _alike(left - x1 - speed[0] * dt_s, right - x2 - speed[2] * dt_s)
+    return math.hypot(x, _alike(top - y1 - speed[1] * dt_s, bottom - y2 - speed[3] * dt_s))
 
 
 def _rebound(before: Vector, after: Vector, size_before: float, size_after: float) -> float:
@@ -312,12 +312,17 @@ def _jolt(expected: Edges, seen: Edges, size: float) -> float:
 
 def _edge_speeds(rows: Sequence[Row]) -> Edges:
     """Return the median speed of each side of the box; one jump of the box does not move it."""
-    steps = []
-    for index, row in enumerate(rows[:-1]):
-        later = next((other for other in rows[index + 1 :] if other[0] - row[0] >= _STEP_S), None)
-        if later is not None:
-            dt_s = later[0] - row[0]
-            steps.append(tuple((later[side] - row[side]) / dt_s for side in (1, 2, 3, 4)))
+    steps: list[Edges] = []
+    at = 0
+    for row in rows:
+        begin_s, x1, y1, x2, y2, _ = row
+        while at < len(rows) and rows[at][0] - begin_s < _STEP_S:
+            at += 1
+        if at == len(rows):
+            break
+        end_s, left, top, right, bottom, _ = rows[at]
+        dt_s = end_s - begin_s
+        steps.append(((left - x1) / dt_s, (top - y1) / dt_s, (right - x2) / dt_s, (bottom - y2) / dt_s))
     if not steps:
         return 0.0, 0.0, 0.0, 0.0
     left, top, right, bottom = (median_of(list(speeds)) for speeds in zip(*steps, strict=True))
