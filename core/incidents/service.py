@@ -29,6 +29,7 @@ from core.incidents.flood import Call
 from core.incidents.handling import Meant, meant_row
 from core.incidents.holds import describe_hold, held_error
 from core.incidents.model import (
+    MOMENTS,
     Alarm,
     ClosedUnheard,
     Condition,
@@ -272,6 +273,7 @@ class IncidentService:
         Returns:
             The alarm, returned at once; None where it was called for before.
         """
+        assert condition.kind in MOMENTS
         condition = self._by_rule(condition)
         key = condition.condition_key
         self._signals.note(key, self._clock.monotonic(), self._tuning(condition))
