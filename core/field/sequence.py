@@ -14,6 +14,12 @@ REPEAT_APART_S = 1.0
 
 GAP_AFTER_S = 6.0
 GAP_AT_MOST_S = 60.0
+VOUCHES_S = 30.0
+"""A word of a device says for so long before it that the device could have sent what is missing.
+
+One whose line is dead at both ends stays online for the broker until one and a half of its keepalive: it says nothing.
+"""
+
 MAX_INTRODUCTIONS = 5
 MAX_HELD = 2000
 
@@ -47,6 +53,10 @@ class Sequence:
     n_resets: int = 0
     held: dict[int, FieldEvent] = field(default_factory=dict)
     _gap_since_s: float | None = None
+    _heard_until_s: float = 0.0
+    _heard_for_s: float = 0.0
+    """Of the time in which something has been missing, that in which the device could be heard."""
+
     _lowest_seen: tuple[int, int] = (0, 0)
     _repeat_s: float = float("-inf")
     _n_introductions: int = 0
@@ -70,7 +80,7 @@ class Sequence:
             return Arrival.TURNED_AWAY, []
         self.held[event.seq] = event
         if self._gap_since_s is None:
-            self._gap_since_s = now_s
+            self._begin_gap(now_s)
         self._note_repeat(event.seq, now_s)
         return Arrival.HELD, []
 
@@ -86,7 +96,7 @@ class Sequence:
     def wait_on(self, now_s: float) -> None:
         """The device cannot be heard: that what is missing does not come says nothing, and its time begins anew."""
         if self._gap_since_s is not None:
-            self._gap_since_s = now_s
+            self._begin_gap(now_s)
             self._lowest_seen = (0, 0)
 
     def on_introduction(self, now_s: float) -> None:
@@ -98,11 +108,17 @@ class Sequence:
             self._n_introductions += 1
             self.wait_on(now_s)
 
-    def give_up_old_gap(self, now_s: float) -> list[FieldEvent]:
-        """Return the held events where what is missing will not come any more; only while the device is heard."""
-        if self._gap_since_s is None or now_s - self._gap_since_s < GAP_AT_MOST_S:
+    def give_up_old_gap(self, now_s: float, *, heard_s: float) -> list[FieldEvent]:
+        """Return the held events where what is missing will not come any more.
+
+        Call it once a second; `heard_s` is when the device spoke last.
+        """
+        if self._gap_since_s is None:
             return []
-        return self._skip_gap(now_s)
+        if heard_s > self._heard_until_s:
+            self._heard_for_s += min(heard_s - self._heard_until_s, VOUCHES_S)
+            self._heard_until_s = heard_s
+        return [] if self._heard_for_s < GAP_AT_MOST_S else self._skip_gap(now_s)
 
     def forget_untaken(self, stored: int | None) -> None:
         """Go back to what is stored: the device sends the rest again."""
@@ -127,7 +143,7 @@ class Sequence:
         self._end_gap()
         if self.held:
             # Behind it something else is missing.
-            self._gap_since_s = now_s
+            self._begin_gap(now_s)
         return ready
 
     def _take(self, ready: list[FieldEvent]) -> None:
@@ -156,6 +172,10 @@ class Sequence:
             self.n_skipped += lowest - (1 if self.taken is None else self.taken + 1)
         # Of a device that nobody knew, what came before was another core's.
         return self._release(self.held.pop(lowest), now_s)
+
+    def _begin_gap(self, now_s: float) -> None:
+        self._gap_since_s = self._heard_until_s = now_s
+        self._heard_for_s = 0.0
 
     def _end_gap(self) -> None:
         self._gap_since_s = None

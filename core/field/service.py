@@ -1293,7 +1293,7 @@ class FieldService:
             sequence.wait_on(now_s)
             return
         n_skipped = sequence.n_skipped
-        ready = sequence.give_up_old_gap(now_s)
+        ready = sequence.give_up_old_gap(now_s, heard_s=tracked.seen_s)
         if ready:
             self._tell_skipped(device_id, sequence.n_skipped - n_skipped)
             self._events += [(event, None) for event in ready]

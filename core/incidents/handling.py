@@ -195,13 +195,13 @@ class AlarmHandling:
         said = _text(step, "Name the step.")
         at = self._clock.now()
         done = "done" if is_done else "not done after all"
-        return await self._do(
-            actor,
-            meant,
-            lambda _alarm: events.Ticked(at=at, step=said, is_done=is_done, comment=done),
-            action="alarm.tick",
-            detail=f"{said}: {done}",
-        )
+
+        def make(alarm: Alarm) -> Event | None:
+            if is_done is (said in alarm.ticked):
+                return None
+            return events.Ticked(at=at, step=said, is_done=is_done, comment=done)
+
+        return await self._do(actor, meant, make, action="alarm.tick", detail=f"{said}: {done}")
 
     async def escalate(self, actor: Actor, meant: Meant) -> Alarm:
         """Call the next level now, without waiting for the time of the rule.
@@ -213,7 +213,7 @@ class AlarmHandling:
         at = self._clock.now()
 
         def make(alarm: Alarm) -> Event:
-            if alarm.state not in (AlarmState.UNACKNOWLEDGED, AlarmState.LATCHED_UNACKNOWLEDGED):
+            if not alarm.is_awaited:
                 raise BadInputError(
                     f"{alarm.title} does not wait for an answer.", hint="Only what nobody acknowledged is escalated."
                 )
@@ -474,17 +474,24 @@ class AlarmHandling:
         self._bus.publish(HoldsChanged(holds=await self.holds()))
 
     async def _do(
-        self, actor: Actor, meant: Meant, make: Callable[[Alarm], Event], *, action: str, detail: str
+        self, actor: Actor, meant: Meant, make: Callable[[Alarm], Event | None], *, action: str, detail: str
     ) -> Alarm:
-        """Check what is meant, record what `make` returns for it, and audit it."""
+        """Check what is meant, record what `make` returns for it, and audit it; nothing where it is so already.
+
+        Raises:
+            BadInputError: The state of the alarm does not let it happen: something holds it since somebody looked.
+        """
         at = self._clock.now()
 
         def run(session: Session) -> Changed:
             row = meant_row(session, meant)
             alarm = ledger.alarm_of(row)
-            transition = ledger.record(session, row, make(alarm), actor)
-            if transition is None:
+            event = make(alarm)
+            if event is None:
                 return Changed(answer=alarm)
+            transition = ledger.record(session, row, event, actor)
+            if transition is None:
+                raise holds.held_error(alarm)
             audit.append(
                 session, actor, action=action, subject=f"{alarm.title} ({alarm.alarm_id})", detail=detail, at=at
             )

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from core.incidents.events import Service
 from core.incidents.model import Alarm, Condition, Shelving, SourceKind
 from core.incidents.suppression import Cause, PlannedWorks, Source, SuppressionRule, find_rule, kinds_meant
+from core.kernel.errors import BadInputError
 from core.store.rows import position_of
 from core.store.tables import AlarmRow, OutOfServiceRow, PlannedWorksRow
 
@@ -178,6 +179,11 @@ def describe_hold(alarm: Alarm) -> str:
         until = "" if alarm.shelved_until is None else f" until {alarm.shelved_until:%H:%M} UTC"
         return f"{alarm.shelved_by} shelved it{until}: {alarm.shelve_reason}."
     return ""
+
+
+def held_error(alarm: Alarm) -> BadInputError:
+    """Return the refusal of what may not be done with an alarm while something holds it."""
+    return BadInputError(f"{alarm.title} is held and does not call: {describe_hold(alarm)}", hint="Look at its tab.")
 
 
 def hold_of(row: OutOfServiceRow) -> OutOfService:

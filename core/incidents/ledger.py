@@ -231,6 +231,15 @@ def called_since(session: Session, alarm_id: str, version: int) -> bool:
     return any(Trigger(event) in machine.CALLING_TRIGGERS for event in session.scalars(query))
 
 
+def words_of_acknowledge(session: Session, alarm_id: str) -> str:
+    """Return what the last acknowledge of an alarm said."""
+    query = select(AlarmJournalRow.payload).where(
+        AlarmJournalRow.alarm_id == alarm_id, AlarmJournalRow.event == Trigger.ACKNOWLEDGE.value
+    )
+    payload = session.scalar(query.order_by(AlarmJournalRow.sequence.desc()).limit(1))
+    return "" if payload is None else str(payload["event"].get("comment", ""))
+
+
 def raises_since(session: Session, since: datetime) -> list[tuple[str, str, str, datetime]]:
     """Return condition key, rule, kind and instant of every raise since then."""
     query = (

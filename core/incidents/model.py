@@ -83,6 +83,10 @@ class AlarmMark(StrEnum):
     """Active for more than 24 h."""
 
 
+MOMENTS = frozenset({"device_alert", "device_overflow", "events_lost"})
+"""Kinds of alarms that say what happened: nobody hears whether it lasts, so they return with their call."""
+
+
 class SourceKind(StrEnum):
     """What raised an alarm."""
 
@@ -243,6 +247,13 @@ class Alarm:
     def is_calling(self) -> bool:
         """An operator has not seen it yet, and nothing holds it."""
         return not self.is_acknowledged and not self.is_suppressed_or_shelved
+
+    @property
+    def is_awaited(self) -> bool:
+        """Somebody has to answer it, and others are called where nobody does: what is over by itself waits for none."""
+        unanswered = {AlarmState.UNACKNOWLEDGED, AlarmState.LATCHED_UNACKNOWLEDGED}
+        is_moment = self.kind in MOMENTS and self.state is AlarmState.RETURNED_UNACKNOWLEDGED
+        return is_moment or self.state in unanswered
 
     @property
     def is_open(self) -> bool:

@@ -27,8 +27,9 @@ from core.incidents.events import Acknowledged, Commented, Event, Marked, Qualit
 from core.incidents.evidence import Evidence, discard_snapshot, load_snapshot, save_snapshot
 from core.incidents.flood import Call
 from core.incidents.handling import Meant, meant_row
-from core.incidents.holds import describe_hold
+from core.incidents.holds import describe_hold, held_error
 from core.incidents.model import (
+    MOMENTS,
     Alarm,
     ClosedUnheard,
     Condition,
@@ -272,6 +273,7 @@ class IncidentService:
         Returns:
             The alarm, returned at once; None where it was called for before.
         """
+        assert condition.kind in MOMENTS
         condition = self._by_rule(condition)
         key = condition.condition_key
         self._signals.note(key, self._clock.monotonic(), self._tuning(condition))
@@ -680,9 +682,11 @@ class IncidentService:
             if row is None:
                 raise BadInputError("There is no such alarm any more.", hint="Look at the list again.")
             if row.is_acknowledged and row.occurrence == occurrence:
-                if (row.acknowledged_by, row.acknowledged_desk) == (actor.name, actor.desk):
-                    return Changed(answer=ledger.alarm_of(row))
-                raise StaleWriteError(_who_was_faster(row, at), hint="Nothing more is needed.")
+                if (row.acknowledged_by, row.acknowledged_desk) != (actor.name, actor.desk):
+                    raise StaleWriteError(_who_was_faster(row, at), hint="Nothing more is needed.")
+                if comment and comment != ledger.words_of_acknowledge(session, alarm_id):
+                    raise StaleWriteError(_who_was_faster(row, at), hint="Write a comment instead.")
+                return Changed(answer=ledger.alarm_of(row))
             if row.occurrence != occurrence or ledger.called_since(session, alarm_id, expect_version):
                 raise StaleWriteError(
                     f"{row.title} called again since you looked at it.", hint="Look at it once more, then acknowledge."
@@ -694,8 +698,7 @@ class IncidentService:
             event = Acknowledged(at=at, occurrence=occurrence, by=actor.name, desk=actor.desk, comment=comment)
             transition = ledger.record(session, row, event, actor)
             if transition is None:
-                held = describe_hold(ledger.alarm_of(row))
-                raise BadInputError(f"{row.title} is held and does not call: {held}", hint="Look at its tab.")
+                raise held_error(ledger.alarm_of(row))
             subject = f"{transition.alarm.title} ({alarm_id})"
             audit.append(session, actor, action="alarm.acknowledge", subject=subject, detail=comment, at=at)
             return Changed(answer=transition.alarm, alarms=(transition.alarm,))

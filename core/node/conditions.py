@@ -177,7 +177,10 @@ def device_alert(device: Device, event: FieldEvent) -> Condition:
         source_kind=SourceKind.DEVICE,
         source_id=device.device_id,
         source_name=device.name,
-        detail=f"The device says: {title.lower()}, {severity}, at {event.at:%H:%M:%S} UTC.",
+        detail=(
+            f"The device says: {title.lower()}, {severity}, at {event.at:%H:%M:%S} UTC."
+            " Whether it lasts, it does not say."
+        ),
         position=device.position,
         tags=frozenset({*tags, severity, device.kind, device.device_id.partition("/")[0]}),
     )

@@ -32,7 +32,11 @@ from core.node.bench_figures import BEGIN, fill_history, plain_figures, plain_ro
 from core.store.counts import upsert_add
 from core.store.tables import Base, LineCountRow
 from core.vision.model import Observation, ObservationKind, Phase, Scene, Zone
-from tests.fixtures.alarm_life import Life, assert_journal_gives_the_tables
+from tests.fixtures.alarm_life import (
+    Life,
+    assert_journal_gives_the_tables,
+    assert_what_was_answered_is_in_the_journal,
+)
 from tests.fixtures.room import ADA, OLGA, OMAR, SUSI, Room, make_condition
 
 
@@ -253,3 +257,4 @@ def test_whatever_happens_to_alarms_the_journal_gives_what_the_tables_say(postgr
         life.step()
 
     assert_journal_gives_the_tables(postgres_room)
+    assert_what_was_answered_is_in_the_journal(life)

@@ -31,6 +31,15 @@ def offer(sequence, seq, now_s=0.0, **fields):
     return arrival, [item.seq for item in ready]
 
 
+def hear(sequence, since_s, until_s, step_s=1.0):
+    """Let the device speak every second, or every `step_s`; returns what is given up for, and when."""
+    given_up = []
+    for second in range(int(since_s), int(until_s) + 1):
+        heard_s = since_s + (second - since_s) // step_s * step_s
+        given_up += [(item.seq, second) for item in sequence.give_up_old_gap(float(second), heard_s=heard_s)]
+    return given_up
+
+
 def test_events_in_order_may_be_stored_at_once():
     sequence = Sequence()
 
@@ -74,9 +83,27 @@ def test_a_gap_is_given_up_after_a_minute_where_a_device_that_is_heard_sends_not
     sequence = Sequence(taken=10)
     offer(sequence, 12, 0.0)
 
-    assert sequence.give_up_old_gap(59.0) == []
-    assert [item.seq for item in sequence.give_up_old_gap(61.0)] == [12]
+    assert hear(sequence, 0, 70) == [(12, 60)]
     assert sequence.n_skipped == 1
+
+
+def test_the_silence_of_a_device_says_nothing_about_a_gap_however_long_it_is():
+    sequence = Sequence(taken=10)
+    offer(sequence, 12, 0.0)
+    assert hear(sequence, 0, 20) == []
+
+    for second in range(20, 3600):
+        assert sequence.give_up_old_gap(float(second), heard_s=20.0) == []
+    assert hear(sequence, 3600, 3605) == [], "what waited at both ends comes now"
+    assert offer(sequence, 11, 3605.0) == (Arrival.IN_ORDER, [11, 12])
+    assert sequence.n_skipped == 0
+
+
+def test_a_device_that_speaks_rarely_does_not_hold_its_events_back_for_ever():
+    sequence = Sequence(taken=10)
+    offer(sequence, 12, 0.0)
+
+    assert hear(sequence, 0, 2000, step_s=600.0) == [(12, 1200)]
 
 
 def test_the_time_in_which_a_device_could_not_be_heard_does_not_age_a_gap():
@@ -84,7 +111,7 @@ def test_the_time_in_which_a_device_could_not_be_heard_does_not_age_a_gap():
     offer(sequence, 12, 0.0)
     sequence.wait_on(500.0)
 
-    assert sequence.give_up_old_gap(559.0) == []
+    assert hear(sequence, 500, 559) == []
     assert offer(sequence, 11, 559.5) == (Arrival.IN_ORDER, [11, 12])
     assert sequence.n_skipped == 0
 
@@ -103,7 +130,7 @@ def test_a_device_that_introduces_itself_all_the_time_does_not_hold_its_events_b
     offer(sequence, 12, 0.0)
     for half_minutes in range(1, 20):
         sequence.on_introduction(half_minutes * 30.0)
-        if sequence.give_up_old_gap(half_minutes * 30.0):
+        if hear(sequence, half_minutes * 30, half_minutes * 30 + 29):
             break
 
     assert sequence.taken == 12
@@ -114,16 +141,14 @@ def test_behind_a_gap_that_is_given_up_the_next_one_has_a_minute_of_its_own():
     offer(sequence, 12, 0.0)
     offer(sequence, 14, 50.0)
 
-    assert [item.seq for item in sequence.give_up_old_gap(61.0)] == [12]
-    assert sequence.give_up_old_gap(120.0) == []
-    assert [item.seq for item in sequence.give_up_old_gap(122.0)] == [14]
+    assert hear(sequence, 0, 130) == [(12, 60), (14, 120)]
 
 
 def test_what_a_device_said_before_anybody_knew_it_is_no_loss():
     sequence = Sequence()
     offer(sequence, 5000, 0.0)
 
-    assert [item.seq for item in sequence.give_up_old_gap(61.0)] == [5000]
+    assert hear(sequence, 0, 70) == [(5000, 60)]
     assert sequence.n_skipped == 0
 
 

@@ -236,13 +236,33 @@ def test_a_gap_is_not_given_up_while_its_device_is_away(tmp_path):
     on_site(tmp_path, body)
 
 
+def test_a_gap_is_not_given_up_while_its_device_says_nothing_and_counts_as_online(tmp_path):
+    async def body(site):
+        site.link_is(LinkState.CONNECTED)
+        site.hear("birth", name="S1", boot="b")
+        site.hear("evt", seq=1)
+        site.hear("evt", seq=3)
+        for _ in range(80):
+            site.clock.advance(seconds=1)
+            await site.service.tick()
+        assert site.state is DeviceState.ONLINE
+        site.hear("evt", seq=2)
+        await site.service._write_some_events()
+
+        assert [seq for _, seq in await site.stored()] == [1, 2, 3]
+        assert (site.lost, site.service.losses().n_events) == ([], 0)
+
+    on_site(tmp_path, body)
+
+
 def test_events_that_a_device_no_longer_has_are_counted_and_told(tmp_path):
     async def body(site):
         site.link_is(LinkState.CONNECTED)
         site.hear("evt", seq=1)
         site.hear("evt", seq=5)
-        for _ in range(62):
+        for second in range(62):
             site.clock.advance(seconds=1)
+            site.hear("state/flow", seq=second, data={"intensity": 4})
             await site.service.tick()
 
         ((device_id, n_events),) = [(lost.device_id, lost.n_events) for lost in site.lost]

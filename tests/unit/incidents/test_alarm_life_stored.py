@@ -2,7 +2,12 @@
 
 import pytest
 
-from tests.fixtures.alarm_life import Life, assert_figures_follow_from_the_journal, assert_journal_gives_the_tables
+from tests.fixtures.alarm_life import (
+    Life,
+    assert_figures_follow_from_the_journal,
+    assert_journal_gives_the_tables,
+    assert_what_was_answered_is_in_the_journal,
+)
 from tests.fixtures.room import Room
 
 N_STEPS = 150
@@ -18,3 +23,4 @@ def test_whatever_happens_the_journal_gives_what_the_tables_say(room: Room, seed
 
     assert_journal_gives_the_tables(room)
     assert_figures_follow_from_the_journal(room, begin)
+    assert_what_was_answered_is_in_the_journal(life)

@@ -346,6 +346,26 @@ def test_after_ten_minutes_an_acknowledge_stays(room: Room) -> None:
         room.run(room.handling.unacknowledge(OLGA, meant(seen), reason="Wrong row"))
 
 
+@pytest.mark.parametrize("holder", ["works", "supervisor", "operator"])
+def test_an_acknowledge_of_what_was_held_meanwhile_is_not_taken_back_and_that_is_said(room: Room, holder: str) -> None:
+    seen = acknowledge(room, raise_one(room))
+    match holder:
+        case "works":
+            plan(room)
+        case "supervisor":
+            take_out(room, seen)
+        case "operator":
+            shelve(room, seen)
+    room.pass_time(1)
+    held = now(room, seen)
+
+    with pytest.raises(BadInputError, match=r"is held and does not call: \w"):
+        room.run(room.handling.unacknowledge(OLGA, meant(seen), reason="Wrong row"))
+
+    assert now(room, seen) == held
+    assert "Wrong row" not in {entry.comment for entry in room.run(room.incidents.journal(seen.alarm_id))}
+
+
 # -- escalation and calling again -----------------------------------------------------------------------------------
 
 
@@ -831,7 +851,10 @@ def test_steps_of_the_guidance_are_ticked_and_kept_in_the_journal(room: Room) ->
     done = room.run(room.handling.tick(OLGA, meant(alarm), step="Call the police", is_done=True))
     undone = room.run(room.handling.tick(OLGA, meant(done), step="Call the police", is_done=False))
 
+    again = room.run(room.handling.tick(OLGA, meant(undone), step="Call the police", is_done=False))
+
     assert (done.ticked, undone.ticked) == (frozenset({"Call the police"}), frozenset())
+    assert again == undone, "what is so already is no error"
     words = [entry.comment for entry in room.run(room.incidents.journal(alarm.alarm_id))]
     assert words[-2:] == ["Call the police: done", "Call the police: not done after all"]
 

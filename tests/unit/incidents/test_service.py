@@ -41,9 +41,11 @@ def raise_one(room: Room, **changes: object) -> Alarm:
     return room.run(room.incidents.raise_condition(make_condition(**changes)))
 
 
-def acknowledge(room: Room, alarm: Alarm, actor=OLGA) -> Alarm:
+def acknowledge(room: Room, alarm: Alarm, actor=OLGA, comment: str = "") -> Alarm:
     return room.run(
-        room.incidents.acknowledge(actor, alarm.alarm_id, occurrence=alarm.occurrence, expect_version=alarm.version)
+        room.incidents.acknowledge(
+            actor, alarm.alarm_id, occurrence=alarm.occurrence, expect_version=alarm.version, comment=comment
+        )
     )
 
 
@@ -183,6 +185,18 @@ def test_a_repeated_request_of_the_same_operator_is_no_error(room: Room) -> None
     alarm = raise_one(room)
 
     assert acknowledge(room, alarm) == acknowledge(room, alarm)
+    commented = raise_one(room, condition_key="camera/ring-north/congestion:zone-b")
+    assert acknowledge(room, commented, comment="Seen") == acknowledge(room, commented, comment="Seen")
+
+
+def test_a_repeated_request_with_other_words_is_refused_because_they_would_be_lost(room: Room) -> None:
+    alarm = raise_one(room)
+    seen = acknowledge(room, alarm, comment="Tow truck is called.")
+
+    with pytest.raises(StaleWriteError, match="acknowledged Congestion in Lane A 0 s ago"):
+        acknowledge(room, alarm, comment="Police is called.")
+
+    assert room.run(room.incidents.open_alarms()) == (seen,)
 
 
 def test_a_viewer_cannot_acknowledge(room: Room) -> None:

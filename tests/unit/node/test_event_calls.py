@@ -9,10 +9,12 @@ import pytest
 from core.field import event_log, rows
 from core.field.kinds import find_kinds
 from core.field.model import Device, FieldEvent
+from core.incidents.handling import Meant
 from core.incidents.model import AlarmState, Priority
 from core.kernel.errors import BadInputError
 from core.kernel.geo import GeoPoint
 from core.node.calls import Calls
+from tests.fixtures.room import OLGA
 
 CAMERA = Device(device_id="edge/c1", kind="edge-camera", name="Mast 1", position=GeoPoint(1.0, 2.0))
 STOPPED = {"category": "traffic", "subCategory": "carStopped", "severity": "medium"}
@@ -101,9 +103,35 @@ def test_an_alert_of_a_device_is_an_alarm_with_its_words_and_its_severity(desk):
     assert (alarm.title, alarm.priority, alarm.source_id) == ("Car stopped: Mast 1", Priority.MEDIUM, "edge/c1")
     assert alarm.condition_key == "device/edge/c1/device_alert:car-stopped"
     assert alarm.state is AlarmState.RETURNED_UNACKNOWLEDGED, "that it lasts, nobody can know"
+    assert alarm.detail.endswith("Whether it lasts, it does not say.")
     assert alarm.position == CAMERA.position
     assert alarm.marks == frozenset(), "a moment is not fleeting"
     assert desk.waiting() == []
+
+
+def test_a_critical_alert_that_nobody_acknowledges_is_escalated_until_somebody_does_and_is_gone_then(desk):
+    desk.hear(desk.event({**STOPPED, "severity": "critical"}))
+
+    levels = []
+    for seconds in (59, 1, 60, 60, 600):
+        desk.room.pass_time(seconds)
+        levels += [alarm.escalation_level for alarm in desk.alarms()]
+    (alarm,) = desk.alarms()
+    desk.room.run(
+        desk.room.incidents.acknowledge(OLGA, alarm.alarm_id, occurrence=alarm.occurrence, expect_version=alarm.version)
+    )
+
+    assert levels == [0, 1, 2, 3, 3]
+    assert alarm.is_calling
+    assert desk.alarms() == ()
+
+
+def test_an_alert_is_escalated_by_hand(desk):
+    desk.hear(desk.event())
+
+    (alarm,) = desk.alarms()
+    meant = Meant(alarm_id=alarm.alarm_id, occurrence=alarm.occurrence, version=alarm.version)
+    assert desk.room.run(desk.room.handling.escalate(OLGA, meant)).escalation_level == 1
 
 
 @pytest.mark.parametrize(
