@@ -93,7 +93,8 @@ def _figures() -> list[str]:
 
 What a rule does not say is as in the first row. Delays and counts come before the machine: a condition must hold for
 the on-delay before it is raised, and be over for the off-delay before it has returned. One that was raised three times
-within 60 s chatters: it makes no new sound, and has returned only after 60 s of quiet.
+within 60 s chatters: it makes no new sound, and has returned only after 60 s of quiet. Every call is heard, also where
+the condition was over at once, as with the alert of a device; it is repeated only while the alarm is UNACK.
 
 | rule | on-delay | off-delay | latches | shelved at most (1/2/3/4) | by a supervisor | escalates | calls again |
 |---|---|---|---|---|---|---|---|"""
