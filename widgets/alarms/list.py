@@ -57,7 +57,7 @@ from widgets.alarms.sources import NamedSource
 from widgets.alarms.table_model import AlarmTableModel, Column
 from widgets.base.search import SearchField
 from widgets.base.state_overlay import PanelState, StateOverlay
-from widgets.base.symbols import FLASH_PERIOD_MS
+from widgets.base.symbols import FLASH_PERIOD_MS, flash_at
 from widgets.base.theme import look, set_role
 from widgets.base.times import format_clock
 
@@ -887,14 +887,13 @@ class AlarmList(QWidget):
 
     def _on_tick(self) -> None:
         """Flash the symbols and tell ages, in two columns and only where they can be seen."""
-        now_ms = round(self._clock.monotonic() * 1000)
-        is_on = now_ms % FLASH_PERIOD_MS < FLASH_PERIOD_MS // 2 or look().is_reduced_motion
+        flash = flash_at(self._clock.monotonic(), look())
         viewport = self._table.viewport()
-        if is_on is not self._priority_delegate.is_flash_on:
-            self._priority_delegate.is_flash_on = is_on
+        if flash != self._priority_delegate.flash:
+            self._priority_delegate.flash = flash
             left = self._table.columnViewportPosition(Column.PRIORITY)
             viewport.update(left, 0, self._table.columnWidth(Column.PRIORITY), viewport.height())
-        if is_on:
+        if flash.is_on:
             for column in (Column.AGE, Column.STATE):
                 left = self._table.columnViewportPosition(column)
                 viewport.update(left, 0, self._table.columnWidth(column), viewport.height())
