@@ -640,9 +640,12 @@ class AlarmList(QWidget):
         self._send(alarms, answer)
 
     def _leave_action(self) -> None:
+        focused = QApplication.focusWidget()
+        had_keys = focused is not None and self._action_bar.isAncestorOf(focused)
         self._action_bar.hide()
         self._make_room()
-        self._table.setFocus(Qt.FocusReason.OtherFocusReason)
+        if had_keys:
+            self._table.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def _make_room(self) -> None:
         """Let what is asked be read whole: in a low list the line of the flood waits, which the strip says too."""
@@ -804,8 +807,13 @@ class AlarmList(QWidget):
         self.selection_changed.emit(alarm)
 
     def _on_selection(self, _selected: QItemSelection, _deselected: QItemSelection) -> None:
-        if not self._is_changing:
-            self._refresh_detail()
+        if self._is_changing:
+            return
+        asked = {alarm.alarm_id for alarm in self._action_bar.alarms}
+        if not self._action_bar.isHidden() and asked != {alarm.alarm_id for alarm in self.selected_alarms()}:
+            # Else it would ask about one alarm beside the detail of another.
+            self._leave_action()
+        self._refresh_detail()
 
     def _on_query(self, query: str) -> None:
         self._with_kept_place(lambda: self._model.set_filter(replace(self._model.filter, query=query)))
