@@ -648,9 +648,13 @@ class AlarmList(QWidget):
             self._table.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def _make_room(self) -> None:
-        """Let what is asked be read whole: in a low list the line of the flood waits, which the strip says too."""
-        is_asking = not self._action_bar.isHidden() and self.height() < look().sizes.body * _WITH_FLOOD_EM
-        self._flood_bar.setVisible(self._flood.is_on and not is_asking)
+        """Let what is asked be read whole, and two lists: where all is low the line of the flood waits.
+
+        The strip says it too.
+        """
+        is_crowded = not self._action_bar.isHidden() or self._model.filter.tab is Tab.OUT_OF_SERVICE
+        is_low = self.height() < look().sizes.body * _WITH_FLOOD_EM
+        self._flood_bar.setVisible(self._flood.is_on and not (is_crowded and is_low))
 
     def _on_shelve(self) -> None:
         is_shelved = any(alarm.state is AlarmState.SHELVED for alarm in self.selected_alarms())
@@ -828,6 +832,7 @@ class AlarmList(QWidget):
         self._choice.setVisible(tab is Tab.ACTIVE and self._has_room_for_choice)
         self._with_kept_place(lambda: self._model.set_filter(replace(self._model.filter, tab=tab)))
         self._show_parts()
+        self._make_room()
         self._fit_columns()
         if tab is Tab.HISTORY:
             self.history_requested.emit()
@@ -975,7 +980,7 @@ _LEAST_EM = {
     Column.COMMENT: 78.0,
     Column.PERSON: 64.0,
     Column.REPEATS: 52.0,
-    Column.RAISED: 46.0,
+    Column.RAISED: 54.0,
     Column.STATE: 26.0,
     Column.SOURCE: _ONE_LINE_EM,
 }

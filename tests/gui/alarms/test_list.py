@@ -523,7 +523,7 @@ def test_a_flood_is_said_and_stands_alarms_together_without_hiding_any(desk):
     assert desk.rows()[0] == "a11"
 
 
-@pytest.mark.parametrize(("width_px", "is_advice_shown"), [(900, True), (380, False)])
+@pytest.mark.parametrize(("width_px", "is_advice_shown"), [(900, True), (760, False), (380, False)])
 def test_a_flood_in_a_narrow_list_is_one_line_that_is_not_cut(qtbot, width_px, is_advice_shown):
     bar = FloodBar()
     qtbot.addWidget(bar)
