@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QWidget
 
 from app.panel import Area, PanelInfo
 from app.room import Room
+from app.sites import site_of
 from app.sources import SourcesOnSight
 from core.cameras.watching import Watchers
 from core.incidents.handling import Limits
@@ -33,12 +34,7 @@ CLIP_COMES_WITHIN = timedelta(seconds=30)
 
 def create(room: Room) -> QWidget:
     """Build the list and connect it."""
-
-    def site_of(alarm: Alarm) -> str:
-        """Devices belong to the group of their topic; everything else to this one site."""
-        return alarm.source_id.partition("/")[0] if alarm.source_kind in (SourceKind.DEVICE, SourceKind.STATION) else ""
-
-    return _connect(AlarmList(site_of=site_of, keymap=room.keymap), room)
+    return _connect(AlarmList(site_of=partial(site_of, room.live), keymap=room.keymap), room)
 
 
 def _connect(alarms: AlarmList, room: Room) -> QWidget:

@@ -14,8 +14,8 @@ STATES: dict[AlarmState, str] = {
     AlarmState.NORMAL: "nothing is wrong, or it is over and was seen; not in the list",
     AlarmState.UNACKNOWLEDGED: "the condition holds, nobody has seen it: sound and flash",
     AlarmState.ACKNOWLEDGED: "the condition holds, somebody has seen it",
-    AlarmState.RETURNED_UNACKNOWLEDGED: "the condition is over, nobody has seen it",
-    AlarmState.LATCHED_UNACKNOWLEDGED: "the condition is over, its rule latches, nobody has seen it",
+    AlarmState.RETURNED_UNACKNOWLEDGED: "the condition is over, nobody has seen it: an outline that flashes slowly",
+    AlarmState.LATCHED_UNACKNOWLEDGED: "the condition is over, its rule latches, nobody has seen it: flash",
     AlarmState.LATCHED_ACKNOWLEDGED: "the condition is over and was seen; it stands until somebody resets it",
     AlarmState.SHELVED: "an operator put it aside for a time",
     AlarmState.SUPPRESSED: "a rule holds it by design, because something else explains it",
@@ -93,7 +93,8 @@ def _figures() -> list[str]:
 
 What a rule does not say is as in the first row. Delays and counts come before the machine: a condition must hold for
 the on-delay before it is raised, and be over for the off-delay before it has returned. One that was raised three times
-within 60 s chatters: it makes no new sound, and has returned only after 60 s of quiet.
+within 60 s chatters: it makes no new sound, and has returned only after 60 s of quiet. Every call is heard, also where
+the condition was over at once, as with the alert of a device; it is repeated only while the alarm is UNACK.
 
 | rule | on-delay | off-delay | latches | shelved at most (1/2/3/4) | by a supervisor | escalates | calls again |
 |---|---|---|---|---|---|---|---|"""

@@ -172,7 +172,7 @@ class CollisionRule:
             if not 0 < lost_s <= _FOUND_AFTER_S:
                 continue
             size = trace.size
-            if max(size, sighting.size) >= 2 * min(size, sighting.size):
+            if size <= 0 or max(size, sighting.size) >= 2 * min(size, sighting.size):
                 continue
             distance = math.dist(((x1 + x2) / 2 * self._aspect, (y1 + y2) / 2), trace.middle) / size
             # Contact last: that asks for every other vehicle.

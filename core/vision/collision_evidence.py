@@ -350,8 +350,8 @@ def nearest(rows: Sequence[Row], at_s: float) -> Row:
 
 
 def size_of(rows: Sequence[Row]) -> float:
-    """Return the side of a square of the median box's area."""
-    return math.sqrt(median_of([(row[3] - row[1]) * (row[4] - row[2]) for row in rows]))
+    """Return the side of a square of the median box's area; 0 where a tracker's guess has turned inside out."""
+    return math.sqrt(max(0.0, median_of([(row[3] - row[1]) * (row[4] - row[2]) for row in rows])))
 
 
 def _proportion(rows: Sequence[Row]) -> float:

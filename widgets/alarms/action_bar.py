@@ -13,6 +13,7 @@ from core.incidents.model import Alarm, Shelving
 from core.incidents.tuning import SHELVE_REASONS
 from widgets.alarms.actions import Action, Answer
 from widgets.base.flow import FlowLayout
+from widgets.base.icons import IconButton
 from widgets.base.theme import look, set_role
 
 _MINUTES = (5, 15, 30, 60, 2 * 60, 4 * 60, 8 * 60, 12 * 60, 24 * 60)
@@ -20,6 +21,11 @@ SERVICE_SPANS = tuple(timedelta(days=days) for days in (1, 2, 3, 7, 14, 30))
 """For how long something can be taken out of service."""
 
 _FIRST_MINUTES = 30
+_TIGHT_EM = 34
+"""Narrower than so many letters, shelving would need a third line for the last button alone."""
+
+_TIGHT_COMMENT_EM = 8
+_NO_LIMIT_PX = (1 << 24) - 1
 _ANSWERS = {Action.SHELVE: "Shelve", Action.TAKE_OUT: "Take out", Action.CLOSE_UNHEARD: "Close"}
 
 
@@ -51,7 +57,7 @@ class ActionBar(QFrame):
         self._span.setAccessibleName("For how long")
         self._reason = QComboBox(self)
         self._reason.setAccessibleName("Reason")
-        self._reason.setMaximumWidth(look().sizes.body * 17)
+        self._reason.setMaximumWidth(look().sizes.body * 20)
         self._reason.addItems(SHELVE_REASONS)
         self._once = QCheckBox("Until it returns", self)
         self._once.setToolTip("One shot: it comes back with the next occurrence, and at the latest after this time.")
@@ -62,8 +68,7 @@ class ActionBar(QFrame):
         self._do = QPushButton("Answer", self)
         set_role(self._do, "primary")
         self._do.clicked.connect(self._on_answer)
-        self._leave = QPushButton("Cancel", self)
-        self._leave.setToolTip("Esc")
+        self._leave = IconButton("close", "Cancel (Esc)", self)
         self._leave.clicked.connect(self.left)
         controls = FlowLayout(gap * 2)
         self._controls = (self._span, self._reason, self._once, self._text, self._do, self._leave)
@@ -167,6 +172,9 @@ class ActionBar(QFrame):
         self._fit()
 
     def _fit(self) -> None:
+        body = look().sizes.body
+        is_tight = self._action is Action.SHELVE and self.width() < body * _TIGHT_EM
+        self._text.setMaximumWidth(body * _TIGHT_COMMENT_EM if is_tight else _NO_LIMIT_PX)
         layout = self.layout()
         if layout is not None:
             self.setMinimumHeight(layout.heightForWidth(self.width()))

@@ -11,16 +11,16 @@ from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem,
 from core.incidents.model import Alarm, AlarmState, Quality
 from widgets.alarms.order import HELD_LETTERS, HELD_TABS, hold_text, remark
 from widgets.alarms.table_model import ALARM_ROLE
-from widgets.base.symbols import paint_bad_quality, paint_priority
-from widgets.base.theme import look
+from widgets.base.symbols import Flash, paint_bad_quality, paint_no_priority, paint_priority
+from widgets.base.theme import Look, look
 
 
 class PriorityDelegate(QStyledItemDelegate):
-    """The symbol of a priority: filled and flashing while it calls, an outline once acknowledged."""
+    """The symbol of a priority: filled and flashing while it calls, an outline once it is over or acknowledged."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self.is_flash_on = True
+        self.flash = Flash()
 
     def paint(
         self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
@@ -34,14 +34,7 @@ class PriorityDelegate(QStyledItemDelegate):
         rect = QRectF(option.rect)
         side = min(rect.height() - made.sizes.gap * 1.5, made.sizes.body * 1.45)
         box = QRectF(rect.left() + made.sizes.gap * 2, rect.center().y() - side / 2, side, side)
-        paint_priority(
-            painter,
-            box,
-            alarm.priority,
-            made,
-            is_hollow=not alarm.is_calling or (not self.is_flash_on and not made.is_reduced_motion),
-            is_doubled=alarm.is_calling and made.is_reduced_motion,
-        )
+        paint_alarm(painter, box, alarm, made, self.flash)
         if alarm.quality is not Quality.GOOD:
             paint_bad_quality(painter, box.translated(side + made.sizes.gap, 0), made)
 
@@ -126,6 +119,17 @@ class TwoLineDelegate(QStyledItemDelegate):
 def _second_line(alarm: Alarm) -> str:
     held = hold_text(alarm, datetime.now(UTC))
     return " · ".join(part for part in (alarm.source_name, held, remark(alarm)) if part)
+
+
+def paint_alarm(painter: QPainter, box: QRectF, alarm: Alarm, made: Look, flash: Flash) -> None:
+    """Paint the priority of an alarm as its state has it (study/control_room.md 3A)."""
+    is_over = alarm.state is AlarmState.RETURNED_UNACKNOWLEDGED
+    if is_over and not flash.is_slow_on:
+        paint_no_priority(painter, box, alarm.priority, made)
+        return
+    is_hollow = is_over or not alarm.is_calling or not flash.is_on
+    is_doubled = alarm.is_calling and made.is_reduced_motion
+    paint_priority(painter, box, alarm.priority, made, is_hollow=is_hollow, is_doubled=is_doubled)
 
 
 def paint_state(painter: QPainter, box: QRectF, state: AlarmState, color: QColor) -> None:

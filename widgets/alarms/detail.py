@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.incidents.model import Alarm, Clip, ClipInfo, Priority
+from core.incidents.model import Alarm, AlarmState, Clip, ClipInfo, Priority
 from core.node.model import Trend
 from widgets.alarms.actions import ACTION_WORDS, Action
 from widgets.alarms.clip_bar import ClipBar
@@ -296,7 +296,7 @@ class AlarmDetail(QScrollArea):
         self._alarm = alarm
         self._overlay.clear()
         self._symbol.set_priority(alarm.priority)
-        self._symbol.set_hollow(not alarm.is_calling)
+        self._symbol.set_hollow(not alarm.is_calling or alarm.state is AlarmState.RETURNED_UNACKNOWLEDGED)
         self._title.setText(alarm.title)
         self._sentence.setText(alarm.detail)
         self._sentence.setVisible(bool(alarm.detail))

@@ -9,8 +9,8 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QWidget
 from core.incidents.flood import Flood
 from widgets.base.theme import look, set_role
 
-_ADVICE_EM = 20
-"""Narrower than so many letters beside the rate, the advice is only said on hover and to screen readers."""
+_ADVICE_LINES = 2
+"""Where it would need more lines beside the rate, the advice is only said on hover and to screen readers."""
 
 _ADVICE = "Grouped by site and kind, the first of each on top. Only P1 and P2 sound. Nothing is hidden."
 
@@ -51,7 +51,8 @@ class FloodBar(QFrame):
             QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self, self.text))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Leave the advice out where it would stand in a column of single words."""
+        """Leave the advice out where it would stand in a narrow column, and take its height from the list below."""
         super().resizeEvent(event)
-        left_px = self.width() - self._rate.sizeHint().width()
-        self._advice.setVisible(left_px >= look().sizes.body * _ADVICE_EM)
+        left_px = self.width() - self._rate.sizeHint().width() - look().sizes.gap * 10
+        highest_px = self._advice.fontMetrics().lineSpacing() * _ADVICE_LINES + 2
+        self._advice.setVisible(left_px > 0 and self._advice.heightForWidth(left_px) <= highest_px)

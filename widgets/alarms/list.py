@@ -57,7 +57,7 @@ from widgets.alarms.sources import NamedSource
 from widgets.alarms.table_model import AlarmTableModel, Column
 from widgets.base.search import SearchField
 from widgets.base.state_overlay import PanelState, StateOverlay
-from widgets.base.symbols import FLASH_PERIOD_MS
+from widgets.base.symbols import FLASH_PERIOD_MS, flash_at
 from widgets.base.theme import look, set_role
 from widgets.base.times import format_clock
 
@@ -640,14 +640,21 @@ class AlarmList(QWidget):
         self._send(alarms, answer)
 
     def _leave_action(self) -> None:
+        focused = QApplication.focusWidget()
+        had_keys = focused is not None and self._action_bar.isAncestorOf(focused)
         self._action_bar.hide()
         self._make_room()
-        self._table.setFocus(Qt.FocusReason.OtherFocusReason)
+        if had_keys:
+            self._table.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def _make_room(self) -> None:
-        """Let what is asked be read whole: in a low list the line of the flood waits, which the strip says too."""
-        is_asking = not self._action_bar.isHidden() and self.height() < look().sizes.body * _WITH_FLOOD_EM
-        self._flood_bar.setVisible(self._flood.is_on and not is_asking)
+        """Let what is asked be read whole, and two lists: where all is low the line of the flood waits.
+
+        The strip says it too.
+        """
+        is_crowded = not self._action_bar.isHidden() or self._model.filter.tab is Tab.OUT_OF_SERVICE
+        is_low = self.height() < look().sizes.body * _WITH_FLOOD_EM
+        self._flood_bar.setVisible(self._flood.is_on and not (is_crowded and is_low))
 
     def _on_shelve(self) -> None:
         is_shelved = any(alarm.state is AlarmState.SHELVED for alarm in self.selected_alarms())
@@ -804,8 +811,13 @@ class AlarmList(QWidget):
         self.selection_changed.emit(alarm)
 
     def _on_selection(self, _selected: QItemSelection, _deselected: QItemSelection) -> None:
-        if not self._is_changing:
-            self._refresh_detail()
+        if self._is_changing:
+            return
+        asked = {alarm.alarm_id for alarm in self._action_bar.alarms}
+        if not self._action_bar.isHidden() and asked != {alarm.alarm_id for alarm in self.selected_alarms()}:
+            # Else it would ask about one alarm beside the detail of another.
+            self._leave_action()
+        self._refresh_detail()
 
     def _on_query(self, query: str) -> None:
         self._with_kept_place(lambda: self._model.set_filter(replace(self._model.filter, query=query)))
@@ -820,6 +832,7 @@ class AlarmList(QWidget):
         self._choice.setVisible(tab is Tab.ACTIVE and self._has_room_for_choice)
         self._with_kept_place(lambda: self._model.set_filter(replace(self._model.filter, tab=tab)))
         self._show_parts()
+        self._make_room()
         self._fit_columns()
         if tab is Tab.HISTORY:
             self.history_requested.emit()
@@ -887,14 +900,13 @@ class AlarmList(QWidget):
 
     def _on_tick(self) -> None:
         """Flash the symbols and tell ages, in two columns and only where they can be seen."""
-        now_ms = round(self._clock.monotonic() * 1000)
-        is_on = now_ms % FLASH_PERIOD_MS < FLASH_PERIOD_MS // 2 or look().is_reduced_motion
+        flash = flash_at(self._clock.monotonic(), look())
         viewport = self._table.viewport()
-        if is_on is not self._priority_delegate.is_flash_on:
-            self._priority_delegate.is_flash_on = is_on
+        if flash != self._priority_delegate.flash:
+            self._priority_delegate.flash = flash
             left = self._table.columnViewportPosition(Column.PRIORITY)
             viewport.update(left, 0, self._table.columnWidth(Column.PRIORITY), viewport.height())
-        if is_on:
+        if flash.is_on:
             for column in (Column.AGE, Column.STATE):
                 left = self._table.columnViewportPosition(column)
                 viewport.update(left, 0, self._table.columnWidth(column), viewport.height())
@@ -968,7 +980,7 @@ _LEAST_EM = {
     Column.COMMENT: 78.0,
     Column.PERSON: 64.0,
     Column.REPEATS: 52.0,
-    Column.RAISED: 46.0,
+    Column.RAISED: 54.0,
     Column.STATE: 26.0,
     Column.SOURCE: _ONE_LINE_EM,
 }

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QPushButton,
+    QSizePolicy,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
@@ -149,21 +150,22 @@ class ServiceView(QWidget):
         self._form.left.connect(self.leave_form)
         self._form.take_out_requested.connect(self._on_take_out)
         gap = look().sizes.gap
-        page = QWidget(self)
+        self._page = QWidget(self)
         buttons = QHBoxLayout()
         buttons.setContentsMargins(gap * 2, gap, gap * 2, gap)
         buttons.setSpacing(gap * 2)
         buttons.addWidget(self._put_back)
         buttons.addWidget(self._take_out)
         buttons.addStretch(1)
-        column = QVBoxLayout(page)
+        column = QVBoxLayout(self._page)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(self._table, 1)
         column.addLayout(buttons)
         self._pages = QStackedWidget(self)
-        self._pages.addWidget(page)
+        self._pages.addWidget(self._page)
         self._pages.addWidget(self._form)
+        self._hold_only(self._page)
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
         whole.addWidget(self._pages)
@@ -220,8 +222,7 @@ class ServiceView(QWidget):
     def begin(self, chosen: Iterable[Source] = ()) -> None:
         """Open the form, with these sources ticked."""
         if self._role >= Role.SUPERVISOR:
-            self._pages.setCurrentWidget(self._form)
-            self.page_changed.emit()
+            self._turn_to(self._form)
             self._form.begin(chosen)
 
     def put_back(self) -> None:
@@ -233,9 +234,20 @@ class ServiceView(QWidget):
     def leave_form(self) -> None:
         """Show the list again."""
         if self.is_asking:
-            self._pages.setCurrentIndex(0)
-            self.page_changed.emit()
+            self._turn_to(self._page)
             self._table.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _turn_to(self, page: QWidget) -> None:
+        self._pages.setCurrentWidget(page)
+        self._hold_only(page)
+        self.page_changed.emit()
+
+    def _hold_only(self, page: QWidget) -> None:
+        """Let the height of a page that is not seen take no room from the list of alarms."""
+        for one in (self._page, self._form):
+            policy = one.sizePolicy()
+            policy.setVerticalPolicy(QSizePolicy.Policy.Preferred if one is page else QSizePolicy.Policy.Ignored)
+            one.setSizePolicy(policy)
 
     def _on_take_out(self, named: list[tuple[Source, str]], reason: str, span: timedelta) -> None:
         self.leave_form()

@@ -13,7 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
 
-from core.incidents.model import Alarm, Priority
+from core.incidents.model import Alarm, AlarmState, Priority
 
 log = logging.getLogger(__name__)
 
@@ -42,14 +42,19 @@ class Sound(StrEnum):
 _REPEAT_S: Mapping[Priority, float | None] = {Priority.CRITICAL: 3.0, Priority.HIGH: 10.0, Priority.MEDIUM: None}
 _SOUND_OF = {Priority.CRITICAL: Sound.CRITICAL, Priority.HIGH: Sound.HIGH, Priority.MEDIUM: Sound.MEDIUM}
 
+Call = tuple[str, int, int]
+"""Occurrence, number of the call in it, escalation level."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Voice:
     """What the voice remembers. All times are monotonic seconds.
 
     Attributes:
-        calling: Call -> priority of every alarm nobody has acknowledged; one that is escalated calls anew.
-        sounded_once: Medium alarms that had their one chime, by call.
+        calling: Priority of every call that nobody has acknowledged; what only waits for an acknowledge makes none.
+        sounded: Calls that were heard, or passed over, or acknowledged.
+        ended: Calls whose alarm was acknowledged, held or over since: they are never repeated, also where the alarm
+            stands unacknowledged again.
         is_bus_lost: The link to the node or the broker is gone.
         is_flooded: More calls come than can be answered: medium ones have no chime.
         last_sound: And when it began; None before the first.
@@ -57,8 +62,9 @@ class Voice:
         muted_until_s: Mute ends by itself.
     """
 
-    calling: tuple[tuple[str, Priority], ...] = ()
-    sounded_once: frozenset[str] = frozenset()
+    calling: tuple[tuple[Call, Priority], ...] = ()
+    sounded: frozenset[Call] = frozenset()
+    ended: frozenset[Call] = frozenset()
     is_bus_lost: bool = False
     is_flooded: bool = False
     last_sound: Sound | None = None
@@ -77,21 +83,27 @@ class Voice:
 
 def heard(voice: Voice, alarms: Iterable[Alarm]) -> Voice:
     """Take over the open alarms; a new critical one breaks the silence, but not the mute."""
-    calling = {_call_of(alarm): _loudness(alarm) for alarm in alarms if alarm.is_calling}
+    by_call = {_call_of(alarm): alarm for alarm in alarms}
+    # Without a call it waits: it chatters, and the list alone says so.
+    calling = {call: _loudness(alarm) for call, alarm in by_call.items() if alarm.is_calling and alarm.n_calls}
+    answered = {call for call, alarm in by_call.items() if not alarm.is_calling}
+    over = {call for call, alarm in by_call.items() if alarm.state is not AlarmState.UNACKNOWLEDGED}
     known = dict(voice.calling)
     is_new_critical = any(
-        priority is Priority.CRITICAL and known.get(call) is not Priority.CRITICAL for call, priority in calling.items()
+        priority is Priority.CRITICAL and known.get(call) is not Priority.CRITICAL and call not in voice.ended
+        for call, priority in calling.items()
     )
     return replace(
         voice,
         calling=tuple(sorted(calling.items())),
-        sounded_once=voice.sounded_once & calling.keys(),
+        sounded=(voice.sounded & by_call.keys()) | answered,
+        ended=(voice.ended & by_call.keys()) | over,
         silent_until_s=float("-inf") if is_new_critical else voice.silent_until_s,
     )
 
 
-def _call_of(alarm: Alarm) -> str:
-    return f"{alarm.occurrence}/{alarm.escalation_level}" if alarm.escalation_level else alarm.occurrence
+def _call_of(alarm: Alarm) -> Call:
+    return alarm.occurrence, alarm.n_calls, alarm.escalation_level
 
 
 def _loudness(alarm: Alarm) -> Priority:
@@ -127,40 +139,44 @@ def unmuted(voice: Voice) -> Voice:
 def step(voice: Voice, now_s: float) -> tuple[Voice, Sound | None]:
     """Say which sound is due now, if any; call it a few times a second.
 
-    Only the most urgent alarm is heard: critical every 3 s, high every 10 s, medium once and not in a flood, low
-    never. The loss of the link is heard every 10 s where nothing critical calls.
+    Only the most urgent call is heard: critical every 3 s, high every 10 s, medium once and not in a flood, low never.
+    A call whose condition is over is heard once. The loss of the link is heard every 10 s where nothing critical calls.
     """
-    if now_s < voice.silent_until_s or now_s < voice.muted_until_s or voice.is_flooded:
+    is_quiet = now_s < voice.silent_until_s or now_s < voice.muted_until_s
+    if is_quiet or voice.is_flooded:
         # What is raised meanwhile had its chance to be seen: no chime afterwards for it.
-        voice = _told_once(voice)
-    if now_s < voice.silent_until_s or now_s < voice.muted_until_s:
+        voice = _told(voice, Priority.MEDIUM)
+    if is_quiet:
         return voice, None
-    highest = min((priority for _, priority in voice.calling), default=None)
+    highest = min((priority for call, priority in voice.calling if _is_due(voice, call, priority)), default=None)
     if highest is Priority.CRITICAL:
-        return _repeated(voice, Sound.CRITICAL, 3.0, now_s)
+        return _repeated(voice, Sound.CRITICAL, _REPEAT_S[highest] or 0.0, now_s, of=highest)
     if voice.is_bus_lost:
         return _repeated(voice, Sound.BUS_LOST, BUS_LOST_EVERY_S, now_s)
     if highest is None:
         return voice, None
-    every_s = _REPEAT_S.get(highest)
-    if every_s is not None:
-        return _repeated(voice, _SOUND_OF[highest], every_s, now_s)
-    told = _told_once(voice)
-    if told is voice:
-        return voice, None
-    return replace(told, last_sound=Sound.MEDIUM, last_sound_s=now_s), Sound.MEDIUM
+    return _repeated(voice, _SOUND_OF[highest], _REPEAT_S[highest] or 0.0, now_s, of=highest)
 
 
-def _told_once(voice: Voice) -> Voice:
-    """Count every medium alarm as heard."""
-    medium = {call for call, priority in voice.calling if priority is Priority.MEDIUM}
-    return voice if medium <= voice.sounded_once else replace(voice, sounded_once=voice.sounded_once | medium)
+def _is_due(voice: Voice, call: Call, priority: Priority) -> bool:
+    if priority not in _SOUND_OF:
+        return False
+    return call not in voice.sounded or (_REPEAT_S[priority] is not None and call not in voice.ended)
 
 
-def _repeated(voice: Voice, sound: Sound, every_s: float, now_s: float) -> tuple[Voice, Sound | None]:
+def _told(voice: Voice, priority: Priority) -> Voice:
+    """Count every call of a priority as heard."""
+    calls = {call for call, its_own in voice.calling if its_own is priority}
+    return voice if calls <= voice.sounded else replace(voice, sounded=voice.sounded | calls)
+
+
+def _repeated(
+    voice: Voice, sound: Sound, every_s: float, now_s: float, *, of: Priority | None = None
+) -> tuple[Voice, Sound | None]:
     if voice.last_sound is sound and now_s - voice.last_sound_s < every_s:
         return voice, None
-    return replace(voice, last_sound=sound, last_sound_s=now_s), sound
+    told = voice if of is None else _told(voice, of)
+    return replace(told, last_sound=sound, last_sound_s=now_s), sound
 
 
 class Player(Protocol):

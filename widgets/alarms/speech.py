@@ -47,12 +47,14 @@ class Speech:
 
 def listened(speech: Speech, alarms: Iterable[Alarm], *, is_flooded: bool) -> Speech:
     """Take over the open alarms; in a flood only critical ones are said, low ones never."""
-    calling = {(alarm.occurrence, alarm.n_calls): alarm for alarm in alarms if alarm.is_calling}
+    by_call = {(alarm.occurrence, alarm.n_calls): alarm for alarm in alarms}
+    # Without a call it waits: it chatters, and the list alone says so.
+    calling = {call: alarm for call, alarm in by_call.items() if alarm.is_calling and alarm.n_calls}
     lowest = Priority.CRITICAL if is_flooded else Priority.MEDIUM
     fresh = [alarm for call, alarm in calling.items() if call not in speech.known and alarm.priority <= lowest]
     kept = [calling[call] for alarm in speech.waiting if (call := (alarm.occurrence, alarm.n_calls)) in calling]
     waiting = sorted((alarm for alarm in (*kept, *fresh) if alarm.priority <= lowest), key=_urgency)
-    return replace(speech, known=frozenset(calling), waiting=tuple(waiting))
+    return replace(speech, known=frozenset(by_call), waiting=tuple(waiting))
 
 
 def hushed(speech: Speech) -> Speech:

@@ -11,10 +11,11 @@ from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QLabel, QSizePolicy,
 
 from core.incidents.model import Alarm, Quality
 from core.kernel.clock import Clock, SystemClock
+from widgets.alarms.delegates import paint_alarm
 from widgets.alarms.gauges import AlarmGauges
 from widgets.alarms.order import STRIP_LENGTH, strip_alarms
 from widgets.alarms.table_model import age_text
-from widgets.base.symbols import FLASH_PERIOD_MS, PRIORITY_WORDS, paint_bad_quality, paint_priority
+from widgets.base.symbols import FLASH_PERIOD_MS, PRIORITY_WORDS, Flash, flash_at, paint_bad_quality
 from widgets.base.theme import look, set_role
 
 
@@ -25,7 +26,7 @@ class StripCell(QAbstractButton):
         super().__init__(parent)
         self._clock = clock
         self._alarm: Alarm | None = None
-        self._is_flash_on = True
+        self._flash = Flash()
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.setAttribute(Qt.WidgetAttribute.WA_Hover)
@@ -43,10 +44,10 @@ class StripCell(QAbstractButton):
         self.setToolTip(f"{alarm.source_name}: {alarm.title}")
         self.update()
 
-    def set_flash(self, is_on: bool) -> None:
-        """Set the half of the flash."""
-        if is_on is not self._is_flash_on:
-            self._is_flash_on = is_on
+    def set_flash(self, flash: Flash) -> None:
+        """Set the halves of the flashes."""
+        if flash != self._flash:
+            self._flash = flash
             self.update()
 
     def sizeHint(self) -> QSize:
@@ -65,14 +66,7 @@ class StripCell(QAbstractButton):
         painter.fillRect(QRectF(0, 0, 3, room.height()), made.color("line_strong"))
         side = min(room.height() - 2 * gap, made.sizes.body * 1.5)
         box = QRectF(gap * 3, (room.height() - side) / 2, side, side)
-        paint_priority(
-            painter,
-            box,
-            self._alarm.priority,
-            made,
-            is_hollow=not self._is_flash_on and not made.is_reduced_motion,
-            is_doubled=made.is_reduced_motion,
-        )
+        paint_alarm(painter, box, self._alarm, made, self._flash)
         left = box.right() + gap * 2
         if self._alarm.quality is not Quality.GOOD:
             paint_bad_quality(painter, box.translated(side + gap, 0), made)
@@ -162,11 +156,10 @@ class AlarmStrip(QWidget):
             self.alarm_chosen.emit(cell.alarm)
 
     def _on_tick(self) -> None:
-        now_ms = round(self._clock.monotonic() * 1000)
-        is_on = now_ms % FLASH_PERIOD_MS < FLASH_PERIOD_MS // 2 or look().is_reduced_motion
+        flash = flash_at(self._clock.monotonic(), look())
         for cell in self._cells:
-            cell.set_flash(is_on)
-            if is_on:
+            cell.set_flash(flash)
+            if flash.is_on:
                 cell.update()
 
     def sizeHint(self) -> QSize:

@@ -457,6 +457,7 @@ class WorksPage(QWidget):
 
     def _show_detail(self) -> None:
         works, now = self.current, self._clock.now()
+        self._heading.setVisible(works is not None)
         if works is None:
             self._heading.setText("")
             self._detail.setText("Select works to read what they concern.")

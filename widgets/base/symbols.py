@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QPainter, QPaintEvent, QPen, QPolygonF
 from PySide6.QtWidgets import QSizePolicy, QWidget
@@ -18,6 +20,30 @@ PRIORITY_WORDS = {
 
 FLASH_PERIOD_MS = 1000
 """One flash a second at most: a third of the limit of WCAG 2.3.1."""
+
+SLOW_FLASH_PERIOD_MS = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flash:
+    """Which half of the two flashes it is.
+
+    Attributes:
+        is_on: Of what calls, once a second.
+        is_slow_on: Of what called and is over, once in two seconds.
+    """
+
+    is_on: bool = True
+    is_slow_on: bool = True
+
+
+def flash_at(now_s: float, made: Look) -> Flash:
+    """Return the halves at a monotonic time [s], the same in every window; in reduced motion nothing flashes."""
+    now_ms = round(now_s * 1000)
+    return Flash(
+        is_on=now_ms % FLASH_PERIOD_MS < FLASH_PERIOD_MS // 2 or made.is_reduced_motion,
+        is_slow_on=now_ms % SLOW_FLASH_PERIOD_MS < SLOW_FLASH_PERIOD_MS // 2 or made.is_reduced_motion,
+    )
 
 
 def priority_shape(priority: Priority, rect: QRectF) -> QPolygonF | QRectF:

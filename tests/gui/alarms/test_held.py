@@ -142,6 +142,31 @@ def test_the_question_goes_with_the_tab_on_which_it_was_asked(desk):
     assert desk.action_text == ""
 
 
+def test_the_question_goes_with_the_selection_that_it_was_asked_for(desk):
+    desk.show_alarms([make_alarm("calling"), make_alarm("other", age_s=90)])
+    desk.select("calling")
+    desk.begin(Action.SHELVE)
+    desk.show_changes([make_alarm("third"), make_alarm("calling", version=2)])
+    desk._apply_changes()
+    assert desk.action_text.startswith("Shelve "), "rows that move do not answer it"
+
+    desk.select("other")
+
+    assert desk.action_text == ""
+    assert desk.table.hasFocus()
+
+
+def test_who_turns_to_another_tab_by_its_key_keeps_the_keys_there(desk):
+    desk.select("calling")
+    desk.begin(Action.SHELVE)
+    desk._tabs.setFocus()
+
+    press(Qt.Key.Key_Right)
+
+    assert desk.action_text == ""
+    assert desk._tabs.hasFocus()
+
+
 def test_a_critical_alarm_is_not_shelved_by_an_operator_and_the_list_says_so(desk):
     desk.show_changes([make_alarm("calling", Priority.CRITICAL, version=2)])
     desk._apply_changes()

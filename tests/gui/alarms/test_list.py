@@ -14,10 +14,11 @@ from core.kernel.clock import FakeClock
 from tests.gui.alarms.making import make_alarm
 from widgets.alarms.flood_bar import FloodBar
 from widgets.alarms.list import AlarmList
-from widgets.alarms.strip import AlarmStrip
+from widgets.alarms.strip import AlarmStrip, StripCell
 from widgets.alarms.table_model import AlarmTableModel, Column
 from widgets.base.state_overlay import PanelState
-from widgets.base.theme import DARK, apply_theme
+from widgets.base.symbols import flash_at
+from widgets.base.theme import DARK, apply_theme, look
 
 
 class Desk:
@@ -334,29 +335,65 @@ def test_the_picture_is_asked_for_once_and_a_late_one_is_ignored(desk):
     assert not desk.list.detail.has_picture
 
 
+def symbols_at(desk, now_s):
+    """Return the symbols of all rows as they are painted at a monotonic time."""
+    desk.list._priority_delegate.flash = flash_at(now_s, look())
+    table = desk.list.table
+    table.viewport().update()
+    image = table.viewport().grab().toImage()
+    rows = range(desk.list.model.rowCount())
+    return [image.copy(table.visualRect(desk.list.model.index(row, Column.PRIORITY))) for row in rows]
+
+
 def test_an_unacknowledged_symbol_flashes_and_an_acknowledged_one_does_not(desk):
     three(desk)
-    table = desk.list.table
 
-    def symbols(is_on):
-        desk.list._priority_delegate.is_flash_on = is_on
-        table.viewport().update()
-        image = table.viewport().grab().toImage()
-        return [image.copy(table.visualRect(desk.list.model.index(row, Column.PRIORITY))) for row in range(3)]
-
-    bright, dark = symbols(True), symbols(False)
+    bright, dark = symbols_at(desk, 0.0), symbols_at(desk, 0.5)
 
     assert [one != other for one, other in zip(bright, dark, strict=True)] == [True, True, False]
+
+
+def test_what_is_over_is_an_outline_that_flashes_half_as_often_and_what_latches_flashes_as_before(desk):
+    desk.list.show_alarms(
+        [
+            make_alarm("over", Priority.HIGH, age_s=1, is_active=False),
+            make_alarm("latched", Priority.HIGH, age_s=2, is_active=False, is_latched=True),
+            make_alarm("stands", Priority.HIGH, age_s=3),
+        ]
+    )
+
+    over, latched, stands = zip(*(symbols_at(desk, half_s / 2) for half_s in range(4)), strict=True)
+
+    assert over[0] == over[1] != over[2] == over[3]
+    assert latched[0] == latched[2] != latched[1] == latched[3]
+    assert latched == stands
+    assert over[0] == latched[1], "outlined, in the hue of its priority"
+
+
+def test_the_strip_flashes_as_the_list_does(qtbot, qapp):
+    apply_theme(qapp, DARK, base_px=16)
+    cell = StripCell(FakeClock())
+    qtbot.addWidget(cell)
+    cell.resize(400, cell.sizeHint().height())
+
+    def seen_at(now_s, *, is_active):
+        cell.show_alarm(make_alarm("a", is_active=is_active))
+        cell.set_flash(flash_at(now_s, look()))
+        return cell.grab().toImage()
+
+    assert seen_at(0.0, is_active=True) != seen_at(0.5, is_active=True)
+    assert seen_at(0.0, is_active=False) == seen_at(0.5, is_active=False) != seen_at(1.0, is_active=False)
+    assert seen_at(0.0, is_active=False) != seen_at(0.0, is_active=True)
 
 
 def test_with_reduced_motion_nothing_flashes(desk, qapp):
     apply_theme(qapp, DARK, base_px=16, is_reduced_motion=True)
     three(desk)
-    desk.list._priority_delegate.is_flash_on = True
-    one = desk.list.table.viewport().grab().toImage()
-    desk.list._priority_delegate.is_flash_on = False
+    desk.list.show_alarms([*desk.list.model.alarms, make_alarm("over", is_active=False)])
 
-    assert desk.list.table.viewport().grab().toImage() == one
+    seen = [symbols_at(desk, half_s / 2) for half_s in range(4)]
+
+    assert all(one == seen[0] for one in seen)
 
 
 def test_a_narrow_list_puts_the_detail_below(desk):
@@ -486,7 +523,7 @@ def test_a_flood_is_said_and_stands_alarms_together_without_hiding_any(desk):
     assert desk.rows()[0] == "a11"
 
 
-@pytest.mark.parametrize(("width_px", "is_advice_shown"), [(900, True), (380, False)])
+@pytest.mark.parametrize(("width_px", "is_advice_shown"), [(900, True), (760, False), (380, False)])
 def test_a_flood_in_a_narrow_list_is_one_line_that_is_not_cut(qtbot, width_px, is_advice_shown):
     bar = FloodBar()
     qtbot.addWidget(bar)

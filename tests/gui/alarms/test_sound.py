@@ -3,11 +3,12 @@
 import sys
 import threading
 import wave
+from dataclasses import replace
 
 import pytest
 
 import resources
-from core.incidents.model import Priority
+from core.incidents.model import AlarmMark, Priority
 from tests.gui.alarms.making import make_alarm
 from widgets.alarms.sound import (
     MIN_CRITICAL_LEVEL,
@@ -164,6 +165,125 @@ def test_what_came_in_a_flood_or_a_silence_has_no_chime_afterwards():
 
     assert listen(with_flood(flooded, is_on=False), from_s=11, to_s=30)[0] == []
     assert listen(silent, from_s=SILENCE_S, to_s=SILENCE_S + 30)[0] == []
+
+
+# -- what makes no new sound
+
+
+@pytest.mark.parametrize("priority", list(Priority))
+def test_an_alarm_that_chatters_makes_no_sound_before_it_calls(priority):
+    chattering = make_alarm("a", priority, n_calls=0, marks=frozenset({AlarmMark.CHATTERING}))
+    told, voice = listen(heard(Voice(), [chattering]), to_s=30)
+
+    escalated = heard(voice, [make_alarm("a", priority, n_calls=1, escalation_level=1)])
+
+    assert told == []
+    assert listen(escalated, from_s=31, to_s=31)[0] == [
+        (31.0, Sound.CRITICAL if priority is Priority.CRITICAL else Sound.HIGH)
+    ]
+
+
+@pytest.mark.parametrize("is_latched", [False, True])
+@pytest.mark.parametrize("priority", [Priority.CRITICAL, Priority.HIGH])
+def test_the_sound_ends_when_the_condition_is_over(priority, is_latched):
+    _, voice = listen(calling(priority), to_s=5)
+
+    returned = heard(voice, [make_alarm("a0", priority, is_active=False, is_latched=is_latched)])
+
+    assert listen(returned, from_s=5.5, to_s=60)[0] == []
+
+
+@pytest.mark.parametrize("priority", [Priority.CRITICAL, Priority.HIGH, Priority.MEDIUM])
+def test_an_acknowledge_that_was_taken_back_makes_no_new_sound(priority):
+    _, voice = listen(calling(priority), to_s=5)
+    voice = heard(voice, [make_alarm("a0", priority, is_acknowledged=True)])
+
+    assert listen(heard(voice, [make_alarm("a0", priority)]), from_s=6, to_s=60)[0] == []
+
+
+def test_an_acknowledge_that_was_taken_back_does_not_break_the_silence_either():
+    voice = heard(calling(Priority.CRITICAL), [make_alarm("a0", Priority.CRITICAL, is_acknowledged=True)])
+    voice = silenced(voice, 0.0)
+
+    assert heard(voice, [make_alarm("a0", Priority.CRITICAL)]).silence_left_s(1.0) == SILENCE_S - 1
+
+
+def test_an_acknowledge_from_before_this_console_came_is_taken_back_without_a_sound():
+    voice = heard(Voice(), [make_alarm("a", Priority.CRITICAL, is_acknowledged=True)])
+
+    assert listen(heard(voice, [make_alarm("a", Priority.CRITICAL)]), to_s=30)[0] == []
+
+
+def test_what_comes_back_without_a_call_makes_no_sound_and_with_one_it_does():
+    _, voice = listen(calling(Priority.CRITICAL), to_s=5)
+    _, voice = listen(heard(voice, [make_alarm("a0", Priority.CRITICAL, is_active=False)]), from_s=6, to_s=10)
+
+    chattering = heard(voice, [make_alarm("a0", Priority.CRITICAL, n_repeats=1)])
+    called = heard(voice, [make_alarm("a0", Priority.CRITICAL, n_repeats=1, n_calls=2)])
+
+    assert listen(chattering, from_s=11, to_s=60)[0] == []
+    assert listen(called, from_s=11, to_s=14)[0] == [(11.0, Sound.CRITICAL), (14.0, Sound.CRITICAL)]
+
+
+def test_a_medium_alarm_that_calls_again_has_a_second_chime():
+    _, voice = listen(calling(Priority.MEDIUM), to_s=5)
+
+    again = heard(voice, [make_alarm("a0", Priority.MEDIUM, n_calls=2)])
+
+    assert listen(again, from_s=6, to_s=60)[0] == [(6.0, Sound.MEDIUM)]
+
+
+@pytest.mark.parametrize(
+    ("priority", "sound"),
+    [(Priority.CRITICAL, Sound.CRITICAL), (Priority.HIGH, Sound.HIGH), (Priority.MEDIUM, Sound.MEDIUM)],
+)
+def test_a_moment_is_heard_once_each_time_it_calls(priority, sound):
+    moment = make_alarm("a", priority, is_active=False)
+    told, voice = listen(heard(Voice(), [moment]), to_s=60)
+
+    again, _ = listen(heard(voice, [replace(moment, n_calls=2)]), from_s=61, to_s=120)
+
+    assert told == [(0.0, sound)]
+    assert again == [(61.0, sound)]
+
+
+@pytest.mark.parametrize("is_over_when_heard_first", [False, True])
+def test_a_critical_moment_breaks_the_silence(is_over_when_heard_first):
+    voice = silenced(Voice(), 0.0)
+    for is_active in (False,) if is_over_when_heard_first else (True, False):
+        voice = heard(voice, [make_alarm("a", Priority.CRITICAL, is_active=is_active)])
+
+    assert listen(voice, from_s=1, to_s=30)[0] == [(1.0, Sound.CRITICAL)]
+
+
+def test_a_moment_is_heard_after_what_was_more_urgent():
+    moment = make_alarm("moment", Priority.HIGH, is_active=False)
+    urgent = make_alarm("urgent", Priority.CRITICAL)
+    told, voice = listen(heard(Voice(), [moment, urgent]), to_s=5)
+
+    voice = heard(voice, [moment, replace(urgent, is_acknowledged=True)])
+
+    assert {sound for _, sound in told} == {Sound.CRITICAL}
+    assert listen(voice, from_s=6, to_s=60)[0] == [(6.0, Sound.HIGH)]
+
+
+def test_what_is_over_covers_nothing_that_still_calls():
+    over = make_alarm("over", Priority.CRITICAL, is_active=False)
+    _, voice = listen(heard(Voice(), [over]), to_s=5)
+
+    told, _ = listen(heard(voice, [over, make_alarm("stands", Priority.HIGH)]), from_s=6, to_s=16)
+
+    assert told == [(6.0, Sound.HIGH), (16.0, Sound.HIGH)]
+
+
+@pytest.mark.parametrize("is_latched", [False, True])
+def test_the_escalation_of_what_is_over_is_heard_once(is_latched):
+    over = make_alarm("a", Priority.MEDIUM, is_active=False, is_latched=is_latched)
+    _, voice = listen(heard(Voice(), [over]), to_s=5)
+
+    escalated = heard(voice, [replace(over, n_calls=2, escalation_level=1)])
+
+    assert listen(escalated, from_s=6, to_s=60)[0] == [(6.0, Sound.HIGH)]
 
 
 # -- the speaker

@@ -83,3 +83,12 @@ def test_an_escalation_and_a_higher_priority_are_said_although_the_alarm_is_know
     assert talk(after(escalated, speech=speech), from_s=20, to_s=25)[0] == [
         (20, "Escalated to level 1. Critical. Congestion. Harbour Road.")
     ]
+
+
+def test_what_chatters_and_what_was_taken_back_is_not_said():
+    chattering = make_alarm("chattering", Priority.CRITICAL, n_calls=0)
+    seen = after(chattering, make_alarm("seen", Priority.CRITICAL, is_acknowledged=True))
+
+    taken_back = after(chattering, make_alarm("seen", Priority.CRITICAL), speech=seen)
+
+    assert talk(taken_back, to_s=20)[0] == []

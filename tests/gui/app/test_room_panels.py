@@ -1,6 +1,7 @@
 """What panels ask of the node, and what they make of answers that come late or never."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from PySide6.QtCore import Qt
@@ -11,14 +12,23 @@ from app.connection import NodeConnection
 from app.live import LiveModel
 from app.main_window import MainWindow
 from app.panel import discover_panels
+from app.panels.alarms import create as create_alarms
 from app.panels.scene import create as create_scene
 from app.panels.wall import create as create_wall
 from app.room import Room
 from core.cameras.model import Camera
+from core.drones.model import Drone
+from core.field.model import Device
+from core.incidents.flood import Flood
+from core.incidents.model import SourceKind
 from core.kernel.errors import ConsoleError
 from core.kernel.paths import default_folders
+from core.parking.model import Lot
 from core.vision.dry_run_model import DryRun
 from core.vision.model import Scene
+from tests.fixtures.alarms import alarm
+from tests.gui.alarms.making import NOW
+from widgets.alarms.table_model import PLACE_ROLE
 from widgets.video.tour import Tour, TourStop
 
 CAMERAS = {name: Camera(camera_id=name, name=name.title(), address="x") for name in ("ring", "gate")}
@@ -186,3 +196,67 @@ def test_keys_from_anywhere_bring_the_panel_up_that_they_are_for(room, qtbot, tm
 
     qtbot.waitUntil(window.panel(panel).isVisible)
     room.closing.emit()
+
+
+SITED = {
+    "gate": ("North", SourceKind.CAMERA),
+    "ring": ("South", SourceKind.CAMERA),
+    "north/mast": ("North", SourceKind.DEVICE),
+    "city/a": ("North", SourceKind.DEVICE),
+    "city/b": ("South", SourceKind.DEVICE),
+    "city/c": ("", SourceKind.DEVICE),
+    "city/d": ("", SourceKind.DEVICE),
+    "city/loop": ("South", SourceKind.STATION),
+    "market": ("North", SourceKind.LOT),
+    "city/garage": ("South", SourceKind.LOT),
+    "hawk": ("North", SourceKind.DRONE),
+    "kite": ("", SourceKind.DRONE),
+}
+
+
+@pytest.fixture
+def flooded(room, qtbot):
+    """The alarm list of a flood: one alarm of the same kind at each thing of the city."""
+    live = room.live
+    for thing_id, (site, kind) in SITED.items():
+        if kind is SourceKind.CAMERA:
+            live.cameras[thing_id] = replace(CAMERAS[thing_id], site=site)
+        elif kind is SourceKind.DRONE:
+            live.drone_plans[thing_id] = Drone(drone_id=thing_id, name=thing_id, site=site)
+        elif thing_id == "market":
+            live.lot_plans[thing_id] = Lot(lot_id=thing_id, name=thing_id, site=site)
+        else:
+            live.devices[thing_id] = Device(device_id=thing_id, kind="station", name=thing_id, site=site)
+        live.alarms[thing_id] = alarm(alarm_id=thing_id, source_id=thing_id, source_kind=kind, source_name=thing_id)
+    made = create_alarms(room)
+    qtbot.addWidget(made)
+    live.tell_all()
+    made.show_flood(Flood(calls={}, since=NOW))
+    return made
+
+
+def groups_of(alarms):
+    model, found = alarms.model, []
+    for row in range(model.rowCount()):
+        place = model.index(row, 0).data(PLACE_ROLE)
+        if place.number == 1:
+            found.append(set())
+        found[-1].add(model.alarm_at(row).source_id)
+    return found
+
+
+def test_in_a_flood_alarms_stand_by_the_site_of_their_source_and_by_its_topic_where_it_has_none(flooded):
+    assert sorted(map(sorted, groups_of(flooded))) == [
+        ["city/a", "gate", "hawk", "market", "north/mast"],
+        ["city/b", "city/garage", "city/loop", "ring"],
+        ["city/c", "city/d"],
+        ["kite"],
+    ]
+
+
+def test_a_device_that_was_removed_stands_by_its_topic(room, flooded):
+    del room.live.devices["city/a"]
+    room.live.alarms["city/a"] = replace(room.live.alarms["city/a"], version=9)
+    room.live.tell_all()
+
+    assert {"city/a", "city/c", "city/d"} in groups_of(flooded)
