@@ -188,6 +188,8 @@ def weigh(trace: Trace, at_s: float, aspect: float) -> Evidence | None:
     if after[-1][0] < at_s + AFTER_S - _VANISHED_S and len(after) < _N_BEFORE_VANISHING:
         return None
     size_before, size_after = size_of(before[-4:]), size_of(after)
+    if not size_before or not size_after:
+        return None
     size = math.sqrt(size_before * size_after)
     speed_before, speed_after = _edge_speeds(before), _edge_speeds(after)
     first = math.hypot(*common(speed_before)) / size_before
