@@ -569,9 +569,8 @@ class Node:
 
     def _say_who_is_lost(self, services: Services, calls: Calls) -> None:
         """Confirm the alarms of devices that were lost before the start: the broker says only what is new."""
-        for device in services.field.devices():
-            if device.state in (DeviceState.LOST, DeviceState.STALE):
-                calls.take_device(device)
+        silent = (DeviceState.LOST, DeviceState.STALE)
+        calls.take_lost_before(device for device in services.field.devices() if device.state in silent)
 
     async def _try_hardware(self) -> None:
         try:
