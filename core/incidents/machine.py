@@ -178,7 +178,7 @@ TABLE: tuple[Row, ...] = (
     _row(_LA, _T.UNACKNOWLEDGE, _G.MEANT, _LU, _E.WAIT),
     _row(_LA, _T.RESET, _G.MEANT, _N, _E.UNLATCH),
     _row(_A, _T.REALARM, _G.ALWAYS, _U, _E.CALL),
-    _row((_U, _LU), _T.ESCALATE, _G.NEXT_LEVEL, None, _E.CALL, _E.ESCALATE),
+    _row((_U, _R, _LU), _T.ESCALATE, _G.NEXT_LEVEL, None, _E.CALL, _E.ESCALATE),
     _row(_PLAIN, _T.SHELVE, _G.MEANT, _S, _E.SHELVE),
     _row(_S, _T.UNSHELVE, _G.ACTIVE, _A, _E.CLOSE, _E.UNSHELVE),
     _row(_S, _T.UNSHELVE, _G.LATCHED, _LA, _E.CLOSE, _E.UNSHELVE),
