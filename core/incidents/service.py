@@ -273,18 +273,21 @@ class IncidentService:
             The alarm, returned at once; None where it was called for before.
         """
         condition = self._by_rule(condition)
-        key = condition.condition_key
-        self._signals.note(key, self._clock.monotonic(), self._tuning(condition))
-        raising = self._raising(condition, None)
+        key, tuning, now_s = condition.condition_key, self._tuning(condition), self._clock.monotonic()
+        raising = self._raising(condition, None, n_more=1)
 
         def run(session: Session) -> Changed:
             if not claim(session):
-                return Changed()
+                return Changed(is_known=True)
             raised = raise_alarm(session, raising, self.tunings)
             ended = return_alarm(session, key, raising.at, self.tunings)
             return replace(joined((raised, ended)), answer=ended.answer or raised.answer)
 
-        return (await self._commit(run)).answer
+        changed = await self._commit(run)
+        if not changed.is_known:
+            # Not before: what is tried again while the database is away is still one.
+            self._signals.note(key, now_s, tuning)
+        return changed.answer
 
     async def return_condition(self, condition_key: str, measured_at: datetime | None = None) -> Alarm | None:
         """Note that a condition is over; `measured_at` where a number of a device says so.
@@ -417,13 +420,15 @@ class IncidentService:
     def _tuning(self, condition: Condition) -> AlarmTuning:
         return self.tunings.of(condition.rule_id, condition.kind)
 
-    def _raising(self, condition: Condition, evidence: Evidence | None, event_id: str | None = None) -> Raising:
+    def _raising(
+        self, condition: Condition, evidence: Evidence | None, event_id: str | None = None, n_more: int = 0
+    ) -> Raising:
         return Raising(
             condition=condition,
             at=self._clock.now(),
             evidence=evidence,
             event_id=event_id,
-            marks=self._signals.marks(condition.condition_key, self._clock.monotonic()),
+            marks=self._signals.marks(condition.condition_key, self._clock.monotonic(), n_more),
         )
 
     async def return_missing(
