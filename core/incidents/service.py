@@ -263,22 +263,35 @@ class IncidentService:
         elif waiting.condition.priority < known.condition.priority:
             self._waiting[key] = replace(waiting, snapshot=waiting.snapshot or known.snapshot)
 
-    async def raise_moment(self, condition: Condition, claim: Callable[[Session], bool]) -> Alarm | None:
+    async def raise_moment(
+        self, condition: Condition, claim: Callable[[Session], bool], n_times: int = 1
+    ) -> Alarm | None:
         """Call for what happened at one moment, or of which nobody can say how long it lasts.
 
-        `claim` runs in the same transaction and says whether this still has to be called for: a try whose answer was
-        lost, or a node that was killed, called already.
+        Args:
+            condition: It.
+            claim: Runs in the same transaction and says whether this still has to be called for: a try whose answer
+                was lost, or a node that was killed, called already.
+            n_times: How often it happened before this call for all of it.
 
         Returns:
-            The alarm, returned at once; None where it was called for before.
+            The alarm, returned at once; None where it was called for before, or its rule waits for it to come more
+            often.
         """
         condition = self._by_rule(condition)
         key, tuning, now_s = condition.condition_key, self._tuning(condition), self._clock.monotonic()
-        raising = self._raising(condition, None, n_more=1)
+        # More of them at once are as many as the rule wants, and no nuisance.
+        n_counted = min(n_times, tuning.n_raises)
+        verdict = self._signals.moment(key, tuning, now_s, n_counted)
+        raising = self._raising(condition, None, n_more=n_counted)
 
         def run(session: Session) -> Changed:
             if not claim(session):
                 return Changed(is_known=True)
+            if verdict is Verdict.COUNT:
+                for _ in range(n_counted):
+                    self._count(session, condition, raising.at)
+                return Changed()
             raised = raise_alarm(session, raising, self.tunings)
             ended = return_alarm(session, key, raising.at, self.tunings)
             return replace(joined((raised, ended)), answer=ended.answer or raised.answer)
@@ -286,7 +299,8 @@ class IncidentService:
         changed = await self._commit(run)
         if not changed.is_known:
             # Not before: what is tried again while the database is away is still one.
-            self._signals.note(key, now_s, tuning)
+            for _ in range(n_counted):
+                self._signals.note(key, now_s, tuning)
         return changed.answer
 
     async def return_condition(self, condition_key: str, measured_at: datetime | None = None) -> Alarm | None:

@@ -28,6 +28,9 @@ Words = Annotated[str, Field(max_length=1000)]
 Name = Annotated[str, Field(min_length=1, max_length=80)]
 RuleId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
 
+MOMENTS = frozenset({"device_alert", "device_overflow", "events_lost"})
+"""Kinds of conditions that are over as they come: nothing of them lasts for a delay."""
+
 _STRICT = ConfigDict(extra="forbid")
 
 

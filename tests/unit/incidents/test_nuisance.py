@@ -329,3 +329,25 @@ def test_moments_that_come_again_and_again_are_marked_with_the_third(room: Room)
         room.pass_time(10)
 
     assert seen == [(1, False), (2, False), (2, True), (2, True)]
+
+
+def test_a_count_of_moments_calls_with_the_third_also_where_a_restart_lies_between(room: Room) -> None:
+    tune(room, n_raises=3, window_s=600)
+    for _ in range(2):
+        room.run(room.incidents.raise_moment(CONDITION, lambda _session: True))
+        room.pass_time(20)
+    before = listed(room)
+    room.restart()
+    tune(room, n_raises=3, window_s=600)
+    room.run(room.incidents.start())
+    room.run(room.incidents.raise_moment(CONDITION, lambda _session: True))
+
+    assert (before, listed(room)) == ([], [AlarmState.RETURNED_UNACKNOWLEDGED])
+    assert (the_alarm(room).n_calls, the_alarm(room).marks) == (1, frozenset())
+
+
+def test_as_many_moments_at_once_as_the_rule_counts_call_at_once(room: Room) -> None:
+    tune(room, n_raises=3, window_s=600)
+    room.run(room.incidents.raise_moment(CONDITION, lambda _session: True, 300))
+
+    assert (the_alarm(room).n_calls, the_alarm(room).marks) == (1, frozenset())
