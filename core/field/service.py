@@ -235,6 +235,7 @@ class _Unwritten:
 class _Alarm:
     """An alarm on the broker; `clear_at_s` once it is closed."""
 
+    version: int
     payload: bytes
     clear_at_s: float | None = None
 
@@ -795,18 +796,26 @@ class FieldService:
     def publish_alarm(self, alarm: AlarmPayload) -> None:
         """Put an alarm's full state on the broker, retained; a closed one is taken away after ten minutes.
 
+        An older state than the one that stands there is left out.
+
         Raises:
             BadInputError: The id cannot stand in a topic.
         """
         topic = self._alarm_topic(alarm.alarm_id)
-        entry = _Alarm(payload=write(alarm))
+        known = self._alarms.get(topic)
+        if known is not None and alarm.version < known.version:
+            return
+        entry = _Alarm(alarm.version, write(alarm))
         if not alarm.is_open:
             entry.clear_at_s = self._clock.monotonic() + CLOSED_ALARM_STAYS_S
         self._alarms[topic] = entry
         self._publish(topic, entry.payload, qos=1, is_retained=True)
 
     def publish_open_alarms(self, alarms: Iterable[AlarmPayload]) -> None:
-        """Put all open alarms on the broker and take away what an earlier run left there; once, after the start."""
+        """Put all open alarms on the broker and take away what an earlier run left there.
+
+        Once, before `start`: what stands at the broker comes with the first connection, and only then.
+        """
         for alarm in alarms:
             self.publish_alarm(alarm)
         self._are_alarms_known = True

@@ -358,7 +358,7 @@ def _figures(rows: _Rows, since: datetime, until: datetime, top: tuple[TopAlarm,
         most_stale=max(stale),
         n_chattering=_n_too_many(rows, CHATTER_S),
         n_repeating=_n_too_many(rows, REPEAT_S),
-        n_fleeting=int(((ends_us - begins_us < FLEETING_S * _US) & is_unseen & (ends_us >= begin_us)).sum()),
+        n_fleeting=int((_is_short(begins_us, ends_us) & is_unseen & (ends_us >= begin_us)).sum()),
         floods=floods,
         flood_share=sum((one.ended_at - one.began_at).total_seconds() for one in floods) / ((end_us - begin_us) / _US),
         shelved=_held(rows, last, AlarmState.SHELVED),
@@ -444,6 +444,11 @@ def _activity(rows: _Rows) -> tuple[_Ints, _Ints, _Bools]:
     ends_us = np.where(is_over, rows.at_us[following], np.iinfo(np.int64).max)
     is_unseen = is_over & _is_state(rows.state[following], _WAITING)
     return rows.at_us[begun], ends_us, is_unseen
+
+
+def _is_short(begins_us: _Ints, ends_us: _Ints) -> _Bools:
+    """Tell of each activation whether it was over before anybody could act; a moment has no length to be short."""
+    return (ends_us > begins_us) & (ends_us - begins_us < FLEETING_S * _US)
 
 
 def _n_stale(begins_us: _Ints, ends_us: _Ints, at_us: int) -> int:

@@ -213,7 +213,7 @@ class AlarmHandling:
         at = self._clock.now()
 
         def make(alarm: Alarm) -> Event:
-            if not alarm.is_awaited:
+            if not alarm.is_calling:
                 raise BadInputError(
                     f"{alarm.title} does not wait for an answer.", hint="Only what nobody acknowledged is escalated."
                 )

@@ -15,7 +15,7 @@ from typing import Any
 
 from core.incidents import events
 from core.incidents.events import Event, Raised
-from core.incidents.model import MOMENTS, Alarm, AlarmMark, AlarmState, Shelving
+from core.incidents.model import Alarm, AlarmMark, AlarmState, Shelving
 
 SAME_OCCURRENCE_S = 300.0
 """A condition that comes back this soon after its end is the same occurrence."""
@@ -81,7 +81,6 @@ class Guard(Enum):
     SHELVED_TOO = "it is shelved as well"
     SUPPRESSED_TOO = "a rule suppresses it as well"
     NEXT_LEVEL = "the level is the next one"
-    NEXT_LEVEL_OF_MOMENT = "it tells what happened, not what lasts, and the level is the next one"
 
 
 class Effect(Enum):
@@ -179,8 +178,7 @@ TABLE: tuple[Row, ...] = (
     _row(_LA, _T.UNACKNOWLEDGE, _G.MEANT, _LU, _E.WAIT),
     _row(_LA, _T.RESET, _G.MEANT, _N, _E.UNLATCH),
     _row(_A, _T.REALARM, _G.ALWAYS, _U, _E.CALL),
-    _row((_U, _LU), _T.ESCALATE, _G.NEXT_LEVEL, None, _E.CALL, _E.ESCALATE),
-    _row(_R, _T.ESCALATE, _G.NEXT_LEVEL_OF_MOMENT, None, _E.CALL, _E.ESCALATE),
+    _row((_U, _R, _LU), _T.ESCALATE, _G.NEXT_LEVEL, None, _E.CALL, _E.ESCALATE),
     _row(_PLAIN, _T.SHELVE, _G.MEANT, _S, _E.SHELVE),
     _row(_S, _T.UNSHELVE, _G.ACTIVE, _A, _E.CLOSE, _E.UNSHELVE),
     _row(_S, _T.UNSHELVE, _G.LATCHED, _LA, _E.CLOSE, _E.UNSHELVE),
@@ -333,9 +331,6 @@ _GUARDS: dict[Guard, Callable[[Alarm, Any], bool]] = {
     Guard.SHELVED_TOO: lambda alarm, _event: alarm.shelving is not Shelving.UNSHELVED,
     Guard.SUPPRESSED_TOO: lambda alarm, _event: bool(alarm.suppressed_by),
     Guard.NEXT_LEVEL: lambda alarm, event: event.level == alarm.escalation_level + 1,
-    Guard.NEXT_LEVEL_OF_MOMENT: lambda alarm, event: (
-        alarm.kind in MOMENTS and event.level == alarm.escalation_level + 1
-    ),
 }
 
 

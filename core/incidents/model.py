@@ -249,13 +249,6 @@ class Alarm:
         return not self.is_acknowledged and not self.is_suppressed_or_shelved
 
     @property
-    def is_awaited(self) -> bool:
-        """Somebody has to answer it, and others are called where nobody does: what is over by itself waits for none."""
-        unanswered = {AlarmState.UNACKNOWLEDGED, AlarmState.LATCHED_UNACKNOWLEDGED}
-        is_moment = self.kind in MOMENTS and self.state is AlarmState.RETURNED_UNACKNOWLEDGED
-        return is_moment or self.state in unanswered
-
-    @property
     def is_open(self) -> bool:
         """It stands in a list: active, not yet acknowledged, latched, or held."""
         return self.is_active or not self.is_acknowledged or self.is_latched or self.is_suppressed_or_shelved

@@ -29,7 +29,6 @@ from core.incidents.flood import Call
 from core.incidents.handling import Meant, meant_row
 from core.incidents.holds import describe_hold, held_error
 from core.incidents.model import (
-    MOMENTS,
     Alarm,
     ClosedUnheard,
     Condition,
@@ -264,29 +263,45 @@ class IncidentService:
         elif waiting.condition.priority < known.condition.priority:
             self._waiting[key] = replace(waiting, snapshot=waiting.snapshot or known.snapshot)
 
-    async def raise_moment(self, condition: Condition, claim: Callable[[Session], bool]) -> Alarm | None:
+    async def raise_moment(
+        self, condition: Condition, claim: Callable[[Session], bool], n_times: int = 1
+    ) -> Alarm | None:
         """Call for what happened at one moment, or of which nobody can say how long it lasts.
 
-        `claim` runs in the same transaction and says whether this still has to be called for: a try whose answer was
-        lost, or a node that was killed, called already.
+        Args:
+            condition: It.
+            claim: Runs in the same transaction and says whether this still has to be called for: a try whose answer
+                was lost, or a node that was killed, called already.
+            n_times: How often it happened before this call for all of it.
 
         Returns:
-            The alarm, returned at once; None where it was called for before.
+            The alarm, returned at once; None where it was called for before, or its rule waits for it to come more
+            often.
         """
-        assert condition.kind in MOMENTS
         condition = self._by_rule(condition)
-        key = condition.condition_key
-        self._signals.note(key, self._clock.monotonic(), self._tuning(condition))
-        raising = self._raising(condition, None)
+        key, tuning, now_s = condition.condition_key, self._tuning(condition), self._clock.monotonic()
+        # More of them at once are as many as the rule wants, and no nuisance.
+        n_counted = min(n_times, tuning.n_raises)
+        verdict = self._signals.moment(key, tuning, now_s, n_counted)
+        raising = self._raising(condition, None, n_more=n_counted)
 
         def run(session: Session) -> Changed:
             if not claim(session):
+                return Changed(is_known=True)
+            if verdict is Verdict.COUNT:
+                for _ in range(n_counted):
+                    self._count(session, condition, raising.at)
                 return Changed()
             raised = raise_alarm(session, raising, self.tunings)
             ended = return_alarm(session, key, raising.at, self.tunings)
             return replace(joined((raised, ended)), answer=ended.answer or raised.answer)
 
-        return (await self._commit(run)).answer
+        changed = await self._commit(run)
+        if not changed.is_known:
+            # Not before: what is tried again while the database is away is still one.
+            for _ in range(n_counted):
+                self._signals.note(key, now_s, tuning)
+        return changed.answer
 
     async def return_condition(self, condition_key: str, measured_at: datetime | None = None) -> Alarm | None:
         """Note that a condition is over; `measured_at` where a number of a device says so.
@@ -419,13 +434,15 @@ class IncidentService:
     def _tuning(self, condition: Condition) -> AlarmTuning:
         return self.tunings.of(condition.rule_id, condition.kind)
 
-    def _raising(self, condition: Condition, evidence: Evidence | None, event_id: str | None = None) -> Raising:
+    def _raising(
+        self, condition: Condition, evidence: Evidence | None, event_id: str | None = None, n_more: int = 0
+    ) -> Raising:
         return Raising(
             condition=condition,
             at=self._clock.now(),
             evidence=evidence,
             event_id=event_id,
-            marks=self._signals.marks(condition.condition_key, self._clock.monotonic()),
+            marks=self._signals.marks(condition.condition_key, self._clock.monotonic(), n_more),
         )
 
     async def return_missing(

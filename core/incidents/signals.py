@@ -67,8 +67,16 @@ class Signals:
         self._signals: dict[str, _Signal] = {}
 
     def note(self, key: str, at_s: float, tuning: AlarmTuning) -> None:
-        """Remember a raise from before the start."""
-        self._signals.setdefault(key, _Signal(tuning)).raises_s.append(at_s)
+        """Remember a raise that is stored: one from before the start, or a moment."""
+        signal = self._signals.setdefault(key, _Signal(tuning))
+        signal.tuning = tuning
+        signal.raises_s.append(at_s)
+
+    def moment(self, key: str, tuning: AlarmTuning, now_s: float, n_times: int = 1) -> Verdict:
+        """Tell what becomes of what is over as it comes; nothing is remembered of it before it is noted."""
+        signal = self._signals.get(key)
+        n_before = 0 if signal is None else signal.n_raises_since(now_s - tuning.window_s)
+        return Verdict.PASS if n_before + n_times >= tuning.n_raises else Verdict.COUNT
 
     def assume(self, key: str, tuning: AlarmTuning) -> None:
         """Take it that a condition holds: its alarm was active before the start."""
@@ -148,19 +156,19 @@ class Signals:
             self._signals[key].is_raised = False
         return found
 
-    def marks(self, key: str, now_s: float) -> frozenset[AlarmMark]:
-        """Return how the condition makes itself a nuisance."""
+    def marks(self, key: str, now_s: float, n_more: int = 0) -> frozenset[AlarmMark]:
+        """Return how the condition makes itself a nuisance; `n_more` raises come now and are not noted yet."""
         signal = self._signals.get(key)
         if signal is None:
             return frozenset()
         # Of what is counted before it calls, the first ones were no alarms.
         n_nuisance = N_NUISANCE + signal.tuning.n_raises - 1
-        if len(signal.raises_s) < n_nuisance:
+        if len(signal.raises_s) + n_more < n_nuisance:
             return frozenset()
         found = set()
-        if signal.n_raises_since(now_s - CHATTER_S) >= n_nuisance:
+        if signal.n_raises_since(now_s - CHATTER_S) + n_more >= n_nuisance:
             found.add(AlarmMark.CHATTERING)
-        if signal.n_raises_since(now_s - REPEAT_S) >= n_nuisance:
+        if signal.n_raises_since(now_s - REPEAT_S) + n_more >= n_nuisance:
             found.add(AlarmMark.REPEATING)
         return frozenset(found)
 

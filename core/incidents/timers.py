@@ -47,9 +47,9 @@ def deadlines_of(alarm: Alarm, tuning: AlarmTuning) -> dict[Due, datetime]:
     if alarm.is_active and AlarmMark.STALE not in alarm.marks:
         found[Due.STALE] = alarm.raised_at + STALE_AFTER
     escalate_s = tuning.escalate_s.get(alarm.priority, 0.0)
-    has_next = bool(escalate_s) and alarm.escalation_level < tuning.max_escalation
-    if alarm.is_awaited and alarm.calling_since is not None and has_next:
-        found[Due.ESCALATE] = alarm.calling_since + timedelta(seconds=escalate_s * (alarm.escalation_level + 1))
+    since = alarm.calling_since if alarm.is_calling else None
+    if since is not None and escalate_s and alarm.escalation_level < tuning.max_escalation:
+        found[Due.ESCALATE] = since + timedelta(seconds=escalate_s * (alarm.escalation_level + 1))
     realarm_s = tuning.realarm_s.get(alarm.priority, 0.0)
     if alarm.state is AlarmState.ACKNOWLEDGED and alarm.acknowledged_at is not None and realarm_s:
         found[Due.REALARM] = alarm.acknowledged_at + timedelta(seconds=realarm_s)

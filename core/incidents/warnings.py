@@ -7,6 +7,7 @@ import hashlib
 import logging
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -120,6 +121,9 @@ class WarningService:
         self._uncalled: dict[str, RegionalWarning] = {}
         """Stored, and their alarms wait for the database."""
 
+        self._unreturned: dict[str, None] = {}
+        """Over, or other than what was called for, and the end of their alarms waits for the database; in order."""
+
         self._one_at_a_time = asyncio.Lock()
         self.n_refused = 0
 
@@ -167,16 +171,14 @@ class WarningService:
         return Taken(outcome=change.outcome, sentence=change.sentence)
 
     async def tick(self) -> None:
-        """End what has expired, and call for what could not be called for before."""
-        await self._call()
-        now = self._clock.now()
-        over = [warning for warning in self._active.values() if warning.expires_at <= now]
-        if not over:
-            return
+        """End what has expired, and tell the alarms what could not be told before."""
         async with self._one_at_a_time:
-            ids = [warning.warning_id for warning in over]
-            await self._store.write(lambda s: _end(s, ids, "expired"))
-            await self._follow(_Change("ended", "it has expired", ended=tuple(ids)))
+            await self._tell_alarms()
+            now = self._clock.now()
+            ids = tuple(warning.warning_id for warning in self._active.values() if warning.expires_at <= now)
+            if ids:
+                await self._store.write(lambda s: _end(s, ids, "expired"))
+                await self._follow(_Change("ended", "it has expired", ended=ids))
 
     # -- inside ---------------------------------------------------------------------------------------------------
 
@@ -275,31 +277,35 @@ class WarningService:
         )
 
     async def _follow(self, change: _Change) -> None:
-        """Raise, change and return alarms, and tell the map, after the commit."""
+        """Raise, change and return alarms, and tell the map, after the commit.
+
+        What holds now is noted before anything is awaited: the message is stored, and will not come again.
+        """
         for warning_id in change.ended:
             self._uncalled.pop(warning_id, None)
-            await self._incidents.return_condition(_key(warning_id))
+            self._unreturned[warning_id] = None
             gone = self._active.pop(warning_id, None)
             if gone is not None:
                 self._bus.publish(WarningChanged(warning=replace(gone, has_ended=True)))
-        if change.warning is None:
-            return
-        warning = change.warning
-        if warning.warning_id in self._active:
-            # What changed is news: the operator is called again, with the new words.
-            await self._incidents.return_condition(_key(warning.warning_id))
-        self._active[warning.warning_id] = self._uncalled[warning.warning_id] = warning
-        self._bus.publish(WarningChanged(warning=warning))
-        await self._call()
+        if (warning := change.warning) is not None:
+            if warning.warning_id in self._active:
+                # What changed is news: the operator is called again, with the new words.
+                self._unreturned[warning.warning_id] = None
+            self._active[warning.warning_id] = self._uncalled[warning.warning_id] = warning
+            self._bus.publish(WarningChanged(warning=warning))
+        await self._tell_alarms()
 
-    async def _call(self) -> None:
-        for warning_id, warning in tuple(self._uncalled.items()):
-            try:
+    async def _tell_alarms(self) -> None:
+        """End alarms first, then call: an update is both."""
+        try:
+            for warning_id in tuple(self._unreturned):
+                await self._incidents.return_condition(_key(warning_id))
+                self._unreturned.pop(warning_id, None)
+            for warning_id, warning in tuple(self._uncalled.items()):
                 await self._incidents.raise_condition(_condition(warning))
-            except ConsoleError as error:
-                log.warning("the alarm of a warning waits: %s", error)
-                return
-            self._uncalled.pop(warning_id, None)
+                self._uncalled.pop(warning_id, None)
+        except ConsoleError as error:
+            log.warning("the alarm of a warning waits: %s", error)
 
 
 def _key(warning_id: str) -> str:
@@ -397,7 +403,7 @@ def _superseded_by(session: Session, alert: CapAlert) -> CapMessageRow | None:
     return next((row for row in session.scalars(query) if name in row.references), None)
 
 
-def _end(session: Session, warning_ids: list[str], state: str) -> None:
+def _end(session: Session, warning_ids: Sequence[str], state: str) -> None:
     query = select(CapMessageRow).where(CapMessageRow.warning_id.in_(warning_ids), CapMessageRow.state == "active")
     for row in session.scalars(query):
         row.state = state

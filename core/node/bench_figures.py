@@ -106,7 +106,7 @@ def plain_figures(rows: list[PlainRow], since: datetime, until: datetime) -> dic
                 raises[row.condition_key].append(row.at)
         if row.event == "return" and course.active_since is not None:
             course.spans[-1] = (course.active_since, row.at)
-            is_short = (row.at - course.active_since).total_seconds() < 10
+            is_short = 0 < (row.at - course.active_since).total_seconds() < 10
             n_fleeting += is_in and is_short and row.state in _WAITS
             course.active_since = None
         if row.state in entered and before != row.state and is_in:

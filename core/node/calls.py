@@ -540,6 +540,25 @@ class Calls:
 
     def take_device(self, device: Device) -> None:
         """A device that fell silent or whose clock is wrong calls quietly; what is good again takes the call back."""
+        if self._note_state(device):
+            self._mass_loss.take(device, self._clock.monotonic())
+            self._settle()
+
+    def take_lost_before(self, devices: Iterable[Device]) -> None:
+        """Devices were lost before the start: what called for them goes on, and calls nobody anew."""
+        lost = [device for device in devices if self._note_state(device)]
+        active = [alarm for alarms in self._open.values() for alarm in alarms.values() if alarm.is_active]
+        self._mass_loss.restore(
+            lost,
+            named={alarm.source_id for alarm in active if alarm.kind == "device_lost"},
+            standing=[alarm for alarm in active if alarm.kind == "devices_lost"],
+            now=self._clock.now(),
+            now_s=self._clock.monotonic(),
+        )
+        self._settle()
+
+    def _note_state(self, device: Device) -> bool:
+        """Note how a device is, and judge its clock and its quality; tells whether its loss is to be judged."""
         skew_s = abs(device.skew_s or 0.0)
         if device.is_enabled and skew_s > SKEW_S:
             self.raise_condition(conditions.device_clock(device))
@@ -548,17 +567,14 @@ class Calls:
         before, now = self._devices.get(device.device_id), (device.state, device.is_enabled)
         self._devices[device.device_id] = now
         if before == now:
-            return
+            return False
         if device.state is DeviceState.ONLINE:
             self._fell_silent.discard(device.device_id)
         elif before is not None or device.state is not DeviceState.UNKNOWN:
             self._fell_silent.add(device.device_id)
         for kind in _OF_DEVICES:
             self._tell_quality(kind, device.device_id, is_heard=device.state is DeviceState.ONLINE)
-        if before is not None and {before, now} <= _CALLS_NOBODY:
-            return
-        self._mass_loss.take(device, self._clock.monotonic())
-        self._settle()
+        return before is None or not {before, now} <= _CALLS_NOBODY
 
     def _tell_quality(self, kind: SourceKind, source_id: str, *, is_heard: bool) -> None:
         """What a lost source called for stays, as last known."""

@@ -13,7 +13,7 @@ from core.field.event_log import title_of
 from core.field.model import Device, FieldEvent, FieldLosses
 from core.field.registry import MAX_DEVICES
 from core.field.service import EventsLost
-from core.incidents.model import Condition, Priority, SourceKind
+from core.incidents.model import Alarm, Condition, Priority, SourceKind
 from core.incidents.policy import condition_of_source, condition_of_system
 from core.kernel.settings import SettingsFault
 from core.media.model import StreamReport, StreamState
@@ -116,6 +116,22 @@ def devices_lost(where: str, devices: Sequence[Device], *, n_lost: str) -> Condi
         detail=f"{n_lost} devices were lost within seconds, {names} among them.",
     )
     return replace(condition, condition_key=f"{condition.condition_key}:{where}")
+
+
+def standing(alarm: Alarm) -> Condition:
+    """Return the condition of an alarm that stands, to say once more that it holds."""
+    return Condition(
+        condition_key=alarm.condition_key,
+        kind=alarm.kind,
+        title=alarm.title,
+        detail=alarm.detail,
+        priority=alarm.priority,
+        source_kind=alarm.source_kind,
+        source_id=alarm.source_id,
+        source_name=alarm.source_name,
+        position=alarm.position,
+        rule_id=alarm.rule_id,
+    )
 
 
 def lot_full_expected(event: FullExpected, plan: Lot | None) -> Condition:

@@ -96,4 +96,4 @@ class EventCalls:
             await self._forget_waiting(events)
             return
         most_urgent = min(reversed(found), key=lambda one: one.priority)
-        await self._incidents.raise_moment(most_urgent, partial(event_log.claim, events=events))
+        await self._incidents.raise_moment(most_urgent, partial(event_log.claim, events=events), len(found))

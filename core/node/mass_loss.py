@@ -8,12 +8,13 @@ is back.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from core.field.kinds.gateway import KIND as GATEWAY
 from core.field.model import Device, DeviceState
-from core.incidents.model import Condition
+from core.incidents.model import Alarm, Condition
 from core.node import conditions
 
 N_TOGETHER = 20
@@ -33,6 +34,9 @@ SETTLE_S = 0.4
 
 N_FEW = 5
 """So few that are left are called one by one."""
+
+_FIRST_BEFORE = timedelta(seconds=WITHIN_S + SAY_AFTER_S + SETTLE_S)
+"""Nobody of a loss was lost earlier than this before it was said."""
 
 _LOST = (DeviceState.LOST, DeviceState.STALE)
 
@@ -89,6 +93,48 @@ class MassLoss:
         self._recent.pop(device.device_id, None)
         if not self._leave(device.device_id):
             self._call(device)
+
+    def restore(
+        self, lost: Iterable[Device], *, named: Collection[str], standing: Iterable[Alarm], now: datetime, now_s: float
+    ) -> None:
+        """Go on from the run before: who was called by name still is, and a loss that was said holds those of it.
+
+        Who calls neither way is taken as it would have been then, by when it was lost.
+
+        Args:
+            lost: Devices that were lost before the start.
+            named: Ids of those that have an alarm of their own.
+            standing: Alarms of losses that are not over.
+            now: When `now_s` is.
+            now_s: Monotonic.
+        """
+        losses = [(alarm, _Loss(began_s=now_s, last_s=now_s)) for alarm in standing]
+        losses.sort(key=lambda pair: pair[0].raised_at, reverse=True)
+        unsaid: list[tuple[float, Device]] = []
+        for device in sorted(lost, key=lambda one: one.state_since or now):
+            since = device.state_since or now
+            if device.kind == GATEWAY.key or device.device_id in named:
+                self._call(device)
+                continue
+            at_s = now_s - max(0.0, (now - since).total_seconds())
+            own = (loss for alarm, loss in losses if since >= alarm.raised_at - _FIRST_BEFORE)
+            if (loss := next(own, None)) is not None:
+                self._join(loss, device, at_s)
+            else:
+                unsaid.append((at_s, device))
+        for at_s, device in unsaid:
+            self._take_lost(device, at_s)
+        for alarm, loss in losses:
+            if loss.missing:
+                self._go_on(loss, conditions.standing(alarm))
+
+    def _go_on(self, loss: _Loss, condition: Condition) -> None:
+        self._losses.append(loss)
+        if len(loss.missing) <= N_FEW:
+            self._end(loss, condition)
+            return
+        loss.condition = condition
+        self._raise(condition)
 
     def forget(self, device_id: str) -> None:
         """A device was removed."""

@@ -504,9 +504,14 @@ class Node:
         calls.know_measured(await services.incidents.measured_lately())
         await services.keeper.start()
         await services.clips.start()
+        # Nothing is awaited between this list and `_subscribe`: of what changes then nobody would hear.
         open_alarms = await services.incidents.open_alarms()
         for alarm in open_alarms:
             calls.know(alarm)
+            self.shift_watch.know(alarm)
+            self._attend(alarm)
+        services.field.publish_open_alarms(on_broker(alarm, services.tunings) for alarm in open_alarms)
+        self._subscribe(services, calls)
         self._storing = self._spawn(self._calls.work())
         self._spawn(self._forget_forever(store))
         self._spawn(self._keep_alarms(services))
@@ -514,7 +519,6 @@ class Node:
         self._spawn(services.drones.work())
         take_from_field(self._bus, self._clock, device=services.field.device, take=services.drones.take)
         self._spawn(self._foresee(services))
-        self._subscribe(services, self._calls)
         self._say_who_is_lost(services, self._calls)
         for event in await services.field.waiting_events():
             self._calls.take_field_event(event)
@@ -522,7 +526,7 @@ class Node:
         await self._open_eyes(services, self._calls)
         # From here on consoles come in: a driver that hangs keeps pictures back and nothing else.
         self.services = services
-        await asyncio.gather(self._read_cameras(services), self._open_ears(services, broker, open_alarms))
+        await asyncio.gather(self._read_cameras(services), self._open_ears(services, broker))
         self._open_http(services, self._calls)
         self._cot = make_cot(
             self.settings.cot, clock=self._clock, services=services, get_secret=self._secrets.get_secret
@@ -569,9 +573,8 @@ class Node:
 
     def _say_who_is_lost(self, services: Services, calls: Calls) -> None:
         """Confirm the alarms of devices that were lost before the start: the broker says only what is new."""
-        for device in services.field.devices():
-            if device.state in (DeviceState.LOST, DeviceState.STALE):
-                calls.take_device(device)
+        silent = (DeviceState.LOST, DeviceState.STALE)
+        calls.take_lost_before(device for device in services.field.devices() if device.state in silent)
 
     async def _try_hardware(self) -> None:
         try:
@@ -580,7 +583,7 @@ class Node:
         finally:
             self._has_tried_hardware.set()
 
-    async def _open_ears(self, services: Services, broker: Broker, open_alarms: tuple[Alarm, ...]) -> None:
+    async def _open_ears(self, services: Services, broker: Broker) -> None:
         assert self._calls is not None
         gateway = self._gateway = make_gateway(
             self.settings,
@@ -608,10 +611,6 @@ class Node:
         )
         await services.field.start(self._link)
         await self._open_cap(services, self._link)
-        services.field.publish_open_alarms(on_broker(alarm, services.tunings) for alarm in open_alarms)
-        for alarm in open_alarms:
-            self._attend(alarm)
-            self.shift_watch.know(alarm)
         if self.is_demo:
             self._spawn(self._start_city(broker))
 
@@ -775,6 +774,7 @@ class Node:
             on_worker=self._on_worker,
         )
         await self._supervisor.start()
+        self._tell_attention()
         # Before the first picture: of a head that is away nobody knows what it shows.
         await services.ptz.load()
         self._supervisor.set_away(services.ptz.away_ids)
@@ -1045,6 +1045,9 @@ class Node:
         self._calling.pop(alarm.alarm_id, None)
         if alarm.is_calling and alarm.source_kind is SourceKind.CAMERA:
             self._calling[alarm.alarm_id] = alarm.source_id
+        self._tell_attention()
+
+    def _tell_attention(self) -> None:
         if self._supervisor is not None:
             self._supervisor.set_attention(frozenset(self._calling.values()))
 

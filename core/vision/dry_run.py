@@ -69,7 +69,7 @@ class Collector:
         """Return the run with everything that was raised so far, and what an operator would have heard of it."""
         found = replace(
             run,
-            footage_s=round(self.footage_s, 2),
+            footage_s=max(run.footage_s, round(self.footage_s, 2)),
             raised=tuple(self._raised[:MAX_RAISED]),
             n_raised=dict(Counter(one.kind.value for one in self._raised)),
             n_sure=dict(Counter(one.kind.value for one in self._raised if one.sure_s is not None)),

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from core.incidents.model import MOMENTS
 from core.incidents.rules.model import (
     FORMAT,
     AlarmRule,
@@ -179,6 +180,11 @@ def _problems_within(rule: AlarmRule, item: Node) -> list[RuleProblem]:
         say("It says who may reset it, and does not latch.", "limits", "reset_role")
     if limits.shelve_max_s and not limits.can_be_shelved:
         say("It cannot be shelved, and says for how long.", "limits", "shelve_max_s")
+    moments = [kind for kind in rule.applies_to.kinds if kind in MOMENTS]
+    for name, delay_s in (("on-delay", limits.on_delay_s), ("off-delay", limits.off_delay_s)):
+        if moments and delay_s:
+            sentence = f'"{moments[0]}" happens at one moment: no {name} can wait for it. A count can.'
+            say(sentence, "limits", f"{name.replace('-', '_')}_s")
     if limits.n_raises > 1 and limits.on_delay_s > limits.window_s:
         say(
             "It waits longer than the window in which it counts: it would hardly ever be raised.",

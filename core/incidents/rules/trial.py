@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from core.incidents import holds, policy
 from core.incidents.machine import Trigger
-from core.incidents.model import AlarmMark, Condition, Priority, SourceKind
+from core.incidents.model import MOMENTS, AlarmMark, Condition, Priority, SourceKind
 from core.incidents.rules.book import RuleBook
 from core.incidents.rules.heard import Heard
 from core.incidents.rules.model import TrialReport, TrialSide
@@ -217,7 +217,7 @@ def _rule_id_of(book: RuleBook, condition: Condition) -> str:
 
 def _undelayed(heard: Heard, book: RuleBook) -> Heard:
     """Return what the journal has at the instant at which the rule saw it, if its delays were those of `book`."""
-    if _is_seen(heard.condition) or heard.is_measured:
+    if _is_seen(heard.condition) or heard.is_measured or heard.condition.kind in MOMENTS:
         return heard
     tuning = book.tuning_of(heard.condition)
     delay_s = tuning.on_delay_s if heard.is_raise else tuning.off_delay_s
@@ -270,6 +270,9 @@ def _side(
 
 def replay(key: str, course: list[Heard], book: RuleBook, until: datetime) -> Iterable[Replayed]:
     """Yield the alarms of one condition, each when it is over."""
+    if course[0].condition.kind in MOMENTS:
+        yield from _replay_moments(key, course, book)
+        return
     signals = Signals()
     waiting: tuple[float, Condition] | None = None
     active: Replayed | None = None
@@ -304,6 +307,18 @@ def replay(key: str, course: list[Heard], book: RuleBook, until: datetime) -> It
                 active = None
     if active is not None:
         yield active
+
+
+def _replay_moments(key: str, course: list[Heard], book: RuleBook) -> Iterable[Replayed]:
+    signals = Signals()
+    for heard in course:
+        if not heard.is_raise:
+            continue
+        tuning, now_s = book.tuning_of(heard.condition), heard.at.timestamp()
+        verdict = signals.moment(key, tuning, now_s)
+        signals.note(key, now_s, tuning)
+        if verdict is Verdict.PASS:
+            yield _begun(signals, key, now_s, heard.condition, heard.at)
 
 
 def _begun(signals: Signals, key: str, at_s: float, condition: Condition, until: datetime) -> Replayed:

@@ -1,16 +1,20 @@
 """A node that starts again: what was active stays so until its source is heard, on a real broker that is away first."""
 
 import asyncio
+import json
 import socket
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
+import paho.mqtt.client as mqtt
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
 
 from core.access.model import Actor, Role
-from core.field.model import DeviceState
+from core.field.model import DeviceState, LinkState
 from core.incidents.handling import Meant
 from core.incidents.model import Quality
+from core.incidents.shift import ShiftKind, ShiftQuery
 from core.kernel.clock import SystemClock
 from core.kernel.paths import Folders
 from core.kernel.settings import BrokerSection, Settings
@@ -48,10 +52,33 @@ class LaterClock(SystemClock):
         return super().monotonic() + self.later_s
 
 
+class SlowNode(Node):
+    """A node whose warnings take so long to read that its alarms are confirmed meanwhile."""
+
+    async def _open_cap(self, services, link):
+        await eventually(lambda: lost_alarm(services, Quality.GOOD), "the confirmation")
+        await super()._open_cap(services, link)
+
+
+async def eventually(ask, what):
+    try:
+        async with asyncio.timeout(30.0):
+            while not (found := await ask()):
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        raise AssertionError(f"waited for {what} in vain") from None
+    return found
+
+
+async def lost_alarm(services, quality):
+    alarms = await services.incidents.open_alarms()
+    return next((one for one in alarms if one.kind == "gateway_lost" and one.quality is quality), None)
+
+
 @asynccontextmanager
-async def running(tmp_path, port, clock=None):
+async def running(tmp_path, port, clock=None, make=Node):
     folders = Folders(data=tmp_path / "data", runtime=tmp_path / "run")
-    node = Node(Settings(broker=BrokerSection(host="127.0.0.1", port=port)), folders, clock=clock)
+    node = make(Settings(broker=BrokerSection(host="127.0.0.1", port=port)), folders, clock=clock)
     working = asyncio.create_task(node.run())
     await until(lambda: node.services is not None and node._link is not None, what="the room to be open")
     yield node
@@ -141,5 +168,45 @@ def test_what_a_lost_device_called_for_is_closed_by_a_supervisor_and_calls_anew_
         assert again.alarm_id != closed.alarm_id
         assert again.is_calling
         gateway.close()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.slow
+def test_a_start_tells_nothing_as_new_and_leaves_no_older_state_on_the_broker(mosquitto, tmp_path):
+    standing: dict[str, dict] = {}
+
+    def keep(_client, _data, message):
+        standing[message.topic.rpartition("/")[2]] = json.loads(message.payload or b"{}")
+
+    async def told(node):
+        page = await node.services.shift.entries(ShiftQuery(kind=ShiftKind.SOURCE))
+        return [entry.text for entry in page.entries]
+
+    async def scenario():
+        gateway, clock = Cabinet(mosquitto, GATEWAY), LaterClock()
+        async with running(tmp_path, mosquitto.port, clock) as node:
+            await until(lambda: [one for one in node.services.field.devices() if one.device_id == GATEWAY], what="it")
+            gateway.fall_silent()
+            await until(lambda: node.services.field.device(GATEWAY).state is DeviceState.LOST, what="its loss")
+            clock.later_s = 60.0
+            await eventually(lambda: lost_alarm(node.services, Quality.GOOD), "the alarm")
+            before = await eventually(lambda: told(node), "the entry")
+
+        listener = mqtt.Client(CallbackAPIVersion.VERSION2)
+        listener.on_message = keep
+        listener.connect(mosquitto.host, mosquitto.port)
+        listener.subscribe("watchfloor/v1/city/_alarm/+", 1)
+        listener.loop_start()
+        async with running(tmp_path, mosquitto.port, clock, make=SlowNode) as node:
+            alarm = await eventually(lambda: lost_alarm(node.services, Quality.GOOD), "the confirmation")
+            await until(lambda: node.services.field.link_report().state is LinkState.CONNECTED, what="the broker")
+            await asyncio.sleep(2.5)
+            after, shown = await told(node), standing[alarm.alarm_id]
+        listener.loop_stop()
+        listener.disconnect()
+        gateway.close()
+        assert after == before
+        assert (shown["version"], shown["quality"]) == (alarm.version, "good")
 
     asyncio.run(scenario())

@@ -605,6 +605,19 @@ def test_a_closed_alarm_leaves_the_broker_after_ten_minutes(tmp_path):
     on_site(tmp_path, body)
 
 
+def test_an_older_state_of_an_alarm_takes_the_place_of_no_newer_one(tmp_path):
+    async def body(site):
+        site.service.publish_alarm(AlarmPayload(alarm_id="01A", version=3, is_open=False))
+        site.service.publish_open_alarms([AlarmPayload(alarm_id="01A", version=2, is_open=True)])
+
+        assert [json.loads(payload)["version"] for _, payload, _ in site.link.sent] == [3]
+        site.clock.advance(seconds=CLOSED_ALARM_STAYS_S + 1)
+        await site.service.tick()
+        assert site.link.last("_alarm/01A") == b""
+
+    on_site(tmp_path, body)
+
+
 def test_what_our_own_cameras_say_is_said_again_to_a_new_broker_and_never_heard_as_a_device(tmp_path):
     topic = DeviceTopic(tenant="city", group=OWN_GROUP, device="cam-1", channel=Channel.STATUS)
 

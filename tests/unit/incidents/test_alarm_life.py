@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from core.incidents import events
 from core.incidents.events import Event, Service
 from core.incidents.machine import TABLE, Row, Trigger, apply, replay, row_of
-from core.incidents.model import MOMENTS, Alarm, AlarmMark, AlarmState, Priority, Quality, Shelving
+from core.incidents.model import Alarm, AlarmMark, AlarmState, Priority, Quality, Shelving
 from tests.fixtures.room import make_condition
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
@@ -103,15 +103,15 @@ class AlarmLife(RuleBasedStateMachine):
     def returned(self, *, is_fleeting: bool) -> None:
         self.happens(events.Returned(at=self.at, is_fleeting=is_fleeting))
 
-    @rule(kind=st.sampled_from(["device_alert", "congestion"]), level=st.integers(1, 2))
-    def what_is_over_is_escalated_only_where_it_was_a_moment(self, kind: str, level: int) -> None:
+    @rule(level=st.integers(1, 2))
+    def what_is_over_and_unanswered_is_escalated(self, level: int) -> None:
         self.is_closed()
-        self.raised(Priority.LOW, is_latching=False, chatters=False, suppressed_by="", is_out=False, kind=kind)
+        self.raised(Priority.LOW, is_latching=False, chatters=False, suppressed_by="", is_out=False)
         self.returned(is_fleeting=False)
         before = self.alarm
         self.escalates(level)
         if before is not None and before.state is AlarmState.RETURNED_UNACKNOWLEDGED:
-            assert (self.alarm is not before) is (before.kind in MOMENTS and level == before.escalation_level + 1)
+            assert (self.alarm is not before) is (level == before.escalation_level + 1)
 
     @rule()
     def comes_back_late(self) -> None:

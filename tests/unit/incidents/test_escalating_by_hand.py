@@ -3,6 +3,7 @@
 import pytest
 
 from core.incidents.handling import Meant
+from core.incidents.model import AlarmState
 from core.kernel.errors import BadInputError, NotPermittedError
 from tests.fixtures.room import OLGA, VERA, make_condition
 
@@ -21,6 +22,15 @@ def test_an_operator_escalates_by_hand_and_the_journal_says_so(room):
     assert not twice.is_acknowledged
     last = room.run(room.incidents.journal(alarm.alarm_id))[-1]
     assert (last.event, last.actor, last.desk) == ("escalate", "olga", "Desk 1")
+
+
+def test_what_is_over_and_was_not_seen_is_escalated_by_hand_as_well(room):
+    over = room.run(room.incidents.raise_moment(make_condition(), lambda _session: True))
+
+    escalated = room.run(room.handling.escalate(OLGA, meant(over)))
+
+    assert (escalated.state, escalated.escalation_level) == (AlarmState.RETURNED_UNACKNOWLEDGED, 1)
+    assert escalated.n_calls == over.n_calls + 1
 
 
 def test_there_is_nobody_behind_the_last_level(room):

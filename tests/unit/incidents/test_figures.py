@@ -81,6 +81,20 @@ def test_what_the_room_journals_is_what_is_counted(room):
     assert (found.positions[0].desk, found.n_waiting, found.n_standing) == ("Desk 1", 0, 0)
 
 
+def test_a_moment_is_not_fleeting_and_what_was_short_is(room):
+    since = room.clock.now()
+    room.run(room.incidents.raise_moment(make_condition(condition_key="moment"), lambda _session: True))
+    room.run(room.incidents.raise_condition(make_condition(condition_key="short")))
+    room.clock.advance(seconds=3)
+    room.run(room.incidents.return_condition("short"))
+    until = room.clock.now() + timedelta(minutes=9)
+
+    found = figures_of(room, since, until)
+
+    assert found.n_fleeting == 1
+    assert same_figures(found, plain_figures(room.run(room.store.read(plain_rows)), since, until)) == []
+
+
 def test_a_span_without_events_has_figures_too(room):
     found = figures_of(room, BEGIN, BEGIN + timedelta(hours=3))
 

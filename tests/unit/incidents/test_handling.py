@@ -380,6 +380,26 @@ def test_a_critical_alarm_that_nobody_acknowledges_is_escalated_every_minute_up_
     assert levels == [0, 1, 2, 3, 3]
 
 
+def test_a_critical_alarm_that_is_over_before_anybody_saw_it_is_escalated_until_somebody_has(room: Room) -> None:
+    ended = raise_one(room, priority=Priority.CRITICAL, condition_key="ended")
+    room.pass_time(30)
+    room.run(room.incidents.return_condition("ended"))
+    moment = make_condition(priority=Priority.CRITICAL, condition_key="moment")
+    alert = room.run(room.incidents.raise_moment(moment, lambda _session: True))
+    assert alert is not None
+
+    levels = []
+    for seconds in (29, 1, 30, 30):
+        room.pass_time(seconds)
+        levels.append((now(room, ended).escalation_level, now(room, alert).escalation_level))
+    acknowledge(room, now(room, ended))
+    acknowledge(room, now(room, alert))
+    room.pass_time(600)
+
+    assert levels == [(0, 0), (1, 0), (1, 1), (2, 1)]
+    assert room.run(room.incidents.open_alarms()) == ()
+
+
 def test_an_acknowledge_ends_the_escalation_and_may_name_what_was_seen_before_it(room: Room) -> None:
     alarm = raise_one(room, priority=Priority.CRITICAL)
     room.pass_time(60)

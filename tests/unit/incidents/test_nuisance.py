@@ -1,9 +1,12 @@
 """Between a rule and its alarm: delays, counts, and alarms that come too often."""
 
+import pytest
+
 from core.incidents import ledger
 from core.incidents.model import AlarmMark, AlarmState, Priority
 from core.incidents.timers import Due, Timers
 from core.incidents.tuning import AlarmTuning
+from core.kernel.errors import UnavailableError
 from core.store.tables import AlarmRow
 from tests.fixtures.room import OLGA, Room, make_condition
 
@@ -303,3 +306,48 @@ def test_what_was_counted_before_a_restart_counts(room: Room) -> None:
     rule_says(room, True)
 
     assert listed(room) == [AlarmState.UNACKNOWLEDGED]
+
+
+def test_a_moment_that_is_tried_again_while_the_database_is_away_is_one(room: Room) -> None:
+    def is_away(_session):
+        raise UnavailableError("The database is away.")
+
+    for _ in range(4):
+        with pytest.raises(UnavailableError):
+            room.run(room.incidents.raise_moment(CONDITION, is_away))
+    room.run(room.incidents.raise_moment(CONDITION, lambda _session: True))
+    room.pass_time(1)
+
+    assert (the_alarm(room).n_calls, the_alarm(room).marks) == (1, frozenset())
+
+
+def test_moments_that_come_again_and_again_are_marked_with_the_third(room: Room) -> None:
+    seen = []
+    for _ in range(4):
+        room.run(room.incidents.raise_moment(CONDITION, lambda _session: True))
+        seen.append((the_alarm(room).n_calls, AlarmMark.CHATTERING in the_alarm(room).marks))
+        room.pass_time(10)
+
+    assert seen == [(1, False), (2, False), (2, True), (2, True)]
+
+
+def test_a_count_of_moments_calls_with_the_third_also_where_a_restart_lies_between(room: Room) -> None:
+    tune(room, n_raises=3, window_s=600)
+    for _ in range(2):
+        room.run(room.incidents.raise_moment(CONDITION, lambda _session: True))
+        room.pass_time(20)
+    before = listed(room)
+    room.restart()
+    tune(room, n_raises=3, window_s=600)
+    room.run(room.incidents.start())
+    room.run(room.incidents.raise_moment(CONDITION, lambda _session: True))
+
+    assert (before, listed(room)) == ([], [AlarmState.RETURNED_UNACKNOWLEDGED])
+    assert (the_alarm(room).n_calls, the_alarm(room).marks) == (1, frozenset())
+
+
+def test_as_many_moments_at_once_as_the_rule_counts_call_at_once(room: Room) -> None:
+    tune(room, n_raises=3, window_s=600)
+    room.run(room.incidents.raise_moment(CONDITION, lambda _session: True, 300))
+
+    assert (the_alarm(room).n_calls, the_alarm(room).marks) == (1, frozenset())

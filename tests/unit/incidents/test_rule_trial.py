@@ -84,6 +84,30 @@ def test_what_chatters_is_raised_and_makes_no_sound():
     assert (report.changed.n_raised, report.changed.n_called, report.changed.n_chatter) == (3, 2, 1)
 
 
+def test_a_count_of_moments_is_tried_as_it_is_counted_live(room):
+    moment = make_condition(kind="device_alert", condition_key="device/d/device_alert:jam")
+    counted = book(replace(RULE, applies_to=AppliesTo(kinds=("device_alert",))), n_raises=3, window_s=60, on_delay_s=9)
+    at_once = book(replace(RULE, applies_to=AppliesTo(kinds=("device_alert",))))
+    began = room.clock.now()
+    room.tunings.replace({"device_alert": counted.tunings["jam"]})
+    live = []
+    for _ in range(6):
+        alarm = room.run(room.incidents.raise_moment(moment, lambda _session: True))
+        live.append(None if alarm is None else alarm.n_calls)
+        room.clock.advance(seconds=15)
+    history = [
+        replace(one, at=began + timedelta(seconds=15 * number))
+        for number in range(6)
+        for one in course((0, 0), kind="device_alert", key=moment.condition_key)
+    ]
+
+    report = try_rule("jam", history, as_it_is=at_once, changed=counted, since=began, until=began + timedelta(hours=1))
+
+    assert live == [None, None, 1, 2, 2, 2], "with the third in a minute; then it chatters"
+    assert (report.changed.n_raised, report.changed.n_called) == (4, 2)
+    assert report.as_it_is.n_raised == 6
+
+
 def test_alarms_of_each_day_and_of_each_source_are_counted():
     day = 24 * 3600
     history = [

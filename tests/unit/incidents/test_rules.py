@@ -273,6 +273,32 @@ def test_a_document_that_is_no_yaml_is_refused_with_its_line():
     assert (problem.line, problem.is_warning) == (2, False)
 
 
+def test_a_delay_for_what_happens_at_one_moment_is_refused_in_a_document_and_in_the_form():
+    report = check_text(
+        "rules:\n"
+        "  - rule_id: alert\n"
+        "    applies_to: {kinds: [congestion, device_alert]}\n"
+        "    limits:\n"
+        "      n_raises: 5\n"
+        "      off_delay_s: 60\n"
+        "    guidance: {action: Look.}\n"
+    )
+    made = AlarmRule(
+        rule_id="lost",
+        applies_to=AppliesTo(kinds=("events_lost",)),
+        limits=Limits(on_delay_s=5, n_raises=5),
+        guidance=ACT,
+    )
+
+    (problem,), (in_form,) = report.problems, check_rules(RuleSet(rules=(made,)))
+
+    assert report.rules is None
+    assert (problem.line, problem.rule_id) == (6, "alert")
+    assert problem.sentence == '"device_alert" happens at one moment: no off-delay can wait for it. A count can.'
+    assert "no on-delay" in in_form.sentence
+    assert not in_form.is_warning
+
+
 def test_a_rule_that_never_counts_is_a_warning():
     report = check_text(
         "rules:\n"

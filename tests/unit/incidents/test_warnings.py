@@ -1,5 +1,6 @@
 """Regional warnings become alarms, change and end; incidents are published; on a real store."""
 
+import sqlite3
 from dataclasses import replace
 from datetime import timedelta
 
@@ -116,6 +117,37 @@ def test_a_cancel_ends_the_warning_and_every_update_of_it(room, warnings, messag
     assert warnings.warnings() == ()
     assert told[-1].has_ended
     assert [state for _, state in alarms(room)] == [AlarmState.RETURNED_UNACKNOWLEDGED]
+
+
+@pytest.mark.parametrize(
+    ("kind", "titles", "listed"),
+    [
+        ("Update", ["Flood rises"], [("Flood rises", AlarmState.UNACKNOWLEDGED)]),
+        ("Cancel", [], [("Flood at the Lenne", AlarmState.RETURNED_UNACKNOWLEDGED)]),
+    ],
+)
+def test_what_was_stored_just_before_the_database_went_is_told_when_it_is_back(
+    room, warnings, message, monkeypatch, kind, titles, listed
+):
+    first = message()
+    take(room, warnings, first)
+    write = room.store.write
+    other = sqlite3.connect(room.folder / "watchfloor.sqlite3", isolation_level=None, check_same_thread=False)
+
+    async def write_and_go(run):
+        monkeypatch.undo()
+        written = await write(run)
+        other.execute("BEGIN IMMEDIATE")
+        return written
+
+    monkeypatch.setattr(room.store, "write", write_and_go)
+    take(room, warnings, message(2, about=(first,), kind=kind, sent_s=1, headline="Flood rises", severity="Extreme"))
+    meanwhile = [warning.title for warning in warnings.warnings()]
+    other.close()
+    room.run(warnings.tick())
+
+    assert meanwhile == titles
+    assert alarms(room) == listed
 
 
 def test_an_update_that_overtakes_its_alert_is_not_undone_by_it(room, warnings, message):

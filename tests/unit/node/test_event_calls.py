@@ -9,10 +9,13 @@ import pytest
 from core.field import event_log, rows
 from core.field.kinds import find_kinds
 from core.field.model import Device, FieldEvent
+from core.field.service import EventsLost
 from core.incidents.handling import Meant
-from core.incidents.model import AlarmState, Priority
+from core.incidents.model import MOMENTS, AlarmState, Priority
+from core.incidents.tuning import AlarmTuning
 from core.kernel.errors import BadInputError
 from core.kernel.geo import GeoPoint
+from core.node import conditions
 from core.node.calls import Calls
 from tests.fixtures.room import OLGA
 
@@ -165,6 +168,24 @@ def test_a_burst_of_one_sort_is_one_alarm_and_the_most_urgent_counts(desk):
     assert alarm.priority is Priority.HIGH
     assert desk.n_journal() == 2, "raised and returned once"
     assert desk.waiting() == []
+
+
+def test_a_rule_that_counts_alerts_counts_each_also_of_a_burst(desk):
+    desk.room.tunings.replace({"device_alert": AlarmTuning(n_raises=5, window_s=600)})
+    desk.hear(*(desk.event() for _ in range(3)))
+    before = (desk.alarms(), desk.waiting())
+
+    desk.hear(desk.event(), desk.event())
+
+    assert before == ((), [])
+    assert [alarm.n_calls for alarm in desk.alarms()] == [1]
+
+
+def test_what_happens_at_one_moment_is_what_rules_know_as_that(desk):
+    lost = conditions.events_lost(CAMERA, EventsLost(CAMERA.device_id, 1, "It no longer had it."))
+    gave_up = conditions.device_overflow(CAMERA, desk.event({"dropped": 5}, event_type="OutboxOverflow"))
+
+    assert {lost.kind, gave_up.kind, conditions.device_alert(CAMERA, desk.event()).kind} == MOMENTS
 
 
 def test_a_device_that_invents_sorts_has_no_alarm_for_each(desk):
