@@ -319,8 +319,15 @@ class FieldDevice:
 
     def on_readable(self) -> None:
         """Take in what the broker sent."""
-        if self._client is not None and self._client.loop_read() != MQTTErrorCode.MQTT_ERR_SUCCESS:
-            self._lose_line(time.monotonic())
+        if self._client is None:
+            return
+        is_read = False
+        try:
+            is_read = self._client.loop_read() == MQTTErrorCode.MQTT_ERR_SUCCESS
+        finally:
+            if not is_read:
+                # Also where it raised: paho would take up the same packet for ever.
+                self._lose_line(time.monotonic())
 
     def on_writable(self) -> None:
         """Send what waits."""
@@ -591,6 +598,9 @@ class FieldDevice:
                     self._on_desired(read(payload, TwinState))
         except (TopicError, PayloadError) as error:
             log.debug("device %s cannot use a message on %s: %s", self.device_id, message.topic, error)
+        except sqlite3.Error as error:
+            # Whoever sent it sends it again, as long as it is wanted.
+            log.warning("device %s leaves a message on %s: its memory fails: %s", self.device_id, message.topic, error)
 
     def _on_host(self, core: str, said: HostState) -> None:
         self._hosts[core] = said.online

@@ -388,6 +388,27 @@ def test_a_command_that_waited_at_the_broker_is_too_late_also_for_a_device_whose
     asyncio.run(run())
 
 
+def test_a_memory_that_cannot_be_written_holds_a_command_up_and_not_the_device(mosquitto, tmp_path, caplog):
+    async def run():
+        async with Node(tmp_path, settings_for(mosquitto)) as node:
+            post = Post(mosquitto, memory=tmp_path / "post.sqlite3")
+            with Powered(post) as powered:
+                await online(node)
+                await powered.do(lambda device: device._db.execute("PRAGMA query_only = 1"))
+                sent = await node.service.send_command(SYSTEM, "traffic/post-1", "blink", ttl_s=30)
+                await powered.do(
+                    lambda device: device.tell("flow", "TrafficFlowObserved", {"averageVehicleSpeed": 50.0})
+                )
+                await until(lambda: node.service.newest("traffic/post-1") != ())
+                assert post.blinks == []
+                await powered.do(lambda device: device._db.execute("PRAGMA query_only = 0"))
+                await until(lambda: status_of(node, sent.command_id) is CommandStatus.DONE)
+                assert (post.blinks, post.n_connects) == ([sent.command_id], 1)
+                assert "stumbled" not in caplog.text
+
+    asyncio.run(run())
+
+
 def test_a_full_outbox_is_told_to_the_core(mosquitto, tmp_path):
     async def run():
         post = Post(mosquitto)
