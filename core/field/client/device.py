@@ -189,6 +189,9 @@ class FieldDevice:
         self._db: sqlite3.Connection | None = None
         self._outbox: EventOutbox | None = None
         self._commands: CommandMemory | None = None
+        self._answers: dict[int, CommandResult] = {}
+        """Results on their way to the broker, by the numbers of their packets."""
+
         self._facts: Facts | None = None
         self._desired = TwinState(version=0)
 
@@ -396,11 +399,23 @@ class FieldDevice:
         stream: str = "",
         is_retained: bool = False,
         expiry_s: int = 0,
-        correlation: bytes = b"",
     ) -> None:
         """Send with QoS 1 (tele and log with 0); lost where there is no line."""
+        self._send(channel, payload, stream=stream, is_retained=is_retained, expiry_s=expiry_s)
+
+    def _send(
+        self,
+        channel: Channel,
+        payload: bytes,
+        *,
+        stream: str = "",
+        is_retained: bool = False,
+        expiry_s: int = 0,
+        correlation: bytes = b"",
+    ) -> int | None:
+        """Publish; returns the number of the packet, None where there is no line."""
         if self._client is None or not self.is_connected:
-            return
+            return None
         qos = 0 if channel in (Channel.TELE, Channel.LOG) else 1
         properties = None
         if self._client.protocol == MQTTProtocolVersion.MQTTv5:
@@ -411,8 +426,11 @@ class FieldDevice:
                 properties.MessageExpiryInterval = expiry_s
             if correlation:
                 properties.CorrelationData = correlation
-        self._client.publish(self.topic(channel, stream), payload, qos, retain=is_retained, properties=properties)
+        sent = self._client.publish(
+            self.topic(channel, stream), payload, qos, retain=is_retained, properties=properties
+        )
         self.n_published += 1
+        return sent.mid
 
     def tell(self, stream: str, payload_type: str, data: Mapping[str, Any]) -> None:
         """Publish the newest value of a stream; where nobody listens it is kept for later as well."""
@@ -457,7 +475,7 @@ class FieldDevice:
         self.publish(Channel.TWIN_REPORTED, write(said), is_retained=True)
 
     def introduce(self) -> None:
-        """Publish birth, status, settings and the last values."""
+        """Publish birth, status, settings, how commands stand that nobody was told of, and the last values."""
         self._rebirth_at_s = None
         info = self.info
         birth = Birth(
@@ -474,6 +492,8 @@ class FieldDevice:
         self.publish(Channel.STATUS, write(self._status("online")), is_retained=True)
         self._repeat_settings()
         if not self.is_silent:
+            for result in self._commands.untold() if self._commands is not None else ():
+                self._answer(result)
             self.tell_state()
 
     # -- inside ---------------------------------------------------------------------------------------------------
@@ -532,6 +552,7 @@ class FieldDevice:
         client.on_socket_open = send_at_once
         client.on_connect = self._on_connect
         client.on_message = self._on_message
+        client.on_publish = self._on_published
         connect, will = None, None
         if protocol == MQTTProtocolVersion.MQTTv5:
             connect, will = _properties(PacketTypes.CONNECT), _properties(PacketTypes.WILLMESSAGE)
@@ -642,7 +663,18 @@ class FieldDevice:
             return CommandResult(id=command.id, status="failed", code=500, text=str(error)[:200])
 
     def _answer(self, result: CommandResult) -> None:
-        self.publish(Channel.CMD_RES, write(result), expiry_s=RESULT_EXPIRY_S, correlation=result.id.encode())
+        number = self._send(Channel.CMD_RES, write(result), expiry_s=RESULT_EXPIRY_S, correlation=result.id.encode())
+        if number is not None:
+            self._answers[number] = result
+
+    def _on_published(self, _client: mqtt.Client, _data: Any, number: int, reason: Any, _properties: Any) -> None:
+        result = self._answers.pop(number, None)
+        # A broker that has it and nobody to give it to says so, or it was said that every core is away.
+        if result is None or reason.value != 0 or self.is_host_away or self._commands is None:
+            return
+        with contextlib.suppress(sqlite3.Error):
+            # Where that is not kept, it is said once more at the next connection.
+            self._commands.note_told(result)
 
     def _on_desired(self, desired: TwinState) -> None:
         assert self._facts is not None
@@ -695,6 +727,7 @@ class FieldDevice:
         """Close the socket without a goodbye."""
         client, self._client = self._client, None
         self.is_connected = False
+        self._answers.clear()
         if client is not None:
             sock = client.socket()
             if sock is not None:

@@ -91,6 +91,13 @@ def status_of(node, command_id):
     return next((item.status for item in reversed(found) if item.command_id == command_id), None)
 
 
+async def untold(powered):
+    """Return how commands stand that the device still has to tell."""
+    found = []
+    await powered.do(lambda device: found.extend(result.status for result in device._commands.untold()))
+    return found
+
+
 async def online(node, device_id="traffic/post-1"):
     await until(
         lambda: (found := node.device(device_id)) is not None and found.state is DeviceState.ONLINE, what="the device"
@@ -294,6 +301,61 @@ def test_a_long_command_says_that_it_runs_and_how_it_ended(mosquitto, tmp_path):
                 end = CommandResult(id=sent.command_id, status="done", text="blinked")
                 await powered.do(lambda device: device.finish(end))
                 await until(lambda: status_of(node, sent.command_id) is CommandStatus.DONE)
+
+    asyncio.run(run())
+
+
+def test_a_command_that_ends_while_the_line_is_broken_is_told_when_the_line_is_back(mosquitto, tmp_path):
+    async def run():
+        async with Node(tmp_path, settings_for(mosquitto)) as node:
+            post = Post(mosquitto)
+            with Powered(post) as powered:
+                await online(node)
+                sent = await node.service.send_command(SYSTEM, "traffic/post-1", "blink", {"slowly": True}, ttl_s=30)
+                await until(lambda: status_of(node, sent.command_id) is CommandStatus.RUNNING)
+                await powered.do(lambda device: device.unplug())
+                await powered.do(lambda device: device.finish(CommandResult(id=sent.command_id, status="done")))
+                await powered.do(lambda device: device.plug())
+                await until(lambda: status_of(node, sent.command_id) is CommandStatus.DONE)
+                while await untold(powered):
+                    await asyncio.sleep(0.01)
+
+    asyncio.run(run())
+
+
+def test_a_command_over_which_the_device_restarted_is_told_to_have_failed(mosquitto, tmp_path):
+    async def run():
+        memory = tmp_path / "post.sqlite3"
+        async with Node(tmp_path, settings_for(mosquitto)) as node:
+            with Powered(Post(mosquitto, memory=memory)):
+                await online(node)
+                sent = await node.service.send_command(SYSTEM, "traffic/post-1", "blink", {"slowly": True}, ttl_s=30)
+                await until(lambda: status_of(node, sent.command_id) is CommandStatus.RUNNING)
+            with Powered(Post(mosquitto, memory=memory)):
+                await until(lambda: status_of(node, sent.command_id) is CommandStatus.FAILED)
+            (shown, *_) = await node.service.command_history("traffic/post-1")
+            assert "restarted" in shown.text
+
+    asyncio.run(run())
+
+
+def test_what_ends_while_every_core_is_away_is_told_when_one_is_back(mosquitto, tmp_path):
+    async def run():
+        post = Post(mosquitto)
+        async with Node(tmp_path, settings_for(mosquitto)) as node:
+            with Powered(post) as powered:
+                await online(node)
+                sent = await node.service.send_command(SYSTEM, "traffic/post-1", "blink", {"slowly": True}, ttl_s=60)
+                await until(lambda: status_of(node, sent.command_id) is CommandStatus.RUNNING)
+                await node.__aexit__()
+                await until(lambda: post.is_host_away, what="the word that the core is away")
+                n_before = post.n_published
+                await powered.do(lambda device: device.finish(CommandResult(id=sent.command_id, status="done")))
+                await until(lambda: post.n_published > n_before and not post._answers, what="the broker's word")
+                assert await untold(powered) == ["done"]
+                await node.__aenter__()
+                while await untold(powered):
+                    await asyncio.sleep(0.01)
 
     asyncio.run(run())
 
