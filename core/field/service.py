@@ -108,6 +108,7 @@ ACK_AFTER_N = 50
 
 REBIRTH_AT_MOST_EVERY_S = 30.0
 TIME_AT_MOST_EVERY_S = 30.0
+SET_BACK_S = 1.0
 CLOSED_ALARM_STAYS_S = 600.0
 MAX_EVENTS_WAITING = 20_000
 MAX_READINGS_WAITING = 20_000
@@ -204,6 +205,10 @@ class Link(Protocol):
 
     def say_online(self) -> None:
         """Say once more that this core is there, and what its clock shows."""
+        ...
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Say that what this core's clock showed before counts no more: it was set back."""
         ...
 
     def report(self) -> LinkReport:
@@ -328,6 +333,10 @@ class FieldService:
         self._wants_rebirth = False
         self._time_s = float("-inf")
         self._wants_time = False
+        self._clock_ahead_s = float("-inf")
+        """The most that the wall clock was ahead of the monotonic one in this epoch."""
+
+        self._was_set_back = False
         self._was_connected = False
         self._hears = False
         """The broker answers: silence is then a device's own."""
@@ -1326,7 +1335,24 @@ class FieldService:
         self._turn()
         await self._write_what_is_due()
 
+    def _watch_clock(self, now_s: float) -> None:
+        """Notice that the clock was set back: by what it showed before, devices take every command for too late."""
+        ahead_s = self._clock.now().timestamp() - now_s
+        if ahead_s < self._clock_ahead_s - SET_BACK_S:
+            log.warning("the clock was set back by %.1f s: a new epoch begins", self._clock_ahead_s - ahead_s)
+            self._clock_ahead_s, self._was_set_back = ahead_s, True
+        self._clock_ahead_s = max(self._clock_ahead_s, ahead_s)
+
+    async def _begin_epoch(self) -> None:
+        if not self._was_set_back or self._link is None:
+            return
+        await self._outbox.begin_epoch()
+        self._was_set_back = False
+        self._link.begin_epoch(self._outbox.epoch)
+
     async def _write_what_is_due(self) -> None:
+        with contextlib.suppress(UnavailableError):
+            await self._begin_epoch()
         with contextlib.suppress(UnavailableError):
             await self._write_readings()
         with contextlib.suppress(UnavailableError):
@@ -1335,6 +1361,7 @@ class FieldService:
     def _turn(self) -> None:
         """Publish what is fresh, look after silence, gaps, commands and the link."""
         now_s = self._clock.monotonic()
+        self._watch_clock(now_s)
         fresh, self._fresh = self._fresh, {}
         self._told = set(fresh)
         for reading in fresh.values():

@@ -625,11 +625,10 @@ class FieldDevice:
 
     def _on_host(self, core: str, said: HostState) -> None:
         self._hosts[core] = said.online
-        self._host_clock.begin(said.epoch)
-        self._host_clock.note(said.timestamp, time.monotonic())
+        self._host_clock.note(core, said.epoch, said.timestamp, time.monotonic())
 
     def _on_acknowledged(self, said: EvtAck) -> None:
-        self._host_clock.note(said.timestamp, time.monotonic())
+        self._host_clock.note(said.host, said.epoch, said.timestamp, time.monotonic())
         if self._outbox is not None:
             self._outbox.acknowledge(said.ack, said.boot)
 
@@ -652,9 +651,8 @@ class FieldDevice:
 
     def _is_too_late(self, command: Command) -> bool:
         """Judge by the device's own clock and, where that is slow, by the core's: MQTT 3.1.1 lets commands wait."""
-        now_s = time.monotonic()
-        self._host_clock.note(command.timestamp, now_s)
-        return command.exp <= self.clock.now().timestamp() * 1000 or self._host_clock.is_past(command.exp, now_s)
+        is_past = self._host_clock.is_past(command.exp, time.monotonic())
+        return is_past or command.exp <= self.clock.now().timestamp() * 1000
 
     def _obey(self, command: Command) -> CommandResult:
         try:

@@ -36,6 +36,7 @@ class RecordingLink:
 
     def __init__(self):
         self.n_times_told = 0
+        self.epochs = []
         self.sent = []
         self.acknowledged = []
 
@@ -54,6 +55,9 @@ class RecordingLink:
 
     def say_online(self):
         self.n_times_told += 1
+
+    def begin_epoch(self, epoch):
+        self.epochs.append(epoch)
 
     def acknowledge(self, messages):
         self.acknowledged += [message.mid for message in messages]
@@ -665,3 +669,24 @@ def test_a_damaged_outbox_is_put_aside_and_the_room_opens(tmp_path):
         assert file.with_suffix(".damaged").exists()
 
     asyncio.run(run())
+
+
+def test_a_clock_that_is_set_back_begins_a_new_epoch_once_and_one_set_forward_none(tmp_path):
+    async def body(site):
+        await site.service.tick()
+        for seconds in (3600.0, -0.5, 0.0):
+            site.clock.step(seconds=seconds)
+            site.clock.advance(seconds=10)
+            await site.service.tick()
+        assert site.link.epochs == []
+
+        site.clock.step(seconds=-3600.0)
+        for _ in range(3):
+            site.clock.advance(seconds=1)
+            await site.service.tick()
+        assert site.link.epochs == [2]
+        site.hear("evt", seq=1)
+        await site.service._write_some_events()
+        assert json.loads(site.link.last("evt/ack"))["epoch"] == 2
+
+    on_site(tmp_path, body)
