@@ -1054,6 +1054,7 @@ class FieldService:
         if envelope.seq is None:
             raise PayloadError("An event needs the field 'seq'.")
         device_id = tracked.device.device_id
+        is_late = self._registry.is_late_event(tracked, envelope, message.received_at)
         event = FieldEvent(
             device_id=device_id,
             seq=envelope.seq,
@@ -1062,8 +1063,8 @@ class FieldService:
             at=min(envelope.ts, message.received_at),
             received_at=message.received_at,
             boot=envelope.boot,
-            is_good=envelope.q is Quality.GOOD and not tracked.clock.is_wrong,
-            is_history=self._registry.is_late(tracked, envelope, message.received_at),
+            is_good=envelope.q is Quality.GOOD and self._registry.is_trusted(tracked, envelope, message.received_at),
+            is_history=is_late,
             data=envelope.data,
             stream=envelope.stream,
         )
@@ -1074,6 +1075,8 @@ class FieldService:
             self._stored.pop(device_id, None)
             log.warning("%s began to count its events anew at %d", device_id, event.seq)
         self._tell_skipped(device_id, sequence.n_skipped - n_skipped)
+        if arrival in (Arrival.IN_ORDER, Arrival.HELD) and not is_late and not tracked.clock.is_of_before(event.boot):
+            self._registry.on_clock(tracked, envelope.ts, message.received_at)
         # The hop to the broker is done with; what is missing end to end, the device sends again.
         if arrival is not Arrival.IN_ORDER:
             self._done(message)

@@ -169,6 +169,9 @@ class DeviceRow(Versioned, Base):
     event_seq: Mapped[int | None] = mapped_column(BigInteger, default=None)
     """Highest `/evt` sequence up to which nothing is missing."""
 
+    skew_s: Mapped[float | None] = mapped_column(default=None)
+    """Its clock minus ours in its present start; None while nobody knows."""
+
     birth: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
     """Its self-description, as it came."""
 

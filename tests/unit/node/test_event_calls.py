@@ -106,6 +106,14 @@ def test_an_alert_of_a_device_is_an_alarm_with_its_words_and_its_severity(desk):
     assert desk.waiting() == []
 
 
+def test_an_alert_whose_time_is_uncertain_calls_and_says_so(desk):
+    desk.hear(desk.event(is_good=False))
+
+    (alarm,) = desk.alarms()
+    assert alarm.is_calling
+    assert "not to be trusted" in alarm.detail
+
+
 @pytest.mark.parametrize(
     ("severity", "priority"),
     [("critical", 1), ("high", 2), ("medium", 3), ("low", 4), ("unheard of", 3), (["x"], 3), (None, 3)],
