@@ -19,7 +19,7 @@ from core.field import event_log, rows
 from core.field.clearing import Clearing, ClearingChanges, Remains, gone_by_its_clock, is_from_before, save_clearing
 from core.field.commands import Commands
 from core.field.device_list import NewDevice
-from core.field.event_log import DeviceEvent
+from core.field.event_log import DeviceEvent, EventCall
 from core.field.inbox import Inbound
 from core.field.inventory import (
     MAX_AT_ONCE,
@@ -493,7 +493,12 @@ class FieldService:
         Raises:
             UnavailableError: The database is away.
         """
-        await self._store.write(lambda s: event_log.claim(s, events))
+
+        def forget(session: Session) -> None:
+            if event_log.claim(session, events):
+                event_log.note_call(session, events, EventCall.NO_DEVICE)
+
+        await self._store.write(forget)
 
     def sheet(self, device_id: str) -> DeviceSheet:
         """Return what a device says about itself.

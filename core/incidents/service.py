@@ -263,11 +263,16 @@ class IncidentService:
         elif waiting.condition.priority < known.condition.priority:
             self._waiting[key] = replace(waiting, snapshot=waiting.snapshot or known.snapshot)
 
-    async def raise_moment(self, condition: Condition, claim: Callable[[Session], bool]) -> Alarm | None:
+    async def raise_moment(
+        self,
+        condition: Condition,
+        claim: Callable[[Session], bool],
+        note: Callable[[Session, Alarm], None] = lambda _session, _alarm: None,
+    ) -> Alarm | None:
         """Call for what happened at one moment, or of which nobody can say how long it lasts.
 
         `claim` runs in the same transaction and says whether this still has to be called for: a try whose answer was
-        lost, or a node that was killed, called already.
+        lost, or a node that was killed, called already. `note` runs in it after, with the alarm as it became.
 
         Returns:
             The alarm, returned at once; None where it was called for before.
@@ -282,7 +287,10 @@ class IncidentService:
                 return Changed()
             raised = raise_alarm(session, raising, self.tunings)
             ended = return_alarm(session, key, raising.at, self.tunings)
-            return replace(joined((raised, ended)), answer=ended.answer or raised.answer)
+            answer = ended.answer or raised.answer
+            if answer is not None:
+                note(session, answer)
+            return replace(joined((raised, ended)), answer=answer)
 
         return (await self._commit(run)).answer
 

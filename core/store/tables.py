@@ -225,6 +225,12 @@ class FieldEventRow(Base):
     is_waiting: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     """It calls an operator, and its call is not stored yet: a node that was killed in between finds it here."""
 
+    call: Mapped[str] = mapped_column(String(16), default="", server_default="")
+    """What became of its call, once that is stored; empty where it does not call."""
+
+    alarm_id: Mapped[str | None] = mapped_column(String(26), default=None)
+    """The alarm that it raised, or that it counts to."""
+
 
 class DeviceCommandRow(Base):
     """A command that somebody gave a device, and what became of it."""

@@ -7,6 +7,7 @@ from sqlalchemy.exc import DataError
 
 from core.access.model import SYSTEM
 from core.field import rows
+from core.field.event_log import EventCall
 from core.field.inbox import Inbound
 from core.field.model import CommandStatus, DeviceState, LinkReport, LinkState
 from core.field.outbox import Outbox
@@ -176,12 +177,15 @@ def test_stored_events_are_listed_and_those_that_call_wait_until_their_call_is_s
         site.hear("evt", seq=3, type="Alert", data=alert, hist=True)
         await site.service._write_some_events()
 
-        shown = [(one.seq, one.is_late, one.is_calling) for one in await site.service.events("station/s1")]
-        assert shown == [(3, True, False), (2, False, True), (1, False, False)]
+        async def shown():
+            return [(one.seq, one.is_late, one.call) for one in await site.service.events("station/s1")]
+
+        assert await shown() == [(3, True, EventCall.NONE), (2, False, EventCall.WAITING), (1, False, EventCall.NONE)]
         waiting = await site.service.waiting_events()
         assert [(one.seq, one.data) for one in waiting] == [(2, alert)]
         await site.service.forget_waiting(waiting)
         assert await site.service.waiting_events() == []
+        assert (await shown())[1] == (2, False, EventCall.NO_DEVICE)
 
     on_site(tmp_path, body)
 

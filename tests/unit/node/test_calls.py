@@ -61,7 +61,7 @@ class Incidents:
         self.pictures += [picture] if picture is not None else []
         self.conditions.append(condition)
 
-    async def raise_moment(self, condition, _claim):
+    async def raise_moment(self, condition, _claim, _note=None):
         await self._store("moment", condition.condition_key)
 
     async def return_condition(self, key, _measured_at=None):

@@ -1,4 +1,4 @@
-"""How wrong a device's clock is, kept over a restart.
+"""How wrong a device's clock is, and what became of the calls of its events.
 
 Revision ID: 0029
 Revises: 0028
@@ -16,5 +16,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the column; the clock of a device that is known already has to be learned once more."""
+    """Add the columns; clocks are learned once more, and of what called before nobody knows whom."""
     op.add_column("device", sa.Column("skew_s", sa.Double(), nullable=True))
+    op.add_column("field_event", sa.Column("call", sa.String(length=16), server_default="", nullable=False))
+    op.add_column("field_event", sa.Column("alarm_id", sa.String(length=26), nullable=True))
