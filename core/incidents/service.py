@@ -39,7 +39,7 @@ from core.incidents.model import (
     Snapshot,
     SourceKind,
 )
-from core.incidents.raising import Raising, raise_alarm, raise_all, return_alarm
+from core.incidents.raising import Raising, keep_past, raise_alarm, raise_all, return_alarm
 from core.incidents.rules.book import shipped_tunings
 from core.incidents.same_event import View
 from core.incidents.signals import NUISANCE, REPEAT_S, Signals, Verdict
@@ -293,6 +293,11 @@ class IncidentService:
             return replace(joined((raised, ended)), answer=answer)
 
         return (await self._commit(run)).answer
+
+    async def keep_past(self, condition: Condition, ended_at: datetime) -> None:
+        """Store what was over before anybody heard of it, as a closed incident; nobody is called."""
+        condition, at = self._by_rule(condition), self._clock.now()
+        await self._commit(lambda s: keep_past(s, condition, ended_at=ended_at, at=at))
 
     async def return_condition(self, condition_key: str, measured_at: datetime | None = None) -> Alarm | None:
         """Note that a condition is over; `measured_at` where a number of a device says so.

@@ -833,6 +833,7 @@ def test_what_frigate_saw_is_the_last_one_known_while_it_is_offline_and_calls_an
             cameras=lambda: (CAMERA,),
             raise_condition=calls.raise_condition,
             return_condition=calls.return_condition,
+            keep_past=calls.keep_past,
             now_s=lambda: 0.0,
         )
         calls.follow(frigate)
