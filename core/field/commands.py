@@ -7,7 +7,7 @@ import contextlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from sqlalchemy import select, update
@@ -35,7 +35,7 @@ MAX_TTL_S = 3600.0
 MAX_PENDING = 10_000
 KEEP_AGAIN_S = 2.0
 IDS_AT_ONCE = 500
-LATE_ANSWER_S = 600.0
+LATE_ANSWER = timedelta(minutes=10)
 """A device that answers after its time is still believed for so long: what it did counts, not what we feared."""
 
 _LONG_AGO_S = -1e9
@@ -137,6 +137,9 @@ class Commands:
             self._pending[command.command_id] = _Pending(command, topic, body, now_s + left_s, _LONG_AGO_S)
         refused = await self._store.write_each([replace(command, changed_at=now) for command in ended], _update_all)
         await self._store.write(self._close_orphans)
+        for command in await self._store.read(lambda session: _timed_out_since(session, now - LATE_ANSWER)):
+            ended_s = now_s - (now - (command.changed_at or now)).total_seconds()
+            self._timed_out[command.command_id] = (command, ended_s)
         lost = {command.command_id for command in refused}
         await self._outbox.settle([*known, *(one.command_id for one in ended if one.command_id not in lost)])
 
@@ -286,7 +289,7 @@ class Commands:
             ):
                 item.sent_s = now_s
         for command_id, (_, ended_s) in list(self._timed_out.items()):
-            if now_s - ended_s > LATE_ANSWER_S:
+            if now_s - ended_s > LATE_ANSWER.total_seconds():
                 del self._timed_out[command_id]
         if self._keep_again_s is not None and now_s >= self._keep_again_s:
             self._keep_soon()
@@ -433,6 +436,16 @@ def _final_ids(session: Session, commands: Sequence[DeviceCommand]) -> set[str]:
         ids = [command.command_id for command in commands[begin : begin + IDS_AT_ONCE]]
         found.update(session.scalars(ended.where(DeviceCommandRow.command_id.in_(ids))))
     return found
+
+
+def _timed_out_since(session: Session, since: datetime) -> list[DeviceCommand]:
+    """Return the commands that no answer came to in their time, and for which one may still come."""
+    query = select(DeviceCommandRow).where(
+        DeviceCommandRow.status == CommandStatus.TIMEOUT.value,
+        DeviceCommandRow.created_at >= since - timedelta(seconds=MAX_TTL_S),
+        DeviceCommandRow.changed_at >= since,
+    )
+    return [_command(row) for row in session.scalars(query)]
 
 
 def _check_actor(actor: Actor) -> None:

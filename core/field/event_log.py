@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
@@ -22,6 +24,26 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[_-][A-Za-z0-9]+)*")
 _PARTS = re.compile(r"[A-Z]+[0-9]*(?![a-z])|[A-Z]?[a-z0-9]+")
 
 
+class EventCall(StrEnum):
+    """Whether an event called an operator; what is held is an alarm that calls nobody."""
+
+    NONE = ""
+    """It is none that calls."""
+
+    WAITING = "waiting"
+    """Its call is not stored yet."""
+
+    CALLED = "called"
+    SHELVED = "shelved"
+    SUPPRESSED = "suppressed"
+    OUT_OF_SERVICE = "out_of_service"
+    NO_DEVICE = "no_device"
+    """Its device had been removed."""
+
+    UNKNOWN = "unknown"
+    """It is of a version that did not note it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceEvent:
     """One stored event of a device.
@@ -32,6 +54,7 @@ class DeviceEvent:
         title: What the device calls it, in words.
         at: By the device's own clock, never later than `received_at`.
         is_late: It was history when it came: nobody was called.
+        alarm_id: The alarm that it raised, or that it counts to; empty where there is none.
         meaning: Names and texts of what was read in it.
     """
 
@@ -42,7 +65,8 @@ class DeviceEvent:
     received_at: datetime
     is_late: bool
     is_good: bool
-    is_calling: bool
+    call: EventCall
+    alarm_id: str = ""
     meaning: tuple[tuple[str, str], ...] = ()
 
 
@@ -77,9 +101,24 @@ def claim(session: Session, events: Sequence[FieldEvent]) -> bool:
     waiting = session.execute(
         select(FieldEventRow.device_id, FieldEventRow.seq, FieldEventRow.boot).where(FieldEventRow.is_waiting)
     )
-    left = {tuple(row) for row in waiting} & {(one.device_id, one.seq, one.boot) for one in events}
+    left = {(row.device_id, row.seq, row.boot) for row in waiting} & {_key(one) for one in events}
     if not left:
         return False
+    _set(session, sorted(left), is_waiting=False)
+    return True
+
+
+def note_call(session: Session, events: Sequence[FieldEvent], call: EventCall, alarm_id: str = "") -> None:
+    """Note what became of the call of these; where that was noted before, it stays."""
+    _set(session, sorted(map(_key, events)), call=call.value, alarm_id=alarm_id or None)
+
+
+def _key(event: FieldEvent) -> tuple[str, int, str]:
+    return event.device_id, event.seq, event.boot
+
+
+def _set(session: Session, keys: Sequence[tuple[str, int, str]], **values: Any) -> None:
+    """Set columns of the events of which nothing was noted yet."""
     table = FieldEventRow.__table__
     session.connection().execute(
         update(table)  # type: ignore[arg-type]  # a mapped class gives its table as a FromClause
@@ -87,11 +126,11 @@ def claim(session: Session, events: Sequence[FieldEvent]) -> bool:
             table.c.device_id == bindparam("b_device_id"),
             table.c.seq == bindparam("b_seq"),
             table.c.boot == bindparam("b_boot"),
+            table.c.call == "",
         )
-        .values(is_waiting=False),
-        [{"b_device_id": device_id, "b_seq": seq, "b_boot": boot} for device_id, seq, boot in sorted(left)],
+        .values(**values),
+        [{"b_device_id": device_id, "b_seq": seq, "b_boot": boot} for device_id, seq, boot in keys],
     )
-    return True
 
 
 def in_words(name: str) -> str:
@@ -114,9 +153,18 @@ def _shown(row: FieldEventRow, kind: DeviceKind) -> DeviceEvent:
         received_at=event.received_at,
         is_late=event.is_history,
         is_good=event.is_good,
-        is_calling=calls_operator(event),
+        call=_call_of(row, event),
+        alarm_id=row.alarm_id or "",
         meaning=tuple(meaning),
     )
+
+
+def _call_of(row: FieldEventRow, event: FieldEvent) -> EventCall:
+    if row.is_waiting:
+        return EventCall.WAITING
+    if row.call:
+        return EventCall(row.call)
+    return EventCall.UNKNOWN if calls_operator(event) else EventCall.NONE
 
 
 def title_of(event: FieldEvent) -> str:

@@ -116,7 +116,7 @@ class MqttLink:
         clock: Clock | None = None,
         more_filters: tuple[tuple[str, int], ...] = (),
     ) -> None:
-        """Prepare; `start` connects. The epoch is higher at each start of this core.
+        """Prepare; `start` connects. The epoch is higher at each start of this core; see `begin_epoch`.
 
         `more_filters` are listened to where the broker allows it; each comes with its QoS.
         """
@@ -237,6 +237,11 @@ class MqttLink:
         """Say once more that this core is there, and what its clock shows; nothing while there is no connection."""
         if self._is_connected and not self._is_stopping.is_set():
             self._publish_host_state(is_online=True)
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Say that what this core's clock showed before counts no more: it was set back."""
+        self._epoch = epoch
+        self.say_online()
 
     def acknowledge(self, messages: Iterable[Inbound]) -> None:
         """Tell the broker that these are stored; call it after the commit."""

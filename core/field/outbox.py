@@ -40,7 +40,7 @@ class Outbox:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="outbox")
         self._connection: sqlite3.Connection | None = None
         self.epoch = 0
-        """Number of this start of the core; higher than at every start before."""
+        """Number of this start of the core, or of the last time its clock was set back; higher than all before."""
 
     async def open(self) -> list[tuple[DeviceCommand, str, bytes]]:
         """Open the file and return what was not settled when the core last ended: command, topic, body.
@@ -74,6 +74,14 @@ class Outbox:
         """
         await self._run(lambda: self._settle(command_ids))
 
+    async def begin_epoch(self) -> None:
+        """Let what is said from now on be told apart from what was said before.
+
+        Raises:
+            UnavailableError: The file cannot be written.
+        """
+        self.epoch = await self._run(self._next_epoch)
+
     async def close(self) -> None:
         """Let the file go."""
         with contextlib.suppress(UnavailableError):
@@ -97,15 +105,17 @@ class Outbox:
             self._close()
             self._file.replace(self._file.with_suffix(".damaged"))
             self._connect()
-        db = self._db()
-        with db:
-            db.execute("INSERT INTO fact VALUES ('epoch', 1) ON CONFLICT (key) DO UPDATE SET value = value + 1")
-            self.epoch = int(db.execute("SELECT value FROM fact WHERE key = 'epoch'").fetchone()[0])
-        rows = db.execute(
+        self.epoch = self._next_epoch()
+        rows = self._db().execute(
             "SELECT command_id, device_id, name, status, text, sent_by, created_at, expires_at, topic, body "
             "FROM command ORDER BY command_id"
         )
         return [(_command(row[:8]), str(row[8]), bytes(row[9])) for row in rows]
+
+    def _next_epoch(self) -> int:
+        with self._db() as db:
+            db.execute("INSERT INTO fact VALUES ('epoch', 1) ON CONFLICT (key) DO UPDATE SET value = value + 1")
+            return int(db.execute("SELECT value FROM fact WHERE key = 'epoch'").fetchone()[0])
 
     def _connect(self) -> None:
         self._connection = sqlite3.connect(self._file, check_same_thread=False, timeout=5.0)

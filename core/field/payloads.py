@@ -181,6 +181,7 @@ class EvtAck(Payload):
     Attributes:
         boot: Of the event `ack`; where the device's own event of that number has another one, another outbox is meant.
         timestamp: When it was written, by the core's clock, in epoch milliseconds.
+        epoch: As in the core's state: by an earlier one, `timestamp` counts no more.
     """
 
     ack: int = Field(ge=0)
@@ -191,7 +192,13 @@ class EvtAck(Payload):
 
 
 class HostState(Payload):
-    """The core is there, or its last will speaks."""
+    """The core is there, or its last will speaks.
+
+    Attributes:
+        timestamp: When it was written, by the core's clock, in epoch milliseconds.
+        epoch: Higher at each start of the core, and each time its clock was set back: of what it said before, no time
+            counts any more.
+    """
 
     online: bool
     timestamp: int

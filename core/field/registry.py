@@ -114,7 +114,10 @@ class Registry:
             stale_s=kind.streams[0].stale_s,
             is_stored=True,
             is_unsaved=False,
+            clock=ClockWatch(skew_s=device.skew_s, is_sure=device.skew_s is not None, boot=boot),
         )
+        if tracked.clock.is_wrong:
+            tracked.device = replace(tracked.device, last_error=_clock_error(device.skew_s or 0.0))
         self._tracked[device.device_id] = tracked
 
     def add(self, device: Device, *, now_s: float) -> None:
@@ -178,7 +181,7 @@ class Registry:
         """Take in a self-description; what an operator wrote stays."""
         if is_live:
             self._note_twice(tracked, birth.boot, received_at)
-        self._note_boot(tracked, birth.boot, birth.ts)
+        self._note_boot(tracked, birth.boot, birth.ts, is_live=is_live)
         types = [stream.smart_data_model or stream.type for stream in birth.streams]
         device = tracked.device
         kind = kind_for(device.device_id.partition("/")[0], types)
@@ -202,7 +205,7 @@ class Registry:
     def on_status(self, tracked: Tracked, status: Status, *, received_at: datetime, is_live: bool) -> bool:
         """Take in a status or a last will; False where it belongs to an earlier start of the device."""
         if status.state == "online":
-            self._note_boot(tracked, status.boot, status.ts)
+            self._note_boot(tracked, status.boot, status.ts, is_live=is_live)
             if is_live:
                 self._set_state(tracked, DeviceState.ONLINE, received_at)
             return True
@@ -278,11 +281,12 @@ class Registry:
         if not tracked.clock.note(sent_at, received_at):
             return
         skew_s = round(tracked.clock.skew_s or 0.0, 1) + 0.0
+        before_s = tracked.device.skew_s
+        # Smaller changes are written with the rest, once a minute.
+        tracked.is_unsaved |= before_s is None or abs(before_s - skew_s) >= 1.0
         device = replace(tracked.device, skew_s=skew_s)
         if tracked.clock.is_wrong:
-            device = replace(
-                device, last_error=f"Its clock is {abs(skew_s):,.0f} s {'fast' if skew_s > 0 else 'slow'}."
-            )
+            device = replace(device, last_error=_clock_error(skew_s))
         elif was_wrong:
             device = replace(device, last_error="")
         if tracked.clock.is_wrong != was_wrong:
@@ -292,6 +296,21 @@ class Registry:
     def is_late(self, tracked: Tracked, envelope: Envelope, received_at: datetime) -> bool:
         """Tell whether a message is history: it says so, or it was on its way for more than `LATE_S`."""
         return envelope.hist or tracked.clock.true_age_s(envelope.ts, received_at) > LATE_S
+
+    def is_late_event(self, tracked: Tracked, envelope: Envelope, received_at: datetime) -> bool:
+        """Tell whether an event is history: it says so, or it waited for more than `LATE_S` for certain.
+
+        While nobody knows the device's clock, an old time may be its own "now": that calls, and is uncertain.
+        """
+        clock = tracked.clock
+        if envelope.hist or clock.is_of_before(envelope.boot):
+            return self.is_late(tracked, envelope, received_at)
+        return clock.least_age_s(envelope.ts, received_at) > LATE_S
+
+    def is_trusted(self, tracked: Tracked, envelope: Envelope, received_at: datetime) -> bool:
+        """Tell whether the time in a live message can be believed: the device's clock is right, or may well be."""
+        clock = tracked.clock
+        return not clock.is_wrong and (clock.is_sure or envelope.hist or _is_of_now(envelope, received_at))
 
     def lose_sight(self, at: datetime) -> None:
         """Nobody can be heard just now: who was online is unconfirmed until it speaks again."""
@@ -379,17 +398,24 @@ class Registry:
             tracked.device = replace(tracked.device, last_error=sentence)
             tracked.has_changed = True
 
-    def _note_boot(self, tracked: Tracked, boot: str, at: datetime | None) -> None:
+    def _note_boot(self, tracked: Tracked, boot: str, at: datetime | None, *, is_live: bool) -> None:
         """Remember the device's current start; a retained message of an earlier one does not bring it back."""
-        if not boot or boot == tracked.boot:
+        is_earlier = at is not None and tracked.boot_at is not None and at < tracked.boot_at
+        if is_earlier and not is_live:
             return
-        if at is not None and tracked.boot_at is not None and at < tracked.boot_at:
+        # A live one is of now, also where its clock went back: one without a battery begins anew.
+        tracked.clock.begin(boot)
+        if not boot or boot == tracked.boot:
             return
         tracked.boot, tracked.boot_at = boot, at
         tracked.is_unsaved = True
         if tracked.device.state is DeviceState.LOST:
             # What was lost was the start before this one.
             self._set_state(tracked, DeviceState.UNKNOWN, at)
+
+
+def _clock_error(skew_s: float) -> str:
+    return f"Its clock is {abs(skew_s):,.0f} s {'fast' if skew_s > 0 else 'slow'}."
 
 
 def _is_of_now(envelope: Envelope, received_at: datetime) -> bool:

@@ -50,6 +50,7 @@ def device(row: DeviceRow) -> Device:
         last_seen_at=row.last_seen_at,
         state_since=row.state_since,
         firmware=row.firmware,
+        skew_s=row.skew_s,
         version=row.version,
     )
 
@@ -72,10 +73,11 @@ def device_values(tracked: Tracked) -> dict[str, Any]:
         "firmware": storable(device.firmware),
         "boot": storable(tracked.boot),
         "birth": tracked.birth,
+        "skew_s": tracked.clock.skew_s if tracked.clock.is_sure else None,
     }
 
 
-_OURS = ("kind", "state", "last_seen_at", "state_since", "firmware", "boot", "birth")
+_OURS = ("kind", "state", "last_seen_at", "state_since", "firmware", "boot", "birth", "skew_s")
 _OPERATORS = ("name", "lat_deg", "lon_deg")
 
 

@@ -19,7 +19,7 @@ from core.field import event_log, rows
 from core.field.clearing import Clearing, ClearingChanges, Remains, gone_by_its_clock, is_from_before, save_clearing
 from core.field.commands import Commands
 from core.field.device_list import NewDevice
-from core.field.event_log import DeviceEvent
+from core.field.event_log import DeviceEvent, EventCall
 from core.field.inbox import Inbound
 from core.field.inventory import (
     MAX_AT_ONCE,
@@ -108,6 +108,7 @@ ACK_AFTER_N = 50
 
 REBIRTH_AT_MOST_EVERY_S = 30.0
 TIME_AT_MOST_EVERY_S = 30.0
+SET_BACK_S = 1.0
 CLOSED_ALARM_STAYS_S = 600.0
 MAX_EVENTS_WAITING = 20_000
 MAX_READINGS_WAITING = 20_000
@@ -204,6 +205,10 @@ class Link(Protocol):
 
     def say_online(self) -> None:
         """Say once more that this core is there, and what its clock shows."""
+        ...
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Say that what this core's clock showed before counts no more: it was set back."""
         ...
 
     def report(self) -> LinkReport:
@@ -329,6 +334,10 @@ class FieldService:
         self._wants_rebirth = False
         self._time_s = float("-inf")
         self._wants_time = False
+        self._clock_ahead_s = float("-inf")
+        """The most that the wall clock was ahead of the monotonic one in this epoch."""
+
+        self._was_set_back = False
         self._was_connected = False
         self._hears = False
         """The broker answers: silence is then a device's own."""
@@ -485,7 +494,12 @@ class FieldService:
         Raises:
             UnavailableError: The database is away.
         """
-        await self._store.write(lambda s: event_log.claim(s, events))
+
+        def forget(session: Session) -> None:
+            if event_log.claim(session, events):
+                event_log.note_call(session, events, EventCall.NO_DEVICE)
+
+        await self._store.write(forget)
 
     def sheet(self, device_id: str) -> DeviceSheet:
         """Return what a device says about itself.
@@ -1054,6 +1068,7 @@ class FieldService:
         if envelope.seq is None:
             raise PayloadError("An event needs the field 'seq'.")
         device_id = tracked.device.device_id
+        is_late = self._registry.is_late_event(tracked, envelope, message.received_at)
         event = FieldEvent(
             device_id=device_id,
             seq=envelope.seq,
@@ -1062,8 +1077,8 @@ class FieldService:
             at=min(envelope.ts, message.received_at),
             received_at=message.received_at,
             boot=envelope.boot,
-            is_good=envelope.q is Quality.GOOD and not tracked.clock.is_wrong,
-            is_history=self._registry.is_late(tracked, envelope, message.received_at),
+            is_good=envelope.q is Quality.GOOD and self._registry.is_trusted(tracked, envelope, message.received_at),
+            is_history=is_late,
             data=envelope.data,
             stream=envelope.stream,
         )
@@ -1074,6 +1089,8 @@ class FieldService:
             self._stored.pop(device_id, None)
             log.warning("%s began to count its events anew at %d", device_id, event.seq)
         self._tell_skipped(device_id, sequence.n_skipped - n_skipped)
+        if arrival in (Arrival.IN_ORDER, Arrival.HELD) and not is_late and not tracked.clock.is_of_before(event.boot):
+            self._registry.on_clock(tracked, envelope.ts, message.received_at)
         # The hop to the broker is done with; what is missing end to end, the device sends again.
         if arrival is not Arrival.IN_ORDER:
             self._done(message)
@@ -1335,7 +1352,24 @@ class FieldService:
         self._turn()
         await self._write_what_is_due()
 
+    def _watch_clock(self, now_s: float) -> None:
+        """Notice that the clock was set back: by what it showed before, devices take every command for too late."""
+        ahead_s = self._clock.now().timestamp() - now_s
+        if ahead_s < self._clock_ahead_s - SET_BACK_S:
+            log.warning("the clock was set back by %.1f s: a new epoch begins", self._clock_ahead_s - ahead_s)
+            self._clock_ahead_s, self._was_set_back = ahead_s, True
+        self._clock_ahead_s = max(self._clock_ahead_s, ahead_s)
+
+    async def _begin_epoch(self) -> None:
+        if not self._was_set_back or self._link is None:
+            return
+        await self._outbox.begin_epoch()
+        self._was_set_back = False
+        self._link.begin_epoch(self._outbox.epoch)
+
     async def _write_what_is_due(self) -> None:
+        with contextlib.suppress(UnavailableError):
+            await self._begin_epoch()
         with contextlib.suppress(UnavailableError):
             await self._write_readings()
         with contextlib.suppress(UnavailableError):
@@ -1344,6 +1378,7 @@ class FieldService:
     def _turn(self) -> None:
         """Publish what is fresh, look after silence, gaps, commands and the link."""
         now_s = self._clock.monotonic()
+        self._watch_clock(now_s)
         fresh, self._fresh = self._fresh, {}
         self._told = set(fresh)
         for reading in fresh.values():

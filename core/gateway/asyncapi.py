@@ -172,7 +172,7 @@ _LINK: tuple[Delivery, ...] = (
         qos=1,
         is_retained=False,
         expiry="60 s",
-        title="What became of a command.",
+        title="What became of a command. What a broken line may have lost, a device says again when it is back.",
     ),
     Delivery(
         key="twinDesired",

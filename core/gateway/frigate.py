@@ -2,6 +2,8 @@
 
 Reads `frigate/events` (new, update, end) and `frigate/available`. Of an object its label, its zones and its score are
 taken; names, faces and number plates that Frigate may have recognised are left where they are.
+
+What the broker kept while we were away comes in one go: what began and ended in it is history, and calls nobody.
 """
 
 from __future__ import annotations
@@ -23,9 +25,16 @@ MAX_OBJECTS = 5000
 FORGOTTEN_AFTER_S = 3600.0
 """Frigate tells the end of each object; an end that was lost must not hold an alarm for ever."""
 
+LATE_S = 30.0
+"""What was on its way for longer waits whether its end comes too; not for long, Frigate's clock may just be slow."""
+
+QUIET_S = 2.0
+HELD_AT_MOST_S = 10.0
+
 OBJECT = "frigate_object"
 """Kind of the conditions that come from here."""
 
+EpochS = Annotated[float, Field(gt=0, lt=7_258_118_400, allow_inf_nan=False)]
 Name = Annotated[str, Field(min_length=1, max_length=64)]
 
 
@@ -33,7 +42,7 @@ class TrackedObject(Payload):
     """An object as Frigate follows it: the fields we use.
 
     Attributes:
-        start_time: Epoch seconds.
+        start_time, end_time, frame_time: Epoch seconds; of the object, and of the picture that this is about.
     """
 
     id: Name
@@ -41,7 +50,9 @@ class TrackedObject(Payload):
     label: Name
     top_score: float = Field(default=0.0, ge=0, le=1, allow_inf_nan=False)
     false_positive: bool = False
-    start_time: float = Field(gt=0, lt=7_258_118_400, allow_inf_nan=False)
+    start_time: EpochS
+    end_time: EpochS | None = None
+    frame_time: EpochS | None = None
     current_zones: tuple[Name, ...] = Field(default=(), max_length=32)
 
 
@@ -54,9 +65,14 @@ class FrigateEvent(Payload):
 
 @dataclass(slots=True)
 class _Place:
-    """One zone of one camera, and one kind of object in it."""
+    """One zone of one camera, and one kind of object in it.
 
-    condition_key: str
+    Attributes:
+        held_since_s: It calls only where it lasts: it was told late. None once it called.
+    """
+
+    condition: Condition
+    held_since_s: float | None = None
     object_ids: set[str] = field(default_factory=set)
 
 
@@ -77,6 +93,7 @@ class FrigateAdapter:
         cameras: Callable[[], tuple[Camera, ...]],
         raise_condition: Callable[[Condition], None],
         return_condition: Callable[[str], None],
+        keep_past: Callable[[Condition, datetime], None],
         now_s: Callable[[], float],
     ) -> None:
         """Listen below `topic`.
@@ -87,6 +104,7 @@ class FrigateAdapter:
             cameras: Ours; one with the same name as Frigate's is taken for the same.
             raise_condition: Calls an operator.
             return_condition: Takes a call back, by its condition key.
+            keep_past: Stores what was over before it was heard of, and when it ended.
             now_s: A monotonic clock.
         """
         self._topic = topic
@@ -94,7 +112,11 @@ class FrigateAdapter:
         self._cameras = cameras
         self._raise = raise_condition
         self._return = return_condition
+        self._keep_past = keep_past
         self._now_s = now_s
+        self._late_s = float("-inf")
+        """When the last late event came, or the connection began."""
+
         self._places: dict[tuple[str, str, str], _Place] = {}
         self._seen: dict[str, tuple[float, set[tuple[str, str, str]]]] = {}
         self._is_available: bool | None = None
@@ -106,7 +128,7 @@ class FrigateAdapter:
 
     def forget(self, condition_key: str) -> None:
         """Somebody closed what was called for a place: whatever is there still calls anew."""
-        for key in [key for key, place in self._places.items() if place.condition_key == condition_key]:
+        for key in [key for key, place in self._places.items() if place.condition.condition_key == condition_key]:
             del self._places[key]
             for _, places in self._seen.values():
                 places.discard(key)
@@ -130,7 +152,7 @@ class FrigateAdapter:
             PayloadError: It cannot be used.
         """
         if message.topic.endswith("/available"):
-            self._take_available(message.payload)
+            self._take_available(message.payload, message.received_at)
             return
         event = read(message.payload, FrigateEvent)
         if event.after.false_positive and event.type != "end":
@@ -139,31 +161,43 @@ class FrigateAdapter:
 
     def connected(self) -> None:
         """What it saw stays until it says otherwise; the time in which it could not be heard is no silence."""
-        now_s = self._now_s()
+        now_s = self._late_s = self._now_s()
+        for place in self._places.values():
+            if place.held_since_s is not None:
+                place.held_since_s = now_s
         self._seen = {object_id: (now_s, places) for object_id, (_, places) in self._seen.items()}
 
     def tick(self, now_s: float) -> None:
-        """Let go of objects of which nothing was heard for long."""
+        """Call for what was told late and lasts; let go of objects of which nothing was heard for long."""
+        is_quiet = now_s - self._late_s >= QUIET_S
+        for place in self._places.values():
+            if place.held_since_s is not None and (is_quiet or now_s - place.held_since_s >= HELD_AT_MOST_S):
+                self._call(place)
         if self._is_available is False:
             return
         for object_id, (heard_s, _) in tuple(self._seen.items()):
             if now_s - heard_s > FORGOTTEN_AFTER_S:
-                self._let_go(object_id)
+                self._let_go(object_id, None)
 
-    def _take_available(self, payload: bytes) -> None:
+    def _take_available(self, payload: bytes, received_at: datetime) -> None:
         words = payload.decode("utf-8", "replace").strip()
         if words not in ("online", "offline"):
             raise PayloadError(f"Frigate is neither online nor offline but {words[:40]!r}.")
         if words == "online" and self._is_available is False:
             # It numbers its objects anew: of those before nobody would ever hear the end.
             for object_id in tuple(self._seen):
-                self._let_go(object_id)
+                self._let_go(object_id, received_at)
         self._is_available = words == "online"
 
     def _follow(self, event: FrigateEvent, received_at: datetime) -> None:
         seen = event.after
         # Its clock may be ahead of ours; nothing begins in the future.
         began_at = min(datetime.fromtimestamp(seen.start_time, UTC), received_at)
+        said_s = (seen.end_time if event.type == "end" else None) or seen.frame_time or seen.start_time
+        said_at = min(datetime.fromtimestamp(said_s, UTC), received_at)
+        is_late = (received_at - said_at).total_seconds() > LATE_S
+        if is_late:
+            self._late_s = self._now_s()
         if event.type != "end" and seen.id not in self._seen and len(self._seen) >= MAX_OBJECTS:
             raise PayloadError(f"Frigate follows more than {MAX_OBJECTS} objects at once.")
         zones = () if event.type == "end" else seen.current_zones
@@ -173,18 +207,25 @@ class FrigateAdapter:
             if not self._zones or zone in self._zones or f"{seen.camera}/{zone}" in self._zones
         }
         for key in wanted - self._places.keys():
-            self._open(key, seen, began_at)
+            self._places[key] = _Place(self._condition(key, seen, began_at), held_since_s=self._now_s())
+        for key in () if is_late else wanted:
+            self._call(self._places[key])
         if event.type == "end":
-            self._let_go(seen.id)
+            self._let_go(seen.id, said_at)
         else:
-            self._move(seen.id, wanted)
+            self._move(seen.id, wanted, said_at)
             self._seen[seen.id] = (self._now_s(), wanted)
 
-    def _let_go(self, object_id: str) -> None:
-        self._move(object_id, set())
+    def _call(self, place: _Place) -> None:
+        if place.held_since_s is not None:
+            place.held_since_s = None
+            self._raise(place.condition)
+
+    def _let_go(self, object_id: str, at: datetime | None) -> None:
+        self._move(object_id, set(), at)
         self._seen.pop(object_id, None)
 
-    def _move(self, object_id: str, wanted: set[tuple[str, str, str]]) -> None:
+    def _move(self, object_id: str, wanted: set[tuple[str, str, str]], at: datetime | None) -> None:
         """Let an object be in these places and in no others; a place without objects is normal again."""
         _, before = self._seen.get(object_id, (0.0, set()))
         for key in wanted:
@@ -194,14 +235,20 @@ class FrigateAdapter:
             place.object_ids.discard(object_id)
             if not place.object_ids:
                 del self._places[key]
-                self._return(place.condition_key)
+                self._end(place, at)
 
-    def _open(self, key: tuple[str, str, str], seen: TrackedObject, began_at: datetime) -> None:
+    def _end(self, place: _Place, at: datetime | None) -> None:
+        if place.held_since_s is None:
+            self._return(place.condition.condition_key)
+        elif place.condition.began_at is not None:
+            self._keep_past(place.condition, max(at or place.condition.began_at, place.condition.began_at))
+
+    def _condition(self, key: tuple[str, str, str], seen: TrackedObject, began_at: datetime) -> Condition:
         name, zone, label = key
         camera = next((item for item in self._cameras() if plain_name(item.name) == plain_name(name)), None)
         source_id = camera.camera_id if camera is not None else f"frigate/{plain_name(name)}"
         score = f", {seen.top_score:.0%} sure" if seen.top_score else ""
-        condition = Condition(
+        return Condition(
             condition_key=f"{SourceKind.CAMERA}/{source_id}/frigate:{plain_name(zone)}:{plain_name(label)}",
             kind=OBJECT,
             tags=frozenset({plain_name(zone), plain_name(label)}),
@@ -214,5 +261,3 @@ class FrigateAdapter:
             position=camera.position if camera is not None else None,
             began_at=began_at,
         )
-        self._places[key] = _Place(condition.condition_key)
-        self._raise(condition)

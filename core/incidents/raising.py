@@ -16,10 +16,13 @@ from core.incidents.events import Raised, Returned, Suppressed
 from core.incidents.evidence import Evidence
 from core.incidents.model import Alarm, AlarmMark, Condition, Incident, IncidentStatus
 from core.incidents.tuning import Tunings
+from core.incidents.work import Disposition
 from core.incidents.writer import Changed
 from core.kernel.ids import new_id
 from core.store.rows import storable, within
 from core.store.tables import MAX_SOURCE_ID, AlarmRow, IncidentRow
+
+HISTORICAL = "Historical: it was over when it was heard of, and nobody was called."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +169,18 @@ def return_alarm(
         incident.ended_at = at
     session.flush()
     return Changed(answer=transition.alarm, alarms=(transition.alarm,), incidents=(ledger.incident_of(incident),))
+
+
+def keep_past(session: Session, condition: Condition, *, ended_at: datetime, at: datetime) -> Changed:
+    """Store what was over before anybody heard of it: a closed incident that is marked as historical, without alarm."""
+    condition = storable_condition(condition)
+    incident = replace(_incident(new_id(), Raising(condition=condition, at=at)), status=IncidentStatus.CLOSED)
+    ledger.insert_incidents(session, [incident], [condition.confidence])
+    row = session.get_one(IncidentRow, incident.incident_id)
+    row.ended_at, row.closed_at, row.text = ended_at, at, HISTORICAL
+    row.disposition = Disposition.NO_ACTION.value
+    session.flush()
+    return Changed(incidents=(ledger.incident_of(row),))
 
 
 def storable_condition(condition: Condition) -> Condition:

@@ -39,7 +39,7 @@ from core.incidents.model import (
     Snapshot,
     SourceKind,
 )
-from core.incidents.raising import Raising, raise_alarm, raise_all, return_alarm
+from core.incidents.raising import Raising, keep_past, raise_alarm, raise_all, return_alarm
 from core.incidents.rules.book import shipped_tunings
 from core.incidents.same_event import View
 from core.incidents.signals import NUISANCE, REPEAT_S, Signals, Verdict
@@ -264,7 +264,12 @@ class IncidentService:
             self._waiting[key] = replace(waiting, snapshot=waiting.snapshot or known.snapshot)
 
     async def raise_moment(
-        self, condition: Condition, claim: Callable[[Session], bool], n_times: int = 1
+        self,
+        condition: Condition,
+        claim: Callable[[Session], bool],
+        note: Callable[[Session, Alarm], None] = lambda _session, _alarm: None,
+        *,
+        n_times: int = 1,
     ) -> Alarm | None:
         """Call for what happened at one moment, or of which nobody can say how long it lasts.
 
@@ -272,6 +277,7 @@ class IncidentService:
             condition: It.
             claim: Runs in the same transaction and says whether this still has to be called for: a try whose answer
                 was lost, or a node that was killed, called already.
+            note: Runs in it after, with the alarm as it became.
             n_times: How often it happened before this call for all of it.
 
         Returns:
@@ -294,7 +300,10 @@ class IncidentService:
                 return Changed()
             raised = raise_alarm(session, raising, self.tunings)
             ended = return_alarm(session, key, raising.at, self.tunings)
-            return replace(joined((raised, ended)), answer=ended.answer or raised.answer)
+            answer = ended.answer or raised.answer
+            if answer is not None:
+                note(session, answer)
+            return replace(joined((raised, ended)), answer=answer)
 
         changed = await self._commit(run)
         if not changed.is_known:
@@ -302,6 +311,11 @@ class IncidentService:
             for _ in range(n_counted):
                 self._signals.note(key, now_s, tuning)
         return changed.answer
+
+    async def keep_past(self, condition: Condition, ended_at: datetime) -> None:
+        """Store what was over before anybody heard of it, as a closed incident; nobody is called."""
+        condition, at = self._by_rule(condition), self._clock.now()
+        await self._commit(lambda s: keep_past(s, condition, ended_at=ended_at, at=at))
 
     async def return_condition(self, condition_key: str, measured_at: datetime | None = None) -> Alarm | None:
         """Note that a condition is over; `measured_at` where a number of a device says so.

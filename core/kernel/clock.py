@@ -52,6 +52,10 @@ class FakeClock:
         self._now += timedelta(seconds=seconds)
         self._monotonic += seconds
 
+    def step(self, *, seconds: float) -> None:
+        """Set the wall clock forward, or back below zero, as NTP does."""
+        self._now += timedelta(seconds=seconds)
+
 
 def parse_at(text: str) -> datetime:
     """Parse an ISO 8601 instant.

@@ -38,6 +38,7 @@ def make_gateway(
             cameras=cameras,
             raise_condition=calls.raise_condition,
             return_condition=calls.return_condition,
+            keep_past=calls.keep_past,
             now_s=clock.monotonic,
         )
         calls.follow(frigate)

@@ -283,6 +283,10 @@ class Calls:
         returning = partial(self._incidents.return_condition, condition_key, measured_at)
         self._end_later(returning, lane=condition_key)
 
+    def keep_past(self, condition: Condition, ended_at: datetime) -> None:
+        """Store what was over before anybody heard of it; it calls nobody."""
+        self._later(_Step(partial(self._incidents.keep_past, condition, ended_at)), MAX_WAITING_COUNTED)
+
     async def work(self) -> None:
         """Store what waits, in order, until cancelled; a database that is away is waited for."""
         first: _Step | None = None

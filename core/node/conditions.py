@@ -188,13 +188,14 @@ def device_alert(device: Device, event: FieldEvent) -> Condition:
     severity = severity if severity in _PRIORITIES else "medium"
     tags = {slug for key in ("category", "subCategory") if (slug := _slug(event.data.get(key)))}
     title = title_of(event)
+    doubt = "" if event.is_good else " The device or its clock is not to be trusted."
     condition = condition_of_source(
         "device_alert",
         source_kind=SourceKind.DEVICE,
         source_id=device.device_id,
         source_name=device.name,
         detail=(
-            f"The device says: {title.lower()}, {severity}, at {event.at:%H:%M:%S} UTC."
+            f"The device says: {title.lower()}, {severity}, at {event.at:%H:%M:%S} UTC.{doubt}"
             " Whether it lasts, it does not say."
         ),
         position=device.position,

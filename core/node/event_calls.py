@@ -7,9 +7,12 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from core.field import event_log
+from core.field.event_log import EventCall
 from core.field.model import OVERFLOW, Device, FieldEvent
-from core.incidents.model import Condition
+from core.incidents.model import Alarm, AlarmState, Condition
 from core.incidents.service import IncidentService
 from core.kernel.errors import BadInputError
 from core.node import conditions
@@ -96,4 +99,17 @@ class EventCalls:
             await self._forget_waiting(events)
             return
         most_urgent = min(reversed(found), key=lambda one: one.priority)
-        await self._incidents.raise_moment(most_urgent, partial(event_log.claim, events=events), len(found))
+
+        def note(session: Session, alarm: Alarm) -> None:
+            event_log.note_call(session, events, _HELD.get(alarm.state, EventCall.CALLED), alarm.alarm_id)
+
+        await self._incidents.raise_moment(
+            most_urgent, partial(event_log.claim, events=events), note, n_times=len(found)
+        )
+
+
+_HELD = {
+    AlarmState.SHELVED: EventCall.SHELVED,
+    AlarmState.SUPPRESSED: EventCall.SUPPRESSED,
+    AlarmState.OUT_OF_SERVICE: EventCall.OUT_OF_SERVICE,
+}

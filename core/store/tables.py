@@ -168,6 +168,9 @@ class DeviceRow(Versioned, Base):
     event_seq: Mapped[int | None] = mapped_column(BigInteger, default=None)
     """Highest `/evt` sequence up to which nothing is missing."""
 
+    skew_s: Mapped[float | None] = mapped_column(default=None)
+    """Its clock minus ours in its present start; None while nobody knows."""
+
     birth: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
     """Its self-description, as it came."""
 
@@ -220,6 +223,12 @@ class FieldEventRow(Base):
     data: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
     is_waiting: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     """It calls an operator, and its call is not stored yet: a node that was killed in between finds it here."""
+
+    call: Mapped[str] = mapped_column(String(16), default="", server_default="")
+    """What became of its call, once that is stored; empty where it does not call."""
+
+    alarm_id: Mapped[str | None] = mapped_column(String(26), default=None)
+    """The alarm that it raised, or that it counts to."""
 
 
 class DeviceCommandRow(Base):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from PySide6.QtWidgets import QWidget
 
-from core.field.event_log import DeviceEvent
+from core.field.event_log import DeviceEvent, EventCall
 from widgets.base.conditions import Condition
 from widgets.base.table import Column, Line
 from widgets.base.times import format_age, format_clock, format_instant
@@ -18,6 +18,18 @@ _COLUMNS = (
     Column(title="Received", rank=1),
     Column(title="Result"),
 )
+_WORDS = {
+    EventCall.NONE: ("stored", ""),
+    EventCall.WAITING: ("waiting", "Its call waits for the database."),
+    EventCall.CALLED: ("called", "It called."),
+    EventCall.SHELVED: ("shelved", "Its alarm was shelved: nobody was called."),
+    EventCall.SUPPRESSED: ("suppressed", "A rule suppressed its alarm: nobody was called."),
+    EventCall.OUT_OF_SERVICE: ("out of service", "Its alarm was out of service: nobody was called."),
+    EventCall.NO_DEVICE: ("not called", "The device had been removed: nobody was called."),
+    EventCall.UNKNOWN: ("not noted", "Whether it called was not noted."),
+}
+"""What became of an event, in the table and as a sentence."""
+
 _NONE = "No event of this device is stored."
 
 
@@ -46,15 +58,20 @@ class EventList(ListWithText):
         delay = format_age((event.received_at - event.at).total_seconds())
         came = f"{format_instant(event.at)} by the device, received {delay} later, number {event.seq:,}."
         doubt = "" if event.is_good else " The device or its clock is not to be trusted."
-        late = " It came late: it is history, and called nobody." if event.is_late else ""
-        self._show_text(f"{came}{doubt}{late}", "\n".join(f"{name}: {text}" for name, text in event.meaning))
+        late = " It came late: it is history." if event.is_late else ""
+        if event.is_late and event.call is EventCall.NONE:
+            late = " It came late: it is history, and called nobody."
+        _, call = _WORDS[event.call]
+        self._show_text(
+            f"{came}{doubt}{late} {call}".rstrip(), "\n".join(f"{name}: {text}" for name, text in event.meaning)
+        )
 
 
 def _line(key: str, event: DeviceEvent) -> Line:
-    became, condition = "stored", Condition.OK
+    became, _ = _WORDS[event.call]
+    condition = Condition.OK
     if event.is_late:
-        became, condition = "late", Condition.STALE
-    elif event.is_calling:
-        became, condition = "called", Condition.OK
+        condition = Condition.STALE
+        became = "late" if event.call is EventCall.NONE else f"late, {became}"
     cells = (event.title, format_clock(event.at), format_clock(event.received_at), became)
     return Line(key=key, cells=cells, condition=condition, tip=format_instant(event.received_at))

@@ -13,18 +13,39 @@ Out:
 from __future__ import annotations
 
 import logging
+import sqlite3
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 import msgspec
 
 from core.field.client.device import Access, DeviceInfo, FieldDevice, streams_of
 from core.field.kinds.base import DeviceKind
-from core.field.payloads import MAX_PAYLOAD_BYTES, Command, CommandResult, PayloadError, StreamInfo, check, decode
+from core.field.payloads import (
+    MAX_PAYLOAD_BYTES,
+    Command,
+    CommandResult,
+    Ident,
+    Payload,
+    PayloadError,
+    StreamInfo,
+    TwinState,
+    check,
+    decode,
+)
+from core.field.topics import is_slug
 
 log = logging.getLogger(__name__)
+
+
+class _Told(Payload):
+    """A measurement or an event, as the other program writes it."""
+
+    type: Ident = ""
+    stream: str = ""
+    data: dict[str, Any]
 
 
 class BridgeDevice(FieldDevice):
@@ -48,12 +69,14 @@ class BridgeDevice(FieldDevice):
         self._last: dict[str, tuple[str, dict[str, Any]]] = {}
         self._reported: Mapping[str, Any] = {}
 
-    def take_line(self, line: str) -> None:
+    def take_line(self, line: bytes) -> None:
         """Do what a line says; nonsense is logged and left."""
         try:
-            self._take(decode(line.encode()[: MAX_PAYLOAD_BYTES + 1]))
+            self._take(decode(line[: MAX_PAYLOAD_BYTES + 1]))
         except PayloadError as error:
             log.warning("a line cannot be used: %s", error)
+        except sqlite3.Error as error:
+            log.error("a line is lost, the memory cannot be written: %s", error)
 
     def streams(self) -> tuple[StreamInfo, ...]:
         """Describe the streams of its kind; a device of no kind is read as it speaks."""
@@ -76,22 +99,31 @@ class BridgeDevice(FieldDevice):
         return self._reported
 
     def _take(self, value: dict[str, Any]) -> None:
-        data, stream, payload_type = value.get("data"), str(value.get("stream", "")), str(value.get("type", ""))
         if "status" in value:
             self.finish(check(value, CommandResult))
-        elif isinstance(value.get("reported"), dict):
-            self._reported = value["reported"]
+        elif "reported" in value:
+            self._reported = check({"version": 0, "state": value["reported"]}, TwinState).state
             self.tell_settings(self._reported)
-        elif isinstance(data, dict) and stream:
-            self._last[stream] = (payload_type, data)
-            self.tell(stream, payload_type, data)
-        elif isinstance(data, dict) and payload_type:
-            self.report(payload_type, data)
+        elif "data" in value:
+            self._take_told(check(value, _Told))
         else:
-            raise PayloadError("The line has neither data with a stream or a type, nor a status, nor settings.")
+            raise PayloadError("The line has neither data, nor a status, nor settings.")
+
+    def _take_told(self, told: _Told) -> None:
+        if told.stream:
+            if not is_slug(told.stream):
+                raise PayloadError(
+                    f"The stream {told.stream[:80]!r} has no usable name: 1 to 32 of a-z, 0-9 and the hyphen."
+                )
+            self._last[told.stream] = (told.type, told.data)
+            self.tell(told.stream, told.type, told.data)
+        elif told.type:
+            self.report(told.type, told.data)
+        else:
+            raise PayloadError("The data has neither a stream nor a type.")
 
 
-def read_lines(source: TextIO, take: Callable[[str], None], at_end: Callable[[], None]) -> threading.Thread:
+def read_lines(source: BinaryIO, take: Callable[[bytes], None], at_end: Callable[[], None]) -> threading.Thread:
     """Hand every line of `source` to `take` from a thread of its own, and call `at_end` after the last."""
 
     def run() -> None:

@@ -77,7 +77,7 @@ def _bridge(settings: ClientSettings, is_ending: threading.Event, *, for_s: floa
     runner = FieldRunner([device])
     has_ended = threading.Event()
     lines = read_lines(
-        sys.stdin,
+        sys.stdin.buffer,
         lambda line: runner.call_soon(lambda: device.take_line(line)),
         lambda: runner.call_soon(has_ended.set),
     )
@@ -98,10 +98,17 @@ def _keep(
     for_s: float | None,
     has_ended: threading.Event,
 ) -> None:
+    """Keep the devices running, and say how they are.
+
+    Raises:
+        ConsoleError: The devices stopped by themselves.
+    """
     runner.start()
     ends_s = time.monotonic() + for_s if for_s is not None else float("inf")
     told_s, told = time.monotonic(), ""
     while not is_ending.wait(0.1) and time.monotonic() < ends_s and not has_ended.is_set():
+        if not runner.is_running:
+            raise ConsoleError("The devices stopped: an error ended their work.", hint="The log says which.")
         now_s = time.monotonic()
         text = f"{sum(device.is_connected for device in devices)} of {len(devices)} connected"
         if text != told or now_s - told_s >= TELL_EVERY_S:

@@ -189,6 +189,9 @@ class FieldDevice:
         self._db: sqlite3.Connection | None = None
         self._outbox: EventOutbox | None = None
         self._commands: CommandMemory | None = None
+        self._answers: dict[int, CommandResult] = {}
+        """Results on their way to the broker, by the numbers of their packets."""
+
         self._facts: Facts | None = None
         self._desired = TwinState(version=0)
 
@@ -319,8 +322,15 @@ class FieldDevice:
 
     def on_readable(self) -> None:
         """Take in what the broker sent."""
-        if self._client is not None and self._client.loop_read() != MQTTErrorCode.MQTT_ERR_SUCCESS:
-            self._lose_line(time.monotonic())
+        if self._client is None:
+            return
+        is_read = False
+        try:
+            is_read = self._client.loop_read() == MQTTErrorCode.MQTT_ERR_SUCCESS
+        finally:
+            if not is_read:
+                # Also where it raised: paho would take up the same packet for ever.
+                self._lose_line(time.monotonic())
 
     def on_writable(self) -> None:
         """Send what waits."""
@@ -389,11 +399,23 @@ class FieldDevice:
         stream: str = "",
         is_retained: bool = False,
         expiry_s: int = 0,
-        correlation: bytes = b"",
     ) -> None:
         """Send with QoS 1 (tele and log with 0); lost where there is no line."""
+        self._send(channel, payload, stream=stream, is_retained=is_retained, expiry_s=expiry_s)
+
+    def _send(
+        self,
+        channel: Channel,
+        payload: bytes,
+        *,
+        stream: str = "",
+        is_retained: bool = False,
+        expiry_s: int = 0,
+        correlation: bytes = b"",
+    ) -> int | None:
+        """Publish; returns the number of the packet, None where there is no line."""
         if self._client is None or not self.is_connected:
-            return
+            return None
         qos = 0 if channel in (Channel.TELE, Channel.LOG) else 1
         properties = None
         if self._client.protocol == MQTTProtocolVersion.MQTTv5:
@@ -404,8 +426,11 @@ class FieldDevice:
                 properties.MessageExpiryInterval = expiry_s
             if correlation:
                 properties.CorrelationData = correlation
-        self._client.publish(self.topic(channel, stream), payload, qos, retain=is_retained, properties=properties)
+        sent = self._client.publish(
+            self.topic(channel, stream), payload, qos, retain=is_retained, properties=properties
+        )
         self.n_published += 1
+        return sent.mid
 
     def tell(self, stream: str, payload_type: str, data: Mapping[str, Any]) -> None:
         """Publish the newest value of a stream; where nobody listens it is kept for later as well."""
@@ -450,7 +475,7 @@ class FieldDevice:
         self.publish(Channel.TWIN_REPORTED, write(said), is_retained=True)
 
     def introduce(self) -> None:
-        """Publish birth, status, settings and the last values."""
+        """Publish birth, status, settings, how commands stand that nobody was told of, and the last values."""
         self._rebirth_at_s = None
         info = self.info
         birth = Birth(
@@ -467,6 +492,8 @@ class FieldDevice:
         self.publish(Channel.STATUS, write(self._status("online")), is_retained=True)
         self._repeat_settings()
         if not self.is_silent:
+            for result in self._commands.untold() if self._commands is not None else ():
+                self._answer(result)
             self.tell_state()
 
     # -- inside ---------------------------------------------------------------------------------------------------
@@ -525,6 +552,7 @@ class FieldDevice:
         client.on_socket_open = send_at_once
         client.on_connect = self._on_connect
         client.on_message = self._on_message
+        client.on_publish = self._on_published
         connect, will = None, None
         if protocol == MQTTProtocolVersion.MQTTv5:
             connect, will = _properties(PacketTypes.CONNECT), _properties(PacketTypes.WILLMESSAGE)
@@ -591,14 +619,16 @@ class FieldDevice:
                     self._on_desired(read(payload, TwinState))
         except (TopicError, PayloadError) as error:
             log.debug("device %s cannot use a message on %s: %s", self.device_id, message.topic, error)
+        except sqlite3.Error as error:
+            # Whoever sent it sends it again, as long as it is wanted.
+            log.warning("device %s leaves a message on %s: its memory fails: %s", self.device_id, message.topic, error)
 
     def _on_host(self, core: str, said: HostState) -> None:
         self._hosts[core] = said.online
-        self._host_clock.begin(said.epoch)
-        self._host_clock.note(said.timestamp, time.monotonic())
+        self._host_clock.note(core, said.epoch, said.timestamp, time.monotonic())
 
     def _on_acknowledged(self, said: EvtAck) -> None:
-        self._host_clock.note(said.timestamp, time.monotonic())
+        self._host_clock.note(said.host, said.epoch, said.timestamp, time.monotonic())
         if self._outbox is not None:
             self._outbox.acknowledge(said.ack, said.boot)
 
@@ -621,9 +651,8 @@ class FieldDevice:
 
     def _is_too_late(self, command: Command) -> bool:
         """Judge by the device's own clock and, where that is slow, by the core's: MQTT 3.1.1 lets commands wait."""
-        now_s = time.monotonic()
-        self._host_clock.note(command.timestamp, now_s)
-        return command.exp <= self.clock.now().timestamp() * 1000 or self._host_clock.is_past(command.exp, now_s)
+        is_past = self._host_clock.is_past(command.exp, time.monotonic())
+        return is_past or command.exp <= self.clock.now().timestamp() * 1000
 
     def _obey(self, command: Command) -> CommandResult:
         try:
@@ -632,7 +661,18 @@ class FieldDevice:
             return CommandResult(id=command.id, status="failed", code=500, text=str(error)[:200])
 
     def _answer(self, result: CommandResult) -> None:
-        self.publish(Channel.CMD_RES, write(result), expiry_s=RESULT_EXPIRY_S, correlation=result.id.encode())
+        number = self._send(Channel.CMD_RES, write(result), expiry_s=RESULT_EXPIRY_S, correlation=result.id.encode())
+        if number is not None:
+            self._answers[number] = result
+
+    def _on_published(self, _client: mqtt.Client, _data: Any, number: int, reason: Any, _properties: Any) -> None:
+        result = self._answers.pop(number, None)
+        # A broker that has it and nobody to give it to says so, or it was said that every core is away.
+        if result is None or reason.value != 0 or self.is_host_away or self._commands is None:
+            return
+        with contextlib.suppress(sqlite3.Error):
+            # Where that is not kept, it is said once more at the next connection.
+            self._commands.note_told(result)
 
     def _on_desired(self, desired: TwinState) -> None:
         assert self._facts is not None
@@ -685,6 +725,7 @@ class FieldDevice:
         """Close the socket without a goodbye."""
         client, self._client = self._client, None
         self.is_connected = False
+        self._answers.clear()
         if client is not None:
             sock = client.socket()
             if sock is not None:

@@ -45,10 +45,14 @@ def _open(name: str) -> sqlite3.Connection:
             CREATE INDEX IF NOT EXISTS ob_class ON ob (class, seq);
             CREATE TABLE IF NOT EXISTS command
                 (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, status TEXT NOT NULL,
-                 code INTEGER NOT NULL, text TEXT NOT NULL);
+                 code INTEGER NOT NULL, text TEXT NOT NULL, is_told INTEGER NOT NULL DEFAULT 1);
             CREATE TABLE IF NOT EXISTS fact (key TEXT PRIMARY KEY, value BLOB NOT NULL);
             """
         )
+        columns = {row[1] for row in db.execute("PRAGMA table_info(command)")}
+        if "is_told" not in columns:
+            # A file of an earlier program.
+            db.execute("ALTER TABLE command ADD COLUMN is_told INTEGER NOT NULL DEFAULT 1")
     except sqlite3.Error:
         db.close()
         raise
@@ -79,8 +83,8 @@ class CommandMemory:
         """Keep them in `db`; what an earlier start began and did not finish has failed."""
         self._db = db
         db.execute(
-            "UPDATE command SET status = 'failed', code = 500, text = 'the device restarted while it obeyed' "
-            "WHERE status IN ('accepted', 'running')"
+            "UPDATE command SET status = 'failed', code = 500, text = 'the device restarted while it obeyed', "
+            "is_told = 0 WHERE status IN ('accepted', 'running')"
         )
 
     def find(self, command_id: str) -> CommandResult | None:
@@ -89,13 +93,25 @@ class CommandMemory:
         return None if row is None else CommandResult(id=command_id, status=row[0], code=row[1], text=row[2])
 
     def keep(self, result: CommandResult) -> None:
-        """Note how a command stands; call it with "accepted" before anything is done."""
+        """Note how a command stands, which nobody was told yet; call it with "accepted" before anything is done."""
         self._db.execute(
-            "INSERT INTO command (id, status, code, text) VALUES (?, ?, ?, ?) "
-            "ON CONFLICT (id) DO UPDATE SET status = excluded.status, code = excluded.code, text = excluded.text",
+            "INSERT INTO command (id, status, code, text, is_told) VALUES (?, ?, ?, ?, 0) ON CONFLICT (id) DO UPDATE "
+            "SET status = excluded.status, code = excluded.code, text = excluded.text, is_told = 0",
             (result.id, result.status, result.code, result.text),
         )
         self._db.execute(
             "DELETE FROM command WHERE number NOT IN (SELECT number FROM command ORDER BY number DESC LIMIT ?)",
             (N_COMMANDS_KEPT,),
+        )
+
+    def untold(self) -> list[CommandResult]:
+        """Return how commands stand of which nobody was told yet, the oldest first."""
+        rows = self._db.execute("SELECT id, status, code, text FROM command WHERE NOT is_told ORDER BY number")
+        return [CommandResult(id=row[0], status=row[1], code=row[2], text=row[3]) for row in rows]
+
+    def note_told(self, result: CommandResult) -> None:
+        """Note that somebody was told how a command stands; what changed since is still to be told."""
+        self._db.execute(
+            "UPDATE command SET is_told = 1 WHERE id = ? AND status = ? AND code = ? AND text = ?",
+            (result.id, result.status, result.code, result.text),
         )

@@ -36,7 +36,7 @@ class FieldRunner:
 
     @property
     def is_running(self) -> bool:
-        """The thread is alive."""
+        """The thread is alive; it ends by itself where no device can use its memory."""
         return self._thread is not None and self._thread.is_alive()
 
     def start(self) -> None:
@@ -61,16 +61,18 @@ class FieldRunner:
 
     def _run(self) -> None:
         devices = [device for number, device in enumerate(self._devices) if self._power_on(device, number)]
+        if self._devices and not devices:
+            return
         turned_s = 0.0
         while not self._is_ending.is_set():
             with contextlib.suppress(queue.Empty):
                 while True:
-                    self._orders.get_nowait()()
+                    _guarded("an order", self._orders.get_nowait())
             now_s = time.monotonic()
             if now_s - turned_s >= TURN_S:
                 turned_s = now_s
                 for device in devices:
-                    _guarded(device, device.turn)
+                    _guarded(device.device_id, device.turn)
             self._move(devices, max(0.0, turned_s + TURN_S - time.monotonic()))
         for device in devices:
             device.say_goodbye()
@@ -104,14 +106,14 @@ class FieldRunner:
             # A socket was closed under us; the device notices on its own turn.
             return
         for device in {*unread, *(by_socket[sock] for sock in readable)}:
-            _guarded(device, device.on_readable)
+            _guarded(device.device_id, device.on_readable)
         for sock in writable:
-            _guarded(by_socket[sock], by_socket[sock].on_writable)
+            _guarded(by_socket[sock].device_id, by_socket[sock].on_writable)
 
 
-def _guarded(device: FieldDevice, step: Callable[[], None]) -> None:
+def _guarded(name: str, step: Callable[[], None]) -> None:
     try:
         step()
     except Exception:
         # A supervisor: one device's mistake must not end the others, nor itself for good.
-        log.exception("device %s stumbled and goes on", device.device_id)
+        log.exception("%s stumbled; the devices go on", name)

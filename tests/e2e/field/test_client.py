@@ -91,6 +91,13 @@ def status_of(node, command_id):
     return next((item.status for item in reversed(found) if item.command_id == command_id), None)
 
 
+async def untold(powered):
+    """Return how commands stand that the device still has to tell."""
+    found = []
+    await powered.do(lambda device: found.extend(result.status for result in device._commands.untold()))
+    return found
+
+
 async def online(node, device_id="traffic/post-1"):
     await until(
         lambda: (found := node.device(device_id)) is not None and found.state is DeviceState.ONLINE, what="the device"
@@ -298,6 +305,61 @@ def test_a_long_command_says_that_it_runs_and_how_it_ended(mosquitto, tmp_path):
     asyncio.run(run())
 
 
+def test_a_command_that_ends_while_the_line_is_broken_is_told_when_the_line_is_back(mosquitto, tmp_path):
+    async def run():
+        async with Node(tmp_path, settings_for(mosquitto)) as node:
+            post = Post(mosquitto)
+            with Powered(post) as powered:
+                await online(node)
+                sent = await node.service.send_command(SYSTEM, "traffic/post-1", "blink", {"slowly": True}, ttl_s=30)
+                await until(lambda: status_of(node, sent.command_id) is CommandStatus.RUNNING)
+                await powered.do(lambda device: device.unplug())
+                await powered.do(lambda device: device.finish(CommandResult(id=sent.command_id, status="done")))
+                await powered.do(lambda device: device.plug())
+                await until(lambda: status_of(node, sent.command_id) is CommandStatus.DONE)
+                while await untold(powered):
+                    await asyncio.sleep(0.01)
+
+    asyncio.run(run())
+
+
+def test_a_command_over_which_the_device_restarted_is_told_to_have_failed(mosquitto, tmp_path):
+    async def run():
+        memory = tmp_path / "post.sqlite3"
+        async with Node(tmp_path, settings_for(mosquitto)) as node:
+            with Powered(Post(mosquitto, memory=memory)):
+                await online(node)
+                sent = await node.service.send_command(SYSTEM, "traffic/post-1", "blink", {"slowly": True}, ttl_s=30)
+                await until(lambda: status_of(node, sent.command_id) is CommandStatus.RUNNING)
+            with Powered(Post(mosquitto, memory=memory)):
+                await until(lambda: status_of(node, sent.command_id) is CommandStatus.FAILED)
+            (shown, *_) = await node.service.command_history("traffic/post-1")
+            assert "restarted" in shown.text
+
+    asyncio.run(run())
+
+
+def test_what_ends_while_every_core_is_away_is_told_when_one_is_back(mosquitto, tmp_path):
+    async def run():
+        post = Post(mosquitto)
+        async with Node(tmp_path, settings_for(mosquitto)) as node:
+            with Powered(post) as powered:
+                await online(node)
+                sent = await node.service.send_command(SYSTEM, "traffic/post-1", "blink", {"slowly": True}, ttl_s=60)
+                await until(lambda: status_of(node, sent.command_id) is CommandStatus.RUNNING)
+                await node.__aexit__()
+                await until(lambda: post.is_host_away, what="the word that the core is away")
+                n_before = post.n_published
+                await powered.do(lambda device: device.finish(CommandResult(id=sent.command_id, status="done")))
+                await until(lambda: post.n_published > n_before and not post._answers, what="the broker's word")
+                assert await untold(powered) == ["done"]
+                await node.__aenter__()
+                while await untold(powered):
+                    await asyncio.sleep(0.01)
+
+    asyncio.run(run())
+
+
 def test_another_device_cannot_answer_for_this_one(mosquitto, tmp_path):
     async def run():
         async with Node(tmp_path, settings_for(mosquitto)) as node:
@@ -384,6 +446,27 @@ def test_a_command_that_waited_at_the_broker_is_too_late_also_for_a_device_whose
                 sent = await node.service.send_command(SYSTEM, "traffic/post-1", "blink", ttl_s=20)
                 await until(lambda: status_of(node, sent.command_id) is CommandStatus.DONE)
                 assert post.blinks == [sent.command_id]
+
+    asyncio.run(run())
+
+
+def test_a_memory_that_cannot_be_written_holds_a_command_up_and_not_the_device(mosquitto, tmp_path, caplog):
+    async def run():
+        async with Node(tmp_path, settings_for(mosquitto)) as node:
+            post = Post(mosquitto, memory=tmp_path / "post.sqlite3")
+            with Powered(post) as powered:
+                await online(node)
+                await powered.do(lambda device: device._db.execute("PRAGMA query_only = 1"))
+                sent = await node.service.send_command(SYSTEM, "traffic/post-1", "blink", ttl_s=30)
+                await powered.do(
+                    lambda device: device.tell("flow", "TrafficFlowObserved", {"averageVehicleSpeed": 50.0})
+                )
+                await until(lambda: node.service.newest("traffic/post-1") != ())
+                assert post.blinks == []
+                await powered.do(lambda device: device._db.execute("PRAGMA query_only = 0"))
+                await until(lambda: status_of(node, sent.command_id) is CommandStatus.DONE)
+                assert (post.blinks, post.n_connects) == ([sent.command_id], 1)
+                assert "stumbled" not in caplog.text
 
     asyncio.run(run())
 

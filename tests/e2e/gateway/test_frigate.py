@@ -1,10 +1,11 @@
 import asyncio
 import copy
+import time
 
 import pytest
 
 from core.cameras.model import Camera
-from core.gateway.frigate import FORGOTTEN_AFTER_S, FrigateAdapter
+from core.gateway.frigate import FORGOTTEN_AFTER_S, HELD_AT_MOST_S, QUIET_S, FrigateAdapter
 from core.kernel.geo import GeoPoint
 from tests.e2e.field.rig import until
 from tests.e2e.gateway.bus import Bus, Peer
@@ -34,7 +35,7 @@ EVENT = {
 def event(kind="new", **after):
     made = copy.deepcopy(EVENT)
     made["type"] = kind
-    made["after"] |= after
+    made["after"] |= {"start_time": time.time() - 6, "frame_time": time.time(), **after}
     return made
 
 
@@ -44,6 +45,7 @@ class Operator:
     def __init__(self):
         self.open = {}
         self.log = []
+        self.past = []
 
     def raise_condition(self, condition):
         self.open[condition.condition_key] = condition
@@ -52,6 +54,9 @@ class Operator:
     def return_condition(self, key):
         del self.open[key]
         self.log.append("return")
+
+    def keep_past(self, condition, ended_at):
+        self.past.append((condition.condition_key, condition.began_at.timestamp(), ended_at.timestamp()))
 
 
 def on_bus(broker, body, zones=(), **settings):
@@ -67,6 +72,7 @@ def on_bus(broker, body, zones=(), **settings):
                     cameras=lambda: (OURS,),
                     raise_condition=operator.raise_condition,
                     return_condition=operator.return_condition,
+                    keep_past=operator.keep_past,
                     now_s=lambda: clocks[0].monotonic(),
                 )
             ]
@@ -94,7 +100,7 @@ def test_an_object_in_a_zone_calls_as_an_alarm_of_our_camera_until_it_is_gone(mo
         assert "96%" in condition.detail
 
         peer.say("frigate/events", event("update"))
-        peer.say("frigate/events", event("end", end_time=1607123999.0))
+        peer.say("frigate/events", event("end", end_time=time.time()))
         await until(lambda: not operator.open)
         assert operator.log == ["raise", "return"]
         assert bus.report.n_messages == 3
@@ -147,6 +153,73 @@ def test_what_frigate_saw_before_its_restart_ends_with_it_but_not_while_it_is_on
         assert operator.open
         peer.say("frigate/available", b"online", retain=True)
         await until(lambda: not operator.open)
+
+    on_bus(mosquitto, body)
+
+
+AGO_S = 2400.0
+
+
+def old(kind, object_id, *, after_s=0.0, **more):
+    """Return an event of an object that began forty minutes ago, as it was so long after that."""
+    began_s = time.time() - AGO_S
+    return event(kind, id=object_id, start_time=began_s, frame_time=began_s + after_s, **more)
+
+
+def test_what_began_and_ended_while_we_were_away_is_history_and_calls_nobody(mosquitto):
+    async def body(bus, peer, operator):
+        began_s = time.time() - AGO_S
+        for object_id in ("a", "b"):
+            peer.say("frigate/events", old("new", object_id))
+            peer.say("frigate/events", old("update", object_id, after_s=30))
+            peer.say("frigate/events", old("end", object_id, end_time=began_s + 60))
+        await until(lambda: bus.report.n_messages == 6)
+        bus.clock.advance(seconds=60)
+        bus.gateway.tick()
+
+        assert operator.log == []
+        assert [key for key, *_ in operator.past] == ["camera/01CAM/frigate:driveway:car"] * 2
+        for _, from_s, to_s in operator.past:
+            assert (from_s, to_s) == pytest.approx((began_s, began_s + 60), abs=5)
+
+    on_bus(mosquitto, body)
+
+
+def test_what_began_while_we_were_away_and_is_there_still_calls_once_all_that_was_kept_is_heard(mosquitto):
+    async def body(bus, peer, operator):
+        peer.say("frigate/events", old("new", "a"))
+        await until(lambda: bus.report.n_messages == 1)
+        bus.gateway.tick()
+        assert operator.log == []
+
+        bus.clock.advance(seconds=QUIET_S)
+        bus.gateway.tick()
+        assert operator.log == ["raise"]
+        peer.say("frigate/events", event("end", id="a", end_time=time.time()))
+        await until(lambda: operator.log == ["raise", "return"])
+        assert operator.past == []
+
+    on_bus(mosquitto, body)
+
+
+def test_what_frigate_sees_now_calls_at_once_also_where_it_began_long_ago(mosquitto):
+    async def body(bus, peer, operator):
+        peer.say("frigate/events", old("new", "a"))
+        await until(lambda: bus.report.n_messages == 1)
+        peer.say("frigate/events", old("update", "a", after_s=AGO_S))
+        await until(lambda: operator.log == ["raise"])
+
+    on_bus(mosquitto, body)
+
+
+def test_a_frigate_whose_clock_is_slow_is_believed_after_some_seconds(mosquitto):
+    async def body(bus, peer, operator):
+        for second in range(round(HELD_AT_MOST_S) + 1):
+            peer.say("frigate/events", old("update", "a", after_s=second))
+            await until(lambda n=second + 1: bus.report.n_messages == n)
+            bus.gateway.tick()
+            bus.clock.advance(seconds=1)
+        assert operator.log == ["raise"]
 
     on_bus(mosquitto, body)
 

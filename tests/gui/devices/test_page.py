@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QPushButton
 
 from core.access.model import Role
-from core.field.event_log import DeviceEvent
+from core.field.event_log import DeviceEvent, EventCall
 from core.field.messages import DeviceMessage
 from core.field.model import CommandStatus, DesiredBy, DeviceCommand, Twin
 from core.field.sheet import DeviceSheet, History, HistorySlot, OfferedCommand, OfferedQuantity
@@ -108,33 +108,41 @@ def test_a_message_that_is_read_stays_while_others_come(page):
 def test_events_say_what_the_device_calls_them_when_they_came_and_what_became_of_them(page):
     page.show_tab("Events")
     alert = DeviceEvent(
-        event_number=2,
+        event_number=3,
         seq=8,
         title="Car stopped",
         at=NOW,
         received_at=NOW + timedelta(seconds=2),
         is_late=False,
         is_good=True,
-        is_calling=True,
+        call=EventCall.CALLED,
         meaning=(("Severity", "Medium"),),
     )
-    late = replace(alert, event_number=1, seq=7, is_late=True, received_at=NOW + timedelta(hours=1))
-    count = replace(alert, event_number=0, seq=6, title="Count", is_calling=False, is_good=False)
+    shelved = replace(alert, event_number=2, call=EventCall.SHELVED)
+    late = replace(
+        alert, event_number=1, seq=7, is_late=True, call=EventCall.NONE, received_at=NOW + timedelta(hours=1)
+    )
+    count = replace(alert, event_number=0, seq=6, title="Count", call=EventCall.NONE, is_good=False)
+    lost = replace(late, event_number=-1, seq=5, title="Outbox overflow", call=EventCall.CALLED)
 
-    page.events.show_events([alert, late, count])
+    page.events.show_events([alert, shelved, late, count, lost])
 
     lines = page.events.table.lines
     assert [(line.cells[0], line.cells[3]) for line in lines] == [
         ("Car stopped", "called"),
+        ("Car stopped", "shelved"),
         ("Car stopped", "late"),
         ("Count", "stored"),
+        ("Outbox overflow", "late, called"),
     ]
     assert "Severity: Medium" in page.events.text
     assert "received 2.0 s later, number 8." in page.events.text
 
     page.events.table.selectRow(1)
-    assert "It came late: it is history, and called nobody." in page.events.text
+    assert "nobody was called" in page.events.text
     page.events.table.selectRow(2)
+    assert "It came late: it is history, and called nobody." in page.events.text
+    page.events.table.selectRow(3)
     assert "not to be trusted" in page.events.text
 
     page.show_device(station(device_id="traffic/other"), [])

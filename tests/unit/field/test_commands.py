@@ -6,7 +6,7 @@ import contextlib
 import pytest
 
 from core.access.model import SYSTEM
-from core.field.commands import KEEP_AGAIN_S, Commands
+from core.field.commands import KEEP_AGAIN_S, LATE_ANSWER, Commands
 from core.field.model import CommandStatus, Device
 from core.field.outbox import Outbox
 from core.field.payloads import CommandResult
@@ -112,6 +112,30 @@ def test_an_answer_that_the_database_never_took_is_known_to_the_next_start(tmp_p
 
         assert await desk.history() == [CommandStatus.DONE]
         assert desk.sent == []
+
+    at_desk(tmp_path, body)
+
+
+def test_an_answer_that_comes_after_its_time_is_believed_also_by_the_next_start_but_not_for_ever(tmp_path):
+    async def body(desk):
+        late, later = [await desk.commands.send(SYSTEM, POST, "blink", ttl_s=5.0) for _ in range(2)]
+        desk.commands.tick(is_connected=True)
+        desk.clock.advance(seconds=6)
+        desk.commands.tick(is_connected=True)
+        await desk.kept()
+        assert await desk.history() == [CommandStatus.TIMEOUT] * 2
+        await desk.commands.close()
+        desk.clock.advance(seconds=LATE_ANSWER.total_seconds() - 60)
+        desk.begin_anew(tmp_path)
+        await desk.commands.load()
+
+        desk.answer(late)
+        desk.clock.advance(seconds=61)
+        desk.commands.tick(is_connected=True)
+        desk.answer(later)
+        await desk.kept()
+        found = {command.command_id: command.status for command in await desk.commands.history("")}
+        assert found == {late.command_id: CommandStatus.DONE, later.command_id: CommandStatus.TIMEOUT}
 
     at_desk(tmp_path, body)
 

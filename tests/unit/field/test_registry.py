@@ -123,6 +123,16 @@ def test_a_message_that_waited_does_not_bring_a_lost_device_back():
     assert tracked.device.state is DeviceState.ONLINE
 
 
+def test_a_device_whose_clock_went_back_over_a_restart_is_lost_by_the_will_of_its_new_start():
+    registry = Registry()
+    tracked = registry.track("station/a", now_s=0.0)
+    registry.on_birth(tracked, Birth(boot="B1", ts=NOW), {}, received_at=NOW, is_live=True)
+    registry.on_birth(tracked, Birth(boot="B2", ts=NOW - timedelta(hours=1)), {}, received_at=NOW, is_live=True)
+
+    assert registry.on_status(tracked, Status(state="lost", boot="B2"), received_at=NOW, is_live=True)
+    assert tracked.device.state is DeviceState.LOST
+
+
 def test_a_retained_birth_of_an_earlier_start_does_not_bring_that_start_back():
     registry = Registry()
     tracked = registry.track("station/a", now_s=0.0)

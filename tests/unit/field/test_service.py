@@ -7,6 +7,7 @@ from sqlalchemy.exc import DataError
 
 from core.access.model import SYSTEM
 from core.field import rows
+from core.field.event_log import EventCall
 from core.field.inbox import Inbound
 from core.field.model import CommandStatus, DeviceState, LinkReport, LinkState
 from core.field.outbox import Outbox
@@ -36,6 +37,7 @@ class RecordingLink:
 
     def __init__(self):
         self.n_times_told = 0
+        self.epochs = []
         self.sent = []
         self.acknowledged = []
 
@@ -54,6 +56,9 @@ class RecordingLink:
 
     def say_online(self):
         self.n_times_told += 1
+
+    def begin_epoch(self, epoch):
+        self.epochs.append(epoch)
 
     def acknowledge(self, messages):
         self.acknowledged += [message.mid for message in messages]
@@ -102,6 +107,18 @@ class Site:
                 )
             ]
         )
+
+    def ago(self, seconds):
+        return format_at(self.clock.now() - timedelta(seconds=seconds))
+
+    async def heard_events(self):
+        """Write what waits, and return of each event its number, and what it is taken for."""
+        await self.service._write_some_events()
+        rows = await self.store.read(
+            lambda session: list(session.scalars(select(FieldEventRow).order_by(FieldEventRow.field_event_id)))
+        )
+        taken_for = {(True, False): "sure", (False, False): "uncertain"}
+        return [(row.seq, taken_for.get((row.is_good, row.is_history), "late")) for row in rows]
 
     def link_is(self, state):
         self.service.on_link_state(LinkReport(state=state, address="here"))
@@ -160,12 +177,15 @@ def test_stored_events_are_listed_and_those_that_call_wait_until_their_call_is_s
         site.hear("evt", seq=3, type="Alert", data=alert, hist=True)
         await site.service._write_some_events()
 
-        shown = [(one.seq, one.is_late, one.is_calling) for one in await site.service.events("station/s1")]
-        assert shown == [(3, True, False), (2, False, True), (1, False, False)]
+        async def shown():
+            return [(one.seq, one.is_late, one.call) for one in await site.service.events("station/s1")]
+
+        assert await shown() == [(3, True, EventCall.NONE), (2, False, EventCall.WAITING), (1, False, EventCall.NONE)]
         waiting = await site.service.waiting_events()
         assert [(one.seq, one.data) for one in waiting] == [(2, alert)]
         await site.service.forget_waiting(waiting)
         assert await site.service.waiting_events() == []
+        assert (await shown())[1] == (2, False, EventCall.NO_DEVICE)
 
     on_site(tmp_path, body)
 
@@ -666,8 +686,9 @@ def test_what_came_late_is_marked_as_history(tmp_path):
     async def body(site):
         events = []
         site.bus.subscribe(FieldEventReceived, lambda event: events.append(event.event))
-        site.hear("evt", seq=1, ts=format_at(site.clock.now() - timedelta(minutes=10)))
-        site.hear("evt", seq=2)
+        site.hear("birth", boot="b")
+        site.hear("evt", seq=1, boot="b", ts=site.ago(600))
+        site.hear("evt", seq=2, boot="b")
         await site.service._write_some_events()
 
         assert [event.is_history for event in events] == [True, False]
@@ -698,3 +719,100 @@ def test_a_damaged_outbox_is_put_aside_and_the_room_opens(tmp_path):
         assert file.with_suffix(".damaged").exists()
 
     asyncio.run(run())
+
+
+def test_a_clock_that_is_set_back_begins_a_new_epoch_once_and_one_set_forward_none(tmp_path):
+    async def body(site):
+        await site.service.tick()
+        for seconds in (3600.0, -0.5, 0.0):
+            site.clock.step(seconds=seconds)
+            site.clock.advance(seconds=10)
+            await site.service.tick()
+        assert site.link.epochs == []
+
+        site.clock.step(seconds=-3600.0)
+        for _ in range(3):
+            site.clock.advance(seconds=1)
+            await site.service.tick()
+        assert site.link.epochs == [2]
+        site.hear("evt", seq=1)
+        await site.service._write_some_events()
+        assert json.loads(site.link.last("evt/ack"))["epoch"] == 2
+
+    on_site(tmp_path, body)
+
+
+def test_while_nobody_knows_a_slow_clock_its_events_are_new_and_uncertain_and_teach_it(tmp_path):
+    async def body(site):
+        for seq in range(1, 5):
+            if seq == 1:
+                site.hear("birth", boot="b", ts=site.ago(3600))
+                site.hear("status", state="online", boot="b", ts=site.ago(3600))
+            site.hear("evt", seq=seq, boot="b", ts=site.ago(3600))
+            site.clock.advance(seconds=2)
+        assert site.service.device("station/s1").skew_s == -3600.0
+        site.hear("evt", seq=5, boot="b", ts=site.ago(3600 + 60))
+
+        assert await site.heard_events() == [*((seq, "uncertain") for seq in range(1, 5)), (5, "late")]
+
+    on_site(tmp_path, body)
+
+
+def test_a_device_that_never_introduced_itself_calls_and_is_uncertain_while_its_clock_is_not_known(tmp_path):
+    async def body(site):
+        site.hear("evt", seq=1, ts=site.ago(3600))
+
+        assert await site.heard_events() == [(1, "uncertain")]
+
+    on_site(tmp_path, body)
+
+
+def test_what_waited_in_an_outbox_is_late_also_while_nobody_knows_the_clock(tmp_path):
+    async def body(site):
+        site.hear("birth", boot="b2", ts=site.ago(3600))
+        site.hear("evt", seq=1, boot="b2", ts=site.ago(3600 + 600))
+        site.hear("evt", seq=2, boot="b2", ts=site.ago(3600), hist=True)
+        site.hear("evt", seq=3, boot="b1", ts=site.ago(7200))
+
+        assert await site.heard_events() == [(1, "late"), (2, "late"), (3, "late")]
+        assert site.service.device("station/s1").skew_s is None
+
+    on_site(tmp_path, body)
+
+
+def test_a_clock_that_is_known_stays_so_over_a_restart_of_the_node(tmp_path):
+    async def learn(site):
+        for _ in range(3):
+            site.hear("status", state="online", boot="b", ts=site.ago(3600))
+            site.clock.advance(seconds=2)
+        await site.service.tick()
+
+    async def use(site):
+        device = site.service.device("station/s1")
+        assert (device.skew_s, device.last_error) == (-3600.0, "Its clock is 3,600 s slow.")
+        site.hear("evt", seq=1, boot="b", ts=site.ago(3600))
+        site.hear("evt", seq=2, boot="b", ts=site.ago(3600 + 60))
+        assert await site.heard_events() == [(1, "uncertain"), (2, "late")]
+
+    on_site(tmp_path, learn)
+    on_site(tmp_path, use)
+
+
+def test_after_another_start_of_a_device_its_clock_is_only_a_guess_also_for_the_next_node(tmp_path):
+    async def learn(site):
+        for _ in range(3):
+            site.hear("birth", boot="b1")
+            site.clock.advance(seconds=2)
+        # Without a battery, its clock begins an hour ago.
+        site.hear("birth", boot="b2", ts=site.ago(3600))
+        site.hear("evt", seq=1, boot="b2", ts=site.ago(3600))
+        site.hear("evt", seq=2, boot="b1", ts=site.ago(60))
+        assert await site.heard_events() == [(1, "uncertain"), (2, "late")]
+        await site.service.tick()
+
+    async def go_on(site):
+        site.hear("evt", seq=3, boot="b2", ts=site.ago(3600))
+        assert (await site.heard_events())[-1] == (3, "uncertain")
+
+    on_site(tmp_path, learn)
+    on_site(tmp_path, go_on)

@@ -25,6 +25,7 @@ def adapters(clock):
             cameras=tuple,
             raise_condition=lambda _condition: None,
             return_condition=lambda _key: None,
+            keep_past=lambda _condition, _at: None,
             now_s=clock.monotonic,
         ),
         SparkplugAdapter(tenant="city", to_field=lambda _batch: None, publish=lambda *_a, **_k: True, now=clock.now),

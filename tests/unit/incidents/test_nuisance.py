@@ -348,6 +348,6 @@ def test_a_count_of_moments_calls_with_the_third_also_where_a_restart_lies_betwe
 
 def test_as_many_moments_at_once_as_the_rule_counts_call_at_once(room: Room) -> None:
     tune(room, n_raises=3, window_s=600)
-    room.run(room.incidents.raise_moment(CONDITION, lambda _session: True, 300))
+    room.run(room.incidents.raise_moment(CONDITION, lambda _session: True, n_times=300))
 
     assert (the_alarm(room).n_calls, the_alarm(room).marks) == (1, frozenset())

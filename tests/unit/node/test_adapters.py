@@ -31,6 +31,9 @@ class Calls:
     def return_condition(self, key):
         pass
 
+    def keep_past(self, condition, ended_at):
+        pass
+
     def follow(self, frigate):
         pass
 

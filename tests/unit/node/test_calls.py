@@ -61,7 +61,7 @@ class Incidents:
         self.pictures += [picture] if picture is not None else []
         self.conditions.append(condition)
 
-    async def raise_moment(self, condition, _claim, _n_times=1):
+    async def raise_moment(self, condition, _claim, _note=None, *, n_times=1):
         await self._store("moment", condition.condition_key)
 
     async def return_condition(self, key, _measured_at=None):
@@ -833,6 +833,7 @@ def test_what_frigate_saw_is_the_last_one_known_while_it_is_offline_and_calls_an
             cameras=lambda: (CAMERA,),
             raise_condition=calls.raise_condition,
             return_condition=calls.return_condition,
+            keep_past=calls.keep_past,
             now_s=lambda: 0.0,
         )
         calls.follow(frigate)

@@ -3,21 +3,25 @@
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
+from sqlalchemy import update
 
 from core.field import event_log, rows
+from core.field.event_log import EventCall
 from core.field.kinds import find_kinds
 from core.field.model import Device, FieldEvent
 from core.field.service import EventsLost
 from core.incidents.handling import Meant
 from core.incidents.model import MOMENTS, AlarmState, Priority
-from core.incidents.tuning import AlarmTuning
+from core.incidents.tuning import SHELVE_REASONS, AlarmTuning
 from core.kernel.errors import BadInputError
 from core.kernel.geo import GeoPoint
 from core.node import conditions
 from core.node.calls import Calls
-from tests.fixtures.room import OLGA
+from core.store.tables import FieldEventRow
+from tests.fixtures.room import OLGA, SUSI
 
 CAMERA = Device(device_id="edge/c1", kind="edge-camera", name="Mast 1", position=GeoPoint(1.0, 2.0))
 STOPPED = {"category": "traffic", "subCategory": "carStopped", "severity": "medium"}
@@ -62,7 +66,11 @@ class Desk:
         """Let a node's calls work off these events."""
 
         async def forget_waiting(gone):
-            await self.room.store.write(lambda s: event_log.claim(s, gone))
+            def forget(session):
+                event_log.claim(session, gone)
+                event_log.note_call(session, gone, EventCall.NO_DEVICE)
+
+            await self.room.store.write(forget)
 
         async def main():
             calls = Calls(
@@ -84,6 +92,17 @@ class Desk:
         """Store events, and call for them as a node does that lives on."""
         self.store(*events)
         self.call(*events)
+
+    def shown(self, device_id=CAMERA.device_id):
+        """Return what became of the events of a device, the newest first."""
+        kind = find_kinds()["edge-camera"]
+        read = partial(event_log.read_events, device_id=device_id, kind=kind, stored_seq=100, n_most=10)
+        return [(one.call, one.alarm_id) for one in self.room.run(self.room.store.read(read))]
+
+    def hold(self, how):
+        (alarm,) = self.alarms()
+        meant = Meant(alarm_id=alarm.alarm_id, occurrence=alarm.occurrence, version=alarm.version)
+        self.room.run(how(self.room.handling, meant))
 
     def alarms(self):
         return self.room.run(self.room.incidents.open_alarms())
@@ -135,6 +154,14 @@ def test_an_alert_is_escalated_by_hand(desk):
     (alarm,) = desk.alarms()
     meant = Meant(alarm_id=alarm.alarm_id, occurrence=alarm.occurrence, version=alarm.version)
     assert desk.room.run(desk.room.handling.escalate(OLGA, meant)).escalation_level == 1
+
+
+def test_an_alert_whose_time_is_uncertain_calls_and_says_so(desk):
+    desk.hear(desk.event(is_good=False))
+
+    (alarm,) = desk.alarms()
+    assert alarm.is_calling
+    assert "not to be trusted" in alarm.detail
 
 
 @pytest.mark.parametrize(
@@ -270,14 +297,38 @@ def test_events_are_listed_newest_first_in_words_also_where_a_device_counts_anew
         desk.room.store.read(lambda s: event_log.read_events(s, "edge/c1", kind, stored_seq=2, n_most=4))
     )
 
-    assert [(one.seq, one.is_late, one.is_calling) for one in found] == [
-        (2, True, False),
-        (1, False, True),
-        (104, False, False),
-        (103, False, False),
+    assert [(one.seq, one.is_late, one.call) for one in found] == [
+        (2, True, EventCall.NONE),
+        (1, False, EventCall.WAITING),
+        (104, False, EventCall.NONE),
+        (103, False, EventCall.NONE),
     ]
     assert found[1].title == "Car stopped"
     assert dict(found[1].meaning) == {"Category": "Traffic", "Sub category": "Car stopped", "Severity": "Medium"}
+
+
+def test_what_became_of_a_call_is_noted_with_it_and_stays_so(desk):
+    desk.hear(desk.event())
+    (alarm,) = desk.alarms()
+    assert desk.shown() == [(EventCall.CALLED, alarm.alarm_id)]
+
+    desk.hold(lambda handling, meant: handling.shelve(OLGA, meant, for_s=60.0, reason=SHELVE_REASONS[0]))
+    desk.hear(desk.event())
+    until = desk.room.clock.now() + timedelta(hours=1)
+    desk.hold(lambda handling, meant: handling.set_out_of_service(SUSI, meant, reason="repaired", until=until))
+    shelved, called = (EventCall.SHELVED, alarm.alarm_id), (EventCall.CALLED, alarm.alarm_id)
+    desk.hear(desk.event())
+
+    assert desk.shown() == [(EventCall.OUT_OF_SERVICE, alarm.alarm_id), shelved, called]
+
+
+def test_of_an_event_whose_device_was_removed_or_that_an_earlier_version_stored_nobody_says_that_it_called(desk):
+    desk.hear(replace(desk.event(), device_id="edge/gone"))
+    assert desk.shown("edge/gone") == [(EventCall.NO_DEVICE, "")]
+
+    desk.store(desk.event())
+    desk.room.run(desk.room.store.write(lambda s: s.execute(update(FieldEventRow).values(is_waiting=False))))
+    assert desk.shown() == [(EventCall.UNKNOWN, "")]
 
 
 @pytest.mark.parametrize(
