@@ -72,7 +72,7 @@ class ObjectLeftRule:
 
     def update(self, moment: Moment, note: Notebook) -> None:
         """Take one picture."""
-        grey = moment.grey
+        grey = moment.fixed_grey
         if not self._drawn or grey is None or (step_s := self._cadence.due(moment.pts_s)) is None:
             return
         if self._ground is None or self._ground.shape != grey.shape:

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.kernel.ids import new_id
-from core.vision.camera_condition import BlindedRule, ConditionRule, FrozenRule, MovedRule
+from core.vision.camera_condition import BlindedRule, ConditionRule, FrozenRule
+from core.vision.camera_moved import MovedRule
 from core.vision.collision import CollisionRule
 from core.vision.congestion import CongestionRule
 from core.vision.congestion_lane import LaneCongestionRule
@@ -41,8 +42,9 @@ RULE_MAKERS: tuple[tuple[ObservationKind, Callable[[Scene, float], SceneRule]], 
     (ObservationKind.STOPPED_VEHICLE, LaneStoppedRule),
     (ObservationKind.CONGESTION, LaneCongestionRule),
     (ObservationKind.OBJECT_LEFT, lambda scene, _aspect: ObjectLeftRule(scene)),
-    (ObservationKind.CAMERA_MOVED, lambda scene, _aspect: MovedRule(scene)),
+    # Before whoever must not learn from a picture that shows nothing.
     (ObservationKind.CAMERA_BLINDED, lambda scene, _aspect: BlindedRule(scene)),
+    (ObservationKind.CAMERA_MOVED, lambda scene, _aspect: MovedRule(scene)),
     (ObservationKind.CAMERA_FROZEN, lambda scene, _aspect: FrozenRule(scene)),
 )
 """Rules besides those of zones and lines, each made from the scene and the picture's aspect where it is switched on."""

@@ -2,6 +2,7 @@
 
 import itertools
 
+import av
 import numpy as np
 import pytest
 
@@ -162,3 +163,61 @@ def test_a_gap_right_after_the_first_picture_is_no_fault(gap_s):
     pictures = [*filmed(0.5), *filmed(60, from_s=gap_s)]
 
     assert told(watch_pictures(Scene(), pictures)) == []
+
+
+def scaled(picture, wh):
+    """As the same picture comes in a stream of another size."""
+    frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+    return frame.reformat(width=wh[0], height=wh[1], format="rgb24").to_ndarray()
+
+
+@pytest.mark.parametrize(("main_wh", "sub_wh"), [((640, 360), (640, 352)), ((640, 352), (640, 364))])
+def test_a_camera_that_was_pushed_calls_also_where_the_other_stream_is_shown_since(main_wh, sub_wh):
+    pushed = after(40, lambda picture, _: np.roll(picture, 26, 1))
+    pictures = (
+        (at_s, scaled(picture, sub_wh if at_s >= 35 else main_wh)) for at_s, picture in filmed(90, change=pushed)
+    )
+
+    assert told(watch_pictures(Scene(), pictures)) == [(MOVED, Phase.BEGIN)]
+
+
+def test_a_change_between_streams_of_one_picture_is_no_movement():
+    pictures = ((at_s, scaled(picture, (640, 352) if at_s % 40 < 20 else (640, 360))) for at_s, picture in filmed(160))
+
+    assert told(watch_pictures(Scene(), pictures)) == []
+
+
+@pytest.mark.parametrize("wh", [(640, 360), (640, 480), (360, 640)])
+def test_how_far_it_moved_is_a_part_of_the_width_whatever_the_shape(wh):
+    by = round(wh[0] * 0.1)
+    pictures = ((at_s, np.roll(scaled(picture, wh), by if at_s >= 30 else 0, axis=0)) for at_s, picture in filmed(80))
+
+    (begin,) = watch_pictures(Scene(), pictures)
+
+    assert begin.values["shift"] == pytest.approx(0.1, abs=0.012)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.6, 2.0])
+@pytest.mark.parametrize(
+    "nothing",
+    [lambda picture, _: np.full_like(picture, 6.0), lambda picture, _: np.full_like(picture, 120.0)],
+    ids=["a black lens", "a lens cap"],
+)
+def test_what_a_camera_should_show_is_not_learned_from_a_picture_that_shows_nothing(nothing, noise):
+    pushed = after(150, lambda picture, _: np.roll(picture, 13, 1))
+
+    def change(picture, at_s):
+        return nothing(picture, at_s) if at_s < 60 else pushed(picture, at_s)
+
+    observations = watch_pictures(Scene(), filmed(200, change=change, noise=noise))
+
+    told_of = [(o.phase, o.pts_s) for o in observations if o.kind is MOVED]
+    assert [phase for phase, _ in told_of] == [Phase.BEGIN]
+    assert 150 < told_of[0][1] < 165
+
+
+def test_without_anybody_who_judges_darkness_a_black_picture_is_not_learned_either():
+    scene = Scene(rules=(RuleSetting(kind="camera_blinded", is_enabled=False),))
+    dark = after(0, lambda picture, _: np.full_like(picture, 6.0), until_s=60)
+
+    assert told(watch_pictures(scene, filmed(150, change=dark))) == []
