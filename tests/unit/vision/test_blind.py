@@ -123,6 +123,30 @@ def test_a_jam_that_is_still_there_when_the_camera_sees_again_never_ended():
     assert {phase for _, phase in of_the_scene(seen)} == {Phase.BEGIN}
 
 
+def test_who_is_given_up_in_the_first_seconds_of_light_is_not_told_to_have_left_before_he_could_be_found():
+    """Rules forget who was not seen for half a minute."""
+    rules = SceneRules("cam-1", Scene(zones=(YARD,)), ASPECT)
+
+    def there(at_s):
+        return [track_at(0.5, 0.5)] if 65 <= at_s < 90 or at_s >= 121 else []
+
+    seen, _ = run(rules, filmed(190, change=after(90.0, dark, 118.5), fps=2.0), there)
+
+    begin, found, end = (one for one in seen if one.kind is ObservationKind.STOPPED_VEHICLE)
+    assert (begin.phase, found.phase, end.phase) == (Phase.BEGIN, Phase.BEGIN, Phase.END)
+    assert end.condition_key == begin.condition_key
+    assert end.pts_s > 118.5 + 55.0
+
+
+def test_who_leaves_soon_after_the_camera_began_is_told_at_once():
+    yard = Zone(key="yard", name="Yard", polygon=YARD.polygon, alarms_presence=True)
+    rules = SceneRules("cam-1", Scene(zones=(yard,)), ASPECT)
+
+    seen, _ = run(rules, filmed(5, fps=5.0), lambda at_s: [track_at(0.5, 0.5)] if at_s < 0.5 else [])
+
+    assert [phase for _, phase in of_the_scene(seen)] == [Phase.BEGIN, Phase.END]
+
+
 def test_who_leaves_while_the_camera_sees_is_told_at_once():
     rules = SceneRules("cam-1", Scene(zones=(YARD,)), ASPECT)
 
