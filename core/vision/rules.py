@@ -6,6 +6,7 @@ were, nobody crosses a line, and no dwell time is added.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -18,7 +19,7 @@ from core.vision.camera_moved import MovedRule
 from core.vision.collision import CollisionRule
 from core.vision.congestion import CongestionRule
 from core.vision.congestion_lane import LaneCongestionRule
-from core.vision.held_ends import HeldEnds
+from core.vision.held_ends import GLANCE_S, HeldEnds
 from core.vision.lines import LineCounter
 from core.vision.loitering import LoiteringRule
 from core.vision.masks import IgnoreMasks
@@ -32,7 +33,7 @@ from core.vision.stopped_lane import LaneStoppedRule
 from core.vision.tuning import Tuning
 from core.vision.vehicles import PictureClock, Sighting, VehicleMemory
 from core.vision.wrong_way import WrongWayRule
-from core.vision.zones import ZonePresence
+from core.vision.zones import ZoneChange, ZonePresence
 
 RULE_MAKERS: tuple[tuple[ObservationKind, Callable[[Scene, float], SceneRule]], ...] = (
     (ObservationKind.WRONG_WAY, WrongWayRule),
@@ -111,6 +112,7 @@ class SceneRules:
         self._rules = tuple(rule for rule in rules if not isinstance(rule, ConditionRule))
         self._least_per_s = min(LEAST_LOOKS_PER_S, wanted_per_s)
         self._ends = HeldEnds()
+        self._seen_s = math.inf
 
     def update(
         self,
@@ -143,6 +145,9 @@ class SceneRules:
         # First of all: what the others see is worth as much as the picture.
         for condition in self._conditions:
             condition.update(moment, note)
+        is_unsure = any(condition.is_unsure for condition in self._conditions)
+        self._seen_s = 0.0 if is_unsure else self._seen_s + self._clock.dt_s
+        saw_nothing = self._seen_s < GLANCE_S
         counted = [sighting for sighting in sightings if sighting.track.label in self._labels]
         crossings = []
         for line, counter in self._lines:
@@ -159,10 +164,11 @@ class SceneRules:
                 )
             counter.forget(gone)
         for zone in self._zones.values():
-            zone.update(counted, gone, self._clock, note)
-        is_unsure = any(condition.is_unsure for condition in self._conditions)
+            zone.update(counted, gone, self._clock, note, saw_nothing=saw_nothing)
         watched_s = 0.0 if is_unsure or self.is_undersampled else self._clock.dt_s
-        self.measures.update(counted, gone, crossings, self._clock, captured_at, watched_s=watched_s)
+        self.measures.update(
+            counted, gone, crossings, self._clock, captured_at, watched_s=watched_s, saw_nothing=saw_nothing
+        )
         for rule in self._rules:
             rule.update(moment, note)
         if self.is_blind:
@@ -208,9 +214,18 @@ class _ZoneRules:
         self._is_occupied = False
         self._empty_s = 0.0
 
-    def update(self, sightings: Sequence[Sighting], gone: frozenset[int], clock: PictureClock, note: Notebook) -> None:
+    def update(
+        self,
+        sightings: Sequence[Sighting],
+        gone: frozenset[int],
+        clock: PictureClock,
+        note: Notebook,
+        *,
+        saw_nothing: bool,
+    ) -> None:
         inside = self.presence.inside(sightings)
-        self._watch_presence(sightings, inside, clock, note)
+        change = self.presence.update(sightings, inside, clock.now_s, saw_nothing=saw_nothing)
+        self._watch_presence(change, clock, note)
         self.presence.forget(gone)
         is_congested = self._watch_congestion(inside, gone, clock, note)
         if self._stopped is None:
@@ -220,10 +235,7 @@ class _ZoneRules:
             values = {"standing_s": round(change.standing_s, 1), "was_parked": float(change.was_parked)}
             self._write(note, ObservationKind.STOPPED_VEHICLE, change.phase, change.sighting, values)
 
-    def _watch_presence(
-        self, sightings: Sequence[Sighting], inside: Sequence[Sighting], clock: PictureClock, note: Notebook
-    ) -> None:
-        change = self.presence.update(sightings, inside, clock.now_s)
+    def _watch_presence(self, change: ZoneChange, clock: PictureClock, note: Notebook) -> None:
         n_inside = float(self.presence.n_inside)
         if self._zone.counts_presence:
             for sighting in change.entered:
@@ -234,9 +246,9 @@ class _ZoneRules:
         if not self._zone.alarms_presence:
             return
         self._empty_s = 0.0 if n_inside else self._empty_s + clock.dt_s
-        if change.entered and not self._is_occupied:
+        if (arrived := change.entered + change.found) and not self._is_occupied:
             self._is_occupied = True
-            phase, who = Phase.BEGIN, change.entered[0]
+            phase, who = Phase.BEGIN, arrived[0]
         elif self._is_occupied and self._empty_s > EMPTY_AFTER_S:
             self._is_occupied = False
             phase, who = Phase.END, None
