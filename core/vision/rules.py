@@ -145,7 +145,7 @@ class SceneRules:
         # First of all: what the others see is worth as much as the picture.
         for condition in self._conditions:
             condition.update(moment, note)
-        is_unsure = any(condition.is_unsure for condition in self._conditions)
+        is_unsure = moment.is_unsure = any(condition.is_unsure for condition in self._conditions)
         self._seen_s = 0.0 if is_unsure else self._seen_s + self._clock.dt_s
         saw_nothing = self._seen_s < GLANCE_S
         counted = [sighting for sighting in sightings if sighting.track.label in self._labels]
@@ -224,8 +224,8 @@ class _ZoneRules:
         saw_nothing: bool,
     ) -> None:
         inside = self.presence.inside(sightings)
-        change = self.presence.update(sightings, inside, clock.now_s, saw_nothing=saw_nothing)
-        self._watch_presence(change, clock, note)
+        came = self.presence.update(sightings, inside, clock.now_s, saw_nothing=saw_nothing)
+        self._watch_presence(came, clock, note)
         self.presence.forget(gone)
         is_congested = self._watch_congestion(inside, gone, clock, note)
         if self._stopped is None:

@@ -75,6 +75,9 @@ class Moment:
         self.shows_nothing = False
         """Whether it is dark, dazzled, covered or out of focus; said before others look, by the rule that judges it."""
 
+        self.is_unsure = False
+        """Whether a rule about the camera itself says that it cannot be believed; said before the other rules look."""
+
         self._grey: Grey | None = None
         self._fixed_grey: Grey | None = None
 

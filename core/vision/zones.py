@@ -81,7 +81,8 @@ class ZonePresence:
             now_s: Of the picture clock.
             saw_nothing: The camera sees nothing now, or did not a moment ago: who is new may have been there.
         """
-        entered, found = [], []
+        entered: list[Sighting] = []
+        found: list[Sighting] = []
         for sighting in inside:
             visit = self._visits.get(sighting.key)
             if visit is None:

@@ -2,14 +2,13 @@
 
 import itertools
 
-import av
 import numpy as np
 import pytest
 
 from core.vision.model import ObservationKind, Phase, RuleSetting, Scene
 from core.vision.rules import SceneRules
 from core.vision.scene_rule import small_grey
-from tests.unit.vision.pictures import after, filmed, street, watch_pictures
+from tests.unit.vision.pictures import after, filmed, scaled, street, watch_pictures
 from tests.unit.vision.roads import ASPECT, START_AT
 
 MOVED, BLINDED, FROZEN = (
@@ -163,12 +162,6 @@ def test_a_gap_right_after_the_first_picture_is_no_fault(gap_s):
     pictures = [*filmed(0.5), *filmed(60, from_s=gap_s)]
 
     assert told(watch_pictures(Scene(), pictures)) == []
-
-
-def scaled(picture, wh):
-    """As the same picture comes in a stream of another size."""
-    frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-    return frame.reformat(width=wh[0], height=wh[1], format="rgb24").to_ndarray()
 
 
 @pytest.mark.parametrize(("main_wh", "sub_wh"), [((640, 360), (640, 352)), ((640, 352), (640, 364))])
