@@ -61,7 +61,17 @@ class Held:
         self._for_s = 0.0
         self.is_wrong = False
         self.has_begun = False
+        self._must_repeat = False
         self._confidence = 0.0
+
+    def resume(self) -> None:
+        """It holds since before this run: it is said once more where it still does, and ends where it does not."""
+        self.has_begun = self._must_repeat = True
+
+    def drop(self) -> None:
+        """It never was: no end is written."""
+        self.is_wrong = self.has_begun = self._must_repeat = False
+        self._for_s = 0.0
 
     def take(
         self, is_wrong: bool, step_s: float, note: Notebook, *, confidence: float, values: dict[str, float]
@@ -69,9 +79,12 @@ class Held:
         """Take one look; begin or end where it is time."""
         self.is_wrong = is_wrong
         self._for_s = self._for_s + step_s if is_wrong is not self.has_begun else 0.0
-        if is_wrong is self.has_begun or self._for_s < (self._end_s if self.has_begun else self._hold_s):
-            return
-        self.has_begun, self._for_s = not self.has_begun, 0.0
+        is_repeated = is_wrong and self._must_repeat
+        if not is_repeated:
+            if is_wrong is self.has_begun or self._for_s < (self._end_s if self.has_begun else self._hold_s):
+                return
+            self.has_begun, self._for_s = not self.has_begun, 0.0
+        self._must_repeat = False
         if self.has_begun:
             self._confidence = confidence
         note.add(

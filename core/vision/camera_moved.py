@@ -1,8 +1,13 @@
-"""Whether the camera itself moved: compared is what lasts in its picture with what was learned of it before."""
+"""Whether the camera itself moved: compared is what lasts in its picture with what was learned of it before.
+
+What was learned outlives the rule (`view.py`): one that begins with what it sees takes a camera that was knocked before
+for one that stands right.
+"""
 
 from __future__ import annotations
 
 import math
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +16,7 @@ from core.vision.camera_condition import Cadence, Held
 from core.vision.model import ObservationKind, Scene
 from core.vision.scene_rule import Grey, Moment, Notebook
 from core.vision.tuning import Tuning
+from core.vision.view import STRONGEST_EDGE, LearnedView, pack_edges, print_of_drawing, unpack_edges
 
 _Floats = NDArray[np.float32]
 
@@ -25,7 +31,9 @@ class MovedRule:
     """
 
     LEARN_S, FOLLOW_S, RECENT_S = 8.0, 300.0, 2.5
-    STRONGEST = 40.0
+    TELL_S = 300.0
+    """So long it follows slow changes before it tells again what it learned."""
+
     CLEAR, STRANGE = 15.0, 12.0
     """Standard deviations of the correlation: from the first on its peak says where the picture is, below the second it
     has none."""
@@ -44,22 +52,65 @@ class MovedRule:
         tuning = Tuning(scene)
         kind = ObservationKind.CAMERA_MOVED
         self._shift = tuning.value(kind, "shift")
-        self._held = Held(kind, tuning.value(kind, "hold_s"), end_s=tuning.value(kind, "hold_s"))
+        self._hold_s = tuning.value(kind, "hold_s")
+        self._held = Held(kind, self._hold_s, end_s=self._hold_s)
         self._cadence = Cadence(1.0)
         self._reference: _Floats | None = None
         self._recent: _Floats | None = None
         self._learned_s = 0.0
         self._usual_likeness = 0.0
+        self._drawn = print_of_drawing(scene)
+        self._followed_s = 0.0
+        self._was_moved = False
+        self._is_news = False
+
+    @property
+    def noticed_within_s(self) -> float:
+        """How long after it moved this may be told: of what has nothing in common only half the seconds count."""
+        return 2 * self._hold_s + 2 * self.RECENT_S
+
+    def start_from(self, view: LearnedView) -> None:
+        """Go on from what an earlier rule learned; what was learned of another drawing is left aside."""
+        edges = unpack_edges(view.edges)
+        if view.drawn != self._drawn or edges is None:
+            return
+        self._reference, self._recent = edges, None
+        self._learned_s, self._usual_likeness = self.LEARN_S, view.likeness
+        self._was_moved = view.is_moved
+        if view.is_moved:
+            self._held.resume()
+
+    def forget(self) -> None:
+        """What the camera shows now is right: learn it anew."""
+        self._reference = self._recent = None
+        self._usual_likeness = self._followed_s = 0.0
+        self._is_news = self._was_moved = False
+        self._held.drop()
+
+    def take_news(self, told_at: datetime) -> LearnedView | None:
+        """Return what is worth keeping: once it settled, every few minutes, and when the camera moved or is back."""
+        if not self._is_news or self._reference is None:
+            return None
+        self._is_news = False
+        return LearnedView(
+            drawn=self._drawn,
+            edges=pack_edges(self._reference),
+            likeness=self._usual_likeness,
+            is_moved=self._held.has_begun,
+            told_at=told_at,
+        )
 
     def update(self, moment: Moment, note: Notebook) -> None:
         """Take one picture."""
         grey = moment.fixed_grey
         if grey is None or (step_s := self._cadence.due(moment.pts_s)) is None or moment.shows_nothing:
             return
-        edges = _edges(grey, self.STRONGEST)
-        if self._reference is None or self._recent is None:
+        edges = _edges(grey, STRONGEST_EDGE)
+        if self._reference is None:
             self._reference, self._recent, self._learned_s = edges, edges.copy(), 0.0
             return
+        if self._recent is None:
+            self._recent = edges.copy()
         self._recent += (edges - self._recent) * (1 - math.exp(-max(step_s, 0.2) / self.RECENT_S))
         if self._learned_s < self.LEARN_S:
             self._learn(edges, step_s)
@@ -67,6 +118,9 @@ class MovedRule:
         if float(self._recent.mean()) < self.STRUCTURE * float(self._reference.mean()):
             return
         self._compare(step_s, moment.height_over_width, note)
+        if self._held.has_begun is not self._was_moved:
+            self._was_moved = self._held.has_begun
+            self._is_news = self._usual_likeness > 0.0
 
     def _learn(self, edges: _Floats, step_s: float) -> None:
         assert self._reference is not None
@@ -116,6 +170,9 @@ class MovedRule:
         """Learn on, day into night, while the picture is where it should be."""
         assert self._reference is not None
         assert self._recent is not None
+        self._followed_s += step_s
+        if not self._usual_likeness or self._followed_s >= self.TELL_S:
+            self._is_news, self._followed_s = True, 0.0
         share = min(1.0, step_s / self.FOLLOW_S)
         self._reference += (self._recent - self._reference) * share
         self._usual_likeness += (likeness - self._usual_likeness) * (10 * share if self._usual_likeness else 1.0)

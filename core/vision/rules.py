@@ -32,6 +32,7 @@ from core.vision.stopped import StoppedRule
 from core.vision.stopped_lane import LaneStoppedRule
 from core.vision.tuning import Tuning
 from core.vision.vehicles import PictureClock, Sighting, VehicleMemory
+from core.vision.view import LearnedView
 from core.vision.wrong_way import WrongWayRule
 from core.vision.zones import ZoneChange, ZonePresence
 
@@ -108,6 +109,7 @@ class SceneRules:
         self._zones = {zone.key: _ZoneRules(zone, aspect, tuning) for zone in scene.zones}
         self._masks = IgnoreMasks(scene)
         rules = [make(scene, aspect) for kind, make in RULE_MAKERS if tuning.is_on(kind)]
+        self._moved = next((rule for rule in rules if isinstance(rule, MovedRule)), None)
         self._conditions = tuple(rule for rule in rules if isinstance(rule, ConditionRule))
         self._rules = tuple(rule for rule in rules if not isinstance(rule, ConditionRule))
         self._least_per_s = min(LEAST_LOOKS_PER_S, wanted_per_s)
@@ -176,6 +178,30 @@ class SceneRules:
         if is_unsure:
             return self._ends.hold_back(note.observations)
         return self._ends.let_go(note.observations, moment.dt_s, pts_s, captured_at)
+
+    def start_from(self, view: LearnedView) -> None:
+        """Go on from what was learned of the camera's view before; nothing where nobody watches it."""
+        if self._moved is not None:
+            self._moved.start_from(view)
+
+    def forget_view(self) -> None:
+        """What the camera shows now is what its scene is drawn for."""
+        if self._moved is not None:
+            self._moved.forget()
+
+    def take_view(self, told_at: datetime) -> LearnedView | None:
+        """Return what was learned of the camera's view, where there is news of it."""
+        return None if self._moved is None else self._moved.take_news(told_at)
+
+    @property
+    def move_is_noticed_within_s(self) -> float:
+        """How long after the camera moved `is_moved` may say so."""
+        return 0.0 if self._moved is None else self._moved.noticed_within_s
+
+    @property
+    def is_moved(self) -> bool:
+        """Whether the picture shows something else than its scene was drawn for, for so long that it calls."""
+        return self._moved is not None and self._moved.is_blind
 
     @property
     def is_blind(self) -> bool:

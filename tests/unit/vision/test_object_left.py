@@ -74,15 +74,15 @@ def test_what_still_lies_there_when_light_comes_and_goes_goes_on_until_it_is_tak
 
 @pytest.mark.parametrize(("main_wh", "sub_wh"), [((640, 360), (640, 352)), ((640, 364), (640, 360))])
 def test_what_lies_there_goes_on_through_changes_between_the_streams(main_wh, sub_wh):
-    lying = after(20, lies(), until_s=110)
+    lying = after(20, lies(), until_s=130)
     pictures = (
-        (at_s, scaled(picture, sub_wh if at_s % 40 < 20 else main_wh)) for at_s, picture in filmed(130, change=lying)
+        (at_s, scaled(picture, main_wh if 50 <= at_s < 90 else sub_wh)) for at_s, picture in filmed(150, change=lying)
     )
 
     begin, end = objects(pictures)
 
     assert (begin.phase, end.phase) == (Phase.BEGIN, Phase.END)
-    assert 110 < end.pts_s < 120
+    assert 130 < end.pts_s < 140
 
 
 def test_a_stream_with_sharper_edges_leaves_nothing():
