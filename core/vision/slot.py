@@ -291,6 +291,7 @@ class CameraSlot:
             is_undersampled=wants and analyser is not None and analyser.is_undersampled,
             is_away=self._is_away,
             is_moved=self._is_moved,
+            is_hidden=self._is_hidden,
             is_blind=self._is_away or (analyser is not None and analyser.is_blind),
             is_quiet=wants and self._is_quiet,
             detection_reason=self._detection_reason(now_s, is_reduced=is_reduced),

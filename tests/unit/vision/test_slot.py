@@ -370,7 +370,7 @@ def test_where_parts_are_private_nobody_sees_what_a_camera_shows_that_was_pushed
 
     assert bright > 100
     assert watched.brightness < 12
-    assert (report.is_moved, report.is_blind) == (True, True)
+    assert (report.is_moved, report.is_hidden, report.is_blind) == (True, True, True)
     assert "all is black" in report.detection_reason
     assert "moved" in report.detection_reason
     assert begin.snapshot_jpeg == b""
