@@ -67,6 +67,7 @@ class _Scene(SceneEditor):
         room.position_settled.connect(self.end_picking)
         self.room_requested.connect(lambda is_wanted: room.whole_window_requested.emit("scene", is_wanted))
         self.told.connect(room.toast)
+        self.view_accepted.connect(self._on_view_accepted)
         self.dry_run_requested.connect(self._on_dry_run_requested)
         self.dry_run_stop_requested.connect(self._on_dry_run_stop)
         self.dry_run_left.connect(self._on_dry_run_left)
@@ -155,6 +156,12 @@ class _Scene(SceneEditor):
             self._placed_on_map = camera_id
             self._room.place_called.emit(camera.position)
         self._room.position_wanted.emit(place)
+
+    def _on_view_accepted(self, camera_id: str) -> None:
+        def accepted(_nothing: object) -> None:
+            self._room.toast("The view is right.", "What the camera shows now is learned anew.")
+
+        self._room.ask("cameras.accept_view", then=accepted, camera_id=camera_id)
 
     # -- dry run
 

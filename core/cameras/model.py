@@ -76,6 +76,13 @@ class CameraChanged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ViewAccepted:
+    """Somebody said that what a camera shows now is what its scene is drawn for; published after the commit."""
+
+    camera_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CameraRemoved:
     """A camera is gone; published after the commit."""
 

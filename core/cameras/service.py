@@ -28,9 +28,10 @@ from core.cameras.many import (
     rows_of,
     why_not,
 )
-from core.cameras.model import Camera, CameraChanged, CameraRemoved, SceneVersion
+from core.cameras.model import Camera, CameraChanged, CameraRemoved, SceneVersion, ViewAccepted
 from core.cameras.onvif.http import http_parts
 from core.cameras.scenes import append_version, list_versions, read_version
+from core.cameras.views import drop_view
 from core.field.inventory import BulkOutcome
 from core.kernel.bus import Bus
 from core.kernel.clock import Clock
@@ -42,6 +43,7 @@ from core.store.engine import Store
 from core.store.rows import check_version, place, position_of, storable
 from core.store.tables import CameraRow
 from core.vision.model import UNREADABLE, Scene, TrackerKind
+from core.vision.view import print_of_drawing
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -187,6 +189,7 @@ class CameraService:
             row = _find(session, camera_id, expect_version)
             camera = _camera(row)
             session.delete(row)
+            drop_view(session, camera_id)
             session.flush()
             audit.append(session, actor, action="camera.remove", subject=_subject(camera), at=at)
             return camera
@@ -282,6 +285,7 @@ class CameraService:
                     continue
                 removed.append(_camera(row))
                 session.delete(row)
+                drop_view(session, seen.camera_id)
                 outcomes.append(BulkOutcome(device_id=seen.camera_id))
             session.flush()
             lines = [audit.Line(action="camera.remove", subject=_subject(camera), detail="") for camera in removed]
@@ -351,6 +355,24 @@ class CameraService:
         stored = await self._store.write(run)
         self._bus.publish(CameraChanged(camera=stored))
         return stored
+
+    async def accept_view(self, actor: Actor, camera_id: str) -> None:
+        """Take what a camera shows now for the view that its scene is drawn for; "camera moved" ends.
+
+        Raises:
+            NotPermittedError: The actor is no supervisor.
+            BadInputError: There is no such camera.
+        """
+        require(actor, Role.SUPERVISOR)
+        at = self._clock.now()
+
+        def run(session: Session) -> None:
+            camera = _camera(_find(session, camera_id))
+            drop_view(session, camera_id)
+            audit.append(session, actor, action="camera.view_is_right", subject=_subject(camera), at=at)
+
+        await self._store.write(run)
+        self._bus.publish(ViewAccepted(camera_id=camera_id))
 
     async def scene_versions(self, camera_id: str) -> tuple[SceneVersion, ...]:
         """Return who changed a camera's scene and when, the newest first."""
@@ -441,6 +463,9 @@ def _describe_changes(before: Camera, after: Camera) -> str:
 
 
 def _keep_scene(session: Session, actor: Actor, before: Scene, after: Camera, *, note: str, at: datetime) -> None:
+    if print_of_drawing(before) != print_of_drawing(after.scene):
+        # Who draws has the picture of now before them.
+        drop_view(session, after.camera_id)
     append_version(session, after.camera_id, before=before, after=after.scene, actor=actor.name, note=note, at=at)
 
 

@@ -56,6 +56,12 @@ class PrivacyMask:
         return frame
 
 
+def black_picture(width: int, height: int) -> av.VideoFrame:
+    """Return a black picture of this size [px]."""
+    frame = av.VideoFrame(width, height, "yuv420p")
+    return PrivacyMask((WHOLE,)).blacken(frame)
+
+
 class _Stencil:
     """The masked bytes of one plane, cut down to the smallest rectangle around them."""
 

@@ -47,6 +47,8 @@ class StreamReport:
         is_blind: Pictures come, but not what the scene was drawn for: dark, covered, frozen, moved or turned away. What
             its rules do not say means nothing.
         is_away: Its head is turned away from home, the view that its scene is drawn for.
+        is_moved: It shows something else than its scene was drawn for, and its head was not turned from here.
+        is_hidden: It moved and parts of it are private, so that all is black; `detection_reason` says so.
         is_quiet: Nothing moves, so the picture is looked at every few seconds only; nothing is missing.
         detection_reason: A sentence for tile and health panel where detection is reduced or away; else empty.
         n_dropped: Frames skipped since the start because a newer one was there.
@@ -75,6 +77,8 @@ class StreamReport:
     is_undersampled: bool = False
     is_blind: bool = False
     is_away: bool = False
+    is_moved: bool = False
+    is_hidden: bool = False
     is_quiet: bool = False
     detection_reason: str = ""
     n_frames: int = 0

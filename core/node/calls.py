@@ -23,7 +23,7 @@ from core.gateway.frigate import OBJECT, FrigateAdapter
 from core.incidents.doubt import Doubtful
 from core.incidents.ledger import Measured
 from core.incidents.model import Alarm, Condition, Quality, Snapshot, SourceKind
-from core.incidents.policy import CALLING_KINDS, SOURCE_LOST, call_from, condition_of_source
+from core.incidents.policy import CALLING_KINDS, SOURCE_LOST, call_from, condition_of_source, key_at
 from core.incidents.rules.book import RuleBook, shipped_book
 from core.incidents.rules.values import limits_of, value_condition
 from core.incidents.same_event import View
@@ -44,7 +44,7 @@ from core.parking.rules import LotCondition
 from core.parking.sight.model import SightInterrupted
 from core.traffic.service import StationCongestion
 from core.vision.messages import EngineFailed, Observed
-from core.vision.model import AT_THE_CAMERA, Phase
+from core.vision.model import AT_THE_CAMERA, ObservationKind, Phase
 
 log = logging.getLogger(__name__)
 
@@ -452,6 +452,11 @@ class Calls:
         """A camera sees again."""
         self._blind.discard(camera_id)
         self._end_later(partial(self._incidents.set_quality, SourceKind.CAMERA, camera_id, Quality.GOOD))
+
+    def take_view_accepted(self, camera_id: str) -> None:
+        """Somebody said that a camera stands right: that it moved is over."""
+        key = key_at(camera_id, ObservationKind.CAMERA_MOVED.value)
+        self._end_later(partial(self._incidents.return_condition, key))
 
     def take_rules_reset(self, camera_id: str) -> None:
         """A camera's rules were changed: what they had begun is over."""

@@ -115,7 +115,7 @@ class Hearing:
             # Who is blind keeps silent about everything, and each is judged by the picture before it judges others.
             return None
         if doubtful.kind == ObservationKind.CAMERA_MOVED:
-            # Rules that begin anew take what they see for what was drawn on: only a person can say that it is.
+            # Rules that know the view say it again or end it; of a view learned anew only a person can say that.
             return None
         if doubtful.kind == ObservationKind.OBJECT_LEFT:
             # Nor does the ground that they learn lack what lies on it.

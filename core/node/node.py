@@ -25,9 +25,10 @@ from paho.mqtt.client import topic_matches_sub
 from core.access.model import SYSTEM, Actor, Role, Session, SessionsEnded
 from core.access.permission import require
 from core.access.service import AccessService
-from core.cameras.model import Camera, CameraChanged, CameraRemoved
+from core.cameras.model import Camera, CameraChanged, CameraRemoved, ViewAccepted
 from core.cameras.onvif.model import HeadTurned, SteeringChanged
 from core.cameras.service import secret_name
+from core.cameras.views import keep_view, load_views
 from core.drones.by_mqtt import take_from_field
 from core.drones.model import DroneChanged, DroneLinksTold, DroneRemoved, DronesTold
 from core.drones.rules import DroneCondition
@@ -107,7 +108,7 @@ from core.store.retention import forget_before
 from core.traffic.service import FlowMeasured, StationCongestion
 from core.vision.dry_run_model import DryRunOrder
 from core.vision.export import ExportProgress
-from core.vision.messages import BaysPictured, ClipKept, EngineFailed, Measured, WorkerConfig
+from core.vision.messages import BaysPictured, ClipKept, EngineFailed, Measured, ViewLearned, WorkerConfig
 from core.vision.model import Scene
 from core.vision.models import find_model
 
@@ -778,6 +779,7 @@ class Node:
         # Before the first picture: of a head that is away nobody knows what it shows.
         await services.ptz.load()
         self._supervisor.set_away(services.ptz.away_ids)
+        self._supervisor.know_views(await load_views(services.store))
         self._sight = Sight(
             self._supervisor,
             rings=self._runtime / "rings",
@@ -938,6 +940,7 @@ class Node:
         self._bus.subscribe(BaysTold, lambda event: calls.take_bays(event.bays))
         self._bus.subscribe(SteeringChanged, lambda event: self._live.add_steering(event.steering))
         self._bus.subscribe(HeadTurned, lambda _event: self._take_away(services))
+        self._bus.subscribe(ViewAccepted, lambda event: self._take_view_accepted(event.camera_id, calls))
         self._bus.subscribe(WarningChanged, lambda event: self._live.add_warning(event.warning))
         self._bus.subscribe(ShiftEntryAdded, lambda event: self._live.add_shift_entry(event.entry))
         self._bus.subscribe(UnitChanged, lambda event: self._live.add_unit(event.unit))
@@ -1006,6 +1009,18 @@ class Node:
         if self._supervisor is not None:
             self._supervisor.set_away(services.ptz.away_ids)
 
+    def _take_view_accepted(self, camera_id: str, calls: Calls) -> None:
+        if self._supervisor is not None:
+            self._supervisor.forget_view(camera_id)
+        calls.take_view_accepted(camera_id)
+
+    async def _keep_view(self, services: Services, learned: ViewLearned) -> None:
+        try:
+            await keep_view(services.store, learned.camera_id, learned.view)
+        except ConsoleError as error:
+            # The next word of it comes within minutes, and its worker knows it as long as it lives.
+            log.warning("what camera %s shows is not kept: %s", learned.camera_id, error)
+
     async def _read_cameras(self, services: Services) -> None:
         assert self._sight is not None
         await self._has_tried_hardware.wait()
@@ -1056,6 +1071,8 @@ class Node:
             self._sight.take(message)
         if isinstance(message, Measured) and self.services is not None:
             self.services.traffic.take_minutes(message.minutes)
+        if isinstance(message, ViewLearned) and self.services is not None:
+            self._spawn(self._keep_view(self.services, message))
         if isinstance(message, BaysPictured):
             self.bay_sight.take_picture(message.camera_id, message.jpeg, message.captured_at, message.private_parts)
         if isinstance(message, ClipKept) and self._clips_of_alarms is not None:
@@ -1416,10 +1433,12 @@ class Node:
         if source.address.startswith(f"{EDGE}:"):
             return await self._test_posted(camera_id)
         cameras = await services.cameras.list()
-        private = _private_parts(cameras, camera_id, source.address, away=services.ptz.away_ids)
+        streams = {} if self._sight is None else self._sight.streams
+        moved = {report.camera_id for report in streams.values() if report.is_moved}
+        private = _private_parts(cameras, camera_id, source.address, away=services.ptz.away_ids | moved)
         opened = verbs.resolve_demo(source, self._clips)
         found = await asyncio.to_thread(probe, opened, timeout_s=8.0, privacy=private)
-        return covered(found, source.address, cameras, {} if self._sight is None else self._sight.streams)
+        return covered(found, source.address, cameras, streams)
 
     async def _test_posted(self, camera_id: str) -> ProbeResult:
         """Show what was posted for a camera last; that nothing was yet does not speak against it."""

@@ -27,6 +27,7 @@ from core.vision.messages import (
     Measured,
     Observed,
     RulesReset,
+    ViewLearned,
 )
 from core.vision.model import CameraWatched, LineCrossed, Observation, ObservationKind
 
@@ -239,7 +240,7 @@ class Sight:
         elif isinstance(message, RulesReset):
             if message.camera_id in self._cameras:
                 self._on_rules_begun_anew(message.camera_id)
-        elif not isinstance(message, BaysPictured | ClipKept | EngineOpened | EngineFailed | Measured):
+        elif not isinstance(message, BaysPictured | ClipKept | EngineOpened | EngineFailed | Measured | ViewLearned):
             log.warning("a worker said something unknown: %r", type(message))
 
     def mark_restarting(self, camera_ids: tuple[str, ...]) -> None:

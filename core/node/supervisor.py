@@ -10,7 +10,7 @@ import multiprocessing
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnContext
@@ -23,6 +23,7 @@ from core.vision.messages import (
     DetectorConfig,
     EngineFailed,
     EngineOpened,
+    ForgetView,
     Heartbeat,
     KeepClip,
     SetAttention,
@@ -33,9 +34,12 @@ from core.vision.messages import (
     StopWorker,
     UseDetector,
     UseModel,
+    ViewForgotten,
+    ViewLearned,
     WorkerConfig,
 )
 from core.vision.model import EngineInfo
+from core.vision.view import LearnedView, print_of_drawing
 from core.vision.worker import run_worker
 
 log = logging.getLogger(__name__)
@@ -91,7 +95,7 @@ class VisionSupervisor:
         Args:
             config: Key and cameras of it are ignored.
             cameras_per_worker: So many share a process.
-            on_message: Hears what workers see (`Heartbeat`, `Observed`).
+            on_message: Hears what workers see (`Heartbeat`, `Observed`, `ViewLearned` of what is drawn now).
             on_worker: Hears whenever a worker starts, opens its engine, fails or ends.
         """
         self._pattern = config
@@ -103,6 +107,8 @@ class VisionSupervisor:
         self._line: UseDetector | None = None
         self._called: frozenset[str] = frozenset()
         self._away: frozenset[str] = frozenset()
+        self._views: dict[str, LearnedView] = {}
+        self._forgetting: set[str] = set()
         self._bays = SetBayCameras(camera_ids=frozenset(), every_s=0.0)
         self._sizes: dict[str, tuple[int, int]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -132,6 +138,10 @@ class VisionSupervisor:
     def set_cameras(self, jobs: tuple[CameraJob, ...]) -> None:
         """Spread `jobs` over the workers; a camera stays where it is while its worker has room."""
         wanted = {job.camera_id: job for job in jobs}
+        for camera_id, view in tuple(self._views.items()):
+            if camera_id in wanted and view.drawn != print_of_drawing(wanted[camera_id].scene):
+                del self._views[camera_id]
+        before = {worker.key: frozenset(worker.jobs) for worker in self._workers}
         for worker in self._workers:
             worker.jobs = {key: wanted.pop(key) for key in worker.jobs if key in wanted}
         for camera_id, job in wanted.items():
@@ -146,7 +156,8 @@ class VisionSupervisor:
             if worker.process is None and worker.restart is None and worker.jobs:
                 self._spawn(worker)
             elif worker.process is not None:
-                worker.outbox.put(SetCameras(cameras=tuple(worker.jobs.values())))
+                come = worker.jobs.keys() - before.get(worker.key, frozenset())
+                worker.outbox.put(SetCameras(cameras=tuple(worker.jobs.values()), views=self._views_of(come)))
 
     def set_views(self, sizes: dict[str, tuple[int, int]]) -> None:
         """Tell the workers which cameras are shown, and how large [px]."""
@@ -181,6 +192,21 @@ class VisionSupervisor:
         self._away = camera_ids
         for worker in self._workers:
             worker.outbox.put(SetAway(camera_ids=camera_ids))
+
+    def know_views(self, views: Mapping[str, LearnedView]) -> None:
+        """Take what was learned of cameras before this run; before the first `set_cameras`."""
+        self._views |= views
+
+    def forget_view(self, camera_id: str) -> None:
+        """What this camera shows now is what its scene is drawn for: it is learned anew."""
+        self._views.pop(camera_id, None)
+        for worker in self._workers:
+            if camera_id in worker.jobs and worker.process is not None:
+                self._forgetting.add(camera_id)
+                worker.outbox.put(ForgetView(camera_id=camera_id))
+
+    def _views_of(self, camera_ids: Collection[str]) -> dict[str, LearnedView]:
+        return {camera_id: self._views[camera_id] for camera_id in camera_ids if camera_id in self._views}
 
     def set_bay_cameras(self, camera_ids: frozenset[str], *, every_s: float) -> None:
         """Have these cameras send a picture of their bays this often."""
@@ -236,7 +262,9 @@ class VisionSupervisor:
     def _make_process(self, context: SpawnContext, worker: _Running, theirs: Connection) -> BaseProcess:
         if worker is not self._detector:
             jobs = tuple(worker.jobs.values())
-            config = replace(self._pattern, key=worker.key, cameras=jobs, away=self._away)
+            self._forgetting -= worker.jobs.keys()
+            views = self._views_of(worker.jobs)
+            config = replace(self._pattern, key=worker.key, cameras=jobs, away=self._away, views=views)
             return context.Process(target=run_worker, args=(theirs, config), name=f"vision-{worker.key}", daemon=True)
         pattern = self._pattern
         detector = DetectorConfig(
@@ -293,6 +321,15 @@ class VisionSupervisor:
             for other in self._workers:
                 other.outbox.put(message)
             return
+        elif isinstance(message, ViewForgotten):
+            self._forgetting.discard(message.camera_id)
+            return
+        elif isinstance(message, ViewLearned):
+            job = worker.jobs.get(message.camera_id)
+            is_old = message.camera_id in self._forgetting
+            if is_old or job is None or message.view.drawn != print_of_drawing(job.scene):
+                return
+            self._views[message.camera_id] = message.view
         self._on_message(message)
 
     def _on_ended(self, worker: _Running, process: BaseProcess) -> None:

@@ -372,7 +372,15 @@ def _scene_verbs(node: Node) -> dict[str, Verb]:
         actor_of(peer)
         return await node.require_services().cameras.scene_of_version(camera_id, number)
 
-    return {"cameras.save_scene": save, "cameras.scene_versions": versions, "cameras.scene_version": version}
+    async def accept_view(peer: Peer, *, camera_id: str) -> None:
+        await node.require_services().cameras.accept_view(actor_of(peer), camera_id)
+
+    return {
+        "cameras.accept_view": accept_view,
+        "cameras.save_scene": save,
+        "cameras.scene_versions": versions,
+        "cameras.scene_version": version,
+    }
 
 
 def _dry_run_verbs(node: Node) -> dict[str, Verb]:

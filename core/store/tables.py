@@ -13,6 +13,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Text,
@@ -111,6 +112,21 @@ class CameraRow(Versioned, Base):
     """`wire.to_builtins(Scene)`."""
 
     created_at: Mapped[datetime]
+
+
+class CameraViewRow(Base):
+    """What a camera shows while it stands right, as its worker learned it."""
+
+    __tablename__ = "camera_view"
+
+    camera_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    drawn: Mapped[str] = mapped_column(String(64))
+    """Print of what is drawn on it; for another drawing the row means nothing."""
+
+    edges: Mapped[bytes] = mapped_column(LargeBinary)
+    likeness: Mapped[float]
+    is_moved: Mapped[bool]
+    told_at: Mapped[datetime]
 
 
 class CameraHeadRow(Base):

@@ -17,6 +17,7 @@ from core.vision.masks import IgnoreMasks
 from core.vision.model import BBox, Detection, Observation, Scene, Track, TrackerKind
 from core.vision.rules import SceneRules, labels_for_rules
 from core.vision.tracker import STRONG_SCORE, make_tracker
+from core.vision.view import LearnedView
 
 ONE_VEHICLE_IOU = 0.7
 """Boxes of different vehicle classes that overlap more are one vehicle that the network cannot name."""
@@ -137,6 +138,28 @@ class CameraAnalyser:
     def is_settled(self) -> bool:
         """Whether nobody is followed who moves or is out of sight: while nothing changes, nobody has to look."""
         return self._tracker.is_settled
+
+    def start_from(self, view: LearnedView) -> None:
+        """Go on from what was learned of the camera's view before."""
+        self._rules.start_from(view)
+
+    def forget_view(self) -> None:
+        """What the camera shows now is what its scene is drawn for."""
+        self._rules.forget_view()
+
+    def take_view(self, told_at: datetime) -> LearnedView | None:
+        """Return what was learned of the camera's view, where there is news of it."""
+        return self._rules.take_view(told_at)
+
+    @property
+    def move_is_noticed_within_s(self) -> float:
+        """How long after the camera moved `is_moved` may say so."""
+        return self._rules.move_is_noticed_within_s
+
+    @property
+    def is_moved(self) -> bool:
+        """Whether the picture shows something else than its scene was drawn for."""
+        return self._rules.is_moved
 
     @property
     def is_blind(self) -> bool:

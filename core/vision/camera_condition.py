@@ -1,4 +1,4 @@
-"""What is wrong with the camera itself: moved, blinded, frozen. Small grey pictures, once or twice a second.
+"""What is wrong with the camera itself: blinded or frozen; `camera_moved.py` has the third. Looks come once a second.
 
 All three compare with what the camera usually shows, learned slowly, so that day and night are no change. They count
 picture time of their own: a quiet scene is looked at every ten seconds only, and that is no gap to them.
@@ -18,8 +18,6 @@ from core.vision.tuning import Tuning
 
 LONG_GAP_S = 12.0
 WHOLE_PICTURE = Place(key=WHOLE_PICTURE_KEY, name="")
-
-_Floats = NDArray[np.float32]
 
 
 @runtime_checkable
@@ -54,7 +52,7 @@ class Cadence:
         return 0.0 if last is None or not 0 <= pts_s - last <= LONG_GAP_S else pts_s - last
 
 
-class _Held:
+class Held:
     """A condition that begins after it held, and ends after it did not."""
 
     def __init__(self, kind: ObservationKind, hold_s: float, end_s: float) -> None:
@@ -63,7 +61,17 @@ class _Held:
         self._for_s = 0.0
         self.is_wrong = False
         self.has_begun = False
+        self._must_repeat = False
         self._confidence = 0.0
+
+    def resume(self) -> None:
+        """It holds since before this run: it is said once more where it still does, and ends where it does not."""
+        self.has_begun = self._must_repeat = True
+
+    def drop(self) -> None:
+        """It never was: no end is written."""
+        self.is_wrong = self.has_begun = self._must_repeat = False
+        self._for_s = 0.0
 
     def take(
         self, is_wrong: bool, step_s: float, note: Notebook, *, confidence: float, values: dict[str, float]
@@ -71,9 +79,12 @@ class _Held:
         """Take one look; begin or end where it is time."""
         self.is_wrong = is_wrong
         self._for_s = self._for_s + step_s if is_wrong is not self.has_begun else 0.0
-        if is_wrong is self.has_begun or self._for_s < (self._end_s if self.has_begun else self._hold_s):
-            return
-        self.has_begun, self._for_s = not self.has_begun, 0.0
+        is_repeated = is_wrong and self._must_repeat
+        if not is_repeated:
+            if is_wrong is self.has_begun or self._for_s < (self._end_s if self.has_begun else self._hold_s):
+                return
+            self.has_begun, self._for_s = not self.has_begun, 0.0
+        self._must_repeat = False
         if self.has_begun:
             self._confidence = confidence
         note.add(
@@ -101,12 +112,16 @@ class BlindedRule:
     def __init__(self, scene: Scene) -> None:
         """Know nothing of the picture yet."""
         hold_s = Tuning(scene).value(ObservationKind.CAMERA_BLINDED, "hold_s")
-        self._held = _Held(ObservationKind.CAMERA_BLINDED, hold_s, end_s=2.0)
+        self._held = Held(ObservationKind.CAMERA_BLINDED, hold_s, end_s=2.0)
         self._cadence = Cadence(0.5)
         self._usual: float | None = None
 
     def update(self, moment: Moment, note: Notebook) -> None:
         """Take one picture."""
+        self._look(moment, note)
+        moment.shows_nothing = self.is_unsure
+
+    def _look(self, moment: Moment, note: Notebook) -> None:
         if moment.picture is None or moment.grey is None or (step_s := self._cadence.due(moment.pts_s)) is None:
             return
         sharpness = _sharpness(moment.picture)
@@ -210,128 +225,6 @@ class FrozenRule:
         kind = ObservationKind.CAMERA_FROZEN
         values = {"held_s": round(self._same_s, 1)}
         note.add(kind, phase, WHOLE_PICTURE, kind.value, confidence=confidence, values=values)
-
-
-class MovedRule:
-    """The picture no longer shows what the zones were drawn on.
-
-    Compared are edges that last: traffic is averaged away over seconds, light does not move edges. A shift is found by
-    phase correlation; a view without anything in common by its missing correlation.
-
-    Source: Kuglin and Hines, The phase correlation image alignment method, 1975.
-    """
-
-    LEARN_S, FOLLOW_S, RECENT_S = 8.0, 300.0, 2.5
-    STRONGEST = 40.0
-    CLEAR, STRANGE = 15.0, 12.0
-    """Standard deviations of the correlation: from the first on its peak says where the picture is, below the second it
-    has none."""
-
-    UNLIKE = 0.65
-    """Of the usual likeness, below which a picture without a peak shows something else."""
-
-    STRUCTURE = 0.4
-    """Of the reference's edges that a picture needs to be judged: fog and night are no movement."""
-
-    def __init__(self, scene: Scene) -> None:
-        """Know nothing of the picture yet."""
-        tuning = Tuning(scene)
-        kind = ObservationKind.CAMERA_MOVED
-        self._shift = tuning.value(kind, "shift")
-        self._held = _Held(kind, tuning.value(kind, "hold_s"), end_s=tuning.value(kind, "hold_s"))
-        self._cadence = Cadence(1.0)
-        self._reference: _Floats | None = None
-        self._recent: _Floats | None = None
-        self._learned_s = 0.0
-        self._usual_likeness = 0.0
-
-    def update(self, moment: Moment, note: Notebook) -> None:
-        """Take one picture."""
-        if moment.grey is None or (step_s := self._cadence.due(moment.pts_s)) is None:
-            return
-        edges = _edges(moment.grey, self.STRONGEST)
-        if self._reference is None or self._recent is None or self._reference.shape != edges.shape:
-            self._reference, self._recent, self._learned_s = edges, edges.copy(), 0.0
-            return
-        self._recent += (edges - self._recent) * (1 - math.exp(-max(step_s, 0.2) / self.RECENT_S))
-        if self._learned_s < self.LEARN_S:
-            self._learned_s += step_s
-            if step_s:
-                self._reference += (edges - self._reference) * (step_s / self._learned_s)
-            return
-        if float(self._recent.mean()) < self.STRUCTURE * float(self._reference.mean()):
-            return
-        self._compare(step_s, note)
-
-    @property
-    def is_blind(self) -> bool:
-        """Whether the picture shows something else than the scene was drawn on."""
-        return self._held.has_begun
-
-    @property
-    def is_unsure(self) -> bool:
-        """Whether the newest picture shows something else."""
-        return self._held.has_begun or self._held.is_wrong
-
-    def _compare(self, step_s: float, note: Notebook) -> None:
-        assert self._reference is not None
-        assert self._recent is not None
-        ours, theirs = self._reference - self._reference.mean(), self._recent - self._recent.mean()
-        likeness = float((ours * theirs).sum() / math.sqrt(float((ours**2).sum() * (theirs**2).sum()) + 1e-9))
-        shift, clear = phase_shift(ours, theirs)
-        is_shifted = clear >= self.CLEAR and shift >= self._shift
-        is_strange = clear < self.STRANGE and likeness < self.UNLIKE * self._usual_likeness
-        if clear >= self.CLEAR and not is_shifted:
-            self._follow(step_s, likeness)
-            is_wrong = False
-        else:
-            # Neither here nor there: what held goes on to hold.
-            is_wrong = is_shifted or is_strange or self._held.has_begun
-        # A view with nothing in common is believed more slowly: half the seconds count.
-        self._held.take(
-            is_wrong,
-            step_s if is_shifted or not is_wrong else step_s / 2,
-            note,
-            confidence=min(0.98, 0.8 + 0.005 * clear) if is_shifted else 0.85,
-            values={"shift": round(shift, 4)} if is_shifted else {},
-        )
-
-    def _follow(self, step_s: float, likeness: float) -> None:
-        """Learn on, day into night, while the picture is where it should be."""
-        assert self._reference is not None
-        assert self._recent is not None
-        share = min(1.0, step_s / self.FOLLOW_S)
-        self._reference += (self._recent - self._reference) * share
-        self._usual_likeness += (likeness - self._usual_likeness) * (10 * share if self._usual_likeness else 1.0)
-
-
-def phase_shift(ours: _Floats, theirs: _Floats) -> tuple[float, float]:
-    """Return how far a picture is shifted against another one.
-
-    Args:
-        ours: Mean 0, shape (h, w).
-        theirs: Of the same shape.
-
-    Returns:
-        Shift as a part of the width, and how clear that is: the height of the peak in standard deviations.
-    """
-    height, width = ours.shape
-    window = np.outer(np.hanning(height), np.hanning(width))
-    cross = np.fft.rfft2(theirs * window) * np.conj(np.fft.rfft2(ours * window))
-    correlation = np.fft.irfft2(cross / (np.abs(cross) + 1e-6), s=ours.shape)
-    # One pixel of blur: a shift by half a pixel spreads its peak over four.
-    correlation = np.mean([np.roll(correlation, step, axis) for step in (-1, 0, 1) for axis in (0, 1)], axis=0)
-    row, column = np.unravel_index(int(correlation.argmax()), correlation.shape)
-    dy, dx = (row + height // 2) % height - height // 2, (column + width // 2) % width - width // 2
-    peak = float(correlation[row, column])
-    return math.hypot(dx, dy) / width, peak / (float(correlation.std()) + 1e-9)
-
-
-def _edges(grey: Grey, strongest: float) -> _Floats:
-    small = grey.astype(np.float32)
-    edges = np.zeros_like(small)
-    edges[1:-1, 1:-1] = np.abs(small[1:-1, 2:] - small[1:-1, :-2]) + np.abs(small[2:, 1:-1] - small[:-2, 1:-1])
-    return np.minimum(edges, strongest)
 
 
 def _sharpness(picture: NDArray[np.uint8]) -> float:

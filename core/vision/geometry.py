@@ -38,6 +38,20 @@ def are_inside(points: NDArray[np.float64], polygon: NDArray[np.float64]) -> NDA
     return inside
 
 
+def distance_to_outline(point: Point, polygon: NDArray[np.float64]) -> float:
+    """Return how far a point is from a polygon's outline, inside as outside.
+
+    Args:
+        point: In the polygon's units.
+        polygon: Shape (m, 2), open or closed.
+    """
+    along = np.roll(polygon, -1, axis=0) - polygon
+    to_point = np.asarray(point) - polygon
+    share = (to_point * along).sum(axis=1) / np.maximum((along**2).sum(axis=1), 1e-12)
+    apart = to_point - np.clip(share, 0.0, 1.0)[:, None] * along
+    return float(np.hypot(apart[:, 0], apart[:, 1]).min())
+
+
 def distance_right_of(point: Point, start: Point, end: Point) -> float:
     """Return the distance of a point from the line through `start` and `end`; positive on its right side, y down.
 

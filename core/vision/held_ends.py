@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -21,7 +22,7 @@ class HeldEnds:
     def __init__(self) -> None:
         """Keep nothing yet."""
         self._held: dict[str, Observation] = {}
-        self._seen_s = 0.0
+        self._seen_s = math.inf
         self._patience_s = GLANCE_S
 
     def distrust(self) -> None:
@@ -31,6 +32,9 @@ class HeldEnds:
     def hold_back(self, observations: Sequence[Observation]) -> list[Observation]:
         """Return what may be told of a picture that shows nothing: all but ends, apart from the camera's own."""
         self._seen_s = 0.0
+        return self._without_ends(observations)
+
+    def _without_ends(self, observations: Sequence[Observation]) -> list[Observation]:
         told = []
         for one in observations:
             if one.phase is Phase.END and one.kind not in AT_THE_CAMERA:
@@ -46,16 +50,17 @@ class HeldEnds:
         """Return what is told of a picture that can be believed, and with it the ends whose time has come.
 
         Args:
-            observations: Of this picture; what begins again never ended, what ends now needs no second end.
+            observations: Of this picture; what begins again never ended. What ends before the patience is over may have
+                been lost while nothing was seen: that waits as well.
             dt_s: Seconds of pictures since the last one.
             pts_s: Picture time, for the ends that were held back.
             captured_at: Wall time, for the same.
         """
-        for one in observations:
-            self._held.pop(one.condition_key, None)
         self._seen_s += dt_s
         if self._seen_s < self._patience_s:
-            return list(observations)
+            return self._without_ends(observations)
+        for one in observations:
+            self._held.pop(one.condition_key, None)
         self._patience_s = GLANCE_S
         held, self._held = self._held, {}
         return [*observations, *(replace(one, pts_s=pts_s, captured_at=captured_at) for one in held.values())]

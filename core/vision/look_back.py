@@ -62,6 +62,13 @@ class LookBack:
             for taking in self._taking:
                 taking.pictures.append(picture)
 
+    def drop_since(self, captured_s: float) -> None:
+        """Forget what was seen from this wall time [s since 1970] on, in clips that are being taken as well."""
+        with self._lock:
+            self._kept = deque(kept for kept in self._kept if kept[1][0] < captured_s)
+            for taking in self._taking:
+                taking.pictures = [picture for picture in taking.pictures if picture[0] < captured_s]
+
     def begin(self, clip_id: str, now_s: float) -> bool:
         """Take a clip from ten seconds ago to ten seconds from now; False where too many are being taken."""
         with self._lock:

@@ -80,6 +80,7 @@ class MinuteMeasures:
         captured_at: datetime,
         *,
         watched_s: float,
+        saw_nothing: bool,
     ) -> None:
         """Take one picture.
 
@@ -91,6 +92,7 @@ class MinuteMeasures:
             captured_at: Wall time of the picture.
             watched_s: Of the seconds since the last picture, those in which nobody can have passed unseen: none of a
                 camera that is blind, or looked at too rarely.
+            saw_nothing: As `ZonePresence.update` takes it.
         """
         minute = self._turn_to(captured_at, clock.dt_s, min(watched_s, clock.dt_s))
         if self._meter is not None:
@@ -103,7 +105,7 @@ class MinuteMeasures:
         for lane in self._lanes:
             lane.update(minute.lanes[lane.key], sightings, self.speeds, clock.now_s, watched_s)
             lane.forget(gone)
-        self._follow_ways(minute, sightings, gone, clock.now_s)
+        self._follow_ways(minute, sightings, gone, clock.now_s, saw_nothing=saw_nothing)
 
     def take_ended(self, now: datetime) -> tuple[FlowMinute, ...]:
         """Return the minutes that ended since the last call; also where pictures stopped coming.
@@ -148,10 +150,19 @@ class MinuteMeasures:
         self._open.observe(since_start_s)
         return self._open
 
-    def _follow_ways(self, minute: _Minute, sightings: Sequence[Sighting], gone: Iterable[int], now_s: float) -> None:
+    def _follow_ways(
+        self,
+        minute: _Minute,
+        sightings: Sequence[Sighting],
+        gone: Iterable[int],
+        now_s: float,
+        *,
+        saw_nothing: bool,
+    ) -> None:
         """Count who comes into a zone, and each zone where that vehicle was before, once."""
         for key, presence in self._zones:
-            for sighting in presence.update(sightings, presence.inside(sightings), now_s).entered:
+            change = presence.update(sightings, presence.inside(sightings), now_s, saw_nothing=saw_nothing)
+            for sighting in change.entered:
                 minute.zones[key] += 1
                 been = self._been.get(sighting.key, ())
                 if key in been:
@@ -159,6 +170,8 @@ class MinuteMeasures:
                 for origin in been:
                     minute.ways[f"{origin}>{key}"] += 1
                 self._been[sighting.key] = (*been, key)
+            for sighting in change.found:
+                self._been[sighting.key] = tuple(dict.fromkeys((*self._been.get(sighting.key, ()), key)))
             presence.forget(gone)
         for vehicle in gone:
             self._been.pop(vehicle, None)

@@ -9,6 +9,7 @@ from pathlib import Path
 from core.media.model import SourceSpec, StreamReport
 from core.vision.flow import FlowMinute
 from core.vision.model import DEFAULT_LABELS, EngineInfo, Observation, PicturePoint, Scene, TrackerKind
+from core.vision.view import LearnedView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,7 @@ class WorkerConfig:
         n_threads: Of the inference engine.
         input_wh: Another input size than the model's own [px].
         away: As in `SetAway`, for the first picture.
+        views: As in `SetCameras`.
     """
 
     key: str
@@ -54,13 +56,42 @@ class WorkerConfig:
     input_wh: tuple[int, int] | None = None
     cameras: tuple[CameraJob, ...] = ()
     away: frozenset[str] = frozenset()
+    views: dict[str, LearnedView] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetCameras:
-    """Node to worker: these cameras, with these settings; what is not named is closed."""
+    """Node to worker: these cameras, with these settings; what is not named is closed.
+
+    Attributes:
+        views: What others learned of cameras that come to this worker; not a part of the job, for it begins nothing
+            anew.
+    """
 
     cameras: tuple[CameraJob, ...]
+    views: dict[str, LearnedView] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ViewLearned:
+    """Worker to node: what a camera shows while it stands right."""
+
+    camera_id: str
+    view: LearnedView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForgetView:
+    """Node to worker: what this camera shows now is what its scene is drawn for."""
+
+    camera_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ViewForgotten:
+    """Worker to node: it did so; what it said of this camera's view before is of no more use."""
+
+    camera_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,10 @@
 A background of the small grey picture is learned slowly; what differs from it, stays the same itself and is no vehicle
 or person that the tracker knows, lies there. Light that changes everywhere is taken out first; a shadow darkens what is
 under it evenly and is left out; where something went away, the edges are in the background and not in the picture.
+
+Where half of the picture changes at once, or another stream is shown, the ground is learned anew. What lies there stays
+known: the ground under it is not learned with it on top, but kept as it was, and it is gone once the place looks so
+again in the light of now.
 """
 
 from __future__ import annotations
@@ -38,19 +42,31 @@ GONE_AFTER_S = 4.0
 _SHADOW = (0.35, 0.95)
 _SHADOW_SPREAD = 0.09
 
+RING_PX = 4
+"""Around something that lies there: what the light does to the ground under it is taken from there."""
+
+LEAST_RING_PX = 8
+GAIN = (0.4, 2.5)
+"""Of the light since the ground was learned; what is darker or brighter says nothing about it."""
+
 _Floats = NDArray[np.float32]
 _Flags = NDArray[np.bool_]
 
 
 @dataclass(slots=True)
 class _Found:
-    """One thing that lies there."""
+    """One thing that lies there.
+
+    Attributes:
+        under: The whole ground as it was known before it was learned anew; None as long as it is the same one.
+    """
 
     number: int
     place: Place
     pixels: _Flags
     box: BBox
     confidence: float
+    under: _Floats | None = None
     gone_s: float = 0.0
     lies_s: float = 0.0
 
@@ -67,22 +83,24 @@ class ObjectLeftRule:
         self._drawn += [(place_of(zone), zone.polygon) for zone in scene.zones]
         self._cadence = Cadence(0.5)
         self._ground: _Ground | None = None
+        self._shape: tuple[int, ...] = ()
         self._found: list[_Found] = []
         self._n_found = 0
 
     def update(self, moment: Moment, note: Notebook) -> None:
         """Take one picture."""
-        grey = moment.grey
-        if not self._drawn or grey is None or (step_s := self._cadence.due(moment.pts_s)) is None:
+        grey = moment.fixed_grey
+        if not self._drawn or grey is None or (step_s := self._cadence.due(moment.pts_s)) is None or moment.is_unsure:
             return
-        if self._ground is None or self._ground.shape != grey.shape:
-            # Another stream of the camera: what was found lies in other pixels now, and is found anew.
-            for found in self._found:
-                self._write(found, Phase.END, note)
-            self._found.clear()
+        if self._ground is None:
             self._ground = _Ground(grey, [polygon for _, polygon in self._drawn])
+            self._shape = grey.shape if moment.grey is None else moment.grey.shape
             return
-        self._ground.take(grey, [s.track.bbox_xyxy for s in moment.sightings], step_s)
+        if moment.grey is not None and moment.grey.shape != self._shape:
+            # Another stream has other edges: sharper ones would look like things.
+            self._shape = moment.grey.shape
+            self._ground.begin_anew(self._found)
+        self._ground.take(grey, [s.track.bbox_xyxy for s in moment.sightings], step_s, self._found)
         self._watch_found(self._ground, step_s, note)
         for pixels in self._ground.ripe(self._after_s):
             self._look_at(self._ground, pixels, note)
@@ -91,8 +109,8 @@ class ObjectLeftRule:
         for found in tuple(self._found):
             found.lies_s += step_s
             is_visible = not ground.is_covered(found.pixels)
-            found.gone_s = found.gone_s + step_s if is_visible and ground.is_clear(found.pixels) else 0.0
-            if found.gone_s < GONE_AFTER_S and found.lies_s < ABSORBED_S and not ground.was_flooded:
+            found.gone_s = found.gone_s + step_s if is_visible and ground.is_clear(found) else 0.0
+            if found.gone_s < GONE_AFTER_S and found.lies_s < ABSORBED_S:
                 continue
             self._found.remove(found)
             ground.absorb(found.pixels)
@@ -153,10 +171,9 @@ class _Ground:
         self._is_known: _Flags = np.zeros(self.shape, bool)
         self._is_new: _Flags = np.zeros(self.shape, bool)
         self._learned_s = 0.0
-        self.was_flooded = False
 
-    def take(self, grey: Grey, boxes: Sequence[BBox], step_s: float) -> None:
-        """Take one look."""
+    def take(self, grey: Grey, boxes: Sequence[BBox], step_s: float, lying: Sequence[_Found]) -> None:
+        """Take one look; where something lies, the ground is not learned anew."""
         now = grey.astype(np.float32)
         self._cover(boxes, step_s)
         is_free = self._covered_s <= 0
@@ -168,11 +185,17 @@ class _Ground:
         difference = np.abs(level - self._background)
         self._is_new = (difference > NEW_FROM) & is_free & self._is_known
         is_flood = float(self._is_new.mean()) > FLOOD
-        self.was_flooded = is_flood and self._learned_s > LEARN_S
+        if is_flood and self._learned_s > LEARN_S:
+            self.begin_anew(lying)
+        hides = np.zeros(self.shape, bool)
+        for found in lying:
+            if found.under is not None:
+                hides |= _grown(found.pixels)
         if is_flood or self._learned_s < LEARN_S:
-            self._begin_again(level, is_free, is_flood)
+            self._learn(level, is_free & ~hides)
             return
         # Ground that was never seen free is learned when it is: a car drove off that stood there from the beginning.
+        is_free &= ~hides
         fresh = is_free & ~self._is_known
         self._background[fresh] = level[fresh]
         self._is_known |= is_free
@@ -180,6 +203,13 @@ class _Ground:
         self._new_s[is_free & (~self._is_new | ~is_still)] *= 0.5
         follows = is_free & ~self._is_new
         self._background[follows] += (level[follows] - self._background[follows]) * min(1.0, step_s / FOLLOW_S)
+
+    def begin_anew(self, lying: Sequence[_Found]) -> None:
+        """Learn the ground anew, apart from where something lies: there it is kept as it was."""
+        for found in lying:
+            found.under = self._background.copy() if found.under is None else found.under
+        self._learned_s = 0.0
+        self._is_known[:] = False
 
     def ripe(self, after_s: float) -> list[_Flags]:
         """Return the parts of the picture that have been new and still for long enough, at least their larger half."""
@@ -223,9 +253,18 @@ class _Ground:
         """Tell whether something stands in front of it."""
         return float((self._covered_s[pixels] > 0).mean()) > 0.3
 
-    def is_clear(self, pixels: _Flags) -> bool:
+    def is_clear(self, found: _Found) -> bool:
         """Tell whether the ground is as it was."""
-        return float(self._is_new[pixels].mean()) < 0.3
+        if found.under is None:
+            return float(self._is_new[found.pixels].mean()) < 0.3
+        if self._learned_s < LEARN_S:
+            return False
+        ring = _around(found.pixels, RING_PX) & ~_around(found.pixels, 1) & self._is_known & (self._covered_s <= 0)
+        if int(ring.sum()) < LEAST_RING_PX:
+            return False
+        gain = (float(np.median(self._recent[ring])) + 1.0) / (float(np.median(found.under[ring])) + 1.0)
+        apart = np.abs(self._recent[found.pixels] - gain * found.under[found.pixels])
+        return GAIN[0] <= gain <= GAIN[1] and float((apart > NEW_FROM).mean()) < 0.3
 
     def _cover(self, boxes: Sequence[BBox], step_s: float) -> None:
         """Note where vehicles and people are, for as long as the detector may lose one that stands."""
@@ -250,10 +289,7 @@ class _Ground:
         gain = float(np.clip((high_now - low_now + 10.0) / (high - low + 10.0), 0.5, 2.0))
         return gain, float(middle_now - gain * middle)
 
-    def _begin_again(self, level: _Floats, is_free: _Flags, is_flood: bool) -> None:
-        if is_flood and self._learned_s > LEARN_S:
-            self._learned_s = 0.0
-            self._is_known[:] = False
+    def _learn(self, level: _Floats, is_free: _Flags) -> None:
         rate = np.where(self._is_known, 0.3, 1.0).astype(np.float32)
         self._background[is_free] += (level[is_free] - self._background[is_free]) * rate[is_free]
         self._is_known |= is_free
@@ -290,6 +326,15 @@ def _grown(pixels: _Flags) -> _Flags:
     wide[:, 1:] |= grown[:, :-1]
     wide[:, :-1] |= grown[:, 1:]
     return wide
+
+
+def _around(pixels: _Flags, reach_px: int) -> _Flags:
+    """Return the pixels and those around them, so far in rows and columns."""
+    rows, columns = np.flatnonzero(pixels.any(axis=1)), np.flatnonzero(pixels.any(axis=0))
+    near = np.zeros_like(pixels)
+    top, left = max(0, rows[0] - reach_px), max(0, columns[0] - reach_px)
+    near[top : rows[-1] + reach_px + 1, left : columns[-1] + reach_px + 1] = True
+    return near
 
 
 def _edge_sum(level: _Floats, pixels: _Flags) -> float:

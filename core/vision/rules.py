@@ -6,6 +6,7 @@ were, nobody crosses a line, and no dwell time is added.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -13,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.kernel.ids import new_id
-from core.vision.camera_condition import BlindedRule, ConditionRule, FrozenRule, MovedRule
+from core.vision.camera_condition import BlindedRule, ConditionRule, FrozenRule
+from core.vision.camera_moved import MovedRule
 from core.vision.collision import CollisionRule
 from core.vision.congestion import CongestionRule
 from core.vision.congestion_lane import LaneCongestionRule
-from core.vision.held_ends import HeldEnds
+from core.vision.held_ends import GLANCE_S, HeldEnds
 from core.vision.lines import LineCounter
 from core.vision.loitering import LoiteringRule
 from core.vision.masks import IgnoreMasks
@@ -30,8 +32,9 @@ from core.vision.stopped import StoppedRule
 from core.vision.stopped_lane import LaneStoppedRule
 from core.vision.tuning import Tuning
 from core.vision.vehicles import PictureClock, Sighting, VehicleMemory
+from core.vision.view import LearnedView
 from core.vision.wrong_way import WrongWayRule
-from core.vision.zones import ZonePresence
+from core.vision.zones import ZoneChange, ZonePresence
 
 RULE_MAKERS: tuple[tuple[ObservationKind, Callable[[Scene, float], SceneRule]], ...] = (
     (ObservationKind.WRONG_WAY, WrongWayRule),
@@ -41,8 +44,9 @@ RULE_MAKERS: tuple[tuple[ObservationKind, Callable[[Scene, float], SceneRule]], 
     (ObservationKind.STOPPED_VEHICLE, LaneStoppedRule),
     (ObservationKind.CONGESTION, LaneCongestionRule),
     (ObservationKind.OBJECT_LEFT, lambda scene, _aspect: ObjectLeftRule(scene)),
-    (ObservationKind.CAMERA_MOVED, lambda scene, _aspect: MovedRule(scene)),
+    # Before whoever must not learn from a picture that shows nothing.
     (ObservationKind.CAMERA_BLINDED, lambda scene, _aspect: BlindedRule(scene)),
+    (ObservationKind.CAMERA_MOVED, lambda scene, _aspect: MovedRule(scene)),
     (ObservationKind.CAMERA_FROZEN, lambda scene, _aspect: FrozenRule(scene)),
 )
 """Rules besides those of zones and lines, each made from the scene and the picture's aspect where it is switched on."""
@@ -105,10 +109,12 @@ class SceneRules:
         self._zones = {zone.key: _ZoneRules(zone, aspect, tuning) for zone in scene.zones}
         self._masks = IgnoreMasks(scene)
         rules = [make(scene, aspect) for kind, make in RULE_MAKERS if tuning.is_on(kind)]
+        self._moved = next((rule for rule in rules if isinstance(rule, MovedRule)), None)
         self._conditions = tuple(rule for rule in rules if isinstance(rule, ConditionRule))
         self._rules = tuple(rule for rule in rules if not isinstance(rule, ConditionRule))
         self._least_per_s = min(LEAST_LOOKS_PER_S, wanted_per_s)
         self._ends = HeldEnds()
+        self._seen_s = math.inf
 
     def update(
         self,
@@ -141,6 +147,9 @@ class SceneRules:
         # First of all: what the others see is worth as much as the picture.
         for condition in self._conditions:
             condition.update(moment, note)
+        is_unsure = moment.is_unsure = any(condition.is_unsure for condition in self._conditions)
+        self._seen_s = 0.0 if is_unsure else self._seen_s + self._clock.dt_s
+        saw_nothing = self._seen_s < GLANCE_S
         counted = [sighting for sighting in sightings if sighting.track.label in self._labels]
         crossings = []
         for line, counter in self._lines:
@@ -157,10 +166,11 @@ class SceneRules:
                 )
             counter.forget(gone)
         for zone in self._zones.values():
-            zone.update(counted, gone, self._clock, note)
-        is_unsure = any(condition.is_unsure for condition in self._conditions)
+            zone.update(counted, gone, self._clock, note, saw_nothing=saw_nothing)
         watched_s = 0.0 if is_unsure or self.is_undersampled else self._clock.dt_s
-        self.measures.update(counted, gone, crossings, self._clock, captured_at, watched_s=watched_s)
+        self.measures.update(
+            counted, gone, crossings, self._clock, captured_at, watched_s=watched_s, saw_nothing=saw_nothing
+        )
         for rule in self._rules:
             rule.update(moment, note)
         if self.is_blind:
@@ -168,6 +178,30 @@ class SceneRules:
         if is_unsure:
             return self._ends.hold_back(note.observations)
         return self._ends.let_go(note.observations, moment.dt_s, pts_s, captured_at)
+
+    def start_from(self, view: LearnedView) -> None:
+        """Go on from what was learned of the camera's view before; nothing where nobody watches it."""
+        if self._moved is not None:
+            self._moved.start_from(view)
+
+    def forget_view(self) -> None:
+        """What the camera shows now is what its scene is drawn for."""
+        if self._moved is not None:
+            self._moved.forget()
+
+    def take_view(self, told_at: datetime) -> LearnedView | None:
+        """Return what was learned of the camera's view, where there is news of it."""
+        return None if self._moved is None else self._moved.take_news(told_at)
+
+    @property
+    def move_is_noticed_within_s(self) -> float:
+        """How long after the camera moved `is_moved` may say so."""
+        return 0.0 if self._moved is None else self._moved.noticed_within_s
+
+    @property
+    def is_moved(self) -> bool:
+        """Whether the picture shows something else than its scene was drawn for, for so long that it calls."""
+        return self._moved is not None and self._moved.is_blind
 
     @property
     def is_blind(self) -> bool:
@@ -206,9 +240,18 @@ class _ZoneRules:
         self._is_occupied = False
         self._empty_s = 0.0
 
-    def update(self, sightings: Sequence[Sighting], gone: frozenset[int], clock: PictureClock, note: Notebook) -> None:
+    def update(
+        self,
+        sightings: Sequence[Sighting],
+        gone: frozenset[int],
+        clock: PictureClock,
+        note: Notebook,
+        *,
+        saw_nothing: bool,
+    ) -> None:
         inside = self.presence.inside(sightings)
-        self._watch_presence(sightings, inside, clock, note)
+        came = self.presence.update(sightings, inside, clock.now_s, saw_nothing=saw_nothing)
+        self._watch_presence(came, clock, note)
         self.presence.forget(gone)
         is_congested = self._watch_congestion(inside, gone, clock, note)
         if self._stopped is None:
@@ -218,10 +261,7 @@ class _ZoneRules:
             values = {"standing_s": round(change.standing_s, 1), "was_parked": float(change.was_parked)}
             self._write(note, ObservationKind.STOPPED_VEHICLE, change.phase, change.sighting, values)
 
-    def _watch_presence(
-        self, sightings: Sequence[Sighting], inside: Sequence[Sighting], clock: PictureClock, note: Notebook
-    ) -> None:
-        change = self.presence.update(sightings, inside, clock.now_s)
+    def _watch_presence(self, change: ZoneChange, clock: PictureClock, note: Notebook) -> None:
         n_inside = float(self.presence.n_inside)
         if self._zone.counts_presence:
             for sighting in change.entered:
@@ -232,9 +272,9 @@ class _ZoneRules:
         if not self._zone.alarms_presence:
             return
         self._empty_s = 0.0 if n_inside else self._empty_s + clock.dt_s
-        if change.entered and not self._is_occupied:
+        if (arrived := change.entered + change.found) and not self._is_occupied:
             self._is_occupied = True
-            phase, who = Phase.BEGIN, change.entered[0]
+            phase, who = Phase.BEGIN, arrived[0]
         elif self._is_occupied and self._empty_s > EMPTY_AFTER_S:
             self._is_occupied = False
             phase, who = Phase.END, None

@@ -26,6 +26,9 @@ FOLLOWED_FROM_PER_S = 3.0
 SMALL_SIDE_PX = 160
 """Longer side of the small grey picture, about."""
 
+FIXED_WH_PX = (160, 90)
+"""Of the small grey picture that does not change its shape with the stream."""
+
 BOX_HEIGHT_PX, BOX_NOISE_PX = 360.0, 2.0
 """Of a picture as a network is given it, and of the lower edge of a box in it."""
 
@@ -69,7 +72,14 @@ class Moment:
         self.in_lane: dict[str, tuple[Sighting, ...]] = {}
         """Who is in a lane, by its key, once somebody has asked; see `LaneShape.inside_at`."""
 
+        self.shows_nothing = False
+        """Whether it is dark, dazzled, covered or out of focus; said before others look, by the rule that judges it."""
+
+        self.is_unsure = False
+        """Whether a rule about the camera itself says that it cannot be believed; said before the other rules look."""
+
         self._grey: Grey | None = None
+        self._fixed_grey: Grey | None = None
 
     @property
     def confidence_factor(self) -> float:
@@ -86,6 +96,19 @@ class Moment:
         if self._grey is None and self.picture is not None:
             self._grey = small_grey(self.picture)
         return self._grey
+
+    @property
+    def fixed_grey(self) -> Grey | None:
+        """The small grey picture of `FIXED_WH_PX` whatever the stream: for what is compared over a change of it."""
+        if self._fixed_grey is None and self.grey is not None:
+            self._fixed_grey = resampled(self.grey, FIXED_WH_PX)
+        return self._fixed_grey
+
+    @property
+    def height_over_width(self) -> float:
+        """Of the picture; that of `FIXED_WH_PX` where there is none."""
+        height, width = FIXED_WH_PX[::-1] if self.picture is None else self.picture.shape[:2]
+        return float(height / width)
 
 
 class SceneRule(Protocol):
@@ -231,3 +254,21 @@ def small_grey(picture: NDArray[np.uint8]) -> Grey:
     total += 2
     total >>= 2
     return total.astype(np.uint8)
+
+
+def resampled(grey: Grey, wh: tuple[int, int]) -> Grey:
+    """Return a small grey picture in another size [px], each pixel between the four that lie around its centre."""
+    height, width = grey.shape
+    if (width, height) == wh:
+        return grey
+    left, right, x_share = _neighbours(width, wh[0])
+    above, below, y_share = _neighbours(height, wh[1])
+    rows = grey[above] * (1 - y_share[:, None]) + grey[below] * y_share[:, None]
+    return np.asarray(np.rint(rows[:, left] * (1 - x_share) + rows[:, right] * x_share), np.uint8)
+
+
+def _neighbours(n_from: int, n_to: int) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
+    """Return for each new sample the two old ones around it, and how much of the second."""
+    centres = np.clip((np.arange(n_to) + 0.5) * n_from / n_to - 0.5, 0, n_from - 1).astype(np.float32)
+    first = centres.astype(np.intp)
+    return first, np.minimum(first + 1, n_from - 1), centres - first

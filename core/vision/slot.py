@@ -12,12 +12,14 @@ from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
+import av
 import numpy as np
 
 from core.kernel.clock import SystemClock
 from core.kernel.errors import ConsoleError
 from core.media.camera_source import CameraSource
 from core.media.convert import Letterbox, TileScaler, to_jpeg
+from core.media.masks import black_picture
 from core.media.model import StreamReport, StreamState
 from core.media.ring import FrameRing, TrackMark
 from core.media.stream import StreamFrame
@@ -41,9 +43,11 @@ from core.vision.messages import (
     Observed,
     OpenLooks,
     RulesReset,
+    ViewLearned,
 )
 from core.vision.model import UNREADABLE, EngineInfo, Observation, ObservationKind, Phase, Track
 from core.vision.schedule import ATTENTION, MOTION, QUIET, is_due, next_due_s
+from core.vision.view import LearnedView, print_of_drawing
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +86,9 @@ UNREADABLE_BLACK = (
     "All is black: what was drawn on this camera cannot be read, and nobody knows what in it is private. "
     "Restore a version of its scene, or draw it anew."
 )
+MOVED_BLACK = (
+    "The camera moved: all is black, for parts are private. Put it right, or say that the view is right in its scene."
+)
 BROKEN = "The analysis of this camera broke {n} times lately and began anew; the log of its worker says more."
 
 
@@ -100,7 +107,13 @@ class CameraSlot:
     """One camera; `_on_frame` runs on the camera's own thread, `take` on the detector link's."""
 
     def __init__(
-        self, job: CameraJob, *, asks: Asks, send: Callable[[object], None], look_back: LookBack | None = None
+        self,
+        job: CameraJob,
+        *,
+        asks: Asks,
+        send: Callable[[object], None],
+        look_back: LookBack | None = None,
+        view: LearnedView | None = None,
     ) -> None:
         """Open its ring.
 
@@ -109,11 +122,13 @@ class CameraSlot:
             asks: Takes looks for the detector.
             send: Takes observations for the node.
             look_back: What was kept of the same picture under the job before; clips go on being taken.
+            view: What was learned of it while it stood right, by whichever rules watched it before.
 
         Raises:
             ConsoleError, OSError: The ring cannot be used.
         """
         self.job = job
+        self.view = view if view is not None and view.drawn == print_of_drawing(job.scene) else None
         self.view_wh: tuple[int, int] | None = None
         self.is_attended = False
         self._bays_every_s: float | None = None
@@ -142,6 +157,7 @@ class CameraSlot:
         self._broke_at: deque[float] = deque(maxlen=LOGGED_BREAKS)
         self._looked_at: deque[float] = deque(maxlen=256)
         self._scaler = TileScaler()
+        self._black: av.VideoFrame | None = None
         self.ring = FrameRing.attach(job.ring)
         self.stream = CameraSource(
             job.camera_id,
@@ -275,6 +291,8 @@ class CameraSlot:
             detection_share=self.share,
             is_undersampled=wants and analyser is not None and analyser.is_undersampled,
             is_away=self._is_away,
+            is_moved=self._is_moved,
+            is_hidden=self._is_hidden,
             is_blind=self._is_away or (analyser is not None and analyser.is_blind),
             is_quiet=wants and self._is_quiet and not self._is_silent(now_s),
             detection_reason=self._detection_reason(now_s, is_reduced=is_reduced),
@@ -285,6 +303,21 @@ class CameraSlot:
         with self._lock:
             minutes = None if self.analyser is None else self._guarded(partial(self.analyser.take_minutes, now))
         self._send_minutes(minutes)
+
+    def tell_view(self, now: datetime) -> None:
+        """Send what was learned of the camera's view, where there is news."""
+        with self._lock:
+            learned = None if self.analyser is None else self._guarded(partial(self.analyser.take_view, now))
+            self.view = learned or self.view
+        if learned is not None:
+            self._send(ViewLearned(camera_id=self.job.camera_id, view=learned))
+
+    def forget_view(self) -> None:
+        """What the camera shows now is what its scene is drawn for."""
+        with self._lock:
+            self.view = None
+            if self.analyser is not None:
+                self.analyser.forget_view()
 
     def tell_clips(self, now_s: float) -> None:
         """Send the clips whose time is over, also where pictures stopped coming."""
@@ -324,6 +357,8 @@ class CameraSlot:
             return AWAY_BLACK
         if self.job.scene == UNREADABLE:
             return UNREADABLE_BLACK
+        if self._is_hidden:
+            return MOVED_BLACK
         if self.job.detect_fps <= 0:
             return ""
         if self._is_away:
@@ -358,20 +393,41 @@ class CameraSlot:
         if looks is not None:
             looks.close()
 
+    @property
+    def _is_moved(self) -> bool:
+        analyser = self.analyser
+        return analyser.is_moved if analyser is not None else self.view is not None and self.view.is_moved
+
+    @property
+    def _is_hidden(self) -> bool:
+        """Whether nobody may see the picture, apart from the rule that says when it stands right again."""
+        return bool(self.job.scene.private_parts) and self._is_moved
+
+    def _shown(self, frame: StreamFrame) -> StreamFrame:
+        if not self._is_hidden:
+            return frame
+        picture = frame.frame
+        wh = (picture.height, picture.width) if picture.rotation % 180 else (picture.width, picture.height)
+        black = self._black
+        if black is None or (black.width, black.height) != wh:
+            black = self._black = black_picture(*wh)
+        return replace(frame, frame=black)
+
     def _on_frame(self, frame: StreamFrame) -> None:
+        shown = self._shown(frame)
         if self.view_wh is not None:
             self.ring.write_frame(
-                self._scaler.to_bgra(frame.frame, self.view_wh),
+                self._scaler.to_bgra(shown.frame, self.view_wh),
                 pts_s=frame.pts_s,
                 received_s=frame.received_s,
                 captured_at_s=frame.captured_at.timestamp(),
                 epoch=frame.epoch,
             )
-        self.look_back.take(frame, is_quiet=self._is_quiet)
+        self.look_back.take(shown, is_quiet=self._is_quiet)
         if self._is_away:
             self._clear_marks(frame)
             return
-        if self._bays_every_s is not None and is_due(frame.received_s, self._bays_due_s):
+        if self._bays_every_s is not None and shown is frame and is_due(frame.received_s, self._bays_due_s):
             self._bays_due_s = next_due_s(self._bays_due_s, frame.received_s, 1.0 / self._bays_every_s)
             self._send_bays(frame)
         if self._looks is not None and is_due(frame.received_s, self._due_s):
@@ -504,10 +560,15 @@ class CameraSlot:
                 engine_labels=engine.labels,
                 wanted_per_s=job.detect_fps,
             )
+            if self.view is not None:
+                self.analyser.start_from(self.view)
         boxes = found[0]
         if asked.detail is not None and len(found) > 1:
             boxes = merge_detail(boxes, found[1], asked.detail, asked.letterbox)
+        was_hidden = self._is_hidden
         seen = self.analyser.update(boxes, asked.letterbox, frame.pts_s, frame.captured_at, picture=asked.rgb)
+        if self._is_hidden and not was_hidden:
+            self.look_back.drop_since(frame.captured_at.timestamp() - self.analyser.move_is_noticed_within_s)
         self._n_detections += len(seen.detections)
         self._publish(seen.tracks, frame)
         return seen
@@ -525,7 +586,8 @@ class CameraSlot:
         """Send what the rules saw; not under the lock, for a snapshot takes its time."""
         for observation in seen.observations:
             self._n_observations += 1
-            self._send(Observed(observation=observation, snapshot_jpeg=_try_snapshot(observation, frame)))
+            snapshot = b"" if self._is_hidden else _try_snapshot(observation, frame)
+            self._send(Observed(observation=observation, snapshot_jpeg=snapshot))
 
     def _on_state(self, state: StreamState, reason: str, hint: str) -> None:
         if state is StreamState.LIVE:

@@ -27,6 +27,7 @@ from core.vision.look_back import LookBack
 from core.vision.messages import (
     CameraJob,
     ClipKept,
+    ForgetView,
     Heartbeat,
     KeepClip,
     Looked,
@@ -37,6 +38,7 @@ from core.vision.messages import (
     SetViews,
     StopWorker,
     UseDetector,
+    ViewForgotten,
     WorkerConfig,
 )
 from core.vision.model import EngineInfo
@@ -75,6 +77,7 @@ class _Worker:
         self._sizes: dict[str, tuple[int, int]] = {}
         self._called: frozenset[str] = frozenset()
         self._away = config.away
+        self._views = dict(config.views)
         self._bays = SetBayCameras(camera_ids=frozenset(), every_s=0.0)
         self._engine: EngineInfo | None = None
         self._detector = DetectorLink(
@@ -96,6 +99,7 @@ class _Worker:
             now = SystemClock().now()
             for slot in tuple(self._slots.values()):
                 slot.tell_minutes(now)
+                slot.tell_view(now)
                 slot.tell_clips(time.monotonic())
         self._detector.stop()
         # First of all: a camera that does not let go must not cost the others what they measured.
@@ -157,7 +161,14 @@ class _Worker:
             for slot in tuple(self._slots.values()):
                 self._share_bays(slot)
         elif isinstance(message, SetCameras):
+            self._views |= message.views
             self._set_cameras(message.cameras)
+        elif isinstance(message, ForgetView):
+            self._views.pop(message.camera_id, None)
+            told = self._slots.get(message.camera_id)
+            if told is not None:
+                told.forget_view()
+            self._send(ViewForgotten(camera_id=message.camera_id))
         elif isinstance(message, KeepClip):
             asked = self._slots.get(message.camera_id)
             if asked is None or not asked.look_back.begin(message.clip_id, time.monotonic()):
@@ -193,13 +204,24 @@ class _Worker:
             if job != slot.job:
                 with self._slots_lock:
                     del self._slots[camera_id]
+                slot.tell_view(SystemClock().now())
+                self._views.pop(camera_id, None)
+                if slot.view is not None:
+                    self._views[camera_id] = slot.view
                 kept[camera_id] = None if job is None else slot.leave_look_back(job)
                 slot.close()
+        self._views = {camera_id: view for camera_id, view in self._views.items() if camera_id in wanted}
         for camera_id, job in wanted.items():
             if camera_id in self._slots:
                 continue
             try:
-                slot = CameraSlot(job, asks=self._detector, send=self._send, look_back=kept.get(camera_id))
+                slot = CameraSlot(
+                    job,
+                    asks=self._detector,
+                    send=self._send,
+                    look_back=kept.get(camera_id),
+                    view=self._views.get(camera_id),
+                )
             except (OSError, ConsoleError) as error:
                 log.error("camera %s cannot be shown: %s", camera_id, error)
                 self._note_failure(camera_id, str(error))

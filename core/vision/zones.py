@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.vision.geometry import are_inside, scale_points
+from core.vision.geometry import are_inside, distance_to_outline, scale_points
 from core.vision.model import VEHICLE_LABELS, Zone
 from core.vision.vehicles import Sighting
 
@@ -18,6 +18,9 @@ LEAVES_AFTER_S = 0.5
 UNSEEN_AFTER_S = 2.0
 """Not seen this long is out as well."""
 
+AT_THE_BORDER = 0.5
+"""Of a vehicle's size: who is first seen this close to the zone's border may just have come over it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ZoneChange:
@@ -25,10 +28,12 @@ class ZoneChange:
 
     Attributes:
         entered: Vehicles that came in.
-        left: Last sighting and seconds inside of those that went.
+        found: Vehicles that were inside when the camera began to see again: they stood there, or came unseen.
+        left: Last sighting and seconds inside of those that had entered and went.
     """
 
     entered: tuple[Sighting, ...]
+    found: tuple[Sighting, ...]
     left: tuple[tuple[Sighting, float], ...]
 
 
@@ -39,7 +44,8 @@ class _Visit:
     inside_at_s: float
     seen_at_s: float
     n_sightings: int = 1
-    has_entered: bool = False
+    was_there: bool = False
+    is_inside: bool = False
 
 
 class ZonePresence:
@@ -54,7 +60,7 @@ class ZonePresence:
     @property
     def n_inside(self) -> int:
         """How many vehicles are inside now."""
-        return sum(visit.has_entered for visit in self._visits.values())
+        return sum(visit.is_inside for visit in self._visits.values())
 
     def inside(self, sightings: Sequence[Sighting]) -> tuple[Sighting, ...]:
         """Return those whose ground point lies in the zone and whose class counts here."""
@@ -64,29 +70,34 @@ class ZonePresence:
             sighting for sighting, is_in in zip(chosen, are_inside(points, self._polygon), strict=True) if is_in
         )
 
-    def update(self, sightings: Sequence[Sighting], inside: Sequence[Sighting], now_s: float) -> ZoneChange:
+    def update(
+        self, sightings: Sequence[Sighting], inside: Sequence[Sighting], now_s: float, *, saw_nothing: bool
+    ) -> ZoneChange:
         """Take one picture.
 
         Args:
             sightings: Every vehicle in the picture.
             inside: What `inside` returned for them.
             now_s: Of the picture clock.
+            saw_nothing: The camera sees nothing now, or did not a moment ago: who is new may have been there.
         """
-        entered = []
+        entered: list[Sighting] = []
+        found: list[Sighting] = []
         for sighting in inside:
             visit = self._visits.get(sighting.key)
             if visit is None:
-                self._visits[sighting.key] = _Visit(sighting, now_s, now_s, now_s)
+                was_there = saw_nothing and not self._is_at_the_border(sighting)
+                self._visits[sighting.key] = _Visit(sighting, now_s, now_s, now_s, was_there=was_there)
                 continue
             visit.sighting, visit.inside_at_s, visit.seen_at_s = sighting, now_s, now_s
             visit.n_sightings += 1
-            if not visit.has_entered and visit.n_sightings >= N_SIGHTINGS_TO_ENTER:
-                visit.has_entered = True
-                entered.append(sighting)
+            if not visit.is_inside and visit.n_sightings >= N_SIGHTINGS_TO_ENTER:
+                visit.is_inside = True
+                (found if visit.was_there else entered).append(sighting)
         for sighting in sightings:
             if sighting.key in self._visits:
                 self._visits[sighting.key].seen_at_s = now_s
-        return ZoneChange(entered=tuple(entered), left=self._collect_left(now_s))
+        return ZoneChange(entered=tuple(entered), found=tuple(found), left=self._collect_left(now_s))
 
     def forget(self, keys: Iterable[int]) -> None:
         """Let vehicles that are gone for good count as unseen."""
@@ -94,12 +105,15 @@ class ZonePresence:
             if key in self._visits:
                 self._visits[key].seen_at_s = -UNSEEN_AFTER_S
 
+    def _is_at_the_border(self, sighting: Sighting) -> bool:
+        return distance_to_outline(sighting.ground, self._polygon) <= AT_THE_BORDER * sighting.size
+
     def _collect_left(self, now_s: float) -> tuple[tuple[Sighting, float], ...]:
         left = []
         for key, visit in tuple(self._visits.items()):
             is_outside = visit.seen_at_s > visit.inside_at_s and now_s - visit.inside_at_s > LEAVES_AFTER_S
             if is_outside or now_s - visit.seen_at_s > UNSEEN_AFTER_S:
                 del self._visits[key]
-                if visit.has_entered:
+                if visit.is_inside and not visit.was_there:
                     left.append((visit.sighting, visit.inside_at_s - visit.since_s))
         return tuple(left)

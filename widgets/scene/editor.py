@@ -50,6 +50,7 @@ class SceneEditor(DrawingEditor[Sketch, Camera]):
         save_requested(str, object, int, str): Camera id, `Scene`, version it was begun on, note.
         position_requested(int): Let the map name a position; answered by `show_position`.
         position_left(): The map need not name it any more.
+        view_accepted(str): What this camera shows now is what its scene is drawn for.
         dry_run_requested(str, object, str, float): Camera id, the `Scene` to try, address of the footage (empty for the
             camera's own), and at most so long [s]; answered by `side.dry_run.show_run`.
         dry_run_stop_requested(): Look no further; what was found so far is still wanted.
@@ -60,6 +61,7 @@ class SceneEditor(DrawingEditor[Sketch, Camera]):
     save_requested = Signal(str, object, int, str)
     position_requested = Signal(int)
     position_left = Signal()
+    view_accepted = Signal(str)
     dry_run_requested = Signal(str, object, str, float)
     dry_run_stop_requested = Signal()
     dry_run_left = Signal()
@@ -174,7 +176,7 @@ class SceneEditor(DrawingEditor[Sketch, Camera]):
         row.addWidget(self._steps)
         self._more = QToolButton(bar)
         self._more.setText("More")
-        self._more.setAccessibleName("More: copy, import, export")
+        self._more.setAccessibleName("More: copy, import, export, the view")
         self._more.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QMenu(self._more)
@@ -183,6 +185,7 @@ class SceneEditor(DrawingEditor[Sketch, Camera]):
         self._export = menu.addAction("Export to a file", self._on_export)
         menu.addSeparator()
         self._dry_run = menu.addAction("Dry run over footage", self._on_dry_run)
+        self._view_is_right = menu.addAction("The view is right", self._on_view_is_right)
         self._more.setMenu(menu)
         row.addWidget(self._more)
         return bar
@@ -324,10 +327,21 @@ class SceneEditor(DrawingEditor[Sketch, Camera]):
         super()._refresh_state()
         for action in (self._copy_from, self._import, self._dry_run):
             action.setEnabled(self._is_editable)
+        self._view_is_right.setEnabled(self._is_editable)
         self._export.setEnabled(self._base is not None)
         self._choice.setEnabled(not self._is_saving)
 
     # -- what the operator does
+
+    def _on_view_is_right(self) -> None:
+        camera = self._base
+        if camera is None:
+            return
+        said = (
+            f'Is what {camera.name} shows now what its scene is drawn for? "Camera moved" ends, and it is learned anew.'
+        )
+        accept = ("The view is right", lambda: self.view_accepted.emit(camera.camera_id))
+        self.notice.ask(said, [accept, ("Cancel", lambda: None)])
 
     def _on_selection(self, selected: Selection) -> None:
         sketch = self.shown

@@ -693,7 +693,7 @@ class VideoTile(QWidget):
         report = self._report
         if report is None or not self._status.is_good:
             return ""
-        if report.is_away:
+        if report.is_away or report.is_hidden:
             return report.detection_reason
         if not report.is_detection_reduced:
             return ""

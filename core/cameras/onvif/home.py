@@ -6,7 +6,7 @@ when node and worker were started anew meanwhile: where nobody knows how it stan
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,6 +14,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from core.cameras.onvif.model import PtzStatus
+from core.cameras.views import drop_view
 from core.kernel.clock import Clock
 from core.store.engine import Store
 from core.store.tables import CameraHeadRow
@@ -82,8 +83,8 @@ class HomeViews:
         await self._keep(camera_id, home if home.has_place else stands, None)
 
     async def set_home(self, camera_id: str, stands: PtzStatus) -> None:
-        """Where a head stands now is home from here on."""
-        await self._keep(camera_id, stands, None)
+        """Where a head stands now is home from here on, and what it shows there is learned anew."""
+        await self._keep(camera_id, stands, None, also=lambda session: drop_view(session, camera_id))
 
     async def forget(self, camera_id: str) -> None:
         """A camera is gone."""
@@ -94,7 +95,13 @@ class HomeViews:
         await self._store.write(run)
         self._places.pop(camera_id, None)
 
-    async def _keep(self, camera_id: str, home: PtzStatus, away_since: datetime | None) -> None:
+    async def _keep(
+        self,
+        camera_id: str,
+        home: PtzStatus,
+        away_since: datetime | None,
+        also: Callable[[Session], None] = lambda _session: None,
+    ) -> None:
         def run(session: Session) -> None:
             row = session.get(CameraHeadRow, camera_id)
             if row is None:
@@ -102,6 +109,7 @@ class HomeViews:
                 session.add(row)
             row.away_since = away_since
             row.home_pan, row.home_tilt, row.home_zoom = home.pan, home.tilt, home.zoom
+            also(session)
             session.flush()
 
         await self._store.write(run)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from core.access import audit
 from core.access.model import Actor, Role
 from core.access.permission import require
-from core.cameras.model import Camera, CameraChanged, CameraRemoved
+from core.cameras.model import Camera, CameraChanged, CameraRemoved, ViewAccepted
 from core.cameras.onvif.client import OnvifCamera
 from core.cameras.onvif.home import HomeViews, is_near
 from core.cameras.onvif.model import (
@@ -303,6 +303,7 @@ class PtzService:
                 raise BadInputError("The head still turns.", hint="Wait until it stands, then say it again.")
             await self._homes.set_home(camera_id, stands)
         self._tell_turned(head)
+        self._bus.publish(ViewAccepted(camera_id=camera_id))
         await self._audit(actor, "camera.home", camera_id, "")
 
     async def set_preset(

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QLabel
+from PySide6.QtWidgets import QLabel, QMenu, QPushButton
 
 from app.connection import NodeConnection
 from app.live import LiveModel
@@ -85,6 +85,39 @@ def scene(room, qtbot):
     editor.set_may_edit(True)
     editor.open_camera("ring")
     return editor
+
+
+def choose(scene, words):
+    """Choose from the editor's menu."""
+    actions = [action for menu in scene.findChildren(QMenu) for action in menu.actions()]
+    action = next(action for action in actions if action.text() == words)
+    assert action.isEnabled()
+    action.trigger()
+
+
+def answers(scene):
+    return {button.text(): button for button in scene.notice.findChildren(QPushButton)}
+
+
+def test_that_the_view_is_right_is_asked_before_it_is_said_to_the_node(scene, room):
+    choose(scene, "The view is right")
+    assert "what Ring shows now" in scene.notice.text
+    answers(scene)["Cancel"].click()
+    assert room.arguments_of("cameras.accept_view") == []
+
+    choose(scene, "The view is right")
+    answers(scene)["The view is right"].click()
+    room.answer("cameras.accept_view", None)
+
+    assert room.arguments_of("cameras.accept_view") == [{"camera_id": "ring"}]
+    assert room.said[-1][0] == "The view is right."
+
+
+def test_who_may_not_change_a_scene_cannot_say_that_its_view_is_right(scene):
+    scene.set_may_edit(False)
+
+    with pytest.raises(AssertionError):
+        choose(scene, "The view is right")
 
 
 def start_dry_run(scene):

@@ -3,6 +3,7 @@
 import gc
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt
@@ -699,3 +700,15 @@ def test_a_turned_camera_says_on_its_picture_that_its_rules_rest_and_shows_no_zo
 
     assert room.tile("c1")._detection_note() == said
     assert n_colors() == 1 < drawn
+
+
+def test_a_camera_that_is_black_because_it_was_knocked_says_why_on_its_picture(room):
+    room.live("c1")
+
+    said = "The camera moved: all is black."
+    moved = StreamReport(camera_id="c1", state=StreamState.LIVE, fps=15, is_moved=True, detection_reason=said)
+    room.wall.show_report(moved)
+    shown = room.tile("c1")._detection_note()
+    room.wall.show_report(replace(moved, is_hidden=True))
+
+    assert (shown, room.tile("c1")._detection_note()) == ("", said)

@@ -2,15 +2,18 @@
 
 import asyncio
 import dataclasses
+from datetime import UTC, datetime
 
 import pytest
 
-from core.cameras.model import Camera
+from core.cameras.model import Camera, ViewAccepted
 from core.cameras.onvif.home import is_near
 from core.cameras.onvif.model import HeadTurned, PtzStatus, Velocity
+from core.cameras.views import keep_view, load_views
 from core.kernel.errors import BadInputError, NotPermittedError, UnavailableError
 from core.sim.onvif import Fault, OnvifSimulator
 from core.vision.model import Mask, MaskKind, Scene
+from core.vision.view import LearnedView, print_of_drawing
 from tests.fixtures.room import OLGA, SUSI, VERA, Room
 from tests.unit.cameras import steering
 from tests.unit.cameras.steering import until
@@ -233,6 +236,25 @@ def test_a_camera_at_home_that_cannot_be_asked_keeps_the_home_that_is_known(room
             await ptz.set_home(SUSI, "desk-3", "bridge")
 
     steer(room, scenario)
+
+
+def test_whoever_says_that_home_is_here_says_that_its_view_is_right(room, head):
+    camera = add(room, head)
+    view = LearnedView(
+        drawn=print_of_drawing(camera.scene), edges=b"edges", likeness=0.9, told_at=datetime(2026, 11, 22, tzinfo=UTC)
+    )
+    room.run(keep_view(room.store, "bridge", view))
+    heard = []
+    room.bus.subscribe(ViewAccepted, heard.append)
+
+    async def scenario(ptz):
+        await ptz.step(SUSI, "desk-3", "bridge", RIGHT)
+        turned = await load_views(room.store)
+        await ptz.set_home(SUSI, "desk-3", "bridge")
+        return turned, await load_views(room.store)
+
+    assert steer(room, scenario) == ({"bridge": view}, {})
+    assert heard == [ViewAccepted(camera_id="bridge")]
 
 
 def test_home_is_not_set_while_the_head_turns(room, head):

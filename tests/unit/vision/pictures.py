@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+import av
 import numpy as np
 
 from core.vision.model import Observation, Scene, Track
@@ -63,3 +64,9 @@ def watch_pictures(
 def after(at_s: float, change: Change, until_s: float = 1e9) -> Change:
     """A change of the picture from one time on."""
     return lambda picture, now_s: change(picture, now_s) if at_s <= now_s < until_s else picture
+
+
+def scaled(picture: Picture, wh: tuple[int, int]) -> Picture:
+    """As the same picture comes in a stream of another size."""
+    frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+    return frame.reformat(width=wh[0], height=wh[1], format="rgb24").to_ndarray()

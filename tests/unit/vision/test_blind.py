@@ -10,6 +10,7 @@ from core.vision.rules import SceneRules
 from tests.unit.vision.pictures import after, filmed
 from tests.unit.vision.roads import ASPECT, START_AT, track_at
 
+INSTANT = Phase.INSTANT
 LINE = CountLine(key="gate", name="Gate", start=(0.1, 0.5), end=(0.9, 0.5))
 YARD = Zone(
     key="yard",
@@ -123,6 +124,30 @@ def test_a_jam_that_is_still_there_when_the_camera_sees_again_never_ended():
     assert {phase for _, phase in of_the_scene(seen)} == {Phase.BEGIN}
 
 
+def test_who_is_given_up_in_the_first_seconds_of_light_is_not_told_to_have_left_before_he_could_be_found():
+    """Rules forget who was not seen for half a minute."""
+    rules = SceneRules("cam-1", Scene(zones=(YARD,)), ASPECT)
+
+    def there(at_s):
+        return [track_at(0.5, 0.5)] if 65 <= at_s < 90 or at_s >= 121 else []
+
+    seen, _ = run(rules, filmed(190, change=after(90.0, dark, 118.5), fps=2.0), there)
+
+    begin, found, end = (one for one in seen if one.kind is ObservationKind.STOPPED_VEHICLE)
+    assert (begin.phase, found.phase, end.phase) == (Phase.BEGIN, Phase.BEGIN, Phase.END)
+    assert end.condition_key == begin.condition_key
+    assert end.pts_s > 118.5 + 55.0
+
+
+def test_who_leaves_soon_after_the_camera_began_is_told_at_once():
+    yard = Zone(key="yard", name="Yard", polygon=YARD.polygon, alarms_presence=True)
+    rules = SceneRules("cam-1", Scene(zones=(yard,)), ASPECT)
+
+    seen, _ = run(rules, filmed(5, fps=5.0), lambda at_s: [track_at(0.5, 0.5)] if at_s < 0.5 else [])
+
+    assert [phase for _, phase in of_the_scene(seen)] == [Phase.BEGIN, Phase.END]
+
+
 def test_who_leaves_while_the_camera_sees_is_told_at_once():
     rules = SceneRules("cam-1", Scene(zones=(YARD,)), ASPECT)
 
@@ -150,3 +175,53 @@ def test_what_ends_while_the_picture_shows_something_else_is_held_back_before_an
 
     assert [one.kind for one in seen if one.kind in AT_THE_CAMERA] == [ObservationKind.CAMERA_MOVED]
     assert of_the_scene(seen) == [(ObservationKind.STOPPED_VEHICLE, Phase.BEGIN)]
+
+
+INNER = Zone(key="inner", name="Inner", polygon=((0.2, 0.2), (0.8, 0.2), (0.8, 0.8), (0.2, 0.8)))
+OUTER = Zone(key="outer", name="Outer", polygon=((0.85, 0.2), (1.0, 0.2), (1.0, 0.8), (0.85, 0.8)))
+
+
+def entries(observations, minutes):
+    """How often somebody came into a zone: as told, and as measured."""
+    told = [one.rule_key for one in observations if one.kind is ObservationKind.ZONE_ENTERED and one.phase is INSTANT]
+    return told, sum(one.n_vehicles for one in minutes if one.subject == "zone" and not one.label)
+
+
+@pytest.mark.parametrize("dark_s", [1.5, 4.0, 28.5, 60.0])
+def test_who_stands_in_a_zone_through_the_dark_is_not_counted_again(dark_s):
+    rules = SceneRules("cam-1", Scene(zones=(INNER,)), ASPECT)
+    light_at_s = 10.0 + dark_s
+
+    def there(at_s):
+        return [] if 10 <= at_s < light_at_s + 2.0 else [track_at(0.5, 0.5)]
+
+    told, measured = entries(*run(rules, filmed(light_at_s + 20, change=after(10.0, dark, light_at_s), fps=4.0), there))
+
+    assert told == ["inner"]
+    assert measured == 1
+    assert rules.n_inside("inner") == 1
+
+
+def test_who_drives_into_a_zone_in_the_first_seconds_of_light_is_counted():
+    rules = SceneRules("cam-1", Scene(zones=(INNER,)), ASPECT)
+
+    def there(at_s):
+        return [track_at(0.1 + 0.05 * (at_s - 41.0), 0.5)] if at_s >= 41.0 else []
+
+    told, _ = entries(*run(rules, filmed(48, change=after(10.0, dark, 40.0), fps=4.0), there))
+
+    assert told == ["inner"]
+
+
+def test_who_stood_in_a_zone_through_the_dark_came_from_there():
+    rules = SceneRules("cam-1", Scene(zones=(INNER, OUTER)), ASPECT)
+
+    def there(at_s):
+        if 10 <= at_s < 72:
+            return []
+        return [track_at(min(0.92, 0.5 + 0.06 * max(0.0, at_s - 76)), 0.5)]
+
+    seen, minutes = run(rules, filmed(90, change=after(10.0, dark, 70.0), fps=4.0), there)
+
+    assert entries(seen, minutes)[0] == ["inner", "outer"]
+    assert [one.key for one in minutes if one.subject == "od"] == ["inner>outer"]

@@ -1,14 +1,15 @@
 """Moved, blinded, frozen: what is wrong with the camera, and what is only weather, night and traffic."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from core.vision.model import ObservationKind, Phase, RuleSetting, Scene
+from core.vision.model import Mask, ObservationKind, Phase, RuleSetting, Scene, Zone
 from core.vision.rules import SceneRules
 from core.vision.scene_rule import small_grey
-from tests.unit.vision.pictures import after, filmed, street, watch_pictures
+from tests.unit.vision.pictures import after, filmed, scaled, street, watch_pictures
 from tests.unit.vision.roads import ASPECT, START_AT
 
 MOVED, BLINDED, FROZEN = (
@@ -162,3 +163,166 @@ def test_a_gap_right_after_the_first_picture_is_no_fault(gap_s):
     pictures = [*filmed(0.5), *filmed(60, from_s=gap_s)]
 
     assert told(watch_pictures(Scene(), pictures)) == []
+
+
+@pytest.mark.parametrize(("main_wh", "sub_wh"), [((640, 360), (640, 352)), ((640, 352), (640, 364))])
+def test_a_camera_that_was_pushed_calls_also_where_the_other_stream_is_shown_since(main_wh, sub_wh):
+    pushed = after(40, lambda picture, _: np.roll(picture, 26, 1))
+    pictures = (
+        (at_s, scaled(picture, sub_wh if at_s >= 35 else main_wh)) for at_s, picture in filmed(90, change=pushed)
+    )
+
+    assert told(watch_pictures(Scene(), pictures)) == [(MOVED, Phase.BEGIN)]
+
+
+def test_a_change_between_streams_of_one_picture_is_no_movement():
+    pictures = ((at_s, scaled(picture, (640, 352) if at_s % 40 < 20 else (640, 360))) for at_s, picture in filmed(160))
+
+    assert told(watch_pictures(Scene(), pictures)) == []
+
+
+@pytest.mark.parametrize("wh", [(640, 360), (640, 480), (360, 640)])
+def test_how_far_it_moved_is_a_part_of_the_width_whatever_the_shape(wh):
+    by = round(wh[0] * 0.1)
+    pictures = ((at_s, np.roll(scaled(picture, wh), by if at_s >= 30 else 0, axis=0)) for at_s, picture in filmed(80))
+
+    (begin,) = watch_pictures(Scene(), pictures)
+
+    assert begin.values["shift"] == pytest.approx(0.1, abs=0.012)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.6, 2.0])
+@pytest.mark.parametrize(
+    "nothing",
+    [lambda picture, _: np.full_like(picture, 6.0), lambda picture, _: np.full_like(picture, 120.0)],
+    ids=["a black lens", "a lens cap"],
+)
+def test_what_a_camera_should_show_is_not_learned_from_a_picture_that_shows_nothing(nothing, noise):
+    pushed = after(150, lambda picture, _: np.roll(picture, 13, 1))
+
+    def change(picture, at_s):
+        return nothing(picture, at_s) if at_s < 60 else pushed(picture, at_s)
+
+    observations = watch_pictures(Scene(), filmed(200, change=change, noise=noise))
+
+    told_of = [(o.phase, o.pts_s) for o in observations if o.kind is MOVED]
+    assert [phase for phase, _ in told_of] == [Phase.BEGIN]
+    assert 150 < told_of[0][1] < 165
+
+
+def test_without_anybody_who_judges_darkness_a_black_picture_is_not_learned_either():
+    scene = Scene(rules=(RuleSetting(kind="camera_blinded", is_enabled=False),))
+    dark = after(0, lambda picture, _: np.full_like(picture, 6.0), until_s=60)
+
+    assert told(watch_pictures(scene, filmed(150, change=dark))) == []
+
+
+YARD = Zone(key="yard", name="Yard", polygon=((0.1, 0.1), (0.5, 0.1), (0.5, 0.5)))
+DRAWN = Scene(zones=(YARD,))
+
+
+def push(picture, _at_s):
+    return np.roll(picture, 26, 1)
+
+
+class Run:
+    """One worker after the other, with what each hands to the next."""
+
+    def __init__(self):
+        self.view = None
+        self.n_told = 0
+        self.now_s = 0.0
+
+    def watch(self, seconds, *, change=lambda picture, _: picture, scene=DRAWN, fps=2.0):
+        rules = SceneRules("cam-1", scene, ASPECT)
+        if self.view is not None:
+            rules.start_from(self.view)
+        seen = []
+        for pts_s, picture in filmed(seconds, from_s=self.now_s, change=change, fps=fps):
+            seen += rules.update((), pts_s, START_AT, picture)
+            if told_view := rules.take_view(START_AT):
+                self.view = told_view
+                self.n_told += 1
+        self.now_s += seconds
+        self.rules = rules
+        return [one for one in seen if one.kind is MOVED]
+
+
+def test_what_a_camera_shows_is_told_once_it_is_settled_and_every_few_minutes_after():
+    run = Run()
+
+    run.watch(6)
+    assert run.n_told == 0
+    run.watch(15)
+    assert run.n_told == 1
+    run.watch(650, fps=1.0)
+    assert run.n_told == 3
+    assert not run.view.is_moved
+
+
+def test_a_worker_that_begins_with_a_camera_that_was_pushed_says_so_and_when_it_was_put_right():
+    run = Run()
+    run.watch(15)
+
+    (begin,) = run.watch(20, change=push)
+    blind_from_the_start = run.rules.is_blind
+    (again, end) = run.watch(40, change=after(run.now_s, push, until_s=run.now_s + 20))
+
+    assert (begin.phase, again.phase, end.phase) == (Phase.BEGIN, Phase.BEGIN, Phase.END)
+    assert blind_from_the_start
+    assert again.pts_s < 35 + 3
+    assert end.pts_s > 55
+    assert not run.rules.is_blind
+
+
+def test_a_camera_that_was_put_right_while_nobody_looked_is_told_so_by_the_next_worker():
+    run = Run()
+    run.watch(15)
+    run.watch(20, change=push)
+
+    (end,) = run.watch(20)
+
+    assert end.phase is Phase.END
+
+
+@pytest.mark.parametrize(
+    ("scene", "is_known"),
+    [
+        (Scene(zones=(replace(YARD, polygon=YARD.polygon[::-1]),)), False),
+        (Scene(zones=(YARD,), masks=(Mask(key="m", name="M", polygon=YARD.polygon),)), False),
+        (Scene(zones=(replace(YARD, name="Court", stopped_after_s=9.0),)), True),
+        (Scene(zones=(YARD,), rules=(RuleSetting(kind="camera_moved", values={"hold_s": 5.0}),)), True),
+    ],
+    ids=["another outline", "another mask", "another name", "other figures"],
+)
+def test_what_was_learned_counts_as_long_as_the_same_is_drawn(scene, is_known):
+    run = Run()
+    run.watch(15)
+
+    told_of = run.watch(25, scene=scene, change=push)
+
+    assert [one.phase for one in told_of] == ([Phase.BEGIN] if is_known else [])
+
+
+def test_a_view_that_somebody_says_is_right_is_learned_anew():
+    run = Run()
+    run.watch(15)
+    run.watch(20, change=push)
+
+    rules, seen = run.rules, []
+    rules.forget_view()
+    blind = rules.is_blind
+    for pts_s, picture in filmed(60, from_s=run.now_s, change=after(run.now_s, push, until_s=run.now_s + 30)):
+        seen += rules.update((), pts_s, START_AT, picture)
+
+    assert not blind
+    assert [one.phase for one in seen] == [Phase.BEGIN]
+    assert seen[0].pts_s > run.now_s + 30
+
+
+def test_a_row_that_cannot_be_read_is_as_none():
+    run = Run()
+    run.watch(15)
+    run.view = replace(run.view, edges=run.view.edges[:-20])
+
+    assert run.watch(25, change=push) == []

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from core.vision.model import ObservationKind, Phase, RuleSetting, Scene, Zone
-from tests.unit.vision.pictures import HEIGHT, WIDTH, after, filmed, watch_pictures
+from tests.unit.vision.pictures import HEIGHT, WIDTH, after, filmed, scaled, watch_pictures
 from tests.unit.vision.roads import track_at
 
 ROAD = Zone(key="road", name="Road", polygon=((0.0, 0.4), (1.0, 0.4), (1.0, 1.0), (0.0, 1.0)), counts_presence=False)
@@ -38,6 +38,71 @@ def test_a_lost_load_calls_and_ends_when_it_is_taken_away():
     assert begin.condition_key == end.condition_key
     assert begin.confidence >= 0.8
     assert begin.bbox_xyxy == pytest.approx((150 / WIDTH, 125 / HEIGHT, 170 / WIDTH, 141 / HEIGHT), abs=0.03)
+
+
+def lit(picture, _at_s):
+    """The sun comes around a house: the left part of the picture, with what lies there, is much brighter."""
+    picture[:, : WIDTH * 11 // 20] *= 1.5
+    return picture
+
+
+def glare(picture, _at_s):
+    """Lamps on the other side of the road."""
+    picture[:, WIDTH * 12 // 20 :] += 90.0
+    return picture
+
+
+@pytest.mark.parametrize("light", [lit, glare])
+def test_what_still_lies_there_when_half_the_picture_lights_up_goes_on_until_it_is_taken_away(light):
+    lying, lighter = after(20, lies(), until_s=110), after(60, light)
+
+    begin, end = objects(filmed(140, change=lambda picture, at_s: lighter(lying(picture, at_s), at_s)))
+
+    assert (begin.phase, end.phase) == (Phase.BEGIN, Phase.END)
+    assert begin.condition_key == end.condition_key
+    assert 110 < end.pts_s < 120
+
+
+def test_what_still_lies_there_when_light_comes_and_goes_goes_on_until_it_is_taken_away():
+    lying, lighter = after(20, lies(), until_s=130), after(60, lit, until_s=90)
+
+    begin, end = objects(filmed(150, change=lambda picture, at_s: lighter(lying(picture, at_s), at_s)))
+
+    assert (begin.phase, end.phase) == (Phase.BEGIN, Phase.END)
+    assert 130 < end.pts_s < 140
+
+
+@pytest.mark.parametrize(("main_wh", "sub_wh"), [((640, 360), (640, 352)), ((640, 364), (640, 360))])
+def test_what_lies_there_goes_on_through_changes_between_the_streams(main_wh, sub_wh):
+    lying = after(20, lies(), until_s=130)
+    pictures = (
+        (at_s, scaled(picture, main_wh if 50 <= at_s < 90 else sub_wh)) for at_s, picture in filmed(150, change=lying)
+    )
+
+    begin, end = objects(pictures)
+
+    assert (begin.phase, end.phase) == (Phase.BEGIN, Phase.END)
+    assert 130 < end.pts_s < 140
+
+
+def test_a_stream_with_sharper_edges_leaves_nothing():
+    def shown(picture, at_s):
+        return scaled(scaled(picture, (200, 110)), (640, 352)) if 30 <= at_s < 150 else scaled(picture, (640, 360))
+
+    assert objects((at_s, shown(picture, at_s)) for at_s, picture in filmed(230)) == []
+
+
+@pytest.mark.parametrize(
+    "blind",
+    [lambda picture, _: picture * 0.02, lambda picture, _: np.roll(picture, 60, axis=1)],
+    ids=["dark", "pushed and put right"],
+)
+def test_what_lies_there_through_a_time_in_which_nothing_could_be_seen_did_not_go(blind):
+    lying, hidden = after(20, lies()), after(60, blind, until_s=90)
+
+    found = objects(filmed(200, change=lambda picture, at_s: hidden(lying(picture, at_s), at_s)))
+
+    assert [one.phase for one in found] == [Phase.BEGIN]
 
 
 def test_traffic_that_drives_over_the_background_leaves_nothing():

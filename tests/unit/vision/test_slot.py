@@ -1,10 +1,11 @@
 """One camera of a worker, without processes: what it asks of the detector, and what a fault costs it."""
 
 import errno
+import io
 import os
 import time
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import av
 import numpy as np
@@ -15,11 +16,13 @@ from core.media.ring import FrameRing, RingReader
 from core.media.stream import StreamFrame
 from core.vision.look_back import AFTER_S
 from core.vision.looks import N_SLOTS, LookReader
-from core.vision.messages import CameraJob, ClipKept, LookAt, Looked, OpenLooks
+from core.vision.messages import BaysPictured, CameraJob, ClipKept, LookAt, Looked, Observed, OpenLooks, ViewLearned
 from core.vision.model import UNREADABLE, EngineInfo, Mask, Scene, Zone
 from core.vision.slot import CameraSlot
+from tests.unit.vision.pictures import scaled, street
 
 WH = (96, 64)
+BEGAN_AT = datetime.now(UTC)
 ENGINE = EngineInfo(
     engine="openvino",
     device="CPU",
@@ -31,6 +34,11 @@ ENGINE = EngineInfo(
     labels=("car",),
     reason="",
 )
+
+
+def to_grey(jpeg):
+    with av.open(io.BytesIO(jpeg)) as container:
+        return next(container.decode(video=0)).to_ndarray(format="gray")
 
 
 class Detector:
@@ -51,7 +59,7 @@ class BrokenAnalyser:
     """Rules with a bug."""
 
     is_settled = True
-    is_blind = is_undersampled = False
+    is_blind = is_moved = is_undersampled = False
 
     def hold(self, pts_s, captured_at):
         raise ZeroDivisionError
@@ -63,6 +71,9 @@ class BrokenAnalyser:
         raise ZeroDivisionError
 
     def take_last_minutes(self):
+        raise ZeroDivisionError
+
+    def take_view(self, told_at):
         raise ZeroDivisionError
 
 
@@ -86,16 +97,25 @@ class Camera:
             self.n += 1
             self.now_s += 0.2
             rgb = np.full((wh[1], wh[0], 3), level if level is not None else 40 + 20 * (self.n % 9), np.uint8)
-            self.slot._on_frame(
-                StreamFrame(
-                    frame=av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format="yuv420p"),
-                    pts_s=self.n * 0.2,
-                    received_s=self.now_s,
-                    captured_at=datetime.now(UTC),
-                    epoch=1,
-                    is_key=True,
-                )
+            self._deliver(rgb)
+
+    def show(self, rgb):
+        """Deliver this picture."""
+        self.n += 1
+        self.now_s += 0.2
+        self._deliver(rgb)
+
+    def _deliver(self, rgb):
+        self.slot._on_frame(
+            StreamFrame(
+                frame=av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format="yuv420p"),
+                pts_s=self.n * 0.2,
+                received_s=self.now_s,
+                captured_at=BEGAN_AT + timedelta(seconds=self.n * 0.2),
+                epoch=1,
+                is_key=True,
             )
+        )
 
     def answer(self):
         """Answer the last question: nothing is there."""
@@ -309,6 +329,128 @@ def test_where_parts_are_private_the_tile_says_why_all_is_black(tmp_path):
     camera.slot.leave_home()
 
     assert "all is black" in camera.reason
+    camera.slot.close()
+    camera.reader.close()
+
+
+VIEW_WH = (320, 192)
+WINDOW = Mask(key="window", name="Window", polygon=((0.0, 0.0), (0.2, 0.0), (0.2, 0.2)))
+STREET = scaled(street().astype(np.uint8), VIEW_WH)
+PUSHED = np.roll(STREET, 60, axis=1)
+
+
+class Watched(Camera):
+    """A camera of a street whose detector answers every question."""
+
+    def look_at(self, picture, seconds):
+        random = np.random.default_rng(self.n)
+        for _ in range(round(seconds * 5)):
+            n_asked = len(self.detector.looks)
+            noisy = np.clip(picture + random.normal(0, 2, picture.shape), 0, 255).astype(np.uint8)
+            left = 16 * self.n % 290
+            noisy[150:180, left : left + 30] = 20  # Who drives keeps the detector looking.
+            self.show(noisy)
+            if len(self.detector.looks) > n_asked:
+                self.answer()
+        self.slot.tell_view(datetime.now(UTC))
+
+    def begin_anew(self, view):
+        """As with the next worker, which was handed this view."""
+        self.slot.close()
+        self.slot = CameraSlot(self.job, asks=self.detector, send=self.sent.append, view=view)
+        self.slot.show_at(WH)
+        self.slot.use_detector(ENGINE)
+
+    @property
+    def brightness(self):
+        return int(np.frombuffer(self.reader.newest_frame(0).data, np.uint8).reshape(-1, 4)[:, :3].max())
+
+    @property
+    def moves(self):
+        return [one for one in self.sent if isinstance(one, Observed) and one.observation.kind == "camera_moved"]
+
+    @property
+    def views(self):
+        return [one.view for one in self.sent if isinstance(one, ViewLearned)]
+
+
+@pytest.fixture
+def watched(tmp_path):
+    camera = Watched(tmp_path, Scene(masks=(WINDOW,)))
+    camera.slot.use_detector(ENGINE)
+    yield camera
+    camera.slot.close()
+    camera.reader.close()
+
+
+def test_where_parts_are_private_nobody_sees_what_a_camera_shows_that_was_pushed(watched):
+    watched.look_at(STREET, 15.0)
+    watched.slot.show_bays_every(1.0)
+    watched.slot.look_back.begin("clip", watched.now_s)
+    bright = watched.brightness
+    watched.look_at(PUSHED, 20.0)
+    report = watched.slot.report(watched.now_s)
+    n_bays = sum(isinstance(one, BaysPictured) for one in watched.sent)
+    watched.look_at(PUSHED, 3.0)
+    (begin,) = watched.moves
+    watched.slot.tell_clips(watched.now_s + 60)
+    (clip,) = [one for one in watched.sent if isinstance(one, ClipKept)]
+
+    assert bright > 100
+    assert watched.brightness < 12
+    assert (report.is_moved, report.is_hidden, report.is_blind) == (True, True, True)
+    assert "all is black" in report.detection_reason
+    assert "moved" in report.detection_reason
+    assert begin.snapshot_jpeg == b""
+    assert sum(isinstance(one, BaysPictured) for one in watched.sent) == n_bays
+    # Of the pictures since it was pushed none is in the clip, apart from black ones.
+    since_push = [jpeg for at_s, jpeg in clip.pictures if at_s > begin.observation.captured_at.timestamp() - 8.0]
+    assert all(to_grey(jpeg).max() < 12 for jpeg in since_push)
+
+    watched.look_at(STREET, 12.0)
+
+    assert [one.observation.phase for one in watched.moves] == ["begin", "end"]
+    assert watched.brightness > 100
+    assert watched.reason == ""
+
+
+def test_the_next_worker_hides_a_camera_that_was_pushed_from_its_first_picture_on(watched):
+    watched.look_at(STREET, 15.0)
+    watched.look_at(PUSHED, 15.0)
+    (_, view) = watched.views
+
+    watched.begin_anew(view)
+    watched.show(PUSHED)
+    first = watched.brightness
+    watched.look_at(PUSHED, 15.0)
+    later = watched.brightness
+    watched.look_at(STREET, 12.0)
+
+    assert max(first, later) < 12
+    assert [one.observation.phase for one in watched.moves] == ["begin", "begin", "end"]
+    assert watched.brightness > 100
+
+
+def test_rules_that_break_begin_anew_with_what_was_learned_of_the_view(watched):
+    watched.look_at(STREET, 15.0)
+
+    watched.slot.analyser = BrokenAnalyser()
+    watched.look_at(PUSHED, 16.0)
+
+    assert [one.observation.phase for one in watched.moves] == ["begin"]
+
+
+def test_where_nothing_is_private_a_camera_that_was_pushed_is_shown(tmp_path):
+    camera = Watched(tmp_path)
+    camera.slot.use_detector(ENGINE)
+    camera.look_at(STREET, 15.0)
+    camera.look_at(PUSHED, 15.0)
+
+    (begin,) = camera.moves
+
+    assert camera.brightness > 100
+    assert begin.snapshot_jpeg
+    assert camera.reason == ""
     camera.slot.close()
     camera.reader.close()
 

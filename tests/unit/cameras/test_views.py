@@ -1,0 +1,109 @@
+"""What a camera shows while it stands right outlives its worker, for as long as the same is drawn on it."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from core.access import audit
+from core.cameras.model import Camera, ViewAccepted
+from core.cameras.views import keep_view, load_views
+from core.kernel.errors import BadInputError, NotPermittedError
+from core.vision.model import CountLine, Lane, Mask, PlanePoint, RoadPlane, RuleSetting, Scene, Zone
+from core.vision.view import LearnedView, print_of_drawing
+from tests.fixtures.room import OLGA, SUSI, Room
+
+SQUARE = ((0.1, 0.1), (0.9, 0.1), (0.9, 0.9), (0.1, 0.9))
+LESS = SQUARE[:3]
+ZONE = Zone(key="zone", name="A", polygon=SQUARE)
+LINE = CountLine(key="line", name="L", start=(0.0, 0.5), end=(1.0, 0.5))
+LANE = Lane(key="lane", name="Lane", polygon=SQUARE, start=(0.5, 0.2), end=(0.5, 0.8))
+MASK = Mask(key="mask", name="Window", polygon=SQUARE)
+PLANE = RoadPlane(points=tuple(PlanePoint(picture=p, ground_xy_m=(p[0] * 10, p[1] * 20)) for p in SQUARE))
+SCENE = Scene(zones=(ZONE,), lines=(LINE,), lanes=(LANE,), masks=(MASK,), plane=PLANE)
+
+
+def view_of(scene: Scene, **changes: object) -> LearnedView:
+    learned = LearnedView(
+        drawn=print_of_drawing(scene), edges=b"edges", likeness=0.9, told_at=datetime(2026, 11, 22, 12, tzinfo=UTC)
+    )
+    return replace(learned, **changes)
+
+
+@pytest.fixture
+def camera(room: Room) -> Camera:
+    camera = room.run(room.cameras.add(SUSI, Camera(camera_id="a", name="Ring", address="rtsp://cam/1", scene=SCENE)))
+    room.run(keep_view(room.store, "a", view_of(SCENE)))
+    return camera
+
+
+def known(room: Room) -> dict[str, LearnedView]:
+    return room.run(load_views(room.store))
+
+
+def test_the_newest_word_of_a_camera_is_kept(room, camera):
+    room.run(keep_view(room.store, "a", view_of(SCENE, is_moved=True, likeness=0.8)))
+    room.run(keep_view(room.store, "nobody", view_of(SCENE)))
+
+    assert known(room) == {"a": view_of(SCENE, is_moved=True, likeness=0.8)}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"zones": (replace(ZONE, polygon=LESS),)},
+        {"lines": (replace(LINE, end=(1.0, 0.6)),)},
+        {"lanes": (replace(LANE, polygon=LESS),)},
+        {"lanes": (replace(LANE, start=LANE.end, end=LANE.start),)},
+        {"masks": (replace(MASK, polygon=LESS),)},
+        {"plane": None},
+        {"zones": ()},
+    ],
+)
+def test_who_draws_elsewhere_drew_on_the_view_of_now(room, camera, changed):
+    room.run(room.cameras.save_scene(SUSI, "a", replace(SCENE, **changed), expect_version=camera.version))
+
+    assert known(room) == {}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"zones": (replace(ZONE, name="Court", stopped_after_s=20.0),)},
+        {"lines": (replace(LINE, forward_name="north"),)},
+        {"rules": (RuleSetting(kind="wrong_way", is_enabled=False),)},
+    ],
+)
+def test_who_renames_and_tunes_says_nothing_of_the_view(room, camera, changed):
+    room.run(room.cameras.save_scene(SUSI, "a", replace(SCENE, **changed), expect_version=camera.version))
+
+    assert known(room) == {"a": view_of(SCENE)}
+
+
+def test_another_address_says_nothing_of_the_view(room, camera):
+    room.run(room.cameras.update(SUSI, replace(camera, address="rtsp://cam/2"), expect_version=camera.version))
+
+    assert known(room) == {"a": view_of(SCENE)}
+
+
+def test_a_supervisor_says_that_the_view_is_right(room, camera):
+    heard = []
+    room.bus.subscribe(ViewAccepted, heard.append)
+    with pytest.raises(NotPermittedError):
+        room.run(room.cameras.accept_view(OLGA, "a"))
+    with pytest.raises(BadInputError):
+        room.run(room.cameras.accept_view(SUSI, "nobody"))
+    assert (known(room), heard) == ({"a": view_of(SCENE)}, [])
+
+    room.run(room.cameras.accept_view(SUSI, "a"))
+
+    newest = room.run(audit.recent(room.store, limit=1))[0]
+    assert (newest.action, newest.actor, newest.subject) == ("camera.view_is_right", "susi", "Ring (a)")
+    assert known(room) == {}
+    assert heard == [ViewAccepted(camera_id="a")]
+
+
+def test_of_a_camera_that_is_gone_nothing_is_kept(room, camera):
+    room.run(room.cameras.remove(SUSI, "a", expect_version=camera.version))
+
+    assert known(room) == {}
