@@ -101,7 +101,7 @@ class CameraAnalyser:
     def replay(
         self, boxes: FloatArray, letterbox: Letterbox, pts_s: float, captured_at: datetime, grey: NDArray[np.uint8]
     ) -> Analysed:
-        """Take a picture that was detected in before, of which only the small grey one was kept.
+        """Take a picture that was detected in before, of which only the grey one was kept.
 
         Args:
             boxes: As in `update`, and so are the next three.

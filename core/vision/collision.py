@@ -3,7 +3,8 @@
 A driver changes a vehicle's movement over seconds, an impact changes it between two pictures. For every vehicle the
 movement before a moment is compared with the movement a second later (`core.vision.collision_evidence`). What is left
 is weighed together, and against what the rest of the picture did at that moment: a camera that shakes, a stream that
-jumps or a loop that begins again moves all of them.
+jumps or a loop that begins again moves all of them. Where boxes hint at an impact that is too short for them, the
+pixels are asked (`core.vision.knock`).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from core.vision.collision_evidence import (
     weigh,
 )
 from core.vision.cuts import CutDetector, ShiftDetector
+from core.vision.knock import KnockSense
 from core.vision.model import VEHICLE_LABELS, WHOLE_PICTURE_KEY, BBox, ObservationKind, Phase, Scene
 from core.vision.scene_rule import Moment, Notebook, Place, is_news
 from core.vision.tuning import Tuning
@@ -44,6 +46,7 @@ _SAME_PLACE = 4.0
 _OVER_AFTER_S = 30.0
 _FOUND_AFTER_S, _FOUND_WITHIN = 1.0, 1.5
 _TORN_LEAP, _TORN_CONTACT = 0.6, 0.3
+_BRIEF_CONTACT = 0.3
 _N_FOR_SHAKE = 3
 _APART, _N_TORN, _JUMPS = 1.2, 2, 0.8
 _TORN_LATE_S, _TORN_AROUND_S = 0.1, 0.45
@@ -58,6 +61,12 @@ _N_TOGETHER = 3
 
 _JOLT_OF_QUEUES = 0.35
 """Sizes per second: as much do vehicles that brake one behind the other; of twice that nobody brakes."""
+
+_SAME_IMPACT_S = 0.75
+"""Vehicles are pushed for as long as they turn and slide."""
+
+_AROUND_S = 0.85
+"""Holds the pictures that a knock is seen in."""
 
 _ONCE = 0.2
 _KEEP_S = BEFORE_S + AFTER_S + 1.6
@@ -106,11 +115,12 @@ class CollisionRule:
         self._aspect = aspect
         self._traces: dict[int, Trace] = {}
         self._times: deque[float] = deque(maxlen=128)
-        self._before: dict[int, _Judged] = {}
+        self._judged: dict[int, list[_Judged]] = {}
         self._jolts: deque[dict[int, float]] = deque(maxlen=_N_TOGETHER)
         self._events: list[_Event] = []
         self._cuts = CutDetector(aspect)
         self._shifts = ShiftDetector()
+        self._pixels = KnockSense()
         self._place = Place(key=WHOLE_PICTURE_KEY, name="Camera")
         self._confidence_factor = 1.0
 
@@ -125,6 +135,7 @@ class CollisionRule:
         self._forget_before(math.inf if moment.dt_s == 0 else cut_s + _SETTLED_S)
         self._confidence_factor = moment.confidence_factor
         moved_s = self._shifts.last_moved_s(moment)
+        self._pixels.see(moment.now_s, moment.picture)
         self._remember(vehicles, moment.now_s)
         at_s = self._moment_to_judge(moment.now_s)
         if at_s is not None and moved_s < at_s - BEFORE_S:
@@ -135,8 +146,9 @@ class CollisionRule:
         """Leave out what was seen before a cut or a gap: it does not go on in what is seen now."""
         if not self._times or self._times[0] >= cut_s:
             return
-        self._before.clear()
+        self._judged.clear()
         self._jolts.clear()
+        self._pixels.forget()
         while self._times and self._times[0] < cut_s:
             self._times.popleft()
         for key, trace in tuple(self._traces.items()):
@@ -158,7 +170,7 @@ class CollisionRule:
             trace.sighting = sighting
         for key in [key for key, trace in self._traces.items() if now_s - trace.rows[-1][0] > _KEEP_S]:
             del self._traces[key]
-            self._before.pop(key, None)
+            self._judged.pop(key, None)
 
     def _begin(self, sighting: Sighting, now_s: float) -> Trace:
         """Start a trace, or go on with that of a vehicle that was lost where it touched another one.
@@ -181,7 +193,7 @@ class CollisionRule:
         if best is None:
             return Trace(deque(maxlen=128), sighting)
         trace = self._traces.pop(best)
-        self._before.pop(best, None)
+        self._judged.pop(best, None)
         trace.sighting, trace.torn_s = sighting, trace.rows[-1][0]
         trace.found_s = now_s
         return trace
@@ -204,14 +216,26 @@ class CollisionRule:
         jolts = {key: evidence.jolt for key, evidence in found.items() if evidence is not None}
         camera = median_of(list(jolts.values())) if len(jolts) > _N_FOR_SHAKE else 0.0
         self._jolts.append({key: jolt - camera for key, jolt in jolts.items()})
-        for key, evidence in found.items():
+        for key, seen in found.items():
+            evidence = self._with_pixels(key, seen, at_s)
             if evidence is None or not evidence.is_driving:
-                self._before.pop(key, None)
                 continue
             others = [jolt for other, jolt in jolts.items() if other != key]
             # What moves all of them is the camera.
             shake = median_of(others) if len(others) >= _N_FOR_SHAKE else 0.0
             self._judge(key, replace(evidence, jolt=max(0.0, evidence.jolt - shake)), at_s, now_s, note)
+
+    def _with_pixels(self, key: int, evidence: Evidence | None, at_s: float) -> Evidence | None:
+        """Return what is known of a vehicle once its pixels were asked as well; they know more of how it was pushed."""
+        knock = self._pixels.knock(self._traces[key].between(at_s - _AROUND_S, at_s + _AROUND_S), at_s)
+        if not knock:
+            return evidence
+        if evidence is None or not evidence.is_driving:
+            if self._contact(key, self._traces[key], at_s)[0] < _BRIEF_CONTACT:
+                # Of one that was seen so briefly there has to be another sign.
+                return None
+            return Evidence(jolt=knock, contact=0.0, shape=0.0, halt=0.0, leap=0.0, is_knock=True, is_brief=True)
+        return replace(evidence, jolt=max(knock, evidence.jolt), is_knock=True)
 
     def _judge(self, key: int, evidence: Evidence, at_s: float, now_s: float, note: Notebook) -> None:
         trace = self._traces[key]
@@ -219,19 +243,18 @@ class CollisionRule:
             contact, _ = self._contact(key, trace, at_s)
             if evidence.leap > _TORN_LEAP or contact < _TORN_CONTACT:
                 # Two pieces that do not fit were two vehicles.
-                self._before.pop(key, None)
+                self._judged.pop(key, None)
                 return
         judged = _Judged(at_s, evidence, None, logit_of(replace(evidence, contact=1.0, pushed_back=1.0)))
-        # A trembling box jolts in one picture; a pushed vehicle looks pushed in the next one as well.
-        before, self._before[key] = self._before.get(key), judged
-        most_before = judged.most - 2 * _ONCE if before is None else before.most
-        if (most_before + judged.most) / 2 < _SURE_ENOUGH:
+        others = [one for one in self._judged.get(key, ()) if at_s - one.at_s <= _SAME_IMPACT_S]
+        self._judged[key] = others if evidence.is_brief else [*others, judged]
+        if (_beside(judged.most, [one.most for one in others], evidence) + judged.most) / 2 < _SURE_ENOUGH:
             return
         contact, partner = self._contact(key, trace, at_s)
         whole = replace(evidence, contact=contact, pushed_back=self._pushed_back(partner))
         logit = judged.logit = logit_of(whole)
-        logit_before = logit - 2 * _ONCE if before is None else self._logit(key, trace, before)
-        confidence = self._confidence_factor * confidence_of((logit_before + logit) / 2)
+        beside = _beside(logit, [self._logit(key, trace, one) for one in others], evidence)
+        confidence = self._confidence_factor * confidence_of((beside + logit) / 2)
         if confidence >= REPORT_FROM and not self._is_torn_elsewhere(key, at_s):
             self._tell(key, partner, trace, whole, confidence, at_s, now_s, note)
 
@@ -371,6 +394,17 @@ class CollisionRule:
                 continue
             self._events.remove(event)
             note.add(KIND, Phase.END, self._place, _CONDITION, number=event.number, confidence=event.confidence)
+
+
+def _beside(logit: float, others: list[float], evidence: Evidence) -> float:
+    """Return what a moment is weighed together with: the most that another moment of the same impact says.
+
+    A trembling box jolts in one picture; a pushed vehicle looks pushed in another one as well. Pixels do not tremble.
+    """
+    once = logit - 2 * _ONCE
+    if evidence.is_knock or not others:
+        others = [*others, once]
+    return max(others)
 
 
 def _is_same_place(lost: Trace, found: Trace) -> bool:

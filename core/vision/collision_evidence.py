@@ -40,7 +40,9 @@ _MOST_JOLT = 4.5
 _PIXEL_SHAPE = 0.006
 """And to its proportions, natural logarithm times size: of a small box a pixel is much."""
 
-_BORDER = 0.006
+BORDER = 0.006
+"""Of the picture, in its heights: what lies nearer may be cut off by it."""
+
 _TORN_WITHIN_S = 0.8
 _NEAR_TEAR_S = 0.3
 _WEAK_SCORE = 0.4
@@ -66,6 +68,8 @@ class Evidence:
         rebound: How much of its speed it has backwards afterwards: steel springs back a little, and only who is hit
             by another one goes back as fast as it came.
         pushed_back: 1 where the vehicle it touches was jolted at about the same time: who pushes is pushed.
+        is_knock: Its pixels say so as well.
+        is_brief: Its pixels alone say so: it was seen for too short a time to compare its boxes.
     """
 
     jolt: float
@@ -77,6 +81,8 @@ class Evidence:
     rebound: float = 0.0
     pushed_back: float = 0.0
     is_driving: bool = True
+    is_knock: bool = False
+    is_brief: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,13 +96,14 @@ class Weights:
     halt: float = 2.0
     leap: float = -16.0
     torn: float = 1.0
-    rebound: float = -7.5
+    rebound: float = -10.0
     pushed_back: float = 2.0
 
 
 WEIGHTS = Weights()
 _TOP_JOLT, _TOP_SHAPE = 2.5, 0.7
-_SPRINGS_BACK, _PUSHED_BACK = 0.3, 0.7
+_SPRINGS_BACK, _PUSHED_BACK = 0.2, 0.8
+"""Of its speed before: what a body springs back from a wall, and what another vehicle can add to it."""
 
 
 def logit_of(evidence: Evidence, weights: Weights = WEIGHTS) -> float:
@@ -202,8 +209,7 @@ def weigh(trace: Trace, at_s: float, aspect: float) -> Evidence | None:
     if jolt > _MOST_JOLT:
         return None
     end = math.hypot(*common(_edge_speeds(after[len(after) // 2 :]))) / size_after
-    # What the network is not sure of moves by itself.
-    clear = min(1.0, max(0.0, (median_of([row[5] for row in (*before, *after)]) - 0.25) / 0.2))
+    clear = clearness([*before, *after])
     return Evidence(
         jolt=max(0.0, jolt) * clear,
         contact=0.0,
@@ -214,6 +220,11 @@ def weigh(trace: Trace, at_s: float, aspect: float) -> Evidence | None:
         rebound=_rebound(common(speed_before), common(speed_after), size_before, size_after),
         is_driving=is_driving,
     )
+
+
+def clearness(rows: Sequence[Row]) -> float:
+    """Return how sure the network is of a vehicle, 0..1: what it is not sure of moves by itself."""
+    return min(1.0, max(0.0, (median_of([row[5] for row in rows]) - 0.25) / 0.2))
 
 
 def _jump(before: Sequence[Row], after: Sequence[Row], speed_before: Edges, speed_after: Edges) -> float:
@@ -248,9 +259,9 @@ def _whole(rows: Sequence[Row], aspect: float) -> list[Row]:
     return [
         row
         for row in rows
-        if min(row[1], row[2]) > _BORDER
-        and row[3] < aspect - _BORDER
-        and row[4] < 1 - _BORDER
+        if min(row[1], row[2]) > BORDER
+        and row[3] < aspect - BORDER
+        and row[4] < 1 - BORDER
         and row[3] - row[1] > 1e-4
         and row[4] - row[2] > 1e-4
     ]

@@ -161,7 +161,7 @@ def run_clip(
     for picture, at_s in pictures:
         first_s, last_s = at_s if first_s is None else first_s, at_s
         captured_at = _AT + timedelta(seconds=at_s - first_s)
-        seen = analyser.replay(picture.boxes, clip.letterbox, at_s, captured_at, picture.small)
+        seen = analyser.replay(picture.boxes, clip.letterbox, at_s, captured_at, picture.grey)
         observations += seen.observations
         tracks.append(seen.tracks)
     length_s = 0.0 if first_s is None or last_s is None else last_s - first_s

@@ -19,10 +19,9 @@ from core.vision.engine import Engine
 from core.vision.model import EngineInfo
 from core.vision.models import hash_files
 from core.vision.pipeline import PreparedPictures
-from core.vision.scene_rule import small_grey
 from core.vision.schedule import is_due, next_due_s
 
-_LAYOUT = 2
+_LAYOUT = 3
 """Raised when what a file holds changes: older ones are made again."""
 
 
@@ -33,12 +32,12 @@ class SeenPicture:
     Attributes:
         pts_s: Picture time.
         boxes: As from the engine: network pixels, score, label index; shape (k, 6).
-        small: Grey, without bars, as `small_grey` makes it; shape (h, w).
+        grey: As large as the network saw it, without bars; shape (h, w).
     """
 
     pts_s: float
     boxes: FloatArray
-    small: NDArray[np.uint8]
+    grey: NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,9 +95,11 @@ def see_clip(
     if file is not None and (kept := _read(file, path, info.labels)) is not None:
         return kept
     clip = _look(path, open_it())
-    if file is not None:
-        _write(file, clip)
-    return clip
+    if file is None:
+        return clip
+    _write(file, clip)
+    # What lies on the disk leaves the memory: a minute of grey pictures is 300 MB.
+    return _read(file, path, info.labels) or clip
 
 
 def _look(path: Path, engine: Engine) -> SeenClip:
@@ -108,23 +109,22 @@ def _look(path: Path, engine: Engine) -> SeenClip:
         for picture in pictures:
             letterbox = letterbox or picture.letterbox
             boxes = engine.infer(picture.rgb[None])[0]
-            found.append(
-                SeenPicture(pts_s=picture.pts_s, boxes=boxes.copy(), small=shrink(picture.rgb, picture.letterbox))
-            )
+            grey = grey_of(picture.rgb, picture.letterbox)
+            found.append(SeenPicture(pts_s=picture.pts_s, boxes=boxes.copy(), grey=grey))
     if letterbox is None:
         raise BadInputError(f"{path} shows no picture.", hint="Restore the file, or take it out of the folder.")
     return SeenClip(path=path, labels=engine.info.labels, letterbox=letterbox, pictures=tuple(found))
 
 
-def shrink(rgb: NDArray[np.uint8], letterbox: Letterbox) -> NDArray[np.uint8]:
-    """Return the small grey picture that the rules look at, without bars: what a live camera's rules are given.
+def grey_of(rgb: NDArray[np.uint8], letterbox: Letterbox) -> NDArray[np.uint8]:
+    """Return of a picture what a live camera's rules look at: the green of it, without bars.
 
     Args:
         rgb: As prepared for the network, shape (h, w, 3).
         letterbox: How the picture lies in it.
     """
     top, left = letterbox.pad_y, letterbox.pad_x
-    return small_grey(rgb[top : top + letterbox.content_h, left : left + letterbox.content_w])
+    return np.ascontiguousarray(rgb[top : top + letterbox.content_h, left : left + letterbox.content_w, 1])
 
 
 def _name_of(path: Path, info: EngineInfo) -> str:
@@ -136,18 +136,25 @@ def _name_of(path: Path, info: EngineInfo) -> str:
 def _write(file: Path, clip: SeenClip) -> None:
     box = clip.letterbox
     file.parent.mkdir(parents=True, exist_ok=True)
+    partial_greys = file.with_suffix(".partial.npy")
+    np.save(partial_greys, np.stack([picture.grey for picture in clip.pictures]))
+    partial_greys.replace(_greys_beside(file))
     partial = file.with_suffix(".partial.npz")
     np.savez_compressed(
         partial,
         pts_s=np.array([picture.pts_s for picture in clip.pictures]),
         n_boxes=np.array([len(picture.boxes) for picture in clip.pictures]),
         boxes=np.concatenate([picture.boxes for picture in clip.pictures]),
-        small=np.stack([picture.small for picture in clip.pictures]),
         letterbox=np.array(
             [box.scale, box.pad_x, box.pad_y, box.content_w, box.content_h, box.frame_w, box.frame_h], np.float64
         ),
     )
     partial.replace(file)
+
+
+def _greys_beside(file: Path) -> Path:
+    """Return where the pictures of a clip lie: mapped, for they are a hundred times what was found in them."""
+    return file.with_suffix(".npy")
 
 
 def _read(file: Path, path: Path, labels: Sequence[str]) -> SeenClip | None:
@@ -156,8 +163,9 @@ def _read(file: Path, path: Path, labels: Sequence[str]) -> SeenClip | None:
         return None
     try:
         with np.load(file) as kept:
-            pts_s, small, numbers = kept["pts_s"], kept["small"], kept["letterbox"]
+            pts_s, numbers = kept["pts_s"], kept["letterbox"]
             boxes = np.split(kept["boxes"], np.cumsum(kept["n_boxes"])[:-1])
+        greys = np.load(_greys_beside(file), mmap_mode="r")
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
     sizes = [int(number) for number in numbers[1:]]
@@ -171,7 +179,7 @@ def _read(file: Path, path: Path, labels: Sequence[str]) -> SeenClip | None:
         frame_h=sizes[5],
     )
     pictures = tuple(
-        SeenPicture(pts_s=float(time_s), boxes=found.astype(np.float32), small=grey)
-        for time_s, found, grey in zip(pts_s, boxes, small, strict=True)
+        SeenPicture(pts_s=float(time_s), boxes=found.astype(np.float32), grey=np.asarray(grey))
+        for time_s, found, grey in zip(pts_s, boxes, greys, strict=True)
     )
     return SeenClip(path=path, labels=tuple(labels), letterbox=letterbox, pictures=pictures)

@@ -232,3 +232,36 @@ def test_one_vehicle_for_another_where_more_changes_than_for_a_second_is_a_seam(
     ]
 
     assert not watch(pictures, greys=greys(len(pictures), leaps_at=[impact]))
+
+
+def texture(height, width, seed):
+    blocks = np.random.default_rng(seed).integers(40, 215, (height // 4 + 1, width // 4 + 1), np.uint8)
+    return np.kron(blocks, np.ones((4, 4), np.uint8))[:height, :width]
+
+
+def brief_crash(*, thrown_back):
+    """A car is seen in five pictures only: it runs into one that stands, and goes on as it is thrown back or not."""
+    road, body = texture(360, 640, 1), texture(round(SIDE * 360), round(2 * SIDE * 360), 2)
+    pictures, greys = [], []
+    for index in range(30):
+        x = 0.3 + 0.06 * (min(index, 12) - 6) + (-0.05 if thrown_back else 0.06) * max(0, index - 12)
+        grey = road.copy()
+        left, top = round((x - SIDE) * 360), round((0.6 - SIDE) * 360)
+        seen = body[:, max(0, -left) : 640 - left]
+        grey[top : top + body.shape[0], max(0, left) : max(0, left) + seen.shape[1]] = seen
+        greys.append(grey)
+        pictures.append([car(2, 0.66 + 1.8 * SIDE, 0.61)] + ([car(1, x, 0.6)] if 10 <= index <= 14 else []))
+    return pictures, greys
+
+
+def test_a_car_that_is_seen_for_less_than_a_second_calls_by_its_pixels():
+    pictures, greys = brief_crash(thrown_back=True)
+
+    assert watch(pictures, greys=greys)
+    assert not watch(pictures)
+
+
+def test_a_car_that_is_seen_as_briefly_and_drives_on_calls_nobody():
+    pictures, greys = brief_crash(thrown_back=False)
+
+    assert not watch(pictures, greys=greys)

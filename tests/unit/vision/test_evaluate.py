@@ -54,7 +54,7 @@ def normal(n_calls=0, n_calls_looped=0, hours_looped=0.5, clip="traffic_here.mp4
 
 def clip_of(n_pictures, fps=10.0):
     pictures = tuple(
-        SeenPicture(pts_s=index / fps, boxes=np.zeros((0, 6), np.float32), small=np.zeros((9, 16), np.uint8))
+        SeenPicture(pts_s=index / fps, boxes=np.zeros((0, 6), np.float32), grey=np.zeros((9, 16), np.uint8))
         for index in range(n_pictures)
     )
     box = Letterbox(scale=1.0, pad_x=0, pad_y=0, content_w=16, content_h=9, frame_w=16, frame_h=9)

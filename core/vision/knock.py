@@ -1,0 +1,227 @@
+"""A knock: how a vehicle's own pixels changed their movement within a third of a second.
+
+A network's box is off by a pixel or two in every picture, so a change of movement is seen in boxes only over a second,
+and a vehicle that is seen for less, or that nobody finds again after an impact, is never judged. Corners inside its box
+are followed to a tenth of a pixel: two pictures before a moment and two after it are enough. Boxes say where to look:
+corners of all vehicles in all pictures would cost as much as a tenth of the network.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.vision.collision_evidence import BORDER, Row, Vector, clearness, median_of, size_of
+from core.vision.scene_rule import Grey
+
+_KEEP_S = 1.8
+_N_SIDE = 2
+"""Pictures on each side of the moment."""
+
+_LONGEST_STEP_S = 0.4
+_LEAST_WIDTH_PX = 320
+"""In a smaller picture a vehicle has no corners to follow."""
+
+_HINT = 0.9
+"""Change of the box's movement, sizes per second, from which the pixels are asked."""
+
+_MOVES_AT = 0.6
+_UNSTEADY, _SLACK = 0.6, 0.2
+"""Share of its speed, and sizes per second, by which the steps before may differ, and the box and its corners."""
+
+_HELD, _GOES_ON = 0.1, 0.35
+"""Corners that stand at once while the box goes on, as shares of the speed before: they are of a pole before it."""
+
+_GROWTH = (0.85, 1.0, 1.15)
+"""What coming nearer or going away does to a speed on the picture within a third of a second."""
+
+_CLIPPED = 0.12
+_N_CORNERS, _FEWEST_CORNERS, _LEAST_SHARE = 24, 4, 0.2
+_QUALITY, _APART = 0.02, 0.08
+_RETURNS_PX = 0.8
+"""A corner that is followed there and back comes home this nearly, or it was lost."""
+
+_WINDOW_PX, _REACH, _LEAST_REACH_PX = 13, 1.2, 24
+_N_KEPT_STEPS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """Movement from one picture to the next, picture heights per second.
+
+    Attributes:
+        spread: How far half of the corners are off it.
+        box: Movement of the middle of the box.
+    """
+
+    velocity: Vector
+    spread: float
+    box: Vector
+
+
+class KnockSense:
+    """The last two seconds of one camera's pictures."""
+
+    def __init__(self) -> None:
+        """Start without a picture."""
+        self._pictures: deque[tuple[float, Grey]] = deque()
+        self._steps: dict[tuple[float, Row], _Step | None] = {}
+
+    def see(self, now_s: float, picture: NDArray[np.uint8] | None) -> None:
+        """Take one picture, shape (h, w, 3) or (h, w); of a small one, or none, nothing can be told."""
+        if picture is None or max(picture.shape[:2]) < _LEAST_WIDTH_PX:
+            self._pictures.clear()
+            return
+        # A copy: the caller's memory may hold the next picture soon.
+        self._pictures.append((now_s, np.array(picture if picture.ndim == 2 else picture[:, :, 1], order="C")))
+        while now_s - self._pictures[0][0] > _KEEP_S:
+            self._pictures.popleft()
+
+    def forget(self) -> None:
+        """Begin anew after a cut or a gap."""
+        self._pictures.clear()
+
+    def knock(self, rows: Sequence[Row], at_s: float) -> float:
+        """Return the change of movement at a moment that no driver makes, sizes per second; 0 where there is none.
+
+        Args:
+            rows: Of one vehicle around the moment, oldest first.
+            at_s: The moment: the time of one of the rows.
+        """
+        middle = next((index for index, row in enumerate(rows) if abs(row[0] - at_s) < 1e-6), None)
+        if middle is None or middle < _N_SIDE or middle + _N_SIDE > len(rows):
+            return 0.0
+        chosen = rows[middle - _N_SIDE : middle + _N_SIDE + 1]
+        if len(chosen) <= _N_SIDE + 1 or _hint(chosen) < _HINT:
+            return 0.0
+        steps: list[_Step] = []
+        for index in range(2 * _N_SIDE):
+            step = self._step(chosen[index], chosen[index + 1] if index + 1 < len(chosen) else None)
+            if step is None:
+                return 0.0
+            steps.append(step)
+        return clearness(chosen) * _weigh(steps[:_N_SIDE], steps[_N_SIDE:], size_of(chosen[: 2 * _N_SIDE]))
+
+    def _step(self, row: Row, following: Row | None) -> _Step | None:
+        first = next((index for index, (time_s, _) in enumerate(self._pictures) if abs(time_s - row[0]) < 1e-6), None)
+        if first is None or first + 1 >= len(self._pictures):
+            return None
+        (start_s, start), (end_s, end) = self._pictures[first], self._pictures[first + 1]
+        if start.shape != end.shape or end_s - start_s > _LONGEST_STEP_S:
+            return None
+        if following is not None and abs(following[0] - end_s) > 1e-6:
+            return None
+        key = (end_s, row)
+        if key not in self._steps:
+            if len(self._steps) >= _N_KEPT_STEPS:
+                self._steps.clear()
+            self._steps[key] = _follow(start, end, row, following, end_s - start_s)
+        return self._steps[key]
+
+
+def _hint(rows: Sequence[Row]) -> float:
+    """Return how much the box changed its movement, sizes per second."""
+    middles = [((row[1] + row[3]) / 2, (row[2] + row[4]) / 2) for row in rows]
+    before_s, after_s = rows[_N_SIDE][0] - rows[0][0], rows[-1][0] - rows[_N_SIDE][0]
+    before = [(end - start) / before_s for start, end in zip(middles[0], middles[_N_SIDE], strict=True)]
+    after = [(end - start) / after_s for start, end in zip(middles[_N_SIDE], middles[-1], strict=True)]
+    return math.dist(before, after) / size_of([rows[_N_SIDE]])
+
+
+def _weigh(before: Sequence[_Step], after: Sequence[_Step], size: float) -> float:
+    """Return the knock; 0 where the corners do not belong to a vehicle that drove."""
+    own, box = _mean([step.velocity for step in before], size), _mean([step.box for step in before], size)
+    then, box_then = _mean([step.velocity for step in after], size), _mean([step.box for step in after], size)
+    speed = math.hypot(*own)
+    if speed < _MOVES_AT:
+        return 0.0
+    allowed = _UNSTEADY * speed + _SLACK
+    is_unsteady = any(math.dist(_mean([step.velocity], size), own) > allowed / 2 for step in before)
+    if is_unsteady or math.dist(own, box) > allowed:
+        return 0.0
+    if max(step.spread for step in (*before, *after)) / size > _UNSTEADY * speed:
+        return 0.0
+    if math.hypot(*then) < _HELD * speed and math.hypot(*box_then) > _GOES_ON * speed:
+        return 0.0
+    return min(_change(own, then, growth) for growth in _GROWTH)
+
+
+def _mean(velocities: Sequence[Vector], size: float) -> Vector:
+    n = len(velocities) * size
+    return sum(x for x, _ in velocities) / n, sum(y for _, y in velocities) / n
+
+
+def _change(before: Vector, after: Vector, growth: float) -> float:
+    """Return the length of the change without what is speeding up: that drivers do."""
+    x, y = after[0] - growth * before[0], after[1] - growth * before[1]
+    along = max(0.0, (x * before[0] + y * before[1]) / math.hypot(*before))
+    return math.sqrt(max(0.0, x * x + y * y - along * along))
+
+
+def _follow(start: Grey, end: Grey, row: Row, following: Row | None, dt_s: float) -> _Step | None:
+    """Follow a vehicle's corners from one picture to the next; None where too few are found again."""
+    import cv2
+
+    height, width = start.shape
+    if min(row[1], row[2], width / height - row[3], 1 - row[4]) < BORDER:
+        return None
+    x1, y1, x2, y2 = (side * height for side in row[1:5])
+    box = (0.0, 0.0)
+    if following is not None:
+        box = (
+            (following[1] + following[3] - row[1] - row[3]) / 2 * height,
+            (following[2] + following[4] - row[2] - row[4]) / 2 * height,
+        )
+    # Around the vehicle only: the pyramid of a whole picture costs more than following.
+    reach = max(_LEAST_REACH_PX, _REACH * max(x2 - x1, y2 - y1))
+    left, top = max(0, int(x1 - reach)), max(0, int(y1 - reach))
+    right, bottom = min(width, int(x2 + reach)), min(height, int(y2 + reach))
+    first, second = (np.ascontiguousarray(grey[top:bottom, left:right]) for grey in (start, end))
+    inner_x, inner_y = _CLIPPED * (x2 - x1), _CLIPPED * (y2 - y1)
+    column, line = max(0, int(x1 + inner_x) - left), max(0, int(y1 + inner_y) - top)
+    inside = first[line : int(y2 - inner_y) + 1 - top, column : int(x2 - inner_x) + 1 - left]
+    if min(inside.shape) < 5:
+        return None
+    apart = max(2.0, _APART * min(x2 - x1, y2 - y1))
+    found = cv2.goodFeaturesToTrack(np.ascontiguousarray(inside), _N_CORNERS, _QUALITY, apart)
+    if found is None:
+        return None
+    corners = np.asarray(found, np.float32).reshape(-1, 2) + np.array([column, line], np.float32)
+    moved = _moved(first, second, corners, box)
+    if len(moved) < max(_FEWEST_CORNERS, _LEAST_SHARE * len(corners)):
+        return None
+    x, y = median_of(moved[:, 0].tolist()), median_of(moved[:, 1].tolist())
+    spread = median_of(np.hypot(moved[:, 0] - x, moved[:, 1] - y).tolist())
+    scale = 1 / (height * dt_s)
+    return _Step((x * scale, y * scale), spread * scale, (box[0] * scale, box[1] * scale))
+
+
+def _moved(first: Grey, second: Grey, corners: NDArray[np.float32], box: Vector) -> NDArray[np.float32]:
+    """Return how far the corners moved [px], shape (k, 2), of those that are found again.
+
+    Twice: from where they were, for the box may be wrong, and from where the box went, for that may be far.
+    """
+    import cv2
+
+    best_end, best_error = corners, np.full(len(corners), np.inf, np.float32)
+    for shift, n_levels in (((0.0, 0.0), 3), (box, 1)):
+        off = np.array(shift, np.float32)
+        window, flags = (_WINDOW_PX, _WINDOW_PX), cv2.OPTFLOW_USE_INITIAL_FLOW
+        end, is_there, error = cv2.calcOpticalFlowPyrLK(
+            first, second, corners, corners + off, winSize=window, maxLevel=n_levels, flags=flags
+        )
+        home, is_back, _ = cv2.calcOpticalFlowPyrLK(
+            second, first, end, end - off, winSize=window, maxLevel=n_levels, flags=flags
+        )
+        is_found = (is_there.ravel() == 1) & (is_back.ravel() == 1)
+        is_found &= np.abs(home - corners).max(axis=1) < _RETURNS_PX
+        is_better = is_found & (error.ravel() < best_error)
+        best_end = np.where(is_better[:, None], end, best_end)
+        best_error = np.where(is_better, error.ravel(), best_error)
+    moved: NDArray[np.float32] = (best_end - corners)[np.isfinite(best_error)]
+    return moved
