@@ -36,6 +36,11 @@ async def keep_view(store: Store, camera_id: str, view: LearnedView) -> None:
     await store.write(run)
 
 
+async def forget_view(store: Store, camera_id: str) -> None:
+    """Do what `drop_view` does, behind whatever was written meanwhile."""
+    await store.write(lambda session: drop_view(session, camera_id))
+
+
 def drop_view(session: Session, camera_id: str) -> None:
     """What the camera shows from now on is learned anew."""
     session.execute(delete(CameraViewRow).where(CameraViewRow.camera_id == camera_id))

@@ -28,7 +28,7 @@ from core.access.service import AccessService
 from core.cameras.model import Camera, CameraChanged, CameraRemoved, ViewAccepted
 from core.cameras.onvif.model import HeadTurned, SteeringChanged
 from core.cameras.service import secret_name
-from core.cameras.views import keep_view, load_views
+from core.cameras.views import forget_view, keep_view, load_views
 from core.drones.by_mqtt import take_from_field
 from core.drones.model import DroneChanged, DroneLinksTold, DroneRemoved, DronesTold
 from core.drones.rules import DroneCondition
@@ -1012,6 +1012,9 @@ class Node:
     def _take_view_accepted(self, camera_id: str, calls: Calls) -> None:
         if self._supervisor is not None:
             self._supervisor.forget_view(camera_id)
+        if self.services is not None:
+            # What its worker said of the old view before it heard of this may be written by now.
+            self._spawn(forget_view(self.services.store, camera_id))
         calls.take_view_accepted(camera_id)
 
     async def _keep_view(self, services: Services, learned: ViewLearned) -> None:
