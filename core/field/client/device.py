@@ -492,8 +492,10 @@ class FieldDevice:
         self.publish(Channel.STATUS, write(self._status("online")), is_retained=True)
         self._repeat_settings()
         if not self.is_silent:
+            on_their_way = {result.id for result in self._answers.values()}
             for result in self._commands.untold() if self._commands is not None else ():
-                self._answer(result)
+                if result.id not in on_their_way:
+                    self._answer(result)
             self.tell_state()
 
     # -- inside ---------------------------------------------------------------------------------------------------

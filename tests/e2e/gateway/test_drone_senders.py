@@ -43,7 +43,8 @@ def test_a_flying_drone_posts_states_and_pictures_with_its_key(tmp_path):
 
         (state,) = gate.drones.states()
         assert state.position is not None
-        assert state.battery_percent == 100.0
+        # It flies, however short the wait was.
+        assert 99.0 <= state.battery_percent <= 100.0
         assert (gate.pictures / "drone-quad.jpg").read_bytes().startswith(b"\xff\xd8")
         assert [drone.name for drone in gate.drones.drones()] == ["Quad 1"]
 
