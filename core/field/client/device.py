@@ -190,6 +190,9 @@ class FieldDevice:
         self._outbox: EventOutbox | None = None
         self._commands: CommandMemory | None = None
         self._answers: dict[int, CommandResult] = {}
+        self._obeying = ""
+        """Id of the command that is being obeyed: how it ended is told in a moment."""
+
         """Results on their way to the broker, by the numbers of their packets."""
 
         self._facts: Facts | None = None
@@ -492,7 +495,7 @@ class FieldDevice:
         self.publish(Channel.STATUS, write(self._status("online")), is_retained=True)
         self._repeat_settings()
         if not self.is_silent:
-            on_their_way = {result.id for result in self._answers.values()}
+            on_their_way = {result.id for result in self._answers.values()} | {self._obeying}
             for result in self._commands.untold() if self._commands is not None else ():
                 if result.id not in on_their_way:
                     self._answer(result)
@@ -646,7 +649,9 @@ class FieldDevice:
         else:
             # Noted before it is done: a device that dies over it must not do it twice.
             self._commands.keep(CommandResult(id=command.id, status="accepted"))
+            self._obeying = command.id
             result = self._obey(command)
+            self._obeying = ""
         self._commands.keep(result)
         self._answer(result)
         self.obeyed(command, result)
