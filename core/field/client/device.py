@@ -190,10 +190,10 @@ class FieldDevice:
         self._outbox: EventOutbox | None = None
         self._commands: CommandMemory | None = None
         self._answers: dict[int, CommandResult] = {}
+        """Results on their way to the broker, by the numbers of their packets."""
+
         self._obeying = ""
         """Id of the command that is being obeyed: how it ended is told in a moment."""
-
-        """Results on their way to the broker, by the numbers of their packets."""
 
         self._facts: Facts | None = None
         self._desired = TwinState(version=0)
