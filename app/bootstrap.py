@@ -44,6 +44,9 @@ HEAVY_MODULES = ("torch", "ultralytics", "vtkmodules", "pyvista", "cv2")
 """None of them may be loaded when the window appears."""
 
 PAINT_S = 2.0
+FILL_S = 0.3
+"""Panels that show thousands of things fill in turns of their own."""
+
 BETWEEN_PANELS_S = 0.05
 """The window answers between two panels that are made while it is used."""
 
@@ -229,6 +232,10 @@ class Console(QObject):
         self._begin_at_the_wall()
         self.window.is_furnished_on_sight = True
         self.is_open = True
+        # What is in front is filled first: making what stands behind it takes the window for as long.
+        while self.live.is_telling:
+            await asyncio.sleep(0)
+        await asyncio.sleep(FILL_S)
         for _ in self.window.furnish(panel.key for panel in panels):
             await asyncio.sleep(BETWEEN_PANELS_S)
         # What was made for the room stays: the collector need not look at it again, which costs tens of milliseconds.

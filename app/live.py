@@ -210,6 +210,11 @@ class LiveModel(QObject):
         self._mark_all()
         self._tell(PARTS)
 
+    @property
+    def is_telling(self) -> bool:
+        """Of what is told in turn some is still to come."""
+        return bool(self._due)
+
     def tell_all_in_turn(self) -> None:
         """Signal everything, one part a turn of the loop: ten thousand devices take a while."""
         self._mark_all()
