@@ -192,9 +192,11 @@ class Console(QObject):
     def _on_snapshot(self, snapshot: Snapshot) -> None:
         self.live.hold()
         self.live.load(snapshot)
-        if self.is_open:
+        if self._is_opening:
+            return  # It tells everything at its end.
+        if self.window.has_panels:
             self.live.tell_all_in_turn()
-        elif not self._is_opening:
+        else:
             self._is_opening = True
             self.room.run(self._open_room())
 
@@ -213,9 +215,9 @@ class Console(QObject):
         """Build the room the first time somebody enters it: what is in front first, the rest while it is used."""
         console = self._options.settings.console
         assert self._finding is not None
-        panels = await self._finding
-        self.frame = Frame(self.room, self.window, panels, theme=console.theme, scale=console.scale_percent / 100.0)
         try:
+            panels = await self._finding
+            self.frame = Frame(self.room, self.window, panels, theme=console.theme, scale=console.scale_percent / 100.0)
             self.window.divide(panels, self.room)
             self.window.show_room()
             if not self.window.restore_layout():
@@ -227,7 +229,8 @@ class Console(QObject):
             for _ in self.window.furnish(self.window.fronts(), is_whole=False):
                 await asyncio.sleep(0)
         finally:
-            # Whatever went wrong: what stands must hear of alarms.
+            # Whatever went wrong: what stands must hear of alarms, now and after a lost line.
+            self._is_opening = False
             self.live.tell_all_in_turn()
         self._begin_at_the_wall()
         self.window.is_furnished_on_sight = True
