@@ -340,7 +340,8 @@ class PtzPad(QWidget):
         # Above the overlay that says why nothing can be steered: who is away must have a way back.
         cannot_ask = self._head is None and self._overlay.state is not PanelState.LOADING
         self._home_by_word.setVisible(cannot_ask and self._camera_is_away and self._role >= Role.SUPERVISOR)
-        self._home_by_word.raise_()
+        for shown in (self._away, self._home_by_word):
+            shown.raise_()
         self._remove.setEnabled(may_set and has_preset)
         if self._presets.count():
             self._no_presets.clear()

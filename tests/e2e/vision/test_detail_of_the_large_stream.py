@@ -11,10 +11,11 @@ from core.media.ring import FrameRing
 from core.vision.detail import detail_areas
 from core.vision.looks import LookReader
 from core.vision.messages import CameraJob, LookAt, OpenLooks
-from core.vision.model import EngineInfo, Scene, Zone
+from core.vision.model import Scene, Zone
 from core.vision.slot import CameraSlot
 from tests.fixtures.processes import wait_until
 from tests.fixtures.rtsp import start_camera  # noqa: F401
+from tests.unit.vision.toy_model import toy_engine
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -22,17 +23,7 @@ NETWORK_WH = (160, 96)
 MAIN_WH, SUB_WH = (640, 384), (160, 96)
 FAR = Zone(key="far", name="Far", polygon=((0.45, 0.4), (0.55, 0.4), (0.55, 0.6), (0.45, 0.6)), detail=True)
 NEAR = Zone(key="near", name="Near", polygon=((0.1, 0.1), (0.9, 0.1), (0.9, 0.9), (0.1, 0.9)), detail=True)
-ENGINE = EngineInfo(
-    engine="openvino",
-    device="CPU",
-    precision="f32",
-    model_name="toy",
-    model_sha256="",
-    is_demonstration=False,
-    input_wh=NETWORK_WH,
-    labels=("car",),
-    reason="",
-)
+ENGINE = toy_engine(NETWORK_WH)
 
 
 def write_stripes(path, wh):

@@ -224,6 +224,9 @@ def test_a_camera_that_is_away_and_cannot_be_asked_offers_supervisors_the_way_ho
 
     pad.show_nothing("Bridge is not steered.", "Enter its ONVIF address in its settings.")
     assert pad.childAt(pad._home_by_word.geometry().center()) is pad._home_by_word
+    overlay, said = pad._overlay, pad._away
+    assert pad.children().index(said) > pad.children().index(overlay)
+    assert "Away from home" in said.text()
     qtbot.mouseClick(pad._home_by_word, Qt.MouseButton.LeftButton)
     assert heard == ["home"]
 

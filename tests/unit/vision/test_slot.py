@@ -17,23 +17,14 @@ from core.media.stream import StreamFrame
 from core.vision.look_back import AFTER_S
 from core.vision.looks import N_SLOTS, LookReader
 from core.vision.messages import BaysPictured, CameraJob, ClipKept, LookAt, Looked, Observed, OpenLooks, ViewLearned
-from core.vision.model import UNREADABLE, EngineInfo, Mask, Scene, Zone
+from core.vision.model import UNREADABLE, Mask, Scene, Zone
 from core.vision.slot import CameraSlot
 from tests.unit.vision.pictures import scaled, street
+from tests.unit.vision.toy_model import toy_engine
 
 WH = (96, 64)
 BEGAN_AT = datetime.now(UTC)
-ENGINE = EngineInfo(
-    engine="openvino",
-    device="CPU",
-    precision="f32",
-    model_name="toy",
-    model_sha256="",
-    is_demonstration=False,
-    input_wh=WH,
-    labels=("car",),
-    reason="",
-)
+ENGINE = toy_engine(WH)
 
 
 def to_grey(jpeg):

@@ -4,7 +4,24 @@ from pathlib import Path
 
 import numpy as np
 
+from core.vision.model import EngineInfo
+
 WH = (96, 64)
+
+
+def toy_engine(input_wh: tuple[int, int]) -> EngineInfo:
+    """What a detector says of itself whose answers a test makes up."""
+    return EngineInfo(
+        engine="openvino",
+        device="CPU",
+        precision="f32",
+        model_name="toy",
+        model_sha256="",
+        is_demonstration=False,
+        input_wh=input_wh,
+        labels=("car",),
+        reason="",
+    )
 
 
 def save_toy_openvino(folder: Path) -> Path:
