@@ -12,6 +12,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from core.vision.levels import percentiles
 from core.vision.model import WHOLE_PICTURE_KEY, ObservationKind, Phase, Scene
 from core.vision.scene_rule import Grey, Moment, Notebook, Place, SceneRule
 from core.vision.tuning import Tuning
@@ -144,7 +145,7 @@ class BlindedRule:
         return self._held.has_begun or self._held.is_wrong
 
     def _judge(self, grey: Grey, sharpness: float) -> tuple[str, float]:
-        low, high = np.percentile(grey, (5, 99))
+        low, high = percentiles(grey, (5.0, 99.0))
         if high < self.DARK_BELOW and high - low < self.DARK_BELOW / 2:
             return "dark", 0.95
         if float(np.mean(grey >= 250)) > self.DAZZLED_SHARE:
@@ -231,4 +232,4 @@ def _sharpness(picture: NDArray[np.uint8]) -> float:
     """Return the strength of the strongest edges, at the picture's own resolution, on every fourth row."""
     plane = picture if picture.ndim == 2 else picture[:, :, 1]
     rows = plane[::4].astype(np.int16)
-    return float(np.percentile(np.abs(rows[:, 1:] - rows[:, :-1]), 99.5))
+    return percentiles(np.abs(rows[:, 1:] - rows[:, :-1]), (99.5,))[0]

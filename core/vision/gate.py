@@ -13,6 +13,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from core.vision.levels import percentiles
 from core.vision.model import ObservationKind, Scene
 from core.vision.tuning import Tuning
 
@@ -84,16 +85,18 @@ class MotionGate:
             return self._begin(grey, pts_s)
         dt_s = min(dt_s, _MAX_STEP_S)
         picture = grey.astype(np.float32)
-        self._follow_contrast(picture, dt_s)
+        self._follow_contrast(grey, dt_s)
         low, high = self._range
         gain = min(_MAX_GAIN, 255.0 / max(1.0, high - low))
-        change = _smooth(np.abs(picture - known)) * np.float32(gain)
+        offset = np.subtract(picture, known, out=picture)
+        change = _smooth(np.abs(offset))
+        change *= np.float32(gain)
         assert self._noise is not None
         is_changed = change > np.clip(_NOISE_FACTOR * self._noise, _LEAST_CHANGE, _MOST_CHANGE)
         n_changed = int(np.count_nonzero(is_changed))
         if n_changed > LIGHTNING_FRACTION * grey.size:
             return self._begin(grey, pts_s)
-        self._learn(picture, change, is_changed, dt_s)
+        self._learn(offset, change, is_changed, dt_s)
         if n_changed > _SHAKE_FRACTION * grey.size and _spread(is_changed) > SHAKE_CELLS:
             self._sure_from_s = max(self._sure_from_s, pts_s + CALIBRATION_S)
         if n_changed >= _N_CHANGED:
@@ -105,27 +108,30 @@ class MotionGate:
     def _begin(self, grey: Grey, pts_s: float) -> Movement:
         self._background = grey.astype(np.float32)
         self._noise = np.full(grey.shape, _LEAST_CHANGE / _NOISE_FACTOR, np.float32)
-        low, high = np.percentile(grey, _PERCENTILES)
-        self._range = float(low), float(high)
+        low, high = percentiles(grey, _PERCENTILES)
+        self._range = low, high
         self._sure_from_s = pts_s + CALIBRATION_S
         self._moved_s = pts_s - LINGER_S
         return Movement.UNSURE
 
-    def _follow_contrast(self, picture: _Floats, dt_s: float) -> None:
+    def _follow_contrast(self, grey: Grey, dt_s: float) -> None:
         """Stretch what the scene uses of black to white; from every third pixel, which is as good."""
         step = dt_s / _CONTRAST_TAU_S
-        low, high = np.percentile(picture[::3, ::3], _PERCENTILES)
+        low, high = percentiles(grey[::3, ::3], _PERCENTILES)
         was_low, was_high = self._range
-        self._range = was_low + step * (float(low) - was_low), was_high + step * (float(high) - was_high)
+        self._range = was_low + step * (low - was_low), was_high + step * (high - was_high)
 
-    def _learn(self, picture: _Floats, change: _Floats, is_changed: NDArray[np.bool_], dt_s: float) -> None:
+    def _learn(self, offset: _Floats, change: _Floats, is_changed: NDArray[np.bool_], dt_s: float) -> None:
         assert self._background is not None
         assert self._noise is not None
         calibrates = self._last_s < self._sure_from_s
         still, moving = (0.5, 0.5) if calibrates else (dt_s / _STILL_TAU_S, dt_s / _MOVING_TAU_S)
-        self._background += np.where(is_changed, np.float32(moving), np.float32(still)) * (picture - self._background)
+        offset *= np.where(is_changed, np.float32(moving), np.float32(still))
+        self._background += offset
         # What moves through says nothing about how much a place flickers by itself.
-        self._noise += np.where(is_changed, np.float32(0), np.float32(dt_s / _NOISE_TAU_S)) * (change - self._noise)
+        change -= self._noise
+        change *= np.where(is_changed, np.float32(0), np.float32(dt_s / _NOISE_TAU_S))
+        self._noise += change
 
 
 def small_grey(frame: av.VideoFrame) -> Grey:
