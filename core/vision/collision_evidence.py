@@ -230,11 +230,13 @@ def clearness(rows: Sequence[Row]) -> float:
 def _jump(before: Sequence[Row], after: Sequence[Row], speed_before: Edges, speed_after: Edges) -> float:
     """Return the largest step from one picture to the next that neither the way before nor the way after explains."""
     # From the one to the other: see `_leap`.
-    return max(
-        min(_miss(first, second, speed_before), _miss(first, second, speed_after))
-        for rows in (before, after)
-        for first, second in pairwise(rows)
-    )
+    largest = 0.0
+    for rows in (before, after):
+        for first, second in pairwise(rows):
+            miss = _miss(first, second, speed_before)
+            if miss > largest:
+                largest = max(largest, min(miss, _miss(first, second, speed_after)))
+    return largest
 
 
 def _miss(first: Row, second: Row, speed: Edges) -> float:
@@ -325,21 +327,25 @@ def _jolt(expected: Edges, seen: Edges, size: float) -> float:
 
 def _edge_speeds(rows: Sequence[Row]) -> Edges:
     """Return the median speed of each side of the box; one jump of the box does not move it."""
-    steps: list[Edges] = []
-    at = 0
-    for row in rows:
-        begin_s, x1, y1, x2, y2, _ = row
-        while at < len(rows) and rows[at][0] - begin_s < _STEP_S:
+    lefts: list[float] = []
+    tops: list[float] = []
+    rights: list[float] = []
+    bottoms: list[float] = []
+    at, n_rows = 0, len(rows)
+    for begin_s, x1, y1, x2, y2, _ in rows:
+        while at < n_rows and rows[at][0] - begin_s < _STEP_S:
             at += 1
-        if at == len(rows):
+        if at == n_rows:
             break
         end_s, left, top, right, bottom, _ = rows[at]
         dt_s = end_s - begin_s
-        steps.append(((left - x1) / dt_s, (top - y1) / dt_s, (right - x2) / dt_s, (bottom - y2) / dt_s))
-    if not steps:
+        lefts.append((left - x1) / dt_s)
+        tops.append((top - y1) / dt_s)
+        rights.append((right - x2) / dt_s)
+        bottoms.append((bottom - y2) / dt_s)
+    if not lefts:
         return 0.0, 0.0, 0.0, 0.0
-    left, top, right, bottom = (median_of(list(speeds)) for speeds in zip(*steps, strict=True))
-    return left, top, right, bottom
+    return median_of(lefts), median_of(tops), median_of(rights), median_of(bottoms)
 
 
 def _leap(before: Sequence[Row], after: Sequence[Row], speed_before: Edges, speed_after: Edges) -> float:
