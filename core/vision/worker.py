@@ -47,6 +47,9 @@ from core.vision.slot import CameraSlot
 
 log = logging.getLogger(__name__)
 
+_ONE_THREAD = {"OPENCV_FOR_THREADS_NUM": "1"}
+"""OpenCV's other threads spin while they wait: for the few corners of a vehicle they burn more than they do."""
+
 AGAIN_S = 10.0
 """A camera that could not be opened is tried again this often."""
 
@@ -281,6 +284,8 @@ def run_worker(connection: Connection, config: WorkerConfig) -> None:
     # The node decides when a worker ends; Ctrl+C in a terminal reaches the whole group.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     start_logging(config.logs, f"vision-{config.key}")
+    # OpenCV reads it when it is imported, which is with the first vehicle that is followed.
+    os.environ.update(_ONE_THREAD)
     if hasattr(os, "nice"):
         # The operator's window goes first where both want the same core.
         with contextlib.suppress(OSError):
