@@ -185,6 +185,7 @@ def event_values(event: FieldEvent) -> dict[str, Any]:
         "boot": event.boot,
         "is_good": event.is_good,
         "is_history": event.is_history,
+        "is_ahead": event.is_ahead,
         "data": event.data,
         "is_waiting": calls_operator(event),
     }

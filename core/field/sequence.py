@@ -84,6 +84,10 @@ class Sequence:
         self._note_repeat(event.seq, now_s)
         return Arrival.HELD, []
 
+    def is_missing_before(self, seq: int) -> bool:
+        """Tell whether an event waits for what is missing before it."""
+        return self.taken is None or seq > self.taken
+
     def gap_age_s(self, now_s: float) -> float | None:
         """Return for how long something has been missing; None where nothing is."""
         return None if self._gap_since_s is None else now_s - self._gap_since_s

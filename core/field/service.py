@@ -48,6 +48,7 @@ from core.field.model import (
     Reading,
     RemovedDevice,
     Twin,
+    calls_operator,
 )
 from core.field.mqtt_link import ReplyTo
 from core.field.outbox import Outbox
@@ -101,6 +102,9 @@ WRITE_EVERY_S = 0.5
 LOOK_EVERY_S = 1.0
 KEEP_SEEN_EVERY_S = 60.0
 GAP_ACK_AFTER_S = 2.0
+CALLS_AHEAD_AFTER_S = 1.0
+"""An event that calls an operator waits no longer for what is missing before it."""
+
 GATHER_S = 0.01
 ACK_EVERY_S = 0.25
 ACK_AFTER_N = 50
@@ -151,6 +155,16 @@ class FieldEventReceived:
     """An event from the field is in the database."""
 
     kind: str
+    event: FieldEvent
+
+
+@dataclass(frozen=True, slots=True)
+class EventCameAhead:
+    """An event that calls is in the database while earlier ones of its device are missing.
+
+    It is told of once more as `FieldEventReceived`, in its turn.
+    """
+
     event: FieldEvent
 
 
@@ -295,6 +309,10 @@ class FieldService:
         self._in_write: dict[str, int] = {}
         """Of the events that are being written, the last number of each device."""
 
+        self._may_call: dict[rows.EventKey, tuple[float, FieldEvent]] = {}
+        """Events that call and wait for what is missing before them, each with when it is stored all the same."""
+
+        self._ahead: list[FieldEvent] = []
         self._has_events = asyncio.Event()
         self._fresh: dict[tuple[str, str], Reading] = {}
         self._told: set[tuple[str, str]] = set()
@@ -338,6 +356,7 @@ class FieldService:
         """The most that the wall clock was ahead of the monotonic one in this epoch."""
 
         self._was_set_back = False
+        self._has_to_write = asyncio.Event()
         self._was_connected = False
         self._hears = False
         """The broker answers: silence is then a device's own."""
@@ -403,6 +422,7 @@ class FieldService:
     async def _write_what_waits(self) -> None:
         # What cannot be written now, its devices keep.
         with contextlib.suppress(ConsoleError, SQLAlchemyError):
+            await self._write_ahead()
             await self._write_some_events()
         with contextlib.suppress(ConsoleError):
             await self._write_readings()
@@ -755,8 +775,9 @@ class FieldService:
             BadInputError: Nobody knows the device, it is disabled, or the command cannot be written down.
             UnavailableError: The outbox or the database cannot be written; nothing was sent.
         """
+        self._watch_clock(self._clock.monotonic())
         command = await self._commands.send(actor, self._tracked(device_id).device, name, args, ttl_s=ttl_s)
-        self._commands.tick(is_connected=self._was_connected)
+        self._tick_commands()
         return command
 
     async def send_commands(
@@ -786,8 +807,9 @@ class FieldService:
             for device_id in device_ids
             if device_id not in there
         ]
+        self._watch_clock(self._clock.monotonic())
         outcomes = await self._commands.send_many(actor, known, name, args, ttl_s=ttl_s)
-        self._commands.tick(is_connected=self._was_connected)
+        self._tick_commands()
         return outcomes + gone
 
     async def set_desired(
@@ -1100,7 +1122,24 @@ class FieldService:
             self._repeated[device_id] = _Stored(event.seq, event.boot)
         if arrival is Arrival.HELD:
             self._gap_acks.setdefault(device_id, now_s + GAP_ACK_AFTER_S)
+        if arrival in (Arrival.HELD, Arrival.TURNED_AWAY) and calls_operator(event):
+            self._note_that_it_calls(event, now_s)
         self._queue_events(ready, message)
+
+    def _note_that_it_calls(self, event: FieldEvent, now_s: float) -> None:
+        if len(self._may_call) < MAX_EVENTS_WAITING:
+            key = (event.device_id, event.seq, event.boot)
+            self._may_call.setdefault(key, (now_s + CALLS_AHEAD_AFTER_S, event))
+
+    def _call_ahead(self, now_s: float) -> None:
+        """Let what calls wait no longer for what is missing before it: its order is kept for everything else."""
+        due = [key for key, (due_s, _) in self._may_call.items() if now_s >= due_s]
+        for key in due:
+            _, event = self._may_call.pop(key)
+            sequence = self._sequences.get(event.device_id)
+            if sequence is not None and sequence.is_missing_before(event.seq):
+                self._ahead.append(replace(event, is_ahead=True))
+                self._has_events.set()
 
     def _queue_events(self, ready: Sequence[FieldEvent], message: Inbound) -> None:
         if not ready:
@@ -1137,8 +1176,9 @@ class FieldService:
             # Many come: one transaction for several of them. A single one is not held up.
             await asyncio.sleep(GATHER_S)
         n_most = EVENTS_PER_WRITE
-        while self._events:
+        while self._events or self._ahead:
             try:
+                await self._write_ahead()
                 await self._write_some_events(n_most)
             except UnavailableError:
                 self._release_hop()
@@ -1153,6 +1193,34 @@ class FieldService:
                     self._done(message)
                 log.exception("the event %d of %s cannot be stored: %r", event.seq, event.device_id, event.data)
                 self._tell_lost(event.device_id, 1, f"The database refuses the event {event.seq}; the log holds it.")
+
+    async def _write_ahead(self) -> None:
+        """Store events out of their turn: no cursor moves and nothing is acknowledged, their devices keep them.
+
+        Raises:
+            UnavailableError: The database is away; they wait on.
+        """
+        batch, self._ahead = self._ahead, []
+        by_id = {event.device_id: self._registry.get(event.device_id) for event in batch}
+        unsaved = [tracked for tracked in by_id.values() if tracked is not None and not tracked.is_stored]
+        new = [rows.device_values(tracked) for tracked in unsaved]
+        now = self._clock.now()
+
+        def store(session: Session, events: Sequence[FieldEvent]) -> None:
+            rows.insert_devices(session, new, now)
+            rows.insert_events(session, events)
+
+        try:
+            refused = await self._store.write_each(batch, store)
+        except BaseException:
+            self._ahead[:0] = batch
+            raise
+        if not refused:
+            for tracked in unsaved:
+                tracked.is_stored = True
+        for event in batch:
+            if event not in refused:
+                self._bus.publish(EventCameAhead(event))
 
     async def _write_some_events(self, n_most: int = EVENTS_PER_WRITE) -> None:
         """Store the oldest events and tell their devices.
@@ -1344,8 +1412,10 @@ class FieldService:
     async def _write_forever(self) -> None:
         # Apart from the turns: a database that is away holds up nothing but what is for it.
         while True:
+            self._has_to_write.clear()
             await self._write_what_is_due()
-            await asyncio.sleep(WRITE_EVERY_S)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._has_to_write.wait(), WRITE_EVERY_S)
 
     async def tick(self) -> None:
         """Turn once, and write what waits."""
@@ -1358,6 +1428,7 @@ class FieldService:
         if ahead_s < self._clock_ahead_s - SET_BACK_S:
             log.warning("the clock was set back by %.1f s: a new epoch begins", self._clock_ahead_s - ahead_s)
             self._clock_ahead_s, self._was_set_back = ahead_s, True
+            self._has_to_write.set()
         self._clock_ahead_s = max(self._clock_ahead_s, ahead_s)
 
     async def _begin_epoch(self) -> None:
@@ -1366,6 +1437,11 @@ class FieldService:
         await self._outbox.begin_epoch()
         self._was_set_back = False
         self._link.begin_epoch(self._outbox.epoch)
+        self._tick_commands()
+
+    def _tick_commands(self) -> None:
+        """Send commands; none before devices heard of a new epoch, or they would take it for too late."""
+        self._commands.tick(is_connected=self._was_connected and not self._was_set_back)
 
     async def _write_what_is_due(self) -> None:
         with contextlib.suppress(UnavailableError):
@@ -1384,8 +1460,9 @@ class FieldService:
         for reading in fresh.values():
             tracked = self._registry.get(reading.device_id)
             self._bus.publish(ReadingReceived(tracked.kind.key if tracked else "other", reading))
-        self._commands.tick(is_connected=self._was_connected)
+        self._tick_commands()
         self._tell_due_acks(now_s)
+        self._call_ahead(now_s)
         if now_s - self._looked_s >= LOOK_EVERY_S:
             self._looked_s = now_s
             self._look(now_s)
