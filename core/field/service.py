@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Protocol
 
 from sqlalchemy import bindparam, select, update
@@ -71,7 +72,7 @@ from core.field.payloads import (
 from core.field.ports import Actor, AuditHook, no_audit
 from core.field.registry import MAX_DEVICES, Registry, Tracked
 from core.field.removals import Restored, load_removed
-from core.field.sequence import Arrival
+from core.field.sequence import MADE_UP, Arrival
 from core.field.sequence import Sequence as EventSequence
 from core.field.settings import BrokerSettings
 from core.field.sheet import MAX_READINGS, N_SLOTS, DeviceSheet, History, history_of, sheet_of
@@ -92,6 +93,7 @@ from core.kernel.bus import Bus
 from core.kernel.clock import Clock
 from core.kernel.errors import BadInputError, ConsoleError, UnavailableError
 from core.kernel.geo import GeoPoint
+from core.kernel.ids import new_id
 from core.store.engine import Store
 from core.store.tables import DeviceRow, ReadingRow
 
@@ -115,6 +117,9 @@ TIME_AT_MOST_EVERY_S = 30.0
 SET_BACK_S = 1.0
 CLOSED_ALARM_STAYS_S = 600.0
 MAX_EVENTS_WAITING = 20_000
+MAX_REUSED = 200
+"""Of one device, between two looks into the database."""
+
 MAX_READINGS_WAITING = 20_000
 EVENTS_PER_WRITE = 1000
 WRITE_PAUSE_S = 1.0
@@ -346,6 +351,9 @@ class FieldService:
         self._gap_acks: dict[str, float] = {}
         self._repeated: dict[str, _Stored] = {}
         self._doubted: dict[str, _Stored] = {}
+        self._reused: dict[str, dict[int, FieldEvent]] = {}
+        """Of devices that do not tell their starts: events with an old number and a newer time."""
+
         self._tasks: list[asyncio.Task[None]] = []
         self._looked_s = self._kept_s = float("-inf")
         self._rebirth_s = float("-inf")
@@ -388,7 +396,12 @@ class FieldService:
                 self._rebuild(device.device_id, birth)
             if event_seq is not None:
                 last_at, last_boot = cursors.get(device.device_id, (None, ""))
-                self._sequences[device.device_id] = EventSequence(taken=event_seq, last_at=last_at, last_boot=last_boot)
+                self._sequences[device.device_id] = EventSequence(
+                    taken=event_seq,
+                    last_at=last_at,
+                    last_boot=last_boot,
+                    made_up_boot=last_boot if last_boot.startswith(MADE_UP) else "",
+                )
                 self._stored[device.device_id] = _Stored(event_seq, last_boot)
         self._registry.take_changed()
 
@@ -700,6 +713,7 @@ class FieldService:
         self._acks.pop(device_id, None)
         self._gap_acks.pop(device_id, None)
         self._repeated.pop(device_id, None)
+        self._reused.pop(device_id, None)
         # How far its events are stored is kept: should it still be out there, it goes on counting.
         self._bus.publish(DeviceRemoved(device_id))
 
@@ -1090,6 +1104,7 @@ class FieldService:
         if envelope.seq is None:
             raise PayloadError("An event needs the field 'seq'.")
         device_id = tracked.device.device_id
+        sequence = self._sequences.setdefault(device_id, EventSequence())
         is_late = self._registry.is_late_event(tracked, envelope, message.received_at)
         event = FieldEvent(
             device_id=device_id,
@@ -1098,20 +1113,23 @@ class FieldService:
             event_type=envelope.type,
             at=min(envelope.ts, message.received_at),
             received_at=message.received_at,
-            boot=envelope.boot,
+            boot=envelope.boot or sequence.made_up_boot,
             is_good=envelope.q is Quality.GOOD and self._registry.is_trusted(tracked, envelope, message.received_at),
             is_history=is_late,
             data=envelope.data,
             stream=envelope.stream,
         )
-        sequence = self._sequences.setdefault(device_id, EventSequence())
         n_resets, n_skipped = sequence.n_resets, sequence.n_skipped
         arrival, ready = sequence.offer(event, now_s)
         if sequence.n_resets != n_resets:
             self._stored.pop(device_id, None)
             log.warning("%s began to count its events anew at %d", device_id, event.seq)
         self._tell_skipped(device_id, sequence.n_skipped - n_skipped)
-        if arrival in (Arrival.IN_ORDER, Arrival.HELD) and not is_late and not tracked.clock.is_of_before(event.boot):
+        if (
+            arrival in (Arrival.IN_ORDER, Arrival.HELD)
+            and not is_late
+            and not tracked.clock.is_of_before(envelope.boot)
+        ):
             self._registry.on_clock(tracked, envelope.ts, message.received_at)
         # The hop to the broker is done with; what is missing end to end, the device sends again.
         if arrival is not Arrival.IN_ORDER:
@@ -1120,6 +1138,8 @@ class FieldService:
             self.n_duplicates += 1
             self._gap_acks.setdefault(device_id, now_s + LOOK_EVERY_S)
             self._repeated[device_id] = _Stored(event.seq, event.boot)
+            if not envelope.boot and sequence.is_newer(event):
+                self._note_reused(event)
         if arrival is Arrival.HELD:
             self._gap_acks.setdefault(device_id, now_s + GAP_ACK_AFTER_S)
         if arrival in (Arrival.HELD, Arrival.TURNED_AWAY) and calls_operator(event):
@@ -1130,6 +1150,42 @@ class FieldService:
         if len(self._may_call) < MAX_EVENTS_WAITING:
             key = (event.device_id, event.seq, event.boot)
             self._may_call.setdefault(key, (now_s + CALLS_AHEAD_AFTER_S, event))
+
+    def _note_reused(self, event: FieldEvent) -> None:
+        doubtful = self._reused.setdefault(event.device_id, {})
+        if len(doubtful) < MAX_REUSED:
+            doubtful.setdefault(event.seq, event)
+
+    async def _look_up_reused(self) -> None:
+        """Tell repetitions from the events of a device that counts anew and does not say that it started.
+
+        Raises:
+            UnavailableError: The database is away; they wait on.
+        """
+        for device_id, doubtful in list(self._reused.items()):
+            stored = self._stored.get(device_id)
+            asked = [event for event in doubtful.values() if stored is not None and event.seq <= stored.seq]
+            if not asked:
+                # What they may repeat is on its way to the database.
+                continue
+            reused = await self._store.read(partial(rows.find_reused, events=asked))
+            with_come_since = self._reused.pop(device_id, {})
+            if reused:
+                self._begin_made_up_start(device_id, with_come_since)
+
+    def _begin_made_up_start(self, device_id: str, events: Mapping[int, FieldEvent]) -> None:
+        sequence, now_s = self._sequences[device_id], self._clock.monotonic()
+        sequence.begin_anew()
+        sequence.made_up_boot = f"{MADE_UP}{new_id()}"
+        self._stored.pop(device_id, None)
+        log.warning("%s began to count its events anew and tells no start", device_id)
+        for _, told in sorted(events.items()):
+            event = replace(told, boot=sequence.made_up_boot)
+            arrival, ready = sequence.offer(event, now_s)
+            if arrival is Arrival.HELD and calls_operator(event):
+                self._note_that_it_calls(event, now_s)
+            self._events += [(one, None) for one in ready]
+        self._has_events.set()
 
     def _call_ahead(self, now_s: float) -> None:
         """Let what calls wait no longer for what is missing before it: its order is kept for everything else."""
@@ -1336,6 +1392,9 @@ class FieldService:
 
     def _acknowledge_repeated(self, device_id: str) -> None:
         """Tell a device that has what it sent again: it may not remember that it ever sent what came after."""
+        if device_id in self._reused:
+            # It may be another event that has this number.
+            return
         repeated, stored = self._repeated.pop(device_id, None), self._stored.get(device_id)
         if repeated is None or stored is None or repeated.seq > stored.seq:
             return
@@ -1367,7 +1426,8 @@ class FieldService:
     def _publish_ack(self, device_id: str, stored: _Stored, *, is_retained: bool) -> None:
         host, epoch = self._settings.core_id, self._outbox.epoch
         now_ms = int(self._clock.now().timestamp() * 1000)
-        payload = write(EvtAck(ack=stored.seq, boot=stored.boot, host=host, epoch=epoch, timestamp=now_ms))
+        boot = "" if stored.boot.startswith(MADE_UP) else stored.boot
+        payload = write(EvtAck(ack=stored.seq, boot=boot, host=host, epoch=epoch, timestamp=now_ms))
         topic = device_topic(self._settings.tenant, device_id, Channel.EVT_ACK)
         self._publish(topic, payload, qos=1, is_retained=is_retained)
 
@@ -1450,6 +1510,8 @@ class FieldService:
             await self._write_readings()
         with contextlib.suppress(UnavailableError):
             await self._look_up_doubted()
+        with contextlib.suppress(UnavailableError):
+            await self._look_up_reused()
 
     def _turn(self) -> None:
         """Publish what is fresh, look after silence, gaps, commands and the link."""

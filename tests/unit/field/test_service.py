@@ -2,6 +2,7 @@ import asyncio
 import json
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import DataError
 
@@ -857,6 +858,76 @@ def test_an_alert_ahead_that_cannot_be_stored_just_now_calls_when_the_database_i
         site.store.write = write
         await pass_time(site, 0.1)
         assert ahead == [(7, True)]
+
+    on_site(tmp_path, body)
+
+
+async def begin_to_count_anew(site, **fields):
+    """Let a device that tells no start count to five, lose its memory, and call with its first number."""
+    site.link_is(LinkState.CONNECTED)
+    for seq in range(1, 6):
+        site.hear("evt", seq=seq, id=f"old-{seq}")
+    await pass_time(site, 1)
+    site.clock.advance(seconds=60)
+    site.hear("evt", seq=1, type="Alert", data=ALERT, **fields)
+    site.hear("evt", seq=2, **fields)
+    await site.service.tick()
+    await pass_time(site, 2)
+
+
+@pytest.mark.parametrize("fields", [{}, {"id": "new"}], ids=["by its time", "by its name"])
+def test_a_device_that_tells_no_start_and_counts_anew_is_heard_and_calls(tmp_path, fields):
+    async def body(site):
+        await begin_to_count_anew(site, **fields)
+        site.hear("evt", seq=3)
+        await pass_time(site, 1)
+
+        assert site.told == [1, 2, 3, 4, 5, 1, 2, 3]
+        assert [seq for _, seq in await site.stored()] == [1, 2, 3, 4, 5, 1, 2, 3]
+        ack = json.loads(site.link.last("evt/ack"))
+        assert (ack["ack"], ack["boot"]) == (3, "")
+        assert sum(one.call is EventCall.WAITING for one in await site.service.events("station/s1")) == 1
+
+    on_site(tmp_path, body)
+
+
+def test_what_such_a_device_sends_again_is_the_same_event_also_after_a_start_of_the_node(tmp_path):
+    async def body(site):
+        await begin_to_count_anew(site)
+        first = site.service
+        site.service = FieldService(
+            store=site.store,
+            bus=site.bus,
+            clock=site.clock,
+            outbox=Outbox(tmp_path / "other.sqlite3"),
+            settings=BrokerSettings(host="localhost"),
+        )
+        await site.service.prepare()
+        site.service._link = site.link
+        site.link_is(LinkState.CONNECTED)
+        for seq in (1, 2):
+            site.hear("evt", seq=seq, ts=site.ago(2))
+        site.hear("evt", seq=3)
+        await pass_time(site, 1)
+        await site.service.tick()
+        await site.service.stop()
+        site.service = first
+
+        assert [seq for _, seq in await site.stored()] == [1, 2, 3, 4, 5, 1, 2, 3]
+
+    on_site(tmp_path, body)
+
+
+def test_an_event_that_is_sent_again_with_a_clock_ahead_of_ours_is_none_of_a_new_memory(tmp_path):
+    async def body(site):
+        site.link_is(LinkState.CONNECTED)
+        at = format_at(site.clock.now() + timedelta(hours=1))
+        for _ in range(3):
+            site.hear("evt", seq=1, ts=at)
+            await pass_time(site, 3)
+            await site.service.tick()
+
+        assert [seq for _, seq in await site.stored()] == [1]
 
     on_site(tmp_path, body)
 
