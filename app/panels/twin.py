@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ from app.panel import Area, PanelInfo, Perspective
 from app.room import Room
 from app.twin_process import TwinProcess
 from core.access.model import Role
-from core.incidents.model import Alarm, Priority, SourceKind
+from core.incidents.model import Alarm, SourceKind
 from core.kernel.errors import ConsoleError
 from core.node.model import Picture
 from core.parking.figures_model import LotFigures
@@ -21,6 +22,7 @@ from core.parking.forecast.model import LotForecast
 from core.parking.model import BayChange, BayState, BayStatus
 from core.parking.rules import LotRule
 from widgets.base.file_dialogs import ask_target
+from widgets.base.symbols import mark_of
 from widgets.twin.cones import cones_of
 from widgets.twin.gltf import write_glb
 from widgets.twin.panel import Heat, ShareAhead, TwinPanel
@@ -111,14 +113,14 @@ class _Twin(QWidget):
 
     def _on_alarms(self) -> None:
         live = self._room.live
-        worst: dict[str, Priority] = {}
+        by_lot: dict[str, list[Alarm]] = defaultdict(list)
         misparked: list[tuple[BayKey, BayKey]] = []
         for alarm in live.open_alarms():
             lot_id = live.lot_id_of(alarm.source_id) if alarm.source_kind in _OF_LOTS else ""
             if lot_id in live.lot_plans:
-                worst[lot_id] = min(worst.get(lot_id, alarm.priority), alarm.priority)
+                by_lot[lot_id].append(alarm)
                 misparked += misparked_of(alarm, lot_id)
-        self._panel.show_alarms(worst)
+        self._panel.show_alarms({lot_id: mark for lot_id, some in by_lot.items() if (mark := mark_of(some))})
         self._panel.show_misparked(misparked)
 
     def _on_selected(self, kind: str, item_id: str) -> None:

@@ -132,7 +132,7 @@ class Commands:
         for command, topic, body in kept:
             if command.status.is_final or command.command_id in known:
                 continue
-            left_s = (command.expires_at - now).total_seconds()
+            left_s = _left_s(command, now)
             # It may have left before the node ended, so it counts as sent.
             self._pending[command.command_id] = _Pending(command, topic, body, now_s + left_s, _LONG_AGO_S)
         refused = await self._store.write_each([replace(command, changed_at=now) for command in ended], _update_all)
@@ -425,6 +425,15 @@ def _logged(what: str) -> Iterator[None]:
         yield
     except UnavailableError as error:
         log.warning("%s: %s", what, error)
+
+
+def _left_s(command: DeviceCommand, now: datetime) -> float:
+    """Return for how long a command of an earlier start may still be obeyed.
+
+    One that was given in the future, as the clock has it, has none: the clock was set back meanwhile, and nobody knows
+    how long ago that was.
+    """
+    return 0.0 if now < command.created_at else (command.expires_at - now).total_seconds()
 
 
 def _final_ids(session: Session, commands: Sequence[DeviceCommand]) -> set[str]:

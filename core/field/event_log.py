@@ -34,6 +34,9 @@ class EventCall(StrEnum):
     """Its call is not stored yet."""
 
     CALLED = "called"
+    COUNTED = "counted"
+    """Its rule calls only once it has come often enough."""
+
     SHELVED = "shelved"
     SUPPRESSED = "suppressed"
     OUT_OF_SERVICE = "out_of_service"
@@ -54,6 +57,7 @@ class DeviceEvent:
         title: What the device calls it, in words.
         at: By the device's own clock, never later than `received_at`.
         is_late: It was history when it came: nobody was called.
+        is_ahead: It called while earlier ones were missing.
         alarm_id: The alarm that it raised, or that it counts to; empty where there is none.
         meaning: Names and texts of what was read in it.
     """
@@ -66,6 +70,7 @@ class DeviceEvent:
     is_late: bool
     is_good: bool
     call: EventCall
+    is_ahead: bool = False
     alarm_id: str = ""
     meaning: tuple[tuple[str, str], ...] = ()
 
@@ -154,6 +159,7 @@ def _shown(row: FieldEventRow, kind: DeviceKind) -> DeviceEvent:
         is_late=event.is_history,
         is_good=event.is_good,
         call=_call_of(row, event),
+        is_ahead=event.is_ahead,
         alarm_id=row.alarm_id or "",
         meaning=tuple(meaning),
     )
@@ -187,5 +193,6 @@ def _event(row: FieldEventRow) -> FieldEvent:
         boot=row.boot,
         is_good=row.is_good,
         is_history=row.is_history,
+        is_ahead=row.is_ahead,
         data=row.data,
     )

@@ -244,6 +244,7 @@ class FieldEvent:
         seq: Strictly one more each time.
         at: The device's own time, never later than when it was received.
         is_history: Late: stored and charted, never shown as new.
+        is_ahead: It calls, and earlier events of its device were missing when it was stored.
         stream: Where the event carries a reading that its device kept for later: the stream it belongs to.
     """
 
@@ -258,6 +259,7 @@ class FieldEvent:
     is_history: bool
     data: dict[str, Any]
     stream: str = ""
+    is_ahead: bool = False
 
 
 def calls_operator(event: FieldEvent) -> bool:

@@ -159,6 +159,30 @@ def find_events(session: Session, keys: Sequence[EventKey]) -> set[EventKey]:
     return found
 
 
+def find_reused(session: Session, events: Sequence[FieldEvent]) -> list[FieldEvent]:
+    """Return of these those whose number another event has; of a number that is not stored any more, too."""
+    found: list[FieldEvent] = []
+    for event in events:
+        query = select(FieldEventRow).where(
+            FieldEventRow.device_id == event.device_id,
+            FieldEventRow.seq == event.seq,
+            FieldEventRow.boot == event.boot,
+        )
+        row = session.scalars(query).first()
+        if row is None or not _is_same(row, event):
+            found.append(event)
+    return found
+
+
+def _is_same(row: FieldEventRow, event: FieldEvent) -> bool:
+    if row.event_id and event.event_id:
+        return row.event_id == event.event_id
+    if row.at == row.received_at and event.at == event.received_at:
+        # Its clock is ahead of ours: what it says of the time does not tell two events apart.
+        return row.event_type == event.event_type and row.data == event.data
+    return row.at == event.at
+
+
 def insert_readings(session: Session, readings: Sequence[Reading]) -> None:
     """Add readings; one of the same stream and instant stays as it is."""
     if readings:
@@ -185,6 +209,7 @@ def event_values(event: FieldEvent) -> dict[str, Any]:
         "boot": event.boot,
         "is_good": event.is_good,
         "is_history": event.is_history,
+        "is_ahead": event.is_ahead,
         "data": event.data,
         "is_waiting": calls_operator(event),
     }

@@ -21,6 +21,9 @@ One whose line is dead at both ends stays online for the broker until one and a 
 """
 
 MAX_INTRODUCTIONS = 5
+MADE_UP = "~"
+"""What begins so stands for a start of a device that does not tell its starts."""
+
 MAX_HELD = 2000
 
 
@@ -44,6 +47,7 @@ class Sequence:
         taken: Highest event up to which nothing is missing, stored or on its way to the store; None before the first.
         n_skipped: Events the device no longer had.
         n_resets: Times its outbox began anew.
+        made_up_boot: Of a device that does not tell its starts and has begun to count anew: its present one.
     """
 
     taken: int | None = None
@@ -51,6 +55,7 @@ class Sequence:
     last_boot: str = ""
     n_skipped: int = 0
     n_resets: int = 0
+    made_up_boot: str = ""
     held: dict[int, FieldEvent] = field(default_factory=dict)
     _gap_since_s: float | None = None
     _heard_until_s: float = 0.0
@@ -83,6 +88,14 @@ class Sequence:
             self._begin_gap(now_s)
         self._note_repeat(event.seq, now_s)
         return Arrival.HELD, []
+
+    def is_newer(self, event: FieldEvent) -> bool:
+        """Tell whether an event happened after all that are taken, by the device's clock."""
+        return self.last_at is not None and event.at > self.last_at + timedelta(seconds=1)
+
+    def is_missing_before(self, seq: int) -> bool:
+        """Tell whether an event waits for what is missing before it."""
+        return self.taken is None or seq > self.taken
 
     def gap_age_s(self, now_s: float) -> float | None:
         """Return for how long something has been missing; None where nothing is."""
@@ -131,9 +144,9 @@ class Sequence:
 
         An event that is merely sent again carries the time at which it happened.
         """
-        if self.taken is None or event.seq > self.taken or self.last_at is None:
+        if self.taken is None or event.seq > self.taken:
             return False
-        return event.boot != self.last_boot and event.at > self.last_at + timedelta(seconds=1)
+        return event.boot != self.last_boot and self.is_newer(event)
 
     def _release(self, event: FieldEvent, now_s: float) -> list[FieldEvent]:
         ready = [event]

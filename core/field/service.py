@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Protocol
 
 from sqlalchemy import bindparam, select, update
@@ -48,6 +49,7 @@ from core.field.model import (
     Reading,
     RemovedDevice,
     Twin,
+    calls_operator,
 )
 from core.field.mqtt_link import ReplyTo
 from core.field.outbox import Outbox
@@ -70,7 +72,7 @@ from core.field.payloads import (
 from core.field.ports import Actor, AuditHook, no_audit
 from core.field.registry import MAX_DEVICES, Registry, Tracked
 from core.field.removals import Restored, load_removed
-from core.field.sequence import Arrival
+from core.field.sequence import MADE_UP, Arrival
 from core.field.sequence import Sequence as EventSequence
 from core.field.settings import BrokerSettings
 from core.field.sheet import MAX_READINGS, N_SLOTS, DeviceSheet, History, history_of, sheet_of
@@ -91,6 +93,7 @@ from core.kernel.bus import Bus
 from core.kernel.clock import Clock
 from core.kernel.errors import BadInputError, ConsoleError, UnavailableError
 from core.kernel.geo import GeoPoint
+from core.kernel.ids import new_id
 from core.store.engine import Store
 from core.store.tables import DeviceRow, ReadingRow
 
@@ -101,6 +104,9 @@ WRITE_EVERY_S = 0.5
 LOOK_EVERY_S = 1.0
 KEEP_SEEN_EVERY_S = 60.0
 GAP_ACK_AFTER_S = 2.0
+CALLS_AHEAD_AFTER_S = 1.0
+"""An event that calls an operator waits no longer for what is missing before it."""
+
 GATHER_S = 0.01
 ACK_EVERY_S = 0.25
 ACK_AFTER_N = 50
@@ -111,6 +117,9 @@ TIME_AT_MOST_EVERY_S = 30.0
 SET_BACK_S = 1.0
 CLOSED_ALARM_STAYS_S = 600.0
 MAX_EVENTS_WAITING = 20_000
+MAX_REUSED = 200
+"""Of one device, between two looks into the database."""
+
 MAX_READINGS_WAITING = 20_000
 EVENTS_PER_WRITE = 1000
 WRITE_PAUSE_S = 1.0
@@ -151,6 +160,16 @@ class FieldEventReceived:
     """An event from the field is in the database."""
 
     kind: str
+    event: FieldEvent
+
+
+@dataclass(frozen=True, slots=True)
+class EventCameAhead:
+    """An event that calls is in the database while earlier ones of its device are missing.
+
+    It is told of once more as `FieldEventReceived`, in its turn.
+    """
+
     event: FieldEvent
 
 
@@ -295,6 +314,10 @@ class FieldService:
         self._in_write: dict[str, int] = {}
         """Of the events that are being written, the last number of each device."""
 
+        self._may_call: dict[rows.EventKey, tuple[float, FieldEvent]] = {}
+        """Events that call and wait for what is missing before them, each with when it is stored all the same."""
+
+        self._ahead: list[FieldEvent] = []
         self._has_events = asyncio.Event()
         self._fresh: dict[tuple[str, str], Reading] = {}
         self._told: set[tuple[str, str]] = set()
@@ -328,6 +351,9 @@ class FieldService:
         self._gap_acks: dict[str, float] = {}
         self._repeated: dict[str, _Stored] = {}
         self._doubted: dict[str, _Stored] = {}
+        self._reused: dict[str, dict[int, FieldEvent]] = {}
+        """Of devices that do not tell their starts: events with an old number and a newer time."""
+
         self._tasks: list[asyncio.Task[None]] = []
         self._looked_s = self._kept_s = float("-inf")
         self._rebirth_s = float("-inf")
@@ -338,6 +364,7 @@ class FieldService:
         """The most that the wall clock was ahead of the monotonic one in this epoch."""
 
         self._was_set_back = False
+        self._has_to_write = asyncio.Event()
         self._was_connected = False
         self._hears = False
         """The broker answers: silence is then a device's own."""
@@ -369,7 +396,12 @@ class FieldService:
                 self._rebuild(device.device_id, birth)
             if event_seq is not None:
                 last_at, last_boot = cursors.get(device.device_id, (None, ""))
-                self._sequences[device.device_id] = EventSequence(taken=event_seq, last_at=last_at, last_boot=last_boot)
+                self._sequences[device.device_id] = EventSequence(
+                    taken=event_seq,
+                    last_at=last_at,
+                    last_boot=last_boot,
+                    made_up_boot=last_boot if last_boot.startswith(MADE_UP) else "",
+                )
                 self._stored[device.device_id] = _Stored(event_seq, last_boot)
         self._registry.take_changed()
 
@@ -403,6 +435,7 @@ class FieldService:
     async def _write_what_waits(self) -> None:
         # What cannot be written now, its devices keep.
         with contextlib.suppress(ConsoleError, SQLAlchemyError):
+            await self._write_ahead()
             await self._write_some_events()
         with contextlib.suppress(ConsoleError):
             await self._write_readings()
@@ -680,6 +713,7 @@ class FieldService:
         self._acks.pop(device_id, None)
         self._gap_acks.pop(device_id, None)
         self._repeated.pop(device_id, None)
+        self._reused.pop(device_id, None)
         # How far its events are stored is kept: should it still be out there, it goes on counting.
         self._bus.publish(DeviceRemoved(device_id))
 
@@ -755,8 +789,9 @@ class FieldService:
             BadInputError: Nobody knows the device, it is disabled, or the command cannot be written down.
             UnavailableError: The outbox or the database cannot be written; nothing was sent.
         """
+        self._watch_clock(self._clock.monotonic())
         command = await self._commands.send(actor, self._tracked(device_id).device, name, args, ttl_s=ttl_s)
-        self._commands.tick(is_connected=self._was_connected)
+        self._tick_commands()
         return command
 
     async def send_commands(
@@ -786,8 +821,9 @@ class FieldService:
             for device_id in device_ids
             if device_id not in there
         ]
+        self._watch_clock(self._clock.monotonic())
         outcomes = await self._commands.send_many(actor, known, name, args, ttl_s=ttl_s)
-        self._commands.tick(is_connected=self._was_connected)
+        self._tick_commands()
         return outcomes + gone
 
     async def set_desired(
@@ -1068,6 +1104,7 @@ class FieldService:
         if envelope.seq is None:
             raise PayloadError("An event needs the field 'seq'.")
         device_id = tracked.device.device_id
+        sequence = self._sequences.setdefault(device_id, EventSequence())
         is_late = self._registry.is_late_event(tracked, envelope, message.received_at)
         event = FieldEvent(
             device_id=device_id,
@@ -1076,20 +1113,23 @@ class FieldService:
             event_type=envelope.type,
             at=min(envelope.ts, message.received_at),
             received_at=message.received_at,
-            boot=envelope.boot,
+            boot=envelope.boot or sequence.made_up_boot,
             is_good=envelope.q is Quality.GOOD and self._registry.is_trusted(tracked, envelope, message.received_at),
             is_history=is_late,
             data=envelope.data,
             stream=envelope.stream,
         )
-        sequence = self._sequences.setdefault(device_id, EventSequence())
         n_resets, n_skipped = sequence.n_resets, sequence.n_skipped
         arrival, ready = sequence.offer(event, now_s)
         if sequence.n_resets != n_resets:
             self._stored.pop(device_id, None)
             log.warning("%s began to count its events anew at %d", device_id, event.seq)
         self._tell_skipped(device_id, sequence.n_skipped - n_skipped)
-        if arrival in (Arrival.IN_ORDER, Arrival.HELD) and not is_late and not tracked.clock.is_of_before(event.boot):
+        if (
+            arrival in (Arrival.IN_ORDER, Arrival.HELD)
+            and not is_late
+            and not tracked.clock.is_of_before(envelope.boot)
+        ):
             self._registry.on_clock(tracked, envelope.ts, message.received_at)
         # The hop to the broker is done with; what is missing end to end, the device sends again.
         if arrival is not Arrival.IN_ORDER:
@@ -1098,9 +1138,64 @@ class FieldService:
             self.n_duplicates += 1
             self._gap_acks.setdefault(device_id, now_s + LOOK_EVERY_S)
             self._repeated[device_id] = _Stored(event.seq, event.boot)
+            if not envelope.boot and sequence.is_newer(event):
+                self._note_reused(event)
         if arrival is Arrival.HELD:
             self._gap_acks.setdefault(device_id, now_s + GAP_ACK_AFTER_S)
+        if arrival in (Arrival.HELD, Arrival.TURNED_AWAY) and calls_operator(event):
+            self._note_that_it_calls(event, now_s)
         self._queue_events(ready, message)
+
+    def _note_that_it_calls(self, event: FieldEvent, now_s: float) -> None:
+        if len(self._may_call) < MAX_EVENTS_WAITING:
+            key = (event.device_id, event.seq, event.boot)
+            self._may_call.setdefault(key, (now_s + CALLS_AHEAD_AFTER_S, event))
+
+    def _note_reused(self, event: FieldEvent) -> None:
+        doubtful = self._reused.setdefault(event.device_id, {})
+        if len(doubtful) < MAX_REUSED:
+            doubtful.setdefault(event.seq, event)
+
+    async def _look_up_reused(self) -> None:
+        """Tell repetitions from the events of a device that counts anew and does not say that it started.
+
+        Raises:
+            UnavailableError: The database is away; they wait on.
+        """
+        for device_id, doubtful in list(self._reused.items()):
+            stored = self._stored.get(device_id)
+            asked = [event for event in doubtful.values() if stored is not None and event.seq <= stored.seq]
+            if not asked:
+                # What they may repeat is on its way to the database.
+                continue
+            reused = await self._store.read(partial(rows.find_reused, events=asked))
+            with_come_since = self._reused.pop(device_id, {})
+            if reused:
+                self._begin_made_up_start(device_id, with_come_since)
+
+    def _begin_made_up_start(self, device_id: str, events: Mapping[int, FieldEvent]) -> None:
+        sequence, now_s = self._sequences[device_id], self._clock.monotonic()
+        sequence.begin_anew()
+        sequence.made_up_boot = f"{MADE_UP}{new_id()}"
+        self._stored.pop(device_id, None)
+        log.warning("%s began to count its events anew and tells no start", device_id)
+        for _, told in sorted(events.items()):
+            event = replace(told, boot=sequence.made_up_boot)
+            arrival, ready = sequence.offer(event, now_s)
+            if arrival is Arrival.HELD and calls_operator(event):
+                self._note_that_it_calls(event, now_s)
+            self._events += [(one, None) for one in ready]
+        self._has_events.set()
+
+    def _call_ahead(self, now_s: float) -> None:
+        """Let what calls wait no longer for what is missing before it: its order is kept for everything else."""
+        due = [key for key, (due_s, _) in self._may_call.items() if now_s >= due_s]
+        for key in due:
+            _, event = self._may_call.pop(key)
+            sequence = self._sequences.get(event.device_id)
+            if sequence is not None and sequence.is_missing_before(event.seq):
+                self._ahead.append(replace(event, is_ahead=True))
+                self._has_events.set()
 
     def _queue_events(self, ready: Sequence[FieldEvent], message: Inbound) -> None:
         if not ready:
@@ -1137,8 +1232,9 @@ class FieldService:
             # Many come: one transaction for several of them. A single one is not held up.
             await asyncio.sleep(GATHER_S)
         n_most = EVENTS_PER_WRITE
-        while self._events:
+        while self._events or self._ahead:
             try:
+                await self._write_ahead()
                 await self._write_some_events(n_most)
             except UnavailableError:
                 self._release_hop()
@@ -1153,6 +1249,34 @@ class FieldService:
                     self._done(message)
                 log.exception("the event %d of %s cannot be stored: %r", event.seq, event.device_id, event.data)
                 self._tell_lost(event.device_id, 1, f"The database refuses the event {event.seq}; the log holds it.")
+
+    async def _write_ahead(self) -> None:
+        """Store events out of their turn: no cursor moves and nothing is acknowledged, their devices keep them.
+
+        Raises:
+            UnavailableError: The database is away; they wait on.
+        """
+        batch, self._ahead = self._ahead, []
+        by_id = {event.device_id: self._registry.get(event.device_id) for event in batch}
+        unsaved = [tracked for tracked in by_id.values() if tracked is not None and not tracked.is_stored]
+        new = [rows.device_values(tracked) for tracked in unsaved]
+        now = self._clock.now()
+
+        def store(session: Session, events: Sequence[FieldEvent]) -> None:
+            rows.insert_devices(session, new, now)
+            rows.insert_events(session, events)
+
+        try:
+            refused = await self._store.write_each(batch, store)
+        except BaseException:
+            self._ahead[:0] = batch
+            raise
+        if not refused:
+            for tracked in unsaved:
+                tracked.is_stored = True
+        for event in batch:
+            if event not in refused:
+                self._bus.publish(EventCameAhead(event))
 
     async def _write_some_events(self, n_most: int = EVENTS_PER_WRITE) -> None:
         """Store the oldest events and tell their devices.
@@ -1268,6 +1392,9 @@ class FieldService:
 
     def _acknowledge_repeated(self, device_id: str) -> None:
         """Tell a device that has what it sent again: it may not remember that it ever sent what came after."""
+        if device_id in self._reused:
+            # It may be another event that has this number.
+            return
         repeated, stored = self._repeated.pop(device_id, None), self._stored.get(device_id)
         if repeated is None or stored is None or repeated.seq > stored.seq:
             return
@@ -1299,7 +1426,8 @@ class FieldService:
     def _publish_ack(self, device_id: str, stored: _Stored, *, is_retained: bool) -> None:
         host, epoch = self._settings.core_id, self._outbox.epoch
         now_ms = int(self._clock.now().timestamp() * 1000)
-        payload = write(EvtAck(ack=stored.seq, boot=stored.boot, host=host, epoch=epoch, timestamp=now_ms))
+        boot = "" if stored.boot.startswith(MADE_UP) else stored.boot
+        payload = write(EvtAck(ack=stored.seq, boot=boot, host=host, epoch=epoch, timestamp=now_ms))
         topic = device_topic(self._settings.tenant, device_id, Channel.EVT_ACK)
         self._publish(topic, payload, qos=1, is_retained=is_retained)
 
@@ -1344,8 +1472,10 @@ class FieldService:
     async def _write_forever(self) -> None:
         # Apart from the turns: a database that is away holds up nothing but what is for it.
         while True:
+            self._has_to_write.clear()
             await self._write_what_is_due()
-            await asyncio.sleep(WRITE_EVERY_S)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._has_to_write.wait(), WRITE_EVERY_S)
 
     async def tick(self) -> None:
         """Turn once, and write what waits."""
@@ -1358,6 +1488,7 @@ class FieldService:
         if ahead_s < self._clock_ahead_s - SET_BACK_S:
             log.warning("the clock was set back by %.1f s: a new epoch begins", self._clock_ahead_s - ahead_s)
             self._clock_ahead_s, self._was_set_back = ahead_s, True
+            self._has_to_write.set()
         self._clock_ahead_s = max(self._clock_ahead_s, ahead_s)
 
     async def _begin_epoch(self) -> None:
@@ -1366,6 +1497,11 @@ class FieldService:
         await self._outbox.begin_epoch()
         self._was_set_back = False
         self._link.begin_epoch(self._outbox.epoch)
+        self._tick_commands()
+
+    def _tick_commands(self) -> None:
+        """Send commands; none before devices heard of a new epoch, or they would take it for too late."""
+        self._commands.tick(is_connected=self._was_connected and not self._was_set_back)
 
     async def _write_what_is_due(self) -> None:
         with contextlib.suppress(UnavailableError):
@@ -1374,6 +1510,8 @@ class FieldService:
             await self._write_readings()
         with contextlib.suppress(UnavailableError):
             await self._look_up_doubted()
+        with contextlib.suppress(UnavailableError):
+            await self._look_up_reused()
 
     def _turn(self) -> None:
         """Publish what is fresh, look after silence, gaps, commands and the link."""
@@ -1384,8 +1522,9 @@ class FieldService:
         for reading in fresh.values():
             tracked = self._registry.get(reading.device_id)
             self._bus.publish(ReadingReceived(tracked.kind.key if tracked else "other", reading))
-        self._commands.tick(is_connected=self._was_connected)
+        self._tick_commands()
         self._tell_due_acks(now_s)
+        self._call_ahead(now_s)
         if now_s - self._looked_s >= LOOK_EVERY_S:
             self._looked_s = now_s
             self._look(now_s)

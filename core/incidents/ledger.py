@@ -133,15 +133,10 @@ def needs_own_call(session: Session, incident_id: str, condition: Condition) -> 
 
 
 def _is_news_beside(row: AlarmRow, condition: Condition) -> bool:
-    if same_event.needs_own_call(
-        condition.kind, condition.priority, than_kind=row.kind, than_priority=Priority(row.priority)
-    ):
+    if row.kind == condition.kind == ObservationKind.COLLISION and row.quality == Quality.STALE and condition.began_at:
+        # An impact is never seen twice: the one that nobody confirms was another one.
         return True
-    if row.kind != condition.kind or condition.began_at is None:
-        return False
-    # An impact is never seen twice: the one that nobody confirms was another one.
-    is_other_impact = row.kind == ObservationKind.COLLISION and row.quality == Quality.STALE
-    return is_other_impact or condition.began_at - row.raised_at > same_event.NEWS_AGAIN
+    return same_event.is_news_beside(condition, kind=row.kind, priority=Priority(row.priority), called_at=row.raised_at)
 
 
 def is_most_urgent(session: Session, incident: IncidentRow, condition: Condition) -> bool:

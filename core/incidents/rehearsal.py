@@ -16,7 +16,7 @@ from core.incidents.model import Condition
 from core.incidents.rules.book import RuleBook
 from core.incidents.rules.heard import Heard
 from core.incidents.rules.trial import Replayed, replay
-from core.incidents.same_event import NEWS_AGAIN, Seen, find_event, needs_own_call
+from core.incidents.same_event import Seen, find_event, is_news_beside
 from core.vision.dry_run_model import DryCall, DryRun, Raised
 from core.vision.model import Observation, Phase
 
@@ -179,12 +179,6 @@ class _Events:
     def _needs_own_call(self, event: str, condition: Condition) -> bool:
         standing = self._calling[event]
         return condition.condition_key in standing or all(
-            _is_news_beside(other, called_at, condition) for other, called_at in standing.values()
+            is_news_beside(condition, kind=other.kind, priority=other.priority, called_at=called_at)
+            for other, called_at in standing.values()
         )
-
-
-def _is_news_beside(other: Condition, called_at: datetime, condition: Condition) -> bool:
-    if needs_own_call(condition.kind, condition.priority, than_kind=other.kind, than_priority=other.priority):
-        return True
-    began_at = condition.began_at
-    return other.kind == condition.kind and began_at is not None and began_at - called_at > NEWS_AGAIN

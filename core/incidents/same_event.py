@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from core.incidents.model import Priority
+from core.incidents.model import Condition, Priority
 from core.kernel.geo import GeoPoint
 from core.vision.model import AT_THE_CAMERA, BBox, ObservationKind
 from core.vision.plane import east_north_m, offset
@@ -156,12 +156,22 @@ def _outlasts(one: Seen, other: Seen) -> bool:
     return first.kind in STANDING and then.kind in COMES_OF_IT
 
 
-def needs_own_call(kind: str, priority: Priority, *, than_kind: str, than_priority: Priority) -> bool:
-    """Tell whether a sighting of a known event calls the operator although another one of it does already.
+def is_news_beside(condition: Condition, *, kind: str, priority: Priority, called_at: datetime) -> bool:
+    """Tell whether a sighting of a known event calls the operator although another one of it called already.
 
-    What is less urgent, or the same once more, adds nothing; what is something else and as urgent does.
+    What is less urgent, or the same once more, adds nothing; what is something else and as urgent does, and so does
+    the same a long time later.
+
+    Args:
+        condition: The sighting.
+        kind: Of the other one.
+        priority: The same.
+        called_at: The same.
     """
-    return priority < than_priority or (priority == than_priority and kind != than_kind)
+    if condition.kind != kind:
+        return condition.priority <= priority
+    is_again = condition.began_at is not None and condition.began_at - called_at > NEWS_AGAIN
+    return condition.priority < priority or is_again
 
 
 def do_touch(one: BBox, other: BBox) -> bool:

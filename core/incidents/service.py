@@ -267,7 +267,7 @@ class IncidentService:
         self,
         condition: Condition,
         claim: Callable[[Session], bool],
-        note: Callable[[Session, Alarm], None] = lambda _session, _alarm: None,
+        note: Callable[[Session, Alarm | None], None] = lambda _session, _alarm: None,
         *,
         n_times: int = 1,
     ) -> Alarm | None:
@@ -277,7 +277,7 @@ class IncidentService:
             condition: It.
             claim: Runs in the same transaction and says whether this still has to be called for: a try whose answer
                 was lost, or a node that was killed, called already.
-            note: Runs in it after, with the alarm as it became.
+            note: Runs in it after, with the alarm as it became; with None where it was counted.
             n_times: How often it happened before this call for all of it.
 
         Returns:
@@ -297,6 +297,7 @@ class IncidentService:
             if verdict is Verdict.COUNT:
                 for _ in range(n_counted):
                     self._count(session, condition, raising.at)
+                note(session, None)
                 return Changed()
             raised = raise_alarm(session, raising, self.tunings)
             ended = return_alarm(session, key, raising.at, self.tunings)

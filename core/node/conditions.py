@@ -189,6 +189,7 @@ def device_alert(device: Device, event: FieldEvent) -> Condition:
     tags = {slug for key in ("category", "subCategory") if (slug := _slug(event.data.get(key)))}
     title = title_of(event)
     doubt = "" if event.is_good else " The device or its clock is not to be trusted."
+    doubt += " Earlier events of it are missing." if event.is_ahead else ""
     condition = condition_of_source(
         "device_alert",
         source_kind=SourceKind.DEVICE,

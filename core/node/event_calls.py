@@ -100,8 +100,11 @@ class EventCalls:
             return
         most_urgent = min(reversed(found), key=lambda one: one.priority)
 
-        def note(session: Session, alarm: Alarm) -> None:
-            event_log.note_call(session, events, _HELD.get(alarm.state, EventCall.CALLED), alarm.alarm_id)
+        def note(session: Session, alarm: Alarm | None) -> None:
+            if alarm is None:
+                event_log.note_call(session, events, EventCall.COUNTED)
+            else:
+                event_log.note_call(session, events, _HELD.get(alarm.state, EventCall.CALLED), alarm.alarm_id)
 
         await self._incidents.raise_moment(
             most_urgent, partial(event_log.claim, events=events), note, n_times=len(found)

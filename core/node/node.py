@@ -36,7 +36,14 @@ from core.field.commands import CommandChanged
 from core.field.inbox import Inbound
 from core.field.model import DeviceState, FieldLosses, LinkReport, LinkState
 from core.field.mqtt_link import MqttLink
-from core.field.service import DeviceChanged, DeviceRemoved, EventsLost, FieldEventReceived, ReadingReceived
+from core.field.service import (
+    DeviceChanged,
+    DeviceRemoved,
+    EventCameAhead,
+    EventsLost,
+    FieldEventReceived,
+    ReadingReceived,
+)
 from core.field.twins import TwinChanged
 from core.gateway.adapter import AdapterReport, Gateway
 from core.gateway.cot import CotSender
@@ -920,6 +927,7 @@ class Node:
         self._bus.subscribe(ReadingReceived, lambda event: self._live.add_reading(event.reading))
         self._bus.subscribe(ReadingReceived, lambda event: calls.take_reading(event.reading))
         self._bus.subscribe(FieldEventReceived, lambda event: calls.take_field_event(event.event))
+        self._bus.subscribe(EventCameAhead, lambda event: calls.take_field_event(event.event))
         self._bus.subscribe(EventsLost, calls.take_events_lost)
         self._bus.subscribe(CommandChanged, lambda event: self._live.add_command(event.command))
         self._bus.subscribe(TwinChanged, lambda event: self._live.add_twin(event.twin))

@@ -236,6 +236,9 @@ class FieldEventRow(Base):
     boot: Mapped[str] = mapped_column(String(64), default="")
     is_good: Mapped[bool] = mapped_column(default=True)
     is_history: Mapped[bool] = mapped_column(default=False)
+    is_ahead: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    """It calls, and was stored while earlier ones of its device were missing; `DeviceRow.event_seq` did not move."""
+
     data: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
     is_waiting: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     """It calls an operator, and its call is not stored yet: a node that was killed in between finds it here."""

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from PySide6.QtCore import QModelIndex, QObject, QPersistentModelIndex, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QPainter, QPen
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from core.incidents.model import Alarm, AlarmState, Quality
-from widgets.alarms.order import HELD_LETTERS, HELD_TABS, hold_text, remark
-from widgets.alarms.table_model import ALARM_ROLE
-from widgets.base.symbols import Flash, paint_bad_quality, paint_no_priority, paint_priority
+from core.kernel.clock import Clock
+from widgets.alarms.order import HELD_LETTERS, HELD_TABS, Place, hold_text, remark
+from widgets.alarms.table_model import ALARM_ROLE, PLACE_ROLE, Column, age_text
+from widgets.base.symbols import AlarmMark, Flash, attention_of, paint_bad_quality, paint_mark
 from widgets.base.theme import Look, look
 
 
@@ -84,7 +85,11 @@ class StateDelegate(QStyledItemDelegate):
 
 
 class TwoLineDelegate(QStyledItemDelegate):
-    """What happened, and below it where: in a narrow list both can be read, side by side neither could."""
+    """What happened over the whole width, and below it state, age and place: side by side none could be read."""
+
+    def __init__(self, clock: Clock, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._clock = clock
 
     def paint(
         self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
@@ -95,41 +100,45 @@ class TwoLineDelegate(QStyledItemDelegate):
         if not isinstance(alarm, Alarm):
             return
         made = look()
-        room = QRectF(option.rect).adjusted(made.sizes.gap * 2, made.sizes.gap * 0.5, -made.sizes.gap, 0)
+        place = index.data(PLACE_ROLE)
+        is_further_in = isinstance(place, Place) and place.number > 1
+        left = made.sizes.gap * (4 if is_further_in else 2)
+        room = QRectF(option.rect).adjusted(left, made.sizes.gap * 0.5, -made.sizes.gap, 0)
         half = (room.height() - made.sizes.gap * 0.5) / 2
+        upper, lower = (QRectF(room.left(), room.top() + number * half, room.width(), half) for number in (0, 1))
         weight = QFont.Weight.DemiBold if alarm.is_calling else QFont.Weight.Normal
-        lines = (
-            (
-                str(index.data(Qt.ItemDataRole.DisplayRole)),
-                made.font(weight=weight),
-                "text" if alarm.is_calling else "text_secondary",
-            ),
-            (_second_line(alarm), made.font(made.sizes.small), "text_secondary"),
-        )
         painter.save()
-        for number, (text, font, token) in enumerate(lines):
-            painter.setFont(font)
-            painter.setPen(made.color(token))
-            line = QRectF(room.left(), room.top() + number * half, room.width(), half)
-            cut = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, round(line.width()))
-            painter.drawText(line, int(Qt.AlignmentFlag.AlignVCenter), cut)
+        painter.setPen(made.color("text" if alarm.is_calling else "text_secondary"))
+        _write(painter, upper, alarm.title, made.font(weight=weight))
+        side = made.sizes.small * (0.95 if alarm.is_suppressed_or_shelved else 0.62)
+        shape = QRectF(lower.left(), lower.center().y() - side / 2, side, side)
+        color = made.color("text_secondary")
+        paint_state(painter, shape, alarm.state, color)
+        painter.setPen(color)
+        state = str(index.sibling(index.row(), Column.STATE).data(Qt.ItemDataRole.DisplayRole))
+        line = second_line(alarm, state, place if isinstance(place, Place) else None, self._clock.now())
+        _write(painter, lower.adjusted(side + made.sizes.gap * 1.5, 0, 0, 0), line, made.font(made.sizes.small))
         painter.restore()
 
 
-def _second_line(alarm: Alarm) -> str:
-    held = hold_text(alarm, datetime.now(UTC))
-    return " · ".join(part for part in (alarm.source_name, held, remark(alarm)) if part)
+def _write(painter: QPainter, room: QRectF, text: str, font: QFont) -> None:
+    painter.setFont(font)
+    cut = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, round(room.width()))
+    painter.drawText(room, int(Qt.AlignmentFlag.AlignVCenter), cut)
+
+
+def second_line(alarm: Alarm, state: str, place: Place | None, now: datetime) -> str:
+    """Write what a row of two lines says below its title; what is held says by whom and until when first."""
+    is_first = place is not None and place.number == 1 and place.of > 1
+    first_of = f"first of {place.of}" if place is not None and is_first else ""
+    held = hold_text(alarm, now)
+    told = (held, alarm.source_name) if held else (state, age_text(alarm, now), first_of, alarm.source_name)
+    return " · ".join(part for part in (*told, remark(alarm)) if part)
 
 
 def paint_alarm(painter: QPainter, box: QRectF, alarm: Alarm, made: Look, flash: Flash) -> None:
     """Paint the priority of an alarm as its state has it (study/control_room.md 3A)."""
-    is_over = alarm.state is AlarmState.RETURNED_UNACKNOWLEDGED
-    if is_over and not flash.is_slow_on:
-        paint_no_priority(painter, box, alarm.priority, made)
-        return
-    is_hollow = is_over or not alarm.is_calling or not flash.is_on
-    is_doubled = alarm.is_calling and made.is_reduced_motion
-    paint_priority(painter, box, alarm.priority, made, is_hollow=is_hollow, is_doubled=is_doubled)
+    paint_mark(painter, box, AlarmMark(alarm.priority, attention_of(alarm)), made, flash)
 
 
 def paint_state(painter: QPainter, box: QRectF, state: AlarmState, color: QColor) -> None:

@@ -97,6 +97,23 @@ class AlarmTable(QTableView):
     def keyboardSearch(self, search: str) -> None:
         """Letters are commands here; searching is the filter field's part."""
 
+    def scrollContentsBy(self, dx: int, dy: int) -> None:
+        """Scroll by rows, at the end of the list as well."""
+        super().scrollContentsBy(dx, dy)
+        self._begin_with_a_row()
+
+    def updateGeometries(self) -> None:
+        """Keep to rows in another size."""
+        super().updateGeometries()
+        self._begin_with_a_row()
+
+    def _begin_with_a_row(self) -> None:
+        """Leave what is no whole row empty below the last one: Qt would cut the first one by as much."""
+        header, row = self.verticalHeader(), self.verticalScrollBar().value()
+        if header.offset() != header.sectionPosition(row):
+            header.setOffsetToSectionPosition(row)
+            self.viewport().update()
+
 
 class AlarmList(QWidget):
     """All open alarms, with the selected one beside or below.
@@ -277,7 +294,8 @@ class AlarmList(QWidget):
         table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         table.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        table.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        # By rows: the one at the top is never cut.
+        table.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerItem)
         table.setShowGrid(False)
         table.setWordWrap(False)
         table.setTabKeyNavigation(False)
@@ -294,7 +312,7 @@ class AlarmList(QWidget):
         self._priority_delegate = PriorityDelegate(table)
         table.setItemDelegateForColumn(Column.PRIORITY, self._priority_delegate)
         table.setItemDelegateForColumn(Column.STATE, StateDelegate(table))
-        self._two_line_delegate = TwoLineDelegate(table)
+        self._two_line_delegate = TwoLineDelegate(self._clock, table)
         header.setSectionResizeMode(Column.TITLE, QHeaderView.ResizeMode.Stretch)
         table.selectionModel().selectionChanged.connect(self._on_selection)
         table.doubleClicked.connect(lambda _: self._on_goto())
@@ -339,6 +357,10 @@ class AlarmList(QWidget):
         delegate = self._two_line_delegate if is_on else self._table.itemDelegate()
         if self._table.itemDelegateForColumn(Column.TITLE) is not delegate:
             self._table.setItemDelegateForColumn(Column.TITLE, delegate)
+
+    @property
+    def _has_two_lines(self) -> bool:
+        return self._table.itemDelegateForColumn(Column.TITLE) is self._two_line_delegate
 
     def _arrange(self) -> None:
         """Put the detail where there is room for it; without a selection the list has all of it."""
@@ -722,7 +744,7 @@ class AlarmList(QWidget):
         self._is_changing = False
         now_top = self._top_of(current)
         if is_seen and top is not None and now_top is not None and bar.value() > 0:
-            bar.setValue(bar.value() + now_top - top)
+            bar.setValue(bar.value() + round((now_top - top) / self._table.verticalHeader().defaultSectionSize()))
         self._after_change()
 
     def _top_of(self, alarm: Alarm | None) -> int | None:
@@ -907,7 +929,7 @@ class AlarmList(QWidget):
             left = self._table.columnViewportPosition(Column.PRIORITY)
             viewport.update(left, 0, self._table.columnWidth(Column.PRIORITY), viewport.height())
         if flash.is_on:
-            for column in (Column.AGE, Column.STATE):
+            for column in (Column.TITLE,) if self._has_two_lines else (Column.AGE, Column.STATE):
                 left = self._table.columnViewportPosition(column)
                 viewport.update(left, 0, self._table.columnWidth(column), viewport.height())
 
@@ -981,7 +1003,8 @@ _LEAST_EM = {
     Column.PERSON: 64.0,
     Column.REPEATS: 52.0,
     Column.RAISED: 54.0,
-    Column.STATE: 26.0,
+    Column.AGE: _ONE_LINE_EM,
+    Column.STATE: _ONE_LINE_EM,
     Column.SOURCE: _ONE_LINE_EM,
 }
 """A column is left out where the table is narrower than this many times the text size; the detail holds it all."""

@@ -18,6 +18,8 @@ from widgets.alarms.table_model import age_text
 from widgets.base.symbols import FLASH_PERIOD_MS, PRIORITY_WORDS, Flash, flash_at, paint_bad_quality
 from widgets.base.theme import look, set_role
 
+_LEAST_SOURCE_EM = 4.0
+
 
 class StripCell(QAbstractButton):
     """One alarm: symbol, age, source, title."""
@@ -71,25 +73,37 @@ class StripCell(QAbstractButton):
         if self._alarm.quality is not Quality.GOOD:
             paint_bad_quality(painter, box.translated(side + gap, 0), made)
             left += side + gap
-        left = self._text(painter, left, self._alarm.source_name, made.font(weight=QFont.Weight.DemiBold), "text", 0.4)
         age = age_text(self._alarm, self._clock.now())
         small = made.font(made.sizes.small)
         age_width = QFontMetrics(small).horizontalAdvance(age)
+        right = room.right() - gap * 3 - age_width
+        source_px = self.source_room(right - left - gap * 2)
+        if source_px:
+            bold = made.font(weight=QFont.Weight.DemiBold)
+            left = self._text(painter, left, self._alarm.source_name, bold, "text", source_px)
         painter.setFont(small)
         painter.setPen(made.color("text_secondary"))
-        right = room.right() - gap * 3 - age_width
         painter.drawText(QRectF(right, 0, age_width + 2, room.height()), int(Qt.AlignmentFlag.AlignVCenter), age)
-        part = max(0.0, (right - left - gap * 2) / max(1.0, room.width()))
-        self._text(painter, left, self._alarm.title, made.font(), "text", part)
+        self._text(painter, left, self._alarm.title, made.font(), "text", max(0.0, right - left - gap * 2))
         if self.hasFocus():
             painter.setPen(QPen(made.color("focus"), 2))
             painter.drawRect(room.adjusted(1, 1, -1, -1))
         painter.end()
 
-    def _text(self, painter: QPainter, left: float, text: str, font: QFont, color: str, part: float) -> float:
-        """Write `text` into at most `part` of the cell; returns where the next text may begin."""
+    def source_room(self, room_px: float) -> float:
+        """Return how much of the room for both texts the source gets: what the title leaves, or none.
+
+        What happened is read whole before where it did; the tip and the alarm's page have both.
+        """
+        made = look()
+        title = "" if self._alarm is None else self._alarm.title
+        left_px = room_px - QFontMetrics(made.font()).horizontalAdvance(title) - made.sizes.gap * 2
+        return min(left_px, self.width() * 0.4) if left_px >= made.sizes.body * _LEAST_SOURCE_EM else 0.0
+
+    def _text(self, painter: QPainter, left: float, text: str, font: QFont, color: str, room_px: float) -> float:
+        """Write `text` into at most so much room; returns where the next text may begin."""
         metrics = QFontMetrics(font)
-        cut = metrics.elidedText(text, Qt.TextElideMode.ElideRight, round(self.width() * part))
+        cut = metrics.elidedText(text, Qt.TextElideMode.ElideRight, round(room_px))
         painter.setFont(font)
         painter.setPen(look().color(color))
         width = metrics.horizontalAdvance(cut)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import Enum
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QPainter, QPaintEvent, QPen, QPolygonF
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from core.incidents.model import Priority
+from core.incidents.model import Alarm, AlarmState, Priority
 from widgets.base.theme import Look, look, text_on
 
 PRIORITY_WORDS = {
@@ -35,6 +37,57 @@ class Flash:
 
     is_on: bool = True
     is_slow_on: bool = True
+
+    def is_lit(self, attention: Attention) -> bool:
+        """Tell whether it is the lit half for a mark; what is acknowledged has none."""
+        match attention:
+            case Attention.CALLING:
+                return self.is_on
+            case Attention.RETURNED:
+                return self.is_slow_on
+            case _:
+                return False
+
+
+class Attention(Enum):
+    """How a mark of an alarm asks to be looked at, wherever it is drawn."""
+
+    NONE = "none"
+    """It is acknowledged: an outline, steady."""
+
+    RETURNED = "returned"
+    """It called and is over (RTNUN): an outline and a dashed ring, half as often."""
+
+    CALLING = "calling"
+    """It calls (UNACK): filled, once a second."""
+
+
+def attention_of(alarm: Alarm) -> Attention:
+    """Return how the marks of an alarm ask."""
+    if not alarm.is_calling:
+        return Attention.NONE
+    is_over = alarm.state is AlarmState.RETURNED_UNACKNOWLEDGED
+    return Attention.RETURNED if is_over else Attention.CALLING
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmMark:
+    """What stands for the alarms of one thing: the most urgent one of those that are not acknowledged, if any."""
+
+    priority: Priority
+    attention: Attention
+
+
+def mark_of(alarms: Iterable[Alarm]) -> AlarmMark | None:
+    """Return the mark of a thing with these open alarms; None where there is none."""
+    most_urgent = min(alarms, key=mark_rank, default=None)
+    return None if most_urgent is None else AlarmMark(most_urgent.priority, attention_of(most_urgent))
+
+
+def mark_rank(alarm: Alarm) -> tuple[bool, int, bool]:
+    """Return what orders the alarms of one thing; the first one marks it."""
+    attention = attention_of(alarm)
+    return attention is Attention.NONE, int(alarm.priority), attention is Attention.RETURNED
 
 
 def flash_at(now_s: float, made: Look) -> Flash:
@@ -89,6 +142,17 @@ def paint_no_priority(painter: QPainter, rect: QRectF, priority: Priority, made:
     """Paint the grey outline of a priority that nothing has right now."""
     grey = made.color("text_disabled")
     _paint(painter, rect, priority, grey, grey, is_hollow=True, is_doubled=False, made=made)
+
+
+def paint_mark(painter: QPainter, rect: QRectF, mark: AlarmMark, made: Look, flash: Flash) -> None:
+    """Paint the symbol of an alarm as its state has it (study/control_room.md 3A)."""
+    is_lit = made.is_reduced_motion or flash.is_lit(mark.attention)
+    if mark.attention is Attention.RETURNED and not is_lit:
+        paint_no_priority(painter, rect, mark.priority, made)
+        return
+    is_hollow = mark.attention is not Attention.CALLING or not is_lit
+    is_doubled = mark.attention is not Attention.NONE and made.is_reduced_motion
+    paint_priority(painter, rect, mark.priority, made, is_hollow=is_hollow, is_doubled=is_doubled)
 
 
 def paint_priority_plate(painter: QPainter, rect: QRectF, priority: Priority, made: Look) -> None:

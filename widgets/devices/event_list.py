@@ -22,6 +22,7 @@ _WORDS = {
     EventCall.NONE: ("stored", ""),
     EventCall.WAITING: ("waiting", "Its call waits for the database."),
     EventCall.CALLED: ("called", "It called."),
+    EventCall.COUNTED: ("counted", "Its rule calls once it has come often enough: this one was counted."),
     EventCall.SHELVED: ("shelved", "Its alarm was shelved: nobody was called."),
     EventCall.SUPPRESSED: ("suppressed", "A rule suppressed its alarm: nobody was called."),
     EventCall.OUT_OF_SERVICE: ("out of service", "Its alarm was out of service: nobody was called."),
@@ -61,9 +62,10 @@ class EventList(ListWithText):
         late = " It came late: it is history." if event.is_late else ""
         if event.is_late and event.call is EventCall.NONE:
             late = " It came late: it is history, and called nobody."
+        ahead = " Earlier events of the device were missing then." if event.is_ahead else ""
         _, call = _WORDS[event.call]
         self._show_text(
-            f"{came}{doubt}{late} {call}".rstrip(), "\n".join(f"{name}: {text}" for name, text in event.meaning)
+            f"{came}{doubt}{late}{ahead} {call}".rstrip(), "\n".join(f"{name}: {text}" for name, text in event.meaning)
         )
 
 
@@ -73,5 +75,7 @@ def _line(key: str, event: DeviceEvent) -> Line:
     if event.is_late:
         condition = Condition.STALE
         became = "late" if event.call is EventCall.NONE else f"late, {became}"
+    if event.is_ahead:
+        became = f"{became}, earlier ones missing"
     cells = (event.title, format_clock(event.at), format_clock(event.received_at), became)
     return Line(key=key, cells=cells, condition=condition, tip=format_instant(event.received_at))

@@ -24,7 +24,7 @@ from core.parking.model import BayStatus, Lot, LotOccupancy
 from widgets.base.conditions import UNTRUSTED
 from widgets.base.icons import IconButton
 from widgets.base.labels import ElidedLabel
-from widgets.base.symbols import FLASH_PERIOD_MS
+from widgets.base.symbols import FLASH_PERIOD_MS, Flash, flash_at
 from widgets.base.theme import look, set_role
 from widgets.base.times import format_age
 from widgets.map.area_layer import AreaLayer
@@ -105,7 +105,7 @@ class CityMap(QWidget):
         self._kept: tuple[RectM, bool] | None = None
         self._is_at_home = True
         self._is_picking = False
-        self._is_lit = False
+        self._halves = Flash()
         self._build()
         self._loader.opened.connect(self._on_basemap_opened)
         self._loader.arrived.connect(self._on_tile_arrived)
@@ -496,6 +496,7 @@ class CityMap(QWidget):
 
     def _run_timers(self) -> None:
         is_seen = self.isVisible()
+        self._halves = flash_at(self._clock.monotonic(), look())
         _set_running(self._flash, is_seen and self._table.is_calling and not look().is_reduced_motion)
         _set_running(self._ageing, is_seen)
 
@@ -556,7 +557,7 @@ class CityMap(QWidget):
             self.show_city()
 
     def _on_flash(self) -> None:
-        self._is_lit = not self._is_lit
+        self._halves = flash_at(self._clock.monotonic(), look())
         self._canvas.viewport().update()
 
     def _on_second(self) -> None:
@@ -582,7 +583,7 @@ class CityMap(QWidget):
             view,
             self._scene,
             selected=self._selected,
-            is_lit=self._is_lit and self._flash.isActive(),
+            flash=self._halves,
             pixel_ratio=self._canvas.devicePixelRatioF(),
         )
         self._areas.paint_labels(painter, view)

@@ -12,7 +12,7 @@ from PySide6.QtGui import QBrush, QColor, QFont, QFontMetricsF, QPainter, QPaint
 
 from core.incidents.model import Priority
 from widgets.base.conditions import UNTRUSTED, Condition
-from widgets.base.symbols import paint_bad_quality, paint_priority, paint_priority_plate
+from widgets.base.symbols import Attention, Flash, paint_bad_quality, paint_priority, paint_priority_plate
 from widgets.base.theme import Look
 from widgets.map.markers import Cluster, ItemKey, Marker, Scene
 from widgets.map.spread import Box, Taken, spread
@@ -58,10 +58,10 @@ class MarkerPainter:
         scene: Scene,
         *,
         selected: ItemKey | None,
-        is_lit: bool,
+        flash: Flash,
         pixel_ratio: float,
     ) -> None:
-        """Paint clusters, then markers; in the lit half of the pulse, what calls the operator glows."""
+        """Paint clusters, then markers; in the lit half of the flash, what calls the operator glows."""
         self._sprites.begin_paint()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         for cluster in scene.clusters:
@@ -81,7 +81,7 @@ class MarkerPainter:
             if marker.key in self._moves:
                 self._paint_leader(painter, view, marker)
             if marker.is_calling:
-                self._paint_call(painter, sprite, x, y, marker, is_lit)
+                self._paint_call(painter, sprite, x, y, marker, flash)
             if is_selected:
                 self._paint_ring(painter, sprite, x, y)
             self._put(painter, sprite, x, y)
@@ -198,15 +198,33 @@ class MarkerPainter:
 
         return _sprite(QRectF(-reach, -reach, 2 * reach, 2 * reach), QPointF(), pixel_ratio, draw)
 
-    def _paint_call(self, painter: QPainter, sprite: Sprite, x: float, y: float, marker: Marker, is_lit: bool) -> None:
+    def _paint_call(self, painter: QPainter, sprite: Sprite, x: float, y: float, marker: Marker, flash: Flash) -> None:
         if marker.priority is None:
             return
-        is_lit = is_lit and not self._look.is_reduced_motion
+        is_over = marker.attention is Attention.RETURNED
+        is_lit = flash.is_lit(marker.attention)
         priority, ratio = marker.priority, sprite.pixmap.devicePixelRatio()
-        key = ("call", sprite.body.getRect(), priority, is_lit, ratio)
-        self._put(
-            painter, self._sprites.get(key, lambda: self._draw_call(sprite.body, priority, ratio, is_lit=is_lit)), x, y
-        )
+        key = ("call", sprite.body.getRect(), priority, is_over, is_lit, ratio)
+
+        def draw() -> Sprite:
+            if is_over:
+                return self._draw_over(sprite.body, priority, ratio, is_lit=is_lit)
+            return self._draw_call(sprite.body, priority, ratio, is_lit=is_lit and not self._look.is_reduced_motion)
+
+        self._put(painter, self._sprites.get(key, draw), x, y)
+
+    def _draw_over(self, body: QRectF, priority: Priority, pixel_ratio: float, *, is_lit: bool) -> Sprite:
+        """Draw the ring of what called and is over: dashed, and grey in the other half of its slow flash."""
+        color = QColor(self._look.theme.priority(priority)) if is_lit else self._look.color("text_disabled")
+        radius = body.height() / 2
+
+        def draw(painter: QPainter) -> None:
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            for pen in (QPen(self._look.color("panel"), 4), QPen(color, 2, Qt.PenStyle.DashLine)):
+                painter.setPen(pen)
+                painter.drawRoundedRect(body.adjusted(-4, -4, 4, 4), radius, radius)
+
+        return _sprite(body.adjusted(-3, -3, 3, 3), QPointF(), pixel_ratio, draw)
 
     def _draw_call(self, body: QRectF, priority: Priority, pixel_ratio: float, *, is_lit: bool) -> Sprite:
         color = QColor(self._look.theme.priority(priority))
@@ -288,7 +306,7 @@ class MarkerPainter:
         return _sprite(body, QPointF(), pixel_ratio, draw)
 
     def _marker(self, marker: Marker, pixel_ratio: float) -> Sprite:
-        key = (marker.kind, marker.condition, marker.text, marker.priority, pixel_ratio)
+        key = (marker.kind, marker.condition, marker.text, marker.priority, marker.attention, pixel_ratio)
         return self._sprites.get(key, lambda: self._draw_marker(marker, pixel_ratio))
 
     def _draw_marker(self, marker: Marker, pixel_ratio: float) -> Sprite:
@@ -327,7 +345,9 @@ class MarkerPainter:
         if marker.priority is not None:
             badge = QRectF(body.right() - side * 0.55, body.top() - side * 0.55, side, side)
             paint_priority_plate(painter, badge, marker.priority, self._look)
-            paint_priority(painter, badge, marker.priority, self._look)
+            paint_priority(
+                painter, badge, marker.priority, self._look, is_hollow=marker.attention is not Attention.CALLING
+            )
         if marker.condition is Condition.DISABLED:
             painter.setPen(QPen(self._look.color("text_disabled"), 2))
             painter.drawLine(body.bottomLeft() + QPointF(4, -4), body.topRight() + QPointF(-4, 4))

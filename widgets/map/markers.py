@@ -20,6 +20,7 @@ from core.kernel.geo import GeoPoint, to_mercator_many
 from core.media.model import StreamReport, StreamState
 from core.parking.model import Lot, LotOccupancy
 from widgets.base.conditions import UNTRUSTED, Condition, camera_condition, device_condition
+from widgets.base.symbols import Attention, attention_of, mark_rank
 from widgets.map.tile_grid import RectM
 from widgets.traffic.figures import SPEED, UNKNOWN, LotFill, lot_fill, newest
 
@@ -44,7 +45,7 @@ class Marker:
         text: The value on the marker, e.g. "42" (km/h) or "43 free" (bays); empty shows an icon only.
         since: Start of a condition that is not OK, as far as it is known.
         priority: Of its most urgent open alarm.
-        is_calling: That alarm is not acknowledged.
+        attention: How that alarm asks to be looked at.
     """
 
     kind: str
@@ -58,7 +59,12 @@ class Marker:
     heading_deg: float = 0.0
     view_angle_deg: float = 0.0
     priority: Priority | None = None
-    is_calling: bool = False
+    attention: Attention = Attention.NONE
+
+    @property
+    def is_calling(self) -> bool:
+        """Its alarm is not acknowledged."""
+        return self.attention is not Attention.NONE
 
     @property
     def key(self) -> ItemKey:
@@ -229,7 +235,7 @@ class MarkerTable:
                 continue
             key = (kind, alarm.source_id)
             known = self._alarms.get(key)
-            if known is None or _urgency(alarm) < _urgency(known):
+            if known is None or mark_rank(alarm) < mark_rank(known):
                 self._alarms[key] = alarm
         keys = before.keys() | self._alarms.keys()
         self._update([key for key in keys if before.get(key) != self._alarms.get(key)], is_same_set=True)
@@ -383,7 +389,7 @@ class MarkerTable:
             heading_deg=heading_deg,
             view_angle_deg=view_angle_deg,
             priority=None if alarm is None else alarm.priority,
-            is_calling=alarm is not None and alarm.is_calling,
+            attention=Attention.NONE if alarm is None else attention_of(alarm),
         )
 
     def _value_text(self, kind: str, device_id: str) -> str:
@@ -416,10 +422,6 @@ def _lot_condition(fill: LotFill | None) -> Condition:
 
 def _stream_look(report: StreamReport | None) -> StreamState | None:
     return None if report is None else report.state
-
-
-def _urgency(alarm: Alarm) -> tuple[bool, int]:
-    return not alarm.is_calling, alarm.priority
 
 
 def _gather(

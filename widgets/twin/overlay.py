@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF, QSizeF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QLinearGradient, QPainter, QPen, QPolygonF
 
-from core.incidents.model import Priority
+from widgets.base.symbols import AlarmMark, Attention, Flash
 from widgets.base.theme import Look as Dress
 from widgets.base.theme import look, picture_look
 from widgets.base.times import format_age
@@ -61,13 +61,13 @@ class Told:
 
     look: BaysLook | None = None
     board: Board | None = None
-    alarms: dict[str, Priority] = field(default_factory=dict)
+    alarms: dict[str, AlarmMark] = field(default_factory=dict)
     notice: str = ""
     legend: Legend | None = None
     captions: dict[str, str] = field(default_factory=dict)
     zone_captions: dict[tuple[str, str], str] = field(default_factory=dict)
     no_position: tuple[str, ...] = ()
-    is_bright: bool = True
+    flash: Flash = field(default_factory=Flash)
 
     @property
     def is_by_figure(self) -> bool:
@@ -156,9 +156,9 @@ class Overlay:
             shape = sight.outline(place.hull, lift_m=0.0)
             if shape is None:
                 continue
-            priority = told.alarms.get(place.lot_id)
-            if priority is not None:
-                _paint_alarm(painter, shape, priority, is_bright=told.is_bright)
+            mark = told.alarms.get(place.lot_id)
+            if mark is not None:
+                _paint_alarm(painter, shape, mark, told.flash)
             box = shape.boundingRect()
             if not box.intersects(QRectF(0, 0, sight.width_px, sight.height_px)):
                 continue
@@ -171,7 +171,7 @@ class Overlay:
                 captions += _wrapped(f"{place.n_undrawn} bays are not drawn: rows, in their order", small, room_px)
             if told.no_position and place is sight.scene.lots[0]:
                 captions += _wrapped(f"No position: {', '.join(told.no_position)}", small, room_px)
-            plate = self._stamps.plate(tuple(captions), dress, priority, sight.ratio)
+            plate = self._stamps.plate(tuple(captions), dress, mark, sight.ratio)
             top = QPointF(box.center().x(), min(box.top(), _top_of(sight, place)) - 10.0)
             self._put_plate(painter, plate, top, sight, told, dress, taken)
             self.written += captions
@@ -359,11 +359,14 @@ def _paint_ring(painter: QPainter, sight: Sight, index: int | None, width_px: fl
         painter.drawPolygon(shape)
 
 
-def _paint_alarm(painter: QPainter, shape: QPolygonF, priority: Priority, *, is_bright: bool) -> None:
+def _paint_alarm(painter: QPainter, shape: QPolygonF, mark: AlarmMark, flash: Flash) -> None:
+    is_calling, is_lit = mark.attention is Attention.CALLING, flash.is_lit(mark.attention)
+    style = Qt.PenStyle.DashLine if mark.attention is Attention.RETURNED else Qt.PenStyle.SolidLine
+    width = (4.0 if is_calling else 2.5) if is_lit else 1.5
     painter.setBrush(Qt.BrushStyle.NoBrush)
-    painter.setPen(QPen(QColor(look().theme.priority(priority)), 4.0 if is_bright else 1.5))
+    painter.setPen(QPen(QColor(look().theme.priority(mark.priority)), width, style))
     painter.drawPolygon(shape)
-    if look().is_reduced_motion:
+    if is_calling and look().is_reduced_motion:
         painter.setPen(QPen(QColor(11, 14, 17), 1.5))
         painter.drawPolygon(shape)
 

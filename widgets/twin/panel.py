@@ -23,12 +23,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.incidents.model import Priority
 from core.kernel.clock import Clock, SystemClock
 from core.parking.model import Bay, BayChange, BayState, BayStatus, Lot
 from widgets.base.flow import FlowLayout
 from widgets.base.focus import order_focus
 from widgets.base.state_overlay import PanelState, StateOverlay
+from widgets.base.symbols import AlarmMark
 from widgets.base.theme import look, set_role
 from widgets.base.times import format_age
 from widgets.twin.bay_card import BayCard
@@ -227,7 +227,7 @@ class TwinPanel(QWidget):
         self._lost = ""
         self._show_moment()
 
-    def show_alarms(self, alarms: Mapping[str, Priority]) -> None:
+    def show_alarms(self, alarms: Mapping[str, AlarmMark]) -> None:
         """Mark lots that have an alarm."""
         self.view.show_alarms(alarms)
 

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from PySide6.QtCore import QPointF, QRectF, QSizeF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPainterPath, QPen, QPixmap, QPolygonF
 
-from core.incidents.model import Priority
-from widgets.base.symbols import paint_priority
+from widgets.base.symbols import AlarmMark, Attention, paint_priority
 from widgets.base.theme import Look as Dress
 
 MAX_STAMPS = 1200
@@ -63,23 +62,24 @@ class Stamps:
 
         return self.made(("text", text, font.key(), dress.theme.is_dark), ratio, measure, paint)
 
-    def plate(self, lines: tuple[str, ...], dress: Dress, priority: Priority | None, ratio: float) -> Stamp:
+    def plate(self, lines: tuple[str, ...], dress: Dress, mark: AlarmMark | None, ratio: float) -> Stamp:
         """Return a title and what is below it on a plate, with the symbol of an alarm where there is one."""
         fonts = [dress.font(dress.sizes.body, weight=QFont.Weight.DemiBold), dress.font(dress.sizes.small)]
         metrics = [QFontMetricsF(fonts[min(i, 1)]) for i in range(len(lines))]
         gap = dress.sizes.gap
-        symbol = dress.sizes.body + 2 * gap if priority is not None else 0
+        symbol = dress.sizes.body + 2 * gap if mark is not None else 0
 
         def measure() -> QSizeF:
             width = max(m.horizontalAdvance(line) for m, line in zip(metrics, lines, strict=True)) + 4 * gap + symbol
             return QSizeF(width, sum(m.height() for m in metrics) + 2 * gap)
 
         def paint(painter: QPainter, size: QSizeF) -> None:
-            line_color = dress.color("line_strong") if priority is None else QColor(dress.theme.priority(priority))
+            line_color = dress.color("line_strong") if mark is None else QColor(dress.theme.priority(mark.priority))
             paint_plate(painter, QRectF(QPointF(0.0, 0.0), size), dress, line_color)
-            if priority is not None:
+            if mark is not None:
                 side = float(dress.sizes.body)
-                paint_priority(painter, QRectF(2 * gap, gap, side, side), priority, dress)
+                is_hollow = mark.attention is not Attention.CALLING
+                paint_priority(painter, QRectF(2 * gap, gap, side, side), mark.priority, dress, is_hollow=is_hollow)
             top = float(gap)
             for i, (line, m) in enumerate(zip(lines, metrics, strict=True)):
                 painter.setFont(fonts[min(i, 1)])
@@ -87,7 +87,7 @@ class Stamps:
                 painter.drawText(QPointF(2 * gap + symbol, top + m.ascent()), line)
                 top += m.height()
 
-        return self.made(("plate", lines, priority, dress.sizes.body, dress.theme.is_dark), ratio, measure, paint)
+        return self.made(("plate", lines, mark, dress.sizes.body, dress.theme.is_dark), ratio, measure, paint)
 
     def compass(self, azimuth_deg: float, dress: Dress, ratio: float) -> Stamp:
         """Return where north is in a picture that looks to `azimuth_deg`."""

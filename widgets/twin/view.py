@@ -29,7 +29,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from core.incidents.model import Priority
+from widgets.base.symbols import AlarmMark, Attention, Flash, flash_at
 from widgets.base.theme import look
 from widgets.twin import pose as poses
 from widgets.twin.board import Board
@@ -228,15 +228,16 @@ class TwinView(QWidget):
         self._told.no_position = tuple(names)
         self.update()
 
-    def show_alarms(self, alarms: Mapping[str, Priority]) -> None:
-        """Mark lots that have an alarm, the most urgent one of each."""
+    def show_alarms(self, alarms: Mapping[str, AlarmMark]) -> None:
+        """Mark lots that have an alarm, the most urgent one of each; what is acknowledged stands still."""
         self._told.alarms = dict(alarms)
-        is_pulsing = bool(alarms) and not look().is_reduced_motion
+        asks = any(mark.attention is not Attention.NONE for mark in alarms.values())
+        is_pulsing = asks and not look().is_reduced_motion
         if is_pulsing and not self._pulse.isActive():
             self._pulse.start()
         elif not is_pulsing:
             self._pulse.stop()
-            self._told.is_bright = True
+            self._told.flash = Flash()
         self.update()
 
     def show_picture(self, picture: Picture) -> None:
@@ -413,7 +414,7 @@ class TwinView(QWidget):
         self._see(poses.between(begin, end, share))
 
     def _on_pulse(self) -> None:
-        self._told.is_bright = not self._told.is_bright
+        self._told.flash = flash_at(time.monotonic(), look())
         self.update()
 
     # -- painting ----------------------------------------------------------------------------------------------------

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QBrush, QColor, QFont, QFontMetrics, QPainter, QPixmap
 
-from core.incidents.model import Priority
-from widgets.base.symbols import paint_bad_quality, paint_priority
+from widgets.base.symbols import AlarmMark, Flash, paint_bad_quality, paint_mark
 from widgets.base.theme import Look
 from widgets.video.status import TileStatus
 
@@ -21,16 +20,15 @@ class StripText:
 
     Attributes:
         delay: How late pictures are shown, "45 ms"; empty where it is not known.
-        is_hollow, is_doubled: How the sign of the alarm is drawn.
+        is_lit: It is the lit half of the flash of the alarm's sign.
         inset: What rings around the tile cover of its edges beyond the margin that is there anyway.
     """
 
     name: str
     status: TileStatus
     delay: str = ""
-    alarm: Priority | None = None
-    is_hollow: bool = False
-    is_doubled: bool = False
+    alarm: AlarmMark | None = None
+    is_lit: bool = True
     is_pinned: bool = False
     inset: int = 0
 
@@ -56,7 +54,7 @@ def make_strip(text: StripText, width: int, ratio: float, made: Look) -> QPixmap
     middle = (height - side) / 2
     if text.alarm is not None:
         sign = QRectF(left, middle, side, side)
-        paint_priority(painter, sign, text.alarm, made, is_hollow=text.is_hollow, is_doubled=text.is_doubled)
+        paint_mark(painter, sign, text.alarm, made, Flash(is_on=text.is_lit, is_slow_on=text.is_lit))
         left += side + gap * 1.5
     if text.is_pinned:
         _paint_pin(painter, QRectF(left, middle, side * 0.7, side), made)

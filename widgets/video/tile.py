@@ -35,7 +35,7 @@ from core.incidents.model import Priority
 from core.kernel.clock import Clock
 from core.media.model import StreamReport
 from widgets.base.state_overlay import paint_hatching, paint_sentence
-from widgets.base.symbols import PRIORITY_WORDS
+from widgets.base.symbols import PRIORITY_WORDS, AlarmMark, Attention, Flash
 from widgets.base.theme import Look, picture_look
 from widgets.video.boxes import Boxed, BoxRoom
 from widgets.video.model import DrawnTrack, Picture, TrackSet
@@ -160,9 +160,8 @@ class VideoTile(QWidget):
         self._status = EMPTY
         self._status_s = 0.0
         self._shown = Shown()
-        self._alarm: Priority | None = None
-        self._is_calling = False
-        self._is_flash_on = True
+        self._alarm: AlarmMark | None = None
+        self._flash = Flash()
         self._is_selected = False
         self._is_drop_target = False
         self._pressed_at: QPoint | None = None
@@ -190,7 +189,7 @@ class VideoTile(QWidget):
     @property
     def alarm(self) -> Priority | None:
         """The highest open alarm of the camera."""
-        return self._alarm
+        return None if self._alarm is None else self._alarm.priority
 
     @property
     def boxes(self) -> tuple[DrawnTrack, ...]:
@@ -240,7 +239,7 @@ class VideoTile(QWidget):
             self._zoom = WHOLE
             self._counts = {}
             self._telemetry = None
-            self._alarm, self._is_calling = None, False
+            self._alarm = None
         self._strip = None
         self.refresh_status(is_forced=True)
         self.repaint_soon()
@@ -298,21 +297,20 @@ class VideoTile(QWidget):
         """Write onto every picture what the drone that took it said then; None for a camera that does not fly."""
         self._telemetry = tape
 
-    def show_alarm(self, priority: Priority | None, *, is_calling: bool) -> None:
+    def show_alarm(self, mark: AlarmMark | None) -> None:
         """Mark the tile with the camera's highest open alarm; flashing while nobody has acknowledged it."""
-        if (priority, is_calling) == (self._alarm, self._is_calling):
+        if mark == self._alarm:
             return
-        self._alarm, self._is_calling = priority, is_calling
+        self._alarm = mark
         self._strip = None
         self._rename()
         self.repaint_soon()
 
-    def set_flash(self, is_on: bool) -> None:
-        """Set the half of the flash; at most one flash a second."""
-        if is_on is self._is_flash_on:
-            return
-        self._is_flash_on = is_on
-        if self._is_calling:
+    def set_flash(self, flash: Flash) -> None:
+        """Set the halves of the flashes; at most one flash a second."""
+        before, self._flash = self._flash, flash
+        attention = Attention.NONE if self._alarm is None else self._alarm.attention
+        if before.is_lit(attention) is not flash.is_lit(attention):
             self._strip = None
             self.repaint_soon()
 
@@ -408,7 +406,9 @@ class VideoTile(QWidget):
             self.setAccessibleDescription(EMPTY.hint)
             return
         word = "LIVE" if self._status.is_good else self._status.word
-        alarm = f", alarm {PRIORITY_WORDS[self._alarm].lower()}" if self._alarm is not None else ""
+        alarm = f", alarm {PRIORITY_WORDS[self._alarm.priority].lower()}" if self._alarm is not None else ""
+        if self._alarm is not None and self._alarm.attention is Attention.RETURNED:
+            alarm += ", returned"
         self.setAccessibleName(f"{self._camera.name}, {word}{alarm}")
         self.setAccessibleDescription(f"{self._status.sentence} {self._status.hint}".strip())
 
@@ -732,8 +732,7 @@ class VideoTile(QWidget):
             status=self._status,
             delay=f"{self._now.delay_s * 1000:.0f} ms" if self._now.delay_s is not None else "",
             alarm=self._alarm,
-            is_hollow=self._is_dark_half(),
-            is_doubled=self._is_calling and made.is_reduced_motion,
+            is_lit=self._alarm is not None and self._flash.is_lit(self._alarm.attention),
             is_pinned=self._is_pinned,
             inset=self._strip_inset(),
         )
@@ -754,15 +753,11 @@ class VideoTile(QWidget):
         """Return what rings cover of the strip beyond its own margin; the same in both halves of a flash."""
         alarm = 0
         if self._alarm is not None:
-            alarm = _CALLING_RING_PX if self._is_calling else _RING_PX
-            if self._is_calling and picture_look().is_reduced_motion:
+            is_calling = self._alarm.attention is Attention.CALLING
+            alarm = _CALLING_RING_PX if is_calling else _RING_PX
+            if is_calling and picture_look().is_reduced_motion:
                 alarm = 3 * _RING_PX
         return max(0, alarm + (_RING_PX if self._is_selected else 0) - _RING_PX)
-
-    def _is_dark_half(self) -> bool:
-        if not self._is_calling:
-            return True
-        return not self._is_flash_on and not picture_look().is_reduced_motion
 
     def _paint_rings(self, painter: QPainter, made: Look) -> None:
         if self._alarm is None and not self._is_selected and not self._is_drop_target:
@@ -773,13 +768,17 @@ class VideoTile(QWidget):
             inset = self._ring(painter, made.color("focus"), _RING_PX, inset, self._is_drop_target)
         if self._alarm is None:
             return
-        color = QColor(made.theme.priority(self._alarm))
-        if self._is_calling and made.is_reduced_motion:
-            inset = self._ring(painter, color, _RING_PX, inset)
-            self._ring(painter, color, _RING_PX, inset + _RING_PX)
-            return
-        is_wide = self._is_calling and self._is_flash_on
-        self._ring(painter, color, _CALLING_RING_PX if is_wide else _RING_PX, inset)
+        color = QColor(made.theme.priority(self._alarm.priority))
+        match self._alarm.attention:
+            case Attention.CALLING if made.is_reduced_motion:
+                inset = self._ring(painter, color, _RING_PX, inset)
+                self._ring(painter, color, _RING_PX, inset + _RING_PX)
+            case Attention.CALLING:
+                self._ring(painter, color, _CALLING_RING_PX if self._flash.is_on else _RING_PX, inset)
+            case Attention.RETURNED:
+                self._ring(painter, color, _RING_PX, inset, is_dashed=True)
+            case Attention.NONE:
+                self._ring(painter, color, _RING_PX, inset)
 
     def _ring(self, painter: QPainter, color: QColor, width: float, inset: float, is_dashed: bool = False) -> float:
         half = width / 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,10 +13,10 @@ from PySide6.QtGui import QHideEvent, QKeyEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QMenu, QToolButton, QVBoxLayout, QWidget
 
 from core.cameras.model import Camera
-from core.incidents.model import Alarm, Priority, SourceKind
+from core.incidents.model import Alarm, SourceKind
 from core.kernel.clock import Clock, SystemClock
 from core.media.model import StreamReport
-from widgets.base.symbols import FLASH_PERIOD_MS
+from widgets.base.symbols import AlarmMark, Attention, flash_at, mark_of
 from widgets.base.theme import look, set_role
 from widgets.video.canvas import WallCanvas
 from widgets.video.layout import (
@@ -137,7 +138,7 @@ class VideoWall(QWidget):
         self._clock = clock or SystemClock()
         self._cameras: dict[str, Camera] = {}
         self._reports: dict[str, _Told] = {}
-        self._alarms: dict[str, tuple[Priority, bool]] = {}
+        self._alarms: dict[str, AlarmMark] = {}
         self._counts: dict[str, Mapping[str, Mapping[str, int]]] = {}
         self._tapes: Mapping[str, TelemetryTape] = {}
         self._layout = WallLayout()
@@ -287,18 +288,13 @@ class VideoWall(QWidget):
 
     def show_alarms(self, alarms: Iterable[Alarm]) -> None:
         """Mark the cameras that have open alarms, each with its highest one; unacknowledged ones come first."""
-        marked: dict[str, tuple[Priority, bool]] = {}
+        by_camera: dict[str, list[Alarm]] = defaultdict(list)
         for alarm in alarms:
-            if alarm.source_kind is not SourceKind.CAMERA or not alarm.is_open:
-                continue
-            known = marked.get(alarm.source_id)
-            mark = (alarm.priority, alarm.is_calling)
-            if known is None or (not mark[1], mark[0]) < (not known[1], known[0]):
-                marked[alarm.source_id] = mark
-        self._alarms = marked
+            if alarm.source_kind is SourceKind.CAMERA and alarm.is_open:
+                by_camera[alarm.source_id].append(alarm)
+        self._alarms = {camera_id: mark for camera_id, some in by_camera.items() if (mark := mark_of(some))}
         for camera_id, tile in self._by_camera.items():
-            priority, is_calling = marked.get(camera_id, (None, False))
-            tile.show_alarm(priority, is_calling=is_calling)
+            tile.show_alarm(self._alarms.get(camera_id))
 
     def bring(self, camera_id: str, *, from_alarm: bool = False) -> None:
         """Make sure a camera can be seen, and select it; Esc brings back what stood there.
@@ -372,8 +368,8 @@ class VideoWall(QWidget):
         if camera_id is None:
             return (0, 0, 0, 0.0, -tile)
         _, _, columns, _ = CELLS[layout.preset][tile]
-        priority, is_calling = self._alarms.get(camera_id, (None, False))
-        alarm = 0 if priority is None else (10 if is_calling else 5) - int(priority)
+        mark = self._alarms.get(camera_id)
+        alarm = 0 if mark is None else (5 if mark.attention is Attention.NONE else 10) - int(mark.priority)
         # What is pinned stays while anything else can go; the selected tile is what the operator watches, a large one
         # is large on purpose.
         rank = 1 + alarm + (100 if camera_id in layout.pinned else 0)
@@ -826,8 +822,7 @@ class VideoWall(QWidget):
             tile.show_report(told.report, age_s=self._clock.monotonic() - told.at_s)
         tile.show_counts(self._counts.get(camera.camera_id, {}))
         tile.show_telemetry(self._tapes.get(camera.camera_id))
-        priority, is_calling = self._alarms.get(camera.camera_id, (None, False))
-        tile.show_alarm(priority, is_calling=is_calling)
+        tile.show_alarm(self._alarms.get(camera.camera_id))
 
     def _make_tile(self, index: int) -> VideoTile:
         tile = VideoTile(self._clock, self._canvas)
@@ -904,11 +899,10 @@ class VideoWall(QWidget):
         now_s = self._clock.monotonic()
         self._move_tour(now_s - self._ticked_s)
         self._ticked_s = now_s
-        now_ms = round(now_s * 1000)
-        is_on = now_ms % FLASH_PERIOD_MS < FLASH_PERIOD_MS // 2 or look().is_reduced_motion
+        flash = flash_at(now_s, look())
         for tile in self._by_camera.values():
             tile.refresh_status()
-            tile.set_flash(is_on)
+            tile.set_flash(flash)
             due_s = tile.stale_in_s()
             if due_s is not None and 0 <= due_s < STATUS_PERIOD_MS / 1000:
                 # A badge that waited for the next turn would be late.

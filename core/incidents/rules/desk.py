@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.access import audit
-from core.access.model import Actor, Role
+from core.access.model import SYSTEM, Actor, Role
 from core.access.permission import require
 from core.incidents.rules.book import RuleBook, shipped_book, shipped_tunings
+from core.incidents.rules.mending import REASON, mend
 from core.incidents.rules.model import (
     MAX_REASON_LENGTH,
     MIN_REASON_LENGTH,
@@ -63,11 +65,27 @@ class RuleDesk:
         try:
             rules = rules_of_text(text)
         except ConsoleError as error:
+            return await self._load_mended(version, text, error)
+        self._put_in_force(RulesInForce(rules=rules, version=version))
+        return ""
+
+    async def _load_mended(self, version: int, text: str, error: ConsoleError) -> str:
+        """Take up rules that an earlier version of the program saved; what became of them is a version of its own."""
+        try:
+            saved, rules = mend(text)
+        except ConsoleError:
             log.error("version %d of the alarm rules cannot be used: %s", version, error)
             # The version is kept, or the next save would take it for a race.
             self._put_in_force(RulesInForce(rules=shipped_rules(), version=version))
             return f"Version {version} of the alarm rules cannot be used: {error.message}"
-        self._put_in_force(RulesInForce(rules=rules, version=version))
+        found = differences(saved, rules)
+        log.warning("version %d of the alarm rules was mended: %s", version, _summary(found))
+
+        def run(session: Session) -> None:
+            _add_version(session, SYSTEM, rules, version + 1, found, reason=REASON, at=self._clock.now())
+
+        await self._store.write(run)
+        self._put_in_force(RulesInForce(rules=rules, version=version + 1))
         return ""
 
     async def save(self, actor: Actor, rules: RuleSet, *, expect_version: int, reason: str) -> RulesInForce:
@@ -85,7 +103,7 @@ class RuleDesk:
                 "A change of the alarm rules needs a reason.", hint="Write why, for whoever asks later."
             )
         _refuse_wrong(check_rules(rules))
-        text, at = text_of_rules(rules), self._clock.now()
+        at = self._clock.now()
 
         def run(session: Session) -> tuple[Difference, ...]:
             newest = _newest(session)
@@ -98,21 +116,7 @@ class RuleDesk:
             found = differences(before, rules)
             if not found:
                 raise BadInputError("Nothing is different from the rules in force.", hint="Change something first.")
-            session.add(
-                RuleVersionRow(
-                    version=version + 1,
-                    at=at,
-                    author=storable(actor.name),
-                    desk=storable(actor.desk),
-                    reason=reason,
-                    n_rules=len(rules.rules),
-                    text=storable(text),
-                    differences=to_builtins(found),
-                )
-            )
-            detail = f"{reason}; {_summary(found)}"
-            subject = f"alarm rules, version {version + 1}"
-            audit.append(session, actor, action="rules.save", subject=subject, detail=detail, at=at)
+            _add_version(session, actor, rules, version + 1, found, reason=reason, at=at)
             return found
 
         await self._store.write(run)
@@ -144,7 +148,7 @@ class RuleDesk:
         text = await self._store.read(run)
         if text is None:
             raise BadInputError(f"There is no version {version} of the alarm rules.", hint="Look at the history again.")
-        return rules_of_text(text)
+        return _read(text)
 
     def check(self, text: str) -> RuleReport:
         """Read a document and tell what is wrong in it, and what it would change; saves nothing."""
@@ -173,9 +177,45 @@ def _newest(session: Session) -> tuple[int, str] | None:
     return None if row is None else (row.version, row.text)
 
 
-def _read_or_shipped(text: str) -> RuleSet:
+def _add_version(
+    session: Session,
+    actor: Actor,
+    rules: RuleSet,
+    version: int,
+    found: tuple[Difference, ...],
+    *,
+    reason: str,
+    at: datetime,
+) -> None:
+    session.add(
+        RuleVersionRow(
+            version=version,
+            at=at,
+            author=storable(actor.name),
+            desk=storable(actor.desk),
+            reason=reason,
+            n_rules=len(rules.rules),
+            text=storable(text_of_rules(rules)),
+            differences=to_builtins(found),
+        )
+    )
+    detail = f"{reason}; {_summary(found)}"
+    audit.append(session, actor, action="rules.save", subject=f"alarm rules, version {version}", detail=detail, at=at)
+
+
+def _read(text: str) -> RuleSet:
     try:
         return rules_of_text(text)
+    except ConsoleError as error:
+        try:
+            return mend(text)[1]
+        except ConsoleError:
+            raise error from None
+
+
+def _read_or_shipped(text: str) -> RuleSet:
+    try:
+        return _read(text)
     except ConsoleError:
         return shipped_rules()
 

@@ -56,6 +56,20 @@ def rules_of_text(text: str) -> RuleSet:
     return report.rules
 
 
+def rules_as_saved(text: str) -> RuleSet:
+    """Return what a document says, whether or not rules may be like that.
+
+    Raises:
+        BadInputError: It is no document of rules.
+    """
+    try:
+        return _SETS.validate_python(read(text).plain())
+    except YamlError as error:
+        raise BadInputError(f"Line {error.line} of the alarm rules: {error.sentence}") from error
+    except ValidationError as error:
+        raise BadInputError(f"The alarm rules: {_sentence_of(error.errors()[0])}") from error
+
+
 def text_of_rules(rules: RuleSet) -> str:
     """Return the document; what is as by default is left out."""
     plain = to_builtins(rules)

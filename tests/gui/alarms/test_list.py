@@ -4,18 +4,19 @@ from dataclasses import replace
 
 import pytest
 from PySide6.QtCore import QBuffer, QByteArray, QIODevice, Qt
-from PySide6.QtGui import QImage
+from PySide6.QtGui import QFont, QFontMetrics, QImage
 from PySide6.QtTest import QAbstractItemModelTester, QTest
 from PySide6.QtWidgets import QApplication, QLabel
 
-from core.incidents.flood import Flood
+from core.incidents.flood import NO_FLOOD, Flood, looked_at
 from core.incidents.model import Priority, Quality
 from core.kernel.clock import FakeClock
 from tests.gui.alarms.making import make_alarm
+from widgets.alarms.delegates import second_line
 from widgets.alarms.flood_bar import FloodBar
 from widgets.alarms.list import AlarmList
 from widgets.alarms.strip import AlarmStrip, StripCell
-from widgets.alarms.table_model import AlarmTableModel, Column
+from widgets.alarms.table_model import PLACE_ROLE, AlarmTableModel, Column
 from widgets.base.state_overlay import PanelState
 from widgets.base.symbols import flash_at
 from widgets.base.theme import DARK, apply_theme, look
@@ -419,6 +420,55 @@ def test_a_narrow_list_writes_the_source_below_the_title_instead_of_cutting_both
     assert desk.list.table.rowHeight(0) > one_line * 1.3
 
 
+LONG = "Flood warning for harbour and Riverside"
+
+
+def flood_in_a_narrow_list(desk, qapp, n_alarms=40):
+    """Show a flood as a screen of 1280 by 800 leaves room for it."""
+    alarms = [make_alarm(f"a{i:02}", Priority.HIGH, age_s=600 - i, title=LONG) for i in range(n_alarms)]
+    desk.list.resize(390, 260)
+    desk.list.show_alarms(alarms)
+    desk.list.show_flood(looked_at(NO_FLOOD, alarms, desk.clock.now()))
+    qapp.processEvents()
+
+
+def test_titles_are_read_whole_in_a_list_as_narrow_as_at_1280(desk, qapp):
+    flood_in_a_narrow_list(desk, qapp)
+    table = desk.list.table
+    metrics = QFontMetrics(look().font(weight=QFont.Weight.DemiBold))
+
+    further_in = 5 * look().sizes.gap
+    assert table.columnWidth(Column.TITLE) - further_in >= metrics.horizontalAdvance(LONG)
+
+
+def test_state_and_age_stand_below_the_title_where_they_have_no_column(desk, qapp):
+    flood_in_a_narrow_list(desk, qapp)
+    assert desk.list.table.isColumnHidden(Column.STATE)
+    assert desk.list.table.isColumnHidden(Column.AGE)
+
+    first, state = desk.list.model.alarm_at(0), desk.text(0, Column.STATE)
+    place = desk.list.model.index(0, 0).data(PLACE_ROLE)
+    assert second_line(first, state, place, desk.clock.now()) == f"UNACK · 00:10:00 · first of 40 · {first.source_name}"
+    assert second_line(first, "sent…", None, desk.clock.now()).startswith("sent… · ")
+
+
+def test_no_row_is_cut_at_the_top_however_the_list_is_scrolled_or_rows_arrive(desk, qapp, qtbot):
+    flood_in_a_narrow_list(desk, qapp)
+    table, bar = desk.list.table, desk.list.table.verticalScrollBar()
+
+    def top_of_the_first():
+        return table.visualRect(desk.list.model.index(table.rowAt(0), 0)).top()
+
+    for value in range(bar.minimum(), bar.maximum() + 1, max(1, bar.maximum() // 37)):
+        bar.setValue(value)
+        assert top_of_the_first() == 0
+    desk.list.select("a21")
+    assert top_of_the_first() == 0
+    desk.list.show_changes([make_alarm(f"new{i}", Priority.CRITICAL, age_s=i) for i in range(7)])
+    qtbot.waitUntil(lambda: desk.list.model.rowCount() == 47)
+    assert top_of_the_first() == 0
+
+
 def test_a_source_that_is_lost_is_told_to_a_screen_reader(desk):
     desk.list.show_alarms([make_alarm("a", Priority.MEDIUM, quality=Quality.STALE)])
 
@@ -475,6 +525,23 @@ def test_the_strip_shows_three_and_leads_to_them_by_click_and_key(strip):
     assert chosen == ["a1", "a2"]
 
 
+@pytest.mark.parametrize(
+    ("title", "source", "has_source"),
+    [("Camera lost: Gate 14", "Gate 14", True), (LONG, "Regional Flood Office", False)],
+)
+def test_a_cell_of_the_strip_reads_its_title_whole_before_its_source(qtbot, title, source, has_source):
+    cell = StripCell(FakeClock())
+    qtbot.addWidget(cell)
+    cell.show_alarm(make_alarm("one", title=title, source_name=source))
+    cell.resize(345, 34)
+    title_px = QFontMetrics(look().font()).horizontalAdvance(title)
+
+    source_px = cell.source_room(280.0)
+
+    assert (source_px > 0) is has_source
+    assert not has_source or source_px + title_px <= 280.0
+
+
 def test_a_quiet_strip_is_as_high_as_a_busy_one(strip):
     strip.show_alarms([make_alarm("a")])
     busy = strip.sizeHint().height()
@@ -504,8 +571,6 @@ def test_the_detail_beside_a_narrow_list_is_not_cut(desk, qtbot):
 
 
 def test_a_flood_is_said_and_stands_alarms_together_without_hiding_any(desk):
-    from core.incidents.flood import NO_FLOOD, looked_at
-
     alarms = [make_alarm(f"a{i:02}", Priority.HIGH, age_s=60 - i) for i in range(12)]
     desk.list.show_alarms(alarms)
     desk.list.select("a05")

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QLabel, QPushButton
 
 import resources
 from core.incidents.model import Priority
-from widgets.base.symbols import paint_priority
+from widgets.base.symbols import AlarmMark, Attention, Flash, paint_mark, paint_priority
 from widgets.base.theme import (
     DARK,
     DAY,
@@ -191,6 +191,40 @@ def test_the_figure_of_an_outlined_symbol_is_written_in_the_colour_of_text(theme
 
     assert theme.text in seen
     assert theme.priority(priority) in seen
+
+
+def drawn(theme, mark, flash, *, is_still=False):
+    picture = QImage(64, 64, QImage.Format.Format_RGB32)
+    picture.fill(QColor(theme.panel))
+    painter = QPainter(picture)
+    paint_mark(painter, QRectF(8, 8, 48, 48), mark, replace(look(), theme=theme, is_reduced_motion=is_still), flash)
+    painter.end()
+    return picture
+
+
+@both_themes
+@pytest.mark.parametrize("priority", Priority)
+def test_what_calls_what_is_over_and_what_is_acknowledged_are_marked_apart_and_flash_apart(theme, priority, qapp):
+    lit = {one: drawn(theme, AlarmMark(priority, one), Flash()) for one in Attention}
+    fast_dark = {one: drawn(theme, AlarmMark(priority, one), Flash(is_on=False)) for one in Attention}
+    slow_dark = {one: drawn(theme, AlarmMark(priority, one), Flash(is_slow_on=False)) for one in Attention}
+
+    assert lit[Attention.CALLING] != lit[Attention.RETURNED]
+    assert {one for one in Attention if fast_dark[one] != lit[one]} == {Attention.CALLING}
+    assert {one for one in Attention if slow_dark[one] != lit[one]} == {Attention.RETURNED}
+
+
+@both_themes
+@pytest.mark.parametrize("priority", Priority)
+def test_in_reduced_motion_what_calls_what_is_over_and_what_is_acknowledged_are_three_marks(theme, priority, qapp):
+    calling, over, noted = (
+        drawn(theme, AlarmMark(priority, one), Flash(), is_still=True)
+        for one in (Attention.CALLING, Attention.RETURNED, Attention.NONE)
+    )
+
+    assert calling != over
+    assert over != noted
+    assert noted != calling
 
 
 @both_themes

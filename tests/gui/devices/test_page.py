@@ -124,8 +124,10 @@ def test_events_say_what_the_device_calls_them_when_they_came_and_what_became_of
     )
     count = replace(alert, event_number=0, seq=6, title="Count", call=EventCall.NONE, is_good=False)
     lost = replace(late, event_number=-1, seq=5, title="Outbox overflow", call=EventCall.CALLED)
+    counted = replace(alert, event_number=-2, seq=4, call=EventCall.COUNTED)
+    ahead = replace(alert, event_number=-3, seq=12, is_ahead=True)
 
-    page.events.show_events([alert, shelved, late, count, lost])
+    page.events.show_events([alert, shelved, late, count, lost, counted, ahead])
 
     lines = page.events.table.lines
     assert [(line.cells[0], line.cells[3]) for line in lines] == [
@@ -134,6 +136,8 @@ def test_events_say_what_the_device_calls_them_when_they_came_and_what_became_of
         ("Car stopped", "late"),
         ("Count", "stored"),
         ("Outbox overflow", "late, called"),
+        ("Car stopped", "counted"),
+        ("Car stopped", "called, earlier ones missing"),
     ]
     assert "Severity: Medium" in page.events.text
     assert "received 2.0 s later, number 8." in page.events.text
@@ -144,6 +148,10 @@ def test_events_say_what_the_device_calls_them_when_they_came_and_what_became_of
     assert "It came late: it is history, and called nobody." in page.events.text
     page.events.table.selectRow(3)
     assert "not to be trusted" in page.events.text
+    page.events.table.selectRow(5)
+    assert "often enough" in page.events.text
+    page.events.table.selectRow(6)
+    assert "Earlier events of the device were missing then." in page.events.text
 
     page.show_device(station(device_id="traffic/other"), [])
     assert page.events.table.lines == ()

@@ -11,6 +11,7 @@ from core.kernel.clock import FakeClock
 from core.kernel.geo import GeoPoint, to_mercator
 from tests.fixtures.testdata import testdata
 from tests.gui.map.things import alarm, camera, reading, station, stream
+from widgets.base.symbols import Flash
 from widgets.base.theme import DARK, DAY, apply_theme
 from widgets.map.city_map import CityMap
 from widgets.map.view import scale_bar
@@ -241,6 +242,35 @@ def test_an_alarm_changes_what_is_painted_at_its_camera(city):
     around = [(x, y) for x in range(place.x() - 30, place.x() + 30) for y in range(place.y() - 30, place.y() + 30)]
     assert sum(after.pixel(x, y) == hue.pixel(0, 0) for x, y in around) > 20
     assert sum(before.pixel(x, y) == hue.pixel(0, 0) for x, y in around) == 0
+
+
+def test_what_is_over_and_unacknowledged_has_a_ring_of_its_own_that_flashes_half_as_often(city):
+    city.show_streams({"cam-1": stream()})
+    place = place_of(city, ("camera", "cam-1"))
+
+    def seen(shown, flash):
+        city.show_alarms((shown,))
+        city._halves = flash
+        return canvas(city).grab().toImage().copy(place.x() - 40, place.y() - 40, 80, 80)
+
+    over = alarm(is_active=False)
+    lit = seen(over, Flash())
+
+    assert city._flash.isActive()
+    assert seen(over, Flash(is_on=False)) == lit, "it does not go with what calls"
+    assert seen(over, Flash(is_slow_on=False)) != lit
+    assert seen(alarm(), Flash()) != lit
+    assert seen(alarm(), Flash(is_on=False)) != lit
+    assert seen(alarm(is_acknowledged=True), Flash()) != lit
+
+
+def test_in_reduced_motion_what_is_over_keeps_its_hue_and_does_not_flash(qapp, city):
+    apply_theme(qapp, DARK, base_px=16, is_reduced_motion=True)
+
+    city.show_alarms((alarm(is_active=False),))
+
+    assert not city._flash.isActive()
+    assert city._halves.is_slow_on
 
 
 def test_the_map_changes_with_the_theme(qapp, city):

@@ -12,6 +12,7 @@ from PySide6.QtTest import QTest
 from core.incidents.model import Priority
 from core.parking.model import BayChange, BayState, BayStatus
 from core.parking.plans import garage, open_lot
+from widgets.base.symbols import AlarmMark, Attention
 from widgets.base.theme import look
 from widgets.twin import pose as poses
 from widgets.twin.model import Built, Cone, Detail, End, Look, Picture, ShowBays, ShowLots, Shown
@@ -455,12 +456,13 @@ def test_a_picture_that_came_in_pieces_is_left_out(panel):
     assert not panel.view.has_picture
 
 
-def test_a_lot_with_an_alarm_pulses_at_most_once_a_second(panel):
-    panel.show_alarms({"west": Priority.HIGH})
+@pytest.mark.parametrize("attention", [Attention.CALLING, Attention.RETURNED])
+def test_a_lot_with_an_alarm_pulses_at_most_once_a_second_and_none_once_it_is_acknowledged(panel, attention):
+    panel.show_alarms({"west": AlarmMark(Priority.HIGH, attention)})
 
-    assert panel.view.pulses_per_s <= 1.0
+    assert 0.0 < panel.view.pulses_per_s <= 1.0
 
-    panel.show_alarms({})
+    panel.show_alarms({"west": AlarmMark(Priority.HIGH, Attention.NONE)})
     assert panel.view.pulses_per_s == 0.0
 
 

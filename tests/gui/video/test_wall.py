@@ -17,6 +17,7 @@ from core.kernel.clock import FakeClock
 from core.media.model import StreamReport, StreamState
 from core.vision.model import Track
 from tests.gui.video.conftest import SCENE
+from widgets.base.symbols import Flash
 from widgets.base.theme import DARK, DAY, apply_theme, look, picture_look
 from widgets.video.layout import Preset
 from widgets.video.model import TrackSet, VideoFrame
@@ -26,7 +27,7 @@ from widgets.video.tour import Tour, TourStop
 from widgets.video.wall import VideoWall
 
 
-def alarm(camera_id, priority=Priority.CRITICAL, *, is_acknowledged=False):
+def alarm(camera_id, priority=Priority.CRITICAL, *, is_acknowledged=False, is_active=True):
     at = FakeClock().now()
     return Alarm(
         alarm_id=f"a-{camera_id}",
@@ -40,7 +41,7 @@ def alarm(camera_id, priority=Priority.CRITICAL, *, is_acknowledged=False):
         source_kind=SourceKind.CAMERA,
         source_id=camera_id,
         source_name=camera_id,
-        is_active=True,
+        is_active=is_active,
         is_acknowledged=is_acknowledged,
         raised_at=at,
         changed_at=at,
@@ -222,9 +223,9 @@ def test_an_unacknowledged_alarm_pulses_and_an_acknowledged_one_is_steady(room):
     room.wall.show_alarms((alarm("c1"), alarm("c2", is_acknowledged=True)))
 
     def halves(camera_id):
-        room.tile(camera_id).set_flash(True)
+        room.tile(camera_id).set_flash(Flash())
         bright = room.picture(camera_id)
-        room.tile(camera_id).set_flash(False)
+        room.tile(camera_id).set_flash(Flash(is_on=False))
         return bright, room.picture(camera_id)
 
     bright, dim = halves("c1")
@@ -233,12 +234,30 @@ def test_an_unacknowledged_alarm_pulses_and_an_acknowledged_one_is_steady(room):
     assert steady == same
 
 
+def test_what_is_over_and_unacknowledged_has_a_look_of_its_own_and_flashes_half_as_often(room):
+    room.wall.show_alarms((alarm("c1", is_active=False),))
+    tile = room.tile("c1")
+    tile.set_flash(Flash())
+    lit = room.picture("c1")
+
+    tile.set_flash(Flash(is_on=False))
+    assert room.picture("c1") == lit, "it does not go with what calls"
+    tile.set_flash(Flash(is_slow_on=False))
+    assert room.picture("c1") != lit
+    assert tile.accessibleName().endswith("alarm critical, returned")
+
+    tile.set_flash(Flash())
+    for other in (alarm("c1"), alarm("c1", is_acknowledged=True)):
+        room.wall.show_alarms((other,))
+        assert room.picture("c1") != lit
+
+
 def test_with_reduced_motion_nothing_pulses(room, qapp):
     apply_theme(qapp, DARK, base_px=16, is_reduced_motion=True)
     room.wall.show_alarms((alarm("c1"),))
-    room.tile("c1").set_flash(True)
+    room.tile("c1").set_flash(Flash())
     one = room.picture("c1")
-    room.tile("c1").set_flash(False)
+    room.tile("c1").set_flash(Flash(is_on=False))
 
     assert room.picture("c1") == one
 
@@ -247,7 +266,7 @@ def test_rings_touch_nothing_that_is_written_on_a_tile(room):
     tile = room.tile("c1")
     room.live("c1")
     tile.set_note("Stopped vehicle in Bus lane")
-    tile.set_flash(True)
+    tile.set_flash(Flash())
     room.wall.bring("c1")
     room.wall.show_alarms((alarm("c1", Priority.HIGH),))
 

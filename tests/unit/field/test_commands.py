@@ -140,6 +140,25 @@ def test_an_answer_that_comes_after_its_time_is_believed_also_by_the_next_start_
     at_desk(tmp_path, body)
 
 
+@pytest.mark.parametrize(("step_s", "is_sent"), [(0.0, True), (-3600.0, False), (3600.0, False)])
+def test_a_command_of_before_a_start_is_not_obeyed_for_longer_because_the_clock_was_set(tmp_path, step_s, is_sent):
+    async def body(desk):
+        await desk.commands.send(SYSTEM, POST, "blink", ttl_s=30.0)
+        await desk.commands.close()
+        desk.clock.step(seconds=step_s)
+        desk.clock.advance(seconds=5)
+        desk.begin_anew(tmp_path)
+        await desk.commands.load()
+
+        desk.commands.tick(is_connected=True)
+        await desk.kept()
+
+        assert len(desk.sent) == is_sent
+        assert await desk.history() == [CommandStatus.QUEUED if is_sent else CommandStatus.TIMEOUT]
+
+    at_desk(tmp_path, body)
+
+
 def test_a_command_that_the_outbox_cannot_keep_is_refused_and_has_failed(tmp_path):
     async def body(desk):
         desk.make_outbox_unwritable()

@@ -2,6 +2,7 @@ import asyncio
 import json
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import DataError
 
@@ -16,6 +17,7 @@ from core.field.service import (
     CLOSED_ALARM_STAYS_S,
     REBIRTH_AT_MOST_EVERY_S,
     TIME_AT_MOST_EVERY_S,
+    EventCameAhead,
     EventsLost,
     FieldEventReceived,
     FieldService,
@@ -738,6 +740,194 @@ def test_a_clock_that_is_set_back_begins_a_new_epoch_once_and_one_set_forward_no
         site.hear("evt", seq=1)
         await site.service._write_some_events()
         assert json.loads(site.link.last("evt/ack"))["epoch"] == 2
+
+    on_site(tmp_path, body)
+
+
+def test_a_command_right_after_the_clock_was_set_back_leaves_only_after_devices_heard_of_the_new_epoch(tmp_path):
+    async def body(site):
+        site.link_is(LinkState.CONNECTED)
+        site.hear("birth", name="S1", boot="b", commands=[{"name": "blink"}])
+        await site.service.tick()
+        n_known = []
+        publish = site.link.publish
+
+        def noting(topic, payload, **how):
+            if topic.endswith("/cmd"):
+                n_known.append(len(site.link.epochs))
+            return publish(topic, payload, **how)
+
+        site.link.publish = noting
+        site.clock.step(seconds=-3600.0)
+        await site.service.send_command(SYSTEM, "station/s1", "blink", ttl_s=30)
+        site.service._turn()
+        assert n_known == [], "by what the core's clock showed before, it would come too late"
+
+        await site.service._write_what_is_due()
+        assert n_known == [1]
+
+    on_site(tmp_path, body)
+
+
+ALERT = {"category": "fire", "severity": "critical"}
+
+
+def hear_ahead(site):
+    """Let a device tell its first event, then an alert without what was between them; returns what calls."""
+    ahead = []
+    site.bus.subscribe(EventCameAhead, lambda told: ahead.append((told.event.seq, told.event.is_ahead)))
+    site.link_is(LinkState.CONNECTED)
+    site.hear("evt", seq=1, boot="b")
+    site.hear("evt", seq=7, boot="b", type="Alert", data=ALERT)
+    site.hear("evt", seq=8, boot="b")
+    return ahead
+
+
+async def pass_time(site, seconds):
+    for _ in range(round(seconds * 10)):
+        site.clock.advance(seconds=0.1)
+        site.service._turn()
+    await site.service._write_what_waits()
+
+
+def test_an_alert_behind_a_gap_calls_within_seconds_and_its_order_is_kept_for_all_else(tmp_path):
+    async def body(site):
+        ahead = hear_ahead(site)
+        await pass_time(site, 0.8)
+        assert (ahead, site.told) == ([], [1]), "what is missing may come at once"
+
+        await pass_time(site, 0.4)
+        assert ahead == [(7, True)]
+        assert site.told == [1]
+        assert [seq for _, seq in await site.stored()] == [1, 7], "what calls nobody waits"
+        assert json.loads(site.link.last("evt/ack"))["ack"] == 1, "the device keeps what is out of its turn"
+        (shown,) = [one for one in await site.service.events("station/s1") if one.seq == 7]
+        assert (shown.is_ahead, shown.call) == (True, EventCall.WAITING)
+
+        for seq in range(2, 7):
+            site.hear("evt", seq=seq, boot="b")
+        await pass_time(site, 3)
+        assert ahead == [(7, True)], "once"
+        assert site.told == [*range(1, 9)]
+        assert sorted(seq for _, seq in await site.stored()) == [*range(1, 9)]
+        assert json.loads(site.link.last("evt/ack"))["ack"] == 8
+
+    on_site(tmp_path, body)
+
+
+def test_an_alert_whose_gap_is_filled_at_once_is_called_for_in_its_turn_alone(tmp_path):
+    async def body(site):
+        ahead = hear_ahead(site)
+        for seq in range(2, 7):
+            site.hear("evt", seq=seq, boot="b")
+        await pass_time(site, 3)
+
+        assert (ahead, site.told) == ([], [*range(1, 9)])
+
+    on_site(tmp_path, body)
+
+
+def test_an_alert_behind_more_than_is_held_calls_as_well(tmp_path, monkeypatch):
+    monkeypatch.setattr("core.field.sequence.MAX_HELD", 3)
+
+    async def body(site):
+        ahead = hear_ahead(site)
+        for seq in range(9, 15):
+            site.hear("evt", seq=seq, boot="b")
+        site.hear("evt", seq=15, boot="b", type="Alert", data=ALERT)
+        await pass_time(site, 2)
+
+        assert ahead == [(7, True), (15, True)]
+
+    on_site(tmp_path, body)
+
+
+def test_an_alert_ahead_that_cannot_be_stored_just_now_calls_when_the_database_is_back(tmp_path):
+    async def body(site):
+        ahead = hear_ahead(site)
+        await pass_time(site, 0.5)
+        write = site.store.write
+
+        async def away(_fn):
+            raise UnavailableError("The database is away.")
+
+        site.store.write = away
+        await pass_time(site, 2)
+        assert ahead == []
+
+        site.store.write = write
+        await pass_time(site, 0.1)
+        assert ahead == [(7, True)]
+
+    on_site(tmp_path, body)
+
+
+async def begin_to_count_anew(site, **fields):
+    """Let a device that tells no start count to five, lose its memory, and call with its first number."""
+    site.link_is(LinkState.CONNECTED)
+    for seq in range(1, 6):
+        site.hear("evt", seq=seq, id=f"old-{seq}")
+    await pass_time(site, 1)
+    site.clock.advance(seconds=60)
+    site.hear("evt", seq=1, type="Alert", data=ALERT, **fields)
+    site.hear("evt", seq=2, **fields)
+    await site.service.tick()
+    await pass_time(site, 2)
+
+
+@pytest.mark.parametrize("fields", [{}, {"id": "new"}], ids=["by its time", "by its name"])
+def test_a_device_that_tells_no_start_and_counts_anew_is_heard_and_calls(tmp_path, fields):
+    async def body(site):
+        await begin_to_count_anew(site, **fields)
+        site.hear("evt", seq=3)
+        await pass_time(site, 1)
+
+        assert site.told == [1, 2, 3, 4, 5, 1, 2, 3]
+        assert [seq for _, seq in await site.stored()] == [1, 2, 3, 4, 5, 1, 2, 3]
+        ack = json.loads(site.link.last("evt/ack"))
+        assert (ack["ack"], ack["boot"]) == (3, "")
+        assert sum(one.call is EventCall.WAITING for one in await site.service.events("station/s1")) == 1
+
+    on_site(tmp_path, body)
+
+
+def test_what_such_a_device_sends_again_is_the_same_event_also_after_a_start_of_the_node(tmp_path):
+    async def body(site):
+        await begin_to_count_anew(site)
+        first = site.service
+        site.service = FieldService(
+            store=site.store,
+            bus=site.bus,
+            clock=site.clock,
+            outbox=Outbox(tmp_path / "other.sqlite3"),
+            settings=BrokerSettings(host="localhost"),
+        )
+        await site.service.prepare()
+        site.service._link = site.link
+        site.link_is(LinkState.CONNECTED)
+        for seq in (1, 2):
+            site.hear("evt", seq=seq, ts=site.ago(2))
+        site.hear("evt", seq=3)
+        await pass_time(site, 1)
+        await site.service.tick()
+        await site.service.stop()
+        site.service = first
+
+        assert [seq for _, seq in await site.stored()] == [1, 2, 3, 4, 5, 1, 2, 3]
+
+    on_site(tmp_path, body)
+
+
+def test_an_event_that_is_sent_again_with_a_clock_ahead_of_ours_is_none_of_a_new_memory(tmp_path):
+    async def body(site):
+        site.link_is(LinkState.CONNECTED)
+        at = format_at(site.clock.now() + timedelta(hours=1))
+        for _ in range(3):
+            site.hear("evt", seq=1, ts=at)
+            await pass_time(site, 3)
+            await site.service.tick()
+
+        assert [seq for _, seq in await site.stored()] == [1]
 
     on_site(tmp_path, body)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from core.access import audit
 from core.access.model import Role
 from core.incidents.keeper import RELEASE_AFTER_S, AlarmKeeper
 from core.incidents.model import AlarmState, Condition, Priority, SourceKind
@@ -18,6 +19,7 @@ from core.incidents.rules.model import (
     AlarmRule,
     AppliesTo,
     Consequence,
+    Difference,
     Guidance,
     HeldWhile,
     Limits,
@@ -412,6 +414,64 @@ def test_rules_that_cannot_be_read_leave_those_of_the_program_in_force_and_say_s
     assert "format 1" in room.run(desk.load())
     assert desk.book.in_force == RulesInForce(rules=shipped_rules(), version=1)
     room.run(desk.save(SUSI, slower(), expect_version=1, reason="Begun anew"))
+
+
+def delayed_by_an_earlier_version(room):
+    """Save rules as a site could that had delayed alerts of devices, alone and beside something that lasts."""
+    text = text_of_rules(
+        RuleSet(
+            rules=(
+                AlarmRule(rule_id="alert", applies_to=AppliesTo(kinds=("device_alert",)), limits=DELAYED, guidance=ACT),
+                AlarmRule(
+                    rule_id="quay",
+                    applies_to=AppliesTo(kinds=("congestion", "events_lost"), sources=("c1",)),
+                    limits=DELAYED,
+                    guidance=ACT,
+                    expected_per_week=3,
+                ),
+                *shipped_rules(),
+            )
+        )
+    )
+    row = RuleVersionRow(version=4, at=room.clock.now(), author="x", desk="", reason="", n_rules=0, text=text)
+    room.run(room.store.write(lambda session: session.add(row)))
+
+
+DELAYED = Limits(on_delay_s=30, n_raises=2)
+
+
+def test_of_rules_that_delay_what_happens_at_one_moment_only_that_delay_is_left_out(room, desk):
+    delayed_by_an_earlier_version(room)
+
+    assert room.run(desk.load()) == ""
+
+    rules = {rule.rule_id: rule for rule in desk.book.in_force.rules}
+    at_once = replace(DELAYED, on_delay_s=0.0)
+    assert rules["alert"].limits == at_once
+    assert (rules["quay"].applies_to.kinds, rules["quay"].limits) == (("congestion",), DELAYED)
+    assert (rules["quay.moments"].applies_to.kinds, rules["quay.moments"].limits) == (("events_lost",), at_once)
+    assert rules["quay.moments"].applies_to.sources == ("c1",)
+    assert len(rules) == len(shipped_rules().rules) + 3
+    assert sum(rule.expected_per_week for rule in rules.values()) == 3 + sum(
+        rule.expected_per_week for rule in shipped_rules()
+    )
+
+
+def test_that_a_delay_was_left_out_stands_in_the_history_of_the_rules_and_in_the_audit_once(room, desk):
+    delayed_by_an_earlier_version(room)
+    room.run(desk.load())
+    again = RuleDesk(room.store, room.bus, room.clock)
+
+    assert room.run(again.load()) == ""
+
+    newest, older = room.run(again.history())
+    assert (newest.version, newest.author, older.version) == (5, "system", 4)
+    assert "at one moment" in newest.reason
+    assert Difference(rule_id="alert", path="limits.on_delay_s", before="30", after="0") in newest.differences
+    assert [entry.subject for entry in room.run(audit.recent(room.store))] == ["alarm rules, version 5"]
+    assert again.book.in_force == desk.book.in_force
+    assert room.run(again.rules_at(4)) == again.book.in_force.rules, "the older state can be looked at, too"
+    room.run(again.save(SUSI, slower(), expect_version=5, reason="Begun anew"))
 
 
 def test_an_alarm_is_raised_as_the_rules_in_force_say(room, desk):

@@ -10,12 +10,12 @@ from core.cameras.model import Camera
 from core.incidents.model import AlarmChanged, AlarmState, IncidentStatus, Priority, SourceKind
 from core.incidents.policy import call_from
 from core.incidents.rules.text import shipped_rules
-from core.incidents.same_event import Seen, View, find_event, is_same_event
+from core.incidents.same_event import Seen, View, find_event, is_news_beside, is_same_event
 from core.kernel.errors import UnavailableError
 from core.kernel.geo import GeoPoint
 from core.vision.model import Observation, ObservationKind, Phase, RuleSetting, Scene
 from core.vision.plane import offset
-from tests.fixtures.room import ADA, Room
+from tests.fixtures.room import ADA, Room, make_condition
 from tests.unit.incidents.test_service import acknowledge, observe
 from tests.unit.vision.roads import START_AT
 
@@ -434,6 +434,25 @@ def test_of_more_sightings_than_are_looked_at_the_newest_count(room: Room, monke
     take(room, sighting(room, K.STOPPED_VEHICLE))
 
     assert sorted(incidents(room)) == ["collision", "object_left"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "priority", "after_s", "is_news"),
+    [
+        (K.STOPPED_VEHICLE, Priority.HIGH, 10, False),
+        (K.STOPPED_VEHICLE, Priority.HIGH, 301, True),
+        (K.STOPPED_VEHICLE, Priority.CRITICAL, 10, True),
+        (K.COLLISION, Priority.HIGH, 10, True),
+        (K.CONGESTION, Priority.MEDIUM, 3600, False),
+    ],
+    ids=["the same", "the same much later", "more urgent", "something else as urgent", "less urgent"],
+)
+def test_what_is_news_beside_a_call_of_the_same_event(kind, priority, after_s, is_news):
+    new = make_condition(kind=kind, priority=priority, began_at=START_AT + timedelta(seconds=after_s))
+
+    found = is_news_beside(new, kind=K.STOPPED_VEHICLE, priority=Priority.HIGH, called_at=START_AT)
+
+    assert found is is_news
 
 
 def place(room: Room, camera_id: str, view: View) -> None:

@@ -164,6 +164,20 @@ def test_an_alert_whose_time_is_uncertain_calls_and_says_so(desk):
     assert "not to be trusted" in alarm.detail
 
 
+def test_an_alert_that_came_ahead_of_what_is_missing_calls_once_and_says_so_also_after_a_restart(desk):
+    event = desk.event()
+    desk.store(replace(event, is_ahead=True))
+    left = desk.waiting()
+    desk.call(*left)
+    (alarm,) = desk.alarms()
+
+    desk.hear(event)
+
+    assert [one.is_ahead for one in left] == [True]
+    assert "Earlier events of it are missing." in alarm.detail
+    assert desk.alarms() == (alarm,), "what came in its turn later is the same event"
+
+
 @pytest.mark.parametrize(
     ("severity", "priority"),
     [("critical", 1), ("high", 2), ("medium", 3), ("low", 4), ("unheard of", 3), (["x"], 3), (None, 3)],
@@ -205,7 +219,9 @@ def test_a_rule_that_counts_alerts_counts_each_also_of_a_burst(desk):
     desk.hear(desk.event(), desk.event())
 
     assert before == ((), [])
-    assert [alarm.n_calls for alarm in desk.alarms()] == [1]
+    (alarm,) = desk.alarms()
+    assert alarm.n_calls == 1
+    assert desk.shown() == [(EventCall.CALLED, alarm.alarm_id)] * 2 + [(EventCall.COUNTED, "")] * 3
 
 
 def test_what_happens_at_one_moment_is_what_rules_know_as_that(desk):
