@@ -204,6 +204,11 @@ class SceneRules:
         return self._moved is not None and self._moved.is_blind
 
     @property
+    def is_view_open(self) -> bool:
+        """Whether it has been impossible for a while to judge whether the camera moved."""
+        return self._moved is not None and self._moved.is_open
+
+    @property
     def is_blind(self) -> bool:
         """Whether the picture does not show what the scene was drawn for: dark, covered, frozen or moved."""
         return any(condition.is_blind for condition in self._conditions)

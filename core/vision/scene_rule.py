@@ -169,7 +169,7 @@ class Notebook:
         self.observations: list[Observation] = []
         self._camera_id = camera_id
         self._pts_s = pts_s
-        self._captured_at = captured_at
+        self.captured_at = captured_at
         self._run = run
         self._plane = plane
 
@@ -212,7 +212,7 @@ class Notebook:
                 rule_name=place.name,
                 condition_key=condition_key if number is None else f"{condition_key}:{self._run}-{number}",
                 pts_s=self._pts_s,
-                captured_at=self._captured_at,
+                captured_at=self.captured_at,
                 label=sighting.track.label if sighting else "",
                 direction=direction,
                 track_id=sighting.track.track_id if sighting else None,
