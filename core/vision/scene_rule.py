@@ -78,6 +78,9 @@ class Moment:
         self.is_unsure = False
         """Whether a rule about the camera itself says that it cannot be believed; said before the other rules look."""
 
+        self.unseen: frozenset[int] = frozenset()
+        """Keys of vehicles that are kept without being seen: nobody saw them leave."""
+
         self._grey: Grey | None = None
         self._fixed_grey: Grey | None = None
 
