@@ -209,7 +209,7 @@ def _unpack(file: Path, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
                     raise ValueError(f"{file.name} ends too early.")
                 changed += unpacker.decompress(part, n_bytes - len(changed))
             before = before + np.frombuffer(changed, np.uint8)
-            room.write(before)
+            room.write(before.tobytes())
         room.flush()
         return np.memmap(room, np.uint8, mode="r", shape=shape)
 
