@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from app.connection import NodeConnection
-from core.field.inventory import MAX_AT_ONCE
 from core.kernel.errors import ConsoleError
+from core.kernel.portions import MAX_AT_ONCE
 
 _T = TypeVar("_T")
 

@@ -17,9 +17,10 @@ from app.room import Room
 from core.cameras.many import CameraAt, CameraEdit
 from core.cameras.model import Camera
 from core.field.broker_config import CertificateOutcome
-from core.field.inventory import BulkOutcome, DeviceAt, DeviceEdit
+from core.field.inventory import DeviceAt, DeviceEdit
 from core.field.model import CommandOutcome, CommandStatus, Device, DeviceCommand, RemovedDevice
 from core.field.sheet import DeviceSheet, OfferedCommand
+from core.kernel.portions import BulkOutcome
 from widgets.base.conditions import Condition
 from widgets.devices.bulk_bar import BulkBar
 from widgets.devices.bulk_page import BulkEdit, BulkPage, BulkResult, BulkTask

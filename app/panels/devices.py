@@ -19,10 +19,11 @@ from core.access.model import Role
 from core.cameras.model import Camera
 from core.cameras.onvif.model import CameraDescription, Discovery
 from core.field.device_list import NewDevice, read_device_list
-from core.field.inventory import BulkOutcome, DeviceAt
+from core.field.inventory import DeviceAt
 from core.kernel.errors import BadInputError, ConsoleError
 from core.kernel.geo import GeoPoint
 from core.kernel.ids import new_id
+from core.kernel.portions import BulkOutcome
 from core.media.model import ProbeResult, SourceSpec
 from widgets.devices.device_panel import DevicePanel
 from widgets.devices.identity_form import NewDeviceForm

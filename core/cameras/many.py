@@ -11,8 +11,7 @@ from sqlalchemy.orm import Session
 from core.access.model import Actor, Role
 from core.access.permission import require
 from core.field.device_list import read_site
-from core.field.inventory import MAX_AT_ONCE, MEANWHILE, BulkOutcome
-from core.kernel.errors import BadInputError
+from core.kernel.portions import check_portion, why_not
 from core.store.tables import CameraRow
 
 
@@ -85,11 +84,10 @@ def check_many(actor: Actor, role: Role, n_cameras: int) -> None:
 
     Raises:
         NotPermittedError: The actor is below `role`.
-        BadInputError: More than `MAX_AT_ONCE`.
+        BadInputError: Too many at once.
     """
     require(actor, role)
-    if n_cameras > MAX_AT_ONCE:
-        raise BadInputError(f"{n_cameras} cameras at once are too many.", hint=f"Send {MAX_AT_ONCE} at a time.")
+    check_portion(n_cameras, "cameras")
 
 
 def role_for(edits: Sequence[CameraEdit]) -> Role:
@@ -97,13 +95,6 @@ def role_for(edits: Sequence[CameraEdit]) -> Role:
     return Role.SUPERVISOR if any(edit.site is not None for edit in edits) else Role.OPERATOR
 
 
-def why_not(row: CameraRow | None, version: int) -> str:
-    """Return why a camera stays as it is; empty where it need not."""
-    if row is None:
-        return "There is no such camera any more."
-    return "" if row.version == version else MEANWHILE
-
-
-def refused(camera_id: str, row: CameraRow | None, reason: str) -> BulkOutcome:
-    """Return that nothing was done with a camera."""
-    return BulkOutcome(device_id=camera_id, reason=reason, version=0 if row is None else row.version)
+def why_it_stays(row: CameraRow | None, seen: int) -> str:
+    """Return why a camera that somebody saw in a version stays as it is; empty where it need not."""
+    return why_not(None if row is None else row.version, seen=seen, what="camera")

@@ -18,25 +18,16 @@ from core.access.model import Actor, Role
 from core.access.permission import require
 from core.cameras.address import CleanAddress, clean_address, complete_onvif, host_of, hosts_of
 from core.cameras.checks import check_camera, check_scene
-from core.cameras.many import (
-    CameraAt,
-    CameraEdit,
-    changes_of,
-    check_many,
-    refused,
-    role_for,
-    rows_of,
-    why_not,
-)
+from core.cameras.many import CameraAt, CameraEdit, changes_of, check_many, role_for, rows_of, why_it_stays
 from core.cameras.model import Camera, CameraChanged, CameraRemoved, SceneVersion, ViewAccepted
 from core.cameras.onvif.http import http_parts
 from core.cameras.scenes import append_version, list_versions, read_version
 from core.cameras.views import drop_view
-from core.field.inventory import BulkOutcome
 from core.kernel.bus import Bus
 from core.kernel.clock import Clock
 from core.kernel.errors import BadInputError
 from core.kernel.ids import new_id
+from core.kernel.portions import ALREADY, BulkOutcome, refused
 from core.kernel.secrets import Secrets
 from core.kernel.wire import from_builtins, to_builtins
 from core.store.engine import Store
@@ -242,9 +233,9 @@ class CameraService:
             for edit, changes in wanted:
                 row = known.get(edit.camera_id)
                 fresh = [] if row is None else [change for change in changes if not change.is_done(row)]
-                reason = why_not(row, edit.version) or ("" if fresh else "It is so already.")
+                reason = why_it_stays(row, edit.version) or ("" if fresh else ALREADY)
                 if row is None or reason:
-                    outcomes.append(refused(edit.camera_id, row, reason))
+                    outcomes.append(refused(edit.camera_id, None if row is None else row.version, reason))
                     continue
                 for change in fresh:
                     change.apply(row)
@@ -279,9 +270,9 @@ class CameraService:
             outcomes, removed = [], []
             for seen in cameras:
                 row = known.pop(seen.camera_id, None)
-                reason = why_not(row, seen.version)
+                reason = why_it_stays(row, seen.version)
                 if row is None or reason:
-                    outcomes.append(refused(seen.camera_id, row, reason))
+                    outcomes.append(refused(seen.camera_id, None if row is None else row.version, reason))
                     continue
                 removed.append(_camera(row))
                 session.delete(row)

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from core.store.engine import Store
-from core.store.tables import CameraRow, CameraViewRow
-from core.vision.view import LearnedView
+from core.store.tables import CameraLitViewRow, CameraRow, CameraViewRow
+from core.vision.light import Light
+from core.vision.view import LearnedView, LitView
 
 
 async def load_views(store: Store) -> dict[str, LearnedView]:
     """Return what was learned of each camera last."""
 
     def run(session: Session) -> dict[str, LearnedView]:
-        return {row.camera_id: _view(row) for row in session.scalars(select(CameraViewRow))}
+        lit = defaultdict(list)
+        for row in session.scalars(select(CameraLitViewRow).order_by(CameraLitViewRow.light)):
+            lit[row.camera_id].append(
+                LitView(light=Light(row.light), edges=row.edges, likeness=row.likeness, seen_at=row.seen_at)
+            )
+        return {
+            row.camera_id: LearnedView(
+                drawn=row.drawn, lit=tuple(lit[row.camera_id]), is_moved=row.is_moved, told_at=row.told_at
+            )
+            for row in session.scalars(select(CameraViewRow))
+        }
 
     return await store.read(run)
 
@@ -25,12 +38,14 @@ async def keep_view(store: Store, camera_id: str, view: LearnedView) -> None:
     def run(session: Session) -> None:
         if session.get(CameraRow, camera_id) is None:
             return
-        row = session.get(CameraViewRow, camera_id)
-        if row is None:
-            row = CameraViewRow(camera_id=camera_id)
-            session.add(row)
-        row.drawn, row.edges, row.likeness = view.drawn, view.edges, view.likeness
-        row.is_moved, row.told_at = view.is_moved, view.told_at
+        drop_view(session, camera_id)
+        session.add(CameraViewRow(camera_id=camera_id, drawn=view.drawn, is_moved=view.is_moved, told_at=view.told_at))
+        session.add_all(
+            CameraLitViewRow(
+                camera_id=camera_id, light=one.light, edges=one.edges, likeness=one.likeness, seen_at=one.seen_at
+            )
+            for one in view.lit
+        )
         session.flush()
 
     await store.write(run)
@@ -43,10 +58,5 @@ async def forget_view(store: Store, camera_id: str) -> None:
 
 def drop_view(session: Session, camera_id: str) -> None:
     """What the camera shows from now on is learned anew."""
-    session.execute(delete(CameraViewRow).where(CameraViewRow.camera_id == camera_id))
-
-
-def _view(row: CameraViewRow) -> LearnedView:
-    return LearnedView(
-        drawn=row.drawn, edges=row.edges, likeness=row.likeness, is_moved=row.is_moved, told_at=row.told_at
-    )
+    for table in (CameraViewRow, CameraLitViewRow):
+        session.execute(delete(table).where(table.camera_id == camera_id))

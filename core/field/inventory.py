@@ -18,32 +18,10 @@ from core.field.removals import Restored
 from core.kernel.clock import Clock
 from core.kernel.errors import BadInputError, NotPermittedError
 from core.kernel.geo import GeoPoint
+from core.kernel.portions import ALREADY, BulkOutcome, check_portion, refused, why_not
 from core.store.engine import Store
 from core.store.rows import check_version, place, storable
 from core.store.tables import DeviceRemovalRow, DeviceRow, DeviceTwinRow
-
-MAX_AT_ONCE = 500
-"""Devices in one transaction: as long as nobody else waits for the database noticeably."""
-
-
-MEANWHILE = "Somebody else changed it meanwhile."
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BulkOutcome:
-    """What became of one device or camera of many.
-
-    Attributes:
-        device_id: Of a camera its own id.
-        reason: Why nothing was done; empty where it was.
-        version: Of the device now; what undoes the change has to name it.
-        removal_id: Of a removal: what puts the device back.
-    """
-
-    device_id: str
-    reason: str = ""
-    version: int = 0
-    removal_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +152,9 @@ class Inventory:
             for seen in devices:
                 row = known.pop(seen.device_id, None)
                 if row is None or row.version != seen.version:
-                    outcomes.append(_refused(seen.device_id, row, _why_not(row, seen.version)))
+                    outcomes.append(
+                        refused(seen.device_id, None if row is None else row.version, _why_not(row, seen.version))
+                    )
                     continue
                 removal = removals.removal_of(row, twins.get(seen.device_id), actor, now)
                 kept.append(removal)
@@ -249,9 +229,9 @@ class Inventory:
             for edit, changes in wanted:
                 row = known.get(edit.device_id)
                 fresh = [] if row is None else [(done, change) for done, change in changes if not done(row)]
-                reason = _why_not(row, edit.version) or ("" if fresh else "It is so already.")
+                reason = _why_not(row, edit.version) or ("" if fresh else ALREADY)
                 if row is None or reason:
-                    outcomes.append(_refused(edit.device_id, row, reason))
+                    outcomes.append(refused(edit.device_id, None if row is None else row.version, reason))
                     continue
                 for _, change in fresh:
                     change.apply(row)
@@ -374,8 +354,7 @@ def _as_it_is(_row: DeviceRow) -> None:
 def _check(actor: Actor, n_devices: int) -> None:
     if actor.role < SUPERVISOR:
         raise NotPermittedError("Changing devices needs the role supervisor.")
-    if n_devices > MAX_AT_ONCE:
-        raise BadInputError(f"{n_devices} devices at once are too many.", hint=f"Send {MAX_AT_ONCE} at a time.")
+    check_portion(n_devices, "devices")
 
 
 def _rows_of(session: Session, device_ids: Sequence[str]) -> dict[str, DeviceRow]:
@@ -383,11 +362,5 @@ def _rows_of(session: Session, device_ids: Sequence[str]) -> dict[str, DeviceRow
     return {row.device_id: row for row in found}
 
 
-def _why_not(row: DeviceRow | None, version: int) -> str:
-    if row is None:
-        return "There is no such device any more."
-    return "" if row.version == version else MEANWHILE
-
-
-def _refused(device_id: str, row: DeviceRow | None, reason: str) -> BulkOutcome:
-    return BulkOutcome(device_id=device_id, reason=reason, version=0 if row is None else row.version)
+def _why_not(row: DeviceRow | None, seen: int) -> str:
+    return why_not(None if row is None else row.version, seen=seen, what="device")

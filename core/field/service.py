@@ -23,8 +23,6 @@ from core.field.device_list import NewDevice
 from core.field.event_log import DeviceEvent, EventCall
 from core.field.inbox import Inbound
 from core.field.inventory import (
-    MAX_AT_ONCE,
-    BulkOutcome,
     Change,
     DeviceAt,
     DeviceEdit,
@@ -94,6 +92,7 @@ from core.kernel.clock import Clock
 from core.kernel.errors import BadInputError, ConsoleError, UnavailableError
 from core.kernel.geo import GeoPoint
 from core.kernel.ids import new_id
+from core.kernel.portions import BulkOutcome, check_portion
 from core.store.engine import Store
 from core.store.tables import DeviceRow, ReadingRow
 
@@ -810,10 +809,7 @@ class FieldService:
             BadInputError: Too many at once.
             UnavailableError: The outbox or the database cannot be written; nothing was sent.
         """
-        if len(device_ids) > MAX_AT_ONCE:
-            raise BadInputError(
-                f"{len(device_ids)} devices at once are too many.", hint=f"Send {MAX_AT_ONCE} at a time."
-            )
+        check_portion(len(device_ids), "devices")
         known = [tracked.device for tracked in map(self._registry.get, device_ids) if tracked is not None]
         there = {device.device_id for device in known}
         gone = [

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from core.media.parameters import public_address
+
 NETWORK_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "http", "https")
 """How addresses of streams begin that come over a network."""
 
@@ -120,8 +122,9 @@ class SourceSpec:
     hardware: str = ""
 
     def __repr__(self) -> str:
-        """Leave the password out."""
-        return f"SourceSpec(address={self.address!r}, username={self.username!r}, transport={self.transport!r})"
+        """Leave the password out, also one that was typed into the address."""
+        shown = public_address(self.address)
+        return f"SourceSpec(address={shown!r}, username={self.username!r}, transport={self.transport!r})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -436,9 +436,15 @@ def _open_network(spec: SourceSpec) -> Source:
         options = {"rw_timeout": io_timeout, "rtmp_live": "live", **_HTTP_PROBING}
         container = _open_container(_authenticated(spec), name, None, options, spec.hardware)
         return _LibavSource(container, name, is_live=True, hardware=spec.hardware)
-    options |= {"rw_timeout": io_timeout, **_HTTP_PROBING}
-    container = _open_container(_authenticated(spec), name, None, options, spec.hardware)
-    return _LibavSource(container, name, is_live=container.duration is None, hardware=spec.hardware)
+    options |= {"rw_timeout": io_timeout}
+    container = _open_container(_authenticated(spec), name, None, options | _HTTP_PROBING, spec.hardware)
+    source = _LibavSource(container, name, is_live=container.duration is None, hardware=spec.hardware)
+    if container.format.name != "mpjpeg" or source.width:
+        return source
+    # Parts that call themselves image/jpg, or nothing: libav takes them by their markers alone.
+    source.close()
+    container = _open_container(_authenticated(spec), name, "mjpeg", options | _FAST_PROBING, spec.hardware)
+    return _LibavSource(container, name, is_live=True, hardware=spec.hardware)
 
 
 def _open_live(spec: SourceSpec, name: str, options: dict[str, str]) -> _LibavSource | None:

@@ -11,9 +11,9 @@ from core.access import audit
 from core.access.model import Actor, Role
 from core.access.permission import require
 from core.field.broker_config import CertificateOutcome, IssuedCertificate, issue_certificates, revoke, user_of
-from core.field.inventory import MAX_AT_ONCE
 from core.kernel.clock import Clock
 from core.kernel.errors import BadInputError
+from core.kernel.portions import check_portion
 from core.store.engine import Store
 
 
@@ -51,10 +51,7 @@ class CertificateDesk:
             UnavailableError: The audit cannot be written.
         """
         require(actor, Role.SUPERVISOR)
-        if len(device_ids) > MAX_AT_ONCE:
-            raise BadInputError(
-                f"{len(device_ids)} devices at once are too many.", hint=f"Send {MAX_AT_ONCE} at a time."
-            )
+        check_portion(len(device_ids), "devices")
         folder, now = self._require_folder(), self._clock.now()
         refused = {device_id: reason for device_id in device_ids if (reason := _why_not(device_id))}
         wanted = [device_id for device_id in dict.fromkeys(device_ids) if device_id not in refused]

@@ -17,7 +17,7 @@ from core.cameras.onvif.model import CameraDescription, Discovery, Preset, PtzHe
 from core.field.broker_config import CertificateOutcome, IssuedCertificate
 from core.field.device_list import NewDevice
 from core.field.event_log import DeviceEvent
-from core.field.inventory import BulkOutcome, DeviceAt, DeviceEdit
+from core.field.inventory import DeviceAt, DeviceEdit
 from core.field.messages import DeviceMessage
 from core.field.model import CommandOutcome, Device, DeviceCommand, RemovedDevice, Twin
 from core.field.sheet import SPANS_S, DeviceSheet, History
@@ -26,6 +26,7 @@ from core.incidents.review import Outcome, PrecisionReport, ReviewFilter, Review
 from core.incidents.shift import Draft, ShiftKind
 from core.kernel.errors import BadInputError, NotPermittedError, UnavailableError
 from core.kernel.geo import GeoPoint
+from core.kernel.portions import BulkOutcome
 from core.link.protocol import PROTOCOL
 from core.link.server import Peer, Verb
 from core.media.model import ProbeResult, SourceSpec

@@ -115,7 +115,7 @@ class CameraRow(Versioned, Base):
 
 
 class CameraViewRow(Base):
-    """What a camera shows while it stands right, as its worker learned it."""
+    """What was drawn on a camera when its worker learned what it shows while it stands right, and whether it does."""
 
     __tablename__ = "camera_view"
 
@@ -123,10 +123,20 @@ class CameraViewRow(Base):
     drawn: Mapped[str] = mapped_column(String(64))
     """Print of what is drawn on it; for another drawing the row means nothing."""
 
-    edges: Mapped[bytes] = mapped_column(LargeBinary)
-    likeness: Mapped[float]
     is_moved: Mapped[bool]
     told_at: Mapped[datetime]
+
+
+class CameraLitViewRow(Base):
+    """What a camera shows in one light while it stands right."""
+
+    __tablename__ = "camera_lit_view"
+
+    camera_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    light: Mapped[str] = mapped_column(String(32), primary_key=True)
+    edges: Mapped[bytes] = mapped_column(LargeBinary)
+    likeness: Mapped[float]
+    seen_at: Mapped[datetime]
 
 
 class CameraHeadRow(Base):

@@ -162,6 +162,11 @@ class CameraAnalyser:
         return self._rules.is_moved
 
     @property
+    def is_view_open(self) -> bool:
+        """Whether it has been impossible for a while to judge whether the camera moved."""
+        return self._rules.is_view_open
+
+    @property
     def is_blind(self) -> bool:
         """Whether the picture does not show what the scene was drawn for: dark, covered, frozen or moved."""
         return self._rules.is_blind

@@ -7,45 +7,94 @@ for one that stands right.
 from __future__ import annotations
 
 import math
-from datetime import datetime
-
-import numpy as np
-from numpy.typing import NDArray
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
 
 from core.vision.camera_condition import Cadence, Held
+from core.vision.light import Light, LightSense, has_colour
+from core.vision.likeness import CLEAR, Match, agreeing, compare, edges_of, likeness_of, visible_beside
 from core.vision.model import ObservationKind, Scene
-from core.vision.scene_rule import Grey, Moment, Notebook
+from core.vision.scene_rule import Moment, Notebook
 from core.vision.tuning import Tuning
-from core.vision.view import STRONGEST_EDGE, LearnedView, pack_edges, print_of_drawing, unpack_edges
+from core.vision.view import Edges, LearnedView, LitView, pack_edges, print_of_drawing, unpack_edges
 
-_Floats = NDArray[np.float32]
+
+class _Verdict(Enum):
+    HERE = "here"
+    """Where it was, beyond doubt."""
+
+    MOSTLY = "mostly"
+    """Where it was, as most parts of it say."""
+
+    PARTLY = "partly"
+    """Where it was, as some parts of it say: the rest is dark, dazzled or snow."""
+
+    SHIFTED = "shifted"
+    STRANGE = "strange"
+    """It shows something else in a light in which it is known."""
+
+    AS_USUAL = "as usual"
+    """As much alike as ever, and with too few edges to say where it is."""
+
+    OPEN = "open"
+    """In a light in which nobody knows what it has to show, or not lately."""
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is to be seen in one light; usable once it is learned.
+
+    Attributes:
+        likeness: That pictures usually have with it; 0 as long as none was compared.
+    """
+
+    edges: Edges
+    seen_at: datetime
+    learned_s: float = 0.0
+    likeness: float = 0.0
+    followed_s: float = 0.0
 
 
 class MovedRule:
     """The picture no longer shows what the zones were drawn on.
 
-    Compared are edges that last: traffic is averaged away over seconds, light does not move edges. A shift is found by
-    phase correlation; a view without anything in common by its missing correlation.
-
-    Source: Kuglin and Hines, The phase correlation image alignment method, 1975.
+    Compared are edges that last: traffic is averaged away over seconds, light does not move edges. Each light has a
+    view of its own (`light.py`), learned only while the picture agrees with one that is known. A shift is found by
+    phase correlation, in any light. A view without anything in common is believed only where light cannot be the
+    reason: its light is known and was seen lately, or it stood right just before and there was no switch between colour
+    and infra-red. Elsewhere it cannot be judged, which is said and calls nobody.
     """
 
     LEARN_S, FOLLOW_S, RECENT_S = 8.0, 300.0, 2.5
     TELL_S = 300.0
     """So long it follows slow changes before it tells again what it learned."""
 
-    CLEAR, STRANGE = 15.0, 12.0
-    """Standard deviations of the correlation: from the first on its peak says where the picture is, below the second it
-    has none."""
+    AGREES_SLOWER = 4.0
+    """So much longer takes what is learned from parts of the picture."""
+
+    MOSTLY, PARTLY = 0.5, 0.3
+    """Of the parts of a picture, how many have to agree."""
+
+    STRANGE = 12.0
+    """Standard deviations of the correlation, below which it has no peak."""
 
     UNLIKE = 0.65
     """Of the usual likeness, below which a picture without a peak shows something else."""
 
     STRUCTURE = 0.4
-    """Of the reference's edges that a picture needs to be judged: fog and night are no movement."""
+    """Of the known edges that a picture needs to be judged: fog and night are no movement."""
 
     LEAST_SPREAD = 5.0
     """Standard deviation of edges that are worth learning: a lens cap and the noise of a night have less."""
+
+    KNOWN_FOR = timedelta(days=14)
+    """What was seen so long ago may look otherwise by now: snow, leaves, works."""
+
+    JUST_NOW_S = 60.0
+    """Nothing but a switch to infra-red changes all of a picture in this time while its camera stands still."""
+
+    OPEN_AFTER_S = 60.0
 
     def __init__(self, scene: Scene) -> None:
         """Know nothing of the picture yet."""
@@ -55,12 +104,15 @@ class MovedRule:
         self._hold_s = tuning.value(kind, "hold_s")
         self._held = Held(kind, self._hold_s, end_s=self._hold_s)
         self._cadence = Cadence(1.0)
-        self._reference: _Floats | None = None
-        self._recent: _Floats | None = None
-        self._learned_s = 0.0
-        self._usual_likeness = 0.0
         self._drawn = print_of_drawing(scene)
-        self._followed_s = 0.0
+        self._visible = visible_beside(scene.private_parts)
+        self._sense = LightSense()
+        self._views: dict[Light, _Known] = {}
+        self._recent: Edges | None = None
+        self._recent_light = Light.UNKNOWN
+        self._right_at_s: float | None = None
+        self._right_light = Light.UNKNOWN
+        self._open_s = 0.0
         self._was_moved = False
         self._is_news = False
 
@@ -71,64 +123,61 @@ class MovedRule:
 
     def start_from(self, view: LearnedView) -> None:
         """Go on from what an earlier rule learned; what was learned of another drawing is left aside."""
-        edges = unpack_edges(view.edges)
-        if view.drawn != self._drawn or edges is None:
+        if view.drawn != self._drawn:
             return
-        self._reference, self._recent = edges, None
-        self._learned_s, self._usual_likeness = self.LEARN_S, view.likeness
-        self._was_moved = view.is_moved
-        if view.is_moved:
+        self._views = {
+            one.light: _Known(edges=edges, seen_at=one.seen_at, learned_s=self.LEARN_S, likeness=one.likeness)
+            for one in view.lit
+            if (edges := unpack_edges(one.edges)) is not None
+        }
+        self._recent, self._right_at_s = None, None
+        self._was_moved = view.is_moved and bool(self._views)
+        if self._was_moved:
             self._held.resume()
 
     def forget(self) -> None:
         """What the camera shows now is right: learn it anew."""
-        self._reference = self._recent = None
-        self._usual_likeness = self._followed_s = 0.0
+        self._views = {}
+        self._recent, self._right_at_s, self._open_s = None, None, 0.0
         self._is_news = self._was_moved = False
         self._held.drop()
 
     def take_news(self, told_at: datetime) -> LearnedView | None:
         """Return what is worth keeping: once it settled, every few minutes, and when the camera moved or is back."""
-        if not self._is_news or self._reference is None:
+        if not self._is_news:
             return None
         self._is_news = False
         return LearnedView(
             drawn=self._drawn,
-            edges=pack_edges(self._reference),
-            likeness=self._usual_likeness,
+            lit=tuple(
+                LitView(light=light, edges=pack_edges(one.edges), likeness=one.likeness, seen_at=one.seen_at)
+                for light, one in self._views.items()
+                if one.likeness
+            ),
             is_moved=self._held.has_begun,
             told_at=told_at,
         )
 
     def update(self, moment: Moment, note: Notebook) -> None:
         """Take one picture."""
-        grey = moment.fixed_grey
-        if grey is None or (step_s := self._cadence.due(moment.pts_s)) is None or moment.shows_nothing:
+        picture, small, grey = moment.picture, moment.grey, moment.fixed_grey
+        if picture is None or small is None or grey is None or not self._visible.any():
             return
-        edges = _edges(grey, STRONGEST_EDGE)
-        if self._reference is None:
-            self._reference, self._recent, self._learned_s = edges, edges.copy(), 0.0
+        if (step_s := self._cadence.due(moment.pts_s)) is None or moment.shows_nothing:
             return
-        if self._recent is None:
-            self._recent = edges.copy()
-        self._recent += (edges - self._recent) * (1 - math.exp(-max(step_s, 0.2) / self.RECENT_S))
-        if self._learned_s < self.LEARN_S:
-            self._learn(edges, step_s)
+        light = self._sense.take(picture, small, moment.pts_s)
+        edges = edges_of(grey) * self._visible
+        recent = self._average(edges, light, step_s)
+        if not self._usable:
+            self._learn_first(recent, light, step_s, note.captured_at)
             return
-        if float(self._recent.mean()) < self.STRUCTURE * float(self._reference.mean()):
+        own = self._usable.get(light)
+        if own is not None and float(recent.mean()) < self.STRUCTURE * float(own.edges.mean()):
             return
-        self._compare(step_s, moment.height_over_width, note)
+        self._judge(edges, light, step_s, moment, note)
         if self._held.has_begun is not self._was_moved:
             self._was_moved = self._held.has_begun
-            self._is_news = self._usual_likeness > 0.0
-
-    def _learn(self, edges: _Floats, step_s: float) -> None:
-        assert self._reference is not None
-        self._learned_s += step_s
-        if step_s:
-            self._reference += (edges - self._reference) * (step_s / self._learned_s)
-        if self._learned_s >= self.LEARN_S and float(self._reference.std()) < self.LEAST_SPREAD:
-            self._reference = self._recent = None
+            self._is_news = any(one.likeness for one in self._views.values())
 
     @property
     def is_blind(self) -> bool:
@@ -140,69 +189,113 @@ class MovedRule:
         """Whether the newest picture shows something else."""
         return self._held.has_begun or self._held.is_wrong
 
-    def _compare(self, step_s: float, height_over_width: float, note: Notebook) -> None:
-        assert self._reference is not None
-        assert self._recent is not None
-        ours, theirs = self._reference - self._reference.mean(), self._recent - self._recent.mean()
-        likeness = float((ours * theirs).sum() / math.sqrt(float((ours**2).sum() * (theirs**2).sum()) + 1e-9))
-        shift, clear = phase_shift(ours, theirs, height_over_width)
-        is_shifted = clear >= self.CLEAR and shift >= self._shift
-        # Without a usual likeness the picture never yet was where it should be: nothing says that it was before.
-        is_strange = (
-            clear < self.STRANGE and self._usual_likeness > 0.0 and likeness < self.UNLIKE * self._usual_likeness
-        )
-        if clear >= self.CLEAR and not is_shifted:
-            self._follow(step_s, likeness)
-            is_wrong = False
+    @property
+    def is_open(self) -> bool:
+        """Whether it has been impossible for a while to judge where the camera looks."""
+        return not self._held.has_begun and self._open_s >= self.OPEN_AFTER_S
+
+    @property
+    def _usable(self) -> dict[Light, _Known]:
+        return {light: one for light, one in self._views.items() if one.learned_s >= self.LEARN_S}
+
+    def _average(self, edges: Edges, light: Light, step_s: float) -> Edges:
+        if self._recent is None or light is not self._recent_light:
+            self._recent = edges.copy()
         else:
-            # Neither here nor there: what held goes on to hold.
-            is_wrong = is_shifted or is_strange or self._held.has_begun
-        # A view with nothing in common is believed more slowly: half the seconds count.
+            self._recent += (edges - self._recent) * (1 - math.exp(-max(step_s, 0.2) / self.RECENT_S))
+        self._recent_light = light
+        return self._recent
+
+    def _learn_first(self, recent: Edges, light: Light, step_s: float, now: datetime) -> None:
+        """Learn what the camera shows: nothing is known that could say where it looks."""
+        self._views = {known: one for known, one in self._views.items() if known is light}
+        self._learn(recent, light, step_s, now)
+        one = self._views[light]
+        if one.learned_s >= self.LEARN_S and float(one.edges.std()) < self.LEAST_SPREAD:
+            self._views, self._recent = {}, None
+
+    def _learn(self, recent: Edges, light: Light, step_s: float, now: datetime) -> None:
+        one = self._views.get(light)
+        if one is None:
+            self._views[light] = _Known(edges=recent.copy(), seen_at=now)
+        elif step_s:
+            one.seen_at = now
+            one.learned_s += step_s
+            one.edges += (recent - one.edges) * min(1.0, step_s / one.learned_s)
+
+    def _judge(self, edges: Edges, light: Light, step_s: float, moment: Moment, note: Notebook) -> None:
+        assert self._recent is not None
+        verdict, best = self._verdict(edges, self._recent, light, moment, note.captured_at)
+        self._open_s = self._open_s + step_s if verdict is _Verdict.OPEN else 0.0
+        is_right = verdict in {_Verdict.HERE, _Verdict.MOSTLY, _Verdict.PARTLY}
+        if is_right:
+            self._right_at_s = moment.pts_s
+            self._right_light = light
+        if self._sense.is_settled and verdict is _Verdict.HERE:
+            self._follow(self._recent, light, step_s, note.captured_at)
+        elif self._sense.is_settled and verdict is _Verdict.MOSTLY and not self._held.has_begun:
+            self._follow(self._recent, light, step_s / self.AGREES_SLOWER, note.captured_at)
+        is_shifted = verdict is _Verdict.SHIFTED
+        # Neither here nor there: what held goes on to hold.
+        is_wrong = not is_right and (is_shifted or verdict is _Verdict.STRANGE or self._held.has_begun)
+        is_sure = is_shifted or verdict is _Verdict.HERE
+        # What rests on parts, or on nothing in common, is believed more slowly: half the seconds count.
         self._held.take(
             is_wrong,
-            step_s if is_shifted or not is_wrong else step_s / 2,
+            step_s if is_sure or is_wrong is self._held.has_begun else step_s / 2,
             note,
-            confidence=min(0.98, 0.8 + 0.005 * clear) if is_shifted else 0.85,
-            values={"shift": round(shift, 4)} if is_shifted else {},
+            confidence=min(0.98, 0.8 + 0.005 * best.clear) if is_shifted else 0.85,
+            values={"shift": round(best.shift, 4)} if is_shifted else {},
         )
 
-    def _follow(self, step_s: float, likeness: float) -> None:
+    def _verdict(
+        self, edges: Edges, recent: Edges, light: Light, moment: Moment, now: datetime
+    ) -> tuple[_Verdict, Match]:
+        """Return what a picture says, and the match that says it best; the view of its own light is asked first."""
+        usable = self._usable
+        asked = sorted(usable, key=lambda one: (one is not light, one is not self._right_light))
+        matches: dict[Light, Match] = {}
+        for known in asked:
+            match = compare(usable[known].edges, recent, self._visible, moment.height_over_width)
+            matches[known] = match
+            if match.clear >= CLEAR:
+                return (_Verdict.HERE if match.shift < self._shift else _Verdict.SHIFTED), match
+        best = max(matches.values(), key=lambda one: one.clear)
+        share = max(agreeing(usable[known].edges, edges, self._visible) for known in asked)
+        if share >= self.PARTLY:
+            return (_Verdict.MOSTLY if share >= self.MOSTLY else _Verdict.PARTLY), best
+        has_to_show = self._has_to_show(light, moment.pts_s, now)
+        if has_to_show is None:
+            return _Verdict.OPEN, best
+        match, usual = matches[has_to_show], usable[has_to_show].likeness
+        # Without a usual likeness the picture never yet was where it should be: nothing says that it was before.
+        if usual > 0.0 and match.likeness >= self.UNLIKE * usual:
+            return _Verdict.AS_USUAL, best
+        return (_Verdict.STRANGE if usual > 0.0 and best.clear < self.STRANGE else _Verdict.OPEN), best
+
+    def _has_to_show(self, light: Light, pts_s: float, now: datetime) -> Light | None:
+        """Return the light whose view the camera has to show now; None where nobody can say that it has to."""
+        usable = self._usable
+        if light in usable and now - usable[light].seen_at <= self.KNOWN_FOR:
+            return light
+        was = self._right_at_s
+        is_just_now = was is not None and 0 <= pts_s - was <= self.JUST_NOW_S
+        if is_just_now and self._right_light in usable and has_colour(self._right_light) is has_colour(light):
+            return self._right_light
+        return None
+
+    def _follow(self, recent: Edges, light: Light, step_s: float, now: datetime) -> None:
         """Learn on, day into night, while the picture is where it should be."""
-        assert self._reference is not None
-        assert self._recent is not None
-        self._followed_s += step_s
-        if not self._usual_likeness or self._followed_s >= self.TELL_S:
-            self._is_news, self._followed_s = True, 0.0
+        one = self._usable.get(light)
+        if one is None:
+            self._learn(recent, light, step_s, now)
+            return
+        self._views.pop(Light.UNKNOWN, None)
+        likeness = likeness_of(one.edges, recent, self._visible)
+        one.seen_at = now
+        one.followed_s += step_s
+        if not one.likeness or one.followed_s >= self.TELL_S:
+            self._is_news, one.followed_s = True, 0.0
         share = min(1.0, step_s / self.FOLLOW_S)
-        self._reference += (self._recent - self._reference) * share
-        self._usual_likeness += (likeness - self._usual_likeness) * (10 * share if self._usual_likeness else 1.0)
-
-
-def phase_shift(ours: _Floats, theirs: _Floats, height_over_width: float) -> tuple[float, float]:
-    """Return how far a picture is shifted against another one.
-
-    Args:
-        ours: Mean 0, shape (h, w).
-        theirs: Of the same shape.
-        height_over_width: Of the pictures, whatever shape they were brought to.
-
-    Returns:
-        Shift as a part of the width, and how clear that is: the height of the peak in standard deviations.
-    """
-    height, width = ours.shape
-    window = np.outer(np.hanning(height), np.hanning(width))
-    cross = np.fft.rfft2(theirs * window) * np.conj(np.fft.rfft2(ours * window))
-    correlation = np.fft.irfft2(cross / (np.abs(cross) + 1e-6), s=ours.shape)
-    # One pixel of blur: a shift by half a pixel spreads its peak over four.
-    correlation = np.mean([np.roll(correlation, step, axis) for step in (-1, 0, 1) for axis in (0, 1)], axis=0)
-    row, column = np.unravel_index(int(correlation.argmax()), correlation.shape)
-    dy, dx = (row + height // 2) % height - height // 2, (column + width // 2) % width - width // 2
-    peak = float(correlation[row, column])
-    return math.hypot(dx / width, dy / height * height_over_width), peak / (float(correlation.std()) + 1e-9)
-
-
-def _edges(grey: Grey, strongest: float) -> _Floats:
-    small = grey.astype(np.float32)
-    edges = np.zeros_like(small)
-    edges[1:-1, 1:-1] = np.abs(small[1:-1, 2:] - small[1:-1, :-2]) + np.abs(small[2:, 1:-1] - small[:-2, 1:-1])
-    return np.minimum(edges, strongest)
+        one.edges += (recent - one.edges) * share
+        one.likeness += (likeness - one.likeness) * (10 * share if one.likeness else 1.0)

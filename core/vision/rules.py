@@ -28,6 +28,7 @@ from core.vision.model import VEHICLE_LABELS, Observation, ObservationKind, Phas
 from core.vision.object_left import ObjectLeftRule
 from core.vision.pedestrian import PERSON, TWO_WHEELERS, PedestrianRule, calls_for_people
 from core.vision.scene_rule import Moment, Notebook, SceneRule, place_of
+from core.vision.standing import StandingPlaces
 from core.vision.stopped import StoppedRule
 from core.vision.stopped_lane import LaneStoppedRule
 from core.vision.tuning import Tuning
@@ -104,6 +105,7 @@ class SceneRules:
         self._run = new_id()
         self._clock = PictureClock()
         self._memory = VehicleMemory(aspect)
+        self._places = StandingPlaces()
         self._lines = [(line, LineCounter(line, aspect)) for line in scene.lines]
         tuning = Tuning(scene)
         self._zones = {zone.key: _ZoneRules(zone, aspect, tuning) for zone in scene.zones}
@@ -133,7 +135,7 @@ class SceneRules:
                 pictures.
         """
         self._clock.advance(pts_s)
-        sightings, gone = self._memory.update(self._masks.outside(tracks), self._clock)
+        sightings, gone = self._memory.update(self._masks.outside(tracks), self._clock, self._places.kept)
         note = Notebook(self._camera_id, pts_s, captured_at, run=self._run, plane=self.measures.plane)
         moment = Moment(
             sightings,
@@ -144,6 +146,7 @@ class SceneRules:
             looks_per_s=self._clock.looks_per_s,
             picture=picture,
         )
+        moment.unseen = self._places.unseen
         # First of all: what the others see is worth as much as the picture.
         for condition in self._conditions:
             condition.update(moment, note)
@@ -173,11 +176,16 @@ class SceneRules:
         )
         for rule in self._rules:
             rule.update(moment, note)
+        self._places.update(moment, self._told_to_stand())
         if self.is_blind:
             self._ends.distrust()
         if is_unsure:
             return self._ends.hold_back(note.observations)
         return self._ends.let_go(note.observations, moment.dt_s, pts_s, captured_at)
+
+    def _told_to_stand(self) -> frozenset[int]:
+        told = frozenset[int]().union(*(zone.told for zone in self._zones.values()))
+        return told.union(*(rule.told for rule in self._rules if isinstance(rule, LaneStoppedRule)))
 
     def start_from(self, view: LearnedView) -> None:
         """Go on from what was learned of the camera's view before; nothing where nobody watches it."""
@@ -202,6 +210,11 @@ class SceneRules:
     def is_moved(self) -> bool:
         """Whether the picture shows something else than its scene was drawn for, for so long that it calls."""
         return self._moved is not None and self._moved.is_blind
+
+    @property
+    def is_view_open(self) -> bool:
+        """Whether it has been impossible for a while to judge whether the camera moved."""
+        return self._moved is not None and self._moved.is_open
 
     @property
     def is_blind(self) -> bool:
@@ -260,6 +273,11 @@ class _ZoneRules:
         for change in changes + self._stopped.forget(gone, clock.now_s):
             values = {"standing_s": round(change.standing_s, 1), "was_parked": float(change.was_parked)}
             self._write(note, ObservationKind.STOPPED_VEHICLE, change.phase, change.sighting, values)
+
+    @property
+    def told(self) -> frozenset[int]:
+        """Keys of vehicles that were said to stand, and not to have left."""
+        return frozenset() if self._stopped is None else self._stopped.told
 
     def _watch_presence(self, change: ZoneChange, clock: PictureClock, note: Notebook) -> None:
         n_inside = float(self.presence.n_inside)

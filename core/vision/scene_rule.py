@@ -78,6 +78,9 @@ class Moment:
         self.is_unsure = False
         """Whether a rule about the camera itself says that it cannot be believed; said before the other rules look."""
 
+        self.unseen: frozenset[int] = frozenset()
+        """Keys of vehicles that are kept without being seen: nobody saw them leave."""
+
         self._grey: Grey | None = None
         self._fixed_grey: Grey | None = None
 
@@ -169,7 +172,7 @@ class Notebook:
         self.observations: list[Observation] = []
         self._camera_id = camera_id
         self._pts_s = pts_s
-        self._captured_at = captured_at
+        self.captured_at = captured_at
         self._run = run
         self._plane = plane
 
@@ -212,7 +215,7 @@ class Notebook:
                 rule_name=place.name,
                 condition_key=condition_key if number is None else f"{condition_key}:{self._run}-{number}",
                 pts_s=self._pts_s,
-                captured_at=self._captured_at,
+                captured_at=self.captured_at,
                 label=sighting.track.label if sighting else "",
                 direction=direction,
                 track_id=sighting.track.track_id if sighting else None,

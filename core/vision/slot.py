@@ -89,6 +89,10 @@ UNREADABLE_BLACK = (
 MOVED_BLACK = (
     "The camera moved: all is black, for parts are private. Put it right, or say that the view is right in its scene."
 )
+VIEW_OPEN = (
+    "Whether this camera moved cannot be judged in this light. Where its zones lie right, say in its scene that the "
+    "view is right."
+)
 BROKEN = "The analysis of this camera broke {n} times lately and began anew; the log of its worker says more."
 
 
@@ -378,7 +382,9 @@ class CameraSlot:
         analyser = self.analyser
         if analyser is not None and analyser.is_undersampled:
             return UNDERSAMPLED
-        return "" if analyser is None else analyser.plane_fault
+        if analyser is None:
+            return ""
+        return analyser.plane_fault or (VIEW_OPEN if analyser.is_view_open else "")
 
     def _is_silent(self, now_s: float) -> bool:
         return (since_s := self._waits_since_s) is not None and now_s - since_s > SILENT_AFTER_S

@@ -101,6 +101,11 @@ class StoppedRule:
                 changes += _end(stand)
         return changes
 
+    @property
+    def told(self) -> frozenset[int]:
+        """Keys of vehicles that were said to stand, and not to have left."""
+        return frozenset(key for key, stand in self._stands.items() if stand.is_reported and not stand.is_silent)
+
     def forget(self, keys: Iterable[int], now_s: float) -> list[StoppedChange]:
         """Let go of vehicles that were not seen for so long that they must be gone."""
         changes = []

@@ -137,8 +137,15 @@ class LaneStoppedRule:
             for stand in lane.stands.values():
                 stand.sighting = next((s for s in vehicles if s.key == stand.sighting.key), stand.sighting)
                 stand.behind -= moment.gone
+                if stand.sighting.key in moment.unseen:
+                    continue  # Who is not seen for long grows no surer of standing there.
                 _watch_passing(lane.shape, stand, movers)
-                self._judge(lane, stand, slow, moment.now_s, note)
+                self._judge(lane, stand, slow, moment, note)
+
+    @property
+    def told(self) -> frozenset[int]:
+        """Keys of vehicles that were said to stand, and not to have left."""
+        return frozenset(key for lane in self._lanes for key, stand in lane.stands.items() if stand.told is not None)
 
     def _movers(self, lane: _LaneStops, inside: Sequence[Sequence[Sighting]]) -> list[Sighting]:
         """Return who drives in this lane or one that leads the same way."""
@@ -151,11 +158,11 @@ class LaneStoppedRule:
             if sighting.speed > MOVES_AT * sighting.size
         ]
 
-    def _judge(self, lane: _LaneStops, stand: _Stand, slow: Sequence[Sighting], now_s: float, note: Notebook) -> None:
+    def _judge(self, lane: _LaneStops, stand: _Stand, slow: Sequence[Sighting], moment: Moment, note: Notebook) -> None:
         if stand.told is not None and stand.told >= self._call_from:
             return
-        standing_s = now_s - stand.since_s
-        after_s = self._patience_s(lane, stand, slow, now_s)
+        standing_s = moment.now_s - stand.since_s
+        after_s = self._patience_s(lane, stand, slow, moment)
         if after_s is None or standing_s < after_s:
             return
         confidence = _confidence(lane, stand, standing_s - after_s)
@@ -164,16 +171,17 @@ class LaneStoppedRule:
         stand.told = confidence
         self._write(lane, stand, Phase.BEGIN, standing_s, note)
 
-    def _patience_s(self, lane: _LaneStops, stand: _Stand, slow: Sequence[Sighting], now_s: float) -> float | None:
+    def _patience_s(self, lane: _LaneStops, stand: _Stand, slow: Sequence[Sighting], moment: Moment) -> float | None:
         """Return how long it may stand; None while it waits behind another one."""
         here = lane.shape.along(stand.sighting.ground)
         reach = QUEUE_GAP * stand.sighting.size
         # Who stands is there although the detector may miss it in this picture.
-        neighbours = {s.key: s for s in (*(other.sighting for other in lane.stands.values()), *slow)}
+        standing = [other.sighting for key, other in lane.stands.items() if key not in moment.unseen]
+        neighbours = {s.key: s for s in (*standing, *slow)}
         gaps = [lane.shape.along(s.ground) - here for key, s in neighbours.items() if key != stand.sighting.key]
         if any(0 < gap < reach for gap in gaps):
             return None
-        usual_s = USUAL_MARGIN * lane.usual_s(stand.sighting, now_s)
+        usual_s = USUAL_MARGIN * lane.usual_s(stand.sighting, moment.now_s)
         is_head = any(-reach < gap <= 0 for gap in gaps)
         return max(self._queue_after_s if is_head else self._after_s, usual_s)
 

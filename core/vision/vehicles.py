@@ -122,13 +122,20 @@ class VehicleMemory:
         self._key_of: dict[int, int] = {}
         self._next_key = 1
 
-    def update(self, tracks: Sequence[Track], clock: PictureClock) -> tuple[tuple[Sighting, ...], frozenset[int]]:
+    def update(
+        self, tracks: Sequence[Track], clock: PictureClock, kept: Set[int] = frozenset()
+    ) -> tuple[tuple[Sighting, ...], frozenset[int]]:
         """Take the tracks of a picture.
+
+        Args:
+            tracks: As the tracker returned them.
+            clock: At this picture.
+            kept: Keys that are not forgotten however long they are not seen.
 
         Returns:
             The sightings, and the keys of vehicles that are forgotten from now on.
         """
-        gone = self._cut_off() if clock.is_gap else frozenset()
+        gone = self._cut_off(kept) if clock.is_gap else frozenset()
         keys = self._known_keys(tracks, clock.now_s)
         present = {key for key in keys if key}
         sightings = []
@@ -138,11 +145,11 @@ class VehicleMemory:
                 continue
             present.add(key)
             sightings.append(self._see(key, track, clock.now_s))
-        return tuple(sightings), gone | self._forget(clock.now_s)
+        return tuple(sightings), gone | self._forget(clock.now_s, kept)
 
-    def _cut_off(self) -> frozenset[int]:
+    def _cut_off(self, kept: Set[int]) -> frozenset[int]:
         """Begin after a gap; who was not seen since the gap before is forgotten, for the clock did not run."""
-        gone = frozenset(key for key, vehicle in self._vehicles.items() if vehicle.is_cut_off)
+        gone = frozenset(key for key, vehicle in self._vehicles.items() if vehicle.is_cut_off and key not in kept)
         for vehicle in self._vehicles.values():
             vehicle.is_cut_off = True
         self._drop(gone)
@@ -239,9 +246,11 @@ class VehicleMemory:
         self._key_of[track.track_id] = best_key
         return best_key
 
-    def _forget(self, now_s: float) -> frozenset[int]:
+    def _forget(self, now_s: float, kept: Set[int]) -> frozenset[int]:
         gone = set()
         for key, vehicle in self._vehicles.items():
+            if key in kept:
+                continue
             is_standing = vehicle.sighting.speed < STANDING_SPEED * vehicle.sighting.size
             if now_s - vehicle.seen_at_s > (STANDING_MEMORY_S if is_standing else MOVING_MEMORY_S):
                 gone.add(key)

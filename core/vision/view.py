@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.kernel.wire import to_builtins
+from core.vision.light import Light
 from core.vision.model import Scene
 from core.vision.scene_rule import FIXED_WH_PX
 
@@ -26,20 +27,34 @@ Edges = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LitView:
+    """What one camera shows in one light while it stands right.
+
+    Attributes:
+        edges: That last, as `pack_edges` writes them.
+        likeness: That its pictures usually have with them.
+        seen_at: Wall time when the camera was last sure to show it.
+    """
+
+    light: Light
+    edges: bytes = field(repr=False)
+    likeness: float
+    seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LearnedView:
     """What one camera shows while it stands right.
 
     Attributes:
         drawn: Print of what was drawn on it, as `print_of_drawing` says; for another drawing it means nothing.
-        edges: That last, as `pack_edges` writes them.
-        likeness: That its pictures usually have with them.
+        lit: At most one for each light.
         is_moved: When this was told, the camera showed something else.
         told_at: Wall time.
     """
 
     drawn: str
-    edges: bytes = field(repr=False)
-    likeness: float
+    lit: tuple[LitView, ...]
     is_moved: bool = False
     told_at: datetime
 

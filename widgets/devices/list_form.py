@@ -9,7 +9,7 @@ from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from core.field.device_list import COLUMNS, BadRow, DeviceList
-from core.field.inventory import BulkOutcome
+from core.kernel.portions import BulkOutcome
 from widgets.base.file_dialogs import ask_file
 from widgets.base.flow import FlowLayout
 from widgets.base.table import Column, Line, TextTable

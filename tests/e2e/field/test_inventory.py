@@ -8,11 +8,12 @@ from sqlalchemy import select
 from core.access import audit
 from core.access.model import SYSTEM, Actor, Role
 from core.field.device_list import NewDevice
-from core.field.inventory import MAX_AT_ONCE, DeviceAt, DeviceEdit
+from core.field.inventory import DeviceAt, DeviceEdit
 from core.field.model import DeviceState, LinkState
 from core.field.service import DeviceChanged, DeviceRemoved
 from core.kernel.errors import BadInputError, NotPermittedError
 from core.kernel.geo import GeoPoint
+from core.kernel.portions import MAX_AT_ONCE
 from core.store.tables import AuditRow
 from tests.e2e.field.rig import ROOT, FieldDevice, Node, envelope, put_back, retained, settings_for, until
 

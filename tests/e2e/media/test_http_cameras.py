@@ -20,13 +20,28 @@ from tests.fixtures.processes import wait_until
 
 EXPECTED_LOGIN = "Basic " + base64.b64encode(b"op:p@ss").decode()
 
+HEAD = b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: LENGTH\r\n\r\n"
+ODD_PARTS = {
+    "dashes": ("boundary=--frame", HEAD),
+    "quotes": ('boundary="frame"', HEAD),
+    "another": ("boundary=other", HEAD),
+    "none": ("", HEAD),
+    "no-length": ("boundary=frame", b"--frame\r\nContent-Type: image/jpeg\r\n\r\n"),
+    "line-feeds": ("boundary=frame", HEAD.replace(b"\r", b"")),
+    "jpg": ("boundary=frame", HEAD.replace(b"image/jpeg", b"image/jpg")),
+    "charset": ("boundary=frame", HEAD.replace(b"image/jpeg", b"image/jpeg; charset=utf-8")),
+    "no-type": ("boundary=frame", b"--frame\r\nContent-Length: LENGTH\r\n\r\n"),
+    "bare": ("boundary=frame", b"--frame\r\n\r\n"),
+}
+"""How cameras separate the pictures of one answer, and what libav does not take of it."""
+
 
 def jpeg_of(value: int) -> bytes:
     return to_jpeg(av.VideoFrame.from_ndarray(np.full((240, 320, 3), value, np.uint8), format="rgb24"), (320, 240))
 
 
 class CameraPage(BaseHTTPRequestHandler):
-    """`/mjpeg` never ends, `/locked` and `/cgi` want a password, `/clip.mp4` is a file."""
+    """`/mjpeg` and `/odd/…` never end, `/locked` and `/cgi` want a password, `/clip.mp4` is a file."""
 
     clip = b""
     closing = threading.Event()
@@ -36,6 +51,8 @@ class CameraPage(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path == "/clip.mp4":
             self._send("video/mp4", self.clip)
+        elif self.path.startswith("/odd/"):
+            self._stream(*ODD_PARTS[self.path.removeprefix("/odd/")])
         elif self.path in {"/mjpeg", "/cgi?user=op&pwd=p%40ss"} or self.headers.get("Authorization") == EXPECTED_LOGIN:
             self._stream()
         elif self.path == "/locked" or self.path.startswith("/cgi"):
@@ -56,9 +73,9 @@ class CameraPage(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def _stream(self) -> None:
+    def _stream(self, boundary: str = "boundary=frame", head: bytes = HEAD) -> None:
         self.send_response(200)
-        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+        self.send_header("Content-Type", f"multipart/x-mixed-replace; {boundary}")
         self.end_headers()
         number = 0
         CameraPage.n_calls += 1
@@ -67,8 +84,7 @@ class CameraPage(BaseHTTPRequestHandler):
                 if not self.flowing.is_set():
                     continue
                 jpeg = jpeg_of(40 + number % 8 * 20)
-                head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n".encode()
-                self.wfile.write(head + jpeg + b"\r\n")
+                self.wfile.write(head.replace(b"LENGTH", b"%d" % len(jpeg)) + jpeg + b"\r\n")
                 number += 1
         except OSError:
             pass  # The viewer hung up.
@@ -106,6 +122,21 @@ def test_an_mjpeg_camera_is_live(camera_page, path):
     assert report.codec == "mjpeg"
     # MJPEG has no clock, and libav would count 25 pictures a second, whatever comes.
     assert frames[-1].pts_s - frames[0].pts_s == pytest.approx(frames[-1].received_s - frames[0].received_s, abs=0.01)
+
+
+@pytest.mark.parametrize("odd", ODD_PARTS)
+def test_an_mjpeg_camera_is_live_however_it_separates_its_pictures(camera_page, odd):
+    frames = []
+    spec = SourceSpec(address=f"{camera_page}/odd/{odd}")
+    stream = CameraStream("c", spec, on_frame=frames.append, on_state=lambda *state: None, clock=SystemClock())
+    stream.start()
+    try:
+        wait_until(lambda: len(frames) >= 10, what="ten pictures")
+        report = stream.report()
+    finally:
+        assert stream.stop(timeout_s=5.0)
+
+    assert (report.state, report.width, report.height) == (StreamState.LIVE, 320, 240)
 
 
 def test_an_mjpeg_camera_asks_for_the_password(camera_page):

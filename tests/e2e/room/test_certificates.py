@@ -9,8 +9,8 @@ from PySide6.QtWidgets import QFileDialog, QLineEdit, QPushButton
 
 from app.cli import main
 from core.field.device_list import NewDevice
-from core.field.inventory import BulkOutcome
 from core.field.model import DeviceState
+from core.kernel.portions import BulkOutcome
 from tests.e2e.field.test_broker_config import ROOT, Client, GeneratedBroker
 from tests.e2e.room.test_main_job import create_administrator
 from tests.fixtures.console import act, press, until

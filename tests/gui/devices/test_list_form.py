@@ -7,8 +7,8 @@ from PySide6.QtWidgets import QProgressBar, QPushButton
 
 from core.access.model import Role
 from core.field.device_list import read_device_list
-from core.field.inventory import BulkOutcome
 from core.field.model import Device, DeviceState
+from core.kernel.portions import BulkOutcome
 from widgets.devices.device_panel import DevicePanel
 from widgets.devices.list_form import DeviceListForm
 

@@ -12,8 +12,9 @@ from core.cameras.onvif.model import HeadTurned, PtzStatus, Velocity
 from core.cameras.views import keep_view, load_views
 from core.kernel.errors import BadInputError, NotPermittedError, UnavailableError
 from core.sim.onvif import Fault, OnvifSimulator
+from core.vision.light import Light
 from core.vision.model import Mask, MaskKind, Scene
-from core.vision.view import LearnedView, print_of_drawing
+from core.vision.view import LearnedView, LitView, print_of_drawing
 from tests.fixtures.room import OLGA, SUSI, VERA, Room
 from tests.unit.cameras import steering
 from tests.unit.cameras.steering import until
@@ -240,9 +241,9 @@ def test_a_camera_at_home_that_cannot_be_asked_keeps_the_home_that_is_known(room
 
 def test_whoever_says_that_home_is_here_says_that_its_view_is_right(room, head):
     camera = add(room, head)
-    view = LearnedView(
-        drawn=print_of_drawing(camera.scene), edges=b"edges", likeness=0.9, told_at=datetime(2026, 11, 22, tzinfo=UTC)
-    )
+    at = datetime(2026, 11, 22, tzinfo=UTC)
+    lit = LitView(light=Light.DAY, edges=b"edges", likeness=0.9, seen_at=at)
+    view = LearnedView(drawn=print_of_drawing(camera.scene), lit=(lit,), told_at=at)
     room.run(keep_view(room.store, "bridge", view))
     heard = []
     room.bus.subscribe(ViewAccepted, heard.append)

@@ -1,7 +1,7 @@
 """What a camera shows while it stands right outlives its worker, for as long as the same is drawn on it."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -9,8 +9,9 @@ from core.access import audit
 from core.cameras.model import Camera, ViewAccepted
 from core.cameras.views import keep_view, load_views
 from core.kernel.errors import BadInputError, NotPermittedError
+from core.vision.light import Light
 from core.vision.model import CountLine, Lane, Mask, PlanePoint, RoadPlane, RuleSetting, Scene, Zone
-from core.vision.view import LearnedView, print_of_drawing
+from core.vision.view import LearnedView, LitView, print_of_drawing
 from tests.fixtures.room import OLGA, SUSI, Room
 
 SQUARE = ((0.1, 0.1), (0.9, 0.1), (0.9, 0.9), (0.1, 0.9))
@@ -22,12 +23,13 @@ MASK = Mask(key="mask", name="Window", polygon=SQUARE)
 PLANE = RoadPlane(points=tuple(PlanePoint(picture=p, ground_xy_m=(p[0] * 10, p[1] * 20)) for p in SQUARE))
 SCENE = Scene(zones=(ZONE,), lines=(LINE,), lanes=(LANE,), masks=(MASK,), plane=PLANE)
 
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+BY_DAY = LitView(light=Light.DAY, edges=b"edges", likeness=0.9, seen_at=NOON)
+BY_NIGHT = LitView(light=Light.NIGHT, edges=b"lamps", likeness=0.7, seen_at=NOON - timedelta(hours=12))
+
 
 def view_of(scene: Scene, **changes: object) -> LearnedView:
-    learned = LearnedView(
-        drawn=print_of_drawing(scene), edges=b"edges", likeness=0.9, told_at=datetime(2026, 11, 22, 12, tzinfo=UTC)
-    )
-    return replace(learned, **changes)
+    return replace(LearnedView(drawn=print_of_drawing(scene), lit=(BY_DAY,), told_at=NOON), **changes)
 
 
 @pytest.fixture
@@ -42,10 +44,12 @@ def known(room: Room) -> dict[str, LearnedView]:
 
 
 def test_the_newest_word_of_a_camera_is_kept(room, camera):
-    room.run(keep_view(room.store, "a", view_of(SCENE, is_moved=True, likeness=0.8)))
-    room.run(keep_view(room.store, "nobody", view_of(SCENE)))
+    for lit in ((BY_DAY, BY_NIGHT), (replace(BY_DAY, likeness=0.8),)):
+        newest = view_of(SCENE, is_moved=True, lit=lit)
+        room.run(keep_view(room.store, "a", newest))
+        room.run(keep_view(room.store, "nobody", newest))
 
-    assert known(room) == {"a": view_of(SCENE, is_moved=True, likeness=0.8)}
+        assert known(room) == {"a": newest}
 
 
 @pytest.mark.parametrize(

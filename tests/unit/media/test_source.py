@@ -72,6 +72,7 @@ def test_an_address_that_leads_nowhere_is_refused_with_a_way_out(address):
 )
 def test_a_password_typed_into_the_address_is_never_shown(address, shown):
     assert public_address(address) == shown
+    assert repr(SourceSpec(address=address)) == repr(SourceSpec(address=shown))
 
 
 @pytest.mark.parametrize(

@@ -323,6 +323,7 @@ def test_a_view_that_somebody_says_is_right_is_learned_anew():
 def test_a_row_that_cannot_be_read_is_as_none():
     run = Run()
     run.watch(15)
-    run.view = replace(run.view, edges=run.view.edges[:-20])
+    (lit,) = run.view.lit
+    run.view = replace(run.view, lit=(replace(lit, edges=lit.edges[:-20]),))
 
     assert run.watch(25, change=push) == []

@@ -14,6 +14,7 @@ import pytest
 from core.media.model import SourceSpec
 from core.media.ring import FrameRing, RingReader
 from core.media.stream import StreamFrame
+from core.vision.light import Light
 from core.vision.look_back import AFTER_S
 from core.vision.looks import N_SLOTS, LookReader
 from core.vision.messages import BaysPictured, CameraJob, ClipKept, LookAt, Looked, Observed, OpenLooks, ViewLearned
@@ -50,7 +51,7 @@ class BrokenAnalyser:
     """Rules with a bug."""
 
     is_settled = True
-    is_blind = is_moved = is_undersampled = False
+    is_blind = is_moved = is_undersampled = is_view_open = False
 
     def hold(self, pts_s, captured_at):
         raise ZeroDivisionError
@@ -420,6 +421,24 @@ def test_the_next_worker_hides_a_camera_that_was_pushed_from_its_first_picture_o
     assert max(first, later) < 12
     assert [one.observation.phase for one in watched.moves] == ["begin", "begin", "end"]
     assert watched.brightness > 100
+
+
+def test_a_tile_says_when_nobody_can_judge_in_this_light_whether_its_camera_moved(watched):
+    watched.look_at(STREET, 15.0)
+    (view,) = watched.views
+    (lit,) = view.lit
+    other = Light.DAY if lit.light is not Light.DAY else Light.NIGHT
+
+    watched.begin_anew(replace(view, lit=(replace(lit, light=other),)))
+    watched.look_at(scaled(street(seed=9)[::-1, ::-1].astype(np.uint8), VIEW_WH), 75.0)
+
+    assert "cannot be judged in this light" in watched.reason
+    assert watched.moves == []
+    assert watched.brightness > 100
+
+    watched.look_at(STREET, 12.0)
+
+    assert watched.reason == ""
 
 
 def test_rules_that_break_begin_anew_with_what_was_learned_of_the_view(watched):
