@@ -292,8 +292,8 @@ def run_node(options: argparse.Namespace) -> int:
     sys.setswitchinterval(THREAD_TURN_S)
 
     def on_open() -> None:
-        # What was made for the room stays: looking through it again would hold up an alarm for a fifth of a second.
-        gc.collect()
+        # What was made for the room stays: looking through it again would hold up an alarm for a fifth of a second,
+        # and looking through it now the first console; there is next to nothing in it to collect.
         gc.freeze()
         gc.set_threshold(*usual)
 

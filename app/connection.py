@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 NODE_START_TIMEOUT_S = 30.0
 FIRST_RETRY_S = 0.25
 MAX_RETRY_S = 5.0
-READY_POLL_S = 0.15
+READY_POLL_S = 0.05
 
 
 class ConnectionState(StrEnum):

@@ -29,6 +29,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from core.field.buffered_socket import BufferedSocket
 from core.field.certificates import ends_at
 from core.field.inbox import OURS, Inbound, Inbox
 from core.field.model import LinkReport, LinkState
@@ -54,9 +55,13 @@ RECEIVE_MAXIMUM = 100
 MAX_PACKET_BYTES = 1024 * 1024
 MAX_IN_FLIGHT = 20
 MAX_OUTGOING = 20_000
-BATCH = 500
+BATCH = 100
 SLOW_RETRY_S = 30.0
 STABLE_AFTER_S = 10.0
+GIVE_WAY_S = 1.0
+GIVE_WAY_STEP_S = 0.02
+CATCHING_UP_S = 0.25
+"""So long after a message that had stood on the broker, more of them are on their way."""
 FIGHT_AFTER, FIGHT_WITHIN_S = 4, 3.0
 """So many connections in a row that lived so shortly: two programs of one name throw each other out."""
 
@@ -93,6 +98,15 @@ class _Ended:
     state: LinkState
     reason: str
     is_slow: bool = False
+
+
+class _Client(mqtt.Client):
+    """paho's client, over a socket that reads and writes many packets at once."""
+
+    def _create_socket(self) -> BufferedSocket:
+        raw = super()._create_socket()
+        assert isinstance(raw, socket.socket)
+        return BufferedSocket(raw)
 
 
 class MqttLink:
@@ -149,6 +163,8 @@ class MqttLink:
         self._n_refused = 0
 
         self._is_stopping = threading.Event()
+        self._is_way_free = threading.Event()
+        self._is_way_free.set()
         self._thread: threading.Thread | None = None
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._wake_reader.setblocking(False)
@@ -162,6 +178,11 @@ class MqttLink:
         self._unacked: dict[int, Outgoing] = {}
         self._ended: _Ended | None = None
         self._is_connected = False
+        self._has_news = False
+        self._retained_s = float("-inf")
+        """When the last message came that had stood on the broker; long ago once a live one came after it."""
+
+        self._gives_way_until_s: float | None = None
         self._socket_error = ""
         self._own_states: deque[bytes] = deque(maxlen=64)
         self._is_state_ours = False
@@ -169,7 +190,8 @@ class MqttLink:
         """Somebody else speaks as this core: our own state on the broker was not written by us."""
 
         self._pinged_at = 0.0
-        self._ponged_at = 0.0
+        self._heard_at = 0.0
+        """Our own ping came back, or what stands before it at the broker came."""
 
     # -- for everyone ---------------------------------------------------------------------------------------------
 
@@ -248,6 +270,16 @@ class MqttLink:
         self._acks.extend((message.connection, message.mid) for message in messages if message.mid is not None)
         self._wake()
 
+    def give_way(self, is_needed: bool) -> None:
+        """Leave what stands on the broker there while somebody waits for an answer, and for `GIVE_WAY_S` at most.
+
+        What is live is never held up by it.
+        """
+        if is_needed:
+            self._is_way_free.clear()
+        else:
+            self._is_way_free.set()
+
     @property
     def refused_filters(self) -> tuple[str, ...]:
         """Of `more_filters`, those that the broker does not let us read."""
@@ -323,12 +355,12 @@ class MqttLink:
 
     def _pump_until_end(self, client: mqtt.Client, selector: selectors.BaseSelector) -> _Ended:
         sock = client.socket()
-        if sock is None:
+        if not isinstance(sock, BufferedSocket):
             return self._lost()
         selector.register(sock, selectors.EVENT_READ)
         selector.register(self._wake_reader, selectors.EVENT_READ)
         # Small packets in both directions: Nagle's algorithm would hold each up for 40 ms.
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # type: ignore[attr-defined]
+        sock.raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         began_at = time.monotonic()
         mask = selectors.EVENT_READ
         leave_at: float | None = None
@@ -336,17 +368,19 @@ class MqttLink:
             if client.socket() is None:
                 # Sending found it broken, and paho closed it.
                 return self._ended or self._lost()
-            wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if client.want_write() else 0)
+            if not self._flush(sock):
+                return self._ended or self._lost()
+            has_unsent = client.want_write() or sock.has_unsent
+            wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if has_unsent else 0)
             if wanted != mask:
                 selector.modify(sock, wanted)
                 mask = wanted
-            # TLS may hold bytes that the socket no longer announces.
-            has_pending = isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
+            has_pending = sock.n_pending > 0
             ready = {key.fileobj: events for key, events in selector.select(0.0 if has_pending else TICK_S)}
             if self._wake_reader in ready:
                 with contextlib.suppress(BlockingIOError):
                     self._wake_reader.recv(65_536)
-            if has_pending or ready.get(sock, 0) & selectors.EVENT_READ:
+            if (has_pending or ready.get(sock, 0) & selectors.EVENT_READ) and not self._gives_way():
                 self._read(client)
             if client.socket() is not None and ready.get(sock, 0) & selectors.EVENT_WRITE:
                 client.loop_write()
@@ -359,7 +393,7 @@ class MqttLink:
                 self._ping(client, now)
             elif now - began_at > (CONNACK_TIMEOUT_S if self._is_protocol_sure else FIRST_CONNACK_TIMEOUT_S):
                 return self._no_answer()
-            if self._is_connected and now - self._ponged_at > HALF_OPEN_S:
+            if self._is_connected and now - self._heard_at > HALF_OPEN_S:
                 return self._unanswered()
             if self._is_stopping.is_set():
                 if not self._is_connected:
@@ -372,12 +406,40 @@ class MqttLink:
                     client.disconnect()
                     return _Ended(LinkState.DOWN, "Closed.")
 
+    def _gives_way(self) -> bool:
+        """Wait a moment where a console waits; True where it still does, and what comes next can wait longer."""
+        if self._is_way_free.is_set():
+            self._gives_way_until_s = None
+            return False
+        now = time.monotonic()
+        if self._gives_way_until_s is None:
+            if now - self._retained_s >= CATCHING_UP_S:
+                return False
+            self._gives_way_until_s = now + GIVE_WAY_S
+        if now >= self._gives_way_until_s or self._is_stopping.is_set():
+            return False
+        return not self._is_way_free.wait(GIVE_WAY_STEP_S)
+
+    def _flush(self, sock: BufferedSocket) -> bool:
+        """Send what waits; False where the connection is broken."""
+        try:
+            sock.flush()
+        except OSError as error:
+            self._socket_error = str(error)
+            return False
+        return True
+
     def _read(self, client: mqtt.Client) -> None:
-        """Read packets while there are messages, without starving what goes out."""
-        for _ in range(64):
-            n_before = self._n_received
-            if client.loop_read() != MQTTErrorCode.MQTT_ERR_SUCCESS or self._n_received == n_before:
-                return
+        """Read packets while there are messages, without starving what goes out; wake the loop once for all."""
+        try:
+            for _ in range(64):
+                n_before = self._n_received
+                if client.loop_read() != MQTTErrorCode.MQTT_ERR_SUCCESS or self._n_received == n_before:
+                    return
+        finally:
+            if self._has_news:
+                self._has_news = False
+                self._call_on_loop(self._drain)
 
     def _send(self, client: mqtt.Client) -> None:
         while self._acks:
@@ -412,7 +474,7 @@ class MqttLink:
                 False,
                 self._publish_properties(self._ping_topic, 5.0),
             )
-        if now - self._ponged_at > PING_STALE_S and self._report.state is LinkState.CONNECTED:
+        if now - self._heard_at > PING_STALE_S and self._report.state is LinkState.CONNECTED:
             self._set_state(
                 LinkState.STALE,
                 f"The broker at {self._settings.address} holds the connection, but our own ping does not come back.",
@@ -436,7 +498,7 @@ class MqttLink:
         settings = self._settings
         is_5 = self._protocol == mqtt.MQTTv5
         will_properties = Properties(PacketTypes.WILLMESSAGE) if is_5 else None  # type: ignore[no-untyped-call]
-        client = mqtt.Client(
+        client = _Client(
             CallbackAPIVersion.VERSION2,
             client_id=settings.client_id,
             clean_session=None if is_5 else False,
@@ -548,7 +610,9 @@ class MqttLink:
             )
             return
         self._is_connected = True
-        self._ponged_at = time.monotonic()
+        # From here on nobody asks why connecting failed; writing every packet down costs as much as reading it.
+        client.on_log = None
+        self._heard_at = time.monotonic()
         self._pinged_at = 0.0
         self._n_connected += 1
         self._publish_host_state(is_online=True)
@@ -563,7 +627,8 @@ class MqttLink:
 
     def _certificate_end(self, client: mqtt.Client) -> datetime | None:
         """Return when the first of both certificates ends; one that cannot be read is no reason to stay away."""
-        sock = client.socket()
+        opened = client.socket()
+        sock = opened.raw if isinstance(opened, BufferedSocket) else opened
         if not isinstance(sock, ssl.SSLSocket):
             return None
         ends = []
@@ -608,6 +673,10 @@ class MqttLink:
         if topic == self._host_topic:
             self._on_own_state(bytes(message.payload))
             return
+        if message.retain:
+            self._heard_at = self._retained_s = time.monotonic()
+        else:
+            self._retained_s = float("-inf")
         has_to_be_stored = message.qos == 1 and topic.startswith(OURS) and topic.endswith("/evt")
         if message.qos > 0 and not has_to_be_stored:
             client.ack(message.mid, message.qos)
@@ -622,8 +691,7 @@ class MqttLink:
                 connection=self._connection,
             )
         )
-        if was_empty:
-            self._call_on_loop(self._drain)
+        self._has_news |= was_empty
 
     def _on_own_state(self, payload: bytes) -> None:
         """What stands there before our first word was left by an earlier run; what is not ours after it, by a rival."""
@@ -636,10 +704,10 @@ class MqttLink:
         connection, _, sent = payload.decode("ascii", "replace").partition(" ")
         if connection != str(self._connection):
             return
-        now = time.monotonic()
-        self._ponged_at = now
+        now = self._heard_at = time.monotonic()
+        round_trip_ms = max(0.0, (now - float(sent)) * 1000.0)
         with self._lock:
-            self._report = replace(self._report, round_trip_ms=max(0.0, (now - float(sent)) * 1000.0))
+            self._report = replace(self._report, round_trip_ms=round_trip_ms)
         if self._report.state is LinkState.STALE:
             self._set_state(LinkState.CONNECTED, "")
 
@@ -687,7 +755,7 @@ class MqttLink:
 
     def _lost(self) -> _Ended:
         address = self._settings.address
-        if self._is_connected and time.monotonic() - self._ponged_at > PING_STALE_S:
+        if self._is_connected and time.monotonic() - self._heard_at > PING_STALE_S:
             # paho heard nothing for twice the keepalive, and hung up.
             return self._unanswered()
         if self._is_connected:

@@ -91,6 +91,10 @@ class Registry:
         tracked = self._tracked.get(device_id)
         return () if tracked is None else tuple(item.reading for item in tracked.newest.values())
 
+    def readings(self) -> tuple[Reading, ...]:
+        """Return the newest reading of every stream of every device."""
+        return tuple(item.reading for tracked in self._tracked.values() for item in tracked.newest.values())
+
     def bad_sources(self) -> tuple[BadSource, ...]:
         """Return who sends what cannot be used, the worst first."""
         return self._nonsense.sources()
@@ -370,6 +374,12 @@ class Registry:
         for tracked in unsaved:
             tracked.is_unsaved = False
         return unsaved
+
+    def keep_seen(self, *, since: datetime) -> None:
+        """Have the store know when those devices were heard last that were heard after `since`."""
+        for tracked in self._tracked.values():
+            if tracked.device.last_seen_at is not None and tracked.device.last_seen_at > since:
+                tracked.is_unsaved = True
 
     def put_back(self, unsaved: Iterable[Tracked]) -> None:
         """The store did not take them."""

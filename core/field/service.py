@@ -7,7 +7,7 @@ import contextlib
 import itertools
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Protocol
@@ -121,6 +121,7 @@ MAX_REUSED = 200
 
 MAX_READINGS_WAITING = 20_000
 EVENTS_PER_WRITE = 1000
+DEVICES_PER_WRITE = 500
 WRITE_PAUSE_S = 1.0
 
 
@@ -245,10 +246,10 @@ def _key_of(reading: Reading) -> _ReadingKey:
 class _Unwritten:
     """What the database does not know yet; `devices` with what their rows are to hold."""
 
-    readings: list[Reading]
     devices: list[tuple[Tracked, dict[str, Any]]]
-    twins: list[Twin]
-    clearing: ClearingChanges
+    readings: list[Reading] = field(default_factory=list)
+    twins: list[Twin] = field(default_factory=list)
+    clearing: ClearingChanges = field(default_factory=ClearingChanges)
 
     def __bool__(self) -> bool:
         return bool(self.readings or self.devices or self.twins or self.clearing)
@@ -354,7 +355,8 @@ class FieldService:
         """Of devices that do not tell their starts: events with an old number and a newer time."""
 
         self._tasks: list[asyncio.Task[None]] = []
-        self._looked_s = self._kept_s = float("-inf")
+        self._looked_s = float("-inf")
+        self._kept_s, self._kept_at = clock.monotonic(), clock.now()
         self._rebirth_s = float("-inf")
         self._wants_rebirth = False
         self._time_s = float("-inf")
@@ -465,6 +467,10 @@ class FieldService:
     def newest(self, device_id: str) -> tuple[Reading, ...]:
         """Return the newest reading of each of a device's streams."""
         return self._registry.newest(device_id)
+
+    def readings(self) -> tuple[Reading, ...]:
+        """Return the newest reading of every stream."""
+        return self._registry.readings()
 
     def commands(self) -> tuple[DeviceCommand, ...]:
         """Return the commands without a final answer."""
@@ -1541,10 +1547,8 @@ class FieldService:
         for device in counted:
             self._bus.publish(DeviceChanged(device))
         if now_s - self._kept_s >= KEEP_SEEN_EVERY_S:
-            self._kept_s = now_s
-            self._registry.put_back(
-                tracked for tracked in map(self._registry.get, (d.device_id for d in self.devices())) if tracked
-            )
+            self._registry.keep_seen(since=self._kept_at)
+            self._kept_s, self._kept_at = now_s, self._clock.now()
 
     async def _write_readings(self) -> None:
         """Write the devices that changed and the readings that wait.
@@ -1552,15 +1556,31 @@ class FieldService:
         Raises:
             UnavailableError: The database is away; all of it waits on, as far as there is room.
         """
+        unsaved = self._registry.take_unsaved()
+        try:
+            # In parts: who signs in meanwhile, or an alarm, waits for one of them and not for ten thousand devices.
+            while len(unsaved) > DEVICES_PER_WRITE:
+                part, unsaved = unsaved[:DEVICES_PER_WRITE], unsaved[DEVICES_PER_WRITE:]
+                await self._write(self._as_they_are(part))
+        except (UnavailableError, asyncio.CancelledError):
+            self._registry.put_back(unsaved)
+            raise
         readings, self._to_write = list(self._to_write.values()), {}
-        waiting = _Unwritten(
+        waiting = replace(
+            self._as_they_are(unsaved),
             readings=readings,
-            devices=[(tracked, rows.device_values(tracked)) for tracked in self._registry.take_unsaved()],
             twins=self._twins.take_unsaved(),
             clearing=self._clearing.take_unsaved(),
         )
-        if not waiting:
-            return
+        if waiting:
+            await self._write(waiting)
+
+    def _as_they_are(self, unsaved: Iterable[Tracked]) -> _Unwritten:
+        """Return the devices with what they are now, apart from those that were removed meanwhile."""
+        still = (tracked for tracked in unsaved if self._registry.get(tracked.device.device_id) is tracked)
+        return _Unwritten(devices=[(tracked, rows.device_values(tracked)) for tracked in still])
+
+    async def _write(self, waiting: _Unwritten) -> None:
         now = self._clock.now()
 
         def store(session: Session) -> None:

@@ -8,6 +8,8 @@ follows 1.1: `no` and `12:30` stay text. Nothing is ever executed.
 from __future__ import annotations
 
 import re
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -96,6 +98,29 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc]
     yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
 
 
+class _Composer(yaml.composer.Composer, yaml.resolver.Resolver):  # type: ignore[misc]
+    """Builds nodes of events that were read before."""
+
+    yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers
+
+    def __init__(self, events: list[yaml.Event]) -> None:
+        yaml.composer.Composer.__init__(self)
+        yaml.resolver.Resolver.__init__(self)
+        self._events = deque(events)
+
+    def check_event(self, *choices: type[yaml.Event]) -> bool:
+        """Tell whether the next event is one of these."""
+        return bool(self._events) and (not choices or isinstance(self._events[0], choices))
+
+    def peek_event(self) -> yaml.Event:
+        """Return the next event, and leave it there."""
+        return self._events[0]
+
+    def get_event(self) -> yaml.Event:
+        """Return the next event."""
+        return self._events.popleft()
+
+
 class _Dumper(yaml.SafeDumper):  # type: ignore[misc]
     """Puts text into quotes that `_Loader` would take for something else."""
 
@@ -127,8 +152,7 @@ def read(text: str) -> Node:
     if len(text) > MAX_CHARACTERS:
         raise YamlError(1, f"The text is longer than {MAX_CHARACTERS} characters.")
     try:
-        _check_events(text)
-        root = yaml.compose(text, Loader=_Loader)
+        root = _Composer(list(_events_of(text))).get_single_node()
     except yaml.MarkedYAMLError as error:
         # What is missing at the end is missing in the last line that holds something.
         last = text.rstrip().count("\n") + 1
@@ -146,8 +170,8 @@ def write(value: Any) -> str:
     )
 
 
-def _check_events(text: str) -> None:
-    """Refuse what is not read here before anything is built of it."""
+def _events_of(text: str) -> Iterator[yaml.Event]:
+    """Return what the text consists of; refuse what is not read here before anything is built of it."""
     depth = n_documents = 0
     for event in yaml.parse(text, Loader=_Loader):
         line = _line_of(event.start_mark)
@@ -166,6 +190,7 @@ def _check_events(text: str) -> None:
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH:
             raise YamlError(line, f"It is nested too deep: {MAX_DEPTH} levels are read.")
+        yield event
 
 
 def _node_of(found: yaml.Node) -> Node:

@@ -24,7 +24,7 @@ _decoder = msgspec.msgpack.Decoder()
 
 
 def encode(body: list[Any]) -> bytes:
-    """Frame one message.
+    """Frame one message; models are written as maps, instants as MessagePack's timestamps.
 
     Raises:
         BadInputError: It is larger than a frame may be.

@@ -77,15 +77,27 @@ class LinkServer:
         *,
         open_verbs: frozenset[str],
         on_gone: Callable[[Peer], None] = lambda _peer: None,
+        on_waiting: Callable[[bool], None] = lambda _is_waiting: None,
     ) -> None:
-        """Serve `verbs`; `on_gone` hears of every connection that ended."""
+        """Serve `verbs`.
+
+        `on_gone` hears of every connection that ended, `on_waiting` when a console begins to wait for an answer, and
+        when none does any more.
+        """
         self._verbs = {name: (verb, _arguments_of(verb)) for name, verb in verbs.items()}
         self._open_verbs = open_verbs
         self._on_gone = on_gone
+        self._on_waiting = on_waiting
+        self._n_waiting = 0
         self._servers: list[asyncio.Server] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self.peers: set[Peer] = set()
         self.n_errors = 0
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Some console waits for an answer."""
+        return self._n_waiting > 0
 
     async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
         """Listen, beside what is listened to already; returns the port.
@@ -164,9 +176,11 @@ class LinkServer:
                 task.cancel()
 
     async def _answer(self, peer: Peer, writer: asyncio.StreamWriter, number: int, name: Any, args: Any) -> None:
+        self._n_waiting += 1
+        if self._n_waiting == 1:
+            self._on_waiting(True)
         try:
-            result = await self._run(peer, name, args)
-            frame = protocol.encode(["a", number, msgspec.to_builtins(result, builtin_types=(bytes,))])
+            frame = protocol.encode(["a", number, await self._run(peer, name, args)])
         except ConsoleError as error:
             frame = protocol.encode(["e", number, error.kind, error.message, error.hint])
         except asyncio.CancelledError:
@@ -176,6 +190,10 @@ class LinkServer:
             self.n_errors += 1
             log.exception("verb %s failed", name)
             frame = protocol.encode(["e", number, "bug", "Something broke in the node.", "The log has the details."])
+        finally:
+            self._n_waiting -= 1
+            if self._n_waiting == 0:
+                self._on_waiting(False)
         if not writer.transport.is_closing():
             writer.write(frame)
 

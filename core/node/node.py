@@ -19,7 +19,6 @@ from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-import msgspec
 from paho.mqtt.client import topic_matches_sub
 
 from core.access.model import SYSTEM, Actor, Role, Session, SessionsEnded
@@ -428,7 +427,12 @@ class Node:
                     f"The certificate {link.certificate_file} cannot be used ({error}).",
                     hint="Check link.certificate_file and link.key_file.",
                 ) from error
-        self._server = LinkServer(verbs.make_verbs(self), open_verbs=verbs.OPEN_VERBS, on_gone=self._on_console_gone)
+        self._server = LinkServer(
+            verbs.make_verbs(self),
+            open_verbs=verbs.OPEN_VERBS,
+            on_gone=self._on_console_gone,
+            on_waiting=self._on_console_waiting,
+        )
         port = await self._server.start(link.host, link.port, tls)
         log.info("node %s listens on %s:%d", self.node_id, link.host, port)
         local = port
@@ -617,6 +621,7 @@ class Node:
             epoch=services.outbox.epoch,
             clock=self._clock,
         )
+        self._on_console_waiting(self._server is not None and self._server.is_waited_for)
         await services.field.start(self._link)
         await self._open_cap(services, self._link)
         if self.is_demo:
@@ -1350,9 +1355,7 @@ class Node:
             incidents=_joined(await services.incidents.recent_incidents(200), await services.dispatch.open_incidents()),
             cameras=cameras,
             devices=tuple(services.field.devices()),
-            readings=tuple(
-                reading for device in services.field.devices() for reading in services.field.newest(device.device_id)
-            ),
+            readings=services.field.readings(),
             commands=services.field.commands(),
             twins=services.field.twins(),
             lots=services.parking.lots(),
@@ -1576,9 +1579,7 @@ class Node:
         peers = [peer for peer in self._server.peers if peer.is_trusted]
         if not peers:
             return
-        frame = protocol.encode(
-            ["p", "changes", msgspec.to_builtins(without_defaults(changes), builtin_types=(bytes,))]
-        )
+        frame = protocol.encode(["p", "changes", without_defaults(changes)])
         for peer in peers:
             peer.push_encoded(frame)
 
@@ -1615,6 +1616,10 @@ class Node:
     def _on_console_gone(self, peer: Peer) -> None:
         self.let_go(peer)
         self._last_console_s = time.monotonic()
+
+    def _on_console_waiting(self, is_waiting: bool) -> None:
+        if self._link is not None:
+            self._link.give_way(is_waiting)
 
     def let_go(self, peer: Peer) -> None:
         """Nobody is signed in at this console any more: it shows nothing and steers nothing."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import os
 import sqlite3
@@ -14,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
+import msgspec
 from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
@@ -388,6 +390,14 @@ def _check_sqlite(engine: Engine, place: str) -> None:
         raw.close()
 
 
+def _read_json(text: str | bytes) -> Any:
+    """Read a stored document; what only Python takes for JSON, "NaN" in it, may lie in old ones."""
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        return json.loads(text)
+
+
 def _make_engine(url: URL, *, is_reader: bool, is_fenced: bool = False) -> Engine:
     n_connections = N_READERS if is_reader else 1
     if url.get_backend_name() == "sqlite":
@@ -395,6 +405,7 @@ def _make_engine(url: URL, *, is_reader: bool, is_fenced: bool = False) -> Engin
             url,
             pool_size=n_connections,
             max_overflow=0,
+            json_deserializer=_read_json,
             connect_args={"timeout": SQLITE_BUSY_S, "check_same_thread": False},
         )
         _listen_sqlite(engine, is_reader=is_reader)

@@ -4,10 +4,11 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from paho.mqtt.publish import multiple
 
 from core.field.broker import BrokerProgram, EmbeddedBroker
 from core.field.model import LinkState
-from core.field.mqtt_link import MqttLink
+from core.field.mqtt_link import CATCHING_UP_S, GIVE_WAY_S, MqttLink
 from core.field.retry import retry_delay_s
 from tests.e2e.field.rig import ROOT, FieldDevice, settings_for, until
 from tests.fixtures.certificates import Authority
@@ -319,3 +320,52 @@ def test_waits_between_tries_are_jittered_and_bounded():
     assert max(longest) == 1.5
     assert later == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0] + [30.0] * 6
     assert retry_delay_s(5, 100.0, pick=lambda low, _high: low) > 0
+
+
+N_STANDING = 1000
+"""As many as Mosquitto keeps for one client where nobody has told it more."""
+
+
+def leave_standing(broker):
+    """Leave retained messages on a broker, as a fleet does."""
+    told = [(f"{ROOT}/station/s{number}/status", b'{"state": "online"}', 1, True) for number in range(N_STANDING)]
+    multiple(told, hostname=broker.host, port=broker.port)
+
+
+def test_what_stands_on_the_broker_waits_for_whom_waits_and_comes_after_that(mosquitto):
+    async def run():
+        await asyncio.to_thread(leave_standing, mosquitto)
+        async with Link(mosquitto) as link:
+            link.link.give_way(True)
+            await until(lambda: link.messages)
+            await asyncio.sleep(GIVE_WAY_S / 2)
+            assert len(link.messages) < N_STANDING / 2
+
+            link.link.give_way(False)
+
+            await until(lambda: len(link.messages) == N_STANDING)
+            assert len({message.topic for message in link.messages}) == N_STANDING
+
+    asyncio.run(run())
+
+
+def test_what_stands_on_the_broker_comes_also_to_whom_never_stops_waiting(mosquitto):
+    async def run():
+        await asyncio.to_thread(leave_standing, mosquitto)
+        async with Link(mosquitto) as link:
+            link.link.give_way(True)
+            await until(lambda: len(link.messages) == N_STANDING)
+
+    asyncio.run(run())
+
+
+def test_what_is_live_waits_for_nobody(mosquitto):
+    async def run():
+        async with Link(mosquitto) as link:
+            await link.reaches(LinkState.CONNECTED)
+            await asyncio.sleep(CATCHING_UP_S)
+            link.link.give_way(True)
+            link.link.publish(f"{ROOT}/station/s1/evt", b"{}", qos=1)
+            assert await until(lambda: link.messages) < GIVE_WAY_S / 2
+
+    asyncio.run(run())

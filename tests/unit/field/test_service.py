@@ -1,9 +1,10 @@
 import asyncio
+import contextlib
 import json
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select, update
 from sqlalchemy.exc import DataError
 
 from core.access.model import SYSTEM
@@ -15,6 +16,8 @@ from core.field.outbox import Outbox
 from core.field.payloads import AlarmPayload, Status
 from core.field.service import (
     CLOSED_ALARM_STAYS_S,
+    DEVICES_PER_WRITE,
+    KEEP_SEEN_EVERY_S,
     REBIRTH_AT_MOST_EVERY_S,
     TIME_AT_MOST_EVERY_S,
     EventCameAhead,
@@ -29,7 +32,7 @@ from core.kernel.bus import Bus
 from core.kernel.clock import FakeClock, format_at
 from core.kernel.errors import UnavailableError
 from core.store.engine import open_store, sqlite_url
-from core.store.tables import FieldEventRow, ReadingRow
+from core.store.tables import DeviceRow, FieldEventRow, ReadingRow
 
 ROOT = "watchfloor/v1/city/station/s1"
 
@@ -1006,3 +1009,70 @@ def test_after_another_start_of_a_device_its_clock_is_only_a_guess_also_for_the_
 
     on_site(tmp_path, learn)
     on_site(tmp_path, go_on)
+
+
+def test_who_writes_meanwhile_does_not_wait_for_all_devices(tmp_path):
+    async def body(site):
+        n_devices = 4 * DEVICES_PER_WRITE
+        for number in range(n_devices):
+            site.hear("status", root=f"watchfloor/v1/city/station/s{number}", state="online")
+        saving = asyncio.create_task(site.service.tick())
+        await asyncio.sleep(0)
+
+        assert await site.store.write(count_devices) <= 2 * DEVICES_PER_WRITE
+
+        await saving
+        assert await site.store.read(count_devices) == n_devices
+
+    on_site(tmp_path, body)
+
+
+def test_devices_that_the_database_cannot_take_wait_for_the_next_time(tmp_path):
+    async def body(site):
+        n_devices = 3 * DEVICES_PER_WRITE
+        for number in range(n_devices):
+            site.hear("status", root=f"watchfloor/v1/city/station/s{number}", state="online")
+        saving = asyncio.create_task(site.service.tick())
+        await asyncio.sleep(0)
+        await site.store.write(count_devices)
+        saving.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await saving
+        assert await site.store.read(count_devices) < n_devices
+
+        await site.service.tick()
+
+        assert await site.store.read(count_devices) == n_devices
+
+    on_site(tmp_path, body)
+
+
+def test_a_start_writes_no_device_that_says_nothing_new_and_a_minute_those_that_were_heard(tmp_path):
+    seen = []
+
+    async def first(site):
+        for number in range(2):
+            site.hear("status", root=f"watchfloor/v1/city/station/s{number}", state="online")
+        await site.service.tick()
+
+    async def second(site):
+        await site.store.write(lambda session: session.execute(update(DeviceRow).values(kind="touched")))
+        site.clock.advance(seconds=1)
+        await site.service.tick()
+        seen.append(await site.store.read(kinds_of_devices))
+        site.hear("tele/flow", root="watchfloor/v1/city/station/s1")
+        site.clock.advance(seconds=KEEP_SEEN_EVERY_S)
+        await site.service.tick()
+        seen.append(await site.store.read(kinds_of_devices))
+
+    on_site(tmp_path, first)
+    on_site(tmp_path, second)
+    assert seen == [["touched", "touched"], ["touched", "station"]]
+
+
+def count_devices(session):
+    return session.scalar(select(func.count()).select_from(DeviceRow))
+
+
+def kinds_of_devices(session):
+    return list(session.scalars(select(DeviceRow.kind).order_by(DeviceRow.device_id)))

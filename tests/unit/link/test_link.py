@@ -1,5 +1,6 @@
 import asyncio
 import struct
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -33,7 +34,11 @@ async def broken(peer) -> None:
     raise RuntimeError("secret detail")
 
 
-VERBS = {"knock": knock, "place": place, "slow": slow, "refuse": refuse, "broken": broken}
+async def later(peer, *, at: datetime) -> datetime:
+    return at + timedelta(seconds=1)
+
+
+VERBS = {"later": later, "knock": knock, "place": place, "slow": slow, "refuse": refuse, "broken": broken}
 
 
 def run(scenario):
@@ -73,6 +78,16 @@ def test_models_travel_both_ways_and_defaults_hold():
     run(scenario)
 
 
+def test_instants_travel_to_the_microsecond():
+    async def scenario(server, client, pushes, gone, port):
+        await client.call("knock", word="sesame")
+        at = datetime(2026, 3, 29, 0, 59, 59, 999_999, tzinfo=UTC)
+
+        assert await client.call("later", datetime, at=at) == at + timedelta(seconds=1)
+
+    run(scenario)
+
+
 @pytest.mark.parametrize(
     "args",
     [{}, {"point": {"lat_deg": "north", "lon_deg": 0}}, {"point": {"lat_deg": 1, "lon_deg": 2}, "colour": "red"}],
@@ -106,6 +121,31 @@ def test_a_bug_in_a_verb_tells_no_details_and_the_link_goes_on():
         assert await client.call("knock", str, word="sesame") == "come in"
 
     run(scenario)
+
+
+def test_the_node_hears_when_somebody_begins_to_wait_and_when_nobody_does_any_more():
+    async def main():
+        heard = []
+        server = LinkServer(VERBS, open_verbs=frozenset(VERBS), on_waiting=heard.append)
+        port = await server.start("127.0.0.1", 0)
+        client = LinkClient(on_push=lambda _topic, _data: None, on_gone=lambda _reason: None)
+        await client.connect("127.0.0.1", port)
+        waiting = asyncio.create_task(client.call("slow"))
+        await asyncio.sleep(0)
+        await client.call("knock", word="sesame")
+        with pytest.raises(ConsoleError):
+            await client.call("refuse")
+        assert heard == [True], "one still waits"
+
+        waiting.cancel()
+        await client.close()
+        async with asyncio.timeout(5):
+            while server.peers:
+                await asyncio.sleep(0.01)
+        assert heard == [True, False], "who is gone waits no more"
+        await server.stop()
+
+    asyncio.run(main())
 
 
 def test_a_slow_verb_does_not_hold_up_the_next_one():
