@@ -36,7 +36,7 @@ from core.kernel.paths import Folders
 from core.kernel.settings import Settings, SettingsFault
 from core.kernel.wire import to_json
 from core.node.live import Snapshot
-from widgets.base.theme import THEMES, apply_theme
+from widgets.base.theme import THEMES, take_look, wear_sheet
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ def choose_platform() -> None:
 
 
 def make_application(options: ConsoleOptions) -> QApplication:
-    """Return the application, dressed."""
+    """Return the application with its look; the style sheet is worn by its windows."""
     found = QApplication.instance()
     app = found if isinstance(found, QApplication) else QApplication(sys.argv[:1])
     app.setApplicationName("Watchfloor")
@@ -110,7 +110,7 @@ def make_application(options: ConsoleOptions) -> QApplication:
         app.setWindowIcon(QIcon(str(resources.path("icons/watchfloor-256.png"))))
     console = options.settings.console
     scale = console.scale_percent / 100.0
-    apply_theme(app, THEMES[console.theme], scale=scale, is_reduced_motion=console.reduced_motion)
+    take_look(app, THEMES[console.theme], scale=scale, is_reduced_motion=console.reduced_motion)
     return app
 
 
@@ -138,6 +138,7 @@ class Console(QObject):
         self.room.lag = self.lag
         self.door = Door(self.room)
         self.window = MainWindow(self.door, options.folders.data / "console-layout.json")
+        wear_sheet(self.window)
         self.frame: Frame | None = None
         self._summary: dict[str, object] | None = None
         self._is_opening = False
