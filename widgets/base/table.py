@@ -143,13 +143,13 @@ class TextTable(QTableView):
 
     def changeEvent(self, event: QEvent) -> None:
         """Take the new theme."""
+        super().changeEvent(event)
         if event.type() == QEvent.Type.StyleChange and hasattr(self, "_lines"):
             self._lines.refresh_look()
             self._fit_rows()
             self._fit_columns()
             if self._fitted_to:
                 self.set_fitting(self._fitted_to)
-        super().changeEvent(event)
 
     def focusInEvent(self, event: QFocusEvent) -> None:
         """Show which line the keys mean: Qt makes one current and does not say so."""
