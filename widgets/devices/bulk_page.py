@@ -126,7 +126,9 @@ class _EditForm(QWidget):
         completer = QCompleter(sorted(sites), self)
         completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
         self._site.setCompleter(completer)
-        wear_sheet(completer.popup())
+        offered = completer.popup()
+        assert offered is not None  # It is a window of its own, outside the one that wears the style sheet.
+        wear_sheet(offered)
         self._moves.setChecked(False)
         for line in (self._site, self._added, self._removed):
             line.clear()
