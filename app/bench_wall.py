@@ -30,6 +30,7 @@ from core.kernel.paths import default_folders
 from core.kernel.settings import load_settings
 from core.media.model import StreamReport, StreamState
 from core.media.ring import FrameRing, TrackMark
+from widgets.base.theme import wear_sheet
 from widgets.video.layout import Preset
 from widgets.video.wall import VideoWall
 
@@ -142,6 +143,7 @@ def run(folder: Path, report: Path) -> None:
     wall.set_preset(Preset.SIXTEEN)
     cameras = [Camera(camera_id=f"c{i}", name=f"Camera {i + 1}", address="x") for i in range(N_TILES)]
     wall.show_cameras(cameras)
+    wear_sheet(wall)
     wall.show()
     _spin(0.5)
     tiles = [tile for camera in cameras if (tile := wall.tile_of(camera.camera_id)) is not None]

@@ -36,7 +36,8 @@ from core.kernel.paths import Folders
 from core.kernel.settings import Settings, SettingsFault
 from core.kernel.wire import to_json
 from core.node.live import Snapshot
-from widgets.base.theme import THEMES, apply_theme
+from widgets.base.icons import read_drawings
+from widgets.base.theme import THEMES, take_look, wear_sheet
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +99,7 @@ def choose_platform() -> None:
 
 
 def make_application(options: ConsoleOptions) -> QApplication:
-    """Return the application, dressed."""
+    """Return the application with its look; the style sheet is worn by its windows."""
     found = QApplication.instance()
     app = found if isinstance(found, QApplication) else QApplication(sys.argv[:1])
     app.setApplicationName("Watchfloor")
@@ -110,7 +111,7 @@ def make_application(options: ConsoleOptions) -> QApplication:
         app.setWindowIcon(QIcon(str(resources.path("icons/watchfloor-256.png"))))
     console = options.settings.console
     scale = console.scale_percent / 100.0
-    apply_theme(app, THEMES[console.theme], scale=scale, is_reduced_motion=console.reduced_motion)
+    take_look(app, THEMES[console.theme], scale=scale, is_reduced_motion=console.reduced_motion)
     return app
 
 
@@ -138,6 +139,7 @@ class Console(QObject):
         self.room.lag = self.lag
         self.door = Door(self.room)
         self.window = MainWindow(self.door, options.folders.data / "console-layout.json")
+        wear_sheet(self.window)
         self.frame: Frame | None = None
         self._summary: dict[str, object] | None = None
         self._is_opening = False
@@ -201,14 +203,22 @@ class Console(QObject):
             self.room.run(self._open_room())
 
     async def _find_panels(self) -> tuple[PanelInfo, ...]:
-        """Import the panels once the window is shown, and while the node starts."""
+        """Import the panels once the window is shown, and while the node starts; the window answers meanwhile."""
         # A window that starts behind another one may not be painted for long.
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._is_painted.wait(), PAINT_S)
         found = []
-        for panel in find_panels():
-            found.append(panel)
-            await asyncio.sleep(0)
+        finder = find_panels()
+        # The collector would take up windows in a thread that is not theirs.
+        gc.disable()
+        try:
+            while (panel := await asyncio.to_thread(next, finder, None)) is not None:
+                found.append(panel)
+            await asyncio.to_thread(read_drawings)
+        finally:
+            gc.enable()
+        # What was imported stays, and of what is left over there is little.
+        gc.freeze()
         return in_order(found)
 
     async def _open_room(self) -> None:
@@ -218,7 +228,9 @@ class Console(QObject):
         try:
             panels = await self._finding
             self.frame = Frame(self.room, self.window, panels, theme=console.theme, scale=console.scale_percent / 100.0)
-            self.window.divide(panels, self.room)
+            await asyncio.sleep(0)
+            for _ in self.window.divide_in_turns(panels, self.room):
+                await asyncio.sleep(0)
             self.window.show_room()
             if not self.window.restore_layout():
                 self.window.show_perspective(Perspective.OVERVIEW)
@@ -226,7 +238,9 @@ class Console(QObject):
                 QTimer.singleShot(0, self.window.share_space)
             self.window.show_role(self.room.role)
             self.room.role_changed.connect(self.window.show_role)
+            await asyncio.sleep(0)
             for _ in self.window.furnish(self.window.fronts(), is_whole=False):
+                _keep()
                 await asyncio.sleep(0)
         finally:
             # Whatever went wrong: what stands must hear of alarms, now and after a lost line.
@@ -240,10 +254,9 @@ class Console(QObject):
             await asyncio.sleep(0)
         await asyncio.sleep(FILL_S)
         for _ in self.window.furnish(panel.key for panel in panels):
+            _keep()
             await asyncio.sleep(BETWEEN_PANELS_S)
-        # What was made for the room stays: the collector need not look at it again, which costs tens of milliseconds.
-        gc.collect()
-        gc.freeze()
+        _keep()
         self.is_furnished = True
 
     def _begin_at_the_wall(self) -> None:
@@ -306,6 +319,15 @@ class Console(QObject):
         sys.stdout.write(to_json(self._summary) + "\n")
         sys.stdout.flush()
         return 0 if self._summary["frames"] else 1
+
+
+def _keep() -> None:
+    """Look once for what is left over of what was just made; the rest stays, and is not looked at again.
+
+    Of a whole room that takes the collector half a second, at a moment that nobody chose.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def take_picture(window: MainWindow, path: Path) -> None:

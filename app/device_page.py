@@ -37,9 +37,9 @@ class DevicePageDesk(QObject):
         self._room = room
         self.page = DevicePage()
         live = room.live
-        live.devices_changed.connect(self._on_live)
+        live.follow("devices", self._on_live)
         live.devices_updated.connect(self._on_updated)
-        live.readings_changed.connect(self._on_live)
+        live.follow("readings", self._on_live)
         live.readings_updated.connect(self._on_updated)
         live.commands_changed.connect(self._on_commands)
         live.twins_changed.connect(self._on_twins)

@@ -22,7 +22,7 @@ from core.incidents.model import Alarm
 from widgets.alarms.order import silent_services
 from widgets.alarms.strip import AlarmStrip
 from widgets.base.banner import Banner
-from widgets.base.theme import THEMES, apply_theme
+from widgets.base.theme import THEMES, take_look, wear_sheet
 from widgets.base.toasts import Toasts
 from widgets.drones.words import sending_sentence
 from widgets.header.header_bar import HeaderBar
@@ -191,5 +191,6 @@ class Frame(QObject):
         self._theme, self._scale = theme, scale
         app = QApplication.instance()
         assert isinstance(app, QApplication)
-        apply_theme(app, THEMES[theme], scale=scale, is_reduced_motion=self._room.console.reduced_motion)
+        take_look(app, THEMES[theme], scale=scale, is_reduced_motion=self._room.console.reduced_motion)
+        wear_sheet(self._window)
         self.header.show_theme(theme, scale)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import math
+from collections.abc import Callable, Sized
+from itertools import islice
+from typing import Any, TypeVar
 
 import msgspec
 from PySide6.QtCore import SIGNAL, QObject, QTimer, Signal
@@ -24,6 +26,8 @@ from core.node.live import Changes, Snapshot
 from core.node.model import Health
 from core.parking.model import BayStatus, Lot, LotOccupancy
 
+Kind = TypeVar("Kind")
+
 COALESCE_MS = 200
 """Nobody reads figures that change faster, and tables that show them are what the window paints longest."""
 
@@ -32,6 +36,9 @@ MAX_COMMANDS = 12_000
 """More than may wait for an answer: of a command to many each is followed."""
 
 """Kept in memory; a console runs for weeks, the history is in the database."""
+
+PORTION = 1000
+"""As many devices or readings are told in one turn of the loop: 10,000 that speak at once take the window a while."""
 
 URGENT_MS = 15
 PARTS = (
@@ -225,6 +232,11 @@ class LiveModel(QObject):
         self._dirty |= set(PARTS)
         self._fresh_devices = self._fresh_readings = self._fresh_bays = self._fresh_drones = None
         self._n_ears = self._count_ears()
+
+    def follow(self, name: str, slot: Callable[[], None]) -> None:
+        """Connect who hears what stands in another way, or looks once it is shown: nobody is told anew for it."""
+        getattr(self, f"{name}_changed").connect(slot)
+        self._n_ears[name] += 1
 
     def tell_newcomers(self) -> None:
         """Signal soon, as to somebody who has just come in, the parts that more listen to than when all was told."""
@@ -455,8 +467,12 @@ class LiveModel(QObject):
 
     def _tell_in_turn(self) -> None:
         """Signal what is new, one part at a time, so that the window can do something else in between."""
-        self._due = [name for name in PARTS if name in self._dirty]
+        self._due = [name for name in PARTS if name in self._dirty for _ in range(self._n_portions(name))]
         self._tell_next()
+
+    def _n_portions(self, name: str) -> int:
+        fresh: Sized | None = {"devices": self._fresh_devices, "readings": self._fresh_readings}.get(name)
+        return max(1, math.ceil(len(fresh or ()) / PORTION))
 
     def _tell_next(self) -> None:
         if self._due:
@@ -473,11 +489,13 @@ class LiveModel(QObject):
             if name not in dirty:
                 continue
             if name == "devices" and self._fresh_devices is not None:
-                fresh, self._fresh_devices = self._fresh_devices, {}
-                self.devices_updated.emit(tuple(fresh.values()))
+                self.devices_updated.emit(_take_portion(self._fresh_devices))
+                if self._fresh_devices:
+                    self._dirty.add(name)
             elif name == "readings" and self._fresh_readings is not None:
-                new, self._fresh_readings = self._fresh_readings, {}
-                self.readings_updated.emit(tuple(new.values()))
+                self.readings_updated.emit(_take_portion(self._fresh_readings))
+                if self._fresh_readings:
+                    self._dirty.add(name)
             elif name == "bays" and self._fresh_bays is not None:
                 bays, self._fresh_bays = self._fresh_bays, {}
                 self.bays_updated.emit(tuple(bays.values()))
@@ -497,3 +515,8 @@ class LiveModel(QObject):
         elif name == "drones":
             self._fresh_drones = {}
         getattr(self, f"{name}_changed").emit()
+
+
+def _take_portion(fresh: dict[Any, Kind]) -> tuple[Kind, ...]:
+    """Take the oldest out of what is to be told."""
+    return tuple(fresh.pop(key) for key in list(islice(fresh, PORTION)))

@@ -118,6 +118,11 @@ class MainWindow(QMainWindow):
 
     def divide(self, panels: tuple[PanelInfo, ...], room: Room) -> None:
         """Give every panel its dock, before any saved layout is restored; the panels themselves are made later."""
+        for _ in self.divide_in_turns(panels, room):
+            pass
+
+    def divide_in_turns(self, panels: tuple[PanelInfo, ...], room: Room) -> Iterator[None]:
+        """`divide`, and yield after each dock, so that the loop can run."""
         QtAds.CDockManager.setConfigFlag(QtAds.CDockManager.eConfigFlag.OpaqueSplitterResize, True)
         QtAds.CDockManager.setConfigFlag(QtAds.CDockManager.eConfigFlag.FocusHighlighting, True)
         QtAds.CDockManager.setConfigFlag(QtAds.CDockManager.eConfigFlag.DockAreaHasUndockButton, True)
@@ -139,6 +144,7 @@ class MainWindow(QMainWindow):
             stack = (panel.area, panel.stack)
             if stack in areas:
                 self._manager.addDockWidgetTabToArea(dock, areas[stack])
+                yield
                 continue
             if panel.area in previous:
                 inner = QtAds.DockWidgetArea.BottomDockWidgetArea
@@ -148,6 +154,7 @@ class MainWindow(QMainWindow):
             else:
                 areas[stack] = self._manager.addDockWidget(_AREAS[panel.area], dock)
             previous[panel.area] = areas[stack]
+            yield
         for area in areas.values():
             area.setCurrentIndex(0)
         self._first_layout = self._manager.saveState(LAYOUT_VERSION)

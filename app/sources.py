@@ -29,8 +29,8 @@ class SourcesOnSight(QObject):
         self._soon.setSingleShot(True)
         self._soon.setInterval(COALESCE_MS)
         self._soon.timeout.connect(self._show_new)
-        for changed in (live.cameras_changed, live.devices_changed, live.lot_plans_changed, live.drone_plans_changed):
-            changed.connect(self._on_changed)
+        for name in ("cameras", "devices", "lot_plans", "drone_plans"):
+            live.follow(name, self._on_changed)
         page.installEventFilter(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:

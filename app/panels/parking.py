@@ -100,7 +100,7 @@ class _Parking(QWidget):
         live.lot_plans_changed.connect(self._on_plans)
         live.bays_changed.connect(self._show_bays)
         live.bays_updated.connect(self._on_bays_updated)
-        live.devices_changed.connect(self._show_lots)
+        live.follow("devices", self._show_lots)
         room.selected.connect(self._on_selected)
         room.role_changed.connect(self._on_role)
         room.node_lost.connect(lambda _sentence: self._lots.show_trusted(is_trusted=False))

@@ -67,7 +67,7 @@ class _Twin(QWidget):
         room, live, panel = self._room, self._room.live, self._panel
         live.lot_plans_changed.connect(self._on_plans)
         live.cameras_changed.connect(self._on_cameras)
-        live.devices_changed.connect(self._on_names)
+        live.follow("devices", self._on_names)
         live.bays_changed.connect(self._on_bays)
         live.bays_updated.connect(panel.update_statuses)
         live.alarms_changed.connect(self._on_alarms)

@@ -111,6 +111,8 @@ class LinkClient:
                 body = await protocol.read_message(reader, max_bytes=protocol.MAX_FRAME_BYTES)
                 if body[0] == "p":
                     self._on_push(body[1], body[2])
+                    # Several that came at once are told in turns of their own: each may be about thousands of devices.
+                    await asyncio.sleep(0)
                 elif body[0] == "a":
                     self._settle(body[1], body[2], None)
                 elif body[0] == "e":

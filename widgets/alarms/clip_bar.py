@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QHideEvent
+from PySide6.QtGui import QFontMetrics, QHideEvent
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSlider, QToolButton, QVBoxLayout, QWidget
 
 from core.incidents.model import Clip, ClipInfo
@@ -46,7 +46,8 @@ class ClipBar(QWidget):
         self._slider.setPageStep(5)
         self._moment = QLabel(self._player)
         set_role(self._moment, "caption")
-        self._moment.setMinimumWidth(self._moment.fontMetrics().horizontalAdvance("+10.0 s") + look().sizes.gap)
+        metrics = QFontMetrics(look().font(look().sizes.caption))
+        self._moment.setMinimumWidth(metrics.horizontalAdvance("+10.0 s") + look().sizes.gap)
         self._moment.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)

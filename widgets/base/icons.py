@@ -72,6 +72,13 @@ def _tinted(name: str, side_px: int, rgba: int) -> QImage:
     return image
 
 
+def read_drawings() -> None:
+    """Read all drawings, so that no panel has to wait for its own when it is made; any thread may."""
+    for file in resources.path("icons").glob("*.svg"):
+        _drawing(file.stem)
+
+
+@lru_cache(maxsize=512)
 def _drawing(name: str) -> QByteArray:
     try:
         file = QFile(str(resources.path(f"icons/{name}.svg")))

@@ -61,6 +61,7 @@ class TextTable(QTableView):
         super().__init__(parent)
         self._columns = tuple(columns)
         self._lengths: tuple[int, ...] | None = None
+        self._fitted_to = 0
         self._lines = _Lines(self._columns)
         self.setModel(self._lines)
         self.setAccessibleName(name)
@@ -110,6 +111,7 @@ class TextTable(QTableView):
 
     def set_fitting(self, max_lines: int) -> None:
         """Be as high as the lines that are there, up to `max_lines`."""
+        self._fitted_to = max_lines
         shown = max(1, min(max_lines, len(self._lines.lines)))
         row = self.verticalHeader().defaultSectionSize()
         self.setFixedHeight(self.horizontalHeader().sizeHint().height() + shown * row + 2 * self.frameWidth() + 2)
@@ -141,11 +143,13 @@ class TextTable(QTableView):
 
     def changeEvent(self, event: QEvent) -> None:
         """Take the new theme."""
+        super().changeEvent(event)
         if event.type() == QEvent.Type.StyleChange and hasattr(self, "_lines"):
             self._lines.refresh_look()
             self._fit_rows()
             self._fit_columns()
-        super().changeEvent(event)
+            if self._fitted_to:
+                self.set_fitting(self._fitted_to)
 
     def focusInEvent(self, event: QFocusEvent) -> None:
         """Show which line the keys mean: Qt makes one current and does not say so."""

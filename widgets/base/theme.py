@@ -309,10 +309,24 @@ def apply_theme(
     is_reduced_motion: bool = False,
     base_px: int | None = None,
 ) -> Look:
-    """Dress the whole application.
+    """Dress the whole application: `take_look`, and the style sheet on everything."""
+    made = take_look(app, theme, scale=scale, is_reduced_motion=is_reduced_motion, base_px=base_px)
+    wear_sheet(app)
+    return made
+
+
+def take_look(
+    app: QApplication,
+    theme: Theme = DARK,
+    *,
+    scale: float = 1.0,
+    is_reduced_motion: bool = False,
+    base_px: int | None = None,
+) -> Look:
+    """Give the application a look, without the style sheet; see `wear_sheet`.
 
     Args:
-        app: Its palette, font, style and style sheet are replaced.
+        app: Its palette, font and style are replaced.
         theme: One of `THEMES`.
         scale: The operator's own, 0.8 to 2.0.
         is_reduced_motion: Nothing flashes.
@@ -332,8 +346,16 @@ def apply_theme(
     app.setStyle(QStyleFactory.create("Fusion"))
     app.setFont(made.font())
     app.setPalette(palette_of(theme))
-    app.setStyleSheet(stylesheet_of(made))
     return made
+
+
+def wear_sheet(wearer: QApplication | QWidget) -> None:
+    """Put the style sheet on a window and what stands in it, or on the application.
+
+    What a window wears is looked up once, when something is put into it. The application's is looked up for everything
+    below whatever changes its parent: four times for a field of a form on a page of a panel, a second for all panels.
+    """
+    wearer.setStyleSheet(stylesheet_of(look()))
 
 
 def dress_dock_manager(manager: QWidget) -> None:

@@ -28,7 +28,7 @@ from widgets.base.file_dialogs import ask_folder
 from widgets.base.flow import FlowLayout
 from widgets.base.hold_button import HoldButton
 from widgets.base.table import Column, Line, TextTable
-from widgets.base.theme import look, set_role
+from widgets.base.theme import look, set_role, wear_sheet
 from widgets.devices.command_fields import CommandFields
 from widgets.devices.details import ROLE_TO_CHANGE, allow
 from widgets.devices.rows import DeviceRow
@@ -126,6 +126,9 @@ class _EditForm(QWidget):
         completer = QCompleter(sorted(sites), self)
         completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
         self._site.setCompleter(completer)
+        offered = completer.popup()
+        assert offered is not None  # It is a window of its own, outside the one that wears the style sheet.
+        wear_sheet(offered)
         self._moves.setChecked(False)
         for line in (self._site, self._added, self._removed):
             line.clear()

@@ -52,6 +52,7 @@ from widgets.devices.tree_model import (
 _AT_ONCE, _PORTION, _ORDER_MS = 1000, 2000, 1000
 """Of more things the order is looked at once a second only: of 10,000 some change their branch all the time."""
 
+_DONE = object()
 _SIDE_BY_SIDE_PX = 900
 _ONE_LINE_EM, _TWO_LINES_EM = 56, 26
 """Below so many letters of width the search field gets a line of its own, and then the chooser of branches one."""
@@ -119,6 +120,11 @@ class DevicePanel(QWidget):
         self._ordering.setSingleShot(True)
         self._ordering.setInterval(_ORDER_MS)
         self._ordering.timeout.connect(self._order)
+        self._step = QTimer(self)
+        self._step.setSingleShot(True)
+        self._step.setInterval(0)
+        self._step.timeout.connect(self._arrange_some)
+        self._arranging: Iterator[None] = iter(())
         self._making = QTimer(self)
         self._making.setSingleShot(True)
         self._making.setInterval(0)
@@ -380,15 +386,22 @@ class DevicePanel(QWidget):
         self._refresh_overlay()
 
     def _order(self) -> None:
-        """Look at the order of all rows; of many, the loop turns between sorting and showing them."""
-        self._model.arrange()
+        """Look at the order of all rows; of many, some in each turn of the loop."""
         if self._model.n_all <= _AT_ONCE:
+            self._model.arrange()
             self._on_ordered()
         else:
-            QTimer.singleShot(0, self, self._on_ordered)
+            self._arranging = self._model.arrange_in_turns()
+            self._arrange_some()
+
+    def _arrange_some(self) -> None:
+        if next(self._arranging, _DONE) is _DONE:
+            self._on_ordered()
+        else:
+            self._step.start()
 
     def _on_ordered(self) -> None:
-        self._model.show()
+        self._model.show_arranged()
         self._refresh_overlay()
 
     def _camera_row(self, camera_id: str) -> DeviceRow:
@@ -590,7 +603,11 @@ class DevicePanel(QWidget):
 
     def _on_grouping(self) -> None:
         self._model.set_grouping(self._grouping.currentData())
-        self._order()
+        self._model.arrange()
+        if self._model.n_all <= _AT_ONCE:
+            self._on_ordered()
+        else:
+            QTimer.singleShot(0, self, self._on_ordered)
 
     def _on_search_left(self) -> None:
         self._tree.setFocus(Qt.FocusReason.ShortcutFocusReason)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from enum import Enum
 from typing import Any
@@ -27,6 +27,9 @@ NO_SITE = "No site"
 Branch = tuple[int, str]
 Key = tuple[str, str]
 """Kind and id of a thing."""
+
+SLICE = 2500
+"""Rows that are put into their branches before the loop may turn."""
 
 _KIND_ORDER = {CAMERAS: 0, OTHER.plural: 2}
 _Index = QModelIndex | QPersistentModelIndex
@@ -93,6 +96,12 @@ class DeviceTreeModel(QStandardItemModel):
         self._n_all: list[int] = []
         self._arranged: dict[Branch, list[Key]] = {}
         self._is_arranged = False
+        self._is_stirred = False
+        """Something changed its place since arranging began."""
+
+        self._arranging = object()
+        """The newest arranging; an older one that is still on its way gives up."""
+
         self._query: tuple[str, ...] = ()
         self._filter = StateFilter.ALL
         self._column, self._order = NAME, Qt.SortOrder.AscendingOrder
@@ -136,9 +145,10 @@ class DeviceTreeModel(QStandardItemModel):
                 first, last = spans.get(number, place[1:] * 2)
                 spans[number] = min(first, line), max(last, line)
             if before is None or self._by.branch_of(row) != self._by.branch_of(before):
-                self._is_arranged, has_moved = False, True
+                self._stir()
+                has_moved = True
             elif (place is not None) != self._is_shown(row) or sort_key(row) != sort_key(before):
-                self._is_arranged = False
+                self._stir()
                 has_moved = has_moved or place is not None or self._is_shown(row)
         for number, (first, last) in spans.items():
             self.dataChanged.emit(self._at(number, first, NAME), self._at(number, last, ADDRESS))
@@ -151,17 +161,32 @@ class DeviceTreeModel(QStandardItemModel):
 
     def arrange(self) -> None:
         """Divide and sort everything; `show` puts it there, which takes as long again."""
+        for _ in self.arrange_in_turns():
+            pass
+
+    def arrange_in_turns(self) -> Iterator[None]:
+        """Divide and sort everything, and yield now and then; what changes meanwhile counts the next time."""
+        rows = self._rows
+        newest = self._arranging = object()
+        self._is_stirred = False
         # In the order of the last time, which is nearly right already: that is what makes sorting quick.
-        before = [key for keys in self._arranged.values() for key in keys if key in self._rows]
+        before = [key for keys in self._arranged.values() for key in keys if key in rows]
         found: dict[Branch, list[Key]] = {}
-        for key in dict.fromkeys([*before, *self._rows]):
-            found.setdefault(self._by.branch_of(self._rows[key]), []).append(key)
+        for number, key in enumerate(dict.fromkeys([*before, *rows]), 1):
+            found.setdefault(self._by.branch_of(rows[key]), []).append(key)
+            if number % SLICE == 0:
+                yield
+                if self._arranging is not newest:
+                    return
         by = _sort_key(self._column)
         is_down = self._order is Qt.SortOrder.DescendingOrder
         for keys in found.values():
-            keys.sort(key=lambda key: by(self._rows[key]), reverse=is_down)
+            keys.sort(key=lambda key: by(rows[key]), reverse=is_down)
+            yield
+            if self._arranging is not newest:
+                return
         self._arranged = {branch: found[branch] for branch in sorted(found)}
-        self._is_arranged = True
+        self._is_arranged = not self._is_stirred
 
     def set_query(self, query: str) -> None:
         """Show rows that hold every word of `query`."""
@@ -171,7 +196,7 @@ class DeviceTreeModel(QStandardItemModel):
     def set_grouping(self, by: GroupBy) -> None:
         """Divide the tree otherwise, from the next `refresh` on."""
         self._by = by
-        self._is_arranged = False
+        self._stir()
 
     def branch_name(self, number: int) -> str:
         """Return the name of a branch."""
@@ -220,10 +245,17 @@ class DeviceTreeModel(QStandardItemModel):
         self._shown = shown
         self._places = {key: (number, line) for number, keys in enumerate(shown) for line, key in enumerate(keys)}
 
+    def _stir(self) -> None:
+        self._is_arranged, self._is_stirred = False, True
+
     def show(self) -> None:
         """Show what the filters leave, in its order."""
         if not self._is_arranged:
             self.arrange()
+        self.show_arranged()
+
+    def show_arranged(self) -> None:
+        """Show what the filters leave, in the order of the last arranging."""
         is_all = not self._query and self._filter is StateFilter.ALL
         groups, n_all, shown = [], [], []
         for branch, keys in self._arranged.items():

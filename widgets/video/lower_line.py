@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QLineEdit, QWidget
 
@@ -70,10 +70,13 @@ class LowerLine(QFrame):
         row.addWidget(self._alarm_text, 1)
         for widget in (self._before, self._after, self._dismiss):
             row.addWidget(widget)
-        self.setMinimumHeight(self._pause.sizeHint().height() + 2 * (gap // 2))
+        self._fit_height()
         self.show_page(0, 1)
         self.show_tour(None, "")
         self.show_queue(AlarmQueue(), "")
+
+    def _fit_height(self) -> None:
+        self.setMinimumHeight(self._pause.sizeHint().height() + 2 * (look().sizes.gap // 2))
 
     def _build_name(self, row: QHBoxLayout) -> None:
         self._name = _NameField(self)
@@ -140,6 +143,12 @@ class LowerLine(QFrame):
         self._name.hide()
         if name:
             self.name_given.emit(name)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Stay as high as a button, also while none is shown."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.StyleChange and hasattr(self, "_pause"):
+            self._fit_height()
 
 
 class _NameField(QLineEdit):

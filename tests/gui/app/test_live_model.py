@@ -2,8 +2,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from PySide6.QtCore import QTimer
 
-from app.live import MAX_INCIDENTS, LiveModel
+from app.live import MAX_INCIDENTS, PORTION, LiveModel
 from core.field.model import Device, Reading
 from core.incidents.model import Incident, IncidentStatus, SourceKind
 from core.kernel.wire import to_builtins
@@ -180,6 +181,39 @@ def test_who_begins_to_listen_later_is_told_what_stands_and_what_else_there_is_i
     qtbot.waitUntil(lambda: bool(told))
 
     assert told == [("A",)]
+
+
+def test_of_many_devices_that_speak_at_once_some_are_told_in_each_turn_of_the_loop(live, qtbot):
+    n_devices = PORTION * 2 + 1
+    devices = tuple(Device(device_id=f"fleet/{n}", kind="other", name=str(n)) for n in range(n_devices))
+    live.load(Snapshot(changes=Changes(devices=devices), rings={}))
+    told, turns = [], []
+    live.devices_updated.connect(lambda fresh: told.append([one.device_id for one in fresh]))
+    turning = QTimer(live)
+    turning.timeout.connect(lambda: turns.append(len(told)))
+    turning.start(0)
+
+    push(live, devices=tuple(replace(one, name="other") for one in devices))
+    qtbot.waitUntil(lambda: sum(map(len, told)) == n_devices)
+
+    assert [len(portion) for portion in told] == [PORTION, PORTION, 1]
+    assert len({id_ for portion in told for id_ in portion}) == n_devices
+    assert {1, 2} <= set(turns)
+
+
+def test_for_who_looks_when_it_is_shown_nobody_is_told_anew(live, qtbot):
+    live.load(Snapshot(changes=Changes(alarms=(alarm(),)), rings={}))
+    told = []
+    live.follow("devices", lambda: told.append("devices"))
+    live.alarms_changed.connect(lambda: told.append("alarms"))
+
+    live.tell_newcomers()
+    qtbot.waitUntil(lambda: bool(told))
+    assert told == ["alarms"]
+
+    with qtbot.waitSignal(live.devices_changed, timeout=1000):
+        push(live, devices=(Device(device_id="traffic/a", kind="station", name="A"),))
+    assert told == ["alarms", "devices"]
 
 
 def bay(bay_id="A1", **changes):

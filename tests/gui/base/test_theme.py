@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QRectF
 from PySide6.QtGui import QColor, QImage, QPainter, QPalette
-from PySide6.QtWidgets import QLabel, QPushButton
+from PySide6.QtWidgets import QLabel, QMainWindow, QPushButton, QWidget
 
 import resources
 from core.incidents.model import Priority
 from widgets.base.symbols import AlarmMark, Attention, Flash, paint_mark, paint_priority
+from widgets.base.table import Column, Line, TextTable
 from widgets.base.theme import (
     DARK,
     DAY,
@@ -26,10 +27,13 @@ from widgets.base.theme import (
     contrast,
     look,
     palette_of,
+    set_role,
     sizes_for,
     stylesheet_of,
     text_on,
+    wear_sheet,
 )
+from widgets.video.lower_line import LowerLine
 
 SURFACES = ("window", "panel", "raised", "hover", "pressed", "selection")
 MAP_SURFACES = ("map_land", "map_water", "map_green", "map_building", "map_road", "map_road_major")
@@ -312,6 +316,39 @@ def test_another_theme_and_size_reach_what_is_already_on_the_screen(qapp, qtbot)
     assert look().theme is DAY
     assert button.sizeHint().height() >= was_height * 1.7
     assert label.palette().windowText().color().name().upper() == DAY.text or label.font().pixelSize() >= 32
+
+
+@pytest.fixture
+def bare_application(qapp):
+    """As in the console, where the window wears the style sheet."""
+    qapp.setStyleSheet("")
+    yield
+    apply_theme(qapp, DARK, base_px=16)
+
+
+@pytest.mark.usefixtures("bare_application")
+def test_what_is_made_outside_the_window_wears_its_style_sheet_once_it_stands_in_it(qtbot):
+    window = QMainWindow()
+    qtbot.addWidget(window)
+    wear_sheet(window)
+    page = QWidget()
+    line = LowerLine(page)
+    label = QLabel("Title", page)
+    set_role(label, "title")
+    table = TextTable("Facts", (Column(title="What"), Column(title="Value")), page)
+    table.show_lines([Line(key="a", cells=("Height", "3 m"))])
+    table.set_fitting(4)
+    plain = table.height(), line.minimumHeight(), label.fontInfo().pixelSize()
+
+    window.setCentralWidget(page)
+    window.show()
+    worn = table.height(), line.minimumHeight(), label.fontInfo().pixelSize()
+    table.set_fitting(4)
+    made_inside = LowerLine(page)
+
+    assert label.fontInfo().pixelSize() == look().sizes.title
+    assert worn == (table.height(), made_inside.minimumHeight(), look().sizes.title)
+    assert all(one != other for one, other in zip(plain, worn, strict=True))
 
 
 def test_a_focus_ring_moves_nothing(qtbot):

@@ -9,7 +9,8 @@ from core.field.model import DeviceState
 from core.kernel.clock import FakeClock
 from tests.gui.map.things import camera, lot, station
 from widgets.devices.device_panel import DevicePanel
-from widgets.devices.tree_model import NO_SITE, GroupBy
+from widgets.devices.rows import device_row
+from widgets.devices.tree_model import NO_SITE, SLICE, DeviceTreeModel, GroupBy
 
 QUAY = station(site="Harbour")
 HILL = station("traffic/hill", "Hill", state=DeviceState.LOST, site="Old town")
@@ -90,3 +91,33 @@ def test_a_site_is_found_by_typing(panel, qtbot):
     qtbot.keyClicks(panel._search, "old town")
 
     assert [names for names in branches(panel).values() if names] == [["Hill"]]
+
+
+def test_an_older_arranging_gives_way_to_a_newer_one():
+    model = DeviceTreeModel(FakeClock())
+    n_rows = SLICE * 2
+    model.show_rows(device_row(station(f"traffic/{n}", str(n)), ()) for n in range(n_rows))
+    older = model.arrange_in_turns()
+    next(older)
+
+    model.set_grouping(GroupBy.STATE)
+    model.arrange()
+    list(older)
+    model.show_arranged()
+
+    assert [model.branch_name(number) for number in range(model.rowCount())] == ["Online"]
+    assert model.n_shown == n_rows
+
+
+def test_what_moves_while_many_are_put_into_order_is_in_its_place_the_next_time():
+    model = DeviceTreeModel(FakeClock())
+    model.set_grouping(GroupBy.STATE)
+    model.show_rows(device_row(station(f"traffic/{n}", str(n)), ()) for n in range(SLICE * 2))
+    arranging = model.arrange_in_turns()
+    next(arranging)
+
+    model.update_rows([device_row(station("traffic/0", "0", state=DeviceState.LOST), ())])
+    list(arranging)
+    model.show()
+
+    assert [model.branch_name(number) for number in range(model.rowCount())] == ["Lost", "Online"]
