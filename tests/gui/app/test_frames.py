@@ -16,7 +16,7 @@ class Camera:
         self.ring = FrameRing.create(path, camera_id="c0", max_wh=(64, 48))
         self.frames, self.tracks = [], []
         self.pump = FramePump(
-            on_frame=lambda _, frame: self.frames.append(frame.pts_s),
+            on_frames=lambda frames: self.frames.extend(frame.pts_s for _, frame in frames),
             on_tracks=lambda _, tracks: self.tracks.append((tracks.pts_s, tracks.labels)),
         )
         self.pump.set_rings({"c0": str(path)})
