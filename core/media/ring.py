@@ -63,7 +63,7 @@ _W_MAGIC, _W_VERSION, _W_N_SLOTS, _W_MAX_W, _W_MAX_H, _W_N_TRACK_SLOTS, _W_CAMER
 _W_WRITER, _W_EPOCH, _W_FRAME, _W_TRACKS, _W_N_LABELS = range(8, 13)
 # Words of a slot: frames use all, track slots have the number of tracks where frames have the width.
 _S_LOCK, _S_SEQUENCE, _S_EPOCH, _S_WIDTH, _S_HEIGHT, _S_PTS, _S_RECEIVED, _S_CAPTURED = range(8)
-_FRAME_WORDS = struct.Struct("@4Q3d")
+_SLOT_WORDS = struct.Struct("@4Q3d")
 """What follows the lock, native: each word is still read in one access."""
 
 
@@ -546,7 +546,7 @@ class RingReader:
             slot = at // 8
             lock = words[slot + _S_LOCK]
             fence()
-            there, epoch, width, height, pts_s, received_s, captured_at_s = _FRAME_WORDS.unpack_from(
+            there, epoch, width, height, pts_s, received_s, captured_at_s = _SLOT_WORDS.unpack_from(
                 words, at + 8 * _S_SEQUENCE
             )
             if lock % 2 or there != sequence:
@@ -645,10 +645,9 @@ class RingReader:
         slot = at // 8
         lock = words[slot + _S_LOCK]
         fence()
-        n_tracks = words[slot + _S_WIDTH]
-        if lock % 2 or words[slot + _S_SEQUENCE] != sequence or n_tracks > MAX_TRACKS:
+        there, epoch, n_tracks, _, pts_s, _, _ = _SLOT_WORDS.unpack_from(words, at + 8 * _S_SEQUENCE)
+        if lock % 2 or there != sequence or n_tracks > MAX_TRACKS:
             return None
-        pts_s, epoch = self._mapping.floats[slot + _S_PTS], words[slot + _S_EPOCH]
         start = at + SLOT_HEADER_BYTES
         content = bytes(self._mapping.bytes[start : start + n_tracks * _RECORD.size])
         fence()

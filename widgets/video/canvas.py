@@ -131,6 +131,8 @@ class WallCanvas(QWidget):
             painter.drawPixmap(standing.corner, standing.strip)
             if standing.has_more_above:
                 tile.paint_marks(painter)
+            for bar, color in standing.rings:
+                painter.fillRect(bar, color)
             frame = face.frame
             if frame is not None and not frame.is_intact():
                 tile.paint_again_if_torn()

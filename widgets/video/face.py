@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from PySide6.QtCore import QPointF, QRectF
+from PySide6.QtCore import QPointF, QRect, QRectF
 from PySide6.QtGui import QColor, QImage, QPainter, QPixmap
 
 from core.kernel.clock import Clock
@@ -36,6 +36,7 @@ class Standing:
         bars: What it leaves free of the tile.
         room: Where its boxes go; None where none are shown.
         corner, strip: Of the tile, and what stands along its top.
+        rings: Bars of the rings around it, on the canvas.
         has_more_below, has_more_above: Whether the tile itself paints something below its boxes, and above its strip.
     """
 
@@ -48,6 +49,7 @@ class Standing:
     room: BoxRoom | None
     corner: QPointF
     strip: QPixmap
+    rings: tuple[tuple[QRect, QColor], ...]
     has_more_below: bool
     has_more_above: bool
 

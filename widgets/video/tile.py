@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
     QContextMenuEvent,
@@ -470,27 +470,27 @@ class VideoTile(QWidget):
             if self._strip is None:
                 self._strip = self._make_strip(strips)
             painter.drawPixmap(self._corner, self._strip)
-        has_marks = self._has_marks()
+        has_marks = bool(self._note) or bool(self._detection_note()) or self._is_drop_target
         if has_marks:
             self.paint_marks(painter)
-        now.standing = self._standing(has_marks)
+        rings = self._ring_bars()
+        for bar, color in rings:
+            painter.fillRect(bar, color)
+        now.standing = self._standing(rings, has_marks=has_marks)
         if now.has_picture:
             self.paint_again_if_torn()
 
-    def _has_marks(self) -> bool:
-        has_rings = self._alarm is not None or self._is_selected or self._is_drop_target
-        return has_rings or bool(self._note) or bool(self._detection_note())
-
     def paint_marks(self, painter: QPainter) -> None:
-        """Paint notes and rings."""
+        """Paint notes, and that something may be dropped here."""
         assert self._overlay is not None
         painter.translate(self._corner)
         if self._camera is not None:
             self._paint_lower_edge(painter, self._overlay.pixel_ratio, self._made)
-        self._paint_rings(painter, self._made)
+        if self._is_drop_target:
+            self._paint_drop_target(painter)
         painter.resetTransform()
 
-    def _standing(self, has_marks: bool) -> Standing | None:
+    def _standing(self, rings: tuple[tuple[QRect, QColor], ...], *, has_marks: bool) -> Standing | None:
         """Return what the next picture finds as it is; None where more than the picture may change by then."""
         now, fit, strip, overlay = self.face, self._fit, self._strip, self._overlay
         if not now.is_live or not self._zoom.is_whole or self._telemetry is not None:
@@ -507,6 +507,7 @@ class VideoTile(QWidget):
             room=self._room_of_boxes() if self._shown.boxes else None,
             corner=QPointF(self._corner),
             strip=strip,
+            rings=rings,
             has_more_below=self._has_more_below(),
             has_more_above=has_marks,
         )
@@ -732,38 +733,34 @@ class VideoTile(QWidget):
             return True
         return not self._is_flash_on and not picture_look().is_reduced_motion
 
-    def _paint_rings(self, painter: QPainter, made: Look) -> None:
-        if self._alarm is None and not self._is_selected and not self._is_drop_target:
-            return
-        inset = 0.0
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-        if self._is_selected or self._is_drop_target:
-            inset = self._ring(painter, made.color("focus"), _RING_PX, inset, self._is_drop_target)
-        if self._alarm is None:
-            return
-        color = QColor(made.theme.priority(self._alarm))
-        if self._is_calling and made.is_reduced_motion:
-            inset = self._ring(painter, color, _RING_PX, inset)
-            self._ring(painter, color, _RING_PX, inset + _RING_PX)
-            return
-        is_wide = self._is_calling and self._is_flash_on
-        self._ring(painter, color, _CALLING_RING_PX if is_wide else _RING_PX, inset)
+    def _ring_bars(self) -> tuple[tuple[QRect, QColor], ...]:
+        """Return the rings on the canvas, as bars: they are painted with every picture, and a pen costs as much."""
+        made, inset, rings = self._made, 0, list[tuple[QColor, int, int]]()
+        if self._is_drop_target:
+            inset = _RING_PX
+        elif self._is_selected:
+            rings.append((made.color("focus"), _RING_PX, 0))
+            inset = _RING_PX
+        if self._alarm is not None:
+            color = QColor(made.theme.priority(self._alarm))
+            if self._is_calling and made.is_reduced_motion:
+                rings += [(color, _RING_PX, inset), (color, _RING_PX, inset + 2 * _RING_PX)]
+            else:
+                is_wide = self._is_calling and self._is_flash_on
+                rings.append((color, _CALLING_RING_PX if is_wide else _RING_PX, inset))
+        return tuple(
+            (bar, color)
+            for color, width, inside in rings
+            for bar in _frame(self._place.adjusted(inside, inside, -inside, -inside), width)
+        )
 
-    def _ring(self, painter: QPainter, color: QColor, width: float, inset: float, is_dashed: bool = False) -> float:
-        room = QRectF(self.rect()).adjusted(inset, inset, -inset, -inset)
-        if is_dashed:
-            half = width / 2
-            pen = QPen(color, width, Qt.PenStyle.DashLine)
-            pen.setJoinStyle(Qt.PenJoinStyle.MiterJoin)
-            painter.setPen(pen)
-            painter.drawRect(room.adjusted(half, half, -half, -half))
-            return inset + width
-        # Painted with every picture: a pen would cost as much as the picture.
-        painter.fillRect(QRectF(room.left(), room.top(), room.width(), width), color)
-        painter.fillRect(QRectF(room.left(), room.bottom() - width, room.width(), width), color)
-        painter.fillRect(QRectF(room.left(), room.top() + width, width, room.height() - 2 * width), color)
-        painter.fillRect(QRectF(room.right() - width, room.top() + width, width, room.height() - 2 * width), color)
-        return inset + width
+    def _paint_drop_target(self, painter: QPainter) -> None:
+        half = _RING_PX / 2
+        pen = QPen(self._made.color("focus"), _RING_PX, Qt.PenStyle.DashLine)
+        pen.setJoinStyle(Qt.PenJoinStyle.MiterJoin)
+        painter.setPen(pen)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.drawRect(QRectF(self.rect()).adjusted(half, half, -half, -half))
 
     # -- what the operator does
 
@@ -920,6 +917,18 @@ def _fitted(width: int, height: int, room: QRectF, ratio: float) -> QRectF:
     left = round((room.width() - wide) / 2 * ratio) / ratio
     top = round((room.height() - high) / 2 * ratio) / ratio
     return QRectF(left, top, wide, high)
+
+
+def _frame(place: QRect, width: int) -> tuple[QRect, ...]:
+    """Return the four sides of a frame within a place."""
+    left, top, right, bottom = place.left(), place.top(), place.right() - width + 1, place.bottom() - width + 1
+    height = place.height() - 2 * width
+    return (
+        QRect(left, top, place.width(), width),
+        QRect(left, bottom, place.width(), width),
+        QRect(left, top + width, width, height),
+        QRect(right, top + width, width, height),
+    )
 
 
 def _around(room: QRectF, picture: QRectF) -> list[QRectF]:
