@@ -38,7 +38,7 @@ from core.media.model import EDGE
 from core.node.drone_video import PREFIX
 from core.node.health import percentile
 from widgets.video.layout import Preset
-from widgets.video.model import Picture
+from widgets.video.model import Picture, Pictures
 from widgets.video.wall import VideoWall
 
 N_DRONES = 10
@@ -126,7 +126,7 @@ async def _measure(console: Console, pipe: Connection) -> dict[str, Any]:
     pipe.send((address, keys))
     await asyncio.sleep(SETTLE_S)
     seen: list[tuple[str, int, float]] = []
-    pump = FramePump(on_frame=lambda camera_id, frame: _note(seen, camera_id, frame), on_tracks=lambda *_: None)
+    pump = FramePump(on_frames=lambda frames: _note(seen, frames), on_tracks=lambda *_: None)
     pump.set_rings(await console.connection.call("room.rings", dict[str, str]))
     pump.set_shown(tuple(f"{PREFIX}{drone_id}" for drone_id in keys))
     node = psutil.Process(int((await console.connection.call("room.health", dict))["node_pid"]))
@@ -179,10 +179,11 @@ async def _furnish(console: Console) -> tuple[str, dict[str, str]]:
     return found.address, keys
 
 
-def _note(seen: list[tuple[str, int, float]], camera_id: str, frame: Picture) -> None:
-    number = read_number(frame)
-    if frame.is_intact():
-        seen.append((camera_id.removeprefix(PREFIX), number, time.time()))
+def _note(seen: list[tuple[str, int, float]], frames: Pictures) -> None:
+    for camera_id, frame in frames:
+        number = read_number(frame)
+        if frame.is_intact():
+            seen.append((camera_id.removeprefix(PREFIX), number, time.time()))
 
 
 def _ages_ms(posted: dict[str, list[tuple[int, float]]], seen: list[tuple[str, int, float]]) -> list[float]:

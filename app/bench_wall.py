@@ -166,7 +166,7 @@ def run(folder: Path, report: Path) -> None:
     writer.start()
     theirs.close()
     pump_cost = _cost_of_pump(rings)
-    pump = FramePump(on_frame=wall.show_frame, on_tracks=wall.show_tracks)
+    pump = FramePump(on_frames=wall.show_frames, on_tracks=wall.show_tracks)
     pump.set_rings(rings)
     wall.view_changed.connect(lambda view: pump.set_shown(tuple(view)))
     reports = QTimer()
@@ -203,7 +203,9 @@ def _cost_of_pump(rings: dict[str, str]) -> Cost:
         BadInputError: The writer has not begun.
     """
     seen: set[str] = set()
-    pump = FramePump(on_frame=lambda camera_id, _: seen.add(camera_id), on_tracks=lambda *_: None)
+    pump = FramePump(
+        on_frames=lambda frames: seen.update(camera_id for camera_id, _ in frames), on_tracks=lambda *_: None
+    )
     pump.set_rings(rings)
     pump.set_shown(tuple(rings))
     try:

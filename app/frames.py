@@ -12,8 +12,8 @@ from typing import Protocol
 from PySide6.QtCore import QObject, Qt, QTimer
 
 from core.kernel.errors import ConsoleError
-from core.media.ring import RingReader, TrackArrays
-from widgets.video.model import Picture, TrackSet
+from core.media.ring import RingReader
+from widgets.video.model import Picture, Pictures, Tracks
 
 log = logging.getLogger(__name__)
 
@@ -56,19 +56,19 @@ class Pump(Protocol):
 class FramePump(QObject):
     """Polls the rings of the cameras that are shown, 33 times a second.
 
-    Args of the callbacks: camera id, and the newest frame or the track sets since the last call. They run on the GUI
-    thread and must only store and `update()`.
+    Args of the callbacks: camera id and a track set, each one since the last call; then the newest pictures of all
+    cameras that have one, at once. They run on the GUI thread and must only store and `update()`.
     """
 
     def __init__(
         self,
         *,
-        on_frame: Callable[[str, Picture], None],
-        on_tracks: Callable[[str, TrackSet], None],
+        on_frames: Callable[[Pictures], None],
+        on_tracks: Callable[[str, Tracks], None],
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self._on_frame = on_frame
+        self._on_frames = on_frames
         self._on_tracks = on_tracks
         self._feeds: dict[str, _Feed] = {}
         self._shown: tuple[str, ...] = ()
@@ -108,7 +108,9 @@ class FramePump(QObject):
             feed.reader.close()
 
     def _on_poll(self) -> None:
-        now_s, feeds, n_frames = time.monotonic(), self._feeds, 0
+        # Each look-up at a QObject costs as much as a call.
+        now_s, feeds, ages_s, on_tracks = time.monotonic(), self._feeds, self.ages_s, self._on_tracks
+        frames: list[tuple[str, Picture]] = []
         for camera_id in self._shown:
             feed = feeds.get(camera_id)
             if feed is None or (feed.reader is None and not self._open(feed, now_s)):
@@ -119,16 +121,17 @@ class FramePump(QObject):
             if newest != feed.track_sequence:
                 found = reader.track_arrays_after(feed.track_sequence)
                 for tracks in found:
-                    self._on_tracks(camera_id, _track_set(tracks))
+                    on_tracks(camera_id, tracks)
                 # Kept where nothing was found as well: a camera without detection is not searched each time.
                 feed.track_sequence = max(newest, found[-1].sequence if found else 0)
             frame = reader.lend_newest(feed.frame_sequence)
             if frame is not None:
                 feed.frame_sequence = frame.sequence
-                n_frames += 1
-                self.ages_s.append(now_s - frame.received_s)
-                self._on_frame(camera_id, frame)
-        self.n_frames += n_frames
+                ages_s.append(now_s - frame.received_s)
+                frames.append((camera_id, frame))
+        if frames:
+            self.n_frames += len(frames)
+            self._on_frames(frames)
 
     def _open(self, feed: _Feed, now_s: float) -> bool:
         if now_s < feed.retry_at_s:
@@ -140,14 +143,3 @@ class FramePump(QObject):
             log.debug("no ring %s yet: %s", feed.path, error)
             return False
         return True
-
-
-def _track_set(found: TrackArrays) -> TrackSet:
-    records = found.records
-    return TrackSet(
-        pts_s=found.pts_s,
-        track_ids=tuple(records["track_id"].tolist()),
-        labels=found.labels,
-        boxes=records["bbox_xyxy"],
-        velocities=records["velocity_xy"],
-    )

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QWidget
 
 from app.pumps import make_pump
 from app.room import Room
-from widgets.video.model import Picture
+from widgets.video.model import Picture, Pictures
 
 PICTURE_PERIOD_S = 0.08
 """Drawing needs no more pictures than this, and leaves the processor to the wall."""
@@ -45,7 +45,7 @@ class LivePicture(QObject):
         self._camera_id, self._on_picture = camera_id, on_picture
         self._shown_s = 0.0
         self._view: dict[str, tuple[int, int]] = {}
-        self._pump = make_pump(room.connection, on_frame=self._on_frame, on_tracks=lambda *_: None, parent=self)
+        self._pump = make_pump(room.connection, on_frames=self._on_frames, on_tracks=lambda *_: None, parent=self)
         self._settling = QTimer(self)
         self._settling.setSingleShot(True)
         self._settling.setInterval(VIEW_SETTLE_MS)
@@ -64,7 +64,11 @@ class LivePicture(QObject):
         self._view = {}
         self._settling.start()
 
-    def _on_frame(self, camera_id: str, frame: Picture) -> None:
+    def _on_frames(self, frames: Pictures) -> None:
+        for camera_id, frame in frames:
+            self._show(camera_id, frame)
+
+    def _show(self, camera_id: str, frame: Picture) -> None:
         now_s = time.monotonic()
         if now_s - self._shown_s < PICTURE_PERIOD_S:
             return

@@ -15,7 +15,7 @@ from PySide6.QtGui import QImage
 
 from core.kernel.errors import ConsoleError
 from core.node.model import Picture
-from widgets.video.model import TrackSet, VideoFrame
+from widgets.video.model import Pictures, TrackSet, VideoFrame
 
 log = logging.getLogger(__name__)
 
@@ -29,14 +29,14 @@ class RemotePump(QObject):
         self,
         call: Callable[..., Awaitable[Any]],
         *,
-        on_frame: Callable[[str, VideoFrame], None],
+        on_frames: Callable[[Pictures], None],
         on_tracks: Callable[[str, TrackSet], None],
         parent: QObject | None = None,
     ) -> None:
         """Ask through `call`, a `NodeConnection.call`."""
         super().__init__(parent)
         self._call = call
-        self._on_frame = on_frame
+        self._on_frames = on_frames
         self._on_tracks = on_tracks
         self._sequences: dict[str, int] = {}
         self._shown: tuple[str, ...] = ()
@@ -94,15 +94,13 @@ class RemotePump(QObject):
         self._on_tracks(camera_id, TrackSet.of(picture.tracks_pts_s, picture.tracks))
         self.n_frames += 1
         self.ages_s.append(picture.age_s)
-        self._on_frame(
-            camera_id,
-            VideoFrame(
-                sequence=picture.sequence,
-                pts_s=picture.pts_s,
-                received_s=time.monotonic() - picture.age_s,
-                captured_at_s=picture.captured_at_s,
-                width=image.width(),
-                height=image.height(),
-                data=bytes(image.constBits()),
-            ),
+        frame = VideoFrame(
+            sequence=picture.sequence,
+            pts_s=picture.pts_s,
+            received_s=time.monotonic() - picture.age_s,
+            captured_at_s=picture.captured_at_s,
+            width=image.width(),
+            height=image.height(),
+            data=bytes(image.constBits()),
         )
+        self._on_frames([(camera_id, frame)])

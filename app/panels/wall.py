@@ -46,7 +46,7 @@ def create(room: Room) -> QWidget:
     live = room.live
 
     saved = _Layout(room, wall, room.folders.data / "console-wall.json")
-    pump = make_pump(room.connection, on_frame=wall.show_frame, on_tracks=wall.show_tracks, parent=wall)
+    pump = make_pump(room.connection, on_frames=wall.show_frames, on_tracks=wall.show_tracks, parent=wall)
     room.frames = pump
 
     def on_cameras() -> None:

@@ -46,10 +46,12 @@ _LABELS_AT = PAGE_BYTES
 _CAMERA_ID_AT = 1024
 _TRACKS_AT = _LABELS_AT + MAX_LABELS * _LABEL_BYTES
 _RECORD = struct.Struct("=qIf4f2f")
-TRACK_RECORD = np.dtype(
-    [("track_id", "i8"), ("label", "u4"), ("score", "f4"), ("bbox_xyxy", "f4", (4,)), ("velocity_xy", "f4", (2,))]
-)
-"""The same record for a whole set at once."""
+_NAMES = struct.Struct("=qI")
+_RECORD_FLOATS = _RECORD.size // 4
+_NAME_FLOATS, _BOX_FLOATS, _VELOCITY_FLOATS = slice(0, 3), slice(4, 8), slice(8, 10)
+"""Where they lie in a record that is seen as numbers of 4 bytes."""
+
+_MAX_NAMED = 64
 
 _UNNAMED = 0xFFFF_FFFF
 _UNNAMED_LABEL = "vehicle"
@@ -61,7 +63,7 @@ _W_MAGIC, _W_VERSION, _W_N_SLOTS, _W_MAX_W, _W_MAX_H, _W_N_TRACK_SLOTS, _W_CAMER
 _W_WRITER, _W_EPOCH, _W_FRAME, _W_TRACKS, _W_N_LABELS = range(8, 13)
 # Words of a slot: frames use all, track slots have the number of tracks where frames have the width.
 _S_LOCK, _S_SEQUENCE, _S_EPOCH, _S_WIDTH, _S_HEIGHT, _S_PTS, _S_RECEIVED, _S_CAPTURED = range(8)
-_FRAME_WORDS = struct.Struct("@4Q3d")
+_SLOT_WORDS = struct.Struct("@4Q3d")
 """What follows the lock, native: each word is still read in one access."""
 
 
@@ -158,20 +160,25 @@ class _LentSlot:
     lock_word: memoryview[int]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class TrackArrays:
-    """Every track of one analysed picture, as it lies in the ring; for who draws hundreds of boxes a second.
+class TrackArrays(NamedTuple):
+    """Every track of one analysed picture, copied out of the ring; n tracks, and no Python object for each.
+
+    A tuple, because one is made for each picture of a wall.
 
     Attributes:
-        labels: Of each record, in words.
-        records: Shape (n,), of `TRACK_RECORD`; a copy.
+        pts_s: Picture time; joins the tracks to their picture.
+        track_ids, labels: Of each track; the same objects for as long as the same tracks are seen.
+        boxes: Shape (n, 4), x1 y1 x2 y2 in fractions of the frame, float32.
+        velocities: Shape (n, 2), fractions of the frame per second of picture time, float32.
     """
 
     sequence: int
     pts_s: float
     epoch: int
+    track_ids: tuple[int, ...]
     labels: tuple[str, ...]
-    records: NDArray[np.void]
+    boxes: NDArray[np.float32]
+    velocities: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -485,6 +492,7 @@ class RingReader:
         self._layout = mapping.layout
         self._labels: tuple[str, ...] = ()
         self._slots: dict[int, _LentSlot] = {}
+        self._named: dict[bytes, tuple[tuple[int, ...], tuple[str, ...]]] = {}
         self.is_closed = False
 
     @classmethod
@@ -538,7 +546,7 @@ class RingReader:
             slot = at // 8
             lock = words[slot + _S_LOCK]
             fence()
-            there, epoch, width, height, pts_s, received_s, captured_at_s = _FRAME_WORDS.unpack_from(
+            there, epoch, width, height, pts_s, received_s, captured_at_s = _SLOT_WORDS.unpack_from(
                 words, at + 8 * _S_SEQUENCE
             )
             if lock % 2 or there != sequence:
@@ -590,7 +598,7 @@ class RingReader:
         self._mapping.close()
 
     def track_arrays_after(self, sequence: int) -> list[TrackArrays]:
-        """Like `tracks_after`, as arrays: no Python object for each track."""
+        """Like `tracks_after`, as arrays."""
         newest = self._mapping.words[_W_TRACKS]
         if newest <= sequence:
             return []
@@ -606,14 +614,21 @@ class RingReader:
         if read is None:
             return None
         pts_s, epoch, content = read
-        records = np.frombuffer(content, TRACK_RECORD)
-        indices = records["label"].tolist()
-        known = self._labels
-        if indices and max(indices) < len(known):
-            labels = tuple([known[index] for index in indices])
-        else:
-            labels = tuple(map(self._label, indices))
-        return TrackArrays(sequence=sequence, pts_s=pts_s, epoch=epoch, labels=labels, records=records)
+        records = np.frombuffer(content, np.float32).reshape(-1, _RECORD_FLOATS)
+        # Who is seen changes far less often than where.
+        names = records[:, _NAME_FLOATS].tobytes()
+        track_ids, labels = self._named.get(names) or self._name(names)
+        return TrackArrays(
+            sequence, pts_s, epoch, track_ids, labels, records[:, _BOX_FLOATS], records[:, _VELOCITY_FLOATS]
+        )
+
+    def _name(self, names: bytes) -> tuple[tuple[int, ...], tuple[str, ...]]:
+        pairs = tuple(_NAMES.iter_unpack(names))
+        named = tuple(track_id for track_id, _ in pairs), tuple(self._label(index) for _, index in pairs)
+        if len(self._named) >= _MAX_NAMED:
+            self._named.clear()
+        self._named[names] = named
+        return named
 
     def _read_tracks(self, sequence: int) -> TrackSet | None:
         read = self._read_records(sequence)
@@ -630,10 +645,9 @@ class RingReader:
         slot = at // 8
         lock = words[slot + _S_LOCK]
         fence()
-        n_tracks = words[slot + _S_WIDTH]
-        if lock % 2 or words[slot + _S_SEQUENCE] != sequence or n_tracks > MAX_TRACKS:
+        there, epoch, n_tracks, _, pts_s, _, _ = _SLOT_WORDS.unpack_from(words, at + 8 * _S_SEQUENCE)
+        if lock % 2 or there != sequence or n_tracks > MAX_TRACKS:
             return None
-        pts_s, epoch = self._mapping.floats[slot + _S_PTS], words[slot + _S_EPOCH]
         start = at + SLOT_HEADER_BYTES
         content = bytes(self._mapping.bytes[start : start + n_tracks * _RECORD.size])
         fence()

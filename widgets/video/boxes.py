@@ -47,7 +47,7 @@ Places = NDArray[np.intp]
 
 # What is known of a box once it has its place. Each piece names four of these: x and y of its middle, width and height.
 _X1, _Y1, _X2, _Y2, _WIDTH, _HEIGHT, _MID_X, _MID_Y = range(8)
-_LABEL, _TEXT, _LABEL_MID, _IS_LONG, _IS_SHORT, _IS_ANY, _NONE = range(8, 15)
+_LABEL, _TEXT, _LABEL_MID, _IS_LONG, _IS_ANY, _IS_SHORT, _NONE = range(8, 15)
 _X1_IN, _Y1_IN, _X2_IN, _Y2_IN, _REACH = range(15, 20)
 _N_MARKS = 20
 
@@ -142,6 +142,15 @@ class _Plan:
     has_corners: bool
 
 
+class _Planned(NamedTuple):
+    """The plan of one picture of a group, and what it was made of."""
+
+    track_ids: tuple[int, ...]
+    labels: tuple[str, ...]
+    room: BoxRoom
+    plan: _Plan
+
+
 class PlacedBoxes:
     """The boxes of some pictures that are painted together, each ready to be painted onto its own."""
 
@@ -157,8 +166,11 @@ class PlacedBoxes:
         self._orders = [plan.order for plan in plans]
         self._has_corners = any(plan.has_corners for plan in plans)
         self._owners = np.concatenate([plan.owners for plan in plans]) + np.repeat(firsts, n_pieces)
-        self._which = np.concatenate([plan.pieces.marks for plan in plans]) * self._n + self._owners[:, None]
-        self._added = np.concatenate([plan.pieces.added for plan in plans])
+        # One row for each of the four: along a row numpy goes on without looking up.
+        which = np.concatenate([plan.pieces.marks for plan in plans]) * self._n + self._owners[:, None]
+        self._which = np.ascontiguousarray(which.T)
+        self._added = np.ascontiguousarray(np.concatenate([plan.pieces.added for plan in plans]).T)
+        self._is_faint = False
         self._sizes = np.concatenate([plan.sizes for plan in plans], axis=1)
         edges = np.repeat(np.array([_edges(room) for room in rooms]).T, n_boxes, axis=1)
         self._extent, self._corner, self._low, self._high, self._room = np.split(edges, (4, 8, 12, 16))
@@ -177,13 +189,13 @@ class PlacedBoxes:
         values = self._marks.take(self._which)
         values += self._added
         fragments = self._fragments.values
-        fragments[:, :2] = values[:, :2]
-        fragments[:, 6:8] = values[:, 2:]
-        if any(one.opacities for one in tracks):
+        fragments[:, 0], fragments[:, 1], fragments[:, 6], fragments[:, 7] = values
+        was_faint, self._is_faint = self._is_faint, any(one.opacities for one in tracks)
+        if self._is_faint:
             every = [np.array(one.opacities) if one.opacities else np.ones(len(one)) for one in tracks]
             kept = [one if order is None else one[order] for one, order in zip(every, self._orders, strict=True)]
             fragments[:, 9] = np.concatenate(kept)[self._owners]
-        else:
+        elif was_faint:
             fragments[:, 9] = 1.0
 
     def _mark(self, boxes: NDArray[np.float32]) -> None:
@@ -207,26 +219,27 @@ class PlacedBoxes:
             np.add(edges[:2], half, out=marks[_X1_IN : _Y1_IN + 1])
             np.subtract(edges[2:], half, out=marks[_X2_IN : _Y2_IN + 1])
         self._mark_labels(edges, extent[0])
-        is_seen = (extent > 0.0).all(axis=0)
-        if not is_seen.all():
+        if np.minimum.reduce(extent, axis=None, initial=1.0) <= 0.0:
+            is_seen = (extent > 0.0).all(axis=0)
             marks[:, ~is_seen] = _NOWHERE
             marks[_WIDTH : _HEIGHT + 1, ~is_seen] = marks[_IS_LONG : _NONE + 1, ~is_seen] = 0.0
 
     def _mark_labels(self, edges: Floats, widths: Floats) -> None:
         """Put the longest label that a box is wide enough for above it, or inside where there is no room above."""
         marks, room = self._marks, self._room
-        long_from, short_from, word, start, long_width, short_width, height = self._sizes
-        is_long = widths >= long_from
+        sizes = self._sizes
+        is_wide = widths >= sizes[:2]
+        before, width = np.where(is_wide[0], sizes[2:6:2], sizes[3:6:2])
         # A label of a box at the edge is moved in, so that it can be read.
-        left = np.minimum(edges[0], room[2] - np.where(is_long, long_width, short_width), out=marks[_LABEL])
+        left = np.minimum(edges[0], room[2] - width, out=marks[_LABEL])
         np.maximum(left, room[0], out=left)
-        np.add(left, np.where(is_long, word, start), out=marks[_TEXT])
+        np.add(left, before, out=marks[_TEXT])
+        height = sizes[6]
         above = edges[1] - height
         top = np.where(above >= room[1], above, np.maximum(edges[1], room[1]))
         np.rint(top, out=top)
         np.add(top, height * 0.5, out=marks[_LABEL_MID])
-        np.multiply(is_long, self._scale, out=marks[_IS_LONG])
-        np.multiply(widths >= short_from, self._scale, out=marks[_IS_ANY])
+        np.multiply(is_wide, self._scale, out=marks[_IS_LONG : _IS_ANY + 1])
         np.subtract(marks[_IS_ANY], marks[_IS_LONG], out=marks[_IS_SHORT])
 
     def paint(self, painter: QPainter, at: int, sheet: QPixmap) -> None:
@@ -361,6 +374,7 @@ class BoxPainter:
         self._labels: dict[tuple[str, int, bool, bool], _Label] = {}
         self._plans: dict[tuple[tuple[str, ...], tuple[int, ...], frozenset[str], bool, bool], _Plan] = {}
         self._group: tuple[tuple[object, ...], PlacedBoxes] | None = None
+        self._planned: dict[int, _Planned] = {}
 
     def place(self, pictures: Sequence[Boxed]) -> PlacedBoxes:
         """Give the boxes of some pictures their places; good until the next call.
@@ -368,7 +382,7 @@ class BoxPainter:
         Args:
             pictures: None of them above another. Where one is larger than its room the painter must be cut off there.
         """
-        plans = [self._plan(tracks, room) for tracks, room in pictures]
+        plans = [self._plan(at, tracks, room) for at, (tracks, room) in enumerate(pictures)]
         rooms = [room for _, room in pictures]
         key = (*plans, *rooms)
         if self._group is None or self._group[0] != key:
@@ -381,7 +395,21 @@ class BoxPainter:
         """Paint the boxes of one of the pictures that were placed together; `painter` has no transform."""
         placed.paint(painter, at, self._sheet.picture)
 
-    def _plan(self, tracks: DrawnTracks, room: BoxRoom) -> _Plan:
+    def _plan(self, at: int, tracks: DrawnTracks, room: BoxRoom) -> _Plan:
+        # The same tracks are seen again and again: then nobody compares their numbers.
+        before = self._planned.get(at)
+        if (
+            before is not None
+            and tracks.track_ids is before.track_ids
+            and tracks.labels is before.labels
+            and room is before.room
+        ):
+            return before.plan
+        plan = self._plan_of(tracks, room)
+        self._planned[at] = _Planned(tracks.track_ids, tracks.labels, room, plan)
+        return plan
+
+    def _plan_of(self, tracks: DrawnTracks, room: BoxRoom) -> _Plan:
         key = (tracks.labels, tracks.track_ids, room.hidden_labels, room.has_ids, room.is_small)
         plan = self._plans.get(key)
         if plan is None:

@@ -2,74 +2,167 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
-from PySide6.QtCore import QEvent, QRect, Qt
-from PySide6.QtGui import QPainter, QPaintEvent, QRegion
+from PySide6.QtCore import QEvent, QRect, Qt, Signal
+from PySide6.QtGui import QPainter, QPaintEvent, QRegion, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
 from widgets.base.theme import look, picture_look
 from widgets.video.boxes import Boxed, BoxPainter
+from widgets.video.face import TileFace
+from widgets.video.strip import StripPainter
 from widgets.video.tile import VideoTile
+
+_KEPT_REGIONS = 512
+
+
+class _Place(NamedTuple):
+    """One tile, and where it lies."""
+
+    tile: VideoTile
+    face: TileFace
+    rect: QRect
+
+
+class _Places(NamedTuple):
+    """Some of the tiles, and what they cover."""
+
+    region: QRegion
+    at: tuple[int, ...]
 
 
 class WallCanvas(QWidget):
     """Paints the tiles that lie on it; they take the mouse and the keys themselves.
 
-    A tile that changed calls `update` with its place here. Several tiles that changed in one turn of the event loop are
-    painted by one painter, each cut off at its own edges.
+    A tile that changed calls `update` with its place here, and the wall `show_pictures` for all that have newer
+    pictures. Those of one turn of the event loop are painted by one painter, each cut off at its own edges.
+
+    Signals:
+        resized(): The tiles must be placed anew.
+        ratio_changed(): It lies on a screen of another density.
     """
+
+    resized = Signal()
+    ratio_changed = Signal()
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
-        self._tiles: tuple[tuple[VideoTile, QRect], ...] = ()
+        self._tiles: tuple[_Place, ...] = ()
+        self._numbers: dict[TileFace, int] = {}
         self._boxed: list[Boxed | None] = []
-        self._boxes: BoxPainter | None = None
+        self._made: tuple[BoxPainter, StripPainter] | None = None
+        self._ratio = 0.0
         self._covered = QRegion()
+        # Which tiles have newer pictures, a bit for each.
+        self._wanted = 0
+        self._known: dict[int, _Places] = {}
 
     def show_tiles(self, tiles: Sequence[VideoTile]) -> None:
         """Paint exactly these, at the places they have now."""
-        self._tiles = tuple((tile, tile.geometry()) for tile in tiles)
+        self._tiles = tuple(_Place(tile, tile.face, tile.geometry()) for tile in tiles)
+        self._numbers = {place.face: at for at, place in enumerate(self._tiles)}
         self._boxed = [None] * len(tiles)
-        self._covered = QRegion()
-        for _, place in self._tiles:
-            self._covered += place
+        self._wanted = 0
+        self._known.clear()
+        self._covered = self._places(range(len(tiles))).region
         self.update()
+
+    def show_pictures(self, faces: Iterable[TileFace]) -> None:
+        """Paint these in the next turn: their pictures are newer, and nothing else of them changed."""
+        numbers, wanted = self._numbers, self._wanted
+        for face in faces:
+            number = numbers.get(face)
+            if number is not None:
+                wanted |= 1 << number
+        if wanted:
+            self._wanted = wanted
+            self.update(self._places_of(wanted).region)
+
+    def _places_of(self, wanted: int) -> _Places:
+        known = self._known.get(wanted)
+        if known is None:
+            if len(self._known) >= _KEPT_REGIONS:
+                self._known.clear()
+            at = [number for number in range(len(self._tiles)) if wanted >> number & 1]
+            known = self._known[wanted] = self._places(at)
+        return known
+
+    def _places(self, at: Iterable[int]) -> _Places:
+        numbers, region = tuple(at), QRegion()
+        for number in numbers:
+            region += self._tiles[number].rect
+        return _Places(region, numbers)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint the tiles that lie in what is to be painted, and the gaps between them."""
         region = event.region()
         painter = QPainter(self)
-        gaps = region.subtracted(self._covered)
-        if not gaps.isEmpty():
-            painter.setClipRegion(gaps)
-            painter.fillRect(gaps.boundingRect(), look().color("window"))
+        places = self._places_of(self._wanted)
+        self._wanted = 0
+        # Where it is just what newer pictures asked for, nobody need look for it.
+        changed = places.at if places.region == region else self._changed(painter, region)
         tiles, boxed, ratio = self._tiles, self._boxed, self.devicePixelRatioF()
-        changed = [at for at, (_, place) in enumerate(tiles) if region.intersects(place)]
         for at in changed:
-            boxed[at] = tiles[at][0].settle(ratio)
-        boxes = self._box_painter(ratio)
+            tile, face, _ = tiles[at]
+            boxed[at] = face.boxed() if face.stands(ratio) else tile.settle(ratio)
+        boxes, strips = self._painters(ratio)
         # Those of unchanged tiles as well: other tiles change each time, and a group of others is worked out anew.
         shown = [at for at, one in enumerate(boxed) if one is not None]
         placed = boxes.place([one for one in boxed if one is not None]) if shown else None
         for at in changed:
-            tile, place = tiles[at]
+            tile, face, rect = tiles[at]
             # A region of one rectangle is painted much faster than one of several.
-            painter.setClipRect(place)
-            tile.paint_picture(painter)
+            painter.setClipRect(rect)
+            standing = face.standing
+            if standing is not None:
+                face.paint_picture(painter, standing)
+                if standing.has_more_below:
+                    tile.paint_below(painter)
+            else:
+                tile.paint_picture(painter)
             if placed is not None and boxed[at] is not None:
                 boxes.paint(painter, placed, shown.index(at))
-            tile.paint_overlay(painter)
+            if standing is None:
+                tile.paint_overlay(painter, strips)
+                continue
+            painter.drawPixmap(standing.corner, standing.strip)
+            if standing.has_more_above:
+                tile.paint_marks(painter)
+            for bar, color in standing.rings:
+                painter.fillRect(bar, color)
+            frame = face.frame
+            if frame is not None and not frame.is_intact():
+                tile.paint_again_if_torn()
         painter.end()
 
-    def _box_painter(self, ratio: float) -> BoxPainter:
-        if self._boxes is None or self._boxes.pixel_ratio != ratio:
-            self._boxes = BoxPainter(picture_look(), ratio)
-        return self._boxes
+    def _changed(self, painter: QPainter, region: QRegion) -> Sequence[int]:
+        """Paint the gaps of a region, and return the tiles that lie in it."""
+        gaps = region.subtracted(self._covered)
+        if not gaps.isEmpty():
+            painter.setClipRegion(gaps)
+            painter.fillRect(gaps.boundingRect(), look().color("window"))
+        return [at for at, place in enumerate(self._tiles) if region.intersects(place.rect)]
+
+    def _painters(self, ratio: float) -> tuple[BoxPainter, StripPainter]:
+        if ratio != self._ratio:
+            self._ratio = ratio
+            self.ratio_changed.emit()
+            self._made = None
+        if self._made is None:
+            made = picture_look()
+            self._made = BoxPainter(made, ratio), StripPainter(made, ratio)
+        return self._made
 
     def changeEvent(self, event: QEvent) -> None:
         """Take over another look."""
         if event.type() == QEvent.Type.StyleChange:
-            self._boxes = None
+            self._made = None
         super().changeEvent(event)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Say that the tiles must be placed anew."""
+        super().resizeEvent(event)
+        self.resized.emit()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.media.ring import LentFrame
+from core.media.ring import LentFrame, TrackArrays
 from core.vision.model import BBox, Track
 
 
@@ -55,6 +55,9 @@ class VideoFrame:
 Picture = VideoFrame | LentFrame
 """One in memory of its own, or one that lies in a ring."""
 
+Pictures = Sequence[tuple[str, Picture]]
+"""The newest pictures of several cameras, by id."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TrackSet:
@@ -83,6 +86,10 @@ class TrackSet:
             boxes=np.array([track.bbox_xyxy for track in known], np.float32).reshape(-1, 4),
             velocities=np.array([track.velocity_xy for track in known], np.float32).reshape(-1, 2),
         )
+
+
+Tracks = TrackSet | TrackArrays
+"""Made here, or read from a ring."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
-from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
     QContextMenuEvent,
@@ -38,13 +37,12 @@ from widgets.base.state_overlay import paint_hatching, paint_sentence
 from widgets.base.symbols import PRIORITY_WORDS, AlarmMark, Attention, Flash
 from widgets.base.theme import Look, picture_look
 from widgets.video.boxes import Boxed, BoxRoom
-from widgets.video.model import DrawnTrack, Picture, TrackSet
+from widgets.video.face import Standing, TileFace
+from widgets.video.model import DrawnTrack, Picture
 from widgets.video.overlay import SMALL_PX, OverlayPainter, Shown, has_drawing
 from widgets.video.status import PictureLook, TileStatus, describe_tile, stale_after_s
-from widgets.video.strip import StripText, make_strip, strip_height
+from widgets.video.strip import StripPainter, StripText, strip_height
 from widgets.video.telemetry import TelemetryTape, on_picture, paint_telemetry
-from widgets.video.tracks import TrackHistory
-from widgets.video.trails import Trails
 from widgets.video.zoom import STEP, WHOLE, Zoom, panned, picture_rect, seen_part, wanted_size, zoomed
 
 CAMERA_MIME = "application/x-watchfloor-camera"
@@ -53,40 +51,10 @@ _LIVE_STEP_S = 1.0
 """The age of a live picture is written anew this often: more would only flicker."""
 
 _RING_PX, _CALLING_RING_PX = 2, 4
+_DASH_PX = 8
 _KEPT_STRIPS = 4
-_KEPT_IMAGES = 3
-"""As many as a ring has slots."""
-
 _INSET_PART = 0.24
 """Of the tile's width, for the small picture that shows where a zoomed tile looks."""
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class _Now:
-    """What changes with every picture, apart from the widget: there a write costs twenty times as much.
-
-    Attributes:
-        grey: Of a picture that ages; made when it is painted.
-        picture: Where the whole picture lies on the canvas.
-        delay_s: How late pictures reach the screen; `delayed` is the last one that it was taken of.
-    """
-
-    frame: Picture | None = None
-    image: QImage | None = None
-    grey: QImage | None = None
-    picture: QRectF = field(default_factory=QRectF)
-    has_picture: bool = False
-    is_live: bool = False
-    delay_s: float | None = None
-    delayed: Picture | None = None
-
-
-class _Borrowed(NamedTuple):
-    """An image over memory of a ring, which comes round again and again."""
-
-    data: memoryview
-    size: tuple[int, int]
-    image: QImage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,11 +108,8 @@ class VideoTile(QWidget):
         self._clock = clock
         self._camera: Camera | None = None
         self._is_guest = False
-        self._now = _Now()
-        self._images: list[_Borrowed] = []
+        self.face = TileFace(clock)
         self._place, self._corner = self.geometry(), self.pos()
-        self._history = TrackHistory()
-        self._trails = Trails()
         self._zoom = WHOLE
         self._fit: _Fit | None = None
         self._box_room: BoxRoom | None = None
@@ -194,16 +159,16 @@ class VideoTile(QWidget):
     @property
     def boxes(self) -> tuple[DrawnTrack, ...]:
         """What is boxed on the picture that is shown."""
-        return self.boxes_at(self._now.frame.pts_s) if self._now.frame is not None else ()
+        return self.boxes_at(self.face.frame.pts_s) if self.face.frame is not None else ()
 
     def boxes_at(self, pts_s: float) -> tuple[DrawnTrack, ...]:
         """Return what is boxed on the picture of this picture time."""
-        return self._history.at(pts_s).rows() if len(self._history) else ()
+        return self.face.history.at(pts_s).rows() if len(self.face.history) else ()
 
     @property
     def frame(self) -> Picture | None:
         """The newest picture."""
-        return self._now.frame
+        return self.face.frame
 
     @property
     def zoom(self) -> Zoom:
@@ -231,11 +196,8 @@ class VideoTile(QWidget):
         is_other = (camera.camera_id if camera else None) != self.camera_id
         self._camera, self._is_guest = camera, is_guest
         if is_other:
-            self._now.frame = self._now.image = self._now.grey = self._report = self._since_at = None
-            self._images.clear()
-            self._now.delayed = self._now.delay_s = None
-            self._history.clear()
-            self._trails.clear()
+            self.face.clear()
+            self._report = self._since_at = None
             self._zoom = WHOLE
             self._counts = {}
             self._telemetry = None
@@ -245,34 +207,10 @@ class VideoTile(QWidget):
         self.repaint_soon()
 
     def show_frame(self, frame: Picture) -> None:
-        """Show a newer picture; the status is looked at again only where the picture was not live."""
-        self._take(frame)
-        self._now.grey = None
+        """Show a newer picture, with the next turn of the canvas; one that is live already only takes it."""
+        self.face.take(frame)
         if self._status.look is not PictureLook.LIVE:
             self.refresh_status(is_forced=True)
-        self.repaint_soon()
-
-    def _take(self, frame: Picture) -> None:
-        now, data = self._now, frame.data
-        now.frame, size = frame, (frame.width, frame.height)
-        for known in self._images:
-            if known.data is data and known.size == size:
-                now.image = known.image
-                return
-        now.image = image = QImage(data, *size, frame.width * 4, QImage.Format.Format_RGB32)
-        if self._overlay is not None:
-            image.setDevicePixelRatio(self._overlay.pixel_ratio)
-        if not isinstance(data, memoryview):
-            return
-        if len(self._images) >= _KEPT_IMAGES:
-            del self._images[0]
-        self._images.append(_Borrowed(data, size, image))
-
-    def show_tracks(self, tracks: TrackSet) -> None:
-        """Keep boxes for the pictures to come; nothing is painted before one of these arrives."""
-        self._history.add(tracks)
-        if self._shown.trails:
-            self._trails.add(tracks)
 
     def show_report(self, report: StreamReport, *, age_s: float = 0.0) -> None:
         """Show how the stream is, as it was told `age_s` ago."""
@@ -282,6 +220,7 @@ class VideoTile(QWidget):
         if not is_same or self._since_at is None or abs((since_at - self._since_at).total_seconds()) > 2.0:
             self._since_at = since_at
         self._report = report
+        self.face.standing = None
         self._report_s = self._clock.monotonic() - age_s
         if self.underMouse():
             self.setToolTip(self.tip())
@@ -296,6 +235,7 @@ class VideoTile(QWidget):
     def show_telemetry(self, tape: TelemetryTape | None) -> None:
         """Write onto every picture what the drone that took it said then; None for a camera that does not fly."""
         self._telemetry = tape
+        self.face.standing = None
 
     def show_alarm(self, mark: AlarmMark | None) -> None:
         """Mark the tile with the camera's highest open alarm; flashing while nobody has acknowledged it."""
@@ -316,8 +256,9 @@ class VideoTile(QWidget):
 
     def set_shown(self, shown: Shown) -> None:
         """Choose what is drawn on the picture."""
+        self.face.has_trails = shown.trails
         if not shown.trails:
-            self._trails.clear()
+            self.face.trails.clear()
         self._shown = shown
         self.repaint_soon()
 
@@ -343,7 +284,7 @@ class VideoTile(QWidget):
 
     def zoom_by(self, factor: float, at: QPointF | None = None) -> None:
         """Zoom so that what lies at `at` stays there; the middle where no place is given."""
-        if self._now.image is not None:
+        if self.face.image is not None:
             room = self._fit_room()
             self._set_zoom(zoomed(self._zoom, factor, at if at is not None else room.center(), room))
 
@@ -386,7 +327,7 @@ class VideoTile(QWidget):
     def _describe(self, now_s: float) -> TileStatus:
         if self._camera is None:
             return EMPTY
-        picture_age_s = now_s - self._now.frame.received_s if self._now.frame is not None else None
+        picture_age_s = now_s - self.face.frame.received_s if self.face.frame is not None else None
         return describe_tile(
             self._report,
             since_at=self._since_at,
@@ -396,9 +337,9 @@ class VideoTile(QWidget):
 
     def stale_in_s(self) -> float | None:
         """Return when the picture becomes stale if no other comes; None where it is no live one."""
-        if self._now.frame is None or self._report is None or not self._status.is_good:
+        if self.face.frame is None or self._report is None or not self._status.is_good:
             return None
-        return stale_after_s(self._report) - (self._clock.monotonic() - self._now.frame.received_s)
+        return stale_after_s(self._report) - (self._clock.monotonic() - self.face.frame.received_s)
 
     def _rename(self) -> None:
         if self._camera is None:
@@ -415,7 +356,8 @@ class VideoTile(QWidget):
     # -- painting
 
     def repaint_soon(self) -> None:
-        """Have the canvas paint this tile in its next turn."""
+        """Have the canvas paint this tile in its next turn, after anything but its picture changed."""
+        self.face.standing = None
         self._canvas.update(self._place)
 
     def settle(self, ratio: float) -> Boxed | None:
@@ -429,11 +371,9 @@ class VideoTile(QWidget):
             self._overlay = OverlayPainter(self._made, ratio)
             self._strip = None
             self._strips.clear()
-            for image in (self._now.image, *(known.image for known in self._images)):
-                if image is not None:
-                    image.setDevicePixelRatio(ratio)
+            self.face.set_ratio(ratio)
         look_of = self._status.look
-        now = self._now
+        now = self.face
         now.has_picture = look_of is not PictureLook.BLANK and self._renew_picture()
         now.is_live = now.has_picture and look_of is PictureLook.LIVE
         if not now.is_live:
@@ -444,19 +384,19 @@ class VideoTile(QWidget):
         now.picture = fit.on_canvas if is_whole else picture_rect(self._zoom, fit.rect).translated(self._corner)
         if not self._shown.boxes:
             return None
-        tracks = self._history.at(now.frame.pts_s)
+        tracks = self.face.history.at(now.frame.pts_s)
         return Boxed(tracks, self._room_of_boxes()) if len(tracks) else None
 
     def _room_of_boxes(self) -> BoxRoom:
-        key = (self._now.picture, self._shown)
+        key = (self.face.picture, self._shown)
         if self._box_room is None or key != self._box_key:
             self._box_key = key
             self._box_room = BoxRoom(
-                picture=self._now.picture,
+                picture=self.face.picture,
                 room=QRectF(self._place),
                 hidden_labels=self._shown.hidden_labels,
                 has_ids=self._shown.ids,
-                is_small=self._now.picture.width() < SMALL_PX,
+                is_small=self.face.picture.width() < SMALL_PX,
             )
         return self._box_room
 
@@ -466,11 +406,11 @@ class VideoTile(QWidget):
         Args:
             painter: Of the canvas, without a transform, cut off at the edges of this tile.
         """
-        if self._now.is_live:
+        if self.face.is_live:
             self._paint_live(painter)
             return
         with self._within(painter):
-            if self._now.has_picture:
+            if self.face.has_picture:
                 room = QRectF(self.rect())
                 picture = picture_rect(self._zoom, self._fit_room())
                 self._paint_scaled(painter, self._greyed(), picture)
@@ -489,12 +429,11 @@ class VideoTile(QWidget):
 
     def _paint_live(self, painter: QPainter) -> None:
         """Paint a picture from now; where it was made for this tile nothing is scaled and nothing cut off."""
-        now, shown = self._now, self._shown
+        now = self.face
         frame, image, picture = now.frame, now.image, now.picture
-        overlay, camera, fit = self._overlay, self._camera, self._fit
+        fit = self._fit
         assert frame is not None and image is not None and fit is not None  # noqa: PT018
-        assert overlay is not None and camera is not None  # noqa: PT018
-        self._note_delay(frame)
+        now.note_delay()
         if fit.is_pixel_on_pixel and self._zoom.is_whole:
             for bar in fit.bars:
                 painter.fillRect(bar, self._made.color("picture"))
@@ -502,77 +441,108 @@ class VideoTile(QWidget):
         else:
             with self._within(painter):
                 self._paint_scaled(painter, image, picture.translated(-self._corner))
-        # Of a camera whose head turned they would lie on something else.
+        if self._has_more_below():
+            self.paint_below(painter)
+
+    def _has_more_below(self) -> bool:
+        assert self._camera is not None
+        # Of a camera whose head turned zones would lie on something else.
         is_away = self._report is not None and self._report.is_away
-        if shown.zones and not is_away and has_drawing(camera.scene):
+        return self._shown.trails or (self._shown.zones and not is_away and has_drawing(self._camera.scene))
+
+    def paint_below(self, painter: QPainter) -> None:
+        """Paint zones and trails onto a live picture."""
+        overlay, camera, shown, picture = self._overlay, self._camera, self._shown, self.face.picture
+        assert overlay is not None and camera is not None  # noqa: PT018
+        is_away = self._report is not None and self._report.is_away
+        if shown.zones and not is_away:
             room = QRectF(self._place)
             overlay.paint_scene(painter, camera.scene, self._counts, picture, room, is_selected=self._is_selected)
         if shown.trails:
-            overlay.paint_trails(painter, self._trails.path(shown.hidden_labels), picture)
+            overlay.paint_trails(painter, self.face.trails.path(shown.hidden_labels), picture)
 
-    def paint_overlay(self, painter: QPainter) -> None:
+    def paint_overlay(self, painter: QPainter, strips: StripPainter) -> None:
         """Paint strip, notes and rings above the boxes."""
         assert self._overlay is not None
-        ratio, now = self._overlay.pixel_ratio, self._now
+        now = self.face
         if self._camera is not None:
             if now.is_live and (self._telemetry is not None or not self._zoom.is_whole):
                 self._paint_above(painter)
             if self._strip is None:
-                self._strip = self._make_strip(ratio)
+                self._strip = self._make_strip(strips)
             painter.drawPixmap(self._corner, self._strip)
-        has_notes = bool(self._note) or bool(self._detection_note())
-        has_rings = self._alarm is not None or self._is_selected or self._is_drop_target
-        if has_notes or has_rings:
-            painter.translate(self._corner)
-            if has_notes and self._camera is not None:
-                self._paint_lower_edge(painter, ratio, self._made)
-            if has_rings:
-                self._paint_rings(painter, self._made)
-            painter.resetTransform()
-        # The camera's ring came round while it was painted: once more, from a picture that is whole.
-        if now.has_picture and now.frame is not None and not now.frame.is_intact() and self._take_renewed():
+        has_marks = bool(self._note) or bool(self._detection_note()) or self._is_drop_target
+        if has_marks:
+            self.paint_marks(painter)
+        rings = self._ring_bars()
+        for bar, color in rings:
+            painter.fillRect(bar, color)
+        now.standing = self._standing(rings, has_marks=has_marks)
+        if now.has_picture:
+            self.paint_again_if_torn()
+
+    def paint_marks(self, painter: QPainter) -> None:
+        """Paint notes, and that something may be dropped here."""
+        assert self._overlay is not None
+        painter.translate(self._corner)
+        if self._camera is not None:
+            self._paint_lower_edge(painter, self._overlay.pixel_ratio, self._made)
+        if self._is_drop_target:
+            self._paint_drop_target(painter)
+        painter.resetTransform()
+
+    def _standing(self, rings: tuple[tuple[QRect, QColor], ...], *, has_marks: bool) -> Standing | None:
+        """Return what the next picture finds as it is; None where more than the picture may change by then."""
+        now, fit, strip, overlay = self.face, self._fit, self._strip, self._overlay
+        if not now.is_live or not self._zoom.is_whole or self._telemetry is not None:
+            return None
+        if now.frame is None or fit is None or not fit.is_pixel_on_pixel or strip is None or overlay is None:
+            return None
+        return Standing(
+            ratio=overlay.pixel_ratio,
+            width=now.frame.width,
+            height=now.frame.height,
+            at=fit.at,
+            bars=fit.bars,
+            bar_color=self._made.color("picture"),
+            room=self._room_of_boxes() if self._shown.boxes else None,
+            corner=QPointF(self._corner),
+            strip=strip,
+            rings=rings,
+            has_more_below=self._has_more_below(),
+            has_more_above=has_marks,
+        )
+
+    def paint_again_if_torn(self) -> None:
+        """Have the picture painted once more, from one that is whole, where its ring came round meanwhile."""
+        frame = self.face.frame
+        if frame is not None and not frame.is_intact() and self.face.take_renewed() is not None:
             self.repaint_soon()
 
     def _renew_picture(self) -> bool:
         """Make sure that there is a whole picture; False where there is none at all."""
-        now = self._now
+        now = self.face
         if now.frame is None or now.image is None:
             return False
         if not now.frame.is_intact():
-            self._take_renewed()
-        return True
-
-    def _take_renewed(self) -> bool:
-        newer = self._now.frame.renewed() if self._now.frame is not None else None
-        if newer is None:
-            return False
-        self._take(newer)
+            now.take_renewed()
         return True
 
     def _paint_above(self, painter: QPainter) -> None:
         """Paint what a drone said, and where a zoomed picture is looked at."""
-        assert self._now.image is not None
+        assert self.face.image is not None
         with self._within(painter):
-            self._paint_telemetry(painter, self._now.picture.translated(-self._corner))
+            self._paint_telemetry(painter, self.face.picture.translated(-self._corner))
             if not self._zoom.is_whole:
-                self._paint_inset(painter, self._now.image)
+                self._paint_inset(painter, self.face.image)
 
     def _paint_telemetry(self, painter: QPainter, picture: QRectF) -> None:
-        if self._telemetry is not None and self._now.frame is not None and self._shown.telemetry:
+        if self._telemetry is not None and self.face.frame is not None and self._shown.telemetry:
             below = strip_height(self._made) + self._strip_inset()
             room = picture.intersected(QRectF(self.rect()).adjusted(0, below, 0, 0))
             paint_telemetry(
-                painter, picture, room, on_picture(self._telemetry, self._now.frame.captured_at_s), self._made
+                painter, picture, room, on_picture(self._telemetry, self.face.frame.captured_at_s), self._made
             )
-
-    def _note_delay(self, frame: Picture) -> None:
-        """Keep how late pictures reach the screen, smoothed over about a second."""
-        now = self._now
-        if frame is now.delayed:
-            return
-        now.delayed = frame
-        delay_s = max(0.0, self._clock.monotonic() - frame.received_s)
-        now.delay_s = delay_s if now.delay_s is None else now.delay_s + 0.1 * (delay_s - now.delay_s)
 
     def _paint_blank(self, painter: QPainter, room: QRectF) -> None:
         made = picture_look()
@@ -594,7 +564,7 @@ class VideoTile(QWidget):
 
     def _fit_room(self) -> QRectF:
         """Return where the picture lies in the tile while it is not zoomed."""
-        return self._fit_of(self._now.frame, self.devicePixelRatioF()).rect if self._now.frame else QRectF(self.rect())
+        return self._fit_of(self.face.frame, self.devicePixelRatioF()).rect if self.face.frame else QRectF(self.rect())
 
     def _fit_of(self, frame: Picture, ratio: float) -> _Fit:
         key = (frame.width, frame.height, ratio)
@@ -657,9 +627,9 @@ class VideoTile(QWidget):
         painter.drawPixmap(inset.topLeft() - QPointF(0, plate.deviceIndependentSize().height()), plate)
 
     def _greyed(self) -> QImage:
-        if self._now.grey is None and self._now.image is not None:
-            self._now.grey = self._now.image.convertToFormat(QImage.Format.Format_Grayscale8)
-        return self._now.grey if self._now.grey is not None else QImage()
+        if self.face.grey is None and self.face.image is not None:
+            self.face.grey = self.face.image.convertToFormat(QImage.Format.Format_Grayscale8)
+        return self.face.grey if self.face.grey is not None else QImage()
 
     def _paint_ageing(self, painter: QPainter, picture: QRectF, made: Look) -> None:
         room = QRectF(self.rect()).adjusted(0, strip_height(made), 0, 0)
@@ -723,14 +693,13 @@ class VideoTile(QWidget):
             self._plates[key] = plate
         return self._plates[key]
 
-    def _make_strip(self, ratio: float) -> QPixmap:
+    def _make_strip(self, strips: StripPainter) -> QPixmap:
         """Draw name, state and age once; the picture changes far more often than they do."""
-        made = picture_look()
         name = self._camera.name if self._camera is not None else ""
         text = StripText(
             name=f"{name}  (Esc returns)" if self._is_guest else name,
             status=self._status,
-            delay=f"{self._now.delay_s * 1000:.0f} ms" if self._now.delay_s is not None else "",
+            delay=f"{self.face.delay_s * 1000:.0f} ms" if self.face.delay_s is not None else "",
             alarm=self._alarm,
             is_lit=self._alarm is not None and self._flash.is_lit(self._alarm.attention),
             is_pinned=self._is_pinned,
@@ -741,7 +710,7 @@ class VideoTile(QWidget):
         if strip is None:
             if len(self._strips) >= _KEPT_STRIPS:
                 self._strips.clear()
-            strip = self._strips[text] = make_strip(text, self.width(), ratio, made)
+            strip = self._strips[text] = strips.make(text, self.width())
         return strip
 
     @staticmethod
@@ -759,34 +728,41 @@ class VideoTile(QWidget):
                 alarm = 3 * _RING_PX
         return max(0, alarm + (_RING_PX if self._is_selected else 0) - _RING_PX)
 
-    def _paint_rings(self, painter: QPainter, made: Look) -> None:
-        if self._alarm is None and not self._is_selected and not self._is_drop_target:
-            return
-        inset = 0.0
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-        if self._is_selected or self._is_drop_target:
-            inset = self._ring(painter, made.color("focus"), _RING_PX, inset, self._is_drop_target)
+    def _ring_bars(self) -> tuple[tuple[QRect, QColor], ...]:
+        """Return the rings on the canvas, as bars: they are painted with every picture, and a pen costs as much."""
+        made, inset, bars = self._made, 0, list[tuple[QRect, QColor]]()
+
+        def ring(color: QColor, width: int, inside: int, is_dashed: bool = False) -> None:
+            sides = _frame(self._place.adjusted(inside, inside, -inside, -inside), width)
+            bars.extend((bar, color) for side in sides for bar in (_dashes(side) if is_dashed else (side,)))
+
+        if self._is_drop_target:
+            inset = _RING_PX
+        elif self._is_selected:
+            ring(made.color("focus"), _RING_PX, 0)
+            inset = _RING_PX
         if self._alarm is None:
-            return
+            return tuple(bars)
         color = QColor(made.theme.priority(self._alarm.priority))
         match self._alarm.attention:
             case Attention.CALLING if made.is_reduced_motion:
-                inset = self._ring(painter, color, _RING_PX, inset)
-                self._ring(painter, color, _RING_PX, inset + _RING_PX)
+                ring(color, _RING_PX, inset)
+                ring(color, _RING_PX, inset + 2 * _RING_PX)
             case Attention.CALLING:
-                self._ring(painter, color, _CALLING_RING_PX if self._flash.is_on else _RING_PX, inset)
+                ring(color, _CALLING_RING_PX if self._flash.is_on else _RING_PX, inset)
             case Attention.RETURNED:
-                self._ring(painter, color, _RING_PX, inset, is_dashed=True)
+                ring(color, _RING_PX, inset, is_dashed=True)
             case Attention.NONE:
-                self._ring(painter, color, _RING_PX, inset)
+                ring(color, _RING_PX, inset)
+        return tuple(bars)
 
-    def _ring(self, painter: QPainter, color: QColor, width: float, inset: float, is_dashed: bool = False) -> float:
-        half = width / 2
-        pen = QPen(color, width, Qt.PenStyle.DashLine if is_dashed else Qt.PenStyle.SolidLine)
+    def _paint_drop_target(self, painter: QPainter) -> None:
+        half = _RING_PX / 2
+        pen = QPen(self._made.color("focus"), _RING_PX, Qt.PenStyle.DashLine)
         pen.setJoinStyle(Qt.PenJoinStyle.MiterJoin)
         painter.setPen(pen)
-        painter.drawRect(QRectF(self.rect()).adjusted(inset + half, inset + half, -inset - half, -inset - half))
-        return inset + width
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.drawRect(QRectF(self.rect()).adjusted(half, half, -half, -half))
 
     # -- what the operator does
 
@@ -839,7 +815,7 @@ class VideoTile(QWidget):
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Zoom about the pointer."""
         notches = event.angleDelta().y() / 120.0
-        if self._now.image is None or not notches:
+        if self.face.image is None or not notches:
             event.ignore()
             return
         self.chosen.emit()
@@ -862,8 +838,8 @@ class VideoTile(QWidget):
             lines.append(f"{stream}, {report.codec}" if report.codec else stream)
         if report.decoder:
             lines.append(f"Decoded by {report.decoder}" + (", smaller stream" if report.is_sub else ", main stream"))
-        if self._now.delay_s is not None:
-            lines.append(f"Shown {self._now.delay_s * 1000:.0f} ms after it arrived")
+        if self.face.delay_s is not None:
+            lines.append(f"Shown {self.face.delay_s * 1000:.0f} ms after it arrived")
         if report.detect_fps_wanted:
             lines.append(f"Detects {report.detect_fps:.3g} of {report.detect_fps_wanted:.3g} pictures/s")
         lines += [sentence for sentence in (report.detection_reason, report.reason) if sentence]
@@ -912,13 +888,13 @@ class VideoTile(QWidget):
     def moveEvent(self, event: QMoveEvent) -> None:
         """Work out anew where the picture lies on the canvas."""
         self._place, self._corner = self.geometry(), self.pos()
-        self._fit = self._box_room = None
+        self._fit = self._box_room = self.face.standing = None
         super().moveEvent(event)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Draw the strip anew and ask for pictures of this size."""
         self._place = self.geometry()
-        self._strip = self._fit = self._box_room = None
+        self._strip = self._fit = self._box_room = self.face.standing = None
         self._strips.clear()
         super().resizeEvent(event)
         self.shown_size_changed.emit()
@@ -943,6 +919,31 @@ def _fitted(width: int, height: int, room: QRectF, ratio: float) -> QRectF:
     left = round((room.width() - wide) / 2 * ratio) / ratio
     top = round((room.height() - high) / 2 * ratio) / ratio
     return QRectF(left, top, wide, high)
+
+
+def _frame(place: QRect, width: int) -> tuple[QRect, ...]:
+    """Return the four sides of a frame within a place."""
+    left, top, right, bottom = place.left(), place.top(), place.right() - width + 1, place.bottom() - width + 1
+    height = place.height() - 2 * width
+    return (
+        QRect(left, top, place.width(), width),
+        QRect(left, bottom, place.width(), width),
+        QRect(left, top + width, width, height),
+        QRect(right, top + width, width, height),
+    )
+
+
+def _dashes(side: QRect) -> tuple[QRect, ...]:
+    """Return the dashes of a side of a frame."""
+    if side.width() >= side.height():
+        return tuple(
+            side.intersected(QRect(x, side.y(), _DASH_PX, side.height()))
+            for x in range(side.left(), side.right() + 1, 2 * _DASH_PX)
+        )
+    return tuple(
+        side.intersected(QRect(side.x(), y, side.width(), _DASH_PX))
+        for y in range(side.top(), side.bottom() + 1, 2 * _DASH_PX)
+    )
 
 
 def _around(room: QRectF, picture: QRectF) -> list[QRectF]:

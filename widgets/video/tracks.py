@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from widgets.video.model import NO_TRACKS, DrawnTracks, TrackSet
+from widgets.video.model import NO_TRACKS, DrawnTracks, Tracks
 
 SAME_PICTURE_S = 0.002
 KEPT_S = 1.0
@@ -22,12 +22,12 @@ class TrackHistory:
     """The track sets of the last second of one camera, in the order of picture time."""
 
     def __init__(self) -> None:
-        self._sets: list[TrackSet] = []
+        self._sets: list[Tracks] = []
 
     def __len__(self) -> int:
         return len(self._sets)
 
-    def add(self, tracks: TrackSet) -> None:
+    def add(self, tracks: Tracks) -> None:
         """Keep a set; picture time that steps back by more than is kept means that the stream began anew."""
         if self._sets and tracks.pts_s < self._sets[-1].pts_s - KEPT_S:
             self._sets.clear()
@@ -48,7 +48,7 @@ class TrackHistory:
         return tracks_at(self._sets, pts_s)
 
 
-def tracks_at(sets: Sequence[TrackSet], pts_s: float) -> DrawnTracks:
+def tracks_at(sets: Sequence[Tracks], pts_s: float) -> DrawnTracks:
     """Return the boxes to draw on the picture with this picture time.
 
     Args:
@@ -60,8 +60,8 @@ def tracks_at(sets: Sequence[TrackSet], pts_s: float) -> DrawnTracks:
         one of them knows fades. After the newest set boxes run ahead with their velocity for 200 ms, then fade out
         within 300 ms. Before the oldest set boxes run back for at most 200 ms.
     """
-    before: TrackSet | None = None
-    after: TrackSet | None = None
+    before: Tracks | None = None
+    after: Tracks | None = None
     # The newest picture is shown: its tracks are among the last sets.
     for tracks in reversed(sets):
         if abs(tracks.pts_s - pts_s) <= SAME_PICTURE_S:
@@ -79,7 +79,7 @@ def tracks_at(sets: Sequence[TrackSet], pts_s: float) -> DrawnTracks:
     return NO_TRACKS
 
 
-def _between(before: TrackSet, after: TrackSet, pts_s: float) -> DrawnTracks:
+def _between(before: Tracks, after: Tracks, pts_s: float) -> DrawnTracks:
     part = (pts_s - before.pts_s) / (after.pts_s - before.pts_s)
     if before.track_ids == after.track_ids:
         mixed = before.boxes + (after.boxes - before.boxes) * np.float32(part)
@@ -105,7 +105,7 @@ def _between(before: TrackSet, after: TrackSet, pts_s: float) -> DrawnTracks:
     )
 
 
-def _beyond(known: TrackSet, ahead_s: float) -> DrawnTracks:
+def _beyond(known: Tracks, ahead_s: float) -> DrawnTracks:
     """Move boxes away from the set they are known from; `ahead_s` below zero moves them back."""
     opacity = 1.0 if ahead_s <= EXTRAPOLATED_S else 1.0 - (ahead_s - EXTRAPOLATED_S) / FADED_S
     if opacity <= 0.0 or not known.track_ids:
@@ -118,7 +118,7 @@ def _beyond(known: TrackSet, ahead_s: float) -> DrawnTracks:
     )
 
 
-def _moved(known: TrackSet, seconds: float) -> NDArray[np.float32]:
+def _moved(known: Tracks, seconds: float) -> NDArray[np.float32]:
     kept_s = np.float32(max(-EXTRAPOLATED_S, min(EXTRAPOLATED_S, seconds)))
     moved: NDArray[np.float32] = known.boxes + (known.velocities * kept_s)[:, _BOTH_CORNERS]
     return moved

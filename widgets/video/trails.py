@@ -6,7 +6,7 @@ from collections import deque
 
 from PySide6.QtGui import QPainterPath
 
-from widgets.video.model import TrackSet
+from widgets.video.model import Tracks
 
 TRAIL_S = 5.0
 
@@ -21,7 +21,7 @@ class Trails:
         self._path: QPainterPath | None = None
         self._hidden: frozenset[str] = frozenset()
 
-    def add(self, tracks: TrackSet) -> None:
+    def add(self, tracks: Tracks) -> None:
         """Take a newer set; one that is older means that the stream began anew."""
         if tracks.pts_s < self._newest_s:
             self.clear()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from PySide6.QtCore import QEvent, QPoint, QRect, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QPoint, QRect, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QHideEvent, QKeyEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QMenu, QToolButton, QVBoxLayout, QWidget
 
@@ -19,6 +19,7 @@ from core.media.model import StreamReport
 from widgets.base.symbols import AlarmMark, Attention, flash_at, mark_of
 from widgets.base.theme import look, set_role
 from widgets.video.canvas import WallCanvas
+from widgets.video.face import TileFace
 from widgets.video.layout import (
     CELLS,
     GRID_SIDE,
@@ -39,7 +40,7 @@ from widgets.video.layout import (
     without_guests,
 )
 from widgets.video.lower_line import LowerLine
-from widgets.video.model import Picture, TrackSet
+from widgets.video.model import Pictures, Tracks
 from widgets.video.overlay import Shown
 from widgets.video.popup import Call
 from widgets.video.shot import shot_of
@@ -146,6 +147,7 @@ class VideoWall(QWidget):
         self._shown = Shown()
         self._tiles: list[VideoTile] = []
         self._by_camera: dict[str, VideoTile] = {}
+        self._faces: dict[str, TileFace] = {}
         self._view: dict[str, tuple[int, int]] = {}
         self._used_s: dict[int, float] = {}
         self._is_arranging = False
@@ -205,7 +207,8 @@ class VideoWall(QWidget):
             button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
             row.addWidget(button)
         self._canvas = WallCanvas(self)
-        self._canvas.installEventFilter(self)
+        self._canvas.resized.connect(self._on_canvas_resized)
+        self._canvas.ratio_changed.connect(self._view_timer_start)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
@@ -261,17 +264,24 @@ class VideoWall(QWidget):
         if tile is not None:
             tile.show_report(report)
 
-    def show_frame(self, camera_id: str, frame: Picture) -> None:
-        """Show a newer picture; one of a camera that cannot be seen is dropped."""
-        tile = self._by_camera.get(camera_id)
-        if tile is not None:
-            tile.show_frame(frame)
+    def show_frames(self, frames: Pictures) -> None:
+        """Show newer pictures; those of cameras that cannot be seen are dropped."""
+        tiles, faces = self._by_camera, self._faces
+        for camera_id, frame in frames:
+            face = faces.get(camera_id)
+            if face is None:
+                continue
+            if face.standing is not None:
+                face.take(frame)
+            else:
+                tiles[camera_id].show_frame(frame)
+        self._canvas.show_pictures([faces[camera_id] for camera_id, _ in frames if camera_id in faces])
 
-    def show_tracks(self, camera_id: str, tracks: TrackSet) -> None:
+    def show_tracks(self, camera_id: str, tracks: Tracks) -> None:
         """Keep boxes for the pictures to come."""
-        tile = self._by_camera.get(camera_id)
-        if tile is not None:
-            tile.show_tracks(tracks)
+        face = self._faces.get(camera_id)
+        if face is not None:
+            face.take_tracks(tracks)
 
     def show_counts(self, camera_id: str, counts: Mapping[str, Mapping[str, int]]) -> None:
         """Show counts of a camera: key of line or zone -> direction -> number."""
@@ -789,7 +799,7 @@ class VideoWall(QWidget):
             self._tiles.append(self._make_tile(len(self._tiles)))
         guests = dict(layout.guests)
         cameras, visible = layout.cameras, set(layout.visible)
-        self._by_camera = {}
+        self._by_camera, self._faces = {}, {}
         for index, tile in enumerate(self._tiles):
             camera_id = cameras[index] if index in visible else None
             camera = self._cameras.get(camera_id) if camera_id is not None else None
@@ -815,6 +825,7 @@ class VideoWall(QWidget):
         if camera is None:
             return
         self._by_camera[camera.camera_id] = tile
+        self._faces[camera.camera_id] = tile.face
         if not is_other:
             return
         told = self._reports.get(camera.camera_id)
@@ -836,6 +847,10 @@ class VideoWall(QWidget):
         tile.camera_dropped.connect(lambda camera_id: self._put(index, camera_id))
         tile.shown_size_changed.connect(self._view_timer_start)
         return tile
+
+    def _on_canvas_resized(self) -> None:
+        self._place()
+        self._place_editor()
 
     def _view_timer_start(self) -> None:
         self._view_timer.start()
@@ -1069,15 +1084,6 @@ class VideoWall(QWidget):
             if best is None or away + 2 * aside < best[0]:
                 best = (away + 2 * aside, index)
         return best[1] if best is not None else None
-
-    def eventFilter(self, watched: Any, event: QEvent) -> bool:
-        """Place the tiles when the canvas changes its size; on a denser screen pictures have other sizes."""
-        if event.type() == QEvent.Type.Resize and watched is self._canvas:
-            self._place()
-            self._place_editor()
-        elif event.type() == QEvent.Type.DevicePixelRatioChange and watched is self._canvas:
-            self._view_timer.start()
-        return super().eventFilter(watched, event)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Tell new sizes once they settle."""

@@ -293,9 +293,7 @@ def test_a_console_on_another_machine_gets_its_pictures_over_the_link(start_node
         await until(lambda: wall.tile_of(added.camera_id) and wall.tile_of(added.camera_id).status.is_good, "a tile")
         frames = []
         # As on another machine: nothing but the link.
-        pump = RemotePump(
-            console.connection.call, on_frame=lambda key, frame: frames.append((key, frame)), on_tracks=lambda *_: None
-        )
+        pump = RemotePump(console.connection.call, on_frames=frames.extend, on_tracks=lambda *_: None)
         pump.set_shown((added.camera_id,))
 
         await until(lambda: len(frames) >= 3, "three pictures")

@@ -9,6 +9,16 @@ from app.frames import FramePump
 from core.media.ring import FrameRing, TrackMark
 
 
+def write(ring, pts_s):
+    ring.write_frame(
+        np.zeros((48, 64, 4), np.uint8),
+        pts_s=pts_s,
+        received_s=time.monotonic(),
+        captured_at_s=time.time(),
+        epoch=1,
+    )
+
+
 class Camera:
     """A ring that is written here, and everything the pump brought from it."""
 
@@ -16,20 +26,14 @@ class Camera:
         self.ring = FrameRing.create(path, camera_id="c0", max_wh=(64, 48))
         self.frames, self.tracks = [], []
         self.pump = FramePump(
-            on_frame=lambda _, frame: self.frames.append(frame.pts_s),
+            on_frames=lambda frames: self.frames.extend(frame.pts_s for _, frame in frames),
             on_tracks=lambda _, tracks: self.tracks.append((tracks.pts_s, tracks.labels)),
         )
         self.pump.set_rings({"c0": str(path)})
         self.pump.set_shown(("c0",))
 
     def picture(self, pts_s):
-        self.ring.write_frame(
-            np.zeros((48, 64, 4), np.uint8),
-            pts_s=pts_s,
-            received_s=time.monotonic(),
-            captured_at_s=time.time(),
-            epoch=1,
-        )
+        write(self.ring, pts_s)
 
     def seen(self, pts_s, *labels):
         marks = [TrackMark(track_id=1, label=label, score=0.9, bbox_xyxy=(0, 0, 1, 1)) for label in labels]
@@ -65,3 +69,21 @@ def test_what_was_written_before_the_wall_was_opened_is_not_lost(camera, qtbot):
 
     qtbot.waitUntil(lambda: camera.frames == [1.0])
     assert camera.tracks == [(1.0, ("car",))]
+
+
+def test_newer_pictures_of_all_cameras_come_at_once(qapp, tmp_path, qtbot):
+    rings = {key: FrameRing.create(tmp_path / f"{key}.ring", camera_id=key, max_wh=(64, 48)) for key in ("a", "b", "c")}
+    for key in ("a", "c"):
+        write(rings[key], 1.0)
+    turns = []
+    pump = FramePump(on_frames=lambda frames: turns.append([key for key, _ in frames]), on_tracks=lambda *_: None)
+    pump.set_rings({key: str(tmp_path / f"{key}.ring") for key in rings})
+    pump.set_shown(tuple(rings))
+
+    qtbot.waitUntil(lambda: bool(turns))
+    pump.close()
+
+    assert turns == [["a", "c"]]
+    assert pump.n_frames == 2
+    for ring in rings.values():
+        ring.close()

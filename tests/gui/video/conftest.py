@@ -39,7 +39,7 @@ class Room:
             data=bytes([color, color, color, 255]) * (room.width() * room.height()),
         )
         self.wall.show_report(StreamReport(camera_id=camera_id, state=StreamState.LIVE, fps=15))
-        self.wall.show_frame(camera_id, frame)
+        self.wall.show_frames([(camera_id, frame)])
 
     def picture(self, camera_id):
         tile = self.tile(camera_id)

@@ -99,6 +99,14 @@ def test_what_fades_is_painted_fainter_and_the_rest_is_not(qapp):
     assert faint not in (GROUND, QColor(picture_look().color("track_car")))
 
 
+def test_what_faded_and_is_seen_again_is_painted_as_before(qapp):
+    sheet, boxes = Sheet(), (("car", (20, 20, 60, 60)), ("bus", (100, 50, 160, 90)))
+    before = sheet.paint(tracks(*boxes))
+    assert sheet.paint(tracks(*boxes, opacities=(1.0, 0.5))) != before
+
+    assert sheet.paint(tracks(*boxes)) == before
+
+
 def test_more_boxes_than_before_and_then_fewer(qapp):
     sheet = Sheet()
     few = tracks(("car", (20, 20, 60, 60)))

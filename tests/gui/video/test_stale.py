@@ -39,7 +39,7 @@ def show_picture(wall, clock, *, age_s, fps=25.0):
         height=2,
         data=bytes(32),
     )
-    wall.show_frame("a", picture)
+    wall.show_frames([("a", picture)])
 
 
 def test_a_picture_that_grows_stale_between_two_looks_of_the_wall_is_marked_on_time(wall, clock, qtbot):

@@ -122,7 +122,7 @@ def test_a_narrow_picture_is_letterboxed_not_stretched(room):
         data=b"\x80" * (100 * 300 * 4),
     )
     room.wall.show_report(StreamReport(camera_id="c0", state=StreamState.LIVE, fps=15))
-    room.wall.show_frame("c0", frame)
+    room.wall.show_frames([("c0", frame)])
 
     image = room.picture("c0")
 
@@ -670,7 +670,7 @@ def test_sixteen_live_tiles_cost_little(qtbot):
                 height=room.height(),
                 data=data,
             )
-            wall.show_frame(f"c{i}", frame)
+            wall.show_frames([(f"c{i}", frame)])
         QApplication.processEvents()
         costs.append(time.process_time() - began_s)
 

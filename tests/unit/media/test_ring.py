@@ -134,6 +134,23 @@ def test_tracks_come_out_as_they_went_in(tmp_path_factory, sets):
     reader.close()
 
 
+def test_tracks_come_as_arrays_and_who_is_seen_again_is_named_by_the_same_words(ring, reader):
+    ring.write_tracks(1.0, [mark(2**40, "car"), mark(2, "bus")], epoch=3)
+    ring.write_tracks(2.0, [mark(2**40, "car"), mark(2, "bus")], epoch=3)
+    ring.write_tracks(3.0, [mark(2, "bus"), mark(2**40, "tram")], epoch=3)
+    ring.write_tracks(4.0, [], epoch=3)
+
+    first, second, other, none = reader.track_arrays_after(0)
+
+    assert (first.pts_s, first.epoch, first.track_ids, first.labels) == (1.0, 3, (2**40, 2), ("car", "bus"))
+    assert first.boxes.tolist() == [[0.25, 0.5, 0.75, 1.0]] * 2
+    assert first.velocities.tolist() == [[-0.5, 2.0]] * 2
+    assert second.track_ids is first.track_ids
+    assert second.labels is first.labels
+    assert (other.track_ids, other.labels) == ((2, 2**40), ("bus", "tram"))
+    assert (none.track_ids, none.labels, none.boxes.shape, none.velocities.shape) == ((), (), (0, 4), (0, 2))
+
+
 def test_tracks_that_were_overwritten_are_left_out_and_the_rest_stays_in_order(ring, reader):
     sequences = [ring.write_tracks(float(number), [mark(number)], epoch=1) for number in range(100)]
 
