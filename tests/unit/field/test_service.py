@@ -2,7 +2,8 @@ import asyncio
 import json
 from datetime import timedelta
 
-from sqlalchemy import select
+import pytest
+from sqlalchemy import func, select
 from sqlalchemy.exc import DataError
 
 from core.access.model import SYSTEM
@@ -14,6 +15,8 @@ from core.field.outbox import Outbox
 from core.field.payloads import AlarmPayload, Status
 from core.field.service import (
     CLOSED_ALARM_STAYS_S,
+    MOST_WRITES,
+    READINGS_PER_WRITE,
     REBIRTH_AT_MOST_EVERY_S,
     TIME_AT_MOST_EVERY_S,
     EventsLost,
@@ -164,6 +167,68 @@ def test_an_event_is_acknowledged_and_told_only_after_the_commit(tmp_path):
         said = json.loads(site.link.last("evt/ack"))
         now_ms = site.clock.now().timestamp() * 1000
         assert said == {"ack": 2, "boot": "", "host": "core", "epoch": 1, "timestamp": now_ms}
+
+    on_site(tmp_path, body)
+
+
+def test_an_alarm_is_stored_between_the_readings_that_wait(tmp_path):
+    async def body(site):
+        for number in range(READINGS_PER_WRITE * 3):
+            site.hear("tele/flow", root=f"watchfloor/v1/city/station/s{number}")
+        stored_before = []
+        writing = asyncio.create_task(site.service._write_readings())
+        await asyncio.sleep(0)
+
+        await site.store.write(lambda session: stored_before.append(session.scalar(select(func.count(ReadingRow.at)))))
+        await writing
+
+        assert stored_before == [READINGS_PER_WRITE]
+        assert len(await site.readings()) == READINGS_PER_WRITE * 3
+
+    on_site(tmp_path, body)
+
+
+def test_readings_that_could_not_be_written_in_the_middle_are_written_later(tmp_path):
+    async def body(site):
+        for number in range(READINGS_PER_WRITE * 3):
+            site.hear("tele/flow", root=f"watchfloor/v1/city/station/s{number}")
+        write, n_writes = site.store.write, 0
+
+        async def refuse_the_second(fn):
+            nonlocal n_writes
+            n_writes += 1
+            if n_writes == 2:
+                raise UnavailableError("The database is locked.")
+            return await write(fn)
+
+        site.store.write = refuse_the_second
+        with pytest.raises(UnavailableError):
+            await site.service._write_readings()
+        assert len(await site.readings()) == READINGS_PER_WRITE
+        await site.service._write_readings()
+
+        assert len(await site.readings()) == READINGS_PER_WRITE * 3
+        assert site.service.losses().n_readings == 0
+
+    on_site(tmp_path, body)
+
+
+def test_very_many_readings_are_few_transactions(tmp_path):
+    async def body(site):
+        for number in range(READINGS_PER_WRITE * (MOST_WRITES + 4)):
+            site.hear("tele/flow", root=f"watchfloor/v1/city/station/s{number}")
+        write, n_writes = site.store.write, []
+
+        async def count(fn):
+            n_writes.append(fn)
+            return await write(fn)
+
+        site.store.write = count
+        await site.service._write_readings()
+        site.store.write = write
+
+        assert len(n_writes) == MOST_WRITES
+        assert len(await site.readings()) == READINGS_PER_WRITE * (MOST_WRITES + 4)
 
     on_site(tmp_path, body)
 
