@@ -84,6 +84,8 @@ class LiveModel(QObject):
         drone_plans_changed,
         drone_links_changed:
             Something of that kind is new; read the attribute. Devices and readings: others are there than before.
+        alarms_arrived: The same as alarms_changed, before anybody hears of anything else: for the list, which paints
+            what calls before the window does more.
         devices_updated(tuple[Device, ...]), readings_updated(tuple[Reading, ...]):
             Newer states of some that were there before: of 10,000 devices a few hundred speak in a fifth of a second.
         bays_updated(tuple[BayStatus, ...]):
@@ -109,6 +111,7 @@ class LiveModel(QObject):
     streams_changed = Signal()
     counts_changed = Signal()
     alarms_changed = Signal()
+    alarms_arrived = Signal()
     incidents_changed = Signal()
     units_changed = Signal()
     warnings_changed = Signal()
@@ -256,7 +259,9 @@ class LiveModel(QObject):
         self._tell_soon()
 
     def _count_ears(self) -> dict[str, int]:
-        return {name: self.receivers(SIGNAL(f"{name}_changed()")) for name in PARTS}
+        ears = {name: self.receivers(SIGNAL(f"{name}_changed()")) for name in PARTS}
+        ears["alarms"] += self.receivers(SIGNAL("alarms_arrived()"))
+        return ears
 
     def apply(self, data: Any) -> None:
         """Take one push of the node.
@@ -269,11 +274,11 @@ class LiveModel(QObject):
         self._take(changes)
         if self._is_held:
             return
+        if not self._timers[0].isActive():
+            self._tell_urgent()
         # Bays and drones change while one looks at them, and the node has coalesced already.
         self._tell(FAST_PARTS)
         self._tell_soon()
-        if not self._timers[0].isActive():
-            self._tell_urgent()
 
     def _tell_soon(self) -> None:
         all_parts = self._timers[1]
@@ -485,6 +490,8 @@ class LiveModel(QObject):
 
     def _tell(self, parts: tuple[str, ...]) -> None:
         dirty, self._dirty = self._dirty.intersection(parts), self._dirty.difference(parts)
+        if "alarms" in dirty:
+            self.alarms_arrived.emit()
         for name in parts:
             if name not in dirty:
                 continue

@@ -147,7 +147,7 @@ def _connect(alarms: AlarmList, room: Room) -> QWidget:
     _connect_guidance(alarms.detail.guidance, room)
     alarms.detail.guidance.link_requested.connect(partial(_show_link, room, alarms))
     _connect_service(alarms, room)
-    live.alarms_changed.connect(lambda: alarms.show_alarms(live.open_alarms()))
+    live.alarms_arrived.connect(lambda: alarms.show_alarms(live.open_alarms()))
     room.flood.changed.connect(alarms.show_flood)
     alarms.acknowledge_requested.connect(on_acknowledge)
     alarms.answer_requested.connect(on_answer)

@@ -55,7 +55,10 @@ RECEIVE_MAXIMUM = 100
 MAX_PACKET_BYTES = 1024 * 1024
 MAX_IN_FLIGHT = 20
 MAX_OUTGOING = 20_000
-BATCH = 100
+BATCH = 10
+TURN_S = 0.005
+"""After so long the loop does something else: what an alarm still needs must not wait for the end of a burst."""
+
 SLOW_RETRY_S = 30.0
 STABLE_AFTER_S = 10.0
 GIVE_WAY_S = 1.0
@@ -825,9 +828,11 @@ class MqttLink:
         self._on_state(self.report())
 
     def _drain(self) -> None:
-        batch = self._inbox.take(BATCH)
-        if batch:
+        until = time.monotonic() + TURN_S
+        while batch := self._inbox.take(BATCH):
             self._on_message(batch)
+            if time.monotonic() >= until:
+                break
         if len(self._inbox) > 0:
             # The rest waits for its turn, so that a flood does not hold up the loop.
             self._loop.call_soon(self._drain)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
+import math
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -122,6 +123,9 @@ MAX_REUSED = 200
 MAX_READINGS_WAITING = 20_000
 EVENTS_PER_WRITE = 1000
 DEVICES_PER_WRITE = 500
+READINGS_PER_WRITE, MOST_WRITES = 100, 8
+"""Readings of one transaction, and more of them where these would be too many transactions."""
+
 WRITE_PAUSE_S = 1.0
 
 
@@ -253,6 +257,14 @@ class _Unwritten:
 
     def __bool__(self) -> bool:
         return bool(self.readings or self.devices or self.twins or self.clearing)
+
+    def parts(self) -> list[_Unwritten]:
+        """Return it in as many parts as transactions: between two of them an alarm is stored."""
+        n_each = max(READINGS_PER_WRITE, math.ceil(len(self.readings) / MOST_WRITES))
+        runs = [self.readings[begin : begin + n_each] for begin in range(0, len(self.readings), n_each)]
+        first = replace(self, readings=runs[0] if runs else [])
+        others = [_Unwritten(readings=run, devices=[], twins=[], clearing=ClearingChanges()) for run in runs[1:]]
+        return [first, *others]
 
 
 @dataclass(slots=True)
@@ -1581,24 +1593,28 @@ class FieldService:
         return _Unwritten(devices=[(tracked, rows.device_values(tracked)) for tracked in still])
 
     async def _write(self, waiting: _Unwritten) -> None:
-        now = self._clock.now()
+        parts = waiting.parts()
+        for number, part in enumerate(parts):
+            try:
+                await self._write_part(part, self._clock.now())
+            except (UnavailableError, asyncio.CancelledError):
+                for left in reversed(parts[number:]):
+                    self._put_back(left)
+                raise
 
+    async def _write_part(self, part: _Unwritten, now: datetime) -> None:
         def store(session: Session) -> None:
-            _save_devices(session, waiting.devices, now)
-            rows.insert_readings(session, waiting.readings)
-            save_reported(session, waiting.twins)
-            save_clearing(session, waiting.clearing)
+            _save_devices(session, part.devices, now)
+            rows.insert_readings(session, part.readings)
+            save_reported(session, part.twins)
+            save_clearing(session, part.clearing)
 
         try:
-            try:
-                await self._store.write(store)
-            except SQLAlchemyError:
-                await self._write_apart(waiting, now)
-            else:
-                _mark_stored(waiting.devices)
-        except (UnavailableError, asyncio.CancelledError):
-            self._put_back(waiting)
-            raise
+            await self._store.write(store)
+        except SQLAlchemyError:
+            await self._write_apart(part, now)
+        else:
+            _mark_stored(part.devices)
 
     async def _write_apart(self, waiting: _Unwritten, now: datetime) -> None:
         """Something of it cannot be stored: find it, and store the rest."""

@@ -13,6 +13,9 @@ from types import TracebackType
 _FORMAT = "%(asctime)s %(levelname)-7s %(process)d %(name)s: %(message)s"
 _crash_file = None
 
+LINES_BETWEEN_LOOKS = 64
+"""Lines that are written before the size of the file is looked at again."""
+
 
 def start_logging(folder: Path | None, name: str, *, level: int = logging.INFO) -> None:
     """Log to `folder/name.log` (5 x 5 MB) and, where there is one, to the terminal.
@@ -23,7 +26,7 @@ def start_logging(folder: Path | None, name: str, *, level: int = logging.INFO) 
     root.setLevel(level)
     for handler in tuple(root.handlers):
         root.removeHandler(handler)
-    formatter = logging.Formatter(_FORMAT)
+    formatter = _Lines(_FORMAT)
     if sys.stderr is not None:
         terminal = logging.StreamHandler(sys.stderr)
         terminal.setFormatter(formatter)
@@ -32,9 +35,7 @@ def start_logging(folder: Path | None, name: str, *, level: int = logging.INFO) 
     if folder is not None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            file = logging.handlers.RotatingFileHandler(
-                folder / f"{name}.log", maxBytes=5_000_000, backupCount=4, encoding="utf-8", delay=True
-            )
+            file = _LogFile(folder / f"{name}.log", maxBytes=5_000_000, backupCount=4, encoding="utf-8", delay=True)
             file.setFormatter(formatter)
             root.addHandler(file)
             _catch_crashes(folder / f"{name}.crash.log")
@@ -45,6 +46,33 @@ def start_logging(folder: Path | None, name: str, *, level: int = logging.INFO) 
         logging.getLogger(noisy).setLevel(logging.WARNING)
     sys.excepthook = _log_uncaught
     threading.excepthook = _log_uncaught_in_thread
+
+
+class _Lines(logging.Formatter):
+    """Writes the line of a record once for all that log it: in a burst each alarm is one, and the loop writes it."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._last: tuple[logging.LogRecord, str] | None = None
+
+    def format(self, record: logging.LogRecord) -> str:
+        last = self._last
+        if last is None or last[0] is not record:
+            self._last = last = (record, super().format(record))
+        return last[1]
+
+
+class _LogFile(logging.handlers.RotatingFileHandler):
+    """Looks at its size now and then: by the line that would take longer than writing it."""
+
+    _n_until_look = 0
+
+    def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802
+        self._n_until_look -= 1
+        if self._n_until_look > 0:
+            return False
+        self._n_until_look = LINES_BETWEEN_LOOKS
+        return bool(super().shouldRollover(record))
 
 
 def _catch_crashes(path: Path) -> None:

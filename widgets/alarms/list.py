@@ -114,6 +114,12 @@ class AlarmTable(QTableView):
             header.setOffsetToSectionPosition(row)
             self.viewport().update()
 
+    def paint_now(self) -> None:
+        """Paint the rows as they are, before this returns."""
+        # A layout that still waits would have all of them painted once more.
+        self.executeDelayedItemsLayout()
+        self.viewport().repaint()
+
 
 class AlarmList(QWidget):
     """All open alarms, with the selected one beside or below.
@@ -326,18 +332,21 @@ class AlarmList(QWidget):
         header = self._table.horizontalHeader()
         header.setFixedHeight(round(sizes.caption * 1.3) + sizes.gap * 2 + 2)
         self._set_two_lines(is_on=width < sizes.body * _ONE_LINE_EM)
-        self._table.setColumnWidth(Column.PRIORITY, round(sizes.body * 3.2) + sizes.gap * 2)
+        widths = {Column.PRIORITY: round(sizes.body * 3.2) + sizes.gap * 2}
         for column, text in _WIDEST.items():
             self._table.setColumnHidden(column, width < sizes.body * _LEAST_EM.get(column, 0))
-            self._table.setColumnWidth(column, metrics.horizontalAdvance(text) + sizes.gap * 6)
+            widths[column] = metrics.horizontalAdvance(text) + sizes.gap * 6
         longest = _WIDEST[Column.STATE] if width >= sizes.body * _LEAST_EM[Column.PERSON] else "L-UNACK"
         self._fit_held(width / sizes.body)
         is_one_line = width >= sizes.body * _ONE_LINE_EM
         self._model.put_remarks_in_title(is_one_line and self._table.isColumnHidden(Column.COMMENT))
         state = QFontMetrics(look().font(weight=QFont.Weight.DemiBold)).horizontalAdvance(longest)
-        self._table.setColumnWidth(Column.STATE, state + round(sizes.body * 0.7) + sizes.gap * 6)
-        source = self._table.columnWidth(Column.SOURCE)
-        self._table.setColumnWidth(Column.SOURCE, max(round(sizes.body * 5.5), min(source, round(width * 0.21))))
+        widths[Column.STATE] = state + round(sizes.body * 0.7) + sizes.gap * 6
+        widths[Column.SOURCE] = max(round(sizes.body * 5.5), min(widths[Column.SOURCE], round(width * 0.21)))
+        for column, wanted in widths.items():
+            # A column that gets another width on the way to its own has the whole list painted once more.
+            if self._table.columnWidth(column) != wanted:
+                self._table.setColumnWidth(column, wanted)
 
     def _fit_held(self, width_em: float) -> None:
         """Where alarms are held, by whom, why and until when matters more than age and mnemonic."""
@@ -452,7 +461,7 @@ class AlarmList(QWidget):
         self._with_kept_place(lambda: self._model.replace(alarms))
         if 0 < n_new <= AT_ONCE and self.isVisible():
             # What calls is painted first; the map and all other panels come after it.
-            self._table.viewport().repaint()
+            self._table.paint_now()
 
     def show_changes(self, changed: Iterable[Alarm], removed: Iterable[str] = ()) -> None:
         """Take over changes; those of 100 ms are shown together."""

@@ -34,6 +34,8 @@ PLACE_ROLE = ALARM_ROLE + 1
 """`Place` of an alarm in its group, while there is a flood."""
 
 ANSWER_EXPECTED_S = 5.0
+MOST_RUNS = 8
+"""New alarms that stand in more places than these come with a change of layout."""
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -64,6 +66,28 @@ HEADINGS = {
     Column.COMMENT: "Remark",
 }
 _RIGHT = {Column.AGE, Column.REPEATS}
+
+# For each cell that is painted a view asks for seven roles: what costs nothing here is a third of the list's paint.
+_COLUMNS = tuple(Column)
+_ALIGNMENTS = {
+    column: int(
+        (Qt.AlignmentFlag.AlignRight if column in _RIGHT else Qt.AlignmentFlag.AlignLeft)
+        | Qt.AlignmentFlag.AlignVCenter
+    )
+    for column in Column
+}
+_DISPLAY_ROLE = int(Qt.ItemDataRole.DisplayRole)
+_FONT_ROLE = int(Qt.ItemDataRole.FontRole)
+_FOREGROUND_ROLE = int(Qt.ItemDataRole.ForegroundRole)
+_ALIGNMENT_ROLE = int(Qt.ItemDataRole.TextAlignmentRole)
+_TIP_ROLE = int(Qt.ItemDataRole.ToolTipRole)
+_SPOKEN_ROLE = int(Qt.ItemDataRole.AccessibleTextRole)
+_ROLES = frozenset(
+    {
+        *(_DISPLAY_ROLE, _FONT_ROLE, _FOREGROUND_ROLE, _ALIGNMENT_ROLE, _TIP_ROLE, _SPOKEN_ROLE),
+        *(ALARM_ROLE, PLACE_ROLE),
+    }
+)
 
 
 class AlarmTableModel(QAbstractTableModel):
@@ -203,6 +227,7 @@ class AlarmTableModel(QAbstractTableModel):
         return [alarm for alarm, _ in found]
 
     def _arrange(self) -> None:
+        places = self._places
         rows = self._in_order()
         is_same_order = len(rows) == len(self._rows) and all(
             new.alarm_id == old.alarm_id for new, old in zip(rows, self._rows, strict=True)
@@ -212,6 +237,10 @@ class AlarmTableModel(QAbstractTableModel):
             self._rows = rows
             if changed:
                 self.dataChanged.emit(self.index(changed[0], 0), self.index(changed[-1], len(Column) - 1))
+            return
+        new = self._runs_of_new(rows)
+        if 0 < len(new) <= MOST_RUNS:
+            self._insert(rows, new, places)
             return
         self.layoutAboutToBeChanged.emit()
         held = self.persistentIndexList()
@@ -224,6 +253,42 @@ class AlarmTableModel(QAbstractTableModel):
             moved.append(self.index(row, index.column()) if row is not None else QModelIndex())
         self.changePersistentIndexList(held, moved)
         self.layoutChanged.emit()
+
+    def _runs_of_new(self, rows: list[Alarm]) -> list[tuple[int, int]]:
+        """Return the first and last row of each run of new alarms; none where that is not all that is otherwise."""
+        known = self._row_of
+        if [alarm.alarm_id for alarm in rows if alarm.alarm_id in known] != [one.alarm_id for one in self._rows]:
+            return []
+        runs: list[tuple[int, int]] = []
+        for row, alarm in enumerate(rows):
+            if alarm.alarm_id in known:
+                continue
+            if runs and runs[-1][1] == row - 1:
+                runs[-1] = (runs[-1][0], row)
+            else:
+                runs.append((row, row))
+        return runs
+
+    def _insert(self, rows: list[Alarm], runs: list[tuple[int, int]], places_before: dict[str, Place]) -> None:
+        """Let new rows in, from the top; after a change of layout the view would paint all rows a second time."""
+        for first, last in runs:
+            self.beginInsertRows(QModelIndex(), first, last)
+            self._rows = [*self._rows[:first], *rows[first : last + 1], *self._rows[first:]]
+            self.endInsertRows()
+        known, kept = self._row_of, self._rows
+        self._rows = rows
+        self._row_of = {alarm.alarm_id: row for row, alarm in enumerate(rows)}
+        changed = [
+            row
+            for row, (alarm, old) in enumerate(zip(rows, kept, strict=True))
+            if alarm is not old
+            or (
+                alarm.alarm_id in known
+                and _is_told_apart(places_before.get(alarm.alarm_id), self._places.get(alarm.alarm_id))
+            )
+        ]
+        if changed:
+            self.dataChanged.emit(self.index(changed[0], 0), self.index(changed[-1], len(Column) - 1))
 
     # -- Qt
 
@@ -242,34 +307,33 @@ class AlarmTableModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return HEADINGS[Column(section)]
         if role == Qt.ItemDataRole.TextAlignmentRole:
-            side = Qt.AlignmentFlag.AlignRight if Column(section) in _RIGHT else Qt.AlignmentFlag.AlignLeft
-            return int(side | Qt.AlignmentFlag.AlignVCenter)
+            return _ALIGNMENTS[Column(section)]
         return None
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Return text, alignment, weight and the alarm itself."""
+        if role not in _ROLES:
+            return None
         alarm = self.alarm_at(index.row()) if index.isValid() else None
         if alarm is None:
             return None
-        column = Column(index.column())
-        if role == Qt.ItemDataRole.DisplayRole:
-            return self._text(alarm, column)
         if role == ALARM_ROLE:
             return alarm
+        column = _COLUMNS[index.column()]
+        if role == _ALIGNMENT_ROLE:
+            return _ALIGNMENTS[column]
+        if role == _FONT_ROLE:
+            is_strong = alarm.is_calling and column in (Column.SOURCE, Column.TITLE)
+            return look().font(weight=QFont.Weight.DemiBold) if is_strong else None
+        if role == _FOREGROUND_ROLE:
+            return look().color("text" if alarm.is_calling else "text_secondary")
+        if role == _DISPLAY_ROLE:
+            return self._text(alarm, column)
         if role == PLACE_ROLE:
             return self._places.get(alarm.alarm_id)
-        if role == Qt.ItemDataRole.FontRole and alarm.is_calling and column in (Column.SOURCE, Column.TITLE):
-            return look().font(weight=QFont.Weight.DemiBold)
-        if role == Qt.ItemDataRole.ForegroundRole:
-            return look().color("text" if alarm.is_calling else "text_secondary")
-        if role == Qt.ItemDataRole.TextAlignmentRole:
-            side = Qt.AlignmentFlag.AlignRight if column in _RIGHT else Qt.AlignmentFlag.AlignLeft
-            return int(side | Qt.AlignmentFlag.AlignVCenter)
-        if role == Qt.ItemDataRole.ToolTipRole:
+        if role == _TIP_ROLE:
             return self._tip(alarm, column)
-        if role == Qt.ItemDataRole.AccessibleTextRole:
-            return self._spoken(alarm, column)
-        return None
+        return self._spoken(alarm, column)
 
     def _text(self, alarm: Alarm, column: Column) -> str:
         now = self._clock.now()
@@ -317,6 +381,13 @@ def grouped_title(alarm: Alarm, place: Place | None) -> str:
     if place is None or place.of == 1:
         return alarm.title
     return f"First of {place.of}:  {alarm.title}" if place.number == 1 else f"      {alarm.title}"
+
+
+def _is_told_apart(before: Place | None, now: Place | None) -> bool:
+    """Whether a title is written otherwise in another place of a group."""
+    if before is None or now is None:
+        return before is not now
+    return before != now and 1 in (before.number, now.number, before.of, now.of)
 
 
 def age_text(alarm: Alarm, now: datetime) -> str:

@@ -1,4 +1,5 @@
 import asyncio
+import itertools
 import socket
 import time
 from datetime import UTC, datetime, timedelta
@@ -7,8 +8,9 @@ import pytest
 from paho.mqtt.publish import multiple
 
 from core.field.broker import BrokerProgram, EmbeddedBroker
+from core.field.inbox import Inbound
 from core.field.model import LinkState
-from core.field.mqtt_link import CATCHING_UP_S, GIVE_WAY_S, MqttLink
+from core.field.mqtt_link import BATCH, CATCHING_UP_S, GIVE_WAY_S, MqttLink
 from core.field.retry import retry_delay_s
 from tests.e2e.field.rig import ROOT, FieldDevice, settings_for, until
 from tests.fixtures.certificates import Authority
@@ -292,6 +294,33 @@ def test_a_broker_that_never_answers_is_a_sentence_and_both_versions_are_tried()
                 await until(lambda: "Trying MQTT 5" in link.reason)
         finally:
             server.close()
+
+    asyncio.run(run())
+
+
+def test_a_burst_leaves_the_loop_to_others_in_between(mosquitto):
+    async def run():
+        link = Link(mosquitto).link
+        n_heard = 0
+
+        def hear(batch):
+            nonlocal n_heard
+            n_heard += len(batch)
+            time.sleep(0.0005 * len(batch))
+
+        link._on_message = hear
+        for number in range(1000):
+            topic = f"{ROOT}/station/s{number}/state/flow"
+            link._inbox.put(
+                Inbound(topic=topic, payload=b"{}", qos=1, is_retained=False, received_at=datetime.now(UTC))
+            )
+        link._drain()
+        heard_by_turn = [0, n_heard]
+        while n_heard < 1000:
+            await asyncio.sleep(0)
+            heard_by_turn.append(n_heard)
+
+        assert max(after - before for before, after in itertools.pairwise(heard_by_turn)) <= 2 * BATCH
 
     asyncio.run(run())
 

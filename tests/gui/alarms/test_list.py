@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from PySide6.QtCore import QBuffer, QByteArray, QIODevice, Qt
+from PySide6.QtCore import QBuffer, QByteArray, QEvent, QIODevice, QObject, QPersistentModelIndex, Qt
 from PySide6.QtGui import QFont, QFontMetrics, QImage
 from PySide6.QtTest import QAbstractItemModelTester, QTest
 from PySide6.QtWidgets import QApplication, QLabel
@@ -178,14 +178,13 @@ def test_the_selection_stays_on_its_alarm_and_its_place_when_rows_arrive(desk, q
 
 def test_changes_of_100_ms_are_shown_together(desk, qtbot):
     three(desk)
-    resets = []
-    desk.list.model.layoutChanged.connect(lambda: resets.append(1))
+    desk.counts.clear()
 
     for number in range(50):
         desk.list.show_changes([make_alarm(f"n{number}")])
     qtbot.waitUntil(lambda: desk.list.model.rowCount() == 53)
 
-    assert len(resets) == 1
+    assert len(desk.counts) == 1
 
 
 def test_an_older_version_never_overwrites_a_newer_one(desk, qtbot):
@@ -488,16 +487,83 @@ def test_ten_thousand_alarms_are_no_burden(desk, qtbot):
     assert desk.list.model.rowCount() == 10_000
 
 
+class Paints(QObject):
+    """Counts how often a widget is painted."""
+
+    def __init__(self, widget):
+        super().__init__(widget)
+        self.n_times = 0
+        widget.installEventFilter(self)
+
+    def eventFilter(self, watched, event):
+        self.n_times += event.type() is QEvent.Type.Paint
+        return False
+
+
+@pytest.mark.parametrize("width_px", [1200, 700])
+def test_a_new_alarm_has_the_rows_painted_once_and_at_once(desk, qtbot, width_px):
+    desk.list.resize(width_px, 500)
+    desk.list.show_alarms([make_alarm("a"), make_alarm("b"), make_alarm("c", Priority.LOW)])
+    desk.list._tick_timer.stop()
+    QTest.qWait(50)
+    paints = Paints(desk.list.table.viewport())
+
+    desk.list.show_alarms([*desk.list.model.alarms, make_alarm("d", Priority.CRITICAL)])
+    assert paints.n_times == 1
+    QTest.qWait(50)
+
+    assert paints.n_times == 1
+    assert desk.rows()[0] == "d"
+
+
 def test_the_model_keeps_the_rules_of_models(qtbot):
     model = AlarmTableModel(FakeClock())
     tester = QAbstractItemModelTester(model, QAbstractItemModelTester.FailureReportingMode.Fatal)
 
     model.replace([make_alarm("a"), make_alarm("b")])
     model.apply([make_alarm("c", Priority.CRITICAL)], ["a"])
+    model.apply([make_alarm("a"), make_alarm("d", Priority.LOW), make_alarm("e", Priority.LOW, age_s=70.0)])
+    assert [model.alarm_at(row).alarm_id for row in range(model.rowCount())] == ["c", "a", "b", "d", "e"]
     model.replace([])
 
     assert model.rowCount() == 0
     assert tester.model() is model
+
+
+def test_alarms_that_come_among_others_move_no_index_to_another_alarm_and_change_what_else_they_change(qtbot):
+    model = AlarmTableModel(FakeClock())
+    model.replace([make_alarm("a", Priority.CRITICAL), make_alarm("m"), make_alarm("z", Priority.LOW)])
+    kept = {name: QPersistentModelIndex(model.index(row, Column.TITLE)) for row, name in enumerate("amz")}
+    inserted, changed, laid_out = [], [], []
+    model.rowsInserted.connect(lambda _parent, first, last: inserted.append((first, last)))
+    model.dataChanged.connect(lambda first, last, _roles: changed.append((first.row(), last.row())))
+    model.layoutChanged.connect(lambda: laid_out.append(True))
+
+    model.apply(
+        [
+            make_alarm("b", Priority.CRITICAL, age_s=70.0),
+            make_alarm("m", version=2, title="Jam"),
+            make_alarm("y", Priority.LOW, age_s=50.0),
+            make_alarm("x", Priority.LOW, age_s=55.0),
+        ]
+    )
+
+    assert [model.alarm_at(row).alarm_id for row in range(model.rowCount())] == list("abmyxz")
+    assert {name: index.row() for name, index in kept.items()} == {"a": 0, "m": 2, "z": 5}
+    assert (inserted, changed, laid_out) == ([(1, 1), (3, 4)], [(2, 2)], [])
+
+
+def test_in_a_flood_the_head_of_a_group_says_its_new_number(qtbot):
+    model = AlarmTableModel(FakeClock())
+    model.group_by(lambda _alarm: "quay")
+    model.replace([make_alarm("a", age_s=90.0), make_alarm("b")])
+    changed = []
+    model.dataChanged.connect(lambda first, last, _roles: changed.append((first.row(), last.row())))
+
+    model.apply([make_alarm("c", age_s=50.0)])
+
+    assert model.index(0, Column.TITLE).data().startswith("First of 3")
+    assert changed == [(0, 0)]
 
 
 # -- the strip

@@ -146,6 +146,21 @@ def test_a_burst_of_pushes_is_signalled_a_few_times_only(live, qtbot):
     assert live.alarms["A"].version == 500
 
 
+def test_an_alarm_reaches_the_list_before_anything_else_of_its_push_is_told(live):
+    heard = []
+    live.cameras_changed.connect(lambda: heard.append("cameras"))
+    live.incidents_changed.connect(lambda: heard.append("incidents"))
+    live.bays_changed.connect(lambda: heard.append("bays"))
+    live.alarms_changed.connect(lambda: heard.append("alarms"))
+    live.alarms_arrived.connect(lambda: heard.append(tuple(live.alarms)))
+
+    push(live, alarms=(alarm(),), incidents=(incident("1"),), lot_plans=(LOT,))
+
+    assert heard[0] == ("A",)
+    assert heard.index("incidents") < heard.index("alarms")
+    assert heard.index("incidents") < heard.index("bays")
+
+
 def test_nothing_is_heard_after_closing(live, qtbot):
     heard = []
     live.alarms_changed.connect(lambda: heard.append(1))

@@ -18,6 +18,8 @@ from core.field.service import (
     CLOSED_ALARM_STAYS_S,
     DEVICES_PER_WRITE,
     KEEP_SEEN_EVERY_S,
+    MOST_WRITES,
+    READINGS_PER_WRITE,
     REBIRTH_AT_MOST_EVERY_S,
     TIME_AT_MOST_EVERY_S,
     EventCameAhead,
@@ -169,6 +171,69 @@ def test_an_event_is_acknowledged_and_told_only_after_the_commit(tmp_path):
         said = json.loads(site.link.last("evt/ack"))
         now_ms = site.clock.now().timestamp() * 1000
         assert said == {"ack": 2, "boot": "", "host": "core", "epoch": 1, "timestamp": now_ms}
+
+    on_site(tmp_path, body)
+
+
+def test_an_alarm_is_stored_between_the_readings_that_wait(tmp_path):
+    async def body(site):
+        for number in range(READINGS_PER_WRITE * 3):
+            site.hear("tele/flow", root=f"watchfloor/v1/city/station/s{number}")
+        stored_before = []
+        writing = asyncio.create_task(site.service._write_readings())
+        await asyncio.sleep(0)
+
+        await site.store.write(lambda session: stored_before.append(session.scalar(select(func.count(ReadingRow.at)))))
+        await writing
+
+        assert stored_before == [READINGS_PER_WRITE]
+        assert len(await site.readings()) == READINGS_PER_WRITE * 3
+
+    on_site(tmp_path, body)
+
+
+def test_readings_that_could_not_be_written_in_the_middle_are_written_later(tmp_path):
+    async def body(site):
+        for number in range(READINGS_PER_WRITE * 3):
+            site.hear("tele/flow", root=f"watchfloor/v1/city/station/s{number}")
+        write, n_writes = site.store.write, 0
+
+        async def refuse_the_second(fn):
+            nonlocal n_writes
+            n_writes += 1
+            if n_writes == 2:
+                raise UnavailableError("The database is locked.")
+            return await write(fn)
+
+        site.store.write = refuse_the_second
+        with pytest.raises(UnavailableError):
+            await site.service._write_readings()
+        assert len(await site.readings()) == READINGS_PER_WRITE
+        await site.service._write_readings()
+
+        assert len(await site.readings()) == READINGS_PER_WRITE * 3
+        assert site.service.losses().n_readings == 0
+
+    on_site(tmp_path, body)
+
+
+def test_very_many_readings_are_few_transactions(tmp_path):
+    async def body(site):
+        n_devices = READINGS_PER_WRITE * (MOST_WRITES + 4)
+        for number in range(n_devices):
+            site.hear("tele/flow", root=f"watchfloor/v1/city/station/s{number}")
+        write, n_writes = site.store.write, []
+
+        async def count(fn):
+            n_writes.append(fn)
+            return await write(fn)
+
+        site.store.write = count
+        await site.service._write_readings()
+        site.store.write = write
+
+        assert len(n_writes) == MOST_WRITES + (n_devices - 1) // DEVICES_PER_WRITE
+        assert len(await site.readings()) == n_devices
 
     on_site(tmp_path, body)
 
