@@ -37,7 +37,7 @@ MAX_COMMANDS = 12_000
 
 """Kept in memory; a console runs for weeks, the history is in the database."""
 
-PORTION = 1000
+PORTION = 400
 """As many devices or readings are told in one turn of the loop: 10,000 that speak at once take the window a while."""
 
 URGENT_MS = 15
