@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -30,7 +30,8 @@ from core.sim.lots import demo_lots, watched_lot
 from core.sim.parking_history import make_history
 from core.store.engine import Store
 from core.store.tables import BayChangeRow, LotOccupancyRow
-from core.vision.model import ObservationKind, RuleSetting, Scene
+from core.vision.model import ObservationKind, Scene
+from core.vision.tuning import without
 
 _UNITS = (
     ("Patrol 1", "Patrol"),
@@ -84,7 +85,7 @@ def _tuned(scene: Scene, *, stages_collision: bool) -> Scene:
     """Leave the collision rule to the cameras that stage one: boxes of the demonstration's detector jump."""
     if stages_collision:
         return scene
-    return replace(scene, rules=(*scene.rules, RuleSetting(kind=ObservationKind.COLLISION.value, is_enabled=False)))
+    return without(scene, ObservationKind.COLLISION)
 
 
 async def seed_units(service: DispatchService) -> None:

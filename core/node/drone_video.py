@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import replace
 
 from core.access.model import SYSTEM, Actor
@@ -16,6 +16,8 @@ from core.gateway.http.refusal import Refused
 from core.kernel.errors import BadInputError, ConsoleError
 from core.media.model import EDGE, NETWORK_SCHEMES
 from core.media.parameters import public_address
+from core.vision.model import ObservationKind
+from core.vision.tuning import without
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +26,14 @@ MAX_CAMERAS = 32
 
 DETECT_FPS = 5.0
 PREFIX = "drone-"
+
+
+def as_flown(cameras: Iterable[Camera], flying: Container[str]) -> tuple[Camera, ...]:
+    """Return cameras as they are watched: one that a drone carries is not watched for having moved."""
+    return tuple(
+        replace(one, scene=without(one.scene, ObservationKind.CAMERA_MOVED)) if one.camera_id in flying else one
+        for one in cameras
+    )
 
 
 class DroneVideo:

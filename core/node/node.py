@@ -86,7 +86,7 @@ from core.node.cap_door import CapDoor, fetch_forever, look_forever
 from core.node.clips import ClipKeeper
 from core.node.drone_door import DroneDoor, DroneParts
 from core.node.drone_topics import DroneTopics
-from core.node.drone_video import DroneVideo
+from core.node.drone_video import DroneVideo, as_flown
 from core.node.dry_runs import DryRuns
 from core.node.ears import Broker, open_broker
 from core.node.fleet import FleetProcess
@@ -264,6 +264,9 @@ class Node:
         self._supervisor: VisionSupervisor | None = None
         self._city: DemoCity | None = None
         self._scenes: tuple[demo.DemoScene, ...] = ()
+        self._flying: set[str] = set()
+        """Cameras that drones carry: each view of theirs is another one."""
+
         self._clips: dict[str, Path] = {}
         self._fleet: FleetProcess | None = None
         self.drone_door: DroneDoor | None = None
@@ -966,7 +969,13 @@ class Node:
         self._bus.subscribe(DronesTold, lambda event: calls.take_drones(event.states))
         self._bus.subscribe(DroneRemoved, lambda event: calls.take_drone_removed(event.drone_id))
         self._bus.subscribe(LotPlanRemoved, lambda event: calls.take_lot_removed(event.lot_id))
-        self._bus.subscribe(DroneChanged, lambda event: self._live.add_drone_plan(event.drone))
+
+        def on_drone(event: DroneChanged) -> None:
+            self._live.add_drone_plan(event.drone)
+            if event.drone.camera_id and event.drone.camera_id not in self._flying:
+                self._spawn(self._read_cameras(services))
+
+        self._bus.subscribe(DroneChanged, on_drone)
         self._bus.subscribe(DroneRemoved, lambda event: self._live.remove_drone(event.drone_id))
         self._bus.subscribe(DroneLinksTold, lambda event: self._live.add_drone_links(event.links))
 
@@ -1045,7 +1054,8 @@ class Node:
             cameras = await services.cameras.list()
             # Passwords may come from a keyring that takes its time.
             await asyncio.to_thread(self._warm_passwords, cameras)
-            self._sight.set_cameras(cameras)
+            self._flying = {drone.camera_id for drone in services.drones.drones()}
+            self._sight.set_cameras(as_flown(cameras, self._flying))
             services.parking.set_lines({one.camera_id: [line.key for line in one.scene.lines] for one in cameras})
             self._watch_bays(services)
             if self._camera_flow is not None:

@@ -5,7 +5,7 @@ The scene editor shows these, `scene_file` checks them, the rules read them thro
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.vision.model import ObservationKind, RuleSetting, Scene
 
@@ -179,6 +179,15 @@ class Tuning:
         setting = self._settings.get(kind.value)
         wanted = figure.default if setting is None else setting.values.get(name, figure.default)
         return min(figure.high, max(figure.low, wanted))
+
+
+def without(scene: Scene, kind: ObservationKind) -> Scene:
+    """Return a scene whose camera does not watch for this, unless somebody said that it does."""
+    setting = next((one for one in scene.rules if one.kind == kind.value), RuleSetting(kind=kind.value))
+    if setting.is_enabled is not None:
+        return scene
+    others = tuple(one for one in scene.rules if one.kind != kind.value)
+    return replace(scene, rules=(*others, replace(setting, is_enabled=False)))
 
 
 def patience_s(scene: Scene, kind: ObservationKind) -> float:

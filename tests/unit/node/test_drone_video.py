@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from core.access.model import SYSTEM, Actor, Role
+from core.cameras.model import Camera
 from core.cameras.service import CameraService
 from core.drones.history import DroneHistory
 from core.drones.model import DroneReport
@@ -16,9 +17,11 @@ from core.kernel.clock import FakeClock
 from core.kernel.errors import BadInputError, NotPermittedError
 from core.kernel.secrets import Secrets
 from core.node import drone_video
-from core.node.drone_video import DroneVideo
+from core.node.drone_video import DroneVideo, as_flown
 from core.node.http_door import is_in_networks
 from core.store.engine import open_store, sqlite_url
+from core.vision.model import ObservationKind, RuleSetting, Scene
+from core.vision.tuning import Tuning
 
 
 def in_room(tmp_path, body):
@@ -145,3 +148,24 @@ def test_what_cannot_be_watched_over_the_network_is_no_camera(tmp_path):
         assert await cameras.list() == ()
 
     in_room(tmp_path, body)
+
+
+def test_a_camera_that_flies_is_not_watched_for_having_moved():
+    moved, blind = ObservationKind.CAMERA_MOVED, ObservationKind.CAMERA_BLINDED
+    tuned = RuleSetting(kind=moved.value, values={"turned_s": 30.0})
+    wanted = RuleSetting(kind=moved.value, is_enabled=True)
+    cameras = [
+        Camera(camera_id=camera_id, name=camera_id, address="edge:", scene=Scene(rules=rules))
+        for camera_id, rules in (("stands", ()), ("flies", ()), ("tuned", (tuned,)), ("wanted", (wanted,)))
+    ]
+
+    found = {one.camera_id: one.scene for one in as_flown(cameras, {"flies", "tuned", "wanted"})}
+
+    assert {key: Tuning(scene).is_on(moved) for key, scene in found.items()} == {
+        "stands": True,
+        "flies": False,
+        "tuned": False,
+        "wanted": True,
+    }
+    assert all(Tuning(scene).is_on(blind) for scene in found.values())
+    assert found["tuned"].rules[0].values == tuned.values
