@@ -110,7 +110,8 @@ def find_model(
 
 def _is_outdated(path: Path) -> bool:
     """Return whether an earlier program made this file and its INT8 copy of weights that can be converted anew."""
-    return int8_folder(path).is_dir() and path.with_suffix(".pt").is_file() and can_export()
+    is_with_copy = path.suffix == ".onnx" and int8_folder(path).is_dir()
+    return is_with_copy and path.with_suffix(".pt").is_file() and can_export()
 
 
 def _demo_model() -> ModelFile:
