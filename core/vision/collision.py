@@ -186,7 +186,7 @@ class CollisionRule:
             size = trace.size
             if size <= 0 or max(size, sighting.size) >= 2 * min(size, sighting.size):
                 continue
-            distance = math.dist(((x1 + x2) / 2 * self._aspect, (y1 + y2) / 2), trace.middle) / size
+            distance = math.dist(((x1 + x2) / 2 * self._aspect, (y1 + y2) / 2), trace.middle) / max(size, sighting.size)
             # Contact last: that asks for every other vehicle.
             if distance < best_distance and self._touches_another(key, trace):
                 best, best_distance = key, distance

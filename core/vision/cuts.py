@@ -20,6 +20,9 @@ _ESTABLISHED_S = 0.5
 _SPREAD = 2.5
 """Sizes of the largest between those who came and went: a crash hides vehicles too, but all in one place."""
 
+_SURE_SCORE = 0.4
+"""Of less sure vehicles the network finds and loses some in every picture."""
+
 _AROUND_S = 1.05
 _N_AROUND = 2
 _LEAP, _STEP, _MORE = 1.75, 2.0, 1.1
@@ -35,6 +38,16 @@ _DIFFERS_BY = 20
 
 _NOTHING = 0.003
 """Share of the picture that changes where nobody moves."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A vehicle that was seen: where last, from when to when, and how surely at best."""
+
+    last: Sighting
+    first_s: float
+    seen_s: float
+    best_score: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +77,7 @@ class CutDetector:
     def __init__(self, aspect: float) -> None:
         """Start before the first picture."""
         self._aspect = aspect
-        self._known: dict[int, tuple[Sighting, float, float]] = {}
+        self._known: dict[int, _Known] = {}
         self._steps: deque[_Step] = deque()
         self._grey: Grey | None = None
         self._last_s = self._cut_s = -math.inf
@@ -94,15 +107,18 @@ class CutDetector:
         appeared: list[Sighting] = []
         if self._known:
             appeared = [each for each in vehicles if each.key not in self._known and self._is_inside(each)]
+            appeared = [each for each in appeared if each.track.score >= _SURE_SCORE]
         vanished = [
-            last
-            for key, (last, first_s, seen_s) in self._known.items()
-            if key not in here and seen_s >= self._last_s - 1e-6 and seen_s - first_s > _ESTABLISHED_S
-            if self._is_inside(last)
+            known.last
+            for key, known in self._known.items()
+            if key not in here and known.seen_s >= self._last_s - 1e-6 and known.seen_s - known.first_s > _ESTABLISHED_S
+            if known.best_score >= _SURE_SCORE and self._is_inside(known.last)
         ]
         for sighting in vehicles:
-            first_s = self._known[sighting.key][1] if sighting.key in self._known else moment.now_s
-            self._known[sighting.key] = (sighting, first_s, moment.now_s)
+            known = self._known.get(sighting.key)
+            first_s = moment.now_s if known is None else known.first_s
+            best = max(sighting.track.score, 0.0 if known is None else known.best_score)
+            self._known[sighting.key] = _Known(sighting, first_s, moment.now_s, best)
         self._last_s = moment.now_s
         return _Step(moment.now_s, tuple(appeared), tuple(vanished), len(here), self._change(moment.grey))
 
@@ -166,6 +182,7 @@ class ShiftDetector:
         self._spectra: deque[tuple[float, NDArray[np.complex128]]] = deque()
         self._window: NDArray[np.float64] = np.zeros((0, 0))
         self._moved_s = -math.inf
+        self._had_moved = False
 
     def last_moved_s(self, moment: Moment) -> float:
         """Take one picture; return when the camera was last seen to move, minus infinity for never."""
@@ -180,8 +197,11 @@ class ShiftDetector:
         self._spectra.append((moment.now_s, np.fft.rfft2(picture * self._window)))
         while len(self._spectra) > 1 and moment.now_s - self._spectra[1][0] >= _COMPARE_S - 0.02:
             self._spectra.popleft()
-        if len(self._spectra) > 1 and self._has_moved():
+        has_moved = len(self._spectra) > 1 and self._has_moved()
+        # Compared over half a second, a camera that moves is seen to in more than one picture; else it was traffic.
+        if has_moved and self._had_moved:
             self._moved_s = moment.now_s
+        self._had_moved = has_moved
         return self._moved_s
 
     def _has_moved(self) -> bool:

@@ -9,6 +9,7 @@ Run by hand: `python -m core.vision.export FILE.pt OUT.onnx`. A frozen program s
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import importlib.util
 import json
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from core.kernel.errors import BadInputError, UnavailableError
+from core.vision.quantise import RECIPE
 
 EXPORT_VERB = "export-model"
 EXPORT_WH = (640, 384)
@@ -46,10 +48,11 @@ class ExportProgress:
 
 
 def export_model(pt: Path, folder: Path, on_progress: Callable[[ExportProgress], None] | None = None) -> Path:
-    """Convert weights to ONNX once; later calls find the result by the hash of the weights.
+    """Convert weights to ONNX once; later calls find the result by the hash of the weights and the recipe.
 
     Returns:
-        The .onnx in `folder`; its height and width are dynamic.
+        The .onnx in `folder`; its height and width are dynamic. What an earlier program made is taken only where
+        nothing can be converted.
 
     Raises:
         BadInputError: The file cannot be read, is no detection model, or torch is not installed here.
@@ -58,9 +61,13 @@ def export_model(pt: Path, folder: Path, on_progress: Callable[[ExportProgress],
         digest = hashlib.sha256(pt.read_bytes()).hexdigest()
     except OSError as error:
         raise BadInputError(f"The model file {pt} cannot be read: {error.strerror}.") from error
-    out = folder / f"{pt.stem}-{digest[:16]}.onnx"
-    if not out.exists():
-        _run_exporter(str(pt), out, on_progress)
+    out = folder / f"{pt.stem}-{digest[:16]}-{RECIPE}.onnx"
+    if out.exists():
+        return out
+    earlier = sorted(folder.glob(f"{glob.escape(pt.stem)}-{digest[:16]}*.onnx"), key=lambda path: path.stat().st_mtime)
+    if earlier and not can_export():
+        return earlier[-1]
+    _run_exporter(str(pt), out, on_progress)
     return out
 
 
@@ -68,18 +75,28 @@ def fetch_model(name: str, folder: Path, on_progress: Callable[[ExportProgress],
     """Fetch the weights of a published model with ultralytics and convert them.
 
     Returns:
-        `folder/NAME.onnx`.
+        Where `fetched_path` says.
 
     Raises:
         BadInputError: No network, no such model, or torch is not installed here.
     """
-    out = folder / f"{name}.onnx"
+    out = fetched_path(name, folder)
     _run_exporter(name, out, on_progress)
     return out
 
 
+def fetched_path(name: str, folder: Path) -> Path:
+    """Return where `fetch_model` puts a published model."""
+    return folder / f"{name}-{RECIPE}.onnx"
+
+
+def can_export() -> bool:
+    """Return whether weights can be converted here."""
+    return all(importlib.util.find_spec(name) is not None for name in ("ultralytics", "torch"))
+
+
 def _run_exporter(source: str, out: Path, on_progress: Callable[[ExportProgress], None] | None) -> None:
-    if importlib.util.find_spec("ultralytics") is None or importlib.util.find_spec("torch") is None:
+    if not can_export():
         raise BadInputError(f"{source} must be converted first, and torch is not installed.", hint=_NEEDS_TORCH_HINT)
     out.parent.mkdir(parents=True, exist_ok=True)
     root = Path(__file__).resolve().parents[2]

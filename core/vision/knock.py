@@ -12,6 +12,7 @@ import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,18 +95,42 @@ class KnockSense:
             at_s: The moment: the time of one of the rows.
         """
         middle = next((index for index, row in enumerate(rows) if abs(row[0] - at_s) < 1e-6), None)
-        if middle is None or middle < _N_SIDE or middle + _N_SIDE > len(rows):
+        if not middle or middle + 1 >= len(rows):
             return 0.0
-        chosen = rows[middle - _N_SIDE : middle + _N_SIDE + 1]
-        if len(chosen) <= _N_SIDE + 1 or _hint(chosen) < _HINT:
+        until, since = rows[max(0, middle - _N_SIDE) : middle + 1], rows[middle : middle + _N_SIDE + 1]
+        if _hint(until, since) < _HINT:
             return 0.0
+        before, after = self._steps_of(until), self._steps_of([*since, None][: _N_SIDE + 1])
+        if len(until) == _N_SIDE and before:
+            before = [*self._step_to(until[0], before[0].box), *before]
+        if min(len(before), len(after)) < _N_SIDE:
+            return 0.0
+        chosen = [*until, *since[1:]]
+        return clearness(chosen) * _weigh(before, after, size_of(chosen[: 2 * _N_SIDE]))
+
+    def _steps_of(self, rows: Sequence[Row | None]) -> list[_Step]:
+        """Return the steps from each row to the next, up to the first that cannot be told."""
         steps: list[_Step] = []
-        for index in range(2 * _N_SIDE):
-            step = self._step(chosen[index], chosen[index + 1] if index + 1 < len(chosen) else None)
+        for row, following in pairwise(rows):
+            step = None if row is None else self._step(row, following)
             if step is None:
-                return 0.0
+                break
             steps.append(step)
-        return clearness(chosen) * _weigh(steps[:_N_SIDE], steps[_N_SIDE:], size_of(chosen[: 2 * _N_SIDE]))
+        return steps
+
+    def _step_to(self, row: Row, box: Vector) -> list[_Step]:
+        """Return how a vehicle came to where it was first seen: a tracker shows it with its second picture only."""
+        index = next((index for index, (time_s, _) in enumerate(self._pictures) if abs(time_s - row[0]) < 1e-6), None)
+        if not index:
+            return []
+        (start_s, start), (end_s, end) = self._pictures[index - 1], self._pictures[index]
+        if start.shape != end.shape or end_s - start_s > _LONGEST_STEP_S:
+            return []
+        dt_s = end_s - start_s
+        x, y = box[0] * dt_s, box[1] * dt_s
+        earlier = (start_s, row[1] - x, row[2] - y, row[3] - x, row[4] - y, row[5])
+        back = _follow(end, start, row, earlier, dt_s)
+        return [] if back is None else [_Step((-back.velocity[0], -back.velocity[1]), back.spread, box)]
 
     def _step(self, row: Row, following: Row | None) -> _Step | None:
         first = next((index for index, (time_s, _) in enumerate(self._pictures) if abs(time_s - row[0]) < 1e-6), None)
@@ -124,13 +149,16 @@ class KnockSense:
         return self._steps[key]
 
 
-def _hint(rows: Sequence[Row]) -> float:
-    """Return how much the box changed its movement, sizes per second."""
-    middles = [((row[1] + row[3]) / 2, (row[2] + row[4]) / 2) for row in rows]
-    before_s, after_s = rows[_N_SIDE][0] - rows[0][0], rows[-1][0] - rows[_N_SIDE][0]
-    before = [(end - start) / before_s for start, end in zip(middles[0], middles[_N_SIDE], strict=True)]
-    after = [(end - start) / after_s for start, end in zip(middles[_N_SIDE], middles[-1], strict=True)]
-    return math.dist(before, after) / size_of([rows[_N_SIDE]])
+def _hint(until: Sequence[Row], since: Sequence[Row]) -> float:
+    """Return how much the box changed its movement at the moment that both hold, sizes per second."""
+    return math.dist(_way(until), _way(since)) / size_of([since[0]])
+
+
+def _way(rows: Sequence[Row]) -> Vector:
+    """Return the mean movement of the middle of a box, picture heights per second."""
+    begin_s, left, top, right, bottom, _ = rows[0]
+    end_s, x1, y1, x2, y2, _ = rows[-1]
+    return (x1 + x2 - left - right) / 2 / (end_s - begin_s), (y1 + y2 - top - bottom) / 2 / (end_s - begin_s)
 
 
 def _weigh(before: Sequence[_Step], after: Sequence[_Step], size: float) -> float:
@@ -144,7 +172,8 @@ def _weigh(before: Sequence[_Step], after: Sequence[_Step], size: float) -> floa
     is_unsteady = any(math.dist(_mean([step.velocity], size), own) > allowed / 2 for step in before)
     if is_unsteady or math.dist(own, box) > allowed:
         return 0.0
-    if max(step.spread for step in (*before, *after)) / size > _UNSTEADY * speed:
+    # A vehicle that was hit turns, and in one picture its corners may part.
+    if any(sum(step.spread for step in steps) / len(steps) / size > _UNSTEADY * speed for steps in (before, after)):
         return 0.0
     if math.hypot(*then) < _HELD * speed and math.hypot(*box_then) > _GOES_ON * speed:
         return 0.0

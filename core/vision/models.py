@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 import resources
 from core.kernel.errors import BadInputError, ConsoleError
-from core.vision.export import ExportProgress, export_model, fetch_model
+from core.vision.export import ExportProgress, can_export, export_model, fetch_model, fetched_path
 from core.vision.quantise import int8_folder
 
 DEMO_NAMES = ("", "demo")
@@ -95,15 +95,23 @@ def find_model(
     path = Path(text).expanduser()
     if path.exists() or path.suffix or len(path.parts) > 1:
         return _open_path(path, folder, on_progress)
+    if (fetched := fetched_path(text, folder)).exists():
+        return replace(_read_onnx(fetched), name=text)
     for candidate in (folder / f"{text}.onnx", folder / f"{text}_openvino_model", folder / f"{text}.pt"):
-        if candidate.exists():
+        if candidate.exists() and not _is_outdated(candidate):
             return _open_path(candidate, folder, on_progress)
     if not allow_download:
         return _demo_instead(f"The model {text!r} is not in {folder}.")
     try:
-        return _open_path(fetch_model(text, folder, on_progress), folder, on_progress)
+        return replace(_read_onnx(fetch_model(text, folder, on_progress)), name=text)
     except ConsoleError as error:
         return _demo_instead(f"The model {text!r} could not be fetched: {error.message}")
+
+
+def _is_outdated(path: Path) -> bool:
+    """Return whether an earlier program made this file and its INT8 copy of weights that can be converted anew."""
+    is_with_copy = path.suffix == ".onnx" and int8_folder(path).is_dir()
+    return is_with_copy and path.with_suffix(".pt").is_file() and can_export()
 
 
 def _demo_model() -> ModelFile:

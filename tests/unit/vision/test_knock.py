@@ -61,6 +61,24 @@ def test_one_that_is_lost_after_two_pictures_is_knocked_too():
     assert sense.knock(rows, 2 * STEP_S) > 2.5
 
 
+def test_one_that_was_found_only_a_picture_before_is_knocked_too():
+    sense = KnockSense()
+    for index, place_px in enumerate([200, 216, 232, 216, 200]):
+        sense.see(index * STEP_S, picture(place_px))
+    rows = [row((index + 1) * STEP_S, place_px) for index, place_px in enumerate([216, 232, 216, 200])]
+
+    assert sense.knock(rows, 2 * STEP_S) == pytest.approx(knock([200, 216, 232, 216, 200]), rel=0.05)
+
+
+def test_one_that_stood_until_it_was_found_is_not_knocked():
+    sense = KnockSense()
+    for index, place_px in enumerate([216, 216, 232, 216, 200]):
+        sense.see(index * STEP_S, picture(place_px))
+    rows = [row((index + 1) * STEP_S, place_px) for index, place_px in enumerate([216, 232, 216, 200])]
+
+    assert sense.knock(rows, 2 * STEP_S) == 0
+
+
 def test_a_box_that_trembles_over_a_car_that_drives_on_is_no_knock():
     assert knock([200, 212, 224, 236, 248], boxes_px=[198, 214, 230, 232, 236]) < 0.5
 

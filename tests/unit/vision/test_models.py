@@ -1,10 +1,13 @@
+import hashlib
 import json
+import os
 
 import pytest
 
 from core.kernel.errors import BadInputError
 from core.vision import models
 from core.vision.models import find_model, read_onnx_metadata
+from core.vision.quantise import RECIPE, int8_folder
 from tests.fixtures.testdata import testdata
 from tests.unit.vision.toy_model import save_toy_openvino
 
@@ -111,6 +114,65 @@ def test_weights_without_torch_are_refused_with_a_way_out(tmp_path, monkeypatch)
         find(weights, tmp_path)
 
     assert "another machine" in refused.value.hint
+
+
+def lay_weights(folder, *names):
+    """Weights, and conversions of them; RECIPE and DIGEST stand for what this program writes."""
+    weights = folder / "mine.pt"
+    weights.write_bytes(b"this is a text")
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()[:16]
+    for index, name in enumerate(names):
+        path = folder / name.replace("DIGEST", digest).replace("RECIPE", str(RECIPE))
+        path.write_bytes(onnx_bytes(names="{0: 'car'}"))
+        os.utime(path, (1e9 + index, 1e9 + index))
+    return weights
+
+
+@pytest.mark.parametrize(
+    ("laid", "taken"),
+    [
+        (["mine-DIGEST-RECIPE.onnx", "mine-DIGEST.onnx"], 0),
+        (["mine-DIGEST.onnx"], 0),
+        (["mine-DIGEST.onnx", "mine-DIGEST-1.onnx"], 1),
+    ],
+)
+def test_where_nothing_can_be_converted_what_an_earlier_program_made_is_taken(tmp_path, monkeypatch, laid, taken):
+    weights = lay_weights(tmp_path, *laid)
+    monkeypatch.setattr("core.vision.export.importlib.util.find_spec", lambda name: None)
+
+    model = find(weights, tmp_path)
+
+    assert model.path.stat().st_mtime == 1e9 + taken
+    assert model.name == "mine"
+
+
+def test_conversions_of_other_weights_are_not_taken(tmp_path, monkeypatch):
+    weights = lay_weights(tmp_path, "mine-0123456789abcdef.onnx", "yours-DIGEST.onnx")
+    monkeypatch.setattr("core.vision.export.importlib.util.find_spec", lambda name: None)
+
+    with pytest.raises(BadInputError, match="torch is not installed"):
+        find(weights, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("wanted", ["weights", "name"])
+def test_what_an_earlier_program_made_is_made_anew_where_it_can_be(tmp_path, wanted):
+    pytest.importorskip("ultralytics")
+    weights = lay_weights(tmp_path, "mine-DIGEST.onnx", "mine.onnx")
+    int8_folder(tmp_path / "mine.onnx").mkdir()
+
+    # That it was tried shows: these weights are none.
+    with pytest.raises(BadInputError, match=r"mine\.pt is no model"):
+        find(weights if wanted == "weights" else "mine", tmp_path)
+
+
+def test_a_fetched_model_goes_by_the_name_that_was_asked_for(tmp_path):
+    for name in ("city.onnx", f"city-{RECIPE}.onnx"):
+        (tmp_path / name).write_bytes(onnx_bytes(names="['car']"))
+
+    model = find("city", tmp_path)
+
+    assert (model.name, model.path.name) == ("city", f"city-{RECIPE}.onnx")
 
 
 def test_a_name_that_is_nowhere_becomes_the_demonstration_model_and_says_so(tmp_path, monkeypatch):
