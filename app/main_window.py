@@ -135,11 +135,7 @@ class MainWindow(QMainWindow):
         areas: dict[tuple[Area, int], Any] = {}
         previous: dict[Area, Any] = {}
         self._room = room
-        self._panels = {panel.key: panel for panel in panels}
-        room.key_wanted.connect(self._add_key)
         for panel in panels:
-            for name in panel.answers:
-                getattr(room, name).connect(partial(self._on_asked, panel.key, name))
             dock = self._make_dock(panel)
             stack = (panel.area, panel.stack)
             if stack in areas:
@@ -158,6 +154,12 @@ class MainWindow(QMainWindow):
         for area in areas.values():
             area.setCurrentIndex(0)
         self._first_layout = self._manager.saveState(LAYOUT_VERSION)
+        # Not before: keys and the window's size ask for panels, and a panel without its dock would be lost.
+        self._panels = {panel.key: panel for panel in panels}
+        room.key_wanted.connect(self._add_key)
+        for panel in panels:
+            for name in panel.answers:
+                getattr(room, name).connect(partial(self._on_asked, panel.key, name))
 
     def furnish(self, keys: Iterable[str], *, is_whole: bool = True) -> Iterator[None]:
         """Make these panels, where they are not there yet; yields after each, so that the loop can run.
@@ -395,7 +397,7 @@ class MainWindow(QMainWindow):
 
     def restore_first_layout(self) -> None:
         """Go back to the layout that the program came with."""
-        if self._manager is not None:
+        if self._panels:
             focused = self.focusWidget()
             self._divided, self._aside, self._parts = None, [], {}
             self._manager.restoreState(self._first_layout, LAYOUT_VERSION)
@@ -428,8 +430,8 @@ class MainWindow(QMainWindow):
         return bool(done)
 
     def save_layout(self) -> None:
-        """Keep the layout for the next start."""
-        if self._manager is None:
+        """Keep the layout for the next start; one that is not whole yet is none."""
+        if not self._panels:
             return
         self._write_layout(
             {

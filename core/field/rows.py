@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from sqlalchemy import Executable, Table, and_, bindparam, case, insert, or_, select, update
@@ -21,6 +21,9 @@ EventKey = tuple[str, int, str]
 
 KEYS_AT_ONCE = 100
 NAMED = 2
+AHEAD_AT_MOST = timedelta(seconds=60)
+"""So far a clock may have been ahead where what was kept of an event's time is when it came."""
+
 """Version of a device that an operator has named: its own description does not overwrite that any more."""
 
 
@@ -32,7 +35,8 @@ def load(
     found = cast(Iterable[DeviceRow], session.execute(select(*DeviceRow.__table__.columns)).all())
     rows = [(device(row), row.boot, row.birth, row.event_seq) for row in found]
     is_last = and_(FieldEventRow.device_id == DeviceRow.device_id, FieldEventRow.seq == DeviceRow.event_seq)
-    last = session.scalars(select(FieldEventRow).join(DeviceRow, is_last))
+    # Of two of one number the later one is of the newer start.
+    last = session.scalars(select(FieldEventRow).join(DeviceRow, is_last).order_by(FieldEventRow.field_event_id))
     return rows, {event.device_id: (event.at, event.boot) for event in last}
 
 
@@ -174,8 +178,11 @@ def find_reused(session: Session, events: Sequence[FieldEvent]) -> list[FieldEve
 def _is_same(row: FieldEventRow, event: FieldEvent) -> bool:
     if row.event_id and event.event_id:
         return row.event_id == event.event_id
+    if row.at == row.received_at and row.at <= event.at <= row.at + AHEAD_AT_MOST:
+        # Its clock was ahead of ours: what was kept of the time is when it came first.
+        return row.event_type == event.event_type and row.data == event.data
     if row.at == row.received_at and event.at == event.received_at:
-        # Its clock is ahead of ours: what it says of the time does not tell two events apart.
+        # It is ahead still: what it says of the time does not tell two events apart.
         return row.event_type == event.event_type and row.data == event.data
     return row.at == event.at
 

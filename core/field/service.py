@@ -1133,6 +1133,11 @@ class FieldService:
             data=envelope.data,
             stream=envelope.stream,
         )
+        if not envelope.boot and device_id in self._reused:
+            # Before it is known whether it counts anew, nothing of it has its place.
+            self._done(message)
+            self._note_reused(event)
+            return
         n_resets, n_skipped = sequence.n_resets, sequence.n_skipped
         arrival, ready = sequence.offer(event, now_s)
         if sequence.n_resets != n_resets:
@@ -1185,17 +1190,27 @@ class FieldService:
             reused = await self._store.read(partial(rows.find_reused, events=asked))
             with_come_since = self._reused.pop(device_id, {})
             if reused:
-                self._begin_made_up_start(device_id, with_come_since)
+                self._begin_made_up_start(device_id)
+            self._offer_doubtful(device_id, with_come_since)
 
-    def _begin_made_up_start(self, device_id: str, events: Mapping[int, FieldEvent]) -> None:
-        sequence, now_s = self._sequences[device_id], self._clock.monotonic()
+    def _begin_made_up_start(self, device_id: str) -> None:
+        sequence = self._sequences[device_id]
         sequence.begin_anew()
         sequence.made_up_boot = f"{MADE_UP}{new_id()}"
         self._stored.pop(device_id, None)
+        # What was doubted of it is answered.
+        self._repeated.pop(device_id, None)
+        self._doubted.pop(device_id, None)
+        self._gap_acks.pop(device_id, None)
         log.warning("%s began to count its events anew and tells no start", device_id)
+
+    def _offer_doubtful(self, device_id: str, events: Mapping[int, FieldEvent]) -> None:
+        sequence, now_s = self._sequences[device_id], self._clock.monotonic()
         for _, told in sorted(events.items()):
             event = replace(told, boot=sequence.made_up_boot)
+            n_skipped = sequence.n_skipped
             arrival, ready = sequence.offer(event, now_s)
+            self._tell_skipped(device_id, sequence.n_skipped - n_skipped)
             if arrival is Arrival.HELD and calls_operator(event):
                 self._note_that_it_calls(event, now_s)
             self._events += [(one, None) for one in ready]
@@ -1397,6 +1412,9 @@ class FieldService:
     def _acknowledge_device(self, device_id: str) -> None:
         """Tell a device up to where its events are stored."""
         stored = self._stored.get(device_id)
+        if device_id in self._reused:
+            # It would take that for what it says now.
+            return
         if stored is None or self._registry.get(device_id) is None:
             # Who was removed is told when it speaks again; nothing must stand there until then.
             return
@@ -1429,7 +1447,9 @@ class FieldService:
         keys = [(device_id, said.seq, said.boot) for device_id, said in doubted.items()]
         known = await self._store.read(lambda session: rows.find_events(session, keys))
         for key in keys:
-            device_id, seq, _ = key
+            device_id, seq, boot = key
+            if not boot and self._sequences[device_id].made_up_boot:
+                continue  # That it counts anew was found meanwhile.
             if key in known:
                 self._publish_ack(device_id, doubted[device_id], is_retained=False)
                 continue
@@ -1447,7 +1467,7 @@ class FieldService:
 
     def _mend_gaps(self, now_s: float) -> None:
         for device_id, due_s in list(self._gap_acks.items()):
-            if now_s >= due_s:
+            if now_s >= due_s and device_id not in self._reused:
                 del self._gap_acks[device_id]
                 self._acknowledge_device(device_id)
                 self._acknowledge_repeated(device_id)

@@ -18,6 +18,7 @@ from core.kernel.errors import BadInputError
 from core.node import conditions
 
 MAX_SORTS = 16
+MAX_AHEAD = 20_000
 """Sorts of alerts that one device has alarms of its own for; what it invents beyond is one more alarm."""
 
 ForgetWaiting = Callable[[Sequence[FieldEvent]], Awaitable[None]]
@@ -56,23 +57,38 @@ class EventCalls:
         self._forget_waiting = forget_waiting
         self._waiting: dict[str, list[tuple[FieldEvent, Condition | None]]] = {}
         self._sorts: defaultdict[str, set[str]] = defaultdict(set)
+        self._ahead: set[tuple[str, int, str]] = set()
+        """What was called for out of its turn."""
 
     def take(self, event: FieldEvent) -> None:
-        """Call for an event that calls."""
+        """Call for an event that calls; for one that came out of its turn not once more in its turn."""
+        key = (event.device_id, event.seq, event.boot)
+        if key in self._ahead:
+            if not event.is_ahead:
+                self._ahead.discard(key)
+            return
         condition = self._condition(event)
         lane = f"event/{event.device_id}" if condition is None else condition.condition_key
         waiting = self._waiting.get(lane)
         if waiting is not None:
             waiting.append((event, condition))
+            self._note_ahead(event)
             return
         batch = self._waiting[lane] = [(event, condition)]
         if not self._later(lane, partial(self._store, lane, batch)):
             # It waits in the database for the next start.
             del self._waiting[lane]
+        else:
+            self._note_ahead(event)
+
+    def _note_ahead(self, event: FieldEvent) -> None:
+        if event.is_ahead and len(self._ahead) < MAX_AHEAD:
+            self._ahead.add((event.device_id, event.seq, event.boot))
 
     def forget(self, device_id: str) -> None:
         """A device was removed."""
         self._sorts.pop(device_id, None)
+        self._ahead = {key for key in self._ahead if key[0] != device_id}
 
     def _condition(self, event: FieldEvent) -> Condition | None:
         """Return what an event calls for; None where its device was removed meanwhile."""

@@ -972,11 +972,18 @@ class Node:
 
         def on_drone(event: DroneChanged) -> None:
             self._live.add_drone_plan(event.drone)
-            if event.drone.camera_id and event.drone.camera_id not in self._flying:
+            look_for_carried()
+
+        def on_drone_removed(event: DroneRemoved) -> None:
+            self._live.remove_drone(event.drone_id)
+            look_for_carried()
+
+        def look_for_carried() -> None:
+            if {drone.camera_id for drone in services.drones.drones()} - {""} != self._flying:
                 self._spawn(self._read_cameras(services))
 
         self._bus.subscribe(DroneChanged, on_drone)
-        self._bus.subscribe(DroneRemoved, lambda event: self._live.remove_drone(event.drone_id))
+        self._bus.subscribe(DroneRemoved, on_drone_removed)
         self._bus.subscribe(DroneLinksTold, lambda event: self._live.add_drone_links(event.links))
 
     def _watch_bays(self, services: Services) -> None:
@@ -1054,7 +1061,7 @@ class Node:
             cameras = await services.cameras.list()
             # Passwords may come from a keyring that takes its time.
             await asyncio.to_thread(self._warm_passwords, cameras)
-            self._flying = {drone.camera_id for drone in services.drones.drones()}
+            self._flying = {drone.camera_id for drone in services.drones.drones()} - {""}
             self._sight.set_cameras(as_flown(cameras, self._flying))
             services.parking.set_lines({one.camera_id: [line.key for line in one.scene.lines] for one in cameras})
             self._watch_bays(services)

@@ -64,11 +64,20 @@ def export_model(pt: Path, folder: Path, on_progress: Callable[[ExportProgress],
     out = folder / f"{pt.stem}-{digest[:16]}-{RECIPE}.onnx"
     if out.exists():
         return out
-    earlier = sorted(folder.glob(f"{glob.escape(pt.stem)}-{digest[:16]}*.onnx"), key=lambda path: path.stat().st_mtime)
-    if earlier and not can_export():
-        return earlier[-1]
+    if not can_export() and (earlier := converted_earlier(pt, folder)) is not None:
+        return earlier
     _run_exporter(str(pt), out, on_progress)
     return out
+
+
+def converted_earlier(pt: Path, folder: Path) -> Path | None:
+    """Return the newest conversion of these weights by whatever recipe; None where there is none."""
+    try:
+        digest = hashlib.sha256(pt.read_bytes()).hexdigest()
+    except OSError:
+        return None
+    found = folder.glob(f"{glob.escape(pt.stem)}-{digest[:16]}*.onnx")
+    return max(found, key=lambda path: path.stat().st_mtime, default=None)
 
 
 def fetch_model(name: str, folder: Path, on_progress: Callable[[ExportProgress], None] | None = None) -> Path:
@@ -87,7 +96,7 @@ def fetch_model(name: str, folder: Path, on_progress: Callable[[ExportProgress],
 
 def fetched_path(name: str, folder: Path) -> Path:
     """Return where `fetch_model` puts a published model."""
-    return folder / f"{name}-{RECIPE}.onnx"
+    return folder / f"{name}.recipe{RECIPE}.onnx"
 
 
 def can_export() -> bool:
@@ -225,7 +234,10 @@ def _convert(source: str, out: Path) -> None:
     onnx.save(proto, str(partial))
     # Written aside and renamed: a converter that is killed leaves no half model under the final name.
     os.replace(partial, out)
-    step = _make_int8_copy(ultralytics, out, labels)
+    try:
+        step = _make_int8_copy(ultralytics, out, labels)
+    except Exception as error:  # noqa: BLE001  the model itself is there, and runs without its copy
+        step = f"done; no INT8 copy: {error}"
     _say({"fraction": 1.0, "step": step})
 
 

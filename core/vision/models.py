@@ -17,7 +17,14 @@ from typing import BinaryIO
 
 import resources
 from core.kernel.errors import BadInputError, ConsoleError
-from core.vision.export import ExportProgress, can_export, export_model, fetch_model, fetched_path
+from core.vision.export import (
+    ExportProgress,
+    can_export,
+    converted_earlier,
+    export_model,
+    fetch_model,
+    fetched_path,
+)
 from core.vision.quantise import int8_folder
 
 DEMO_NAMES = ("", "demo")
@@ -99,7 +106,13 @@ def find_model(
         return replace(_read_onnx(fetched), name=text)
     for candidate in (folder / f"{text}.onnx", folder / f"{text}_openvino_model", folder / f"{text}.pt"):
         if candidate.exists() and not _is_outdated(candidate):
-            return _open_path(candidate, folder, on_progress)
+            try:
+                return _open_path(candidate, folder, on_progress)
+            except BadInputError as error:
+                outdated = folder / f"{text}.onnx"
+                if candidate.suffix != ".pt" or not outdated.exists():
+                    raise
+                return replace(_read_onnx(outdated), note=_made_earlier(candidate, error))
     if not allow_download:
         return _demo_instead(f"The model {text!r} is not in {folder}.")
     try:
@@ -112,6 +125,10 @@ def _is_outdated(path: Path) -> bool:
     """Return whether an earlier program made this file and its INT8 copy of weights that can be converted anew."""
     is_with_copy = path.suffix == ".onnx" and int8_folder(path).is_dir()
     return is_with_copy and path.with_suffix(".pt").is_file() and can_export()
+
+
+def _made_earlier(pt: Path, error: BadInputError) -> str:
+    return f"{pt.name} could not be converted anew: {error.message} What was made of it earlier runs instead."
 
 
 def _demo_model() -> ModelFile:
@@ -137,8 +154,15 @@ def _open_path(path: Path, folder: Path, on_progress: Callable[[ExportProgress],
         ".engine": _read_tensorrt,
     }
     if path.suffix.lower() == ".pt":
-        onnx = export_model(path, folder, on_progress)
-        return replace(_read_onnx(onnx), name=path.stem, source_pt=path.resolve())
+        note = ""
+        try:
+            onnx = export_model(path, folder, on_progress)
+        except BadInputError as error:
+            earlier = converted_earlier(path, folder)
+            if earlier is None:
+                raise
+            onnx, note = earlier, _made_earlier(path, error)
+        return replace(_read_onnx(onnx), name=path.stem, source_pt=path.resolve(), note=note)
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise BadInputError(f"{path} is no detection model: the ending {path.suffix!r} is unknown.", hint=_USE_A_MODEL)

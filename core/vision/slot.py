@@ -89,6 +89,10 @@ UNREADABLE_BLACK = (
 MOVED_BLACK = (
     "The camera moved: all is black, for parts are private. Put it right, or say that the view is right in its scene."
 )
+VIEW_BLACK = (
+    "Whether this camera moved cannot be judged in this light: all is black, for parts are private. Where its zones "
+    "lie right, say in its scene that the view is right."
+)
 VIEW_OPEN = (
     "Whether this camera moved cannot be judged in this light. Where its zones lie right, say in its scene that the "
     "view is right."
@@ -362,7 +366,7 @@ class CameraSlot:
         if self.job.scene == UNREADABLE:
             return UNREADABLE_BLACK
         if self._is_hidden:
-            return MOVED_BLACK
+            return MOVED_BLACK if self._is_moved else VIEW_BLACK
         if self.job.detect_fps <= 0:
             return ""
         if self._is_away:
@@ -407,7 +411,9 @@ class CameraSlot:
     @property
     def _is_hidden(self) -> bool:
         """Whether nobody may see the picture, apart from the rule that says when it stands right again."""
-        return bool(self.job.scene.private_parts) and self._is_moved
+        analyser = self.analyser
+        is_open = analyser is not None and analyser.is_view_open
+        return bool(self.job.scene.private_parts) and (self._is_moved or is_open)
 
     def _shown(self, frame: StreamFrame) -> StreamFrame:
         if not self._is_hidden:

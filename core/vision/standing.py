@@ -148,16 +148,19 @@ class StandingPlaces:
     ) -> None:
         place.unseen_s += max(step_s, 1e-3)
         box = place.sighting.track.bbox_xyxy
+        is_other_light = light is not place.light
+        # In another light it cannot be compared; in a better one the detector would have found it.
+        share = 1.0 if is_other_light else LIGHT_LEFT
         sees = (
             not moment.is_unsure
-            and light is place.light
-            and structure >= LIGHT_LEFT * place.structure
-            and _level_around(plane, box) >= LIGHT_LEFT * place.level
+            and (self._sense.is_settled or not is_other_light)
+            and structure >= share * place.structure
+            and _level_around(plane, box) >= share * place.level
             and not any(_covers(other.track.bbox_xyxy, box) for other in moment.sightings)
         )
         if not sees:
             place.empty_s = 0.0
-        elif _likeness(place.edges, _edges(_part(plane, box))) >= SAME_FROM:
+        elif is_other_light or _likeness(place.edges, _edges(_part(plane, box))) >= SAME_FROM:
             place.empty_s, place.not_found_s = 0.0, place.not_found_s + step_s
         else:
             place.empty_s += step_s

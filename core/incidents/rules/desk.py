@@ -6,6 +6,7 @@ import logging
 from datetime import datetime
 
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from core.access import audit
@@ -27,7 +28,7 @@ from core.incidents.rules.model import (
 from core.incidents.rules.text import check_rules, check_text, differences, rules_of_text, shipped_rules, text_of_rules
 from core.kernel.bus import Bus
 from core.kernel.clock import Clock
-from core.kernel.errors import BadInputError, ConsoleError, StaleWriteError
+from core.kernel.errors import BadInputError, ConsoleError, StaleWriteError, UnavailableError
 from core.kernel.wire import from_builtins, to_builtins
 from core.store.engine import Store
 from core.store.rows import storable, words_of
@@ -84,8 +85,14 @@ class RuleDesk:
         def run(session: Session) -> None:
             _add_version(session, SYSTEM, rules, version + 1, found, reason=REASON, at=self._clock.now())
 
-        await self._store.write(run)
-        self._put_in_force(RulesInForce(rules=rules, version=version + 1))
+        try:
+            await self._store.write(run)
+        except (UnavailableError, SQLAlchemyError) as failed:
+            # The next start tries again; meanwhile they are in force as they were mended.
+            log.error("the mended alarm rules could not be stored: %s", failed)
+        else:
+            version += 1
+        self._put_in_force(RulesInForce(rules=rules, version=version))
         return ""
 
     async def save(self, actor: Actor, rules: RuleSet, *, expect_version: int, reason: str) -> RulesInForce:

@@ -155,24 +155,34 @@ def test_conversions_of_other_weights_are_not_taken(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("wanted", ["weights", "name"])
-def test_what_an_earlier_program_made_is_made_anew_where_it_can_be(tmp_path, wanted):
+@pytest.mark.parametrize(
+    ("wanted", "laid", "taken"),
+    [
+        ("weights", ["mine-DIGEST.onnx", "mine.onnx"], 0),
+        ("name", ["mine-DIGEST.onnx", "mine.onnx"], 0),
+        ("name", ["mine.onnx"], 0),
+    ],
+)
+def test_what_an_earlier_program_made_is_made_anew_where_it_can_be_and_else_runs(tmp_path, wanted, laid, taken):
     pytest.importorskip("ultralytics")
-    weights = lay_weights(tmp_path, "mine-DIGEST.onnx", "mine.onnx")
+    weights = lay_weights(tmp_path, *laid)
     int8_folder(tmp_path / "mine.onnx").mkdir()
 
+    model = find(weights if wanted == "weights" else "mine", tmp_path)
+
     # That it was tried shows: these weights are none.
-    with pytest.raises(BadInputError, match=r"mine\.pt is no model"):
-        find(weights if wanted == "weights" else "mine", tmp_path)
+    assert "mine.pt is no model" in model.note
+    assert model.path.stat().st_mtime == 1e9 + taken
+    assert not model.is_demonstration
 
 
 def test_a_fetched_model_goes_by_the_name_that_was_asked_for(tmp_path):
-    for name in ("city.onnx", f"city-{RECIPE}.onnx"):
+    for name in ("city.onnx", f"city-{RECIPE}.onnx", f"city.recipe{RECIPE}.onnx"):
         (tmp_path / name).write_bytes(onnx_bytes(names="['car']"))
 
     model = find("city", tmp_path)
 
-    assert (model.name, model.path.name) == ("city", f"city-{RECIPE}.onnx")
+    assert (model.name, model.path.name) == ("city", f"city.recipe{RECIPE}.onnx")
 
 
 def test_a_name_that_is_nowhere_becomes_the_demonstration_model_and_says_so(tmp_path, monkeypatch):

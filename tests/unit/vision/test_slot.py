@@ -434,7 +434,8 @@ def test_a_tile_says_when_nobody_can_judge_in_this_light_whether_its_camera_move
 
     assert "cannot be judged in this light" in watched.reason
     assert watched.moves == []
-    assert watched.brightness > 100
+    # Nobody knows whether its private parts lie where they did.
+    assert watched.brightness < 12
 
     watched.look_at(STREET, 12.0)
 
