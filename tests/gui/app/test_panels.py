@@ -118,6 +118,31 @@ def test_what_is_asked_of_a_panel_before_it_is_made_is_not_missed(room, qtbot, t
     room.closing.emit()
 
 
+def test_keys_and_an_end_while_the_docks_are_made_lose_no_panel_and_no_layout(room, qtbot, tmp_path):
+    file = tmp_path / "layout.json"
+    window = MainWindow(QLabel("door"), file)
+    qtbot.addWidget(window)
+    window.resize(1600, 900)
+    window.show()
+    window.show_room()
+    making = window.divide_in_turns(PANELS, room)
+    next(making)
+
+    for panel in PANELS:
+        window.go_to_panel(panel.key)
+    window.show_perspective(Perspective.OVERVIEW)
+    window.restore_first_layout()
+    window.resize(1200, 800)
+    window.save_layout()
+    is_saved = file.exists()
+    list(making)
+    list(window.furnish(panel.key for panel in PANELS))
+
+    assert not is_saved
+    assert all(window._places[panel.key].isAncestorOf(window.panel(panel.key)) for panel in PANELS)
+    room.closing.emit()
+
+
 @pytest.mark.parametrize("perspective", Perspective, ids=lambda perspective: perspective.name.lower())
 def test_a_key_arranges_the_room_for_a_job_and_another_one_for_the_next(room, qtbot, tmp_path, perspective):
     window = furnished(room, qtbot, tmp_path)

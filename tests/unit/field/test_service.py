@@ -4,7 +4,7 @@ import json
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.exc import DataError
 
 from core.access.model import SYSTEM
@@ -930,6 +930,10 @@ def test_an_alert_ahead_that_cannot_be_stored_just_now_calls_when_the_database_i
     on_site(tmp_path, body)
 
 
+def prune_events(session):
+    session.execute(delete(FieldEventRow))
+
+
 async def begin_to_count_anew(site, **fields):
     """Let a device that tells no start count to five, lose its memory, and call with its first number."""
     site.link_is(LinkState.CONNECTED)
@@ -986,10 +990,55 @@ def test_what_such_a_device_sends_again_is_the_same_event_also_after_a_start_of_
     on_site(tmp_path, body)
 
 
-def test_an_event_that_is_sent_again_with_a_clock_ahead_of_ours_is_none_of_a_new_memory(tmp_path):
+def test_such_a_device_whose_old_events_are_pruned_counts_anew_once_and_loses_nothing(tmp_path):
     async def body(site):
         site.link_is(LinkState.CONNECTED)
-        at = format_at(site.clock.now() + timedelta(hours=1))
+        for seq in range(1, 6):
+            site.hear("evt", seq=seq)
+        await pass_time(site, 1)
+        await site.store.write(prune_events)
+        site.clock.advance(seconds=60)
+        for seq in range(1, 6):
+            site.hear("evt", seq=seq)
+        for _ in range(3):
+            await pass_time(site, 1)
+            await site.service.tick()
+        site.hear("evt", seq=6)
+        await pass_time(site, 1)
+
+        assert site.told == [1, 2, 3, 4, 5, 1, 2, 3, 4, 5, 6]
+        assert site.service.losses().n_events == 0
+
+    on_site(tmp_path, body)
+
+
+def test_such_a_device_that_counts_past_its_old_number_at_once_is_heard_in_order_and_not_told_before(tmp_path):
+    async def body(site):
+        site.link_is(LinkState.CONNECTED)
+        for seq in range(1, 6):
+            site.hear("evt", seq=seq, id=f"old-{seq}")
+        await pass_time(site, 1)
+        site.clock.advance(seconds=60)
+        for seq in range(1, 9):
+            site.hear("evt", seq=seq, id=f"new-{seq}")
+        await pass_time(site, 2)
+        acked = json.loads(site.link.last("evt/ack"))["ack"]
+        await site.service.tick()
+        await pass_time(site, 2)
+
+        assert acked == 5
+        assert site.told == [1, 2, 3, 4, 5, 1, 2, 3, 4, 5, 6, 7, 8]
+        assert site.service.losses().n_events == 0
+        assert json.loads(site.link.last("evt/ack"))["ack"] == 8
+
+    on_site(tmp_path, body)
+
+
+@pytest.mark.parametrize("ahead_s", [2, 10, 3600])
+def test_an_event_that_is_sent_again_with_a_clock_ahead_of_ours_is_none_of_a_new_memory(tmp_path, ahead_s):
+    async def body(site):
+        site.link_is(LinkState.CONNECTED)
+        at = format_at(site.clock.now() + timedelta(seconds=ahead_s))
         for _ in range(3):
             site.hear("evt", seq=1, ts=at)
             await pass_time(site, 3)

@@ -224,6 +224,19 @@ def test_a_rule_that_counts_alerts_counts_each_also_of_a_burst(desk):
     assert desk.shown() == [(EventCall.CALLED, alarm.alarm_id)] * 2 + [(EventCall.COUNTED, "")] * 3
 
 
+def test_a_rule_that_counts_alerts_counts_one_that_came_ahead_once(desk):
+    desk.room.tunings.replace({"device_alert": AlarmTuning(n_raises=3, window_s=600)})
+    first, second = desk.event(), desk.event()
+    ahead = replace(first, is_ahead=True)
+    desk.store(ahead, second)
+
+    desk.call(ahead, first, second)
+
+    assert desk.alarms() == ()
+    desk.hear(desk.event())
+    assert len(desk.alarms()) == 1
+
+
 def test_what_happens_at_one_moment_is_what_rules_know_as_that(desk):
     lost = conditions.events_lost(CAMERA, EventsLost(CAMERA.device_id, 1, "It no longer had it."))
     gave_up = conditions.device_overflow(CAMERA, desk.event({"dropped": 5}, event_type="OutboxOverflow"))
