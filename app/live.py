@@ -323,6 +323,9 @@ class LiveModel(QObject):
         for camera_id in changes.removed_cameras:
             for kept in (self.cameras, self.streams, self.line_totals, self.inside, self.steering, self.rings):
                 kept.pop(camera_id, None)
+        # One that was taken back in the same moment is there again.
+        for device_id in changes.removed_devices:
+            self._forget_device(device_id)
         for device in changes.devices:
             if self._fresh_devices is not None:
                 self._fresh_devices[device.device_id] = device
@@ -330,8 +333,6 @@ class LiveModel(QObject):
             if known_device is None or known_device.kind != device.kind:
                 self._fresh_devices = None
             self.devices[device.device_id] = device
-        for device_id in changes.removed_devices:
-            self._forget_device(device_id)
         for reading in changes.readings:
             key = (reading.device_id, reading.stream)
             self.readings[key] = reading

@@ -15,7 +15,7 @@ from PySide6.QtCore import QByteArray, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QCloseEvent, QKeySequence, QPaintEvent, QResizeEvent, QShortcut, QShowEvent
 from PySide6.QtWidgets import QMainWindow, QMenu, QStackedWidget, QVBoxLayout, QWidget
 
-from app.panel import Area, MadeInParts, PanelInfo, Perspective
+from app.panel import Area, MadeInParts, Making, PanelInfo, Perspective
 from app.room import Room
 from core.access.model import Role
 from widgets.base.focus import focus_into
@@ -81,6 +81,7 @@ class MainWindow(QMainWindow):
         self._layout_file = layout_file
         self._docks: dict[str, Any] = {}
         self._widgets: dict[str, QWidget] = {}
+        self._making: dict[str, Making] = {}
         self._places: dict[str, _Place] = {}
         self._panels: dict[str, PanelInfo] = {}
         self._room: Room | None = None
@@ -169,8 +170,8 @@ class MainWindow(QMainWindow):
             is_whole: Also what stands behind their fronts, see `MadeInParts`.
         """
         for key in keys:
-            if key not in self._widgets:
-                self.panel(key)
+            while key in self._panels and key not in self._widgets:
+                self._make_some(key)
                 yield
             widget = self._widgets.get(key)
             if is_whole and isinstance(widget, MadeInParts):
@@ -315,14 +316,24 @@ class MainWindow(QMainWindow):
 
     def panel(self, key: str) -> QWidget | None:
         """Return a panel's widget; who asks first makes it."""
-        if key in self._widgets or key not in self._panels:
-            return self._widgets.get(key)
+        while key in self._panels and key not in self._widgets:
+            self._make_some(key)
+        return self._widgets.get(key)
+
+    def _make_some(self, key: str) -> None:
+        """Make the next part of a panel; the last one brings it to its place."""
         assert self._room is not None
-        widget = self._panels[key].create(self._room)
+        making = self._making.pop(key, None) or self._panels[key].make(self._room)
+        try:
+            next(making)
+        except StopIteration as made:
+            widget = made.value
+        else:
+            self._making[key] = making
+            return
         self._widgets[key] = widget
         self._places[key].take(widget)
         self._room.live.tell_newcomers()
-        return widget
 
     def share_space(self) -> None:
         """Give each area of the first layout its share of the window."""

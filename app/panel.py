@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Protocol, runtime_checkable
@@ -48,6 +48,9 @@ class Perspective(Enum):
 
 EVERYWHERE = frozenset(Perspective)
 
+Making = Generator[None, None, QWidget]
+"""Makes a widget in several turns of the loop, and returns it at its end."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PanelInfo:
@@ -55,7 +58,7 @@ class PanelInfo:
 
     Attributes:
         key: Stable: saved layouts name docks by it.
-        create: Builds the widget and connects it; called once, after the window is shown.
+        create: Builds the widget and connects it, a large one in turns; called once, after the window is shown.
         order: Among the panels of one area; panels of equal `stack` share a dock area as tabs.
         icon: Name of its icon in resources/icons.
         perspectives: Those that open it; it can be called into every other one.
@@ -65,7 +68,7 @@ class PanelInfo:
 
     key: str
     title: str
-    create: Callable[[Room], QWidget]
+    create: Callable[[Room], QWidget | Making]
     area: Area
     shortcut: str
     role: Role = Role.VIEWER
@@ -75,6 +78,11 @@ class PanelInfo:
     perspectives: frozenset[Perspective] = EVERYWHERE
     leads: frozenset[Perspective] = frozenset()
     answers: tuple[str, ...] = ()
+
+    def make(self, room: Room) -> Making:
+        """Make the widget; yields after each part, so that the loop can run."""
+        made = self.create(room)
+        return made if isinstance(made, QWidget) else (yield from made)
 
 
 @runtime_checkable

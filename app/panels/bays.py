@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtWidgets import QWidget
-
 from app.basemap import basemap_of
 from app.calibrating import CalibrationWatch
-from app.panel import Area, PanelInfo, Perspective
+from app.panel import Area, Making, PanelInfo, Perspective
 from app.pictures import LivePicture
 from app.room import Room
 from app.sight_notes import SightNotes
@@ -17,18 +15,21 @@ from core.parking.model import Lot, LotVersion
 from widgets.map.tile_source import open_tiles
 from widgets.parking.editor import BayEditor
 from widgets.parking.gates_form import CameraLine
+from widgets.parking.side import BaySide
 
 
-def create(room: Room) -> QWidget:
-    """Build the editor and connect it."""
-    return _Bays(room)
+def create(room: Room) -> Making:
+    """Build the forms, then the editor around them."""
+    side = BaySide()
+    yield
+    return _Bays(room, side)
 
 
 class _Bays(BayEditor):
     """The editor in the room: pictures only while it is seen."""
 
-    def __init__(self, room: Room) -> None:
-        super().__init__()
+    def __init__(self, room: Room, side: BaySide) -> None:
+        super().__init__(side)
         self._room = room
         self._picture = LivePicture(room, "bays", self.canvas, lambda: self.camera_id, self.show_picture)
         self._picture.seen.connect(self._on_seen)

@@ -9,22 +9,26 @@ from pathlib import Path
 from PySide6.QtCore import QObject, QTimer
 from PySide6.QtWidgets import QWidget
 
-from app.panel import Area, PanelInfo, Perspective
+from app.panel import Area, Making, PanelInfo, Perspective
 from app.room import Room
 from core.incidents.rules.model import RuleReport, RuleSet, RulesInForce, RuleVersion, TrialRun, TrialState
 from core.kernel.errors import ConsoleError
 from core.kernel.yaml_text import MAX_CHARACTERS
 from widgets.base.file_dialogs import ask_file, ask_target
-from widgets.rules.editor import RuleEditor
+from widgets.rules.editor import RuleEditor, RulePages
 
 FILES = "Alarm rules (*.yaml *.yml)"
 FILE_NAME = "alarm-rules.yaml"
 POLL_MS = 300
 
 
-def create(room: Room) -> QWidget:
-    """Build the editor and connect it."""
-    return _connect(RuleEditor(), room)
+def create(room: Room) -> Making:
+    """Build the pages, then the editor around them, and connect it."""
+    pages = RulePages()
+    yield
+    editor = RuleEditor(pages)
+    yield
+    return _connect(editor, room)
 
 
 def _connect(editor: RuleEditor, room: Room) -> QWidget:

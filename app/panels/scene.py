@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import QTimer
-from PySide6.QtWidgets import QWidget
 
-from app.panel import Area, PanelInfo, Perspective
+from app.panel import Area, Making, PanelInfo, Perspective
 from app.pictures import LivePicture
 from app.room import Room
 from core.access.model import Role
@@ -18,20 +17,23 @@ from core.media.model import SourceSpec
 from core.vision.dry_run_model import DryRun
 from core.vision.model import Scene
 from widgets.scene.editor import SceneEditor
+from widgets.scene.side import SceneSide
 
 DRY_RUN_POLL_MS = 500
 
 
-def create(room: Room) -> QWidget:
-    """Build the editor and connect it."""
-    return _Scene(room)
+def create(room: Room) -> Making:
+    """Build the forms, then the editor around them."""
+    side = SceneSide()
+    yield
+    return _Scene(room, side)
 
 
 class _Scene(SceneEditor):
     """The editor in the room: pictures only while it is seen, and what is selected elsewhere is shown here."""
 
-    def __init__(self, room: Room) -> None:
-        super().__init__()
+    def __init__(self, room: Room, side: SceneSide) -> None:
+        super().__init__(side)
         self._room = room
         self._wanted = ""
         self._placed_on_map = ""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, fields, replace
 
 from core.cameras.model import Camera
 from core.cameras.onvif.model import Steering
@@ -22,6 +22,8 @@ from core.node.model import Health
 from core.parking.model import BayStatus, Lot, LotOccupancy
 
 FLUSH_PERIOD_S = 0.1
+PORTION = 500
+"""Devices or readings in one push: a console takes a push at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -345,7 +347,21 @@ class LiveCollector:
         self._drones.clear()
         self._drone_plans.clear()
         self._removed_drones, self._drone_links = [], ()
-        self._push(changes)
+        for portion in in_portions(changes):
+            self._push(portion)
+
+
+def in_portions(changes: Changes) -> Iterator[Changes]:
+    """Divide a push about thousands of devices: a console reads and takes each in a turn of its own.
+
+    Yields:
+        Everything else with the first of the devices and readings, then the rest of those in their order.
+    """
+    devices, readings = changes.devices, changes.readings
+    yield replace(changes, devices=devices[:PORTION], readings=readings[:PORTION])
+    for first in range(PORTION, max(len(devices), len(readings)), PORTION):
+        last = first + PORTION
+        yield Changes(devices=devices[first:last], readings=readings[first:last])
 
 
 def without_defaults(changes: Changes) -> dict[str, object]:

@@ -73,8 +73,8 @@ class BayEditor(DrawingEditor[Lot, Lot]):
     canvas: BayCanvas
     side: BaySide
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(Document(NOTHING), BayCanvas(), BaySide(), parent)
+    def __init__(self, side: BaySide | None = None, parent: QWidget | None = None) -> None:
+        super().__init__(Document(NOTHING), BayCanvas(), side or BaySide(), parent)
         self._lots: dict[str, Lot] = {}
         self._counted: dict[str, str] = {}
         self._cameras: dict[str, str] = {}

@@ -60,8 +60,9 @@ class RuleEditor(QWidget):
     import_requested = Signal()
     export_requested = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, pages: RulePages | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.pages = pages or RulePages()
         self._in_force: RulesInForce | None = None
         self._draft = RuleSet()
         self._base_version = 0
@@ -146,7 +147,6 @@ class RuleEditor(QWidget):
         split = QSplitter(Qt.Orientation.Horizontal, self)
         split.setChildrenCollapsible(False)
         split.addWidget(self._build_side())
-        self.pages = _Pages(self)
         split.addWidget(self.pages)
         split.setStretchFactor(0, 2)
         split.setStretchFactor(1, 3)
@@ -366,7 +366,7 @@ class RuleEditor(QWidget):
             self.try_requested.emit(self._draft, self._current_id, days)
 
 
-class _Pages(QTabWidget):
+class RulePages(QTabWidget):
     """What belongs to the selected rule, and to all of them."""
 
     def __init__(self, parent: QWidget | None = None) -> None:

@@ -76,8 +76,8 @@ class SceneEditor(DrawingEditor[Sketch, Camera]):
     canvas: SceneCanvas
     side: SceneSide
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(Document(Sketch()), SceneCanvas(), SceneSide(), parent)
+    def __init__(self, side: SceneSide | None = None, parent: QWidget | None = None) -> None:
+        super().__init__(Document(Sketch()), SceneCanvas(), side or SceneSide(), parent)
         self._cameras: dict[str, Camera] = {}
         self._focus_new = False
         self._lay_out(self._build_bar())

@@ -87,6 +87,15 @@ def test_a_removed_device_leaves_with_its_values(live):
     assert not live.readings
 
 
+def test_a_device_that_was_removed_and_is_taken_back_in_one_moment_is_there(live):
+    device = Device(device_id="traffic/a", kind="station", name="A")
+    push(live, devices=(device,))
+
+    push(live, removed_devices=("traffic/a",), devices=(device,))
+
+    assert list(live.devices) == ["traffic/a"]
+
+
 def test_only_what_is_newer_is_told_of_devices_and_values_that_were_there_before(live, qtbot):
     at = datetime(2026, 3, 1, tzinfo=UTC)
     devices = tuple(Device(device_id=f"traffic/{name}", kind="station", name=name) for name in "ab")

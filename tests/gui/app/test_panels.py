@@ -41,13 +41,22 @@ def test_keys_titles_and_shortcuts_are_unique():
         assert len(set(values)) == len(values)
 
 
+def made(panel, room):
+    making = panel.make(room)
+    try:
+        while True:
+            next(making)
+    except StopIteration as end:
+        return end.value
+
+
 def test_the_panels_of_the_main_job_are_there():
     assert {"wall", "map", "alarms", "devices", "health", "stations"} <= {panel.key for panel in PANELS}
 
 
 @pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel.key)
 def test_a_panel_is_built_and_shown(panel, room, qtbot):
-    widget = panel.create(room)
+    widget = made(panel, room)
     qtbot.addWidget(widget)
     widget.resize(480, 360)
     widget.show()
@@ -143,6 +152,31 @@ def test_keys_and_an_end_while_the_docks_are_made_lose_no_panel_and_no_layout(ro
     room.closing.emit()
 
 
+def test_a_panel_that_is_asked_for_while_its_parts_are_made_is_made_once(room, qtbot, tmp_path):
+    made_parts = []
+
+    def create(room):
+        made_parts.append("forms")
+        yield
+        made_parts.append("editor")
+        return QLabel("editor")
+
+    panels = tuple(replace(panel, create=create) if panel.key == "scene" else panel for panel in PANELS)
+    window = MainWindow(QLabel("door"), tmp_path / "layout.json")
+    qtbot.addWidget(window)
+    window.divide(panels, room)
+    making = window.furnish(["scene"])
+    next(making)
+    assert made_parts == ["forms"]
+
+    asked = window.panel("scene")
+    list(making)
+
+    assert asked.text() == "editor"
+    assert made_parts == ["forms", "editor"]
+    room.closing.emit()
+
+
 @pytest.mark.parametrize("perspective", Perspective, ids=lambda perspective: perspective.name.lower())
 def test_a_key_arranges_the_room_for_a_job_and_another_one_for_the_next(room, qtbot, tmp_path, perspective):
     window = furnished(room, qtbot, tmp_path)
@@ -210,7 +244,7 @@ def controls_of(widget):
 
 @pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel.key)
 def test_every_control_of_a_panel_has_a_name_and_tab_goes_down_once(panel, room, qtbot):
-    widget = panel.create(room)
+    widget = made(panel, room)
     qtbot.addWidget(widget)
     widget.resize(700, 700)
     widget.show()

@@ -1,7 +1,7 @@
 import asyncio
 
 from core.field.model import Reading
-from core.node.live import Changes, LiveCollector, without_defaults
+from core.node.live import PORTION, Changes, LiveCollector, without_defaults
 from core.parking.model import BayState, BayStatus
 from tests.fixtures.alarms import AT, alarm
 
@@ -59,6 +59,21 @@ def test_a_quiet_room_pushes_nothing():
         await asyncio.sleep(0.3)
 
         assert len(pushes) == 1
+
+    run(scenario)
+
+
+def test_thousands_of_readings_are_divided_and_what_is_urgent_goes_first():
+    async def scenario(live, pushes):
+        for number in range(2 * PORTION + 1):
+            live.add_reading(reading(float(number), f"d{number}"))
+        live.add_alarm(alarm(1))
+        await asyncio.sleep(0.01)
+
+        assert [len(push.readings) for push in pushes] == [PORTION, PORTION, 1]
+        assert [len(push.alarms) for push in pushes] == [1, 0, 0]
+        told = [one.device_id for push in pushes for one in push.readings]
+        assert told == [f"d{number}" for number in range(2 * PORTION + 1)]
 
     run(scenario)
 
