@@ -190,6 +190,7 @@ def device_alert(device: Device, event: FieldEvent) -> Condition:
     title = title_of(event)
     doubt = "" if event.is_good else " The device or its clock is not to be trusted."
     doubt += " Earlier events of it are missing." if event.is_ahead else ""
+    doubt += " It gave this no number: uncertain whether more is missing." if event.is_unnumbered else ""
     condition = condition_of_source(
         "device_alert",
         source_kind=SourceKind.DEVICE,

@@ -82,7 +82,7 @@ class EventCalls:
             self._note_ahead(event)
 
     def _note_ahead(self, event: FieldEvent) -> None:
-        if event.is_ahead and len(self._ahead) < MAX_AHEAD:
+        if event.is_ahead and not event.is_unnumbered and len(self._ahead) < MAX_AHEAD:
             self._ahead.add((event.device_id, event.seq, event.boot))
 
     def forget(self, device_id: str) -> None:
