@@ -16,7 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.incidents import cap
-from core.incidents.cap import CapAlert, CapError, CapInfo
+from core.incidents.cap import CapAlert, CapArea, CapError, CapInfo
 from core.incidents.model import Condition, Priority, SourceKind
 from core.incidents.service import IncidentService
 from core.kernel.bus import Bus
@@ -48,12 +48,14 @@ class WarningPolicy:
         languages: In the order in which they are wanted.
         center: Of the site; None where it has none.
         radius_km: What is farther from the centre is only kept; 0 takes everything.
+        geocodes: Names and values of the codes of areas that are meant, e.g. ("WARNCELLID", "105315000").
     """
 
     statuses: tuple[str, ...] = ("Actual",)
     languages: tuple[str, ...] = ("en",)
     center: GeoPoint | None = None
     radius_km: float = 0.0
+    geocodes: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +128,7 @@ class WarningService:
 
         self._one_at_a_time = asyncio.Lock()
         self.n_refused = 0
+        self._last_refused = ("", "")
 
     async def start(self) -> None:
         """Call for what holds still: the incidents' own start has ended every alarm."""
@@ -134,10 +137,14 @@ class WarningService:
         kept = await self._store.read(lambda s: [(row.warning_id, row.xml, row.expires_at) for row in s.scalars(rows)])
         for warning_id, text, expires_at in kept:
             try:
-                warning = self._warning_of(warning_id, cap.parse(text.encode()), expires_at or now)
+                alert = cap.parse(text.encode())
             except CapError as error:
                 log.error("the stored warning %s cannot be read again: %s", warning_id, error.message)
                 continue
+            infos, _ = self._meant(alert, now)
+            # Nothing of it may be meant any more: it is taken as it stands, and ends at once.
+            infos = infos or cap.infos_in(alert, self._policy.languages)
+            warning = self._warning_of(warning_id, alert, infos, expires_at or now)
             self._active[warning_id] = warning
             if warning.expires_at > now:
                 self._uncalled[warning_id] = warning
@@ -161,7 +168,10 @@ class WarningService:
             alert = await asyncio.to_thread(cap.parse, data)
         except CapError as error:
             self.n_refused += 1
-            log.warning("a CAP message from %s is not used: %s", origin, error.message)
+            if self._last_refused != (origin, error.message):
+                # An address that answers with something else does so every minute.
+                self._last_refused = (origin, error.message)
+                log.warning("a CAP message from %s is not used: %s", origin, error.message)
             return Taken(outcome="refused", sentence=error.message)
         async with self._one_at_a_time:
             text = storable(as_text(data))
@@ -230,50 +240,77 @@ class WarningService:
 
     def _hold(self, alert: CapAlert, row: CapMessageRow, earlier: list[CapMessageRow]) -> _Change:
         """Let an Alert or Update hold in the place of what it refers to."""
-        info = cap.info_in(alert, self._policy.languages)
         ended = tuple({one.warning_id for one in earlier if one.state == "active"})
         for one in earlier:
             one.state = "replaced"
         now = self._clock.now()
-        expires_at = (info.expires if info is not None else None) or now + NO_EXPIRY
-        if info is None:
-            return _Change("kept", "it says nothing about what is the matter", ended=ended)
-        if expires_at <= now:
-            return _Change("kept", "it has expired", ended=ended)
-        if "AllClear" in info.responses:
-            return _Change("kept", "it gives the all-clear", ended=ended)
-        warning = self._warning_of(row.warning_id, alert, expires_at)
-        if not self._is_near(warning):
-            return _Change("kept", f"it is farther than {self._policy.radius_km:g} km away", ended=ended)
+        infos, reason = self._meant(alert, now)
+        if not infos:
+            return _Change("kept", reason, ended=ended)
+        expires_at = max(info.expires or now + NO_EXPIRY for info in infos)
+        warning = self._warning_of(row.warning_id, alert, infos, expires_at)
         row.state, row.expires_at = "active", expires_at
         others = tuple(one for one in ended if one != row.warning_id)
         return _Change("updated" if earlier else "raised", warning.title, warning=warning, ended=others)
 
-    def _warning_of(self, warning_id: str, alert: CapAlert, expires_at: datetime) -> RegionalWarning:
-        info = cap.info_in(alert, self._policy.languages)
-        assert info is not None
-        title = info.headline or info.event
+    def _meant(self, alert: CapAlert, now: datetime) -> tuple[tuple[CapInfo, ...], str]:
+        """Return the blocks that warn of something here and now; where none does, none and why."""
+        infos = cap.infos_in(alert, self._policy.languages)
+        if not infos:
+            return (), "it says nothing about what is the matter"
+        lasting = tuple(info for info in infos if info.expires is None or info.expires > now)
+        if not lasting:
+            return (), "it has expired"
+        warning = tuple(info for info in lasting if "AllClear" not in info.responses)
+        if not warning:
+            return (), "it gives the all-clear"
+        near = tuple(info for info in warning if not info.areas or any(map(self._is_here, info.areas)))
+        return near, "it is for other places"
+
+    def _warning_of(
+        self, warning_id: str, alert: CapAlert, infos: Sequence[CapInfo], expires_at: datetime
+    ) -> RegionalWarning:
+        """Make one warning of all that a message says; its words are those of the most urgent block."""
+        first, *others = sorted(infos, key=cap.priority_of)
+        title = first.headline or first.event
+        areas = tuple(dict.fromkeys(area for info in infos for area in info.areas))
         return RegionalWarning(
             warning_id=warning_id,
             title=title[:200] if alert.status == "Actual" else f"{alert.status.upper()}: {title[:180]}",
-            sender_name=info.sender_name or alert.sender,
-            priority=cap.priority_of(info),
+            sender_name=first.sender_name or alert.sender,
+            priority=cap.priority_of(first),
             expires_at=expires_at,
-            polygons=tuple(ring for area in info.areas for ring in area.polygons),
-            circles=tuple(circle for area in info.areas for circle in area.circles),
-            detail=_detail(info, expires_at),
+            polygons=tuple(dict.fromkeys(ring for area in areas for ring in area.polygons)),
+            circles=tuple(dict.fromkeys(circle for area in areas for circle in area.circles)),
+            detail=_detail(
+                first,
+                others,
+                where=tuple(area.description for area in areas if self._is_here(area)),
+                now=self._clock.now(),
+                expires_at=expires_at,
+            ),
         )
 
-    def _is_near(self, warning: RegionalWarning) -> bool:
-        """Tell whether a warning reaches the site; one without a shape might."""
+    def _is_here(self, area: CapArea) -> bool:
+        """Tell whether an area reaches the site, by its codes and its shape; what says neither might."""
+        said = (self._is_here_by_code(area), self._is_here_by_shape(area))
+        return True in said or False not in said
+
+    def _is_here_by_code(self, area: CapArea) -> bool | None:
+        """Tell whether an area bears a code of the site; None where it bears none of a name that the site has."""
+        names = {name for name, _ in self._policy.geocodes}
+        said = {code for code in area.geocodes if code[0] in names}
+        return bool(said & self._policy.geocodes) if said else None
+
+    def _is_here_by_shape(self, area: CapArea) -> bool | None:
         policy = self._policy
-        if policy.center is None or not policy.radius_km or not (warning.polygons or warning.circles):
-            return True
+        if policy.center is None or not policy.radius_km or not (area.polygons or area.circles):
+            return None
         limit_m = policy.radius_km * 1000.0
-        if any(_nearest_m((middle, middle), policy.center) <= limit_m + km * 1000.0 for middle, km in warning.circles):
+        if any(_nearest_m((middle, middle), policy.center) <= limit_m + km * 1000.0 for middle, km in area.circles):
             return True
         return any(
-            _contains(ring, policy.center) or _nearest_m(ring, policy.center) <= limit_m for ring in warning.polygons
+            _contains(ring, policy.center) or _nearest_m(ring, policy.center) <= limit_m for ring in area.polygons
         )
 
     async def _follow(self, change: _Change) -> None:
@@ -326,11 +363,21 @@ def _condition(warning: RegionalWarning) -> Condition:
     )
 
 
-def _detail(info: CapInfo, expires_at: datetime) -> str:
-    where = ", ".join(area.description for area in info.areas)
-    parts = (info.instruction, info.description, f"Where: {where}." if where else "")
+def _detail(
+    info: CapInfo, others: Sequence[CapInfo], *, where: tuple[str, ...], now: datetime, expires_at: datetime
+) -> str:
+    begins_at = info.onset or info.effective
+    since = f"From {begins_at:%Y-%m-%d %H:%M} UTC until" if begins_at is not None and begins_at > now else "Until"
+    until = f"{since} {expires_at:%Y-%m-%d %H:%M} UTC."
+    title = info.headline or info.event
+    also = tuple(dict.fromkeys(said for one in others if (said := one.headline or one.event) != title))
+    parts = (
+        f"Also: {'; '.join(also)}." if also else "",
+        info.instruction,
+        info.description,
+        f"Where: {', '.join(dict.fromkeys(where))}." if where else "",
+    )
     words = " ".join(" ".join(part.split()) for part in parts if part)
-    until = f"Until {expires_at:%Y-%m-%d %H:%M} UTC."
     return f"{until} {words[: MAX_DETAIL - 1]}{'…' if len(words) >= MAX_DETAIL else ''}".strip()
 
 

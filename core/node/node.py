@@ -1327,8 +1327,8 @@ class Node:
             found.append(("hardware", sentence, "Mend its driver, or set vision.hardware_decode to auto."))
         if self._secrets.notice:
             found.append(("secrets", self._secrets.notice, ""))
-        blamed = self.cap.faults() if self.cap is not None else ()
-        found += (("cap", sentence, "No regional warnings come from there.") for sentence in blamed)
+        blamed = self.cap.faults() if self.cap is not None else {}
+        found += ((f"cap/{place}", said, "A regional warning may be missing.") for place, said in blamed.items())
         now = self._clock.now()
         # A notice keeps the time it was first given for as long as it says the same.
         self._notice_since = {text: self._notice_since.get(text, now) for _, text, _ in found}

@@ -150,4 +150,8 @@ def _warning_policy(settings: Settings) -> WarningPolicy:
         languages=tuple(part.strip() for part in wanted.languages.split(",") if part.strip()),
         center=GeoPoint(site.center_lat_deg or 0.0, site.center_lon_deg or 0.0) if is_placed else None,
         radius_km=wanted.radius_km,
+        geocodes=frozenset(
+            (name.strip(), value.strip())
+            for name, _, value in (part.rpartition("=") for part in wanted.geocodes.split(",") if part.strip())
+        ),
     )

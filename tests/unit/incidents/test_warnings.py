@@ -213,6 +213,67 @@ def test_what_is_far_away_is_only_kept(room, make, message):
     assert take(room, service, message(4, areas=(CapArea(description="somewhere"),))) == "raised"
 
 
+def test_the_all_clear_for_one_area_leaves_the_warning_for_another(room, warnings, message):
+    first = message()
+    take(room, warnings, first)
+    over = CapArea(description="Hill", circles=((HERE, 1.0),))
+    update = message(2, about=(first,), kind="Update", sent_s=1, responses=("AllClear",), areas=(over,))
+    both = replace(update, infos=(*update.infos, first.infos[0]))
+
+    assert take(room, warnings, both) == "updated"
+
+    (warning,) = warnings.warnings()
+    assert (warning.polygons, warning.circles) == ((RING,), ())
+    assert alarms(room) == [("Flood at the Lenne", AlarmState.UNACKNOWLEDGED)]
+
+
+def test_of_several_things_in_one_message_the_most_urgent_is_named_and_the_others_beside_it(room, warnings, message):
+    wind = message(event="Wind", headline="Storm", severity="Extreme", areas=(CapArea(description="Hill"),))
+    rain = message(event="Rain", headline="Heavy rain", severity="Minor", expires_s=7200)
+    take(room, warnings, replace(rain, infos=(*rain.infos, *wind.infos)))
+
+    (warning,) = warnings.warnings()
+    (alarm,) = room.run(room.incidents.open_alarms())
+    assert (alarm.title, alarm.priority) == ("Storm", Priority.CRITICAL)
+    assert "Also: Heavy rain." in alarm.detail
+    assert "Where: Riverside, Hill." in alarm.detail
+    assert (warning.polygons, warning.expires_at) == ((RING,), rain.infos[0].expires)
+
+
+def test_a_warning_of_tomorrow_says_from_when_on_it_is_meant(room, warnings, message):
+    onset = room.clock.now() + timedelta(hours=9)
+    take(room, warnings, message(onset=onset, expires_s=12 * 3600))
+
+    (alarm,) = room.run(room.incidents.open_alarms())
+    assert alarm.detail.startswith(f"From {onset:%Y-%m-%d %H:%M} UTC until ")
+
+
+@pytest.mark.parametrize(
+    ("codes", "shape", "outcome"),
+    [
+        ((("WARNCELLID", "105315000"),), (), "raised"),
+        ((("WARNCELLID", "1"), ("WARNCELLID", "105315000")), (), "raised"),
+        ((("WARNCELLID", "1"),), (), "kept"),
+        ((("WARNCELLID", "1"),), (RING,), "raised"),
+        ((("SAME", "1"),), (), "raised"),
+        ((), (), "raised"),
+    ],
+    ids=[
+        "ours",
+        "ours among others",
+        "another",
+        "another, and a shape that is here",
+        "of a name we do not have",
+        "none",
+    ],
+)
+def test_an_area_without_a_shape_is_known_by_its_codes(room, make, message, codes, shape, outcome):
+    service = make(center=HERE, radius_km=20.0, geocodes=frozenset({("WARNCELLID", "105315000")}))
+    area = CapArea(description="Somewhere", geocodes=codes, polygons=shape)
+
+    assert take(room, service, message(areas=(area,))) == outcome
+
+
 def test_the_language_of_the_site_is_read(room, make, message):
     german = message()
     both = replace(german, infos=(german.infos[0], replace(german.infos[0], language="de-DE", headline="Hochwasser")))
