@@ -122,17 +122,17 @@ class HandOverService:
 
         Args:
             actor: Who hands over.
-            since: Begin of the shift; by default the last hand-over, and 12 hours where there was none.
+            since: Begin of the shift; by default the last hand-over, at most a week ago; 12 hours where there was none.
             comment: What the outgoing operator adds.
 
         Raises:
-            BadInputError: The shift would begin in the future, or is longer than a week.
+            BadInputError: The shift that is asked for would begin in the future, or is longer than a week.
         """
         now = self._clock.now()
         words = words_of(comment, MAX_COMMENT)
 
         def run(session: Session) -> ReportContent:
-            begin = since or _last_end(session) or now - SHIFT
+            begin = since or min(max(_last_end(session) or now - SHIFT, now - LONGEST), now)
             if not now - LONGEST <= begin <= now:
                 raise BadInputError("A shift begins within the last week.", hint="Choose another begin.")
             head = ReportContent(

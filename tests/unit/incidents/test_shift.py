@@ -226,6 +226,20 @@ def test_a_shift_begins_where_the_last_one_was_handed_over(room, hand_over):
         room.run(hand_over.preview(OLGA, since=room.clock.now() + timedelta(seconds=1)))
 
 
+def test_a_room_that_handed_nothing_over_for_long_reports_its_last_week(room, hand_over):
+    room.run(hand_over.hand_over(OLGA))
+    room.clock.advance(seconds=9 * 86_400)
+
+    assert room.run(hand_over.preview(OMAR)).since == room.clock.now() - timedelta(days=7)
+
+
+def test_a_room_whose_clock_was_set_back_hands_over_all_the_same(room, hand_over):
+    room.run(hand_over.hand_over(OLGA))
+    room.clock.step(seconds=-3600)
+
+    assert room.run(hand_over.preview(OMAR)).since == room.clock.now()
+
+
 def test_the_incoming_operator_signs_once_and_never_the_outgoing_one(room, hand_over, shift, busy_room):
     made = room.run(hand_over.hand_over(OLGA))
 
