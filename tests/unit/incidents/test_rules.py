@@ -1,7 +1,9 @@
 """Alarm rules as a document: what they say of a condition, how they are read, checked and kept."""
 
 import json
+import sqlite3
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -472,6 +474,55 @@ def test_that_a_delay_was_left_out_stands_in_the_history_of_the_rules_and_in_the
     assert again.book.in_force == desk.book.in_force
     assert room.run(again.rules_at(4)) == again.book.in_force.rules, "the older state can be looked at, too"
     room.run(again.save(SUSI, slower(), expect_version=5, reason="Begun anew"))
+
+
+@contextmanager
+def refusing_writes(room):
+    """Let the database take no version of the rules."""
+    with sqlite3.connect(room.folder / "watchfloor.sqlite3") as other:
+        other.execute("CREATE TRIGGER t BEFORE INSERT ON rule_version BEGIN SELECT RAISE(ABORT, 'refused'); END")
+    yield
+    with sqlite3.connect(room.folder / "watchfloor.sqlite3") as other:
+        other.execute("DROP TRIGGER t")
+
+
+@contextmanager
+def locked(room):
+    """Let another program hold the database."""
+    other = sqlite3.connect(room.folder / "watchfloor.sqlite3", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    yield
+    other.close()
+
+
+@pytest.mark.parametrize("failing", [refusing_writes, locked])
+def test_mended_rules_that_cannot_be_stored_are_in_force_all_the_same_and_may_be_changed(room, desk, failing, caplog):
+    delayed_by_an_earlier_version(room)
+
+    with failing(room):
+        assert room.run(desk.load()) == ""
+    in_force = desk.book.in_force
+    (kept,) = room.run(desk.history())
+
+    assert in_force.rules.find("alert").limits == replace(DELAYED, on_delay_s=0.0)
+    assert (in_force.version, kept.version) == (4, 4)
+    assert "could not be stored" in caplog.text
+    room.run(desk.save(SUSI, in_force.rules.with_rule(slower().find("congestion")), expect_version=4, reason="Slower"))
+    later = RuleDesk(room.store, room.bus, room.clock)
+    assert room.run(later.load()) == ""
+    assert later.book.in_force == desk.book.in_force
+
+
+def test_mended_rules_that_could_not_be_stored_are_stored_at_the_next_start(room, desk):
+    delayed_by_an_earlier_version(room)
+    with refusing_writes(room):
+        room.run(desk.load())
+    later = RuleDesk(room.store, room.bus, room.clock)
+
+    room.run(later.load())
+
+    assert later.book.in_force == replace(desk.book.in_force, version=5)
+    assert [one.version for one in room.run(later.history())] == [5, 4]
 
 
 def test_an_alarm_is_raised_as_the_rules_in_force_say(room, desk):
