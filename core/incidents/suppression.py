@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
@@ -50,7 +50,7 @@ class Weekday(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """A time of day, at the node's place; an end before its begin is on the next day.
+    """A time of day, at the site; an end before its begin is on the next day.
 
     Attributes:
         weekdays: On which it begins; none means every day.
@@ -80,7 +80,8 @@ class SuppressionRule:
         causes, kinds: Kinds of conditions.
         source_kinds, sources: Whose alarms are held; empty means everyone's.
         is_only_own: Held is what follows the alarm rule `of_rule`, and nothing else of the same kinds.
-        windows: Hours, by the clock of the node's place, in which alarms of the alarm rule `of_rule` are held.
+        windows: Hours, by the clock of `zone`, in which alarms of the alarm rule `of_rule` are held.
+        zone: None is this machine's.
     """
 
     rule_id: str
@@ -93,10 +94,11 @@ class SuppressionRule:
     windows: tuple[Window, ...] = ()
     of_rule: str = ""
     is_only_own: bool = False
+    zone: tzinfo | None = None
 
     def is_hour(self, now: datetime) -> bool:
         """Tell whether one of its windows holds at an aware instant."""
-        local = now.astimezone()
+        local = now.astimezone(self.zone)
         return any(window.holds(local) for window in self.windows)
 
 

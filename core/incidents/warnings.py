@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -23,6 +24,7 @@ from core.kernel.bus import Bus
 from core.kernel.clock import Clock
 from core.kernel.errors import ConsoleError
 from core.kernel.geo import GeoPoint
+from core.kernel.zone import UTC_ZONE, write_local
 from core.store.engine import Store
 from core.store.rows import storable
 from core.store.tables import CapMessageRow
@@ -49,6 +51,7 @@ class WarningPolicy:
         center: Of the site; None where it has none.
         radius_km: What is farther from the centre is only kept; 0 takes everything.
         geocodes: Names and values of the codes of areas that are meant, e.g. ("WARNCELLID", "105315000").
+        zone: In which alarms say until when something is meant.
     """
 
     statuses: tuple[str, ...] = ("Actual",)
@@ -56,6 +59,7 @@ class WarningPolicy:
     center: GeoPoint | None = None
     radius_km: float = 0.0
     geocodes: frozenset[tuple[str, str]] = frozenset()
+    zone: ZoneInfo = UTC_ZONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,10 +290,15 @@ class WarningService:
                 first,
                 others,
                 where=tuple(area.description for area in areas if self._is_here(area)),
-                now=self._clock.now(),
-                expires_at=expires_at,
+                until=self._until(first, expires_at),
             ),
         )
+
+    def _until(self, info: CapInfo, expires_at: datetime) -> str:
+        begins_at, until = info.onset or info.effective, write_local(expires_at, self._policy.zone)
+        if begins_at is None or begins_at <= self._clock.now():
+            return f"Until {until}."
+        return f"From {write_local(begins_at, self._policy.zone)} until {until}."
 
     def _is_here(self, area: CapArea) -> bool:
         """Tell whether an area reaches the site, by its codes and its shape; what says neither might."""
@@ -363,12 +372,7 @@ def _condition(warning: RegionalWarning) -> Condition:
     )
 
 
-def _detail(
-    info: CapInfo, others: Sequence[CapInfo], *, where: tuple[str, ...], now: datetime, expires_at: datetime
-) -> str:
-    begins_at = info.onset or info.effective
-    since = f"From {begins_at:%Y-%m-%d %H:%M} UTC until" if begins_at is not None and begins_at > now else "Until"
-    until = f"{since} {expires_at:%Y-%m-%d %H:%M} UTC."
+def _detail(info: CapInfo, others: Sequence[CapInfo], *, where: tuple[str, ...], until: str) -> str:
     title = info.headline or info.event
     also = tuple(dict.fromkeys(said for one in others if (said := one.headline or one.event) != title))
     parts = (

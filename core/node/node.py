@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from paho.mqtt.client import topic_matches_sub
 
@@ -236,7 +237,8 @@ class Node:
             publish=self._bus.publish,
         )
         self._pictures = Pictures()
-        self.shift_watch = ShiftWatch()
+        self._zone = ZoneInfo(zone_name(settings.site.time_zone))
+        self.shift_watch = ShiftWatch(self._zone)
         self._is_writing_shift = False
         self.cap: CapDoor | None = None
         self._views: dict[tuple[Peer, str], dict[str, tuple[int, int]]] = {}
@@ -497,6 +499,7 @@ class Node:
             find_book=lambda: services.rules.book,
             forget_waiting=services.field.forget_waiting,
             clock=self._clock,
+            zone=self._zone,
         )
         rules_fault = await services.rules.load()
         await services.sound_tests.load()
@@ -560,7 +563,7 @@ class Node:
                 services.parking,
                 services.store,
                 now=self._clock.now(),
-                time_zone=zone_name(self.settings.site.time_zone),
+                time_zone=self._zone.key,
             )
             self._has_past.set()
         await services.forecast.work()

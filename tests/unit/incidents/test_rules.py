@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -560,6 +561,23 @@ def test_an_alarm_in_the_hours_of_its_rule_is_held_and_calls_when_they_are_over(
     room.run(keeper.tick())
     (alarm,) = room.run(room.incidents.open_alarms())
     assert alarm.is_calling
+
+
+@pytest.mark.parametrize(("zone", "state"), [("Asia/Tokyo", AlarmState.SUPPRESSED), ("UTC", AlarmState.UNACKNOWLEDGED)])
+def test_the_hours_of_a_rule_are_those_of_the_site_wherever_its_node_runs(room, zone, state):
+    window = Window(begin="20:00", end="23:00")
+    rule = AlarmRule(rule_id="quiet", suppression=Suppression(windows=(window,)), guidance=ACT)
+    desk = RuleDesk(room.store, room.bus, room.clock, ZoneInfo(zone))
+    room.run(desk.save(SUSI, shipped_rules().with_rule(rule), expect_version=0, reason="Deliveries"))
+    room.incidents.tunings.suppression = desk.tunings.suppression
+    # Nine in the evening in Tokyo is noon in London.
+    assert room.clock.now().hour == 12
+
+    alarm = room.run(room.incidents.raise_condition(condition(rule_id="quiet")))
+
+    assert alarm.state is state
+    tried = desk.book_of(desk.book.in_force.rules)
+    assert bool(tried.window_holding(alarm, room.clock.now())) is (state is AlarmState.SUPPRESSED)
 
 
 # -- whom a rule suppresses ------------------------------------------------------------------------------------------
