@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
@@ -70,6 +70,12 @@ class Window:
         # What began yesterday counts with yesterday's day.
         began = at.weekday() - (1 if is_night and now < self.end else 0)
         return is_in and (not self.weekdays or tuple(Weekday)[began % 7] in self.weekdays)
+
+    def ends(self, at: datetime) -> datetime:
+        """Return when it ends that holds at an instant of local time."""
+        hour, minute = map(int, self.end.split(":"))
+        end = at.replace(hour=hour, minute=minute, second=0, microsecond=0)
+        return end if end > at else end + timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

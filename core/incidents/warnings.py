@@ -159,7 +159,14 @@ class WarningService:
         return tuple(self._active.values())
 
     async def take(self, data: bytes, *, origin: str) -> Taken:
-        """Take a message in; what it holds never raises.
+        """Take one message in, and tell its alarm; see `receive`."""
+        taken = await self.receive(data, origin=origin)
+        async with self._one_at_a_time:
+            await self._tell_alarms()
+        return taken
+
+    async def receive(self, data: bytes, *, origin: str) -> Taken:
+        """Take a message in; what it holds never raises. The next `tick` tells the alarms: of many updates the last.
 
         Args:
             data: The document.
@@ -180,7 +187,7 @@ class WarningService:
         async with self._one_at_a_time:
             text = storable(as_text(data))
             change = await self._store.write(lambda s: self._store_message(s, alert, text, origin))
-            await self._follow(change)
+            self._follow(change)
         log.info("CAP %s %s from %s: %s %s", alert.msg_type, alert.identifier, origin, change.outcome, change.sentence)
         return Taken(outcome=change.outcome, sentence=change.sentence)
 
@@ -192,7 +199,8 @@ class WarningService:
             ids = tuple(warning.warning_id for warning in self._active.values() if warning.expires_at <= now)
             if ids:
                 await self._store.write(lambda s: _end(s, ids, "expired"))
-                await self._follow(_Change("ended", "it has expired", ended=ids))
+                self._follow(_Change("ended", "it has expired", ended=ids))
+                await self._tell_alarms()
 
     # -- inside ---------------------------------------------------------------------------------------------------
 
@@ -322,11 +330,8 @@ class WarningService:
             _contains(ring, policy.center) or _nearest_m(ring, policy.center) <= limit_m for ring in area.polygons
         )
 
-    async def _follow(self, change: _Change) -> None:
-        """Raise, change and return alarms, and tell the map, after the commit.
-
-        What holds now is noted before anything is awaited: the message is stored, and will not come again.
-        """
+    def _follow(self, change: _Change) -> None:
+        """Note which alarms begin, change and end, and tell the map, after the commit."""
         for warning_id in change.ended:
             self._uncalled.pop(warning_id, None)
             self._unreturned[warning_id] = None
@@ -339,16 +344,15 @@ class WarningService:
                 self._unreturned[warning.warning_id] = None
             self._active[warning.warning_id] = self._uncalled[warning.warning_id] = warning
             self._bus.publish(WarningChanged(warning=warning))
-        await self._tell_alarms()
 
     async def _tell_alarms(self) -> None:
         """End alarms first, then call: an update is both."""
         try:
             for warning_id in tuple(self._unreturned):
-                await self._incidents.return_condition(_key(warning_id))
+                await self._incidents.return_by_word(_key(warning_id))
                 self._unreturned.pop(warning_id, None)
             for warning_id, warning in tuple(self._uncalled.items()):
-                await self._incidents.raise_condition(_condition(warning))
+                await self._incidents.raise_news(_condition(warning))
                 self._uncalled.pop(warning_id, None)
         except ConsoleError as error:
             log.warning("the alarm of a warning waits: %s", error)

@@ -187,6 +187,7 @@ class Calls:
         )
         self._settling: asyncio.TimerHandle | None = None
         self._measured: Mapping[str, Measured] = {}
+        self._silent_places: frozenset[str] = frozenset()
         self._events = EventCalls(
             incidents,
             find_device=find_device,
@@ -734,6 +735,14 @@ class Calls:
             self._link_lost_s = now_s
         if now_s - self._link_lost_s >= BROKER_ALARM_AFTER_S:
             self.raise_condition(conditions.broker_down(link.address, link.reason))
+
+    def take_warning_places(self, silent: Mapping[str, str]) -> None:
+        """Judge the places of regional warnings, once a second: what is wrong with those that give none, by place."""
+        for place in sorted(self._silent_places - silent.keys()):
+            self.return_condition(conditions.warnings_source(place, "").condition_key)
+        for place, sentence in silent.items():
+            self.raise_condition(conditions.warnings_source(place, sentence))
+        self._silent_places = frozenset(silent)
 
     def _judge_losses(self, losses: FieldLosses) -> None:
         now_s = self._clock.monotonic()

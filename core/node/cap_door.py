@@ -43,6 +43,9 @@ MAX_LINKS = 30
 MAX_FILES = 50
 """Files of one look; the rest has its turn two seconds later."""
 
+WARNING_PLACES = ("folder", "url")
+"""Of which it is known whether anything may come from there."""
+
 MAX_SEEN = 5000
 _ENDINGS = (".cap", ".xml")
 _AGENT = "Watchfloor (CAP reader)"
@@ -110,10 +113,13 @@ class CapDoor:
         refused = {f"{place}/refused": said for place, (until_s, said) in self._refusals.items() if now_s < until_s}
         return self._faults | refused
 
+    def silent_places(self) -> dict[str, str]:
+        """Return the places from which nothing comes, and why."""
+        return {place: said for place, said in self._faults.items() if place in WARNING_PLACES}
+
     async def look(self) -> None:
         """End what has expired, and look at topic and folder; call it about once a second."""
         now_s = time.monotonic()
-        await self._warnings.tick()
         while self._waiting:
             message = self._waiting[0]
             await self._take(message.payload, place="topic", origin=f"topic {message.topic}")
@@ -121,11 +127,13 @@ class CapDoor:
         if self._settings.folder and now_s >= self._folder_due_s:
             self._folder_due_s = now_s + FOLDER_EVERY_S
             await self._read_folder(Path(self._settings.folder))
+        await self._warnings.tick()
 
     async def fetch(self) -> None:
         """Ask the address, where one is set; apart from `look`, because an answer may take its time."""
         if self._settings.url:
             await self._read_address(self._settings.url)
+            await self._warnings.tick()
 
     @property
     def fetch_every_s(self) -> float:
@@ -192,7 +200,7 @@ class CapDoor:
 
     async def _take(self, data: bytes, *, place: str, origin: str) -> bool:
         """Take a message in; returns whether it could be read."""
-        taken = await self._warnings.take(data, origin=origin)
+        taken = await self._warnings.receive(data, origin=origin)
         if taken.outcome != "refused":
             return True
         at = f"{self._clock.now():%Y-%m-%d %H:%M} UTC"
@@ -206,10 +214,11 @@ class CapDoor:
         except OSError as error:
             self._blame("folder", f"The folder for CAP {folder} cannot be read ({error.strerror or error}).")
             return
+        self._praise("folder")
         if unread:
-            self._blame("folder", f"In the folder for CAP {folder} cannot be read: {', '.join(unread[:3])}.")
+            self._blame("folder/files", f"In the folder for CAP {folder} cannot be read: {', '.join(unread[:3])}.")
         else:
-            self._praise("folder")
+            self._praise("folder/files")
         for name, key, data in files:
             await self._take(data, place="folder", origin=name)
             self._remember(key)
@@ -223,10 +232,11 @@ class CapDoor:
             else:
                 # A feed may not send us to other machines: who knows what stands in our own network.
                 mine = [one for one in links if urlsplit(one.address).hostname == urlsplit(address).hostname]
-                sentence = await self._read_links(mine)
-                if links and not mine:
-                    host = urlsplit(links[0].address).hostname
-                    sentence = f"The feed {address} names messages at another host ({host}), which is not asked."
+                await self._read_links(mine)
+                host = urlsplit(links[0].address).hostname if links and not mine else ""
+                sentence = (
+                    f"The feed {address} names messages at another host ({host}), which is not asked." if host else ""
+                )
         except _NO_ANSWER as error:
             sentence = f"CAP at {address} does not answer ({_why(error)})."
         if sentence:
@@ -241,8 +251,8 @@ class CapDoor:
             return ""
         return f"What stands at {address} is neither a CAP message nor a feed of them."
 
-    async def _read_links(self, links: list[_Link]) -> str:
-        """Take in what a feed names; one that does not answer holds up no other. Returns what is wrong."""
+    async def _read_links(self, links: list[_Link]) -> None:
+        """Take in what a feed names; one that does not answer holds up no other."""
         fresh = [link for link in links if link.key not in self._seen]
         self._silent = {link.key: self._silent[link.key] for link in fresh if link.key in self._silent}
         # What did not answer is asked last: however much of it there is, the others have their turn.
@@ -256,10 +266,13 @@ class CapDoor:
             self._remember(link.key)
             self._silent.pop(link.key, None)
         if not self._silent:
-            return ""
+            self._praise("url/messages")
+            return
         n_silent, first = len(self._silent), next(iter(self._silent.values()))
         do = "do" if n_silent > 1 else "does"
-        return f"{n_silent} of {len(links)} messages that the feed names {do} not answer ({first})."
+        self._blame(
+            "url/messages", f"{n_silent} of {len(links)} messages that the feed names {do} not answer ({first})."
+        )
 
     def _remember(self, key: str) -> None:
         self._seen[key] = True

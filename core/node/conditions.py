@@ -299,6 +299,11 @@ def desk_deaf(desk: str, sentence: str) -> Condition:
     return condition_of_system("sound", part=desk, detail=f"At {desk or 'a desk without a name'}: {sentence}")
 
 
+def warnings_source(place: str, sentence: str) -> Condition:
+    """Regional warnings do not come from one of their places."""
+    return condition_of_system("warnings_source", part=place, detail=sentence)
+
+
 def database_down(sentence: str) -> Condition:
     """The database refuses."""
     return condition_of_system("database", detail=sentence)

@@ -1149,6 +1149,8 @@ class Node:
             if self.services is not None:
                 assert self._calls is not None
                 self._calls.take_health(self._health)
+                if self.cap is not None:
+                    self._calls.take_warning_places(self.cap.silent_places())
                 self._calls.tell_quality()
                 if not self._is_writing_shift:
                     self._is_writing_shift = True
@@ -1359,6 +1361,11 @@ class Node:
             UnavailableError: The store is not open yet.
         """
         return self.require_services().parking
+
+    @property
+    def time_zone(self) -> str:
+        """Name of the zone that people at the site live by."""
+        return self._zone.key
 
     def door_notices(self) -> tuple[str, ...]:
         """What a person at the door should know."""

@@ -135,18 +135,13 @@ class RuleBook:
             not kinds or set(kinds) & set(applies.kinds) for kinds in before
         )
 
-    def window_holding(self, condition: Condition | Alarm, at: datetime) -> str:
-        """Return the id of the rule that holds a condition at this hour; empty where none does.
-
-        Args:
-            condition: It, or its alarm.
-            at: Aware.
-        """
+    def held_until(self, condition: Condition | Alarm, at: datetime) -> datetime | None:
+        """Return until when the hours of its rule hold a condition, or its alarm, at an instant; None where none do."""
         rule = self.rule_of_alarm(condition) if isinstance(condition, Alarm) else self.rule_of(condition)
         if rule is None or not rule.suppression.windows:
-            return ""
+            return None
         local = at.astimezone(self.zone)
-        return rule.rule_id if any(window.holds(local) for window in rule.suppression.windows) else ""
+        return max((window.ends(local) for window in rule.suppression.windows if window.holds(local)), default=None)
 
     def _of_kind(self, kind: str) -> tuple[AlarmRule, ...]:
         if kind not in self._by_kind:

@@ -8,10 +8,12 @@ import pytest
 
 from core.incidents import cap, publish
 from core.incidents.cap import CapAlert, CapArea, CapInfo
+from core.incidents.dispatch import DispatchService
 from core.incidents.model import AlarmState, Incident, IncidentStatus, Priority, SourceKind
 from core.incidents.warnings import WarningChanged, WarningPolicy, WarningService, circle_ring
+from core.incidents.work import Disposition, Step, StepOrder
 from core.kernel.geo import GeoPoint
-from tests.fixtures.room import Room
+from tests.fixtures.room import OLGA, Room
 
 HERE = GeoPoint(52.0, 8.0)
 RING = tuple(GeoPoint(*point) for point in ((51.9, 7.9), (52.1, 7.9), (52.1, 8.1), (51.9, 8.1), (51.9, 7.9)))
@@ -104,6 +106,46 @@ def test_an_update_takes_the_place_of_what_it_is_about_and_calls_again(room, war
     assert alarms(room) == [("Flood rises", AlarmState.UNACKNOWLEDGED)]
     (warning,) = warnings.warnings()
     assert (warning.title, warning.priority) == ("Flood rises", Priority.CRITICAL)
+
+
+@pytest.mark.parametrize("is_closed", [False, True])
+def test_an_update_of_what_was_answered_counts_to_the_incident_that_is_worked_on(room, warnings, message, is_closed):
+    first = message()
+    take(room, warnings, first)
+    (alarm,) = room.run(room.incidents.open_alarms())
+    seen = {"occurrence": alarm.occurrence, "expect_version": alarm.version}
+    room.run(room.incidents.acknowledge(OLGA, alarm.alarm_id, **seen))
+    dispatch = DispatchService(room.store, room.bus, room.clock, evidence=room.folder / "evidence")
+    step = (
+        StepOrder(step=Step.CLOSE, disposition=Disposition.NO_ACTION)
+        if is_closed
+        else StepOrder(step=Step.ASSIGN, operator="olga")
+    )
+    room.run(dispatch.take_step(OLGA, alarm.incident_id, step, expect_version=0))
+    room.clock.advance(seconds=1800)
+
+    take(room, warnings, message(2, about=(first,), kind="Update", sent_s=1, headline="Flood rises"))
+
+    (again,) = room.run(room.incidents.open_alarms())
+    assert (again.title, again.is_calling) == ("Flood rises", True)
+    assert again.alarm_id != alarm.alarm_id
+    assert (again.incident_id == alarm.incident_id) is not is_closed
+
+
+def test_the_alarm_has_the_words_of_the_last_of_many_updates_that_come_at_once(room, warnings, message):
+    before = [message()]
+    take(room, warnings, before[0])
+    for number in range(2, 8):
+        update = message(number, about=before, kind="Update", sent_s=number, headline=f"Flood, {number} m")
+        take(room, warnings, update)
+        before.append(update)
+
+    (alarm,) = room.run(room.incidents.open_alarms())
+    assert (alarm.title, alarm.is_active) == ("Flood, 7 m", True)
+    room.clock.advance(seconds=120)
+    room.run(room.incidents.tick())
+    (alarm,) = room.run(room.incidents.open_alarms())
+    assert (alarm.title, alarm.is_active) == ("Flood, 7 m", True)
 
 
 def test_a_cancel_ends_the_warning_and_every_update_of_it(room, warnings, message, told):

@@ -4,6 +4,7 @@ import http.server
 import os
 import socket
 import threading
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -169,6 +170,28 @@ def test_a_file_that_cannot_be_read_is_named_and_holds_up_no_other(room, site, t
     assert "a.cap" in one_fault(door)
 
 
+def test_of_many_updates_that_wait_the_last_one_calls_once(room, site, tmp_path):  # noqa: F811
+    folder, first = tmp_path / "in", cap.parse(message(room))
+    put(folder, "0.cap", cap.to_xml(first))
+    for number in range(1, 5):
+        sent = first.sent + timedelta(seconds=number)
+        info = replace(first.infos[0], headline=f"Flood, {number} m")
+        update = replace(
+            first,
+            identifier=f"U-{number}",
+            sent=sent,
+            msg_type="Update",
+            references=(first.reference,),
+            infos=(info,),
+        )
+        put(folder, f"{number}.cap", cap.to_xml(update))
+
+    room.run(site.door(folder=str(folder)).look())
+
+    (alarm,) = room.run(room.incidents.open_alarms())
+    assert (alarm.title, alarm.n_calls, alarm.n_repeats) == ("Flood, 4 m", 1, 0)
+
+
 def test_a_folder_that_is_not_there_is_said(room, site, tmp_path):  # noqa: F811
     door = site.door(folder=str(tmp_path / "nowhere"))
 
@@ -207,6 +230,7 @@ def test_a_message_of_a_feed_that_does_not_answer_holds_up_no_other_and_is_asked
         room.run(door.fetch())
     assert site.titles() == ["Flood 3"]
     assert "2 of 3 messages" in one_fault(door)
+    assert door.silent_places() == {}, "what answers may warn"
 
     documents["/1"], documents["/2"] = message(room, 1), message(room, 2)
     room.run(door.fetch())
@@ -257,6 +281,7 @@ def test_an_address_that_answers_with_something_else_is_said(room, site, serve, 
     room.run(door.fetch())
 
     assert sentence in door.faults()["url"]
+    assert list(door.silent_places()) == ["url"], "nothing comes from there"
 
 
 def test_an_address_that_answers_with_nothing_while_nothing_is_the_matter_is_no_fault(room, site, serve):  # noqa: F811

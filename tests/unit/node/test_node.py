@@ -8,6 +8,7 @@ import pytest
 from core.kernel.paths import Folders
 from core.kernel.settings import Settings, SiteSettings, StoreSettings
 from core.media.hardware import HardwareDecode
+from core.node import verbs
 from core.node.node import Node
 from tests.fixtures.room import SUSI
 
@@ -42,7 +43,14 @@ def test_a_driver_that_hangs_keeps_pictures_back_and_no_console(folders, monkeyp
     assert asyncio.run(run()) == ((), "")
 
 
-def test_hours_and_reports_are_in_the_time_zone_of_the_site(folders):
+class Anyone:
+    """A console before anybody signed in."""
+
+    def __init__(self):
+        self.state = {}
+
+
+def test_hours_reports_and_the_headers_clock_are_in_the_time_zone_of_the_site(folders):
     async def run():
         node = Node(Settings(site=SiteSettings(time_zone="Asia/Tokyo")), folders)
         running = asyncio.create_task(node.run())
@@ -51,12 +59,13 @@ def test_hours_and_reports_are_in_the_time_zone_of_the_site(folders):
                 while node.services is None:
                     await asyncio.sleep(0.02)
             report = await node.services.hand_over.preview(SUSI)
-            return str(node.services.rules.book.zone), report.time_zone
+            site = await verbs.make_verbs(node)["session.hello"](Anyone(), desk="Desk 1")
+            return str(node.services.rules.book.zone), report.time_zone, site.timezone
         finally:
             node.stop_soon()
             await running
 
-    assert asyncio.run(run()) == ("Asia/Tokyo", "Asia/Tokyo")
+    assert asyncio.run(run()) == ("Asia/Tokyo",) * 3
 
 
 class Told:
