@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from app.desk_clock import DeskClock
 from app.live import LiveModel
 from core.incidents.flood import NO_FLOOD, Call, Flood, looked_at, told
-from core.kernel.clock import Clock, SystemClock
-from core.node.model import Health
 
 LOOK_EVERY_MS = 1000
 
@@ -24,13 +23,12 @@ class FloodWatch(QObject):
 
     changed = Signal(object)
 
-    def __init__(self, live: LiveModel, clock: Clock | None = None) -> None:
+    def __init__(self, live: LiveModel, clock: DeskClock) -> None:
+        """Count by the time of the node, which dates the calls: a desk's own clock may be wrong by minutes."""
         super().__init__()
         self._live = live
-        self._clock = clock or SystemClock()
+        self._clock = clock
         self.flood: Flood = NO_FLOOD
-        self._ahead = timedelta()
-        self._health: Health | None = None
         live.alarms_changed.connect(self.look)
         self._timer = QTimer(self)
         self._timer.setInterval(LOOK_EVERY_MS)
@@ -39,14 +37,7 @@ class FloodWatch(QObject):
 
     def look(self) -> None:
         """Count anew, as of now."""
-        self._show(looked_at(self.flood, self._live.open_alarms(), self._now()))
-
-    def _now(self) -> datetime:
-        """Return the time of the node, which dates the calls: a desk's own clock may be wrong by minutes."""
-        now, health = self._clock.now(), self._live.health
-        if health is not None and health is not self._health:
-            self._health, self._ahead = health, now - health.at
-        return now - self._ahead
+        self._show(looked_at(self.flood, self._live.open_alarms(), self._clock.now()))
 
     def _show(self, flood: Flood) -> None:
         before, self.flood = self.flood, flood
@@ -55,7 +46,7 @@ class FloodWatch(QObject):
 
     def take_calls(self, calls: Iterable[tuple[Call, datetime]]) -> None:
         """Take over what the node's journal says of the last ten minutes."""
-        self._show(told(self.flood, calls, self._now()))
+        self._show(told(self.flood, calls, self._clock.now()))
 
     def close(self) -> None:
         """Stop counting."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QApplication
 
 from app.arrange import Arranger
+from app.desk_clock import words_of
 from app.escalation import EscalationWatch
 from app.main_window import MainWindow
 from app.panel import PanelInfo
@@ -43,14 +44,15 @@ class Frame(QObject):
         self._window = window
         self._theme, self._scale = theme, scale
         self._reminded: set[str] = set()
+        self._is_clock_off = False
         """Desks whose test this supervisor was asked for since signing in."""
 
-        self.header = HeaderBar()
+        self.header = HeaderBar(room.clock)
         self.banner = Banner()
         self.sending = Banner()
         """Of its own: it must not stand before what is worse."""
 
-        self.strip = AlarmStrip()
+        self.strip = AlarmStrip(room.clock)
         self.sound_question = SoundQuestion()
         self.toasts = Toasts(window)
         self.voice = ConsoleVoice(room)
@@ -70,6 +72,7 @@ class Frame(QObject):
     def _connect_live(self) -> None:
         room, live = self._room, self._room.live
         live.health_changed.connect(self._on_health)
+        room.clock.changed.connect(self._on_clock)
         live.streams_changed.connect(lambda: self.header.show_streams(live.streams))
         live.alarms_changed.connect(self._on_alarms)
         live.holds_changed.connect(self._on_alarms)
@@ -144,6 +147,17 @@ class Frame(QObject):
                     self._reminded.add(notice.key)
                     self._room.toast(notice.message, notice.hint)
 
+    def _on_clock(self) -> None:
+        """Say so where this desk's clock is wrong."""
+        off_s = self._room.clock.off_s
+        self.header.show_clock_fault(words_of(off_s) if off_s else "")
+        if off_s and not self._is_clock_off:
+            self._room.toast(
+                f"The clock of this desk is {words_of(off_s)}.",
+                "Set it: alarms and incidents go by the node's till then.",
+            )
+        self._is_clock_off = bool(off_s)
+
     def _on_sound_test(self) -> None:
         self.voice.test()
         self.sound_question.ask()
@@ -182,7 +196,7 @@ class Frame(QObject):
 
     def _on_voice(self) -> None:
         left_s = max(self.voice.mute_left_s, self.voice.silence_left_s)
-        until = datetime.now(UTC) + timedelta(seconds=left_s) if left_s > 0 else None
+        until = self._room.clock.now() + timedelta(seconds=left_s) if left_s > 0 else None
         self.header.show_muted_until(until)
         self.header.show_sound_state(self.voice.device_state)
         self.header.show_speech(self.voice.is_speaking, self.voice.speech_problem)

@@ -11,6 +11,7 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 
 from app.connection import NodeConnection
+from app.desk_clock import DeskClock
 from app.flood import FloodWatch
 from app.frames import Pump
 from app.lag import UiLag
@@ -101,7 +102,8 @@ class Room(QObject):
         self.connection = connection
         self.folders = connection.folders
         self.live = live
-        self.flood = FloodWatch(live)
+        self.clock = DeskClock(live, parent=self)
+        self.flood = FloodWatch(live, self.clock)
         self.frames: Pump | None = None
         self.lag: UiLag | None = None
         self._tasks: set[asyncio.Task[None]] = set()

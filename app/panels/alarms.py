@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -34,7 +34,7 @@ CLIP_COMES_WITHIN = timedelta(seconds=30)
 
 def create(room: Room) -> QWidget:
     """Build the list and connect it."""
-    return _connect(AlarmList(site_of=partial(site_of, room.live), keymap=room.keymap), room)
+    return _connect(AlarmList(room.clock, site_of=partial(site_of, room.live), keymap=room.keymap), room)
 
 
 def _connect(alarms: AlarmList, room: Room) -> QWidget:
@@ -66,11 +66,11 @@ def _connect(alarms: AlarmList, room: Room) -> QWidget:
             alarm_id=alarm.alarm_id,
             occurrence=alarm.occurrence,
             version=alarm.version,
-            **_arguments(answer),
+            **_arguments(answer, room.clock.now()),
         )
 
     def on_history() -> None:
-        until = datetime.now(UTC) + timedelta(minutes=1)
+        until = room.clock.now() + timedelta(minutes=1)
         room.ask("alarms.history", list[Alarm], then=alarms.show_history, since=until - timedelta(days=7), until=until)
 
     def on_escalate(alarm: Alarm) -> None:
@@ -115,7 +115,7 @@ def _connect(alarms: AlarmList, room: Room) -> QWidget:
         def show(clips: list[ClipInfo]) -> None:
             alarms.show_clips(alarm_id, tuple(clips))
             is_open = not clips or any(clip.is_being_taken for clip in clips)
-            if is_open and _is_fresh(live.alarms.get(alarm_id)):
+            if is_open and _is_fresh(live.alarms.get(alarm_id), room.clock.now()):
                 # The ten seconds after it are not over yet.
                 clip_timer.start_for(alarm_id, incident_id)
 
@@ -185,7 +185,7 @@ def _connect_service(alarms: AlarmList, room: Room) -> None:
                 source_id=source.source_id,
                 name=name,
                 reason=reason,
-                until=datetime.now(UTC) + span,
+                until=room.clock.now() + span,
             )
 
     def on_back(hold: OutOfService) -> None:
@@ -217,8 +217,8 @@ class _AskAgain(QTimer):
         self.start()
 
 
-def _is_fresh(alarm: Alarm | None) -> bool:
-    return alarm is not None and datetime.now(UTC) - alarm.raised_at < CLIP_COMES_WITHIN
+def _is_fresh(alarm: Alarm | None, now: datetime) -> bool:
+    return alarm is not None and now - alarm.raised_at < CLIP_COMES_WITHIN
 
 
 def _connect_guidance(guidance: AlarmGuidance, room: Room) -> None:
@@ -284,7 +284,7 @@ def _show_camera(room: Room, alarm: Alarm, guidance: Guidance) -> None:
     room.camera_called.emit(camera_ids[0], False)
 
 
-def _arguments(answer: Answer) -> dict[str, Any]:
+def _arguments(answer: Answer, now: datetime) -> dict[str, Any]:
     """Return what the verb of an action takes beside the alarm that is meant."""
     match answer.action:
         case Action.SHELVE:
@@ -295,7 +295,7 @@ def _arguments(answer: Answer) -> dict[str, Any]:
                 "comment": answer.comment,
             }
         case Action.TAKE_OUT:
-            return {"reason": answer.reason, "until": datetime.now(UTC) + answer.span}
+            return {"reason": answer.reason, "until": now + answer.span}
         case Action.UNACKNOWLEDGE | Action.CLOSE_UNHEARD:
             return {"reason": answer.reason}
         case _:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from PySide6.QtGui import QShowEvent
@@ -37,7 +37,7 @@ class _Figures(FiguresPage):
         if self._room.connection.session is None:
             return
         self._n_asked += 1
-        number, until = self._n_asked, datetime.now(UTC)
+        number, until = self._n_asked, self._room.clock.now()
 
         def show(figures: Figures) -> None:
             # A longer span takes longer: only the answer to the newest question is shown.

@@ -14,12 +14,13 @@ from core.incidents.work import HandIncident, IncidentDetail, StepOrder
 from core.kernel.errors import ConsoleError
 from core.kernel.geo import GeoPoint
 from core.node.cap_door import Published
+from widgets.base.times import format_clock
 from widgets.incidents.board import IncidentBoard
 
 
 def create(room: Room) -> QWidget:
     """Build the board and connect it."""
-    return _connect(IncidentBoard(), room)
+    return _connect(IncidentBoard(room.clock), room)
 
 
 def _connect(board: IncidentBoard, room: Room) -> QWidget:
@@ -84,8 +85,36 @@ def _connect(board: IncidentBoard, room: Room) -> QWidget:
             taken.discard(incident_id)
             board.say(f"{error.message} {error.hint}".strip())
 
+        def done(incident: Incident) -> None:
+            if incident.is_closed:
+                room.ask(
+                    "incidents.detail",
+                    IncidentDetail,
+                    then=remind,
+                    refused=lambda _error: None,
+                    incident_id=incident_id,
+                )
+
         # The row changes when the committed event comes back, here as on every other console.
-        room.ask("incidents.step", refused=refused, incident_id=incident_id, order=order, version=version)
+        room.ask(
+            "incidents.step",
+            Incident,
+            then=done,
+            refused=refused,
+            incident_id=incident_id,
+            order=order,
+            version=version,
+        )
+
+    def remind(detail: IncidentDetail) -> None:
+        """Say of what was just closed that others still believe it."""
+        told = detail.published
+        if told is not None and told.until > room.clock.now():
+            until = format_clock(told.until)
+            room.toast(
+                f"{detail.incident.title} is closed, and still published as CAP until {until}.",
+                "P takes it back: it stands among the closed incidents.",
+            )
 
     def on_open(wanted: HandIncident) -> None:
         def refused(error: ConsoleError) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -93,7 +93,7 @@ class _Trial(QObject):
     def _on_try(self, rules: RuleSet, rule_id: str, days: int) -> None:
         self._on_stop()
         self._rule_id = rule_id
-        order, until = self._order, datetime.now(UTC)
+        order, until = self._order, self._room.clock.now()
 
         def started(trial_id: str) -> None:
             if order != self._order:

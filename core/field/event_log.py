@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from core.field.kinds.base import DeviceKind
 from core.field.messages import meaning_of
-from core.field.model import FieldEvent, calls_operator
+from core.field.model import UNNUMBERED, FieldEvent, calls_operator
 from core.store.tables import FieldEventRow
 
 MAX_EVENTS = 500
@@ -58,6 +58,7 @@ class DeviceEvent:
         at: By the device's own clock, never later than `received_at`.
         is_late: It was history when it came: nobody was called.
         is_ahead: It called while earlier ones were missing.
+        is_unnumbered: The device gave it no number; `seq` says nothing.
         alarm_id: The alarm that it raised, or that it counts to; empty where there is none.
         meaning: Names and texts of what was read in it.
     """
@@ -71,6 +72,7 @@ class DeviceEvent:
     is_good: bool
     call: EventCall
     is_ahead: bool = False
+    is_unnumbered: bool = False
     alarm_id: str = ""
     meaning: tuple[tuple[str, str], ...] = ()
 
@@ -88,10 +90,13 @@ def read_events(
         n_most: So many; at most `MAX_EVENTS`.
     """
     n_most = max(1, min(n_most, MAX_EVENTS))
-    of_device = select(FieldEventRow).where(FieldEventRow.device_id == device_id).order_by(FieldEventRow.seq.desc())
+    mine = select(FieldEventRow).where(FieldEventRow.device_id == device_id)
+    of_device = mine.where(FieldEventRow.seq > UNNUMBERED).order_by(FieldEventRow.seq.desc())
+    unnumbered = mine.where(FieldEventRow.seq == UNNUMBERED).order_by(FieldEventRow.field_event_id.desc())
     found = session.scalars(of_device.where(FieldEventRow.seq <= stored_seq).limit(2 * n_most)).all()
     before = session.scalars(of_device.where(FieldEventRow.seq > stored_seq).limit(n_most)).all()
-    newest = sorted((*found, *before), key=lambda row: row.field_event_id, reverse=True)[:n_most]
+    others = session.scalars(unnumbered.limit(n_most)).all()
+    newest = sorted((*found, *before, *others), key=lambda row: row.field_event_id, reverse=True)[:n_most]
     return [_shown(row, kind) for row in newest]
 
 
@@ -160,6 +165,7 @@ def _shown(row: FieldEventRow, kind: DeviceKind) -> DeviceEvent:
         is_good=event.is_good,
         call=_call_of(row, event),
         is_ahead=event.is_ahead,
+        is_unnumbered=event.is_unnumbered,
         alarm_id=row.alarm_id or "",
         meaning=tuple(meaning),
     )

@@ -202,7 +202,7 @@ class Inventory:
                 row = removals.put_back(session, removal, known.get(device_id), at=now, by=actor.name)
                 known[device_id] = row
                 self._note(session, actor, row, Change(action="device.restore", apply=_as_it_is))
-                found.append(removals.restored(row, removal))
+                found.append(removals.restored(session, row, removal))
                 outcomes.append(BulkOutcome(device_id=device_id, version=row.version))
             return found, outcomes
 

@@ -241,8 +241,9 @@ class FieldEvent:
     """Something a device must not lose: a count, a detection, an alarm raised at the edge.
 
     Attributes:
-        seq: Strictly one more each time.
+        seq: Strictly one more each time; `UNNUMBERED` where the device gave it no number.
         at: The device's own time, never later than when it was received.
+        boot: Start of the device; of an event without a number what tells it from others, made of all it says.
         is_history: Late: stored and charted, never shown as new.
         is_ahead: It calls, and earlier events of its device were missing when it was stored.
         stream: Where the event carries a reading that its device kept for later: the stream it belongs to.
@@ -260,6 +261,15 @@ class FieldEvent:
     data: dict[str, Any]
     stream: str = ""
     is_ahead: bool = False
+
+    @property
+    def is_unnumbered(self) -> bool:
+        """It has no place among the others: what is lost of such a device is never noticed."""
+        return self.seq == UNNUMBERED
+
+
+UNNUMBERED = -1
+"""Stands for the number of an event that has none; no device can send it."""
 
 
 def calls_operator(event: FieldEvent) -> bool:

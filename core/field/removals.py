@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from core.field import rows
 from core.field.model import Device, DeviceState, RemovedDevice, Twin
 from core.field.ports import Actor
+from core.field.rows import LastEvent
 from core.field.twins import store_twin, twin_of_values, twin_values
 from core.kernel.clock import format_at, parse_at
 from core.kernel.ids import new_id
@@ -31,14 +32,14 @@ class Restored:
     """A device that was put back, with what the field has to know of it.
 
     Attributes:
-        event_seq: Up to which its events are stored; None where it never sent one.
+        last_event: None where it never sent one.
         twin: What is desired of it; None where nobody had asked for anything.
     """
 
     device: Device
     boot: str
     birth: Mapping[str, Any]
-    event_seq: int | None
+    last_event: LastEvent | None
     twin: Twin | None
 
 
@@ -126,12 +127,12 @@ def put_back(session: Session, removal: DeviceRemovalRow, row: DeviceRow | None,
     return row
 
 
-def restored(row: DeviceRow, removal: DeviceRemovalRow) -> Restored:
+def restored(session: Session, row: DeviceRow, removal: DeviceRemovalRow) -> Restored:
     """Return what the field has to know of a device that is back."""
     return Restored(
         device=rows.device(row),
         boot=row.boot,
         birth=row.birth,
-        event_seq=row.event_seq,
+        last_event=rows.last_event(session, row),
         twin=twin_of_values(removal.device_id, removal.twin) if removal.twin else None,
     )

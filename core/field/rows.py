@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -20,24 +21,53 @@ EventKey = tuple[str, int, str]
 """Device, number and start of the device."""
 
 KEYS_AT_ONCE = 100
-NAMED = 2
 AHEAD_AT_MOST = timedelta(seconds=60)
 """So far a clock may have been ahead where what was kept of an event's time is when it came."""
 
+NAMED = 2
 """Version of a device that an operator has named: its own description does not overwrite that any more."""
 
 
-def load(
-    session: Session,
-) -> tuple[list[tuple[Device, str, dict[str, Any], int | None]], dict[str, tuple[datetime | None, str]]]:
-    """Return every device with its boot, birth and stored event number, and time and boot of each one's last event."""
+@dataclass(frozen=True, slots=True)
+class LastEvent:
+    """Up to where a device's events are stored.
+
+    Attributes:
+        at, boot: Of that event; None and empty where its row is gone.
+    """
+
+    seq: int
+    at: datetime | None = None
+    boot: str = ""
+
+
+def load(session: Session) -> tuple[list[tuple[Device, str, dict[str, Any]]], dict[str, LastEvent]]:
+    """Return every device with its boot and birth, and the last event of each that ever sent one."""
     # Columns and not rows of the mapper: of ten thousand those take twice as long.
     found = cast(Iterable[DeviceRow], session.execute(select(*DeviceRow.__table__.columns)).all())
-    rows = [(device(row), row.boot, row.birth, row.event_seq) for row in found]
+    rows, last = [], {}
+    for row in found:
+        rows.append((device(row), row.boot, row.birth))
+        if row.event_seq is not None:
+            last[row.device_id] = LastEvent(row.event_seq)
     is_last = and_(FieldEventRow.device_id == DeviceRow.device_id, FieldEventRow.seq == DeviceRow.event_seq)
     # Of two of one number the later one is of the newer start.
-    last = session.scalars(select(FieldEventRow).join(DeviceRow, is_last).order_by(FieldEventRow.field_event_id))
-    return rows, {event.device_id: (event.at, event.boot) for event in last}
+    events = session.scalars(select(FieldEventRow).join(DeviceRow, is_last).order_by(FieldEventRow.field_event_id))
+    return rows, last | {event.device_id: LastEvent(event.seq, event.at, event.boot) for event in events}
+
+
+def last_event(session: Session, row: DeviceRow) -> LastEvent | None:
+    """Return the last event of one device; None where it never sent one."""
+    if row.event_seq is None:
+        return None
+    query = (
+        select(FieldEventRow)
+        .where(FieldEventRow.device_id == row.device_id, FieldEventRow.seq == row.event_seq)
+        .order_by(FieldEventRow.field_event_id.desc())
+        .limit(1)
+    )
+    event = session.scalars(query).first()
+    return LastEvent(row.event_seq) if event is None else LastEvent(event.seq, event.at, event.boot)
 
 
 def device(row: DeviceRow) -> Device:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import itertools
 import logging
 import math
@@ -36,6 +37,7 @@ from core.field.inventory import (
 )
 from core.field.messages import DeviceMessage, Messages
 from core.field.model import (
+    UNNUMBERED,
     BadSource,
     CommandOutcome,
     Device,
@@ -169,9 +171,9 @@ class FieldEventReceived:
 
 @dataclass(frozen=True, slots=True)
 class EventCameAhead:
-    """An event that calls is in the database while earlier ones of its device are missing.
+    """An event that calls is in the database while earlier ones of its device are missing, or has no number at all.
 
-    It is told of once more as `FieldEventReceived`, in its turn.
+    One that has a number is told of once more as `FieldEventReceived`, in its turn.
     """
 
     event: FieldEvent
@@ -329,7 +331,7 @@ class FieldService:
         self._may_call: dict[rows.EventKey, tuple[float, FieldEvent]] = {}
         """Events that call and wait for what is missing before them, each with when it is stored all the same."""
 
-        self._ahead: list[FieldEvent] = []
+        self._ahead: list[tuple[FieldEvent, Inbound | None]] = []
         self._has_events = asyncio.Event()
         self._fresh: dict[tuple[str, str], Reading] = {}
         self._told: set[tuple[str, str]] = set()
@@ -402,20 +404,13 @@ class FieldService:
         await self._store.read(self._clearing.load)
         known, cursors = await self._store.read(rows.load)
         now_s = self._clock.monotonic()
-        for device, boot, birth, event_seq in known:
+        for device, boot, birth in known:
             self._registry.restore(device, boot=boot, birth=birth, now_s=now_s)
             if birth:
                 # What it says about itself decides its kind and how long it may be silent.
                 self._rebuild(device.device_id, birth)
-            if event_seq is not None:
-                last_at, last_boot = cursors.get(device.device_id, (None, ""))
-                self._sequences[device.device_id] = EventSequence(
-                    taken=event_seq,
-                    last_at=last_at,
-                    last_boot=last_boot,
-                    made_up_boot=last_boot if last_boot.startswith(MADE_UP) else "",
-                )
-                self._stored[device.device_id] = _Stored(event_seq, last_boot)
+        for device_id, last in cursors.items():
+            self._count_on(device_id, last)
         self._registry.take_changed()
 
     async def start(self, link: Link) -> None:
@@ -716,11 +711,20 @@ class FieldService:
         else:
             tracked.is_stored = True
             self._registry.replace_device(found.device)
-        if found.event_seq is not None and device_id not in self._sequences:
-            self._sequences[device_id] = EventSequence(taken=found.event_seq)
-            self._stored[device_id] = _Stored(found.event_seq, "")
+        if found.last_event is not None and device_id not in self._sequences:
+            self._count_on(device_id, found.last_event)
         if found.twin is not None:
             self._twins.take_back(found.twin)
+
+    def _count_on(self, device_id: str, last: rows.LastEvent) -> None:
+        """Go on after the event of a device that was stored last."""
+        self._sequences[device_id] = EventSequence(
+            taken=last.seq,
+            last_at=last.at,
+            last_boot=last.boot,
+            made_up_boot=last.boot if last.boot.startswith(MADE_UP) else "",
+        )
+        self._stored[device_id] = _Stored(last.seq, last.boot)
 
     def _forget_device(self, tracked: Tracked) -> None:
         device_id = tracked.device.device_id
@@ -1116,23 +1120,12 @@ class FieldService:
 
     def _on_event(self, tracked: Tracked, envelope: Envelope, message: Inbound, now_s: float) -> None:
         if envelope.seq is None:
-            raise PayloadError("An event needs the field 'seq'.")
+            self._on_unnumbered_event(tracked, envelope, message, now_s)
+            return
         device_id = tracked.device.device_id
         sequence = self._sequences.setdefault(device_id, EventSequence())
-        is_late = self._registry.is_late_event(tracked, envelope, message.received_at)
-        event = FieldEvent(
-            device_id=device_id,
-            seq=envelope.seq,
-            event_id=envelope.id,
-            event_type=envelope.type,
-            at=min(envelope.ts, message.received_at),
-            received_at=message.received_at,
-            boot=envelope.boot or sequence.made_up_boot,
-            is_good=envelope.q is Quality.GOOD and self._registry.is_trusted(tracked, envelope, message.received_at),
-            is_history=is_late,
-            data=envelope.data,
-            stream=envelope.stream,
-        )
+        boot = envelope.boot or sequence.made_up_boot
+        event = self._event_of(tracked, envelope, message, seq=envelope.seq, boot=boot)
         if not envelope.boot and device_id in self._reused:
             # Before it is known whether it counts anew, nothing of it has its place.
             self._done(message)
@@ -1146,7 +1139,7 @@ class FieldService:
         self._tell_skipped(device_id, sequence.n_skipped - n_skipped)
         if (
             arrival in (Arrival.IN_ORDER, Arrival.HELD)
-            and not is_late
+            and not event.is_history
             and not tracked.clock.is_of_before(envelope.boot)
         ):
             self._registry.on_clock(tracked, envelope.ts, message.received_at)
@@ -1164,6 +1157,42 @@ class FieldService:
         if arrival in (Arrival.HELD, Arrival.TURNED_AWAY) and calls_operator(event):
             self._note_that_it_calls(event, now_s)
         self._queue_events(ready, message)
+
+    def _event_of(self, tracked: Tracked, envelope: Envelope, message: Inbound, *, seq: int, boot: str) -> FieldEvent:
+        return FieldEvent(
+            device_id=tracked.device.device_id,
+            seq=seq,
+            event_id=envelope.id,
+            event_type=envelope.type,
+            at=min(envelope.ts, message.received_at),
+            received_at=message.received_at,
+            boot=boot,
+            is_good=envelope.q is Quality.GOOD and self._registry.is_trusted(tracked, envelope, message.received_at),
+            is_history=self._registry.is_late_event(tracked, envelope, message.received_at),
+            data=envelope.data,
+            stream=envelope.stream,
+        )
+
+    def _on_unnumbered_event(self, tracked: Tracked, envelope: Envelope, message: Inbound, now_s: float) -> None:
+        """Count an event that the grammar refuses, and call for it all the same: somebody may need help.
+
+        Raises:
+            PayloadError: It calls nobody.
+        """
+        # What is the same in every byte is one event that was sent again.
+        digest = hashlib.sha256(message.payload).hexdigest()[:32]
+        event = self._event_of(tracked, envelope, message, seq=UNNUMBERED, boot=digest)
+        if not calls_operator(event):
+            raise PayloadError("An event needs the field 'seq'.")
+        sentence = "An alert came without the field 'seq': it calls, but what is lost of this device nobody notices."
+        if self._registry.on_bad(event.device_id, sentence, received_at=message.received_at, now_s=now_s):
+            log.warning("%s: %s (more of it is only counted)", event.device_id, sentence)
+        if len(self._ahead) >= MAX_EVENTS_WAITING:
+            self._done(message)
+            self._tell_lost(event.device_id, 1, "The database is away, and too many alerts wait for it.")
+            return
+        self._ahead.append((event, message))
+        self._has_events.set()
 
     def _note_that_it_calls(self, event: FieldEvent, now_s: float) -> None:
         if len(self._may_call) < MAX_EVENTS_WAITING:
@@ -1223,7 +1252,7 @@ class FieldService:
             _, event = self._may_call.pop(key)
             sequence = self._sequences.get(event.device_id)
             if sequence is not None and sequence.is_missing_before(event.seq):
-                self._ahead.append(replace(event, is_ahead=True))
+                self._ahead.append((replace(event, is_ahead=True), None))
                 self._has_events.set()
 
     def _queue_events(self, ready: Sequence[FieldEvent], message: Inbound) -> None:
@@ -1251,8 +1280,10 @@ class FieldService:
     def _release_hop(self) -> None:
         """Acknowledge to the broker what waits for the database, or its window fills and live state stops as well."""
         if self._link is not None:
-            self._link.acknowledge(message for _, message in self._events if message is not None)
+            waiting = (*self._ahead, *self._events)
+            self._link.acknowledge(message for _, message in waiting if message is not None)
         self._events = [(event, None) for event, _ in self._events]
+        self._ahead = [(event, None) for event, _ in self._ahead]
 
     async def _write_events(self) -> None:
         await self._has_events.wait()
@@ -1280,13 +1311,13 @@ class FieldService:
                 self._tell_lost(event.device_id, 1, f"The database refuses the event {event.seq}; the log holds it.")
 
     async def _write_ahead(self) -> None:
-        """Store events out of their turn: no cursor moves and nothing is acknowledged, their devices keep them.
+        """Store what has no turn, or comes out of it: no cursor moves and nothing is acknowledged end to end.
 
         Raises:
             UnavailableError: The database is away; they wait on.
         """
         batch, self._ahead = self._ahead, []
-        by_id = {event.device_id: self._registry.get(event.device_id) for event in batch}
+        by_id = {event.device_id: self._registry.get(event.device_id) for event, _ in batch}
         unsaved = [tracked for tracked in by_id.values() if tracked is not None and not tracked.is_stored]
         new = [rows.device_values(tracked) for tracked in unsaved]
         now = self._clock.now()
@@ -1296,16 +1327,21 @@ class FieldService:
             rows.insert_events(session, events)
 
         try:
-            refused = await self._store.write_each(batch, store)
+            refused = await self._store.write_each([event for event, _ in batch], store)
         except BaseException:
             self._ahead[:0] = batch
             raise
         if not refused:
             for tracked in unsaved:
                 tracked.is_stored = True
-        for event in batch:
+        for event, message in batch:
+            if message is not None:
+                self._done(message)
             if event not in refused:
                 self._bus.publish(EventCameAhead(event))
+            elif event.is_unnumbered:
+                # Others are kept by their device, and come in their turn.
+                self._tell_lost(event.device_id, 1, "The database refuses it; the log holds it.")
 
     async def _write_some_events(self, n_most: int = EVENTS_PER_WRITE) -> None:
         """Store the oldest events and tell their devices.

@@ -424,14 +424,21 @@ def priority_of(info: CapInfo) -> Priority:
     return Priority(min(int(_BY_SEVERITY[info.severity]) + lowered, int(Priority.LOW)))
 
 
-def info_in(alert: CapAlert, languages: Sequence[str]) -> CapInfo | None:
-    """Return the block in the first language that is there, e.g. "de" for "de-CH"; else the first block."""
-    for wanted in languages:
-        for info in alert.infos:
-            spoken = info.language.casefold()
-            if spoken == wanted.casefold() or spoken.split("-")[0] == wanted.casefold():
-                return info
-    return alert.infos[0] if alert.infos else None
+def infos_in(alert: CapAlert, languages: Sequence[str]) -> tuple[CapInfo, ...]:
+    """Return the blocks in the first language that is there, e.g. "de" for "de-CH"; else in that of the first block.
+
+    One message may say several things in one language: a warning for one area, the all-clear for another.
+    """
+    for wanted in (*languages, *(info.language for info in alert.infos[:1])):
+        found = tuple(info for info in alert.infos if _is_spoken(info.language, wanted))
+        if found:
+            return found
+    return ()
+
+
+def _is_spoken(language: str, wanted: str) -> bool:
+    spoken, asked = language.casefold(), wanted.casefold()
+    return spoken == asked or spoken.split("-")[0] == asked
 
 
 # -- writing ----------------------------------------------------------------------------------------------------------

@@ -22,8 +22,10 @@ from core.incidents.work import (
     Duty,
     HandIncident,
     IncidentDetail,
+    Publication,
     Step,
     StepOrder,
+    StepTaken,
     TimelineEntry,
     Unit,
     UnitChanged,
@@ -516,7 +518,15 @@ def _detail(session: Session, incident_id: str) -> IncidentDetail:
         alarms=tuple(ledger.alarm_of(alarm) for alarm in alarms),
         pictures=tuple(one.incident_id for one in (row, *merged) if one.snapshot_path),
         timeline=tuple(sorted(entries, key=lambda entry: entry.at)),
+        published=_published(session, incident_id),
     )
+
+
+def _published(session: Session, incident_id: str) -> Publication | None:
+    steps = IncidentStepRow
+    query = select(steps.at, steps.step, steps.status_after).where(steps.incident_id == incident_id)
+    found = session.execute(query.order_by(steps.sequence))
+    return work.publication_of(StepTaken(at, Step(step), IncidentStatus(status)) for at, step, status in found)
 
 
 def _steps(session: Session, incident_id: str) -> Iterable[TimelineEntry]:

@@ -10,6 +10,7 @@ import logging
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -28,6 +29,7 @@ from core.kernel.clock import Clock
 from core.kernel.errors import BadInputError, UnavailableError
 from core.kernel.ids import new_id
 from core.kernel.wire import from_builtins, to_builtins
+from core.kernel.zone import UTC_ZONE, is_zone, write_local
 from core.store.engine import Store
 from core.store.rows import words_of
 from core.store.tables import (
@@ -69,7 +71,11 @@ class ReportSection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportContent:
-    """What a report says, apart from how it is written."""
+    """What a report says, apart from how it is written.
+
+    Attributes:
+        time_zone: Name of the zone in which its times are written.
+    """
 
     site: str
     since: datetime
@@ -78,6 +84,7 @@ class ReportContent:
     made_desk: str
     comment: str = ""
     sections: tuple[ReportSection, ...] = ()
+    time_zone: str = "UTC"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,36 +116,45 @@ class HandOverService:
     Threads: all calls come from the owner's loop.
     """
 
-    def __init__(self, store: Store, bus: Bus, clock: Clock, *, folder: Path, site: str) -> None:
-        """Write each report as HTML and text into `folder`, which is made when it is needed."""
+    def __init__(
+        self, store: Store, bus: Bus, clock: Clock, *, folder: Path, site: str, zone: ZoneInfo = UTC_ZONE
+    ) -> None:
+        """Write each report as HTML and text into `folder`, which is made when it is needed, with times of `zone`."""
         self._store = store
         self._bus = bus
         self._clock = clock
         self._folder = folder
         self._site = site
+        self._zone = zone
 
     async def preview(self, actor: Actor, *, since: datetime | None = None, comment: str = "") -> ReportContent:
         """Return the report as it would be handed over now.
 
         Args:
             actor: Who hands over.
-            since: Begin of the shift; by default the last hand-over, and 12 hours where there was none.
+            since: Begin of the shift; by default the last hand-over, at most a week ago; 12 hours where there was none.
             comment: What the outgoing operator adds.
 
         Raises:
-            BadInputError: The shift would begin in the future, or is longer than a week.
+            BadInputError: The shift that is asked for would begin in the future, or is longer than a week.
         """
         now = self._clock.now()
         words = words_of(comment, MAX_COMMENT)
 
         def run(session: Session) -> ReportContent:
-            begin = since or _last_end(session) or now - SHIFT
+            begin = since or min(max(_last_end(session) or now - SHIFT, now - LONGEST), now)
             if not now - LONGEST <= begin <= now:
                 raise BadInputError("A shift begins within the last week.", hint="Choose another begin.")
             head = ReportContent(
-                site=self._site, since=begin, until=now, made_by=actor.name, made_desk=actor.desk, comment=words
+                site=self._site,
+                since=begin,
+                until=now,
+                made_by=actor.name,
+                made_desk=actor.desk,
+                comment=words,
+                time_zone=self._zone.key,
             )
-            return replace(head, sections=_sections(session, begin, now))
+            return replace(head, sections=_sections(session, begin, now, self._zone))
 
         return await self._store.read(run)
 
@@ -273,7 +289,7 @@ def signature_words(made: HandOver) -> str:
         return "Not signed yet."
     desk = f" at {made.signed_desk}" if made.signed_desk else ""
     comment = f" {made.signed_comment}" if made.signed_comment else ""
-    return f"Taken over by {made.signed_by}{desk}, {_instant(made.signed_at)}.{comment}"
+    return f"Taken over by {made.signed_by}{desk}, {_instant(made.signed_at, _zone_of(made.content))}.{comment}"
 
 
 _STYLE = (
@@ -286,11 +302,12 @@ _STYLE = (
 
 def _head(content: ReportContent) -> list[tuple[str, str]]:
     by = f"{content.made_by} at {content.made_desk}" if content.made_desk else content.made_by
-    rows = [("From", _instant(content.since)), ("To", _instant(content.until)), ("Handed over by", by)]
+    zone = _zone_of(content)
+    rows = [("From", _instant(content.since, zone)), ("To", _instant(content.until, zone)), ("Handed over by", by)]
     return [*rows, ("Comment", content.comment)] if content.comment else rows
 
 
-def _sections(session: Session, since: datetime, until: datetime) -> tuple[ReportSection, ...]:
+def _sections(session: Session, since: datetime, until: datetime, zone: ZoneInfo) -> tuple[ReportSection, ...]:
     query = select(AlarmRow).where(AlarmRow.is_open).order_by(AlarmRow.priority, AlarmRow.raised_at)
     alarms = [ledger.alarm_of(row) for row in session.scalars(query)]
     by_state = {state: [alarm for alarm in alarms if alarm.state is state] for state in _HELD}
@@ -300,34 +317,38 @@ def _sections(session: Session, since: datetime, until: datetime) -> tuple[Repor
     working, closed, n_untouched = _incidents(session, since)
     held = holds.holds_at(session, until)
     return (
-        _section("Open alarms", [_open_line(alarm) for alarm in plain], "No alarm is open."),
-        _section("Shelved", [_shelved_line(alarm) for alarm in by_state[AlarmState.SHELVED]], "Nothing is shelved."),
+        _section("Open alarms", [_open_line(alarm, zone) for alarm in plain], "No alarm is open."),
+        _section(
+            "Shelved", [_shelved_line(alarm, zone) for alarm in by_state[AlarmState.SHELVED]], "Nothing is shelved."
+        ),
         _section(
             "Out of service",
-            [_service_line(alarm) for alarm in by_state[AlarmState.OUT_OF_SERVICE]]
-            + [_silent_line(hold) for hold in held.services if not any(hold.covers(alarm) for alarm in alarms)],
+            [_service_line(alarm, zone) for alarm in by_state[AlarmState.OUT_OF_SERVICE]]
+            + [_silent_line(hold, zone) for hold in held.services if not any(hold.covers(alarm) for alarm in alarms)],
             "Nothing is out of service.",
         ),
         _section(
-            "Planned works", [_works_line(works, until) for works in held.works], "None go on, and none are announced."
+            "Planned works",
+            [_works_line(works, until, zone) for works in held.works],
+            "None go on, and none are announced.",
         ),
         _section(
             "Suppressed by design",
             [f"{_name(alarm)}: by {alarm.suppressed_by}" for alarm in by_state[AlarmState.SUPPRESSED]],
             "Nothing is suppressed.",
         ),
-        _section("Alarm floods", _log_lines(session, since, until, (ShiftKind.FLOOD,)), "There was none."),
+        _section("Alarm floods", _log_lines(session, since, until, zone, (ShiftKind.FLOOD,)), "There was none."),
         _section(
             "Incidents in work",
-            [_incident_line(one, units, until) for one in working]
+            [_incident_line(one, units, until, zone) for one in working]
             + ([f"{n_untouched} more were recorded and taken up by nobody."] if n_untouched else []),
             "Nothing is in work.",
         ),
-        _section("Incidents closed", [_incident_line(one, units, until) for one in closed], "None was closed."),
-        _section("Comments", _comment_lines(session, since, until), "Nobody wrote anything down."),
-        _section("What is not known", _unknown_lines(session, alarms), "Every source can be trusted."),
+        _section("Incidents closed", [_incident_line(one, units, until, zone) for one in closed], "None was closed."),
+        _section("Comments", _comment_lines(session, since, until, zone), "Nobody wrote anything down."),
+        _section("What is not known", _unknown_lines(session, alarms, zone), "Every source can be trusted."),
         _section(
-            "Sources lost and back", _log_lines(session, since, until, (ShiftKind.SOURCE,)), "No source was lost."
+            "Sources lost and back", _log_lines(session, since, until, zone, (ShiftKind.SOURCE,)), "No source was lost."
         ),
     )
 
@@ -358,36 +379,37 @@ def _incidents(session: Session, since: datetime) -> tuple[list[Incident], list[
     return working, closed, len(session.scalars(untouched).all())
 
 
-def _open_line(alarm: Alarm) -> str:
+def _open_line(alarm: Alarm, zone: ZoneInfo) -> str:
     seen = f"acknowledged by {alarm.acknowledged_by}" if alarm.is_acknowledged else "not acknowledged"
     comment = f'; "{alarm.comment}"' if alarm.comment else ""
     doubt = "" if alarm.quality is Quality.GOOD else f"; quality {alarm.quality.value}"
     state = f"[{alarm.state.value}] priority {int(alarm.priority)}"
-    return f"{state}: {_name(alarm)}, since {_instant(alarm.raised_at)}; {seen}{comment}{doubt}"
+    return f"{state}: {_name(alarm)}, since {_instant(alarm.raised_at, zone)}; {seen}{comment}{doubt}"
 
 
-def _shelved_line(alarm: Alarm) -> str:
-    until = f"until {_instant(alarm.shelved_until)}" if alarm.shelved_until is not None else "without an end"
+def _shelved_line(alarm: Alarm, zone: ZoneInfo) -> str:
+    until = f"until {_instant(alarm.shelved_until, zone)}" if alarm.shelved_until is not None else "without an end"
     return f"{_name(alarm)}: {until}, by {alarm.shelved_by or '--'}, {alarm.shelve_reason or 'no reason given'}"
 
 
-def _service_line(alarm: Alarm) -> str:
+def _service_line(alarm: Alarm, zone: ZoneInfo) -> str:
     end = alarm.out_of_service_until
-    until = f"until {_instant(end)}" if end is not None else "without an end"
+    until = f"until {_instant(end, zone)}" if end is not None else "without an end"
     return f"{_name(alarm)}: {until}, by {alarm.out_of_service_by}, {alarm.out_of_service_reason or 'no reason given'}"
 
 
-def _silent_line(hold: OutOfService) -> str:
+def _silent_line(hold: OutOfService, zone: ZoneInfo) -> str:
     """Write down what is out of service and has no alarm that would say so."""
-    return f"{hold.source_name}: until {_instant(hold.until)}, by {hold.owner}, {hold.reason}; it has no alarm"
+    return f"{hold.source_name}: until {_instant(hold.until, zone)}, by {hold.owner}, {hold.reason}; it has no alarm"
 
 
-def _works_line(works: PlannedWorks, at: datetime) -> str:
-    when = "go on" if works.since <= at else f"begin {_instant(works.since)}"
-    return f"{works.title}: {when}, until {_instant(works.until)}, by {works.by}, {works.reason or 'no reason given'}"
+def _works_line(works: PlannedWorks, at: datetime, zone: ZoneInfo) -> str:
+    when = "go on" if works.since <= at else f"begin {_instant(works.since, zone)}"
+    until, reason = _instant(works.until, zone), works.reason or "no reason given"
+    return f"{works.title}: {when}, until {until}, by {works.by}, {reason}"
 
 
-def _incident_line(incident: Incident, units: dict[str, str], until: datetime) -> str:
+def _incident_line(incident: Incident, units: dict[str, str], until: datetime, zone: ZoneInfo) -> str:
     status = work.STATUS_WORDS[incident.status]
     if incident.disposition:
         status = f"{status}, {work.DISPOSITION_WORDS[Disposition(incident.disposition)].lower()}"
@@ -397,21 +419,23 @@ def _incident_line(incident: Incident, units: dict[str, str], until: datetime) -
         for timer in timers_of(incident, until)
         if timer.seconds is not None
     )
-    parts = (f"[{status}] {incident.title}, {incident.source_name}, {_instant(incident.began_at)}", who, took)
+    parts = (f"[{status}] {incident.title}, {incident.source_name}, {_instant(incident.began_at, zone)}", who, took)
     return "; ".join(part for part in parts if part)
 
 
-def _log_lines(session: Session, since: datetime, until: datetime, kinds: tuple[ShiftKind, ...]) -> list[str]:
+def _log_lines(
+    session: Session, since: datetime, until: datetime, zone: ZoneInfo, kinds: tuple[ShiftKind, ...]
+) -> list[str]:
     query = (
         select(ShiftEntryRow)
         .where(ShiftEntryRow.at >= since, ShiftEntryRow.at <= until)
         .where(ShiftEntryRow.kind.in_([kind.value for kind in kinds]))
         .order_by(ShiftEntryRow.shift_entry_id)
     )
-    return [f"{_instant(row.at)}: {row.text}" for row in session.scalars(query)]
+    return [f"{_instant(row.at, zone)}: {row.text}" for row in session.scalars(query)]
 
 
-def _comment_lines(session: Session, since: datetime, until: datetime) -> list[str]:
+def _comment_lines(session: Session, since: datetime, until: datetime, zone: ZoneInfo) -> list[str]:
     """Return what people wrote, wherever they wrote it, in the order of time."""
     said: list[tuple[datetime, str]] = []
     kinds = [ShiftKind.NOTE.value, ShiftKind.CORRECTION.value]
@@ -437,13 +461,13 @@ def _comment_lines(session: Session, since: datetime, until: datetime) -> list[s
         comment = str(line.payload["event"].get("comment", ""))
         if comment:
             said.append((line.at, f"{line.actor} on {alarm.title}, {alarm.source_name}: {comment}"))
-    return [f"{_instant(at)}: {words}" for at, words in sorted(said)]
+    return [f"{_instant(at, zone)}: {words}" for at, words in sorted(said)]
 
 
 _SPEAKING = ("comment", "acknowledge", "unacknowledge", "reset")
 
 
-def _unknown_lines(session: Session, alarms: list[Alarm]) -> list[str]:
+def _unknown_lines(session: Session, alarms: list[Alarm], zone: ZoneInfo) -> list[str]:
     doubtful = [
         f"{_name(alarm)}: quality {alarm.quality.value}, the state is the last one known"
         for alarm in alarms
@@ -453,7 +477,7 @@ def _unknown_lines(session: Session, alarms: list[Alarm]) -> list[str]:
         select(DeviceRow).where(DeviceRow.is_enabled, DeviceRow.state.in_(_DOUBTFUL_DEVICES)).order_by(DeviceRow.name)
     )
     silent = [
-        f"{row.name}: {row.state}" + (f" since {_instant(row.state_since)}" if row.state_since else "")
+        f"{row.name}: {row.state}" + (f" since {_instant(row.state_since, zone)}" if row.state_since else "")
         for row in session.scalars(query)
     ]
     lost = [f"{alarm.source_name}: no pictures" for alarm in alarms if alarm.kind == "camera_lost" and alarm.is_active]
@@ -464,8 +488,13 @@ def _name(alarm: Alarm) -> str:
     return f"{alarm.title}, {alarm.source_name}"
 
 
-def _instant(at: datetime) -> str:
-    return at.strftime("%Y-%m-%d %H:%M:%S UTC")
+def _instant(at: datetime, zone: ZoneInfo) -> str:
+    return write_local(at, zone, timespec="seconds")
+
+
+def _zone_of(content: ReportContent) -> ZoneInfo:
+    """Return the zone of a report; UTC where this machine does not know it."""
+    return ZoneInfo(content.time_zone) if is_zone(content.time_zone) else UTC_ZONE
 
 
 def _last_end(session: Session) -> datetime | None:

@@ -61,6 +61,22 @@ def find_open(session: Session, condition_key: str) -> AlarmRow | None:
     return session.scalar(select(AlarmRow).where(AlarmRow.condition_key == condition_key, AlarmRow.is_open))
 
 
+def incident_left_open(session: Session, condition: Condition) -> str | None:
+    """Return the incident of the last alarm of a condition, or the one that it repeats; None where that is closed."""
+    query = (
+        select(IncidentRow)
+        .join(AlarmRow, AlarmRow.incident_id == IncidentRow.incident_id)
+        .where(AlarmRow.source_kind == condition.source_kind.value, AlarmRow.source_id == storable(condition.source_id))
+        .where(AlarmRow.condition_key == storable(condition.condition_key))
+        .order_by(AlarmRow.raised_at.desc())
+        .limit(1)
+    )
+    row = session.scalars(query).first()
+    if row is not None and row.merged_into:
+        row = session.get(IncidentRow, row.merged_into)
+    return None if row is None or row.status == IncidentStatus.CLOSED.value else row.incident_id
+
+
 def active_since(session: Session, row: AlarmRow) -> datetime:
     """Return when the condition of an alarm began to hold this time."""
     if not row.n_repeats:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from core.incidents import work
 from core.incidents.cap import CapAlert, CapArea, CapInfo, CapReference
 from core.incidents.model import Incident, IncidentStatus, Priority, SourceKind
 from core.incidents.work import Disposition
 
-VALID_FOR = timedelta(hours=1)
 AROUND_KM = 0.2
 """Radius of the circle around a place that has no shape of its own."""
 
@@ -78,7 +77,7 @@ def _info_of(incident: Incident, sent: datetime, sender_name: str) -> CapInfo:
         severity=_SEVERITY[incident.priority],
         certainty="Observed",
         onset=incident.began_at,
-        expires=sent + VALID_FOR,
+        expires=sent + work.PUBLISHED_FOR,
         sender_name=sender_name,
         headline=incident.title if incident.source_kind is SourceKind.HAND else f"{incident.title}, {where}",
         description=_description(incident),

@@ -227,20 +227,37 @@ class IncidentService:
             The open alarm of the condition, as stored; None while its rule waits for it to last or to come more often.
         """
         condition = self._by_rule(condition)
-        key = condition.condition_key
+        if not await self._is_due(condition, snapshot):
+            return None
+        evidence, condition = await self._keep_picture(condition, snapshot, name=new_id())
+        changed = await self._raise(self._raising(condition, evidence))
+        await self._confirm(condition.condition_key)
+        return changed.answer
+
+    async def raise_news(self, condition: Condition) -> Alarm | None:
+        """Raise what somebody says anew of a condition: it counts to the incident it had, until that is closed.
+
+        Returns:
+            As `raise_condition`.
+        """
+        condition = self._by_rule(condition)
+        if not await self._is_due(condition, None):
+            return None
+        incident_id = await self._store.read(lambda s: ledger.incident_left_open(s, condition))
+        changed = await self._raise(self._raising(condition, None, incident_id))
+        await self._confirm(condition.condition_key)
+        return changed.answer
+
+    async def _is_due(self, condition: Condition, snapshot: Snapshot | None) -> bool:
+        """Tell whether a condition is raised now; else it waits or is counted, as its rule says."""
         verdict = self._signals.raised(
-            key, self._tuning(condition), self._clock.monotonic(), priority=condition.priority
+            condition.condition_key, self._tuning(condition), self._clock.monotonic(), priority=condition.priority
         )
         if verdict is Verdict.WAIT:
             self._wait(_Waiting(condition=condition, snapshot=snapshot))
         if verdict is Verdict.COUNT:
             await self._keep_count(condition)
-        if verdict is not Verdict.PASS:
-            return None
-        evidence, condition = await self._keep_picture(condition, snapshot, name=new_id())
-        changed = await self._raise(self._raising(condition, evidence))
-        await self._confirm(key)
-        return changed.answer
+        return verdict is Verdict.PASS
 
     async def _keep_count(self, condition: Condition) -> None:
         at = self._clock.now()
@@ -332,6 +349,18 @@ class IncidentService:
         if verdict is not Verdict.PASS:
             return None
         return await self._return_now(condition_key, measured_at)
+
+    async def return_by_word(self, condition_key: str) -> Alarm | None:
+        """Note that somebody said a condition is over, or is another one now.
+
+        No rule waits whether it comes back, and how often it came makes it no nuisance.
+
+        Returns:
+            The alarm; None where no alarm of it was active.
+        """
+        self._signals.drop(condition_key)
+        self._waiting.pop(condition_key, None)
+        return await self._return_now(condition_key)
 
     async def tick(self) -> None:
         """Pass on what has waited long enough; call it about once a second.

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -20,6 +21,7 @@ from core.incidents.policy import SOURCE_LOST
 from core.kernel.bus import Bus
 from core.kernel.clock import Clock
 from core.kernel.errors import BadInputError
+from core.kernel.zone import UTC_ZONE, write_local
 from core.store.engine import Store
 from core.store.rows import storable, words_of
 from core.store.tables import ShiftEntryRow
@@ -206,7 +208,9 @@ def entry_of(row: ShiftEntryRow) -> ShiftEntry:
 class ShiftWatch:
     """Notices what the log should tell of alarms: held ones, lost sources, floods."""
 
-    def __init__(self) -> None:
+    def __init__(self, zone: ZoneInfo = UTC_ZONE) -> None:
+        """Write times as people of `zone` read them."""
+        self._zone = zone
         self._open: dict[str, Alarm] = {}
         self._fresh: dict[str, Alarm] = {}
         self._drafts: list[Draft] = []
@@ -262,7 +266,7 @@ class ShiftWatch:
         if was_shelved:
             self._drafts.append(Draft(kind=ShiftKind.SHELVED, text=f"No longer shelved: {name}."))
             return
-        until = f" until {alarm.shelved_until:%Y-%m-%d %H:%M} UTC" if alarm.shelved_until is not None else ""
+        until = f" until {write_local(alarm.shelved_until, self._zone)}" if alarm.shelved_until is not None else ""
         reason = f" ({alarm.shelve_reason})" if alarm.shelve_reason else ""
         text = f"Shelved{until}: {name}{reason}."
         self._drafts.append(Draft(kind=ShiftKind.SHELVED, text=text, actor=alarm.shelved_by or SYSTEM.name))
@@ -272,7 +276,7 @@ class ShiftWatch:
             self._drafts.append(Draft(kind=ShiftKind.OUT_OF_SERVICE, text=f"Back in service: {name}."))
             return
         until = alarm.out_of_service_until
-        words = f" until {until:%Y-%m-%d %H:%M} UTC" if until is not None else ""
+        words = f" until {write_local(until, self._zone)}" if until is not None else ""
         reason = f" ({alarm.out_of_service_reason})" if alarm.out_of_service_reason else ""
         text = f"Out of service{words}: {name}{reason}."
         self._drafts.append(Draft(kind=ShiftKind.OUT_OF_SERVICE, text=text, actor=alarm.out_of_service_by))

@@ -138,6 +138,10 @@ class Signals:
         if signal is not None:
             signal.is_raised, signal.raise_due_s, signal.return_due_s = False, None, None
 
+    def drop(self, key: str) -> None:
+        """Forget all of it, also how often it came."""
+        self._signals.pop(key, None)
+
     def due_raises(self, now_s: float) -> list[str]:
         """Return the keys whose on-delay is over; they count as raised from now on."""
         found = [key for key, one in self._signals.items() if one.raise_due_s is not None and one.raise_due_s <= now_s]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
@@ -50,7 +50,7 @@ class Weekday(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """A time of day, at the node's place; an end before its begin is on the next day.
+    """A time of day, at the site; an end before its begin is on the next day.
 
     Attributes:
         weekdays: On which it begins; none means every day.
@@ -71,6 +71,12 @@ class Window:
         began = at.weekday() - (1 if is_night and now < self.end else 0)
         return is_in and (not self.weekdays or tuple(Weekday)[began % 7] in self.weekdays)
 
+    def ends(self, at: datetime) -> datetime:
+        """Return when it ends that holds at an instant of local time."""
+        hour, minute = map(int, self.end.split(":"))
+        end = at.replace(hour=hour, minute=minute, second=0, microsecond=0)
+        return end if end > at else end + timedelta(days=1)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuppressionRule:
@@ -80,7 +86,8 @@ class SuppressionRule:
         causes, kinds: Kinds of conditions.
         source_kinds, sources: Whose alarms are held; empty means everyone's.
         is_only_own: Held is what follows the alarm rule `of_rule`, and nothing else of the same kinds.
-        windows: Hours, by the clock of the node's place, in which alarms of the alarm rule `of_rule` are held.
+        windows: Hours, by the clock of `zone`, in which alarms of the alarm rule `of_rule` are held.
+        zone: None is this machine's.
     """
 
     rule_id: str
@@ -93,10 +100,11 @@ class SuppressionRule:
     windows: tuple[Window, ...] = ()
     of_rule: str = ""
     is_only_own: bool = False
+    zone: tzinfo | None = None
 
     def is_hour(self, now: datetime) -> bool:
         """Tell whether one of its windows holds at an aware instant."""
-        local = now.astimezone()
+        local = now.astimezone(self.zone)
         return any(window.holds(local) for window in self.windows)
 
 

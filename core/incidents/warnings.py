@@ -11,18 +11,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.incidents import cap
-from core.incidents.cap import CapAlert, CapError, CapInfo
+from core.incidents.cap import CapAlert, CapArea, CapError, CapInfo
 from core.incidents.model import Condition, Priority, SourceKind
 from core.incidents.service import IncidentService
 from core.kernel.bus import Bus
 from core.kernel.clock import Clock
 from core.kernel.errors import ConsoleError
 from core.kernel.geo import GeoPoint
+from core.kernel.zone import UTC_ZONE, write_local
 from core.store.engine import Store
 from core.store.rows import storable
 from core.store.tables import CapMessageRow
@@ -48,12 +50,16 @@ class WarningPolicy:
         languages: In the order in which they are wanted.
         center: Of the site; None where it has none.
         radius_km: What is farther from the centre is only kept; 0 takes everything.
+        geocodes: Names and values of the codes of areas that are meant, e.g. ("WARNCELLID", "105315000").
+        zone: In which alarms say until when something is meant.
     """
 
     statuses: tuple[str, ...] = ("Actual",)
     languages: tuple[str, ...] = ("en",)
     center: GeoPoint | None = None
     radius_km: float = 0.0
+    geocodes: frozenset[tuple[str, str]] = frozenset()
+    zone: ZoneInfo = UTC_ZONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +132,7 @@ class WarningService:
 
         self._one_at_a_time = asyncio.Lock()
         self.n_refused = 0
+        self._last_refused = ("", "")
 
     async def start(self) -> None:
         """Call for what holds still: the incidents' own start has ended every alarm."""
@@ -134,10 +141,14 @@ class WarningService:
         kept = await self._store.read(lambda s: [(row.warning_id, row.xml, row.expires_at) for row in s.scalars(rows)])
         for warning_id, text, expires_at in kept:
             try:
-                warning = self._warning_of(warning_id, cap.parse(text.encode()), expires_at or now)
+                alert = cap.parse(text.encode())
             except CapError as error:
                 log.error("the stored warning %s cannot be read again: %s", warning_id, error.message)
                 continue
+            infos, _ = self._meant(alert, now)
+            # Nothing of it may be meant any more: it is taken as it stands, and ends at once.
+            infos = infos or cap.infos_in(alert, self._policy.languages)
+            warning = self._warning_of(warning_id, alert, infos, expires_at or now)
             self._active[warning_id] = warning
             if warning.expires_at > now:
                 self._uncalled[warning_id] = warning
@@ -148,7 +159,14 @@ class WarningService:
         return tuple(self._active.values())
 
     async def take(self, data: bytes, *, origin: str) -> Taken:
-        """Take a message in; what it holds never raises.
+        """Take one message in, and tell its alarm; see `receive`."""
+        taken = await self.receive(data, origin=origin)
+        async with self._one_at_a_time:
+            await self._tell_alarms()
+        return taken
+
+    async def receive(self, data: bytes, *, origin: str) -> Taken:
+        """Take a message in; what it holds never raises. The next `tick` tells the alarms: of many updates the last.
 
         Args:
             data: The document.
@@ -161,12 +179,15 @@ class WarningService:
             alert = await asyncio.to_thread(cap.parse, data)
         except CapError as error:
             self.n_refused += 1
-            log.warning("a CAP message from %s is not used: %s", origin, error.message)
+            if self._last_refused != (origin, error.message):
+                # An address that answers with something else does so every minute.
+                self._last_refused = (origin, error.message)
+                log.warning("a CAP message from %s is not used: %s", origin, error.message)
             return Taken(outcome="refused", sentence=error.message)
         async with self._one_at_a_time:
             text = storable(as_text(data))
             change = await self._store.write(lambda s: self._store_message(s, alert, text, origin))
-            await self._follow(change)
+            self._follow(change)
         log.info("CAP %s %s from %s: %s %s", alert.msg_type, alert.identifier, origin, change.outcome, change.sentence)
         return Taken(outcome=change.outcome, sentence=change.sentence)
 
@@ -178,7 +199,8 @@ class WarningService:
             ids = tuple(warning.warning_id for warning in self._active.values() if warning.expires_at <= now)
             if ids:
                 await self._store.write(lambda s: _end(s, ids, "expired"))
-                await self._follow(_Change("ended", "it has expired", ended=ids))
+                self._follow(_Change("ended", "it has expired", ended=ids))
+                await self._tell_alarms()
 
     # -- inside ---------------------------------------------------------------------------------------------------
 
@@ -230,57 +252,86 @@ class WarningService:
 
     def _hold(self, alert: CapAlert, row: CapMessageRow, earlier: list[CapMessageRow]) -> _Change:
         """Let an Alert or Update hold in the place of what it refers to."""
-        info = cap.info_in(alert, self._policy.languages)
         ended = tuple({one.warning_id for one in earlier if one.state == "active"})
         for one in earlier:
             one.state = "replaced"
         now = self._clock.now()
-        expires_at = (info.expires if info is not None else None) or now + NO_EXPIRY
-        if info is None:
-            return _Change("kept", "it says nothing about what is the matter", ended=ended)
-        if expires_at <= now:
-            return _Change("kept", "it has expired", ended=ended)
-        if "AllClear" in info.responses:
-            return _Change("kept", "it gives the all-clear", ended=ended)
-        warning = self._warning_of(row.warning_id, alert, expires_at)
-        if not self._is_near(warning):
-            return _Change("kept", f"it is farther than {self._policy.radius_km:g} km away", ended=ended)
+        infos, reason = self._meant(alert, now)
+        if not infos:
+            return _Change("kept", reason, ended=ended)
+        expires_at = max(info.expires or now + NO_EXPIRY for info in infos)
+        warning = self._warning_of(row.warning_id, alert, infos, expires_at)
         row.state, row.expires_at = "active", expires_at
         others = tuple(one for one in ended if one != row.warning_id)
         return _Change("updated" if earlier else "raised", warning.title, warning=warning, ended=others)
 
-    def _warning_of(self, warning_id: str, alert: CapAlert, expires_at: datetime) -> RegionalWarning:
-        info = cap.info_in(alert, self._policy.languages)
-        assert info is not None
-        title = info.headline or info.event
+    def _meant(self, alert: CapAlert, now: datetime) -> tuple[tuple[CapInfo, ...], str]:
+        """Return the blocks that warn of something here and now; where none does, none and why."""
+        infos = cap.infos_in(alert, self._policy.languages)
+        if not infos:
+            return (), "it says nothing about what is the matter"
+        lasting = tuple(info for info in infos if info.expires is None or info.expires > now)
+        if not lasting:
+            return (), "it has expired"
+        warning = tuple(info for info in lasting if "AllClear" not in info.responses)
+        if not warning:
+            return (), "it gives the all-clear"
+        near = tuple(info for info in warning if not info.areas or any(map(self._is_here, info.areas)))
+        return near, "it is for other places"
+
+    def _warning_of(
+        self, warning_id: str, alert: CapAlert, infos: Sequence[CapInfo], expires_at: datetime
+    ) -> RegionalWarning:
+        """Make one warning of all that a message says; its words are those of the most urgent block."""
+        first, *others = sorted(infos, key=cap.priority_of)
+        title = first.headline or first.event
+        areas = tuple(dict.fromkeys(area for info in infos for area in info.areas))
         return RegionalWarning(
             warning_id=warning_id,
             title=title[:200] if alert.status == "Actual" else f"{alert.status.upper()}: {title[:180]}",
-            sender_name=info.sender_name or alert.sender,
-            priority=cap.priority_of(info),
+            sender_name=first.sender_name or alert.sender,
+            priority=cap.priority_of(first),
             expires_at=expires_at,
-            polygons=tuple(ring for area in info.areas for ring in area.polygons),
-            circles=tuple(circle for area in info.areas for circle in area.circles),
-            detail=_detail(info, expires_at),
+            polygons=tuple(dict.fromkeys(ring for area in areas for ring in area.polygons)),
+            circles=tuple(dict.fromkeys(circle for area in areas for circle in area.circles)),
+            detail=_detail(
+                first,
+                others,
+                where=tuple(area.description for area in areas if self._is_here(area)),
+                until=self._until(first, expires_at),
+            ),
         )
 
-    def _is_near(self, warning: RegionalWarning) -> bool:
-        """Tell whether a warning reaches the site; one without a shape might."""
+    def _until(self, info: CapInfo, expires_at: datetime) -> str:
+        begins_at, until = info.onset or info.effective, write_local(expires_at, self._policy.zone)
+        if begins_at is None or begins_at <= self._clock.now():
+            return f"Until {until}."
+        return f"From {write_local(begins_at, self._policy.zone)} until {until}."
+
+    def _is_here(self, area: CapArea) -> bool:
+        """Tell whether an area reaches the site, by its codes and its shape; what says neither might."""
+        said = (self._is_here_by_code(area), self._is_here_by_shape(area))
+        return True in said or False not in said
+
+    def _is_here_by_code(self, area: CapArea) -> bool | None:
+        """Tell whether an area bears a code of the site; None where it bears none of a name that the site has."""
+        names = {name for name, _ in self._policy.geocodes}
+        said = {code for code in area.geocodes if code[0] in names}
+        return bool(said & self._policy.geocodes) if said else None
+
+    def _is_here_by_shape(self, area: CapArea) -> bool | None:
         policy = self._policy
-        if policy.center is None or not policy.radius_km or not (warning.polygons or warning.circles):
-            return True
+        if policy.center is None or not policy.radius_km or not (area.polygons or area.circles):
+            return None
         limit_m = policy.radius_km * 1000.0
-        if any(_nearest_m((middle, middle), policy.center) <= limit_m + km * 1000.0 for middle, km in warning.circles):
+        if any(_nearest_m((middle, middle), policy.center) <= limit_m + km * 1000.0 for middle, km in area.circles):
             return True
         return any(
-            _contains(ring, policy.center) or _nearest_m(ring, policy.center) <= limit_m for ring in warning.polygons
+            _contains(ring, policy.center) or _nearest_m(ring, policy.center) <= limit_m for ring in area.polygons
         )
 
-    async def _follow(self, change: _Change) -> None:
-        """Raise, change and return alarms, and tell the map, after the commit.
-
-        What holds now is noted before anything is awaited: the message is stored, and will not come again.
-        """
+    def _follow(self, change: _Change) -> None:
+        """Note which alarms begin, change and end, and tell the map, after the commit."""
         for warning_id in change.ended:
             self._uncalled.pop(warning_id, None)
             self._unreturned[warning_id] = None
@@ -293,16 +344,15 @@ class WarningService:
                 self._unreturned[warning.warning_id] = None
             self._active[warning.warning_id] = self._uncalled[warning.warning_id] = warning
             self._bus.publish(WarningChanged(warning=warning))
-        await self._tell_alarms()
 
     async def _tell_alarms(self) -> None:
         """End alarms first, then call: an update is both."""
         try:
             for warning_id in tuple(self._unreturned):
-                await self._incidents.return_condition(_key(warning_id))
+                await self._incidents.return_by_word(_key(warning_id))
                 self._unreturned.pop(warning_id, None)
             for warning_id, warning in tuple(self._uncalled.items()):
-                await self._incidents.raise_condition(_condition(warning))
+                await self._incidents.raise_news(_condition(warning))
                 self._uncalled.pop(warning_id, None)
         except ConsoleError as error:
             log.warning("the alarm of a warning waits: %s", error)
@@ -326,11 +376,16 @@ def _condition(warning: RegionalWarning) -> Condition:
     )
 
 
-def _detail(info: CapInfo, expires_at: datetime) -> str:
-    where = ", ".join(area.description for area in info.areas)
-    parts = (info.instruction, info.description, f"Where: {where}." if where else "")
+def _detail(info: CapInfo, others: Sequence[CapInfo], *, where: tuple[str, ...], until: str) -> str:
+    title = info.headline or info.event
+    also = tuple(dict.fromkeys(said for one in others if (said := one.headline or one.event) != title))
+    parts = (
+        f"Also: {'; '.join(also)}." if also else "",
+        info.instruction,
+        info.description,
+        f"Where: {', '.join(dict.fromkeys(where))}." if where else "",
+    )
     words = " ".join(" ".join(part.split()) for part in parts if part)
-    until = f"Until {expires_at:%Y-%m-%d %H:%M} UTC."
     return f"{until} {words[: MAX_DETAIL - 1]}{'…' if len(words) >= MAX_DETAIL else ''}".strip()
 
 

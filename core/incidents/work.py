@@ -5,8 +5,9 @@ Alarms have a life of their own: no step acknowledges one, and no acknowledge mo
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from core.incidents.model import Alarm, Incident, IncidentStatus, Priority
@@ -215,6 +216,46 @@ class TimelineEntry:
     is_alarm: bool = False
 
 
+PUBLISHED_FOR = timedelta(hours=1)
+"""What we send out as CAP is over for others after this; what lasts longer is sent again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publication:
+    """What others were told of an incident as CAP, and nobody took back.
+
+    Attributes:
+        until: It is over for them by itself then.
+        is_outdated: It has gone on since: they know it as it was.
+    """
+
+    at: datetime
+    until: datetime
+    is_outdated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StepTaken:
+    """One step of an incident's life, as far as it matters to what was published."""
+
+    at: datetime
+    step: Step
+    status: IncidentStatus
+
+
+def publication_of(steps: Iterable[StepTaken]) -> Publication | None:
+    """Return what others know of an incident by its steps, the oldest first; None where that is nothing."""
+    told: StepTaken | None = None
+    now = None
+    for one in steps:
+        now = one.status
+        if one.step is Step.PUBLISH:
+            told = one
+    if told is None or told.status is IncidentStatus.CLOSED:
+        return None
+    return Publication(at=told.at, until=told.at + PUBLISHED_FOR, is_outdated=now is not told.status)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentDetail:
     """All there is to know of one incident.
@@ -223,12 +264,14 @@ class IncidentDetail:
         alarms: Attached to it or to what it took in, open or not; the newest first.
         pictures: Ids of the incidents whose pictures show it: its own and those of its duplicates.
         timeline: Oldest first.
+        published: None where others were told nothing, or it was taken back.
     """
 
     incident: Incident
     alarms: tuple[Alarm, ...] = ()
     pictures: tuple[str, ...] = ()
     timeline: tuple[TimelineEntry, ...] = ()
+    published: Publication | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -189,7 +189,9 @@ class CapSettings(Section):
     """Regional warnings in, incidents out, as CAP 1.2; each way is off while its place is empty.
 
     `languages` and `accept` are lists apart by commas. What is farther than `radius_km` from the site's centre is only
-    kept; 0 takes everything. `publish_status` is what our own messages say they are: only "Actual" is meant.
+    kept; 0 takes everything. `geocodes` are names and values of codes of areas, "WARNCELLID=105315000, UGC=ILZ014":
+    an area with codes of such a name and none of the values is elsewhere. `publish_status` is what our own messages say
+    they are: only "Actual" is meant.
     """
 
     folder: str = ""
@@ -201,6 +203,7 @@ class CapSettings(Section):
         "Actual"
     )
     radius_km: Annotated[float, Field(ge=0, le=20000)] = 0.0
+    geocodes: Annotated[str, Field(pattern=r"^( *[^=,][^,]*=[^,]+(,|$))*$")] = ""
     publish_folder: str = ""
     publish_topic: Annotated[str, Field(max_length=256)] = ""
     publish_status: Literal["Actual", "Exercise", "Test"] = "Test"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -25,6 +26,22 @@ def is_zone(name: str) -> bool:
     except (ZoneInfoNotFoundError, ValueError, OSError):
         return False
     return True
+
+
+def write_local(at: datetime, zone: ZoneInfo, *, timespec: str = "minutes") -> str:
+    """Write an aware instant as people at the site read it: their day and time, and the offset."""
+    if zone.key == "UTC":
+        # As it was always written, also in reports whose words were hashed.
+        return f"{at.astimezone(zone).replace(tzinfo=None).isoformat(sep=' ', timespec=timespec)} UTC"
+    return at.astimezone(zone).isoformat(sep=" ", timespec=timespec)
+
+
+def write_local_clock(at: datetime, zone: ZoneInfo, *, timespec: str = "minutes") -> str:
+    """Write the time of day of an aware instant as people at the site read it, and the offset."""
+    return write_local(at, zone, timespec=timespec).partition(" ")[2]
+
+
+UTC_ZONE = ZoneInfo("UTC")
 
 
 def _from_link() -> str:

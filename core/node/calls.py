@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from core.cameras.model import Camera
 from core.drones.merge import is_heard
@@ -31,6 +32,7 @@ from core.incidents.service import IncidentService
 from core.kernel.clock import Clock, SystemClock
 from core.kernel.errors import BadInputError, ConsoleError, UnavailableError
 from core.kernel.log import OncePerLoss
+from core.kernel.zone import UTC_ZONE
 from core.node import conditions
 from core.node.event_calls import EventCalls, ForgetWaiting, forget_nothing
 from core.node.hearing import bays_of
@@ -118,6 +120,7 @@ class Calls:
         find_book: Callable[[], RuleBook] = shipped_book,
         forget_waiting: ForgetWaiting = forget_nothing,
         clock: Clock | None = None,
+        zone: ZoneInfo = UTC_ZONE,
     ) -> None:
         """Prepare.
 
@@ -129,8 +132,10 @@ class Calls:
             find_book: Returns the rules in force; another book after a change of rules.
             forget_waiting: Lets events of removed devices, which would call, wait no longer.
             clock: For how long a number has been beyond its limit.
+            zone: In which alarms say when something was or will be.
         """
         self._incidents = incidents
+        self._zone = zone
         self._folder = folder
         self._queue: asyncio.Queue[_Step] = asyncio.Queue()
         self._n_picture_bytes = 0
@@ -182,10 +187,12 @@ class Calls:
         )
         self._settling: asyncio.TimerHandle | None = None
         self._measured: Mapping[str, Measured] = {}
+        self._silent_places: frozenset[str] = frozenset()
         self._events = EventCalls(
             incidents,
             find_device=find_device,
             forget_waiting=forget_waiting,
+            zone=zone,
             later=lambda lane, run: self._later(_Step(run, lane=lane), MAX_WAITING),
         )
 
@@ -541,7 +548,7 @@ class Calls:
     def take_full_expected(self, event: FullExpected, find_plan: Callable[[str], Lot | None]) -> None:
         """A lot is expected to be full soon, or no longer."""
         plan = find_plan(event.lot_id)
-        condition = conditions.lot_full_expected(event, plan)
+        condition = conditions.lot_full_expected(event, plan, self._zone)
         if event.is_begin:
             self.raise_condition(condition)
         else:
@@ -728,6 +735,14 @@ class Calls:
             self._link_lost_s = now_s
         if now_s - self._link_lost_s >= BROKER_ALARM_AFTER_S:
             self.raise_condition(conditions.broker_down(link.address, link.reason))
+
+    def take_warning_places(self, silent: Mapping[str, str]) -> None:
+        """Judge the places of regional warnings, once a second: what is wrong with those that give none, by place."""
+        for place in sorted(self._silent_places - silent.keys()):
+            self.return_condition(conditions.warnings_source(place, "").condition_key)
+        for place, sentence in silent.items():
+            self.raise_condition(conditions.warnings_source(place, sentence))
+        self._silent_places = frozenset(silent)
 
     def _judge_losses(self, losses: FieldLosses) -> None:
         now_s = self._clock.monotonic()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import http.client
 import logging
 import os
 import time
@@ -13,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from core.access.model import Actor, Role
 from core.access.permission import require
@@ -27,6 +28,7 @@ from core.kernel.clock import Clock
 from core.kernel.errors import BadInputError, ConsoleError, UnavailableError
 from core.kernel.log import OncePerLoss
 from core.kernel.settings import CapSettings
+from core.kernel.xml import Element
 
 log = logging.getLogger(__name__)
 
@@ -41,9 +43,14 @@ MAX_LINKS = 30
 MAX_FILES = 50
 """Files of one look; the rest has its turn two seconds later."""
 
+WARNING_PLACES = ("folder", "url")
+"""Of which it is known whether anything may come from there."""
+
 MAX_SEEN = 5000
 _ENDINGS = (".cap", ".xml")
 _AGENT = "Watchfloor (CAP reader)"
+REFUSAL_IS_SHOWN_S = 24 * 3600.0
+"""So long it is said that a message could not be used: somebody may have to ask its sender."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +90,13 @@ class CapDoor:
         self._clock = clock
         self._once = OncePerLoss(log)
         self._faults: dict[str, str] = {}
+        self._refusals: dict[str, tuple[float, str]] = {}
+        """By place, until when it is said which message of it could not be used."""
+
         self._seen: OrderedDict[str, object] = OrderedDict()
+        self._silent: dict[str, str] = {}
+        """Messages of the feed that did not answer the last time, and why."""
+
         self._folder_due_s = 0.0
         self._waiting: list[Inbound] = []
         self._publishing = asyncio.Lock()
@@ -94,26 +107,33 @@ class CapDoor:
         is_on = self._settings.publish_folder or self._settings.publish_topic
         return self._settings.publish_status if is_on else ""
 
-    def faults(self) -> tuple[str, ...]:
-        """Return what is wrong with a place, as sentences."""
-        return tuple(self._faults.values())
+    def faults(self) -> dict[str, str]:
+        """Return what is wrong with a place, as a sentence for each."""
+        now_s = self._clock.monotonic()
+        refused = {f"{place}/refused": said for place, (until_s, said) in self._refusals.items() if now_s < until_s}
+        return self._faults | refused
+
+    def silent_places(self) -> dict[str, str]:
+        """Return the places from which nothing comes, and why."""
+        return {place: said for place, said in self._faults.items() if place in WARNING_PLACES}
 
     async def look(self) -> None:
         """End what has expired, and look at topic and folder; call it about once a second."""
         now_s = time.monotonic()
-        await self._warnings.tick()
         while self._waiting:
             message = self._waiting[0]
-            await self._warnings.take(message.payload, origin=f"topic {message.topic}")
+            await self._take(message.payload, place="topic", origin=f"topic {message.topic}")
             self._waiting.pop(0)
         if self._settings.folder and now_s >= self._folder_due_s:
             self._folder_due_s = now_s + FOLDER_EVERY_S
             await self._read_folder(Path(self._settings.folder))
+        await self._warnings.tick()
 
     async def fetch(self) -> None:
         """Ask the address, where one is set; apart from `look`, because an answer may take its time."""
         if self._settings.url:
             await self._read_address(self._settings.url)
+            await self._warnings.tick()
 
     @property
     def fetch_every_s(self) -> float:
@@ -178,38 +198,81 @@ class CapDoor:
 
     # -- places ---------------------------------------------------------------------------------------------------
 
+    async def _take(self, data: bytes, *, place: str, origin: str) -> bool:
+        """Take a message in; returns whether it could be read."""
+        taken = await self._warnings.receive(data, origin=origin)
+        if taken.outcome != "refused":
+            return True
+        at = f"{self._clock.now():%Y-%m-%d %H:%M} UTC"
+        sentence = f"A warning could not be used ({origin}, {at}): {taken.sentence}"
+        self._refusals[place] = (self._clock.monotonic() + REFUSAL_IS_SHOWN_S, sentence)
+        return False
+
     async def _read_folder(self, folder: Path) -> None:
         try:
-            files = await asyncio.to_thread(_fresh_files, folder, frozenset(self._seen))
+            files, unread = await asyncio.to_thread(_fresh_files, folder, frozenset(self._seen))
         except OSError as error:
             self._blame("folder", f"The folder for CAP {folder} cannot be read ({error.strerror or error}).")
             return
         self._praise("folder")
+        if unread:
+            self._blame("folder/files", f"In the folder for CAP {folder} cannot be read: {', '.join(unread[:3])}.")
+        else:
+            self._praise("folder/files")
         for name, key, data in files:
-            await self._warnings.take(data, origin=name)
+            await self._take(data, place="folder", origin=name)
             self._remember(key)
 
     async def _read_address(self, address: str) -> None:
         try:
             data = await asyncio.to_thread(_fetch, address)
-            links = _links_of(data)
+            links = _links_of(data, address)
             if links is None:
-                await self._warnings.take(data, origin=address)
+                sentence = await self._read_message(address, data)
             else:
                 # A feed may not send us to other machines: who knows what stands in our own network.
-                await self._read_links([one for one in links if urlsplit(one).hostname == urlsplit(address).hostname])
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
-            self._blame("url", f"CAP at {address} does not answer ({reason}).")
+                mine = [one for one in links if urlsplit(one.address).hostname == urlsplit(address).hostname]
+                await self._read_links(mine)
+                host = urlsplit(links[0].address).hostname if links and not mine else ""
+                sentence = (
+                    f"The feed {address} names messages at another host ({host}), which is not asked." if host else ""
+                )
+        except _NO_ANSWER as error:
+            sentence = f"CAP at {address} does not answer ({_why(error)})."
+        if sentence:
+            self._blame("url", sentence)
         else:
             self._praise("url")
 
-    async def _read_links(self, links: list[str]) -> None:
-        fresh = [link for link in links if link not in self._seen]
-        for link in fresh[:MAX_LINKS]:
-            data = await asyncio.to_thread(_fetch, link)
-            await self._warnings.take(data, origin=link)
-            self._remember(link)
+    async def _read_message(self, address: str, data: bytes) -> str:
+        """Take in what an address answers; returns what is wrong with it, as a sentence."""
+        # Some places answer with nothing while nothing is the matter.
+        if not data.strip() or await self._take(data, place="url", origin=address):
+            return ""
+        return f"What stands at {address} is neither a CAP message nor a feed of them."
+
+    async def _read_links(self, links: list[_Link]) -> None:
+        """Take in what a feed names; one that does not answer holds up no other."""
+        fresh = [link for link in links if link.key not in self._seen]
+        self._silent = {link.key: self._silent[link.key] for link in fresh if link.key in self._silent}
+        # What did not answer is asked last: however much of it there is, the others have their turn.
+        for link in sorted(fresh, key=lambda one: one.key in self._silent)[:MAX_LINKS]:
+            try:
+                data = await asyncio.to_thread(_fetch, link.address)
+            except _NO_ANSWER as error:
+                self._silent[link.key] = f"{link.address}: {_why(error)}"
+                continue
+            await self._take(data, place="url", origin=link.address)
+            self._remember(link.key)
+            self._silent.pop(link.key, None)
+        if not self._silent:
+            self._praise("url/messages")
+            return
+        n_silent, first = len(self._silent), next(iter(self._silent.values()))
+        do = "do" if n_silent > 1 else "does"
+        self._blame(
+            "url/messages", f"{n_silent} of {len(links)} messages that the feed names {do} not answer ({first})."
+        )
 
     def _remember(self, key: str) -> None:
         self._seen[key] = True
@@ -241,29 +304,40 @@ async def fetch_forever(door: CapDoor) -> None:
         await asyncio.sleep(door.fetch_every_s)
 
 
-def _fresh_files(folder: Path, seen: frozenset[str]) -> list[tuple[str, str, bytes]]:
-    """Return name, key and content of the files that were not read yet; blocks."""
-    found = []
+def _fresh_files(folder: Path, seen: frozenset[str]) -> tuple[list[tuple[str, str, bytes]], list[str]]:
+    """Return name, key and content of the files that were not read yet, and the names of those that cannot be; blocks.
+
+    Raises:
+        OSError: The folder cannot be read.
+    """
+    found, unread = [], []
     newest = time.time() - SETTLED_S
     for entry in sorted(os.scandir(folder), key=lambda one: one.name):
-        if not entry.name.lower().endswith(_ENDINGS) or not entry.is_file():
+        if not entry.name.lower().endswith(_ENDINGS):
             continue
-        stat = entry.stat()
-        key = f"{entry.path}|{stat.st_mtime_ns}|{stat.st_size}"
-        if key in seen or stat.st_mtime > newest:
+        try:
+            stat = entry.stat()
+            key = f"{entry.path}|{stat.st_mtime_ns}|{stat.st_size}"
+            if not entry.is_file() or key in seen or stat.st_mtime > newest:
+                continue
+            with Path(entry.path).open("rb") as file:
+                found.append((entry.name, key, file.read(xml.MAX_BYTES + 1)))
+        except FileNotFoundError:
+            # It was taken away meanwhile.
             continue
-        with Path(entry.path).open("rb") as file:
-            found.append((entry.name, key, file.read(xml.MAX_BYTES + 1)))
+        except OSError:
+            unread.append(entry.name)
         if len(found) >= MAX_FILES:
             break
-    return found
+    return found, unread
 
 
 def _fetch(address: str) -> bytes:
     """Read an address by HTTP or HTTPS, never by anything else that a redirect may name; blocks.
 
     Raises:
-        OSError: It does not answer, or with an error.
+        OSError: It does not answer, or with an error, or its answer broke off.
+        http.client.HTTPException: Its answer is no HTTP.
         ValueError: It is no such address, or the answer is too large.
     """
     if not address.startswith(("http://", "https://")):
@@ -282,24 +356,51 @@ def _fetch(address: str) -> bytes:
     request = urllib.request.Request(address, headers=headers)  # noqa: S310 - looked at above
     with opener.open(request, timeout=FETCH_TIMEOUT_S) as answer:
         data = bytes(answer.read(xml.MAX_BYTES + 1))
+        n_missing = answer.length or 0
     if len(data) > xml.MAX_BYTES:
         raise ValueError(f"the answer is larger than {xml.MAX_BYTES // 1024} KiB")
+    if n_missing:
+        raise OSError("the answer broke off")
     return data
 
 
-def _links_of(data: bytes) -> list[str] | None:
+_NO_ANSWER = (OSError, ValueError, http.client.HTTPException)
+"""What it may be that an address does not answer as HTTP has it; the last is none of the first two."""
+
+
+def _why(error: Exception) -> str:
+    return str(getattr(error, "reason", None) or getattr(error, "strerror", None) or error or type(error).__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """What a feed names; `key` is another where it says that what stands there has changed."""
+
+    address: str
+    key: str
+
+
+def _links_of(data: bytes, base: str) -> list[_Link] | None:
     """Return the links of an Atom or RSS feed of CAP messages; None where the document is no feed."""
     try:
         root = xml.parse(data)
     except BadInputError:
         return None
     if root.name == "feed":
-        links = (link for entry in root.all("entry") for link in entry.all("link")[:1])
-        return [link.attributes.get("href", "") for link in links if link.attributes.get("href")]
-    channel = root.find("channel")
-    if root.name == "rss" and channel is not None:
-        return [link for item in channel.all("item") if (link := item.read("link"))]
-    return None
+        entries = [(_link_of_entry(entry), entry.read("updated")) for entry in root.all("entry")]
+    elif root.name == "rss" and (channel := root.find("channel")) is not None:
+        entries = [(item.read("link"), item.read("pubDate")) for item in channel.all("item")]
+    else:
+        return None
+    found = ((urljoin(base, link), changed) for link, changed in entries if link)
+    return [_Link(address, f"{address}|{changed}") for address, changed in found]
+
+
+def _link_of_entry(entry: Element) -> str:
+    """Return where the message of an entry is: the link that says it is CAP, else the first."""
+    links = [link.attributes for link in entry.all("link") if link.attributes.get("href")]
+    of_cap = [link for link in links if link.get("type", "").startswith("application/cap")]
+    return (of_cap or links)[0]["href"] if links else ""
 
 
 def _write(file: Path, data: bytes) -> None:

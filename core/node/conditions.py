@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from core.cameras.model import Camera
 from core.drones.rules import DroneCondition
@@ -16,6 +17,7 @@ from core.field.service import EventsLost
 from core.incidents.model import Alarm, Condition, Priority, SourceKind
 from core.incidents.policy import condition_of_source, condition_of_system
 from core.kernel.settings import SettingsFault
+from core.kernel.zone import UTC_ZONE, write_local_clock
 from core.media.model import StreamReport, StreamState
 from core.parking.forecast.model import FullExpected
 from core.parking.model import Lot
@@ -134,14 +136,14 @@ def standing(alarm: Alarm) -> Condition:
     )
 
 
-def lot_full_expected(event: FullExpected, plan: Lot | None) -> Condition:
+def lot_full_expected(event: FullExpected, plan: Lot | None, zone: ZoneInfo = UTC_ZONE) -> Condition:
     """A lot is expected to be full soon; a device that is a lot of its own has no plan."""
     return condition_of_source(
         "lot_full_expected",
         source_kind=SourceKind.LOT,
         source_id=event.lot_id,
         source_name=event.lot_id if plan is None else plan.name,
-        detail=f"Full by {event.at:%H:%M} UTC with {event.probability:.0%}, as it looks now.",
+        detail=f"Full by {write_local_clock(event.at, zone)} with {event.probability:.0%}, as it looks now.",
         position=None if plan is None else plan.position,
     )
 
@@ -179,7 +181,7 @@ def device_overflow(device: Device, event: FieldEvent) -> Condition:
     return replace(condition, began_at=event.received_at)
 
 
-def device_alert(device: Device, event: FieldEvent) -> Condition:
+def device_alert(device: Device, event: FieldEvent, zone: ZoneInfo = UTC_ZONE) -> Condition:
     """A device itself says that something happened where it stands.
 
     It begins when it was received: a clock that stands still must not make one of two.
@@ -188,17 +190,16 @@ def device_alert(device: Device, event: FieldEvent) -> Condition:
     severity = severity if severity in _PRIORITIES else "medium"
     tags = {slug for key in ("category", "subCategory") if (slug := _slug(event.data.get(key)))}
     title = title_of(event)
+    at = write_local_clock(event.at, zone, timespec="seconds")
     doubt = "" if event.is_good else " The device or its clock is not to be trusted."
     doubt += " Earlier events of it are missing." if event.is_ahead else ""
+    doubt += " It gave this no number: uncertain whether more is missing." if event.is_unnumbered else ""
     condition = condition_of_source(
         "device_alert",
         source_kind=SourceKind.DEVICE,
         source_id=device.device_id,
         source_name=device.name,
-        detail=(
-            f"The device says: {title.lower()}, {severity}, at {event.at:%H:%M:%S} UTC.{doubt}"
-            " Whether it lasts, it does not say."
-        ),
+        detail=(f"The device says: {title.lower()}, {severity}, at {at}.{doubt} Whether it lasts, it does not say."),
         position=device.position,
         tags=frozenset({*tags, severity, device.kind, device.device_id.partition("/")[0]}),
     )
@@ -296,6 +297,11 @@ def certificate_ends(ends_at: datetime, now: datetime) -> Condition:
 def desk_deaf(desk: str, sentence: str) -> Condition:
     """Alarms are not heard at a desk as they should be."""
     return condition_of_system("sound", part=desk, detail=f"At {desk or 'a desk without a name'}: {sentence}")
+
+
+def warnings_source(place: str, sentence: str) -> Condition:
+    """Regional warnings do not come from one of their places."""
+    return condition_of_system("warnings_source", part=place, detail=sentence)
 
 
 def database_down(sentence: str) -> Condition:

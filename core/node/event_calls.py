@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
@@ -15,6 +16,7 @@ from core.field.model import OVERFLOW, Device, FieldEvent
 from core.incidents.model import Alarm, AlarmState, Condition
 from core.incidents.service import IncidentService
 from core.kernel.errors import BadInputError
+from core.kernel.zone import UTC_ZONE
 from core.node import conditions
 
 MAX_SORTS = 16
@@ -44,6 +46,7 @@ class EventCalls:
         find_device: Callable[[str], Device],
         forget_waiting: ForgetWaiting,
         later: Callable[[str, Callable[[], Coroutine[Any, Any, None]]], bool],
+        zone: ZoneInfo = UTC_ZONE,
     ) -> None:
         """Prepare.
 
@@ -52,7 +55,9 @@ class EventCalls:
             find_device: By its id.
             forget_waiting: Lets events of removed devices wait no longer.
             later: Queues a step in a lane; False where too many wait.
+            zone: In which alarms say when something was.
         """
+        self._zone = zone
         self._incidents, self._find_device, self._later = incidents, find_device, later
         self._forget_waiting = forget_waiting
         self._waiting: dict[str, list[tuple[FieldEvent, Condition | None]]] = {}
@@ -82,7 +87,7 @@ class EventCalls:
             self._note_ahead(event)
 
     def _note_ahead(self, event: FieldEvent) -> None:
-        if event.is_ahead and len(self._ahead) < MAX_AHEAD:
+        if event.is_ahead and not event.is_unnumbered and len(self._ahead) < MAX_AHEAD:
             self._ahead.add((event.device_id, event.seq, event.boot))
 
     def forget(self, device_id: str) -> None:
@@ -98,7 +103,7 @@ class EventCalls:
             return None
         if event.event_type == OVERFLOW:
             return conditions.device_overflow(device, event)
-        found = conditions.device_alert(device, event)
+        found = conditions.device_alert(device, event, self._zone)
         sorts = self._sorts[event.device_id]
         if found.condition_key not in sorts and len(sorts) >= MAX_SORTS:
             return conditions.device_alert_beyond(found)

@@ -96,6 +96,8 @@ class SiteInfo:
 
     needs_administrator: bool
     timezone: str = "UTC"
+    """Name of the zone that people at the site live by."""
+
     basemap: str = ""
     """Path or resource name of the offline map; empty means none."""
 

@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from paho.mqtt.client import topic_matches_sub
 
@@ -236,7 +237,8 @@ class Node:
             publish=self._bus.publish,
         )
         self._pictures = Pictures()
-        self.shift_watch = ShiftWatch()
+        self._zone = ZoneInfo(zone_name(settings.site.time_zone))
+        self.shift_watch = ShiftWatch(self._zone)
         self._is_writing_shift = False
         self.cap: CapDoor | None = None
         self._views: dict[tuple[Peer, str], dict[str, tuple[int, int]]] = {}
@@ -497,6 +499,7 @@ class Node:
             find_book=lambda: services.rules.book,
             forget_waiting=services.field.forget_waiting,
             clock=self._clock,
+            zone=self._zone,
         )
         rules_fault = await services.rules.load()
         await services.sound_tests.load()
@@ -560,7 +563,7 @@ class Node:
                 services.parking,
                 services.store,
                 now=self._clock.now(),
-                time_zone=zone_name(self.settings.site.time_zone),
+                time_zone=self._zone.key,
             )
             self._has_past.set()
         await services.forecast.work()
@@ -1146,6 +1149,8 @@ class Node:
             if self.services is not None:
                 assert self._calls is not None
                 self._calls.take_health(self._health)
+                if self.cap is not None:
+                    self._calls.take_warning_places(self.cap.silent_places())
                 self._calls.tell_quality()
                 if not self._is_writing_shift:
                     self._is_writing_shift = True
@@ -1327,8 +1332,8 @@ class Node:
             found.append(("hardware", sentence, "Mend its driver, or set vision.hardware_decode to auto."))
         if self._secrets.notice:
             found.append(("secrets", self._secrets.notice, ""))
-        blamed = self.cap.faults() if self.cap is not None else ()
-        found += (("cap", sentence, "No regional warnings come from there.") for sentence in blamed)
+        blamed = self.cap.faults() if self.cap is not None else {}
+        found += ((f"cap/{place}", said, "A regional warning may be missing.") for place, said in blamed.items())
         now = self._clock.now()
         # A notice keeps the time it was first given for as long as it says the same.
         self._notice_since = {text: self._notice_since.get(text, now) for _, text, _ in found}
@@ -1356,6 +1361,11 @@ class Node:
             UnavailableError: The store is not open yet.
         """
         return self.require_services().parking
+
+    @property
+    def time_zone(self) -> str:
+        """Name of the zone that people at the site live by."""
+        return self._zone.key
 
     def door_notices(self) -> tuple[str, ...]:
         """What a person at the door should know."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from core.access.audit import append
 from core.access.service import AccessService
@@ -87,7 +88,8 @@ def make_services(
     """Build them; nothing is read or sent yet."""
     outbox = Outbox(folders.data / "outbox.sqlite3")
     cameras = CameraService(store, bus, clock, secrets)
-    rules = RuleDesk(store, bus, clock)
+    zone = ZoneInfo(zone_name(settings.site.time_zone))
+    rules = RuleDesk(store, bus, clock, zone)
     tunings = rules.tunings
     incidents = IncidentService(
         store,
@@ -114,8 +116,10 @@ def make_services(
         dispatch=DispatchService(store, bus, clock, evidence=folders.evidence),
         shift=ShiftService(store, bus, clock),
         sound_tests=SoundTests(store, bus, clock),
-        hand_over=HandOverService(store, bus, clock, folder=folders.data / "reports", site=settings.site.name),
-        warnings=WarningService(store, bus, clock, incidents, _warning_policy(settings)),
+        hand_over=HandOverService(
+            store, bus, clock, folder=folders.data / "reports", site=settings.site.name, zone=zone
+        ),
+        warnings=WarningService(store, bus, clock, incidents, _warning_policy(settings, zone)),
         review=ReviewService(store, bus, clock),
         field=FieldService(store=store, bus=bus, clock=clock, outbox=outbox, settings=broker, audit=append),
         traffic=TrafficService(store=store, bus=bus, clock=clock),
@@ -126,7 +130,7 @@ def make_services(
             clock=clock,
             parking=parking,
             settings=settings.parking,
-            time_zone=zone_name(settings.site.time_zone),
+            time_zone=zone.key,
             folder=folders.data,
             is_simulated=is_demo,
         ),
@@ -142,7 +146,7 @@ def make_services(
     )
 
 
-def _warning_policy(settings: Settings) -> WarningPolicy:
+def _warning_policy(settings: Settings, zone: ZoneInfo) -> WarningPolicy:
     site, wanted = settings.site, settings.cap
     is_placed = site.center_lat_deg is not None and site.center_lon_deg is not None
     return WarningPolicy(
@@ -150,4 +154,9 @@ def _warning_policy(settings: Settings) -> WarningPolicy:
         languages=tuple(part.strip() for part in wanted.languages.split(",") if part.strip()),
         center=GeoPoint(site.center_lat_deg or 0.0, site.center_lon_deg or 0.0) if is_placed else None,
         radius_km=wanted.radius_km,
+        geocodes=frozenset(
+            (name.strip(), value.strip())
+            for name, _, value in (part.rpartition("=") for part in wanted.geocodes.split(",") if part.strip())
+        ),
+        zone=zone,
     )

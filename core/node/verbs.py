@@ -110,6 +110,7 @@ def _session_verbs(node: Node) -> dict[str, Verb]:
             is_demo=node.is_demo,
             is_ready=node.services is not None,
             needs_administrator=node.services is not None and await node.services.access.needs_administrator(),
+            timezone=node.time_zone,
             basemap=node.basemap,
             center=node.center,
             notices=node.door_notices(),

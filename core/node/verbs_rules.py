@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from core.access.model import Actor
 from core.incidents.figures import Figures, read_figures
 from core.incidents.policy import call_from
-from core.incidents.rules.book import RuleBook
 from core.incidents.rules.model import RuleReport, RuleSet, RulesInForce, RuleVersion, TrialRun
 from core.link.server import Peer, Verb
 from core.node.trials import TrialOrder
@@ -54,7 +53,7 @@ def rule_verbs(node: Node, actor_of: Callable[[Peer], Actor]) -> dict[str, Verb]
         order = TrialOrder(
             rule_id=rule_id,
             as_it_is=services.rules.book,
-            changed=RuleBook(RulesInForce(rules=rules, version=0)),
+            changed=services.rules.book_of(rules),
             since=since,
             until=until,
             devices=services.field.devices(),

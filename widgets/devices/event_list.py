@@ -57,7 +57,8 @@ class EventList(ListWithText):
             self._show_none(_NONE)
             return
         delay = format_age((event.received_at - event.at).total_seconds())
-        came = f"{format_instant(event.at)} by the device, received {delay} later, number {event.seq:,}."
+        number = "without a number" if event.is_unnumbered else f"number {event.seq:,}"
+        came = f"{format_instant(event.at)} by the device, received {delay} later, {number}."
         doubt = "" if event.is_good else " The device or its clock is not to be trusted."
         late = " It came late: it is history." if event.is_late else ""
         if event.is_late and event.call is EventCall.NONE:
@@ -77,5 +78,7 @@ def _line(key: str, event: DeviceEvent) -> Line:
         became = "late" if event.call is EventCall.NONE else f"late, {became}"
     if event.is_ahead:
         became = f"{became}, earlier ones missing"
+    if event.is_unnumbered:
+        became = f"{became}, no number"
     cells = (event.title, format_clock(event.at), format_clock(event.received_at), became)
     return Line(key=key, cells=cells, condition=condition, tip=format_instant(event.received_at))

@@ -59,6 +59,7 @@ class HeaderBar(QFrame):
         super().__init__(parent)
         self._clock = clock or SystemClock()
         self._zone: tzinfo = UTC
+        self._clock_fault = ""
         self._health: Health | None = None
         self._streams: Mapping[str, StreamReport] = {}
         self._is_node_gone = False
@@ -85,6 +86,11 @@ class HeaderBar(QFrame):
         return self._time.text()
 
     @property
+    def date_text(self) -> str:
+        """The date, or how wrong this desk's clock is."""
+        return self._date.text()
+
+    @property
     def sound_text(self) -> str:
         """What the sound button says."""
         return self._sound.text()
@@ -101,6 +107,17 @@ class HeaderBar(QFrame):
         except (ZoneInfoNotFoundError, ValueError):
             # No time zone data on this machine: UTC, and the offset says so.
             self._zone = UTC
+        self.refresh()
+
+    def show_clock_fault(self, words: str) -> None:
+        """Say how wrong this desk's clock is, e.g. "2 min slow"; empty where it is right."""
+        self._clock_fault = words
+        tip = (
+            f"The clock of this desk is {words}: set it. Here, alarms and incidents go by the node's." if words else ""
+        )
+        for label in (self._time, self._date):
+            label.setToolTip(tip)
+        self._date.setAccessibleDescription(tip)
         self.refresh()
 
     def show_session(self, session: Session | None) -> None:
@@ -169,7 +186,7 @@ class HeaderBar(QFrame):
         now = self._clock.now()
         local = now.astimezone(self._zone)
         self._time.setText(f"{local:%H:%M:%S} {_offset(local)}")
-        self._date.setText(f"{local:%a %Y-%m-%d}")
+        self._date.setText(f"clock {self._clock_fault}" if self._clock_fault else f"{local:%a %Y-%m-%d}")
         self._refresh_lamps(now)
         self._refresh_sound(now)
 

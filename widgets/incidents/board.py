@@ -180,6 +180,7 @@ class IncidentBoard(QWidget):
         if current is not None and current.incident_id == detail.incident.incident_id:
             self._attached = frozenset(alarm.alarm_id for alarm in detail.alarms)
         self._view.show_detail(detail)
+        self._view.show_time(self._clock.now())
 
     def show_picture(self, incident_id: str, content: bytes) -> None:
         """Show an incident's picture."""

@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 
 from core.access.model import Role
 from core.incidents.model import Alarm, Incident, Priority
-from core.incidents.work import IncidentDetail, Step, TimelineEntry, Unit, steps_from, timers_of
+from core.incidents.work import IncidentDetail, Publication, Step, TimelineEntry, Unit, steps_from, timers_of
 from widgets.alarms.detail import CommentField, Snapshot
 from widgets.alarms.order import STATE_WORDS
 from widgets.base.flow import FlowLayout
@@ -99,6 +99,7 @@ class IncidentView(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._incident: Incident | None = None
+        self._publication: Publication | None = None
         self._pictures: tuple[str, ...] = ()
         self._shown_picture = ""
         self._build()
@@ -135,6 +136,7 @@ class IncidentView(QWidget):
             self._timeline.show_lines(())
             self._alarms.show_lines(())
             self._pictures, self._shown_picture = (), ""
+            self._publication = None
             self._picture.show_nothing("No picture")
             self.say("")
         self._overlay.clear()
@@ -159,6 +161,7 @@ class IncidentView(QWidget):
         self._tabs.setTabText(1, f"Alarms ({len(detail.alarms)})")
         self._pictures = detail.pictures
         self._tabs.setTabText(2, f"Pictures ({len(detail.pictures)})")
+        self._publication = detail.published
         if detail.pictures and not self._shown_picture:
             self._want_picture(detail.pictures[0])
 
@@ -170,10 +173,19 @@ class IncidentView(QWidget):
             else:
                 self._picture.show_nothing("This picture is gone.")
 
+    @property
+    def published(self) -> str:
+        """What the operator reads of what others were told."""
+        return self._published.text()
+
     def show_time(self, now: datetime) -> None:
-        """Let the timers go on."""
-        if self._incident is not None:
-            self._timers.show_timers(timers_of(self._incident, now))
+        """Let the timers go on, and what others were told grow old."""
+        if self._incident is None:
+            return
+        self._timers.show_timers(timers_of(self._incident, now))
+        words = "" if self._publication is None else _published_words(self._publication, self._incident, now)
+        self._published.setText(words)
+        self._published.setVisible(bool(words))
 
     def show_none(self) -> None:
         """Say that nothing is selected."""
@@ -218,6 +230,8 @@ class IncidentView(QWidget):
         head.addWidget(self._symbol)
         head.addWidget(self._title, 1)
         self._facts, self._text, self._note = _wrapped(self, "secondary"), _wrapped(self), _wrapped(self)
+        self._published = _wrapped(self)
+        self._published.hide()
         self._note.hide()
         self._timers = TimerRow(self)
         self._choice = ChoiceList(self)
@@ -232,7 +246,7 @@ class IncidentView(QWidget):
         self._comment.returnPressed.connect(lambda: self.comment_entered.emit(self.comment_draft))
         self._comment.left.connect(self.left)
         column.addLayout(head)
-        for part in (self._facts, self._text, self._timers):
+        for part in (self._facts, self._text, self._published, self._timers):
             column.addWidget(part)
         column.addLayout(self._build_actions())
         for below in (self._note, self._choice, self._comment):
@@ -328,6 +342,18 @@ class IncidentView(QWidget):
 
 _NEXT_KEYS = {"new": "A", "assigned": "E", "en_route": "S", "on_scene": "R", "resolved": "X"}
 """What usually comes next, by the incident's state: its button is the first one that is seen."""
+
+
+def _published_words(told: Publication, incident: Incident, now: datetime) -> str:
+    """Say what others know of an incident, and what is to be done about it; empty where that is nothing."""
+    until = format_clock(told.until)
+    if now >= told.until:
+        return "" if incident.is_closed else f"Published as CAP, and over for others since {until}: P sends it again."
+    if incident.is_closed:
+        return f"Closed, and still published as CAP until {until}: P takes it back."
+    if told.is_outdated:
+        return f"Published as CAP until {until}, and changed since: P sends an update."
+    return f"Published as CAP until {until}."
 
 
 def _entry_line(number: int, entry: TimelineEntry) -> Line:

@@ -135,7 +135,8 @@ class TimerRow(QWidget):
         self._timers = tuple(timers)
         self.setAccessibleName("; ".join(timer_words(timer) for timer in self._timers) or "No timers")
         self.setToolTip("\n".join(timer_words(timer) for timer in self._timers))
-        if n_before != len(self._timers):
+        # A clock that goes on needs more room, and another line with it.
+        if n_before != len(self._timers) or self.heightForWidth(self.width()) != self.height():
             self.updateGeometry()
         self.update()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, tzinfo
 
 from core.incidents.model import Alarm, Condition, Priority
 from core.incidents.rules.model import AlarmRule, RulesInForce
@@ -43,9 +43,10 @@ def tuning_of_rule(rule: AlarmRule) -> AlarmTuning:
 class RuleBook:
     """One set of rules; never changes."""
 
-    def __init__(self, in_force: RulesInForce) -> None:
-        """Take the rules as they are."""
+    def __init__(self, in_force: RulesInForce, zone: tzinfo | None = None) -> None:
+        """Take the rules as they are; hours of the day are meant in `zone`, and in this machine's where it is None."""
         self.in_force = in_force
+        self.zone = zone
         self._by_id = {rule.rule_id: rule for rule in in_force.rules}
         self._by_kind: dict[str, tuple[AlarmRule, ...]] = {}
         self.tunings: Mapping[str, AlarmTuning] = {
@@ -104,6 +105,7 @@ class RuleBook:
                 reach=Reach.SAME_SOURCE,
                 windows=rule.suppression.windows,
                 of_rule=rule.rule_id,
+                zone=self.zone,
             )
             for rule in self.in_force.rules
             if rule.suppression.windows
@@ -133,18 +135,13 @@ class RuleBook:
             not kinds or set(kinds) & set(applies.kinds) for kinds in before
         )
 
-    def window_holding(self, condition: Condition | Alarm, at: datetime) -> str:
-        """Return the id of the rule that holds a condition at this hour; empty where none does.
-
-        Args:
-            condition: It, or its alarm.
-            at: Aware; hours are those of the machine's place.
-        """
+    def held_until(self, condition: Condition | Alarm, at: datetime) -> datetime | None:
+        """Return until when the hours of its rule hold a condition, or its alarm, at an instant; None where none do."""
         rule = self.rule_of_alarm(condition) if isinstance(condition, Alarm) else self.rule_of(condition)
         if rule is None or not rule.suppression.windows:
-            return ""
-        local = at.astimezone()
-        return rule.rule_id if any(window.holds(local) for window in rule.suppression.windows) else ""
+            return None
+        local = at.astimezone(self.zone)
+        return max((window.ends(local) for window in rule.suppression.windows if window.holds(local)), default=None)
 
     def _of_kind(self, kind: str) -> tuple[AlarmRule, ...]:
         if kind not in self._by_kind:
@@ -158,9 +155,9 @@ class RuleBook:
         return (rule for rule in self._of_kind(condition.kind) if rule.applies_to.fits(condition))
 
 
-def shipped_book() -> RuleBook:
+def shipped_book(zone: tzinfo | None = None) -> RuleBook:
     """Return the book of the rules that the program brings."""
-    return RuleBook(RulesInForce(rules=shipped_rules(), version=0))
+    return RuleBook(RulesInForce(rules=shipped_rules(), version=0), zone)
 
 
 def shipped_tunings() -> Tunings:

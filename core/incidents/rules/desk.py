@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime
+from datetime import datetime, tzinfo
 
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
@@ -45,12 +45,12 @@ class RuleDesk:
     Threads: the owner's loop; `book` is replaced as a whole.
     """
 
-    def __init__(self, store: Store, bus: Bus, clock: Clock) -> None:
-        """Begin with the rules that the program brings."""
+    def __init__(self, store: Store, bus: Bus, clock: Clock, zone: tzinfo | None = None) -> None:
+        """Begin with the rules that the program brings; hours are meant in `zone`, None is this machine's."""
         self._store = store
         self._bus = bus
         self._clock = clock
-        self.book: RuleBook = shipped_book()
+        self.book: RuleBook = shipped_book(zone)
         self.tunings = shipped_tunings()
 
     async def load(self) -> str:
@@ -173,8 +173,12 @@ class RuleDesk:
         """Return the rules in force as a document."""
         return text_of_rules(self.book.in_force.rules)
 
+    def book_of(self, rules: RuleSet) -> RuleBook:
+        """Return what other rules would be here."""
+        return RuleBook(RulesInForce(rules=rules, version=0), self.book.zone)
+
     def _put_in_force(self, in_force: RulesInForce) -> None:
-        self.book = RuleBook(in_force)
+        self.book = RuleBook(in_force, self.book.zone)
         self.tunings.replace(self.book.tunings)
         self.tunings.suppression = self.book.suppressions()
 

@@ -54,11 +54,16 @@ class Replayed:
 
 
 class _Causes:
-    """What explains alarms: others, by the hours in which they were active, and works."""
+    """What explains alarms: others, by the hours in which they were active, works, and hours of the day."""
 
     def __init__(
-        self, alarms: Iterable[Replayed], rules: tuple[SuppressionRule, ...], works: tuple[PlannedWorks, ...]
+        self,
+        alarms: Iterable[Replayed],
+        rules: tuple[SuppressionRule, ...],
+        works: tuple[PlannedWorks, ...],
+        book: RuleBook,
     ) -> None:
+        self._book = book
         self._rules = rules
         self._works = works
         self._by_hour: dict[int, list[Replayed]] = defaultdict(list)
@@ -83,6 +88,8 @@ class _Causes:
             and find_rule(condition, (_cause(cause.condition),), rules=self._rules, works=(), now=at)
         ]
         ends += (one.until for one in self._works if find_rule(condition, (), rules=(), works=(one,), now=at))
+        hours_end = self._book.held_until(condition, at)
+        ends += () if hours_end is None else (hours_end,)
         return max(ends, default=None)
 
 
@@ -253,8 +260,8 @@ def _side(
             n_conditions += sum(one.is_raise and one.at >= since for one in course)
             own = (replace(one, condition=replace(one.condition, rule_id=rule_id)) for one in alarms)
             raised += (one for one in own if one.at >= since)
-    known = _Causes(explaining, rules, works)
-    is_held = [bool(book.window_holding(one.condition, one.at)) or known.hold(one) for one in raised]
+    known = _Causes(explaining, rules, works, book)
+    is_held = [known.hold(one) for one in raised]
     n_chatter = sum(one.is_chatter and not held for one, held in zip(raised, is_held, strict=True))
     per_day = Counter(one.at.astimezone(UTC).date().isoformat() for one in raised)
     return TrialSide(

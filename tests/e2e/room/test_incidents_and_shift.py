@@ -158,10 +158,17 @@ def test_an_incident_is_taken_through_its_whole_life_by_keyboard(start_node, mos
             sent = cap.parse(await until(lambda: heard.payload, "the message"))
         assert (sent.status, sent.msg_type, sent.incidents) == ("Test", "Alert", incident_id)
 
+        await until(lambda: board.view.published.startswith("Published as CAP until"), "what others were told")
         await key(Qt.Key.Key_R)
         await until(lambda: status() is IncidentStatus.RESOLVED, "resolved")
+        await until(lambda: "P sends an update" in board.view.published, "that they know it as it was")
+        await shoot(first, tmp_path, "published")
         await key(Qt.Key.Key_X, Qt.Key.Key_1)
         await until(lambda: first.live.incidents[incident_id].status is IncidentStatus.CLOSED, "closed")
+        await until(
+            lambda: any("still published as CAP" in label.text() for label in first.window.findChildren(QLabel)),
+            "the reminder to take it back",
+        )
 
         assert first.live.alarms[alarm.alarm_id].state is AlarmState.UNACKNOWLEDGED
 

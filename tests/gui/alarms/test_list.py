@@ -499,14 +499,21 @@ class Paints(QObject):
         self.n_times += event.type() is QEvent.Type.Paint
         return False
 
+    def have_settled(self):
+        """Whether it was painted, and nothing more of it is asked for."""
+        n_before = self.n_times
+        QApplication.processEvents()
+        return bool(n_before) and self.n_times == n_before
+
 
 @pytest.mark.parametrize("width_px", [1200, 700])
 def test_a_new_alarm_has_the_rows_painted_once_and_at_once(desk, qtbot, width_px):
     desk.list.resize(width_px, 500)
     desk.list.show_alarms([make_alarm("a"), make_alarm("b"), make_alarm("c", Priority.LOW)])
     desk.list._tick_timer.stop()
-    QTest.qWait(50)
     paints = Paints(desk.list.table.viewport())
+    qtbot.waitUntil(paints.have_settled)
+    paints.n_times = 0
 
     desk.list.show_alarms([*desk.list.model.alarms, make_alarm("d", Priority.CRITICAL)])
     assert paints.n_times == 1

@@ -164,3 +164,13 @@ def test_at_1280_pixels_no_lamp_and_no_count_is_cut(header, qapp):
     buttons = [button for button in header.findChildren(QToolButton) if button.isVisible()]
     assert all(button.width() >= button.sizeHint().width() for button in buttons)
     assert header._site.width() > 100
+
+
+def test_a_clock_that_is_wrong_is_said_below_the_time_until_it_is_right(header):
+    date = header.date_text
+
+    header.show_clock_fault("2 min slow")
+    assert header.date_text == "clock 2 min slow"
+
+    header.show_clock_fault("")
+    assert header.date_text == date

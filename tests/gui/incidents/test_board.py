@@ -6,16 +6,29 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QComboBox, QLineEdit, QListWidget
+from PySide6.QtWidgets import QApplication, QComboBox, QLineEdit, QListWidget, QVBoxLayout, QWidget
 
 from core.access.model import Colleague, Role
 from core.incidents.model import Incident, IncidentStatus, Priority, SourceKind
-from core.incidents.work import Disposition, Duty, IncidentDetail, Step, TimelineEntry, Unit
+from core.incidents.work import (
+    PUBLISHED_FOR,
+    Disposition,
+    Duty,
+    IncidentDetail,
+    Publication,
+    Step,
+    TimelineEntry,
+    Timer,
+    TimerState,
+    Unit,
+)
 from core.kernel.clock import FakeClock
 from core.kernel.geo import GeoPoint
 from tests.fixtures.alarms import alarm
+from widgets.base.times import format_clock
 from widgets.incidents.board import IncidentBoard
 from widgets.incidents.model import Shown
+from widgets.incidents.timers import TimerRow
 from widgets.incidents.units import UnitsPage
 
 AT = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
@@ -267,6 +280,44 @@ def test_the_timeline_tells_the_newest_first_and_stays_with_its_incident(board, 
     assert [line.cells[0] for line in board.view.timeline] == ["second", "first"]
 
 
+@pytest.mark.parametrize(
+    ("age_s", "is_outdated", "status", "words"),
+    [
+        (60, False, IncidentStatus.NEW, "Published as CAP until {until}."),
+        (60, True, IncidentStatus.ASSIGNED, "Published as CAP until {until}, and changed since: P sends an update."),
+        (60, True, IncidentStatus.CLOSED, "Closed, and still published as CAP until {until}: P takes it back."),
+        (3600, False, IncidentStatus.NEW, "Published as CAP, and over for others since {until}: P sends it again."),
+        (3600, True, IncidentStatus.CLOSED, ""),
+    ],
+    ids=["as it is", "changed", "closed", "over for others", "closed and over"],
+)
+def test_what_others_were_told_stands_above_the_steps(board, show, clock, age_s, is_outdated, status, words):
+    told = incident("I", status=status)
+    show(told)
+    board.select("I")
+    at = clock.now()
+    published = Publication(at=at, until=at + PUBLISHED_FOR, is_outdated=is_outdated)
+    board.show_detail(IncidentDetail(incident=told, published=published))
+
+    clock.advance(seconds=age_s)
+    board._on_second()
+
+    assert board.view.published == words.format(until=format_clock(published.until))
+
+
+def test_what_others_were_told_of_one_incident_is_not_said_of_the_next(board, show, clock):
+    show(incident("I"), incident("other"))
+    board.select("I")
+    at = clock.now()
+    published = Publication(at=at, until=at + PUBLISHED_FOR, is_outdated=False)
+    board.show_detail(IncidentDetail(incident=incident("I"), published=published))
+    assert board.view.published
+
+    board.select("other")
+
+    assert board.view.published == ""
+
+
 def test_a_late_incident_says_so_in_the_list_and_above_it(board, show, clock):
     show(incident())
     clock.advance(seconds=80)
@@ -276,6 +327,30 @@ def test_a_late_incident_says_so_in_the_list_and_above_it(board, show, clock):
     assert "1 late" in board._count.text()
     assert board.listed[0].incident_id == "I"
     assert "late 00:20" in board._model.index(0, 2).data()
+
+
+def test_a_timer_that_needs_another_line_gets_it_when_its_clock_begins(qtbot):
+    def timer(name, seconds):
+        state = TimerState.WAITING if seconds is None else TimerState.IN_TIME
+        return Timer(name=name, limit_s=60.0, state=state, seconds=seconds)
+
+    page, row = QWidget(), TimerRow()
+    qtbot.addWidget(page)
+    column = QVBoxLayout(page)
+    column.addWidget(row)
+    column.addStretch(1)
+    waiting = [timer("Assign", 0.0), timer("En route", 0.0), timer("On scene", None)]
+    row.show_timers(waiting)
+    page.show()
+    page.resize(200, 200)
+    while row.heightForWidth(row.width()) > row.fontMetrics().height() * 2:
+        page.resize(page.width() + 1, 200)
+    qtbot.waitUntil(lambda: row.height() == row.heightForWidth(row.width()))
+    one_line = row.height()
+
+    row.show_timers([*waiting[:2], timer("On scene", 3600.0)])
+
+    qtbot.waitUntil(lambda: row.height() > one_line)
 
 
 def test_what_is_looked_at_stays_while_others_come(board, show):

@@ -11,6 +11,7 @@ from core.access.model import SYSTEM
 from core.field import rows
 from core.field.event_log import EventCall
 from core.field.inbox import Inbound
+from core.field.inventory import DeviceAt
 from core.field.model import CommandStatus, DeviceState, LinkReport, LinkState
 from core.field.outbox import Outbox
 from core.field.payloads import AlarmPayload, Status
@@ -930,6 +931,81 @@ def test_an_alert_ahead_that_cannot_be_stored_just_now_calls_when_the_database_i
     on_site(tmp_path, body)
 
 
+def test_an_alert_without_a_number_calls_once_and_is_counted_as_what_the_grammar_refuses(tmp_path):
+    async def body(site):
+        ahead = []
+        site.bus.subscribe(EventCameAhead, lambda told: ahead.append((told.event.data, told.event.is_unnumbered)))
+        site.link_is(LinkState.CONNECTED)
+        site.hear("evt", seq=1, boot="b")
+        for _ in range(2):
+            # Twice the same in every byte: its broker delivered it again.
+            site.hear("evt", boot="b", id="help", type="Alert", data=ALERT)
+        n_done_before = len(site.link.acknowledged)
+        await pass_time(site, 1)
+        (shown,) = [one for one in await site.service.events("station/s1") if one.is_unnumbered]
+        n_done_after = len(site.link.acknowledged)
+        site.clock.advance(seconds=5)
+        site.hear("evt", boot="b", id="help", type="Alert", data=ALERT)
+        site.hear("evt", seq=2, boot="b")
+        await pass_time(site, 1)
+
+        assert {is_unnumbered for _, is_unnumbered in ahead} == {True}
+        assert (shown.call, shown.title) == (EventCall.WAITING, "Fire")
+        assert (n_done_before, n_done_after) == (0, 3), "the broker keeps what is not stored yet"
+        assert site.told == [1, 2], "those with a number go on as if it were not there"
+        assert sorted(seq for _, seq in await site.stored()) == [-1, -1, 1, 2]
+        assert json.loads(site.link.last("evt/ack"))["ack"] == 2
+        (bad,) = site.service.bad_sources()
+        assert (bad.source, bad.n_messages) == ("station/s1", 3)
+        assert "without the field 'seq'" in bad.last_error
+
+    on_site(tmp_path, body)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"type": "Counted"},
+        {"type": "Alert", "data": {"category": "fire", "severity": "informational"}},
+        {"type": "Alert", "data": ALERT, "hist": True, "age_s": 120},
+    ],
+    ids=["no alert", "for information", "late"],
+)
+def test_what_has_no_number_and_calls_nobody_is_only_counted(tmp_path, fields):
+    async def body(site):
+        site.link_is(LinkState.CONNECTED)
+        age_s = fields.pop("age_s", 0)
+        site.hear("evt", boot="b", ts=site.ago(age_s), **fields)
+        await pass_time(site, 1)
+
+        assert await site.stored() == []
+        assert site.service.bad_sources()[0].last_error == "An event needs the field 'seq'."
+
+    on_site(tmp_path, body)
+
+
+def test_an_alert_without_a_number_waits_for_a_database_that_is_away(tmp_path):
+    async def body(site):
+        ahead = []
+        site.bus.subscribe(EventCameAhead, lambda told: ahead.append(told.event.data))
+        site.link_is(LinkState.CONNECTED)
+        write = site.store.write
+
+        async def away(_fn):
+            raise UnavailableError("The database is away.")
+
+        site.store.write = away
+        site.hear("evt", type="Alert", data=ALERT)
+        await pass_time(site, 2)
+        assert ahead == []
+
+        site.store.write = write
+        await pass_time(site, 0.1)
+        assert ahead == [ALERT]
+
+    on_site(tmp_path, body)
+
+
 def prune_events(session):
     session.execute(delete(FieldEventRow))
 
@@ -986,6 +1062,62 @@ def test_what_such_a_device_sends_again_is_the_same_event_also_after_a_start_of_
         site.service = first
 
         assert [seq for _, seq in await site.stored()] == [1, 2, 3, 4, 5, 1, 2, 3]
+
+    on_site(tmp_path, body)
+
+
+async def remove_and_put_back_after_a_restart(site, tmp_path):
+    """Remove the station, start another service over the same database, and put the station back in that one."""
+    (device,) = site.service.devices()
+    (outcome,) = await site.service.remove_devices(
+        SYSTEM, [DeviceAt(device_id=device.device_id, version=device.version)]
+    )
+    assert not outcome.reason
+    first, site.service = (
+        site.service,
+        FieldService(
+            store=site.store,
+            bus=site.bus,
+            clock=site.clock,
+            outbox=Outbox(tmp_path / "other.sqlite3"),
+            settings=BrokerSettings(host="localhost"),
+        ),
+    )
+    await first.stop()
+    await site.service.prepare()
+    site.service._link = site.link
+    site.link_is(LinkState.CONNECTED)
+    (removed,) = await site.service.removed_devices()
+    (outcome,) = await site.service.restore_devices(SYSTEM, [removed.removal_id])
+    assert not outcome.reason
+    site.told.clear()
+
+
+def test_such_a_device_that_is_removed_and_put_back_goes_on_in_the_start_that_was_made_up_for_it(tmp_path):
+    async def body(site):
+        await begin_to_count_anew(site)
+        await remove_and_put_back_after_a_restart(site, tmp_path)
+        site.hear("evt", seq=3, type="Alert", data=ALERT)
+        await pass_time(site, 1)
+
+        assert site.told == [3]
+        assert [seq for _, seq in await site.stored()] == [1, 2, 3, 4, 5, 1, 2, 3]
+
+    on_site(tmp_path, body)
+
+
+def test_a_device_that_was_put_back_and_lost_its_memory_meanwhile_is_heard_from_its_first_event_on(tmp_path):
+    async def body(site):
+        site.link_is(LinkState.CONNECTED)
+        for seq in range(1, 6):
+            site.hear("evt", seq=seq, boot="before")
+        await pass_time(site, 1)
+        await remove_and_put_back_after_a_restart(site, tmp_path)
+        site.clock.advance(seconds=60)
+        site.hear("evt", seq=1, boot="after", type="Alert", data=ALERT)
+        await pass_time(site, 1)
+
+        assert site.told == [1]
 
     on_site(tmp_path, body)
 

@@ -169,9 +169,13 @@ def test_a_warning_is_as_urgent_as_it_is_severe_near_and_sure(severity, urgency,
     assert cap.priority_of(info) is priority
 
 
-def test_the_block_in_the_first_language_that_is_there_is_read():
-    german, french = (replace(message().infos[0], language=language) for language in ("de-CH", "fr-CH"))
-    alert = message(infos=(german, french))
+def test_all_blocks_in_the_first_language_that_is_there_are_read():
+    german, more, french = (
+        replace(message().infos[0], language=language, headline=headline)
+        for language, headline in (("de-CH", "a"), ("de-CH", "b"), ("fr-CH", "c"))
+    )
+    alert = message(infos=(german, more, french))
 
-    assert cap.info_in(alert, ("it", "fr")) == french
-    assert cap.info_in(alert, ("en",)) == german
+    assert cap.infos_in(alert, ("it", "fr")) == (french,)
+    assert cap.infos_in(alert, ("en",)) == (german, more)
+    assert cap.infos_in(replace(alert, infos=()), ("en",)) == ()

@@ -18,10 +18,12 @@ from core.incidents.model import Incident, IncidentChanged, IncidentStatus, Prio
 from core.incidents.work import (
     NEEDS,
     NEXT,
+    PUBLISHED_FOR,
     Disposition,
     Duty,
     HandIncident,
     Need,
+    Publication,
     Step,
     StepOrder,
     TimerState,
@@ -228,6 +230,30 @@ def test_what_is_only_written_or_sent_out_meanwhile_makes_no_step_stale(room, di
     assigned = take(incident.incident_id, Step.ASSIGN, version=1, operator="olga")
 
     assert (assigned.status, assigned.work_version) == (IncidentStatus.ASSIGNED, 4)
+
+
+def test_what_others_were_told_of_an_incident_is_known_until_it_is_taken_back(room, dispatch, take):
+    incident_id = by_hand(room, dispatch).incident_id
+
+    def publish():
+        room.run(dispatch.note_published(OMAR, incident_id, "to the broker", at=room.clock.now()))
+
+    def published():
+        return room.run(dispatch.detail(incident_id)).published
+
+    assert published() is None
+    publish()
+    at = room.clock.now()
+    assert published() == Publication(at=at, until=at + PUBLISHED_FOR, is_outdated=False)
+    room.clock.advance(seconds=60)
+    take(incident_id, Step.COMMENT, comment="on the left lane")
+    assert not published().is_outdated
+    take(incident_id, Step.CLOSE, disposition=Disposition.NO_ACTION)
+    assert (published().at, published().is_outdated) == (at, True)
+    publish()
+    assert published() is None
+    take(incident_id, Step.REOPEN, comment="it lies there again")
+    assert published() is None
 
 
 def test_an_incident_is_opened_again_with_a_reason_and_its_times_begin_anew(room, dispatch, take):

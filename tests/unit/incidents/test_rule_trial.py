@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -139,6 +140,16 @@ def test_what_a_window_holds_is_raised_and_not_called():
     side = tried(course((0, 100)), book(always)).changed
 
     assert (side.n_raised, side.n_called, side.n_held) == (1, 0, 1)
+
+
+@pytest.mark.parametrize(("hours", "n_called"), [(0.5, 0), (1.5, 1)])
+def test_what_outlives_the_hours_that_hold_it_calls_after_all(hours, n_called):
+    quiet = replace(RULE, suppression=Suppression(windows=(Window(begin="11:00", end="13:00"),)))
+    at_the_site = RuleBook(book(quiet).in_force, ZoneInfo("UTC"))
+
+    side = tried(course((0, hours * 3600)), at_the_site).changed
+
+    assert (side.n_raised, side.n_called, side.n_held) == (1, n_called, 1 - n_called)
 
 
 def held_while_a_camera_is_lost(reach=Reach.SAME_SOURCE):

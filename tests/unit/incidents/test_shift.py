@@ -1,6 +1,8 @@
 """The shift log, the hand-over report and its signature, on a real store."""
 
+import hashlib
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import text
@@ -8,12 +10,13 @@ from sqlalchemy.exc import DBAPIError
 
 from core.access import audit
 from core.incidents.dispatch import DispatchService
-from core.incidents.handover import HandOverService, file_name, to_fragment, to_text
+from core.incidents.handover import HandOver, HandOverService, file_name, to_fragment, to_text
 from core.incidents.model import Priority, Quality, Shelving, SourceKind
 from core.incidents.shift import ShiftEntryAdded, ShiftKind, ShiftQuery, ShiftService, ShiftWatch
 from core.incidents.suppression import PlannedWorks, Source
 from core.incidents.work import Disposition, HandIncident, Step, StepOrder
 from core.kernel.errors import BadInputError, ConsoleError, NotPermittedError, UnavailableError
+from core.kernel.wire import from_bytes, to_bytes
 from tests.fixtures.alarms import AT, alarm
 from tests.fixtures.room import OLGA, OMAR, SUSI, VERA, Room, make_condition
 
@@ -224,6 +227,38 @@ def test_a_shift_begins_where_the_last_one_was_handed_over(room, hand_over):
     assert room.run(hand_over.preview(OMAR)).since == first.content.until
     with pytest.raises(BadInputError, match="within the last week"):
         room.run(hand_over.preview(OLGA, since=room.clock.now() + timedelta(seconds=1)))
+
+
+def test_a_report_has_the_times_of_the_site_with_their_offset_also_at_a_desk_elsewhere(room, busy_room):
+    berlin = HandOverService(
+        room.store,
+        room.bus,
+        room.clock,
+        folder=room.folder / "reports",
+        site="Marenholm",
+        zone=ZoneInfo("Europe/Berlin"),
+    )
+    made = room.run(berlin.hand_over(OLGA))
+    at_a_desk = from_bytes(to_bytes(made), HandOver)
+
+    local = made.content.until.astimezone(ZoneInfo("Europe/Berlin"))
+    assert f"To: {local:%Y-%m-%d %H:%M:%S}+01:00" in to_text(at_a_desk.content)
+    assert "UTC" not in to_text(at_a_desk.content)
+    assert hashlib.sha256(to_text(at_a_desk.content).encode()).hexdigest() == made.sha256
+
+
+def test_a_room_that_handed_nothing_over_for_long_reports_its_last_week(room, hand_over):
+    room.run(hand_over.hand_over(OLGA))
+    room.clock.advance(seconds=9 * 86_400)
+
+    assert room.run(hand_over.preview(OMAR)).since == room.clock.now() - timedelta(days=7)
+
+
+def test_a_room_whose_clock_was_set_back_hands_over_all_the_same(room, hand_over):
+    room.run(hand_over.hand_over(OLGA))
+    room.clock.step(seconds=-3600)
+
+    assert room.run(hand_over.preview(OMAR)).since == room.clock.now()
 
 
 def test_the_incoming_operator_signs_once_and_never_the_outgoing_one(room, hand_over, shift, busy_room):

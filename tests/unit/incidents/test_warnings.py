@@ -8,10 +8,12 @@ import pytest
 
 from core.incidents import cap, publish
 from core.incidents.cap import CapAlert, CapArea, CapInfo
+from core.incidents.dispatch import DispatchService
 from core.incidents.model import AlarmState, Incident, IncidentStatus, Priority, SourceKind
 from core.incidents.warnings import WarningChanged, WarningPolicy, WarningService, circle_ring
+from core.incidents.work import Disposition, Step, StepOrder
 from core.kernel.geo import GeoPoint
-from tests.fixtures.room import Room
+from tests.fixtures.room import OLGA, Room
 
 HERE = GeoPoint(52.0, 8.0)
 RING = tuple(GeoPoint(*point) for point in ((51.9, 7.9), (52.1, 7.9), (52.1, 8.1), (51.9, 8.1), (51.9, 7.9)))
@@ -104,6 +106,46 @@ def test_an_update_takes_the_place_of_what_it_is_about_and_calls_again(room, war
     assert alarms(room) == [("Flood rises", AlarmState.UNACKNOWLEDGED)]
     (warning,) = warnings.warnings()
     assert (warning.title, warning.priority) == ("Flood rises", Priority.CRITICAL)
+
+
+@pytest.mark.parametrize("is_closed", [False, True])
+def test_an_update_of_what_was_answered_counts_to_the_incident_that_is_worked_on(room, warnings, message, is_closed):
+    first = message()
+    take(room, warnings, first)
+    (alarm,) = room.run(room.incidents.open_alarms())
+    seen = {"occurrence": alarm.occurrence, "expect_version": alarm.version}
+    room.run(room.incidents.acknowledge(OLGA, alarm.alarm_id, **seen))
+    dispatch = DispatchService(room.store, room.bus, room.clock, evidence=room.folder / "evidence")
+    step = (
+        StepOrder(step=Step.CLOSE, disposition=Disposition.NO_ACTION)
+        if is_closed
+        else StepOrder(step=Step.ASSIGN, operator="olga")
+    )
+    room.run(dispatch.take_step(OLGA, alarm.incident_id, step, expect_version=0))
+    room.clock.advance(seconds=1800)
+
+    take(room, warnings, message(2, about=(first,), kind="Update", sent_s=1, headline="Flood rises"))
+
+    (again,) = room.run(room.incidents.open_alarms())
+    assert (again.title, again.is_calling) == ("Flood rises", True)
+    assert again.alarm_id != alarm.alarm_id
+    assert (again.incident_id == alarm.incident_id) is not is_closed
+
+
+def test_the_alarm_has_the_words_of_the_last_of_many_updates_that_come_at_once(room, warnings, message):
+    before = [message()]
+    take(room, warnings, before[0])
+    for number in range(2, 8):
+        update = message(number, about=before, kind="Update", sent_s=number, headline=f"Flood, {number} m")
+        take(room, warnings, update)
+        before.append(update)
+
+    (alarm,) = room.run(room.incidents.open_alarms())
+    assert (alarm.title, alarm.is_active) == ("Flood, 7 m", True)
+    room.clock.advance(seconds=120)
+    room.run(room.incidents.tick())
+    (alarm,) = room.run(room.incidents.open_alarms())
+    assert (alarm.title, alarm.is_active) == ("Flood, 7 m", True)
 
 
 def test_a_cancel_ends_the_warning_and_every_update_of_it(room, warnings, message, told):
@@ -211,6 +253,67 @@ def test_what_is_far_away_is_only_kept(room, make, message):
     assert take(room, service, message(2, areas=(circle,))) == "raised"
     assert take(room, near, message(3)) == "raised"
     assert take(room, service, message(4, areas=(CapArea(description="somewhere"),))) == "raised"
+
+
+def test_the_all_clear_for_one_area_leaves_the_warning_for_another(room, warnings, message):
+    first = message()
+    take(room, warnings, first)
+    over = CapArea(description="Hill", circles=((HERE, 1.0),))
+    update = message(2, about=(first,), kind="Update", sent_s=1, responses=("AllClear",), areas=(over,))
+    both = replace(update, infos=(*update.infos, first.infos[0]))
+
+    assert take(room, warnings, both) == "updated"
+
+    (warning,) = warnings.warnings()
+    assert (warning.polygons, warning.circles) == ((RING,), ())
+    assert alarms(room) == [("Flood at the Lenne", AlarmState.UNACKNOWLEDGED)]
+
+
+def test_of_several_things_in_one_message_the_most_urgent_is_named_and_the_others_beside_it(room, warnings, message):
+    wind = message(event="Wind", headline="Storm", severity="Extreme", areas=(CapArea(description="Hill"),))
+    rain = message(event="Rain", headline="Heavy rain", severity="Minor", expires_s=7200)
+    take(room, warnings, replace(rain, infos=(*rain.infos, *wind.infos)))
+
+    (warning,) = warnings.warnings()
+    (alarm,) = room.run(room.incidents.open_alarms())
+    assert (alarm.title, alarm.priority) == ("Storm", Priority.CRITICAL)
+    assert "Also: Heavy rain." in alarm.detail
+    assert "Where: Riverside, Hill." in alarm.detail
+    assert (warning.polygons, warning.expires_at) == ((RING,), rain.infos[0].expires)
+
+
+def test_a_warning_of_tomorrow_says_from_when_on_it_is_meant(room, warnings, message):
+    onset = room.clock.now() + timedelta(hours=9)
+    take(room, warnings, message(onset=onset, expires_s=12 * 3600))
+
+    (alarm,) = room.run(room.incidents.open_alarms())
+    assert alarm.detail.startswith(f"From {onset:%Y-%m-%d %H:%M} UTC until ")
+
+
+@pytest.mark.parametrize(
+    ("codes", "shape", "outcome"),
+    [
+        ((("WARNCELLID", "105315000"),), (), "raised"),
+        ((("WARNCELLID", "1"), ("WARNCELLID", "105315000")), (), "raised"),
+        ((("WARNCELLID", "1"),), (), "kept"),
+        ((("WARNCELLID", "1"),), (RING,), "raised"),
+        ((("SAME", "1"),), (), "raised"),
+        ((), (), "raised"),
+    ],
+    ids=[
+        "ours",
+        "ours among others",
+        "another",
+        "another, and a shape that is here",
+        "of a name we do not have",
+        "none",
+    ],
+)
+def test_an_area_without_a_shape_is_known_by_its_codes(room, make, message, codes, shape, outcome):
+    service = make(center=HERE, radius_km=20.0, geocodes=frozenset({("WARNCELLID", "105315000")}))
+    area = CapArea(description="Somewhere", geocodes=codes, polygons=shape)
+
+    assert take(room, service, message(areas=(area,))) == outcome
 
 
 def test_the_language_of_the_site_is_read(room, make, message):

@@ -16,7 +16,7 @@ from core.gateway.frigate import OBJECT, FrigateAdapter
 from core.incidents.doubt import Doubtful
 from core.incidents.ledger import Measured
 from core.incidents.model import Condition, Priority, Quality, SourceKind
-from core.incidents.rules.book import RuleBook
+from core.incidents.rules.book import RuleBook, shipped_book
 from core.incidents.rules.model import AlarmRule, AppliesTo, Limits, RuleSet, RulesInForce
 from core.kernel.clock import FakeClock
 from core.kernel.errors import UnavailableError
@@ -255,6 +255,24 @@ def test_a_full_disk_and_a_database_that_refuses_call_and_are_taken_back():
         ]
 
     run(scenario)
+
+
+def test_a_place_of_regional_warnings_that_gives_none_calls_once_its_rule_has_waited_and_is_taken_back():
+    key = "system/warnings_source:url"
+
+    async def scenario(calls, incidents):
+        calls.take_warning_places({"url": "It does not answer.", "folder": "It is gone."})
+        calls.take_warning_places({"url": "It does not answer."})
+        calls.take_warning_places({})
+        calls.take_warning_places({})
+        await calls.drain(timeout_s=5)
+
+        assert [what for what, about in incidents.done if about == key] == ["raise", "return"]
+        assert incidents.done.count(("return", "system/warnings_source:folder")) == 1
+
+    run(scenario)
+    rule = shipped_book().rule_of(conditions.warnings_source("url", ""))
+    assert (rule.rule_id, rule.limits.on_delay_s) == ("warnings_source", 600)
 
 
 def test_readings_that_are_lost_call_until_none_were_lost_for_a_minute():

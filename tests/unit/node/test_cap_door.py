@@ -2,7 +2,9 @@
 
 import http.server
 import os
+import socket
 import threading
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -117,6 +119,17 @@ def put(folder, name, data):
     return file
 
 
+def one_fault(door):
+    (sentence,) = door.faults().values()
+    return sentence
+
+
+def feed(*entries):
+    """Make a feed of (address, time of the last change)."""
+    parts = (f'<entry><updated>{at}</updated><link href="{address}"/></entry>' for address, at in entries)
+    return f'<feed xmlns="http://www.w3.org/2005/Atom">{"".join(parts)}</feed>'.encode()
+
+
 def test_files_that_appear_in_the_folder_are_read_once_and_others_left_alone(room, site, tmp_path):  # noqa: F811
     folder = tmp_path / "in"
     put(folder, "a.cap", message(room, 1))
@@ -127,7 +140,7 @@ def test_files_that_appear_in_the_folder_are_read_once_and_others_left_alone(roo
     room.run(door.look())
 
     assert site.titles() == ["Flood 1", "Flood 2"]
-    assert door.faults() == ()
+    assert door.faults() == {}
 
 
 def test_a_file_that_is_no_cap_stops_nothing(room, site, tmp_path):  # noqa: F811
@@ -135,9 +148,48 @@ def test_a_file_that_is_no_cap_stops_nothing(room, site, tmp_path):  # noqa: F81
     put(folder, "a.cap", b"\x00 not even XML")
     put(folder, "b.cap", message(room))
 
-    room.run(site.door(folder=str(folder)).look())
+    door = site.door(folder=str(folder))
+
+    room.run(door.look())
 
     assert (site.titles(), site.warnings.n_refused) == (["Flood 1"], 1)
+    assert "a.cap" in one_fault(door), "a warning that is not used is told to people, not only to the log"
+    room.clock.advance(seconds=25 * 3600)
+    assert door.faults() == {}
+
+
+def test_a_file_that_cannot_be_read_is_named_and_holds_up_no_other(room, site, tmp_path):  # noqa: F811
+    folder = tmp_path / "in"
+    put(folder, "b.cap", message(room))
+    (folder / "a.cap").symlink_to(folder / "a.cap")
+    door = site.door(folder=str(folder))
+
+    room.run(door.look())
+
+    assert site.titles() == ["Flood 1"]
+    assert "a.cap" in one_fault(door)
+
+
+def test_of_many_updates_that_wait_the_last_one_calls_once(room, site, tmp_path):  # noqa: F811
+    folder, first = tmp_path / "in", cap.parse(message(room))
+    put(folder, "0.cap", cap.to_xml(first))
+    for number in range(1, 5):
+        sent = first.sent + timedelta(seconds=number)
+        info = replace(first.infos[0], headline=f"Flood, {number} m")
+        update = replace(
+            first,
+            identifier=f"U-{number}",
+            sent=sent,
+            msg_type="Update",
+            references=(first.reference,),
+            infos=(info,),
+        )
+        put(folder, f"{number}.cap", cap.to_xml(update))
+
+    room.run(site.door(folder=str(folder)).look())
+
+    (alarm,) = room.run(room.incidents.open_alarms())
+    assert (alarm.title, alarm.n_calls, alarm.n_repeats) == ("Flood, 4 m", 1, 0)
 
 
 def test_a_folder_that_is_not_there_is_said(room, site, tmp_path):  # noqa: F811
@@ -145,7 +197,7 @@ def test_a_folder_that_is_not_there_is_said(room, site, tmp_path):  # noqa: F811
 
     room.run(door.look())
 
-    assert "cannot be read" in door.faults()[0]
+    assert "cannot be read" in one_fault(door)
 
 
 def test_an_address_gives_a_message_or_a_feed_of_them(room, site, serve):  # noqa: F811
@@ -162,6 +214,107 @@ def test_an_address_gives_a_message_or_a_feed_of_them(room, site, serve):  # noq
     assert site.titles() == ["Flood 1", "Flood 2"]
 
 
+def test_a_message_of_a_feed_that_does_not_answer_holds_up_no_other_and_is_asked_for_again(
+    room,  # noqa: F811
+    site,
+    serve,
+    monkeypatch,
+):
+    monkeypatch.setattr("core.node.cap_door.MAX_LINKS", 2)
+    documents = {"/3": message(room, 3)}
+    address = serve(documents)
+    documents["/feed"] = feed(*((f"{address}/{n}", "") for n in (1, 2, 3)))
+    door = site.door(url=f"{address}/feed")
+
+    for _ in range(2):
+        room.run(door.fetch())
+    assert site.titles() == ["Flood 3"]
+    assert "2 of 3 messages" in one_fault(door)
+    assert door.silent_places() == {}, "what answers may warn"
+
+    documents["/1"], documents["/2"] = message(room, 1), message(room, 2)
+    room.run(door.fetch())
+    assert site.titles() == ["Flood 1", "Flood 2", "Flood 3"]
+    assert door.faults() == {}
+
+
+def test_what_a_feed_says_has_changed_is_read_again_and_may_stand_beside_it(room, site, serve):  # noqa: F811
+    documents = {"/now.cap": message(room, 1)}
+    address = serve(documents)
+    documents["/feed"] = feed(("now.cap", "2026-01-01T00:00:00Z"))
+    door = site.door(url=f"{address}/feed")
+    room.run(door.fetch())
+
+    documents["/now.cap"] = message(room, 2)
+    room.run(door.fetch())
+    assert site.titles() == ["Flood 1"]
+    documents["/feed"] = feed(("now.cap", "2026-01-01T01:00:00Z"))
+    room.run(door.fetch())
+    assert site.titles() == ["Flood 1", "Flood 2"]
+
+
+def test_of_several_links_of_an_entry_the_one_to_cap_is_followed(room, site, serve):  # noqa: F811
+    documents = {"/1": message(room, 1), "/page": b"<html>Flood</html>"}
+    address = serve(documents)
+    documents["/feed"] = (
+        b'<feed xmlns="http://www.w3.org/2005/Atom"><entry><link href="/page" type="text/html"/>'
+        b'<link href="/1" type="application/cap+xml"/></entry></feed>'
+    )
+    door = site.door(url=f"{address}/feed")
+
+    room.run(door.fetch())
+
+    assert (site.titles(), door.faults()) == (["Flood 1"], {})
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (b"<html><body>Please sign in</body></html>", "neither a CAP message nor a feed"),
+        (feed(("http://elsewhere.invalid/1", "")), "another host (elsewhere.invalid)"),
+    ],
+    ids=["a page", "a feed of another host"],
+)
+def test_an_address_that_answers_with_something_else_is_said(room, site, serve, answer, sentence):  # noqa: F811
+    door = site.door(url=f"{serve({'/cap': answer})}/cap")
+
+    room.run(door.fetch())
+
+    assert sentence in door.faults()["url"]
+    assert list(door.silent_places()) == ["url"], "nothing comes from there"
+
+
+def test_an_address_that_answers_with_nothing_while_nothing_is_the_matter_is_no_fault(room, site, serve):  # noqa: F811
+    door = site.door(url=f"{serve({'/cap': b' '})}/cap")
+
+    room.run(door.fetch())
+
+    assert door.faults() == {}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n<alert", b"What?\r\n\r\n"],
+    ids=["broken off", "no HTTP"],
+)
+def test_an_answer_that_is_no_whole_http_is_said_and_ends_nothing(room, site, answer):  # noqa: F811
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def talk():
+            line, _ = server.accept()
+            with line:
+                line.recv(4096)
+                line.sendall(answer)
+
+        thread = threading.Thread(target=talk)
+        thread.start()
+        door = site.door(url=f"http://127.0.0.1:{server.getsockname()[1]}/cap")
+        room.run(door.fetch())
+        thread.join()
+
+    assert "does not answer" in one_fault(door)
+
+
 @pytest.mark.parametrize("path", ["/gone", "/away"])
 def test_an_address_that_does_not_answer_is_said_and_a_redirect_leads_nowhere_else(
     room,  # noqa: F811
@@ -175,7 +328,7 @@ def test_an_address_that_does_not_answer_is_said_and_a_redirect_leads_nowhere_el
     room.run(door.fetch())
 
     assert site.titles() == []
-    assert "does not answer" in door.faults()[0]
+    assert "does not answer" in one_fault(door)
 
 
 def test_a_message_of_the_topic_is_taken_at_the_next_look(room, site):  # noqa: F811

@@ -11,7 +11,7 @@ from sqlalchemy import update
 from core.field import event_log, rows
 from core.field.event_log import EventCall
 from core.field.kinds import find_kinds
-from core.field.model import Device, FieldEvent
+from core.field.model import UNNUMBERED, Device, FieldEvent
 from core.field.service import EventsLost
 from core.incidents.handling import Meant
 from core.incidents.model import MOMENTS, AlarmState, Priority
@@ -115,6 +115,17 @@ class Desk:
 @pytest.fixture
 def desk(room):
     return Desk(room)
+
+
+def test_an_alert_without_a_number_is_an_alarm_that_says_so_and_one_that_is_sent_again_calls_no_more(desk):
+    event = desk.event(seq=UNNUMBERED, boot="digest")
+    desk.hear(event)
+    desk.hear(event)
+    (alarm,) = desk.alarms()
+
+    assert "no number" in alarm.detail
+    assert (alarm.n_calls, alarm.n_repeats) == (1, 0)
+    assert desk.shown() == [(EventCall.CALLED, alarm.alarm_id)]
 
 
 def test_an_alert_of_a_device_is_an_alarm_with_its_words_and_its_severity(desk):

@@ -6,9 +6,11 @@ import threading
 import pytest
 
 from core.kernel.paths import Folders
-from core.kernel.settings import Settings, StoreSettings
+from core.kernel.settings import Settings, SiteSettings, StoreSettings
 from core.media.hardware import HardwareDecode
+from core.node import verbs
 from core.node.node import Node
+from tests.fixtures.room import SUSI
 
 
 @pytest.fixture
@@ -39,6 +41,31 @@ def test_a_driver_that_hangs_keeps_pictures_back_and_no_console(folders, monkeyp
             await running
 
     assert asyncio.run(run()) == ((), "")
+
+
+class Anyone:
+    """A console before anybody signed in."""
+
+    def __init__(self):
+        self.state = {}
+
+
+def test_hours_reports_and_the_headers_clock_are_in_the_time_zone_of_the_site(folders):
+    async def run():
+        node = Node(Settings(site=SiteSettings(time_zone="Asia/Tokyo")), folders)
+        running = asyncio.create_task(node.run())
+        try:
+            async with asyncio.timeout(30.0):
+                while node.services is None:
+                    await asyncio.sleep(0.02)
+            report = await node.services.hand_over.preview(SUSI)
+            site = await verbs.make_verbs(node)["session.hello"](Anyone(), desk="Desk 1")
+            return str(node.services.rules.book.zone), report.time_zone, site.timezone
+        finally:
+            node.stop_soon()
+            await running
+
+    assert asyncio.run(run()) == ("Asia/Tokyo",) * 3
 
 
 class Told:
