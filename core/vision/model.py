@@ -23,6 +23,9 @@ WHOLE_PICTURE_KEY = "camera"
 VEHICLE_LABELS = ("car", "bus", "truck", "motorcycle", "bicycle")
 DEFAULT_LABELS = ("car", "bus", "truck", "motorcycle")
 
+LEAST_LOOKS_PER_S = 3.0
+"""What is looked at less often passes lines unseen, also where nobody asks for more."""
+
 
 class TrackerKind(StrEnum):
     """Which multi-object tracker a camera uses."""

@@ -24,7 +24,16 @@ from core.vision.lines import LineCounter
 from core.vision.loitering import LoiteringRule
 from core.vision.masks import IgnoreMasks
 from core.vision.measures import MinuteMeasures
-from core.vision.model import VEHICLE_LABELS, Observation, ObservationKind, Phase, Scene, Track, Zone
+from core.vision.model import (
+    LEAST_LOOKS_PER_S,
+    VEHICLE_LABELS,
+    Observation,
+    ObservationKind,
+    Phase,
+    Scene,
+    Track,
+    Zone,
+)
 from core.vision.object_left import ObjectLeftRule
 from core.vision.pedestrian import PERSON, TWO_WHEELERS, PedestrianRule, calls_for_people
 from core.vision.scene_rule import Moment, Notebook, SceneRule, place_of
@@ -52,11 +61,8 @@ RULE_MAKERS: tuple[tuple[ObservationKind, Callable[[Scene, float], SceneRule]], 
 )
 """Rules besides those of zones and lines, each made from the scene and the picture's aspect where it is switched on."""
 
-LEAST_LOOKS_PER_S = 3.0
-"""What is looked at less often passes lines unseen; of a camera that is asked for less, its own rate counts."""
-
 _RATE_SLACK = 0.8
-"""Of the wanted looks, fewer than which are too few: pictures do not come as evenly as they are asked for."""
+"""Of the least looks, fewer than which are too few: pictures do not come as evenly as they are asked for."""
 
 _MISSED_LOOKS = 3.0
 """A pause as long as so many looks is not observed."""
@@ -114,7 +120,7 @@ class SceneRules:
         self._moved = next((rule for rule in rules if isinstance(rule, MovedRule)), None)
         self._conditions = tuple(rule for rule in rules if isinstance(rule, ConditionRule))
         self._rules = tuple(rule for rule in rules if not isinstance(rule, ConditionRule))
-        self._least_per_s = min(LEAST_LOOKS_PER_S, wanted_per_s)
+        self._wanted_per_s = wanted_per_s
         self._ends = HeldEnds()
         self._seen_s = math.inf
 
@@ -224,10 +230,12 @@ class SceneRules:
     @property
     def is_undersampled(self) -> bool:
         """Whether the camera is looked at too rarely for counts that hold."""
-        if not self._least_per_s:
+        if not self._wanted_per_s:
             return False
-        is_slow = self._clock.looks_per_s < _RATE_SLACK * self._least_per_s
-        return is_slow or self._clock.dt_s * self._least_per_s > _MISSED_LOOKS
+        if self._wanted_per_s < LEAST_LOOKS_PER_S:
+            return True
+        is_slow = self._clock.looks_per_s < _RATE_SLACK * LEAST_LOOKS_PER_S
+        return is_slow or self._clock.dt_s * LEAST_LOOKS_PER_S > _MISSED_LOOKS
 
     def n_inside(self, zone_key: str) -> int:
         """Return how many vehicles are in a zone now.

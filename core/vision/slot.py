@@ -384,7 +384,7 @@ class CameraSlot:
         if is_reduced:
             return OVERLOADED.format(percent=self.share * 100.0)
         analyser = self.analyser
-        if analyser is not None and analyser.is_undersampled:
+        if analyser is not None and analyser.is_undersampled and self.job.scene.measures:
             return UNDERSAMPLED
         if analyser is None:
             return ""

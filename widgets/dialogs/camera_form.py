@@ -25,7 +25,7 @@ from PySide6.QtWidgets import (
 from core.cameras.model import MOUNT_HEIGHT_M, Camera
 from core.kernel.geo import GeoPoint
 from core.media.model import EDGE, ProbeResult, SourceSpec
-from core.vision.model import DEFAULT_LABELS, VEHICLE_LABELS, TrackerKind
+from core.vision.model import DEFAULT_LABELS, LEAST_LOOKS_PER_S, VEHICLE_LABELS, TrackerKind
 from widgets.base.flow import FlowLayout
 from widgets.base.focus import order_focus
 from widgets.base.labels import ElidedLabel, hairline
@@ -40,6 +40,7 @@ _BESIDE_EM = 18.5
 _MAX_NAME = 64
 _THUMBNAIL_WIDTH = 320
 _MAX_DETECT_FPS = 30.0
+_RARE = f"Below {LEAST_LOOKS_PER_S:g} per second vehicles pass unseen: nothing is counted as complete."
 
 
 class _Tested(Enum):
@@ -268,6 +269,10 @@ class CameraForm(QWidget):
     def _build_detection(self) -> QFormLayout:
         self._rate = _number("Detections per second", 0.0, _MAX_DETECT_FPS, " per second", decimals=1)
         self._rate.setSpecialValueText("off")
+        self._rate.valueChanged.connect(lambda _value: self._refresh())
+        self._rate_note = QLabel(_RARE, self)
+        self._rate_note.setWordWrap(True)
+        set_role(self._rate_note, "caption")
         self._labels = {label: QCheckBox(label, self) for label in VEHICLE_LABELS}
         boxes = FlowLayout(look().sizes.gap)
         for box in self._labels.values():
@@ -278,6 +283,7 @@ class CameraForm(QWidget):
         self._tracker.addItem("BoT-SORT: for a moving camera", TrackerKind.BOTSORT)
         form = _form()
         form.addRow("Detection", self._rate)
+        form.addRow("", self._rate_note)
         form.addRow("Looks for", boxes)
         form.addRow("Tracker", self._tracker)
         self._scene = QPushButton("Edit the scene", self)
@@ -415,6 +421,7 @@ class CameraForm(QWidget):
         has_typed = bool(self._address.text().strip())
         self._address_note.setText(address.sentence if has_typed else f"For example {EXAMPLES}.")
         self._address_note.setVisible(bool(self._address_note.text()))
+        self._rate_note.setVisible(0 < self._rate.value() < LEAST_LOOKS_PER_S)
 
     def _on_source_changed(self) -> None:
         key = self._source_key()

@@ -358,3 +358,13 @@ def test_a_narrow_panel_cuts_no_field(form, qtbot):
     page = form.findChild(QScrollArea)
 
     qtbot.waitUntil(lambda: page.widget().width() <= page.viewport().width())
+
+
+def test_a_rate_at_which_vehicles_pass_unseen_is_said_below_it(form):
+    said = []
+    for rate in (0.0, 0.5, 2.9, 3.0, 8.0):
+        form._rate.setValue(rate)
+        said.append(form._rate_note.isVisible())
+
+    assert said == [False, True, True, False, False]
+    assert "vehicles pass unseen" in form._rate_note.text()

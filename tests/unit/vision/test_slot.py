@@ -18,7 +18,7 @@ from core.vision.light import Light
 from core.vision.look_back import AFTER_S
 from core.vision.looks import N_SLOTS, LookReader
 from core.vision.messages import BaysPictured, CameraJob, ClipKept, LookAt, Looked, Observed, OpenLooks, ViewLearned
-from core.vision.model import UNREADABLE, Mask, Scene, Zone
+from core.vision.model import UNREADABLE, CountLine, Mask, Scene, Zone
 from core.vision.slot import CameraSlot
 from tests.unit.vision.pictures import scaled, street
 from tests.unit.vision.toy_model import toy_engine
@@ -26,6 +26,7 @@ from tests.unit.vision.toy_model import toy_engine
 WH = (96, 64)
 BEGAN_AT = datetime.now(UTC)
 ENGINE = toy_engine(WH)
+LINE = CountLine(key="gate", name="Gate", start=(0.1, 0.5), end=(0.9, 0.5))
 
 
 def to_grey(jpeg):
@@ -70,14 +71,14 @@ class BrokenAnalyser:
 
 
 class Camera:
-    def __init__(self, folder, scene=None):
+    def __init__(self, folder, scene=None, detect_fps=5.0):
         self.detector = Detector()
         self.now_s = time.monotonic()
         self.n = 0
         ring = folder / "a.ring"
         FrameRing.create(ring, camera_id="a", max_wh=WH).close()
         source = SourceSpec(address="synthetic:a")
-        self.job = CameraJob(camera_id="a", source=source, ring=ring, detect_fps=5.0, scene=scene or Scene())
+        self.job = CameraJob(camera_id="a", source=source, ring=ring, detect_fps=detect_fps, scene=scene or Scene())
         self.sent = []
         self.slot = CameraSlot(self.job, asks=self.detector, send=self.sent.append)
         self.slot.show_at(WH)
@@ -169,6 +170,24 @@ def test_a_model_with_other_classes_is_said_with_what_it_knows_and_pictures_go_o
     assert "looks for car, bus, truck, motorcycle" in report.detection_reason
     assert "vision.model" in report.detection_reason
     assert camera.reader.newest_frame(0) is not None
+
+
+@pytest.mark.parametrize(
+    ("scene", "detect_fps", "is_said"),
+    [(Scene(lines=(LINE,)), 1.0, True), (Scene(lines=(LINE,)), 5.0, False), (Scene(), 1.0, False)],
+)
+def test_a_camera_that_is_asked_for_too_few_looks_says_that_its_counts_are_not_complete(
+    tmp_path, scene, detect_fps, is_said
+):
+    camera = Camera(tmp_path, scene, detect_fps)
+    camera.slot.use_detector(ENGINE)
+
+    camera.see(seconds=1.0)
+    camera.answer()
+
+    assert ("its minutes are not complete" in camera.reason) is is_said
+    camera.slot.close()
+    camera.reader.close()
 
 
 def test_a_model_that_knows_some_of_the_classes_is_no_news(camera):
