@@ -225,7 +225,12 @@ class SceneRules:
     @property
     def is_blind(self) -> bool:
         """Whether the picture does not show what the scene was drawn for: dark, covered, frozen or moved."""
-        return any(condition.is_blind for condition in self._conditions)
+        return self.blinded_by is not None
+
+    @property
+    def blinded_by(self) -> ObservationKind | None:
+        """What blinds the camera; None where it sees."""
+        return next((condition.kind for condition in self._conditions if condition.is_blind), None)
 
     @property
     def is_undersampled(self) -> bool:

@@ -52,6 +52,7 @@ class BrokenAnalyser:
     """Rules with a bug."""
 
     is_settled = True
+    blinded_by = None
     is_blind = is_moved = is_undersampled = is_view_open = False
 
     def hold(self, pts_s, captured_at):
@@ -353,13 +354,14 @@ PUSHED = np.roll(STREET, 60, axis=1)
 class Watched(Camera):
     """A camera of a street whose detector answers every question."""
 
-    def look_at(self, picture, seconds):
+    def look_at(self, picture, seconds, *, noise=2.0, has_traffic=True):
         random = np.random.default_rng(self.n)
         for _ in range(round(seconds * 5)):
             n_asked = len(self.detector.looks)
-            noisy = np.clip(picture + random.normal(0, 2, picture.shape), 0, 255).astype(np.uint8)
+            noisy = np.clip(picture + random.normal(0, noise, picture.shape), 0, 255).astype(np.uint8)
             left = 16 * self.n % 290
-            noisy[150:180, left : left + 30] = 20  # Who drives keeps the detector looking.
+            if has_traffic:
+                noisy[150:180, left : left + 30] = 20  # Who drives keeps the detector looking.
             self.show(noisy)
             if len(self.detector.looks) > n_asked:
                 self.answer()
@@ -470,7 +472,7 @@ def test_rules_that_break_begin_anew_with_what_was_learned_of_the_view(watched):
     assert [one.observation.phase for one in watched.moves] == ["begin"]
 
 
-def test_where_nothing_is_private_a_camera_that_was_pushed_is_shown(tmp_path):
+def test_where_nothing_is_private_a_camera_that_was_pushed_is_shown_and_says_that_it_moved(tmp_path):
     camera = Watched(tmp_path)
     camera.slot.use_detector(ENGINE)
     camera.look_at(STREET, 15.0)
@@ -480,7 +482,25 @@ def test_where_nothing_is_private_a_camera_that_was_pushed_is_shown(tmp_path):
 
     assert camera.brightness > 100
     assert begin.snapshot_jpeg
-    assert camera.reason == ""
+    assert camera.reason.startswith("The camera moved: it shows another view")
+    camera.slot.close()
+    camera.reader.close()
+
+
+@pytest.mark.parametrize(
+    ("picture", "noise", "said"), [(STREET // 12, 2.0, "Nothing can be seen"), (STREET, 0.0, "The picture is frozen")]
+)
+def test_a_camera_whose_picture_shows_nothing_new_says_why_nothing_is_counted(tmp_path, picture, noise, said):
+    camera = Watched(tmp_path)
+    camera.slot.use_detector(ENGINE)
+    camera.look_at(STREET, 15.0)
+    before = camera.reason
+    camera.look_at(picture, 90.0, noise=noise, has_traffic=False)
+
+    assert before == ""
+    assert camera.slot.report(camera.now_s).is_blind
+    assert camera.reason.startswith(said)
+    assert "Nothing is counted" in camera.reason
     camera.slot.close()
     camera.reader.close()
 
