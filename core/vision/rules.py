@@ -26,6 +26,7 @@ from core.vision.masks import IgnoreMasks
 from core.vision.measures import MinuteMeasures
 from core.vision.model import (
     LEAST_LOOKS_PER_S,
+    PERSON,
     VEHICLE_LABELS,
     Observation,
     ObservationKind,
@@ -35,7 +36,7 @@ from core.vision.model import (
     Zone,
 )
 from core.vision.object_left import ObjectLeftRule
-from core.vision.pedestrian import PERSON, TWO_WHEELERS, PedestrianRule, calls_for_people
+from core.vision.pedestrian import TWO_WHEELERS, PedestrianRule
 from core.vision.scene_rule import Moment, Notebook, SceneRule, place_of
 from core.vision.standing import StandingPlaces
 from core.vision.stopped import StoppedRule
@@ -75,7 +76,7 @@ def labels_for_rules(scene: Scene) -> frozenset[str]:
     """Return the classes that a scene's rules have to be told of, whatever the camera shows and counts."""
     tuning = Tuning(scene)
     labels: set[str] = set()
-    if tuning.is_on(ObservationKind.PEDESTRIAN) and (scene.lanes or any(calls_for_people(z) for z in scene.zones)):
+    if tuning.is_on(ObservationKind.PEDESTRIAN) and (scene.lanes or any(zone.calls_for_people for zone in scene.zones)):
         labels |= {PERSON, *TWO_WHEELERS}
     if tuning.is_on(ObservationKind.LOITERING):
         labels |= {label for zone in scene.zones for label in zone.labels or (PERSON,)}
@@ -279,6 +280,7 @@ class _ZoneRules:
         came = self.presence.update(sightings, inside, clock.now_s, saw_nothing=saw_nothing)
         self._watch_presence(came, clock, note)
         self.presence.forget(gone)
+        inside = tuple(sighting for sighting in inside if sighting.track.label != PERSON)
         is_congested = self._watch_congestion(inside, gone, clock, note)
         if self._stopped is None:
             return
@@ -302,8 +304,11 @@ class _ZoneRules:
                 self._write(note, ObservationKind.ZONE_ENTERED, Phase.END, sighting, values)
         if not self._zone.alarms_presence:
             return
+        # Of people in it the pedestrian rule calls.
+        n_inside = float(self.presence.n_vehicles)
+        arrived = [who for who in change.entered + change.found if who.track.label != PERSON]
         self._empty_s = 0.0 if n_inside else self._empty_s + clock.dt_s
-        if (arrived := change.entered + change.found) and not self._is_occupied:
+        if arrived and not self._is_occupied:
             self._is_occupied = True
             phase, who = Phase.BEGIN, arrived[0]
         elif self._is_occupied and self._empty_s > EMPTY_AFTER_S:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from PySide6.QtCore import QBuffer, Qt
 from PySide6.QtGui import QImage
@@ -368,3 +370,13 @@ def test_a_rate_at_which_vehicles_pass_unseen_is_said_below_it(form):
 
     assert said == [False, True, True, False, False]
     assert "vehicles pass unseen" in form._rate_note.text()
+
+
+def test_people_can_be_looked_for_and_classes_of_other_models_stay(form, qtbot):
+    form.show_camera(replace(camera("c1"), labels=("car", "tram")))
+    form._labels["person"].click()
+
+    with qtbot.waitSignal(form.save_requested) as asked:
+        press(qtbot, form._save)
+
+    assert asked.args[0].labels == ("car", "person", "tram")
