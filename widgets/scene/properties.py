@@ -32,7 +32,7 @@ _ROWS: dict[ShapeKind, tuple[str, ...]] = {
 
 _PEOPLE = (
     "Alone: people may walk here, though a lane runs through it. With the alarm below: people in here call. "
-    "With vehicles: their loitering is watched too. They are counted where the camera looks for them."
+    "With vehicles: Loitering, where it is on, watches both. They are counted where the camera looks for them."
 )
 _ALARMED = {"people": "people", "all": "anyone", "vehicles": "a vehicle"}
 
@@ -256,7 +256,7 @@ class ShapeProperties(QWidget):
 def _said_of_people(zone: Zone) -> str:
     if zone.is_crossing:
         return "People may walk here."
-    return "Calls for people." if zone.calls_for_people else "Watches people for loitering."
+    return "Calls for people." if zone.calls_for_people else "Loitering, where it is on, watches people."
 
 
 def _optional(name: str, high: float, suffix: str, without: str, *, decimals: int) -> NumberField:

@@ -6,7 +6,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QAbstractSpinBox, QCheckBox, QLabel, QListWidget, QScrollArea, QWidget
 
-from core.vision.model import Lane, ObservationKind, Scene, Zone
+from core.vision.model import Lane, ObservationKind, RuleSetting, Scene, Zone
 from core.vision.rules import SceneRules, labels_for_rules
 from tests.gui.scene.conftest import GATE, RING, SQUARE
 from tests.unit.vision.roads import ASPECT, START_AT, track_at
@@ -70,7 +70,7 @@ def tick(desk, *labels: str) -> None:
 
 
 def said_of_people(desk) -> list[str]:
-    words = ("People may", "Calls for people", "Watches people")
+    words = ("People may", "Calls for people", "Loitering, where")
     return [
         label.text()
         for label in desk.editor.findChildren(QLabel)
@@ -123,5 +123,6 @@ def test_a_zone_with_vehicles_ticked_watches_people_too(desk):
     tick(desk, "person")
 
     assert nobody == []
-    assert said_of_people(desk) == ["Watches people for loitering."]
-    assert labels_for_rules(scene_of(desk.sketch)) >= {"car", "person"}
+    assert said_of_people(desk) == ["Loitering, where it is on, watches people."]
+    loitering = RuleSetting(kind=ObservationKind.LOITERING.value, is_enabled=True)
+    assert labels_for_rules(replace(scene_of(desk.sketch), rules=(loitering,))) >= {"car", "person"}
