@@ -14,7 +14,7 @@ from core.vision.camera_motion import CameraMotionEstimator
 from core.vision.decode import FloatArray, overlap
 from core.vision.flow import FlowMinute
 from core.vision.masks import IgnoreMasks
-from core.vision.model import BBox, Detection, Observation, Scene, Track, TrackerKind
+from core.vision.model import BBox, Detection, Observation, ObservationKind, Scene, Track, TrackerKind
 from core.vision.rules import SceneRules, labels_for_rules
 from core.vision.tracker import STRONG_SCORE, make_tracker
 from core.vision.view import LearnedView
@@ -170,6 +170,11 @@ class CameraAnalyser:
     def is_blind(self) -> bool:
         """Whether the picture does not show what the scene was drawn for: dark, covered, frozen or moved."""
         return self._rules.is_blind
+
+    @property
+    def blinded_by(self) -> ObservationKind | None:
+        """What blinds the camera; None where it sees."""
+        return self._rules.blinded_by
 
     @property
     def is_undersampled(self) -> bool:

@@ -7,7 +7,7 @@ picture time of their own: a quiet scene is looked at every ten seconds only, an
 from __future__ import annotations
 
 import math
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,8 @@ WHOLE_PICTURE = Place(key=WHOLE_PICTURE_KEY, name="")
 @runtime_checkable
 class ConditionRule(SceneRule, Protocol):
     """A rule about the camera itself; as long as its condition holds, the others' silence means nothing."""
+
+    kind: ClassVar[ObservationKind]
 
     @property
     def is_blind(self) -> bool:
@@ -101,6 +103,8 @@ class Held:
 class BlindedRule:
     """Dark, dazzled, covered, out of focus."""
 
+    kind: ClassVar[ObservationKind] = ObservationKind.CAMERA_BLINDED
+
     DARK_BELOW = 40.0
     DAZZLED_SHARE = 0.6
     FLAT_BELOW = 12.0
@@ -163,6 +167,8 @@ class FrozenRule:
     A still scene is never quite the same twice: the sensor's noise differs. Encoders hide that noise where nothing
     moves, so the longest stillness that ended by itself is remembered, and only three times that is frozen.
     """
+
+    kind: ClassVar[ObservationKind] = ObservationKind.CAMERA_FROZEN
 
     SAME_MAX, SAME_MEAN = 1, 0.01
     NEARLY = 0.1

@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
+from typing import ClassVar
 
 from core.vision.camera_condition import Cadence, Held
 from core.vision.light import Light, LightSense, has_colour
@@ -65,6 +66,8 @@ class MovedRule:
     reason: its light is known and was seen lately, or it stood right just before and there was no switch between colour
     and infra-red. Elsewhere it cannot be judged, which is said and calls nobody.
     """
+
+    kind: ClassVar[ObservationKind] = ObservationKind.CAMERA_MOVED
 
     LEARN_S, FOLLOW_S, RECENT_S = 8.0, 300.0, 2.5
     TELL_S = 300.0

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.vision.geometry import are_inside, scale_points
-from core.vision.model import ObservationKind, Phase, Scene, Zone
-from core.vision.pedestrian import PERSON
+from core.vision.model import PERSON, ObservationKind, Phase, Scene, Zone
 from core.vision.scene_rule import Moment, Notebook, is_news, place_of
 from core.vision.tuning import Tuning
 from core.vision.vehicles import Sighting

@@ -22,6 +22,10 @@ WHOLE_PICTURE_KEY = "camera"
 
 VEHICLE_LABELS = ("car", "bus", "truck", "motorcycle", "bicycle")
 DEFAULT_LABELS = ("car", "bus", "truck", "motorcycle")
+PERSON = "person"
+
+LEAST_LOOKS_PER_S = 3.0
+"""What is looked at less often passes lines unseen, also where nobody asks for more."""
 
 
 class TrackerKind(StrEnum):
@@ -64,9 +68,10 @@ class Zone:
     Attributes:
         key: Stable within the camera: [a-z0-9-]{1,32}.
         polygon: At least three points.
-        labels: Classes that count; empty means every vehicle class.
+        labels: Classes that count; empty means every vehicle class. "person" says what of people on foot: alone, that
+            they may walk here; with `alarms_presence`, that they call.
         counts_presence: Report vehicles that enter and how many are inside.
-        alarms_presence: A vehicle in here calls the operator (a tramway, a fire lane).
+        alarms_presence: Whoever counts calls the operator in here (a tramway, a fire lane).
         stopped_after_s: Report a vehicle standing this long; None turns the rule off.
         congestion_capacity: Vehicles that fill the zone; None turns the congestion rule off.
         free_flow_speed: Ground-point speed when traffic flows freely, fractions of the frame height per second;
@@ -85,6 +90,16 @@ class Zone:
     congestion_capacity: float | None = None
     free_flow_speed: float | None = None
     detail: bool = False
+
+    @property
+    def is_crossing(self) -> bool:
+        """Whether people may walk there, though a lane runs through it."""
+        return self.labels == (PERSON,) and not self.alarms_presence
+
+    @property
+    def calls_for_people(self) -> bool:
+        """Whether a person in the zone calls the operator."""
+        return self.alarms_presence and PERSON in self.labels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.vision.geometry import are_inside, scale_points
-from core.vision.model import VEHICLE_LABELS, BBox, ObservationKind, Phase, PicturePoint, Scene, Zone
+from core.vision.model import PERSON, VEHICLE_LABELS, BBox, ObservationKind, Phase, PicturePoint, Scene
 from core.vision.scene_rule import Moment, Notebook, Place, is_news, place_of
 from core.vision.tuning import Tuning
 from core.vision.vehicles import Sighting
 
 KIND = ObservationKind.PEDESTRIAN
-PERSON = "person"
 TWO_WHEELERS = ("bicycle", "motorcycle")
 
 RUNS_AT = 2.5
@@ -32,16 +31,6 @@ N_SIGHTINGS = 4
 EMPTY_AFTER_S = 3.0
 OUTSIDE_FOR_S = 0.6
 """A foot that leaves the lane for less is still in it: boxes tremble on the kerb."""
-
-
-def calls_for_people(zone: Zone) -> bool:
-    """Tell whether a person in the zone calls the operator."""
-    return zone.alarms_presence and PERSON in zone.labels
-
-
-def is_crossing(zone: Zone) -> bool:
-    """Tell whether people may walk there."""
-    return zone.labels == (PERSON,) and not zone.alarms_presence
 
 
 @dataclass(slots=True)
@@ -81,10 +70,10 @@ class PedestrianRule:
             *(
                 _Ground(place_of(zone), f"{KIND.value}:{zone.key}", zone.polygon, aspect)
                 for zone in scene.zones
-                if calls_for_people(zone)
+                if zone.calls_for_people
             ),
         ]
-        self._crossings = [scale_points(zone.polygon, aspect) for zone in scene.zones if is_crossing(zone)]
+        self._crossings = [scale_points(zone.polygon, aspect) for zone in scene.zones if zone.is_crossing]
 
     def update(self, moment: Moment, note: Notebook) -> None:
         """Take one picture."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -28,7 +29,7 @@ class Prepared:
 
     Attributes:
         rgb: Shape (h, w, 3), uint8.
-        pts_s: Picture time.
+        pts_s: Picture time; the time of arrival where a live source has none.
         aspect: Width of the camera's picture over its height.
         frame: The picture itself, where a zone is looked at more closely; else None.
     """
@@ -113,17 +114,25 @@ class PreparedPictures:
     def _read_until_end(self) -> None:
         scaler = TileScaler()
         index = 0
-        fps = self._source.fps or 25.0
         while not self._stopping.is_set() and (frames := self._source.read()) is not None:
+            received_s = time.monotonic()
             for seen in frames:
                 frame = self._mask.blacken(seen)
                 rgb, letterbox = scaler.to_network_rgb(frame, self._input_wh)
-                # Raw streams carry no time: count pictures instead.
-                pts_s = index / fps if frame.pts is None else float(frame.pts * frame.time_base)
+                pts_s = self._pts_s(frame, index, received_s)
                 index += 1
                 aspect = letterbox.frame_w / letterbox.frame_h
                 kept = frame if self._keeps_frames else None
                 self._put(Prepared(rgb=rgb, letterbox=letterbox, pts_s=pts_s, aspect=aspect, frame=kept))
+
+    def _pts_s(self, frame: av.VideoFrame, index: int, received_s: float) -> float:
+        if not self._source.is_timed:
+            # libav would count 25 a second, however many come.
+            return received_s
+        if frame.pts is None:
+            # Raw files carry no time: count pictures instead.
+            return index / (self._source.fps or 25.0)
+        return float(frame.pts * frame.time_base)
 
     def _put(self, prepared: Prepared | None) -> None:
         while not self._stopping.is_set():

@@ -24,9 +24,19 @@ from core.vision.lines import LineCounter
 from core.vision.loitering import LoiteringRule
 from core.vision.masks import IgnoreMasks
 from core.vision.measures import MinuteMeasures
-from core.vision.model import VEHICLE_LABELS, Observation, ObservationKind, Phase, Scene, Track, Zone
+from core.vision.model import (
+    LEAST_LOOKS_PER_S,
+    PERSON,
+    VEHICLE_LABELS,
+    Observation,
+    ObservationKind,
+    Phase,
+    Scene,
+    Track,
+    Zone,
+)
 from core.vision.object_left import ObjectLeftRule
-from core.vision.pedestrian import PERSON, TWO_WHEELERS, PedestrianRule, calls_for_people
+from core.vision.pedestrian import TWO_WHEELERS, PedestrianRule
 from core.vision.scene_rule import Moment, Notebook, SceneRule, place_of
 from core.vision.standing import StandingPlaces
 from core.vision.stopped import StoppedRule
@@ -52,11 +62,8 @@ RULE_MAKERS: tuple[tuple[ObservationKind, Callable[[Scene, float], SceneRule]], 
 )
 """Rules besides those of zones and lines, each made from the scene and the picture's aspect where it is switched on."""
 
-LEAST_LOOKS_PER_S = 3.0
-"""What is looked at less often passes lines unseen; of a camera that is asked for less, its own rate counts."""
-
 _RATE_SLACK = 0.8
-"""Of the wanted looks, fewer than which are too few: pictures do not come as evenly as they are asked for."""
+"""Of the least looks, fewer than which are too few: pictures do not come as evenly as they are asked for."""
 
 _MISSED_LOOKS = 3.0
 """A pause as long as so many looks is not observed."""
@@ -69,7 +76,7 @@ def labels_for_rules(scene: Scene) -> frozenset[str]:
     """Return the classes that a scene's rules have to be told of, whatever the camera shows and counts."""
     tuning = Tuning(scene)
     labels: set[str] = set()
-    if tuning.is_on(ObservationKind.PEDESTRIAN) and (scene.lanes or any(calls_for_people(z) for z in scene.zones)):
+    if tuning.is_on(ObservationKind.PEDESTRIAN) and (scene.lanes or any(zone.calls_for_people for zone in scene.zones)):
         labels |= {PERSON, *TWO_WHEELERS}
     if tuning.is_on(ObservationKind.LOITERING):
         labels |= {label for zone in scene.zones for label in zone.labels or (PERSON,)}
@@ -114,7 +121,7 @@ class SceneRules:
         self._moved = next((rule for rule in rules if isinstance(rule, MovedRule)), None)
         self._conditions = tuple(rule for rule in rules if isinstance(rule, ConditionRule))
         self._rules = tuple(rule for rule in rules if not isinstance(rule, ConditionRule))
-        self._least_per_s = min(LEAST_LOOKS_PER_S, wanted_per_s)
+        self._wanted_per_s = wanted_per_s
         self._ends = HeldEnds()
         self._seen_s = math.inf
 
@@ -219,15 +226,22 @@ class SceneRules:
     @property
     def is_blind(self) -> bool:
         """Whether the picture does not show what the scene was drawn for: dark, covered, frozen or moved."""
-        return any(condition.is_blind for condition in self._conditions)
+        return self.blinded_by is not None
+
+    @property
+    def blinded_by(self) -> ObservationKind | None:
+        """What blinds the camera; None where it sees."""
+        return next((condition.kind for condition in self._conditions if condition.is_blind), None)
 
     @property
     def is_undersampled(self) -> bool:
         """Whether the camera is looked at too rarely for counts that hold."""
-        if not self._least_per_s:
+        if not self._wanted_per_s:
             return False
-        is_slow = self._clock.looks_per_s < _RATE_SLACK * self._least_per_s
-        return is_slow or self._clock.dt_s * self._least_per_s > _MISSED_LOOKS
+        if self._wanted_per_s < LEAST_LOOKS_PER_S:
+            return True
+        is_slow = self._clock.looks_per_s < _RATE_SLACK * LEAST_LOOKS_PER_S
+        return is_slow or self._clock.dt_s * LEAST_LOOKS_PER_S > _MISSED_LOOKS
 
     def n_inside(self, zone_key: str) -> int:
         """Return how many vehicles are in a zone now.
@@ -266,6 +280,7 @@ class _ZoneRules:
         came = self.presence.update(sightings, inside, clock.now_s, saw_nothing=saw_nothing)
         self._watch_presence(came, clock, note)
         self.presence.forget(gone)
+        inside = tuple(sighting for sighting in inside if sighting.track.label != PERSON)
         is_congested = self._watch_congestion(inside, gone, clock, note)
         if self._stopped is None:
             return
@@ -289,8 +304,11 @@ class _ZoneRules:
                 self._write(note, ObservationKind.ZONE_ENTERED, Phase.END, sighting, values)
         if not self._zone.alarms_presence:
             return
+        # Of people in it the pedestrian rule calls.
+        n_inside = float(self.presence.n_vehicles)
+        arrived = [who for who in change.entered + change.found if who.track.label != PERSON]
         self._empty_s = 0.0 if n_inside else self._empty_s + clock.dt_s
-        if (arrived := change.entered + change.found) and not self._is_occupied:
+        if arrived and not self._is_occupied:
             self._is_occupied = True
             phase, who = Phase.BEGIN, arrived[0]
         elif self._is_occupied and self._empty_s > EMPTY_AFTER_S:

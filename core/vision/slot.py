@@ -97,6 +97,19 @@ VIEW_OPEN = (
     "Whether this camera moved cannot be judged in this light. Where its zones lie right, say in its scene that the "
     "view is right."
 )
+BLIND = {
+    ObservationKind.CAMERA_BLINDED: (
+        "Nothing can be seen: dark, dazzled, covered or out of focus. Nothing is counted, and no alarm of it ends."
+    ),
+    ObservationKind.CAMERA_FROZEN: (
+        "The picture is frozen: it is the same one again and again. Nothing is counted, and no alarm of it ends. "
+        "Start the camera anew."
+    ),
+    ObservationKind.CAMERA_MOVED: (
+        "The camera moved: it shows another view than before. Nothing is counted, and no alarm of it ends. "
+        "Put it right, or say that the view is right in its scene."
+    ),
+}
 BROKEN = "The analysis of this camera broke {n} times lately and began anew; the log of its worker says more."
 
 
@@ -286,6 +299,8 @@ class CameraSlot:
         base = self.stream.report()
         wants = self.job.detect_fps > 0
         is_reduced = wants and self.share < 1.0 and self._looks is not None
+        overloaded = OVERLOADED.format(percent=self.share * 100.0) if is_reduced else ""
+        reason = self._detection_reason(now_s, overloaded)
         analyser = self.analyser
         return replace(
             base,
@@ -295,7 +310,7 @@ class CameraSlot:
             inference_ms=self._inference_ms,
             detect_fps=rate,
             detect_fps_wanted=self.job.detect_fps,
-            is_detection_reduced=is_reduced,
+            is_detection_reduced=is_reduced and reason == overloaded,
             detection_share=self.share,
             is_undersampled=wants and analyser is not None and analyser.is_undersampled,
             is_away=self._is_away,
@@ -303,7 +318,7 @@ class CameraSlot:
             is_hidden=self._is_hidden,
             is_blind=self._is_away or (analyser is not None and analyser.is_blind),
             is_quiet=wants and self._is_quiet and not self._is_silent(now_s),
-            detection_reason=self._detection_reason(now_s, is_reduced=is_reduced),
+            detection_reason=reason,
         )
 
     def tell_minutes(self, now: datetime) -> None:
@@ -360,7 +375,7 @@ class CameraSlot:
             analyser = self.analyser
             return {} if analyser is None else {zone.key: analyser.n_inside(zone.key) for zone in self.job.scene.zones}
 
-    def _detection_reason(self, now_s: float, *, is_reduced: bool) -> str:
+    def _detection_reason(self, now_s: float, overloaded: str) -> str:
         if self._is_away and self.job.scene.private_parts:
             return AWAY_BLACK
         if self.job.scene == UNREADABLE:
@@ -379,12 +394,14 @@ class CameraSlot:
             return SILENT_DETECTOR
         if self._engine is not None and (others := other_classes(self._engine, self.job.labels)):
             return others
+        analyser = self.analyser
+        if analyser is not None and (blinded_by := analyser.blinded_by) is not None:
+            return BLIND[blinded_by]
         if n_lately := sum(now_s - at_s <= BREAKS_SHOWN_S for at_s in tuple(self._broke_at)):
             return BROKEN.format(n=n_lately)
-        if is_reduced:
-            return OVERLOADED.format(percent=self.share * 100.0)
-        analyser = self.analyser
-        if analyser is not None and analyser.is_undersampled:
+        if overloaded:
+            return overloaded
+        if analyser is not None and analyser.is_undersampled and self.job.scene.measures:
             return UNDERSAMPLED
         if analyser is None:
             return ""

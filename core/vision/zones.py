@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.vision.geometry import are_inside, distance_to_outline, scale_points
-from core.vision.model import VEHICLE_LABELS, Zone
+from core.vision.model import PERSON, VEHICLE_LABELS, Zone
 from core.vision.vehicles import Sighting
 
 N_SIGHTINGS_TO_ENTER = 2
@@ -59,8 +59,13 @@ class ZonePresence:
 
     @property
     def n_inside(self) -> int:
-        """How many vehicles are inside now."""
+        """How many are inside now of the classes that count."""
         return sum(visit.is_inside for visit in self._visits.values())
+
+    @property
+    def n_vehicles(self) -> int:
+        """How many of them are no people on foot."""
+        return sum(visit.is_inside and visit.sighting.track.label != PERSON for visit in self._visits.values())
 
     def inside(self, sightings: Sequence[Sighting]) -> tuple[Sighting, ...]:
         """Return those whose ground point lies in the zone and whose class counts here."""

@@ -25,7 +25,7 @@ from PySide6.QtWidgets import (
 from core.cameras.model import MOUNT_HEIGHT_M, Camera
 from core.kernel.geo import GeoPoint
 from core.media.model import EDGE, ProbeResult, SourceSpec
-from core.vision.model import DEFAULT_LABELS, VEHICLE_LABELS, TrackerKind
+from core.vision.model import DEFAULT_LABELS, LEAST_LOOKS_PER_S, PERSON, VEHICLE_LABELS, TrackerKind
 from widgets.base.flow import FlowLayout
 from widgets.base.focus import order_focus
 from widgets.base.labels import ElidedLabel, hairline
@@ -40,6 +40,7 @@ _BESIDE_EM = 18.5
 _MAX_NAME = 64
 _THUMBNAIL_WIDTH = 320
 _MAX_DETECT_FPS = 30.0
+_RARE = f"Below {LEAST_LOOKS_PER_S:g} per second vehicles pass unseen: nothing is counted as complete."
 
 
 class _Tested(Enum):
@@ -268,7 +269,12 @@ class CameraForm(QWidget):
     def _build_detection(self) -> QFormLayout:
         self._rate = _number("Detections per second", 0.0, _MAX_DETECT_FPS, " per second", decimals=1)
         self._rate.setSpecialValueText("off")
-        self._labels = {label: QCheckBox(label, self) for label in VEHICLE_LABELS}
+        self._rate.valueChanged.connect(lambda _value: self._refresh())
+        self._rate_note = QLabel(_RARE, self)
+        self._rate_note.setWordWrap(True)
+        set_role(self._rate_note, "caption")
+        self._labels = {label: QCheckBox(label, self) for label in (*VEHICLE_LABELS, PERSON)}
+        self._labels[PERSON].setToolTip("Shows and counts people. Rules about people watch for them all the same.")
         boxes = FlowLayout(look().sizes.gap)
         for box in self._labels.values():
             boxes.addWidget(box)
@@ -278,6 +284,7 @@ class CameraForm(QWidget):
         self._tracker.addItem("BoT-SORT: for a moving camera", TrackerKind.BOTSORT)
         form = _form()
         form.addRow("Detection", self._rate)
+        form.addRow("", self._rate_note)
         form.addRow("Looks for", boxes)
         form.addRow("Tracker", self._tracker)
         self._scene = QPushButton("Edit the scene", self)
@@ -387,7 +394,7 @@ class CameraForm(QWidget):
     def _refresh(self) -> None:
         address = check_address(self._address.text())
         why = "" if self._name.text().strip() else "A name is needed."
-        if not any(box.isChecked() for box in self._labels.values()) and self._rate.value() > 0:
+        if not self._chosen_labels() and self._rate.value() > 0:
             why = why or "Choose what to look for, or turn detection off."
         why = why or address.sentence
         sub = self._checked_sub()
@@ -415,6 +422,7 @@ class CameraForm(QWidget):
         has_typed = bool(self._address.text().strip())
         self._address_note.setText(address.sentence if has_typed else f"For example {EXAMPLES}.")
         self._address_note.setVisible(bool(self._address_note.text()))
+        self._rate_note.setVisible(0 < self._rate.value() < LEAST_LOOKS_PER_S)
 
     def _on_source_changed(self) -> None:
         key = self._source_key()
@@ -519,6 +527,12 @@ class CameraForm(QWidget):
         if self._camera is not None:
             self.scene_requested.emit(self._camera.camera_id)
 
+    def _chosen_labels(self) -> tuple[str, ...]:
+        # Classes that another model brought and that have no box here stay.
+        kept = () if self._camera is None else self._camera.labels
+        others = tuple(label for label in kept if label not in self._labels)
+        return (*(label for label, box in self._labels.items() if box.isChecked()), *others)
+
     def _emit_save(self) -> None:
         if self._camera is None:
             return
@@ -543,7 +557,7 @@ class CameraForm(QWidget):
                 view_angle_deg=self._opening.value(),
                 mount_height_m=self._height.value() or None,
                 detect_fps=self._rate.value(),
-                labels=tuple(label for label, box in self._labels.items() if box.isChecked()) or DEFAULT_LABELS,
+                labels=self._chosen_labels() or DEFAULT_LABELS,
                 tracker=TrackerKind(self._tracker.currentData()),
             ),
             password,

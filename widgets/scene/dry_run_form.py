@@ -176,13 +176,16 @@ def _verdict(run: DryRun) -> str:
     found = f"{n_raised} raised, {calls}, in {_clock(run.footage_s)} of footage."
     if n_raised > len(run.raised):
         found += f" Calls are those of the first {len(run.raised)}."
-    states = {
-        "running": "Looking ... ",
-        "cancelled": "Stopped. ",
-        "failed": f"{run.message} {run.hint} ",
-    }
-    said = states.get(run.state, "")
-    return f"{said}{found}" if run.state != "failed" else said.strip()
+    why = f"{run.message} {run.hint}".strip()
+    match run.state:
+        case "failed":
+            return why
+        case "cancelled":
+            return f"Stopped. {found}"
+        case "running":
+            found = f"Looking ... {found}"
+    # What was left out is part of what was found: less footage, or damaged footage, raises less.
+    return f"{found} {why}".strip()
 
 
 def _rows(run: DryRun) -> list[str]:

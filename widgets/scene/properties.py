@@ -9,7 +9,7 @@ from typing import Any
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QCheckBox, QFormLayout, QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from core.vision.model import VEHICLE_LABELS, CountLine, Lane, Mask, MaskKind, Zone
+from core.vision.model import PERSON, VEHICLE_LABELS, CountLine, Lane, Mask, MaskKind, Zone
 from widgets.base.labels import ElidedLabel
 from widgets.base.theme import look, set_role
 from widgets.scene.fields import (
@@ -24,11 +24,17 @@ from widgets.scene.fields import (
 from widgets.scene.sketch import Shape, ShapeKind, ShapeRef
 
 _ROWS: dict[ShapeKind, tuple[str, ...]] = {
-    ShapeKind.ZONE: ("labels", "counts", "alarms", "detail", "stopped", "capacity", "free_flow"),
+    ShapeKind.ZONE: ("labels", "people", "counts", "alarms", "detail", "stopped", "capacity", "free_flow"),
     ShapeKind.LINE: ("labels", "forward", "backward", "turn"),
     ShapeKind.LANE: ("labels", "turn"),
     ShapeKind.MASK: ("mask",),
 }
+
+_PEOPLE = (
+    "Alone: people may walk here, though a lane runs through it. With the alarm below: people in here call. "
+    "With vehicles: Loitering, where it is on, watches both. They are counted where the camera looks for them."
+)
+_ALARMED = {"people": "people", "all": "anyone", "vehicles": "a vehicle"}
 
 
 class ShapeProperties(QWidget):
@@ -67,6 +73,7 @@ class ShapeProperties(QWidget):
         if isinstance(shape, (Zone, CountLine, Lane)):
             for label, box in self._labels.items():
                 show_checked(box, label in shape.labels)
+        self._labels[PERSON].setVisible(isinstance(shape, Zone))
         if isinstance(shape, Zone):
             self._show_zone(shape)
         elif isinstance(shape, CountLine):
@@ -128,7 +135,8 @@ class ShapeProperties(QWidget):
         self._mask.addItem("Privacy: black", MaskKind.PRIVACY)
         self._mask.addItem("Ignore: not detected", MaskKind.IGNORE)
         self._mask.currentIndexChanged.connect(self._on_mask)
-        self._labels = {label: QCheckBox(label, self) for label in VEHICLE_LABELS}
+        self._labels = {label: QCheckBox(label, self) for label in (*VEHICLE_LABELS, PERSON)}
+        self._labels[PERSON].setToolTip(_PEOPLE)
         boxes = QWidget(self)
         column = QVBoxLayout(boxes)
         column.setContentsMargins(0, 0, 0, 0)
@@ -149,6 +157,10 @@ class ShapeProperties(QWidget):
         self._add("mask", "Kind", self._mask)
         self._form.addRow(boxes)
         self._rows["labels"] = boxes
+        self._people = QLabel(self)
+        set_role(self._people, "caption")
+        self._form.addRow(self._people)
+        self._rows["people"] = self._people
 
     def _build_zone(self) -> None:
         self._counts = QCheckBox("Count vehicles inside", self)
@@ -208,6 +220,11 @@ class ShapeProperties(QWidget):
         self._rows[row] = field
 
     def _show_zone(self, zone: Zone) -> None:
+        self._people.setText(_said_of_people(zone))
+        self._form.setRowVisible(self._people, PERSON in zone.labels)
+        who = "people" if zone.labels == (PERSON,) else "all" if PERSON in zone.labels else "vehicles"
+        self._counts.setText(f"Count {who} inside")
+        self._alarms.setText(f"Alarm for {_ALARMED[who]} inside")
         show_checked(self._counts, zone.counts_presence)
         show_checked(self._alarms, zone.alarms_presence)
         show_checked(self._detail, zone.detail)
@@ -234,6 +251,12 @@ class ShapeProperties(QWidget):
     def _on_mask(self) -> None:
         kind = MaskKind(self._mask.currentData())
         self._edit("kind", lambda mask: replace(mask, kind=kind))
+
+
+def _said_of_people(zone: Zone) -> str:
+    if zone.is_crossing:
+        return "People may walk here."
+    return "Calls for people." if zone.calls_for_people else "Loitering, where it is on, watches people."
 
 
 def _optional(name: str, high: float, suffix: str, without: str, *, decimals: int) -> NumberField:

@@ -7,10 +7,9 @@ from collections.abc import Iterable, Mapping
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QCheckBox, QMenu, QWidget, QWidgetAction
 
-from core.vision.model import VEHICLE_LABELS
+from core.vision.model import PERSON, VEHICLE_LABELS
 from widgets.video.overlay import Shown
 
-PERSON = "person"
 _PARTS = (
     ("boxes", "Boxes  B", "Boxes around vehicles (B)", True),
     ("ids", "Numbers  I", "Numbers of tracks (I)", True),

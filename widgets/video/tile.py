@@ -16,7 +16,6 @@ from PySide6.QtGui import (
     QDropEvent,
     QEnterEvent,
     QFocusEvent,
-    QFontMetrics,
     QImage,
     QKeyEvent,
     QMouseEvent,
@@ -39,6 +38,7 @@ from widgets.base.theme import Look, picture_look
 from widgets.video.boxes import Boxed, BoxRoom
 from widgets.video.face import Standing, TileFace
 from widgets.video.model import DrawnTrack, Picture
+from widgets.video.note import draw_note, n_lines_for
 from widgets.video.overlay import SMALL_PX, OverlayPainter, Shown, has_drawing
 from widgets.video.status import PictureLook, TileStatus, describe_tile, stale_after_s
 from widgets.video.strip import StripPainter, StripText, strip_height
@@ -219,12 +219,12 @@ class VideoTile(QWidget):
         # The same state told a second later must not make the clock time in "LOST since" jitter.
         if not is_same or self._since_at is None or abs((since_at - self._since_at).total_seconds()) > 2.0:
             self._since_at = since_at
-        self._report = report
+        said, self._report = self._faults(), report
         self.face.standing = None
         self._report_s = self._clock.monotonic() - age_s
         if self.underMouse():
             self.setToolTip(self.tip())
-        self.refresh_status()
+        self.refresh_status(is_forced=said != self._faults())
 
     def show_counts(self, counts: Mapping[str, Mapping[str, int]]) -> None:
         """Show counts by key of line or zone, then by direction."""
@@ -351,7 +351,8 @@ class VideoTile(QWidget):
         if self._alarm is not None and self._alarm.attention is Attention.RETURNED:
             alarm += ", returned"
         self.setAccessibleName(f"{self._camera.name}, {word}{alarm}")
-        self.setAccessibleDescription(f"{self._status.sentence} {self._status.hint}".strip())
+        said = (self._status.sentence, self._status.hint, *self._faults())
+        self.setAccessibleDescription(" ".join(text for text in said if text))
 
     # -- painting
 
@@ -471,7 +472,7 @@ class VideoTile(QWidget):
             if self._strip is None:
                 self._strip = self._make_strip(strips)
             painter.drawPixmap(self._corner, self._strip)
-        has_marks = bool(self._note) or bool(self._detection_note()) or self._is_drop_target
+        has_marks = bool(self._note) or bool(self._faults()) or self._is_drop_target
         if has_marks:
             self.paint_marks(painter)
         rings = self._ring_bars()
@@ -649,48 +650,37 @@ class VideoTile(QWidget):
         )
 
     def _paint_lower_edge(self, painter: QPainter, ratio: float, made: Look) -> None:
-        """Paint why the camera is here, and that it is looked at less often than it should be."""
+        """Paint why the camera is here, and what is less than it should be."""
         inset = self._note_inset(made)
         left, bottom = float(inset), self.height() - inset
-        for text in (self._note, self._detection_note()):
+        n_lines = n_lines_for(self.height(), made)
+        for text in (self._note, *self._faults()):
             if text:
-                plate = self._plate(text, ratio, made)
+                plate = self._plate(text, ratio, made, n_lines)
                 size = plate.deviceIndependentSize()
                 painter.drawPixmap(QPointF(left, bottom - size.height()), plate)
                 bottom -= round(size.height()) + 1
+                n_lines = max(1, n_lines - 1)
 
-    def _detection_note(self) -> str:
+    def _faults(self) -> tuple[str, ...]:
+        """Return what is wrong with a picture that comes all the same."""
         report = self._report
         if report is None or not self._status.is_good:
-            return ""
-        if report.is_away or report.is_hidden:
-            return report.detection_reason
-        if not report.is_detection_reduced:
-            return ""
-        figures = f"{report.detect_fps:.2g} of {report.detect_fps_wanted:.2g}/s"
-        return figures if self.width() < SMALL_PX else f"Detects {figures}"
+            return ()
+        detection, stream = report.detection_reason, f"{report.reason} {report.hint}".strip()
+        if report.is_detection_reduced:
+            detection = f"{report.detect_fps:.2g} of {report.detect_fps_wanted:.2g}/s"
+            detection = detection if self.width() < SMALL_PX else f"Detects {detection}"
+        return tuple(text for text in (detection, stream) if text)
 
-    def _plate(self, text: str, ratio: float, made: Look) -> QPixmap:
-        """Return a line of text as a picture, shortened to the tile."""
-        key = f"{self.width()} {ratio} {text}"
+    def _plate(self, text: str, ratio: float, made: Look, n_lines: int = 1) -> QPixmap:
+        """Return a text as a picture, in the tile's width."""
+        key = f"{self.width()} {n_lines} {ratio} {text}"
         if key not in self._plates:
             if len(self._plates) > 8:
                 self._plates.clear()
-            font = made.font(made.sizes.caption)
-            metrics = QFontMetrics(font)
-            gap = made.sizes.gap
-            room = self.width() - 2 * self._note_inset(made) - 2 * gap
-            cut = metrics.elidedText(text, Qt.TextElideMode.ElideRight, max(8, room))
-            width, height = metrics.horizontalAdvance(cut) + 2 * gap, metrics.height() + 2
-            plate = QPixmap(round(width * ratio), round(height * ratio))
-            plate.setDevicePixelRatio(ratio)
-            plate.fill(QColor(11, 14, 17, 225))
-            painter = QPainter(plate)
-            painter.setFont(font)
-            painter.setPen(made.color("on_picture"))
-            painter.drawText(QRectF(0, 0, width, height), int(Qt.AlignmentFlag.AlignCenter), cut)
-            painter.end()
-            self._plates[key] = plate
+            room = self.width() - 2 * self._note_inset(made) - 2 * made.sizes.gap
+            self._plates[key] = draw_note(text, room, n_lines, ratio, made)
         return self._plates[key]
 
     def _make_strip(self, strips: StripPainter) -> QPixmap:
@@ -842,7 +832,7 @@ class VideoTile(QWidget):
             lines.append(f"Shown {self.face.delay_s * 1000:.0f} ms after it arrived")
         if report.detect_fps_wanted:
             lines.append(f"Detects {report.detect_fps:.3g} of {report.detect_fps_wanted:.3g} pictures/s")
-        lines += [sentence for sentence in (report.detection_reason, report.reason) if sentence]
+        lines += [text for text in (report.detection_reason, f"{report.reason} {report.hint}".strip()) if text]
         return "\n".join(lines)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from PySide6.QtCore import QBuffer, Qt
 from PySide6.QtGui import QImage
@@ -358,3 +360,23 @@ def test_a_narrow_panel_cuts_no_field(form, qtbot):
     page = form.findChild(QScrollArea)
 
     qtbot.waitUntil(lambda: page.widget().width() <= page.viewport().width())
+
+
+def test_a_rate_at_which_vehicles_pass_unseen_is_said_below_it(form):
+    said = []
+    for rate in (0.0, 0.5, 2.9, 3.0, 8.0):
+        form._rate.setValue(rate)
+        said.append(form._rate_note.isVisible())
+
+    assert said == [False, True, True, False, False]
+    assert "vehicles pass unseen" in form._rate_note.text()
+
+
+def test_people_can_be_looked_for_and_classes_of_other_models_stay(form, qtbot):
+    form.show_camera(replace(camera("c1"), labels=("car", "tram")))
+    form._labels["person"].click()
+
+    with qtbot.waitSignal(form.save_requested) as asked:
+        press(qtbot, form._save)
+
+    assert asked.args[0].labels == ("car", "person", "tram")

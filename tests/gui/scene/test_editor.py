@@ -472,6 +472,26 @@ def test_a_dry_run_shows_what_would_have_been_raised_and_who_would_have_been_cal
     assert desk.is_offered("Start")
 
 
+@pytest.mark.parametrize("state", ["running", "done"])
+def test_a_dry_run_says_what_of_the_footage_it_did_not_see(desk, state):
+    run = DryRun(
+        run_id="1", state=state, footage_s=130.0, message="7 parts cannot be decoded.", hint="Export it again."
+    )
+    desk.editor._on_dry_run()
+    desk.editor.side.dry_run.show_run(run)
+
+    assert "0 raised, 0 calls, in 2:10 of footage." in desk.editor.side.dry_run.verdict
+    assert desk.editor.side.dry_run.verdict.endswith("7 parts cannot be decoded. Export it again.")
+
+
+def test_a_dry_run_that_was_stopped_says_so_once(desk):
+    run = DryRun(run_id="1", state="cancelled", footage_s=5.0, message="The dry run was stopped.")
+    desk.editor._on_dry_run()
+    desk.editor.side.dry_run.show_run(run)
+
+    assert desk.editor.side.dry_run.verdict == "Stopped. 0 raised, 0 calls, in 0:05 of footage."
+
+
 def test_a_refused_dry_run_says_why(desk):
     desk.editor._on_dry_run()
     desk.editor.side.dry_run.show_refused("Another dry run is going on.", "Wait for its end.")

@@ -4,10 +4,13 @@ from dataclasses import replace
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QAbstractSpinBox, QCheckBox, QListWidget, QScrollArea, QWidget
+from PySide6.QtWidgets import QAbstractSpinBox, QCheckBox, QLabel, QListWidget, QScrollArea, QWidget
 
-from core.vision.model import Lane, Scene, Zone
+from core.vision.model import Lane, ObservationKind, RuleSetting, Scene, Zone
+from core.vision.rules import SceneRules, labels_for_rules
 from tests.gui.scene.conftest import GATE, RING, SQUARE
+from tests.unit.vision.roads import ASPECT, START_AT, track_at
+from widgets.scene.sketch import scene_of
 
 Key = Qt.Key
 LANE = Lane(key="lane-1", name="Lane", polygon=SQUARE, start=(0.4, 0.2), end=(0.4, 0.6))
@@ -33,8 +36,9 @@ def test_every_class_can_be_ticked_for_zones_lines_and_lanes(desk, qtbot, n_step
     show(desk, replace(RING.scene, lanes=(LANE,)))
     desk.keys(*([Key.Key_PageDown] * n_steps))
     boxes = [box for box in desk.editor.findChildren(QCheckBox) if box.accessibleName().startswith("Counts ")]
+    boxes = [box for box in boxes if box.isVisibleTo(box.parentWidget())]
 
-    assert len(boxes) == 5
+    assert len(boxes) == (6 if n_steps == 1 else 5)
     qtbot.waitUntil(lambda: all(box.isVisible() and is_whole(box) for box in boxes))
 
 
@@ -58,3 +62,67 @@ def test_the_list_of_shapes_has_the_page_while_nothing_is_selected(desk, qtbot):
     qtbot.waitUntil(lambda: shapes.height() >= 12 * row_px)
     desk.keys(Key.Key_PageDown)
     qtbot.waitUntil(lambda: shapes.height() < 9 * row_px)
+
+
+def tick(desk, *labels: str) -> None:
+    for label in labels:
+        desk.named(QCheckBox, f"Counts {label}").click()
+
+
+def said_of_people(desk) -> list[str]:
+    words = ("People may", "Calls for people", "Loitering, where")
+    return [
+        label.text()
+        for label in desk.editor.findChildren(QLabel)
+        if label.isVisible() and label.text().startswith(words)
+    ]
+
+
+def called_for_somebody_who_crosses(scene: Scene) -> bool:
+    rules = SceneRules("ring", scene, ASPECT, frozenset({"car", "person"}))
+    kinds = set()
+    for step in range(150):
+        walker = track_at(0.3 + step / 1000, 0.5, label="person", width=0.02, height=0.06)
+        kinds |= {one.kind for one in rules.update([walker], step / 10, START_AT)}
+    return bool(kinds & {ObservationKind.PEDESTRIAN, ObservationKind.VEHICLE_IN_ZONE})
+
+
+def test_a_zebra_crossing_is_set_in_the_form_and_nobody_is_called_for_who_walks_on_it(desk):
+    desk.editor.show_cameras((replace(RING, scene=replace(RING.scene, lanes=(LANE,)), version=4), GATE))
+    before = scene_of(desk.sketch)
+    desk.keys(Key.Key_PageDown)
+
+    tick(desk, "person")
+    desk.save()
+
+    scene = desk.saves[-1][1]
+    assert called_for_somebody_who_crosses(before)
+    assert scene.zones[0].is_crossing
+    assert said_of_people(desk) == ["People may walk here."]
+    assert not called_for_somebody_who_crosses(scene)
+
+
+def test_a_zone_that_calls_for_people_is_set_in_the_form(desk):
+    desk.keys(Key.Key_PageDown)
+    alarm = next(box for box in desk.editor.findChildren(QCheckBox) if box.text() == "Alarm for a vehicle inside")
+
+    tick(desk, "person")
+    alarm.click()
+    desk.save()
+
+    assert said_of_people(desk) == ["Calls for people."]
+    assert alarm.text() == "Alarm for people inside"
+    assert called_for_somebody_who_crosses(desk.saves[-1][1])
+
+
+def test_a_zone_with_vehicles_ticked_watches_people_too(desk):
+    desk.keys(Key.Key_PageDown)
+
+    tick(desk, "car")
+    nobody = said_of_people(desk)
+    tick(desk, "person")
+
+    assert nobody == []
+    assert said_of_people(desk) == ["Loitering, where it is on, watches people."]
+    loitering = RuleSetting(kind=ObservationKind.LOITERING.value, is_enabled=True)
+    assert labels_for_rules(replace(scene_of(desk.sketch), rules=(loitering,))) >= {"car", "person"}

@@ -3,7 +3,6 @@
 import gc
 import sys
 import time
-from dataclasses import replace
 
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt
@@ -15,6 +14,8 @@ from core.cameras.model import Camera
 from core.incidents.model import Alarm, Priority, SourceKind
 from core.kernel.clock import FakeClock
 from core.media.model import StreamReport, StreamState
+from core.vision import slot
+from core.vision.classes import OTHER_CLASSES
 from core.vision.model import Track
 from tests.gui.video.conftest import SCENE
 from widgets.base.symbols import Flash
@@ -717,17 +718,77 @@ def test_a_turned_camera_says_on_its_picture_that_its_rules_rest_and_shows_no_zo
     report = StreamReport(camera_id="c1", state=StreamState.LIVE, fps=15, is_away=True, detection_reason=said)
     room.wall.show_report(report)
 
-    assert room.tile("c1")._detection_note() == said
+    assert said in room.tile("c1").accessibleDescription()
     assert n_colors() == 1 < drawn
 
 
-def test_a_camera_that_is_black_because_it_was_knocked_says_why_on_its_picture(room):
+STREAM = "The large stream does not come, the small one is shown."
+SENTENCES = [
+    slot.AWAY,
+    slot.AWAY_BLACK,
+    slot.UNREADABLE_BLACK,
+    slot.MOVED_BLACK,
+    slot.VIEW_BLACK,
+    slot.VIEW_OPEN,
+    slot.NO_DETECTOR,
+    slot.SILENT_DETECTOR,
+    slot.UNDERSAMPLED,
+    slot.BROKEN.format(n=9),
+    *slot.BLIND.values(),
+    OTHER_CLASSES.format(model="sea", known="boat, buoy", wanted="car, bus"),
+    "Nothing is detected on this camera. The memory of this machine is full.",
+    "The points of the road lie on one line.",
+]
+
+
+def lower_edge(room):
+    """Rows of the tile that hold a note, from its lower edge up."""
+    picture = room.picture("c1")
+    return [picture.pixelColor(20, y).name() for y in range(picture.height() - 80, picture.height() - 8)]
+
+
+@pytest.mark.parametrize(
+    "said", [*({"detection_reason": text} for text in SENTENCES), {"reason": STREAM, "hint": "Test its address."}]
+)
+def test_whatever_is_less_than_it_should_be_is_written_on_the_picture_of_a_live_camera(room, said):
+    room.live("c1")
+    plain = lower_edge(room)
+
+    room.wall.show_report(StreamReport(camera_id="c1", state=StreamState.LIVE, fps=15, **said))
+
+    assert room.tile("c1").status.word.startswith("LIVE")
+    assert lower_edge(room) != plain
+    assert " ".join(said.values()) in room.tile("c1").accessibleDescription()
+
+    room.wall.show_report(StreamReport(camera_id="c1", state=StreamState.LIVE, fps=15))
+
+    assert lower_edge(room) == plain
+    assert room.tile("c1").accessibleDescription() == ""
+
+
+def test_what_is_wrong_with_detection_and_with_the_stream_is_both_said(room):
     room.live("c1")
 
-    said = "The camera moved: all is black."
-    moved = StreamReport(camera_id="c1", state=StreamState.LIVE, fps=15, is_moved=True, detection_reason=said)
-    room.wall.show_report(moved)
-    shown = room.tile("c1")._detection_note()
-    room.wall.show_report(replace(moved, is_hidden=True))
+    said = StreamReport(
+        camera_id="c1", state=StreamState.LIVE, fps=15, detection_reason=slot.UNDERSAMPLED, reason=STREAM
+    )
+    room.wall.show_report(said)
 
-    assert (shown, room.tile("c1")._detection_note()) == ("", said)
+    assert room.tile("c1").accessibleDescription() == f"{slot.UNDERSAMPLED} {STREAM}"
+
+
+def test_a_machine_that_cannot_look_as_often_as_asked_says_so_in_figures(room):
+    room.live("c1")
+
+    said = StreamReport(
+        camera_id="c1",
+        state=StreamState.LIVE,
+        fps=15,
+        is_detection_reduced=True,
+        detection_reason=slot.OVERLOADED.format(percent=40),
+        detect_fps=2.0,
+        detect_fps_wanted=5.0,
+    )
+    room.wall.show_report(said)
+
+    assert room.tile("c1").accessibleDescription().endswith("2 of 5/s")

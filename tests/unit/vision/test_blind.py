@@ -77,7 +77,8 @@ def test_a_minute_of_a_frozen_picture_is_a_gap_and_no_zero():
 
 
 @pytest.mark.parametrize(
-    ("looks_per_s", "wanted_per_s", "is_complete"), [(1, 8.0, False), (2, 8.0, False), (5, 8.0, True), (1, 1.0, True)]
+    ("looks_per_s", "wanted_per_s", "is_complete"),
+    [(1, 8.0, False), (2, 8.0, False), (5, 8.0, True), (1, 1.0, False), (3, 3.0, True)],
 )
 def test_a_minute_with_too_few_looks_is_not_complete(looks_per_s, wanted_per_s, is_complete):
     rules = SceneRules("cam-1", Scene(lines=(LINE,)), ASPECT, wanted_per_s=wanted_per_s)

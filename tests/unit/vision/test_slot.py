@@ -18,7 +18,7 @@ from core.vision.light import Light
 from core.vision.look_back import AFTER_S
 from core.vision.looks import N_SLOTS, LookReader
 from core.vision.messages import BaysPictured, CameraJob, ClipKept, LookAt, Looked, Observed, OpenLooks, ViewLearned
-from core.vision.model import UNREADABLE, Mask, Scene, Zone
+from core.vision.model import UNREADABLE, CountLine, Mask, Scene, Zone
 from core.vision.slot import CameraSlot
 from tests.unit.vision.pictures import scaled, street
 from tests.unit.vision.toy_model import toy_engine
@@ -26,6 +26,7 @@ from tests.unit.vision.toy_model import toy_engine
 WH = (96, 64)
 BEGAN_AT = datetime.now(UTC)
 ENGINE = toy_engine(WH)
+LINE = CountLine(key="gate", name="Gate", start=(0.1, 0.5), end=(0.9, 0.5))
 
 
 def to_grey(jpeg):
@@ -51,6 +52,7 @@ class BrokenAnalyser:
     """Rules with a bug."""
 
     is_settled = True
+    blinded_by = None
     is_blind = is_moved = is_undersampled = is_view_open = False
 
     def hold(self, pts_s, captured_at):
@@ -70,14 +72,14 @@ class BrokenAnalyser:
 
 
 class Camera:
-    def __init__(self, folder, scene=None):
+    def __init__(self, folder, scene=None, detect_fps=5.0):
         self.detector = Detector()
         self.now_s = time.monotonic()
         self.n = 0
         ring = folder / "a.ring"
         FrameRing.create(ring, camera_id="a", max_wh=WH).close()
         source = SourceSpec(address="synthetic:a")
-        self.job = CameraJob(camera_id="a", source=source, ring=ring, detect_fps=5.0, scene=scene or Scene())
+        self.job = CameraJob(camera_id="a", source=source, ring=ring, detect_fps=detect_fps, scene=scene or Scene())
         self.sent = []
         self.slot = CameraSlot(self.job, asks=self.detector, send=self.sent.append)
         self.slot.show_at(WH)
@@ -169,6 +171,24 @@ def test_a_model_with_other_classes_is_said_with_what_it_knows_and_pictures_go_o
     assert "looks for car, bus, truck, motorcycle" in report.detection_reason
     assert "vision.model" in report.detection_reason
     assert camera.reader.newest_frame(0) is not None
+
+
+@pytest.mark.parametrize(
+    ("scene", "detect_fps", "is_said"),
+    [(Scene(lines=(LINE,)), 1.0, True), (Scene(lines=(LINE,)), 5.0, False), (Scene(), 1.0, False)],
+)
+def test_a_camera_that_is_asked_for_too_few_looks_says_that_its_counts_are_not_complete(
+    tmp_path, scene, detect_fps, is_said
+):
+    camera = Camera(tmp_path, scene, detect_fps)
+    camera.slot.use_detector(ENGINE)
+
+    camera.see(seconds=1.0)
+    camera.answer()
+
+    assert ("its minutes are not complete" in camera.reason) is is_said
+    camera.slot.close()
+    camera.reader.close()
 
 
 def test_a_model_that_knows_some_of_the_classes_is_no_news(camera):
@@ -334,13 +354,14 @@ PUSHED = np.roll(STREET, 60, axis=1)
 class Watched(Camera):
     """A camera of a street whose detector answers every question."""
 
-    def look_at(self, picture, seconds):
+    def look_at(self, picture, seconds, *, noise=2.0, has_traffic=True):
         random = np.random.default_rng(self.n)
         for _ in range(round(seconds * 5)):
             n_asked = len(self.detector.looks)
-            noisy = np.clip(picture + random.normal(0, 2, picture.shape), 0, 255).astype(np.uint8)
+            noisy = np.clip(picture + random.normal(0, noise, picture.shape), 0, 255).astype(np.uint8)
             left = 16 * self.n % 290
-            noisy[150:180, left : left + 30] = 20  # Who drives keeps the detector looking.
+            if has_traffic:
+                noisy[150:180, left : left + 30] = 20  # Who drives keeps the detector looking.
             self.show(noisy)
             if len(self.detector.looks) > n_asked:
                 self.answer()
@@ -451,7 +472,7 @@ def test_rules_that_break_begin_anew_with_what_was_learned_of_the_view(watched):
     assert [one.observation.phase for one in watched.moves] == ["begin"]
 
 
-def test_where_nothing_is_private_a_camera_that_was_pushed_is_shown(tmp_path):
+def test_where_nothing_is_private_a_camera_that_was_pushed_is_shown_and_says_that_it_moved(tmp_path):
     camera = Watched(tmp_path)
     camera.slot.use_detector(ENGINE)
     camera.look_at(STREET, 15.0)
@@ -461,7 +482,25 @@ def test_where_nothing_is_private_a_camera_that_was_pushed_is_shown(tmp_path):
 
     assert camera.brightness > 100
     assert begin.snapshot_jpeg
-    assert camera.reason == ""
+    assert camera.reason.startswith("The camera moved: it shows another view")
+    camera.slot.close()
+    camera.reader.close()
+
+
+@pytest.mark.parametrize(
+    ("picture", "noise", "said"), [(STREET // 12, 2.0, "Nothing can be seen"), (STREET, 0.0, "The picture is frozen")]
+)
+def test_a_camera_whose_picture_shows_nothing_new_says_why_nothing_is_counted(tmp_path, picture, noise, said):
+    camera = Watched(tmp_path)
+    camera.slot.use_detector(ENGINE)
+    camera.look_at(STREET, 15.0)
+    before = camera.reason
+    camera.look_at(picture, 90.0, noise=noise, has_traffic=False)
+
+    assert before == ""
+    assert camera.slot.report(camera.now_s).is_blind
+    assert camera.reason.startswith(said)
+    assert "Nothing is counted" in camera.reason
     camera.slot.close()
     camera.reader.close()
 

@@ -88,3 +88,15 @@ def test_inside_a_triangle_agrees_with_the_signs_of_three_areas(x, y):
         return
 
     assert are_inside(np.array([[x, y]]), corners)[0] == (len({area > 0 for area in areas}) == 1)
+
+
+def test_people_in_a_zone_are_counted_and_neither_alarm_as_vehicles_nor_stand_as_stopped_ones():
+    scene = zone(labels=("car", "person"), alarms_presence=True, stopped_after_s=5.0, congestion_capacity=1.0)
+    standing = [(step / 5, [track_at(0.5, 0.5, label="person")]) for step in range(150)]
+    rules = SceneRules("cam-1", scene, ASPECT, frozenset({"car", "person"}))
+
+    seen = [one for at_s, tracks in standing for one in rules.update(tracks, at_s, START_AT)]
+
+    kinds = {one.kind for one in seen}
+    assert ObservationKind.ZONE_ENTERED in kinds
+    assert kinds <= {ObservationKind.ZONE_ENTERED, ObservationKind.PEDESTRIAN, ObservationKind.LOITERING}
