@@ -26,7 +26,7 @@ from core.access.permission import require
 from core.access.service import AccessService
 from core.cameras.model import Camera, CameraChanged, CameraRemoved, ViewAccepted
 from core.cameras.onvif.model import HeadTurned, SteeringChanged
-from core.cameras.service import secret_name
+from core.cameras.service import IS_FORGOTTEN, TYPE_IT_ANEW, secret_name
 from core.cameras.views import forget_view, keep_view, load_views
 from core.drones.by_mqtt import take_from_field
 from core.drones.model import DroneChanged, DroneLinksTold, DroneRemoved, DronesTold
@@ -150,6 +150,12 @@ UNUSED_AFTER_S = 2.0
 NONSENSE_FROM, NONSENSE_AT_MOST = 10, 3
 NONSENSE_SHOWN_FOR = timedelta(minutes=10)
 """Senders of so many unusable messages are named in the health panel, so many of them, and so long after the last."""
+
+PASSWORDS_AGAIN_S = 30.0
+"""Passwords that could not be read are looked up again this often."""
+
+NAMED_AT_MOST = 3
+"""Cameras that one notice names."""
 
 CORRECTION_AGE = timedelta(minutes=10)
 """Older words of operators are about other pictures than those that a calibration run looks at."""
@@ -277,6 +283,10 @@ class Node:
 
         self._demo_password = ""
         self._passwords: dict[str, str] = {}
+        self._unread_passwords: dict[str, UnavailableError] = {}
+        """Of cameras that have a password, which nobody can read."""
+
+        self._passwords_due_s = math.inf
         self._store_reason = "The database is being opened."
         self._model_note = ""
         self._notice_since: dict[str, datetime] = {}
@@ -1075,13 +1085,32 @@ class Node:
         await self._read_cameras(services)
 
     def _warm_passwords(self, cameras: tuple[Camera, ...]) -> None:
-        self._passwords = {
-            camera.camera_id: self._secrets.get_secret(secret_name(camera.camera_id)) or ""
-            for camera in cameras
-            if camera.has_password
-        }
+        passwords: dict[str, str] = {}
+        unread: dict[str, UnavailableError] = {}
+        for camera in cameras:
+            if not camera.has_password:
+                continue
+            try:
+                password = self._secrets.read_secret(secret_name(camera.camera_id))
+            except UnavailableError as error:
+                unread[camera.camera_id] = error
+                continue
+            if password is None:
+                unread[camera.camera_id] = UnavailableError(IS_FORGOTTEN, hint=TYPE_IT_ANEW)
+            else:
+                passwords[camera.camera_id] = password
+        self._passwords, self._unread_passwords = passwords, unread
+        self._passwords_due_s = time.monotonic() + PASSWORDS_AGAIN_S if unread else math.inf
 
     def _spec_of(self, camera: Camera) -> SourceSpec:
+        """Return what a camera is read from.
+
+        Raises:
+            ConsoleError: It cannot be read; without its password it is not asked, for that might lock its account.
+        """
+        unread = self._unread_passwords.get(camera.camera_id)
+        if unread is not None:
+            raise UnavailableError(unread.message, hint=unread.hint)
         spec = verbs.spec_of(camera, self._passwords.get(camera.camera_id, ""), clips=self._clips)
         if spec.address == f"{EDGE}:":
             return replace(spec, address=f"{EDGE}:{picture_file(self._edge_folder, camera.camera_id)}")
@@ -1135,6 +1164,10 @@ class Node:
             self.bay_sight.watch()
             if self._sight is not None:
                 self._sight.watch()
+            if self.services is not None and time.monotonic() >= self._passwords_due_s:
+                # Also where the list itself cannot be read just now.
+                self._passwords_due_s = time.monotonic() + PASSWORDS_AGAIN_S
+                self._spawn(self._read_cameras(self.services))
             self._end_old_sessions()
             if self.services is not None and self.services.store.superseded:
                 log.error("the node ends: %s", self.services.store.superseded)
@@ -1327,6 +1360,8 @@ class Node:
             found.append(("hardware", sentence, "Mend its driver, or set vision.hardware_decode to auto."))
         if self._secrets.notice:
             found.append(("secrets", self._secrets.notice, ""))
+        if self._unread_passwords:
+            found.append(("passwords", self._unread_sentence(), "They are not called until theirs is there."))
         blamed = self.cap.faults() if self.cap is not None else ()
         found += (("cap", sentence, "No regional warnings come from there.") for sentence in blamed)
         now = self._clock.now()
@@ -1335,6 +1370,14 @@ class Node:
         return tuple(
             SystemNotice(key=key, message=text, hint=hint, since=self._notice_since[text]) for key, text, hint in found
         )
+
+    def _unread_sentence(self) -> str:
+        """Name the cameras whose passwords nobody can read, the first few of them, and why."""
+        unread = self._unread_passwords
+        names = sorted(camera.name for camera_id in unread if (camera := self._watched_camera(camera_id)) is not None)
+        more = f" and {len(names) - NAMED_AT_MOST} more" if len(names) > NAMED_AT_MOST else ""
+        why = next(iter(unread.values()))
+        return f"Cameras without their passwords: {', '.join(names[:NAMED_AT_MOST])}{more}. {why}"
 
     # -- what verbs use -------------------------------------------------------------------------------------------
 

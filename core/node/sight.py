@@ -166,8 +166,9 @@ class Sight:
                 self._make_ring(camera.camera_id)
             except (ConsoleError, OSError) as error:
                 self._unusable_since[camera.camera_id] = unusable.get(camera.camera_id, self._tried_s)
+                sentence, hint = (error.message, error.hint) if isinstance(error, ConsoleError) else (str(error), "")
                 self._set_stream(
-                    StreamReport(camera_id=camera.camera_id, state=StreamState.UNUSABLE, reason=str(error))
+                    StreamReport(camera_id=camera.camera_id, state=StreamState.UNUSABLE, reason=sentence, hint=hint)
                 )
                 continue
             known = self.streams.get(camera.camera_id)
