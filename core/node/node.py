@@ -80,6 +80,7 @@ from core.node.alarm_timers import AlarmTimers
 from core.node.bay_pictures import cut_bay
 from core.node.bay_sight import BaySightHub
 from core.node.calibrations import Calibrations
+from core.node.call_spool import CallSpool
 from core.node.calls import Calls
 from core.node.camera_flow import CameraFlow
 from core.node.cap_door import CapDoor, fetch_forever, look_forever
@@ -138,6 +139,7 @@ GOODBYE_S = 1.25
 """…and so much of that is the field link's, which may wait for a broker that hangs."""
 
 DRAIN_LEAST_S = 0.25
+SPOOL_CLOSE_S = 0.5
 BROKER_START_S = 8.0
 HOUSEKEEPING_S = 1.0
 COUNTS_EVERY_S = 5.0
@@ -156,6 +158,9 @@ PASSWORDS_AGAIN_S = 30.0
 
 NAMED_AT_MOST = 3
 """Cameras that one notice names."""
+
+UNSTORED_NAMED = 3
+"""Calls that wait for the database of which consoles are told more than their number."""
 
 CORRECTION_AGE = timedelta(minutes=10)
 """Older words of operators are about other pictures than those that a calibration run looks at."""
@@ -254,6 +259,7 @@ class Node:
         self._broker: Broker | None = None
         self._opening_broker: asyncio.Task[Broker] | None = None
         self._calls: Calls | None = None
+        self._spool = CallSpool(folders.data, self._clock)
         self._camera_flow: CameraFlow | None = None
         self._signs: LotSigns | None = None
         self._drone_topics = DroneTopics(
@@ -363,6 +369,9 @@ class Node:
             left_s = until_s - GOODBYE_S - time.monotonic()
             await self._calls.drain(timeout_s=max(DRAIN_LEAST_S, left_s))
         await self._end_tasks(self._tasks)
+        with contextlib.suppress(TimeoutError):
+            # A disk that hangs has what was added, or has not: waiting changes nothing.
+            await asyncio.wait_for(self._spool.close(), SPOOL_CLOSE_S)
         if self.services is not None and self._sight is not None:
             with contextlib.suppress(ConsoleError):
                 await self._store_counts()
@@ -506,6 +515,7 @@ class Node:
             find_device=services.field.device,
             find_book=lambda: services.rules.book,
             forget_waiting=services.field.forget_waiting,
+            spool=self._spool,
             clock=self._clock,
         )
         rules_fault = await services.rules.load()
@@ -529,6 +539,7 @@ class Node:
         calls.know_measured(await services.incidents.measured_lately())
         await services.keeper.start()
         await services.clips.start()
+        left_over = await self._spool.open()
         # Nothing is awaited between this list and `_subscribe`: of what changes then nobody would hear.
         open_alarms = await services.incidents.open_alarms()
         for alarm in open_alarms:
@@ -537,6 +548,7 @@ class Node:
             self._attend(alarm)
         services.field.publish_open_alarms(on_broker(alarm, services.tunings) for alarm in open_alarms)
         self._subscribe(services, calls)
+        calls.replay(left_over)
         self._storing = self._spawn(self._calls.work())
         self._spawn(self._forget_forever(store))
         self._spawn(self._keep_alarms(services))
@@ -1269,6 +1281,7 @@ class Node:
         is_ok, reason = self.services.store.status() if self.services else (False, self._store_reason)
         sums = self._sight.sums() if self._sight else (0, 0, 0, 0)
         link = self.services.field.link_report() if self.services else None
+        unstored = self._calls.unstored() if self._calls is not None else ()
         return Health(
             at=self._clock.now(),
             node_pid=os.getpid(),
@@ -1285,6 +1298,8 @@ class Node:
             gateway=self._http.report() if self._http is not None else None,
             workers=self._supervisor.reports() if self._supervisor else (),
             notices=self._notices(),
+            unstored_calls=unstored[:UNSTORED_NAMED],
+            n_unstored_calls=len(unstored),
             n_frames=sums[0],
             n_dropped=sums[1],
             n_detections=sums[2],
@@ -1360,6 +1375,8 @@ class Node:
             found.append(("hardware", sentence, "Mend its driver, or set vision.hardware_decode to auto."))
         if self._secrets.notice:
             found.append(("secrets", self._secrets.notice, ""))
+        if self._spool.notice:
+            found.append(("spool", self._spool.notice, "Look at that file and the room on its disk."))
         if self._unread_passwords:
             found.append(("passwords", self._unread_sentence(), "They are not called until theirs is there."))
         blamed = self.cap.faults() if self.cap is not None else ()
