@@ -879,7 +879,9 @@ class Node:
         clips = self._clips_of_alarms = ClipKeeper(
             services.clips,
             cameras=lambda: self._sight.cameras if self._sight is not None else (),
-            ask=lambda camera_id, clip_id: self._supervisor.keep_clip(camera_id, clip_id) if self._supervisor else None,
+            ask=self._ask_for_clip,
+            clock=self._clock,
+            tunings=services.tunings,
             spawn=self._spawn,
             why_dark=self._why_dark,
         )
@@ -914,6 +916,7 @@ class Node:
         def on_incident(event: IncidentChanged) -> None:
             self._n_incidents += event.incident.version == 1
             self._live.add_incident(event.incident)
+            clips.take_incident(event.incident)
 
         def on_camera(event: CameraChanged) -> None:
             self._live.add_camera(event.camera)
@@ -1153,6 +1156,10 @@ class Node:
             self._clips_of_alarms.take_clip(message)
         if isinstance(message, EngineFailed) and self._calls is not None:
             self._calls.take_engine_failed(message)
+
+    def _ask_for_clip(self, camera_id: str, clip_id: str, at: datetime) -> None:
+        if self._supervisor is not None:
+            self._supervisor.keep_clip(camera_id, clip_id, at)
 
     def _why_dark(self, camera_id: str) -> str:
         """Say why a camera shows nothing just now; empty where it does."""
