@@ -101,7 +101,7 @@ from core.node.services import Services, make_services
 from core.node.sight import CameraBack, CameraLost, Sight
 from core.node.signs import LotSigns
 from core.node.supervisor import VisionSupervisor
-from core.node.tested import covered
+from core.node.tested import covered, unplaced
 from core.node.trials import Trials
 from core.parking.forecast.model import FullExpected
 from core.parking.model import BayState, BaysTold, Lot, LotChanged, LotPlanChanged, LotPlanRemoved
@@ -1532,8 +1532,8 @@ class Node:
             return await self._test_posted(camera_id)
         cameras = await services.cameras.list()
         streams = {} if self._sight is None else self._sight.streams
-        moved = {report.camera_id for report in streams.values() if report.is_moved}
-        private = _private_parts(cameras, camera_id, source.address, away=services.ptz.away_ids | moved)
+        away = services.ptz.away_ids | unplaced(streams)
+        private = _private_parts(cameras, camera_id, source.address, away=away)
         opened = verbs.resolve_demo(source, self._clips)
         found = await asyncio.to_thread(probe, opened, timeout_s=8.0, privacy=private)
         return covered(found, source.address, cameras, streams)
