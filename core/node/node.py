@@ -14,10 +14,11 @@ import ssl
 import time
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from paho.mqtt.client import topic_matches_sub
 
@@ -817,6 +818,7 @@ class Node:
         await services.ptz.load()
         self._supervisor.set_away(services.ptz.away_ids)
         self._supervisor.know_views(await load_views(services.store))
+        time_zone = ZoneInfo(zone_name(self.settings.site.time_zone))
         self._sight = Sight(
             self._supervisor,
             rings=self._runtime / "rings",
@@ -833,9 +835,10 @@ class Node:
             on_counted=self._bus.publish,
             on_blind=self._take_blind,
             on_sighted=self._take_sighted,
+            time_zone=time_zone,
         )
-        midnight = self._clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
-        self._sight.set_totals(await services.traffic.totals(since=midnight))
+        midnight = self._clock.now().astimezone(time_zone).replace(hour=0, minute=0, second=0, microsecond=0)
+        self._sight.set_totals(await services.traffic.totals(since=midnight.astimezone(UTC)))
         if self.is_demo:
             assert self._city is not None
             await demo.seed_cameras(services.cameras, self._city, self._scenes)
