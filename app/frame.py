@@ -28,6 +28,7 @@ from widgets.base.toasts import Toasts
 from widgets.drones.words import sending_sentence
 from widgets.header.header_bar import HeaderBar
 from widgets.header.sound_question import SoundQuestion
+from widgets.health.conditions import unstored_sentence
 
 SOUND_TEST = "sound_test/"
 """How the keys of notices begin that ask for a test of a desk's sound."""
@@ -137,7 +138,8 @@ class Frame(QObject):
         health = self._room.live.health
         self.header.show_health(health)
         if health is not None and not health.is_database_ok:
-            self.banner.show_cause("database", "Nothing is being recorded.", health.database_reason)
+            said = f"Nothing is being recorded. {unstored_sentence(health)}".strip()
+            self.banner.show_cause("database", said, health.database_reason)
         else:
             self.banner.clear_cause("database")
 

@@ -39,6 +39,9 @@ from core.vision.view import print_of_drawing
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
+IS_FORGOTTEN = "No password is kept for this camera any more."
+TYPE_IT_ANEW = "Type it anew in Devices."
+
 
 def secret_name(camera_id: str) -> str:
     """Return the name of a camera's password among the secrets."""
@@ -72,14 +75,21 @@ class CameraService:
         return await self._store.read(lambda s: _camera(_find(s, camera_id)))
 
     async def password_of(self, camera_id: str) -> str:
-        """Return a camera's password for whoever opens its stream; empty where there is none."""
-        return await asyncio.to_thread(self._secrets.get_secret, secret_name(camera_id)) or ""
+        """Return a camera's password for whoever opens its stream; empty where there is none.
+
+        Raises:
+            UnavailableError: The keyring does not tell it.
+        """
+        return await asyncio.to_thread(self._secrets.read_secret, secret_name(camera_id)) or ""
 
     async def password_for(self, camera_id: str, address: str) -> str:
         """Return a camera's password for asking one of its own hosts at another address.
 
         Returns:
             Empty for any other host, where nothing is kept, and for a camera that is only being added.
+
+        Raises:
+            UnavailableError: The keyring does not tell it.
         """
         try:
             camera = await self.get(camera_id)

@@ -559,6 +559,53 @@ class IncidentService:
         if condition is not None:
             observation, condition = self._as_known(observation, self._by_rule(condition))
         verdict = self._hear(observation, condition, snapshot, view)
+        changed = await self._store_seen(observation, condition, snapshot, view, verdict)
+        self._heard.pop(observation.observation_id, None)
+        if condition is not None and observation.phase is Phase.BEGIN:
+            await self._confirm(condition.condition_key)
+        if condition is not None and verdict is Verdict.PASS:
+            has_ended = observation.phase is Phase.END
+            if has_ended:
+                self._doubts.discard(condition.condition_key)
+            await self._follow(condition, changed, has_ended=has_ended)
+        return changed.answer if changed.alarms else None
+
+    async def take_late(
+        self,
+        observation: Observation,
+        *,
+        camera_name: str,
+        view: View | None = None,
+        snapshot: Snapshot | None = None,
+        call_from: float = 0.0,
+    ) -> None:
+        """Store what a scene rule saw in the run before and could not be stored in it; as `take_observation`.
+
+        It calls whatever its rule waits for, since nobody looked on. What it begins is to be doubted next
+        (`doubt_conditions`): the rules have begun anew, and no end may come for it.
+        """
+        condition = policy.condition_of_observation(
+            observation,
+            camera_name=camera_name,
+            position=observation.position or (None if view is None else view.position),
+            call_from=call_from,
+        )
+        if condition is not None:
+            said = f"{condition.detail}{', ' if condition.detail else ''}seen at {observation.captured_at:%H:%M:%S} UTC"
+            condition = self._by_rule(replace(condition, detail=f"{said}, stored late"))
+        await self._store_seen(observation, condition, snapshot, view, Verdict.PASS)
+        if condition is not None and observation.phase is Phase.END:
+            self._doubts.discard(condition.condition_key)
+
+    async def _store_seen(
+        self,
+        observation: Observation,
+        condition: Condition | None,
+        snapshot: Snapshot | None,
+        view: View | None,
+        verdict: Verdict,
+    ) -> Changed:
+        """Store an observation, and in the same transaction what becomes of its alarm."""
         evidence: Evidence | None = None
         if condition is not None and observation.phase is not Phase.END and verdict is Verdict.PASS:
             evidence, condition = await self._keep_picture(condition, snapshot, name=observation.observation_id)
@@ -585,16 +632,7 @@ class IncidentService:
                 return replace(ended, used_evidence=changed.used_evidence)
             return changed
 
-        changed = await self._commit(run, evidence)
-        self._heard.pop(observation.observation_id, None)
-        if condition is not None and observation.phase is Phase.BEGIN:
-            await self._confirm(condition.condition_key)
-        if condition is not None and verdict is Verdict.PASS:
-            has_ended = observation.phase is Phase.END
-            if has_ended:
-                self._doubts.discard(condition.condition_key)
-            await self._follow(condition, changed, has_ended=has_ended)
-        return changed.answer if changed.alarms else None
+        return await self._commit(run, evidence)
 
     def _as_known(self, observation: Observation, condition: Condition) -> tuple[Observation, Condition]:
         """Return what was seen under the key of its alarm where a rule numbers anew: no doubtful alarm is meant twice.

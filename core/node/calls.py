@@ -24,7 +24,15 @@ from core.gateway.frigate import OBJECT, FrigateAdapter
 from core.incidents.doubt import Doubtful
 from core.incidents.ledger import Measured
 from core.incidents.model import Alarm, Condition, Quality, Snapshot, SourceKind
-from core.incidents.policy import CALLING_KINDS, SOURCE_LOST, call_from, condition_of_source, key_at
+from core.incidents.policy import (
+    CALLING_KINDS,
+    SOURCE_LOST,
+    call_from,
+    condition_of_observation,
+    condition_of_source,
+    key_at,
+    key_of_observation,
+)
 from core.incidents.rules.book import RuleBook, shipped_book
 from core.incidents.rules.values import limits_of, value_condition
 from core.incidents.same_event import View
@@ -34,10 +42,11 @@ from core.kernel.errors import BadInputError, ConsoleError, UnavailableError
 from core.kernel.log import OncePerLoss
 from core.kernel.zone import UTC_ZONE
 from core.node import conditions
+from core.node.call_spool import CallSpool, SpooledCall
 from core.node.event_calls import EventCalls, ForgetWaiting, forget_nothing
 from core.node.hearing import bays_of
 from core.node.mass_loss import SETTLE_S, MassLoss
-from core.node.model import Health, WorkerReport
+from core.node.model import Health, UnstoredCall, WorkerReport
 from core.node.raised import Raised
 from core.node.sight import CameraBack, CameraLost
 from core.parking.forecast.model import FullExpected
@@ -76,6 +85,12 @@ _CALLS_NOBODY = {(DeviceState.ONLINE, True), (DeviceState.UNKNOWN, True)}
 
 _OF_DEVICES = (SourceKind.DEVICE, SourceKind.STATION)
 
+UNSTORED_AFTER_S = 2.0
+"""A call that is not stored by then is told to the consoles without being stored."""
+
+DATABASE_KEY = conditions.database_down("").condition_key
+"""The condition that every console shows by itself."""
+
 UNSTABLE_AFTER = 3
 """Ends of one worker in a row before an operator hears of it."""
 
@@ -93,12 +108,16 @@ class _Step:
         lane: Steps of one lane are stored one after the other, those of others may share a transaction with them;
             empty waits for everything before it, and everything after waits for it.
         on_refused: Called where it cannot be stored and is given up.
+        on_over: Called once it is stored, or given up.
+        call: What it calls an operator for; None where it calls nobody.
     """
 
     run: Callable[[], Coroutine[Any, Any, Any]]
     n_bytes: int = 0
     lane: str = ""
     on_refused: Callable[[], object] = _nothing
+    on_over: Callable[[], object] = _nothing
+    call: UnstoredCall | None = None
 
 
 class Calls:
@@ -119,6 +138,7 @@ class Calls:
         find_device: Callable[[str], Device],
         find_book: Callable[[], RuleBook] = shipped_book,
         forget_waiting: ForgetWaiting = forget_nothing,
+        spool: CallSpool | None = None,
         clock: Clock | None = None,
         zone: ZoneInfo = UTC_ZONE,
     ) -> None:
@@ -131,6 +151,7 @@ class Calls:
             find_device: By its id.
             find_book: Returns the rules in force; another book after a change of rules.
             forget_waiting: Lets events of removed devices, which would call, wait no longer.
+            spool: Keeps what cameras saw until it is stored; None keeps it in memory only.
             clock: For how long a number has been beyond its limit.
             zone: In which alarms say when something was or will be.
         """
@@ -139,6 +160,10 @@ class Calls:
         self._folder = folder
         self._queue: asyncio.Queue[_Step] = asyncio.Queue()
         self._n_picture_bytes = 0
+        self._spool = spool
+        self._unstored: dict[int, tuple[float, UnstoredCall]] = {}
+        """What waits for the database, by the step that stores it, and since when."""
+
         self._find_camera = find_camera
         self._find_device = find_device
         self._raised = Raised()
@@ -272,6 +297,7 @@ class Calls:
                 0 if picture is None else len(picture.jpeg),
                 lane=condition.condition_key,
                 on_refused=lambda: self._raised.discard(condition.condition_key),
+                call=self._unstored_of(condition),
             ),
             MAX_WAITING,
         ):
@@ -336,14 +362,23 @@ class Calls:
                 log.exception("an alarm could not be stored")
                 step.on_refused()
             self._once.back("store", "alarms are stored again")
+            self._unstored.pop(id(step), None)
+            step.on_over()
             return
+
+    def unstored(self) -> tuple[UnstoredCall, ...]:
+        """Return the calls that wait for the database for longer than is usual, the most urgent and oldest first."""
+        before_s = self._clock.monotonic() - UNSTORED_AFTER_S
+        waiting = [call for since_s, call in self._unstored.values() if since_s <= before_s]
+        return tuple(sorted(waiting, key=lambda call: (call.priority, call.at)))
 
     async def drain(self, *, timeout_s: float) -> None:
         """Wait until everything is stored, or the time is up; what is left is logged."""
         try:
             await asyncio.wait_for(self._queue.join(), timeout_s)
         except TimeoutError:
-            log.error("%d alarms and observations could not be stored before the end", self._queue.qsize())
+            kept = " What cameras called for is stored at the next start." if self._spool is not None else ""
+            log.error("%d alarms and observations could not be stored before the end.%s", self._queue.qsize(), kept)
 
     def _later(self, step: _Step, n_most: int) -> bool:
         """Queue a step unless more than `n_most` wait already; returns whether it was queued."""
@@ -354,6 +389,8 @@ class Calls:
             )
             return False
         self._n_picture_bytes += step.n_bytes
+        if step.call is not None:
+            self._unstored[id(step)] = self._clock.monotonic(), step.call
         self._queue.put_nowait(step)
         return True
 
@@ -366,30 +403,68 @@ class Calls:
         camera = self._find_camera(observation.camera_id)
         if camera is None:
             return  # Removed while the worker was still looking.
-        picture = self._picture_of(message)
-        run = partial(
-            self._incidents.take_observation,
-            observation,
+        seen = SpooledCall(
+            observation=observation,
             camera_name=camera.name,
             view=_view_of(camera),
-            snapshot=picture,
             call_from=call_from(observation.kind, camera.scene),
+            jpeg=message.snapshot_jpeg,
         )
-        if observation.phase is Phase.END:
-            self._end_later(run)
-            return
-        may_call = observation.kind in CALLING_KINDS
-        step = _Step(run, 0 if picture is None else len(picture.jpeg))
-        self._later(step, MAX_WAITING if may_call else MAX_WAITING_COUNTED)
+        is_end, may_call = observation.phase is Phase.END, observation.kind in CALLING_KINDS
+        if may_call and self._spool is not None:
+            self._spool.add(seen)
+        n_most = MAX_WAITING_ENDS if is_end else MAX_WAITING if may_call else MAX_WAITING_COUNTED
+        self._store_seen_later(seen, self._incidents.take_observation, n_most)
 
-    def _picture_of(self, message: Observed) -> Snapshot | None:
-        n_bytes = len(message.snapshot_jpeg)
+    def replay(self, left: Iterable[SpooledCall]) -> None:
+        """Store what the run before could not; call it before anything else is said of cameras."""
+        begun: set[str] = set()
+        for seen in left:
+            self._store_seen_later(seen, self._incidents.take_late, MAX_WAITING_ENDS)
+            if seen.observation.phase is Phase.BEGIN:
+                begun.add(key_of_observation(seen.observation))
+        if begun:
+            # Rules begin anew with the run: of what these began no end may come.
+            self._end_later(partial(self._incidents.doubt_conditions, begun))
+
+    def _store_seen_later(self, seen: SpooledCall, store: Callable[..., Coroutine[Any, Any, Any]], n_most: int) -> None:
+        observation = seen.observation
+        picture = None if observation.phase is Phase.END else self._picture_of(seen)
+        step = _Step(
+            partial(
+                store,
+                observation,
+                camera_name=seen.camera_name,
+                view=seen.view,
+                snapshot=picture,
+                call_from=seen.call_from,
+            ),
+            0 if picture is None else len(picture.jpeg),
+            on_over=partial(self._forget_spooled, observation.observation_id),
+            call=None if observation.phase is Phase.END else self._unstored_of(_condition_of(seen)),
+        )
+        self._later(step, n_most)
+
+    def _forget_spooled(self, observation_id: str) -> None:
+        if self._spool is not None:
+            self._spool.forget(observation_id)
+
+    def _unstored_of(self, condition: Condition | None) -> UnstoredCall | None:
+        if condition is None or condition.condition_key == DATABASE_KEY:
+            return None
+        at = condition.began_at or self._clock.now()
+        return UnstoredCall(
+            title=condition.title, source_name=condition.source_name, at=at, priority=int(condition.priority)
+        )
+
+    def _picture_of(self, seen: SpooledCall) -> Snapshot | None:
+        n_bytes = len(seen.jpeg)
         if not n_bytes:
             return None
         if self._n_picture_bytes + n_bytes > MAX_PICTURE_BYTES:
             self._once.lost("pictures", "too many pictures wait for the database; newer calls are stored without one")
             return None
-        return Snapshot(jpeg=message.snapshot_jpeg, captured_at=message.observation.captured_at)
+        return Snapshot(jpeg=seen.jpeg, captured_at=seen.observation.captured_at)
 
     def take_camera_lost(self, event: CameraLost) -> None:
         """A camera shows nothing: its alarms keep their state, which is now the last one known."""
@@ -758,6 +833,12 @@ class Calls:
             self.raise_condition(condition)
         else:
             self.return_condition(condition.condition_key)
+
+
+def _condition_of(seen: SpooledCall) -> Condition | None:
+    return condition_of_observation(
+        seen.observation, camera_name=seen.camera_name, position=None, call_from=seen.call_from
+    )
 
 
 def _by_lot(bays: Iterable[BayStatus]) -> dict[str, set[str]]:

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from core.cameras.model import Camera
 from core.field.payloads import Birth, Envelope, Location, Payload, Quality, Status, StreamInfo
@@ -84,6 +84,8 @@ class CameraFlow:
         self._streams: dict[str, dict[str, str]] = {}
         self._born: dict[str, Birth] = {}
         self._told: dict[tuple[str, str], datetime] = {}
+        self._lost: set[str] = set()
+        self._statuses: dict[str, str] = {}
         self._seq = 0
 
     def set_cameras(self, cameras: Iterable[Camera], now: datetime) -> None:
@@ -93,10 +95,12 @@ class CameraFlow:
             self._withdraw(camera_id)
         for camera_id, camera in measuring.items():
             streams = streams_of(camera.scene)
-            for stream in set(self._streams.get(camera_id, {})) - set(streams):
+            measured = streams if camera.is_enabled else {}
+            # Of one that was disabled before the start, the run before may have left some.
+            for stream in set(self._streams.get(camera_id, streams)) - set(measured):
                 self._say(camera_id, Channel.STATE, None, stream)
                 self._told.pop((camera_id, stream), None)
-            self._cameras[camera_id], self._streams[camera_id] = camera, streams
+            self._cameras[camera_id], self._streams[camera_id] = camera, measured
             self._introduce(camera, streams, now)
 
     def tell(self, minutes: Iterable[FlowMinute], now: datetime) -> None:
@@ -155,13 +159,24 @@ class CameraFlow:
 
     def show_lost(self, camera_id: str, now: datetime) -> None:
         """A camera shows nothing, or nothing that counts: what stands on the broker is the last that it measured."""
+        self._lost.add(camera_id)
         if camera_id in self._born:
-            self._say(camera_id, Channel.STATUS, Status(state="lost", boot=self._boot, ts=now))
+            self._say_status(camera_id, now)
 
     def show_back(self, camera_id: str, now: datetime) -> None:
         """A camera that was lost or blind measures again."""
+        self._lost.discard(camera_id)
         if camera_id in self._born:
-            self._say(camera_id, Channel.STATUS, Status(state="online", boot=self._boot, ts=now))
+            self._say_status(camera_id, now)
+
+    def _say_status(self, camera_id: str, now: datetime) -> None:
+        state = self._statuses[camera_id] = self._state_of(camera_id)
+        self._say(camera_id, Channel.STATUS, Status(state=state, boot=self._boot, ts=now))
+
+    def _state_of(self, camera_id: str) -> Literal["online", "lost", "offline"]:
+        if not self._cameras[camera_id].is_enabled:
+            return "offline"
+        return "lost" if camera_id in self._lost else "online"
 
     def say_goodbye(self, now: datetime) -> None:
         """This node ends: nobody measures until one is there again."""
@@ -203,11 +218,12 @@ class CameraFlow:
             ),
         )
         known = self._born.get(camera.camera_id)
-        if known is not None and birth.model_copy(update={"ts": known.ts}) == known:
-            return
-        self._born[camera.camera_id] = birth
-        self._say(camera.camera_id, Channel.BIRTH, birth)
-        self._say(camera.camera_id, Channel.STATUS, Status(state="online", boot=self._boot, ts=now))
+        if known is None or birth.model_copy(update={"ts": known.ts}) != known:
+            self._born[camera.camera_id] = birth
+            self._say(camera.camera_id, Channel.BIRTH, birth)
+            self._say_status(camera.camera_id, now)
+        elif self._statuses[camera.camera_id] != self._state_of(camera.camera_id):
+            self._say_status(camera.camera_id, now)
 
     def _withdraw(self, camera_id: str) -> None:
         for stream in self._streams.pop(camera_id, {}):
@@ -217,6 +233,7 @@ class CameraFlow:
         self._say(camera_id, Channel.BIRTH, None)
         self._cameras.pop(camera_id, None)
         self._born.pop(camera_id, None)
+        self._statuses.pop(camera_id, None)
 
     def _say(self, camera_id: str, channel: Channel, payload: Payload | None, stream: str = "") -> None:
         topic = DeviceTopic(

@@ -6,13 +6,17 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Coroutine
+from datetime import datetime, timedelta
 from typing import Any
 
 from core.cameras.model import Camera
 from core.cameras.watching import Watchers
 from core.incidents.clips import ClipStore
-from core.incidents.model import Alarm
+from core.incidents.model import Alarm, Incident
+from core.incidents.tuning import Tunings
+from core.kernel.clock import Clock
 from core.kernel.errors import ConsoleError
+from core.vision.look_back import AFTER_S, BEFORE_S, LATE_S
 from core.vision.messages import ClipKept
 
 log = logging.getLogger(__name__)
@@ -29,6 +33,9 @@ GIVE_UP_S = 20.0
 MAX_ASKED = 1000
 """Incidents that are remembered as asked for: a clip is taken once."""
 
+LATE = timedelta(seconds=5)
+"""A call that comes so long after what it is about is late: its clip is of then, and not of now."""
+
 
 class ClipKeeper:
     """Asks the cameras around it for a clip with the first call of each incident.
@@ -41,7 +48,9 @@ class ClipKeeper:
         clips: ClipStore,
         *,
         cameras: Callable[[], Collection[Camera]],
-        ask: Callable[[str, str], None],
+        ask: Callable[[str, str, datetime], None],
+        clock: Clock,
+        tunings: Tunings,
         spawn: Callable[[Coroutine[Any, Any, None]], object],
         why_dark: Callable[[str], str] = lambda _camera_id: "",
         give_up_s: float = GIVE_UP_S,
@@ -51,7 +60,9 @@ class ClipKeeper:
         Args:
             clips: Where they are stored.
             cameras: Those of the room, with their places.
-            ask: Hears camera and clip id; a `ClipKept` answers.
+            ask: Hears camera, clip id and when it happened; a `ClipKept` answers.
+            clock: Says how late a call is.
+            tunings: Say how long a call was to wait by its rule.
             spawn: Runs in the background.
             why_dark: Says why a camera shows nothing just now; empty where it does.
             give_up_s: How long a camera may take to answer.
@@ -59,11 +70,30 @@ class ClipKeeper:
         self._clips = clips
         self._cameras = cameras
         self._ask = ask
+        self._clock = clock
+        self._tunings = tunings
         self._spawn = spawn
         self._why_dark = why_dark
         self._give_up_s = give_up_s
         self._asked: OrderedDict[str, None] = OrderedDict()
+        self._began: OrderedDict[str, datetime] = OrderedDict()
+        """When incidents began, as they were told last."""
+
         self._waiting: dict[tuple[str, str], asyncio.Future[ClipKept]] = {}
+
+    def take_incident(self, incident: Incident) -> None:
+        """Note when it began; it is told before its alarm."""
+        self._began[incident.incident_id] = incident.began_at
+        while len(self._began) > MAX_ASKED:
+            self._began.popitem(last=False)
+
+    def _happened_at(self, alarm: Alarm) -> datetime:
+        """Return when that happened which an alarm calls for: before the call where that waited for the database."""
+        began_at = self._began.get(alarm.incident_id)
+        if began_at is None or alarm.n_repeats:
+            return alarm.raised_at
+        due_at = began_at + timedelta(seconds=self._tunings.of_alarm(alarm).on_delay_s)
+        return due_at if alarm.raised_at - due_at > LATE else alarm.raised_at
 
     def take_alarm(self, alarm: Alarm) -> None:
         """Ask for clips where an alarm that cameras see has just called."""
@@ -81,11 +111,11 @@ class ClipKeeper:
         if len({incident_id for incident_id, _ in self._waiting}) >= MOST_TOGETHER:
             self._spawn(self._leave_out(alarm, chosen[0]))
             return
-        loop = asyncio.get_running_loop()
+        loop, at = asyncio.get_running_loop(), self._happened_at(alarm)
         for camera in chosen:
             self._waiting[alarm.incident_id, camera.camera_id] = loop.create_future()
-            self._ask(camera.camera_id, alarm.incident_id)
-        self._spawn(self._keep_all(alarm, chosen))
+            self._ask(camera.camera_id, alarm.incident_id, at)
+        self._spawn(self._keep_all(alarm, chosen, at))
 
     def take_clip(self, kept: ClipKept) -> None:
         """A camera sends what it kept."""
@@ -93,23 +123,23 @@ class ClipKeeper:
         if waiting is not None and not waiting.done():
             waiting.set_result(kept)
 
-    async def _keep_all(self, alarm: Alarm, cameras: list[Camera]) -> None:
+    async def _keep_all(self, alarm: Alarm, cameras: list[Camera], at: datetime) -> None:
         until_s = asyncio.get_running_loop().time() + self._give_up_s
         try:
-            await self._expect(alarm, cameras)
-            await asyncio.gather(*(self._keep(alarm, camera, until_s) for camera in cameras))
+            await self._expect(alarm, cameras, at)
+            await asyncio.gather(*(self._keep(alarm, camera, at, until_s) for camera in cameras))
         finally:
             for camera in cameras:
                 self._waiting.pop((alarm.incident_id, camera.camera_id), None)
 
-    async def _expect(self, alarm: Alarm, cameras: list[Camera]) -> None:
+    async def _expect(self, alarm: Alarm, cameras: list[Camera], at: datetime) -> None:
         named = [(camera.camera_id, camera.name) for camera in cameras]
         try:
-            await self._clips.expect(alarm.incident_id, named, at=alarm.raised_at)
+            await self._clips.expect(alarm.incident_id, named, at=at)
         except ConsoleError as error:
             log.warning("the clips of incident %s are not written down: %s", alarm.incident_id, error)
 
-    async def _keep(self, alarm: Alarm, camera: Camera, until_s: float) -> None:
+    async def _keep(self, alarm: Alarm, camera: Camera, at: datetime, until_s: float) -> None:
         """Store what one camera kept; without it the alarm stands as well, so what is missing is written down."""
         try:
             async with asyncio.timeout_at(until_s):
@@ -118,13 +148,17 @@ class ClipKeeper:
             await self._lose(alarm, camera, "It did not answer in time.")
             return
         if not kept.pictures:
-            await self._lose(alarm, camera, "It gave no picture, or was taking too many clips already.")
+            late_s = (self._clock.now() - at).total_seconds()
+            why = "It gave no picture, or was taking too many clips already."
+            if late_s > BEFORE_S + AFTER_S + LATE_S:
+                why = f"The call came {late_s:.0f} s after what it is about: nothing is kept of that time any more."
+            await self._lose(alarm, camera, why)
             return
         try:
             await self._clips.keep(
                 alarm.incident_id,
                 camera.camera_id,
-                at=alarm.raised_at,
+                at=at,
                 pictures=kept.pictures,
                 camera_name=camera.name,
             )
@@ -132,7 +166,7 @@ class ClipKeeper:
             await self._lose(alarm, camera, str(error))
 
     async def _leave_out(self, alarm: Alarm, camera: Camera) -> None:
-        await self._expect(alarm, [camera])
+        await self._expect(alarm, [camera], self._happened_at(alarm))
         await self._lose(
             alarm, camera, f"More than {MOST_TOGETHER} incidents began at once: none was taken of this one."
         )

@@ -43,10 +43,27 @@ class SystemNotice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnstoredCall:
+    """What calls an operator and waits for the database: it stands in no list, and nobody can acknowledge it yet.
+
+    Attributes:
+        at: When it was seen.
+        priority: As `Priority`; 1 is the most urgent.
+    """
+
+    title: str
+    source_name: str
+    at: datetime
+    priority: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
     """The node and everything under it.
 
     Attributes:
+        unstored_calls: The most urgent few of the calls that wait for the database.
+        n_unstored_calls: All of them.
         decoder: What pictures are decoded with, as `HardwareDecode.name`; empty until it was tried.
         decoder_reason: Why with that.
     """
@@ -66,6 +83,8 @@ class Health:
     gateway: GatewayReport | None = None
     workers: tuple[WorkerReport, ...] = ()
     notices: tuple[SystemNotice, ...] = ()
+    unstored_calls: tuple[UnstoredCall, ...] = ()
+    n_unstored_calls: int = 0
     n_frames: int = 0
     n_dropped: int = 0
     n_detections: int = 0

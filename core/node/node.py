@@ -14,7 +14,7 @@ import ssl
 import time
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -27,7 +27,7 @@ from core.access.permission import require
 from core.access.service import AccessService
 from core.cameras.model import Camera, CameraChanged, CameraRemoved, ViewAccepted
 from core.cameras.onvif.model import HeadTurned, SteeringChanged
-from core.cameras.service import secret_name
+from core.cameras.service import IS_FORGOTTEN, TYPE_IT_ANEW, secret_name
 from core.cameras.views import forget_view, keep_view, load_views
 from core.drones.by_mqtt import take_from_field
 from core.drones.model import DroneChanged, DroneLinksTold, DroneRemoved, DronesTold
@@ -81,6 +81,7 @@ from core.node.alarm_timers import AlarmTimers
 from core.node.bay_pictures import cut_bay
 from core.node.bay_sight import BaySightHub
 from core.node.calibrations import Calibrations
+from core.node.call_spool import CallSpool
 from core.node.calls import Calls
 from core.node.camera_flow import CameraFlow
 from core.node.cap_door import CapDoor, fetch_forever, look_forever
@@ -101,7 +102,7 @@ from core.node.services import Services, make_services
 from core.node.sight import CameraBack, CameraLost, Sight
 from core.node.signs import LotSigns
 from core.node.supervisor import VisionSupervisor
-from core.node.tested import covered
+from core.node.tested import covered, unplaced
 from core.node.trials import Trials
 from core.parking.forecast.model import FullExpected
 from core.parking.model import BayState, BaysTold, Lot, LotChanged, LotPlanChanged, LotPlanRemoved
@@ -139,6 +140,7 @@ GOODBYE_S = 1.25
 """…and so much of that is the field link's, which may wait for a broker that hangs."""
 
 DRAIN_LEAST_S = 0.25
+SPOOL_CLOSE_S = 0.5
 BROKER_START_S = 8.0
 HOUSEKEEPING_S = 1.0
 COUNTS_EVERY_S = 5.0
@@ -151,6 +153,15 @@ UNUSED_AFTER_S = 2.0
 NONSENSE_FROM, NONSENSE_AT_MOST = 10, 3
 NONSENSE_SHOWN_FOR = timedelta(minutes=10)
 """Senders of so many unusable messages are named in the health panel, so many of them, and so long after the last."""
+
+PASSWORDS_AGAIN_S = 30.0
+"""Passwords that could not be read are looked up again this often."""
+
+NAMED_AT_MOST = 3
+"""Cameras that one notice names."""
+
+UNSTORED_NAMED = 3
+"""Calls that wait for the database of which consoles are told more than their number."""
 
 CORRECTION_AGE = timedelta(minutes=10)
 """Older words of operators are about other pictures than those that a calibration run looks at."""
@@ -250,6 +261,7 @@ class Node:
         self._broker: Broker | None = None
         self._opening_broker: asyncio.Task[Broker] | None = None
         self._calls: Calls | None = None
+        self._spool = CallSpool(folders.data, self._clock)
         self._camera_flow: CameraFlow | None = None
         self._signs: LotSigns | None = None
         self._drone_topics = DroneTopics(
@@ -279,6 +291,10 @@ class Node:
 
         self._demo_password = ""
         self._passwords: dict[str, str] = {}
+        self._unread_passwords: dict[str, UnavailableError] = {}
+        """Of cameras that have a password, which nobody can read."""
+
+        self._passwords_due_s = math.inf
         self._store_reason = "The database is being opened."
         self._model_note = ""
         self._notice_since: dict[str, datetime] = {}
@@ -355,6 +371,9 @@ class Node:
             left_s = until_s - GOODBYE_S - time.monotonic()
             await self._calls.drain(timeout_s=max(DRAIN_LEAST_S, left_s))
         await self._end_tasks(self._tasks)
+        with contextlib.suppress(TimeoutError):
+            # A disk that hangs has what was added, or has not: waiting changes nothing.
+            await asyncio.wait_for(self._spool.close(), SPOOL_CLOSE_S)
         if self.services is not None and self._sight is not None:
             with contextlib.suppress(ConsoleError):
                 await self._store_counts()
@@ -498,6 +517,7 @@ class Node:
             find_device=services.field.device,
             find_book=lambda: services.rules.book,
             forget_waiting=services.field.forget_waiting,
+            spool=self._spool,
             clock=self._clock,
             zone=self._zone,
         )
@@ -522,6 +542,7 @@ class Node:
         calls.know_measured(await services.incidents.measured_lately())
         await services.keeper.start()
         await services.clips.start()
+        left_over = await self._spool.open()
         # Nothing is awaited between this list and `_subscribe`: of what changes then nobody would hear.
         open_alarms = await services.incidents.open_alarms()
         for alarm in open_alarms:
@@ -530,6 +551,7 @@ class Node:
             self._attend(alarm)
         services.field.publish_open_alarms(on_broker(alarm, services.tunings) for alarm in open_alarms)
         self._subscribe(services, calls)
+        calls.replay(left_over)
         self._storing = self._spawn(self._calls.work())
         self._spawn(self._forget_forever(store))
         self._spawn(self._keep_alarms(services))
@@ -798,6 +820,7 @@ class Node:
         await services.ptz.load()
         self._supervisor.set_away(services.ptz.away_ids)
         self._supervisor.know_views(await load_views(services.store))
+        time_zone = ZoneInfo(zone_name(self.settings.site.time_zone))
         self._sight = Sight(
             self._supervisor,
             rings=self._runtime / "rings",
@@ -814,9 +837,10 @@ class Node:
             on_counted=self._bus.publish,
             on_blind=self._take_blind,
             on_sighted=self._take_sighted,
+            time_zone=time_zone,
         )
-        midnight = self._clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
-        self._sight.set_totals(await services.traffic.totals(since=midnight))
+        midnight = self._clock.now().astimezone(time_zone).replace(hour=0, minute=0, second=0, microsecond=0)
+        self._sight.set_totals(await services.traffic.totals(since=midnight.astimezone(UTC)))
         if self.is_demo:
             assert self._city is not None
             await demo.seed_cameras(services.cameras, self._city, self._scenes)
@@ -860,7 +884,9 @@ class Node:
         clips = self._clips_of_alarms = ClipKeeper(
             services.clips,
             cameras=lambda: self._sight.cameras if self._sight is not None else (),
-            ask=lambda camera_id, clip_id: self._supervisor.keep_clip(camera_id, clip_id) if self._supervisor else None,
+            ask=self._ask_for_clip,
+            clock=self._clock,
+            tunings=services.tunings,
             spawn=self._spawn,
             why_dark=self._why_dark,
         )
@@ -895,6 +921,7 @@ class Node:
         def on_incident(event: IncidentChanged) -> None:
             self._n_incidents += event.incident.version == 1
             self._live.add_incident(event.incident)
+            clips.take_incident(event.incident)
 
         def on_camera(event: CameraChanged) -> None:
             self._live.add_camera(event.camera)
@@ -1078,13 +1105,32 @@ class Node:
         await self._read_cameras(services)
 
     def _warm_passwords(self, cameras: tuple[Camera, ...]) -> None:
-        self._passwords = {
-            camera.camera_id: self._secrets.get_secret(secret_name(camera.camera_id)) or ""
-            for camera in cameras
-            if camera.has_password
-        }
+        passwords: dict[str, str] = {}
+        unread: dict[str, UnavailableError] = {}
+        for camera in cameras:
+            if not camera.has_password:
+                continue
+            try:
+                password = self._secrets.read_secret(secret_name(camera.camera_id))
+            except UnavailableError as error:
+                unread[camera.camera_id] = error
+                continue
+            if password is None:
+                unread[camera.camera_id] = UnavailableError(IS_FORGOTTEN, hint=TYPE_IT_ANEW)
+            else:
+                passwords[camera.camera_id] = password
+        self._passwords, self._unread_passwords = passwords, unread
+        self._passwords_due_s = time.monotonic() + PASSWORDS_AGAIN_S if unread else math.inf
 
     def _spec_of(self, camera: Camera) -> SourceSpec:
+        """Return what a camera is read from.
+
+        Raises:
+            ConsoleError: It cannot be read; without its password it is not asked, for that might lock its account.
+        """
+        unread = self._unread_passwords.get(camera.camera_id)
+        if unread is not None:
+            raise UnavailableError(unread.message, hint=unread.hint)
         spec = verbs.spec_of(camera, self._passwords.get(camera.camera_id, ""), clips=self._clips)
         if spec.address == f"{EDGE}:":
             return replace(spec, address=f"{EDGE}:{picture_file(self._edge_folder, camera.camera_id)}")
@@ -1116,6 +1162,10 @@ class Node:
         if isinstance(message, EngineFailed) and self._calls is not None:
             self._calls.take_engine_failed(message)
 
+    def _ask_for_clip(self, camera_id: str, clip_id: str, at: datetime) -> None:
+        if self._supervisor is not None:
+            self._supervisor.keep_clip(camera_id, clip_id, at)
+
     def _why_dark(self, camera_id: str) -> str:
         """Say why a camera shows nothing just now; empty where it does."""
         report = self._sight.streams.get(camera_id) if self._sight is not None else None
@@ -1138,6 +1188,10 @@ class Node:
             self.bay_sight.watch()
             if self._sight is not None:
                 self._sight.watch()
+            if self.services is not None and time.monotonic() >= self._passwords_due_s:
+                # Also where the list itself cannot be read just now.
+                self._passwords_due_s = time.monotonic() + PASSWORDS_AGAIN_S
+                self._spawn(self._read_cameras(self.services))
             self._end_old_sessions()
             if self.services is not None and self.services.store.superseded:
                 log.error("the node ends: %s", self.services.store.superseded)
@@ -1241,6 +1295,7 @@ class Node:
         is_ok, reason = self.services.store.status() if self.services else (False, self._store_reason)
         sums = self._sight.sums() if self._sight else (0, 0, 0, 0)
         link = self.services.field.link_report() if self.services else None
+        unstored = self._calls.unstored() if self._calls is not None else ()
         return Health(
             at=self._clock.now(),
             node_pid=os.getpid(),
@@ -1257,6 +1312,8 @@ class Node:
             gateway=self._http.report() if self._http is not None else None,
             workers=self._supervisor.reports() if self._supervisor else (),
             notices=self._notices(),
+            unstored_calls=unstored[:UNSTORED_NAMED],
+            n_unstored_calls=len(unstored),
             n_frames=sums[0],
             n_dropped=sums[1],
             n_detections=sums[2],
@@ -1332,6 +1389,10 @@ class Node:
             found.append(("hardware", sentence, "Mend its driver, or set vision.hardware_decode to auto."))
         if self._secrets.notice:
             found.append(("secrets", self._secrets.notice, ""))
+        if self._spool.notice:
+            found.append(("spool", self._spool.notice, "Look at that file and the room on its disk."))
+        if self._unread_passwords:
+            found.append(("passwords", self._unread_sentence(), "They are not called until theirs is there."))
         blamed = self.cap.faults() if self.cap is not None else {}
         found += ((f"cap/{place}", said, "A regional warning may be missing.") for place, said in blamed.items())
         now = self._clock.now()
@@ -1340,6 +1401,14 @@ class Node:
         return tuple(
             SystemNotice(key=key, message=text, hint=hint, since=self._notice_since[text]) for key, text, hint in found
         )
+
+    def _unread_sentence(self) -> str:
+        """Name the cameras whose passwords nobody can read, the first few of them, and why."""
+        unread = self._unread_passwords
+        names = sorted(camera.name for camera_id in unread if (camera := self._watched_camera(camera_id)) is not None)
+        more = f" and {len(names) - NAMED_AT_MOST} more" if len(names) > NAMED_AT_MOST else ""
+        why = next(iter(unread.values()))
+        return f"Cameras without their passwords: {', '.join(names[:NAMED_AT_MOST])}{more}. {why}"
 
     # -- what verbs use -------------------------------------------------------------------------------------------
 
@@ -1475,8 +1544,8 @@ class Node:
             return await self._test_posted(camera_id)
         cameras = await services.cameras.list()
         streams = {} if self._sight is None else self._sight.streams
-        moved = {report.camera_id for report in streams.values() if report.is_moved}
-        private = _private_parts(cameras, camera_id, source.address, away=services.ptz.away_ids | moved)
+        away = services.ptz.away_ids | unplaced(streams)
+        private = _private_parts(cameras, camera_id, source.address, away=away)
         opened = verbs.resolve_demo(source, self._clips)
         found = await asyncio.to_thread(probe, opened, timeout_s=8.0, privacy=private)
         return covered(found, source.address, cameras, streams)

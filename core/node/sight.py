@@ -6,7 +6,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, tzinfo
 from pathlib import Path
 
 from core.cameras.model import Camera
@@ -81,8 +81,9 @@ class Sight:
         on_counted: Callable[[LineCrossed | CameraWatched], None] = lambda _event: None,
         on_blind: Callable[[str], None] = lambda _camera_id: None,
         on_sighted: Callable[[str], None] = lambda _camera_id: None,
+        time_zone: tzinfo = UTC,
     ) -> None:
-        """Put ring files into the folder `rings`.
+        """Put ring files into the folder `rings`; days begin at midnight of `time_zone`.
 
         `on_rules_reset` hears of a camera whose rules were changed, `on_rules_begun_anew` of one whose rules forgot
         what they had begun: no end will come for it.
@@ -113,7 +114,8 @@ class Sight:
         self._unusable_since: dict[str, float] = {}
         self._tried_s = 0.0
         self._totals: dict[str, dict[str, dict[str, int]]] = {}
-        self._totals_day = clock.now().date()
+        self._time_zone = time_zone
+        self._totals_day = self._today()
         self._minutes: dict[tuple[str, str, str, str, datetime], int] = defaultdict(int)
         self._base = _Sums()
         self.streams: dict[str, StreamReport] = {}
@@ -139,7 +141,7 @@ class Sight:
 
     @property
     def totals(self) -> dict[str, dict[str, dict[str, int]]]:
-        """Vehicles since midnight UTC by camera, line and direction."""
+        """Vehicles since midnight at the site by camera, line and direction."""
         return self._totals
 
     def set_totals(self, totals: dict[str, dict[str, dict[str, int]]]) -> None:
@@ -166,8 +168,9 @@ class Sight:
                 self._make_ring(camera.camera_id)
             except (ConsoleError, OSError) as error:
                 self._unusable_since[camera.camera_id] = unusable.get(camera.camera_id, self._tried_s)
+                sentence, hint = (error.message, error.hint) if isinstance(error, ConsoleError) else (str(error), "")
                 self._set_stream(
-                    StreamReport(camera_id=camera.camera_id, state=StreamState.UNUSABLE, reason=str(error))
+                    StreamReport(camera_id=camera.camera_id, state=StreamState.UNUSABLE, reason=sentence, hint=hint)
                 )
                 continue
             known = self.streams.get(camera.camera_id)
@@ -198,7 +201,8 @@ class Sight:
                 self._on_rules_reset(camera_id)
 
     def watch(self) -> None:
-        """Call for the cameras that no worker could be given, and try them again; once a second."""
+        """Begin a new day, call for the cameras that no worker could be given, and try them again; once a second."""
+        self._turn_day()
         now_s = self._clock.monotonic()
         for camera_id, since_s in self._unusable_since.items():
             self._take_report(replace(self.streams[camera_id], since_s=now_s - since_s))
@@ -345,13 +349,22 @@ class Sight:
             )
 
     def _add_total(self, camera_id: str, line: str, direction: str) -> None:
-        today = self._clock.now().date()
-        if today != self._totals_day:
-            self._totals_day = today
-            self._totals.clear()
+        self._turn_day()
         counts = self._totals.setdefault(camera_id, {}).setdefault(line, {})
         counts[direction] = counts.get(direction, 0) + 1
         self._on_totals(camera_id, self._totals[camera_id])
+
+    def _turn_day(self) -> None:
+        today = self._today()
+        if today == self._totals_day:
+            return
+        self._totals_day = today
+        counted, self._totals = self._totals, {}
+        for camera_id in counted:
+            self._on_totals(camera_id, {})
+
+    def _today(self) -> date:
+        return self._clock.now().astimezone(self._time_zone).date()
 
     def _set_stream(self, report: StreamReport) -> None:
         self.streams[report.camera_id] = report

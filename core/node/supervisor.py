@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnContext
 from multiprocessing.process import BaseProcess
@@ -217,11 +218,11 @@ class VisionSupervisor:
         for worker in self._workers:
             worker.outbox.put(wanted)
 
-    def keep_clip(self, camera_id: str, clip_id: str) -> None:
-        """Have a camera keep what was ten seconds before now and comes in ten after; a `ClipKept` answers."""
+    def keep_clip(self, camera_id: str, clip_id: str, at: datetime) -> None:
+        """Have a camera keep what was ten seconds before `at` and comes in ten after; a `ClipKept` answers."""
         for worker in self._workers:
             if camera_id in worker.jobs:
-                worker.outbox.put(KeepClip(camera_id=camera_id, clip_id=clip_id))
+                worker.outbox.put(KeepClip(camera_id=camera_id, clip_id=clip_id, at_s=at.timestamp()))
 
     @property
     def n_restarts(self) -> int:

@@ -15,6 +15,11 @@ LEFT_OUT = (
 )
 
 
+def unplaced(streams: Mapping[str, StreamReport]) -> frozenset[str]:
+    """Return the cameras of which nobody knows just now where in the picture their private parts are."""
+    return frozenset(camera_id for camera_id, one in streams.items() if one.is_moved or one.is_hidden)
+
+
 def covered(
     found: ProbeResult, address: str, cameras: Iterable[Camera], streams: Mapping[str, StreamReport]
 ) -> ProbeResult:

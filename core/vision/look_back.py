@@ -12,6 +12,9 @@ from core.media.convert import to_jpeg
 from core.media.stream import StreamFrame
 
 BEFORE_S = AFTER_S = 10.0
+LATE_S = 5.0
+"""So late a clip may be asked for without missing its beginning."""
+
 SIZE_WH = (640, 360)
 QUALITY = 70
 EVERY_S, EVERY_QUIET_S, EVERY_ALARM_S = 0.5, 2.0, 0.25
@@ -57,7 +60,7 @@ class LookBack:
             return
         with self._lock:
             self._kept.append((now_s, picture))
-            while self._kept and self._kept[0][0] < now_s - BEFORE_S:
+            while self._kept and self._kept[0][0] < now_s - BEFORE_S - LATE_S:
                 self._kept.popleft()
             for taking in self._taking:
                 taking.pictures.append(picture)
@@ -69,13 +72,18 @@ class LookBack:
             for taking in self._taking:
                 taking.pictures = [picture for picture in taking.pictures if picture[0] < captured_s]
 
-    def begin(self, clip_id: str, now_s: float) -> bool:
-        """Take a clip from ten seconds ago to ten seconds from now; False where too many are being taken."""
+    def begin(self, clip_id: str, now_s: float, *, ago_s: float = 0.0) -> bool:
+        """Take a clip from ten seconds before something to ten seconds after; False where too many are being taken.
+
+        Of what happened longer ago than is kept, there is less, or nothing.
+        """
+        happened_s = now_s - ago_s
         with self._lock:
             if len(self._taking) >= MAX_CLIPS or any(taking.clip_id == clip_id for taking in self._taking):
                 return False
-            before = [picture for at_s, picture in self._kept if at_s >= now_s - BEFORE_S]
-            self._taking.append(_Taking(clip_id=clip_id, until_s=now_s + AFTER_S, pictures=before))
+            until_s = happened_s + AFTER_S
+            kept = [picture for at_s, picture in self._kept if happened_s - BEFORE_S <= at_s <= until_s]
+            self._taking.append(_Taking(clip_id=clip_id, until_s=until_s, pictures=kept))
             self._due_s = 0.0
             return True
 

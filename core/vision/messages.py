@@ -151,10 +151,15 @@ class BaysPictured:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeepClip:
-    """Node to worker: keep what this camera saw in the last ten seconds and sees in the next ten."""
+    """Node to worker: keep what this camera saw in the ten seconds before something and sees in the ten after.
+
+    Attributes:
+        at_s: When it happened, wall time [s since 1970].
+    """
 
     camera_id: str
     clip_id: str
+    at_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

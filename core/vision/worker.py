@@ -174,7 +174,8 @@ class _Worker:
             self._send(ViewForgotten(camera_id=message.camera_id))
         elif isinstance(message, KeepClip):
             asked = self._slots.get(message.camera_id)
-            if asked is None or not asked.look_back.begin(message.clip_id, time.monotonic()):
+            ago_s = max(0.0, time.time() - message.at_s)
+            if asked is None or not asked.look_back.begin(message.clip_id, time.monotonic(), ago_s=ago_s):
                 self._send(ClipKept(camera_id=message.camera_id, clip_id=message.clip_id, pictures=()))
         elif isinstance(message, UseDetector):
             self._detector.use(message)

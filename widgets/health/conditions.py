@@ -10,6 +10,7 @@ from core.field.model import LinkReport, LinkState
 from core.media.model import StreamReport, StreamState
 from core.node.model import Health, WorkerReport
 from widgets.base.conditions import Condition
+from widgets.base.times import format_clock
 
 SILENT_AFTER_S = 5.0
 """The node says how it is every second; this long without a word is silence."""
@@ -73,6 +74,17 @@ def database_state(health: Health | None) -> PartState:
     if health.is_database_ok:
         return PartState(condition=Condition.OK, words="writing")
     return PartState(condition=Condition.LOST, words="not writing", reason=health.database_reason)
+
+
+def unstored_sentence(health: Health) -> str:
+    """Say what calls an operator and is in no list, because the database is away; empty where nothing does."""
+    n_calls = health.n_unstored_calls
+    if not n_calls:
+        return ""
+    named = "; ".join(f"{call.title}, {call.source_name}, {format_clock(call.at)}" for call in health.unstored_calls)
+    n_more = n_calls - len(health.unstored_calls)
+    what = "One call is" if n_calls == 1 else f"{n_calls:,} calls are"
+    return f"{what} not listed yet: {named}{f'; and {n_more:,} more' if n_more else ''}."
 
 
 def worker_condition(worker: WorkerReport) -> Condition:

@@ -26,7 +26,7 @@ from core.cameras.onvif.model import (
     Velocity,
 )
 from core.cameras.onvif.soap import CameraFaultError, LoginRefusedError
-from core.cameras.service import CameraService
+from core.cameras.service import IS_FORGOTTEN, TYPE_IT_ANEW, CameraService
 from core.kernel.bus import Bus
 from core.kernel.clock import Clock
 from core.kernel.errors import BadInputError, ConsoleError, NotPermittedError, UnavailableError
@@ -586,6 +586,9 @@ class PtzService:
                 return head.session
             camera = await self._camera(head.camera_id)
             password = await self._cameras.password_of(camera.camera_id) if camera.has_password else ""
+            if camera.has_password and not password:
+                # Asking without it would be refused, and lock the account in the end.
+                raise BadInputError(IS_FORGOTTEN, hint=TYPE_IT_ANEW)
             key = (camera.onvif_address, camera.username, password)
             if head.session is not None and head.session.key == key:
                 head.session = replace(head.session, n_changes=n_changes)

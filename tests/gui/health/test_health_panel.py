@@ -9,14 +9,15 @@ from core.field.model import FieldLosses, LinkReport, LinkState
 from core.gateway.adapter import AdapterReport
 from core.kernel.clock import FakeClock
 from core.media.model import StreamState
-from core.node.model import Health, SystemNotice, WorkerReport
+from core.node.model import Health, SystemNotice, UnstoredCall, WorkerReport
 from core.vision.model import EngineInfo
 from tests.gui.map.things import NOW, stream
 from widgets.base.conditions import Condition
 from widgets.base.sparkline import History
 from widgets.base.state_overlay import PanelState
 from widgets.base.table import TextTable
-from widgets.health.conditions import database_state, link_state, node_state, vision_state
+from widgets.base.times import format_clock
+from widgets.health.conditions import database_state, link_state, node_state, unstored_sentence, vision_state
 from widgets.health.health_panel import HealthPanel
 
 ENGINE = EngineInfo(
@@ -229,3 +230,17 @@ def test_what_a_narrow_table_leaves_out_is_in_its_tip(panel, qapp):
 
     assert table.isColumnHidden(5)
     assert "Codec: h264" in table.model().index(0, 0).data(Qt.ItemDataRole.ToolTipRole)
+
+
+def test_calls_that_no_list_can_show_yet_are_said_with_what_where_and_when():
+    crash = UnstoredCall(title="Collision in Lane A", source_name="Ring North", at=NOW, priority=1)
+    jam = UnstoredCall(title="Congestion in Lane B", source_name="Ring South", at=NOW, priority=3)
+
+    assert unstored_sentence(health()) == ""
+    assert unstored_sentence(health(unstored_calls=(crash,), n_unstored_calls=1)) == (
+        f"One call is not listed yet: Collision in Lane A, Ring North, {format_clock(NOW)}."
+    )
+    assert unstored_sentence(health(unstored_calls=(crash, jam), n_unstored_calls=1200)) == (
+        f"1,200 calls are not listed yet: Collision in Lane A, Ring North, {format_clock(NOW)}; "
+        f"Congestion in Lane B, Ring South, {format_clock(NOW)}; and 1,198 more."
+    )

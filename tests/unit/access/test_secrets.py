@@ -1,55 +1,24 @@
 """Secrets come from the environment or the keyring, and a keyring that hangs does not hang the room."""
 
-import threading
 import time
 
 import keyring
 import pytest
-from keyring.backend import KeyringBackend
-from keyring.backends.fail import Keyring as NoKeyring
 
-from core.kernel.secrets import Secrets, environment_name
+from core.kernel.errors import UnavailableError
+from core.kernel.secrets import AGAIN_S, Secrets, environment_name
+from tests.fixtures.keyrings import HangingKeyring, MemoryKeyring, no_keyring_of_this_machine  # noqa: F401
 
-
-class MemoryKeyring(KeyringBackend):
-    """A working keyring, as a desktop has one."""
-
-    priority = 1
-
-    def __init__(self) -> None:
-        self.kept: dict[tuple[str, str], str] = {}
-
-    def get_password(self, service: str, username: str) -> str | None:
-        return self.kept.get((service, username))
-
-    def set_password(self, service: str, username: str, password: str) -> None:
-        self.kept[service, username] = password
-
-    def delete_password(self, service: str, username: str) -> None:
-        del self.kept[service, username]
+pytestmark = pytest.mark.usefixtures("no_keyring_of_this_machine")
 
 
-class HangingKeyring(MemoryKeyring):
-    """Waits for somebody to unlock it, on a machine where nobody sits."""
+class Seconds:
+    """A monotonic clock that stands still."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.released = threading.Event()
+    now_s = 1000.0
 
-    def get_password(self, service: str, username: str) -> str | None:
-        self.released.wait(30)
-        return None
-
-    def set_password(self, service: str, username: str, password: str) -> None:
-        self.released.wait(30)
-
-
-@pytest.fixture(autouse=True)
-def no_keyring_of_this_machine():
-    before = keyring.get_keyring()
-    keyring.set_keyring(NoKeyring())
-    yield
-    keyring.set_keyring(before)
+    def __call__(self) -> float:
+        return self.now_s
 
 
 def test_the_environment_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,3 +79,82 @@ def test_a_keyring_that_does_not_answer_is_given_up_once() -> None:
     assert took_s < 2.0
     assert "did not answer" in secrets.notice
     assert secrets.get_secret("camera/3") == "x"
+
+
+def test_a_keyring_that_failed_once_is_asked_again_after_a_while() -> None:
+    backend, clock = MemoryKeyring(), Seconds()
+    keyring.set_keyring(backend)
+    Secrets().set_secret("camera/a", "hunter2")
+    secrets = Secrets(monotonic=clock)
+    backend.is_locked = True
+    with pytest.raises(UnavailableError, match="KeyringLocked: nobody unlocks it"):
+        secrets.read_secret("camera/a")
+    backend.is_locked = False
+
+    with pytest.raises(UnavailableError):
+        secrets.read_secret("camera/a")
+    clock.now_s += AGAIN_S
+
+    assert secrets.read_secret("camera/a") == "hunter2"
+
+
+def test_what_a_keyring_said_last_holds_while_it_fails() -> None:
+    backend, clock = MemoryKeyring(), Seconds()
+    keyring.set_keyring(backend)
+    secrets = Secrets(monotonic=clock)
+    secrets.set_secret("camera/a", "hunter2")
+    Secrets().set_secret("camera/b", "hunter3")
+    secrets.read_secret("camera/b")
+    backend.is_locked = True
+
+    assert [secrets.read_secret(name) for name in ("camera/a", "camera/b")] == ["hunter2", "hunter3"]
+    secrets.delete_secret("camera/a")
+    assert secrets.read_secret("camera/a") is None
+
+
+def test_a_secret_that_nobody_told_is_none_where_the_keyring_answers() -> None:
+    keyring.set_keyring(MemoryKeyring())
+
+    assert Secrets().read_secret("camera/a") is None
+
+
+def test_what_was_typed_while_the_keyring_failed_is_put_there_later() -> None:
+    backend, clock = MemoryKeyring(), Seconds()
+    keyring.set_keyring(backend)
+    secrets = Secrets(monotonic=clock)
+    backend.is_locked = True
+    assert "kept until the program ends only" in secrets.set_secret("camera/a", "hunter2")
+    backend.is_locked = False
+    clock.now_s += AGAIN_S
+
+    assert secrets.read_secret("camera/a") == "hunter2"
+
+    assert backend.kept == {("watchfloor", "camera/a"): "hunter2"}
+    assert secrets.notice == ""
+
+
+def test_a_keyring_that_takes_nothing_still_tells_what_it_has() -> None:
+    backend = MemoryKeyring()
+    keyring.set_keyring(backend)
+    Secrets().set_secret("camera/a", "hunter2")
+    backend.is_read_only = True
+    secrets = Secrets()
+
+    notice = secrets.set_secret("camera/b", "hunter3")
+
+    assert "camera/b" in notice
+    assert [secrets.read_secret(name) for name in ("camera/a", "camera/b")] == ["hunter2", "hunter3"]
+
+
+def test_a_keyring_that_hangs_holds_few_threads_however_long_it_does() -> None:
+    hanging, clock = HangingKeyring(), Seconds()
+    keyring.set_keyring(hanging)
+    secrets = Secrets(timeout_s=0.01, monotonic=clock)
+
+    for _ in range(20):
+        clock.now_s += AGAIN_S
+        assert secrets.get_secret("camera/a") is None
+    n_asked = hanging.n_asked
+    hanging.released.set()
+
+    assert n_asked <= 3

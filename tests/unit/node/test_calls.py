@@ -23,7 +23,7 @@ from core.kernel.errors import UnavailableError
 from core.kernel.ids import new_id
 from core.media.model import StreamReport, StreamState
 from core.node import conditions
-from core.node.calls import LOSSES_END_AFTER_S, Calls
+from core.node.calls import LOSSES_END_AFTER_S, UNSTORED_AFTER_S, Calls
 from core.node.model import Health, WorkerReport
 from core.node.sight import CameraBack, CameraLost
 from core.parking.model import BayState, BayStatus, Lot, LotObservation, LotObservationKind
@@ -183,6 +183,32 @@ def seen(kind, phase=Phase.BEGIN, *, key="jam", jpeg=b""):
         ),
         snapshot_jpeg=jpeg,
     )
+
+
+def test_calls_that_wait_for_the_database_are_told_the_most_urgent_first_until_they_are_stored(monkeypatch):
+    monkeypatch.setattr("core.node.calls.RETRY_S", 0.01)
+    clock = FakeClock()
+
+    async def scenario(calls, incidents):
+        incidents.is_away = True
+        calls.raise_condition(conditions.database_down("It is locked."))
+        calls.take_observed(seen(ObservationKind.LINE_CROSSED, Phase.INSTANT, key="count"))
+        calls.take_observed(seen(ObservationKind.CONGESTION))
+        calls.take_observed(seen(ObservationKind.COLLISION, key="crash"))
+        calls.take_observed(seen(ObservationKind.COLLISION, Phase.END, key="crash"))
+        assert calls.unstored() == ()
+
+        clock.advance(seconds=UNSTORED_AFTER_S)
+        assert [(call.title, call.source_name) for call in calls.unstored()] == [
+            ("Collision: Lane A", "A"),
+            ("Congestion in Lane A", "A"),
+        ]
+
+        incidents.is_away = False
+        await calls.drain(timeout_s=5)
+        assert calls.unstored() == ()
+
+    run(scenario, clock=clock)
 
 
 def test_while_the_database_is_away_counts_give_way_to_calls_and_calls_to_ends(monkeypatch):

@@ -236,3 +236,42 @@ def test_a_camera_that_measures_nothing_has_no_state_on_the_broker():
     flow.show_lost("another", NOW)
 
     assert not any("another" in name for name in broker.retained)
+
+
+def status(broker: Broker) -> object:
+    return decode(broker.retained[f"{HEAD}/status"])["state"]
+
+
+def test_a_camera_that_is_disabled_is_offline_and_leaves_no_minute_behind():
+    broker, flow = start()
+    flow.tell([lane(n_vehicles=3)], NOW)
+
+    flow.set_cameras([replace(CAMERA, is_enabled=False)], NOW)
+    flow.tell([lane(n_vehicles=4)], NOW)
+
+    assert status(broker) == "offline"
+    assert not any("/state/" in name for name in broker.retained)
+    assert f"{HEAD}/birth" in broker.retained
+    flow.set_cameras([CAMERA], NOW)
+    assert status(broker) == "online"
+
+
+def test_what_a_run_before_left_of_a_camera_that_is_disabled_now_is_taken_away():
+    broker, flow = start()
+    flow.tell([lane(n_vehicles=3)], NOW)
+
+    later = CameraFlow(tenant="city", boot="boot-2", publish=broker.publish)
+    later.set_cameras([replace(CAMERA, is_enabled=False)], NOW)
+
+    assert not any("/state/" in name for name in broker.retained)
+
+
+def test_a_lost_camera_stays_lost_when_it_is_renamed_or_redrawn():
+    broker, flow = start()
+    flow.show_lost(CAMERA.camera_id, NOW)
+
+    flow.set_cameras([replace(CAMERA, name="Bridge, north", scene=replace(SCENE, lines=()))], NOW)
+    assert (read(broker.retained[f"{HEAD}/birth"], Birth).name, status(broker)) == ("Bridge, north", "lost")
+
+    flow.show_back(CAMERA.camera_id, NOW)
+    assert status(broker) == "online"

@@ -7,7 +7,8 @@ import pytest
 
 from core.cameras.model import Camera
 from core.incidents.clips import ClipStore
-from core.incidents.model import SourceKind
+from core.incidents.model import IncidentChanged, SourceKind
+from core.incidents.tuning import AlarmTuning
 from core.kernel.errors import UnavailableError
 from core.kernel.geo import GeoPoint
 from core.node.clips import MOST_CAMERAS, MOST_TOGETHER, ClipKeeper
@@ -33,16 +34,24 @@ class Watched:
     def __init__(self, room, cameras, *, give_up_s=5.0):
         self.room = room
         self.store = ClipStore(room.store, evidence=room.folder / "evidence")
-        self.asked = []
+        self.asked, self.asked_of = [], []
         self.tasks = []
         self.keeper = ClipKeeper(
             self.store,
             cameras=lambda: cameras,
-            ask=lambda camera_id, clip_id: self.asked.append((camera_id, clip_id)),
+            ask=self._ask,
+            clock=room.clock,
+            tunings=room.tunings,
             spawn=lambda work: self.tasks.append(asyncio.get_running_loop().create_task(work)),
             why_dark=lambda camera_id: "The camera is lost since 09:03." if camera_id == "c1" else "",
             give_up_s=give_up_s,
         )
+        # As in a node.
+        room.bus.subscribe(IncidentChanged, lambda event: self.keeper.take_incident(event.incident))
+
+    def _ask(self, camera_id, clip_id, at):
+        self.asked.append((camera_id, clip_id))
+        self.asked_of.append(at)
 
     async def alarm(self, number=0, **changes):
         condition = {
@@ -65,6 +74,7 @@ class Watched:
         return {info.camera_id: info for info in await self.store.clips_of(alarm.incident_id)}
 
 
+DARK = "The camera is lost since 09:03."
 WHOLE = tuple(range(-10, 11, 2))
 
 
@@ -182,3 +192,79 @@ def test_an_alarm_that_no_camera_sees_asks_nobody(room, changes):
     room.run(run())
 
     assert (watched.asked, watched.tasks) == ([], [])
+
+
+def test_a_call_that_waited_for_the_database_has_no_film_of_another_time(room):
+    watched = Watched(room, [camera(1)])
+    happened_at = room.clock.now()
+    room.clock.advance(seconds=600)
+
+    async def run():
+        alarm = await watched.alarm(began_at=happened_at)
+        watched.keeper.take_alarm(alarm)
+        watched.answer(alarm, "c1")
+        return (await watched.kept(alarm))["c1"]
+
+    kept = room.run(run())
+
+    assert watched.asked_of == [happened_at]
+    assert kept.n_pictures == 0
+    assert kept.missing == "The call came 600 s after what it is about: nothing is kept of that time any more. " + DARK
+
+
+def test_what_is_left_of_the_time_of_a_late_call_is_kept_and_the_rest_is_named(room):
+    watched = Watched(room, [camera(2)])
+    happened_at = room.clock.now()
+    room.clock.advance(seconds=12)
+
+    async def run():
+        alarm = await watched.alarm(began_at=happened_at)
+        watched.keeper.take_alarm(alarm)
+        # Of fifteen seconds before the call.
+        watched.answer(alarm, "c2", *range(-15, -1))
+        return (await watched.kept(alarm))["c2"]
+
+    kept = room.run(run())
+
+    assert watched.asked_of == [happened_at]
+    assert kept.missing == "No picture came from -10.0 s to -3.0 s."
+
+
+def test_what_comes_back_has_a_film_of_when_it_called(room):
+    watched = Watched(room, [camera(1)])
+
+    async def run():
+        first = await watched.alarm()
+        watched.keeper.take_incident((await room.incidents.recent_incidents())[0])
+        await room.incidents.return_condition(first.condition_key)
+        room.clock.advance(seconds=600)
+        again = await watched.alarm()
+        watched.keeper.take_alarm(again)
+        watched.answer(again, "c1", *WHOLE)
+        kept = await watched.kept(again)
+        return again, kept["c1"]
+
+    again, kept = room.run(run())
+
+    assert again.n_repeats == 1
+    assert watched.asked_of == [again.raised_at]
+    assert kept.missing == ""
+
+
+def test_what_waited_by_its_rule_has_a_film_of_when_it_called(room):
+    room.tunings.replace({"device_value": AlarmTuning(on_delay_s=60.0)})
+    watched = Watched(room, [camera(1)])
+
+    async def run():
+        assert await watched.alarm(began_at=room.clock.now()) is None
+        room.clock.advance(seconds=61)
+        await room.incidents.tick()
+        (alarm,) = await room.incidents.open_alarms()
+        watched.keeper.take_alarm(alarm)
+        watched.answer(alarm, "c1", *WHOLE)
+        return alarm, (await watched.kept(alarm))["c1"]
+
+    alarm, kept = room.run(run())
+
+    assert watched.asked_of == [alarm.raised_at]
+    assert kept.missing == ""

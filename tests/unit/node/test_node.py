@@ -2,14 +2,19 @@
 
 import asyncio
 import threading
+from datetime import UTC, datetime
 
 import pytest
 
+from core.kernel.clock import SystemClock
+from core.kernel.ids import new_id
 from core.kernel.paths import Folders
 from core.kernel.settings import Settings, SiteSettings, StoreSettings
 from core.media.hardware import HardwareDecode
 from core.node import verbs
+from core.node.call_spool import FILE_NAME, CallSpool, SpooledCall
 from core.node.node import Node
+from core.vision.model import Observation, ObservationKind, Phase
 from tests.fixtures.room import SUSI
 
 
@@ -135,3 +140,36 @@ def test_what_it_says_of_the_database_holds_no_password(folders):
     health = Node(Settings(store=StoreSettings(url=url)), folders).health()
 
     assert "hunter2" not in repr(health)
+
+
+def test_what_the_run_before_could_not_store_is_stored_at_the_start(folders):
+    folders.make()
+    seen = Observation(
+        observation_id=new_id(),
+        camera_id="north",
+        kind=ObservationKind.COLLISION,
+        phase=Phase.BEGIN,
+        rule_key="lane-a",
+        rule_name="Lane A",
+        condition_key="collision:7",
+        pts_s=1.0,
+        captured_at=datetime(2026, 11, 22, 3, 0, 12, tzinfo=UTC),
+    )
+
+    async def run():
+        before = CallSpool(folders.data, SystemClock())
+        before.add(SpooledCall(observation=seen, camera_name="Ring North"))
+        await before.close()
+        node = Node(Settings(), folders)
+        running = asyncio.create_task(node.run())
+        try:
+            async with asyncio.timeout(30.0):
+                while node.services is None or not await node.services.incidents.recent_incidents():
+                    await asyncio.sleep(0.02)
+            return await node.services.incidents.recent_incidents()
+        finally:
+            node.stop_soon()
+            await running
+
+    assert [(one.kind, one.began_at) for one in asyncio.run(run())] == [("collision", seen.captured_at)]
+    assert (folders.data / FILE_NAME).read_bytes() == b""

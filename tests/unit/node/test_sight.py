@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -33,7 +34,7 @@ class Told:
     def __init__(self):
         self.jobs = ()
         self.lost, self.back, self.observed, self.reset, self.begun_anew, self.counted = [], [], [], [], [], []
-        self.blind, self.sighted = [], []
+        self.blind, self.sighted, self.totals = [], [], []
 
     def set_cameras(self, jobs):
         self.jobs = jobs
@@ -63,7 +64,7 @@ def sight(told, clock, tmp_path):
         spec_of=spec_of,
         on_stream=lambda report: None,
         on_inside=lambda camera_id, inside: None,
-        on_totals=lambda camera_id, totals: None,
+        on_totals=lambda camera_id, totals: told.totals.append((camera_id, dict(totals))),
         on_observed=told.observed.append,
         on_lost=told.lost.append,
         on_back=told.back.append,
@@ -72,6 +73,7 @@ def sight(told, clock, tmp_path):
         on_counted=told.counted.append,
         on_blind=told.blind.append,
         on_sighted=told.sighted.append,
+        time_zone=ZoneInfo("Europe/Berlin"),
     )
 
 
@@ -268,6 +270,22 @@ def test_the_totals_begin_anew_at_midnight(sight, clock):
     sight.take(crossing(clock))
 
     assert sight.totals == {"a": {"gate": {"in": 1}}}
+
+
+def test_counts_of_yesterday_are_gone_at_midnight_of_the_site_although_nobody_crosses(sight, told, clock):
+    sight.set_cameras((camera("a"), camera("b")))
+    for camera_id in ("a", "b"):
+        sight.take(crossing(clock, camera_id=camera_id))
+    # It is 11:00:30 there.
+    clock.advance(seconds=timedelta(hours=12, minutes=59, seconds=29).total_seconds())
+    sight.watch()
+    assert [totals for _, totals in told.totals if not totals] == []
+
+    clock.advance(seconds=1)
+    sight.watch()
+
+    assert told.totals[-2:] == [("a", {}), ("b", {})]
+    assert sight.totals == {}
 
 
 def test_sums_never_step_back_when_a_worker_restarts_or_a_camera_is_removed(sight):

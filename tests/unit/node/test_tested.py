@@ -4,7 +4,7 @@ import pytest
 
 from core.cameras.model import Camera
 from core.media.model import ProbeResult, StreamReport, StreamState
-from core.node.tested import LEFT_OUT, covered
+from core.node.tested import LEFT_OUT, covered, unplaced
 from core.vision.model import Mask, Scene
 
 WINDOW = Mask(key="w", name="Window", polygon=((0.0, 0.0), (0.3, 0.0), (0.3, 0.3)))
@@ -33,3 +33,16 @@ def test_a_small_stream_that_the_masks_may_not_cover_is_described_and_not_shown(
 )
 def test_every_other_picture_is_shown(case):
     assert tried(**case) == FOUND
+
+
+def test_what_the_wall_blackens_is_private_in_a_test_of_its_address_too():
+    def shown(camera_id, **changes):
+        return StreamReport(camera_id=camera_id, state=StreamState.LIVE, **changes)
+
+    streams = {
+        "moved": shown("moved", is_moved=True),
+        "light that cannot be judged": shown("light that cannot be judged", is_hidden=True),
+        "as drawn": shown("as drawn"),
+    }
+
+    assert unplaced(streams) == {"moved", "light that cannot be judged"}

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 from av import VideoFrame
 
-from core.vision.look_back import EVERY_ALARM_S, EVERY_QUIET_S, EVERY_S, MAX_CLIPS, LookBack
+from core.vision.look_back import EVERY_ALARM_S, EVERY_QUIET_S, EVERY_S, LATE_S, MAX_CLIPS, LookBack
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 GREY = VideoFrame.from_ndarray(np.full((36, 64, 3), 90, np.uint8), format="rgb24")
@@ -94,3 +94,25 @@ def test_a_camera_that_ends_hands_over_what_it_has_of_its_clips():
     assert found[0] <= -9.0
     assert 2.5 <= found[-1] < 3.0
     assert look_back.broken_off() == look_back.finished(99.0) == []
+
+
+def test_a_clip_of_something_a_little_while_ago_is_of_then():
+    look_back = LookBack()
+    watch(look_back, from_s=0, to_s=30)
+
+    look_back.begin("late", 30.0, ago_s=LATE_S)
+    watch(look_back, from_s=30, to_s=40)
+
+    ((_, pictures),) = look_back.finished(35.0)
+    found = [offset for offset in offsets(pictures, 25.0) if offset <= 10.0]
+    assert -10.0 <= found[0] <= -9.0
+    assert found[-1] >= 9.0
+
+
+def test_a_clip_of_something_long_ago_is_finished_at_once_and_empty():
+    look_back = LookBack()
+    watch(look_back, from_s=0, to_s=700)
+
+    look_back.begin("late", 700.0, ago_s=600.0)
+
+    assert look_back.finished(700.0) == [("late", ())]
