@@ -154,7 +154,7 @@ def run(folder: Path, report: Path) -> None:
     bare = BareWall(rects)
     bare.resize(*WALL_WH)
     bare.show()
-    bare_cost, _ = _measured(BARE_S)
+    bare_cost, _ = measured(BARE_S)
     bare.close()
     bare.deleteLater()
 
@@ -175,7 +175,7 @@ def run(folder: Path, report: Path) -> None:
     reports.start()
     wall.show()
     try:
-        cost, n_frames = _measured(WALL_S, count=lambda: pump.n_frames)
+        cost, frames_per_s = measured(WALL_S, count=lambda: pump.n_frames)
         ages = sorted(pump.ages_s)
     finally:
         pump.close()
@@ -190,7 +190,7 @@ def run(folder: Path, report: Path) -> None:
         "bare_core_percent": bare_cost.core_percent,
         "bare_lag_p99_ms": bare_cost.lag_p99_ms,
         "bare_lag_max_ms": bare_cost.lag_max_ms,
-        "frames_per_s": n_frames / WALL_S,
+        "frames_per_s": frames_per_s,
         "age_p50_ms": ages[len(ages) // 2] * 1000.0 if ages else math.nan,
     }
     report.write_text(json.dumps(result), encoding="utf-8")
@@ -214,7 +214,7 @@ def _cost_of_pump(rings: dict[str, str]) -> Cost:
             if time.monotonic() - began_s > STARTED_WITHIN_S:
                 raise BadInputError("Nobody writes the rings.", hint="Is the machine too busy?")
             _spin(0.1)
-        return _measured(PUMP_S)[0]
+        return measured(PUMP_S)[0]
     finally:
         pump.close()
 
@@ -226,25 +226,26 @@ def _report(wall: VideoWall, rings: dict[str, str]) -> None:
         )
 
 
-def _measured(seconds: float, count: Callable[[], int] = lambda: 0) -> tuple[Cost, int]:
-    """Let the loop run, and return its cost after it has settled, and by how much `count` rose meanwhile."""
-    _spin(SETTLE_S)
+def measured(seconds: float, count: Callable[[], int] = lambda: 0, *, settle_s: float = SETTLE_S) -> tuple[Cost, float]:
+    """Let the loop run, and return its cost after it has settled, and by how much `count` rose in a second."""
+    _spin(settle_s)
     lag = UiLag()
     lag.start()
     lag.begin_window()
     n_before, cpu_s, began_s = count(), time.process_time(), time.monotonic()
     _spin(seconds)
-    took_s = time.monotonic() - began_s
+    took_s, n_counted = time.monotonic() - began_s, count() - n_before
     cost = Cost(
         core_percent=(time.process_time() - cpu_s) / took_s * 100.0,
         lag_p99_ms=lag.overall_p99_ms,
         lag_max_ms=lag.overall_max_ms,
     )
     lag.stop()
-    return cost, count() - n_before
+    return cost, n_counted / took_s
 
 
 def _spin(seconds: float) -> None:
+    """Let the loop run about so long: Qt may end it a twentieth sooner or later."""
     loop = QEventLoop()
     QTimer.singleShot(round(seconds * 1000), loop.quit)
     loop.exec()

@@ -12,19 +12,23 @@ from typing import Protocol
 from PySide6.QtCore import QObject, Qt, QTimer
 
 from core.kernel.errors import ConsoleError
-from core.media.ring import RingReader
+from core.media.ring import LentFrame, RingReader
 from widgets.video.model import Picture, Pictures, Tracks
 
 log = logging.getLogger(__name__)
 
-POLL_MS = 30
+SHORTEST_POLL_MS, LONGEST_POLL_MS = 30, 40
 """What came meanwhile is painted in one go: cameras of 30 pictures a second lose none, and a shorter wait costs."""
 
+_POLL_PART = 0.95
+"""Of the time between two pictures of the fastest camera: looking at each of them once shows them evenly."""
+
+_PACED_EVERY_S = 1.0
 REOPEN_AFTER_S = 1.0
 
 
 class _Feed:
-    """One camera's ring and how far it was read."""
+    """One camera's ring, how far it was read, and how many pictures a second are written."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -32,6 +36,17 @@ class _Feed:
         self.frame_sequence = 0
         self.track_sequence = 0
         self.retry_at_s = 0.0
+        self.fps = 0.0
+        self._paced_sequence, self._paced_s = 0, 0.0
+        self.pace_due_s = 0.0
+
+    def pace(self, frame: LentFrame) -> None:
+        """Count what was written since the last call, read or not."""
+        n_written, took_s = frame.sequence - self._paced_sequence, frame.received_s - self._paced_s
+        if self._paced_sequence and took_s > 0.0:
+            self.fps = n_written / took_s
+        self._paced_sequence, self._paced_s = frame.sequence, frame.received_s
+        self.pace_due_s = frame.received_s + _PACED_EVERY_S
 
 
 class Pump(Protocol):
@@ -54,7 +69,7 @@ class Pump(Protocol):
 
 
 class FramePump(QObject):
-    """Polls the rings of the cameras that are shown, 33 times a second.
+    """Polls the rings of the cameras that are shown, a little more often than the fastest of them brings pictures.
 
     Args of the callbacks: camera id and a track set, each one since the last call; then the newest pictures of all
     cameras that have one, at once. They run on the GUI thread and must only store and `update()`.
@@ -76,8 +91,13 @@ class FramePump(QObject):
         self.ages_s: deque[float] = deque(maxlen=2000)
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
-        self._timer.setInterval(POLL_MS)
+        self._timer.setInterval(SHORTEST_POLL_MS)
         self._timer.timeout.connect(self._on_poll)
+
+    @property
+    def poll_ms(self) -> int:
+        """How often it looks."""
+        return self._timer.interval()
 
     def set_rings(self, rings: dict[str, str]) -> None:
         """Use these files; a camera whose file changed is opened anew."""
@@ -111,6 +131,7 @@ class FramePump(QObject):
         # Each look-up at a QObject costs as much as a call.
         now_s, feeds, ages_s, on_tracks = time.monotonic(), self._feeds, self.ages_s, self._on_tracks
         frames: list[tuple[str, Picture]] = []
+        is_paced = False
         for camera_id in self._shown:
             feed = feeds.get(camera_id)
             if feed is None or (feed.reader is None and not self._open(feed, now_s)):
@@ -129,9 +150,21 @@ class FramePump(QObject):
                 feed.frame_sequence = frame.sequence
                 ages_s.append(now_s - frame.received_s)
                 frames.append((camera_id, frame))
+                if frame.received_s >= feed.pace_due_s:
+                    feed.pace(frame)
+                    is_paced = True
         if frames:
             self.n_frames += len(frames)
             self._on_frames(frames)
+        if is_paced:
+            self._set_pace()
+
+    def _set_pace(self) -> None:
+        fastest = max((self._feeds[key].fps for key in self._shown if key in self._feeds), default=0.0)
+        wanted_ms = int(1000.0 * _POLL_PART / fastest) if fastest > 0.0 else SHORTEST_POLL_MS
+        poll_ms = min(LONGEST_POLL_MS, max(SHORTEST_POLL_MS, wanted_ms))
+        if poll_ms != self._timer.interval():
+            self._timer.setInterval(poll_ms)
 
     def _open(self, feed: _Feed, now_s: float) -> bool:
         if now_s < feed.retry_at_s:

@@ -151,6 +151,52 @@ class _Planned(NamedTuple):
     plan: _Plan
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _LabelRoom:
+    """What is known of the label of each of n boxes before it has its place, shape (n,) [px of the widget].
+
+    Attributes:
+        wide_from: Shape (2, n), how wide a box must be for the long label and for the short one.
+        long, short: Shape (2, n), how far in the text stands behind word or bar, and how far right the label may begin.
+        left, top: Where labels may begin.
+        above_from: How low a box must begin for a label above it.
+        is_whole: Tops are whole pixels where edges of boxes are.
+    """
+
+    wide_from: Floats
+    long: Floats
+    short: Floats
+    left: Floats
+    top: Floats
+    above_from: Floats
+    height: Floats
+    half: Floats
+    is_whole: bool
+
+    @classmethod
+    def of(cls, sizes: Floats, room: Floats) -> _LabelRoom:
+        """Work it out from the sizes of labels, as in `_Plan`, and the last four rows of `_edges`."""
+        long_from, short_from, word, start, long_width, short_width, height = sizes
+        left, top, right, room_height = room
+        is_high = height * 3.0 <= room_height
+        return cls(
+            wide_from=np.array(
+                [
+                    np.where((long_width <= right) & is_high, long_from, np.inf),
+                    np.where((short_width <= right) & is_high, short_from, np.inf),
+                ]
+            ),
+            long=np.array([word, right - long_width]),
+            short=np.array([start, right - short_width]),
+            left=left,
+            top=top,
+            above_from=top + height,
+            height=height,
+            half=height * 0.5,
+            is_whole=bool((top % 1.0 == 0.0).all() and (height % 1.0 == 0.0).all()),
+        )
+
+
 class PlacedBoxes:
     """The boxes of some pictures that are painted together, each ready to be painted onto its own."""
 
@@ -171,12 +217,13 @@ class PlacedBoxes:
         self._which = np.ascontiguousarray(which.T)
         self._added = np.ascontiguousarray(np.concatenate([plan.pieces.added for plan in plans]).T)
         self._is_faint = False
-        self._sizes = np.concatenate([plan.sizes for plan in plans], axis=1)
+        sizes = np.concatenate([plan.sizes for plan in plans], axis=1)
         edges = np.repeat(np.array([_edges(room) for room in rooms]).T, n_boxes, axis=1)
-        self._extent, self._corner, self._low, self._high, self._room = np.split(edges, (4, 8, 12, 16))
-        has_room = (self._sizes[4:6] <= self._room[2]) & (self._sizes[6] * 3.0 <= self._room[3])
-        self._sizes[:2][~has_room] = np.inf
-        self._marks = np.zeros((_N_MARKS, self._n))
+        self._extent, self._corner, self._low, self._high, room = np.split(edges, (4, 8, 12, 16))
+        self._labels = _LabelRoom.of(sizes, room)
+        marks = self._marks = np.zeros((_N_MARKS, self._n))
+        self._edges, self._size = marks[_X1 : _Y2 + 1], marks[_WIDTH : _HEIGHT + 1]
+        self._middle, self._shown = marks[_MID_X : _MID_Y + 1], marks[_IS_LONG : _IS_ANY + 1]
         self._fragments = Fragments(sum(n_pieces))
         self._fragments.values[:, 2:6] = np.concatenate([plan.pieces.sources for plan in plans])
 
@@ -203,44 +250,45 @@ class PlacedBoxes:
 
         One that runs ahead of its picture ends at the edge.
         """
-        marks = self._marks
-        placed = boxes * self._extent
-        placed += self._corner
-        np.maximum(placed, self._low, out=placed)
-        np.minimum(placed, self._high, out=placed)
-        edges = np.rint(placed, out=marks[_X1 : _Y2 + 1])
-        extent = np.subtract(edges[2:], edges[:2], out=marks[_WIDTH : _HEIGHT + 1])
-        middle = np.add(edges[2:], edges[:2], out=marks[_MID_X : _MID_Y + 1])
-        middle *= 0.5
+        marks, edges, extent = self._marks, self._edges, self._size
+        np.multiply(boxes, self._extent, out=edges)
+        np.add(edges, self._corner, out=edges)
+        np.maximum(edges, self._low, out=edges)
+        np.minimum(edges, self._high, out=edges)
+        np.rint(edges, out=edges)
+        low, high = edges[:2], edges[2:]
+        np.subtract(high, low, out=extent)
+        np.add(high, low, out=self._middle)
+        np.multiply(self._middle, 0.5, out=self._middle)
         if self._has_corners:
             reach = np.rint(extent.min(axis=0) * 0.3, out=marks[_REACH])
             np.maximum(reach, 3.0, out=reach)
             half = reach * 0.5
             np.add(edges[:2], half, out=marks[_X1_IN : _Y1_IN + 1])
             np.subtract(edges[2:], half, out=marks[_X2_IN : _Y2_IN + 1])
-        self._mark_labels(edges, extent[0])
+        self._mark_labels(edges[0], edges[1], extent[0])
         if np.minimum.reduce(extent, axis=None, initial=1.0) <= 0.0:
             is_seen = (extent > 0.0).all(axis=0)
             marks[:, ~is_seen] = _NOWHERE
             marks[_WIDTH : _HEIGHT + 1, ~is_seen] = marks[_IS_LONG : _NONE + 1, ~is_seen] = 0.0
 
-    def _mark_labels(self, edges: Floats, widths: Floats) -> None:
+    def _mark_labels(self, lefts: Floats, tops: Floats, widths: Floats) -> None:
         """Put the longest label that a box is wide enough for above it, or inside where there is no room above."""
-        marks, room = self._marks, self._room
-        sizes = self._sizes
-        is_wide = widths >= sizes[:2]
-        before, width = np.where(is_wide[0], sizes[2:6:2], sizes[3:6:2])
+        marks, room = self._marks, self._labels
+        is_wide = widths >= room.wide_from
+        before, last = np.where(is_wide[0], room.long, room.short)
         # A label of a box at the edge is moved in, so that it can be read.
-        left = np.minimum(edges[0], room[2] - width, out=marks[_LABEL])
-        np.maximum(left, room[0], out=left)
+        left = np.minimum(lefts, last, out=marks[_LABEL])
+        np.maximum(left, room.left, out=left)
         np.add(left, before, out=marks[_TEXT])
-        height = sizes[6]
-        above = edges[1] - height
-        top = np.where(above >= room[1], above, np.maximum(edges[1], room[1]))
-        np.rint(top, out=top)
-        np.add(top, height * 0.5, out=marks[_LABEL_MID])
-        np.multiply(is_wide, self._scale, out=marks[_IS_LONG : _IS_ANY + 1])
-        np.subtract(marks[_IS_ANY], marks[_IS_LONG], out=marks[_IS_SHORT])
+        top = np.multiply(tops >= room.above_from, room.height, out=marks[_LABEL_MID])
+        np.subtract(tops, top, out=top)
+        np.maximum(top, room.top, out=top)
+        if not room.is_whole:
+            np.rint(top, out=top)
+        np.add(top, room.half, out=top)
+        long, shown = np.multiply(is_wide, self._scale, out=self._shown)
+        np.subtract(shown, long, out=marks[_IS_SHORT])
 
     def paint(self, painter: QPainter, at: int, sheet: QPixmap) -> None:
         """Paint the boxes of one of the pictures."""

@@ -9,11 +9,11 @@ from app.frames import FramePump
 from core.media.ring import FrameRing, TrackMark
 
 
-def write(ring, pts_s):
+def write(ring, pts_s, received_s=None):
     ring.write_frame(
         np.zeros((48, 64, 4), np.uint8),
         pts_s=pts_s,
-        received_s=time.monotonic(),
+        received_s=time.monotonic() if received_s is None else received_s,
         captured_at_s=time.time(),
         epoch=1,
     )
@@ -86,4 +86,29 @@ def test_newer_pictures_of_all_cameras_come_at_once(qapp, tmp_path, qtbot):
     assert turns == [["a", "c"]]
     assert pump.n_frames == 2
     for ring in rings.values():
+        ring.close()
+
+
+@pytest.mark.parametrize(("rates", "poll_ms"), [((25,), 38), ((25, 30), 31), ((60,), 30), ((5,), 40), ((), 30)])
+def test_rings_are_looked_at_a_little_more_often_than_the_fastest_camera_brings_pictures(
+    qapp, tmp_path, qtbot, rates, poll_ms
+):
+    keys = [f"c{number}" for number in range(len(rates))]
+    rings = [FrameRing.create(tmp_path / f"{key}.ring", camera_id=key, max_wh=(64, 48)) for key in keys]
+    pump = FramePump(on_frames=lambda _: None, on_tracks=lambda *_: None)
+    pump.set_rings({key: str(tmp_path / f"{key}.ring") for key in keys})
+    pump.set_shown(tuple(keys))
+    began_s = time.monotonic()
+
+    for seconds in range(3):
+        for ring, rate in zip(rings, rates, strict=True):
+            for number in range(rate):
+                at_s = seconds + number / rate
+                write(ring, at_s, began_s + at_s)
+        n_wanted = pump.n_frames + len(rings)
+        qtbot.waitUntil(lambda n_wanted=n_wanted: pump.n_frames >= n_wanted)
+
+    assert pump.poll_ms == poll_ms
+    pump.close()
+    for ring in rings:
         ring.close()
