@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.vision.collision_evidence import Row, Trace, Vector, size_of
+from core.vision.collision_evidence import Row, Trace, Vector, median_of, size_of
 from core.vision.scene_rule import Grey
 
 _DRIVES_AT = 0.5
@@ -48,6 +48,9 @@ _LEAST_DROP, _DROP_OF_ONE = 0.13, 0.4
 _LEAST_DROP_SEEN, _DROP_OF_ONE_SEEN = 0.1, 0.25
 """Where more of the picture changes as well than around it."""
 
+_MOST_LONGER = 2.0
+"""Over a step that is longer than others, where the stream left out pictures and said so, looks change by more."""
+
 Picture = tuple[float, Grey]
 """With its time."""
 
@@ -57,6 +60,7 @@ class _Step:
     """How well vehicles are found again from one picture to the next: correlations, each vehicle each way."""
 
     at_s: float
+    lasts_s: float
     found: list[float]
 
 
@@ -76,14 +80,20 @@ def jumped_s(
         end_s: Until here. What comes after has to be known as well.
         stands_out: Whether with the picture of a time more changed than with those around it.
     """
-    steps = [_Step(pictures[index][0], _found(pictures, index, traces)) for index in range(1, len(pictures))]
-    jumps = [
-        step.at_s
-        for index, step in enumerate(steps)
-        if start_s <= step.at_s <= end_s and len(step.found) >= _FEWEST
-        if _drop(steps, index) > _least_drop(len(step.found), is_seen=stands_out(step.at_s))
+    times = [time_s for time_s, _ in pictures]
+    steps = [
+        _Step(time_s, time_s - times[index], _found(pictures, index + 1, traces))
+        for index, time_s in enumerate(times[1:])
     ]
-    return jumps[-1] if jumps else None
+    for index in reversed(range(len(steps))):
+        step = steps[index]
+        if not start_s <= step.at_s <= end_s or len(step.found) < _FEWEST:
+            continue
+        longer = step.lasts_s / median_of([other.lasts_s for other in steps])
+        least = _least_drop(len(step.found), is_seen=stands_out(step.at_s))
+        if _drop(steps, index) > min(_MOST_LONGER, max(1.0, longer)) * least:
+            return step.at_s
+    return None
 
 
 def _least_drop(n_searches: int, *, is_seen: bool) -> float:

@@ -34,14 +34,20 @@ def box(x, y):
     return x - SIDE, y - SIDE, x + SIDE, y
 
 
-def show(places, looks):
+def body(height, width, look, turned):
+    """A car's side; of one that turned a share of it looks otherwise."""
+    is_other = np.kron(np.random.default_rng(look).random((height // 4 + 1, width // 4 + 1)), np.ones((4, 4))) < turned
+    return np.where(is_other[:height, :width], texture(height, width, look + 50), texture(height, width, look))
+
+
+def show(places, looks, turned=0.0):
     """A picture of cars at their places, each as its look says."""
     picture = texture(HIGH, WIDE, 1)
     for place, look in zip(places, looks, strict=True):
         left, top, right, bottom = (round(side * HIGH) for side in box(*place))
         x, y = max(0, left), max(0, top)
         inside = picture[y:bottom, x:right]
-        inside[:] = texture(bottom - top, right - left, look)[y - top :, x - left :][
+        inside[:] = body(bottom - top, right - left, look, turned)[y - top :, x - left :][
             : inside.shape[0], : inside.shape[1]
         ]
     return picture
@@ -103,6 +109,20 @@ def test_one_car_that_a_bus_hides_is_no_jump():
     ]
 
     assert jump_in(pictures, traces, stands_out=True) is None
+
+
+def test_pictures_that_the_stream_leaves_out_are_no_jump():
+    """Every car turns while two pictures are missing, so that it is found less well after them."""
+    _, traces = traffic(4)
+    missing = (JUMP, JUMP + 1)
+    there = [index for index in range(26) if index not in missing]
+    pictures = [
+        (index / FPS, show(lanes(4, index), [10, 11, 12, 13], turned=0.25 if index > JUMP else 0.0)) for index in there
+    ]
+    for each in traces:
+        each.rows = deque(each.rows[index] for index in there)
+
+    assert jump_in(pictures, traces) is None
 
 
 def test_lightning_is_no_jump():
