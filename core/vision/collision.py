@@ -26,6 +26,7 @@ from core.vision.collision_evidence import (
     touching,
     weigh,
 )
+from core.vision.continuity import jumped_s
 from core.vision.cuts import CutDetector, ShiftDetector
 from core.vision.knock import KnockSense
 from core.vision.model import VEHICLE_LABELS, WHOLE_PICTURE_KEY, BBox, ObservationKind, Phase, Scene
@@ -67,6 +68,9 @@ _SAME_IMPACT_S = 0.75
 
 _AROUND_S = 0.85
 """Holds the pictures that a knock is seen in."""
+
+_JUMP_BEFORE_S, _JUMP_AFTER_S = 0.65, 0.85
+"""Around a moment: a jump in time there is taken for a change of movement at it."""
 
 _ONCE = 0.2
 _KEEP_S = BEFORE_S + AFTER_S + 1.6
@@ -255,8 +259,16 @@ class CollisionRule:
         logit = judged.logit = logit_of(whole)
         beside = _beside(logit, [self._logit(key, trace, one) for one in others], evidence)
         confidence = self._confidence_factor * confidence_of((beside + logit) / 2)
-        if confidence >= REPORT_FROM and not self._is_torn_elsewhere(key, at_s):
+        if confidence >= REPORT_FROM and not self._is_torn_elsewhere(key, at_s) and not self._is_over_jump(at_s):
             self._tell(key, partner, trace, whole, confidence, at_s, now_s, note)
+
+    def _is_over_jump(self, at_s: float) -> bool:
+        """Return whether time jumped while the camera stood still; what was seen before is left out from now on."""
+        pictures, start_s, end_s = self._pixels.pictures, at_s - _JUMP_BEFORE_S, at_s + _JUMP_AFTER_S
+        seam_s = jumped_s(pictures, self._traces.values(), start_s, end_s, self._cuts.stands_out)
+        if seam_s is not None:
+            self._cuts.note_cut(seam_s)
+        return seam_s is not None
 
     def _is_torn_elsewhere(self, key: int, at_s: float) -> bool:
         """Return whether vehicles elsewhere broke off, appeared or jumped as well: then it was the picture."""

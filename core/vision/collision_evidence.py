@@ -209,7 +209,8 @@ def weigh(trace: Trace, at_s: float, aspect: float) -> Evidence | None:
     if jolt > _MOST_JOLT:
         return None
     end = math.hypot(*common(_edge_speeds(after[len(after) // 2 :]))) / size_after
-    clear = clearness([*before, *after])
+    # Two pieces are one vehicle only if the network was sure of each.
+    clear = min(clearness(before), clearness(after)) if is_mixed else clearness([*before, *after])
     return Evidence(
         jolt=max(0.0, jolt) * clear,
         contact=0.0,

@@ -87,6 +87,15 @@ class CutDetector:
         for key in gone:
             self._known.pop(key, None)
 
+    def note_cut(self, at_s: float) -> None:
+        """Take note of a cut that somebody else found, by the time of the first picture after it."""
+        self._cut_s = max(self._cut_s, at_s)
+
+    def stands_out(self, at_s: float) -> bool:
+        """Return whether with the picture of a time more changed than with any in the second before and after it."""
+        index = next((index for index, step in enumerate(self._steps) if step.at_s == at_s), None)
+        return index is not None and min(self._times_around(index) or (0.0,)) >= _MORE
+
     def last_cut_s(self, vehicles: list[Sighting], moment: Moment) -> float:
         """Take one picture; return the time of the first picture after the last cut, minus infinity for never."""
         if moment.dt_s == 0:
@@ -130,18 +139,25 @@ class CutDetector:
 
     def _is_cut(self, index: int) -> bool:
         step = self._steps[index]
+        times = self._times_around(index)
+        if times is None:
+            # Rules that are run on tracks alone know nothing of pictures.
+            return self._grey is None and self._n_exchanged(step) >= _N_EXCHANGED
+        if min(times) >= _LEAP:
+            return True
+        if min(times) < _MORE:
+            return False
+        return self._n_exchanged(step) >= (_N_EXCHANGED if times[0] < _STEP else _N_EXCHANGED_BY_STEP)
+
+    def _times_around(self, index: int) -> tuple[float, float] | None:
+        """Return the change of a picture over the largest before and over the largest after; None where unknown."""
+        step = self._steps[index]
         around = [other for other in self._steps if other is not step and abs(other.at_s - step.at_s) <= _AROUND_S]
         before = [other.change for other in around if other.at_s < step.at_s and other.change is not None]
         after = [other.change for other in around if other.at_s > step.at_s and other.change is not None]
         if step.change is None or min(len(before), len(after)) < _N_AROUND:
-            # Rules that are run on tracks alone know nothing of pictures.
-            return self._grey is None and self._n_exchanged(step) >= _N_EXCHANGED
-        times_before, times_after = step.change / max(before), step.change / max(after)
-        if min(times_before, times_after) >= _LEAP:
-            return True
-        if min(times_before, times_after) < _MORE:
-            return False
-        return self._n_exchanged(step) >= (_N_EXCHANGED if times_before < _STEP else _N_EXCHANGED_BY_STEP)
+            return None
+        return step.change / max(before), step.change / max(after)
 
     def _n_exchanged(self, step: _Step) -> int:
         """Return how many vehicles came and went with a step, all over the picture; 0 where others went on."""

@@ -87,6 +87,11 @@ class KnockSense:
         """Begin anew after a cut or a gap."""
         self._pictures.clear()
 
+    @property
+    def pictures(self) -> tuple[tuple[float, Grey], ...]:
+        """What it holds, oldest first, each with its time."""
+        return tuple(self._pictures)
+
     def knock(self, rows: Sequence[Row], at_s: float) -> float:
         """Return the change of movement at a moment that no driver makes, sizes per second; 0 where there is none.
 

@@ -1,6 +1,7 @@
 """Collisions on roads of our own making: what drivers do calls nobody, what they cannot do calls."""
 
 import math
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -175,6 +176,18 @@ def test_a_box_that_jumps_from_one_vehicle_to_the_next_calls_nobody():
     pictures = [[car(1, 0.3 + 0.25 * t + (0.5 if t > 2 else 0.0), 0.6)] for t in np.arange(0, 4, 1 / 6)]
 
     assert not watch(pictures)
+
+
+@pytest.mark.parametrize(("score", "calls"), [(0.8, True), (0.26, False)])
+def test_a_car_that_is_lost_in_contact_and_found_again_calls_only_if_the_network_was_sure_of_it(score, calls):
+    pictures = [
+        [replace(own, score=score) if index < 10 else replace(own, track_id=9), other]
+        for index, (own, other) in enumerate(crash())
+    ]
+    # It is not seen in the picture of the impact.
+    pictures[10] = pictures[10][1:]
+
+    assert bool(watch(pictures)) is calls
 
 
 def test_what_happens_while_vehicles_elsewhere_come_and_go_is_a_seam_of_the_stream():

@@ -139,3 +139,19 @@ def test_rules_that_begin_anew_use_no_condition_key_again():
 
     assert [len(seen) for seen in runs] == [1, 1]
     assert runs[0][0].condition_key != runs[1][0].condition_key
+
+
+def test_jumps_in_time_over_which_a_vehicle_stands_on_do_not_tell_of_it_again():
+    """Every five seconds the stream goes on somewhere else: all numbers change, and who drives is elsewhere."""
+    pictures = list(QUIET)
+    for step in range(5 * 60):
+        at_s, era = 70 + step / 5, step // 25
+        standing = track_at(*arrive_and_stop(at_s), track_id=10 * era)
+        driving = [
+            track_at(0.1 + 0.2 * lane, 0.3 + (0.37 * era + 0.12 * at_s) % 0.6, track_id=10 * era + 1 + lane)
+            for lane in range(2)
+        ]
+        # A tracker shows a new vehicle with its second picture.
+        pictures.append((at_s, [standing, *driving] if step % 25 else []))
+
+    assert [phase for phase, _ in phases(watch(SCENE, pictures))] == [Phase.BEGIN]
