@@ -28,7 +28,7 @@ from core.vision.collision_evidence import (
 )
 from core.vision.continuity import jumped_s
 from core.vision.cuts import CutDetector, ShiftDetector
-from core.vision.knock import KnockSense
+from core.vision.knock import KnockSense, is_hint
 from core.vision.model import VEHICLE_LABELS, WHOLE_PICTURE_KEY, BBox, ObservationKind, Phase, Scene
 from core.vision.scene_rule import Moment, Notebook, Place, is_news
 from core.vision.tuning import Tuning
@@ -216,12 +216,14 @@ class CollisionRule:
         return next((time_s for time_s in reversed(self._times) if now_s - time_s >= AFTER_S - 0.02), None)
 
     def _judge_all(self, at_s: float, now_s: float, note: Notebook) -> None:
-        found = {key: weigh(trace, at_s, self._aspect) for key, trace in self._traces.items()}
+        # Who came later, or was not seen any more, cannot be judged.
+        seen = {key: trace for key, trace in self._traces.items() if trace.rows[0][0] < at_s < trace.rows[-1][0]}
+        found = {key: weigh(trace, at_s, self._aspect) for key, trace in seen.items()}
         jolts = {key: evidence.jolt for key, evidence in found.items() if evidence is not None}
         camera = median_of(list(jolts.values())) if len(jolts) > _N_FOR_SHAKE else 0.0
         self._jolts.append({key: jolt - camera for key, jolt in jolts.items()})
-        for key, seen in found.items():
-            evidence = self._with_pixels(key, seen, at_s)
+        for key, weighed in found.items():
+            evidence = self._with_pixels(key, weighed, at_s)
             if evidence is None or not evidence.is_driving:
                 continue
             others = [jolt for other, jolt in jolts.items() if other != key]
@@ -231,13 +233,18 @@ class CollisionRule:
 
     def _with_pixels(self, key: int, evidence: Evidence | None, at_s: float) -> Evidence | None:
         """Return what is known of a vehicle once its pixels were asked as well; they know more of how it was pushed."""
-        knock = self._pixels.knock(self._traces[key].between(at_s - _AROUND_S, at_s + _AROUND_S), at_s)
+        trace = self._traces[key]
+        rows = trace.between(at_s - _AROUND_S, at_s + _AROUND_S)
+        if not is_hint(rows, at_s):
+            return evidence
+        # Of one that was seen so briefly there has to be another sign.
+        is_brief = evidence is None or not evidence.is_driving
+        if is_brief and self._contact(key, trace, at_s)[0] < _BRIEF_CONTACT:
+            return None
+        knock = self._pixels.knock(rows, at_s)
         if not knock:
             return evidence
-        if evidence is None or not evidence.is_driving:
-            if self._contact(key, self._traces[key], at_s)[0] < _BRIEF_CONTACT:
-                # Of one that was seen so briefly there has to be another sign.
-                return None
+        if evidence is None or is_brief:
             return Evidence(jolt=knock, contact=0.0, shape=0.0, halt=0.0, leap=0.0, is_knock=True, is_brief=True)
         return replace(evidence, jolt=max(knock, evidence.jolt), is_knock=True)
 
@@ -323,12 +330,13 @@ class CollisionRule:
     def _contact(self, key: int, trace: Trace, at_s: float) -> tuple[float, int | None]:
         """Return how surely another vehicle stood on the same ground around `at_s`, and which one."""
         own = trace.between(at_s - 0.5, at_s + 0.7)
+        own_at = {row[0]: row for row in own}
         best, partner = 0.0, None
         for other_key, other in self._traces.items():
             if other_key == key:
                 continue
             for row in other.between(at_s - 0.5, at_s + 0.7):
-                touch = touching(nearest(own, row[0])[1:5], row[1:5])
+                touch = touching((own_at.get(row[0]) or nearest(own, row[0]))[1:5], row[1:5])
                 if touch > best:
                     best, partner = touch, other_key
         if partner is not None:

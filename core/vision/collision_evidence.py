@@ -43,6 +43,9 @@ _PIXEL_SHAPE = 0.006
 BORDER = 0.006
 """Of the picture, in its heights: what lies nearer may be cut off by it."""
 
+_APART = 0.26
+"""Of the area of a vehicle: squares of half its size, and a little."""
+
 _TORN_WITHIN_S = 0.8
 _NEAR_TEAR_S = 0.3
 _WEAK_SCORE = 0.4
@@ -187,8 +190,10 @@ def weigh(trace: Trace, at_s: float, aspect: float) -> Evidence | None:
         return None
     begin_s, end_s = (max(at_s, trace.found_s - 1e-3), min(at_s, trace.torn_s)) if is_mixed else (at_s, at_s)
     before = _whole(trace.between(at_s - BEFORE_S, end_s), aspect)
+    if len(before) < 3:
+        return None
     after = _whole(trace.between(begin_s + 1e-3, at_s + AFTER_S), aspect)
-    if min(len(before), len(after)) < 3:
+    if len(after) < 3:
         return None
     if min(before[-1][0] - before[0][0], after[-1][0] - after[0][0]) < _MIN_SPAN_S:
         return None
@@ -259,12 +264,14 @@ def _rebound(before: Vector, after: Vector, size_before: float, size_after: floa
 
 def _whole(rows: Sequence[Row], aspect: float) -> list[Row]:
     """Return the rows in which no side of the box is cut off by the picture's border."""
+    right, bottom = aspect - BORDER, 1 - BORDER
     return [
         row
         for row in rows
-        if min(row[1], row[2]) > BORDER
-        and row[3] < aspect - BORDER
-        and row[4] < 1 - BORDER
+        if row[1] > BORDER
+        and row[2] > BORDER
+        and row[3] < right
+        and row[4] < bottom
         and row[3] - row[1] > 1e-4
         and row[4] - row[2] > 1e-4
     ]
@@ -286,12 +293,17 @@ def touching(first: Sequence[float], second: Sequence[float]) -> float:
     """
     left_1, top_1, right_1, bottom_1 = first
     left_2, top_2, right_2, bottom_2 = second
-    side_1 = math.sqrt(max(1e-8, (right_1 - left_1) * (bottom_1 - top_1)))
-    side_2 = math.sqrt(max(1e-8, (right_2 - left_2) * (bottom_2 - top_2)))
+    area_1 = max(1e-8, (right_1 - left_1) * (bottom_1 - top_1))
+    area_2 = max(1e-8, (right_2 - left_2) * (bottom_2 - top_2))
+    gap = max(0.0, left_1 - right_2, left_2 - right_1)
+    # Most stand apart, and this is asked of each with each.
+    if gap * gap > _APART * area_1 or gap * gap > _APART * area_2:
+        return 0.0
+    side_1, side_2 = math.sqrt(area_1), math.sqrt(area_2)
     size = min(side_1, side_2)
     if max(side_1, side_2) > 2.5 * size:
         return 0.0
-    across = max(0.0, left_1 - right_2, left_2 - right_1) / size
+    across = gap / size
     # Boxes that cover each other belong to vehicles one behind the other unless their feet are level.
     along = max(0.0, abs(bottom_1 - bottom_2) / size - 0.25)
     return max(0.0, 1 - 2 * math.hypot(across, along))
@@ -351,16 +363,17 @@ def _edge_speeds(rows: Sequence[Row]) -> Edges:
 
 def _leap(before: Sequence[Row], after: Sequence[Row], speed_before: Edges, speed_after: Edges) -> float:
     """Return how far the two ways miss each other between the last row before and the first after."""
-    start_s, *start = (median_of(list(column)) for column in list(zip(*before[-3:], strict=True))[:5])
-    end_s, *end = (median_of(list(column)) for column in list(zip(*after[:3], strict=True))[:5])
+    start_s, *start = (sorted(column)[1] for column in zip(*(row[:5] for row in before[-3:]), strict=True))
+    end_s, *end = (sorted(column)[1] for column in zip(*(row[:5] for row in after[:3]), strict=True))
     misses = []
     for share in (0.0, 0.25, 0.5, 0.75, 1.0):
         at_s = before[-1][0] + share * (after[0][0] - before[-1][0])
+        since_s, until_s = at_s - start_s, at_s - end_s
         left, top, right, bottom = (
-            (end[side] + speed_after[side] * (at_s - end_s)) - (start[side] + speed_before[side] * (at_s - start_s))
-            for side in range(4)
+            (there + speed_there * until_s) - (here + speed_here * since_s)
+            for there, speed_there, here, speed_here in zip(end, speed_after, start, speed_before, strict=True)
         )
-        misses.append(math.hypot(*common((left, top, right, bottom))))
+        misses.append(math.hypot(_alike(left, right), _alike(top, bottom)))
     return min(misses)
 
 

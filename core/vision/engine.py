@@ -240,7 +240,8 @@ class OpenVinoEngine:
         check_pictures(rgb, self._info.input_wh)
         found = []
         for picture in rgb:
-            self._request.infer([picture[None]], share_inputs=True)
+            # Unshared, it would copy what the network says, and that is larger than the picture.
+            self._request.infer([picture[None]], share_inputs=True, share_outputs=True)
             output = self._request.get_output_tensor(0).data[0]
             found.append(decode_output(output, confidence=self._confidence, iou=self._iou))
         return found

@@ -47,8 +47,15 @@ _QUALITY, _APART = 0.02, 0.08
 _RETURNS_PX = 0.8
 """A corner that is followed there and back comes home this nearly, or it was lost."""
 
+_BESIDE_BOX_PX = 2.0
+"""From so near a corner comes to the same place."""
+
 _WINDOW_PX, _REACH, _LEAST_REACH_PX = 13, 1.2, 24
 _N_KEPT_STEPS = 256
+
+
+_Picture = tuple[float, Grey]
+"""With its time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +77,7 @@ class KnockSense:
 
     def __init__(self) -> None:
         """Start without a picture."""
-        self._pictures: deque[tuple[float, Grey]] = deque()
+        self._pictures: deque[_Picture] = deque()
         self._steps: dict[tuple[float, Row], _Step | None] = {}
 
     def see(self, now_s: float, picture: NDArray[np.uint8] | None) -> None:
@@ -99,19 +106,25 @@ class KnockSense:
             rows: Of one vehicle around the moment, oldest first.
             at_s: The moment: the time of one of the rows.
         """
-        middle = next((index for index, row in enumerate(rows) if abs(row[0] - at_s) < 1e-6), None)
-        if not middle or middle + 1 >= len(rows):
+        around = _around(rows, at_s)
+        if around is None or _hint(*around) < _HINT:
             return 0.0
-        until, since = rows[max(0, middle - _N_SIDE) : middle + 1], rows[middle : middle + _N_SIDE + 1]
-        if _hint(until, since) < _HINT:
-            return 0.0
-        before, after = self._steps_of(until), self._steps_of([*since, None][: _N_SIDE + 1])
-        if len(until) == _N_SIDE and before:
-            before = [*self._step_to(until[0], before[0].box), *before]
-        if min(len(before), len(after)) < _N_SIDE:
+        until, since = around
+        following = [*since, None][: _N_SIDE + 1]
+        if not all(self._pictures_of(*step) for step in [*pairwise(until), *pairwise(following)]):
             return 0.0
         chosen = [*until, *since[1:]]
-        return clearness(chosen) * _weigh(before, after, size_of(chosen[: 2 * _N_SIDE]))
+        clear, size = clearness(chosen), size_of(chosen[: 2 * _N_SIDE])
+        if not clear:
+            return 0.0
+        before = self._steps_of(until)
+        if len(until) == _N_SIDE and before:
+            before = [*self._step_to(until[0], before[0].box), *before]
+        # Following costs more than all else: what came after is looked at only where something drove there before.
+        if len(before) < _N_SIDE or not _drove(before, size):
+            return 0.0
+        after = self._steps_of(following)
+        return clear * _weigh(before, after, size) if len(after) >= _N_SIDE else 0.0
 
     def _steps_of(self, rows: Sequence[Row | None]) -> list[_Step]:
         """Return the steps from each row to the next, up to the first that cannot be told."""
@@ -138,20 +151,47 @@ class KnockSense:
         return [] if back is None else [_Step((-back.velocity[0], -back.velocity[1]), back.spread, box)]
 
     def _step(self, row: Row, following: Row | None) -> _Step | None:
-        first = next((index for index, (time_s, _) in enumerate(self._pictures) if abs(time_s - row[0]) < 1e-6), None)
-        if first is None or first + 1 >= len(self._pictures):
+        pictures = self._pictures_of(row, following)
+        if pictures is None:
             return None
-        (start_s, start), (end_s, end) = self._pictures[first], self._pictures[first + 1]
-        if start.shape != end.shape or end_s - start_s > _LONGEST_STEP_S:
-            return None
-        if following is not None and abs(following[0] - end_s) > 1e-6:
-            return None
+        (start_s, start), (end_s, end) = pictures
         key = (end_s, row)
         if key not in self._steps:
             if len(self._steps) >= _N_KEPT_STEPS:
                 self._steps.clear()
             self._steps[key] = _follow(start, end, row, following, end_s - start_s)
         return self._steps[key]
+
+    def _pictures_of(self, row: Row | None, following: Row | None) -> tuple[_Picture, _Picture] | None:
+        """Return the picture of a row and the next one; None where nobody can be followed from one to the other."""
+        if row is None:
+            return None
+        first = next((index for index, (at_s, _) in enumerate(self._pictures) if abs(at_s - row[0]) < 1e-6), None)
+        if first is None or first + 1 >= len(self._pictures):
+            return None
+        start, end = self._pictures[first], self._pictures[first + 1]
+        if start[1].shape != end[1].shape or end[0] - start[0] > _LONGEST_STEP_S or _is_cut_off(row, start[1].shape):
+            return None
+        return None if following is not None and abs(following[0] - end[0]) > 1e-6 else (start, end)
+
+
+def is_hint(rows: Sequence[Row], at_s: float) -> bool:
+    """Return whether a vehicle's boxes changed their movement so much that its pixels are worth asking.
+
+    Args:
+        rows: As `KnockSense.knock` takes them.
+        at_s: Likewise.
+    """
+    around = _around(rows, at_s)
+    return around is not None and _hint(*around) >= _HINT
+
+
+def _around(rows: Sequence[Row], at_s: float) -> tuple[Sequence[Row], Sequence[Row]] | None:
+    """Return the rows until a moment and those since, both with its own; None where nothing is on one side of it."""
+    middle = next((index for index, row in enumerate(rows) if abs(row[0] - at_s) < 1e-6), None)
+    if not middle or middle + 1 >= len(rows):
+        return None
+    return rows[max(0, middle - _N_SIDE) : middle + 1], rows[middle : middle + _N_SIDE + 1]
 
 
 def _hint(until: Sequence[Row], since: Sequence[Row]) -> float:
@@ -166,23 +206,32 @@ def _way(rows: Sequence[Row]) -> Vector:
     return (x1 + x2 - left - right) / 2 / (end_s - begin_s), (y1 + y2 - top - bottom) / 2 / (end_s - begin_s)
 
 
-def _weigh(before: Sequence[_Step], after: Sequence[_Step], size: float) -> float:
-    """Return the knock; 0 where the corners do not belong to a vehicle that drove."""
+def _drove(before: Sequence[_Step], size: float) -> bool:
+    """Return whether the corners belong to a vehicle that drove."""
     own, box = _mean([step.velocity for step in before], size), _mean([step.box for step in before], size)
-    then, box_then = _mean([step.velocity for step in after], size), _mean([step.box for step in after], size)
     speed = math.hypot(*own)
     if speed < _MOVES_AT:
-        return 0.0
+        return False
     allowed = _UNSTEADY * speed + _SLACK
     is_unsteady = any(math.dist(_mean([step.velocity], size), own) > allowed / 2 for step in before)
-    if is_unsteady or math.dist(own, box) > allowed:
-        return 0.0
-    # A vehicle that was hit turns, and in one picture its corners may part.
-    if any(sum(step.spread for step in steps) / len(steps) / size > _UNSTEADY * speed for steps in (before, after)):
+    return not (is_unsteady or math.dist(own, box) > allowed or _parts(before, size, speed))
+
+
+def _weigh(before: Sequence[_Step], after: Sequence[_Step], size: float) -> float:
+    """Return the knock of a vehicle that drove; 0 where the corners do not belong to it any more."""
+    own = _mean([step.velocity for step in before], size)
+    then, box_then = _mean([step.velocity for step in after], size), _mean([step.box for step in after], size)
+    speed = math.hypot(*own)
+    if _parts(after, size, speed):
         return 0.0
     if math.hypot(*then) < _HELD * speed and math.hypot(*box_then) > _GOES_ON * speed:
         return 0.0
     return min(_change(own, then, growth) for growth in _GROWTH)
+
+
+def _parts(steps: Sequence[_Step], size: float, speed: float) -> bool:
+    """Return whether corners part over several pictures: a vehicle that was hit turns, and in one of them they may."""
+    return sum(step.spread for step in steps) / len(steps) / size > _UNSTEADY * speed
 
 
 def _mean(velocities: Sequence[Vector], size: float) -> Vector:
@@ -202,7 +251,7 @@ def _follow(start: Grey, end: Grey, row: Row, following: Row | None, dt_s: float
     import cv2
 
     height, width = start.shape
-    if min(row[1], row[2], width / height - row[3], 1 - row[4]) < BORDER:
+    if _is_cut_off(row, start.shape):
         return None
     x1, y1, x2, y2 = (side * height for side in row[1:5])
     box = (0.0, 0.0)
@@ -235,27 +284,41 @@ def _follow(start: Grey, end: Grey, row: Row, following: Row | None, dt_s: float
     return _Step((x * scale, y * scale), spread * scale, (box[0] * scale, box[1] * scale))
 
 
+def _is_cut_off(row: Row, shape: tuple[int, ...]) -> bool:
+    height, width = shape
+    return min(row[1], row[2], width / height - row[3], 1 - row[4]) < BORDER
+
+
 def _moved(first: Grey, second: Grey, corners: NDArray[np.float32], box: Vector) -> NDArray[np.float32]:
     """Return how far the corners moved [px], shape (k, 2), of those that are found again.
 
-    Twice: from where they were, for the box may be wrong, and from where the box went, for that may be far.
+    Twice: from where they were, for the box may be wrong, and from where the box went, for that may be far. Who is
+    found where the box went is not looked for from there again.
     """
+    off = np.array(box, np.float32)
+    end, error = _there_and_back(first, second, corners, np.zeros(2, np.float32), 3)
+    again = np.flatnonzero(np.isinf(error) | (np.abs(end - corners - off).max(axis=1) > _BESIDE_BOX_PX))
+    if again.size:
+        other_end, other_error = _there_and_back(first, second, corners[again], off, 1)
+        is_better = other_error < error[again]
+        end[again[is_better]], error[again[is_better]] = other_end[is_better], other_error[is_better]
+    moved: NDArray[np.float32] = (end - corners)[np.isfinite(error)]
+    return moved
+
+
+def _there_and_back(
+    first: Grey, second: Grey, corners: NDArray[np.float32], off: NDArray[np.float32], n_levels: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return where corners are that are looked for `off` from where they were, and how unlike; infinite where lost."""
     import cv2
 
-    best_end, best_error = corners, np.full(len(corners), np.inf, np.float32)
-    for shift, n_levels in (((0.0, 0.0), 3), (box, 1)):
-        off = np.array(shift, np.float32)
-        window, flags = (_WINDOW_PX, _WINDOW_PX), cv2.OPTFLOW_USE_INITIAL_FLOW
-        end, is_there, error = cv2.calcOpticalFlowPyrLK(
-            first, second, corners, corners + off, winSize=window, maxLevel=n_levels, flags=flags
-        )
-        home, is_back, _ = cv2.calcOpticalFlowPyrLK(
-            second, first, end, end - off, winSize=window, maxLevel=n_levels, flags=flags
-        )
-        is_found = (is_there.ravel() == 1) & (is_back.ravel() == 1)
-        is_found &= np.abs(home - corners).max(axis=1) < _RETURNS_PX
-        is_better = is_found & (error.ravel() < best_error)
-        best_end = np.where(is_better[:, None], end, best_end)
-        best_error = np.where(is_better, error.ravel(), best_error)
-    moved: NDArray[np.float32] = (best_end - corners)[np.isfinite(best_error)]
-    return moved
+    window, flags = (_WINDOW_PX, _WINDOW_PX), cv2.OPTFLOW_USE_INITIAL_FLOW
+    end, is_there, error = cv2.calcOpticalFlowPyrLK(
+        first, second, corners, corners + off, winSize=window, maxLevel=n_levels, flags=flags
+    )
+    home, is_back, _ = cv2.calcOpticalFlowPyrLK(
+        second, first, end, end - off, winSize=window, maxLevel=n_levels, flags=flags
+    )
+    is_found = (is_there.ravel() == 1) & (is_back.ravel() == 1)
+    is_found &= np.abs(home - corners).max(axis=1) < _RETURNS_PX
+    return end, np.where(is_found, error.ravel(), np.float32(np.inf))
