@@ -101,7 +101,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_parking(verbs)
 
     export = verbs.add_parser("export-model", help="convert .pt weights to ONNX; needs torch")
-    export.add_argument("files", nargs="+", metavar="FILE", help="the weights, then the ONNX file to write")
+    export.add_argument("files", nargs="+", metavar="FILE", help="the weights, the ONNX file to write, and its size")
     export.set_defaults(run=run_export_model)
 
     administrator = verbs.add_parser(

@@ -48,10 +48,12 @@ class _Scene(SceneEditor):
         self._connect_room()
         self._connect_editor()
         self.set_may_edit(room.role >= Role.SUPERVISOR)
+        self._on_health()
 
     def _connect_room(self) -> None:
         room, live = self._room, self._room.live
         live.cameras_changed.connect(self._on_cameras)
+        live.health_changed.connect(self._on_health)
         room.role_changed.connect(lambda role: self.set_may_edit(role >= Role.SUPERVISOR))
         room.selected.connect(self._on_selected)
         room.scene_requested.connect(self._on_scene_requested)
@@ -80,6 +82,11 @@ class _Scene(SceneEditor):
         if self._wanted in live.cameras and self.isVisible():
             wanted, self._wanted = self._wanted, ""
             self.follow(wanted)
+
+    def _on_health(self) -> None:
+        health = self._room.live.health
+        workers = health.workers if health is not None else ()
+        self.show_engine(next((worker.engine for worker in workers if worker.engine is not None), None))
 
     def _on_selected(self, kind: str, item_id: str) -> None:
         if kind != "camera":

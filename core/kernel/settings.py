@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
+from core.kernel.sizes import input_wh_of
 from core.kernel.zone import is_zone
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -41,6 +42,12 @@ def _networks(text: str) -> str:
             ipaddress.ip_network(part.strip() or "127.0.0.1", strict=False)
         except ValueError:
             raise ValueError(f"{part.strip()!r} is no network; write it like 192.168.4.0/24") from None
+    return text
+
+
+def _input_size(text: str) -> str:
+    if text and input_wh_of(text) is None:
+        raise ValueError("width and height are multiples of 32 up to 2048; write it like 512x288")
     return text
 
 
@@ -103,6 +110,10 @@ class VisionSettings(Section):
 
     model: str = ""
     engine: Literal["auto", "openvino", "onnxruntime", "torch-cuda", "tensorrt", "triton"] = "auto"
+    input_size: Annotated[str, AfterValidator(_input_size)] = ""
+    """Width and height that the network sees, like "512x288", multiples of 32; empty is the model's own. A smaller one
+    leaves room for more cameras and misses small vehicles. Models of one fixed size keep theirs."""
+
     threads: Annotated[int, Field(ge=0, le=256)] = 0
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.1
     """Boxes below it are dropped; the trackers use weak ones to follow what they know, and begin with strong ones."""

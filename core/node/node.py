@@ -67,6 +67,7 @@ from core.kernel.log import OncePerLoss
 from core.kernel.paths import Folders
 from core.kernel.secrets import Secrets
 from core.kernel.settings import Settings, SettingsFault
+from core.kernel.sizes import input_wh_of
 from core.kernel.zone import zone_name
 from core.link import protocol
 from core.link.server import LinkServer, Peer
@@ -807,6 +808,7 @@ class Node:
             n_threads=self.settings.vision.threads or max(1, (os.cpu_count() or 2) - 1),
             confidence=self.settings.vision.confidence,
             overlap=self.settings.vision.overlap,
+            input_wh=input_wh_of(self.settings.vision.input_size),
         )
         self._supervisor = VisionSupervisor(
             config,
@@ -1595,6 +1597,7 @@ class Node:
                 engine=self.settings.vision.engine,
                 confidence=self.settings.vision.confidence,
                 overlap=self.settings.vision.overlap,
+                input_wh=input_wh_of(self.settings.vision.input_size),
                 detect_fps=camera.detect_fps or DRY_RUN_FPS,
                 limit_s=limit_s,
                 rehearse=partial(rehearse, book=self.require_services().rules.book, camera_name=camera.name),

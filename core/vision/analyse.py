@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from core.media.convert import Letterbox
 from core.vision.camera_motion import CameraMotionEstimator
+from core.vision.classes import labels_for_rules
 from core.vision.decode import FloatArray, overlap
 from core.vision.flow import FlowMinute
 from core.vision.masks import IgnoreMasks
 from core.vision.model import BBox, Detection, Observation, ObservationKind, Scene, Track, TrackerKind
-from core.vision.rules import SceneRules, labels_for_rules
+from core.vision.rules import SceneRules
 from core.vision.tracker import STRONG_SCORE, make_tracker
 from core.vision.view import LearnedView
 

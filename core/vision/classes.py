@@ -1,15 +1,23 @@
-"""What a model knows against what a camera looks for."""
+"""What a model knows against what a camera looks for, and what its rules have to be told of."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from core.vision.model import EngineInfo
+from core.vision.model import PERSON, VEHICLE_LABELS, EngineInfo, ObservationKind, Scene
+from core.vision.tuning import Tuning, rule
+
+TWO_WHEELERS = ("bicycle", "motorcycle")
 
 OTHER_CLASSES = (
     "Nothing is found here: the model {model} knows {known}, this camera looks for {wanted}. "
     "Choose other classes in the camera's settings, or let the site use another model (vision.model)."
 )
+SOME_CLASSES = (
+    "Never found here: {missing}. The model {model} does not know them. "
+    "Choose other classes in the camera's settings, or let the site use another model (vision.model)."
+)
+RULE_CLASSES = "{title} cannot work here: the model {model} does not know {missing}."
 _MAX_NAMED = 4
 
 
@@ -20,3 +28,44 @@ def other_classes(engine: EngineInfo, wanted: Sequence[str]) -> str:
     known = engine.labels[:_MAX_NAMED]
     more = f" and {len(engine.labels) - _MAX_NAMED} more" if len(engine.labels) > _MAX_NAMED else ""
     return OTHER_CLASSES.format(model=engine.model_name, known=", ".join(known) + more, wanted=", ".join(wanted))
+
+
+def missing_classes(engine: EngineInfo, wanted: Sequence[str]) -> str:
+    """Say which of the camera's classes the model does not know; empty where it knows all."""
+    missing = [label for label in wanted if label not in engine.labels]
+    return SOME_CLASSES.format(model=engine.model_name, missing=", ".join(missing)) if missing else ""
+
+
+def missing_for_rules(engine: EngineInfo, scene: Scene) -> dict[ObservationKind, str]:
+    """Say of each rule that is on what the model does not know of what the rule has to be told."""
+    known = set(engine.labels)
+    return {
+        kind: RULE_CLASSES.format(
+            title=rule(kind).title, model=engine.model_name, missing=", ".join(_in_order(labels - known))
+        )
+        for kind, labels in labels_by_rule(scene).items()
+        if not labels <= known
+    }
+
+
+def labels_by_rule(scene: Scene) -> dict[ObservationKind, frozenset[str]]:
+    """Return the classes that a scene's rules have to be told of, whatever the camera shows and counts."""
+    tuning = Tuning(scene)
+    asked: dict[ObservationKind, Iterable[str]] = {}
+    if scene.lanes or any(zone.calls_for_people for zone in scene.zones):
+        asked[ObservationKind.PEDESTRIAN] = (PERSON, *TWO_WHEELERS)
+    if scene.zones:
+        asked[ObservationKind.LOITERING] = {label for zone in scene.zones for label in zone.labels or (PERSON,)}
+    if scene.lanes or scene.zones:
+        asked[ObservationKind.OBJECT_LEFT] = (PERSON, *VEHICLE_LABELS)
+    return {kind: frozenset(labels) for kind, labels in asked.items() if tuning.is_on(kind)}
+
+
+def labels_for_rules(scene: Scene) -> frozenset[str]:
+    """Return the classes of `labels_by_rule` together."""
+    return frozenset[str]().union(*labels_by_rule(scene).values())
+
+
+def _in_order(labels: frozenset[str]) -> list[str]:
+    usual = (PERSON, *VEHICLE_LABELS)
+    return sorted(labels, key=lambda label: (usual.index(label) if label in usual else len(usual), label))

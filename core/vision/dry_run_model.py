@@ -92,6 +92,7 @@ class DryRunOrder:
         model: As in `find_model`; what it names has to be there.
         confidence: Boxes with a lower score are dropped.
         overlap: Boxes of one class that overlap more are one object, intersection over union.
+        input_wh: Another input size than the model's own [px].
         detect_fps: Pictures looked at for each second of footage.
         limit_s: Footage after this is left out.
         rehearse: Adds the calls that would have come of what was raised; runs in the dry run's process.
@@ -108,6 +109,7 @@ class DryRunOrder:
     engine: str = "auto"
     confidence: float = 0.1
     overlap: float = 0.5
+    input_wh: tuple[int, int] | None = None
     detect_fps: float = 8.0
     limit_s: float = MAX_FOOTAGE_S
     n_threads: int = 1

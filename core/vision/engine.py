@@ -100,7 +100,7 @@ def open_engine(
         )
     threads = n_threads or max(1, (os.cpu_count() or 2) - 1)
     wanted_wh = input_wh or model.input_wh
-    if prefer in ("torch-cuda", "tensorrt") or model.path.suffix == ".engine" or (prefer == "auto" and _has_cuda()):
+    if prefer in ("torch-cuda", "tensorrt") or model.path.suffix == ".engine" or (prefer == "auto" and has_cuda()):
         engine = _open_cuda(model, prefer, confidence, iou, wanted_wh)
         if engine is not None:
             return engine
@@ -128,8 +128,11 @@ def open_engine(
     )
 
 
-def _has_cuda() -> bool:
-    """Ask the driver, not torch: importing torch costs seconds and hundreds of megabytes."""
+def has_cuda() -> bool:
+    """Tell whether torch may find a CUDA device.
+
+    Asks the driver: importing torch costs seconds and hundreds of megabytes.
+    """
     if importlib.util.find_spec("torch") is None or importlib.util.find_spec("ultralytics") is None:
         return False
     try:
@@ -143,7 +146,7 @@ def _has_cuda() -> bool:
 def _open_cuda(
     model: ModelFile, prefer: str, confidence: float, iou: float, input_wh: tuple[int, int]
 ) -> Engine | None:
-    if not _has_cuda():
+    if not has_cuda():
         if prefer == "auto" and model.path.suffix != ".engine":
             return None
         raise BadInputError(

@@ -18,7 +18,7 @@ from core.kernel.errors import BadInputError, ConsoleError
 from core.kernel.wire import to_builtins, to_json
 from core.vision.engine import Engine, open_engine
 from core.vision.evaluate_clips import Case, find_cases
-from core.vision.evaluate_detection import EngineScore, score_engines
+from core.vision.evaluate_detection import EngineScore, engines_left_out, score_engines
 from core.vision.evaluate_incidents import CollisionReport, evaluate_collisions, evaluate_congestion
 from core.vision.evaluate_tracks import CountResult, describe_score, evaluate_counts, evaluate_tracking
 from core.vision.footage import SeenClip, see_clip
@@ -104,7 +104,7 @@ def evaluate_vision(order: Evaluation, *, tell: Callable[[str], None] = lambda _
         tell: Hears what is being done; it takes minutes the first time.
 
     Returns:
-        Plain data: `parts` by name, and `left_out`, a sentence for each part that could not be judged.
+        Plain data: `parts` by name, and `left_out`, a sentence for each part or engine that could not be judged.
 
     Raises:
         BadInputError: There is no such folder, or no model.
@@ -123,6 +123,7 @@ def evaluate_vision(order: Evaluation, *, tell: Callable[[str], None] = lambda _
             tell(f"Judging {name}.")
             try:
                 parts[name] = judge()
+                left_out += engines_left_out(model) if name == "detection" else ()
             except ConsoleError as error:
                 left_out.append(f"{name} is left out: {error.message}")
         engine = eyes.open().info
@@ -194,13 +195,13 @@ def run_evaluate(order: Evaluation, out: TextIO, *, as_json: bool) -> int:
     """Judge and write; what the command line calls.
 
     Returns:
-        Exit code: 0 all parts were judged, 2 some were left out.
+        Exit code: 0 all parts were judged, 2 some were left out; engines that this machine cannot run are only named.
     """
     report = evaluate_vision(order, tell=_say)
     plain = to_builtins(report)
     out.write(to_json(plain) + "\n" if as_json else "\n".join(describe(plain)) + "\n")
     out.flush()
-    return 2 if report["left_out"] else 0
+    return 2 if set(order.parts or PARTS) - set(report["parts"]) else 0
 
 
 def describe(report: dict[str, Any]) -> list[str]:
@@ -211,7 +212,7 @@ def describe(report: dict[str, Any]) -> list[str]:
         wh, drop = score["input_wh"], score["ap50_minus_f32"]
         lines.append(
             f"detection   {score['engine']:12} {score['precision']:5} {wh[0]}x{wh[1]}  AP50 {score['ap50']:.3f}"
-            f"  recall {score['recall']:.3f}  {drop:+.2f} points AP50 to f32"
+            f"  recall {score['recall']:.3f}" + ("" if drop is None else f"  {drop:+.2f} points AP50 to f32")
         )
     if "tracking" in parts:
         lines.append(f"tracking    MOTA {parts['tracking']['mota']:.3f}  {parts['tracking']['n_switches']} id switches")

@@ -14,7 +14,7 @@ import numpy as np
 from core.kernel.errors import BadInputError
 from core.media.convert import TileScaler
 from core.vision.decode import FloatArray, suppress
-from core.vision.engine import Engine, open_engine
+from core.vision.engine import Engine, has_cuda, open_engine
 from core.vision.model import EngineInfo
 from core.vision.models import ModelFile, hash_files
 from core.vision.scores import DetectionScore, score_detections
@@ -48,8 +48,17 @@ class EngineScore:
     recall_minus_f32: float | None = None
 
 
+_WORDS = {
+    ("openvino", "f32"): "openvino in f32",
+    ("openvino", "auto"): "openvino in INT8",
+    ("onnxruntime", "f32"): "onnxruntime in f32",
+    ("torch-cuda", "auto"): "torch-cuda in FP16",
+    ("tensorrt", "auto"): "tensorrt",
+}
+
+
 def engines_of(model: ModelFile) -> tuple[tuple[str, str], ...]:
-    """Return the engines and precisions that run this model on a CPU here, f32 first."""
+    """Return the engines and precisions that run this model here, f32 first."""
     found = []
     if importlib.util.find_spec("openvino") is not None:
         found.append(("openvino", "f32"))
@@ -57,7 +66,29 @@ def engines_of(model: ModelFile) -> tuple[tuple[str, str], ...]:
             found.append(("openvino", "auto"))
     if importlib.util.find_spec("onnxruntime") is not None and model.path.suffix == ".onnx":
         found.append(("onnxruntime", "f32"))
+    if has_cuda():
+        if model.path.suffix == ".engine":
+            return (("tensorrt", "auto"),)
+        if model.source_pt is not None:
+            found.append(("torch-cuda", "auto"))
     return tuple(found)
+
+
+def engines_left_out(model: ModelFile) -> tuple[str, ...]:
+    """Say in a sentence of each engine and precision that this program has, and that cannot be judged here, why."""
+    ran = engines_of(model)
+    no_cuda = "" if has_cuda() else "no CUDA device answers to torch on this machine"
+    is_onnx = model.path.suffix == ".onnx"
+    reasons = {
+        ("openvino", "f32"): "OpenVINO is not installed, or does not read such a file",
+        ("openvino", "auto"): "the model has no INT8 copy",
+        ("onnxruntime", "f32"): "ONNX Runtime is not installed" if is_onnx else "the model is no ONNX file",
+        ("torch-cuda", "auto"): no_cuda or "there is no .pt of the model",
+        ("tensorrt", "auto"): no_cuda or "the model is no .engine file",
+    }
+    return tuple(
+        f"detection by {_WORDS[engine]} is left out: {why}." for engine, why in reasons.items() if engine not in ran
+    )
 
 
 def score_engines(
@@ -76,6 +107,9 @@ def score_engines(
     for wh in sizes:
         reference: DetectionScore | None = None
         for name, precision in engines_of(model):
+            if name == "tensorrt" and wh != model.input_wh:
+                # It was built for one size.
+                continue
             engine = open_engine(
                 model,
                 prefer=name,

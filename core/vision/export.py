@@ -2,7 +2,7 @@
 
 A `.pt` is a pickle, so loading it runs code of whoever made it; that too stays in this short-lived process.
 
-Run by hand: `python -m core.vision.export FILE.pt OUT.onnx`. A frozen program starts itself with
+Run by hand: `python -m core.vision.export FILE.pt OUT.onnx [WIDTHxHEIGHT]`. A frozen program starts itself with
 `export-model FILE.pt OUT.onnx` and hands the arguments to `run_export`.
 """
 
@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from core.kernel.errors import BadInputError, UnavailableError
+from core.kernel.sizes import input_wh_of
 from core.vision.quantise import RECIPE
 
 EXPORT_VERB = "export-model"
@@ -170,24 +171,30 @@ def run_export(arguments: Sequence[str]) -> int:
     """Do the conversion in this process; what the child runs.
 
     Args:
-        arguments: SOURCE (a file, or the name of a published model) and OUT.onnx.
+        arguments: SOURCE (a file, or the name of a published model), OUT.onnx, and the size the model is made for
+            where it is another than `EXPORT_WH`; any size can be chosen later, for the model's sides are dynamic.
 
     Returns:
         Exit code: 0 done, 2 refused; the reason went out as a JSON line.
     """
-    if len(arguments) != 2:
-        _say({"error": "Two arguments are needed.", "hint": "python -m core.vision.export FILE.pt OUT.onnx"})
+    if len(arguments) not in (2, 3):
+        hint = "python -m core.vision.export FILE.pt OUT.onnx [WIDTHxHEIGHT]"
+        _say({"error": "Two or three arguments are needed.", "hint": hint})
         return 2
     source, out = arguments[0], Path(arguments[1])
+    wh = input_wh_of(arguments[2]) if len(arguments) == 3 else EXPORT_WH
+    if wh is None:
+        _say({"error": f"{arguments[2]} is no size: multiples of 32 up to 2048.", "hint": "Write it like 512x288."})
+        return 2
     try:
-        _convert(source, out)
+        _convert(source, out, wh)
     except (BadInputError, UnavailableError) as error:
         _say({"error": error.message, "hint": error.hint})
         return 2
     return 0
 
 
-def _convert(source: str, out: Path) -> None:
+def _convert(source: str, out: Path, wh: tuple[int, int]) -> None:
     _say({"fraction": 0.05, "step": "loading torch"})
     try:
         import onnx
@@ -200,7 +207,7 @@ def _convert(source: str, out: Path) -> None:
     head = model.model[-1]
     head.export, head.format, head.dynamic = True, "onnx", True
     _say({"fraction": 0.4, "step": "converting"})
-    width, height = EXPORT_WH
+    width, height = wh
     picture = torch.zeros(1, 3, height, width)
     partial = out.with_suffix(".partial")
     with torch.no_grad():
@@ -235,13 +242,13 @@ def _convert(source: str, out: Path) -> None:
     # Written aside and renamed: a converter that is killed leaves no half model under the final name.
     os.replace(partial, out)
     try:
-        step = _make_int8_copy(ultralytics, out, labels)
+        step = _make_int8_copy(ultralytics, out, labels, wh)
     except Exception as error:  # noqa: BLE001  the model itself is there, and runs without its copy
         step = f"done; no INT8 copy: {error}"
     _say({"fraction": 1.0, "step": step})
 
 
-def _make_int8_copy(ultralytics: Any, out: Path, labels: tuple[str, ...]) -> str:
+def _make_int8_copy(ultralytics: Any, out: Path, labels: tuple[str, ...], wh: tuple[int, int]) -> str:
     """Return in words what came of it; without a copy the f32 model runs, so nothing here is an error."""
     if importlib.util.find_spec("nncf") is None:
         return "done; no INT8 copy: nncf is not installed"
@@ -256,7 +263,7 @@ def _make_int8_copy(ultralytics: Any, out: Path, labels: tuple[str, ...]) -> str
     if not photos:
         return "done; no INT8 copy: ultralytics ships no photographs"
     with contextlib.redirect_stdout(sys.stderr):
-        agreement = quantise(out, labels, photos, EXPORT_WH)
+        agreement = quantise(out, labels, photos, wh)
     verdict = "kept" if agreement >= MIN_AGREEMENT else "thrown away"
     return f"done; the INT8 copy agrees to {agreement:.0%} and was {verdict}"
 

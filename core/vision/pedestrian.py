@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.vision.classes import TWO_WHEELERS
 from core.vision.geometry import are_inside, scale_points
 from core.vision.model import PERSON, VEHICLE_LABELS, BBox, ObservationKind, Phase, PicturePoint, Scene
 from core.vision.scene_rule import Moment, Notebook, Place, is_news, place_of
@@ -18,7 +19,6 @@ from core.vision.tuning import Tuning
 from core.vision.vehicles import Sighting
 
 KIND = ObservationKind.PEDESTRIAN
-TWO_WHEELERS = ("bicycle", "motorcycle")
 
 RUNS_AT = 2.5
 """Body heights per second; 4.3 m/s for somebody of 1.7 m."""

@@ -36,7 +36,7 @@ from core.vision.model import (
     Zone,
 )
 from core.vision.object_left import ObjectLeftRule
-from core.vision.pedestrian import TWO_WHEELERS, PedestrianRule
+from core.vision.pedestrian import PedestrianRule
 from core.vision.scene_rule import Moment, Notebook, SceneRule, place_of
 from core.vision.standing import StandingPlaces
 from core.vision.stopped import StoppedRule
@@ -70,19 +70,6 @@ _MISSED_LOOKS = 3.0
 
 EMPTY_AFTER_S = 2.0
 """An alarmed zone is empty when nobody was in it for this long."""
-
-
-def labels_for_rules(scene: Scene) -> frozenset[str]:
-    """Return the classes that a scene's rules have to be told of, whatever the camera shows and counts."""
-    tuning = Tuning(scene)
-    labels: set[str] = set()
-    if tuning.is_on(ObservationKind.PEDESTRIAN) and (scene.lanes or any(zone.calls_for_people for zone in scene.zones)):
-        labels |= {PERSON, *TWO_WHEELERS}
-    if tuning.is_on(ObservationKind.LOITERING):
-        labels |= {label for zone in scene.zones for label in zone.labels or (PERSON,)}
-    if tuning.is_on(ObservationKind.OBJECT_LEFT) and (scene.lanes or scene.zones):
-        labels |= {PERSON, *VEHICLE_LABELS}
-    return frozenset(labels)
 
 
 class SceneRules:

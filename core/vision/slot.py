@@ -24,7 +24,7 @@ from core.media.model import StreamReport, StreamState
 from core.media.ring import FrameRing, TrackMark
 from core.media.stream import StreamFrame
 from core.vision.analyse import Analysed, CameraAnalyser
-from core.vision.classes import other_classes
+from core.vision.classes import missing_classes, missing_for_rules, other_classes
 from core.vision.decode import FloatArray
 from core.vision.detail import Detail, detail_areas, detail_of, merge_detail
 from core.vision.detector_link import Asks
@@ -403,9 +403,16 @@ class CameraSlot:
             return overloaded
         if analyser is not None and analyser.is_undersampled and self.job.scene.measures:
             return UNDERSAMPLED
-        if analyser is None:
-            return ""
-        return analyser.plane_fault or (VIEW_OPEN if analyser.is_view_open else "")
+        return " ".join(text for text in self._lasting_faults(analyser) if text)
+
+    def _lasting_faults(self, analyser: CameraAnalyser | None) -> tuple[str, ...]:
+        """Return what stays until somebody changes a setting."""
+        job, engine, said = self.job, self._engine, list[str]()
+        if engine is not None:
+            said += [missing_classes(engine, job.labels), *missing_for_rules(engine, job.scene).values()]
+        if analyser is not None:
+            said += [analyser.plane_fault, VIEW_OPEN if analyser.is_view_open else ""]
+        return tuple(said)
 
     def _is_silent(self, now_s: float) -> bool:
         return (since_s := self._waits_since_s) is not None and now_s - since_s > SILENT_AFTER_S

@@ -19,7 +19,8 @@ from PySide6.QtWidgets import (
 from core.cameras.model import Camera
 from core.kernel.errors import BadInputError
 from core.kernel.geo import GeoPoint
-from core.vision.model import RuleSetting, Scene
+from core.vision.classes import missing_for_rules
+from core.vision.model import EngineInfo, RuleSetting, Scene
 from core.vision.scene_file import read_scene, write_scene
 from widgets.base.file_dialogs import ask_file, ask_target
 from widgets.base.focus import order_focus
@@ -79,6 +80,7 @@ class SceneEditor(DrawingEditor[Sketch, Camera]):
     def __init__(self, side: SceneSide | None = None, parent: QWidget | None = None) -> None:
         super().__init__(Document(Sketch()), SceneCanvas(), side or SceneSide(), parent)
         self._cameras: dict[str, Camera] = {}
+        self._engine: EngineInfo | None = None
         self._focus_new = False
         self._lay_out(self._build_bar())
         self.setAccessibleName("Scene editor")
@@ -108,6 +110,12 @@ class SceneEditor(DrawingEditor[Sketch, Camera]):
             self._on_camera_gone(self._base)
         else:
             self._on_camera_changed(now)
+
+    def show_engine(self, engine: EngineInfo | None) -> None:
+        """Take which model looks at the cameras: a rule that has to be told of what it does not know says so."""
+        if engine != self._engine:
+            self._engine = engine
+            self._refresh_faults()
 
     def open_camera(self, camera_id: str) -> None:
         """Show a camera's scene; unsaved changes of another one are asked for first."""
@@ -302,9 +310,15 @@ class SceneEditor(DrawingEditor[Sketch, Camera]):
         self.side.show_shapes(sketch, self.canvas.selected.ref)
         self._refresh_properties(sketch)
         self.side.rules.show_rules(sketch.rules)
+        self._refresh_faults()
         self._refresh_plane()
         self._refresh_state()
         self._say_what_is_looked_at()
+
+    def _refresh_faults(self) -> None:
+        sketch, engine = self.shown, self._engine
+        drawn = Scene(zones=sketch.zones, lanes=sketch.lanes, rules=sketch.rules)
+        self.side.rules.show_faults({} if engine is None else missing_for_rules(engine, drawn))
 
     def _refresh_properties(self, sketch: Sketch) -> None:
         ref = self.canvas.selected.ref

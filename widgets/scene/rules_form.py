@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QCheckBox, QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from core.vision.model import RuleSetting
+from core.vision.model import ObservationKind, RuleSetting
 from core.vision.tuning import RULES, Figure, RuleInfo
 from widgets.base.labels import hairline
 from widgets.base.theme import look, set_role
@@ -51,6 +53,11 @@ class RulesForm(QWidget):
         words = {0: "All rules as they come.", 1: "One rule differs from its defaults."}
         self._legend.setText(words.get(n_different, f"{n_different} rules differ from their defaults."))
 
+    def show_faults(self, faults: Mapping[ObservationKind, str]) -> None:
+        """Say of rules that are on why they cannot work."""
+        for kind, box in self._rules.items():
+            box.show_fault(faults.get(ObservationKind(kind), ""))
+
     def set_editable(self, is_editable: bool) -> None:
         """Let the figures be changed, or only read."""
         for box in self._rules.values():
@@ -76,6 +83,9 @@ class _RuleBox(QWidget):
         explanation = QLabel(info.explanation, self)
         explanation.setWordWrap(True)
         set_role(explanation, "caption")
+        self._fault = QLabel(self)
+        self._fault.setWordWrap(True)
+        self._fault.hide()
         form = QGridLayout()
         form.setHorizontalSpacing(look().sizes.gap * 2)
         form.setVerticalSpacing(look().sizes.gap * 2)
@@ -99,6 +109,7 @@ class _RuleBox(QWidget):
         column.setSpacing(look().sizes.gap)
         column.addWidget(self._enabled)
         column.addWidget(explanation)
+        column.addWidget(self._fault)
         column.addLayout(form)
         column.addWidget(self._reset, 0, Qt.AlignmentFlag.AlignLeft)
         self.show_setting(self._setting)
@@ -107,6 +118,11 @@ class _RuleBox(QWidget):
     def is_different(self) -> bool:
         """Something differs from the defaults."""
         return self._setting != RuleSetting(kind=self._info.kind.value)
+
+    def show_fault(self, sentence: str) -> None:
+        """Say why the rule cannot work; nothing where it can."""
+        self._fault.setText(sentence)
+        self._fault.setVisible(bool(sentence))
 
     def show_setting(self, setting: RuleSetting) -> None:
         """Show the figures, those of the camera and the defaults for the others."""

@@ -6,10 +6,12 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QAbstractSpinBox, QCheckBox, QLabel, QListWidget, QScrollArea, QWidget
 
-from core.vision.model import Lane, ObservationKind, RuleSetting, Scene, Zone
-from core.vision.rules import SceneRules, labels_for_rules
+from core.vision.classes import labels_for_rules
+from core.vision.model import DEFAULT_LABELS, Lane, ObservationKind, RuleSetting, Scene, Zone
+from core.vision.rules import SceneRules
 from tests.gui.scene.conftest import GATE, RING, SQUARE
 from tests.unit.vision.roads import ASPECT, START_AT, track_at
+from tests.unit.vision.toy_model import toy_engine
 from widgets.scene.sketch import scene_of
 
 Key = Qt.Key
@@ -126,3 +128,24 @@ def test_a_zone_with_vehicles_ticked_watches_people_too(desk):
     assert said_of_people(desk) == ["Loitering, where it is on, watches people."]
     loitering = RuleSetting(kind=ObservationKind.LOITERING.value, is_enabled=True)
     assert labels_for_rules(replace(scene_of(desk.sketch), rules=(loitering,))) >= {"car", "person"}
+
+
+def test_a_rule_of_which_the_model_knows_too_little_says_so_where_it_is_switched_on(desk):
+    show(desk, replace(RING.scene, lanes=(LANE,)))
+    desk.editor.side.show_tab("Rules")
+    engine = replace(toy_engine((96, 64)), model_name="road", labels=DEFAULT_LABELS)
+
+    def said():
+        labels = desk.editor.side.rules.findChildren(QLabel)
+        return [label.text() for label in labels if label.isVisible() and "cannot work" in label.text()]
+
+    before = said()
+    desk.editor.show_engine(engine)
+    with_lanes = said()
+    pedestrian = "Pedestrian on the carriageway"
+    next(box for box in desk.editor.side.rules.findChildren(QCheckBox) if box.text() == pedestrian).click()
+
+    assert before == []
+    assert len(with_lanes) == 1
+    assert with_lanes[0].endswith("cannot work here: the model road does not know person, bicycle.")
+    assert said() == []

@@ -113,7 +113,10 @@ GHOST = Scene(
             end=(0.0, 0.9),
         ),
     ),
-    rules=(RuleSetting(kind="wrong_way", values={"hold_s": 0.5, "distance": 0.5}),),
+    rules=(
+        RuleSetting(kind="wrong_way", values={"hold_s": 0.5, "distance": 0.5}),
+        RuleSetting(kind="pedestrian", is_enabled=False),
+    ),
 )
 
 
@@ -128,6 +131,7 @@ def ghost_order(folder: Path) -> DryRunOrder:
         run_id="run-1",
         source=SourceSpec(address=str(write_clip(folder / "clip.mp4"))),
         scene=GHOST,
+        labels=("car",),
         models=folder / "models",
         model=str(save_toy_openvino(folder / "toy_openvino_model")),
     )
@@ -224,6 +228,15 @@ def test_a_model_that_knows_nothing_of_what_the_camera_looks_for_fails(order):
 
     assert run.state == "failed"
     assert "giraffe" in run.message
+
+
+def test_a_model_that_does_not_know_everything_says_what_was_not_found_and_which_rule_could_not_work(order):
+    run = dry_run(replace(order, labels=("car", "truck"), scene=replace(GHOST, rules=GHOST.rules[:1])))
+
+    assert run.state == "done"
+    assert [one.kind for one in run.raised] == [K.WRONG_WAY]
+    assert "Never found here: truck." in run.message
+    assert "cannot work here: the model toy does not know person, motorcycle, bicycle." in run.message
 
 
 def test_the_command_prints_json_for_scripts(order):

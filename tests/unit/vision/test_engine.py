@@ -74,7 +74,7 @@ def test_a_broken_model_gives_a_sentence_with_its_path(toy):
 
 
 def test_cuda_that_is_not_there_is_refused_with_a_way_out(toy, monkeypatch):
-    monkeypatch.setattr("core.vision.engine._has_cuda", lambda: False)
+    monkeypatch.setattr("core.vision.engine.has_cuda", lambda: False)
 
     with pytest.raises(BadInputError, match="no CUDA device") as refused:
         open_engine(toy, prefer="torch-cuda")

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from io import StringIO
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,13 +11,15 @@ import pytest
 
 from core.kernel.errors import BadInputError
 from core.media.convert import Letterbox
-from core.vision.evaluate import Evaluation, evaluate_vision, parts_of, rates_of
+from core.vision.evaluate import PICTURES, Evaluation, evaluate_vision, parts_of, rates_of, run_evaluate
 from core.vision.evaluate_clips import Case, Said, Shows, find_cases, looped, once, run_clip
 from core.vision.evaluate_detection import read_labels
 from core.vision.evaluate_incidents import NormalResult, Told, judge_accident, sum_up
 from core.vision.evaluate_tracks import read_mot
 from core.vision.footage import SeenClip, SeenPicture
 from core.vision.model import Observation, ObservationKind, Phase
+from tests.fixtures.http_gate import jpeg
+from tests.unit.vision.toy_model import save_toy_openvino
 
 CRASH = Case(path=Path("accident_here.mp4"), shows=Shows.COLLISION, impact_s=10.0)
 
@@ -188,6 +191,37 @@ def test_every_part_that_a_folder_lacks_is_named_in_a_sentence(tmp_path):
         "collisions",
     ]
     assert all(" is left out: " in sentence and sentence.endswith(".") for sentence in report["left_out"])
+
+
+def test_engines_that_this_machine_cannot_run_are_named_and_why(tmp_path):
+    for folder in ("images", "labels"):
+        (tmp_path / PICTURES / folder).mkdir(parents=True)
+    (tmp_path / PICTURES / "images" / "one.jpg").write_bytes(jpeg(96, 64))
+    (tmp_path / PICTURES / "labels" / "one.txt").write_text("0 0.5 0.5 0.2 0.2\n")
+    order = Evaluation(
+        folder=tmp_path,
+        truth=tmp_path,
+        cache=tmp_path / "cache",
+        models=tmp_path,
+        model=str(save_toy_openvino(tmp_path / "toy_openvino_model")),
+        parts=("detection",),
+        n_threads=1,
+    )
+    out = StringIO()
+
+    code = run_evaluate(order, out, as_json=True)
+
+    report = json.loads(out.getvalue())
+    judged = {(score["engine"], score["precision"]) for score in report["parts"]["detection"]}
+    assert code == 0
+    assert judged == {("openvino", "f32")}
+    assert report["left_out"][0] == "detection by openvino in INT8 is left out: the model has no INT8 copy."
+    assert [sentence.split(" ")[2] for sentence in report["left_out"]] == [
+        "openvino",
+        "onnxruntime",
+        "torch-cuda",
+        "tensorrt",
+    ]
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path):

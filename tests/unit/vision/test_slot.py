@@ -18,14 +18,15 @@ from core.vision.light import Light
 from core.vision.look_back import AFTER_S
 from core.vision.looks import N_SLOTS, LookReader
 from core.vision.messages import BaysPictured, CameraJob, ClipKept, LookAt, Looked, Observed, OpenLooks, ViewLearned
-from core.vision.model import UNREADABLE, CountLine, Mask, Scene, Zone
+from core.vision.model import DEFAULT_LABELS, UNREADABLE, CountLine, Lane, Mask, Scene, Zone
 from core.vision.slot import CameraSlot
 from tests.unit.vision.pictures import scaled, street
 from tests.unit.vision.toy_model import toy_engine
 
 WH = (96, 64)
 BEGAN_AT = datetime.now(UTC)
-ENGINE = toy_engine(WH)
+ENGINE = replace(toy_engine(WH), labels=DEFAULT_LABELS)
+SQUARE = ((0.1, 0.1), (0.4, 0.1), (0.4, 0.4), (0.1, 0.4))
 LINE = CountLine(key="gate", name="Gate", start=(0.1, 0.5), end=(0.9, 0.5))
 
 
@@ -191,12 +192,26 @@ def test_a_camera_that_is_asked_for_too_few_looks_says_that_its_counts_are_not_c
     camera.reader.close()
 
 
-def test_a_model_that_knows_some_of_the_classes_is_no_news(camera):
-    camera.slot.use_detector(replace(ENGINE, labels=("boat", "bus")))
+def test_a_model_that_knows_some_of_the_classes_says_of_which_nothing_is_found(camera):
+    camera.slot.use_detector(replace(ENGINE, model_name="sea", labels=("boat", "bus", "car")))
 
     camera.see(seconds=0.4)
 
+    assert camera.reason.startswith("Never found here: truck, motorcycle. The model sea does not know them.")
+
+
+def test_a_rule_that_the_model_cannot_tell_of_what_it_watches_is_named(tmp_path):
+    lane = Lane(key="lane", name="Lane", polygon=SQUARE, start=(0.2, 0.4), end=(0.2, 0.1))
+    camera = Camera(tmp_path, Scene(lanes=(lane,)))
+    camera.slot.use_detector(replace(ENGINE, model_name="road", labels=DEFAULT_LABELS))
+    camera.see(seconds=0.4)
+    said = camera.reason
+    camera.slot.use_detector(replace(ENGINE, labels=(*DEFAULT_LABELS, "person", "bicycle")))
+
+    assert said.endswith("cannot work here: the model road does not know person, bicycle.")
     assert camera.reason == ""
+    camera.slot.close()
+    camera.reader.close()
 
 
 def test_a_detector_that_answers_gets_every_picture(camera):
@@ -503,9 +518,6 @@ def test_a_camera_whose_picture_shows_nothing_new_says_why_nothing_is_counted(tm
     assert "Nothing is counted" in camera.reason
     camera.slot.close()
     camera.reader.close()
-
-
-SQUARE = ((0.1, 0.1), (0.4, 0.1), (0.4, 0.4), (0.1, 0.4))
 
 
 def test_a_scene_that_is_saved_while_a_clip_is_taken_costs_no_picture_of_it(camera):
