@@ -36,7 +36,7 @@ def save_snapshot(folder: Path, jpeg: bytes, *, at: datetime, name: str, suffix:
             file.flush()
             os.fsync(file.fileno())
         part.replace(target)
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
     except OSError as error:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
@@ -70,8 +70,9 @@ def load_snapshot(folder: Path, *, path: str, sha256: str) -> bytes:
     return jpeg
 
 
-def _sync_folder(folder: Path) -> None:
-    # Without it a power cut may forget the name although the content is there. Windows cannot open folders.
+def sync_folder(folder: Path) -> None:
+    """Put the names of a folder's files onto the disk: without it a power cut may forget one whose content is there."""
+    # Windows cannot open folders.
     if os.name != "posix":
         return
     handle = os.open(folder, os.O_RDONLY)

@@ -21,6 +21,7 @@ from typing import IO
 
 import msgspec
 
+from core.incidents.evidence import sync_folder
 from core.incidents.same_event import View
 from core.kernel.clock import Clock
 from core.kernel.log import OncePerLoss
@@ -138,6 +139,7 @@ class CallSpool:
             file.flush()
             os.fsync(file.fileno())
         part.replace(self._path)
+        sync_folder(self._path.parent)
 
     def _append(self, call: SpooledCall) -> None:
         self._behind.append(call)
@@ -178,6 +180,7 @@ class CallSpool:
         if self._file is None:
             self._file = _open_private(self._path, "ab")
             self._n_bytes = self._path.stat().st_size
+            sync_folder(self._path.parent)
         return self._file
 
     def _empty(self) -> None:

@@ -62,6 +62,7 @@ class Health:
     """The node and everything under it.
 
     Attributes:
+        stand_in_reason: Why the demonstration model runs although another one is wanted; empty where it does not.
         unstored_calls: The most urgent few of the calls that wait for the database.
         n_unstored_calls: All of them.
         decoder: What pictures are decoded with, as `HardwareDecode.name`; empty until it was tried.
@@ -82,6 +83,7 @@ class Health:
     adapters: tuple[AdapterReport, ...] = ()
     gateway: GatewayReport | None = None
     workers: tuple[WorkerReport, ...] = ()
+    stand_in_reason: str = ""
     notices: tuple[SystemNotice, ...] = ()
     unstored_calls: tuple[UnstoredCall, ...] = ()
     n_unstored_calls: int = 0

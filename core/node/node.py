@@ -118,8 +118,8 @@ from core.traffic.service import FlowMeasured, StationCongestion
 from core.vision.dry_run_model import DryRunOrder
 from core.vision.export import ExportProgress
 from core.vision.messages import BaysPictured, ClipKept, EngineFailed, Measured, ViewLearned, WorkerConfig
-from core.vision.model import Scene
-from core.vision.models import find_model
+from core.vision.model import CameraWatched, LineCrossed, Scene
+from core.vision.models import DEMO_NAMES, find_model
 
 if TYPE_CHECKING:
     from core.gateway.http.route import GatewayRoom
@@ -298,6 +298,9 @@ class Node:
         self._passwords_due_s = math.inf
         self._store_reason = "The database is being opened."
         self._model_note = ""
+        self._is_stand_in = False
+        """The demonstration model runs where another one is wanted."""
+
         self._notice_since: dict[str, datetime] = {}
         self._health: Health | None = None
         self._counts_due_s = 0.0
@@ -836,7 +839,7 @@ class Node:
             on_back=self._bus.publish,
             on_rules_reset=calls.take_rules_reset,
             on_rules_begun_anew=calls.take_rules_begun_anew,
-            on_counted=self._bus.publish,
+            on_counted=self._on_counted,
             on_blind=self._take_blind,
             on_sighted=self._take_sighted,
             time_zone=time_zone,
@@ -862,13 +865,25 @@ class Node:
                 on_progress=self._on_model_progress,
             )
         except ConsoleError as error:
-            sentence = f"{error} The demonstration model runs instead."
-            self._model_note = sentence
-            calls.raise_condition(conditions.model_missing(sentence))
-            self._use_model("")
+            self._use_stand_in(calls, f"{error} The demonstration model runs instead.")
+            return
+        if model.is_demonstration and wanted not in DEMO_NAMES:
+            self._use_stand_in(calls, model.note)
             return
         self._model_note = model.note
+        calls.return_condition(conditions.model_missing("").condition_key)
         self._use_model("" if model.is_demonstration else model.address)
+
+    def _use_stand_in(self, calls: Calls, sentence: str) -> None:
+        """Run the demonstration model where another was wanted: it knows no real street, so nothing counts as seen."""
+        self._is_stand_in = True
+        self._model_note = sentence
+        calls.raise_condition(conditions.model_missing(sentence))
+        self._use_model("")
+
+    def _on_counted(self, event: LineCrossed | CameraWatched) -> None:
+        if not self._is_stand_in:
+            self._bus.publish(event)
 
     def _use_model(self, model: str) -> None:
         assert self._supervisor is not None
@@ -1154,7 +1169,10 @@ class Node:
         if self._sight is not None:
             self._sight.take(message)
         if isinstance(message, Measured) and self.services is not None:
-            self.services.traffic.take_minutes(message.minutes)
+            minutes = message.minutes
+            if self._is_stand_in:
+                minutes = tuple(replace(minute, observed_s=0.0) for minute in minutes)
+            self.services.traffic.take_minutes(minutes)
         if isinstance(message, ViewLearned) and self.services is not None:
             self._spawn(self._keep_view(self.services, message))
         if isinstance(message, BaysPictured):
@@ -1313,6 +1331,7 @@ class Node:
             adapters=self._adapter_reports(),
             gateway=self._http.report() if self._http is not None else None,
             workers=self._supervisor.reports() if self._supervisor else (),
+            stand_in_reason=self._model_note if self._is_stand_in else "",
             notices=self._notices(),
             unstored_calls=unstored[:UNSTORED_NAMED],
             n_unstored_calls=len(unstored),

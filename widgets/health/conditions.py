@@ -105,6 +105,8 @@ def vision_state(health: Health | None, streams: Mapping[str, StreamReport]) -> 
         )
         words = f"{len(bad)} of {len(health.workers)} workers {bad[0].state}"
         return PartState(condition=worst, words=words, reason=bad[0].reason)
+    if health.stand_in_reason:
+        return PartState(condition=Condition.STALE, words="demonstration model", reason=health.stand_in_reason)
     wanted = [report for report in streams.values() if report.state is not StreamState.DISABLED]
     live = sum(report.state is StreamState.LIVE for report in wanted)
     if live < len(wanted):

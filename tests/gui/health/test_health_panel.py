@@ -244,3 +244,11 @@ def test_calls_that_no_list_can_show_yet_are_said_with_what_where_and_when():
         f"1,200 calls are not listed yet: Collision in Lane A, Ring North, {format_clock(NOW)}; "
         f"Congestion in Lane B, Ring South, {format_clock(NOW)}; and 1,198 more."
     )
+
+
+def test_detection_by_the_demonstration_model_in_place_of_another_is_not_well():
+    reason = "The model 'yolo11n' is not in /data. The demonstration model runs instead."
+
+    state = vision_state(health(stand_in_reason=reason), {"cam-1": stream()})
+
+    assert (state.condition, state.words, state.reason) == (Condition.STALE, "demonstration model", reason)

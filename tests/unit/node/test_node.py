@@ -9,12 +9,15 @@ import pytest
 from core.kernel.clock import SystemClock
 from core.kernel.ids import new_id
 from core.kernel.paths import Folders
-from core.kernel.settings import Settings, SiteSettings, StoreSettings
+from core.kernel.settings import Settings, SiteSettings, StoreSettings, VisionSettings
 from core.media.hardware import HardwareDecode
 from core.node import verbs
 from core.node.call_spool import FILE_NAME, CallSpool, SpooledCall
 from core.node.node import Node
-from core.vision.model import Observation, ObservationKind, Phase
+from core.traffic.service import FlowMeasured
+from core.vision.flow import FlowMinute
+from core.vision.messages import Measured
+from core.vision.model import LineCrossed, Observation, ObservationKind, Phase
 from tests.fixtures.room import SUSI
 
 
@@ -173,3 +176,67 @@ def test_what_the_run_before_could_not_store_is_stored_at_the_start(folders):
 
     assert [(one.kind, one.began_at) for one in asyncio.run(run())] == [("collision", seen.captured_at)]
     assert (folders.data / FILE_NAME).read_bytes() == b""
+
+
+def run_with_model(folders, model, scenario):
+    """Run `await scenario(node)` once the node has chosen its model."""
+
+    async def run():
+        node = Node(Settings(vision=VisionSettings(model=model, may_download=False)), folders)
+        running = asyncio.create_task(node.run())
+        try:
+            async with asyncio.timeout(30.0):
+                while node._supervisor is None or node._supervisor.model is None:
+                    await asyncio.sleep(0.02)
+            return await scenario(node)
+        finally:
+            node.stop_soon()
+            await running
+
+    return asyncio.run(run())
+
+
+async def alarms_of(node, n_wanted):
+    async with asyncio.timeout(30.0):
+        while True:
+            alarms = await node.require_services().incidents.open_alarms()
+            active = [alarm for alarm in alarms if alarm.kind == "model" and alarm.is_active]
+            if len(active) == n_wanted:
+                return active
+            await asyncio.sleep(0.02)
+
+
+async def minute_and_who_heard(node):
+    """Say that a vehicle was counted and a minute is over; returns what is stored of it and who heard of a crossing."""
+    heard = []
+    node._bus.subscribe(LineCrossed, heard.append)
+    at = datetime.now(UTC).replace(second=0, microsecond=0)
+    node._on_counted(LineCrossed(camera_id="a", line_key="gate", is_forward=True, at=at))
+    minute = FlowMinute(camera_id="a", subject="line", key="gate", minute=at, direction="in", n_vehicles=3)
+    told = []
+    node._bus.subscribe(FlowMeasured, lambda event: told.extend(event.minutes))
+    node._on_worker_message(Measured(minutes=(minute,)))
+    await node.require_services().traffic.store_minutes()
+    return [one.observed_s for one in told], len(heard)
+
+
+def test_the_demonstration_model_in_place_of_another_calls_and_nothing_it_sees_counts_as_observed(folders):
+    async def scenario(node):
+        (alarm,) = await alarms_of(node, 1)
+        return alarm.detail, node.health().stand_in_reason, await minute_and_who_heard(node)
+
+    detail, reason, (observed_s, n_heard) = run_with_model(folders, "yolo11n", scenario)
+
+    assert "The model 'yolo11n' is not in" in detail
+    assert reason == detail
+    assert (observed_s, n_heard) == ([0.0], 0)
+
+
+def test_the_demonstration_model_that_somebody_wants_calls_nobody_and_takes_that_call_back(folders):
+    run_with_model(folders, "yolo11n", lambda node: alarms_of(node, 1))
+
+    async def scenario(node):
+        await alarms_of(node, 0)
+        return node.health().stand_in_reason, await minute_and_who_heard(node)
+
+    assert run_with_model(folders, "demo", scenario) == ("", ([60.0], 1))
