@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -47,6 +48,9 @@ from widgets.video.zoom import STEP, WHOLE, Zoom, panned, picture_rect, seen_par
 
 CAMERA_MIME = "application/x-watchfloor-camera"
 EMPTY = TileStatus(word="", look=PictureLook.BLANK, sentence="No camera", hint="Drag one here, or press 1 to 9.")
+_GREY_STEP_S = 0.25
+"""A grey picture is renewed this often: it costs ten times a live one, and when a node hangs all are grey."""
+
 _LIVE_STEP_S = 1.0
 """The age of a live picture is written anew this often: more would only flicker."""
 
@@ -124,6 +128,7 @@ class VideoTile(QWidget):
         self._telemetry: TelemetryTape | None = None
         self._status = EMPTY
         self._status_s = 0.0
+        self._greyed_s = -math.inf
         self._shown = Shown()
         self._alarm: AlarmMark | None = None
         self._flash = Flash()
@@ -206,11 +211,19 @@ class VideoTile(QWidget):
         self.refresh_status(is_forced=True)
         self.repaint_soon()
 
-    def show_frame(self, frame: Picture) -> None:
-        """Show a newer picture, with the next turn of the canvas; one that is live already only takes it."""
+    def show_frame(self, frame: Picture) -> bool:
+        """Take a newer picture; returns whether the canvas should paint it now, for one that is grey need not move."""
         self.face.take(frame)
-        if self._status.look is not PictureLook.LIVE:
-            self.refresh_status(is_forced=True)
+        was = self._status.look
+        if was is PictureLook.LIVE:
+            return True
+        self.refresh_status()
+        now_s = self._clock.monotonic()
+        if self._status.look is was and now_s - self._greyed_s < _GREY_STEP_S:
+            return False
+        self._greyed_s = now_s
+        self.repaint_soon()
+        return True
 
     def show_report(self, report: StreamReport, *, age_s: float = 0.0) -> None:
         """Show how the stream is, as it was told `age_s` ago."""

@@ -266,16 +266,17 @@ class VideoWall(QWidget):
 
     def show_frames(self, frames: Pictures) -> None:
         """Show newer pictures; those of cameras that cannot be seen are dropped."""
-        tiles, faces = self._by_camera, self._faces
+        tiles, faces, newer = self._by_camera, self._faces, []
         for camera_id, frame in frames:
             face = faces.get(camera_id)
             if face is None:
                 continue
             if face.standing is not None:
                 face.take(frame)
-            else:
-                tiles[camera_id].show_frame(frame)
-        self._canvas.show_pictures([faces[camera_id] for camera_id, _ in frames if camera_id in faces])
+            elif not tiles[camera_id].show_frame(frame):
+                continue
+            newer.append(face)
+        self._canvas.show_pictures(newer)
 
     def show_tracks(self, camera_id: str, tracks: Tracks) -> None:
         """Keep boxes for the pictures to come."""

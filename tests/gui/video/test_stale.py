@@ -2,6 +2,7 @@
 
 import pytest
 from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication
 
 from core.cameras.model import Camera
 from core.kernel.clock import FakeClock
@@ -28,9 +29,8 @@ def wall(qtbot, clock):
     return wall
 
 
-def show_picture(wall, clock, *, age_s, fps=25.0):
-    wall.show_report(StreamReport(camera_id="a", state=StreamState.LIVE, fps=fps))
-    picture = VideoFrame(
+def picture_at(clock, *, age_s=0.0):
+    return VideoFrame(
         sequence=1,
         pts_s=1.0,
         received_s=clock.monotonic() - age_s,
@@ -39,7 +39,11 @@ def show_picture(wall, clock, *, age_s, fps=25.0):
         height=2,
         data=bytes(32),
     )
-    wall.show_frames([("a", picture)])
+
+
+def show_picture(wall, clock, *, age_s, fps=25.0):
+    wall.show_report(StreamReport(camera_id="a", state=StreamState.LIVE, fps=fps))
+    wall.show_frames([("a", picture_at(clock, age_s=age_s))])
 
 
 def test_a_picture_that_grows_stale_between_two_looks_of_the_wall_is_marked_on_time(wall, clock, qtbot):
@@ -51,6 +55,29 @@ def test_a_picture_that_grows_stale_between_two_looks_of_the_wall_is_marked_on_t
     qtbot.waitUntil(lambda: not wall.tile_of("a").status.is_good)
 
     assert wall.tile_of("a").status.word == "STALE 0.9 s"
+
+
+def test_pictures_of_a_stream_that_nobody_reports_are_renewed_four_times_a_second_and_live_with_its_report(
+    wall, clock, qtbot
+):
+    tile = wall.tile_of("a")
+    painted = []
+    paint = tile.paint_picture
+    tile.paint_picture = lambda painter: (painted.append(clock.monotonic()), paint(painter))
+
+    QApplication.processEvents()
+    painted.clear()
+    for _ in range(25):
+        clock.advance(seconds=0.04)
+        wall.show_frames([("a", picture_at(clock))])
+        QApplication.processEvents()
+
+    assert not tile.status.is_good
+    assert 3 <= len(painted) <= 5
+
+    wall.show_report(StreamReport(camera_id="a", state=StreamState.LIVE, fps=25.0))
+    wall.show_frames([("a", picture_at(clock))])
+    assert tile.status.is_good
 
 
 def test_a_picture_that_is_followed_by_another_one_stays_live(wall, clock, qtbot):
