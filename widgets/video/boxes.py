@@ -82,6 +82,7 @@ class BoxRoom:
         hidden_labels: Classes that are left out.
         has_ids: Whether labels carry the number of the track.
         is_small: Whether there is room for the number only.
+        covered_px: What lies on the top of `room`: no label begins there.
     """
 
     picture: QRectF
@@ -89,6 +90,7 @@ class BoxRoom:
     hidden_labels: frozenset[str] = frozenset()
     has_ids: bool = True
     is_small: bool = False
+    covered_px: int = 0
 
 
 class Boxed(NamedTuple):
@@ -179,11 +181,12 @@ class _LabelRoom:
         long_from, short_from, word, start, long_width, short_width, height = sizes
         left, top, right, room_height = room
         is_high = height * 3.0 <= room_height
+        room_width = right - left
         return cls(
             wide_from=np.array(
                 [
-                    np.where((long_width <= right) & is_high, long_from, np.inf),
-                    np.where((short_width <= right) & is_high, short_from, np.inf),
+                    np.where((long_width <= room_width) & is_high, long_from, np.inf),
+                    np.where((short_width <= room_width) & is_high, short_from, np.inf),
                 ]
             ),
             long=np.array([word, right - long_width]),
@@ -309,7 +312,7 @@ def _edges(room: BoxRoom) -> tuple[float, ...]:
     bottom = min(picture.y() + picture.height() - 2, within.y() + within.height() + _BEYOND_PX)
     labels = (
         within.x(),
-        max(picture.y(), within.y()),
+        max(picture.y(), within.y() + room.covered_px),
         within.x() + within.width(),
         within.height(),
     )

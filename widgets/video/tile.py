@@ -402,7 +402,8 @@ class VideoTile(QWidget):
         return Boxed(tracks, self._room_of_boxes()) if len(tracks) else None
 
     def _room_of_boxes(self) -> BoxRoom:
-        key = (self.face.picture, self._shown)
+        covered_px = strip_height(self._made) + self._strip_inset()
+        key = (self.face.picture, self._shown, covered_px)
         if self._box_room is None or key != self._box_key:
             self._box_key = key
             self._box_room = BoxRoom(
@@ -411,6 +412,7 @@ class VideoTile(QWidget):
                 hidden_labels=self._shown.hidden_labels,
                 has_ids=self._shown.ids,
                 is_small=self.face.picture.width() < SMALL_PX,
+                covered_px=covered_px,
             )
         return self._box_room
 

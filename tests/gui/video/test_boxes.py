@@ -143,6 +143,34 @@ def test_a_label_stands_above_its_box_and_inside_where_there_is_no_room_above(qa
     assert min(rows(2)) > 2
 
 
+def test_no_label_begins_below_what_covers_the_top_of_its_room(qapp):
+    text = picture_look().color("on_picture").name()
+
+    def rows(top):
+        image = Sheet().paint(tracks(("car", (100, top, 200, top + 60))), has_ids=True, covered_px=24)
+        return [y for y in range(200) if any(image.pixelColor(x, y).name() == text for x in range(100, 140))]
+
+    assert min(rows(2)) >= 24
+    assert min(rows(30)) >= 30, "there is no room above between the box and what covers it"
+    assert max(rows(80)) < 80
+
+
+def test_a_label_wider_than_its_room_is_left_out_wherever_the_room_is(qapp):
+    text = picture_look().color("on_picture").name()
+
+    def n_written(room):
+        sheet, image = Sheet(), QImage(400, 200, QImage.Format.Format_RGB32)
+        image.fill(GROUND)
+        painter = QPainter(image)
+        drawn = DrawnTracks(track_ids=(1000,), labels=("truck",), boxes=np.array([[0.0, 0.4, 1.0, 0.9]], np.float32))
+        sheet.boxes.paint(painter, sheet.boxes.place([Boxed(drawn, BoxRoom(picture=room, room=room))]), 0)
+        painter.end()
+        return sum(image.pixelColor(x, y).name() == text for x in range(400) for y in range(200))
+
+    assert n_written(QRectF(100, 0, 200, 200)) > 0
+    assert n_written(QRectF(370, 0, 20, 200)) == n_written(QRectF(0, 0, 20, 200)) == 0
+
+
 def test_a_label_at_the_right_edge_is_moved_in_so_that_it_can_be_read(qapp):
     sheet = Sheet()
     text = picture_look().color("on_picture").name()
