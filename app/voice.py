@@ -30,6 +30,7 @@ from widgets.alarms.sound import (
     unmuted,
     with_bus,
     with_flood,
+    with_unstored,
 )
 from widgets.alarms.speech import Speech
 
@@ -75,6 +76,7 @@ class ConsoleVoice(QObject):
         self._timer.timeout.connect(self._on_step)
         self._timer.start()
         room.live.alarms_changed.connect(self._on_alarms)
+        room.live.health_changed.connect(self._on_health)
         room.flood.changed.connect(self._on_flood)
         room.silence_requested.connect(self.silence)
         room.node_lost.connect(lambda _sentence: self._set_bus(is_lost=True))
@@ -160,6 +162,10 @@ class ConsoleVoice(QObject):
         alarms = self._room.live.open_alarms()
         self._voice = heard(self._voice, alarms)
         self._speech = speech.listened(self._speech, alarms, is_flooded=self._room.flood.flood.is_on)
+
+    def _on_health(self) -> None:
+        health = self._room.live.health
+        self._voice = with_unstored(self._voice, () if health is None else health.unstored_calls)
 
     def _on_step(self) -> None:
         now_s = time.monotonic()

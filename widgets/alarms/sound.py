@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from core.incidents.model import Alarm, AlarmState, Priority
+from core.node.model import UnstoredCall
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ class Voice:
         sounded: Calls that were heard, or passed over, or acknowledged.
         ended: Calls whose alarm was acknowledged, held or over since: they are never repeated, also where the alarm
             stands unacknowledged again.
+        unstored: What calls while the database is away: nobody can acknowledge it yet.
         is_bus_lost: The link to the node or the broker is gone.
         is_flooded: More calls come than can be answered: medium ones have no chime.
         last_sound: And when it began; None before the first.
@@ -65,6 +67,7 @@ class Voice:
     calling: tuple[tuple[Call, Priority], ...] = ()
     sounded: frozenset[Call] = frozenset()
     ended: frozenset[Call] = frozenset()
+    unstored: tuple[tuple[Call, Priority], ...] = ()
     is_bus_lost: bool = False
     is_flooded: bool = False
     last_sound: Sound | None = None
@@ -96,7 +99,7 @@ def heard(voice: Voice, alarms: Iterable[Alarm]) -> Voice:
     return replace(
         voice,
         calling=tuple(sorted(calling.items())),
-        sounded=(voice.sounded & by_call.keys()) | answered,
+        sounded=(voice.sounded & (by_call.keys() | dict(voice.unstored).keys())) | answered,
         ended=(voice.ended & by_call.keys()) | over,
         silent_until_s=float("-inf") if is_new_critical else voice.silent_until_s,
     )
@@ -109,6 +112,19 @@ def _call_of(alarm: Alarm) -> Call:
 def _loudness(alarm: Alarm) -> Priority:
     """Return what is heard: what was escalated is heard as a high alarm at least, in a flood as well."""
     return min(alarm.priority, Priority.HIGH) if alarm.escalation_level else alarm.priority
+
+
+def with_unstored(voice: Voice, calls: Iterable[UnstoredCall]) -> Voice:
+    """Take over what calls and stands in no list; a new critical one breaks the silence, but not the mute."""
+    unstored = {(f"{call.title}, {call.source_name}, {call.at}", 1, 0): Priority(call.priority) for call in calls}
+    known = dict(voice.unstored)
+    is_new_critical = any(level is Priority.CRITICAL and call not in known for call, level in unstored.items())
+    return replace(
+        voice,
+        unstored=tuple(sorted(unstored.items())),
+        sounded=voice.sounded - (known.keys() - unstored.keys()),
+        silent_until_s=float("-inf") if is_new_critical else voice.silent_until_s,
+    )
 
 
 def with_bus(voice: Voice, *, is_lost: bool) -> Voice:
@@ -148,7 +164,8 @@ def step(voice: Voice, now_s: float) -> tuple[Voice, Sound | None]:
         voice = _told(voice, Priority.MEDIUM)
     if is_quiet:
         return voice, None
-    highest = min((priority for call, priority in voice.calling if _is_due(voice, call, priority)), default=None)
+    wanted = (*voice.calling, *voice.unstored)
+    highest = min((priority for call, priority in wanted if _is_due(voice, call, priority)), default=None)
     if highest is Priority.CRITICAL:
         return _repeated(voice, Sound.CRITICAL, _REPEAT_S[highest] or 0.0, now_s, of=highest)
     if voice.is_bus_lost:
@@ -166,7 +183,7 @@ def _is_due(voice: Voice, call: Call, priority: Priority) -> bool:
 
 def _told(voice: Voice, priority: Priority) -> Voice:
     """Count every call of a priority as heard."""
-    calls = {call for call, its_own in voice.calling if its_own is priority}
+    calls = {call for call, its_own in (*voice.calling, *voice.unstored) if its_own is priority}
     return voice if calls <= voice.sounded else replace(voice, sounded=voice.sounded | calls)
 
 

@@ -4,11 +4,13 @@ import sys
 import threading
 import wave
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 import resources
 from core.incidents.model import AlarmMark, Priority
+from core.node.model import UnstoredCall
 from tests.gui.alarms.making import make_alarm
 from widgets.alarms.sound import (
     MIN_CRITICAL_LEVEL,
@@ -26,7 +28,10 @@ from widgets.alarms.sound import (
     unmuted,
     with_bus,
     with_flood,
+    with_unstored,
 )
+
+AT = datetime(2026, 3, 1, 3, tzinfo=UTC)
 
 
 def listen(voice, *, from_s=0.0, to_s, every_s=0.5):
@@ -151,6 +156,28 @@ def test_a_lost_link_has_its_own_sound_that_a_critical_alarm_covers():
     assert listen(lost, to_s=10)[0] == [(0.0, Sound.BUS_LOST), (10.0, Sound.BUS_LOST)]
     covered = with_bus(calling(Priority.CRITICAL), is_lost=True)
     assert {sound for _, sound in listen(covered, to_s=10)[0]} == {Sound.CRITICAL}
+
+
+def test_a_call_that_no_list_can_show_is_heard_until_it_is_stored_or_somebody_wants_silence():
+    call = UnstoredCall(title="Collision", source_name="North gate", at=AT, priority=Priority.CRITICAL)
+    told, voice = listen(with_unstored(Voice(), [call]), to_s=6)
+    assert told == [(0.0, Sound.CRITICAL), (3.0, Sound.CRITICAL), (6.0, Sound.CRITICAL)]
+
+    voice = with_unstored(silenced(voice, 7.0), [call])
+    assert listen(voice, from_s=7, to_s=60)[0] == []
+
+    another = replace(call, at=AT + timedelta(seconds=5))
+    assert listen(with_unstored(voice, [call, another]), from_s=20, to_s=20)[0] == [(20.0, Sound.CRITICAL)]
+    assert listen(with_unstored(voice, []), from_s=80, to_s=100)[0] == []
+
+
+def test_a_medium_call_that_no_list_can_show_has_one_chime_while_other_alarms_come_and_go():
+    call = UnstoredCall(title="Stopped vehicle", source_name="North gate", at=AT, priority=Priority.MEDIUM)
+    told, voice = listen(with_unstored(Voice(), [call]), to_s=6)
+    voice = heard(with_unstored(voice, [call]), [make_alarm("a", Priority.LOW)])
+
+    assert told == [(0.0, Sound.MEDIUM)]
+    assert listen(voice, from_s=7, to_s=60)[0] == []
 
 
 def test_in_a_flood_only_critical_and_high_alarms_are_heard():
