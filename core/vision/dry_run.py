@@ -38,6 +38,9 @@ from core.vision.tuning import Tuning
 MAX_RAISED = 500
 MAX_WORK_S = 1800.0
 PROGRESS_EVERY_S = 0.5
+SILENT_S = 30.0
+"""A camera may be open and bring nothing more; nobody waits for it for longer."""
+
 COUNTED = (ObservationKind.ZONE_ENTERED, ObservationKind.LINE_CROSSED)
 """They are counts; a dry run tells how many, not which."""
 
@@ -129,7 +132,7 @@ def dry_run(
     Args:
         order: What to look at, and with what.
         on_progress: Hears twice a second how far it is, with what was raised so far.
-        must_stop: Asked at every picture.
+        must_stop: Asked at every picture, and twice a second while none comes.
     """
     run = DryRun(run_id=order.run_id, camera_id=order.camera_id)
     collector = Collector(order.scene, order.rehearse)
@@ -163,7 +166,7 @@ def _look(
     on_progress: Callable[[DryRun], None],
     must_stop: Callable[[], bool],
 ) -> DryRun:
-    began_at, began_s, told_s = datetime.now(UTC), time.monotonic(), time.monotonic()
+    began_at, began_s, told_s, came_s = datetime.now(UTC), *(time.monotonic(),) * 3
     source = replace(order.source, realtime=False, loops=False)
     analyser: CameraAnalyser | None = None
     first_pts_s = due_pts_s = 0.0
@@ -171,12 +174,17 @@ def _look(
     if others := other_classes(engine.info, order.labels):
         raise BadInputError(others)
     with PreparedPictures(source, engine.info.input_wh, scene=order.scene) as pictures:
-        for picture in pictures:
+        for picture in pictures.or_beats(PROGRESS_EVERY_S):
+            if must_stop():
+                return replace(collector.report(run), state="cancelled", message="The dry run was stopped.")
+            if picture is None:
+                if time.monotonic() - came_s > SILENT_S:
+                    return _fell_silent(collector.report(run))
+                continue
+            came_s = time.monotonic()
             if analyser is None:
                 analyser = _analyser_of(order, engine, picture)
                 first_pts_s = due_pts_s = picture.pts_s
-            elif must_stop():
-                return replace(collector.report(run), state="cancelled", message="The dry run was stopped.")
             if picture.pts_s < due_pts_s - 1.0 / order.detect_fps - 1e-3:
                 due_pts_s = picture.pts_s  # Picture time stepped back.
             if not is_due(picture.pts_s, due_pts_s):
@@ -231,6 +239,15 @@ def _cut_short(run: DryRun) -> DryRun:
         state="done",
         message=f"Only the first {run.footage_s / 60:.0f} minutes were looked at.",
         hint="Cut the footage to the part that matters.",
+    )
+
+
+def _fell_silent(run: DryRun) -> DryRun:
+    return replace(
+        run,
+        state="done",
+        message=f"After {run.footage_s:.0f} s no picture came for {SILENT_S:.0f} s: no more was looked at.",
+        hint="See in Devices how the camera is, and try again.",
     )
 
 

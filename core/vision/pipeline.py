@@ -97,7 +97,24 @@ class PreparedPictures:
         Raises:
             UnavailableError: The source broke off.
         """
-        while (prepared := self._queue.get()) is not None:
+        for prepared in self.or_beats(None):
+            if prepared is not None:
+                yield prepared
+
+    def or_beats(self, every_s: float | None) -> Iterator[Prepared | None]:
+        """Yield pictures in order, and None whenever for so long none came: a source may stay open and bring nothing.
+
+        Raises:
+            UnavailableError: The source broke off.
+        """
+        while True:
+            try:
+                prepared = self._queue.get(timeout=every_s)
+            except queue.Empty:
+                yield None
+                continue
+            if prepared is None:
+                break
             yield prepared
         if self._failure is not None:
             raise self._failure

@@ -1,5 +1,6 @@
 """A dry run over footage: what would have been raised, how far it is, and how it ends."""
 
+import time
 from dataclasses import replace
 from datetime import timedelta
 from io import StringIO
@@ -16,6 +17,7 @@ from core.media.model import SourceSpec
 from core.vision.dry_run import MAX_RAISED, Collector, describe, dry_run, run_dry_run
 from core.vision.dry_run_model import DryRun, DryRunOrder
 from core.vision.model import Lane, Mask, Observation, ObservationKind, Phase, RuleSetting, Scene, Zone
+from tests.fixtures.http_gate import jpeg
 from tests.unit.vision.roads import START_AT
 from tests.unit.vision.test_detect import write_clip
 from tests.unit.vision.toy_model import save_toy_openvino
@@ -190,6 +192,28 @@ def test_a_dry_run_can_be_stopped(order):
     run = dry_run(order, must_stop=lambda: True)
 
     assert run.state == "cancelled"
+
+
+def posted_once(order, tmp_path):
+    file = tmp_path / "posted.jpg"
+    file.write_bytes(jpeg())
+    return replace(order, source=SourceSpec(address=f"edge:{file}"))
+
+
+def test_a_dry_run_over_a_camera_that_brings_nothing_more_can_be_stopped(order, tmp_path):
+    began_s = time.monotonic()
+    run = dry_run(posted_once(order, tmp_path), must_stop=lambda: time.monotonic() - began_s > 2.0)
+
+    assert run.state == "cancelled"
+
+
+def test_a_dry_run_over_a_camera_that_brings_nothing_more_ends_by_itself_and_says_so(order, tmp_path, monkeypatch):
+    monkeypatch.setattr("core.vision.dry_run.SILENT_S", 1.0)
+
+    run = dry_run(posted_once(order, tmp_path))
+
+    assert run.state == "done"
+    assert "no picture came" in run.message
 
 
 def test_a_dry_run_has_an_end_and_says_that_it_left_something_out(order):
