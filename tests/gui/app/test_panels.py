@@ -15,6 +15,7 @@ from app.panel import Area, Perspective, discover_panels
 from app.room import Room
 from core.cameras.model import Camera
 from core.kernel.paths import default_folders
+from tests.fixtures.panels import made
 
 PANELS = discover_panels()
 
@@ -39,15 +40,6 @@ def room(qtbot, tmp_path):
 def test_keys_titles_and_shortcuts_are_unique():
     for values in ([p.key for p in PANELS], [p.title for p in PANELS], [p.shortcut for p in PANELS]):
         assert len(set(values)) == len(values)
-
-
-def made(panel, room):
-    making = panel.make(room)
-    try:
-        while True:
-            next(making)
-    except StopIteration as end:
-        return end.value
 
 
 def test_the_panels_of_the_main_job_are_there():

@@ -13,7 +13,7 @@ from app.live import LiveModel
 from app.main_window import MainWindow
 from app.panel import discover_panels
 from app.panels.alarms import create as create_alarms
-from app.panels.scene import create as create_scene
+from app.panels.scene import PANEL as SCENE
 from app.panels.wall import create as create_wall
 from app.room import Room
 from core.cameras.model import Camera
@@ -27,6 +27,7 @@ from core.parking.model import Lot
 from core.vision.dry_run_model import DryRun
 from core.vision.model import Scene
 from tests.fixtures.alarms import alarm
+from tests.fixtures.panels import made
 from tests.gui.alarms.making import NOW
 from widgets.alarms.table_model import PLACE_ROLE
 from widgets.video.tour import Tour, TourStop
@@ -79,7 +80,7 @@ def room(qtbot, tmp_path):
 
 @pytest.fixture
 def scene(room, qtbot):
-    editor = create_scene(room)
+    editor = made(SCENE, room)
     qtbot.addWidget(editor)
     room.show_cameras()
     editor.set_may_edit(True)
@@ -261,11 +262,11 @@ def flooded(room, qtbot):
         else:
             live.devices[thing_id] = Device(device_id=thing_id, kind="station", name=thing_id, site=site)
         live.alarms[thing_id] = alarm(alarm_id=thing_id, source_id=thing_id, source_kind=kind, source_name=thing_id)
-    made = create_alarms(room)
-    qtbot.addWidget(made)
+    alarms = create_alarms(room)
+    qtbot.addWidget(alarms)
     live.tell_all()
-    made.show_flood(Flood(calls={}, since=NOW))
-    return made
+    alarms.show_flood(Flood(calls={}, since=NOW))
+    return alarms
 
 
 def groups_of(alarms):
