@@ -214,6 +214,8 @@ class OpenVinoEngine:
         except RuntimeError as error:
             raise _unreadable(model, error) from error
         self._request: Any = compiled.create_infer_request()
+        # The binding looks for numpy at its first array: two threads that do so at once wait for each other for ever.
+        ov.Tensor(np.zeros(1, np.uint8))
         self._confidence, self._iou = confidence, iou
         is_int8 = any(node.get_type_name() == "FakeQuantize" for node in network.get_ops())
         self._info = EngineInfo(

@@ -176,3 +176,30 @@ def test_the_int8_copy_finds_what_the_f32_model_finds(tmp_path):
     assert n_wanted > 40
     assert n_found >= 0.95 * n_wanted
     assert n_known >= 0.95 * n_offered
+
+
+_AT_ONCE = """
+import os, sys, threading
+from pathlib import Path
+import numpy as np
+from core.vision.engine import open_engine
+from core.vision.models import find_model
+sys.setswitchinterval(1e-6)
+model = find_model(Path(sys.argv[1]), folder=Path(sys.argv[1]).parent, allow_download=False)
+engines = [open_engine(model, n_threads=1) for _ in range(8)]
+width, height = engines[0].info.input_wh
+ready, picture = threading.Barrier(8), np.zeros((1, height, width, 3), np.uint8)
+def look(engine):
+    ready.wait()
+    engine.infer(picture)
+threads = [threading.Thread(target=look, args=(engine,)) for engine in engines]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+
+
+def test_engines_that_look_for_the_first_time_at_once_do_not_wait_for_each_other_for_ever(toy):
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", _AT_ONCE, str(toy.path.parent)], cwd=ROOT, check=True, timeout=30)
