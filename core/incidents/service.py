@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from itertools import islice
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
@@ -49,6 +50,7 @@ from core.kernel.bus import Bus
 from core.kernel.clock import Clock
 from core.kernel.errors import BadInputError, StaleWriteError, UnavailableError
 from core.kernel.ids import new_id
+from core.kernel.zone import UTC_ZONE, write_local
 from core.store.engine import Store
 from core.store.rows import place_values, storable, words_of
 from core.store.tables import AlarmRow, IncidentRow, ObservationRow
@@ -63,8 +65,9 @@ _SILENT = {
 }
 MAX_COMMENT_LENGTH = 2000
 MAX_TOGETHER = 256
-MEASURED_LATELY = timedelta(minutes=2)
 """Steps that share a transaction of the store."""
+
+MEASURED_LATELY = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,13 +108,16 @@ class IncidentService:
         evidence: Path,
         tunings: Tunings | None = None,
         by_rule: Callable[[Condition], Condition] = lambda condition: condition,
+        zone: ZoneInfo = UTC_ZONE,
     ) -> None:
         """Keep snapshots in the folder `evidence`.
 
-        Alarms follow the figures of `tunings`; `by_rule` gives a condition its rule, title and priority.
+        Alarms follow the figures of `tunings`; `by_rule` gives a condition its rule, title and priority. They say in
+        `zone` when something was.
         """
         self.tunings = tunings or shipped_tunings()
         self._by_rule = by_rule
+        self._zone = zone
         self._store = store
         self._bus = bus
         self._writer = AlarmWriter(store, bus)
@@ -550,12 +556,7 @@ class IncidentService:
         Returns:
             The alarm it changed; None where it is only counted or was known already.
         """
-        condition = policy.condition_of_observation(
-            observation,
-            camera_name=camera_name,
-            position=observation.position or (None if view is None else view.position),
-            call_from=call_from,
-        )
+        condition = _condition_of(observation, camera_name, view, call_from)
         if condition is not None:
             observation, condition = self._as_known(observation, self._by_rule(condition))
         verdict = self._hear(observation, condition, snapshot, view)
@@ -584,15 +585,11 @@ class IncidentService:
         It calls whatever its rule waits for, since nobody looked on. What it begins is to be doubted next
         (`doubt_conditions`): the rules have begun anew, and no end may come for it.
         """
-        condition = policy.condition_of_observation(
-            observation,
-            camera_name=camera_name,
-            position=observation.position or (None if view is None else view.position),
-            call_from=call_from,
-        )
+        condition = _condition_of(observation, camera_name, view, call_from)
         if condition is not None:
-            said = f"{condition.detail}{', ' if condition.detail else ''}seen at {observation.captured_at:%H:%M:%S} UTC"
-            condition = self._by_rule(replace(condition, detail=f"{said}, stored late"))
+            at = write_local(observation.captured_at, self._zone, timespec="seconds")
+            said = f"{condition.detail}{', ' if condition.detail else ''}seen at {at}, stored late"
+            condition = self._by_rule(replace(condition, detail=said))
         await self._store_seen(observation, condition, snapshot, view, Verdict.PASS)
         if condition is not None and observation.phase is Phase.END:
             self._doubts.discard(condition.condition_key)
@@ -1064,6 +1061,16 @@ class IncidentService:
 def _names(session: Session, incident_id: str | None, evidence: Evidence | None) -> bool:
     incident = None if incident_id is None else session.get(IncidentRow, incident_id)
     return incident is not None and evidence is not None and incident.snapshot_path == evidence.path
+
+
+def _condition_of(observation: Observation, camera_name: str, view: View | None, call_from: float) -> Condition | None:
+    """Return what an observation calls for, where it was seen or else at its camera; None where it is only counted."""
+    return policy.condition_of_observation(
+        observation,
+        camera_name=camera_name,
+        position=observation.position or (None if view is None else view.position),
+        call_from=call_from,
+    )
 
 
 def _observation_row(observation: Observation) -> ObservationRow:

@@ -20,8 +20,9 @@ from core.kernel.zone import UTC_ZONE
 from core.node import conditions
 
 MAX_SORTS = 16
-MAX_AHEAD = 20_000
 """Sorts of alerts that one device has alarms of its own for; what it invents beyond is one more alarm."""
+
+MAX_AHEAD = 20_000
 
 ForgetWaiting = Callable[[Sequence[FieldEvent]], Awaitable[None]]
 

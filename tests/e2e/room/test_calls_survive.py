@@ -63,7 +63,7 @@ def test_calls_that_waited_for_the_database_of_a_node_that_was_killed_are_stored
         crash = alarms["collision"]
         # Nobody says any more that it is over: it is as last known, and ends once its camera was watched for a while.
         assert (crash.is_active, crash.quality, crash.is_calling) == (True, Quality.STALE, True)
-        assert "seen at 03:00:12 UTC, stored late" in crash.detail
+        assert "seen at 2026-11-22 03:00:12 UTC, stored late" in crash.detail
         assert incidents["collision"].began_at == SEEN_AT
         assert room.run(room.incidents.snapshot_bytes(crash.incident_id)) == JPEG
         assert not alarms["congestion"].is_active

@@ -4,7 +4,8 @@ import asyncio
 import hashlib
 import sqlite3
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import func, select
@@ -26,6 +27,7 @@ from core.incidents.model import (
     SourceKind,
 )
 from core.incidents.policy import condition_of_system
+from core.incidents.service import IncidentService
 from core.incidents.tuning import AlarmTuning
 from core.kernel.errors import BadInputError, NotPermittedError, StaleWriteError, UnavailableError
 from core.kernel.ids import new_id
@@ -705,3 +707,14 @@ def test_a_return_that_waited_for_its_off_delay_is_known_by_its_measurement_too(
     room.pass_time(11.0)
 
     assert room.run(room.incidents.measured_lately()) == {"device/a": Measured(at, at + timedelta(seconds=1))}
+
+
+def test_what_is_stored_late_says_the_day_and_the_time_at_the_site(room):
+    zone = ZoneInfo("America/New_York")
+    incidents = IncidentService(room.store, room.bus, room.clock, evidence=room.folder / "evidence", zone=zone)
+    at = datetime(2026, 3, 9, 3, 59, 12, tzinfo=UTC)
+
+    room.run(incidents.take_late(replace(observe(room), captured_at=at), camera_name="Ring North"))
+
+    (alarm,) = room.run(incidents.open_alarms())
+    assert alarm.detail.endswith(", seen at 2026-03-08 23:59:12-04:00, stored late")
