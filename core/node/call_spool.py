@@ -7,6 +7,7 @@ and a `SpooledCall`; one that a crash cut off ends the file, one that is damaged
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import shutil
@@ -166,8 +167,9 @@ class CallSpool:
             file.write(record)
             file.flush()
         except OSError:
-            # Half a record would stand before all that come after it.
-            self._close()
+            # Half a record would stand before all that come after it. Closing tries to write the rest once more.
+            with contextlib.suppress(OSError):
+                self._close()
             os.truncate(self._path, self._n_bytes)
             raise
         self._n_bytes += len(record)

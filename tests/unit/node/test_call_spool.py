@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import resource
+import signal
 import stat
 from datetime import UTC, datetime
 
@@ -195,3 +197,29 @@ def test_a_file_that_cannot_be_read_is_said_and_keeps_no_node_from_starting(tmp_
 
     assert left == []
     assert "cannot be kept" in notice
+
+
+def test_a_disk_without_room_leaves_no_half_record_behind(tmp_path):
+    n_bytes = len(call_spool._record(CALLS[0]))
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    bound, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    async def scenario(spool, _left):
+        spool.add(CALLS[0])
+        try:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes + 100, most))
+            spool.add(CALLS[1])
+            while "cannot be kept" not in spool.notice:
+                await asyncio.sleep(0.01)
+            n_left = (tmp_path / FILE_NAME).stat().st_size
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (bound, most))
+        spool.add(CALLS[2])
+        return n_left
+
+    try:
+        assert run_spool(tmp_path, scenario) == n_bytes
+    finally:
+        signal.signal(signal.SIGXFSZ, ignored)
+
+    assert left_in(tmp_path) == (CALLS, "")
