@@ -77,6 +77,7 @@ class CallSpool:
 
         self._failure = ""
         self._damage = ""
+        self._is_left = False
 
     @property
     def notice(self) -> str:
@@ -111,27 +112,34 @@ class CallSpool:
     def _read(self) -> tuple[SpooledCall, ...]:
         try:
             content = self._path.read_bytes()
-            found, n_good, is_damaged = read_calls(content)
+        except FileNotFoundError:
+            return ()
+        except OSError as error:
+            self._leave("read", error)
+            return ()
+        found, n_good, is_damaged = read_calls(content)
+        try:
             if is_damaged:
                 self._put_aside(found)
             elif n_good < len(content):
                 log.warning("the last call that waited for the database was cut off by a crash")
                 os.truncate(self._path, n_good)
-        except FileNotFoundError:
-            return ()
         except OSError as error:
-            self._fail(error)
-            return ()
+            self._leave("put aside" if is_damaged else "mended", error)
         return found
+
+    def _leave(self, what: str, error: OSError) -> None:
+        """Let the file stand for the next start, whatever is stored meanwhile: it may hold what nobody has read."""
+        self._is_left = True
+        self._damage = (
+            f"The file of calls that waited for the database cannot be {what} ({error.strerror or error}); "
+            f"{self._path} is left for the next start."
+        )
+        log.error("%s", self._damage)
 
     def _put_aside(self, readable: Collection[SpooledCall]) -> None:
         """Keep the damaged file for whoever can read more of it, and go on with what could be read."""
         aside = self._path.with_name(f"{self._path.stem}-{self._clock.now():%Y%m%d-%H%M%S}.damaged")
-        self._damage = (
-            f"Of the calls that waited for the database {len(readable)} could be read and others not; "
-            f"the file is kept as {aside}."
-        )
-        log.error("%s", self._damage)
         with _open_private(aside, "wb") as copy, self._path.open("rb") as damaged:
             shutil.copyfileobj(damaged, copy)
         part = self._path.with_suffix(".part")
@@ -141,6 +149,11 @@ class CallSpool:
             os.fsync(file.fileno())
         part.replace(self._path)
         sync_folder(self._path.parent)
+        self._damage = (
+            f"Of the calls that waited for the database {len(readable)} could be read and others not; "
+            f"the file is kept as {aside}."
+        )
+        log.error("%s", self._damage)
 
     def _append(self, call: SpooledCall) -> None:
         self._behind.append(call)
@@ -186,12 +199,15 @@ class CallSpool:
         return self._file
 
     def _empty(self) -> None:
+        self._behind.clear()
+        self._failure = ""
+        if self._is_left:
+            return
         self._once.back("full", "calls that wait are kept with their pictures again")
         try:
             if self._path.exists() and self._path.stat().st_size:
                 os.truncate(self._path, 0)
-            self._behind.clear()
-            self._n_bytes, self._failure = 0, ""
+            self._n_bytes = 0
         except OSError as error:
             self._fail(error)
 

@@ -1,11 +1,13 @@
 """What waits for the database is on the disk, in order, whole and for nobody else's eyes."""
 
 import asyncio
+import errno
 import os
 import resource
 import signal
 import stat
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -196,7 +198,7 @@ def test_a_file_that_cannot_be_read_is_said_and_keeps_no_node_from_starting(tmp_
     left, notice = left_in(tmp_path)
 
     assert left == []
-    assert "cannot be kept" in notice
+    assert "cannot be read" in notice
 
 
 def test_a_disk_without_room_leaves_no_half_record_behind(tmp_path):
@@ -223,3 +225,50 @@ def test_a_disk_without_room_leaves_no_half_record_behind(tmp_path):
         signal.signal(signal.SIGXFSZ, ignored)
 
     assert left_in(tmp_path) == (CALLS, "")
+
+
+def damage_one(folder):
+    fill(folder)
+    path = folder / FILE_NAME
+    damaged = bytearray(path.read_bytes())
+    damaged[len(damaged) // 3 + 60] ^= 0xFF
+    path.write_bytes(damaged)
+    return bytes(damaged)
+
+
+def test_where_the_damaged_file_cannot_be_put_aside_the_rest_is_stored_and_the_file_stays_for_the_next_start(tmp_path):
+    damaged = damage_one(tmp_path)
+    aside = tmp_path / "waiting-calls-20261122-031000.damaged"
+    aside.mkdir()
+
+    async def scenario(spool, left):
+        assert "cannot be put aside" in spool.notice
+        for one in left:
+            spool.forget(one.observation.observation_id)
+        return left
+
+    assert run_spool(tmp_path, scenario) == [CALLS[0], CALLS[2]]
+
+    assert (tmp_path / FILE_NAME).read_bytes() == damaged
+    aside.rmdir()
+    assert left_in(tmp_path)[0] == [CALLS[0], CALLS[2]]
+    assert aside.read_bytes() == damaged
+
+
+def test_a_file_that_cannot_be_read_just_now_is_not_emptied(tmp_path, monkeypatch):
+    fill(tmp_path)
+
+    def refuse(_path):
+        raise PermissionError(errno.EACCES, "used by another process")
+
+    async def scenario(spool, left):
+        assert "cannot be read" in spool.notice
+        spool.add(call("d"))
+        spool.forget("d")
+        return left
+
+    with monkeypatch.context() as while_it_lasts:
+        while_it_lasts.setattr(Path, "read_bytes", refuse)
+        assert run_spool(tmp_path, scenario) == []
+
+    assert left_in(tmp_path)[0][:3] == CALLS
