@@ -38,6 +38,9 @@ MAX_BYTES = 128 * 1024 * 1024
 MAX_BYTES_BARE = MAX_BYTES + 16 * 1024 * 1024
 """…and beyond this in memory only."""
 
+MAX_BEHIND = 500
+"""Calls that the disk has not taken; those beyond wait for it without their pictures."""
+
 _MARK = b"\xf5WFc"
 _HEAD = struct.Struct(">4sII")
 
@@ -75,6 +78,10 @@ class CallSpool:
         self._behind: deque[SpooledCall] = deque()
         """What the disk has not taken yet."""
 
+        self._n_added = 0
+        self._n_through = 0
+        """Of those added, how many the disk has taken, or need no disk any more; only its thread counts them."""
+
         self._failure = ""
         self._damage = ""
         self._is_left = False
@@ -93,7 +100,9 @@ class CallSpool:
     def add(self, call: SpooledCall) -> None:
         """Keep a call until `forget` names it."""
         self._waiting.add(call.observation.observation_id)
-        self._thread.submit(self._append, call)
+        is_far_behind = self._n_added - self._n_through >= MAX_BEHIND
+        self._n_added += 1
+        self._thread.submit(self._append, replace(call, jpeg=b"") if is_far_behind else call)
 
     def forget(self, observation_id: str) -> None:
         """The database has it, or will never take it."""
@@ -103,8 +112,8 @@ class CallSpool:
             self._thread.submit(self._empty)
 
     async def close(self) -> None:
-        """Return once all that was added is on the disk."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
+        """Return once all that was added is on the disk, or was tried once more."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._end)
         self._thread.shutdown(wait=False)
 
     # -- on its thread --------------------------------------------------------------------------------------------
@@ -157,10 +166,14 @@ class CallSpool:
 
     def _append(self, call: SpooledCall) -> None:
         self._behind.append(call)
+        self._catch_up()
+
+    def _catch_up(self) -> None:
         try:
             while self._behind:
                 self._write(self._behind[0])
                 self._behind.popleft()
+                self._n_through += 1
         except OSError as error:
             self._fail(error)
 
@@ -199,6 +212,7 @@ class CallSpool:
         return self._file
 
     def _empty(self) -> None:
+        self._n_through += len(self._behind)
         self._behind.clear()
         self._failure = ""
         if self._is_left:
@@ -210,6 +224,10 @@ class CallSpool:
             self._n_bytes = 0
         except OSError as error:
             self._fail(error)
+
+    def _end(self) -> None:
+        self._catch_up()
+        self._close()
 
     def _close(self) -> None:
         file, self._file = self._file, None

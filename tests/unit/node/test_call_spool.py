@@ -272,3 +272,32 @@ def test_a_file_that_cannot_be_read_just_now_is_not_emptied(tmp_path, monkeypatc
         assert run_spool(tmp_path, scenario) == []
 
     assert left_in(tmp_path)[0][:3] == CALLS
+
+
+def test_what_a_disk_did_not_take_is_tried_once_more_at_the_end(tmp_path):
+    async def scenario(spool, _left):
+        (tmp_path / FILE_NAME).mkdir()
+        spool.add(CALLS[0])
+        while "cannot be kept" not in spool.notice:
+            await asyncio.sleep(0.01)
+        (tmp_path / FILE_NAME).rmdir()
+
+    run_spool(tmp_path, scenario)
+
+    assert left_in(tmp_path) == ([CALLS[0]], "")
+
+
+def test_of_what_a_disk_does_not_take_only_so_many_pictures_stay_in_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(call_spool, "MAX_BEHIND", 2)
+
+    async def scenario(spool, _left):
+        (tmp_path / FILE_NAME).mkdir()
+        for one in (*CALLS, call("d")):
+            spool.add(one)
+        while "cannot be kept" not in spool.notice:
+            await asyncio.sleep(0.01)
+        (tmp_path / FILE_NAME).rmdir()
+
+    run_spool(tmp_path, scenario)
+
+    assert left_in(tmp_path)[0] == [*CALLS[:2], call("c", b""), call("d", b"")]
