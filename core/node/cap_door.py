@@ -231,18 +231,25 @@ class CapDoor:
                 sentence = await self._read_message(address, data)
             else:
                 # A feed may not send us to other machines: who knows what stands in our own network.
-                mine = [one for one in links if urlsplit(one.address).hostname == urlsplit(address).hostname]
+                mine = [one for one in links if _host_of(one.address) == _host_of(address)]
                 await self._read_links(mine)
-                host = urlsplit(links[0].address).hostname if links and not mine else ""
-                sentence = (
-                    f"The feed {address} names messages at another host ({host}), which is not asked." if host else ""
-                )
+                sentence = self._judge_others(address, links, mine)
         except _NO_ANSWER as error:
             sentence = f"CAP at {address} does not answer ({_why(error)})."
         if sentence:
             self._blame("url", sentence)
         else:
             self._praise("url")
+
+    def _judge_others(self, address: str, links: list[_Link], mine: list[_Link]) -> str:
+        """Say which messages of a feed are not asked for; returns what is wrong with it where that is all of them."""
+        others = [one.address for one in links if one not in mine]
+        where = f"at another host ({_host_of(others[0]) or others[0]}), which is not asked" if others else ""
+        if others and mine:
+            self._blame("url/elsewhere", f"The feed {address} names {len(others)} of {len(links)} messages {where}.")
+        else:
+            self._praise("url/elsewhere")
+        return f"The feed {address} names messages {where}." if others and not mine else ""
 
     async def _read_message(self, address: str, data: bytes) -> str:
         """Take in what an address answers; returns what is wrong with it, as a sentence."""
@@ -392,8 +399,23 @@ def _links_of(data: bytes, base: str) -> list[_Link] | None:
         entries = [(item.read("link"), item.read("pubDate")) for item in channel.all("item")]
     else:
         return None
-    found = ((urljoin(base, link), changed) for link, changed in entries if link)
+    found = ((_joined(base, link), changed) for link, changed in entries if link)
     return [_Link(address, f"{address}|{changed}") for address, changed in found]
+
+
+def _joined(base: str, link: str) -> str:
+    try:
+        return urljoin(base, link)
+    except ValueError:
+        return link
+
+
+def _host_of(address: str) -> str:
+    """Return the host of an address; empty where it names none that can be read."""
+    try:
+        return urlsplit(address).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _link_of_entry(entry: Element) -> str:

@@ -284,6 +284,27 @@ def test_an_address_that_answers_with_something_else_is_said(room, site, serve, 
     assert list(door.silent_places()) == ["url"], "nothing comes from there"
 
 
+@pytest.mark.parametrize(
+    ("other", "named"),
+    [("http://elsewhere.invalid/2", "elsewhere.invalid"), ("http://[2", "http://[2")],
+    ids=["of another host", "that is no address"],
+)
+def test_a_link_that_is_not_asked_for_is_said_and_holds_up_no_other(room, site, serve, other, named):  # noqa: F811
+    documents = {"/1": message(room), "/feed": feed(("/1", ""), (other, ""))}
+    address = f"{serve(documents)}/feed"
+    door = site.door(url=address)
+
+    room.run(door.fetch())
+
+    assert site.titles() == ["Flood 1"]
+    assert one_fault(door) == f"The feed {address} names 1 of 2 messages at another host ({named}), which is not asked."
+    assert door.silent_places() == {}
+
+    documents["/feed"] = feed(("/1", ""))
+    room.run(door.fetch())
+    assert door.faults() == {}
+
+
 def test_an_address_that_answers_with_nothing_while_nothing_is_the_matter_is_no_fault(room, site, serve):  # noqa: F811
     door = site.door(url=f"{serve({'/cap': b' '})}/cap")
 
