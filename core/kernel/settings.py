@@ -51,6 +51,26 @@ def _input_size(text: str) -> str:
     return text
 
 
+def area_codes_of(text: str) -> frozenset[tuple[str, str]]:
+    """Return names and values of codes of areas, written like "WARNCELLID=105315000, UGC=ILZ014".
+
+    Raises:
+        ValueError: It is written otherwise.
+    """
+    found = set()
+    for part in filter(None, map(str.strip, text.split(","))):
+        name, _, value = (word.strip() for word in part.rpartition("="))
+        if not name or not value or ";" in part:
+            raise ValueError(f"{part!r} is no code of an area; write them like WARNCELLID=105315000, UGC=ILZ014")
+        found.add((name, value))
+    return frozenset(found)
+
+
+def _area_codes(text: str) -> str:
+    area_codes_of(text)
+    return text
+
+
 class SiteSettings(Section):
     """What this room is called and where it is."""
 
@@ -214,7 +234,7 @@ class CapSettings(Section):
         "Actual"
     )
     radius_km: Annotated[float, Field(ge=0, le=20000)] = 0.0
-    geocodes: Annotated[str, Field(pattern=r"^( *[^=,][^,]*=[^,]+(,|$))*$")] = ""
+    geocodes: Annotated[str, AfterValidator(_area_codes)] = ""
     publish_folder: str = ""
     publish_topic: Annotated[str, Field(max_length=256)] = ""
     publish_status: Literal["Actual", "Exercise", "Test"] = "Test"

@@ -34,7 +34,7 @@ from core.kernel.clock import Clock
 from core.kernel.geo import GeoPoint
 from core.kernel.paths import Folders
 from core.kernel.secrets import Secrets
-from core.kernel.settings import Settings
+from core.kernel.settings import Settings, area_codes_of
 from core.kernel.zone import zone_name
 from core.node.certificate_desk import CertificateDesk
 from core.parking.forecast.service import ForecastService
@@ -155,9 +155,6 @@ def _warning_policy(settings: Settings, zone: ZoneInfo) -> WarningPolicy:
         languages=tuple(part.strip() for part in wanted.languages.split(",") if part.strip()),
         center=GeoPoint(site.center_lat_deg or 0.0, site.center_lon_deg or 0.0) if is_placed else None,
         radius_km=wanted.radius_km,
-        geocodes=frozenset(
-            (name.strip(), value.strip())
-            for name, _, value in (part.rpartition("=") for part in wanted.geocodes.split(",") if part.strip())
-        ),
+        geocodes=area_codes_of(wanted.geocodes),
         zone=zone,
     )

@@ -1,6 +1,6 @@
 import pytest
 
-from core.kernel.settings import load_settings
+from core.kernel.settings import area_codes_of, load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -92,3 +92,24 @@ def test_a_file_that_is_missing_is_named(tmp_path):
     _, (fault,) = load_settings(tmp_path / "nowhere.toml")
 
     assert "does not exist" in fault.sentence
+
+
+@pytest.mark.parametrize("text", ["WARNCELLID=105315000, UGC=ILZ014", "WARNCELLID = 105315000,UGC=ILZ014 , "])
+def test_codes_of_areas_are_names_and_values(text):
+    assert area_codes_of(text) == {("WARNCELLID", "105315000"), ("UGC", "ILZ014")}
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("UGC=ILZ014, WARNCELLID= ", "WARNCELLID="),
+        (" =105315000", "=105315000"),
+        ("WARNCELLID:105315000", "WARNCELLID:105315000"),
+        ("WARNCELLID=105315000; UGC=ILZ014", "WARNCELLID=105315000; UGC=ILZ014"),
+    ],
+)
+def test_what_is_no_code_of_an_area_is_not_taken_for_one_that_no_area_bears(tmp_path, text, part):
+    settings, (fault,) = load_settings(write(tmp_path, f'[cap]\ngeocodes = "{text}"\n'))
+
+    assert settings.cap.geocodes == ""
+    assert f"'{part}' is no code of an area; write them like WARNCELLID=105315000" in fault.sentence
