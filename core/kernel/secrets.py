@@ -143,9 +143,8 @@ class Secrets:
         try:
             # That it takes nothing does not speak against what it tells: its error is an answer.
             reason = self._ask(lambda keyring: _set_in(keyring, self._service, name, value))
-        except UnavailableError:
-            with self._lock:
-                return self._reason
+        except _KeyringAwayError as error:
+            return error.reason
         if isinstance(reason, str) and reason:
             return reason
         with self._lock:
@@ -183,7 +182,7 @@ class Secrets:
             self._hanging = [thread for thread in self._hanging if thread.is_alive()]
             is_early = self._monotonic() - self._failed_s < AGAIN_S or len(self._hanging) >= _MAX_HANGING
             if self._reason and is_early:
-                raise _unavailable(self._reason)
+                raise _KeyringAwayError(self._reason)
         answers: list[object] = []
         reasons: list[str] = []
 
@@ -215,7 +214,7 @@ class Secrets:
                 self._hanging.append(thread)
         if is_news:
             log.warning("no keyring is used: %s", reason)
-        raise _unavailable(reason)
+        raise _KeyringAwayError(reason)
 
     def _note_answer(self) -> None:
         with self._lock:
@@ -224,8 +223,12 @@ class Secrets:
             log.info("the keyring answers again")
 
 
-def _unavailable(reason: str) -> UnavailableError:
-    return UnavailableError(f"The password cannot be read: {reason}.", hint="It is tried again by itself.")
+class _KeyringAwayError(UnavailableError):
+    """Nobody knows what the keyring has, or would have taken."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The password cannot be read: {reason}.", hint="It is tried again by itself.")
+        self.reason = reason
 
 
 def environment_name(name: str) -> str:

@@ -1,9 +1,12 @@
 """Secrets come from the environment or the keyring, and a keyring that hangs does not hang the room."""
 
+import logging
+import threading
 import time
 
 import keyring
 import pytest
+from keyring.errors import KeyringLocked
 
 from core.kernel.errors import UnavailableError
 from core.kernel.secrets import AGAIN_S, Secrets, environment_name
@@ -158,3 +161,42 @@ def test_a_keyring_that_hangs_holds_few_threads_however_long_it_does() -> None:
     hanging.released.set()
 
     assert n_asked <= 3
+
+
+def test_a_keyring_that_answers_another_question_meanwhile_has_not_taken_a_secret() -> None:
+    asked, may_answer = threading.Event(), threading.Event()
+
+    class WaitingKeyring(MemoryKeyring):
+        def get_password(self, service: str, username: str) -> str | None:
+            asked.set()
+            may_answer.wait(30)
+            return None
+
+        def set_password(self, service: str, username: str, password: str) -> None:
+            may_answer.wait(30)
+            raise KeyringLocked("nobody unlocks it")
+
+    class Reading(logging.Handler):
+        """Lets the other question be answered as soon as the keyring is said to fail."""
+
+        def emit(self, record: logging.LogRecord) -> None:
+            may_answer.set()
+            reader.join(30)
+
+    keyring.set_keyring(WaitingKeyring())
+    secrets = Secrets(timeout_s=2.0)
+    log, handler = logging.getLogger("core.kernel.secrets"), Reading()
+    log.addHandler(handler)
+    try:
+        writer = threading.Thread(target=secrets.set_secret, args=("camera/a", "hunter2"))
+        reader = threading.Thread(target=secrets.get_secret, args=("camera/b",))
+        writer.start()
+        time.sleep(0.5)
+        reader.start()
+        asked.wait(30)
+        writer.join(30)
+    finally:
+        log.removeHandler(handler)
+
+    assert secrets.get_secret("camera/a") == "hunter2"
+    assert "camera/a" in secrets.notice
