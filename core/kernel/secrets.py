@@ -242,7 +242,11 @@ def _set_in(backend: Any, service: str, name: str, value: str) -> str:
         backend.set_password(service, name, value)
     # As above: what backends raise, nobody says.
     except Exception as error:  # noqa: BLE001
-        return _failed(error)
+        said = _failed(error)
+        # Some name the command that they called, with all that it was given.
+        for written in filter(None, (value, repr(value)[1:-1])):
+            said = said.replace(written, "…")
+        return said
     return ""
 
 

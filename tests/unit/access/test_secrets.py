@@ -1,6 +1,7 @@
 """Secrets come from the environment or the keyring, and a keyring that hangs does not hang the room."""
 
 import logging
+import subprocess
 import threading
 import time
 
@@ -200,3 +201,18 @@ def test_a_keyring_that_answers_another_question_meanwhile_has_not_taken_a_secre
 
     assert secrets.get_secret("camera/a") == "hunter2"
     assert "camera/a" in secrets.notice
+
+
+def test_what_a_keyring_says_of_its_failure_does_not_tell_the_secret(caplog) -> None:
+    class CallingKeyring(MemoryKeyring):
+        def set_password(self, service: str, username: str, password: str) -> None:
+            raise subprocess.CalledProcessError(1, ["vault", "put", username, password])
+
+    keyring.set_keyring(CallingKeyring())
+    secrets = Secrets()
+
+    for secret in ("hunter2", "back\\slash"):
+        notice = secrets.set_secret("camera/a", secret)
+
+        assert "CalledProcessError" in notice
+        assert secret not in (notice + caplog.text).replace("\\\\", "\\")
