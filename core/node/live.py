@@ -298,6 +298,7 @@ class LiveCollector:
     def _flush(self) -> None:
         self._timer = None
         self._is_urgent = False
+        gone = set(self._removed_devices) - self._devices.keys()
         changes = Changes(
             alarms=tuple(self._alarms.values()),
             incidents=tuple(self._incidents.values()),
@@ -305,9 +306,9 @@ class LiveCollector:
             removed_cameras=tuple(self._removed_cameras),
             devices=tuple(self._devices.values()),
             removed_devices=tuple(self._removed_devices),
-            readings=tuple(self._readings.values()),
+            readings=tuple(one for one in self._readings.values() if one.device_id not in gone),
             commands=tuple(self._commands.values()),
-            twins=tuple(self._twins.values()),
+            twins=tuple(one for one in self._twins.values() if one.device_id not in gone),
             lots=tuple(self._lots.values()),
             lot_plans=tuple(self._lot_plans.values()),
             removed_lots=tuple(self._removed_lots),

@@ -1,6 +1,6 @@
 import asyncio
 
-from core.field.model import Reading
+from core.field.model import Device, Reading, Twin
 from core.node.live import PORTION, Changes, LiveCollector, without_defaults
 from core.parking.model import BayState, BayStatus
 from tests.fixtures.alarms import AT, alarm
@@ -74,6 +74,25 @@ def test_thousands_of_readings_are_divided_and_what_is_urgent_goes_first():
         assert [len(push.alarms) for push in pushes] == [1, 0, 0]
         told = [one.device_id for push in pushes for one in push.readings]
         assert told == [f"d{number}" for number in range(2 * PORTION + 1)]
+
+    run(scenario)
+
+
+def test_of_a_removed_device_no_reading_comes_after_its_removal_and_of_one_that_is_back_the_newest():
+    async def scenario(live, pushes):
+        for name in ("gone", "back", "other"):
+            live.add_reading(reading(1.0, name))
+            live.add_twin(Twin(device_id=name))
+        for name in ("gone", "back"):
+            live.remove_device(name)
+        live.add_device(Device(device_id="back", kind="station", name="Back"))
+        live.add_reading(reading(2.0, "back"))
+        await asyncio.sleep(0.01)
+
+        (push,) = pushes
+        assert push.removed_devices == ("gone", "back")
+        assert [(one.device_id, one.values["speed"]) for one in push.readings] == [("back", 2.0), ("other", 1.0)]
+        assert [one.device_id for one in push.twins] == ["back", "other"]
 
     run(scenario)
 
