@@ -234,7 +234,7 @@ def _check_broker(settings: Settings) -> Check:
                 loop=asyncio.get_running_loop(),
                 on_message=lambda _batch: None,
                 on_state=states.append,
-                password=password,
+                read_password=lambda: password,
             )
             link.start()
             try:

@@ -38,6 +38,7 @@ from core.field.retry import retry_delay_s
 from core.field.settings import BrokerSettings
 from core.field.topics import HostChannel, HostTopic, PingTopic, build, subscriptions
 from core.kernel.clock import Clock, SystemClock
+from core.kernel.errors import UnavailableError
 
 log = logging.getLogger(__name__)
 
@@ -128,17 +129,18 @@ class MqttLink:
         loop: asyncio.AbstractEventLoop,
         on_message: Callable[[list[Inbound]], None],
         on_state: Callable[[LinkReport], None],
-        password: str = "",
+        read_password: Callable[[], str] = str,
         epoch: int = 1,
         clock: Clock | None = None,
         more_filters: tuple[tuple[str, int], ...] = (),
     ) -> None:
         """Prepare; `start` connects. The epoch is higher at each start of this core; see `begin_epoch`.
 
-        `more_filters` are listened to where the broker allows it; each comes with its QoS.
+        `more_filters` are listened to where the broker allows it; each comes with its QoS. `read_password` is asked on
+        the link's thread before each try; while it raises `UnavailableError` the broker is not asked at all.
         """
         self._settings = settings
-        self._password = password
+        self._read_password = read_password
         self._epoch = epoch
         self._loop = loop
         self._on_message = on_message
@@ -342,6 +344,8 @@ class MqttLink:
         try:
             client = self._make_client()
             error = self._connect(client)
+        except UnavailableError as unread:
+            return _Ended(LinkState.DOWN, f"The broker at {self._settings.address} is not asked. {unread.message}")
         except (OSError, ValueError) as problem:
             return self._explain(problem)
         if error != MQTTErrorCode.MQTT_ERR_SUCCESS:
@@ -512,7 +516,7 @@ class MqttLink:
         client.connect_timeout = CONNECT_TIMEOUT_S
         client.max_inflight_messages_set(MAX_IN_FLIGHT)
         if settings.username:
-            client.username_pw_set(settings.username, self._password or None)
+            client.username_pw_set(settings.username, self._read_password() or None)
         if settings.is_tls:
             client.tls_set_context(self._tls_context())
         client.will_set(self._host_topic, self._host_payload(is_online=False), 1, True, will_properties)

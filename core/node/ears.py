@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from core.field.broker import EmbeddedBroker
@@ -24,13 +26,13 @@ class Broker:
     """The broker in use.
 
     Attributes:
-        password: Ours.
+        read_password: Returns ours; it may take its time, and raises `UnavailableError` while nobody can read it.
         field_user, field_password: For the demo city's devices.
         embedded: None where the settings name a broker.
     """
 
     settings: BrokerSettings
-    password: str = field(repr=False)
+    read_password: Callable[[], str] = field(repr=False)
     field_user: str
     field_password: str = field(repr=False)
     embedded: EmbeddedBroker | None = None
@@ -39,9 +41,13 @@ class Broker:
 async def open_broker(wanted: BrokerSection, *, tenant: str, folder: Path, secrets: Secrets) -> Broker:
     """Return the configured broker, or start the embedded one, however long that takes."""
     if wanted.host:
-        password = await asyncio.to_thread(secrets.get_secret, "broker") or ""
-        settings = broker_settings(wanted, tenant=tenant)
-        return Broker(settings=settings, password=password, field_user=wanted.username, field_password=password)
+        password = await asyncio.to_thread(secrets.get_secret, "broker")
+        return Broker(
+            settings=broker_settings(wanted, tenant=tenant),
+            read_password=lambda: secrets.read_secret("broker") or "",
+            field_user=wanted.username,
+            field_password=password or "",
+        )
     embedded = EmbeddedBroker(folder)
     once = OncePerLoss(log)
     while True:
@@ -60,7 +66,7 @@ async def open_broker(wanted: BrokerSection, *, tenant: str, folder: Path, secre
             protocol="5" if address.protocol == "5" else "3.1.1",
             is_embedded=True,
         ),
-        password=address.passwords["core"],
+        read_password=partial(str, address.passwords["core"]),
         field_user="field",
         field_password=address.passwords["field"],
         embedded=embedded,

@@ -649,7 +649,7 @@ class Node:
             on_message=lambda batch: self._on_messages(gateway, batch),
             on_state=on_link_state,
             more_filters=(*gateway.filters, *self._cap_filters),
-            password=broker.password,
+            read_password=broker.read_password,
             epoch=services.outbox.epoch,
             clock=self._clock,
         )

@@ -90,7 +90,7 @@ class Node:
             on_message=self.gateway.on_messages,
             on_state=self._on_link_state,
             more_filters=self.gateway.filters,
-            password=self.password,
+            read_password=lambda: self.password,
             epoch=self.outbox.epoch,
         )
         await self.service.start(self.link)

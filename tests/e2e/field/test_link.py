@@ -12,6 +12,7 @@ from core.field.inbox import Inbound
 from core.field.model import LinkState
 from core.field.mqtt_link import BATCH, CATCHING_UP_S, GIVE_WAY_S, MqttLink
 from core.field.retry import retry_delay_s
+from core.kernel.errors import UnavailableError
 from tests.e2e.field.rig import ROOT, FieldDevice, settings_for, until
 from tests.fixtures.certificates import Authority
 
@@ -19,7 +20,7 @@ from tests.fixtures.certificates import Authority
 class Link:
     """A link with a list of what it heard."""
 
-    def __init__(self, broker, *, password="", **settings):
+    def __init__(self, broker, *, password="", read_password=None, **settings):
         self.messages = []
         self.states = []
         self.link = MqttLink(
@@ -27,7 +28,7 @@ class Link:
             loop=asyncio.get_running_loop(),
             on_message=self.messages.extend,
             on_state=self.states.append,
-            password=password,
+            read_password=read_password or (lambda: password),
         )
 
     async def __aenter__(self):
@@ -125,6 +126,26 @@ def test_a_wrong_password_is_a_sentence_and_not_a_storm(mosquitto_with_password)
             await asyncio.sleep(2.0)
             assert mosquitto_with_password.log.count("New connection") == n_tries
         async with Link(mosquitto_with_password, username="core", password="core-secret") as link:
+            await link.reaches(LinkState.CONNECTED)
+
+    asyncio.run(run())
+
+
+def test_a_broker_is_not_asked_while_nobody_can_read_the_password_and_asked_once_it_is_there(mosquitto_with_password):
+    passwords = []
+
+    def read():
+        if not passwords:
+            raise UnavailableError("The password cannot be read: the keyring is locked.")
+        return passwords[0]
+
+    async def run():
+        async with Link(mosquitto_with_password, username="core", read_password=read) as link:
+            await link.reaches(LinkState.DOWN)
+            await asyncio.sleep(1.0)
+            assert "is not asked. The password cannot be read: the keyring is locked." in link.reason
+            assert "not authorised" not in mosquitto_with_password.log
+            passwords.append("core-secret")
             await link.reaches(LinkState.CONNECTED)
 
     asyncio.run(run())
