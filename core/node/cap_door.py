@@ -95,8 +95,12 @@ class CapDoor:
 
         self._seen: OrderedDict[str, object] = OrderedDict()
         self._silent: dict[str, str] = {}
-        """Messages of the feed that did not answer the last time, and why."""
+        """Addresses of the feed's messages that did not answer the last time, and why."""
 
+        self._asked: dict[str, int] = {}
+        """In which order addresses of the feed were asked last."""
+
+        self._n_asked = 0
         self._folder_due_s = 0.0
         self._waiting: list[Inbound] = []
         self._publishing = asyncio.Lock()
@@ -261,17 +265,20 @@ class CapDoor:
     async def _read_links(self, links: list[_Link]) -> None:
         """Take in what a feed names; one that does not answer holds up no other."""
         fresh = [link for link in links if link.key not in self._seen]
-        self._silent = {link.key: self._silent[link.key] for link in fresh if link.key in self._silent}
-        # What did not answer is asked last: however much of it there is, the others have their turn.
-        for link in sorted(fresh, key=lambda one: one.key in self._silent)[:MAX_LINKS]:
+        self._silent = {one.address: self._silent[one.address] for one in fresh if one.address in self._silent}
+        self._asked = {one.address: self._asked[one.address] for one in links if one.address in self._asked}
+        # However much does not answer, or is said to have changed each time: the others have their turn.
+        for link in sorted(fresh, key=lambda one: self._asked.get(one.address, 0))[:MAX_LINKS]:
+            self._n_asked += 1
+            self._asked[link.address] = self._n_asked
             try:
                 data = await asyncio.to_thread(_fetch, link.address)
             except _NO_ANSWER as error:
-                self._silent[link.key] = f"{link.address}: {_why(error)}"
+                self._silent[link.address] = f"{link.address}: {_why(error)}"
                 continue
             await self._take(data, place="url", origin=link.address)
             self._remember(link.key)
-            self._silent.pop(link.key, None)
+            self._silent.pop(link.address, None)
         if not self._silent:
             self._praise("url/messages")
             return

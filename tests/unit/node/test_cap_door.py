@@ -253,6 +253,26 @@ def test_what_a_feed_says_has_changed_is_read_again_and_may_stand_beside_it(room
     assert site.titles() == ["Flood 1", "Flood 2"]
 
 
+@pytest.mark.parametrize("n_silent", [0, 2])
+def test_of_a_feed_that_says_each_time_that_all_has_changed_every_message_has_its_turn(
+    room,  # noqa: F811
+    site,
+    serve,
+    monkeypatch,
+    n_silent,
+):
+    monkeypatch.setattr("core.node.cap_door.MAX_LINKS", 2)
+    documents = {f"/{n}": message(room, n) for n in range(n_silent, 5)}
+    address = serve(documents)
+    door = site.door(url=f"{address}/feed")
+
+    for minute in range(3):
+        documents["/feed"] = feed(*((f"/{n}", f"2026-01-01T00:{minute:02}:00Z") for n in range(5)))
+        room.run(door.fetch())
+
+    assert site.titles() == [f"Flood {n}" for n in range(n_silent, 5)]
+
+
 def test_of_several_links_of_an_entry_the_one_to_cap_is_followed(room, site, serve):  # noqa: F811
     documents = {"/1": message(room, 1), "/page": b"<html>Flood</html>"}
     address = serve(documents)
