@@ -47,6 +47,7 @@ URGENCIES = ("Immediate", "Expected", "Future", "Past", "Unknown")
 SEVERITIES = ("Extreme", "Severe", "Moderate", "Minor", "Unknown")
 CERTAINTIES = ("Observed", "Likely", "Possible", "Unlikely", "Unknown")
 
+_EARLIEST, _LATEST = datetime(2, 1, 1, tzinfo=UTC), datetime(9999, 6, 1, tzinfo=UTC)
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[-+]\d\d:\d\d")
 _NAME = re.compile(r"[^\s,<&]+")
 
@@ -224,7 +225,13 @@ def read_instant(text: str) -> datetime:
     """
     if _INSTANT.fullmatch(text) is None:
         raise ValueError(f"{text[:40]!r} is no instant like 2026-01-01T12:00:00+00:00")
-    return datetime.fromisoformat(text).astimezone(UTC)
+    return _in_utc(datetime.fromisoformat(text))
+
+
+def _in_utc(at: datetime) -> datetime:
+    """Return an aware instant in UTC, as far from the ends of the calendar as any zone and any span may lead."""
+    # "Until further notice" is 9999-12-31 to some senders, in their own zone.
+    return min(max(at, _EARLIEST), _LATEST).astimezone(UTC)
 
 
 def read_polygon(text: str) -> tuple[GeoPoint, ...]:

@@ -1,8 +1,10 @@
 """Regional warnings become alarms, change and end; incidents are published; on a real store."""
 
+import re
 import sqlite3
 from dataclasses import replace
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -352,6 +354,28 @@ def test_a_message_in_another_encoding_survives_a_restart(room, make, message):
     room.run(after.start())
 
     assert [warning.title for warning in after.warnings()] == ["Überschwemmung"]
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York"])
+@pytest.mark.parametrize(
+    ("field", "instant"),
+    [
+        ("expires", "9999-12-31T23:59:59+00:00"),
+        ("expires", "9999-12-31T23:59:59-05:00"),
+        ("sent", "9999-12-31T23:59:59-05:00"),
+        ("sent", "0001-01-01T00:00:00+05:00"),
+        ("onset", "0001-01-01T00:00:00+00:00"),
+    ],
+)
+def test_an_instant_at_an_end_of_the_calendar_is_read_as_far_away(room, make, message, zone, field, instant):
+    service = make(zone=ZoneInfo(zone))
+    text = cap.to_xml(message(onset=room.clock.now())).decode()
+    text = re.sub(f"(<{field}>)[^<]*", rf"\g<1>{instant}", text)
+
+    assert room.run(service.take(text.encode(), origin="test")).outcome == "raised"
+
+    (alarm,) = room.run(room.incidents.open_alarms())
+    assert ("ntil 9999-" in alarm.detail) is (field == "expires")
 
 
 def test_what_is_no_cap_is_refused_and_counted(room, warnings):
