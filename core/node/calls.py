@@ -452,6 +452,7 @@ class Calls:
     def _unstored_of(self, condition: Condition | None) -> UnstoredCall | None:
         if condition is None or condition.condition_key == DATABASE_KEY:
             return None
+        condition = self._find_book().applied(condition)
         at = condition.began_at or self._clock.now()
         return UnstoredCall(
             title=condition.title, source_name=condition.source_name, at=at, priority=int(condition.priority)

@@ -17,7 +17,7 @@ from core.incidents.doubt import Doubtful
 from core.incidents.ledger import Measured
 from core.incidents.model import Condition, Priority, Quality, SourceKind
 from core.incidents.rules.book import RuleBook, shipped_book
-from core.incidents.rules.model import AlarmRule, AppliesTo, Limits, RuleSet, RulesInForce
+from core.incidents.rules.model import AlarmRule, AppliesTo, Consequence, Limits, RuleSet, RulesInForce, TimeToRespond
 from core.kernel.clock import FakeClock
 from core.kernel.errors import UnavailableError
 from core.kernel.ids import new_id
@@ -209,6 +209,28 @@ def test_calls_that_wait_for_the_database_are_told_the_most_urgent_first_until_t
         assert calls.unstored() == ()
 
     run(scenario, clock=clock)
+
+
+def test_calls_that_wait_for_the_database_have_the_title_and_the_priority_of_their_rules():
+    clock = FakeClock()
+    rule = AlarmRule(
+        rule_id="tunnel",
+        title="Tunnel blocked: {where}",
+        consequence=Consequence.LIFE,
+        time_to_respond=TimeToRespond.UNDER_1_MIN,
+        applies_to=AppliesTo(kinds=("congestion",)),
+    )
+    book = RuleBook(RulesInForce(rules=RuleSet(rules=(rule,)), version=1))
+
+    async def scenario(calls, incidents):
+        incidents.is_away = True
+        calls.take_observed(seen(ObservationKind.CONGESTION))
+        clock.advance(seconds=UNSTORED_AFTER_S)
+
+        (call,) = calls.unstored()
+        assert (call.title, call.priority) == ("Tunnel blocked: Lane A", Priority.CRITICAL)
+
+    run(scenario, clock=clock, find_book=lambda: book)
 
 
 def test_while_the_database_is_away_counts_give_way_to_calls_and_calls_to_ends(monkeypatch):
