@@ -231,7 +231,7 @@ class Console(QObject):
             await asyncio.sleep(0)
             for _ in self.window.divide_in_turns(panels, self.room):
                 await asyncio.sleep(0)
-            self.window.show_room()
+            self._enter()
             if not self.window.restore_layout():
                 self.window.show_perspective(Perspective.OVERVIEW)
                 self.window.share_space()
@@ -249,6 +249,7 @@ class Console(QObject):
         self._begin_at_the_wall()
         self.window.is_furnished_on_sight = True
         self.is_open = True
+        self._enter()
         # What is in front is filled first: making what stands behind it takes the window for as long.
         while self.live.is_telling:
             await asyncio.sleep(0)
@@ -259,6 +260,11 @@ class Console(QObject):
         _keep()
         self.is_furnished = True
 
+    def _enter(self) -> None:
+        """Show the room to who is signed in: the session may have ended while it was opened, and begun again."""
+        if self.connection.session is not None:
+            self.window.show_room()
+
     def _begin_at_the_wall(self) -> None:
         """Let the first key that is pressed go to the pictures, where the saved layout shows them."""
         if "wall" in self.window.fronts():
@@ -266,7 +272,7 @@ class Console(QObject):
 
     def _on_state(self, state: str, sentence: str) -> None:
         if state == ConnectionState.SIGNED_IN and self.is_open:
-            self.window.show_room()
+            self._enter()
         elif state in (ConnectionState.SIGNED_OUT, ConnectionState.FIRST_RUN):
             self.window.show_door()
         elif state == ConnectionState.GONE:
