@@ -37,7 +37,7 @@ def missing_classes(engine: EngineInfo, wanted: Sequence[str]) -> str:
 
 
 def missing_for_rules(engine: EngineInfo, scene: Scene) -> dict[ObservationKind, str]:
-    """Say of each rule that is on what the model does not know of what the rule has to be told."""
+    """Say of each rule that is watched what the model does not know of what the rule has to be told."""
     known = set(engine.labels)
     return {
         kind: RULE_CLASSES.format(
@@ -58,7 +58,7 @@ def labels_by_rule(scene: Scene) -> dict[ObservationKind, frozenset[str]]:
         asked[ObservationKind.LOITERING] = {label for zone in scene.zones for label in zone.labels or (PERSON,)}
     if scene.lanes or scene.zones:
         asked[ObservationKind.OBJECT_LEFT] = (PERSON, *VEHICLE_LABELS)
-    return {kind: frozenset(labels) for kind, labels in asked.items() if tuning.is_on(kind)}
+    return {kind: frozenset(labels) for kind, labels in asked.items() if tuning.is_watched(kind)}
 
 
 def labels_for_rules(scene: Scene) -> frozenset[str]:
