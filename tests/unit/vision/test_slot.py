@@ -214,6 +214,18 @@ def test_a_rule_that_the_model_cannot_tell_of_what_it_watches_is_named(tmp_path)
     camera.reader.close()
 
 
+def test_a_rule_that_only_takes_riders_for_people_on_foot_is_not_said_to_rest(tmp_path):
+    lane = Lane(key="lane", name="Lane", polygon=SQUARE, start=(0.2, 0.4), end=(0.2, 0.1))
+    camera = Camera(tmp_path, Scene(lanes=(lane,)))
+    camera.slot.use_detector(replace(ENGINE, model_name="road", labels=(*DEFAULT_LABELS, "person")))
+
+    camera.see(seconds=0.4)
+
+    assert camera.reason.endswith("works only in part here: the model road does not know bicycle.")
+    camera.slot.close()
+    camera.reader.close()
+
+
 def test_a_detector_that_answers_gets_every_picture(camera):
     camera.slot.use_detector(ENGINE)
 
