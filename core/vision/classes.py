@@ -14,7 +14,7 @@ OTHER_CLASSES = (
     "Choose other classes in the camera's settings, or let the site use another model (vision.model)."
 )
 SOME_CLASSES = (
-    "Never found here: {missing}. The model {model} does not know them. "
+    "The model {model} does not know {missing}: never found here. "
     "Choose other classes in the camera's settings, or let the site use another model (vision.model)."
 )
 RULE_CLASSES = "{title} cannot work here: the model {model} does not know {missing}."

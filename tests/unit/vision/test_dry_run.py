@@ -271,7 +271,7 @@ def test_a_model_that_does_not_know_everything_says_what_was_not_found_and_which
 
     assert run.state == "done"
     assert [one.kind for one in run.raised] == [K.WRONG_WAY]
-    assert "Never found here: truck." in run.message
+    assert "does not know truck: never found here." in run.message
     assert "cannot work here: the model toy does not know person, motorcycle, bicycle." in run.message
 
 

@@ -197,7 +197,7 @@ def test_a_model_that_knows_some_of_the_classes_says_of_which_nothing_is_found(c
 
     camera.see(seconds=0.4)
 
-    assert camera.reason.startswith("Never found here: truck, motorcycle. The model sea does not know them.")
+    assert camera.reason.startswith("The model sea does not know truck, motorcycle: never found here.")
 
 
 def test_a_rule_that_the_model_cannot_tell_of_what_it_watches_is_named(tmp_path):
