@@ -239,26 +239,34 @@ class Console(QObject):
             self.window.show_role(self.room.role)
             self.room.role_changed.connect(self.window.show_role)
             await asyncio.sleep(0)
-            for _ in self.window.furnish(self.window.fronts(), is_whole=False):
-                _keep()
-                await asyncio.sleep(0)
+            for key in self.window.fronts():
+                await self._make(key, is_whole=False)
         finally:
             # Whatever went wrong: what stands must hear of alarms, now and after a lost line.
             self._is_opening = False
+            self.window.is_furnished_on_sight = True
             self.live.tell_all_in_turn()
         self._begin_at_the_wall()
-        self.window.is_furnished_on_sight = True
         self.is_open = True
         self._enter()
         # What is in front is filled first: making what stands behind it takes the window for as long.
         while self.live.is_telling:
             await asyncio.sleep(0)
         await asyncio.sleep(FILL_S)
-        for _ in self.window.furnish(panel.key for panel in panels):
-            _keep()
-            await asyncio.sleep(BETWEEN_PANELS_S)
+        for panel in panels:
+            await self._make(panel.key, pause_s=BETWEEN_PANELS_S)
         _keep()
         self.is_furnished = True
+
+    async def _make(self, key: str, *, is_whole: bool = True, pause_s: float = 0.0) -> None:
+        """Make a panel in turns; where it cannot be made, that is told, and it holds up no other."""
+
+        async def make() -> None:
+            for _ in self.window.furnish((key,), is_whole=is_whole):
+                _keep()
+                await asyncio.sleep(pause_s)
+
+        await asyncio.wait((self.room.run(make()),))
 
     def _enter(self) -> None:
         """Show the room to who is signed in: the session may have ended while it was opened, and begun again."""
@@ -267,7 +275,7 @@ class Console(QObject):
 
     def _begin_at_the_wall(self) -> None:
         """Let the first key that is pressed go to the pictures, where the saved layout shows them."""
-        if "wall" in self.window.fronts():
+        if "wall" in self.window.fronts() and self.window.is_made("wall"):
             self.window.go_to_panel("wall")
 
     def _on_state(self, state: str, sentence: str) -> None:

@@ -314,6 +314,10 @@ class MainWindow(QMainWindow):
             if key in self._actions:
                 self._actions[key].setEnabled(is_allowed)
 
+    def is_made(self, key: str) -> bool:
+        """Return whether a panel stands."""
+        return key in self._widgets
+
     def panel(self, key: str) -> QWidget | None:
         """Return a panel's widget; who asks first makes it."""
         while key in self._panels and key not in self._widgets:
