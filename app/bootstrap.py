@@ -248,7 +248,6 @@ class Console(QObject):
             self.live.tell_all_in_turn()
         self._begin_at_the_wall()
         self.is_open = True
-        self._enter()
         # What is in front is filled first: making what stands behind it takes the window for as long.
         while self.live.is_telling:
             await asyncio.sleep(0)
@@ -279,7 +278,7 @@ class Console(QObject):
             self.window.go_to_panel("wall")
 
     def _on_state(self, state: str, sentence: str) -> None:
-        if state == ConnectionState.SIGNED_IN and self.is_open:
+        if state == ConnectionState.SIGNED_IN and self.window.is_divided:
             self._enter()
         elif state in (ConnectionState.SIGNED_OUT, ConnectionState.FIRST_RUN):
             self.window.show_door()

@@ -113,6 +113,11 @@ class MainWindow(QMainWindow):
         """The room behind the door has its docks."""
         return self._manager is not None
 
+    @property
+    def is_divided(self) -> bool:
+        """Every panel has its dock."""
+        return bool(self._panels)
+
     def add_fixed(self, widget: QWidget) -> None:
         """Put a bar above the docks; it cannot be closed."""
         self._top.addWidget(widget)
