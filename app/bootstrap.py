@@ -231,7 +231,7 @@ class Console(QObject):
             await asyncio.sleep(0)
             for _ in self.window.divide_in_turns(panels, self.room):
                 await asyncio.sleep(0)
-            self.window.show_room()
+            self._enter()
             if not self.window.restore_layout():
                 self.window.show_perspective(Perspective.OVERVIEW)
                 self.window.share_space()
@@ -239,34 +239,47 @@ class Console(QObject):
             self.window.show_role(self.room.role)
             self.room.role_changed.connect(self.window.show_role)
             await asyncio.sleep(0)
-            for _ in self.window.furnish(self.window.fronts(), is_whole=False):
-                _keep()
-                await asyncio.sleep(0)
+            for key in self.window.fronts():
+                await self._make(key, is_whole=False)
         finally:
             # Whatever went wrong: what stands must hear of alarms, now and after a lost line.
             self._is_opening = False
+            self.window.is_furnished_on_sight = True
             self.live.tell_all_in_turn()
         self._begin_at_the_wall()
-        self.window.is_furnished_on_sight = True
         self.is_open = True
         # What is in front is filled first: making what stands behind it takes the window for as long.
         while self.live.is_telling:
             await asyncio.sleep(0)
         await asyncio.sleep(FILL_S)
-        for _ in self.window.furnish(panel.key for panel in panels):
-            _keep()
-            await asyncio.sleep(BETWEEN_PANELS_S)
+        for panel in panels:
+            await self._make(panel.key, pause_s=BETWEEN_PANELS_S)
         _keep()
         self.is_furnished = True
 
+    async def _make(self, key: str, *, is_whole: bool = True, pause_s: float = 0.0) -> None:
+        """Make a panel in turns; where it cannot be made, that is told, and it holds up no other."""
+
+        async def make() -> None:
+            for _ in self.window.furnish((key,), is_whole=is_whole):
+                _keep()
+                await asyncio.sleep(pause_s)
+
+        await asyncio.wait((self.room.run(make()),))
+
+    def _enter(self) -> None:
+        """Show the room to who is signed in: the session may have ended while it was opened, and begun again."""
+        if self.connection.session is not None:
+            self.window.show_room()
+
     def _begin_at_the_wall(self) -> None:
         """Let the first key that is pressed go to the pictures, where the saved layout shows them."""
-        if "wall" in self.window.fronts():
+        if "wall" in self.window.fronts() and self.window.is_made("wall"):
             self.window.go_to_panel("wall")
 
     def _on_state(self, state: str, sentence: str) -> None:
-        if state == ConnectionState.SIGNED_IN and self.is_open:
-            self.window.show_room()
+        if state == ConnectionState.SIGNED_IN and self.window.is_divided:
+            self._enter()
         elif state in (ConnectionState.SIGNED_OUT, ConnectionState.FIRST_RUN):
             self.window.show_door()
         elif state == ConnectionState.GONE:

@@ -11,7 +11,9 @@ from app.live import LiveModel
 from core.kernel.clock import Clock, SystemClock
 from core.node.model import Health
 
-OFF_FROM = timedelta(seconds=5)
+OFF_FROM, RIGHT_BELOW = timedelta(seconds=5), timedelta(seconds=4)
+"""Apart, or a clock that is just so far off would be said again and again."""
+
 N_SAMPLES = 5
 N_ENOUGH = 3
 """A window that was busy reads the node's word late, and would take that for a clock that is fast."""
@@ -32,6 +34,7 @@ class DeskClock(QObject):
         self._clock = clock or SystemClock()
         self._health: Health | None = None
         self._samples: deque[timedelta] = deque(maxlen=N_SAMPLES)
+        self._is_off = False
         self._told_s = 0
         live.health_changed.connect(self._on_health)
 
@@ -46,6 +49,7 @@ class DeskClock(QObject):
         if health is not None and health is not self._health:
             self._health = health
             self._samples.append(now - health.at)
+            self._is_off = abs(min(self._samples)) >= (RIGHT_BELOW if self._is_off else OFF_FROM)
         return now - self._ahead()
 
     def monotonic(self) -> float:
@@ -54,8 +58,7 @@ class DeskClock(QObject):
 
     def _ahead(self) -> timedelta:
         # The way here only adds: the least of several is nearest to the truth.
-        ahead = min(self._samples, default=timedelta())
-        return ahead if abs(ahead) >= OFF_FROM else timedelta()
+        return min(self._samples) if self._is_off else timedelta()
 
     def _on_health(self) -> None:
         self.now()

@@ -45,8 +45,9 @@ class Frame(QObject):
         self._window = window
         self._theme, self._scale = theme, scale
         self._reminded: set[str] = set()
-        self._is_clock_off = False
         """Desks whose test this supervisor was asked for since signing in."""
+
+        self._is_clock_off = False
 
         self.header = HeaderBar(room.clock)
         self.banner = Banner()

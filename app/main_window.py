@@ -113,6 +113,11 @@ class MainWindow(QMainWindow):
         """The room behind the door has its docks."""
         return self._manager is not None
 
+    @property
+    def is_divided(self) -> bool:
+        """Every panel has its dock."""
+        return bool(self._panels)
+
     def add_fixed(self, widget: QWidget) -> None:
         """Put a bar above the docks; it cannot be closed."""
         self._top.addWidget(widget)
@@ -313,6 +318,10 @@ class MainWindow(QMainWindow):
                 self._docks[key].toggleView(False)
             if key in self._actions:
                 self._actions[key].setEnabled(is_allowed)
+
+    def is_made(self, key: str) -> bool:
+        """Return whether a panel stands."""
+        return key in self._widgets
 
     def panel(self, key: str) -> QWidget | None:
         """Return a panel's widget; who asks first makes it."""

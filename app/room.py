@@ -149,11 +149,12 @@ class Room(QObject):
         """
         self.run(self._ask(verb, kind, then, refused, args))
 
-    def run(self, work: Coroutine[Any, Any, None]) -> None:
+    def run(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run a coroutine in the background; a ConsoleError becomes a toast, anything else goes to the error door."""
         task = asyncio.get_event_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._on_done)
+        return task
 
     def select(self, kind: str, item_id: str) -> None:
         """Tell every panel what the operator looks at now."""

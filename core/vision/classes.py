@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 
 from core.vision.model import PERSON, VEHICLE_LABELS, EngineInfo, ObservationKind, Scene
 from core.vision.tuning import Tuning, rule
@@ -14,10 +14,11 @@ OTHER_CLASSES = (
     "Choose other classes in the camera's settings, or let the site use another model (vision.model)."
 )
 SOME_CLASSES = (
-    "Never found here: {missing}. The model {model} does not know them. "
+    "The model {model} does not know {missing}: never found here. "
     "Choose other classes in the camera's settings, or let the site use another model (vision.model)."
 )
 RULE_CLASSES = "{title} cannot work here: the model {model} does not know {missing}."
+RULE_CLASSES_IN_PART = "{title} works only in part here: the model {model} does not know {missing}."
 _MAX_NAMED = 4
 
 
@@ -37,15 +38,21 @@ def missing_classes(engine: EngineInfo, wanted: Sequence[str]) -> str:
 
 
 def missing_for_rules(engine: EngineInfo, scene: Scene) -> dict[ObservationKind, str]:
-    """Say of each rule that is on what the model does not know of what the rule has to be told."""
+    """Say of each rule that is watched what the model does not know of what the rule has to be told."""
     known = set(engine.labels)
     return {
-        kind: RULE_CLASSES.format(
+        kind: (RULE_CLASSES_IN_PART if _works_in_part(kind, labels, known) else RULE_CLASSES).format(
             title=rule(kind).title, model=engine.model_name, missing=", ".join(_in_order(labels - known))
         )
         for kind, labels in labels_by_rule(scene).items()
         if not labels <= known
     }
+
+
+def _works_in_part(kind: ObservationKind, labels: frozenset[str], known: Set[str]) -> bool:
+    # What people ride only tells them from people on foot.
+    needed = frozenset({PERSON}) if kind is ObservationKind.PEDESTRIAN else labels
+    return not needed.isdisjoint(known)
 
 
 def labels_by_rule(scene: Scene) -> dict[ObservationKind, frozenset[str]]:
@@ -58,7 +65,7 @@ def labels_by_rule(scene: Scene) -> dict[ObservationKind, frozenset[str]]:
         asked[ObservationKind.LOITERING] = {label for zone in scene.zones for label in zone.labels or (PERSON,)}
     if scene.lanes or scene.zones:
         asked[ObservationKind.OBJECT_LEFT] = (PERSON, *VEHICLE_LABELS)
-    return {kind: frozenset(labels) for kind, labels in asked.items() if tuning.is_on(kind)}
+    return {kind: frozenset(labels) for kind, labels in asked.items() if tuning.is_watched(kind)}
 
 
 def labels_for_rules(scene: Scene) -> frozenset[str]:

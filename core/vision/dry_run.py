@@ -41,6 +41,8 @@ PROGRESS_EVERY_S = 0.5
 SILENT_S = 30.0
 """A camera may be open and bring nothing more; nobody waits for it for longer."""
 
+_SEE_CAMERA = "See in Devices how the camera is, and try again."
+
 COUNTED = (ObservationKind.ZONE_ENTERED, ObservationKind.LINE_CROSSED)
 """They are counts; a dry run tells how many, not which."""
 
@@ -178,9 +180,11 @@ def _look(
             if must_stop():
                 return replace(collector.report(run), state="cancelled", message="The dry run was stopped.")
             if picture is None:
-                if time.monotonic() - came_s > SILENT_S:
-                    return _fell_silent(collector.report(run))
-                continue
+                if time.monotonic() - came_s <= SILENT_S:
+                    continue
+                if analyser is None:
+                    raise BadInputError(f"No picture came for {SILENT_S:.0f} s.", hint=_SEE_CAMERA)
+                return _fell_silent(collector.report(run))
             came_s = time.monotonic()
             if analyser is None:
                 analyser = _analyser_of(order, engine, picture)
@@ -247,7 +251,7 @@ def _fell_silent(run: DryRun) -> DryRun:
         run,
         state="done",
         message=f"After {run.footage_s:.0f} s no picture came for {SILENT_S:.0f} s: no more was looked at.",
-        hint="See in Devices how the camera is, and try again.",
+        hint=_SEE_CAMERA,
     )
 
 

@@ -63,7 +63,9 @@ class LookBack:
             while self._kept and self._kept[0][0] < now_s - BEFORE_S - LATE_S:
                 self._kept.popleft()
             for taking in self._taking:
-                taking.pictures.append(picture)
+                # Clips are fetched once a second: until then they are taken, though their time may be over.
+                if now_s <= taking.until_s:
+                    taking.pictures.append(picture)
 
     def drop_since(self, captured_s: float) -> None:
         """Forget what was seen from this wall time [s since 1970] on, in clips that are being taken as well."""

@@ -65,8 +65,9 @@ class PedestrianRule:
         self._hold_s = tuning.value(KIND, "hold_s")
         self._call_from = tuning.value(KIND, "call_from")
         self._aspect = aspect
+        lanes = scene.lanes if tuning.is_on(KIND) else ()
         self._grounds = [
-            *(_Ground(place_of(lane), f"{KIND.value}:lane/{lane.key}", lane.polygon, aspect) for lane in scene.lanes),
+            *(_Ground(place_of(lane), f"{KIND.value}:lane/{lane.key}", lane.polygon, aspect) for lane in lanes),
             *(
                 _Ground(place_of(zone), f"{KIND.value}:{zone.key}", zone.polygon, aspect)
                 for zone in scene.zones

@@ -60,7 +60,7 @@ RULE_MAKERS: tuple[tuple[ObservationKind, Callable[[Scene, float], SceneRule]], 
     (ObservationKind.CAMERA_MOVED, lambda scene, _aspect: MovedRule(scene)),
     (ObservationKind.CAMERA_FROZEN, lambda scene, _aspect: FrozenRule(scene)),
 )
-"""Rules besides those of zones and lines, each made from the scene and the picture's aspect where it is switched on."""
+"""Rules besides those of zones and lines, each made from the scene and the picture's aspect where it is watched for."""
 
 _RATE_SLACK = 0.8
 """Of the least looks, fewer than which are too few: pictures do not come as evenly as they are asked for."""
@@ -104,7 +104,7 @@ class SceneRules:
         tuning = Tuning(scene)
         self._zones = {zone.key: _ZoneRules(zone, aspect, tuning) for zone in scene.zones}
         self._masks = IgnoreMasks(scene)
-        rules = [make(scene, aspect) for kind, make in RULE_MAKERS if tuning.is_on(kind)]
+        rules = [make(scene, aspect) for kind, make in RULE_MAKERS if tuning.is_watched(kind)]
         self._moved = next((rule for rule in rules if isinstance(rule, MovedRule)), None)
         self._conditions = tuple(rule for rule in rules if isinstance(rule, ConditionRule))
         self._rules = tuple(rule for rule in rules if not isinstance(rule, ConditionRule))

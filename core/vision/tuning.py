@@ -99,7 +99,7 @@ RULES: tuple[RuleInfo, ...] = (
     RuleInfo(
         kind=ObservationKind.PEDESTRIAN,
         title="Pedestrian on the carriageway",
-        explanation="Somebody on foot is in a lane.",
+        explanation="Somebody on foot is in a lane; zones that alarm for people call without this as well.",
         is_on=True,
         figures=(
             Figure(name="hold_s", title="For at least", default=2.0, low=0.2, high=60.0, unit="s"),
@@ -159,6 +159,7 @@ class Tuning:
 
     def __init__(self, scene: Scene) -> None:
         self._settings: dict[str, RuleSetting] = {setting.kind: setting for setting in scene.rules}
+        self._calls_for_people = any(zone.calls_for_people for zone in scene.zones)
 
     def is_on(self, kind: ObservationKind) -> bool:
         """Return whether the camera watches for this."""
@@ -166,6 +167,10 @@ class Tuning:
         if setting is None or setting.is_enabled is None:
             return rule(kind).is_on
         return setting.is_enabled
+
+    def is_watched(self, kind: ObservationKind) -> bool:
+        """Return whether the camera watches for this somewhere: a zone that alarms says so itself."""
+        return self.is_on(kind) or (kind is ObservationKind.PEDESTRIAN and self._calls_for_people)
 
     def value(self, kind: ObservationKind, name: str) -> float:
         """Return a figure, within its bounds.

@@ -217,11 +217,11 @@ class VideoTile(QWidget):
         was = self._status.look
         if was is PictureLook.LIVE:
             return True
-        self.refresh_status()
         now_s = self._clock.monotonic()
-        if self._status.look is was and now_s - self._greyed_s < _GREY_STEP_S:
+        if now_s - self._greyed_s < _GREY_STEP_S and self._describe(now_s).look is was:
             return False
         self._greyed_s = now_s
+        self.refresh_status()
         self.repaint_soon()
         return True
 

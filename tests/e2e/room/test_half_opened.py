@@ -26,4 +26,9 @@ def test_what_stands_of_a_room_that_broke_off_is_told_after_the_next_snapshot_to
         await console.connection._enter(console.connection.session)
         await until(lambda: heard, "what the next snapshot holds")
 
+        console.connection._on_push("signed_out", "Another desk took this session.")
+        assert console.window._pages.currentWidget() is console.door
+        await console.connection._open_door()
+        await until(lambda: console.window._pages.currentWidget() is not console.door, "the room")
+
     in_room(scenario)

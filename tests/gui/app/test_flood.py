@@ -61,6 +61,34 @@ def test_a_window_that_was_busy_takes_no_clock_for_fast(live, qtbot):
     assert desk.off_s == 0
 
 
+def test_a_clock_about_as_far_off_as_is_let_pass_is_said_once(live, qtbot):
+    clock = FakeClock(AT)
+    desk, told = DeskClock(live, clock), []
+    desk.changed.connect(lambda: told.append(desk.off_s))
+    for n in range(30):
+        late_s = 4.99 if n % 6 == 5 else 5.01
+        clock.step(seconds=(AT + timedelta(seconds=n + late_s) - clock.now()).total_seconds())
+        with qtbot.waitSignal(live.health_changed):
+            say(live, AT + timedelta(seconds=n))
+
+    assert told == [5]
+
+
+def test_a_clock_that_was_set_right_is_right(live, qtbot):
+    clock = FakeClock(AT + timedelta(seconds=9))
+    desk, told = DeskClock(live, clock), []
+    desk.changed.connect(lambda: told.append(desk.off_s))
+    for n in range(10):
+        if n == 5:
+            clock.step(seconds=-8.9)
+        with qtbot.waitSignal(live.health_changed):
+            say(live, AT + timedelta(seconds=n))
+        clock.advance(seconds=1)
+
+    assert told == [9, 0]
+    assert desk.now() == clock.now()
+
+
 @pytest.mark.parametrize("ahead_min", [-20, 0, 20])
 def test_calls_are_counted_by_the_nodes_clock(live, ahead_min):
     watch = FloodWatch(live, DeskClock(live, FakeClock(AT + timedelta(minutes=ahead_min))))

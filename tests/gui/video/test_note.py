@@ -4,6 +4,7 @@ import pytest
 from PySide6.QtGui import QFontMetrics
 
 from core.vision import slot
+from core.vision.classes import SOME_CLASSES
 from widgets.base.theme import picture_look
 from widgets.video.note import _lines_of, n_lines_for
 
@@ -36,6 +37,13 @@ def test_where_that_has_no_room_its_beginning_says_what_is_wrong(metrics):
     room = metrics.horizontalAdvance("Nothing is detected now: ")
 
     assert _lines_of(slot.NO_DETECTOR, metrics, room, n_lines=1) == ["Nothing is detected now."]
+
+
+def test_what_a_model_does_not_know_is_named_where_only_the_beginning_has_room(metrics):
+    sentence = SOME_CLASSES.format(model="road", missing="person")
+    room = metrics.horizontalAdvance("The model road does not know person. ")
+
+    assert _lines_of(sentence, metrics, room, n_lines=1) == ["The model road does not know person."]
 
 
 def test_where_that_has_no_room_either_it_is_shortened_and_nothing_stands_out(metrics):

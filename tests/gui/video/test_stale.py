@@ -80,6 +80,23 @@ def test_pictures_of_a_stream_that_nobody_reports_are_renewed_four_times_a_secon
     assert tile.status.is_good
 
 
+def test_pictures_that_come_a_little_late_by_turns_are_renewed_no_more_often_while_nobody_reports(wall, clock):
+    tile = wall.tile_of("a")
+    painted = []
+    paint = tile.paint_picture
+    tile.paint_picture = lambda painter: (painted.append(clock.monotonic()), paint(painter))
+
+    QApplication.processEvents()
+    painted.clear()
+    for number in range(25):
+        clock.advance(seconds=0.04)
+        wall.show_frames([("a", picture_at(clock, age_s=0.07 if number % 2 else 0.02))])
+        QApplication.processEvents()
+
+    assert not tile.status.is_good
+    assert 3 <= len(painted) <= 5
+
+
 def test_a_picture_that_is_followed_by_another_one_stays_live(wall, clock, qtbot):
     late = QTimer(wall)
     late.setSingleShot(True)

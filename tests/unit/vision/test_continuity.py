@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
+from core.vision import collision
 from core.vision.collision_evidence import Trace
 from core.vision.continuity import jumped_s
 from core.vision.model import ObservationKind, Scene, Track
@@ -179,3 +180,16 @@ def test_a_crash_among_others_who_drive_on_calls(n_others):
 @pytest.mark.parametrize("n_others", [0, 3])
 def test_boxes_of_other_cars_after_a_jump_in_time_call_nobody(n_others):
     assert not calls(n_others, jumps=True)
+
+
+def test_whether_time_jumped_is_asked_once_for_all_vehicles_of_a_picture(monkeypatch):
+    asked = []
+
+    def counted(pictures, *rest):
+        asked.append(pictures[-1][0])
+        return jumped_s(pictures, *rest)
+
+    monkeypatch.setattr(collision, "jumped_s", counted)
+
+    assert calls(3, jumps=False)
+    assert len(asked) == len(set(asked)) > 1

@@ -216,6 +216,18 @@ def test_a_dry_run_over_a_camera_that_brings_nothing_more_ends_by_itself_and_say
     assert "no picture came" in run.message
 
 
+def test_a_camera_that_brings_no_picture_at_all_is_no_footage_on_which_nothing_happened(order, tmp_path, monkeypatch):
+    monkeypatch.setattr("core.vision.dry_run.SILENT_S", 1.0)
+
+    file = tmp_path / "posted.jpg"
+    file.write_bytes(b"no picture")
+
+    run = dry_run(replace(order, source=SourceSpec(address=f"edge:{file}")))
+
+    assert run.state == "failed"
+    assert "No picture came" in run.message
+
+
 def test_a_dry_run_has_an_end_and_says_that_it_left_something_out(order):
     run = dry_run(replace(order, limit_s=2.0))
 
@@ -259,7 +271,7 @@ def test_a_model_that_does_not_know_everything_says_what_was_not_found_and_which
 
     assert run.state == "done"
     assert [one.kind for one in run.raised] == [K.WRONG_WAY]
-    assert "Never found here: truck." in run.message
+    assert "does not know truck: never found here." in run.message
     assert "cannot work here: the model toy does not know person, motorcycle, bicycle." in run.message
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from core.vision.classes import labels_for_rules
 from core.vision.model import Mask, MaskKind, ObservationKind, Phase, RuleSetting, Zone
 from core.vision.rules import SceneRules
 from tests.unit.vision.roads import ASPECT, track_at, watch
@@ -296,6 +297,17 @@ def test_a_zone_marked_for_people_calls_without_any_lane():
     scene = replace(STREET, lanes=(), zones=(zone,))
     found = seen(Street(per_minute=0).pictures(10, others=(person,)), ObservationKind.PEDESTRIAN, scene)
     assert [o.rule_key for o in found] == ["track"]
+
+
+def test_a_zone_marked_for_people_calls_although_people_in_lanes_do_not():
+    around = ((0, 0), (1, 0), (1, 1), (0, 1))
+    zone = Zone(key="track", name="Track", polygon=around, labels=("person",), alarms_presence=True)
+    person = Mover(9001, "person", walks(LANES_M["out-2"], from_s=1.0))
+
+    scene = replace(STREET, zones=(zone,), rules=(RuleSetting(kind="pedestrian", is_enabled=False),))
+    found = seen(Street(per_minute=0).pictures(10, others=(person,)), ObservationKind.PEDESTRIAN, scene)
+    assert [o.rule_key for o in found] == ["track"]
+    assert "person" in labels_for_rules(scene)
 
 
 # -- loitering --------------------------------------------------------------------------------------------------------

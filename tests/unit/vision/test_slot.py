@@ -197,7 +197,7 @@ def test_a_model_that_knows_some_of_the_classes_says_of_which_nothing_is_found(c
 
     camera.see(seconds=0.4)
 
-    assert camera.reason.startswith("Never found here: truck, motorcycle. The model sea does not know them.")
+    assert camera.reason.startswith("The model sea does not know truck, motorcycle: never found here.")
 
 
 def test_a_rule_that_the_model_cannot_tell_of_what_it_watches_is_named(tmp_path):
@@ -210,6 +210,18 @@ def test_a_rule_that_the_model_cannot_tell_of_what_it_watches_is_named(tmp_path)
 
     assert said.endswith("cannot work here: the model road does not know person, bicycle.")
     assert camera.reason == ""
+    camera.slot.close()
+    camera.reader.close()
+
+
+def test_a_rule_that_only_takes_riders_for_people_on_foot_is_not_said_to_rest(tmp_path):
+    lane = Lane(key="lane", name="Lane", polygon=SQUARE, start=(0.2, 0.4), end=(0.2, 0.1))
+    camera = Camera(tmp_path, Scene(lanes=(lane,)))
+    camera.slot.use_detector(replace(ENGINE, model_name="road", labels=(*DEFAULT_LABELS, "person")))
+
+    camera.see(seconds=0.4)
+
+    assert camera.reason.endswith("works only in part here: the model road does not know bicycle.")
     camera.slot.close()
     camera.reader.close()
 
