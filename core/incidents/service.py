@@ -49,6 +49,7 @@ from core.kernel.bus import Bus
 from core.kernel.clock import Clock
 from core.kernel.errors import BadInputError, StaleWriteError, UnavailableError
 from core.kernel.ids import new_id
+from core.kernel.zone import write_site_clock
 from core.store.engine import Store
 from core.store.rows import place_values, storable, words_of
 from core.store.tables import AlarmRow, IncidentRow, ObservationRow
@@ -591,8 +592,9 @@ class IncidentService:
             call_from=call_from,
         )
         if condition is not None:
-            said = f"{condition.detail}{', ' if condition.detail else ''}seen at {observation.captured_at:%H:%M:%S} UTC"
-            condition = self._by_rule(replace(condition, detail=f"{said}, stored late"))
+            said = f"{condition.detail}{', ' if condition.detail else ''}seen at"
+            seen_at = write_site_clock(observation.captured_at)
+            condition = self._by_rule(replace(condition, detail=f"{said} {seen_at}, stored late"))
         await self._store_seen(observation, condition, snapshot, view, Verdict.PASS)
         if condition is not None and observation.phase is Phase.END:
             self._doubts.discard(condition.condition_key)

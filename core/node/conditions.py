@@ -17,7 +17,7 @@ from core.field.service import EventsLost
 from core.incidents.model import Alarm, Condition, Priority, SourceKind
 from core.incidents.policy import condition_of_source, condition_of_system
 from core.kernel.settings import SettingsFault
-from core.kernel.zone import UTC_ZONE, write_local_clock
+from core.kernel.zone import UTC_ZONE, to_site, write_local_clock
 from core.media.model import StreamReport, StreamState
 from core.parking.forecast.model import FullExpected
 from core.parking.model import Lot
@@ -291,7 +291,9 @@ def gateway_down(sentence: str) -> Condition:
 def certificate_ends(ends_at: datetime, now: datetime) -> Condition:
     """One of the certificates between us and the broker runs out."""
     days = (ends_at - now).total_seconds() / 86_400.0
-    return condition_of_system("certificate", detail=f"It ends on {ends_at:%Y-%m-%d}, in {max(0.0, days):.0f} days.")
+    return condition_of_system(
+        "certificate", detail=f"It ends on {to_site(ends_at):%Y-%m-%d}, in {max(0.0, days):.0f} days."
+    )
 
 
 def desk_deaf(desk: str, sentence: str) -> Condition:
