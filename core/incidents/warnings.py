@@ -189,6 +189,9 @@ class WarningService:
             change = await self._store.write(lambda s: self._store_message(s, alert, text, origin))
             self._follow(change)
         log.info("CAP %s %s from %s: %s %s", alert.msg_type, alert.identifier, origin, change.outcome, change.sentence)
+        if alert.deviations:
+            others = "; ".join(alert.deviations)
+            log.info("CAP %s from %s is not written as CAP 1.2 has it: %s", alert.identifier, origin, others)
         return Taken(outcome=change.outcome, sentence=change.sentence)
 
     async def tick(self) -> None:
