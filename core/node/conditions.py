@@ -190,7 +190,7 @@ def device_alert(device: Device, event: FieldEvent, zone: ZoneInfo = UTC_ZONE) -
     severity = severity if severity in _PRIORITIES else "medium"
     tags = {slug for key in ("category", "subCategory") if (slug := _slug(event.data.get(key)))}
     title = title_of(event)
-    at = write_local_clock(event.at, zone, timespec="seconds")
+    at = write_local_clock(event.at, zone, timespec="seconds") + (" (time of arrival)" if event.is_at_arrival else "")
     doubt = "" if event.is_good else " The device or its clock is not to be trusted."
     doubt += " Earlier events of it are missing." if event.is_ahead else ""
     doubt += " It gave this no number: uncertain whether more is missing." if event.is_unnumbered else ""
