@@ -91,7 +91,7 @@ from core.field.topics import (
 )
 from core.field.twins import Twins, save_reported
 from core.kernel.bus import Bus
-from core.kernel.clock import Clock
+from core.kernel.clock import Clock, format_at
 from core.kernel.errors import BadInputError, ConsoleError, UnavailableError
 from core.kernel.geo import GeoPoint
 from core.kernel.ids import new_id
@@ -1200,7 +1200,7 @@ class FieldService:
         """
         # What is the same in every byte is one event that was sent again.
         # Without a time it may as well be the next one, which has to call.
-        when = b"" if is_timed else message.received_at.isoformat().encode()
+        when = b"" if is_timed else format_at(message.received_at).encode()
         digest = hashlib.sha256(message.payload + when).hexdigest()[:32]
         event = self._event_of(tracked, envelope, message, seq=UNNUMBERED, boot=digest)
         if not calls_operator(event):
