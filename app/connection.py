@@ -21,6 +21,7 @@ from PySide6.QtCore import QObject, Signal
 from core.access.model import Session
 from core.kernel.errors import BadInputError, ConsoleError, NotPermittedError, UnavailableError
 from core.kernel.paths import Folders
+from core.kernel.zone import set_site_zone
 from core.link.client import LinkClient
 from core.link.protocol import PROTOCOL
 from core.node.live import Snapshot
@@ -213,6 +214,7 @@ class NodeConnection(QObject):
                 f"The node speaks link version {self.site.protocol}, this console {PROTOCOL}.",
                 hint="Install the same version on both.",
             )
+        set_site_zone(self.site.timezone)
         while not self.site.is_ready:
             # The node says what it is waiting for: a database that is locked, or still being opened.
             self._set_state(ConnectionState.CONNECTING, " ".join(self.site.notices))

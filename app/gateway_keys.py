@@ -14,6 +14,7 @@ from core.kernel.errors import ConsoleError
 from core.kernel.paths import Folders
 from core.kernel.secrets import Secrets
 from core.kernel.wire import to_json
+from core.kernel.zone import set_site_zone, write_site
 from core.link.client import LinkClient
 from core.node.model import SiteInfo
 
@@ -46,6 +47,7 @@ def run_gateway_key(options: argparse.Namespace, folders: Folders) -> int:
 
 async def _sign_in(client: LinkClient, address: NodeAddress, user: str) -> None:
     site = await client.call("session.hello", SiteInfo, desk=DESK)
+    set_site_zone(site.timezone)
     if site.is_demo and not user:
         await client.call("session.demo", Session, key=address.key, desk=DESK)
         return
@@ -73,8 +75,8 @@ def _line(key: GatewayKey) -> str:
         KeyPurpose.DRONE: f"drone {key.drone_id}",
         KeyPurpose.READER: "reads",
     }[key.purpose]
-    seen = f"seen {key.last_seen_at:%Y-%m-%d %H:%M:%S} UTC at {key.last_address}" if key.last_seen_at else "never seen"
-    state = f"revoked {key.revoked_at:%Y-%m-%d %H:%M:%S} UTC" if key.revoked_at else seen
+    seen = f"seen {write_site(key.last_seen_at)} at {key.last_address}" if key.last_seen_at else "never seen"
+    state = f"revoked {write_site(key.revoked_at)}" if key.revoked_at else seen
     refused = f", {key.n_refused:,} refused" if key.n_refused else ""
     return f"{key.key_id}  {key.name}  ({bound})  {state}; {key.n_accepted:,} taken{refused}"
 

@@ -14,6 +14,15 @@ def pytest_configure(config):
     settings.load_profile("same examples" if config.option.markexpr == "not slow" else "shared machine")
 
 
+@pytest.fixture(autouse=True)
+def _site_in_utc():
+    from core.kernel.zone import set_site_zone
+
+    set_site_zone("UTC")
+    yield
+    set_site_zone("")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _nothing_is_left_running():
     yield

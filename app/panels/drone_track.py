@@ -10,6 +10,7 @@ from app.replay import Replay
 from app.room import Room
 from app.twin_process import TwinProcess
 from core.drones.model import DroneState, TrackPoint
+from widgets.base.times import format_second
 from widgets.drones.track_drawing import draw_track_for
 from widgets.drones.track_view import TrackPage
 from widgets.map.tracks import Track
@@ -94,7 +95,7 @@ class _DroneTrack(QWidget):
         if not self.isVisible():
             return
         if self._replay is not None:
-            title = f"REPLAY  {self._replay.drone.name}  {self._replay.at.astimezone():%Y-%m-%d %H:%M:%S}"
+            title = f"REPLAY  {self._replay.drone.name}  {format_second(self._replay.at)}"
             self._page.show_track(title, self._played[1], self._replay.at)
             return
         drone_id, state = self._choice.drone_id, self._choice.state

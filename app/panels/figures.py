@@ -12,6 +12,7 @@ from app.panel import Area, PanelInfo, Perspective
 from app.room import Room
 from core.incidents.figures import Figures
 from core.kernel.errors import ConsoleError
+from core.kernel.zone import to_site
 from widgets.base.file_dialogs import ask_target
 from widgets.figures.page import FiguresPage
 from widgets.figures.rows import csv_of
@@ -52,7 +53,7 @@ class _Figures(FiguresPage):
         )
 
     def _on_export_wanted(self, figures: Figures) -> None:
-        name = f"alarm-figures-{figures.until:%Y-%m-%d}.csv"
+        name = f"alarm-figures-{to_site(figures.until):%Y-%m-%d}.csv"
         ask_target(self, "Export alarm figures", name, "CSV (*.csv)", lambda file: self._write(figures, file))
 
     def _write(self, figures: Figures, file: Path) -> None:

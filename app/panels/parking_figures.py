@@ -13,6 +13,7 @@ from app.panel import Area, PanelInfo, Perspective
 from app.room import Room
 from core.access.model import Role
 from core.kernel.errors import ConsoleError
+from core.kernel.zone import to_site
 from core.parking.figures_model import LotFigures
 from core.parking.forecast.model import LotEvent, LotForecast, TrainingState
 from core.parking.model import LotOccupancy
@@ -235,7 +236,7 @@ class _ParkingFigures(QWidget):
         if figures is None and forecast is None:
             return
         lot_id = figures.lot_id if figures is not None else "lot"
-        name = f"parking-{lot_id.replace('/', '-')}-{datetime.now():%Y-%m-%d}.csv"
+        name = f"parking-{lot_id.replace('/', '-')}-{to_site(datetime.now(UTC)):%Y-%m-%d}.csv"
         text = csv_of(figures, forecast)
         ask_target(self, "Export parking figures", name, "CSV (*.csv)", lambda file: self._write(text, file))
 

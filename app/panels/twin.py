@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from PySide6.QtGui import QImage
@@ -16,6 +16,7 @@ from app.twin_process import TwinProcess
 from core.access.model import Role
 from core.incidents.model import Alarm, SourceKind
 from core.kernel.errors import ConsoleError
+from core.kernel.zone import to_site
 from core.node.model import Picture
 from core.parking.figures_model import LotFigures
 from core.parking.forecast.model import LotForecast
@@ -219,7 +220,7 @@ class _Twin(QWidget):
         self._ask_file("Export the scene", "twin", "glb", lambda file: write_glb(file, scene, look, palette))
 
     def _ask_file(self, title: str, name: str, suffix: str, write: Writing) -> None:
-        file_name = f"{name}-{datetime.now():%Y-%m-%d-%H%M}.{suffix}"
+        file_name = f"{name}-{to_site(datetime.now(UTC)):%Y-%m-%d-%H%M}.{suffix}"
         filters = f"{suffix.upper()} (*.{suffix})"
         ask_target(self, title, file_name, filters, lambda file: self._write(file, write))
 

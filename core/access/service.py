@@ -23,6 +23,7 @@ from core.kernel.bus import Bus
 from core.kernel.clock import Clock
 from core.kernel.errors import BadInputError, ConsoleError, NotPermittedError
 from core.kernel.ids import new_id
+from core.kernel.zone import write_site_clock
 from core.store.engine import Store
 from core.store.rows import check_version, storable
 from core.store.tables import LockoutRow, SessionRow, UserRow
@@ -384,7 +385,8 @@ def _note_failure(
     audit.append(session, stranger, action="session.refuse", subject=shown, at=at)
     until = lockout.note_failure(session, subjects, at=at)
     if until is not None:
-        audit.append(session, stranger, action="session.lock", subject=shown, detail=f"until {until}", at=at)
+        detail = f"until {write_site_clock(until)}"
+        audit.append(session, stranger, action="session.lock", subject=shown, detail=detail, at=at)
     return NotPermittedError("The name or the password is wrong.", hint="Look at the keyboard layout and try again.")
 
 

@@ -11,6 +11,7 @@ from xml.etree import ElementTree as ET
 
 from core.drones.model import Drone, Flight, TrackPoint
 from core.kernel.clock import format_at
+from core.kernel.zone import to_site
 
 _GPX = "http://www.topografix.com/GPX/1/1"
 _KML = "http://www.opengis.net/kml/2.2"
@@ -124,7 +125,7 @@ def file_name(drone: Drone | None, flight: Flight, kind: ExportFormat) -> str:
     """Return how a file is called, of letters that every system takes."""
     name = drone.name if drone is not None else flight.drone_id
     plain = "".join(letter if letter.isalnum() else "-" for letter in name)
-    return f"{plain}-{flight.began_at:%Y%m%d-%H%M%S}.{kind}"
+    return f"{plain}-{to_site(flight.began_at):%Y%m%d-%H%M%S}.{kind}"
 
 
 def _xml(root: ET.Element, spaces: dict[str, str]) -> bytes:

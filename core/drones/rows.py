@@ -18,6 +18,7 @@ from core.drones.model import Drone, Flight, TrackPoint
 from core.kernel.errors import BadInputError, StaleWriteError
 from core.kernel.geo import GeoPoint
 from core.kernel.wire import from_builtins, to_builtins
+from core.kernel.zone import write_site_clock
 from core.store.rows import storable
 from core.store.tables import DroneFlightRow, DroneRow, DroneTrackRow
 
@@ -76,7 +77,8 @@ def save_drone(session: Session, actor: Actor, drone: Drone, *, action: str, det
         session.add(row)
     if row.version != drone.version:
         raise StaleWriteError(
-            f"{row.changed_by} saved {row.name} at {row.changed_at:%H:%M:%S} UTC.", hint="Look at it again."
+            f"{row.changed_by} saved {row.name} at {write_site_clock(row.changed_at)}.",
+            hint="Look at it again.",
         )
     row.name, row.document = storable(drone.name), to_builtins(replace(drone, version=0))
     row.changed_at, row.changed_by, row.version = at, storable(actor.name), drone.version + 1

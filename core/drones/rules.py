@@ -20,6 +20,7 @@ from core.drones.model import (
     TextLevel,
     is_stale,
 )
+from core.kernel.zone import write_site_clock
 
 MISSING_AFTER_S = 30.0
 """A link that is lost in the air for so long is not a gust of radio any more."""
@@ -211,7 +212,7 @@ def _link_lost(state: DroneState, now: datetime, flies: bool | None, after_s: fl
     if flies is not True or state.lost_at is None or state.heartbeat_at is None:
         return _UNKNOWN
     silent_s = (now - state.heartbeat_at).total_seconds()
-    words = f"Last heard at {state.heartbeat_at:%H:%M:%S} UTC, in the air."
+    words = f"Last heard at {write_site_clock(state.heartbeat_at)}, in the air."
     return _Judged(silent_s >= after_s, words) if silent_s >= after_s else _UNKNOWN
 
 

@@ -76,6 +76,11 @@ class DeviceEvent:
     alarm_id: str = ""
     meaning: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def is_at_arrival(self) -> bool:
+        """As of `FieldEvent`."""
+        return self.at == self.received_at and not self.is_good
+
 
 def read_events(
     session: Session, device_id: str, kind: DeviceKind, *, stored_seq: int, n_most: int

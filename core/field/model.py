@@ -263,6 +263,11 @@ class FieldEvent:
     is_ahead: bool = False
 
     @property
+    def is_at_arrival(self) -> bool:
+        """Its time is that of its arrival: the device gave none that can be used, or one that lies ahead."""
+        return self.at == self.received_at and not self.is_good
+
+    @property
     def is_unnumbered(self) -> bool:
         """It has no place among the others: what is lost of such a device is never noticed."""
         return self.seq == UNNUMBERED

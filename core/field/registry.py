@@ -18,6 +18,7 @@ from core.field.nonsense import Nonsense
 from core.field.payloads import Birth, Envelope, Quality, Status
 from core.field.skew import SKEW_S, ClockWatch
 from core.kernel.geo import GeoPoint
+from core.kernel.zone import write_site_clock
 
 MAX_DEVICES = 20_000
 MAX_STREAMS = 512
@@ -404,7 +405,7 @@ class Registry:
         tracked.n_boots_back += boot in boots
         boots.append(boot)
         if tracked.n_boots_back >= 2:
-            sentence = f"Two devices speak as this one (last at {at:%H:%M:%S} UTC): each needs a name of its own."
+            sentence = f"Two devices speak as this one (last at {write_site_clock(at)}): each needs a name of its own."
             tracked.device = replace(tracked.device, last_error=sentence)
             tracked.has_changed = True
 

@@ -91,7 +91,7 @@ from core.field.topics import (
 )
 from core.field.twins import Twins, save_reported
 from core.kernel.bus import Bus
-from core.kernel.clock import Clock
+from core.kernel.clock import Clock, format_at
 from core.kernel.errors import BadInputError, ConsoleError, UnavailableError
 from core.kernel.geo import GeoPoint
 from core.kernel.ids import new_id
@@ -1010,7 +1010,7 @@ class FieldService:
         if topic.channel is Channel.LOG:
             return
         value = decode(message.payload)
-        payload = check(value, _MODELS[topic.channel])
+        payload, is_timed = _checked(value, topic.channel, message)
         if self._is_of_before_removal(topic, payload, message):
             self._done(message)
             return
@@ -1033,13 +1033,13 @@ class FieldService:
             case TwinState():
                 self._twins.on_reported(topic.device_id, payload, message.received_at, is_retained=message.is_retained)
             case Envelope() if topic.channel is Channel.EVT:
-                self._on_event(tracked, payload, message, now_s)
+                self._on_event(tracked, payload, message, now_s, is_timed=is_timed)
             case Envelope():
                 self._on_values(tracked, topic.stream, payload, message)
         if is_live and isinstance(payload, Birth | Status):
             self._on_introduction(tracked, payload, message, now_s)
         if is_live and not isinstance(payload, Status):
-            sent_at = payload.ts if isinstance(payload, Envelope) and not payload.hist else None
+            sent_at = payload.ts if isinstance(payload, Envelope) and is_timed and not payload.hist else None
             self._registry.on_alive(tracked, now_s=now_s, received_at=message.received_at, sent_at=sent_at)
 
     def _is_of_before_removal(self, topic: DeviceTopic, payload: Payload, message: Inbound) -> bool:
@@ -1118,9 +1118,13 @@ class FieldService:
 
     # -- events: commit, then acknowledge -------------------------------------------------------------------------
 
-    def _on_event(self, tracked: Tracked, envelope: Envelope, message: Inbound, now_s: float) -> None:
+    def _on_event(
+        self, tracked: Tracked, envelope: Envelope, message: Inbound, now_s: float, *, is_timed: bool
+    ) -> None:
+        if not is_timed:
+            self._note_untimed(tracked, envelope, message, now_s)
         if envelope.seq is None:
-            self._on_unnumbered_event(tracked, envelope, message, now_s)
+            self._on_unnumbered_event(tracked, envelope, message, now_s, is_timed=is_timed)
             return
         device_id = tracked.device.device_id
         sequence = self._sequences.setdefault(device_id, EventSequence())
@@ -1139,6 +1143,7 @@ class FieldService:
         self._tell_skipped(device_id, sequence.n_skipped - n_skipped)
         if (
             arrival in (Arrival.IN_ORDER, Arrival.HELD)
+            and is_timed
             and not event.is_history
             and not tracked.clock.is_of_before(envelope.boot)
         ):
@@ -1173,19 +1178,36 @@ class FieldService:
             stream=envelope.stream,
         )
 
-    def _on_unnumbered_event(self, tracked: Tracked, envelope: Envelope, message: Inbound, now_s: float) -> None:
+    def _note_untimed(self, tracked: Tracked, envelope: Envelope, message: Inbound, now_s: float) -> None:
+        """Count an event whose time the grammar refuses, and which has the time of its arrival.
+
+        Raises:
+            PayloadError: It calls nobody.
+        """
+        if not calls_operator(self._event_of(tracked, envelope, message, seq=UNNUMBERED, boot="")):
+            raise PayloadError("An event needs the field 'ts'.")
+        device_id, said = tracked.device.device_id, f"{_UNTIMED}: it calls, with the time at which it arrived."
+        if self._registry.on_bad(device_id, said, received_at=message.received_at, now_s=now_s):
+            log.warning("%s: %s (more of it is only counted)", device_id, said)
+
+    def _on_unnumbered_event(
+        self, tracked: Tracked, envelope: Envelope, message: Inbound, now_s: float, *, is_timed: bool
+    ) -> None:
         """Count an event that the grammar refuses, and call for it all the same: somebody may need help.
 
         Raises:
             PayloadError: It calls nobody.
         """
         # What is the same in every byte is one event that was sent again.
-        digest = hashlib.sha256(message.payload).hexdigest()[:32]
+        # Without a time it may as well be the next one, which has to call.
+        when = b"" if is_timed else format_at(message.received_at).encode()
+        digest = hashlib.sha256(message.payload + when).hexdigest()[:32]
         event = self._event_of(tracked, envelope, message, seq=UNNUMBERED, boot=digest)
         if not calls_operator(event):
             raise PayloadError("An event needs the field 'seq'.")
         sentence = "An alert came without the field 'seq': it calls, but what is lost of this device nobody notices."
-        if self._registry.on_bad(event.device_id, sentence, received_at=message.received_at, now_s=now_s):
+        # What has no time either is counted already.
+        if is_timed and self._registry.on_bad(event.device_id, sentence, received_at=message.received_at, now_s=now_s):
             log.warning("%s: %s (more of it is only counted)", event.device_id, sentence)
         if len(self._ahead) >= MAX_EVENTS_WAITING:
             self._done(message)
@@ -1737,6 +1759,30 @@ _RETAINED = (
 )
 
 
+def _checked(value: dict[str, Any], channel: Channel, message: Inbound) -> tuple[_Said, bool]:
+    """Check what a device says.
+
+    Returns:
+        What it says, and whether its time is its own: an event whose time cannot be used has that of its arrival.
+
+    Raises:
+        PayloadError: It cannot be used.
+    """
+    try:
+        return check(value, _MODELS[channel]), True
+    except PayloadError as error:
+        if channel is not Channel.EVT:
+            raise
+        try:
+            event = check({**value, "ts": message.received_at}, Envelope)
+        except PayloadError:
+            # It is not its time, or not its time alone.
+            raise error from None
+    if message.is_retained:
+        raise PayloadError(f"{_UNTIMED}, and the broker kept it: nobody knows for how long, so it calls nobody.")
+    return event.model_copy(update={"q": Quality.UNCERTAIN}), False
+
+
 def _retained_topics(tenant: str, tracked: Tracked) -> tuple[str, ...]:
     """Return the topics on which something of a device may stand at the broker."""
     device_id = tracked.device.device_id
@@ -1754,7 +1800,9 @@ def _mark_stored(devices: Iterable[tuple[Tracked, dict[str, Any]]]) -> None:
         tracked.is_stored = True
 
 
-_MODELS: dict[Channel, type[Birth | Status | Envelope | CommandResult | TwinState]] = {
+_Said = Birth | Status | Envelope | CommandResult | TwinState
+_UNTIMED = "An event came without a time ('ts') that can be used"
+_MODELS: dict[Channel, type[_Said]] = {
     Channel.BIRTH: Birth,
     Channel.STATUS: Status,
     Channel.STATE: Envelope,

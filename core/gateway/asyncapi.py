@@ -406,7 +406,9 @@ def make_document() -> dict[str, Any]:
             "description": (
                 "MQTT 5; MQTT 3.1.1 does without the properties. UTF-8 JSON, numbers are finite, unknown fields "
                 "are ignored, and 256 KiB are the most a message may have. QoS counts for each hop only: what must not "
-                "be lost is an event, kept by its sender until evt/ack names it."
+                "be lost is an event, kept by its sender until evt/ack names it. An alert without a usable ts is a "
+                "fault of its sender and calls all the same, with the time of its arrival, unless the broker retained "
+                "it."
             ),
             "license": {"name": "AGPL-3.0-or-later"},
         },

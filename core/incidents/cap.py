@@ -1,4 +1,4 @@
-"""CAP 1.2: what a warning says, read strictly and written in the order of the schema.
+"""CAP 1.2: what a warning says, read strictly but for how instants are written, and written in the order of the schema.
 
 Source: OASIS Common Alerting Protocol 1.2 (2010-07-01), section 3.2 and the schema of section 3.4. Version 1.1 is read
 as well: its elements are the same but for what 1.2 took away.
@@ -49,6 +49,9 @@ CERTAINTIES = ("Observed", "Likely", "Possible", "Unlikely", "Unknown")
 
 _EARLIEST, _LATEST = datetime(2, 1, 1, tzinfo=UTC), datetime(9999, 6, 1, tzinfo=UTC)
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[-+]\d\d:\d\d")
+_SENT_INSTANT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d{1,9})?([-+]\d\d:\d\d|Z)")
+"""Also as XML Schema and no CAP has it: feeds of whole countries write Z or fractions of a second."""
+
 _NAME = re.compile(r"[^\s,<&]+")
 
 
@@ -140,6 +143,8 @@ class CapAlert:
     references: tuple[CapReference, ...] = ()
     incidents: str = ""
     infos: tuple[CapInfo, ...] = ()
+    deviations: tuple[str, ...] = ()
+    """What is read although CAP has it otherwise, e.g. "sent is '2026-01-01T12:00:00Z'"."""
 
     @property
     def reference(self) -> CapReference:
@@ -218,14 +223,17 @@ def _check_one(element: Element, part: Part, path: str) -> None:
 
 
 def read_instant(text: str) -> datetime:
-    """Read an instant as CAP writes it, with its offset; aware, UTC.
+    """Read an instant with its offset, or Z, to the second; aware, UTC.
+
+    Fractions are left out: a message is known by the second it was sent, as those name it that are about it.
 
     Raises:
         ValueError: It is of another form.
     """
-    if _INSTANT.fullmatch(text) is None:
+    found = _SENT_INSTANT.fullmatch(text)
+    if found is None:
         raise ValueError(f"{text[:40]!r} is no instant like 2026-01-01T12:00:00+00:00")
-    return _in_utc(datetime.fromisoformat(text))
+    return _in_utc(datetime.fromisoformat(found[1] + found[2]))
 
 
 def _in_utc(at: datetime) -> datetime:
@@ -369,7 +377,17 @@ def _alert_of(root: Element) -> CapAlert:
         references=read_references(references) if references else (),
         incidents=root.read("incidents"),
         infos=tuple(_info_of(element) for element in root.all("info")),
+        deviations=_deviations_of(root),
     )
+
+
+def _deviations_of(root: Element) -> tuple[str, ...]:
+    said = [("sent", root.read("sent"))]
+    said += [("references", item.rpartition(",")[2]) for item in root.read("references").split()]
+    for info in root.all("info"):
+        said += [(name, info.read(name)) for name in ("effective", "onset", "expires")]
+    others = (f"{name} is {text!r}" for name, text in said if text and _INSTANT.fullmatch(text) is None)
+    return tuple(dict.fromkeys(others))
 
 
 def _info_of(element: Element) -> CapInfo:

@@ -23,6 +23,7 @@ from core.kernel.bus import Bus
 from core.kernel.clock import Clock
 from core.kernel.errors import BadInputError, NotPermittedError, StaleWriteError
 from core.kernel.ids import new_id
+from core.kernel.zone import write_site
 from core.store.engine import Store
 from core.store.rows import check_version, storable, words_of
 from core.store.tables import AlarmRow, OutOfServiceRow, PlannedWorksRow
@@ -373,7 +374,7 @@ class AlarmHandling:
         session.flush()
         event = events.TakenOut(at=hold.since, service=hold.service)
         found = [ledger.record(session, row, event, actor) for row in holds.alarms_under(session, hold)]
-        detail = f"until {hold.until:%Y-%m-%d %H:%M} UTC: {hold.reason}"
+        detail = f"until {write_site(hold.until)}: {hold.reason}"
         audit.append(session, actor, action="alarm.out_of_service", subject=subject, detail=detail, at=hold.since)
         return Changed(alarms=tuple(one.alarm for one in found if one is not None))
 
@@ -421,7 +422,7 @@ class AlarmHandling:
             session.add(row)
             session.flush()
             n_sources = len(works.sources)
-            detail = f"{since:%Y-%m-%d %H:%M} to {works.until:%Y-%m-%d %H:%M} UTC, {n_sources} sources: {row.reason}"
+            detail = f"{write_site(since)} to {write_site(works.until)}, {n_sources} sources: {row.reason}"
             audit.append(session, actor, action="alarm.plan_works", subject=row.title, detail=detail, at=at)
             return holds.works_of(row)
 

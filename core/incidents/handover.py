@@ -246,7 +246,7 @@ class HandOverService:
 
 def file_name(made: HandOver) -> str:
     """Return the name of a report's files, without the ending."""
-    return f"hand-over-{made.content.until:%Y%m%d-%H%M%S}-{made.hand_over_id[-6:]}"
+    return f"hand-over-{made.content.until.astimezone(_zone_of(made.content)):%Y%m%d-%H%M%S}-{made.hand_over_id[-6:]}"
 
 
 def to_text(content: ReportContent) -> str:

@@ -13,6 +13,7 @@ from core.incidents.events import Service
 from core.incidents.model import Alarm, Condition, Shelving, SourceKind
 from core.incidents.suppression import Cause, PlannedWorks, Source, SuppressionRule, find_rule, kinds_meant
 from core.kernel.errors import BadInputError
+from core.kernel.zone import write_site
 from core.store.rows import position_of
 from core.store.tables import AlarmRow, OutOfServiceRow, PlannedWorksRow
 
@@ -171,12 +172,12 @@ def in_force(session: Session, rules: tuple[SuppressionRule, ...], at: datetime)
 def describe_hold(alarm: Alarm) -> str:
     """Say who or what holds an alarm, and until when; empty where nothing does."""
     if alarm.out_of_service_by:
-        until = "" if alarm.out_of_service_until is None else f" until {alarm.out_of_service_until:%H:%M} UTC"
+        until = "" if alarm.out_of_service_until is None else f" until {write_site(alarm.out_of_service_until)}"
         return f"{alarm.out_of_service_by} took it out of service{until}: {alarm.out_of_service_reason}."
     if alarm.suppressed_by:
         return f"{alarm.suppressed_by} suppresses it by design."
     if alarm.shelving is not Shelving.UNSHELVED:
-        until = "" if alarm.shelved_until is None else f" until {alarm.shelved_until:%H:%M} UTC"
+        until = "" if alarm.shelved_until is None else f" until {write_site(alarm.shelved_until)}"
         return f"{alarm.shelved_by} shelved it{until}: {alarm.shelve_reason}."
     return ""
 

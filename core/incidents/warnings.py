@@ -108,6 +108,7 @@ class _Change:
     outcome: str
     sentence: str = ""
     warning: RegionalWarning | None = None
+    said: tuple[CapInfo, ...] = ()
     ended: tuple[str, ...] = ()
 
 
@@ -124,6 +125,9 @@ class WarningService:
         self._incidents = incidents
         self._policy = policy
         self._active: dict[str, RegionalWarning] = {}
+        self._said: dict[str, tuple[CapAlert, tuple[CapInfo, ...]]] = {}
+        """Of what holds, the message and those of its blocks that are not over."""
+
         self._uncalled: dict[str, RegionalWarning] = {}
         """Stored, and their alarms wait for the database."""
 
@@ -150,6 +154,7 @@ class WarningService:
             infos = infos or cap.infos_in(alert, self._policy.languages)
             warning = self._warning_of(warning_id, alert, infos, expires_at or now)
             self._active[warning_id] = warning
+            self._said[warning_id] = (alert, infos)
             if warning.expires_at > now:
                 self._uncalled[warning_id] = warning
         await self.tick()
@@ -188,7 +193,12 @@ class WarningService:
             text = storable(as_text(data))
             change = await self._store.write(lambda s: self._store_message(s, alert, text, origin))
             self._follow(change)
+            if change.warning is not None:
+                self._said[change.warning.warning_id] = (alert, change.said)
         log.info("CAP %s %s from %s: %s %s", alert.msg_type, alert.identifier, origin, change.outcome, change.sentence)
+        if alert.deviations:
+            others = "; ".join(alert.deviations)
+            log.info("CAP %s from %s is not written as CAP 1.2 has it: %s", alert.identifier, origin, others)
         return Taken(outcome=change.outcome, sentence=change.sentence)
 
     async def tick(self) -> None:
@@ -196,11 +206,32 @@ class WarningService:
         async with self._one_at_a_time:
             await self._tell_alarms()
             now = self._clock.now()
+            for warning_id in tuple(self._said):
+                self._drop_blocks(warning_id, now)
+            await self._tell_alarms()
             ids = tuple(warning.warning_id for warning in self._active.values() if warning.expires_at <= now)
             if ids:
                 await self._store.write(lambda s: _end(s, ids, "expired"))
                 self._follow(_Change("ended", "it has expired", ended=ids))
                 await self._tell_alarms()
+
+    def _drop_blocks(self, warning_id: str, now: datetime) -> None:
+        """Leave out what of a warning is over while the rest holds: its areas, and its words where they came first."""
+        alert, infos = self._said[warning_id]
+        lasting = tuple(info for info in infos if info.expires is None or info.expires > now)
+        if not lasting or len(lasting) == len(infos):
+            return
+        before = self._active[warning_id]
+        warning = self._warning_of(warning_id, alert, lasting, before.expires_at)
+        is_news = (warning.title, warning.priority) != (before.title, before.priority)
+        self._said[warning_id] = (alert, lasting)
+        self._active[warning_id] = warning
+        if is_news and warning_id not in self._uncalled:
+            # What its alarm says is over.
+            self._unreturned[warning_id] = None
+        if is_news or warning_id in self._uncalled:
+            self._uncalled[warning_id] = warning
+        self._bus.publish(WarningChanged(warning=warning))
 
     # -- inside ---------------------------------------------------------------------------------------------------
 
@@ -263,7 +294,7 @@ class WarningService:
         warning = self._warning_of(row.warning_id, alert, infos, expires_at)
         row.state, row.expires_at = "active", expires_at
         others = tuple(one for one in ended if one != row.warning_id)
-        return _Change("updated" if earlier else "raised", warning.title, warning=warning, ended=others)
+        return _Change("updated" if earlier else "raised", warning.title, warning=warning, said=infos, ended=others)
 
     def _meant(self, alert: CapAlert, now: datetime) -> tuple[tuple[CapInfo, ...], str]:
         """Return the blocks that warn of something here and now; where none does, none and why."""
@@ -284,7 +315,7 @@ class WarningService:
     ) -> RegionalWarning:
         """Make one warning of all that a message says; its words are those of the most urgent block."""
         first, *others = sorted(infos, key=cap.priority_of)
-        title = first.headline or first.event
+        title = _title(first)
         areas = tuple(dict.fromkeys(area for info in infos for area in info.areas))
         return RegionalWarning(
             warning_id=warning_id,
@@ -298,7 +329,7 @@ class WarningService:
                 first,
                 others,
                 where=tuple(area.description for area in areas if self._is_here(area)),
-                until=self._until(first, expires_at),
+                until=self._until(first, max(one.expires or expires_at for one in infos if _title(one) == title)),
             ),
         )
 
@@ -335,6 +366,7 @@ class WarningService:
         for warning_id in change.ended:
             self._uncalled.pop(warning_id, None)
             self._unreturned[warning_id] = None
+            self._said.pop(warning_id, None)
             gone = self._active.pop(warning_id, None)
             if gone is not None:
                 self._bus.publish(WarningChanged(warning=replace(gone, has_ended=True)))
@@ -376,9 +408,12 @@ def _condition(warning: RegionalWarning) -> Condition:
     )
 
 
+def _title(info: CapInfo) -> str:
+    return info.headline or info.event
+
+
 def _detail(info: CapInfo, others: Sequence[CapInfo], *, where: tuple[str, ...], until: str) -> str:
-    title = info.headline or info.event
-    also = tuple(dict.fromkeys(said for one in others if (said := one.headline or one.event) != title))
+    also = tuple(dict.fromkeys(said for one in others if (said := _title(one)) != _title(info)))
     parts = (
         f"Also: {'; '.join(also)}." if also else "",
         info.instruction,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 from core.kernel.errors import UnavailableError
+from core.kernel.zone import write_site
 
 # Windows locks bytes and lets nobody read them: one far behind the words is locked.
 _LOCKED_BYTE = 1 << 30
@@ -52,7 +53,7 @@ def described(holder: Holder | None) -> str:
     """Return who it is, as the beginning of a sentence."""
     if holder is None:
         return "Another node"
-    return f"The node on {holder.host} (process {holder.pid}, since {holder.since:%Y-%m-%d %H:%M:%S} UTC)"
+    return f"The node on {holder.host} (process {holder.pid}, since {write_site(holder.since)})"
 
 
 def take_lock(path: Path, me: Holder, *, does: str, hint: str) -> IO[bytes]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -42,6 +42,49 @@ def write_local_clock(at: datetime, zone: ZoneInfo, *, timespec: str = "minutes"
 
 
 UTC_ZONE = ZoneInfo("UTC")
+
+_site: ZoneInfo | None = None
+"""Of this process: a node serves one site, and a console shows one."""
+
+
+def set_site_zone(name: str) -> None:
+    """Let this process write and read times as people at the site do; UTC where this machine does not know the zone.
+
+    An empty name is this machine's own zone.
+    """
+    global _site
+    # No time zone data on this machine: UTC, and the offset says so.
+    _site = None if not name else ZoneInfo(name) if is_zone(name) else UTC_ZONE
+
+
+def to_site(at: datetime) -> datetime:
+    """Return an aware instant as the clock on the wall of the site shows it, with its offset."""
+    return at.astimezone(_site)
+
+
+def from_site(wall: datetime, *, fold: int = 0) -> datetime:
+    """Return the instant, UTC, of a naive time on the wall of the site.
+
+    Args:
+        wall: One that the wall leaves out in spring means as much later as the clock is put forward.
+        fold: Which is meant where the wall shows it twice: 0 the first, 1 the second.
+    """
+    # Without a zone Python takes a naive time for the machine's.
+    return wall.replace(tzinfo=_site, fold=fold).astimezone(UTC)
+
+
+def write_site(at: datetime) -> str:
+    """Write an aware instant for people at the site: their day and time, and the offset."""
+    if _site is None:
+        return at.astimezone().isoformat(sep=" ", timespec="minutes")
+    return write_local(at, _site)
+
+
+def write_site_clock(at: datetime) -> str:
+    """Write the time of day of an aware instant for people at the site, to the second, and the offset."""
+    if _site is None:
+        return at.astimezone().timetz().isoformat(timespec="seconds")
+    return write_local_clock(at, _site, timespec="seconds")
 
 
 def _from_link() -> str:

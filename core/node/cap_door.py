@@ -29,6 +29,7 @@ from core.kernel.errors import BadInputError, ConsoleError, UnavailableError
 from core.kernel.log import OncePerLoss
 from core.kernel.settings import CapSettings
 from core.kernel.xml import Element
+from core.kernel.zone import write_site
 
 log = logging.getLogger(__name__)
 
@@ -207,7 +208,7 @@ class CapDoor:
         taken = await self._warnings.receive(data, origin=origin)
         if taken.outcome != "refused":
             return True
-        at = f"{self._clock.now():%Y-%m-%d %H:%M} UTC"
+        at = write_site(self._clock.now())
         sentence = f"A warning could not be used ({origin}, {at}): {taken.sentence}"
         self._refusals[place] = (self._clock.monotonic() + REFUSAL_IS_SHOWN_S, sentence)
         return False

@@ -17,7 +17,7 @@ from core.field.service import EventsLost
 from core.incidents.model import Alarm, Condition, Priority, SourceKind
 from core.incidents.policy import condition_of_source, condition_of_system
 from core.kernel.settings import SettingsFault
-from core.kernel.zone import UTC_ZONE, write_local_clock
+from core.kernel.zone import UTC_ZONE, to_site, write_local_clock
 from core.media.model import StreamReport, StreamState
 from core.parking.forecast.model import FullExpected
 from core.parking.model import Lot
@@ -190,7 +190,7 @@ def device_alert(device: Device, event: FieldEvent, zone: ZoneInfo = UTC_ZONE) -
     severity = severity if severity in _PRIORITIES else "medium"
     tags = {slug for key in ("category", "subCategory") if (slug := _slug(event.data.get(key)))}
     title = title_of(event)
-    at = write_local_clock(event.at, zone, timespec="seconds")
+    at = write_local_clock(event.at, zone, timespec="seconds") + (" (time of arrival)" if event.is_at_arrival else "")
     doubt = "" if event.is_good else " The device or its clock is not to be trusted."
     doubt += " Earlier events of it are missing." if event.is_ahead else ""
     doubt += " It gave this no number: uncertain whether more is missing." if event.is_unnumbered else ""
@@ -291,7 +291,9 @@ def gateway_down(sentence: str) -> Condition:
 def certificate_ends(ends_at: datetime, now: datetime) -> Condition:
     """One of the certificates between us and the broker runs out."""
     days = (ends_at - now).total_seconds() / 86_400.0
-    return condition_of_system("certificate", detail=f"It ends on {ends_at:%Y-%m-%d}, in {max(0.0, days):.0f} days.")
+    return condition_of_system(
+        "certificate", detail=f"It ends on {to_site(ends_at):%Y-%m-%d}, in {max(0.0, days):.0f} days."
+    )
 
 
 def desk_deaf(desk: str, sentence: str) -> Condition:

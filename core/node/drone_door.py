@@ -19,6 +19,7 @@ from core.kernel.clock import Clock
 from core.kernel.errors import BadInputError, ConsoleError, UnavailableError
 from core.kernel.secrets import Secrets
 from core.kernel.settings import DroneSettings, SettingsFault
+from core.kernel.zone import write_site_clock
 from core.store.engine import Store
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ class DroneDoor:
         now = self._parts.clock.now()
         until = now + timedelta(minutes=minutes)
         profile = ActiveProfile(by=actor.name, reason=why, since=now, until=until)
-        detail = f"active until {until:%H:%M:%S} UTC: {why}"
+        detail = f"active until {write_site_clock(until)}: {why}"
         await self._note(actor, link_id, "drones.link_active", detail)
         hub.activate(link_id, profile, for_s=minutes * 60.0)
         return self._link(link_id)

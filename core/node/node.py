@@ -68,7 +68,7 @@ from core.kernel.paths import Folders
 from core.kernel.secrets import Secrets
 from core.kernel.settings import Settings, SettingsFault
 from core.kernel.sizes import input_wh_of
-from core.kernel.zone import zone_name
+from core.kernel.zone import set_site_zone, zone_name
 from core.link import protocol
 from core.link.server import LinkServer, Peer
 from core.media.hardware import AUTO, OFF, SOFTWARE, HardwareDecode, choose_hardware
@@ -250,6 +250,7 @@ class Node:
         )
         self._pictures = Pictures()
         self._zone = ZoneInfo(zone_name(settings.site.time_zone))
+        set_site_zone(self._zone.key)
         self.shift_watch = ShiftWatch(self._zone)
         self._is_writing_shift = False
         self.cap: CapDoor | None = None

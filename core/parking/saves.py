@@ -14,6 +14,7 @@ from core.access import audit
 from core.access.model import Actor
 from core.kernel.errors import BadInputError, StaleWriteError
 from core.kernel.wire import from_builtins, to_builtins
+from core.kernel.zone import write_site_clock
 from core.parking.model import Lot, LotVersion
 from core.store.rows import storable
 from core.store.tables import BayCorrectionRow, LotRow, LotVersionRow
@@ -133,6 +134,6 @@ def _check_unchanged(row: LotRow | None, lot: Lot) -> None:
         )
     if row is not None and row.version != lot.version:
         raise StaleWriteError(
-            f"{row.changed_by} saved {row.name} at {row.changed_at:%H:%M:%S} UTC.",
+            f"{row.changed_by} saved {row.name} at {write_site_clock(row.changed_at)}.",
             hint="Look at the new version; yours is kept until you close the editor.",
         )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-from PySide6.QtCore import QDateTime, QEvent, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, Qt, QTimer, Signal
 from PySide6.QtGui import QHideEvent, QKeyEvent, QKeySequence, QResizeEvent, QShortcut, QShowEvent
 from PySide6.QtWidgets import (
     QFormLayout,
@@ -35,7 +35,7 @@ from widgets.base.search import SearchField
 from widgets.base.state_overlay import PanelState, StateOverlay
 from widgets.base.table import Column, Line, TextTable
 from widgets.base.theme import look, set_role
-from widgets.base.times import format_age
+from widgets.base.times import format_age, format_minute
 
 USUAL_SPAN = timedelta(hours=4)
 _BESIDE_EM = 60
@@ -105,8 +105,8 @@ class WorksForm(QScrollArea):
         self._reason.setText("" if like is None else like.reason)
         self.sources.choose(frozenset() if like is None else like.sources)
         self.kinds.choose(frozenset() if like is None else like.kinds)
-        self._since.setDateTime(_shown(now))
-        self._until.setDateTime(_shown(now + span))
+        self._since.set_moment(now)
+        self._until.set_moment(now + span)
         self._error.hide()
         self._refresh()
         self._title.setFocus(Qt.FocusReason.OtherFocusReason)
@@ -189,7 +189,7 @@ class WorksForm(QScrollArea):
             )
             if not is_there
         ]
-        span_s = (_meant(self._until) - max(_meant(self._since), self._clock.now())).total_seconds()
+        span_s = (self._until.moment - max(self._since.moment, self._clock.now())).total_seconds()
         if missing:
             self._said.setText(f"Still to say: {', '.join(missing)}.")
         elif span_s <= 0:
@@ -197,8 +197,8 @@ class WorksForm(QScrollArea):
         else:
             self._said.setText(
                 f"For {format_age(span_s)} {'these' if self.kinds.chosen else 'all'} kinds of alarms of these sources"
-                " do not call."
-                " They are listed as suppressed by design, with the name of the works."
+                " do not call. They are listed as suppressed by design, with the name of the works."
+                + "".join(f" {moment.note}" for moment in (self._since, self._until) if moment.note)
             )
         self._do.setEnabled(not missing and span_s > 0)
 
@@ -209,8 +209,8 @@ class WorksForm(QScrollArea):
                 WorksDraft(
                     title=self._title.text().strip(),
                     sources=self.sources.chosen,
-                    since=_meant(self._since),
-                    until=_meant(self._until),
+                    since=self._since.moment,
+                    until=self._until.moment,
                     reason=self._reason.text().strip(),
                     kinds=self.kinds.chosen,
                 )
@@ -446,7 +446,7 @@ class WorksPage(QWidget):
     def _line(self, works: PlannedWorks, now: datetime) -> Line:
         names = names_of(works.sources, self._known)
         cells = (
-            *(works.title, state_words(works, now), _minute(works.since), _minute(works.until)),
+            *(works.title, state_words(works, now), format_minute(works.since), format_minute(works.until)),
             *(summed_up(names), works.by, works.reason),
         )
         return Line(key=works.works_id, cells=cells)
@@ -466,7 +466,8 @@ class WorksPage(QWidget):
             held = [_words(one) for one in self._alarms if one.suppressed_by == works.rule_id]
             self._heading.setText(works.title)
             parts = [
-                f"{state_words(works, now)}. From {_minute(works.since)} to {_minute(works.until)}, by {works.by}.",
+                f"{state_words(works, now)}. From {format_minute(works.since)} to {format_minute(works.until)},"
+                f" by {works.by}.",
                 f"Reason: {works.reason}" if works.reason else "",
                 f"Only these kinds: {', '.join(sorted(map(kind_words, works.kinds)))}" if works.kinds else "",
                 f"Sources ({len(names)}): {', '.join(names)}",
@@ -539,15 +540,3 @@ class WorksPage(QWidget):
 
 def _words(alarm: Alarm) -> str:
     return alarm.title if alarm.source_name in alarm.title else f"{alarm.title}, {alarm.source_name}"
-
-
-def _minute(at: datetime) -> str:
-    return f"{at.astimezone():%Y-%m-%d %H:%M}"
-
-
-def _shown(at: datetime) -> QDateTime:
-    return QDateTime.fromSecsSinceEpoch(int(at.timestamp()))
-
-
-def _meant(field: MomentEdit) -> datetime:
-    return datetime.fromtimestamp(field.dateTime().toSecsSinceEpoch(), UTC)

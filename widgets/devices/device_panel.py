@@ -569,6 +569,9 @@ class DevicePanel(QWidget):
         )
 
     def _on_branch(self, index: QModelIndex, is_open: bool) -> None:
+        if index.parent().isValid():
+            # The key * opens rows as well, which have nothing below them.
+            return
         name = self._model.branch_name(index.row())
         if is_open:
             self._closed.discard(name)

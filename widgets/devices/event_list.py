@@ -59,6 +59,8 @@ class EventList(ListWithText):
         delay = format_age((event.received_at - event.at).total_seconds())
         number = "without a number" if event.is_unnumbered else f"number {event.seq:,}"
         came = f"{format_instant(event.at)} by the device, received {delay} later, {number}."
+        if event.is_at_arrival:
+            came = f"{format_instant(event.at)}, when it arrived: its own time cannot be used; {number}."
         doubt = "" if event.is_good else " The device or its clock is not to be trusted."
         late = " It came late: it is history." if event.is_late else ""
         if event.is_late and event.call is EventCall.NONE:
@@ -78,6 +80,8 @@ def _line(key: str, event: DeviceEvent) -> Line:
         became = "late" if event.call is EventCall.NONE else f"late, {became}"
     if event.is_ahead:
         became = f"{became}, earlier ones missing"
+    if event.is_at_arrival:
+        became = f"{became}, time of arrival"
     if event.is_unnumbered:
         became = f"{became}, no number"
     cells = (event.title, format_clock(event.at), format_clock(event.received_at), became)

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSizePolicy, QVBox
 from core.field.sheet import History, HistorySlot, OfferedQuantity
 from widgets.base.state_overlay import paint_hatching, paint_sentence
 from widgets.base.theme import Look, look, set_role
+from widgets.base.times import format_clock_minute, format_day_minute, format_second
 from widgets.scene.fields import choice_field
 
 SPANS = (("1 hour", 3600.0), ("24 hours", 24 * 3600.0), ("7 days", 7 * 24 * 3600.0))
@@ -187,10 +188,10 @@ class HistoryChart(QWidget):
     def _paint_times(self, painter: QPainter, plot: QRectF, history: History, made: Look) -> None:
         painter.setPen(made.color("text_secondary"))
         is_long = history.until - history.since > timedelta(hours=25)
-        shape = "%m-%d %H:%M" if is_long else "%H:%M"
+        write = format_day_minute if is_long else format_clock_minute
         line = QRectF(plot.left(), plot.bottom() + 2, plot.width(), self.height() - plot.bottom() - 2)
-        painter.drawText(line, Qt.AlignmentFlag.AlignLeft, history.since.astimezone().strftime(shape))
-        painter.drawText(line, Qt.AlignmentFlag.AlignRight, history.until.astimezone().strftime(shape))
+        painter.drawText(line, Qt.AlignmentFlag.AlignLeft, write(history.since))
+        painter.drawText(line, Qt.AlignmentFlag.AlignRight, write(history.until))
 
 
 class HistoryView(QWidget):
@@ -304,7 +305,7 @@ def gaps_of(history: History) -> tuple[tuple[datetime, datetime], ...]:
 def sentence_of(slot: HistorySlot, quantity: OfferedQuantity) -> str:
     """Return what is known of one part, in one line."""
     unit, decimals = quantity.unit, quantity.decimals
-    at = slot.start.astimezone().strftime("%m-%d %H:%M:%S")
+    at = format_second(slot.start)
     words = f"{at}: {slot.mean:.{decimals}f} {unit}".rstrip()
     if slot.n_readings > 1 and slot.low != slot.high:
         words += f" ({slot.low:.{decimals}f} to {slot.high:.{decimals}f}, {slot.n_readings} readings)"

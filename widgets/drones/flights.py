@@ -18,6 +18,7 @@ from widgets.base.focus import order_focus
 from widgets.base.state_overlay import PanelState, StateOverlay
 from widgets.base.table import Column, Line, TextTable
 from widgets.base.theme import look, set_role
+from widgets.base.times import format_second
 from widgets.drones.replay_bar import ReplayBar
 from widgets.drones.words import UNKNOWN, duration_words
 from widgets.map.ground_tool import length_words
@@ -237,7 +238,7 @@ def line_of(flight: Flight, names: Mapping[str, str], now: datetime) -> Line:
         key=flight.flight_id,
         cells=(
             names.get(flight.drone_id, flight.drone_id),
-            f"{flight.began_at.astimezone():%Y-%m-%d %H:%M:%S}",
+            format_second(flight.began_at),
             f"{duration_words(flight.duration_s(now))}{end}",
             length_words(flight.distance_m),
             UNKNOWN if height is None else f"{height:.0f} m",

@@ -31,7 +31,7 @@ from widgets.base.labels import ElidedLabel
 from widgets.base.state_overlay import PanelState, StateOverlay
 from widgets.base.table import Column, Line, TextTable
 from widgets.base.theme import look, set_role
-from widgets.base.times import format_clock
+from widgets.base.times import format_clock, format_second
 from widgets.base.while_seen import WhileSeen
 from widgets.drones.cards import BarColumn, battery_bar, link_bar
 from widgets.drones.chart import QuantityCharts
@@ -325,8 +325,7 @@ class DronePage(QWidget):
     def _show_notice(self, state: DroneState, now: datetime) -> None:
         said = [lost_sentence(self._drone, state, now), *state.faults]
         if self._replayed_at is not None:
-            local = self._replayed_at.astimezone()
-            said = [f"REPLAY of {local:%Y-%m-%d %H:%M:%S}. Nothing here is from now.", *state.faults]
+            said = [f"REPLAY of {format_second(self._replayed_at)}. Nothing here is from now.", *state.faults]
         elif state.is_fence_breached:
             said.insert(0, "It is outside of its own fence.")
         text = " ".join(part for part in said if part)

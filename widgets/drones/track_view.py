@@ -25,6 +25,7 @@ from PySide6.QtWidgets import QLabel, QSizePolicy, QSplitter, QVBoxLayout, QWidg
 from core.kernel.geo import from_mercator
 from widgets.base.table import Column, Line, TextTable
 from widgets.base.theme import look, set_role
+from widgets.base.times import format_clock
 from widgets.drones.track_model import ShowTrack, local_points, thinned
 from widgets.drones.words import UNKNOWN
 from widgets.map.tracks import N_TONES, ColorBy, Track, legend_of, tone_color
@@ -342,7 +343,7 @@ def _line_of(row: np.ndarray) -> Line:
     return Line(
         key=f"{at_s:.3f}",
         cells=(
-            f"{datetime.fromtimestamp(at_s, UTC).astimezone():%H:%M:%S}",
+            format_clock(datetime.fromtimestamp(at_s, UTC)),
             UNKNOWN if np.isnan(height) else f"{height:.1f} m",
             UNKNOWN if np.isnan(speed) else f"{speed:.1f} m/s",
             f"{place.lat_deg:.5f}°",

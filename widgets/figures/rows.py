@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import dataclass
+from datetime import datetime
 
 from core.incidents.figures import RECOMMENDED_SPLIT, Answers, Figures
 from core.incidents.model import Priority
+from core.kernel.zone import to_site
 from widgets.base.table import Line
 from widgets.base.times import format_instant
 
@@ -139,7 +141,7 @@ def csv_of(figures: Figures) -> str:
     text = io.StringIO()
     out = csv.writer(text, lineterminator="\r\n")
     out.writerow(("part", "name", "value", "recommended", "note"))
-    span = f"{figures.since.isoformat()} to {figures.until.isoformat()}"
+    span = f"{_stamp(figures.since)} to {_stamp(figures.until)}"
     out.writerow(("span", span, figures.n_events, "", "rows of the journal"))
     for one in compared(figures):
         out.writerow(("load", one.name, one.value, one.recommended, one.tip))
@@ -157,7 +159,7 @@ def csv_of(figures: Figures) -> str:
         out.writerow(("desk p95 [s]", _safe(position.desk), _csv(answers.p95_s), "", f"of {answers.n}"))
     for flood in figures.floods:
         seconds = (flood.ended_at - flood.began_at).total_seconds()
-        out.writerow(("flood", flood.began_at.isoformat(), f"{seconds:.0f} s", "", f"{flood.n_calls} alarms"))
+        out.writerow(("flood", _stamp(flood.began_at), f"{seconds:.0f} s", "", f"{flood.n_calls} alarms"))
     for hour, n_calls in enumerate(figures.per_hour):
         out.writerow(("hour", hour, n_calls, "", "alarms in this hour from the begin"))
     return text.getvalue()
@@ -182,6 +184,10 @@ def _answer_cells(answers: Answers) -> tuple[str, str, str]:
         return "--" if seconds is None else duration_text(seconds)
 
     return str(answers.n), words(answers.p50_s), words(answers.p95_s)
+
+
+def _stamp(at: datetime) -> str:
+    return to_site(at).isoformat()
 
 
 def _csv(seconds: float | None) -> str:

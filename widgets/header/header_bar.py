@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, tzinfo
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from datetime import datetime
 
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QActionGroup, QFontMetrics, QPainter, QPaintEvent, QResizeEvent
@@ -14,6 +13,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QSizePolicy, Q
 from core.access.model import Session
 from core.incidents.model import Alarm, Priority
 from core.kernel.clock import Clock, SystemClock
+from core.kernel.zone import to_site
 from core.media.model import StreamReport
 from core.node.model import Health, SiteInfo
 from widgets.base.conditions import Condition, paint_condition
@@ -58,7 +58,6 @@ class HeaderBar(QFrame):
     def __init__(self, clock: Clock | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._clock = clock or SystemClock()
-        self._zone: tzinfo = UTC
         self._clock_fault = ""
         self._health: Health | None = None
         self._streams: Mapping[str, StreamReport] = {}
@@ -100,13 +99,8 @@ class HeaderBar(QFrame):
         return self._counts[priority].count
 
     def show_site(self, site: SiteInfo) -> None:
-        """Name the site, and tell its time."""
+        """Name the site."""
         self._site.setText(f"{site.name}  (demonstration)" if site.is_demo else site.name)
-        try:
-            self._zone = ZoneInfo(site.timezone)
-        except (ZoneInfoNotFoundError, ValueError):
-            # No time zone data on this machine: UTC, and the offset says so.
-            self._zone = UTC
         self.refresh()
 
     def show_clock_fault(self, words: str) -> None:
@@ -184,7 +178,7 @@ class HeaderBar(QFrame):
     def refresh(self) -> None:
         """Tell the time, and how old everything is, as of now."""
         now = self._clock.now()
-        local = now.astimezone(self._zone)
+        local = to_site(now)
         self._time.setText(f"{local:%H:%M:%S} {_offset(local)}")
         self._date.setText(f"clock {self._clock_fault}" if self._clock_fault else f"{local:%a %Y-%m-%d}")
         self._refresh_lamps(now)

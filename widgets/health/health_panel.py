@@ -13,6 +13,7 @@ from core.field.model import FieldLosses
 from core.gateway.adapter import AdapterReport
 from core.gateway.http.model import GatewayReport, GatewayState
 from core.kernel.clock import Clock, SystemClock
+from core.kernel.zone import to_site
 from core.media.model import StreamReport, StreamState
 from core.node.model import Health, SystemNotice, WorkerReport
 from widgets.base.conditions import STREAM_CONDITIONS, ConditionSymbol
@@ -385,7 +386,11 @@ def _link_facts(health: Health | None, now: datetime) -> list[tuple[str, str]]:
         ("Protocol", link.protocol),
         ("In this state for", UNKNOWN if link.since is None else format_age((now - link.since).total_seconds())),
         ("Round trip", UNKNOWN if link.round_trip_ms is None else f"{link.round_trip_ms:.1f} ms"),
-        *([("Certificates", f"until {link.certificate_ends_at:%Y-%m-%d}")] if link.certificate_ends_at else []),
+        *(
+            [("Certificates", f"until {to_site(link.certificate_ends_at):%Y-%m-%d}")]
+            if link.certificate_ends_at
+            else []
+        ),
         ("Received", str(link.n_received)),
         ("Published", str(link.n_published)),
         ("Waiting to be sent", str(link.n_outbox)),

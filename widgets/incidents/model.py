@@ -14,7 +14,7 @@ from core.incidents.model import Incident, IncidentStatus, Priority
 from core.incidents.work import DISPOSITION_WORDS, STATUS_WORDS, Disposition, TimerState, Unit, timers_of
 from widgets.base.symbols import PRIORITY_WORDS, paint_priority
 from widgets.base.theme import look
-from widgets.base.times import format_age, format_instant
+from widgets.base.times import format_age, format_clock, format_instant
 from widgets.incidents.timers import telling_timer, timer_brief, timer_icon, timer_short
 
 _Index = QModelIndex | QPersistentModelIndex
@@ -85,8 +85,7 @@ def assigned_words(incident: Incident, units: Mapping[str, Unit]) -> str:
 
 def describe_incident(incident: Incident) -> str:
     """Say in a line what an incident is: for lists to choose from."""
-    at = incident.began_at.astimezone().strftime("%H:%M:%S")
-    return f"{at}  {incident.title}, {incident.source_name}"
+    return f"{format_clock(incident.began_at)}  {incident.title}, {incident.source_name}"
 
 
 class IncidentTable(QAbstractTableModel):

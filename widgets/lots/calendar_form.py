@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import timedelta
 
-from PySide6.QtCore import QDateTime, Qt, Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QGridLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from core.kernel.clock import Clock, SystemClock
+from core.kernel.zone import to_site
 from core.parking.forecast.model import LotEvent
 from widgets.base.flow import FlowLayout
 from widgets.base.moment_edit import MomentEdit
 from widgets.base.table import Column, Line, TextTable
 from widgets.base.theme import look, set_role
+from widgets.base.times import format_minute
 from widgets.scene.fields import choice_field
 
 NOTE = "Events of the same name are taken for alike. Public holidays come from the settings (parking.country)."
@@ -36,19 +37,18 @@ class CalendarForm(QWidget):
     def __init__(self, clock: Clock | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._clock = clock or SystemClock()
-        self._zone = ZoneInfo("UTC")
         self._events: dict[str, LotEvent] = {}
         self._lots: dict[str, str] = {}
         self._build()
-        self.set_zone("UTC")
+        self.propose()
 
-    def set_zone(self, time_zone: str) -> None:
-        """Take times to be meant in this zone."""
-        self._zone = ZoneInfo(time_zone)
+    def propose(self) -> None:
+        """Offer the next full hour where no event is chosen."""
         if self._chosen is None:
-            begin = self._clock.now().astimezone(self._zone).replace(minute=0) + timedelta(hours=1)
-            self.begins.setDateTime(_shown(begin, self._zone))
-            self.ends.setDateTime(_shown(begin + timedelta(hours=3), self._zone))
+            now = self._clock.now()
+            begin = now.replace(second=0) + timedelta(minutes=60 - to_site(now).minute)
+            self.begins.set_moment(begin)
+            self.ends.set_moment(begin + timedelta(hours=3))
 
     def show_lots(self, lots: Mapping[str, str]) -> None:
         """Offer lots by id and name."""
@@ -142,8 +142,8 @@ class CalendarForm(QWidget):
             cells=(
                 event.name,
                 self._lots.get(event.lot_id, event.lot_id) or ALL_LOTS,
-                f"{event.begins_at.astimezone(self._zone):%Y-%m-%d %H:%M}",
-                f"{event.ends_at.astimezone(self._zone):%Y-%m-%d %H:%M}",
+                format_minute(event.begins_at),
+                format_minute(event.ends_at),
                 effect,
             ),
         )
@@ -156,8 +156,8 @@ class CalendarForm(QWidget):
             return
         self.name.setText(event.name)
         self.lot.setCurrentIndex(max(0, self.lot.findData(event.lot_id)))
-        self.begins.setDateTime(_shown(event.begins_at, self._zone))
-        self.ends.setDateTime(_shown(event.ends_at, self._zone))
+        self.begins.set_moment(event.begins_at)
+        self.ends.set_moment(event.ends_at)
         self.effect.setText("" if event.effect_percent is None else f"{event.effect_percent:g}")
 
     def _on_save(self) -> None:
@@ -173,8 +173,8 @@ class CalendarForm(QWidget):
             LotEvent(
                 event_id="" if chosen is None else chosen.event_id,
                 name=self.name.text(),
-                begins_at=_meant(self.begins, self._zone),
-                ends_at=_meant(self.ends, self._zone),
+                begins_at=self.begins.moment,
+                ends_at=self.ends.moment,
                 lot_id=self.lot.currentData() or "",
                 effect_percent=effect,
                 version=0 if chosen is None else chosen.version,
@@ -191,14 +191,3 @@ def _instant(name: str, parent: QWidget) -> MomentEdit:
     field.setDisplayFormat("yyyy-MM-dd HH:mm")
     field.setAccessibleName(name)
     return field
-
-
-def _shown(at: datetime, zone: ZoneInfo) -> QDateTime:
-    """Return the time on the wall of the site; Qt must not turn it into the machine's."""
-    wall = at.astimezone(zone)
-    return QDateTime.fromString(f"{wall:%Y-%m-%d %H:%M}", "yyyy-MM-dd HH:mm")
-
-
-def _meant(field: MomentEdit, zone: ZoneInfo) -> datetime:
-    wall = datetime.strptime(field.dateTime().toString("yyyy-MM-dd HH:mm"), "%Y-%m-%d %H:%M")
-    return wall.replace(tzinfo=zone).astimezone(UTC)

@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.kernel.clock import Clock
+from core.kernel.zone import to_site
 from core.parking.figures_model import LotFigures
 from core.parking.forecast.model import LotForecast
 from widgets.base.flow import FlowLayout
@@ -28,6 +29,7 @@ from widgets.base.labels import ElidedLabel
 from widgets.base.state_overlay import PanelState, StateOverlay
 from widgets.base.table import Column, TextTable
 from widgets.base.theme import look, set_role
+from widgets.base.times import format_minute
 from widgets.lots.calendar_form import CalendarForm
 from widgets.lots.dwell_bars import DwellBars
 from widgets.lots.forecast_chart import LEGEND, ForecastChart, Past
@@ -130,7 +132,7 @@ class ParkingFiguresPage(QWidget):
         self._export.setEnabled(True)
         self._simulated.setVisible(figures.is_simulated)
         self._span_said.setText(
-            f"{figures.since:%Y-%m-%d} to {figures.until:%Y-%m-%d}, {figures.time_zone}"
+            f"{to_site(figures.since):%Y-%m-%d} to {to_site(figures.until):%Y-%m-%d}, {figures.time_zone}"
             + ("; the lot only counts: nothing is known of bays and stays" if figures.is_counted else "")
         )
         self.facts.show_lines(fact_lines(figures))
@@ -148,7 +150,7 @@ class ParkingFiguresPage(QWidget):
             return
         self._forecast = forecast
         self.when.set_zone(forecast.time_zone)
-        self.calendar.set_zone(forecast.time_zone)
+        self.calendar.propose()
         self.chart.show_forecast(forecast, past)
         has_points = bool(forecast.points)
         for part in (self.chart, self._pointed, self._legend):
@@ -160,7 +162,7 @@ class ParkingFiguresPage(QWidget):
         self.measured.set_fitting(10)
         self.measured.setVisible(bool(forecast.measured))
         self._measured_title.setVisible(bool(forecast.measured))
-        trained = "never" if forecast.trained_at is None else f"{forecast.trained_at.astimezone():%Y-%m-%d %H:%M}"
+        trained = "never" if forecast.trained_at is None else format_minute(forecast.trained_at)
         self._trained.setText(
             f"Trained {trained}, {forecast.n_days} days of history, data {forecast.data_hash or '--'}"
         )

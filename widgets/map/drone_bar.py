@@ -19,6 +19,7 @@ from core.kernel.geo import GeoPoint
 from widgets.base.flow import FlowLayout
 from widgets.base.labels import ElidedLabel
 from widgets.base.theme import look, set_role
+from widgets.base.times import format_clock
 from widgets.map.ground_tool import Tool, length_words
 from widgets.map.tracks import N_TONES, ColorBy, Legend, tone_color
 from widgets.scene.fields import NumberField, choice_field
@@ -180,7 +181,7 @@ class DroneBar(QFrame):
             old_at: When it was there, where that is not the present.
         """
         if old_at is not None:
-            name = f"{name}, last known at {old_at.astimezone():%H:%M:%S}"
+            name = f"{name}, last known at {format_clock(old_at)}"
         parts = [] if home_m is None else [f"home {length_words(home_m)}"]
         parts += [f"{one.name} {length_words(one.distance_m)}" for one in near]
         text = f"{name}:  {'  ·  '.join(parts)}" if name and parts else ""

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 from core.parking.model import BayView, SightMethod
 from widgets.base.flow import FlowLayout
 from widgets.base.theme import look, set_role
-from widgets.base.times import format_instant
+from widgets.base.times import format_minute
 from widgets.scene.fields import choice_field, form_layout, show_choice
 
 METHOD_NAMES = {
@@ -191,5 +191,5 @@ class ViewForm(QWidget):
 def _measured(view: BayView) -> str:
     if view.rate is None:
         return "Not yet: nobody knows how often it is right here."
-    when = f", {format_instant(view.calibrated_at)[:16]}" if view.calibrated_at is not None else ""
+    when = f", {format_minute(view.calibrated_at)}" if view.calibrated_at is not None else ""
     return f"About {view.rate:.1%} of bay states right{when}"

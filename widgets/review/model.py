@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt
@@ -27,7 +27,7 @@ _MARKS = {Outcome.TRUE: "✓", Outcome.FALSE: "✗", Outcome.DUPLICATE: "="}
 
 def describe_item(item: ReviewItem) -> str:
     """Say in a line what an incident is: for lists to choose from."""
-    at = format_raised(item.incident.began_at, datetime.now(item.incident.began_at.tzinfo))
+    at = format_raised(item.incident.began_at, datetime.now(UTC))
     return f"{at}  {item.incident.title}, {item.incident.source_name}"
 
 
@@ -140,7 +140,7 @@ class ReviewTable(QAbstractTableModel):
 def _cell(item: ReviewItem, column: int) -> str:
     incident = item.incident
     if column == TIME:
-        return format_raised(incident.began_at, datetime.now(incident.began_at.tzinfo))
+        return format_raised(incident.began_at, datetime.now(UTC))
     if column == RULE:
         mark = f"{_MARKS[item.outcome]} " if item.outcome is not None else ""
         return mark + kind_words(incident.kind)

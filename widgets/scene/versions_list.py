@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QLabel, QListWidget, QListWidgetItem, QPushButton,
 
 from widgets.base.flow import FlowLayout
 from widgets.base.theme import look, set_role
-from widgets.base.times import format_instant
+from widgets.base.times import format_minute
 
 
 class Version(Protocol):
@@ -79,7 +79,7 @@ class VersionsList(QWidget):
         for index, version in enumerate(versions):
             who = version.actor or "unknown"
             now = "  (now)" if index == 0 else ""
-            text = f"{version.number}{now}  {who}, {format_instant(version.at)[:16]}"
+            text = f"{version.number}{now}  {who}, {format_minute(version.at)}"
             item = QListWidgetItem(f"{text}\n{version.note}" if version.note else text)
             item.setData(Qt.ItemDataRole.UserRole, version.number)
             self._list.addItem(item)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QKeySequence, QShortcut
@@ -163,7 +163,7 @@ class ShiftLog(QWidget):
         return row
 
     def _show(self) -> None:
-        now = datetime.now().astimezone()
+        now = datetime.now(UTC)
         entries = sorted(self._entries.values(), key=lambda entry: -entry.entry_id)
         self._table.show_lines([_line(entry, now) for entry in entries])
         if entries:

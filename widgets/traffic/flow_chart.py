@@ -17,6 +17,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from core.vision.flow import FlowMinute
 from widgets.base.state_overlay import paint_hatching
 from widgets.base.theme import Look, look
+from widgets.base.times import format_clock_minute
 
 MINUTE = timedelta(minutes=1)
 _LEFT_PX, _RIGHT_PX, _GAP_PX = 44, 8, 8
@@ -84,7 +85,7 @@ def slots_of(minutes: Iterable[FlowMinute], until: datetime, n_minutes: int) -> 
 
 def sentence_of(slot: Slot) -> str:
     """Return what is known of a minute, in one line."""
-    at = slot.start.astimezone().strftime("%H:%M")
+    at = format_clock_minute(slot.start)
     one = slot.measured
     if one is None:
         return f"{at}: nobody looked; not known"
@@ -279,7 +280,7 @@ class FlowChart(QWidget):
             return
         painter.setPen(made.color("text_secondary"))
         plot = self._plot_of(rect)
-        first, last = (slot.start.astimezone().strftime("%H:%M") for slot in (self._slots[0], self._slots[-1]))
+        first, last = (format_clock_minute(slot.start) for slot in (self._slots[0], self._slots[-1]))
         painter.drawText(plot, Qt.AlignmentFlag.AlignLeft, first)
         painter.drawText(plot, Qt.AlignmentFlag.AlignRight, last)
 

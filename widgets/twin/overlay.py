@@ -6,7 +6,7 @@ All of it lies where that picture was seen from, not where the eye has moved to 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -263,7 +263,7 @@ class Overlay:
         if not sight.options.is_apart:
             seen = seen[scene.is_uncovered(sight.options.top_level)[seen]]
         font = dress.mono_font(dress.sizes.caption)
-        now = datetime.now().astimezone()
+        now = datetime.now(UTC)
         for i in seen[np.argsort(depth[seen])][:MAX_LABELS].tolist():
             text = self._label(i, told, now, is_wide=bool(wide[i] >= 1.6 * NEAR_PX), scene=scene)
             self._write(painter, QPointF(*at[i]), text, font, sight, dress, taken)

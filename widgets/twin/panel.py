@@ -24,13 +24,14 @@ from PySide6.QtWidgets import (
 )
 
 from core.kernel.clock import Clock, SystemClock
+from core.kernel.zone import to_site
 from core.parking.model import Bay, BayChange, BayState, BayStatus, Lot
 from widgets.base.flow import FlowLayout
 from widgets.base.focus import order_focus
 from widgets.base.state_overlay import PanelState, StateOverlay
 from widgets.base.symbols import AlarmMark
 from widgets.base.theme import look, set_role
-from widgets.base.times import format_age
+from widgets.base.times import format_age, format_clock_minute, format_minute
 from widgets.twin.bay_card import BayCard
 from widgets.twin.board import Board, look_by_share
 from widgets.twin.model import Built, Cone, Options, Picture
@@ -581,8 +582,8 @@ class TwinPanel(QWidget):
             is_simulated = any(heat.is_simulated for heat in self._heats.values())
             history = ", a simulated history" if is_simulated else ""
             return f"{self.heat_choice.currentText()} over the last 24 hours{history}"
-        local, now = at.astimezone(), self._clock.now().astimezone()
-        when = f"{local:%H:%M}" if local.date() == now.date() else f"{local:%a %Y-%m-%d %H:%M}"
+        local, now = to_site(at), to_site(self._clock.now())
+        when = format_clock_minute(at) if local.date() == now.date() else f"{local:%a} {format_minute(at)}"
         if self._moment.mode is Mode.REPLAY:
             is_read = all((lot.lot_id, hour_of(at)) in self._tapes for lot in self._shown_lots)
             return f"Replay {when}, not live" if is_read else f"Replay {when}, being read"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from core.kernel.zone import to_site
 from core.parking.model import BayChange, BayStatus
 from widgets.twin.scene import BayKey
 
@@ -38,8 +39,9 @@ def moment_of(at: datetime, now: datetime) -> Moment:
 
 
 def hour_of(at: datetime) -> datetime:
-    """Return the full hour that an instant lies in."""
-    return at.replace(minute=0, second=0, microsecond=0)
+    """Return the full hour that an instant lies in, by the clock of the site."""
+    local = to_site(at)
+    return at - timedelta(minutes=local.minute, seconds=local.second, microseconds=local.microsecond)
 
 
 class Tape:

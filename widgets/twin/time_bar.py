@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from PySide6.QtCore import QDateTime, QSignalBlocker, Qt, QTimer, Signal
+from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSlider, QToolButton, QWidget
 
 from core.kernel.clock import Clock, SystemClock
@@ -12,6 +12,7 @@ from widgets.base.focus import order_focus
 from widgets.base.icons import icon
 from widgets.base.moment_edit import MomentEdit
 from widgets.base.theme import look, set_role
+from widgets.base.times import format_instant
 from widgets.twin.tape import HOUR, LIVE, Mode, Moment, hour_of, moment_of
 
 STEP_S, PAGE_S = 30, 600
@@ -81,7 +82,7 @@ class TimeBar(QWidget):
         self.earlier.clicked.connect(lambda: self.step_hours(-1))
         self.later.clicked.connect(lambda: self.step_hours(1))
         # What is not shown of the field was not typed either.
-        self.field.dateTimeChanged.connect(lambda at: self.go_to(at.toPython().replace(second=0).astimezone()))
+        self.field.dateTimeChanged.connect(lambda _at: self.go_to(self.field.moment.replace(second=0)))
         self.live.clicked.connect(self.go_live)
         self.play.toggled.connect(self._on_play_toggled)
         order_focus(self)
@@ -122,7 +123,7 @@ class TimeBar(QWidget):
         self._playing.stop()
 
     def _now(self) -> datetime:
-        return self._clock.now().astimezone()
+        return self._clock.now()
 
     def _set(self, moment: Moment) -> None:
         is_new = moment != self._moment
@@ -140,10 +141,10 @@ class TimeBar(QWidget):
         is_live = self._moment.mode is Mode.LIVE
         with QSignalBlocker(self.slider), QSignalBlocker(self.field), QSignalBlocker(self.live):
             self.slider.setValue(round((at - self._begin).total_seconds()))
-            self.field.setDateTime(QDateTime.fromSecsSinceEpoch(int(at.timestamp())))
+            self.field.set_moment(at)
             self.live.setChecked(is_live)
         self.play.setEnabled(self._moment.mode is Mode.REPLAY)
-        self.slider.setAccessibleDescription("Live" if is_live else at.isoformat(sep=" ", timespec="seconds"))
+        self.slider.setAccessibleDescription("Live" if is_live else format_instant(at))
 
     def _on_tick(self) -> None:
         if self._moment.mode is Mode.LIVE and not self.slider.isSliderDown() and not self.field.hasFocus():

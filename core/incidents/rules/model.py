@@ -372,7 +372,7 @@ class TrialSide:
         n_conditions: Begins that the rule is for.
         n_raised: Alarms that it raises, after delays and count.
         n_called: Of them, those that make a sound: not chattering, not held at that hour.
-        raised_per_day: By the day (UTC) as ISO text; days without any are 0.
+        raised_per_day: By the day of the site as ISO text; days without any are 0.
         top: Sources that raise most.
     """
 

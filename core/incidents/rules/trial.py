@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -263,14 +263,14 @@ def _side(
     known = _Causes(explaining, rules, works, book)
     is_held = [known.hold(one) for one in raised]
     n_chatter = sum(one.is_chatter and not held for one, held in zip(raised, is_held, strict=True))
-    per_day = Counter(one.at.astimezone(UTC).date().isoformat() for one in raised)
+    per_day = Counter(one.at.astimezone(book.zone).date().isoformat() for one in raised)
     return TrialSide(
         n_conditions=n_conditions,
         n_raised=len(raised),
         n_called=len(raised) - n_chatter - sum(is_held),
         n_chatter=n_chatter,
         n_held=sum(is_held),
-        raised_per_day={day: per_day[day] for day in _days(since, until)},
+        raised_per_day={day: per_day[day] for day in _days(since, until, book.zone)},
         top=tuple(Counter(one.condition.source_name for one in raised).most_common(N_TOP)),
     )
 
@@ -439,6 +439,6 @@ def _is_seen(condition: Condition) -> bool:
     return condition.kind in _SEEN_KINDS
 
 
-def _days(since: datetime, until: datetime) -> list[str]:
-    first, last = since.astimezone(UTC).date(), (until - timedelta(microseconds=1)).astimezone(UTC).date()
+def _days(since: datetime, until: datetime, zone: tzinfo | None) -> list[str]:
+    first, last = since.astimezone(zone).date(), (until - timedelta(microseconds=1)).astimezone(zone).date()
     return [(first + timedelta(days=number)).isoformat() for number in range((last - first).days + 1)]

@@ -15,6 +15,7 @@ from core.access.permission import require
 from core.kernel.clock import Clock
 from core.kernel.errors import BadInputError, StaleWriteError
 from core.kernel.ids import new_id
+from core.kernel.zone import write_site
 from core.parking.forecast.model import LotEvent
 from core.parking.forecast.profile import EventSpan
 from core.store.engine import Store
@@ -58,7 +59,7 @@ async def save_event(store: Store, clock: Clock, actor: Actor, event: LotEvent) 
             session.add(row)
         row.lot_id, row.name = checked.lot_id, checked.name
         row.begins_at, row.ends_at, row.effect_percent = checked.begins_at, checked.ends_at, checked.effect_percent
-        detail = f"{checked.begins_at:%Y-%m-%d %H:%M} to {checked.ends_at:%Y-%m-%d %H:%M} UTC"
+        detail = f"{write_site(checked.begins_at)} to {write_site(checked.ends_at)}"
         audit.append(session, actor, action="parking.event", subject=checked.name, detail=detail, at=clock.now())
         session.flush()
         return _event(row)

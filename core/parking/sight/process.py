@@ -12,7 +12,7 @@ import os
 import signal
 import time
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -75,7 +75,7 @@ class BaySight:
             view: One of its views.
             picture_bgr: Shape (h, w, 3).
         """
-        now = datetime.now().astimezone()
+        now = datetime.now(UTC)
         return self.look_at(lot, view, picture_bgr, now, f"camera:{view.camera_id}").evidence
 
     def look_at(self, lot: Lot, view: BayView, picture_bgr: Picture, at: datetime, source: str) -> Looked:

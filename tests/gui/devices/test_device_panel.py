@@ -307,3 +307,13 @@ def test_only_a_changed_line_is_drawn_anew(panel):
     assert "traffic/hill" in changed
     assert "traffic/quay" not in changed
     assert not resets
+
+
+def test_the_key_that_opens_everything_opens_branches_alone(qtbot, panel):
+    panel.show_devices(station(f"traffic/{number}", f"Station {number}") for number in range(9))
+    panel.tree.setFocus()
+    panel.tree.setCurrentIndex(panel._model.index(panel._model.rowCount() - 1, 0))
+
+    qtbot.keyClick(panel.tree, Qt.Key.Key_Asterisk)
+
+    assert "Station 8" in shown(panel)

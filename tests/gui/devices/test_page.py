@@ -126,8 +126,9 @@ def test_events_say_what_the_device_calls_them_when_they_came_and_what_became_of
     lost = replace(late, event_number=-1, seq=5, title="Outbox overflow", call=EventCall.CALLED)
     counted = replace(alert, event_number=-2, seq=4, call=EventCall.COUNTED)
     ahead = replace(alert, event_number=-3, seq=12, is_ahead=True)
+    untimed = replace(alert, event_number=-4, seq=13, received_at=NOW, is_good=False)
 
-    page.events.show_events([alert, shelved, late, count, lost, counted, ahead])
+    page.events.show_events([alert, shelved, late, count, lost, counted, ahead, untimed])
 
     lines = page.events.table.lines
     assert [(line.cells[0], line.cells[3]) for line in lines] == [
@@ -138,6 +139,7 @@ def test_events_say_what_the_device_calls_them_when_they_came_and_what_became_of
         ("Outbox overflow", "late, called"),
         ("Car stopped", "counted"),
         ("Car stopped", "called, earlier ones missing"),
+        ("Car stopped", "called, time of arrival"),
     ]
     assert "Severity: Medium" in page.events.text
     assert "received 2.0 s later, number 8." in page.events.text
@@ -148,6 +150,8 @@ def test_events_say_what_the_device_calls_them_when_they_came_and_what_became_of
     assert "It came late: it is history, and called nobody." in page.events.text
     page.events.table.selectRow(3)
     assert "not to be trusted" in page.events.text
+    page.events.table.selectRow(7)
+    assert "when it arrived: its own time cannot be used; number 13." in page.events.text
     page.events.table.selectRow(5)
     assert "often enough" in page.events.text
     page.events.table.selectRow(6)

@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QMenu, QToolButton
 from core.access.model import Role, Session, User
 from core.incidents.model import Priority
 from core.kernel.clock import FakeClock
+from core.kernel.zone import set_site_zone
 from core.node.model import SiteInfo
 from tests.gui.health.test_health_panel import health
 from tests.gui.map.things import NOW, alarm, stream
@@ -50,6 +51,7 @@ def site(timezone):
     ],
 )
 def test_the_clock_tells_the_time_of_the_site_with_its_offset(header, timezone, text):
+    set_site_zone(timezone)
     header.show_site(site(timezone))
 
     assert header.clock_text == text

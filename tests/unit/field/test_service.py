@@ -12,7 +12,7 @@ from core.field import rows
 from core.field.event_log import EventCall
 from core.field.inbox import Inbound
 from core.field.inventory import DeviceAt
-from core.field.model import CommandStatus, DeviceState, LinkReport, LinkState
+from core.field.model import CommandStatus, DeviceState, LinkReport, LinkState, calls_operator
 from core.field.outbox import Outbox
 from core.field.payloads import AlarmPayload, Status
 from core.field.service import (
@@ -99,7 +99,7 @@ class Site:
         self.bus.subscribe(EventsLost, self.lost.append)
         self.mid = 0
 
-    def hear(self, tail, *, root=ROOT, **fields):
+    def hear(self, tail, *, root=ROOT, is_retained=False, **fields):
         self.mid += 1
         is_event = tail == "evt"
         body = json.dumps({"ts": format_at(self.clock.now()), "data": {"intensity": 1}, **fields}).encode()
@@ -109,7 +109,7 @@ class Site:
                     topic=f"{root}/{tail}",
                     payload=body,
                     qos=1,
-                    is_retained=False,
+                    is_retained=is_retained,
                     received_at=self.clock.now(),
                     mid=self.mid if is_event else None,
                 )
@@ -980,6 +980,65 @@ def test_what_has_no_number_and_calls_nobody_is_only_counted(tmp_path, fields):
 
         assert await site.stored() == []
         assert site.service.bad_sources()[0].last_error == "An event needs the field 'seq'."
+
+    on_site(tmp_path, body)
+
+
+@pytest.mark.parametrize("ts", [None, "1970-01-01T00:00:12Z", "noon", 12.5, "2026-01-01T12:00:00"])
+def test_an_alert_without_a_time_that_can_be_used_calls_with_that_of_its_arrival(tmp_path, ts):
+    async def body(site):
+        called = []
+        site.bus.subscribe(FieldEventReceived, lambda told: called.append(told.event))
+        site.link_is(LinkState.CONNECTED)
+        site.hear("evt", seq=1, boot="b")
+        await pass_time(site, 60)
+        arrived_at = site.clock.now()
+        for _ in range(2):
+            # Its outbox sends it again.
+            site.hear("evt", seq=2, boot="b", ts=ts, type="Alert", data=ALERT)
+        await pass_time(site, 1)
+
+        _, alert = called
+        assert (alert.seq, alert.at, alert.is_at_arrival, calls_operator(alert)) == (2, arrived_at, True, True)
+        assert json.loads(site.link.last("evt/ack"))["ack"] == 2
+        assert "calls, with the time at which it arrived" in site.service.bad_sources()[0].last_error
+
+    on_site(tmp_path, body)
+
+
+def test_what_has_neither_time_nor_number_calls_each_time_it_comes(tmp_path):
+    async def body(site):
+        ahead = []
+        site.bus.subscribe(EventCameAhead, lambda told: ahead.append(told.event.is_at_arrival))
+        site.link_is(LinkState.CONNECTED)
+        for _ in range(2):
+            site.hear("evt", ts=None, type="Alert", data=ALERT)
+            await pass_time(site, 60)
+
+        assert ahead == [True, True]
+
+    on_site(tmp_path, body)
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"is_retained": True}, "the broker kept it: nobody knows for how long, so it calls nobody"),
+        ({"hist": True}, "An event needs the field 'ts'."),
+        ({"data": {"category": "fire", "severity": "informational"}}, "An event needs the field 'ts'."),
+        ({"type": "Counted"}, "An event needs the field 'ts'."),
+        ({"seq": -4}, "'ts'"),
+    ],
+    ids=["retained", "history", "for information", "no alert", "more is wrong"],
+)
+def test_what_has_no_time_and_may_be_old_or_calls_nobody_is_only_counted(tmp_path, fields, sentence):
+    async def body(site):
+        site.link_is(LinkState.CONNECTED)
+        site.hear("evt", **{"ts": None, "seq": 1, "boot": "b", "type": "Alert", "data": ALERT} | fields)
+        await pass_time(site, 1)
+
+        assert await site.stored() == []
+        assert sentence in site.service.bad_sources()[0].last_error
 
     on_site(tmp_path, body)
 

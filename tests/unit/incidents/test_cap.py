@@ -101,7 +101,7 @@ def test_an_update_and_a_cancel_name_what_they_are_about():
     [
         ("<status>Actual</status>", "", "no status"),
         ("<status>Actual</status>", "<status>Real</status>", "none of Actual"),
-        ("<sent>2026-01-01T12:00:00+00:00</sent>", "<sent>2026-01-01T12:00:00Z</sent>", "no instant"),
+        ("<sent>2026-01-01T12:00:00+00:00</sent>", "<sent>2026-01-01T12:00:00</sent>", "no instant"),
         ("<sender>office@example.org</sender>", "<sender>the office</sender>", "blanks"),
         ("<scope>Public</scope>", "<scope>Restricted</scope>", "restriction"),
         ("<event>Flood</event>", "<event>Flood</event><event>Fire</event>", "2 of event"),
@@ -117,6 +117,27 @@ def test_an_update_and_a_cancel_name_what_they_are_about():
 def test_what_is_not_as_the_schema_says_is_refused_with_its_place(old, new, sentence):
     with pytest.raises(CapError, match=sentence):
         parse(document(old, new))
+
+
+@pytest.mark.parametrize("written", ["12:00:00Z", "12:00:00.7Z", "14:00:00.123456789+02:00"])
+def test_an_instant_with_z_or_fractions_is_read_and_told_to_deviate_but_never_written(written):
+    sent = f"2026-01-01T{written}"
+
+    alert = parse(document("2026-01-01T12:00:00+00:00</sent>", f"{sent}</sent>"))
+
+    assert alert.sent == datetime(2026, 1, 1, 12, tzinfo=UTC)
+    assert alert.deviations == (f"sent is {sent!r}",)
+    assert b"<sent>2026-01-01T12:00:00+00:00</sent>" in to_xml(alert)
+
+
+def test_what_names_a_message_by_another_form_of_its_instant_means_it():
+    about = (CapReference("PAAQ", "PAAQ-1", datetime(2026, 1, 1, 12, tzinfo=UTC)),)
+    data = to_xml(message(msg_type="Update", references=about))
+
+    alert = parse(data.replace(b"PAAQ-1,2026-01-01T12:00:00+00:00", b"PAAQ-1,2026-01-01T12:00:00.250Z"))
+
+    assert alert.references == about
+    assert alert.deviations == ("references is '2026-01-01T12:00:00.250Z'",)
 
 
 def test_entities_are_refused_before_they_can_grow():

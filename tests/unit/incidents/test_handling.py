@@ -27,6 +27,7 @@ from core.incidents.tuning import SHELVE_REASONS, AlarmTuning
 from core.kernel.clock import FakeClock
 from core.kernel.errors import BadInputError, NotPermittedError, StaleWriteError
 from core.kernel.geo import GeoPoint
+from core.kernel.zone import set_site_zone
 from core.store.tables import AlarmRow
 from tests.fixtures.room import OLGA, OMAR, SUSI, VERA, Room, make_condition
 
@@ -102,7 +103,15 @@ def test_a_shelved_alarm_calls_again_when_its_time_is_over(room: Room) -> None:
 def test_what_is_held_is_not_acknowledged_and_says_who_holds_it(room: Room) -> None:
     alarm = shelve(room, raise_one(room))
 
-    with pytest.raises(BadInputError, match="olga shelved it until 13:00 UTC"):
+    with pytest.raises(BadInputError, match="olga shelved it until 2026-01-01 13:00 UTC"):
+        acknowledge(room, alarm, OMAR)
+
+
+def test_until_when_an_alarm_is_held_is_said_in_the_time_of_the_site(room: Room) -> None:
+    alarm = shelve(room, raise_one(room))
+    set_site_zone("Asia/Tokyo")
+
+    with pytest.raises(BadInputError, match=r"olga shelved it until 2026-01-01 22:00\+09:00"):
         acknowledge(room, alarm, OMAR)
 
 

@@ -284,6 +284,67 @@ def test_of_several_things_in_one_message_the_most_urgent_is_named_and_the_other
     assert (warning.polygons, warning.expires_at) == ((RING,), rain.infos[0].expires)
 
 
+@pytest.fixture
+def of_two(message):
+    """A flood for one minute by the river, and less urgent rain on the hill for an hour."""
+    hill = CapArea(description="Hill", circles=((HERE, 2.0),))
+    flood = message(expires_s=60)
+    rain = message(event="Rain", headline="Heavy rain", severity="Minor", areas=(hill,))
+    return replace(flood, infos=(*rain.infos, *flood.infos))
+
+
+def test_what_is_over_of_a_warning_leaves_the_map_before_the_rest(room, warnings, of_two, told):
+    take(room, warnings, of_two)
+    room.clock.advance(seconds=59)
+    room.run(warnings.tick())
+    assert [(one.polygons, len(one.circles)) for one in told] == [((RING,), 1)]
+
+    room.clock.advance(seconds=1)
+    room.run(warnings.tick())
+
+    (warning,) = warnings.warnings()
+    assert (warning.title, warning.polygons, warning.circles) == ("Heavy rain", (), ((HERE, 2.0),))
+    assert told[1:] == [warning]
+
+
+def test_an_alarm_whose_words_are_over_ends_and_what_goes_on_calls(room, warnings, of_two):
+    take(room, warnings, of_two)
+    (flood,) = room.run(room.incidents.open_alarms())
+    assert flood.detail.startswith("Until 2026-01-01 12:01 UTC.")
+    room.clock.advance(seconds=60)
+
+    room.run(warnings.tick())
+    room.run(warnings.tick())
+
+    assert alarms(room) == [("Heavy rain", AlarmState.UNACKNOWLEDGED)]
+
+
+def test_what_goes_on_under_the_same_words_does_not_call_again(room, warnings, message, told):
+    hill = CapArea(description="Hill", circles=((HERE, 2.0),))
+    longer = message(areas=(hill,))
+    take(room, warnings, replace(longer, infos=(*message(expires_s=60).infos, *longer.infos)))
+    (before,) = room.run(room.incidents.open_alarms())
+    room.clock.advance(seconds=60)
+
+    room.run(warnings.tick())
+
+    assert told[-1].polygons == ()
+    assert room.run(room.incidents.open_alarms()) == (before,)
+    assert before.detail.startswith("Until 2026-01-01 13:00 UTC.")
+
+
+def test_after_a_restart_a_block_that_goes_over_later_leaves_the_map_as_well(room, make, of_two):
+    take(room, make(), of_two)
+    after = make()
+    room.run(after.start())
+    room.clock.advance(seconds=60)
+
+    room.run(after.tick())
+
+    (warning,) = after.warnings()
+    assert warning.polygons == ()
+
+
 def test_a_warning_of_tomorrow_says_from_when_on_it_is_meant(room, warnings, message):
     onset = room.clock.now() + timedelta(hours=9)
     take(room, warnings, message(onset=onset, expires_s=12 * 3600))

@@ -128,6 +128,14 @@ def test_an_alert_without_a_number_is_an_alarm_that_says_so_and_one_that_is_sent
     assert desk.shown() == [(EventCall.CALLED, alarm.alarm_id)]
 
 
+def test_an_alert_that_has_the_time_of_its_arrival_says_so(desk):
+    now = desk.room.clock.now()
+    desk.hear(desk.event(at=now, received_at=now, is_good=False))
+
+    (alarm,) = desk.alarms()
+    assert f"at {now:%H:%M:%S} UTC (time of arrival)." in alarm.detail
+
+
 def test_an_alert_of_a_device_is_an_alarm_with_its_words_and_its_severity(desk):
     event = desk.event()
     desk.hear(event)
