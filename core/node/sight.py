@@ -29,7 +29,7 @@ from core.vision.messages import (
     RulesReset,
     ViewLearned,
 )
-from core.vision.model import CameraWatched, LineCrossed, Observation, ObservationKind
+from core.vision.model import PERSON, CameraWatched, LineCrossed, Observation, ObservationKind, counted_under
 
 log = logging.getLogger(__name__)
 
@@ -141,7 +141,7 @@ class Sight:
 
     @property
     def totals(self) -> dict[str, dict[str, dict[str, int]]]:
-        """Vehicles since midnight at the site by camera, line and direction."""
+        """Vehicles, and people apart, since midnight at the site by camera, line and direction."""
         return self._totals
 
     def set_totals(self, totals: dict[str, dict[str, dict[str, int]]]) -> None:
@@ -329,8 +329,10 @@ class Sight:
             minute = observation.captured_at.astimezone(UTC).replace(second=0, microsecond=0)
             key = (observation.camera_id, observation.rule_key, observation.direction, observation.label, minute)
             self._minutes[key] += 1
-            self._add_total(observation.camera_id, observation.rule_key, observation.direction)
-            self._tell_crossing(observation)
+            direction = counted_under(observation.direction, observation.label)
+            self._add_total(observation.camera_id, observation.rule_key, direction)
+            if observation.label != PERSON:
+                self._tell_crossing(observation)
         self._on_observed(message)
 
     def _tell_crossing(self, observation: Observation) -> None:

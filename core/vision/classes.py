@@ -17,6 +17,7 @@ SOME_CLASSES = (
     "Never found here: {missing}. The model {model} does not know them. "
     "Choose other classes in the camera's settings, or let the site use another model (vision.model)."
 )
+LINE_CLASSES = "The line {name} cannot count {missing}: the model {model} does not know them."
 RULE_CLASSES = "{title} cannot work here: the model {model} does not know {missing}."
 _MAX_NAMED = 4
 
@@ -48,6 +49,18 @@ def missing_for_rules(engine: EngineInfo, scene: Scene) -> dict[ObservationKind,
     }
 
 
+def missing_for_lines(engine: EngineInfo, scene: Scene) -> tuple[str, ...]:
+    """Say of each counting line which of the classes that it names the model does not know."""
+    known = set(engine.labels)
+    return tuple(
+        LINE_CLASSES.format(
+            name=line.name or line.key, model=engine.model_name, missing=", ".join(_in_order(frozenset(unknown)))
+        )
+        for line in scene.lines
+        if (unknown := set(line.labels) - known)
+    )
+
+
 def labels_by_rule(scene: Scene) -> dict[ObservationKind, frozenset[str]]:
     """Return the classes that a scene's rules have to be told of, whatever the camera shows and counts."""
     tuning = Tuning(scene)
@@ -64,6 +77,15 @@ def labels_by_rule(scene: Scene) -> dict[ObservationKind, frozenset[str]]:
 def labels_for_rules(scene: Scene) -> frozenset[str]:
     """Return the classes of `labels_by_rule` together."""
     return frozenset[str]().union(*labels_by_rule(scene).values())
+
+
+def labels_for_lines(scene: Scene) -> frozenset[str]:
+    """Return the classes that counting lines have to be told of, whatever the camera shows.
+
+    Who rides is no person on foot: where people count, what they ride has to be known.
+    """
+    named = frozenset(label for line in scene.lines for label in line.labels)
+    return named | frozenset(TWO_WHEELERS) if PERSON in named else named
 
 
 def _in_order(labels: frozenset[str]) -> list[str]:

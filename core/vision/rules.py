@@ -36,7 +36,7 @@ from core.vision.model import (
     Zone,
 )
 from core.vision.object_left import ObjectLeftRule
-from core.vision.pedestrian import PedestrianRule
+from core.vision.pedestrian import PedestrianRule, is_on_foot, vehicles_among
 from core.vision.scene_rule import Moment, Notebook, SceneRule, place_of
 from core.vision.standing import StandingPlaces
 from core.vision.stopped import StoppedRule
@@ -90,7 +90,7 @@ class SceneRules:
             camera_id: Written into the observations.
             scene: What was drawn.
             aspect: Width of the picture over its height.
-            labels: Classes that count on this camera; zones and lines see no others.
+            labels: Classes that count on this camera; zones see no others, nor do lines that name none of their own.
             wanted_per_s: How often pictures should be looked at; 0 where any rate will do.
         """
         self.measures = MinuteMeasures(camera_id, scene, aspect)
@@ -150,15 +150,19 @@ class SceneRules:
         counted = [sighting for sighting in sightings if sighting.track.label in self._labels]
         crossings = []
         for line, counter in self._lines:
-            for crossing in counter.update(counted):
+            # Classes that a line names count on it, whatever else the camera looks for.
+            for crossing in counter.update(sightings if line.labels else counted):
+                who = crossing.sighting
+                if who.track.label == PERSON and not is_on_foot(who, vehicles_among(sightings)):
+                    continue
                 crossings.append((line, crossing))
                 note.add(
                     ObservationKind.LINE_CROSSED,
                     Phase.INSTANT,
                     place_of(line),
                     f"line_crossed:{line.key}",
-                    number=crossing.sighting.key,
-                    sighting=crossing.sighting,
+                    number=who.key,
+                    sighting=who,
                     direction=crossing.direction,
                 )
             counter.forget(gone)
