@@ -175,6 +175,10 @@ DRY_RUN_FPS = 8.0
 
 DEMO_USER = "demo"
 DEFAULT_MODEL = "yolo11n"
+RULES_OFF = (
+    "Rules that go by detection are off and nothing is counted until the node starts with a model of its own; cameras "
+    "that are covered, frozen or moved still call."
+)
 
 
 class Node:
@@ -876,10 +880,15 @@ class Node:
 
     def _use_stand_in(self, calls: Calls, sentence: str) -> None:
         """Run the demonstration model where another was wanted: it knows no real street, so nothing counts as seen."""
+        assert self._supervisor is not None
+        assert self._sight is not None
         self._is_stand_in = True
-        self._model_note = sentence
-        calls.raise_condition(conditions.model_missing(sentence))
-        self._use_model("")
+        self._model_note = f"{sentence} {RULES_OFF}"
+        calls.raise_condition(conditions.model_missing(self._model_note))
+        calls.note_stand_in()
+        self._sight.note_stand_in()
+        # Bays are told by their look meanwhile.
+        self._supervisor.set_model("")
 
     def _on_counted(self, event: LineCrossed | CameraWatched) -> None:
         if not self._is_stand_in:

@@ -253,6 +253,35 @@ def test_crossings_are_counted_by_minute_and_as_a_total(sight, clock):
     assert sight.take_counts() == [], "counted once"
 
 
+def test_what_a_model_that_is_not_meant_for_the_site_sees_is_neither_called_nor_counted(sight, told, clock):
+    sight.set_cameras((camera("a", detect_fps=5.0), camera("b", detect_fps=0.0)))
+    sight.note_stand_in()
+
+    sight.take(crossing(clock))
+    blinded = crossing(clock)
+    blinded = replace(blinded, observation=replace(blinded.observation, kind=ObservationKind.CAMERA_BLINDED))
+    sight.take(blinded)
+    sight.take(replace(beat(report(StreamState.LIVE), report(StreamState.LIVE, "b")), inside={"a": {"zone": 3}}))
+
+    assert told.observed == [blinded]
+    assert (sight.totals, sight.take_counts(), sight.inside) == ({}, [], {})
+    assert "Rules that go by detection are off" in sight.streams["a"].detection_reason
+    assert sight.streams["b"].detection_reason == ""
+
+
+def test_why_a_picture_is_black_or_blind_is_said_before_whose_model_runs(sight):
+    sight.set_cameras((camera("a", detect_fps=5.0),))
+    sight.note_stand_in()
+
+    sight.take(beat(report(StreamState.LIVE, is_blind=True, detection_reason="The camera moved.")))
+    moved = sight.streams["a"].detection_reason
+    sight.take(beat(report(StreamState.LIVE, is_detection_reduced=True, detection_reason="Too slow.")))
+
+    assert moved.startswith("The camera moved. Rules that go by detection are off")
+    assert sight.streams["a"].detection_reason.startswith("Rules that go by detection are off")
+    assert not sight.streams["a"].is_detection_reduced
+
+
 def test_people_are_counted_apart_from_vehicles(sight, clock):
     sight.set_cameras((camera(),))
     for label in ("car", "person", "person"):
