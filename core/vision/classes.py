@@ -1,4 +1,4 @@
-"""What a model knows against what a camera looks for, and what its rules have to be told of."""
+"""What a model knows and takes against what is asked of it: by the settings, by cameras, and by their rules."""
 
 from __future__ import annotations
 
@@ -19,6 +19,10 @@ SOME_CLASSES = (
 )
 LINE_CLASSES = "The line {name} cannot count {missing}: the model {model} does not know them."
 RULE_CLASSES = "{title} cannot work here: the model {model} does not know {missing}."
+FIXED_SIZE = (
+    "The model {model} is made for pictures of {own} only: they are looked at in that size, and not in {wanted} as "
+    "vision.input_size asks."
+)
 _MAX_NAMED = 4
 
 
@@ -29,6 +33,14 @@ def other_classes(engine: EngineInfo, wanted: Sequence[str]) -> str:
     known = engine.labels[:_MAX_NAMED]
     more = f" and {len(engine.labels) - _MAX_NAMED} more" if len(engine.labels) > _MAX_NAMED else ""
     return OTHER_CLASSES.format(model=engine.model_name, known=", ".join(known) + more, wanted=", ".join(wanted))
+
+
+def other_size(engine: EngineInfo, wanted_wh: tuple[int, int] | None) -> str:
+    """Say that a model looks at pictures of another size than the settings ask for; empty where it does as asked."""
+    if wanted_wh is None or engine.input_wh == wanted_wh:
+        return ""
+    own, wanted = (f"{width}x{height}" for width, height in (engine.input_wh, wanted_wh))
+    return FIXED_SIZE.format(model=engine.model_name, own=own, wanted=wanted)
 
 
 def missing_classes(engine: EngineInfo, wanted: Sequence[str]) -> str:
