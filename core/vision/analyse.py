@@ -135,6 +135,10 @@ class CameraAnalyser:
             observations=tuple(self._rules.update(tracks, pts_s, captured_at)),
         )
 
+    def break_off(self) -> None:
+        """The next picture does not go on from the last one: the stream broke off and began again, or a file did."""
+        self._rules.break_off()
+
     @property
     def is_settled(self) -> bool:
         """Whether nobody is followed who moves or is out of sight: while nothing changes, nobody has to look."""

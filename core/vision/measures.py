@@ -107,6 +107,11 @@ class MinuteMeasures:
             lane.forget(gone)
         self._follow_ways(minute, sightings, gone, clock.now_s, saw_nothing=saw_nothing)
 
+    def break_off(self) -> None:
+        """Let nobody pass the middle of a lane with the next picture: it does not go on from the last one."""
+        for lane in self._lanes:
+            lane.break_off()
+
     def take_ended(self, now: datetime) -> tuple[FlowMinute, ...]:
         """Return the minutes that ended since the last call; also where pictures stopped coming.
 
@@ -331,6 +336,9 @@ class _LaneMeter:
         self._before = now
         self._note_queue(now, speeds, now_s)
         minute.queue_m = max(minute.queue_m, _longest_queue(self._queued.values()))
+
+    def break_off(self) -> None:
+        self._counter.break_off()
 
     def forget(self, keys: Iterable[int]) -> None:
         self._counter.forget(keys)

@@ -112,6 +112,31 @@ def test_nobody_crosses_during_a_gap_in_the_pictures():
     assert watch(SCENE, itertools.chain(before, after)) == []
 
 
+@pytest.mark.parametrize(("step_s", "n_counted"), [(1.0, 1), (2.5, 0)])
+def test_nobody_crosses_with_a_step_over_which_no_vehicle_can_be_followed(step_s, n_counted):
+    before = drive(lambda at_s: (0.5, 0.3 + 0.08 * at_s), seconds=2)
+    after = drive(lambda at_s: (0.5, 0.52 + 0.08 * (at_s - 2 - step_s)), seconds=2, from_s=2 + step_s)
+
+    assert len(watch(SCENE, itertools.chain(before, after))) == n_counted
+
+
+def test_nobody_crosses_where_pictures_broke_off_and_began_again():
+    def pictures():
+        return drive(lambda at_s: (0.5, 0.3 + 0.1 * at_s), seconds=4)
+
+    def watched(breaks):
+        rules = SceneRules("cam-1", SCENE, ASPECT)
+        seen = []
+        for pts_s, tracks in pictures():
+            if breaks and pts_s == 2.1:
+                rules.break_off()
+            seen += rules.update(tracks, pts_s, START_AT + timedelta(seconds=pts_s))
+        return directions(seen)
+
+    assert watched(breaks=False) == ["towards"]
+    assert watched(breaks=True) == []
+
+
 def test_a_stream_whose_clock_starts_again_goes_on_counting():
     first = drive(lambda at_s: (0.5, 0.3 + 0.1 * at_s), seconds=4, track_id=1)
     again = drive(lambda at_s: (0.5, 0.3 + 0.1 * at_s), seconds=4, track_id=2)
