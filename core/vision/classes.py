@@ -9,6 +9,10 @@ from core.vision.tuning import Tuning, rule
 
 TWO_WHEELERS = ("bicycle", "motorcycle")
 
+FIXED_SIZE = (
+    "The model {model} is made for pictures of {own} only: they are looked at in that size, and not in {wanted} as "
+    "vision.input_size asks."
+)
 OTHER_CLASSES = (
     "Nothing is found here: the model {model} knows {known}, this camera looks for {wanted}. "
     "Choose other classes in the camera's settings, or let the site use another model (vision.model)."
@@ -19,10 +23,6 @@ SOME_CLASSES = (
 )
 LINE_CLASSES = "The line {name} cannot count {missing}: the model {model} does not know them."
 RULE_CLASSES = "{title} cannot work here: the model {model} does not know {missing}."
-FIXED_SIZE = (
-    "The model {model} is made for pictures of {own} only: they are looked at in that size, and not in {wanted} as "
-    "vision.input_size asks."
-)
 _MAX_NAMED = 4
 
 
@@ -61,18 +61,6 @@ def missing_for_rules(engine: EngineInfo, scene: Scene) -> dict[ObservationKind,
     }
 
 
-def missing_for_lines(engine: EngineInfo, scene: Scene) -> tuple[str, ...]:
-    """Say of each counting line which of the classes that it names the model does not know."""
-    known = set(engine.labels)
-    return tuple(
-        LINE_CLASSES.format(
-            name=line.name or line.key, model=engine.model_name, missing=", ".join(_in_order(frozenset(unknown)))
-        )
-        for line in scene.lines
-        if (unknown := set(line.labels) - known)
-    )
-
-
 def labels_by_rule(scene: Scene) -> dict[ObservationKind, frozenset[str]]:
     """Return the classes that a scene's rules have to be told of, whatever the camera shows and counts."""
     tuning = Tuning(scene)
@@ -89,6 +77,18 @@ def labels_by_rule(scene: Scene) -> dict[ObservationKind, frozenset[str]]:
 def labels_for_rules(scene: Scene) -> frozenset[str]:
     """Return the classes of `labels_by_rule` together."""
     return frozenset[str]().union(*labels_by_rule(scene).values())
+
+
+def missing_for_lines(engine: EngineInfo, scene: Scene) -> tuple[str, ...]:
+    """Say of each counting line which of the classes that it names the model does not know."""
+    known = set(engine.labels)
+    return tuple(
+        LINE_CLASSES.format(
+            name=line.name or line.key, model=engine.model_name, missing=", ".join(_in_order(frozenset(unknown)))
+        )
+        for line in scene.lines
+        if (unknown := set(line.labels) - known)
+    )
 
 
 def labels_for_lines(scene: Scene) -> frozenset[str]:
