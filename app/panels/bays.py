@@ -90,6 +90,7 @@ class _Bays(BayEditor):
                 )
                 for key, camera in cameras.items()
                 for line in camera.scene.lines
+                if line.counts_vehicles
             ]
         )
 

@@ -132,7 +132,8 @@ class VisionSettings(Section):
     engine: Literal["auto", "openvino", "onnxruntime", "torch-cuda", "tensorrt", "triton"] = "auto"
     input_size: Annotated[str, AfterValidator(_input_size)] = ""
     """Width and height that the network sees, like "512x288", multiples of 32; empty is the model's own. A smaller one
-    leaves room for more cameras and misses small vehicles. Models of one fixed size keep theirs."""
+    leaves room for more cameras and misses small vehicles. Models of one fixed size keep theirs,
+    and Health says so."""
 
     threads: Annotated[int, Field(ge=0, le=256)] = 0
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.1

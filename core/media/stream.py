@@ -75,6 +75,7 @@ class StreamFrame:
         received_s: Monotonic clock at its arrival.
         captured_at: Wall time of the picture as far as it is known.
         epoch: Changes when the stream was opened again or changed its size: nothing before it can be followed on.
+        n_rewinds: How often its file began again: the picture time goes on evenly, what is seen does not.
     """
 
     frame: av.VideoFrame
@@ -83,6 +84,7 @@ class StreamFrame:
     captured_at: datetime
     epoch: int
     is_key: bool
+    n_rewinds: int = 0
 
 
 class Timeline:
@@ -219,6 +221,7 @@ class CameraStream:
         self._state_since_s = self._clock.monotonic()
         self._timeline = Timeline()
         self._epoch = first_epoch - 1
+        self._n_rewinds = 0
         self._n_failures = 0
         self._failure: ConsoleError | None = None
         self._retry_at_s = 0.0
@@ -411,6 +414,7 @@ class CameraStream:
                     return
                 n_in_this_pass = 0
                 source.rewind()
+                self._n_rewinds += 1
                 self._timeline.rewound()
                 continue
             if not n_decoded and not frames and received_s - opened_s > _UNDECODABLE_AFTER_S and source.n_broken:
@@ -454,6 +458,7 @@ class CameraStream:
             captured_at=captured_at,
             epoch=epoch,
             is_key=bool(frame.key_frame),
+            n_rewinds=self._n_rewinds,
         )
         try:
             self._on_frame(picture)

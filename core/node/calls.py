@@ -186,6 +186,9 @@ class Calls:
         self._is_heard: Callable[[Doubtful], bool] = lambda _doubtful: True
         self._frigate: FrigateAdapter | None = None
 
+        self._is_stand_in = False
+        """A model detects that is not meant for these streets: what rules say by it is neither called nor ended."""
+
         self._blind: set[str] = set()
         self._blinding: dict[str, set[str]] = {}
         """Alarms that say of a camera that it sees nothing, by camera, while they are active."""
@@ -265,9 +268,13 @@ class Calls:
         """Tell whether Frigate runs, as far as it has said."""
         return self._frigate is None or self._frigate.is_available is not False
 
+    def note_stand_in(self) -> None:
+        """The model that detects is not meant for these streets: of what was called before no end is believed."""
+        self._is_stand_in = True
+
     def is_blind(self, camera_id: str) -> bool:
         """Whether a camera shows nothing that its rules could go by, as its worker or an alarm of it says."""
-        return camera_id in self._blind or bool(self._blinding.get(camera_id))
+        return self._is_stand_in or camera_id in self._blind or bool(self._blinding.get(camera_id))
 
     def know_measured(self, measured: Mapping[str, Measured]) -> None:
         """Call for nothing again that the run before called for: the broker sends again what that had not confirmed."""

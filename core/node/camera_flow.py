@@ -20,7 +20,7 @@ from core.field.payloads import Birth, Envelope, Location, Payload, Quality, Sta
 from core.field.topics import OWN_GROUP, Channel, DeviceTopic
 from core.kernel.ids import new_id
 from core.vision.flow import FlowMinute
-from core.vision.model import Scene
+from core.vision.model import PERSON, Scene
 
 MODEL = "Watchfloor camera"
 PAYLOAD = "TrafficFlowObserved"
@@ -273,15 +273,19 @@ def data_of(
 
     Returns:
         What is not known is left out. `intensity` is of the seconds that were seen (`observedSeconds`), speeds are in
-        km/h, lengths in metres. `intensityByVehicleType` is there where its classes add up to the whole.
+        km/h, lengths in metres. `intensityByVehicleType` is there where its classes add up to the whole. People on foot
+        are no vehicles: `peopleCount`, as in FIWARE's CrowdFlowObserved.
     """
-    by_type = {label: one.n_vehicles for label, one in sorted((classes or {}).items()) if one.n_vehicles}
+    parts = dict(classes or {})
+    people = parts.pop(PERSON, None)
+    by_type = {label: one.n_vehicles for label, one in sorted(parts.items()) if one.n_vehicles}
     found: dict[str, Any] = {
         **_span_of(minute),
         "laneId": lane_id,
         "laneDirection": minute.direction or None,
         "intensity": minute.n_vehicles,
         "intensityByVehicleType": by_type if by_type and sum(by_type.values()) == minute.n_vehicles else None,
+        "peopleCount": None if people is None else people.n_vehicles,
         "averageVehicleSpeed": minute.speed_kmh,
         "averageVehicleSpeedError": minute.speed_error_kmh,
         "occupancy": minute.occupancy,

@@ -32,7 +32,7 @@ class Changes:
 
     Attributes:
         removed_cameras: Ids.
-        line_totals: Vehicles since midnight at the site, by camera, line and direction.
+        line_totals: Vehicles, and people apart, since midnight at the site, by camera, line and direction.
         commands: Commands to devices that went out, were answered or ran out of time; in a snapshot those that wait.
         twins: What devices should be set to and say they are set to.
         inside: Vehicles inside each zone right now, by camera and zone.

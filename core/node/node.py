@@ -115,6 +115,7 @@ from core.sim.flow import ParkingBefore
 from core.store.engine import Store, open_store, sqlite_url
 from core.store.retention import forget_before
 from core.traffic.service import FlowMeasured, StationCongestion
+from core.vision.classes import other_size
 from core.vision.dry_run_model import DryRunOrder
 from core.vision.export import ExportProgress
 from core.vision.messages import BaysPictured, ClipKept, EngineFailed, Measured, ViewLearned, WorkerConfig
@@ -175,6 +176,10 @@ DRY_RUN_FPS = 8.0
 
 DEMO_USER = "demo"
 DEFAULT_MODEL = "yolo11n"
+RULES_OFF = (
+    "Rules that go by detection are off and nothing is counted until the node starts with a model of its own; cameras "
+    "that are covered, frozen or moved still call."
+)
 
 
 class Node:
@@ -877,10 +882,15 @@ class Node:
 
     def _use_stand_in(self, calls: Calls, sentence: str) -> None:
         """Run the demonstration model where another was wanted: it knows no real street, so nothing counts as seen."""
+        assert self._supervisor is not None
+        assert self._sight is not None
         self._is_stand_in = True
-        self._model_note = sentence
-        calls.raise_condition(conditions.model_missing(sentence))
-        self._use_model("")
+        self._model_note = f"{sentence} {RULES_OFF}"
+        calls.raise_condition(conditions.model_missing(self._model_note))
+        calls.note_stand_in()
+        self._sight.note_stand_in()
+        # Bays are told by their look meanwhile.
+        self._supervisor.set_model("")
 
     def _on_counted(self, event: LineCrossed | CameraWatched) -> None:
         if not self._is_stand_in:
@@ -1405,6 +1415,8 @@ class Node:
             found.extend(self.services.parking.notices())
         if self._model_note:
             found.append(("model", self._model_note, "Set vision.model to a model for real cameras."))
+        if size_fault := self._size_fault():
+            found.append(("size", size_fault, "Export the model for that size, or leave vision.input_size empty."))
         wanted = self.settings.vision.hardware_decode
         if self._hardware is not None and self._hardware.name == SOFTWARE and wanted not in {AUTO, OFF}:
             sentence = f"Pictures are decoded in software although {wanted} is set: {self._hardware.reason}"
@@ -1423,6 +1435,12 @@ class Node:
         return tuple(
             SystemNotice(key=key, message=text, hint=hint, since=self._notice_since[text]) for key, text, hint in found
         )
+
+    def _size_fault(self) -> str:
+        """Say that the model that runs does not take the size that is set."""
+        reports = self._supervisor.reports() if self._supervisor is not None else ()
+        engine = next((report.engine for report in reports if report.engine is not None), None)
+        return "" if engine is None else other_size(engine, input_wh_of(self.settings.vision.input_size))
 
     def _unread_sentence(self) -> str:
         """Name the cameras whose passwords nobody can read, the first few of them, and why."""

@@ -14,6 +14,7 @@ from core.kernel.geo import GeoPoint, to_mercator
 from core.node.model import Trend, TrendPoint
 from core.traffic.service import TrafficService
 from core.vision.flow import FlowMinute
+from core.vision.model import PERSON
 
 AROUND = timedelta(minutes=30)
 NEAR_M = 1500.0
@@ -68,7 +69,7 @@ def trend_of_minutes(minutes: Iterable[FlowMinute]) -> Trend | None:
     for minute in minutes:
         if minute.speed_kmh is not None and not minute.label:
             speeds[minute.minute].append((minute.speed_kmh, minute.n_vehicles or 1))
-        if minute.subject == "line" and minute.n_vehicles is not None and minute.label:
+        if minute.subject == "line" and minute.n_vehicles is not None and minute.label not in ("", PERSON):
             counts[minute.minute] += minute.n_vehicles
     if speeds:
         points = [(at, sum(v * n for v, n in found) / sum(n for _, n in found)) for at, found in speeds.items()]

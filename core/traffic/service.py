@@ -23,7 +23,7 @@ from core.traffic.flow import FlowLedger, Key, read_rows, read_since, write_rows
 from core.traffic.model import LineCount
 from core.traffic.rules import Change, Congestion, CongestionSettings, Flow, judge, together
 from core.vision.flow import FlowMinute
-from core.vision.model import Phase
+from core.vision.model import Phase, counted_under
 
 STATION = "station"
 ROWS_AT_ONCE = 200
@@ -110,20 +110,22 @@ class TrafficService:
         await self._store.write(store)
 
     async def totals(self, *, since: datetime) -> dict[str, dict[str, dict[str, int]]]:
-        """Return vehicles by camera, line and direction in the minutes from `since` on.
+        """Return vehicles, and people apart, by camera, line and direction in the minutes from `since` on.
 
         Raises:
             UnavailableError: The database is away.
         """
 
         def read(session: Session) -> dict[str, dict[str, dict[str, int]]]:
-            place = (LineCountRow.camera_id, LineCountRow.line_key, LineCountRow.direction)
+            place = (LineCountRow.camera_id, LineCountRow.line_key, LineCountRow.direction, LineCountRow.label)
             query = (
                 select(*place, func.sum(LineCountRow.n_vehicles)).where(LineCountRow.minute >= since).group_by(*place)
             )
             found: dict[str, dict[str, dict[str, int]]] = {}
-            for camera_id, line_key, direction, n_vehicles in session.execute(query):
-                found.setdefault(camera_id, {}).setdefault(line_key, {})[direction] = int(n_vehicles)
+            for camera_id, line_key, direction, label, n in session.execute(query):
+                counts = found.setdefault(camera_id, {}).setdefault(line_key, {})
+                name = counted_under(direction, label)
+                counts[name] = counts.get(name, 0) + int(n)
             return found
 
         return await self._store.read(read)

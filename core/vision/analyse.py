@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from core.media.convert import Letterbox
 from core.vision.camera_motion import CameraMotionEstimator
-from core.vision.classes import labels_for_rules
+from core.vision.classes import labels_for_lines, labels_for_rules
 from core.vision.decode import FloatArray, overlap
 from core.vision.flow import FlowMinute
 from core.vision.masks import IgnoreMasks
@@ -60,7 +60,7 @@ class CameraAnalyser:
             camera_id: Written into the observations.
             scene: Zones and lines.
             labels: Classes that count on this camera. Others are dropped before tracking, but for those that a rule
-                asks for (people on the carriageway): these are followed, neither shown nor counted.
+                asks for (people on the carriageway) or a line names: these are followed, and not shown.
             tracker: Which algorithm.
             aspect: Width of the picture over its height.
             engine_labels: Classes of the network, by index.
@@ -68,7 +68,7 @@ class CameraAnalyser:
         """
         self._labels = tuple(engine_labels)
         self._shown = frozenset(labels)
-        followed = self._shown | labels_for_rules(scene)
+        followed = self._shown | labels_for_rules(scene) | labels_for_lines(scene)
         self._is_shown = np.array([label in labels for label in engine_labels], bool)
         self._is_wanted = np.array([label in followed for label in engine_labels], bool)
         self._is_confused = np.array([label in _CONFUSED for label in engine_labels], bool)
@@ -134,6 +134,10 @@ class CameraAnalyser:
             tracks=self._masks.outside([track for track in tracks if track.label in self._shown]),
             observations=tuple(self._rules.update(tracks, pts_s, captured_at)),
         )
+
+    def break_off(self) -> None:
+        """The next picture does not go on from the last one: the stream broke off and began again, or a file did."""
+        self._rules.break_off()
 
     @property
     def is_settled(self) -> bool:

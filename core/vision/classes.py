@@ -1,4 +1,4 @@
-"""What a model knows against what a camera looks for, and what its rules have to be told of."""
+"""What a model knows and takes against what is asked of it: by the settings, by cameras, and by their rules."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ from core.vision.tuning import Tuning, rule
 
 TWO_WHEELERS = ("bicycle", "motorcycle")
 
+FIXED_SIZE = (
+    "The model {model} is made for pictures of {own} only: they are looked at in that size, and not in {wanted} as "
+    "vision.input_size asks."
+)
 OTHER_CLASSES = (
     "Nothing is found here: the model {model} knows {known}, this camera looks for {wanted}. "
     "Choose other classes in the camera's settings, or let the site use another model (vision.model)."
@@ -17,6 +21,7 @@ SOME_CLASSES = (
     "The model {model} does not know {missing}: never found here. "
     "Choose other classes in the camera's settings, or let the site use another model (vision.model)."
 )
+LINE_CLASSES = "The line {name} cannot count {missing}: the model {model} does not know them."
 RULE_CLASSES = "{title} cannot work here: the model {model} does not know {missing}."
 RULE_CLASSES_IN_PART = "{title} works only in part here: the model {model} does not know {missing}."
 _MAX_NAMED = 4
@@ -29,6 +34,14 @@ def other_classes(engine: EngineInfo, wanted: Sequence[str]) -> str:
     known = engine.labels[:_MAX_NAMED]
     more = f" and {len(engine.labels) - _MAX_NAMED} more" if len(engine.labels) > _MAX_NAMED else ""
     return OTHER_CLASSES.format(model=engine.model_name, known=", ".join(known) + more, wanted=", ".join(wanted))
+
+
+def other_size(engine: EngineInfo, wanted_wh: tuple[int, int] | None) -> str:
+    """Say that a model looks at pictures of another size than the settings ask for; empty where it does as asked."""
+    if wanted_wh is None or engine.input_wh == wanted_wh:
+        return ""
+    own, wanted = (f"{width}x{height}" for width, height in (engine.input_wh, wanted_wh))
+    return FIXED_SIZE.format(model=engine.model_name, own=own, wanted=wanted)
 
 
 def missing_classes(engine: EngineInfo, wanted: Sequence[str]) -> str:
@@ -71,6 +84,27 @@ def labels_by_rule(scene: Scene) -> dict[ObservationKind, frozenset[str]]:
 def labels_for_rules(scene: Scene) -> frozenset[str]:
     """Return the classes of `labels_by_rule` together."""
     return frozenset[str]().union(*labels_by_rule(scene).values())
+
+
+def missing_for_lines(engine: EngineInfo, scene: Scene) -> tuple[str, ...]:
+    """Say of each counting line which of the classes that it names the model does not know."""
+    known = set(engine.labels)
+    return tuple(
+        LINE_CLASSES.format(
+            name=line.name or line.key, model=engine.model_name, missing=", ".join(_in_order(frozenset(unknown)))
+        )
+        for line in scene.lines
+        if (unknown := set(line.labels) - known)
+    )
+
+
+def labels_for_lines(scene: Scene) -> frozenset[str]:
+    """Return the classes that counting lines have to be told of, whatever the camera shows.
+
+    Who rides is no person on foot: where people count, what they ride has to be known.
+    """
+    named = frozenset(label for line in scene.lines for label in line.labels)
+    return named | frozenset(TWO_WHEELERS) if PERSON in named else named
 
 
 def _in_order(labels: frozenset[str]) -> list[str]:

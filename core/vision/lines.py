@@ -64,6 +64,10 @@ class LineCounter:
         for key in keys:
             self._passages.pop(key, None)
 
+    def break_off(self) -> None:
+        """Forget where everybody was: what comes does not go on from there."""
+        self._passages.clear()
+
     def _take(self, sighting: Sighting) -> int:
         """Return the side a vehicle has just reached, or 0."""
         distance = distance_right_of(sighting.ground, self._start, self._end)

@@ -19,7 +19,7 @@ from core.vision.flow import FlowMinute
 from core.vision.geometry import Point, scale_points
 from core.vision.lanes import LaneShape
 from core.vision.lines import Crossing, LineCounter
-from core.vision.model import CountLine, Lane, Scene
+from core.vision.model import PERSON, CountLine, Lane, Scene
 from core.vision.plane import Array, Plane, PlaneError, solve
 from core.vision.speed import WINDOW_S, Speed, SpeedMeter
 from core.vision.vehicles import PictureClock, Sighting
@@ -106,6 +106,11 @@ class MinuteMeasures:
             lane.update(minute.lanes[lane.key], sightings, self.speeds, clock.now_s, watched_s)
             lane.forget(gone)
         self._follow_ways(minute, sightings, gone, clock.now_s, saw_nothing=saw_nothing)
+
+    def break_off(self) -> None:
+        """Let nobody pass the middle of a lane with the next picture: it does not go on from the last one."""
+        for lane in self._lanes:
+            lane.break_off()
 
     def take_ended(self, now: datetime) -> tuple[FlowMinute, ...]:
         """Return the minutes that ended since the last call; also where pictures stopped coming.
@@ -196,14 +201,16 @@ class MinuteMeasures:
             self._done.append(self._counted(minute, "od", key, n_vehicles))
 
     def _lines_of(self, minute: _Minute) -> list[FlowMinute]:
-        """Return each line's totals by direction, zeros too, and each class that came."""
+        """Return each line's vehicles and people by direction, zeros too, and each class that came."""
         found = []
         for line in self._scene.lines:
             for direction in dict.fromkeys((line.forward_name, line.backward_name)):
                 classes = {
                     label: n for (key, way, label), n in minute.lines.items() if key == line.key and way == direction
                 }
-                total = sum(classes.values())
+                total = sum(n for label, n in classes.items() if label != PERSON) if line.counts_vehicles else None
+                if line.counts_people:
+                    classes.setdefault(PERSON, 0)
                 found.append(self._counted(minute, "line", line.key, total, direction=direction))
                 found += [
                     self._counted(minute, "line", line.key, n, direction=direction, label=label)
@@ -212,7 +219,7 @@ class MinuteMeasures:
         return found
 
     def _counted(
-        self, minute: _Minute, subject: str, key: str, n_vehicles: int, *, direction: str = "", label: str = ""
+        self, minute: _Minute, subject: str, key: str, n_vehicles: int | None, *, direction: str = "", label: str = ""
     ) -> FlowMinute:
         return FlowMinute(
             camera_id=self._camera_id,
@@ -329,6 +336,9 @@ class _LaneMeter:
         self._before = now
         self._note_queue(now, speeds, now_s)
         minute.queue_m = max(minute.queue_m, _longest_queue(self._queued.values()))
+
+    def break_off(self) -> None:
+        self._counter.break_off()
 
     def forget(self, keys: Iterable[int]) -> None:
         self._counter.forget(keys)

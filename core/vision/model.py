@@ -104,9 +104,11 @@ class Zone:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CountLine:
-    """A line drawn on the picture that counts vehicles by class and direction.
+    """A line drawn on the picture that counts vehicles and people by class and direction.
 
     Attributes:
+        labels: Classes that count, whatever else the camera looks for; empty means every vehicle class of the camera.
+            People on foot count only where "person" is named.
         start, end: Looking from `start` to `end`, a crossing from the left side to the right side (on the picture,
             y down) is `forward`, the other way `backward`.
         forward_name, backward_name: What the operator calls the directions.
@@ -119,6 +121,16 @@ class CountLine:
     labels: tuple[str, ...] = ()
     forward_name: str = "forward"
     backward_name: str = "backward"
+
+    @property
+    def counts_people(self) -> bool:
+        """Whether people on foot count."""
+        return PERSON in self.labels
+
+    @property
+    def counts_vehicles(self) -> bool:
+        """Whether anything but people on foot counts."""
+        return self.labels != (PERSON,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +150,11 @@ class Lane:
     start: PicturePoint
     end: PicturePoint
     labels: tuple[str, ...] = ()
+
+
+def counted_under(direction: str, label: str) -> str:
+    """Return the name of a direction in a line's totals: people are counted apart from vehicles."""
+    return f"{direction} (people)" if label == PERSON else direction
 
 
 class MaskKind(StrEnum):
@@ -311,7 +328,7 @@ class Observation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineCrossed:
-    """On the bus: one vehicle crossed a counting line; forward as the line is drawn."""
+    """On the bus: one vehicle crossed a counting line, nobody on foot; forward as the line is drawn."""
 
     camera_id: str
     line_key: str

@@ -13,7 +13,7 @@ import numpy as np
 
 from core.vision.classes import TWO_WHEELERS
 from core.vision.geometry import are_inside, scale_points
-from core.vision.model import PERSON, VEHICLE_LABELS, BBox, ObservationKind, Phase, PicturePoint, Scene
+from core.vision.model import PERSON, VEHICLE_LABELS, BBox, ObservationKind, Phase, PicturePoint, Scene, Track
 from core.vision.scene_rule import Moment, Notebook, Place, is_news, place_of
 from core.vision.tuning import Tuning
 from core.vision.vehicles import Sighting
@@ -89,22 +89,10 @@ class PedestrianRule:
         people = [sighting for sighting in sightings if sighting.track.label == PERSON]
         if not people or not self._grounds:
             return []
-        vehicles = [sighting.track for sighting in sightings if sighting.track.label in VEHICLE_LABELS]
+        vehicles = vehicles_among(sightings)
         # A bus that passes in front of somebody does not give them a seat.
         known = {key for ground in self._grounds for key, walk in ground.walks.items() if walk.held_s >= self._hold_s}
-        on_foot = [
-            person
-            for person in people
-            if person.key in known
-            or (
-                person.speed < RUNS_AT * (person.track.bbox_xyxy[3] - person.track.bbox_xyxy[1])
-                and not any(
-                    _share_inside(person.track.bbox_xyxy, vehicle.bbox_xyxy)
-                    > (RIDES if vehicle.label in TWO_WHEELERS else SITS_IN)
-                    for vehicle in vehicles
-                )
-            )
-        ]
+        on_foot = [person for person in people if person.key in known or is_on_foot(person, vehicles)]
         if not on_foot or not self._crossings:
             return on_foot
         points = np.array([person.ground for person in on_foot], np.float64)
@@ -155,6 +143,20 @@ class PedestrianRule:
         clear = min(1.0, max(0.0, (walk.score / walk.n - 0.3) / 0.25))
         longer = min(1.0, (walk.held_s - self._hold_s) / 10.0)
         return 0.55 + 0.35 * clear + 0.15 * longer
+
+
+def vehicles_among(sightings: Sequence[Sighting]) -> list[Track]:
+    """Return what people may ride or sit in."""
+    return [sighting.track for sighting in sightings if sighting.track.label in VEHICLE_LABELS]
+
+
+def is_on_foot(person: Sighting, vehicles: Sequence[Track]) -> bool:
+    """Return whether a person walks or runs, and neither rides nor sits in one of the vehicles of the picture."""
+    box = person.track.bbox_xyxy
+    return person.speed < RUNS_AT * (box[3] - box[1]) and not any(
+        _share_inside(box, vehicle.bbox_xyxy) > (RIDES if vehicle.label in TWO_WHEELERS else SITS_IN)
+        for vehicle in vehicles
+    )
 
 
 def _share_inside(person: BBox, vehicle: BBox) -> float:

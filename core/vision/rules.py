@@ -1,7 +1,8 @@
 """The scene rules of one camera: tracks and pictures in, observations out. No clock of its own, no input or output.
 
 All rules count seconds of pictures that were really there. Over a gap (a camera that was away) conditions stay as they
-were, nobody crosses a line, and no dwell time is added.
+were, nobody crosses a line, and no dwell time is added. Nor does anybody cross a line where a stream or a file began
+again, or over a step so long that no vehicle can be followed.
 """
 
 from __future__ import annotations
@@ -36,11 +37,12 @@ from core.vision.model import (
     Zone,
 )
 from core.vision.object_left import ObjectLeftRule
-from core.vision.pedestrian import PedestrianRule
+from core.vision.pedestrian import PedestrianRule, is_on_foot, vehicles_among
 from core.vision.scene_rule import Moment, Notebook, SceneRule, place_of
 from core.vision.standing import StandingPlaces
 from core.vision.stopped import StoppedRule
 from core.vision.stopped_lane import LaneStoppedRule
+from core.vision.tracker import GAP_S
 from core.vision.tuning import Tuning
 from core.vision.vehicles import PictureClock, Sighting, VehicleMemory
 from core.vision.view import LearnedView
@@ -90,7 +92,7 @@ class SceneRules:
             camera_id: Written into the observations.
             scene: What was drawn.
             aspect: Width of the picture over its height.
-            labels: Classes that count on this camera; zones and lines see no others.
+            labels: Classes that count on this camera; zones see no others, nor do lines that name none of their own.
             wanted_per_s: How often pictures should be looked at; 0 where any rate will do.
         """
         self.measures = MinuteMeasures(camera_id, scene, aspect)
@@ -129,6 +131,8 @@ class SceneRules:
                 pictures.
         """
         self._clock.advance(pts_s)
+        if self._clock.dt_s > GAP_S:
+            self.break_off()
         sightings, gone = self._memory.update(self._masks.outside(tracks), self._clock, self._places.kept)
         note = Notebook(self._camera_id, pts_s, captured_at, run=self._run, plane=self.measures.plane)
         moment = Moment(
@@ -150,15 +154,19 @@ class SceneRules:
         counted = [sighting for sighting in sightings if sighting.track.label in self._labels]
         crossings = []
         for line, counter in self._lines:
-            for crossing in counter.update(counted):
+            # Classes that a line names count on it, whatever else the camera looks for.
+            for crossing in counter.update(sightings if line.labels else counted):
+                who = crossing.sighting
+                if who.track.label == PERSON and not is_on_foot(who, vehicles_among(sightings)):
+                    continue
                 crossings.append((line, crossing))
                 note.add(
                     ObservationKind.LINE_CROSSED,
                     Phase.INSTANT,
                     place_of(line),
                     f"line_crossed:{line.key}",
-                    number=crossing.sighting.key,
-                    sighting=crossing.sighting,
+                    number=who.key,
+                    sighting=who,
                     direction=crossing.direction,
                 )
             counter.forget(gone)
@@ -176,6 +184,12 @@ class SceneRules:
         if is_unsure:
             return self._ends.hold_back(note.observations)
         return self._ends.let_go(note.observations, moment.dt_s, pts_s, captured_at)
+
+    def break_off(self) -> None:
+        """Let nobody cross a line with the next picture: it does not go on from the last one."""
+        for _, counter in self._lines:
+            counter.break_off()
+        self.measures.break_off()
 
     def _told_to_stand(self) -> frozenset[int]:
         told = frozenset[int]().union(*(zone.told for zone in self._zones.values()))

@@ -24,7 +24,7 @@ from core.media.model import StreamReport, StreamState
 from core.media.ring import FrameRing, TrackMark
 from core.media.stream import StreamFrame
 from core.vision.analyse import Analysed, CameraAnalyser
-from core.vision.classes import missing_classes, missing_for_rules, other_classes
+from core.vision.classes import missing_classes, missing_for_lines, missing_for_rules, other_classes
 from core.vision.decode import FloatArray
 from core.vision.detail import Detail, detail_areas, detail_of, merge_detail
 from core.vision.detector_link import Asks
@@ -172,6 +172,7 @@ class CameraSlot:
         self._is_away = False
         self._looked_s = 0.0
         self._due_s = 0.0
+        self._run: tuple[int, int] | None = None
         self._n_marks = 0
         self._inference_ms = 0.0
         self._n_detections = self._n_observations = self._n_passed_over = self._n_broken = 0
@@ -409,7 +410,8 @@ class CameraSlot:
         """Return what stays until somebody changes a setting."""
         job, engine, said = self.job, self._engine, list[str]()
         if engine is not None:
-            said += [missing_classes(engine, job.labels), *missing_for_rules(engine, job.scene).values()]
+            said += [missing_classes(engine, job.labels), *missing_for_lines(engine, job.scene)]
+            said += missing_for_rules(engine, job.scene).values()
         if analyser is not None:
             said += [analyser.plane_fault, VIEW_OPEN if analyser.is_view_open else ""]
         return tuple(said)
@@ -507,6 +509,7 @@ class CameraSlot:
         """Nothing changed since the last look; None where that look is still under way."""
         if self.analyser is None or self._asked:
             return None
+        self._note_run(self.analyser, frame)
         seen = self._guarded(partial(self.analyser.hold, frame.pts_s, frame.captured_at))
         if seen is not None:
             self._publish(seen.tracks, frame)
@@ -602,12 +605,19 @@ class CameraSlot:
         if asked.detail is not None and len(found) > 1:
             boxes = merge_detail(boxes, found[1], asked.detail, asked.letterbox)
         was_hidden = self._is_hidden
+        self._note_run(self.analyser, frame)
         seen = self.analyser.update(boxes, asked.letterbox, frame.pts_s, frame.captured_at, picture=asked.rgb)
         if self._is_hidden and not was_hidden:
             self.look_back.drop_since(frame.captured_at.timestamp() - self.analyser.move_is_noticed_within_s)
         self._n_detections += len(seen.detections)
         self._publish(seen.tracks, frame)
         return seen
+
+    def _note_run(self, analyser: CameraAnalyser, frame: StreamFrame) -> None:
+        """Tell the rules of a stream that was opened again since the last look, and of a file that began again."""
+        run, self._run = self._run, (frame.epoch, frame.n_rewinds)
+        if run is not None and run != self._run:
+            analyser.break_off()
 
     def _publish(self, tracks: tuple[Track, ...], frame: StreamFrame) -> None:
         if tracks or self._n_marks:

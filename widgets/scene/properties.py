@@ -25,7 +25,7 @@ from widgets.scene.sketch import Shape, ShapeKind, ShapeRef
 
 _ROWS: dict[ShapeKind, tuple[str, ...]] = {
     ShapeKind.ZONE: ("labels", "people", "counts", "alarms", "detail", "stopped", "capacity", "free_flow"),
-    ShapeKind.LINE: ("labels", "forward", "backward", "turn"),
+    ShapeKind.LINE: ("labels", "people", "forward", "backward", "turn"),
     ShapeKind.LANE: ("labels", "turn"),
     ShapeKind.MASK: ("mask",),
 }
@@ -34,6 +34,7 @@ _PEOPLE = (
     "Alone: people may walk here, though a lane runs through it. With the alarm below: people in here call. "
     "With vehicles: Loitering, where it is on, watches both. They are counted where the camera looks for them."
 )
+_PEOPLE_ON_LINE = "On foot; who rides is none of them. They are counted apart from vehicles, whatever the camera shows."
 _ALARMED = {"people": "people", "all": "anyone", "vehicles": "a vehicle"}
 
 
@@ -73,10 +74,13 @@ class ShapeProperties(QWidget):
         if isinstance(shape, (Zone, CountLine, Lane)):
             for label, box in self._labels.items():
                 show_checked(box, label in shape.labels)
-        self._labels[PERSON].setVisible(isinstance(shape, Zone))
+        self._labels[PERSON].setVisible(isinstance(shape, (Zone, CountLine)))
+        self._labels[PERSON].setToolTip(_PEOPLE if isinstance(shape, Zone) else _PEOPLE_ON_LINE)
         if isinstance(shape, Zone):
             self._show_zone(shape)
         elif isinstance(shape, CountLine):
+            self._people.setText("People on foot are counted apart from vehicles.")
+            self._form.setRowVisible(self._people, shape.counts_people)
             show_text(self._forward, shape.forward_name)
             show_text(self._backward, shape.backward_name)
         elif isinstance(shape, Mask):
@@ -136,7 +140,6 @@ class ShapeProperties(QWidget):
         self._mask.addItem("Ignore: not detected", MaskKind.IGNORE)
         self._mask.currentIndexChanged.connect(self._on_mask)
         self._labels = {label: QCheckBox(label, self) for label in (*VEHICLE_LABELS, PERSON)}
-        self._labels[PERSON].setToolTip(_PEOPLE)
         boxes = QWidget(self)
         column = QVBoxLayout(boxes)
         column.setContentsMargins(0, 0, 0, 0)

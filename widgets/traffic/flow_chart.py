@@ -15,6 +15,7 @@ from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, Q
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from core.vision.flow import FlowMinute
+from core.vision.model import PERSON
 from widgets.base.state_overlay import paint_hatching
 from widgets.base.theme import Look, look
 from widgets.base.times import format_clock_minute
@@ -42,7 +43,13 @@ class Strip:
 STRIPS = (
     Strip(
         title="Vehicles a minute",
-        value=lambda one: None if one.n_vehicles is None else float(one.n_vehicles),
+        value=lambda one: None if one.n_vehicles is None or one.label == PERSON else float(one.n_vehicles),
+        least_top=5.0,
+        is_bar=True,
+    ),
+    Strip(
+        title="People a minute",
+        value=lambda one: None if one.n_vehicles is None or one.label != PERSON else float(one.n_vehicles),
         least_top=5.0,
         is_bar=True,
     ),
@@ -73,7 +80,7 @@ def slots_of(minutes: Iterable[FlowMinute], until: datetime, n_minutes: int) -> 
     """Return every minute before `until`, oldest first, with what was measured in it.
 
     Args:
-        minutes: Of one lane or line and all classes, in any order.
+        minutes: Of one lane or line and all classes of vehicles, or of people, in any order.
         until: Now; its own minute has not ended and is left out.
         n_minutes: How many.
     """
@@ -89,7 +96,7 @@ def sentence_of(slot: Slot) -> str:
     one = slot.measured
     if one is None:
         return f"{at}: nobody looked; not known"
-    parts = [] if one.n_vehicles is None else [f"{one.n_vehicles} vehicles"]
+    parts = [] if one.n_vehicles is None else [f"{one.n_vehicles} {'people' if one.label == PERSON else 'vehicles'}"]
     if one.speed_kmh is not None:
         doubt = "" if one.speed_error_kmh is None else f" ± {one.speed_error_kmh:.1f}"
         parts.append(f"{one.speed_kmh:.0f}{doubt} km/h")

@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import permutations
 
 from core.vision.flow import FlowMinute
-from core.vision.model import Scene
+from core.vision.model import PERSON, Scene
 from widgets.base.table import Line
 
 
@@ -40,6 +40,8 @@ def mix_of(minutes: Iterable[FlowMinute]) -> Mix:
     classes: Counter[str] = Counter()
     n_vehicles = n_minutes = 0
     for one in minutes:
+        if one.label == PERSON:
+            continue
         if one.label:
             classes[one.label] += one.n_vehicles or 0
         elif one.n_vehicles is not None and one.observed_s > 0:

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QStackedWidget, QV
 from core.cameras.model import Camera
 from core.kernel.clock import Clock, SystemClock
 from core.vision.flow import FlowMinute
+from core.vision.model import PERSON
 from widgets.base.focus import order_focus
 from widgets.base.state_overlay import PanelState, StateOverlay
 from widgets.base.table import Column, TextTable
@@ -26,9 +27,11 @@ NOTHING_DRAWN = "No camera has a lane, a zone or a counting line."
 DRAW_HINT = "Draw them in the scene editor (Ctrl+Shift+E)."
 
 Place = tuple[str, str, str]
-"""Subject, key and direction, as in `FlowMinute`."""
+"""Subject (or `PEOPLE`), key and direction, as in `FlowMinute`."""
 
 WAYS: Place = ("od", "", "")
+PEOPLE = "people"
+"""In the place of the subject: people on foot over a line."""
 
 
 class FlowView(QWidget):
@@ -128,9 +131,7 @@ class FlowView(QWidget):
         if tuple(place) == WAYS:
             is_known = self._show_ways()
         else:
-            is_known = self._show_chart(
-                [one for one in self._minutes if (one.subject, one.key, one.direction) == tuple(place)]
-            )
+            is_known = self._show_chart([one for one in self._minutes if _place_of(one) == tuple(place)])
         if is_known:
             self._overlay.clear()
         else:
@@ -139,7 +140,7 @@ class FlowView(QWidget):
             )
 
     def _show_chart(self, mine: Sequence[FlowMinute]) -> bool:
-        totals = [one for one in mine if not one.label]
+        totals = [one for one in mine if one.label in ("", PERSON)]
         slots = slots_of(totals, self._clock.now(), self.span_choice.currentData())
         self._shown.setCurrentWidget(self.chart)
         self.said.show()
@@ -165,11 +166,23 @@ def _places_of(camera: Camera) -> dict[Place, str]:
     lines: dict[Place, str] = {
         ("line", line.key, way): f"{line.name}, {way}"
         for line in camera.scene.lines
+        if line.counts_vehicles
+        for way in dict.fromkeys((line.forward_name, line.backward_name))
+    }
+    people: dict[Place, str] = {
+        (PEOPLE, line.key, way): f"{line.name}, {way}: people"
+        for line in camera.scene.lines
+        if line.counts_people
         for way in dict.fromkeys((line.forward_name, line.backward_name))
     }
     zones: dict[Place, str] = {("zone", zone.key, ""): f"Into {zone.name}" for zone in camera.scene.zones}
     ways: dict[Place, str] = {WAYS: "From zone to zone"} if len(camera.scene.zones) > 1 else {}
-    return lanes | lines | zones | ways
+    return lanes | lines | people | zones | ways
+
+
+def _place_of(minute: FlowMinute) -> Place:
+    subject = PEOPLE if minute.label == PERSON else minute.subject
+    return subject, minute.key, minute.direction
 
 
 def _sentence(parent: QWidget) -> QLabel:

@@ -18,7 +18,7 @@ from PySide6.QtGui import (
     QPolygonF,
 )
 
-from core.vision.model import CountLine, Lane, Mask, MaskKind, Scene, Zone
+from core.vision.model import PERSON, CountLine, Lane, Mask, MaskKind, Scene, Zone, counted_under
 from widgets.base.theme import MIN_TEXT_PX, Look
 from widgets.video.fragments import Fragments
 
@@ -311,12 +311,16 @@ def has_drawing(scene: Scene) -> bool:
 
 
 def _line_text(line: CountLine, counts: Mapping[str, int]) -> str:
-    figures = (f"{name} {counts[name]}" for name in (line.forward_name, line.backward_name) if name in counts)
-    return "  ".join([line.name, *figures])
+    ways = (line.forward_name, line.backward_name)
+    names = (counted_under(way, label) for label in ("", PERSON) for way in ways)
+    return "  ".join([line.name, *(f"{name} {counts[name]}" for name in names if name in counts)])
 
 
 def _figures_text(line: CountLine, counts: Mapping[str, int]) -> str:
-    return " / ".join(str(counts[name]) for name in (line.forward_name, line.backward_name) if name in counts)
+    ways = (line.forward_name, line.backward_name)
+    vehicles = " / ".join(str(counts[way]) for way in ways if way in counts)
+    people = " / ".join(str(counts[name]) for way in ways if (name := counted_under(way, PERSON)) in counts)
+    return "  ".join(text for text in (vehicles, people and f"{people} people") if text)
 
 
 def _zone_text(zone: Zone, counts: Mapping[str, int]) -> str:

@@ -40,7 +40,7 @@ def test_every_class_can_be_ticked_for_zones_lines_and_lanes(desk, qtbot, n_step
     boxes = [box for box in desk.editor.findChildren(QCheckBox) if box.accessibleName().startswith("Counts ")]
     boxes = [box for box in boxes if box.isVisibleTo(box.parentWidget())]
 
-    assert len(boxes) == (6 if n_steps == 1 else 5)
+    assert len(boxes) == (5 if n_steps == 3 else 6)
     qtbot.waitUntil(lambda: all(box.isVisible() and is_whole(box) for box in boxes))
 
 
@@ -72,7 +72,7 @@ def tick(desk, *labels: str) -> None:
 
 
 def said_of_people(desk) -> list[str]:
-    words = ("People may", "Calls for people", "Loitering, where")
+    words = ("People may", "People on foot", "Calls for people", "Loitering, where")
     return [
         label.text()
         for label in desk.editor.findChildren(QLabel)
@@ -128,6 +128,17 @@ def test_a_zone_with_vehicles_ticked_watches_people_too(desk):
     assert said_of_people(desk) == ["Loitering, where it is on, watches people."]
     loitering = RuleSetting(kind=ObservationKind.LOITERING.value, is_enabled=True)
     assert labels_for_rules(replace(scene_of(desk.sketch), rules=(loitering,))) >= {"car", "person"}
+
+
+def test_a_line_counts_people_where_they_are_ticked(desk):
+    desk.keys(Key.Key_PageDown, Key.Key_PageDown)
+
+    tick(desk, "person")
+    desk.save()
+
+    (line,) = desk.saves[-1][1].lines
+    assert line.labels == ("person",)
+    assert said_of_people(desk) == ["People on foot are counted apart from vehicles."]
 
 
 def test_a_rule_of_which_the_model_knows_too_little_says_so_where_it_is_switched_on(desk):

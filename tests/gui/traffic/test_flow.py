@@ -163,6 +163,33 @@ def test_the_classes_of_the_time_that_is_shown_are_told(view, ago):
     assert view.mix.text() == "20 vehicles: 80% car, 15% bus, 5% truck"
 
 
+def test_people_over_a_line_are_shown_apart_from_its_vehicles(view, ago):
+    line = replace(CAMERA.scene.lines[0], labels=("car", "person"))
+    mine = {"subject": "line", "key": "gate", "direction": "in"}
+    minutes = [ago(1, **mine, n_vehicles=5), ago(1, **mine, label="person", n_vehicles=3)]
+    view.show_cameras((replace(CAMERA, scene=Scene(lines=(line,))),))
+
+    view.place_choice.setCurrentIndex(view.place_choice.findText("Gate, in"))
+    view.show_minutes("c1", minutes)
+    of_vehicles = view.chart.strips, view.said.text(), view.mix.text()
+    view.place_choice.setCurrentIndex(view.place_choice.findText("Gate, in: people"))
+
+    assert of_vehicles[0] == ("Vehicles a minute",)
+    assert "5 vehicles" in of_vehicles[1]
+    assert of_vehicles[2] == "5 vehicles"
+    assert view.chart.strips == ("People a minute",)
+    assert "3 people" in view.said.text()
+    assert view.mix.text() == ""
+
+
+def test_a_line_for_people_only_offers_no_vehicles(view):
+    line = replace(CAMERA.scene.lines[0], labels=("person",))
+    view.show_cameras((replace(CAMERA, scene=Scene(lines=(line,))),))
+
+    offered = [view.place_choice.itemText(row) for row in range(view.place_choice.count())]
+    assert offered == ["Gate, in: people", "Gate, backward: people"]
+
+
 def test_ways_from_zone_to_zone_are_a_table_the_busiest_first(view, ago):
     view.show_cameras((replace(CAMERA, scene=Scene(zones=ZONES)),))
     view.place_choice.setCurrentIndex(view.place_choice.findText("From zone to zone"))

@@ -62,6 +62,19 @@ class Canvas:
         return {figures + metrics.horizontalAdvance("car "): "car 17", figures: "17"}.get(width, "")
 
 
+@pytest.mark.parametrize(
+    ("counts", "wide", "small"),
+    [
+        ({"forward": 12, "forward (people)": 4}, "Bridge deck  forward 12  forward (people) 4", "12  4 people"),
+        ({"forward (people)": 4, "backward (people)": 2}, None, "4 / 2 people"),
+    ],
+)
+def test_people_over_a_line_stand_apart_from_vehicles(counts, wide, small):
+    assert small in Canvas(240).show_scene({"line": counts}, is_selected=False)
+    if wide is not None:
+        assert wide in Canvas(1280).show_scene({"line": counts}, is_selected=True)
+
+
 def test_a_small_picture_shows_the_counts_of_its_lines_and_no_names(qapp):
     assert Canvas(224).show_scene() == {"12 / 7"}
 

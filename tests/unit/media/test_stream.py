@@ -177,6 +177,7 @@ def test_a_looping_file_goes_on_without_a_jump_and_without_reconnecting(room, op
     steps = [later.pts_s - earlier.pts_s for earlier, later in itertools.pairwise(room.frames)]
     assert steps == pytest.approx([0.04] * len(steps), abs=1e-6)
     assert {frame.epoch for frame in room.frames} == {1}
+    assert [frame.n_rewinds for frame in room.frames[:40]] == [number // 10 for number in range(40)]
     assert report.n_reconnects == 0
     assert report.state is StreamState.LIVE
     assert 15 < report.fps < 35

@@ -125,6 +125,22 @@ def test_lines_speak_by_direction_and_say_which_classes_came():
     assert (data["intensity"], data["intensityByVehicleType"]) == (7, MIX)
 
 
+def test_people_over_a_line_are_no_vehicles_on_the_broker():
+    broker, flow = start()
+    line = FlowMinute(camera_id=CAMERA.camera_id, subject="line", key="gate", minute=MINUTE, direction="in")
+    people = replace(line, n_vehicles=4, label="person")
+
+    flow.tell([replace(line, n_vehicles=5), replace(line, n_vehicles=5, label="car"), people], NOW)
+    data = decode(broker.retained[f"{HEAD}/state/line-gate-in"])["data"]
+    later = MINUTE + timedelta(minutes=1)
+    flow.tell([replace(line, minute=later), replace(people, minute=later, n_vehicles=0)], NOW + timedelta(minutes=1))
+    of_people_only = decode(broker.retained[f"{HEAD}/state/line-gate-in"])["data"]
+
+    assert (data["intensity"], data["intensityByVehicleType"], data["peopleCount"]) == (5, {"car": 5}, 4)
+    assert of_people_only["peopleCount"] == 0
+    assert "intensity" not in of_people_only
+
+
 def test_classes_that_are_not_all_known_yet_are_not_told():
     broker, flow = start()
     line = FlowMinute(camera_id=CAMERA.camera_id, subject="line", key="gate", minute=MINUTE, direction="in")

@@ -2,21 +2,27 @@
 
 import asyncio
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
+from core.access.model import SYSTEM
+from core.cameras.model import Camera
+from core.incidents.doubt import Doubtful
+from core.incidents.model import SourceKind
 from core.kernel.clock import SystemClock
 from core.kernel.ids import new_id
 from core.kernel.paths import Folders
 from core.kernel.settings import Settings, SiteSettings, StoreSettings, VisionSettings
 from core.media.hardware import HardwareDecode
+from core.media.model import StreamReport, StreamState
 from core.node import verbs
 from core.node.call_spool import FILE_NAME, CallSpool, SpooledCall
 from core.node.node import Node
 from core.traffic.service import FlowMeasured
 from core.vision.flow import FlowMinute
-from core.vision.messages import Measured
+from core.vision.messages import Measured, Observed
 from core.vision.model import LineCrossed, Observation, ObservationKind, Phase
 from tests.fixtures.room import SUSI
 
@@ -228,6 +234,7 @@ def test_the_demonstration_model_in_place_of_another_calls_and_nothing_it_sees_c
     detail, reason, (observed_s, n_heard) = run_with_model(folders, "yolo11n", scenario)
 
     assert "The model 'yolo11n' is not in" in detail
+    assert "Rules that go by detection are off" in detail
     assert reason == detail
     assert (observed_s, n_heard) == ([0.0], 0)
 
@@ -240,3 +247,70 @@ def test_the_demonstration_model_that_somebody_wants_calls_nobody_and_takes_that
         return node.health().stand_in_reason, await minute_and_who_heard(node)
 
     assert run_with_model(folders, "demo", scenario) == ("", ([60.0], 1))
+
+
+def said_by_a_rule(camera_id, kind):
+    return Observed(
+        observation=Observation(
+            observation_id=new_id(),
+            camera_id=camera_id,
+            kind=kind,
+            phase=Phase.INSTANT if kind is ObservationKind.LINE_CROSSED else Phase.BEGIN,
+            rule_key="lane-a",
+            rule_name="Lane A",
+            condition_key=f"{kind.value}:7",
+            pts_s=1.0,
+            captured_at=datetime.now(UTC),
+            label="car",
+            direction="in",
+        )
+    )
+
+
+async def add_camera(node):
+    draft = Camera(camera_id="", name="North", address="synthetic:a", is_enabled=False)
+    camera = await node.require_services().cameras.add(SYSTEM, draft)
+    async with asyncio.timeout(30.0):
+        while node._sight.camera(camera.camera_id) is None:
+            await asyncio.sleep(0.02)
+    return camera
+
+
+async def called_and_counted(node):
+    """Let a camera's rules say a crash, a crossing and that it is covered; returns what became of it."""
+    camera = await add_camera(node)
+    for kind in (ObservationKind.COLLISION, ObservationKind.LINE_CROSSED, ObservationKind.CAMERA_BLINDED):
+        node._on_worker_message(said_by_a_rule(camera.camera_id, kind))
+    incidents = node.require_services().incidents
+    async with asyncio.timeout(30.0):
+        while ObservationKind.CAMERA_BLINDED not in {one.kind for one in await incidents.recent_incidents()}:
+            await asyncio.sleep(0.02)
+    totals = (await node.snapshot()).changes.line_totals
+    found = [one for one in await incidents.recent_incidents() if one.source_id == camera.camera_id]
+    return sorted(one.kind for one in found), totals.get(camera.camera_id, {})
+
+
+@pytest.mark.parametrize(
+    ("model", "called", "counted"),
+    [
+        ("yolo11n", ["camera_blinded"], {}),
+        ("demo", ["camera_blinded", "collision"], {"lane-a": {"in": 1}}),
+    ],
+)
+def test_the_demonstration_model_in_place_of_another_calls_for_nothing_but_the_camera_itself(
+    folders, model, called, counted
+):
+    assert run_with_model(folders, model, called_and_counted) == (called, counted)
+
+
+@pytest.mark.parametrize(("model", "is_ended"), [("yolo11n", False), ("demo", True)])
+def test_the_silence_of_the_demonstration_model_in_place_of_another_ends_nothing(folders, model, is_ended):
+    async def scenario(node):
+        camera_id = (await add_camera(node)).camera_id
+        live = StreamReport(camera_id=camera_id, state=StreamState.LIVE, detect_fps=5.0, detect_fps_wanted=5.0)
+        node._sight.streams[camera_id] = live
+        crash = Doubtful(condition_key="k", kind="collision", source_kind=SourceKind.CAMERA, source_id=camera_id)
+        hearing = node.require_services().incidents._hearing
+        return [hearing(replace(crash, kind=kind)) is not None for kind in ("collision", "camera_frozen")]
+
+    assert run_with_model(folders, model, scenario) == [is_ended, True]

@@ -89,7 +89,7 @@ def report(state, camera_id="a", since_s=0.0, **changes):
     return StreamReport(camera_id=camera_id, state=state, since_s=since_s, **changes)
 
 
-def crossing(clock, direction="in", camera_id="a"):
+def crossing(clock, direction="in", camera_id="a", label="car"):
     return Observed(
         observation=Observation(
             observation_id=new_id(),
@@ -101,7 +101,7 @@ def crossing(clock, direction="in", camera_id="a"):
             condition_key="",
             pts_s=1.0,
             captured_at=clock.now(),
-            label="car",
+            label=label,
             direction=direction,
         )
     )
@@ -114,6 +114,7 @@ def test_who_counts_at_a_line_hears_of_crossings_by_the_way_the_line_is_drawn(si
     sight.take(beat(report(StreamState.LIVE), report(StreamState.STALE)))
     for direction in ("in", "out", "renamed"):
         sight.take(crossing(clock, direction))
+    sight.take(crossing(clock, "in", label="person"))
 
     assert told.counted == [
         CameraWatched(camera_id="a", at=clock.now()),
@@ -250,6 +251,44 @@ def test_crossings_are_counted_by_minute_and_as_a_total(sight, clock):
         (1, "in", 1),
     ]
     assert sight.take_counts() == [], "counted once"
+
+
+def test_what_a_model_that_is_not_meant_for_the_site_sees_is_neither_called_nor_counted(sight, told, clock):
+    sight.set_cameras((camera("a", detect_fps=5.0), camera("b", detect_fps=0.0)))
+    sight.note_stand_in()
+
+    sight.take(crossing(clock))
+    blinded = crossing(clock)
+    blinded = replace(blinded, observation=replace(blinded.observation, kind=ObservationKind.CAMERA_BLINDED))
+    sight.take(blinded)
+    sight.take(replace(beat(report(StreamState.LIVE), report(StreamState.LIVE, "b")), inside={"a": {"zone": 3}}))
+
+    assert told.observed == [blinded]
+    assert (sight.totals, sight.take_counts(), sight.inside) == ({}, [], {})
+    assert "Rules that go by detection are off" in sight.streams["a"].detection_reason
+    assert sight.streams["b"].detection_reason == ""
+
+
+def test_why_a_picture_is_black_or_blind_is_said_before_whose_model_runs(sight):
+    sight.set_cameras((camera("a", detect_fps=5.0),))
+    sight.note_stand_in()
+
+    sight.take(beat(report(StreamState.LIVE, is_blind=True, detection_reason="The camera moved.")))
+    moved = sight.streams["a"].detection_reason
+    sight.take(beat(report(StreamState.LIVE, is_detection_reduced=True, detection_reason="Too slow.")))
+
+    assert moved.startswith("The camera moved. Rules that go by detection are off")
+    assert sight.streams["a"].detection_reason.startswith("Rules that go by detection are off")
+    assert not sight.streams["a"].is_detection_reduced
+
+
+def test_people_are_counted_apart_from_vehicles(sight, clock):
+    sight.set_cameras((camera(),))
+    for label in ("car", "person", "person"):
+        sight.take(crossing(clock, label=label))
+
+    assert sight.totals == {"a": {"gate": {"in": 1, "in (people)": 2}}}
+    assert {count.label: count.n_vehicles for count in sight.take_counts()} == {"car": 1, "person": 2}
 
 
 def test_counts_that_could_not_be_stored_come_again_with_what_came_since(sight, clock):

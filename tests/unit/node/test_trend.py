@@ -39,6 +39,7 @@ def test_without_speeds_the_vehicles_over_the_lines_are_counted():
         [
             minute(0, subject="line", label="car", n_vehicles=4),
             minute(0, subject="line", label="bus", n_vehicles=1),
+            minute(0, subject="line", label="person", n_vehicles=9),
             minute(0, subject="line", n_vehicles=5),
         ]
     )

@@ -54,9 +54,10 @@ def test_counts_of_one_minute_are_added_up(tmp_path):
         await service.add_counts([count(2), count(3, label="bus")])
         await service.add_counts([count(5, minute=MINUTE + timedelta(seconds=40))])
         await service.add_counts([count(9, camera_id="other"), count(1, minute=MINUTE - timedelta(minutes=1))])
+        await service.add_counts([count(4, label="person")])
         found = await service.totals(since=MINUTE)
 
-        assert found == {"cam": {"l1": {"north": 10}}, "other": {"l1": {"north": 9}}}
+        assert found == {"cam": {"l1": {"north": 10, "north (people)": 4}}, "other": {"l1": {"north": 9}}}
 
     with_service(tmp_path, body)
 

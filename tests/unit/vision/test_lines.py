@@ -1,14 +1,22 @@
 import itertools
 from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.vision.model import CountLine, ObservationKind, Phase, Scene
+from core.media.convert import Letterbox
+from core.vision.analyse import CameraAnalyser
+from core.vision.classes import missing_for_lines
+from core.vision.model import CountLine, ObservationKind, Phase, Scene, TrackerKind
 from core.vision.rules import SceneRules
-from tests.unit.vision.roads import ASPECT, START_AT, drive, track_at, watch
+from tests.unit.vision.roads import ASPECT, LABELS, START_AT, drive, track_at, watch
+from tests.unit.vision.toy_model import toy_engine
+
+BOX = Letterbox(scale=1.0, pad_x=0, pad_y=0, content_w=640, content_h=360, frame_w=640, frame_h=360)
 
 LINE = CountLine(
     key="road", name="Road", start=(0.2, 0.5), end=(0.8, 0.5), forward_name="towards", backward_name="away"
@@ -104,6 +112,31 @@ def test_nobody_crosses_during_a_gap_in_the_pictures():
     assert watch(SCENE, itertools.chain(before, after)) == []
 
 
+@pytest.mark.parametrize(("step_s", "n_counted"), [(1.0, 1), (2.5, 0)])
+def test_nobody_crosses_with_a_step_over_which_no_vehicle_can_be_followed(step_s, n_counted):
+    before = drive(lambda at_s: (0.5, 0.3 + 0.08 * at_s), seconds=2)
+    after = drive(lambda at_s: (0.5, 0.52 + 0.08 * (at_s - 2 - step_s)), seconds=2, from_s=2 + step_s)
+
+    assert len(watch(SCENE, itertools.chain(before, after))) == n_counted
+
+
+def test_nobody_crosses_where_pictures_broke_off_and_began_again():
+    def pictures():
+        return drive(lambda at_s: (0.5, 0.3 + 0.1 * at_s), seconds=4)
+
+    def watched(breaks):
+        rules = SceneRules("cam-1", SCENE, ASPECT)
+        seen = []
+        for pts_s, tracks in pictures():
+            if breaks and pts_s == 2.1:
+                rules.break_off()
+            seen += rules.update(tracks, pts_s, START_AT + timedelta(seconds=pts_s))
+        return directions(seen)
+
+    assert watched(breaks=False) == ["towards"]
+    assert watched(breaks=True) == []
+
+
 def test_a_stream_whose_clock_starts_again_goes_on_counting():
     first = drive(lambda at_s: (0.5, 0.3 + 0.1 * at_s), seconds=4, track_id=1)
     again = drive(lambda at_s: (0.5, 0.3 + 0.1 * at_s), seconds=4, track_id=2)
@@ -116,6 +149,57 @@ def test_only_the_classes_of_the_line_count():
     cars = drive(lambda at_s: (0.4, 0.3 + 0.1 * at_s), seconds=4, label="car")
 
     assert watch(scene, cars) == []
+
+
+def named(*labels):
+    return Scene(lines=(replace(LINE, labels=labels),))
+
+
+def walk(label="person"):
+    return drive(lambda at_s: (0.4, 0.3 + 0.03 * at_s), seconds=12, label=label, width=0.02)
+
+
+def test_people_count_where_a_line_names_them_and_only_there():
+    assert watch(SCENE, walk()) == []
+    (crossing,) = watch(named("person"), walk())
+
+    assert (crossing.label, crossing.direction) == ("person", "towards")
+    assert len(watch(named("person", "car"), drive(lambda at_s: (0.4, 0.3 + 0.1 * at_s), seconds=4))) == 1
+
+
+def test_who_rides_counts_with_what_they_ride_and_not_as_somebody_on_foot():
+    ride = [
+        (at_s, [rider, replace(rider, track_id=2, label="bicycle")])
+        for (at_s, (rider,)) in drive(lambda at_s: (0.4, 0.3 + 0.03 * at_s), seconds=12, label="person", width=0.03)
+    ]
+
+    assert [seen.label for seen in watch(named("person", "bicycle"), ride)] == ["bicycle"]
+    assert watch(named("person"), ride) == []
+
+
+@pytest.mark.parametrize(("labels", "counted"), [((), []), (("person",), ["person"]), (("bus",), [])])
+def test_a_line_is_told_of_the_classes_that_it_names_whatever_the_camera_shows(labels, counted):
+    analyser = CameraAnalyser(
+        "cam-1", named(*labels), ("car",), TrackerKind.BYTETRACK, aspect=ASPECT, engine_labels=LABELS
+    )
+    shown, crossed = [], []
+    for step in range(60):
+        y = 70 + step * 4
+        person = np.array([[300, y, 330, y + 60, 0.8, LABELS.index("person")]], np.float32)
+        seen = analyser.update(person, BOX, step / 5, START_AT + timedelta(seconds=step / 5))
+        shown += [*seen.tracks, *seen.detections]
+        crossed += [one.label for one in seen.observations if one.kind is ObservationKind.LINE_CROSSED]
+
+    assert crossed == counted
+    assert shown == []
+
+
+def test_a_class_of_a_line_that_the_model_does_not_know_is_named():
+    engine = replace(toy_engine((96, 64)), model_name="road", labels=("car", "bus"))
+
+    assert missing_for_lines(engine, SCENE) == ()
+    (said,) = missing_for_lines(engine, named("person", "bicycle", "car"))
+    assert said == "The line Road cannot count person, bicycle: the model road does not know them."
 
 
 def test_a_line_without_length_counts_nothing():

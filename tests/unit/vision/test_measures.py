@@ -1,6 +1,7 @@
 """What a camera measures by the minute, on a road of which everything is known."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -104,14 +105,45 @@ def test_a_minute_of_a_lane_says_what_drove_there():
     assert [minute.n_vehicles for minute in of(minutes, "lane", "lane-1", label="car")] == [10]
 
 
+def counted_over_lines(minutes):
+    return {(minute.direction, minute.label): minute.n_vehicles for minute in minutes if minute.subject == "line"}
+
+
 def test_lines_count_by_class_and_direction_and_say_zero_where_nobody_came():
     scene = Scene(lines=(LINE,))
     cars = pictures(*one_by_one(every_s=4.0, mps=12.0, n_vehicles=3), seconds=20)
 
     minutes = measure(scene, cars)
 
-    counted = {(minute.direction, minute.label): minute.n_vehicles for minute in minutes if minute.subject == "line"}
-    assert counted == {("backward", ""): 3, ("backward", "car"): 3, ("forward", ""): 0}
+    assert counted_over_lines(minutes) == {("backward", ""): 3, ("backward", "car"): 3, ("forward", ""): 0}
+
+
+def test_people_over_a_line_are_counted_apart_from_vehicles_and_zero_is_said_too():
+    line = replace(LINE, labels=("car", "person"))
+    walks = [lambda at_s, begin_m=begin_m: (-2.4, begin_m + at_s) for begin_m in (18.0, 24.0)]
+    people = pictures(*walks, seconds=25, label="person")
+    cars = pictures(*one_by_one(every_s=4.0, mps=12.0, n_vehicles=3), seconds=25)
+    both = [
+        (at_s, [*(replace(who, track_id=100 + who.track_id) for who in walking), *driving])
+        for (at_s, walking), (_, driving) in zip(people, cars, strict=True)
+    ]
+
+    mixed = measure(Scene(lines=(line,)), both)
+    only_people = measure(Scene(lines=(replace(line, labels=("person",)),)), people)
+
+    assert counted_over_lines(mixed) == {
+        ("backward", ""): 3,
+        ("backward", "car"): 3,
+        ("backward", "person"): 2,
+        ("forward", ""): 0,
+        ("forward", "person"): 0,
+    }
+    assert counted_over_lines(only_people) == {
+        ("backward", ""): None,
+        ("backward", "person"): 2,
+        ("forward", ""): None,
+        ("forward", "person"): 0,
+    }
 
 
 def test_a_queue_is_as_long_as_the_row_that_stands():

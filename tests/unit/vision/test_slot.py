@@ -18,7 +18,7 @@ from core.vision.light import Light
 from core.vision.look_back import AFTER_S
 from core.vision.looks import N_SLOTS, LookReader
 from core.vision.messages import BaysPictured, CameraJob, ClipKept, LookAt, Looked, Observed, OpenLooks, ViewLearned
-from core.vision.model import DEFAULT_LABELS, UNREADABLE, CountLine, Lane, Mask, Scene, Zone
+from core.vision.model import DEFAULT_LABELS, UNREADABLE, CountLine, Lane, Mask, ObservationKind, Scene, Zone
 from core.vision.slot import CameraSlot
 from tests.unit.vision.pictures import scaled, street
 from tests.unit.vision.toy_model import toy_engine
@@ -77,6 +77,7 @@ class Camera:
         self.detector = Detector()
         self.now_s = time.monotonic()
         self.n = 0
+        self.epoch, self.n_rewinds = 1, 0
         ring = folder / "a.ring"
         FrameRing.create(ring, camera_id="a", max_wh=WH).close()
         source = SourceSpec(address="synthetic:a")
@@ -107,19 +108,17 @@ class Camera:
                 pts_s=self.n * 0.2,
                 received_s=self.now_s,
                 captured_at=BEGAN_AT + timedelta(seconds=self.n * 0.2),
-                epoch=1,
+                epoch=self.epoch,
                 is_key=True,
+                n_rewinds=self.n_rewinds,
             )
         )
 
-    def answer(self):
-        """Answer the last question: nothing is there."""
+    def answer(self, *boxes):
+        """Answer the last question: this is there, or nothing."""
         sequence = self.detector.looks[-1].sequence
-        self.slot.take(
-            Looked(
-                camera_id="a", sequence=sequence, boxes=(np.zeros((0, 6), np.float32).tobytes(),), seconds=0.01, share=1
-            )
-        )
+        rows = np.array(boxes, np.float32).reshape(-1, 6)
+        self.slot.take(Looked(camera_id="a", sequence=sequence, boxes=(rows.tobytes(),), seconds=0.01, share=1))
 
     def change_to(self, job):
         """Give the camera another job, as its worker does."""
@@ -570,3 +569,19 @@ def test_where_the_picture_is_another_one_the_clip_ends_with_what_there_is(camer
     assert [clip_id for clip_id, _ in told] == ["clip"]
     assert told[0][1] >= 4.0 * 5 / 3 + 2.0 * 5 / 2 - 3
     assert kept == ()
+
+
+@pytest.mark.parametrize(("break_off", "n_crossed"), [({}, 1), ({"epoch": 2}, 0), ({"n_rewinds": 1}, 0)])
+def test_nobody_crosses_a_line_where_a_stream_or_a_file_began_again(tmp_path, break_off, n_crossed):
+    camera = Camera(tmp_path, Scene(lines=(LINE,)))
+    camera.slot.use_detector(ENGINE)
+    for bottom in range(21, 45, 2):
+        if bottom == 33:
+            vars(camera).update(break_off)
+        camera.see(seconds=0.2)
+        camera.answer((40, bottom - 12, 56, bottom, 0.9, 0))
+    camera.slot.close()
+    camera.reader.close()
+
+    kinds = [message.observation.kind for message in camera.sent if isinstance(message, Observed)]
+    assert kinds.count(ObservationKind.LINE_CROSSED) == n_crossed
