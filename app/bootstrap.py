@@ -273,8 +273,11 @@ class Console(QObject):
             self.window.show_room()
 
     def _begin_at_the_wall(self) -> None:
-        """Let the first key that is pressed go to the pictures, where the saved layout shows them."""
-        if "wall" in self.window.fronts() and self.window.is_made("wall"):
+        """Let the first key that is pressed go to the pictures, where the saved layout shows them.
+
+        Who took the keys to another panel while the rest was made stays there.
+        """
+        if not self.window.panel_with_keys and "wall" in self.window.fronts() and self.window.is_made("wall"):
             self.window.go_to_panel("wall")
 
     def _on_state(self, state: str, sentence: str) -> None:

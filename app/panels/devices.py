@@ -86,6 +86,8 @@ class _Devices(QStackedWidget):
         panel.page_requested.connect(self._on_page)
         panel.keys_requested.connect(self._on_keys)
         panel.removed_requested.connect(lambda: self._bulk.open_removed())
+        # Its buttons may be pressed before `make_rest` came to what answers them.
+        panel.bulk.chosen.connect(lambda: self._bulk)
 
     @cached_property
     def _form(self) -> CameraForm:

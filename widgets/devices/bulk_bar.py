@@ -20,6 +20,7 @@ class BulkBar(QFrame):
     """Shown while more than one row is chosen, and until what its last action said was put away.
 
     Signals:
+        chosen(): More than one row is chosen; what answers the other signals must stand now.
         enable_requested(object, bool): Tuple of `DeviceRow`, wanted state.
         task_requested(object, object): `BulkTask`, tuple of `DeviceRow`.
         remove_requested(object): Tuple of `DeviceRow`; the button was held.
@@ -28,6 +29,7 @@ class BulkBar(QFrame):
         results_requested(): Show what became of each.
     """
 
+    chosen = Signal()
     enable_requested = Signal(object, bool)
     task_requested = Signal(object, object)
     remove_requested = Signal(object)
@@ -89,6 +91,8 @@ class BulkBar(QFrame):
     def show_rows(self, rows: Sequence[DeviceRow]) -> None:
         """Offer what can be done with these; what the last action said stays."""
         self._rows = tuple(rows)
+        if len(rows) > 1:
+            self.chosen.emit()
         self._chosen.setText(f"{len(rows):,} chosen")
         self._refresh()
 

@@ -84,10 +84,15 @@ class CameraForm(QWidget):
         self._is_saving = False
         self._build()
         order_focus(self)
-        self.show_new("")
+        self._show_blank("")
 
     def show_new(self, camera_id: str) -> None:
         """Start with an empty form for a camera of this id."""
+        self._show_blank(camera_id)
+        self._name.setFocus()
+
+    def _show_blank(self, camera_id: str) -> None:
+        # Takes no keys: the form is made while somebody types elsewhere.
         self._show(Camera(camera_id=camera_id, name="", address=""), "Add a camera")
         self._scene.setEnabled(False)
         self._scene.setText("After it is saved")
@@ -95,6 +100,7 @@ class CameraForm(QWidget):
     def show_camera(self, camera: Camera) -> None:
         """Change a camera; what it already plays needs no test."""
         self._show(camera, f"Edit {camera.name}")
+        self._name.setFocus()
         self._scene.setEnabled(True)
         self._scene.setText("Edit the scene")
         self._tested, self._tested_for = _Tested.GOOD, self._source_key()
@@ -368,7 +374,6 @@ class CameraForm(QWidget):
         self._height.setValue(camera.mount_height_m or 0.0)
         self.show_position(camera.position)
         self._on_source_changed()
-        self._name.setFocus()
 
     def _source_key(self) -> tuple[str, ...]:
         return (

@@ -169,6 +169,25 @@ def test_a_panel_that_is_asked_for_while_its_parts_are_made_is_made_once(room, q
     room.closing.emit()
 
 
+def test_panels_that_are_made_take_no_keys_from_who_types(room, qtbot, tmp_path):
+    window = MainWindow(QLabel("door"), tmp_path / "layout.json")
+    qtbot.addWidget(window)
+    window.resize(1600, 900)
+    window.show()
+    window.show_room()
+    window.divide(PANELS, room)
+    list(window.furnish(window.fronts(), is_whole=False))
+    window.activateWindow()
+    qtbot.waitUntil(window.isActiveWindow)
+    window.go_to_panel("wall")
+    assert window.panel("wall").isAncestorOf(QApplication.focusWidget())
+
+    for panel in PANELS:
+        with qtbot.assertNotEmitted(QApplication.instance().focusChanged):
+            list(window.furnish([panel.key]))
+    room.closing.emit()
+
+
 @pytest.mark.parametrize("perspective", Perspective, ids=lambda perspective: perspective.name.lower())
 def test_a_key_arranges_the_room_for_a_job_and_another_one_for_the_next(room, qtbot, tmp_path, perspective):
     window = furnished(room, qtbot, tmp_path)

@@ -13,9 +13,11 @@ from app.live import LiveModel
 from app.main_window import MainWindow
 from app.panel import discover_panels
 from app.panels.alarms import create as create_alarms
+from app.panels.devices import PANEL as DEVICES
 from app.panels.scene import PANEL as SCENE
 from app.panels.wall import create as create_wall
 from app.room import Room
+from core.access.model import Role
 from core.cameras.model import Camera
 from core.drones.model import Drone
 from core.field.model import Device
@@ -30,6 +32,7 @@ from tests.fixtures.alarms import alarm
 from tests.fixtures.panels import made
 from tests.gui.alarms.making import NOW
 from widgets.alarms.table_model import PLACE_ROLE
+from widgets.devices.bulk_page import BulkPage, BulkTask
 from widgets.video.tour import Tour, TourStop
 
 CAMERAS = {name: Camera(camera_id=name, name=name.title(), address="x") for name in ("ring", "gate")}
@@ -294,3 +297,21 @@ def test_a_device_that_was_removed_stands_by_its_topic(room, flooded):
     room.live.tell_all()
 
     assert {"city/a", "city/c", "city/d"} in groups_of(flooded)
+
+
+def test_what_is_asked_of_several_devices_before_the_rest_of_the_panel_stands_is_not_missed(room, qtbot):
+    devices = made(DEVICES, room)
+    qtbot.addWidget(devices)
+    devices.show()
+    for name in ("a", "b"):
+        room.live.devices[f"city/{name}"] = Device(device_id=f"city/{name}", kind="station", name=name)
+    room.live.tell_all()
+    tree = devices.currentWidget()
+    tree.show_role(Role.SUPERVISOR)
+    tree.tree.selectAll()
+    edit = next(button for button in tree.bulk.findChildren(QPushButton) if button.text() == BulkTask.EDIT.value)
+    qtbot.waitUntil(edit.isVisible)
+
+    QTest.mouseClick(edit, Qt.MouseButton.LeftButton)
+
+    assert isinstance(devices.currentWidget(), BulkPage)
