@@ -306,6 +306,11 @@ def warnings_source(place: str, sentence: str) -> Condition:
     return condition_of_system("warnings_source", part=place, detail=sentence)
 
 
+def part_failed(part: str, sentence: str) -> Condition:
+    """Something that this node does again and again failed by a fault of the program."""
+    return condition_of_system("node_part", part=part, detail=sentence)
+
+
 def database_down(sentence: str) -> Condition:
     """The database refuses."""
     return condition_of_system("database", detail=sentence)

@@ -102,6 +102,7 @@ from core.node.pictures import Pictures
 from core.node.services import Services, make_services
 from core.node.sight import CameraBack, CameraLost, Sight
 from core.node.signs import LotSigns
+from core.node.standing_work import StandingWork
 from core.node.supervisor import VisionSupervisor
 from core.node.tested import covered, unplaced
 from core.node.trials import Trials
@@ -229,6 +230,7 @@ class Node:
         self._is_while_used = is_while_used
         self._on_open = on_open
         self._clock = clock or SystemClock()
+        self._standing = StandingWork(self._clock, self._on_part_failed, self._on_part_well)
         self._me = Holder.of_this_process(self._clock.now())
         self._bus = Bus()
         self._secrets = Secrets()
@@ -563,10 +565,10 @@ class Node:
         self._subscribe(services, calls)
         calls.replay(left_over)
         self._storing = self._spawn(self._calls.work())
-        self._spawn(self._forget_forever(store))
-        self._spawn(self._keep_alarms(services))
-        self._spawn(services.parking.work())
-        self._spawn(services.drones.work())
+        self._spawn(self._standing.keep("The deletion of old data", lambda: self._forget_forever(store)))
+        self._spawn(self._standing.keep("The timers of alarms", lambda: self._keep_alarms(services)))
+        self._spawn(self._standing.keep("Car parks", services.parking.work))
+        self._spawn(self._standing.keep("The watch of drones", services.drones.work))
         take_from_field(self._bus, self._clock, device=services.field.device, take=services.drones.take)
         self._spawn(self._foresee(services))
         self._say_who_is_lost(services, self._calls)
@@ -581,7 +583,7 @@ class Node:
         self._cot = make_cot(
             self.settings.cot, clock=self._clock, services=services, get_secret=self._secrets.get_secret
         )
-        self._spawn(self._cot.run())
+        self._spawn(self._standing.keep("Events for TAK", self._cot.run))
         for fault in self._faults:
             self._calls.raise_condition(conditions.settings_fault(fault))
         if rules_fault:
@@ -598,7 +600,7 @@ class Node:
                 time_zone=self._zone.key,
             )
             self._has_past.set()
-        await services.forecast.work()
+        await self._standing.keep("The forecast of car parks", services.forecast.work)
 
     async def _start_city(self, broker: Broker) -> None:
         """Start the demonstration's devices, once their lots have a past to go on from."""
@@ -754,8 +756,8 @@ class Node:
             clock=self._clock,
         )
         await services.warnings.start()
-        self._spawn(look_forever(self.cap))
-        self._spawn(fetch_forever(self.cap))
+        self._spawn(self._standing.keep("Regional warnings", partial(look_forever, self.cap)))
+        self._spawn(self._standing.keep("Regional warnings by address", partial(fetch_forever, self.cap)))
 
     @property
     def _cap_filters(self) -> tuple[tuple[str, int], ...]:
@@ -1211,45 +1213,96 @@ class Node:
     # -- once a second --------------------------------------------------------------------------------------------
 
     async def _keep_house(self) -> None:
+        """Do once a second what is due; a step that fails keeps none after it from being done."""
+        steps: dict[str, Callable[[], None]] = {
+            "Health": self._tell_health,
+            "The folder that nobody uses": self._check_unused,
+            "The sight of bays": self.bay_sight.watch,
+            "The sight of cameras": self._watch_eyes,
+            "Sessions": self._end_old_sessions,
+            "The lock of the database": self._end_where_superseded,
+            "The link to the broker": self._watch_link,
+            "The gateway": self._watch_gateway,
+            "Calls about this node": self._call_for_itself,
+            "The log of the shift": self._write_shift_soon,
+            "Messages of cameras": self._tell_flow,
+            "Signs": self._tell_signs,
+            "Topics of drones": self._tell_drones,
+            "Counts": self._keep_counts_soon,
+        }
         while True:
             await asyncio.sleep(HOUSEKEEPING_S)
-            self._health = self._measure()
-            self._live.add_health(self._health)
-            self._check_unused()
-            self.bay_sight.watch()
-            if self._sight is not None:
-                self._sight.watch()
-            if self.services is not None and time.monotonic() >= self._passwords_due_s:
-                # Also where the list itself cannot be read just now.
-                self._passwords_due_s = time.monotonic() + PASSWORDS_AGAIN_S
-                self._spawn(self._read_cameras(self.services))
-            self._end_old_sessions()
-            if self.services is not None and self.services.store.superseded:
-                log.error("the node ends: %s", self.services.store.superseded)
-                self._fail(self.services.store.superseded)
-            if self._link is not None:
-                self._link.watch()
-            if self._gateway is not None:
-                self._gateway.tick()
-            if self.services is not None:
-                assert self._calls is not None
-                self._calls.take_health(self._health)
-                if self.cap is not None:
-                    self._calls.take_warning_places(self.cap.silent_places())
-                self._calls.tell_quality()
-                if not self._is_writing_shift:
-                    self._is_writing_shift = True
-                    self._spawn(self._write_shift(self.services))
-                if self._camera_flow is not None:
-                    self._camera_flow.tell_waiting(self._clock.now())
-                if self._signs is not None:
-                    self._signs.tell_again(self._clock.now())
-                known = {drone.drone_id: drone for drone in self.services.drones.drones()}
-                self._drone_topics.tell(known, self._clock.now())
-                if time.monotonic() >= self._counts_due_s:
-                    # Not awaited: while the database is locked the room must still hear how the node is.
-                    self._counts_due_s = math.inf
-                    self._spawn(self._keep_counts())
+            for part, step in steps.items():
+                self._standing.step(part, step)
+            self._standing.watch()
+
+    def _tell_health(self) -> None:
+        self._health = self._measure()
+        self._live.add_health(self._health)
+
+    def _watch_eyes(self) -> None:
+        if self._sight is not None:
+            self._sight.watch()
+        if self.services is not None and time.monotonic() >= self._passwords_due_s:
+            # Also where the list itself cannot be read just now.
+            self._passwords_due_s = time.monotonic() + PASSWORDS_AGAIN_S
+            self._spawn(self._read_cameras(self.services))
+
+    def _end_where_superseded(self) -> None:
+        if self.services is not None and self.services.store.superseded:
+            log.error("the node ends: %s", self.services.store.superseded)
+            self._fail(self.services.store.superseded)
+
+    def _watch_link(self) -> None:
+        if self._link is not None:
+            self._link.watch()
+
+    def _watch_gateway(self) -> None:
+        if self._gateway is not None:
+            self._gateway.tick()
+
+    def _call_for_itself(self) -> None:
+        if self.services is None or self._health is None:
+            return
+        assert self._calls is not None
+        self._calls.take_health(self._health)
+        if self.cap is not None:
+            self._calls.take_warning_places(self.cap.silent_places())
+        self._calls.tell_quality()
+
+    def _write_shift_soon(self) -> None:
+        if self.services is not None and not self._is_writing_shift:
+            self._is_writing_shift = True
+            self._spawn(self._write_shift(self.services))
+
+    def _tell_flow(self) -> None:
+        if self.services is not None and self._camera_flow is not None:
+            self._camera_flow.tell_waiting(self._clock.now())
+
+    def _tell_signs(self) -> None:
+        if self.services is not None and self._signs is not None:
+            self._signs.tell_again(self._clock.now())
+
+    def _tell_drones(self) -> None:
+        if self.services is not None:
+            known = {drone.drone_id: drone for drone in self.services.drones.drones()}
+            self._drone_topics.tell(known, self._clock.now())
+
+    def _keep_counts_soon(self) -> None:
+        if self.services is not None and time.monotonic() >= self._counts_due_s:
+            # Not awaited: while the database is locked the room must still hear how the node is.
+            self._counts_due_s = math.inf
+            self._spawn(self._keep_counts())
+
+    def _on_part_failed(self, part: str, sentence: str) -> None:
+        if self._server is not None:
+            self._server.n_errors += 1
+        if self._calls is not None:
+            self._calls.raise_condition(conditions.part_failed(part, sentence))
+
+    def _on_part_well(self, part: str) -> None:
+        if self._calls is not None:
+            self._calls.return_condition(conditions.part_failed(part, "").condition_key)
 
     async def _write_shift(self, services: Services) -> None:
         """Write what the log should tell; what the database does not take waits for the next second."""
