@@ -118,7 +118,7 @@ from core.store.retention import forget_before
 from core.traffic.service import FlowMeasured, StationCongestion
 from core.vision.classes import other_size
 from core.vision.dry_run_model import DryRunOrder
-from core.vision.export import ExportProgress
+from core.vision.export import ExportProgress, ExportStop
 from core.vision.messages import BaysPictured, ClipKept, EngineFailed, Measured, ViewLearned, WorkerConfig
 from core.vision.model import CameraWatched, LineCrossed, Scene
 from core.vision.models import DEMO_NAMES, find_model
@@ -231,6 +231,7 @@ class Node:
         self._on_open = on_open
         self._clock = clock or SystemClock()
         self._standing = StandingWork(self._clock, self._on_part_failed, self._on_part_well)
+        self._export_stop = ExportStop()
         self._me = Holder.of_this_process(self._clock.now())
         self._bus = Bus()
         self._secrets = Secrets()
@@ -367,6 +368,8 @@ class Node:
         until_s = time.monotonic() + EXIT_S
         with contextlib.suppress(OSError):
             self.folders.node_file.unlink(missing_ok=True)
+        # Its thread would hold up the end for as long as a download or a conversion takes.
+        self._export_stop.set()
         await self._end_tasks(self._tasks - {self._storing})
         if self.services is not None:
             await self.services.ptz.close()
@@ -871,6 +874,7 @@ class Node:
                 folder=self.folders.models,
                 allow_download=self.settings.vision.may_download,
                 on_progress=self._on_model_progress,
+                stop=self._export_stop,
             )
         except ConsoleError as error:
             self._use_stand_in(calls, f"{error} The demonstration model runs instead.")

@@ -29,6 +29,7 @@ from core.vision.quantise import RECIPE
 EXPORT_VERB = "export-model"
 EXPORT_WH = (640, 384)
 _TIMEOUT_S = 600.0
+_ENDS_WITH_STDIN = "WATCHFLOOR_ENDS_WITH_STDIN"
 _NEEDS_TORCH_HINT = (
     "Install the extra 'torch' (pip install 'watchfloor[torch]'), or convert the file on another machine with "
     "'python -m core.vision.export FILE.pt OUT.onnx' and use the .onnx here."
@@ -48,7 +49,35 @@ class ExportProgress:
     step: str
 
 
-def export_model(pt: Path, folder: Path, on_progress: Callable[[ExportProgress], None] | None = None) -> Path:
+class ExportStop:
+    """Ends the conversion that is under way, from another thread; none begins after that."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[str] | None = None
+        self._is_set = False
+
+    def set(self) -> None:
+        """End it; whoever waits for it gets an error."""
+        with self._lock:
+            self._is_set = True
+            if self._process is not None:
+                self._process.kill()
+
+    def watch(self, process: subprocess.Popen[str]) -> None:
+        """This process converts now."""
+        with self._lock:
+            self._process = process
+            if self._is_set:
+                process.kill()
+
+
+def export_model(
+    pt: Path,
+    folder: Path,
+    on_progress: Callable[[ExportProgress], None] | None = None,
+    stop: ExportStop | None = None,
+) -> Path:
     """Convert weights to ONNX once; later calls find the result by the hash of the weights and the recipe.
 
     Returns:
@@ -56,7 +85,7 @@ def export_model(pt: Path, folder: Path, on_progress: Callable[[ExportProgress],
         nothing can be converted.
 
     Raises:
-        BadInputError: The file cannot be read, is no detection model, or torch is not installed here.
+        BadInputError: The file cannot be read, is no detection model, torch is not installed here, or `stop` ended it.
     """
     try:
         digest = hashlib.sha256(pt.read_bytes()).hexdigest()
@@ -67,7 +96,7 @@ def export_model(pt: Path, folder: Path, on_progress: Callable[[ExportProgress],
         return out
     if not can_export() and (earlier := converted_earlier(pt, folder)) is not None:
         return earlier
-    _run_exporter(str(pt), out, on_progress)
+    _run_exporter(str(pt), out, on_progress, stop)
     return out
 
 
@@ -81,17 +110,22 @@ def converted_earlier(pt: Path, folder: Path) -> Path | None:
     return max(found, key=lambda path: path.stat().st_mtime, default=None)
 
 
-def fetch_model(name: str, folder: Path, on_progress: Callable[[ExportProgress], None] | None = None) -> Path:
+def fetch_model(
+    name: str,
+    folder: Path,
+    on_progress: Callable[[ExportProgress], None] | None = None,
+    stop: ExportStop | None = None,
+) -> Path:
     """Fetch the weights of a published model with ultralytics and convert them.
 
     Returns:
         Where `fetched_path` says.
 
     Raises:
-        BadInputError: No network, no such model, or torch is not installed here.
+        BadInputError: No network, no such model, torch is not installed here, or `stop` ended it.
     """
     out = fetched_path(name, folder)
-    _run_exporter(name, out, on_progress)
+    _run_exporter(name, out, on_progress, stop)
     return out
 
 
@@ -105,7 +139,9 @@ def can_export() -> bool:
     return all(importlib.util.find_spec(name) is not None for name in ("ultralytics", "torch"))
 
 
-def _run_exporter(source: str, out: Path, on_progress: Callable[[ExportProgress], None] | None) -> None:
+def _run_exporter(
+    source: str, out: Path, on_progress: Callable[[ExportProgress], None] | None, stop: ExportStop | None
+) -> None:
     if not can_export():
         raise BadInputError(f"{source} must be converted first, and torch is not installed.", hint=_NEEDS_TORCH_HINT)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -116,10 +152,12 @@ def _run_exporter(source: str, out: Path, on_progress: Callable[[ExportProgress]
         # Ultralytics would otherwise install packages by itself while it runs.
         "YOLO_AUTOINSTALL": "False",
         "YOLO_VERBOSE": "False",
+        _ENDS_WITH_STDIN: "1",
     }
     process = subprocess.Popen(
         [*command, source, str(out)],
-        stdin=subprocess.DEVNULL,
+        # Nothing is written to it: it closes when this process ends, however it does.
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd=out.parent,
@@ -133,6 +171,8 @@ def _run_exporter(source: str, out: Path, on_progress: Callable[[ExportProgress]
     drain = threading.Thread(target=lambda: stderr.extend(process.stderr or ()), name="export-stderr", daemon=True)
     deadline.start()
     drain.start()
+    if stop is not None:
+        stop.watch(process)
     failure = ("", "")
     try:
         for line in process.stdout or ():
@@ -144,7 +184,7 @@ def _run_exporter(source: str, out: Path, on_progress: Callable[[ExportProgress]
         if process.poll() is None:
             process.kill()
             process.wait()
-        for pipe in (process.stdout, process.stderr):
+        for pipe in (process.stdin, process.stdout, process.stderr):
             if pipe is not None:
                 pipe.close()
     if process.returncode != 0 or not out.exists():
@@ -181,6 +221,8 @@ def run_export(arguments: Sequence[str]) -> int:
         hint = "python -m core.vision.export FILE.pt OUT.onnx [WIDTHxHEIGHT]"
         _say({"error": "Two or three arguments are needed.", "hint": hint})
         return 2
+    if os.environ.get(_ENDS_WITH_STDIN):
+        threading.Thread(target=_end_with_stdin, name="parent", daemon=True).start()
     source, out = arguments[0], Path(arguments[1])
     wh = input_wh_of(arguments[2]) if len(arguments) == 3 else EXPORT_WH
     if wh is None:
@@ -192,6 +234,12 @@ def run_export(arguments: Sequence[str]) -> int:
         _say({"error": error.message, "hint": error.hint})
         return 2
     return 0
+
+
+def _end_with_stdin() -> None:
+    """End this process when the one that asked for the conversion is gone: nobody waits for the result."""
+    os.read(0, 1)
+    os._exit(1)
 
 
 def _convert(source: str, out: Path, wh: tuple[int, int]) -> None:

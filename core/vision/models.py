@@ -19,6 +19,7 @@ import resources
 from core.kernel.errors import BadInputError, ConsoleError
 from core.vision.export import (
     ExportProgress,
+    ExportStop,
     can_export,
     converted_earlier,
     export_model,
@@ -77,6 +78,7 @@ def find_model(
     folder: Path,
     allow_download: bool,
     on_progress: Callable[[ExportProgress], None] | None = None,
+    stop: ExportStop | None = None,
 ) -> ModelFile:
     """Find a model by name or path; may take a minute the first time a `.pt` is seen.
 
@@ -86,6 +88,7 @@ def find_model(
         folder: Where converted and downloaded models are kept.
         allow_download: A name that is not in `folder` may be fetched with ultralytics.
         on_progress: Called from this thread while a model is fetched or converted.
+        stop: Ends that from another thread.
 
     Returns:
         The model; the bundled one with a `note` where a *name* could be neither found nor fetched.
@@ -101,13 +104,13 @@ def find_model(
         return ModelFile(name=name, path=Path(name), labels=(), input_wh=REMOTE_WH, sha256="", url=text)
     path = Path(text).expanduser()
     if path.exists() or path.suffix or len(path.parts) > 1:
-        return _open_path(path, folder, on_progress)
+        return _open_path(path, folder, on_progress, stop)
     if (fetched := fetched_path(text, folder)).exists():
         return replace(_read_onnx(fetched), name=text)
     for candidate in (folder / f"{text}.onnx", folder / f"{text}_openvino_model", folder / f"{text}.pt"):
         if candidate.exists() and not _is_outdated(candidate):
             try:
-                return _open_path(candidate, folder, on_progress)
+                return _open_path(candidate, folder, on_progress, stop)
             except BadInputError as error:
                 outdated = folder / f"{text}.onnx"
                 if candidate.suffix != ".pt" or not outdated.exists():
@@ -116,7 +119,7 @@ def find_model(
     if not allow_download:
         return _demo_instead(f"The model {text!r} is not in {folder}.")
     try:
-        return replace(_read_onnx(fetch_model(text, folder, on_progress)), name=text)
+        return replace(_read_onnx(fetch_model(text, folder, on_progress, stop)), name=text)
     except ConsoleError as error:
         return _demo_instead(f"The model {text!r} could not be fetched: {error.message}")
 
@@ -143,7 +146,9 @@ def _demo_instead(reason: str) -> ModelFile:
     return replace(_demo_model(), note=f"{reason} The demonstration model runs instead: good for the demo city only.")
 
 
-def _open_path(path: Path, folder: Path, on_progress: Callable[[ExportProgress], None] | None) -> ModelFile:
+def _open_path(
+    path: Path, folder: Path, on_progress: Callable[[ExportProgress], None] | None, stop: ExportStop | None
+) -> ModelFile:
     if not path.exists():
         raise BadInputError(f"There is no model file {path}.", hint=_USE_A_MODEL)
     if path.is_dir():
@@ -156,7 +161,7 @@ def _open_path(path: Path, folder: Path, on_progress: Callable[[ExportProgress],
     if path.suffix.lower() == ".pt":
         note = ""
         try:
-            onnx = export_model(path, folder, on_progress)
+            onnx = export_model(path, folder, on_progress, stop)
         except BadInputError as error:
             earlier = converted_earlier(path, folder)
             if earlier is None:

@@ -5,6 +5,7 @@ import threading
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import psutil
 import pytest
 
 from core.access.model import SYSTEM
@@ -21,6 +22,7 @@ from core.node import verbs
 from core.node.call_spool import FILE_NAME, CallSpool, SpooledCall
 from core.node.node import Node
 from core.traffic.service import FlowMeasured
+from core.vision.export import can_export
 from core.vision.flow import FlowMinute
 from core.vision.messages import Measured, Observed
 from core.vision.model import LineCrossed, Observation, ObservationKind, Phase
@@ -55,6 +57,30 @@ def test_a_driver_that_hangs_keeps_pictures_back_and_no_console(folders, monkeyp
             await running
 
     assert asyncio.run(run()) == ((), "")
+
+
+@pytest.mark.skipif(not can_export(), reason="needs torch")
+def test_a_conversion_of_the_model_ends_with_the_node(folders, tmp_path):
+    weights = tmp_path / "street.pt"
+    weights.write_bytes(b"no weights")
+
+    def converters():
+        return [one for one in psutil.Process().children() if "core.vision.export" in one.cmdline()]
+
+    async def run():
+        node = Node(Settings(vision=VisionSettings(model=str(weights))), folders)
+        running = asyncio.create_task(node.run())
+        async with asyncio.timeout(30.0):
+            while not (begun := converters()):
+                await asyncio.sleep(0.02)
+        node.stop_soon()
+        await running
+        return begun, converters()
+
+    begun, left = asyncio.run(run())
+
+    assert len(begun) == 1
+    assert left == []
 
 
 class Anyone:

@@ -1,11 +1,16 @@
 """What the exporter is told, and what it refuses before it loads torch."""
 
 import json
+import os
+import subprocess
+import sys
 
+import psutil
 import pytest
 
+from core.kernel.errors import BadInputError
 from core.kernel.sizes import input_wh_of
-from core.vision.export import run_export
+from core.vision.export import ExportStop, can_export, export_model, run_export
 
 
 @pytest.mark.parametrize(
@@ -35,3 +40,35 @@ def test_a_size_that_is_none_is_refused_in_a_sentence_and_nothing_is_written(tmp
     assert code == 2
     assert said in json.loads(capsys.readouterr().out)["error"]
     assert not out.exists()
+
+
+@pytest.mark.skipif(not can_export(), reason="needs torch")
+def test_a_conversion_ends_when_it_is_told_to_and_no_other_begins(tmp_path):
+    weights = tmp_path / "model.pt"
+    weights.write_bytes(b"no weights")
+    stop, steps = ExportStop(), []
+
+    def end(progress):
+        steps.append(progress.step)
+        stop.set()
+
+    for _ in range(2):
+        with pytest.raises(BadInputError):
+            export_model(weights, tmp_path / "models", end, stop)
+
+    assert steps == ["loading torch"]
+    assert not any("core.vision.export" in child.cmdline() for child in psutil.Process().children())
+
+
+@pytest.mark.skipif(not can_export(), reason="needs torch")
+def test_a_conversion_ends_with_who_asked_for_it(tmp_path):
+    command = [sys.executable, "-m", "core.vision.export", str(tmp_path / "model.pt"), str(tmp_path / "model.onnx")]
+    environment = os.environ | {"WATCHFLOOR_ENDS_WITH_STDIN": "1"}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as process:
+        first = process.stdout.readline()
+        process.stdin.close()
+        rest = process.stdout.read()
+
+    assert b"loading torch" in first
+    assert rest == b""
+    assert process.returncode == 1
