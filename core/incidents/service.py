@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from enum import Enum
 from itertools import islice
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
@@ -50,7 +49,7 @@ from core.kernel.bus import Bus
 from core.kernel.clock import Clock
 from core.kernel.errors import BadInputError, StaleWriteError, UnavailableError
 from core.kernel.ids import new_id
-from core.kernel.zone import UTC_ZONE, write_local
+from core.kernel.zone import write_site
 from core.store.engine import Store
 from core.store.rows import place_values, storable, words_of
 from core.store.tables import AlarmRow, IncidentRow, ObservationRow
@@ -108,16 +107,13 @@ class IncidentService:
         evidence: Path,
         tunings: Tunings | None = None,
         by_rule: Callable[[Condition], Condition] = lambda condition: condition,
-        zone: ZoneInfo = UTC_ZONE,
     ) -> None:
         """Keep snapshots in the folder `evidence`.
 
-        Alarms follow the figures of `tunings`; `by_rule` gives a condition its rule, title and priority. They say in
-        `zone` when something was.
+        Alarms follow the figures of `tunings`; `by_rule` gives a condition its rule, title and priority.
         """
         self.tunings = tunings or shipped_tunings()
         self._by_rule = by_rule
-        self._zone = zone
         self._store = store
         self._bus = bus
         self._writer = AlarmWriter(store, bus)
@@ -587,7 +583,7 @@ class IncidentService:
         """
         condition = _condition_of(observation, camera_name, view, call_from)
         if condition is not None:
-            at = write_local(observation.captured_at, self._zone, timespec="seconds")
+            at = write_site(observation.captured_at, timespec="seconds")
             said = f"{condition.detail}{', ' if condition.detail else ''}seen at {at}, stored late"
             condition = self._by_rule(replace(condition, detail=said))
         await self._store_seen(observation, condition, snapshot, view, Verdict.PASS)

@@ -73,11 +73,11 @@ def from_site(wall: datetime, *, fold: int = 0) -> datetime:
     return wall.replace(tzinfo=_site, fold=fold).astimezone(UTC)
 
 
-def write_site(at: datetime) -> str:
+def write_site(at: datetime, *, timespec: str = "minutes") -> str:
     """Write an aware instant for people at the site: their day and time, and the offset."""
     if _site is None:
-        return at.astimezone().isoformat(sep=" ", timespec="minutes")
-    return write_local(at, _site)
+        return at.astimezone().isoformat(sep=" ", timespec=timespec)
+    return write_local(at, _site, timespec=timespec)
 
 
 def write_site_clock(at: datetime) -> str:

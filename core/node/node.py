@@ -78,7 +78,6 @@ from core.media.parameters import public_address
 from core.media.probe import probe
 from core.node import conditions, demo, verbs
 from core.node.adapters import make_cot, make_gateway
-from core.node.alarm_timers import AlarmTimers
 from core.node.bay_pictures import cut_bay
 from core.node.bay_sight import BaySightHub
 from core.node.calibrations import Calibrations
@@ -569,7 +568,7 @@ class Node:
         calls.replay(left_over)
         self._storing = self._spawn(self._calls.work())
         self._spawn(self._standing.keep("The deletion of old data", lambda: self._forget_forever(store)))
-        self._spawn(self._standing.keep("The timers of alarms", lambda: self._keep_alarms(services)))
+        self._spawn(self._keep_alarms(services))
         self._spawn(self._standing.keep("Car parks", services.parking.work))
         self._spawn(self._standing.keep("The watch of drones", services.drones.work))
         take_from_field(self._bus, self._clock, device=services.field.device, take=services.drones.take)
@@ -1333,19 +1332,19 @@ class Node:
 
     async def _keep_alarms(self, services: Services) -> None:
         """Do once a second what happens to alarms by themselves."""
-        timers = AlarmTimers({"delays": services.incidents.tick, "deadlines": services.keeper.tick})
         while True:
             await asyncio.sleep(HOUSEKEEPING_S)
-            await timers.tick()
+            await self._standing.tick("The delays of alarms", services.incidents.tick)
+            await self._standing.tick("The deadlines of alarms", services.keeper.tick)
 
     async def _forget_forever(self, store: Store) -> None:
         """Delete what is older than the settings say, once an hour."""
         while True:
             before = self._clock.now() - timedelta(days=self.settings.store.keep_readings_days)
-            if self.services is not None:
-                logs_before = self._clock.now() - timedelta(days=self.settings.drones.keep_log_days)
-                await self.services.drones.history.forget(logs_before)
             try:
+                if self.services is not None:
+                    logs_before = self._clock.now() - timedelta(days=self.settings.drones.keep_log_days)
+                    await self.services.drones.history.forget(logs_before)
                 n_rows = await forget_before(store, before)
             except ConsoleError as error:
                 self._once.lost("retention", f"old readings are not deleted: {error}")

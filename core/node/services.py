@@ -98,7 +98,6 @@ def make_services(
         evidence=folders.evidence,
         tunings=tunings,
         by_rule=lambda condition: rules.book.applied(condition),
-        zone=zone,
     )
     parking = ParkingService(store=store, bus=bus, clock=clock)
     return Services(

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from core.kernel.clock import Clock
+from core.kernel.errors import UnavailableError
 
 log = logging.getLogger(__name__)
 
@@ -33,23 +34,28 @@ class StandingWork:
         wait_s = FIRST_WAIT_S
         while True:
             began_s = self._clock.monotonic()
-            try:
-                await work()
+            if await self.tick(part, work):
                 return
-            except Exception as error:  # noqa: BLE001 - logged, told and tried again
-                # A bug must not end for good what nobody looks at: readings kept for ever, warnings that nobody reads.
-                self._take(part, error)
             if self._clock.monotonic() - began_s > LONGEST_WAIT_S:
                 wait_s = FIRST_WAIT_S
             await asyncio.sleep(wait_s)
             wait_s = min(LONGEST_WAIT_S, wait_s * 2.0)
 
+    async def tick(self, part: str, work: Callable[[], Awaitable[None]]) -> bool:
+        """Do one step of what is done again and again; returns whether it was done."""
+        try:
+            await work()
+        except Exception as error:  # noqa: BLE001 - logged, told and tried again
+            # A bug must not end for good what nobody looks at, nor what comes after it.
+            self._take(part, error)
+            return False
+        return True
+
     def step(self, part: str, work: Callable[[], None]) -> None:
-        """Do one step of what is done again and again."""
+        """Do one step that waits for nothing."""
         try:
             work()
         except Exception as error:  # noqa: BLE001 - logged, told and tried again
-            # The steps after it are due as well, and it is due again.
             self._take(part, error)
 
     def watch(self) -> None:
@@ -57,12 +63,18 @@ class StandingWork:
         now_s = self._clock.monotonic()
         for part in [part for part, (failed_s, _) in self._failed.items() if now_s - failed_s > WELL_AFTER_S]:
             del self._failed[part]
-            log.info("%s is well again", part)
+            log.info("%s: well again", part)
             self._on_well(part)
 
     def _take(self, part: str, error: Exception) -> None:
         said = f"{type(error).__name__}: {error}"[:_MAX_SAID]
-        if self._failed.get(part, (0.0, ""))[1] != said:
-            log.error("%s failed and begins anew", part, exc_info=error)
+        is_news = self._failed.get(part, (0.0, ""))[1] != said
         self._failed[part] = (self._clock.monotonic(), said)
+        if isinstance(error, UnavailableError):
+            # What is away, e.g. the database, has an alarm of its own.
+            if is_news:
+                log.warning("%s: waits for what is away: %s", part, error)
+            return
+        if is_news:
+            log.error("%s: failed and begins anew", part, exc_info=error)
         self._on_fault(part, f"{part}: {said}. It begins anew by itself; the log says more.")

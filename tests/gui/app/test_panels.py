@@ -85,11 +85,7 @@ def test_a_panel_behind_another_is_made_when_it_comes_to_the_front(room, qtbot, 
         return replace(panel, create=create)
 
     panels = tuple(watched(panel) for panel in PANELS)
-    window = MainWindow(QLabel("door"), tmp_path / "layout.json")
-    qtbot.addWidget(window)
-    window.resize(1600, 900)
-    window.show()
-    window.show_room()
+    window = opened(qtbot, tmp_path / "layout.json")
     window.divide(panels, room)
     list(window.furnish(window.fronts()))
     window.is_furnished_on_sight = True
@@ -104,11 +100,7 @@ def test_a_panel_behind_another_is_made_when_it_comes_to_the_front(room, qtbot, 
 
 
 def test_what_is_asked_of_a_panel_before_it_is_made_is_not_missed(room, qtbot, tmp_path):
-    window = MainWindow(QLabel("door"), tmp_path / "layout.json")
-    qtbot.addWidget(window)
-    window.resize(1600, 900)
-    window.show()
-    window.show_room()
+    window = opened(qtbot, tmp_path / "layout.json")
     room.live.cameras["gate"] = Camera(camera_id="gate", name="Gate", address="x")
     window.divide(PANELS, room)
     list(window.furnish(window.fronts()))
@@ -121,11 +113,7 @@ def test_what_is_asked_of_a_panel_before_it_is_made_is_not_missed(room, qtbot, t
 
 def test_keys_and_an_end_while_the_docks_are_made_lose_no_panel_and_no_layout(room, qtbot, tmp_path):
     file = tmp_path / "layout.json"
-    window = MainWindow(QLabel("door"), file)
-    qtbot.addWidget(window)
-    window.resize(1600, 900)
-    window.show()
-    window.show_room()
+    window = opened(qtbot, file)
     making = window.divide_in_turns(PANELS, room)
     next(making)
 
@@ -170,11 +158,7 @@ def test_a_panel_that_is_asked_for_while_its_parts_are_made_is_made_once(room, q
 
 
 def test_panels_that_are_made_take_no_keys_from_who_types(room, qtbot, tmp_path):
-    window = MainWindow(QLabel("door"), tmp_path / "layout.json")
-    qtbot.addWidget(window)
-    window.resize(1600, 900)
-    window.show()
-    window.show_room()
+    window = opened(qtbot, tmp_path / "layout.json")
     window.divide(PANELS, room)
     list(window.furnish(window.fronts(), is_whole=False))
     window.activateWindow()
@@ -272,12 +256,18 @@ def test_every_control_of_a_panel_has_a_name_and_tab_goes_down_once(panel, room,
     room.closing.emit()
 
 
-def furnished(room, qtbot, tmp_path):
-    window = MainWindow(QLabel("door"), tmp_path / "layout.json")
+def opened(qtbot, layout):
+    """Return a window behind its door, without docks."""
+    window = MainWindow(QLabel("door"), layout)
     qtbot.addWidget(window)
     window.resize(1600, 900)
     window.show()
     window.show_room()
+    return window
+
+
+def furnished(room, qtbot, tmp_path):
+    window = opened(qtbot, tmp_path / "layout.json")
     window.divide(PANELS, room)
     list(window.furnish(panel.key for panel in PANELS))
     window.share_space()

@@ -46,6 +46,21 @@ def show_picture(wall, clock, *, age_s, fps=25.0):
     wall.show_frames([("a", picture_at(clock, age_s=age_s))])
 
 
+def paints_in_a_second(wall, clock, *, ages_s):
+    """Show 25 pictures in a second, of these ages by turns; returns how often the tile was painted."""
+    tile = wall.tile_of("a")
+    painted = []
+    paint = tile.paint_picture
+    tile.paint_picture = lambda painter: (painted.append(clock.monotonic()), paint(painter))
+    QApplication.processEvents()
+    painted.clear()
+    for number in range(25):
+        clock.advance(seconds=0.04)
+        wall.show_frames([("a", picture_at(clock, age_s=ages_s[number % len(ages_s)]))])
+        QApplication.processEvents()
+    return len(painted)
+
+
 def test_a_picture_that_grows_stale_between_two_looks_of_the_wall_is_marked_on_time(wall, clock, qtbot):
     show_picture(wall, clock, age_s=0.8)
     wall._on_status_tick()
@@ -60,41 +75,21 @@ def test_a_picture_that_grows_stale_between_two_looks_of_the_wall_is_marked_on_t
 def test_pictures_of_a_stream_that_nobody_reports_are_renewed_four_times_a_second_and_live_with_its_report(
     wall, clock, qtbot
 ):
-    tile = wall.tile_of("a")
-    painted = []
-    paint = tile.paint_picture
-    tile.paint_picture = lambda painter: (painted.append(clock.monotonic()), paint(painter))
+    n_painted = paints_in_a_second(wall, clock, ages_s=(0.0,))
 
-    QApplication.processEvents()
-    painted.clear()
-    for _ in range(25):
-        clock.advance(seconds=0.04)
-        wall.show_frames([("a", picture_at(clock))])
-        QApplication.processEvents()
-
-    assert not tile.status.is_good
-    assert 3 <= len(painted) <= 5
+    assert not wall.tile_of("a").status.is_good
+    assert 3 <= n_painted <= 5
 
     wall.show_report(StreamReport(camera_id="a", state=StreamState.LIVE, fps=25.0))
     wall.show_frames([("a", picture_at(clock))])
-    assert tile.status.is_good
+    assert wall.tile_of("a").status.is_good
 
 
 def test_pictures_that_come_a_little_late_by_turns_are_renewed_no_more_often_while_nobody_reports(wall, clock):
-    tile = wall.tile_of("a")
-    painted = []
-    paint = tile.paint_picture
-    tile.paint_picture = lambda painter: (painted.append(clock.monotonic()), paint(painter))
+    n_painted = paints_in_a_second(wall, clock, ages_s=(0.02, 0.07))
 
-    QApplication.processEvents()
-    painted.clear()
-    for number in range(25):
-        clock.advance(seconds=0.04)
-        wall.show_frames([("a", picture_at(clock, age_s=0.07 if number % 2 else 0.02))])
-        QApplication.processEvents()
-
-    assert not tile.status.is_good
-    assert 3 <= len(painted) <= 5
+    assert not wall.tile_of("a").status.is_good
+    assert 3 <= n_painted <= 5
 
 
 def test_a_picture_that_is_followed_by_another_one_stays_live(wall, clock, qtbot):

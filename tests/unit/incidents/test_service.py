@@ -5,7 +5,6 @@ import hashlib
 import sqlite3
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import func, select
@@ -27,10 +26,10 @@ from core.incidents.model import (
     SourceKind,
 )
 from core.incidents.policy import condition_of_system
-from core.incidents.service import IncidentService
 from core.incidents.tuning import AlarmTuning
 from core.kernel.errors import BadInputError, NotPermittedError, StaleWriteError, UnavailableError
 from core.kernel.ids import new_id
+from core.kernel.zone import set_site_zone
 from core.store.tables import AuditRow, ObservationRow
 from core.vision.model import Observation, ObservationKind, Phase
 from tests.fixtures.room import OLGA, OMAR, VERA, Room, make_condition
@@ -710,11 +709,10 @@ def test_a_return_that_waited_for_its_off_delay_is_known_by_its_measurement_too(
 
 
 def test_what_is_stored_late_says_the_day_and_the_time_at_the_site(room):
-    zone = ZoneInfo("America/New_York")
-    incidents = IncidentService(room.store, room.bus, room.clock, evidence=room.folder / "evidence", zone=zone)
+    set_site_zone("America/New_York")
     at = datetime(2026, 3, 9, 3, 59, 12, tzinfo=UTC)
 
-    room.run(incidents.take_late(replace(observe(room), captured_at=at), camera_name="Ring North"))
+    room.run(room.incidents.take_late(replace(observe(room), captured_at=at), camera_name="Ring North"))
 
-    (alarm,) = room.run(incidents.open_alarms())
+    (alarm,) = room.run(room.incidents.open_alarms())
     assert alarm.detail.endswith(", seen at 2026-03-08 23:59:12-04:00, stored late")

@@ -176,13 +176,17 @@ def test_a_full_spool_keeps_calls_without_their_pictures_and_then_in_memory_only
     assert left_in(tmp_path)[0] == [CALLS[0], call("b", b"")]
 
 
+async def add_while_the_disk_takes_nothing(spool, folder, waiting):
+    (folder / FILE_NAME).mkdir()
+    spool.add(waiting)
+    while "cannot be kept" not in spool.notice:
+        await asyncio.sleep(0.01)
+    (folder / FILE_NAME).rmdir()
+
+
 def test_a_disk_that_takes_nothing_is_said_and_has_all_once_it_does(tmp_path):
     async def scenario(spool, _left):
-        (tmp_path / FILE_NAME).mkdir()
-        spool.add(CALLS[0])
-        while "cannot be kept" not in spool.notice:
-            await asyncio.sleep(0.01)
-        (tmp_path / FILE_NAME).rmdir()
+        await add_while_the_disk_takes_nothing(spool, tmp_path, CALLS[0])
         spool.add(CALLS[1])
         while spool.notice:
             await asyncio.sleep(0.01)
@@ -276,11 +280,7 @@ def test_a_file_that_cannot_be_read_just_now_is_not_emptied(tmp_path, monkeypatc
 
 def test_what_a_disk_did_not_take_is_tried_once_more_at_the_end(tmp_path):
     async def scenario(spool, _left):
-        (tmp_path / FILE_NAME).mkdir()
-        spool.add(CALLS[0])
-        while "cannot be kept" not in spool.notice:
-            await asyncio.sleep(0.01)
-        (tmp_path / FILE_NAME).rmdir()
+        await add_while_the_disk_takes_nothing(spool, tmp_path, CALLS[0])
 
     run_spool(tmp_path, scenario)
 

@@ -34,7 +34,7 @@ def fail():
     raise KeyError("north")
 
 
-@pytest.mark.parametrize("error", [KeyError("north"), OverflowError("beyond the calendar"), UnavailableError("Away.")])
+@pytest.mark.parametrize("error", [KeyError("north"), OverflowError("beyond the calendar")])
 def test_work_that_fails_begins_anew_and_its_fault_is_told(faults, error):
     n_begun = 0
 
@@ -54,6 +54,42 @@ def test_work_that_fails_begins_anew_and_its_fault_is_told(faults, error):
     faults.work.watch()
     faults.work.watch()
     assert faults.said[1:] == [("Warnings", "well")]
+
+
+def test_what_waits_for_what_is_away_begins_anew_and_calls_nobody(faults):
+    n_begun = 0
+
+    async def work():
+        nonlocal n_begun
+        n_begun += 1
+        if n_begun == 1:
+            raise UnavailableError("The database is away.")
+
+    asyncio.run(asyncio.wait_for(faults.work.keep("Warnings", work), 10.0))
+
+    assert n_begun == 2
+    assert faults.said == []
+
+
+@pytest.mark.parametrize("error", [ValueError("a bug"), UnavailableError("The database is away.")])
+def test_a_tick_that_fails_keeps_no_other_back_and_is_tried_again(faults, error):
+    ticks = []
+
+    async def fails():
+        ticks.append("fails")
+        raise error
+
+    async def works():
+        ticks.append("works")
+
+    async def run():
+        for _ in range(2):
+            assert not await faults.work.tick("delays", fails)
+            assert await faults.work.tick("deadlines", works)
+
+    asyncio.run(run())
+
+    assert ticks == ["fails", "works"] * 2
 
 
 def test_work_ends_with_the_node(faults):
