@@ -42,6 +42,7 @@ class InferenceServer:
         self.hang.set()
         self.connections: set[socket.socket] = set()
         self._lock = threading.Lock()
+        self._is_closed = False
         self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler_of(self))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="kserve", daemon=True)
@@ -59,6 +60,9 @@ class InferenceServer:
         self.hang.set()
         self._server.shutdown()
         self._server.server_close()
+        # Who made the engine closes it next: no request may still be in it.
+        with self._lock:
+            self._is_closed = True
         for connection in tuple(self.connections):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
@@ -95,12 +99,15 @@ class InferenceServer:
 
         Raises:
             ValueError: The tensor is not the one announced.
+            ConnectionAbortedError: The server has ended meanwhile.
         """
         (entry,) = head["inputs"]
         pictures = np.frombuffer(data, np.float32).reshape(entry["shape"])
         rgb = np.rint(pictures.transpose(0, 2, 3, 1) * 255).astype(np.uint8)
         rows = np.zeros((len(rgb), N_ROWS, 6), np.float32)
         with self._lock:
+            if self._is_closed:
+                raise ConnectionAbortedError("this server has ended")
             time.sleep(self.cost_s * len(rgb))
             for number, boxes in enumerate(self.engine.infer(np.ascontiguousarray(rgb))):
                 rows[number, : len(boxes)] = boxes[:N_ROWS]

@@ -1,4 +1,6 @@
 import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -154,3 +156,20 @@ def test_a_file_is_no_model_for_a_server(tmp_path):
             find_model(save_toy_openvino(tmp_path / "toy_openvino_model"), folder=tmp_path, allow_download=False),
             prefer="triton",
         )
+
+
+def test_a_server_that_ended_is_out_of_its_engine_and_does_not_go_back(server):
+    pictures = np.zeros((1, 3, WH[1], WH[0]), np.float32)
+    request = ({"inputs": [{"shape": list(pictures.shape)}]}, pictures.tobytes())
+    server.cost_s = 0.5
+    with ThreadPoolExecutor(1) as caller:
+        answer = caller.submit(server.infer, *request)
+        while not server._lock.locked():
+            time.sleep(0.001)
+
+        server.__exit__()
+
+        assert server.n_pictures == 1
+        assert answer.exception() is None
+        with pytest.raises(ConnectionAbortedError):
+            server.infer(*request)
