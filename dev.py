@@ -82,6 +82,8 @@ def run(options: argparse.Namespace) -> int:
 def test(options: argparse.Namespace) -> int:
     """Run every check and test; with paths, only those tests."""
     make_environment("full", with_screen=True, with_test_servers=True)
+    # Hundreds of processes are started: told so, each would compile the program anew.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     chosen = options.rest
     if not chosen:
         for step in CHECKS:

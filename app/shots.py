@@ -74,7 +74,7 @@ async def make_shots(console: Console, size: str) -> None:
     wall = console.window.panel("wall")
     assert isinstance(wall, VideoWall)
     wall.set_preset(Preset.NINE)
-    # The jam, the collision and the car on the tramway have all happened by then.
+    # The car on the tramway and the jam have happened by then.
     await _until(lambda: len(console.live.open_alarms()) >= 3, at_most_s=45.0)
     await asyncio.sleep(3.0)
     await _take(console, f"room-{size}")

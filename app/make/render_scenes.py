@@ -45,7 +45,7 @@ class BayEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CameraEntry:
-    """One camera in cameras.json."""
+    """One camera in cameras.json; `refrain_s` as in `CameraScene`."""
 
     key: str
     name: str
@@ -54,6 +54,7 @@ class CameraEntry:
     height_px: int
     fps: int
     duration_s: float
+    refrain_s: float
     scene: Scene
     truth: Truth
     bays: tuple[BayEntry, ...] = ()
@@ -69,6 +70,7 @@ def entry_of(scene: CameraScene, run: Run) -> CameraEntry:
         height_px=scene.camera.size_wh[1],
         fps=FPS,
         duration_s=len(run.frames) / FPS,
+        refrain_s=scene.refrain_s,
         scene=calibrated(scene, run),
         truth=truth_of(scene, run),
         bays=tuple(

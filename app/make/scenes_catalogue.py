@@ -32,7 +32,7 @@ from app.make.scenes_scenery import (
     zebra,
 )
 from app.make.scenes_world import Actor, Lane, Parked, Signal, SlowSection, WorldPlan, curve
-from core.vision.model import CountLine, Scene, Zone
+from core.vision.model import CountLine, Mask, MaskKind, Scene, Zone
 
 PAVING: Rgb = (0.60, 0.585, 0.56)
 COBBLE: Rgb = (0.50, 0.47, 0.44)
@@ -63,6 +63,10 @@ HEAVY_MIX = {
 }
 
 
+LEAD_S = 16.0
+"""So long nothing goes wrong before a scene in which something does."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bay:
     """A marked parking bay.
@@ -82,6 +86,8 @@ class CameraScene:
     Attributes:
         place: Furnishes the surroundings; called with a generator of a fixed seed.
         watched: Zones and lines, without the free-flow speed, which is measured in the world.
+        refrain_s: The first seconds of the clip, in which nothing goes wrong and which are played more often than the
+            rest; 0 has none.
     """
 
     key: str
@@ -93,6 +99,7 @@ class CameraScene:
     plan: WorldPlan
     watched: Scene
     bays: tuple[Bay, ...] = ()
+    refrain_s: float = 0.0
 
 
 def _area(camera: Camera, *corners: tuple[float, float]) -> tuple[tuple[float, float], ...]:
@@ -104,6 +111,12 @@ def _line(
 ) -> CountLine:
     start, end = to_fractions(np.array([(*a, 0.0), (*b, 0.0)]), camera)
     return CountLine(key=key, name=name, start=start, end=end, forward_name=forward, backward_name=backward)
+
+
+def _not_a_vehicle(key: str, name: str, low: tuple[float, float], high: tuple[float, float]) -> Mask:
+    """Cover what the demonstration's detector takes for one, as an operator would; corners as fractions."""
+    (x0, y0), (x1, y1) = low, high
+    return Mask(key=key, name=name, polygon=((x0, y0), (x1, y0), (x1, y1), (x0, y1)), kind=MaskKind.IGNORE)
 
 
 def _lane(
@@ -266,7 +279,7 @@ def north_gate() -> CameraScene:
         # The shock runs upstream faster than the queue alone would: drivers see the brake lights ahead.
         slow.append(SlowSection(lane_key=key, from_m=205, to_m=234, from_s=1.5, to_s=8.5, speed_mps=2.5))
         slow.append(SlowSection(lane_key=key, from_m=180, to_m=205, from_s=3.0, to_s=8.0, speed_mps=5.0))
-    plan = WorldPlan(seed=29, duration_s=30, lanes=tuple(lanes), slow_sections=tuple(slow))
+    plan = WorldPlan(seed=29, duration_s=30, lead_s=LEAD_S, lanes=tuple(lanes), slow_sections=tuple(slow))
     watched = Scene(
         zones=(
             Zone(
@@ -301,6 +314,7 @@ def north_gate() -> CameraScene:
         base=("grass", (0.36, 0.42, 0.23)),
         plan=plan,
         watched=watched,
+        refrain_s=LEAD_S - 2.0,
     )
 
 
@@ -388,6 +402,7 @@ def market_cross() -> CameraScene:
     plan = WorldPlan(
         seed=41,
         duration_s=26,
+        lead_s=LEAD_S,
         lanes=(
             _lane("east", (-120, -1.75), (150, -1.75), 620, 10.5, TOWN_MIX, until_s=-1.0),
             _lane("west", (150, 1.75), (-120, 1.75), 700, 10.5, TOWN_MIX),
@@ -430,7 +445,7 @@ def market_cross() -> CameraScene:
             Signal(lane_key="east", at_m=108.6, green_s=((-99, 9.0),)),
             Signal(lane_key="west", at_m=138.6, green_s=((-99, 8.0),)),
             Signal(lane_key="west-north", at_m=138.6, green_s=((-99, 8.0),)),
-            Signal(lane_key="south", at_m=138.6, green_s=((-99, -8), (10.5, 99.0))),
+            Signal(lane_key="south", at_m=138.6, green_s=((-99, -LEAD_S - 1), (10.5, 99.0))),
         ),
     )
     watched = Scene(
@@ -452,6 +467,7 @@ def market_cross() -> CameraScene:
             _line(camera, "east-arm", "East arm", (9.5, 5.0), (9.5, -5.0), "westbound", "eastbound"),
             _line(camera, "north-arm", "North arm", (-5.0, 9.5), (5.0, 9.5), "southbound", "northbound"),
         ),
+        masks=(_not_a_vehicle("signal", "Signal", (0.50, 0.70), (0.556, 0.765)),),
     )
     return CameraScene(
         key="cam-market-cross",
@@ -462,6 +478,7 @@ def market_cross() -> CameraScene:
         base=("paving", PAVING),
         plan=plan,
         watched=watched,
+        refrain_s=LEAD_S,
     )
 
 
@@ -659,6 +676,7 @@ def station_square() -> CameraScene:
     plan = WorldPlan(
         seed=67,
         duration_s=26,
+        lead_s=LEAD_S,
         lanes=(
             _lane("east", (-110, -1.75), (180, -1.75), 760, 11.5, TOWN_MIX),
             _lane("bus", (-110, -5.25), (180, -5.25), 0, 10.5, {"bus": 1.0}),
@@ -711,6 +729,7 @@ def station_square() -> CameraScene:
         base=("paving", (0.58, 0.57, 0.55)),
         plan=plan,
         watched=watched,
+        refrain_s=LEAD_S,
     )
 
 
@@ -773,6 +792,7 @@ def tram_street() -> CameraScene:
     plan = WorldPlan(
         seed=71,
         duration_s=24,
+        lead_s=LEAD_S,
         lanes=(
             _lane("east", (-110, -5.5), (220, -5.5), 620, 9.5, TOWN_MIX),
             _lane("west", (220, 5.5), (-110, 5.5), 700, 9.5, TOWN_MIX),
@@ -820,6 +840,7 @@ def tram_street() -> CameraScene:
         base=("paving", (0.52, 0.50, 0.48)),
         plan=plan,
         watched=watched,
+        refrain_s=LEAD_S,
     )
 
 
@@ -920,6 +941,7 @@ def old_town() -> CameraScene:
             ),
         ),
         lines=(_line(camera, "street", "Old town street", (12, 3.2), (12, -3.7), "out of town", "into town"),),
+        masks=(_not_a_vehicle("lettering", "Speed limit", (0.545, 0.615), (0.585, 0.66)),),
     )
     return CameraScene(
         key="cam-old-town",

@@ -117,7 +117,12 @@ class Parked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorldPlan:
-    """Everything `simulate` needs."""
+    """Everything `simulate` needs.
+
+    Attributes:
+        duration_s: Of the clip after its lead.
+        lead_s: How long before time 0 the clip begins; within the warm-up.
+    """
 
     seed: int
     duration_s: float
@@ -127,6 +132,7 @@ class WorldPlan:
     slow_sections: tuple[SlowSection, ...] = ()
     signals: tuple[Signal, ...] = ()
     warm_up_s: float = 30.0
+    lead_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +161,7 @@ class Run:
 
     Attributes:
         frames: Vehicles of each picture, `FPS` pictures a second.
-        collision_s: When two vehicles first touched; None where nobody crashed.
+        collision_s: When two vehicles first touched, from the clip's begin; None where nobody crashed.
     """
 
     frames: tuple[tuple[Placed, ...], ...]
@@ -534,14 +540,15 @@ class World:
 def simulate(plan: WorldPlan) -> Run:
     """Run a plan and return what every picture of the clip holds."""
     world = World(plan)
-    while world.now_s < -STEP_S / 2:
+    while world.now_s < -plan.lead_s - STEP_S / 2:
         world.step()
     frames = []
-    for _ in range(round(plan.duration_s * FPS)):
+    for _ in range(round((plan.lead_s + plan.duration_s) * FPS)):
         frames.append(world.placed())
         for _ in range(round(1 / FPS / STEP_S)):
             world.step()
-    return Run(frames=tuple(frames), collision_s=world.collision_s)
+    collision_s = None if world.collision_s is None else plan.lead_s + world.collision_s
+    return Run(frames=tuple(frames), collision_s=collision_s)
 
 
 def reseeded(plan: WorldPlan, seed: int) -> WorldPlan:

@@ -98,6 +98,23 @@ class StreamReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Refrain:
+    """The first part of a looped file, played by itself between two passes of the whole.
+
+    A scene in which something happens would else show it twice a minute.
+
+    Attributes:
+        until_s: Where it ends; best at a key frame.
+        n_times: Between two passes of the whole.
+        n_first: Before the first; 0 begins with what comes after it.
+    """
+
+    until_s: float
+    n_times: int
+    n_first: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SourceSpec:
     """Where pictures come from.
 
@@ -107,6 +124,7 @@ class SourceSpec:
         username, password: Never part of the address, the logs or a picture of the screen.
         transport: "tcp" or "udp"; RTSP only.
         loops: A file starts again at its end.
+        refrain: Of a looped file.
         realtime: A file is played at its own speed; False reads it as fast as it decodes.
         read_timeout_s: A camera that is silent for longer is called again.
         hardware: What to decode with, as in `core/media/hardware.py`; empty decodes in software.
@@ -117,6 +135,7 @@ class SourceSpec:
     password: str = ""
     transport: str = "tcp"
     loops: bool = False
+    refrain: Refrain | None = None
     realtime: bool = True
     open_timeout_s: float = 5.0
     read_timeout_s: float = 2.5

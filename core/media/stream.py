@@ -395,6 +395,7 @@ class CameraStream:
         first_pts_s: float | None = None
         n_in_this_pass = 0
         n_decoded = 0
+        passes = _Passes(self._spec)
         while self._goes_on(reader):
             reader.begin("read")
             frames = source.read()
@@ -412,6 +413,10 @@ class CameraStream:
                 if not self._spec.loops:
                     self._set_state(StreamState.ENDED, "The file has been played to its end.", "")
                     return
+                passes.end()
+            elif passes.ends_before(frames):
+                frames = None
+            if frames is None:
                 n_in_this_pass = 0
                 source.rewind()
                 self._n_rewinds += 1
@@ -424,7 +429,7 @@ class CameraStream:
             n_in_this_pass += len(frames)
             n_decoded += len(frames)
             for frame in frames:
-                if self._damage.leaves_out(frame, received_s):
+                if self._damage.leaves_out(frame, received_s) or passes.skips(frame):
                     continue
                 pts_s = self._timeline.place(frame.time if source.is_timed else received_s, received_s)
                 if first_pts_s is None:
@@ -664,6 +669,32 @@ class _Damage:
 def _join(thread: threading.Thread | None, deadline_s: float) -> None:
     if thread is not None and thread is not threading.current_thread():
         thread.join(max(0.0, deadline_s - time.monotonic()))
+
+
+class _Passes:
+    """What of a looped file is played next: its refrain alone, or the whole."""
+
+    def __init__(self, spec: SourceSpec) -> None:
+        self._refrain = spec.refrain if spec.loops else None
+        self._until_s = 0.0 if self._refrain is None else self._refrain.until_s
+        self._n_left = 0 if self._refrain is None else self._refrain.n_first
+        self._begins_after = self._n_left == 0
+
+    def ends_before(self, frames: Sequence[av.VideoFrame]) -> bool:
+        """Return whether the refrain is over with these, and comes again."""
+        if self._n_left == 0 or not frames or (frames[0].time or 0.0) < self._until_s:
+            return False
+        self._n_left -= 1
+        return True
+
+    def skips(self, frame: av.VideoFrame) -> bool:
+        """Return whether a picture belongs to a refrain that is not played."""
+        return self._begins_after and (frame.time or 0.0) < self._until_s
+
+    def end(self) -> None:
+        """The whole was played."""
+        self._n_left = 0 if self._refrain is None else self._refrain.n_times
+        self._begins_after = False
 
 
 class _Pacer:

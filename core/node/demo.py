@@ -22,6 +22,7 @@ from core.incidents.dispatch import DispatchService
 from core.incidents.work import Unit
 from core.kernel.errors import ConsoleError
 from core.kernel.wire import from_builtins, to_builtins
+from core.media.model import Refrain, SourceSpec
 from core.parking.model import BayState, Lot, Outline
 from core.parking.service import ParkingService
 from core.sim.city import DemoCity
@@ -42,6 +43,16 @@ _UNITS = (
 )
 
 
+HAPPENS_EVERY_S = 600.0
+"""Something goes wrong so often before each camera that shows such a thing."""
+
+_HAPPENS_FIRST_AFTER_S = {
+    "cam-tram-street": 0.0,
+    "cam-north-gate": 15.0,
+    "cam-station-square": 60.0,
+    "cam-market-cross": 120.0,
+}
+
 HISTORY_DAYS = 40
 ROWS_AT_ONCE = 1000
 _STAGES_COLLISION = frozenset({"cam-market-cross"})
@@ -57,7 +68,7 @@ class DemoScene:
 
     key: str
     name: str
-    clip: Path
+    source: SourceSpec
     scene: Scene
     bays: dict[str, Outline]
 
@@ -73,12 +84,21 @@ def load_scenes() -> tuple[DemoScene, ...]:
         DemoScene(
             key=key,
             name=item["name"],
-            clip=resources.path(f"demo/{item['clip']}"),
+            source=_source_of(key, resources.path(f"demo/{item['clip']}"), item["refrain_s"]),
             scene=_tuned(from_builtins(item["scene"], Scene), stages_collision=key in _STAGES_COLLISION),
             bays={bay["key"]: tuple((x, y) for x, y in bay["polygon"]) for bay in item.get("bays", ())},
         )
         for key, item in data.items()
     )
+
+
+def _source_of(key: str, clip: Path, refrain_s: float) -> SourceSpec:
+    """Loop a clip; what goes wrong in it does so from time to time, and not on every camera at once."""
+    if not refrain_s:
+        return SourceSpec(address=str(clip), loops=True)
+    n_times, n_first = (round(span_s / refrain_s) for span_s in (HAPPENS_EVERY_S, _HAPPENS_FIRST_AFTER_S.get(key, 0.0)))
+    refrain = Refrain(until_s=refrain_s, n_times=n_times, n_first=n_first)
+    return SourceSpec(address=str(clip), loops=True, refrain=refrain)
 
 
 def _tuned(scene: Scene, *, stages_collision: bool) -> Scene:

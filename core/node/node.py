@@ -290,7 +290,7 @@ class Node:
         self._flying: set[str] = set()
         """Cameras that drones carry: each view of theirs is another one."""
 
-        self._clips: dict[str, Path] = {}
+        self._clips: dict[str, SourceSpec] = {}
         self._fleet: FleetProcess | None = None
         self.drone_door: DroneDoor | None = None
         self._gateway_address = ""
@@ -349,7 +349,7 @@ class Node:
         if self.is_demo:
             self._city = load_city()
             self._scenes = demo.load_scenes()
-            self._clips = {scene.key: scene.clip for scene in self._scenes}
+            self._clips = {scene.key: scene.source for scene in self._scenes}
             self.basemap = self.basemap or "marenholm"
             self.center = (self._city.center.lat_deg, self._city.center.lon_deg)
         elif self.settings.site.center_lat_deg is not None and self.settings.site.center_lon_deg is not None:

@@ -6,7 +6,6 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.access.model import Actor, Role, Session, User
@@ -549,7 +548,7 @@ def _traffic_verbs(node: Node) -> dict[str, Verb]:
     return {"traffic.flow": flow}
 
 
-def spec_of(camera: Camera, password: str, *, clips: Mapping[str, Path]) -> SourceSpec:
+def spec_of(camera: Camera, password: str, *, clips: Mapping[str, SourceSpec]) -> SourceSpec:
     """Turn a camera's settings into what the reader opens.
 
     Raises:
@@ -559,7 +558,7 @@ def spec_of(camera: Camera, password: str, *, clips: Mapping[str, Path]) -> Sour
     return resolve_demo(plain, clips)
 
 
-def resolve_demo(source: SourceSpec, clips: Mapping[str, Path]) -> SourceSpec:
+def resolve_demo(source: SourceSpec, clips: Mapping[str, SourceSpec]) -> SourceSpec:
     """Replace the address `demo:KEY` by the looped clip of the demo city; leave others alone.
 
     Raises:
@@ -571,7 +570,8 @@ def resolve_demo(source: SourceSpec, clips: Mapping[str, Path]) -> SourceSpec:
     if key not in clips:
         known = ", ".join(sorted(clips)) or "none: this node does not run the demonstration"
         raise BadInputError(f"The demo city has no camera {key!r}.", hint=f"There are {known}.")
-    return replace(source, address=str(clips[key]), loops=True)
+    clip = clips[key]
+    return replace(source, address=clip.address, loops=clip.loops, refrain=clip.refrain)
 
 
 def not_ready(reason: str) -> UnavailableError:

@@ -12,7 +12,7 @@ from core.kernel.clock import SystemClock
 from core.kernel.errors import BadInputError, UnavailableError
 from core.media import stream as stream_module
 from core.media.camera_source import CameraSource
-from core.media.model import SourceSpec, StreamState
+from core.media.model import Refrain, SourceSpec, StreamState
 from core.media.probe import probe
 from core.media.source import LoginRefusedError
 from core.media.stream import CameraStream, StreamFrame, Timeline, patience_s, retry_delay_s
@@ -182,6 +182,18 @@ def test_a_looping_file_goes_on_without_a_jump_and_without_reconnecting(room, op
     assert report.state is StreamState.LIVE
     assert 15 < report.fps < 35
     assert (report.width, report.height, report.codec) == (320, 192, "h264")
+
+
+@pytest.mark.parametrize(("n_first", "passes"), [(2, [6, 6, 10, 6, 6, 6, 10]), (0, [4, 6, 6, 6, 10])])
+def test_the_refrain_of_a_looping_file_is_played_between_the_wholes(room, open_stream, tmp_path, n_first, passes):
+    refrain = Refrain(until_s=0.24, n_times=3, n_first=n_first)
+    open_stream(make_clip(tmp_path / "a.mp4", n_frames=10), loops=True, refrain=refrain)
+    wait_until(lambda: len(room.frames) > sum(passes), what="two wholes")
+
+    seen = room.frames[: sum(passes)]
+    assert [len(list(group)) for _, group in itertools.groupby(seen, key=lambda frame: frame.n_rewinds)] == passes
+    steps = [later.pts_s - earlier.pts_s for earlier, later in itertools.pairwise(seen)]
+    assert steps == pytest.approx([0.04] * len(steps), abs=1e-6)
 
 
 def test_a_made_up_street_needs_no_camera(room, open_stream):

@@ -28,6 +28,7 @@ from app.make.scenes_world import (
     simulate,
 )
 from core.kernel.wire import from_builtins
+from core.node.demo import load_scenes
 from core.vision.model import DEFAULT_LABELS, Scene
 
 CAMERAS = json.loads(resources.path("demo/cameras.json").read_text())
@@ -144,6 +145,25 @@ def test_what_goes_wrong_lasts_long_enough_to_be_seen(key: str, kind: str, least
     first: Happening = happenings[0]
     assert first.begin_s > 1.0
     assert (first.end_s or entry["duration_s"]) - first.begin_s >= least_s
+
+
+def test_nothing_goes_wrong_in_what_is_played_most():
+    with_refrain = {key: entry for key, entry in CAMERAS.items() if entry["refrain_s"]}
+    happening = {key for key, entry in CAMERAS.items() if entry["truth"]["happenings"]}
+
+    assert with_refrain.keys() == happening
+    for entry in with_refrain.values():
+        assert entry["refrain_s"] % 2.0 == 0.0, "it ends at a key frame"
+        assert all(h.begin_s > entry["refrain_s"] + 1.0 for h in from_builtins(entry["truth"], Truth).happenings)
+
+
+def test_no_two_cameras_of_the_demo_call_at_once():
+    refrains = [scene.source.refrain for scene in load_scenes() if scene.source.refrain is not None]
+    first_s = sorted(refrain.until_s * refrain.n_first for refrain in refrains)
+
+    assert first_s[0] == 0.0, "who starts it sees something soon"
+    assert all(later - earlier > 10.0 for earlier, later in itertools.pairwise(first_s))
+    assert all(refrain.until_s * refrain.n_times > 500.0 for refrain in refrains)
 
 
 def test_the_jam_dissolves_before_the_clip_ends():
