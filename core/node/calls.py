@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -107,6 +108,7 @@ class _Step:
         n_bytes: Of the picture that waits with it.
         lane: Steps of one lane are stored one after the other, those of others may share a transaction with them;
             empty waits for everything before it, and everything after waits for it.
+        about: Key of the condition that it is about, where that is not its lane.
         on_refused: Called where it cannot be stored and is given up.
         on_over: Called once it is stored, or given up.
         call: What it calls an operator for; None where it calls nobody.
@@ -115,6 +117,7 @@ class _Step:
     run: Callable[[], Coroutine[Any, Any, Any]]
     n_bytes: int = 0
     lane: str = ""
+    about: str = ""
     on_refused: Callable[[], object] = _nothing
     on_over: Callable[[], object] = _nothing
     call: UnstoredCall | None = None
@@ -161,6 +164,9 @@ class Calls:
         self._queue: asyncio.Queue[_Step] = asyncio.Queue()
         self._n_picture_bytes = 0
         self._spool = spool
+        self._n_waiting: Counter[str] = Counter()
+        """Steps, by the condition or lane that they are about."""
+
         self._unstored: dict[int, tuple[float, UnstoredCall]] = {}
         """What waits for the database, by the step that stores it, and since when."""
 
@@ -284,6 +290,10 @@ class Calls:
         """Take back also these, which were raised before the start, once they are good again."""
         self._doubtful.update(alarm.condition_key for alarm in alarms)
 
+    def is_waiting(self, condition_key: str) -> bool:
+        """Tell whether something that was said of a condition is not stored yet; what is made of later words waits."""
+        return condition_key in self._n_waiting
+
     def is_measured(self, doubtful: Doubtful) -> bool | None:
         """Tell whether the number of an alarm was told, within its limit; None where no limit asks for it."""
         prefix = f"{SourceKind.DEVICE}/{doubtful.source_id}/{doubtful.kind}:"
@@ -337,6 +347,10 @@ class Calls:
             await asyncio.gather(*(self._store(step) for step in together))
             for step in together:
                 self._n_picture_bytes -= step.n_bytes
+                key = step.about or step.lane
+                self._n_waiting[key] -= 1
+                if not self._n_waiting[key]:
+                    del self._n_waiting[key]
                 self._queue.task_done()
             if self._queue.empty() and first is None:
                 self._once.back("queue", "everything that waited is stored")
@@ -396,6 +410,7 @@ class Calls:
             )
             return False
         self._n_picture_bytes += step.n_bytes
+        self._n_waiting[step.about or step.lane] += 1
         if step.call is not None:
             self._unstored[id(step)] = self._clock.monotonic(), step.call
         self._queue.put_nowait(step)
@@ -447,6 +462,7 @@ class Calls:
                 call_from=seen.call_from,
             ),
             0 if picture is None else len(picture.jpeg),
+            about=key_of_observation(observation),
             on_over=partial(self._forget_spooled, observation.observation_id),
             call=None if observation.phase is Phase.END else self._unstored_of(_condition_of(seen)),
         )

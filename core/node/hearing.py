@@ -50,6 +50,7 @@ class Hearing:
     Attributes:
         stream: How a camera's stream is; None where nobody has said.
         workers: How every worker is, and the detector.
+        is_waiting: Whether something that was said of a condition is not stored yet.
         is_measured: Whether a device has told the number of a condition, well within its limit.
         is_view_told: Whether the newest picture of a lot by a camera says what stands in its bays.
         is_frigate_heard: Whether Frigate runs.
@@ -61,6 +62,7 @@ class Hearing:
     services: Services
     stream: Callable[[str], StreamReport | None]
     workers: Callable[[], tuple[WorkerReport, ...]]
+    is_waiting: Callable[[str], bool]
     is_measured: Callable[[Doubtful], bool | None]
     is_view_told: Callable[[str, str], bool]
     is_frigate_heard: Callable[[], bool]
@@ -74,6 +76,12 @@ class Hearing:
         Of a source that is in no list any more nobody will ever hear: what it was called for is over at once, also
         where the node was killed between the removal and the end of its alarms.
         """
+        if self.is_waiting(doubtful.condition_key):
+            # An end would overtake it, and it would call anew.
+            return None
+        return self._needed_s(doubtful)
+
+    def _needed_s(self, doubtful: Doubtful) -> float | None:
         match doubtful.source_kind:
             case SourceKind.CAMERA:
                 return self._camera(doubtful)
@@ -95,7 +103,7 @@ class Hearing:
         """Tell whether a source is heard now, also where it says that it cannot see."""
         if doubtful.source_kind is SourceKind.LOT and doubtful.kind in _OF_VIEWS:
             return self._is_live(doubtful.condition_key.partition(f"{doubtful.kind}:")[2])
-        return self(doubtful) is not None
+        return self._needed_s(doubtful) is not None
 
     def _is_live(self, camera_id: str) -> bool:
         report = self.stream(camera_id)

@@ -543,6 +543,7 @@ class Node:
             services=services,
             stream=lambda camera_id: self._sight.streams.get(camera_id) if self._sight else None,
             workers=lambda: self._supervisor.reports() if self._supervisor else (),
+            is_waiting=calls.is_waiting,
             is_measured=calls.is_measured,
             is_frigate_heard=calls.is_frigate_heard,
             is_view_told=self.bay_sight.is_told,

@@ -16,6 +16,7 @@ from core.gateway.frigate import OBJECT, FrigateAdapter
 from core.incidents.doubt import Doubtful
 from core.incidents.ledger import Measured
 from core.incidents.model import Condition, Priority, Quality, SourceKind
+from core.incidents.policy import key_of_observation
 from core.incidents.rules.book import RuleBook, shipped_book
 from core.incidents.rules.model import AlarmRule, AppliesTo, Consequence, Limits, RuleSet, RulesInForce, TimeToRespond
 from core.kernel.clock import FakeClock
@@ -779,6 +780,28 @@ def test_the_number_of_an_alarm_is_told_again_only_well_within_its_limit():
         assert calls.is_measured(replace(slow, condition_key="device/edge/e1/device_value:vitals/other")) is None
 
     run(scenario, find_device=lambda _id: device)
+
+
+def test_a_condition_waits_until_all_that_was_said_of_it_is_stored(monkeypatch):
+    monkeypatch.setattr("core.node.calls.RETRY_S", 0.01)
+    jam = seen(ObservationKind.CONGESTION)
+    keys = ("system/x", key_of_observation(jam.observation))
+
+    async def scenario(calls, incidents):
+        incidents.is_away = True
+        calls.raise_condition(condition())
+        calls.return_condition("system/x")
+        calls.take_observed(jam)
+        while not incidents.n_tries:
+            await asyncio.sleep(0.005)
+        assert [calls.is_waiting(key) for key in (*keys, "system/y")] == [True, True, False]
+
+        incidents.is_away = False
+        await calls.drain(timeout_s=5)
+
+        assert not any(calls.is_waiting(key) for key in keys)
+
+    run(scenario)
 
 
 def test_what_is_wrong_at_a_lot_is_raised_with_its_picture_and_returned():

@@ -48,11 +48,13 @@ def hearing(
     cameras=frozenset({"ring", "a"}),
     are_read=True,
     scene=None,
+    waiting=(),
 ):
     return Hearing(
         services=(lists or Lists()).services,
         stream=lambda _id: report,
         workers=tuple,
+        is_waiting=lambda condition_key: condition_key in waiting,
         is_measured=lambda _doubtful: None,
         is_view_told=lambda lot_id, camera_id: is_told and (lot_id, camera_id) == ("lot-a", "ring"),
         is_frigate_heard=lambda: True,
@@ -98,6 +100,15 @@ def test_a_camera_whose_settings_nobody_has_read_yet_is_not_taken_for_a_removed_
 
 def test_a_device_that_is_there_again_is_waited_for_until_it_has_said_all():
     assert hearing(Lists(online=True))(doubt(SourceKind.DEVICE, "north/p1")) == CONFIRM_S
+
+
+def test_silence_counts_only_once_everything_that_was_said_before_it_is_stored():
+    gone = doubt(SourceKind.DEVICE, "north/gone")
+    told = hearing(Lists(), waiting={gone.condition_key})
+
+    assert told(gone) is None
+    assert told.is_heard(gone)
+    assert told(doubt(SourceKind.DEVICE, "north/gone", "y")) == AT_ONCE_S
 
 
 def live(**changes):
