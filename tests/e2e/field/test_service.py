@@ -206,18 +206,21 @@ async def chaos(node, broker, *, n_per_s, seconds, n_kills):
     await until(lambda: node.device() is not None)
     began = time.monotonic()
     kills = [began + seconds * (number + 1) / (n_kills + 1) for number in range(n_kills)]
-    n_sent = 0
-    while time.monotonic() - began < seconds:
+    n_sent = n_killed = 0
+    while kills or time.monotonic() - began < seconds:
         due = int((time.monotonic() - began) * n_per_s)
         while n_sent < due:
             device.event({"intensity": n_sent})
             n_sent += 1
-        if kills and time.monotonic() > kills[0]:
+        # A broker that is gone again before anybody was back is one kill, not two.
+        if kills and time.monotonic() > kills[0] and node.link.report().n_reconnects >= n_killed:
             kills.pop(0)
+            n_killed += 1
             broker.kill()
             await asyncio.to_thread(broker.start)
         device.resend()
         await asyncio.sleep(0.01)
+    await until(lambda: node.link.report().n_reconnects >= n_killed)
     deadline = time.monotonic() + 40
     while device.outbox:
         assert time.monotonic() < deadline, f"{len(device.outbox)} events were never confirmed"
