@@ -678,7 +678,7 @@ class _Passes:
         self._refrain = spec.refrain if spec.loops else None
         self._until_s = 0.0 if self._refrain is None else self._refrain.until_s
         self._n_left = 0 if self._refrain is None else self._refrain.n_first
-        self._begins_after = self._n_left == 0
+        self._begins_after = self._refrain is not None and self._n_left == 0
 
     def ends_before(self, frames: Sequence[av.VideoFrame]) -> bool:
         """Return whether the refrain is over with these, and comes again."""

@@ -56,7 +56,7 @@ from core.parking.rules import LotCondition
 from core.parking.sight.model import SightInterrupted
 from core.traffic.service import StationCongestion
 from core.vision.messages import EngineFailed, Observed
-from core.vision.model import AT_THE_CAMERA, ObservationKind, Phase
+from core.vision.model import AT_THE_CAMERA, Observation, ObservationKind, Phase
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +108,7 @@ class _Step:
         n_bytes: Of the picture that waits with it.
         lane: Steps of one lane are stored one after the other, those of others may share a transaction with them;
             empty waits for everything before it, and everything after waits for it.
-        about: Key of the condition that it is about, where that is not its lane.
+        about: What it is about, as `is_waiting` is asked; its lane where that is empty.
         on_refused: Called where it cannot be stored and is given up.
         on_over: Called once it is stored, or given up.
         call: What it calls an operator for; None where it calls nobody.
@@ -117,7 +117,7 @@ class _Step:
     run: Callable[[], Coroutine[Any, Any, Any]]
     n_bytes: int = 0
     lane: str = ""
-    about: str = ""
+    about: tuple[str, ...] = ()
     on_refused: Callable[[], object] = _nothing
     on_over: Callable[[], object] = _nothing
     call: UnstoredCall | None = None
@@ -165,7 +165,7 @@ class Calls:
         self._n_picture_bytes = 0
         self._spool = spool
         self._n_waiting: Counter[str] = Counter()
-        """Steps, by the condition or lane that they are about."""
+        """Steps, by what they are about."""
 
         self._unstored: dict[int, tuple[float, UnstoredCall]] = {}
         """What waits for the database, by the step that stores it, and since when."""
@@ -290,9 +290,12 @@ class Calls:
         """Take back also these, which were raised before the start, once they are good again."""
         self._doubtful.update(alarm.condition_key for alarm in alarms)
 
-    def is_waiting(self, condition_key: str) -> bool:
+    def is_waiting(self, doubtful: Doubtful) -> bool:
         """Tell whether something that was said of a condition is not stored yet; what is made of later words waits."""
-        return condition_key in self._n_waiting
+        kind_key = key_at(doubtful.source_id, doubtful.kind)
+        return doubtful.condition_key in self._n_waiting or (
+            doubtful.source_kind is SourceKind.CAMERA and kind_key in self._n_waiting
+        )
 
     def is_measured(self, doubtful: Doubtful) -> bool | None:
         """Tell whether the number of an alarm was told, within its limit; None where no limit asks for it."""
@@ -347,10 +350,10 @@ class Calls:
             await asyncio.gather(*(self._store(step) for step in together))
             for step in together:
                 self._n_picture_bytes -= step.n_bytes
-                key = step.about or step.lane
-                self._n_waiting[key] -= 1
-                if not self._n_waiting[key]:
-                    del self._n_waiting[key]
+                for key in step.about or (step.lane,):
+                    self._n_waiting[key] -= 1
+                    if not self._n_waiting[key]:
+                        del self._n_waiting[key]
                 self._queue.task_done()
             if self._queue.empty() and first is None:
                 self._once.back("queue", "everything that waited is stored")
@@ -410,7 +413,7 @@ class Calls:
             )
             return False
         self._n_picture_bytes += step.n_bytes
-        self._n_waiting[step.about or step.lane] += 1
+        self._n_waiting.update(step.about or (step.lane,))
         if step.call is not None:
             self._unstored[id(step)] = self._clock.monotonic(), step.call
         self._queue.put_nowait(step)
@@ -462,7 +465,7 @@ class Calls:
                 call_from=seen.call_from,
             ),
             0 if picture is None else len(picture.jpeg),
-            about=key_of_observation(observation),
+            about=_about(observation),
             on_over=partial(self._forget_spooled, observation.observation_id),
             call=None if observation.phase is Phase.END else self._unstored_of(_condition_of(seen)),
         )
@@ -857,6 +860,14 @@ class Calls:
             self.raise_condition(condition)
         else:
             self.return_condition(condition.condition_key)
+
+
+def _about(observation: Observation) -> tuple[str, ...]:
+    """Return the keys under which an observation waits: what begins may be known under the number of another run."""
+    key = key_of_observation(observation)
+    if observation.phase is not Phase.BEGIN:
+        return (key,)
+    return (key, key_at(observation.camera_id, observation.kind))
 
 
 def _condition_of(seen: SpooledCall) -> Condition | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -62,7 +63,7 @@ class Hearing:
     services: Services
     stream: Callable[[str], StreamReport | None]
     workers: Callable[[], tuple[WorkerReport, ...]]
-    is_waiting: Callable[[str], bool]
+    is_waiting: Callable[[Doubtful], bool]
     is_measured: Callable[[Doubtful], bool | None]
     is_view_told: Callable[[str, str], bool]
     is_frigate_heard: Callable[[], bool]
@@ -76,10 +77,9 @@ class Hearing:
         Of a source that is in no list any more nobody will ever hear: what it was called for is over at once, also
         where the node was killed between the removal and the end of its alarms.
         """
-        if self.is_waiting(doubtful.condition_key):
-            # An end would overtake it, and it would call anew.
-            return None
-        return self._needed_s(doubtful)
+        needed_s = self._needed_s(doubtful)
+        # An end would overtake what waits, and it would call anew.
+        return math.inf if needed_s is not None and self.is_waiting(doubtful) else needed_s
 
     def _needed_s(self, doubtful: Doubtful) -> float | None:
         match doubtful.source_kind:

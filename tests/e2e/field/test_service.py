@@ -208,6 +208,7 @@ async def chaos(node, broker, *, n_per_s, seconds, n_kills):
     kills = [began + seconds * (number + 1) / (n_kills + 1) for number in range(n_kills)]
     n_sent = n_killed = 0
     while kills or time.monotonic() - began < seconds:
+        assert time.monotonic() - began < seconds + 60, f"the node was not back after {n_killed} kills"
         due = int((time.monotonic() - began) * n_per_s)
         while n_sent < due:
             device.event({"intensity": n_sent})

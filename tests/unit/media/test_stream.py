@@ -4,6 +4,7 @@ import threading
 import time
 from dataclasses import replace
 
+import av
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -182,6 +183,25 @@ def test_a_looping_file_goes_on_without_a_jump_and_without_reconnecting(room, op
     assert report.state is StreamState.LIVE
     assert 15 < report.fps < 35
     assert (report.width, report.height, report.codec) == (320, 192, "h264")
+
+
+def test_a_stream_whose_times_begin_below_zero_is_shown_whole(room, open_stream, tmp_path):
+    # The clock of a transport stream has 33 bits; libav makes negative times of what comes just before it wraps.
+    wraps_s = 2**33 / 90_000
+    path = tmp_path / "wraps.ts"
+    with av.open(str(make_clip(tmp_path / "a.mp4", n_frames=10))) as clip, av.open(str(path), "w") as stream:
+        copy = stream.add_stream_from_template(clip.streams.video[0])
+        for packet in clip.demux(video=0):
+            if packet.dts is not None:
+                shift = round((wraps_s - 10.0) / packet.time_base)
+                packet.pts, packet.dts, packet.stream = packet.pts + shift, packet.dts + shift, copy
+                stream.mux(packet)
+
+    open_stream(path, realtime=False)
+    wait_until(lambda: room.has_been(StreamState.ENDED), what="the end of the stream")
+
+    assert len(room.frames) == 10
+    assert room.frames[0].frame.time < 0
 
 
 @pytest.mark.parametrize(("n_first", "passes"), [(2, [6, 6, 10, 6, 6, 6, 10]), (0, [4, 6, 6, 6, 10])])

@@ -16,7 +16,6 @@ from core.gateway.frigate import OBJECT, FrigateAdapter
 from core.incidents.doubt import Doubtful
 from core.incidents.ledger import Measured
 from core.incidents.model import Condition, Priority, Quality, SourceKind
-from core.incidents.policy import key_of_observation
 from core.incidents.rules.book import RuleBook, shipped_book
 from core.incidents.rules.model import AlarmRule, AppliesTo, Consequence, Limits, RuleSet, RulesInForce, TimeToRespond
 from core.kernel.clock import FakeClock
@@ -782,24 +781,31 @@ def test_the_number_of_an_alarm_is_told_again_only_well_within_its_limit():
     run(scenario, find_device=lambda _id: device)
 
 
+def doubt(key, kind="system", source_kind=SourceKind.SYSTEM, source_id="x"):
+    return Doubtful(condition_key=key, kind=kind, source_kind=source_kind, source_id=source_id)
+
+
 def test_a_condition_waits_until_all_that_was_said_of_it_is_stored(monkeypatch):
     monkeypatch.setattr("core.node.calls.RETRY_S", 0.01)
-    jam = seen(ObservationKind.CONGESTION)
-    keys = ("system/x", key_of_observation(jam.observation))
+    # A worker that began anew has numbers of its own: what stands may be what it begins.
+    of_before = doubt("camera/a/stopped_vehicle:7", ObservationKind.STOPPED_VEHICLE, SourceKind.CAMERA, "a")
+    waiting = [doubt("system/x"), of_before]
+    others = [doubt("system/y"), replace(of_before, source_id="b"), replace(of_before, kind=ObservationKind.LOITERING)]
 
     async def scenario(calls, incidents):
         incidents.is_away = True
         calls.raise_condition(condition())
         calls.return_condition("system/x")
-        calls.take_observed(jam)
+        calls.take_observed(seen(ObservationKind.STOPPED_VEHICLE, key="stopped_vehicle:1"))
+        calls.take_observed(seen(ObservationKind.LOITERING, Phase.END, key="loitering:1"))
         while not incidents.n_tries:
             await asyncio.sleep(0.005)
-        assert [calls.is_waiting(key) for key in (*keys, "system/y")] == [True, True, False]
+        assert [calls.is_waiting(one) for one in (*waiting, *others)] == [True, True, False, False, False]
 
         incidents.is_away = False
         await calls.drain(timeout_s=5)
 
-        assert not any(calls.is_waiting(key) for key in keys)
+        assert not any(calls.is_waiting(one) for one in waiting)
 
     run(scenario)
 

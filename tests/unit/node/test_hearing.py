@@ -1,5 +1,6 @@
 """Whose silence counts after a restart, and when nobody is there any more who could speak."""
 
+import math
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -54,7 +55,7 @@ def hearing(
         services=(lists or Lists()).services,
         stream=lambda _id: report,
         workers=tuple,
-        is_waiting=lambda condition_key: condition_key in waiting,
+        is_waiting=lambda doubtful: doubtful.condition_key in waiting,
         is_measured=lambda _doubtful: None,
         is_view_told=lambda lot_id, camera_id: is_told and (lot_id, camera_id) == ("lot-a", "ring"),
         is_frigate_heard=lambda: True,
@@ -106,7 +107,7 @@ def test_silence_counts_only_once_everything_that_was_said_before_it_is_stored()
     gone = doubt(SourceKind.DEVICE, "north/gone")
     told = hearing(Lists(), waiting={gone.condition_key})
 
-    assert told(gone) is None
+    assert told(gone) == math.inf
     assert told.is_heard(gone)
     assert told(doubt(SourceKind.DEVICE, "north/gone", "y")) == AT_ONCE_S
 

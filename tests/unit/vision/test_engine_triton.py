@@ -164,7 +164,7 @@ def test_a_server_that_ended_is_out_of_its_engine_and_does_not_go_back(server):
     server.cost_s = 0.5
     with ThreadPoolExecutor(1) as caller:
         answer = caller.submit(server.infer, *request)
-        while not server._lock.locked():
+        while not (server._lock.locked() or answer.done()):
             time.sleep(0.001)
 
         server.__exit__()
