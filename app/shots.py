@@ -22,7 +22,7 @@ from app.report import ErrorDoor
 from app.shots_alarms import shoot_alarms
 from core.cameras.model import Camera
 from core.incidents.cap import CapAlert, CapArea, CapInfo, to_xml
-from core.incidents.model import Incident
+from core.incidents.model import Incident, SourceKind
 from core.incidents.review import Outcome
 from core.incidents.work import Step, StepOrder
 from core.kernel.geo import GeoPoint
@@ -75,7 +75,7 @@ async def make_shots(console: Console, size: str) -> None:
     assert isinstance(wall, VideoWall)
     wall.set_preset(Preset.NINE)
     # The car on the tramway and the jam have happened by then.
-    await _until(lambda: len(console.live.open_alarms()) >= 3, at_most_s=45.0)
+    await _until(lambda: _n_seen(console) >= 2, at_most_s=75.0)
     await asyncio.sleep(3.0)
     await _take(console, f"room-{size}")
     newest = max(console.live.open_alarms(), key=lambda alarm: (-alarm.priority, alarm.raised_at), default=None)
@@ -106,6 +106,10 @@ async def make_shots(console: Console, size: str) -> None:
     console.room.edit_requested.emit("")
     await asyncio.sleep(1.0)
     await _take(console, f"add-camera-{size}")
+
+
+def _n_seen(console: Console) -> int:
+    return sum(alarm.source_kind is SourceKind.CAMERA for alarm in console.live.open_alarms())
 
 
 async def _shoot_alarms(console: Console, size: str) -> None:
