@@ -122,6 +122,11 @@ class _Step:
     on_over: Callable[[], object] = _nothing
     call: UnstoredCall | None = None
 
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Under which it waits."""
+        return self.about or (self.lane,)
+
 
 class Calls:
     """Turns what parts of the node report into conditions, and takes them back.
@@ -350,7 +355,7 @@ class Calls:
             await asyncio.gather(*(self._store(step) for step in together))
             for step in together:
                 self._n_picture_bytes -= step.n_bytes
-                for key in step.about or (step.lane,):
+                for key in step.keys:
                     self._n_waiting[key] -= 1
                     if not self._n_waiting[key]:
                         del self._n_waiting[key]
@@ -413,7 +418,7 @@ class Calls:
             )
             return False
         self._n_picture_bytes += step.n_bytes
-        self._n_waiting.update(step.about or (step.lane,))
+        self._n_waiting.update(step.keys)
         if step.call is not None:
             self._unstored[id(step)] = self._clock.monotonic(), step.call
         self._queue.put_nowait(step)

@@ -96,7 +96,7 @@ def _source_of(key: str, clip: Path, refrain_s: float) -> SourceSpec:
     """Loop a clip; what goes wrong in it does so from time to time, and not on every camera at once."""
     if not refrain_s:
         return SourceSpec(address=str(clip), loops=True)
-    n_times, n_first = (round(span_s / refrain_s) for span_s in (HAPPENS_EVERY_S, _HAPPENS_FIRST_AFTER_S.get(key, 0.0)))
+    n_times, n_first = (round(span_s / refrain_s) for span_s in (HAPPENS_EVERY_S, _HAPPENS_FIRST_AFTER_S[key]))
     refrain = Refrain(until_s=refrain_s, n_times=n_times, n_first=n_first)
     return SourceSpec(address=str(clip), loops=True, refrain=refrain)
 

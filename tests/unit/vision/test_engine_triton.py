@@ -1,5 +1,5 @@
 import socket
-import time
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -158,14 +158,20 @@ def test_a_file_is_no_model_for_a_server(tmp_path):
         )
 
 
-def test_a_server_that_ended_is_out_of_its_engine_and_does_not_go_back(server):
+def test_a_server_that_ended_is_out_of_its_engine_and_does_not_go_back(server, local, monkeypatch):
     pictures = np.zeros((1, 3, WH[1], WH[0]), np.float32)
     request = ({"inputs": [{"shape": list(pictures.shape)}]}, pictures.tobytes())
-    server.cost_s = 0.5
+    has_begun, look = threading.Event(), local.infer
+
+    def look_until_the_server_ends(rgb):
+        has_begun.set()
+        server._thread.join(30)
+        return look(rgb)
+
+    monkeypatch.setattr(local, "infer", look_until_the_server_ends)
     with ThreadPoolExecutor(1) as caller:
         answer = caller.submit(server.infer, *request)
-        while not (server._lock.locked() or answer.done()):
-            time.sleep(0.001)
+        assert has_begun.wait(30)
 
         server.__exit__()
 
