@@ -80,10 +80,9 @@ class BareWall(QWidget):
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Paint sixteen pictures."""
-        painter = QPainter(self)
-        for tile, image in zip(self._tiles, self._images[self._step % 2], strict=True):
-            painter.drawImage(tile.topLeft(), image)
-        painter.end()
+        with QPainter(self) as painter:
+            for tile, image in zip(self._tiles, self._images[self._step % 2], strict=True):
+                painter.drawImage(tile.topLeft(), image)
 
 
 def bench_wall() -> BenchResult:

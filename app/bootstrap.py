@@ -27,7 +27,8 @@ from app.frame import Frame
 from app.lag import UiLag
 from app.live import LiveModel
 from app.main_window import MainWindow
-from app.panel import PanelInfo, Perspective, find_panels, in_order
+from app.modules import import_in_turns
+from app.panel import PanelInfo, Perspective, discover_panels, panel_modules
 from app.report import ErrorDoor
 from app.room import Room
 from core.kernel.errors import ConsoleError
@@ -207,19 +208,17 @@ class Console(QObject):
         # A window that starts behind another one may not be painted for long.
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._is_painted.wait(), PAINT_S)
-        found = []
-        finder = find_panels()
         # The collector would take up windows in a thread that is not theirs.
         gc.disable()
         try:
-            while (panel := await asyncio.to_thread(next, finder, None)) is not None:
-                found.append(panel)
-            await asyncio.to_thread(read_drawings)
+            await import_in_turns(panel_modules())
+            for _ in read_drawings():
+                await asyncio.sleep(0)
         finally:
             gc.enable()
         # What was imported stays, and of what is left over there is little.
         gc.freeze()
-        return in_order(found)
+        return discover_panels()
 
     async def _open_room(self) -> None:
         """Build the room the first time somebody enters it: what is in front first, the rest while it is used."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Protocol, runtime_checkable
@@ -93,20 +93,21 @@ class MadeInParts(Protocol):
         """Make what is not there yet; yields after each part, so that the loop can run."""
 
 
-def find_panels() -> Iterator[PanelInfo]:
-    """Import the modules of `app.panels` one by one, and yield the declaration of each."""
-    for module in pkgutil.iter_modules(app.panels.__path__, "app.panels."):
-        panel = importlib.import_module(module.name).PANEL
-        if not isinstance(panel, PanelInfo):
-            raise TypeError(f"{module.name}.PANEL is no PanelInfo")
-        yield panel
-
-
-def in_order(panels: Iterable[PanelInfo]) -> tuple[PanelInfo, ...]:
-    """Return panels as the window furnishes them."""
-    return tuple(sorted(panels, key=lambda panel: (list(Area).index(panel.area), panel.order, panel.key)))
+def panel_modules() -> tuple[str, ...]:
+    """Return the names of the modules of `app.panels`; none is imported."""
+    return tuple(module.name for module in pkgutil.iter_modules(app.panels.__path__, "app.panels."))
 
 
 def discover_panels() -> tuple[PanelInfo, ...]:
-    """Import every module of `app.panels` and return their declarations, in their order."""
-    return in_order(find_panels())
+    """Import every module of `app.panels`, and return their declarations as the window furnishes them.
+
+    Raises:
+        TypeError: A module declares no panel.
+    """
+    panels: list[PanelInfo] = []
+    for name in panel_modules():
+        panel = importlib.import_module(name).PANEL
+        if not isinstance(panel, PanelInfo):
+            raise TypeError(f"{name}.PANEL is no PanelInfo")
+        panels.append(panel)
+    return tuple(sorted(panels, key=lambda panel: (list(Area).index(panel.area), panel.order, panel.key)))

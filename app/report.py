@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import platform
 import sys
 import time
 import traceback
+from collections import Counter
 from types import TracebackType
 from typing import Any
 
@@ -16,7 +18,7 @@ from PySide6.QtCore import QObject, QtMsgType, Signal, qInstallMessageHandler
 log = logging.getLogger("report")
 
 REPEAT_S = 60.0
-"""The same fault is shown at most this often: a fault in a paint event comes sixty times a second."""
+"""The same fault is logged and shown at most this often: one in a paint event comes sixty times a second."""
 
 
 class ErrorDoor(QObject):
@@ -33,6 +35,7 @@ class ErrorDoor(QObject):
         self.n_errors = 0
         self.newest_report = ""
         self._shown_s: dict[str, float] = {}
+        self._n_untold: Counter[str] = Counter()
 
     def open(self, loop: asyncio.AbstractEventLoop) -> None:
         """Take over `sys.excepthook`, the loop's handler and Qt's messages."""
@@ -41,18 +44,23 @@ class ErrorDoor(QObject):
         qInstallMessageHandler(_log_qt_message)
 
     def take(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        """Log, count and show one exception."""
+        """Count one exception, and log and show it unless the same was within the last minute."""
         if issubclass(kind, KeyboardInterrupt):
             return
         self.n_errors += 1
         text = "".join(traceback.format_exception(kind, error, trace))
-        log.error("something broke:\n%s", text)
         self.newest_report = f"Watchfloor on {platform.platform()}, Python {platform.python_version()}\n{text}"
-        place = text.strip().splitlines()[-3:]
+        # Not what it says: that may have a number in it.
+        place = "".join(traceback.format_tb(trace)[-1:]) + kind.__name__
         now_s = time.monotonic()
-        if now_s - self._shown_s.get(str(place), -REPEAT_S) >= REPEAT_S:
-            self._shown_s[str(place)] = now_s
-            self.broke.emit(self.newest_report)
+        if now_s - self._shown_s.get(place, -math.inf) < REPEAT_S:
+            self._n_untold[place] += 1
+            return
+        self._shown_s[place] = now_s
+        n_untold = self._n_untold.pop(place, 0)
+        more = f", and {n_untold} times more since it was told" if n_untold else ""
+        log.error("something broke%s:\n%s", more, text)
+        self.broke.emit(self.newest_report)
 
     def _on_loop_error(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")

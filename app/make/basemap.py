@@ -250,16 +250,15 @@ def draw_map(city: dict[str, Any], view: View, family: str) -> QImage:
     """Draw one zoom level."""
     image = QImage(view.n_columns * TILE_PX, view.n_rows * TILE_PX, QImage.Format.Format_RGB32)
     image.fill(QColor(SEA))
-    painter = QPainter(image)
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    areas = [(area["area_class"], area["name"], view.at(area["outline"])) for area in city["areas"]]
-    roads = [(road["road_class"], road["name"], view.at(road["line"])) for road in city["roads"]]
-    draw_areas(painter, view, areas)
-    draw_buildings(painter, view, areas)
-    draw_roads(painter, view, roads)
-    draw_bays(painter, view, city)
-    draw_names(Labels(painter, view, family), view, city, areas, roads)
-    painter.end()
+    with QPainter(image) as painter:
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        areas = [(area["area_class"], area["name"], view.at(area["outline"])) for area in city["areas"]]
+        roads = [(road["road_class"], road["name"], view.at(road["line"])) for road in city["roads"]]
+        draw_areas(painter, view, areas)
+        draw_buildings(painter, view, areas)
+        draw_roads(painter, view, roads)
+        draw_bays(painter, view, city)
+        draw_names(Labels(painter, view, family), view, city, areas, roads)
     return image
 
 

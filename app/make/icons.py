@@ -153,9 +153,8 @@ def main() -> None:
     for side_px in APP_SIDES_PX:
         image = QImage(side_px, side_px, QImage.Format.Format_ARGB32)
         image.fill(Qt.GlobalColor.transparent)
-        painter = QPainter(image)
-        renderer.render(painter, QRectF(0, 0, side_px, side_px))
-        painter.end()
+        with QPainter(image) as painter:
+            renderer.render(painter, QRectF(0, 0, side_px, side_px))
         image.save(str(OUT / f"watchfloor-{side_px}.png"))
 
 

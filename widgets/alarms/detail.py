@@ -89,19 +89,18 @@ class Snapshot(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint the picture, letterboxed."""
         made = look()
-        painter = QPainter(self)
-        room = QRectF(self.rect())
-        painter.fillRect(room, made.color("picture"))
-        if self._image.isNull():
-            dim = made.theme.on_picture_secondary
-            paint_sentence(painter, room, self._sentence, "", dim, dim)
-        else:
-            size = self._image.size().scaled(self.size(), Qt.AspectRatioMode.KeepAspectRatio)
-            target = QRectF(0, 0, size.width(), size.height())
-            target.moveCenter(room.center())
-            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-            painter.drawImage(target, self._image)
-        painter.end()
+        with QPainter(self) as painter:
+            room = QRectF(self.rect())
+            painter.fillRect(room, made.color("picture"))
+            if self._image.isNull():
+                dim = made.theme.on_picture_secondary
+                paint_sentence(painter, room, self._sentence, "", dim, dim)
+            else:
+                size = self._image.size().scaled(self.size(), Qt.AspectRatioMode.KeepAspectRatio)
+                target = QRectF(0, 0, size.width(), size.height())
+                target.moveCenter(room.center())
+                painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+                painter.drawImage(target, self._image)
 
 
 class CommentField(QLineEdit):

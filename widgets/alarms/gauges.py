@@ -49,16 +49,15 @@ class HeldGauge(QToolButton):
         """Paint symbol and number."""
         super().paintEvent(event)
         made = look()
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        side = made.sizes.body * 1.05
-        box = QRectF(made.sizes.gap, (self.height() - side) / 2, side, side)
-        paint_held(painter, box, HELD_LETTERS[self._tab], made.color("shelved"))
-        painter.setFont(made.font())
-        painter.setPen(made.color("text" if self.count else "text_disabled"))
-        text = QRectF(self.rect()).adjusted(box.right() + made.sizes.gap, 0, 0, 0)
-        painter.drawText(text, int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter), str(self.count))
-        painter.end()
+        with QPainter(self) as painter:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            side = made.sizes.body * 1.05
+            box = QRectF(made.sizes.gap, (self.height() - side) / 2, side, side)
+            paint_held(painter, box, HELD_LETTERS[self._tab], made.color("shelved"))
+            painter.setFont(made.font())
+            painter.setPen(made.color("text" if self.count else "text_disabled"))
+            text = QRectF(self.rect()).adjusted(box.right() + made.sizes.gap, 0, 0, 0)
+            painter.drawText(text, int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter), str(self.count))
 
 
 class AlarmGauges(QWidget):

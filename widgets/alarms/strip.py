@@ -62,33 +62,34 @@ class StripCell(QAbstractButton):
             return
         made = look()
         gap = made.sizes.gap
-        painter = QPainter(self)
-        room = QRectF(self.rect())
-        painter.fillRect(room, made.color("pressed" if self.isDown() else "hover" if self.underMouse() else "raised"))
-        painter.fillRect(QRectF(0, 0, 3, room.height()), made.color("line_strong"))
-        side = min(room.height() - 2 * gap, made.sizes.body * 1.5)
-        box = QRectF(gap * 3, (room.height() - side) / 2, side, side)
-        paint_alarm(painter, box, self._alarm, made, self._flash)
-        left = box.right() + gap * 2
-        if self._alarm.quality is not Quality.GOOD:
-            paint_bad_quality(painter, box.translated(side + gap, 0), made)
-            left += side + gap
-        age = age_text(self._alarm, self._clock.now())
-        small = made.font(made.sizes.small)
-        age_width = QFontMetrics(small).horizontalAdvance(age)
-        right = room.right() - gap * 3 - age_width
-        source_px = self.source_room(right - left - gap * 2)
-        if source_px:
-            bold = made.font(weight=QFont.Weight.DemiBold)
-            left = self._text(painter, left, self._alarm.source_name, bold, "text", source_px)
-        painter.setFont(small)
-        painter.setPen(made.color("text_secondary"))
-        painter.drawText(QRectF(right, 0, age_width + 2, room.height()), int(Qt.AlignmentFlag.AlignVCenter), age)
-        self._text(painter, left, self._alarm.title, made.font(), "text", max(0.0, right - left - gap * 2))
-        if self.hasFocus():
-            painter.setPen(QPen(made.color("focus"), 2))
-            painter.drawRect(room.adjusted(1, 1, -1, -1))
-        painter.end()
+        with QPainter(self) as painter:
+            room = QRectF(self.rect())
+            painter.fillRect(
+                room, made.color("pressed" if self.isDown() else "hover" if self.underMouse() else "raised")
+            )
+            painter.fillRect(QRectF(0, 0, 3, room.height()), made.color("line_strong"))
+            side = min(room.height() - 2 * gap, made.sizes.body * 1.5)
+            box = QRectF(gap * 3, (room.height() - side) / 2, side, side)
+            paint_alarm(painter, box, self._alarm, made, self._flash)
+            left = box.right() + gap * 2
+            if self._alarm.quality is not Quality.GOOD:
+                paint_bad_quality(painter, box.translated(side + gap, 0), made)
+                left += side + gap
+            age = age_text(self._alarm, self._clock.now())
+            small = made.font(made.sizes.small)
+            age_width = QFontMetrics(small).horizontalAdvance(age)
+            right = room.right() - gap * 3 - age_width
+            source_px = self.source_room(right - left - gap * 2)
+            if source_px:
+                bold = made.font(weight=QFont.Weight.DemiBold)
+                left = self._text(painter, left, self._alarm.source_name, bold, "text", source_px)
+            painter.setFont(small)
+            painter.setPen(made.color("text_secondary"))
+            painter.drawText(QRectF(right, 0, age_width + 2, room.height()), int(Qt.AlignmentFlag.AlignVCenter), age)
+            self._text(painter, left, self._alarm.title, made.font(), "text", max(0.0, right - left - gap * 2))
+            if self.hasFocus():
+                painter.setPen(QPen(made.color("focus"), 2))
+                painter.drawRect(room.adjusted(1, 1, -1, -1))
 
     def source_room(self, room_px: float) -> float:
         """Return how much of the room for both texts the source gets: what the title leaves, or none.
@@ -186,9 +187,8 @@ class AlarmStrip(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint the ground."""
-        painter = QPainter(self)
-        painter.fillRect(self.rect(), look().color("panel"))
-        painter.end()
+        with QPainter(self) as painter:
+            painter.fillRect(self.rect(), look().color("panel"))
 
     def changeEvent(self, event: QEvent) -> None:
         """Take over another look."""

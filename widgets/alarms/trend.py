@@ -57,33 +57,32 @@ class TrendChart(QWidget):
         if self._trend is None or self._at is None:
             return
         made = look()
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setFont(made.font(made.sizes.caption))
-        line_px = painter.fontMetrics().height()
-        highest = max(point.value for point in self._trend.points) or 1.0
-        painter.setPen(made.color("text_secondary"))
-        head = QRectF(0, 0, self.width(), line_px)
-        painter.drawText(head, int(Qt.AlignmentFlag.AlignLeft), f"{self._trend.title} [{self._trend.unit}]")
-        painter.drawText(head, int(Qt.AlignmentFlag.AlignRight), f"{highest:.0f}")
-        plot = QRectF(0, line_px + 2, self.width() - 1, self.height() - 2 * line_px - 6)
-        painter.setPen(QPen(made.color("line"), 1))
-        painter.drawLine(plot.bottomLeft(), plot.bottomRight())
-        middle = plot.center().x()
-        painter.setPen(QPen(made.color("text_secondary"), 1, Qt.PenStyle.DashLine))
-        painter.drawLine(QPointF(middle, plot.top()), QPointF(middle, plot.bottom()))
-        foot = QRectF(0, plot.bottom() + 2, self.width(), line_px)
-        painter.setPen(made.color("text_secondary"))
-        painter.drawText(foot, int(Qt.AlignmentFlag.AlignLeft), "-30 min")
-        painter.drawText(foot, int(Qt.AlignmentFlag.AlignHCenter), format_clock(self._at))
-        painter.drawText(foot, int(Qt.AlignmentFlag.AlignRight), "+30 min")
-        painter.setPen(QPen(made.color("trend"), 1.8))
-        for first, second in pairwise(self._trend.points):
-            if second.at - first.at <= GAP:
-                painter.drawLine(self._place(first, plot, highest), self._place(second, plot, highest))
-        if len(self._trend.points) == 1:
-            painter.drawEllipse(self._place(self._trend.points[0], plot, highest), 2, 2)
-        painter.end()
+        with QPainter(self) as painter:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setFont(made.font(made.sizes.caption))
+            line_px = painter.fontMetrics().height()
+            highest = max(point.value for point in self._trend.points) or 1.0
+            painter.setPen(made.color("text_secondary"))
+            head = QRectF(0, 0, self.width(), line_px)
+            painter.drawText(head, int(Qt.AlignmentFlag.AlignLeft), f"{self._trend.title} [{self._trend.unit}]")
+            painter.drawText(head, int(Qt.AlignmentFlag.AlignRight), f"{highest:.0f}")
+            plot = QRectF(0, line_px + 2, self.width() - 1, self.height() - 2 * line_px - 6)
+            painter.setPen(QPen(made.color("line"), 1))
+            painter.drawLine(plot.bottomLeft(), plot.bottomRight())
+            middle = plot.center().x()
+            painter.setPen(QPen(made.color("text_secondary"), 1, Qt.PenStyle.DashLine))
+            painter.drawLine(QPointF(middle, plot.top()), QPointF(middle, plot.bottom()))
+            foot = QRectF(0, plot.bottom() + 2, self.width(), line_px)
+            painter.setPen(made.color("text_secondary"))
+            painter.drawText(foot, int(Qt.AlignmentFlag.AlignLeft), "-30 min")
+            painter.drawText(foot, int(Qt.AlignmentFlag.AlignHCenter), format_clock(self._at))
+            painter.drawText(foot, int(Qt.AlignmentFlag.AlignRight), "+30 min")
+            painter.setPen(QPen(made.color("trend"), 1.8))
+            for first, second in pairwise(self._trend.points):
+                if second.at - first.at <= GAP:
+                    painter.drawLine(self._place(first, plot, highest), self._place(second, plot, highest))
+            if len(self._trend.points) == 1:
+                painter.drawEllipse(self._place(self._trend.points[0], plot, highest), 2, 2)
 
     def _place(self, point: TrendPoint, plot: QRectF, highest: float) -> QPointF:
         assert self._at is not None

@@ -110,9 +110,8 @@ def _made_icon(condition: Condition, side_px: int, made_for: Look) -> QIcon:
         pixmap = QPixmap(side_px * ratio, side_px * ratio)
         pixmap.setDevicePixelRatio(ratio)
         pixmap.fill(Qt.GlobalColor.transparent)
-        painter = QPainter(pixmap)
-        paint_condition(painter, QRectF(0, 0, side_px, side_px), condition, made_for)
-        painter.end()
+        with QPainter(pixmap) as painter:
+            paint_condition(painter, QRectF(0, 0, side_px, side_px), condition, made_for)
         made.addPixmap(pixmap)
         made.addPixmap(pixmap, QIcon.Mode.Selected)
     return made
@@ -152,6 +151,5 @@ class ConditionSymbol(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint the shape."""
-        painter = QPainter(self)
-        paint_condition(painter, QRectF(self.rect()), self._condition, look())
-        painter.end()
+        with QPainter(self) as painter:
+            paint_condition(painter, QRectF(self.rect()), self._condition, look())

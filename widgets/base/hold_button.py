@@ -95,9 +95,8 @@ class HoldButton(QPushButton):
         progress = self.progress
         if progress <= 0.0:
             return
-        painter = QPainter(self)
-        height = max(3.0, look().sizes.gap * 0.8)
-        painter.fillRect(
-            QRectF(1, self.height() - height - 1, (self.width() - 2) * progress, height), look().color("focus")
-        )
-        painter.end()
+        with QPainter(self) as painter:
+            height = max(3.0, look().sizes.gap * 0.8)
+            painter.fillRect(
+                QRectF(1, self.height() - height - 1, (self.width() - 2) * progress, height), look().color("focus")
+            )

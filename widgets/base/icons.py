@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 
 from PySide6.QtCore import QByteArray, QEvent, QFile, QIODevice, QRectF, QSize, Qt
@@ -48,10 +49,9 @@ def icon_pixmap(name: str, side_px: int, tint: str = "text_secondary") -> QPixma
         return QPixmap.fromImage(image)
     pixmap = QPixmap(side_px, side_px)
     pixmap.fill(Qt.GlobalColor.transparent)
-    painter = QPainter(pixmap)
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    _paint_glyph(painter, name, side_px, color)
-    painter.end()
+    with QPainter(pixmap) as painter:
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        _paint_glyph(painter, name, side_px, color)
     return pixmap
 
 
@@ -63,19 +63,19 @@ def _tinted(name: str, side_px: int, rgba: int) -> QImage:
         return QImage()
     image = QImage(side_px, side_px, QImage.Format.Format_ARGB32_Premultiplied)
     image.fill(Qt.GlobalColor.transparent)
-    painter = QPainter(image)
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    QSvgRenderer(drawing).render(painter, QRectF(0, 0, side_px, side_px))
-    painter.setCompositionMode(QPainter.CompositionMode.CompositionMode_SourceIn)
-    painter.fillRect(image.rect(), QColor.fromRgba(rgba))
-    painter.end()
+    with QPainter(image) as painter:
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        QSvgRenderer(drawing).render(painter, QRectF(0, 0, side_px, side_px))
+        painter.setCompositionMode(QPainter.CompositionMode.CompositionMode_SourceIn)
+        painter.fillRect(image.rect(), QColor.fromRgba(rgba))
     return image
 
 
-def read_drawings() -> None:
-    """Read all drawings, so that no panel has to wait for its own when it is made; any thread may."""
+def read_drawings() -> Iterator[None]:
+    """Read all drawings, so that no panel has to wait for its own when it is made; yields after each."""
     for file in resources.path("icons").glob("*.svg"):
         _drawing(file.stem)
+        yield
 
 
 @lru_cache(maxsize=512)

@@ -111,9 +111,8 @@ class Sparkline(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint the line."""
-        painter = QPainter(self)
-        samples = self.history.samples
-        now_s = samples[-1][0] if samples else 0.0
-        room = QRectF(self.rect()).adjusted(2, 3, -4, -2)
-        paint_sparkline(painter, room, samples, now_s, self.history.window_s, look())
-        painter.end()
+        with QPainter(self) as painter:
+            samples = self.history.samples
+            now_s = samples[-1][0] if samples else 0.0
+            room = QRectF(self.rect()).adjusted(2, 3, -4, -2)
+            paint_sparkline(painter, room, samples, now_s, self.history.window_s, look())

@@ -76,17 +76,16 @@ class StateOverlay(QWidget):
         if self._state is None:
             return
         made = look()
-        painter = QPainter(self)
-        room = QRectF(self.rect())
-        if self._state is PanelState.STALE:
-            paint_hatching(painter, room, made.color("text_disabled"))
-            self._paint_stale_line(painter, room)
-        else:
-            painter.fillRect(room, made.color("panel"))
-            if self._state is PanelState.LOST:
-                paint_hatching(painter, room, made.color("line"))
-            paint_sentence(painter, room, self._sentence, self._hint, made.theme.text, made.theme.text_secondary)
-        painter.end()
+        with QPainter(self) as painter:
+            room = QRectF(self.rect())
+            if self._state is PanelState.STALE:
+                paint_hatching(painter, room, made.color("text_disabled"))
+                self._paint_stale_line(painter, room)
+            else:
+                painter.fillRect(room, made.color("panel"))
+                if self._state is PanelState.LOST:
+                    paint_hatching(painter, room, made.color("line"))
+                paint_sentence(painter, room, self._sentence, self._hint, made.theme.text, made.theme.text_secondary)
 
     def _paint_stale_line(self, painter: QPainter, room: QRectF) -> None:
         made = look()

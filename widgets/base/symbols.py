@@ -277,6 +277,5 @@ class PrioritySymbol(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint the shape."""
-        painter = QPainter(self)
-        paint_priority(painter, QRectF(self.rect()), self._priority, look(), is_hollow=self._is_hollow)
-        painter.end()
+        with QPainter(self) as painter:
+            paint_priority(painter, QRectF(self.rect()), self._priority, look(), is_hollow=self._is_hollow)

@@ -107,14 +107,14 @@ class HistoryChart(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint the axis, the gaps, the range of each part and its mean."""
-        painter, made = QPainter(self), look()
-        painter.setFont(made.font(made.sizes.caption))
-        history = self._history
-        if history is None or not history.slots:
-            self._paint_nothing(painter, made)
-        else:
-            self._paint_history(painter, history, made)
-        painter.end()
+        made = look()
+        with QPainter(self) as painter:
+            painter.setFont(made.font(made.sizes.caption))
+            history = self._history
+            if history is None or not history.slots:
+                self._paint_nothing(painter, made)
+            else:
+                self._paint_history(painter, history, made)
 
     def _plot(self) -> QRectF:
         line_px = self.fontMetrics().height()

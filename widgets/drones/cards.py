@@ -165,40 +165,38 @@ class _Bar(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint title and figure, the bar, and what else is known."""
         made, sizes, text = look(), look().sizes, self.text
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        line = QRectF(0, 0, self.width(), sizes.title * 1.6)
-        strong = made.font(sizes.title, weight=QFont.Weight.DemiBold)
-        painter.setFont(strong)
-        figure_px = painter.fontMetrics().horizontalAdvance(text.figure)
-        painter.setPen(made.color("text_disabled" if text.age else "text"))
-        painter.drawText(line, _RIGHT, text.figure)
-        if text.age:
-            cross_out(painter, QRectF(line.right() - figure_px, line.top(), figure_px, line.height()), made)
-        left = 0.0
-        if text.mark is not None:
-            side = sizes.body
-            symbol = QRectF(0, line.center().y() - side / 2, side, side)
-            paint_condition(painter, symbol, HEALTH_CONDITIONS[text.mark], made)
-            left = side + sizes.gap
-        title = "  ".join(part for part in (text.title, f"{text.age} old" if text.age else "", text.note) if part)
-        painter.setFont(made.font(sizes.body))
-        painter.setPen(made.color("text" if text.facts else "text_disabled"))
-        box = line.adjusted(left, 0, -figure_px - sizes.gap * 2, 0)
-        cut = painter.fontMetrics().elidedText(title, Qt.TextElideMode.ElideRight, round(box.width()))
-        painter.drawText(box, _LEFT, cut)
-        if text.facts:
-            self._paint_bar(painter, QRectF(0, line.bottom(), self.width(), sizes.gap * 2))
-            below = QRectF(0, line.bottom() + sizes.gap * 2.5, self.width(), sizes.small * 1.6)
-            painter.setFont(made.font(sizes.small))
-            painter.setPen(made.color("text_secondary"))
-            if text.sending:
-                paint_sending(painter, below, f"{text.sending}  ·  {text.facts}", made)
-                painter.end()
-                return
-            cut = painter.fontMetrics().elidedText(text.facts, Qt.TextElideMode.ElideRight, self.width())
-            painter.drawText(below, _LEFT, cut)
-        painter.end()
+        with QPainter(self) as painter:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            line = QRectF(0, 0, self.width(), sizes.title * 1.6)
+            strong = made.font(sizes.title, weight=QFont.Weight.DemiBold)
+            painter.setFont(strong)
+            figure_px = painter.fontMetrics().horizontalAdvance(text.figure)
+            painter.setPen(made.color("text_disabled" if text.age else "text"))
+            painter.drawText(line, _RIGHT, text.figure)
+            if text.age:
+                cross_out(painter, QRectF(line.right() - figure_px, line.top(), figure_px, line.height()), made)
+            left = 0.0
+            if text.mark is not None:
+                side = sizes.body
+                symbol = QRectF(0, line.center().y() - side / 2, side, side)
+                paint_condition(painter, symbol, HEALTH_CONDITIONS[text.mark], made)
+                left = side + sizes.gap
+            title = "  ".join(part for part in (text.title, f"{text.age} old" if text.age else "", text.note) if part)
+            painter.setFont(made.font(sizes.body))
+            painter.setPen(made.color("text" if text.facts else "text_disabled"))
+            box = line.adjusted(left, 0, -figure_px - sizes.gap * 2, 0)
+            cut = painter.fontMetrics().elidedText(title, Qt.TextElideMode.ElideRight, round(box.width()))
+            painter.drawText(box, _LEFT, cut)
+            if text.facts:
+                self._paint_bar(painter, QRectF(0, line.bottom(), self.width(), sizes.gap * 2))
+                below = QRectF(0, line.bottom() + sizes.gap * 2.5, self.width(), sizes.small * 1.6)
+                painter.setFont(made.font(sizes.small))
+                painter.setPen(made.color("text_secondary"))
+                if text.sending:
+                    paint_sending(painter, below, f"{text.sending}  ·  {text.facts}", made)
+                    return
+                cut = painter.fontMetrics().elidedText(text.facts, Qt.TextElideMode.ElideRight, self.width())
+                painter.drawText(below, _LEFT, cut)
 
     def _paint_bar(self, painter: QPainter, rect: QRectF) -> None:
         made = look()

@@ -108,27 +108,26 @@ class FlightInstrument(QWidget):
         if self._attitude is None:
             return
         made, one = look(), self._attitude
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        room = QRectF(self.rect())
-        tape_px = max(made.sizes.body * 4.6, min(room.width() * 0.2, made.sizes.body * 8.0))
-        heading_px = made.sizes.heading * 2.1
-        gap = made.sizes.gap
-        middle = QRectF(
-            room.left() + tape_px + gap,
-            room.top(),
-            room.width() - 2 * (tape_px + gap),
-            room.height() - heading_px - gap,
-        )
-        left = QRectF(room.left(), room.top(), tape_px, room.height())
-        right = QRectF(room.right() - tape_px, room.top(), tape_px, room.height())
-        bottom = QRectF(middle.left(), middle.bottom() + gap, middle.width(), heading_px)
-        _paint_horizon(painter, middle, one, made)
-        _paint_tape(painter, left, one.speed, one.speed_title, SPEED_SPAN_MPS, made)
-        _paint_tape(painter, right, one.height, one.height_title, HEIGHT_SPAN_M, made)
-        _paint_climb(painter, right, one.climb, made)
-        _paint_heading(painter, bottom, one.heading, made)
-        painter.end()
+        with QPainter(self) as painter:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            room = QRectF(self.rect())
+            tape_px = max(made.sizes.body * 4.6, min(room.width() * 0.2, made.sizes.body * 8.0))
+            heading_px = made.sizes.heading * 2.1
+            gap = made.sizes.gap
+            middle = QRectF(
+                room.left() + tape_px + gap,
+                room.top(),
+                room.width() - 2 * (tape_px + gap),
+                room.height() - heading_px - gap,
+            )
+            left = QRectF(room.left(), room.top(), tape_px, room.height())
+            right = QRectF(room.right() - tape_px, room.top(), tape_px, room.height())
+            bottom = QRectF(middle.left(), middle.bottom() + gap, middle.width(), heading_px)
+            _paint_horizon(painter, middle, one, made)
+            _paint_tape(painter, left, one.speed, one.speed_title, SPEED_SPAN_MPS, made)
+            _paint_tape(painter, right, one.height, one.height_title, HEIGHT_SPAN_M, made)
+            _paint_climb(painter, right, one.climb, made)
+            _paint_heading(painter, bottom, one.heading, made)
 
 
 def _paint_horizon(painter: QPainter, rect: QRectF, one: Attitude, made: Look) -> None:

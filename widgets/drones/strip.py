@@ -292,10 +292,9 @@ class _List(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint the ring that says the keys go here."""
         if self.hasFocus():
-            painter = QPainter(self)
-            painter.setPen(QPen(look().color("focus"), 2))
-            painter.drawRect(QRectF(self.rect()).adjusted(1, 1, -1, -1))
-            painter.end()
+            with QPainter(self) as painter:
+                painter.setPen(QPen(look().color("focus"), 2))
+                painter.drawRect(QRectF(self.rect()).adjusted(1, 1, -1, -1))
 
 
 class _Card(QWidget):
@@ -349,25 +348,24 @@ class _Card(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint name, link, mode and figures."""
         made, sizes = look(), look().sizes
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        frame = QRectF(self.rect()).adjusted(1, 1, -1, -1)
-        painter.setPen(QPen(made.color("focus" if self._is_chosen else "line"), 2 if self._is_chosen else 1))
-        painter.setBrush(made.color("selection" if self._is_chosen else "raised"))
-        painter.drawRoundedRect(frame, sizes.radius, sizes.radius)
-        if self.text.is_lost:
-            paint_hatching(painter, frame, made.color("line"))
-        room = frame.adjusted(sizes.gap * 2, sizes.gap * 1.5, -sizes.gap * 2, -sizes.gap)
-        room.setTop(self._paint_head(painter, room))
-        room.setTop(self._paint_state(painter, room))
-        if self.text.sending:
-            line = QRectF(room.left(), room.top(), room.width(), sizes.small * 1.5)
-            paint_sending(painter, line, self.text.sending, made)
-            room.setTop(line.bottom() + 1)
-        if self.text.fault:
-            room.setTop(self._paint_fault(painter, room))
-        self._paint_figures(painter, room)
-        painter.end()
+        with QPainter(self) as painter:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            frame = QRectF(self.rect()).adjusted(1, 1, -1, -1)
+            painter.setPen(QPen(made.color("focus" if self._is_chosen else "line"), 2 if self._is_chosen else 1))
+            painter.setBrush(made.color("selection" if self._is_chosen else "raised"))
+            painter.drawRoundedRect(frame, sizes.radius, sizes.radius)
+            if self.text.is_lost:
+                paint_hatching(painter, frame, made.color("line"))
+            room = frame.adjusted(sizes.gap * 2, sizes.gap * 1.5, -sizes.gap * 2, -sizes.gap)
+            room.setTop(self._paint_head(painter, room))
+            room.setTop(self._paint_state(painter, room))
+            if self.text.sending:
+                line = QRectF(room.left(), room.top(), room.width(), sizes.small * 1.5)
+                paint_sending(painter, line, self.text.sending, made)
+                room.setTop(line.bottom() + 1)
+            if self.text.fault:
+                room.setTop(self._paint_fault(painter, room))
+            self._paint_figures(painter, room)
 
     def _paint_head(self, painter: QPainter, room: QRectF) -> float:
         made, sizes, text = look(), look().sizes, self.text

@@ -216,16 +216,15 @@ class TrackView(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint the newest picture, and heights over it."""
-        painter = QPainter(self)
-        if self._image is None:
-            painter.fillRect(self.rect(), QColor(*self.options.palette.sky))
-        else:
-            painter.drawImage(QRectF(self.rect()), self._image)
-            self._paint_heights(painter)
-        if self.hasFocus():
-            painter.setPen(QPen(look().color("focus"), 2))
-            painter.drawRect(self.rect().adjusted(1, 1, -1, -1))
-        painter.end()
+        with QPainter(self) as painter:
+            if self._image is None:
+                painter.fillRect(self.rect(), QColor(*self.options.palette.sky))
+            else:
+                painter.drawImage(QRectF(self.rect()), self._image)
+                self._paint_heights(painter)
+            if self.hasFocus():
+                painter.setPen(QPen(look().color("focus"), 2))
+                painter.drawRect(self.rect().adjusted(1, 1, -1, -1))
 
     def _paint_heights(self, painter: QPainter) -> None:
         track = self._track

@@ -49,24 +49,23 @@ class HourBars(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint bars from zero up, the limit as a thin line."""
         made = look()
-        painter = QPainter(self)
-        room = QRectF(self.rect()).adjusted(0, made.sizes.body * 1.4, 0, -1)
-        top = max(LIMIT * 1.2, max(self._counts, default=0) * 1.05)
-        painter.setFont(made.font(made.sizes.caption))
-        painter.setPen(made.color("text_secondary"))
-        words = f"Alarms per hour, busiest {max(self._counts, default=0)}; line: {LIMIT}"
-        painter.drawText(QRectF(0, 0, self.width(), made.sizes.body * 1.3), Qt.AlignmentFlag.AlignLeft, words)
-        painter.fillRect(room, made.color("panel"))
-        n_bars = max(1, min(len(self._counts), int(room.width())))
-        width = room.width() / n_bars
-        for bar in range(n_bars if self._counts else 0):
-            begin, end = bar * len(self._counts) // n_bars, (bar + 1) * len(self._counts) // n_bars
-            height = max(self._counts[begin : max(begin + 1, end)]) / top * room.height()
-            gap = 1.0 if width > 4 else 0.0
-            painter.fillRect(
-                QRectF(room.left() + bar * width, room.bottom() - height, width - gap, height), made.color("trend")
-            )
-        y = room.bottom() - LIMIT / top * room.height()
-        painter.setPen(QPen(made.color("text_secondary"), 1, Qt.PenStyle.DashLine))
-        painter.drawLine(round(room.left()), round(y), round(room.right()), round(y))
-        painter.end()
+        with QPainter(self) as painter:
+            room = QRectF(self.rect()).adjusted(0, made.sizes.body * 1.4, 0, -1)
+            top = max(LIMIT * 1.2, max(self._counts, default=0) * 1.05)
+            painter.setFont(made.font(made.sizes.caption))
+            painter.setPen(made.color("text_secondary"))
+            words = f"Alarms per hour, busiest {max(self._counts, default=0)}; line: {LIMIT}"
+            painter.drawText(QRectF(0, 0, self.width(), made.sizes.body * 1.3), Qt.AlignmentFlag.AlignLeft, words)
+            painter.fillRect(room, made.color("panel"))
+            n_bars = max(1, min(len(self._counts), int(room.width())))
+            width = room.width() / n_bars
+            for bar in range(n_bars if self._counts else 0):
+                begin, end = bar * len(self._counts) // n_bars, (bar + 1) * len(self._counts) // n_bars
+                height = max(self._counts[begin : max(begin + 1, end)]) / top * room.height()
+                gap = 1.0 if width > 4 else 0.0
+                painter.fillRect(
+                    QRectF(room.left() + bar * width, room.bottom() - height, width - gap, height), made.color("trend")
+                )
+            y = room.bottom() - LIMIT / top * room.height()
+            painter.setPen(QPen(made.color("text_secondary"), 1, Qt.PenStyle.DashLine))
+            painter.drawLine(round(room.left()), round(y), round(room.right()), round(y))

@@ -371,30 +371,29 @@ class _Lamp(QToolButton):
         """Paint symbol, name and words."""
         super().paintEvent(event)
         made = look()
-        painter = QPainter(self)
-        side = made.sizes.body * 0.95
-        room = QRectF(self.rect()).adjusted(made.sizes.gap, 0, -made.sizes.gap, 0)
-        paint_condition(
-            painter, QRectF(room.left(), room.center().y() - side / 2, side, side), self.state.condition, made
-        )
-        text = room.adjusted(side + made.sizes.gap, 0, 0, 0)
-        left = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
-        words = self._words
-        if not words:
-            painter.setFont(made.font(made.sizes.small))
-            painter.setPen(made.color("text_secondary"))
-            painter.drawText(text, int(left), self._name)
-        else:
-            upper = QRectF(text.left(), text.top(), text.width(), text.height() / 2).adjusted(0, 2, 0, 0)
-            painter.setFont(made.font(made.sizes.caption))
-            painter.setPen(made.color("text_secondary"))
-            painter.drawText(upper, int(left), self._name)
-            painter.setFont(made.font(made.sizes.small))
-            painter.setPen(made.color("text"))
-            lower = upper.translated(0, text.height() / 2 - 2)
-            cut = painter.fontMetrics().elidedText(words, Qt.TextElideMode.ElideRight, round(lower.width()))
-            painter.drawText(lower, int(left), cut)
-        painter.end()
+        with QPainter(self) as painter:
+            side = made.sizes.body * 0.95
+            room = QRectF(self.rect()).adjusted(made.sizes.gap, 0, -made.sizes.gap, 0)
+            paint_condition(
+                painter, QRectF(room.left(), room.center().y() - side / 2, side, side), self.state.condition, made
+            )
+            text = room.adjusted(side + made.sizes.gap, 0, 0, 0)
+            left = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+            words = self._words
+            if not words:
+                painter.setFont(made.font(made.sizes.small))
+                painter.setPen(made.color("text_secondary"))
+                painter.drawText(text, int(left), self._name)
+            else:
+                upper = QRectF(text.left(), text.top(), text.width(), text.height() / 2).adjusted(0, 2, 0, 0)
+                painter.setFont(made.font(made.sizes.caption))
+                painter.setPen(made.color("text_secondary"))
+                painter.drawText(upper, int(left), self._name)
+                painter.setFont(made.font(made.sizes.small))
+                painter.setPen(made.color("text"))
+                lower = upper.translated(0, text.height() / 2 - 2)
+                cut = painter.fontMetrics().elidedText(words, Qt.TextElideMode.ElideRight, round(lower.width()))
+                painter.drawText(lower, int(left), cut)
 
 
 class _Count(QToolButton):
@@ -433,16 +432,15 @@ class _Count(QToolButton):
         """Paint symbol and number."""
         super().paintEvent(event)
         made = look()
-        painter = QPainter(self)
-        side = made.sizes.body * 1.15
-        box = QRectF(made.sizes.gap * 1.5, (self.height() - side) / 2, side, side)
-        paint = paint_priority if self.count else paint_no_priority
-        paint(painter, box, self._priority, made)
-        painter.setFont(made.font(made.sizes.body))
-        painter.setPen(made.color("text" if self.count else "text_disabled"))
-        text = QRectF(self.rect()).adjusted(box.right() + made.sizes.gap, 0, 0, 0)
-        painter.drawText(text, int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter), str(self.count))
-        painter.end()
+        with QPainter(self) as painter:
+            side = made.sizes.body * 1.15
+            box = QRectF(made.sizes.gap * 1.5, (self.height() - side) / 2, side, side)
+            paint = paint_priority if self.count else paint_no_priority
+            paint(painter, box, self._priority, made)
+            painter.setFont(made.font(made.sizes.body))
+            painter.setPen(made.color("text" if self.count else "text_disabled"))
+            text = QRectF(self.rect()).adjusted(box.right() + made.sizes.gap, 0, 0, 0)
+            painter.drawText(text, int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter), str(self.count))
 
     def changeEvent(self, event: QEvent) -> None:
         """Take the new size."""

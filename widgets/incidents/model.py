@@ -208,9 +208,8 @@ class IncidentTable(QAbstractTableModel):
         pixmap = QPixmap(side * 2, side * 2)
         pixmap.setDevicePixelRatio(2.0)
         pixmap.fill(Qt.GlobalColor.transparent)
-        painter = QPainter(pixmap)
-        paint_priority(painter, QRectF(0, 0, side, side), priority, look(), is_hollow=is_hollow)
-        painter.end()
+        with QPainter(pixmap) as painter:
+            paint_priority(painter, QRectF(0, 0, side, side), priority, look(), is_hollow=is_hollow)
         icon = QIcon(pixmap)
         self._symbols[priority, is_hollow] = icon
         return icon

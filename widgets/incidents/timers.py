@@ -75,9 +75,8 @@ def timer_icon(timer: Timer) -> QIcon:
     pixmap = QPixmap(side * 2, side * 2)
     pixmap.setDevicePixelRatio(2.0)
     pixmap.fill(Qt.GlobalColor.transparent)
-    painter = QPainter(pixmap)
-    paint_timer(painter, QRectF(1, 1, side - 2, side - 2), timer, look())
-    painter.end()
+    with QPainter(pixmap) as painter:
+        paint_timer(painter, QRectF(1, 1, side - 2, side - 2), timer, look())
     return QIcon(pixmap)
 
 
@@ -169,12 +168,11 @@ class TimerRow(QWidget):
         """Paint shapes and words."""
         made = look()
         self.heightForWidth(self.width())
-        painter = QPainter(self)
-        for timer, place in zip(self._timers, self._places(self.width()), strict=True):
-            side = made.sizes.body * 0.9
-            paint_timer(painter, QRectF(place.left(), place.center().y() - side / 2, side, side), timer, made)
-            words = place.adjusted(made.sizes.body + made.sizes.gap, 0, 0, 0)
-            is_ended = timer.state in _ENDED or timer.state is TimerState.WAITING
-            painter.setPen(made.color("text_secondary" if is_ended else "text"))
-            painter.drawText(words, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, self._write(timer))
-        painter.end()
+        with QPainter(self) as painter:
+            for timer, place in zip(self._timers, self._places(self.width()), strict=True):
+                side = made.sizes.body * 0.9
+                paint_timer(painter, QRectF(place.left(), place.center().y() - side / 2, side, side), timer, made)
+                words = place.adjusted(made.sizes.body + made.sizes.gap, 0, 0, 0)
+                is_ended = timer.state in _ENDED or timer.state is TimerState.WAITING
+                painter.setPen(made.color("text_secondary" if is_ended else "text"))
+                painter.drawText(words, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, self._write(timer))

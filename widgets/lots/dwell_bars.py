@@ -35,24 +35,24 @@ class DwellBars(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint names, bars, percents."""
-        painter, made = QPainter(self), look()
-        painter.setFont(made.font(made.sizes.caption))
-        names = dwell_names()
-        left = max(painter.fontMetrics().horizontalAdvance(name) for name in names) + 8
-        right = painter.fontMetrics().horizontalAdvance("100%") + 8
-        height = self.height() / len(names)
-        most = max(self._dwell.shares, default=0.0) or 1.0
-        flags = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-        if not self._dwell.shares:
-            painter.setPen(made.color("text_secondary"))
-            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, NOTHING)
-        for row, (name, share) in enumerate(zip(names, self._dwell.shares, strict=False)):
-            line = QRectF(0, row * height, self.width(), height)
-            painter.setPen(made.color("text_secondary"))
-            painter.drawText(line.adjusted(0, 0, -self.width() + left - 6, 0), flags, name)
-            wide = (self.width() - left - right) * share / most
-            painter.fillRect(QRectF(left, line.top() + 2, max(wide, 1.0), height - 4), made.color("trend"))
-            painter.setPen(made.color("text"))
-            words = QRectF(left + wide + 4, line.top(), right, height)
-            painter.drawText(words, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, f"{share:.0%}")
-        painter.end()
+        made = look()
+        with QPainter(self) as painter:
+            painter.setFont(made.font(made.sizes.caption))
+            names = dwell_names()
+            left = max(painter.fontMetrics().horizontalAdvance(name) for name in names) + 8
+            right = painter.fontMetrics().horizontalAdvance("100%") + 8
+            height = self.height() / len(names)
+            most = max(self._dwell.shares, default=0.0) or 1.0
+            flags = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+            if not self._dwell.shares:
+                painter.setPen(made.color("text_secondary"))
+                painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, NOTHING)
+            for row, (name, share) in enumerate(zip(names, self._dwell.shares, strict=False)):
+                line = QRectF(0, row * height, self.width(), height)
+                painter.setPen(made.color("text_secondary"))
+                painter.drawText(line.adjusted(0, 0, -self.width() + left - 6, 0), flags, name)
+                wide = (self.width() - left - right) * share / most
+                painter.fillRect(QRectF(left, line.top() + 2, max(wide, 1.0), height - 4), made.color("trend"))
+                painter.setPen(made.color("text"))
+                words = QRectF(left + wide + 4, line.top(), right, height)
+                painter.drawText(words, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, f"{share:.0%}")

@@ -93,37 +93,36 @@ class ForecastChart(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint days, band, baselines, lines, and where now is."""
-        painter, made, plot = QPainter(self), look(), self._plot()
-        painter.setFont(made.font(made.sizes.caption))
-        forecast = self._forecast
-        if forecast is None or not forecast.points:
-            painter.end()
-            return
-        x_of, top = self._across(plot, forecast), max(forecast.n_bays, 1)
+        made, plot = look(), self._plot()
+        with QPainter(self) as painter:
+            painter.setFont(made.font(made.sizes.caption))
+            forecast = self._forecast
+            if forecast is None or not forecast.points:
+                return
+            x_of, top = self._across(plot, forecast), max(forecast.n_bays, 1)
 
-        def y_of(n_free: float) -> float:
-            return plot.bottom() - min(max(n_free, 0.0), top) / top * plot.height()
+            def y_of(n_free: float) -> float:
+                return plot.bottom() - min(max(n_free, 0.0), top) / top * plot.height()
 
-        self._paint_axes(painter, plot, forecast, x_of, made)
-        painter.save()
-        painter.setClipRect(plot)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        self._paint_band(painter, forecast.points, x_of, y_of, made)
-        _paint_line(
-            painter, [(x_of(p.at), p.last_value) for p in forecast.points], y_of, _pen(made, Qt.PenStyle.DashLine)
-        )
-        _paint_line(
-            painter, [(x_of(p.at), p.last_week) for p in forecast.points], y_of, _pen(made, Qt.PenStyle.DotLine)
-        )
-        _paint_line(painter, [(x_of(at), n_free) for at, n_free in self._past], y_of, QPen(made.color("text"), 1.5))
-        expected = [(x_of(point.at), point.n_free) for point in forecast.points]
-        _paint_line(painter, expected, y_of, QPen(made.color("trend"), 2.0))
-        now = x_of(forecast.made_at)
-        painter.setPen(QPen(made.color("text_secondary"), 1))
-        painter.drawLine(QPointF(now, plot.top()), QPointF(now, plot.bottom()))
-        self._paint_cursor(painter, plot, expected, y_of, made.color("focus"))
-        painter.restore()
-        painter.end()
+            self._paint_axes(painter, plot, forecast, x_of, made)
+            painter.save()
+            painter.setClipRect(plot)
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            self._paint_band(painter, forecast.points, x_of, y_of, made)
+            _paint_line(
+                painter, [(x_of(p.at), p.last_value) for p in forecast.points], y_of, _pen(made, Qt.PenStyle.DashLine)
+            )
+            _paint_line(
+                painter, [(x_of(p.at), p.last_week) for p in forecast.points], y_of, _pen(made, Qt.PenStyle.DotLine)
+            )
+            _paint_line(painter, [(x_of(at), n_free) for at, n_free in self._past], y_of, QPen(made.color("text"), 1.5))
+            expected = [(x_of(point.at), point.n_free) for point in forecast.points]
+            _paint_line(painter, expected, y_of, QPen(made.color("trend"), 2.0))
+            now = x_of(forecast.made_at)
+            painter.setPen(QPen(made.color("text_secondary"), 1))
+            painter.drawLine(QPointF(now, plot.top()), QPointF(now, plot.bottom()))
+            self._paint_cursor(painter, plot, expected, y_of, made.color("focus"))
+            painter.restore()
 
     def _plot(self) -> QRectF:
         metrics = self.fontMetrics()

@@ -85,18 +85,20 @@ class HeatMap(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint the cells, the fuller the stronger."""
-        painter, made, plot = QPainter(self), look(), self._plot()
-        painter.setFont(made.font(made.sizes.caption))
-        self._paint_axes(painter, plot, made)
-        if self._figures is not None:
-            for weekday in range(7):
-                for hour in range(24):
-                    self._paint_cell(painter, self._cell(plot, weekday, hour), self._figures.heat[weekday][hour], made)
-            if self.hasFocus() or self.underMouse():
-                painter.setPen(QPen(made.color("focus"), 2))
-                painter.setBrush(Qt.BrushStyle.NoBrush)
-                painter.drawRect(self._cell(plot, *self._at))
-        painter.end()
+        made, plot = look(), self._plot()
+        with QPainter(self) as painter:
+            painter.setFont(made.font(made.sizes.caption))
+            self._paint_axes(painter, plot, made)
+            if self._figures is not None:
+                for weekday in range(7):
+                    for hour in range(24):
+                        self._paint_cell(
+                            painter, self._cell(plot, weekday, hour), self._figures.heat[weekday][hour], made
+                        )
+                if self.hasFocus() or self.underMouse():
+                    painter.setPen(QPen(made.color("focus"), 2))
+                    painter.setBrush(Qt.BrushStyle.NoBrush)
+                    painter.drawRect(self._cell(plot, *self._at))
 
     def _plot(self) -> QRectF:
         metrics = self.fontMetrics()

@@ -839,14 +839,15 @@ class _ScaleBar(QWidget):
     def paintEvent(self, event: QEvent) -> None:
         """Paint the bar."""
         made = look()
-        painter = QPainter(self)
-        painter.setPen(QPen(made.color("text_secondary"), 1.5))
-        base = self.height() / 2 + 4
-        right = 8 + self._length_px
-        painter.drawPolyline([QPointF(8, base - 7), QPointF(8, base), QPointF(right, base), QPointF(right, base - 7)])
-        painter.setFont(made.font(made.sizes.caption))
-        painter.drawText(QPointF(right + 8, base + 1), length_text(self._length_m))
-        painter.end()
+        with QPainter(self) as painter:
+            painter.setPen(QPen(made.color("text_secondary"), 1.5))
+            base = self.height() / 2 + 4
+            right = 8 + self._length_px
+            painter.drawPolyline(
+                [QPointF(8, base - 7), QPointF(8, base), QPointF(right, base), QPointF(right, base - 7)]
+            )
+            painter.setFont(made.font(made.sizes.caption))
+            painter.drawText(QPointF(right + 8, base + 1), length_text(self._length_m))
 
 
 _PANS: dict[int, tuple[float, float]] = {

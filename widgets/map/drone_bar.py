@@ -234,18 +234,23 @@ class _Ramp(QWidget):
         """Paint the tones."""
         made, sizes = look(), look().sizes
         low, high, unit = self._words()
-        painter = QPainter(self)
-        painter.setFont(made.font(sizes.small))
-        painter.setPen(made.color("text_secondary"))
-        side, end = sizes.body * 2.0, sizes.body * 3.6
-        middle = Qt.AlignmentFlag.AlignVCenter
-        painter.drawText(QRectF(0, 0, side - sizes.gap, self.height()), int(middle | Qt.AlignmentFlag.AlignRight), low)
-        painter.drawText(QRectF(self.width() - end + sizes.gap, 0, end, self.height()), int(middle), f"{high} {unit}")
-        bar = QRectF(side, self.height() / 2 - sizes.gap, self.width() - side - end, sizes.gap * 2)
-        for tone in range(N_TONES):
-            part = QRectF(bar.left() + bar.width() * tone / N_TONES, bar.top(), bar.width() / N_TONES + 1, bar.height())
-            painter.fillRect(part, tone_color(tone, made))
-        painter.end()
+        with QPainter(self) as painter:
+            painter.setFont(made.font(sizes.small))
+            painter.setPen(made.color("text_secondary"))
+            side, end = sizes.body * 2.0, sizes.body * 3.6
+            middle = Qt.AlignmentFlag.AlignVCenter
+            painter.drawText(
+                QRectF(0, 0, side - sizes.gap, self.height()), int(middle | Qt.AlignmentFlag.AlignRight), low
+            )
+            painter.drawText(
+                QRectF(self.width() - end + sizes.gap, 0, end, self.height()), int(middle), f"{high} {unit}"
+            )
+            bar = QRectF(side, self.height() / 2 - sizes.gap, self.width() - side - end, sizes.gap * 2)
+            for tone in range(N_TONES):
+                part = QRectF(
+                    bar.left() + bar.width() * tone / N_TONES, bar.top(), bar.width() / N_TONES + 1, bar.height()
+                )
+                painter.fillRect(part, tone_color(tone, made))
 
 
 def _toggle(text: str, tip: str) -> QPushButton:

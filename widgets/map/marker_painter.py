@@ -436,11 +436,8 @@ def _sprite(body: QRectF, middle: QPointF, pixel_ratio: float, draw: Callable[[Q
     pixmap = QPixmap(math.ceil(room.width() * pixel_ratio), math.ceil(room.height() * pixel_ratio))
     pixmap.setDevicePixelRatio(pixel_ratio)
     pixmap.fill(Qt.GlobalColor.transparent)
-    painter = QPainter(pixmap)
-    try:
+    with QPainter(pixmap) as painter:
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.translate(-room.topLeft())
         draw(painter)
-    finally:
-        painter.end()
     return Sprite(pixmap=pixmap, middle=middle - room.topLeft(), body=body)

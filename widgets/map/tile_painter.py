@@ -49,14 +49,11 @@ class TilePainter:
             self._picture = QPixmap(max(1, width), max(1, height))
         self._picture.setDevicePixelRatio(pixel_ratio)
         self._picture.fill(self._land)
-        painter = QPainter(self._picture)
-        try:
+        with QPainter(self._picture) as painter:
             if self._loader.info is None:
                 self._paint_grid(painter, view)
             else:
                 self._paint_tiles(painter, view, pixel_ratio)
-        finally:
-            painter.end()
 
     def _paint_tiles(self, painter: QPainter, view: MapView, pixel_ratio: float) -> None:
         info = self._loader.info

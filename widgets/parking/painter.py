@@ -60,10 +60,9 @@ class BayPainter(Strokes):
         layer = QPixmap((view.size * ratio).toSize())
         layer.setDevicePixelRatio(ratio)
         layer.fill(Qt.GlobalColor.transparent)
-        painter = QPainter(layer)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        self._paint_all(painter, shapes, view, is_selected=False)
-        painter.end()
+        with QPainter(layer) as painter:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            self._paint_all(painter, shapes, view, is_selected=False)
         return layer
 
     def _paint_all(self, painter: QPainter, shapes: Sequence[Shape], view: Surface, *, is_selected: bool) -> None:

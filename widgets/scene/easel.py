@@ -408,14 +408,13 @@ class Easel(QWidget, Generic[View, Draft, Selected, Painter]):
         made = picture_look()
         if self._strokes is None:
             self._strokes = self._new_strokes(made)
-        painter = QPainter(self)
-        painter.fillRect(self.rect(), made.color("window"))
-        self._paint(painter, self._strokes)
-        if self.hasFocus():
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.setPen(QPen(made.color("focus"), 2))
-            painter.drawRect(QRectF(self.rect()).adjusted(1, 1, -1, -1))
-        painter.end()
+        with QPainter(self) as painter:
+            painter.fillRect(self.rect(), made.color("window"))
+            self._paint(painter, self._strokes)
+            if self.hasFocus():
+                painter.setBrush(Qt.BrushStyle.NoBrush)
+                painter.setPen(QPen(made.color("focus"), 2))
+                painter.drawRect(QRectF(self.rect()).adjusted(1, 1, -1, -1))
 
     def _paint_picture(self, painter: QPainter, view: PictureView) -> None:
         """Paint the camera's picture, or why there is none."""

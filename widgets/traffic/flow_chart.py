@@ -183,19 +183,19 @@ class FlowChart(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint strip below strip, all over the same time."""
-        painter, made = QPainter(self), look()
-        painter.setFont(made.font(made.sizes.caption))
-        line_px = painter.fontMetrics().height()
-        height = (self.height() - line_px - 4) / len(self._strips)
-        for number, strip in enumerate(self._strips):
-            rect = QRectF(0, number * height, self.width(), height)
-            painter.setPen(made.color("text_secondary"))
-            painter.drawText(rect.adjusted(_LEFT_PX, 0, -_RIGHT_PX, 0), Qt.AlignmentFlag.AlignTop, strip.title)
-            plot = self._plot_of(rect.adjusted(0, line_px + 2, 0, -_GAP_PX))
-            if plot.height() > 4:
-                self._paint_strip(painter, plot, strip, made)
-        self._paint_times(painter, QRectF(0, self.height() - line_px, self.width(), line_px), made)
-        painter.end()
+        made = look()
+        with QPainter(self) as painter:
+            painter.setFont(made.font(made.sizes.caption))
+            line_px = painter.fontMetrics().height()
+            height = (self.height() - line_px - 4) / len(self._strips)
+            for number, strip in enumerate(self._strips):
+                rect = QRectF(0, number * height, self.width(), height)
+                painter.setPen(made.color("text_secondary"))
+                painter.drawText(rect.adjusted(_LEFT_PX, 0, -_RIGHT_PX, 0), Qt.AlignmentFlag.AlignTop, strip.title)
+                plot = self._plot_of(rect.adjusted(0, line_px + 2, 0, -_GAP_PX))
+                if plot.height() > 4:
+                    self._paint_strip(painter, plot, strip, made)
+            self._paint_times(painter, QRectF(0, self.height() - line_px, self.width(), line_px), made)
 
     def _plot_of(self, rect: QRectF) -> QRectF:
         return rect.adjusted(_LEFT_PX, 0, -_RIGHT_PX, 0)

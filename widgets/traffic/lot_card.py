@@ -106,23 +106,22 @@ class _FillBar(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint the bar."""
         made = look()
-        painter = QPainter(self)
-        room = QRectF(self.rect()).adjusted(1, 1, -1, -1)
-        painter.fillRect(room, made.color("window"))
-        fill = self._fill
-        if fill is not None and fill.n_bays > 0:
-            occupied = min(1.0, fill.n_occupied / fill.n_bays) * room.width()
-            unknown = min(room.width() - occupied, fill.n_unknown / fill.n_bays * room.width())
-            painter.fillRect(
-                QRectF(room.left(), room.top(), occupied, room.height()),
-                made.color("text_secondary" if self._is_trusted else "text_disabled"),
-            )
-            hatched = QRectF(room.left() + occupied, room.top(), unknown, room.height())
-            painter.fillRect(hatched, QBrush(made.color("quality"), Qt.BrushStyle.BDiagPattern))
-        edge = QPen(made.color("line_strong"), 1)
-        if not self._is_trusted:
-            edge = QPen(made.color("quality"), 1.5, Qt.PenStyle.DotLine)
-        painter.setPen(edge)
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-        painter.drawRect(room)
-        painter.end()
+        with QPainter(self) as painter:
+            room = QRectF(self.rect()).adjusted(1, 1, -1, -1)
+            painter.fillRect(room, made.color("window"))
+            fill = self._fill
+            if fill is not None and fill.n_bays > 0:
+                occupied = min(1.0, fill.n_occupied / fill.n_bays) * room.width()
+                unknown = min(room.width() - occupied, fill.n_unknown / fill.n_bays * room.width())
+                painter.fillRect(
+                    QRectF(room.left(), room.top(), occupied, room.height()),
+                    made.color("text_secondary" if self._is_trusted else "text_disabled"),
+                )
+                hatched = QRectF(room.left() + occupied, room.top(), unknown, room.height())
+                painter.fillRect(hatched, QBrush(made.color("quality"), Qt.BrushStyle.BDiagPattern))
+            edge = QPen(made.color("line_strong"), 1)
+            if not self._is_trusted:
+                edge = QPen(made.color("quality"), 1.5, Qt.PenStyle.DotLine)
+            painter.setPen(edge)
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRect(room)

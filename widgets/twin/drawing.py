@@ -10,12 +10,13 @@ import contextlib
 import time
 from dataclasses import replace
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from widgets.twin.model import (
+    BaysLook,
     Built,
     Detail,
     End,
@@ -31,10 +32,7 @@ from widgets.twin.model import (
     Taken,
 )
 from widgets.twin.pose import Pose
-from widgets.twin.scene import build_scene
-
-if TYPE_CHECKING:
-    from widgets.twin.renderer import Renderer
+from widgets.twin.scene import TwinScene, build_scene
 
 MAX_UNDER_WAY = 2
 REST_S = 0.25
@@ -190,10 +188,26 @@ class DrawingLoop:
         self._pipe.send(Ready(device, self._is_software))
 
 
+class _TwinDrawer(Drawer, Protocol):
+    """What draws lots."""
+
+    def show_scene(self, scene: TwinScene) -> None:
+        """Build everything anew."""
+        ...
+
+    def show_bays(self, look: BaysLook, *, at_once: bool) -> None:
+        """Show how bays stand."""
+        ...
+
+    def show_options(self, options: Options) -> None:
+        """Draw it another way."""
+        ...
+
+
 class _TwinLoop(DrawingLoop):
     """Draws lots, and lets cars drive."""
 
-    def __init__(self, pipe: Connection, renderer: Renderer) -> None:
+    def __init__(self, pipe: Connection, renderer: _TwinDrawer) -> None:
         super().__init__(pipe, renderer)
         self._twin = renderer
         self._number = -1

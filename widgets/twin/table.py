@@ -380,23 +380,22 @@ def _state_icon(state: BayState, is_stale: bool) -> QIcon:
     pixmap = QPixmap(size * 2, size * 2)
     pixmap.setDevicePixelRatio(2.0)
     pixmap.fill(Qt.GlobalColor.transparent)
-    painter = QPainter(pixmap)
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    box = QRectF(size * 0.22, 1.5, size * 0.56, size - 3.0)
-    quality, text = look().color("quality"), look().color("text_secondary")
-    is_doubtful = is_stale or state is BayState.UNKNOWN
-    outline = Qt.PenStyle.DotLine if is_stale else Qt.PenStyle.SolidLine
-    painter.setPen(QPen(quality if is_doubtful else text, 1.3, outline))
-    fill: QBrush | QColor | Qt.BrushStyle = Qt.BrushStyle.NoBrush
-    if state is BayState.UNKNOWN:
-        fill = QBrush(quality, Qt.BrushStyle.BDiagPattern)
-    painter.setBrush(fill)
-    painter.drawRect(box)
-    if state is BayState.OCCUPIED:
-        inner = box.adjusted(2.0, 2.0, -2.0, -2.0)
-        painter.fillRect(inner, look().color("text_disabled") if is_stale else look().color("text"))
-    if state is BayState.CLOSED:
-        painter.drawLine(QPointF(box.left(), box.top()), QPointF(box.right(), box.bottom()))
-        painter.drawLine(QPointF(box.left(), box.bottom()), QPointF(box.right(), box.top()))
-    painter.end()
+    with QPainter(pixmap) as painter:
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        box = QRectF(size * 0.22, 1.5, size * 0.56, size - 3.0)
+        quality, text = look().color("quality"), look().color("text_secondary")
+        is_doubtful = is_stale or state is BayState.UNKNOWN
+        outline = Qt.PenStyle.DotLine if is_stale else Qt.PenStyle.SolidLine
+        painter.setPen(QPen(quality if is_doubtful else text, 1.3, outline))
+        fill: QBrush | QColor | Qt.BrushStyle = Qt.BrushStyle.NoBrush
+        if state is BayState.UNKNOWN:
+            fill = QBrush(quality, Qt.BrushStyle.BDiagPattern)
+        painter.setBrush(fill)
+        painter.drawRect(box)
+        if state is BayState.OCCUPIED:
+            inner = box.adjusted(2.0, 2.0, -2.0, -2.0)
+            painter.fillRect(inner, look().color("text_disabled") if is_stale else look().color("text"))
+        if state is BayState.CLOSED:
+            painter.drawLine(QPointF(box.left(), box.top()), QPointF(box.right(), box.bottom()))
+            painter.drawLine(QPointF(box.left(), box.bottom()), QPointF(box.right(), box.top()))
     return QIcon(pixmap)

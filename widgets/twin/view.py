@@ -439,20 +439,19 @@ class TwinView(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint the newest picture and what lies over it."""
-        painter = QPainter(self)
-        if self._image is None:
-            painter.fillRect(self.rect(), QColor(*self._options.palette.sky))
-        else:
-            painter.drawImage(QRectF(self.rect()), self._image)
-            if self._scene is not None:
-                sight = self._sight(self._scene)
-                self._overlay.paint(painter, sight, self._told, self._hovered, self._index_of_selected())
-        if self.hasFocus():
-            painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
-            painter.setPen(QPen(look().color("focus"), 2))
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.drawRect(self.rect().adjusted(1, 1, -1, -1))
-        painter.end()
+        with QPainter(self) as painter:
+            if self._image is None:
+                painter.fillRect(self.rect(), QColor(*self._options.palette.sky))
+            else:
+                painter.drawImage(QRectF(self.rect()), self._image)
+                if self._scene is not None:
+                    sight = self._sight(self._scene)
+                    self._overlay.paint(painter, sight, self._told, self._hovered, self._index_of_selected())
+            if self.hasFocus():
+                painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+                painter.setPen(QPen(look().color("focus"), 2))
+                painter.setBrush(Qt.BrushStyle.NoBrush)
+                painter.drawRect(self.rect().adjusted(1, 1, -1, -1))
         if self._drawn_look != self._painted_look:
             self._painted_look = self._drawn_look
             self.look_painted.emit(self._painted_look)

@@ -351,19 +351,17 @@ class _Sheet:
         known = self._colors.get(token)
         if known is None:
             left, top = self._room_for(1)
-            painter = QPainter(self.picture)
-            shadow = QColor(self._look.theme.picture)
-            painter.fillRect(left, top, 1, 1, shadow if token == _SHADOW else self._look.color(token))
-            painter.end()
+            with QPainter(self.picture) as painter:
+                shadow = QColor(self._look.theme.picture)
+                painter.fillRect(left, top, 1, 1, shadow if token == _SHADOW else self._look.color(token))
             known = self._colors[token] = (left, top, 1, 1)
         return known
 
     def profile(self, token: str) -> tuple[float, ...]:
         """Return left, top, width and height of a dark pixel, one of this colour and a dark one, side by side."""
         left, top = self._room_for(3)
-        painter = QPainter(self.picture)
-        painter.fillRect(left + 1, top, 1, 1, self._look.color(token))
-        painter.end()
+        with QPainter(self.picture) as painter:
+            painter.fillRect(left + 1, top, 1, 1, self._look.color(token))
         return left, top, 3, 1
 
     def text(self, text: str, token: str, *, is_small: bool) -> tuple[float, ...]:
@@ -388,26 +386,24 @@ class _Sheet:
             left, top = 0, top + self._row_px
         if top + self._row_px > self.picture.height():
             old, self.picture = self.picture, self._blank(self.picture.height() * 2)
-            painter = QPainter(self.picture)
-            painter.drawPixmap(0, 0, old)
-            painter.end()
+            with QPainter(self.picture) as painter:
+                painter.drawPixmap(0, 0, old)
         self._free = (left + width_px, top)
         return left, top
 
     def _draw(self, text: str, token: str, place_px: QRectF, *, is_small: bool) -> None:
-        painter = QPainter(self.picture)
-        painter.translate(place_px.topLeft())
-        painter.scale(self.ratio, self.ratio)
-        width, height = place_px.width() / self.ratio, place_px.height() / self.ratio
-        painter.setClipRect(QRectF(0, 0, width, height))
-        left = 0
-        if token:
-            painter.fillRect(QRectF(0, 0, 2, height), self._look.color(token))
-            left = 2 + self._gaps[is_small]
-        painter.setFont(self._fonts[is_small])
-        painter.setPen(self._look.color("on_picture"))
-        painter.drawText(QRectF(left, 0, width, height), int(Qt.AlignmentFlag.AlignVCenter), text)
-        painter.end()
+        with QPainter(self.picture) as painter:
+            painter.translate(place_px.topLeft())
+            painter.scale(self.ratio, self.ratio)
+            width, height = place_px.width() / self.ratio, place_px.height() / self.ratio
+            painter.setClipRect(QRectF(0, 0, width, height))
+            left = 0
+            if token:
+                painter.fillRect(QRectF(0, 0, 2, height), self._look.color(token))
+                left = 2 + self._gaps[is_small]
+            painter.setFont(self._fonts[is_small])
+            painter.setPen(self._look.color("on_picture"))
+            painter.drawText(QRectF(left, 0, width, height), int(Qt.AlignmentFlag.AlignVCenter), text)
 
 
 class BoxPainter:

@@ -97,46 +97,60 @@ class WallCanvas(QWidget):
         return _Places(region, numbers)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Paint the tiles that lie in what is to be painted, and the gaps between them."""
+        """Paint the tiles that lie in what is to be painted, and the gaps between them.
+
+        What goes wrong with one camera leaves the pictures of the others; it is raised once they are there.
+        """
         region = event.region()
-        painter = QPainter(self)
-        places = self._places_of(self._wanted)
-        self._wanted = 0
-        # Where it is just what newer pictures asked for, nobody need look for it.
-        changed = places.at if places.region == region else self._changed(painter, region)
-        tiles, boxed, ratio = self._tiles, self._boxed, self.devicePixelRatioF()
-        for at in changed:
-            tile, face, _ = tiles[at]
-            boxed[at] = face.boxed() if face.stands(ratio) else tile.settle(ratio)
-        boxes, strips = self._painters(ratio)
-        # Those of unchanged tiles as well: other tiles change each time, and a group of others is worked out anew.
-        shown = [at for at, one in enumerate(boxed) if one is not None]
-        placed = boxes.place([one for one in boxed if one is not None]) if shown else None
-        for at in changed:
-            tile, face, rect = tiles[at]
-            # A region of one rectangle is painted much faster than one of several.
-            painter.setClipRect(rect)
-            standing = face.standing
-            if standing is not None:
-                face.paint_picture(painter, standing)
-                if standing.has_more_below:
-                    tile.paint_below(painter)
-            else:
-                tile.paint_picture(painter)
-            if placed is not None and boxed[at] is not None:
-                boxes.paint(painter, placed, shown.index(at))
-            if standing is None:
-                tile.paint_overlay(painter, strips)
-                continue
-            painter.drawPixmap(standing.corner, standing.strip)
-            if standing.has_more_above:
-                tile.paint_marks(painter)
-            for bar, color in standing.rings:
-                painter.fillRect(bar, color)
-            frame = face.frame
-            if frame is not None and not frame.is_intact():
-                tile.paint_again_if_torn()
-        painter.end()
+        fault: Exception | None = None
+        with QPainter(self) as painter:
+            places = self._places_of(self._wanted)
+            self._wanted = 0
+            # Where it is just what newer pictures asked for, nobody need look for it.
+            changed = places.at if places.region == region else self._changed(painter, region)
+            tiles, boxed, ratio = self._tiles, self._boxed, self.devicePixelRatioF()
+            for at in changed:
+                tile, face, _ = tiles[at]
+                try:
+                    boxed[at] = face.boxed() if face.stands(ratio) else tile.settle(ratio)
+                except Exception as error:  # noqa: BLE001 - raised once the others are painted
+                    boxed[at], fault = None, error
+            boxes, strips = self._painters(ratio)
+            # Those of unchanged tiles as well: other tiles change each time, and a group of others is worked out anew.
+            shown = [at for at, one in enumerate(boxed) if one is not None]
+            placed = boxes.place([one for one in boxed if one is not None]) if shown else None
+            for at in changed:
+                tile, face, rect = tiles[at]
+                # A region of one rectangle is painted much faster than one of several.
+                painter.setClipRect(rect)
+                try:
+                    standing = face.standing
+                    if standing is not None:
+                        face.paint_picture(painter, standing)
+                        if standing.has_more_below:
+                            tile.paint_below(painter)
+                    else:
+                        tile.paint_picture(painter)
+                    if placed is not None and boxed[at] is not None:
+                        boxes.paint(painter, placed, shown.index(at))
+                    if standing is None:
+                        tile.paint_overlay(painter, strips)
+                        continue
+                    painter.drawPixmap(standing.corner, standing.strip)
+                    if standing.has_more_above:
+                        tile.paint_marks(painter)
+                    for bar, color in standing.rings:
+                        painter.fillRect(bar, color)
+                    frame = face.frame
+                    if frame is not None and not frame.is_intact():
+                        tile.paint_again_if_torn()
+                except Exception as error:  # noqa: BLE001 - raised once the others are painted
+                    fault = error
+                    # Whatever it was set to, the next tile finds it as new.
+                    painter.end()
+                    painter.begin(self)
+        if fault is not None:
+            raise fault
 
     def _changed(self, painter: QPainter, region: QRegion) -> Sequence[int]:
         """Paint the gaps of a region, and return the tiles that lie in it."""

@@ -41,13 +41,12 @@ def draw_note(text: str, room: int, n_lines: int, ratio: float, made: Look) -> Q
     plate = QPixmap(round(width * ratio), round((line_height * len(lines) + 2) * ratio))
     plate.setDevicePixelRatio(ratio)
     plate.fill(_PLATE)
-    painter = QPainter(plate)
-    painter.setFont(font)
-    painter.setPen(made.color("on_picture"))
-    for number, line in enumerate(lines):
-        row = QRectF(gap, 1 + number * line_height, width - gap, line_height)
-        painter.drawText(row, int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter), line)
-    painter.end()
+    with QPainter(plate) as painter:
+        painter.setFont(font)
+        painter.setPen(made.color("on_picture"))
+        for number, line in enumerate(lines):
+            row = QRectF(gap, 1 + number * line_height, width - gap, line_height)
+            painter.drawText(row, int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter), line)
     return plate
 
 

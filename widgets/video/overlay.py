@@ -153,19 +153,18 @@ class OverlayPainter:
         made.fill(Qt.GlobalColor.transparent)
         room = QRectF(0, 0, seen.width(), seen.height())
         whole = picture.translated(-seen.topLeft())
-        painter = QPainter(made)
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setOpacity(_SCENE_OPACITY)
-        for mask in scene.masks:
-            self._paint_mask(painter, mask, whole)
-        for zone in scene.zones:
-            self._paint_zone(painter, zone, whole)
-        for lane in scene.lanes:
-            self._paint_lane(painter, lane, whole, room)
-        for line in scene.lines:
-            self._paint_line(painter, line, whole)
-        painter.end()
+        with QPainter(made) as painter:
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setOpacity(_SCENE_OPACITY)
+            for mask in scene.masks:
+                self._paint_mask(painter, mask, whole)
+            for zone in scene.zones:
+                self._paint_zone(painter, zone, whole)
+            for lane in scene.lanes:
+                self._paint_lane(painter, lane, whole, room)
+            for line in scene.lines:
+                self._paint_line(painter, line, whole)
         return made
 
     def _place_names(
@@ -295,13 +294,12 @@ class OverlayPainter:
         background = QColor(self._look.theme.picture)
         background.setAlpha(_PLATE_ALPHA)
         made.fill(background)
-        painter = QPainter(made)
-        painter.fillRect(QRectF(0, 0, 2, height), self._look.color("zone"))
-        painter.setFont(self._fonts[is_small])
-        painter.setPen(self._look.color("on_picture"))
-        left = 2 + self._gap(is_small=is_small)
-        painter.drawText(QRectF(left, 0, width, height), int(Qt.AlignmentFlag.AlignVCenter), text)
-        painter.end()
+        with QPainter(made) as painter:
+            painter.fillRect(QRectF(0, 0, 2, height), self._look.color("zone"))
+            painter.setFont(self._fonts[is_small])
+            painter.setPen(self._look.color("on_picture"))
+            left = 2 + self._gap(is_small=is_small)
+            painter.drawText(QRectF(left, 0, width, height), int(Qt.AlignmentFlag.AlignVCenter), text)
         return _Plate(made, made.width() / self.pixel_ratio, made.height() / self.pixel_ratio)
 
 

@@ -67,36 +67,35 @@ class StripPainter:
         strip = QPixmap(max(1, round(width * ratio)), max(1, round((height + text.inset) * ratio)))
         strip.setDevicePixelRatio(ratio)
         strip.fill(BACKGROUND)
-        painter = QPainter(strip)
-        painter.translate(0, text.inset)
-        left, right = float(gap * 2 + text.inset), float(width - gap * 2 - text.inset)
-        side = height - 2 * max(2, gap // 2)
-        middle = (height - side) / 2
-        if text.alarm is not None:
-            sign = QRectF(left, middle, side, side)
-            paint_mark(painter, sign, text.alarm, made, Flash(is_on=text.is_lit, is_slow_on=text.is_lit))
-            left += side + gap * 1.5
-        if text.is_pinned:
-            _paint_pin(painter, QRectF(left, middle, side * 0.7, side), made)
-            left += side * 0.7 + gap * 1.5
-        needed = self._advance(text.name, is_name=True) + gap * 3
-        word = self._fitting(_words(text), right - left - needed)
-        word_width = self._advance(word, is_name=False)
-        place = QRectF(right - word_width - gap, 0, word_width + 2 * gap, height)
-        is_fault = not text.status.is_good and not text.status.is_meant
-        if is_fault:
-            painter.fillRect(place, QBrush(made.color("quality"), Qt.BrushStyle.BDiagPattern))
-            painter.fillRect(place.adjusted(gap // 2, 1, -gap // 2, -1), QColor(11, 14, 17, 225))
-        token = "on_picture" if is_fault else "on_picture_secondary"
-        painter.drawPixmap(QPointF(right - word_width, 0), self._write(word, token, is_name=False))
-        right = place.left() - gap * 1.5
-        if is_fault and right - left > side * 3:
-            paint_bad_quality(painter, QRectF(right - side, middle, side, side), made)
-            right -= side + gap * 1.5
-        painter.drawPixmap(
-            QPointF(left, 0), self._write(self._cut(text.name, right - left), "on_picture", is_name=True)
-        )
-        painter.end()
+        with QPainter(strip) as painter:
+            painter.translate(0, text.inset)
+            left, right = float(gap * 2 + text.inset), float(width - gap * 2 - text.inset)
+            side = height - 2 * max(2, gap // 2)
+            middle = (height - side) / 2
+            if text.alarm is not None:
+                sign = QRectF(left, middle, side, side)
+                paint_mark(painter, sign, text.alarm, made, Flash(is_on=text.is_lit, is_slow_on=text.is_lit))
+                left += side + gap * 1.5
+            if text.is_pinned:
+                _paint_pin(painter, QRectF(left, middle, side * 0.7, side), made)
+                left += side * 0.7 + gap * 1.5
+            needed = self._advance(text.name, is_name=True) + gap * 3
+            word = self._fitting(_words(text), right - left - needed)
+            word_width = self._advance(word, is_name=False)
+            place = QRectF(right - word_width - gap, 0, word_width + 2 * gap, height)
+            is_fault = not text.status.is_good and not text.status.is_meant
+            if is_fault:
+                painter.fillRect(place, QBrush(made.color("quality"), Qt.BrushStyle.BDiagPattern))
+                painter.fillRect(place.adjusted(gap // 2, 1, -gap // 2, -1), QColor(11, 14, 17, 225))
+            token = "on_picture" if is_fault else "on_picture_secondary"
+            painter.drawPixmap(QPointF(right - word_width, 0), self._write(word, token, is_name=False))
+            right = place.left() - gap * 1.5
+            if is_fault and right - left > side * 3:
+                paint_bad_quality(painter, QRectF(right - side, middle, side, side), made)
+                right -= side + gap * 1.5
+            painter.drawPixmap(
+                QPointF(left, 0), self._write(self._cut(text.name, right - left), "on_picture", is_name=True)
+            )
         return strip
 
     def _fitting(self, words: list[str], room: float) -> str:
@@ -128,11 +127,10 @@ class StripPainter:
         made = QPixmap(max(1, round(width * self.ratio)), max(1, round(height * self.ratio)))
         made.setDevicePixelRatio(self.ratio)
         made.fill(Qt.GlobalColor.transparent)
-        painter = QPainter(made)
-        painter.setFont(self._fonts[is_name])
-        painter.setPen(self._look.color(token))
-        painter.drawText(QRectF(0, 0, width, height), int(Qt.AlignmentFlag.AlignVCenter), text)
-        painter.end()
+        with QPainter(made) as painter:
+            painter.setFont(self._fonts[is_name])
+            painter.setPen(self._look.color(token))
+            painter.drawText(QRectF(0, 0, width, height), int(Qt.AlignmentFlag.AlignVCenter), text)
         self._written[key] = made
         return made
 

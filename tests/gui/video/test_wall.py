@@ -3,10 +3,11 @@
 import gc
 import sys
 import time
+import types
 
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt
-from PySide6.QtGui import QColor, QContextMenuEvent, QDragEnterEvent, QDropEvent
+from PySide6.QtGui import QColor, QContextMenuEvent, QDragEnterEvent, QDropEvent, QImage, QPainter
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QMenu, QToolButton
 
@@ -792,3 +793,32 @@ def test_a_machine_that_cannot_look_as_often_as_asked_says_so_in_figures(room):
     room.wall.show_report(said)
 
     assert room.tile("c1").accessibleDescription().endswith("2 of 5/s")
+
+
+@pytest.mark.parametrize("broken", ["paint_overlay", "settle"])
+def test_a_camera_whose_painting_fails_leaves_the_pictures_of_the_others(room, qtbot, monkeypatch, broken):
+    colors = {f"c{i}": 0x20 + 0x20 * i for i in range(4)}
+    for camera_id, color in colors.items():
+        room.live(camera_id, color=color)
+    canvas = room.tile("c0").parentWidget()
+    canvas.grab()
+
+    def fail(self, painter, *_):
+        if isinstance(painter, QPainter):
+            painter.save()
+            painter.translate(100, 100)
+        raise ValueError("c1 is out of its mind")
+
+    with monkeypatch.context() as patched, qtbot.capture_exceptions():
+        patched.setattr(room.tile("c1"), broken, types.MethodType(fail, room.tile("c1")))
+        for camera_id, color in colors.items():
+            # A tile that is asked for by itself has nothing ready: all of it is painted.
+            room.live(camera_id, color=color + 0x10)
+            room.tile(camera_id).face.standing = None
+        image = QImage(canvas.size(), QImage.Format.Format_RGB32)
+        with pytest.raises(ValueError, match="out of its mind"):
+            canvas.render(image)
+
+    seen = {camera_id: image.pixelColor(room.tile(camera_id).geometry().center()).red() for camera_id in colors}
+    others = {camera_id: color + 0x10 for camera_id, color in colors.items() if camera_id != "c1"}
+    assert {camera_id: seen[camera_id] for camera_id in others} == others
