@@ -68,12 +68,18 @@ class Folders:
 def default_folders(data: Path | None = None) -> Folders:
     """Return this user's folders, or those beside `data` when it is given."""
     chosen = (data or Path(platformdirs.user_data_dir("watchfloor", appauthor=False))).resolve()
-    # Frames live in memory where the system has a memory file system.
-    shm = Path("/dev/shm")  # noqa: S108
-    base = shm if shm.is_dir() and os.access(shm, os.W_OK) else Path(tempfile.gettempdir())
     owner = os.getuid() if hasattr(os, "getuid") else 0
     name = f"watchfloor-{owner}-{abs(hash_text(str(chosen))):x}"
-    return Folders(data=chosen, runtime=base / name)
+    return Folders(data=chosen, runtime=memory_folder() / name)
+
+
+def memory_folder() -> Path:
+    """Return where pictures lie in memory: on a file system of memory where there is one, else among temporary files.
+
+    On a disk the system writes them out again and again, and makes who writes them wait.
+    """
+    shm = Path("/dev/shm")  # noqa: S108
+    return shm if shm.is_dir() and os.access(shm, os.W_OK) else Path(tempfile.gettempdir())
 
 
 def hash_text(text: str) -> int:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from core.kernel.bench import BenchResult, Figure
 from core.kernel.errors import BadInputError, UnavailableError
+from core.kernel.paths import memory_folder
 from core.media.bench import make_bench_clip
 from core.media.convert import TileScaler
 from core.media.model import SourceSpec, StreamReport
@@ -293,7 +294,8 @@ class Vision:
 
     def __init__(self, folder: Path, model: ModelFile, input_wh: tuple[int, int] | None) -> None:
         """Begin with no camera; models lie in `folder`."""
-        self._scratch = tempfile.TemporaryDirectory(prefix="watchfloor-bench-")
+        # As in a node: pictures lie in memory.
+        self._scratch = tempfile.TemporaryDirectory(prefix="watchfloor-bench-", dir=memory_folder())
         self._folder = Path(self._scratch.name)
         self._reports: dict[str, StreamReport] = {}
         self.on_message: Callable[[object], None] = lambda _message: None

@@ -18,6 +18,7 @@ import psutil
 
 from core.kernel.bench import Figure
 from core.kernel.errors import UnavailableError
+from core.kernel.paths import memory_folder
 from core.media.convert import TileScaler
 from core.vision.detector import run_detector
 from core.vision.detector_link import DetectorLink
@@ -190,7 +191,7 @@ def _service(config: DetectorConfig, frames: list[av.VideoFrame]) -> Iterator[_S
     process.start()
     theirs.close()
     assert process.pid is not None
-    with tempfile.TemporaryDirectory(prefix="watchfloor-bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="watchfloor-bench-", dir=memory_folder()) as folder:
         service = _Service(process.pid, frames, Path(folder))
         try:
             deadline_s = time.monotonic() + _START_S

@@ -20,7 +20,7 @@ def test_a_rate_is_of_the_time_that_was_measured_not_of_the_time_that_was_asked_
             QTimer.singleShot(1, lambda: now_s.append(now_s.pop() + 0.09))
         return round(now_s[0] * 1e6)
 
-    cost, per_s = measured(0.05, count=count, settle_s=0.0)
+    cost, per_s = measured(0.05, count=count, settle_s=0.0, lag_s=0.0)
 
     assert per_s == pytest.approx(1e6)
     assert cost.core_percent == pytest.approx(50.0)
