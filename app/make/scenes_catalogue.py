@@ -210,6 +210,7 @@ def harbour_bridge() -> CameraScene:
             ),
         ),
         lines=(_line(camera, "deck", "Bridge deck", (19, 8.6), (15, -8.6), "inbound", "outbound"),),
+        masks=(_not_a_vehicle("water", "Water", (0.87, 0.94), (1.0, 1.0)),),
     )
     return CameraScene(
         key="cam-harbour-bridge",
@@ -304,6 +305,7 @@ def north_gate() -> CameraScene:
             _line(camera, "inbound", "Inbound", (13, 11.9), (13, 0.8), "inbound", "outbound"),
             _line(camera, "outbound", "Outbound", (15, -0.8), (15, -11.9), "inbound", "outbound"),
         ),
+        masks=(_not_a_vehicle("sign", "Direction sign", (0.605, 0.15), (0.645, 0.175)),),
     )
     return CameraScene(
         key="cam-north-gate",
@@ -467,7 +469,10 @@ def market_cross() -> CameraScene:
             _line(camera, "east-arm", "East arm", (9.5, 5.0), (9.5, -5.0), "westbound", "eastbound"),
             _line(camera, "north-arm", "North arm", (-5.0, 9.5), (5.0, 9.5), "southbound", "northbound"),
         ),
-        masks=(_not_a_vehicle("signal", "Signal", (0.50, 0.70), (0.556, 0.765)),),
+        masks=(
+            _not_a_vehicle("signal", "Signal", (0.50, 0.70), (0.556, 0.765)),
+            _not_a_vehicle("east-signal", "Signal of the east arm", (0.755, 0.42), (0.785, 0.45)),
+        ),
     )
     return CameraScene(
         key="cam-market-cross",
@@ -830,6 +835,7 @@ def tram_street() -> CameraScene:
             ),
         ),
         lines=(_line(camera, "street", "Tram street", (16, 7.6), (14, -7.6), "westbound", "eastbound"),),
+        masks=(_not_a_vehicle("rails", "Rails at the lower edge", (0.09, 0.955), (0.44, 1.0)),),
     )
     return CameraScene(
         key="cam-tram-street",
@@ -941,7 +947,10 @@ def old_town() -> CameraScene:
             ),
         ),
         lines=(_line(camera, "street", "Old town street", (12, 3.2), (12, -3.7), "out of town", "into town"),),
-        masks=(_not_a_vehicle("lettering", "Speed limit", (0.545, 0.615), (0.585, 0.66)),),
+        masks=(
+            _not_a_vehicle("lettering", "Speed limit", (0.545, 0.615), (0.585, 0.66)),
+            _not_a_vehicle("drain", "Drain", (0.55, 0.955), (0.625, 1.0)),
+        ),
     )
     return CameraScene(
         key="cam-old-town",
