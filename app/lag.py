@@ -18,7 +18,7 @@ PROBE_MS = 100
 
 MEASURED_PROBE_MS = 20
 WINDOW = 300
-"""Probes kept for the health panel: 30 s of them."""
+"""Probes kept for the health panel: 30 s of them, and 6 s where somebody measures."""
 
 LOGGED_FROM_MS = 250.0
 

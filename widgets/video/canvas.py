@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from PySide6.QtCore import QEvent, QRect, Qt, Signal
-from PySide6.QtGui import QPainter, QPaintEvent, QRegion, QResizeEvent
+from PySide6.QtCore import QEvent, QRect, QRectF, Qt, Signal
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QRegion, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
+from widgets.base.state_overlay import paint_hatching, paint_sentence
 from widgets.base.theme import look, picture_look
-from widgets.video.boxes import Boxed, BoxPainter
+from widgets.video.boxes import Boxed, BoxPainter, PlacedBoxes
 from widgets.video.face import TileFace
 from widgets.video.strip import StripPainter
 from widgets.video.tile import VideoTile
@@ -99,10 +101,10 @@ class WallCanvas(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint the tiles that lie in what is to be painted, and the gaps between them.
 
-        What goes wrong with one camera leaves the pictures of the others; it is raised once they are there.
+        What goes wrong with one camera leaves the pictures of the others, and its own tile says so.
         """
         region = event.region()
-        fault: Exception | None = None
+        faults: dict[int, Exception] = {}
         with QPainter(self) as painter:
             places = self._places_of(self._wanted)
             self._wanted = 0
@@ -113,16 +115,24 @@ class WallCanvas(QWidget):
                 tile, face, _ = tiles[at]
                 try:
                     boxed[at] = face.boxed() if face.stands(ratio) else tile.settle(ratio)
-                except Exception as error:  # noqa: BLE001 - raised once the others are painted
-                    boxed[at], fault = None, error
+                except Exception as error:  # noqa: BLE001 - told once the others are painted
+                    boxed[at], faults[at] = None, error
+            unsettled = frozenset(faults)
             boxes, strips = self._painters(ratio)
             # Those of unchanged tiles as well: other tiles change each time, and a group of others is worked out anew.
+            pictures = [one for one in boxed if one is not None]
+            try:
+                placed = boxes.place(pictures) if pictures else None
+            except Exception:  # noqa: BLE001 - whose they are is found out, and told
+                placed = self._place_apart(boxes, faults)
             shown = [at for at, one in enumerate(boxed) if one is not None]
-            placed = boxes.place([one for one in boxed if one is not None]) if shown else None
             for at in changed:
                 tile, face, rect = tiles[at]
                 # A region of one rectangle is painted much faster than one of several.
                 painter.setClipRect(rect)
+                if at in unsettled:
+                    _paint_fault(painter, rect)
+                    continue
                 try:
                     standing = face.standing
                     if standing is not None:
@@ -144,13 +154,27 @@ class WallCanvas(QWidget):
                     frame = face.frame
                     if frame is not None and not frame.is_intact():
                         tile.paint_again_if_torn()
-                except Exception as error:  # noqa: BLE001 - raised once the others are painted
-                    fault = error
+                except Exception as error:  # noqa: BLE001 - told once the others are painted
+                    faults.setdefault(at, error)
                     # Whatever it was set to, the next tile finds it as new.
                     painter.end()
                     painter.begin(self)
-        if fault is not None:
-            raise fault
+                    painter.setClipRect(rect)
+                    _paint_fault(painter, rect)
+        for fault in faults.values():
+            sys.excepthook(type(fault), fault, fault.__traceback__)
+
+    def _place_apart(self, boxes: BoxPainter, faults: dict[int, Exception]) -> PlacedBoxes | None:
+        """Place the boxes of all tiles but of those whose boxes cannot be placed; these keep their pictures."""
+        for at, one in enumerate(self._boxed):
+            if one is not None:
+                try:
+                    boxes.place([one])
+                except Exception as error:  # noqa: BLE001 - told once the others are painted
+                    self._boxed[at] = None
+                    faults.setdefault(at, error)
+        pictures = [one for one in self._boxed if one is not None]
+        return boxes.place(pictures) if pictures else None
 
     def _changed(self, painter: QPainter, region: QRegion) -> Sequence[int]:
         """Paint the gaps of a region, and return the tiles that lie in it."""
@@ -180,3 +204,12 @@ class WallCanvas(QWidget):
         """Say that the tiles must be placed anew."""
         super().resizeEvent(event)
         self.resized.emit()
+
+
+def _paint_fault(painter: QPainter, rect: QRect) -> None:
+    """Paint over a tile that could not be painted: what was there before would look like a live picture."""
+    theme, room = picture_look().theme, QRectF(rect)
+    painter.fillRect(rect, QColor(theme.picture))
+    paint_hatching(painter, room, QColor(255, 255, 255, 12))
+    sentence, hint = "This tile cannot be painted.", "Help copies the report of what broke."
+    paint_sentence(painter, room, sentence, hint, theme.on_picture, theme.on_picture_secondary)

@@ -440,8 +440,10 @@ class VideoTile(QWidget):
         """Have the painter of the canvas begin at the tile's corner."""
         painter.save()
         painter.translate(self._corner)
-        yield
-        painter.restore()
+        try:
+            yield
+        finally:
+            painter.restore()
 
     def _paint_live(self, painter: QPainter) -> None:
         """Paint a picture from now; where it was made for this tile nothing is scaled and nothing cut off."""

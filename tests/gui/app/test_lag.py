@@ -1,9 +1,12 @@
 """The figure that says whether the window freezes, and what it costs to know it."""
 
 import time
+from types import SimpleNamespace
 
+import pytest
 from PySide6.QtTest import QTest
 
+import app.lag
 from app.lag import MEASURED_PROBE_MS, PROBE_MS, UiLag
 
 
@@ -40,13 +43,16 @@ def test_a_loop_that_stands_still_is_late_by_as_long_at_either_pace(qapp):
         assert lag.overall_max_ms == (lag.max_ms if is_measured else 0.0)
 
 
-def test_the_switch_to_measuring_is_not_taken_for_lateness(qapp):
+def test_the_switch_to_measuring_is_not_taken_for_lateness(qapp, monkeypatch):
+    now_s = [10.0]
+    monkeypatch.setattr(app.lag, "time", SimpleNamespace(perf_counter=lambda: now_s[0]))
     lag = UiLag()
     lag.start()
-    QTest.qWait(PROBE_MS // 2)
+    now_s[0] += PROBE_MS / 2000
     lag.begin_window()
-    time.sleep(0.05)
-    QTest.qWait(100)
+    assert lag._timer.interval() == MEASURED_PROBE_MS
+    for late_ms in (0, 30, 0):
+        now_s[0] += (MEASURED_PROBE_MS + late_ms) / 1000
+        lag._on_probe()
     lag.stop()
-    assert lag.overall_max_ms < 50 + 200
-    assert min(lag._recent_ms) >= 0.0
+    assert lag._window_ms.tolist() == pytest.approx([0.0, 30.0, 0.0], abs=1e-6)

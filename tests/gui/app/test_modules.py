@@ -5,11 +5,14 @@ import json
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
 from app import modules
 from app.modules import import_in_turns, needed_by
+
+ROOT = Path(__file__).parents[3]
 
 HEAD = """
 import asyncio, json, sys, threading
@@ -37,6 +40,7 @@ def run(code: str) -> dict[str, list[str]]:
     """Run it in a process of its own, where nothing of the window is imported yet."""
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(HEAD) + textwrap.dedent(code) + "\nimport os; os._exit(0)"],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=120,
@@ -64,7 +68,7 @@ def in_turns() -> dict[str, list[str]]:
 
         loop.run_until_complete(main())
         found = sorted(set(sys.modules) - before)
-        panels = len(discover_panels())
+        discover_panels()
         more = sorted(set(sys.modules) - before - set(found))
         print(json.dumps({"found": found, "more": more, "turns": turns, "elsewhere": watch.elsewhere}), flush=True)
     """)

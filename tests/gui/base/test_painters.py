@@ -24,7 +24,7 @@ def painters_left_open(source):
 
 def test_every_painter_is_ended_whatever_happens():
     assert len(CODE) > 200
-    found = {path.name: painters_left_open(path.read_text(encoding="utf-8")) for path in CODE}
+    found = {str(path.relative_to(ROOT)): painters_left_open(path.read_text(encoding="utf-8")) for path in CODE}
     assert {name: lines for name, lines in found.items() if lines} == {}
 
 

@@ -6,7 +6,7 @@ import time
 import types
 
 import pytest
-from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt
+from PySide6.QtCore import QMimeData, QPoint, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QContextMenuEvent, QDragEnterEvent, QDropEvent, QImage, QPainter
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QMenu, QToolButton
@@ -21,6 +21,7 @@ from core.vision.model import Track
 from tests.gui.video.conftest import SCENE
 from widgets.base.symbols import Flash
 from widgets.base.theme import DARK, DAY, apply_theme, look, picture_look
+from widgets.video.boxes import Boxed, BoxRoom
 from widgets.video.layout import Preset
 from widgets.video.model import TrackSet, VideoFrame
 from widgets.video.popup import Call
@@ -795,30 +796,63 @@ def test_a_machine_that_cannot_look_as_often_as_asked_says_so_in_figures(room):
     assert room.tile("c1").accessibleDescription().endswith("2 of 5/s")
 
 
-@pytest.mark.parametrize("broken", ["paint_overlay", "settle"])
-def test_a_camera_whose_painting_fails_leaves_the_pictures_of_the_others(room, qtbot, monkeypatch, broken):
+@pytest.mark.parametrize("broken", ["paint_overlay", "settle", "first settle", "boxes"])
+def test_a_camera_whose_painting_fails_leaves_the_pictures_of_the_others_and_says_so(room, qtbot, monkeypatch, broken):
     colors = {f"c{i}": 0x20 + 0x20 * i for i in range(4)}
     for camera_id, color in colors.items():
         room.live(camera_id, color=color)
     canvas = room.tile("c0").parentWidget()
-    canvas.grab()
+    if broken != "first settle":
+        canvas.grab()
 
-    def fail(self, painter, *_):
+    def fail(self, painter=None, *_):
         if isinstance(painter, QPainter):
             painter.save()
             painter.translate(100, 100)
         raise ValueError("c1 is out of its mind")
 
-    with monkeypatch.context() as patched, qtbot.capture_exceptions():
-        patched.setattr(room.tile("c1"), broken, types.MethodType(fail, room.tile("c1")))
-        for camera_id, color in colors.items():
-            # A tile that is asked for by itself has nothing ready: all of it is painted.
-            room.live(camera_id, color=color + 0x10)
-            room.tile(camera_id).face.standing = None
-        image = QImage(canvas.size(), QImage.Format.Format_RGB32)
-        with pytest.raises(ValueError, match="out of its mind"):
+    tile = room.tile("c1")
+    image = QImage(canvas.size(), QImage.Format.Format_RGB32)
+    with monkeypatch.context() as patched, qtbot.capture_exceptions() as raised:
+        if broken == "boxes":
+            # Boxes of which nobody can tell where they go.
+            torn = types.SimpleNamespace(track_ids=(1,), labels=("car",), boxes=None, opacities=None)
+            room_of_boxes = BoxRoom(picture=QRectF(0, 0, 100, 100), room=QRectF(0, 0, 100, 100))
+            settle = tile.settle
+            patched.setattr(tile, "settle", lambda ratio: (settle(ratio), Boxed(torn, room_of_boxes))[1])
+        else:
+            patched.setattr(tile, broken.split()[-1], types.MethodType(fail, tile))
+        for turn in range(2):
+            for camera_id, color in colors.items():
+                # A tile that is asked for by itself has nothing ready: all of it is painted.
+                if camera_id != "c1" or not turn:
+                    room.live(camera_id, color=color + 0x10)
+                    room.tile(camera_id).face.standing = None
             canvas.render(image)
 
-    seen = {camera_id: image.pixelColor(room.tile(camera_id).geometry().center()).red() for camera_id in colors}
+    said = {str(error) for _, error, _ in raised}
+    assert said if broken == "boxes" else said == {"c1 is out of its mind"}
+
+    def seen(camera_id):
+        return image.pixelColor(room.tile(camera_id).geometry().center()).red()
+
     others = {camera_id: color + 0x10 for camera_id, color in colors.items() if camera_id != "c1"}
-    assert {camera_id: seen[camera_id] for camera_id in others} == others
+    assert {camera_id: seen(camera_id) for camera_id in others} == others
+    below = tile.geometry().topLeft() + QPoint(tile.width() // 2, tile.height() * 3 // 4)
+    is_dark = image.pixelColor(below).red() < 0x18
+    # Without its boxes the picture is whole; else nothing of it may stay that looks live.
+    assert is_dark == (broken != "boxes")
+
+
+def test_a_wall_goes_on_as_before_once_the_fault_is_over(room, qtbot, monkeypatch):
+    for camera_id in ("c0", "c1"):
+        room.live(camera_id, color=0x40)
+    canvas = room.tile("c0").parentWidget()
+    image = QImage(canvas.size(), QImage.Format.Format_RGB32)
+    with monkeypatch.context() as patched, qtbot.capture_exceptions() as raised:
+        patched.setattr(room.tile("c1"), "settle", lambda _ratio: 1 / 0)
+        room.tile("c1").face.standing = None
+        canvas.render(image)
+    assert raised
+    canvas.render(image)
+    assert image.pixelColor(room.tile("c1").geometry().center()).red() == 0x40
