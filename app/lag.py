@@ -31,7 +31,6 @@ class UiLag(QObject):
         self._recent_ms: deque[float] = deque(maxlen=WINDOW)
         self._window_ms: array[float] | None = None
         self._due_s = 0.0
-        self._probe_s = PROBE_MS / 1000.0
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.setInterval(PROBE_MS)
@@ -39,7 +38,7 @@ class UiLag(QObject):
 
     def start(self) -> None:
         """Begin to probe."""
-        self._due_s = time.perf_counter() + self._probe_s
+        self._due_s = time.perf_counter() + self._timer.interval() / 1000.0
         self._timer.start()
 
     def stop(self) -> None:
@@ -50,10 +49,9 @@ class UiLag(QObject):
         """Keep every probe from here on, for `overall_p99_ms`; what was kept before is forgotten."""
         self._window_ms = array("d")
         if self._timer.interval() != MEASURED_PROBE_MS:
-            self._probe_s = MEASURED_PROBE_MS / 1000.0
             # This begins to count anew, where it runs.
             self._timer.setInterval(MEASURED_PROBE_MS)
-            self._due_s = time.perf_counter() + self._probe_s
+            self._due_s = time.perf_counter() + self._timer.interval() / 1000.0
 
     @property
     def p99_ms(self) -> float:
@@ -78,7 +76,7 @@ class UiLag(QObject):
     def _on_probe(self) -> None:
         now_s = time.perf_counter()
         lag_ms = max(0.0, (now_s - self._due_s) * 1000.0)
-        self._due_s = now_s + self._probe_s
+        self._due_s = now_s + self._timer.interval() / 1000.0
         self._recent_ms.append(lag_ms)
         # A console runs for weeks and nobody asks: only a measurement pays for its probes.
         if self._window_ms is not None:
