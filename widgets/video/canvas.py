@@ -7,15 +7,14 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from PySide6.QtCore import QEvent, QRect, QRectF, Qt, Signal
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QRegion, QResizeEvent
+from PySide6.QtGui import QPainter, QPaintEvent, QRegion, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
-from widgets.base.state_overlay import paint_hatching, paint_sentence
 from widgets.base.theme import look, picture_look
 from widgets.video.boxes import Boxed, BoxPainter, PlacedBoxes
 from widgets.video.face import TileFace
 from widgets.video.strip import StripPainter
-from widgets.video.tile import VideoTile
+from widgets.video.tile import VideoTile, paint_no_picture
 
 _KEPT_REGIONS = 512
 
@@ -165,7 +164,10 @@ class WallCanvas(QWidget):
             sys.excepthook(type(fault), fault, fault.__traceback__)
 
     def _place_apart(self, boxes: BoxPainter, faults: dict[int, Exception]) -> PlacedBoxes | None:
-        """Place the boxes of all tiles but of those whose boxes cannot be placed; these keep their pictures."""
+        """Place the boxes of all tiles but of those whose boxes cannot be placed; these keep their pictures.
+
+        None where there are no others, or where only all together cannot be placed: then nothing is boxed this time.
+        """
         for at, one in enumerate(self._boxed):
             if one is not None:
                 try:
@@ -174,7 +176,11 @@ class WallCanvas(QWidget):
                     self._boxed[at] = None
                     faults.setdefault(at, error)
         pictures = [one for one in self._boxed if one is not None]
-        return boxes.place(pictures) if pictures else None
+        try:
+            return boxes.place(pictures) if pictures else None
+        except Exception as error:  # noqa: BLE001 - told once the others are painted
+            faults.setdefault(len(self._boxed), error)
+            return None
 
     def _changed(self, painter: QPainter, region: QRegion) -> Sequence[int]:
         """Paint the gaps of a region, and return the tiles that lie in it."""
@@ -208,8 +214,4 @@ class WallCanvas(QWidget):
 
 def _paint_fault(painter: QPainter, rect: QRect) -> None:
     """Paint over a tile that could not be painted: what was there before would look like a live picture."""
-    theme, room = picture_look().theme, QRectF(rect)
-    painter.fillRect(rect, QColor(theme.picture))
-    paint_hatching(painter, room, QColor(255, 255, 255, 12))
-    sentence, hint = "This tile cannot be painted.", "Help copies the report of what broke."
-    paint_sentence(painter, room, sentence, hint, theme.on_picture, theme.on_picture_secondary)
+    paint_no_picture(painter, QRectF(rect), "This tile cannot be painted.", "Help copies the report of what broke.")

@@ -563,22 +563,13 @@ class VideoTile(QWidget):
             )
 
     def _paint_blank(self, painter: QPainter, room: QRectF) -> None:
-        made = picture_look()
-        painter.fillRect(room, made.color("picture"))
+        made, status = picture_look(), self._status
         if self._camera is None:
+            painter.fillRect(room, made.color("picture"))
             secondary = made.theme.on_picture_secondary
-            paint_sentence(painter, room, self._status.sentence, self._status.hint, secondary, secondary)
+            paint_sentence(painter, room, status.sentence, status.hint, secondary, secondary)
             return
-        paint_hatching(painter, room, QColor(255, 255, 255, 12))
-        below = room.adjusted(0, strip_height(made), 0, 0)
-        paint_sentence(
-            painter,
-            below,
-            self._status.sentence,
-            self._status.hint,
-            made.theme.on_picture,
-            made.theme.on_picture_secondary,
-        )
+        paint_no_picture(painter, room, status.sentence, status.hint, covered_px=strip_height(made))
 
     def _fit_room(self) -> QRectF:
         """Return where the picture lies in the tile while it is not zoomed."""
@@ -969,3 +960,12 @@ def _around(room: QRectF, picture: QRectF) -> list[QRectF]:
             QRectF(room.left(), picture.bottom() - 1, room.width(), rest),
         ]
     return [bar & room for bar in bars]
+
+
+def paint_no_picture(painter: QPainter, room: QRectF, sentence: str, hint: str, *, covered_px: float = 0.0) -> None:
+    """Paint what stands where a picture should be, and why; `covered_px` along the top are taken."""
+    made = picture_look()
+    painter.fillRect(room, made.color("picture"))
+    paint_hatching(painter, room, QColor(255, 255, 255, 12))
+    below = room.adjusted(0, covered_px, 0, 0)
+    paint_sentence(painter, below, sentence, hint, made.theme.on_picture, made.theme.on_picture_secondary)

@@ -21,7 +21,7 @@ from core.vision.model import Track
 from tests.gui.video.conftest import SCENE
 from widgets.base.symbols import Flash
 from widgets.base.theme import DARK, DAY, apply_theme, look, picture_look
-from widgets.video.boxes import Boxed, BoxRoom
+from widgets.video.boxes import Boxed, BoxPainter, BoxRoom
 from widgets.video.layout import Preset
 from widgets.video.model import TrackSet, VideoFrame
 from widgets.video.popup import Call
@@ -856,3 +856,25 @@ def test_a_wall_goes_on_as_before_once_the_fault_is_over(room, qtbot, monkeypatc
     assert raised
     canvas.render(image)
     assert image.pixelColor(room.tile("c1").geometry().center()).red() == 0x40
+
+
+def test_boxes_that_cannot_be_placed_together_leave_all_pictures(room, qtbot, monkeypatch):
+    for camera_id in ("c0", "c1"):
+        room.live(camera_id, color=0x40)
+    canvas = room.tile("c0").parentWidget()
+    image = QImage(canvas.size(), QImage.Format.Format_RGB32)
+
+    def place(self, pictures):
+        if len(pictures) > 1:
+            raise ValueError("too many at once")
+
+    with monkeypatch.context() as patched, qtbot.capture_exceptions() as raised:
+        patched.setattr(BoxPainter, "place", place)
+        for camera_id in ("c0", "c1"):
+            tile = room.tile(camera_id)
+            patched.setattr(tile, "settle", lambda ratio, settle=tile.settle: (settle(ratio), object())[1])
+            tile.face.standing = None
+        canvas.render(image)
+
+    assert {str(error) for _, error, _ in raised} == {"too many at once"}
+    assert {image.pixelColor(room.tile(key).geometry().center()).red() for key in ("c0", "c1")} == {0x40}
