@@ -35,10 +35,6 @@ def decode_output(output: FloatArray, *, confidence: float, iou: float) -> Float
         raise ValueError(f"a detector's output of shape {output.shape} is unknown")
     best = output[4:].max(axis=0)
     candidates = np.flatnonzero(best >= confidence)
-    if candidates.size > MAX_CANDIDATES:
-        strongest = np.argpartition(-best[candidates], MAX_CANDIDATES)[:MAX_CANDIDATES]
-        candidates = candidates[strongest]
-    candidates = candidates[np.argsort(-best[candidates], kind="stable")]
     chosen = output[:, candidates]
     boxes = np.empty((candidates.size, 6), np.float32)
     half_wh = chosen[2:4].T / 2
@@ -46,7 +42,19 @@ def decode_output(output: FloatArray, *, confidence: float, iou: float) -> Float
     boxes[:, 2:4] = chosen[0:2].T + half_wh
     boxes[:, 4] = best[candidates]
     boxes[:, 5] = chosen[4:].argmax(axis=0) if candidates.size else 0
-    return suppress(boxes, iou=iou)
+    return keep_best(boxes, iou=iou)
+
+
+def keep_best(boxes: FloatArray, *, iou: float) -> FloatArray:
+    """Order boxes by their scores and keep the best of each group; no more than `MAX_CANDIDATES` are compared.
+
+    Args:
+        boxes: Shape (k, 6) as in `decode_output`, in any order.
+        iou: As in `suppress`.
+    """
+    if len(boxes) > MAX_CANDIDATES:
+        boxes = boxes[np.argpartition(-boxes[:, 4], MAX_CANDIDATES)[:MAX_CANDIDATES]]
+    return suppress(boxes[np.argsort(-boxes[:, 4], kind="stable")], iou=iou)
 
 
 def suppress(boxes: FloatArray, *, iou: float) -> FloatArray:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.kernel.errors import BadInputError
+from core.vision.anchor_head import cut_head
 from core.vision.decode import FloatArray, decode_output
 from core.vision.model import EngineInfo
 from core.vision.models import ModelFile, hash_files
@@ -198,6 +199,8 @@ class OpenVinoEngine:
         try:
             network = core.read_model(file)
             width, height = _shape_network(network, model, input_wh)
+            is_int8 = any(node.get_type_name() == "FakeQuantize" for node in network.get_ops())
+            network, self._head = cut_head(network, (width, height))
             compiled = core.compile_model(
                 _take_bytes(network),
                 "CPU",
@@ -217,7 +220,6 @@ class OpenVinoEngine:
         # The binding looks for numpy at its first array: two threads that do so at once wait for each other for ever.
         ov.Tensor(np.zeros(1, np.uint8))
         self._confidence, self._iou = confidence, iou
-        is_int8 = any(node.get_type_name() == "FakeQuantize" for node in network.get_ops())
         self._info = EngineInfo(
             engine="openvino",
             device="CPU",
@@ -247,9 +249,14 @@ class OpenVinoEngine:
         for picture in rgb:
             # Unshared, it would copy what the network says, and that is larger than the picture.
             self._request.infer([picture[None]], share_inputs=True, share_outputs=True)
-            output = self._request.get_output_tensor(0).data[0]
-            found.append(decode_output(output, confidence=self._confidence, iou=self._iou))
+            found.append(self._boxes([tensor.data[0] for tensor in self._request.output_tensors]))
         return found
+
+    def _boxes(self, outputs: list[FloatArray]) -> FloatArray:
+        if self._head is None:
+            return decode_output(outputs[0], confidence=self._confidence, iou=self._iou)
+        scores, sides = outputs[: len(outputs) // 2], outputs[len(outputs) // 2 :]
+        return self._head.decode(scores, sides, confidence=self._confidence, iou=self._iou)
 
     def close(self) -> None:
         """Drop the compiled model."""

@@ -96,7 +96,8 @@ def export_model(
         return out
     if not can_export() and (earlier := converted_earlier(pt, folder)) is not None:
         return earlier
-    _run_exporter(str(pt), out, on_progress, stop)
+    # Whole: the exporter runs in another folder.
+    _run_exporter(str(pt.resolve()), out, on_progress, stop)
     return out
 
 
@@ -155,7 +156,7 @@ def _run_exporter(
         _ENDS_WITH_STDIN: "1",
     }
     process = subprocess.Popen(
-        [*command, source, str(out)],
+        [*command, source, str(out.resolve())],
         # Nothing is written to it: it closes when this process ends, however it does.
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

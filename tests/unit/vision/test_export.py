@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import psutil
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from core.kernel.errors import BadInputError
 from core.kernel.sizes import input_wh_of
 from core.vision.export import ExportStop, can_export, export_model, run_export
+from tests.fixtures.testdata import testdata
 
 
 @pytest.mark.parametrize(
@@ -58,6 +60,21 @@ def test_a_conversion_ends_when_it_is_told_to_and_no_other_begins(tmp_path):
 
     assert steps == ["loading torch"]
     assert not any("core.vision.export" in child.cmdline() for child in psutil.Process().children())
+
+
+@pytest.mark.skipif(not can_export(), reason="needs torch")
+@pytest.mark.slow
+@pytest.mark.testdata
+def test_weights_and_folder_may_be_named_from_where_one_is(tmp_path, monkeypatch):
+    weights, home = testdata("weights/yolo11n.pt"), tmp_path / "home"
+    home.mkdir()
+    (tmp_path / "weights.pt").write_bytes(weights.read_bytes())
+    monkeypatch.chdir(home)
+
+    made = export_model(Path("../weights.pt"), Path("models"))
+
+    assert made.resolve().parent == home / "models"
+    assert made.stat().st_size > 0
 
 
 @pytest.mark.skipif(not can_export(), reason="needs torch")
