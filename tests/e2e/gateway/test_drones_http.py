@@ -61,7 +61,8 @@ def test_before_anybody_spoke_nothing_is_said_to_be_zero(tmp_path):
         await post_data(gate, {"temp": 20.0})
         after = await post_data(gate, {"last_qr_reading": "B"}, path="/api/qrdata")
 
-        assert (latest.status, latest.json) == (404, {"message": "No data available"})
+        assert (latest.status, latest.json["message"]) == (404, "No data available")
+        assert latest.json["error"] == "No such drone has told its state yet."
         assert (code.status, code.json) == (404, {"error": "No data to update"})
         assert (after.status, after.json) == (200, {"message": "QR Data updated!"})
         known = (await gate.ask("GET", "/api/latest")).json

@@ -86,7 +86,10 @@ def make_routes(room: GatewayRoom) -> list[GatewayRoute]:
         key = visit_of(request).key
         is_own = key is not None and key.purpose is KeyPurpose.DRONE
         found = desk.latest(key.drone_id if is_own and key is not None else drone)
-        return _json(found, 200) if found is not None else _json({"message": "No data available"}, 404)
+        if found is None:
+            # The seed's word, and what every other refusal here says.
+            return _json({"message": "No data available", "error": "No such drone has told its state yet."}, 404)
+        return _json(found, 200)
 
     async def post_drone_video(
         request: Request,
