@@ -11,12 +11,14 @@ from app.make.scenes_camera import Camera, project
 from app.make.scenes_catalogue import CameraScene
 from app.make.scenes_meshes import turn_matrix, vehicle_mesh
 from app.make.scenes_world import FPS, Placed, Run
-from core.vision.model import CountLine, PicturePoint, Scene, Zone
+from core.vision.model import CountLine, ObservationKind, PicturePoint, RuleSetting, Scene, Zone
 
 BoxXyxy = tuple[float, float, float, float]
 STANDING_MPS = 0.2
 JAM_MPS, FREE_MPS = 3.0, 6.5
 MIN_IN_JAM = 4
+SHORT_JAMS = RuleSetting(kind=ObservationKind.CONGESTION.value, values={"hold_s": 5.0})
+"""A clip lasts a minute: one in which a jam stood for as long as cameras wait by themselves would show nothing else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,4 +263,5 @@ def calibrated(scene: CameraScene, run: Run) -> Scene:
                 aspect = scene.camera.size_wh[0] / scene.camera.size_wh[1]
                 speeds.append(float(np.hypot((q[0] - p[0]) * aspect, q[1] - p[1])) * FPS)
         zones.append(replace(zone, free_flow_speed=round(float(np.median(speeds)), 3) if len(speeds) > 10 else None))
-    return replace(scene.watched, zones=tuple(zones))
+    watches_jams = any(zone.congestion_capacity is not None for zone in zones)
+    return replace(scene.watched, zones=tuple(zones), rules=(SHORT_JAMS,) if watches_jams else ())

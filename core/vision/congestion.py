@@ -1,8 +1,8 @@
 """Congestion of a zone: full and slow, for long enough.
 
-Full alone is a red light or a parking row, slow alone is one careful driver. Both are smoothed over three seconds; the
-condition begins and ends at different levels and only after these have held, so that it neither flickers at the limit
-nor with the signal next door.
+Full alone is a parking row, slow alone is one careful driver, and both for half a minute are a red light. Both are
+smoothed over three seconds; a jam begins and ends at different levels and only after these have held, so that it
+neither flickers at the limit nor with the signal next door. It is told once it has held for as long as the camera says.
 """
 
 from __future__ import annotations
@@ -17,8 +17,12 @@ from core.vision.model import Phase, Zone
 from core.vision.vehicles import Sighting
 
 BEGIN_DENSITY, END_DENSITY = 0.7, 0.5
-BEGIN_SPEED_RATIO, END_SPEED_RATIO = 0.35, 0.55
+FASTER_AT_END = 0.2
+"""By so much of free flow a jam is faster when it ends than when it began."""
+
 BEGIN_HOLD_S, END_HOLD_S = 5.0, 8.0
+"""Before a jam is one, told or not: whoever stands in it has not broken down."""
+
 SMOOTHING_S = 3.0
 
 N_VEHICLES_TO_LEARN = 20
@@ -65,14 +69,22 @@ class CongestionRule:
     second: a distant vehicle is small and its movement is small, so one learned figure holds for the whole zone.
     """
 
-    def __init__(self, zone: Zone) -> None:
-        """Start without a condition."""
+    def __init__(self, zone: Zone, *, hold_s: float, speed_ratio: float) -> None:
+        """Start without a condition.
+
+        Args:
+            zone: Its capacity fills it.
+            hold_s: For so long a jam lasts before it is told.
+            speed_ratio: Slower than this part of free flow.
+        """
+        self._hold_s, self._slow = hold_s, speed_ratio
         self._capacity = zone.congestion_capacity or 1.0
         self._given_speed = zone.free_flow_speed
         self._density = 0.0
         self._ratio = 1.0
         self._held_s = 0.0
-        self._has_begun = False
+        self._jam_s = 0.0
+        self._has_begun = self._is_told = False
         self._free_flow = FreeFlow()
         self.values: dict[str, float] = {}
 
@@ -80,12 +92,12 @@ class CongestionRule:
     def confidence(self) -> float:
         """How sure the rule is: surer where free flow is known, and where the zone is well over its limits."""
         is_known = self._given_speed is not None or self._free_flow.is_known
-        clear = min(1.0, max(0.0, (BEGIN_SPEED_RATIO - self._ratio) / BEGIN_SPEED_RATIO))
+        clear = min(1.0, max(0.0, (self._slow - self._ratio) / self._slow))
         return (0.85 if is_known else 0.8) + 0.15 * clear
 
     @property
     def is_congested(self) -> bool:
-        """Whether the condition holds now."""
+        """Whether there is a jam now, told or not."""
         return self._has_begun
 
     def update(self, inside: Sequence[Sighting], dt_s: float, gone: frozenset[int]) -> Phase | None:
@@ -97,7 +109,7 @@ class CongestionRule:
             gone: Keys of vehicles that are forgotten.
 
         Returns:
-            Phase.BEGIN or Phase.END where the condition changes.
+            Phase.BEGIN where a jam has lasted for long enough, Phase.END where one ends that was told.
         """
         self._free_flow.learn(inside, gone, is_jammed=self._has_begun)
         keep = math.exp(-dt_s / SMOOTHING_S)
@@ -110,14 +122,19 @@ class CongestionRule:
             "n_vehicles": float(len(inside)),
         }
         if self._has_begun:
-            wants_change = self._density <= END_DENSITY or self._ratio >= END_SPEED_RATIO
+            wants_change = self._density <= END_DENSITY or self._ratio >= min(1.0, self._slow + FASTER_AT_END)
         else:
-            wants_change = self._density >= BEGIN_DENSITY and self._ratio <= BEGIN_SPEED_RATIO
+            wants_change = self._density >= BEGIN_DENSITY and self._ratio <= self._slow
         self._held_s = self._held_s + dt_s if wants_change else 0.0
-        if not wants_change or self._held_s < (END_HOLD_S if self._has_begun else BEGIN_HOLD_S):
+        if wants_change and self._held_s >= (END_HOLD_S if self._has_begun else min(BEGIN_HOLD_S, self._hold_s)):
+            self._has_begun, self._jam_s, self._held_s = not self._has_begun, self._held_s, 0.0
+        elif self._has_begun:
+            self._jam_s += dt_s
+        is_told = self._has_begun and (self._is_told or self._jam_s >= self._hold_s)
+        if is_told == self._is_told:
             return None
-        self._has_begun, self._held_s = not self._has_begun, 0.0
-        return Phase.BEGIN if self._has_begun else Phase.END
+        self._is_told = is_told
+        return Phase.BEGIN if is_told else Phase.END
 
     def _speed_ratio(self, inside: Sequence[Sighting]) -> float:
         if not inside:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from core.vision.evaluate_clips import Case, Said, Shows, looped, once, run_clip
 from core.vision.footage import SeenClip
-from core.vision.model import Observation, ObservationKind, Phase, Scene, Zone
+from core.vision.model import Observation, ObservationKind, Phase, RuleSetting, Scene, Zone
 from core.vision.tuning import Tuning
 
 SOON_S = 5.0
@@ -25,6 +25,9 @@ WHOLE_PICTURE = Zone(
     congestion_capacity=20.0,
 )
 """One zone for every clip alike; it has to hold the queues of a whole junction at red, which are no jam."""
+
+SHORT_JAMS = RuleSetting(kind=ObservationKind.CONGESTION.value, values={"hold_s": 5.0})
+"""Clips are shorter than the time for which a camera sees a jam before it tells of it."""
 
 BANDS = ((0.6, 0.7), (0.7, 0.8), (0.8, 0.9), (0.9, 1.0))
 """Of confidence; less than the first is not told."""
@@ -266,7 +269,7 @@ def evaluate_congestion(cases: Sequence[Case], see: See, *, fps: float) -> tuple
         if case.shows is Shows.COLLISION:
             continue
         clip = see(case.path)
-        said = run_clip(clip, once(clip, fps), scene=Scene(zones=(WHOLE_PICTURE,)))
+        said = run_clip(clip, once(clip, fps), scene=Scene(zones=(WHOLE_PICTURE,), rules=(SHORT_JAMS,)))
         began = [
             observation.pts_s
             for observation in said.observations

@@ -37,7 +37,6 @@ LARGEST = 0.08
 COVERED_S = 20.0
 """A standing vehicle that the detector loses for less is still there."""
 
-ABSORBED_S = 1800.0
 GONE_AFTER_S = 4.0
 _SHADOW = (0.35, 0.95)
 _SHADOW_SPREAD = 0.09
@@ -110,7 +109,8 @@ class ObjectLeftRule:
             found.lies_s += step_s
             is_visible = not ground.is_covered(found.pixels)
             found.gone_s = found.gone_s + step_s if is_visible and ground.is_clear(found) else 0.0
-            if found.gone_s < GONE_AFTER_S and found.lies_s < ABSORBED_S:
+            # However long it lies: nobody took it away.
+            if found.gone_s < GONE_AFTER_S:
                 continue
             self._found.remove(found)
             ground.absorb(found.pixels)
@@ -202,7 +202,16 @@ class _Ground:
         self._new_s[self._is_new & is_still & self._watched] += step_s
         self._new_s[is_free & (~self._is_new | ~is_still)] *= 0.5
         follows = is_free & ~self._is_new
+        around = [(found, self._around_level(found)) for found in lying if found.under is None]
         self._background[follows] += (level[follows] - self._background[follows]) * min(1.0, step_s / FOLLOW_S)
+        for found, before in around:
+            # What it hides becomes darker and lighter as the ground around it does.
+            hidden = found.pixels & ~follows
+            self._background[hidden] *= self._around_level(found) / before
+
+    def _around_level(self, found: _Found) -> float:
+        ring = _around(found.pixels, RING_PX) & ~_around(found.pixels, 1)
+        return float(np.median(self._background[ring])) + 1.0 if ring.any() else 1.0
 
     def begin_anew(self, lying: Sequence[_Found]) -> None:
         """Learn the ground anew, apart from where something lies: there it is kept as it was."""

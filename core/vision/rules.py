@@ -261,7 +261,10 @@ class _ZoneRules:
         self._zone = zone
         self._place = place_of(zone)
         self.presence = ZonePresence(zone, aspect)
-        self._congestion = CongestionRule(zone) if watches_jams else None
+        self._congestion: CongestionRule | None = None
+        if watches_jams:
+            hold_s, speed_ratio = (tuning.value(ObservationKind.CONGESTION, name) for name in ("hold_s", "speed_ratio"))
+            self._congestion = CongestionRule(zone, hold_s=hold_s, speed_ratio=speed_ratio)
         self._stopped: StoppedRule | None = None
         if zone.stopped_after_s is not None and tuning.is_on(ObservationKind.STOPPED_VEHICLE):
             self._stopped = StoppedRule(zone.stopped_after_s)

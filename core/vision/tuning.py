@@ -51,7 +51,7 @@ RULES: tuple[RuleInfo, ...] = (
     RuleInfo(
         kind=ObservationKind.CONGESTION,
         title="Congestion",
-        explanation="A lane is full and slow for longer than a red light; zones carry their own figures.",
+        explanation="A lane or zone is full and slow for longer than a red light; zones say how many fill them.",
         is_on=True,
         figures=(
             Figure(name="cover", title="Lane covered by vehicles, at least", default=0.5, low=0.1, high=1.0),

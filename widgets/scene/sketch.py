@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -241,7 +242,8 @@ def new_shape(sketch: Sketch, kind: ShapeKind, points: tuple[PicturePoint, ...],
     names = {shape.name for _, shape in sketch.shapes()}
     number = next(n for n in range(1, 1000) if f"{word.capitalize()} {n}" not in names)
     name = f"{word.capitalize()} {number}"
-    key = free_key(sketch, name)
+    # Never the key of one that was removed, in whatever version: its counts would run on in those of the new one.
+    key = free_key(sketch, f"{name}-{secrets.token_hex(2)}")
     points = _inside_all(points)
     if kind is ShapeKind.LINE:
         return with_points(CountLine(key=key, name=name, start=points[0], end=points[1]), points)

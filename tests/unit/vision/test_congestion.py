@@ -1,17 +1,19 @@
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from core.vision.model import ObservationKind, Phase, Scene, Zone
+from core.vision.model import ObservationKind, Phase, RuleSetting, Scene, Zone
 from tests.unit.vision.roads import track_at, watch
 
 POLYGON = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
 
 
-def zone(**rules):
+def zone(hold_s=5.0, **rules):
     return Scene(
-        zones=(Zone(key="road", name="Road", polygon=POLYGON, counts_presence=False, congestion_capacity=10, **rules),)
+        zones=(Zone(key="road", name="Road", polygon=POLYGON, counts_presence=False, congestion_capacity=10, **rules),),
+        rules=(RuleSetting(kind="congestion", values={} if hold_s is None else {"hold_s": hold_s}),),
     )
 
 
@@ -54,6 +56,36 @@ def test_full_and_slow_for_long_enough_begins_and_free_again_ends():
     assert seen[0].values["density"] > 0.7
     assert seen[0].values["speed_ratio"] < 0.35
     assert len({o.condition_key for o in seen}) == 1
+
+
+@pytest.mark.parametrize(("hold_s", "red_s", "calls"), [(None, 45, False), (None, 90, True), (30.0, 45, True)])
+def test_a_jam_is_told_once_it_has_lasted_as_long_as_the_camera_says(hold_s, red_s, calls):
+    """By itself a camera waits for longer than a red light lasts."""
+    seen = watch(
+        zone(hold_s=hold_s, free_flow_speed=0.4),
+        itertools.chain(
+            traffic(3, 0.4, seconds=20),
+            traffic(9, 0.02, seconds=red_s, from_s=20, first_id=100_000),
+            traffic(3, 0.4, seconds=40, from_s=20 + red_s, first_id=200_000),
+        ),
+    )
+
+    told = phases(seen)
+    assert [phase for phase, _ in told] == ([Phase.BEGIN, Phase.END] if calls else [])
+    if calls:
+        assert told[0][1] == pytest.approx(22 + (hold_s or 60.0), abs=5)
+
+
+def test_slower_than_what_part_of_free_flow_is_the_cameras_figure():
+    def seen(speed_ratio):
+        scene = replace(
+            zone(free_flow_speed=0.4),
+            rules=(RuleSetting(kind="congestion", values={"hold_s": 5.0, "speed_ratio": speed_ratio}),),
+        )
+        return phases(watch(scene, traffic(9, 0.1, seconds=30)))
+
+    assert len(seen(0.35)) == 1
+    assert seen(0.1) == []
 
 
 @pytest.mark.parametrize(("n_vehicles", "speed"), [(9, 0.4), (2, 0.02)])

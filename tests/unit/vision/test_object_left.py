@@ -40,6 +40,18 @@ def test_a_lost_load_calls_and_ends_when_it_is_taken_away():
     assert begin.bbox_xyxy == pytest.approx((150 / WIDTH, 125 / HEIGHT, 170 / WIDTH, 141 / HEIGHT), abs=0.03)
 
 
+def test_what_lies_there_for_long_did_not_go_while_it_became_dark_and_ends_when_it_is_taken_away():
+    lying = after(30, lies(), until_s=2200)
+
+    def dusk(picture, at_s):
+        return lying(picture, at_s) * (1 - 0.4 * min(1.0, at_s / 2000))
+
+    begin, end = objects(filmed(2250, change=dusk, fps=1.0))
+
+    assert (begin.phase, end.phase) == (Phase.BEGIN, Phase.END)
+    assert 2200 < end.pts_s < 2215
+
+
 def lit(picture, _at_s):
     """The sun comes around a house: the left part of the picture, with what lies there, is much brighter."""
     picture[:, : WIDTH * 11 // 20] *= 1.5
