@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from core.access.model import Actor, AuditEntry
 from core.kernel.clock import Clock
+from core.media.parameters import public_address
 from core.store.engine import Store
 from core.store.rows import storable
 from core.store.tables import AuditRow, Base, SettingRow
@@ -190,6 +191,9 @@ def _hash_of(row: AuditRow) -> str:
 
 
 def _entry(row: AuditRow) -> AuditEntry:
+    # An added camera's address: earlier versions kept the password of one that was typed without rtsp://, and a row
+    # can never be changed.
+    detail = public_address(row.detail) if row.action == "camera.add" else row.detail
     return AuditEntry(
         sequence=row.sequence,
         at=row.at,
@@ -197,6 +201,6 @@ def _entry(row: AuditRow) -> AuditEntry:
         desk=row.desk,
         action=row.action,
         subject=row.subject,
-        detail=row.detail,
+        detail=detail,
         hash_hex=row.hash_hex,
     )

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from core.kernel.errors import BadInputError, ConsoleError
 from core.media.model import EDGE, NETWORK_SCHEMES
-from core.media.parameters import split_login, take_parameters
+from core.media.parameters import NO_SCHEME, WRITE_SCHEME, holds_bare_login, split_login, take_parameters
 from core.media.webcam import WEBCAM, webcam_address
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
@@ -52,6 +52,9 @@ def clean_address(text: str) -> CleanAddress:
     webcam = webcam_address(address)
     if webcam is not None:
         return CleanAddress(address=webcam)
+    if holds_bare_login(address):
+        # Never repeated: what is kept or logged once, the audit above all, cannot be taken back.
+        raise BadInputError(NO_SCHEME, hint=WRITE_SCHEME)
     if separator and scheme == WEBCAM:
         raise BadInputError(f"{rest!r} is no number of a webcam.", hint="Write webcam:0 for the first one.")
     if separator and scheme == EDGE:

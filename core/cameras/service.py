@@ -30,6 +30,7 @@ from core.kernel.ids import new_id
 from core.kernel.portions import ALREADY, BulkOutcome, refused
 from core.kernel.secrets import Secrets
 from core.kernel.wire import from_builtins, to_builtins
+from core.media.parameters import public_address
 from core.store.engine import Store
 from core.store.rows import check_version, place, position_of, storable
 from core.store.tables import CameraRow
@@ -483,8 +484,9 @@ def _camera(row: CameraRow) -> Camera:
     return Camera(
         camera_id=row.camera_id,
         name=row.name,
-        address=row.address,
-        sub_address=row.sub_address,
+        # What earlier versions took for a file may be a camera's address, password and all.
+        address=public_address(row.address),
+        sub_address=public_address(row.sub_address),
         onvif_address=row.onvif_address,
         username=row.username,
         has_password=row.has_password,

@@ -2,6 +2,8 @@
 
 One of the second kind is kept and shown as `…/user={user}_password={password}_channel=1.sdp`; what belongs there is put
 in for libav alone, when the stream is opened.
+
+Text without `rtsp://` before it names a file, and may still be a camera with its login: `USER:PASSWORD@HOST/PATH`.
 """
 
 from __future__ import annotations
@@ -10,7 +12,12 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
+from core.media.webcam import webcam_address
+
 USER, PASSWORD = "{user}", "{password}"
+
+NO_SCHEME = "The address holds a password, and does not begin with rtsp:// or the like."
+WRITE_SCHEME = "Write rtsp:// before it; a file with such a name has to get another."
 
 _PASSWORDS = (
     "password|passwd|passw|pass|pwd|psw|loginpass|loginpas|loginpwd|userpwd|pword"
@@ -18,11 +25,16 @@ _PASSWORDS = (
 )
 _USERS = "username|user_name|user|usr|loginuser|loginuse|login|account"
 # Some makers separate by "_": a value ends there only where another parameter begins.
-_PARAMETER = r"(?i)(?<=[?&;/_])({names})=([^&;/?#]*?)(?=_[a-z]+=|[&;/?#]|$)"
+_PARAMETER = r"(?i)(?<![^?&;/_])({names})=([^&;/?#]*?)(?=_[a-z]+=|[&;/?#]|$)"
 _PASSWORD_IN = re.compile(_PARAMETER.format(names=_PASSWORDS))
 _USER_IN = re.compile(_PARAMETER.format(names=_USERS))
 _SCHEME = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]*://")
 _HOST = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]*://[^/?#]*")
+_FILE = re.compile(r"(?i)^file:")
+_POSTED = re.compile(r"(?i)^edge:")
+# Before a slash, one letter and a colon are a drive of Windows.
+_DRIVE = re.compile(r"^[/\\]*[a-zA-Z]:(?=[/\\])")
+_SLASHES = re.compile(r"[/\\]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +74,39 @@ def split_login(address: str) -> tuple[str, str]:
 
 def public_address(address: str) -> str:
     """Return the address without any user name and password somebody typed into it."""
-    return take_parameters(split_login(address.strip())[0]).address
+    text = address.strip()
+    if _may_be_bare(text):
+        return take_parameters(_without_bare_login(text)).address
+    return take_parameters(split_login(text)[0]).address
+
+
+def holds_bare_login(text: str) -> bool:
+    """Return whether what would name a file is rather a camera's address: it lacks the scheme and holds a login."""
+    return _may_be_bare(text.strip()) and public_address(text) != text.strip()
+
+
+def _may_be_bare(text: str) -> bool:
+    # The node itself writes where posted pictures lie and which plug a webcam has: both may hold what a login does.
+    if _POSTED.match(text) is not None or webcam_address(text) is not None:
+        return False
+    return _SCHEME.match(text) is None or _FILE.match(text) is not None
+
+
+def _without_bare_login(text: str) -> str:
+    """Return what follows the login; a file may have ":" and "@" in its name from the third part of its path on."""
+    path = _FILE.sub("", text)
+    before, at, rest = path.rpartition("@")
+    if not at or _DRIVE.match(path) is not None:
+        return text
+    begin = _SLASHES.split(before, maxsplit=2)[:2]
+    return rest if "://" in before or any(":" in part for part in begin) else text
 
 
 def take_parameters(address: str) -> Parameters:
-    """Take user and password out of the path and the query of a network address; others are left alone."""
+    """Take user and password out of the path and the query of an address."""
     host = _HOST.match(address)
-    if host is None:
-        return Parameters(address)
-    place = address[host.end() :]
+    begin = host.group() if host is not None else ""
+    place = address[len(begin) :]
     found = [value for _, value in _PASSWORD_IN.findall(place) if value not in {"", PASSWORD}]
     if not found:
         # A user alone is no secret, and "user=1" may as well be a number of a stream.
@@ -79,7 +115,7 @@ def take_parameters(address: str) -> Parameters:
     place = _PASSWORD_IN.sub(lambda match: _replaced(match, PASSWORD), place)
     place = _USER_IN.sub(lambda match: _replaced(match, USER), place)
     return Parameters(
-        host.group() + place,
+        begin + place,
         unquote(users[0]) if users else "",
         tuple(dict.fromkeys(unquote(value) for value in found)),
     )

@@ -27,7 +27,14 @@ from av.stream import Disposition
 from core.kernel.errors import BadInputError, ConsoleError, UnavailableError
 from core.media.hardware import SOFTWARE, HardwareError, accelerator
 from core.media.model import EDGE, NETWORK_SCHEMES, SourceSpec
-from core.media.parameters import fill_parameters, public_address, split_login
+from core.media.parameters import (
+    NO_SCHEME,
+    WRITE_SCHEME,
+    fill_parameters,
+    holds_bare_login,
+    public_address,
+    split_login,
+)
 from core.media.pushed import PushedSource, pushed_file
 from core.media.webcam import WEBCAM, check_device, explain_device, list_webcams, webcam_address
 
@@ -141,6 +148,8 @@ def address_kind(address: str) -> str:
         raise BadInputError("The address is empty.", hint="Enter rtsp://…, http://…, a file, or webcam:0.")
     if webcam_address(address) is not None:
         return WEBCAM
+    if holds_bare_login(address):
+        raise BadInputError(NO_SCHEME, hint=WRITE_SCHEME)
     # One letter before the colon is a drive of Windows.
     match = _SCHEME.match(address.strip())
     scheme = match.group(1).lower() if match else "file"
@@ -465,7 +474,10 @@ def _open_file(spec: SourceSpec) -> Source:
         if stat.S_ISREG(os.stat(path).st_mode):
             file = _BoundedFile(path)
     except FileNotFoundError:
-        raise BadInputError(f"The file {path} does not exist.", hint="Check the path on the node's machine.") from None
+        raise BadInputError(
+            f"The file {path} does not exist.",
+            hint="Check the path on the node's machine; the address of a camera begins with rtsp:// or http://.",
+        ) from None
     except PermissionError:
         raise BadInputError(
             f"The file {path} may not be read.", hint="Give the user who runs the node the right to read it."

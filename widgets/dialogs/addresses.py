@@ -8,6 +8,7 @@ from pathlib import PurePath
 from core.cameras.address import clean_address
 from core.kernel.errors import BadInputError
 from core.media.model import EDGE, NETWORK_SCHEMES
+from core.media.parameters import NO_SCHEME, WRITE_SCHEME, holds_bare_login
 from core.media.webcam import WEBCAM, webcam_address
 
 EXAMPLES = "rtsp://10.0.0.5/stream1, a file path, webcam:0, edge: (posted to the node) or synthetic:NAME"
@@ -43,6 +44,8 @@ def check_address(text: str) -> AddressCheck:
     webcam = webcam_address(address)
     if webcam is not None:
         return AddressCheck(plain=webcam)
+    if holds_bare_login(address):
+        return AddressCheck(sentence=f"{NO_SCHEME} {WRITE_SCHEME}")
     if colon and kind.lower() == WEBCAM:
         return AddressCheck(sentence="A webcam is named by its number, for example webcam:0.")
     if colon and kind.lower() == EDGE:

@@ -39,8 +39,8 @@ class EdgeSettings:
     loops: bool = False
 
     def __repr__(self) -> str:
-        """Leave the key out."""
-        return f"EdgeSettings(to={self.to!r}, lot={self.lot!r}, source={self.source!r})"
+        """Leave the key out, and the source, which may hold a camera's password."""
+        return f"EdgeSettings(to={self.to!r}, lot={self.lot!r})"
 
     @property
     def path(self) -> str:

@@ -64,7 +64,8 @@ def open_source(text: str, *, period_s: float, width: int, loops: bool) -> Pictu
     if kind in {"rtsp", "rtsps"}:
         return _open_stream(text, period_s)
     raise BadInputError(
-        f"{text[:80]!r} is no source of pictures.",
+        # Not repeated: the address of a camera whose rtsp:// was forgotten may hold its password.
+        "This is no source of pictures.",
         hint="Use picamera, webcam:0, rtsp://…, clip:FILE, folder:PATH or replay:PATH.",
     )
 
@@ -210,7 +211,8 @@ class OpenCvSource:
     def __init__(self, cv2: Any, place: int | str, *, loops: bool, is_live: bool) -> None:
         """Open it."""
         self._cv2 = cv2
-        self._place = place
+        # The address of a stream may hold its password.
+        self._name = "The stream" if is_live and isinstance(place, str) else str(place)
         self._loops = loops
         self._is_live = is_live
         self._newest: Any = None
@@ -218,7 +220,7 @@ class OpenCvSource:
         self._lock = threading.Lock()
         self._capture = cv2.VideoCapture(place)
         if not self._capture.isOpened():
-            raise UnavailableError(f"{place} cannot be opened.", hint="Check that it is there, and not in use.")
+            raise UnavailableError(f"{self._name} cannot be opened.", hint="Check that it is there, and not in use.")
         self._drain: threading.Thread | None = None
         if is_live:
             # A buffer of old pictures would be sent as new ones: it is read as fast as it comes.
@@ -249,7 +251,7 @@ class OpenCvSource:
         with self._lock:
             picture, self._newest = self._newest, None
         if picture is None and self._has_ended:
-            raise UnavailableError(f"{self._place} sends no pictures any more.", hint="It is opened again.")
+            raise UnavailableError(f"{self._name} sends no pictures any more.", hint="It is opened again.")
         return picture
 
     def _take_next(self) -> Any:

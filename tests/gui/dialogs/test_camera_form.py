@@ -261,6 +261,20 @@ def test_an_address_that_cannot_work_is_refused_with_a_sentence(address):
     assert check_address(address).sentence.endswith(".")
 
 
+@pytest.mark.parametrize("field", ["_address", "_sub"])
+@pytest.mark.parametrize("typed", ["cam_1:geheim@10.0.0.5/stream1", "10.0.0.5/user=a_password=geheim_channel=1.sdp"])
+def test_an_address_without_its_scheme_is_neither_tested_nor_saved_nor_repeated(form, field, typed):
+    form.show_camera(camera(address="rtsp://10.0.0.5/s"))
+
+    getattr(form, field).setText(typed)
+
+    assert not form._save.isEnabled()
+    assert not (form._test if field == "_address" else form._sub_test).isEnabled()
+    said = form._why.text() + form._address_note.text() + form._sub_note.text()
+    assert "Write rtsp:// before it" in said
+    assert "geheim" not in said + getattr(form, field).toolTip()
+
+
 @pytest.mark.parametrize("width", [270, 365, 560])
 def test_the_form_goes_into_a_dock_of_any_width(form, qapp, width):
     form.resize(width, 700)

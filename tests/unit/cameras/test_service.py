@@ -7,6 +7,7 @@ import keyring
 import pytest
 from keyring.backends.fail import Keyring as NoKeyring
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from core.access import audit
 from core.cameras.address import clean_address
@@ -22,6 +23,14 @@ SQUARE = ((0.1, 0.1), (0.9, 0.1), (0.9, 0.9), (0.1, 0.9))
 ZONE = Zone(key="zone-a", name="Lane A", polygon=SQUARE, stopped_after_s=20.0, congestion_capacity=12.0)
 LINE = CountLine(key="line-a", name="In", start=(0.0, 0.5), end=(1.0, 0.5), forward_name="in", backward_name="out")
 DRAFT = Camera(camera_id="", name="Ring North", address="rtsp://10.0.0.5/stream1", username="admin")
+
+
+BARE = (
+    "cam_1:hunter2@10.0.0.5/stream1",
+    "rtsp//admin:hunter2@10.0.0.5/s",
+    "10.0.0.5/user=admin_password=hunter2_channel=1.sdp",
+    "edge2:hunter2@10.0.0.5/s",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -77,6 +86,54 @@ def test_no_password_reaches_the_database_the_audit_or_an_event(room: Room) -> N
     assert b"hunter2" not in content
     assert b"swordfish" not in content
     assert "hunter2" not in repr(room.events)
+
+
+@pytest.mark.parametrize("field", ["address", "sub_address"])
+@pytest.mark.parametrize("typed", BARE)
+def test_an_address_without_its_scheme_is_refused_before_its_password_is_kept_anywhere(room, field, typed) -> None:
+    camera = add(room)
+
+    with pytest.raises(BadInputError, match="begin with rtsp://") as added:
+        add(room, **{field: typed})
+    with pytest.raises(BadInputError, match="begin with rtsp://") as changed:
+        room.run(room.cameras.update(SUSI, replace(camera, **{field: typed}), expect_version=1))
+
+    assert "hunter2" not in str(added.value) + str(changed.value)
+    room.run(room.store.close())
+    assert b"hunter2" not in (room.folder / "watchfloor.sqlite3").read_bytes()
+
+
+def test_an_address_that_was_kept_with_its_password_is_told_and_listed_without(room: Room) -> None:
+    kept = add(room, address="clips/a.mp4")
+    room.run(room.store.write(lambda s: _as_kept_before(s, kept.camera_id)))
+
+    listed = room.run(room.cameras.get(kept.camera_id))
+    changed = room.run(room.cameras.set_enabled(OLGA, kept.camera_id, False, expect_version=listed.version))
+
+    assert (listed.address, listed.sub_address) == ("10.0.0.5/stream1", "10.0.0.5/s")
+    assert changed.address == "10.0.0.5/stream1"
+    told = [entry.detail for entry in room.run(audit.recent(room.store)) if entry.action == "camera.add"]
+    assert told == ["10.0.0.5/stream1", "clips/a.mp4"]
+    assert "hunter2" not in repr(room.events)
+    assert room.run(audit.verify(room.store)).ok
+
+
+def test_the_next_change_takes_such_a_password_out_of_the_database(room: Room) -> None:
+    kept = add(room, address="clips/a.mp4")
+    room.run(room.store.write(lambda s: _as_kept_before(s, kept.camera_id)))
+    listed = room.run(room.cameras.get(kept.camera_id))
+
+    room.run(room.cameras.update(SUSI, replace(listed, name="North"), expect_version=listed.version))
+
+    stored = room.run(room.store.read(lambda s: s.execute(text("SELECT address, sub_address FROM camera")).all()))
+    assert [tuple(row) for row in stored] == [("10.0.0.5/stream1", "10.0.0.5/s")]
+
+
+def _as_kept_before(session: Session, camera_id: str) -> None:
+    row = session.get(CameraRow, camera_id)
+    assert row is not None
+    row.address, row.sub_address = BARE[0], BARE[1]
+    audit.append(session, SUSI, action="camera.add", subject=f"Old ({camera_id})", detail=BARE[0], at=row.created_at)
 
 
 def test_a_change_keeps_the_password_unless_another_is_given(room: Room) -> None:
@@ -246,6 +303,9 @@ def test_one_row_that_somebody_broke_by_hand_does_not_take_the_wall_down(room: R
         ("/data/clips/a b.mp4", "/data/clips/a b.mp4", "", ""),
         ("C:\\clips\\a.mp4", "C:\\clips\\a.mp4", "", ""),
         ("file:///data/a.mp4", "file:///data/a.mp4", "", ""),
+        ("/data/a@b.mp4", "/data/a@b.mp4", "", ""),
+        ("/data/clip:1.mp4", "/data/clip:1.mp4", "", ""),
+        ("C:\\clips\\a@b.mp4", "C:\\clips\\a@b.mp4", "", ""),
     ],
 )
 def test_addresses_people_type(typed: str, address: str, username: str, password: str) -> None:

@@ -14,7 +14,7 @@ from core.gateway.edge.client import Camera, EdgeClient, Sender
 from core.gateway.edge.settings import EdgeSettings, settings_of
 from core.gateway.edge.sources import NewestInFolder, PipeSource, Replay, open_source, split_pictures
 from core.gateway.edge.spool import Spool
-from core.kernel.errors import BadInputError, UnavailableError
+from core.kernel.errors import BadInputError, ConsoleError, UnavailableError
 from tests.fixtures.http_gate import jpeg
 from tests.fixtures.processes import wait_until
 from tests.fixtures.testdata import ROOT
@@ -209,6 +209,17 @@ def test_a_source_that_is_none_is_a_sentence(source, sentence, tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     with pytest.raises(BadInputError, match=sentence):
         open_source(source, period_s=1.0, width=640, loops=False)
+
+
+@pytest.mark.parametrize("source", ["cam_1:geheim@127.0.0.1/s", "rtsp://cam_1:geheim@127.0.0.1:9/s"])
+def test_a_camera_s_password_stands_in_no_sentence_and_not_in_the_settings(source, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+
+    with pytest.raises(ConsoleError) as refusal:
+        open_source(source, period_s=1.0, width=640, loops=False)
+
+    assert "geheim" not in str(refusal.value)
+    assert "geheim" not in repr(EdgeSettings(to="http://127.0.0.1:9", lot="market", source=source, key="wf_1_secret"))
 
 
 def test_settings_come_from_a_file_arguments_beat_it_and_the_key_stands_apart(tmp_path, monkeypatch):

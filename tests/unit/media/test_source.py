@@ -15,6 +15,23 @@ from tests.fixtures.clips import make_clip, make_tone
 from tests.fixtures.processes import free_port
 from tests.fixtures.testdata import testdata
 
+# Cameras' addresses without their scheme, which else are the names of files; and what may be shown of each.
+BARE = {
+    "cam_1:secret@10.0.0.5/stream1": "10.0.0.5/stream1",
+    "888888:sec/ret@10.0.0.5/cam": "10.0.0.5/cam",
+    "a:secret@10.0.0.5": "10.0.0.5",
+    "10.0.0.5/user=admin_password=secret_channel=1.sdp": "10.0.0.5/user={user}_password={password}_channel=1.sdp",
+    "password=secret": "password={password}",
+    "//admin:secret@10.0.0.5/s": "10.0.0.5/s",
+    "\\\\admin:secret@10.0.0.5\\s": "10.0.0.5\\s",
+    "rtsp//admin:secret@10.0.0.5/s": "10.0.0.5/s",
+    "rtsp:/admin:secret@10.0.0.5/s": "10.0.0.5/s",
+    "admin:secret@10.0.0.5/s": "10.0.0.5/s",
+    "1. rtsp://admin:secret@10.0.0.5/s": "10.0.0.5/s",
+    "demo:secret@10.0.0.5/s": "10.0.0.5/s",
+    "file://admin:secret@nas/a.mp4": "nas/a.mp4",
+}
+
 
 def read_all(source) -> list[av.VideoFrame]:
     frames = []
@@ -68,11 +85,48 @@ def test_an_address_that_leads_nowhere_is_refused_with_a_way_out(address):
         ),
         ("rtsp://u:secret@cam/live?token=secret", "rtsp://cam/live?token={password}"),
         ("rtsp://cam/live?user=1&bypass=2", "rtsp://cam/live?user=1&bypass=2"),
+        *BARE.items(),
     ],
 )
 def test_a_password_typed_into_the_address_is_never_shown(address, shown):
     assert public_address(address) == shown
     assert repr(SourceSpec(address=address)) == repr(SourceSpec(address=shown))
+
+
+@pytest.mark.parametrize("address", BARE)
+def test_a_camera_s_address_without_its_scheme_is_no_file_and_its_password_is_not_repeated(address):
+    found = probe(SourceSpec(address=address), timeout_s=5.0)
+
+    assert not found.ok
+    assert "rtsp://" in found.hint
+    assert not any(part in found.message + found.hint for part in ("sec", "10.0.0.5", "nas"))
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/data/a@b.mp4",
+        "/data/clip:1.mp4",
+        "/data/12:30@gate.mp4",
+        "clip_1:2.mp4",
+        "clips/a@b.mp4",
+        "C:\\clips\\a@b.mp4",
+        "\\\\server\\share\\a@b.mp4",
+        "file:///C:/clips/a@b.mp4",
+        "/home/olga@city/password.mp4",
+        "edge:/home/olga@city/c1.jpg",
+        "webcam:/dev/v4l/by-path/pci-0000:00:14.0@1",
+    ],
+)
+def test_names_with_signs_of_a_login_that_hold_none_lead_where_they_did(address):
+    assert address_kind(address) in {"file", "edge", "webcam"}
+    assert public_address(address) == address
+
+
+def test_a_file_with_signs_of_a_login_in_its_name_is_played(tmp_path):
+    clip = make_clip(tmp_path / "12:30@gate.mp4" if os.name != "nt" else tmp_path / "a@gate.mp4", n_frames=5)
+
+    assert probe(SourceSpec(address=str(clip)), timeout_s=10.0).ok
 
 
 @pytest.mark.parametrize(
