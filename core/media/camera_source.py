@@ -6,7 +6,8 @@ work; a large or zoomed tile brings the main stream. Where the wanted one fails,
 
 What is drawn (masks, lines, bays) lies where it was drawn only on pictures of the main stream's shape: a 4:3 crop of a
 16:9 picture would bare what a privacy mask covers. So of a camera with a drawing the small stream is shown only after
-the main one's shape was seen and found to be the same.
+the main one's shape was seen and found to be the same. Where the main stream itself changes its shape (a camera set
+back to how it left its factory), nobody knows where in it the private parts are: all is black until somebody does.
 """
 
 from __future__ import annotations
@@ -65,6 +66,13 @@ _OTHER_SHAPE = "The small stream shows another part of the picture ({sub}) than 
 _NOT_USED = f"{_OTHER_SHAPE}: what is drawn would lie elsewhere on it, so only the large one is used."
 _NOTHING_DRAWN = f"{_OTHER_SHAPE}; once something is drawn, only the large one is used."
 _SAME_SHAPE_HINT = "Set both streams of the camera to the same shape."
+_RESHAPED = (
+    "The picture has another shape ({now}) than the one that its privacy masks were drawn on ({drawn}): all is black, "
+    "for nobody knows where in it the private parts are."
+)
+_RESHAPED_HINT = (
+    "Set the camera back to the shape that it had, draw its masks anew, or say in its scene that the view is right."
+)
 _MASKS_UNSURE = "The small stream is not shown in its place: whether privacy masks cover it is not known yet."
 
 
@@ -142,6 +150,7 @@ class CameraSource:
         on_state: Callable[[StreamState, str, str], None],
         clock: Clock | None = None,
         first_epoch: int = 1,
+        masked_wh: tuple[int, int] | None = None,
     ) -> None:
         """Prepare; nothing is opened before `start`.
 
@@ -155,14 +164,17 @@ class CameraSource:
             on_state: Hears of each change of state.
             clock: Of this machine.
             first_epoch: Of the first picture.
+            masked_wh: Of the main stream's pictures that the same masks covered before [px]; None where they are new.
         """
         self.camera_id = camera_id
         # A small picture costs less to decode than to fetch from a graphics card.
         sub = None if sub_spec is None else replace(sub_spec, hardware="")
         self._specs = {Role.MAIN: spec} if sub is None else {Role.MAIN: spec, Role.SUB: sub}
-        self._privacy = tuple(privacy)
         self._mask = PrivacyMask(privacy)
+        self._whole = PrivacyMask((WHOLE,))
+        self._hides_all = False
         self._has_masks = bool(privacy)
+        self._masked_wh = masked_wh if self._has_masks else None
         self._is_drawn_on = is_drawn_on
         self._shapes: dict[Role, tuple[int, int]] = {}
         self._compared_s = 0.0
@@ -227,14 +239,31 @@ class CameraSource:
 
     def hide_all(self) -> None:
         """Blacken whole pictures where parts are private: nobody knows any more where in them those parts are."""
-        if self._privacy:
+        if self._has_masks:
             with self._hand_lock:
-                self._mask = PrivacyMask((WHOLE,))
+                self._hides_all = True
 
     def hide_parts(self) -> None:
         """Blacken the private parts only, as they were drawn."""
         with self._hand_lock:
-            self._mask = PrivacyMask(self._privacy)
+            self._hides_all = False
+
+    @property
+    def masked_wh(self) -> tuple[int, int] | None:
+        """Upright size of the main stream's pictures that the privacy masks belong to [px]; None before the first."""
+        return self._masked_wh
+
+    @property
+    def is_reshaped(self) -> bool:
+        """All is black, because the main stream has another shape than its privacy masks were drawn on."""
+        now_wh = self._shapes.get(Role.MAIN)
+        return now_wh is not None and self._masked_wh is not None and not is_same_shape(now_wh, self._masked_wh)
+
+    def accept_shape(self) -> None:
+        """The privacy masks lie right on what the camera shows now."""
+        with self._hand_lock:
+            if self._has_masks:
+                self._masked_wh = self._shapes.get(Role.MAIN)
 
     def set_view(self, view_wh: tuple[int, int] | None) -> None:
         """Tell how large the camera is shown [px]; None where nobody looks."""
@@ -349,10 +378,18 @@ class CameraSource:
         if leg.role is Role.SUB:
             self._compared_s = frame.received_s
         shape = _upright_wh(frame)
-        if self._shapes.get(leg.role) == shape:
+        known = self._shapes.get(leg.role)
+        if known == shape:
             return
         self._shapes[leg.role] = shape
-        if self._has_other_shape:
+        if leg.role is Role.MAIN:
+            if self._has_masks and self._masked_wh is None:
+                self._masked_wh = shape
+            if known is not None and not is_same_shape(known, shape):
+                log.warning("camera %s: its picture was %dx%d and is %dx%d now", self.camera_id, *known, *shape)
+        if self.is_reshaped:
+            log.warning("camera %s: %s %s", self.camera_id, self._reshaped_sentence(), _RESHAPED_HINT)
+        elif self._has_other_shape:
             log.warning("camera %s: %s %s", self.camera_id, self._shape_sentence(), _SAME_SHAPE_HINT)
         self._wake.set()
 
@@ -360,9 +397,15 @@ class CameraSource:
         sizes = {role.value: "{}x{}".format(*wh) for role, wh in self._shapes.items()}
         return (_NOT_USED if self._has_masks or self._is_drawn_on else _NOTHING_DRAWN).format(**sizes)
 
+    def _reshaped_sentence(self) -> str:
+        now, drawn = self._shapes[Role.MAIN], self._masked_wh or (0, 0)
+        return _RESHAPED.format(now="{}x{}".format(*now), drawn="{}x{}".format(*drawn))
+
     def _with_shapes(self, found: StreamReport) -> StreamReport:
-        """Say what the shape of the small stream means for the picture, beside what there is to say anyway."""
-        if self._has_other_shape:
+        """Say what the shapes of the streams mean for the picture, beside what there is to say anyway."""
+        if self.is_reshaped:
+            said, hint = self._reshaped_sentence(), _RESHAPED_HINT
+        elif self._has_other_shape:
             said, hint = self._shape_sentence(), _SAME_SHAPE_HINT
         elif self.has_sub and self._must_hide_sub and found.state in {StreamState.LOST, StreamState.UNUSABLE}:
             said, hint = _MASKS_UNSURE, ""
@@ -409,8 +452,7 @@ class CameraSource:
                 return
             if leg.role is Role.SUB:
                 self._sub_wh = (frame.frame.width, frame.frame.height)
-            if self.has_sub:
-                self._note_shape(leg, frame)
+            self._note_shape(leg, frame)
             if leg.role is Role.SUB and self._must_hide_sub:
                 return
             if leg is not self._shown:
@@ -421,7 +463,8 @@ class CameraSource:
             placed = self._placed(leg, frame)
             self._n_frames += 1
             self._last_pts_s, self._last_received_s = placed.pts_s, placed.received_s
-            self._on_frame(replace(placed, frame=self._mask.blacken(frame.frame)))
+            mask = self._whole if self._hides_all or self.is_reshaped else self._mask
+            self._on_frame(replace(placed, frame=mask.blacken(frame.frame)))
 
     def _may_take_over(self, leg: _Leg, frame: StreamFrame) -> bool:
         if leg is not self._legs.get(leg.role):

@@ -50,8 +50,9 @@ class StreamReport:
             its rules do not say means nothing.
         is_away: Its head is turned away from home, the view that its scene is drawn for.
         is_moved: It shows something else than its scene was drawn for, and its head was not turned from here.
-        is_hidden: Parts of it are private and nobody knows where in the picture they are, because it moved or because
-            its light cannot be judged: all is black; `detection_reason` says so.
+        is_hidden: Parts of it are private and nobody knows where in the picture they are, because it moved, because its
+            light cannot be judged (`detection_reason` says so) or because its picture has another shape than it had
+            (`reason` does): all is black.
         is_quiet: Nothing moves, so the picture is looked at every few seconds only; nothing is missing.
         detection_reason: A sentence for tile and health panel where detection is reduced or away; else empty.
         n_dropped: Frames skipped since the start because a newer one was there.

@@ -54,6 +54,8 @@ _JITTER = 0.25
 _FPS_WINDOW_S = 3.0
 # Smart codecs of cameras send a key frame every ten seconds or so; nothing can be decoded before the first.
 _UNDECODABLE_AFTER_S = 15.0
+# The same where key frames only are decoded: several of them are missing.
+_NO_KEY_FRAME_AFTER_S = 60.0
 _LEAST_WAIT_TO_KNOCK_S = 0.3
 _DAMAGE_WINDOW_S, _DAMAGE_SAID_FROM = 10.0, 3
 # A file that fell behind by more (the machine slept) goes on from here instead of racing after its clock.
@@ -226,6 +228,8 @@ class CameraStream:
         self._failure: ConsoleError | None = None
         self._retry_at_s = 0.0
         self._keyframes_only = False
+        self._mode_since_s = float("-inf")
+        self._is_stale_by_packet = False
         self._source: Source | None = None
         self._size = (0, 0)
         self._codec = ""
@@ -236,6 +240,7 @@ class CameraStream:
         self._last_frame_s: float | None = None
         self._last_packet_s: float | None = None
         self._arrivals: deque[float] = deque(maxlen=240)
+        self._packets: deque[float] = deque(maxlen=_N_USUAL + 1)
         self._traffic: deque[tuple[float, int]] = deque(maxlen=16)
         self._n_bytes = 0
 
@@ -263,6 +268,8 @@ class CameraStream:
     def set_keyframes_only(self, only: bool) -> None:
         """Decode key frames only: enough for a tile nobody looks at, at a tenth of the work."""
         with self._lock:
+            if only is not self._keyframes_only:
+                self._mode_since_s = self._clock.monotonic()
             self._keyframes_only = only
             if self._source is not None:
                 self._source.set_keyframes_only(only)
@@ -395,6 +402,7 @@ class CameraStream:
         first_pts_s: float | None = None
         n_in_this_pass = 0
         n_decoded = 0
+        decoded_s = opened_s
         passes = _Passes(self._spec)
         while self._goes_on(reader):
             reader.begin("read")
@@ -425,6 +433,13 @@ class CameraStream:
             if not n_decoded and not frames and received_s - opened_s > _UNDECODABLE_AFTER_S and source.n_broken:
                 raise BadInputError(
                     f"{self._name} sends pictures that cannot be decoded.", hint="Set the camera to H.264 or H.265."
+                )
+            if frames:
+                decoded_s = received_s
+            elif source.is_live and self._is_undecodable(received_s - max(decoded_s, self._mode_since_s)):
+                raise UnavailableError(
+                    f"{self._name} sends data that cannot be decoded{' any more' if self._n_frames else ''}.",
+                    hint="It is called again by itself. Where that does not help, start the camera anew.",
                 )
             n_in_this_pass += len(frames)
             n_decoded += len(frames)
@@ -479,6 +494,7 @@ class CameraStream:
             if not self._goes_on(reader):
                 return False
             self._last_packet_s = received_s
+            self._packets.append(received_s)
             if not self._traffic or received_s - self._traffic[-1][0] >= 0.25:
                 self._traffic.append((received_s, source.n_bytes))
             return True
@@ -521,24 +537,45 @@ class CameraStream:
             with self._lock:
                 if self._keyframes_only and self._source is not None and not self._source.is_live:
                     return  # The next key picture of a file is waited for until it is due.
-                # Without key frames nothing is decoded for seconds; what arrives tells that the camera is there.
-                is_by_packet = self._keyframes_only and self._source is not None and not self._is_pushed
+                is_by_packet = self._goes_by_packets
                 newest_s = self._last_packet_s if is_by_packet else self._last_frame_s
                 failure = self._failure
-                allowed_s = self._allowed_s()
+                allowed_s = patience_s(self._packets) if is_by_packet else self._allowed_s()
             age_s = self._clock.monotonic() - (newest_s if newest_s is not None else self._state_since_s)
             if age_s > max(LOST_AFTER_S, allowed_s):
                 reason = failure.message if failure else f"{self._name} sends no pictures any more."
                 hint = failure.hint if failure else "Check the camera's power and cable."
                 self._set_state(StreamState.LOST, reason, hint)
             elif age_s > max(STALE_AFTER_S, allowed_s):
+                self._is_stale_by_packet = is_by_packet
                 self._set_state(StreamState.STALE, "The picture stands still.", "It is called again by itself.")
+            elif self._state is StreamState.STALE and is_by_packet and self._is_stale_by_packet:
+                # The next key frame, which would say so, may be far.
+                self._set_state(StreamState.LIVE, "", "")
+
+    @property
+    def _goes_by_packets(self) -> bool:
+        """Whether nothing is decoded before the next key frame: what arrives tells that the camera is there."""
+        source, last_s = self._source, self._last_frame_s
+        if self._is_pushed or (source is not None and not source.is_live):
+            return False
+        return self._keyframes_only or (last_s is not None and last_s < self._mode_since_s)
 
     def _allowed_s(self) -> float:
         """Return how long this camera may take from one picture to the next."""
         if not self._is_pushed:
             return patience_s(self._arrivals)
         return max(PUSHED_PATIENCE_S, patience_s(self._arrivals)) if len(self._arrivals) > 2 else _MAX_PATIENCE_S
+
+    def _is_undecodable(self, for_s: float) -> bool:
+        """Tell whether data of which nothing could be decoded came for so long that calling again is the way out."""
+        if self._is_pushed or for_s <= _UNDECODABLE_AFTER_S:
+            return False  # Of posted pictures nothing comes between two.
+        usual_s = patience_s(self._arrivals)
+        if self._keyframes_only:
+            return for_s > max(_NO_KEY_FRAME_AFTER_S, 2.0 * usual_s)
+        # A slow camera's first picture may take several of its packets.
+        return for_s > max(usual_s, 4.0 * patience_s(self._packets))
 
     def _replace_stuck_reader(self) -> None:
         with self._lock:
@@ -599,7 +636,8 @@ class CameraStream:
             return self._spec.open_timeout_s + STUCK_GRACE_S
         if reader.activity == "read" and self._source is not None and self._source.is_live:
             # libav gives up later and then reports it late: the camera is called again beside it.
-            return max(self._spec.read_timeout_s, patience_s(self._arrivals))
+            usual_s = patience_s(self._packets if self._goes_by_packets else self._arrivals)
+            return max(self._spec.read_timeout_s, usual_s)
         return self._spec.read_timeout_s + STUCK_GRACE_S
 
     # State

@@ -45,6 +45,9 @@ log = logging.getLogger(__name__)
 LOST_ALARM_AFTER_S = 5.0
 """A camera that drops one connection is no news; one that stays away is."""
 
+UNANSWERED_ALARM_AFTER_S = 15.0
+"""A camera that is being called for so long shows nothing either."""
+
 AGAIN_S = 10.0
 """A camera that cannot be given to a worker is tried again this often."""
 
@@ -327,7 +330,7 @@ class Sight:
             is_counting = not report.is_blind and not report.is_undersampled
             if camera.scene.lines and is_counting and (report.is_quiet or report.detect_fps > 0.0):
                 self._on_counted(CameraWatched(camera_id=report.camera_id, at=self._clock.now()))
-        if report.state in BLIND_STATES and report.since_s >= LOST_ALARM_AFTER_S and report.camera_id not in self._lost:
+        if _is_away_for_long(report) and report.camera_id not in self._lost:
             self._lost.add(report.camera_id)
             self._on_lost(CameraLost(camera=camera, report=report))
 
@@ -412,6 +415,12 @@ class Sight:
     def _make_ring(self, camera_id: str) -> None:
         if not self._ring_of(camera_id).exists():
             FrameRing.create(self._ring_of(camera_id), camera_id=camera_id).close()
+
+
+def _is_away_for_long(report: StreamReport) -> bool:
+    if report.state is StreamState.CONNECTING:
+        return report.since_s > UNANSWERED_ALARM_AFTER_S
+    return report.state in BLIND_STATES and report.since_s >= LOST_ALARM_AFTER_S
 
 
 class _Sums:

@@ -82,6 +82,7 @@ UNDERSAMPLED = (
 )
 AWAY = "Away from home: rules rest, nothing is counted. ⌂ in PTZ sends it back."
 AWAY_BLACK = "Away from home: all is black, for parts are private. ⌂ in PTZ sends it back."
+RESTS = "Rules rest, nothing is counted."
 UNREADABLE_BLACK = (
     "All is black: what was drawn on this camera cannot be read, and nobody knows what in it is private. "
     "Restore a version of its scene, or draw it anew."
@@ -191,6 +192,7 @@ class CameraSlot:
             on_state=self._on_state,
             clock=SystemClock(),
             first_epoch=self.ring.epoch + 1,
+            masked_wh=None if self.view is None else self.view.masked_wh,
         )
 
     def start(self) -> None:
@@ -230,9 +232,7 @@ class CameraSlot:
         self.stream.hide_all()
         with self._lock:
             self._is_away = True
-            self._is_quiet = False
-            self._asked.clear()
-            self._waits_since_s = None
+            self._drop_questions()
 
     def come_home(self) -> None:
         """Its head stands again where its scene was drawn."""
@@ -302,7 +302,7 @@ class CameraSlot:
         is_reduced = wants and self.share < 1.0 and self._looks is not None
         overloaded = OVERLOADED.format(percent=self.share * 100.0) if is_reduced else ""
         reason = self._detection_reason(now_s, overloaded)
-        analyser = self.analyser
+        analyser, is_reshaped = self.analyser, self.stream.is_reshaped
         return replace(
             base,
             n_dropped=base.n_dropped + self._n_passed_over,
@@ -316,8 +316,8 @@ class CameraSlot:
             is_undersampled=wants and analyser is not None and analyser.is_undersampled,
             is_away=self._is_away,
             is_moved=self._is_moved,
-            is_hidden=self._is_hidden,
-            is_blind=self._is_away or (analyser is not None and analyser.is_blind),
+            is_hidden=self._is_hidden or is_reshaped,
+            is_blind=self._is_away or is_reshaped or (analyser is not None and analyser.is_blind),
             is_quiet=wants and self._is_quiet and not self._is_silent(now_s),
             detection_reason=reason,
         )
@@ -332,12 +332,19 @@ class CameraSlot:
         """Send what was learned of the camera's view, where there is news."""
         with self._lock:
             learned = None if self.analyser is None else self._guarded(partial(self.analyser.take_view, now))
-            self.view = learned or self.view
+            masked_wh = self.stream.masked_wh
+            known = self.view or LearnedView(drawn=print_of_drawing(self.job.scene), lit=(), told_at=now)
+            if learned is None and known.masked_wh != masked_wh:
+                learned = known
+            if learned is not None:
+                self.view = learned = replace(learned, masked_wh=masked_wh)
         if learned is not None:
             self._send(ViewLearned(camera_id=self.job.camera_id, view=learned))
 
     def forget_view(self) -> None:
         """What the camera shows now is what its scene is drawn for."""
+        # Not under the lock: who hands on a picture waits for it.
+        self.stream.accept_shape()
         with self._lock:
             self.view = None
             if self.analyser is not None:
@@ -381,6 +388,9 @@ class CameraSlot:
             return AWAY_BLACK
         if self.job.scene == UNREADABLE:
             return UNREADABLE_BLACK
+        if self.stream.is_reshaped:
+            # Why all is black is said by the stream.
+            return RESTS if self.job.detect_fps > 0 else ""
         if self._is_hidden:
             return MOVED_BLACK if self._is_moved else VIEW_BLACK
         if self.job.detect_fps <= 0:
@@ -418,6 +428,12 @@ class CameraSlot:
 
     def _is_silent(self, now_s: float) -> bool:
         return (since_s := self._waits_since_s) is not None and now_s - since_s > SILENT_AFTER_S
+
+    def _drop_questions(self) -> None:
+        """What is shown from now on is not what was asked about."""
+        self._is_quiet = False
+        self._asked.clear()
+        self._waits_since_s = None
 
     def _drop_looks(self) -> None:
         looks, self._looks = self._looks, None
@@ -462,7 +478,10 @@ class CameraSlot:
                 epoch=frame.epoch,
             )
         self.look_back.take(shown, is_quiet=self._is_quiet)
-        if self._is_away:
+        if self.stream.is_reshaped:
+            with self._lock:
+                self._drop_questions()
+        if self._is_away or self.stream.is_reshaped:
             self._clear_marks(frame)
             return
         if self._bays_every_s is not None and shown is frame and is_due(frame.received_s, self._bays_due_s):

@@ -51,12 +51,14 @@ class LearnedView:
         lit: At most one for each light.
         is_moved: When this was told, the camera showed something else.
         told_at: Wall time.
+        masked_wh: Upright size of the pictures [px] that its privacy masks belong to; known as long as the node runs.
     """
 
     drawn: str
     lit: tuple[LitView, ...]
     is_moved: bool = False
     told_at: datetime
+    masked_wh: tuple[int, int] | None = None
 
 
 def print_of_drawing(scene: Scene) -> str:

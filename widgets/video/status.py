@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -15,6 +16,9 @@ STALE_AFTER_S = 0.9
 LOST_AFTER_S = 3.0
 SILENT_AFTER_S = 5.0
 """Reports come once a second; without any for this long nobody knows how the camera is."""
+
+KEY_FRAME_WITHIN_S = 15.0
+"""Of a camera that nobody saw, key frames only may have been decoded; the next one comes within this long."""
 
 
 class PictureLook(Enum):
@@ -78,6 +82,7 @@ def describe_tile(
     since_at: datetime | None,
     report_age_s: float,
     picture_age_s: float | None,
+    shown_for_s: float = math.inf,
 ) -> TileStatus:
     """Say how a camera's picture is.
 
@@ -87,6 +92,7 @@ def describe_tile(
         report_age_s: How long ago the report came.
         picture_age_s: Of the newest picture, by this console's own clock; None where there is none. A picture that
             grows old is stale whatever the report says: the report may be the older of the two.
+        shown_for_s: Since when the camera is on a tile that can be seen.
     """
     old_look = PictureLook.BLANK if picture_age_s is None else PictureLook.AGEING
     age = "" if picture_age_s is None else format_age(picture_age_s)
@@ -104,7 +110,7 @@ def describe_tile(
             age=age,
         )
     if report.state is StreamState.LIVE:
-        return _live(report, picture_age_s, age)
+        return _live(report, picture_age_s, age, shown_for_s)
     word, sentence, hint = _WORDS[report.state]
     if report.state is StreamState.LOST and since_at is not None:
         word = f"LOST since {format_clock(since_at)}"
@@ -120,11 +126,20 @@ def describe_tile(
     )
 
 
-def _live(report: StreamReport, picture_age_s: float | None, age: str) -> TileStatus:
+def _live(report: StreamReport, picture_age_s: float | None, age: str, shown_for_s: float) -> TileStatus:
     if picture_age_s is None:
         return TileStatus(word="CONNECTING", look=PictureLook.BLANK, sentence="Waiting for the first picture.")
     if picture_age_s <= stale_after_s(report):
         return TileStatus(word=f"LIVE {age}", look=PictureLook.LIVE, age=age)
+    if shown_for_s <= KEY_FRAME_WITHIN_S and picture_age_s - shown_for_s > stale_after_s(report):
+        # Nobody saw it before, so what is there is from whenever somebody last did.
+        return TileStatus(
+            word=f"WAITING {age}",
+            look=PictureLook.AGEING,
+            sentence="Waiting for the camera's next key frame.",
+            hint="What is seen is from before it was shown here.",
+            age=age,
+        )
     state = StreamState.LOST if picture_age_s > max(LOST_AFTER_S, _slow_s(report)) else StreamState.STALE
     word, sentence, hint = _WORDS[state]
     return TileStatus(word=f"{word} {age}", look=PictureLook.AGEING, sentence=sentence, hint=hint, age=age)

@@ -123,6 +123,7 @@ class VideoTile(QWidget):
         self._plates: dict[str, QPixmap] = {}
         self._report: StreamReport | None = None
         self._report_s = 0.0
+        self._shown_s = 0.0
         self._since_at: datetime | None = None
         self._counts: Mapping[str, Mapping[str, int]] = {}
         self._telemetry: TelemetryTape | None = None
@@ -202,6 +203,7 @@ class VideoTile(QWidget):
         self._camera, self._is_guest = camera, is_guest
         if is_other:
             self.face.clear()
+            self.note_shown()
             self._report = self._since_at = None
             self._zoom = WHOLE
             self._counts = {}
@@ -210,6 +212,10 @@ class VideoTile(QWidget):
         self._strip = None
         self.refresh_status(is_forced=True)
         self.repaint_soon()
+
+    def note_shown(self) -> None:
+        """From now on the tile can be seen: until now its camera may have been read for nobody."""
+        self._shown_s = self._clock.monotonic()
 
     def show_frame(self, frame: Picture) -> bool:
         """Take a newer picture; returns whether the canvas should paint it now, for one that is grey need not move."""
@@ -346,6 +352,7 @@ class VideoTile(QWidget):
             since_at=self._since_at,
             report_age_s=now_s - self._report_s,
             picture_age_s=picture_age_s,
+            shown_for_s=now_s - self._shown_s,
         )
 
     def stale_in_s(self) -> float | None:

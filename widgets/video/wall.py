@@ -1094,6 +1094,8 @@ class VideoWall(QWidget):
     def showEvent(self, event: QShowEvent) -> None:
         """Watch ages again."""
         super().showEvent(event)
+        for tile in self._by_camera.values():
+            tile.note_shown()
         self._ticked_s = self._clock.monotonic()
         self._status_timer.start()
         self._view_timer.start()

@@ -264,6 +264,24 @@ def test_under_a_privacy_mask_the_small_stream_does_not_stand_in_before_the_larg
     assert n_calls == n_before == 0
 
 
+def test_a_large_stream_of_another_shape_than_before_is_black_and_nobody_blames_the_small_one(cameras, tmp_path):
+    main, _ = cameras
+    tile = Tile(*cameras, privacy=(FACES,))
+    tile.source.set_view(SMALL_TILE)
+    tile.source.start()
+    tile.wait_for_width(320)
+    main.switch_clip(make_clip(tmp_path / "reset.mp4", width=512, height=384))
+    tile.source.set_view(LARGE_TILE)
+    tile.wait_for_width(512)
+    report = tile.source.report()
+
+    assert tile.source.stop(timeout_s=8.0)
+    cropped = [frame.frame for frame in tile.frames if frame.frame.width == 512]
+    assert max(picture.to_ndarray(format="gray").max() for picture in cropped) < 20
+    assert report.reason.startswith("The picture has another shape (512x384)")
+    assert "small stream" not in report.reason
+
+
 def test_stopping_in_the_middle_of_a_change_leaves_no_thread(cameras, tile):
     tile.source.set_view(SMALL_TILE)
     tile.source.start()

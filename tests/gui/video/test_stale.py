@@ -125,3 +125,21 @@ def test_an_edge_camera_is_live_for_as_long_as_it_may_take(wall, clock):
     wall._on_status_tick()
 
     assert wall.tile_of("a").status.word.startswith("LOST")
+
+
+def test_a_wall_that_is_opened_again_waits_for_pictures_and_calls_no_live_camera_lost(wall, clock):
+    show_picture(wall, clock, age_s=0.1)
+    wall.hide()
+    clock.advance(seconds=40.0)
+    wall.show()
+    wall._status_timer.stop()
+    clock.advance(seconds=1.0)
+    wall.show_report(StreamReport(camera_id="a", state=StreamState.LIVE, fps=25.0))
+    wall._on_status_tick()
+    waiting = wall.tile_of("a").status.word
+    clock.advance(seconds=20.0)
+    wall.show_report(StreamReport(camera_id="a", state=StreamState.LIVE, fps=25.0))
+    wall._on_status_tick()
+
+    assert waiting.startswith("WAITING")
+    assert wall.tile_of("a").status.word.startswith("LOST")

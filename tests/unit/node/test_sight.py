@@ -177,6 +177,19 @@ def test_a_short_loss_is_no_news_and_a_long_one_is_told_once(sight, told):
     assert [event.camera.camera_id for event in told.lost] == ["a"]
 
 
+def test_a_camera_that_connects_for_ever_is_told_as_lost(sight, told):
+    sight.set_cameras((camera(),))
+
+    sight.take(beat(report(StreamState.CONNECTING, since_s=14.0)))
+    assert told.lost == []
+    sight.take(beat(report(StreamState.CONNECTING, since_s=16.0)))
+    sight.take(beat(report(StreamState.CONNECTING, since_s=17.0)))
+    sight.take(beat(report(StreamState.LIVE)))
+
+    assert [event.camera.camera_id for event in told.lost] == ["a"]
+    assert [event.camera_id for event in told.back] == ["a"]
+
+
 def test_a_camera_that_comes_back_is_told_once(sight, told):
     sight.set_cameras((camera(),))
     sight.take(beat(report(StreamState.UNAUTHORISED, since_s=9.0)))

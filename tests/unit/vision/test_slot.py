@@ -11,6 +11,7 @@ import av
 import numpy as np
 import pytest
 
+from core.media.convert import to_jpeg
 from core.media.model import SourceSpec
 from core.media.ring import FrameRing, RingReader
 from core.media.stream import StreamFrame
@@ -20,6 +21,8 @@ from core.vision.looks import N_SLOTS, LookReader
 from core.vision.messages import BaysPictured, CameraJob, ClipKept, LookAt, Looked, Observed, OpenLooks, ViewLearned
 from core.vision.model import DEFAULT_LABELS, UNREADABLE, CountLine, Lane, Mask, ObservationKind, Scene, Zone
 from core.vision.slot import CameraSlot
+from tests.fixtures.processes import wait_until
+from tests.unit.media.test_pushed import put
 from tests.unit.vision.pictures import scaled, street
 from tests.unit.vision.toy_model import toy_engine
 
@@ -585,3 +588,57 @@ def test_nobody_crosses_a_line_where_a_stream_or_a_file_began_again(tmp_path, br
 
     kinds = [message.observation.kind for message in camera.sent if isinstance(message, Observed)]
     assert kinds.count(ObservationKind.LINE_CROSSED) == n_crossed
+
+
+def test_where_parts_are_private_nobody_sees_a_picture_of_another_shape_until_the_view_is_said_to_be_right(tmp_path):
+    posted = tmp_path / "posted.jpg"
+    camera = Camera(tmp_path, Scene(masks=(WINDOW,)))
+
+    def start(view):
+        camera.slot.close()
+        camera.sent.clear()
+        camera.slot = CameraSlot(camera.job, asks=camera.detector, send=camera.sent.append, view=view)
+        camera.slot.show_at(WH)
+        camera.slot.show_bays_every(50.0)
+        camera.slot.use_detector(ENGINE)
+        camera.slot.start()
+
+    def show(wh):
+        """Post a picture; return the brightest of what consoles get of it, and the report."""
+        camera.n += 1
+        n_before = camera.slot.stream.report().n_frames
+        rgb = np.full((wh[1], wh[0], 3), 150 + camera.n, np.uint8)
+        put(posted, to_jpeg(av.VideoFrame.from_ndarray(rgb, format="rgb24"), max_wh=wh, quality=90))
+        wait_until(lambda: camera.slot.stream.report().n_frames > n_before, what="the picture")
+        camera.slot.stream.hide_parts()  # Waits until it is handed on.
+        pixels = np.frombuffer(camera.reader.newest_frame(0).data, np.uint8).reshape(-1, 4)[:, :3]
+        camera.slot.tell_view(BEGAN_AT)
+        return int(pixels.max()), camera.slot.report(time.monotonic())
+
+    def n_used():
+        return len(camera.detector.looks), sum(isinstance(one, BaysPictured) for one in camera.sent)
+
+    camera.job = replace(camera.job, source=SourceSpec(address=f"edge:{posted}"))
+    start(None)
+    before, at_first = show((320, 180))
+    used = n_used()
+    after, report = show((240, 180))
+    used_after = n_used()
+    (view,) = [one.view for one in camera.sent if isinstance(one, ViewLearned)]
+    # Asked for another pace, or with a new worker, it is as black.
+    camera.job = replace(camera.job, detect_fps=1.0)
+    start(view)
+    anew, _ = show((240, 180))
+    camera.slot.forget_view()
+    accepted, at_last = show((240, 180))
+    camera.slot.close()
+    camera.reader.close()
+
+    assert min(before, accepted) > 100
+    assert max(after, anew) < 12
+    assert used == used_after != (0, 0)
+    assert (report.is_hidden, report.is_blind, report.is_quiet) == (True, True, False)
+    assert "another shape" in report.reason
+    assert report.detection_reason == "Rules rest, nothing is counted."
+    assert (at_first.is_hidden, at_last.is_hidden, at_last.reason) == (False, False, "")
+    assert [one.view.masked_wh for one in camera.sent if isinstance(one, ViewLearned)] == [(240, 180)]
