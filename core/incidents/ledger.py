@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, select
+from sqlalchemy import bindparam, delete, func, insert, or_, select
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import flag_modified
 
@@ -72,6 +72,12 @@ def incident_left_open(session: Session, condition: Condition) -> str | None:
         .limit(1)
     )
     row = session.scalars(query).first()
+    return None if row is None else open_incident(session, row.incident_id)
+
+
+def open_incident(session: Session, incident_id: str) -> str | None:
+    """Return an incident, or the one that it repeats, where a new call may join it; None where that is closed."""
+    row = session.get(IncidentRow, incident_id)
     if row is not None and row.merged_into:
         row = session.get(IncidentRow, row.merged_into)
     return None if row is None or row.status == IncidentStatus.CLOSED.value else row.incident_id
@@ -156,8 +162,10 @@ def _is_news_beside(row: AlarmRow, condition: Condition) -> bool:
 
 
 def is_most_urgent(session: Session, incident: IncidentRow, condition: Condition) -> bool:
-    """Tell whether a condition is what the incident should be named after."""
-    query = select(AlarmRow.priority).where(AlarmRow.incident_id == incident.incident_id)
+    """Tell whether a condition is what the incident should be named after; what it took in counts as well."""
+    merged = select(IncidentRow.incident_id).where(IncidentRow.merged_into == incident.incident_id)
+    of_it = or_(AlarmRow.incident_id == incident.incident_id, AlarmRow.incident_id.in_(merged))
+    query = select(AlarmRow.priority).where(of_it)
     known = session.scalars(query).all()
     return bool(known) and all(condition.priority < priority for priority in known)
 

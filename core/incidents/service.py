@@ -687,6 +687,8 @@ class IncidentService:
         if event is not None and not ledger.needs_own_call(session, event, raising.condition):
             row.incident_id = event
             return Changed(followed=event)
+        # A call that joined what an operator has closed would be nobody's work.
+        event = None if event is None else ledger.open_incident(session, event)
         changed = raise_alarm(session, replace(raising, event_id=event), self.tunings)
         row.incident_id = None if changed.answer is None else changed.answer.incident_id
         if raising.evidence is None or changed.used_evidence:
@@ -722,12 +724,13 @@ class IncidentService:
         if not waiting:
             return
         condition = min(waiting, key=lambda one: (one.priority, one.condition_key))
-        raising = self._raising(condition, None, incident_id)
+        raising = self._raising(condition, None)
 
         def run(session: Session) -> Changed:
             if not ledger.needs_own_call(session, incident_id, condition):
                 return Changed()
-            return raise_alarm(session, raising, self.tunings)
+            event_id = ledger.open_incident(session, incident_id)
+            return raise_alarm(session, replace(raising, event_id=event_id), self.tunings)
 
         if (await self._commit(run)).alarms:
             self._following.pop(condition.condition_key, None)
