@@ -15,6 +15,7 @@ from sqlalchemy.orm.attributes import flag_modified
 from core.access.model import Actor
 from core.incidents import events, machine, same_event
 from core.incidents.events import Event, Raised, Returned
+from core.incidents.evidence import Evidence
 from core.incidents.flood import Call
 from core.incidents.machine import Trigger
 from core.incidents.model import (
@@ -33,7 +34,15 @@ from core.incidents.model import (
 from core.kernel.ids import new_id
 from core.kernel.wire import from_builtins, to_builtins
 from core.store.rows import place_values, position_of, storable, within
-from core.store.tables import MAX_SOURCE_ID, AlarmJournalRow, AlarmRow, Base, IncidentRow, RaiseCountRow
+from core.store.tables import (
+    MAX_SOURCE_ID,
+    AlarmJournalRow,
+    AlarmRow,
+    Base,
+    IncidentPictureRow,
+    IncidentRow,
+    RaiseCountRow,
+)
 from core.vision.model import ObservationKind
 
 MAX_SOURCES = 500
@@ -168,6 +177,54 @@ def is_most_urgent(session: Session, incident: IncidentRow, condition: Condition
     query = select(AlarmRow.priority).where(of_it)
     known = session.scalars(query).all()
     return bool(known) and all(condition.priority < priority for priority in known)
+
+
+def add_picture(session: Session, incident: IncidentRow, evidence: Evidence, priority: Priority) -> None:
+    """Keep the picture of a call; the incident shows the newest one of what is as urgent as anything in it."""
+    if incident.snapshot_path and priority > incident.priority:
+        _keep_beside(session, incident, evidence)
+        return
+    if incident.snapshot_path:
+        _keep_beside(session, incident, Evidence(path=incident.snapshot_path, sha256=incident.snapshot_sha256))
+    incident.snapshot_path, incident.snapshot_sha256 = evidence.path, evidence.sha256
+
+
+def _keep_beside(session: Session, incident: IncidentRow, evidence: Evidence) -> None:
+    session.add(
+        IncidentPictureRow(
+            picture_id=new_id(), incident_id=incident.incident_id, path=evidence.path, sha256=evidence.sha256
+        )
+    )
+
+
+def names_picture(session: Session, incident_id: str | None, evidence: Evidence | None) -> bool:
+    """Tell whether a picture is one of an incident's."""
+    incident = None if incident_id is None else session.get(IncidentRow, incident_id)
+    if incident is None or evidence is None:
+        return False
+    beside = select(IncidentPictureRow.picture_id).where(
+        IncidentPictureRow.incident_id == incident_id, IncidentPictureRow.path == evidence.path
+    )
+    return incident.snapshot_path == evidence.path or session.scalar(beside) is not None
+
+
+def find_picture(session: Session, picture_id: str) -> Evidence | None:
+    """Return a picture by the id of the incident that shows it, or by its own; None where there is neither.
+
+    Its path is empty where the incident has none.
+    """
+    incident = session.get(IncidentRow, picture_id)
+    if incident is not None:
+        return Evidence(path=incident.snapshot_path, sha256=incident.snapshot_sha256)
+    beside = session.get(IncidentPictureRow, picture_id)
+    return None if beside is None else Evidence(path=beside.path, sha256=beside.sha256)
+
+
+def picture_ids(session: Session, incident: IncidentRow) -> list[str]:
+    """Return what `find_picture` finds of an incident: the one that it shows, and then the others, the newest first."""
+    query = select(IncidentPictureRow.picture_id).where(IncidentPictureRow.incident_id == incident.incident_id)
+    shown = [incident.incident_id] if incident.snapshot_path else []
+    return [*shown, *session.scalars(query.order_by(IncidentPictureRow.picture_id.desc()))]
 
 
 def record(session: Session, row: AlarmRow | None, event: Event, actor: Actor) -> Transition | None:
