@@ -121,7 +121,7 @@ def _connect(alarms: AlarmList, room: Room) -> QWidget:
 
         room.ask("incidents.clips", list[ClipInfo], then=show, refused=lambda _error: None, incident_id=incident_id)
 
-    def on_clip_wanted(alarm_id: str, incident_id: str, camera_id: str) -> None:
+    def on_clip_wanted(alarm_id: str, incident_id: str, camera_id: str, occurrence: str) -> None:
         def show(clip: Clip | None) -> None:
             alarms.show_clip(alarm_id, clip)
 
@@ -131,6 +131,7 @@ def _connect(alarms: AlarmList, room: Room) -> QWidget:
             then=show,
             incident_id=incident_id,
             camera_id=camera_id,
+            occurrence=occurrence,
         )
 
     clip_timer = _AskAgain(alarms, ask_clips)

@@ -51,21 +51,23 @@ class ClipStore:
         unfinished = update(IncidentClipRow).where(IncidentClipRow.missing == BEING_TAKEN).values(missing=BROKEN_OFF)
         await self._store.write(lambda session: session.execute(unfinished) and None)
 
-    async def expect(self, incident_id: str, cameras: Sequence[tuple[str, str]], *, at: datetime) -> None:
+    async def expect(
+        self, incident_id: str, cameras: Sequence[tuple[str, str]], *, at: datetime, occurrence: str = ""
+    ) -> None:
         """Write down which cameras (id and name, the best first) are asked, before any of them answers."""
 
         def run(session: Session) -> None:
             for rank, (camera_id, name) in enumerate(cameras):
-                if session.get(IncidentClipRow, (incident_id, camera_id)) is None:
-                    session.add(_row(incident_id, camera_id, name, rank=rank, at=at, missing=BEING_TAKEN))
+                if session.get(IncidentClipRow, (incident_id, occurrence, camera_id)) is None:
+                    session.add(_row(incident_id, occurrence, camera_id, name, rank=rank, at=at, missing=BEING_TAKEN))
 
         await self._store.write(run)
 
-    async def lose(self, incident_id: str, camera_id: str, why: str) -> None:
+    async def lose(self, incident_id: str, camera_id: str, why: str, *, occurrence: str = "") -> None:
         """Write down why there is no film of a camera that was asked; one that is there already stays."""
 
         def run(session: Session) -> None:
-            row = session.get(IncidentClipRow, (incident_id, camera_id))
+            row = session.get(IncidentClipRow, (incident_id, occurrence, camera_id))
             if row is not None and not row.path:
                 row.missing = why
 
@@ -79,27 +81,29 @@ class ClipStore:
         at: datetime,
         pictures: Sequence[tuple[float, bytes]],
         camera_name: str = "",
+        occurrence: str = "",
     ) -> None:
-        """Store a clip of pictures (wall time [s], JPEG); of each camera an incident keeps the first one.
+        """Store a clip of pictures (wall time [s], JPEG); of each camera a call keeps the first one.
 
         Raises:
             BadInputError: There is no picture.
             UnavailableError: Disk or database refuse.
         """
-        if await self._store.read(lambda session: _has_film(session, incident_id, camera_id)):
+        if await self._store.read(lambda session: _has_film(session, incident_id, occurrence, camera_id)):
             # The film that is there is evidence: nothing is written over it.
             return
         film = await asyncio.to_thread(to_film, pictures)
         # A camera's id may be anything; a file's name may not.
-        name = f"{incident_id}-{hashlib.sha256(camera_id.encode()).hexdigest()[:12]}-clip"
+        of_call = f"{incident_id}-{occurrence}" if occurrence else incident_id
+        name = f"{of_call}-{hashlib.sha256(camera_id.encode()).hexdigest()[:12]}-clip"
         evidence = await asyncio.to_thread(save_snapshot, self._evidence, film, at=at, name=name, suffix=".mkv")
 
         def run(session: Session) -> None:
-            if _has_film(session, incident_id, camera_id):
+            if _has_film(session, incident_id, occurrence, camera_id):
                 return
-            row = session.get(IncidentClipRow, (incident_id, camera_id))
+            row = session.get(IncidentClipRow, (incident_id, occurrence, camera_id))
             if row is None:
-                row = _row(incident_id, camera_id, camera_name, rank=0, at=at, missing="")
+                row = _row(incident_id, occurrence, camera_id, camera_name, rank=0, at=at, missing="")
                 session.add(row)
             row.began_at = datetime.fromtimestamp(pictures[0][0], UTC)
             row.n_pictures = len(pictures)
@@ -109,8 +113,13 @@ class ClipStore:
         await self._store.write(run)
 
     async def clips_of(self, incident_id: str) -> tuple[ClipInfo, ...]:
-        """Return what is kept of each camera, the best first; a camera that gave nothing is among them."""
-        query = select(IncidentClipRow).where(IncidentClipRow.incident_id == incident_id)
+        """Return what is kept of each camera: of the newest call first, and in it the best camera first.
+
+        A camera that gave nothing is among them.
+        """
+        clip = IncidentClipRow
+        query = select(clip).where(clip.incident_id == incident_id)
+        in_order = query.order_by(clip.at.desc(), clip.occurrence.desc(), clip.rank, clip.camera_id)
         return await self._store.read(
             lambda session: tuple(
                 ClipInfo(
@@ -120,20 +129,22 @@ class ClipStore:
                     n_pictures=row.n_pictures,
                     missing=row.missing,
                     is_being_taken=row.missing == BEING_TAKEN,
+                    at=row.at,
+                    occurrence=row.occurrence,
                 )
-                for row in session.scalars(query.order_by(IncidentClipRow.rank, IncidentClipRow.camera_id))
+                for row in session.scalars(in_order)
             )
         )
 
-    async def load(self, incident_id: str, camera_id: str) -> Clip | None:
-        """Return what a camera saw of an incident; None where there is no film (yet).
+    async def load(self, incident_id: str, camera_id: str, occurrence: str = "") -> Clip | None:
+        """Return what a camera saw of a call of an incident; None where there is no film (yet).
 
         Raises:
             BadInputError: The film is gone, or was changed.
         """
 
         def read(session: Session) -> tuple[datetime, datetime, str, str] | None:
-            row = session.get(IncidentClipRow, (incident_id, camera_id))
+            row = session.get(IncidentClipRow, (incident_id, occurrence, camera_id))
             return None if row is None or not row.path else (row.at, row.began_at, row.path, row.sha256)
 
         found = await self._store.read(read)
@@ -148,6 +159,7 @@ class ClipStore:
             camera_id=camera_id,
             at=at,
             pictures=tuple(ClipPicture(offset_s=first_s + after_s, jpeg=jpeg) for after_s, jpeg in pictures),
+            occurrence=occurrence,
         )
 
 
@@ -161,9 +173,12 @@ def missing_of(offsets_s: Sequence[float]) -> str:
     return f"No picture came from {' and from '.join(parts)}."
 
 
-def _row(incident_id: str, camera_id: str, name: str, *, rank: int, at: datetime, missing: str) -> IncidentClipRow:
+def _row(
+    incident_id: str, occurrence: str, camera_id: str, name: str, *, rank: int, at: datetime, missing: str
+) -> IncidentClipRow:
     return IncidentClipRow(
         incident_id=incident_id,
+        occurrence=occurrence,
         camera_id=camera_id,
         camera_name=name,
         rank=rank,
@@ -176,8 +191,8 @@ def _row(incident_id: str, camera_id: str, name: str, *, rank: int, at: datetime
     )
 
 
-def _has_film(session: Session, incident_id: str, camera_id: str) -> bool:
-    row = session.get(IncidentClipRow, (incident_id, camera_id))
+def _has_film(session: Session, incident_id: str, occurrence: str, camera_id: str) -> bool:
+    row = session.get(IncidentClipRow, (incident_id, occurrence, camera_id))
     return row is not None and bool(row.path)
 
 

@@ -516,7 +516,7 @@ def _detail(session: Session, incident_id: str) -> IncidentDetail:
     return IncidentDetail(
         incident=ledger.incident_of(row),
         alarms=tuple(ledger.alarm_of(alarm) for alarm in alarms),
-        pictures=tuple(one.incident_id for one in (row, *merged) if one.snapshot_path),
+        pictures=tuple(found for one in (row, *merged) for found in ledger.picture_ids(session, one)),
         timeline=tuple(sorted(entries, key=lambda entry: entry.at)),
         published=_published(session, incident_id),
     )

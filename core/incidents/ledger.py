@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, select
+from sqlalchemy import bindparam, delete, func, insert, or_, select
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import flag_modified
 
 from core.access.model import Actor
 from core.incidents import events, machine, same_event
 from core.incidents.events import Event, Raised, Returned
+from core.incidents.evidence import Evidence
 from core.incidents.flood import Call
 from core.incidents.machine import Trigger
 from core.incidents.model import (
@@ -33,7 +34,15 @@ from core.incidents.model import (
 from core.kernel.ids import new_id
 from core.kernel.wire import from_builtins, to_builtins
 from core.store.rows import place_values, position_of, storable, within
-from core.store.tables import MAX_SOURCE_ID, AlarmJournalRow, AlarmRow, Base, IncidentRow, RaiseCountRow
+from core.store.tables import (
+    MAX_SOURCE_ID,
+    AlarmJournalRow,
+    AlarmRow,
+    Base,
+    IncidentPictureRow,
+    IncidentRow,
+    RaiseCountRow,
+)
 from core.vision.model import ObservationKind
 
 MAX_SOURCES = 500
@@ -72,6 +81,12 @@ def incident_left_open(session: Session, condition: Condition) -> str | None:
         .limit(1)
     )
     row = session.scalars(query).first()
+    return None if row is None else open_incident(session, row.incident_id)
+
+
+def open_incident(session: Session, incident_id: str) -> str | None:
+    """Return an incident, or the one that it repeats, where a new call may join it; None where that is closed."""
+    row = session.get(IncidentRow, incident_id)
     if row is not None and row.merged_into:
         row = session.get(IncidentRow, row.merged_into)
     return None if row is None or row.status == IncidentStatus.CLOSED.value else row.incident_id
@@ -156,10 +171,60 @@ def _is_news_beside(row: AlarmRow, condition: Condition) -> bool:
 
 
 def is_most_urgent(session: Session, incident: IncidentRow, condition: Condition) -> bool:
-    """Tell whether a condition is what the incident should be named after."""
-    query = select(AlarmRow.priority).where(AlarmRow.incident_id == incident.incident_id)
+    """Tell whether a condition is what the incident should be named after; what it took in counts as well."""
+    merged = select(IncidentRow.incident_id).where(IncidentRow.merged_into == incident.incident_id)
+    of_it = or_(AlarmRow.incident_id == incident.incident_id, AlarmRow.incident_id.in_(merged))
+    query = select(AlarmRow.priority).where(of_it)
     known = session.scalars(query).all()
     return bool(known) and all(condition.priority < priority for priority in known)
+
+
+def add_picture(session: Session, incident: IncidentRow, evidence: Evidence, priority: Priority) -> None:
+    """Keep the picture of a call; the incident shows the newest one of what is as urgent as anything in it."""
+    if incident.snapshot_path and priority > incident.priority:
+        _keep_beside(session, incident, evidence)
+        return
+    if incident.snapshot_path:
+        _keep_beside(session, incident, Evidence(path=incident.snapshot_path, sha256=incident.snapshot_sha256))
+    incident.snapshot_path, incident.snapshot_sha256 = evidence.path, evidence.sha256
+
+
+def _keep_beside(session: Session, incident: IncidentRow, evidence: Evidence) -> None:
+    session.add(
+        IncidentPictureRow(
+            picture_id=new_id(), incident_id=incident.incident_id, path=evidence.path, sha256=evidence.sha256
+        )
+    )
+
+
+def names_picture(session: Session, incident_id: str | None, evidence: Evidence | None) -> bool:
+    """Tell whether a picture is one of an incident's."""
+    incident = None if incident_id is None else session.get(IncidentRow, incident_id)
+    if incident is None or evidence is None:
+        return False
+    beside = select(IncidentPictureRow.picture_id).where(
+        IncidentPictureRow.incident_id == incident_id, IncidentPictureRow.path == evidence.path
+    )
+    return incident.snapshot_path == evidence.path or session.scalar(beside) is not None
+
+
+def find_picture(session: Session, picture_id: str) -> Evidence | None:
+    """Return a picture by the id of the incident that shows it, or by its own; None where there is neither.
+
+    Its path is empty where the incident has none.
+    """
+    incident = session.get(IncidentRow, picture_id)
+    if incident is not None:
+        return Evidence(path=incident.snapshot_path, sha256=incident.snapshot_sha256)
+    beside = session.get(IncidentPictureRow, picture_id)
+    return None if beside is None else Evidence(path=beside.path, sha256=beside.sha256)
+
+
+def picture_ids(session: Session, incident: IncidentRow) -> list[str]:
+    """Return what `find_picture` finds of an incident: the one that it shows, and then the others, the newest first."""
+    query = select(IncidentPictureRow.picture_id).where(IncidentPictureRow.incident_id == incident.incident_id)
+    shown = [incident.incident_id] if incident.snapshot_path else []
+    return [*shown, *session.scalars(query.order_by(IncidentPictureRow.picture_id.desc()))]
 
 
 def record(session: Session, row: AlarmRow | None, event: Event, actor: Actor) -> Transition | None:

@@ -305,9 +305,11 @@ class ClipPicture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipInfo:
-    """What is kept of one camera around an incident's first call.
+    """What is kept of one camera around a call of an incident.
 
     Attributes:
+        occurrence: Of the alarm that called; empty where it was kept before calls were told apart.
+        at: When it called.
         n_pictures: 0 where there is no film, or none yet.
         missing: A sentence for what of the twenty seconds is not there; empty where nothing is missing.
         is_being_taken: The ten seconds after it are not over yet.
@@ -319,6 +321,8 @@ class ClipInfo:
     n_pictures: int
     missing: str
     is_being_taken: bool
+    at: datetime
+    occurrence: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -329,6 +333,7 @@ class Clip:
     camera_id: str
     at: datetime
     pictures: tuple[ClipPicture, ...]
+    occurrence: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

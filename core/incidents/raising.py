@@ -103,9 +103,10 @@ def _raise_one(session: Session, raising: Raising, tunings: Tunings) -> Changed:
         return Changed(answer=after)
     # The alarm names its incident, so the incident has to be there first.
     incident = _open_incident(session, after, condition, raising)
-    takes_picture = raising.evidence is not None and not incident.snapshot_path
+    is_new_call = before is None or before.occurrence != after.occurrence
+    takes_picture = raising.evidence is not None and (is_new_call or not incident.snapshot_path)
     if raising.evidence is not None and takes_picture:
-        incident.snapshot_path, incident.snapshot_sha256 = raising.evidence.path, raising.evidence.sha256
+        ledger.add_picture(session, incident, raising.evidence, condition.priority)
     session.flush()
     transition = ledger.record(session, row, event, SYSTEM)
     assert transition is not None

@@ -609,7 +609,7 @@ class IncidentService:
         def run(session: Session) -> Changed:
             known = session.get(ObservationRow, observation.observation_id)
             if known is not None:
-                return Changed(is_known=True, used_evidence=_names(session, known.incident_id, evidence))
+                return Changed(is_known=True, used_evidence=ledger.names_picture(session, known.incident_id, evidence))
             session.add(_observation_row(observation))
             session.flush()
             if raising is not None and verdict is Verdict.COUNT:
@@ -687,12 +687,14 @@ class IncidentService:
         if event is not None and not ledger.needs_own_call(session, event, raising.condition):
             row.incident_id = event
             return Changed(followed=event)
+        # A call that joined what an operator has closed would be nobody's work.
+        event = None if event is None else ledger.open_incident(session, event)
         changed = raise_alarm(session, replace(raising, event_id=event), self.tunings)
         row.incident_id = None if changed.answer is None else changed.answer.incident_id
         if raising.evidence is None or changed.used_evidence:
             return changed
         # An earlier try, whose answer got lost, may have stored the picture.
-        return replace(changed, used_evidence=_names(session, row.incident_id, raising.evidence))
+        return replace(changed, used_evidence=ledger.names_picture(session, row.incident_id, raising.evidence))
 
     def _incidents_behind(self) -> dict[str, str]:
         """Return the incident of every condition that holds behind another one, by its key."""
@@ -722,12 +724,13 @@ class IncidentService:
         if not waiting:
             return
         condition = min(waiting, key=lambda one: (one.priority, one.condition_key))
-        raising = self._raising(condition, None, incident_id)
+        raising = self._raising(condition, None)
 
         def run(session: Session) -> Changed:
             if not ledger.needs_own_call(session, incident_id, condition):
                 return Changed()
-            return raise_alarm(session, raising, self.tunings)
+            event_id = ledger.open_incident(session, incident_id)
+            return raise_alarm(session, replace(raising, event_id=event_id), self.tunings)
 
         if (await self._commit(run)).alarms:
             self._following.pop(condition.condition_key, None)
@@ -941,20 +944,18 @@ class IncidentService:
 
         return await self._store.read(run)
 
-    async def snapshot_bytes(self, incident_id: str) -> bytes:
-        """Return an incident's picture; empty where it has none.
+    async def snapshot_bytes(self, picture_id: str) -> bytes:
+        """Return an incident's picture by its id, or another one of its `IncidentDetail.pictures`; empty for none.
 
         Raises:
-            BadInputError: There is no such incident, or the picture is gone or was changed.
+            BadInputError: There is no such incident or picture, or the picture is gone or was changed.
         """
-        incident = await self.get_incident(incident_id)
-        if incident is None:
+        found = await self._store.read(lambda session: ledger.find_picture(session, picture_id))
+        if found is None:
             raise BadInputError("There is no such incident.", hint="Look at the list again.")
-        if not incident.snapshot_path:
+        if not found.path:
             return b""
-        return await asyncio.to_thread(
-            load_snapshot, self._evidence, path=incident.snapshot_path, sha256=incident.snapshot_sha256
-        )
+        return await asyncio.to_thread(load_snapshot, self._evidence, path=found.path, sha256=found.sha256)
 
     async def history(
         self,
@@ -1052,11 +1053,6 @@ class IncidentService:
     async def _drop_unused(self, changed: Changed, evidence: Evidence | None) -> None:
         if evidence is not None and not changed.used_evidence:
             await asyncio.to_thread(discard_snapshot, self._evidence, evidence)
-
-
-def _names(session: Session, incident_id: str | None, evidence: Evidence | None) -> bool:
-    incident = None if incident_id is None else session.get(IncidentRow, incident_id)
-    return incident is not None and evidence is not None and incident.snapshot_path == evidence.path
 
 
 def _condition_of(observation: Observation, camera_name: str, view: View | None, call_from: float) -> Condition | None:

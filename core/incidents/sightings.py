@@ -24,7 +24,8 @@ MAX_SIGHTINGS = 500
 def find_event(session: Session, observation: Observation, view: View | None, behind: Mapping[str, str]) -> str | None:
     """Return the incident that an observation is another sighting of; None where it is the first.
 
-    A condition whose alarm is open keeps to its own incident as long as it is the same occurrence.
+    A condition whose alarm is open keeps to its own incident as long as it is the same occurrence. One that is closed
+    is the answer only where no open one is: it takes in what calls nobody, and no new call (`ledger.open_incident`).
 
     Args:
         session: Of the store.
@@ -51,8 +52,10 @@ def find_event(session: Session, observation: Observation, view: View | None, be
     )
     others = {row.camera_id for row, _ in known.values()} - {observation.camera_id}
     views = _views(session, others)
-    return same_event.find_event(
-        new, (_seen(session, row, views.get(row.camera_id), holds=holds) for row, holds in known.values())
+    seen = [_seen(session, row, views.get(row.camera_id), holds=holds) for row, holds in known.values()]
+    left_open = {one for one in {known.incident_id for known in seen} if ledger.open_incident(session, one) is not None}
+    return same_event.find_event(new, (one for one in seen if one.incident_id in left_open)) or same_event.find_event(
+        new, seen
     )
 
 

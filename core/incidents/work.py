@@ -262,7 +262,8 @@ class IncidentDetail:
 
     Attributes:
         alarms: Attached to it or to what it took in, open or not; the newest first.
-        pictures: Ids of the incidents whose pictures show it: its own and those of its duplicates.
+        pictures: Ids of what shows it, of its duplicates as well: an incident's for the picture that it shows, then
+            those of its earlier or less urgent calls, the newest first.
         timeline: Oldest first.
         published: None where others were told nothing, or it was taken back.
     """

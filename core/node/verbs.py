@@ -506,9 +506,9 @@ def _incident_verbs(node: Node) -> dict[str, Verb]:
         actor_of(peer)
         return list(await node.require_services().clips.clips_of(incident_id))
 
-    async def clip_of(peer: Peer, *, incident_id: str, camera_id: str) -> Clip | None:
+    async def clip_of(peer: Peer, *, incident_id: str, camera_id: str, occurrence: str = "") -> Clip | None:
         actor_of(peer)
-        return await node.require_services().clips.load(incident_id, camera_id)
+        return await node.require_services().clips.load(incident_id, camera_id, occurrence)
 
     async def snapshot_of(peer: Peer, *, incident_id: str) -> bytes:
         actor_of(peer)

@@ -711,12 +711,26 @@ class CapMessageRow(Base):
     xml: Mapped[str] = mapped_column(Text)
 
 
+class IncidentPictureRow(Base):
+    """A picture of an incident beside the one that it shows: of an earlier call, or of a less urgent one."""
+
+    __tablename__ = "incident_picture"
+
+    picture_id: Mapped[str] = mapped_column(String(26), primary_key=True)
+    incident_id: Mapped[str] = mapped_column(ForeignKey("incident.incident_id"), index=True)
+    path: Mapped[str] = mapped_column(Text)
+    sha256: Mapped[str] = mapped_column(String(64))
+
+
 class IncidentClipRow(Base):
-    """What a camera saw ten seconds before and after an incident's first call; the film lies beside the snapshots."""
+    """What a camera saw ten seconds before and after a call of an incident; the film lies beside the snapshots."""
 
     __tablename__ = "incident_clip"
 
     incident_id: Mapped[str] = mapped_column(ForeignKey("incident.incident_id"), primary_key=True)
+    occurrence: Mapped[str] = mapped_column(String(26), primary_key=True)
+    """Of the alarm that called; empty where it was written down before calls were told apart."""
+
     camera_id: Mapped[str] = mapped_column(String(64), primary_key=True)
     camera_name: Mapped[str] = mapped_column(Text)
     rank: Mapped[int] = mapped_column(Integer)

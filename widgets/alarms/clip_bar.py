@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSlider, QToolButt
 
 from core.incidents.model import Clip, ClipInfo
 from widgets.base.theme import look, set_role
+from widgets.base.times import format_clock
 
 STEP_MS = 100
 
@@ -17,11 +18,11 @@ class ClipBar(QWidget):
 
     Signals:
         picture_wanted(bytes): The JPEG to show; empty where the camera that was chosen has none.
-        clip_wanted(str): Camera whose clip is to be shown; answer with `show_clip`.
+        clip_wanted(str, str): Camera and `ClipInfo.occurrence` of the clip to be shown; answer with `show_clip`.
     """
 
     picture_wanted = Signal(bytes)
-    clip_wanted = Signal(str)
+    clip_wanted = Signal(str, str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -81,20 +82,25 @@ class ClipBar(QWidget):
 
     def show_clips(self, clips: tuple[ClipInfo, ...]) -> None:
         """Offer the cameras of an incident, and ask for the clip of the chosen one, or of the best that has one."""
-        chosen = self._chosen_id()
+        chosen = self._chosen()
         self._has_chosen = self._has_chosen and bool(clips)
         self._clips = clips
         self._cameras.clear()
+        has_calls = len({clip.occurrence for clip in clips}) > 1
         for clip in clips:
-            self._cameras.addItem(clip.camera_name, clip.camera_id)
-        usable = [clip.camera_id for clip in clips if clip.n_pictures]
-        camera_id = chosen if chosen in usable else next(iter(usable), clips[0].camera_id if clips else "")
-        self._cameras.setCurrentIndex(self._cameras.findData(camera_id))
+            self._cameras.addItem(f"{clip.camera_name}, {format_clock(clip.at)}" if has_calls else clip.camera_name)
+        usable = [index for index, clip in enumerate(clips) if clip.n_pictures]
+        best = next(iter(usable), 0 if clips else -1)
+        # Who has chosen keeps that; else a newer call that has a film comes first.
+        stays = chosen is not None and best >= 0 and (self._has_chosen or chosen.occurrence == clips[best].occurrence)
+        kept = [index for index in usable if stays and _is_of(clips[index], chosen)]
+        self._cameras.setCurrentIndex(next(iter(kept), best))
         self._cameras.setVisible(len(clips) > 1)
-        if self._clip is None or self._clip.camera_id != camera_id:
+        now = self._chosen()
+        if not _is_of(self._clip, now):
             self.show_clip(None)
-            if camera_id in usable:
-                self.clip_wanted.emit(camera_id)
+            if now is not None and now.n_pictures:
+                self.clip_wanted.emit(now.camera_id, now.occurrence)
         self._tell_missing()
 
     def show_clip(self, clip: Clip | None) -> None:
@@ -115,20 +121,21 @@ class ClipBar(QWidget):
             # Else the picture of the alarm itself stands there, which is larger.
             self.picture_wanted.emit(self._clip.pictures[self._slider.value()].jpeg)
 
-    def _chosen_id(self) -> str:
-        return str(self._cameras.currentData() or "")
+    def _chosen(self) -> ClipInfo | None:
+        index = self._cameras.currentIndex()
+        return self._clips[index] if 0 <= index < len(self._clips) else None
 
     def _on_camera(self, _index: int) -> None:
         self._has_chosen = True
         self.show_clip(None)
         # Nothing of another camera stands above this one's name.
         self.picture_wanted.emit(b"")
-        chosen = next((clip for clip in self._clips if clip.camera_id == self._chosen_id()), None)
+        chosen = self._chosen()
         if chosen is not None and chosen.n_pictures:
-            self.clip_wanted.emit(chosen.camera_id)
+            self.clip_wanted.emit(chosen.camera_id, chosen.occurrence)
 
     def _tell_missing(self) -> None:
-        chosen = next((clip for clip in self._clips if clip.camera_id == self._chosen_id()), None)
+        chosen = self._chosen()
         missing = "" if chosen is None else chosen.missing
         name = "" if chosen is None or len(self._clips) > 1 else f"{chosen.camera_name}: "
         self._missing.setText(f"{name}{missing}" if missing else "")
@@ -172,3 +179,10 @@ class ClipBar(QWidget):
         """Stop playing."""
         super().hideEvent(event)
         self._play.setChecked(False)
+
+
+def _is_of(clip: Clip | ClipInfo | None, other: ClipInfo | None) -> bool:
+    """Tell whether both are of one camera and one call."""
+    if clip is None or other is None:
+        return False
+    return (clip.camera_id, clip.occurrence) == (other.camera_id, other.occurrence)

@@ -137,7 +137,7 @@ class AlarmDetail(QScrollArea):
     acknowledge_clicked = Signal()
     goto_clicked = Signal()
     comment_entered = Signal(str)
-    clip_wanted = Signal(str)
+    clip_wanted = Signal(str, str)
     left = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:

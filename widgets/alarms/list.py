@@ -137,7 +137,8 @@ class AlarmList(QWidget):
         selection_changed(object): The one selected `Alarm`, or None.
         limits_requested(str): Alarm id; answer with `show_limits`.
         snapshot_requested(str, str): Alarm id and incident id; answer with `show_snapshot` and `show_clips`.
-        clip_requested(str, str, str): Alarm id, incident id and camera id; answer with `show_clip`.
+        clip_requested(str, str, str, str): Alarm id, incident id, camera id and `ClipInfo.occurrence`; answer with
+            `show_clip`.
         take_out_requested(object, str, object): `list[tuple[Source, str]]` with names, reason, how long they are to be
             out of service.
         service_back_requested(object): This `OutOfService` is to be put back into service.
@@ -156,7 +157,7 @@ class AlarmList(QWidget):
     selection_changed = Signal(object)
     limits_requested = Signal(str)
     snapshot_requested = Signal(str, str)
-    clip_requested = Signal(str, str, str)
+    clip_requested = Signal(str, str, str, str)
     take_out_requested = Signal(object, str, object)
     service_back_requested = Signal(object)
     silence_requested = Signal()
@@ -914,10 +915,10 @@ class AlarmList(QWidget):
         self._arrange()
         self._detail.focus_comment()
 
-    def _on_clip_wanted(self, camera_id: str) -> None:
+    def _on_clip_wanted(self, camera_id: str, occurrence: str) -> None:
         alarm = self.model.alarm(self._detail.alarm_id or "")
         if alarm is not None:
-            self.clip_requested.emit(alarm.alarm_id, alarm.incident_id, camera_id)
+            self.clip_requested.emit(alarm.alarm_id, alarm.incident_id, camera_id, occurrence)
 
     def _on_tick_wanted(self) -> None:
         if self._detail.isVisible():

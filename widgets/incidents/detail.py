@@ -84,7 +84,7 @@ class IncidentView(QWidget):
         chosen(str): The answer to what `choose` asked.
         choice_left(): Esc took the question back.
         detach_requested(str): Alarm id; Delete in the list of alarms.
-        picture_requested(str): Id of the incident whose picture is wanted.
+        picture_requested(str): Which of `IncidentDetail.pictures` is wanted.
         left(): Back to the list.
     """
 
@@ -159,10 +159,12 @@ class IncidentView(QWidget):
         self._timeline.show_lines([_entry_line(number, entry) for number, entry in enumerate(detail.timeline)][::-1])
         self._alarms.show_lines([_alarm_line(alarm) for alarm in detail.alarms])
         self._tabs.setTabText(1, f"Alarms ({len(detail.alarms)})")
+        has_others = detail.pictures != self._pictures
         self._pictures = detail.pictures
         self._tabs.setTabText(2, f"Pictures ({len(detail.pictures)})")
         self._publication = detail.published
-        if detail.pictures and not self._shown_picture:
+        if detail.pictures and has_others:
+            # A call that joined it brought another one, which is shown first.
             self._want_picture(detail.pictures[0])
 
     def show_picture(self, incident_id: str, content: bytes) -> None:

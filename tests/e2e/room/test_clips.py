@@ -88,7 +88,11 @@ def test_cameras_around_an_alarm_keep_films_without_what_is_private_and_a_dark_o
         for info in infos:
             if info.n_pictures:
                 clips[info.camera_name] = await desk.client.call(
-                    "incidents.clip", Clip, incident_id=alarm.incident_id, camera_id=info.camera_id
+                    "incidents.clip",
+                    Clip,
+                    incident_id=alarm.incident_id,
+                    camera_id=info.camera_id,
+                    occurrence=info.occurrence,
                 )
 
     at_desk(node.folder, scenario)

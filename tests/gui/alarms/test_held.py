@@ -20,6 +20,7 @@ from widgets.alarms.gauges import AlarmGauges
 from widgets.alarms.list import AlarmList
 from widgets.alarms.order import Tab
 from widgets.alarms.table_model import Column
+from widgets.base.times import format_clock
 
 
 def shelved(name="shelved", **more):
@@ -318,6 +319,7 @@ def an_info(camera_id, n_pictures=4, missing=""):
         n_pictures=n_pictures,
         missing=missing,
         is_being_taken=False,
+        at=NOW,
     )
 
 
@@ -332,11 +334,11 @@ def test_each_camera_that_saw_it_is_offered_and_what_is_missing_is_said(desk):
     desk.show_clip("calling", a_clip(-9.5, 0.2))
     bar = desk.detail._clip
 
-    assert wanted == [("calling", "incident-calling", "c1")], "the best one that has a film"
+    assert wanted == [("calling", "incident-calling", "c1", "")], "the best one that has a film"
     assert bar.missing_text == "Half of it."
     bar._cameras.setFocus()
     press(Qt.Key.Key_Down)
-    assert wanted[-1] == ("calling", "incident-calling", "c2")
+    assert wanted[-1] == ("calling", "incident-calling", "c2", "")
     assert not desk.detail.has_picture, "the picture of another camera is gone at once"
     desk.show_clip("calling", replace(a_clip(-9.5, 0.2), camera_id="c2"))
     assert desk.detail.has_picture
@@ -345,6 +347,30 @@ def test_each_camera_that_saw_it_is_offered_and_what_is_missing_is_said(desk):
     assert bar.missing_text == "It gave no picture."
     assert not bar._player.isVisible()
     assert not desk.detail.has_picture
+
+
+def test_a_later_call_of_the_incident_comes_first_and_each_film_says_of_when_it_is(desk):
+    wanted = []
+    desk.clip_requested.connect(lambda *asked: wanted.append(asked[2:]))
+    desk.select("calling")
+    ghost = replace(an_info("c1"), occurrence="ghost")
+    crash = replace(an_info("c1"), occurrence="crash", at=NOW + timedelta(seconds=40))
+    desk.show_clips("calling", (ghost,))
+    desk.show_clip("calling", replace(a_clip(-9.5, 0.2), occurrence="ghost"))
+
+    desk.show_clips("calling", (crash, ghost))
+
+    bar = desk.detail._clip
+    assert wanted == [("c1", "ghost"), ("c1", "crash")]
+    assert [bar._cameras.itemText(index) for index in range(2)] == [
+        f"C1, {format_clock(NOW + timedelta(seconds=40))}",
+        f"C1, {format_clock(NOW)}",
+    ]
+    bar._cameras.setFocus()
+    press(Qt.Key.Key_Down)
+    assert wanted[-1] == ("c1", "ghost")
+    desk.show_clips("calling", (crash, ghost))
+    assert bar._cameras.currentIndex() == 1, "who has chosen keeps that"
 
 
 def test_one_camera_that_gave_nothing_is_named(desk):

@@ -318,6 +318,20 @@ def test_what_others_were_told_of_one_incident_is_not_said_of_the_next(board, sh
     assert board.view.published == ""
 
 
+def test_the_picture_of_a_call_that_joins_is_shown_and_the_one_before_is_the_next(board, show):
+    wanted = []
+    board.picture_requested.connect(wanted.append)
+    show(incident("I"))
+    board.show_detail(IncidentDetail(incident=incident("I"), pictures=("I",)))
+    board.show_detail(IncidentDetail(incident=incident("I"), pictures=("I",)))
+    assert wanted == ["I"]
+
+    board.show_detail(IncidentDetail(incident=incident("I"), pictures=("I", "before")))
+    QTest.mouseClick(board._view._next_picture, Qt.MouseButton.LeftButton)
+
+    assert wanted == ["I", "I", "before"]
+
+
 def test_a_late_incident_says_so_in_the_list_and_above_it(board, show, clock):
     show(incident())
     clock.advance(seconds=80)

@@ -7,14 +7,16 @@ import pytest
 
 from core.cameras.model import Camera
 from core.incidents.clips import ClipStore
-from core.incidents.model import IncidentChanged, SourceKind
+from core.incidents.model import AlarmChanged, IncidentChanged, SourceKind
 from core.incidents.tuning import AlarmTuning
 from core.kernel.errors import UnavailableError
 from core.kernel.geo import GeoPoint
 from core.node.clips import MOST_CAMERAS, MOST_TOGETHER, ClipKeeper
 from core.vision.messages import ClipKept
+from core.vision.model import ObservationKind
 from tests.fixtures.room import make_condition
 from tests.unit.incidents.test_clips import picture
+from tests.unit.incidents.test_same_event import sighting
 
 HERE = GeoPoint(52.0, 13.0)
 STEP_DEG = 0.001
@@ -67,7 +69,7 @@ class Watched:
     def answer(self, alarm, camera_id, *offsets_s):
         at_s = alarm.raised_at.timestamp()
         pictures = tuple((at_s + offset_s, picture(100)) for offset_s in offsets_s)
-        self.keeper.take_clip(ClipKept(camera_id=camera_id, clip_id=alarm.incident_id, pictures=pictures))
+        self.keeper.take_clip(ClipKept(camera_id=camera_id, clip_id=alarm.occurrence, pictures=pictures))
 
     async def kept(self, alarm):
         await asyncio.gather(*self.tasks)
@@ -179,7 +181,7 @@ def test_of_a_burst_the_first_incidents_have_clips_and_the_others_say_that_they_
     last = room.run(run())
 
     assert len(watched.asked) == MOST_TOGETHER
-    assert last.missing.startswith("More than 16 incidents began at once")
+    assert last.missing.startswith("More than 16 alarms called at once")
 
 
 @pytest.mark.parametrize("changes", [{"position": None}, {"position": GeoPoint(53.0, 13.0)}])
@@ -268,3 +270,31 @@ def test_what_waited_by_its_rule_has_a_film_of_when_it_called(room):
 
     assert watched.asked_of == [alarm.raised_at]
     assert kept.missing == ""
+
+
+def test_a_call_that_joins_an_incident_has_a_film_of_its_own_beside_the_first(room):
+    watched = Watched(room, [camera(0)])
+    room.bus.subscribe(AlarmChanged, lambda event: watched.keeper.take_alarm(event.alarm))
+
+    async def call(kind):
+        alarm = await room.incidents.take_observation(sighting(room, kind, camera_id="c0"), camera_name="Camera 0")
+        watched.answer(alarm, "c0", *WHOLE)
+        await asyncio.gather(*watched.tasks)
+        return alarm
+
+    async def run():
+        ghost = await call(ObservationKind.WRONG_WAY)
+        room.clock.advance(seconds=40)
+        crash = await call(ObservationKind.COLLISION)
+        infos = await watched.store.clips_of(crash.incident_id)
+        films = [await watched.store.load(info.incident_id, info.camera_id, info.occurrence) for info in infos]
+        return ghost, crash, films
+
+    ghost, crash, films = room.run(run())
+
+    assert ghost.incident_id == crash.incident_id
+    assert [(film.occurrence, film.at, len(film.pictures)) for film in films] == [
+        (crash.occurrence, crash.raised_at, len(WHOLE)),
+        (ghost.occurrence, ghost.raised_at, len(WHOLE)),
+    ]
+    assert len(list((room.folder / "evidence").rglob("*.mkv"))) == 2

@@ -1,0 +1,111 @@
+"""What comes to an event that an operator has closed: a new call is work again, what only goes on is not."""
+
+import pytest
+
+from core.incidents.dispatch import DispatchService
+from core.incidents.model import Alarm, AlarmState, Incident, IncidentStatus
+from core.incidents.work import Disposition, Step, StepOrder
+from core.vision.model import ObservationKind, Phase
+from tests.fixtures.room import OLGA, Room
+from tests.unit.incidents.test_same_event import sighting, take
+
+K = ObservationKind
+
+
+def incident_of(room: Room, alarm: Alarm) -> Incident:
+    incident = room.run(room.incidents.get_incident(alarm.incident_id))
+    assert incident is not None
+    return incident
+
+
+def close(room: Room, alarm: Alarm, disposition: Disposition = Disposition.NO_ACTION, duplicate_of: str = "") -> None:
+    dispatch = DispatchService(room.store, room.bus, room.clock, evidence=room.folder / "evidence")
+    order = StepOrder(step=Step.CLOSE, disposition=disposition, duplicate_of=duplicate_of)
+    version = incident_of(room, alarm).work_version
+    room.run(dispatch.take_step(OLGA, alarm.incident_id, order, expect_version=version))
+
+
+def test_a_crash_into_who_was_closed_as_no_action_is_an_open_incident(room: Room) -> None:
+    stands = take(room, sighting(room, K.STOPPED_VEHICLE))
+    close(room, stands)
+    room.clock.advance(seconds=1800)
+
+    crash = take(room, sighting(room, K.COLLISION))
+
+    assert (incident_of(room, crash).kind, incident_of(room, crash).status) == ("collision", IncidentStatus.NEW)
+    closed = incident_of(room, stands)
+    assert (closed.kind, closed.status) == ("stopped_vehicle", IncidentStatus.CLOSED)
+
+
+def test_what_calls_beside_a_false_alarm_is_an_open_incident(room: Room) -> None:
+    false = take(room, sighting(room, K.STOPPED_VEHICLE))
+    take(room, sighting(room, K.STOPPED_VEHICLE, Phase.END))
+    close(room, false, Disposition.FALSE_ALARM)
+    room.clock.advance(seconds=60)
+
+    crash = take(room, sighting(room, K.COLLISION))
+
+    assert incident_of(room, crash).status is IncidentStatus.NEW
+
+
+@pytest.mark.parametrize(
+    ("kind", "key"), [(K.STOPPED_VEHICLE, "stopped_vehicle:zone-a"), (K.CONGESTION, "congestion:zone-a")]
+)
+def test_what_only_goes_on_opens_nothing_anew(room: Room, kind: ObservationKind, key: str) -> None:
+    stands = take(room, sighting(room, K.STOPPED_VEHICLE))
+    close(room, stands)
+    room.clock.advance(seconds=120)
+
+    assert take(room, sighting(room, kind, condition_key=key)) is None
+    take(room, sighting(room, kind, Phase.END, condition_key=key))
+
+    assert len(room.run(room.incidents.recent_incidents(10))) == 1
+    assert incident_of(room, stands).status is IncidentStatus.CLOSED
+
+
+def test_what_stands_behind_a_closed_call_is_an_open_incident_once_it_calls(room: Room) -> None:
+    crash = take(room, sighting(room, K.COLLISION))
+    take(room, sighting(room, K.STOPPED_VEHICLE))
+    close(room, crash)
+
+    take(room, sighting(room, K.COLLISION, Phase.END))
+
+    (stands,) = [alarm for alarm in room.run(room.incidents.open_alarms()) if alarm.kind == "stopped_vehicle"]
+    assert stands.state is AlarmState.UNACKNOWLEDGED
+    assert incident_of(room, stands).status is IncidentStatus.NEW
+
+
+def test_a_call_for_a_duplicate_joins_what_it_repeats(room: Room) -> None:
+    first = take(room, sighting(room, K.COLLISION, camera_id="ring-south"))
+    twin = take(room, sighting(room, K.STOPPED_VEHICLE))
+    close(room, twin, Disposition.DUPLICATE, duplicate_of=first.incident_id)
+    room.clock.advance(seconds=600)
+
+    crash = take(room, sighting(room, K.COLLISION))
+
+    assert crash.incident_id == first.incident_id
+
+
+def test_what_a_duplicate_brought_along_names_the_incident(room: Room) -> None:
+    jam = take(room, sighting(room, K.CONGESTION, camera_id="ring-south"))
+    crash = take(room, sighting(room, K.COLLISION))
+    close(room, crash, Disposition.DUPLICATE, duplicate_of=jam.incident_id)
+    take(room, sighting(room, K.COLLISION, Phase.END))
+
+    stands = take(room, sighting(room, K.STOPPED_VEHICLE))
+
+    incident = incident_of(room, stands)
+    assert (incident.incident_id, incident.priority) == (jam.incident_id, crash.priority)
+
+
+def test_of_an_open_and_a_closed_event_the_open_one_takes_the_call(room: Room) -> None:
+    left = take(room, sighting(room, K.STOPPED_VEHICLE, bbox_xyxy=(0.30, 0.4, 0.40, 0.5)))
+    room.clock.advance(seconds=20)
+    right = take(
+        room, sighting(room, K.STOPPED_VEHICLE, bbox_xyxy=(0.50, 0.4, 0.60, 0.5), condition_key="stopped_vehicle:2")
+    )
+    close(room, right)
+
+    between = take(room, sighting(room, K.COLLISION, bbox_xyxy=(0.38, 0.4, 0.52, 0.5)))
+
+    assert between.incident_id == left.incident_id != right.incident_id
