@@ -53,6 +53,7 @@ class InferenceLoop:
         self._wake = threading.Condition()
         self._schedule = Schedule()
         self._load = Load(self._n_batch)
+        self._n_missed = 0
         self._looks: dict[str, Look] = {}
         self._is_stopping = False
         self._began_s: float | None = None
@@ -138,7 +139,9 @@ class InferenceLoop:
         self._began_s = None
         if not loaded:
             return
-        self._load.note(began_s, ended_s, len(loaded))
+        with self._wake:
+            n_missed, self._n_missed = self._schedule.n_missed - self._n_missed, self._schedule.n_missed
+        self._load.note(began_s, ended_s, len(loaded), n_missed)
         self.n_looks += len(loaded)
         for look, pictures in loaded:
             boxes, found = found[: len(pictures)], found[len(pictures) :]

@@ -35,6 +35,9 @@ _FORGET_S = 12.0
 
 _NARROW = 0.05
 _FULL_BATCH = 0.75
+_MISSED_SHARE = 0.05
+"""Of all pictures; where nobody looks at so many, it is not by chance."""
+
 _LARGE_TILE = 2.0
 
 
@@ -115,6 +118,11 @@ class Schedule:
         self._cameras.pop(camera_id, None)
 
     @property
+    def n_missed(self) -> int:
+        """Pictures that nobody looked at."""
+        return self.n_passed_over + self.n_expired
+
+    @property
     def n_waiting(self) -> int:
         """Cameras with a picture that nobody looked at yet."""
         return sum(camera.received_s is not None for camera in self._cameras.values())
@@ -124,11 +132,26 @@ class Schedule:
         return sum(c.wanted_per_s for c in self._cameras.values() if now_s - c.heard_s <= _FORGET_S)
 
 
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """One look: from when to when, at how many pictures together, and how many were missed since the look before."""
+
+    began_s: float
+    ended_s: float
+    n_pictures: int
+    n_missed: int
+
+    @property
+    def cost_s(self) -> float:
+        return self.ended_s - self.began_s
+
+
 class Load:
     """How much of the wanted rate every camera gets.
 
     The share falls at once when the engine would be busy for more than 90 % of the time, and rises only after five
-    seconds in which all of it would have been possible.
+    seconds in which all of it would have been possible. Looks that are not full prove no overload where no picture is
+    missed: an engine that is always busy takes more pictures together when more are there.
 
     Attributes:
         share: 0.05..1, the same for every camera.
@@ -137,7 +160,7 @@ class Load:
     def __init__(self, n_batch: int = 1) -> None:
         """Take an engine that looks at up to `n_batch` pictures at once."""
         self._n_batch = n_batch
-        self._looks: deque[tuple[float, float, int]] = deque(maxlen=512)
+        self._looks: deque[_Done] = deque(maxlen=512)
         self._possible: deque[tuple[float, float]] = deque()
         self.share = 1.0
 
@@ -146,14 +169,14 @@ class Load:
         """Whether cameras are looked at less often than they want."""
         return self.share < 1.0
 
-    def note(self, began_s: float, ended_s: float, n_pictures: int) -> None:
-        """One look, at `n_pictures` together, took from `began_s` to `ended_s`."""
-        self._looks.append((began_s, ended_s, n_pictures))
+    def note(self, began_s: float, ended_s: float, n_pictures: int, n_missed: int = 0) -> None:
+        """One look, at `n_pictures` together, took from `began_s` to `ended_s`; nobody looked at `n_missed` others."""
+        self._looks.append(_Done(began_s, ended_s, n_pictures, n_missed))
 
     def busy_share(self, now_s: float, window_s: float = _WINDOW_S) -> float:
         """Return the part of the last seconds in which the engine worked, 0..1."""
         begin_s = now_s - window_s
-        return sum(max(0.0, ended - max(began, begin_s)) for began, ended, _ in self._looks) / window_s
+        return sum(max(0.0, look.ended_s - max(look.began_s, begin_s)) for look in self._looks) / window_s
 
     def update(self, now_s: float, wanted_per_s: float) -> float:
         """Return the share that every camera gets from now on.
@@ -162,7 +185,7 @@ class Load:
             now_s: Now.
             wanted_per_s: From `Schedule.wanted_per_s`.
         """
-        while self._looks and self._looks[0][1] < now_s - _SLOW_WINDOW_S:
+        while self._looks and self._looks[0].ended_s < now_s - _SLOW_WINDOW_S:
             self._looks.popleft()
         n_pictures = self._n_pictures(now_s, _WINDOW_S)
         # Once there was too much, few looks are all that there are: they are proof enough that there is room again.
@@ -182,20 +205,33 @@ class Load:
         return self.share
 
     def _n_pictures(self, now_s: float, window_s: float) -> int:
-        return sum(n for _, ended, n in self._looks if ended >= now_s - window_s)
+        return sum(look.n_pictures for look in self._ended_since(now_s - window_s))
+
+    def _ended_since(self, begin_s: float) -> list[_Done]:
+        return [look for look in self._looks if look.ended_s >= begin_s]
 
     def _possible_share(self, now_s: float, wanted_per_s: float, window_s: float) -> float:
-        looks = [(ended - began, n) for began, ended, n in self._looks if ended >= now_s - window_s]
-        n_pictures = sum(n for _, n in looks)
-        needed = wanted_per_s * sum(cost_s for cost_s, _ in looks) / n_pictures
-        is_full = self.busy_share(now_s, window_s) > FULL_SHARE and n_pictures >= _FULL_BATCH * self._n_batch * len(
-            looks
-        )
+        looks = self._ended_since(now_s - window_s)
+        needed = wanted_per_s * _least_cost_s(looks)
+        is_full = self.busy_share(now_s, window_s) > FULL_SHARE and self._has_no_room(looks)
         if not self.is_reduced and not (is_full and needed > FULL_SHARE):
             return 1.0
         if needed <= RESUME_SHARE:
             return 1.0
         return min(1.0 - _NARROW, max(LEAST_SHARE, GIVEN_SHARE / needed))
+
+    def _has_no_room(self, looks: list[_Done]) -> bool:
+        """Whether looks are full, or pictures are missed: with few cameras no look is ever full."""
+        n_pictures, n_missed = sum(look.n_pictures for look in looks), sum(look.n_missed for look in looks)
+        is_full = n_pictures >= _FULL_BATCH * self._n_batch * len(looks)
+        return is_full or n_missed > _MISSED_SHARE * (n_pictures + n_missed)
+
+
+def _least_cost_s(looks: list[_Done]) -> float:
+    """Return what one picture costs among the most that were looked at together: more share a look where more wait."""
+    n_most = max(look.n_pictures for look in looks)
+    costs = [look.cost_s for look in looks if look.n_pictures == n_most]
+    return sum(costs) / len(costs) / n_most
 
 
 def is_due(now_s: float, due_s: float) -> bool:

@@ -68,7 +68,10 @@ ANSWER_S = 2.0
 """An answer that takes longer does not come; the camera asks again."""
 
 SILENT_AFTER_S = 3.0
-"""Without any answer for this long, somebody should know that nothing is detected."""
+"""Where no look was answered with boxes for this long, somebody should know that nothing is detected."""
+
+OVERLOADED_SILENT_AFTER_S = 10.0
+"""As long as an overloaded detector, which says that it is, may need to come to every camera in turn."""
 
 LOGGED_BREAKS = 10
 BREAKS_SHOWN_S = 600.0
@@ -271,21 +274,23 @@ class CameraSlot:
     def take(self, looked: Looked) -> None:
         """Take the detector's answer."""
         with self._lock:
-            self._waits_since_s = None
             self.share = looked.share
             asked = self._asked.pop(looked.sequence, None)
             if asked is None:
                 return
-            for sequence in [sequence for sequence in self._asked if sequence < looked.sequence]:
-                del self._asked[sequence]
             if looked.boxes is None:
                 self._n_passed_over += 1
-                if not self._asked:
+                # An older picture may still be looked at; a newer one took the place of this one.
+                if all(sequence < looked.sequence for sequence in self._asked):
                     # Its turn fell together with those of others: out of turn now, it drifts away from them.
                     self._due_s = 0.0
                 # Nobody looked, so nobody can say that nothing changed since.
                 self._looked_s = 0.0
                 return
+            self._waits_since_s = None
+            # Time never goes back: whatever is older comes too late from now on.
+            for sequence in [sequence for sequence in self._asked if sequence < looked.sequence]:
+                del self._asked[sequence]
             now_s = time.monotonic()
             self._looked_at.append(now_s)
             self._inference_ms = looked.seconds * 1000.0
@@ -427,7 +432,8 @@ class CameraSlot:
         return tuple(said)
 
     def _is_silent(self, now_s: float) -> bool:
-        return (since_s := self._waits_since_s) is not None and now_s - since_s > SILENT_AFTER_S
+        patience_s = SILENT_AFTER_S if self.share == 1.0 else OVERLOADED_SILENT_AFTER_S
+        return (since_s := self._waits_since_s) is not None and now_s - since_s > patience_s
 
     def _drop_questions(self) -> None:
         """What is shown from now on is not what was asked about."""

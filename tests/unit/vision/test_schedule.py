@@ -17,9 +17,19 @@ from core.vision.schedule import (
 class Room:
     """Cameras, one engine and a clock that only this room moves."""
 
-    def __init__(self, cameras: dict[str, float], *, per_s: float = 5.0, cost_s: float = 0.02) -> None:
-        self.cameras, self.per_s, self.cost_s = cameras, per_s, cost_s
-        self.schedule, self.load = Schedule(), Load()
+    def __init__(
+        self,
+        cameras: dict[str, float],
+        *,
+        per_s: float = 5.0,
+        cost_s: float = 0.02,
+        n_batch: int = 1,
+        each_s: float = 0.0,
+    ) -> None:
+        """`cost_s` is what a look takes, `each_s` what every picture in it takes on top."""
+        self.cameras, self.per_s, self.cost_s, self.n_batch, self.each_s = cameras, per_s, cost_s, n_batch, each_s
+        self.schedule, self.load = Schedule(), Load(n_batch)
+        self._n_missed = 0
         self.now_s = 100.0
         self.looks: Counter[str] = Counter()
         self.ages_s: list[float] = []
@@ -33,16 +43,22 @@ class Room:
             self._arrive()
             for name in self.schedule.drop_old(self.now_s):
                 self._due_s[name] = self.now_s
-            picked = self.schedule.pick(self.now_s)
+            picked = self.schedule.pick(self.now_s, self.n_batch)
             if not picked:
                 self.now_s += 0.001
                 continue
-            (name,) = picked
-            self.looks[name] += 1
-            self.ages_s.append(self.now_s - self._received_s[name])
-            began_s, self.now_s = self.now_s, self.now_s + self.cost_s
-            self.load.note(began_s, self.now_s, 1)
+            self.looks.update(picked)
+            self.ages_s += [self.now_s - self._received_s[name] for name in picked]
+            self._look(len(picked))
             self.shares.append(self.load.update(self.now_s, self.schedule.wanted_per_s(self.now_s)))
+
+    def _look(self, n_pictures: int) -> None:
+        began_s, end_s = self.now_s, self.now_s + self.cost_s + self.each_s * n_pictures
+        while self.now_s < end_s:
+            self.now_s = min(end_s, self.now_s + 0.005)
+            self._arrive()
+        n_missed, self._n_missed = self.schedule.n_missed - self._n_missed, self.schedule.n_missed
+        self.load.note(began_s, end_s, n_pictures, n_missed)
 
     def _arrive(self) -> None:
         for name, urgency in self.cameras.items():
@@ -205,3 +221,45 @@ def test_the_rate_comes_back_after_a_long_overload_with_any_number_of_cameras(n_
 
     assert worst < 0.5
     assert room.load.share == 1.0
+
+
+@pytest.mark.parametrize(
+    ("n_cameras", "cost_s", "each_s"),
+    [(1, 0.3, 0.0), (3, 0.3, 0.0), (11, 0.3, 0.0), (3, 0.1, 0.1), (11, 0.05, 0.03), (40, 0.1, 0.0)],
+)
+def test_an_engine_that_takes_many_at_once_gives_all_the_same_and_all_that_it_can(n_cameras, cost_s, each_s):
+    room = Room(cameras(n_cameras), per_s=8.0, cost_s=cost_s, each_s=each_s, n_batch=16)
+    room.run(20.0)
+    room.looks.clear()
+    room.shares.clear()
+
+    room.run(40.0)
+
+    n_most = min(16, n_cameras)
+    possible_per_s = n_most / (cost_s + each_s * n_most) / n_cameras
+    counts = [room.looks[name] / 40.0 for name in room.cameras]
+    assert room.load.is_reduced
+    assert max(counts) - min(counts) <= 0.05 * max(counts)
+    assert min(counts) >= 0.9 * possible_per_s
+    assert len(set(room.shares)) == 1
+
+
+def test_an_engine_that_is_always_busy_and_misses_nothing_lowers_nobodys_rate():
+    room = Room(cameras(3), per_s=8.0, cost_s=0.12, n_batch=16)
+
+    room.run(30.0)
+
+    assert room.load.busy_share(room.now_s) > 0.9
+    assert set(room.shares) == {1.0}
+
+
+def test_after_a_stall_an_engine_that_takes_many_at_once_gives_what_it_can_again():
+    room = Room(cameras(3), per_s=8.0, cost_s=1.5, n_batch=16)
+    room.run(30.0)
+    worst = room.load.share
+    room.cost_s = 0.3
+
+    room.run(60.0)
+
+    assert worst < 0.15
+    assert room.load.share == pytest.approx(0.97 / (8.0 * 0.3), rel=0.1)

@@ -3,9 +3,11 @@
 import errno
 import io
 import os
+import threading
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from multiprocessing import Pipe
 
 import av
 import numpy as np
@@ -15,6 +17,8 @@ from core.media.convert import to_jpeg
 from core.media.model import SourceSpec
 from core.media.ring import FrameRing, RingReader
 from core.media.stream import StreamFrame
+from core.vision.detector import _Client
+from core.vision.inference import InferenceLoop
 from core.vision.light import Light
 from core.vision.look_back import AFTER_S
 from core.vision.looks import N_SLOTS, LookReader
@@ -29,6 +33,7 @@ from tests.unit.vision.toy_model import toy_engine
 WH = (96, 64)
 BEGAN_AT = datetime.now(UTC)
 ENGINE = replace(toy_engine(WH), labels=DEFAULT_LABELS)
+CAR = (30.0, 20.0, 60.0, 40.0, 0.9, 0.0)
 SQUARE = ((0.1, 0.1), (0.4, 0.1), (0.4, 0.4), (0.1, 0.4))
 LINE = CountLine(key="gate", name="Gate", start=(0.1, 0.5), end=(0.9, 0.5))
 
@@ -50,6 +55,53 @@ class Detector:
     @property
     def looks(self):
         return [message for message in self.heard if isinstance(message, LookAt)]
+
+
+class SlowEngine:
+    """Sees one car in every picture, when it is told to."""
+
+    n_batch = 16
+
+    def __init__(self):
+        self.began, self.may_end = threading.Semaphore(0), threading.Semaphore(0)
+
+    def infer(self, pictures):
+        self.began.release()
+        self.may_end.acquire()
+        return [np.array([CAR], np.float32)] * len(pictures)
+
+    def close(self):
+        pass
+
+
+class SlowDetector(Detector):
+    """The detector's own side of the line, over an engine that takes its time."""
+
+    def __init__(self):
+        super().__init__()
+        self.engine = SlowEngine()
+        self._ours, theirs = Pipe()
+        self._loop = InferenceLoop(self.engine)
+        client = _Client(theirs, self._loop, WH)
+        self._threads = [threading.Thread(target=step) for step in (self._loop.run, client.listen, client.write)]
+        for thread in self._threads:
+            thread.start()
+
+    def send(self, message):
+        super().send(message)
+        self._ours.send(message)
+
+    def next_answer(self):
+        assert self._ours.poll(10.0)
+        return self._ours.recv()
+
+    def stop(self):
+        self._loop.stop()
+        self.engine.may_end.release(100)
+        self._ours.close()
+        for thread in self._threads:
+            thread.join(10.0)
+            assert not thread.is_alive()
 
 
 class BrokenAnalyser:
@@ -76,8 +128,8 @@ class BrokenAnalyser:
 
 
 class Camera:
-    def __init__(self, folder, scene=None, detect_fps=5.0):
-        self.detector = Detector()
+    def __init__(self, folder, scene=None, detect_fps=5.0, detector=None):
+        self.detector = detector or Detector()
         self.now_s = time.monotonic()
         self.n = 0
         self.epoch, self.n_rewinds = 1, 0
@@ -123,6 +175,11 @@ class Camera:
         rows = np.array(boxes, np.float32).reshape(-1, 6)
         self.slot.take(Looked(camera_id="a", sequence=sequence, boxes=(rows.tobytes(),), seconds=0.01, share=1))
 
+    def answer_of(self, look, *, boxes, share=1.0):
+        """Answer one question: these boxes, or None where nobody looked."""
+        found = None if boxes is None else (np.array(boxes, np.float32).reshape(-1, 6).tobytes(),)
+        self.slot.take(Looked(camera_id="a", sequence=look.sequence, boxes=found, seconds=0.01, share=share))
+
     def change_to(self, job):
         """Give the camera another job, as its worker does."""
         kept = self.slot.leave_look_back(job)
@@ -137,6 +194,10 @@ class Camera:
     @property
     def reason(self):
         return self.slot.report(self.now_s).detection_reason
+
+    @property
+    def n_detections(self):
+        return self.slot.report(self.now_s).n_detections
 
 
 @pytest.fixture
@@ -236,6 +297,87 @@ def test_a_detector_that_answers_gets_every_picture(camera):
         camera.answer()
 
     assert len(camera.detector.looks) == 50
+
+
+def test_what_a_slow_engine_saw_is_taken_though_newer_pictures_overtook_each_other_meanwhile(tmp_path):
+    detector = SlowDetector()
+    camera = Camera(tmp_path, detector=detector)
+    camera.slot.use_detector(ENGINE)
+
+    camera.see(seconds=0.2)
+    assert detector.engine.began.acquire(timeout=10.0)  # The first picture is being looked at.
+    camera.see(seconds=0.4)  # The third takes the second's place.
+    overtaken = detector.next_answer()
+    camera.slot.take(overtaken)
+    detector.engine.may_end.release()
+    seen = detector.next_answer()
+    camera.slot.take(seen)
+
+    assert [look.sequence for look in detector.looks[:2]] == [seen.sequence, overtaken.sequence]
+    assert overtaken.boxes is None
+    assert camera.n_detections == 1
+    camera.slot.close()
+    camera.reader.close()
+    detector.stop()
+
+
+def test_an_answer_that_a_newer_one_overtook_is_not_taken_so_time_never_goes_back(camera):
+    camera.slot.use_detector(ENGINE)
+    camera.see(seconds=0.6)
+    first, second, third = camera.detector.looks
+
+    camera.answer_of(second, boxes=[CAR])
+    camera.answer_of(first, boxes=[CAR, CAR])
+    n_early = camera.n_detections
+    camera.answer_of(third, boxes=[CAR])
+
+    assert n_early == 1
+    assert camera.n_detections == 2
+
+
+def test_of_pictures_that_nobody_looked_at_no_more_are_kept_than_the_detector_can_have(camera):
+    camera.slot.use_detector(ENGINE)
+    camera.see(seconds=0.2)  # This one is looked at for ever.
+
+    kept = []
+    for _ in range(50):
+        camera.see(seconds=0.2)
+        camera.answer_of(camera.detector.looks[-1], boxes=None)
+        kept.append(len(camera.slot._asked))
+
+    assert max(kept) <= N_SLOTS
+    assert kept[-1] == 0  # What takes longer than two seconds does not come.
+
+
+def test_a_detector_that_looks_at_nothing_is_said_though_it_answers(camera):
+    camera.slot.use_detector(ENGINE)
+
+    said = []
+    for _ in range(25):
+        camera.see(seconds=0.2)
+        camera.answer_of(camera.detector.looks[-1], boxes=None)
+        said.append(camera.reason)
+    camera.see(seconds=0.2)
+    camera.answer()
+
+    assert said[10] == ""
+    assert "Nothing is detected now" in said[-1]
+    assert camera.reason == ""
+
+
+def test_an_overloaded_detector_that_comes_to_every_camera_in_turn_is_not_said_to_be_silent(camera):
+    camera.slot.use_detector(ENGINE)
+
+    camera.see(seconds=0.2)
+    camera.answer_of(camera.detector.looks[-1], boxes=[CAR], share=0.05)
+
+    said = set()
+    for _ in range(25):
+        camera.see(seconds=0.2)
+        camera.answer_of(camera.detector.looks[-1], boxes=None, share=0.05)
+        said.add(camera.reason)
+
+    assert said == {"This machine cannot look as often as asked: every camera gets 5 % of its rate."}
 
 
 @pytest.mark.parametrize("wh", [(64, 200), (16, 16), (98, 64), (3840, 160), (7680, 4320)])
