@@ -22,7 +22,7 @@ from core.access.permission import require
 from core.field.kinds.gateway import KIND as GATEWAY
 from core.field.model import Device, DeviceState
 from core.incidents import flood, ledger, policy, sightings
-from core.incidents.doubt import Doubts, Hearing, hear_nobody
+from core.incidents.doubt import Doubtful, Doubts, Hearing, hear_nobody
 from core.incidents.events import Acknowledged, Commented, Event, Marked, QualityChanged, Unshelved
 from core.incidents.evidence import Evidence, discard_snapshot, load_snapshot, save_snapshot
 from core.incidents.flood import Call
@@ -75,12 +75,14 @@ class _Waiting:
 
     Attributes:
         observation: What it was seen in; None where it did not come from a picture.
+        is_doubtful: Its rule has forgotten it since.
     """
 
     condition: Condition
     snapshot: Snapshot | None = None
     observation: Observation | None = None
     view: View | None = None
+    is_doubtful: bool = False
 
 
 class Step(Enum):
@@ -161,7 +163,7 @@ class IncidentService:
         return await self._doubt(AlarmRow.is_active.is_(True))
 
     async def doubt_source(
-        self, source_kind: SourceKind, source_id: str, sure: Iterable[str] = ()
+        self, source_kind: SourceKind, source_id: str, sure: Collection[str] = ()
     ) -> tuple[Alarm, ...]:
         """Take what is active at a source, except for the keys in `sure`, as doubtful until its rule says so again.
 
@@ -170,9 +172,11 @@ class IncidentService:
         Returns:
             The alarms that are doubtful now.
         """
-        for key, (_, condition) in tuple(self._following.items()):
-            if (condition.source_kind, condition.source_id) == (source_kind, source_id):
-                del self._following[key]
+        self._forget_following({(source_kind, source_id)}, sure)
+        for key, waiting in self._waiting.items():
+            condition = waiting.condition
+            if waiting.observation and (condition.source_kind, condition.source_id) == (source_kind, source_id):
+                self._waiting[key] = replace(waiting, is_doubtful=True)
         self._forget_numbers({(source_kind, source_id)})
         return await self._doubt(
             AlarmRow.is_active.is_(True),
@@ -281,6 +285,8 @@ class IncidentService:
             self._waiting[key] = waiting
         elif waiting.condition.priority < known.condition.priority:
             self._waiting[key] = replace(waiting, snapshot=waiting.snapshot or known.snapshot)
+        else:
+            self._waiting[key] = replace(known, is_doubtful=False)
 
     async def raise_moment(
         self,
@@ -431,6 +437,8 @@ class IncidentService:
             behind = self._incidents_behind()
             changed = await self._commit(lambda s: self._raise_seen(s, seen, waiting.view, behind, raising), evidence)
         await self._follow(condition, changed, has_ended=False)
+        if waiting.is_doubtful:
+            await self._doubt(AlarmRow.is_active.is_(True), AlarmRow.condition_key == storable(key))
         self._waiting.pop(key, None)
 
     async def measured_lately(self) -> dict[str, ledger.Measured]:
@@ -500,6 +508,34 @@ class IncidentService:
         """
         return await self._return_all({(source_kind, source_id)}, frozenset(still_active))
 
+    async def return_where(
+        self, source_kind: SourceKind, source_id: str, is_over: Callable[[Doubtful], bool]
+    ) -> tuple[Alarm, ...]:
+        """Return what is active at a source and of which `is_over` says that nobody watches for it any more.
+
+        Whoever stands behind another call there is said anew by its rule.
+        """
+        self._forget_following({(source_kind, source_id)})
+        for key, waiting in tuple(self._waiting.items()):
+            one = _doubtful_of(waiting)
+            if (one.source_kind, one.source_id) == (source_kind, source_id) and is_over(one):
+                del self._waiting[key]
+                self._signals.forget(key)
+        at = self._clock.now()
+
+        def run(session: Session) -> Changed:
+            at_source = (AlarmRow.source_kind == source_kind.value, AlarmRow.source_id == source_id)
+            found = sightings.doubtful_of(session, AlarmRow.is_active.is_(True), *at_source)
+            keys = [one.condition_key for one, _ in found if is_over(one)]
+            return joined(self._return_in(session, key, at) for key in keys)
+
+        returned = (await self._commit(run)).alarms
+        for alarm in returned:
+            self._signals.forget(alarm.condition_key)
+            self._doubts.discard(alarm.condition_key)
+        await self._call_all_waiting()
+        return returned
+
     async def return_sources(self, sources: Collection[tuple[SourceKind, str]]) -> tuple[Alarm, ...]:
         """Return every active condition of sources that were removed, however many, in one transaction."""
         return await self._return_all(frozenset(sources), frozenset())
@@ -507,9 +543,7 @@ class IncidentService:
     async def _return_all(
         self, sources: Collection[tuple[SourceKind, str]], kept: Collection[str]
     ) -> tuple[Alarm, ...]:
-        for key, (_, condition) in tuple(self._following.items()):
-            if (condition.source_kind, condition.source_id) in sources and key not in kept:
-                del self._following[key]
+        self._forget_following(sources, kept)
         for key, waiting in tuple(self._waiting.items()):
             if (waiting.condition.source_kind, waiting.condition.source_id) in sources and key not in kept:
                 del self._waiting[key]
@@ -641,6 +675,12 @@ class IncidentService:
         self._again[key] = known
         said = known.removeprefix(policy.key_at(observation.camera_id, ""))
         return replace(observation, condition_key=said), replace(condition, condition_key=known)
+
+    def _forget_following(self, sources: Collection[tuple[SourceKind, str]], kept: Collection[str] = ()) -> None:
+        """Nobody at these sources stands behind another call any more, but for the conditions in `kept`."""
+        for key, (_, condition) in tuple(self._following.items()):
+            if (condition.source_kind, condition.source_id) in sources and key not in kept:
+                del self._following[key]
 
     def _forget_numbers(self, sources: Collection[tuple[SourceKind, str]]) -> None:
         """The rules of these sources number anew."""
@@ -1062,6 +1102,17 @@ def _condition_of(observation: Observation, camera_name: str, view: View | None,
         camera_name=camera_name,
         position=observation.position or (None if view is None else view.position),
         call_from=call_from,
+    )
+
+
+def _doubtful_of(waiting: _Waiting) -> Doubtful:
+    condition, seen = waiting.condition, waiting.observation
+    return Doubtful(
+        condition_key=condition.condition_key,
+        kind=condition.kind,
+        source_kind=condition.source_kind,
+        source_id=condition.source_id,
+        rule_key="" if seen is None else seen.rule_key,
     )
 
 

@@ -56,7 +56,8 @@ from core.parking.rules import LotCondition
 from core.parking.sight.model import SightInterrupted
 from core.traffic.service import StationCongestion
 from core.vision.messages import EngineFailed, Observed
-from core.vision.model import AT_THE_CAMERA, Observation, ObservationKind, Phase
+from core.vision.model import AT_THE_CAMERA, Observation, ObservationKind, Phase, Scene
+from core.vision.scene_change import is_over
 
 log = logging.getLogger(__name__)
 
@@ -573,14 +574,28 @@ class Calls:
         self._end_later(partial(self._incidents.return_condition, key))
 
     def take_rules_reset(self, camera_id: str) -> None:
-        """A camera's rules were changed: what they had begun is over."""
-        lost = [conditions.camera_lost_key(camera_id)]
-        self._end_later(partial(self._incidents.return_missing, SourceKind.CAMERA, camera_id, lost))
+        """Nobody wants a camera to be watched any more: what its rules had begun is over."""
+        sure = self._said_by_others(camera_id)
+        self._end_later(partial(self._incidents.return_missing, SourceKind.CAMERA, camera_id, sure))
 
     def take_rules_begun_anew(self, camera_id: str) -> None:
         """A camera's rules forgot what they had begun: it holds until they have looked for long enough."""
-        lost = [conditions.camera_lost_key(camera_id)]
-        self._end_later(partial(self._incidents.doubt_source, SourceKind.CAMERA, camera_id, lost))
+        sure = self._said_by_others(camera_id)
+        self._end_later(partial(self._incidents.doubt_source, SourceKind.CAMERA, camera_id, sure))
+
+    def take_scene_changed(self, camera_id: str, before: Scene, now: Scene) -> None:
+        """As `take_rules_begun_anew`; what nobody watches for any more is over."""
+
+        def is_unwatched(one: Doubtful) -> bool:
+            return is_over(one.kind, one.rule_key, before, now)
+
+        self._end_later(partial(self._incidents.return_where, SourceKind.CAMERA, camera_id, is_unwatched))
+        self.take_rules_begun_anew(camera_id)
+
+    def _said_by_others(self, camera_id: str) -> list[str]:
+        """Return the conditions of a camera that its own rules say nothing about."""
+        seen = [alarm.condition_key for alarm in self._seen_by_frigate.values() if alarm.source_id == camera_id]
+        return [conditions.camera_lost_key(camera_id), *seen]
 
     def take_camera_removed(self, camera_id: str) -> None:
         """A camera is gone, and with it everything that it was called for."""

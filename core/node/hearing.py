@@ -128,7 +128,8 @@ class Hearing:
         if doubtful.kind == ObservationKind.OBJECT_LEFT:
             # Nor does the ground that they learn lack what lies on it.
             return None
-        is_watched = report.detect_fps_wanted <= 0.0 or report.detect_fps > 0.0 or report.is_quiet
+        # Where detection is off nobody looks, so nobody can say that it is over.
+        is_watched = report.detect_fps > 0.0 or report.is_quiet
         return self._patience_s(doubtful) if is_watched else None
 
     def _patience_s(self, doubtful: Doubtful) -> float:

@@ -850,6 +850,7 @@ class Node:
             on_back=self._bus.publish,
             on_rules_reset=calls.take_rules_reset,
             on_rules_begun_anew=calls.take_rules_begun_anew,
+            on_scene_changed=calls.take_scene_changed,
             on_counted=self._on_counted,
             on_blind=self._take_blind,
             on_sighted=self._take_sighted,

@@ -37,6 +37,7 @@ from core.vision.model import (
     LineCrossed,
     Observation,
     ObservationKind,
+    Scene,
     counted_under,
 )
 
@@ -95,6 +96,7 @@ class Sight:
         on_back: Callable[[CameraBack], None],
         on_rules_reset: Callable[[str], None],
         on_rules_begun_anew: Callable[[str], None],
+        on_scene_changed: Callable[[str, Scene, Scene], None],
         on_counted: Callable[[LineCrossed | CameraWatched], None] = lambda _event: None,
         on_blind: Callable[[str], None] = lambda _camera_id: None,
         on_sighted: Callable[[str], None] = lambda _camera_id: None,
@@ -102,8 +104,9 @@ class Sight:
     ) -> None:
         """Put ring files into the folder `rings`; days begin at midnight of `time_zone`.
 
-        `on_rules_reset` hears of a camera whose rules were changed, `on_rules_begun_anew` of one whose rules forgot
-        what they had begun: no end will come for it.
+        `on_rules_reset` hears of a camera that nobody wants to watch any more, `on_rules_begun_anew` of one whose rules
+        forgot what they had begun: no end will come for it. `on_scene_changed` hears of the same where other things are
+        drawn now, or other rules are on; with the scene before and the one of now.
         `on_counted` hears of every crossing of a counting line, and that a camera with such lines is watched.
         `on_blind` hears of a camera whose pictures do not show what its scene was drawn for, `on_sighted` that they do
         again.
@@ -120,6 +123,7 @@ class Sight:
         self._on_back = on_back
         self._on_rules_reset = on_rules_reset
         self._on_rules_begun_anew = on_rules_begun_anew
+        self._on_scene_changed = on_scene_changed
         self._on_counted = on_counted
         self._on_blind = on_blind
         self._on_sighted = on_sighted
@@ -175,7 +179,7 @@ class Sight:
         self._rings.mkdir(parents=True, exist_ok=True)
         for camera_id in set(self._cameras) - {camera.camera_id for camera in cameras}:
             self._forget(camera_id)
-        self._cameras = {camera.camera_id: camera for camera in cameras}
+        cameras_before, self._cameras = self._cameras, {camera.camera_id: camera for camera in cameras}
         self._are_cameras_known = True
         unusable, self._unusable_since = self._unusable_since, {}
         self._tried_s = self._clock.monotonic()
@@ -210,17 +214,23 @@ class Sight:
                     detect_fps=camera.detect_fps,
                 )
             )
-        before, self._jobs = self._jobs, {job.camera_id: job for job in jobs}
+        jobs_before, self._jobs = self._jobs, {job.camera_id: job for job in jobs}
         self._supervisor.set_cameras(tuple(jobs))
-        for camera_id, job in before.items():
-            now = self._jobs.get(camera_id)
-            if camera_id not in self._cameras or now == job:
-                continue
-            if now is not None and (now.scene, now.labels) == (job.scene, job.labels):
-                # Another address or pace changes nothing of what there is to see.
-                self._on_rules_begun_anew(camera_id)
-            else:
-                self._on_rules_reset(camera_id)
+        for camera in cameras:
+            before = cameras_before.get(camera.camera_id)
+            if before is not None and before.is_enabled:
+                self._tell_change(before, camera, jobs_before.get(camera.camera_id))
+
+    def _tell_change(self, before: Camera, camera: Camera, job_before: CameraJob | None) -> None:
+        """Say what becomes of what a camera's rules began; also while no worker can be given it."""
+        camera_id = camera.camera_id
+        if not camera.is_enabled:
+            self._on_rules_reset(camera_id)
+        elif camera.scene != before.scene:
+            self._on_scene_changed(camera_id, before.scene, camera.scene)
+        elif job_before is not None and job_before != self._jobs.get(camera_id):
+            # Another address or pace, or other classes, change nothing of what there is to see.
+            self._on_rules_begun_anew(camera_id)
 
     def watch(self) -> None:
         """Begin a new day, call for the cameras that no worker could be given, and try them again; once a second."""

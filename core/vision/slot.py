@@ -83,6 +83,11 @@ UNDERSAMPLED = (
     "Looked at fewer than three times a second: vehicles may pass unseen, so its minutes are not complete. "
     "Ask for more pictures a second in its settings, or from the camera."
 )
+OFF = (
+    "Detection is off in its settings: rules rest, no traffic is counted, and nobody is told when it is covered, "
+    "frozen or moved."
+)
+OFF_PRIVATE = f"{OFF} If it was knocked, its masks no longer hide what is private."
 AWAY = "Away from home: rules rest, nothing is counted. ⌂ in PTZ sends it back."
 AWAY_BLACK = "Away from home: all is black, for parts are private. ⌂ in PTZ sends it back."
 RESTS = "Rules rest, nothing is counted."
@@ -398,10 +403,10 @@ class CameraSlot:
             return RESTS if self.job.detect_fps > 0 else ""
         if self._is_hidden:
             return MOVED_BLACK if self._is_moved else VIEW_BLACK
-        if self.job.detect_fps <= 0:
-            return ""
         if self._is_away:
             return AWAY
+        if self.job.detect_fps <= 0:
+            return OFF_PRIVATE if self.job.scene.private_parts else OFF
         if self._looks is None:
             return self._no_room or NO_DETECTOR
         if self._no_room:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 
 from core.vision.model import ObservationKind, RuleSetting, Scene
 
+RESTS = "Rests: detection is off in the settings of this camera."
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
@@ -184,6 +186,12 @@ class Tuning:
         setting = self._settings.get(kind.value)
         wanted = figure.default if setting is None else setting.values.get(name, figure.default)
         return min(figure.high, max(figure.low, wanted))
+
+
+def resting(scene: Scene) -> dict[ObservationKind, str]:
+    """Say of each rule that is on that it rests, for a camera whose detection is off."""
+    tuning = Tuning(scene)
+    return {info.kind: RESTS for info in RULES if tuning.is_watched(info.kind)}
 
 
 def without(scene: Scene, kind: ObservationKind) -> Scene:

@@ -49,7 +49,7 @@ QUALITY_WORDS = {
     Quality.GOOD: "",
     Quality.UNCERTAIN: "uncertain",
     Quality.BAD: "bad values",
-    Quality.STALE: "source lost, last known state",
+    Quality.STALE: "unconfirmed, last known state",
 }
 
 

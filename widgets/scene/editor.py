@@ -22,6 +22,7 @@ from core.kernel.geo import GeoPoint
 from core.vision.classes import missing_for_rules
 from core.vision.model import EngineInfo, RuleSetting, Scene
 from core.vision.scene_file import read_scene, write_scene
+from core.vision.tuning import resting
 from widgets.base.file_dialogs import ask_file, ask_target
 from widgets.base.focus import order_focus
 from widgets.base.theme import look, set_role
@@ -287,6 +288,7 @@ class SceneEditor(DrawingEditor[Sketch, Camera]):
         if theirs == self.document.saved:
             # Another setting of the camera was changed: what is drawn here goes on from there.
             self._base = now
+            self._refresh_faults()
         elif theirs == self.document.sketch:
             self._base = now
             self.document.mark_saved(theirs)
@@ -318,6 +320,9 @@ class SceneEditor(DrawingEditor[Sketch, Camera]):
     def _refresh_faults(self) -> None:
         sketch, engine = self.shown, self._engine
         drawn = Scene(zones=sketch.zones, lanes=sketch.lanes, rules=sketch.rules)
+        if self._base is not None and self._base.detect_fps <= 0:
+            self.side.rules.show_faults(resting(drawn))
+            return
         self.side.rules.show_faults({} if engine is None else missing_for_rules(engine, drawn))
 
     def _refresh_properties(self, sketch: Sketch) -> None:

@@ -258,7 +258,7 @@ def test_marks_and_doubt_are_said_beside_the_state(desk):
 
     assert desk.model.index(0, Column.STATE).data() == AlarmState.UNACKNOWLEDGED.value
     assert desk.model.index(0, Column.COMMENT).data() == (
-        "escalated 2× · chattering · source lost, last known state"  # noqa: RUF001
+        "escalated 2× · chattering · unconfirmed, last known state"  # noqa: RUF001
     )
 
 

@@ -473,7 +473,7 @@ def test_a_source_that_is_lost_is_told_to_a_screen_reader(desk):
 
     spoken = desk.list.model.index(0, Column.PRIORITY).data(Qt.ItemDataRole.AccessibleTextRole)
 
-    assert spoken == "Priority 3, medium, source lost, last known state"
+    assert spoken == "Priority 3, medium, unconfirmed, last known state"
 
 
 def test_ten_thousand_alarms_are_no_burden(desk, qtbot):

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QAbstractSpinBox, QCheckBox, QLabel, QListWidget, 
 from core.vision.classes import labels_for_rules
 from core.vision.model import DEFAULT_LABELS, Lane, ObservationKind, RuleSetting, Scene, Zone
 from core.vision.rules import SceneRules
+from core.vision.tuning import RESTS, RULES, Tuning
 from tests.gui.scene.conftest import GATE, RING, SQUARE
 from tests.unit.vision.roads import ASPECT, START_AT, track_at
 from tests.unit.vision.toy_model import toy_engine
@@ -159,4 +160,23 @@ def test_a_rule_of_which_the_model_knows_too_little_says_so_where_it_is_switched
     assert before == []
     assert len(with_lanes) == 1
     assert with_lanes[0].endswith("cannot work here: the model road does not know person, bicycle.")
+    assert said() == []
+
+
+def test_every_rule_that_is_on_says_that_it_rests_where_detection_is_off(desk):
+    desk.editor.side.show_tab("Rules")
+
+    def said():
+        labels = desk.editor.side.rules.findChildren(QLabel)
+        return [label.text() for label in labels if label.isVisible() and "detection is off" in label.text()]
+
+    on = said()
+    off = replace(RING, detect_fps=0.0, version=RING.version + 1)
+    desk.editor.show_cameras((off, GATE))
+
+    assert on == []
+    assert said() == [RESTS] * sum(Tuning(RING.scene).is_watched(info.kind) for info in RULES)
+
+    desk.editor.show_cameras((replace(off, detect_fps=5.0, version=off.version + 1), GATE))
+
     assert said() == []

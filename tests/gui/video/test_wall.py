@@ -735,6 +735,8 @@ SENTENCES = [
     slot.NO_DETECTOR,
     slot.SILENT_DETECTOR,
     slot.UNDERSAMPLED,
+    slot.OFF,
+    slot.OFF_PRIVATE,
     slot.BROKEN.format(n=9),
     *slot.BLIND.values(),
     OTHER_CLASSES.format(model="sea", known="boat, buoy", wanted="car, bus"),

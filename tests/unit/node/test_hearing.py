@@ -137,6 +137,14 @@ def test_a_camera_that_sees_nothing_is_not_heard(kind, report, is_blind, needed_
     assert hearing(report=report, is_blind=is_blind)(doubt(SourceKind.CAMERA, "a", kind)) == needed_s
 
 
+@pytest.mark.parametrize("kind", ["camera_blinded", "camera_frozen", "stopped_vehicle", "collision", "congestion"])
+def test_a_camera_whose_detection_is_off_ends_nothing_by_its_silence(kind):
+    off = StreamReport(camera_id="a", state=StreamState.LIVE, detect_fps_wanted=0.0)
+
+    assert hearing(report=off)(doubt(SourceKind.CAMERA, "a", kind)) is None
+    assert hearing(report=off)(doubt(SourceKind.CAMERA, "a", "camera_lost")) == AT_ONCE_S
+
+
 def tuned(kind, **figures):
     return Scene(rules=(RuleSetting(kind=kind, values=figures),))
 

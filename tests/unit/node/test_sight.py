@@ -34,7 +34,7 @@ class Told:
     def __init__(self):
         self.jobs = ()
         self.lost, self.back, self.observed, self.reset, self.begun_anew, self.counted = [], [], [], [], [], []
-        self.blind, self.sighted, self.totals = [], [], []
+        self.blind, self.sighted, self.totals, self.scenes = [], [], [], []
 
     def set_cameras(self, jobs):
         self.jobs = jobs
@@ -70,6 +70,7 @@ def sight(told, clock, tmp_path):
         on_back=told.back.append,
         on_rules_reset=told.reset.append,
         on_rules_begun_anew=told.begun_anew.append,
+        on_scene_changed=lambda *changed: told.scenes.append(changed),
         on_counted=told.counted.append,
         on_blind=told.blind.append,
         on_sighted=told.sighted.append,
@@ -212,13 +213,33 @@ def test_a_lost_camera_that_is_disabled_is_not_waited_for_and_is_told_again_when
     assert len(told.lost) == 2
 
 
-@pytest.mark.parametrize("change", [{"scene": Scene(zones=(ZONE,))}, {"is_enabled": False}, {"address": "bad:"}])
-def test_of_a_camera_whose_rules_begin_anew_no_end_is_waited_for(sight, told, change):
+def test_what_was_called_for_at_a_camera_that_is_disabled_is_over(sight, told):
     sight.set_cameras((camera("a"), camera("b")))
 
-    sight.set_cameras((camera("a", **change), camera("b", name="Another name")))
+    sight.set_cameras((camera("a", is_enabled=False), camera("b", name="Another name")))
 
     assert told.reset == ["a"]
+    assert told.begun_anew == []
+
+
+def test_a_scene_that_changed_is_told_with_the_one_before_once(sight, told):
+    drawn = Scene(zones=(ZONE,))
+    sight.set_cameras((camera("a"), camera("b")))
+
+    sight.set_cameras((camera("a", scene=drawn), camera("b", name="Another name")))
+    sight.set_cameras((camera("a", scene=drawn), camera("b", name="Another name")))
+
+    assert told.scenes == [("a", Scene(), drawn)]
+    assert told.reset == told.begun_anew == []
+
+
+def test_a_camera_that_cannot_be_read_any_more_ends_nothing(sight, told):
+    sight.set_cameras((camera("a"),))
+
+    sight.set_cameras((camera("a", address="bad:"),))
+
+    assert told.begun_anew == ["a"]
+    assert told.reset == []
 
 
 def test_a_worker_whose_rules_broke_says_so_and_ends_nothing(sight, told):

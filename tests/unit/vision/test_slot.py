@@ -255,6 +255,25 @@ def test_a_camera_that_is_asked_for_too_few_looks_says_that_its_counts_are_not_c
     camera.reader.close()
 
 
+@pytest.mark.parametrize(
+    ("scene", "is_private"),
+    [
+        (Scene(), False),
+        (Scene(masks=(Mask(key="m", name="Window", polygon=((0.0, 0.0), (0.2, 0.0), (0.2, 0.2))),)), True),
+    ],
+)
+def test_a_camera_whose_detection_is_off_says_that_nobody_watches_whether_it_moved(tmp_path, scene, is_private):
+    camera = Camera(tmp_path, scene, detect_fps=0.0)
+    camera.slot.use_detector(ENGINE)
+
+    camera.see(seconds=1.0)
+
+    assert "nobody is told when it is covered, frozen or moved" in camera.reason
+    assert ("its masks no longer hide" in camera.reason) is is_private
+    camera.slot.close()
+    camera.reader.close()
+
+
 def test_a_model_that_knows_some_of_the_classes_says_of_which_nothing_is_found(camera):
     camera.slot.use_detector(replace(ENGINE, model_name="sea", labels=("boat", "bus", "car")))
 
