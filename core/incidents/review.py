@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from core.access import audit
@@ -17,13 +17,13 @@ from core.access.model import Actor, Role
 from core.access.permission import require
 from core.incidents import ledger
 from core.incidents.model import Incident, SourceKind
-from core.incidents.work import Disposition
+from core.incidents.work import Disposition, Step
 from core.kernel.bus import Bus
 from core.kernel.clock import Clock
 from core.kernel.errors import BadInputError, StaleWriteError
 from core.store.engine import Store
 from core.store.rows import storable
-from core.store.tables import IncidentRow, ReviewRow
+from core.store.tables import IncidentRow, IncidentStepRow, ReviewRow
 from core.vision.model import ObservationKind
 
 MAX_PAGE = 200
@@ -403,8 +403,11 @@ def _precision(kind: str, source_id: str, name: str, found: dict[str, int]) -> R
 
 
 def _is_of_rule() -> ColumnElement[bool]:
-    # A lost camera is an incident as well, but nobody's judgement.
-    return and_(IncidentRow.source_kind == SourceKind.CAMERA.value, IncidentRow.kind.in_(_RULE_KINDS))
+    # A lost camera is an incident as well, but nobody's judgement; and what an operator wrote down, no rule saw.
+    by_hand = exists().where(
+        IncidentStepRow.incident_id == IncidentRow.incident_id, IncidentStepRow.step == Step.OPEN.value
+    )
+    return and_(IncidentRow.source_kind == SourceKind.CAMERA.value, IncidentRow.kind.in_(_RULE_KINDS), ~by_hand)
 
 
 def _filtered(query: Select[*tuple[Any, ...]], wanted: ReviewFilter) -> Select[*tuple[Any, ...]]:
@@ -422,8 +425,8 @@ def _filtered(query: Select[*tuple[Any, ...]], wanted: ReviewFilter) -> Select[*
 
 
 def _find(session: Session, incident_id: str) -> IncidentRow:
-    row = session.get(IncidentRow, incident_id)
-    if row is None or row.kind not in _RULE_KINDS:
+    row = session.scalar(select(IncidentRow).where(IncidentRow.incident_id == incident_id, _is_of_rule()))
+    if row is None:
         raise BadInputError("There is no such incident of a rule.", hint="Look at the list again.")
     return row
 

@@ -15,7 +15,7 @@ from core.incidents.review import (
     Waiting,
     wilson_interval,
 )
-from core.incidents.work import Disposition, Step, StepOrder
+from core.incidents.work import Disposition, HandIncident, Step, StepOrder
 from core.kernel.errors import BadInputError, NotPermittedError, StaleWriteError
 from core.kernel.ids import new_id
 from core.store.tables import IncidentRow
@@ -40,6 +40,20 @@ def happen(room: Room, n: int = 1, **changes) -> list[str]:
 
 def decide(room, review, incident_id, outcome, *, version=0, actor=OLGA, **more):
     return room.run(review.decide(actor, incident_id, outcome, expect_version=version, **more))
+
+
+def write_by_hand(room):
+    """Let an operator write down a crash at a camera, and close it as true."""
+    dispatch = DispatchService(room.store, room.bus, room.clock, evidence=room.folder / "evidence")
+    wanted = HandIncident(kind="collision", title="Crash that no rule saw", camera_id="ring-north")
+    incident = room.run(dispatch.open_by_hand(OLGA, wanted, source_name="Ring North"))
+    for order in (
+        StepOrder(step=Step.ASSIGN, operator="olga"),
+        StepOrder(step=Step.RESOLVE),
+        StepOrder(step=Step.CLOSE, disposition=Disposition.TRUE),
+    ):
+        incident = room.run(dispatch.take_step(OLGA, incident.incident_id, order, expect_version=incident.work_version))
+    return incident
 
 
 def page(room, review, **options):
@@ -68,6 +82,26 @@ def test_only_what_a_rule_raised_is_reviewed(room, review):
     (jam,) = happen(room)
 
     assert ids_of(page(room, review, waiting=Waiting.ALL)) == [jam]
+
+
+def test_what_an_operator_wrote_down_waits_for_nobody_and_says_nothing_of_a_rule(room, review):
+    crash = write_by_hand(room)
+
+    assert room.run(review.take_disposition(OLGA, crash)) is None
+    assert ids_of(page(room, review, waiting=Waiting.ALL)) == []
+    report = room.run(review.precision(VERA))
+    assert (report.rules, report.bins) == ((), ())
+    with pytest.raises(BadInputError, match="of a rule"):
+        decide(room, review, crash.incident_id, Outcome.TRUE)
+
+
+def test_what_a_rule_raised_repeats_nothing_that_was_written_down(room, review):
+    crash = write_by_hand(room)
+    (jam,) = happen(room)
+
+    assert room.run(review.candidates(VERA, jam)) == ()
+    with pytest.raises(BadInputError, match="of a rule"):
+        decide(room, review, jam, Outcome.DUPLICATE, duplicate_of=crash.incident_id)
 
 
 def test_the_queue_is_read_in_pages_without_losing_one(room, review):
