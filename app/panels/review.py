@@ -37,7 +37,7 @@ class _Review(QWidget):
         self._room = room
         self._queue = ReviewQueue(self)
         self._is_filled = False
-        self._known_id = ""
+        self._named = frozenset[tuple[str, str]]()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self._queue)
@@ -72,15 +72,15 @@ class _Review(QWidget):
             self._ask_precision()
 
     def _on_incidents(self) -> None:
-        of_rules = [
-            incident.incident_id
+        # What is named after another rule than before waits again.
+        named = frozenset(
+            (incident.incident_id, incident.kind)
             for incident in self._room.live.incidents.values()
             if incident.source_kind is SourceKind.CAMERA and incident.kind in _RULES
-        ]
-        newest_id = max(of_rules, default="")
-        if newest_id > self._known_id:
-            self._known_id = newest_id
+        )
+        if named - self._named:
             self._news.start()
+        self._named = named
 
     def _on_reviews(self) -> None:
         self._queue.show_reviews(tuple(self._room.live.reviews.values()))
@@ -140,24 +140,26 @@ class _Review(QWidget):
             incident_id=incident_id,
         )
 
-    def _on_decide(self, incident_id: str, outcome: Outcome, version: int, duplicate_of: str) -> None:
+    def _on_decide(self, shown: ReviewItem, outcome: Outcome, duplicate_of: str) -> None:
         self._room.ask(
             "review.decide",
             ReviewItem,
             then=lambda item: self._queue.show_reviews((item,)),
-            incident_id=incident_id,
+            incident_id=shown.incident.incident_id,
             outcome=outcome,
-            version=version,
+            shown_kind=shown.incident.kind,
+            version=shown.version,
             duplicate_of=duplicate_of,
         )
 
-    def _on_undo(self, incident_id: str, version: int) -> None:
+    def _on_undo(self, shown: ReviewItem) -> None:
         self._room.ask(
             "review.undo",
             ReviewItem,
             then=lambda item: self._queue.show_reviews((item,)),
-            incident_id=incident_id,
-            version=version,
+            incident_id=shown.incident.incident_id,
+            shown_kind=shown.incident.kind,
+            version=shown.version,
         )
 
     def _on_goto(self, item: ReviewItem) -> None:

@@ -1,4 +1,9 @@
-"""What operators make of incidents that rules raised, and how far each rule can be trusted by it."""
+"""What operators make of incidents that rules raised, and how far each rule can be trusted by it.
+
+An answer is about an incident under the rule that it was named after just then. Where a more urgent sighting gives it
+another name, it waits again, and both answers count, each for its own rule. What else joined an incident is not judged:
+the figures are of the rules that name incidents.
+"""
 
 from __future__ import annotations
 
@@ -9,21 +14,21 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, literal, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from core.access import audit
 from core.access.model import Actor, Role
 from core.access.permission import require
 from core.incidents import ledger
 from core.incidents.model import Incident, SourceKind
-from core.incidents.work import Disposition
+from core.incidents.work import Disposition, Step
 from core.kernel.bus import Bus
 from core.kernel.clock import Clock
 from core.kernel.errors import BadInputError, StaleWriteError
 from core.store.engine import Store
 from core.store.rows import storable
-from core.store.tables import IncidentRow, ReviewRow
+from core.store.tables import IncidentRow, IncidentStepRow, ReviewRow
 from core.vision.model import ObservationKind
 
 MAX_PAGE = 200
@@ -59,10 +64,10 @@ class ReviewItem:
     """One incident in the queue.
 
     Attributes:
-        confidence: Of the rule that raised it.
+        confidence: Of the rule that it is named after.
         outcome: None while it waits.
         duplicate_of: Incident that tells the same event.
-        version: 0 before the first review; guards against two operators racing.
+        version: 0 before the first review under this rule; guards against two operators racing.
     """
 
     incident: Incident
@@ -100,10 +105,10 @@ class ReviewPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RulePrecision:
-    """How often a rule was right, as far as operators said.
+    """How often a rule was right about the incidents that were named after it, as far as operators said.
 
     Attributes:
-        source_id: Of the camera; empty for the rule on all cameras.
+        source_id: Of the camera that saw the incident first; empty for the rule on all cameras.
         precision: n_true / (n_true + n_false); None before anybody said either.
         low, high: Wilson interval of it at 95 %.
     """
@@ -196,7 +201,7 @@ class ReviewService:
             incident = _find(session, incident_id)
             query = (
                 select(IncidentRow, ReviewRow)
-                .outerjoin(ReviewRow, ReviewRow.incident_id == IncidentRow.incident_id)
+                .outerjoin(ReviewRow, _is_its_review())
                 .where(
                     _is_of_rule(),
                     IncidentRow.incident_id != incident_id,
@@ -235,6 +240,7 @@ class ReviewService:
                 actor,
                 incident.incident_id,
                 outcome,
+                shown_kind=incident.kind,
                 expect_version=0,
                 duplicate_of=incident.merged_into if outcome is Outcome.DUPLICATE else "",
                 note=note,
@@ -248,6 +254,7 @@ class ReviewService:
         incident_id: str,
         outcome: Outcome,
         *,
+        shown_kind: str,
         expect_version: int,
         duplicate_of: str = "",
         note: str = "",
@@ -258,13 +265,14 @@ class ReviewService:
             actor: An operator.
             incident_id: Of the incident.
             outcome: What it was.
+            shown_kind: Of the incident as it was shown: the rule that the answer is about.
             expect_version: Of the item that was shown.
             duplicate_of: The other incident, where it is a duplicate; where that is one itself, its original is taken.
             note: For those who tune the rule.
 
         Raises:
             NotPermittedError: The actor is no operator.
-            StaleWriteError: Somebody else was faster.
+            StaleWriteError: Somebody else was faster, or the incident is named after another rule by now.
             BadInputError: There is no such incident, or a duplicate names no other one.
         """
         require(actor, Role.OPERATOR)
@@ -273,11 +281,14 @@ class ReviewService:
 
         def run(session: Session) -> tuple[ReviewItem, ...]:
             incident = _find(session, incident_id)
-            row = _checked(session, incident, expect_version)
+            if incident.kind != shown_kind:
+                raise StaleWriteError(f"It became {incident.title} meanwhile.", hint="Look at it once more.")
+            row = _checked(session, incident, shown_kind, expect_version)
             original = _original(session, incident_id, duplicate_of) if outcome is Outcome.DUPLICATE else None
             if row is None:
-                row = ReviewRow(incident_id=incident_id)
+                row = ReviewRow(incident_id=incident_id, kind=shown_kind)
                 session.add(row)
+            row.confidence = incident.confidence
             row.outcome, row.duplicate_of, row.note = outcome.value, original, note
             row.reviewed_by, row.reviewed_at = actor.name, at
             session.flush()
@@ -287,10 +298,21 @@ class ReviewService:
             audit.append(session, actor, action="incident.review", subject=subject, detail=detail, at=at)
             return (_item(incident, row), *moved)
 
-        return self._published(await self._store.write(run))
+        try:
+            return self._published(await self._store.write(run))
+        except StaleWriteError:
+            # Who answered still sees what was: nothing else tells that desk of a new name.
+            self._published(await self._store.read(lambda session: (_item_now(session, incident_id),)))
+            raise
 
-    async def undo(self, actor: Actor, incident_id: str, *, expect_version: int) -> ReviewItem:
-        """Let an incident wait again.
+    async def undo(self, actor: Actor, incident_id: str, *, shown_kind: str, expect_version: int) -> ReviewItem:
+        """Take an answer back.
+
+        Args:
+            actor: An operator.
+            incident_id: Of the incident.
+            shown_kind: The rule that the answer was about; the incident may be named after another one by now.
+            expect_version: Of the item that was shown.
 
         Raises:
             NotPermittedError: The actor is no operator.
@@ -302,7 +324,7 @@ class ReviewService:
 
         def run(session: Session) -> tuple[ReviewItem, ...]:
             incident = _find(session, incident_id)
-            row = _checked(session, incident, expect_version)
+            row = _checked(session, incident, shown_kind, expect_version)
             if row is None or not row.outcome:
                 raise BadInputError("This incident was not reviewed.", hint="There is nothing to take back.")
             detail = f"taken back (was {row.outcome})"
@@ -312,30 +334,29 @@ class ReviewService:
             session.flush()
             subject = f"{incident.title} ({incident_id})"
             audit.append(session, actor, action="incident.review", subject=subject, detail=detail, at=at)
-            return (_item(incident, row),)
+            return (_item_now(session, incident_id),)
 
         return self._published(await self._store.write(run))
 
     async def precision(self, actor: Actor, *, since: datetime | None = None) -> PrecisionReport:
         """Return how often each rule was right, on all cameras and on each, of the incidents since then."""
         require(actor, Role.VIEWER)
-        bin_of = case(
-            *((IncidentRow.confidence < edge, index) for index, edge in enumerate(BIN_EDGES[1:-1])),
-            else_=len(BIN_EDGES) - 2,
+        answered = (
+            _counted(ReviewRow.kind, ReviewRow.confidence, ReviewRow.outcome)
+            .join(ReviewRow, ReviewRow.incident_id == IncidentRow.incident_id)
+            .where(ReviewRow.outcome != "", ReviewRow.kind.in_(_RULE_KINDS))
         )
-        outcome = func.coalesce(ReviewRow.outcome, "")
-        columns = (IncidentRow.kind, IncidentRow.source_id, outcome, bin_of)
-        query = (
-            select(*columns, func.max(IncidentRow.source_name), func.count())
-            .outerjoin(ReviewRow, ReviewRow.incident_id == IncidentRow.incident_id)
-            .where(_is_of_rule())
-            .group_by(*columns)
+        waiting = (
+            _counted(IncidentRow.kind, IncidentRow.confidence, literal(""))
+            .outerjoin(ReviewRow, _is_its_review())
+            .where(_is_waiting())
         )
-        if since is not None:
-            query = query.where(IncidentRow.began_at >= since)
 
         def run(session: Session) -> PrecisionReport:
-            return _report([tuple(row) for row in session.execute(query)])
+            queries = (
+                query if since is None else query.where(IncidentRow.began_at >= since) for query in (answered, waiting)
+            )
+            return _report([tuple(row) for query in queries for row in session.execute(query)])
 
         return await self._store.read(run)
 
@@ -402,34 +423,57 @@ def _precision(kind: str, source_id: str, name: str, found: dict[str, int]) -> R
     )
 
 
+def _counted(
+    kind: InstrumentedAttribute[str],
+    confidence: InstrumentedAttribute[float],
+    outcome: ColumnElement[str] | InstrumentedAttribute[str],
+) -> Select[*tuple[Any, ...]]:
+    """Return a query that counts incidents by rule, camera, outcome and bin of the confidence."""
+    bin_of = case(*((confidence < edge, index) for index, edge in enumerate(BIN_EDGES[1:-1])), else_=len(BIN_EDGES) - 2)
+    columns = (kind, IncidentRow.source_id, outcome, bin_of)
+    query = select(*columns, func.max(IncidentRow.source_name), func.count()).select_from(IncidentRow)
+    return query.where(_is_of_rule()).group_by(*columns)
+
+
 def _is_of_rule() -> ColumnElement[bool]:
-    # A lost camera is an incident as well, but nobody's judgement.
-    return and_(IncidentRow.source_kind == SourceKind.CAMERA.value, IncidentRow.kind.in_(_RULE_KINDS))
+    # A lost camera is an incident as well, but nobody's judgement; and what an operator wrote down, no rule saw.
+    by_hand = exists().where(
+        IncidentStepRow.incident_id == IncidentRow.incident_id, IncidentStepRow.step == Step.OPEN.value
+    )
+    return and_(IncidentRow.source_kind == SourceKind.CAMERA.value, IncidentRow.kind.in_(_RULE_KINDS), ~by_hand)
+
+
+def _is_its_review() -> ColumnElement[bool]:
+    """The review of an incident under the rule that it is named after now."""
+    return and_(ReviewRow.incident_id == IncidentRow.incident_id, ReviewRow.kind == IncidentRow.kind)
+
+
+def _is_waiting() -> ColumnElement[bool]:
+    return or_(ReviewRow.incident_id.is_(None), ReviewRow.outcome == "")
 
 
 def _filtered(query: Select[*tuple[Any, ...]], wanted: ReviewFilter) -> Select[*tuple[Any, ...]]:
-    query = query.outerjoin(ReviewRow, ReviewRow.incident_id == IncidentRow.incident_id).where(_is_of_rule())
+    query = query.outerjoin(ReviewRow, _is_its_review()).where(_is_of_rule())
     if wanted.kind:
         query = query.where(IncidentRow.kind == wanted.kind)
     if wanted.source_id:
         query = query.where(IncidentRow.source_id == wanted.source_id)
-    is_waiting = or_(ReviewRow.incident_id.is_(None), ReviewRow.outcome == "")
     if wanted.waiting is Waiting.WAITING:
-        query = query.where(is_waiting)
+        query = query.where(_is_waiting())
     elif wanted.waiting is Waiting.REVIEWED:
-        query = query.where(~is_waiting)
+        query = query.where(~_is_waiting())
     return query
 
 
 def _find(session: Session, incident_id: str) -> IncidentRow:
-    row = session.get(IncidentRow, incident_id)
-    if row is None or row.kind not in _RULE_KINDS:
+    row = session.scalar(select(IncidentRow).where(IncidentRow.incident_id == incident_id, _is_of_rule()))
+    if row is None:
         raise BadInputError("There is no such incident of a rule.", hint="Look at the list again.")
     return row
 
 
-def _checked(session: Session, incident: IncidentRow, expect_version: int) -> ReviewRow | None:
-    row = session.get(ReviewRow, incident.incident_id)
+def _checked(session: Session, incident: IncidentRow, kind: str, expect_version: int) -> ReviewRow | None:
+    row = session.get(ReviewRow, (incident.incident_id, kind))
     if (0 if row is None else row.version) != expect_version:
         who = f"{row.reviewed_by} reviewed" if row is not None else "Somebody reviewed"
         raise StaleWriteError(f"{who} {incident.title} meanwhile.", hint="Look at it once more.")
@@ -440,8 +484,7 @@ def _original(session: Session, incident_id: str, other_id: str) -> str:
     """Return the incident that a duplicate is to name."""
     if not other_id or other_id == incident_id:
         raise BadInputError("A duplicate needs the incident that it repeats.", hint="Choose another incident.")
-    _find(session, other_id)
-    review = session.get(ReviewRow, other_id)
+    review = session.get(ReviewRow, (other_id, _find(session, other_id).kind))
     original = review.duplicate_of if review is not None and review.duplicate_of else other_id
     if original == incident_id:
         raise BadInputError("That incident is a duplicate of this one.", hint="Take that review back first.")
@@ -452,11 +495,17 @@ def _follow(session: Session, incident_id: str, original: str | None) -> list[Re
     """What repeats an incident that is a duplicate now repeats its original."""
     if original is None:
         return []
-    rows = session.scalars(select(ReviewRow).where(ReviewRow.duplicate_of == incident_id)).all()
+    repeats = select(ReviewRow).where(ReviewRow.duplicate_of == incident_id, ReviewRow.incident_id != original)
+    rows = session.scalars(repeats).all()
     for row in rows:
         row.duplicate_of = original
     session.flush()
-    return [_item(session.get_one(IncidentRow, row.incident_id), row) for row in rows]
+    return [_item_now(session, row.incident_id) for row in rows]
+
+
+def _item_now(session: Session, incident_id: str) -> ReviewItem:
+    incident = session.get_one(IncidentRow, incident_id)
+    return _item(incident, session.get(ReviewRow, (incident_id, incident.kind)))
 
 
 def _item(incident: IncidentRow, review: ReviewRow | None) -> ReviewItem:

@@ -466,14 +466,29 @@ def _review_verbs(node: Node) -> dict[str, Verb]:
         return list(await node.require_services().review.candidates(actor_of(peer), incident_id))
 
     async def decide(
-        peer: Peer, *, incident_id: str, outcome: Outcome, version: int, duplicate_of: str = "", note: str = ""
+        peer: Peer,
+        *,
+        incident_id: str,
+        outcome: Outcome,
+        shown_kind: str,
+        version: int,
+        duplicate_of: str = "",
+        note: str = "",
     ) -> ReviewItem:
         return await node.require_services().review.decide(
-            actor_of(peer), incident_id, outcome, expect_version=version, duplicate_of=duplicate_of, note=note
+            actor_of(peer),
+            incident_id,
+            outcome,
+            shown_kind=shown_kind,
+            expect_version=version,
+            duplicate_of=duplicate_of,
+            note=note,
         )
 
-    async def undo(peer: Peer, *, incident_id: str, version: int) -> ReviewItem:
-        return await node.require_services().review.undo(actor_of(peer), incident_id, expect_version=version)
+    async def undo(peer: Peer, *, incident_id: str, shown_kind: str, version: int) -> ReviewItem:
+        return await node.require_services().review.undo(
+            actor_of(peer), incident_id, shown_kind=shown_kind, expect_version=version
+        )
 
     async def precision(peer: Peer, *, since: datetime | None = None) -> PrecisionReport:
         return await node.require_services().review.precision(actor_of(peer), since=since)

@@ -752,11 +752,17 @@ class IncidentClipRow(Base):
 
 
 class ReviewRow(Versioned, Base):
-    """What an operator made of an incident that a rule raised."""
+    """What an operator made of an incident under the rule that it was named after just then."""
 
     __tablename__ = "review"
 
     incident_id: Mapped[str] = mapped_column(ForeignKey("incident.incident_id"), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """Of the incident when it was answered; empty where a version before did not note it and it was named anew."""
+
+    confidence: Mapped[float]
+    """Of the incident when it was answered."""
+
     outcome: Mapped[str] = mapped_column(String(16))
     """"true", "false" or "duplicate"; empty where the review was taken back."""
 

@@ -84,24 +84,27 @@ class ReviewTable(QAbstractTableModel):
         self.endRemoveRows()
         return True
 
-    def prepend_items(self, items: Iterable[ReviewItem]) -> int:
-        """Add newer ones above; returns how many were new."""
-        fresh = [item for item in items if item.incident.incident_id not in self._rows]
-        newest = self._items[0].incident.incident_id if self._items else ""
-        fresh = [item for item in fresh if item.incident.incident_id > newest]
-        if fresh:
-            self.beginInsertRows(_NOWHERE, 0, len(fresh) - 1)
-            self._items[:0] = fresh
+    def merge_items(self, items: Iterable[ReviewItem]) -> None:
+        """Take in the newest ones: what is new to the table, where it belongs, and what became of the others."""
+        items = list(items)
+        self.update_items(items)
+        for item in items:
+            incident_id = item.incident.incident_id
+            if incident_id in self._rows:
+                continue
+            older = (row for row, known in enumerate(self._items) if known.incident.incident_id < incident_id)
+            row = next(older, len(self._items))
+            self.beginInsertRows(_NOWHERE, row, row)
+            self._items.insert(row, item)
             self._number()
             self.endInsertRows()
-        return len(fresh)
 
     def update_items(self, items: Iterable[ReviewItem]) -> list[int]:
         """Show what became of these; the newest version counts. Returns the rows that changed."""
         changed = []
         for item in items:
             row = self.row_of(item.incident.incident_id)
-            if row >= 0 and item.version > self._items[row].version:
+            if row >= 0 and _is_newer(item, self._items[row]):
                 self._items[row] = item
                 self.dataChanged.emit(self.index(row, 0), self.index(row, len(_TITLES) - 1))
                 changed.append(row)
@@ -135,6 +138,13 @@ class ReviewTable(QAbstractTableModel):
         if role == Qt.ItemDataRole.TextAlignmentRole and index.column() == CONFIDENCE:
             return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         return None
+
+
+def _is_newer(item: ReviewItem, known: ReviewItem) -> bool:
+    if item.incident.kind != known.incident.kind:
+        # Each rule's answer counts its own versions.
+        return item.incident.version > known.incident.version
+    return item.version > known.version
 
 
 def _cell(item: ReviewItem, column: int) -> str:

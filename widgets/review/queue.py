@@ -60,6 +60,10 @@ _TIPS = {
     Outcome.FALSE: "Nothing of the kind happened",
     Outcome.DUPLICATE: "True, and another incident tells it already",
 }
+_WHAT_COUNTS = (
+    "Judged is the rule that an incident is named after. What other rules saw in it is not, "
+    "nor is what was written by hand."
+)
 _MEASURES = (
     Column(title="Rule"),
     Column(title="Right", is_figure=True),
@@ -88,16 +92,16 @@ class ReviewQueue(QWidget):
         page_requested(ReviewFilter, str): Filter, and id of the last incident that is shown; answered by `show_page`.
         picture_requested(str): Incident id; answered by `show_picture`.
         candidates_requested(str): Incident id; answered by `show_candidates`.
-        decide_requested(str, Outcome, int, str): Incident id, outcome, version, id of the original or nothing.
-        undo_requested(str, int): Incident id and version.
+        decide_requested(ReviewItem, Outcome, str): What was looked at, outcome, id of the original or nothing.
+        undo_requested(ReviewItem): With the answer that is taken back.
         goto_requested(ReviewItem): Double click, or Enter.
     """
 
     page_requested = Signal(object, str)
     picture_requested = Signal(str)
     candidates_requested = Signal(str)
-    decide_requested = Signal(str, object, int, str)
-    undo_requested = Signal(str, int)
+    decide_requested = Signal(object, object, str)
+    undo_requested = Signal(object)
     goto_requested = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -153,7 +157,7 @@ class ReviewQueue(QWidget):
         self._refresh()
 
     def show_newest(self, wanted: ReviewFilter, page: ReviewPage) -> None:
-        """Put what happened since above the list, without moving what is looked at.
+        """Put what happened since where it belongs, without moving what is looked at.
 
         Where more happened than a page holds, the list begins anew: nothing between is passed over.
         """
@@ -162,7 +166,7 @@ class ReviewQueue(QWidget):
         if page.has_more and self._model.is_older_than(page.items):
             self.ask_anew()
             return
-        self._model.prepend_items(page.items)
+        self._model.merge_items(page.items)
         if self._model.keep_newest(max(KEPT_ROWS, self._table.currentIndex().row() + PAGE_ROWS)):
             self._has_more = True
         if page.n_matching is not None:
@@ -224,7 +228,7 @@ class ReviewQueue(QWidget):
         self._say("Which one does it repeat? Enter takes the first, Esc goes back.")
         self._candidates.setCurrentRow(0)
         # The picture is what one compares by: it keeps its room.
-        self._measures.setVisible(self.height() >= look().sizes.body * _TALL_EM)
+        self._measured.setVisible(self.height() >= look().sizes.body * _TALL_EM)
         self._candidates.show()
         self._candidates.setFocus()
 
@@ -241,7 +245,7 @@ class ReviewQueue(QWidget):
         self._hide_candidates()
         self._done.append(_Done(item.incident.incident_id, item))
         del self._done[:-200]
-        self.decide_requested.emit(item.incident.incident_id, outcome, item.version, original)
+        self.decide_requested.emit(item, outcome, original)
         self.go_on(1)
 
     def go_on(self, step: int) -> None:
@@ -257,16 +261,16 @@ class ReviewQueue(QWidget):
         done = self._done.pop()
         row = self._model.row_of(done.incident_id)
         item = self._model.item(row)
-        if item is None or item.version <= done.before.version:
-            # The list was filtered anew, or the answer was refused.
+        before = done.before
+        if item is None or item.incident.kind != before.incident.kind or item.version <= before.version:
+            # The list was filtered anew, or the answer was refused, or the incident became something else.
             self._say("The last answer cannot be taken back from here.")
             return
         self._table.setCurrentIndex(self._model.index(row, 0))
-        if done.before.outcome is None:
-            self.undo_requested.emit(done.incident_id, item.version)
+        if before.outcome is None:
+            self.undo_requested.emit(item)
         else:
-            before = done.before
-            self.decide_requested.emit(done.incident_id, before.outcome, item.version, before.duplicate_of)
+            self.decide_requested.emit(item, before.outcome, before.duplicate_of)
 
     # -- building -------------------------------------------------------------------------------------------------
 
@@ -375,15 +379,27 @@ class ReviewQueue(QWidget):
         column.addWidget(self._note)
         column.addWidget(self._candidates)
         column.addLayout(self._build_buttons(upper))
-        self._measures = TextTable("How often each rule was right", _MEASURES, self)
         side = QSplitter(Qt.Orientation.Vertical, self)
         side.setChildrenCollapsible(False)
         side.addWidget(upper)
-        side.addWidget(self._measures)
+        side.addWidget(self._build_measures())
         side.setStretchFactor(0, 1)
         side.setStretchFactor(1, 0)
         side.setSizes([look().sizes.row * 12, look().sizes.row * 4])
         return side
+
+    def _build_measures(self) -> QWidget:
+        self._measured = QWidget(self)
+        self._measures = TextTable("How often each rule was right", _MEASURES, self._measured)
+        counted = QLabel(_WHAT_COUNTS, self._measured)
+        counted.setWordWrap(True)
+        set_role(counted, "caption")
+        column = QVBoxLayout(self._measured)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(look().sizes.gap)
+        column.addWidget(self._measures, 1)
+        column.addWidget(counted)
+        return self._measured
 
     def _build_buttons(self, parent: QWidget) -> FlowLayout:
         buttons = FlowLayout(look().sizes.gap * 2)
@@ -439,7 +455,7 @@ class ReviewQueue(QWidget):
 
     def _hide_candidates(self) -> None:
         self._candidates.hide()
-        self._measures.show()
+        self._measured.show()
         self._say("")
 
     def _ask_for_more(self) -> None:

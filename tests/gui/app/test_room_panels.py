@@ -14,6 +14,7 @@ from app.main_window import MainWindow
 from app.panel import discover_panels
 from app.panels.alarms import create as create_alarms
 from app.panels.devices import PANEL as DEVICES
+from app.panels.review import create as create_review
 from app.panels.scene import PANEL as SCENE
 from app.panels.wall import create as create_wall
 from app.room import Room
@@ -22,7 +23,8 @@ from core.cameras.model import Camera
 from core.drones.model import Drone
 from core.field.model import Device
 from core.incidents.flood import Flood
-from core.incidents.model import SourceKind
+from core.incidents.model import Incident, IncidentStatus, SourceKind
+from core.incidents.review import Outcome, ReviewFilter, ReviewItem, ReviewPage
 from core.kernel.errors import ConsoleError
 from core.kernel.paths import default_folders
 from core.parking.model import Lot
@@ -33,6 +35,7 @@ from tests.fixtures.panels import made
 from tests.gui.alarms.making import NOW
 from widgets.alarms.table_model import PLACE_ROLE
 from widgets.devices.bulk_page import BulkPage, BulkTask
+from widgets.review.queue import ReviewQueue
 from widgets.video.tour import Tour, TourStop
 
 CAMERAS = {name: Camera(camera_id=name, name=name.title(), address="x") for name in ("ring", "gate")}
@@ -315,3 +318,44 @@ def test_what_is_asked_of_several_devices_before_the_rest_of_the_panel_stands_is
     QTest.mouseClick(edit, Qt.MouseButton.LeftButton)
 
     assert isinstance(devices.currentWidget(), BulkPage)
+
+
+def stopped_vehicle() -> Incident:
+    return Incident(
+        incident_id="I1",
+        kind="stopped_vehicle",
+        title="Stopped vehicle",
+        source_kind=SourceKind.CAMERA,
+        source_id="ring",
+        source_name="Ring",
+        status=IncidentStatus.NEW,
+        began_at=NOW,
+    )
+
+
+def test_an_answer_of_the_review_names_the_rule_that_it_is_about(room, qtbot):
+    panel = create_review(room)
+    qtbot.addWidget(panel)
+    queue = panel.findChild(ReviewQueue)
+    queue.show_role(Role.OPERATOR)
+    queue.show_page(ReviewFilter(), "", ReviewPage(items=(ReviewItem(incident=stopped_vehicle(), version=3),)))
+
+    queue.decide(Outcome.TRUE)
+
+    (asked,) = room.arguments_of("review.decide")
+    assert (asked["incident_id"], asked["shown_kind"], asked["version"]) == ("I1", "stopped_vehicle", 3)
+
+
+def test_an_incident_that_is_named_after_another_rule_is_asked_for_again(room, qtbot):
+    panel = create_review(room)
+    qtbot.addWidget(panel)
+    room.live.incidents["I1"] = stopped_vehicle()
+    room.live.incidents_changed.emit()
+    panel._news.stop()
+
+    room.live.incidents_changed.emit()
+    assert not panel._news.isActive()
+
+    room.live.incidents["I1"] = replace(stopped_vehicle(), kind="collision", version=2)
+    room.live.incidents_changed.emit()
+    assert panel._news.isActive()

@@ -1,9 +1,10 @@
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QLabel
 
 from core.access.model import Role
 from core.incidents.model import Incident, IncidentStatus, SourceKind
@@ -63,7 +64,9 @@ def queue(qtbot):
 @pytest.fixture
 def decided(queue):
     heard = []
-    queue.decide_requested.connect(lambda *said: heard.append(said))
+    queue.decide_requested.connect(
+        lambda item, outcome, original: heard.append((item.incident.incident_id, outcome, item.version, original))
+    )
     return heard
 
 
@@ -138,7 +141,7 @@ def test_undo_takes_the_last_answer_back(queue, decided, qtbot):
     with qtbot.waitSignal(queue.undo_requested) as taken:
         press(qtbot, queue, Qt.Key.Key_U)
 
-    assert taken.args == ["9000", 1]
+    assert taken.args == [reviewed(0, Outcome.TRUE)]
     assert queue.current.incident.incident_id == "9000"
 
 
@@ -165,6 +168,46 @@ def test_an_older_word_does_not_replace_a_newer_one(queue):
     queue.show_reviews([reviewed(0, Outcome.TRUE, version=2)])
 
     assert queue._model.item(0).outcome is Outcome.FALSE
+
+
+def become_a_collision(number, **changes):
+    shown = make_item(number)
+    incident = replace(shown.incident, kind="collision", title="Collision", version=shown.incident.version + 1)
+    return replace(shown, incident=incident, **changes)
+
+
+def test_what_became_something_else_waits_again_and_no_older_word_hides_it(queue, decided, qtbot):
+    queue.show_reviews([reviewed(0, Outcome.TRUE)])
+
+    queue.show_newest(ReviewFilter(), ReviewPage(items=(become_a_collision(0),)))
+    queue.show_reviews([reviewed(0, Outcome.TRUE)])
+
+    assert queue._model.index(0, 1).data() == "Collision"
+    press(qtbot, queue, Qt.Key.Key_F)
+    assert decided == [("9000", Outcome.FALSE, 0, "")]
+
+
+def test_what_waits_again_comes_where_it_belongs_without_moving_what_is_looked_at(queue, qtbot):
+    queue.show_page(ReviewFilter(), "", page_of(0, 2))
+    press(qtbot, queue, Qt.Key.Key_J)
+
+    queue.show_newest(ReviewFilter(), page_of(-1, 0, 1, 2, 3))
+
+    shown = [item.incident.incident_id for item in queue._model.items]
+    assert shown == ["9001", "9000", "8999", "8998", "8997"]
+    assert queue.current.incident.incident_id == "8998"
+
+
+def test_an_answer_to_what_became_something_else_is_not_taken_back(queue, qtbot):
+    press(qtbot, queue, Qt.Key.Key_T)
+    queue.show_reviews([become_a_collision(0, outcome=Outcome.FALSE, version=1, reviewed_by="omar")])
+    asked = []
+    queue.undo_requested.connect(asked.append)
+
+    press(qtbot, queue, Qt.Key.Key_U)
+
+    assert asked == []
+    assert "cannot be taken back" in queue._note.text()
 
 
 def test_viewers_look_and_do_not_answer(queue, decided, qtbot):
@@ -292,6 +335,13 @@ def test_how_often_each_rule_was_right_is_shown_and_by_confidence_for_one(queue)
     queue._kind.setCurrentIndex(queue._kind.findData("collision"))
     assert [line.cells[0] for line in queue._measures.lines] == ["All cameras", "Tunnel", "Sure 80% to 90%"]
     assert queue._measures.lines[0].cells[2] == "49% to 94%"
+
+
+def test_what_the_figures_count_stands_beside_them(queue):
+    said = [label.text() for label in queue._measures.parentWidget().findChildren(QLabel)]
+
+    assert any("the rule that an incident is named after" in text and "by hand" in text for text in said)
+    assert queue._measures.isVisible()
 
 
 @pytest.mark.parametrize("width", [480, 700, 1200])

@@ -15,10 +15,11 @@ from core.incidents.review import (
     Waiting,
     wilson_interval,
 )
-from core.incidents.work import Disposition, Step, StepOrder
+from core.incidents.work import Disposition, HandIncident, Step, StepOrder
 from core.kernel.errors import BadInputError, NotPermittedError, StaleWriteError
 from core.kernel.ids import new_id
 from core.store.tables import IncidentRow
+from core.vision.model import Observation, ObservationKind, Phase
 from tests.fixtures.room import OLGA, OMAR, VERA, Room, make_condition
 
 
@@ -38,8 +39,47 @@ def happen(room: Room, n: int = 1, **changes) -> list[str]:
     return ids
 
 
-def decide(room, review, incident_id, outcome, *, version=0, actor=OLGA, **more):
-    return room.run(review.decide(actor, incident_id, outcome, expect_version=version, **more))
+def decide(room, review, incident_id, outcome, *, kind="congestion", version=0, actor=OLGA, **more):
+    return room.run(review.decide(actor, incident_id, outcome, shown_kind=kind, expect_version=version, **more))
+
+
+def see(room, kind, *, confidence=0.9):
+    """Let a rule see something at the same place; return the incident that it belongs to."""
+    seen = Observation(
+        observation_id=new_id(),
+        camera_id="ring-north",
+        kind=kind,
+        phase=Phase.BEGIN,
+        rule_key="lane",
+        rule_name="Lane",
+        condition_key=f"{kind.value}:lane",
+        pts_s=0.0,
+        captured_at=room.clock.now(),
+        bbox_xyxy=(0.4, 0.4, 0.5, 0.5),
+        confidence=confidence,
+        values={},
+    )
+    return room.run(room.incidents.take_observation(seen, camera_name="Ring North")).incident_id
+
+
+def write_by_hand(room):
+    """Let an operator write down a crash at a camera, and close it as true."""
+    dispatch = DispatchService(room.store, room.bus, room.clock, evidence=room.folder / "evidence")
+    wanted = HandIncident(kind="collision", title="Crash that no rule saw", camera_id="ring-north")
+    incident = room.run(dispatch.open_by_hand(OLGA, wanted, source_name="Ring North"))
+    for order in (
+        StepOrder(step=Step.ASSIGN, operator="olga"),
+        StepOrder(step=Step.RESOLVE),
+        StepOrder(step=Step.CLOSE, disposition=Disposition.TRUE),
+    ):
+        incident = room.run(dispatch.take_step(OLGA, incident.incident_id, order, expect_version=incident.work_version))
+    return incident
+
+
+def counted(room, review):
+    """Return what is counted of each rule on all cameras: true, false, waiting."""
+    rules = room.run(review.precision(VERA)).rules
+    return {rule.kind: (rule.n_true, rule.n_false, rule.n_waiting) for rule in rules if not rule.source_id}
 
 
 def page(room, review, **options):
@@ -68,6 +108,88 @@ def test_only_what_a_rule_raised_is_reviewed(room, review):
     (jam,) = happen(room)
 
     assert ids_of(page(room, review, waiting=Waiting.ALL)) == [jam]
+
+
+def test_what_an_operator_wrote_down_waits_for_nobody_and_says_nothing_of_a_rule(room, review):
+    crash = write_by_hand(room)
+
+    assert room.run(review.take_disposition(OLGA, crash)) is None
+    assert ids_of(page(room, review, waiting=Waiting.ALL)) == []
+    report = room.run(review.precision(VERA))
+    assert (report.rules, report.bins) == ((), ())
+    with pytest.raises(BadInputError, match="of a rule"):
+        decide(room, review, crash.incident_id, Outcome.TRUE, kind="collision")
+
+
+def test_what_a_rule_raised_repeats_nothing_that_was_written_down(room, review):
+    crash = write_by_hand(room)
+    (jam,) = happen(room)
+
+    assert room.run(review.candidates(VERA, jam)) == ()
+    with pytest.raises(BadInputError, match="of a rule"):
+        decide(room, review, jam, Outcome.DUPLICATE, duplicate_of=crash.incident_id)
+
+
+def test_an_answer_is_about_the_rule_that_the_incident_was_named_after_just_then(room, review):
+    incident_id = see(room, ObservationKind.STOPPED_VEHICLE, confidence=0.65)
+    decide(room, review, incident_id, Outcome.TRUE, kind="stopped_vehicle")
+    room.clock.advance(seconds=1800)
+
+    assert see(room, ObservationKind.COLLISION, confidence=0.95) == incident_id
+
+    assert counted(room, review) == {"stopped_vehicle": (1, 0, 0), "collision": (0, 0, 1)}
+    (waits,) = page(room, review).items
+    assert (waits.incident.kind, waits.outcome, waits.version) == ("collision", None, 0)
+    bins = room.run(review.precision(VERA)).bins
+    assert [(one.kind, one.low, one.n_true) for one in bins if one.n_true] == [("stopped_vehicle", 0.6, 1)]
+
+
+def test_an_incident_of_two_rules_has_an_answer_for_each(room, review):
+    incident_id = see(room, ObservationKind.STOPPED_VEHICLE)
+    decide(room, review, incident_id, Outcome.TRUE, kind="stopped_vehicle")
+    see(room, ObservationKind.COLLISION)
+
+    decide(room, review, incident_id, Outcome.FALSE, kind="collision")
+
+    assert counted(room, review) == {"stopped_vehicle": (1, 0, 0), "collision": (0, 1, 0)}
+    assert ids_of(page(room, review)) == []
+
+
+def test_an_answer_to_what_became_something_else_is_refused_and_the_desk_is_told_what_it_is(room, review):
+    incident_id = see(room, ObservationKind.STOPPED_VEHICLE)
+    see(room, ObservationKind.COLLISION)
+    heard = []
+    room.bus.subscribe(ReviewChanged, heard.append)
+
+    with pytest.raises(StaleWriteError, match="It became Collision"):
+        decide(room, review, incident_id, Outcome.TRUE, kind="stopped_vehicle")
+
+    assert [(item.incident.kind, item.outcome) for item in heard[0].items] == [("collision", None)]
+    assert counted(room, review) == {"collision": (0, 0, 1)}
+
+
+def test_an_answer_is_taken_back_also_when_the_incident_became_something_else(room, review):
+    incident_id = see(room, ObservationKind.STOPPED_VEHICLE)
+    decide(room, review, incident_id, Outcome.FALSE, kind="stopped_vehicle")
+    see(room, ObservationKind.COLLISION)
+
+    item = room.run(review.undo(OLGA, incident_id, shown_kind="stopped_vehicle", expect_version=1))
+
+    assert (item.incident.kind, item.outcome) == ("collision", None)
+    assert counted(room, review) == {"collision": (0, 0, 1)}
+
+
+def test_what_became_of_an_incident_answers_for_its_last_name(room, review):
+    dispatch = DispatchService(room.store, room.bus, room.clock, evidence=room.folder / "evidence")
+    incident_id = see(room, ObservationKind.STOPPED_VEHICLE)
+    decide(room, review, incident_id, Outcome.TRUE, kind="stopped_vehicle")
+    see(room, ObservationKind.COLLISION)
+    order = StepOrder(step=Step.CLOSE, disposition=Disposition.FALSE_ALARM)
+    closed = room.run(dispatch.take_step(OLGA, incident_id, order, expect_version=0))
+
+    room.run(review.take_disposition(OLGA, closed))
+
+    assert counted(room, review) == {"stopped_vehicle": (1, 0, 0), "collision": (0, 1, 0)}
 
 
 def test_the_queue_is_read_in_pages_without_losing_one(room, review):
@@ -116,7 +238,7 @@ def test_a_review_that_is_taken_back_waits_again_and_an_old_version_stays_old(ro
     (jam,) = happen(room)
     decide(room, review, jam, Outcome.FALSE)
 
-    item = room.run(review.undo(OLGA, jam, expect_version=1))
+    item = room.run(review.undo(OLGA, jam, shown_kind="congestion", expect_version=1))
 
     assert item.outcome is None
     assert ids_of(page(room, review)) == [jam]
@@ -129,7 +251,7 @@ def test_what_nobody_reviewed_cannot_be_taken_back(room, review):
     (jam,) = happen(room)
 
     with pytest.raises(BadInputError, match="was not reviewed"):
-        room.run(review.undo(OLGA, jam, expect_version=0))
+        room.run(review.undo(OLGA, jam, shown_kind="congestion", expect_version=0))
 
 
 def test_viewers_read_and_operators_review(room, review):
@@ -258,7 +380,7 @@ def test_how_sure_a_rule_was_is_compared_with_how_often_it_was_right(room, revie
 
     ids = room.run(room.store.write(lambda session: write(session, [0.65, 0.69, 0.95, 1.0])))
     for incident_id, outcome in zip(ids, (Outcome.FALSE, Outcome.TRUE, Outcome.TRUE, Outcome.TRUE), strict=True):
-        decide(room, review, incident_id, outcome)
+        decide(room, review, incident_id, outcome, kind="collision")
 
     bins = room.run(review.precision(VERA)).bins
 
