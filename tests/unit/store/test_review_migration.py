@@ -53,7 +53,7 @@ def test_an_answer_is_not_taken_for_one_about_a_name_that_came_after_it(both_sto
     see(room, ObservationKind.COLLISION)
     room.close()
 
-    assert go_back_to(both_stores, "0033") == ["incident_id"]
+    assert go_back_to(both_stores, "0034") == ["incident_id"]
 
     room = Room(both_stores, tmp_path)
     review = ReviewService(room.store, room.bus, room.clock)
@@ -73,7 +73,7 @@ def test_of_two_answers_the_version_before_keeps_the_last(both_stores: str, tmp_
     room.run(review.decide(OLGA, incident_id, Outcome.FALSE, shown_kind="collision", expect_version=0))
     room.close()
 
-    go_back_to(both_stores, "0033")
+    go_back_to(both_stores, "0034")
 
     room = Room(both_stores, tmp_path)
     assert counted(room, ReviewService(room.store, room.bus, room.clock)) == {"collision": (0, 1, 0)}
