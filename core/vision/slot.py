@@ -80,6 +80,10 @@ UNDERSAMPLED = (
     "Looked at fewer than three times a second: vehicles may pass unseen, so its minutes are not complete. "
     "Ask for more pictures a second in its settings, or from the camera."
 )
+RARE = (
+    "Less than one look in three seconds: nobody is followed or counted, and most rules tell nothing. "
+    "Ask for more pictures a second in its settings, or from the camera."
+)
 AWAY = "Away from home: rules rest, nothing is counted. ⌂ in PTZ sends it back."
 AWAY_BLACK = "Away from home: all is black, for parts are private. ⌂ in PTZ sends it back."
 UNREADABLE_BLACK = (
@@ -403,7 +407,7 @@ class CameraSlot:
         if overloaded:
             return overloaded
         if analyser is not None and analyser.is_undersampled and self.job.scene.measures:
-            return UNDERSAMPLED
+            return RARE if analyser.is_rare else UNDERSAMPLED
         return " ".join(text for text in self._lasting_faults(analyser) if text)
 
     def _lasting_faults(self, analyser: CameraAnalyser | None) -> tuple[str, ...]:

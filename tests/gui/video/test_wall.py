@@ -735,6 +735,7 @@ SENTENCES = [
     slot.NO_DETECTOR,
     slot.SILENT_DETECTOR,
     slot.UNDERSAMPLED,
+    slot.RARE,
     slot.BROKEN.format(n=9),
     *slot.BLIND.values(),
     OTHER_CLASSES.format(model="sea", known="boat, buoy", wanted="car, bus"),

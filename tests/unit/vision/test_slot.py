@@ -54,7 +54,7 @@ class BrokenAnalyser:
 
     is_settled = True
     blinded_by = None
-    is_blind = is_moved = is_undersampled = is_view_open = False
+    is_blind = is_moved = is_undersampled = is_rare = is_view_open = False
 
     def hold(self, pts_s, captured_at):
         raise ZeroDivisionError
@@ -585,3 +585,21 @@ def test_nobody_crosses_a_line_where_a_stream_or_a_file_began_again(tmp_path, br
 
     kinds = [message.observation.kind for message in camera.sent if isinstance(message, Observed)]
     assert kinds.count(ObservationKind.LINE_CROSSED) == n_crossed
+
+
+def test_a_camera_whose_pictures_come_seconds_apart_says_that_it_is_not_watched(tmp_path):
+    camera = Camera(tmp_path, scene=Scene(lines=(LINE,)))
+    camera.slot.use_detector(ENGINE)
+    random = np.random.default_rng(1)
+    for _ in range(6):
+        camera.n, camera.now_s = camera.n + 24, camera.now_s + 4.8
+        # Noise, for a picture that stays the same to the last pixel is frozen.
+        camera.show(np.clip(STREET + random.integers(-3, 4, STREET.shape), 0, 255).astype(np.uint8))
+        camera.answer()
+
+    report = camera.slot.report(camera.now_s)
+    camera.slot.close()
+    camera.reader.close()
+
+    assert report.is_undersampled
+    assert "Less than one look in three seconds" in report.detection_reason
