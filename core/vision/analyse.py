@@ -186,6 +186,11 @@ class CameraAnalyser:
         """Whether the camera is looked at too rarely for counts that hold."""
         return self._rules.is_undersampled
 
+    @property
+    def is_rare(self) -> bool:
+        """Whether the camera is looked at so rarely that nobody is followed from look to look."""
+        return self._rules.is_rare
+
     def take_minutes(self, now: datetime) -> tuple[FlowMinute, ...]:
         """Return what was measured in the minutes that ended since the last call.
 

@@ -45,18 +45,18 @@ class HeldEnds:
         return told
 
     def let_go(
-        self, observations: Sequence[Observation], dt_s: float, pts_s: float, captured_at: datetime
+        self, observations: Sequence[Observation], looked_s: float, pts_s: float, captured_at: datetime
     ) -> list[Observation]:
         """Return what is told of a picture that can be believed, and with it the ends whose time has come.
 
         Args:
             observations: Of this picture; what begins again never ended. What ends before the patience is over may have
                 been lost while nothing was seen: that waits as well.
-            dt_s: Seconds of pictures since the last one.
+            looked_s: Of the picture clock.
             pts_s: Picture time, for the ends that were held back.
             captured_at: Wall time, for the same.
         """
-        self._seen_s += dt_s
+        self._seen_s += looked_s
         if self._seen_s < self._patience_s:
             return self._without_ends(observations)
         for one in observations:

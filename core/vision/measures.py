@@ -105,7 +105,7 @@ class MinuteMeasures:
         for lane in self._lanes:
             lane.update(minute.lanes[lane.key], sightings, self.speeds, clock.now_s, watched_s)
             lane.forget(gone)
-        self._follow_ways(minute, sightings, gone, clock.now_s, saw_nothing=saw_nothing)
+        self._follow_ways(minute, sightings, gone, clock, saw_nothing=saw_nothing)
 
     def break_off(self) -> None:
         """Let nobody pass the middle of a lane with the next picture: it does not go on from the last one."""
@@ -160,13 +160,13 @@ class MinuteMeasures:
         minute: _Minute,
         sightings: Sequence[Sighting],
         gone: Iterable[int],
-        now_s: float,
+        clock: PictureClock,
         *,
         saw_nothing: bool,
     ) -> None:
         """Count who comes into a zone, and each zone where that vehicle was before, once."""
         for key, presence in self._zones:
-            change = presence.update(sightings, presence.inside(sightings), now_s, saw_nothing=saw_nothing)
+            change = presence.update(sightings, presence.inside(sightings), clock, saw_nothing=saw_nothing)
             for sighting in change.entered:
                 minute.zones[key] += 1
                 been = self._been.get(sighting.key, ())

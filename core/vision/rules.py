@@ -2,7 +2,8 @@
 
 All rules count seconds of pictures that were really there. Over a gap (a camera that was away) conditions stay as they
 were, nobody crosses a line, and no dwell time is added. Nor does anybody cross a line where a stream or a file began
-again, or over a step so long that no vehicle can be followed.
+again, or over a step so long that no vehicle can be followed. Where every step is a gap, an alarmed zone goes by looks
+instead of seconds: it would never be empty otherwise.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ from core.vision.tuning import Tuning
 from core.vision.vehicles import PictureClock, Sighting, VehicleMemory
 from core.vision.view import LearnedView
 from core.vision.wrong_way import WrongWayRule
-from core.vision.zones import ZoneChange, ZonePresence
+from core.vision.zones import OUT_AFTER_RARE_LOOKS, ZoneChange, ZonePresence
 
 RULE_MAKERS: tuple[tuple[ObservationKind, Callable[[Scene, float], SceneRule]], ...] = (
     (ObservationKind.WRONG_WAY, WrongWayRule),
@@ -149,7 +150,7 @@ class SceneRules:
         for condition in self._conditions:
             condition.update(moment, note)
         is_unsure = moment.is_unsure = any(condition.is_unsure for condition in self._conditions)
-        self._seen_s = 0.0 if is_unsure else self._seen_s + self._clock.dt_s
+        self._seen_s = 0.0 if is_unsure else self._seen_s + self._clock.looked_s
         saw_nothing = self._seen_s < GLANCE_S
         counted = [sighting for sighting in sightings if sighting.track.label in self._labels]
         crossings = []
@@ -183,7 +184,7 @@ class SceneRules:
             self._ends.distrust()
         if is_unsure:
             return self._ends.hold_back(note.observations)
-        return self._ends.let_go(note.observations, moment.dt_s, pts_s, captured_at)
+        return self._ends.let_go(note.observations, self._clock.looked_s, pts_s, captured_at)
 
     def break_off(self) -> None:
         """Let nobody cross a line with the next picture: it does not go on from the last one."""
@@ -242,7 +243,12 @@ class SceneRules:
         if self._wanted_per_s < LEAST_LOOKS_PER_S:
             return True
         is_slow = self._clock.looks_per_s < _RATE_SLACK * LEAST_LOOKS_PER_S
-        return is_slow or self._clock.dt_s * LEAST_LOOKS_PER_S > _MISSED_LOOKS
+        return is_slow or self._clock.is_gap or self._clock.dt_s * LEAST_LOOKS_PER_S > _MISSED_LOOKS
+
+    @property
+    def is_rare(self) -> bool:
+        """Whether the camera is looked at so rarely that nobody is followed from look to look."""
+        return self._clock.is_rare
 
     def n_inside(self, zone_key: str) -> int:
         """Return how many vehicles are in a zone now.
@@ -270,6 +276,7 @@ class _ZoneRules:
             self._stopped = StoppedRule(zone.stopped_after_s)
         self._is_occupied = False
         self._empty_s = 0.0
+        self._n_rare_looks_empty = 0
 
     def update(
         self,
@@ -281,10 +288,11 @@ class _ZoneRules:
         saw_nothing: bool,
     ) -> None:
         inside = self.presence.inside(sightings)
-        came = self.presence.update(sightings, inside, clock.now_s, saw_nothing=saw_nothing)
+        came = self.presence.update(sightings, inside, clock, saw_nothing=saw_nothing)
+        inside = tuple(sighting for sighting in inside if sighting.track.label != PERSON)
+        self._n_rare_looks_empty = 0 if inside else self._n_rare_looks_empty + clock.is_rare
         self._watch_presence(came, clock, note)
         self.presence.forget(gone)
-        inside = tuple(sighting for sighting in inside if sighting.track.label != PERSON)
         is_congested = self._watch_congestion(inside, gone, clock, note)
         if self._stopped is None:
             return
@@ -312,10 +320,11 @@ class _ZoneRules:
         n_inside = float(self.presence.n_vehicles)
         arrived = [who for who in change.entered + change.found if who.track.label != PERSON]
         self._empty_s = 0.0 if n_inside else self._empty_s + clock.dt_s
+        is_seen_empty = not n_inside and self._n_rare_looks_empty >= OUT_AFTER_RARE_LOOKS
         if arrived and not self._is_occupied:
             self._is_occupied = True
             phase, who = Phase.BEGIN, arrived[0]
-        elif self._is_occupied and self._empty_s > EMPTY_AFTER_S:
+        elif self._is_occupied and (is_seen_empty or self._empty_s > EMPTY_AFTER_S):
             self._is_occupied = False
             phase, who = Phase.END, None
         else:

@@ -88,6 +88,10 @@ OFF = (
     "frozen or moved."
 )
 OFF_PRIVATE = f"{OFF} If it was knocked, its masks no longer hide what is private."
+RARE = (
+    "Less than one look in three seconds: nobody is followed or counted, and most rules tell nothing. "
+    "Ask for more pictures a second in its settings, or from the camera."
+)
 AWAY = "Away from home: rules rest, nothing is counted. ⌂ in PTZ sends it back."
 AWAY_BLACK = "Away from home: all is black, for parts are private. ⌂ in PTZ sends it back."
 RESTS = "Rules rest, nothing is counted."
@@ -423,7 +427,7 @@ class CameraSlot:
         if overloaded:
             return overloaded
         if analyser is not None and analyser.is_undersampled and self.job.scene.measures:
-            return UNDERSAMPLED
+            return RARE if analyser.is_rare else UNDERSAMPLED
         return " ".join(text for text in self._lasting_faults(analyser) if text)
 
     def _lasting_faults(self, analyser: CameraAnalyser | None) -> tuple[str, ...]:

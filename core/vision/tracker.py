@@ -35,6 +35,9 @@ GAP_S = 2.0
 
 _ACCEPT_FIRST = 0.85
 _ACCEPT_WEAK = 0.6
+_ACCEPT_STANDING = 0.6
+"""Over a gap only who stood is known again, by its place: who is beside it came meanwhile."""
+
 _ACCEPT_NEAR = 1.0
 _TOP_SPEED = 10.0
 """Box sizes per second; 100 km/h straight across the picture of a camera ten metres above the lane."""
@@ -135,7 +138,7 @@ class ByteTracker:
 
     def update(self, boxes: FloatArray, pts_s: float, motion: Motion | None = None) -> tuple[Track, ...]:
         """Take the boxes of the next picture; see `Tracker.update`."""
-        dt_s = self._advance(pts_s)
+        dt_s, is_gap = self._advance(pts_s)
         detections = self._in_heights(boxes)
         if motion is not None:
             self._states = self._compensate(motion)
@@ -146,9 +149,11 @@ class ByteTracker:
         is_strong = detections[:, 4] >= STRONG_SCORE
         free_boxes = np.ones(len(detections), bool)
 
-        self._match(self._overlap_cost, _ACCEPT_FIRST, free_tracks, free_boxes, detections, is_strong, dt_s)
+        accept = _ACCEPT_STANDING if is_gap else _ACCEPT_FIRST
+        self._match(self._overlap_cost, accept, free_tracks, free_boxes, detections, is_strong, dt_s)
         self._match(self._overlap_cost, _ACCEPT_WEAK, free_tracks, free_boxes, detections, ~is_strong, dt_s, was_seen)
-        self._match(self._distance_cost, _ACCEPT_NEAR, free_tracks, free_boxes, detections, is_strong, dt_s)
+        if not is_gap:
+            self._match(self._distance_cost, _ACCEPT_NEAR, free_tracks, free_boxes, detections, is_strong, dt_s)
         self._forget()
         self._start(detections[free_boxes & is_strong])
         return self._seen_now()
@@ -157,7 +162,7 @@ class ByteTracker:
         """Take a picture in which nothing changed; see `Tracker.hold`."""
         last, self._last_pts_s = self._last_pts_s, pts_s
         if last is not None and not 0 < pts_s - last <= GAP_S:
-            self._states = kalman.forget_velocity(self._states)
+            self._cut_off()
         return self._seen_now()
 
     @property
@@ -168,17 +173,22 @@ class ByteTracker:
         stands = speed <= _STANDING_SPEED * kalman.sizes(self._states.position)
         return bool((memory.is_seen & (memory.n_hits >= _N_HITS_CONFIRMED) & stands).all())
 
-    def _advance(self, pts_s: float) -> float:
-        """Predict to `pts_s`; return the seconds of pictures that passed, 0 over a gap."""
+    def _advance(self, pts_s: float) -> tuple[float, bool]:
+        """Predict to `pts_s`; return the seconds of pictures that passed, 0 over a gap, and whether this is one."""
         last, self._last_pts_s = self._last_pts_s, pts_s
         if last is None:
-            return 0.0
+            return 0.0, False
         dt_s = pts_s - last
         if dt_s <= 0 or dt_s > GAP_S:
-            self._states = kalman.forget_velocity(self._states)
-            return 0.0
+            self._cut_off()
+            return 0.0, True
         self._states = kalman.predict(self._states, dt_s)
-        return dt_s
+        return dt_s, False
+
+    def _cut_off(self) -> None:
+        """Begin after a gap, for which the time unseen does not grow: who was out of sight before it is forgotten."""
+        seen = self._memory.is_seen
+        self._states, self._memory = kalman.forget_velocity(self._states.take(seen)), self._memory.take(seen)
 
     def _compensate(self, motion: Motion) -> kalman.BoxStates:  # noqa: ARG002 - ByteTrack trusts the camera to stand
         return self._states

@@ -86,7 +86,13 @@ class _Vehicle:
 
 
 class PictureClock:
-    """Seconds of pictures that were really there; gaps and steps back do not count."""
+    """Seconds of pictures that were really there; gaps and steps back do not count.
+
+    Attributes:
+        now_s: Of these, since the first picture.
+        dt_s: Of these, since the last picture; 0 over a gap.
+        is_gap: Whether this picture came after a gap, or time stepped back.
+    """
 
     def __init__(self) -> None:
         """Start at 0."""
@@ -103,13 +109,24 @@ class PictureClock:
         self.is_gap = last is not None and not 0 <= step_s <= GAP_S
         self.dt_s = 0.0 if self.is_gap else step_s
         self.now_s += self.dt_s
-        if self.dt_s:
-            self._steps_s.append(self.dt_s)
+        # A gap is a step as well: of one alone the median takes no notice.
+        if step_s > 0:
+            self._steps_s.append(step_s)
 
     @property
     def looks_per_s(self) -> float:
         """How often the camera was looked at lately; infinite as long as that is not known."""
         return 1.0 / statistics.median(self._steps_s) if self._steps_s else math.inf
+
+    @property
+    def is_rare(self) -> bool:
+        """Whether this picture came after a gap, as most of them do: no second of such a camera is ever counted."""
+        return self.is_gap and self.looks_per_s * GAP_S < 1.0
+
+    @property
+    def looked_s(self) -> float:
+        """For how long this look and the last one speak: as `dt_s`, and of rare ones each for as long as a gap."""
+        return GAP_S if self.is_rare else self.dt_s
 
 
 class VehicleMemory:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from core.vision.geometry import are_inside, distance_to_outline, scale_points
 from core.vision.model import PERSON, VEHICLE_LABELS, Zone
-from core.vision.vehicles import Sighting
+from core.vision.vehicles import PictureClock, Sighting
 
 N_SIGHTINGS_TO_ENTER = 2
 LEAVES_AFTER_S = 0.5
@@ -17,6 +18,9 @@ LEAVES_AFTER_S = 0.5
 
 UNSEEN_AFTER_S = 2.0
 """Not seen this long is out as well."""
+
+OUT_AFTER_RARE_LOOKS = 3
+"""As much where every step is a gap: who is missed in one look is not yet known again in the next."""
 
 AT_THE_BORDER = 0.5
 """Of a vehicle's size: who is first seen this close to the zone's border may just have come over it."""
@@ -43,6 +47,7 @@ class _Visit:
     since_s: float
     inside_at_s: float
     seen_at_s: float
+    n_rare_looks_out: int = 0
     n_sightings: int = 1
     was_there: bool = False
     is_inside: bool = False
@@ -76,18 +81,21 @@ class ZonePresence:
         )
 
     def update(
-        self, sightings: Sequence[Sighting], inside: Sequence[Sighting], now_s: float, *, saw_nothing: bool
+        self, sightings: Sequence[Sighting], inside: Sequence[Sighting], clock: PictureClock, *, saw_nothing: bool
     ) -> ZoneChange:
         """Take one picture.
 
         Args:
             sightings: Every vehicle in the picture.
             inside: What `inside` returned for them.
-            now_s: Of the picture clock.
+            clock: At this picture.
             saw_nothing: The camera sees nothing now, or did not a moment ago: who is new may have been there.
         """
+        now_s = clock.now_s
         entered: list[Sighting] = []
         found: list[Sighting] = []
+        for known in self._visits.values():
+            known.n_rare_looks_out += clock.is_rare
         for sighting in inside:
             visit = self._visits.get(sighting.key)
             if visit is None:
@@ -95,6 +103,7 @@ class ZonePresence:
                 self._visits[sighting.key] = _Visit(sighting, now_s, now_s, now_s, was_there=was_there)
                 continue
             visit.sighting, visit.inside_at_s, visit.seen_at_s = sighting, now_s, now_s
+            visit.n_rare_looks_out = 0
             visit.n_sightings += 1
             if not visit.is_inside and visit.n_sightings >= N_SIGHTINGS_TO_ENTER:
                 visit.is_inside = True
@@ -108,7 +117,7 @@ class ZonePresence:
         """Let vehicles that are gone for good count as unseen."""
         for key in keys:
             if key in self._visits:
-                self._visits[key].seen_at_s = -UNSEEN_AFTER_S
+                self._visits[key].seen_at_s = -math.inf
 
     def _is_at_the_border(self, sighting: Sighting) -> bool:
         return distance_to_outline(sighting.ground, self._polygon) <= AT_THE_BORDER * sighting.size
@@ -117,6 +126,7 @@ class ZonePresence:
         left = []
         for key, visit in tuple(self._visits.items()):
             is_outside = visit.seen_at_s > visit.inside_at_s and now_s - visit.inside_at_s > LEAVES_AFTER_S
+            is_outside |= visit.n_rare_looks_out >= OUT_AFTER_RARE_LOOKS
             if is_outside or now_s - visit.seen_at_s > UNSEEN_AFTER_S:
                 del self._visits[key]
                 if visit.is_inside and not visit.was_there:

@@ -53,7 +53,7 @@ def test_where_that_has_no_room_either_it_is_shortened_and_nothing_stands_out(me
     assert metrics.horizontalAdvance(line) <= 80
 
 
-@pytest.mark.parametrize("sentence", [slot.AWAY, slot.NO_DETECTOR, slot.UNDERSAMPLED, *slot.BLIND.values()])
+@pytest.mark.parametrize("sentence", [slot.AWAY, slot.NO_DETECTOR, slot.UNDERSAMPLED, slot.RARE, *slot.BLIND.values()])
 def test_on_a_wall_of_sixteen_the_first_sentence_is_read_whole(metrics, sentence):
     lines = _lines_of(sentence, metrics, room=400, n_lines=n_lines_for(225, picture_look()))
 

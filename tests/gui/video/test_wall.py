@@ -737,6 +737,7 @@ SENTENCES = [
     slot.UNDERSAMPLED,
     slot.OFF,
     slot.OFF_PRIVATE,
+    slot.RARE,
     slot.BROKEN.format(n=9),
     *slot.BLIND.values(),
     OTHER_CLASSES.format(model="sea", known="boat, buoy", wanted="car, bus"),

@@ -109,7 +109,7 @@ class BrokenAnalyser:
 
     is_settled = True
     blinded_by = None
-    is_blind = is_moved = is_undersampled = is_view_open = False
+    is_blind = is_moved = is_undersampled = is_rare = is_view_open = False
 
     def hold(self, pts_s, captured_at):
         raise ZeroDivisionError
@@ -803,3 +803,21 @@ def test_where_parts_are_private_nobody_sees_a_picture_of_another_shape_until_th
     assert report.detection_reason == "Rules rest, nothing is counted."
     assert (at_first.is_hidden, at_last.is_hidden, at_last.reason) == (False, False, "")
     assert [one.view.masked_wh for one in camera.sent if isinstance(one, ViewLearned)] == [(240, 180)]
+
+
+def test_a_camera_whose_pictures_come_seconds_apart_says_that_it_is_not_watched(tmp_path):
+    camera = Camera(tmp_path, scene=Scene(lines=(LINE,)))
+    camera.slot.use_detector(ENGINE)
+    random = np.random.default_rng(1)
+    for _ in range(6):
+        camera.n, camera.now_s = camera.n + 24, camera.now_s + 4.8
+        # Noise, for a picture that stays the same to the last pixel is frozen.
+        camera.show(np.clip(STREET + random.integers(-3, 4, STREET.shape), 0, 255).astype(np.uint8))
+        camera.answer()
+
+    report = camera.slot.report(camera.now_s)
+    camera.slot.close()
+    camera.reader.close()
+
+    assert report.is_undersampled
+    assert "Less than one look in three seconds" in report.detection_reason
