@@ -106,9 +106,14 @@ def cut_head(network: Any, input_wh: tuple[int, int]) -> tuple[Any, AnchorHead |
     grids_wh = [(int(grid.get_shape()[3]), int(grid.get_shape()[2])) for grid in scores]
     head = AnchorHead(grids_wh, input_wh[0], int(scores[0].get_shape()[1]), n_bins)
     fed = [(grid, _feed(grid, op.parameter(grid.get_shape(), ov.Type.f32))) for grid in (*scores, *sides)]
-    # What the last step knows of shapes it may ask of the network's input.
-    rest = ov.Model([output], [*network.get_parameters(), *(numbers for _, (numbers, _) in fed)])
-    if not _is_same(rest, head, len(scores)):
+    try:
+        # What the last step knows of shapes it may ask of the network's input.
+        rest = ov.Model([output], [*network.get_parameters(), *(numbers for _, (numbers, _) in fed)])
+        is_same = _is_same(rest, head, len(scores))
+    except RuntimeError:
+        # The whole network may well run.
+        is_same = False
+    if not is_same:
         for grid, (_, readers) in fed:
             for reader in readers:
                 reader.replace_source_output(grid)
@@ -122,6 +127,8 @@ def cut_head(network: Any, input_wh: tuple[int, int]) -> tuple[Any, AnchorHead |
 
 def _find_ends(network: Any) -> tuple[Any, list[Any], list[Any], int] | None:
     """Return the whole output, the grids of scores and of sides, and the number of bins; None where there are none."""
+    import openvino as ov
+
     (result, *others) = network.get_results()
     output = result.input_value(0)
     joined = output.get_node()
@@ -137,7 +144,9 @@ def _find_ends(network: Any) -> tuple[Any, list[Any], list[Any], int] | None:
     sides = _grids(_nearest_above(distribution, "Concat"))
     n_bins = int(shape[1])
     is_fitting = len(scores) == len(sides) > 0 and all(
-        list(one.get_shape()[2:]) == list(two.get_shape()[2:]) and two.get_shape()[1] == 4 * n_bins
+        list(one.get_shape()[2:]) == list(two.get_shape()[2:])
+        and two.get_shape()[1] == 4 * n_bins
+        and one.get_element_type() == two.get_element_type() == ov.Type.f32
         for one, two in zip(scores, sides, strict=False)
     )
     return (output, scores, sides, n_bins) if is_fitting else None

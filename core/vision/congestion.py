@@ -122,7 +122,9 @@ class CongestionRule:
             "n_vehicles": float(len(inside)),
         }
         if self._has_begun:
-            wants_change = self._density <= END_DENSITY or self._ratio >= min(1.0, self._slow + FASTER_AT_END)
+            # Freely flowing traffic is rarely all as fast as free flow.
+            faster = min(self._slow + FASTER_AT_END, (1 + self._slow) / 2)
+            wants_change = self._density <= END_DENSITY or self._ratio >= faster
         else:
             wants_change = self._density >= BEGIN_DENSITY and self._ratio <= self._slow
         self._held_s = self._held_s + dt_s if wants_change else 0.0

@@ -12,7 +12,7 @@ N_LABELS, N_BINS = 3, 16
 STRIDES = (8, 16)
 
 
-def make_network(*, first_bin=0.0):
+def make_network(*, first_bin=0.0, dtype=np.float32):
     """A network with the head of YOLO11 over two grids, and one random layer in front of each."""
     import openvino as ov
     from openvino import opset13 as op
@@ -20,16 +20,16 @@ def make_network(*, first_bin=0.0):
     random = np.random.default_rng(3)
 
     def number(values):
-        return op.constant(np.array(values, np.float32))
+        return op.constant(np.array(values, dtype))
 
     def shape(*sides):
         return op.constant(np.array(sides, np.int64))
 
     def layer(features, n_out):
-        weights = random.normal(0.0, 3.0, (n_out, 3, 1, 1)).astype(np.float32)
+        weights = random.normal(0.0, 3.0, (n_out, 3, 1, 1)).astype(dtype)
         return op.convolution(features, number(weights), [1, 1], [0, 0], [0, 0], [1, 1])
 
-    picture = op.parameter([1, 3, WH[1], WH[0]], ov.Type.f32, name="images")
+    picture = op.parameter([1, 3, WH[1], WH[0]], ov.Type(dtype), name="images")
     scores, sides, anchors, strides = [], [], [], []
     for stride in STRIDES:
         features = op.avg_pool(picture, [stride, stride], [0, 0], [0, 0], [stride, stride], True, "floor")
@@ -105,6 +105,15 @@ def test_the_bundled_model_is_cut_and_finds_the_same():
 
     assert len(whole) >= 3
     assert cut == pytest.approx(whole, abs=1e-3)
+
+
+def test_a_network_in_half_precision_stays_whole():
+    (before,) = run(make_network(dtype=np.float16), picture_of(WH).astype(np.float16))
+
+    network, head = cut_head(make_network(dtype=np.float16), WH)
+
+    assert head is None
+    assert run(network, picture_of(WH).astype(np.float16))[0] == pytest.approx(before, abs=0.01)
 
 
 def test_a_network_that_counts_its_distances_otherwise_stays_whole_and_as_it_was():
