@@ -37,7 +37,7 @@ class _Review(QWidget):
         self._room = room
         self._queue = ReviewQueue(self)
         self._is_filled = False
-        self._named = frozenset[tuple[str, str]]()
+        self._seen = frozenset[tuple[str, str, str]]()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self._queue)
@@ -72,15 +72,15 @@ class _Review(QWidget):
             self._ask_precision()
 
     def _on_incidents(self) -> None:
-        # What is named after another rule than before waits again.
-        named = frozenset(
-            (incident.incident_id, incident.kind)
+        # What is named after another rule than before waits again; a newer picture is what an answer goes by.
+        seen = frozenset(
+            (incident.incident_id, incident.kind, incident.snapshot_path)
             for incident in self._room.live.incidents.values()
             if incident.source_kind is SourceKind.CAMERA and incident.kind in _RULES
         )
-        if named - self._named:
+        if seen - self._seen:
             self._news.start()
-        self._named = named
+        self._seen = seen
 
     def _on_reviews(self) -> None:
         self._queue.show_reviews(tuple(self._room.live.reviews.values()))
@@ -123,13 +123,13 @@ class _Review(QWidget):
             limit=PAGE,
         )
 
-    def _on_picture(self, incident_id: str) -> None:
+    def _on_picture(self, shown: ReviewItem) -> None:
         self._room.ask(
             "incidents.snapshot",
             bytes,
-            then=lambda content: self._queue.show_picture(incident_id, content),
-            refused=lambda _error: self._queue.show_picture(incident_id, b""),
-            incident_id=incident_id,
+            then=lambda content: self._queue.show_picture(shown, content),
+            refused=lambda _error: self._queue.show_picture(shown, b""),
+            incident_id=shown.incident.incident_id,
         )
 
     def _on_candidates(self, incident_id: str) -> None:

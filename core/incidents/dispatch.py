@@ -291,7 +291,8 @@ class DispatchService:
                 detail = _call_sign(session, row.unit_id)
             case Step.RESOLVE:
                 row.resolved_at = at
-                if row.source_kind == SourceKind.HAND.value:
+                if _is_by_hand(session, row):
+                    # No alarm of its own will ever say that it is over.
                     row.ended_at = at
             case Step.CLOSE:
                 detail = self._close(session, row, order, actor, at, changed)
@@ -471,6 +472,12 @@ def alarms_of(session: Session, incident_id: str) -> list[AlarmRow]:
     own = or_(AlarmRow.incident_id == incident_id, AlarmRow.incident_id.in_(merged))
     query = select(AlarmRow).where(or_(attached_here, own & ~attached_elsewhere)).order_by(AlarmRow.raised_at.desc())
     return list(session.scalars(query))
+
+
+def _is_by_hand(session: Session, row: IncidentRow) -> bool:
+    """Tell whether an operator wrote an incident down, at a camera or elsewhere."""
+    query = exists().where(IncidentStepRow.incident_id == row.incident_id, IncidentStepRow.step == Step.OPEN.value)
+    return bool(session.scalar(select(query)))
 
 
 def _write_step(

@@ -141,10 +141,8 @@ class ReviewTable(QAbstractTableModel):
 
 
 def _is_newer(item: ReviewItem, known: ReviewItem) -> bool:
-    if item.incident.kind != known.incident.kind:
-        # Each rule's answer counts its own versions.
-        return item.incident.version > known.incident.version
-    return item.version > known.version
+    # The incident's first: each rule's answer counts its own versions, and a later picture leaves them as they are.
+    return (item.incident.version, item.version) > (known.incident.version, known.version)
 
 
 def _cell(item: ReviewItem, column: int) -> str:

@@ -10,6 +10,7 @@ from PySide6.QtCore import QEvent, QModelIndex, QSignalBlocker, Qt, QTimer, Sign
 from PySide6.QtGui import QKeyEvent, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import (
     QAbstractItemView,
+    QApplication,
     QComboBox,
     QHBoxLayout,
     QHeaderView,
@@ -90,7 +91,7 @@ class ReviewQueue(QWidget):
 
     Signals:
         page_requested(ReviewFilter, str): Filter, and id of the last incident that is shown; answered by `show_page`.
-        picture_requested(str): Incident id; answered by `show_picture`.
+        picture_requested(ReviewItem): What is looked at; answered by `show_picture`.
         candidates_requested(str): Incident id; answered by `show_candidates`.
         decide_requested(ReviewItem, Outcome, str): What was looked at, outcome, id of the original or nothing.
         undo_requested(ReviewItem): With the answer that is taken back.
@@ -98,7 +99,7 @@ class ReviewQueue(QWidget):
     """
 
     page_requested = Signal(object, str)
-    picture_requested = Signal(str)
+    picture_requested = Signal(object)
     candidates_requested = Signal(str)
     decide_requested = Signal(object, object, str)
     undo_requested = Signal(object)
@@ -107,7 +108,7 @@ class ReviewQueue(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._role = Role.VIEWER
-        self._has_more = self._is_asking = False
+        self._has_more = self._is_asking = self._is_unseen = False
         self._n_matching: int | None = None
         self._done: list[_Done] = []
         self._report = PrecisionReport()
@@ -166,6 +167,7 @@ class ReviewQueue(QWidget):
         if page.has_more and self._model.is_older_than(page.items):
             self.ask_anew()
             return
+        before = self.current
         self._model.merge_items(page.items)
         if self._model.keep_newest(max(KEPT_ROWS, self._table.currentIndex().row() + PAGE_ROWS)):
             self._has_more = True
@@ -173,6 +175,7 @@ class ReviewQueue(QWidget):
             self._n_matching = page.n_matching
         if self.current is None:
             self._table.setCurrentIndex(self._model.index(0, 0))
+        self._look_again(before)
         self._refresh()
 
     def show_failed(self, sentence: str, hint: str = "") -> None:
@@ -182,7 +185,9 @@ class ReviewQueue(QWidget):
 
     def show_reviews(self, items: Iterable[ReviewItem]) -> None:
         """Show what became of incidents, here or at another desk."""
+        before = self.current
         if self._model.update_items(items):
+            self._look_again(before)
             self._refresh()
 
     def show_cameras(self, names: Mapping[str, str]) -> None:
@@ -203,19 +208,22 @@ class ReviewQueue(QWidget):
         self._report = report
         self._measures.show_lines(precision_lines(report, self.wanted.kind))
 
-    def show_picture(self, incident_id: str, content: bytes) -> None:
-        """Show an incident's picture."""
+    def show_picture(self, asked: ReviewItem, content: bytes) -> None:
+        """Show an incident's picture, if the incident is still what it was when its picture was asked for."""
         current = self.current
-        if current is not None and current.incident.incident_id == incident_id:
-            if content:
-                self._picture.show_picture(content)
-            else:
-                self._picture.show_nothing("This incident has no picture.")
+        if current is None or _seen(current) != _seen(asked):
+            return
+        if content:
+            self._picture.show_picture(content)
+        else:
+            self._picture.show_nothing("This incident has no picture.")
+        self._is_unseen = False
+        self._refresh()
 
     def show_candidates(self, incident_id: str, items: Iterable[ReviewItem]) -> None:
         """Let the operator choose which incident the current one repeats."""
         current = self.current
-        if current is None or current.incident.incident_id != incident_id:
+        if current is None or current.incident.incident_id != incident_id or self._is_unseen:
             return
         self._candidates.clear()
         for item in items:
@@ -240,7 +248,7 @@ class ReviewQueue(QWidget):
     def decide(self, outcome: Outcome, original: str = "") -> None:
         """Say what the current incident was, and go on to the next one."""
         item = self.current
-        if item is None or self._role < Role.OPERATOR:
+        if item is None or self._is_unseen or self._role < Role.OPERATOR:
             return
         self._hide_candidates()
         self._done.append(_Done(item.incident.incident_id, item))
@@ -423,7 +431,7 @@ class ReviewQueue(QWidget):
 
     def _refresh(self) -> None:
         item = self.current
-        may = item is not None and self._role >= Role.OPERATOR
+        may = item is not None and not self._is_unseen and self._role >= Role.OPERATOR
         for button in self._answers.values():
             button.setEnabled(may)
             is_allowed = self._role >= Role.OPERATOR
@@ -468,12 +476,33 @@ class ReviewQueue(QWidget):
 
     # -- what happens ---------------------------------------------------------------------------------------------
 
+    def _look_again(self, before: ReviewItem | None) -> None:
+        """Ask for the picture anew where what is looked at became something else under the operator's eyes.
+
+        Until it is there, no answer is taken: whoever types one just then means what was shown before.
+        """
+        item = self.current
+        if before is None or item is None or before.incident.incident_id != item.incident.incident_id:
+            return
+        if _seen(before) == _seen(item):
+            return
+        focused = QApplication.focusWidget()
+        if focused is not None and self._upper.isAncestorOf(focused):
+            self._table.setFocus()
+        self._hide_candidates()
+        is_renamed = before.incident.kind != item.incident.kind
+        self._say(f"It became {item.incident.title} meanwhile." if is_renamed else "It has a newer picture.")
+        self._is_unseen = True
+        self._picture.show_nothing("")
+        self._picturing.start()
+
     def _on_filter(self) -> None:
         self._measures.show_lines(precision_lines(self._report, self.wanted.kind))
         self._fit_columns()
         self.ask_anew()
 
     def _on_row(self, index: QModelIndex, _before: QModelIndex) -> None:
+        self._is_unseen = False
         self._hide_candidates()
         self._refresh()
         item = self._model.item(index.row())
@@ -490,13 +519,13 @@ class ReviewQueue(QWidget):
         if item is None:
             return
         if item.incident.snapshot_path:
-            self.picture_requested.emit(item.incident.incident_id)
+            self.picture_requested.emit(item)
         else:
-            self._picture.show_nothing("This incident has no picture.")
+            self.show_picture(item, b"")
 
     def _on_duplicate(self) -> None:
         item = self.current
-        if item is not None and self._role >= Role.OPERATOR:
+        if item is not None and not self._is_unseen and self._role >= Role.OPERATOR:
             self.candidates_requested.emit(item.incident.incident_id)
 
     def _on_candidate(self, entry: QListWidgetItem) -> None:
@@ -535,6 +564,11 @@ class ReviewQueue(QWidget):
         self._table.setColumnHidden(CONFIDENCE, em < _WITH_CONFIDENCE_EM)
         # Where only what waits is listed, the answer of each is "waiting"; what was just decided has its mark.
         self._table.setColumnHidden(OUTCOME, em < _WITH_OUTCOME_EM or self.wanted.waiting is Waiting.WAITING)
+
+
+def _seen(item: ReviewItem) -> tuple[str, str, str]:
+    """Return what an answer is given to: the incident, the rule it is named after and the picture it shows."""
+    return item.incident.incident_id, item.incident.kind, item.incident.snapshot_path
 
 
 def _facts_of(item: ReviewItem) -> str:

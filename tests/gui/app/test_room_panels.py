@@ -359,3 +359,37 @@ def test_an_incident_that_is_named_after_another_rule_is_asked_for_again(room, q
     room.live.incidents["I1"] = replace(stopped_vehicle(), kind="collision", version=2)
     room.live.incidents_changed.emit()
     assert panel._news.isActive()
+
+
+def test_an_incident_that_has_a_newer_picture_is_asked_for_again(room, qtbot):
+    panel = create_review(room)
+    qtbot.addWidget(panel)
+    room.live.incidents["I1"] = replace(stopped_vehicle(), snapshot_path="a.jpg")
+    room.live.incidents_changed.emit()
+    panel._news.stop()
+
+    room.live.incidents["I1"] = replace(stopped_vehicle(), snapshot_path="b.jpg", version=2)
+    room.live.incidents_changed.emit()
+
+    assert panel._news.isActive()
+
+
+def test_the_picture_of_the_former_name_does_not_come_under_the_new_one(room, qtbot):
+    panel = create_review(room)
+    qtbot.addWidget(panel)
+    queue = panel.findChild(ReviewQueue)
+    queue.show_role(Role.OPERATOR)
+    shown = replace(stopped_vehicle(), snapshot_path="a.jpg")
+    queue.show_page(ReviewFilter(), "", ReviewPage(items=(ReviewItem(incident=shown),)))
+    qtbot.waitUntil(lambda: room.arguments_of("incidents.snapshot") == [{"incident_id": "I1"}])
+
+    crash = replace(shown, kind="collision", snapshot_path="b.jpg", version=2)
+    queue.show_reviews([ReviewItem(incident=crash)])
+    room.answer("incidents.snapshot", b"")
+    queue.decide(Outcome.TRUE)
+    assert room.arguments_of("review.decide") == []
+
+    qtbot.waitUntil(lambda: len(room.arguments_of("incidents.snapshot")) == 2)
+    room.answer("incidents.snapshot", b"")
+    queue.decide(Outcome.TRUE)
+    assert [asked["shown_kind"] for asked in room.arguments_of("review.decide")] == ["collision"]

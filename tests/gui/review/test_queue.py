@@ -2,8 +2,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from PySide6.QtCore import QEvent, Qt
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtCore import QBuffer, QEvent, Qt
+from PySide6.QtGui import QImage, QKeyEvent
 from PySide6.QtWidgets import QApplication, QLabel
 
 from core.access.model import Role
@@ -83,7 +83,7 @@ def test_the_newest_incident_is_looked_at_first_with_its_picture(queue, qtbot):
         queue.go_on(0)
         queue._picturing.start()
 
-    assert asked.args == [queue.current.incident.incident_id]
+    assert asked.args == [queue.current]
     assert queue._title.text() == "Stopped vehicle in lane 0"
     assert "sure 80%" in queue._facts.text()
     assert queue._count.text() == "3 of 3"
@@ -183,8 +183,107 @@ def test_what_became_something_else_waits_again_and_no_older_word_hides_it(queue
     queue.show_reviews([reviewed(0, Outcome.TRUE)])
 
     assert queue._model.index(0, 1).data() == "Collision"
+    queue.show_picture(queue.current, b"")
     press(qtbot, queue, Qt.Key.Key_F)
     assert decided == [("9000", Outcome.FALSE, 0, "")]
+
+
+def with_a_newer_picture(number):
+    shown = make_item(number)
+    return replace(shown, incident=replace(shown.incident, snapshot_path="b.jpg", version=shown.incident.version + 1))
+
+
+def a_picture():
+    image = QImage(8, 6, QImage.Format.Format_RGB32)
+    image.fill(Qt.GlobalColor.red)
+    held = QBuffer()
+    image.save(held, "PNG")
+    return bytes(held.data().data())
+
+
+@pytest.fixture
+def looked_at(queue, qtbot):
+    """The first incident, as it is looked at with its picture."""
+    with qtbot.waitSignal(queue.picture_requested):
+        queue._picturing.start()
+    queue.show_picture(queue.current, a_picture())
+    assert not queue._picture._image.isNull()
+    return queue.current
+
+
+@pytest.mark.parametrize("become", [become_a_collision, with_a_newer_picture])
+@pytest.mark.parametrize("told_by", ["show_newest", "show_reviews"])
+def test_what_becomes_something_else_under_the_eyes_is_asked_for_its_picture_anew(
+    queue, decided, looked_at, qtbot, become, told_by
+):
+    with qtbot.waitSignal(queue.picture_requested) as asked:
+        if told_by == "show_newest":
+            queue.show_newest(ReviewFilter(), ReviewPage(items=(become(0),)))
+        else:
+            queue.show_reviews([become(0)])
+        assert queue._picture._image.isNull()
+
+    assert asked.args == [become(0)]
+
+
+def test_an_answer_that_was_meant_for_the_former_picture_is_not_sent_for_the_new_one(queue, decided, looked_at, qtbot):
+    queue.show_newest(ReviewFilter(), ReviewPage(items=(become_a_collision(0),)))
+    press(qtbot, queue, Qt.Key.Key_T)
+    press(qtbot, queue, Qt.Key.Key_F)
+    assert decided == []
+    assert not queue._answers[Outcome.TRUE].isEnabled()
+    assert queue._note.text() == "It became Collision meanwhile."
+
+    queue.show_picture(queue.current, a_picture())
+    press(qtbot, queue, Qt.Key.Key_F)
+
+    assert decided == [("9000", Outcome.FALSE, 0, "")]
+
+
+def test_a_picture_that_was_asked_for_under_the_former_name_is_not_shown_under_the_new_one(queue, decided, looked_at):
+    queue.show_newest(ReviewFilter(), ReviewPage(items=(become_a_collision(0),)))
+
+    queue.show_picture(looked_at, a_picture())
+
+    assert queue._picture._image.isNull()
+    assert not queue._answers[Outcome.TRUE].isEnabled()
+
+
+def test_what_has_no_picture_under_its_new_name_is_answered_once_that_is_said(queue, decided, looked_at, qtbot):
+    bare = become_a_collision(0)
+    bare = replace(bare, incident=replace(bare.incident, snapshot_path=""))
+
+    queue.show_newest(ReviewFilter(), ReviewPage(items=(bare,)))
+    qtbot.waitUntil(lambda: queue._picture.accessibleName() == "This incident has no picture.")
+    press(qtbot, queue, Qt.Key.Key_T)
+
+    assert decided == [("9000", Outcome.TRUE, 0, "")]
+
+
+def test_the_choice_of_the_original_ends_where_its_incident_becomes_something_else(queue, decided, looked_at, qtbot):
+    queue.show_candidates("9000", [make_item(1)])
+
+    queue.show_newest(ReviewFilter(), ReviewPage(items=(become_a_collision(0),)))
+    queue.show_candidates("9000", [make_item(1)])
+
+    assert not queue._candidates.isVisible()
+    assert queue._table.hasFocus()
+
+
+def test_who_goes_on_from_what_became_something_else_answers_the_next_one(queue, decided, looked_at, qtbot):
+    queue.show_newest(ReviewFilter(), ReviewPage(items=(become_a_collision(0),)))
+
+    press(qtbot, queue, Qt.Key.Key_J)
+    press(qtbot, queue, Qt.Key.Key_T)
+
+    assert decided == [("8999", Outcome.TRUE, 0, "")]
+
+
+def test_an_answer_from_another_desk_leaves_the_picture_where_it_is(queue, looked_at):
+    queue.show_reviews([reviewed(0, Outcome.TRUE)])
+
+    assert not queue._picture._image.isNull()
+    assert queue._answers[Outcome.TRUE].isEnabled()
 
 
 def test_what_waits_again_comes_where_it_belongs_without_moving_what_is_looked_at(queue, qtbot):

@@ -93,6 +93,23 @@ def test_an_incident_lives_from_new_to_closed_and_its_alarm_never_notices(room, 
     assert still == alarm
 
 
+@pytest.mark.parametrize("camera_id", ["", "ring-north"])
+def test_what_was_written_by_hand_ends_once_it_is_resolved_wherever_it_was_seen(room, dispatch, take, camera_id):
+    incident = by_hand(room, dispatch, camera_id=camera_id)
+    assert incident.ended_at is None
+    take(incident.incident_id, Step.ASSIGN, operator="olga")
+    room.clock.advance(seconds=30)
+
+    assert take(incident.incident_id, Step.RESOLVE).ended_at == room.clock.now()
+
+
+def test_what_a_rule_saw_goes_on_after_it_is_resolved_until_its_alarm_returns(room, dispatch, take):
+    alarm = raise_one(room)
+    take(alarm.incident_id, Step.ASSIGN, operator="olga")
+
+    assert take(alarm.incident_id, Step.RESOLVE).ended_at is None
+
+
 def test_acknowledging_an_alarm_moves_no_incident(room, dispatch):
     alarm = raise_one(room)
     room.run(
