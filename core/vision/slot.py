@@ -328,6 +328,7 @@ class CameraSlot:
             is_detection_reduced=is_reduced and reason == overloaded,
             detection_share=self.share,
             is_undersampled=wants and analyser is not None and analyser.is_undersampled,
+            is_rare=wants and analyser is not None and analyser.is_rare,
             is_away=self._is_away,
             is_moved=self._is_moved,
             is_hidden=self._is_hidden or is_reshaped,

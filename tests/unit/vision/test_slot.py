@@ -832,4 +832,5 @@ def test_a_camera_whose_pictures_come_seconds_apart_says_that_it_is_not_watched(
     camera.reader.close()
 
     assert report.is_undersampled
+    assert report.is_rare
     assert "Less than one look in three seconds" in report.detection_reason
