@@ -46,6 +46,7 @@ class StreamReport:
             by the same share; `detection_reason` says so in a sentence. Counts of such minutes may miss vehicles.
         detection_share: Of the wanted rate, what this machine has room for; the same for every camera.
         is_undersampled: It is looked at too rarely for counts that hold: nothing of such seconds counts as observed.
+        is_rare: It is looked at so rarely that nobody is followed, and most rules can say nothing.
         is_blind: Pictures come, but not what the scene was drawn for: dark, covered, frozen, moved or turned away. What
             its rules do not say means nothing.
         is_away: Its head is turned away from home, the view that its scene is drawn for.
@@ -79,6 +80,7 @@ class StreamReport:
     is_detection_reduced: bool = False
     detection_share: float = 1.0
     is_undersampled: bool = False
+    is_rare: bool = False
     is_blind: bool = False
     is_away: bool = False
     is_moved: bool = False

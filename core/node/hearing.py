@@ -33,6 +33,9 @@ PASSER_S = 30.0
 """The same of who passes: whoever comes later is somebody else, and calls."""
 
 _TUNED = frozenset(rule.kind.value for rule in RULES)
+_SAID_OF_RARE = AT_THE_CAMERA | {ObservationKind.VEHICLE_IN_ZONE}
+"""What single looks tell, also where they come seconds apart."""
+
 _OF_BAYS = frozenset(rule.value for rule in (LotRule.OVERSTAY, LotRule.WRONG_KIND, LotRule.MISPARKED))
 _OF_VIEWS = frozenset({"bays_moved", "bays_blind"})
 _BY_WORD = frozenset({"evidence", "broker", "database", "disk"})
@@ -127,6 +130,9 @@ class Hearing:
             return None
         if doubtful.kind == ObservationKind.OBJECT_LEFT:
             # Nor does the ground that they learn lack what lies on it.
+            return None
+        if report.is_rare and doubtful.kind not in _SAID_OF_RARE:
+            # Nobody is followed, so the rules say nothing, whatever is there.
             return None
         # Where detection is off nobody looks, so nobody can say that it is over.
         is_watched = report.detect_fps > 0.0 or report.is_quiet

@@ -40,7 +40,7 @@ from core.vision.messages import (
     WorkerConfig,
 )
 from core.vision.model import EngineInfo
-from core.vision.view import LearnedView, print_of_drawing
+from core.vision.view import LearnedView
 from core.vision.worker import run_worker
 
 log = logging.getLogger(__name__)
@@ -140,8 +140,11 @@ class VisionSupervisor:
         """Spread `jobs` over the workers; a camera stays where it is while its worker has room."""
         wanted = {job.camera_id: job for job in jobs}
         for camera_id, view in tuple(self._views.items()):
-            if camera_id in wanted and view.drawn != print_of_drawing(wanted[camera_id].scene):
+            kept = view.kept_for(wanted[camera_id].scene) if camera_id in wanted else view
+            if kept is None:
                 del self._views[camera_id]
+            else:
+                self._views[camera_id] = kept
         before = {worker.key: frozenset(worker.jobs) for worker in self._workers}
         for worker in self._workers:
             worker.jobs = {key: wanted.pop(key) for key in worker.jobs if key in wanted}
@@ -327,10 +330,14 @@ class VisionSupervisor:
             return
         elif isinstance(message, ViewLearned):
             job = worker.jobs.get(message.camera_id)
-            is_old = message.camera_id in self._forgetting
-            if is_old or job is None or message.view.drawn != print_of_drawing(job.scene):
+            if message.camera_id in self._forgetting or job is None:
                 return
-            self._views[message.camera_id] = message.view
+            kept = message.view.kept_for(job.scene)
+            if kept is None:
+                return
+            self._views[message.camera_id] = kept
+            if kept is not message.view:
+                return  # Said of an older drawing, and of no use to anybody but the next worker.
         self._on_message(message)
 
     def _on_ended(self, worker: _Running, process: BaseProcess) -> None:

@@ -47,7 +47,7 @@ from core.vision.messages import (
 )
 from core.vision.model import UNREADABLE, EngineInfo, Observation, ObservationKind, Phase, Track
 from core.vision.schedule import ATTENTION, MOTION, QUIET, is_due, next_due_s
-from core.vision.view import LearnedView, print_of_drawing
+from core.vision.view import LearnedView, print_of_drawing, print_of_masks
 
 log = logging.getLogger(__name__)
 
@@ -162,7 +162,7 @@ class CameraSlot:
             ConsoleError, OSError: The ring cannot be used.
         """
         self.job = job
-        self.view = view if view is not None and view.drawn == print_of_drawing(job.scene) else None
+        self.view = None if view is None else view.kept_for(job.scene)
         self.view_wh: tuple[int, int] | None = None
         self.is_attended = False
         self._bays_every_s: float | None = None
@@ -328,6 +328,7 @@ class CameraSlot:
             is_detection_reduced=is_reduced and reason == overloaded,
             detection_share=self.share,
             is_undersampled=wants and analyser is not None and analyser.is_undersampled,
+            is_rare=wants and analyser is not None and analyser.is_rare,
             is_away=self._is_away,
             is_moved=self._is_moved,
             is_hidden=self._is_hidden or is_reshaped,
@@ -351,7 +352,8 @@ class CameraSlot:
             if learned is None and known.masked_wh != masked_wh:
                 learned = known
             if learned is not None:
-                self.view = learned = replace(learned, masked_wh=masked_wh)
+                masks = print_of_masks(self.job.scene)
+                self.view = learned = replace(learned, masked_wh=masked_wh, masks=masks)
         if learned is not None:
             self._send(ViewLearned(camera_id=self.job.camera_id, view=learned))
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import msgspec
@@ -52,6 +52,7 @@ class LearnedView:
         is_moved: When this was told, the camera showed something else.
         told_at: Wall time.
         masked_wh: Upright size of the pictures [px] that its privacy masks belong to; known as long as the node runs.
+        masks: Print of these, as `print_of_masks` says; for other ones `masked_wh` means nothing.
     """
 
     drawn: str
@@ -59,6 +60,19 @@ class LearnedView:
     is_moved: bool = False
     told_at: datetime
     masked_wh: tuple[int, int] | None = None
+    masks: str = ""
+
+    def kept_for(self, scene: Scene) -> LearnedView | None:
+        """Return what of this still holds where `scene` is drawn; None where nothing does.
+
+        Who draws a line says nothing of the privacy masks: they go on belonging to pictures of the shape they had.
+        """
+        drawn = print_of_drawing(scene)
+        if self.drawn == drawn:
+            return self
+        if self.masked_wh is None or self.masks != print_of_masks(scene):
+            return None
+        return replace(self, drawn=drawn, lit=(), is_moved=False)
 
 
 def print_of_drawing(scene: Scene) -> str:
@@ -70,6 +84,15 @@ def print_of_drawing(scene: Scene) -> str:
         "masks": [(mask.polygon, mask.kind) for mask in scene.masks],
         "plane": scene.plane,
     }
+    return _print_of(drawn)
+
+
+def print_of_masks(scene: Scene) -> str:
+    """Return a text that changes with what of the picture is private."""
+    return _print_of(scene.private_parts)
+
+
+def _print_of(drawn: object) -> str:
     return hashlib.sha256(msgspec.json.encode(to_builtins(drawn))).hexdigest()
 
 

@@ -1,22 +1,27 @@
 """The detection service with real processes: workers, one detector, shared pictures, and what happens when one dies."""
 
 import asyncio
+import itertools
 import os
 import signal
 import time
 from dataclasses import replace
 
+import av
+import numpy as np
 import pytest
 
+from core.media.convert import to_jpeg
 from core.media.model import SourceSpec, StreamState
 from core.media.ring import FrameRing, RingReader
 from core.node.supervisor import DETECTOR, VisionSupervisor
 from core.sim.kserve import InferenceServer
 from core.vision.engine import open_engine
 from core.vision.messages import CameraJob, EngineFailed, EngineOpened, Heartbeat, WorkerConfig
-from core.vision.model import Mask, MaskKind, PlanePoint, RoadPlane, Scene
+from core.vision.model import CountLine, Mask, MaskKind, PlanePoint, RoadPlane, Scene
 from core.vision.models import find_model
 from tests.fixtures.clips import make_clip
+from tests.unit.media.test_pushed import put
 from tests.unit.vision.toy_model import save_toy_openvino
 
 CLIP_WH = (96, 64)
@@ -390,6 +395,53 @@ def test_another_model_under_the_same_name_is_taken_with_its_own_classes_at_the_
         assert opened == [("truck", "bus")]
         # The camera asks for cars only: trucks must not go on under the name that they had.
         await service.until(lambda: _newest_tracks(reader) == (), "no car any more")
+
+    run_service(scenario)
+
+
+def test_a_line_that_is_moved_bares_nothing_of_a_reshaped_camera_nor_does_a_worker_that_dies_then(
+    run_service, tmp_path
+):
+    posted = tmp_path / "posted.jpg"
+    corner = Mask(key="m", name="M", polygon=((0.0, 0.0), (0.2, 0.0), (0.2, 0.2)), kind=MaskKind.PRIVACY)
+    elsewhere = replace(corner, polygon=((0.8, 0.8), (1.0, 0.8), (1.0, 1.0)))
+    line = CountLine(key="gate", name="Gate", start=(0.1, 0.5), end=(0.9, 0.5))
+    levels = itertools.cycle(range(100, 200))
+
+    def post(wh):
+        rgb = np.full((wh[1], wh[0], 3), next(levels), np.uint8)
+        put(posted, to_jpeg(av.VideoFrame.from_ndarray(rgb, format="rgb24"), max_wh=wh, quality=90))
+
+    async def scenario(service):
+        whole = replace(service.job("a", posted), source=SourceSpec(address=f"edge:{posted}"))
+
+        async def report_of(wh, scene):
+            """Go on posting; return a report of pictures of this shape under this scene."""
+            if scene is not None:
+                service.supervisor.set_cameras((replace(whole, scene=scene),))
+                # What the worker said of the scene before is out of the way.
+                await asyncio.sleep(2.0)
+            service.messages.clear()
+
+            def shown():
+                post(wh)
+                report = service.newest().get("a")
+                return report if report and (report.width, report.height) == wh and report.n_frames > 5 else None
+
+            return await service.until(shown, f"{wh} under {scene}")
+
+        masked = Scene(masks=(corner,))
+        post((320, 180))
+        assert not (await report_of((320, 180), masked)).is_hidden
+        assert (await report_of((240, 180), None)).is_hidden
+        assert (await report_of((240, 180), replace(masked, lines=(line,)))).is_hidden
+
+        killed = service.process_of("1")
+        os.kill(killed, signal.SIGKILL)
+        await service.until(lambda: service.process_of("1") not in (killed, None), "another worker")
+        assert (await report_of((240, 180), None)).is_hidden
+
+        assert not (await report_of((240, 180), Scene(masks=(elsewhere,)))).is_hidden
 
     run_service(scenario)
 

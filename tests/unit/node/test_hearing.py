@@ -145,6 +145,29 @@ def test_a_camera_whose_detection_is_off_ends_nothing_by_its_silence(kind):
     assert hearing(report=off)(doubt(SourceKind.CAMERA, "a", "camera_lost")) == AT_ONCE_S
 
 
+@pytest.mark.parametrize(
+    ("kind", "needed_s"),
+    [
+        # Of these its rules would say nothing, whatever stands there.
+        ("stopped_vehicle", None),
+        ("congestion", None),
+        ("loitering", None),
+        ("collision", None),
+        ("wrong_way", None),
+        ("pedestrian", None),
+        ("vehicle_in_zone", PASSER_S),
+        ("camera_blinded", CONFIRM_S),
+        ("camera_frozen", CONFIRM_S),
+        ("camera_moved", None),
+        ("camera_lost", AT_ONCE_S),
+    ],
+)
+def test_a_camera_whose_pictures_come_seconds_apart_ends_only_what_it_would_say_again(kind, needed_s):
+    rare = replace(live(is_rare=True, is_undersampled=True), detect_fps=0.2)
+
+    assert hearing(report=rare)(doubt(SourceKind.CAMERA, "a", kind)) == needed_s
+
+
 def tuned(kind, **figures):
     return Scene(rules=(RuleSetting(kind=kind, values=figures),))
 

@@ -786,17 +786,29 @@ def test_where_parts_are_private_nobody_sees_a_picture_of_another_shape_until_th
     after, report = show((240, 180))
     used_after = n_used()
     (view,) = [one.view for one in camera.sent if isinstance(one, ViewLearned)]
-    # Asked for another pace, or with a new worker, it is as black.
+    # Asked for another pace, with a new worker, or with a line that was moved, it is as black.
     camera.job = replace(camera.job, detect_fps=1.0)
     start(view)
     anew, _ = show((240, 180))
+    drawn = replace(camera.job, scene=replace(camera.job.scene, lines=(LINE,)))
+    camera.job, whole = drawn, camera.job
+    start(camera.slot.view)
+    redrawn, while_redrawn = show((240, 180))
+    camera.job = replace(whole, scene=Scene(masks=(replace(WINDOW, polygon=SQUARE),)))
+    start(camera.slot.view)
+    masked_anew, _ = show((240, 180))
+    camera.job = drawn
+    start(view)
+    show((240, 180))
     camera.slot.forget_view()
     accepted, at_last = show((240, 180))
     camera.slot.close()
     camera.reader.close()
 
-    assert min(before, accepted) > 100
-    assert max(after, anew) < 12
+    assert min(before, masked_anew, accepted) > 100
+    assert max(after, anew, redrawn) < 12
+    assert while_redrawn.is_hidden
+    assert "another shape" in while_redrawn.reason
     assert used == used_after != (0, 0)
     assert (report.is_hidden, report.is_blind, report.is_quiet) == (True, True, False)
     assert "another shape" in report.reason
@@ -820,4 +832,5 @@ def test_a_camera_whose_pictures_come_seconds_apart_says_that_it_is_not_watched(
     camera.reader.close()
 
     assert report.is_undersampled
+    assert report.is_rare
     assert "Less than one look in three seconds" in report.detection_reason
