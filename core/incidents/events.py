@@ -27,6 +27,7 @@ class Raised:
         marks: Of the condition at this moment; one that chatters does not call again.
         suppressed_by: Rule that suppresses the condition right now; empty where none does.
         out_of_service: Where the condition or its source is out of service.
+        is_incident_closed: Of the alarm that is open; what comes back to it is an occurrence of its own.
     """
 
     at: datetime
@@ -38,6 +39,7 @@ class Raised:
     marks: frozenset[AlarmMark] = frozenset()
     suppressed_by: str = ""
     out_of_service: Service | None = None
+    is_incident_closed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,6 +39,7 @@ from core.store.tables import (
     AlarmJournalRow,
     AlarmRow,
     Base,
+    IncidentAlarmRow,
     IncidentPictureRow,
     IncidentRow,
     RaiseCountRow,
@@ -90,6 +91,12 @@ def open_incident(session: Session, incident_id: str) -> str | None:
     if row is not None and row.merged_into:
         row = session.get(IncidentRow, row.merged_into)
     return None if row is None or row.status == IncidentStatus.CLOSED.value else row.incident_id
+
+
+def is_incident_closed(session: Session, row: AlarmRow) -> bool:
+    """Tell whether the incident that an alarm counts to is closed: what calls in it would be nobody's work."""
+    attached = session.get(IncidentAlarmRow, (row.alarm_id, row.occurrence))
+    return open_incident(session, row.incident_id if attached is None else attached.incident_id) is None
 
 
 def active_since(session: Session, row: AlarmRow) -> datetime:

@@ -18,7 +18,7 @@ from core.incidents.events import Event, Raised
 from core.incidents.model import Alarm, AlarmMark, AlarmState, Shelving
 
 SAME_OCCURRENCE_S = 300.0
-"""A condition that comes back this soon after its end is the same occurrence."""
+"""A condition that comes back this soon after its end is the same occurrence, as long as its incident is open."""
 
 
 class Trigger(StrEnum):
@@ -86,7 +86,9 @@ class Guard(Enum):
 class Effect(Enum):
     """What a row does beside changing the state; the value is what people read."""
 
-    ACTIVATE = "the condition holds again; a new occurrence where its end lies more than 5 min back"
+    ACTIVATE = (
+        "the condition holds again; a new occurrence where its end lies more than 5 min back, or its incident is closed"
+    )
     WORSEN = "the higher priority counts"
     CALL = "calls: sound and flash"
     WAIT = "waits for an acknowledge, without a new sound"
@@ -384,7 +386,7 @@ def _activate(alarm: Alarm, event: Raised) -> Alarm:
         marks=event.marks,
     )
     since = alarm.returned_at or alarm.raised_at
-    if event.at - since <= timedelta(seconds=SAME_OCCURRENCE_S):
+    if event.at - since <= timedelta(seconds=SAME_OCCURRENCE_S) and not event.is_incident_closed:
         return again
     return replace(
         again,

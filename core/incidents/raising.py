@@ -96,7 +96,10 @@ def _raise_one(session: Session, raising: Raising, tunings: Tunings) -> Changed:
     condition = raising.condition
     row = ledger.find_open(session, condition.condition_key)
     before = None if row is None else ledger.alarm_of(row)
-    event = _raised(raising, holds.in_force(session, tunings.suppression, raising.at), tunings)
+    event = replace(
+        _raised(raising, holds.in_force(session, tunings.suppression, raising.at), tunings),
+        is_incident_closed=row is not None and ledger.is_incident_closed(session, row),
+    )
     after = machine.apply(before, event)
     assert after is not None
     if after is before:

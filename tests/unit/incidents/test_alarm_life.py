@@ -66,6 +66,7 @@ class AlarmLife(RuleBasedStateMachine):
         chatters=st.booleans(),
         suppressed_by=st.sampled_from(["", "", "", "behind-gateway"]),
         is_out=st.sampled_from([False, False, False, True]),
+        is_incident_closed=st.sampled_from([False, False, False, True]),
     )
     def raised(
         self,
@@ -76,6 +77,7 @@ class AlarmLife(RuleBasedStateMachine):
         suppressed_by: str,
         is_out: bool,
         kind: str = "congestion",
+        is_incident_closed: bool = False,
     ) -> None:
         number = next(self.numbers)
         before = self.alarm
@@ -90,6 +92,7 @@ class AlarmLife(RuleBasedStateMachine):
                 marks=frozenset({AlarmMark.CHATTERING} if chatters else ()),
                 suppressed_by=suppressed_by,
                 out_of_service=self.service() if is_out else None,
+                is_incident_closed=is_incident_closed,
             )
         )
         assert self.alarm is not None

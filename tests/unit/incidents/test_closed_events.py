@@ -3,10 +3,10 @@
 import pytest
 
 from core.incidents.dispatch import DispatchService
-from core.incidents.model import Alarm, AlarmState, Incident, IncidentStatus
+from core.incidents.model import Alarm, AlarmState, Incident, IncidentStatus, Snapshot
 from core.incidents.work import Disposition, Step, StepOrder
 from core.vision.model import ObservationKind, Phase
-from tests.fixtures.room import OLGA, Room
+from tests.fixtures.room import OLGA, Room, make_condition
 from tests.unit.incidents.test_same_event import sighting, take
 
 K = ObservationKind
@@ -18,11 +18,14 @@ def incident_of(room: Room, alarm: Alarm) -> Incident:
     return incident
 
 
+def dispatch_of(room: Room) -> DispatchService:
+    return DispatchService(room.store, room.bus, room.clock, evidence=room.folder / "evidence")
+
+
 def close(room: Room, alarm: Alarm, disposition: Disposition = Disposition.NO_ACTION, duplicate_of: str = "") -> None:
-    dispatch = DispatchService(room.store, room.bus, room.clock, evidence=room.folder / "evidence")
     order = StepOrder(step=Step.CLOSE, disposition=disposition, duplicate_of=duplicate_of)
     version = incident_of(room, alarm).work_version
-    room.run(dispatch.take_step(OLGA, alarm.incident_id, order, expect_version=version))
+    room.run(dispatch_of(room).take_step(OLGA, alarm.incident_id, order, expect_version=version))
 
 
 def test_a_crash_into_who_was_closed_as_no_action_is_an_open_incident(room: Room) -> None:
@@ -109,3 +112,73 @@ def test_of_an_open_and_a_closed_event_the_open_one_takes_the_call(room: Room) -
     between = take(room, sighting(room, K.COLLISION, bbox_xyxy=(0.38, 0.4, 0.52, 0.5)))
 
     assert between.incident_id == left.incident_id != right.incident_id
+
+
+@pytest.mark.parametrize(
+    ("kind", "disposition"),
+    [(K.CONGESTION, Disposition.NO_ACTION), (K.VEHICLE_IN_ZONE, Disposition.FALSE_ALARM)],
+)
+def test_what_comes_back_soon_after_it_was_closed_is_an_open_incident(
+    room: Room, kind: ObservationKind, disposition: Disposition
+) -> None:
+    def picture(of: bytes) -> Snapshot:
+        return Snapshot(jpeg=b"\xff\xd8 " + of + b" \xff\xd9", captured_at=room.clock.now())
+
+    first = take(room, sighting(room, kind), snapshot=picture(b"first"))
+    take(room, sighting(room, kind, Phase.END))
+    close(room, first, disposition)
+    ended = incident_of(room, first).ended_at
+    room.clock.advance(seconds=120)
+
+    again = take(room, sighting(room, kind), snapshot=picture(b"again"))
+
+    assert (again.alarm_id, again.state, again.n_calls) == (first.alarm_id, AlarmState.UNACKNOWLEDGED, 1)
+    assert again.occurrence != first.occurrence
+    incident = incident_of(room, again)
+    assert (incident.status, incident.opened_at) == (IncidentStatus.NEW, room.clock.now())
+    assert b"again" in room.run(room.incidents.snapshot_bytes(incident.incident_id))
+    closed = incident_of(room, first)
+    assert (closed.status, closed.ended_at) == (IncidentStatus.CLOSED, ended)
+    assert b"first" in room.run(room.incidents.snapshot_bytes(closed.incident_id))
+
+
+def test_what_no_camera_sees_and_comes_back_soon_is_an_open_incident(room: Room) -> None:
+    first = room.run(room.incidents.raise_condition(make_condition()))
+    room.run(room.incidents.return_condition(first.condition_key))
+    close(room, first)
+    room.clock.advance(seconds=120)
+
+    again = room.run(room.incidents.raise_condition(make_condition()))
+
+    assert incident_of(room, again).status is IncidentStatus.NEW
+    assert incident_of(room, first).status is IncidentStatus.CLOSED
+
+
+def test_what_comes_back_soon_while_its_incident_is_open_keeps_it(room: Room) -> None:
+    first = room.run(room.incidents.raise_condition(make_condition()))
+    room.run(room.incidents.return_condition(first.condition_key))
+    room.clock.advance(seconds=120)
+
+    again = room.run(room.incidents.raise_condition(make_condition()))
+
+    assert (again.occurrence, again.incident_id, again.n_calls) == (first.occurrence, first.incident_id, 2)
+
+
+def test_what_was_attached_counts_to_the_incident_that_it_was_attached_to(room: Room) -> None:
+    other = room.run(room.incidents.raise_condition(make_condition(condition_key="other", source_id="ring-south")))
+    first = room.run(room.incidents.raise_condition(make_condition()))
+    room.run(room.incidents.return_condition(first.condition_key))
+    order = StepOrder(step=Step.ATTACH, alarm_id=first.alarm_id)
+    version = incident_of(room, other).work_version
+    room.run(dispatch_of(room).take_step(OLGA, other.incident_id, order, expect_version=version))
+    room.clock.advance(seconds=60)
+
+    again = room.run(room.incidents.raise_condition(make_condition()))
+    assert again.occurrence == first.occurrence
+
+    room.run(room.incidents.return_condition(first.condition_key))
+    close(room, other)
+    room.clock.advance(seconds=60)
+    anew = room.run(room.incidents.raise_condition(make_condition()))
+    assert anew.occurrence != first.occurrence
+    assert incident_of(room, anew).status is IncidentStatus.NEW

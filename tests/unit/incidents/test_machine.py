@@ -77,6 +77,15 @@ def test_a_condition_that_comes_back_soon_is_the_same_occurrence() -> None:
     assert alarm.is_calling
 
 
+def test_a_condition_that_comes_back_soon_to_a_closed_incident_is_a_new_occurrence() -> None:
+    again = replace(raised(T0 + timedelta(seconds=1), occurrence="second"), is_incident_closed=True)
+
+    alarm = alarm_after(*RTNUN, again)
+
+    assert (alarm.occurrence, alarm.incident_id, alarm.n_calls) == ("second", "incident-second", 1)
+    assert (alarm.alarm_id, alarm.raised_at) == ("alarm-first", again.at)
+
+
 def test_a_condition_that_comes_back_late_is_a_new_occurrence_with_its_own_incident() -> None:
     alarm = alarm_after(*RTNUN, raised(T0 + timedelta(seconds=301), occurrence="second"))
 

@@ -1,4 +1,4 @@
-"""Evidence of every call of an incident: earlier pictures beside the one that is shown, and clips of each call.
+"""Evidence of every occurrence in an incident: earlier pictures beside the one that is shown, and clips of each.
 
 Revision ID: 0034
 Revises: 0033
@@ -18,7 +18,10 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make the call a part of a clip's key; every clip so far was of the first one."""
+    """Make the occurrence a part of a clip's key; every clip so far was of the first alarm that called.
+
+    Without its occurrence, an alarm that still calls would be asked for once more, long after its pictures are gone.
+    """
     op.create_table(
         "incident_picture",
         sa.Column("picture_id", sa.String(length=26), nullable=False),
@@ -55,7 +58,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("incident_id", "occurrence", "camera_id", name="pk_incident_clip"),
     )
     op.execute(
-        "INSERT INTO incident_clip SELECT incident_id, '', camera_id, camera_name, rank, at, began_at, n_pictures,"
-        " path, sha256, missing FROM incident_clip_before"
+        "INSERT INTO incident_clip SELECT clip.incident_id, COALESCE((SELECT alarm.occurrence FROM alarm"
+        " WHERE alarm.incident_id = clip.incident_id AND alarm.n_calls > 0"
+        " ORDER BY alarm.raised_at, alarm.alarm_id LIMIT 1), ''),"
+        " clip.camera_id, clip.camera_name, clip.rank, clip.at, clip.began_at, clip.n_pictures,"
+        " clip.path, clip.sha256, clip.missing FROM incident_clip_before AS clip"
     )
     op.drop_table("incident_clip_before")
