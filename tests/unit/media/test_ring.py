@@ -340,8 +340,9 @@ def test_no_reader_ever_sees_half_a_picture_or_half_a_set_of_tracks(hammer, read
     wait_until(lambda: reader.newest_frame(0) is not None, what="the first picture")
     n_frames = n_sets = 0
     after = tracks_after = 0
-    deadline = time.monotonic() + 2.0
-    while time.monotonic() < deadline:
+    began_s = time.monotonic()
+    # For two seconds; on a machine that is busy with other things until enough was seen.
+    while (took_s := time.monotonic() - began_s) < 2.0 or (min(n_frames, n_sets) <= 10 and took_s < 60.0):
         frame = reader.newest_frame(after)
         if frame is not None:
             assert zlib.crc32(frame.data[4:]) == int.from_bytes(frame.data[:4], "little")
