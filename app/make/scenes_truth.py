@@ -11,14 +11,13 @@ from app.make.scenes_camera import Camera, project
 from app.make.scenes_catalogue import CameraScene
 from app.make.scenes_meshes import turn_matrix, vehicle_mesh
 from app.make.scenes_world import FPS, Placed, Run
-from core.vision.model import CountLine, ObservationKind, PicturePoint, RuleSetting, Scene, Zone
+from core.vision.model import CountLine, PicturePoint, Scene, Zone
+from core.vision.tuning import SHORT_JAMS
 
 BoxXyxy = tuple[float, float, float, float]
 STANDING_MPS = 0.2
 JAM_MPS, FREE_MPS = 3.0, 6.5
 MIN_IN_JAM = 4
-SHORT_JAMS = RuleSetting(kind=ObservationKind.CONGESTION.value, values={"hold_s": 5.0})
-"""A clip lasts a minute: one in which a jam stood for as long as cameras wait by themselves would show nothing else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

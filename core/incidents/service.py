@@ -529,12 +529,7 @@ class IncidentService:
             keys = [one.condition_key for one, _ in found if is_over(one)]
             return joined(self._return_in(session, key, at) for key in keys)
 
-        returned = (await self._commit(run)).alarms
-        for alarm in returned:
-            self._signals.forget(alarm.condition_key)
-            self._doubts.discard(alarm.condition_key)
-        await self._call_all_waiting()
-        return returned
+        return await self._commit_returns(run)
 
     async def return_sources(self, sources: Collection[tuple[SourceKind, str]]) -> tuple[Alarm, ...]:
         """Return every active condition of sources that were removed, however many, in one transaction."""
@@ -555,6 +550,10 @@ class IncidentService:
             keys = [key for key in ledger.active_keys_of(session, sources) if key not in kept]
             return joined(return_alarm(session, key, at, self.tunings) for key in keys)
 
+        return await self._commit_returns(run)
+
+    async def _commit_returns(self, run: Callable[[Session], Changed]) -> tuple[Alarm, ...]:
+        """Commit what is over; what waited behind it calls."""
         returned = (await self._commit(run)).alarms
         for alarm in returned:
             self._signals.forget(alarm.condition_key)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from core.vision.evaluate_clips import Case, Said, Shows, looped, once, run_clip
 from core.vision.footage import SeenClip
-from core.vision.model import Observation, ObservationKind, Phase, RuleSetting, Scene, Zone
-from core.vision.tuning import Tuning
+from core.vision.model import Observation, ObservationKind, Phase, Scene, Zone
+from core.vision.tuning import SHORT_JAMS, Tuning
 
 SOON_S = 5.0
 """An alarm later than this after the impact helps nobody."""
@@ -25,9 +25,6 @@ WHOLE_PICTURE = Zone(
     congestion_capacity=20.0,
 )
 """One zone for every clip alike; it has to hold the queues of a whole junction at red, which are no jam."""
-
-SHORT_JAMS = RuleSetting(kind=ObservationKind.CONGESTION.value, values={"hold_s": 5.0})
-"""Clips are shorter than the time for which a camera sees a jam before it tells of it."""
 
 BANDS = ((0.6, 0.7), (0.7, 0.8), (0.8, 0.9), (0.9, 1.0))
 """Of confidence; less than the first is not told."""

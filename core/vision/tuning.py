@@ -155,6 +155,9 @@ RULES: tuple[RuleInfo, ...] = (
     ),
 )
 
+SHORT_JAMS = RuleSetting(kind=ObservationKind.CONGESTION.value, values={"hold_s": 5.0})
+"""For clips, which are shorter than the time for which a camera sees a jam before it tells of it."""
+
 
 class Tuning:
     """One camera's figures: the defaults, with what its scene says otherwise."""

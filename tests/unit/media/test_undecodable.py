@@ -1,7 +1,6 @@
 """A camera whose data arrives and holds no picture, and one of which only key frames are decoded."""
 
 import threading
-import time
 from fractions import Fraction
 
 import av
@@ -58,11 +57,21 @@ class Encoder:
         pass
 
 
+class Watched(CameraStream):
+    """Counts how often its watch has looked."""
+
+    n_watched = 0
+
+    def _watch_age(self):
+        super()._watch_age()
+        self.n_watched += 1
+
+
 class Reading:
     def __init__(self, clock, encoder):
         self.clock, self.encoder = clock, encoder
         self.frames, self.states = [], []
-        self.stream = CameraStream(
+        self.stream = Watched(
             "cam-1",
             SourceSpec(address="rtsp://camera/s", read_timeout_s=60.0),
             on_frame=self.frames.append,
@@ -80,7 +89,8 @@ class Reading:
 
     def look(self):
         """Return the state once the watch has looked twice."""
-        time.sleep(2.5 * stream_module._WATCH_PERIOD_S)
+        n_before = self.stream.n_watched
+        wait_until(lambda: self.stream.n_watched >= n_before + 2, what="the watch to look")
         return self.stream.report().state
 
     @property

@@ -5,6 +5,14 @@ from sqlalchemy import create_engine
 
 from core.store import migrate
 from core.store.engine import sqlite_url
+from tests.fixtures.databases import (  # noqa: F401
+    both_stores,
+    migrated_postgres,
+    migrated_sqlite,
+    postgres_server,
+    postgres_store,
+    sqlite_store,
+)
 from tests.fixtures.room import room  # noqa: F401
 
 

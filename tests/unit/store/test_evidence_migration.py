@@ -8,7 +8,7 @@ from sqlalchemy import create_engine, text
 
 from core.incidents.clips import ClipStore
 from core.store.engine import sqlite_url
-from tests.fixtures.postgres import PostgresServer, postgres_server  # noqa: F401
+from tests.fixtures.postgres import PostgresServer
 from tests.fixtures.room import Room
 
 INCIDENT = (

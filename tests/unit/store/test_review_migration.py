@@ -9,14 +9,6 @@ from sqlalchemy import create_engine, inspect
 from core.incidents.review import Outcome, ReviewService
 from core.store import migrate
 from core.vision.model import ObservationKind
-from tests.fixtures.databases import (  # noqa: F401
-    both_stores,
-    migrated_postgres,
-    migrated_sqlite,
-    postgres_server,
-    postgres_store,
-    sqlite_store,
-)
 from tests.fixtures.room import OLGA, VERA, Room
 from tests.unit.incidents.test_review import counted, see
 
@@ -35,7 +27,7 @@ def go_back_to(url: str, revision: str) -> list[str]:
     return key
 
 
-def test_an_answer_is_not_taken_for_one_about_a_name_that_came_after_it(both_stores: str, tmp_path: Path) -> None:  # noqa: F811
+def test_an_answer_is_not_taken_for_one_about_a_name_that_came_after_it(both_stores: str, tmp_path: Path) -> None:
     room = Room(both_stores, tmp_path)
     review = ReviewService(room.store, room.bus, room.clock)
 
@@ -63,7 +55,7 @@ def test_an_answer_is_not_taken_for_one_about_a_name_that_came_after_it(both_sto
     room.close()
 
 
-def test_of_two_answers_the_version_before_keeps_the_last(both_stores: str, tmp_path: Path) -> None:  # noqa: F811
+def test_of_two_answers_the_version_before_keeps_the_last(both_stores: str, tmp_path: Path) -> None:
     room = Room(both_stores, tmp_path)
     review = ReviewService(room.store, room.bus, room.clock)
     incident_id = see(room, ObservationKind.STOPPED_VEHICLE)
