@@ -16,7 +16,7 @@ import av
 import numpy as np
 
 from core.kernel.clock import SystemClock
-from core.kernel.errors import ConsoleError
+from core.kernel.errors import ConsoleError, UnavailableError
 from core.media.camera_source import CameraSource
 from core.media.convert import Letterbox, TileScaler, to_jpeg
 from core.media.masks import black_picture
@@ -59,6 +59,9 @@ BAYS_WH, BAYS_QUALITY = (2560, 1440), 90
 
 DETAIL_WH = (2560, 1440)
 """What is small and far away is found in the large stream: the small one has no more of it than the network sees."""
+
+USUAL_WH = (1920, 1080)
+"""A tile in this size has to fit memory; a larger one where there is room for it."""
 
 SILENT_KINDS = (ObservationKind.ZONE_ENTERED, ObservationKind.LINE_CROSSED)
 """They are counted and call nobody: no picture is kept of them."""
@@ -164,6 +167,7 @@ class CameraSlot:
         self.job = job
         self.view = None if view is None else view.kept_for(job.scene)
         self.view_wh: tuple[int, int] | None = None
+        self._has_room = True
         self.is_attended = False
         self._bays_every_s: float | None = None
         self._bays_due_s = 0.0
@@ -226,7 +230,8 @@ class CameraSlot:
 
     def show_at(self, view_wh: tuple[int, int] | None) -> None:
         """Show the picture in this size; None where no console does."""
-        self.view_wh = view_wh
+        if view_wh != self.view_wh:
+            self.view_wh, self._has_room = view_wh, True
         # Bays and what is far away need the large stream also while no tile shows it.
         sees_bays = self._bays_every_s is not None
         self.stream.set_view(BAYS_WH if sees_bays else DETAIL_WH if self._looks_closer else view_wh)
@@ -486,14 +491,40 @@ class CameraSlot:
 
     def _on_frame(self, frame: StreamFrame) -> None:
         shown = self._shown(frame)
-        if self.view_wh is not None:
-            self.ring.write_frame(
-                self._scaler.to_bgra(shown.frame, self.view_wh),
-                pts_s=frame.pts_s,
-                received_s=frame.received_s,
-                captured_at_s=frame.captured_at.timestamp(),
-                epoch=frame.epoch,
-            )
+        try:
+            self._write_picture(shown)
+        finally:
+            # Where there is no memory for what is shown, rules go on and evidence is kept.
+            self._use(frame, shown)
+
+    def _write_picture(self, frame: StreamFrame) -> None:
+        """Show a picture; where memory has no room for one as large as is asked for, in a usual size."""
+        view_wh = self.view_wh
+        if view_wh is None:
+            self.ring.forget_large()
+            return
+        most_wh = self.ring.max_wh if self._has_room else USUAL_WH
+        wh = (min(view_wh[0], most_wh[0]), min(view_wh[1], most_wh[1]))
+        try:
+            self._write_as(frame, wh)
+        except UnavailableError:
+            usual_wh = (min(wh[0], USUAL_WH[0]), min(wh[1], USUAL_WH[1]))
+            if usual_wh == wh:
+                raise
+            self._write_as(frame, usual_wh)
+            self._has_room = False
+
+    def _write_as(self, frame: StreamFrame, wh: tuple[int, int]) -> None:
+        self.ring.write_frame(
+            self._scaler.to_bgra(frame.frame, wh),
+            pts_s=frame.pts_s,
+            received_s=frame.received_s,
+            captured_at_s=frame.captured_at.timestamp(),
+            epoch=frame.epoch,
+        )
+
+    def _use(self, frame: StreamFrame, shown: StreamFrame) -> None:
+        """Keep a picture, and have it looked at."""
         self.look_back.take(shown, is_quiet=self._is_quiet)
         if self.stream.is_reshaped:
             with self._lock:

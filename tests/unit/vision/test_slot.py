@@ -13,6 +13,7 @@ import av
 import numpy as np
 import pytest
 
+from core.kernel.errors import UnavailableError
 from core.media.convert import to_jpeg
 from core.media.model import SourceSpec
 from core.media.ring import FrameRing, RingReader
@@ -128,13 +129,13 @@ class BrokenAnalyser:
 
 
 class Camera:
-    def __init__(self, folder, scene=None, detect_fps=5.0, detector=None):
+    def __init__(self, folder, scene=None, detect_fps=5.0, detector=None, ring_wh=WH):
         self.detector = detector or Detector()
         self.now_s = time.monotonic()
         self.n = 0
         self.epoch, self.n_rewinds = 1, 0
         ring = folder / "a.ring"
-        FrameRing.create(ring, camera_id="a", max_wh=WH).close()
+        FrameRing.create(ring, camera_id="a", max_wh=ring_wh).close()
         source = SourceSpec(address="synthetic:a")
         self.job = CameraJob(camera_id="a", source=source, ring=ring, detect_fps=detect_fps, scene=scene or Scene())
         self.sent = []
@@ -409,6 +410,57 @@ def test_pictures_of_any_shape_reach_the_detector_in_the_shape_that_it_takes(cam
     assert LookReader(file).read(camera.detector.looks[-1].sequence).shape == (1, WH[1], WH[0], 3)
     camera.answer()
     assert camera.reason == ""
+
+
+@pytest.mark.parametrize("view_wh", [(4096, 4096), (2560, 1338), (97, 65)])
+def test_a_tile_larger_than_a_ring_holds_shows_the_largest_that_fits_and_detection_goes_on(camera, view_wh):
+    camera.slot.use_detector(ENGINE)
+    camera.slot.show_at(view_wh)
+
+    camera.see(seconds=0.4, wh=(384, 256))
+    camera.answer(CAR)
+
+    shown = camera.reader.newest_frame(0)
+    assert (shown.width, shown.height, shown.pts_s) == (*WH, pytest.approx(0.4))
+    assert camera.n_detections == 1
+
+
+def test_where_memory_has_no_room_for_a_large_tile_it_shows_a_usual_one(tmp_path, monkeypatch):
+    camera = Camera(tmp_path, ring_wh=(3840, 2160))
+    reserve = os.posix_fallocate
+
+    def has_little(descriptor, at, n_bytes):
+        if n_bytes > 1920 * 1080 * 4 + 64:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        reserve(descriptor, at, n_bytes)
+
+    monkeypatch.setattr(os, "posix_fallocate", has_little)
+    camera.slot.show_at((3840, 2160))
+
+    camera.see(seconds=0.4, wh=(3840, 2160))
+
+    shown = camera.reader.newest_frame(0)
+    assert (shown.width, shown.height, shown.pts_s) == (1920, 1080, pytest.approx(0.4))
+    camera.slot.close()
+    camera.reader.close()
+
+
+def test_full_memory_for_the_picture_costs_neither_detection_nor_what_is_kept(camera, monkeypatch):
+    camera.slot.use_detector(ENGINE)
+    camera.see(seconds=0.2)
+    camera.answer()
+    reserve = os.posix_fallocate
+
+    def has_none_for_tiles(descriptor, at, n_bytes):
+        if os.readlink(f"/proc/self/fd/{descriptor}").endswith("a.ring"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        reserve(descriptor, at, n_bytes)
+
+    monkeypatch.setattr(os, "posix_fallocate", has_none_for_tiles)
+    with pytest.raises(UnavailableError, match="No memory is left for the pictures"):
+        camera.see(seconds=0.2)
+
+    assert len(camera.detector.looks) == 2
 
 
 def test_full_memory_costs_detection_and_not_the_picture(camera, monkeypatch):
