@@ -379,3 +379,11 @@ class IncidentChanged:
     """An incident began or changed; published after the commit."""
 
     incident: Incident
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallMoved:
+    """An alarm whose condition still holds left a closed incident, to call in one of its own; as `IncidentChanged`."""
+
+    left_id: str
+    incident_id: str

@@ -30,6 +30,7 @@ from core.incidents.handling import Meant, meant_row
 from core.incidents.holds import describe_hold, held_error
 from core.incidents.model import (
     Alarm,
+    CallMoved,
     ClosedUnheard,
     Condition,
     Incident,
@@ -141,6 +142,8 @@ class IncidentService:
 
         self._following: dict[str, tuple[str, Condition]] = {}
         """Conditions that hold behind a call of the same event: the incident and the condition, by its key."""
+
+        bus.subscribe(CallMoved, self._on_call_moved)
 
     def hear_by(self, hearing: Hearing) -> None:
         """Ask `hearing` about the sources of what is doubtful; until then none of them is heard."""
@@ -734,6 +737,12 @@ class IncidentService:
             return changed
         # An earlier try, whose answer got lost, may have stored the picture.
         return replace(changed, used_evidence=ledger.names_picture(session, row.incident_id, raising.evidence))
+
+    def _on_call_moved(self, move: CallMoved) -> None:
+        """Who stands behind a call goes with it."""
+        for key, (incident_id, condition) in self._following.items():
+            if incident_id == move.left_id:
+                self._following[key] = (move.incident_id, condition)
 
     def _incidents_behind(self) -> dict[str, str]:
         """Return the incident of every condition that holds behind another one, by its key."""
