@@ -301,6 +301,8 @@ class DispatchService:
                 row.assigned_at = row.en_route_at = row.on_scene_at = row.resolved_at = row.closed_at = None
                 # The limit for assigning it begins anew.
                 row.opened_at = at
+                if _is_by_hand(session, row):
+                    row.ended_at = None
             case Step.ATTACH:
                 detail = _attach(session, row, order.alarm_id, changed, actor, at)
             case Step.DETACH:
