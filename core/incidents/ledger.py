@@ -165,9 +165,12 @@ def active_alarms(session: Session, incident_id: str) -> list[AlarmRow]:
 
 def needs_own_call(session: Session, incident_id: str, condition: Condition) -> bool:
     """Tell whether a condition calls although it belongs to an incident that may call already."""
+    own = find_open(session, condition.condition_key)
+    if own is not None and own.is_active:
+        # It calls already, in this incident or in one that is closed.
+        return True
     rows = active_alarms(session, incident_id)
-    is_own = any(row.condition_key == condition.condition_key for row in rows)
-    return is_own or all(_is_news_beside(row, condition) for row in rows)
+    return all(_is_news_beside(row, condition) for row in rows)
 
 
 def _is_news_beside(row: AlarmRow, condition: Condition) -> bool:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from core.access import audit
 from core.access.model import SYSTEM, Actor
-from core.incidents import holds, ledger, machine
+from core.incidents import holds, ledger, machine, sightings
 from core.incidents.events import LetGo, Raised, Returned, Suppressed
 from core.incidents.evidence import Evidence
 from core.incidents.model import Alarm, AlarmMark, CallMoved, Condition, Incident, IncidentStatus
@@ -159,7 +159,7 @@ def _leave(session: Session, before: Alarm, after: Alarm, at: datetime) -> Incid
     row = session.get_one(IncidentRow, before.incident_id)
     if not ledger.active_alarms(session, row.incident_id):
         row.ended_at = at
-        session.flush()
+    sightings.move_call(session, after.condition_key, before.incident_id, after.incident_id)
     return ledger.incident_of(row)
 
 

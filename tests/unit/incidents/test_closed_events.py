@@ -122,6 +122,22 @@ def test_of_an_open_and_a_closed_event_the_open_one_takes_the_call(room: Room) -
     assert between.incident_id == left.incident_id != right.incident_id
 
 
+def test_what_comes_back_joins_an_open_event_there_before_its_own_closed_one(room: Room) -> None:
+    stands = take(room, sighting(room, K.STOPPED_VEHICLE))
+    take(room, sighting(room, K.STOPPED_VEHICLE, Phase.END))
+    close(room, stands)
+    room.clock.advance(seconds=100)
+    crash = take(room, sighting(room, K.COLLISION))
+    assert crash.incident_id != stands.incident_id
+    room.clock.advance(seconds=20)
+
+    assert take(room, sighting(room, K.STOPPED_VEHICLE)) is None
+    take(room, sighting(room, K.COLLISION, Phase.END))
+
+    again = next(one for one in room.run(room.incidents.open_alarms()) if one.alarm_id == stands.alarm_id)
+    assert (again.state, again.incident_id) == (AlarmState.UNACKNOWLEDGED, crash.incident_id)
+
+
 @pytest.mark.parametrize(
     ("kind", "disposition"),
     [(K.CONGESTION, Disposition.NO_ACTION), (K.VEHICLE_IN_ZONE, Disposition.FALSE_ALARM)],
@@ -278,6 +294,20 @@ def test_what_grows_more_urgent_in_a_closed_incident_is_an_open_one(room: Room) 
     assert (opened.status, opened.title, opened.priority) == (IncidentStatus.NEW, "Long congestion", Priority.HIGH)
     assert (closed.status, closed.title, closed.ended_at) == (IncidentStatus.CLOSED, first.title, room.clock.now())
     assert_journal_gives_the_tables(room)
+
+
+def test_what_comes_of_a_call_that_left_a_closed_incident_joins_its_open_one(room: Room) -> None:
+    stands = take(room, sighting(room, K.STOPPED_VEHICLE))
+    put_aside(room, stands)
+    close(room, stands)
+    room.pass_time(61)
+    (again,) = room.run(room.incidents.open_alarms())
+    room.clock.advance(seconds=300)
+
+    assert take(room, sighting(room, K.CONGESTION)) is None
+
+    take(room, sighting(room, K.STOPPED_VEHICLE, Phase.END))
+    assert {one.incident_id for one in room.run(room.incidents.open_alarms())} == {again.incident_id}
 
 
 def test_who_stands_behind_a_call_that_left_a_closed_incident_calls_after_it(room: Room) -> None:
