@@ -79,6 +79,10 @@ def _raise_new(session: Session, raisings: Sequence[Raising], tunings: Tunings) 
     # An alarm names its incident, so the incident has to be there first.
     ledger.insert_incidents(session, incidents, [one.condition.confidence for one in raisings])
     transitions = ledger.record_new(session, happened, SYSTEM)
+    for transition, incident in zip(transitions, incidents, strict=True):
+        if incident.snapshot_path:
+            row = session.get_one(IncidentRow, incident.incident_id)
+            row.snapshot_call = ledger.picture_call(transition.alarm)
     _audit(session, transitions, raisings[-1].at)
     return [
         Changed(
@@ -109,7 +113,7 @@ def _raise_one(session: Session, raising: Raising, tunings: Tunings) -> Changed:
     is_new_call = before is None or before.occurrence != after.occurrence
     takes_picture = raising.evidence is not None and (is_new_call or not incident.snapshot_path)
     if raising.evidence is not None and takes_picture:
-        ledger.add_picture(session, incident, raising.evidence, condition.priority)
+        ledger.add_picture(session, incident, raising.evidence, after, condition.priority)
     session.flush()
     transition = ledger.record(session, row, event, SYSTEM)
     assert transition is not None
