@@ -168,6 +168,13 @@ def test_a_camera_whose_pictures_come_seconds_apart_ends_only_what_it_would_say_
     assert hearing(report=rare)(doubt(SourceKind.CAMERA, "a", kind)) == needed_s
 
 
+@pytest.mark.parametrize(("kind", "needed_s"), [("vehicle_in_zone", 3 * 36.0), ("camera_frozen", CONFIRM_S)])
+def test_who_is_in_a_zone_is_not_over_before_a_slow_camera_has_looked_often_enough(kind, needed_s):
+    slow = replace(live(is_rare=True, is_undersampled=True), detect_fps=0.08, patience_s=36.0)
+
+    assert hearing(report=slow)(doubt(SourceKind.CAMERA, "a", kind)) == needed_s
+
+
 def tuned(kind, **figures):
     return Scene(rules=(RuleSetting(kind=kind, values=figures),))
 
