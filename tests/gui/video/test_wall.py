@@ -749,7 +749,7 @@ SENTENCES = [
     slot.SILENT_DETECTOR,
     slot.UNDERSAMPLED,
     slot.OFF,
-    slot.OFF_PRIVATE,
+    f"{slot.OFF_UNWATCHED} {slot.UNWATCHED_PRIVATE}",
     slot.RARE,
     slot.BROKEN.format(n=9),
     *slot.BLIND.values(),
