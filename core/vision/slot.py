@@ -67,11 +67,14 @@ SILENT_KINDS = (ObservationKind.ZONE_ENTERED, ObservationKind.LINE_CROSSED)
 """They are counted and call nobody: no picture is kept of them."""
 
 RATE_WINDOW_S = 5.0
-ANSWER_S = 2.0
-"""An answer that takes longer does not come; the camera asks again."""
+ANSWER_S = 12.0
+"""An answer that takes longer does not come; the camera asks again. An inference server may take seconds for one."""
 
 SILENT_AFTER_S = 3.0
 """Where no look was answered with boxes for this long, somebody should know that nothing is detected."""
+
+SILENT_AFTER_ANSWERS = 2.0
+"""As above, in answers: a detector that takes seconds for one is slow and not silent."""
 
 OVERLOADED_SILENT_AFTER_S = 10.0
 """As long as an overloaded detector, which says that it is, may need to come to every camera in turn."""
@@ -92,6 +95,17 @@ WATCH_PER_S = 1.0
 WATCH_WH = (640, 384)
 """Of such a picture, as long as no network says what it takes."""
 
+SLOW_S = 1.0
+"""Who needs so long for an answer cannot look three times a second, whatever is asked for."""
+
+SLOW = (
+    "The detector takes {seconds:.1f} s for a look: vehicles may pass unseen, so minutes are not complete. "
+    "Give it a faster machine or a smaller model."
+)
+SLOW_RARE = (
+    "The detector takes {seconds:.1f} s for a look: nobody is followed or counted, and most rules tell nothing. "
+    "Give it a faster machine or a smaller model."
+)
 OFF = (
     "Detection is off in its settings: no traffic is counted and rules rest, apart from those that tell when it is "
     "covered, frozen or moved."
@@ -190,6 +204,7 @@ class CameraSlot:
         self._looks: LookWriter | None = None
         self._asked: dict[int, _Asked] = {}
         self._waits_since_s: float | None = None
+        self._answered_within_s = 0.0
         self._no_room = ""
         self._lock = threading.Lock()
         self._gate = MotionGate()
@@ -322,6 +337,7 @@ class CameraSlot:
                 del self._asked[sequence]
             now_s = time.monotonic()
             self._looked_at.append(now_s)
+            self._answered_within_s = now_s - asked.asked_s
             self._inference_ms = looked.seconds * 1000.0
             found = [np.frombuffer(rows, np.float32).reshape(-1, 6) for rows in looked.boxes]
             seen = self._guarded(partial(self._analyse, asked, found))
@@ -450,10 +466,14 @@ class CameraSlot:
             return BLIND[blinded_by]
         if n_lately := sum(now_s - at_s <= BREAKS_SHOWN_S for at_s in tuple(self._broke_at)):
             return BROKEN.format(n=n_lately)
+        is_missing = self.is_detecting and analyser is not None and analyser.is_undersampled and self.job.scene.measures
+        is_rare = analyser is not None and analyser.is_rare
+        if is_missing and (seconds := self._answered_within_s) > SLOW_S:
+            return (SLOW_RARE if is_rare else SLOW).format(seconds=seconds)
         if overloaded:
             return overloaded
-        if analyser is not None and self.is_detecting and analyser.is_undersampled and self.job.scene.measures:
-            return RARE if analyser.is_rare else UNDERSAMPLED
+        if is_missing:
+            return RARE if is_rare else UNDERSAMPLED
         return " ".join(text for text in self._lasting_faults(analyser) if text)
 
     def _off_reasons(self, now_s: float) -> tuple[str, ...]:
@@ -489,6 +509,7 @@ class CameraSlot:
 
     def _is_silent(self, now_s: float) -> bool:
         patience_s = SILENT_AFTER_S if self.share == 1.0 else OVERLOADED_SILENT_AFTER_S
+        patience_s = max(patience_s, SILENT_AFTER_ANSWERS * self._answered_within_s)
         return (since_s := self._waits_since_s) is not None and now_s - since_s > patience_s
 
     def _drop_questions(self) -> None:
@@ -501,6 +522,7 @@ class CameraSlot:
         looks, self._looks = self._looks, None
         self._asked.clear()
         self._waits_since_s = None
+        self._answered_within_s = 0.0
         # Nobody looks any more, so nobody can say that nothing happens.
         self._is_quiet, self._looked_s = False, 0.0
         self.share = 1.0

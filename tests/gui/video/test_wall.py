@@ -751,6 +751,8 @@ SENTENCES = [
     slot.OFF,
     f"{slot.OFF_UNWATCHED} {slot.UNWATCHED_PRIVATE}",
     slot.RARE,
+    slot.SLOW.format(seconds=2.6),
+    slot.SLOW_RARE.format(seconds=5),
     slot.BROKEN.format(n=9),
     *slot.BLIND.values(),
     OTHER_CLASSES.format(model="sea", known="boat, buoy", wanted="car, bus"),

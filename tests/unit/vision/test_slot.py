@@ -345,6 +345,36 @@ def test_what_a_slow_engine_saw_is_taken_though_newer_pictures_overtook_each_oth
     detector.stop()
 
 
+@pytest.mark.parametrize(
+    ("answers_within_s", "said"), [(2.6, "vehicles may pass unseen"), (5.0, "nobody is followed or counted")]
+)
+def test_boxes_of_an_engine_that_takes_seconds_count_at_the_time_of_their_picture(tmp_path, answers_within_s, said):
+    camera = Camera(tmp_path, Scene(lines=(LINE,), rules=(RuleSetting(kind="camera_blinded", is_enabled=False),)))
+    camera.slot.use_detector(ENGINE)
+    reasons, asked_at_s = [], []
+    for _ in range(8):
+        camera.now_s = time.monotonic() - answers_within_s
+        camera.see(seconds=0.2)
+        look = camera.detector.looks[-1]
+        asked_at_s.append(camera.n * 0.2)
+        for _ in range(round(answers_within_s * 5) - 1):
+            camera.see(seconds=0.2)
+            newest = camera.detector.looks[-1]
+            if newest is not look:
+                camera.answer_of(newest, boxes=None)  # A newer one took its place.
+            reasons.append(camera.reason)
+        camera.answer_of(look, boxes=[CAR])
+        reasons.append(camera.reason)
+
+    assert camera.n_detections == 8
+    assert {one.pts_s for one in camera.reader.tracks_after(0) if one.tracks} <= set(asked_at_s)
+    assert said in reasons[-1]
+    assert reasons[-1].startswith("The detector takes ")
+    assert slot.SILENT_DETECTOR not in reasons[len(reasons) // 2 :]
+    camera.slot.close()
+    camera.reader.close()
+
+
 def test_an_answer_that_a_newer_one_overtook_is_not_taken_so_time_never_goes_back(camera):
     camera.slot.use_detector(ENGINE)
     camera.see(seconds=0.6)
@@ -364,13 +394,13 @@ def test_of_pictures_that_nobody_looked_at_no_more_are_kept_than_the_detector_ca
     camera.see(seconds=0.2)  # This one is looked at for ever.
 
     kept = []
-    for _ in range(50):
+    for _ in range(70):
         camera.see(seconds=0.2)
         camera.answer_of(camera.detector.looks[-1], boxes=None)
         kept.append(len(camera.slot._asked))
 
     assert max(kept) <= N_SLOTS
-    assert kept[-1] == 0  # What takes longer than two seconds does not come.
+    assert kept[-1] == 0  # What takes longer than twelve seconds does not come.
 
 
 def test_a_detector_that_looks_at_nothing_is_said_though_it_answers(camera):
