@@ -61,7 +61,7 @@ def create(room: Room) -> QWidget:
     def on_counts() -> None:
         for camera_id in live.cameras:
             lines, inside = live.line_totals.get(camera_id, {}), live.inside.get(camera_id, {})
-            wall.show_counts(camera_id, _counts_by_key(lines, inside))
+            wall.show_counts(camera_id, _counts_by_key(lines, inside), live.line_gaps.get(camera_id, {}))
 
     view: dict[str, tuple[int, int]] = {}
 

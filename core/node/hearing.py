@@ -137,6 +137,8 @@ class Hearing:
             return None
         # Where detection is off nobody looks, so nobody can say that it is over.
         is_watched = report.detect_fps > 0.0 or report.is_quiet
+        if doubtful.kind in AT_THE_CAMERA:
+            is_watched = is_watched or report.is_camera_watched
         return max(self._patience_s(doubtful), _looks_s(report)) if is_watched else None
 
     def _patience_s(self, doubtful: Doubtful) -> float:

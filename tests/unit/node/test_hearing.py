@@ -147,6 +147,16 @@ def test_a_camera_whose_detection_is_off_ends_nothing_by_its_silence(kind):
 
 @pytest.mark.parametrize(
     ("kind", "needed_s"),
+    [("camera_blinded", CONFIRM_S), ("camera_frozen", CONFIRM_S), ("camera_moved", None), ("collision", None)],
+)
+def test_a_camera_that_is_watched_without_a_detector_ends_only_what_is_wrong_with_itself(kind, needed_s):
+    off = StreamReport(camera_id="a", state=StreamState.LIVE, is_camera_watched=True)
+
+    assert hearing(report=off)(doubt(SourceKind.CAMERA, "a", kind)) == needed_s
+
+
+@pytest.mark.parametrize(
+    ("kind", "needed_s"),
     [
         # Of these its rules would say nothing, whatever stands there.
         ("stopped_vehicle", None),
