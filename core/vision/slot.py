@@ -193,6 +193,7 @@ class CameraSlot:
         self._looked_at: deque[float] = deque(maxlen=256)
         self._scaler = TileScaler()
         self._black: av.VideoFrame | None = None
+        self._state: StreamState | None = None
         self.ring = FrameRing.attach(job.ring)
         self.stream = CameraSource(
             job.camera_id,
@@ -672,8 +673,11 @@ class CameraSlot:
             self._send(Observed(observation=observation, snapshot_jpeg=snapshot))
 
     def _on_state(self, state: StreamState, reason: str, hint: str) -> None:
+        before, self._state = self._state, state
         if state is StreamState.LIVE:
-            log.info("camera %s is live", self.job.camera_id)
+            # What is said of a live picture may change with every picture.
+            if before is not StreamState.LIVE:
+                log.info("camera %s is live", self.job.camera_id)
         else:
             log.info("camera %s: %s %s %s", self.job.camera_id, state.value, reason, hint)
 
