@@ -26,7 +26,7 @@ from core.media.stream import StreamFrame
 from core.vision.analyse import Analysed, CameraAnalyser
 from core.vision.classes import missing_classes, missing_for_lines, missing_for_rules, other_classes
 from core.vision.decode import FloatArray
-from core.vision.detail import Detail, detail_areas, detail_of, merge_detail
+from core.vision.detail import Detail, detail_areas, detail_of, merge_detail, missing_upright
 from core.vision.detector_link import Asks
 from core.vision.flow import FlowMinute
 from core.vision.gate import MotionGate, Movement, heartbeat_s, small_grey
@@ -186,6 +186,7 @@ class CameraSlot:
         self._looked_s = 0.0
         self._due_s = 0.0
         self._run: tuple[int, int] | None = None
+        self._letterbox: Letterbox | None = None
         self._n_marks = 0
         self._inference_ms = 0.0
         self._n_detections = self._n_observations = self._n_passed_over = self._n_broken = 0
@@ -439,6 +440,8 @@ class CameraSlot:
         if engine is not None:
             said += [missing_classes(engine, job.labels), *missing_for_lines(engine, job.scene)]
             said += missing_for_rules(engine, job.scene).values()
+            if self._letterbox is not None:
+                said.append(missing_upright(self._letterbox, engine.input_wh, job.scene))
         if analyser is not None:
             said += [analyser.plane_fault, VIEW_OPEN if analyser.is_view_open else ""]
         return tuple(said)
@@ -557,6 +560,7 @@ class CameraSlot:
         if looks is None or not self._may_ask(frame.received_s):
             return
         rgb, letterbox = self._scaler.to_network_rgb(frame.frame, looks.wh)
+        self._letterbox = letterbox
         detail = detail_of(frame.frame, self.job.scene, looks.wh, turn=self._n_closer)
         self._n_closer += 1
         with self._lock:

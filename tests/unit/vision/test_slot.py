@@ -296,6 +296,35 @@ def test_a_rule_that_the_model_cannot_tell_of_what_it_watches_is_named(tmp_path)
     camera.reader.close()
 
 
+FAR = Zone(key="far", name="Far", polygon=SQUARE, detail=True)
+
+
+@pytest.mark.parametrize(
+    ("wh", "network_wh", "scene", "said"),
+    [
+        ((360, 640), (96, 64), Scene(lines=(LINE,)), "upright (360x640)"),
+        ((360, 640), (96, 64), Scene(lines=(LINE,)), "everything is 67 % as large"),
+        ((640, 360), (96, 64), Scene(lines=(LINE,)), ""),
+        ((360, 640), (96, 96), Scene(lines=(LINE,)), ""),
+        ((360, 640), (96, 64), Scene(zones=(FAR,)), ""),
+        ((360, 640), (96, 64), Scene(), ""),
+    ],
+)
+def test_an_upright_picture_that_the_detector_sees_small_is_said_where_it_matters(
+    tmp_path, wh, network_wh, scene, said
+):
+    camera = Camera(tmp_path, scene)
+    camera.slot.use_detector(replace(ENGINE, input_wh=network_wh))
+    camera.see(seconds=1.0, wh=wh)
+    camera.answer()
+    reason = camera.reason
+    camera.slot.close()
+    camera.reader.close()
+
+    assert said in reason
+    assert bool(said) is bool(reason)
+
+
 def test_a_rule_that_only_takes_riders_for_people_on_foot_is_not_said_to_rest(tmp_path):
     lane = Lane(key="lane", name="Lane", polygon=SQUARE, start=(0.2, 0.4), end=(0.2, 0.1))
     camera = Camera(tmp_path, Scene(lanes=(lane,)))
