@@ -22,7 +22,7 @@ from core.cameras.many import CameraAt, CameraEdit, changes_of, check_many, role
 from core.cameras.model import Camera, CameraChanged, CameraRemoved, SceneVersion, ViewAccepted
 from core.cameras.onvif.http import http_parts
 from core.cameras.scenes import append_version, list_versions, read_version
-from core.cameras.views import drop_view
+from core.cameras.views import drop_accepted, drop_known, drop_view
 from core.kernel.bus import Bus
 from core.kernel.clock import Clock
 from core.kernel.errors import BadInputError
@@ -191,7 +191,7 @@ class CameraService:
             row = _find(session, camera_id, expect_version)
             camera = _camera(row)
             session.delete(row)
-            drop_view(session, camera_id)
+            drop_known(session, camera_id)
             session.flush()
             audit.append(session, actor, action="camera.remove", subject=_subject(camera), at=at)
             return camera
@@ -287,7 +287,7 @@ class CameraService:
                     continue
                 removed.append(_camera(row))
                 session.delete(row)
-                drop_view(session, seen.camera_id)
+                drop_known(session, seen.camera_id)
                 outcomes.append(BulkOutcome(device_id=seen.camera_id))
             session.flush()
             lines = [audit.Line(action="camera.remove", subject=_subject(camera), detail="") for camera in removed]
@@ -370,7 +370,7 @@ class CameraService:
 
         def run(session: Session) -> None:
             camera = _camera(_find(session, camera_id))
-            drop_view(session, camera_id)
+            drop_accepted(session, camera_id, camera.scene)
             audit.append(session, actor, action="camera.view_is_right", subject=_subject(camera), at=at)
 
         await self._store.write(run)

@@ -1109,7 +1109,9 @@ class Node:
             self._supervisor.forget_view(camera_id)
         if self.services is not None:
             # What its worker said of the old view before it heard of this may be written by now.
-            self._spawn(forget_view(self.services.store, camera_id))
+            camera = None if self._sight is None else self._sight.camera(camera_id)
+            scene = Scene() if camera is None else camera.scene
+            self._spawn(forget_view(self.services.store, camera_id, scene))
         calls.take_view_accepted(camera_id)
 
     async def _keep_view(self, services: Services, learned: ViewLearned) -> None:

@@ -203,7 +203,10 @@ class VisionSupervisor:
 
     def forget_view(self, camera_id: str) -> None:
         """What this camera shows now is what its scene is drawn for: it is learned anew."""
-        self._views.pop(camera_id, None)
+        view = self._views.pop(camera_id, None)
+        job = next((worker.jobs[camera_id] for worker in self._workers if camera_id in worker.jobs), None)
+        if view is not None and job is not None and (kept := view.forgotten_for(job.scene)) is not None:
+            self._views[camera_id] = kept
         for worker in self._workers:
             if camera_id in worker.jobs and worker.process is not None:
                 self._forgetting.add(camera_id)

@@ -47,7 +47,7 @@ from core.vision.messages import (
 )
 from core.vision.model import UNREADABLE, EngineInfo, Observation, ObservationKind, Phase, Track
 from core.vision.schedule import ATTENTION, MOTION, QUIET, is_due, next_due_s
-from core.vision.view import LearnedView, print_of_drawing, print_of_masks
+from core.vision.view import LearnedView, print_of_drawing, print_of_part
 
 log = logging.getLogger(__name__)
 
@@ -195,6 +195,7 @@ class CameraSlot:
         self._scaler = TileScaler()
         self._black: av.VideoFrame | None = None
         self._state: StreamState | None = None
+        shapes = {} if self.view is None else self.view.shapes
         self.ring = FrameRing.attach(job.ring)
         self.stream = CameraSource(
             job.camera_id,
@@ -206,7 +207,8 @@ class CameraSlot:
             on_state=self._on_state,
             clock=SystemClock(),
             first_epoch=self.ring.epoch + 1,
-            masked_wh=None if self.view is None else self.view.masked_wh,
+            masked_whs=tuple(shapes.get(print_of_part(part)) for part in job.scene.private_parts),
+            drawn_wh=shapes.get(print_of_drawing(job.scene)),
         )
 
     def start(self) -> None:
@@ -349,22 +351,30 @@ class CameraSlot:
         """Send what was learned of the camera's view, where there is news."""
         with self._lock:
             learned = None if self.analyser is None else self._guarded(partial(self.analyser.take_view, now))
-            masked_wh = self.stream.masked_wh
             known = self.view or LearnedView(drawn=print_of_drawing(self.job.scene), lit=(), told_at=now)
-            if learned is None and known.masked_wh != masked_wh:
+            shapes = {**known.shapes, **self._shapes()}
+            if learned is None and known.shapes != shapes:
                 learned = known
             if learned is not None:
-                masks = print_of_masks(self.job.scene)
-                self.view = learned = replace(learned, masked_wh=masked_wh, masks=masks)
+                self.view = learned = replace(learned, shapes=shapes)
         if learned is not None:
             self._send(ViewLearned(camera_id=self.job.camera_id, view=learned))
+
+    def _shapes(self) -> dict[str, tuple[int, int]]:
+        """Return the sizes of the pictures that each thing is drawn on, as far as that is known."""
+        scene, stream = self.job.scene, self.stream
+        parts = zip(scene.private_parts, stream.masked_whs, strict=True)
+        shapes = {print_of_part(part): wh for part, wh in parts if wh is not None}
+        if scene.is_drawn and (drawn_wh := stream.drawn_wh) is not None:
+            shapes[print_of_drawing(scene)] = drawn_wh
+        return shapes
 
     def forget_view(self) -> None:
         """What the camera shows now is what its scene is drawn for."""
         # Not under the lock: who hands on a picture waits for it.
         self.stream.accept_shape()
         with self._lock:
-            self.view = None
+            self.view = None if self.view is None else self.view.forgotten_for(self.job.scene)
             if self.analyser is not None:
                 self.analyser.forget_view()
 

@@ -11,7 +11,7 @@ from core.cameras.views import keep_view, load_views
 from core.kernel.errors import BadInputError, NotPermittedError
 from core.vision.light import Light
 from core.vision.model import CountLine, Lane, Mask, PlanePoint, RoadPlane, RuleSetting, Scene, Zone
-from core.vision.view import LearnedView, LitView, print_of_drawing
+from core.vision.view import LearnedView, LitView, print_of_drawing, print_of_part, prints_of_shapes
 from tests.fixtures.room import OLGA, SUSI, Room
 
 SQUARE = ((0.1, 0.1), (0.9, 0.1), (0.9, 0.9), (0.1, 0.9))
@@ -105,6 +105,64 @@ def test_a_supervisor_says_that_the_view_is_right(room, camera):
     assert (newest.action, newest.actor, newest.subject) == ("camera.view_is_right", "susi", "Ring (a)")
     assert known(room) == {}
     assert heard == [ViewAccepted(camera_id="a")]
+
+
+WINDOW, DOOR = (replace(MASK, key=key, polygon=LESS[::step]) for key, step in (("window", 1), ("door", -1)))
+MASKED = Scene(masks=(WINDOW, DOOR), lines=(LINE,))
+ON_WIDE = dict.fromkeys(prints_of_shapes(MASKED), (640, 360))
+
+
+@pytest.fixture
+def masked(room: Room) -> Camera:
+    camera = room.run(room.cameras.add(SUSI, Camera(camera_id="b", name="Pier", address="rtsp://cam/2", scene=MASKED)))
+    room.run(keep_view(room.store, "b", view_of(MASKED, shapes=ON_WIDE)))
+    return camera
+
+
+def shapes_of(room: Room, scene: Scene) -> list[tuple[int, int] | None]:
+    """What the next run of the node knows each private part of this scene was drawn on."""
+    view = known(room).get("b")
+    kept = None if view is None else view.kept_for(scene)
+    return [None if kept is None else kept.shapes.get(print_of_part(part)) for part in scene.private_parts]
+
+
+@pytest.mark.parametrize(
+    ("changed", "shapes"),
+    [
+        ({"lines": ()}, [(640, 360)] * 2),
+        ({"masks": (DOOR,)}, [(640, 360)]),
+        ({"masks": (replace(WINDOW, polygon=SQUARE), DOOR)}, [None, (640, 360)]),
+        ({"masks": (replace(WINDOW, name="Bedroom"), DOOR)}, [(640, 360)] * 2),
+    ],
+)
+def test_what_shape_each_mask_was_drawn_on_is_known_until_it_is_drawn_anew(room, masked, changed, shapes):
+    scene = replace(MASKED, **changed)
+    room.run(room.cameras.save_scene(SUSI, "b", scene, expect_version=masked.version))
+
+    assert shapes_of(room, scene) == shapes
+
+
+def test_masks_that_are_restored_belong_to_the_shape_that_they_were_drawn_on(room, masked):
+    bare = room.run(room.cameras.save_scene(SUSI, "b", Scene(), expect_version=masked.version))
+    room.run(keep_view(room.store, "b", known(room)["b"].kept_for(bare.scene)))
+    room.run(room.cameras.save_scene(SUSI, "b", MASKED, expect_version=bare.version))
+
+    assert shapes_of(room, MASKED) == [(640, 360)] * 2
+
+
+def test_who_says_that_the_view_is_right_says_so_of_its_shape_and_of_what_is_drawn_now(room, masked):
+    scene = replace(MASKED, masks=(DOOR,))
+    room.run(room.cameras.save_scene(SUSI, "b", scene, expect_version=masked.version))
+    room.run(room.cameras.accept_view(SUSI, "b"))
+
+    assert shapes_of(room, scene) == [None]
+    assert shapes_of(room, MASKED) == [(640, 360), None]
+
+
+def test_of_a_camera_that_is_gone_no_shape_is_kept(room, masked):
+    room.run(room.cameras.remove(SUSI, "b", expect_version=masked.version))
+
+    assert known(room) == {}
 
 
 def test_of_a_camera_that_is_gone_nothing_is_kept(room, camera):

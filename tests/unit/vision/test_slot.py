@@ -25,6 +25,7 @@ from core.vision.looks import N_SLOTS, LookReader
 from core.vision.messages import BaysPictured, CameraJob, ClipKept, LookAt, Looked, Observed, OpenLooks, ViewLearned
 from core.vision.model import DEFAULT_LABELS, UNREADABLE, CountLine, Lane, Mask, ObservationKind, Scene, Zone
 from core.vision.slot import CameraSlot
+from core.vision.view import print_of_part
 from tests.fixtures.processes import wait_until
 from tests.unit.media.test_pushed import put
 from tests.unit.vision.pictures import scaled, street
@@ -843,7 +844,8 @@ def test_where_parts_are_private_nobody_sees_a_picture_of_another_shape_until_th
     assert "another shape" in report.reason
     assert report.detection_reason == "Rules rest, nothing is counted."
     assert (at_first.is_hidden, at_last.is_hidden, at_last.reason) == (False, False, "")
-    assert [one.view.masked_wh for one in camera.sent if isinstance(one, ViewLearned)] == [(240, 180)]
+    learned = [one.view for one in camera.sent if isinstance(one, ViewLearned)]
+    assert [one.shapes[print_of_part(WINDOW.polygon)] for one in learned][-1] == (240, 180)
 
 
 def test_a_camera_whose_pictures_come_seconds_apart_says_that_it_is_not_watched(tmp_path):
