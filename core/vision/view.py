@@ -48,7 +48,7 @@ class LearnedView:
     """What one camera shows while it stands right.
 
     Attributes:
-        drawn: Print of what was drawn on it, as `print_of_drawing` says; for another drawing it means nothing.
+        drawn: Print of what was drawn on it, as `print_of_view` says; for another drawing it means nothing.
         lit: At most one for each light.
         is_moved: When this was told, the camera showed something else.
         told_at: Wall time.
@@ -67,9 +67,12 @@ class LearnedView:
 
         Who draws says nothing of what was drawn before on pictures of another shape.
         """
-        drawn = print_of_drawing(scene)
+        drawn = print_of_view(scene)
         if self.drawn == drawn:
             return self
+        if self.drawn == print_of_drawing(scene):
+            # Learned by an earlier version, which went by lines where parts are private, too.
+            return replace(self, drawn=drawn)
         return replace(self, drawn=drawn, lit=(), is_moved=False) if self.shapes else None
 
     def forgotten_for(self, scene: Scene) -> LearnedView | None:
@@ -77,6 +80,14 @@ class LearnedView:
         gone = prints_of_shapes(scene)
         shapes = {print_: wh for print_, wh in self.shapes.items() if print_ not in gone}
         return replace(self, lit=(), is_moved=False, shapes=shapes) if shapes else None
+
+
+def print_of_view(scene: Scene) -> str:
+    """Return a text that changes when somebody draws on what the camera shows then: a view from before means nothing.
+
+    Who draws a line says nothing of what is private: where parts are, only these count.
+    """
+    return _print_of(scene.private_parts) if scene.private_parts else print_of_drawing(scene)
 
 
 def print_of_drawing(scene: Scene) -> str:

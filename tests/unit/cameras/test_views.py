@@ -11,7 +11,8 @@ from core.cameras.views import keep_view, load_views
 from core.kernel.errors import BadInputError, NotPermittedError
 from core.vision.light import Light
 from core.vision.model import CountLine, Lane, Mask, PlanePoint, RoadPlane, RuleSetting, Scene, Zone
-from core.vision.view import LearnedView, LitView, print_of_drawing, print_of_part, prints_of_shapes
+from core.vision.scene_change import is_over
+from core.vision.view import LearnedView, LitView, print_of_drawing, print_of_part, print_of_view, prints_of_shapes
 from tests.fixtures.room import OLGA, SUSI, Room
 
 SQUARE = ((0.1, 0.1), (0.9, 0.1), (0.9, 0.9), (0.1, 0.9))
@@ -29,7 +30,7 @@ BY_NIGHT = LitView(light=Light.NIGHT, edges=b"lamps", likeness=0.7, seen_at=NOON
 
 
 def view_of(scene: Scene, **changes: object) -> LearnedView:
-    return replace(LearnedView(drawn=print_of_drawing(scene), lit=(BY_DAY,), told_at=NOON), **changes)
+    return replace(LearnedView(drawn=print_of_view(scene), lit=(BY_DAY,), told_at=NOON), **changes)
 
 
 @pytest.fixture
@@ -59,15 +60,34 @@ def test_the_newest_word_of_a_camera_is_kept(room, camera):
         {"lines": (replace(LINE, end=(1.0, 0.6)),)},
         {"lanes": (replace(LANE, polygon=LESS),)},
         {"lanes": (replace(LANE, start=LANE.end, end=LANE.start),)},
-        {"masks": (replace(MASK, polygon=LESS),)},
         {"plane": None},
         {"zones": ()},
     ],
 )
-def test_who_draws_elsewhere_drew_on_the_view_of_now(room, camera, changed):
-    room.run(room.cameras.save_scene(SUSI, "a", replace(SCENE, **changed), expect_version=camera.version))
+@pytest.mark.parametrize("masks", [(), (MASK,)])
+def test_who_draws_elsewhere_drew_on_the_view_of_now_unless_parts_of_it_are_private(room, camera, changed, masks):
+    scene = replace(SCENE, masks=masks)
+    bare = room.run(room.cameras.save_scene(SUSI, "a", scene, expect_version=camera.version))
+    moved = view_of(scene, is_moved=True)
+    room.run(keep_view(room.store, "a", moved))
+    room.run(room.cameras.save_scene(SUSI, "a", replace(scene, **changed), expect_version=bare.version))
+
+    assert known(room) == ({"a": moved} if masks else {})
+    assert moved.kept_for(replace(scene, **changed)) == (moved if masks else None)
+    assert is_over("camera_moved", "", scene, replace(scene, **changed)) is not bool(masks)
+
+
+@pytest.mark.parametrize("masks", [(replace(MASK, polygon=LESS),), ()])
+def test_who_draws_the_masks_anew_drew_them_on_the_view_of_now(room, camera, masks):
+    room.run(room.cameras.save_scene(SUSI, "a", replace(SCENE, masks=masks), expect_version=camera.version))
 
     assert known(room) == {}
+
+
+def test_what_an_earlier_version_learned_of_a_view_with_masks_still_holds():
+    before = view_of(SCENE, drawn=print_of_drawing(SCENE), is_moved=True)
+
+    assert before.kept_for(SCENE) == view_of(SCENE, is_moved=True)
 
 
 @pytest.mark.parametrize(

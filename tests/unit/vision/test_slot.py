@@ -647,11 +647,15 @@ def test_where_parts_are_private_nobody_sees_what_a_camera_shows_that_was_pushed
     assert watched.reason == ""
 
 
-def test_the_next_worker_hides_a_camera_that_was_pushed_from_its_first_picture_on(watched):
+@pytest.mark.parametrize("lines", [(), (LINE,)])
+def test_the_next_worker_hides_a_camera_that_was_pushed_from_its_first_picture_on_whatever_line_is_drawn(
+    watched, lines
+):
     watched.look_at(STREET, 15.0)
     watched.look_at(PUSHED, 15.0)
     (_, view) = watched.views
 
+    watched.job = replace(watched.job, scene=replace(watched.job.scene, lines=lines))
     watched.begin_anew(view)
     watched.show(PUSHED)
     first = watched.brightness
