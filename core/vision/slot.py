@@ -17,7 +17,7 @@ import numpy as np
 
 from core.kernel.clock import SystemClock
 from core.kernel.errors import ConsoleError
-from core.media.camera_source import CameraSource
+from core.media.camera_source import CameraSource, is_same_shape
 from core.media.convert import Letterbox, TileScaler, to_jpeg
 from core.media.masks import black_picture
 from core.media.model import StreamReport, StreamState
@@ -188,6 +188,7 @@ class CameraSlot:
         self._due_s = 0.0
         self._run: tuple[int, int] | None = None
         self._letterbox: Letterbox | None = None
+        self._analysed_wh: tuple[int, int] | None = None
         self._n_marks = 0
         self._inference_ms = 0.0
         self._n_detections = self._n_observations = self._n_passed_over = self._n_broken = 0
@@ -640,7 +641,13 @@ class CameraSlot:
         frame, engine = asked.frame, self._engine
         if engine is None:
             return None
+        looked_wh = (asked.letterbox.frame_w, asked.letterbox.frame_h)
+        if self.analyser is not None and not is_same_shape(looked_wh, self._analysed_wh or looked_wh):
+            # Tracks, rules and road plane go by width over height.
+            self._send_minutes(self._guarded(self.analyser.take_last_minutes))
+            self._begin_anew()
         if self.analyser is None:
+            self._analysed_wh = looked_wh
             job = self.job
             self.analyser = CameraAnalyser(
                 job.camera_id,

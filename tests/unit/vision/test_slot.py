@@ -22,7 +22,17 @@ from core.vision.inference import InferenceLoop
 from core.vision.light import Light
 from core.vision.look_back import AFTER_S
 from core.vision.looks import N_SLOTS, LookReader
-from core.vision.messages import BaysPictured, CameraJob, ClipKept, LookAt, Looked, Observed, OpenLooks, ViewLearned
+from core.vision.messages import (
+    BaysPictured,
+    CameraJob,
+    ClipKept,
+    LookAt,
+    Looked,
+    Observed,
+    OpenLooks,
+    RulesReset,
+    ViewLearned,
+)
 from core.vision.model import DEFAULT_LABELS, UNREADABLE, CountLine, Lane, Mask, ObservationKind, Scene, Zone
 from core.vision.slot import CameraSlot
 from core.vision.view import print_of_part
@@ -645,6 +655,24 @@ def test_where_parts_are_private_nobody_sees_what_a_camera_shows_that_was_pushed
     assert [one.observation.phase for one in watched.moves] == ["begin", "end"]
     assert watched.brightness > 100
     assert watched.reason == ""
+
+
+@pytest.mark.parametrize(("wh", "n_anew"), [((120, 160), 1), ((320, 240), 0)])
+def test_rules_go_by_the_shape_that_the_picture_has_now(camera, wh, n_anew):
+    camera.slot.use_detector(ENGINE)
+    camera.see(seconds=0.4, wh=(160, 120))
+    camera.answer()
+    before = camera.slot.analyser
+    camera.see(seconds=0.4, wh=wh)
+    camera.answer()
+    after = camera.slot.analyser
+    camera.see(seconds=0.4, wh=wh)
+    camera.answer()
+
+    assert sum(isinstance(message, RulesReset) for message in camera.sent) == n_anew
+    assert (after is not before) is bool(n_anew)
+    assert camera.slot.analyser is after
+    assert after._tracker._aspect == pytest.approx(wh[0] / wh[1])
 
 
 @pytest.mark.parametrize("lines", [(), (LINE,)])
