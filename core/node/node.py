@@ -1707,6 +1707,7 @@ class Node:
                 input_wh=input_wh_of(self.settings.vision.input_size),
                 detect_fps=camera.detect_fps or DRY_RUN_FPS,
                 limit_s=limit_s,
+                shapes=self._supervisor.shapes_of(camera_id),
                 rehearse=partial(rehearse, book=self.require_services().rules.book, camera_name=camera.name),
             )
         )

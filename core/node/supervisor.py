@@ -212,6 +212,11 @@ class VisionSupervisor:
                 self._forgetting.add(camera_id)
                 worker.outbox.put(ForgetView(camera_id=camera_id))
 
+    def shapes_of(self, camera_id: str) -> Mapping[str, tuple[int, int]]:
+        """Return the sizes of the pictures that things were drawn on [px], as `LearnedView.shapes` has them."""
+        view = self._views.get(camera_id)
+        return {} if view is None else view.shapes
+
     def _views_of(self, camera_ids: Collection[str]) -> dict[str, LearnedView]:
         return {camera_id: self._views[camera_id] for camera_id in camera_ids if camera_id in self._views}
 
