@@ -713,6 +713,7 @@ class Node:
                 services=services,
                 pictures=self._edge_folder,
                 camera=self._watched_camera,
+                shapes_of=lambda camera_id: self._supervisor.shapes_of(camera_id) if self._supervisor else {},
                 video_of=self.drone_video().camera_of,
                 bay_sight=self.bay_sight,
                 book=door.book,
