@@ -251,7 +251,7 @@ def test_picture_time_that_jumps_is_straightened_and_one_that_jumps_back_is_said
     assert ("jumped back by" in said) is (seconds < 0)
 
 
-def test_a_changed_resolution_goes_on_with_a_new_epoch(camera: RtspCamera, watch: Watch, tmp_path: Path):
+def test_a_changed_resolution_goes_on_with_a_new_epoch_and_is_said(camera: RtspCamera, watch: Watch, tmp_path: Path):
     viewer = watch(camera.url)
     viewer.wait_for_frames(10)
     camera.switch_clip(make_clip(tmp_path / "large.mp4", width=640, height=352))
@@ -260,6 +260,7 @@ def test_a_changed_resolution_goes_on_with_a_new_epoch(camera: RtspCamera, watch
 
     assert viewer.is_in_order
     assert viewer.frames[-1].epoch == viewer.frames[0].epoch + 1
+    assert "were 320x192 until lately and are 640x352" in viewer.source.report().reason
     assert {state for state, _, _ in viewer.states} == {StreamState.CONNECTING, StreamState.LIVE}
 
 
