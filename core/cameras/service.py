@@ -22,7 +22,7 @@ from core.cameras.many import CameraAt, CameraEdit, changes_of, check_many, role
 from core.cameras.model import Camera, CameraChanged, CameraRemoved, SceneVersion, ViewAccepted
 from core.cameras.onvif.http import http_parts
 from core.cameras.scenes import append_version, lines_drawn_since, list_versions, read_version
-from core.cameras.views import drop_view
+from core.cameras.views import drop_accepted, drop_known, drop_view
 from core.kernel.bus import Bus
 from core.kernel.clock import Clock
 from core.kernel.errors import BadInputError
@@ -35,7 +35,7 @@ from core.store.engine import Store
 from core.store.rows import check_version, place, position_of, storable
 from core.store.tables import CameraRow
 from core.vision.model import UNREADABLE, Scene, TrackerKind
-from core.vision.view import print_of_drawing
+from core.vision.view import print_of_view
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -191,7 +191,7 @@ class CameraService:
             row = _find(session, camera_id, expect_version)
             camera = _camera(row)
             session.delete(row)
-            drop_view(session, camera_id)
+            drop_known(session, camera_id)
             session.flush()
             audit.append(session, actor, action="camera.remove", subject=_subject(camera), at=at)
             return camera
@@ -287,7 +287,7 @@ class CameraService:
                     continue
                 removed.append(_camera(row))
                 session.delete(row)
-                drop_view(session, seen.camera_id)
+                drop_known(session, seen.camera_id)
                 outcomes.append(BulkOutcome(device_id=seen.camera_id))
             session.flush()
             lines = [audit.Line(action="camera.remove", subject=_subject(camera), detail="") for camera in removed]
@@ -370,7 +370,7 @@ class CameraService:
 
         def run(session: Session) -> None:
             camera = _camera(_find(session, camera_id))
-            drop_view(session, camera_id)
+            drop_accepted(session, camera_id, camera.scene)
             audit.append(session, actor, action="camera.view_is_right", subject=_subject(camera), at=at)
 
         await self._store.write(run)
@@ -473,8 +473,8 @@ def _describe_changes(before: Camera, after: Camera) -> str:
 
 
 def _keep_scene(session: Session, actor: Actor, before: Scene, after: Camera, *, note: str, at: datetime) -> None:
-    if print_of_drawing(before) != print_of_drawing(after.scene):
-        # Who draws has the picture of now before them.
+    if print_of_view(before) != print_of_view(after.scene):
+        # Who draws has the picture of now before them; what masks hide is no matter of lines.
         drop_view(session, after.camera_id)
     append_version(session, after.camera_id, before=before, after=after.scene, actor=actor.name, note=note, at=at)
 

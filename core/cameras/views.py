@@ -8,9 +8,10 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from core.store.engine import Store
-from core.store.tables import CameraLitViewRow, CameraRow, CameraViewRow
+from core.store.tables import CameraLitViewRow, CameraRow, CameraShapeRow, CameraViewRow
 from core.vision.light import Light
-from core.vision.view import LearnedView, LitView
+from core.vision.model import Scene
+from core.vision.view import LearnedView, LitView, prints_of_shapes
 
 
 async def load_views(store: Store) -> dict[str, LearnedView]:
@@ -22,12 +23,23 @@ async def load_views(store: Store) -> dict[str, LearnedView]:
             lit[row.camera_id].append(
                 LitView(light=Light(row.light), edges=row.edges, likeness=row.likeness, seen_at=row.seen_at)
             )
-        return {
-            row.camera_id: LearnedView(
-                drawn=row.drawn, lit=tuple(lit[row.camera_id]), is_moved=row.is_moved, told_at=row.told_at
+        shapes: dict[str, dict[str, tuple[int, int]]] = defaultdict(dict)
+        views: dict[str, LearnedView] = {}
+        for shape in session.scalars(select(CameraShapeRow)):
+            shapes[shape.camera_id][shape.drawn] = (shape.width, shape.height)
+            # Somebody drew since, so nothing else is known of the camera, or it follows below.
+            views[shape.camera_id] = LearnedView(
+                drawn="", lit=(), told_at=shape.told_at, shapes=shapes[shape.camera_id]
             )
-            for row in session.scalars(select(CameraViewRow))
-        }
+        for known in session.scalars(select(CameraViewRow)):
+            views[known.camera_id] = LearnedView(
+                drawn=known.drawn,
+                lit=tuple(lit[known.camera_id]),
+                is_moved=known.is_moved,
+                told_at=known.told_at,
+                shapes=shapes[known.camera_id],
+            )
+        return views
 
     return await store.read(run)
 
@@ -46,17 +58,34 @@ async def keep_view(store: Store, camera_id: str, view: LearnedView) -> None:
             )
             for one in view.lit
         )
+        for drawn, (width, height) in view.shapes.items():
+            session.merge(
+                CameraShapeRow(camera_id=camera_id, drawn=drawn, width=width, height=height, told_at=view.told_at)
+            )
         session.flush()
 
     await store.write(run)
 
 
-async def forget_view(store: Store, camera_id: str) -> None:
-    """Do what `drop_view` does, behind whatever was written meanwhile."""
-    await store.write(lambda session: drop_view(session, camera_id))
+async def forget_view(store: Store, camera_id: str, scene: Scene) -> None:
+    """Do what `drop_accepted` does, behind whatever was written meanwhile."""
+    await store.write(lambda session: drop_accepted(session, camera_id, scene))
 
 
 def drop_view(session: Session, camera_id: str) -> None:
-    """What the camera shows from now on is learned anew."""
+    """What the camera shows from now on is learned anew; what was drawn on which shape is known as before."""
     for table in (CameraViewRow, CameraLitViewRow):
         session.execute(delete(table).where(table.camera_id == camera_id))
+
+
+def drop_accepted(session: Session, camera_id: str, scene: Scene) -> None:
+    """What the camera shows from now on is what `scene` is drawn for, its shape included."""
+    drop_view(session, camera_id)
+    gone = CameraShapeRow.drawn.in_(prints_of_shapes(scene))
+    session.execute(delete(CameraShapeRow).where(CameraShapeRow.camera_id == camera_id, gone))
+
+
+def drop_known(session: Session, camera_id: str) -> None:
+    """The camera is gone."""
+    drop_view(session, camera_id)
+    session.execute(delete(CameraShapeRow).where(CameraShapeRow.camera_id == camera_id))

@@ -49,6 +49,8 @@ class ShiftKind(StrEnum):
     OUT_OF_SERVICE = "out_of_service"
     HAND_OVER = "hand_over"
     SOUND_TEST = "sound_test"
+    CLOCK = "clock"
+    """The clock of the node's machine was set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

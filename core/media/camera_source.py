@@ -8,6 +8,7 @@ What is drawn (masks, lines, bays) lies where it was drawn only on pictures of t
 16:9 picture would bare what a privacy mask covers. So of a camera with a drawing the small stream is shown only after
 the main one's shape was seen and found to be the same. Where the main stream itself changes its shape (a camera set
 back to how it left its factory), nobody knows where in it the private parts are: all is black until somebody does.
+Where nothing is private, rules go on with what was drawn, and that it may lie elsewhere is said.
 """
 
 from __future__ import annotations
@@ -45,6 +46,9 @@ SAME_SHAPE = 0.03
 SHAPE_KEPT_S = 600.0
 """A small stream of another shape is looked at again after this long: somebody may have set the camera right."""
 
+RESIZED_SHOWN_S = 60.0
+"""So long is said that pictures have another size, where that moves nothing that is drawn."""
+
 _LOOK_EVERY_S = 0.2
 _CAUGHT_UP_WITHIN_S = 1.0
 _RETIRE_AFTER_S = 0.5
@@ -73,6 +77,16 @@ _RESHAPED = (
 _RESHAPED_HINT = (
     "Set the camera back to the shape that it had, draw its masks anew, or say in its scene that the view is right."
 )
+_ELSEWHERE = (
+    "The picture has another shape ({now}) than the one that this camera's scene was drawn on ({drawn}): zones, lines, "
+    "bays and road plane lie elsewhere in it, and what is counted and called there may be wrong."
+)
+_ELSEWHERE_HINT = (
+    "Set the camera back to the shape that it had, draw its scene anew, or say in it that the view is right."
+)
+_RESIZED = "The pictures of this camera were {before} until lately and are {now}."
+_RESIZED_HINT = "Nothing has to be done: what is drawn lies where it lay. Who was followed just then is followed anew."
+_RESIZED_BARE_HINT = "Nothing has to be done: nothing is drawn on this camera."
 _MASKS_UNSURE = "The small stream is not shown in its place: whether privacy masks cover it is not known yet."
 
 
@@ -150,7 +164,8 @@ class CameraSource:
         on_state: Callable[[StreamState, str, str], None],
         clock: Clock | None = None,
         first_epoch: int = 1,
-        masked_wh: tuple[int, int] | None = None,
+        masked_whs: Sequence[tuple[int, int] | None] = (),
+        drawn_wh: tuple[int, int] | None = None,
     ) -> None:
         """Prepare; nothing is opened before `start`.
 
@@ -164,7 +179,8 @@ class CameraSource:
             on_state: Hears of each change of state.
             clock: Of this machine.
             first_epoch: Of the first picture.
-            masked_wh: Of the main stream's pictures that the same masks covered before [px]; None where they are new.
+            masked_whs: Of the main stream's pictures that each of `privacy` was drawn on [px]; None for a new one.
+            drawn_wh: The same of what is drawn apart from masks; None where it is new.
         """
         self.camera_id = camera_id
         # A small picture costs less to decode than to fetch from a graphics card.
@@ -174,7 +190,9 @@ class CameraSource:
         self._whole = PrivacyMask((WHOLE,))
         self._hides_all = False
         self._has_masks = bool(privacy)
-        self._masked_wh = masked_wh if self._has_masks else None
+        self._masked_whs = tuple(masked_whs) or (None,) * len(privacy)
+        self._drawn_wh = drawn_wh
+        self._resized: tuple[float, tuple[int, int]] | None = None
         self._is_drawn_on = is_drawn_on
         self._shapes: dict[Role, tuple[int, int]] = {}
         self._compared_s = 0.0
@@ -249,21 +267,36 @@ class CameraSource:
             self._hides_all = False
 
     @property
-    def masked_wh(self) -> tuple[int, int] | None:
-        """Upright size of the main stream's pictures that the privacy masks belong to [px]; None before the first."""
-        return self._masked_wh
+    def masked_whs(self) -> tuple[tuple[int, int] | None, ...]:
+        """Upright sizes of the main stream's pictures that the privacy masks belong to [px]; None before the first."""
+        return self._masked_whs
+
+    @property
+    def drawn_wh(self) -> tuple[int, int] | None:
+        """Upright size of the main stream's pictures that what else is drawn belongs to [px]; None before the first."""
+        return self._drawn_wh
 
     @property
     def is_reshaped(self) -> bool:
-        """All is black, because the main stream has another shape than its privacy masks were drawn on."""
+        """All is black, because the main stream has another shape than a privacy mask of it was drawn on."""
+        return self._other_masked_wh is not None
+
+    @property
+    def _other_masked_wh(self) -> tuple[int, int] | None:
+        """What a mask was drawn on that does not fit the pictures of now."""
+        return next((wh for wh in self._masked_whs if wh is not None and self._is_other_shape(wh)), None)
+
+    def _is_other_shape(self, wh: tuple[int, int]) -> bool:
         now_wh = self._shapes.get(Role.MAIN)
-        return now_wh is not None and self._masked_wh is not None and not is_same_shape(now_wh, self._masked_wh)
+        return now_wh is not None and not is_same_shape(now_wh, wh)
 
     def accept_shape(self) -> None:
-        """The privacy masks lie right on what the camera shows now."""
+        """What is drawn lies right on what the camera shows now, privacy masks included."""
         with self._hand_lock:
-            if self._has_masks:
-                self._masked_wh = self._shapes.get(Role.MAIN)
+            now_wh = self._shapes.get(Role.MAIN)
+            self._masked_whs = (now_wh,) * len(self._masked_whs)
+            self._drawn_wh = now_wh
+            self._resized = None
 
     def set_view(self, view_wh: tuple[int, int] | None) -> None:
         """Tell how large the camera is shown [px]; None where nobody looks."""
@@ -383,35 +416,54 @@ class CameraSource:
             return
         self._shapes[leg.role] = shape
         if leg.role is Role.MAIN:
-            if self._has_masks and self._masked_wh is None:
-                self._masked_wh = shape
-            if known is not None and not is_same_shape(known, shape):
-                log.warning("camera %s: its picture was %dx%d and is %dx%d now", self.camera_id, *known, *shape)
+            self._masked_whs = tuple(wh or shape for wh in self._masked_whs)
+            self._drawn_wh = self._drawn_wh or shape
+            if known is not None:
+                self._note_resized(known, shape, frame.received_s)
         if self.is_reshaped:
             log.warning("camera %s: %s %s", self.camera_id, self._reshaped_sentence(), _RESHAPED_HINT)
         elif self._has_other_shape:
             log.warning("camera %s: %s %s", self.camera_id, self._shape_sentence(), _SAME_SHAPE_HINT)
         self._wake.set()
 
+    def _note_resized(self, known: tuple[int, int], shape: tuple[int, int], received_s: float) -> None:
+        is_news = self._resized is None or received_s - self._resized[0] > RESIZED_SHOWN_S
+        self._resized = (received_s, known)
+        # Once: a camera may change its size again and again.
+        if is_news:
+            log.warning("camera %s: its picture was %dx%d and is %dx%d now", self.camera_id, *known, *shape)
+
     def _shape_sentence(self) -> str:
         sizes = {role.value: "{}x{}".format(*wh) for role, wh in self._shapes.items()}
         return (_NOT_USED if self._has_masks or self._is_drawn_on else _NOTHING_DRAWN).format(**sizes)
 
     def _reshaped_sentence(self) -> str:
-        now, drawn = self._shapes[Role.MAIN], self._masked_wh or (0, 0)
+        now, drawn = self._shapes[Role.MAIN], self._other_masked_wh or (0, 0)
         return _RESHAPED.format(now="{}x{}".format(*now), drawn="{}x{}".format(*drawn))
 
     def _with_shapes(self, found: StreamReport) -> StreamReport:
         """Say what the shapes of the streams mean for the picture, beside what there is to say anyway."""
         if self.is_reshaped:
             said, hint = self._reshaped_sentence(), _RESHAPED_HINT
+        elif self._is_drawn_on and self._drawn_wh is not None and self._is_other_shape(self._drawn_wh):
+            now, drawn = ("{}x{}".format(*wh) for wh in (self._shapes[Role.MAIN], self._drawn_wh))
+            said, hint = _ELSEWHERE.format(now=now, drawn=drawn), _ELSEWHERE_HINT
         elif self._has_other_shape:
             said, hint = self._shape_sentence(), _SAME_SHAPE_HINT
         elif self.has_sub and self._must_hide_sub and found.state in {StreamState.LOST, StreamState.UNUSABLE}:
             said, hint = _MASKS_UNSURE, ""
+        elif (resized := self._resized_sentence()) and found.state is StreamState.LIVE and not found.reason:
+            is_drawn_on = self._has_masks or self._is_drawn_on
+            said, hint = resized, _RESIZED_HINT if is_drawn_on else _RESIZED_BARE_HINT
         else:
             return found
         return replace(found, reason=f"{found.reason} {said}".strip(), hint=found.hint or hint)
+
+    def _resized_sentence(self) -> str:
+        resized, now_wh = self._resized, self._shapes.get(Role.MAIN)
+        if resized is None or now_wh is None or self._clock.monotonic() - resized[0] > RESIZED_SHOWN_S:
+            return ""
+        return _RESIZED.format(before="{}x{}".format(*resized[1]), now="{}x{}".format(*now_wh))
 
     def _heard(self, state: StreamState, reason: str, hint: str) -> None:
         del state, reason, hint

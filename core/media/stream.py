@@ -46,6 +46,9 @@ MAX_ABANDONED = 3
 HANGS_AFTER_S = 12.0
 """A reader that was replaced because its camera fell silent and is still there after this hangs for good."""
 
+JUMPS_SHOWN_S = 60.0
+"""So long is said that picture time jumped back."""
+
 DAMAGED_PATIENCE_S = 0.8
 """Damaged pictures are left out for so long; then a smeared one is better than none."""
 
@@ -90,11 +93,17 @@ class StreamFrame:
 
 
 class Timeline:
-    """Turns whatever timestamps a source delivers into a picture time that only rises."""
+    """Turns whatever timestamps a source delivers into a picture time that only rises.
+
+    Attributes:
+        jumped_back_s: By how much the source's own time went back to the picture placed last; 0 where it did not.
+    """
 
     MAX_STEP_S = 10.0
     _DUPLICATE_S = 0.1
     _LEAST_STEP_S = 0.001
+    _WRAP_S = 2**32 / 90_000
+    """RTP counts so far and begins again: a step ahead of more than half of it was one back."""
 
     def __init__(self) -> None:
         """Start at zero with the first picture."""
@@ -104,6 +113,7 @@ class Timeline:
         self._last_received_s = 0.0
         self._interval_s = 0.04
         self._is_seamless = False
+        self.jumped_back_s = 0.0
 
     def rewound(self) -> None:
         """Expect the next picture one interval after the last, whatever its own timestamp says."""
@@ -118,6 +128,7 @@ class Timeline:
 
     def place(self, source_s: float | None, received_s: float) -> float:
         """Return the picture time [s] of a picture with the source's own time `source_s`."""
+        self.jumped_back_s = 0.0
         if self._last_s is None:
             at_s = 0.0
             self._offset_s = at_s - (source_s or 0.0)
@@ -138,6 +149,7 @@ class Timeline:
                 elapsed_s = min(max(received_s - self._last_received_s, 0.0), self.MAX_STEP_S)
                 at_s = self._last_s + max(elapsed_s, self._interval_s)
                 self._offset_s = at_s - source_s
+                self.jumped_back_s = max(0.0, self._WRAP_S - step_s if step_s > self._WRAP_S / 2 else -step_s)
         self._source_s, self._last_s, self._last_received_s = source_s, at_s, received_s
         self._is_seamless = False
         return at_s
@@ -235,6 +247,7 @@ class CameraStream:
         self._codec = ""
         self._decoder = ""
         self._damage = _Damage()
+        self._jumps = _Jumps()
         self._opened_s = float("-inf")
         self._n_frames = self._n_opened = self._n_abandoned = self._n_readers = 0
         self._last_frame_s: float | None = None
@@ -281,6 +294,8 @@ class CameraStream:
             reason, hint = self._reason, self._hint
             if self._state is StreamState.LIVE and self._damage.is_worth_saying(now_s):
                 reason, hint = _DAMAGED
+            elif self._state is StreamState.LIVE and (jumped := self._jumps.sentence(now_s)):
+                reason, hint = jumped, _JUMPED_HINT
             last_frame_s = self._last_frame_s
             patience_s = self._allowed_s() if self._is_pushed else 0.0
             window_s = max(_FPS_WINDOW_S, 2.0 * patience_s)
@@ -447,6 +462,8 @@ class CameraStream:
                 if self._damage.leaves_out(frame, received_s) or passes.skips(frame):
                     continue
                 pts_s = self._timeline.place(frame.time if source.is_timed else received_s, received_s)
+                if self._timeline.jumped_back_s:
+                    self._note_jump(self._timeline.jumped_back_s, received_s)
                 if first_pts_s is None:
                     first_pts_s = pts_s
                 if not pacer.wait_for(pts_s, self._stopping) or not self._goes_on(reader):
@@ -487,6 +504,14 @@ class CameraStream:
             self._set_state(StreamState.UNUSABLE, error.message, error.hint)
             return
         self._set_state(StreamState.LIVE, "", "")
+
+    def _note_jump(self, by_s: float, received_s: float) -> None:
+        with self._lock:
+            is_news = not self._jumps.sentence(received_s)
+            self._jumps.note(by_s, received_s)
+        # Once: there are cameras whose time goes back again and again.
+        if is_news:
+            log.warning("camera %s: %s %s", self.camera_id, self._jumps.sentence(received_s), _JUMPED_HINT)
 
     def _note_packet(self, reader: _Reader, source: Source, received_s: float) -> bool:
         """Count what came; False where this reader has been given up meanwhile."""
@@ -702,6 +727,30 @@ class _Damage:
     def is_worth_saying(self, now_s: float) -> bool:
         """Tell whether an operator should know: more than a hiccup of the network."""
         return sum(1 for at_s in self._at_s if now_s - at_s <= _DAMAGE_WINDOW_S) >= _DAMAGE_SAID_FROM
+
+
+_JUMPED_HINT = "Set its clock by a time server (NTP); of a recorder, see whether it played something twice."
+
+
+class _Jumps:
+    """How often the picture time that a camera sends went back lately: its clock was set, or it began again."""
+
+    def __init__(self) -> None:
+        self._at_s: deque[float] = deque(maxlen=1000)
+        self._by_s = 0.0
+
+    def note(self, by_s: float, now_s: float) -> None:
+        """It went back by so much."""
+        self._at_s.append(now_s)
+        self._by_s = by_s
+
+    def sentence(self, now_s: float) -> str:
+        """Say how often and by how much; empty where it was long ago."""
+        n = sum(1 for at_s in self._at_s if now_s - at_s <= JUMPS_SHOWN_S)
+        if not n:
+            return ""
+        by = f"by {self._by_s:,.1f} s" if n == 1 else f"{n} times within a minute, last by {self._by_s:,.1f} s"
+        return f"The picture time that this camera sends jumped back {by}: pictures go on by the time they arrive."
 
 
 def _join(thread: threading.Thread | None, deadline_s: float) -> None:

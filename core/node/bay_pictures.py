@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import av
 import numpy as np
 
 from core.kernel.errors import BadInputError, UnavailableError
+from core.media.camera_source import is_same_shape
 from core.media.convert import to_jpeg
 from core.media.masks import Polygon, PrivacyMask
 from core.parking.model import Outline
+from core.vision.view import print_of_part
 
 MARGIN = 0.6
 """Of the bay's size on every side: its neighbours help to see which bay it is."""
@@ -21,6 +23,11 @@ MAX_WH = (960, 720)
 QUALITY = 85
 MASKED_QUALITY = 92
 MAX_SIDE_PX = 8192
+OTHER_SHAPE = (
+    "This picture has another shape ({now}) than the one that the camera's privacy masks were drawn on ({drawn}): "
+    "nobody knows where in it the private parts are."
+)
+OTHER_SHAPE_HINT = "Set the camera back to that shape, draw its masks anew, or say in its scene that the view is right."
 
 
 def cut_bay(jpeg: bytes, outline: Outline) -> tuple[bytes, tuple[int, int]]:
@@ -50,18 +57,24 @@ def cut_bay(jpeg: bytes, outline: Outline) -> tuple[bytes, tuple[int, int]]:
     return to_jpeg(cut, max_wh=MAX_WH, quality=QUALITY), (x2 - x1, y2 - y1)
 
 
-def mask(jpeg: bytes, private_parts: Sequence[Polygon]) -> bytes:
+def mask(jpeg: bytes, private_parts: Sequence[Polygon], shapes: Mapping[str, tuple[int, int]]) -> bytes:
     """Return a picture whose private parts are black.
 
     Args:
         jpeg: The whole picture.
         private_parts: As fractions of it.
+        shapes: Sizes of the pictures that they were drawn on [px], as `LearnedView.shapes` knows them of the camera.
 
     Raises:
-        BadInputError: The picture cannot be decoded.
+        BadInputError: The picture cannot be decoded, or nobody knows where in it the private parts are.
     """
     try:
-        frame = PrivacyMask(private_parts).blacken(_decode(jpeg))
+        posted = _decode(jpeg)
+        for drawn in filter(None, (shapes.get(print_of_part(part)) for part in private_parts)):
+            if not is_same_shape((posted.width, posted.height), drawn):
+                now = f"{posted.width}x{posted.height}"
+                raise BadInputError(OTHER_SHAPE.format(now=now, drawn="{}x{}".format(*drawn)), hint=OTHER_SHAPE_HINT)
+        frame = PrivacyMask(private_parts).blacken(posted)
         return to_jpeg(frame, max_wh=(MAX_SIDE_PX, MAX_SIDE_PX), quality=MASKED_QUALITY)
     except (av.FFmpegError, IndexError, ValueError) as error:
         raise BadInputError("The picture cannot be decoded.", hint="Send it again.") from error

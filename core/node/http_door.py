@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from core.gateway.http.server import HttpServer
 
 log = logging.getLogger(__name__)
+
+ShapesOf = Callable[[str], Mapping[str, tuple[int, int]]]
+"""Gives the sizes of the pictures [px] that a camera's drawings belong to, as `LearnedView.shapes` has them."""
 
 RETRY_S = 5.0
 COUNTS_EVERY_S = 30.0
@@ -137,6 +140,7 @@ def looks_at_posted(camera: Camera) -> bool:
 async def look_back(
     bay_sight: BaySightHub,
     camera: Callable[[str], Camera | None],
+    shapes_of: ShapesOf,
     lot_id: str,
     camera_id: str,
     jpeg: bytes,
@@ -145,11 +149,11 @@ async def look_back(
     """Have a posted picture of the past looked at, its private parts black; ends once it is in the history.
 
     Raises:
-        As `BaySightHub.submit_history`.
+        As `BaySightHub.submit_history`, and as `mask`.
     """
     known = camera(camera_id)
     if known is not None and known.scene.private_parts:
-        jpeg = await asyncio.to_thread(mask, jpeg, known.scene.private_parts)
+        jpeg = await asyncio.to_thread(mask, jpeg, known.scene.private_parts, shapes_of(camera_id))
     # Who stops waiting stops no look: the same picture, sent again, shares its answer.
     await asyncio.shield(bay_sight.submit_history(lot_id, camera_id, jpeg, at))
 
@@ -162,6 +166,7 @@ def make_gateway_room(
     services: Services,
     pictures: Path,
     camera: Callable[[str], Camera | None],
+    shapes_of: ShapesOf,
     video_of: Callable[[str], Awaitable[Camera]],
     bay_sight: BaySightHub,
     book: Book,
@@ -187,7 +192,7 @@ def make_gateway_room(
         parking=services.parking,
         camera=camera,
         submit=look,
-        submit_history=partial(look_back, bay_sight, camera),
+        submit_history=partial(look_back, bay_sight, camera, shapes_of),
         devices=lambda: tuple(services.field.devices()),
         open_alarms=services.incidents.open_alarms,
         recent_incidents=services.incidents.recent_incidents,

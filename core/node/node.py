@@ -55,7 +55,7 @@ from core.incidents.on_broker import on_broker
 from core.incidents.rehearsal import rehearse
 from core.incidents.review import ReviewChanged
 from core.incidents.rules.model import RulesChanged
-from core.incidents.shift import ShiftEntryAdded, ShiftWatch
+from core.incidents.shift import Draft, ShiftEntryAdded, ShiftKind, ShiftWatch
 from core.incidents.warnings import WarningChanged
 from core.incidents.work import UnitChanged
 from core.kernel.bus import Bus
@@ -76,7 +76,7 @@ from core.media.masks import WHOLE, Polygon
 from core.media.model import EDGE, ProbeResult, SourceSpec, StreamState
 from core.media.parameters import public_address
 from core.media.probe import probe
-from core.node import conditions, demo, verbs
+from core.node import clock_watch, conditions, demo, verbs
 from core.node.adapters import make_cot, make_gateway
 from core.node.bay_pictures import cut_bay
 from core.node.bay_sight import BaySightHub
@@ -259,6 +259,7 @@ class Node:
         self._zone = ZoneInfo(zone_name(settings.site.time_zone))
         set_site_zone(self._zone.key)
         self.shift_watch = ShiftWatch(self._zone)
+        self._clock_watch = clock_watch.ClockWatch(self._clock, self._zone)
         self._is_writing_shift = False
         self.cap: CapDoor | None = None
         self._views: dict[tuple[Peer, str], dict[str, tuple[int, int]]] = {}
@@ -712,6 +713,7 @@ class Node:
                 services=services,
                 pictures=self._edge_folder,
                 camera=self._watched_camera,
+                shapes_of=lambda camera_id: self._supervisor.shapes_of(camera_id) if self._supervisor else {},
                 video_of=self.drone_video().camera_of,
                 bay_sight=self.bay_sight,
                 book=door.book,
@@ -1112,7 +1114,9 @@ class Node:
             self._supervisor.forget_view(camera_id)
         if self.services is not None:
             # What its worker said of the old view before it heard of this may be written by now.
-            self._spawn(forget_view(self.services.store, camera_id))
+            camera = None if self._sight is None else self._sight.camera(camera_id)
+            scene = Scene() if camera is None else camera.scene
+            self._spawn(forget_view(self.services.store, camera_id, scene))
         calls.take_view_accepted(camera_id)
 
     async def _keep_view(self, services: Services, learned: ViewLearned) -> None:
@@ -1226,6 +1230,7 @@ class Node:
     async def _keep_house(self) -> None:
         """Do once a second what is due; a step that fails keeps none after it from being done."""
         steps: dict[str, Callable[[], None]] = {
+            "The clock": self._watch_clock,
             "Health": self._tell_health,
             "The folder that nobody uses": self._check_unused,
             "The sight of bays": self.bay_sight.watch,
@@ -1250,6 +1255,11 @@ class Node:
     def _tell_health(self) -> None:
         self._health = self._measure()
         self._live.add_health(self._health)
+
+    def _watch_clock(self) -> None:
+        if said := self._clock_watch.look():
+            log.warning("%s", said)
+            self.shift_watch.add(Draft(kind=ShiftKind.CLOCK, text=said))
 
     def _watch_eyes(self) -> None:
         if self._sight is not None:
@@ -1474,6 +1484,8 @@ class Node:
             if adapter.reason
         )
         found.extend(self._nonsense_notices())
+        if clock_said := self._clock_watch.notice:
+            found.append(("clock", clock_said, clock_watch.HINT))
         if self.services is not None:
             found.extend(self.services.sound_tests.due())
             found.extend(self.services.parking.notices())
@@ -1703,6 +1715,7 @@ class Node:
                 input_wh=input_wh_of(self.settings.vision.input_size),
                 detect_fps=camera.detect_fps or DRY_RUN_FPS,
                 limit_s=limit_s,
+                shapes=self._supervisor.shapes_of(camera_id),
                 rehearse=partial(rehearse, book=self.require_services().rules.book, camera_name=camera.name),
             )
         )

@@ -203,11 +203,19 @@ class VisionSupervisor:
 
     def forget_view(self, camera_id: str) -> None:
         """What this camera shows now is what its scene is drawn for: it is learned anew."""
-        self._views.pop(camera_id, None)
+        view = self._views.pop(camera_id, None)
+        job = next((worker.jobs[camera_id] for worker in self._workers if camera_id in worker.jobs), None)
+        if view is not None and job is not None and (kept := view.forgotten_for(job.scene)) is not None:
+            self._views[camera_id] = kept
         for worker in self._workers:
             if camera_id in worker.jobs and worker.process is not None:
                 self._forgetting.add(camera_id)
                 worker.outbox.put(ForgetView(camera_id=camera_id))
+
+    def shapes_of(self, camera_id: str) -> Mapping[str, tuple[int, int]]:
+        """Return the sizes of the pictures that things were drawn on [px], as `LearnedView.shapes` has them."""
+        view = self._views.get(camera_id)
+        return {} if view is None else view.shapes
 
     def _views_of(self, camera_ids: Collection[str]) -> dict[str, LearnedView]:
         return {camera_id: self._views[camera_id] for camera_id in camera_ids if camera_id in self._views}

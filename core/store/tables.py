@@ -139,6 +139,20 @@ class CameraLitViewRow(Base):
     seen_at: Mapped[datetime]
 
 
+class CameraShapeRow(Base):
+    """How large the pictures of a camera were that something was drawn on; it stays when that is not drawn any more."""
+
+    __tablename__ = "camera_shape"
+
+    camera_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    drawn: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """Print of a private part, or of all that is drawn."""
+
+    width: Mapped[int]
+    height: Mapped[int]
+    told_at: Mapped[datetime]
+
+
 class CameraHeadRow(Base):
     """Where the head of a camera stands that was turned from here; one without a row never was."""
 

@@ -18,7 +18,7 @@ from core.vision.likeness import CLEAR, Match, agreeing, compare, edges_of, like
 from core.vision.model import ObservationKind, Scene
 from core.vision.scene_rule import Moment, Notebook
 from core.vision.tuning import Tuning
-from core.vision.view import Edges, LearnedView, LitView, pack_edges, print_of_drawing, unpack_edges
+from core.vision.view import Edges, LearnedView, LitView, pack_edges, print_of_view, unpack_edges
 
 
 class _Verdict(Enum):
@@ -107,7 +107,7 @@ class MovedRule:
         self._hold_s = tuning.value(kind, "hold_s")
         self._held = Held(kind, self._hold_s, end_s=self._hold_s)
         self._cadence = Cadence(1.0)
-        self._drawn = print_of_drawing(scene)
+        self._drawn = print_of_view(scene)
         self._visible = visible_beside(scene.private_parts)
         self._sense = LightSense()
         self._views: dict[Light, _Known] = {}

@@ -21,6 +21,14 @@ LARGEST = 0.6
 """Of the picture's width or height: a larger crop shows vehicles hardly larger than the whole picture does."""
 
 SAME_IOU = 0.45
+UPRIGHT_SMALLER = 0.8
+"""Of the size in which the detector would see the same picture lying, below which an upright one is worth a word."""
+
+UPRIGHT = (
+    "The picture stands upright ({width}x{height}) and the detector's input does not: everything is {percent:.0f} % as "
+    "large in it as in a picture that lies, so what is far away may pass unseen. Have far zones looked at closer, "
+    "or give the detector an input as high as wide (vision.input_size)."
+)
 _EDGE = 0.01
 
 
@@ -99,6 +107,23 @@ def detail_of(frame: av.VideoFrame, scene: Scene, network_wh: tuple[int, int], *
     rgb, letterbox = TileScaler().to_network_rgb(crop, network_wh)
     exact = (x1 / width, y1 / height, x2 / width, y2 / height)
     return Detail(rgb=rgb, area=exact, letterbox=letterbox)
+
+
+def missing_upright(letterbox: Letterbox, network_wh: tuple[int, int], scene: Scene) -> str:
+    """Say what an upright picture loses in an input that lies; empty where that is little, or a zone is seen closer.
+
+    Args:
+        letterbox: How the picture was laid into the network's input.
+        network_wh: Size of that [px].
+        scene: Where nothing is counted, nothing is lost.
+    """
+    width, height = letterbox.frame_w, letterbox.frame_h
+    lying = min(network_wh[0] / height, network_wh[1] / width)
+    if height <= width or letterbox.scale >= UPRIGHT_SMALLER * lying:
+        return ""
+    if not scene.measures or detail_areas(scene):
+        return ""
+    return UPRIGHT.format(width=width, height=height, percent=100.0 * letterbox.scale / lying)
 
 
 def merge_detail(boxes: FloatArray, found: FloatArray, detail: Detail, letterbox: Letterbox) -> FloatArray:

@@ -21,6 +21,7 @@ from typing import TextIO
 
 from core.kernel.errors import BadInputError, ConsoleError
 from core.kernel.wire import to_builtins, to_json
+from core.media.camera_source import is_same_shape
 from core.media.model import SourceSpec
 from core.media.parameters import public_address
 from core.vision.analyse import CameraAnalyser
@@ -34,6 +35,7 @@ from core.vision.models import find_model
 from core.vision.pipeline import Prepared, PreparedPictures
 from core.vision.schedule import is_due, next_due_s
 from core.vision.tuning import Tuning
+from core.vision.view import print_of_part
 
 MAX_RAISED = 500
 MAX_WORK_S = 1800.0
@@ -41,6 +43,11 @@ PROGRESS_EVERY_S = 0.5
 SILENT_S = 30.0
 """A camera may be open and bring nothing more; nobody waits for it for longer."""
 
+_OTHER_SHAPE = (
+    "These pictures have another shape ({now}) than the one that the privacy masks were drawn on ({drawn}): nobody "
+    "knows where in them the private parts are, so they are not looked at."
+)
+_OTHER_SHAPE_HINT = "Choose footage of that shape; or set the camera back to it, or draw its masks anew."
 _SEE_CAMERA = "See in Devices how the camera is, and try again."
 
 COUNTED = (ObservationKind.ZONE_ENTERED, ObservationKind.LINE_CROSSED)
@@ -190,6 +197,7 @@ def _look(
                     raise BadInputError(f"No picture came for {SILENT_S:.0f} s.", hint=_SEE_CAMERA)
                 return _fell_silent(collector.report(run))
             came_s = time.monotonic()
+            _refuse_other_shape(order, picture)
             if analyser is None:
                 analyser = _analyser_of(order, engine, picture)
                 first_pts_s = due_pts_s = picture.pts_s
@@ -219,6 +227,15 @@ def _look(
         return done
     message = f"{n_broken} parts of {name} cannot be decoded; what happened in them was not seen."
     return replace(done, message=message, hint="Export it again, without errors.")
+
+
+def _refuse_other_shape(order: DryRunOrder, picture: Prepared) -> None:
+    now = (picture.letterbox.frame_w, picture.letterbox.frame_h)
+    for part in order.scene.private_parts:
+        drawn = order.shapes.get(print_of_part(part))
+        if drawn is not None and not is_same_shape(now, drawn):
+            sentence = _OTHER_SHAPE.format(now="{}x{}".format(*now), drawn="{}x{}".format(*drawn))
+            raise BadInputError(sentence, hint=_OTHER_SHAPE_HINT)
 
 
 def _boxes_of(picture: Prepared, engine: Engine, scene: Scene, *, turn: int) -> FloatArray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -95,6 +95,7 @@ class DryRunOrder:
         input_wh: Another input size than the model's own [px].
         detect_fps: Pictures looked at for each second of footage.
         limit_s: Footage after this is left out.
+        shapes: Sizes of the pictures that things were drawn on [px], as `LearnedView.shapes` knows them of the camera.
         rehearse: Adds the calls that would have come of what was raised; runs in the dry run's process.
     """
 
@@ -113,4 +114,5 @@ class DryRunOrder:
     detect_fps: float = 8.0
     limit_s: float = MAX_FOOTAGE_S
     n_threads: int = 1
+    shapes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     rehearse: Callable[[DryRun], DryRun] | None = None

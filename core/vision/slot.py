@@ -18,7 +18,7 @@ import numpy as np
 
 from core.kernel.clock import SystemClock
 from core.kernel.errors import ConsoleError, UnavailableError
-from core.media.camera_source import CameraSource
+from core.media.camera_source import CameraSource, is_same_shape
 from core.media.convert import Letterbox, TileScaler, to_jpeg
 from core.media.masks import black_picture
 from core.media.model import StreamReport, StreamState
@@ -28,7 +28,7 @@ from core.vision.analyse import Analysed, CameraAnalyser
 from core.vision.camera_condition import LONG_GAP_S
 from core.vision.classes import missing_classes, missing_for_lines, missing_for_rules, other_classes
 from core.vision.decode import FloatArray
-from core.vision.detail import Detail, detail_areas, detail_of, merge_detail
+from core.vision.detail import Detail, detail_areas, detail_of, merge_detail, missing_upright
 from core.vision.detector_link import Asks
 from core.vision.flow import FlowMinute
 from core.vision.gate import MotionGate, Movement, heartbeat_s, small_grey
@@ -50,7 +50,7 @@ from core.vision.messages import (
 from core.vision.model import AT_THE_CAMERA, UNREADABLE, EngineInfo, Observation, ObservationKind, Phase, Track
 from core.vision.schedule import ATTENTION, MOTION, QUIET, is_due, next_due_s
 from core.vision.tuning import Tuning
-from core.vision.view import LearnedView, print_of_drawing, print_of_masks
+from core.vision.view import LearnedView, print_of_drawing, print_of_part, print_of_view
 
 log = logging.getLogger(__name__)
 
@@ -130,7 +130,8 @@ UNREADABLE_BLACK = (
     "Restore a version of its scene, or draw it anew."
 )
 MOVED_BLACK = (
-    "The camera moved: all is black, for parts are private. Put it right, or say that the view is right in its scene."
+    "The camera moved: all is black, for parts are private. Put it right, draw its masks anew, or say that the view is "
+    "right in its scene."
 )
 VIEW_BLACK = (
     "Whether this camera moved cannot be judged in this light: all is black, for parts are private. Where its zones "
@@ -223,6 +224,8 @@ class CameraSlot:
         self._watch_due_s = 0.0
         self._watched_s = -math.inf
         self._run: tuple[int, int] | None = None
+        self._letterbox: Letterbox | None = None
+        self._analysed_wh: tuple[int, int] | None = None
         self._n_marks = 0
         self._inference_ms = 0.0
         self._n_detections = self._n_observations = self._n_passed_over = self._n_broken = 0
@@ -230,6 +233,8 @@ class CameraSlot:
         self._looked_at: deque[float] = deque(maxlen=256)
         self._scaler = TileScaler()
         self._black: av.VideoFrame | None = None
+        self._state: StreamState | None = None
+        shapes = {} if self.view is None else self.view.shapes
         self.ring = FrameRing.attach(job.ring)
         self.stream = CameraSource(
             job.camera_id,
@@ -241,7 +246,8 @@ class CameraSlot:
             on_state=self._on_state,
             clock=SystemClock(),
             first_epoch=self.ring.epoch + 1,
-            masked_wh=None if self.view is None else self.view.masked_wh,
+            masked_whs=tuple(shapes.get(print_of_part(part)) for part in job.scene.private_parts),
+            drawn_wh=shapes.get(print_of_drawing(job.scene)),
         )
 
     def start(self) -> None:
@@ -389,22 +395,30 @@ class CameraSlot:
         """Send what was learned of the camera's view, where there is news."""
         with self._lock:
             learned = None if self.analyser is None else self._guarded(partial(self.analyser.take_view, now))
-            masked_wh = self.stream.masked_wh
-            known = self.view or LearnedView(drawn=print_of_drawing(self.job.scene), lit=(), told_at=now)
-            if learned is None and known.masked_wh != masked_wh:
+            known = self.view or LearnedView(drawn=print_of_view(self.job.scene), lit=(), told_at=now)
+            shapes = {**known.shapes, **self._shapes()}
+            if learned is None and known.shapes != shapes:
                 learned = known
             if learned is not None:
-                masks = print_of_masks(self.job.scene)
-                self.view = learned = replace(learned, masked_wh=masked_wh, masks=masks)
+                self.view = learned = replace(learned, shapes=shapes)
         if learned is not None:
             self._send(ViewLearned(camera_id=self.job.camera_id, view=learned))
+
+    def _shapes(self) -> dict[str, tuple[int, int]]:
+        """Return the sizes of the pictures that each thing is drawn on, as far as that is known."""
+        scene, stream = self.job.scene, self.stream
+        parts = zip(scene.private_parts, stream.masked_whs, strict=True)
+        shapes = {print_of_part(part): wh for part, wh in parts if wh is not None}
+        if scene.is_drawn and (drawn_wh := stream.drawn_wh) is not None:
+            shapes[print_of_drawing(scene)] = drawn_wh
+        return shapes
 
     def forget_view(self) -> None:
         """What the camera shows now is what its scene is drawn for."""
         # Not under the lock: who hands on a picture waits for it.
         self.stream.accept_shape()
         with self._lock:
-            self.view = None
+            self.view = None if self.view is None else self.view.forgotten_for(self.job.scene)
             if self.analyser is not None:
                 self.analyser.forget_view()
 
@@ -498,6 +512,8 @@ class CameraSlot:
         if engine is not None:
             said += [missing_classes(engine, job.labels), *missing_for_lines(engine, job.scene)]
             said += missing_for_rules(engine, job.scene).values()
+            if self._letterbox is not None:
+                said.append(missing_upright(self._letterbox, engine.input_wh, job.scene))
         if analyser is not None:
             said += [analyser.plane_fault, VIEW_OPEN if analyser.is_view_open else ""]
         return tuple(said)
@@ -682,6 +698,7 @@ class CameraSlot:
         if looks is None or not self._may_ask(frame.received_s):
             return
         rgb, letterbox = self._scaler.to_network_rgb(frame.frame, looks.wh)
+        self._letterbox = letterbox
         detail = detail_of(frame.frame, self.job.scene, looks.wh, turn=self._n_closer)
         self._n_closer += 1
         with self._lock:
@@ -764,7 +781,13 @@ class CameraSlot:
 
     def _analyser_for(self, letterbox: Letterbox) -> CameraAnalyser:
         """Return the rules; new ones go on from what was learned of the camera's view."""
+        looked_wh = (letterbox.frame_w, letterbox.frame_h)
+        if self.analyser is not None and not is_same_shape(looked_wh, self._analysed_wh or looked_wh):
+            # Tracks, rules and road plane go by width over height.
+            self._send_minutes(self._guarded(self.analyser.take_last_minutes))
+            self._begin_anew()
         if self.analyser is None:
+            self._analysed_wh = looked_wh
             job, engine = self.job, self._engine
             self.analyser = CameraAnalyser(
                 job.camera_id,
@@ -807,8 +830,11 @@ class CameraSlot:
             self._send(Observed(observation=observation, snapshot_jpeg=snapshot))
 
     def _on_state(self, state: StreamState, reason: str, hint: str) -> None:
+        before, self._state = self._state, state
         if state is StreamState.LIVE:
-            log.info("camera %s is live", self.job.camera_id)
+            # What is said of a live picture may change with every picture.
+            if before is not StreamState.LIVE:
+                log.info("camera %s is live", self.job.camera_id)
         else:
             log.info("camera %s: %s %s %s", self.job.camera_id, state.value, reason, hint)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from core.kernel.wire import to_builtins
 from core.vision.light import Light
-from core.vision.model import Scene
+from core.vision.model import PicturePoint, Scene
 from core.vision.scene_rule import FIXED_WH_PX
 
 STRONGEST_EDGE = 40.0
@@ -47,32 +48,46 @@ class LearnedView:
     """What one camera shows while it stands right.
 
     Attributes:
-        drawn: Print of what was drawn on it, as `print_of_drawing` says; for another drawing it means nothing.
+        drawn: Print of what was drawn on it, as `print_of_view` says; for another drawing it means nothing.
         lit: At most one for each light.
         is_moved: When this was told, the camera showed something else.
         told_at: Wall time.
-        masked_wh: Upright size of the pictures [px] that its privacy masks belong to; known as long as the node runs.
-        masks: Print of these, as `print_of_masks` says; for other ones `masked_wh` means nothing.
+        shapes: Upright size of the main stream's pictures [px] that things were drawn on: by the print of each private
+            part, and by that of all that is drawn. What is not drawn any more stays: it may be drawn again.
     """
 
     drawn: str
     lit: tuple[LitView, ...]
     is_moved: bool = False
     told_at: datetime
-    masked_wh: tuple[int, int] | None = None
-    masks: str = ""
+    shapes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     def kept_for(self, scene: Scene) -> LearnedView | None:
         """Return what of this still holds where `scene` is drawn; None where nothing does.
 
-        Who draws a line says nothing of the privacy masks: they go on belonging to pictures of the shape they had.
+        Who draws says nothing of what was drawn before on pictures of another shape.
         """
-        drawn = print_of_drawing(scene)
+        drawn = print_of_view(scene)
         if self.drawn == drawn:
             return self
-        if self.masked_wh is None or self.masks != print_of_masks(scene):
-            return None
-        return replace(self, drawn=drawn, lit=(), is_moved=False)
+        if self.drawn == print_of_drawing(scene):
+            # Learned by an earlier version, which went by lines where parts are private, too.
+            return replace(self, drawn=drawn)
+        return replace(self, drawn=drawn, lit=(), is_moved=False) if self.shapes else None
+
+    def forgotten_for(self, scene: Scene) -> LearnedView | None:
+        """Return what of this still holds once somebody said that what the camera shows now is what `scene` is for."""
+        gone = prints_of_shapes(scene)
+        shapes = {print_: wh for print_, wh in self.shapes.items() if print_ not in gone}
+        return replace(self, lit=(), is_moved=False, shapes=shapes) if shapes else None
+
+
+def print_of_view(scene: Scene) -> str:
+    """Return a text that changes when somebody draws on what the camera shows then: a view from before means nothing.
+
+    Who draws a line says nothing of what is private: where parts are, only these count.
+    """
+    return _print_of(scene.private_parts) if scene.private_parts else print_of_drawing(scene)
 
 
 def print_of_drawing(scene: Scene) -> str:
@@ -87,9 +102,15 @@ def print_of_drawing(scene: Scene) -> str:
     return _print_of(drawn)
 
 
-def print_of_masks(scene: Scene) -> str:
-    """Return a text that changes with what of the picture is private."""
-    return _print_of(scene.private_parts)
+def print_of_part(part: Sequence[PicturePoint]) -> str:
+    """Return a text that changes with where this private part lies."""
+    return _print_of(part)
+
+
+def prints_of_shapes(scene: Scene) -> frozenset[str]:
+    """Return under what `LearnedView.shapes` knows what is drawn here."""
+    parts = {print_of_part(part) for part in scene.private_parts}
+    return frozenset(parts | {print_of_drawing(scene)} if scene.is_drawn else parts)
 
 
 def _print_of(drawn: object) -> str:

@@ -171,6 +171,8 @@ class _Worker:
             told = self._slots.get(message.camera_id)
             if told is not None:
                 told.forget_view()
+                if told.view is not None:
+                    self._views[message.camera_id] = told.view
             self._send(ViewForgotten(camera_id=message.camera_id))
         elif isinstance(message, KeepClip):
             asked = self._slots.get(message.camera_id)

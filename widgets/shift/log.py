@@ -29,6 +29,7 @@ KIND_WORDS = {
     ShiftKind.OUT_OF_SERVICE: "Out of service",
     ShiftKind.HAND_OVER: "Hand-over",
     ShiftKind.SOUND_TEST: "Sound test",
+    ShiftKind.CLOCK: "Clock",
 }
 _COLUMNS = (
     Column(title="Entry"),

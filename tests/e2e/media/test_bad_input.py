@@ -236,18 +236,22 @@ def test_a_wrong_password_is_said_and_never_repeated(start_camera: Callable[...,
 
 
 @pytest.mark.parametrize("seconds", [-3600.0, -2.0, 7200.0])
-def test_picture_time_that_jumps_is_straightened(camera: RtspCamera, watch: Watch, seconds: float):
+def test_picture_time_that_jumps_is_straightened_and_one_that_jumps_back_is_said(
+    camera: RtspCamera, watch: Watch, seconds: float
+):
     viewer = watch(camera.url)
     viewer.wait_for_frames(15)
     camera.jump_time(seconds)
     viewer.wait_for_frames(25)
+    said = viewer.source.report().reason
 
     assert viewer.is_in_order
     assert viewer.state is StreamState.LIVE
     assert viewer.frames[-1].pts_s == pytest.approx(viewer.frames[-1].received_s - viewer.frames[0].received_s, abs=0.3)
+    assert ("jumped back by" in said) is (seconds < 0)
 
 
-def test_a_changed_resolution_goes_on_with_a_new_epoch(camera: RtspCamera, watch: Watch, tmp_path: Path):
+def test_a_changed_resolution_goes_on_with_a_new_epoch_and_is_said(camera: RtspCamera, watch: Watch, tmp_path: Path):
     viewer = watch(camera.url)
     viewer.wait_for_frames(10)
     camera.switch_clip(make_clip(tmp_path / "large.mp4", width=640, height=352))
@@ -256,6 +260,7 @@ def test_a_changed_resolution_goes_on_with_a_new_epoch(camera: RtspCamera, watch
 
     assert viewer.is_in_order
     assert viewer.frames[-1].epoch == viewer.frames[0].epoch + 1
+    assert "were 320x192 until lately and are 640x352" in viewer.source.report().reason
     assert {state for state, _, _ in viewer.states} == {StreamState.CONNECTING, StreamState.LIVE}
 
 

@@ -11,7 +11,8 @@ from core.cameras.views import keep_view, load_views
 from core.kernel.errors import BadInputError, NotPermittedError
 from core.vision.light import Light
 from core.vision.model import CountLine, Lane, Mask, PlanePoint, RoadPlane, RuleSetting, Scene, Zone
-from core.vision.view import LearnedView, LitView, print_of_drawing
+from core.vision.scene_change import is_over
+from core.vision.view import LearnedView, LitView, print_of_drawing, print_of_part, print_of_view, prints_of_shapes
 from tests.fixtures.room import OLGA, SUSI, Room
 
 SQUARE = ((0.1, 0.1), (0.9, 0.1), (0.9, 0.9), (0.1, 0.9))
@@ -29,7 +30,7 @@ BY_NIGHT = LitView(light=Light.NIGHT, edges=b"lamps", likeness=0.7, seen_at=NOON
 
 
 def view_of(scene: Scene, **changes: object) -> LearnedView:
-    return replace(LearnedView(drawn=print_of_drawing(scene), lit=(BY_DAY,), told_at=NOON), **changes)
+    return replace(LearnedView(drawn=print_of_view(scene), lit=(BY_DAY,), told_at=NOON), **changes)
 
 
 @pytest.fixture
@@ -59,15 +60,34 @@ def test_the_newest_word_of_a_camera_is_kept(room, camera):
         {"lines": (replace(LINE, end=(1.0, 0.6)),)},
         {"lanes": (replace(LANE, polygon=LESS),)},
         {"lanes": (replace(LANE, start=LANE.end, end=LANE.start),)},
-        {"masks": (replace(MASK, polygon=LESS),)},
         {"plane": None},
         {"zones": ()},
     ],
 )
-def test_who_draws_elsewhere_drew_on_the_view_of_now(room, camera, changed):
-    room.run(room.cameras.save_scene(SUSI, "a", replace(SCENE, **changed), expect_version=camera.version))
+@pytest.mark.parametrize("masks", [(), (MASK,)])
+def test_who_draws_elsewhere_drew_on_the_view_of_now_unless_parts_of_it_are_private(room, camera, changed, masks):
+    scene = replace(SCENE, masks=masks)
+    bare = room.run(room.cameras.save_scene(SUSI, "a", scene, expect_version=camera.version))
+    moved = view_of(scene, is_moved=True)
+    room.run(keep_view(room.store, "a", moved))
+    room.run(room.cameras.save_scene(SUSI, "a", replace(scene, **changed), expect_version=bare.version))
+
+    assert known(room) == ({"a": moved} if masks else {})
+    assert moved.kept_for(replace(scene, **changed)) == (moved if masks else None)
+    assert is_over("camera_moved", "", scene, replace(scene, **changed)) is not bool(masks)
+
+
+@pytest.mark.parametrize("masks", [(replace(MASK, polygon=LESS),), ()])
+def test_who_draws_the_masks_anew_drew_them_on_the_view_of_now(room, camera, masks):
+    room.run(room.cameras.save_scene(SUSI, "a", replace(SCENE, masks=masks), expect_version=camera.version))
 
     assert known(room) == {}
+
+
+def test_what_an_earlier_version_learned_of_a_view_with_masks_still_holds():
+    before = view_of(SCENE, drawn=print_of_drawing(SCENE), is_moved=True)
+
+    assert before.kept_for(SCENE) == view_of(SCENE, is_moved=True)
 
 
 @pytest.mark.parametrize(
@@ -105,6 +125,64 @@ def test_a_supervisor_says_that_the_view_is_right(room, camera):
     assert (newest.action, newest.actor, newest.subject) == ("camera.view_is_right", "susi", "Ring (a)")
     assert known(room) == {}
     assert heard == [ViewAccepted(camera_id="a")]
+
+
+WINDOW, DOOR = (replace(MASK, key=key, polygon=LESS[::step]) for key, step in (("window", 1), ("door", -1)))
+MASKED = Scene(masks=(WINDOW, DOOR), lines=(LINE,))
+ON_WIDE = dict.fromkeys(prints_of_shapes(MASKED), (640, 360))
+
+
+@pytest.fixture
+def masked(room: Room) -> Camera:
+    camera = room.run(room.cameras.add(SUSI, Camera(camera_id="b", name="Pier", address="rtsp://cam/2", scene=MASKED)))
+    room.run(keep_view(room.store, "b", view_of(MASKED, shapes=ON_WIDE)))
+    return camera
+
+
+def shapes_of(room: Room, scene: Scene) -> list[tuple[int, int] | None]:
+    """What the next run of the node knows each private part of this scene was drawn on."""
+    view = known(room).get("b")
+    kept = None if view is None else view.kept_for(scene)
+    return [None if kept is None else kept.shapes.get(print_of_part(part)) for part in scene.private_parts]
+
+
+@pytest.mark.parametrize(
+    ("changed", "shapes"),
+    [
+        ({"lines": ()}, [(640, 360)] * 2),
+        ({"masks": (DOOR,)}, [(640, 360)]),
+        ({"masks": (replace(WINDOW, polygon=SQUARE), DOOR)}, [None, (640, 360)]),
+        ({"masks": (replace(WINDOW, name="Bedroom"), DOOR)}, [(640, 360)] * 2),
+    ],
+)
+def test_what_shape_each_mask_was_drawn_on_is_known_until_it_is_drawn_anew(room, masked, changed, shapes):
+    scene = replace(MASKED, **changed)
+    room.run(room.cameras.save_scene(SUSI, "b", scene, expect_version=masked.version))
+
+    assert shapes_of(room, scene) == shapes
+
+
+def test_masks_that_are_restored_belong_to_the_shape_that_they_were_drawn_on(room, masked):
+    bare = room.run(room.cameras.save_scene(SUSI, "b", Scene(), expect_version=masked.version))
+    room.run(keep_view(room.store, "b", known(room)["b"].kept_for(bare.scene)))
+    room.run(room.cameras.save_scene(SUSI, "b", MASKED, expect_version=bare.version))
+
+    assert shapes_of(room, MASKED) == [(640, 360)] * 2
+
+
+def test_who_says_that_the_view_is_right_says_so_of_its_shape_and_of_what_is_drawn_now(room, masked):
+    scene = replace(MASKED, masks=(DOOR,))
+    room.run(room.cameras.save_scene(SUSI, "b", scene, expect_version=masked.version))
+    room.run(room.cameras.accept_view(SUSI, "b"))
+
+    assert shapes_of(room, scene) == [None]
+    assert shapes_of(room, MASKED) == [(640, 360), None]
+
+
+def test_of_a_camera_that_is_gone_no_shape_is_kept(room, masked):
+    room.run(room.cameras.remove(SUSI, "b", expect_version=masked.version))
+
+    assert known(room) == {}
 
 
 def test_of_a_camera_that_is_gone_nothing_is_kept(room, camera):

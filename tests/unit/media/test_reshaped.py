@@ -6,13 +6,15 @@ import av
 import numpy as np
 import pytest
 
+from core.media import camera_source
 from core.media.camera_source import CameraSource
 from core.media.convert import to_jpeg
 from core.media.model import SourceSpec, StreamState
 from tests.fixtures.processes import wait_until
 from tests.unit.media.test_pushed import put
 
-WIDE, CROP, ALMOST_WIDE = (640, 360), (480, 360), (640, 368)
+WIDE, CROP, ALMOST_WIDE, SMALL = (640, 360), (480, 360), (640, 368), (320, 180)
+DOOR = ((0.8, 0.4), (1.0, 0.4), (1.0, 0.6), (0.8, 0.6))
 WINDOW = ((0.0, 0.4), (0.2, 0.4), (0.2, 0.6), (0.0, 0.6))
 
 
@@ -101,11 +103,17 @@ def test_set_back_to_the_shape_that_its_masks_were_drawn_on_it_is_shown_again(ma
     camera.shows(CROP)
 
     assert camera.shows(WIDE) < 0.1
-    assert camera.source.report().reason == ""
+    assert "black" not in camera.source.report().reason
 
 
-def test_the_next_reader_of_the_same_masks_knows_what_they_were_drawn_on(make_camera):
-    assert make_camera(privacy=(WINDOW,), masked_wh=CROP).shows(WIDE) == 1.0
+@pytest.mark.parametrize(("second", "share"), [(CROP, 1.0), (WIDE, 0.0), (None, 0.0)])
+def test_the_next_reader_knows_what_each_mask_was_drawn_on_and_one_that_does_not_fit_hides_all(
+    make_camera, second, share
+):
+    camera = make_camera(privacy=(WINDOW, DOOR), masked_whs=(WIDE, second))
+
+    assert camera.shows(WIDE) == pytest.approx(share, abs=0.2)
+    assert camera.source.masked_whs == (WIDE, second or WIDE)
 
 
 def test_sizes_that_encoders_round_are_the_same_shape(make_camera):
@@ -115,14 +123,46 @@ def test_sizes_that_encoders_round_are_the_same_shape(make_camera):
     assert camera.shows(ALMOST_WIDE) < 0.1
 
 
-def test_without_masks_another_shape_is_said_in_the_log_only(make_camera, caplog):
-    camera = make_camera()
+def test_without_masks_another_shape_is_shown_and_said_for_as_long_as_the_scene_does_not_fit(make_camera, caplog):
+    camera = make_camera(is_drawn_on=True)
     camera.shows(WIDE)
     with caplog.at_level(logging.WARNING):
         share = camera.shows(CROP)
+        reshaped = camera.source.report()
+        camera.shows(WIDE)
+        camera.shows(CROP)
     said = [record.getMessage() for record in caplog.records]
-    caplog.clear()
+    camera.source.accept_shape()
+    accepted = camera.source.report()
+    back = camera.shows(WIDE), camera.source.report()
 
-    assert share == 0.0
-    assert camera.source.report().reason == ""
+    assert share == back[0] == 0.0
+    assert "another shape (480x360) than the one that this camera's scene was drawn on (640x360)" in reshaped.reason
+    assert "draw its scene anew" in reshaped.hint
+    assert "drawn on" not in accepted.reason
+    assert "another shape (640x360)" in back[1].reason
     assert said == ["camera cam-1: its picture was 640x360 and is 480x360 now"]
+
+
+@pytest.mark.parametrize(
+    ("is_drawn_on", "wh", "hint"),
+    [(True, SMALL, "what is drawn lies where it lay"), (False, SMALL, "nothing is drawn"), (False, CROP, "nothing is")],
+)
+def test_another_size_that_moves_nothing_is_said_for_a_minute(make_camera, monkeypatch, is_drawn_on, wh, hint):
+    camera = make_camera(is_drawn_on=is_drawn_on)
+    camera.shows(WIDE)
+    before = camera.source.report()
+    camera.shows(wh)
+    report = camera.source.report()
+    monkeypatch.setattr(camera_source, "RESIZED_SHOWN_S", 0.0)
+
+    assert before.reason == camera.source.report().reason == ""
+    assert report.reason == "The pictures of this camera were 640x360 until lately and are {}x{}.".format(*wh)
+    assert hint in report.hint
+
+
+def test_the_next_reader_of_the_same_scene_knows_what_it_was_drawn_on(make_camera):
+    camera = make_camera(is_drawn_on=True, drawn_wh=CROP)
+    camera.shows(WIDE)
+
+    assert "drawn on (480x360)" in camera.source.report().reason

@@ -3,6 +3,7 @@ import socket
 import threading
 import time
 from dataclasses import replace
+from fractions import Fraction
 
 import av
 import pytest
@@ -119,6 +120,73 @@ def test_a_camera_clock_that_jumps_back_an_hour_moves_picture_time_by_what_reall
 
     assert timeline.place(400.0, 10.54) == pytest.approx(0.54)
     assert timeline.place(400.04, 10.58) == pytest.approx(0.58)
+
+
+class JumpingSource:
+    """Five pictures a second whose time goes back by an hour before each one that is named."""
+
+    is_live = is_timed = True
+    width, height, fps, codec, decoder = 64, 48, 5.0, "made", "software"
+    n_bytes = n_broken = 0
+
+    def __init__(self, *jumps):
+        self.jumps = jumps
+        self.n = 0
+        self.at_s = 7200.0
+        self.may_go = threading.Semaphore(0)
+
+    def read(self):
+        if not self.may_go.acquire(timeout=0.1):
+            return []
+        self.n += 1
+        self.at_s += 0.2 - (3600.0 if self.n in self.jumps else 0.0)
+        frame = av.VideoFrame(self.width, self.height, "yuv420p")
+        frame.pts, frame.time_base = round(self.at_s * 1000), Fraction(1, 1000)
+        return [frame]
+
+    def set_keyframes_only(self, only):
+        pass
+
+    def close(self):
+        pass
+
+
+def test_picture_time_that_jumps_back_is_said_for_a_minute_with_how_often_and_logged_once(
+    room, open_stream, monkeypatch, caplog
+):
+    source = JumpingSource(3, 5, 6)
+    monkeypatch.setattr(stream_module, "open_source", lambda _spec: source)
+    stream = open_stream("rtsp://made/up")
+
+    def show(n):
+        n_wanted = len(room.frames) + n
+        source.may_go.release(n)
+        wait_until(lambda: len(room.frames) >= n_wanted and stream.report().state is StreamState.LIVE, what="pictures")
+        return stream.report()
+
+    with caplog.at_level("WARNING"):
+        before, once, often = show(2), show(1), show(3)
+    monkeypatch.setattr(stream_module, "JUMPS_SHOWN_S", 0.0)
+    later = stream.report()
+
+    assert before.reason == later.reason == ""
+    assert "jumped back by 3,599.8 s" in once.reason
+    assert "jumped back 3 times within a minute" in often.reason
+    assert "NTP" in often.hint
+    assert [record.getMessage().count("jumped back") for record in caplog.records] == [1]
+    assert all(later.pts_s > earlier.pts_s for earlier, later in itertools.pairwise(room.frames))
+
+
+@pytest.mark.parametrize(
+    ("then_s", "back_s"),
+    [(400.0, 3600.0), (3998.0, 2.0), (3999.95, 0.0), (4004.0, 0.0), (9000.0, 0.0), (48121.8, 3600.0)],
+)
+def test_how_far_a_camera_clock_went_back_is_known_also_where_the_times_of_rtp_begin_again(then_s, back_s):
+    timeline = Timeline()
+    timeline.place(4000.0, 10.0)
+    timeline.place(then_s, 10.5)
+
+    assert timeline.jumped_back_s == pytest.approx(back_s, abs=0.1)
 
 
 def test_a_picture_without_a_time_is_placed_by_its_arrival():

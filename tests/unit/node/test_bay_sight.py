@@ -18,6 +18,7 @@ from core.parking.model import BaysSeen, BaysSeenLate, BayState
 from core.parking.sight.model import SightConfig, SightingKind, SightInterrupted, ViewTroubled
 from core.parking.sight.quality import decode_jpeg, jpeg_size
 from core.vision.model import Mask, MaskKind, Scene
+from core.vision.view import prints_of_shapes
 from tests.fixtures.drawn_lot import TAKEN, WH, draw, drawn_lot, jpeg_of
 
 START = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
@@ -202,7 +203,11 @@ def test_a_picture_of_the_past_is_looked_at_without_what_nobody_may_see(room):
     mast = Camera(camera_id="cam", name="Mast", address="edge:", scene=Scene(masks=(MASK,)))
 
     async def scenario(hub, lot, published):
-        await look_back(hub, {"cam": mast}.get, lot, "cam", jpeg_of(draw()), at(-600))
+        shapes = dict.fromkeys(prints_of_shapes(mast.scene), WH)
+        wide = dict.fromkeys(shapes, (4 * WH[0], WH[1]))
+        with pytest.raises(BadInputError, match="another shape"):
+            await look_back(hub, {"cam": mast}.get, lambda _: wide, lot, "cam", jpeg_of(draw()), at(-600))
+        await look_back(hub, {"cam": mast}.get, lambda _: shapes, lot, "cam", jpeg_of(draw()), at(-600))
         (seen,) = published
         states = {word.bay_id: word.state for word in seen.evidence}
         assert states["00"] is BayState.UNKNOWN
@@ -212,14 +217,14 @@ def test_a_picture_of_the_past_is_looked_at_without_what_nobody_may_see(room):
 
 
 def test_a_private_part_of_a_posted_picture_is_black():
-    jpeg = mask(jpeg_of(draw(gain=2.0)), (TRIANGLE,))
+    jpeg = mask(jpeg_of(draw(gain=2.0)), (TRIANGLE,), {})
 
     seen = decode_jpeg(jpeg)
     assert seen.shape == (WH[1], WH[0], 3)
     assert seen[20:100, 20:60].max() < 40
     assert seen[500:, 500:].max() > 150
     with pytest.raises(BadInputError, match="cannot be decoded"):
-        mask(b"\xff\xd8\xff nonsense", (TRIANGLE,))
+        mask(b"\xff\xd8\xff nonsense", (TRIANGLE,), {})
 
 
 def test_a_lot_or_a_view_that_nobody_drew_is_refused_at_once(tmp_path):

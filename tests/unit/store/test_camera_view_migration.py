@@ -1,15 +1,16 @@
-"""What a camera shows that was learned before lights were told apart is still known."""
+"""What was learned of a camera by an earlier version is still known, and more can be kept beside it."""
 
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-from core.cameras.views import load_views
+from core.cameras.model import Camera
+from core.cameras.views import keep_view, load_views
 from core.store.engine import sqlite_url
 from core.vision.light import Light
 from core.vision.view import LearnedView, LitView
-from tests.fixtures.room import Room
+from tests.fixtures.room import SUSI, Room
 
 
 def test_the_view_of_the_version_before_is_kept_in_a_light_that_nobody_knows(tmp_path: Path, database_before) -> None:
@@ -27,3 +28,27 @@ def test_the_view_of_the_version_before_is_kept_in_a_light_that_nobody_knows(tmp
     at = datetime(2026, 11, 22, 12, tzinfo=UTC)
     lit = LitView(light=Light.UNKNOWN, edges=b"\x01\x02", likeness=0.75, seen_at=at)
     assert views == {"bridge": LearnedView(drawn="print", lit=(lit,), is_moved=True, told_at=at)}
+
+
+def test_a_database_of_before_keeps_its_views_and_takes_the_shapes_that_things_are_drawn_on(
+    tmp_path: Path, database_before
+) -> None:
+    file = database_before("0037")
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute(
+            "INSERT INTO camera_view (camera_id, drawn, is_moved, told_at)"
+            " VALUES ('bridge', 'print', 1, '2026-11-22 12:00:00.000000')"
+        )
+    view = LearnedView(
+        drawn="new", lit=(), told_at=datetime(2026, 11, 23, tzinfo=UTC), shapes={"mask": (640, 360), "all": (480, 360)}
+    )
+
+    room = Room(sqlite_url(file), tmp_path)
+    before = room.run(load_views(room.store))["bridge"]
+    room.run(room.cameras.add(SUSI, Camera(camera_id="pier", name="Pier", address="rtsp://cam/2")))
+    room.run(keep_view(room.store, "pier", view))
+    after = room.run(load_views(room.store))["pier"]
+    room.close()
+
+    assert (before.is_moved, before.shapes) == (True, {})
+    assert after == view

@@ -17,6 +17,7 @@ from core.media.model import SourceSpec
 from core.vision.dry_run import MAX_RAISED, Collector, describe, dry_run, run_dry_run
 from core.vision.dry_run_model import DryRun, DryRunOrder
 from core.vision.model import Lane, Mask, Observation, ObservationKind, Phase, RuleSetting, Scene, Zone
+from core.vision.view import print_of_part
 from tests.fixtures.http_gate import jpeg
 from tests.unit.vision.roads import START_AT
 from tests.unit.vision.test_detect import write_clip
@@ -155,6 +156,19 @@ def test_what_is_private_is_black_for_the_rules_as_it_is_live(order):
 
     assert run.state == "done"
     assert K.WRONG_WAY not in run.n_raised
+
+
+@pytest.mark.parametrize(("drawn_wh", "state"), [((96, 96), "failed"), ((1920, 1280), "done"), (None, "done")])
+def test_footage_of_another_shape_than_masks_were_drawn_on_is_not_looked_at_and_says_why(order, drawn_wh, state):
+    upper = Mask(key="houses", name="Houses", polygon=((0.0, 0.0), (1.0, 0.0), (1.0, 0.1), (0.0, 0.1)))
+    shapes = {} if drawn_wh is None else {print_of_part(upper.polygon): drawn_wh}
+
+    run = dry_run(replace(order, scene=replace(GHOST, masks=(upper,)), shapes=shapes))
+
+    assert run.state == state
+    assert ("another shape" in run.message) is (state == "failed")
+    assert bool(run.raised) is (state == "done")
+    assert bool(run.hint) is (state == "failed")
 
 
 def test_a_zone_that_is_far_away_is_looked_at_as_closely_as_it_is_live(order, tmp_path):

@@ -33,6 +33,7 @@ from core.vision.messages import (
     Measured,
     Observed,
     OpenLooks,
+    RulesReset,
     ViewLearned,
 )
 from core.vision.model import (
@@ -47,6 +48,7 @@ from core.vision.model import (
     Zone,
 )
 from core.vision.slot import CameraSlot
+from core.vision.view import print_of_part
 from tests.fixtures.processes import wait_until
 from tests.unit.media.test_pushed import put
 from tests.unit.vision.pictures import scaled, street
@@ -300,6 +302,35 @@ def test_a_rule_that_the_model_cannot_tell_of_what_it_watches_is_named(tmp_path)
     assert camera.reason == ""
     camera.slot.close()
     camera.reader.close()
+
+
+FAR = Zone(key="far", name="Far", polygon=SQUARE, detail=True)
+
+
+@pytest.mark.parametrize(
+    ("wh", "network_wh", "scene", "said"),
+    [
+        ((360, 640), (96, 64), Scene(lines=(LINE,)), "upright (360x640)"),
+        ((360, 640), (96, 64), Scene(lines=(LINE,)), "everything is 67 % as large"),
+        ((640, 360), (96, 64), Scene(lines=(LINE,)), ""),
+        ((360, 640), (96, 96), Scene(lines=(LINE,)), ""),
+        ((360, 640), (96, 64), Scene(zones=(FAR,)), ""),
+        ((360, 640), (96, 64), Scene(), ""),
+    ],
+)
+def test_an_upright_picture_that_the_detector_sees_small_is_said_where_it_matters(
+    tmp_path, wh, network_wh, scene, said
+):
+    camera = Camera(tmp_path, scene)
+    camera.slot.use_detector(replace(ENGINE, input_wh=network_wh))
+    camera.see(seconds=1.0, wh=wh)
+    camera.answer()
+    reason = camera.reason
+    camera.slot.close()
+    camera.reader.close()
+
+    assert said in reason
+    assert bool(said) is bool(reason)
 
 
 def test_a_rule_that_only_takes_riders_for_people_on_foot_is_not_said_to_rest(tmp_path):
@@ -704,11 +735,33 @@ def test_where_parts_are_private_nobody_sees_what_a_camera_shows_that_was_pushed
     assert watched.reason == ""
 
 
-def test_the_next_worker_hides_a_camera_that_was_pushed_from_its_first_picture_on(watched):
+@pytest.mark.parametrize(("wh", "n_anew"), [((120, 160), 1), ((320, 240), 0)])
+def test_rules_go_by_the_shape_that_the_picture_has_now(camera, wh, n_anew):
+    camera.slot.use_detector(ENGINE)
+    camera.see(seconds=0.4, wh=(160, 120))
+    camera.answer()
+    before = camera.slot.analyser
+    camera.see(seconds=0.4, wh=wh)
+    camera.answer()
+    after = camera.slot.analyser
+    camera.see(seconds=0.4, wh=wh)
+    camera.answer()
+
+    assert sum(isinstance(message, RulesReset) for message in camera.sent) == n_anew
+    assert (after is not before) is bool(n_anew)
+    assert camera.slot.analyser is after
+    assert after._tracker._aspect == pytest.approx(wh[0] / wh[1])
+
+
+@pytest.mark.parametrize("lines", [(), (LINE,)])
+def test_the_next_worker_hides_a_camera_that_was_pushed_from_its_first_picture_on_whatever_line_is_drawn(
+    watched, lines
+):
     watched.look_at(STREET, 15.0)
     watched.look_at(PUSHED, 15.0)
     (_, view) = watched.views
 
+    watched.job = replace(watched.job, scene=replace(watched.job.scene, lines=lines))
     watched.begin_anew(view)
     watched.show(PUSHED)
     first = watched.brightness
@@ -1028,7 +1081,8 @@ def test_where_parts_are_private_nobody_sees_a_picture_of_another_shape_until_th
     assert "another shape" in report.reason
     assert report.detection_reason == "Rules rest, nothing is counted."
     assert (at_first.is_hidden, at_last.is_hidden, at_last.reason) == (False, False, "")
-    assert [one.view.masked_wh for one in camera.sent if isinstance(one, ViewLearned)] == [(240, 180)]
+    learned = [one.view for one in camera.sent if isinstance(one, ViewLearned)]
+    assert [one.shapes[print_of_part(WINDOW.polygon)] for one in learned][-1] == (240, 180)
 
 
 def test_a_camera_whose_pictures_come_seconds_apart_says_that_it_is_not_watched(tmp_path):
