@@ -127,9 +127,11 @@ class CameraFlow:
         known = self._known[camera_id, at]
         parts = {mark: minute for (name, mark), minute in known.items() if name == stream}
         if stream == WAYS:
-            zone = next((minute for minute in known.values() if minute.subject == "zone"), None)
-            if zone is None:
+            zones = [minute for minute in known.values() if minute.subject == "zone"]
+            if not zones:
                 return None
+            # Where one zone was not looked at, nobody knows who came from there.
+            zone = min(zones, key=lambda one: one.observed_s)
             names = {one.key: one.name for one in self._cameras[camera_id].scene.zones}
             whole, data = zone, ways_of(zone, parts.values(), names)
         elif "" in parts:

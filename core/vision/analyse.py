@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from core.media.convert import Letterbox
 from core.vision.camera_motion import CameraMotionEstimator
-from core.vision.classes import labels_for_lines, labels_for_rules
+from core.vision.classes import labels_for_counts, labels_for_rules
 from core.vision.decode import FloatArray, overlap
 from core.vision.flow import FlowMinute
 from core.vision.masks import IgnoreMasks
@@ -60,7 +60,7 @@ class CameraAnalyser:
             camera_id: Written into the observations.
             scene: Zones and lines.
             labels: Classes that count on this camera. Others are dropped before tracking, but for those that a rule
-                asks for (people on the carriageway) or a line names: these are followed, and not shown.
+                asks for (people on the carriageway) or a line, zone or lane names: these are followed, and not shown.
             tracker: Which algorithm.
             aspect: Width of the picture over its height.
             engine_labels: Classes of the network, by index.
@@ -68,12 +68,14 @@ class CameraAnalyser:
         """
         self._labels = tuple(engine_labels)
         self._shown = frozenset(labels)
-        followed = self._shown | labels_for_rules(scene) | labels_for_lines(scene)
+        followed = self._shown | labels_for_rules(scene) | labels_for_counts(scene)
         self._is_shown = np.array([label in labels for label in engine_labels], bool)
         self._is_wanted = np.array([label in followed for label in engine_labels], bool)
         self._is_confused = np.array([label in _CONFUSED for label in engine_labels], bool)
         self._tracker = make_tracker(tracker, labels=self._labels, aspect=aspect)
-        self._rules = SceneRules(camera_id, scene, aspect, labels=self._shown, wanted_per_s=wanted_per_s)
+        self._rules = SceneRules(
+            camera_id, scene, aspect, labels=self._shown, known=frozenset(engine_labels), wanted_per_s=wanted_per_s
+        )
         self._masks = IgnoreMasks(scene)
         self._motion = CameraMotionEstimator() if tracker is TrackerKind.BOTSORT else None
 
@@ -208,9 +210,10 @@ class CameraAnalyser:
         """Why the road plane cannot be used; empty where all is well, or none was set."""
         return self._rules.measures.plane_fault
 
-    def n_inside(self, zone_key: str) -> int:
-        """Return how many vehicles are in a zone now."""
-        return self._rules.n_inside(zone_key)
+    @property
+    def inside(self) -> dict[str, int]:
+        """How many are in each zone now; a zone is left out where nobody looks for what counts in it."""
+        return self._rules.inside
 
     def _choose(self, boxes: FloatArray, letterbox: Letterbox) -> FloatArray:
         indices = boxes[:, 5].astype(np.intp)

@@ -15,11 +15,12 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
+from core.vision.classes import labels_sought
 from core.vision.flow import FlowMinute
 from core.vision.geometry import Point, scale_points
 from core.vision.lanes import LaneShape
 from core.vision.lines import Crossing, LineCounter
-from core.vision.model import PERSON, CountLine, Lane, Scene
+from core.vision.model import PERSON, VEHICLE_LABELS, CountLine, Lane, Scene, Zone
 from core.vision.plane import Array, Plane, PlaneError, solve
 from core.vision.speed import WINDOW_S, Speed, SpeedMeter
 from core.vision.vehicles import PictureClock, Sighting
@@ -56,16 +57,32 @@ class MinuteMeasures:
         speeds: What is known in the newest picture, by the vehicles' keys.
     """
 
-    def __init__(self, camera_id: str, scene: Scene, aspect: float) -> None:
-        """Lay out lanes, lines, zones and the road plane."""
+    def __init__(
+        self,
+        camera_id: str,
+        scene: Scene,
+        aspect: float,
+        labels: frozenset[str] = frozenset(VEHICLE_LABELS),
+        known: frozenset[str] | None = None,
+    ) -> None:
+        """Lay out lanes, lines, zones and the road plane.
+
+        Args:
+            camera_id: Written into the minutes.
+            scene: What was drawn.
+            aspect: Width of the picture over its height.
+            labels: Classes that the camera looks for: those of what names none of its own.
+            known: Classes that the model knows; None where it knows all.
+        """
         self.plane_fault = ""
         self.speeds: dict[int, Speed] = {}
         self._camera_id = camera_id
         self._scene = scene
+        self._labels, self._known = labels, known
         self.plane = plane = self._solve(scene, aspect)
         self._meter = None if plane is None else SpeedMeter(plane)
         self._lanes = [_LaneMeter(lane, aspect, plane) for lane in scene.lanes]
-        self._zones = [(zone.key, ZonePresence(zone, aspect)) for zone in scene.zones]
+        self._zones = [(zone, ZonePresence(zone, aspect)) for zone in scene.zones]
         self._been: dict[int, tuple[str, ...]] = {}
         self._open: _Minute | None = None
         self._done: list[FlowMinute] = []
@@ -74,6 +91,7 @@ class MinuteMeasures:
     def update(
         self,
         sightings: Sequence[Sighting],
+        counted: Sequence[Sighting],
         gone: Iterable[int],
         crossings: Sequence[tuple[CountLine, Crossing]],
         clock: PictureClock,
@@ -85,7 +103,8 @@ class MinuteMeasures:
         """Take one picture.
 
         Args:
-            sightings: Vehicles of the classes that count on this camera.
+            sightings: Everybody who is followed: of them count those whose class a lane or zone names.
+            counted: Those of the classes that the camera looks for; they count where no class is named.
             gone: Keys of those that are forgotten from now on.
             crossings: Who crossed a counting line in this picture.
             clock: Of the pictures, already advanced to this one.
@@ -103,9 +122,10 @@ class MinuteMeasures:
         for line, crossing in crossings:
             minute.lines[line.key, crossing.direction, crossing.sighting.track.label] += 1
         for lane in self._lanes:
-            lane.update(minute.lanes[lane.key], sightings, self.speeds, clock.now_s, watched_s)
+            who = sightings if lane.names_classes else counted
+            lane.update(minute.lanes[lane.key], who, self.speeds, clock.now_s, watched_s)
             lane.forget(gone)
-        self._follow_ways(minute, sightings, gone, clock, saw_nothing=saw_nothing)
+        self._follow_ways(minute, sightings, counted, gone, clock, saw_nothing=saw_nothing)
 
     def break_off(self) -> None:
         """Let nobody pass the middle of a lane with the next picture: it does not go on from the last one."""
@@ -159,14 +179,16 @@ class MinuteMeasures:
         self,
         minute: _Minute,
         sightings: Sequence[Sighting],
+        counted: Sequence[Sighting],
         gone: Iterable[int],
         clock: PictureClock,
         *,
         saw_nothing: bool,
     ) -> None:
         """Count who comes into a zone, and each zone where that vehicle was before, once."""
-        for key, presence in self._zones:
-            change = presence.update(sightings, presence.inside(sightings), clock, saw_nothing=saw_nothing)
+        for zone, presence in self._zones:
+            key, who = zone.key, sightings if zone.labels else counted
+            change = presence.update(who, presence.inside(who), clock, saw_nothing=saw_nothing)
             for sighting in change.entered:
                 minute.zones[key] += 1
                 been = self._been.get(sighting.key, ())
@@ -191,12 +213,18 @@ class MinuteMeasures:
             return
         self._done += self._lines_of(minute)
         for lane in self._lanes:
+            if not self._sought(lane.lane) - {PERSON}:
+                self._done.append(self._not_known(minute, "lane", lane.key))
+                continue
             seen = minute.lanes[lane.key]
             total = self._counted(minute, "lane", lane.key, seen.classes.total())
             self._done.append(lane.complete(total, seen, minute.observed_s))
             self._done += [self._counted(minute, "lane", lane.key, n, label=label) for label, n in seen.classes.items()]
-        for key, _ in self._zones:
-            self._done.append(self._counted(minute, "zone", key, minute.zones[key]))
+        for zone, _ in self._zones:
+            if self._sought(zone):
+                self._done.append(self._counted(minute, "zone", zone.key, minute.zones[zone.key]))
+            else:
+                self._done.append(self._not_known(minute, "zone", zone.key))
         for key, n_vehicles in minute.ways.items():
             self._done.append(self._counted(minute, "od", key, n_vehicles))
 
@@ -204,12 +232,17 @@ class MinuteMeasures:
         """Return each line's vehicles and people by direction, zeros too, and each class that came."""
         found = []
         for line in self._scene.lines:
+            sought = self._sought(line)
+            sees_vehicles = line.counts_vehicles and bool(sought - {PERSON})
             for direction in dict.fromkeys((line.forward_name, line.backward_name)):
+                if not sought:
+                    found.append(self._not_known(minute, "line", line.key, direction=direction))
+                    continue
                 classes = {
                     label: n for (key, way, label), n in minute.lines.items() if key == line.key and way == direction
                 }
-                total = sum(n for label, n in classes.items() if label != PERSON) if line.counts_vehicles else None
-                if line.counts_people:
+                total = sum(n for label, n in classes.items() if label != PERSON) if sees_vehicles else None
+                if PERSON in sought:
                     classes.setdefault(PERSON, 0)
                 found.append(self._counted(minute, "line", line.key, total, direction=direction))
                 found += [
@@ -231,6 +264,13 @@ class MinuteMeasures:
             observed_s=round(minute.observed_s, 1),
             n_vehicles=n_vehicles,
         )
+
+    def _not_known(self, minute: _Minute, subject: str, key: str, *, direction: str = "") -> FlowMinute:
+        """Return the minute of what nobody could see: none of its classes is looked for, or the model knows none."""
+        return replace(self._counted(minute, subject, key, None, direction=direction), observed_s=0.0)
+
+    def _sought(self, place: CountLine | Lane | Zone) -> frozenset[str]:
+        return labels_sought(place.labels, self._labels, self._known)
 
 
 @dataclass(slots=True)
@@ -302,6 +342,7 @@ class _LaneMeter:
 
     def __init__(self, lane: Lane, aspect: float, plane: Plane | None) -> None:
         self.key = lane.key
+        self.lane = lane
         self._aspect = aspect
         self._shape = LaneShape(lane, aspect)
         start, end = scale_points((lane.start, lane.end), aspect)
@@ -310,6 +351,11 @@ class _LaneMeter:
         self._road = None if plane is None else _Road.under(lane, aspect, plane)
         self._before: dict[int, _OnLane] = {}
         self._queued: dict[int, _OnLane] = {}
+
+    @property
+    def names_classes(self) -> bool:
+        """Whether the lane itself says what is measured in it, whatever else the camera looks for."""
+        return bool(self.lane.labels)
 
     def update(
         self,

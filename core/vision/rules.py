@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from core.kernel.ids import new_id
 from core.vision.camera_condition import BlindedRule, ConditionRule, FrozenRule
 from core.vision.camera_moved import MovedRule
+from core.vision.classes import labels_sought
 from core.vision.collision import CollisionRule
 from core.vision.congestion import CongestionRule
 from core.vision.congestion_lane import LaneCongestionRule
@@ -85,6 +86,7 @@ class SceneRules:
         aspect: float,
         labels: frozenset[str] = frozenset(VEHICLE_LABELS),
         *,
+        known: frozenset[str] | None = None,
         wanted_per_s: float = 0.0,
     ) -> None:
         """Lay out zones and lines.
@@ -93,11 +95,12 @@ class SceneRules:
             camera_id: Written into the observations.
             scene: What was drawn.
             aspect: Width of the picture over its height.
-            labels: Classes that count on this camera; zones see no others, nor do lines that name none of their own.
+            labels: Classes that count on this camera: in lines, zones and lanes that name none of their own.
+            known: Classes that the model knows; None where it knows all.
             wanted_per_s: How often pictures should be looked at; 0 where any rate will do.
         """
-        self.measures = MinuteMeasures(camera_id, scene, aspect)
-        self._labels = labels
+        self.measures = MinuteMeasures(camera_id, scene, aspect, labels, known)
+        self._labels, self._known = labels, known
         self._camera_id = camera_id
         self._run = new_id()
         self._clock = PictureClock()
@@ -155,7 +158,7 @@ class SceneRules:
         counted = [sighting for sighting in sightings if sighting.track.label in self._labels]
         crossings = []
         for line, counter in self._lines:
-            # Classes that a line names count on it, whatever else the camera looks for.
+            # Classes that a line, zone or lane names count there, whatever else the camera looks for.
             for crossing in counter.update(sightings if line.labels else counted):
                 who = crossing.sighting
                 if who.track.label == PERSON and not is_on_foot(who, vehicles_among(sightings)):
@@ -172,10 +175,18 @@ class SceneRules:
                 )
             counter.forget(gone)
         for zone in self._zones.values():
-            zone.update(counted, gone, self._clock, note, saw_nothing=saw_nothing)
+            who_counts = sightings if zone.labels else counted
+            zone.update(who_counts, gone, self._clock, note, saw_nothing=saw_nothing)
         watched_s = 0.0 if is_unsure or self.is_undersampled else self._clock.dt_s
         self.measures.update(
-            counted, gone, crossings, self._clock, captured_at, watched_s=watched_s, saw_nothing=saw_nothing
+            sightings,
+            counted,
+            gone,
+            crossings,
+            self._clock,
+            captured_at,
+            watched_s=watched_s,
+            saw_nothing=saw_nothing,
         )
         for rule in self._rules:
             rule.update(moment, note)
@@ -250,6 +261,15 @@ class SceneRules:
         """Whether the camera is looked at so rarely that nobody is followed from look to look."""
         return self._clock.is_rare
 
+    @property
+    def inside(self) -> dict[str, int]:
+        """How many are in each zone now; a zone is left out where nobody looks for what counts in it."""
+        return {
+            key: zone.presence.n_inside
+            for key, zone in self._zones.items()
+            if labels_sought(zone.labels, self._labels, self._known)
+        }
+
     def n_inside(self, zone_key: str) -> int:
         """Return how many vehicles are in a zone now.
 
@@ -300,6 +320,11 @@ class _ZoneRules:
         for change in changes + self._stopped.forget(gone, clock.now_s):
             values = {"standing_s": round(change.standing_s, 1), "was_parked": float(change.was_parked)}
             self._write(note, ObservationKind.STOPPED_VEHICLE, change.phase, change.sighting, values)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Classes that the zone names."""
+        return self._zone.labels
 
     @property
     def told(self) -> frozenset[int]:

@@ -64,6 +64,12 @@ def test_a_minute_that_nobody_saw_is_no_zero(ago, clock):
     assert "0 vehicles" in sentence_of(slots[2])
 
 
+def test_a_minute_in_which_nobody_looked_for_what_is_shown_is_no_zero(ago, clock):
+    (slot,) = slots_of([ago(1, n_vehicles=None)], clock.now(), 1)
+
+    assert "not known" in sentence_of(slot)
+
+
 def test_a_minute_seen_in_part_says_how_much(ago, clock):
     (slot,) = slots_of([ago(1, observed_s=21.0)], clock.now(), 1)
 

@@ -169,6 +169,19 @@ def test_who_went_from_zone_to_zone_is_told_each_minute_also_where_nobody_did():
     assert decode(broker.retained[f"{HEAD}/state/od"])["data"]["originDestination"] == []
 
 
+def test_where_nobody_looks_for_what_counts_nothing_is_said_to_be_zero_nor_sure():
+    zones = (Zone(key="north", name="North arm", polygon=BOX), Zone(key="walk", name="Walk", polygon=BOX))
+    broker, flow = start(replace(CAMERA, scene=Scene(zones=zones)))
+    north = FlowMinute(camera_id=CAMERA.camera_id, subject="zone", key="north", minute=MINUTE, n_vehicles=0)
+
+    flow.tell([north, replace(north, key="walk", n_vehicles=None, observed_s=0.0)], NOW)
+
+    walk = read(broker.retained[f"{HEAD}/state/zone-walk"], Envelope)
+    assert (walk.q, walk.data["observedSeconds"], "intensity" in walk.data) == ("uncertain", 0.0, False)
+    # Who came from there is not known either.
+    assert read(broker.retained[f"{HEAD}/state/od"], Envelope).q == "uncertain"
+
+
 def test_what_is_removed_disappears_from_the_broker():
     broker, flow = start()
     flow.tell([lane("left", n_vehicles=1), lane("right", n_vehicles=2)], NOW)

@@ -146,6 +146,65 @@ def test_people_over_a_line_are_counted_apart_from_vehicles_and_zero_is_said_too
     }
 
 
+def minutes_of(rules: SceneRules, seen: Iterable[Picture]) -> list[FlowMinute]:
+    for pts_s, tracks in seen:
+        rules.update(tracks, pts_s, START_AT + timedelta(seconds=pts_s))
+    return list(rules.measures.take_all())
+
+
+CARS = frozenset({"car"})
+BICYCLES_ONLY = Scene(
+    lanes=(replace(LANE, labels=("bicycle",)),),
+    lines=(replace(LINE, labels=("bicycle",)),),
+    zones=(replace(ZONES[1], labels=("bicycle",)),),
+)
+
+
+def test_what_a_lane_or_zone_names_counts_there_whatever_else_the_camera_looks_for():
+    rules = SceneRules("cam-1", BICYCLES_ONLY, ASPECT, CARS)
+    ride = pictures(*one_by_one(every_s=5.0, mps=6.0, n_vehicles=3), seconds=30, label="bicycle")
+
+    minutes = minutes_of(rules, ride)
+
+    assert [one.n_vehicles for one in of(minutes, "lane", "lane-1")] == [3]
+    assert [one.n_vehicles for one in of(minutes, "zone", "b")] == [3]
+
+
+@pytest.mark.parametrize(
+    ("scene", "labels", "known"),
+    [
+        (BICYCLES_ONLY, CARS, CARS),
+        (Scene(lanes=(LANE,), lines=(LINE,), zones=ZONES[1:2]), CARS, frozenset({"person"})),
+        (Scene(lanes=(LANE,), lines=(LINE,), zones=ZONES[1:2]), frozenset({"person"}), None),
+        (Scene(lines=(replace(LINE, labels=("person",)),)), CARS, CARS),
+    ],
+    ids=["named, not known", "the camera's, not known", "no vehicles looked for", "people, not known"],
+)
+def test_where_nobody_looks_for_what_counts_a_minute_says_nothing_and_no_zero(scene, labels, known):
+    rules = SceneRules("cam-1", scene, ASPECT, labels, known=known)
+
+    minutes = minutes_of(rules, pictures(seconds=59.9))
+
+    assert {one.subject for one in minutes} == drawn(scene)
+    assert {(one.n_vehicles, one.observed_s, one.occupancy, one.queue_m) for one in minutes} == {
+        (None, 0.0, None, None)
+    }
+    assert rules.inside == {}
+
+
+def drawn(scene: Scene) -> set[str]:
+    return {name for name, places in (("lane", scene.lanes), ("line", scene.lines), ("zone", scene.zones)) if places}
+
+
+def test_a_line_whose_people_the_model_does_not_know_counts_its_vehicles_and_says_no_zero_of_people():
+    rules = SceneRules("cam-1", Scene(lines=(replace(LINE, labels=("car", "person")),)), ASPECT, CARS, known=CARS)
+
+    minutes = minutes_of(rules, pictures(*one_by_one(every_s=4.0, mps=12.0, n_vehicles=3), seconds=59.9))
+
+    assert counted_over_lines(minutes) == {("backward", ""): 3, ("backward", "car"): 3, ("forward", ""): 0}
+    assert all(one.is_complete for one in minutes)
+
+
 def test_a_queue_is_as_long_as_the_row_that_stands():
     def stopping(number: int) -> Way:
         return lambda at_s: (0.0, min(20.0 + 10.0 * at_s, 60.0) - 8.0 * number)
