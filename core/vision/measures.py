@@ -99,6 +99,7 @@ class MinuteMeasures:
         *,
         watched_s: float,
         saw_nothing: bool,
+        is_unsure: bool,
     ) -> None:
         """Take one picture.
 
@@ -112,20 +113,30 @@ class MinuteMeasures:
             watched_s: Of the seconds since the last picture, those in which nobody can have passed unseen: none of a
                 camera that is blind, or looked at too rarely.
             saw_nothing: As `ZonePresence.update` takes it.
+            is_unsure: The picture does not show what was drawn on: nothing is counted or measured in it.
         """
         minute = self._turn_to(captured_at, clock.dt_s, min(watched_s, clock.dt_s))
-        if self._meter is not None:
-            if clock.is_gap:
-                self._meter.forget_all()
-            self.speeds = self._meter.update(sightings, clock.now_s)
-            self._meter.forget(gone)
+        self._follow_speeds(() if is_unsure else sightings, gone, clock, begins_anew=clock.is_gap or is_unsure)
         for line, crossing in crossings:
             minute.lines[line.key, crossing.direction, crossing.sighting.track.label] += 1
         for lane in self._lanes:
             who = sightings if lane.names_classes else counted
-            lane.update(minute.lanes[lane.key], who, self.speeds, clock.now_s, watched_s)
+            if is_unsure:
+                lane.break_off()
+            else:
+                lane.update(minute.lanes[lane.key], who, self.speeds, clock.now_s, watched_s)
             lane.forget(gone)
-        self._follow_ways(minute, sightings, counted, gone, clock, saw_nothing=saw_nothing)
+        self._follow_ways(minute, sightings, counted, gone, clock, saw_nothing=saw_nothing, is_unsure=is_unsure)
+
+    def _follow_speeds(
+        self, sightings: Sequence[Sighting], gone: Iterable[int], clock: PictureClock, *, begins_anew: bool
+    ) -> None:
+        if self._meter is None:
+            return
+        if begins_anew:
+            self._meter.forget_all()
+        self.speeds = self._meter.update(sightings, clock.now_s)
+        self._meter.forget(gone)
 
     def break_off(self) -> None:
         """Let nobody pass the middle of a lane with the next picture: it does not go on from the last one."""
@@ -184,12 +195,14 @@ class MinuteMeasures:
         clock: PictureClock,
         *,
         saw_nothing: bool,
+        is_unsure: bool,
     ) -> None:
         """Count who comes into a zone, and each zone where that vehicle was before, once."""
         for zone, presence in self._zones:
             key, who = zone.key, sightings if zone.labels else counted
             change = presence.update(who, presence.inside(who), clock, saw_nothing=saw_nothing)
-            for sighting in change.entered:
+            entered = () if is_unsure else change.entered
+            for sighting in entered:
                 minute.zones[key] += 1
                 been = self._been.get(sighting.key, ())
                 if key in been:
@@ -197,7 +210,8 @@ class MinuteMeasures:
                 for origin in been:
                     minute.ways[f"{origin}>{key}"] += 1
                 self._been[sighting.key] = (*been, key)
-            for sighting in change.found:
+            # Who came in while nobody saw counts no more than who was found there.
+            for sighting in change.found + (change.entered if is_unsure else ()):
                 self._been[sighting.key] = tuple(dict.fromkeys((*self._been.get(sighting.key, ()), key)))
             presence.forget(gone)
         for vehicle in gone:
@@ -385,6 +399,7 @@ class _LaneMeter:
 
     def break_off(self) -> None:
         self._counter.break_off()
+        self._before = {}
 
     def forget(self, keys: Iterable[int]) -> None:
         self._counter.forget(keys)

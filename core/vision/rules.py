@@ -23,7 +23,7 @@ from core.vision.collision import CollisionRule
 from core.vision.congestion import CongestionRule
 from core.vision.congestion_lane import LaneCongestionRule
 from core.vision.held_ends import GLANCE_S, HeldEnds
-from core.vision.lines import LineCounter
+from core.vision.lines import Crossing, LineCounter
 from core.vision.loitering import LoiteringRule
 from core.vision.masks import IgnoreMasks
 from core.vision.measures import MinuteMeasures
@@ -31,6 +31,7 @@ from core.vision.model import (
     LEAST_LOOKS_PER_S,
     PERSON,
     VEHICLE_LABELS,
+    CountLine,
     Observation,
     ObservationKind,
     Phase,
@@ -156,6 +157,40 @@ class SceneRules:
         self._seen_s = 0.0 if is_unsure else self._seen_s + self._clock.looked_s
         saw_nothing = self._seen_s < GLANCE_S
         counted = [sighting for sighting in sightings if sighting.track.label in self._labels]
+        if is_unsure:
+            # Lines, lanes and the road plane do not lie where they were drawn, or nobody sees who is there.
+            self.break_off()
+        crossings = [] if is_unsure else self._cross(sightings, counted, note)
+        for _, counter in self._lines:
+            counter.forget(gone)
+        for zone in self._zones.values():
+            who_counts = sightings if zone.labels else counted
+            zone.update(who_counts, gone, self._clock, note, saw_nothing=saw_nothing, is_unsure=is_unsure)
+        watched_s = 0.0 if is_unsure or self.is_undersampled else self._clock.dt_s
+        self.measures.update(
+            sightings,
+            counted,
+            gone,
+            crossings,
+            self._clock,
+            captured_at,
+            watched_s=watched_s,
+            saw_nothing=saw_nothing,
+            is_unsure=is_unsure,
+        )
+        for rule in self._rules:
+            rule.update(moment, note)
+        self._places.update(moment, self._told_to_stand())
+        if self.is_blind:
+            self._ends.distrust()
+        if is_unsure:
+            return self._ends.hold_back(note.observations)
+        return self._ends.let_go(note.observations, self._clock.looked_s, pts_s, captured_at)
+
+    def _cross(
+        self, sightings: Sequence[Sighting], counted: Sequence[Sighting], note: Notebook
+    ) -> list[tuple[CountLine, Crossing]]:
+        """Return who crossed a line since the last picture, and write it down."""
         crossings = []
         for line, counter in self._lines:
             # Classes that a line, zone or lane names count there, whatever else the camera looks for.
@@ -173,29 +208,7 @@ class SceneRules:
                     sighting=who,
                     direction=crossing.direction,
                 )
-            counter.forget(gone)
-        for zone in self._zones.values():
-            who_counts = sightings if zone.labels else counted
-            zone.update(who_counts, gone, self._clock, note, saw_nothing=saw_nothing)
-        watched_s = 0.0 if is_unsure or self.is_undersampled else self._clock.dt_s
-        self.measures.update(
-            sightings,
-            counted,
-            gone,
-            crossings,
-            self._clock,
-            captured_at,
-            watched_s=watched_s,
-            saw_nothing=saw_nothing,
-        )
-        for rule in self._rules:
-            rule.update(moment, note)
-        self._places.update(moment, self._told_to_stand())
-        if self.is_blind:
-            self._ends.distrust()
-        if is_unsure:
-            return self._ends.hold_back(note.observations)
-        return self._ends.let_go(note.observations, self._clock.looked_s, pts_s, captured_at)
+        return crossings
 
     def break_off(self) -> None:
         """Let nobody cross a line with the next picture: it does not go on from the last one."""
@@ -306,12 +319,13 @@ class _ZoneRules:
         note: Notebook,
         *,
         saw_nothing: bool,
+        is_unsure: bool,
     ) -> None:
         inside = self.presence.inside(sightings)
         came = self.presence.update(sightings, inside, clock, saw_nothing=saw_nothing)
         inside = tuple(sighting for sighting in inside if sighting.track.label != PERSON)
         self._n_rare_looks_empty = 0 if inside else self._n_rare_looks_empty + clock.is_rare
-        self._watch_presence(came, clock, note)
+        self._watch_presence(came, clock, note, counts=self._zone.counts_presence and not is_unsure)
         self.presence.forget(gone)
         is_congested = self._watch_congestion(inside, gone, clock, note)
         if self._stopped is None:
@@ -331,9 +345,9 @@ class _ZoneRules:
         """Keys of vehicles that were said to stand, and not to have left."""
         return frozenset() if self._stopped is None else self._stopped.told
 
-    def _watch_presence(self, change: ZoneChange, clock: PictureClock, note: Notebook) -> None:
+    def _watch_presence(self, change: ZoneChange, clock: PictureClock, note: Notebook, *, counts: bool) -> None:
         n_inside = float(self.presence.n_inside)
-        if self._zone.counts_presence:
+        if counts:
             for sighting in change.entered:
                 self._write(note, ObservationKind.ZONE_ENTERED, Phase.INSTANT, sighting, {"n_vehicles": n_inside})
             for sighting, dwell_s in change.left:
