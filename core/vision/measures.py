@@ -197,13 +197,16 @@ class MinuteMeasures:
         saw_nothing: bool,
         is_unsure: bool,
     ) -> None:
-        """Count who comes into a zone, and each zone where that vehicle was before, once."""
+        """Count who comes into a zone, and each zone where a vehicle was before, once; people on foot apart."""
         for zone, presence in self._zones:
             key, who = zone.key, sightings if zone.labels else counted
             change = presence.update(who, presence.inside(who), clock, saw_nothing=saw_nothing)
             entered = () if is_unsure else change.entered
             for sighting in entered:
-                minute.zones[key] += 1
+                is_person = sighting.track.label == PERSON
+                minute.zones[key, PERSON if is_person else ""] += 1
+                if is_person:
+                    continue
                 been = self._been.get(sighting.key, ())
                 if key in been:
                     continue
@@ -212,6 +215,8 @@ class MinuteMeasures:
                 self._been[sighting.key] = (*been, key)
             # Who came in while nobody saw counts no more than who was found there.
             for sighting in change.found + (change.entered if is_unsure else ()):
+                if sighting.track.label == PERSON:
+                    continue
                 self._been[sighting.key] = tuple(dict.fromkeys((*self._been.get(sighting.key, ()), key)))
             presence.forget(gone)
         for vehicle in gone:
@@ -231,14 +236,12 @@ class MinuteMeasures:
                 self._done.append(self._not_known(minute, "lane", lane.key))
                 continue
             seen = minute.lanes[lane.key]
-            total = self._counted(minute, "lane", lane.key, seen.classes.total())
+            n_vehicles = sum(n for label, n in seen.classes.items() if label != PERSON)
+            total = self._counted(minute, "lane", lane.key, n_vehicles)
             self._done.append(lane.complete(total, seen, minute.observed_s))
             self._done += [self._counted(minute, "lane", lane.key, n, label=label) for label, n in seen.classes.items()]
         for zone, _ in self._zones:
-            if self._sought(zone):
-                self._done.append(self._counted(minute, "zone", zone.key, minute.zones[zone.key]))
-            else:
-                self._done.append(self._not_known(minute, "zone", zone.key))
+            self._done += self._zone_of(minute, zone)
         for key, n_vehicles in minute.ways.items():
             self._done.append(self._counted(minute, "od", key, n_vehicles))
 
@@ -263,6 +266,18 @@ class MinuteMeasures:
                     self._counted(minute, "line", line.key, n, direction=direction, label=label)
                     for label, n in classes.items()
                 ]
+        return found
+
+    def _zone_of(self, minute: _Minute, zone: Zone) -> list[FlowMinute]:
+        """Return who came into a zone: vehicles, and people apart where the zone names them; zeros too."""
+        sought = self._sought(zone)
+        if not sought:
+            return [self._not_known(minute, "zone", zone.key)]
+        sees_vehicles = zone.counts_vehicles and bool(sought - {PERSON})
+        found = [self._counted(minute, "zone", zone.key, minute.zones[zone.key, ""] if sees_vehicles else None)]
+        if PERSON in sought:
+            n_people = minute.zones[zone.key, PERSON]
+            found.append(self._counted(minute, "zone", zone.key, n_people, label=PERSON))
         return found
 
     def _counted(
@@ -330,7 +345,7 @@ class _Minute:
     start: datetime
     observed_s: float = 0.0
     lines: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-    zones: Counter[str] = field(default_factory=Counter)
+    zones: Counter[tuple[str, str]] = field(default_factory=Counter)
     ways: Counter[str] = field(default_factory=Counter)
     lanes: dict[str, _LaneMinute] = field(default_factory=lambda: defaultdict(_LaneMinute))
 

@@ -182,6 +182,20 @@ def test_where_nobody_looks_for_what_counts_nothing_is_said_to_be_zero_nor_sure(
     assert read(broker.retained[f"{HEAD}/state/od"], Envelope).q == "uncertain"
 
 
+def test_people_who_come_into_a_zone_are_no_vehicles_on_the_broker():
+    zones = tuple(Zone(key=key, name=key, polygon=BOX, labels=("person",)) for key in ("zebra", "square"))
+    broker, flow = start(replace(CAMERA, scene=Scene(zones=zones)))
+    zebra = FlowMinute(camera_id=CAMERA.camera_id, subject="zone", key="zebra", minute=MINUTE)
+
+    flow.tell([zebra, replace(zebra, label="person", n_vehicles=3)], NOW)
+
+    said = read(broker.retained[f"{HEAD}/state/zone-zebra"], Envelope)
+    assert (said.q, said.data["peopleCount"], "intensity" in said.data) == ("good", 3, False)
+    # Ways are those of vehicles.
+    assert f"{HEAD}/state/od" not in broker.retained
+    assert "od" not in streams_of(Scene(zones=zones))
+
+
 def test_what_is_removed_disappears_from_the_broker():
     broker, flow = start()
     flow.tell([lane("left", n_vehicles=1), lane("right", n_vehicles=2)], NOW)

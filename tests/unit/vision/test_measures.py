@@ -262,6 +262,44 @@ def test_who_was_in_one_zone_and_then_in_another_counts_from_there_to_here():
     assert [minute.n_vehicles for minute in of(minutes, "zone", "b")] == [2]
 
 
+def test_people_who_come_into_a_zone_are_counted_apart_from_vehicles_and_go_no_way_from_zone_to_zone():
+    zones = tuple(replace(zone, labels=("car", "person")) for zone in ZONES[:2])
+    walks = [lambda at_s, begin_m=begin_m: (0.5, begin_m + 1.4 * at_s) for begin_m in (12.0, 15.0, 16.5)]
+    people = pictures(*walks, seconds=25, label="person")
+    cars = pictures(*one_by_one(every_s=7.0, mps=8.0, n_vehicles=2), seconds=25)
+    both = [
+        (at_s, [*(replace(who, track_id=100 + who.track_id, bbox_xyxy=small(who)) for who in walking), *driving])
+        for (at_s, walking), (_, driving) in zip(people, cars, strict=True)
+    ]
+    rules = SceneRules("cam-1", Scene(zones=(*zones, replace(ZONES[2], labels=("person",)))), ASPECT)
+
+    minutes = minutes_of(rules, both)
+
+    assert [one.n_vehicles for one in of(minutes, "zone", "a")] == [2]
+    assert [one.n_vehicles for one in of(minutes, "zone", "a", label="person")] == [3]
+    assert [(one.n_vehicles, one.is_complete) for one in of(minutes, "zone", "c")] == [(None, False)]
+    assert [one.n_vehicles for one in of(minutes, "zone", "c", label="person")] == [0]
+    assert {one.key: one.n_vehicles for one in minutes if one.subject == "od"} == {"a>b": 2}
+
+
+def small(who: Track) -> tuple[float, float, float, float]:
+    """A person where a vehicle stands."""
+    x1, y1, x2, y2 = who.bbox_xyxy
+    return (x1 + x2) / 2 - 0.01, y2 - max(0.08, y2 - y1), (x1 + x2) / 2 + 0.01, y2
+
+
+def test_who_rides_through_a_zone_is_nobody_on_foot():
+    zone = replace(ZONES[1], labels=("bicycle", "person"))
+    ride = pictures(lambda at_s: (0.0, 28.0 + 1.0 * at_s), seconds=15, label="bicycle")
+    both = [(at_s, [*on, *(replace(who, track_id=9, label="person") for who in on)]) for at_s, on in ride]
+    rules = SceneRules("cam-1", Scene(zones=(zone,)), ASPECT)
+
+    minutes = minutes_of(rules, both)
+
+    assert [one.n_vehicles for one in of(minutes, "zone", "b")] == [1]
+    assert [one.n_vehicles for one in of(minutes, "zone", "b", label="person")] == [0]
+
+
 def test_minutes_follow_the_wall_clock_and_each_is_whole():
     cars = one_by_one(every_s=5.0, mps=15.0, n_vehicles=36)
 
